@@ -1,0 +1,49 @@
+"""Every name that Monopod reads or writes on Kubernetes objects: groups, labels, annotations, gates.
+
+Marks are EKS's own where EKS has one, so that manifests and habits carry over; all others are in Monopod's group.
+"""
+
+from typing import Final
+
+GROUP: Final = "monopod.dev"
+VERSION: Final = "v1beta1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+PROFILE_PLURAL: Final = "fargateprofiles"
+
+FIELD_MANAGER: Final = "monopod"
+SYSTEM_NAMESPACE: Final = "monopod-system"
+SERVICE_ACCOUNT: Final = "monopod"
+
+NAMESPACE_LABEL: Final = f"{GROUP}/fargate"
+"""On a namespace that a profile reaches; the admission policies select namespaces by it."""
+
+NAMESPACE_LABEL_VALUE: Final = "true"
+
+ROWS_ANNOTATION: Final = f"{GROUP}/profiles"
+"""On the same namespaces: their profiles, compiled to the rows that the admission policies read."""
+
+PATTERNS_CONFIGMAP: Final = "monopod-namespaces"
+"""In Monopod's namespace: the compiled profiles for namespaces that don't exist yet."""
+
+EKS_PROFILE_LABEL: Final = "eks.amazonaws.com/fargate-profile"
+"""EKS's mark on a pod. A user may set it to pin a pod to a profile; admission sets it to the winner."""
+
+PROFILE_LABEL: Final = f"{GROUP}/profile"
+"""Monopod's mark on a pod: only admission sets it, and everything of Monopod's selects pods by it."""
+
+CAPACITY_ANNOTATION: Final = "CapacityProvisioned"
+LOGGING_ANNOTATION: Final = "Logging"
+LOGGING_DISABLED: Final = "LoggingDisabled: LOGGING_CONFIGMAP_NOT_FOUND"
+
+COMPUTE_TYPE: Final = "eks.amazonaws.com/compute-type"
+"""As an annotation with the value `ec2`, a pod's way to opt out of its profile."""
+
+COMPUTE_TYPE_EC2: Final = "ec2"
+
+MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
+
+UNSUPPORTED_GATE: Final = f"{GROUP}/unsupported"
+"""The scheduling gate of a pod that Fargate can't run: it stays Pending and never runs unsandboxed."""
+
+UNSUPPORTED_ANNOTATION: Final = f"{GROUP}/unsupported"
+"""On the same pod: the sentence that says why."""
