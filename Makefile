@@ -1,0 +1,59 @@
+# Everything runs through hack/run, in the project's own environment: nothing needs installing first.
+.DEFAULT_GOAL := help
+RUN := ./hack/run
+# What hack/generate writes; `make verify` fails when regenerating changes any of it.
+GENERATED := manifests/crd manifests/policies charts
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## from nothing to pods in their own kernels, on a cluster of its own
+	./hack/demo
+
+.PHONY: test
+test: ## every tier; sets itself up
+	./hack/test
+
+.PHONY: test-unit test-controlplane test-e2e test-chart test-project
+test-unit: ## pure Python (seconds)
+test-controlplane: ## against a real kube-apiserver and etcd
+test-e2e: ## against a real cluster with a sandbox
+test-chart: ## the Helm chart, rendered
+test-project: ## layout, generated files, documentation
+test-unit test-controlplane test-e2e test-chart test-project: test-%:
+	$(RUN) pytest tests/$*
+
+.PHONY: fmt
+fmt: ## format and sort imports
+	$(RUN) ruff check --select I --fix
+	$(RUN) ruff format
+
+.PHONY: lint
+lint: ## format, lint, types, direction of imports
+	$(RUN) ruff format --check
+	$(RUN) ruff check
+	$(RUN) mypy
+	$(RUN) lint-imports --no-cache
+
+.PHONY: generate
+generate: ## write the generated files (CRD, policies, the chart's copies) from their sources
+	./hack/generate
+
+.PHONY: verify
+verify: generate ## regenerate and fail if that changed anything
+	@git status --porcelain -- $(GENERATED) | awk '{print; stale = 1} END {exit stale}' || \
+	  { git --no-pager diff -- $(GENERATED); \
+	    echo "make verify: the files above were not generated from their sources; commit what 'make generate' wrote" >&2; \
+	    exit 1; }
+
+.PHONY: bench
+bench: ## pod start and admission latency, side by side with plain Kubernetes
+	./hack/bench
+
+.PHONY: lock
+lock: ## resolve the lock files afresh from pyproject.toml
+	$(RUN) uv pip compile --quiet --universal --no-header --generate-hashes pyproject.toml -o requirements.lock
+	$(RUN) uv pip compile --quiet --universal --no-header --generate-hashes --extra dev -c requirements.lock \
+	  pyproject.toml -o hack/requirements-dev.lock
