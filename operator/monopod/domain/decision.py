@@ -1,0 +1,105 @@
+"""The whole admission decision on one pod: selected, exempt, sandboxed at a size, or impossible to run.
+
+no profile matches ─────────────────────► Unmatched
+matched, but the pod is exempt ─────────► Skipped
+matched, and Fargate can't run it ──────► Unsupported   (stays Pending, or is refused: the profile says which)
+matched ────────────────────────────────► Sandboxed
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from monopod.domain.manifest import Part
+from monopod.domain.selection import Profile, choose_profile
+from monopod.domain.size import Need, Row, Size, find_row, measure_need
+from monopod.domain.skips import Skip, find_skip
+from monopod.domain.support import find_unsupported, format_unsupported
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """No profile matches; the pod is none of Monopod's business."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The profile matches, but pods of this sort are left alone."""
+
+    skip: Skip
+    profile: Profile
+    selector_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sandboxed:
+    """The pod runs in a sandbox of its own, at this size."""
+
+    profile: Profile
+    selector_index: int
+    runtime_class: str
+    size: Size
+    pinned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """The profile matches, and Fargate can't run the pod.
+
+    Attributes:
+        size: what it would get, or None if no size is large enough.
+        messages: the reasons, in AWS's words.
+        text: the reasons as one sentence, as it stands on the pod.
+    """
+
+    profile: Profile
+    selector_index: int
+    runtime_class: str
+    size: Size | None
+    messages: tuple[str, ...]
+    text: str
+    pinned: bool
+
+
+Decision = Unmatched | Skipped | Sandboxed | Unsupported
+
+
+def decide(
+    pod: Mapping[str, object],
+    namespace: str,
+    profiles: Sequence[Profile],
+    *,
+    username: str = "",
+    protected: Collection[str] = frozenset(),
+) -> Decision:
+    """Decides on a pod that is being created.
+
+    Args:
+        pod: the manifest, with or without the API server's defaults.
+        namespace: where it is created; a manifest need not say.
+        profiles: all profiles of the cluster, in any order.
+        username: who creates the pod.
+        protected: namespaces that only their exact name reaches, never a wildcard.
+
+    Raises:
+        InvalidPod: a field holds what the API server would never store. Stored pods never raise.
+    """
+    choice = choose_profile(Part(pod).child("metadata").text_map("labels"), namespace, profiles, protected)
+    if choice is None:
+        return Unmatched()
+    profile, index = choice.match.profile, choice.match.selector_index
+    skip = find_skip(pod, username)
+    if skip:
+        return Skipped(skip, profile, index)
+    need = measure_need(pod)
+    row = find_row(need)
+    messages = find_unsupported(pod, need)
+    if row is None or messages:
+        return Unsupported(
+            profile, index, profile.runtime_class, _build_size(need, row), messages, format_unsupported(messages),
+            choice.pinned,
+        )  # fmt: skip
+    return Sandboxed(profile, index, profile.runtime_class, Size(need, row), choice.pinned)
+
+
+def _build_size(need: Need, row: Row | None) -> Size | None:
+    return Size(need, row) if row else None

@@ -1,0 +1,205 @@
+"""Which profile a pod belongs to: selectors, wildcards, the pin label and the order of names.
+
+Source: EKS user guide, Fargate profiles. Wildcards are `*` (zero or more characters) and `?` (exactly one), in
+namespaces, label keys and label values; there are no regular expressions. Of several matching profiles the
+alphanumerically first wins, unless the pod names one that matches it. Says nothing about whether a pod is exempt (see
+`skips`) or can run (see `support`).
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
+from monopod.domain.manifest import InvalidProfile, Part
+
+UnsupportedPods = Literal["Pend", "Reject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A namespace pattern and pairs of label key pattern and value pattern, all of which must hold."""
+
+    namespace: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        """As `kubectl get fp` shows it: `prod-*{tier=web}`."""
+        pairs = ",".join(f"{key}={value}" for key, value in self.labels)
+        return f"{self.namespace}{{{pairs}}}" if pairs else self.namespace
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What admission needs to know of a FargateProfile."""
+
+    name: str
+    selectors: tuple[Selector, ...]
+    runtime_class: str
+    unsupported: UnsupportedPods = "Pend"
+
+    @classmethod
+    def from_resource(cls, resource: Mapping[str, object], default_runtime_class: str) -> "Profile":
+        """Reads a FargateProfile as the API server sends it; a profile without a sandbox gets the default one.
+
+        Raises:
+            InvalidProfile: a field is missing or of the wrong type.
+        """
+        root = Part(resource, error=InvalidProfile)
+        name = root.child("metadata").text("name")
+        if not name:
+            raise root.fail("metadata.name", "is required")
+        spec = root.child("spec")
+        selectors = tuple(_read_selector(part) for part in spec.children("selectors"))
+        if not selectors:
+            raise spec.fail("selectors", "Fargate Profile requires at least one selector.")
+        unsupported = spec.text("unsupportedPods") or "Pend"
+        if unsupported not in ("Pend", "Reject"):
+            raise spec.fail("unsupportedPods", f"must be Pend or Reject, not {unsupported!r}")
+        runtime_class = spec.text("runtimeClassName") or default_runtime_class
+        return cls(name, selectors, runtime_class, "Reject" if unsupported == "Reject" else "Pend")
+
+
+def _read_selector(part: Part) -> Selector:
+    namespace = part.text("namespace")
+    if not namespace:
+        raise part.fail("namespace", "is required")
+    return Selector(namespace, tuple(sorted(part.text_map("labels").items())))
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceDiffers:
+    """The pod's namespace doesn't match the selector's pattern."""
+
+    pattern: str
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceProtected:
+    """The pattern matches, but only by a wildcard, and this namespace must be named exactly."""
+
+    pattern: str
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMissing:
+    """No label of the pod has a matching key."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelDiffers:
+    """Labels with a matching key exist (`found`), but none of them has a matching value."""
+
+    key: str
+    value: str
+    found: tuple[tuple[str, str], ...]
+
+
+Mismatch = NamespaceDiffers | NamespaceProtected | LabelMissing | LabelDiffers
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A profile that matches a pod, and the first of its selectors that does."""
+
+    profile: Profile
+    selector_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The profile that a pod belongs to; `pinned` if the pod's own label decided it."""
+
+    match: Match
+    pinned: bool
+
+
+def is_wildcard(pattern: str) -> bool:
+    """Whether the pattern can match anything but itself."""
+    return "*" in pattern or "?" in pattern
+
+
+def pattern_to_regex(pattern: str) -> str:
+    """The pattern as an anchored regular expression that Python and RE2 (CEL's `matches`) read alike."""
+    translated = "".join({"*": ".*", "?": "."}.get(char) or re.escape(char) for char in pattern)
+    return f"^{translated}$"
+
+
+@lru_cache(maxsize=4096)
+def _compile(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern_to_regex(pattern))
+
+
+def matches_pattern(pattern: str, text: str) -> bool:
+    """Whether the whole text matches; an empty pattern matches only an empty text."""
+    if not is_wildcard(pattern):
+        return pattern == text
+    return _compile(pattern).fullmatch(text) is not None
+
+
+def reaches(selector: Selector, namespace: str, protected: Collection[str]) -> bool:
+    """Whether the selector covers pods of this namespace; protected namespaces are reached only by their exact name."""
+    return next(_find_namespace_mismatch(selector, namespace, protected), None) is None
+
+
+def find_mismatches(
+    selector: Selector, labels: Mapping[str, str], namespace: str, protected: Collection[str] = ()
+) -> Iterator[Mismatch]:
+    """Every reason why the selector doesn't match, the namespace first; none if it matches."""
+    yield from _find_namespace_mismatch(selector, namespace, protected)
+    for key, value in selector.labels:
+        yield from _find_label_mismatch(key, value, labels)
+
+
+def _find_namespace_mismatch(selector: Selector, namespace: str, protected: Collection[str]) -> Iterator[Mismatch]:
+    if not matches_pattern(selector.namespace, namespace):
+        yield NamespaceDiffers(selector.namespace, namespace)
+    elif selector.namespace != namespace and namespace in protected:
+        yield NamespaceProtected(selector.namespace, namespace)
+
+
+def _find_label_mismatch(key: str, value: str, labels: Mapping[str, str]) -> Iterator[Mismatch]:
+    # Monopod's own mark says what admission did, so it must not decide what admission does.
+    found = tuple((name, text) for name, text in labels.items() if name != PROFILE_LABEL and matches_pattern(key, name))
+    if not found:
+        yield LabelMissing(key, value)
+    elif not any(matches_pattern(value, text) for _, text in found):
+        yield LabelDiffers(key, value, found)
+
+
+def find_match(
+    profile: Profile, labels: Mapping[str, str], namespace: str, protected: Collection[str] = ()
+) -> Match | None:
+    """The profile's first matching selector, if there is one: any selector suffices."""
+    for index, selector in enumerate(profile.selectors):
+        if next(find_mismatches(selector, labels, namespace, protected), None) is None:
+            return Match(profile, index)
+    return None
+
+
+def find_matches(
+    labels: Mapping[str, str], namespace: str, profiles: Sequence[Profile], protected: Collection[str] = ()
+) -> tuple[Match, ...]:
+    """All profiles that match, in the order in which they win."""
+    ordered = sorted(profiles, key=lambda profile: profile.name.encode())
+    found = (find_match(profile, labels, namespace, protected) for profile in ordered)
+    return tuple(match for match in found if match)
+
+
+def choose_profile(
+    labels: Mapping[str, str], namespace: str, profiles: Sequence[Profile], protected: Collection[str] = ()
+) -> Choice | None:
+    """The profile that wins the pod: the one it is pinned to if that one matches, else the first by name."""
+    matches = find_matches(labels, namespace, profiles, protected)
+    pin = labels.get(EKS_PROFILE_LABEL)
+    for match in matches:
+        if match.profile.name == pin:
+            return Choice(match, pinned=True)
+    return Choice(matches[0], pinned=False) if matches else None

@@ -1,0 +1,94 @@
+"""Pods that Fargate leaves alone even though a profile matches them.
+
+Source: EKS user guide, Fargate considerations (DaemonSets, static pods), and the annotation and fields by which a pod
+chooses a node for itself.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Final
+
+from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, MIRROR_ANNOTATION
+from monopod.domain.manifest import Part
+
+DEFAULT_SCHEDULER: Final = "default-scheduler"
+_KUBELET: Final = "system:node:"
+
+
+class Skip(StrEnum):
+    """Why a matching pod is left as it is."""
+
+    DAEMON_SET = "DaemonSetPod"
+    MIRROR_POD = "MirrorPod"
+    COMPUTE_TYPE_EC2 = "ComputeTypeEC2"
+    NODE_SELECTOR = "NodeSelectorSet"
+    NODE_NAME = "NodeNameSet"
+    SCHEDULER = "OtherScheduler"
+
+    @property
+    def sentence(self) -> str:
+        """The reason in one sentence."""
+        return _SENTENCES[self]
+
+
+_SENTENCES: Final[Mapping[Skip, str]] = {
+    Skip.DAEMON_SET: "The pod belongs to a DaemonSet, and DaemonSets don't run on Fargate.",
+    Skip.MIRROR_POD: "The pod mirrors a static pod that a kubelet already runs.",
+    Skip.COMPUTE_TYPE_EC2: f"The pod opts out with the annotation {COMPUTE_TYPE}: {COMPUTE_TYPE_EC2}.",
+    Skip.NODE_SELECTOR: "The pod chooses its nodes with spec.nodeSelector.",
+    Skip.NODE_NAME: "The pod names its node in spec.nodeName.",
+    Skip.SCHEDULER: "The pod names a scheduler of its own in spec.schedulerName.",
+}
+
+
+def find_skip(pod: Mapping[str, object], username: str = "") -> Skip | None:
+    """The first reason to leave the pod alone, or None.
+
+    Args:
+        pod: the pod as it is created, before scheduling has filled in spec.nodeName.
+        username: who creates it; only a kubelet's word makes a mirror pod.
+
+    Raises:
+        InvalidPod: a field is of the wrong type.
+    """
+    root = Part(pod)
+    for skip, applies in _RULES:
+        if applies(root, username):
+            return skip
+    return None
+
+
+def _belongs_to_daemon_set(pod: Part, _: str) -> bool:
+    owners = pod.child("metadata").children("ownerReferences")
+    return any(owner.text("kind") == "DaemonSet" and owner.text("apiVersion").startswith("apps/") for owner in owners)
+
+
+def _mirrors_static_pod(pod: Part, username: str) -> bool:
+    # Anyone can write the annotation; it exempts only pods that a kubelet reports.
+    return MIRROR_ANNOTATION in pod.child("metadata").text_map("annotations") and username.startswith(_KUBELET)
+
+
+def _opts_out(pod: Part, _: str) -> bool:
+    return pod.child("metadata").text_map("annotations").get(COMPUTE_TYPE) == COMPUTE_TYPE_EC2
+
+
+def _has_node_selector(pod: Part, _: str) -> bool:
+    return bool(pod.child("spec").text_map("nodeSelector"))
+
+
+def _has_node_name(pod: Part, _: str) -> bool:
+    return bool(pod.child("spec").text("nodeName"))
+
+
+def _has_other_scheduler(pod: Part, _: str) -> bool:
+    return pod.child("spec").text("schedulerName") not in ("", DEFAULT_SCHEDULER)
+
+
+_RULES: Final[tuple[tuple[Skip, Callable[[Part, str], bool]], ...]] = (
+    (Skip.DAEMON_SET, _belongs_to_daemon_set),
+    (Skip.MIRROR_POD, _mirrors_static_pod),
+    (Skip.COMPUTE_TYPE_EC2, _opts_out),
+    (Skip.NODE_SELECTOR, _has_node_selector),
+    (Skip.NODE_NAME, _has_node_name),
+    (Skip.SCHEDULER, _has_other_scheduler),
+)

@@ -1,0 +1,156 @@
+"""What a pod asks for that Fargate can't run, in AWS's words and order.
+
+Source: EKS user guide, Fargate considerations, and the messages that Fargate's scheduler writes. Lists are sorted and
+free of duplicates (volumes keep the manifest's order), because the admission policy says the same in CEL, which can't
+sort by first appearance.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from monopod.api.names import PROFILE_LABEL
+from monopod.domain.manifest import Part
+from monopod.domain.size import LARGEST, MAX_STORAGE_GIB, MAX_STORAGE_MIB, Need, find_row, measure_need
+
+UNSUPPORTED_PREFIX: Final = "Pod not supported on Fargate: "
+
+SUPPORTED_VOLUMES: Final = (
+    "configMap",
+    "secret",
+    "downwardAPI",
+    "projected",
+    "emptyDir",
+    "nfs",
+    "persistentVolumeClaim",
+)
+
+DEFAULT_CAPABILITIES: Final = (
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+)
+"""What containerd gives every container; adding one of these changes nothing, so it is allowed."""
+
+_HOST_FLAGS: Final = (("hostNetwork", "HostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC"))
+
+
+def format_unsupported(messages: tuple[str, ...]) -> str:
+    """The sentence on the pod, such as `Pod not supported on Fargate: port contains HostIP or HostPort`."""
+    return UNSUPPORTED_PREFIX + ", ".join(messages)
+
+
+def find_unsupported(pod: Mapping[str, object], need: Need | None = None) -> tuple[str, ...]:
+    """Every reason why Fargate can't run the pod; none if it can.
+
+    Args:
+        pod: the pod's manifest.
+        need: the pod's need, if the caller has measured it already.
+
+    Raises:
+        InvalidPod: a field is of the wrong type, or not a quantity.
+    """
+    root = Part(pod)
+    asked = need or measure_need(pod)
+    return tuple(message for rule in _RULES for message in rule(root, asked))
+
+
+def _uses_host_namespaces(pod: Part, _: Need) -> Iterator[str]:
+    spec = pod.child("spec")
+    found = [name for field, name in _HOST_FLAGS if spec.flag(field)]
+    if found:
+        yield "fields not supported: " + ", ".join(found)
+
+
+def _uses_host_ports(pod: Part, _: Need) -> Iterator[str]:
+    spec = pod.child("spec")
+    ports = [port for container in _all_containers(spec) for port in container.children("ports")]
+    # With hostNetwork the API server sets every port's hostPort; a file hasn't been through it.
+    on_host = bool(ports) and spec.flag("hostNetwork")
+    if on_host or any(port.number("hostPort") or port.text("hostIP") for port in ports):
+        yield "port contains HostIP or HostPort"
+
+
+def _raises_privileges(pod: Part, _: Need) -> Iterator[str]:
+    contexts = [container.child("securityContext") for container in _all_containers(pod.child("spec"))]
+    found = []
+    if any(context.flag("privileged") for context in contexts):
+        found.append("Privileged")
+    if any(context.flag("allowPrivilegeEscalation") for context in contexts):
+        found.append("AllowPrivilegeEscalation")
+    added = {name for context in contexts for name in context.child("capabilities").texts("add")}
+    if added := added.difference(DEFAULT_CAPABILITIES):
+        found.append("Capabilities added: " + ", ".join(sorted(added)))
+    if found:
+        yield "invalid SecurityContext fields: " + ", ".join(found)
+
+
+def _uses_other_volumes(pod: Part, _: Need) -> Iterator[str]:
+    found = [
+        f"{volume.text('name')} is of an unsupported volume Type"
+        for volume in pod.child("spec").children("volumes")
+        if not _is_supported_volume(volume)
+    ]
+    if found:
+        yield "volumes not supported: " + ", ".join(found)
+
+
+def _is_supported_volume(volume: Part) -> bool:
+    sources = {key for key, value in volume.fields.items() if key != "name" and value is not None}
+    # A volume without a source is an emptyDir: the API server's default.
+    return sources.issubset(SUPPORTED_VOLUMES)
+
+
+def _uses_extended_resources(pod: Part, _: Need) -> Iterator[str]:
+    spec = pod.child("spec")
+    holders = list(_all_containers(spec))
+    if PROFILE_LABEL not in pod.child("metadata").text_map("labels"):
+        holders.append(spec)
+    found = {
+        name
+        for holder in holders
+        for kind in ("requests", "limits")
+        for name in holder.child("resources").quantities(kind)
+        if _is_extended(name)
+    }
+    if found:
+        yield "resources not supported: " + ", ".join(sorted(found))
+
+
+def _is_extended(name: str) -> bool:
+    return name.startswith("hugepages-") or ("/" in name and not name.startswith("kubernetes.io/"))
+
+
+def _exceeds_largest_size(_: Part, need: Need) -> Iterator[str]:
+    if find_row(need) is None:
+        yield f"requests exceed the largest size: {LARGEST}"
+
+
+def _exceeds_storage(_: Part, need: Need) -> Iterator[str]:
+    if need.total.storage_mib > MAX_STORAGE_MIB:
+        yield f"ephemeral storage exceeds {MAX_STORAGE_GIB} GiB"
+
+
+def _all_containers(spec: Part) -> tuple[Part, ...]:
+    return spec.children("containers") + spec.children("initContainers")
+
+
+_RULES: Final[tuple[Callable[[Part, Need], Iterator[str]], ...]] = (
+    _uses_host_namespaces,
+    _uses_host_ports,
+    _raises_privileges,
+    _uses_other_volumes,
+    _uses_extended_resources,
+    _exceeds_largest_size,
+    _exceeds_storage,
+)
