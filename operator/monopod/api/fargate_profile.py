@@ -1,0 +1,288 @@
+"""The kind FargateProfile: which pods run each in a sandbox of their own, and how.
+
+The docstrings of kinds and fields are the CRD's descriptions (`kubectl explain`), and the rules beside them are the
+CRD's validation, in AWS's words where AWS has them (EKS API reference, CreateFargateProfile; EKS user guide, "Define
+which Pods use AWS Fargate when launched"). This module must not know how profiles are matched with pods: that is
+`monopod.domain.selection`.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from monopod.api.names import API_VERSION
+from monopod.api.rules import Rule, for_kind, unchangeable
+
+ATOMIC_LIST: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
+ATOMIC_MAP: dict[str, Any] = {"x-kubernetes-map-type": "atomic"}
+
+MAX_SELECTORS = 5
+MAX_LABELS = 5
+LABELS_CEILING = 20
+"""The schema's own bound on label pairs. It lies above MAX_LABELS because the API server skips every CEL rule, and
+with it AWS's message, once a schema bound is broken; and there must be one, or the rules' cost can't be estimated."""
+
+MAX_TAGS = 50
+
+
+class Part(BaseModel):
+    """Any object within a kind: camelCase in YAML, snake_case in Python."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        frozen=True,
+    )
+
+
+LabelValuePattern = Annotated[
+    str,
+    Field(max_length=63),
+    Rule(
+        "self.matches('^([A-Za-z0-9*?]([-A-Za-z0-9_.*?]*[A-Za-z0-9*?])?)?$')",
+        "a label value consists of letters, digits, '-', '_' and '.', and the wildcards '*' and '?'; "
+        "it starts and ends with a letter, a digit or a wildcard",
+    ),
+]
+
+LabelPatterns = Annotated[
+    dict[str, LabelValuePattern],
+    Field(max_length=LABELS_CEILING),
+    Rule(f"self.size() <= {MAX_LABELS}", f"Request contains Selector with more than {MAX_LABELS} Label pairs"),
+    Rule(
+        """self.all(key, key.matches('^([a-z0-9*?]([-a-z0-9.*?]{0,251}[a-z0-9*?])?/)?'
+           + '[A-Za-z0-9*?]([-A-Za-z0-9_.*?]{0,61}[A-Za-z0-9*?])?$'))""",
+        "a label key is a name (at most 63 letters, digits, '-', '_', '.' and the wildcards '*' and '?'), "
+        "if need be after a prefix (a lower-case DNS name of at most 253 characters, wildcards allowed) and '/'",
+    ),
+]
+
+
+class Selector(Part):
+    """Pods that a profile takes: those of a namespace, or the ones among them that carry certain labels."""
+
+    model_config = ConfigDict(
+        json_schema_extra=for_kind(
+            Rule(
+                "self.namespace != ''",
+                "Fargate Profile must have at least one selector with at least one namespace value.",
+                "FieldValueRequired",
+                ".namespace",
+            )
+        )
+    )
+
+    namespace: Annotated[
+        str,
+        # The default lets the rule above speak where the schema would say no more than "Required value".
+        Field(max_length=63, json_schema_extra={"default": ""}),
+        Rule(
+            "self.matches('^([a-z0-9*?]([-a-z0-9*?]*[a-z0-9*?])?)?$')",
+            "a namespace consists of lower-case letters, digits and '-', and the wildcards '*' and '?'; "
+            "it doesn't start or end with '-'",
+        ),
+    ]
+    """The pods' namespace. `*` stands for any number of characters, `?` for exactly one. kube-system and Monopod's
+    own namespace are reached only by their exact names, never by a wildcard."""
+
+    labels: Annotated[LabelPatterns, Field(json_schema_extra=ATOMIC_MAP)] = Field(default_factory=dict)
+    """Labels that a pod must carry, all of them; at most 5. Keys and values may hold the wildcards `*` and `?`.
+    Without labels, every pod of the namespace is taken."""
+
+
+Selectors = Annotated[
+    list[Selector],
+    Field(max_length=MAX_SELECTORS),
+    Rule(
+        "self.all(one, self.exists_one(other, other == one))",
+        "the same selector is listed twice",
+        "FieldValueDuplicate",
+    ),
+]
+
+TagValue = Annotated[
+    str,
+    Field(max_length=256),
+    Rule(
+        r"self.matches('^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]*$')",
+        "a tag's value consists of letters, digits, spaces and _ . : / = + - @",
+    ),
+]
+
+Tags = Annotated[
+    dict[str, TagValue],
+    Field(max_length=MAX_TAGS),
+    Rule(
+        r"self.all(key, key.matches('^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$'))",
+        "a tag's key has 1 to 128 characters: letters, digits, spaces and _ . : / = + - @",
+    ),
+    Rule(
+        "!self.exists(key, key.matches('^(?i)aws:'))",
+        "a tag's key can't start with 'aws:', which is reserved for AWS",
+    ),
+]
+
+
+class FargateProfileSpec(Part):
+    """Which pods the profile takes, and how they run."""
+
+    model_config = ConfigDict(
+        json_schema_extra=for_kind(
+            Rule(
+                "self.selectors.size() > 0",
+                "Fargate Profile requires at least one selector.",
+                "FieldValueRequired",
+                ".selectors",
+            ),
+            unchangeable("selectors"),
+            unchangeable("runtimeClassName", optional=True),
+            unchangeable("podExecutionRoleARN", optional=True),
+        )
+    )
+
+    # The default: as for a selector's namespace.
+    selectors: Annotated[Selectors, Field(json_schema_extra={**ATOMIC_LIST, "default": []})]
+    """The pods that the profile takes: those that match any of these selectors; 1 to 5. Can't be changed."""
+
+    runtime_class_name: Annotated[
+        str | None,
+        Field(min_length=1, max_length=253),
+        Rule(
+            "self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+            "the name of a RuntimeClass consists of lower-case letters, digits, '-' and '.', "
+            "and starts and ends with a letter or a digit",
+        ),
+    ] = None
+    """The RuntimeClass of the sandbox that each pod runs in. Default: the sandbox that Monopod was installed with.
+    Can't be changed, added or removed."""
+
+    unsupported_pods: Literal["Pend", "Reject"] = "Pend"
+    """What becomes of a matching pod that Fargate can't run (host network, privileged containers, hostPath
+    volumes and the like). Pend, as on EKS: it is accepted and stays Pending, and an event says why. Reject: its
+    creation is refused, with the same words."""
+
+    pod_execution_role_arn: Annotated[
+        str | None,
+        Field(alias="podExecutionRoleARN", max_length=640),
+        Rule(
+            "self == '' || self.matches('^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-~]+/)?[A-Za-z0-9_+=,.@-]{1,64}$')",
+            "must be the ARN of an IAM role, as in arn:aws:iam::111122223333:role/NAME",
+        ),
+    ] = None
+    """The IAM role that EKS would use to run the pods. Accepted so that profiles from EKS apply as they are; recorded,
+    not used. Can't be changed, added or removed."""
+
+    tags: Annotated[Tags, Field(json_schema_extra=ATOMIC_MAP)] = Field(default_factory=dict)
+    """Tags of the profile itself; at most 50. As on EKS they are not passed on to pods."""
+
+
+class Condition(Part):
+    """One aspect of the profile's state, in the form that all Kubernetes kinds share."""
+
+    type: Annotated[str, Field(max_length=316)]
+    """The aspect, in CamelCase."""
+
+    status: Literal["True", "False", "Unknown"]
+    """Whether the aspect holds."""
+
+    observed_generation: Annotated[int | None, Field(ge=0)] = None
+    """The metadata.generation of the profile that this condition is about."""
+
+    last_transition_time: Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+    """When the status last changed."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    """Why the status is what it is, as one CamelCase word."""
+
+    message: Annotated[str, Field(max_length=32768)]
+    """The same for a person, with what to do where something is to be done."""
+
+
+class HealthIssue(Part):
+    """Something that keeps the profile from working."""
+
+    code: str
+    """The kind of issue, as one CamelCase word."""
+
+    message: str
+    """What is wrong, and what to do."""
+
+    resource_ids: Annotated[list[str], Field(json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
+    """The objects that the issue is about, such as `RuntimeClass/kata`."""
+
+
+class Health(Part):
+    """What keeps the profile from working, if anything does."""
+
+    issues: Annotated[list[HealthIssue], Field(json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
+    """Empty when the profile is healthy."""
+
+
+class FargateProfileStatus(Part):
+    """What Monopod observed. Written by the operator only."""
+
+    phase: Literal["CREATING", "ACTIVE", "CREATE_FAILED", "DELETING", "DELETE_FAILED"] | None = None
+    """Where the profile is in its life, in EKS's words. ACTIVE means observed: a trial pod came back from the API
+    server sandboxed."""
+
+    selectors: str | None = None
+    """The selectors as one readable line, for tables: `prod-*{tier=web}`."""
+
+    pods: Annotated[int | None, Field(ge=0)] = None
+    """How many pods of the profile exist."""
+
+    observed_generation: Annotated[int | None, Field(ge=0)] = None
+    """The metadata.generation of the profile that this status is about."""
+
+    conditions: Annotated[
+        list[Condition],
+        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+    ] = Field(default_factory=list)
+    """The profile's state, aspect by aspect, with reasons."""
+
+    health: Health | None = None
+    """Issues that keep the profile from working, as EKS reports them."""
+
+
+class FargateProfile(Part):
+    """A FargateProfile says which pods run each in a sandbox of their own, as a Fargate profile does on EKS.
+
+    A pod that matches one of the selectors when it is created is sized from the Fargate ladder, given its own sandbox
+    (its own kernel), and labelled eks.amazonaws.com/fargate-profile with the profile's name; its manifest needs no
+    change. Pods that exist already are left alone. Where several profiles match, the alphanumerically first name wins,
+    unless the pod pins another matching profile by that label.
+
+    Fields that are not listed here are refused by kubectl (--validate=strict, its default).
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra=for_kind(
+            Rule(
+                "!self.metadata.name.startsWith('eks-')",
+                "The fargate profile name starts with the reserved prefix: 'eks-'.",
+                "FieldValueInvalid",
+                ".metadata.name",
+            ),
+            Rule(
+                "self.metadata.name.size() <= 63",
+                "a profile's name has at most 63 characters, because it becomes the value of a label on its pods",
+                "FieldValueInvalid",
+                ".metadata.name",
+            ),
+        )
+    )
+
+    api_version: Annotated[str, Field(description="The API's group and version.")] = API_VERSION
+    kind: Annotated[Literal["FargateProfile"], Field(description="The kind.")] = "FargateProfile"
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    """The object's metadata; the name is at most 63 characters and doesn't start with eks-."""
+
+    spec: FargateProfileSpec
+    """Which pods the profile takes, and how they run."""
+
+    status: FargateProfileStatus | None = None
+    """What Monopod observed. Written by the operator only."""
