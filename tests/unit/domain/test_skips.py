@@ -1,0 +1,49 @@
+import pytest
+
+from monopod.api.names import COMPUTE_TYPE, MIRROR_ANNOTATION
+from monopod.domain.skips import Skip, find_skip
+from tests.unit.builders import PodBuilder, a_pod
+
+KUBELET = "system:node:node-1"
+
+
+@pytest.mark.parametrize(
+    ("pod", "username", "skip"),
+    [
+        pytest.param(a_pod(), "", None, id="ordinary pod"),
+        pytest.param(a_pod().owned_by("DaemonSet"), "", Skip.DAEMON_SET, id="DaemonSet"),
+        pytest.param(a_pod().owned_by("ReplicaSet"), "", None, id="ReplicaSet"),
+        pytest.param(a_pod().owned_by("ReplicaSet").owned_by("DaemonSet"), "", Skip.DAEMON_SET, id="second owner"),
+        pytest.param(a_pod().owned_by("DaemonSet", "example.com/v1"), "", None, id="somebody else's DaemonSet"),
+        pytest.param(a_pod().annotated({MIRROR_ANNOTATION: "x"}), KUBELET, Skip.MIRROR_POD, id="mirror pod"),
+        pytest.param(a_pod().annotated({MIRROR_ANNOTATION: ""}), KUBELET, Skip.MIRROR_POD, id="its value is no matter"),
+        pytest.param(a_pod().annotated({MIRROR_ANNOTATION: "x"}), "eve", None, id="forged mirror annotation"),
+        pytest.param(a_pod(), KUBELET, None, id="a kubelet's other pods"),
+        pytest.param(a_pod().annotated({COMPUTE_TYPE: "ec2"}), "", Skip.COMPUTE_TYPE_EC2, id="opted out"),
+        pytest.param(a_pod().annotated({COMPUTE_TYPE: "fargate"}), "", None, id="opted in"),
+        pytest.param(a_pod().labelled({COMPUTE_TYPE: "ec2"}), "", None, id="a label is no annotation"),
+        pytest.param(a_pod().with_spec(nodeSelector={"a": "b"}), "", Skip.NODE_SELECTOR, id="nodeSelector"),
+        pytest.param(a_pod().with_spec(nodeSelector={}), "", None, id="empty nodeSelector"),
+        pytest.param(a_pod().with_spec(nodeName="node-1"), "", Skip.NODE_NAME, id="nodeName"),
+        pytest.param(a_pod().with_spec(nodeName=""), "", None, id="empty nodeName"),
+        pytest.param(a_pod().with_spec(schedulerName="volcano"), "", Skip.SCHEDULER, id="own scheduler"),
+        pytest.param(a_pod().with_spec(schedulerName="default-scheduler"), "", None, id="default scheduler"),
+        pytest.param(a_pod().with_spec(schedulerName=""), "", None, id="no scheduler"),
+        pytest.param(
+            a_pod().with_spec(affinity={"nodeAffinity": {}}), "", None, id="affinity is honoured, not an exit"
+        ),
+    ],
+)
+def test_exemptions(pod: PodBuilder, username: str, skip: Skip | None) -> None:
+    assert find_skip(pod.build(), username) == skip
+
+
+def test_of_several_reasons_the_first_in_order_is_given() -> None:
+    pod = a_pod().with_spec(nodeName="n", nodeSelector={"a": "b"}, schedulerName="x").annotated({COMPUTE_TYPE: "ec2"})
+    assert find_skip(pod.build()) == Skip.COMPUTE_TYPE_EC2
+
+
+@pytest.mark.parametrize("skip", Skip)
+def test_every_reason_has_a_sentence_and_a_camel_case_name(skip: Skip) -> None:
+    assert skip.sentence.endswith(".")
+    assert skip.value.isalnum()

@@ -1,0 +1,150 @@
+import pytest
+
+from monopod.api.names import PROFILE_LABEL
+from monopod.domain.support import DEFAULT_CAPABILITIES, SUPPORTED_VOLUMES, find_unsupported, format_unsupported
+from tests.unit.builders import PodBuilder, a_pod
+
+
+@pytest.mark.parametrize(
+    ("pod", "message"),
+    [
+        pytest.param(a_pod().with_spec(hostNetwork=True), "fields not supported: HostNetwork", id="hostNetwork"),
+        pytest.param(
+            a_pod().with_spec(hostIPC=True, hostPID=True, hostNetwork=True),
+            "fields not supported: HostNetwork, HostPID, HostIPC",
+            id="all host namespaces, in AWS's order",
+        ),
+        pytest.param(a_pod().with_port(hostPort=8080), "port contains HostIP or HostPort", id="hostPort"),
+        pytest.param(a_pod().with_port(hostIP="10.0.0.1"), "port contains HostIP or HostPort", id="hostIP"),
+        pytest.param(a_pod().secured(privileged=True), "invalid SecurityContext fields: Privileged", id="privileged"),
+        pytest.param(
+            a_pod().secured(allowPrivilegeEscalation=True),
+            "invalid SecurityContext fields: AllowPrivilegeEscalation",
+            id="privilege escalation",
+        ),
+        pytest.param(
+            a_pod().adding_capabilities("SYS_ADMIN", "CHOWN", "NET_ADMIN", "SYS_ADMIN"),
+            "invalid SecurityContext fields: Capabilities added: NET_ADMIN, SYS_ADMIN",
+            id="capabilities, sorted, once each",
+        ),
+        pytest.param(
+            a_pod().adding_capabilities("ALL"), "invalid SecurityContext fields: Capabilities added: ALL", id="ALL"
+        ),
+        pytest.param(
+            a_pod().secured(privileged=True, allowPrivilegeEscalation=True, capabilities={"add": ["BPF"]}),
+            "invalid SecurityContext fields: Privileged, AllowPrivilegeEscalation, Capabilities added: BPF",
+            id="all of them",
+        ),
+        pytest.param(
+            a_pod().with_volume("data", hostPath={"path": "/"}),
+            "volumes not supported: data is of an unsupported volume Type",
+            id="hostPath",
+        ),
+        pytest.param(
+            a_pod().with_volume("b", hostPath={"path": "/"}).with_volume("ok", emptyDir={}).with_volume("a", csi={}),
+            "volumes not supported: b is of an unsupported volume Type, a is of an unsupported volume Type",
+            id="volumes in the manifest's order",
+        ),
+        pytest.param(
+            a_pod().requesting_extended("nvidia.com/gpu"), "resources not supported: nvidia.com/gpu", id="GPU requested"
+        ),
+        pytest.param(
+            a_pod().limited_to(**{"nvidia.com/gpu": 1}), "resources not supported: nvidia.com/gpu", id="GPU limited"
+        ),
+        pytest.param(
+            a_pod().requesting_extended("hugepages-2Mi", "4Mi").requesting_extended("aws.amazon.com/neuron"),
+            "resources not supported: aws.amazon.com/neuron, hugepages-2Mi",
+            id="sorted",
+        ),
+        pytest.param(
+            a_pod().with_pod_level(limits={"hugepages-2Mi": "4Mi"}),
+            "resources not supported: hugepages-2Mi",
+            id="huge pages of the pod",
+        ),
+        pytest.param(
+            a_pod().requesting(cpu="17"), "requests exceed the largest size: 16vCPU 120GB", id="too many CPUs"
+        ),
+        pytest.param(
+            a_pod().requesting(memory="120Gi"), "requests exceed the largest size: 16vCPU 120GB", id="120 Gi and 256 Mi"
+        ),
+        pytest.param(
+            a_pod().requesting(ephemeral_storage="100Gi").with_container("b", ephemeral_storage="76Gi"),
+            "ephemeral storage exceeds 175 GiB",
+            id="storage",
+        ),
+    ],
+)
+def test_what_fargate_cannot_run_is_said_in_its_words(pod: PodBuilder, message: str) -> None:
+    assert find_unsupported(pod.build()) == (message,)
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        pytest.param(a_pod(), id="ordinary pod"),
+        pytest.param(a_pod().with_spec(hostNetwork=False, hostPID=False, hostIPC=False), id="host flags set to false"),
+        pytest.param(a_pod().with_port(hostPort=0, hostIP=""), id="a port without a host"),
+        pytest.param(a_pod().secured(privileged=False, allowPrivilegeEscalation=False), id="unprivileged, explicitly"),
+        pytest.param(a_pod().adding_capabilities(*DEFAULT_CAPABILITIES), id="the capabilities it has anyway"),
+        pytest.param(a_pod().secured(capabilities={"drop": ["ALL"]}), id="capabilities dropped"),
+        pytest.param(a_pod().with_volume("v"), id="a volume without a source is an emptyDir"),
+        pytest.param(a_pod().with_volume("v", emptyDir=None), id="also with a null source"),
+        pytest.param(a_pod().requesting(ephemeral_storage="175Gi"), id="as much storage as there is"),
+        pytest.param(a_pod().requesting_extended("kubernetes.io/batteries"), id="Kubernetes' own resources"),
+        pytest.param(a_pod().with_spec(securityContext={"runAsUser": 0}), id="root inside the sandbox"),
+    ],
+)
+def test_what_fargate_runs_is_not_complained_about(pod: PodBuilder) -> None:
+    assert find_unsupported(pod.build()) == ()
+
+
+@pytest.mark.parametrize("source", SUPPORTED_VOLUMES)
+def test_supported_volumes(source: str) -> None:
+    assert find_unsupported(a_pod().with_volume("v", **{source: {}}).build()) == ()
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["hostPath", "csi", "ephemeral", "image", "awsElasticBlockStore", "iscsi", "rbd", "gitRepo", "fromTheFuture"],
+)
+def test_all_other_volumes_are_not_supported(source: str) -> None:
+    assert find_unsupported(a_pod().with_volume("v", **{source: {}}).build()) != ()
+
+
+def test_init_containers_are_held_to_the_same_rules() -> None:
+    pod = a_pod().with_init("i").build()
+    pod["spec"]["initContainers"][0].update(
+        securityContext={"privileged": True},
+        ports=[{"containerPort": 1, "hostPort": 1}],
+        resources={"limits": {"nvidia.com/gpu": 1}},
+    )
+    assert find_unsupported(pod) == (
+        "port contains HostIP or HostPort",
+        "invalid SecurityContext fields: Privileged",
+        "resources not supported: nvidia.com/gpu",
+    )
+
+
+def test_on_the_hosts_network_every_port_is_a_host_port() -> None:
+    assert find_unsupported(a_pod().with_spec(hostNetwork=True).with_port().build()) == (
+        "fields not supported: HostNetwork",
+        "port contains HostIP or HostPort",
+    )
+
+
+def test_everything_at_once_comes_in_aws_order() -> None:
+    pod = (
+        a_pod().with_spec(hostPID=True).with_port(hostPort=1).secured(privileged=True)
+        .with_volume("v", hostPath={}).requesting_extended("a/b").requesting(cpu="99", ephemeral_storage="1Ti")
+    )  # fmt: skip
+    assert format_unsupported(find_unsupported(pod.build())) == (
+        "Pod not supported on Fargate: fields not supported: HostPID, port contains HostIP or HostPort, "
+        "invalid SecurityContext fields: Privileged, volumes not supported: v is of an unsupported volume Type, "
+        "resources not supported: a/b, requests exceed the largest size: 16vCPU 120GB, "
+        "ephemeral storage exceeds 175 GiB"
+    )
+
+
+def test_pod_level_resources_of_a_marked_pod_are_admissions_own_work() -> None:
+    pod = a_pod().labelled({PROFILE_LABEL: "web"}).with_pod_level(limits={"hugepages-2Mi": "4Mi"})
+    assert find_unsupported(pod.build()) == ()
