@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema
 
 VALIDATIONS = "x-kubernetes-validations"
 
-Reason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"]
+Reason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired"]
 
 
 @dataclass(frozen=True)
