@@ -41,6 +41,10 @@ EVERYTHING = a_profile("all", a_selector("*"))
             "spec.containers[0].ports[0].hostPort: must be a whole number, not a string",
         ),
         (
+            {"spec": {"containers": [{"ports": [{}, {"hostPort": True}]}]}},
+            "spec.containers[0].ports[1].hostPort: must be a whole number, not a boolean",
+        ),
+        (
             {"spec": {"containers": [{"securityContext": {"capabilities": {"add": ["A", 1]}}}]}},
             "spec.containers[0].securityContext.capabilities.add[1]: must be a string, not a number",
         ),

@@ -161,6 +161,7 @@ def test_the_first_selector_that_matches_is_reported() -> None:
     ("names", "winner"),
     [
         (["b", "a"], "a"),
+        (["ba", "ab"], "ab"),
         (["web-10", "web-2"], "web-10"),
         (["a-b", "a"], "a"),
         (["a0", "aa", "a-"], "a-"),

@@ -88,7 +88,7 @@ def test_what_fargate_cannot_run_is_said_in_its_words(pod: PodBuilder, message: 
         pytest.param(a_pod().adding_capabilities(*DEFAULT_CAPABILITIES), id="the capabilities it has anyway"),
         pytest.param(a_pod().secured(capabilities={"drop": ["ALL"]}), id="capabilities dropped"),
         pytest.param(a_pod().with_volume("v"), id="a volume without a source is an emptyDir"),
-        pytest.param(a_pod().with_volume("v", emptyDir=None), id="also with a null source"),
+        pytest.param(a_pod().with_volume("v", hostPath=None), id="also with a null source"),
         pytest.param(a_pod().requesting(ephemeral_storage="175Gi"), id="as much storage as there is"),
         pytest.param(a_pod().requesting_extended("kubernetes.io/batteries"), id="Kubernetes' own resources"),
         pytest.param(a_pod().with_spec(securityContext={"runAsUser": 0}), id="root inside the sandbox"),
