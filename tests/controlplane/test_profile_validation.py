@@ -168,6 +168,10 @@ REFUSED_PROFILES = {
         a_profile(podExecutionRoleARN="arn:aws:iam::11112222333:role/fargate"),
         f'spec.podExecutionRoleARN: Invalid value: "arn:aws:iam::11112222333:role/fargate": {ROLE_ARN}',
     ),
+    "a role's ARN of 641 characters": (
+        a_profile(podExecutionRoleARN="arn:aws:iam::111122223333:role/" + "p" * 545 + "/" + "r" * 64),
+        "spec.podExecutionRoleARN: Too long: may not be more than 640 bytes",
+    ),
     "51 tags": (a_profile(tags=many(51)), "spec.tags: Too many: 51: must have at most 50 items"),
     "a tag that is reserved for AWS": (
         a_profile(tags={"AWS:team": "web"}),

@@ -70,8 +70,10 @@ def to_structural(schema: Schema, definitions: dict[str, Schema]) -> Schema:
 
 def without_null(schema: Schema) -> Schema:
     """Returns the schema of an optional value: in Kubernetes a field is left out, never null."""
-    (value,) = [choice for choice in schema["anyOf"] if choice != {"type": "null"}]
-    return {**value, **{key: part for key, part in schema.items() if key != "anyOf"}}
+    choices = [choice for choice in schema["anyOf"] if choice != {"type": "null"}]
+    if len(choices) != 1:
+        raise UnsupportedSchema(f"a union of types in {schema}")
+    return {**choices[0], **{key: part for key, part in schema.items() if key != "anyOf"}}
 
 
 def unwrap(docstring: str) -> str:

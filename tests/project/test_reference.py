@@ -1,0 +1,30 @@
+"""The reference documentation names everything that a user can meet."""
+
+import pytest
+
+from monopod.api import reasons
+from tests.project.repository import ROOT, find_files
+
+CONSTANTS = {
+    f"{family.__name__} {constant.value}": constant
+    for family in vars(reasons).values()
+    if isinstance(family, type) and issubclass(family, reasons.Explained)
+    for constant in family
+}
+
+
+def test_there_are_reasons() -> None:
+    assert len(CONSTANTS) > 10
+
+
+@pytest.mark.parametrize("constant", CONSTANTS.values(), ids=CONSTANTS)
+def test_every_reason_is_in_the_reference(constant: reasons.Explained) -> None:
+    reference = "\n".join((ROOT / path).read_text() for path in find_files("docs/reference/*.md"))
+    assert f"`{constant.value}`" in reference
+
+
+@pytest.mark.parametrize("constant", CONSTANTS.values(), ids=CONSTANTS)
+def test_every_reason_has_a_sentence(constant: reasons.Explained) -> None:
+    assert constant.sentence.endswith(".")
+    assert constant.value[0].isupper()
+    assert constant.value.isalnum()
