@@ -106,6 +106,13 @@ def test_an_unknown_phase_is_refused(installed: Any, existing: str) -> None:
     assert 'status.phase: Unsupported value: "READY"' in answer.stderr
 
 
+def test_a_condition_is_true_false_or_unknown(installed: Any, existing: str) -> None:
+    condition = {"type": "Ready", "status": "Yes", "reason": "Active", "message": ""}
+    condition["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+    answer = set_status(installed, existing, {"conditions": [condition]})
+    assert 'status.conditions[0].status: Unsupported value: "Yes"' in answer.stderr
+
+
 def merge(cluster: Any, name: str, change: dict[str, Any], *arguments: str) -> Any:
     answer = cluster.kubectl(
         "patch", "fp", name, "--type=merge", "-p", json.dumps(change), "-o", "json", *arguments, check=False
