@@ -1,10 +1,13 @@
 """The reference documentation names everything that a user can meet."""
 
+import re
+
 import pytest
 
 from monopod.api import reasons
 from tests.project.repository import ROOT, find_files
 
+REFERENCE = "\n".join((ROOT / path).read_text() for path in find_files("docs/reference/*.md"))
 CONSTANTS = {
     f"{family.__name__} {constant.value}": constant
     for family in vars(reasons).values()
@@ -19,8 +22,7 @@ def test_there_are_reasons() -> None:
 
 @pytest.mark.parametrize("constant", CONSTANTS.values(), ids=CONSTANTS)
 def test_every_reason_is_in_the_reference(constant: reasons.Explained) -> None:
-    reference = "\n".join((ROOT / path).read_text() for path in find_files("docs/reference/*.md"))
-    assert f"`{constant.value}`" in reference
+    assert f"`{constant.value}`" in REFERENCE
 
 
 @pytest.mark.parametrize("constant", CONSTANTS.values(), ids=CONSTANTS)
@@ -28,3 +30,17 @@ def test_every_reason_has_a_sentence(constant: reasons.Explained) -> None:
     assert constant.sentence.endswith(".")
     assert constant.value[0].isupper()
     assert constant.value.isalnum()
+
+
+METRICS = sorted(
+    {
+        name
+        for path in find_files("operator/monopod/controller/*.py")
+        for name in re.findall(r'"(monopod_[a-z_]+)"', (ROOT / path).read_text())
+    }
+)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_is_in_the_reference(metric: str) -> None:
+    assert f"`{metric}" in REFERENCE
