@@ -1,0 +1,132 @@
+"""`python -m monopod`: the operator."""
+
+import asyncio
+import os
+import socket
+import sys
+import uuid
+
+import click
+
+from monopod.api.names import SYSTEM_NAMESPACE
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MONOPOD"})
+def main() -> None:
+    """Monopod: Fargate profiles for any Kubernetes cluster."""
+
+
+@main.command()
+@click.option(
+    "--sandbox",
+    default="kata",
+    show_default=True,
+    metavar="RUNTIMECLASS",
+    help="The sandbox of profiles that name none: the name of a RuntimeClass, such as kata or gvisor.",
+)
+@click.option(
+    "--namespace",
+    default=None,
+    help=f"Monopod's own namespace: its Lease and its ConfigMap are there. "
+    f"[default: the one that this process runs in as a pod, else {SYSTEM_NAMESPACE}]",
+)
+@click.option(
+    "--leader-elect/--no-leader-elect",
+    default=True,
+    show_default=True,
+    help="Lead only while holding the Lease `monopod`, so that several replicas can run. Switch off for one local "
+    "process on a cluster of its own.",
+)
+@click.option(
+    "--identity",
+    default=None,
+    help="This replica's name in the Lease. [default: host name and a random part]",
+)
+@click.option(
+    "--lease-seconds",
+    type=click.FloatRange(min=1),
+    default=10.0,
+    show_default=True,
+    help="How long a leader that died keeps the others waiting. A leader that is stopped hands over at once.",
+)
+@click.option("--listen", default="0.0.0.0", show_default=True, help="The address of the endpoints below.")  # noqa: S104 in a pod
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Port of /healthz, /readyz and /metrics; 0 takes a free one and logs it.",
+)
+@click.option(
+    "--resync-seconds",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    help="How often everything is compared with fresh lists, beside the watches.",
+)
+@click.option(
+    "--kubeconfig",
+    type=click.Path(exists=True, dir_okay=False),
+    default=None,
+    help="[default: $KUBECONFIG, else the pod's ServiceAccount, else ~/.kube/config]",
+)
+@click.option("--log-format", type=click.Choice(["json", "console"]), default="json", show_default=True)
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+def run(
+    sandbox: str,
+    namespace: str | None,
+    leader_elect: bool,
+    identity: str | None,
+    lease_seconds: float,
+    listen: str,
+    metrics_port: int,
+    resync_seconds: float,
+    kubeconfig: str | None,
+    log_format: str,
+    log_level: str,
+) -> None:
+    """Run the operator: bring the cluster to what its FargateProfiles say.
+
+    It writes each namespace's profiles, compiled, on the namespace, where the admission policies read them; tries
+    every profile by a server-side dry run and reports in its status; and says in events what Fargate can't run. It
+    writes nothing on pods, and pods don't need it to start.
+
+    Every option can also come from the environment: --sandbox from MONOPOD_RUN_SANDBOX, and so on.
+
+    \b
+    Against the current kubeconfig, with readable logs:
+      python -m monopod run --no-leader-elect --log-format console --sandbox gvisor
+
+    \b
+    Exit codes: 0 stopped by SIGTERM or SIGINT; 1 the Lease was lost or a watch failed for good (start it again).
+    """  # noqa: D301 click reads the backspace as "don't rewrap"
+    # Here, because kopf and the client take a second to import, and `--help` needs neither.
+    from monopod.cluster.client import find_own_namespace
+    from monopod.cluster.lease import Timing
+    from monopod.controller.logs import configure_logs
+    from monopod.controller.process import Process
+    from monopod.controller.settings import Settings
+
+    configure_logs("console" if log_format == "console" else "json", log_level)
+    settings = Settings(
+        sandbox=sandbox,
+        namespace=namespace or find_own_namespace(SYSTEM_NAMESPACE),
+        identity=identity or f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}",
+        leader_elect=leader_elect,
+        lease=Timing.from_duration(lease_seconds),
+        listen_host=listen,
+        listen_port=metrics_port,
+        resync_seconds=resync_seconds,
+        kubeconfig=kubeconfig,
+    )
+
+    async def live() -> int:
+        return await Process(settings).run()
+
+    sys.exit(asyncio.run(live()))
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m monopod")

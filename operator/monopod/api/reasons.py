@@ -1,0 +1,91 @@
+"""Every condition, reason and event that the operator reports, each with the sentence that the reference repeats.
+
+The same constant appears as a condition's or event's reason, as a health issue's code, as a metric's label and in
+docs/reference/conditions.md. This module must not know when a reason applies: that is `monopod.domain.status`.
+"""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Explained(StrEnum):
+    """A name together with the sentence that explains it."""
+
+    sentence: str
+
+    def __new__(cls, name: str, sentence: str) -> Self:
+        """A member of the enumeration is its name, and carries its sentence."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.sentence = sentence
+        return member
+
+
+class ConditionType(Explained):
+    """The conditions of a FargateProfile, in the order in which they are found."""
+
+    READY = "Ready", "Everything below holds: matching pods are sandboxed when they are created."
+    VALID = "Valid", "The operator understands the profile."
+    RUNTIME_CLASS_FOUND = "RuntimeClassFound", "The RuntimeClass of the profile's sandbox exists."
+    ADMISSION_INSTALLED = "AdmissionInstalled", "The cluster serves and has Monopod's admission policies."
+    PUBLISHED = "Published", "The profile's rows are on every namespace that it reaches."
+    NAMESPACE_MATCHED = "NamespaceMatched", "At least one existing namespace matches the profile."
+    ENFORCED = "Enforced", "A trial pod that matches the profile came back from the API server sandboxed."
+
+
+class Reason(Explained):
+    """Why a condition has its status; also the codes of health issues and the reasons of events."""
+
+    ACTIVE = "Active", "The profile is in force."
+    CREATE_FAILED = "CreateFailed", "The profile is not in force; the message says why and what to do."
+    DELETING = "Deleting", "The profile is being deleted and takes no more pods."
+
+    SPEC_VALID = "SpecValid", "The profile has selectors, and the operator can read them."
+    SPEC_INVALID = "SpecInvalid", "The API server accepted a profile that the operator can't read."
+    INTERNAL_ERROR = "InternalError", "The operator failed on this profile; its log has the details."
+
+    RUNTIME_CLASS_FOUND = "RuntimeClassFound", "The RuntimeClass exists."
+    RUNTIME_CLASS_NOT_FOUND = "RuntimeClassNotFound", "The RuntimeClass doesn't exist, so matching pods are refused."
+
+    POLICIES_INSTALLED = "PoliciesInstalled", "Monopod's admission policies and their bindings exist."
+    MUTATING_ADMISSION_POLICY_NOT_SERVED = (
+        "MutatingAdmissionPolicyNotServed",
+        "The API server doesn't serve MutatingAdmissionPolicy v1, which Kubernetes has from 1.36.",
+    )
+    ADMISSION_POLICY_MISSING = (
+        "AdmissionPolicyMissing",
+        "Some of Monopod's admission policies or bindings are missing, so pods would pass unsandboxed.",
+    )
+
+    ROWS_PUBLISHED = "RowsPublished", "The profile's rows are on the namespaces that it reaches."
+    ROWS_TOO_LARGE = (
+        "RowsTooLarge",
+        "A namespace's profiles don't fit into its annotation together; it keeps the rows that it had.",
+    )
+    PUBLISH_FAILED = "PublishFailed", "The API server refused the rows on a namespace; the operator keeps trying."
+
+    NAMESPACES_MATCHED = "NamespacesMatched", "Existing namespaces match the profile."
+    NO_NAMESPACE_MATCHES = "NoNamespaceMatches", "No namespace matches yet; one that is created later will."
+
+    PROBE_SANDBOXED = "ProbeSandboxed", "A trial pod (a server-side dry run) came back sandboxed by this profile."
+    PROBE_PENDING = "ProbePending", "The trial has not come to a result yet."
+    PROBE_NOT_SANDBOXED = "ProbeNotSandboxed", "A trial pod came back without this profile's sandbox."
+    PROBE_REFUSED = "ProbeRefused", "The API server refused the trial pod, so the operator can't tell."
+    PROBE_IMPOSSIBLE = "ProbeImpossible", "No pod with valid labels can match any of the profile's selectors."
+    NOT_PROBED = "NotProbed", "Nothing was tried, because something that a trial needs is missing."
+
+
+class PodReason(Explained):
+    """Reasons of the events that the operator writes about pods."""
+
+    FAILED_SCHEDULING = (
+        "FailedScheduling",
+        "Fargate can't run this pod, as the message says; it stays Pending, as on EKS.",
+    )
+
+
+class EventType(StrEnum):
+    """Kubernetes' two types of events."""
+
+    NORMAL = "Normal"
+    WARNING = "Warning"

@@ -1,0 +1,74 @@
+"""The operator's metrics, in a registry of their own; docs/reference/metrics.md lists them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, PlatformCollector
+from prometheus_client import ProcessCollector as ProcessMetrics
+
+from monopod.cluster.mirror import Mirror
+
+REGISTRY = CollectorRegistry()
+ProcessMetrics(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
+GCCollector(registry=REGISTRY)
+
+LEADER = Gauge("monopod_leader", "1 on the replica that leads, 0 on the others.", registry=REGISTRY)
+PROFILES = Gauge("monopod_profiles", "FargateProfiles by phase.", ["phase"], registry=REGISTRY)
+PROFILE_PODS = Gauge("monopod_profile_pods", "Pods that exist, by profile.", ["profile"], registry=REGISTRY)
+PROFILE_ISSUES = Gauge(
+    "monopod_profile_issues",
+    "1 for each health issue of a profile, by its code (docs/reference/conditions.md).",
+    ["profile", "code"],
+    registry=REGISTRY,
+)
+NAMESPACES = Gauge("monopod_namespaces", "Namespaces that a profile reaches.", registry=REGISTRY)
+PASSES = Counter(
+    "monopod_passes", "Passes of the reconciler, by result (ok, retry, failed).", ["result"], registry=REGISTRY
+)
+PASS_SECONDS = Histogram(
+    "monopod_pass_seconds", "How long a pass of the reconciler took, in seconds.", registry=REGISTRY
+)
+WRITES = Counter(
+    "monopod_writes",
+    "Writes to the API server, by resource (namespaces, configmaps, status, events) and result (ok, failed).",
+    ["resource", "result"],
+    registry=REGISTRY,
+)
+PROBES = Counter(
+    "monopod_probes",
+    "Trials of profiles by server-side dry run, by outcome.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+WATCH_MISSED = Counter(
+    "monopod_watch_missed_objects",
+    "Objects that a list showed and the watch had not, by resource. Anything but 0 is worth a look.",
+    ["resource"],
+    registry=REGISTRY,
+)
+WATCHED = Gauge(
+    "monopod_watched_objects",
+    "Objects that the operator holds in memory, by resource.",
+    ["resource"],
+    registry=REGISTRY,
+)
+UNSUPPORTED_PODS = Gauge(
+    "monopod_unsupported_pods", "Pods that stay Pending because Fargate can't run them.", registry=REGISTRY
+)
+
+
+def measure(statuses: Mapping[str, Mapping[str, Any]], namespaces: int, mirror: Mirror) -> None:
+    """Sets the gauges to what a pass found; profiles that are gone disappear from them."""
+    PROFILES.clear()
+    PROFILE_PODS.clear()
+    PROFILE_ISSUES.clear()
+    for name, status in statuses.items():
+        PROFILES.labels(status["phase"]).inc()
+        PROFILE_PODS.labels(name).set(status["pods"])
+        for issue in status["health"]["issues"]:
+            PROFILE_ISSUES.labels(name, issue["code"]).set(1)
+    NAMESPACES.set(namespaces)
+    UNSUPPORTED_PODS.set(sum(1 for pod in mirror.pods.views() if pod.unsupported))
+    for kind in mirror.kinds():
+        WATCHED.labels(kind.resource).set(len(kind))

@@ -1,0 +1,158 @@
+"""One replica's life.
+
+    start ──► standby ──Lease acquired──► load lists ──► lead (watch, reconcile, audit, renew) ──► stop, release, exit 0
+                 └── SIGTERM: exit 0                        └── Lease lost, or a watch broke for good: exit 1
+
+A leader that failed exits rather than mends itself: the kubelet starts it afresh, the standby leads meanwhile, and
+starting from nothing is the one path that is always tested.
+"""
+
+import asyncio
+import signal
+from typing import Any
+
+import structlog
+
+from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable, load_configuration
+from monopod.cluster.lease import LeadershipLost, Lease
+from monopod.cluster.mirror import Mirror
+from monopod.controller.health import HealthServer
+from monopod.controller.logs import Complaints
+from monopod.controller.metrics import LEADER, WATCH_MISSED
+from monopod.controller.reconciler import Reconciler
+from monopod.controller.settings import Settings
+from monopod.controller.watching import Watching
+
+# The first audit comes soon: it closes the gap between the first lists and the beginning of the watches.
+FIRST_AUDIT_SECONDS = 5.0
+RETRY_SECONDS = 2.0
+
+logger = structlog.stdlib.get_logger(__name__)
+
+
+class Process:
+    """Everything that one replica runs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._mirror = Mirror(settings.namespace)
+        self._stopping = asyncio.Event()
+        self._reconciler: Reconciler | None = None
+        self._standing_by = False
+        self._complaints = Complaints(logger)
+
+    async def run(self) -> int:
+        """Runs until a signal or a failure; the exit code."""
+        self._install_signals()
+        configuration = await load_configuration(self._settings.kubeconfig)
+        api = ApiClient(configuration)
+        server = HealthServer(self._find_trouble, self._find_unreadiness)
+        try:
+            port = await server.start(self._settings.listen_host, self._settings.listen_port)
+            logger.info("started", identity=self._settings.identity, port=port, api_server=configuration.host)
+            return await self._stand_by_then_lead(api)
+        finally:
+            await server.stop()
+            await api.close()
+            logger.info("stopped")
+
+    def _install_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+
+    async def _stand_by_then_lead(self, api: ApiClient) -> int:
+        settings = self._settings
+        if not settings.leader_elect:
+            return await self._lead(api, None)
+        lease = Lease(api, settings.namespace, settings.identity, settings.lease)
+        self._standing_by = True
+        waiting = asyncio.create_task(lease.acquire(), name="lease")
+        stopping = asyncio.create_task(self._stopping.wait(), name="stop")
+        await asyncio.wait([waiting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+            return 0
+        stopping.cancel()
+        waiting.result()
+        self._standing_by = False
+        try:
+            return await self._lead(api, lease)
+        finally:
+            await lease.release()
+
+    async def _lead(self, api: ApiClient, lease: Lease | None) -> int:
+        logger.info("leading", identity=self._settings.identity)
+        LEADER.set(1)
+        self._reconciler = Reconciler(api, self._mirror, self._settings)
+        own: list[asyncio.Task[Any]] = [asyncio.create_task(self._stopping.wait(), name="stop")]
+        if lease:
+            own.append(asyncio.create_task(lease.hold(), name="lease"))
+        work = asyncio.create_task(self._work(api, self._reconciler), name="work")
+        done, _ = await asyncio.wait([work, *own], return_when=asyncio.FIRST_COMPLETED)
+        for task in (work, *own):
+            task.cancel()
+        # Nothing may be written any more once the Lease is released: wait for the work to end first.
+        await asyncio.gather(work, *own, return_exceptions=True)
+        LEADER.set(0)
+        failures = [error for task in done if not task.cancelled() and (error := task.exception())]
+        for failure in failures:
+            logger.error("leading failed", error=str(failure), exc_info=_trace(failure))
+        return 1 if failures else 0
+
+    async def _work(self, api: ApiClient, reconciler: Reconciler) -> None:
+        await self._load(api)
+        reconciler.mark(0)
+        watching = Watching(self._mirror, reconciler, api.configuration, self._settings.namespace)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(reconciler.run(), name="reconciler")
+            group.create_task(self._audit(api, reconciler), name="audit")
+            group.create_task(watching.run(self._install_signals), name="watching")
+
+    async def _load(self, api: ApiClient) -> None:
+        """The first lists. A CRD that isn't there yet, or an API server that is away, is waited for."""
+        while True:
+            try:
+                await self._mirror.load(api)
+            except (ApiUnreachable, ApiError) as error:
+                self._complaints.raise_about("first lists", str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self._complaints.settle("first lists")
+                return
+
+    async def _audit(self, api: ApiClient, reconciler: Reconciler) -> None:
+        """Compares the mirror with lists, and makes a pass each time: what no watch tells is found then."""
+        delay = min(FIRST_AUDIT_SECONDS, self._settings.resync_seconds)
+        while True:
+            await asyncio.sleep(delay)
+            delay = self._settings.resync_seconds
+            for kind in self._mirror.kinds():
+                try:
+                    missed = await kind.audit(api)
+                except (ApiUnreachable, ApiError) as error:
+                    self._complaints.raise_about(f"list of {kind.resource}", str(error))
+                    continue
+                self._complaints.settle(f"list of {kind.resource}")
+                if missed:
+                    WATCH_MISSED.labels(kind.resource).inc(missed)
+                    logger.warning("the watch had missed objects", resource=kind.resource, objects=missed)
+            reconciler.mark()
+
+    def _find_trouble(self) -> str:
+        """What a restart would mend."""
+        if self._reconciler and self._reconciler.is_stalled:
+            return "the reconciler hangs in a pass"
+        dead = self._mirror.find_dead_watches()
+        return f"the watch of {', '.join(dead)} brings nothing any more" if dead else ""
+
+    def _find_unreadiness(self) -> str:
+        if self._standing_by:
+            return ""
+        if self._reconciler is None:
+            return "starting"
+        return "" if self._reconciler.passes else "no pass has come to its end yet"
+
+
+def _trace(error: BaseException) -> BaseException | None:
+    return None if isinstance(error, LeadershipLost) else error

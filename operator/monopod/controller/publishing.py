@@ -1,0 +1,139 @@
+"""Writes what namespaces and the ConfigMap of patterns should carry, wherever they differ from it."""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from monopod.admission.rows import RowsTooLarge, compile_namespace_patterns, compile_rows
+from monopod.api.names import PATTERNS_CONFIGMAP
+from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
+from monopod.cluster.mirror import Mirror
+from monopod.controller.logs import Complaints
+from monopod.controller.metrics import WRITES
+from monopod.domain.publication import (
+    NamespaceChange,
+    build_namespace_patch,
+    build_patterns_patch,
+    decide_namespace,
+)
+from monopod.domain.selection import Profile
+
+WRITES_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What came of it, by namespace."""
+
+    compile_rows: Callable[[str], str | None]
+    """The rows that a namespace of this name should carry ("": none); None if they don't fit."""
+    reached: int = 0
+    """How many namespaces the profiles reach."""
+    too_large: frozenset[str] = frozenset()
+    """Namespaces whose profiles don't fit together; they keep what they have."""
+    unwritten: Mapping[str, str] = field(default_factory=dict)
+    """Namespaces that couldn't be written, with the reason."""
+    complete: bool = True
+    """Whether everything is as it should be, the patterns included."""
+
+
+class Publisher:
+    """Remembers compiled rows between passes; they depend on the profiles and the namespace's name alone."""
+
+    def __init__(
+        self, api: ApiClient, mirror: Mirror, system_namespace: str, protected: frozenset[str], complaints: Complaints
+    ) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._system_namespace = system_namespace
+        self._protected = protected
+        self._complaints = complaints
+        self._compiled_for: tuple[Profile, ...] = ()
+        self._compiled: dict[str, str | None] = {}
+
+    async def publish(self, profiles: Sequence[Profile]) -> Publication:
+        """Brings all namespaces and the patterns to what these profiles make of them."""
+        reached = 0
+        too_large: set[str] = set()
+        compile_for = functools.partial(self._compile, tuple(profiles))
+        changes: list[NamespaceChange] = []
+        for view in self._mirror.namespaces.views():
+            compiled = compile_for(view.name)
+            if compiled is None:
+                too_large.add(view.name)
+                continue
+            reached += bool(compiled)
+            if change := decide_namespace(view, compiled):
+                changes.append(change)
+        unwritten = await self._write_namespaces(changes)
+        patterns_written = await self._write_patterns(profiles)
+        return Publication(compile_for, reached, frozenset(too_large), unwritten, patterns_written and not unwritten)
+
+    def _compile(self, profiles: tuple[Profile, ...], namespace: str) -> str | None:
+        """The namespace's rows; None if they don't fit."""
+        if profiles != self._compiled_for:
+            self._compiled_for, self._compiled = profiles, {}
+        if namespace not in self._compiled:
+            try:
+                self._compiled[namespace] = compile_rows(namespace, profiles, self._protected)
+            except RowsTooLarge as error:
+                self._complaints.raise_about(f"namespace {namespace}", str(error))
+                self._compiled[namespace] = None
+        return self._compiled[namespace]
+
+    async def _write_namespaces(self, changes: Sequence[NamespaceChange]) -> dict[str, str]:
+        slots = asyncio.Semaphore(WRITES_AT_ONCE)
+
+        async def write(change: NamespaceChange) -> str:
+            async with slots:
+                return await self._attempt("namespaces", f"namespace {change.namespace}", self._patch_namespace(change))
+
+        troubles = await asyncio.gather(*(write(change) for change in changes))
+        return {change.namespace: trouble for change, trouble in zip(changes, troubles, strict=True) if trouble}
+
+    async def _patch_namespace(self, change: NamespaceChange) -> None:
+        try:
+            written = await self._api.merge(f"/api/v1/namespaces/{change.namespace}", build_namespace_patch(change))
+        except ApiError as error:
+            if error.status == 404:
+                return  # deleted meanwhile
+            raise
+        self._mirror.namespaces.observe("MODIFIED", written)
+
+    async def _write_patterns(self, profiles: Sequence[Profile]) -> bool:
+        subject = f"ConfigMap {PATTERNS_CONFIGMAP}"
+        try:
+            wanted = compile_namespace_patterns(tuple(profiles), self._protected)
+        except RowsTooLarge as error:
+            self._complaints.raise_about(subject, str(error))
+            return True  # nothing that another attempt would change
+        current = self._mirror.patterns.find(self._system_namespace, PATTERNS_CONFIGMAP)
+        patch = build_patterns_patch(current, wanted)
+        if patch is None:
+            return True
+        return not await self._attempt("configmaps", subject, self._patch_patterns(patch))
+
+    async def _patch_patterns(self, patch: dict[str, object]) -> None:
+        path = f"/api/v1/namespaces/{self._system_namespace}/configmaps/{PATTERNS_CONFIGMAP}"
+        try:
+            written = await self._api.merge(path, patch)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            # By apply: RBAC can allow a creation under one name only if the request has the name in its path.
+            whole = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": PATTERNS_CONFIGMAP}, **patch}
+            written = await self._api.apply(path, whole)
+        self._mirror.patterns.observe("MODIFIED", written)
+
+    async def _attempt(self, resource: str, subject: str, write: Awaitable[None]) -> str:
+        """Makes a write; what went wrong, or ""."""
+        try:
+            await write
+        except (ApiError, ApiUnreachable) as error:
+            WRITES.labels(resource, "failed").inc()
+            self._complaints.raise_about(subject, str(error))
+            return str(error)
+        WRITES.labels(resource, "ok").inc()
+        self._complaints.settle(subject)
+        return ""

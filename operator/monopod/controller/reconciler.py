@@ -1,0 +1,141 @@
+"""The one loop that does the work: marked by whatever changed, it makes a whole pass, and never two at a time.
+
+A pass gathers (from the mirror), decides (in the domain) and applies (only differences). Whatever fails is tried
+again later; nothing is remembered that a new process would miss.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+import structlog
+
+EXPECTED_POLICIES: dict[str, tuple[str, ...]] = {"MutatingAdmissionPolicy": ()}
+from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
+from monopod.cluster.mirror import Mirror
+from monopod.cluster.policies import fetch_admission
+from monopod.controller.gathering import Gatherer
+from monopod.controller.logs import Complaints
+from monopod.controller.metrics import PASS_SECONDS, PASSES, measure
+from monopod.controller.probing import Prober
+from monopod.controller.publishing import Publisher
+from monopod.controller.reporting import Reporter, format_now
+from monopod.controller.settings import Settings
+from monopod.domain.status import Admission, PoliciesInstalled, decide_status
+
+# Changes that come within this time of each other make one pass.
+COALESCE_SECONDS = 0.05
+# A count of pods may be this old; a busy profile is then written once in this time instead of at each pod.
+POD_COUNT_SECONDS = 2.0
+FIRST_RETRY_SECONDS = 0.5
+LONGEST_RETRY_SECONDS = 30.0
+# Policies have no watch: they change with the chart. While something is missing they are looked at more often.
+POLICIES_SECONDS = 60.0
+MISSING_POLICIES_SECONDS = 2.0
+# A pass that takes longer than this is stuck, and the liveness probe says so.
+STALLED_SECONDS = 180.0
+
+logger = structlog.stdlib.get_logger(__name__)
+
+
+class Reconciler:
+    """Brings the cluster to what the profiles say, again and again."""
+
+    def __init__(self, api: ApiClient, mirror: Mirror, settings: Settings) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._complaints = Complaints(logger)
+        self._publisher = Publisher(api, mirror, settings.namespace, settings.protected, self._complaints)
+        self._reporter = Reporter(api, mirror, self._complaints)
+        self._prober = Prober(api, self.mark)
+        self._gatherer = Gatherer(mirror, self._prober, settings, self._complaints)
+        self._admission: Admission | None = None
+        self._admission_read_at = -POLICIES_SECONDS
+        self._due_at: float | None = None
+        self._marked = asyncio.Event()
+        self._pass_began: float | None = None
+        self.passes = 0
+
+    def mark(self, delay: float = COALESCE_SECONDS) -> None:
+        """Asks for a pass within `delay` seconds."""
+        due_at = time.monotonic() + delay
+        if self._due_at is None or due_at < self._due_at:
+            self._due_at = due_at
+            self._marked.set()
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether a pass hangs."""
+        return self._pass_began is not None and time.monotonic() - self._pass_began > STALLED_SECONDS
+
+    async def run(self) -> None:
+        """Makes passes until cancelled; the trials end with it."""
+        try:
+            await self._make_passes()
+        finally:
+            self._prober.retain(())
+
+    async def _make_passes(self) -> None:
+        retry = FIRST_RETRY_SECONDS
+        while True:
+            await self._wait_until_due()
+            self._pass_began = time.monotonic()
+            result = await self._run_pass()
+            PASSES.labels(result).inc()
+            PASS_SECONDS.observe(time.monotonic() - self._pass_began)
+            self._pass_began = None
+            if result == "ok":
+                self.passes += 1
+                retry = FIRST_RETRY_SECONDS
+            else:
+                self.mark(retry)
+                retry = min(retry * 2, LONGEST_RETRY_SECONDS)
+
+    async def _wait_until_due(self) -> None:
+        while self._due_at is None or (left := self._due_at - time.monotonic()) > 0:
+            self._marked.clear()
+            try:
+                async with asyncio.timeout(None if self._due_at is None else left):
+                    await self._marked.wait()
+            except TimeoutError:
+                continue
+        self._due_at = None
+
+    async def _run_pass(self) -> str:
+        """One pass; ok, retry (something couldn't be written or read), or failed (a bug: logged, and tried again)."""
+        try:
+            complete = await self._reconcile()
+        except (ApiUnreachable, ApiError) as error:
+            self._complaints.raise_about("API server", str(error))
+            return "retry"
+        except Exception:
+            logger.exception("pass failed")
+            return "failed"
+        self._complaints.settle("API server")
+        return "ok" if complete else "retry"
+
+    async def _reconcile(self) -> bool:
+        """Gathers, decides, applies; whether all of it went well."""
+        snapshot = self._gatherer.snapshot()
+        publication = await self._publisher.publish(snapshot.living)
+        admission = await self._fetch_admission()
+        self._prober.retain([profile.name for profile in snapshot.living])
+        self._reporter.retain(list(snapshot.profiles))
+        statuses: dict[str, dict[str, Any]] = {}
+        for name, resource in snapshot.resources.items():
+            facts = self._gatherer.gather(snapshot, name, publication, admission)
+            statuses[name] = decide_status(facts, resource.get("status") or {}, format_now())
+        measure(statuses, publication.reached, self._mirror)
+        reported = [await self._reporter.report_status(snapshot.resources[name], statuses[name]) for name in statuses]
+        announced = await self._reporter.report_unsupported(snapshot.pods)
+        return publication.complete and all(reported) and announced
+
+    async def _fetch_admission(self) -> Admission:
+        age = time.monotonic() - self._admission_read_at
+        installed = isinstance(self._admission, PoliciesInstalled)
+        if self._admission is None or age >= (POLICIES_SECONDS if installed else MISSING_POLICIES_SECONDS):
+            self._admission = await fetch_admission(self._api, EXPECTED_POLICIES)
+            self._admission_read_at = time.monotonic()
+        if not isinstance(self._admission, PoliciesInstalled):
+            self.mark(MISSING_POLICIES_SECONDS)
+        return self._admission

@@ -1,0 +1,31 @@
+"""What the operator is told on its command line."""
+
+from dataclasses import dataclass
+
+from monopod.cluster.lease import Timing
+
+# As everywhere in Kubernetes, and where a mistake would stop the cluster itself.
+KUBE_SYSTEM = "kube-system"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of the operator's settings; times in seconds."""
+
+    sandbox: str
+    """The RuntimeClass of profiles that name none."""
+    namespace: str
+    """Monopod's own namespace."""
+    identity: str
+    """This replica's name in the Lease."""
+    leader_elect: bool
+    lease: Timing
+    listen_host: str
+    listen_port: int
+    resync_seconds: float
+    kubeconfig: str | None
+
+    @property
+    def protected(self) -> frozenset[str]:
+        """Namespaces that only an exact name reaches."""
+        return frozenset({KUBE_SYSTEM, self.namespace})
