@@ -1,0 +1,63 @@
+"""Installs Monopod on a cluster of this project's: by its chart, or as a process beside a control plane."""
+
+import sys
+
+from image.layers import read_reference
+from image.operator_image import build_operator_image
+from lab.addons import build_runtime_class, to_list
+from lab.lab_cluster import LabCluster
+from lab.pins import HACK
+from lab.places import cache_dir
+from lab.progress import step
+from lab.provider import Cluster
+from lab.shell import run
+from lab.toolchain import build_tools
+
+ROOT = HACK.parent
+NAMESPACE = "monopod-system"
+RELEASE = "monopod"
+
+
+def install_chart(cluster: Cluster, *settings: str) -> None:
+    """Installs or upgrades the chart with the operator's image built from this checkout.
+
+    Args:
+        cluster: A cluster with nodes.
+        settings: More values, as for helm's `--set`.
+
+    Raises:
+        lab.shell.CommandFailed: If helm fails, with what it said.
+    """
+    archive = build_operator_image(cache_dir() / "images")
+    repository, tag = read_reference(archive).rsplit(":", 1)
+    with step("loading the operator's image", 5):
+        cluster.load_image_archive(archive)
+    values = [f"sandbox={cluster.sandbox}", f"image.repository={repository}", f"image.tag={tag}", *settings]
+    flags = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "120s"]
+    with step("installing Monopod's chart", 10):
+        helm = [build_tools("helm")["helm"], "--kubeconfig", cluster.kubeconfig_path, "upgrade", "--install", RELEASE]
+        sets = [word for value in values for word in ("--set", value)]
+        run([*helm, ROOT / "charts/monopod", *flags, *sets], timeout=180)
+
+
+def apply_api(cluster: LabCluster) -> None:
+    """Applies the CRDs, the policies and the operator's rights, and the sandbox's RuntimeClass that a node would bring."""
+    cluster.kubectl("apply", "--server-side", "-f", "-", input=to_list([build_runtime_class(), _namespace()]))
+    for part in ("crd", "rbac", "policies"):
+        cluster.kubectl("apply", "--server-side", "-k", str(ROOT / "manifests" / part))
+
+
+def run_beside(cluster: LabCluster) -> None:
+    """Runs the operator from this checkout beside a control plane, restarted when it ends: the developer's inner loop.
+
+    It has the administrator's rights there; its own are tested in the controlplane tier.
+    """
+    apply_api(cluster)
+    machine = cluster.machines()[0]
+    flags = ["--sandbox", cluster.sandbox, "--namespace", NAMESPACE]
+    env = {"KUBECONFIG": str(cluster.kubeconfig_path), "PYTHONPATH": str(ROOT / "operator")}
+    machine.start("monopod", [sys.executable, "-m", "monopod", "run", *flags], env)
+
+
+def _namespace() -> dict[str, object]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
