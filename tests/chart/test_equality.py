@@ -1,0 +1,82 @@
+"""Chart and manifests come from the same source and install the same objects."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from tests.chart.rendering import Object, Rendered, render_chart
+
+ADMISSION = (
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+)
+RBAC = ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+OPERATOR = ("ServiceAccount", "ConfigMap", "Deployment", "Service", "PodDisruptionBudget")
+
+
+def strip_labels(item: Object) -> Object:
+    """The object without labels and Helm's annotations, which differ by design."""
+    bare = copy.deepcopy(item)
+    metadata = bare["metadata"]
+    metadata.pop("labels", None)
+    kept = {key: value for key, value in metadata.pop("annotations", {}).items() if not key.startswith("helm.sh/")}
+    if kept:
+        metadata["annotations"] = kept
+    return bare
+
+
+def index(rendered: Rendered, kinds: tuple[str, ...]) -> dict[tuple[str, str, str], Any]:
+    return {
+        (item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]): strip_labels(item)
+        for item in rendered.of_kind(*kinds)
+    }
+
+
+@pytest.mark.parametrize(
+    "kinds", [("CustomResourceDefinition",), RBAC, ADMISSION, OPERATOR], ids=["crds", "rbac", "policies", "operator"]
+)
+def test_the_chart_renders_what_the_manifests_hold(
+    default_chart: Rendered, default_manifests: Rendered, kinds: tuple[str, ...]
+) -> None:
+    expected = index(default_manifests, kinds)
+    assert expected
+    assert index(default_chart, kinds) == expected
+
+
+def test_between_them_the_kinds_compared_are_all_there_are(
+    default_chart: Rendered, default_manifests: Rendered
+) -> None:
+    compared = {"CustomResourceDefinition", *RBAC, *ADMISSION, *OPERATOR}
+    assert {item["kind"] for item in default_chart.objects} == compared
+    assert {item["kind"] for item in default_manifests.objects} == compared | {"Namespace"}
+
+
+def test_a_policy_is_the_same_text_under_another_release_but_for_the_names(default_chart: Rendered) -> None:
+    """Nothing in a policy's CEL may be read as a template by Helm, whatever braces it holds."""
+    other = render_chart(release="other", namespace="other-system")
+
+    def describe(chart: Rendered) -> dict[str, str]:
+        return {item["metadata"]["name"]: str(item["spec"]) for item in chart.of_kind(*ADMISSION)}
+
+    renamed = {
+        name: text.replace("other-system:other-monopod", "monopod-system:monopod").replace(
+            "other-system", "monopod-system"
+        )
+        for name, text in describe(other).items()
+    }
+    assert renamed == describe(default_chart)
+
+
+def test_every_policy_has_a_binding(default_chart: Rendered) -> None:
+    for kind in ("MutatingAdmissionPolicy", "ValidatingAdmissionPolicy"):
+        bound = {binding["spec"]["policyName"] for binding in default_chart.of_kind(f"{kind}Binding")}
+        assert bound == {policy["metadata"]["name"] for policy in default_chart.of_kind(kind)}
+
+
+def test_the_chart_labels_all_its_objects(default_chart: Rendered) -> None:
+    for item in default_chart.objects:
+        assert item["metadata"]["labels"]["app.kubernetes.io/name"] == "monopod", item["metadata"]["name"]
+        assert item["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"

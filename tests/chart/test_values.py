@@ -1,0 +1,156 @@
+"""Every value of the chart does what its comment says."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from chartgen.values_table import read_values
+from tests.chart.rendering import CHART, Rendered, nest, render_chart
+
+DIGEST = "sha256:" + "ab" * 32
+SPREAD = [{"topologyKey": "rack", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}]
+TOLERATION = {"key": "dedicated", "operator": "Exists"}
+AFFINITY = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": {}}]}}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value set to something, and what the rendered objects then say at the place that it is for."""
+
+    path: str
+    value: Any
+    look: Callable[[Rendered], Any]
+    expected: Any
+    beside: dict[str, Any] | None = None
+
+
+def names_of(kind: str) -> Callable[[Rendered], list[str]]:
+    return lambda chart: [item["metadata"]["name"] for item in chart.of_kind(kind)]
+
+
+def metadata_of(kind: str, key: str) -> Callable[[Rendered], Any]:
+    return lambda chart: chart.one(kind)["metadata"].get(key)
+
+
+def crd_policy(chart: Rendered) -> Any:
+    (crd,) = chart.of_kind("CustomResourceDefinition")
+    return crd["metadata"].get("annotations", {}).get("helm.sh/resource-policy")
+
+
+def pod_spec(key: str) -> Callable[[Rendered], Any]:
+    return lambda chart: chart.pod["spec"].get(key)
+
+
+def endpoint(key: str) -> Callable[[Rendered], Any]:
+    return lambda chart: chart.one("ServiceMonitor")["spec"]["endpoints"][0].get(key)
+
+
+MONITORED = {"metrics": {"serviceMonitor": {"enabled": True}}}
+CHANGES = [
+    Change("sandbox", "gvisor", lambda chart: chart.find_argument("sandbox"), "gvisor"),
+    Change("replicas", 3, lambda chart: chart.one("Deployment")["spec"]["replicas"], 3),
+    Change("image.repository", "example.com/m", lambda chart: chart.container["image"], "example.com/m:0.1.0"),
+    Change("image.tag", "9", lambda chart: chart.container["image"], "monopod.local/operator:9"),
+    Change("image.digest", DIGEST, lambda chart: chart.container["image"], f"monopod.local/operator@{DIGEST}"),
+    Change("image.pullPolicy", "Always", lambda chart: chart.container["imagePullPolicy"], "Always"),
+    Change("image.pullSecrets", [{"name": "key"}], pod_spec("imagePullSecrets"), [{"name": "key"}]),
+    Change("nameOverride", "pods", names_of("Deployment"), ["monopod-pods"]),
+    Change("fullnameOverride", "pods", names_of("Deployment"), ["pods"]),
+    Change("serviceAccount.create", False, names_of("ServiceAccount"), [], {"serviceAccount": {"name": "theirs"}}),
+    Change("serviceAccount.name", "theirs", pod_spec("serviceAccountName"), "theirs"),
+    Change("serviceAccount.annotations", {"a": "b"}, metadata_of("ServiceAccount", "annotations"), {"a": "b"}),
+    Change("crds.install", False, names_of("CustomResourceDefinition"), []),
+    Change("crds.keep", False, crd_policy, None),
+    Change("log.level", "debug", lambda chart: chart.find_argument("log-level"), "debug"),
+    Change("log.format", "console", lambda chart: chart.find_argument("log-format"), "console"),
+    Change(
+        "leaderElection.enabled",
+        False,
+        lambda chart: "--no-leader-elect" in chart.container["args"],
+        True,
+        {"replicas": 1},
+    ),
+    Change("leaderElection.leaseDurationSeconds", 30, lambda chart: chart.find_argument("lease-seconds"), "30"),
+    Change("metrics.port", 9090, lambda chart: chart.find_argument("metrics-port"), "9090"),
+    Change("metrics.service.enabled", False, names_of("Service"), []),
+    Change("metrics.service.annotations", {"a": "b"}, metadata_of("Service", "annotations"), {"a": "b"}),
+    Change("metrics.serviceMonitor.enabled", True, names_of("ServiceMonitor"), ["monopod"]),
+    Change("metrics.serviceMonitor.interval", "30s", endpoint("interval"), "30s", MONITORED),
+    Change(
+        "metrics.serviceMonitor.labels",
+        {"team": "a"},
+        lambda chart: chart.one("ServiceMonitor")["metadata"]["labels"].get("team"),
+        "a",
+        MONITORED,
+    ),
+    Change("podDisruptionBudget.enabled", False, names_of("PodDisruptionBudget"), []),
+    Change(
+        "podDisruptionBudget.maxUnavailable",
+        "50%",
+        lambda chart: chart.one("PodDisruptionBudget")["spec"]["maxUnavailable"],
+        "50%",
+    ),
+    Change("resources", {"limits": {"cpu": "2"}}, lambda chart: chart.container["resources"]["limits"].get("cpu"), "2"),
+    Change("nodeSelector", {"a": "b"}, pod_spec("nodeSelector"), {"a": "b"}),
+    Change("tolerations", [TOLERATION], pod_spec("tolerations"), [TOLERATION]),
+    Change("affinity", AFFINITY, pod_spec("affinity"), AFFINITY),
+    Change("topologySpreadConstraints", SPREAD, pod_spec("topologySpreadConstraints"), SPREAD),
+    Change("priorityClassName", "urgent", pod_spec("priorityClassName"), "urgent"),
+    Change("podLabels", {"team": "a"}, lambda chart: chart.pod["metadata"]["labels"].get("team"), "a"),
+    Change("podAnnotations", {"a": "b"}, lambda chart: chart.pod["metadata"].get("annotations"), {"a": "b"}),
+]
+
+
+def merge(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
+    """The right one's values over the left one's, below each name."""
+    both = dict(left)
+    for key, value in right.items():
+        deeper = isinstance(value, dict) and isinstance(both.get(key), dict)
+        both[key] = merge(both[key], value) if deeper else value
+    return both
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.path)
+def test_a_value_reaches_the_place_that_it_is_for(change: Change) -> None:
+    beside = change.beside or {}
+    before = render_chart(beside)
+    after = render_chart(merge(beside, nest(tuple(change.path.split(".")), change.value)))
+    assert change.look(after) == change.expected
+    if change.path != "metrics.serviceMonitor.enabled":
+        assert change.look(before) != change.expected, "the value is the default: the test would not see it ignored"
+
+
+def test_every_value_is_in_the_table_above() -> None:
+    documented = {".".join(value.path) for value in read_values(CHART / "values.yaml")}
+    assert {change.path for change in CHANGES} == documented
+
+
+def test_a_port_is_the_same_everywhere() -> None:
+    chart = render_chart({"metrics": {"port": 9090}})
+    assert [port["containerPort"] for port in chart.container["ports"] if port["name"] == "metrics"] == [9090]
+    assert [port["port"] for port in chart.one("Service")["spec"]["ports"]] == [9090]
+
+
+def test_an_empty_list_turns_the_topology_spread_off() -> None:
+    assert "topologySpreadConstraints" not in render_chart({"topologySpreadConstraints": []}).pod["spec"]
+
+
+def test_labels_for_pods_can_not_replace_those_that_the_deployment_selects_by() -> None:
+    chart = render_chart({"podLabels": {"app.kubernetes.io/name": "other"}})
+    selected = chart.one("Deployment")["spec"]["selector"]["matchLabels"]
+    assert selected.items() <= chart.pod["metadata"]["labels"].items()
+
+
+def test_the_names_of_the_release_reach_rbac_and_policies() -> None:
+    chart = render_chart(release="second", namespace="elsewhere")
+    user = "system:serviceaccount:elsewhere:second-monopod"
+    policies = chart.of_kind("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
+    assert any(user in str(policy["spec"]) for policy in policies)
+    for binding in chart.of_kind("ClusterRoleBinding", "RoleBinding"):
+        (subject,) = binding["subjects"]
+        assert (subject["name"], subject["namespace"]) == ("second-monopod", "elsewhere")
+        assert binding["roleRef"]["name"].startswith("second-monopod")
+    leftovers = [item for item in chart.objects if "monopod-system" in str(item)]
+    assert leftovers == [], "something still names the manifests' namespace"
