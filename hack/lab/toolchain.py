@@ -203,3 +203,7 @@ def _locked(target: Path) -> Iterator[None]:
     with target.with_name(target.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+if __name__ == "__main__":  # python -m lab.toolchain TOOL PROGRAM: builds it if need be and prints where it is
+    print(build_tool(sys.argv[1]) / sys.argv[2])

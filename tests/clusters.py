@@ -1,0 +1,55 @@
+"""The clusters that tests run on, made by hack/lab and gone with the test run."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.lab_cluster import LabCluster
+
+KUBECTL_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    """A real kube-apiserver and etcd of their own, with nothing else: no node, no controller manager."""
+
+    lab: LabCluster
+
+    @property
+    def name(self) -> str:
+        return self.lab.name
+
+    @property
+    def kubeconfig_path(self) -> Path:
+        return self.lab.kubeconfig_path
+
+    def kubectl(
+        self, *args: str | Path, input: str | None = None, check: bool = True  # noqa: A002 - subprocess's name
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs kubectl as the administrator; raises AssertionError with what it said if it fails and `check` is set."""
+        command = [self.lab.kubectl_path, "--kubeconfig", self.kubeconfig_path, *args]
+        done = subprocess.run(
+            [str(word) for word in command],
+            input=input,
+            stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            text=True,
+            timeout=KUBECTL_SECONDS,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"{' '.join(done.args[3:])}\n{done.stdout}{done.stderr}"
+        return done
+
+
+@contextmanager
+def run_control_plane(purpose: str) -> Iterator[ControlPlane]:
+    """A control plane for as long as the context, and no longer than this process."""
+    lab = LabCluster(f"test-{purpose}-{os.getpid()}", control_plane_only=True)
+    lab.create(tied_to_caller=True)
+    try:
+        yield ControlPlane(lab)
+    finally:
+        lab.delete()
