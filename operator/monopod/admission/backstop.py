@@ -1,0 +1,105 @@
+"""Nothing that a profile matches runs outside its sandbox: the decision again, after everything that could undo it.
+
+Validation comes after all mutation, so this catches a webhook that changed the pod last, and a mutating policy that
+is missing or not yet in effect (a new or changed policy takes about a second). It selects, sizes and judges with the
+variables of the mutation, on the pod as it would be stored.
+"""
+
+from monopod.admission.cel import Validation, quote
+from monopod.api.names import (
+    CAPACITY_ANNOTATION,
+    EKS_PROFILE_LABEL,
+    PROFILE_LABEL,
+    UNSUPPORTED_ANNOTATION,
+    UNSUPPORTED_GATE,
+)
+
+MUTATING_POLICY = "monopod-pods"
+
+_ADVICE = (
+    "Create the pod again without these fields; if that fails too, the MutatingAdmissionPolicy "
+    f"{MUTATING_POLICY} or its binding is missing, or a webhook undoes its work."
+)
+
+ONLY_TAKEN_PODS_ARE_MARKED = Validation(
+    "A pod that no profile matches, or that is left alone, must not claim to be sandboxed.",
+    "variables.taken || !variables.marked",
+    f"metadata.labels[{PROFILE_LABEL}] says that this pod runs in a Fargate profile's sandbox, but no profile takes "
+    "it. Remove the label, or what keeps the pod out: labels that match no profile, spec.nodeName, spec.nodeSelector, "
+    "spec.schedulerName, the compute-type annotation, a DaemonSet as owner.",
+)
+
+REJECTED_PODS_STAY_OUT = Validation(
+    "Profiles with unsupportedPods: Reject refuse what others leave Pending.",
+    "!variables.taken || variables.unsupported.size() == 0 || variables.winner[2] != 'Reject'",
+    "Pod not supported on Fargate.",
+    "variables.unsupportedText",
+)
+
+HAS_MARKS = Validation(
+    "Both marks name the profile that wins.",
+    f"""
+    !variables.taken ||
+      (variables.labels[?{quote(PROFILE_LABEL)}].orValue('') == variables.winner[0] &&
+       variables.labels[?{quote(EKS_PROFILE_LABEL)}].orValue('') == variables.winner[0])
+    """,
+    "A Fargate profile matches this pod, but its labels name another one, or none.",
+    f"""
+    'Fargate profile ' + variables.winner[0] + ' matches this pod, but metadata.labels[{PROFILE_LABEL}] and '
+      + '[{EKS_PROFILE_LABEL}] do not both name it. ' + {quote(_ADVICE)}
+    """,
+)
+
+HAS_SANDBOX = Validation(
+    "The pod runs in the sandbox of the profile that wins.",
+    "!variables.taken || object.spec.?runtimeClassName.orValue('') == variables.winner[1]",
+    "A Fargate profile matches this pod, but it would not run in the profile's sandbox.",
+    f"""
+    'Fargate profile ' + variables.winner[0] + ' matches this pod, but spec.runtimeClassName is not '
+      + variables.winner[1] + '. ' + {quote(_ADVICE)}
+    """,
+)
+
+HAS_SIZE = Validation(
+    "A pod that can run has the size that its containers need, and says so.",
+    f"""
+    !variables.taken || variables.unsupported.size() > 0 ||
+      (variables.annotations[?{quote(CAPACITY_ANNOTATION)}].orValue('') == variables.capacity &&
+       ['requests', 'limits'].all(kind, kind == 'requests'
+         ? quantity(object.spec.?resources.?requests[?'cpu'].orValue('0')) == quantity(variables.cpu) &&
+           quantity(object.spec.?resources.?requests[?'memory'].orValue('0')) == quantity(variables.memory)
+         : quantity(object.spec.?resources.?limits[?'cpu'].orValue('0')) == quantity(variables.cpu) &&
+           quantity(object.spec.?resources.?limits[?'memory'].orValue('0')) == quantity(variables.memory)))
+    """,
+    "A Fargate profile matches this pod, but spec.resources is not the size that its containers need.",
+    f"""
+    'Fargate profile ' + variables.winner[0] + ' matches this pod, but spec.resources and the annotation '
+      + '{CAPACITY_ANNOTATION} are not ' + variables.capacity + ', the size that its containers need. '
+      + {quote(_ADVICE)}
+    """,
+)
+
+UNSUPPORTED_PODS_WAIT = Validation(
+    "A pod that can't run waits behind the gate and says why; any other has no gate of ours.",
+    f"""
+    !variables.taken ||
+      (variables.unsupported.size() == 0
+        ? !variables.gated && !({quote(UNSUPPORTED_ANNOTATION)} in variables.annotations)
+        : variables.gated &&
+          variables.annotations[?{quote(UNSUPPORTED_ANNOTATION)}].orValue('') == variables.unsupportedText)
+    """,
+    f"The scheduling gate and the annotation {UNSUPPORTED_ANNOTATION} don't agree with what Fargate can run.",
+    f"""
+    'Fargate profile ' + variables.winner[0] + ' matches this pod, but the scheduling gate {UNSUPPORTED_GATE} and the '
+      + 'annotation of that name do not say what Fargate can run of it. ' + {quote(_ADVICE)}
+    """,
+)
+
+BACKSTOP = (
+    ONLY_TAKEN_PODS_ARE_MARKED,
+    REJECTED_PODS_STAY_OUT,
+    HAS_MARKS,
+    HAS_SANDBOX,
+    HAS_SIZE,
+    UNSUPPORTED_PODS_WAIT,
+)

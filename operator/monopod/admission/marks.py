@@ -1,0 +1,145 @@
+"""Monopod's marks on pods can't be forged, changed or dropped, by whichever road a pod is written.
+
+Everything of Monopod's selects pods by its mark: the operator's watch, policies, usage. The mark's label selects the
+pods that this policy looks at, so that it costs nothing for others. The roads are the pod itself, its subresources
+status, ephemeralcontainers and resize, and a Binding, whose labels and annotations the API server copies to the pod.
+"""
+
+from collections.abc import Sequence
+
+from monopod.admission.cel import Validation, Variable, quote, quote_all
+from monopod.admission.support import invalid_security_fields
+from monopod.api.names import (
+    CAPACITY_ANNOTATION,
+    EKS_PROFILE_LABEL,
+    NAMESPACE_LABEL,
+    NAMESPACE_LABEL_VALUE,
+    PROFILE_LABEL,
+    UNSUPPORTED_ANNOTATION,
+    UNSUPPORTED_GATE,
+)
+
+ROADS = ("pods", "pods/status", "pods/ephemeralcontainers", "pods/resize")
+"""Where a pod's marks could change once it exists."""
+
+BINDING_ROADS = ("pods/binding", "bindings")
+
+LABEL_MARKS = (PROFILE_LABEL, EKS_PROFILE_LABEL)
+ANNOTATION_MARKS = (CAPACITY_ANNOTATION, UNSUPPORTED_ANNOTATION)
+
+UPDATING = "request.operation == 'UPDATE'"
+
+
+def _is_unchanged(field: str, name: str) -> str:
+    def read(owner: str) -> str:
+        return f"{owner}.metadata.?{field}[?{quote(name)}]"
+
+    return f"request.operation != 'UPDATE' || {read('object')} == {read('oldObject')}"
+
+
+NOT_FORGED = Validation(
+    "Only admission sets the mark, and it does so only in a namespace that a profile reaches. There another policy, "
+    "monopod-sandbox, checks the pod as a whole.",
+    f"""
+    request.operation != 'CREATE' ||
+      namespaceObject.metadata.?labels[?{quote(NAMESPACE_LABEL)}].orValue('') == {quote(NAMESPACE_LABEL_VALUE)}
+    """,
+    f"metadata.labels[{PROFILE_LABEL}] says that this pod runs in a Fargate profile's sandbox, but no profile reaches "
+    "its namespace. Remove the label, or create a FargateProfile that selects the pod.",
+)
+
+PROFILE_LABEL_KEPT = Validation(
+    "A pod is marked once, when it is created.",
+    _is_unchanged("labels", PROFILE_LABEL),
+    f"metadata.labels[{PROFILE_LABEL}] is written when a pod is created and can't be added, changed or removed "
+    "afterwards. Leave it as it is; to move the pod to another profile, or out of one, create it again.",
+)
+
+EKS_LABEL_KEPT = Validation(
+    "The same holds for EKS's label on a marked pod.",
+    _is_unchanged("labels", EKS_PROFILE_LABEL),
+    f"metadata.labels[{EKS_PROFILE_LABEL}] names the profile that this pod runs in and can't change. Leave it as it "
+    "is; to pin the pod to another profile, create it again with that label.",
+)
+
+CAPACITY_KEPT = Validation(
+    "The size is fixed, so what says it is fixed too.",
+    _is_unchanged("annotations", CAPACITY_ANNOTATION),
+    f"metadata.annotations[{CAPACITY_ANNOTATION}] says the size that was provisioned for this pod and can't change. "
+    "Leave it as it is; for another size, create the pod again with other requests.",
+)
+
+REASON_KEPT = Validation(
+    "Why the pod can't run.",
+    _is_unchanged("annotations", UNSUPPORTED_ANNOTATION),
+    f"metadata.annotations[{UNSUPPORTED_ANNOTATION}] says why Fargate can't run this pod and can't change. Create the "
+    "pod again without what it names.",
+)
+
+
+def _gate_kept(service_account: str) -> Validation:
+    has_gate = f"?schedulingGates.orValue([]).exists(gate, gate.name == {quote(UNSUPPORTED_GATE)})"
+    return Validation(
+        "A pod that Fargate can't run must not be released by hand.",
+        f"""
+        request.operation != 'UPDATE' || request.userInfo.username == {quote(service_account)} ||
+          !oldObject.spec.{has_gate} ||
+          object.spec.{has_gate}
+        """,
+        f"The scheduling gate {UNSUPPORTED_GATE} keeps a pod from running that Fargate can't run; only Monopod removes "
+        f"it. See the annotation {UNSUPPORTED_ANNOTATION} and create the pod again without what it names.",
+    )
+
+
+NOT_RESIZED = Validation(
+    "The sandbox was sized when the pod was created.",
+    "request.?subResource.orValue('') != 'resize'",
+    "A pod of a Fargate profile can't be resized in place: its sandbox has the size that was provisioned for it. "
+    "Create the pod again with other requests.",
+)
+
+DEBUG_FIELDS = Variable(
+    "debugFields",
+    "What ephemeral containers ask for beyond an ordinary container.",
+    invalid_security_fields("object.spec.?ephemeralContainers.orValue([])"),
+)
+
+NOT_DEBUGGED_WITH_PRIVILEGES = Validation(
+    "Ephemeral containers come after admission, so they are judged here.",
+    "request.?subResource.orValue('') != 'ephemeralcontainers' || variables.debugFields.size() == 0",
+    "Fargate does not run ephemeral containers with these privileges.",
+    """
+    'Pod not supported on Fargate: invalid SecurityContext fields: ' + variables.debugFields.join(', ')
+      + ' in spec.ephemeralContainers. Leave them out; kubectl debug does so with --profile=baseline.'
+    """,
+)
+
+
+def build_marks(service_account: str) -> tuple[Validation, ...]:
+    """The validations of marked pods, before and after a change.
+
+    Args:
+        service_account: the operator's user name, which may release a gate.
+    """
+    return (
+        NOT_FORGED,
+        PROFILE_LABEL_KEPT,
+        EKS_LABEL_KEPT,
+        CAPACITY_KEPT,
+        REASON_KEPT,
+        _gate_kept(service_account),
+        NOT_RESIZED,
+        NOT_DEBUGGED_WITH_PRIVILEGES,
+    )
+
+
+def _brings_none(field: str, names: Sequence[str]) -> str:
+    return f"!object.metadata.?{field}.orValue({{}}).exists(name, name in {quote_all(names)})"
+
+
+NOT_BOUND_WITH_MARKS = Validation(
+    "The API server copies a Binding's labels and annotations to the pod, over the pod's own.",
+    f"{_brings_none('labels', LABEL_MARKS)} && {_brings_none('annotations', ANNOTATION_MARKS)}",
+    f"A Binding can't carry Monopod's marks ({', '.join((*LABEL_MARKS, *ANNOTATION_MARKS))}), because they would be "
+    "copied to the pod. Remove them from its metadata.",
+)

@@ -1,0 +1,136 @@
+"""What admission writes on a pod, as JSON Patch operations in CEL.
+
+One mutation, not several: a policy's variables are evaluated again for each. JSON Patch, not an apply configuration,
+because fields have to be removed too. Running it again on its own result changes nothing.
+"""
+
+from monopod.admission.cel import quote
+from monopod.api.names import (
+    CAPACITY_ANNOTATION,
+    EKS_PROFILE_LABEL,
+    LOGGING_ANNOTATION,
+    LOGGING_DISABLED,
+    PROFILE_LABEL,
+    UNSUPPORTED_ANNOTATION,
+    UNSUPPORTED_GATE,
+)
+
+
+def escape_pointer(name: str) -> str:
+    """A map's key as part of a JSON pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def put(path: str, value_cel: str) -> str:
+    """Operations that set a field or a map's entry."""
+    return f"[JSONPatch{{op: 'add', path: {quote(path)}, value: {value_cel}}}]"
+
+
+def put_map_if_absent(path: str, present_cel: str) -> str:
+    """Operations that make an empty map, without which its entries can't be added."""
+    return f"({present_cel} ? [] : {put(path, '{}')})"
+
+
+def drop_if(condition_cel: str, path: str) -> str:
+    """Operations that remove a field or a map's entry if it is there."""
+    return f"({condition_cel} ? [JSONPatch{{op: 'remove', path: {quote(path)}}}] : [])"
+
+
+def put_label(name: str, value_cel: str) -> str:
+    """Operations that set a label."""
+    return put(f"/metadata/labels/{escape_pointer(name)}", value_cel)
+
+
+def put_annotation(name: str, value_cel: str) -> str:
+    """Operations that set an annotation."""
+    return put(f"/metadata/annotations/{escape_pointer(name)}", value_cel)
+
+
+def drop_annotation(name: str) -> str:
+    """Operations that remove an annotation that the manifest may have brought."""
+    return drop_if(f"{quote(name)} in variables.annotations", f"/metadata/annotations/{escape_pointer(name)}")
+
+
+def lower_limits(field: str, containers_cel: str, resource: str) -> str:
+    """Operations that lower a limit above the pod's size to that size.
+
+    The API server refuses a container whose limit exceeds the pod's; on Fargate the pod's size bounds it anyway.
+    """
+    limit = f"{containers_cel}[index].?resources.?limits[?{quote(resource)}].orValue('0')"
+    return f"""lists.range({containers_cel}.size())
+        .filter(index, quantity({limit}).isGreaterThan(quantity(variables.{resource})))
+        .map(index, JSONPatch{{
+          op: 'replace',
+          path: '/spec/{field}/' + string(index) + '/resources/limits/{resource}',
+          value: variables.{resource}
+        }})"""
+
+
+MARKS = f"""
+    // Marks.
+    {put_map_if_absent("/metadata/labels", "has(object.metadata.labels)")} +
+    {put_map_if_absent("/metadata/annotations", "has(object.metadata.annotations)")} +
+    {put_label(PROFILE_LABEL, "variables.winner[0]")} +
+    {put_label(EKS_PROFILE_LABEL, "variables.winner[0]")}
+"""
+
+SANDBOX = f"""
+    // The sandbox. Another class's overhead goes, so that RuntimeClass admission, which runs again after this
+    // policy, writes that of the profile's class instead of refusing the pod.
+    {put("/spec/runtimeClassName", "variables.winner[1]")} +
+    {
+    drop_if(
+        "object.spec.?runtimeClassName.orValue('') != variables.winner[1] && has(object.spec.overhead)",
+        "/spec/overhead",
+    )
+}
+"""
+
+OTHER_GATES = f"""object.spec.?schedulingGates.orValue([]).filter(gate, gate.name != {quote(UNSUPPORTED_GATE)})"""
+
+SIZED_POD = f"""
+    // A pod that Fargate can run gets its size.
+    {put_annotation(CAPACITY_ANNOTATION, "variables.capacity")} +
+    {put_annotation(LOGGING_ANNOTATION, quote(LOGGING_DISABLED))} +
+    {drop_annotation(UNSUPPORTED_ANNOTATION)} +
+    (has(object.spec.schedulingGates) ? {put("/spec/schedulingGates", OTHER_GATES)} : []) +
+    {
+    put(
+        "/spec/resources",
+        "{'requests': {'cpu': variables.cpu, 'memory': variables.memory}, "
+        "'limits': {'cpu': variables.cpu, 'memory': variables.memory}}",
+    )
+} +
+    // Containers may use the whole pod, and no limit may exceed it.
+    {lower_limits("containers", "object.spec.containers", "cpu")} +
+    {lower_limits("containers", "object.spec.containers", "memory")} +
+    {lower_limits("initContainers", "variables.initContainers", "cpu")} +
+    {lower_limits("initContainers", "variables.initContainers", "memory")}
+"""
+
+UNSUPPORTED_POD = f"""
+    // A pod that Fargate can't run says why and waits behind a scheduling gate; nothing is provisioned for it.
+    {put_annotation(UNSUPPORTED_ANNOTATION, "variables.unsupportedText")} +
+    {drop_annotation(CAPACITY_ANNOTATION)} +
+    {drop_if("variables.sized && has(object.spec.resources)", "/spec/resources")} +
+    (has(object.spec.schedulingGates) ? [] : {put("/spec/schedulingGates", "[]")}) +
+    (object.spec.?schedulingGates.orValue([]).exists(gate, gate.name == {quote(UNSUPPORTED_GATE)}) ? [] :
+      {put("/spec/schedulingGates/-", f"{{'name': {quote(UNSUPPORTED_GATE)}}}")})
+"""
+
+
+def _close(part: str) -> str:
+    return part.strip()
+
+
+POD_PATCH = f"""
+    !variables.taken ? [] : (
+    {_close(MARKS)} +
+    {_close(SANDBOX)} +
+    (variables.unsupported.size() == 0 ? (
+    {_close(SIZED_POD)}
+    ) : (
+    {_close(UNSUPPORTED_POD)}
+    )))
+"""
+"""All operations; none for a pod that no profile takes."""

@@ -1,0 +1,98 @@
+"""Namespaces: those that are created get their rows at once, and nobody but the operator changes any.
+
+The label and the annotation of a namespace are the switch of everything else: without the label its new pods run
+unsandboxed. The operator writes them on namespaces that exist; for those to come it keeps a ConfigMap with the
+compiled profiles, from which a policy writes them, so that a namespace and its first pod can be created in one go
+while the operator is down. Until the operator has written that ConfigMap for the first time, neither policy applies.
+"""
+
+from monopod.admission.cel import Validation, Variable, quote
+from monopod.admission.mutation import drop_if, escape_pointer, put, put_map_if_absent
+from monopod.admission.rows import LINE_SEPARATOR, PATTERNS_KEY, PROTECTED_KEY, SEPARATOR
+from monopod.api.names import NAMESPACE_LABEL, NAMESPACE_LABEL_VALUE, ROWS_ANNOTATION
+
+ROADS = ("namespaces", "namespaces/status", "namespaces/finalize")
+"""Where a namespace's metadata can change once it exists."""
+
+NAME = Variable("name", "The new namespace's name.", "object.metadata.?name.orValue('')")
+
+PROTECTED = Variable(
+    "protected",
+    "Namespaces that only their exact name reaches, never a wildcard.",
+    f"params.data[?{quote(PROTECTED_KEY)}].orValue('').split({quote(LINE_SEPARATOR)})",
+)
+
+EXPECTED_ROWS = Variable(
+    "expectedRows",
+    "The rows of this namespace: of each line of the ConfigMap the part after the namespace, where that is this one, "
+    "or a regular expression (it begins with ^) that matches it.",
+    f"""
+    params.data[?{quote(PATTERNS_KEY)}].orValue('')
+      .split({quote(LINE_SEPARATOR)})
+      .filter(line, line != '')
+      .map(line, line.split({quote(SEPARATOR)}, 2))
+      .filter(line, line[0].startsWith('^')
+        ? !(variables.name in variables.protected) && variables.name.matches(line[0])
+        : variables.name == line[0])
+      .map(line, line[1])
+      .join({quote(LINE_SEPARATOR)})
+    """,
+)
+
+NAMESPACE_VARIABLES = (NAME, PROTECTED, EXPECTED_ROWS)
+
+_LABEL_PATH = f"/metadata/labels/{escape_pointer(NAMESPACE_LABEL)}"
+_ROWS_PATH = f"/metadata/annotations/{escape_pointer(ROWS_ANNOTATION)}"
+_HAS_LABEL = f"{quote(NAMESPACE_LABEL)} in object.metadata.?labels.orValue({{}})"
+_HAS_ROWS = f"{quote(ROWS_ANNOTATION)} in object.metadata.?annotations.orValue({{}})"
+
+NAMESPACE_PATCH = f"""
+    variables.expectedRows == '' ? (
+    // No profile reaches the namespace, whatever its manifest says.
+    {drop_if(_HAS_LABEL, _LABEL_PATH)} +
+    {drop_if(_HAS_ROWS, _ROWS_PATH)}
+    ) : (
+    {put_map_if_absent("/metadata/labels", "has(object.metadata.labels)")} +
+    {put_map_if_absent("/metadata/annotations", "has(object.metadata.annotations)")} +
+    {put(_LABEL_PATH, quote(NAMESPACE_LABEL_VALUE))} +
+    {put(_ROWS_PATH, "variables.expectedRows")}
+    )
+"""
+"""The operations that mark a new namespace, or remove marks that it must not have."""
+
+CREATED_WITH_ITS_ROWS = Validation(
+    "A new namespace has exactly the rows that the mutating policy gives it.",
+    f"""
+    object.metadata.?labels[?{quote(NAMESPACE_LABEL)}].orValue('')
+      == (variables.expectedRows == '' ? '' : {quote(NAMESPACE_LABEL_VALUE)}) &&
+    object.metadata.?annotations[?{quote(ROWS_ANNOTATION)}].orValue('') == variables.expectedRows
+    """,
+    f"Only Monopod writes metadata.labels[{NAMESPACE_LABEL}] and metadata.annotations[{ROWS_ANNOTATION}]. Create the "
+    "namespace again without them; if that fails too, the MutatingAdmissionPolicy monopod-namespaces or its binding "
+    "is missing, or a webhook undoes its work.",
+)
+
+
+def build_kept_by_operator(service_account: str) -> tuple[Validation, ...]:
+    """The validations of changes to existing namespaces.
+
+    Args:
+        service_account: the operator's user name, which alone may change what the pods' policies read.
+    """
+    label = f"metadata.?labels[?{quote(NAMESPACE_LABEL)}]"
+    rows = f"metadata.?annotations[?{quote(ROWS_ANNOTATION)}]"
+    by_operator = f"request.userInfo.username == {quote(service_account)}"
+    return (
+        Validation(
+            "The label switches sandboxing on for the namespace's new pods.",
+            f"{by_operator} || object.{label} == oldObject.{label}",
+            f"metadata.labels[{NAMESPACE_LABEL}] is written by Monopod's operator alone. Leave it as it is; to keep a "
+            "namespace's pods out of a Fargate profile, change the profiles that select it.",
+        ),
+        Validation(
+            "The annotation holds the profiles that the pods' policies read.",
+            f"{by_operator} || object.{rows} == oldObject.{rows}",
+            f"metadata.annotations[{ROWS_ANNOTATION}] is written by Monopod's operator alone. Leave it as it is; to "
+            "change which pods run on Fargate, change the profiles that select the namespace.",
+        ),
+    )

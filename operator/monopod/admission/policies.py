@@ -1,0 +1,230 @@
+"""The policies and their bindings as Kubernetes objects: which requests each looks at, and what happens if it fails.
+
+All fail closed (failurePolicy Fail): an expression that can't be evaluated refuses the request. Each sees as little
+as possible: the pod policies only pods of namespaces that a profile reaches, the marks' policy only marked pods.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from monopod.admission import backstop, marks, namespaces
+from monopod.admission.cel import Validation, Variable, format_cel, quote
+from monopod.admission.mutation import POD_PATCH
+from monopod.admission.selection import SELECTION
+from monopod.admission.size import SIZE
+from monopod.admission.skips import SKIPS
+from monopod.admission.support import GATED, SUPPORT
+from monopod.api.names import (
+    NAMESPACE_LABEL,
+    NAMESPACE_LABEL_VALUE,
+    PATTERNS_CONFIGMAP,
+    PROFILE_LABEL,
+    SERVICE_ACCOUNT,
+    SYSTEM_NAMESPACE,
+)
+
+Document = dict[str, Any]
+
+API_VERSION: Final = "admissionregistration.k8s.io/v1"
+DEFAULT_SERVICE_ACCOUNT: Final = f"system:serviceaccount:{SYSTEM_NAMESPACE}:{SERVICE_ACCOUNT}"
+
+POD_VARIABLES: Final = (*SELECTION, *SKIPS, *SIZE, *SUPPORT)
+REACHED_NAMESPACES: Final[Document] = {"matchLabels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}}
+MARKED_PODS: Final[Document] = {"matchExpressions": [{"key": PROFILE_LABEL, "operator": "Exists"}]}
+PATTERNS_KIND: Final[Document] = {"apiVersion": "v1", "kind": "ConfigMap"}
+
+
+def build_policies(
+    service_account: str = DEFAULT_SERVICE_ACCOUNT, system_namespace: str = SYSTEM_NAMESPACE
+) -> dict[str, tuple[Document, Document]]:
+    """Every policy with its binding, by the name of the file that they belong in.
+
+    Args:
+        service_account: the operator's user name, as in `request.userInfo`.
+        system_namespace: where the operator runs and keeps its ConfigMap.
+    """
+    return {
+        "pods": _build_pods(),
+        "sandbox": _build_sandbox(),
+        "marks": _build_marks(service_account),
+        "bindings": _build_bindings(),
+        "new-namespaces": _build_new_namespaces(system_namespace),
+        "new-namespaces-check": _build_new_namespaces_check(system_namespace),
+        "namespaces": _build_namespaces(service_account),
+        "operator": _build_operator(service_account),
+    }
+
+
+def _build_pods() -> tuple[Document, Document]:
+    return _mutating(
+        backstop.MUTATING_POLICY,
+        "Selects the Fargate profile of a pod that is being created, and gives the pod its size, its sandbox and its "
+        "marks. Reads the profiles from the pod's namespace. Runs a second time after webhooks (IfNeeded), because a "
+        "sidecar that one of them injects belongs in the size.",
+        {
+            "reinvocationPolicy": "IfNeeded",
+            "matchConstraints": {
+                "namespaceSelector": REACHED_NAMESPACES,
+                "resourceRules": [_rule(["CREATE"], ["pods"])],
+            },
+            "variables": _documents(POD_VARIABLES),
+            "mutations": [_json_patch(POD_PATCH)],
+        },
+    )
+
+
+def _build_sandbox() -> tuple[Document, Document]:
+    return _validating(
+        "monopod-sandbox",
+        "Refuses a pod that a Fargate profile matches and that would still not run in the profile's sandbox, at its "
+        "size, under its name; and pods that Fargate can't run, where the profile says Reject.",
+        {
+            "matchConstraints": {
+                "namespaceSelector": REACHED_NAMESPACES,
+                "resourceRules": [_rule(["CREATE"], ["pods"])],
+            },
+            "variables": _documents((*POD_VARIABLES, GATED)),
+            "validations": _documents(backstop.BACKSTOP),
+        },
+    )
+
+
+def _build_marks(service_account: str) -> tuple[Document, Document]:
+    return _validating(
+        "monopod-marks",
+        "Keeps Monopod's marks on pods from being forged, changed or dropped, and the sandbox's size and privileges "
+        "from being changed behind admission's back. Kubelets and controllers may change everything else.",
+        {
+            "matchConstraints": {
+                "objectSelector": MARKED_PODS,
+                "resourceRules": [_rule(["CREATE"], ["pods"]), _rule(["UPDATE"], marks.ROADS)],
+            },
+            "variables": _documents([marks.DEBUG_FIELDS]),
+            "validations": _documents(marks.build_marks(service_account)),
+        },
+    )
+
+
+def _build_bindings() -> tuple[Document, Document]:
+    return _validating(
+        "monopod-bindings",
+        "Keeps a Binding from writing Monopod's marks on the pod that it binds.",
+        {
+            "matchConstraints": {"resourceRules": [_rule(["CREATE"], marks.BINDING_ROADS)]},
+            "validations": _documents([marks.NOT_BOUND_WITH_MARKS]),
+        },
+    )
+
+
+def _build_new_namespaces(system_namespace: str) -> tuple[Document, Document]:
+    return _mutating(
+        "monopod-namespaces",
+        "Gives a namespace that is being created the label and the rows of the Fargate profiles that reach it, from a "
+        f"ConfigMap that the operator keeps in {system_namespace}.",
+        {
+            "reinvocationPolicy": "Never",
+            "paramKind": PATTERNS_KIND,
+            "matchConstraints": {"resourceRules": [_rule(["CREATE"], ["namespaces"])]},
+            "variables": _documents(namespaces.NAMESPACE_VARIABLES),
+            "mutations": [_json_patch(namespaces.NAMESPACE_PATCH)],
+        },
+        _patterns_of(system_namespace),
+    )
+
+
+def _build_new_namespaces_check(system_namespace: str) -> tuple[Document, Document]:
+    return _validating(
+        "monopod-new-namespaces",
+        "Refuses a new namespace whose label or rows are not those that the profiles give it.",
+        {
+            "paramKind": PATTERNS_KIND,
+            "matchConstraints": {"resourceRules": [_rule(["CREATE"], ["namespaces"])]},
+            "variables": _documents(namespaces.NAMESPACE_VARIABLES),
+            "validations": _documents([namespaces.CREATED_WITH_ITS_ROWS]),
+        },
+        _patterns_of(system_namespace),
+    )
+
+
+def _build_namespaces(service_account: str) -> tuple[Document, Document]:
+    return _validating(
+        "monopod-namespaces",
+        "Lets only the operator change the label and the rows of a namespace: removing them would let its new pods "
+        "run unsandboxed at once.",
+        {
+            "matchConstraints": {"resourceRules": [_rule(["UPDATE"], namespaces.ROADS)]},
+            "validations": _documents(namespaces.build_kept_by_operator(service_account)),
+        },
+    )
+
+
+def _build_operator(service_account: str) -> tuple[Document, Document]:
+    return _validating(
+        "monopod-operator",
+        "Holds the operator to its word: it creates pods and namespaces only as server-side dry runs, to see whether "
+        "admission works. RBAC can't tell a dry run from the real thing.",
+        {
+            "matchConstraints": {"resourceRules": [_rule(["CREATE"], ["pods", "namespaces"])]},
+            "matchConditions": [
+                {"name": "by-the-operator", "expression": f"request.userInfo.username == {quote(service_account)}"}
+            ],
+            "validations": _documents(
+                [
+                    Validation(
+                        "Only a dry run.",
+                        "request.?dryRun.orValue(false)",
+                        "Monopod's operator may create pods and namespaces only with dryRun=All, to try admission.",
+                    )
+                ]
+            ),
+        },
+    )
+
+
+def _patterns_of(system_namespace: str) -> Document:
+    # Allow: until the operator has written its ConfigMap, no profile is in force and nobody's namespaces may suffer.
+    return {
+        "paramRef": {
+            "name": PATTERNS_CONFIGMAP,
+            "namespace": system_namespace,
+            "parameterNotFoundAction": "Allow",
+        }
+    }
+
+
+def _rule(operations: Sequence[str], resources: Iterable[str]) -> Document:
+    return {"apiGroups": [""], "apiVersions": ["v1"], "operations": list(operations), "resources": list(resources)}
+
+
+def _documents(parts: Iterable[Variable | Validation]) -> list[Document]:
+    return [part.as_document() for part in parts]
+
+
+def _json_patch(expression: str) -> Document:
+    return {"patchType": "JSONPatch", "jsonPatch": {"expression": format_cel(expression)}}
+
+
+def _mutating(
+    name: str, description: str, spec: Document, binding: Document | None = None
+) -> tuple[Document, Document]:
+    return (
+        _document("MutatingAdmissionPolicy", name, description, {"failurePolicy": "Fail", **spec}),
+        _document("MutatingAdmissionPolicyBinding", name, "", {"policyName": name, **(binding or {})}),
+    )
+
+
+def _validating(
+    name: str, description: str, spec: Document, binding: Document | None = None
+) -> tuple[Document, Document]:
+    bound = {"policyName": name, "validationActions": ["Deny"], **(binding or {})}
+    return (
+        _document("ValidatingAdmissionPolicy", name, description, {"failurePolicy": "Fail", **spec}),
+        _document("ValidatingAdmissionPolicyBinding", name, "", bound),
+    )
+
+
+def _document(kind: str, name: str, description: str, spec: Document) -> Document:
+    metadata: Document = {"name": name}
+    if description:
+        metadata["annotations"] = {"kubernetes.io/description": description}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}

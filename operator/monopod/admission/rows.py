@@ -1,0 +1,127 @@
+"""The data that the policies read: profiles compiled to one line of text per selector.
+
+The lines stand in an annotation of each namespace that a profile reaches, and, for namespaces that don't exist yet, in
+a ConfigMap. CEL can parse neither JSON nor YAML, so the lines are made for `split`:
+
+    web|kata|Pend|tier=web app=shop|team=[^,=]*
+    │   │    │    │                 └ label patterns, as regular expressions over `key=value`
+    │   │    │    └ label pairs without wildcards: no regular expression has to be compiled for them
+    │   │    └ what happens to pods that Fargate can't run: Pend or Reject
+    │   └ RuntimeClass
+    └ profile
+
+Lines are sorted by profile name, the order in which profiles win, so that the policy takes the first that matches.
+Names and patterns hold none of the separators; a label pattern that does (the API refuses it) matches no label.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
+
+from monopod.domain.selection import Profile, Selector, is_wildcard, pattern_to_regex, reaches
+
+LINE_SEPARATOR: Final = "\n"
+SEPARATOR: Final = "|"
+PAIR_SEPARATOR: Final = " "
+
+MAX_ROWS_BYTES: Final = 224 * 1024
+"""Kubernetes allows 256 KiB for all annotations of an object together; others need room too."""
+
+MAX_PATTERNS_BYTES: Final = 960 * 1024
+"""A ConfigMap holds 1 MiB."""
+
+PATTERNS_KEY: Final = "rows"
+PROTECTED_KEY: Final = "protected"
+
+_FOREIGN: Final = re.compile(r"[|=,\s]")
+
+
+class RowsTooLarge(ValueError):
+    """The profiles that reach a namespace don't fit into what Kubernetes lets an object carry."""
+
+
+def compile_rows(namespace: str, profiles: Iterable[Profile], protected: Collection[str]) -> str:
+    """The rows of the profiles that reach a namespace, one per line; empty if none does.
+
+    Args:
+        namespace: its name.
+        profiles: all profiles, in any order.
+        protected: namespaces that only their exact name reaches, never a wildcard.
+
+    Raises:
+        RowsTooLarge: they don't fit into an annotation.
+    """
+    lines = [
+        row
+        for profile, selector in _each_selector(profiles)
+        if reaches(selector, namespace, protected)
+        for row in _compile_row(profile, selector)
+    ]
+    return _join_within(lines, MAX_ROWS_BYTES, f"the annotation of namespace {namespace}")
+
+
+def compile_namespace_patterns(profiles: Sequence[Profile], protected: Collection[str]) -> dict[str, str]:
+    """The data of the ConfigMap from which a new namespace gets its rows.
+
+    Each line is a row with one more field before it: the namespace that the selector names, or, for a wildcard, an
+    anchored regular expression, which begins with `^`.
+
+    Raises:
+        RowsTooLarge: they don't fit into a ConfigMap.
+    """
+    lines = [
+        f"{_compile_namespace(selector.namespace)}{SEPARATOR}{row}"
+        for profile, selector in _each_selector(profiles)
+        if not _FOREIGN.search(selector.namespace)
+        for row in _compile_row(profile, selector)
+    ]
+    return {
+        PATTERNS_KEY: _join_within(lines, MAX_PATTERNS_BYTES, "the ConfigMap for new namespaces"),
+        PROTECTED_KEY: LINE_SEPARATOR.join(sorted(protected)),
+    }
+
+
+def _each_selector(profiles: Iterable[Profile]) -> Iterable[tuple[Profile, Selector]]:
+    for profile in sorted(profiles, key=lambda each: each.name.encode()):
+        for selector in profile.selectors:
+            yield profile, selector
+
+
+def _compile_row(profile: Profile, selector: Selector) -> tuple[str, ...]:
+    """The selector's row; none if no label can ever match it."""
+    if any(_FOREIGN.search(key) or _FOREIGN.search(value) for key, value in selector.labels):
+        return ()
+    exact = [f"{key}={value}" for key, value in selector.labels if not (is_wildcard(key) or is_wildcard(value))]
+    wild = [
+        f"{_compile_label(key)}={_compile_label(value)}"
+        for key, value in selector.labels
+        if is_wildcard(key) or is_wildcard(value)
+    ]
+    fields = (
+        profile.name,
+        profile.runtime_class,
+        profile.unsupported,
+        PAIR_SEPARATOR.join(exact),
+        PAIR_SEPARATOR.join(wild),
+    )
+    return (SEPARATOR.join(fields),)
+
+
+_LABEL_WILDCARDS: Final[Mapping[str, str]] = {"*": "[^,=]*", "?": "[^,=]"}
+
+
+def _compile_label(pattern: str) -> str:
+    """A key or value pattern as a regular expression that stays inside one `key=value` of the policy's label text."""
+    return "".join(_LABEL_WILDCARDS.get(char) or re.escape(char) for char in pattern)
+
+
+def _compile_namespace(pattern: str) -> str:
+    return pattern_to_regex(pattern) if is_wildcard(pattern) else pattern
+
+
+def _join_within(lines: Sequence[str], limit: int, place: str) -> str:
+    text = LINE_SEPARATOR.join(lines)
+    size = len(text.encode())
+    if size > limit:
+        raise RowsTooLarge(f"{len(lines)} rows take {size} bytes; {place} has room for {limit}")
+    return text

@@ -1,0 +1,133 @@
+"""What Fargate can't run, in CEL: the same messages as `monopod.domain.support`, which says where they come from."""
+
+from monopod.admission.cel import Variable, quote, quote_all
+from monopod.api.names import UNSUPPORTED_GATE
+from monopod.domain.size import LARGEST, MAX_STORAGE_GIB, MAX_STORAGE_MIB
+from monopod.domain.support import DEFAULT_CAPABILITIES, SUPPORTED_VOLUMES, UNSUPPORTED_PREFIX
+
+ALL_CONTAINERS = Variable(
+    "allContainers",
+    "Containers and init containers.",
+    "object.spec.containers + variables.initContainers",
+)
+
+HOST_FIELDS = Variable(
+    "hostFields",
+    "The host namespaces that the pod wants to share.",
+    """
+    [
+      object.spec.?hostNetwork.orValue(false) ? 'HostNetwork' : '',
+      object.spec.?hostPID.orValue(false) ? 'HostPID' : '',
+      object.spec.?hostIPC.orValue(false) ? 'HostIPC' : ''
+    ].filter(name, name != '')
+    """,
+)
+
+HAS_HOST_PORT = Variable(
+    "hasHostPort",
+    "With hostNetwork the API server has filled in the hostPort of every port.",
+    """
+    variables.allContainers.exists(container, container.?ports.orValue([]).exists(port,
+      port.?hostPort.orValue(0) != 0 || port.?hostIP.orValue('') != ''))
+    """,
+)
+
+
+def invalid_security_fields(containers: str) -> str:
+    """A list of what the containers' security contexts ask for beyond an ordinary container, in AWS's words."""
+    contexts = f"{containers}.map(container, container.?securityContext.orValue({{}}))"
+    added = f"""{contexts}
+        .map(context, context.?capabilities.?add.orValue([])).flatten()
+        .filter(name, !(name in {quote_all(DEFAULT_CAPABILITIES)}))"""
+    return f"""
+    [
+      {contexts}.exists(context, context.?privileged.orValue(false))
+        ? 'Privileged' : '',
+      {contexts}.exists(context, context.?allowPrivilegeEscalation.orValue(false))
+        ? 'AllowPrivilegeEscalation' : '',
+      [{added}].map(names, names.size() > 0
+        ? 'Capabilities added: ' + names.distinct().sort().join(', ') : '')[0]
+    ].filter(field, field != '')
+    """
+
+
+SECURITY_FIELDS = Variable(
+    "securityFields",
+    "What the security contexts ask for beyond an ordinary container; the capabilities in the list are every "
+    "container's anyway.",
+    invalid_security_fields("variables.allContainers"),
+)
+
+
+def _has_supported_source(volume: str) -> str:
+    return " || ".join(f"has({volume}.{source})" for source in SUPPORTED_VOLUMES)
+
+
+OTHER_VOLUMES = Variable(
+    "otherVolumes",
+    "Volumes of other types than those that Fargate mounts.",
+    f"""
+    object.spec.?volumes.orValue([])
+      .filter(volume, !({_has_supported_source("volume")}))
+      .map(volume, volume.name + ' is of an unsupported volume Type')
+    """,
+)
+
+EXTENDED_RESOURCES = Variable(
+    "extendedResources",
+    "GPUs, other devices and huge pages, in requests or limits.",
+    """
+    (variables.allContainers.map(container, container.?resources.orValue({})) + [object.spec.?resources.orValue({})])
+      .map(resources, [resources.?requests.orValue({}), resources.?limits.orValue({})]).flatten()
+      .map(list, list.map(name, name)).flatten()
+      .filter(name, name.startsWith('hugepages-') || (name.contains('/') && !name.startsWith('kubernetes.io/')))
+      .distinct().sort()
+    """,
+)
+
+UNSUPPORTED = Variable(
+    "unsupported",
+    "Every reason why Fargate can't run the pod, in AWS's words and order; empty if it can.",
+    f"""
+    [
+      variables.hostFields.size() > 0
+        ? 'fields not supported: ' + variables.hostFields.join(', ') : '',
+      variables.hasHostPort
+        ? 'port contains HostIP or HostPort' : '',
+      variables.securityFields.size() > 0
+        ? 'invalid SecurityContext fields: ' + variables.securityFields.join(', ') : '',
+      variables.otherVolumes.size() > 0
+        ? 'volumes not supported: ' + variables.otherVolumes.join(', ') : '',
+      variables.extendedResources.size() > 0
+        ? 'resources not supported: ' + variables.extendedResources.join(', ') : '',
+      variables.sizes.size() == 0
+        ? {quote(f"requests exceed the largest size: {LARGEST}")} : '',
+      variables.storagePeak > {MAX_STORAGE_MIB}
+        ? {quote(f"ephemeral storage exceeds {MAX_STORAGE_GIB} GiB")} : ''
+    ].filter(reason, reason != '')
+    """,
+)
+
+UNSUPPORTED_TEXT = Variable(
+    "unsupportedText",
+    "The reasons as one sentence.",
+    f"{quote(UNSUPPORTED_PREFIX)} + variables.unsupported.join(', ')",
+)
+
+SUPPORT = (
+    ALL_CONTAINERS,
+    HOST_FIELDS,
+    HAS_HOST_PORT,
+    SECURITY_FIELDS,
+    OTHER_VOLUMES,
+    EXTENDED_RESOURCES,
+    UNSUPPORTED,
+    UNSUPPORTED_TEXT,
+)
+
+GATED = Variable(
+    "gated",
+    "Whether the pod waits behind our scheduling gate.",
+    f"object.spec.?schedulingGates.orValue([]).exists(gate, gate.name == {quote(UNSUPPORTED_GATE)})",
+)
+"""Only for the policy that checks pods; the mutation writes the gate."""
