@@ -1,0 +1,5 @@
+"""`python -m monopod.cli` is `kubectl fargate`."""
+
+from monopod.cli import main
+
+main()

@@ -1,0 +1,218 @@
+"""Explanations as text for a person: first the answer, then the profiles, the size, and what Fargate can't run."""
+
+from collections.abc import Iterator
+from typing import Final, assert_never
+
+import click
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from monopod.api.names import EKS_PROFILE_LABEL
+from monopod.cli.explain import LiveExplanation, Report
+from monopod.cli.explanation import Explanation, Outcome, ProfileVerdict
+from monopod.cli.live_pod import Admitted
+from monopod.domain.decision import Sandboxed, Skipped, Unmatched, Unsupported
+from monopod.domain.selection import (
+    LabelDiffers,
+    LabelMissing,
+    Mismatch,
+    NamespaceDiffers,
+    NamespaceProtected,
+    is_wildcard,
+)
+from monopod.domain.size import COMPONENTS_MEMORY_MIB, ContainerKind, Need, Resources, format_capacity
+
+_PIPE_WIDTH: Final = 400
+"""Columns where there is no terminal: lines are then not broken, so that grep finds whole ones."""
+
+_INDENT: Final = (0, 0, 0, 2)
+_DEFAULT_SANDBOX: Final = "the default sandbox"
+
+
+def write_text(report: Report) -> None:
+    """Writes the report to stdout, in colour on a terminal."""
+    out = _open_console()
+    if out.is_terminal:
+        _write_report(report, out)
+        return
+    # A table fills its lines with spaces, which would be noise in a file.
+    with out.capture() as capture:
+        _write_report(report, out)
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def _open_console() -> Console:
+    on_terminal = Console(highlight=False, markup=False, emoji=False)
+    if on_terminal.is_terminal:
+        return on_terminal
+    return Console(highlight=False, markup=False, emoji=False, width=_PIPE_WIDTH)
+
+
+def _write_report(report: Report, out: Console) -> None:
+    if isinstance(report, LiveExplanation):
+        title = f"{report.today.source} in namespace {report.today.namespace}"
+        out.print(Text(title, "bold"))
+        out.print(f"When it was created: {describe_admitted(report.admitted)}")
+        out.print(f"If it were created now: {describe_decision(report.today)}")
+        _write_grounds(report.today, out)
+        return
+    for index, explanation in enumerate(report):
+        if index:
+            out.print()
+        title = f"{explanation.source} in namespace {explanation.namespace}"
+        out.print(Text.assemble((title, "bold"), ": ", describe_decision(explanation)))
+        _write_grounds(explanation, out)
+
+
+def describe_admitted(admitted: Admitted | None) -> str:
+    """What admission decided, as one sentence."""
+    if admitted is None:
+        return "left alone. It is an ordinary pod, without a sandbox."
+    if admitted.unsupported:
+        return f"taken by profile {admitted.profile}, and it stays Pending. {admitted.unsupported}."
+    return f"sandboxed by profile {admitted.profile}: {admitted.capacity}, RuntimeClass {admitted.runtime_class}."
+
+
+def describe_decision(explanation: Explanation) -> str:
+    """What becomes of the pod, as one sentence or two."""
+    match explanation.decision:
+        case Unmatched():
+            return "not on Fargate: no profile matches. It runs as an ordinary pod."
+        case Skipped(skip=skip, profile=profile):
+            return f"not on Fargate, though profile {profile.name} matches. {skip.sentence}"
+        case Sandboxed(profile=profile, runtime_class=runtime_class, size=size):
+            sandbox = f"RuntimeClass {runtime_class}" if runtime_class else _DEFAULT_SANDBOX
+            return f"sandboxed by profile {profile.name}: {format_capacity(size.row)}, {sandbox}."
+        case Unsupported(profile=profile, text=text):
+            fate = "its creation is refused" if profile.unsupported == "Reject" else "it stays Pending"
+            return f"taken by profile {profile.name}, and {fate}. {text}."
+    assert_never(explanation.decision)
+
+
+def _write_pin(explanation: Explanation, out: Console) -> None:
+    if explanation.pin_without_effect:
+        known = any(verdict.profile.name == explanation.pin for verdict in explanation.verdicts)
+        why = "doesn't match" if known else "doesn't exist"
+        out.print(
+            f"Its label {EKS_PROFILE_LABEL} names profile {explanation.pin!r}, which {why}, so the label has no say."
+        )
+
+
+def _write_grounds(explanation: Explanation, out: Console) -> None:
+    _write_pin(explanation, out)
+    out.print()
+    out.print(Text("Profiles", "bold"))
+    if explanation.verdicts:
+        out.print(Padding(_build_profiles_table(explanation), _INDENT))
+    else:
+        out.print("  There are none.")
+    if explanation.need:
+        out.print()
+        out.print(Text("Size", "bold"))
+        out.print(Padding(_build_size_table(explanation.need), _INDENT))
+        for line in describe_size(explanation):
+            out.print(f"  {line}")
+    if isinstance(explanation.decision, Unsupported):
+        out.print()
+        out.print(Text("What Fargate can't run", "bold"))
+        for message in explanation.decision.messages:
+            out.print(f"  {message}")
+
+
+def _build_profiles_table(explanation: Explanation) -> Table:
+    table = _build_grid(3)
+    for verdict in explanation.verdicts:
+        won = verdict.profile is explanation.winner
+        name = Text(verdict.profile.name, "bold green" if won else "")
+        table.add_row(name, "", Text(describe_outcome(verdict, explanation), "green" if won else ""))
+        for number, each in enumerate(verdict.selectors, 1):
+            facts = "; ".join(describe_mismatch(mismatch) for mismatch in each.mismatches) or "matches"
+            table.add_row("", f"selector {number}: {each.selector}", Text(facts, "" if each.matches else "yellow"))
+    return table
+
+
+def describe_outcome(verdict: ProfileVerdict, explanation: Explanation) -> str:
+    """How a profile fared and why."""
+    winner = explanation.winner.name if explanation.winner else ""
+    match verdict.outcome:
+        case Outcome.PINNED:
+            return f"wins: the pod's label {EKS_PROFILE_LABEL} names it"
+        case Outcome.ONLY_MATCH:
+            return "wins: no other matches"
+        case Outcome.FIRST_BY_NAME:
+            return "wins: the first by name of those that match"
+        case Outcome.LATER_BY_NAME:
+            return f"matches too, but {winner} comes first by name"
+        case Outcome.OTHER_PINNED:
+            return f"matches too, but the pod's label {EKS_PROFILE_LABEL} names {winner}"
+        case Outcome.NO_MATCH:
+            return "doesn't match"
+    assert_never(verdict.outcome)
+
+
+def describe_mismatch(mismatch: Mismatch) -> str:
+    """The fact on which a selector failed."""
+    match mismatch:
+        case NamespaceDiffers(pattern=pattern, namespace=namespace):
+            return f"the namespace is {namespace}, {_contrast(pattern)}"
+        case NamespaceProtected(namespace=namespace):
+            return f"the namespace {namespace} is reached only by its exact name, never by a wildcard"
+        case LabelMissing(key=key, value=value):
+            missing = f"no label's key matches {key}" if is_wildcard(key) else f"the label {key} is missing"
+            return f"{missing} (wanted: {key}={value})"
+        case LabelDiffers(value=value, found=found):
+            present = " and ".join(f"{name} is {text!r}" for name, text in found)
+            return f"the label {present}, {_contrast(value)}"
+    assert_never(mismatch)
+
+
+def _contrast(pattern: str) -> str:
+    return f"which doesn't match {pattern}" if is_wildcard(pattern) else f"not {pattern or repr(pattern)}"
+
+
+def _build_size_table(need: Need) -> Table:
+    table = _build_grid(4)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    table.add_row("", "CPU", "memory", "storage", style="dim")
+    for each in need.containers:
+        kind = "" if each.kind is ContainerKind.ORDINARY else f" ({each.kind})"
+        table.add_row(f"{each.name}{kind}", *_format_resources(each.resources))
+    if len(need.containers) > 1:
+        table.add_row("all that keep running", *_format_resources(need.running))
+    for peak in need.init_peaks:
+        if any(each.kind is ContainerKind.SIDECAR for each in need.containers):
+            table.add_row(f"{peak.name} and the sidecars before it", *_format_resources(peak.resources))
+    if need.pod_cpu_millis is not None or need.pod_memory_mib is not None:
+        cpu = "" if need.pod_cpu_millis is None else f"{need.pod_cpu_millis}m"
+        memory = "" if need.pod_memory_mib is None else f"{need.pod_memory_mib}Mi"
+        table.add_row("spec.resources, which replaces the sum", cpu, memory)
+    table.add_row("needed: the largest of each" if need.init_peaks else "needed", *_format_resources(need.total))
+    components = f"with {COMPONENTS_MEMORY_MIB} MiB for Kubernetes"
+    table.add_row(components, f"{need.total.cpu_millis}m", f"{need.memory_with_components_mib}Mi", style="bold")
+    return table
+
+
+def describe_size(explanation: Explanation) -> Iterator[str]:
+    """The row that the need comes to."""
+    match explanation.decision:
+        case Sandboxed(size=size) | Unsupported(size=size) if size:
+            row = size.row
+            memory = f"{row.memory_mib}Mi"
+            yield f"The smallest of Fargate's sizes that holds this is {row} ({row.cpu_millis}m, {memory})."
+        case _:
+            yield "No size of Fargate's holds this."
+
+
+def _format_resources(resources: Resources) -> tuple[str, str, str]:
+    storage = f"{resources.storage_mib}Mi" if resources.storage_mib else ""
+    return f"{resources.cpu_millis}m", f"{resources.memory_mib}Mi", storage
+
+
+def _build_grid(columns: int) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for _ in range(columns):
+        table.add_column()
+    return table

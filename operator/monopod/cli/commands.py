@@ -1,0 +1,103 @@
+"""The commands of `kubectl fargate`, their options and help. The work is imported when a command runs."""
+
+import click
+
+from monopod import __version__
+
+_EXPLAIN_HELP = """Say what Fargate would do with a pod, and why.
+
+Shows which profile and which of its selectors match and why the others don't, the size and how it comes about, and
+what Fargate could not run. Reads pods, and workloads with a pod template (Deployment, StatefulSet, DaemonSet,
+ReplicaSet, Job, CronJob), from files; or a pod of the cluster, for which it first reports what admission decided when
+the pod was created. Changes nothing.
+
+\b
+Examples:
+  # What would become of this Deployment's pods? The profiles are read from the cluster.
+  kubectl fargate explain -f deployment.yaml
+
+\b
+  # The same without a cluster, with profiles from a file
+  kubectl fargate explain -f deployment.yaml --profiles profiles.yaml -n prod
+
+\b
+  # From a pipe, for a script
+  helm template shop | kubectl fargate explain -f - -o json
+
+\b
+  # Why does this pod run where it runs?
+  kubectl fargate explain pod web-5d9c7b4f6-x2x7p -n prod
+
+Exit status: 0 if the question was answered, whatever the answer; 1 if the cluster couldn't answer; 2 if the input
+can't be read.
+"""
+
+
+_FARGATE_HELP = """Fargate profiles on this cluster.
+
+\b
+Examples:
+  # Which profile takes these pods, at which size, and why?
+  kubectl fargate explain -f deployment.yaml
+
+\b
+  # The same for a pod of the cluster
+  kubectl fargate explain pod web-0 -n prod
+
+`kubectl fargate COMMAND --help` tells more about a command.
+"""
+
+
+@click.group(help=_FARGATE_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+def fargate() -> None:
+    """Groups the commands; what users read is `_FARGATE_HELP`."""
+
+
+@fargate.command(help=_EXPLAIN_HELP, short_help="Say what Fargate would do with a pod, and why.")
+@click.argument("target", nargs=-1, metavar="[pod NAME]")
+@click.option(
+    "filenames", "-f", "--filename", multiple=True, metavar="FILE", help="Manifest, YAML or JSON; - is stdin."
+)
+@click.option(
+    "profiles_file", "--profiles", metavar="FILE", help="Read FargateProfiles from here, not from the cluster."
+)
+@click.option("-n", "--namespace", metavar="NAME", help="Namespace of the pod, where its manifest names none.")
+@click.option("--sandbox", metavar="NAME", help="RuntimeClass of profiles that name none.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
+@click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
+@click.option("--kubeconfig", metavar="FILE", help="Path of the kubeconfig to use.")
+def explain(
+    target: tuple[str, ...],
+    filenames: tuple[str, ...],
+    profiles_file: str | None,
+    namespace: str | None,
+    sandbox: str | None,
+    output: str,
+    context: str | None,
+    kubeconfig: str | None,
+) -> None:
+    """Gathers the options; what users read is `_EXPLAIN_HELP`."""
+    name = _read_target(target)
+    if (name is None) == (not filenames):
+        raise click.UsageError("Give either -f FILE or pod NAME.")
+    from monopod.cli import explain as work
+
+    sources = work.Sources(profiles_file, namespace, sandbox, context, kubeconfig)
+    report = work.explain_files(filenames, sources) if name is None else work.explain_pod(name, sources)
+    work.write(report, output)
+
+
+def _read_target(target: tuple[str, ...]) -> str | None:
+    """The pod's name in `pod NAME` or `pod/NAME`, as kubectl has it."""
+    if not target:
+        return None
+    words = tuple(target[0].split("/", 1)) if len(target) == 1 else target
+    if len(words) != 2 or words[0] not in ("pod", "pods", "po") or not words[1]:
+        raise click.UsageError(f"Give a pod as pod NAME or pod/NAME, not {' '.join(target)!r}.")
+    return words[1]
+
+
+@fargate.command()
+def version() -> None:
+    """Print the version of this program."""
+    click.echo(f"kubectl-fargate {__version__}")

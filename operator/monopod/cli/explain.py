@@ -1,0 +1,138 @@
+"""`kubectl fargate explain`: gathers pods and profiles, decides, writes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from monopod.cli.explanation import Explanation, build_explanation
+from monopod.cli.failure import UnreadableInput
+from monopod.cli.live_pod import Admitted, find_admitted, guess_creator, rebuild_manifest
+from monopod.cli.manifests import Subject, find_profiles, find_subjects, read_documents
+from monopod.domain.manifest import InvalidPod, InvalidProfile, Part
+from monopod.domain.selection import Profile
+
+if TYPE_CHECKING:
+    from monopod.cli.live import Cluster
+
+UNNAMED_SANDBOX = ""
+"""Stands for the sandbox that Monopod was installed with, where nothing tells which that is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where profiles and pods come from, as the options say."""
+
+    profiles_file: str | None = None
+    namespace: str | None = None
+    sandbox: str | None = None
+    context: str | None = None
+    kubeconfig: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveExplanation:
+    """A pod of the cluster: what admission decided, and what today's profiles would."""
+
+    admitted: Admitted | None
+    today: Explanation
+
+
+Report = Sequence[Explanation] | LiveExplanation
+
+
+def explain_files(filenames: Sequence[str], sources: Sources) -> Sequence[Explanation]:
+    """Explains every pod and every workload's pods in the files.
+
+    Raises:
+        UnreadableInput: a file can't be read, or holds no pod.
+        ApiFailure: the profiles can't be read from the cluster.
+    """
+    subjects = [subject for name in filenames for subject in find_subjects(read_documents(name), name)]
+    if sources.profiles_file is not None:
+        profiles, namespace = _read_profiles_file(sources.profiles_file, sources.sandbox), "default"
+    else:
+        cluster = _connect(sources)
+        profiles, namespace = _fetch_profiles(cluster, sources.sandbox), cluster.namespace
+    return [_explain_subject(subject, profiles, sources.namespace, namespace) for subject in subjects]
+
+
+def explain_pod(name: str, sources: Sources) -> LiveExplanation:
+    """Explains a pod of the cluster.
+
+    Raises:
+        UnreadableInput: the profiles' file can't be read.
+        ApiFailure: the cluster can't be read, or there is no such pod.
+    """
+    cluster = _connect(sources)
+    namespace = sources.namespace or cluster.namespace
+    pod = cluster.read_pod(name, namespace)
+    if sources.profiles_file is not None:
+        profiles = _read_profiles_file(sources.profiles_file, sources.sandbox)
+    else:
+        profiles = _fetch_profiles(cluster, sources.sandbox)
+    manifest = rebuild_manifest(pod)
+    today = build_explanation(f"Pod/{name}", manifest, namespace, profiles, username=guess_creator(pod))
+    return LiveExplanation(find_admitted(pod), today)
+
+
+def write(report: Report, output: str) -> None:
+    """Writes the report to stdout, as `text` or `json`."""
+    if output == "json":
+        from monopod.cli.as_json import write_json
+
+        write_json(report)
+    else:
+        from monopod.cli.as_text import write_text
+
+        write_text(report)
+
+
+def _explain_subject(subject: Subject, profiles: Sequence[Profile], wanted: str | None, default: str) -> Explanation:
+    if wanted and subject.namespace not in ("", wanted):
+        raise UnreadableInput(f"{subject.source} is in namespace {subject.namespace}, but --namespace is {wanted}.")
+    try:
+        return build_explanation(subject.source, subject.pod, subject.namespace or wanted or default, profiles)
+    except InvalidPod as problem:
+        raise UnreadableInput(f"{subject.source}: {problem}") from None
+
+
+def _connect(sources: Sources) -> "Cluster":
+    # The client takes as long to import as all the rest.
+    from monopod.cli.live import Cluster
+
+    return Cluster.connect(sources.kubeconfig, sources.context)
+
+
+def _read_profiles_file(path: str, sandbox: str | None) -> list[Profile]:
+    profiles = []
+    for resource in find_profiles(read_documents(path), path):
+        try:
+            profiles.append(Profile.from_resource(resource, sandbox or UNNAMED_SANDBOX))
+        except InvalidProfile as problem:
+            raise UnreadableInput(f"FargateProfile {_find_name(resource)}: {problem}") from None
+    return profiles
+
+
+def _fetch_profiles(cluster: "Cluster", sandbox: str | None) -> list[Profile]:
+    profiles = []
+    for resource in cluster.list_profiles():
+        name = _find_name(resource)
+        try:
+            profiles.append(Profile.from_resource(resource, sandbox or UNNAMED_SANDBOX))
+        except InvalidProfile as problem:
+            # Only an older CRD lets such a profile in; the operator passes it over too.
+            click.echo(f"Note: profile {name} is passed over: {problem}", err=True)
+            continue
+        phase = Part(resource).child("status").text("phase") or "new"
+        if phase != "ACTIVE":
+            hint = f"kubectl describe fp {name}"
+            click.echo(f"Note: profile {name} is {phase}, so pods may pass it by for now; see {hint}.", err=True)
+    return profiles
+
+
+def _find_name(resource: Mapping[str, object]) -> str:
+    metadata = resource.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return str(name) if name else "without a name"

@@ -1,0 +1,126 @@
+"""A decision with all its grounds, before it is written as text or JSON."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from monopod.api.names import EKS_PROFILE_LABEL, SYSTEM_NAMESPACE
+from monopod.domain.decision import Decision, Sandboxed, Skipped, Unmatched, Unsupported, decide
+from monopod.domain.manifest import Part
+from monopod.domain.selection import Choice, Mismatch, Profile, Selector, choose_profile, find_mismatches
+from monopod.domain.size import Need, measure_need
+
+PROTECTED: Final = frozenset({"kube-system", SYSTEM_NAMESPACE})
+"""Namespaces that only their exact name reaches; the admission policies hold to the same."""
+
+
+class Outcome(StrEnum):
+    """How one profile fared with a pod."""
+
+    PINNED = "Pinned"
+    ONLY_MATCH = "OnlyMatch"
+    FIRST_BY_NAME = "FirstByName"
+    LATER_BY_NAME = "LaterByName"
+    OTHER_PINNED = "OtherPinned"
+    NO_MATCH = "NoMatch"
+
+
+@dataclass(frozen=True, slots=True)
+class SelectorVerdict:
+    """One selector and the facts on which it failed; none if it matches."""
+
+    selector: Selector
+    mismatches: tuple[Mismatch, ...]
+
+    @property
+    def matches(self) -> bool:
+        """Whether the pod meets the selector."""
+        return not self.mismatches
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileVerdict:
+    """One profile, how it fared and why."""
+
+    profile: Profile
+    outcome: Outcome
+    selectors: tuple[SelectorVerdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What becomes of a pod, and why.
+
+    Attributes:
+        source: the object that the pod stands in, such as `Deployment/web`.
+        need: what the pod asks for; None if it isn't Fargate's to run.
+        verdicts: every profile, in the order of names.
+        pin: what the pod's own profile label names, or None without the label.
+    """
+
+    source: str
+    namespace: str
+    decision: Decision
+    need: Need | None
+    verdicts: tuple[ProfileVerdict, ...]
+    pin: str | None
+
+    @property
+    def winner(self) -> Profile | None:
+        """The profile that matched and won, whatever became of the pod then."""
+        match self.decision:
+            case Sandboxed(profile=profile) | Skipped(profile=profile) | Unsupported(profile=profile):
+                return profile
+            case Unmatched():
+                return None
+
+    @property
+    def pin_without_effect(self) -> bool:
+        """Whether the pod names a profile that doesn't match it."""
+        return self.pin is not None and (self.winner is None or self.winner.name != self.pin)
+
+
+def build_explanation(
+    source: str,
+    pod: Mapping[str, object],
+    namespace: str,
+    profiles: Sequence[Profile],
+    *,
+    username: str = "",
+    protected: Collection[str] = PROTECTED,
+) -> Explanation:
+    """Decides on the pod and collects the grounds.
+
+    Raises:
+        InvalidPod: a field holds what the API server would never store.
+    """
+    labels = Part(pod).child("metadata").text_map("labels")
+    decision = decide(pod, namespace, profiles, username=username, protected=protected)
+    choice = choose_profile(labels, namespace, profiles, protected)
+    judged = [
+        (profile, tuple(_judge(selector, labels, namespace, protected) for selector in profile.selectors))
+        for profile in sorted(profiles, key=lambda profile: profile.name.encode())
+    ]
+    verdicts = tuple(ProfileVerdict(profile, _rate(profile, judged, choice), seen) for profile, seen in judged)
+    need = measure_need(pod) if isinstance(decision, Sandboxed | Unsupported) else None
+    return Explanation(source, namespace, decision, need, verdicts, labels.get(EKS_PROFILE_LABEL))
+
+
+def _rate(
+    profile: Profile, judged: Sequence[tuple[Profile, tuple[SelectorVerdict, ...]]], choice: Choice | None
+) -> Outcome:
+    matching = [each for each, selectors in judged if any(selector.matches for selector in selectors)]
+    if choice is None or profile not in matching:
+        return Outcome.NO_MATCH
+    if profile is not choice.match.profile:
+        return Outcome.OTHER_PINNED if choice.pinned else Outcome.LATER_BY_NAME
+    if choice.pinned:
+        return Outcome.PINNED
+    return Outcome.ONLY_MATCH if len(matching) == 1 else Outcome.FIRST_BY_NAME
+
+
+def _judge(
+    selector: Selector, labels: Mapping[str, str], namespace: str, protected: Collection[str]
+) -> SelectorVerdict:
+    return SelectorVerdict(selector, tuple(find_mismatches(selector, labels, namespace, protected)))

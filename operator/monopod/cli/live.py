@@ -1,0 +1,100 @@
+"""The cluster as the CLI reads it: FargateProfiles and single pods, as dicts. It only reads."""
+
+import json
+import warnings
+from typing import Any, Self
+
+import urllib3
+from kubernetes import client, config
+
+from monopod.api.names import GROUP, PROFILE_PLURAL, VERSION
+from monopod.cli.failure import ApiFailure
+
+Json = dict[str, Any]
+
+_TIMEOUT_SECONDS = 15.0
+_OFFLINE_HINT = "Give --profiles FILE to explain without a cluster."
+
+
+class Cluster:
+    """A connection to the API server that a kubeconfig names."""
+
+    def __init__(self, api: client.ApiClient, namespace: str) -> None:
+        self._api = api
+        self.namespace = namespace
+        """The namespace of the kubeconfig's context."""
+
+    @classmethod
+    def connect(cls, kubeconfig: str | None, context: str | None) -> Self:
+        """Reads the kubeconfig as kubectl does: the option, $KUBECONFIG, ~/.kube/config.
+
+        Raises:
+            ApiFailure: there is none, or it can't be used.
+        """
+        # kubectl keeps quiet about `insecure-skip-tls-verify: true`, which is the user's own word.
+        warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
+        try:
+            contexts, current = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]  # no annotations
+            chosen = next((each for each in contexts if each["name"] == context), None) if context else current
+            if chosen is None:
+                raise ApiFailure(f"The kubeconfig has no context {context!r}.")
+            api = config.new_client_from_config(kubeconfig, context)  # type: ignore[no-untyped-call]  # no annotations
+        except (config.ConfigException, OSError, ValueError, KeyError, TypeError) as problem:
+            raise ApiFailure(f"The kubeconfig can't be used: {_one_line(problem)} {_OFFLINE_HINT}") from None
+        return cls(api, chosen["context"].get("namespace") or "default")
+
+    def list_profiles(self) -> list[Json]:
+        """All FargateProfiles that admission knows: one that is being deleted takes no new pods.
+
+        Raises:
+            ApiFailure: the API server can't be reached or refused, or Monopod isn't installed.
+        """
+        try:
+            items = self._get(f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}").get("items") or []
+        except _NotFound:
+            raise ApiFailure(f"The cluster has no FargateProfiles: Monopod isn't installed. {_OFFLINE_HINT}") from None
+        return [item for item in items if "deletionTimestamp" not in item["metadata"]]
+
+    def read_pod(self, name: str, namespace: str) -> Json:
+        """One pod.
+
+        Raises:
+            ApiFailure: there is no such pod, or the API server can't be reached or refused.
+        """
+        try:
+            return self._get(f"/api/v1/namespaces/{namespace}/pods/{name}")
+        except _NotFound:
+            raise ApiFailure(f"There is no pod {name} in namespace {namespace}.") from None
+
+    def _get(self, path: str) -> Json:
+        try:
+            request = self._api.param_serialize("GET", path, auth_settings=["BearerToken"])
+            response = self._api.call_api(*request, _request_timeout=_TIMEOUT_SECONDS)
+            body = response.read()  # type: ignore[no-untyped-call]  # no annotations
+        except (urllib3.exceptions.HTTPError, OSError, client.ApiException) as problem:
+            host = self._api.configuration.host
+            raise ApiFailure(f"The API server at {host} can't be reached: {_one_line(problem)}") from None
+        if response.status == 404:
+            raise _NotFound
+        if response.status >= 300:
+            raise ApiFailure(f"The API server refused: {_read_refusal(body, response.status)}")
+        answer: Json = json.loads(body)
+        return answer
+
+
+class _NotFound(Exception):
+    pass
+
+
+def _read_refusal(body: bytes, status: int) -> str:
+    try:
+        return str(json.loads(body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP status {status}"
+
+
+def _one_line(problem: Exception) -> str:
+    if isinstance(problem, urllib3.exceptions.MaxRetryError) and problem.reason:
+        problem = problem.reason
+    text = " ".join(str(problem).split()) or type(problem).__name__
+    return text if text.endswith(".") else f"{text}."

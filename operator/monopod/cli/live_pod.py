@@ -1,0 +1,86 @@
+"""What a pod of the cluster tells about its creation: the marks of admission, and the manifest behind them.
+
+A stored pod is not the pod that was created: admission has marked and sized it, a RuntimeClass may have added node
+selectors, and the scheduler has named its node. To ask what today's profiles would decide, all that is taken off.
+What can't be told apart is taken for admission's work: the profile label of a marked pod (its manifest may have
+pinned it) and pod-level resources (its manifest may have set them).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from monopod.api.names import (
+    CAPACITY_ANNOTATION,
+    EKS_PROFILE_LABEL,
+    LOGGING_ANNOTATION,
+    MIRROR_ANNOTATION,
+    PROFILE_LABEL,
+    UNSUPPORTED_ANNOTATION,
+)
+from monopod.domain.manifest import Part
+
+Manifest = dict[str, Any]
+
+_MARKS: Final = {
+    "labels": {PROFILE_LABEL, EKS_PROFILE_LABEL},
+    "annotations": {CAPACITY_ANNOTATION, LOGGING_ANNOTATION, UNSUPPORTED_ANNOTATION},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What admission wrote on a pod when it was created.
+
+    Attributes:
+        profile: the profile that won.
+        capacity: the size in AWS's notation; "" if there is none.
+        runtime_class: the sandbox.
+        unsupported: why Fargate can't run the pod, as the pod's annotation has it; "" if it can.
+    """
+
+    profile: str
+    capacity: str
+    runtime_class: str
+    unsupported: str
+
+
+def find_admitted(pod: Mapping[str, object]) -> Admitted | None:
+    """What admission decided, or None if it left the pod alone."""
+    root = Part(pod)
+    metadata = root.child("metadata")
+    profile = metadata.text_map("labels").get(PROFILE_LABEL)
+    if profile is None:
+        return None
+    annotations = metadata.text_map("annotations")
+    return Admitted(
+        profile,
+        annotations.get(CAPACITY_ANNOTATION, ""),
+        root.child("spec").text("runtimeClassName"),
+        annotations.get(UNSUPPORTED_ANNOTATION, ""),
+    )
+
+
+def rebuild_manifest(pod: Mapping[str, Any]) -> Manifest:
+    """The pod as it would be created again, without marks and without what scheduling filled in."""
+    metadata, spec = dict(pod["metadata"]), dict(pod["spec"])
+    marked = find_admitted(pod) is not None
+    if marked:
+        for field, marks in _MARKS.items():
+            metadata[field] = {key: text for key, text in (metadata.get(field) or {}).items() if key not in marks}
+        # RuntimeClass.scheduling adds node selectors; a pod whose manifest has any would not carry the mark.
+        spec = {key: value for key, value in spec.items() if key not in ("nodeSelector", "resources", "overhead")}
+    if marked or not _is_named_by_manifest("f:nodeName", metadata.get("managedFields") or ()):
+        spec.pop("nodeName", None)
+    return {**pod, "metadata": metadata, "spec": spec}
+
+
+def guess_creator(pod: Mapping[str, object]) -> str:
+    """A user name for the decision: only a kubelet's mirror pods go unmarked through admission."""
+    mirrored = MIRROR_ANNOTATION in Part(pod).child("metadata").text_map("annotations")
+    return "system:node:" if mirrored and find_admitted(pod) is None else ""
+
+
+def _is_named_by_manifest(field: str, managers: Iterable[Mapping[str, Any]]) -> bool:
+    # The scheduler binds through pods/binding, which leaves no trace in managedFields; a client's own field does.
+    return any(field in ((manager.get("fieldsV1") or {}).get("f:spec") or {}) for manager in managers)

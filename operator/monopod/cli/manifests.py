@@ -1,0 +1,212 @@
+"""Manifests that a user hands in: the pods in them, as a workload's controller would create them.
+
+Source of the labels and owners that controllers add: the Kubernetes documentation, Well-Known Labels. Those whose
+values are random in a cluster get a value of zeros here: only patterns such as `pod-template-hash: "*"` can be meant.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from monopod.api.names import GROUP
+from monopod.cli.failure import UnreadableInput
+
+Manifest = dict[str, Any]
+
+_HASH: Final = "0000000000"
+_DEEPEST_LIST: Final = 8
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # its base is chosen at run time
+    """YAML as kubectl reads it: a date is a string."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  # PyYAML reads this attribute from the class
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A pod to explain, and the object that it stands in.
+
+    Attributes:
+        source: the object as kubectl names it, such as `Deployment/web`.
+        namespace: the one in the manifest, or "".
+        pod: the pod as its controller would create it.
+    """
+
+    source: str
+    namespace: str
+    pod: Manifest
+
+
+def read_documents(path: str) -> list[object]:
+    """All YAML or JSON documents of a file (`-`: stdin), with lists unfolded.
+
+    Raises:
+        UnreadableInput: the file can't be opened or parsed.
+    """
+    try:
+        if path == "-":
+            documents = list(yaml.load_all(sys.stdin, Loader=_Loader))  # a safe loader
+        else:
+            with open(path, encoding="utf-8") as file:
+                documents = list(yaml.load_all(file, Loader=_Loader))  # a safe loader
+    except OSError as problem:
+        raise UnreadableInput(f"{path}: {problem.strerror or problem}") from None
+    except yaml.YAMLError as problem:
+        raise UnreadableInput(f"{_show(path)} is not valid YAML: {_describe(problem)}") from None
+    except (ValueError, RecursionError) as problem:
+        raise UnreadableInput(f"{_show(path)} can't be read: {problem}") from None
+    return [item for document in documents for item in _unfold(document, path)]
+
+
+def find_subjects(documents: Iterable[object], path: str) -> list[Subject]:
+    """The pods in the documents; objects of other kinds (Services, ConfigMaps, …) are passed over.
+
+    Raises:
+        UnreadableInput: a document is no Kubernetes object, or there is no pod in any.
+    """
+    subjects = []
+    for document in documents:
+        kind = _read_kind(document, path)
+        build = _BUILDERS.get(kind)
+        if build and isinstance(document, dict):
+            metadata = _mapping(document, "metadata", f"{path}: {kind}")
+            name = str(metadata.get("name") or metadata.get("generateName") or "")
+            source = f"{kind}/{name}" if name else kind
+            subjects.append(
+                Subject(source, str(metadata.get("namespace") or ""), build(document, name, f"{path}: {source}"))
+            )
+    if not subjects:
+        raise UnreadableInput(f"{_show(path)} holds no pod and no workload with a pod template.")
+    return subjects
+
+
+def find_profiles(documents: Iterable[object], path: str) -> list[Manifest]:
+    """The FargateProfiles in the documents; other kinds are passed over.
+
+    Raises:
+        UnreadableInput: a document is no Kubernetes object, or none is a FargateProfile.
+    """
+    found = [
+        document
+        for document in documents
+        if _read_kind(document, path) == "FargateProfile"
+        and isinstance(document, dict)
+        and str(document.get("apiVersion")).startswith(f"{GROUP}/")
+    ]
+    if not found:
+        raise UnreadableInput(f"{_show(path)} holds no FargateProfile of {GROUP}.")
+    return found
+
+
+def _unfold(document: object, path: str, depth: int = 0) -> Iterator[object]:
+    if document is None:
+        return
+    if isinstance(document, dict) and str(document.get("kind")).endswith("List") and "items" in document:
+        items = document["items"] or []
+        if not isinstance(items, list) or depth > _DEEPEST_LIST:
+            raise UnreadableInput(f"{_show(path)}: {document['kind']}: items must be a list of objects.")
+        # The items of a PodList, unlike those of a List, need not say what they are.
+        kind = str(document["kind"]).removesuffix("List")
+        for item in items:
+            named = {"kind": kind, **item} if kind and isinstance(item, dict) else item
+            yield from _unfold(named, path, depth + 1)
+    else:
+        yield document
+
+
+def _read_kind(document: object, path: str) -> str:
+    kind = document.get("kind") if isinstance(document, Mapping) else None
+    if not isinstance(kind, str) or not kind:
+        raise UnreadableInput(f"{_show(path)} holds something that is no Kubernetes object: it has no kind.")
+    return kind
+
+
+def _mapping(parent: Mapping[str, Any], key: str, place: str) -> Mapping[str, Any]:
+    value = parent.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise UnreadableInput(f"{place}: {key} must be a mapping.")
+    return value
+
+
+_Labels = Callable[[str], Mapping[str, str]]
+
+
+def _take_pod(document: Manifest, _: str, __: str) -> Manifest:
+    return document
+
+
+def _from_template(
+    *path: str, owner: str = "", api_version: str = "apps/v1", labels: _Labels = lambda _: {}
+) -> Callable[[Manifest, str, str], Manifest]:
+    """Makes a builder of pods from the template at this path."""
+
+    def build(document: Manifest, name: str, place: str) -> Manifest:
+        template: Mapping[str, Any] = document
+        for key in path:
+            template = _mapping(template, key, place)
+        if not template:
+            raise UnreadableInput(f"{place}: {'.'.join(path)} is missing.")
+        metadata = dict(_mapping(template, "metadata", place))
+        metadata["labels"] = {**labels(name), **_mapping(metadata, "labels", place)}
+        if owner:
+            metadata["ownerReferences"] = [{"apiVersion": api_version, "kind": owner, "name": name, "controller": True}]
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template.get("spec")}
+
+    return build
+
+
+def _label_job_pods(job: str) -> Mapping[str, str]:
+    uid = "00000000-0000-0000-0000-000000000000"
+    legacy = {"job-name": job, "controller-uid": uid}
+    return legacy | {f"batch.kubernetes.io/{key}": value for key, value in legacy.items()}
+
+
+def _label_stateful_set_pods(name: str) -> Mapping[str, str]:
+    return {
+        "statefulset.kubernetes.io/pod-name": f"{name}-0",
+        "apps.kubernetes.io/pod-index": "0",
+        "controller-revision-hash": f"{name}-{_HASH}",
+    }
+
+
+_TEMPLATE: Final = ("spec", "template")
+_BUILDERS: Final[Mapping[str, Callable[[Manifest, str, str], Manifest]]] = {
+    "Pod": _take_pod,
+    "PodTemplate": _from_template("template"),
+    "ReplicationController": _from_template(*_TEMPLATE, owner="ReplicationController", api_version="v1"),
+    "ReplicaSet": _from_template(*_TEMPLATE, owner="ReplicaSet"),
+    "Deployment": _from_template(*_TEMPLATE, owner="ReplicaSet", labels=lambda _: {"pod-template-hash": _HASH}),
+    "StatefulSet": _from_template(*_TEMPLATE, owner="StatefulSet", labels=_label_stateful_set_pods),
+    "DaemonSet": _from_template(
+        *_TEMPLATE,
+        owner="DaemonSet",
+        labels=lambda _: {"controller-revision-hash": _HASH, "pod-template-generation": "1"},
+    ),
+    "Job": _from_template(*_TEMPLATE, owner="Job", api_version="batch/v1", labels=_label_job_pods),
+    "CronJob": _from_template(
+        *("spec", "jobTemplate", "spec", "template"),
+        owner="Job",
+        api_version="batch/v1",
+        labels=lambda name: _label_job_pods(f"{name}-00000000"),
+    ),
+}
+
+
+def _show(path: str) -> str:
+    return "stdin" if path == "-" else path
+
+
+def _describe(problem: yaml.YAMLError) -> str:
+    """The problem and its place in one line, which PyYAML spreads over several."""
+    if isinstance(problem, yaml.MarkedYAMLError) and problem.problem_mark:
+        return f"{problem.problem or problem.context} in line {problem.problem_mark.line + 1}"
+    return " ".join(str(problem).split())
