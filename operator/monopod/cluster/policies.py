@@ -1,6 +1,6 @@
 """Whether the cluster serves and has Monopod's admission policies and their bindings."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 
 from monopod.cluster.client import ApiClient, ApiError
 from monopod.domain.status import Admission, PoliciesInstalled, PoliciesMissing, PoliciesNotServed
@@ -15,23 +15,21 @@ PLURALS: Mapping[str, str] = {
 }
 
 
-async def fetch_admission(api: ApiClient, expected: Mapping[str, Collection[str]]) -> Admission:
-    """Compares what is installed with the names expected of each kind.
+async def fetch_admission(api: ApiClient, expected: Iterable[tuple[str, str]]) -> Admission:
+    """Compares what is installed with the kinds and names that should be.
 
     Raises:
         ApiError: the API server refuses the lists.
         ApiUnreachable: no answer.
     """
-    missing: list[str] = []
-    for kind, names in expected.items():
+    found: set[tuple[str, str]] = set()
+    for kind, plural in PLURALS.items():
         try:
-            found = [
-                item["metadata"]["name"]
-                async for item in api.list_pages(f"{GROUP_PATH}/{PLURALS[kind]}", metadata_only=True)
-            ]
+            async for item in api.list_pages(f"{GROUP_PATH}/{plural}", metadata_only=True):
+                found.add((kind, item["metadata"]["name"]))
         except ApiError as error:
             if error.status == 404:
                 return PoliciesNotServed()
             raise
-        missing += [f"{kind}/{name}" for name in sorted(names) if name not in found]
-    return PoliciesMissing(tuple(missing)) if missing else PoliciesInstalled()
+    missing = tuple(f"{kind}/{name}" for kind, name in expected if (kind, name) not in found)
+    return PoliciesMissing(missing) if missing else PoliciesInstalled()

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-EXPECTED_POLICIES: dict[str, tuple[str, ...]] = {"MutatingAdmissionPolicy": ()}
+from monopod.admission.policies import build_policies
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.policies import fetch_admission
@@ -29,11 +29,16 @@ COALESCE_SECONDS = 0.05
 POD_COUNT_SECONDS = 2.0
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
-# Policies have no watch: they change with the chart. While something is missing they are looked at more often.
-POLICIES_SECONDS = 60.0
+# Policies have no watch, because they change with the chart only: they are looked at when everything is compared with
+# fresh lists, and more often while one is missing.
 MISSING_POLICIES_SECONDS = 2.0
 # A pass that takes longer than this is stuck, and the liveness probe says so.
 STALLED_SECONDS = 180.0
+
+# Which policies there should be. Only their names matter here, so the defaults do.
+EXPECTED_POLICIES = tuple(
+    (part["kind"], part["metadata"]["name"]) for pair in build_policies().values() for part in pair
+)
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -50,7 +55,8 @@ class Reconciler:
         self._prober = Prober(api, self.mark)
         self._gatherer = Gatherer(mirror, self._prober, settings, self._complaints)
         self._admission: Admission | None = None
-        self._admission_read_at = -POLICIES_SECONDS
+        self._admission_read_at = 0.0
+        self._resync_seconds = settings.resync_seconds
         self._due_at: float | None = None
         self._marked = asyncio.Event()
         self._pass_began: float | None = None
@@ -133,7 +139,7 @@ class Reconciler:
     async def _fetch_admission(self) -> Admission:
         age = time.monotonic() - self._admission_read_at
         installed = isinstance(self._admission, PoliciesInstalled)
-        if self._admission is None or age >= (POLICIES_SECONDS if installed else MISSING_POLICIES_SECONDS):
+        if self._admission is None or age >= (self._resync_seconds if installed else MISSING_POLICIES_SECONDS):
             self._admission = await fetch_admission(self._api, EXPECTED_POLICIES)
             self._admission_read_at = time.monotonic()
         if not isinstance(self._admission, PoliciesInstalled):
