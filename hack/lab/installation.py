@@ -41,10 +41,13 @@ def install_chart(cluster: Cluster, *settings: str) -> None:
 
 
 def apply_api(cluster: LabCluster) -> None:
-    """Applies the CRDs, the policies and the operator's rights, and the sandbox's RuntimeClass that a node would bring."""
-    cluster.kubectl("apply", "--server-side", "-f", "-", input=to_list([build_runtime_class(), _namespace()]))
+    """Applies all of Monopod but its Deployment, and the sandbox's RuntimeClass that a node would bring."""
+    cluster.kubectl("apply", "--server-side", "-f", "-", input=to_list([build_runtime_class()]))
+    manifests = ROOT / "manifests"
+    for name in ("namespace", "serviceaccount", "configmap"):
+        cluster.kubectl("apply", "--server-side", "-f", str(manifests / f"operator/{name}.yaml"))
     for part in ("crd", "rbac", "policies"):
-        cluster.kubectl("apply", "--server-side", "-k", str(ROOT / "manifests" / part))
+        cluster.kubectl("apply", "--server-side", "-k", str(manifests / part))
 
 
 def run_beside(cluster: LabCluster) -> None:
@@ -57,7 +60,3 @@ def run_beside(cluster: LabCluster) -> None:
     flags = ["--sandbox", cluster.sandbox, "--namespace", NAMESPACE]
     env = {"KUBECONFIG": str(cluster.kubeconfig_path), "PYTHONPATH": str(ROOT / "operator")}
     machine.start("monopod", [sys.executable, "-m", "monopod", "run", *flags], env)
-
-
-def _namespace() -> dict[str, object]:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
