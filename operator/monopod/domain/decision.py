@@ -87,7 +87,7 @@ def decide(
     if choice is None:
         return Unmatched()
     profile, index = choice.match.profile, choice.match.selector_index
-    skip = find_skip(pod, username)
+    skip = find_skip(pod, username, profile.runtime_class)
     if skip:
         return Skipped(skip, profile, index)
     need = measure_need(pod)

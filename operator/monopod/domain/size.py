@@ -15,7 +15,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Final
 
-from monopod.api.names import PROFILE_LABEL
+from monopod.api.names import CAPACITY_ANNOTATION, PROFILE_LABEL
 from monopod.domain.manifest import Part
 
 COMPONENTS_MEMORY_MIB: Final = 256
@@ -98,12 +98,12 @@ class Need:
     """What a pod asks for, before the 256 MiB, and how that came about.
 
     Attributes:
-        total: the larger of `running` and all `init_peaks`, per resource; pod-level amounts replace it.
+        total: the larger of `running`, all `init_peaks` and the pod-level amounts, per resource.
         containers: in the manifest's order, ordinary containers first.
         running: the sum of the ordinary containers and the sidecars.
         init_peaks: one per ordinary init container.
-        pod_cpu_millis: set if the pod's own spec.resources decides the CPU.
-        pod_memory_mib: set if the pod's own spec.resources decides the memory.
+        pod_cpu_millis: the CPU that the pod's own spec.resources asks for, if it does.
+        pod_memory_mib: the same for memory.
     """
 
     total: Resources
@@ -151,8 +151,8 @@ def find_row(need: Need) -> Row | None:
 def measure_need(pod: Mapping[str, object]) -> Need:
     """What the pod asks for.
 
-    Pod-level spec.resources replace the containers' sum, except on a pod that carries Monopod's mark: there they are
-    admission's own work, and counting them would add 256 MiB each time admission runs again.
+    Pod-level spec.resources count where they exceed the containers' sum; the API server refuses smaller ones. On a pod
+    that admission has sized already they are the size itself (see `_uncount_components`).
 
     Raises:
         InvalidPod: a field is of the wrong type, or not a quantity.
@@ -161,14 +161,15 @@ def measure_need(pod: Mapping[str, object]) -> Need:
     spec = root.child("spec")
     containers = _read_containers(spec)
     sums = {resource: _combine([(each.kind, each.round_up(resource)) for each in containers]) for resource in _UNITS}
-    marked = PROFILE_LABEL in root.child("metadata").text_map("labels")
-    pod_cpu = None if marked else _find_pod_level(spec, "cpu", containers)
-    pod_memory = None if marked else _find_pod_level(spec, "memory", containers)
+    pod_cpu = _find_pod_level(spec, "cpu", containers)
+    pod_memory = _find_pod_level(spec, "memory", containers)
+    if _is_sized(root):
+        pod_cpu, pod_memory = _uncount_components(pod_cpu, pod_memory)
     inits = [each.name for each in containers if each.kind is ContainerKind.INIT]
     return Need(
         total=Resources(
-            sums["cpu"].total if pod_cpu is None else pod_cpu,
-            sums["memory"].total if pod_memory is None else pod_memory,
+            max(sums["cpu"].total, pod_cpu or 0),
+            max(sums["memory"].total, pod_memory or 0),
             sums["ephemeral-storage"].total,
         ),
         containers=tuple(each.as_need() for each in containers),
@@ -245,3 +246,22 @@ def _find_pod_level(spec: Part, resource: str, containers: Sequence[_Container])
     if request is None:
         request = resources.quantities("limits").get(resource)
     return None if request is None else ceil(request / _UNITS[resource])
+
+
+def _is_sized(pod: Part) -> bool:
+    """Whether spec.resources is what admission wrote: it runs again after webhooks, and manifests are copied."""
+    metadata = pod.child("metadata")
+    return PROFILE_LABEL in metadata.text_map("labels") and CAPACITY_ANNOTATION in metadata.text_map("annotations")
+
+
+def _uncount_components(cpu: int | None, memory: int | None) -> tuple[int | None, int | None]:
+    """A size that admission wrote, as the need that it stands for: a pod never gets smaller by going round again.
+
+    Without this, each run would add another 256 MiB. Ignoring the size instead would lose what the pod's author wrote
+    in spec.resources before the first run. Cut off at the largest size, so that no forged size makes a pod too large.
+    """
+    largest = LARGEST.memory_mib - COMPONENTS_MEMORY_MIB
+    return (
+        None if cpu is None else min(cpu, LARGEST.cpu_millis),
+        None if memory is None else max(0, min(memory - COMPONENTS_MEMORY_MIB, largest)),
+    )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 
-from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, MIRROR_ANNOTATION
+from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, MIRROR_ANNOTATION, PROFILE_LABEL
 from monopod.domain.manifest import Part
 
 DEFAULT_SCHEDULER: Final = "default-scheduler"
@@ -41,12 +41,13 @@ _SENTENCES: Final[Mapping[Skip, str]] = {
 }
 
 
-def find_skip(pod: Mapping[str, object], username: str = "") -> Skip | None:
+def find_skip(pod: Mapping[str, object], username: str = "", runtime_class: str = "") -> Skip | None:
     """The first reason to leave the pod alone, or None.
 
     Args:
         pod: the pod as it is created, before scheduling has filled in spec.nodeName.
         username: who creates it; only a kubelet's word makes a mirror pod.
+        runtime_class: that of the profile that matches the pod.
 
     Raises:
         InvalidPod: a field is of the wrong type.
@@ -54,8 +55,21 @@ def find_skip(pod: Mapping[str, object], username: str = "") -> Skip | None:
     root = Part(pod)
     for skip, applies in _RULES:
         if applies(root, username):
+            if skip is Skip.NODE_SELECTOR and _may_be_of_runtime_class(root, runtime_class):
+                continue
             return skip
     return None
+
+
+def _may_be_of_runtime_class(pod: Part, runtime_class: str) -> bool:
+    """Whether the nodeSelector may be the profile's own RuntimeClass's, not the pod's choice.
+
+    The API server writes RuntimeClass.scheduling on a pod before admission looks at it: on one that names the class
+    itself, and on one that admission has marked and that comes by again.
+    """
+    if PROFILE_LABEL in pod.child("metadata").text_map("labels"):
+        return True
+    return runtime_class != "" and pod.child("spec").text("runtimeClassName") == runtime_class
 
 
 def _belongs_to_daemon_set(pod: Part, _: str) -> bool:

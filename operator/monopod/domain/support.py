@@ -8,7 +8,6 @@ sort by first appearance.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from monopod.api.names import PROFILE_LABEL
 from monopod.domain.manifest import Part
 from monopod.domain.size import LARGEST, MAX_STORAGE_GIB, MAX_STORAGE_MIB, Need, find_row, measure_need
 
@@ -113,9 +112,7 @@ def _is_supported_volume(volume: Part) -> bool:
 
 def _uses_extended_resources(pod: Part, _: Need) -> Iterator[str]:
     spec = pod.child("spec")
-    holders = list(_all_containers(spec))
-    if PROFILE_LABEL not in pod.child("metadata").text_map("labels"):
-        holders.append(spec)
+    holders = (*_all_containers(spec), spec)
     found = {
         name
         for holder in holders

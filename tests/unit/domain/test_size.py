@@ -1,6 +1,6 @@
 import pytest
 
-from monopod.api.names import PROFILE_LABEL
+from monopod.api.names import CAPACITY_ANNOTATION, PROFILE_LABEL
 from monopod.domain.size import (
     LADDER,
     ContainerKind,
@@ -211,9 +211,14 @@ def test_need_follows_kubernetes_formula(pod: PodBuilder, expected: Resources) -
             id="request before limit",
         ),
         pytest.param(
-            a_pod().requesting(cpu="1").with_pod_level(requests={"cpu": "9"}).labelled({PROFILE_LABEL: "web"}),
+            a_pod().requesting(cpu="4", memory="2Gi").with_pod_level(requests={"cpu": "1", "memory": "1Gi"}),
+            Resources(4000, 2048),
+            id="the containers' sum where it is larger",
+        ),
+        pytest.param(
+            a_pod().with_pod_level(requests={"cpu": "1"}).labelled({PROFILE_LABEL: "web"}),
             Resources(1000),
-            id="on a marked pod they are admission's own work",
+            id="a mark alone doesn't make them a size",
         ),
     ],
 )
@@ -221,12 +226,25 @@ def test_pod_level_resources(pod: PodBuilder, expected: Resources) -> None:
     assert total(pod) == expected
 
 
-def test_admission_repeated_comes_to_the_same_size() -> None:
-    pod = a_pod().requesting(cpu="2", memory="2Gi")
-    again = pod.labelled({PROFILE_LABEL: "web"}).with_pod_level(
-        requests={"cpu": "2", "memory": "4Gi"}, limits={"cpu": "2", "memory": "4Gi"}
-    )
-    assert capacity(again) == "2vCPU 4GB"
+def sized(pod: PodBuilder, cpu: str, memory: str) -> PodBuilder:
+    """The pod as admission leaves it."""
+    size = {"cpu": cpu, "memory": memory}
+    marked = pod.labelled({PROFILE_LABEL: "web"}).annotated({CAPACITY_ANNOTATION: "as provisioned"})
+    return marked.with_pod_level(requests=size, limits=size)
+
+
+@pytest.mark.parametrize(
+    ("pod", "expected"),
+    [
+        pytest.param(sized(a_pod().requesting(cpu="2", memory="2Gi"), "2", "4Gi"), "2vCPU 4GB", id="the same size"),
+        pytest.param(sized(a_pod(), "1", "5Gi"), "1vCPU 5GB", id="what spec.resources asked for before is kept"),
+        pytest.param(sized(a_pod().requesting(cpu="3"), "1", "2Gi"), "4vCPU 8GB", id="an injected sidecar counts"),
+        pytest.param(sized(a_pod(), "16", "120Gi"), "16vCPU 120GB", id="the largest size stays within the ladder"),
+        pytest.param(sized(a_pod(), "900", "9Ti"), "16vCPU 120GB", id="a forged size makes no pod too large"),
+    ],
+)
+def test_admission_repeated(pod: PodBuilder, expected: str) -> None:
+    assert capacity(pod) == expected
 
 
 def test_the_need_tells_how_it_came_about() -> None:

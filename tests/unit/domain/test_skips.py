@@ -1,6 +1,6 @@
 import pytest
 
-from monopod.api.names import COMPUTE_TYPE, MIRROR_ANNOTATION
+from monopod.api.names import COMPUTE_TYPE, MIRROR_ANNOTATION, PROFILE_LABEL
 from monopod.domain.skips import Skip, find_skip
 from tests.unit.builders import PodBuilder, a_pod
 
@@ -36,6 +36,19 @@ KUBELET = "system:node:node-1"
 )
 def test_exemptions(pod: PodBuilder, username: str, skip: Skip | None) -> None:
     assert find_skip(pod.build(), username) == skip
+
+
+@pytest.mark.parametrize(
+    ("pod", "skip"),
+    [
+        pytest.param(a_pod().labelled({PROFILE_LABEL: "web"}), None, id="a marked pod"),
+        pytest.param(a_pod().with_spec(runtimeClassName="kata"), None, id="a pod that names its profile's class"),
+        pytest.param(a_pod().with_spec(runtimeClassName="nvidia"), Skip.NODE_SELECTOR, id="another class"),
+        pytest.param(a_pod(), Skip.NODE_SELECTOR, id="no class"),
+    ],
+)
+def test_a_node_selector_that_may_be_the_runtime_classs_own_is_no_exit(pod: PodBuilder, skip: Skip | None) -> None:
+    assert find_skip(pod.with_spec(nodeSelector={"sandbox": "kata"}).build(), runtime_class="kata") == skip
 
 
 def test_of_several_reasons_the_first_in_order_is_given() -> None:

@@ -145,6 +145,6 @@ def test_everything_at_once_comes_in_aws_order() -> None:
     )
 
 
-def test_pod_level_resources_of_a_marked_pod_are_admissions_own_work() -> None:
+def test_pod_level_huge_pages_count_on_a_marked_pod_too() -> None:
     pod = a_pod().labelled({PROFILE_LABEL: "web"}).with_pod_level(limits={"hugepages-2Mi": "4Mi"})
-    assert find_unsupported(pod.build()) == ()
+    assert find_unsupported(pod.build()) == ("resources not supported: hugepages-2Mi",)
