@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from monopod.admission.render import policies
 
+from monopod.admission.render import policies, render
 from monopod.api.names import SERVICE_ACCOUNT, SYSTEM_NAMESPACE
 
 Object = dict[str, Any]
@@ -93,27 +93,9 @@ def _follow_release(name: str) -> str:
 
 
 def _to_template(item: Object) -> str:
-    text = yaml.dump(item, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
+    text = render([item])
     # Before the expressions go in: a `{{` of a policy's own text is text.
     text = text.replace("{{", '{{ "{{" }}')
     for stand_in, expression in EXPRESSIONS.items():
         text = text.replace(stand_in, expression)
     return text
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes strings of several lines as they read, and lists indented below their key."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, indentless=False)
-
-    def ignore_aliases(self, data: object) -> bool:
-        """Spells equal parts out each time."""
-        return True
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _represent_text)
