@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monopod.cli.explanation import Explanation, build_explanation
-from monopod.cli.failure import UnreadableInput
+from monopod.cli.failure import ApiFailure, UnreadableInput
 from monopod.cli.live_pod import Admitted, find_admitted, guess_creator, rebuild_manifest
 from monopod.cli.manifests import Subject, find_profiles, find_subjects, read_documents
 from monopod.domain.manifest import InvalidPod, InvalidProfile, Part
@@ -53,8 +53,11 @@ def explain_files(filenames: Sequence[str], sources: Sources) -> Sequence[Explan
     if sources.profiles_file is not None:
         profiles, namespace = _read_profiles_file(sources.profiles_file, sources.sandbox), "default"
     else:
-        cluster = _connect(sources)
-        profiles, namespace = _fetch_profiles(cluster, sources.sandbox), cluster.namespace
+        try:
+            cluster = _connect(sources)
+            profiles, namespace = _fetch_profiles(cluster, sources.sandbox), cluster.namespace
+        except ApiFailure as failure:
+            raise ApiFailure(f"{failure.message} Give --profiles FILE to explain without a cluster.") from None
     return [_explain_subject(subject, profiles, sources.namespace, namespace) for subject in subjects]
 
 

@@ -13,7 +13,6 @@ from monopod.cli.failure import ApiFailure
 Json = dict[str, Any]
 
 _TIMEOUT_SECONDS = 15.0
-_OFFLINE_HINT = "Give --profiles FILE to explain without a cluster."
 
 
 class Cluster:
@@ -34,14 +33,13 @@ class Cluster:
         # kubectl keeps quiet about `insecure-skip-tls-verify: true`, which is the user's own word.
         warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
         try:
-            contexts, current = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]  # no annotations
-            chosen = next((each for each in contexts if each["name"] == context), None) if context else current
-            if chosen is None:
-                raise ApiFailure(f"The kubeconfig has no context {context!r}.")
             api = config.new_client_from_config(kubeconfig, context)  # type: ignore[no-untyped-call]  # no annotations
-        except (config.ConfigException, OSError, ValueError, KeyError, TypeError) as problem:
-            raise ApiFailure(f"The kubeconfig can't be used: {_one_line(problem)} {_OFFLINE_HINT}") from None
-        return cls(api, chosen["context"].get("namespace") or "default")
+            contexts, current = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]  # nor here
+            chosen = next(each for each in contexts if each["name"] == context) if context else current
+            return cls(api, chosen["context"].get("namespace") or "default")
+        except Exception as problem:
+            # The client reads the file unguarded: a malformed one raises whatever its content happens to break.
+            raise ApiFailure(f"The kubeconfig can't be used: {_one_line(problem)}") from None
 
     def list_profiles(self) -> list[Json]:
         """All FargateProfiles that admission knows: one that is being deleted takes no new pods.
@@ -52,7 +50,7 @@ class Cluster:
         try:
             items = self._get(f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}").get("items") or []
         except _NotFound:
-            raise ApiFailure(f"The cluster has no FargateProfiles: Monopod isn't installed. {_OFFLINE_HINT}") from None
+            raise ApiFailure("The cluster has no FargateProfiles: Monopod isn't installed.") from None
         return [item for item in items if "deletionTimestamp" not in item["metadata"]]
 
     def read_pod(self, name: str, namespace: str) -> Json:

@@ -76,11 +76,11 @@ def find_subjects(documents: Iterable[object], path: str) -> list[Subject]:
         kind = _read_kind(document, path)
         build = _BUILDERS.get(kind)
         if build and isinstance(document, dict):
-            metadata = _mapping(document, "metadata", f"{path}: {kind}")
+            metadata = _mapping(document, "metadata", f"{_show(path)}: {kind}")
             name = str(metadata.get("name") or metadata.get("generateName") or "")
             source = f"{kind}/{name}" if name else kind
             subjects.append(
-                Subject(source, str(metadata.get("namespace") or ""), build(document, name, f"{path}: {source}"))
+                Subject(source, str(metadata.get("namespace") or ""), build(document, name, f"{_show(path)}: {source}"))
             )
     if not subjects:
         raise UnreadableInput(f"{_show(path)} holds no pod and no workload with a pod template.")
@@ -109,7 +109,7 @@ def _unfold(document: object, path: str, depth: int = 0) -> Iterator[object]:
     if document is None:
         return
     if isinstance(document, dict) and str(document.get("kind")).endswith("List") and "items" in document:
-        items = document["items"] or []
+        items = [] if document["items"] is None else document["items"]
         if not isinstance(items, list) or depth > _DEEPEST_LIST:
             raise UnreadableInput(f"{_show(path)}: {document['kind']}: items must be a list of objects.")
         # The items of a PodList, unlike those of a List, need not say what they are.

@@ -1,0 +1,153 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from monopod import __version__
+from tests.unit.builders import a_pod, a_profile_resource
+from tests.unit.cli.running import run, write_yaml
+
+WEB = a_profile_resource("web", {"namespace": "*"})
+
+
+@pytest.fixture
+def pod_file(tmp_path: Path) -> str:
+    return write_yaml(tmp_path / "pod.yaml", a_pod("x").in_namespace("prod").build())
+
+
+@pytest.fixture
+def profiles_file(tmp_path: Path) -> str:
+    return write_yaml(tmp_path / "profiles.yaml", WEB)
+
+
+def test_version() -> None:
+    assert run("version").stdout == f"kubectl-fargate {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["explain", "--help"]])
+def test_help_teaches_with_examples(arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 0
+    assert "\n    kubectl fargate explain pod " in result.stdout
+    assert "\b" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Give either -f FILE or pod NAME."),
+        (["-f", "x", "pod", "y"], "Give either -f FILE or pod NAME."),
+        (["pod"], "Give a pod as pod NAME or pod/NAME, not 'pod'."),
+        (["pod/"], "Give a pod as pod NAME or pod/NAME, not 'pod/'."),
+        (["deployment", "x"], "Give a pod as pod NAME or pod/NAME, not 'deployment x'."),
+        (["pod", "x", "y"], "Give a pod as pod NAME or pod/NAME, not 'pod x y'."),
+        (["-f", "x", "-o", "yaml"], "'yaml' is not one of 'text', 'json'."),
+    ],
+)
+def test_wrong_usage_is_explained_with_status_2(arguments: list[str], message: str) -> None:
+    result = run("explain", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_unreadable_files_end_with_status_2(tmp_path: Path, profiles_file: str) -> None:
+    result = run("explain", "-f", str(tmp_path / "nowhere.yaml"), "--profiles", profiles_file)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"Error: {tmp_path}/nowhere.yaml: No such file or directory\n"
+
+
+def test_bytes_that_are_no_text_end_with_status_2(tmp_path: Path, profiles_file: str) -> None:
+    path = tmp_path / "binary"
+    path.write_bytes(b"\xff\xfe\x00")
+    result = run("explain", "-f", str(path), "--profiles", profiles_file)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: {path} can't be read: ")
+
+
+def test_bytes_that_are_no_text_on_stdin_end_with_status_2(profiles_file: str) -> None:
+    result = run("explain", "-f", "-", "--profiles", profiles_file, stdin=b"\xff\xfe\x00")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: stdin ")
+
+
+def test_a_pod_that_the_api_server_would_refuse_ends_with_status_2(tmp_path: Path, profiles_file: str) -> None:
+    path = write_yaml(tmp_path / "bad.yaml", a_pod("bad").requesting(cpu="one").build())
+    result = run("explain", "-f", path, "--profiles", profiles_file)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "Error: Pod/bad: spec.containers[0].resources.requests.cpu: must be a quantity such as 250m or 1Gi, not 'one'\n"
+    )
+
+
+def test_a_malformed_profile_ends_with_status_2(tmp_path: Path, pod_file: str) -> None:
+    path = write_yaml(tmp_path / "bad.yaml", a_profile_resource("bad"))
+    result = run("explain", "-f", pod_file, "--profiles", path)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "Error: FargateProfile bad: spec.selectors: Fargate Profile requires at least one selector.\n"
+    )
+
+
+def test_a_file_without_profiles_ends_with_status_2(pod_file: str) -> None:
+    result = run("explain", "-f", pod_file, "--profiles", pod_file)
+    assert result.exit_code == 2
+    assert result.stderr == f"Error: {pod_file} holds no FargateProfile of monopod.dev.\n"
+
+
+def test_a_namespace_that_contradicts_the_manifest_ends_with_status_2(pod_file: str, profiles_file: str) -> None:
+    result = run("explain", "-f", pod_file, "--profiles", profiles_file, "-n", "test")
+    assert result.exit_code == 2
+    assert result.stderr == "Error: Pod/x is in namespace prod, but --namespace is test.\n"
+
+
+def test_the_namespace_option_fills_in_for_the_manifest(tmp_path: Path, profiles_file: str) -> None:
+    path = write_yaml(tmp_path / "pod.yaml", a_pod("x").build())
+    result = run("explain", "-f", path, "--profiles", profiles_file, "-n", "test")
+    assert result.stdout.startswith("Pod/x in namespace test: ")
+
+
+def test_several_files_are_read(pod_file: str, tmp_path: Path, profiles_file: str) -> None:
+    other = write_yaml(tmp_path / "other.yaml", a_pod("y").build())
+    result = run("explain", "-f", pod_file, "-f", other, "--profiles", profiles_file)
+    assert [line.split()[0] for line in result.stdout.splitlines() if line.startswith("Pod/")] == ["Pod/x", "Pod/y"]
+
+
+def test_without_a_usable_kubeconfig_the_status_is_1_and_the_way_out_is_named(pod_file: str, tmp_path: Path) -> None:
+    result = run("explain", "-f", pod_file, "--kubeconfig", str(tmp_path / "nowhere"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: The kubeconfig can't be used: ")
+    assert result.stderr.endswith("Give --profiles FILE to explain without a cluster.\n")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "a: [", "kind: Config", "{clusters: 1, contexts: [1]}", "1"])
+def test_a_malformed_kubeconfig_ends_with_status_1(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(content)
+    result = run("explain", "pod", "x", "--kubeconfig", str(path))
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: The kubeconfig can't be used: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_help_imports_nothing_that_takes_its_time() -> None:
+    heavy = "{'kopf', 'kubernetes', 'pydantic', 'yaml', 'rich', 'monopod.domain', 'monopod.cli.explain'}"
+    program = (
+        f"import sys, monopod.cli as c\ntry: c.main()\nfinally: assert not {heavy} & set(sys.modules), sys.modules"
+    )
+    result = subprocess.run([sys.executable, "-c", program, "--help"], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_explaining_a_file_does_not_import_the_client(pod_file: str, profiles_file: str) -> None:
+    program = "import sys, monopod.cli as c\ntry: c.main()\nfinally: assert 'kubernetes' not in sys.modules"
+    arguments = ["explain", "-f", pod_file, "--profiles", profiles_file]
+    result = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_the_package_runs_as_a_module() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "monopod.cli", "version"], capture_output=True, text=True, check=False
+    )
+    assert result.stdout == f"kubectl-fargate {__version__}\n"

@@ -1,0 +1,84 @@
+from typing import Any
+
+import pytest
+
+from monopod.api.names import (
+    CAPACITY_ANNOTATION,
+    EKS_PROFILE_LABEL,
+    LOGGING_ANNOTATION,
+    LOGGING_DISABLED,
+    MIRROR_ANNOTATION,
+    PROFILE_LABEL,
+    UNSUPPORTED_ANNOTATION,
+)
+from monopod.cli.live_pod import Admitted, find_admitted, guess_creator, rebuild_manifest
+from tests.unit.builders import PodBuilder, a_pod
+
+
+def a_sandboxed_pod() -> PodBuilder:
+    """As the API server stores it, after a RuntimeClass with scheduling and the scheduler."""
+    return (
+        a_pod()
+        .labelled({PROFILE_LABEL: "web", EKS_PROFILE_LABEL: "web", "tier": "web"})
+        .annotated({CAPACITY_ANNOTATION: "0.25vCPU 0.5GB", LOGGING_ANNOTATION: LOGGING_DISABLED, "mine": "x"})
+        .with_spec(runtimeClassName="kata", nodeName="node-1", nodeSelector={"kata": "true"}, overhead={"cpu": "250m"})
+        .with_pod_level(requests={"cpu": "250m", "memory": "512Mi"}, limits={"cpu": "250m", "memory": "512Mi"})
+    )
+
+
+def managed(pod: PodBuilder, **spec: object) -> dict[str, Any]:
+    built = pod.build()
+    built["metadata"]["managedFields"] = [{"manager": "kubectl", "fieldsV1": {"f:spec": spec}}, {"manager": "kubelet"}]
+    return built
+
+
+def test_the_marks_tell_what_admission_decided() -> None:
+    assert find_admitted(a_sandboxed_pod().build()) == Admitted("web", "0.25vCPU 0.5GB", "kata", "")
+
+
+def test_a_gated_pod_tells_why_it_pends() -> None:
+    text = "Pod not supported on Fargate: port contains HostIP or HostPort"
+    pod = a_sandboxed_pod().annotated({UNSUPPORTED_ANNOTATION: text}).build()
+    assert find_admitted(pod) == Admitted("web", "0.25vCPU 0.5GB", "kata", text)
+
+
+def test_a_pod_without_our_mark_was_left_alone() -> None:
+    assert find_admitted(a_pod().labelled({EKS_PROFILE_LABEL: "web"}).build()) is None
+
+
+def test_created_again_a_sandboxed_pod_is_its_plain_manifest() -> None:
+    plain = a_pod().labelled(tier="web").annotated({"mine": "x"}).with_spec(runtimeClassName="kata")
+    assert rebuild_manifest(a_sandboxed_pod().build()) == plain.build()
+
+
+def test_rebuilding_leaves_the_pod_itself_alone() -> None:
+    pod = a_sandboxed_pod().build()
+    rebuild_manifest(pod)
+    assert pod == a_sandboxed_pod().build()
+
+
+def test_a_node_that_the_scheduler_chose_is_taken_off() -> None:
+    pod = managed(a_pod().with_spec(nodeName="node-1"), **{"f:containers": {}})
+    assert "nodeName" not in rebuild_manifest(pod)["spec"]
+
+
+def test_a_node_that_the_manifest_names_stays() -> None:
+    pod = managed(a_pod().with_spec(nodeName="node-1"), **{"f:nodeName": {}})
+    assert rebuild_manifest(pod)["spec"]["nodeName"] == "node-1"
+
+
+def test_the_node_selector_of_an_ordinary_pod_is_its_own() -> None:
+    pod = a_pod().with_spec(nodeSelector={"disk": "ssd"}).build()
+    assert rebuild_manifest(pod)["spec"]["nodeSelector"] == {"disk": "ssd"}
+
+
+@pytest.mark.parametrize(
+    ("pod", "creator"),
+    [
+        pytest.param(a_pod(), "", id="ordinary"),
+        pytest.param(a_pod().annotated({MIRROR_ANNOTATION: "x"}), "system:node:", id="mirror pod"),
+        pytest.param(a_sandboxed_pod().annotated({MIRROR_ANNOTATION: "x"}), "", id="forged mirror annotation"),
+    ],
+)
+def test_an_unmarked_mirror_pod_came_from_a_kubelet(pod: PodBuilder, creator: str) -> None:
+    assert guess_creator(pod.build()) == creator

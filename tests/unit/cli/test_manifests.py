@@ -1,0 +1,132 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monopod.cli.failure import UnreadableInput
+from monopod.cli.manifests import Subject, find_subjects, read_documents
+from monopod.domain.skips import Skip, find_skip
+from tests.unit.builders import a_pod, a_profile_resource
+from tests.unit.cli.running import explain_json, run, write_yaml
+
+TEMPLATE = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "app"}]}}
+
+
+def workload(kind: str, spec: object, name: str = "web") -> dict[str, Any]:
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": "prod"}, "spec": spec}
+
+
+def subjects_in(*documents: object) -> list[Subject]:
+    return find_subjects(documents, "file")
+
+
+@pytest.mark.parametrize(
+    ("document", "source"),
+    [
+        (workload("Deployment", {"template": TEMPLATE}), "Deployment/web"),
+        (workload("ReplicaSet", {"template": TEMPLATE}), "ReplicaSet/web"),
+        (workload("StatefulSet", {"template": TEMPLATE}), "StatefulSet/web"),
+        (workload("DaemonSet", {"template": TEMPLATE}), "DaemonSet/web"),
+        (workload("Job", {"template": TEMPLATE}), "Job/web"),
+        (workload("ReplicationController", {"template": TEMPLATE}), "ReplicationController/web"),
+        (workload("CronJob", {"jobTemplate": {"spec": {"template": TEMPLATE}}}), "CronJob/web"),
+        ({**workload("PodTemplate", None), "template": TEMPLATE}, "PodTemplate/web"),
+        ({**workload("Pod", TEMPLATE["spec"]), "metadata": {"generateName": "web-", "namespace": "prod"}}, "Pod/web-"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_pods_are_found_in_every_workload(document: dict[str, Any], source: str) -> None:
+    (subject,) = subjects_in(document)
+    assert (subject.source, subject.namespace) == (source, "prod")
+    assert subject.pod["spec"] == TEMPLATE["spec"]
+    assert source.startswith("Pod/") or subject.pod["metadata"]["labels"]["app"] == "x"
+
+
+def test_pods_of_a_daemon_set_belong_to_it() -> None:
+    (subject,) = subjects_in(workload("DaemonSet", {"template": TEMPLATE}))
+    assert find_skip(subject.pod) == Skip.DAEMON_SET
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "Job", "ReplicaSet"])
+def test_pods_of_other_workloads_are_not_exempt(kind: str) -> None:
+    (subject,) = subjects_in(workload(kind, {"template": TEMPLATE}))
+    assert find_skip(subject.pod) is None
+
+
+@pytest.mark.parametrize(
+    ("document", "label"),
+    [
+        (workload("Deployment", {"template": TEMPLATE}), "pod-template-hash"),
+        (workload("StatefulSet", {"template": TEMPLATE}), "statefulset.kubernetes.io/pod-name"),
+        (workload("Job", {"template": TEMPLATE}), "batch.kubernetes.io/job-name"),
+        (workload("CronJob", {"jobTemplate": {"spec": {"template": TEMPLATE}}}), "job-name"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_pods_carry_the_labels_that_their_controller_adds(tmp_path: Path, document: dict[str, Any], label: str) -> None:
+    profile = a_profile_resource("p", {"namespace": "*", "labels": {label: "*"}})
+    assert explain_json(tmp_path, [profile], document)["decision"] == "Sandboxed"
+    assert explain_json(tmp_path, [profile], a_pod().build())["decision"] == "Unmatched"
+
+
+def test_objects_that_are_no_pods_are_passed_over(tmp_path: Path) -> None:
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}}
+    path = write_yaml(tmp_path / "all.yaml", service, a_pod("a").build(), None, a_pod("b").build())
+    assert [subject.source for subject in find_subjects(read_documents(path), path)] == ["Pod/a", "Pod/b"]
+
+
+def test_lists_are_unfolded(tmp_path: Path) -> None:
+    nameless = {key: value for key, value in a_pod("b").build().items() if key not in ("kind", "apiVersion")}
+    inner = {"kind": "PodList", "apiVersion": "v1", "items": [nameless]}
+    path = write_yaml(
+        tmp_path / "list.yaml", {"kind": "List", "apiVersion": "v1", "items": [a_pod("a").build(), inner]}
+    )
+    assert [subject.source for subject in find_subjects(read_documents(path), path)] == ["Pod/a", "Pod/b"]
+
+
+def test_json_is_read_too(tmp_path: Path) -> None:
+    path = tmp_path / "pod.json"
+    path.write_text(json.dumps(a_pod("a").build(), indent="\t"))
+    assert find_subjects(read_documents(str(path)), "file")[0].source == "Pod/a"
+
+
+def test_dates_stay_strings_as_in_kubectl(tmp_path: Path) -> None:
+    path = tmp_path / "pod.yaml"
+    path.write_text("{kind: Pod, metadata: {labels: {since: 2024-01-01}}}")
+    assert find_subjects(read_documents(str(path)), "file")[0].pod["metadata"]["labels"] == {"since": "2024-01-01"}
+
+
+def test_a_dash_reads_stdin(tmp_path: Path) -> None:
+    profiles = write_yaml(tmp_path / "p.yaml", a_profile_resource("p", {"namespace": "*"}))
+    result = run("explain", "-f", "-", "--profiles", profiles, stdin=json.dumps(a_pod("piped").build()))
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Pod/piped in namespace default: sandboxed by profile p")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "is not valid YAML: "),
+        ("a: b: c", "is not valid YAML: mapping values are not allowed in this context in line 1"),
+        ("- a\n- b\n", "holds something that is no Kubernetes object: it has no kind."),
+        ("hello", "holds something that is no Kubernetes object: it has no kind."),
+        ("", "holds no pod and no workload with a pod template."),
+        ("kind: Service", "holds no pod and no workload with a pod template."),
+        ("{kind: Deployment, metadata: {name: x}}", "Deployment/x: spec.template is missing."),
+        ("{kind: Deployment, metadata: {name: x}, spec: []}", "Deployment/x: spec must be a mapping."),
+        ("{kind: Pod, metadata: []}", "Pod: metadata must be a mapping."),
+        ("{kind: List, items: {}}", "List: items must be a list of objects."),
+        ("&a {kind: List, items: [*a]}", "List: items must be a list of objects."),
+        ("{kind: List, items: [1]}", "holds something that is no Kubernetes object: it has no kind."),
+        ("kind: Pod\n---\n" + "[" * 5000, ""),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_one_sentence(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "file.yaml"
+    path.write_text(text)
+    with pytest.raises(UnreadableInput) as refusal:
+        find_subjects(read_documents(str(path)), str(path))
+    assert message in refusal.value.message
+    assert refusal.value.message.startswith(str(path))
+    assert "\n" not in refusal.value.message

@@ -1,0 +1,178 @@
+from pathlib import Path
+
+import pytest
+
+from monopod.api.names import EKS_PROFILE_LABEL
+from tests.unit.builders import PodBuilder, a_pod, a_profile_resource
+from tests.unit.cli.running import explain
+
+WEB = a_profile_resource("web", {"namespace": "test"}, {"namespace": "prod-*", "labels": {"tier": "web"}})
+ZETA = a_profile_resource("zeta", {"namespace": "*"}, runtimeClassName="gvisor", unsupportedPods="Reject")
+
+
+def lines_of(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_the_first_line_is_the_answer(tmp_path: Path) -> None:
+    pod = a_pod("web-1").labelled(tier="web").in_namespace("prod-a").requesting(cpu="2", memory="2Gi").build()
+    first = explain(tmp_path, [WEB, ZETA], pod, options=("--sandbox", "kata")).splitlines()[0]
+    assert first == "Pod/web-1 in namespace prod-a: sandboxed by profile web: 2vCPU 4GB, RuntimeClass kata."
+
+
+@pytest.mark.parametrize(
+    ("pod", "answer"),
+    [
+        pytest.param(a_pod(), "sandboxed by profile zeta: 0.25vCPU 0.5GB, RuntimeClass gvisor.", id="own sandbox"),
+        pytest.param(
+            a_pod().in_namespace("test"), "sandboxed by profile web: 0.25vCPU 0.5GB, the default sandbox.", id="default"
+        ),
+        pytest.param(
+            a_pod().in_namespace("kube-system"),
+            "not on Fargate: no profile matches. It runs as an ordinary pod.",
+            id="unmatched",
+        ),
+        pytest.param(
+            a_pod().with_spec(nodeName="n"),
+            "not on Fargate, though profile zeta matches. The pod names its node in spec.nodeName.",
+            id="skipped",
+        ),
+        pytest.param(
+            a_pod().in_namespace("test").with_spec(hostPID=True),
+            "taken by profile web, and it stays Pending. Pod not supported on Fargate: fields not supported: HostPID.",
+            id="pends",
+        ),
+        pytest.param(
+            a_pod().with_spec(hostPID=True),
+            "taken by profile zeta, and its creation is refused. "
+            "Pod not supported on Fargate: fields not supported: HostPID.",
+            id="rejected",
+        ),
+    ],
+)
+def test_the_answers(tmp_path: Path, pod: PodBuilder, answer: str) -> None:
+    assert explain(tmp_path, [WEB, ZETA], pod.build()).splitlines()[0].split(": ", 1)[1] == answer
+
+
+def test_every_profile_says_why_it_won_or_lost(tmp_path: Path) -> None:
+    batch = a_profile_resource("batch", {"namespace": "jobs"})
+    pod = a_pod().labelled(tier="web").in_namespace("prod-a").build()
+    lines = lines_of(explain(tmp_path, [ZETA, WEB, batch], pod))
+    start = lines.index("Profiles")
+    assert lines[start + 1 : start + 8] == [
+        "batch doesn't match",
+        "selector 1: jobs the namespace is prod-a, not jobs",
+        "web wins: the first by name of those that match",
+        "selector 1: test the namespace is prod-a, not test",
+        "selector 2: prod-*{tier=web} matches",
+        "zeta matches too, but web comes first by name",
+        "selector 1: * matches",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("selector", "fact"),
+    [
+        ({"namespace": "jobs"}, "the namespace is prod, not jobs"),
+        ({"namespace": "jobs-*"}, "the namespace is prod, which doesn't match jobs-*"),
+        ({"namespace": "prod", "labels": {"app": "x"}}, "the label app is missing (wanted: app=x)"),
+        ({"namespace": "prod", "labels": {"a*": "x"}}, "no label's key matches a* (wanted: a*=x)"),
+        ({"namespace": "prod", "labels": {"tier": "db"}}, "the label tier is 'web', not db"),
+        ({"namespace": "prod", "labels": {"tier": ""}}, "the label tier is 'web', not ''"),
+        ({"namespace": "prod", "labels": {"tier": "d*"}}, "the label tier is 'web', which doesn't match d*"),
+        (
+            {"namespace": "prod", "labels": {"t*": "db"}},
+            "the label team is 'a' and tier is 'web', not db",
+        ),
+        (
+            {"namespace": "jobs", "labels": {"app": "x"}},
+            "the namespace is prod, not jobs; the label app is missing (wanted: app=x)",
+        ),
+    ],
+)
+def test_a_selector_names_the_facts_that_failed(tmp_path: Path, selector: dict[str, object], fact: str) -> None:
+    pod = a_pod().labelled(tier="web", team="a").in_namespace("prod").build()
+    text = explain(tmp_path, [a_profile_resource("p", selector)], pod)
+    assert any(line.endswith(fact) and line.startswith("selector 1: ") for line in lines_of(text)), text
+
+
+def test_a_wildcard_that_stops_at_kube_system_says_so(tmp_path: Path) -> None:
+    text = explain(tmp_path, [ZETA], a_pod().in_namespace("kube-system").build())
+    assert "the namespace kube-system is reached only by its exact name, never by a wildcard" in text
+
+
+def test_the_only_match_says_so(tmp_path: Path) -> None:
+    assert "zeta wins: no other matches" in lines_of(explain(tmp_path, [WEB, ZETA], a_pod().build()))
+
+
+def test_a_pin_is_given_as_the_reason(tmp_path: Path) -> None:
+    pod = a_pod().in_namespace("test").labelled({EKS_PROFILE_LABEL: "zeta"}).build()
+    lines = lines_of(explain(tmp_path, [WEB, ZETA], pod))
+    assert f"zeta wins: the pod's label {EKS_PROFILE_LABEL} names it" in lines
+    assert f"web matches too, but the pod's label {EKS_PROFILE_LABEL} names zeta" in lines
+
+
+@pytest.mark.parametrize(("pin", "why"), [("web", "doesn't match"), ("nowhere", "doesn't exist")])
+def test_a_pin_without_effect_is_pointed_out(tmp_path: Path, pin: str, why: str) -> None:
+    text = explain(tmp_path, [WEB, ZETA], a_pod().labelled({EKS_PROFILE_LABEL: pin}).build())
+    assert f"Its label {EKS_PROFILE_LABEL} names profile '{pin}', which {why}, so the label has no say." in text
+
+
+def test_the_size_is_reckoned_up(tmp_path: Path) -> None:
+    pod = (
+        a_pod().requesting(cpu="500m", memory="1Gi", ephemeral_storage="5Gi")
+        .with_sidecar("mesh", cpu="100m", memory="64Mi").with_init("migrate", cpu="1", memory="64Mi")
+    )  # fmt: skip
+    lines = lines_of(explain(tmp_path, [ZETA], pod.build()))
+    assert lines[lines.index("Size") + 1 :] == [
+        "CPU memory storage",
+        "app 500m 1024Mi 5120Mi",
+        "mesh (sidecar) 100m 64Mi",
+        "migrate (init container) 1000m 64Mi",
+        "all that keep running 600m 1088Mi 5120Mi",
+        "migrate and the sidecars before it 1100m 128Mi",
+        "needed: the largest of each 1100m 1088Mi 5120Mi",
+        "with 256 MiB for Kubernetes 1100m 1344Mi",
+        "The smallest of Fargate's sizes that holds this is 2vCPU 4GB (2000m, 4096Mi).",
+    ]
+
+
+def test_pod_level_resources_are_shown_where_they_decide(tmp_path: Path) -> None:
+    pod = a_pod().requesting(memory="1Gi").with_pod_level(requests={"cpu": "3"}).build()
+    lines = lines_of(explain(tmp_path, [ZETA], pod))
+    assert "spec.resources, which replaces the sum 3000m" in lines
+    assert "needed 3000m 1024Mi" in lines
+
+
+def test_what_fargate_cannot_run_is_listed(tmp_path: Path) -> None:
+    pod = a_pod().with_spec(hostIPC=True).requesting(cpu="17").build()
+    lines = lines_of(explain(tmp_path, [ZETA], pod))
+    assert "No size of Fargate's holds this." in lines
+    assert lines[lines.index("What Fargate can't run") + 1 :] == [
+        "fields not supported: HostIPC",
+        "requests exceed the largest size: 16vCPU 120GB",
+    ]
+
+
+def test_pods_off_fargate_have_no_size(tmp_path: Path) -> None:
+    lines = lines_of(explain(tmp_path, [WEB], a_pod().build()))
+    assert "Size" not in lines
+
+
+def test_text_for_a_pipe_has_whole_lines_without_trailing_blanks(tmp_path: Path) -> None:
+    selector = {"namespace": "x" * 60, "labels": {"l" * 60: "v" * 60}}
+    text = explain(tmp_path, [a_profile_resource("p", selector)], a_pod().build())
+    assert all(line == line.rstrip() for line in text.splitlines())
+    assert any("x" * 60 in line and "the namespace is default" in line for line in text.splitlines())
+
+
+def test_brackets_in_labels_are_no_markup(tmp_path: Path) -> None:
+    profile = a_profile_resource("p", {"namespace": "default", "labels": {"tier": "web"}})
+    assert "the label tier is '[bold]', not web" in explain(
+        tmp_path, [profile], a_pod().labelled(tier="[bold]").build()
+    )
+
+
+def test_several_pods_come_one_after_the_other(tmp_path: Path) -> None:
+    lines = explain(tmp_path, [WEB], a_pod("a").build(), a_pod("b").build()).splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("Pod/")] == ["Pod/a", "Pod/b"]
