@@ -7,6 +7,7 @@ values are random in a cluster get a value of zeros here: only patterns such as 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -17,6 +18,7 @@ from monopod.cli.failure import UnreadableInput
 Manifest = dict[str, Any]
 
 _HASH: Final = "0000000000"
+_DEEPEST: Final = 200
 _DEEPEST_LIST: Final = 8
 
 
@@ -51,11 +53,9 @@ def read_documents(path: str) -> list[object]:
         UnreadableInput: the file can't be opened or parsed.
     """
     try:
-        if path == "-":
-            documents = list(yaml.load_all(sys.stdin, Loader=_Loader))  # a safe loader
-        else:
-            with open(path, encoding="utf-8") as file:
-                documents = list(yaml.load_all(file, Loader=_Loader))  # a safe loader
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        _check_depth(text)
+        documents = list(yaml.load_all(text, Loader=_Loader))  # a safe loader
     except OSError as problem:
         raise UnreadableInput(f"{path}: {problem.strerror or problem}") from None
     except yaml.YAMLError as problem:
@@ -63,6 +63,15 @@ def read_documents(path: str) -> list[object]:
     except (ValueError, RecursionError) as problem:
         raise UnreadableInput(f"{_show(path)} can't be read: {problem}") from None
     return [item for document in documents for item in _unfold(document, path)]
+
+
+def _check_depth(text: str) -> None:
+    # libyaml builds nested nodes by recursion in C: deep enough, they crash the process before Python can object.
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"it is nested more than {_DEEPEST} levels deep.")
 
 
 def find_subjects(documents: Iterable[object], path: str) -> list[Subject]:

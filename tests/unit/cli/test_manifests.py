@@ -119,8 +119,9 @@ def test_a_dash_reads_stdin(tmp_path: Path) -> None:
         ("{kind: List, items: {}}", "List: items must be a list of objects."),
         ("&a {kind: List, items: [*a]}", "List: items must be a list of objects."),
         ("{kind: List, items: [1]}", "holds something that is no Kubernetes object: it has no kind."),
-        ("kind: Pod\n---\n" + "[" * 5000, ""),
+        ("kind: Pod\n---\n" + "[" * 100_000, "can't be read: it is nested more than 200 levels deep."),
     ],
+    ids=lambda value: value[:50] or "empty",
 )
 def test_what_cannot_be_read_is_said_in_one_sentence(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "file.yaml"
