@@ -1,10 +1,9 @@
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from lab.lab_cluster import LabCluster
 from tests.chart.rendering import Rendered, render_chart, render_manifests
+from tests.clusters import ControlPlane, run_control_plane
 
 
 @pytest.fixture(scope="session")
@@ -19,9 +18,7 @@ def default_manifests() -> Rendered:
 
 
 @pytest.fixture(scope="session")
-def release_cluster() -> Iterator[LabCluster]:
+def release_cluster() -> Iterator[ControlPlane]:
     """A control plane of this tier's own: what the chart installs is cluster-wide, and other tiers install it too."""
-    cluster = LabCluster(f"chart-{os.getpid()}", control_plane_only=True)
-    cluster.create(tied_to_caller=True)
-    yield cluster
-    cluster.delete()
+    with run_control_plane("chart") as cluster:
+        yield cluster

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.lab_cluster import LabCluster
 from tests.chart.rendering import CHART, NAMESPACE, RELEASE, Refused, run_tool
+from tests.clusters import ControlPlane
 
 DEADLINE_SECONDS = 20
 PROFILE = {
@@ -38,7 +37,7 @@ LABEL, ROWS = "monopod.dev/fargate", "monopod.dev/profiles"
 class Helm:
     """Helm with this tier's cluster. There are no nodes, so it doesn't wait for the Deployment."""
 
-    def __init__(self, cluster: LabCluster) -> None:
+    def __init__(self, cluster: ControlPlane) -> None:
         self.cluster = cluster
 
     def run(self, *arguments: str | Path, namespace: str = NAMESPACE) -> str:
@@ -54,15 +53,33 @@ class Helm:
         return self.run("uninstall", RELEASE)
 
     def get(self, *arguments: str) -> Any:
-        return json.loads(self.cluster.kubectl("get", *arguments, "--output", "json"))
+        return json.loads(self.cluster.kubectl("get", *arguments, "--output", "json").stdout)
 
-    def apply(self, *objects: dict[str, Any], manager: str = "monopod") -> str:
+    def try_kubectl(self, *arguments: str | Path, text: str | None = None) -> bool:
+        """Whether it succeeds."""
+        return self.cluster.kubectl(*arguments, input=text, check=False).returncode == 0
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        """Applies the objects as soon as the API server takes them: a new kind or policy needs a moment."""
         text = yaml.safe_dump_all(objects)
-        return self.cluster.kubectl("apply", "--server-side", "--field-manager", manager, "-f", "-", input=text)
+        arguments = ("apply", "--server-side", "--field-manager", "monopod", "--filename", "-")
+        poll(lambda: self.try_kubectl(*arguments, text=text), f"{text} is applied")
+
+    def wait_for_policies(self) -> None:
+        """Waits until the admission policies work: the label that only they may give is taken off a new namespace."""
+        text = yaml.safe_dump(build_namespace("probe", labels={LABEL: "true"}))
+
+        def is_taken_off() -> bool:
+            answer = self.cluster.kubectl(
+                "create", "--dry-run=server", "--output", "yaml", "--filename", "-", input=text, check=False
+            )
+            return answer.returncode == 0 and LABEL not in yaml.safe_load(answer.stdout)["metadata"]["labels"]
+
+        poll(is_taken_off, "the policies are in force")
 
 
 @pytest.fixture
-def helm(release_cluster: LabCluster) -> Iterator[Helm]:
+def helm(release_cluster: ControlPlane) -> Iterator[Helm]:
     """Helm and a cluster on which Monopod isn't installed, neither before nor after."""
     yield Helm(release_cluster)
     with contextlib.suppress(Refused):
@@ -72,40 +89,36 @@ def helm(release_cluster: LabCluster) -> Iterator[Helm]:
 
 def poll(check: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
-    pause = iter(range(10_000))
-    while not check():
-        assert time.monotonic() < deadline, f"not after {DEADLINE_SECONDS} s ({next(pause)} tries): {what}"
+    while not check():  # each check runs a program, which is pause enough
+        assert time.monotonic() < deadline, f"not after {DEADLINE_SECONDS} s: {what}"
 
 
-def succeeds(action: Callable[[], object]) -> bool:
-    try:
-        action()
-    except subprocess.CalledProcessError:
-        return False
-    return True
+def build_namespace(name: str, **metadata: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, **metadata}}
 
 
 def test_the_api_server_takes_every_object_and_serves_profiles(helm: Helm) -> None:
     notes = helm.install()
     assert "kubectl get runtimeclass kata" in notes, "NOTES.txt says what to do next"
-    helm.cluster.kubectl("wait", "--for=condition=Established", "crd/fargateprofiles.monopod.dev")
-    poll(lambda: succeeds(lambda: helm.apply(PROFILE)), "profiles can be created")
+    helm.apply(PROFILE)
     assert len(helm.get(POLICY_KINDS)["items"]) >= 4
 
 
 def test_an_installation_without_profiles_disturbs_nothing(helm: Helm) -> None:
+    """Also before the operator's first start, when its ConfigMap is empty."""
     helm.install()
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "untouched"}}
-    container = {"name": "main", "image": "busybox"}
+    helm.wait_for_policies()
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "untouched", "namespace": "untouched"},
-        "spec": {"containers": [container]},
+        "spec": {"containers": [{"name": "main", "image": "busybox"}]},
     }
-    helm.apply(namespace)
-    helm.apply(pod)
-    assert "runtimeClassName" not in helm.get("pod", "untouched", "--namespace", "untouched")["spec"]
+    helm.cluster.kubectl("create", "--filename", "-", input=yaml.safe_dump(build_namespace("untouched")))
+    helm.cluster.kubectl("create", "--filename", "-", input=yaml.safe_dump(pod))
+    created = helm.get("pod", "untouched", "--namespace", "untouched")
+    assert "runtimeClassName" not in created["spec"]
+    assert "labels" not in created["metadata"]
     helm.cluster.kubectl("delete", "pod", "untouched", "--namespace", "untouched", "--force")
 
 
@@ -130,39 +143,45 @@ def test_an_upgrade_upgrades_the_crd(helm: Helm, tmp_path: Path) -> None:
 
 def test_an_uninstallation_leaves_the_profiles_and_a_later_install_takes_them_over(helm: Helm) -> None:
     helm.install()
-    poll(lambda: succeeds(lambda: helm.apply(PROFILE)), "profiles can be created")
+    helm.apply(PROFILE)
     helm.uninstall()
-    assert helm.get("fargateprofile", "kept")["spec"] == PROFILE["spec"]
+    left = helm.get("fargateprofile", "kept")
     helm.install()
-    assert helm.get("fargateprofile", "kept")["spec"] == PROFILE["spec"]
+    assert helm.get("fargateprofile", "kept")["metadata"]["uid"] == left["metadata"]["uid"]
 
 
 def test_an_uninstallation_without_keep_leaves_nothing(helm: Helm) -> None:
     helm.install("--set", "crds.keep=false")
     helm.uninstall()
     kinds = f"crd,{POLICY_KINDS},clusterroles,clusterrolebindings"
-    names = [item["metadata"]["name"] for item in helm.get(kinds)["items"]]
-    assert [name for name in names if "monopod" in name] == []
+
+    def find_leftovers() -> list[str]:
+        names = [item["metadata"]["name"] for item in helm.get(kinds)["items"]]
+        return [name for name in names if "monopod" in name]
+
+    poll(lambda: find_leftovers() == [], "nothing of Monopod is left")
     assert helm.get("all,configmap,role,rolebinding,serviceaccount", "--namespace", NAMESPACE)["items"] == []
 
 
 def test_namespaces_stay_usable_after_an_uninstallation(helm: Helm) -> None:
-    marked = {"name": "marked", "labels": {LABEL: "true"}, "annotations": {ROWS: ""}}
-    helm.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": marked})
+    helm.apply(build_namespace("marked", labels={LABEL: "true"}, annotations={ROWS: "rows"}))
     helm.install()
     edit = ("label", "namespace", "marked", f"{LABEL}-")
-    poll(lambda: not succeeds(lambda: helm.cluster.kubectl(*edit, "--dry-run=server")), "the label is guarded")
+    poll(lambda: not helm.try_kubectl(*edit, "--dry-run=server"), "the label is guarded")
     helm.uninstall()
-    poll(lambda: succeeds(lambda: helm.cluster.kubectl(*edit)), "anybody with the right may remove the label")
-    assert succeeds(lambda: helm.cluster.kubectl("create", "namespace", "after", "--dry-run=server"))
+    poll(lambda: helm.try_kubectl(*edit), "anybody with the right may remove the label")
+    assert helm.try_kubectl("create", "namespace", "after", "--dry-run=server")
 
 
 def test_namespaces_can_be_created_while_monopods_configmap_is_missing(helm: Helm) -> None:
     """Helm deletes it some moments before the policies that read it, and a person may delete it any time."""
     helm.install()
+    helm.wait_for_policies()
     helm.cluster.kubectl("delete", "configmap", "monopod-namespaces", "--namespace", NAMESPACE)
-    create = ("create", "namespace", "meanwhile", "--dry-run=server")
-    poll(lambda: succeeds(lambda: helm.cluster.kubectl(*create)), "a namespace can be created")
+    forged = yaml.safe_dump(build_namespace("probe", labels={LABEL: "true"}))
+    arguments = ("create", "--dry-run=server", "--output", "yaml", "--filename", "-")
+    # With the ConfigMap the label would be taken off; that it stays shows that the API server knows it is gone.
+    poll(lambda: LABEL in helm.cluster.kubectl(*arguments, input=forged).stdout, "the API server has noticed")
 
 
 def test_the_documented_commands_remove_what_a_deleted_namespace_leaves(helm: Helm) -> None:
