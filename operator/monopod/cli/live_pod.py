@@ -64,13 +64,12 @@ def find_admitted(pod: Mapping[str, object]) -> Admitted | None:
 def rebuild_manifest(pod: Mapping[str, Any]) -> Manifest:
     """The pod as it would be created again, without marks and without what scheduling filled in."""
     metadata, spec = dict(pod["metadata"]), dict(pod["spec"])
-    marked = find_admitted(pod) is not None
-    if marked:
+    if find_admitted(pod):
         for field, marks in _MARKS.items():
             metadata[field] = {key: text for key, text in (metadata.get(field) or {}).items() if key not in marks}
         # RuntimeClass.scheduling adds node selectors; a pod whose manifest has any would not carry the mark.
         spec = {key: value for key, value in spec.items() if key not in ("nodeSelector", "resources", "overhead")}
-    if marked or not _is_named_by_manifest("f:nodeName", metadata.get("managedFields") or ()):
+    if not _is_named_by_manifest("f:nodeName", metadata.get("managedFields") or ()):
         spec.pop("nodeName", None)
     return {**pod, "metadata": metadata, "spec": spec}
 

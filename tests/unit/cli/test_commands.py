@@ -89,10 +89,12 @@ def test_a_malformed_profile_ends_with_status_2(tmp_path: Path, pod_file: str) -
     )
 
 
-def test_a_file_without_profiles_ends_with_status_2(pod_file: str) -> None:
-    result = run("explain", "-f", pod_file, "--profiles", pod_file)
+def test_a_file_without_profiles_ends_with_status_2(tmp_path: Path, pod_file: str) -> None:
+    of_another_group = {**WEB, "apiVersion": "eks.services.k8s.aws/v1alpha1"}
+    path = write_yaml(tmp_path / "other.yaml", a_pod().build(), of_another_group)
+    result = run("explain", "-f", pod_file, "--profiles", path)
     assert result.exit_code == 2
-    assert result.stderr == f"Error: {pod_file} holds no FargateProfile of monopod.dev.\n"
+    assert result.stderr == f"Error: {path} holds no FargateProfile of monopod.dev.\n"
 
 
 def test_a_namespace_that_contradicts_the_manifest_ends_with_status_2(pod_file: str, profiles_file: str) -> None:
