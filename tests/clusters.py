@@ -27,7 +27,10 @@ class ControlPlane:
         return self.lab.kubeconfig_path
 
     def kubectl(
-        self, *args: str | Path, input: str | None = None, check: bool = True  # noqa: A002 - subprocess's name
+        self,
+        *args: str | Path,
+        input: str | None = None,  # noqa: A002 - as subprocess names it
+        check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
         """Runs kubectl as the administrator; raises AssertionError with what it said if it fails and `check` is set."""
         command = [self.lab.kubectl_path, "--kubeconfig", self.kubeconfig_path, *args]

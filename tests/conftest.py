@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from lab.installation import NAMESPACE, apply_api
 
+from lab.installation import NAMESPACE, apply_api
 from tests.clusters import ControlPlane, run_control_plane
 
 

@@ -1,4 +1,4 @@
-"""What a bare control plane lacks to be a cluster: Calico's kinds, RBAC of its parts, DNS, the sandbox's RuntimeClass."""
+"""What a bare control plane lacks to be a cluster: Calico's kinds, RBAC of its parts, DNS, the sandbox's class."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ COREFILE = """.:53 {
 
 
 def build_runtime_class() -> Object:
-    """gVisor as a RuntimeClass; the overhead is what its sentry and gofer were seen to need."""
+    """GVisor as a RuntimeClass; the overhead is what its sentry and gofer were seen to need."""
     return {
         "apiVersion": "node.k8s.io/v1",
         "kind": "RuntimeClass",

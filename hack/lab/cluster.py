@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from lab import installation
-from lab.lab_cluster import LabCluster, find_clusters
 from lab.kind_cluster import KindProvider, find_kind_clusters
+from lab.lab_cluster import LabCluster, find_clusters
 from lab.progress import say
 from lab.provider import Cluster, find_cluster, find_engine, provide_cluster
 from lab.services import NotReady
@@ -20,10 +20,10 @@ KEPT_BY_SUDO = "PATH,PYTHONPATH,HOME,VIRTUAL_ENV,MONOPOD_CACHE,MONOPOD_STATE,XDG
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Real Kubernetes clusters on this machine.
+    r"""Real Kubernetes clusters on this machine.
 
-    Where Docker or Podman runs, a cluster is kind's; elsewhere it is the same Kubernetes, built from source once and run
-    in namespaces of its own, with gVisor and a network that enforces NetworkPolicies.
+    Where Docker or Podman runs, a cluster is kind's; elsewhere it is the same Kubernetes, built from source once and
+    run in namespaces of its own, with gVisor and a network that enforces NetworkPolicies.
 
     \b
       export KUBECONFIG=$(hack/cluster up)       a cluster of one node
@@ -118,7 +118,8 @@ def become_root() -> None:
     if os.geteuid() == 0 or find_engine():
         return
     say("A cluster with nodes needs root without Docker: asking sudo.")
-    os.execvp("sudo", ["sudo", f"--preserve-env={KEPT_BY_SUDO}", sys.executable, "-m", "lab.cluster", *sys.argv[1:]])
+    again = [sys.executable, "-m", "lab.cluster", *sys.argv[1:]]
+    os.execvp("sudo", ["sudo", f"--preserve-env={KEPT_BY_SUDO}", *again])  # noqa: S606 - replaces this process: no shell wanted
 
 
 def _provide(name: str, control_plane: bool, nodes: int, kwok: int) -> Cluster | LabCluster:

@@ -118,7 +118,9 @@ class ControlPlane:
             "kube-controller-manager",
             [
                 self.programs["kube-controller-manager"],
-                f"--kubeconfig={config}", f"--authentication-kubeconfig={config}", f"--authorization-kubeconfig={config}",
+                f"--kubeconfig={config}",
+                f"--authentication-kubeconfig={config}",
+                f"--authorization-kubeconfig={config}",
                 f"--service-account-private-key-file={self.authority.service_account_key}",
                 f"--root-ca-file={self.authority.ca}", "--use-service-account-credentials=true",
                 f"--cluster-signing-cert-file={self.authority.ca}",
@@ -133,7 +135,9 @@ class ControlPlane:
             "kube-scheduler",
             [
                 self.programs["kube-scheduler"],
-                f"--kubeconfig={config}", f"--authentication-kubeconfig={config}", f"--authorization-kubeconfig={config}",
+                f"--kubeconfig={config}",
+                f"--authentication-kubeconfig={config}",
+                f"--authorization-kubeconfig={config}",
                 "--leader-elect=false", "--bind-address=127.0.0.1", f"--secure-port={self.ports[4]}",
             ],
         )  # fmt: skip
@@ -147,7 +151,7 @@ def find_free_ports() -> tuple[int, int, int, int, int]:
     """Finds five free ports on loopback, below the range that outgoing connections use."""
     found: list[int] = []
     while len(found) < 5:
-        port = random.randrange(20000, 32000)
+        port = random.randrange(20000, 32000)  # noqa: S311 - no secret: any free port will do
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -1,6 +1,7 @@
 """Installs Monopod on a cluster of this project's: by its chart, or as a process beside a control plane."""
 
 import sys
+from pathlib import Path
 
 from image.layers import read_reference
 from image.operator_image import build_operator_image
@@ -35,14 +36,14 @@ def install_chart(cluster: Cluster, *settings: str) -> None:
     values = [f"sandbox={cluster.sandbox}", f"image.repository={repository}", f"image.tag={tag}", *settings]
     flags = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "120s"]
     with step("installing Monopod's chart", 10):
-        helm = [build_tools("helm")["helm"], "--kubeconfig", cluster.kubeconfig_path, "upgrade", "--install", RELEASE]
         sets = [word for value in values for word in ("--set", value)]
-        run([*helm, ROOT / "charts/monopod", *flags, *sets], timeout=180)
+        helm: list[str | Path] = [build_tools("helm")["helm"], "--kubeconfig", cluster.kubeconfig_path]
+        run([*helm, "upgrade", "--install", RELEASE, ROOT / "charts/monopod", *flags, *sets], timeout=180)
 
 
 def apply_api(cluster: LabCluster) -> None:
     """Applies all of Monopod but its Deployment, and the sandbox's RuntimeClass that a node would bring."""
-    cluster.kubectl("apply", "--server-side", "-f", "-", input=to_list([build_runtime_class()]))
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=to_list([build_runtime_class()]))
     manifests = ROOT / "manifests"
     for name in ("namespace", "serviceaccount", "configmap"):
         cluster.kubectl("apply", "--server-side", "-f", str(manifests / f"operator/{name}.yaml"))

@@ -1,24 +1,23 @@
 """kind, where Docker or Podman runs, through pytest-kind; with gVisor on its nodes.
 
-kind's nodes come with containerd and with kindnet, which enforces NetworkPolicies. What they lack is a sandbox: the same
-gVisor that the cluster of our own uses is copied into them.
+kind's nodes come with containerd and with kindnet, which enforces NetworkPolicies. What they lack is a sandbox: the
+same gVisor that the cluster of our own uses is copied into them.
 """
 
 import functools
 import json
 import os
-import subprocess
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from image.small import build_busybox_image
 from lab.addons import SANDBOX_CLASS, build_runtime_class, to_list
-from lab.images import build_busybox_image
 from lab.node import SANDBOX_HANDLER
 from lab.places import cache_dir, state_dir
 from lab.progress import step
-from lab.shell import run
+from lab.shell import run, run_kubectl
 from lab.toolchain import build_tools
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ class KindProvider:
             for node in run([self._kind.kind_path, "get", "nodes", "--name", self.name]).stdout.split():
                 for program in ("runsc", "containerd-shim-runsc-v1"):
                     run([self.engine, "cp", programs[program], f"{node}:/usr/local/bin/{program}"])
-        self.kubectl("apply", "--server-side", "-f", "-", input=to_list([build_runtime_class()]))
+        self.kubectl("apply", "--server-side", "-f", "-", stdin=to_list([build_runtime_class()]))
         self.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=180s")
         self.load_image_archive(build_busybox_image(cache_dir() / "images"))
 
@@ -90,10 +89,13 @@ class KindProvider:
         """Tells whether kind knows the cluster."""
         return self.kubeconfig_path.exists() and self.name in {c.name for c in find_kind_clusters(self.engine)}
 
-    def kubectl(self, *args: str, **kwargs: str) -> str:
-        """Runs kubectl and returns what it prints."""
-        command = [str(self._kind.kubectl_path), "--kubeconfig", str(self.kubeconfig_path), *args]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=180, **kwargs).stdout
+    def kubectl(self, *args: str, stdin: str | None = None) -> str:
+        """Runs kubectl and returns what it prints.
+
+        Raises:
+            lab.shell.CommandFailed: If kubectl exits non-zero.
+        """
+        return run_kubectl(self._kind.kubectl_path, self.kubeconfig_path, *args, stdin=stdin)
 
     def load_image_archive(self, archive: Path) -> None:
         """Gives every node an image from an archive."""

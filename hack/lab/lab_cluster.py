@@ -25,7 +25,7 @@ from lab.pki import Authority
 from lab.places import state_dir
 from lab.progress import step
 from lab.services import NotReady, Services
-from lab.shell import run
+from lab.shell import run, run_kubectl
 from lab.toolchain import build_tools
 
 CONTROL_PLANE_TOOLS = ("etcd", "kubernetes")
@@ -65,7 +65,7 @@ class LabCluster:
 
     @property
     def kubectl_path(self) -> Path:
-        """kubectl of the cluster's version."""
+        """Kubectl of the cluster's version."""
         return build_tools("kubernetes")["kubectl"]
 
     def create(self, *, tied_to_caller: bool = False) -> None:
@@ -114,14 +114,13 @@ class LabCluster:
             cgroups.remove_cgroups(self.name)
         _remove_tree(self.folder)
 
-    def kubectl(self, *args: str, **kwargs: str) -> str:
+    def kubectl(self, *args: str, stdin: str | None = None) -> str:
         """Runs kubectl and returns what it prints.
 
         Raises:
-            subprocess.CalledProcessError: If kubectl exits non-zero.
+            lab.shell.CommandFailed: If kubectl exits non-zero.
         """
-        command = [str(self.kubectl_path), "--kubeconfig", str(self.kubeconfig_path), *args]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=180, **kwargs).stdout
+        return run_kubectl(self.kubectl_path, self.kubeconfig_path, *args, stdin=stdin)
 
     def load_image_archive(self, archive: Path) -> None:
         """Gives every node an image from an archive."""
@@ -138,8 +137,7 @@ class LabCluster:
             [*command, f"{local_port or ''}:{remote_port}", *args], stdout=subprocess.PIPE, text=True
         ) as process:
             try:
-                assert process.stdout
-                said = process.stdout.readline()  # Forwarding from 127.0.0.1:PORT -> …
+                said = process.stdout.readline() if process.stdout else ""  # Forwarding from 127.0.0.1:PORT -> …
                 if "127.0.0.1:" not in said:
                     raise RuntimeError(f"kubectl port-forward {name}: no port forwarded")
                 yield int(said.split("127.0.0.1:")[1].split()[0])
@@ -211,13 +209,15 @@ class LabCluster:
         def ready() -> bool:
             jsonpath = '{.items[*].status.conditions[?(@.type=="Ready")].status}'
             statuses = self.kubectl("get", "nodes", "-l", "!kwok", "-o", f"jsonpath={jsonpath}").split()
-            dns = self.kubectl("get", "deploy", "coredns", "-n", "kube-system", "-o", "jsonpath={.status.readyReplicas}")
+            dns = self.kubectl(
+                "get", "deploy", "coredns", "-n", "kube-system", "-o", "jsonpath={.status.readyReplicas}"
+            )
             return statuses.count("True") == self.nodes and dns == "1"
 
         machine.wait_until(ready, "nodes and DNS", machine.log("kubelet"), NODE_READY_SECONDS)
 
     def _apply(self, objects: list[addons.Object]) -> None:
-        self.kubectl("apply", "--server-side", "-f", "-", input=addons.to_list(objects))
+        self.kubectl("apply", "--server-side", "-f", "-", stdin=addons.to_list(objects))
 
 
 def find_clusters() -> list[LabCluster]:

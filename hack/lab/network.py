@@ -19,7 +19,7 @@ from lab.services import Services
 from lab.shell import run
 
 CALICO_GATEWAY = "169.254.1.1"
-CLUSTERS = ipaddress.ip_network("10.213.0.0/16")
+CLUSTERS = ipaddress.IPv4Network("10.213.0.0/16")
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,8 @@ state = "/run/containerd"
             "IPTABLESBACKEND": "NFT",
             "BPFENABLED": "false",
             "XDPENABLED": "false",
-            "DebugSkipCTLBCleanup": "true",  # its clean-up of old BPF state needs libbpf, which a build without cgo lacks
+            # Its clean-up of old BPF state needs libbpf, which a build without cgo lacks.
+            "DebugSkipCTLBCleanup": "true",
             # On, although pods have no IPv6: without it they reach the node's [::] listeners by link-local addresses.
             "IPV6SUPPORT": "true",
             "IPINIPENABLED": "false",

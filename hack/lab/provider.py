@@ -37,7 +37,7 @@ class Cluster(Protocol):
     def is_running(self) -> bool:
         """Tells whether it is up."""
 
-    def kubectl(self, *args: str, **kwargs: str) -> str:
+    def kubectl(self, *args: str, stdin: str | None = None) -> str:
         """Runs kubectl and returns what it prints."""
 
     def load_image_archive(self, archive: Path) -> None:

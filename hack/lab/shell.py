@@ -35,7 +35,13 @@ def run(
     data = stdin.encode() if isinstance(stdin, str) else stdin
     try:
         done = subprocess.run(
-            words, cwd=cwd, env=env, input=data, capture_output=True, timeout=timeout, check=False,
+            words,
+            cwd=cwd,
+            env=env,
+            input=data,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
             stdin=None if data is not None else subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired as expired:
@@ -47,3 +53,12 @@ def run(
         said = (result.stderr.strip() or result.stdout.strip())[-4000:]
         raise CommandFailed(f"{' '.join(words)}: exit status {result.returncode}\n{said}")
     return result
+
+
+def run_kubectl(program: Path, kubeconfig: Path, *args: str, stdin: str | None = None) -> str:
+    """Runs kubectl on a cluster and returns what it prints.
+
+    Raises:
+        CommandFailed: If it exits non-zero.
+    """
+    return run([program, "--kubeconfig", kubeconfig, *args], stdin=stdin, timeout=180).stdout

@@ -7,9 +7,9 @@ Used as `python -m lab.supervisor FOLDER`. The folder holds:
     lock                 locked for as long as the supervisor lives: who can lock it knows that it is dead
     pids/NAME            the process id (in the supervisor's own PID namespace)
 
-On a node it is process 1 of a PID namespace: when it dies, however it dies, the kernel kills everything in it, sandboxes
-and shims included, and the node's mounts and network go with them. Without a namespace (the control plane of a developer
-who isn't root) each child asks the kernel to be killed with its parent.
+On a node it is process 1 of a PID namespace: when it dies, however it dies, the kernel kills everything in it,
+sandboxes and shims included, and the node's mounts and network go with them. Without a namespace (the control plane of
+a developer who isn't root) each child asks the kernel to be killed with its parent.
 
 It must know nothing about Kubernetes.
 """
@@ -97,7 +97,7 @@ class Supervisor:
             os.dup2(log, 1)
             os.dup2(log, 2)
             os.closerange(3, 1024)
-            os.execvpe(spec["argv"][0], spec["argv"], spec["env"])
+            os.execvpe(spec["argv"][0], spec["argv"], spec["env"])  # noqa: S606 - after fork: no shell wanted
         except OSError as error:
             os.write(2, f"supervisor: {name}: {error}\n".encode())
         os._exit(127)

@@ -80,7 +80,12 @@ TOOLS: dict[str, Tool] = {
         "kubernetes",
         _packages(
             "k8s.io/kubernetes/cmd",
-            "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl",
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kube-scheduler",
+            "kubelet",
+            "kube-proxy",
+            "kubectl",
         ),
         540,
         _kubernetes_flags(),
@@ -103,7 +108,10 @@ TOOLS: dict[str, Tool] = {
     ),
     "calico": Tool(
         "calico",
-        {"calico-felix": f"{_FELIX}/cmd/calico-felix", "calico": "github.com/projectcalico/calico/cni-plugin/cmd/calico"},
+        {
+            "calico-felix": f"{_FELIX}/cmd/calico-felix",
+            "calico": "github.com/projectcalico/calico/cni-plugin/cmd/calico",
+        },
         270,
         f"-X {_FELIX}/buildinfo.GitVersion=v3.28 -X main.VERSION=v3.28",
         keep={"crd": ("github.com/projectcalico/calico", "libcalico-go/config/crd/*.yaml")},
