@@ -3,7 +3,8 @@
 The label and the annotation of a namespace are the switch of everything else: without the label its new pods run
 unsandboxed. The operator writes them on namespaces that exist; for those to come it keeps a ConfigMap with the
 compiled profiles, from which a policy writes them, so that a namespace and its first pod can be created in one go
-while the operator is down. Until the operator has written that ConfigMap for the first time, neither policy applies.
+while the operator is down. An installation brings that ConfigMap empty: no namespace is reached. Without any, neither
+policy applies, so that nobody's namespaces suffer from half an installation.
 """
 
 from monopod.admission.cel import Validation, Variable, quote
@@ -19,7 +20,7 @@ NAME = Variable("name", "The new namespace's name.", "object.metadata.?name.orVa
 PROTECTED = Variable(
     "protected",
     "Namespaces that only their exact name reaches, never a wildcard.",
-    f"params.data[?{quote(PROTECTED_KEY)}].orValue('').split({quote(LINE_SEPARATOR)})",
+    f"params.?data[?{quote(PROTECTED_KEY)}].orValue('').split({quote(LINE_SEPARATOR)})",
 )
 
 EXPECTED_ROWS = Variable(
@@ -27,7 +28,7 @@ EXPECTED_ROWS = Variable(
     "The rows of this namespace: of each line of the ConfigMap the part after the namespace, where that is this one, "
     "or a regular expression (it begins with ^) that matches it.",
     f"""
-    params.data[?{quote(PATTERNS_KEY)}].orValue('')
+    params.?data[?{quote(PATTERNS_KEY)}].orValue('')
       .split({quote(LINE_SEPARATOR)})
       .filter(line, line != '')
       .map(line, line.split({quote(SEPARATOR)}, 2))

@@ -182,7 +182,7 @@ def _build_operator(service_account: str) -> tuple[Document, Document]:
 
 
 def _patterns_of(system_namespace: str) -> Document:
-    # Allow: until the operator has written its ConfigMap, no profile is in force and nobody's namespaces may suffer.
+    # Allow: with half an installation, or after half a removal, namespaces can still be created.
     return {
         "paramRef": {
             "name": PATTERNS_CONFIGMAP,

@@ -1,0 +1,63 @@
+"""An API server on which the policies are known to be in effect, and the namespaces that tables of pods run in."""
+
+from typing import Any
+
+import pytest
+
+from monopod.api.names import NAMESPACE_LABEL, PROFILE_LABEL
+from tests.clusters import ControlPlane
+from tests.controlplane.reach import OPERATOR, poll, reach
+from tests.controlplane.server import Server
+from tests.unit.builders import a_pod, a_profile, a_selector
+
+KATA_OVERHEAD = {"cpu": "250m", "memory": "130Mi"}
+OTHER_OVERHEAD = {"cpu": "10m", "memory": "10Mi"}
+
+RUNTIME_CLASSES: tuple[dict[str, Any], ...] = (
+    {"metadata": {"name": "kata"}, "handler": "kata", "overhead": {"podFixed": KATA_OVERHEAD}},
+    {
+        "metadata": {"name": "kata-on-metal"},
+        "handler": "kata",
+        "overhead": {"podFixed": KATA_OVERHEAD},
+        "scheduling": {"nodeSelector": {"metal": "yes"}, "tolerations": [{"key": "metal", "operator": "Exists"}]},
+    },
+    {"metadata": {"name": "bare"}, "handler": "runc"},
+    {"metadata": {"name": "other"}, "handler": "other", "overhead": {"podFixed": OTHER_OVERHEAD}},
+    {
+        "metadata": {"name": "other-on-metal"},
+        "handler": "other",
+        "overhead": {"podFixed": OTHER_OVERHEAD},
+        "scheduling": {"nodeSelector": {"metal": "no"}},
+    },
+)
+
+
+@pytest.fixture(scope="session")
+def server(installed: ControlPlane) -> Server:
+    """The API server once every policy is in effect, with RuntimeClasses, the namespaces `fargate` and `plain`.
+
+    `fargate` belongs as a whole to the profile `web` (class kata), `plain` to none.
+    """
+    server = Server(installed.kubeconfig_path)
+    for runtime_class in RUNTIME_CLASSES:
+        server.create("/apis/node.k8s.io/v1/runtimeclasses", runtime_class)
+    server.create("/api/v1/namespaces", {"metadata": {"name": "plain"}})
+    reach(server, "fargate", [a_profile("web", a_selector("fargate"))])
+    _await_refusals(server)
+    return server
+
+
+def _await_refusals(server: Server) -> None:
+    """Waits for the validating policies: each has one request that it alone refuses."""
+    marked = a_pod("forged").labelled({PROFILE_LABEL: "web"})
+    exempt = a_pod("forged").labelled({PROFILE_LABEL: "web"}).with_spec(nodeName="node")
+    unlabel = {"metadata": {"labels": {NAMESPACE_LABEL: None}}}
+    binding = {"metadata": {"name": "nobody", "labels": {PROFILE_LABEL: "web"}}, "target": {"name": "node"}}
+    for attempt in (
+        lambda: server.create_pod("plain", marked.build()),
+        lambda: server.create_pod("fargate", exempt.build()),
+        lambda: server.patch("/api/v1/namespaces/fargate?dryRun=All", unlabel),
+        lambda: server.create("/api/v1/namespaces/plain/pods/nobody/binding", binding, dry_run=True),
+        lambda: server.create("/api/v1/namespaces", {"metadata": {"name": "by-the-operator"}}, user=OPERATOR),
+    ):
+        poll(attempt, lambda answer: "ValidatingAdmissionPolicy" in answer.message)
