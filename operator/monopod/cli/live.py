@@ -1,6 +1,7 @@
 """The cluster as the CLI reads it: FargateProfiles and single pods, as dicts. It only reads."""
 
 import json
+import os
 import warnings
 from typing import Any, Self
 
@@ -32,6 +33,8 @@ class Cluster:
         """
         # kubectl keeps quiet about `insecure-skip-tls-verify: true`, which is the user's own word.
         warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
+        # The client looks at $KUBECONFIG when it is imported; by then it may be another one.
+        kubeconfig = kubeconfig or os.environ.get("KUBECONFIG") or None
         try:
             api = config.new_client_from_config(kubeconfig, context)  # type: ignore[no-untyped-call]  # no annotations
             contexts, current = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]  # nor here

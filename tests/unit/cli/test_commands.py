@@ -1,3 +1,4 @@
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,31 @@ def test_a_malformed_kubeconfig_ends_with_status_1(tmp_path: Path, content: str)
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: The kubeconfig can't be used: ")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("target", [["pod", "x"], ["-f", "FILE"]], ids=" ".join)
+def test_an_api_server_that_does_not_answer_ends_with_status_1(
+    tmp_path: Path, pod_file: str, closed_port: int, target: list[str]
+) -> None:
+    config = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{closed_port}"}}],
+        "users": [{"name": "u", "user": {}}],
+    }
+    kubeconfig = write_yaml(tmp_path / "config", config)
+    arguments = [pod_file if word == "FILE" else word for word in target]
+    result = run("explain", *arguments, "--kubeconfig", kubeconfig)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: The API server at http://127.0.0.1:{closed_port} can't be reached: ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
 
 
 def test_help_imports_nothing_that_takes_its_time() -> None:
