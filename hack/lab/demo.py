@@ -107,12 +107,11 @@ def apply_profile(cluster: Cluster) -> None:
 
 def apply_workloads(cluster: Cluster) -> None:
     """Applies the sample workloads with the local busybox image; those of an earlier run are made anew."""
-    with _overlay() as overlay:
-        with step("applying an ordinary Deployment, Job and Pod"):
-            # A Job and a Pod can't be changed in place, and one that is there already wouldn't show how it starts.
-            kubectl(cluster, "delete", "--ignore-not-found", "--now", "-k", str(overlay))
-            kubectl(cluster, "wait", "--for=delete", "pod", "--all", "-n", NAMESPACE, "--timeout=60s")
-            kubectl(cluster, "apply", "--server-side", "-k", str(overlay))
+    with _overlay() as overlay, step("applying an ordinary Deployment, Job and Pod"):
+        # A Job and a Pod can't be changed in place, and one that is there already wouldn't show how it starts.
+        kubectl(cluster, "delete", "--ignore-not-found", "--now", "-k", str(overlay))
+        kubectl(cluster, "wait", "--for=delete", "pod", "--all", "-n", NAMESPACE, "--timeout=60s")
+        kubectl(cluster, "apply", "--server-side", "-k", str(overlay))
 
 
 def await_pods(cluster: Cluster) -> Facts:
@@ -145,7 +144,8 @@ def become_root() -> None:
     if os.geteuid() == 0 or find_engine():
         return
     say("Without Docker the demo's node needs root: asking sudo.")
-    os.execvp("sudo", ["sudo", f"--preserve-env={KEPT_BY_SUDO}", sys.executable, "-m", "lab.demo", *sys.argv[1:]])
+    again = [sys.executable, "-m", "lab.demo", *sys.argv[1:]]
+    os.execvp("sudo", ["sudo", f"--preserve-env={KEPT_BY_SUDO}", *again])  # noqa: S606 - replaces this process: no shell wanted
 
 
 def give_back(kubeconfig: Path) -> None:

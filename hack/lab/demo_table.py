@@ -15,7 +15,8 @@ LOG_WIDTH = 132
 def print_table(seen: tuple[Seen, ...], console: Console | None = None) -> None:
     """Prints the pods, those of a profile first."""
     table = Table(title="Unchanged workloads, a kernel for each pod", title_justify="left", show_lines=True)
-    for heading in ("Pod", "Profile", "Asked for", "Provisioned", "Runtime", "Kernel of its node", "Its own kernel", "IP"):
+    headings = ("Pod", "Profile", "Asked for", "Provisioned", "Runtime", "Kernel of its node", "Its own kernel", "IP")
+    for heading in headings:
         table.add_column(heading, overflow="fold")
     table.add_column("Ready after", justify="right", overflow="fold")
     for pod in seen:
