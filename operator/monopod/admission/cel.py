@@ -43,6 +43,7 @@ class Validation:
     def as_document(self) -> dict[str, str]:
         """The entry in a ValidatingAdmissionPolicy's `validations`."""
         document = {"expression": f"{format_comment(self.why)}{format_cel(self.cel)}", "message": self.message}
+        document["reason"] = "Forbidden"  # else kubectl says that the object is invalid, and means its fields
         if self.message_cel:
             document["messageExpression"] = format_cel(self.message_cel)
         return document

@@ -1,0 +1,75 @@
+"""Pods that admission leaves alone although a profile matches them, on a real API server."""
+
+import pytest
+
+from monopod.api.names import COMPUTE_TYPE, MIRROR_ANNOTATION, PROFILE_LABEL
+from tests.controlplane.reach import reach
+from tests.controlplane.server import Manifest, Server
+from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
+
+KUBELET = "system:node:node-1"
+MIRROR = {MIRROR_ANNOTATION: "0123"}
+
+
+def admit(server: Server, pod: PodBuilder, user: str = "", namespace: str = "fargate") -> Manifest:
+    return server.create_pod(namespace, pod.build(), user=user).expect_ok()
+
+
+def is_marked(pod: Manifest) -> bool:
+    return PROFILE_LABEL in pod["metadata"].get("labels", {})
+
+
+SKIPPED = {
+    "a DaemonSet's pod": (a_pod().owned_by("DaemonSet"), ""),
+    "a DaemonSet among other owners": (a_pod().owned_by("ReplicaSet").owned_by("DaemonSet", "apps/v2"), ""),
+    "a kubelet's mirror pod": (a_pod().annotated(MIRROR).with_spec(nodeName="node-1"), KUBELET),
+    "compute-type ec2": (a_pod().annotated({COMPUTE_TYPE: "ec2"}), ""),
+    "nodeSelector": (a_pod().with_spec(nodeSelector={"a": "b"}), ""),
+    "nodeSelector with another class": (a_pod().with_spec(nodeSelector={"a": "b"}, runtimeClassName="bare"), ""),
+    "nodeName": (a_pod().with_spec(nodeName="node-1"), ""),
+    "another scheduler": (a_pod().with_spec(schedulerName="volcano"), ""),
+    "another class with a nodeSelector of its own": (a_pod().with_spec(runtimeClassName="other-on-metal"), ""),
+    "privileged, but a DaemonSet's": (a_pod().owned_by("DaemonSet").secured(privileged=True), ""),
+}
+
+
+@pytest.mark.parametrize(("pod", "user"), SKIPPED.values(), ids=SKIPPED)
+def test_left_alone(server: Server, pod: PodBuilder, user: str) -> None:
+    admitted = admit(server, pod, user)
+    assert not is_marked(admitted)
+    assert "resources" not in admitted["spec"]
+    assert admitted["spec"].get("runtimeClassName") == pod.build()["spec"].get("runtimeClassName")
+
+
+TAKEN = {
+    "a ReplicaSet's pod": a_pod().owned_by("ReplicaSet"),
+    "somebody else's DaemonSet": a_pod().owned_by("DaemonSet", "example.com/v1"),
+    "compute-type fargate": a_pod().annotated({COMPUTE_TYPE: "fargate"}),
+    "compute-type as a label": a_pod().labelled({COMPUTE_TYPE: "ec2"}),
+    "an empty nodeSelector": a_pod().with_spec(nodeSelector={}),
+    "an empty nodeName": a_pod().with_spec(nodeName=""),
+    "the default scheduler by name": a_pod().with_spec(schedulerName="default-scheduler"),
+    "affinity": a_pod().with_spec(affinity={"podAntiAffinity": {}}),
+    "nodeSelector with the profile's class": a_pod().with_spec(nodeSelector={"a": "b"}, runtimeClassName="kata"),
+}
+
+
+@pytest.mark.parametrize("pod", TAKEN.values(), ids=TAKEN)
+def test_taken(server: Server, pod: PodBuilder) -> None:
+    assert is_marked(admit(server, pod))
+
+
+def test_a_kubelets_word_is_needed_for_a_mirror_pod(server: Server) -> None:
+    """Kubernetes lets mirror pods name only a node, which exempts them anyway; the annotation alone doesn't."""
+    answer = server.create_pod("fargate", a_pod().annotated(MIRROR).build(), user="eve")
+    assert "must set spec.nodeName if mirror pod annotation is set" in answer.message
+
+
+def test_a_pod_of_a_class_with_scheduling_is_taken_by_name_too(server: Server) -> None:
+    """RuntimeClass.scheduling has written its nodeSelector before admission looks; that is no choice of the pod's."""
+    reach(server, "metal", [a_profile("web", a_selector("metal"), sandbox="kata-on-metal")])
+    for pod in (a_pod(), a_pod().with_spec(runtimeClassName="kata-on-metal")):
+        admitted = admit(server, pod, namespace="metal")
+        assert is_marked(admitted)
+        assert admitted["spec"]["nodeSelector"] == {"metal": "yes"}
+        assert {"key": "metal", "operator": "Exists"} in admitted["spec"]["tolerations"]

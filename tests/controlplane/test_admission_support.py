@@ -1,0 +1,181 @@
+"""What admission does with a pod that Fargate can't run, on a real API server: the exact words, and the gate."""
+
+import pytest
+
+from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL, UNSUPPORTED_ANNOTATION, UNSUPPORTED_GATE
+from tests.controlplane.reach import reach
+from tests.controlplane.server import Manifest, Server
+from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
+
+GATE = {"name": UNSUPPORTED_GATE}
+
+UNSUPPORTED = {
+    "hostNetwork": (a_pod().with_spec(hostNetwork=True), "fields not supported: HostNetwork"),
+    "hostPID": (a_pod().with_spec(hostPID=True), "fields not supported: HostPID"),
+    "hostIPC": (a_pod().with_spec(hostIPC=True), "fields not supported: HostIPC"),
+    "all host namespaces": (
+        a_pod().with_spec(hostNetwork=True, hostPID=True, hostIPC=True),
+        "fields not supported: HostNetwork, HostPID, HostIPC",
+    ),
+    "a port on the host's network": (
+        a_pod().with_spec(hostNetwork=True).with_port(),
+        "fields not supported: HostNetwork, port contains HostIP or HostPort",
+    ),
+    "hostPort": (a_pod().with_port(hostPort=80), "port contains HostIP or HostPort"),
+    "hostIP": (a_pod().with_port(hostIP="127.0.0.1"), "port contains HostIP or HostPort"),
+    "privileged": (a_pod().secured(privileged=True), "invalid SecurityContext fields: Privileged"),
+    "allowPrivilegeEscalation": (
+        a_pod().secured(allowPrivilegeEscalation=True),
+        "invalid SecurityContext fields: AllowPrivilegeEscalation",
+    ),
+    "an added capability": (
+        a_pod().adding_capabilities("NET_ADMIN"),
+        "invalid SecurityContext fields: Capabilities added: NET_ADMIN",
+    ),
+    "added capabilities, sorted, once each, without the usual ones": (
+        a_pod().adding_capabilities("SYS_TIME", "NET_ADMIN", "SYS_TIME", "CHOWN"),
+        "invalid SecurityContext fields: Capabilities added: NET_ADMIN, SYS_TIME",
+    ),
+    "every privilege": (
+        a_pod().secured(privileged=True, allowPrivilegeEscalation=True).adding_capabilities("ALL"),
+        "invalid SecurityContext fields: Privileged, AllowPrivilegeEscalation, Capabilities added: ALL",
+    ),
+    "hostPath": (
+        a_pod().with_volume("logs", hostPath={"path": "/var/log"}),
+        "volumes not supported: logs is of an unsupported volume Type",
+    ),
+    "two volumes": (
+        a_pod().with_volume("b", hostPath={"path": "/b"}).with_volume("a", csi={"driver": "ebs.csi.aws.com"}),
+        "volumes not supported: b is of an unsupported volume Type, a is of an unsupported volume Type",
+    ),
+    "a generic ephemeral volume": (
+        a_pod().with_volume(
+            "scratch",
+            ephemeral={
+                "volumeClaimTemplate": {
+                    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+                }
+            },
+        ),
+        "volumes not supported: scratch is of an unsupported volume Type",
+    ),
+    "an image volume": (
+        a_pod().with_volume("model", image={"reference": "example.com/model:1"}),
+        "volumes not supported: model is of an unsupported volume Type",
+    ),
+    "a GPU": (
+        a_pod().requesting_extended("nvidia.com/gpu").limited_to(**{"nvidia.com/gpu": 1}),
+        "resources not supported: nvidia.com/gpu",
+    ),
+    "a GPU by its limit, in an init container": (
+        a_pod().with_spec(
+            initContainers=[{"name": "i", "image": "i", "resources": {"limits": {"b.com/x": 1, "a.com/x": 1}}}]
+        ),
+        "resources not supported: a.com/x, b.com/x",
+    ),
+    "huge pages": (
+        a_pod().requesting(cpu="1").limited_to(**{"hugepages-2Mi": "4Mi"}),
+        "resources not supported: hugepages-2Mi",
+    ),
+    "too much CPU": (a_pod().requesting(cpu="16001m"), "requests exceed the largest size: 16vCPU 120GB"),
+    "too much memory": (
+        a_pod().requesting(memory=str(122_624 * 2**20 + 1)),
+        "requests exceed the largest size: 16vCPU 120GB",
+    ),
+    "an absurd amount": (a_pod().requesting(cpu="1E"), "requests exceed the largest size: 16vCPU 120GB"),
+    "too much storage": (
+        a_pod().requesting(ephemeral_storage="100Gi").with_container("b", ephemeral_storage="76Gi"),
+        "ephemeral storage exceeds 175 GiB",
+    ),
+    "several reasons, in AWS's order": (
+        a_pod()
+        .requesting(cpu="17", ephemeral_storage="1Ti")
+        .with_volume("v", hostPath={"path": "/"})
+        .secured(privileged=True)
+        .with_port(hostPort=1)
+        .with_spec(hostPID=True),
+        "fields not supported: HostPID, port contains HostIP or HostPort, "
+        "invalid SecurityContext fields: Privileged, volumes not supported: v is of an unsupported volume Type, "
+        "requests exceed the largest size: 16vCPU 120GB, ephemeral storage exceeds 175 GiB",
+    ),
+}
+
+SUPPORTED = {
+    "the supported volumes": a_pod()
+    .with_volume("a", configMap={"name": "a"})
+    .with_volume("b", secret={"secretName": "b"})
+    .with_volume("c", downwardAPI={"items": []})
+    .with_volume("d", projected={"sources": []})
+    .with_volume("e", emptyDir={})
+    .with_volume("f", nfs={"server": "s", "path": "/"})
+    .with_volume("g", persistentVolumeClaim={"claimName": "g"})
+    .with_volume("h"),
+    "allowPrivilegeEscalation forbidden": a_pod().secured(allowPrivilegeEscalation=False, privileged=False),
+    "capabilities dropped, and one that every container has": a_pod().secured(
+        capabilities={"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}
+    ),
+    "a container port": a_pod().with_port(),
+    "the largest size": a_pod().requesting(cpu="16", memory="122624Mi"),
+    "175 GiB of storage": a_pod().requesting(ephemeral_storage="175Gi"),
+    "storage of init containers one after the other": a_pod()
+    .with_init("i", ephemeral_storage="100Gi")
+    .with_init("j", ephemeral_storage="100Gi"),
+}
+
+
+@pytest.mark.parametrize(("pod", "reasons"), UNSUPPORTED.values(), ids=UNSUPPORTED)
+def test_a_pod_that_fargate_cannot_run_waits_and_says_why(server: Server, pod: PodBuilder, reasons: str) -> None:
+    admitted = server.create_pod("fargate", pod.build()).expect_ok()
+    assert admitted["metadata"]["annotations"] == {UNSUPPORTED_ANNOTATION: f"Pod not supported on Fargate: {reasons}"}
+    assert admitted["spec"]["schedulingGates"] == [GATE]
+    assert admitted["metadata"]["labels"] == {PROFILE_LABEL: "web", EKS_PROFILE_LABEL: "web"}
+    assert admitted["spec"]["runtimeClassName"] == "kata"
+
+
+@pytest.mark.parametrize("pod", SUPPORTED.values(), ids=SUPPORTED)
+def test_a_pod_that_fargate_can_run_has_no_gate(server: Server, pod: PodBuilder) -> None:
+    admitted = server.create_pod("fargate", pod.build()).expect_ok()
+    assert UNSUPPORTED_ANNOTATION not in admitted["metadata"]["annotations"]
+    assert not admitted["spec"].get("schedulingGates")
+    assert "CapacityProvisioned" in admitted["metadata"]["annotations"]
+
+
+def test_a_profile_that_rejects_refuses_with_the_same_words(server: Server) -> None:
+    reach(server, "strict", [a_profile("web", a_selector("strict"), unsupported="Reject")])
+    answer = server.create_pod("strict", a_pod().with_spec(hostNetwork=True).build())
+    assert answer.status == 403
+    assert answer.message.endswith("denied request: Pod not supported on Fargate: fields not supported: HostNetwork")
+    assert server.create_pod("strict", a_pod().build()).ok
+
+
+def test_nothing_is_provisioned_for_a_pod_that_cannot_run(server: Server) -> None:
+    pod = a_pod().with_spec(hostPID=True).requesting(cpu="1").limited_to(cpu="40", memory="300Gi")
+    admitted = server.create_pod("fargate", pod.build()).expect_ok()
+    assert "resources" not in admitted["spec"]
+    assert admitted["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "40", "memory": "300Gi"}
+
+
+def test_other_gates_stay(server: Server) -> None:
+    def gates(pod: PodBuilder) -> list[Manifest]:
+        body = server.create_pod("fargate", pod.with_spec(schedulingGates=[{"name": "a.io/b"}]).build()).expect_ok()
+        found: list[Manifest] = body["spec"]["schedulingGates"]
+        return found
+
+    assert gates(a_pod()) == [{"name": "a.io/b"}]
+    assert gates(a_pod().with_spec(hostPID=True)) == [{"name": "a.io/b"}, GATE]
+
+
+def test_a_stale_or_forged_gate_and_reason_go_when_the_pod_can_run(server: Server) -> None:
+    pod = a_pod().annotated({UNSUPPORTED_ANNOTATION: "no"}).with_spec(schedulingGates=[{"name": "a.io/b"}, GATE])
+    admitted = server.create_pod("fargate", pod.build()).expect_ok()
+    assert admitted["spec"]["schedulingGates"] == [{"name": "a.io/b"}]
+    assert UNSUPPORTED_ANNOTATION not in admitted["metadata"]["annotations"]
+
+
+def test_a_gated_pod_cannot_be_bound_to_a_node(server: Server) -> None:
+    pod = a_pod("gated").with_spec(hostPID=True).build()
+    server.create_pod("fargate", pod, dry_run=False).expect_ok()
+    binding = {"metadata": {"name": "gated"}, "target": {"kind": "Node", "name": "node-1"}}
+    answer = server.create("/api/v1/namespaces/fargate/pods/gated/binding", binding)
+    assert "non-empty .spec.schedulingGates" in answer.message
+    server.delete("/api/v1/namespaces/fargate/pods/gated")
