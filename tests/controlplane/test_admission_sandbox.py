@@ -1,0 +1,176 @@
+"""What admission writes on a pod that it takes, on a real API server, and that writing it again changes nothing."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
+from tests.controlplane.conftest import KATA_OVERHEAD, OTHER_OVERHEAD
+from tests.controlplane.reach import poll, reach
+from tests.controlplane.server import Manifest, Server
+from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
+
+WRITTEN_BY_THE_SERVER = ("uid", "creationTimestamp", "resourceVersion", "managedFields", "generation")
+
+
+def admit(server: Server, pod: PodBuilder, namespace: str = "fargate") -> Manifest:
+    return server.create_pod(namespace, pod.build()).expect_ok()
+
+
+def test_what_is_written(server: Server) -> None:
+    pod = admit(server, a_pod().labelled(app="shop").annotated({"a": "b"}).requesting(cpu="300m"))
+    assert pod["metadata"]["labels"] == {"app": "shop", EKS_PROFILE_LABEL: "web", PROFILE_LABEL: "web"}
+    assert pod["metadata"]["annotations"] == {
+        "a": "b",
+        "CapacityProvisioned": "0.5vCPU 1GB",
+        "Logging": "LoggingDisabled: LOGGING_CONFIGMAP_NOT_FOUND",
+    }
+    size = {"cpu": "500m", "memory": "1Gi"}
+    assert pod["spec"]["resources"] == {"requests": size, "limits": size}
+    assert pod["spec"]["runtimeClassName"] == "kata"
+    assert pod["spec"]["overhead"] == KATA_OVERHEAD
+    assert pod["status"]["qosClass"] == "Guaranteed"
+
+
+def test_what_is_left_alone(server: Server) -> None:
+    """AWS sets both; here the second would let any pod preempt anything on shared nodes."""
+    spec = admit(server, a_pod().requesting(cpu="300m"))["spec"]
+    assert spec["schedulerName"] == "default-scheduler"
+    assert "priorityClassName" not in spec
+    assert spec["containers"][0]["resources"] == {"requests": {"cpu": "300m"}}
+    assert "nodeSelector" not in spec
+
+
+def test_the_stored_pod_is_the_dry_runs(server: Server) -> None:
+    pod = a_pod("stored").requesting(cpu="300m")
+    tried = admit(server, pod)
+    stored = server.create_pod("fargate", pod.build(), dry_run=False).expect_ok()
+    server.delete("/api/v1/namespaces/fargate/pods/stored")
+    assert _without_bookkeeping(stored) == _without_bookkeeping(tried)
+
+
+@pytest.mark.parametrize("kind", ["containers", "initContainers"])
+def test_limits_above_the_size_are_lowered_to_it(server: Server, kind: str) -> None:
+    container = {"name": "c", "image": "c"}
+    generous = {"limits": {"cpu": "40", "memory": "300Gi"}, "requests": {"cpu": "100m", "memory": "1Gi"}}
+    modest = {"limits": {"cpu": "200m", "memory": "1Gi"}, "requests": {"cpu": "100m", "memory": "1Mi"}}
+    pod = a_pod().with_spec(
+        **{kind: [{**container, "resources": generous}, {**container, "name": "d", "resources": modest}]}
+    )
+    found = [each["resources"] for each in admit(server, pod)["spec"][kind]]
+    assert found == [{**generous, "limits": {"cpu": "250m", "memory": "2Gi"}}, modest]
+
+
+SANDBOXES: dict[str, tuple[str, dict[str, Any]]] = {
+    "no class, a profile's class with overhead": ("kata", {}),
+    "no class, a profile's class without overhead": ("bare", {}),
+    "the same class": ("kata", {"runtimeClassName": "kata"}),
+    "the same class and its overhead": ("kata", {"runtimeClassName": "kata", "overhead": KATA_OVERHEAD}),
+    "another class with overhead": ("kata", {"runtimeClassName": "other"}),
+    "another class without overhead": ("kata", {"runtimeClassName": "bare"}),
+    "another class, to one without overhead": ("bare", {"runtimeClassName": "other"}),
+    "another class and its overhead": ("kata", {"runtimeClassName": "other", "overhead": OTHER_OVERHEAD}),
+    "an overhead and no class": ("kata", {"overhead": OTHER_OVERHEAD}),
+}
+
+
+@pytest.mark.parametrize(("sandbox", "spec"), SANDBOXES.values(), ids=SANDBOXES)
+def test_the_profiles_class_and_its_overhead_win(server: Server, sandbox: str, spec: dict[str, Any]) -> None:
+    namespace = f"class-{sandbox}"
+    reach(server, namespace, [a_profile("web", a_selector(namespace), sandbox=sandbox)])
+    admitted = admit(server, a_pod().with_spec(**spec), namespace)["spec"]
+    assert admitted["runtimeClassName"] == sandbox
+    assert admitted.get("overhead") == (KATA_OVERHEAD if sandbox == "kata" else None)
+
+
+def test_a_class_that_does_not_exist_is_named_in_the_refusal(server: Server) -> None:
+    reach(server, "no-class", [a_profile("web", a_selector("no-class", app="web"), sandbox="missing")])
+    answer = server.create_pod("no-class", a_pod().labelled(app="web").build())
+    assert answer.status == 403
+    assert 'RuntimeClass "missing" not found' in answer.message
+
+
+AGAIN = {
+    "an ordinary pod": a_pod().requesting(cpu="300m", memory="1Gi").limited_to(cpu="8"),
+    "a pod without requests": a_pod(),
+    "sidecars and init containers": a_pod().with_sidecar("s", cpu="300m").with_init("i", memory="1Gi"),
+    "pod-level resources": a_pod().with_pod_level(requests={"cpu": "1", "memory": "4Gi"}),
+    "pod-level limits": a_pod().with_pod_level(limits={"cpu": "1", "memory": "4Gi"}),
+    "the largest size": a_pod().with_pod_level(requests={"cpu": "16", "memory": "122624Mi"}),
+    "a pod that can't run": a_pod().with_spec(hostPID=True).requesting(cpu="300m"),
+    "a pod that is too large": a_pod().with_pod_level(requests={"cpu": "1", "memory": "122625Mi"}),
+    "pod-level huge pages": a_pod().with_pod_level(
+        requests={"hugepages-2Mi": "4Mi", "cpu": "1"}, limits={"hugepages-2Mi": "4Mi", "cpu": "1"}
+    ),
+    "another gate": a_pod().with_spec(schedulingGates=[{"name": "a.io/b"}]),
+    "another class": a_pod().with_spec(runtimeClassName="other"),
+}
+
+
+@pytest.mark.parametrize("sandbox", ["kata", "kata-on-metal"])
+@pytest.mark.parametrize("pod", AGAIN.values(), ids=AGAIN)
+def test_an_admitted_pod_created_again_comes_out_the_same(server: Server, pod: PodBuilder, sandbox: str) -> None:
+    """As with `kubectl get pod -o yaml`, another name, `kubectl create`."""
+    namespace = f"again-{sandbox}"
+    reach(server, namespace, [a_profile("web", a_selector(namespace), sandbox=sandbox)])
+    once = admit(server, pod, namespace)
+    again = copy.deepcopy(once)
+    for field in WRITTEN_BY_THE_SERVER:
+        again["metadata"].pop(field, None)
+    twice = server.create_pod(namespace, again).expect_ok()
+    assert _without_bookkeeping(twice) == _without_bookkeeping(once)
+
+
+def test_a_copy_that_has_become_impossible_loses_its_size(server: Server) -> None:
+    again = admit(server, a_pod().requesting(cpu="300m"))
+    again["spec"]["hostPID"] = True
+    for field in WRITTEN_BY_THE_SERVER:
+        again["metadata"].pop(field, None)
+    admitted = server.create_pod("fargate", again).expect_ok()
+    assert "resources" not in admitted["spec"]
+    assert "CapacityProvisioned" not in admitted["metadata"]["annotations"]
+
+
+def test_a_sidecar_that_is_injected_later_counts(server: Server) -> None:
+    """Policies run in random order and webhooks after all of them; the pod's policy runs again after either."""
+    injector = {
+        "metadata": {"name": "injector"},
+        "spec": {
+            "failurePolicy": "Fail",
+            "reinvocationPolicy": "Never",
+            "matchConstraints": {
+                "objectSelector": {"matchLabels": {"inject": "yes"}},
+                "resourceRules": [
+                    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+                ],
+            },
+            "mutations": [
+                {
+                    "patchType": "JSONPatch",
+                    "jsonPatch": {
+                        "expression": "[JSONPatch{op: 'add', path: '/spec/initContainers', value: [{'name': 'mesh', "
+                        "'image': 'mesh', 'restartPolicy': 'Always', 'terminationMessagePath': '/dev/log'}]},"
+                        "JSONPatch{op: 'add', path: '/spec/initContainers/0/resources', "
+                        "value: {'requests': {'cpu': '900m'}}}]"
+                    },
+                }
+            ],
+        },
+    }
+    group = "/apis/admissionregistration.k8s.io/v1"
+    server.create(f"{group}/mutatingadmissionpolicies", injector).expect_ok()
+    binding = {"metadata": {"name": "injector"}, "spec": {"policyName": "injector"}}
+    server.create(f"{group}/mutatingadmissionpolicybindings", binding).expect_ok()
+    pod = poll(
+        lambda: server.create_pod("fargate", a_pod().labelled(inject="yes").requesting(cpu="200m").build()),
+        lambda answer: not answer.ok or "initContainers" in answer.body["spec"],
+    ).expect_ok()
+    assert pod["metadata"]["annotations"]["CapacityProvisioned"] == "2vCPU 4GB"
+    assert pod["spec"]["resources"]["limits"] == {"cpu": "2", "memory": "4Gi"}
+
+
+def _without_bookkeeping(pod: Manifest) -> Manifest:
+    """The pod without what differs between any two creations of the same manifest."""
+    metadata = {key: value for key, value in pod["metadata"].items() if key not in WRITTEN_BY_THE_SERVER}
+    return {**pod, "metadata": metadata}

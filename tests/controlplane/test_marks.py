@@ -1,0 +1,222 @@
+"""Monopod's marks on pods can't be forged, changed or dropped, on a real API server, whichever way a pod is written."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from monopod.api.names import (
+    CAPACITY_ANNOTATION,
+    EKS_PROFILE_LABEL,
+    PROFILE_LABEL,
+    UNSUPPORTED_ANNOTATION,
+    UNSUPPORTED_GATE,
+)
+from tests.controlplane.reach import OPERATOR
+from tests.controlplane.server import APPLY_PATCH, JSON_PATCH, Answer, Manifest, Server
+from tests.unit.builders import PodBuilder, a_pod
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def marked(server: Server) -> Iterator[str]:
+    """The path of a stored pod that runs in a sandbox."""
+    yield from _stored(server, "fargate", a_pod(f"marked-{next(_numbers)}").requesting(cpu="300m"))
+
+
+@pytest.fixture
+def unmarked(server: Server) -> Iterator[str]:
+    """The path of a stored pod that no profile reaches."""
+    yield from _stored(server, "plain", a_pod(f"unmarked-{next(_numbers)}"))
+
+
+@pytest.fixture
+def gated(server: Server) -> Iterator[str]:
+    """The path of a stored pod that Fargate can't run."""
+    yield from _stored(server, "fargate", a_pod(f"gated-{next(_numbers)}").with_spec(hostPID=True))
+
+
+def _stored(server: Server, namespace: str, pod: PodBuilder) -> Iterator[str]:
+    body = server.create_pod(namespace, pod.build(), dry_run=False).expect_ok()
+    path = f"/api/v1/namespaces/{namespace}/pods/{body['metadata']['name']}"
+    yield path
+    server.delete(path)
+
+
+def labels(**changed: str | None) -> Manifest:
+    return {"metadata": {"labels": changed}}
+
+
+def annotations(**changed: str | None) -> Manifest:
+    return {"metadata": {"annotations": changed}}
+
+
+CHANGES = {
+    "dropping the mark": (labels(**{PROFILE_LABEL: None}), PROFILE_LABEL),
+    "changing the mark": (labels(**{PROFILE_LABEL: "db"}), PROFILE_LABEL),
+    "dropping EKS's label": (labels(**{EKS_PROFILE_LABEL: None}), EKS_PROFILE_LABEL),
+    "changing EKS's label": (labels(**{EKS_PROFILE_LABEL: "db"}), EKS_PROFILE_LABEL),
+    "dropping the size": (annotations(**{CAPACITY_ANNOTATION: None}), CAPACITY_ANNOTATION),
+    "changing the size": (annotations(**{CAPACITY_ANNOTATION: "16vCPU 120GB"}), CAPACITY_ANNOTATION),
+    "adding a reason": (annotations(**{UNSUPPORTED_ANNOTATION: "no"}), UNSUPPORTED_ANNOTATION),
+    "dropping all labels": ({"metadata": {"labels": None}}, PROFILE_LABEL),
+}
+
+
+@pytest.mark.parametrize("road", ["", "/status", "/ephemeralcontainers"], ids=["pod", "status", "ephemeralcontainers"])
+@pytest.mark.parametrize(("change", "field"), CHANGES.values(), ids=CHANGES)
+def test_a_mark_cannot_change(server: Server, marked: str, change: Manifest, field: str, road: str) -> None:
+    """Some subresources keep metadata as it was whatever the request says; then it isn't refused but without effect."""
+    before = server.get(marked).body["metadata"]
+    answer = server.patch(marked + road, change)
+    after = server.get(marked).body["metadata"]
+    assert (after["labels"], after["annotations"]) == (before["labels"], before["annotations"])
+    if road != "/ephemeralcontainers":
+        assert answer.status == 403
+        assert f"[{field}]" in answer.message
+        assert "create the pod again" in answer.message.lower() or "create it again" in answer.message
+
+
+@pytest.mark.parametrize("field", [PROFILE_LABEL, EKS_PROFILE_LABEL])
+def test_replacing_the_whole_pod_does_not_drop_a_mark(server: Server, marked: str, field: str) -> None:
+    pod = server.get(marked).expect_ok()
+    del pod["metadata"]["labels"][field]
+    answer = server.update(marked, pod)
+    assert answer.status == 403
+    assert f"[{field}]" in answer.message
+
+
+def test_a_json_patch_does_not_drop_a_mark(server: Server, marked: str) -> None:
+    answer = server.patch(marked, [{"op": "remove", "path": "/metadata/labels"}], kind=JSON_PATCH)
+    assert answer.status == 403
+
+
+def test_server_side_apply_does_not_take_over_a_mark(server: Server, marked: str) -> None:
+    applied = {"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": {PROFILE_LABEL: "db"}}}
+    answer = server.patch(marked, applied, kind=APPLY_PATCH)
+    assert answer.status == 403
+
+
+@pytest.mark.parametrize("road", ["", "/status"], ids=["pod", "status"])
+def test_an_existing_pod_cannot_be_marked(server: Server, unmarked: str, road: str) -> None:
+    answer = server.patch(unmarked + road, labels(**{PROFILE_LABEL: "web"}))
+    assert answer.status == 403
+    assert f"[{PROFILE_LABEL}]" in answer.message
+    assert PROFILE_LABEL not in server.get(unmarked).body["metadata"].get("labels", {})
+
+
+def test_a_pod_outside_may_carry_and_change_eks_own_marks(server: Server, unmarked: str) -> None:
+    """Manifests that were exported from EKS have them; without Monopod's mark they mean nothing."""
+    server.patch(unmarked, labels(**{EKS_PROFILE_LABEL: "web"})).expect_ok()
+    server.patch(unmarked, annotations(**{CAPACITY_ANNOTATION: "1vCPU 2GB"})).expect_ok()
+    server.patch(unmarked, labels(**{EKS_PROFILE_LABEL: None})).expect_ok()
+
+
+@pytest.mark.parametrize("user", ["", "system:kube-scheduler", OPERATOR], ids=["admin", "scheduler", "operator"])
+def test_nobody_may_change_a_mark(server: Server, marked: str, user: str) -> None:
+    assert server.patch(marked, labels(**{PROFILE_LABEL: None}), user=user).status == 403
+
+
+def test_a_binding_cannot_write_marks(server: Server, unmarked: str, marked: str) -> None:
+    """The API server copies a Binding's labels and annotations to the pod, over the pod's own."""
+    for pod, name in itertools.product((unmarked, marked), (PROFILE_LABEL, EKS_PROFILE_LABEL)):
+        assert _bind(server, pod, {"labels": {name: "db"}}).status == 403
+    answer = _bind(server, marked, {"annotations": {CAPACITY_ANNOTATION: "16vCPU 120GB"}})
+    assert answer.status == 403
+    assert "Remove them from its metadata" in answer.message
+    _bind(server, marked, {"annotations": {"a": "b"}}).expect_ok()
+
+
+def test_the_older_road_of_bindings_is_watched_too(server: Server, marked: str) -> None:
+    name = marked.rpartition("/")[2]
+    binding = {"metadata": {"name": name, "labels": {PROFILE_LABEL: "db"}}, "target": {"name": "node-1"}}
+    assert server.create("/api/v1/namespaces/fargate/bindings", binding).status == 403
+
+
+def _bind(server: Server, pod: str, metadata: dict[str, Any]) -> Answer:
+    binding = {"metadata": {"name": pod.rpartition("/")[2], **metadata}, "target": {"kind": "Node", "name": "node-1"}}
+    return server.create(f"{pod}/binding", binding)
+
+
+def test_the_gate_stays(server: Server, gated: str) -> None:
+    answer = server.patch(gated, {"spec": {"schedulingGates": None}})
+    assert answer.status == 403
+    assert f"The scheduling gate {UNSUPPORTED_GATE} keeps a pod from running that Fargate can't run" in answer.message
+
+
+def test_the_reason_stays(server: Server, gated: str) -> None:
+    answer = server.patch(gated, annotations(**{UNSUPPORTED_ANNOTATION: None}))
+    assert answer.status == 403
+    assert f"[{UNSUPPORTED_ANNOTATION}]" in answer.message
+
+
+def test_only_the_operator_releases_the_gate(server: Server, gated: str) -> None:
+    server.patch(gated, {"spec": {"schedulingGates": None}}, user=OPERATOR).expect_ok()
+    assert "schedulingGates" not in server.get(gated).body["spec"]
+
+
+def test_other_gates_may_go(server: Server) -> None:
+    pod = a_pod(f"gates-{next(_numbers)}").with_spec(hostPID=True, schedulingGates=[{"name": "a.io/b"}])
+    stored = _stored(server, "fargate", pod)
+    path = next(stored)
+    server.patch(path, {"spec": {"schedulingGates": [{"name": UNSUPPORTED_GATE}]}}).expect_ok()
+    stored.close()
+
+
+def test_a_marked_pod_cannot_be_resized(server: Server, marked: str) -> None:
+    resources = {"requests": {"cpu": "301m"}}
+    answer = server.patch(f"{marked}/resize", {"spec": {"containers": [{"name": "app", "resources": resources}]}})
+    assert answer.status == 403
+    assert "A pod of a Fargate profile can't be resized in place" in answer.message
+
+
+PRIVILEGES: dict[str, tuple[dict[str, Any], str]] = {
+    "privileged": ({"privileged": True}, "Privileged"),
+    "allowPrivilegeEscalation": ({"allowPrivilegeEscalation": True}, "AllowPrivilegeEscalation"),
+    "capabilities": ({"capabilities": {"add": ["SYS_PTRACE", "CHOWN"]}}, "Capabilities added: SYS_PTRACE"),
+}
+
+
+def debug_with(context: dict[str, Any]) -> Manifest:
+    return {"spec": {"ephemeralContainers": [{"name": "debug", "image": "debug", "securityContext": context}]}}
+
+
+@pytest.mark.parametrize(("context", "words"), PRIVILEGES.values(), ids=PRIVILEGES)
+def test_a_marked_pod_is_not_debugged_with_privileges(
+    server: Server, marked: str, context: dict[str, Any], words: str
+) -> None:
+    answer = server.patch(f"{marked}/ephemeralcontainers", debug_with(context))
+    assert answer.status == 403
+    assert f"invalid SecurityContext fields: {words} in spec.ephemeralContainers" in answer.message
+
+
+def test_a_marked_pod_may_be_debugged_otherwise(server: Server, marked: str) -> None:
+    server.patch(f"{marked}/ephemeralcontainers", debug_with({"capabilities": {"add": ["CHOWN"]}})).expect_ok()
+
+
+def test_other_pods_may_be_debugged_at_will(server: Server, unmarked: str) -> None:
+    server.patch(f"{unmarked}/ephemeralcontainers", debug_with({"privileged": True})).expect_ok()
+
+
+def test_kubelets_and_controllers_go_on_as_ever(server: Server, marked: str) -> None:
+    server.patch(f"{marked}/status", {"status": {"phase": "Running"}}, user="kubelet").expect_ok()
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "r", "uid": "1", "controller": True}
+    server.patch(marked, {"metadata": {"ownerReferences": [owner]}}, user="replicaset-controller").expect_ok()
+    server.patch(marked, labels(app="shop"), user="somebody").expect_ok()
+    server.patch(marked, annotations(note="x"), user="somebody").expect_ok()
+    server.patch(marked, {"metadata": {"finalizers": ["a.io/b"]}}).expect_ok()
+    server.patch(marked, {"metadata": {"finalizers": None}}).expect_ok()
+    server.patch(marked, {"spec": {"activeDeadlineSeconds": 10}}).expect_ok()
+    image = {"spec": {"containers": [{"name": "app", "image": "app:2"}]}}
+    server.patch(marked, image, kind="application/strategic-merge-patch+json").expect_ok()
+
+
+def test_the_operator_creates_pods_only_as_dry_runs(server: Server) -> None:
+    pod = a_pod("trial").build()
+    for namespace in ("fargate", "plain"):
+        server.create_pod(namespace, pod, user=OPERATOR, dry_run=True).expect_ok()
+        answer = server.create_pod(namespace, pod, user=OPERATOR, dry_run=False)
+        assert answer.status == 403
+        assert "only with dryRun=All" in answer.message
