@@ -53,21 +53,23 @@ def main(context: click.Context, name: str) -> None:
     """
     if context.invoked_subcommand is None:
         become_root()
-        with _alone(name):
+        with _alone(name), _explaining(name):
             show(name)
 
 
 @main.command()
-@NAME
-def down(name: str) -> None:
+@click.option("--name", "own_name", help="As for the demo itself.")
+@click.pass_context
+def down(context: click.Context, own_name: str | None) -> None:
     """Remove the demo's cluster and everything in it. What was built stays in the cache for the next run."""
+    name: str = own_name or context.find_root().params["name"]  # `--name X down` and `down --name X` mean the same
     become_root()
     with _alone(name):
         cluster = find_cluster(name)
         if cluster is None:
             say(f"There is no demo to remove: no cluster {name}.")
             return
-        with step(f"removing cluster {name}"):
+        with _explaining(name), step(f"removing cluster {name}"):
             cluster.delete()
 
 
@@ -191,17 +193,38 @@ def _find_example(seen: tuple[Seen, ...]) -> str:
     return next(pod.name for pod in sorted(seen, key=lambda pod: pod.owner != "Pod") if pod.profile)
 
 
-def run_main() -> None:
-    """Runs the command; what goes wrong is said in one paragraph, without a traceback, with where to look."""
+@contextlib.contextmanager
+def _explaining(name: str) -> Iterator[None]:
+    """Turns what goes wrong into a message that says where to look and how to go on."""
     try:
-        main(prog_name="hack/demo")
-    except (CommandFailed, NotReady) as error:
-        say(f"hack/demo: {error}")
-        say("Logs: hack/cluster logs --name NAME kubelet (or containerd, kube-apiserver, …), and of the operator")
-        say("      hack/run kubectl logs -n monopod-system -l app.kubernetes.io/name=monopod, with KUBECONFIG as")
-        say("      `hack/cluster status` shows it. ./hack/demo again goes on; ./hack/demo down removes it all.")
-        sys.exit(1)
-    except KeyboardInterrupt:
+        yield
+    except (CommandFailed, NotReady, OSError) as error:
+        cluster = find_cluster(name)
+        raise click.ClickException("\n".join([f"{error}", "", *_describe_ways_on(name, cluster)])) from error
+
+
+def _describe_ways_on(name: str, cluster: Cluster | None) -> list[str]:
+    option = "" if name == DEFAULT_NAME else f" --name {name}"
+    lines = [f"Go on:    ./hack/demo{option} (it reuses what is up), or ./hack/demo down{option}"]
+    if cluster is None:
+        return lines
+    operator = "./hack/run kubectl logs -n monopod-system -l app.kubernetes.io/name=monopod"
+    return [
+        f"Logs:     ./hack/cluster logs --name {name} kubelet (or containerd, kube-apiserver, …)",
+        f"Objects:  export KUBECONFIG={cluster.kubeconfig_path}; ./hack/run kubectl get events -n {NAMESPACE}",
+        f"Operator: {operator}",
+        *lines,
+    ]
+
+
+def run_main() -> None:
+    """Runs the command; what goes wrong is said in a few lines, without a traceback."""
+    try:
+        main.main(prog_name="hack/demo", standalone_mode=False)
+    except click.ClickException as error:
+        say(f"hack/demo: {error.format_message()}")
+        sys.exit(error.exit_code)
+    except click.Abort:
         say("hack/demo: interrupted. ./hack/demo again goes on from here; ./hack/demo down removes it all.")
         sys.exit(INTERRUPTED)
 

@@ -2,26 +2,27 @@
 
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from lab.demo_pods import Seen
 
-LOG_WIDTH = 132
+LOG_WIDTH = 150
 """Columns where the output is no terminal, so that a log shows whole rows."""
 
 
 def print_table(seen: tuple[Seen, ...], console: Console | None = None) -> None:
     """Prints the pods, those of a profile first."""
-    table = Table(title="Unchanged workloads, a kernel for each pod", title_justify="left", show_lines=True)
-    headings = ("Pod", "Profile", "Asked for", "Provisioned", "Runtime", "Kernel of its node", "Its own kernel", "IP")
-    for heading in headings:
+    title = "Unchanged workloads, and the kernel that each pod sees"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1), leading=1)
+    for heading in ("Pod", "Profile", "Asked for", "Provisioned", "Runtime", "Node's kernel", "Pod's kernel", "IP"):
         table.add_column(heading, overflow="fold")
-    table.add_column("Ready after", justify="right", overflow="fold")
+    table.add_column("Ready in", justify="right", overflow="fold")
     for pod in seen:
         table.add_row(
-            Text.assemble(pod.name, (f"\n{pod.owner}", "dim")),
+            Text.assemble(pod.name, (f"\n({pod.owner})", "dim")),
             pod.profile or Text("none", style="dim"),
             pod.asked or Text("nothing", style="dim"),
             pod.provisioned or Text("–", style="dim"),
@@ -67,5 +68,5 @@ def make_console() -> Console:
 
 def _describe_kernel(pod: Seen) -> Text:
     if pod.kernel == pod.node_kernel:
-        return Text("the node's", style="yellow")
+        return Text.assemble((pod.kernel, "yellow"), ("\n(the node's)", "dim"))
     return Text.assemble((pod.kernel, "bold green"), (f"\n{pod.boot}", "dim"))
