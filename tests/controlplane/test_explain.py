@@ -73,7 +73,6 @@ def explain_file(cluster: ControlPlane, tmp_path: Path, manifest: object, *optio
 
 
 def test_a_sandboxed_and_scheduled_pod_would_be_sandboxed_again(server: Server, cluster: ControlPlane) -> None:
-    # kata-on-metal adds a node selector, which must not read as the pod's own.
     create(server, REACHED, "metal", a_pod().labelled(tier="metal").requesting(cpu="2", memory="2Gi"))
     schedule(server, REACHED, "metal")
     report = explain_pod(cluster, REACHED, "metal")
@@ -85,6 +84,13 @@ def test_a_sandboxed_and_scheduled_pod_would_be_sandboxed_again(server: Server, 
     }
     assert (report["decision"], report["profile"], report["capacity"]) == ("Sandboxed", "explain-metal", "2vCPU 4GB")
     assert not report["pinned"]
+
+
+def test_a_size_from_the_manifests_own_pod_level_resources_is_kept(server: Server, cluster: ControlPlane) -> None:
+    pod = a_pod().labelled(tier="web").requesting(cpu="1").with_pod_level(requests={"cpu": "3", "memory": "9Gi"})
+    create(server, REACHED, "pod-level", pod)
+    report = explain_pod(cluster, REACHED, "pod-level")
+    assert (report["admitted"]["capacity"], report["capacity"]) == ("4vCPU 10GB", "4vCPU 10GB")
 
 
 def test_the_text_tells_then_and_now(server: Server, cluster: ControlPlane) -> None:
@@ -179,12 +185,13 @@ def test_a_profile_that_is_not_active_yet_is_noted(cluster: ControlPlane, tmp_pa
 
 
 def test_profiles_from_a_file_replace_the_clusters(server: Server, cluster: ControlPlane, tmp_path: Path) -> None:
-    create(server, REACHED, "tried", a_pod().labelled(tier="web"))
+    # kata-on-metal adds a node selector, which must not read as the pod's own where another sandbox would be chosen.
+    create(server, REACHED, "tried", a_pod().labelled(tier="metal"))
     path = tmp_path / "profiles.yaml"
     path.write_text(yaml.safe_dump(a_profile_resource("draft", {"namespace": REACHED}, runtimeClassName="gvisor")))
     arguments = ["pod", "tried", "-n", REACHED, "--profiles", str(path)]
     result = run("explain", *arguments, "--kubeconfig", str(cluster.kubeconfig_path))
-    assert "When it was created: sandboxed by profile explain-web" in result.stdout
+    assert "When it was created: sandboxed by profile explain-metal" in result.stdout
     assert "If it were created now: sandboxed by profile draft: 0.25vCPU 0.5GB, RuntimeClass gvisor." in result.stdout
 
 

@@ -188,8 +188,9 @@ def _build_size_table(need: Need) -> Table:
     if need.pod_cpu_millis is not None or need.pod_memory_mib is not None:
         cpu = "" if need.pod_cpu_millis is None else f"{need.pod_cpu_millis}m"
         memory = "" if need.pod_memory_mib is None else f"{need.pod_memory_mib}Mi"
-        table.add_row("spec.resources, which replaces the sum", cpu, memory)
-    table.add_row("needed: the largest of each" if need.init_peaks else "needed", *_format_resources(need.total))
+        table.add_row("the pod as a whole (spec.resources)", cpu, memory)
+    compared = need.init_peaks or need.pod_cpu_millis is not None or need.pod_memory_mib is not None
+    table.add_row("needed: the largest of each" if compared else "needed", *_format_resources(need.total))
     components = f"with {COMPONENTS_MEMORY_MIB} MiB for Kubernetes"
     table.add_row(components, f"{need.total.cpu_millis}m", f"{need.memory_with_components_mib}Mi", style="bold")
     return table

@@ -3,7 +3,7 @@
 A stored pod is not the pod that was created: admission has marked and sized it, a RuntimeClass may have added node
 selectors, and the scheduler has named its node. To ask what today's profiles would decide, all that is taken off.
 What can't be told apart is taken for admission's work: the profile label of a marked pod (its manifest may have
-pinned it) and pod-level resources (its manifest may have set them).
+pinned it), and pod-level resources as long as the containers alone come to the same size.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,6 +19,7 @@ from monopod.api.names import (
     UNSUPPORTED_ANNOTATION,
 )
 from monopod.domain.manifest import Part
+from monopod.domain.size import find_row, measure_need
 
 Manifest = dict[str, Any]
 
@@ -69,9 +70,21 @@ def rebuild_manifest(pod: Mapping[str, Any]) -> Manifest:
             metadata[field] = {key: text for key, text in (metadata.get(field) or {}).items() if key not in marks}
         # RuntimeClass.scheduling adds node selectors; a pod whose manifest has any would not carry the mark.
         spec = {key: value for key, value in spec.items() if key not in ("nodeSelector", "resources", "overhead")}
+        spec |= _restore_resources(pod, {**pod, "metadata": metadata, "spec": spec})
     if not _is_named_by_manifest("f:nodeName", metadata.get("managedFields") or ()):
         spec.pop("nodeName", None)
     return {**pod, "metadata": metadata, "spec": spec}
+
+
+def _restore_resources(pod: Mapping[str, object], rebuilt: Manifest) -> Manifest:
+    """The pod-level resources that the manifest must have had, if the containers alone don't come to the pod's size."""
+    asked = measure_need(pod)
+    row, alone = find_row(asked), find_row(measure_need(rebuilt))
+    if row is None or alone is None or row <= alone:
+        return {}
+    # Admission writes both; a pod that lacks one isn't admission's.
+    cpu, memory = asked.pod_cpu_millis or 0, asked.pod_memory_mib or 0
+    return {"resources": {"requests": {"cpu": f"{cpu}m", "memory": f"{memory}Mi"}}}
 
 
 def guess_creator(pod: Mapping[str, object]) -> str:

@@ -12,6 +12,7 @@ from monopod.api.names import (
     UNSUPPORTED_ANNOTATION,
 )
 from monopod.cli.live_pod import Admitted, find_admitted, guess_creator, rebuild_manifest
+from monopod.domain.size import find_row, format_capacity, measure_need
 from tests.unit.builders import PodBuilder, a_pod
 
 
@@ -49,6 +50,14 @@ def test_a_pod_without_our_mark_was_left_alone() -> None:
 def test_created_again_a_sandboxed_pod_is_its_plain_manifest() -> None:
     plain = a_pod().labelled(tier="web").annotated({"mine": "x"}).with_spec(runtimeClassName="kata")
     assert rebuild_manifest(a_sandboxed_pod().build()) == plain.build()
+
+
+def test_a_size_that_the_containers_do_not_explain_was_the_manifests_own() -> None:
+    pod = a_sandboxed_pod().annotated({CAPACITY_ANNOTATION: "2vCPU 9GB"})
+    pod.with_pod_level(requests={"cpu": "2", "memory": "9Gi"}, limits={"cpu": "2", "memory": "9Gi"})
+    row = find_row(measure_need(rebuild_manifest(pod.build())))
+    assert row is not None
+    assert format_capacity(row) == "2vCPU 9GB"
 
 
 def test_rebuilding_leaves_the_pod_itself_alone() -> None:

@@ -137,11 +137,11 @@ def test_the_size_is_reckoned_up(tmp_path: Path) -> None:
     ]
 
 
-def test_pod_level_resources_are_shown_where_they_decide(tmp_path: Path) -> None:
+def test_pod_level_resources_are_shown_beside_the_containers(tmp_path: Path) -> None:
     pod = a_pod().requesting(memory="1Gi").with_pod_level(requests={"cpu": "3"}).build()
     lines = lines_of(explain(tmp_path, [ZETA], pod))
-    assert "spec.resources, which replaces the sum 3000m" in lines
-    assert "needed 3000m 1024Mi" in lines
+    assert "the pod as a whole (spec.resources) 3000m" in lines
+    assert "needed: the largest of each 3000m 1024Mi" in lines
 
 
 def test_what_fargate_cannot_run_is_listed(tmp_path: Path) -> None:
