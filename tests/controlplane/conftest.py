@@ -1,5 +1,7 @@
 """An API server on which the policies are known to be in effect, and the namespaces that tables of pods run in."""
 
+import os
+import secrets
 from typing import Any
 
 import pytest
@@ -30,6 +32,14 @@ RUNTIME_CLASSES: tuple[dict[str, Any], ...] = (
         "scheduling": {"nodeSelector": {"metal": "no"}},
     },
 )
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """Where the generated tests begin: MONOPOD_SEED, or anew each time. A failing test prints it."""
+    chosen = int(os.environ.get("MONOPOD_SEED") or secrets.randbelow(10**9))
+    print(f"MONOPOD_SEED={chosen}")  # pytest shows it when a test fails
+    return chosen
 
 
 @pytest.fixture(scope="session")

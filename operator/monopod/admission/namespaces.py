@@ -61,16 +61,32 @@ NAMESPACE_PATCH = f"""
 """
 """The operations that mark a new namespace, or remove marks that it must not have."""
 
+_NOT_BY_HAND = (
+    f"Only Monopod writes metadata.labels[{NAMESPACE_LABEL}] and metadata.annotations[{ROWS_ANNOTATION}]. Create the "
+    "namespace again without them; if that fails too, the MutatingAdmissionPolicy monopod-namespaces or its binding "
+    "is missing, or a webhook undoes its work."
+)
+
+# The API server makes up the rest of a generated name after all mutation, so the profiles that reach it can't be known
+# then; refusing it is better than to let its first pods run unsandboxed.
+_NOT_GENERATED = (
+    "A Fargate profile reaches this namespace, and that must be known before it exists. Create it with metadata.name "
+    "instead of metadata.generateName."
+)
+
 CREATED_WITH_ITS_ROWS = Validation(
-    "A new namespace has exactly the rows that the mutating policy gives it.",
+    "A new namespace has exactly the rows that the mutating policy gives it, so it can't have a generated name.",
     f"""
     object.metadata.?labels[?{quote(NAMESPACE_LABEL)}].orValue('')
       == (variables.expectedRows == '' ? '' : {quote(NAMESPACE_LABEL_VALUE)}) &&
     object.metadata.?annotations[?{quote(ROWS_ANNOTATION)}].orValue('') == variables.expectedRows
     """,
-    f"Only Monopod writes metadata.labels[{NAMESPACE_LABEL}] and metadata.annotations[{ROWS_ANNOTATION}]. Create the "
-    "namespace again without them; if that fails too, the MutatingAdmissionPolicy monopod-namespaces or its binding "
-    "is missing, or a webhook undoes its work.",
+    _NOT_BY_HAND,
+    f"""
+    object.metadata.?generateName.orValue('') == ''
+      ? {quote(_NOT_BY_HAND)}
+      : {quote(_NOT_GENERATED)}
+    """,
 )
 
 

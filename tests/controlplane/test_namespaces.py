@@ -1,0 +1,199 @@
+"""Namespaces on a real API server: new ones get their rows without the operator, and only it changes any."""
+
+import itertools
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from monopod.admission.rows import compile_namespace_patterns, compile_rows
+from monopod.api.names import (
+    NAMESPACE_LABEL,
+    NAMESPACE_LABEL_VALUE,
+    PATTERNS_CONFIGMAP,
+    PROFILE_LABEL,
+    ROWS_ANNOTATION,
+    SYSTEM_NAMESPACE,
+)
+from monopod.domain.selection import Profile
+from tests.controlplane.reach import OPERATOR, poll
+from tests.controlplane.server import Answer, Manifest, Server
+from tests.unit.builders import a_pod, a_profile, a_selector
+
+CONFIGMAPS = f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/configmaps"
+PROTECTED = frozenset({"kube-system", SYSTEM_NAMESPACE, "guarded"})
+
+_numbers = itertools.count(1)
+
+PROFILES = [
+    a_profile("exact", a_selector("only-this")),
+    a_profile("prefix", a_selector("team-*", tier="web"), a_selector("team-*", {"t*": "d?"})),
+    a_profile("middle", a_selector("x-?-z")),
+    a_profile("guard", a_selector("guard*"), sandbox="bare", unsupported="Reject"),
+    a_profile("named", a_selector("guarded", tier="web")),
+]
+
+
+def publish(server: Server, profiles: list[Profile]) -> None:
+    """Writes the ConfigMap as the operator does, and returns when new namespaces follow it."""
+    name = f"seen-{next(_numbers)}"
+    data = compile_namespace_patterns([*profiles, a_profile("seen", a_selector(name))], PROTECTED)
+    server.create(CONFIGMAPS, {"metadata": {"name": PATTERNS_CONFIGMAP}})
+    server.patch(f"{CONFIGMAPS}/{PATTERNS_CONFIGMAP}", {"data": data}).expect_ok()
+    poll(lambda: create(server, name), lambda answer: answer.ok and read_rows(answer.body) != "")
+
+
+@pytest.fixture
+def published(server: Server) -> Iterator[Server]:
+    """The API server with the profiles above for namespaces to come."""
+    publish(server, PROFILES)
+    yield server
+    # Others create namespaces of any name, and expect no rows.
+    publish(server, [])
+
+
+def create(
+    server: Server, name: str, *, dry_run: bool = True, user: str = "", metadata: Manifest | None = None
+) -> Answer:
+    manifest = {"metadata": {"name": name, **(metadata or {})}}
+    return server.create("/api/v1/namespaces", manifest, dry_run=dry_run, user=user)
+
+
+def read_rows(namespace: Manifest) -> str:
+    """The namespace's rows; checks that the label says whether there are any."""
+    metadata = namespace["metadata"]
+    rows: str = metadata.get("annotations", {}).get(ROWS_ANNOTATION, "")
+    assert metadata["labels"].get(NAMESPACE_LABEL) == (NAMESPACE_LABEL_VALUE if rows else None)
+    return rows
+
+
+NAMES = ("only-this", "only-this-2", "team-", "team-a", "team", "my-team-a", "x-y-z", "x-yy-z", "guarded", "guarding")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.endswith("-")])
+def test_a_new_namespace_gets_the_rows_that_the_operator_would_write(published: Server, name: str) -> None:
+    namespace = create(published, name).expect_ok()
+    assert read_rows(namespace) == compile_rows(name, PROFILES, PROTECTED)
+
+
+@pytest.mark.parametrize(
+    ("name", "profiles"),
+    [
+        ("only-this", ["exact"]),
+        ("team-a", ["prefix", "prefix"]),
+        ("x-y-z", ["middle"]),
+        ("x-yy-z", []),
+        ("guarding", ["guard"]),
+        ("guarded", ["named"]),
+    ],
+)
+def test_the_profiles_of_a_new_namespace(published: Server, name: str, profiles: list[str]) -> None:
+    rows = read_rows(create(published, name).expect_ok())
+    assert [row.split("|")[0] for row in rows.splitlines()] == profiles
+
+
+def test_generated_names_and_patterns_come_to_the_same_in_python_and_in_cel(server: Server, seed: int) -> None:
+    draw = random.Random(seed)  # noqa: S311 - test data
+    for _ in range(4):
+        patterns = ["".join(draw.choices("ab-*?", k=draw.randint(1, 5))) for _ in range(12)]
+        profiles = [a_profile(f"p{n:02}", a_selector(pattern, a="b")) for n, pattern in enumerate(patterns)]
+        publish(server, profiles)
+        for name in {"a" + "".join(draw.choices("ab-", k=draw.randint(0, 5))) + "b" for _ in range(30)}:
+            rows = read_rows(create(server, name).expect_ok())
+            assert rows == compile_rows(name, profiles, PROTECTED), f"seed {seed}, {name}, {patterns}"
+    publish(server, [])
+
+
+def test_a_pod_in_a_namespace_that_has_just_been_created_is_sandboxed(published: Server) -> None:
+    """As with `kubectl apply` of a file that holds both, while the operator is away."""
+    create(published, "team-fresh", dry_run=False).expect_ok()
+    pod = published.create_pod("team-fresh", a_pod().labelled(tier="web").build()).expect_ok()
+    assert pod["metadata"]["labels"][PROFILE_LABEL] == "prefix"
+
+
+FORGED = {
+    "a label": {"labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE, "a": "b"}},
+    "another value of the label": {"labels": {NAMESPACE_LABEL: "no", "a": "b"}},
+    "rows": {"annotations": {ROWS_ANNOTATION: "evil|bare|Pend||"}, "labels": {"a": "b"}},
+    "both": {
+        "annotations": {ROWS_ANNOTATION: "evil|bare|Pend||"},
+        "labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE, "a": "b"},
+    },
+}
+
+
+@pytest.mark.parametrize("metadata", FORGED.values(), ids=FORGED)
+@pytest.mark.parametrize("name", ["unreached", "team-b"])
+def test_what_a_manifest_brings_is_replaced(published: Server, name: str, metadata: Manifest) -> None:
+    namespace = create(published, name, metadata=metadata).expect_ok()
+    assert read_rows(namespace) == compile_rows(name, PROFILES, PROTECTED)
+    assert namespace["metadata"]["labels"]["a"] == "b"
+
+
+def test_a_generated_name_is_refused_where_a_profile_reaches_it(published: Server) -> None:
+    """The API server completes the name after the policy that would have written the rows."""
+    answer = create(published, "", metadata={"generateName": "team-"})
+    assert answer.status == 403
+    assert "Create it with metadata.name instead of metadata.generateName" in answer.message
+    assert read_rows(create(published, "", metadata={"generateName": "unreached-"}).expect_ok()) == ""
+
+
+CHANGES = {
+    "dropping the label": ({"labels": {NAMESPACE_LABEL: None}}, NAMESPACE_LABEL),
+    "changing the label": ({"labels": {NAMESPACE_LABEL: "false"}}, NAMESPACE_LABEL),
+    "dropping the rows": ({"annotations": {ROWS_ANNOTATION: None}}, ROWS_ANNOTATION),
+    "changing the rows": ({"annotations": {ROWS_ANNOTATION: "evil|bare|Pend||"}}, ROWS_ANNOTATION),
+}
+
+
+@pytest.mark.parametrize("road", ["", "/status"], ids=["namespace", "status"])
+@pytest.mark.parametrize(("change", "field"), CHANGES.values(), ids=CHANGES)
+def test_nobody_changes_a_namespaces_marks(server: Server, change: Manifest, field: str, road: str) -> None:
+    answer = server.patch(f"/api/v1/namespaces/fargate{road}", {"metadata": change}, user="somebody")
+    assert answer.status == 403
+    assert f"[{field}] is written by Monopod's operator alone" in answer.message
+
+
+def test_nor_by_way_of_finalize(server: Server) -> None:
+    namespace = server.get("/api/v1/namespaces/fargate").expect_ok()
+    del namespace["metadata"]["labels"][NAMESPACE_LABEL]
+    answer = server.update("/api/v1/namespaces/fargate/finalize", namespace, user="somebody")
+    assert answer.status == 403
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}},
+        {"annotations": {ROWS_ANNOTATION: "evil|bare|Pend||"}},
+    ],
+    ids=["label", "rows"],
+)
+def test_nobody_adds_marks_to_a_namespace(server: Server, metadata: Manifest) -> None:
+    assert server.patch("/api/v1/namespaces/plain", {"metadata": metadata}).status == 403
+
+
+def test_the_operator_changes_them_and_others_change_the_rest(server: Server) -> None:
+    create(server, "switched", dry_run=False)
+    path = "/api/v1/namespaces/switched"
+    marks = {
+        "labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE},
+        "annotations": {ROWS_ANNOTATION: compile_rows("switched", [a_profile("p", a_selector("*"))], ())},
+    }
+    server.patch(path, {"metadata": marks}, user=OPERATOR).expect_ok()
+    server.patch(path, {"metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}}}, user="somebody").expect_ok()
+    server.patch(path, {"metadata": {"labels": {NAMESPACE_LABEL: None}}}, user=OPERATOR).expect_ok()
+
+
+def test_the_operator_creates_namespaces_only_as_dry_runs(server: Server) -> None:
+    create(server, "trial", user=OPERATOR).expect_ok()
+    answer = create(server, "trial", user=OPERATOR, dry_run=False)
+    assert answer.status == 403
+    assert "only with dryRun=All" in answer.message
+
+
+def test_five_thousand_patterns_stay_within_cels_budget(server: Server) -> None:
+    profiles = [a_profile(f"p{n:04}", *(a_selector(f"n{n}-{s}-*", tier="web") for s in range(5))) for n in range(1000)]
+    publish(server, profiles)
+    assert read_rows(create(server, "n999-4-x").expect_ok()).startswith("p0999|")
+    publish(server, [])
