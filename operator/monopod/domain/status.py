@@ -5,9 +5,10 @@
     CREATING ◄──────────── the cause is gone; the trial runs again ─────────────────────────────┘
     any phase ──deletionTimestamp──► DELETING
 
-The phase follows from the facts alone, so an operator that was killed comes to the same one. The one thing that it
-remembers, through the status itself, is that a profile was ACTIVE: it stays so while a trial is repeated, or while
-the API server refuses trials for reasons of its own (a full quota).
+The phase follows from the facts, so an operator that was killed comes to the same one. Two things it remembers,
+through the status itself: what the last trial said, until the next one says something, so that a restart changes
+nothing; and that a profile was ACTIVE, which it stays while the API server refuses trials for reasons of its own (a
+full quota).
 """
 
 from collections.abc import Mapping, Sequence
@@ -195,6 +196,13 @@ RULES = (find_validity, find_runtime_class, find_admission, find_publication, fi
 # What may be False in an ACTIVE profile: rows that can't be written on some namespace don't undo those elsewhere.
 TOLERATED = (ConditionType.PUBLISHED, ConditionType.NAMESPACE_MATCHED)
 
+CONCLUSIONS = (
+    Reason.PROBE_SANDBOXED,
+    Reason.PROBE_NOT_SANDBOXED,
+    Reason.PROBE_REFUSED,
+    Reason.PROBE_IMPOSSIBLE,
+)
+
 
 def _cannot_tell(kind: ConditionType) -> Finding:
     return Finding(kind, None, Reason.SPEC_INVALID, "the profile can't be read")
@@ -231,14 +239,13 @@ def find_readiness(phase: Phase, findings: Sequence[Finding]) -> Finding:
 
 def decide_status(facts: Facts, previous: Mapping[str, Any], now: str) -> dict[str, Any]:
     """The whole status that the profile should have; `now` is an RFC 3339 time, used where a condition changes."""
-    findings = [rule(facts) for rule in RULES]
+    before = {condition.get("type"): condition for condition in previous.get("conditions") or ()}
+    findings = [_keep_conclusion(rule(facts), facts, before.get(ConditionType.ENFORCED)) for rule in RULES]
     phase = decide_phase(facts, findings)
     faults = [f for f in findings if f.holds is False and f.condition is not ConditionType.NAMESPACE_MATCHED]
-    before = {condition.get("type"): condition for condition in previous.get("conditions") or ()}
-    shown = "" if isinstance(facts.profile, Unreadable) else describe_selectors(facts.profile)
     return {
         "phase": phase,
-        "selectors": shown,
+        "selectors": "" if isinstance(facts.profile, Unreadable) else describe_selectors(facts.profile),
         "pods": facts.pods,
         "observedGeneration": facts.generation,
         "conditions": [
@@ -252,6 +259,17 @@ def decide_status(facts: Facts, previous: Mapping[str, Any], now: str) -> dict[s
             ]
         },
     }
+
+
+def _keep_conclusion(finding: Finding, facts: Facts, before: Mapping[str, Any] | None) -> Finding:
+    """While a trial is under way, what the last one said about the same spec holds."""
+    if finding.reason is not Reason.PROBE_PENDING or before is None:
+        return finding
+    reason = next((known for known in CONCLUSIONS if known == before.get("reason")), None)
+    if reason is None or before.get("observedGeneration") != facts.generation:
+        return finding
+    holds = {"True": True, "False": False}.get(str(before.get("status")))
+    return Finding(finding.condition, holds, reason, str(before.get("message")))
 
 
 def _build_condition(finding: Finding, generation: int, before: Mapping[str, Any] | None, now: str) -> dict[str, Any]:

@@ -1,0 +1,51 @@
+"""A control plane of its own for the operator: it would tidy up what other tests put on their namespaces."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.installation import apply_api
+from tests.clusters import run_control_plane
+from tests.controlplane.operating.lab import Lab, OperatorProcess
+
+StartOperator = Callable[..., OperatorProcess]
+
+
+@pytest.fixture(scope="session")
+def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with run_control_plane("operator") as cluster:
+        apply_api(cluster.lab)
+        yield Lab(cluster, tmp_path_factory.mktemp("operator"))
+
+
+@pytest.fixture
+def lab(shared_lab: Lab) -> Lab:
+    """The control plane without what an earlier test may have left: profiles, their pods, a leader."""
+    shared_lab.kubectl("delete", "fargateprofiles", "--all")
+    shared_lab.kubectl("delete", "pods", "-A", "-l", "monopod.dev/profile", "--force", "--grace-period=0")
+    shared_lab.delete("Lease", "monopod", "monopod-system")
+    return shared_lab
+
+
+@pytest.fixture
+def start(lab: Lab, tmp_path: Path) -> Iterator[StartOperator]:
+    """Starts replicas, which end with the test; their log is shown if it fails."""
+    log = tmp_path / "operator.log"
+    running: list[OperatorProcess] = []
+
+    def start_one(*flags: str, kubeconfig: Path | None = None) -> OperatorProcess:
+        process = OperatorProcess(kubeconfig or lab.write_kubeconfig(), log, *flags)
+        running.append(process)
+        return process
+
+    yield start_one
+    for process in running:
+        process.kill()
+    print(log.read_text() if log.exists() else "")
+
+
+@pytest.fixture
+def operator(start: StartOperator) -> OperatorProcess:
+    """One replica."""
+    return start()

@@ -1,0 +1,231 @@
+"""An operator as a process beside a control plane, with its own ServiceAccount's rights, and ways to look at both."""
+
+import base64
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from monopod.api.names import API_VERSION, PATTERNS_CONFIGMAP, SERVICE_ACCOUNT, SYSTEM_NAMESPACE
+from tests.clusters import ControlPlane
+from tests.controlplane.server import Answer, Server
+
+ROOT = Path(__file__).parents[3]
+SANDBOX = "gvisor"
+DEADLINE_SECONDS = 60.0
+
+Json = dict[str, Any]
+Found = TypeVar("Found")
+
+
+def eventually(check: Callable[[], Found], deadline: float = DEADLINE_SECONDS) -> Found:
+    """What `check` returns, once it returns something true and no assertion of it fails."""
+    until = time.monotonic() + deadline
+    while True:
+        failure: AssertionError | None = None
+        try:
+            if found := check():
+                return found
+        except AssertionError as error:
+            failure = error
+        if time.monotonic() > until:
+            raise failure or AssertionError(f"not within {deadline:g} s: {check.__qualname__}")
+        time.sleep(0.1)
+
+
+PATHS = {
+    "Namespace": "/api/v1/namespaces",
+    "Pod": "/api/v1/namespaces/{}/pods",
+    "Event": "/api/v1/namespaces/{}/events",
+    "ConfigMap": "/api/v1/namespaces/{}/configmaps",
+    "Lease": "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
+    "RuntimeClass": "/apis/node.k8s.io/v1/runtimeclasses",
+    "FargateProfile": f"/apis/{API_VERSION}/fargateprofiles",
+    "MutatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings",
+    "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+}
+
+
+class Lab:
+    """Reads and writes objects, as the administrator or as the operator's ServiceAccount."""
+
+    def __init__(self, cluster: ControlPlane, folder: Path) -> None:
+        self.kubectl = cluster.kubectl
+        self.folder = folder
+        self.token = self.kubectl("create", "token", SERVICE_ACCOUNT, "-n", SYSTEM_NAMESPACE).stdout.strip()
+        self._api = Server(cluster.kubeconfig_path)
+        self._cluster: Json = yaml.safe_load(cluster.kubeconfig_path.read_text())["clusters"][0]["cluster"]
+        authority = base64.b64decode(self._cluster["certificate-authority-data"]).decode()
+        self._tls = ssl.create_default_context(cadata=authority)
+
+    @property
+    def server(self) -> str:
+        return str(self._cluster["server"])
+
+    def write_kubeconfig(self, server: str | None = None) -> Path:
+        """A kubeconfig with the operator's own identity, for the API server or for what stands before it."""
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "lab", "cluster": {**self._cluster, "server": server or self.server}}],
+            "users": [{"name": "operator", "user": {"token": self.token}}],
+            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "operator"}}],
+            "current-context": "lab",
+        }
+        path = self.folder / f"kubeconfig-{os.urandom(4).hex()}"
+        path.write_text(yaml.safe_dump(config))
+        return path
+
+    def as_operator(self, method: str, path: str, body: Json, content_type: str = "application/json") -> int:
+        """Sends a request with the operator's real identity; the HTTP status of the answer."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": content_type}
+        request = urllib.request.Request(  # noqa: S310 the API server's address
+            self.server + path, json.dumps(body).encode(), headers, method=method
+        )
+        try:
+            with urllib.request.urlopen(request, context=self._tls, timeout=30) as response:  # noqa: S310 the same
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def create(self, item: Json) -> Answer:
+        return self._api.create(PATHS[item["kind"]].format(item["metadata"].get("namespace")), item)
+
+    def get(self, kind: str, name: str, namespace: str = "") -> Json | None:
+        """One object; None if it doesn't exist."""
+        answer = self._api.get(f"{PATHS[kind].format(namespace)}/{name}")
+        return answer.body if answer.ok else None
+
+    def list_all(self, kind: str, namespace: str = "", query: str = "") -> Sequence[Json]:
+        return list(self._api.get(PATHS[kind].format(namespace) + query).expect_ok()["items"])
+
+    def patch(self, kind: str, name: str, patch: Json, namespace: str = "") -> None:
+        self._api.patch(f"{PATHS[kind].format(namespace)}/{name}", patch).expect_ok()
+
+    def delete(self, kind: str, name: str, namespace: str = "") -> None:
+        answer = self._api.delete(f"{PATHS[kind].format(namespace)}/{name}")
+        assert answer.ok or answer.status == 404, answer.message
+
+    def restore(self, item: Json) -> None:
+        """Creates an object that was read before and deleted since, or makes it what it was."""
+        metadata = {key: value for key, value in item["metadata"].items() if key in ("name", "labels", "annotations")}
+        fresh = {key: value for key, value in item.items() if key != "status"} | {"metadata": metadata}
+        answer = self.create(fresh)
+        if answer.status == 409:
+            path = f"{PATHS[item['kind']]}/{metadata['name']}"
+            version = self._api.get(path).expect_ok()["metadata"]["resourceVersion"]
+            self._api.update(path, {**fresh, "metadata": {**metadata, "resourceVersion": version}}).expect_ok()
+        else:
+            answer.expect_ok()
+
+    def create_profile(self, name: str, *namespaces: str, labels: dict[str, str] | None = None, **spec: Any) -> None:
+        selectors = [{"namespace": namespace, **({"labels": labels} if labels else {})} for namespace in namespaces]
+        self.create(build_profile(name, selectors=selectors, **spec)).expect_ok()
+
+    def delete_profile(self, name: str) -> None:
+        self.delete("FargateProfile", name)
+        eventually(lambda: self.get("FargateProfile", name) is None)
+
+    def create_namespace(self, name: str) -> None:
+        self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}).expect_ok()
+
+    def create_pod(self, namespace: str, name: str, **spec: Any) -> None:
+        metadata = {"name": name, "namespace": namespace}
+        spec = {"containers": [{"name": "app", "image": "app"}], **spec}
+        self.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}).expect_ok()
+
+    def status(self, name: str) -> Json:
+        """A profile's status."""
+        return dict((self.get("FargateProfile", name) or {}).get("status") or {})
+
+    def phase(self, name: str) -> str:
+        return str(self.status(name).get("phase", ""))
+
+    def condition(self, name: str, kind: str) -> Json:
+        return next((dict(one) for one in self.status(name).get("conditions", ()) if one["type"] == kind), {})
+
+    def namespace_marks(self, name: str) -> tuple[str | None, str | None]:
+        """The namespace's label and rows."""
+        metadata = (self.get("Namespace", name) or {"metadata": {}})["metadata"]
+        rows = metadata.get("annotations", {}).get("monopod.dev/profiles")
+        return metadata.get("labels", {}).get("monopod.dev/fargate"), rows
+
+    def patterns(self) -> Json:
+        """The data of the ConfigMap for new namespaces."""
+        return dict((self.get("ConfigMap", PATTERNS_CONFIGMAP, SYSTEM_NAMESPACE) or {}).get("data") or {})
+
+    def events(self, namespace: str, about: str) -> Sequence[Json]:
+        return self.list_all("Event", namespace, f"?fieldSelector=involvedObject.name={about}")
+
+    def lease_holder(self) -> str:
+        lease = self.get("Lease", "monopod", SYSTEM_NAMESPACE) or {"spec": {}}
+        return str(lease["spec"].get("holderIdentity", ""))
+
+    def becomes_active(self, name: str) -> None:
+        eventually(lambda: self.phase(name) == "ACTIVE")
+
+
+def build_profile(name: str, **spec: Any) -> Json:
+    return {"apiVersion": API_VERSION, "kind": "FargateProfile", "metadata": {"name": name}, "spec": spec}
+
+
+class OperatorProcess:
+    """One replica: `python -m monopod run` with the real identity."""
+
+    def __init__(self, kubeconfig: Path, log: Path, *flags: str) -> None:
+        self.port = find_free_port()
+        command = [
+            *(sys.executable, "-m", "monopod", "run", "--kubeconfig", str(kubeconfig), "--sandbox", SANDBOX),
+            *("--listen", "127.0.0.1", "--metrics-port", str(self.port), "--resync-seconds", "1", *flags),
+        ]
+        env = {**os.environ, "PYTHONPATH": str(ROOT / "operator")}
+        with log.open("ab") as stream:
+            self.process = subprocess.Popen(command, stderr=stream, env=env)
+
+    def kill(self) -> None:
+        """As the kernel does when memory runs out."""
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> int:
+        """As the kubelet does; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+    def fetch(self, path: str) -> tuple[int, str]:
+        """Status and text of one of the HTTP endpoints; status 0 if nothing answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def metric(self, name: str) -> float:
+        """A sample by its name and labels as they are exposed; 0 if there is none."""
+        lines = (line.rpartition(" ") for line in self.fetch("/metrics")[1].splitlines())
+        return next((float(value) for sample, _, value in lines if sample == name), 0.0)
+
+    def passes_happen(self, count: int = 3) -> None:
+        """Waits for a few passes of the reconciler, each a resync at least."""
+        sample = 'monopod_passes_total{result="ok"}'
+        before = eventually(lambda: self.metric(sample))
+        eventually(lambda: self.metric(sample) >= before + count)
+
+
+def find_free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -1,0 +1,62 @@
+"""What the operator does about pods: it counts them and says what Fargate can't run, and writes nothing on them."""
+
+from tests.controlplane.operating.conftest import StartOperator
+from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
+
+TEXT = "Pod not supported on Fargate: fields not supported: HostNetwork"
+
+
+def read_pod(lab: Lab, namespace: str, name: str) -> Json:
+    return lab.get("Pod", name, namespace) or {}
+
+
+def test_a_profile_counts_its_pods(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_namespace("counted")
+    lab.create_profile("web", "counted")
+    lab.becomes_active("web")
+    for name in ("a", "b", "c"):
+        lab.create_pod("counted", name)
+    eventually(lambda: lab.status("web")["pods"] == 3)
+    lab.delete("Pod", "a", "counted")
+    eventually(lambda: lab.status("web")["pods"] == 2)
+    assert operator.metric('monopod_profile_pods{profile="web"}') == 2
+
+
+def test_a_pod_that_fargate_cannot_run_gets_one_event_that_says_why(lab: Lab, start: StartOperator) -> None:
+    first = start()
+    lab.create_namespace("unsupported")
+    lab.create_profile("web", "unsupported")
+    lab.becomes_active("web")
+    lab.create_pod("unsupported", "host", hostNetwork=True)
+    events = eventually(lambda: lab.events("unsupported", "host"))
+    (event,) = events
+    assert (event["type"], event["reason"], event["message"]) == ("Warning", "FailedScheduling", TEXT)
+    assert event["involvedObject"]["uid"] == read_pod(lab, "unsupported", "host")["metadata"]["uid"]
+    assert first.metric("monopod_unsupported_pods") == 1
+    first.kill()
+    start("--no-leader-elect").passes_happen(2)
+    assert lab.events("unsupported", "host") == events
+
+
+def test_nothing_is_written_on_pods(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_namespace("unwritten")
+    lab.create_profile("web", "unwritten")
+    lab.becomes_active("web")
+    lab.create_pod("unwritten", "app")
+    lab.create_pod("unwritten", "host", hostNetwork=True)
+    before = [read_pod(lab, "unwritten", name) for name in ("app", "host")]
+    eventually(lambda: lab.status("web")["pods"] == 2)
+    eventually(lambda: lab.events("unwritten", "host"))
+    operator.passes_happen(2)
+    assert [read_pod(lab, "unwritten", name) for name in ("app", "host")] == before
+
+
+def test_no_trial_pod_or_namespace_remains(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_namespace("tried")
+    lab.create_profile("pods", "tried")
+    lab.create_profile("namespaces", "tried-*")
+    lab.becomes_active("pods")
+    lab.becomes_active("namespaces")
+    assert lab.list_all("Pod", "tried") == []
+    names = [item["metadata"]["name"] for item in lab.list_all("Namespace")]
+    assert [name for name in names if name.startswith("tried-")] == []

@@ -1,0 +1,177 @@
+"""What becomes of a profile: rows on its namespaces, a trial, and a status that says how it went."""
+
+import json
+
+from tests.controlplane.operating.lab import SANDBOX, Json, Lab, OperatorProcess, build_profile, eventually
+
+PATTERNS = ("ConfigMap", "monopod-namespaces", "monopod-system")
+
+
+def test_a_profile_becomes_active_once_a_trial_pod_comes_back_sandboxed(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_namespace("active")
+    lab.create_profile("web", "active", "act*", labels={"t?er": "we*"})
+    lab.becomes_active("web")
+    status = lab.status("web")
+    assert {one["type"]: (one["status"], one["reason"]) for one in status["conditions"]} == {
+        "Ready": ("True", "Active"),
+        "Valid": ("True", "SpecValid"),
+        "RuntimeClassFound": ("True", "RuntimeClassFound"),
+        "AdmissionInstalled": ("True", "PoliciesInstalled"),
+        "Published": ("True", "RowsPublished"),
+        "NamespaceMatched": ("True", "NamespacesMatched"),
+        "Enforced": ("True", "ProbeSandboxed"),
+    }
+    assert all(one["observedGeneration"] == 1 for one in status["conditions"])
+    assert (status["observedGeneration"], status["pods"], status["health"]) == (1, 0, {"issues": []})
+    assert status["selectors"] == "active{t?er=we*}, act*{t?er=we*}"
+
+
+def test_an_active_profile_really_sandboxes_a_pod(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_namespace("really")
+    lab.create_profile("web", "really")
+    lab.becomes_active("web")
+    lab.create_pod("really", "app")
+    pod = lab.get("Pod", "app", "really") or {}
+    assert pod["spec"]["runtimeClassName"] == SANDBOX
+    assert pod["metadata"]["labels"]["monopod.dev/profile"] == "web"
+
+
+def test_the_phase_and_the_reason_are_told_in_an_event(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_profile("told", "told-*")
+    lab.becomes_active("told")
+    events = eventually(lambda: lab.events("default", "told"))
+    assert [(event["type"], event["reason"]) for event in events] == [("Normal", "Active")]
+
+
+def test_a_profile_without_a_namespace_is_active_and_says_that_none_matches(
+    lab: Lab, operator: OperatorProcess
+) -> None:
+    lab.create_profile("early", "early-*")
+    lab.becomes_active("early")
+    assert lab.condition("early", "NamespaceMatched")["reason"] == "NoNamespaceMatches"
+    assert lab.condition("early", "Enforced")["reason"] == "ProbeSandboxed"
+    lab.create_namespace("early-1")
+    eventually(lambda: lab.condition("early", "NamespaceMatched")["reason"] == "NamespacesMatched")
+    assert lab.namespace_marks("early-1") == ("true", f"early|{SANDBOX}|Pend||")
+
+
+def test_a_missing_runtime_class_fails_the_profile_until_it_exists(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_namespace("sandboxless")
+    lab.create_profile("without", "sandboxless", runtimeClassName="absent")
+    eventually(lambda: lab.phase("without") == "CREATE_FAILED")
+    (issue,) = lab.status("without")["health"]["issues"]
+    assert (issue["code"], issue["resourceIds"]) == ("RuntimeClassNotFound", ["RuntimeClass/absent"])
+    assert "install the sandbox absent" in issue["message"]
+    events = eventually(lambda: lab.events("default", "without"))
+    assert {event["reason"] for event in events} == {"CreateFailed"}
+    try:
+        lab.create(
+            {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "absent"}, "handler": "x"}
+        ).expect_ok()
+        lab.becomes_active("without")
+        assert lab.status("without")["health"] == {"issues": []}
+    finally:
+        lab.delete("RuntimeClass", "absent")
+    eventually(lambda: lab.phase("without") == "CREATE_FAILED")
+
+
+def test_missing_policies_fail_every_profile_until_they_are_back(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_profile("web", "policies-*")
+    lab.becomes_active("web")
+    binding = lab.get("MutatingAdmissionPolicyBinding", "monopod-pods") or {}
+    lab.delete("MutatingAdmissionPolicyBinding", "monopod-pods")
+    try:
+        eventually(lambda: lab.phase("web") == "CREATE_FAILED")
+        (issue,) = lab.status("web")["health"]["issues"]
+        assert issue["code"] == "AdmissionPolicyMissing"
+        assert issue["resourceIds"] == ["MutatingAdmissionPolicyBinding/monopod-pods"]
+    finally:
+        lab.restore(binding)
+    lab.becomes_active("web")
+
+
+def test_a_deleted_profile_leaves_nothing_on_its_namespaces(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_namespace("left")
+    lab.create_profile("web", "left", "left-*")
+    eventually(lambda: lab.namespace_marks("left") == ("true", f"web|{SANDBOX}|Pend||"))
+    eventually(lambda: "|web|" in lab.patterns()["rows"])
+    lab.delete_profile("web")
+    eventually(lambda: lab.namespace_marks("left") == (None, None))
+    eventually(lambda: lab.patterns()["rows"] == "")
+
+
+def test_a_namespace_carries_the_rows_of_all_its_profiles(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_namespace("several")
+    lab.create_profile("b", "several")
+    lab.create_profile("a", "sev*", unsupportedPods="Reject")
+    rows = f"a|{SANDBOX}|Reject||\nb|{SANDBOX}|Pend||"
+    eventually(lambda: lab.namespace_marks("several") == ("true", rows))
+    lab.delete_profile("a")
+    eventually(lambda: lab.namespace_marks("several") == ("true", f"b|{SANDBOX}|Pend||"))
+
+
+def test_what_someone_does_to_a_namespace_is_undone(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_namespace("tampered")
+    lab.create_profile("web", "tampered")
+    expected = ("true", f"web|{SANDBOX}|Pend||")
+    eventually(lambda: lab.namespace_marks("tampered") == expected)
+    operator.passes_happen(1)
+    # Under the operator's identity, because a ValidatingAdmissionPolicy lets nobody else do this.
+    marks = {"labels": {"monopod.dev/fargate": None}, "annotations": {"monopod.dev/profiles": "forged"}}
+    done = lab.as_operator("PATCH", "/api/v1/namespaces/tampered", {"metadata": marks}, "application/merge-patch+json")
+    assert done == 200
+    eventually(lambda: lab.namespace_marks("tampered") == expected, deadline=10)
+
+
+def test_a_namespace_that_no_profile_reaches_loses_forged_marks(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_namespace("forged")
+    marks = {"labels": {"monopod.dev/fargate": "true"}, "annotations": {"monopod.dev/profiles": "x|y|Pend||"}}
+    done = lab.as_operator("PATCH", "/api/v1/namespaces/forged", {"metadata": marks}, "application/merge-patch+json")
+    assert done == 200
+    eventually(lambda: lab.namespace_marks("forged") == (None, None), deadline=10)
+
+
+def test_what_someone_does_to_the_patterns_is_undone(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_profile("web", "pattern-*")
+    wanted = {"rows": f"^pattern\\-.*$|web|{SANDBOX}|Pend||", "protected": "kube-system\nmonopod-system"}
+    eventually(lambda: lab.patterns() == wanted)
+    lab.patch("ConfigMap", "monopod-namespaces", {"data": {"rows": "forged", "more": "x"}}, "monopod-system")
+    eventually(lambda: lab.patterns() == wanted, deadline=10)
+    lab.delete(*PATTERNS)
+    eventually(lambda: lab.patterns() == wanted, deadline=10)
+
+
+def test_an_object_that_makes_no_sense_is_reported_and_stops_no_other(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_namespace("sensible")
+    crd = lab.get("CustomResourceDefinition", "fargateprofiles.monopod.dev") or {}
+    lax: Json = json.loads(json.dumps(crd))
+    schema = lax["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema["properties"]["spec"] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    schema.pop("x-kubernetes-validations", None)
+    lab.restore(lax)
+    try:
+        senseless = build_profile("senseless", selectors="all", runtimeClassName=["kata"])
+        eventually(lambda: lab.create(senseless).ok)
+        lab.create_profile("sensible", "sensible")
+        lab.becomes_active("sensible")
+        eventually(lambda: lab.phase("senseless") == "CREATE_FAILED")
+        assert lab.condition("senseless", "Valid")["reason"] == "SpecInvalid"
+        assert operator.metric('monopod_profile_issues{code="SpecInvalid",profile="senseless"}') == 1
+    finally:
+        lab.delete_profile("senseless")
+        lab.restore(crd)
+
+
+def test_an_idle_operator_writes_nothing(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_namespace("idle")
+    lab.create_profile("web", "idle")
+    lab.becomes_active("web")
+    operator.passes_happen(1)
+
+    def versions() -> list[str]:
+        watched = (lab.get("FargateProfile", "web"), lab.get("Namespace", "idle"), lab.get(*PATTERNS))
+        return [str((item or {})["metadata"]["resourceVersion"]) for item in watched]
+
+    before = versions()
+    operator.passes_happen(3)
+    assert versions() == before

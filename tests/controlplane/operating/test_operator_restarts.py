@@ -1,0 +1,131 @@
+"""Replicas come and go, and so does the API server: the result is the same."""
+
+import itertools
+
+from tests.controlplane.operating.conftest import StartOperator
+from tests.controlplane.operating.gateway import Gateway
+from tests.controlplane.operating.lab import SANDBOX, Lab, eventually
+
+
+def test_a_killed_operator_comes_back_to_the_same_result(lab: Lab, start: StartOperator) -> None:
+    first = start("--no-leader-elect")
+    lab.create_namespace("killed")
+    lab.create_profile("web", "killed")
+    lab.create_profile("broken", "killed", runtimeClassName="nowhere")
+    lab.becomes_active("web")
+    eventually(lambda: lab.phase("broken") == "CREATE_FAILED")
+    first.passes_happen(1)
+    before = [lab.status(name) for name in ("web", "broken")], lab.get("Namespace", "killed")
+    first.kill()
+    start("--no-leader-elect").passes_happen(3)
+    assert ([lab.status(name) for name in ("web", "broken")], lab.get("Namespace", "killed")) == before
+
+
+def test_an_operator_killed_in_the_middle_of_its_work_finishes_it_later(lab: Lab, start: StartOperator) -> None:
+    for number in range(8):
+        lab.create_namespace(f"middle-{number}")
+    first = start("--no-leader-elect")
+    lab.create_profile("web", "middle-*")
+    eventually(lambda: any(lab.namespace_marks(f"middle-{number}")[0] for number in range(8)))
+    first.kill()
+    start("--no-leader-elect")
+    lab.becomes_active("web")
+    marks = {lab.namespace_marks(f"middle-{number}") for number in range(8)}
+    assert marks == {("true", f"web|{SANDBOX}|Pend||")}
+
+
+def test_what_changes_while_no_operator_runs_is_made_up_for(lab: Lab, start: StartOperator) -> None:
+    first = start("--no-leader-elect")
+    lab.create_namespace("absent-old")
+    lab.create_namespace("absent-new")
+    lab.create_profile("old", "absent-old")
+    lab.becomes_active("old")
+    first.kill()
+    lab.delete_profile("old")
+    lab.create_profile("new", "absent-new")
+    start("--no-leader-elect")
+    lab.becomes_active("new")
+    assert lab.namespace_marks("absent-old") == (None, None)
+    assert lab.namespace_marks("absent-new") == ("true", f"new|{SANDBOX}|Pend||")
+
+
+def test_the_standby_is_ready_and_takes_over_at_once_from_a_leader_that_stops(lab: Lab, start: StartOperator) -> None:
+    leader = start("--identity", "first", "--lease-seconds", "30")
+    eventually(lambda: lab.lease_holder() == "first")
+    standby = start("--identity", "second", "--lease-seconds", "30")
+    eventually(lambda: standby.fetch("/readyz")[0] == 200)
+    assert (leader.metric("monopod_leader"), standby.metric("monopod_leader")) == (1, 0)
+    assert leader.terminate() == 0
+    eventually(lambda: lab.lease_holder() == "second", deadline=15)
+    lab.create_profile("web", "taken-over-*")
+    lab.becomes_active("web")
+    assert standby.metric("monopod_leader") == 1
+
+
+def test_the_standby_takes_over_from_a_leader_that_dies_when_its_lease_runs_out(lab: Lab, start: StartOperator) -> None:
+    leader = start("--identity", "first", "--lease-seconds", "3")
+    eventually(lambda: lab.lease_holder() == "first")
+    start("--identity", "second", "--lease-seconds", "3")
+    leader.kill()
+    eventually(lambda: lab.lease_holder() == "second", deadline=20)
+
+
+def test_a_leader_that_lost_its_lease_exits(lab: Lab, start: StartOperator) -> None:
+    leader = start("--identity", "first", "--lease-seconds", "3")
+    eventually(lambda: lab.lease_holder() == "first")
+    usurped = {"spec": {"holderIdentity": "usurper", "leaseDurationSeconds": 3600}}
+    lab.patch("Lease", "monopod", usurped, "monopod-system")
+    assert leader.process.wait(timeout=20) == 1
+    assert lab.lease_holder() == "usurper"
+
+
+def test_an_operator_survives_the_api_server_being_away(lab: Lab, start: StartOperator) -> None:
+    lab.create_namespace("away")
+    with Gateway(lab.server) as gateway:
+        operator = start("--no-leader-elect", kubeconfig=lab.write_kubeconfig(gateway.url))
+        lab.create_profile("before", "away")
+        lab.becomes_active("before")
+        gateway.close_off()
+        lab.delete_profile("before")
+        lab.create_profile("after", "away")
+        eventually(lambda: gateway.refused >= 3)
+        gateway.open_up()
+        lab.becomes_active("after")
+        assert lab.namespace_marks("away") == ("true", f"after|{SANDBOX}|Pend||")
+        assert operator.process.poll() is None
+        eventually(lambda: operator.fetch("/healthz")[0] == 200)
+
+
+def test_a_watch_that_dies_without_a_sign_is_made_up_for_and_reported(lab: Lab, start: StartOperator) -> None:
+    lab.create_namespace("silent")
+    with Gateway(lab.server) as gateway:
+        operator = start("--no-leader-elect", kubeconfig=lab.write_kubeconfig(gateway.url))
+        lab.create_profile("before", "silent")
+        lab.becomes_active("before")
+        operator.passes_happen(2)
+        gateway.silence_open_connections()
+        lab.create_profile("after", "silent")
+        lab.becomes_active("after")
+        eventually(lambda: operator.metric('monopod_watch_missed_objects_total{resource="fargateprofiles"}') > 0)
+        numbers = itertools.count()
+
+        def is_found_dead() -> bool:
+            lab.patch("FargateProfile", "after", {"spec": {"tags": {"number": str(next(numbers))}}})
+            return operator.fetch("/healthz")[0] == 503
+
+        eventually(is_found_dead)
+
+
+def test_a_new_leader_waits_for_the_crd(lab: Lab, start: StartOperator) -> None:
+    crd = lab.get("CustomResourceDefinition", "fargateprofiles.monopod.dev") or {}
+    lab.delete("CustomResourceDefinition", "fargateprofiles.monopod.dev")
+    eventually(lambda: lab.get("CustomResourceDefinition", "fargateprofiles.monopod.dev") is None)
+    try:
+        operator = start("--no-leader-elect")
+        eventually(lambda: operator.fetch("/readyz")[0] == 503)
+        assert operator.fetch("/healthz")[0] == 200
+    finally:
+        lab.restore(crd)
+    eventually(lambda: operator.fetch("/readyz")[0] == 200)
+    lab.create_profile("web", "late-*")
+    lab.becomes_active("web")

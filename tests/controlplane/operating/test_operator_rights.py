@@ -1,0 +1,72 @@
+"""What the operator's ServiceAccount may do. That it suffices, every other test here shows: they run under it."""
+
+from typing import Any
+
+import pytest
+
+from tests.controlplane.operating.lab import Lab
+
+IDENTITY = "system:serviceaccount:monopod-system:monopod"
+
+REFUSED = [
+    ("delete", "pods", "default"),
+    ("update", "pods", "default"),
+    ("patch", "pods", "default"),
+    ("patch", "pods/status", "default"),
+    ("create", "pods/exec", "default"),
+    ("create", "pods/binding", "default"),
+    ("create", "pods/eviction", "default"),
+    ("get", "secrets", "default"),
+    ("list", "secrets", "default"),
+    ("get", "secrets", "monopod-system"),
+    ("list", "configmaps", "default"),
+    ("patch", "configmaps/other", "monopod-system"),
+    ("delete", "configmaps/monopod-namespaces", "monopod-system"),
+    ("patch", "configmaps/monopod-namespaces", "default"),
+    ("delete", "namespaces", ""),
+    ("update", "namespaces", ""),
+    ("patch", "namespaces/status", ""),
+    ("create", "fargateprofiles.monopod.dev", ""),
+    ("update", "fargateprofiles.monopod.dev", ""),
+    ("patch", "fargateprofiles.monopod.dev", ""),
+    ("delete", "fargateprofiles.monopod.dev", ""),
+    ("create", "runtimeclasses.node.k8s.io", ""),
+    ("patch", "mutatingadmissionpolicies.admissionregistration.k8s.io", ""),
+    ("delete", "validatingadmissionpolicybindings.admissionregistration.k8s.io", ""),
+    ("delete", "leases.coordination.k8s.io", "monopod-system"),
+    ("update", "leases.coordination.k8s.io/other", "monopod-system"),
+    ("create", "leases.coordination.k8s.io", "kube-system"),
+    ("delete", "events", "default"),
+    ("list", "nodes", ""),
+    ("create", "serviceaccounts/token", "monopod-system"),
+    ("escalate", "clusterroles.rbac.authorization.k8s.io", ""),
+    ("impersonate", "users", ""),
+]
+
+
+@pytest.mark.parametrize(("verb", "resource", "namespace"), REFUSED, ids=[" ".join(case) for case in REFUSED])
+def test_the_operator_may_not(shared_lab: Lab, verb: str, resource: str, namespace: str) -> None:
+    plural, _, rest = resource.partition("/")
+    # kubectl reads TYPE/NAME; a subresource is an option.
+    subresource = rest if rest in ("status", "exec", "binding", "eviction", "token") else ""
+    target = plural if subresource or not rest else resource
+    flags = [f"--subresource={subresource}"] if subresource else []
+    place = [f"--namespace={namespace}"] if namespace else []
+    done = shared_lab.kubectl("auth", "can-i", verb, target, *flags, *place, f"--as={IDENTITY}", check=False)
+    assert done.stdout.strip() == "no", done.stderr
+
+
+def a_pod() -> dict[str, Any]:
+    containers = [{"name": "app", "image": "app"}]
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "real"}, "spec": {"containers": containers}}
+
+
+@pytest.mark.parametrize(("query", "status"), [("?dryRun=All", 201), ("", 403)], ids=["dry run", "real"])
+def test_the_operator_creates_pods_as_dry_runs_only(shared_lab: Lab, query: str, status: int) -> None:
+    assert shared_lab.as_operator("POST", f"/api/v1/namespaces/default/pods{query}", a_pod()) == status
+
+
+@pytest.mark.parametrize(("query", "status"), [("?dryRun=All", 201), ("", 403)], ids=["dry run", "real"])
+def test_the_operator_creates_namespaces_as_dry_runs_only(shared_lab: Lab, query: str, status: int) -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "real"}}
+    assert shared_lab.as_operator("POST", f"/api/v1/namespaces{query}", namespace) == status
