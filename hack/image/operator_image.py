@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from image.debian import MERGED, describe_release, download_packages, unpack_packages, working_folder
 from image.layers import (
@@ -35,7 +36,7 @@ USER = 65532
 
 PACKAGES_FOLDER = "opt/monopod/packages"
 SOURCE_FOLDER = "opt/monopod/operator"
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "User": f"{USER}:{USER}",
     "Entrypoint": ["python3", "-m", "monopod"],
     "Cmd": ["run"],

@@ -22,3 +22,14 @@ def release_cluster() -> Iterator[ControlPlane]:
     """A control plane of this tier's own: what the chart installs is cluster-wide, and other tiers install it too."""
     with run_control_plane("chart") as cluster:
         yield cluster
+
+
+@pytest.fixture
+def fresh_cluster() -> Iterator[ControlPlane]:
+    """A control plane on which Monopod was never installed.
+
+    A second installation finds the policies on new namespaces without effect: an API server that once had them and
+    lost them no longer follows ConfigMaps (kubernetes/kubernetes#133827).
+    """
+    with run_control_plane("fresh-chart") as cluster:
+        yield cluster

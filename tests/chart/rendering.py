@@ -1,7 +1,7 @@
 """What helm and kubectl render from the chart and the manifests, as objects to look at."""
 
+import functools
 import json
-import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from lab.toolchain import build_tools
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "monopod"
@@ -48,15 +50,14 @@ class Rendered:
         return found[0] if found else None
 
 
-def find_tool(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        raise RuntimeError(f"{name} is not on PATH; ./hack/test puts it there")
-    return path
+@functools.cache
+def find_tool(name: str) -> Path:
+    """The pinned helm or kubectl, built on first use."""
+    return build_tools({"helm": "helm", "kubectl": "kubernetes"}[name])[name]
 
 
 def run_tool(name: str, *arguments: str | Path, text: str | None = None) -> str:
-    command = [find_tool(name), *map(str, arguments)]
+    command = [str(word) for word in (find_tool(name), *arguments)]
     done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
         raise Refused(done.stderr)

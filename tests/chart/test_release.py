@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,10 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.rendering import CHART, NAMESPACE, RELEASE, Refused, run_tool
+from tests.chart.rendering import CHART, NAMESPACE, RELEASE, ROOT, Refused, run_tool
 from tests.clusters import ControlPlane
 
 DEADLINE_SECONDS = 20
+GUIDE = ROOT / "docs" / "how-to" / "install.md"
 PROFILE = {
     "apiVersion": "monopod.dev/v1beta1",
     "kind": "FargateProfile",
@@ -59,23 +62,29 @@ class Helm:
         """Whether it succeeds."""
         return self.cluster.kubectl(*arguments, input=text, check=False).returncode == 0
 
+    def run_documented(self, *beginnings: str) -> None:
+        """Runs the commands of the installation guide that begin so, in its order."""
+        typed = [line.removeprefix("$ ") for line in map(str.strip, GUIDE.read_text().splitlines()) if line[:2] == "$ "]
+        script = [line for line in typed if line.startswith(beginnings)]
+        assert len(script) >= len(beginnings)
+        environment = {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig_path)}
+        subprocess.run(["bash", "-euc", "\n".join(script)], env=environment, check=True, timeout=60)
+
     def apply(self, *objects: dict[str, Any]) -> None:
         """Applies the objects as soon as the API server takes them: a new kind or policy needs a moment."""
         text = yaml.safe_dump_all(objects)
         arguments = ("apply", "--server-side", "--field-manager", "monopod", "--filename", "-")
         poll(lambda: self.try_kubectl(*arguments, text=text), f"{text} is applied")
 
-    def wait_for_policies(self) -> None:
-        """Waits until the admission policies work: the label that only they may give is taken off a new namespace."""
+    def create_labelled_namespace(self) -> str:
+        """Tries to create a namespace with the label that only the policies may give; what came of it, or nothing."""
         text = yaml.safe_dump(build_namespace("probe", labels={LABEL: "true"}))
+        arguments = ("create", "--dry-run=server", "--output", "yaml", "--filename", "-")
+        return self.cluster.kubectl(*arguments, input=text, check=False).stdout
 
-        def is_taken_off() -> bool:
-            answer = self.cluster.kubectl(
-                "create", "--dry-run=server", "--output", "yaml", "--filename", "-", input=text, check=False
-            )
-            return answer.returncode == 0 and LABEL not in yaml.safe_load(answer.stdout)["metadata"]["labels"]
-
-        poll(is_taken_off, "the policies are in force")
+    def wait_for_policies(self) -> None:
+        """Waits until the policies on new namespaces work, the last to do so as they also wait for the ConfigMap."""
+        poll(lambda: LABEL not in (self.create_labelled_namespace() or LABEL), "the policies are in force")
 
 
 @pytest.fixture
@@ -104,8 +113,9 @@ def test_the_api_server_takes_every_object_and_serves_profiles(helm: Helm) -> No
     assert len(helm.get(POLICY_KINDS)["items"]) >= 4
 
 
-def test_an_installation_without_profiles_disturbs_nothing(helm: Helm) -> None:
-    """Also before the operator's first start, when its ConfigMap is empty."""
+def test_an_installation_without_profiles_disturbs_nothing(fresh_cluster: ControlPlane) -> None:
+    """Neither before the operator's first start, when its ConfigMap is empty, nor when somebody deletes it."""
+    helm = Helm(fresh_cluster)
     helm.install()
     helm.wait_for_policies()
     pod = {
@@ -119,7 +129,10 @@ def test_an_installation_without_profiles_disturbs_nothing(helm: Helm) -> None:
     created = helm.get("pod", "untouched", "--namespace", "untouched")
     assert "runtimeClassName" not in created["spec"]
     assert "labels" not in created["metadata"]
-    helm.cluster.kubectl("delete", "pod", "untouched", "--namespace", "untouched", "--force")
+
+    helm.cluster.kubectl("delete", "configmap", "monopod-namespaces", "--namespace", NAMESPACE)
+    # Without the ConfigMap nobody takes the label off: that it stays shows that the API server knows of the deletion.
+    poll(lambda: LABEL in helm.create_labelled_namespace(), "a namespace is created without the policies")
 
 
 def test_an_upgrade_keeps_what_the_operator_wrote_and_takes_new_values(helm: Helm) -> None:
@@ -173,25 +186,18 @@ def test_namespaces_stay_usable_after_an_uninstallation(helm: Helm) -> None:
     assert helm.try_kubectl("create", "namespace", "after", "--dry-run=server")
 
 
-def test_namespaces_can_be_created_while_monopods_configmap_is_missing(helm: Helm) -> None:
-    """Helm deletes it some moments before the policies that read it, and a person may delete it any time."""
-    helm.install()
-    helm.wait_for_policies()
-    helm.cluster.kubectl("delete", "configmap", "monopod-namespaces", "--namespace", NAMESPACE)
-    forged = yaml.safe_dump(build_namespace("probe", labels={LABEL: "true"}))
-    arguments = ("create", "--dry-run=server", "--output", "yaml", "--filename", "-")
-    # With the ConfigMap the label would be taken off; that it stays shows that the API server knows it is gone.
-    poll(lambda: LABEL in helm.cluster.kubectl(*arguments, input=forged).stdout, "the API server has noticed")
-
-
 def test_the_documented_commands_remove_what_a_deleted_namespace_leaves(helm: Helm) -> None:
     helm.install()
-    guide = (CHART.parents[1] / "docs" / "how-to" / "install.md").read_text()
-    commands = [line for line in guide.splitlines() if line.startswith("$ kubectl delete mutatingadmissionpol")]
-    assert len(commands) == 2
-    for command in commands:
-        helm.cluster.kubectl(*command.split()[2:])
+    helm.run_documented('selector="--selector', "kubectl delete mutatingadmissionpol")
     assert helm.get(POLICY_KINDS)["items"] == []
+
+
+def test_the_documented_commands_remove_the_marks_of_namespaces(helm: Helm) -> None:
+    helm.apply(build_namespace("once", labels={LABEL: "true"}, annotations={ROWS: "rows"}))
+    helm.run_documented("kubectl label namespaces", "kubectl annotate namespaces")
+    left = helm.get("namespace", "once")["metadata"]
+    assert LABEL not in left["labels"]
+    assert ROWS not in left.get("annotations", {})
 
 
 def test_a_second_installation_in_the_cluster_is_refused(helm: Helm) -> None:
