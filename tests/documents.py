@@ -5,10 +5,12 @@ printed). A comment before it says where it runs, and a test runs it there:
 
     <!-- runs in: offline -->         from the project's root, without a cluster (tests/project)
     <!-- runs in: control plane -->   with an API server, Monopod and its operator, no nodes (tests/controlplane)
+    <!-- runs in: bare control plane -->   with an API server that has no Monopod (tests/controlplane)
     <!-- runs in: its own cluster --> with no more than the first, as it makes a cluster itself (tests/controlplane)
 
-What a `console` block shows is compared with what is printed, except for spaces and ages; a line `…` in it stands for
-any lines. A command that is shown to fail ("Error …", "The … is invalid: …") must fail.
+What a `console` block shows below a command is compared with what is printed, except for spaces and ages; a line `…`
+in it stands for any lines. Where it shows nothing, nothing is compared. A command that is shown to fail ("Error …",
+"The … is invalid: …") must fail.
 """
 
 import os
@@ -21,8 +23,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 OFFLINE = "offline"
 CONTROL_PLANE = "control plane"
+BARE_CONTROL_PLANE = "bare control plane"
 OWN_CLUSTER = "its own cluster"
-SETTINGS = (OFFLINE, CONTROL_PLANE, OWN_CLUSTER)
+SETTINGS = (OFFLINE, CONTROL_PLANE, BARE_CONTROL_PLANE, OWN_CLUSTER)
 COMMAND_SECONDS = 120
 
 _FENCE = re.compile(r"^(?P<indent>\s*)```(?P<language>\w*)\s*$")
@@ -47,11 +50,16 @@ class Block:
 
 @dataclass(frozen=True)
 class Command:
-    """What is typed, and what is shown to be printed; None where a document doesn't show that."""
+    """What is typed, and what is shown to be printed, if anything."""
 
     block: Block
     typed: str
-    shown: tuple[str, ...] | None
+    shown: tuple[str, ...]
+
+    @property
+    def bare(self) -> str:
+        """What is typed, without a comment behind it."""
+        return re.sub(r"\s+# .*$", "", self.typed)
 
 
 def read_blocks(document: Path) -> Iterator[Block]:
@@ -78,7 +86,7 @@ def read_blocks(document: Path) -> Iterator[Block]:
 def read_commands(block: Block) -> Iterator[Command]:
     """The commands of a block; a block of `sh` is one script, because a here-document has several lines."""
     if block.language == "sh":
-        yield Command(block, "\n".join(block.lines), None)
+        yield Command(block, "\n".join(block.lines), ())
         return
     typed: list[str] = []
     shown: list[str] = []
@@ -138,13 +146,13 @@ def run_block(block: Block, environment: Mapping[str, str] | None = None) -> Non
         )
         said = f"{block}: {command.typed}\nexit status {done.returncode}, and it printed:\n{done.stdout}"
         assert (done.returncode != 0) == is_shown_to_fail(command), said
-        if command.shown is not None:
+        if command.shown:
             assert is_as_shown(command.shown, done.stdout), said
 
 
 def is_shown_to_fail(command: Command) -> bool:
     """Whether the document shows an error."""
-    return any(re.match(r"(?i)error\b|The \w+ .* is invalid:", line) for line in command.shown or ())
+    return any(re.match(r"(?i)error\b|The \w+ .* is invalid:", line) for line in command.shown)
 
 
 def is_as_shown(shown: tuple[str, ...], printed: str) -> bool:

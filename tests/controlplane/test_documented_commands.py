@@ -1,44 +1,75 @@
 """The commands in the documents do, on a real API server, what the documents say."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab.installation import apply_api
 from tests.clusters import ControlPlane, run_control_plane
 from tests.controlplane.operating.lab import Lab, OperatorProcess
-from tests.documents import CONTROL_PLANE, OWN_CLUSTER, Block, read_blocks, run_block
+from tests.documents import BARE_CONTROL_PLANE, CONTROL_PLANE, OWN_CLUSTER, Block, read_blocks, run_block
 from tests.project.repository import find_files
 
 BLOCKS = [block for document in find_files("*.md") for block in read_blocks(document)]
-DOCUMENTS = sorted({block.document for block in BLOCKS if block.setting == CONTROL_PLANE})
 OWN_CLUSTERS = [block for block in BLOCKS if block.setting == OWN_CLUSTER]
 PROFILES = [block for block in BLOCKS if block.language == "yaml" and "kind: FargateProfile" in block.lines]
+
+KATA: dict[str, Any] = {
+    "apiVersion": "node.k8s.io/v1",
+    "kind": "RuntimeClass",
+    "metadata": {"name": "kata"},
+    "handler": "kata-qemu",
+}
 
 
 @pytest.fixture
 def with_operator(tmp_path: Path) -> Iterator[ControlPlane]:
-    """An API server with Monopod and its operator, as `hack/cluster up --control-plane --with-monopod` makes it."""
+    """An API server with Monopod and its operator, and the sandbox that is the chart's default."""
     with run_control_plane("documents") as cluster:
         apply_api(cluster.lab)
-        operator = OperatorProcess(Lab(cluster, tmp_path).write_kubeconfig(), tmp_path / "operator.log")
+        cluster.kubectl("create", "-f", "-", input=json.dumps(KATA))
+        kubeconfig = Lab(cluster, tmp_path).write_kubeconfig()
+        operator = OperatorProcess(kubeconfig, tmp_path / "operator.log", "--sandbox", KATA["metadata"]["name"])
         yield cluster
         operator.kill()
         print((tmp_path / "operator.log").read_text())
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
-def test_the_commands_of_a_document_do_what_is_shown(document: Path, with_operator: ControlPlane) -> None:
-    """In the document's order, because a reader types one after the other."""
+@pytest.fixture
+def without_monopod() -> Iterator[ControlPlane]:
+    """An API server to install Monopod on, and a sandbox."""
+    with run_control_plane("install") as cluster:
+        cluster.kubectl("create", "-f", "-", input=json.dumps(KATA))
+        yield cluster
+
+
+def find_documents(setting: str) -> list[Path]:
+    return sorted({block.document for block in BLOCKS if block.setting == setting})
+
+
+def run_document(document: Path, setting: str, cluster: ControlPlane) -> None:
+    """Runs its blocks in the document's order, because a reader types one after the other."""
     environment = {
-        "KUBECONFIG": str(with_operator.kubeconfig_path),
-        "PATH": f"{with_operator.lab.kubectl_path.parent}:{os.environ['PATH']}",
+        "KUBECONFIG": str(cluster.kubeconfig_path),
+        "PATH": f"{cluster.lab.kubectl_path.parent}:{os.environ['PATH']}",
     }
     for block in read_blocks(document):
-        if block.setting == CONTROL_PLANE:
+        if block.setting == setting:
             run_block(block, environment)
+
+
+@pytest.mark.parametrize("document", find_documents(CONTROL_PLANE), ids=str)
+def test_the_commands_of_a_document_do_what_is_shown(document: Path, with_operator: ControlPlane) -> None:
+    run_document(document, CONTROL_PLANE, with_operator)
+
+
+@pytest.mark.parametrize("document", find_documents(BARE_CONTROL_PLANE), ids=str)
+def test_the_commands_that_install_and_remove_do_what_is_shown(document: Path, without_monopod: ControlPlane) -> None:
+    run_document(document, BARE_CONTROL_PLANE, without_monopod)
 
 
 @pytest.mark.parametrize("block", OWN_CLUSTERS, ids=str)
