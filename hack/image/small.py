@@ -48,7 +48,7 @@ def build_binary_image(reference: str, binary: Path, dest: Path) -> Path:
         binary: The program on this machine.
         dest: The archive to write.
     """
-    layer = dest.with_suffix(".layer")
+    layer = dest.with_suffix(f".{os.getpid()}.layer")
     tree: Tree = {binary.name: File(binary.read_bytes(), 0o755), "tmp": Folder(0o1777)}
     write_layer(tree, layer)
     write_archive(dest, reference, [layer], {"Entrypoint": [f"/{binary.name}"], "Env": ["PATH=/"]})
