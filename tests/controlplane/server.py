@@ -77,7 +77,7 @@ class Server:
         return self._send("PATCH", path, body=patch, user=user, content_type=kind)
 
     def create_pod(self, namespace: str, pod: Manifest, *, user: str = "", dry_run: bool = True) -> Answer:
-        """Creates the pod: as a dry run unless told otherwise, which goes through all of admission and stores nothing."""
+        """Creates the pod; a dry run, unless told otherwise, goes through all of admission and stores nothing."""
         return self.create(f"/api/v1/namespaces/{namespace}/pods", pod, user=user, dry_run=dry_run)
 
     def _send(

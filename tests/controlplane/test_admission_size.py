@@ -126,7 +126,9 @@ def test_the_need(server: Server, pod: PodBuilder, expected: str) -> None:
             id="the containers' sum beside a limit",
         ),
         pytest.param(
-            a_pod().requesting(cpu="300m").with_pod_level(requests={"cpu": "1"}), "1vCPU 2GB", id="request above the sum"
+            a_pod().requesting(cpu="300m").with_pod_level(requests={"cpu": "1"}),
+            "1vCPU 2GB",
+            id="request above the sum",
         ),
         pytest.param(
             a_pod()

@@ -1,7 +1,7 @@
 """Monopod's marks on pods can't be forged, changed or dropped, on a real API server, whichever way a pod is written."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -38,7 +38,7 @@ def gated(server: Server) -> Iterator[str]:
     yield from _stored(server, "fargate", a_pod(f"gated-{next(_numbers)}").with_spec(hostPID=True))
 
 
-def _stored(server: Server, namespace: str, pod: PodBuilder) -> Iterator[str]:
+def _stored(server: Server, namespace: str, pod: PodBuilder) -> Generator[str]:
     body = server.create_pod(namespace, pod.build(), dry_run=False).expect_ok()
     path = f"/api/v1/namespaces/{namespace}/pods/{body['metadata']['name']}"
     yield path

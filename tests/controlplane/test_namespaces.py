@@ -93,7 +93,7 @@ def test_the_profiles_of_a_new_namespace(published: Server, name: str, profiles:
 
 
 def test_generated_names_and_patterns_come_to_the_same_in_python_and_in_cel(server: Server, seed: int) -> None:
-    draw = random.Random(seed)  # noqa: S311 - test data
+    draw = random.Random(seed)
     for _ in range(4):
         patterns = ["".join(draw.choices("ab-*?", k=draw.randint(1, 5))) for _ in range(12)]
         profiles = [a_profile(f"p{n:02}", a_selector(pattern, a="b")) for n, pattern in enumerate(patterns)]

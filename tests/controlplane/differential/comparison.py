@@ -1,0 +1,140 @@
+"""What Python's decision expects of an admitted pod, and where the API server's answer differs from it."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import assert_never
+
+from monopod.api.names import (
+    CAPACITY_ANNOTATION,
+    EKS_PROFILE_LABEL,
+    MIRROR_ANNOTATION,
+    PROFILE_LABEL,
+    UNSUPPORTED_ANNOTATION,
+    UNSUPPORTED_GATE,
+)
+from monopod.domain.decision import Decision, Sandboxed, Skipped, Unmatched, Unsupported, decide
+from monopod.domain.quantity import parse_quantity
+from monopod.domain.selection import Profile
+from monopod.domain.size import Row
+from tests.controlplane.differential.draws import KUBELET, Manifest
+from tests.controlplane.server import Answer, Server
+
+UNREACHED = "plain"
+
+NO_PROFILE_TAKES_IT = "no profile takes it"
+
+
+class Case:
+    """One pod in a namespace with some profiles."""
+
+    def __init__(self, namespace: str, profiles: Sequence[Profile], pod: Manifest) -> None:
+        self.namespace, self.profiles, self.pod = namespace, profiles, pod
+        annotations = pod["metadata"].get("annotations", {})
+        self.username = KUBELET if MIRROR_ANNOTATION in annotations else ""
+        self.decision: Decision = decide(pod, namespace, profiles, username=self.username)
+
+    def find_differences(self, server: Server) -> list[str] | None:
+        """Where the API server decides otherwise; None if it wouldn't take the manifest anywhere."""
+        answer = server.create_pod(self.namespace, self.pod, user=self.username)
+        differences = list(self._compare(answer))
+        if differences and not answer.ok and not self._is_valid(server):
+            return None
+        return differences
+
+    def _is_valid(self, server: Server) -> bool:
+        """Whether the manifest is accepted where there are no profiles; otherwise a refusal says nothing of them."""
+        return server.create_pod(UNREACHED, self._without_mark(), user=self.username).ok
+
+    def _without_mark(self) -> Manifest:
+        labels = {key: value for key, value in self.pod["metadata"].get("labels", {}).items() if key != PROFILE_LABEL}
+        return {**self.pod, "metadata": {**self.pod["metadata"], "labels": labels}}
+
+    def _expects_refusal(self) -> bool:
+        match self.decision:
+            case Unmatched() | Skipped():
+                return PROFILE_LABEL in self.pod["metadata"].get("labels", {})
+            case Unsupported(profile=profile):
+                return profile.unsupported == "Reject"
+            case Sandboxed():
+                return False
+            case _:
+                assert_never(self.decision)
+
+    def _compare(self, answer: Answer) -> Iterator[str]:
+        if not answer.ok and not self._expects_refusal():
+            yield f"refused: {answer.message}"
+            return
+        match self.decision:
+            case Unmatched() | Skipped():
+                yield from self._compare_untouched(answer)
+            case Unsupported(profile=profile, text=text) if profile.unsupported == "Reject":
+                if not answer.message.endswith(text):
+                    yield f"not refused with {text!r}: {answer.message!r}"
+            case Unsupported():
+                yield from self._compare_unsupported(answer.body, self.decision)
+            case Sandboxed():
+                yield from self._compare_sandboxed(answer.body, self.decision)
+
+    def _compare_untouched(self, answer: Answer) -> Iterator[str]:
+        if self._expects_refusal():
+            if NO_PROFILE_TAKES_IT not in answer.message:
+                yield f"the forged mark is not refused: {answer.message!r}"
+            return
+        metadata, spec = answer.body["metadata"], answer.body["spec"]
+        yield from _differ("labels", self.pod["metadata"].get("labels", {}), metadata.get("labels", {}))
+        yield from _differ("annotations", self.pod["metadata"].get("annotations", {}), metadata.get("annotations", {}))
+        yield from _differ("runtimeClassName", self.pod["spec"].get("runtimeClassName"), spec.get("runtimeClassName"))
+
+    def _compare_unsupported(self, pod: Manifest, decision: Unsupported) -> Iterator[str]:
+        yield from _compare_marks(pod, decision)
+        yield from _differ("annotation", decision.text, pod["metadata"]["annotations"].get(UNSUPPORTED_ANNOTATION))
+        yield from _differ("capacity", None, pod["metadata"]["annotations"].get(CAPACITY_ANNOTATION))
+        yield from _differ("gated", True, {"name": UNSUPPORTED_GATE} in pod["spec"].get("schedulingGates", []))
+
+    def _compare_sandboxed(self, pod: Manifest, decision: Sandboxed) -> Iterator[str]:
+        row = decision.size.row
+        yield from _compare_marks(pod, decision)
+        yield from _differ("annotation", None, pod["metadata"]["annotations"].get(UNSUPPORTED_ANNOTATION))
+        yield from _differ("gated", False, {"name": UNSUPPORTED_GATE} in pod["spec"].get("schedulingGates", []))
+        yield from _differ("capacity", str(row), pod["metadata"]["annotations"].get(CAPACITY_ANNOTATION))
+        for kind in ("requests", "limits"):
+            found = pod["spec"].get("resources", {}).get(kind, {})
+            yield from _differ(kind, _as_amounts(row), {name: parse_quantity(found.get(name)) for name in found})
+        for kind in ("containers", "initContainers"):
+            for wanted, container in zip(self.pod["spec"].get(kind, []), pod["spec"].get(kind, []), strict=True):
+                yield from _differ(
+                    f"limits of {container['name']}",
+                    _lower(_limits(wanted), row),
+                    _limits(container),
+                )
+
+
+def _compare_marks(pod: Manifest, decision: Sandboxed | Unsupported) -> Iterator[str]:
+    labels = pod["metadata"].get("labels", {})
+    yield from _differ("profile", decision.profile.name, labels.get(PROFILE_LABEL))
+    yield from _differ("EKS's label", decision.profile.name, labels.get(EKS_PROFILE_LABEL))
+    yield from _differ("runtimeClassName", decision.runtime_class, pod["spec"].get("runtimeClassName"))
+
+
+def _as_amounts(row: Row) -> dict[str, Fraction]:
+    return {"cpu": Fraction(row.cpu_millis, 1000), "memory": Fraction(row.memory_mib * 2**20)}
+
+
+def _limits(container: Manifest) -> dict[str, Fraction]:
+    limits = container.get("resources", {}).get("limits", {})
+    return {name: _in_thousandths(parse_quantity(limits[name])) for name in limits}
+
+
+def _in_thousandths(amount: Fraction) -> Fraction:
+    """What the API server stores: it rounds up to thousandths."""
+    return Fraction(-(-amount * 1000 // 1), 1000)
+
+
+def _lower(limits: dict[str, Fraction], row: Row) -> dict[str, Fraction]:
+    bounds = _as_amounts(row)
+    return {name: min(limit, bounds.get(name, limit)) for name, limit in limits.items()}
+
+
+def _differ(what: str, expected: object, found: object) -> Iterator[str]:
+    if expected != found:
+        yield f"{what}: Python says {expected!r}, the API server {found!r}"

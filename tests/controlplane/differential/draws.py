@@ -1,0 +1,286 @@
+"""Generated profiles and pods, with what goes wrong in practice drawn more often than chance would have it."""
+
+import random
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from monopod.api.names import (
+    CAPACITY_ANNOTATION,
+    COMPUTE_TYPE,
+    EKS_PROFILE_LABEL,
+    MIRROR_ANNOTATION,
+    PROFILE_LABEL,
+    UNSUPPORTED_ANNOTATION,
+    UNSUPPORTED_GATE,
+)
+from monopod.domain.quantity import parse_quantity
+from monopod.domain.selection import Profile, Selector
+from monopod.domain.size import COMPONENTS_MEMORY_MIB, LADDER
+
+Manifest = dict[str, Any]
+
+PROFILE_NAMES = ("a", "b", "web", "web-1", "web1", "web-10", "w", "0", "zz")
+KEYS = ("tier", "app", "team", "example.com/tier", "a.b", "t-r", "tierx")
+VALUES = ("web", "w.b", "web-1", "", "db", "w", "WEB", "web1")
+SANDBOXES = ("kata", "bare")
+SCHEDULED_SANDBOX = "kata-on-metal"
+"""Its RuntimeClass has a nodeSelector, which the API server writes before admission looks."""
+
+KUBELET = "system:node:node-1"
+
+
+class Draw(random.Random):
+    """A seeded source of profiles and pods."""
+
+    def maybe(self, probability: float) -> bool:
+        return self.random() < probability
+
+    def profiles(self, namespace: str) -> list[Profile]:
+        """Profiles that mostly reach the namespace."""
+        names = self.sample(PROFILE_NAMES, self.randint(1, len(PROFILE_NAMES)))
+        scheduled = self.maybe(0.2)
+        return [
+            Profile(
+                name,
+                tuple(self.selector(namespace) for _ in range(self.randint(1, 3))),
+                SCHEDULED_SANDBOX if scheduled else self.choice(SANDBOXES),
+                "Reject" if self.maybe(0.3) else "Pend",
+            )
+            for name in names
+        ]
+
+    def selector(self, namespace: str) -> Selector:
+        pattern = self.choice((namespace, "*", self.pattern(namespace), "elsewhere"))
+        count = self.choice((0, 1, 1, 1, 2, 2, 5))
+        pairs = {self.pattern(self.choice(KEYS)): self.pattern(self.choice(VALUES)) for _ in range(count)}
+        return Selector(pattern, tuple(pairs.items()))
+
+    def pattern(self, text: str) -> str:
+        """The text, or the text with wildcards in the place of something or of nothing."""
+        if self.maybe(0.5):
+            return text
+        characters = list(text)
+        for _ in range(self.randint(1, 2)):
+            start = self.randint(0, len(characters))
+            end = self.randint(start, min(len(characters), start + 3))
+            characters[start:end] = [self.choice("*?")]
+        return "".join(characters)
+
+    def pod(self, profiles: Sequence[Profile]) -> Manifest:
+        labels = self.labels(profiles)
+        pod: Manifest = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "pod", "labels": labels},
+            "spec": {"containers": [self.container("c0")]},
+        }
+        for number in range(1, self.choice((1, 1, 2, 3))):
+            pod["spec"]["containers"].append(self.container(f"c{number}"))
+        if self.maybe(0.5):
+            pod["spec"]["initContainers"] = [self.init_container(f"i{n}") for n in range(self.randint(1, 4))]
+        if self.maybe(0.2):
+            pod["spec"]["resources"] = self.resources(("cpu", "memory"), 0.7)
+        if self.maybe(0.15):
+            self.choice(SKIPS)(self, pod)
+        while self.maybe(0.2):
+            self.choice(UNSUPPORTED)(self, pod)
+        if self.maybe(0.1):
+            self.forge(pod)
+        if self.maybe(0.15):
+            pod["spec"]["runtimeClassName"] = self.runtime_class(profiles)
+        return pod
+
+    def labels(self, profiles: Sequence[Profile]) -> dict[str, str]:
+        """Labels of the vocabulary, and mostly those that one selector asks for."""
+        labels = {self.choice(KEYS): self.choice(VALUES) for _ in range(self.randint(0, 3))}
+        if self.maybe(0.8):
+            selector = self.choice(self.choice(profiles).selectors)
+            labels.update({self.instance(key) or "k": self.instance(value) for key, value in selector.labels})
+        if self.maybe(0.3):
+            labels[EKS_PROFILE_LABEL] = self.choice((*PROFILE_NAMES, self.choice(profiles).name, ""))
+        return labels
+
+    def instance(self, pattern: str) -> str:
+        """A text that the pattern matches."""
+        return "".join(
+            self.choice(("", "x", "xy")) if char == "*" else "x" if char == "?" else char for char in pattern
+        )
+
+    def container(self, name: str) -> Manifest:
+        return {
+            "name": name,
+            "image": "image",
+            "resources": self.resources(("cpu", "memory", "ephemeral-storage"), 0.5),
+        }
+
+    def init_container(self, name: str) -> Manifest:
+        return {**self.container(name), **({"restartPolicy": "Always"} if self.maybe(0.5) else {})}
+
+    def resources(self, names: Sequence[str], probability: float) -> Manifest:
+        """Requests and limits; a limit is never smaller than its request, which the API server would refuse."""
+        requests: Manifest = {}
+        limits: Manifest = {}
+        for name in names:
+            if self.maybe(probability if name != "ephemeral-storage" else 0.1):
+                amounts = sorted((self.amount(name) for _ in range(2)), key=parse_quantity)
+                kind = self.choice(("request", "limit", "both", "both"))
+                if kind != "limit":
+                    requests[name] = amounts[0]
+                if kind != "request":
+                    limits[name] = amounts[1]
+        return {key: value for key, value in (("requests", requests), ("limits", limits)) if value}
+
+    def amount(self, resource: str) -> str | int | float:
+        if resource == "cpu":
+            return self.notation(Fraction(self.cpu_millis()) / 1000)
+        if resource == "memory":
+            return self.notation(self.memory_bytes(), self.choice(("", "", "Ki", "Mi", "Gi")))
+        return self.notation(Fraction(self.choice((1, 10, 80, 175, 176))) * 2**30 + self.choice((0, 1)))
+
+    def cpu_millis(self) -> Fraction:
+        near = self.choice(LADDER).cpu_millis + self.choice((-1, 0, 0, 1, Fraction(1, 2), Fraction(1, 10**6)))
+        return Fraction(self.choice((near, near / self.randint(2, 4), self.randint(0, 2000), 0, 100)))
+
+    def memory_bytes(self) -> Fraction:
+        row = self.choice(LADDER).memory_mib - COMPONENTS_MEMORY_MIB
+        near = row * 2**20 + self.choice((-1, 0, 0, 1, Fraction(1, 1000), Fraction(1, 10**9)))
+        return Fraction(self.choice((near, near / self.randint(2, 4), self.randint(0, 2**32), 0, 10**9)))
+
+    def notation(self, amount: Fraction, suffix: str = "") -> str | int | float:
+        """The amount, rounded to what one of Kubernetes' many notations can hold."""
+        binary = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+        if suffix:
+            return _decimal(amount / binary[suffix], self.choice((0, 3, 9))) + suffix
+        return self.choice(
+            (
+                lambda: _decimal(amount, 9),
+                lambda: _decimal(amount, 3),
+                lambda: _decimal(amount * 1000, 0) + "m",
+                lambda: _decimal(amount * 1000, 6) + "m",
+                lambda: _decimal(amount * 10**6, 0) + "u",
+                lambda: _decimal(amount * 10**9, 0) + "n" if amount < 10**6 else _decimal(amount, 0),
+                lambda: _decimal(amount / 1000, 9) + "k",
+                lambda: _decimal(amount / 10**3, 6) + self.choice(("e3", "E3", "e+3")),
+                lambda: _decimal(amount * 100, 2) + "e-2",
+                lambda: int(amount),
+                lambda: round(float(amount), 3),
+            )
+        )()
+
+    def forge(self, pod: Manifest) -> None:
+        """Marks that only admission should write."""
+        pod["metadata"]["labels"][PROFILE_LABEL] = self.choice(PROFILE_NAMES)
+        annotations = pod["metadata"].setdefault("annotations", {})
+        if self.maybe(0.5):
+            annotations[CAPACITY_ANNOTATION] = self.choice(LADDER).__str__()
+        if self.maybe(0.3):
+            annotations[UNSUPPORTED_ANNOTATION] = "forged"
+            pod["spec"]["schedulingGates"] = [{"name": UNSUPPORTED_GATE}]
+
+    def runtime_class(self, profiles: Sequence[Profile]) -> str:
+        # A class with scheduling that isn't the profile's looks like a nodeSelector of the pod's own. Python can't see
+        # RuntimeClasses, so such pods are left to a test of their own.
+        scheduled = profiles[0].runtime_class == SCHEDULED_SANDBOX
+        return self.choice((*SANDBOXES, "other", *([SCHEDULED_SANDBOX] if scheduled else [])))
+
+
+def _decimal(amount: Fraction, places: int) -> str:
+    """The amount with so many decimals, rounded, without superfluous zeros."""
+    text = f"{round(amount * 10**places):0{places + 1}d}"
+    return (text[:-places] + "." + text[-places:]).rstrip("0").rstrip(".") if places else text
+
+
+Change = Callable[[Draw, Manifest], None]
+
+
+def _annotate(name: str, value: str) -> Change:
+    return lambda draw, pod: pod["metadata"].setdefault("annotations", {}).update({name: value})
+
+
+def _own(kind: str, version: str) -> Change:
+    owner = {"kind": kind, "apiVersion": version, "name": "owner", "uid": "1"}
+    return lambda draw, pod: pod["metadata"].update(ownerReferences=[owner])
+
+
+def _specify(**fields: Any) -> Change:
+    return lambda draw, pod: pod["spec"].update(fields)
+
+
+def _mirror(draw: Draw, pod: Manifest) -> None:
+    _annotate(MIRROR_ANNOTATION, "x")(draw, pod)
+    pod["spec"]["nodeName"] = "node-1"
+
+
+SKIPS: tuple[Change, ...] = (
+    _own("DaemonSet", "apps/v1"),
+    _own("DaemonSet", "example.com/v1"),
+    _own("ReplicaSet", "apps/v1"),
+    _annotate(COMPUTE_TYPE, "ec2"),
+    _annotate(COMPUTE_TYPE, "fargate"),
+    _specify(nodeSelector={"a": "b"}),
+    _specify(nodeName="node-1"),
+    _specify(schedulerName="volcano"),
+    _specify(schedulerName="default-scheduler"),
+    _mirror,
+)
+
+
+def _of_any_container(change: Callable[[Draw, Manifest], None]) -> Change:
+    return lambda draw, pod: change(
+        draw, draw.choice([*pod["spec"]["containers"], *pod["spec"].get("initContainers", [])])
+    )
+
+
+def _secure(draw: Draw, container: Manifest) -> None:
+    container["securityContext"] = draw.choice(
+        (
+            {"privileged": True},
+            {"privileged": False, "allowPrivilegeEscalation": False},
+            {"allowPrivilegeEscalation": True},
+            {"capabilities": {"add": draw.sample(("NET_ADMIN", "CHOWN", "SYS_TIME", "KILL", "ALL", "BPF"), 3)}},
+            {"capabilities": {"drop": ["ALL"]}},
+        )
+    )
+
+
+def _open_port(draw: Draw, container: Manifest) -> None:
+    port = draw.choice(({}, {"hostPort": 80}, {"hostIP": "10.0.0.1"}, {"hostPort": 0}))
+    container["ports"] = [{"containerPort": 80, **port}]
+
+
+def _extend(draw: Draw, container: Manifest) -> None:
+    name = draw.choice(("nvidia.com/gpu", "a.com/x", "hugepages-2Mi"))
+    container["resources"].setdefault("limits", {})[name] = "4Mi" if name.startswith("huge") else 1
+    if name.startswith("huge"):
+        container["resources"].setdefault("requests", {})["cpu"] = 0
+
+
+def _mount(draw: Draw, pod: Manifest) -> None:
+    sources: tuple[Manifest, ...] = (
+        {"hostPath": {"path": "/"}},
+        {"csi": {"driver": "d"}},
+        {"emptyDir": {}},
+        {"emptyDir": {"medium": "Memory"}},
+        {"configMap": {"name": "c"}},
+        {"projected": {"sources": []}},
+        {"nfs": {"server": "s", "path": "/"}},
+        {"persistentVolumeClaim": {"claimName": "p"}},
+        {"image": {"reference": "i"}},
+        {},
+    )
+    chosen = draw.sample(sources, draw.randint(1, 3))
+    pod["spec"]["volumes"] = [{"name": f"v{n}", **source} for n, source in enumerate(chosen)]
+
+
+UNSUPPORTED: tuple[Change, ...] = (
+    _specify(hostNetwork=True),
+    _specify(hostPID=True),
+    _specify(hostIPC=True, hostPID=False),
+    _of_any_container(_secure),
+    _of_any_container(_secure),
+    _of_any_container(_open_port),
+    _of_any_container(_extend),
+    _mount,
+    _mount,
+)

@@ -1,0 +1,104 @@
+"""Without the mutation, nothing that a profile matches gets past: the validating policy alone, on a real API server.
+
+That is what it is like while a new policy isn't in effect yet, after somebody deleted it, or behind a webhook that
+undoes its work. Pods here carry by hand what admission would have written, right or wrong.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from monopod.api.names import (
+    CAPACITY_ANNOTATION,
+    COMPUTE_TYPE,
+    EKS_PROFILE_LABEL,
+    PROFILE_LABEL,
+    UNSUPPORTED_ANNOTATION,
+    UNSUPPORTED_GATE,
+)
+from tests.controlplane.reach import poll
+from tests.controlplane.server import Server
+from tests.unit.builders import PodBuilder, a_pod
+
+BINDINGS = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings"
+HOST_PID = "Pod not supported on Fargate: fields not supported: HostPID"
+
+
+@pytest.fixture(scope="module")
+def unmutated(server: Server) -> Iterator[Server]:
+    """The API server without the policy that writes on pods."""
+    binding = server.get(f"{BINDINGS}/monopod-pods").expect_ok()
+    server.delete(f"{BINDINGS}/monopod-pods").expect_ok()
+    poll(lambda: server.create_pod("fargate", a_pod().build()), lambda answer: not answer.ok)
+    yield server
+    restored = {"metadata": {"name": "monopod-pods"}, "spec": binding["spec"]}
+    server.create(BINDINGS, restored).expect_ok()
+    poll(lambda: server.create_pod("fargate", a_pod().build()), lambda answer: answer.ok)
+
+
+def as_admitted(pod: PodBuilder, cpu: str = "250m", memory: str = "512Mi") -> PodBuilder:
+    """The pod as admission would leave it."""
+    size = {"cpu": cpu, "memory": memory}
+    marked = pod.labelled({PROFILE_LABEL: "web", EKS_PROFILE_LABEL: "web"}).with_spec(runtimeClassName="kata")
+    return marked.annotated({CAPACITY_ANNOTATION: "0.25vCPU 0.5GB"}).with_pod_level(requests=size, limits=size)
+
+
+def as_waiting(pod: PodBuilder, text: str = HOST_PID) -> PodBuilder:
+    """The pod as admission would leave one that Fargate can't run."""
+    marked = pod.labelled({PROFILE_LABEL: "web", EKS_PROFILE_LABEL: "web"}).with_spec(runtimeClassName="kata")
+    return marked.annotated({UNSUPPORTED_ANNOTATION: text}).with_spec(schedulingGates=[{"name": UNSUPPORTED_GATE}])
+
+
+ACCEPTED = {
+    "a sandboxed pod": as_admitted(a_pod()),
+    "its size in another notation": as_admitted(a_pod(), cpu="0.25", memory="536870912"),
+    "a pod that waits": as_waiting(a_pod().with_spec(hostPID=True)),
+    "an exempt pod": a_pod().with_spec(nodeName="node-1"),
+    "a pod that opted out": a_pod().annotated({COMPUTE_TYPE: "ec2"}),
+}
+
+
+@pytest.mark.parametrize("pod", ACCEPTED.values(), ids=ACCEPTED)
+def test_accepted(unmutated: Server, pod: PodBuilder) -> None:
+    unmutated.create_pod("fargate", pod.build()).expect_ok()
+
+
+MARKS = "metadata.labels[monopod.dev/profile] and [eks.amazonaws.com/fargate-profile] do not both name it"
+SANDBOX = "spec.runtimeClassName is not kata"
+SIZE = "spec.resources and the annotation CapacityProvisioned are not 0.25vCPU 0.5GB, the size that its containers need"
+GATE = "the scheduling gate monopod.dev/unsupported and the annotation of that name do not say what Fargate can run"
+
+SMALL: dict[str, Any] = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"cpu": "250m", "memory": "1Gi"}}
+
+REFUSED = {
+    "an untouched pod": (a_pod(), MARKS),
+    "only EKS's label": (a_pod().labelled({EKS_PROFILE_LABEL: "web"}), MARKS),
+    "another profile's mark": (as_admitted(a_pod()).labelled({PROFILE_LABEL: "db"}), MARKS),
+    "another profile's label": (as_admitted(a_pod()).labelled({EKS_PROFILE_LABEL: "db"}), MARKS),
+    "another class": (as_admitted(a_pod()).with_spec(runtimeClassName="bare"), SANDBOX),
+    "no size": (as_admitted(a_pod()).with_spec(resources=None), SIZE),
+    "a larger limit": (as_admitted(a_pod()).with_spec(resources=SMALL), SIZE),
+    "another size's annotation": (as_admitted(a_pod()).annotated({CAPACITY_ANNOTATION: "16vCPU 120GB"}), SIZE),
+    "a gate without need": (as_admitted(a_pod()).with_spec(schedulingGates=[{"name": UNSUPPORTED_GATE}]), GATE),
+    "a reason without need": (as_admitted(a_pod()).annotated({UNSUPPORTED_ANNOTATION: HOST_PID}), GATE),
+    "an impossible pod without a gate": (
+        as_waiting(a_pod().with_spec(hostPID=True)).with_spec(schedulingGates=[]),
+        GATE,
+    ),
+    "an impossible pod with another reason": (as_waiting(a_pod().with_spec(hostIPC=True)), GATE),
+    "an impossible pod as if it were possible": (as_admitted(a_pod().with_spec(hostPID=True)), GATE),
+}
+
+
+@pytest.mark.parametrize(("pod", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused(unmutated: Server, pod: PodBuilder, message: str) -> None:
+    answer = unmutated.create_pod("fargate", pod.build())
+    assert answer.status == 403
+    assert f"Fargate profile web matches this pod, but {message}" in answer.message
+    assert "the MutatingAdmissionPolicy monopod-pods or its binding is missing" in answer.message
+
+
+def test_more_than_the_size_provisioned_is_refused(unmutated: Server) -> None:
+    answer = unmutated.create_pod("fargate", as_admitted(a_pod().requesting(cpu="200m", memory="400Mi")).build())
+    assert "are not 0.25vCPU 1GB, the size that its containers need" in answer.message

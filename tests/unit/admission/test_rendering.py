@@ -1,0 +1,89 @@
+"""The shape of the policies as text. Whether they work, only a real API server can say: tests/controlplane."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from monopod.admission.cel import format_comment, quote
+from monopod.admission.mutation import escape_pointer
+from monopod.admission.policies import POD_VARIABLES
+from monopod.admission.render import policies, render
+from monopod.admission.size import ladder_steps
+from monopod.domain.size import LADDER
+
+DOCUMENTS = policies()
+POLICIES = [each for each in DOCUMENTS if not each["kind"].endswith("Binding")]
+
+
+def name_of(document: dict[str, Any]) -> str:
+    return f"{document['kind']} {document['metadata']['name']}"
+
+
+def test_the_yaml_says_what_the_objects_say() -> None:
+    assert list(yaml.safe_load_all(render(DOCUMENTS))) == DOCUMENTS
+
+
+def test_cel_is_shown_line_by_line() -> None:
+    assert "\\n  " not in render(DOCUMENTS)
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=name_of)
+def test_every_policy_fails_closed_and_says_what_it_is_for(policy: dict[str, Any]) -> None:
+    assert policy["spec"]["failurePolicy"] == "Fail"
+    assert policy["metadata"]["annotations"]["kubernetes.io/description"].endswith(".")
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=name_of)
+def test_every_policy_has_a_binding_of_its_name(policy: dict[str, Any]) -> None:
+    following = DOCUMENTS[DOCUMENTS.index(policy) + 1]
+    assert following["kind"] == f"{policy['kind']}Binding"
+    assert following["spec"]["policyName"] == following["metadata"]["name"] == policy["metadata"]["name"]
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=name_of)
+def test_variables_are_defined_before_they_are_used(policy: dict[str, Any]) -> None:
+    defined: set[str] = set()
+    for variable in policy["spec"].get("variables", []):
+        assert set(re.findall(r"variables\.(\w+)", variable["expression"])) <= defined
+        defined.add(variable["name"])
+
+
+def test_the_mutation_and_its_check_decide_with_the_same_variables() -> None:
+    by_name = {name_of(policy): policy["spec"].get("variables", []) for policy in POLICIES}
+    mutation = by_name["MutatingAdmissionPolicy monopod-pods"]
+    assert by_name["ValidatingAdmissionPolicy monopod-sandbox"][: len(mutation)] == mutation
+    assert len(mutation) == len(POD_VARIABLES)
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=name_of)
+def test_every_refusal_is_a_sentence(policy: dict[str, Any]) -> None:
+    for validation in policy["spec"].get("validations", []):
+        assert validation["message"].endswith(".")
+
+
+def test_the_names_of_an_installation_stand_where_they_belong() -> None:
+    text = render(policies(service_account="system:serviceaccount:a:b", system_namespace="a"))
+    assert "monopod-system" not in text
+    assert "'system:serviceaccount:a:b'" in text
+
+
+def test_the_ladder_is_eight_runs_of_equal_steps() -> None:
+    steps = ladder_steps()
+    assert len(steps) == 8
+    assert [(cpu, mib) for cpu, low, high, step in steps for mib in range(low, high + 1, step)] == [
+        (row.cpu_millis, row.memory_mib) for row in LADDER
+    ]
+
+
+def test_text_becomes_a_cel_literal() -> None:
+    assert quote("it's a\\b\n") == r"'it\'s a\\b\n'"
+
+
+def test_a_key_becomes_part_of_a_json_pointer() -> None:
+    assert escape_pointer("a~b/c") == "a~0b~1c"
+
+
+def test_comments_are_wrapped() -> None:
+    assert format_comment("word " * 40).count("\n// word") == 1

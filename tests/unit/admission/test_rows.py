@@ -1,0 +1,75 @@
+import pytest
+
+from monopod.admission.rows import MAX_ROWS_BYTES, RowsTooLarge, compile_namespace_patterns, compile_rows
+from monopod.domain.selection import Profile
+from tests.unit.builders import a_profile, a_selector
+
+PROTECTED = frozenset({"kube-system", "monopod-system"})
+
+
+def rows(*profiles: Profile, namespace: str = "prod") -> list[str]:
+    return compile_rows(namespace, profiles, PROTECTED).splitlines()
+
+
+def test_a_row_per_selector_in_the_order_in_which_profiles_win() -> None:
+    profiles = (
+        a_profile("web", a_selector("prod", tier="web"), a_selector("prod", tier="api")),
+        a_profile("db", a_selector("prod"), sandbox="gvisor", unsupported="Reject"),
+    )
+    assert rows(*profiles) == ["db|gvisor|Reject||", "web|kata|Pend|tier=web|", "web|kata|Pend|tier=api|"]
+
+
+def test_pairs_with_and_without_wildcards_stand_apart() -> None:
+    labels = {"tier": "web", "a.io/team-*": "x", "app": "sh?p", "run": ""}
+    [row] = rows(a_profile("web", a_selector("prod", labels)))
+    assert row == r"web|kata|Pend|tier=web run=|a\.io/team\-[^,=]*=x app=sh[^,=]p"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "namespace", "reached"),
+    [
+        pytest.param("prod", "prod", True, id="its name"),
+        pytest.param("prod", "prod-a", False, id="another name"),
+        pytest.param("prod-*", "prod-a", True, id="a wildcard"),
+        pytest.param("*", "kube-system", False, id="a wildcard doesn't reach a protected namespace"),
+        pytest.param("kube-syste?", "kube-system", False, id="nor does a narrow one"),
+        pytest.param("kube-system", "kube-system", True, id="its name reaches a protected namespace"),
+    ],
+)
+def test_only_selectors_that_reach_the_namespace(pattern: str, namespace: str, reached: bool) -> None:
+    assert bool(rows(a_profile("web", a_selector(pattern)), namespace=namespace)) is reached
+
+
+def test_no_profile_no_text() -> None:
+    assert compile_rows("prod", [], PROTECTED) == ""
+
+
+@pytest.mark.parametrize("text", ["a b", "a|b", "a=b", "a,b", "a\nb"])
+def test_a_pattern_that_no_label_can_match_makes_no_row(text: str) -> None:
+    profiles = (
+        a_profile("key", a_selector("prod", {text: "x"})),
+        a_profile("value", a_selector("prod", {"x": text})),
+        a_profile("sound", a_selector("prod")),
+    )
+    assert rows(*profiles) == ["sound|kata|Pend||"]
+
+
+def test_rows_that_do_not_fit_are_not_cut() -> None:
+    profiles = [a_profile(f"profile-{number}", a_selector("*")) for number in range(MAX_ROWS_BYTES // 20)]
+    with pytest.raises(RowsTooLarge, match=r"^\d+ rows take \d+ bytes; the annotation of namespace prod has room for"):
+        compile_rows("prod", profiles, PROTECTED)
+
+
+def test_patterns_for_namespaces_to_come() -> None:
+    profiles = [
+        a_profile("web", a_selector("prod", tier="web"), a_selector("team-?.*")),
+        a_profile("none", a_selector("no|name")),
+    ]
+    assert compile_namespace_patterns(profiles, PROTECTED) == {
+        "rows": "prod|web|kata|Pend|tier=web|\n" + r"^team\-.\..*$|web|kata|Pend||",
+        "protected": "kube-system\nmonopod-system",
+    }
+
+
+def test_no_profiles_no_patterns() -> None:
+    assert compile_namespace_patterns([], PROTECTED)["rows"] == ""
