@@ -15,6 +15,10 @@ from lab.pins import HACK
 from lab.shell import run
 
 
+_LAUNCHED: list[subprocess.Popen[bytes]] = []
+"""Supervisors that outlive what started them: Python warns of a running process that nothing refers to."""
+
+
 class NotReady(RuntimeError):
     """A component wasn't ready in time; the message says which and where its log is."""
 
@@ -60,6 +64,7 @@ class Services:
                 start_new_session=True,
                 pass_fds=[] if lifeline is None else [lifeline],
             )
+        _LAUNCHED.append(process)
         (self.folder / "launcher.pid").write_text(str(process.pid))
         self.wait_until(self.alive, "the supervisor", self.folder / "supervisor.log", 20)
 
