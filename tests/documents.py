@@ -31,6 +31,7 @@ COMMAND_SECONDS = 120
 _FENCE = re.compile(r"^(?P<indent>\s*)```(?P<language>\w*)\s*$")
 _SETTING = re.compile(r"^\s*<!-- runs in: (?P<setting>[^>]*?) -->\s*$")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<inline>[^)\s]+)\)|^\s*\[[^\]]+\]:\s*(?P<reference>\S+)\s*$", re.MULTILINE)
+_ASSIGNMENT = re.compile(r"""(export )?\w+=([^\s"']*|"[^"]*"|'[^']*')""")
 _AGE = re.compile(r"\s\d+[smhd](\d+[smh])?$")
 
 
@@ -132,9 +133,10 @@ def run_block(block: Block, environment: Mapping[str, str] | None = None) -> Non
     Raises:
         AssertionError: something else happens than is shown.
     """
+    assigned: list[str] = []
     for command in read_commands(block):
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", command.typed],
+            ["bash", "-euo", "pipefail", "-c", "\n".join([*assigned, command.typed])],
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
@@ -146,6 +148,8 @@ def run_block(block: Block, environment: Mapping[str, str] | None = None) -> Non
         )
         said = f"{block}: {command.typed}\nexit status {done.returncode}, and it printed:\n{done.stdout}"
         assert (done.returncode != 0) == is_shown_to_fail(command), said
+        if _ASSIGNMENT.fullmatch(command.typed):
+            assigned.append(command.typed)  # as in the reader's shell, the rest of the block knows the variable
         if command.shown:
             assert is_as_shown(command.shown, done.stdout), said
 
