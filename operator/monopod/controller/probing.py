@@ -105,7 +105,7 @@ class Prober:
             outcome = trials.Pending()
         except Exception as error:
             # An answer of a shape that nobody foresaw must not end the trials of this profile.
-            logger.exception("probe failed", trial=str(trial))
+            logger.warning("probe failed", trial=str(trial), error=repr(error))
             outcome = trials.Refused(f"namespace {trial.namespace}", f"unexpected answer: {error!r}")
         PROBES.labels(OUTCOME_LABELS[type(outcome)]).inc()
         return outcome

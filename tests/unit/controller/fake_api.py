@@ -1,0 +1,65 @@
+"""Stands in for the API client: answers by path, from a script, and remembers what it was asked."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, cast
+
+from monopod.cluster.client import ApiClient, ApiError, Json
+
+Answer = Json | Exception | Callable[[Json], Json]
+
+
+def not_found() -> ApiError:
+    return ApiError(404, "NotFound", "not found")
+
+
+def conflict() -> ApiError:
+    return ApiError(409, "AlreadyExists", "already exists")
+
+
+class FakeApi:
+    """Give `answers` by method and path; without one, a read finds nothing and a write returns its body."""
+
+    def __init__(self, answers: Mapping[tuple[str, str], Answer] | None = None) -> None:
+        self.answers: dict[tuple[str, str], Answer] = dict(answers or {})
+        self.lists: dict[str, list[Json]] = {}
+        self.requests: list[tuple[str, str, Json]] = []
+
+    @property
+    def client(self) -> ApiClient:
+        return cast(ApiClient, self)
+
+    def sent(self, method: str) -> list[tuple[str, Json]]:
+        return [(path, body) for verb, path, body in self.requests if verb == method]
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
+        return self._answer("get", path, {}, not_found())
+
+    async def create(self, path: str, body: Json, *, dry_run: bool = False) -> Json:
+        return self._answer("try" if dry_run else "create", path, body, body)
+
+    async def replace(self, path: str, body: Json) -> Json:
+        return self._answer("replace", path, body, body)
+
+    async def merge(self, path: str, patch: Json) -> Json:
+        return self._answer("merge", path, patch, patch)
+
+    async def apply(self, path: str, body: Json) -> Json:
+        return self._answer("apply", path, body, body)
+
+    async def list_pages(
+        self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False
+    ) -> AsyncIterator[Json]:
+        for item in list(self.lists.get(path, ())):
+            yield item
+
+    def _answer(self, method: str, path: str, body: Json, default: Answer) -> Json:
+        self.requests.append((method, path, body))
+        answer = self.answers.get((method, path), default)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer(body) if callable(answer) else answer
+
+
+def an_object(name: str, *, uid: str = "", version: int = 1, namespace: str = "", **metadata: Any) -> Json:
+    where = {"namespace": namespace} if namespace else {}
+    return {"metadata": {"name": name, "uid": uid or name, "resourceVersion": str(version), **where, **metadata}}

@@ -1,0 +1,27 @@
+"""The operator's command line."""
+
+import subprocess
+import sys
+
+from click.testing import CliRunner
+
+from monopod.__main__ import main
+
+
+def test_the_help_of_run_teaches_every_option() -> None:
+    text = " ".join(CliRunner().invoke(main, ["run", "--help"]).output.split())
+    for option in ("--sandbox", "--namespace", "--leader-elect / --no-leader-elect", "--metrics-port", "--log-format"):
+        assert option in text
+    assert "python -m monopod run --no-leader-elect" in text
+    assert "writes nothing on pods" in text
+
+
+def test_a_wrong_option_is_refused_with_the_choices() -> None:
+    done = CliRunner().invoke(main, ["run", "--log-format", "xml"])
+    assert done.exit_code == 2
+    assert "'json', 'console'" in done.output
+
+
+def test_the_help_imports_neither_kopf_nor_the_client() -> None:
+    script = "import sys, monopod.__main__; sys.exit(any(name in sys.modules for name in ('kopf', 'kubernetes')))"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

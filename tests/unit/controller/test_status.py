@@ -1,0 +1,147 @@
+"""A profile's phase, conditions and issues, from the facts."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from monopod.api.reasons import Reason
+from monopod.domain.selection import Profile, Selector
+from monopod.domain.status import (
+    Facts,
+    PoliciesMissing,
+    PoliciesNotServed,
+    Unreadable,
+    build_status_patch,
+    decide_status,
+)
+from monopod.domain.trial import Impossible, NotSandboxed, Outcome, Pending, Refused, Sandboxed
+
+NOW = "2026-01-02T00:00:00Z"
+BEFORE = "2026-01-01T00:00:00Z"
+PROFILE = Profile("web", (Selector("prod-*", (("tier", "web"),)), Selector("dev")), "kata")
+GOOD = Facts(generation=1, profile=PROFILE, reached=("prod-a",), outcome=Sandboxed("a pod in namespace prod-a"))
+REFUSED = Refused("a pod in namespace prod-a", "exceeded quota (403 Forbidden)")
+NOT_SANDBOXED = NotSandboxed("a pod in namespace prod-a", "it has no label monopod.dev/profile")
+
+
+def decide(facts: Facts, previous: dict[str, Any] | None = None, now: str = NOW) -> dict[str, Any]:
+    return decide_status(facts, previous or {}, now)
+
+
+def condition(status: dict[str, Any], kind: str) -> tuple[str, str]:
+    return next((one["status"], one["reason"]) for one in status["conditions"] if one["type"] == kind)
+
+
+PHASES = [
+    pytest.param(GOOD, "ACTIVE", "Active", id="all is well"),
+    pytest.param(replace(GOOD, outcome=Pending()), "CREATING", "ProbePending", id="no trial yet"),
+    pytest.param(replace(GOOD, outcome=NOT_SANDBOXED), "CREATE_FAILED", "ProbeNotSandboxed", id="not sandboxed"),
+    pytest.param(
+        replace(GOOD, outcome=NOT_SANDBOXED, was_active=True),
+        "CREATE_FAILED",
+        "ProbeNotSandboxed",
+        id="no longer sandboxed",
+    ),
+    pytest.param(replace(GOOD, outcome=REFUSED), "CREATE_FAILED", "ProbeRefused", id="trial refused"),
+    pytest.param(
+        replace(GOOD, outcome=REFUSED, was_active=True), "ACTIVE", "Active", id="trial of an active one refused"
+    ),
+    pytest.param(replace(GOOD, outcome=Impossible()), "CREATE_FAILED", "ProbeImpossible", id="nothing can match"),
+    pytest.param(replace(GOOD, runtime_class_exists=False), "CREATE_FAILED", "RuntimeClassNotFound", id="no class"),
+    pytest.param(
+        replace(GOOD, admission=PoliciesMissing(("MutatingAdmissionPolicy/monopod-pods",))),
+        "CREATE_FAILED",
+        "AdmissionPolicyMissing",
+        id="no policy",
+    ),
+    pytest.param(
+        replace(GOOD, admission=PoliciesNotServed()),
+        "CREATE_FAILED",
+        "MutatingAdmissionPolicyNotServed",
+        id="old Kubernetes",
+    ),
+    pytest.param(replace(GOOD, reached=()), "ACTIVE", "Active", id="no namespace yet"),
+    pytest.param(replace(GOOD, too_large=("prod-a",)), "ACTIVE", "RowsTooLarge", id="rows don't fit"),
+    pytest.param(replace(GOOD, unwritten={"prod-a": "no"}), "ACTIVE", "PublishFailed", id="rows not written"),
+    pytest.param(replace(GOOD, profile=Unreadable("no selectors")), "CREATE_FAILED", "SpecInvalid", id="senseless"),
+    pytest.param(
+        replace(GOOD, profile=Unreadable("oops", Reason.INTERNAL_ERROR)), "CREATE_FAILED", "InternalError", id="a bug"
+    ),
+    pytest.param(replace(GOOD, deleting=True), "DELETING", "Deleting", id="being deleted"),
+]
+
+
+@pytest.mark.parametrize(("facts", "phase", "reason"), PHASES)
+def test_the_phase_and_the_summary_follow_from_the_facts(facts: Facts, phase: str, reason: str) -> None:
+    status = decide(facts)
+    assert status["phase"] == phase
+    assert condition(status, "Ready")[1] == reason
+
+
+@pytest.mark.parametrize(("facts", "phase", "reason"), PHASES)
+def test_whatever_is_wrong_is_an_issue_with_the_same_code_and_advice(facts: Facts, phase: str, reason: str) -> None:
+    status = decide(facts)
+    codes = [issue["code"] for issue in status["health"]["issues"]]
+    assert codes == ([reason] if reason not in ("Active", "ProbePending", "Deleting") else [])
+    assert all(issue["message"] for issue in status["health"]["issues"])
+
+
+def test_an_issue_names_the_objects_that_it_is_about() -> None:
+    (issue,) = decide(replace(GOOD, runtime_class_exists=False))["health"]["issues"]
+    assert issue["resourceIds"] == ["RuntimeClass/kata"]
+    assert "kubectl get runtimeclass" in issue["message"]
+
+
+def test_a_namespace_that_does_not_exist_yet_is_a_condition_and_no_issue() -> None:
+    status = decide(replace(GOOD, reached=()))
+    assert condition(status, "NamespaceMatched") == ("False", "NoNamespaceMatches")
+    assert status["health"]["issues"] == []
+
+
+def test_a_trial_that_was_not_made_is_neither_good_nor_bad() -> None:
+    status = decide(replace(GOOD, runtime_class_exists=False, outcome=NOT_SANDBOXED))
+    assert condition(status, "Enforced") == ("Unknown", "NotProbed")
+
+
+def test_the_table_columns_are_filled() -> None:
+    status = decide(replace(GOOD, pods=7))
+    assert (status["selectors"], status["pods"], status["observedGeneration"]) == ("prod-*{tier=web}, dev", 7, 1)
+
+
+def test_a_condition_keeps_its_time_while_its_status_is_the_same() -> None:
+    first = decide(GOOD, now=BEFORE)
+    second = decide(replace(GOOD, runtime_class_exists=False), first)
+    times = {one["type"]: one["lastTransitionTime"] for one in second["conditions"]}
+    assert times["Valid"] == BEFORE
+    assert times["RuntimeClassFound"] == NOW
+
+
+def test_the_same_facts_make_the_same_status() -> None:
+    first = decide(GOOD, now=BEFORE)
+    assert decide(GOOD, first) == first
+
+
+@pytest.mark.parametrize(
+    "outcome", [GOOD.outcome, NOT_SANDBOXED, REFUSED, Impossible()], ids=lambda one: type(one).__name__
+)
+def test_a_restarted_operator_keeps_what_the_last_trial_said(outcome: Outcome) -> None:
+    first = decide(replace(GOOD, outcome=outcome), now=BEFORE)
+    was_active = first["phase"] == "ACTIVE"
+    assert decide(replace(GOOD, outcome=Pending(), was_active=was_active), first) == first
+
+
+def test_what_a_trial_said_about_another_spec_is_forgotten() -> None:
+    first = decide(replace(GOOD, outcome=NOT_SANDBOXED))
+    assert decide(replace(GOOD, outcome=Pending(), generation=2), first)["phase"] == "CREATING"
+
+
+def test_a_profile_whose_cause_of_failure_is_gone_is_created_again() -> None:
+    first = decide(replace(GOOD, runtime_class_exists=False))
+    assert decide(replace(GOOD, outcome=Pending()), first)["phase"] == "CREATING"
+
+
+def test_a_status_is_written_only_if_it_differs_and_drops_what_nobody_wants() -> None:
+    assert build_status_patch({"phase": "ACTIVE"}, {"phase": "ACTIVE"}) is None
+    assert build_status_patch(None, {"phase": "ACTIVE"}) == {"status": {"phase": "ACTIVE"}}
+    assert build_status_patch({"old": 1}, {"phase": "ACTIVE"}) == {"status": {"old": None, "phase": "ACTIVE"}}
