@@ -9,7 +9,6 @@ they start. demo_pods.py says what to look at in a pod, demo_table.py how it is 
 import contextlib
 import fcntl
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -88,7 +87,7 @@ def show(name: str) -> None:
     apply_workloads(cluster)
     facts = await_pods(cluster)
     with step("looking into the pods"):
-        seen = see_pods(facts, lambda *args: kubectl(cluster, *args))
+        seen = see_pods(facts, cluster.kubectl)
     print_table(seen)
     _require_promises(seen)
     print_next_steps(cluster.kubeconfig_path, NAMESPACE, _find_example(seen), None if name == DEFAULT_NAME else name)
@@ -97,13 +96,13 @@ def show(name: str) -> None:
 def apply_profile(cluster: Cluster) -> None:
     """Applies the sample profile and waits until it is in force."""
     with step("applying the sample FargateProfile, until it is ACTIVE"):
-        kubectl(cluster, "apply", "--server-side", "-k", str(SAMPLES / "profile"))
+        cluster.kubectl("apply", "--server-side", "-k", str(SAMPLES / "profile"))
         active = "--for=jsonpath={.status.phase}=ACTIVE"
         try:
-            kubectl(cluster, "wait", active, f"--timeout={PROFILE_SECONDS}s", f"fargateprofile/{PROFILE}")
+            cluster.kubectl("wait", active, f"--timeout={PROFILE_SECONDS}s", f"fargateprofile/{PROFILE}")
         except CommandFailed as error:
             phase = '{.status.phase}: {.status.conditions[?(@.type=="Ready")].message}'
-            said = kubectl(cluster, "get", f"fargateprofile/{PROFILE}", "-o", f"jsonpath={phase}")
+            said = cluster.kubectl("get", f"fargateprofile/{PROFILE}", "-o", f"jsonpath={phase}")
             raise NotReady(f"the profile isn't ACTIVE after {PROFILE_SECONDS} s: it is {said}") from error
 
 
@@ -111,34 +110,20 @@ def apply_workloads(cluster: Cluster) -> None:
     """Applies the sample workloads with the local busybox image; those of an earlier run are made anew."""
     with _overlay() as overlay, step("applying an ordinary Deployment, Job and Pod"):
         # A Job and a Pod can't be changed in place, and one that is there already wouldn't show how it starts.
-        kubectl(cluster, "delete", "--ignore-not-found", "--now", "-k", str(overlay))
-        kubectl(cluster, "wait", "--for=delete", "pod", "--all", "-n", NAMESPACE, "--timeout=60s")
-        kubectl(cluster, "apply", "--server-side", "-k", str(overlay))
+        cluster.kubectl("delete", "--ignore-not-found", "--now", "-k", str(overlay))
+        cluster.kubectl("wait", "--for=delete", "pod", "--all", "-n", NAMESPACE, "--timeout=60s")
+        cluster.kubectl("apply", "--server-side", "-k", str(overlay))
 
 
 def await_pods(cluster: Cluster) -> Facts:
     """Waits until every sample workload has its pods, Ready."""
     deadline = time.monotonic() + PODS_SECONDS
     with step("waiting until the pods are Ready"):
-        while not is_settled(facts := read_facts(lambda *args: kubectl(cluster, *args), NAMESPACE)):
+        while not is_settled(facts := read_facts(cluster.kubectl, NAMESPACE)):
             if time.monotonic() > deadline:
                 raise NotReady(f"not Ready after {PODS_SECONDS} s: {describe_unready(facts)}")
             time.sleep(0.3)
     return facts
-
-
-def kubectl(cluster: Cluster, *args: str) -> str:
-    """Runs kubectl.
-
-    Raises:
-        CommandFailed: If it fails, with what it said.
-    """
-    try:
-        return cluster.kubectl(*args)
-    except subprocess.CalledProcessError as error:
-        raise CommandFailed(f"kubectl {' '.join(args)}: {(error.stderr or error.stdout or '').strip()}") from None
-    except subprocess.TimeoutExpired as error:
-        raise CommandFailed(f"kubectl {' '.join(args)}: no answer after {error.timeout:.0f} s") from None
 
 
 def become_root() -> None:

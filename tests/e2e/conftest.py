@@ -1,0 +1,95 @@
+"""One cluster for the whole tier, with Monopod installed by its chart and one profile in force.
+
+What a failed test saw is saved under artifacts/. The cluster is made and removed here, and ends with this process
+however that ends, so no test ever runs against a cluster that somebody else uses.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.installation import NAMESPACE as SYSTEM_NAMESPACE
+from lab.installation import ROOT, install_chart
+from lab.lab_cluster import LabCluster
+from lab.provider import provide_cluster
+from lab.shell import CommandFailed
+from tests.e2e.live import Live
+from tests.e2e.workloads import SANDBOXED, a_profile
+
+HERE = Path(__file__).parent
+ARTIFACTS = ROOT / "artifacts"
+PROFILE = "suite"
+LIVE = pytest.StashKey[Live]()
+LAST = "test_release.py"
+"""Uninstalls Monopod from the tier's cluster, so nothing may come after it."""
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-randomly
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path == HERE / LAST)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    live = item.config.stash.get(LIVE, None)
+    if report.failed and live:
+        _save_state(live, ARTIFACTS / re.sub(r"[^\w.-]+", "_", item.nodeid))
+    return report
+
+
+@pytest.fixture(scope="session")
+def live(request: pytest.FixtureRequest) -> Iterator[Live]:
+    """The cluster, with a profile that takes pods labelled `sandbox: yes` in namespaces that begin with `e2e-`."""
+    live = Live(provide_cluster(f"e2e-{os.getpid()}"))
+    live.cluster.create(tied_to_caller=True)
+    request.config.stash[LIVE] = live
+    try:
+        install_chart(live.cluster)
+        live.apply(a_profile(PROFILE, "e2e-*", SANDBOXED))
+        live.await_phase(PROFILE)
+        yield live
+    finally:
+        del request.config.stash[LIVE]
+        live.cluster.delete()
+
+
+@pytest.fixture
+def namespace(live: Live) -> Iterator[str]:
+    """A namespace of the test's own that the suite's profile reaches."""
+    name = live.make_namespace()
+    yield name
+    live.remove_namespace(name)
+
+
+def _save_state(live: Live, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds = "nodes,namespaces,fargateprofiles,deployments,jobs,pods,services,networkpolicies,leases"
+    looks = {
+        "objects.yaml": ["get", kinds, "-A", "-o", "yaml"],
+        "events.txt": ["get", "events", "-A", "--sort-by=.lastTimestamp"],
+        "pods.txt": ["get", "pods", "-A", "-o", "wide"],
+        "operator.log": [
+            "logs",
+            "-n",
+            SYSTEM_NAMESPACE,
+            "-l",
+            "app.kubernetes.io/name=monopod",
+            "--tail=-1",
+            "--prefix",
+        ],
+    }
+    for name, look in looks.items():
+        try:
+            (folder / name).write_text(live.cluster.kubectl(*look))
+        except CommandFailed as error:
+            (folder / name).write_text(str(error))
+    if isinstance(live.cluster, LabCluster):
+        for machine in live.cluster.machines():
+            for log in machine.log("any").parent.glob("*.log"):
+                with contextlib.suppress(OSError):
+                    (folder / f"{machine.folder.name}-{log.name}").write_bytes(log.read_bytes())

@@ -1,0 +1,95 @@
+"""The e2e tier's view of its cluster: objects in and out as dicts, and polling with a deadline instead of sleeping."""
+
+import itertools
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from lab.installation import NAMESPACE as SYSTEM_NAMESPACE
+from lab.provider import Cluster
+
+Object = dict[str, Any]
+Found = TypeVar("Found")
+OPERATOR = "app.kubernetes.io/name=monopod"
+READY_SECONDS = 90
+POLL_SECONDS = 0.2
+
+
+@dataclass
+class Live:
+    """A cluster with Monopod in it."""
+
+    cluster: Cluster
+    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def kubectl(self, *args: str, stdin: str | None = None) -> str:
+        return self.cluster.kubectl(*args, stdin=stdin)
+
+    def apply(self, *objects: Object) -> None:
+        body = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
+        self.kubectl("apply", "--server-side", "-f", "-", stdin=body)
+
+    def get(self, kind: str, name: str, namespace: str = "default") -> Object:
+        found: Object = json.loads(self.kubectl("get", kind, name, "-n", namespace, "-o", "json"))
+        return found
+
+    def find(self, kind: str, namespace: str, selector: str = "") -> list[Object]:
+        found: list[Object] = json.loads(self.kubectl("get", kind, "-n", namespace, "-l", selector, "-o", "json"))[
+            "items"
+        ]
+        return found
+
+    def run_in(self, pod: Object, script: str) -> str:
+        meta = pod["metadata"]
+        return self.kubectl("exec", "-n", meta["namespace"], meta["name"], "--", "sh", "-c", script).strip()
+
+    def make_namespace(self, prefix: str = "e2e") -> str:
+        """A namespace of a fresh name. The suite's profile reaches those that begin with `e2e-`."""
+        name = f"{prefix}-{next(self._numbers)}"
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        return name
+
+    def remove_namespace(self, name: str) -> None:
+        """Frees the CPUs that its pods asked for; the rest of the namespace goes in the background."""
+        self.kubectl("delete", "namespace", name, "--wait=false")
+        self.kubectl("delete", "deployments,jobs,pods", "--all", "-n", name, "--now", "--cascade=foreground")
+
+    def await_ready(self, namespace: str, count: int = 1, selector: str = "") -> list[Object]:
+        """The namespace's pods, once there are this many and all are Ready."""
+
+        def look() -> list[Object] | None:
+            pods = [p for p in self.find("pods", namespace, selector) if "deletionTimestamp" not in p["metadata"]]
+            return pods if len(pods) == count and all(is_ready(pod) for pod in pods) else None
+
+        return self.wait_for(look, f"{count} Ready pods in {namespace}", READY_SECONDS)
+
+    def await_phase(self, profile: str, phase: str = "ACTIVE", seconds: float = 60) -> Object:
+        def look() -> Object | None:
+            found = self.get("fargateprofile", profile)
+            return found if found.get("status", {}).get("phase") == phase else None
+
+        return self.wait_for(look, f"profile {profile} {phase}", seconds)
+
+    def wait_for(self, look: Callable[[], Found | None], what: str, seconds: float = 30) -> Found:
+        deadline = time.monotonic() + seconds
+        while True:
+            found = look()
+            if found:
+                return found
+            assert time.monotonic() < deadline, f"{what}: not after {seconds:g} s"
+            time.sleep(POLL_SECONDS)
+
+    def scale_operator(self, replicas: int) -> None:
+        self.kubectl("scale", "deployment/monopod", f"--replicas={replicas}", "-n", SYSTEM_NAMESPACE)
+        if replicas:
+            self.kubectl("rollout", "status", "deployment/monopod", "-n", SYSTEM_NAMESPACE, "--timeout=120s")
+            return
+        wait = ["--for=delete", "pod", "-l", OPERATOR, "-n", SYSTEM_NAMESPACE, "--timeout=60s"]
+        self.kubectl("wait", *wait)
+
+
+def is_ready(pod: Object) -> bool:
+    conditions = {c["type"]: c["status"] for c in pod.get("status", {}).get("conditions", [])}
+    return conditions.get("Ready") == "True"

@@ -1,0 +1,30 @@
+"""A pod that Fargate can't run stays Pending and says why, on a real scheduler and kubelet."""
+
+from monopod.api.names import UNSUPPORTED_GATE
+from tests.e2e.live import Live, Object
+from tests.e2e.workloads import SANDBOXED, a_pod
+
+TEXT = "Pod not supported on Fargate: fields not supported: HostNetwork"
+
+
+def test_an_unsupported_pod_says_so_in_a_scheduling_event(live: Live, namespace: str) -> None:
+    live.apply(a_pod("odd", namespace, SANDBOXED, hostNetwork=True))
+    event = live.wait_for(lambda: find_scheduling_event(live, "odd", namespace), "an event about the pod")
+    assert (event["type"], event["message"]) == ("Warning", TEXT)
+
+
+def test_an_unsupported_pod_is_never_scheduled(live: Live, namespace: str) -> None:
+    live.apply(a_pod("odd", namespace, SANDBOXED, hostNetwork=True), a_pod("fine", namespace, SANDBOXED))
+    live.await_ready(namespace, 1, "app=fine")  # so the scheduler has had its turn
+    odd = live.get("pod", "odd", namespace)
+    assert odd["spec"]["schedulingGates"] == [{"name": UNSUPPORTED_GATE}]
+    assert odd["status"]["phase"] == "Pending"
+    assert "nodeName" not in odd["spec"]
+
+
+def find_scheduling_event(live: Live, pod: str, namespace: str) -> Object | None:
+    """Monopod's event; the scheduler's own about the gate has another reason or text."""
+    for event in live.find("events", namespace):
+        if event["involvedObject"]["name"] == pod and event["reason"] == "FailedScheduling":
+            return event
+    return None

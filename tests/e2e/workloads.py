@@ -1,0 +1,90 @@
+"""Ordinary workloads, small enough that many fit on a node of two CPUs."""
+
+from typing import Any
+
+from lab.images import BUSYBOX_IMAGE
+from monopod.api.names import API_VERSION
+
+Object = dict[str, Any]
+SANDBOXED = {"sandbox": "yes"}
+"""What the suite's profile selects, in namespaces that begin with `e2e-`."""
+
+SLEEP = "trap 'exit 0' TERM; while true; do sleep 1000 & wait; done"
+SERVE = "mkdir /tmp/www && echo hello >/tmp/www/index.html && exec httpd -f -p 8080 -h /tmp/www"
+PORT = 8080
+
+
+def a_profile(name: str, namespace: str, labels: dict[str, str], **spec: object) -> Object:
+    selectors = [{"namespace": namespace, "labels": labels}]
+    metadata = {"name": name}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "FargateProfile",
+        "metadata": metadata,
+        "spec": {"selectors": selectors, **spec},
+    }
+
+
+def a_pod(name: str, namespace: str, labels: dict[str, str], script: str = SLEEP, **spec: object) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"app": name, **labels}},
+        "spec": {**_pod_spec(script), **spec},
+    }
+
+
+def a_server(name: str, namespace: str, labels: dict[str, str]) -> Object:
+    pod = a_pod(name, namespace, labels, SERVE)
+    pod["spec"]["containers"][0]["readinessProbe"] = {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1}
+    return pod
+
+
+def a_service(name: str, namespace: str) -> Object:
+    spec = {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": PORT}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def a_deployment(name: str, namespace: str, labels: dict[str, str], requests: dict[str, str]) -> Object:
+    pod_labels = {"app": name, **labels}
+    spec = _pod_spec(SLEEP)
+    spec["containers"][0]["resources"] = {"requests": requests}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": pod_labels}, "spec": spec},
+        },
+    }
+
+
+def a_job(name: str, namespace: str, labels: dict[str, str]) -> Object:
+    pod = {"metadata": {"labels": {"app": name, **labels}}, "spec": {**_pod_spec(SLEEP), "restartPolicy": "Never"}}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"template": pod},
+    }
+
+
+def a_denial(name: str, namespace: str) -> Object:
+    """A NetworkPolicy that lets nothing in to any pod of the namespace."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
+    }
+
+
+def _pod_spec(script: str) -> Object:
+    container = {
+        "name": "app",
+        "image": BUSYBOX_IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sh", "-c", script],
+    }
+    return {"terminationGracePeriodSeconds": 1, "containers": [container]}
