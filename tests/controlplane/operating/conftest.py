@@ -7,7 +7,7 @@ import pytest
 
 from lab.installation import apply_api
 from tests.clusters import run_control_plane
-from tests.controlplane.operating.lab import Lab, OperatorProcess
+from tests.controlplane.operating.lab import Lab, OperatorProcess, eventually
 
 StartOperator = Callable[..., OperatorProcess]
 
@@ -16,7 +16,11 @@ StartOperator = Callable[..., OperatorProcess]
 def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with run_control_plane("operator") as cluster:
         apply_api(cluster.lab)
-        yield Lab(cluster, tmp_path_factory.mktemp("operator"))
+        lab = Lab(cluster, tmp_path_factory.mktemp("operator"))
+        # The policies take a moment to be in effect. This request is refused either way, by them or because it exists.
+        default = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
+        eventually(lambda: lab.as_operator("POST", "/api/v1/namespaces", default) == 403)
+        yield lab
 
 
 @pytest.fixture
