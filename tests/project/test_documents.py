@@ -5,6 +5,7 @@ from itertools import takewhile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from monopod.domain.size import LADDER, format_capacity
 from tests.documents import (
@@ -111,6 +112,12 @@ def test_the_table_of_sizes_is_the_ladder() -> None:
         f"{cpu.strip()}vCPU {memory.strip()}GB" for cpu, sizes, _ in after_head for memory in sizes.split(",")
     ]
     assert documented == [format_capacity(row) for row in LADDER]
+
+
+def test_the_readmes_profile_is_the_sample() -> None:
+    (shown,) = (block for block in read_blocks(Path("README.md")) if block.language == "yaml")
+    sample = (ROOT / "manifests/samples/profile/profile.yaml").read_text()
+    assert yaml.safe_load("\n".join(shown.lines)) == yaml.safe_load(sample)
 
 
 @pytest.mark.parametrize(
