@@ -55,10 +55,21 @@ def apply_api(cluster: LabCluster) -> None:
 def run_beside(cluster: LabCluster) -> None:
     """Runs the operator from this checkout beside a control plane, restarted when it ends: the developer's inner loop.
 
-    It has the administrator's rights there; its own are tested in the controlplane tier.
+    It comes as its ServiceAccount: the policies let nobody else, not even an administrator, write on namespaces.
     """
     apply_api(cluster)
     machine = cluster.machines()[0]
-    flags = ["--sandbox", cluster.sandbox, "--namespace", NAMESPACE]
-    env = {"KUBECONFIG": str(cluster.kubeconfig_path), "PYTHONPATH": str(ROOT / "operator")}
+    kubeconfig = _write_operator_kubeconfig(cluster, machine.folder / "kubeconfigs/monopod.yaml")
+    # Port 0: several clusters run side by side.
+    flags = ["--sandbox", cluster.sandbox, "--namespace", NAMESPACE, "--listen", "127.0.0.1", "--metrics-port", "0"]
+    env = {"KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT / "operator")}
     machine.start("monopod", [sys.executable, "-m", "monopod", "run", *flags], env)
+
+
+def _write_operator_kubeconfig(cluster: LabCluster, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(cluster.kubeconfig_path.read_text())
+    token = cluster.kubectl("create", "token", RELEASE, "-n", NAMESPACE, "--duration=8760h").strip()
+    for words in (["set-credentials", RELEASE, f"--token={token}"], ["set-context", "--current", f"--user={RELEASE}"]):
+        cluster.kubectl("config", *words, "--kubeconfig", str(path))
+    return path
