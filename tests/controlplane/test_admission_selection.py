@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from monopod.admission.rows import MAX_ROWS, MAX_WILDCARD_CHARACTERS
 from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
 from monopod.domain.selection import Profile
 from tests.controlplane.reach import reach
@@ -92,7 +93,7 @@ def test_a_pod_that_no_selector_matches_is_left_alone(server: Server, profiles: 
 
 def test_monopods_mark_in_a_manifest_selects_nothing(server: Server) -> None:
     """A selector can't see the mark, so that forging one can't bring a pod into another profile."""
-    reach(server, "marked-selection", labelling({"*profile": "other"}))
+    reach(server, "marked-selection", labelling({"*profile": "*"}))
     answer = server.create_pod("marked-selection", a_pod().labelled({PROFILE_LABEL: "other"}).build())
     assert "no profile takes it" in answer.message
 
@@ -135,16 +136,25 @@ def test_each_profile_brings_its_own_sandbox(server: Server) -> None:
     assert classes == ["bare", "kata"]
 
 
-def test_a_hundred_profiles_with_wildcards_stay_within_cels_budget(server: Server) -> None:
-    profiles = [
-        a_profile(f"p{number:03}", *(a_selector("*", {"a*": f"w*-{number}", "t?er": f"{n}*"}) for n in range(5)))
-        for number in range(100)
-    ]
-    pod = a_pod().labelled({f"label-{number}": "x" * 60 for number in range(20)}).labelled(app="w-99", tier="4x")
+def a_busy_pod() -> PodBuilder:
+    """A pod with 57 containers and 2,000 characters of labels."""
+    pod = a_pod().labelled({f"label-{number}": "x" * 60 for number in range(28)}).labelled(app="w-99")
     for number in range(19):
         pod.with_container(f"c{number}", cpu="100m", memory="100Mi")
         pod.with_init(f"i{number}", cpu="100m", memory="100Mi")
         pod.with_sidecar(f"s{number}", cpu="100m", memory="100Mi")
-    admitted = admit(server, profiles, pod)
+    return pod
+
+
+def test_a_hundred_profiles_with_wildcards_stay_within_cels_budget(server: Server) -> None:
+    profiles = [a_profile(f"p{number:03}", a_selector("*", {"a*": f"w*-{number}"})) for number in range(100)]
+    admitted = admit(server, profiles, a_busy_pod())
     assert profile_of(admitted) == "p099"
     assert admitted["metadata"]["annotations"]["CapacityProvisioned"] == "4vCPU 8GB"
+
+
+def test_as_many_rows_as_there_is_room_for_stay_within_cels_budget(server: Server) -> None:
+    wild = MAX_WILDCARD_CHARACTERS // len("a[^,=]*=w[^,=]*zz")
+    profiles = [a_profile(f"a{n:04}", a_selector("*", {"a*": "w*zz"})) for n in range(wild)]
+    profiles += [a_profile(f"b{n:04}", a_selector("*", app="shop", tier="web")) for n in range(MAX_ROWS - wild - 2)]
+    assert profile_of(admit(server, [*profiles, a_profile("z", WHOLE)], a_busy_pod())) == "z"

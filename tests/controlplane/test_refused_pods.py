@@ -36,6 +36,11 @@ REFUSED_WHEN_CREATED: dict[str, tuple[str, PodBuilder, str]] = {
     "a forged mark where no profile reaches": ("plain", a_pod().labelled(FORGED), NOT_REACHED),
     "a forged mark on labels that match nothing": ("strict", a_pod().labelled(FORGED), NOT_TAKEN),
     "a forged mark and nodeName": ("fargate", a_pod().labelled(FORGED).with_spec(nodeName="n"), NOT_TAKEN),
+    "a forged mark and nodeSelector": (
+        "fargate",
+        a_pod().labelled(FORGED).with_spec(nodeSelector={"a": "b"}),
+        NOT_TAKEN,
+    ),
     "a forged mark and another scheduler": (
         "fargate",
         a_pod().labelled(FORGED).with_spec(schedulerName="volcano"),

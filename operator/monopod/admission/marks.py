@@ -7,8 +7,8 @@ status, ephemeralcontainers and resize, and a Binding, whose labels and annotati
 
 from collections.abc import Sequence
 
-from monopod.admission.cel import Validation, Variable, quote, quote_all
-from monopod.admission.support import invalid_security_fields
+from monopod.admission.cel import Validation, quote, quote_all
+from monopod.admission.support import build_security_variables
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     EKS_PROFILE_LABEL,
@@ -98,18 +98,14 @@ NOT_RESIZED = Validation(
     "Create the pod again with other requests.",
 )
 
-DEBUG_FIELDS = Variable(
-    "debugFields",
-    "What ephemeral containers ask for beyond an ordinary container.",
-    invalid_security_fields("object.spec.?ephemeralContainers.orValue([])"),
-)
+DEBUGGING = build_security_variables("object.spec.?ephemeralContainers.orValue([])")
 
 NOT_DEBUGGED_WITH_PRIVILEGES = Validation(
     "Ephemeral containers come after admission, so they are judged here.",
-    "request.?subResource.orValue('') != 'ephemeralcontainers' || variables.debugFields.size() == 0",
+    "request.?subResource.orValue('') != 'ephemeralcontainers' || variables.securityFields.size() == 0",
     "Fargate does not run ephemeral containers with these privileges.",
     """
-    'Pod not supported on Fargate: invalid SecurityContext fields: ' + variables.debugFields.join(', ')
+    'Pod not supported on Fargate: invalid SecurityContext fields: ' + variables.securityFields.join(', ')
       + ' in spec.ephemeralContainers. Leave them out; kubectl debug does so with --profile=baseline.'
     """,
 )

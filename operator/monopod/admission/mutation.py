@@ -33,7 +33,8 @@ def put_map_if_absent(path: str, present_cel: str) -> str:
 
 def drop_if(condition_cel: str, path: str) -> str:
     """Operations that remove a field or a map's entry if it is there."""
-    return f"({condition_cel} ? [JSONPatch{{op: 'remove', path: {quote(path)}}}] : [])"
+    return f"""({condition_cel}
+      ? [JSONPatch{{op: 'remove', path: {quote(path)}}}] : [])"""
 
 
 def put_label(name: str, value_cel: str) -> str:
@@ -58,12 +59,13 @@ def lower_limits(field: str, containers_cel: str, resource: str) -> str:
     """
     limit = f"{containers_cel}[index].?resources.?limits[?{quote(resource)}].orValue('0')"
     return f"""lists.range({containers_cel}.size())
-        .filter(index, quantity({limit}).isGreaterThan(quantity(variables.{resource})))
-        .map(index, JSONPatch{{
-          op: 'replace',
-          path: '/spec/{field}/' + string(index) + '/resources/limits/{resource}',
-          value: variables.{resource}
-        }})"""
+      .filter(index, quantity({limit})
+        .isGreaterThan(quantity(variables.{resource})))
+      .map(index, JSONPatch{{
+        op: 'replace',
+        path: '/spec/{field}/' + string(index) + '/resources/limits/{resource}',
+        value: variables.{resource}
+      }})"""
 
 
 MARKS = f"""
@@ -86,21 +88,21 @@ SANDBOX = f"""
 }
 """
 
-OTHER_GATES = f"""object.spec.?schedulingGates.orValue([]).filter(gate, gate.name != {quote(UNSUPPORTED_GATE)})"""
+SIZE = """{
+      'requests': {'cpu': variables.cpu, 'memory': variables.memory},
+      'limits': {'cpu': variables.cpu, 'memory': variables.memory}
+    }"""
+
+OTHER_GATES = f"object.spec.schedulingGates.filter(gate, gate.name != {quote(UNSUPPORTED_GATE)})"
 
 SIZED_POD = f"""
     // A pod that Fargate can run gets its size.
     {put_annotation(CAPACITY_ANNOTATION, "variables.capacity")} +
     {put_annotation(LOGGING_ANNOTATION, quote(LOGGING_DISABLED))} +
     {drop_annotation(UNSUPPORTED_ANNOTATION)} +
-    (has(object.spec.schedulingGates) ? {put("/spec/schedulingGates", OTHER_GATES)} : []) +
-    {
-    put(
-        "/spec/resources",
-        "{'requests': {'cpu': variables.cpu, 'memory': variables.memory}, "
-        "'limits': {'cpu': variables.cpu, 'memory': variables.memory}}",
-    )
-} +
+    (has(object.spec.schedulingGates)
+      ? {put("/spec/schedulingGates", OTHER_GATES)} : []) +
+    {put("/spec/resources", SIZE)} +
     // Containers may use the whole pod, and no limit may exceed it.
     {lower_limits("containers", "object.spec.containers", "cpu")} +
     {lower_limits("containers", "object.spec.containers", "memory")} +

@@ -99,7 +99,7 @@ def _build_marks(service_account: str) -> tuple[Document, Document]:
                 "objectSelector": MARKED_PODS,
                 "resourceRules": [_rule(["CREATE"], ["pods"]), _rule(["UPDATE"], marks.ROADS)],
             },
-            "variables": _documents([marks.DEBUG_FIELDS]),
+            "variables": _documents(marks.DEBUGGING),
             "validations": _documents(marks.build_marks(service_account)),
         },
     )

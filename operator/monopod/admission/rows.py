@@ -24,8 +24,19 @@ LINE_SEPARATOR: Final = "\n"
 SEPARATOR: Final = "|"
 PAIR_SEPARATOR: Final = " "
 
+MAX_ROWS: Final = 2000
+"""Rows in a namespace. Admission takes some milliseconds per hundred, and CEL has a budget of cost per expression."""
+
+MAX_WILDCARD_CHARACTERS: Final = 12_000
+"""Length of all label patterns with wildcards in a namespace. Kubernetes bounds the cost of an expression, and that of
+a regular expression is its length times that of the text: this much leaves room for 2,000 characters of labels on a
+pod. Beyond the budget, pods would be refused."""
+
 MAX_ROWS_BYTES: Final = 224 * 1024
 """Kubernetes allows 256 KiB for all annotations of an object together; others need room too."""
+
+MAX_PATTERNS: Final = 5000
+"""Selectors of the whole cluster. With 20,000 the creation of a namespace would exceed CEL's budget."""
 
 MAX_PATTERNS_BYTES: Final = 960 * 1024
 """A ConfigMap holds 1 MiB."""
@@ -37,7 +48,7 @@ _FOREIGN: Final = re.compile(r"[|=,\s]")
 
 
 class RowsTooLarge(ValueError):
-    """The profiles that reach a namespace don't fit into what Kubernetes lets an object carry."""
+    """The profiles don't fit into what Kubernetes lets an object carry, or lets a policy spend on reading it."""
 
 
 def compile_rows(namespace: str, profiles: Iterable[Profile], protected: Collection[str]) -> str:
@@ -49,7 +60,7 @@ def compile_rows(namespace: str, profiles: Iterable[Profile], protected: Collect
         protected: namespaces that only their exact name reaches, never a wildcard.
 
     Raises:
-        RowsTooLarge: they don't fit into an annotation.
+        RowsTooLarge: they don't fit into an annotation, or are too many.
     """
     lines = [
         row
@@ -57,7 +68,10 @@ def compile_rows(namespace: str, profiles: Iterable[Profile], protected: Collect
         if reaches(selector, namespace, protected)
         for row in _compile_row(profile, selector)
     ]
-    return _join_within(lines, MAX_ROWS_BYTES, f"the annotation of namespace {namespace}")
+    place = f"namespace {namespace}"
+    wildcards = sum(len(line.rpartition(SEPARATOR)[2]) for line in lines)
+    _check_room(wildcards, MAX_WILDCARD_CHARACTERS, "characters of label patterns with wildcards", place)
+    return _join_within(lines, MAX_ROWS, MAX_ROWS_BYTES, place)
 
 
 def compile_namespace_patterns(profiles: Sequence[Profile], protected: Collection[str]) -> dict[str, str]:
@@ -67,7 +81,7 @@ def compile_namespace_patterns(profiles: Sequence[Profile], protected: Collectio
     anchored regular expression, which begins with `^`.
 
     Raises:
-        RowsTooLarge: they don't fit into a ConfigMap.
+        RowsTooLarge: they don't fit into a ConfigMap, or are too many.
     """
     lines = [
         f"{_compile_namespace(selector.namespace)}{SEPARATOR}{row}"
@@ -76,7 +90,7 @@ def compile_namespace_patterns(profiles: Sequence[Profile], protected: Collectio
         for row in _compile_row(profile, selector)
     ]
     return {
-        PATTERNS_KEY: _join_within(lines, MAX_PATTERNS_BYTES, "the ConfigMap for new namespaces"),
+        PATTERNS_KEY: _join_within(lines, MAX_PATTERNS, MAX_PATTERNS_BYTES, "the ConfigMap for new namespaces"),
         PROTECTED_KEY: LINE_SEPARATOR.join(sorted(protected)),
     }
 
@@ -119,9 +133,13 @@ def _compile_namespace(pattern: str) -> str:
     return pattern_to_regex(pattern) if is_wildcard(pattern) else pattern
 
 
-def _join_within(lines: Sequence[str], limit: int, place: str) -> str:
+def _join_within(lines: Sequence[str], most_lines: int, most_bytes: int, place: str) -> str:
     text = LINE_SEPARATOR.join(lines)
-    size = len(text.encode())
-    if size > limit:
-        raise RowsTooLarge(f"{len(lines)} rows take {size} bytes; {place} has room for {limit}")
+    _check_room(len(lines), most_lines, "selectors", place)
+    _check_room(len(text.encode()), most_bytes, "bytes of selectors", place)
     return text
+
+
+def _check_room(found: int, most: int, what: str, place: str) -> None:
+    if found > most:
+        raise RowsTooLarge(f"the profiles have {found} {what} for {place}; there is room for {most}")

@@ -1,8 +1,9 @@
 """Which profile a pod belongs to, in CEL: the same rule as `monopod.domain.selection`.
 
 The policies read the namespace's rows (see `rows` for their format), which are sorted in the order in which profiles
-win. A row's label patterns are tested against all labels written as one text, `,app=web,tier=front,`, so that one
-test per pattern suffices: neither keys nor values can hold `,` or `=`, so a pattern can't match across two labels.
+win. A row's label patterns are tested against all labels written as one text, `,app=web,tier=front,`, because CEL
+compiles a regular expression anew for each test, and so one test per pattern suffices. Neither keys nor values can
+hold `,` or `=`, so a pattern can't match across two labels.
 """
 
 from monopod.admission.cel import Variable, quote
@@ -21,13 +22,19 @@ ANNOTATIONS = Variable(
     "object.metadata.?annotations.orValue({})",
 )
 
+LABEL_PAIRS = Variable(
+    "labelPairs",
+    "The labels as 'key=value'. Monopod's own mark is left out: it says what admission did, so it must not decide what "
+    "admission does.",
+    f"""
+    variables.labels.map(key, key != {quote(PROFILE_LABEL)}, key + '=' + variables.labels[key])
+    """,
+)
+
 LABEL_TEXT = Variable(
     "labelText",
-    "All labels as one text, ',key=value,key=value,'. Monopod's own mark is left out: it says what admission did, so "
-    "it must not decide what admission does.",
-    f"""
-    ',' + variables.labels.map(key, key != {quote(PROFILE_LABEL)}, key + '=' + variables.labels[key]).join(',') + ','
-    """,
+    "The same as one text, ',key=value,key=value,'.",
+    "',' + variables.labelPairs.join(',') + ','",
 )
 
 ROWS = Variable(
@@ -48,7 +55,7 @@ MATCHING = Variable(
     f"""
     variables.rows.filter(row,
       (row[3] == '' || row[3].split({quote(PAIR_SEPARATOR)})
-        .all(pair, variables.labelText.contains(',' + pair + ','))) &&
+        .all(pair, pair in variables.labelPairs)) &&
       (row[4] == '' || row[4].split({quote(PAIR_SEPARATOR)})
         .all(pattern, variables.labelText.matches(',' + pattern + ','))))
     """,
@@ -69,4 +76,4 @@ MARKED = Variable(
     f"{quote(PROFILE_LABEL)} in variables.labels",
 )
 
-SELECTION = (LABELS, ANNOTATIONS, LABEL_TEXT, ROWS, MATCHING, WINNER, MARKED)
+SELECTION = (LABELS, ANNOTATIONS, LABEL_PAIRS, LABEL_TEXT, ROWS, MATCHING, WINNER, MARKED)

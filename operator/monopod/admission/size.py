@@ -11,6 +11,7 @@ from monopod.admission.cel import Variable, quote
 from monopod.api.names import CAPACITY_ANNOTATION
 from monopod.domain.size import COMPONENTS_MEMORY_MIB, LADDER, LARGEST, Row
 
+MIB = "1048576.0"
 ROUND_UP = "0.9999999995"
 MOST_CORES = "1000.0"
 MOST_MIB = "16777216.0"
@@ -27,7 +28,7 @@ def cpu_millis(quantity: str) -> str:
 
 def mebibytes(quantity: str) -> str:
     """Whole MiB of a quantity string, rounded up."""
-    return f"int([quantity({quantity}).asApproximateFloat() / 1048576.0, {MOST_MIB}].min() + {ROUND_UP})"
+    return f"int([quantity({quantity}).asApproximateFloat() / {MIB}, {MOST_MIB}].min() + {ROUND_UP})"
 
 
 def requested(owner: str, resource: str) -> str:

@@ -1,9 +1,9 @@
 """Pods that are left alone although a profile matches, in CEL: the same rules as `monopod.domain.skips`.
 
 RuntimeClass admission runs before the policies, so a class with `scheduling` has already written its nodeSelector when
-they read the pod. A nodeSelector is therefore no opt-out on a pod that Monopod has marked, or that names the very
-class that its profile would choose; anything else would leave such a pod outside its profile. A pod that names
-another class with `scheduling` looks like one that chose its nodes, and is left alone.
+they read the pod. A nodeSelector is therefore no opt-out on a pod that names the very class that its profile would
+choose: when admission runs again on its own work, and in manifests that name the class. A pod that names another class
+with `scheduling` looks like one that chose its nodes, and is left alone.
 """
 
 from textwrap import dedent
@@ -26,7 +26,6 @@ OPTS_OUT = f"variables.annotations[?{quote(COMPUTE_TYPE)}].orValue('') == {quote
 
 HAS_NODE_SELECTOR = """
     object.spec.?nodeSelector.orValue({}).size() > 0
-      && !variables.marked
       && object.spec.?runtimeClassName.orValue('') != variables.winner[1]
 """
 
@@ -39,7 +38,7 @@ SKIP_RULES = (OWNED_BY_DAEMON_SET, MIRRORS_STATIC_POD, OPTS_OUT, HAS_NODE_SELECT
 SKIPPED = Variable(
     "skipped",
     "Owned by a DaemonSet; a kubelet's mirror pod; opted out; chose its nodes, its node or its scheduler. The "
-    "nodeSelector of a marked pod, or of one with its profile's class, may be RuntimeClass.scheduling's.",
+    "nodeSelector of a pod with its profile's class may be RuntimeClass.scheduling's.",
     "\n|| ".join(f"({dedent(rule).strip()})" for rule in SKIP_RULES),
 )
 

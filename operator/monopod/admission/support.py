@@ -1,6 +1,8 @@
 """What Fargate can't run, in CEL: the same messages as `monopod.domain.support`, which says where they come from."""
 
-from monopod.admission.cel import Variable, quote, quote_all
+from collections.abc import Sequence
+
+from monopod.admission.cel import Variable, quote
 from monopod.api.names import UNSUPPORTED_GATE
 from monopod.domain.size import LARGEST, MAX_STORAGE_GIB, MAX_STORAGE_MIB
 from monopod.domain.support import DEFAULT_CAPABILITIES, SUPPORTED_VOLUMES, UNSUPPORTED_PREFIX
@@ -33,34 +35,47 @@ HAS_HOST_PORT = Variable(
 )
 
 
-def invalid_security_fields(containers: str) -> str:
-    """A list of what the containers' security contexts ask for beyond an ordinary container, in AWS's words."""
-    contexts = f"{containers}.map(container, container.?securityContext.orValue({{}}))"
-    added = f"""{contexts}
-        .map(context, context.?capabilities.?add.orValue([])).flatten()
-        .filter(name, !(name in {quote_all(DEFAULT_CAPABILITIES)}))"""
-    return f"""
-    [
-      {contexts}.exists(context, context.?privileged.orValue(false))
-        ? 'Privileged' : '',
-      {contexts}.exists(context, context.?allowPrivilegeEscalation.orValue(false))
-        ? 'AllowPrivilegeEscalation' : '',
-      [{added}].map(names, names.size() > 0
-        ? 'Capabilities added: ' + names.distinct().sort().join(', ') : '')[0]
-    ].filter(field, field != '')
-    """
+def build_security_variables(containers: str) -> tuple[Variable, ...]:
+    """The variables that end in `securityFields`, for some list of containers."""
+    return (
+        Variable(
+            "securityContexts",
+            "The containers' security contexts.",
+            f"{containers}.map(container, container.?securityContext.orValue({{}}))",
+        ),
+        Variable(
+            "addedCapabilities",
+            "Capabilities beyond those that every container has anyway.",
+            f"""
+            variables.securityContexts
+              .map(context, context.?capabilities.?add.orValue([])).flatten()
+              .filter(name, !(name in [
+                {_break_lines([quote(name) for name in DEFAULT_CAPABILITIES], 5, ", ", 16)}
+              ]))
+              .distinct().sort()
+            """,
+        ),
+        Variable(
+            "securityFields",
+            "What the security contexts ask for beyond an ordinary container, in AWS's words.",
+            """
+            [
+              variables.securityContexts.exists(context, context.?privileged.orValue(false))
+                ? 'Privileged' : '',
+              variables.securityContexts.exists(context, context.?allowPrivilegeEscalation.orValue(false))
+                ? 'AllowPrivilegeEscalation' : '',
+              variables.addedCapabilities.size() > 0
+                ? 'Capabilities added: ' + variables.addedCapabilities.join(', ') : ''
+            ].filter(field, field != '')
+            """,
+        ),
+    )
 
 
-SECURITY_FIELDS = Variable(
-    "securityFields",
-    "What the security contexts ask for beyond an ordinary container; the capabilities in the list are every "
-    "container's anyway.",
-    invalid_security_fields("variables.allContainers"),
-)
-
-
-def _has_supported_source(volume: str) -> str:
-    return " || ".join(f"has({volume}.{source})" for source in SUPPORTED_VOLUMES)
+def _break_lines(items: Sequence[str], per_line: int, separator: str, indent: int) -> str:
+    """The items with the separator between them, so many on a line."""
+    lines = [separator.join(items[start : start + per_line]) for start in range(0, len(items), per_line)]
+    return (separator.rstrip() + "\n" + " " * indent).join(lines)
 
 
 OTHER_VOLUMES = Variable(
@@ -68,7 +83,9 @@ OTHER_VOLUMES = Variable(
     "Volumes of other types than those that Fargate mounts.",
     f"""
     object.spec.?volumes.orValue([])
-      .filter(volume, !({_has_supported_source("volume")}))
+      .filter(volume, !(
+        {_break_lines([f"has(volume.{source})" for source in SUPPORTED_VOLUMES], 4, " || ", 8)}
+      ))
       .map(volume, volume.name + ' is of an unsupported volume Type')
     """,
 )
@@ -118,7 +135,7 @@ SUPPORT = (
     ALL_CONTAINERS,
     HOST_FIELDS,
     HAS_HOST_PORT,
-    SECURITY_FIELDS,
+    *build_security_variables("variables.allContainers"),
     OTHER_VOLUMES,
     EXTENDED_RESOURCES,
     UNSUPPORTED,

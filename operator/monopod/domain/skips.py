@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 
-from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, MIRROR_ANNOTATION, PROFILE_LABEL
+from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, MIRROR_ANNOTATION
 from monopod.domain.manifest import Part
 
 DEFAULT_SCHEDULER: Final = "default-scheduler"
@@ -65,10 +65,8 @@ def _may_be_of_runtime_class(pod: Part, runtime_class: str) -> bool:
     """Whether the nodeSelector may be the profile's own RuntimeClass's, not the pod's choice.
 
     The API server writes RuntimeClass.scheduling on a pod before admission looks at it: on one that names the class
-    itself, and on one that admission has marked and that comes by again.
+    itself, and on one to which admission gave it and that comes by again.
     """
-    if PROFILE_LABEL in pod.child("metadata").text_map("labels"):
-        return True
     return runtime_class != "" and pod.child("spec").text("runtimeClassName") == runtime_class
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from monopod.admission.rows import MAX_ROWS_BYTES, RowsTooLarge, compile_namespace_patterns, compile_rows
+from monopod.admission.rows import MAX_PATTERNS, MAX_ROWS, RowsTooLarge, compile_namespace_patterns, compile_rows
 from monopod.domain.selection import Profile
 from tests.unit.builders import a_profile, a_selector
 
@@ -54,10 +54,36 @@ def test_a_pattern_that_no_label_can_match_makes_no_row(text: str) -> None:
     assert rows(*profiles) == ["sound|kata|Pend||"]
 
 
-def test_rows_that_do_not_fit_are_not_cut() -> None:
-    profiles = [a_profile(f"profile-{number}", a_selector("*")) for number in range(MAX_ROWS_BYTES // 20)]
-    with pytest.raises(RowsTooLarge, match=r"^\d+ rows take \d+ bytes; the annotation of namespace prod has room for"):
+@pytest.mark.parametrize(
+    ("count", "labels", "problem"),
+    [
+        pytest.param(MAX_ROWS + 1, {}, "2001 selectors for namespace prod; there is room for 2000", id="too many"),
+        pytest.param(
+            1000,
+            {"tier": "web-*"},
+            "16000 characters of label patterns with wildcards for namespace prod; there is room for 12000",
+            id="too costly",
+        ),
+        pytest.param(
+            600,
+            {f"{'key' * 20}-{number}": "v" * 60 for number in range(4)},
+            "bytes of selectors for namespace prod; there is room for 229376",
+            id="too long",
+        ),
+    ],
+)
+def test_rows_that_do_not_fit_are_not_cut(count: int, labels: dict[str, str], problem: str) -> None:
+    profiles = [a_profile(f"profile-{number}", a_selector("*", labels)) for number in range(count)]
+    with pytest.raises(RowsTooLarge, match=problem):
         compile_rows("prod", profiles, PROTECTED)
+
+
+def test_patterns_that_do_not_fit_are_not_cut() -> None:
+    profiles = [a_profile(f"profile-{number}", a_selector("prod")) for number in range(MAX_PATTERNS + 1)]
+    with pytest.raises(
+        RowsTooLarge, match="5001 selectors for the ConfigMap for new namespaces; there is room for 5000"
+    ):
+        compile_namespace_patterns(profiles, PROTECTED)
 
 
 def test_patterns_for_namespaces_to_come() -> None:

@@ -41,7 +41,7 @@ def test_exemptions(pod: PodBuilder, username: str, skip: Skip | None) -> None:
 @pytest.mark.parametrize(
     ("pod", "skip"),
     [
-        pytest.param(a_pod().labelled({PROFILE_LABEL: "web"}), None, id="a marked pod"),
+        pytest.param(a_pod().labelled({PROFILE_LABEL: "web"}), Skip.NODE_SELECTOR, id="a mark doesn't matter"),
         pytest.param(a_pod().with_spec(runtimeClassName="kata"), None, id="a pod that names its profile's class"),
         pytest.param(a_pod().with_spec(runtimeClassName="nvidia"), Skip.NODE_SELECTOR, id="another class"),
         pytest.param(a_pod(), Skip.NODE_SELECTOR, id="no class"),
