@@ -2,8 +2,12 @@
 
 import json
 
+from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import SANDBOX, Json, Lab, OperatorProcess, build_profile, eventually
 
+# Without audits: what happens then, the watches have done. (An audit waits 5 s before it puts anything right.)
+WATCHES_ALONE = ("--resync-seconds", "600")
+SOON_SECONDS = 5.0
 PATTERNS = ("ConfigMap", "monopod-namespaces", "monopod-system")
 
 
@@ -110,35 +114,42 @@ def test_a_namespace_carries_the_rows_of_all_its_profiles(lab: Lab, operator: Op
     eventually(lambda: lab.namespace_marks("several") == ("true", f"b|{SANDBOX}|Pend||"))
 
 
-def test_what_someone_does_to_a_namespace_is_undone(lab: Lab, operator: OperatorProcess) -> None:
+def test_what_someone_does_to_a_namespace_is_undone(lab: Lab, start: StartOperator) -> None:
+    start(*WATCHES_ALONE)
     lab.create_namespace("tampered")
     lab.create_profile("web", "tampered")
+    lab.becomes_active("web")
     expected = ("true", f"web|{SANDBOX}|Pend||")
-    eventually(lambda: lab.namespace_marks("tampered") == expected)
-    operator.passes_happen(1)
     # Under the operator's identity, because a ValidatingAdmissionPolicy lets nobody else do this.
-    marks = {"labels": {"monopod.dev/fargate": None}, "annotations": {"monopod.dev/profiles": "forged"}}
-    done = lab.as_operator("PATCH", "/api/v1/namespaces/tampered", {"metadata": marks}, "application/merge-patch+json")
-    assert done == 200
-    eventually(lambda: lab.namespace_marks("tampered") == expected, deadline=10)
+    assert mark(lab, "tampered", None, "forged") == 200
+    eventually(lambda: lab.namespace_marks("tampered") == expected, deadline=SOON_SECONDS)
 
 
-def test_a_namespace_that_no_profile_reaches_loses_forged_marks(lab: Lab, operator: OperatorProcess) -> None:
+def test_a_namespace_that_no_profile_reaches_loses_forged_marks(lab: Lab, start: StartOperator) -> None:
+    start(*WATCHES_ALONE)
     lab.create_namespace("forged")
-    marks = {"labels": {"monopod.dev/fargate": "true"}, "annotations": {"monopod.dev/profiles": "x|y|Pend||"}}
-    done = lab.as_operator("PATCH", "/api/v1/namespaces/forged", {"metadata": marks}, "application/merge-patch+json")
-    assert done == 200
-    eventually(lambda: lab.namespace_marks("forged") == (None, None), deadline=10)
+    lab.create_profile("web", "elsewhere-*")
+    lab.becomes_active("web")
+    assert mark(lab, "forged", "true", "x|y|Pend||") == 200
+    eventually(lambda: lab.namespace_marks("forged") == (None, None), deadline=SOON_SECONDS)
 
 
-def test_what_someone_does_to_the_patterns_is_undone(lab: Lab, operator: OperatorProcess) -> None:
+def mark(lab: Lab, namespace: str, label: str | None, rows: str) -> int:
+    marks = {"labels": {"monopod.dev/fargate": label}, "annotations": {"monopod.dev/profiles": rows}}
+    patch = {"metadata": marks}
+    return lab.as_operator("PATCH", f"/api/v1/namespaces/{namespace}", patch, "application/merge-patch+json")
+
+
+def test_what_someone_does_to_the_patterns_is_undone(lab: Lab, start: StartOperator) -> None:
+    start(*WATCHES_ALONE)
     lab.create_profile("web", "pattern-*")
     wanted = {"rows": f"^pattern\\-.*$|web|{SANDBOX}|Pend||", "protected": "kube-system\nmonopod-system"}
     eventually(lambda: lab.patterns() == wanted)
+    lab.becomes_active("web")
     lab.patch("ConfigMap", "monopod-namespaces", {"data": {"rows": "forged", "more": "x"}}, "monopod-system")
-    eventually(lambda: lab.patterns() == wanted, deadline=10)
+    eventually(lambda: lab.patterns() == wanted, deadline=SOON_SECONDS)
     lab.delete(*PATTERNS)
-    eventually(lambda: lab.patterns() == wanted, deadline=10)
+    eventually(lambda: lab.patterns() == wanted, deadline=SOON_SECONDS)
 
 
 def test_an_object_that_makes_no_sense_is_reported_and_stops_no_other(lab: Lab, operator: OperatorProcess) -> None:
