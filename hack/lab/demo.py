@@ -52,7 +52,7 @@ def main(context: click.Context, name: str) -> None:
     """
     if context.invoked_subcommand is None:
         become_root()
-        with _alone(name), _explaining(name):
+        with _explaining(name), _alone(name):
             show(name)
 
 
@@ -63,13 +63,14 @@ def down(context: click.Context, own_name: str | None) -> None:
     """Remove the demo's cluster and everything in it. What was built stays in the cache for the next run."""
     name: str = own_name or context.find_root().params["name"]  # `--name X down` and `down --name X` mean the same
     become_root()
-    with _alone(name):
+    with _explaining(name), _alone(name):
         cluster = find_cluster(name)
         if cluster is None:
             say(f"There is no demo to remove: no cluster {name}.")
-            return
-        with _explaining(name), step(f"removing cluster {name}"):
-            cluster.delete()
+        else:
+            with step(f"removing cluster {name}"):
+                cluster.delete()
+        _lock_path(name).unlink()
 
 
 def show(name: str) -> None:
@@ -145,12 +146,16 @@ def give_back(kubeconfig: Path) -> None:
 def _alone(name: str) -> Iterator[None]:
     """Keeps a second run of the same demo out: the two would undo each other's work."""
     state_dir().mkdir(parents=True, exist_ok=True)
-    with (state_dir() / f"{name}.lock").open("w") as lock:
+    with _lock_path(name).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise click.ClickException(f"another hack/demo works on cluster {name} right now; wait for it") from None
         yield
+
+
+def _lock_path(name: str) -> Path:
+    return state_dir() / f"{name}.lock"
 
 
 @contextlib.contextmanager

@@ -1,0 +1,137 @@
+"""The local cluster itself: its command, several clusters at once, and that nothing outlives the run that made it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from image.small import build_busybox_image
+from lab.cgroups import CGROUPS, cgroup_root
+from lab.installation import ROOT
+from lab.kwok import TAINT
+from lab.lab_cluster import LabCluster
+from lab.places import cache_dir, state_dir
+from lab.provider import find_engine
+from tests.e2e.live import Live
+from tests.e2e.workloads import a_pod, a_profile
+
+OWN_CLUSTER_ONLY = pytest.mark.skipif(bool(find_engine()), reason="kind's clusters are kind's to look after")
+OWNER = """
+import sys, time
+from lab.lab_cluster import LabCluster
+cluster = LabCluster(sys.argv[1], nodes=2)
+cluster.create(tied_to_caller=True)
+print(cluster.kubectl("get", "nodes", "-o", "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"), flush=True)
+time.sleep(600)
+"""
+
+
+def run_cluster(*args: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    command = [str(ROOT / "hack/cluster"), *(str(arg) for arg in args)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False, stdin=subprocess.DEVNULL)
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[Live]:
+    """A control plane with three fake nodes and Monopod beside it, made by the command, while the tier's cluster runs."""
+    name = f"e2e-plane-{os.getpid()}"
+    try:
+        done = run_cluster("up", "--name", name, "--control-plane", "--kwok", "3", "--with-monopod")
+        live = Live(LabCluster(name, control_plane_only=True))
+        assert done.stdout.splitlines()[-1] == str(live.cluster.kubeconfig_path)
+        yield live
+    finally:
+        run_cluster("down", "--name", name)
+
+
+def test_clusters_of_two_names_run_at_once(live: Live, plane: Live) -> None:
+    running = {line.split("\t")[0]: line.split("\t")[1] for line in run_cluster("status").stdout.splitlines()}
+    assert running[live.cluster.name] == "running"
+    assert running[plane.cluster.name] == "running"
+    assert len(live.find("nodes", "default")) == 1
+    assert len(plane.find("nodes", "default")) == 3
+
+
+def test_a_cluster_that_is_up_is_left_as_it_is(plane: Live) -> None:
+    uid = plane.get("namespace", "kube-system")["metadata"]["uid"]
+    done = run_cluster("up", "--name", plane.cluster.name, "--control-plane", "--kwok", "3")
+    assert done.stdout == f"{plane.cluster.kubeconfig_path}\n"
+    assert plane.get("namespace", "kube-system")["metadata"]["uid"] == uid
+
+
+def test_a_pod_becomes_running_on_a_fake_node(plane: Live) -> None:
+    namespace = plane.make_namespace("kwok")
+    tolerations = [{"key": TAINT["key"], "operator": "Exists"}]
+    plane.wait_for(lambda: plane.find("serviceaccounts", namespace), "the namespace's service account")
+    plane.apply(a_pod("fake", namespace, {}, tolerations=tolerations))
+    plane.await_ready(namespace)
+
+
+def test_the_operator_beside_a_control_plane_brings_profiles_into_force(plane: Live) -> None:
+    namespace = plane.make_namespace("beside")
+    plane.apply(a_profile("beside", namespace, {"tier": "web"}))
+    plane.await_phase("beside")
+
+
+def test_the_log_of_a_component_can_be_read(plane: Live) -> None:
+    assert "etcd" in run_cluster("logs", "--name", plane.cluster.name, "etcd").stdout
+    refused = run_cluster("logs", "--name", plane.cluster.name, "nonsense", check=False)
+    assert refused.returncode != 0
+    assert "kube-apiserver" in refused.stderr, "it says which components there are"
+
+
+def test_an_image_that_is_loaded_can_be_run(live: Live, namespace: str) -> None:
+    reference = "monopod.local/loaded:1"
+    run_cluster("load", "--name", live.cluster.name, build_busybox_image(cache_dir() / "images", reference))
+    pod = a_pod("loaded", namespace, {})
+    pod["spec"]["containers"][0] |= {"image": reference, "imagePullPolicy": "Never"}
+    live.apply(pod)
+    live.await_ready(namespace)
+
+
+@OWN_CLUSTER_ONLY
+def test_a_cluster_of_two_nodes_is_gone_with_the_process_that_made_it(live: Live) -> None:
+    cluster = LabCluster(f"e2e-tied-{os.getpid()}", nodes=2)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, cluster.name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with owner:
+        try:
+            assert owner.stdout
+            assert owner.stdout.readline().split() == ["True", "True"], "both nodes are Ready"
+            assert find_processes(cluster.name)
+        finally:
+            owner.send_signal(signal.SIGKILL)
+    live.wait_for(lambda: not find_processes(cluster.name), "the end of the cluster's processes")
+    assert not cluster.is_running()
+    run_cluster("down", "--name", cluster.name)
+    assert not (state_dir() / cluster.name).exists()
+    assert not [*CGROUPS.glob(f"*{cgroup_root(cluster.name)}"), *CGROUPS.glob(cgroup_root(cluster.name).lstrip("/"))]
+    live.wait_for(lambda: count_host_interfaces() <= 1, "the end of the cluster's interface")
+
+
+def find_processes(cluster: str) -> list[str]:
+    """Command lines of processes that name the cluster's folder, as all of a node's do."""
+    marker = f"/{cluster}/machines/".encode()
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes()
+        except OSError:
+            continue  # it ended meanwhile
+        if marker in words:
+            found.append(words.replace(b"\0", b" ").decode(errors="replace"))
+    return found
+
+
+def count_host_interfaces() -> int:
+    """Ends of cables to clusters' nodes; the tier's own cluster has one."""
+    said = subprocess.run(["ip", "-json", "link"], capture_output=True, text=True, timeout=10, check=True).stdout
+    return sum(1 for link in json.loads(said) if link["ifname"].startswith("mp"))
