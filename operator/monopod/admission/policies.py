@@ -36,23 +36,23 @@ PATTERNS_KIND: Final[Document] = {"apiVersion": "v1", "kind": "ConfigMap"}
 
 def build_policies(
     service_account: str = DEFAULT_SERVICE_ACCOUNT, system_namespace: str = SYSTEM_NAMESPACE
-) -> list[tuple[Document, Document]]:
-    """Every policy with its binding.
+) -> dict[str, tuple[Document, Document]]:
+    """Every policy with its binding, under a short name.
 
     Args:
         service_account: the operator's user name, as in `request.userInfo`.
         system_namespace: where the operator runs and keeps its ConfigMap.
     """
-    return [
-        _build_pods(),
-        _build_sandbox(),
-        _build_marks(service_account),
-        _build_bindings(),
-        _build_new_namespaces(system_namespace),
-        _build_new_namespaces_check(system_namespace),
-        _build_namespaces(service_account),
-        _build_operator(service_account),
-    ]
+    return {
+        "pods": _build_pods(),
+        "sandbox": _build_sandbox(),
+        "marks": _build_marks(service_account),
+        "bindings": _build_bindings(),
+        "new-namespaces": _build_new_namespaces(system_namespace),
+        "new-namespaces-check": _build_new_namespaces_check(system_namespace),
+        "namespaces": _build_namespaces(service_account),
+        "operator": _build_operator(service_account),
+    }
 
 
 def _build_pods() -> tuple[Document, Document]:

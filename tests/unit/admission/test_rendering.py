@@ -1,6 +1,7 @@
 """The shape of the policies as text. Whether they work, only a real API server can say: tests/controlplane."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import yaml
 from monopod.admission.cel import format_comment, quote
 from monopod.admission.mutation import escape_pointer
 from monopod.admission.policies import POD_VARIABLES
-from monopod.admission.render import policies, render
+from monopod.admission.render import HEADER, KUSTOMIZATION, policies, render, write_files
 from monopod.admission.size import ladder_steps
 from monopod.domain.size import LADDER
 
@@ -23,6 +24,15 @@ def name_of(document: dict[str, Any]) -> str:
 
 def test_the_yaml_says_what_the_objects_say() -> None:
     assert list(yaml.safe_load_all(render(DOCUMENTS))) == DOCUMENTS
+
+
+def test_each_policy_gets_a_file_and_stale_ones_go(tmp_path: Path) -> None:
+    (tmp_path / "stale.yaml").write_text(f"{HEADER}kind: Old\n")
+    (tmp_path / "foreign.yaml").write_text("kind: Other\n")
+    write_files(tmp_path)
+    listed = yaml.safe_load((tmp_path / KUSTOMIZATION).read_text())["resources"]
+    assert [each for name in listed for each in yaml.safe_load_all((tmp_path / name).read_text())] == DOCUMENTS
+    assert {path.name for path in tmp_path.iterdir()} == {*listed, KUSTOMIZATION, "foreign.yaml"}
 
 
 def test_cel_is_shown_line_by_line() -> None:
