@@ -8,6 +8,15 @@ from lab.services import Services
 
 TAINT = {"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}
 
+STAGES = (
+    "node-stages/node-initialize.yaml",
+    "node-stages/node-heartbeat-with-lease.yaml",
+    "pod-stages/pod-ready.yaml",
+    "pod-stages/pod-complete.yaml",
+    "pod-stages/pod-delete.yaml",
+)
+"""What becomes of a node and a pod; kwok ends at once if it isn't told."""
+
 
 def start_kwok(services: Services, authority: Authority, server: str, program: Path) -> None:
     """Starts kwok for the nodes that carry its annotation."""
@@ -21,6 +30,7 @@ def start_kwok(services: Services, authority: Authority, server: str, program: P
             "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
             "--cidr=10.245.0.1/24",
             "--node-lease-duration-seconds=40",
+            *(f"--config={program.parent / stage}" for stage in STAGES),
         ],
     )
 

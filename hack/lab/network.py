@@ -62,7 +62,7 @@ def connect_nodes(cluster: str, subnet: Subnet, nodes: Sequence[Services]) -> No
     """Wires this machine and the nodes to the bridge and routes between the nodes' pods."""
     first = nodes[0]
     _inside(first, "ip link add br0 type bridge", f"ip addr add {subnet.node(0)}/24 dev br0", "ip link set br0 up")
-    host_end = _host_interface(cluster)
+    host_end = host_interface(cluster)
     disconnect(cluster)
     run(["ip", "link", "add", host_end, "type", "veth", "peer", "name", "host", "netns", str(first.init_pid())])
     _inside(first, "ip link set host master br0 up")
@@ -83,10 +83,11 @@ def disconnect(cluster: str) -> None:
     The interface goes with the node's namespace, but that may linger for minutes: TCP connections that lost their peer
     hold it until they time out.
     """
-    run(["ip", "link", "delete", _host_interface(cluster)], check=False)
+    run(["ip", "link", "delete", host_interface(cluster)], check=False)
 
 
-def _host_interface(cluster: str) -> str:
+def host_interface(cluster: str) -> str:
+    """Name of this machine's interface to a cluster."""
     return "mp" + hashlib.sha256(cluster.encode()).hexdigest()[:10]  # an interface's name has at most 15 characters
 
 

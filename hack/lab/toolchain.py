@@ -117,7 +117,15 @@ TOOLS: dict[str, Tool] = {
         keep={"crd": ("github.com/projectcalico/calico", "libcalico-go/config/crd/*.yaml")},
     ),
     "coredns": Tool("coredns", {"coredns": "."}, 120),
-    "kwok": Tool("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, 120),
+    "kwok": Tool(
+        "kwok",
+        {"kwok": "sigs.k8s.io/kwok/cmd/kwok"},
+        120,
+        keep={
+            "node-stages": ("sigs.k8s.io/kwok", "kustomize/stage/node/[fh]*/node-*.yaml"),  # fast, heartbeat-with-lease
+            "pod-stages": ("sigs.k8s.io/kwok", "kustomize/stage/pod/fast/pod-*.yaml"),
+        },
+    ),
     "helm": Tool("helm", {"helm": "helm.sh/helm/v4/cmd/helm"}, 180),
     "kind": Tool("kind", {"kind": "sigs.k8s.io/kind"}, 30),
 }

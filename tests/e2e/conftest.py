@@ -23,9 +23,14 @@ from tests.e2e.workloads import SANDBOXED, a_profile
 HERE = Path(__file__).parent
 ARTIFACTS = ROOT / "artifacts"
 PROFILE = "suite"
-LIVE = pytest.StashKey[Live]()
+LIVES = pytest.StashKey[list[Live]]()
+"""The clusters whose state is saved when a test fails."""
 LAST = "test_release.py"
 """Uninstalls Monopod from the tier's cluster, so nothing may come after it."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LIVES] = []
 
 
 @pytest.hookimpl(trylast=True)  # after pytest-randomly
@@ -36,9 +41,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    live = item.config.stash.get(LIVE, None)
-    if report.failed and live:
-        _save_state(live, ARTIFACTS / re.sub(r"[^\w.-]+", "_", item.nodeid))
+    if report.failed:
+        for live in item.config.stash[LIVES]:
+            if live.cluster.is_running():
+                _save_state(live, ARTIFACTS / re.sub(r"[^\w.-]+", "_", item.nodeid) / live.cluster.name)
     return report
 
 
@@ -47,14 +53,13 @@ def live(request: pytest.FixtureRequest) -> Iterator[Live]:
     """The cluster, with a profile that takes pods labelled `sandbox: yes` in namespaces that begin with `e2e-`."""
     live = Live(provide_cluster(f"e2e-{os.getpid()}"))
     live.cluster.create(tied_to_caller=True)
-    request.config.stash[LIVE] = live
+    request.config.stash[LIVES].append(live)
     try:
         install_chart(live.cluster)
         live.apply(a_profile(PROFILE, "e2e-*", SANDBOXED))
         live.await_phase(PROFILE)
         yield live
     finally:
-        del request.config.stash[LIVE]
         live.cluster.delete()
 
 

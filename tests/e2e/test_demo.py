@@ -99,14 +99,8 @@ def test_a_second_demo_reuses_the_cluster(demo: Demo) -> None:
 
 def test_a_demo_that_cannot_go_on_says_what_and_where_to_look() -> None:
     # A state folder that is a file: the first thing that the demo writes to.
-    done = subprocess.run(
-        [str(DEMO)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, "MONOPOD_STATE": "/dev/null"},
-    )
+    env = {**os.environ, "MONOPOD_STATE": "/dev/null"}
+    done = subprocess.run([str(DEMO)], capture_output=True, text=True, timeout=60, check=False, env=env)
     assert done.returncode != 0
     assert done.stderr.startswith("hack/demo: ")
     assert "Traceback" not in done.stderr

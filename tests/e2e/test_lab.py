@@ -15,8 +15,10 @@ from lab.cgroups import CGROUPS, cgroup_root
 from lab.installation import ROOT
 from lab.kwok import TAINT
 from lab.lab_cluster import LabCluster
+from lab.network import host_interface
 from lab.places import cache_dir, state_dir
 from lab.provider import find_engine
+from tests.e2e.conftest import LIVES
 from tests.e2e.live import Live
 from tests.e2e.workloads import a_pod, a_profile
 
@@ -24,9 +26,11 @@ OWN_CLUSTER_ONLY = pytest.mark.skipif(bool(find_engine()), reason="kind's cluste
 OWNER = """
 import sys, time
 from lab.lab_cluster import LabCluster
+from lab.network import host_interface
 cluster = LabCluster(sys.argv[1], nodes=2)
 cluster.create(tied_to_caller=True)
-print(cluster.kubectl("get", "nodes", "-o", "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"), flush=True)
+ready = "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"
+print(cluster.kubectl("get", "nodes", "-o", ready), flush=True)
 time.sleep(600)
 """
 
@@ -39,13 +43,14 @@ def run_cluster(*args: str | Path, check: bool = True) -> subprocess.CompletedPr
 
 
 @pytest.fixture(scope="module")
-def plane() -> Iterator[Live]:
-    """A control plane with three fake nodes and Monopod beside it, made by the command, while the tier's cluster runs."""
+def plane(request: pytest.FixtureRequest) -> Iterator[Live]:
+    """A control plane with three fake nodes and Monopod beside it, made by the command."""
     name = f"e2e-plane-{os.getpid()}"
     try:
         done = run_cluster("up", "--name", name, "--control-plane", "--kwok", "3", "--with-monopod")
         live = Live(LabCluster(name, control_plane_only=True))
         assert done.stdout.splitlines()[-1] == str(live.cluster.kubeconfig_path)
+        request.config.stash[LIVES].append(live)
         yield live
     finally:
         run_cluster("down", "--name", name)
@@ -107,6 +112,7 @@ def test_a_cluster_of_two_nodes_is_gone_with_the_process_that_made_it(live: Live
             assert owner.stdout
             assert owner.stdout.readline().split() == ["True", "True"], "both nodes are Ready"
             assert find_processes(cluster.name)
+            assert host_interface(cluster.name) in find_interfaces()
         finally:
             owner.send_signal(signal.SIGKILL)
     live.wait_for(lambda: not find_processes(cluster.name), "the end of the cluster's processes")
@@ -114,7 +120,7 @@ def test_a_cluster_of_two_nodes_is_gone_with_the_process_that_made_it(live: Live
     run_cluster("down", "--name", cluster.name)
     assert not (state_dir() / cluster.name).exists()
     assert not [*CGROUPS.glob(f"*{cgroup_root(cluster.name)}"), *CGROUPS.glob(cgroup_root(cluster.name).lstrip("/"))]
-    live.wait_for(lambda: count_host_interfaces() <= 1, "the end of the cluster's interface")
+    assert host_interface(cluster.name) not in find_interfaces()
 
 
 def find_processes(cluster: str) -> list[str]:
@@ -131,7 +137,6 @@ def find_processes(cluster: str) -> list[str]:
     return found
 
 
-def count_host_interfaces() -> int:
-    """Ends of cables to clusters' nodes; the tier's own cluster has one."""
+def find_interfaces() -> set[str]:
     said = subprocess.run(["ip", "-json", "link"], capture_output=True, text=True, timeout=10, check=True).stdout
-    return sum(1 for link in json.loads(said) if link["ifname"].startswith("mp"))
+    return {link["ifname"] for link in json.loads(said)}
