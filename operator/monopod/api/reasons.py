@@ -60,7 +60,7 @@ class Reason(Explained):
     ROWS_PUBLISHED = "RowsPublished", "The profile's rows are on the namespaces that it reaches."
     ROWS_TOO_LARGE = (
         "RowsTooLarge",
-        "A namespace's profiles don't fit into its annotation together; it keeps the rows that it had.",
+        "The profiles of a namespace, or of the cluster, are more than admission can read; what was there stays.",
     )
     PUBLISH_FAILED = "PublishFailed", "The API server refused the rows on a namespace; the operator keeps trying."
 

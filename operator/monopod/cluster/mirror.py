@@ -70,6 +70,8 @@ class Kind(Generic[View]):
         self.query = dict(query or {})
         self.metadata_only = metadata_only
         self.failed_audits = 0
+        self.revision = 0
+        """Grows with every change, so that what was computed from the objects can be kept meanwhile."""
         self._read = read
         self._entries: dict[Key, _Entry[View]] = {}
         self._touched: set[Key] = set()
@@ -97,17 +99,21 @@ class Kind(Generic[View]):
             if known is None or known.uid != uid:
                 return False
             del self._entries[key]
+            self.revision += 1
             return True
         version = _read_version(metadata)
         if known and known.uid == uid and version < known.version:
             return False  # the answer to our own write overtook its watch event
         entry = _Entry(uid, version, self._read(item))
         self._entries[key] = entry
-        return known is None or known.view != entry.view or known.uid != uid
+        changed = known is None or known.view != entry.view or known.uid != uid
+        self.revision += changed
+        return changed
 
     async def load(self, api: ApiClient) -> None:
         """Takes over what a full list says."""
         self._entries = await self._list(api)
+        self.revision += 1
 
     async def audit(self, api: ApiClient, grace: float = GRACE_SECONDS) -> int:
         """Compares with a full list, puts right what the watch has missed, and says how many objects that was."""
@@ -119,6 +125,7 @@ class Kind(Generic[View]):
         if differing - self._touched:
             await asyncio.sleep(grace)
         missed = differing - self._touched
+        self.revision += bool(missed)
         for key in missed:
             if key in listed:
                 self._entries[key] = listed[key]

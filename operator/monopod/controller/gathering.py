@@ -44,6 +44,8 @@ class Gatherer:
         self._prober = prober
         self._settings = settings
         self._complaints = complaints
+        self._reached_at = 0
+        self._reached: dict[Profile, tuple[str, ...]] = {}
 
     def snapshot(self) -> Snapshot:
         """What there is now."""
@@ -89,14 +91,14 @@ class Gatherer:
             return replace(facts, profile=Unreadable(repr(error), Reason.INTERNAL_ERROR))
 
     def _complete(self, facts: Facts, profile: Profile, publication: Publication) -> Facts:
-        namespaces = self._mirror.namespaces.views()
-        reached = tuple(view.name for view in find_reached(profile, namespaces, self._settings.protected))
+        reached = self._find_reached(profile)
         runtime_class = self._mirror.runtime_classes.find("", profile.runtime_class)
         facts = replace(
             facts,
             runtime_class_exists=runtime_class is not None,
             reached=reached,
-            too_large=tuple(name for name in reached if name in publication.too_large),
+            patterns_too_large=publication.patterns_too_large,
+            too_large={name: publication.too_large[name] for name in reached if name in publication.too_large},
             unwritten={name: publication.unwritten[name] for name in reached if name in publication.unwritten},
         )
         if runtime_class is None or not isinstance(facts.admission, PoliciesInstalled):
@@ -104,9 +106,19 @@ class Gatherer:
             self._prober.forget(profile.name)
             return facts
         trials = self._plan_trials(profile, facts, publication)
-        rows = (publication.compile_rows(trial.namespace) or "" for trial in trials)
+        rows = (publication.find_rows(trial.namespace) for trial in trials)
         plan = Plan(trials, depends_on=(runtime_class, *rows))
         return replace(facts, outcome=self._prober.require(profile.name, plan))
+
+    def _find_reached(self, profile: Profile) -> tuple[str, ...]:
+        """Remembered until a namespace changes: most passes are about pods, and there may be many namespaces."""
+        namespaces = self._mirror.namespaces
+        if self._reached_at != namespaces.revision:
+            self._reached_at, self._reached = namespaces.revision, {}
+        if profile not in self._reached:
+            found = find_reached(profile, namespaces.views(), self._settings.protected)
+            self._reached[profile] = tuple(view.name for view in found)
+        return self._reached[profile]
 
     def _plan_trials(self, profile: Profile, facts: Facts, publication: Publication) -> tuple[Trial, ...]:
         """Pods in reached namespaces, those with trouble first; without any, a namespace that would be reached."""
@@ -125,7 +137,7 @@ class Gatherer:
             if find_pod_labels(selector) is not None
             for name in find_namespace_names(selector.namespace)
         ]
-        return tuple(NamespaceTrial(name, publication.compile_rows(name) or "") for name in names[:1])
+        return tuple(NamespaceTrial(name, publication.find_rows(name)) for name in names[:1])
 
 
 def _is_deleting(resource: Mapping[str, Any]) -> bool:

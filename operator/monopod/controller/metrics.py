@@ -3,10 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, PlatformCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    disable_created_metrics,
+)
 from prometheus_client import ProcessCollector as ProcessMetrics
 
 from monopod.cluster.mirror import Mirror
+
+# When a counter began is noise beside it.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
 
 REGISTRY = CollectorRegistry()
 ProcessMetrics(registry=REGISTRY)

@@ -12,6 +12,7 @@ import signal
 from typing import Any
 
 import structlog
+from kubernetes.aio.config import ConfigException
 
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable, load_configuration
 from monopod.cluster.lease import LeadershipLost, Lease
@@ -44,7 +45,11 @@ class Process:
     async def run(self) -> int:
         """Runs until a signal or a failure; the exit code."""
         self._install_signals()
-        configuration = await load_configuration(self._settings.kubeconfig)
+        try:
+            configuration = await load_configuration(self._settings.kubeconfig)
+        except ConfigException as error:
+            logger.error("no API server", error=str(error))
+            return 1
         api = ApiClient(configuration)
         server = HealthServer(self._find_trouble, self._find_unreadiness)
         try:
@@ -74,7 +79,10 @@ class Process:
             waiting.cancel()
             return 0
         stopping.cancel()
-        waiting.result()
+        if failure := waiting.exception():
+            # Without the right to the Lease there is nothing to wait for.
+            logger.error("the Lease can't be had", error=str(failure))
+            return 1
         self._standing_by = False
         try:
             return await self._lead(api, lease)

@@ -20,22 +20,32 @@ from monopod.domain.publication import (
 from monopod.domain.selection import Profile
 
 WRITES_AT_ONCE = 8
+COMPILED_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
     """What came of it, by namespace."""
 
-    compile_rows: Callable[[str], str | None]
-    """The rows that a namespace of this name should carry ("": none); None if they don't fit."""
+    compile_rows: Callable[[str], str]
+    """The rows that a namespace of this name should carry ("": none). Raises RowsTooLarge."""
     reached: int = 0
     """How many namespaces the profiles reach."""
-    too_large: frozenset[str] = frozenset()
-    """Namespaces whose profiles don't fit together; they keep what they have."""
+    too_large: Mapping[str, str] = field(default_factory=dict)
+    """Namespaces whose profiles are too many together, with the bound that they exceed; they keep what they have."""
+    patterns_too_large: str = ""
+    """The bound that all profiles together exceed, as patterns for new namespaces."""
     unwritten: Mapping[str, str] = field(default_factory=dict)
     """Namespaces that couldn't be written, with the reason."""
     complete: bool = True
     """Whether everything is as it should be, the patterns included."""
+
+    def find_rows(self, namespace: str) -> str:
+        """The rows that a namespace of this name should carry; "" if there are none, or too many."""
+        try:
+            return self.compile_rows(namespace)
+        except RowsTooLarge:
+            return ""
 
 
 class Publisher:
@@ -50,36 +60,39 @@ class Publisher:
         self._protected = protected
         self._complaints = complaints
         self._compiled_for: tuple[Profile, ...] = ()
-        self._compiled: dict[str, str | None] = {}
+        self._compiled: dict[str, str] = {}
 
     async def publish(self, profiles: Sequence[Profile]) -> Publication:
         """Brings all namespaces and the patterns to what these profiles make of them."""
         reached = 0
-        too_large: set[str] = set()
-        compile_for = functools.partial(self._compile, tuple(profiles))
+        too_large: dict[str, str] = {}
         changes: list[NamespaceChange] = []
-        for view in self._mirror.namespaces.views():
-            compiled = compile_for(view.name)
-            if compiled is None:
-                too_large.add(view.name)
+        compile_for = functools.partial(self._compile, tuple(profiles))
+        for number, view in enumerate(self._mirror.namespaces.views()):
+            if number % COMPILED_AT_ONCE == 0:
+                await asyncio.sleep(0)  # thousands of namespaces must not keep the Lease from being renewed
+            try:
+                rows = compile_for(view.name)
+            except RowsTooLarge as error:
+                too_large[view.name] = str(error)
                 continue
-            reached += bool(compiled)
-            if change := decide_namespace(view, compiled):
+            reached += bool(rows)
+            if change := decide_namespace(view, rows):
                 changes.append(change)
         unwritten = await self._write_namespaces(changes)
-        patterns_written = await self._write_patterns(profiles)
-        return Publication(compile_for, reached, frozenset(too_large), unwritten, patterns_written and not unwritten)
+        patterns_too_large, written = await self._publish_patterns(tuple(profiles))
+        return Publication(compile_for, reached, too_large, patterns_too_large, unwritten, written and not unwritten)
 
-    def _compile(self, profiles: tuple[Profile, ...], namespace: str) -> str | None:
-        """The namespace's rows; None if they don't fit."""
+    def _compile(self, profiles: tuple[Profile, ...], namespace: str) -> str:
+        """The namespace's rows.
+
+        Raises:
+            RowsTooLarge: they are too many.
+        """
         if profiles != self._compiled_for:
             self._compiled_for, self._compiled = profiles, {}
         if namespace not in self._compiled:
-            try:
-                self._compiled[namespace] = compile_rows(namespace, profiles, self._protected)
-            except RowsTooLarge as error:
-                self._complaints.raise_about(f"namespace {namespace}", str(error))
-                self._compiled[namespace] = None
+            self._compiled[namespace] = compile_rows(namespace, profiles, self._protected)
         return self._compiled[namespace]
 
     async def _write_namespaces(self, changes: Sequence[NamespaceChange]) -> dict[str, str]:
@@ -101,18 +114,20 @@ class Publisher:
             raise
         self._mirror.namespaces.observe("MODIFIED", written)
 
-    async def _write_patterns(self, profiles: Sequence[Profile]) -> bool:
-        subject = f"ConfigMap {PATTERNS_CONFIGMAP}"
+    async def _publish_patterns(self, profiles: tuple[Profile, ...]) -> tuple[str, bool]:
+        """Which bound the patterns exceed, if any, and whether they are written."""
         try:
-            wanted = compile_namespace_patterns(tuple(profiles), self._protected)
+            wanted = compile_namespace_patterns(profiles, self._protected)
         except RowsTooLarge as error:
-            self._complaints.raise_about(subject, str(error))
-            return True  # nothing that another attempt would change
+            return str(error), True
+        return "", await self._write_patterns(wanted)
+
+    async def _write_patterns(self, wanted: dict[str, str]) -> bool:
         current = self._mirror.patterns.find(self._system_namespace, PATTERNS_CONFIGMAP)
         patch = build_patterns_patch(current, wanted)
         if patch is None:
             return True
-        return not await self._attempt("configmaps", subject, self._patch_patterns(patch))
+        return not await self._attempt("configmaps", f"ConfigMap {PATTERNS_CONFIGMAP}", self._patch_patterns(patch))
 
     async def _patch_patterns(self, patch: dict[str, object]) -> None:
         path = f"/api/v1/namespaces/{self._system_namespace}/configmaps/{PATTERNS_CONFIGMAP}"

@@ -37,7 +37,7 @@ STALLED_SECONDS = 180.0
 
 # Which policies there should be. Only their names matter here, so the defaults do.
 EXPECTED_POLICIES = tuple(
-    (part["kind"], part["metadata"]["name"]) for pair in build_policies() for part in pair
+    (part["kind"], part["metadata"]["name"]) for pair in build_policies().values() for part in pair
 )
 
 logger = structlog.stdlib.get_logger(__name__)

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, assert_never
 
+from monopod.api.names import PATTERNS_CONFIGMAP
 from monopod.api.reasons import ConditionType, Reason
 from monopod.domain import trial
 from monopod.domain.publication import describe_selectors, list_names
@@ -64,8 +65,10 @@ class Facts:
     admission: Admission = field(default_factory=PoliciesInstalled)
     reached: tuple[str, ...] = ()
     """Names of the namespaces that the profile reaches."""
-    too_large: tuple[str, ...] = ()
-    """Those among them whose profiles don't fit together."""
+    too_large: Mapping[str, str] = field(default_factory=dict)
+    """Those among them whose profiles are too many together, with the bound that they exceed."""
+    patterns_too_large: str = ""
+    """The bound that all profiles together exceed, as patterns for new namespaces."""
     unwritten: Mapping[str, str] = field(default_factory=dict)
     """Those whose rows couldn't be written, with the API server's answer."""
     outcome: trial.Outcome = field(default_factory=trial.Pending)
@@ -137,12 +140,19 @@ def find_publication(facts: Facts) -> Finding:
     if isinstance(facts.profile, Unreadable):
         return _cannot_tell(kind)
     if facts.too_large:
+        bound = next(iter(facts.too_large.values()))
         message = (
-            f"the profiles of namespace {list_names(facts.too_large)} don't fit into one annotation together; the "
-            f"rows that were there stay in force: let fewer profiles, or fewer selectors, reach it"
+            f"too many profiles reach namespace {list_names(tuple(facts.too_large))}: {bound}; the rows that were "
+            f"there stay in force: let fewer profiles, or fewer selectors, reach it"
         )
         resources = tuple(f"Namespace/{name}" for name in facts.too_large)
         return Finding(kind, False, Reason.ROWS_TOO_LARGE, message, resources)
+    if facts.patterns_too_large:
+        message = (
+            f"the cluster has too many profiles: {facts.patterns_too_large}; a new namespace gets the rows that were "
+            f"there before until the operator has written it itself: use fewer profiles or selectors"
+        )
+        return Finding(kind, False, Reason.ROWS_TOO_LARGE, message, (f"ConfigMap/{PATTERNS_CONFIGMAP}",))
     if facts.unwritten:
         name, answer = next(iter(sorted(facts.unwritten.items())))
         message = f"namespace {name} can't be written: {answer}; the operator keeps trying"

@@ -62,7 +62,8 @@ PHASES = [
         id="old Kubernetes",
     ),
     pytest.param(replace(GOOD, reached=()), "ACTIVE", "Active", id="no namespace yet"),
-    pytest.param(replace(GOOD, too_large=("prod-a",)), "ACTIVE", "RowsTooLarge", id="rows don't fit"),
+    pytest.param(replace(GOOD, too_large={"prod-a": "2001 rows"}), "ACTIVE", "RowsTooLarge", id="rows don't fit"),
+    pytest.param(replace(GOOD, patterns_too_large="5001 rows"), "ACTIVE", "RowsTooLarge", id="patterns don't fit"),
     pytest.param(replace(GOOD, unwritten={"prod-a": "no"}), "ACTIVE", "PublishFailed", id="rows not written"),
     pytest.param(replace(GOOD, profile=Unreadable("no selectors")), "CREATE_FAILED", "SpecInvalid", id="senseless"),
     pytest.param(
