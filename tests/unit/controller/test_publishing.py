@@ -1,0 +1,147 @@
+"""Rows reach namespaces, and one namespace's trouble stays its own."""
+
+import asyncio
+import functools
+from typing import Any
+
+import pytest
+import structlog
+
+from monopod.admission import rows
+from monopod.cluster.client import ApiError, ApiUnreachable, Json
+from monopod.cluster.mirror import Mirror
+from monopod.controller.logs import Complaints
+from monopod.controller.publishing import Publication, Publisher
+from monopod.domain.selection import Profile
+from tests.unit.builders import a_profile, a_selector
+from tests.unit.controller.fake_api import FakeApi, an_object, not_found
+
+SYSTEM = "monopod-system"
+PATTERNS = f"/api/v1/namespaces/{SYSTEM}/configmaps/monopod-namespaces"
+WEB = a_profile("web", a_selector("prod-*"))
+
+
+class Setting:
+    """A publisher, and namespaces that take what is written on them."""
+
+    def __init__(self, *namespaces: str) -> None:
+        self.api = FakeApi()
+        self.mirror = Mirror(SYSTEM)
+        complaints = Complaints(structlog.stdlib.get_logger())
+        self.publisher = Publisher(self.api.client, self.mirror, SYSTEM, frozenset({"kube-system"}), complaints)
+        for name in namespaces:
+            self.mirror.namespaces.observe("ADDED", an_object(name))
+            self.api.answers["merge", f"/api/v1/namespaces/{name}"] = functools.partial(written, name)
+        self.api.answers["merge", PATTERNS] = lambda patch: {
+            **an_object("monopod-namespaces", namespace=SYSTEM, version=2),
+            **patch,
+        }
+
+    async def publish(self, *profiles: Profile) -> Publication:
+        self.api.requests.clear()
+        return await self.publisher.publish(profiles)
+
+    def rows(self, name: str) -> str | None:
+        view = self.mirror.namespaces.find("", name)
+        assert view is not None
+        return view.rows
+
+
+def written(name: str, patch: Json) -> Json:
+    metadata: dict[str, Any] = {
+        key: {k: v for k, v in values.items() if v is not None} for key, values in patch["metadata"].items()
+    }
+    return an_object(name, version=2, **metadata)
+
+
+async def test_reached_namespaces_get_their_rows_and_others_nothing() -> None:
+    setting = Setting("prod-a", "dev")
+    publication = await setting.publish(WEB)
+    assert (setting.rows("prod-a"), setting.rows("dev")) == ("web|kata|Pend||", None)
+    assert (publication.reached, publication.complete) == (1, True)
+
+
+async def test_a_second_time_nothing_is_written() -> None:
+    setting = Setting("prod-a", "dev")
+    await setting.publish(WEB)
+    await setting.publish(WEB)
+    assert setting.api.requests == []
+
+
+async def test_without_its_profile_a_namespace_is_cleared() -> None:
+    setting = Setting("prod-a")
+    await setting.publish(WEB)
+    await setting.publish()
+    assert setting.rows("prod-a") is None
+
+
+async def test_rows_that_do_not_fit_leave_the_old_ones_and_other_namespaces_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setting = Setting("prod-a", "dev")
+    await setting.publish(WEB)
+    monkeypatch.setattr(rows, "MAX_ROWS_BYTES", 20)
+    publication = await setting.publish(
+        WEB, a_profile("more", a_selector("prod-a")), a_profile("dev", a_selector("dev"))
+    )
+    assert list(publication.too_large) == ["prod-a"]
+    assert (setting.rows("prod-a"), setting.rows("dev")) == ("web|kata|Pend||", "dev|kata|Pend||")
+
+
+async def test_patterns_that_do_not_fit_leave_the_old_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = Setting("prod-a")
+    monkeypatch.setattr(rows, "MAX_PATTERNS_BYTES", 10)
+    publication = await setting.publish(WEB)
+    assert publication.patterns_too_large
+    assert PATTERNS not in [path for _, path, _ in setting.api.requests]
+    assert setting.rows("prod-a") == "web|kata|Pend||"
+
+
+@pytest.mark.parametrize("error", [ApiError(403, "Forbidden", "no"), ApiUnreachable("away")], ids=str)
+async def test_a_namespace_that_cannot_be_written_is_reported_and_stops_no_other(error: Exception) -> None:
+    setting = Setting("prod-a", "prod-b")
+    setting.api.answers["merge", "/api/v1/namespaces/prod-a"] = error
+    publication = await setting.publish(WEB)
+    assert publication.unwritten == {"prod-a": str(error)}
+    assert not publication.complete
+    assert setting.rows("prod-b") == "web|kata|Pend||"
+
+
+async def test_a_namespace_that_is_gone_is_no_trouble() -> None:
+    setting = Setting("prod-a")
+    setting.api.answers["merge", "/api/v1/namespaces/prod-a"] = not_found()
+    assert (await setting.publish(WEB)).complete
+
+
+async def test_a_configmap_that_is_missing_is_created() -> None:
+    setting = Setting()
+    setting.api.answers["merge", PATTERNS] = not_found()
+    setting.api.answers["apply", PATTERNS] = lambda body: {
+        **body,
+        **an_object("monopod-namespaces", namespace=SYSTEM, version=2),
+    }
+    assert (await setting.publish(WEB)).complete
+    ((_, body),) = setting.api.sent("apply")
+    assert body["data"]["rows"] == r"^prod\-.*$|web|kata|Pend||"
+
+
+async def test_thousands_of_namespaces_do_not_hold_up_the_loop() -> None:
+    setting = Setting()
+    for number in range(3000):
+        setting.mirror.namespaces.observe("ADDED", an_object(f"ns-{number}"))
+    profiles = [a_profile(f"p-{number}", a_selector(f"prod-{number}-*")) for number in range(20)]
+    loop, longest = asyncio.get_running_loop(), 0.0
+
+    async def watch() -> None:
+        nonlocal longest
+        while True:
+            before = loop.time()
+            await asyncio.sleep(0)
+            longest = max(longest, loop.time() - before)
+
+    watching = asyncio.create_task(watch())
+    began = loop.time()
+    await setting.publish(*profiles)
+    took = loop.time() - began
+    watching.cancel()
+    assert longest < took / 2
