@@ -14,7 +14,6 @@ from pathlib import Path
 from lab.pins import HACK
 from lab.shell import run
 
-
 _LAUNCHED: list[subprocess.Popen[bytes]] = []
 """Supervisors that outlive what started them: Python warns of a running process that nothing refers to."""
 
