@@ -1,0 +1,94 @@
+"""`hack/bench`: what Monopod costs, measured side by side with plain Kubernetes in one run.
+
+Three questions, each in a module of its own: bench_pods.py (how long until a pod is Ready), bench_admission.py (what
+admission adds to creating a pod), bench_startup.py (how long `kubectl fargate` takes to say anything). Nothing here
+judges a figure: machines differ, and a timed test fails on a busy one.
+"""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from lab.bench_admission import measure_admission
+from lab.bench_pods import measure_pods
+from lab.bench_report import Measured, describe_machine, print_report, write_documents
+from lab.bench_startup import measure_startup
+from lab.cluster import KEPT_BY_SUDO
+from lab.installation import ROOT
+from lab.progress import say
+from lab.provider import find_engine
+from lab.services import NotReady
+from lab.shell import CommandFailed
+
+PARTS = ("pods", "admission", "startup")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How often each thing is measured."""
+
+    pods: int
+    creates: int
+    startups: int
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
+@click.option("--pods", type=click.IntRange(1), default=30, show_default=True, help="Pods to start of each sort.")
+@click.option("--creates", type=click.IntRange(1), default=240, show_default=True, help="Pods to create of each sort.")
+@click.option("--startups", type=click.IntRange(1), default=20, show_default=True, help="Times to run the CLI.")
+@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here, too.")
+@click.option("--write", is_flag=True, help="Put the figures into docs/performance.md and README.md.")
+def main(parts: tuple[str, ...], pods: int, creates: int, startups: int, file: Path | None, write: bool) -> None:
+    """Measure what Monopod costs, side by side with plain Kubernetes: all PARTS, or those named.
+
+    Takes about ten minutes on two cores, and makes and removes its clusters itself. Figures of a busy machine say
+    little: leave it alone meanwhile.
+    """
+    wanted = parts or PARTS
+    if write and set(wanted) != set(PARTS):
+        raise click.UsageError("--write needs figures of all parts")
+    if "pods" in wanted:
+        become_root()
+    measured = measure(wanted, Counts(pods, creates, startups))
+    print_report(measured)
+    if file:
+        file.write_text(json.dumps(measured.to_json(), indent=2) + "\n")
+    if write:
+        write_documents(measured, ROOT)
+
+
+def measure(parts: tuple[str, ...], counts: Counts) -> Measured:
+    """Measures the named parts."""
+    return Measured(
+        machine=describe_machine(),
+        pods=measure_pods(counts.pods) if "pods" in parts else None,
+        admission=measure_admission(counts.creates) if "admission" in parts else None,
+        startup=measure_startup(counts.startups) if "startup" in parts else None,
+    )
+
+
+def become_root() -> None:
+    """Starts the same command again through sudo where the cluster needs root and this user isn't root."""
+    if os.geteuid() == 0 or find_engine():
+        return
+    say("Without Docker the benchmark's node needs root: asking sudo.")
+    again = [sys.executable, "-m", "lab.bench", *sys.argv[1:]]
+    os.execvp("sudo", ["sudo", f"--preserve-env={KEPT_BY_SUDO}", *again])  # noqa: S606 - replaces this process: no shell wanted
+
+
+def run_main() -> None:
+    """Runs the command; what goes wrong with a cluster is said without a traceback."""
+    try:
+        main(prog_name="hack/bench")
+    except (CommandFailed, NotReady) as error:
+        say(f"hack/bench: {error}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run_main()

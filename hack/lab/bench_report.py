@@ -1,0 +1,227 @@
+"""The benchmark's figures as tables: on the terminal, as JSON, and in the documents."""
+
+import datetime
+import os
+import platform
+import re
+import textwrap
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from lab.bench_admission import AdmissionFigures
+from lab.bench_pods import PodFigures
+from lab.bench_startup import StartupFigures
+from lab.pins import read_pins
+
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+PERFORMANCE = Path("docs/performance.md")
+README = Path("README.md")
+Rows = list[list[str]]
+POD_HEADINGS = ["pod", "median", "p99", "longest", "median, as a ratio", "p99, as a ratio"]
+ADMISSION_HEADINGS = ["pods are created with", "median", "p99", "added to the median", "server, mean", "policies, mean"]
+STARTUP_HEADINGS = ["command", "median", "p99"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the figures were taken on."""
+
+    date: str
+    cores: int
+    processor: str
+    kernel: str
+    kubernetes: str
+    gvisor: str
+
+    def __str__(self) -> str:
+        parts = (
+            f"{self.cores} cores ({self.processor})",
+            f"Linux {self.kernel}",
+            f"Kubernetes {self.kubernetes}",
+            f"gVisor {self.gvisor.split('-')[1][:8]} on systrap",
+        )
+        return ", ".join(parts) + f"; {self.date}"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All figures of a run; None for a part that wasn't measured."""
+
+    machine: Machine
+    pods: PodFigures | None = None
+    admission: tuple[AdmissionFigures, ...] | None = None
+    startup: StartupFigures | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, times in seconds."""
+        return asdict(self)
+
+
+def describe_machine() -> Machine:
+    """This machine."""
+    found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    pins = read_pins()
+    return Machine(
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        cores=len(os.sched_getaffinity(0)),
+        processor=found.group(1) if found else platform.machine(),
+        kernel=platform.release(),
+        kubernetes=pins["kubernetes"],
+        gvisor=pins["gvisor"],
+    )
+
+
+def print_report(measured: Measured) -> None:
+    """Prints the tables."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=132)
+    console.print(f"\n{measured.machine}\n")
+    for title, headings, rows in build_tables(measured):
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+        for index, heading in enumerate(headings):
+            table.add_column(heading, justify="right" if index else "left")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+
+
+def build_tables(measured: Measured) -> list[tuple[str, list[str], Rows]]:
+    """Title, headings and rows of each part that was measured."""
+    tables: list[tuple[str, list[str], Rows]] = []
+    if measured.pods:
+        title = f"From creating a pod to Ready ({measured.pods.monopod.count} of each)"
+        tables.append((title, POD_HEADINGS, _build_pod_rows(measured.pods)))
+    if measured.admission:
+        title = f"Creating a pod ({measured.admission[0].client.count} of each)"
+        tables.append((title, ADMISSION_HEADINGS, _build_admission_rows(measured.admission)))
+    if measured.startup:
+        title = f"Starting the CLI ({measured.startup.help.count} of each)"
+        tables.append((title, STARTUP_HEADINGS, _build_startup_rows(measured.startup)))
+    return tables
+
+
+def write_documents(measured: Measured, root: Path) -> None:
+    """Puts the tables into docs/performance.md and a summary into README.md, between their markers."""
+    _replace(root / PERFORMANCE, build_details(measured))
+    _replace(root / README, build_summary(measured))
+
+
+def build_details(measured: Measured) -> str:
+    """All tables in Markdown."""
+    parts = [f"Measured on {measured.machine}."]
+    for title, headings, rows in build_tables(measured):
+        parts += [f"### {title}", _to_markdown(headings, rows)]
+    return "\n\n".join(parts)
+
+
+def build_summary(measured: Measured) -> str:
+    """A few lines for the README.
+
+    Raises:
+        ValueError: If a part wasn't measured.
+    """
+    if not (measured.pods and measured.admission and measured.startup):
+        raise ValueError("a summary needs all parts")
+    pods, plain = measured.pods, measured.admission[0]
+    added = [one for one in measured.admission if one.profiles]
+    headings = ["", "plain", "with Monopod", ""]
+    rows = [
+        ["pod start, median", _seconds(pods.node.median), _seconds(pods.monopod.median), _ratio(pods, "median")],
+        ["pod start, p99", _seconds(pods.node.p99), _seconds(pods.monopod.p99), _ratio(pods, "p99")],
+    ]
+    rows += [
+        [
+            f"creating a pod, {_count_profiles(one)}, median",
+            _milliseconds(plain.client.median),
+            _milliseconds(one.client.median),
+            f"+{_milliseconds(one.client.median - plain.client.median)}",
+        ]
+        for one in added
+    ]
+    rows.append(["`kubectl fargate --help`", "", _seconds(measured.startup.help.median), ""])
+    note = (
+        f"Pod start is creation to Ready, {pods.node.count} pods of each in turns on one node; plain is runc, and with "
+        f"Monopod each pod starts a gVisor of its own. A gVisor pod without Monopod has a median of "
+        f"{_seconds(pods.by_hand.median)}. {measured.machine}."
+    )
+    return "\n\n".join([_to_markdown(headings, rows), _wrap(note)])
+
+
+def _build_pod_rows(pods: PodFigures) -> Rows:
+    named = (
+        ("on the node's kernel (runc)", pods.node),
+        ("in a sandbox by its manifest, no profile", pods.by_hand),
+        ("in a sandbox by Monopod", pods.monopod),
+    )
+    return [
+        [
+            name,
+            _seconds(one.median),
+            _seconds(one.p99),
+            _seconds(one.longest),
+            f"{one.median / pods.node.median:.2f}",
+            f"{one.p99 / pods.node.p99:.2f}",
+        ]
+        for name, one in named
+    ]
+
+
+def _build_admission_rows(series: tuple[AdmissionFigures, ...]) -> Rows:
+    plain = series[0].client.median
+    return [
+        [
+            one.title,
+            _milliseconds(one.client.median),
+            _milliseconds(one.client.p99),
+            f"+{_milliseconds(one.client.median - plain)}" if one.policies else "",
+            _milliseconds(one.server),
+            _milliseconds(one.admission),
+        ]
+        for one in series
+    ]
+
+
+def _build_startup_rows(startup: StartupFigures) -> Rows:
+    named = (("python -c pass", startup.nothing), ("kubectl fargate --help", startup.help))
+    return [[name, _seconds(one.median), _seconds(one.p99)] for name, one in named]
+
+
+def _ratio(pods: PodFigures, which: str) -> str:
+    above: float = getattr(pods.monopod, which)
+    below: float = getattr(pods.node, which)
+    return f"× {above / below:.2f}"
+
+
+def _count_profiles(one: AdmissionFigures) -> str:
+    return f"{one.profiles} profile" + ("s" if one.profiles != 1 else "")
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s"
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value * 1000:.1f} ms"
+
+
+def _to_markdown(headings: list[str], rows: Rows) -> str:
+    rule = ["---", *["---:"] * (len(headings) - 1)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [headings, rule, *rows])
+
+
+def _wrap(text: str, width: int = 118) -> str:
+    return "\n".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
+
+
+def _replace(path: Path, text: str) -> None:
+    old = path.read_text()
+    if old.count(BEGIN) != 1 or old.count(END) != 1:
+        raise ValueError(f"{path}: lacks the lines {BEGIN} and {END}")
+    before, _, rest = old.partition(BEGIN)
+    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
