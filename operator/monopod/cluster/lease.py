@@ -11,6 +11,7 @@ what counts is how long we ourselves have seen its record unchanged.
 import asyncio
 import datetime
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,15 +39,23 @@ class Timing:
 
 
 class Lease:
-    """One replica's hold, or lack of it, on the Lease."""
+    """One replica's hold, or lack of it, on the Lease. `report` is told each trouble with it, and "" when it is over."""
 
-    def __init__(self, api: ApiClient, namespace: str, identity: str, timing: Timing) -> None:
+    def __init__(
+        self,
+        api: ApiClient,
+        namespace: str,
+        identity: str,
+        timing: Timing,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.identity = identity
         self.holder = ""
         self._api = api
         self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._path = f"{self._collection}/{LEASE_NAME}"
         self._timing = timing
+        self._report = report
         self._seen_version = ""
         self._seen_at = 0.0
 
@@ -58,10 +67,12 @@ class Lease:
         """
         while True:
             try:
-                if await self._try_once():
+                taken = await self._try_once()
+                self._report("")
+                if taken:
                     return
-            except ApiUnreachable:
-                pass  # nobody can lead now; the renewal loop of the leader decides how long it may believe it does
+            except ApiUnreachable as error:
+                self._report(str(error))
             await asyncio.sleep(self._timing.retry_every)
 
     async def hold(self) -> None:
@@ -80,8 +91,10 @@ class Lease:
             try:
                 async with asyncio.timeout(left):
                     renewed = await self._try_once()
-            except (TimeoutError, ApiUnreachable, ApiError):
+            except (TimeoutError, ApiUnreachable, ApiError) as error:
+                self._report(str(error) or "no answer in time")
                 continue
+            self._report("")
             if not renewed:
                 raise LeadershipLost(f"{self.holder} holds the Lease now")
             renewed_at = began

@@ -70,7 +70,7 @@ class Process:
         settings = self._settings
         if not settings.leader_elect:
             return await self._lead(api, None)
-        lease = Lease(api, settings.namespace, settings.identity, settings.lease)
+        lease = Lease(api, settings.namespace, settings.identity, settings.lease, self._report_lease)
         self._standing_by = True
         waiting = asyncio.create_task(lease.acquire(), name="lease")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop")
@@ -88,6 +88,12 @@ class Process:
             return await self._lead(api, lease)
         finally:
             await lease.release()
+
+    def _report_lease(self, trouble: str) -> None:
+        if trouble:
+            self._complaints.raise_about("lease", trouble)
+        else:
+            self._complaints.settle("lease")
 
     async def _lead(self, api: ApiClient, lease: Lease | None) -> int:
         logger.info("leading", identity=self._settings.identity)

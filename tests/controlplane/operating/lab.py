@@ -50,6 +50,7 @@ PATHS = {
     "Event": "/api/v1/namespaces/{}/events",
     "ConfigMap": "/api/v1/namespaces/{}/configmaps",
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "RuntimeClass": "/apis/node.k8s.io/v1/runtimeclasses",
     "FargateProfile": f"/apis/{API_VERSION}/fargateprofiles",
     "MutatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings",
@@ -217,6 +218,11 @@ class OperatorProcess:
         """A sample by its name and labels as they are exposed; 0 if there is none."""
         lines = (line.rpartition(" ") for line in self.fetch("/metrics")[1].splitlines())
         return next((float(value) for sample, _, value in lines if sample == name), 0.0)
+
+    def count_writes(self) -> float:
+        """How much it has written so far, with or without success."""
+        lines = self.fetch("/metrics")[1].splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("monopod_writes_total"))
 
     def passes_happen(self, count: int = 3) -> None:
         """Waits for a few passes of the reconciler, each a resync at least."""

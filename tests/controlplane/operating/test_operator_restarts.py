@@ -96,6 +96,26 @@ def test_an_operator_survives_the_api_server_being_away(lab: Lab, start: StartOp
         eventually(lambda: operator.fetch("/healthz")[0] == 200)
 
 
+def test_an_operator_survives_being_refused_for_a_while(lab: Lab, start: StartOperator) -> None:
+    """As during upgrades of the API server. New watches are refused then, so the open ones are cut too."""
+    lab.create_namespace("refused")
+    binding = lab.get("ClusterRoleBinding", "monopod") or {}
+    with Gateway(lab.server) as gateway:
+        operator = start("--no-leader-elect", kubeconfig=lab.write_kubeconfig(gateway.url))
+        lab.create_profile("before", "refused")
+        lab.becomes_active("before")
+        lab.delete("ClusterRoleBinding", "monopod")
+        try:
+            gateway.close_off()
+            gateway.open_up()
+            eventually(lambda: operator.metric('monopod_passes_total{result="retry"}') >= 3)
+        finally:
+            lab.restore(binding)
+        lab.create_profile("after", "refused")
+        lab.becomes_active("after")
+        assert operator.process.poll() is None
+
+
 def test_a_watch_that_dies_without_a_sign_is_made_up_for_and_reported(lab: Lab, start: StartOperator) -> None:
     lab.create_namespace("silent")
     with Gateway(lab.server) as gateway:
