@@ -39,7 +39,7 @@ class Timing:
 
 
 class Lease:
-    """One replica's hold, or lack of it, on the Lease. `report` is told each trouble with it, and "" when it is over."""
+    """One replica's hold, or lack of it, on the Lease. `report` hears each trouble with it, and "" when it is over."""
 
     def __init__(
         self,
