@@ -89,6 +89,17 @@ def test_the_demo_reports_its_progress(demo: Demo) -> None:
         assert re.search(rf"{step}.*: done in", demo.stderr), step
 
 
+def test_the_commands_that_the_demo_names_work(demo: Demo) -> None:
+    commands = [line.strip() for line in demo.stdout.partition("Try:")[2].splitlines() if line.strip()]
+    *tried, last = commands
+    assert last == f"./hack/demo down --name {demo.name}"
+    script = "set -e\n" + "\n".join(tried)
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ACTIVE" in done.stdout
+    assert "Starting gVisor" in done.stdout
+
+
 def test_a_second_demo_reuses_the_cluster(demo: Demo) -> None:
     before = _read_node_uid(demo.name)
     done = run_demo("--name", demo.name)
