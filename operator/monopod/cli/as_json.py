@@ -25,11 +25,12 @@ def build_report(report: Report) -> Json:
     if isinstance(report, LiveExplanation):
         admitted = asdict(report.admitted) if report.admitted else None
         renamed = {_camel_case(key): value or None for key, value in admitted.items()} if admitted else None
-        return {"pods": [{**_build_explanation(report.today), "admitted": renamed}]}
-    return {"pods": [_build_explanation(each) for each in report]}
+        return {"pods": [{**build_explanation(report.today), "admitted": renamed}]}
+    return {"pods": [build_explanation(each) for each in report]}
 
 
-def _build_explanation(explanation: Explanation) -> Json:
+def build_explanation(explanation: Explanation) -> Json:
+    """The fields of one pod."""
     return {
         "source": explanation.source,
         "namespace": explanation.namespace,

@@ -1,10 +1,10 @@
 """Explanations as text for a person: first the answer, then the profiles, the size, and what Fargate can't run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, assert_never
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -33,13 +33,23 @@ _DEFAULT_SANDBOX: Final = "the default sandbox"
 
 def write_text(report: Report) -> None:
     """Writes the report to stdout, in colour on a terminal."""
+    print_all(lambda out: _write_report(report, out))
+
+
+def print_lines(*parts: RenderableType) -> None:
+    """Writes tables, texts and strings to stdout, in colour on a terminal."""
+    print_all(lambda out: out.print(*parts, sep="\n"))
+
+
+def print_all(write: Callable[[Console], None]) -> None:
+    """Lets `write` fill stdout."""
     out = _open_console()
     if out.is_terminal:
-        _write_report(report, out)
+        write(out)
         return
     # A table fills its lines with spaces, which would be noise in a file.
     with out.capture() as capture:
-        _write_report(report, out)
+        write(out)
     click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
@@ -122,7 +132,7 @@ def _write_grounds(explanation: Explanation, out: Console) -> None:
 
 
 def _build_profiles_table(explanation: Explanation) -> Table:
-    table = _build_grid(3)
+    table = build_grid(3)
     for verdict in explanation.verdicts:
         won = verdict.profile is explanation.winner
         name = Text(verdict.profile.name, "bold green" if won else "")
@@ -173,7 +183,7 @@ def _contrast(pattern: str) -> str:
 
 
 def _build_size_table(need: Need) -> Table:
-    table = _build_grid(4)
+    table = build_grid(4)
     for column in table.columns[1:]:
         column.justify = "right"
     table.add_row("", "CPU", "memory", "storage", style="dim")
@@ -212,7 +222,8 @@ def _format_resources(resources: Resources) -> tuple[str, str, str]:
     return f"{resources.cpu_millis}m", f"{resources.memory_mib}Mi", storage
 
 
-def _build_grid(columns: int) -> Table:
+def build_grid(columns: int) -> Table:
+    """A table without lines and head."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for _ in range(columns):
         table.add_column()

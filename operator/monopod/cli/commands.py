@@ -33,6 +33,29 @@ can't be read.
 """
 
 
+_LINT_HELP = """Judge manifests without a cluster, for a pipeline.
+
+Says of every pod and workload in files and folders which profile would take its pods, at which size and hourly price,
+and what Fargate would not run. Kinds without pods are passed over and counted.
+
+\b
+Examples:
+  # A folder of manifests
+  kubectl fargate lint -f deploy/ --profiles profiles.yaml
+
+\b
+  # What a Helm chart renders to, in a namespace of its own
+  helm template shop | kubectl fargate lint -f - --profiles profiles.yaml -n shop
+
+\b
+  # For a script
+  kubectl fargate lint -f deploy/ --profiles profiles.yaml -o json
+
+Exit status: 0 if all would run, on Fargate or outside; 1 if Fargate would take something that it can't run; 2 if
+something can't be read, or there is no pod in anything.
+"""
+
+
 _FARGATE_HELP = """Fargate profiles on this cluster.
 
 \b
@@ -43,6 +66,10 @@ Examples:
 \b
   # The same for a pod of the cluster
   kubectl fargate explain pod web-0 -n prod
+
+\b
+  # Would all of these run, and for how much?
+  kubectl fargate lint -f deploy/ --profiles profiles.yaml
 
 `kubectl fargate COMMAND --help` tells more about a command.
 """
@@ -59,7 +86,7 @@ def fargate() -> None:
     "filenames", "-f", "--filename", multiple=True, metavar="FILE", help="Manifest, YAML or JSON; - is stdin."
 )
 @click.option(
-    "profiles_file", "--profiles", metavar="FILE", help="Read FargateProfiles from here, not from the cluster."
+    "profiles_file", "--profiles", metavar="FILE|DIR", help="Read FargateProfiles from here, not from the cluster."
 )
 @click.option("-n", "--namespace", metavar="NAME", help="Namespace of the pod, where its manifest names none.")
 @click.option("--sandbox", metavar="NAME", help="RuntimeClass of profiles that name none.")
@@ -95,6 +122,44 @@ def _read_target(target: tuple[str, ...]) -> str | None:
     if len(words) != 2 or words[0] not in ("pod", "pods", "po") or not words[1]:
         raise click.UsageError(f"Give a pod as pod NAME or pod/NAME, not {' '.join(target)!r}.")
     return words[1]
+
+
+@fargate.command(help=_LINT_HELP, short_help="Judge manifests without a cluster, for a pipeline.")
+@click.option(
+    "filenames",
+    "-f",
+    "--filename",
+    multiple=True,
+    required=True,
+    metavar="FILE|DIR",
+    help="Manifests, YAML or JSON; - is stdin. A folder is read with all below it.",
+)
+@click.option("profiles_file", "--profiles", required=True, metavar="FILE|DIR", help="Read FargateProfiles from here.")
+@click.option(
+    "-n", "--namespace", default="default", show_default=True, metavar="NAME",
+    help="Namespace of objects whose manifest names none.",
+)  # fmt: skip
+@click.option("--sandbox", metavar="NAME", help="RuntimeClass of profiles that name none.")
+@click.option("--region", default="us-east-1", show_default=True, metavar="NAME", help="Whose prices to use.")
+@click.option("--arch", type=click.Choice(["x86", "arm"]), default="x86", show_default=True, help="The same.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
+@click.pass_context
+def lint(
+    context: click.Context,
+    filenames: tuple[str, ...],
+    profiles_file: str,
+    namespace: str,
+    sandbox: str | None,
+    region: str,
+    arch: str,
+    output: str,
+) -> None:
+    """Gathers the options; what users read is `_LINT_HELP`."""
+    from monopod.cli import lint as work
+
+    report = work.lint(work.Question(filenames, profiles_file, namespace, sandbox, region, arch))
+    work.write(report, output)
+    context.exit(report.exit_status)
 
 
 @fargate.command()

@@ -9,7 +9,7 @@ import click
 from monopod.cli.explanation import Explanation, build_explanation
 from monopod.cli.failure import ApiFailure, UnreadableInput
 from monopod.cli.live_pod import Admitted, find_admitted, guess_creator, rebuild_manifest
-from monopod.cli.manifests import Subject, find_profiles, find_subjects, read_documents
+from monopod.cli.manifests import Subject, find_files, find_profiles, find_subjects, read_documents
 from monopod.domain.manifest import InvalidPod, InvalidProfile, Part
 from monopod.domain.selection import Profile
 
@@ -51,7 +51,7 @@ def explain_files(filenames: Sequence[str], sources: Sources) -> Sequence[Explan
     """
     subjects = [subject for name in filenames for subject in find_subjects(read_documents(name), name)]
     if sources.profiles_file is not None:
-        profiles, namespace = _read_profiles_file(sources.profiles_file, sources.sandbox), "default"
+        profiles, namespace = read_profiles(sources.profiles_file, sources.sandbox), "default"
     else:
         try:
             cluster = _connect(sources)
@@ -72,7 +72,7 @@ def explain_pod(name: str, sources: Sources) -> LiveExplanation:
     namespace = sources.namespace or cluster.namespace
     pod = cluster.read_pod(name, namespace)
     if sources.profiles_file is not None:
-        profiles = _read_profiles_file(sources.profiles_file, sources.sandbox)
+        profiles = read_profiles(sources.profiles_file, sources.sandbox)
     else:
         profiles = _fetch_profiles(cluster, sources.sandbox)
     manifest = rebuild_manifest(pod)
@@ -108,9 +108,15 @@ def _connect(sources: Sources) -> "Cluster":
     return Cluster.connect(sources.kubeconfig, sources.context)
 
 
-def _read_profiles_file(path: str, sandbox: str | None) -> list[Profile]:
+def read_profiles(path: str, sandbox: str | None) -> list[Profile]:
+    """The profiles in a file or folder.
+
+    Raises:
+        UnreadableInput: a file can't be read, a profile is malformed, or there is none.
+    """
+    documents = [document for file in find_files(path) for document in read_documents(file)]
     profiles = []
-    for resource in find_profiles(read_documents(path), path):
+    for resource in find_profiles(documents, path):
         try:
             profiles.append(Profile.from_resource(resource, sandbox or UNNAMED_SANDBOX))
         except InvalidProfile as problem:

@@ -5,6 +5,7 @@ values are random in a cluster get a value of zeros here: only patterns such as 
 """
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,12 @@ import yaml
 
 from monopod.api.names import GROUP
 from monopod.cli.failure import UnreadableInput
+from monopod.domain.manifest import InvalidPod, Part
 
 Manifest = dict[str, Any]
 
 _HASH: Final = "0000000000"
+_SUFFIXES: Final = {".yaml", ".yml", ".json"}
 _DEEPEST: Final = 200
 _DEEPEST_LIST: Final = 8
 
@@ -39,11 +42,44 @@ class Subject:
         source: the object as kubectl names it, such as `Deployment/web`.
         namespace: the one in the manifest, or "".
         pod: the pod as its controller would create it.
+        replicas: how many of it run at once, as far as the manifest says; None if it doesn't (DaemonSet, PodTemplate).
     """
 
     source: str
     namespace: str
     pod: Manifest
+    replicas: int | None = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What documents hold: the pods, and how many objects there are of each other kind."""
+
+    subjects: list[Subject]
+    others: Counter[str]
+
+
+def find_files(path: str) -> list[str]:
+    """The path itself, or the YAML and JSON files in and below it if it is a folder, in the order of their names.
+
+    Hidden files are left out, and kustomizations, which are instructions and no objects.
+
+    Raises:
+        UnreadableInput: there are none in the folder.
+    """
+    folder = Path(path)
+    if path == "-" or not folder.is_dir():
+        return [path]
+    found = [
+        each
+        for each in sorted(folder.rglob("*"))
+        if each.suffix in _SUFFIXES
+        and each.stem != "kustomization"
+        and not any(part.startswith(".") for part in each.relative_to(folder).parts)
+    ]
+    if not found:
+        raise UnreadableInput(f"{path} holds no file named *.yaml, *.yml or *.json.")
+    return [str(each) for each in found]
 
 
 def read_documents(path: str) -> list[object]:
@@ -80,20 +116,53 @@ def find_subjects(documents: Iterable[object], path: str) -> list[Subject]:
     Raises:
         UnreadableInput: a document is no Kubernetes object, or there is no pod in any.
     """
-    subjects = []
-    for document in documents:
-        kind = _read_kind(document, path)
-        build = _BUILDERS.get(kind)
-        if build and isinstance(document, dict):
-            metadata = _mapping(document, "metadata", f"{_show(path)}: {kind}")
-            name = str(metadata.get("name") or metadata.get("generateName") or "")
-            source = f"{kind}/{name}" if name else kind
-            subjects.append(
-                Subject(source, str(metadata.get("namespace") or ""), build(document, name, f"{_show(path)}: {source}"))
-            )
+    subjects = sort_documents(documents, path).subjects
     if not subjects:
         raise UnreadableInput(f"{_show(path)} holds no pod and no workload with a pod template.")
     return subjects
+
+
+def sort_documents(documents: Iterable[object], path: str) -> Found:
+    """The pods in the documents, and the other kinds.
+
+    Raises:
+        UnreadableInput: a document is no Kubernetes object, or a workload has no template.
+    """
+    found = Found([], Counter())
+    for document in documents:
+        kind = _read_kind(document, path)
+        build = _BUILDERS.get(kind)
+        if build is None or not isinstance(document, dict):
+            found.others[kind] += 1
+            continue
+        metadata = _mapping(document, "metadata", f"{_show(path)}: {kind}")
+        name = str(metadata.get("name") or metadata.get("generateName") or "")
+        source = f"{kind}/{name}" if name else kind
+        place = f"{_show(path)}: {source}"
+        pod = build(document, name, place)
+        replicas = _count_replicas(kind, document, place)
+        found.subjects.append(Subject(source, str(metadata.get("namespace") or ""), pod, replicas))
+    return found
+
+
+def _count_replicas(kind: str, document: Manifest, place: str) -> int | None:
+    if kind in ("DaemonSet", "PodTemplate"):
+        return None
+    if kind == "Pod":
+        return 1
+    try:
+        spec = Part(document).child("spec")
+        if kind == "CronJob":
+            spec = spec.child("jobTemplate").child("spec")
+        if kind not in ("Job", "CronJob"):
+            return _read_count(spec, "replicas")
+        return min(_read_count(spec, "parallelism"), _read_count(spec, "completions", _read_count(spec, "parallelism")))
+    except InvalidPod as problem:
+        raise UnreadableInput(f"{place}: {problem}") from None
+
+
+def _read_count(spec: Part, key: str, default: int = 1) -> int:
+    return default if spec.fields.get(key) is None else spec.number(key)
 
 
 def find_profiles(documents: Iterable[object], path: str) -> list[Manifest]:
@@ -173,6 +242,23 @@ def _from_template(
     return build
 
 
+def _build_stateful_set_pod(document: Manifest, name: str, place: str) -> Manifest:
+    """As from the template, and with a volume for each volumeClaimTemplate, which takes the place of one so named."""
+    pod = _build_plain_stateful_set_pod(document, name, place)
+    spec = pod["spec"]
+    if not isinstance(spec, Mapping):
+        return pod
+    try:
+        names = [claim.child("metadata").text("name") for claim in Part(document).child("spec").children(_CLAIMS)]
+        volumes = [volume.fields for volume in Part(spec).children("volumes") if volume.text("name") not in names]
+    except InvalidPod as problem:
+        raise UnreadableInput(f"{place}: {problem}") from None
+    if not names:
+        return pod
+    claimed = [{"name": each, "persistentVolumeClaim": {"claimName": f"{each}-{name}-0"}} for each in names]
+    return {**pod, "spec": {**spec, "volumes": [*volumes, *claimed]}}
+
+
 def _label_job_pods(job: str) -> Mapping[str, str]:
     uid = "00000000-0000-0000-0000-000000000000"
     legacy = {"job-name": job, "controller-uid": uid}
@@ -188,13 +274,15 @@ def _label_stateful_set_pods(name: str) -> Mapping[str, str]:
 
 
 _TEMPLATE: Final = ("spec", "template")
+_CLAIMS: Final = "volumeClaimTemplates"
+_build_plain_stateful_set_pod = _from_template(*_TEMPLATE, owner="StatefulSet", labels=_label_stateful_set_pods)
 _BUILDERS: Final[Mapping[str, Callable[[Manifest, str, str], Manifest]]] = {
     "Pod": _take_pod,
     "PodTemplate": _from_template("template"),
     "ReplicationController": _from_template(*_TEMPLATE, owner="ReplicationController", api_version="v1"),
     "ReplicaSet": _from_template(*_TEMPLATE, owner="ReplicaSet"),
     "Deployment": _from_template(*_TEMPLATE, owner="ReplicaSet", labels=lambda _: {"pod-template-hash": _HASH}),
-    "StatefulSet": _from_template(*_TEMPLATE, owner="StatefulSet", labels=_label_stateful_set_pods),
+    "StatefulSet": _build_stateful_set_pod,
     "DaemonSet": _from_template(
         *_TEMPLATE,
         owner="DaemonSet",

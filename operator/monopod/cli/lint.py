@@ -1,0 +1,171 @@
+"""`kubectl fargate lint`: judges manifests for a pipeline, without a cluster.
+
+files ──► pods, other kinds, problems        (a file that can't be read doesn't keep the others from being judged)
+pods ──► verdicts: the decision, how many, what they cost
+verdicts, problems ──► exit status
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import click
+
+from monopod.api.prices import UnknownRegion, load_prices
+from monopod.cli.explain import read_profiles
+from monopod.cli.explanation import PROTECTED, Explanation, build_explanation
+from monopod.cli.failure import UnreadableInput
+from monopod.cli.manifests import Found, Subject, find_files, read_documents, sort_documents
+from monopod.domain.decision import Sandboxed, Unsupported
+from monopod.domain.manifest import InvalidPod
+from monopod.domain.overlap import describe_overlap, find_overlaps
+from monopod.domain.price import PriceList, count_storage_gib
+from monopod.domain.selection import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be judged, and against what, as the options say."""
+
+    filenames: Sequence[str]
+    profiles: str
+    namespace: str = "default"
+    sandbox: str | None = None
+    region: str = "us-east-1"
+    architecture: str = "x86"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of the pods of one object.
+
+    Attributes:
+        file: where it stands; `-` is stdin.
+        replicas: how many pods the manifest says; None if it doesn't.
+        hourly: the price of one of them per hour; None unless it runs on Fargate.
+    """
+
+    file: str
+    explanation: Explanation
+    replicas: int | None
+    hourly: Decimal | None
+
+    @property
+    def hourly_total(self) -> Decimal | None:
+        """The price of all of them."""
+        return None if self.hourly is None or self.replicas is None else self.hourly * self.replicas
+
+    @property
+    def would_run(self) -> bool:
+        """False if Fargate can't run the pods that it has to take."""
+        return not isinstance(self.explanation.decision, Unsupported)
+
+    @property
+    def on_fargate(self) -> bool:
+        """Whether the pods run each in a sandbox."""
+        return isinstance(self.explanation.decision, Sandboxed)
+
+
+@dataclass(frozen=True, slots=True)
+class LintReport:
+    """All verdicts, what was passed over, and what couldn't be read."""
+
+    prices: PriceList
+    architecture: str
+    verdicts: list[Verdict] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def exit_status(self) -> int:
+        """0: all would run; 1: something would not; 2: something couldn't be read."""
+        if self.problems:
+            return 2
+        return 0 if all(verdict.would_run for verdict in self.verdicts) else 1
+
+
+def lint(question: Question) -> LintReport:
+    """Judges every pod and every workload's pods in the files.
+
+    Raises:
+        UnreadableInput: the profiles can't be read, or the region or architecture has no prices.
+    """
+    report = LintReport(_find_prices(question), question.architecture)
+    profiles = read_profiles(question.profiles, question.sandbox)
+    for name, overlap in find_overlaps(profiles, PROTECTED).items():
+        click.echo(f"Note: profile {name}: {describe_overlap(name, overlap)}.", err=True)
+    for name in question.filenames:
+        _lint_path(name, question, profiles, report)
+    if not report.verdicts and not report.problems:
+        report.problems.append(_describe_nothing(question.filenames, report.others))
+    return report
+
+
+def write(report: LintReport, output: str) -> None:
+    """Writes the report to stdout, as `text` or `json`, and the problems to stderr."""
+    if output == "json":
+        from monopod.cli.lint_output import write_json
+
+        write_json(report)
+    elif report.verdicts:
+        from monopod.cli.lint_output import write_text
+
+        write_text(report)
+    for problem in report.problems:
+        click.echo(f"Error: {problem}", err=True)
+
+
+def _find_prices(question: Question) -> PriceList:
+    try:
+        prices = PriceList.from_resource(load_prices(question.region))
+    except UnknownRegion as problem:
+        raise UnreadableInput(str(problem)) from None
+    if question.architecture not in prices.rates:
+        raise UnreadableInput(f"There is no price for {question.architecture} in {question.region}.")
+    return prices
+
+
+def _lint_path(path: str, question: Question, profiles: Sequence[Profile], report: LintReport) -> None:
+    try:
+        files = find_files(path)
+    except UnreadableInput as problem:
+        report.problems.append(problem.message)
+        return
+    for file in files:
+        try:
+            found = sort_documents(read_documents(file), file)
+        except UnreadableInput as problem:
+            report.problems.append(problem.message)
+            continue
+        _judge_all(file, found, question, profiles, report)
+
+
+def _judge_all(file: str, found: Found, question: Question, profiles: Sequence[Profile], report: LintReport) -> None:
+    report.others.update(found.others)
+    for subject in found.subjects:
+        try:
+            report.verdicts.append(_judge(file, subject, question, profiles, report.prices))
+        except InvalidPod as problem:
+            report.problems.append(f"{_show(file)}: {subject.source}: {problem}")
+
+
+def _judge(file: str, subject: Subject, question: Question, profiles: Sequence[Profile], prices: PriceList) -> Verdict:
+    explanation = build_explanation(subject.source, subject.pod, subject.namespace or question.namespace, profiles)
+    decision, hourly = explanation.decision, None
+    if isinstance(decision, Sandboxed):
+        storage = count_storage_gib(decision.size.need)
+        hourly = prices.find_hourly(question.architecture, decision.size.row, storage)
+    return Verdict(file, explanation, subject.replicas, hourly)
+
+
+def _describe_nothing(filenames: Sequence[str], others: Counter[str]) -> str:
+    where = ", ".join(_show(name) for name in filenames)
+    if not others:
+        return f"{where}: there is nothing in it: no Kubernetes object at all."
+    listed = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
+    return f"{where}: no pod and no workload in it, only other kinds: {listed}."
+
+
+def _show(file: str) -> str:
+    return "stdin" if file == "-" else file
