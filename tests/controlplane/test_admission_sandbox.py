@@ -18,6 +18,7 @@ def admit(server: Server, pod: PodBuilder, namespace: str = "fargate") -> Manife
     return server.create_pod(namespace, pod.build()).expect_ok()
 
 
+@pytest.mark.eks("2.label", "2.capacity", "2.logging-disabled")
 def test_what_is_written(server: Server) -> None:
     pod = admit(server, a_pod().labelled(app="shop").annotated({"a": "b"}).requesting(cpu="300m"))
     assert pod["metadata"]["labels"] == {"app": "shop", EKS_PROFILE_LABEL: "web", PROFILE_LABEL: "web"}
@@ -33,6 +34,7 @@ def test_what_is_written(server: Server) -> None:
     assert pod["status"]["qosClass"] == "Guaranteed"
 
 
+@pytest.mark.eks("2.scheduler-name", "2.priority", "3.burst")
 def test_what_is_left_alone(server: Server) -> None:
     """AWS sets both; here the second would let any pod preempt anything on shared nodes."""
     spec = admit(server, a_pod().requesting(cpu="300m"))["spec"]
@@ -50,6 +52,7 @@ def test_the_stored_pod_is_the_dry_runs(server: Server) -> None:
     assert _without_bookkeeping(stored) == _without_bookkeeping(tried)
 
 
+@pytest.mark.eks("3.burst")
 @pytest.mark.parametrize("kind", ["containers", "initContainers"])
 def test_limits_above_the_size_are_lowered_to_it(server: Server, kind: str) -> None:
     container = {"name": "c", "image": "c"}

@@ -23,11 +23,24 @@ def filling(row: Row) -> PodBuilder:
     return a_pod().requesting(cpu=f"{row.cpu_millis}m", memory=f"{row.memory_mib - COMPONENTS_MEMORY_MIB}Mi")
 
 
+@pytest.mark.eks(
+    "3.row-0.25",
+    "3.row-0.5",
+    "3.row-1",
+    "3.row-2",
+    "3.row-4",
+    "3.row-8",
+    "3.row-16",
+    "3.components",
+    "3.smallest",
+    "3.gb",
+)
 @pytest.mark.parametrize("row", LADDER, ids=str)
 def test_a_pod_that_fills_a_row_gets_it(server: Server, row: Row) -> None:
     assert capacity(server, filling(row)) == str(row)
 
 
+@pytest.mark.eks("3.smallest", "3.order", "3.components")
 @pytest.mark.parametrize(("row", "larger"), list(itertools.pairwise(LADDER)), ids=str)
 def test_a_pod_that_exceeds_a_row_gets_the_next_larger_one(server: Server, row: Row, larger: Row) -> None:
     """By a single byte of memory; where that leads to the next CPU, to the first row with that much memory."""
@@ -43,6 +56,10 @@ def test_a_pod_that_exceeds_a_rows_cpu_by_a_millicore_gets_the_next(server: Serv
     assert capacity(server, a_pod().requesting(cpu=f"{cpu + 1}m")) == str(expected)
 
 
+@pytest.mark.eks("3.no-requests", case="no requests")
+@pytest.mark.eks("3.example-1-8", "3.order", case="1 vCPU and 8 GB")
+@pytest.mark.eks("3.example-2-2", case="2 CPU and 2 Gi")
+@pytest.mark.eks("3.example-500", case="500m and 500 Mi")
 @pytest.mark.parametrize(
     ("pod", "expected"),
     [
@@ -56,6 +73,16 @@ def test_aws_worked_examples(server: Server, pod: PodBuilder, expected: str) -> 
     assert capacity(server, pod) == expected
 
 
+@pytest.mark.eks("3.sum", case="containers add up")
+@pytest.mark.eks("3.init", "3.larger", case="a larger init container")
+@pytest.mark.eks("3.larger", case="a smaller init container")
+@pytest.mark.eks("3.init", case="init containers run one after the other")
+@pytest.mark.eks("3.larger", case="each resource by itself")
+@pytest.mark.eks("3.limits", case="a limit without a request counts")
+@pytest.mark.eks("3.limits", case="a request goes before a limit")
+@pytest.mark.eks("3.sidecars", case="a sidecar runs beside")
+@pytest.mark.eks("3.sidecars", case="an init container runs beside the sidecars before it")
+@pytest.mark.eks("3.sidecars", case="but not beside those after it")
 @pytest.mark.parametrize(
     ("pod", "expected"),
     [

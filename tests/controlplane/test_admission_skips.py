@@ -33,6 +33,12 @@ SKIPPED = {
 }
 
 
+@pytest.mark.eks("2.skip-daemonset", case="a DaemonSet's pod")
+@pytest.mark.eks("2.skip-mirror", case="a kubelet's mirror pod")
+@pytest.mark.eks("2.skip-ec2", case="compute-type ec2")
+@pytest.mark.eks("2.skip-node-selector", case="nodeSelector")
+@pytest.mark.eks("2.skip-node-name", case="nodeName")
+@pytest.mark.eks("2.skip-scheduler", case="another scheduler")
 @pytest.mark.parametrize(("pod", "user"), SKIPPED.values(), ids=SKIPPED)
 def test_left_alone(server: Server, pod: PodBuilder, user: str) -> None:
     admitted = admit(server, pod, user)
@@ -54,17 +60,25 @@ TAKEN = {
 }
 
 
+@pytest.mark.eks("2.skip-daemonset", case="somebody else's DaemonSet")
+@pytest.mark.eks("2.skip-ec2", case="compute-type fargate")
+@pytest.mark.eks("2.skip-node-selector", case="an empty nodeSelector")
+@pytest.mark.eks("2.skip-node-name", case="an empty nodeName")
+@pytest.mark.eks("2.skip-scheduler", case="the default scheduler by name")
+@pytest.mark.eks("2.affinity", case="affinity")
 @pytest.mark.parametrize("pod", TAKEN.values(), ids=TAKEN)
 def test_taken(server: Server, pod: PodBuilder) -> None:
     assert is_marked(admit(server, pod))
 
 
+@pytest.mark.eks("2.skip-mirror")
 def test_a_kubelets_word_is_needed_for_a_mirror_pod(server: Server) -> None:
     """Kubernetes lets mirror pods name only a node, which exempts them anyway; the annotation alone doesn't."""
     answer = server.create_pod("fargate", a_pod().annotated(MIRROR).build(), user="eve")
     assert "must set spec.nodeName if mirror pod annotation is set" in answer.message
 
 
+@pytest.mark.eks("2.nodes", "2.skip-node-selector")
 def test_a_pod_of_a_class_with_scheduling_is_taken_by_name_too(server: Server) -> None:
     """RuntimeClass.scheduling has written its nodeSelector before admission looks; that is no choice of the pod's."""
     reach(server, "metal", [a_profile("web", a_selector("metal"), sandbox="kata-on-metal")])

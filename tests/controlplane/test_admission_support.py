@@ -123,6 +123,23 @@ SUPPORTED = {
 }
 
 
+@pytest.mark.eks("2.pending")
+@pytest.mark.eks("2.host-network", case="hostNetwork")
+@pytest.mark.eks("2.host-pid", case="hostPID")
+@pytest.mark.eks("2.host-ipc", case="hostIPC")
+@pytest.mark.eks("2.host-namespaces", case="all host namespaces")
+@pytest.mark.eks("2.host-port", case="hostPort")
+@pytest.mark.eks("2.host-ip", case="hostIP")
+@pytest.mark.eks("2.privileged", case="privileged")
+@pytest.mark.eks("2.privilege-escalation", case="allowPrivilegeEscalation")
+@pytest.mark.eks("2.capabilities", case="an added capability")
+@pytest.mark.eks("2.volumes", "2.no-host-path", case="hostPath")
+@pytest.mark.eks("2.volumes", "2.several-reasons", case="two volumes")
+@pytest.mark.eks("2.gpu", case="a GPU")
+@pytest.mark.eks("2.too-large", case="too much CPU")
+@pytest.mark.eks("2.too-large", case="too much memory")
+@pytest.mark.eks("3.storage-largest", case="too much storage")
+@pytest.mark.eks("2.several-reasons", case="several reasons, in AWS's order")
 @pytest.mark.parametrize(("pod", "reasons"), UNSUPPORTED.values(), ids=UNSUPPORTED)
 def test_a_pod_that_fargate_cannot_run_waits_and_says_why(server: Server, pod: PodBuilder, reasons: str) -> None:
     admitted = server.create_pod("fargate", pod.build()).expect_ok()
@@ -132,6 +149,10 @@ def test_a_pod_that_fargate_cannot_run_waits_and_says_why(server: Server, pod: P
     assert admitted["spec"]["runtimeClassName"] == "kata"
 
 
+@pytest.mark.eks("2.config-volumes", "2.empty-dir", "2.nfs", case="the supported volumes")
+@pytest.mark.eks("2.capabilities", case="capabilities dropped, and one that every container has")
+@pytest.mark.eks("2.too-large", case="the largest size")
+@pytest.mark.eks("3.storage-largest", case="175 GiB of storage")
 @pytest.mark.parametrize("pod", SUPPORTED.values(), ids=SUPPORTED)
 def test_a_pod_that_fargate_can_run_has_no_gate(server: Server, pod: PodBuilder) -> None:
     admitted = server.create_pod("fargate", pod.build()).expect_ok()
@@ -140,6 +161,7 @@ def test_a_pod_that_fargate_can_run_has_no_gate(server: Server, pod: PodBuilder)
     assert "CapacityProvisioned" in admitted["metadata"]["annotations"]
 
 
+@pytest.mark.eks("2.pending")
 def test_a_profile_that_rejects_refuses_with_the_same_words(server: Server) -> None:
     reach(server, "strict", [a_profile("web", a_selector("strict"), unsupported="Reject")])
     answer = server.create_pod("strict", a_pod().with_spec(hostNetwork=True).build())
@@ -172,6 +194,7 @@ def test_a_stale_or_forged_gate_and_reason_go_when_the_pod_can_run(server: Serve
     assert UNSUPPORTED_ANNOTATION not in admitted["metadata"]["annotations"]
 
 
+@pytest.mark.eks("2.pending")
 def test_a_gated_pod_cannot_be_bound_to_a_node(server: Server) -> None:
     pod = a_pod("gated").with_spec(hostPID=True).build()
     server.create_pod("fargate", pod, dry_run=False).expect_ok()

@@ -118,6 +118,7 @@ def test_a_pod_that_was_left_alone_says_so(server: Server, cluster: ControlPlane
     assert (report["admitted"], report["decision"]) == (None, "Unmatched")
 
 
+@pytest.mark.eks("2.create-only")
 def test_a_pod_older_than_its_profile_would_be_sandboxed_now(server: Server, cluster: ControlPlane) -> None:
     create(server, UNREACHED, "old", a_pod().labelled(tier="web"))
     schedule(server, UNREACHED, "old")

@@ -99,6 +99,7 @@ def test_server_side_apply_does_not_take_over_a_mark(server: Server, marked: str
     assert answer.status == 403
 
 
+@pytest.mark.eks("2.create-only")
 @pytest.mark.parametrize("road", ["", "/status"], ids=["pod", "status"])
 def test_an_existing_pod_cannot_be_marked(server: Server, unmarked: str, road: str) -> None:
     answer = server.patch(unmarked + road, labels(**{PROFILE_LABEL: "web"}))

@@ -76,6 +76,7 @@ def test_a_new_namespace_gets_the_rows_that_the_operator_would_write(published: 
     assert read_rows(namespace) == compile_rows(name, PROFILES, PROTECTED)
 
 
+@pytest.mark.eks("1.wildcards-in-namespaces", "1.wildcards-and-kube-system")
 @pytest.mark.parametrize(
     ("name", "profiles"),
     [

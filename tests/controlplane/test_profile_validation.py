@@ -230,6 +230,14 @@ ACCEPTED_PROFILES = {
 }
 
 
+@pytest.mark.eks("1.selectors", case="six selectors")
+@pytest.mark.eks("1.selectors", "1.message-no-selector", case="an empty list of selectors")
+@pytest.mark.eks("1.namespace", "1.message-no-namespace", case="a selector without a namespace")
+@pytest.mark.eks("1.labels", "1.message-labels", case="six labels")
+@pytest.mark.eks("1.reserved-prefix", "1.message-prefix", case="a name with EKS's reserved prefix")
+@pytest.mark.eks("1.no-regular-expressions", case="a regular expression as namespace")
+@pytest.mark.eks("1.no-regular-expressions", case="an alternative as label value")
+@pytest.mark.eks("1.tags", case="51 tags")
 @pytest.mark.parametrize(("profile", "reason"), REFUSED_PROFILES.values(), ids=REFUSED_PROFILES)
 def test_a_profile_is_refused_for_one_reason_that_names_field_and_rule(
     installed: Any, profile: dict[str, Any], reason: str
@@ -256,6 +264,12 @@ def test_an_unknown_field_is_refused_by_kubectl(installed: Any, profile: dict[st
     assert f'unknown field "{field}"' in answer.stderr
 
 
+@pytest.mark.eks("1.selectors", "1.labels", case="five selectors with five labels each")
+@pytest.mark.eks("1.wildcards-in-namespaces", "1.wildcards-anywhere", case="wildcards anywhere in a namespace")
+@pytest.mark.eks("1.wildcards-in-keys", "1.wildcards-in-values", case="wildcards in keys and values")
+@pytest.mark.eks("1.reserved-prefix", case="a name with eks- inside")
+@pytest.mark.eks("1.tags", case="fifty tags")
+@pytest.mark.eks("1.role", case="every field")
 @pytest.mark.parametrize("profile", ACCEPTED_PROFILES.values(), ids=ACCEPTED_PROFILES)
 def test_a_profile_is_accepted_as_it_is(installed: Any, profile: dict[str, Any]) -> None:
     answer = create(installed, profile, "--dry-run=server", "-o", "json")

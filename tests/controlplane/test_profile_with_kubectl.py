@@ -49,6 +49,7 @@ FORBIDDEN_CHANGES = {
 }
 
 
+@pytest.mark.eks("1.immutable")
 @pytest.mark.parametrize(
     ("existing", "change", "field"), FORBIDDEN_CHANGES.values(), ids=FORBIDDEN_CHANGES, indirect=["existing"]
 )
@@ -66,6 +67,7 @@ ALLOWED_CHANGES = {
 }
 
 
+@pytest.mark.eks("1.immutable")
 @pytest.mark.parametrize("change", ALLOWED_CHANGES.values(), ids=ALLOWED_CHANGES)
 @pytest.mark.parametrize("existing", [GIVEN], ids=[""], indirect=True)
 def test_the_other_fields_may_change(installed: Any, existing: str, change: dict[str, Any]) -> None:
@@ -73,6 +75,7 @@ def test_the_other_fields_may_change(installed: Any, existing: str, change: dict
     assert answer.returncode == 0, answer.stderr
 
 
+@pytest.mark.eks("1.message-exists")
 def test_a_profile_of_the_same_name_is_refused(installed: Any, existing: str) -> None:
     answer = create(installed, a_profile(existing))
     assert f'fargateprofiles.monopod.dev "{existing}" already exists' in answer.stderr

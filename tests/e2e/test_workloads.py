@@ -1,5 +1,6 @@
 """Unchanged workloads: their pods run in kernels of their own, with the size that Fargate would give them."""
 
+import ipaddress
 import re
 from collections.abc import Iterator
 
@@ -50,6 +51,7 @@ def test_a_pod_of_the_profile_is_guaranteed_its_size(pods: dict[str, Object], wo
     assert pods[workload]["status"]["qosClass"] == "Guaranteed"
 
 
+@pytest.mark.eks("2.capacity")
 @pytest.mark.parametrize(
     ("workload", "size"), [("deployment", "0.25vCPU 1GB"), ("bare", "0.25vCPU 0.5GB")], ids=["asks", "asks-nothing"]
 )
@@ -57,6 +59,7 @@ def test_the_size_provisioned_is_shown_on_the_pod(pods: dict[str, Object], workl
     assert pods[workload]["metadata"]["annotations"][CAPACITY_ANNOTATION] == size
 
 
+@pytest.mark.eks("3.burst", "3.gb")
 def test_the_node_enforces_the_size_and_what_the_sandbox_costs(live: Live, pods: dict[str, Object]) -> None:
     pod = pods["deployment"]
     overhead = pod["spec"]["overhead"]
@@ -64,6 +67,13 @@ def test_the_node_enforces_the_size_and_what_the_sandbox_costs(live: Live, pods:
     memory, cpus = _read_limits(live, pod)
     assert memory == (1024 + 128) * MI
     assert cpus == pytest.approx(0.25 + 0.05)
+
+
+@pytest.mark.eks("2.public-ip")
+@pytest.mark.parametrize("workload", ["deployment", "job", "bare"])
+def test_a_pod_of_the_profile_has_an_address_of_the_clusters_network(pods: dict[str, Object], workload: str) -> None:
+    addresses = [ipaddress.ip_address(one["ip"]) for one in pods[workload]["status"]["podIPs"]]
+    assert all(address.is_private for address in addresses), addresses
 
 
 def _node_kernel(live: Live, pod: Object) -> str:

@@ -1,5 +1,7 @@
 """What the operator does about pods: it counts them and says what Fargate can't run, and writes nothing on them."""
 
+import pytest
+
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
 
@@ -22,6 +24,7 @@ def test_a_profile_counts_its_pods(lab: Lab, operator: OperatorProcess) -> None:
     assert operator.metric('monopod_profile_pods{profile="web"}') == 2
 
 
+@pytest.mark.eks("2.event")
 def test_a_pod_that_fargate_cannot_run_gets_one_event_that_says_why(lab: Lab, start: StartOperator) -> None:
     first = start()
     lab.create_namespace("unsupported")

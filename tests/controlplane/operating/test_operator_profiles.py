@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import SANDBOX, Json, Lab, OperatorProcess, build_profile, eventually
 
@@ -11,6 +13,7 @@ SOON_SECONDS = 5.0
 PATTERNS = ("ConfigMap", "monopod-namespaces", "monopod-system")
 
 
+@pytest.mark.eks("1.creating", "1.wildcards-in-namespaces")
 def test_a_profile_becomes_active_once_a_trial_pod_comes_back_sandboxed(lab: Lab, operator: OperatorProcess) -> None:
     lab.create_namespace("active")
     lab.create_profile("web", "active", "act*", labels={"t?er": "we*"})
@@ -59,6 +62,7 @@ def test_a_profile_without_a_namespace_is_active_and_says_that_none_matches(
     assert lab.namespace_marks("early-1") == ("true", f"early|{SANDBOX}|Pend||")
 
 
+@pytest.mark.eks("1.create-failed", "1.health-issues")
 def test_a_missing_runtime_class_fails_the_profile_until_it_exists(lab: Lab, operator: OperatorProcess) -> None:
     lab.create_namespace("sandboxless")
     lab.create_profile("without", "sandboxless", runtimeClassName="absent")
@@ -79,6 +83,7 @@ def test_a_missing_runtime_class_fails_the_profile_until_it_exists(lab: Lab, ope
     eventually(lambda: lab.phase("without") == "CREATE_FAILED")
 
 
+@pytest.mark.eks("1.create-failed", "1.health-issues")
 def test_missing_policies_fail_every_profile_until_they_are_back(lab: Lab, operator: OperatorProcess) -> None:
     lab.create_profile("web", "policies-*")
     lab.becomes_active("web")

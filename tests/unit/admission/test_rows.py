@@ -25,6 +25,8 @@ def test_pairs_with_and_without_wildcards_stand_apart() -> None:
     assert row == r"web|kata|Pend|tier=web run=|a\.io/team\-[^,=]*=x app=sh[^,=]p"
 
 
+@pytest.mark.eks("1.wildcards-and-kube-system", case="a wildcard doesn't reach a protected namespace")
+@pytest.mark.eks("1.wildcards-and-kube-system", case="its name reaches a protected namespace")
 @pytest.mark.parametrize(
     ("pattern", "namespace", "reached"),
     [

@@ -73,6 +73,8 @@ PHASES = [
 ]
 
 
+@pytest.mark.eks("1.creating", case="no trial yet")
+@pytest.mark.eks("1.create-failed", case="no class")
 @pytest.mark.parametrize(("facts", "phase", "reason"), PHASES)
 def test_the_phase_and_the_summary_follow_from_the_facts(facts: Facts, phase: str, reason: str) -> None:
     status = decide(facts)
@@ -88,6 +90,7 @@ def test_whatever_is_wrong_is_an_issue_with_the_same_code_and_advice(facts: Fact
     assert all(issue["message"] for issue in status["health"]["issues"])
 
 
+@pytest.mark.eks("1.health-issues")
 def test_an_issue_names_the_objects_that_it_is_about() -> None:
     (issue,) = decide(replace(GOOD, runtime_class_exists=False))["health"]["issues"]
     assert issue["resourceIds"] == ["RuntimeClass/kata"]

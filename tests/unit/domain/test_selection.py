@@ -25,6 +25,7 @@ from monopod.domain.selection import (
 from tests.unit.builders import a_profile, a_profile_resource, a_selector
 
 
+@pytest.mark.eks("1.star", "1.question-mark", "1.wildcards-anywhere")
 @pytest.mark.parametrize(
     ("pattern", "text", "matches"),
     [
@@ -64,6 +65,7 @@ def test_patterns_match_whole_texts(pattern: str, text: str, matches: bool) -> N
     assert (re.search(pattern_to_regex(pattern), text) is not None) is matches
 
 
+@pytest.mark.eks("1.no-regular-expressions")
 @pytest.mark.parametrize("pattern", ["a-b.c_d/e", "a+b", "(a|b)", "[ab]", "{1}", "^a$", "a\\b", "a|b"])
 def test_whatever_else_regular_expressions_know_is_plain_text(pattern: str) -> None:
     assert re.fullmatch(pattern_to_regex(pattern), pattern)
@@ -76,6 +78,8 @@ def test_only_star_and_question_mark_are_wildcards(pattern: str, expected: bool)
     assert is_wildcard(pattern) is expected
 
 
+@pytest.mark.eks("1.all-labels", case="all pairs must hold")
+@pytest.mark.eks("1.whole-namespace", case="no labels: the whole namespace")
 @pytest.mark.parametrize(
     ("selector", "labels", "matches"),
     [
@@ -105,6 +109,7 @@ def test_label_pairs(selector: Selector, labels: dict[str, str], matches: bool) 
 
 
 @pytest.mark.parametrize(
+@pytest.mark.eks("1.wildcards-and-kube-system")
     ("pattern", "namespace", "expected"),
     [
         ("prod", "prod", True),
@@ -158,6 +163,7 @@ def test_the_first_selector_that_matches_is_reported() -> None:
 
 
 @pytest.mark.parametrize(
+@pytest.mark.eks("1.first-name")
     ("names", "winner"),
     [
         (["b", "a"], "a"),
@@ -176,6 +182,7 @@ def test_the_alphanumerically_first_profile_wins(names: list[str], winner: str) 
 
 
 def test_a_pin_beats_the_order_of_names() -> None:
+@pytest.mark.eks("1.pin")
     profiles = [a_profile("a", a_selector("*")), a_profile("b", a_selector("*"))]
     choice = choose_profile({EKS_PROFILE_LABEL: "b"}, "prod", profiles)
     assert choice is not None
@@ -183,6 +190,7 @@ def test_a_pin_beats_the_order_of_names() -> None:
 
 
 @pytest.mark.parametrize("pin", ["b", "nonexistent", ""])
+@pytest.mark.eks("1.pin-must-match")
 def test_a_pin_to_a_profile_that_does_not_match_has_no_say(pin: str) -> None:
     profiles = [a_profile("a", a_selector("*")), a_profile("b", a_selector("test"))]
     choice = choose_profile({EKS_PROFILE_LABEL: pin}, "prod", profiles)

@@ -24,6 +24,10 @@ def total(pod: PodBuilder) -> Resources:
     return measure_need(pod.build()).total
 
 
+@pytest.mark.eks("3.no-requests", case="no requests")
+@pytest.mark.eks("3.example-1-8", case="1 vCPU and 8 GB")
+@pytest.mark.eks("3.example-2-2", case="2 vCPU and 2 GB")
+@pytest.mark.eks("3.example-500", case="500m and 500Mi")
 @pytest.mark.parametrize(
     ("pod", "expected"),
     [
@@ -37,6 +41,7 @@ def test_the_worked_examples_of_the_eks_user_guide(pod: PodBuilder, expected: st
     assert capacity(pod) == expected
 
 
+@pytest.mark.eks("3.smallest", "3.order", "3.components")
 @pytest.mark.parametrize(
     ("cpu", "memory", "expected"),
     [
@@ -69,11 +74,13 @@ def test_the_edges_of_the_ladder(cpu: str, memory: str, expected: str | None) ->
     assert capacity(a_pod().requesting(cpu=cpu, memory=memory)) == expected
 
 
+@pytest.mark.eks("3.order")
 def test_the_ladder_has_74_rows_in_the_order_in_which_they_are_tried() -> None:
     assert len(LADDER) == 74
     assert list(LADDER) == sorted(set(LADDER))
 
 
+@pytest.mark.eks("3.row-0.25", "3.row-0.5", "3.row-1", "3.row-2", "3.row-4", "3.row-8", "3.row-16")
 @pytest.mark.parametrize(
     ("cpu", "first", "last", "count"),
     [
@@ -105,6 +112,7 @@ def test_capacity_is_written_as_aws_writes_it(row: Row, text: str) -> None:
     assert format_capacity(row) == text
 
 
+@pytest.mark.eks("3.sum", "3.init", "3.larger", "3.limits", "3.sidecars")
 @pytest.mark.parametrize(
     ("pod", "expected"),
     [

@@ -98,11 +98,13 @@ def test_what_fargate_runs_is_not_complained_about(pod: PodBuilder) -> None:
     assert find_unsupported(pod.build()) == ()
 
 
+@pytest.mark.eks("2.config-volumes", "2.empty-dir", "2.nfs")
 @pytest.mark.parametrize("source", SUPPORTED_VOLUMES)
 def test_supported_volumes(source: str) -> None:
     assert find_unsupported(a_pod().with_volume("v", **{source: {}}).build()) == ()
 
 
+@pytest.mark.eks("2.volumes", "2.no-host-path")
 @pytest.mark.parametrize(
     "source",
     ["hostPath", "csi", "ephemeral", "image", "awsElasticBlockStore", "iscsi", "rbd", "gitRepo", "fromTheFuture"],
@@ -132,6 +134,7 @@ def test_on_the_hosts_network_every_port_is_a_host_port() -> None:
     )
 
 
+@pytest.mark.eks("2.several-reasons")
 def test_everything_at_once_comes_in_aws_order() -> None:
     pod = (
         a_pod().with_spec(hostPID=True).with_port(hostPort=1).secured(privileged=True)
