@@ -223,6 +223,13 @@ def test_a_profile_is_read_from_its_resource() -> None:
 
 
 def test_a_profile_without_a_sandbox_takes_the_default_one_and_lets_unsupported_pods_pend() -> None:
+@pytest.mark.eks("1.tags-stay")
+def test_tags_have_no_part_in_what_becomes_of_pods() -> None:
+    selector = {"namespace": "prod"}
+    tagged = a_profile_resource("web", selector, tags={"team": "web"})
+    assert Profile.from_resource(tagged, "kata") == Profile.from_resource(a_profile_resource("web", selector), "kata")
+
+
     profile = Profile.from_resource(a_profile_resource("web", {"namespace": "prod"}), "kata")
     assert (profile.runtime_class, profile.unsupported) == ("kata", "Pend")
 
