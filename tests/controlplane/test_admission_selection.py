@@ -90,11 +90,11 @@ NOT_MATCHING = {
 }
 
 
-@pytest.mark.parametrize(("profiles", "pod"), NOT_MATCHING.values(), ids=NOT_MATCHING)
 @pytest.mark.eks("1.all-labels", case="one of two labels")
 @pytest.mark.eks("1.question-mark", case="? for nothing")
 @pytest.mark.eks("1.question-mark", case="? for two")
 @pytest.mark.eks("1.no-regular-expressions", case="a dot is a dot")
+@pytest.mark.parametrize(("profiles", "pod"), NOT_MATCHING.values(), ids=NOT_MATCHING)
 def test_a_pod_that_no_selector_matches_is_left_alone(server: Server, profiles: list[Profile], pod: PodBuilder) -> None:
     admitted = admit(server, profiles, pod)
     assert profile_of(admitted) is None
@@ -121,25 +121,25 @@ WINNERS = {
 }
 
 
-@pytest.mark.parametrize(("names", "labels", "winner"), WINNERS.values(), ids=WINNERS)
 @pytest.mark.eks("1.first-name", case="the first name in alphabetical order")
 @pytest.mark.eks("1.first-name", case="digits before letters")
 @pytest.mark.eks("1.pin", case="the pinned one")
 @pytest.mark.eks("1.pin-must-match", case="the first if the pinned one doesn't exist")
+@pytest.mark.parametrize(("names", "labels", "winner"), WINNERS.values(), ids=WINNERS)
 def test_of_several_profiles_wins(server: Server, names: list[str], labels: dict[str, str], winner: str) -> None:
     admitted = admit(server, [a_profile(name, WHOLE) for name in names], a_pod().labelled(labels))
     assert profile_of(admitted) == winner
     assert admitted["metadata"]["labels"][EKS_PROFILE_LABEL] == winner
 
 
-def test_a_pin_to_a_profile_that_does_not_match_is_overruled(server: Server) -> None:
 @pytest.mark.eks("1.pin-must-match")
+def test_a_pin_to_a_profile_that_does_not_match_is_overruled(server: Server) -> None:
     profiles = [a_profile("db", a_selector("*", tier="db")), a_profile("web", WHOLE)]
     assert profile_of(admit(server, profiles, a_pod().labelled({EKS_PROFILE_LABEL: "db"}))) == "web"
 
 
-def test_a_pin_on_a_pod_that_nothing_matches_stays_as_it_is(server: Server) -> None:
 @pytest.mark.eks("1.pin-must-match")
+def test_a_pin_on_a_pod_that_nothing_matches_stays_as_it_is(server: Server) -> None:
     admitted = admit(server, labelling(tier="web"), a_pod().labelled({EKS_PROFILE_LABEL: "web"}))
     assert admitted["metadata"]["labels"] == {EKS_PROFILE_LABEL: "web"}
 

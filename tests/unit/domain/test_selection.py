@@ -108,8 +108,8 @@ def test_label_pairs(selector: Selector, labels: dict[str, str], matches: bool) 
     assert (find_match(a_profile("p", selector), labels, "default") is not None) is matches
 
 
-@pytest.mark.parametrize(
 @pytest.mark.eks("1.wildcards-and-kube-system")
+@pytest.mark.parametrize(
     ("pattern", "namespace", "expected"),
     [
         ("prod", "prod", True),
@@ -162,8 +162,8 @@ def test_the_first_selector_that_matches_is_reported() -> None:
     assert match.selector_index == 1
 
 
-@pytest.mark.parametrize(
 @pytest.mark.eks("1.first-name")
+@pytest.mark.parametrize(
     ("names", "winner"),
     [
         (["b", "a"], "a"),
@@ -181,16 +181,16 @@ def test_the_alphanumerically_first_profile_wins(names: list[str], winner: str) 
     assert not choice.pinned
 
 
-def test_a_pin_beats_the_order_of_names() -> None:
 @pytest.mark.eks("1.pin")
+def test_a_pin_beats_the_order_of_names() -> None:
     profiles = [a_profile("a", a_selector("*")), a_profile("b", a_selector("*"))]
     choice = choose_profile({EKS_PROFILE_LABEL: "b"}, "prod", profiles)
     assert choice is not None
     assert (choice.match.profile.name, choice.pinned) == ("b", True)
 
 
-@pytest.mark.parametrize("pin", ["b", "nonexistent", ""])
 @pytest.mark.eks("1.pin-must-match")
+@pytest.mark.parametrize("pin", ["b", "nonexistent", ""])
 def test_a_pin_to_a_profile_that_does_not_match_has_no_say(pin: str) -> None:
     profiles = [a_profile("a", a_selector("*")), a_profile("b", a_selector("test"))]
     choice = choose_profile({EKS_PROFILE_LABEL: pin}, "prod", profiles)
@@ -222,7 +222,6 @@ def test_a_profile_is_read_from_its_resource() -> None:
     assert Profile.from_resource(resource, "kata") == expected
 
 
-def test_a_profile_without_a_sandbox_takes_the_default_one_and_lets_unsupported_pods_pend() -> None:
 @pytest.mark.eks("1.tags-stay")
 def test_tags_have_no_part_in_what_becomes_of_pods() -> None:
     selector = {"namespace": "prod"}
@@ -230,6 +229,7 @@ def test_tags_have_no_part_in_what_becomes_of_pods() -> None:
     assert Profile.from_resource(tagged, "kata") == Profile.from_resource(a_profile_resource("web", selector), "kata")
 
 
+def test_a_profile_without_a_sandbox_takes_the_default_one_and_lets_unsupported_pods_pend() -> None:
     profile = Profile.from_resource(a_profile_resource("web", {"namespace": "prod"}), "kata")
     assert (profile.runtime_class, profile.unsupported) == ("kata", "Pend")
 
