@@ -47,3 +47,19 @@ UNSUPPORTED_GATE: Final = f"{GROUP}/unsupported"
 
 UNSUPPORTED_ANNOTATION: Final = f"{GROUP}/unsupported"
 """On the same pod: the sentence that says why."""
+
+VOLUMES_GATE: Final = f"{GROUP}/volumes"
+"""The scheduling gate of a pod with persistent volume claims, until the operator has seen that Fargate can mount them.
+The admission policies can't look claims up."""
+
+STORAGE_ANNOTATION: Final = f"{GROUP}/ephemeral-storage"
+"""The ephemeral storage that was provisioned for a pod: `20Gi`."""
+
+QUOTA_CONFIGMAP: Final = "monopod-quota"
+"""In Monopod's namespace: the names of all profiles, and how many there may be."""
+
+QUOTA_KEY: Final = "quota"
+QUOTA_PROFILES_KEY: Final = "profiles"
+
+TOPOLOGY_ZONE: Final = "topology.kubernetes.io/zone"
+"""On nodes: the zone that a profile's `subnets` name."""
