@@ -86,7 +86,8 @@ NOT_MATCHING = {
     "a wildcard's anchor after": (labelling(tier="*web"), a_pod().labelled(tier="webs")),
     "key and value of different labels": (labelling({"t*": "web"}), a_pod().labelled(tier="db", app="web")),
     "* doesn't reach across labels": (labelling({"a*": "d"}), a_pod().labelled(a="b", c="d")),
-    "Monopod's own mark": (labelling({PROFILE_LABEL: "web"}), a_pod()),
+    "the label that pins": (labelling({EKS_PROFILE_LABEL: "web"}), a_pod().labelled({EKS_PROFILE_LABEL: "web"})),
+    "an empty pin": (labelling({"*": ""}), a_pod().labelled({EKS_PROFILE_LABEL: ""})),
 }
 
 
@@ -100,7 +101,7 @@ def test_a_pod_that_no_selector_matches_is_left_alone(server: Server, profiles: 
     assert profile_of(admitted) is None
     assert "runtimeClassName" not in admitted["spec"]
     assert "resources" not in admitted["spec"]
-    assert admitted["metadata"].get("annotations") is None
+    assert "annotations" not in admitted["metadata"]
 
 
 def test_monopods_mark_in_a_manifest_selects_nothing(server: Server) -> None:

@@ -6,9 +6,10 @@ compiles a regular expression anew for each test, and so one test per pattern su
 hold `,` or `=`, so a pattern can't match across two labels.
 """
 
-from monopod.admission.cel import Variable, quote
+from monopod.admission.cel import Variable, quote, quote_all
 from monopod.admission.rows import LINE_SEPARATOR, PAIR_SEPARATOR, SEPARATOR
 from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL, ROWS_ANNOTATION
+from monopod.domain.selection import WRITTEN_LABELS
 
 LABELS = Variable(
     "labels",
@@ -24,10 +25,10 @@ ANNOTATIONS = Variable(
 
 LABEL_PAIRS = Variable(
     "labelPairs",
-    "The labels as 'key=value'. Monopod's own mark is left out: it says what admission did, so it must not decide what "
-    "admission does.",
+    "The labels as 'key=value'. The two that admission writes are left out: if they decided, admission's own work "
+    "could undo its decision when it runs again.",
     f"""
-    variables.labels.map(key, key != {quote(PROFILE_LABEL)}, key + '=' + variables.labels[key])
+    variables.labels.map(key, !(key in {quote_all(WRITTEN_LABELS)}), key + '=' + variables.labels[key])
     """,
 )
 

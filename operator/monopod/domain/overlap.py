@@ -19,7 +19,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from monopod.api.names import PROFILE_LABEL
 from monopod.domain.pattern import (
     LABEL_KEY,
     LABEL_VALUE,
@@ -30,7 +29,7 @@ from monopod.domain.pattern import (
     may_overlap,
 )
 from monopod.domain.publication import list_names
-from monopod.domain.selection import Profile, Selector, is_wildcard, matches_pattern
+from monopod.domain.selection import WRITTEN_LABELS, Profile, Selector, is_wildcard, matches_pattern
 
 Pair = tuple[str, str]
 Pairs = tuple[Pair, ...]
@@ -118,7 +117,7 @@ def can_match(selector: Selector) -> bool:
     Two pairs never stand in each other's way: their keys are different, and a wildcard matches many keys.
     """
     return is_satisfiable(selector.namespace, NAMESPACE) and all(
-        key != PROFILE_LABEL and is_satisfiable(key, LABEL_KEY) and is_satisfiable(value, LABEL_VALUE)
+        key not in WRITTEN_LABELS and is_satisfiable(key, LABEL_KEY) and is_satisfiable(value, LABEL_VALUE)
         for key, value in selector.labels
     )
 
@@ -168,8 +167,8 @@ def _imply(given: Pairs, wanted: Pair) -> bool:
 
 
 def _is_key_covered(key: str, cover: str) -> bool:
-    # Monopod's own label doesn't count in selection, so nobody needs to cover it.
-    spared = (PROFILE_LABEL,) if matches_pattern(key, PROFILE_LABEL) else ()
+    # The labels that admission writes don't count in selection, so nobody needs to cover them.
+    spared = (name for name in WRITTEN_LABELS if matches_pattern(key, name))
     return is_covered(key, (cover, *spared), LABEL_KEY)
 
 

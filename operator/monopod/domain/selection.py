@@ -10,12 +10,17 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Final, Literal
 
 from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
 from monopod.domain.manifest import InvalidProfile, Part
 
 UnsupportedPods = Literal["Pend", "Reject"]
+
+WRITTEN_LABELS: Final = (PROFILE_LABEL, EKS_PROFILE_LABEL)
+"""Labels that admission writes; no selector sees them. Admission runs on its own work again (after webhooks, on copied
+manifests), and must not undo its decision then: a selector `*: ""` would match an empty pin, and no longer the name
+that replaces it. A pin counts by name only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +171,8 @@ def _find_namespace_mismatch(selector: Selector, namespace: str, protected: Coll
 
 
 def _find_label_mismatch(key: str, value: str, labels: Mapping[str, str]) -> Iterator[Mismatch]:
-    # Monopod's own mark says what admission did, so it must not decide what admission does.
-    found = tuple((name, text) for name, text in labels.items() if name != PROFILE_LABEL and matches_pattern(key, name))
+    candidates = ((name, text) for name, text in labels.items() if name not in WRITTEN_LABELS)
+    found = tuple((name, text) for name, text in candidates if matches_pattern(key, name))
     if not found:
         yield LabelMissing(key, value)
     elif not any(matches_pattern(value, text) for _, text in found):

@@ -102,6 +102,7 @@ def test_only_star_and_question_mark_are_wildcards(pattern: str, expected: bool)
         ),
         pytest.param(a_selector("*", {"*": "*"}), {}, False, id="any label, but there is none"),
         pytest.param(a_selector("*", {"*": "*"}), {PROFILE_LABEL: "web"}, False, id="Monopod's mark doesn't count"),
+        pytest.param(a_selector("*", {"*": "*"}), {EKS_PROFILE_LABEL: ""}, False, id="nor does the label that pins"),
     ],
 )
 def test_label_pairs(selector: Selector, labels: dict[str, str], matches: bool) -> None:
