@@ -3,6 +3,7 @@
 import click
 
 from monopod import __version__
+from monopod.api.names import SYSTEM_NAMESPACE
 
 _EXPLAIN_HELP = """Say what Fargate would do with a pod, and why.
 
@@ -56,6 +57,24 @@ something can't be read, or there is no pod in anything.
 """
 
 
+_DOCTOR_HELP = """Look for what keeps Monopod from working on a cluster.
+
+Looks at the Kubernetes version and features, Monopod's admission policies, its operator and profiles, the
+RuntimeClasses in use, the nodes that serve them, and what is known to go wrong with Kata's sizes. Says what to do about
+each finding. Only reads, unless --probe is given.
+
+\b
+Examples:
+  kubectl fargate doctor
+
+\b
+  # Does the network enforce NetworkPolicies? Creates a namespace with two pods, and deletes it again.
+  kubectl fargate doctor --probe
+
+Exit status: 0 if there is no problem (warnings don't count); 1 if there is one; 2 if the cluster can't be talked to.
+"""
+
+
 _FARGATE_HELP = """Fargate profiles on this cluster.
 
 \b
@@ -70,6 +89,10 @@ Examples:
 \b
   # Would all of these run, and for how much?
   kubectl fargate lint -f deploy/ --profiles profiles.yaml
+
+\b
+  # Is everything there that Monopod needs?
+  kubectl fargate doctor
 
 `kubectl fargate COMMAND --help` tells more about a command.
 """
@@ -160,6 +183,37 @@ def lint(
     report = work.lint(work.Question(filenames, profiles_file, namespace, sandbox, region, arch))
     work.write(report, output)
     context.exit(report.exit_status)
+
+
+@fargate.command(help=_DOCTOR_HELP, short_help="Look for what keeps Monopod from working on a cluster.")
+@click.option("--probe", is_flag=True, help="Also try whether NetworkPolicies are enforced; creates two pods.")
+@click.option("--image", default="busybox", show_default=True, metavar="IMAGE", help="For --probe: sh, httpd and wget.")
+@click.option(
+    "-n", "--namespace", default=SYSTEM_NAMESPACE, show_default=True, metavar="NAME", help="Monopod's own namespace."
+)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
+@click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
+@click.option("--kubeconfig", metavar="FILE", help="Path of the kubeconfig to use.")
+@click.pass_context
+def doctor(
+    shell: click.Context,
+    probe: bool,
+    image: str,
+    namespace: str,
+    output: str,
+    context: str | None,
+    kubeconfig: str | None,
+) -> None:
+    """Gathers the options; what users read is `_DOCTOR_HELP`."""
+    from monopod.cli import doctor as work
+    from monopod.cli.failure import ApiFailure, NoCluster
+
+    try:
+        findings = work.diagnose(kubeconfig, context, namespace, image if probe else None)
+    except ApiFailure as failure:
+        raise NoCluster(failure.message) from None
+    work.write(findings, output)
+    shell.exit(work.find_exit_status(findings))
 
 
 @fargate.command()

@@ -13,3 +13,9 @@ class ApiFailure(click.ClickException):
     """The cluster can't be reached or refused the request."""
 
     exit_code = 1
+
+
+class NoCluster(click.ClickException):
+    """The same, for a command whose status 1 says something about the cluster."""
+
+    exit_code = 2

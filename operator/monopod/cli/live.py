@@ -1,8 +1,9 @@
-"""The cluster as the CLI reads it: FargateProfiles and single pods, as dicts. It only reads."""
+"""The cluster as the CLI sees it, as dicts. Only `doctor --probe` creates and deletes anything."""
 
 import json
 import os
 import warnings
+from http import HTTPStatus
 from typing import Any, Self
 
 import urllib3
@@ -13,6 +14,7 @@ from monopod.cli.failure import ApiFailure
 
 Json = dict[str, Any]
 
+NOT_FOUND = HTTPStatus.NOT_FOUND
 _TIMEOUT_SECONDS = 15.0
 
 
@@ -51,8 +53,10 @@ class Cluster:
             ApiFailure: the API server can't be reached or refused, or Monopod isn't installed.
         """
         try:
-            items = self._get(f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}").get("items") or []
-        except _NotFound:
+            items = self.list_items(f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}")
+        except Refusal as refusal:
+            if refusal.status != NOT_FOUND:
+                raise
             raise ApiFailure("The cluster has no FargateProfiles: Monopod isn't installed.") from None
         return [item for item in items if "deletionTimestamp" not in item["metadata"]]
 
@@ -63,28 +67,61 @@ class Cluster:
             ApiFailure: there is no such pod, or the API server can't be reached or refused.
         """
         try:
-            return self._get(f"/api/v1/namespaces/{namespace}/pods/{name}")
-        except _NotFound:
+            return self.read(f"/api/v1/namespaces/{namespace}/pods/{name}")
+        except Refusal as refusal:
+            if refusal.status != NOT_FOUND:
+                raise
             raise ApiFailure(f"There is no pod {name} in namespace {namespace}.") from None
 
-    def _get(self, path: str) -> Json:
+    def list_items(self, path: str) -> list[Json]:
+        """All objects of a collection. Raises as `read` does."""
+        items: list[Json] = self.read(path).get("items") or []
+        return items
+
+    def read(self, path: str) -> Json:
+        """What is at this path.
+
+        Raises:
+            Refusal: the API server answered with an error.
+            ApiFailure: it can't be reached.
+        """
+        answer: Json = json.loads(self._request("GET", path))
+        return answer
+
+    def read_text(self, path: str) -> str:
+        """The same for what is no JSON, such as logs. Raises as `read` does."""
+        return self._request("GET", path).decode(errors="replace")
+
+    def create(self, path: str, body: Json) -> None:
+        """Creates an object in a collection. Raises as `read` does."""
+        self._request("POST", path, body)
+
+    def delete(self, path: str) -> None:
+        """Deletes an object. Raises as `read` does."""
+        self._request("DELETE", path)
+
+    def _request(self, method: str, path: str, body: Json | None = None) -> bytes:
+        headers = {"Accept": "*/*"} | ({"Content-Type": "application/json"} if body else {})
         try:
-            request = self._api.param_serialize("GET", path, auth_settings=["BearerToken"])
+            request = self._api.param_serialize(
+                method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
+            )
             response = self._api.call_api(*request, _request_timeout=_TIMEOUT_SECONDS)
-            body = response.read()  # type: ignore[no-untyped-call]  # no annotations
+            answer = bytes(response.read())  # type: ignore[no-untyped-call]  # no annotations
         except (urllib3.exceptions.HTTPError, OSError, client.ApiException) as problem:
             host = self._api.configuration.host
             raise ApiFailure(f"The API server at {host} can't be reached: {_one_line(problem)}") from None
-        if response.status == 404:
-            raise _NotFound
-        if response.status >= 300:
-            raise ApiFailure(f"The API server refused: {_read_refusal(body, response.status)}")
-        answer: Json = json.loads(body)
+        if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise Refusal(f"The API server refused: {_read_refusal(answer, response.status)}", response.status)
         return answer
 
 
-class _NotFound(Exception):
-    pass
+class Refusal(ApiFailure):
+    """The API server answered with this HTTP status."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def _read_refusal(body: bytes, status: int) -> str:

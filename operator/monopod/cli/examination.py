@@ -1,0 +1,88 @@
+"""Reads what `doctor` looks at. It only reads; what a user may not read becomes `Unread`."""
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from monopod.admission.policies import build_policies
+from monopod.api.names import API_VERSION, PROFILE_PLURAL
+from monopod.cli.diagnosis import Facts, Unread
+from monopod.cli.live import NOT_FOUND, Cluster, Refusal
+
+LEASE: Final = "monopod"
+"""As in monopod.cluster.lease, which would bring the operator's whole client with it."""
+
+_ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
+_POLICY_KINDS: Final = {
+    "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
+    "MutatingAdmissionPolicyBinding": "mutatingadmissionpolicybindings",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+}
+_FEATURE: Final = re.compile(r'^kubernetes_feature_enabled\{name="PodLevelResources"[^}]*\} (\d)', re.MULTILINE)
+
+Fact = TypeVar("Fact")
+
+
+def examine(cluster: Cluster, namespace: str) -> Facts:
+    """Reads everything that the checks need.
+
+    Raises:
+        ApiFailure: the API server can't be reached, or doesn't know who asks.
+    """
+    apps = f"/apis/apps/v1/namespaces/{namespace}/deployments?labelSelector=app.kubernetes.io%2Fname%3Dmonopod"
+    return Facts(
+        # Everyone who is known may read this; who isn't learns it here.
+        version=cluster.read("/version"),
+        admission_kinds=_try(lambda: _read_kinds(cluster)),
+        pod_level_resources=_read_feature(cluster),
+        policies=_try(lambda: _read_policies(cluster)),
+        expected=[
+            (document["kind"], document["metadata"]["name"]) for pair in build_policies().values() for document in pair
+        ],
+        profiles=_read_list(cluster, f"/apis/{API_VERSION}/{PROFILE_PLURAL}"),
+        runtime_classes=_read_list(cluster, "/apis/node.k8s.io/v1/runtimeclasses"),
+        nodes=_read_list(cluster, "/api/v1/nodes"),
+        deployments=_read_list(cluster, apps),
+        lease=_try(lambda: cluster.read(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{LEASE}")),
+        namespace=namespace,
+        now=datetime.now(UTC),
+    )
+
+
+def _try(read: Callable[[], Fact]) -> Fact | Unread:
+    try:
+        return read()
+    except Refusal as refusal:
+        if refusal.status == 401:
+            raise
+        return Unread(refusal.message, absent=refusal.status == NOT_FOUND)
+
+
+def _read_list(cluster: Cluster, path: str) -> Sequence[dict[str, Any]] | Unread:
+    return _try(lambda: cluster.list_items(path))
+
+
+def _read_kinds(cluster: Cluster) -> frozenset[str]:
+    return frozenset(resource["name"] for resource in cluster.read(_ADMISSION)["resources"])
+
+
+def _read_policies(cluster: Cluster) -> list[dict[str, Any]]:
+    served = _read_kinds(cluster)
+    return [
+        {**policy, "kind": kind}
+        for kind, plural in _POLICY_KINDS.items()
+        if plural in served
+        for policy in cluster.list_items(f"{_ADMISSION}/{plural}")
+    ]
+
+
+def _read_feature(cluster: Cluster) -> bool | Unread:
+    metrics = _try(lambda: cluster.read_text("/metrics"))
+    if isinstance(metrics, Unread):
+        return metrics
+    found = _FEATURE.search(metrics)
+    # A gate that is gone has become a part of Kubernetes; one that doesn't exist yet means a version that is too old,
+    # which another check says.
+    return found is None or found[1] == "1"
