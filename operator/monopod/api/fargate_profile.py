@@ -219,6 +219,16 @@ class Health(Part):
     """Empty when the profile is healthy."""
 
 
+class Deletion(Part):
+    """How far the deletion of the profile is. It begins when no other profile is being deleted."""
+
+    started_at: Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+    """When the operator began to evict the profile's pods."""
+
+    pods: Annotated[int, Field(ge=0)]
+    """How many pods there were to evict."""
+
+
 class FargateProfileStatus(Part):
     """What Monopod observed. Written by the operator only."""
 
@@ -243,6 +253,9 @@ class FargateProfileStatus(Part):
 
     health: Health | None = None
     """Issues that keep the profile from working, as EKS reports them."""
+
+    deletion: Deletion | None = None
+    """Present while the profile's pods are evicted because it is being deleted."""
 
 
 class FargateProfile(Part):

@@ -10,6 +10,9 @@ VERSION: Final = "v1beta1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 PROFILE_PLURAL: Final = "fargateprofiles"
 
+PROFILE_FINALIZER: Final = f"{GROUP}/profile"
+"""On every profile: it stays until the profile's pods have been moved elsewhere."""
+
 FIELD_MANAGER: Final = "monopod"
 SYSTEM_NAMESPACE: Final = "monopod-system"
 SERVICE_ACCOUNT: Final = "monopod"
