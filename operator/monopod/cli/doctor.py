@@ -68,4 +68,4 @@ def write(findings: Sequence[Finding], output: str) -> None:
         table.add_row(Text(each.level, _STYLES[each.level]), each.check, each.message)
         if each.action:
             table.add_row("", "", Text(f"→ {each.action}"))
-    print_lines(table, "", f"{counts[Level.PROBLEM]} problems, {counts[Level.WARNING]} warnings.")
+    print_lines(table, "", f"Problems: {counts[Level.PROBLEM]}, warnings: {counts[Level.WARNING]}.")

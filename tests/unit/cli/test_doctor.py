@@ -1,0 +1,309 @@
+"""What `doctor` makes of a cluster: from facts to findings, their output and the exit status."""
+
+import json
+from typing import Any
+
+import pytest
+
+from monopod.cli import examination
+from monopod.cli.diagnosis import Check, Facts, Finding, Level, Unread
+from monopod.cli.doctor import check, find_exit_status, write
+from monopod.cluster.lease import LEASE_NAME
+from tests.unit.cli.clusters import (
+    EXPECTED,
+    a_cluster,
+    a_deployment,
+    a_lease,
+    a_live_profile,
+    a_node,
+    a_runtime_class,
+)
+from tests.unit.cli.running import run
+
+FORBIDDEN = Unread("The API server refused: nodes is forbidden.")
+ABSENT = Unread("The API server refused: not found.", absent=True)
+
+
+def spoil_node(**differences: Any) -> dict[str, Any]:
+    node = a_node()
+    return {**node, **{key: {**node[key], **value} for key, value in differences.items()}}
+
+
+def findings_of(facts: Facts, of: Check) -> list[tuple[Level, str]]:
+    return [(finding.level, finding.message) for finding in check(facts) if finding.check is of]
+
+
+def test_a_healthy_cluster_has_nothing_but_good_findings() -> None:
+    findings = check(a_cluster())
+    assert {finding.level for finding in findings} == {Level.OK}
+    assert {finding.check for finding in findings} == set(Check) - {Check.NETWORK_POLICY, Check.KATA_SIZING}
+    assert find_exit_status(findings) == 0
+
+
+def test_every_bad_finding_says_what_to_do() -> None:
+    findings = [finding for _, facts, _ in BAD for finding in check(facts)]
+    assert [finding for finding in findings if finding.level is not Level.OK and not finding.action] == []
+
+
+BAD: list[tuple[Check, Facts, tuple[Level, str]]] = [
+    (
+        Check.KUBERNETES_VERSION,
+        a_cluster(version={"gitVersion": "v1.35.9-eks-1"}),
+        (Level.PROBLEM, "The API server is Kubernetes v1.35.9-eks-1; Monopod needs 1.36 or newer."),
+    ),
+    (
+        Check.ADMISSION_API,
+        a_cluster(admission_kinds=frozenset()),
+        (
+            Level.PROBLEM,
+            "The API server doesn't serve MutatingAdmissionPolicy v1 (admissionregistration.k8s.io).",
+        ),
+    ),
+    (
+        Check.POD_LEVEL_RESOURCES,
+        a_cluster(pod_level_resources=False),
+        (Level.PROBLEM, "The API server's feature PodLevelResources is off, so pods can't be given their size."),
+    ),
+    (
+        Check.POD_LEVEL_RESOURCES,
+        a_cluster(pod_level_resources=FORBIDDEN),
+        (
+            Level.WARNING,
+            "Whether the feature gate PodLevelResources is on couldn't be read. "
+            "The API server refused: nodes is forbidden.",
+        ),
+    ),
+    (
+        Check.ADMISSION_POLICIES,
+        a_cluster(policies=[]),
+        (
+            Level.PROBLEM,
+            "MutatingAdmissionPolicy/monopod-pods, ValidatingAdmissionPolicyBinding/monopod-marks not found: "
+            "pods may pass unsandboxed.",
+        ),
+    ),
+    (
+        Check.ADMISSION_POLICIES,
+        a_cluster(
+            policies=[
+                {"kind": kind, "metadata": {"name": name}, "spec": {"validationActions": ["Audit"]}}
+                for kind, name in EXPECTED
+            ]
+        ),
+        (
+            Level.PROBLEM,
+            "ValidatingAdmissionPolicyBinding monopod-marks doesn't say Deny, so nothing is refused.",
+        ),
+    ),
+    (
+        Check.OPERATOR,
+        a_cluster(deployments=[]),
+        (Level.PROBLEM, "Namespace monopod-system has no Deployment labelled app.kubernetes.io/name=monopod."),
+    ),
+    (
+        Check.OPERATOR,
+        a_cluster(deployments=[a_deployment(ready=0)]),
+        (
+            Level.PROBLEM,
+            "0 of 2 replicas of Deployment monopod are ready. "
+            "Admission goes on; new profiles, namespaces and events wait.",
+        ),
+    ),
+    (
+        Check.OPERATOR,
+        a_cluster(deployments=[a_deployment(ready=1)]),
+        (Level.WARNING, "1 of 2 replicas of Deployment monopod are ready."),
+    ),
+    (
+        Check.LEADER,
+        a_cluster(lease=ABSENT),
+        (Level.PROBLEM, "Namespace monopod-system has no Lease: no operator ever led."),
+    ),
+    (
+        Check.LEADER,
+        a_cluster(lease=a_lease(holder="")),
+        (Level.PROBLEM, "No replica of the operator leads."),
+    ),
+    (
+        Check.LEADER,
+        a_cluster(lease=a_lease(seconds_ago=60)),
+        (Level.PROBLEM, "monopod-1 led last, and renewed its Lease 60 s ago, which is too long."),
+    ),
+    (
+        Check.INSTALLATION,
+        a_cluster(profiles=ABSENT),
+        (Level.PROBLEM, "The cluster knows no FargateProfiles."),
+    ),
+    (
+        Check.PROFILES,
+        a_cluster(profiles=[a_live_profile("web", phase="CREATE_FAILED", message="no such class")]),
+        (Level.PROBLEM, "Profile web is CREATE_FAILED: no such class."),
+    ),
+    (
+        Check.PROFILES,
+        a_cluster(profiles=[a_live_profile("web", phase="CREATING")]),
+        (Level.WARNING, "Profile web is CREATING."),
+    ),
+    (
+        Check.PROFILES,
+        a_cluster(profiles=[a_live_profile("a", {"namespace": "*"}), a_live_profile("b", {"namespace": "x"})]),
+        (
+            Level.WARNING,
+            "Profile b: profile a comes first by name and matches every pod that this one matches, "
+            "so this one wins no pod that isn't pinned to it.",
+        ),
+    ),
+    (
+        Check.RUNTIME_CLASS,
+        a_cluster(runtime_classes=[]),
+        (
+            Level.PROBLEM,
+            "RuntimeClass gvisor doesn't exist (the default sandbox, profile web), so matching pods are refused.",
+        ),
+    ),
+    (
+        Check.NODES,
+        a_cluster(nodes=FORBIDDEN),
+        (Level.WARNING, "The nodes couldn't be read. The API server refused: nodes is forbidden."),
+    ),
+    (
+        Check.NODES,
+        a_cluster(nodes=[spoil_node(status={"runtimeHandlers": [{"name": ""}, {"name": "runc"}]})]),
+        (
+            Level.PROBLEM,
+            "The container runtime of node-1 doesn't know the handler runsc; pods of RuntimeClass gvisor that land "
+            "there never start.",
+        ),
+    ),
+    (
+        Check.NODES,
+        a_cluster(nodes=[spoil_node(status={"nodeInfo": {"kubeletVersion": "v1.33.0"}})]),
+        (Level.PROBLEM, "The kubelets of node-1 are older than 1.34: they don't enforce sizes."),
+    ),
+]
+
+
+@pytest.mark.parametrize(("of", "facts", "expected"), BAD, ids=[text for _, _, (_, text) in BAD])
+def test_what_is_wrong_is_found(of: Check, facts: Facts, expected: tuple[Level, str]) -> None:
+    assert expected in findings_of(facts, of)
+    assert find_exit_status(check(facts)) == (expected[0] is Level.PROBLEM)
+
+
+SCHEDULING = {
+    "nodeSelector": {"sandbox": "yes"},
+    "tolerations": [{"key": "sandbox", "operator": "Exists", "effect": "NoSchedule"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("node", "usable"),
+    [
+        pytest.param(a_node(sandbox="yes"), True, id="labelled"),
+        pytest.param(a_node(sandbox="no"), False, id="labelled otherwise"),
+        pytest.param({**a_node(sandbox="yes"), "spec": {"unschedulable": True}}, False, id="cordoned"),
+        pytest.param(
+            {**a_node(sandbox="yes"), "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}},
+            False,
+            id="not ready",
+        ),
+        pytest.param(
+            {**a_node(sandbox="yes"), "spec": {"taints": [{"key": "sandbox", "effect": "NoSchedule"}]}},
+            True,
+            id="tolerated",
+        ),
+        pytest.param(
+            {**a_node(sandbox="yes"), "spec": {"taints": [{"key": "sandbox", "effect": "NoExecute"}]}},
+            False,
+            id="another effect",
+        ),
+        pytest.param(
+            {**a_node(sandbox="yes"), "spec": {"taints": [{"key": "gpu", "value": "1", "effect": "NoSchedule"}]}},
+            False,
+            id="another taint",
+        ),
+        pytest.param(
+            {**a_node(sandbox="yes"), "spec": {"taints": [{"key": "gpu", "effect": "PreferNoSchedule"}]}},
+            True,
+            id="a taint that only asks",
+        ),
+    ],
+)
+def test_nodes_that_can_take_pods_are_counted(node: dict[str, Any], usable: bool) -> None:
+    facts = a_cluster(nodes=[node], runtime_classes=[a_runtime_class(scheduling=SCHEDULING)])
+    ((level, message),) = findings_of(facts, Check.NODES)
+    assert level is (Level.OK if usable else Level.WARNING)
+    start = "RuntimeClass gvisor: 1 of 1 nodes" if usable else "No node labelled sandbox=yes is ready to take pods"
+    assert message.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("handler", "overhead", "levels"),
+    [
+        ("runsc", None, []),
+        ("kata-qemu", {"podFixed": {"memory": "320Mi"}}, [Level.WARNING]),
+        ("kata-qemu", None, [Level.WARNING, Level.WARNING]),
+        ("kata-qemu", {"podFixed": {"cpu": "250m"}}, [Level.WARNING, Level.WARNING]),
+        ("kata-qemu-runtime-rs", {"podFixed": {"memory": "320Mi"}}, [Level.OK]),
+        ("kata-qemu-runtime-rs", {"podFixed": {"memory": "0"}}, [Level.WARNING, Level.OK]),
+    ],
+)
+def test_katas_sizes_are_looked_at(handler: str, overhead: object, levels: list[Level]) -> None:
+    facts = a_cluster(runtime_classes=[a_runtime_class(handler=handler, overhead=overhead)])
+    assert [level for level, _ in findings_of(facts, Check.KATA_SIZING)] == levels
+
+
+def test_a_profile_may_name_a_sandbox_of_its_own() -> None:
+    profile = a_live_profile("web")
+    profile["spec"]["runtimeClassName"] = "kata"
+    facts = a_cluster(profiles=[profile], deployments=FORBIDDEN)
+    assert findings_of(facts, Check.RUNTIME_CLASS) == [
+        (Level.PROBLEM, "RuntimeClass kata doesn't exist (profile web), so matching pods are refused.")
+    ]
+
+
+def test_without_profiles_and_a_known_default_no_sandbox_is_looked_at() -> None:
+    ((level, _),) = findings_of(a_cluster(profiles=[], deployments=FORBIDDEN), Check.RUNTIME_CLASS)
+    assert level is Level.OK
+
+
+FINDINGS = [
+    Finding(Check.OPERATOR, Level.OK, "All is well."),
+    Finding(Check.NODES, Level.WARNING, "No node.", "Add one."),
+    Finding(Check.LEADER, Level.PROBLEM, "Nobody leads.", "Look."),
+]
+
+
+def test_the_text_has_a_line_per_finding_and_one_for_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    write(FINDINGS, "text")
+    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [
+        "OK Operator All is well.",
+        "Warning Nodes No node.",
+        "→ Add one.",
+        "Problem Leader Nobody leads.",
+        "→ Look.",
+        "",
+        "Problems: 1, warnings: 1.",
+    ]
+
+
+def test_the_json_has_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    write(FINDINGS, "json")
+    report = json.loads(capsys.readouterr().out)
+    assert report["summary"] == {"ok": 1, "warnings": 1, "problems": 1}
+    assert report["findings"][0] == {"check": "Operator", "level": "OK", "message": "All is well.", "action": None}
+    assert [finding["action"] for finding in report["findings"]] == [None, "Add one.", "Look."]
+
+
+@pytest.mark.parametrize(("findings", "status"), [(FINDINGS, 1), (FINDINGS[:2], 0), ([], 0)])
+def test_only_problems_end_with_status_1(findings: list[Finding], status: int) -> None:
+    assert find_exit_status(findings) == status
+
+
+def test_a_cluster_that_cannot_be_reached_ends_with_status_2(tmp_path: Any) -> None:
+    result = run("doctor", "--kubeconfig", str(tmp_path / "nowhere"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Error: The kubeconfig can't be used: ")
+
+
+def test_the_lease_is_the_operators() -> None:
+    assert examination.LEASE == LEASE_NAME
