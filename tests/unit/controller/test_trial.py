@@ -37,7 +37,7 @@ SELECTORS = [
     {"tier": ""},
     {"-*": "*-x"},
 ]
-IMPOSSIBLE = [{"tier": "*-"}, {"-tier": "web"}, {"a/b/c": "x"}, {"": "x"}]
+IMPOSSIBLE = [{"tier": "*-"}, {"-tier": "web"}, {"a/b/c": "x"}, {"": "x"}, {"monopod.dev/profile": "web"}]
 
 
 @pytest.mark.parametrize("labels", SELECTORS[:-1], ids=str)
