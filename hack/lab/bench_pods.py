@@ -48,19 +48,24 @@ def measure_pods(count: int) -> PodFigures:
     cluster = provide_cluster(f"bench-{os.getpid()}")
     cluster.create(tied_to_caller=True)
     try:
-        _prepare(cluster)
-        client = Client(cluster.kubeconfig_path)
-        with step("warming up", 15):
-            for sort in SORTS * WARM_UP:
-                _start_pod(client, sort, cluster.sandbox)
-        times = _take_turns(client, count, cluster.sandbox)
+        install_chart(cluster)
+        return measure_pods_on(cluster, count)
     finally:
         cluster.delete()
+
+
+def measure_pods_on(cluster: Cluster, count: int) -> PodFigures:
+    """Starts `count` pods of each sort on a cluster that has Monopod."""
+    _prepare(cluster)
+    client = Client(cluster.kubeconfig_path)
+    with step("warming up", 15):
+        for sort in SORTS * WARM_UP:
+            _start_pod(client, sort, cluster.sandbox)
+    times = _take_turns(client, count, cluster.sandbox)
     return PodFigures(node=sum_up(times[NODE]), by_hand=sum_up(times[BY_HAND]), monopod=sum_up(times[MONOPOD]))
 
 
 def _prepare(cluster: Cluster) -> None:
-    install_chart(cluster)
     cluster.kubectl("create", "namespace", NAMESPACE)
     profile = {
         "apiVersion": API_VERSION,

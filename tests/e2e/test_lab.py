@@ -104,20 +104,19 @@ def test_an_image_that_is_loaded_can_be_run(live: Live, namespace: str) -> None:
 @OWN_CLUSTER_ONLY
 def test_a_cluster_of_two_nodes_is_gone_with_the_process_that_made_it(live: Live) -> None:
     cluster = LabCluster(f"e2e-tied-{os.getpid()}", nodes=2)
-    owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, cluster.name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    with owner:
-        try:
-            assert owner.stdout
-            assert owner.stdout.readline().split() == ["True", "True"], "both nodes are Ready"
-            assert find_processes(cluster.name)
-            assert host_interface(cluster.name) in find_interfaces()
-        finally:
-            owner.send_signal(signal.SIGKILL)
-    live.wait_for(lambda: not find_processes(cluster.name), "the end of the cluster's processes")
-    assert not cluster.is_running()
-    run_cluster("down", "--name", cluster.name)
+    try:
+        with subprocess.Popen([sys.executable, "-c", OWNER, cluster.name], stdout=subprocess.PIPE, text=True) as owner:
+            try:
+                assert owner.stdout
+                assert owner.stdout.readline().split() == ["True", "True"], "both nodes are Ready"
+                assert find_processes(cluster.name)
+                assert host_interface(cluster.name) in find_interfaces()
+            finally:
+                owner.send_signal(signal.SIGKILL)
+        live.wait_for(lambda: not find_processes(cluster.name), "the end of the cluster's processes")
+        assert not cluster.is_running()
+    finally:
+        run_cluster("down", "--name", cluster.name)
     assert not (state_dir() / cluster.name).exists()
     assert not [*CGROUPS.glob(f"*{cgroup_root(cluster.name)}"), *CGROUPS.glob(cgroup_root(cluster.name).lstrip("/"))]
     assert host_interface(cluster.name) not in find_interfaces()

@@ -1,0 +1,28 @@
+"""The benchmark runs and its figures are of the right things; how large they are is nobody's business here."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from lab.bench_pods import measure_pods_on
+from lab.installation import ROOT
+from tests.e2e.live import Live
+
+
+def test_the_start_of_pods_is_measured(live: Live) -> None:
+    figures = measure_pods_on(live.cluster, 1)
+    assert figures.node.count == figures.by_hand.count == figures.monopod.count == 1
+    assert min(figures.node.median, figures.by_hand.median, figures.monopod.median) > 0
+
+
+def test_admission_and_start_up_are_measured(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    command = [ROOT / "hack/bench", "admission", "startup", "--creates", "3", "--startups", "1", "--json", file]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(file.read_text())
+    series = {(one["policies"], one["profiles"]): one for one in figures["admission"]}
+    assert set(series) == {(False, None), (True, None), (True, 1), (True, 10), (True, 100)}
+    assert all(one["client"]["count"] == 3 and one["server"] > 0 for one in series.values())
+    assert series[True, 100]["admission"] > series[False, None]["admission"], "the histogram is the policies'"
+    assert figures["startup"]["help"]["count"] == 1

@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from lab.bench_admission import AdmissionFigures, read_histograms
+from lab.bench_figures import Figures
+from lab.bench_pods import PodFigures
+from lab.bench_report import BEGIN, END, Machine, Measured, build_details, build_summary, write_documents
+from lab.bench_startup import StartupFigures
+
+MACHINE = Machine("2026-11-01", 2, "a processor", "6.1", "1.36.3", "0.0.0-20260905035102-160fafc42237")
+METRICS = """
+apiserver_request_duration_seconds_sum{group="",resource="pods",scope="resource",verb="POST",version="v1"} 2.5
+apiserver_request_duration_seconds_sum{group="",resource="pods",scope="resource",verb="GET",version="v1"} 100
+apiserver_request_duration_seconds_sum{group="",resource="namespaces",scope="resource",verb="POST",version="v1"} 100
+apiserver_admission_controller_admission_duration_seconds_sum{name="MutatingAdmissionPolicy",operation="CREATE",rejected="false",type="admit"} 0.5
+apiserver_admission_controller_admission_duration_seconds_sum{name="ValidatingAdmissionPolicy",operation="CREATE",rejected="false",type="validate"} 0.25
+apiserver_admission_controller_admission_duration_seconds_sum{name="ValidatingAdmissionPolicy",operation="UPDATE",rejected="false",type="validate"} 100
+apiserver_admission_controller_admission_duration_seconds_sum{name="LimitRanger",operation="CREATE",rejected="false",type="admit"} 100
+"""  # noqa: E501 as the API server writes them
+
+
+def some(median: float) -> Figures:
+    return Figures(20, median, median * 2, median * 3)
+
+
+def everything() -> Measured:
+    admission = (
+        AdmissionFigures("no policies", None, False, some(0.004), 0.003, 0.0),
+        AdmissionFigures("policies, 10 profiles", 10, True, some(0.009), 0.008, 0.005),
+    )
+    return Measured(
+        MACHINE, PodFigures(some(1.0), some(1.5), some(2.0)), admission, StartupFigures(some(0.02), some(0.1))
+    )
+
+
+def test_the_histograms_are_of_creations_of_pods_and_of_policies_alone() -> None:
+    found = read_histograms(METRICS)
+    assert (found.request, found.admission) == (2.5, 0.75)
+
+
+def test_the_summary_has_ratios_and_differences() -> None:
+    summary = build_summary(everything())
+    assert "| pod start, median | 1.00 s | 2.00 s | × 2.00 |" in summary
+    assert "| creating a pod, 10 profiles, median | 4.0 ms | 9.0 ms | +5.0 ms |" in summary
+
+
+def test_the_details_have_a_table_for_each_part_that_was_measured() -> None:
+    assert build_details(everything()).count("###") == 3
+    assert build_details(Measured(MACHINE)).count("###") == 0
+
+
+def test_documents_are_changed_between_their_markers_alone(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    for name in ("docs/performance.md", "README.md"):
+        (tmp_path / name).write_text(f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n")
+    write_documents(everything(), tmp_path)
+    for name in ("docs/performance.md", "README.md"):
+        text = (tmp_path / name).read_text()
+        assert text.startswith(f"before\n\n{BEGIN}\n")
+        assert text.endswith(f"\n{END}\n\nafter\n")
+        assert "old" not in text
+
+
+def test_a_document_without_markers_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/performance.md").write_text("nothing\n")
+    with pytest.raises(ValueError, match="lacks the lines"):
+        write_documents(everything(), tmp_path)
