@@ -6,6 +6,7 @@ import click
 import pytest
 
 from monopod.cli.commands import fargate
+from monopod.cli.diagnosis import Check, Level
 from monopod.cli.explanation import Outcome
 from monopod.domain.selection import LabelDiffers, LabelMissing, NamespaceDiffers, NamespaceProtected
 from monopod.domain.skips import Skip
@@ -20,7 +21,7 @@ OPTIONS = {
     for option in parameter.opts
 }
 FACTS = (NamespaceDiffers, NamespaceProtected, LabelMissing, LabelDiffers)
-WORDS = [*Skip, *Outcome, *(fact.__name__ for fact in FACTS)]
+WORDS = [*Skip, *Outcome, *Check, *Level, *(fact.__name__ for fact in FACTS)]
 
 
 @pytest.mark.parametrize("command", fargate.commands)

@@ -167,6 +167,7 @@ def test_help_imports_nothing_that_takes_its_time() -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
+@pytest.mark.timeout(20)  # a process of its own, which a busy machine may be slow to start
 def test_explaining_a_file_does_not_import_the_client(pod_file: str, profiles_file: str) -> None:
     program = "import sys, monopod.cli as c\ntry: c.main()\nfinally: assert 'kubernetes' not in sys.modules"
     arguments = ["explain", "-f", pod_file, "--profiles", profiles_file]
@@ -174,6 +175,7 @@ def test_explaining_a_file_does_not_import_the_client(pod_file: str, profiles_fi
     assert (result.returncode, result.stderr) == (0, "")
 
 
+@pytest.mark.timeout(20)  # a process of its own, which a busy machine may be slow to start
 def test_the_package_runs_as_a_module() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "monopod.cli", "version"], capture_output=True, text=True, check=False

@@ -1,0 +1,120 @@
+"""`kubectl fargate doctor` against a real API server: what it reads is where it looks for it."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from monopod.api.names import API_VERSION, PROFILE_PLURAL, SYSTEM_NAMESPACE
+from tests.clusters import ControlPlane
+from tests.controlplane.server import Server
+from tests.unit.builders import a_profile_resource
+from tests.unit.cli.running import run
+
+PROFILES = f"/apis/{API_VERSION}/{PROFILE_PLURAL}"
+LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases"
+DEPLOYMENTS = f"/apis/apps/v1/namespaces/{SYSTEM_NAMESPACE}/deployments"
+LABELS = {"app.kubernetes.io/name": "monopod"}
+
+
+@pytest.fixture(scope="module")
+def cluster(server: Server, installed: ControlPlane) -> Iterator[ControlPlane]:
+    """The API server with a profile whose sandbox wants certain nodes, and no operator."""
+    profile = a_profile_resource("doctor", {"namespace": "doctor"}, runtimeClassName="kata-on-metal")
+    server.create(PROFILES, profile).expect_ok()
+    yield installed
+    server.delete(f"{PROFILES}/doctor").expect_ok()
+
+
+@pytest.fixture
+def running(server: Server, cluster: ControlPlane) -> Iterator[ControlPlane]:
+    """The same with what an operator that leads leaves behind, and with a node."""
+    container = {"name": "operator", "image": "operator", "args": ["run", "--sandbox=bare"]}
+    template = {"metadata": {"labels": LABELS}, "spec": {"containers": [container]}}
+    spec = {"selector": {"matchLabels": LABELS}, "template": template}
+    deployment = {"metadata": {"name": "monopod", "labels": LABELS}, "spec": spec}
+    renewed = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    hold = {"holderIdentity": "one", "renewTime": renewed, "leaseDurationSeconds": 600}
+    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": ""}
+    node = {
+        "metadata": {"name": "metal-1", "labels": {"metal": "yes"}},
+        "status": {
+            "conditions": [ready],
+            "nodeInfo": {"kubeletVersion": "v1.36.0"},
+            "runtimeHandlers": [{"name": "kata"}],
+        },
+    }
+    server.create(DEPLOYMENTS, deployment).expect_ok()
+    server.create(LEASES, {"metadata": {"name": "monopod"}, "spec": hold}).expect_ok()
+    server.create("/api/v1/nodes", node).expect_ok()
+    # The API server puts a taint on each new node, which a controller takes off once the node is ready.
+    cluster.kubectl("taint", "node", "metal-1", "node.kubernetes.io/not-ready-")
+    yield cluster
+    for path in (f"{DEPLOYMENTS}/monopod", f"{LEASES}/monopod", "/api/v1/nodes/metal-1"):
+        server.delete(path).expect_ok()
+
+
+def examine(kubeconfig: Path, status: int) -> dict[str, list[tuple[str, str]]]:
+    """The findings by check: level and message."""
+    result = run("doctor", "-o", "json", "--kubeconfig", str(kubeconfig))
+    assert result.exit_code == status, result.stderr
+    findings: dict[str, list[tuple[str, str]]] = {}
+    for finding in json.loads(result.stdout)["findings"]:
+        findings.setdefault(finding["check"], []).append((finding["level"], finding["message"]))
+    return findings
+
+
+def test_an_installation_without_operator_and_nodes_says_so(cluster: ControlPlane) -> None:
+    findings = examine(cluster.kubeconfig_path, 1)
+    for fine in ("KubernetesVersion", "MutatingAdmissionPolicy", "PodLevelResources", "Installation"):
+        assert [level for level, _ in findings[fine]] == ["OK"], findings[fine]
+    ((level, message),) = findings["AdmissionPolicies"]
+    assert level == "OK", message
+    assert [level for check in ("Operator", "Leader") for level, _ in findings[check]] == ["Problem", "Problem"]
+    assert ("Warning", "Profile doctor is not looked at by the operator yet.") in findings["Profiles"]
+    assert ("OK", "RuntimeClass kata-on-metal exists, handler kata (profile doctor).") in findings["RuntimeClass"]
+    assert any(message.startswith("No node labelled metal=yes is ready") for _, message in findings["Nodes"])
+    assert findings["KataSizing"]
+
+
+def test_an_operator_that_leads_and_a_node_that_serves_are_found(running: ControlPlane) -> None:
+    findings = examine(running.kubeconfig_path, 1)
+    ((level, message),) = findings["Leader"]
+    assert level == "OK", message
+    assert message.startswith("one leads and renewed its Lease ")
+    # Nothing starts pods here, so the replica is never ready.
+    ((level, message),) = findings["Operator"]
+    assert message.startswith("0 of 1 replicas of Deployment monopod are ready.")
+    assert ("OK", "RuntimeClass kata-on-metal: 1 of 1 nodes labelled metal=yes can take its pods.") in findings["Nodes"]
+    assert ("OK", "RuntimeClass bare exists, handler runc (the default sandbox).") in findings["RuntimeClass"]
+
+
+def test_what_a_user_may_not_read_is_a_warning(cluster: ControlPlane, tmp_path: Path) -> None:
+    cluster.kubectl("create", "serviceaccount", "nobody", "-n", "plain")
+    try:
+        token = cluster.kubectl("create", "token", "nobody", "-n", "plain").stdout.strip()
+        findings = examine(write_kubeconfig(cluster, tmp_path, token), 0)
+    finally:
+        cluster.kubectl("delete", "serviceaccount", "nobody", "-n", "plain")
+    unread = {check for check, found in findings.items() if found[0][0] == "Warning"}
+    assert unread == {"PodLevelResources", "AdmissionPolicies", "Operator", "Leader", "Profiles", "RuntimeClass"}
+    assert "forbidden" in findings["Profiles"][0][1]
+
+
+def test_an_unknown_user_ends_with_status_2(cluster: ControlPlane, tmp_path: Path) -> None:
+    kubeconfig = write_kubeconfig(cluster, tmp_path, "nonsense")
+    result = run("doctor", "--kubeconfig", str(kubeconfig))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "Error: The API server refused: Unauthorized\n"
+
+
+def write_kubeconfig(cluster: ControlPlane, folder: Path, token: str) -> Path:
+    config: dict[str, Any] = yaml.safe_load(cluster.kubeconfig_path.read_text())
+    config["users"][0]["user"] = {"token": token}
+    path = folder / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    return path
