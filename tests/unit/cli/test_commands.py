@@ -168,9 +168,10 @@ def test_help_imports_nothing_that_takes_its_time() -> None:
 
 
 @pytest.mark.timeout(20)  # a process of its own, which a busy machine may be slow to start
-def test_explaining_a_file_does_not_import_the_client(pod_file: str, profiles_file: str) -> None:
+@pytest.mark.parametrize("command", ["explain", "lint"])
+def test_judging_a_file_does_not_import_the_client(command: str, pod_file: str, profiles_file: str) -> None:
     program = "import sys, monopod.cli as c\ntry: c.main()\nfinally: assert 'kubernetes' not in sys.modules"
-    arguments = ["explain", "-f", pod_file, "--profiles", profiles_file]
+    arguments = [command, "-f", pod_file, "--profiles", profiles_file]
     result = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
 
