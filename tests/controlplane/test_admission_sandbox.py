@@ -26,6 +26,7 @@ def test_what_is_written(server: Server) -> None:
         "a": "b",
         "CapacityProvisioned": "0.5vCPU 1GB",
         "Logging": "LoggingDisabled: LOGGING_CONFIGMAP_NOT_FOUND",
+        "monopod.dev/ephemeral-storage": "20Gi",
     }
     size = {"cpu": "500m", "memory": "1Gi"}
     assert pod["spec"]["resources"] == {"requests": size, "limits": size}
@@ -40,7 +41,8 @@ def test_what_is_left_alone(server: Server) -> None:
     spec = admit(server, a_pod().requesting(cpu="300m"))["spec"]
     assert spec["schedulerName"] == "default-scheduler"
     assert "priorityClassName" not in spec
-    assert spec["containers"][0]["resources"] == {"requests": {"cpu": "300m"}}
+    assert spec["containers"][0]["resources"]["requests"] == {"cpu": "300m", "ephemeral-storage": "0"}
+    assert "cpu" not in spec["containers"][0]["resources"]["limits"]
     assert "nodeSelector" not in spec
 
 
@@ -61,8 +63,15 @@ def test_limits_above_the_size_are_lowered_to_it(server: Server, kind: str) -> N
     pod = a_pod().with_spec(
         **{kind: [{**container, "resources": generous}, {**container, "name": "d", "resources": modest}]}
     )
-    found = [each["resources"] for each in admit(server, pod)["spec"][kind]]
+    found = [_without_storage(each["resources"]) for each in admit(server, pod)["spec"][kind]]
     assert found == [{**generous, "limits": {"cpu": "250m", "memory": "2Gi"}}, modest]
+
+
+def _without_storage(resources: Manifest) -> Manifest:
+    return {
+        kind: {name: amount for name, amount in amounts.items() if name != "ephemeral-storage"}
+        for kind, amounts in resources.items()
+    }
 
 
 SANDBOXES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -100,6 +109,8 @@ AGAIN = {
     "sidecars and init containers": a_pod().with_sidecar("s", cpu="300m").with_init("i", memory="1Gi"),
     "pod-level resources": a_pod().with_pod_level(requests={"cpu": "1", "memory": "4Gi"}),
     "pod-level limits": a_pod().with_pod_level(limits={"cpu": "1", "memory": "4Gi"}),
+    "ephemeral storage": a_pod().requesting(ephemeral_storage="100Gi").with_container("b", ephemeral_storage="1Gi"),
+    "a limit of ephemeral storage": a_pod().limited_to(ephemeral_storage="1Gi"),
     "the largest size": a_pod().with_pod_level(requests={"cpu": "16", "memory": "122624Mi"}),
     "a pod that can't run": a_pod().with_spec(hostPID=True).requesting(cpu="300m"),
     "a pod that is too large": a_pod().with_pod_level(requests={"cpu": "1", "memory": "122625Mi"}),
@@ -132,7 +143,8 @@ def test_a_copy_that_has_become_impossible_loses_its_size(server: Server) -> Non
         again["metadata"].pop(field, None)
     admitted = server.create_pod("fargate", again).expect_ok()
     assert "resources" not in admitted["spec"]
-    assert "CapacityProvisioned" not in admitted["metadata"]["annotations"]
+    assert "limits" not in admitted["spec"]["containers"][0]["resources"]
+    assert admitted["metadata"]["annotations"].keys() == {"Logging", "monopod.dev/unsupported"}
 
 
 GROUP = "/apis/admissionregistration.k8s.io/v1"

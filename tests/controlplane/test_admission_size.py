@@ -183,4 +183,5 @@ def test_defaults_of_a_limit_range_count(server: Server) -> None:
         lambda answer: "requests" in answer.body["spec"]["containers"][0]["resources"],
     ).expect_ok()
     assert pod["metadata"]["annotations"]["CapacityProvisioned"] == "1vCPU 2GB"
-    assert pod["spec"]["containers"][0]["resources"] == {"requests": {"cpu": "900m"}, "limits": {"cpu": "1"}}
+    resources = pod["spec"]["containers"][0]["resources"]
+    assert (resources["requests"]["cpu"], resources["limits"]["cpu"]) == ("900m", "1")

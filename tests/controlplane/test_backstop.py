@@ -14,6 +14,7 @@ from monopod.api.names import (
     COMPUTE_TYPE,
     EKS_PROFILE_LABEL,
     PROFILE_LABEL,
+    STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
 )
@@ -41,7 +42,9 @@ def as_admitted(pod: PodBuilder, cpu: str = "250m", memory: str = "512Mi") -> Po
     """The pod as admission would leave it."""
     size = {"cpu": cpu, "memory": memory}
     marked = pod.labelled({PROFILE_LABEL: "web", EKS_PROFILE_LABEL: "web"}).with_spec(runtimeClassName="kata")
-    return marked.annotated({CAPACITY_ANNOTATION: "0.25vCPU 0.5GB"}).with_pod_level(requests=size, limits=size)
+    annotated = marked.annotated({CAPACITY_ANNOTATION: "0.25vCPU 0.5GB", STORAGE_ANNOTATION: "20Gi"})
+    stored = annotated.limited_to(ephemeral_storage="20Gi").requesting(ephemeral_storage="0")
+    return stored.with_pod_level(requests=size, limits=size)
 
 
 def as_waiting(pod: PodBuilder, text: str = HOST_PID) -> PodBuilder:
@@ -53,6 +56,7 @@ def as_waiting(pod: PodBuilder, text: str = HOST_PID) -> PodBuilder:
 ACCEPTED = {
     "a sandboxed pod": as_admitted(a_pod()),
     "its size in another notation": as_admitted(a_pod(), cpu="0.25", memory="536870912"),
+    "less ephemeral storage": as_admitted(a_pod()).limited_to(ephemeral_storage="1Gi"),
     "a pod that waits": as_waiting(a_pod().with_spec(hostPID=True)),
     "an exempt pod": a_pod().with_spec(nodeName="node-1"),
     "a pod that opted out": a_pod().annotated({COMPUTE_TYPE: "ec2"}),
@@ -67,6 +71,7 @@ def test_accepted(unmutated: Server, pod: PodBuilder) -> None:
 MARKS = "metadata.labels[monopod.dev/profile] and [eks.amazonaws.com/fargate-profile] do not both name it"
 SANDBOX = "spec.runtimeClassName is not kata"
 SIZE = "spec.resources and the annotation CapacityProvisioned are not 0.25vCPU 0.5GB, the size that its containers need"
+STORAGE = "its limits of ephemeral-storage and the annotation monopod.dev/ephemeral-storage do not hold it to 20Gi"
 GATE = "the scheduling gate monopod.dev/unsupported and the annotation of that name do not say what Fargate can run"
 
 SMALL: dict[str, Any] = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"cpu": "250m", "memory": "1Gi"}}
@@ -80,6 +85,23 @@ REFUSED = {
     "no size": (as_admitted(a_pod()).with_spec(resources=None), SIZE),
     "a larger limit": (as_admitted(a_pod()).with_spec(resources=SMALL), SIZE),
     "another size's annotation": (as_admitted(a_pod()).annotated({CAPACITY_ANNOTATION: "16vCPU 120GB"}), SIZE),
+    "no annotation of storage": (as_admitted(a_pod()).annotated({STORAGE_ANNOTATION: ""}), STORAGE),
+    "another annotation of storage": (as_admitted(a_pod()).annotated({STORAGE_ANNOTATION: "21Gi"}), STORAGE),
+    "more storage": (as_admitted(a_pod()).limited_to(ephemeral_storage="21Gi"), STORAGE),
+    "more storage by a sidecar": (
+        as_admitted(a_pod()).with_spec(
+            initContainers=[
+                {
+                    "name": "s",
+                    "image": "s",
+                    "restartPolicy": "Always",
+                    "resources": {"limits": {"ephemeral-storage": "1Gi"}, "requests": {"ephemeral-storage": "0"}},
+                }
+            ]
+        ),
+        STORAGE,
+    ),
+    "no limit of storage": (as_admitted(a_pod()).with_spec(containers=[{"name": "app", "image": "app"}]), STORAGE),
     "a gate without need": (as_admitted(a_pod()).with_spec(schedulingGates=[{"name": UNSUPPORTED_GATE}]), GATE),
     "a reason without need": (as_admitted(a_pod()).annotated({UNSUPPORTED_ANNOTATION: HOST_PID}), GATE),
     "an impossible pod without a gate": (

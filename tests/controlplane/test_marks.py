@@ -10,6 +10,7 @@ from monopod.api.names import (
     CAPACITY_ANNOTATION,
     EKS_PROFILE_LABEL,
     PROFILE_LABEL,
+    STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
 )
@@ -60,6 +61,8 @@ CHANGES = {
     "changing EKS's label": (labels(**{EKS_PROFILE_LABEL: "db"}), EKS_PROFILE_LABEL),
     "dropping the size": (annotations(**{CAPACITY_ANNOTATION: None}), CAPACITY_ANNOTATION),
     "changing the size": (annotations(**{CAPACITY_ANNOTATION: "16vCPU 120GB"}), CAPACITY_ANNOTATION),
+    "dropping the storage": (annotations(**{STORAGE_ANNOTATION: None}), STORAGE_ANNOTATION),
+    "changing the storage": (annotations(**{STORAGE_ANNOTATION: "175Gi"}), STORAGE_ANNOTATION),
     "adding a reason": (annotations(**{UNSUPPORTED_ANNOTATION: "no"}), UNSUPPORTED_ANNOTATION),
     "dropping all labels": ({"metadata": {"labels": None}}, PROFILE_LABEL),
 }
@@ -124,6 +127,7 @@ def test_a_binding_cannot_write_marks(server: Server, unmarked: str, marked: str
     """The API server copies a Binding's labels and annotations to the pod, over the pod's own."""
     for pod, name in itertools.product((unmarked, marked), (PROFILE_LABEL, EKS_PROFILE_LABEL)):
         assert _bind(server, pod, {"labels": {name: "db"}}).status == 403
+    assert _bind(server, marked, {"annotations": {STORAGE_ANNOTATION: "175Gi"}}).status == 403
     answer = _bind(server, marked, {"annotations": {CAPACITY_ANNOTATION: "16vCPU 120GB"}})
     assert answer.status == 403
     assert "Remove them from its metadata" in answer.message
@@ -168,7 +172,8 @@ def test_other_gates_may_go(server: Server) -> None:
 
 def test_a_marked_pod_cannot_be_resized(server: Server, marked: str) -> None:
     resources = {"requests": {"cpu": "301m"}}
-    answer = server.patch(f"{marked}/resize", {"spec": {"containers": [{"name": "app", "resources": resources}]}})
+    change = {"spec": {"containers": [{"name": "app", "resources": resources}]}}
+    answer = server.patch(f"{marked}/resize", change, kind="application/strategic-merge-patch+json")
     assert answer.status == 403
     assert "A pod of a Fargate profile can't be resized in place" in answer.message
 

@@ -6,10 +6,12 @@ variables of the mutation, on the pod as it would be stored.
 """
 
 from monopod.admission.cel import Validation, quote
+from monopod.admission.storage import has_limit
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     EKS_PROFILE_LABEL,
     PROFILE_LABEL,
+    STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
 )
@@ -79,6 +81,22 @@ HAS_SIZE = Validation(
     """,
 )
 
+HAS_STORAGE = Validation(
+    "A pod that can run is held to its ephemeral storage by the kubelet, and says how much it is.",
+    f"""
+    !variables.taken || variables.unsupported.size() > 0 ||
+      (variables.annotations[?{quote(STORAGE_ANNOTATION)}].orValue('') == variables.storage &&
+       object.spec.containers.exists(container, {has_limit("container")}) &&
+       variables.storageBound <= variables.storageGiB * 1024)
+    """,
+    "A Fargate profile matches this pod, but its limits of ephemeral-storage are not what its containers need.",
+    f"""
+    'Fargate profile ' + variables.winner[0] + ' matches this pod, but its limits of ephemeral-storage and the '
+      + 'annotation {STORAGE_ANNOTATION} do not hold it to ' + variables.storage + ', which its containers need. '
+      + {quote(_ADVICE)}
+    """,
+)
+
 UNSUPPORTED_PODS_WAIT = Validation(
     "A pod that can't run waits behind the gate and says why; any other has no gate of ours.",
     f"""
@@ -101,5 +119,6 @@ BACKSTOP = (
     HAS_MARKS,
     HAS_SANDBOX,
     HAS_SIZE,
+    HAS_STORAGE,
     UNSUPPORTED_PODS_WAIT,
 )

@@ -15,6 +15,7 @@ from monopod.api.names import (
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
     PROFILE_LABEL,
+    STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
 )
@@ -25,7 +26,7 @@ ROADS = ("pods", "pods/status", "pods/ephemeralcontainers", "pods/resize")
 BINDING_ROADS = ("pods/binding", "bindings")
 
 LABEL_MARKS = (PROFILE_LABEL, EKS_PROFILE_LABEL)
-ANNOTATION_MARKS = (CAPACITY_ANNOTATION, UNSUPPORTED_ANNOTATION)
+ANNOTATION_MARKS = (CAPACITY_ANNOTATION, STORAGE_ANNOTATION, UNSUPPORTED_ANNOTATION)
 
 UPDATING = "request.operation == 'UPDATE'"
 
@@ -67,6 +68,13 @@ CAPACITY_KEPT = Validation(
     _is_unchanged("annotations", CAPACITY_ANNOTATION),
     f"metadata.annotations[{CAPACITY_ANNOTATION}] says the size that was provisioned for this pod and can't change. "
     "Leave it as it is; for another size, create the pod again with other requests.",
+)
+
+STORAGE_KEPT = Validation(
+    "So is the ephemeral storage.",
+    _is_unchanged("annotations", STORAGE_ANNOTATION),
+    f"metadata.annotations[{STORAGE_ANNOTATION}] says the ephemeral storage that was provisioned for this pod and "
+    "can't change. Leave it as it is; for more, create the pod again with other requests.",
 )
 
 REASON_KEPT = Validation(
@@ -122,6 +130,7 @@ def build_marks(service_account: str) -> tuple[Validation, ...]:
         PROFILE_LABEL_KEPT,
         EKS_LABEL_KEPT,
         CAPACITY_KEPT,
+        STORAGE_KEPT,
         REASON_KEPT,
         _gate_kept(service_account),
         NOT_RESIZED,

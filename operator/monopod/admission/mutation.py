@@ -5,51 +5,18 @@ because fields have to be removed too. Running it again on its own result change
 """
 
 from monopod.admission.cel import quote
+from monopod.admission.patch import drop_annotation, drop_if, put, put_annotation, put_label, put_map_if_absent
+from monopod.admission.storage import PROVIDE, WITHDRAW
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     EKS_PROFILE_LABEL,
     LOGGING_ANNOTATION,
     LOGGING_DISABLED,
     PROFILE_LABEL,
+    STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
 )
-
-
-def escape_pointer(name: str) -> str:
-    """A map's key as part of a JSON pointer."""
-    return name.replace("~", "~0").replace("/", "~1")
-
-
-def put(path: str, value_cel: str) -> str:
-    """Operations that set a field or a map's entry."""
-    return f"[JSONPatch{{op: 'add', path: {quote(path)}, value: {value_cel}}}]"
-
-
-def put_map_if_absent(path: str, present_cel: str) -> str:
-    """Operations that make an empty map, without which its entries can't be added."""
-    return f"({present_cel} ? [] : {put(path, '{}')})"
-
-
-def drop_if(condition_cel: str, path: str) -> str:
-    """Operations that remove a field or a map's entry if it is there."""
-    return f"""({condition_cel}
-      ? [JSONPatch{{op: 'remove', path: {quote(path)}}}] : [])"""
-
-
-def put_label(name: str, value_cel: str) -> str:
-    """Operations that set a label."""
-    return put(f"/metadata/labels/{escape_pointer(name)}", value_cel)
-
-
-def put_annotation(name: str, value_cel: str) -> str:
-    """Operations that set an annotation."""
-    return put(f"/metadata/annotations/{escape_pointer(name)}", value_cel)
-
-
-def drop_annotation(name: str) -> str:
-    """Operations that remove an annotation that the manifest may have brought."""
-    return drop_if(f"{quote(name)} in variables.annotations", f"/metadata/annotations/{escape_pointer(name)}")
 
 
 def lower_limits(field: str, containers_cel: str, resource: str) -> str:
@@ -107,13 +74,16 @@ SIZED_POD = f"""
     {lower_limits("containers", "object.spec.containers", "cpu")} +
     {lower_limits("containers", "object.spec.containers", "memory")} +
     {lower_limits("initContainers", "variables.initContainers", "cpu")} +
-    {lower_limits("initContainers", "variables.initContainers", "memory")}
+    {lower_limits("initContainers", "variables.initContainers", "memory")} +
+    {PROVIDE.strip()}
 """
 
 UNSUPPORTED_POD = f"""
     // A pod that Fargate can't run says why and waits behind a scheduling gate; nothing is provisioned for it.
     {put_annotation(UNSUPPORTED_ANNOTATION, "variables.unsupportedText")} +
     {drop_annotation(CAPACITY_ANNOTATION)} +
+    {drop_annotation(STORAGE_ANNOTATION)} +
+    {WITHDRAW} +
     {drop_if("variables.sized && has(object.spec.resources)", "/spec/resources")} +
     (has(object.spec.schedulingGates) ? [] : {put("/spec/schedulingGates", "[]")}) +
     (object.spec.?schedulingGates.orValue([]).exists(gate, gate.name == {quote(UNSUPPORTED_GATE)}) ? [] :

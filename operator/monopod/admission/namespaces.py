@@ -8,7 +8,7 @@ policy applies, so that nobody's namespaces suffer from half an installation.
 """
 
 from monopod.admission.cel import Validation, Variable, quote
-from monopod.admission.mutation import drop_if, escape_pointer, put, put_map_if_absent
+from monopod.admission.patch import drop_if, escape_pointer, put, put_map_if_absent
 from monopod.admission.rows import LINE_SEPARATOR, PATTERNS_KEY, PROTECTED_KEY, SEPARATOR
 from monopod.api.names import NAMESPACE_LABEL, NAMESPACE_LABEL_VALUE, ROWS_ANNOTATION
 

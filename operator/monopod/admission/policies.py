@@ -13,6 +13,7 @@ from monopod.admission.mutation import POD_PATCH
 from monopod.admission.selection import SELECTION
 from monopod.admission.size import SIZE
 from monopod.admission.skips import SKIPS
+from monopod.admission.storage import STORAGE_SIZE
 from monopod.admission.support import GATED, SUPPORT
 from monopod.api.names import (
     NAMESPACE_LABEL,
@@ -28,7 +29,7 @@ Document = dict[str, Any]
 API_VERSION: Final = "admissionregistration.k8s.io/v1"
 DEFAULT_SERVICE_ACCOUNT: Final = f"system:serviceaccount:{SYSTEM_NAMESPACE}:{SERVICE_ACCOUNT}"
 
-POD_VARIABLES: Final = (*SELECTION, *SKIPS, *SIZE, *SUPPORT)
+POD_VARIABLES: Final = (*SELECTION, *SKIPS, *SIZE, *STORAGE_SIZE, *SUPPORT)
 REACHED_NAMESPACES: Final[Document] = {"matchLabels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}}
 MARKED_PODS: Final[Document] = {"matchExpressions": [{"key": PROFILE_LABEL, "operator": "Exists"}]}
 PATTERNS_KIND: Final[Document] = {"apiVersion": "v1", "kind": "ConfigMap"}

@@ -73,16 +73,23 @@ INIT_NEEDS = Variable(
 )
 
 
-def peak(place: int) -> str:
-    """Kubernetes' formula for one of the amounts."""
+def peak(place: int, containers: str = "containerNeeds", inits: str = "initNeeds", sidecar: int = 3) -> str:
+    """Kubernetes' formula for one of the amounts.
+
+    Args:
+        place: the amount's place in the lists of both variables.
+        containers: the variable with a list of amounts per container.
+        inits: the same per init container, in the order in which they start.
+        sidecar: the place in these lists that is 1 for a sidecar.
+    """
     return f"""
     ([
-      variables.containerNeeds.map(need, need[{place}]).sum() +
-      variables.initNeeds.map(need, need[3] == 1, need[{place}]).sum()
+      variables.{containers}.map(amounts, amounts[{place}]).sum() +
+      variables.{inits}.map(amounts, amounts[{sidecar}] == 1, amounts[{place}]).sum()
     ] +
-      lists.range(variables.initNeeds.size()).map(index, variables.initNeeds[index][3] == 0,
-        variables.initNeeds[index][{place}] +
-        variables.initNeeds.slice(0, index).map(need, need[3] == 1, need[{place}]).sum())
+      lists.range(variables.{inits}.size()).map(index, variables.{inits}[index][{sidecar}] == 0,
+        variables.{inits}[index][{place}] +
+        variables.{inits}.slice(0, index).map(amounts, amounts[{sidecar}] == 1, amounts[{place}]).sum())
     ).max()
     """
 

@@ -160,10 +160,10 @@ def measure_need(pod: Mapping[str, object]) -> Need:
     root = Part(pod)
     spec = root.child("spec")
     containers = _read_containers(spec)
-    sums = {resource: _combine([(each.kind, each.round_up(resource)) for each in containers]) for resource in _UNITS}
+    sums = {resource: combine([(each.kind, each.round_up(resource)) for each in containers]) for resource in _UNITS}
     pod_cpu = _find_pod_level(spec, "cpu", containers)
     pod_memory = _find_pod_level(spec, "memory", containers)
-    if _is_sized(root):
+    if is_sized(root):
         pod_cpu, pod_memory = _uncount_components(pod_cpu, pod_memory)
     inits = [each.name for each in containers if each.kind is ContainerKind.INIT]
     return Need(
@@ -201,10 +201,12 @@ class _Container:
 
 def _read_containers(spec: Part) -> list[_Container]:
     ordinary = [_read_container(part, ContainerKind.ORDINARY) for part in spec.children("containers")]
-    return ordinary + [
-        _read_container(part, ContainerKind.SIDECAR if part.text("restartPolicy") == "Always" else ContainerKind.INIT)
-        for part in spec.children("initContainers")
-    ]
+    return ordinary + [_read_container(part, find_kind(part)) for part in spec.children("initContainers")]
+
+
+def find_kind(init_container: Part) -> ContainerKind:
+    """Whether an init container is a sidecar."""
+    return ContainerKind.SIDECAR if init_container.text("restartPolicy") == "Always" else ContainerKind.INIT
 
 
 def _read_container(part: Part, kind: ContainerKind) -> _Container:
@@ -214,16 +216,19 @@ def _read_container(part: Part, kind: ContainerKind) -> _Container:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sums:
+class Sums:
+    """Kubernetes' formula for one resource, step by step; `peaks` has one amount per ordinary init container."""
+
     running: int
     peaks: tuple[int, ...]
 
     @property
     def total(self) -> int:
+        """What the pod takes at most."""
         return max(self.running, *self.peaks, 0)
 
 
-def _combine(amounts: Sequence[tuple[ContainerKind, int]]) -> _Sums:
+def combine(amounts: Sequence[tuple[ContainerKind, int]]) -> Sums:
     """Kubernetes' formula for one resource; init containers and sidecars come in the manifest's order."""
     peaks = []
     running = sum(amount for kind, amount in amounts if kind is ContainerKind.ORDINARY)
@@ -233,7 +238,7 @@ def _combine(amounts: Sequence[tuple[ContainerKind, int]]) -> _Sums:
             sidecars += amount
         elif kind is ContainerKind.INIT:
             peaks.append(sidecars + amount)
-    return _Sums(running + sidecars, tuple(peaks))
+    return Sums(running + sidecars, tuple(peaks))
 
 
 def _find_pod_level(spec: Part, resource: str, containers: Sequence[_Container]) -> int | None:
@@ -248,7 +253,7 @@ def _find_pod_level(spec: Part, resource: str, containers: Sequence[_Container])
     return None if request is None else ceil(request / _UNITS[resource])
 
 
-def _is_sized(pod: Part) -> bool:
+def is_sized(pod: Part) -> bool:
     """Whether spec.resources is what admission wrote: it runs again after webhooks, and manifests are copied."""
     metadata = pod.child("metadata")
     return PROFILE_LABEL in metadata.text_map("labels") and CAPACITY_ANNOTATION in metadata.text_map("annotations")

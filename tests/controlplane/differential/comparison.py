@@ -9,6 +9,7 @@ from monopod.api.names import (
     EKS_PROFILE_LABEL,
     MIRROR_ANNOTATION,
     PROFILE_LABEL,
+    STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
 )
@@ -16,10 +17,13 @@ from monopod.domain.decision import Decision, Sandboxed, Skipped, Unmatched, Uns
 from monopod.domain.quantity import parse_quantity
 from monopod.domain.selection import Profile
 from monopod.domain.size import Row
+from monopod.domain.storage import LimitChange, plan_storage
 from tests.controlplane.differential.draws import KUBELET, Manifest
 from tests.controlplane.server import Answer, Server
 
 UNREACHED = "plain"
+
+_STORAGE = "ephemeral-storage"
 
 NO_PROFILE_TAKES_IT = "no profile takes it"
 
@@ -89,6 +93,7 @@ class Case:
         yield from _compare_marks(pod, decision)
         yield from _differ("annotation", decision.text, pod["metadata"]["annotations"].get(UNSUPPORTED_ANNOTATION))
         yield from _differ("capacity", None, pod["metadata"]["annotations"].get(CAPACITY_ANNOTATION))
+        yield from _differ("storage", None, pod["metadata"]["annotations"].get(STORAGE_ANNOTATION))
         yield from _differ("gated", True, {"name": UNSUPPORTED_GATE} in pod["spec"].get("schedulingGates", []))
 
     def _compare_sandboxed(self, pod: Manifest, decision: Sandboxed) -> Iterator[str]:
@@ -100,13 +105,23 @@ class Case:
         for kind in ("requests", "limits"):
             found = pod["spec"].get("resources", {}).get(kind, {})
             yield from _differ(kind, _as_amounts(row), {name: parse_quantity(found.get(name)) for name in found})
-        for kind in ("containers", "initContainers"):
-            for wanted, container in zip(self.pod["spec"].get(kind, []), pod["spec"].get(kind, []), strict=True):
-                yield from _differ(
-                    f"limits of {container['name']}",
-                    _lower(_limits(wanted), row),
-                    _limits(container),
-                )
+        plan = plan_storage(self.pod, decision.size.need)
+        storage = {_STORAGE: Fraction(plan.gib * 2**30)}
+        yield from _differ("storage", f"{plan.gib}Gi", pod["metadata"]["annotations"].get(STORAGE_ANNOTATION))
+        for kind, changes in (("containers", plan.containers), ("initContainers", plan.init_containers)):
+            found = pod["spec"].get(kind, [])
+            for wanted, container, change in zip(self.pod["spec"].get(kind, []), found, changes, strict=True):
+                limits = _lower(_amounts(wanted, "limits"), row)
+                requests = _amounts(wanted, "limits") | _amounts(wanted, "requests")  # as the API server completes them
+                match change:
+                    case LimitChange.KEEP:
+                        pass
+                    case LimitChange.SET:
+                        limits, requests = limits | storage, {_STORAGE: Fraction(0)} | requests
+                    case LimitChange.REMOVE:
+                        del limits[_STORAGE]
+                yield from _differ(f"limits of {container['name']}", limits, _amounts(container, "limits"))
+                yield from _differ(f"requests of {container['name']}", requests, _amounts(container, "requests"))
 
 
 def _compare_marks(pod: Manifest, decision: Sandboxed | Unsupported) -> Iterator[str]:
@@ -120,9 +135,9 @@ def _as_amounts(row: Row) -> dict[str, Fraction]:
     return {"cpu": Fraction(row.cpu_millis, 1000), "memory": Fraction(row.memory_mib * 2**20)}
 
 
-def _limits(container: Manifest) -> dict[str, Fraction]:
-    limits = container.get("resources", {}).get("limits", {})
-    return {name: _in_thousandths(parse_quantity(limits[name])) for name in limits}
+def _amounts(container: Manifest, kind: str) -> dict[str, Fraction]:
+    amounts = container.get("resources", {}).get(kind, {})
+    return {name: _in_thousandths(parse_quantity(amounts[name])) for name in amounts}
 
 
 def _in_thousandths(amount: Fraction) -> Fraction:

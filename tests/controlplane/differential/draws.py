@@ -11,6 +11,7 @@ from monopod.api.names import (
     EKS_PROFILE_LABEL,
     MIRROR_ANNOTATION,
     PROFILE_LABEL,
+    STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
 )
@@ -70,16 +71,18 @@ class Draw(random.Random):
 
     def pod(self, profiles: Sequence[Profile]) -> Manifest:
         labels = self.labels(profiles)
+        # Limits of all containers together mean something else than those of some.
+        storage = self.choice((0.05, 0.05, 0.3, 0.9))
         pod: Manifest = {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": "pod", "labels": labels},
-            "spec": {"containers": [self.container("c0")]},
+            "spec": {"containers": [self.container("c0", storage)]},
         }
         for number in range(1, self.choice((1, 1, 2, 3))):
-            pod["spec"]["containers"].append(self.container(f"c{number}"))
+            pod["spec"]["containers"].append(self.container(f"c{number}", storage))
         if self.maybe(0.5):
-            pod["spec"]["initContainers"] = [self.init_container(f"i{n}") for n in range(self.randint(1, 4))]
+            pod["spec"]["initContainers"] = [self.init_container(f"i{n}", storage) for n in range(self.randint(1, 4))]
         if self.maybe(0.2):
             pod["spec"]["resources"] = self.resources(("cpu", "memory"), 0.7)
         if self.maybe(0.15):
@@ -108,22 +111,22 @@ class Draw(random.Random):
             self.choice(("", "x", "xy")) if char == "*" else "x" if char == "?" else char for char in pattern
         )
 
-    def container(self, name: str) -> Manifest:
+    def container(self, name: str, storage: float) -> Manifest:
         return {
             "name": name,
             "image": "image",
-            "resources": self.resources(("cpu", "memory", "ephemeral-storage"), 0.5),
+            "resources": self.resources(("cpu", "memory", "ephemeral-storage"), 0.5, storage),
         }
 
-    def init_container(self, name: str) -> Manifest:
-        return {**self.container(name), **({"restartPolicy": "Always"} if self.maybe(0.5) else {})}
+    def init_container(self, name: str, storage: float) -> Manifest:
+        return {**self.container(name, storage), **({"restartPolicy": "Always"} if self.maybe(0.5) else {})}
 
-    def resources(self, names: Sequence[str], probability: float) -> Manifest:
+    def resources(self, names: Sequence[str], probability: float, storage: float = 0) -> Manifest:
         """Requests and limits; a limit is never smaller than its request, which the API server would refuse."""
         requests: Manifest = {}
         limits: Manifest = {}
         for name in names:
-            if self.maybe(probability if name != "ephemeral-storage" else 0.1):
+            if self.maybe(probability if name != "ephemeral-storage" else storage):
                 amounts = sorted((self.amount(name) for _ in range(2)), key=parse_quantity)
                 kind = self.choice(("request", "limit", "both", "both"))
                 if kind != "limit":
@@ -137,7 +140,9 @@ class Draw(random.Random):
             return self.notation(Fraction(self.cpu_millis()) / 1000)
         if resource == "memory":
             return self.notation(self.memory_bytes(), self.choice(("", "", "Ki", "Mi", "Gi")))
-        return self.notation(Fraction(self.choice((1, 10, 80, 175, 176))) * 2**30 + self.choice((0, 1)))
+        return self.notation(
+            Fraction(self.choice((0, 1, 2, 5, 9, 10, 20, 21, 80, 175))) * 2**30 + self.choice((0, 0, 0, 1))
+        )
 
     def cpu_millis(self) -> Fraction:
         near = self.choice(LADDER).cpu_millis + self.choice((-1, 0, 0, 1, Fraction(1, 2), Fraction(1, 10**6)))
@@ -175,6 +180,9 @@ class Draw(random.Random):
         annotations = pod["metadata"].setdefault("annotations", {})
         if self.maybe(0.5):
             annotations[CAPACITY_ANNOTATION] = self.choice(LADDER).__str__()
+        if self.maybe(0.5):
+            annotations[STORAGE_ANNOTATION] = self.choice(("20Gi", "21Gi", "92Gi", "20480Mi", "x"))
+            pod["spec"]["containers"][0]["resources"].setdefault("limits", {})["ephemeral-storage"] = "20480Mi"
         if self.maybe(0.3):
             annotations[UNSUPPORTED_ANNOTATION] = "forged"
             pod["spec"]["schedulingGates"] = [{"name": UNSUPPORTED_GATE}]

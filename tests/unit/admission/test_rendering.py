@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from monopod.admission.cel import format_comment, quote
-from monopod.admission.mutation import escape_pointer
+from monopod.admission.patch import escape_pointer
 from monopod.admission.policies import POD_VARIABLES
 from monopod.admission.render import HEADER, KUSTOMIZATION, policies, render, write_files
 from monopod.admission.size import ladder_steps

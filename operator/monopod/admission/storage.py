@@ -1,0 +1,141 @@
+"""How much ephemeral storage a pod is given, and the limits that bound it, in CEL.
+
+The same as `monopod.domain.storage`; that module says why it is the first container whose limit carries the bound.
+"""
+
+from monopod.admission.cel import Variable, quote
+from monopod.admission.patch import drop_if, put, put_annotation, put_map_if_absent
+from monopod.admission.size import mebibytes, peak
+from monopod.api.names import STORAGE_ANNOTATION
+from monopod.domain.size import DEFAULT_STORAGE_GIB
+from monopod.domain.storage import GIB_AS_WRITTEN, OVERPROVISIONING_PERCENT
+
+RESOURCE = "ephemeral-storage"
+FIRST = "/spec/containers/0/resources"
+
+_DEFAULT_MIB = DEFAULT_STORAGE_GIB * 1024
+_STEP = 100 * 1024
+
+
+def _limit(container: str) -> str:
+    return f"{container}.?resources.?limits[?{quote(RESOURCE)}]"
+
+
+def has_limit(container: str) -> str:
+    """Whether a container has a limit of ephemeral storage."""
+    return f"{_limit(container)}.hasValue()"
+
+
+FIRST_LIMIT = _limit("object.spec.containers[0]")
+
+GIB = Variable(
+    "storageGiB",
+    "What the pod is given, in GiB: 20, or 15 % more than it requests.",
+    f"""
+    variables.storagePeak <= {_DEFAULT_MIB} ? {DEFAULT_STORAGE_GIB}
+      : (variables.storagePeak * {OVERPROVISIONING_PERCENT} + {_STEP - 1}) / {_STEP}
+    """,
+)
+
+STORAGE = Variable("storage", "The same as a quantity.", "string(variables.storageGiB) + 'Gi'")
+
+LIMITS = Variable(
+    "storageLimits",
+    "Per container [its limit in MiB, 0 without one].",
+    f"""
+    object.spec.containers.map(container, [
+      {mebibytes(_limit("container") + ".orValue('0')")}
+    ])
+    """,
+)
+
+INIT_LIMITS = Variable(
+    "initStorageLimits",
+    "The same per init container, and in the second place 1 if it is a sidecar.",
+    f"""
+    variables.initContainers.map(container, [
+      {mebibytes(_limit("container") + ".orValue('0')")},
+      container.?restartPolicy.orValue('') == 'Always' ? 1 : 0
+    ])
+    """,
+)
+
+BOUND = Variable(
+    "storageBound",
+    "What the kubelet holds the pod to, in MiB: Kubernetes' formula over the limits that there are.",
+    peak(0, "storageLimits", "initStorageLimits", sidecar=1),
+)
+
+OURS = Variable(
+    "storageIsOurs",
+    "Whether the first container's limit is what admission wrote: an earlier run, or a copied manifest.",
+    f"""
+    variables.sized &&
+      variables.annotations[?{quote(STORAGE_ANNOTATION)}].orValue('').matches({quote(GIB_AS_WRITTEN)}) &&
+      {FIRST_LIMIT}.hasValue() &&
+      quantity({FIRST_LIMIT}.orValue('0')).compareTo(quantity(variables.annotations[{quote(STORAGE_ANNOTATION)}])) == 0
+    """,
+)
+
+BOUNDED = Variable(
+    "storageIsBounded",
+    "Whether the manifest's own limits hold the pod to what it is given: each container and sidecar has one, and "
+    "together they aren't more.",
+    f"""
+    !variables.storageIsOurs &&
+      object.spec.containers.all(container, {has_limit("container")}) &&
+      variables.initContainers.all(container,
+        container.?restartPolicy.orValue('') != 'Always' || {has_limit("container")}) &&
+      variables.storageBound <= variables.storageGiB * 1024
+    """,
+)
+
+STORAGE_SIZE = (GIB, STORAGE, LIMITS, INIT_LIMITS, BOUND, OURS, BOUNDED)
+
+
+def _each(containers: str, condition: str, operation: str) -> str:
+    return f"""lists.range({containers}.size())
+      .filter(index, {condition})
+      .map(index, {operation})"""
+
+
+def _path(field: str) -> str:
+    return f"'/spec/{field}/' + string(index) + '/resources/limits/{RESOURCE}'"
+
+
+def _remove(field: str) -> str:
+    return f"JSONPatch{{op: 'remove', path: {_path(field)}}}"
+
+
+_IS_SIDECAR = "variables.initStorageLimits[index][1] == 1"
+_INIT_HAS_LIMIT = has_limit("variables.initContainers[index]")
+
+PROVIDE = f"""
+    // Ephemeral storage: the first container's limit bounds the whole pod, as long as no other has one. Its request is
+    // written too, or the API server would copy the limit into it.
+    {put_annotation(STORAGE_ANNOTATION, "variables.storage")} +
+    (variables.storageIsBounded ? [] : (
+    {put_map_if_absent(FIRST, "has(object.spec.containers[0].resources)")} +
+    {put_map_if_absent(f"{FIRST}/limits", "object.spec.containers[0].?resources.?limits.hasValue()")} +
+    {put_map_if_absent(f"{FIRST}/requests", "object.spec.containers[0].?resources.?requests.hasValue()")} +
+    {put(f"{FIRST}/limits/{RESOURCE}", "variables.storage")} +
+    (object.spec.containers[0].?resources.?requests[?{quote(RESOURCE)}].hasValue() ? [] :
+      {put(f"{FIRST}/requests/{RESOURCE}", quote("0"))}) +
+    {
+    _each("object.spec.containers", f"index > 0 && {has_limit('object.spec.containers[index]')}", _remove("containers"))
+} +
+    {_each("variables.initContainers", f"{_IS_SIDECAR} && {_INIT_HAS_LIMIT}", _remove("initContainers"))} +
+    {
+    _each(
+        "variables.initContainers",
+        "variables.initStorageLimits[index][1] == 0 && "
+        "variables.initStorageLimits[index][0] > variables.storageGiB * 1024",
+        f"JSONPatch{{op: 'replace', path: {_path('initContainers')}, value: variables.storage}}",
+    )
+}
+    ))
+"""
+"""Operations on a pod that can run."""
+
+WITHDRAW = drop_if("variables.storageIsOurs", f"{FIRST}/limits/{RESOURCE}")
+"""Operations on a pod that can't, beside removing the annotation."""

@@ -1,0 +1,109 @@
+"""How much ephemeral storage a pod is given, and which limits make the kubelet hold it to that.
+
+Source: EKS user guide, Fargate pod configuration: 20 GiB, or more by request, up to 175 GiB; a pod that requests
+100 GiB is given 115 GiB. That is AWS's only example. It is read here as 15 % on top of any request above 20 GiB,
+rounded up to whole GiB.
+
+Kubernetes' pod-level resources know no ephemeral storage, so containers' limits have to do it. The kubelet evicts a
+pod when its containers, logs and emptyDirs together exceed the sum of those containers' limits that there are (by the
+formula that also combines requests), and when one ordinary container exceeds its own. So a limit on the first container
+alone bounds the pod as a whole, and leaves the others free to use all of it. That is what admission writes, unless the
+manifest bounds the pod more tightly by a limit on each container.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from math import ceil
+from typing import Final
+
+from monopod.api.names import STORAGE_ANNOTATION
+from monopod.domain.manifest import Part
+from monopod.domain.size import DEFAULT_STORAGE_GIB, ContainerKind, Need, combine, find_kind, is_sized
+
+OVERPROVISIONING_PERCENT: Final = 115
+
+GIB_AS_WRITTEN: Final = "^[1-9][0-9]{0,2}Gi$"
+"""The annotation as admission writes it; read by the admission policy too."""
+
+_RESOURCE: Final = "ephemeral-storage"
+
+
+class LimitChange(StrEnum):
+    """What becomes of a container's limit of ephemeral storage."""
+
+    KEEP = "keep"
+    SET = "set"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class StoragePlan:
+    """What a pod is given, and what becomes of its containers' limits, in the manifest's order.
+
+    SET makes the limit all that the pod is given; without a request it also makes the request 0, or the API server
+    would copy the limit into it.
+    """
+
+    gib: int
+    containers: tuple[LimitChange, ...]
+    init_containers: tuple[LimitChange, ...]
+
+
+def provision_gib(need: Need) -> int:
+    """The ephemeral storage that the pod is given, in GiB."""
+    if need.total.storage_mib <= DEFAULT_STORAGE_GIB * 1024:
+        return DEFAULT_STORAGE_GIB
+    return -(-need.total.storage_mib * OVERPROVISIONING_PERCENT // (100 * 1024))
+
+
+def plan_storage(pod: Mapping[str, object], need: Need) -> StoragePlan:
+    """The plan for a pod that can run.
+
+    Raises:
+        InvalidPod: a field is of the wrong type, or not a quantity.
+    """
+    gib = provision_gib(need)
+    spec = Part(pod).child("spec")
+    containers = [(ContainerKind.ORDINARY, _find_limit(part)) for part in spec.children("containers")]
+    inits = [(find_kind(part), _find_limit(part)) for part in spec.children("initContainers")]
+    if not _has_our_limit(pod) and _is_bounded([*containers, *inits], gib):
+        return StoragePlan(gib, (LimitChange.KEEP,) * len(containers), (LimitChange.KEEP,) * len(inits))
+    others = tuple(_free(limit) for _, limit in containers[1:])
+    return StoragePlan(gib, (LimitChange.SET, *others), tuple(_change_init(kind, limit, gib) for kind, limit in inits))
+
+
+def _is_bounded(limits: list[tuple[ContainerKind, int | None]], gib: int) -> bool:
+    """Whether the manifest's own limits hold the pod to what it is given; in MiB, rounded up, as CEL has to."""
+    lasting = [limit for kind, limit in limits if kind is not ContainerKind.INIT]
+    total = combine([(kind, limit or 0) for kind, limit in limits]).total
+    return None not in lasting and total <= gib * 1024
+
+
+def _free(limit: int | None) -> LimitChange:
+    return LimitChange.KEEP if limit is None else LimitChange.REMOVE
+
+
+def _change_init(kind: ContainerKind, limit: int | None, gib: int) -> LimitChange:
+    if kind is ContainerKind.SIDECAR:
+        return _free(limit)
+    return LimitChange.SET if limit is not None and limit > gib * 1024 else LimitChange.KEEP
+
+
+def _find_limit(container: Part) -> int | None:
+    """The limit in MiB, rounded up; None without one."""
+    limit = container.child("resources").quantities("limits").get(_RESOURCE)
+    return None if limit is None else ceil(limit / 2**20)
+
+
+def _has_our_limit(pod: Mapping[str, object]) -> bool:
+    """Whether admission wrote the first container's limit: on its second run, or in a copied manifest."""
+    root = Part(pod)
+    given = root.child("metadata").text_map("annotations").get(STORAGE_ANNOTATION, "")
+    if not is_sized(root) or not re.fullmatch(GIB_AS_WRITTEN, given):
+        return False
+    containers = root.child("spec").children("containers")
+    limits = containers[0].child("resources").quantities("limits") if containers else {}
+    return limits.get(_RESOURCE) == Fraction(int(given.removesuffix("Gi")) * 2**30)
