@@ -74,6 +74,11 @@ def compile_rows(namespace: str, profiles: Iterable[Profile], protected: Collect
     return _join_within(lines, MAX_ROWS, MAX_ROWS_BYTES, place)
 
 
+def has_row_of(rows: str, profile: str) -> bool:
+    """Whether any of a namespace's rows is the profile's."""
+    return any(line.startswith(profile + SEPARATOR) for line in rows.split(LINE_SEPARATOR))
+
+
 def compile_namespace_patterns(profiles: Sequence[Profile], protected: Collection[str]) -> dict[str, str]:
     """The data of the ConfigMap from which a new namespace gets its rows.
 
