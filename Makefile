@@ -27,7 +27,7 @@ test-unit test-controlplane test-e2e test-chart test-project: test-%:
 	$(RUN) pytest tests/$*
 
 .PHONY: test-deep
-test-deep: ## Python's decision against the API server's, on 12,000 generated pods (tens of minutes)
+test-deep: ## Python's decision against the API server's, on 12,000 generated pods (minutes)
 	MONOPOD_DIFFERENTIAL_PODS=$${MONOPOD_DIFFERENTIAL_PODS:-12000} \
 	  $(RUN) pytest --timeout 7200 tests/controlplane/test_differential.py
 
