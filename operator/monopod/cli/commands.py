@@ -187,7 +187,7 @@ def lint(
 
 @fargate.command(help=_DOCTOR_HELP, short_help="Look for what keeps Monopod from working on a cluster.")
 @click.option("--probe", is_flag=True, help="Also try whether NetworkPolicies are enforced; creates two pods.")
-@click.option("--image", default="busybox", show_default=True, metavar="IMAGE", help="For --probe: sh, httpd and wget.")
+@click.option("--image", default="busybox", show_default=True, metavar="IMAGE", help="For --probe: sh, httpd and nc.")
 @click.option(
     "-n", "--namespace", default=SYSTEM_NAMESPACE, show_default=True, metavar="NAME", help="Monopod's own namespace."
 )

@@ -25,7 +25,8 @@ _POLL_SECONDS: Final = 1.0
 _PORT: Final = 8080
 _SERVE: Final = f"echo ok > /srv/index.html && exec httpd -f -p {_PORT} -h /srv"
 _ASK: Final = (
-    "while :; do if wget -q -T 2 -O /dev/null http://{address}:{port}/; "
+    # nc, because the wget of a statically linked busybox can crash on looking up even an address.
+    "while :; do if nc -w 2 {address} {port} </dev/null >/dev/null; "
     "then echo reached; else echo blocked; fi; sleep 1; done"
 )
 
@@ -55,7 +56,7 @@ class NetworkProbe:
     """One try in a namespace of its own.
 
     Attributes:
-        image: with a shell, httpd and wget, such as busybox.
+        image: with a shell, httpd and nc, such as busybox.
     """
 
     api: Api
@@ -132,8 +133,7 @@ class NetworkProbe:
         running = any((each.get("state") or {}).get("running") for each in status.get("containerStatuses") or ())
         if not running or not status.get("podIP"):
             return ""
-        address = ipaddress.ip_address(status["podIP"])
-        return f"[{address}]" if address.version == 6 else str(address)
+        return str(ipaddress.ip_address(status["podIP"]))
 
     def _read_answers(self, count: int) -> list[str]:
         if not self._find_address("client"):

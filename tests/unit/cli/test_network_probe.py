@@ -138,10 +138,10 @@ def test_a_new_namespace_has_no_service_account_for_a_moment() -> None:
     assert [level for level, _ in probe(cluster)] == [Level.OK]
 
 
-def test_an_address_of_ipv6_stands_in_brackets() -> None:
+def test_an_address_of_ipv6_is_asked_as_it_is() -> None:
     cluster = FakeCluster(FakeClock(), enforcing, address="fd00::7")
     probe(cluster)
-    assert "http://[fd00::7]:8080/" in cluster.bodies["client"]["spec"]["containers"][0]["command"][2]
+    assert "nc -w 2 fd00::7 8080 " in cluster.bodies["client"]["spec"]["containers"][0]["command"][2]
 
 
 def test_it_deletes_what_it_created_when_it_is_interrupted() -> None:
