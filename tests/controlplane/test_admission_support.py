@@ -77,6 +77,23 @@ UNSUPPORTED = {
         a_pod().requesting(cpu="1").limited_to(**{"hugepages-2Mi": "4Mi"}),
         "resources not supported: hugepages-2Mi",
     ),
+    "a device by a claim": (
+        a_pod().with_spec(resourceClaims=[{"name": "gpu", "resourceClaimName": "gpu"}]),
+        "resources not supported: resourceClaims",
+    ),
+    "a claim beside a GPU": (
+        a_pod()
+        .with_spec(resourceClaims=[{"name": "gpu", "resourceClaimName": "gpu"}])
+        .limited_to(**{"nvidia.com/gpu": 1}),
+        "resources not supported: nvidia.com/gpu, resourceClaims",
+    ),
+    "a raw device": (
+        a_pod()
+        .with_volume("data", persistentVolumeClaim={"claimName": "data"})
+        .with_volume("raw", persistentVolumeClaim={"claimName": "raw"})
+        .with_devices(raw="/dev/raw"),
+        "volumes not supported: raw is of an unsupported volume Type",
+    ),
     "too much CPU": (a_pod().requesting(cpu="16001m"), "requests exceed the largest size: 16vCPU 120GB"),
     "too much memory": (
         a_pod().requesting(memory=str(122_624 * 2**20 + 1)),

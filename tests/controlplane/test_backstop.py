@@ -13,15 +13,20 @@ from monopod.api.names import (
     CAPACITY_ANNOTATION,
     COMPUTE_TYPE,
     EKS_PROFILE_LABEL,
+    NAMESPACE_LABEL,
+    NAMESPACE_LABEL_VALUE,
     PROFILE_LABEL,
+    ROWS_ANNOTATION,
     STORAGE_ANNOTATION,
+    TOPOLOGY_ZONE,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
 )
-from tests.controlplane.reach import poll
+from tests.controlplane.reach import OPERATOR, poll
 from tests.controlplane.server import Server
 from tests.unit.builders import PodBuilder, a_pod
 
+SSD = {"key": "disk", "operator": "In", "values": ["ssd"]}
 BINDINGS = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings"
 HOST_PID = "Pod not supported on Fargate: fields not supported: HostPID"
 
@@ -124,3 +129,18 @@ def test_refused(unmutated: Server, pod: PodBuilder, message: str) -> None:
 def test_more_than_the_size_provisioned_is_refused(unmutated: Server) -> None:
     answer = unmutated.create_pod("fargate", as_admitted(a_pod().requesting(cpu="200m", memory="400Mi")).build())
     assert "are not 0.25vCPU 1GB, the size that its containers need" in answer.message
+
+
+def test_a_pod_outside_its_profiles_zones_is_refused(unmutated: Server) -> None:
+    row = "web|kata|Pend|||eu-1a"
+    path = "/api/v1/namespaces/backstop-zones"
+    unmutated.create("/api/v1/namespaces", {"metadata": {"name": "backstop-zones"}})
+    marks = {"labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}, "annotations": {ROWS_ANNOTATION: row}}
+    poll(lambda: unmutated.patch(path, {"metadata": marks}, user=OPERATOR), lambda answer: answer.ok)
+    required = {"key": TOPOLOGY_ZONE, "operator": "In", "values": ["eu-1a"]}
+    inside = as_admitted(a_pod()).requiring_nodes({"matchExpressions": [required]}).build()
+    poll(lambda: unmutated.create_pod("backstop-zones", inside), lambda answer: answer.ok)
+    for pod in (a_pod(), a_pod().requiring_nodes({"matchExpressions": [required]}, {"matchExpressions": [SSD]})):
+        answer = unmutated.create_pod("backstop-zones", as_admitted(pod).build())
+        assert answer.status == 403
+        assert "spec.affinity.nodeAffinity does not require its zones eu-1a" in answer.message

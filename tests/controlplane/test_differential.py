@@ -85,10 +85,12 @@ def _as_plain(profile: Profile) -> Manifest:
         "name": profile.name,
         "runtimeClass": profile.runtime_class,
         "unsupportedPods": profile.unsupported,
+        "subnets": list(profile.zones),
         "selectors": [{"namespace": each.namespace, "labels": dict(each.labels)} for each in profile.selectors],
     }
 
 
 def _from_plain(plain: Manifest) -> Profile:
     selectors = (Selector(each["namespace"], tuple(each["labels"].items())) for each in plain["selectors"])
-    return Profile(plain["name"], tuple(selectors), plain["runtimeClass"], plain["unsupportedPods"])
+    zones = tuple(plain["subnets"])
+    return Profile(plain["name"], tuple(selectors), plain["runtimeClass"], plain["unsupportedPods"], zones)

@@ -23,6 +23,7 @@ RUNTIME_CLASS = (
     "the name of a RuntimeClass consists of lower-case letters, digits, '-' and '.', "
     "and starts and ends with a letter or a digit"
 )
+ZONE = "the name of a zone consists of letters, digits, '-', '_' and '.', and starts and ends with a letter or a digit"
 ROLE_ARN = "must be the ARN of an IAM role, as in arn:aws:iam::111122223333:role/NAME"
 TAG_KEY = "a tag's key has 1 to 128 characters: letters, digits, spaces and _ . : / = + - @"
 TAG_VALUE = "a tag's value consists of letters, digits, spaces and _ . : / = + - @"
@@ -172,6 +173,27 @@ REFUSED_PROFILES = {
         a_profile(podExecutionRoleARN="arn:aws:iam::111122223333:role/" + "p" * 545 + "/" + "r" * 64),
         "spec.podExecutionRoleARN: Too long: may not be more than 640 bytes",
     ),
+    "17 subnets": (
+        a_profile(subnets=[f"zone-{number}" for number in range(17)]),
+        "spec.subnets: Too many: 17: must have at most 16 items",
+    ),
+    "the same zone twice": (
+        a_profile(subnets=["eu-1a", "eu-1b", "eu-1a"]),
+        "spec.subnets: Invalid value: the same zone is listed twice",
+    ),
+    "a zone with a comma": (
+        a_profile(subnets=["eu-1a,eu-1b"]),
+        f'spec.subnets[0]: Invalid value: "eu-1a,eu-1b": {ZONE}',
+    ),
+    "an empty zone": (a_profile(subnets=[""]), f'spec.subnets[0]: Invalid value: "": {ZONE}'),
+    "a zone of 64 characters": (
+        a_profile(subnets=["z" * 64]),
+        "spec.subnets[0]: Too long: may not be more than 63 bytes",
+    ),
+    "a subnet's ID": (
+        a_profile(subnets=["subnet-0a1b2c3d4e5f60718"]),
+        'spec.subnets[0]: Invalid value: "subnet-0a1b2c3d4e5f60718": must be the name of a zone',
+    ),
     "51 tags": (a_profile(tags=many(51)), "spec.tags: Too many: 51: must have at most 50 items"),
     "a tag that is reserved for AWS": (
         a_profile(tags={"AWS:team": "web"}),
@@ -191,7 +213,7 @@ REFUSED_PROFILES = {
 }
 
 UNKNOWN_FIELDS = {
-    "a field of EKS that isn't there yet": (a_profile(subnets=["subnet-1"]), "spec.subnets"),
+    "a field of EKS that isn't there yet": (a_profile(securityGroups=["cluster"]), "spec.securityGroups"),
     "a misspelt field": (a_profile(runtimeClass="kata"), "spec.runtimeClass"),
     "a field within a selector": (
         a_profile(selectors=[{"namespace": "prod", "podSelector": {}}]),
@@ -220,12 +242,15 @@ ACCEPTED_PROFILES = {
         runtimeClassName="kata-qemu",
         unsupportedPods="Reject",
         podExecutionRoleARN=ROLE,
+        subnets=["eu-1a", "eu-1b"],
         tags={"team": "web", "cost centre": "1/2=@home", "Größe": ""},
     ),
     "a role with a path, of another partition": a_profile(
         podExecutionRoleARN="arn:aws-us-gov:iam::111122223333:role/service/eks/fargate-pods@prod"
     ),
     "no role, spelt out": a_profile(podExecutionRoleARN=""),
+    "no subnets, spelt out": a_profile(subnets=[]),
+    "sixteen subnets": a_profile(subnets=[f"zone-{number}" for number in range(16)]),
     "fifty tags": a_profile(tags=many(50)),
 }
 

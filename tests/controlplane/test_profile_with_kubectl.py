@@ -31,6 +31,7 @@ def patch(cluster: Any, name: str, spec: dict[str, Any], *arguments: str) -> Any
 
 
 GIVEN = {"runtimeClassName": "kata", "podExecutionRoleARN": ROLE}
+ZONED = {"subnets": ["eu-1a"]}
 FORBIDDEN_CHANGES = {
     "a selector's namespace": ({}, {"selectors": [{"namespace": "dev", "labels": {"tier": "web"}}]}, "selectors"),
     "a selector's labels": ({}, {"selectors": [{"namespace": "prod", "labels": {"tier": "api"}}]}, "selectors"),
@@ -45,6 +46,9 @@ FORBIDDEN_CHANGES = {
     "runtimeClassName removed": (GIVEN, {"runtimeClassName": None}, "runtimeClassName"),
     "another podExecutionRoleARN": (GIVEN, {"podExecutionRoleARN": f"{ROLE}2"}, "podExecutionRoleARN"),
     "podExecutionRoleARN added": ({}, {"podExecutionRoleARN": ROLE}, "podExecutionRoleARN"),
+    "other subnets": (ZONED, {"subnets": ["eu-1a", "eu-1b"]}, "subnets"),
+    "subnets added": ({}, {"subnets": ["eu-1a"]}, "subnets"),
+    "subnets removed": (ZONED, {"subnets": None}, "subnets"),
     "podExecutionRoleARN removed": (GIVEN, {"podExecutionRoleARN": None}, "podExecutionRoleARN"),
 }
 

@@ -74,8 +74,18 @@ class PodBuilder:
         """Pod-level resources: `requests={"cpu": "1"}`, `limits={…}`."""
         return self.with_spec(resources={kind: dict(amounts) for kind, amounts in resources.items()})
 
+    def requiring_nodes(self, *terms: Mapping[str, object]) -> Self:
+        """Required node affinity with these terms."""
+        required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": list(terms)}}
+        return self.with_spec(affinity={"nodeAffinity": required})
+
     def with_volume(self, name: str, **source: object) -> Self:
         self._pod["spec"].setdefault("volumes", []).append({"name": name, **source})
+        return self
+
+    def with_devices(self, **paths: str) -> Self:
+        """Raw devices of the container `app`: the volume's name and where it appears."""
+        self._app["volumeDevices"] = [{"name": name, "devicePath": path} for name, path in paths.items()]
         return self
 
     def with_port(self, **port: object) -> Self:
@@ -99,8 +109,14 @@ def a_pod(name: str = "pod") -> PodBuilder:
     return PodBuilder(name)
 
 
-def a_profile(name: str, *selectors: Selector, sandbox: str = "kata", unsupported: UnsupportedPods = "Pend") -> Profile:
-    return Profile(name, selectors, sandbox, unsupported)
+def a_profile(
+    name: str,
+    *selectors: Selector,
+    sandbox: str = "kata",
+    unsupported: UnsupportedPods = "Pend",
+    zones: tuple[str, ...] = (),
+) -> Profile:
+    return Profile(name, selectors, sandbox, unsupported, zones)
 
 
 def a_selector(namespace: str, labels: Mapping[str, str] | None = None, **more: str) -> Selector:

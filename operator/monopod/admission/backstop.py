@@ -97,6 +97,19 @@ HAS_STORAGE = Validation(
     """,
 )
 
+HAS_ZONES = Validation(
+    "A pod that can run stays in its profile's zones.",
+    """
+    !variables.taken || variables.unsupported.size() > 0 || variables.zones.size() == 0 ||
+      (variables.nodeTerms.size() > 0 && variables.termsToBind.size() == 0)
+    """,
+    "A Fargate profile matches this pod, but spec.affinity doesn't require the profile's zones.",
+    f"""
+    'Fargate profile ' + variables.winner[0] + ' matches this pod, but spec.affinity.nodeAffinity does not require its '
+      + 'zones ' + variables.zones.join(', ') + '. ' + {quote(_ADVICE)}
+    """,
+)
+
 UNSUPPORTED_PODS_WAIT = Validation(
     "A pod that can't run waits behind the gate and says why; any other has no gate of ours.",
     f"""
@@ -120,5 +133,6 @@ BACKSTOP = (
     HAS_SANDBOX,
     HAS_SIZE,
     HAS_STORAGE,
+    HAS_ZONES,
     UNSUPPORTED_PODS_WAIT,
 )

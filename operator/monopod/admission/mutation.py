@@ -7,6 +7,7 @@ because fields have to be removed too. Running it again on its own result change
 from monopod.admission.cel import quote
 from monopod.admission.patch import drop_annotation, drop_if, put, put_annotation, put_label, put_map_if_absent
 from monopod.admission.storage import PROVIDE, WITHDRAW
+from monopod.admission.zones import BIND
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     EKS_PROFILE_LABEL,
@@ -75,7 +76,8 @@ SIZED_POD = f"""
     {lower_limits("containers", "object.spec.containers", "memory")} +
     {lower_limits("initContainers", "variables.initContainers", "cpu")} +
     {lower_limits("initContainers", "variables.initContainers", "memory")} +
-    {PROVIDE.strip()}
+    {PROVIDE.strip()} +
+    {BIND.strip()}
 """
 
 UNSUPPORTED_POD = f"""

@@ -37,3 +37,10 @@ def put_annotation(name: str, value_cel: str) -> str:
 def drop_annotation(name: str) -> str:
     """Operations that remove an annotation that the manifest may have brought."""
     return drop_if(f"{quote(name)} in variables.annotations", f"/metadata/annotations/{escape_pointer(name)}")
+
+
+def each(indices_cel: str, condition_cel: str, operation_cel: str) -> str:
+    """One operation for each `index` in a list of indices that fulfils a condition."""
+    return f"""{indices_cel}
+      .filter(index, {condition_cel})
+      .map(index, {operation_cel})"""

@@ -15,6 +15,7 @@ from monopod.admission.size import SIZE
 from monopod.admission.skips import SKIPS
 from monopod.admission.storage import STORAGE_SIZE
 from monopod.admission.support import GATED, SUPPORT
+from monopod.admission.zones import ZONE_VARIABLES
 from monopod.api.names import (
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
@@ -29,7 +30,7 @@ Document = dict[str, Any]
 API_VERSION: Final = "admissionregistration.k8s.io/v1"
 DEFAULT_SERVICE_ACCOUNT: Final = f"system:serviceaccount:{SYSTEM_NAMESPACE}:{SERVICE_ACCOUNT}"
 
-POD_VARIABLES: Final = (*SELECTION, *SKIPS, *SIZE, *STORAGE_SIZE, *SUPPORT)
+POD_VARIABLES: Final = (*SELECTION, *SKIPS, *SIZE, *STORAGE_SIZE, *ZONE_VARIABLES, *SUPPORT)
 REACHED_NAMESPACES: Final[Document] = {"matchLabels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}}
 MARKED_PODS: Final[Document] = {"matchExpressions": [{"key": PROFILE_LABEL, "operator": "Exists"}]}
 PATTERNS_KIND: Final[Document] = {"apiVersion": "v1", "kind": "ConfigMap"}

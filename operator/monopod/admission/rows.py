@@ -10,6 +10,9 @@ a ConfigMap. CEL can parse neither JSON nor YAML, so the lines are made for `spl
     │   └ RuntimeClass
     └ profile
 
+A profile with zones has a sixth field, `…|eu-1a,eu-1b`. Without one, policies and rows of different releases understand
+each other while Monopod is upgraded.
+
 Lines are sorted by profile name, the order in which profiles win, so that the policy takes the first that matches.
 Names and patterns hold none of the separators; a label pattern that does (the API refuses it) matches no label.
 """
@@ -23,6 +26,7 @@ from monopod.domain.selection import Profile, Selector, is_wildcard, pattern_to_
 LINE_SEPARATOR: Final = "\n"
 SEPARATOR: Final = "|"
 PAIR_SEPARATOR: Final = " "
+ZONE_SEPARATOR: Final = ","
 
 MAX_ROWS: Final = 2000
 """Rows in a namespace. Admission takes some milliseconds per hundred, and CEL has a budget of cost per expression."""
@@ -69,7 +73,7 @@ def compile_rows(namespace: str, profiles: Iterable[Profile], protected: Collect
         for row in _compile_row(profile, selector)
     ]
     place = f"namespace {namespace}"
-    wildcards = sum(len(line.rpartition(SEPARATOR)[2]) for line in lines)
+    wildcards = sum(len(line.split(SEPARATOR)[4]) for line in lines)
     _check_room(wildcards, MAX_WILDCARD_CHARACTERS, "characters of label patterns with wildcards", place)
     return _join_within(lines, MAX_ROWS, MAX_ROWS_BYTES, place)
 
@@ -122,6 +126,7 @@ def _compile_row(profile: Profile, selector: Selector) -> tuple[str, ...]:
         profile.unsupported,
         PAIR_SEPARATOR.join(exact),
         PAIR_SEPARATOR.join(wild),
+        *([ZONE_SEPARATOR.join(profile.zones)] if profile.zones else []),
     )
     return (SEPARATOR.join(fields),)
 

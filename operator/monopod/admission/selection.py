@@ -41,7 +41,7 @@ LABEL_TEXT = Variable(
 ROWS = Variable(
     "rows",
     "The profiles that reach this namespace, a row per selector: "
-    "[profile, RuntimeClass, Pend or Reject, exact label pairs, label patterns as regular expressions].",
+    "[profile, RuntimeClass, Pend or Reject, exact label pairs, label patterns as regular expressions, zones if any].",
     f"""
     namespaceObject.metadata.?annotations[?{quote(ROWS_ANNOTATION)}].orValue('')
       .split({quote(LINE_SEPARATOR)})

@@ -4,7 +4,7 @@ The same as `monopod.domain.storage`; that module says why it is the first conta
 """
 
 from monopod.admission.cel import Variable, quote
-from monopod.admission.patch import drop_if, put, put_annotation, put_map_if_absent
+from monopod.admission.patch import drop_if, each, put, put_annotation, put_map_if_absent
 from monopod.admission.size import mebibytes, peak
 from monopod.api.names import STORAGE_ANNOTATION
 from monopod.domain.size import DEFAULT_STORAGE_GIB
@@ -93,12 +93,6 @@ BOUNDED = Variable(
 STORAGE_SIZE = (GIB, STORAGE, LIMITS, INIT_LIMITS, BOUND, OURS, BOUNDED)
 
 
-def _each(containers: str, condition: str, operation: str) -> str:
-    return f"""lists.range({containers}.size())
-      .filter(index, {condition})
-      .map(index, {operation})"""
-
-
 def _path(field: str) -> str:
     return f"'/spec/{field}/' + string(index) + '/resources/limits/{RESOURCE}'"
 
@@ -122,12 +116,20 @@ PROVIDE = f"""
     (object.spec.containers[0].?resources.?requests[?{quote(RESOURCE)}].hasValue() ? [] :
       {put(f"{FIRST}/requests/{RESOURCE}", quote("0"))}) +
     {
-    _each("object.spec.containers", f"index > 0 && {has_limit('object.spec.containers[index]')}", _remove("containers"))
+    each(
+        "lists.range(object.spec.containers.size())",
+        f"index > 0 && {has_limit('object.spec.containers[index]')}",
+        _remove("containers"),
+    )
 } +
-    {_each("variables.initContainers", f"{_IS_SIDECAR} && {_INIT_HAS_LIMIT}", _remove("initContainers"))} +
     {
-    _each(
-        "variables.initContainers",
+    each(
+        "lists.range(variables.initContainers.size())", f"{_IS_SIDECAR} && {_INIT_HAS_LIMIT}", _remove("initContainers")
+    )
+} +
+    {
+    each(
+        "lists.range(variables.initContainers.size())",
         "variables.initStorageLimits[index][1] == 0 && "
         "variables.initStorageLimits[index][0] > variables.storageGiB * 1024",
         f"JSONPatch{{op: 'replace', path: {_path('initContainers')}, value: variables.storage}}",

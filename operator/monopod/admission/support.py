@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from monopod.admission.cel import Variable, quote
 from monopod.api.names import UNSUPPORTED_GATE
 from monopod.domain.size import LARGEST, MAX_STORAGE_GIB, MAX_STORAGE_MIB
-from monopod.domain.support import DEFAULT_CAPABILITIES, SUPPORTED_VOLUMES, UNSUPPORTED_PREFIX
+from monopod.domain.support import (
+    DEFAULT_CAPABILITIES,
+    OTHER_ZONES,
+    RESOURCE_CLAIMS,
+    SUPPORTED_VOLUMES,
+    UNSUPPORTED_PREFIX,
+)
 
 ALL_CONTAINERS = Variable(
     "allContainers",
@@ -78,12 +84,21 @@ def _break_lines(items: Sequence[str], per_line: int, separator: str, indent: in
     return (separator.rstrip() + "\n" + " " * indent).join(lines)
 
 
+DEVICES = Variable(
+    "devices",
+    "The names of volumes that containers want as raw devices.",
+    """
+    variables.allContainers
+      .map(container, container.?volumeDevices.orValue([]).map(device, device.name)).flatten()
+    """,
+)
+
 OTHER_VOLUMES = Variable(
     "otherVolumes",
-    "Volumes of other types than those that Fargate mounts.",
+    "Volumes of other types than those that Fargate mounts, or not to be mounted at all.",
     f"""
     object.spec.?volumes.orValue([])
-      .filter(volume, !(
+      .filter(volume, volume.name in variables.devices || !(
         {_break_lines([f"has(volume.{source})" for source in SUPPORTED_VOLUMES], 4, " || ", 8)}
       ))
       .map(volume, volume.name + ' is of an unsupported volume Type')
@@ -92,12 +107,14 @@ OTHER_VOLUMES = Variable(
 
 EXTENDED_RESOURCES = Variable(
     "extendedResources",
-    "GPUs, other devices and huge pages, in requests or limits.",
-    """
-    (variables.allContainers.map(container, container.?resources.orValue({})) + [object.spec.?resources.orValue({})])
-      .map(resources, [resources.?requests.orValue({}), resources.?limits.orValue({})]).flatten()
+    "GPUs, other devices and huge pages, in requests or limits; and devices that are claimed.",
+    f"""
+    ((variables.allContainers.map(container, container.?resources.orValue({{}}))
+        + [object.spec.?resources.orValue({{}})])
+      .map(resources, [resources.?requests.orValue({{}}), resources.?limits.orValue({{}})]).flatten()
       .map(list, list.map(name, name)).flatten()
       .filter(name, name.startsWith('hugepages-') || (name.contains('/') && !name.startsWith('kubernetes.io/')))
+      + (object.spec.?resourceClaims.orValue([]).size() > 0 ? [{quote(RESOURCE_CLAIMS)}] : []))
       .distinct().sort()
     """,
 )
@@ -120,7 +137,9 @@ UNSUPPORTED = Variable(
       variables.sizes.size() == 0
         ? {quote(f"requests exceed the largest size: {LARGEST}")} : '',
       variables.storagePeak > {MAX_STORAGE_MIB}
-        ? {quote(f"ephemeral storage exceeds {MAX_STORAGE_GIB} GiB")} : ''
+        ? {quote(f"ephemeral storage exceeds {MAX_STORAGE_GIB} GiB")} : '',
+      variables.excludesZones
+        ? {quote(OTHER_ZONES)} + variables.zones.join(', ') : ''
     ].filter(reason, reason != '')
     """,
 )
@@ -136,6 +155,7 @@ SUPPORT = (
     HOST_FIELDS,
     HAS_HOST_PORT,
     *build_security_variables("variables.allContainers"),
+    DEVICES,
     OTHER_VOLUMES,
     EXTENDED_RESOURCES,
     UNSUPPORTED,

@@ -24,6 +24,7 @@ LABELS_CEILING = 20
 with it AWS's message, once a schema bound is broken; and there must be one, or the rules' cost can't be estimated."""
 
 MAX_TAGS = 50
+MAX_SUBNETS = 16
 
 
 class Part(BaseModel):
@@ -101,6 +102,27 @@ Selectors = Annotated[
     Rule("self.all(one, self.exists_one(other, other == one))", "the same selector is listed twice"),
 ]
 
+Zone = Annotated[
+    str,
+    Field(max_length=63),
+    Rule(
+        "self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')",
+        "the name of a zone consists of letters, digits, '-', '_' and '.', "
+        "and starts and ends with a letter or a digit",
+    ),
+    Rule(
+        "!self.matches('^subnet-[0-9a-f]{8,17}$')",
+        "must be the name of a zone, the value of the label topology.kubernetes.io/zone on nodes, "
+        "in place of a subnet's ID",
+    ),
+]
+
+Subnets = Annotated[
+    list[Zone],
+    Field(max_length=MAX_SUBNETS),
+    Rule("self.all(one, self.exists_one(other, other == one))", "the same zone is listed twice"),
+]
+
 TagValue = Annotated[
     str,
     Field(max_length=256),
@@ -138,6 +160,7 @@ class FargateProfileSpec(Part):
             unchangeable("selectors"),
             unchangeable("runtimeClassName", optional=True),
             unchangeable("podExecutionRoleARN", optional=True),
+            unchangeable("subnets", optional=True),
         )
     )
 
@@ -172,6 +195,11 @@ class FargateProfileSpec(Part):
     ] = None
     """The IAM role that EKS would use to run the pods. Accepted so that profiles from EKS apply as they are; recorded,
     not used. Can't be changed, added or removed."""
+
+    subnets: Annotated[Subnets | None, Field(json_schema_extra=ATOMIC_LIST)] = None
+    """The zones that pods of the profile may run in, as the nodes' label topology.kubernetes.io/zone names them; at
+    most 16. On EKS these are IDs of subnets, each of which is in one zone. Default: any. Can't be changed, added or
+    removed."""
 
     tags: Annotated[Tags, Field(json_schema_extra=ATOMIC_MAP)] = Field(default_factory=dict)
     """Tags of the profile itself; at most 50. As on EKS they are not passed on to pods."""

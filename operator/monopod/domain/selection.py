@@ -38,12 +38,13 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What admission needs to know of a FargateProfile."""
+    """What admission needs to know of a FargateProfile; `zones` are those that its subnets name."""
 
     name: str
     selectors: tuple[Selector, ...]
     runtime_class: str
     unsupported: UnsupportedPods = "Pend"
+    zones: tuple[str, ...] = ()
 
     @classmethod
     def from_resource(cls, resource: Mapping[str, object], default_runtime_class: str) -> "Profile":
@@ -64,7 +65,8 @@ class Profile:
         if unsupported not in ("Pend", "Reject"):
             raise spec.fail("unsupportedPods", f"must be Pend or Reject, not {unsupported!r}")
         runtime_class = spec.text("runtimeClassName") or default_runtime_class
-        return cls(name, selectors, runtime_class, "Reject" if unsupported == "Reject" else "Pend")
+        mode: UnsupportedPods = "Reject" if unsupported == "Reject" else "Pend"
+        return cls(name, selectors, runtime_class, mode, spec.texts("subnets"))
 
 
 def _read_selector(part: Part) -> Selector:

@@ -5,13 +5,20 @@ free of duplicates (volumes keep the manifest's order), because the admission po
 sort by first appearance.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from monopod.domain.manifest import Part
 from monopod.domain.size import LARGEST, MAX_STORAGE_GIB, MAX_STORAGE_MIB, Need, find_row, measure_need
+from monopod.domain.zones import excludes_zones
 
 UNSUPPORTED_PREFIX: Final = "Pod not supported on Fargate: "
+
+RESOURCE_CLAIMS: Final = "resourceClaims"
+"""How dynamic resource allocation is named among the resources: AWS, which has none, has no word for it."""
+
+OTHER_ZONES: Final = "subnets not supported: the pod requires zones other than "
+"""Our own words; on EKS, affinities have no effect."""
 
 SUPPORTED_VOLUMES: Final = (
     "configMap",
@@ -49,19 +56,23 @@ def format_unsupported(messages: tuple[str, ...]) -> str:
     return UNSUPPORTED_PREFIX + ", ".join(messages)
 
 
-def find_unsupported(pod: Mapping[str, object], need: Need | None = None) -> tuple[str, ...]:
+def find_unsupported(pod: Mapping[str, object], need: Need | None = None, zones: Sequence[str] = ()) -> tuple[str, ...]:
     """Every reason why Fargate can't run the pod; none if it can.
 
     Args:
         pod: the pod's manifest.
         need: the pod's need, if the caller has measured it already.
+        zones: those that the pod's profile names, if any.
 
     Raises:
         InvalidPod: a field is of the wrong type, or not a quantity.
     """
     root = Part(pod)
     asked = need or measure_need(pod)
-    return tuple(message for rule in _RULES for message in rule(root, asked))
+    found = [message for rule in _RULES for message in rule(root, asked)]
+    if excludes_zones(pod, zones):
+        found.append(OTHER_ZONES + ", ".join(zones))
+    return tuple(found)
 
 
 def _uses_host_namespaces(pod: Part, _: Need) -> Iterator[str]:
@@ -95,10 +106,12 @@ def _raises_privileges(pod: Part, _: Need) -> Iterator[str]:
 
 
 def _uses_other_volumes(pod: Part, _: Need) -> Iterator[str]:
+    spec = pod.child("spec")
+    devices = {device.text("name") for each in _all_containers(spec) for device in each.children("volumeDevices")}
     found = [
         f"{volume.text('name')} is of an unsupported volume Type"
-        for volume in pod.child("spec").children("volumes")
-        if not _is_supported_volume(volume)
+        for volume in spec.children("volumes")
+        if volume.text("name") in devices or not _is_supported_volume(volume)
     ]
     if found:
         yield "volumes not supported: " + ", ".join(found)
@@ -120,6 +133,8 @@ def _uses_extended_resources(pod: Part, _: Need) -> Iterator[str]:
         for name in holder.child("resources").quantities(kind)
         if _is_extended(name)
     }
+    if spec.children("resourceClaims"):
+        found.add(RESOURCE_CLAIMS)
     if found:
         yield "resources not supported: " + ", ".join(sorted(found))
 

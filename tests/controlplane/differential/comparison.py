@@ -18,6 +18,7 @@ from monopod.domain.quantity import parse_quantity
 from monopod.domain.selection import Profile
 from monopod.domain.size import Row
 from monopod.domain.storage import LimitChange, plan_storage
+from monopod.domain.zones import merge_terms
 from tests.controlplane.differential.draws import KUBELET, Manifest
 from tests.controlplane.server import Answer, Server
 
@@ -94,6 +95,7 @@ class Case:
         yield from _differ("annotation", decision.text, pod["metadata"]["annotations"].get(UNSUPPORTED_ANNOTATION))
         yield from _differ("capacity", None, pod["metadata"]["annotations"].get(CAPACITY_ANNOTATION))
         yield from _differ("storage", None, pod["metadata"]["annotations"].get(STORAGE_ANNOTATION))
+        yield from _differ("node affinity", _tidy(merge_terms(self.pod, ())), _tidy(merge_terms(pod, ())))
         yield from _differ("gated", True, {"name": UNSUPPORTED_GATE} in pod["spec"].get("schedulingGates", []))
 
     def _compare_sandboxed(self, pod: Manifest, decision: Sandboxed) -> Iterator[str]:
@@ -105,6 +107,8 @@ class Case:
         for kind in ("requests", "limits"):
             found = pod["spec"].get("resources", {}).get(kind, {})
             yield from _differ(kind, _as_amounts(row), {name: parse_quantity(found.get(name)) for name in found})
+        terms = merge_terms(self.pod, decision.profile.zones)
+        yield from _differ("node affinity", _tidy(terms), _tidy(merge_terms(pod, ())))
         plan = plan_storage(self.pod, decision.size.need)
         storage = {_STORAGE: Fraction(plan.gib * 2**30)}
         yield from _differ("storage", f"{plan.gib}Gi", pod["metadata"]["annotations"].get(STORAGE_ANNOTATION))
@@ -133,6 +137,11 @@ def _compare_marks(pod: Manifest, decision: Sandboxed | Unsupported) -> Iterator
 
 def _as_amounts(row: Row) -> dict[str, Fraction]:
     return {"cpu": Fraction(row.cpu_millis, 1000), "memory": Fraction(row.memory_mib * 2**20)}
+
+
+def _tidy(terms: list[Manifest]) -> list[Manifest]:
+    """Without empty lists, which the API server leaves out."""
+    return [{key: value for key, value in term.items() if value} for term in terms]
 
 
 def _amounts(container: Manifest, kind: str) -> dict[str, Fraction]:

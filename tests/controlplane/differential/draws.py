@@ -12,12 +12,14 @@ from monopod.api.names import (
     MIRROR_ANNOTATION,
     PROFILE_LABEL,
     STORAGE_ANNOTATION,
+    TOPOLOGY_ZONE,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
 )
 from monopod.domain.quantity import parse_quantity
 from monopod.domain.selection import Profile, Selector
 from monopod.domain.size import COMPONENTS_MEMORY_MIB, LADDER
+from monopod.domain.zones import REQUIRED
 
 Manifest = dict[str, Any]
 
@@ -27,6 +29,8 @@ VALUES = ("web", "w.b", "web-1", "", "db", "w", "WEB", "web1")
 SANDBOXES = ("kata", "bare")
 SCHEDULED_SANDBOX = "kata-on-metal"
 """Its RuntimeClass has a nodeSelector, which the API server writes before admission looks."""
+
+ZONES = ("z1", "z2", "z3", "z4")
 
 KUBELET = "system:node:node-1"
 
@@ -47,6 +51,7 @@ class Draw(random.Random):
                 tuple(self.selector(namespace) for _ in range(self.randint(1, 3))),
                 SCHEDULED_SANDBOX if scheduled else self.choice(SANDBOXES),
                 "Reject" if self.maybe(0.3) else "Pend",
+                tuple(self.sample(ZONES, self.randint(1, 3))) if self.maybe(0.3) else (),
             )
             for name in names
         ]
@@ -85,6 +90,8 @@ class Draw(random.Random):
             pod["spec"]["initContainers"] = [self.init_container(f"i{n}", storage) for n in range(self.randint(1, 4))]
         if self.maybe(0.2):
             pod["spec"]["resources"] = self.resources(("cpu", "memory"), 0.7)
+        if self.maybe(0.3):
+            pod["spec"]["affinity"] = self.affinity()
         if self.maybe(0.15):
             self.choice(SKIPS)(self, pod)
         while self.maybe(0.2):
@@ -187,6 +194,33 @@ class Draw(random.Random):
             annotations[UNSUPPORTED_ANNOTATION] = "forged"
             pod["spec"]["schedulingGates"] = [{"name": UNSUPPORTED_GATE}]
 
+    def affinity(self) -> Manifest:
+        terms = [self.node_term() for _ in range(self.choice((1, 1, 2, 3)))]
+        preferred = [{"weight": 1, "preference": {"matchExpressions": [self.requirement()]}}]
+        return self.choice(
+            (
+                {"podAntiAffinity": {}},
+                {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}},
+                {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": terms}}},
+                {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": terms}}},
+                {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": terms}}},
+            )
+        )
+
+    def node_term(self) -> Manifest:
+        term: Manifest = {}
+        if self.maybe(0.9):
+            term["matchExpressions"] = [self.requirement() for _ in range(self.choice((0, 1, 1, 2)))]
+        if self.maybe(0.2):
+            term["matchFields"] = [{"key": "metadata.name", "operator": "In", "values": ["node-1"]}]
+        return term
+
+    def requirement(self) -> Manifest:
+        operator = self.choice(("In", "In", "NotIn", "Exists", "DoesNotExist"))
+        key = self.choice((TOPOLOGY_ZONE, TOPOLOGY_ZONE, TOPOLOGY_ZONE, "disk"))
+        values = self.sample(ZONES, self.randint(1, 3))
+        return {"key": key, "operator": operator, **({"values": values} if operator in ("In", "NotIn") else {})}
+
     def runtime_class(self, profiles: Sequence[Profile]) -> str:
         # A class with scheduling that isn't the profile's looks like a nodeSelector of the pod's own. Python can't see
         # RuntimeClasses, so such pods are left to a test of their own.
@@ -282,7 +316,22 @@ def _mount(draw: Draw, pod: Manifest) -> None:
     pod["spec"]["volumes"] = [{"name": f"v{n}", **source} for n, source in enumerate(chosen)]
 
 
+def _claim_device(draw: Draw, pod: Manifest) -> None:
+    pod["spec"]["resourceClaims"] = [{"name": "gpu", "resourceClaimName": "gpu"}]
+
+
+def _use_raw(draw: Draw, pod: Manifest) -> None:
+    pod["spec"]["volumes"] = [
+        {"name": name, "persistentVolumeClaim": {"claimName": name}} for name in ("raw", "data", "raw-2")
+    ]
+    kind = draw.choice([kind for kind in ("containers", "initContainers") if pod["spec"].get(kind)])
+    devices = [{"name": name, "devicePath": f"/dev/{name}"} for name in draw.sample(("raw", "raw-2"), 1)]
+    draw.choice(pod["spec"][kind])["volumeDevices"] = devices
+
+
 UNSUPPORTED: tuple[Change, ...] = (
+    _claim_device,
+    _use_raw,
     _specify(hostNetwork=True),
     _specify(hostPID=True),
     _specify(hostIPC=True, hostPID=False),

@@ -19,6 +19,16 @@ def test_a_row_per_selector_in_the_order_in_which_profiles_win() -> None:
     assert rows(*profiles) == ["db|gvisor|Reject||", "web|kata|Pend|tier=web|", "web|kata|Pend|tier=api|"]
 
 
+def test_zones_are_a_field_more() -> None:
+    profile = a_profile("web", a_selector("prod", tier="web"), zones=("eu-1a", "eu-1b"))
+    assert rows(profile) == ["web|kata|Pend|tier=web||eu-1a,eu-1b"]
+
+
+def test_zones_do_not_count_as_wildcards() -> None:
+    profiles = [a_profile(f"p{n}", a_selector("prod"), zones=("z" * 63,) * 16) for n in range(20)]
+    assert len(rows(*profiles)) == 20
+
+
 def test_pairs_with_and_without_wildcards_stand_apart() -> None:
     labels = {"tier": "web", "a.io/team-*": "x", "app": "sh?p", "run": ""}
     [row] = rows(a_profile("web", a_selector("prod", labels)))

@@ -217,9 +217,13 @@ def test_all_matches_come_in_the_order_in_which_they_win() -> None:
 
 def test_a_profile_is_read_from_its_resource() -> None:
     resource = a_profile_resource(
-        "web", {"namespace": "prod-*", "labels": {"tier": "web"}}, runtimeClassName="gvisor", unsupportedPods="Reject"
+        "web",
+        {"namespace": "prod-*", "labels": {"tier": "web"}},
+        runtimeClassName="gvisor",
+        unsupportedPods="Reject",
+        subnets=["eu-1a", "eu-1b"],
     )
-    expected = Profile("web", (Selector("prod-*", (("tier", "web"),)),), "gvisor", "Reject")
+    expected = Profile("web", (Selector("prod-*", (("tier", "web"),)),), "gvisor", "Reject", ("eu-1a", "eu-1b"))
     assert Profile.from_resource(resource, "kata") == expected
 
 

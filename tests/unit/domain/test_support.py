@@ -52,6 +52,19 @@ from tests.unit.builders import PodBuilder, a_pod
             a_pod().limited_to(**{"nvidia.com/gpu": 1}), "resources not supported: nvidia.com/gpu", id="GPU limited"
         ),
         pytest.param(
+            a_pod().requesting_extended("z.io/gpu").with_spec(resourceClaims=[{"name": "gpu"}]),
+            "resources not supported: resourceClaims, z.io/gpu",
+            id="a claim of a device",
+        ),
+        pytest.param(
+            a_pod()
+            .with_volume("data", persistentVolumeClaim={"claimName": "data"})
+            .with_volume("raw", persistentVolumeClaim={"claimName": "raw"})
+            .with_devices(raw="/dev/raw"),
+            "volumes not supported: raw is of an unsupported volume Type",
+            id="a raw device",
+        ),
+        pytest.param(
             a_pod().requesting_extended("hugepages-2Mi", "4Mi").requesting_extended("aws.amazon.com/neuron"),
             "resources not supported: aws.amazon.com/neuron, hugepages-2Mi",
             id="sorted",
