@@ -140,7 +140,7 @@ def build_summary(measured: Measured) -> str:
             f"creating a pod, {_count_profiles(one)}, median",
             _milliseconds(plain.client.median),
             _milliseconds(one.client.median),
-            f"+{_milliseconds(one.client.median - plain.client.median)}",
+            _difference(one.client.median - plain.client.median),
         ]
         for one in added
     ]
@@ -179,7 +179,7 @@ def _build_admission_rows(series: tuple[AdmissionFigures, ...]) -> Rows:
             one.title,
             _milliseconds(one.client.median),
             _milliseconds(one.client.p99),
-            f"+{_milliseconds(one.client.median - plain)}" if one.policies else "",
+            _difference(one.client.median - plain) if one.policies else "",
             _milliseconds(one.server),
             _milliseconds(one.admission),
         ]
@@ -208,6 +208,10 @@ def _seconds(value: float) -> str:
 
 def _milliseconds(value: float) -> str:
     return f"{value * 1000:.1f} ms"
+
+
+def _difference(seconds: float) -> str:
+    return f"{seconds * 1000:+.1f} ms".replace("-", "−")
 
 
 def _to_markdown(headings: list[str], rows: Rows) -> str:
