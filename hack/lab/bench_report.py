@@ -37,6 +37,8 @@ class Machine:
     kernel: str
     kubernetes: str
     gvisor: str
+    load: float
+    """Processes that ran or waited for a core in the minute before: work that the figures shared the machine with."""
 
     def __str__(self) -> str:
         parts = (
@@ -44,6 +46,7 @@ class Machine:
             f"Linux {self.kernel}",
             f"Kubernetes {self.kubernetes}",
             f"gVisor {self.gvisor.split('-')[1][:8]} on systrap",
+            f"load average {self.load:.1f} at the start",
         )
         return ", ".join(parts) + f"; {self.date}"
 
@@ -73,6 +76,7 @@ def describe_machine() -> Machine:
         kernel=platform.release(),
         kubernetes=pins["kubernetes"],
         gvisor=pins["gvisor"],
+        load=os.getloadavg()[0],
     )
 
 
@@ -114,7 +118,7 @@ def write_documents(measured: Measured, root: Path) -> None:
 
 def build_details(measured: Measured) -> str:
     """All tables in Markdown."""
-    parts = [f"Measured on {measured.machine}."]
+    parts = [_wrap(f"Measured on {measured.machine}.")]
     for title, headings, rows in build_tables(measured):
         parts += [f"### {title}", _to_markdown(headings, rows)]
     return "\n\n".join(parts)

@@ -8,7 +8,7 @@ from lab.bench_pods import PodFigures
 from lab.bench_report import BEGIN, END, Machine, Measured, build_details, build_summary, write_documents
 from lab.bench_startup import StartupFigures
 
-MACHINE = Machine("2026-11-01", 2, "a processor", "6.1", "1.36.3", "0.0.0-20260905035102-160fafc42237")
+MACHINE = Machine("2026-11-01", 2, "a processor", "6.1", "1.36.3", "0.0.0-20260905035102-160fafc42237", 0.5)
 METRICS = """
 apiserver_request_duration_seconds_sum{group="",resource="pods",scope="resource",verb="POST",version="v1"} 2.5
 apiserver_request_duration_seconds_sum{group="",resource="pods",scope="resource",verb="GET",version="v1"} 100
