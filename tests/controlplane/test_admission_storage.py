@@ -43,6 +43,17 @@ def test_without_requests_the_first_containers_limit_is_20_gib_and_no_request_co
     assert resources(pod, "initContainers") == [{}, {}]
 
 
+def test_a_first_limit_of_all_that_the_pod_is_given_comes_out_the_same_however_often_admission_runs(
+    server: Server,
+) -> None:
+    whole, none = ({"limits": {"ephemeral-storage": amount}} for amount in ("20480Mi", "0"))
+    pod = a_pod().with_spec(
+        containers=[{"name": n, "image": n, "resources": r} for n, r in (("a", whole), ("b", none))]
+    )
+    once = resources(admit(server, pod))
+    assert [each.get("limits") for each in once] == [{"ephemeral-storage": "20Gi"}, None]
+
+
 def test_other_limits_go_where_they_would_let_the_pod_exceed_its_storage(server: Server) -> None:
     limit: dict[str, Any] = {"limits": {"ephemeral-storage": "15Gi"}, "requests": {"ephemeral-storage": "1Gi"}}
     container = {"name": "c", "image": "c", "resources": limit}

@@ -80,9 +80,10 @@ OURS = Variable(
 BOUNDED = Variable(
     "storageIsBounded",
     "Whether the manifest's own limits hold the pod to what it is given: each container and sidecar has one, and "
-    "together they aren't more.",
+    "together they aren't more. Where the first one's is all of it, that is read as ours: a second run couldn't tell.",
     f"""
     !variables.storageIsOurs &&
+      quantity({FIRST_LIMIT}.orValue('0')).compareTo(quantity(variables.storage)) != 0 &&
       object.spec.containers.all(container, {has_limit("container")}) &&
       variables.initContainers.all(container,
         container.?restartPolicy.orValue('') != 'Always' || {has_limit("container")}) &&

@@ -69,7 +69,8 @@ def plan_storage(pod: Mapping[str, object], need: Need) -> StoragePlan:
     spec = Part(pod).child("spec")
     containers = [(ContainerKind.ORDINARY, _find_limit(part)) for part in spec.children("containers")]
     inits = [(find_kind(part), _find_limit(part)) for part in spec.children("initContainers")]
-    if not _has_our_limit(pod) and _is_bounded([*containers, *inits], gib):
+    ours = _has_our_limit(pod) or _has_first_limit(spec, gib)
+    if not ours and _is_bounded([*containers, *inits], gib):
         return StoragePlan(gib, (LimitChange.KEEP,) * len(containers), (LimitChange.KEEP,) * len(inits))
     others = tuple(_free(limit) for _, limit in containers[1:])
     return StoragePlan(gib, (LimitChange.SET, *others), tuple(_change_init(kind, limit, gib) for kind, limit in inits))
@@ -104,6 +105,15 @@ def _has_our_limit(pod: Mapping[str, object]) -> bool:
     given = root.child("metadata").text_map("annotations").get(STORAGE_ANNOTATION, "")
     if not is_sized(root) or not re.fullmatch(GIB_AS_WRITTEN, given):
         return False
-    containers = root.child("spec").children("containers")
+    return _has_first_limit(root.child("spec"), int(given.removesuffix("Gi")))
+
+
+def _has_first_limit(spec: Part, gib: int) -> bool:
+    """Whether the first container has this limit.
+
+    Where that is all that the pod is given, the limit is read as ours, whoever wrote it: admission may run twice, and
+    the second time couldn't tell.
+    """
+    containers = spec.children("containers")
     limits = containers[0].child("resources").quantities("limits") if containers else {}
-    return limits.get(_RESOURCE) == Fraction(int(given.removesuffix("Gi")) * 2**30)
+    return limits.get(_RESOURCE) == Fraction(gib * 2**30)

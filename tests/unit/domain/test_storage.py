@@ -44,6 +44,11 @@ PLANS = {
         (SET, REMOVE),
         (),
     ),
+    "a first limit of all that there is": (
+        a_pod().with_spec(containers=containers(limit("20480Mi"), limit("0"))),
+        (SET, REMOVE),
+        (),
+    ),
     "a large limit": (a_pod().with_spec(containers=containers(limit("21Gi"))), (SET,), ()),
     "a limit on some": (a_pod().with_spec(containers=containers({}, limit("5Gi"))), (SET, REMOVE), ()),
     "a sidecar without a limit": (a_pod().limited_to(ephemeral_storage="1Gi").with_sidecar("s"), (SET,), (KEEP,)),
