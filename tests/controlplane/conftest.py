@@ -63,11 +63,14 @@ def _await_refusals(server: Server) -> None:
     exempt = a_pod("forged").labelled({PROFILE_LABEL: "web"}).with_spec(nodeName="node")
     unlabel = {"metadata": {"labels": {NAMESPACE_LABEL: None}}}
     binding = {"metadata": {"name": "nobody", "labels": {PROFILE_LABEL: "web"}}, "target": {"name": "node"}}
+    relabel = {"metadata": {"labels": {"by": "operator"}}}
+    server.create_pod("plain", a_pod("by-the-operator").build(), dry_run=False)
     for attempt in (
         lambda: server.create_pod("plain", marked.build()),
         lambda: server.create_pod("fargate", exempt.build()),
         lambda: server.patch("/api/v1/namespaces/fargate?dryRun=All", unlabel),
         lambda: server.create("/api/v1/namespaces/plain/pods/nobody/binding", binding, dry_run=True),
         lambda: server.create("/api/v1/namespaces", {"metadata": {"name": "by-the-operator"}}, user=OPERATOR),
+        lambda: server.patch("/api/v1/namespaces/plain/pods/by-the-operator?dryRun=All", relabel, user=OPERATOR),
     ):
         poll(attempt, lambda answer: "ValidatingAdmissionPolicy" in answer.message)

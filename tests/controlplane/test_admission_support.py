@@ -2,12 +2,13 @@
 
 import pytest
 
-from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL, UNSUPPORTED_ANNOTATION, UNSUPPORTED_GATE
+from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL, UNSUPPORTED_ANNOTATION, UNSUPPORTED_GATE, VOLUMES_GATE
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 
 GATE = {"name": UNSUPPORTED_GATE}
+VOLUMES = {"name": VOLUMES_GATE}
 
 UNSUPPORTED = {
     "hostNetwork": (a_pod().with_spec(hostNetwork=True), "fields not supported: HostNetwork"),
@@ -125,8 +126,7 @@ SUPPORTED = {
     .with_volume("d", projected={"sources": []})
     .with_volume("e", emptyDir={})
     .with_volume("f", nfs={"server": "s", "path": "/"})
-    .with_volume("g", persistentVolumeClaim={"claimName": "g"})
-    .with_volume("h"),
+    .with_volume("g"),
     "allowPrivilegeEscalation forbidden": a_pod().secured(allowPrivilegeEscalation=False, privileged=False),
     "capabilities dropped, and one that every container has": a_pod().secured(
         capabilities={"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}
@@ -209,6 +209,38 @@ def test_a_stale_or_forged_gate_and_reason_go_when_the_pod_can_run(server: Serve
     admitted = server.create_pod("fargate", pod.build()).expect_ok()
     assert admitted["spec"]["schedulingGates"] == [{"name": "a.io/b"}]
     assert UNSUPPORTED_ANNOTATION not in admitted["metadata"]["annotations"]
+
+
+def mounting_a_claim(**spec: object) -> PodBuilder:
+    return a_pod().with_spec(**spec).with_volume("data", persistentVolumeClaim={"claimName": "data"})
+
+
+WAITING = {
+    "a claim": (mounting_a_claim(), [VOLUMES]),
+    "a claim beside another gate": (
+        mounting_a_claim(schedulingGates=[{"name": "a.io/b"}]),
+        [{"name": "a.io/b"}, VOLUMES],
+    ),
+    "a claim and the gate already": (mounting_a_claim(schedulingGates=[VOLUMES]), [VOLUMES]),
+    "a claim and a reason": (mounting_a_claim(hostPID=True), [GATE]),
+    "a claim, a reason, and the wrong gate": (mounting_a_claim(hostPID=True, schedulingGates=[VOLUMES]), [GATE]),
+    "no claim, but the gate": (a_pod().with_spec(schedulingGates=[VOLUMES]), []),
+}
+
+
+@pytest.mark.parametrize(("pod", "gates"), WAITING.values(), ids=WAITING)
+def test_a_pod_with_a_claim_waits_for_the_operator_to_see_it(
+    server: Server, pod: PodBuilder, gates: list[Manifest]
+) -> None:
+    admitted = server.create_pod("fargate", pod.build()).expect_ok()
+    assert admitted["spec"].get("schedulingGates", []) == gates
+    assert ("CapacityProvisioned" in admitted["metadata"]["annotations"]) is (GATE not in gates)
+
+
+def test_a_claim_is_no_reason_to_reject(server: Server) -> None:
+    reach(server, "strict-claims", [a_profile("web", a_selector("strict-claims"), unsupported="Reject")])
+    admitted = server.create_pod("strict-claims", mounting_a_claim().build()).expect_ok()
+    assert admitted["spec"]["schedulingGates"] == [VOLUMES]
 
 
 @pytest.mark.eks("2.pending")

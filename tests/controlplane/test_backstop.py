@@ -21,6 +21,7 @@ from monopod.api.names import (
     TOPOLOGY_ZONE,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
+    VOLUMES_GATE,
 )
 from tests.controlplane.reach import OPERATOR, poll
 from tests.controlplane.server import Server
@@ -62,6 +63,9 @@ ACCEPTED = {
     "a sandboxed pod": as_admitted(a_pod()),
     "its size in another notation": as_admitted(a_pod(), cpu="0.25", memory="536870912"),
     "less ephemeral storage": as_admitted(a_pod()).limited_to(ephemeral_storage="1Gi"),
+    "a pod that waits for its claim": as_admitted(a_pod())
+    .with_volume("data", persistentVolumeClaim={"claimName": "data"})
+    .with_spec(schedulingGates=[{"name": VOLUMES_GATE}]),
     "a pod that waits": as_waiting(a_pod().with_spec(hostPID=True)),
     "an exempt pod": a_pod().with_spec(nodeName="node-1"),
     "a pod that opted out": a_pod().annotated({COMPUTE_TYPE: "ec2"}),
@@ -77,6 +81,7 @@ MARKS = "metadata.labels[monopod.dev/profile] and [eks.amazonaws.com/fargate-pro
 SANDBOX = "spec.runtimeClassName is not kata"
 SIZE = "spec.resources and the annotation CapacityProvisioned are not 0.25vCPU 0.5GB, the size that its containers need"
 STORAGE = "its limits of ephemeral-storage and the annotation monopod.dev/ephemeral-storage do not hold it to 20Gi"
+CLAIMS = "it must have the scheduling gate monopod.dev/volumes if it mounts persistent volume claims, and only then"
 GATE = "the scheduling gate monopod.dev/unsupported and the annotation of that name do not say what Fargate can run"
 
 SMALL: dict[str, Any] = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"cpu": "250m", "memory": "1Gi"}}
@@ -108,6 +113,11 @@ REFUSED = {
     ),
     "no limit of storage": (as_admitted(a_pod()).with_spec(containers=[{"name": "app", "image": "app"}]), STORAGE),
     "a gate without need": (as_admitted(a_pod()).with_spec(schedulingGates=[{"name": UNSUPPORTED_GATE}]), GATE),
+    "a pod that doesn't wait for its claim": (
+        as_admitted(a_pod()).with_volume("data", persistentVolumeClaim={"claimName": "data"}),
+        CLAIMS,
+    ),
+    "a pod that waits for no claim": (as_admitted(a_pod()).with_spec(schedulingGates=[{"name": VOLUMES_GATE}]), CLAIMS),
     "a reason without need": (as_admitted(a_pod()).annotated({UNSUPPORTED_ANNOTATION: HOST_PID}), GATE),
     "an impossible pod without a gate": (
         as_waiting(a_pod().with_spec(hostPID=True)).with_spec(schedulingGates=[]),

@@ -13,6 +13,7 @@ from monopod.api.names import (
     STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
+    VOLUMES_GATE,
 )
 from tests.controlplane.reach import OPERATOR
 from tests.controlplane.server import APPLY_PATCH, JSON_PATCH, Answer, Manifest, Server
@@ -37,6 +38,13 @@ def unmarked(server: Server) -> Iterator[str]:
 def gated(server: Server) -> Iterator[str]:
     """The path of a stored pod that Fargate can't run."""
     yield from _stored(server, "fargate", a_pod(f"gated-{next(_numbers)}").with_spec(hostPID=True))
+
+
+@pytest.fixture
+def claiming(server: Server) -> Iterator[str]:
+    """The path of a stored pod that waits for a claim."""
+    pod = a_pod(f"claiming-{next(_numbers)}").with_volume("data", persistentVolumeClaim={"claimName": "data"})
+    yield from _stored(server, "fargate", pod)
 
 
 def _stored(server: Server, namespace: str, pod: PodBuilder) -> Generator[str]:
@@ -160,6 +168,48 @@ def test_the_reason_stays(server: Server, gated: str) -> None:
 def test_only_the_operator_releases_the_gate(server: Server, gated: str) -> None:
     server.patch(gated, {"spec": {"schedulingGates": None}}, user=OPERATOR).expect_ok()
     assert "schedulingGates" not in server.get(gated).body["spec"]
+
+
+def test_the_gate_of_a_pod_with_claims_stays_until_the_operator_lifts_it(server: Server, claiming: str) -> None:
+    answer = server.patch(claiming, {"spec": {"schedulingGates": None}})
+    assert answer.status == 403
+    assert f"The scheduling gate {VOLUMES_GATE} keeps a pod from running until Fargate can mount" in answer.message
+    lift = [
+        {"op": "test", "path": "/spec/schedulingGates/0/name", "value": VOLUMES_GATE},
+        {"op": "remove", "path": "/spec/schedulingGates/0"},
+    ]
+    server.patch(claiming, lift, user=OPERATOR, kind=JSON_PATCH).expect_ok()
+    assert "schedulingGates" not in server.get(claiming).body["spec"]
+
+
+BEYOND_GATES: dict[str, Manifest] = {
+    "a label": labels(app="shop"),
+    "an annotation": annotations(a="b"),
+    "a finalizer": {"metadata": {"finalizers": ["a.io/b"]}},
+    "an owner": {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "1"}]}},
+    "an image": {"spec": {"containers": [{"name": "app", "image": "other"}]}},
+    "a toleration": {"spec": {"tolerations": [{"key": "a", "operator": "Exists"}]}},
+    "a deadline": {"spec": {"activeDeadlineSeconds": 10}},
+    "a node selector": {"spec": {"nodeSelector": {"a": "b"}}},
+    "an affinity": a_pod().requiring_nodes({"matchExpressions": [{"key": "a", "operator": "Exists"}]}).build(),
+    "another gate": {"spec": {"schedulingGates": [{"name": VOLUMES_GATE}, {"name": "a.io/b", "$patch": "delete"}]}},
+}
+
+
+@pytest.mark.parametrize("change", BEYOND_GATES.values(), ids=BEYOND_GATES)
+def test_the_operator_changes_nothing_of_a_pod_but_its_gates(server: Server, change: Manifest) -> None:
+    pod = a_pod(f"claiming-{next(_numbers)}").with_volume("data", persistentVolumeClaim={"claimName": "data"})
+    pod.with_spec(schedulingGates=[{"name": "a.io/b"}])
+    stored = _stored(server, "fargate", pod)
+    path = next(stored)
+    change = {key: value for key, value in change.items() if key not in ("apiVersion", "kind")}
+    change.get("metadata", {}).pop("name", None)
+    kind = "application/strategic-merge-patch+json"
+    answer = server.patch(path, change, user=OPERATOR, kind=kind)
+    assert answer.status == 403
+    assert "may change nothing of a pod but remove its own scheduling gates" in answer.message
+    server.patch(path, change, user="somebody", kind=kind).expect_ok()
+    stored.close()
 
 
 def test_other_gates_may_go(server: Server) -> None:

@@ -14,6 +14,7 @@ from monopod.api.names import (
     STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
+    VOLUMES_GATE,
 )
 
 MUTATING_POLICY = "monopod-pods"
@@ -126,6 +127,16 @@ UNSUPPORTED_PODS_WAIT = Validation(
     """,
 )
 
+PODS_WITH_CLAIMS_WAIT = Validation(
+    "A pod with claims waits for them; any other that can run has no such gate.",
+    "!variables.taken || variables.unsupported.size() > 0 || variables.waitsForVolumes == variables.hasClaims",
+    f"The scheduling gate {VOLUMES_GATE} doesn't agree with the pod's persistent volume claims.",
+    f"""
+    'Fargate profile ' + variables.winner[0] + ' matches this pod, but it must have the scheduling gate '
+      + '{VOLUMES_GATE} if it mounts persistent volume claims, and only then. ' + {quote(_ADVICE)}
+    """,
+)
+
 BACKSTOP = (
     ONLY_TAKEN_PODS_ARE_MARKED,
     REJECTED_PODS_STAY_OUT,
@@ -135,4 +146,5 @@ BACKSTOP = (
     HAS_STORAGE,
     HAS_ZONES,
     UNSUPPORTED_PODS_WAIT,
+    PODS_WITH_CLAIMS_WAIT,
 )

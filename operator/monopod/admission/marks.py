@@ -8,6 +8,7 @@ status, ephemeralcontainers and resize, and a Binding, whose labels and annotati
 from collections.abc import Sequence
 
 from monopod.admission.cel import Validation, quote, quote_all
+from monopod.admission.gates import OUR_GATES, has_gate, other_gates
 from monopod.admission.support import build_security_variables
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
@@ -18,6 +19,7 @@ from monopod.api.names import (
     STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
+    VOLUMES_GATE,
 )
 
 ROADS = ("pods", "pods/status", "pods/ephemeralcontainers", "pods/resize")
@@ -85,19 +87,51 @@ REASON_KEPT = Validation(
 )
 
 
-def _gate_kept(service_account: str) -> Validation:
-    has_gate = f"?schedulingGates.orValue([]).exists(gate, gate.name == {quote(UNSUPPORTED_GATE)})"
+def _gate_kept(service_account: str, gate: str, why: str, message: str) -> Validation:
     return Validation(
-        "A pod that Fargate can't run must not be released by hand.",
+        why,
         f"""
         request.operation != 'UPDATE' || request.userInfo.username == {quote(service_account)} ||
-          !oldObject.spec.{has_gate} ||
-          object.spec.{has_gate}
+          !{has_gate("oldObject.spec", gate)} ||
+          {has_gate("object.spec", gate)}
         """,
+        message,
+    )
+
+
+def _unsupported_gate_kept(service_account: str) -> Validation:
+    return _gate_kept(
+        service_account,
+        UNSUPPORTED_GATE,
+        "A pod that Fargate can't run must not be released by hand.",
         f"The scheduling gate {UNSUPPORTED_GATE} keeps a pod from running that Fargate can't run; only Monopod removes "
         f"it. See the annotation {UNSUPPORTED_ANNOTATION} and create the pod again without what it names.",
     )
 
+
+def _volumes_gate_kept(service_account: str) -> Validation:
+    return _gate_kept(
+        service_account,
+        VOLUMES_GATE,
+        "Nor must a pod whose volumes may be none that Fargate can mount.",
+        f"The scheduling gate {VOLUMES_GATE} keeps a pod from running until Fargate can mount its persistent volume "
+        "claims; Monopod removes it once they are bound. The pod's events say which claims it waits for.",
+    )
+
+
+_CHANGEABLE = (
+    *("metadata.?labels", "metadata.?annotations", "metadata.?finalizers", "metadata.?ownerReferences"),
+    *("spec.?containers", "spec.?initContainers", "spec.?activeDeadlineSeconds", "spec.?tolerations"),
+    *("spec.?terminationGracePeriodSeconds", "spec.?nodeSelector", "spec.?affinity"),
+)
+"""All of a pod that the API server lets anyone change, but for its gates."""
+
+ONLY_GATES_LIFTED = Validation(
+    "The rest of a pod is none of its business.",
+    "".join(f"object.{field} == oldObject.{field} &&\n" for field in _CHANGEABLE)
+    + f"{other_gates('object.spec')}\n  == {other_gates('oldObject.spec')}",
+    f"Monopod's operator may change nothing of a pod but remove its own scheduling gates ({', '.join(OUR_GATES)}).",
+)
 
 NOT_RESIZED = Validation(
     "The sandbox was sized when the pod was created.",
@@ -132,7 +166,8 @@ def build_marks(service_account: str) -> tuple[Validation, ...]:
         CAPACITY_KEPT,
         STORAGE_KEPT,
         REASON_KEPT,
-        _gate_kept(service_account),
+        _unsupported_gate_kept(service_account),
+        _volumes_gate_kept(service_account),
         NOT_RESIZED,
         NOT_DEBUGGED_WITH_PRIVILEGES,
     )

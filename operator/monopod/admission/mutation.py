@@ -5,6 +5,7 @@ because fields have to be removed too. Running it again on its own result change
 """
 
 from monopod.admission.cel import quote
+from monopod.admission.gates import WAIT_FOR_EVER, WAIT_FOR_VOLUMES
 from monopod.admission.patch import drop_annotation, drop_if, put, put_annotation, put_label, put_map_if_absent
 from monopod.admission.storage import PROVIDE, WITHDRAW
 from monopod.admission.zones import BIND
@@ -16,7 +17,6 @@ from monopod.api.names import (
     PROFILE_LABEL,
     STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
-    UNSUPPORTED_GATE,
 )
 
 
@@ -61,15 +61,12 @@ SIZE = """{
       'limits': {'cpu': variables.cpu, 'memory': variables.memory}
     }"""
 
-OTHER_GATES = f"object.spec.schedulingGates.filter(gate, gate.name != {quote(UNSUPPORTED_GATE)})"
-
 SIZED_POD = f"""
-    // A pod that Fargate can run gets its size.
+    // A pod that Fargate can run gets its size; with claims it waits until they are bound.
     {put_annotation(CAPACITY_ANNOTATION, "variables.capacity")} +
     {put_annotation(LOGGING_ANNOTATION, quote(LOGGING_DISABLED))} +
     {drop_annotation(UNSUPPORTED_ANNOTATION)} +
-    (has(object.spec.schedulingGates)
-      ? {put("/spec/schedulingGates", OTHER_GATES)} : []) +
+    {WAIT_FOR_VOLUMES.strip()} +
     {put("/spec/resources", SIZE)} +
     // Containers may use the whole pod, and no limit may exceed it.
     {lower_limits("containers", "object.spec.containers", "cpu")} +
@@ -87,9 +84,7 @@ UNSUPPORTED_POD = f"""
     {drop_annotation(STORAGE_ANNOTATION)} +
     {WITHDRAW} +
     {drop_if("variables.sized && has(object.spec.resources)", "/spec/resources")} +
-    (has(object.spec.schedulingGates) ? [] : {put("/spec/schedulingGates", "[]")}) +
-    (object.spec.?schedulingGates.orValue([]).exists(gate, gate.name == {quote(UNSUPPORTED_GATE)}) ? [] :
-      {put("/spec/schedulingGates/-", f"{{'name': {quote(UNSUPPORTED_GATE)}}}")})
+    {WAIT_FOR_EVER.strip()}
 """
 
 

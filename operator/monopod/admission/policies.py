@@ -9,12 +9,13 @@ from typing import Any, Final
 
 from monopod.admission import backstop, marks, namespaces
 from monopod.admission.cel import Validation, Variable, format_cel, quote
+from monopod.admission.gates import CHECKED_GATES, HAS_CLAIMS
 from monopod.admission.mutation import POD_PATCH
 from monopod.admission.selection import SELECTION
 from monopod.admission.size import SIZE
 from monopod.admission.skips import SKIPS
 from monopod.admission.storage import STORAGE_SIZE
-from monopod.admission.support import GATED, SUPPORT
+from monopod.admission.support import SUPPORT
 from monopod.admission.zones import ZONE_VARIABLES
 from monopod.api.names import (
     NAMESPACE_LABEL,
@@ -30,7 +31,7 @@ Document = dict[str, Any]
 API_VERSION: Final = "admissionregistration.k8s.io/v1"
 DEFAULT_SERVICE_ACCOUNT: Final = f"system:serviceaccount:{SYSTEM_NAMESPACE}:{SERVICE_ACCOUNT}"
 
-POD_VARIABLES: Final = (*SELECTION, *SKIPS, *SIZE, *STORAGE_SIZE, *ZONE_VARIABLES, *SUPPORT)
+POD_VARIABLES: Final = (*SELECTION, *SKIPS, *SIZE, *STORAGE_SIZE, *ZONE_VARIABLES, *SUPPORT, HAS_CLAIMS)
 REACHED_NAMESPACES: Final[Document] = {"matchLabels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}}
 MARKED_PODS: Final[Document] = {"matchExpressions": [{"key": PROFILE_LABEL, "operator": "Exists"}]}
 PATTERNS_KIND: Final[Document] = {"apiVersion": "v1", "kind": "ConfigMap"}
@@ -54,6 +55,7 @@ def build_policies(
         "new-namespaces-check": _build_new_namespaces_check(system_namespace),
         "namespaces": _build_namespaces(service_account),
         "operator": _build_operator(service_account),
+        "operator-pods": _build_operator_pods(service_account),
     }
 
 
@@ -85,7 +87,7 @@ def _build_sandbox() -> tuple[Document, Document]:
                 "namespaceSelector": REACHED_NAMESPACES,
                 "resourceRules": [_rule(["CREATE"], ["pods"])],
             },
-            "variables": _documents((*POD_VARIABLES, GATED)),
+            "variables": _documents((*POD_VARIABLES, *CHECKED_GATES)),
             "validations": _documents(backstop.BACKSTOP),
         },
     )
@@ -167,9 +169,7 @@ def _build_operator(service_account: str) -> tuple[Document, Document]:
         "admission works. RBAC can't tell a dry run from the real thing.",
         {
             "matchConstraints": {"resourceRules": [_rule(["CREATE"], ["pods", "namespaces"])]},
-            "matchConditions": [
-                {"name": "by-the-operator", "expression": f"request.userInfo.username == {quote(service_account)}"}
-            ],
+            "matchConditions": _by_operator(service_account),
             "validations": _documents(
                 [
                     Validation(
@@ -181,6 +181,23 @@ def _build_operator(service_account: str) -> tuple[Document, Document]:
             ),
         },
     )
+
+
+def _build_operator_pods(service_account: str) -> tuple[Document, Document]:
+    return _validating(
+        "monopod-operator-pods",
+        "Holds the operator to its word: it changes nothing of a pod but lifts its own scheduling gates. RBAC can't "
+        "tell one field from another.",
+        {
+            "matchConstraints": {"resourceRules": [_rule(["UPDATE"], ["pods"])]},
+            "matchConditions": _by_operator(service_account),
+            "validations": _documents([marks.ONLY_GATES_LIFTED]),
+        },
+    )
+
+
+def _by_operator(service_account: str) -> list[Document]:
+    return [{"name": "by-the-operator", "expression": f"request.userInfo.username == {quote(service_account)}"}]
 
 
 def _patterns_of(system_namespace: str) -> Document:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from monopod.admission.cel import Variable, quote
-from monopod.api.names import UNSUPPORTED_GATE
 from monopod.domain.size import LARGEST, MAX_STORAGE_GIB, MAX_STORAGE_MIB
 from monopod.domain.support import (
     DEFAULT_CAPABILITIES,
@@ -161,10 +160,3 @@ SUPPORT = (
     UNSUPPORTED,
     UNSUPPORTED_TEXT,
 )
-
-GATED = Variable(
-    "gated",
-    "Whether the pod waits behind our scheduling gate.",
-    f"object.spec.?schedulingGates.orValue([]).exists(gate, gate.name == {quote(UNSUPPORTED_GATE)})",
-)
-"""Only for the policy that checks pods; the mutation writes the gate."""

@@ -14,6 +14,7 @@ from monopod.domain.selection import Profile, choose_profile
 from monopod.domain.size import Need, Row, Size, find_row, measure_need
 from monopod.domain.skips import Skip, find_skip
 from monopod.domain.support import find_unsupported, format_unsupported
+from monopod.domain.volumes import find_claims
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,18 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Sandboxed:
-    """The pod runs in a sandbox of its own, at this size."""
+    """The pod runs in a sandbox of its own, at this size.
+
+    Attributes:
+        claims: the persistent volume claims that it waits for (see `volumes`), by name; admission doesn't know them.
+    """
 
     profile: Profile
     selector_index: int
     runtime_class: str
     size: Size
     pinned: bool
+    claims: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ def decide(
             profile, index, profile.runtime_class, _build_size(need, row), messages, format_unsupported(messages),
             choice.pinned,
         )  # fmt: skip
-    return Sandboxed(profile, index, profile.runtime_class, Size(need, row), choice.pinned)
+    return Sandboxed(profile, index, profile.runtime_class, Size(need, row), choice.pinned, find_claims(pod))
 
 
 def _build_size(need: Need, row: Row | None) -> Size | None:

@@ -12,6 +12,7 @@ from monopod.api.names import (
     STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
+    VOLUMES_GATE,
 )
 from monopod.domain.decision import Decision, Sandboxed, Skipped, Unmatched, Unsupported, decide
 from monopod.domain.quantity import parse_quantity
@@ -96,13 +97,15 @@ class Case:
         yield from _differ("capacity", None, pod["metadata"]["annotations"].get(CAPACITY_ANNOTATION))
         yield from _differ("storage", None, pod["metadata"]["annotations"].get(STORAGE_ANNOTATION))
         yield from _differ("node affinity", _tidy(merge_terms(self.pod, ())), _tidy(merge_terms(pod, ())))
-        yield from _differ("gated", True, {"name": UNSUPPORTED_GATE} in pod["spec"].get("schedulingGates", []))
+        yield from _differ("gated", True, _has_gate(pod, UNSUPPORTED_GATE))
+        yield from _differ("waits for volumes", False, _has_gate(pod, VOLUMES_GATE))
 
     def _compare_sandboxed(self, pod: Manifest, decision: Sandboxed) -> Iterator[str]:
         row = decision.size.row
         yield from _compare_marks(pod, decision)
         yield from _differ("annotation", None, pod["metadata"]["annotations"].get(UNSUPPORTED_ANNOTATION))
-        yield from _differ("gated", False, {"name": UNSUPPORTED_GATE} in pod["spec"].get("schedulingGates", []))
+        yield from _differ("gated", False, _has_gate(pod, UNSUPPORTED_GATE))
+        yield from _differ("waits for volumes", bool(decision.claims), _has_gate(pod, VOLUMES_GATE))
         yield from _differ("capacity", str(row), pod["metadata"]["annotations"].get(CAPACITY_ANNOTATION))
         for kind in ("requests", "limits"):
             found = pod["spec"].get("resources", {}).get(kind, {})
@@ -137,6 +140,10 @@ def _compare_marks(pod: Manifest, decision: Sandboxed | Unsupported) -> Iterator
 
 def _as_amounts(row: Row) -> dict[str, Fraction]:
     return {"cpu": Fraction(row.cpu_millis, 1000), "memory": Fraction(row.memory_mib * 2**20)}
+
+
+def _has_gate(pod: Manifest, name: str) -> bool:
+    return {"name": name} in pod["spec"].get("schedulingGates", [])
 
 
 def _tidy(terms: list[Manifest]) -> list[Manifest]:

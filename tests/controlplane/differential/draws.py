@@ -15,6 +15,7 @@ from monopod.api.names import (
     TOPOLOGY_ZONE,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
+    VOLUMES_GATE,
 )
 from monopod.domain.quantity import parse_quantity
 from monopod.domain.selection import Profile, Selector
@@ -94,6 +95,8 @@ class Draw(random.Random):
             pod["spec"]["affinity"] = self.affinity()
         if self.maybe(0.15):
             self.choice(SKIPS)(self, pod)
+        if self.maybe(0.1):
+            pod["spec"]["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
         while self.maybe(0.2):
             self.choice(UNSUPPORTED)(self, pod)
         if self.maybe(0.1):
@@ -190,6 +193,8 @@ class Draw(random.Random):
         if self.maybe(0.5):
             annotations[STORAGE_ANNOTATION] = self.choice(("20Gi", "21Gi", "92Gi", "20480Mi", "x"))
             pod["spec"]["containers"][0]["resources"].setdefault("limits", {})["ephemeral-storage"] = "20480Mi"
+        if self.maybe(0.3):
+            pod["spec"]["schedulingGates"] = [{"name": VOLUMES_GATE}]
         if self.maybe(0.3):
             annotations[UNSUPPORTED_ANNOTATION] = "forged"
             pod["spec"]["schedulingGates"] = [{"name": UNSUPPORTED_GATE}]

@@ -67,3 +67,9 @@ def test_a_pinned_pod_says_so() -> None:
 def test_a_wildcard_does_not_reach_a_protected_namespace() -> None:
     everything = a_profile("all", a_selector("*"))
     assert decide(a_pod().build(), "kube-system", [everything], protected={"kube-system"}) == Unmatched()
+
+
+def test_a_pod_with_claims_says_what_it_waits_for() -> None:
+    decision = decide(a_pod().with_volume("data", persistentVolumeClaim={"claimName": "pg"}).build(), "test", [WEB])
+    assert isinstance(decision, Sandboxed)
+    assert decision.claims == ("pg",)

@@ -1,0 +1,64 @@
+"""The two scheduling gates by which pods wait: for ever, if Fargate can't run them, or until their claims are bound.
+
+Policies can't look a PersistentVolumeClaim up. So every pod that has any and could run otherwise gets a gate, and the
+operator, which sees the claims, lifts it (`monopod.domain.volumes`). Gates of these names that a manifest brings are
+replaced by what admission decides; all others stay.
+"""
+
+from monopod.admission.cel import Variable, quote, quote_all
+from monopod.admission.patch import put
+from monopod.api.names import UNSUPPORTED_GATE, VOLUMES_GATE
+
+OUR_GATES = (UNSUPPORTED_GATE, VOLUMES_GATE)
+
+HAS_CLAIMS = Variable(
+    "hasClaims",
+    "Whether the pod mounts persistent volume claims, and so has to wait for them.",
+    "object.spec.?volumes.orValue([]).exists(volume, has(volume.persistentVolumeClaim))",
+)
+
+
+def has_gate(spec: str, gate: str) -> str:
+    """Whether a spec has a gate."""
+    return f"{spec}.?schedulingGates.orValue([]).exists(gate, gate.name == {quote(gate)})"
+
+
+def other_gates(spec: str) -> str:
+    """The gates of a spec that aren't ours."""
+    return f"{spec}.?schedulingGates.orValue([]).filter(gate, !(gate.name in {quote_all(OUR_GATES)}))"
+
+
+GATED = Variable(
+    "gated",
+    "Whether the pod waits behind the gate of pods that can't run.",
+    has_gate("object.spec", UNSUPPORTED_GATE),
+)
+
+WAITS_FOR_VOLUMES = Variable(
+    "waitsForVolumes",
+    "Whether it waits behind the gate of pods with claims.",
+    has_gate("object.spec", VOLUMES_GATE),
+)
+
+CHECKED_GATES = (GATED, WAITS_FOR_VOLUMES)
+"""Only for the policy that checks pods; the mutation writes the gates."""
+
+
+def _append(gate: str) -> str:
+    return put("/spec/schedulingGates/-", f"{{'name': {quote(gate)}}}")
+
+
+_CLEAN = put("/spec/schedulingGates", other_gates("object.spec"))
+
+WAIT_FOR_VOLUMES = f"""
+    (has(object.spec.schedulingGates) || variables.hasClaims
+      ? {_CLEAN} : []) +
+    (variables.hasClaims ? {_append(VOLUMES_GATE)} : [])
+"""
+"""Operations on a pod that can run."""
+
+WAIT_FOR_EVER = f"""
+    {_CLEAN} +
+    {_append(UNSUPPORTED_GATE)}
+"""
+"""Operations on a pod that can't."""
