@@ -6,7 +6,6 @@ judges a figure: machines differ, and a timed test fails on a busy one.
 """
 
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,9 @@ from lab.bench_admission import measure_admission
 from lab.bench_pods import measure_pods
 from lab.bench_report import Measured, describe_machine, print_report, write_documents
 from lab.bench_startup import measure_startup
-from lab.cluster import KEPT_BY_SUDO
 from lab.installation import ROOT
+from lab.privilege import become_root
 from lab.progress import say
-from lab.provider import find_engine
 from lab.services import NotReady
 from lab.shell import CommandFailed
 
@@ -53,7 +51,7 @@ def main(parts: tuple[str, ...], pods: int, creates: int, startups: int, file: P
     if write and set(wanted) != set(PARTS):
         raise click.UsageError("--write needs figures of all parts")
     if "pods" in wanted:
-        become_root()
+        become_root("lab.bench")
     measured = measure(wanted, Counts(pods, creates, startups))
     print_report(measured)
     if file:
@@ -70,15 +68,6 @@ def measure(parts: tuple[str, ...], counts: Counts) -> Measured:
         admission=measure_admission(counts.creates) if "admission" in parts else None,
         startup=measure_startup(counts.startups) if "startup" in parts else None,
     )
-
-
-def become_root() -> None:
-    """Starts the same command again through sudo where the cluster needs root and this user isn't root."""
-    if os.geteuid() == 0 or find_engine():
-        return
-    say("Without Docker the benchmark's node needs root: asking sudo.")
-    again = [sys.executable, "-m", "lab.bench", *sys.argv[1:]]
-    os.execvp("sudo", ["sudo", f"--preserve-env={KEPT_BY_SUDO}", *again])  # noqa: S606 - replaces this process: no shell wanted
 
 
 def run_main() -> None:

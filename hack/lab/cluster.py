@@ -1,6 +1,5 @@
 """`hack/cluster`: real Kubernetes clusters on this machine, by name."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -9,13 +8,13 @@ import click
 from lab import installation
 from lab.kind_cluster import KindProvider, find_kind_clusters
 from lab.lab_cluster import LabCluster, find_clusters
+from lab.privilege import become_root, give_back
 from lab.progress import say
 from lab.provider import Cluster, find_cluster, find_engine, provide_cluster
 from lab.services import NotReady
 from lab.shell import CommandFailed
 
 NAME = click.option("--name", default="dev", show_default=True, help="The cluster's name.")
-KEPT_BY_SUDO = "PATH,PYTHONPATH,HOME,VIRTUAL_ENV,MONOPOD_CACHE,MONOPOD_STATE,XDG_CACHE_HOME,XDG_STATE_HOME"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,7 +44,7 @@ def up(name: str, control_plane: bool, nodes: int, kwok: int, with_monopod: bool
     A cluster that is up already is left as it is. Progress goes to stderr; the path is the last line on stdout.
     """
     if not control_plane:
-        become_root()
+        become_root("lab.cluster")
     cluster = _provide(name, control_plane, nodes, kwok)
     cluster.create()
     if with_monopod:
@@ -53,7 +52,7 @@ def up(name: str, control_plane: bool, nodes: int, kwok: int, with_monopod: bool
             installation.run_beside(cluster)
         else:
             installation.install_chart(cluster)
-    _give_back(cluster.kubeconfig_path)
+    give_back(cluster.kubeconfig_path)
     click.echo(cluster.kubeconfig_path)
 
 
@@ -66,7 +65,7 @@ def down(name: str) -> None:
         say(f"There is no cluster {name}.")
         return
     if not (isinstance(cluster, LabCluster) and cluster.control_plane_only):
-        become_root()
+        become_root("lab.cluster")
     cluster.delete()
 
 
@@ -109,17 +108,8 @@ def logs(name: str, component: str, node: int) -> None:
 def load(name: str, archive: Path) -> None:
     """Give every node of a cluster an image from an archive (as `docker save` writes it)."""
     cluster = _find(name)
-    become_root()
+    become_root("lab.cluster")
     cluster.load_image_archive(archive.resolve())
-
-
-def become_root() -> None:
-    """Starts the same command again through sudo where root is needed and this user isn't root."""
-    if os.geteuid() == 0 or find_engine():
-        return
-    say("A cluster with nodes needs root without Docker: asking sudo.")
-    again = [sys.executable, "-m", "lab.cluster", *sys.argv[1:]]
-    os.execvp("sudo", ["sudo", f"--preserve-env={KEPT_BY_SUDO}", *again])  # noqa: S606 - replaces this process: no shell wanted
 
 
 def _provide(name: str, control_plane: bool, nodes: int, kwok: int) -> Cluster | LabCluster:
@@ -135,12 +125,6 @@ def _find(name: str) -> Cluster | LabCluster:
     if cluster is None:
         raise click.ClickException(f"there is no cluster {name}; `hack/cluster up --name {name}` makes it")
     return cluster
-
-
-def _give_back(kubeconfig: Path) -> None:
-    """Lets the user who called sudo read the kubeconfig."""
-    if "SUDO_UID" in os.environ:
-        os.chown(kubeconfig, int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]))
 
 
 def run_main() -> None:

@@ -17,14 +17,14 @@ from pathlib import Path
 
 import click
 
-from lab.cluster import KEPT_BY_SUDO
 from lab.demo_pods import Facts, Seen, describe_unready, find_faults, is_settled, read_facts, see_pods
 from lab.demo_table import print_next_steps, print_table
 from lab.images import BUSYBOX_IMAGE
 from lab.installation import ROOT, install_chart
 from lab.places import state_dir
+from lab.privilege import become_root, give_back
 from lab.progress import say, step
-from lab.provider import Cluster, find_cluster, find_engine, provide_cluster
+from lab.provider import Cluster, find_cluster, provide_cluster
 from lab.services import NotReady
 from lab.shell import CommandFailed
 
@@ -51,7 +51,7 @@ def main(context: click.Context, name: str) -> None:
     prints what they run in. The first run builds Kubernetes where there is no Docker; later runs reuse it.
     """
     if context.invoked_subcommand is None:
-        become_root()
+        become_root("lab.demo")
         with _explaining(name), _alone(name):
             show(name)
 
@@ -62,7 +62,7 @@ def main(context: click.Context, name: str) -> None:
 def down(context: click.Context, own_name: str | None) -> None:
     """Remove the demo's cluster and everything in it. What was built stays in the cache for the next run."""
     name: str = own_name or context.find_root().params["name"]  # `--name X down` and `down --name X` mean the same
-    become_root()
+    become_root("lab.demo")
     with _explaining(name), _alone(name):
         cluster = find_cluster(name)
         if cluster is None:
@@ -125,21 +125,6 @@ def await_pods(cluster: Cluster) -> Facts:
                 raise NotReady(f"not Ready after {PODS_SECONDS} s: {describe_unready(facts)}")
             time.sleep(0.3)
     return facts
-
-
-def become_root() -> None:
-    """Starts the same command again through sudo where the cluster needs root and this user isn't root."""
-    if os.geteuid() == 0 or find_engine():
-        return
-    say("Without Docker the demo's node needs root: asking sudo.")
-    again = [sys.executable, "-m", "lab.demo", *sys.argv[1:]]
-    os.execvp("sudo", ["sudo", f"--preserve-env={KEPT_BY_SUDO}", *again])  # noqa: S606 - replaces this process: no shell wanted
-
-
-def give_back(kubeconfig: Path) -> None:
-    """Lets the user who called sudo read the kubeconfig."""
-    if "SUDO_UID" in os.environ:
-        os.chown(kubeconfig, int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]))
 
 
 @contextlib.contextmanager
