@@ -11,6 +11,7 @@ from monopod.admission import backstop, marks, namespaces
 from monopod.admission.cel import Validation, Variable, format_cel, quote
 from monopod.admission.gates import CHECKED_GATES, HAS_CLAIMS
 from monopod.admission.mutation import POD_PATCH
+from monopod.admission.quota import QUOTA_VARIABLES, WITHIN_QUOTA
 from monopod.admission.selection import SELECTION
 from monopod.admission.size import SIZE
 from monopod.admission.skips import SKIPS
@@ -18,12 +19,16 @@ from monopod.admission.storage import STORAGE_SIZE
 from monopod.admission.support import SUPPORT
 from monopod.admission.zones import ZONE_VARIABLES
 from monopod.api.names import (
+    GROUP,
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
     PATTERNS_CONFIGMAP,
     PROFILE_LABEL,
+    PROFILE_PLURAL,
+    QUOTA_CONFIGMAP,
     SERVICE_ACCOUNT,
     SYSTEM_NAMESPACE,
+    VERSION,
 )
 
 Document = dict[str, Any]
@@ -34,7 +39,7 @@ DEFAULT_SERVICE_ACCOUNT: Final = f"system:serviceaccount:{SYSTEM_NAMESPACE}:{SER
 POD_VARIABLES: Final = (*SELECTION, *SKIPS, *SIZE, *STORAGE_SIZE, *ZONE_VARIABLES, *SUPPORT, HAS_CLAIMS)
 REACHED_NAMESPACES: Final[Document] = {"matchLabels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}}
 MARKED_PODS: Final[Document] = {"matchExpressions": [{"key": PROFILE_LABEL, "operator": "Exists"}]}
-PATTERNS_KIND: Final[Document] = {"apiVersion": "v1", "kind": "ConfigMap"}
+CONFIGMAP_KIND: Final[Document] = {"apiVersion": "v1", "kind": "ConfigMap"}
 
 
 def build_policies(
@@ -54,6 +59,7 @@ def build_policies(
         "new-namespaces": _build_new_namespaces(system_namespace),
         "new-namespaces-check": _build_new_namespaces_check(system_namespace),
         "namespaces": _build_namespaces(service_account),
+        "quota": _build_quota(system_namespace),
         "operator": _build_operator(service_account),
         "operator-pods": _build_operator_pods(service_account),
     }
@@ -127,12 +133,12 @@ def _build_new_namespaces(system_namespace: str) -> tuple[Document, Document]:
         f"ConfigMap that the operator keeps in {system_namespace}.",
         {
             "reinvocationPolicy": "Never",
-            "paramKind": PATTERNS_KIND,
+            "paramKind": CONFIGMAP_KIND,
             "matchConstraints": {"resourceRules": [_rule(["CREATE"], ["namespaces"])]},
             "variables": _documents(namespaces.NAMESPACE_VARIABLES),
             "mutations": [_json_patch(namespaces.NAMESPACE_PATCH)],
         },
-        _patterns_of(system_namespace),
+        _param(PATTERNS_CONFIGMAP, system_namespace),
     )
 
 
@@ -141,12 +147,12 @@ def _build_new_namespaces_check(system_namespace: str) -> tuple[Document, Docume
         "monopod-new-namespaces",
         "Refuses a new namespace whose label or rows are not those that the profiles give it.",
         {
-            "paramKind": PATTERNS_KIND,
+            "paramKind": CONFIGMAP_KIND,
             "matchConstraints": {"resourceRules": [_rule(["CREATE"], ["namespaces"])]},
             "variables": _documents(namespaces.NAMESPACE_VARIABLES),
             "validations": _documents([namespaces.CREATED_WITH_ITS_ROWS]),
         },
-        _patterns_of(system_namespace),
+        _param(PATTERNS_CONFIGMAP, system_namespace),
     )
 
 
@@ -200,15 +206,25 @@ def _by_operator(service_account: str) -> list[Document]:
     return [{"name": "by-the-operator", "expression": f"request.userInfo.username == {quote(service_account)}"}]
 
 
-def _patterns_of(system_namespace: str) -> Document:
-    # Allow: with half an installation, or after half a removal, namespaces can still be created.
-    return {
-        "paramRef": {
-            "name": PATTERNS_CONFIGMAP,
-            "namespace": system_namespace,
-            "parameterNotFoundAction": "Allow",
-        }
-    }
+def _build_quota(system_namespace: str) -> tuple[Document, Document]:
+    rule = {**_rule(["CREATE"], [PROFILE_PLURAL]), "apiGroups": [GROUP], "apiVersions": [VERSION]}
+    return _validating(
+        "monopod-quota",
+        "Refuses a FargateProfile beyond the quota, from the count that the operator keeps in a ConfigMap of "
+        f"{system_namespace}.",
+        {
+            "paramKind": CONFIGMAP_KIND,
+            "matchConstraints": {"resourceRules": [rule]},
+            "variables": _documents(QUOTA_VARIABLES),
+            "validations": _documents([WITHIN_QUOTA]),
+        },
+        _param(QUOTA_CONFIGMAP, system_namespace),
+    )
+
+
+def _param(name: str, system_namespace: str) -> Document:
+    # Allow: with half an installation, or after half a removal, namespaces and profiles can still be created.
+    return {"paramRef": {"name": name, "namespace": system_namespace, "parameterNotFoundAction": "Allow"}}
 
 
 def _rule(operations: Sequence[str], resources: Iterable[str]) -> Document:
