@@ -25,6 +25,7 @@ REQUEST_TIMEOUT_SECONDS = 15.0
 PAGE_SIZE = 500
 
 JSON = "application/json"
+JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -34,6 +35,25 @@ Json = dict[str, Any]
 
 class ApiUnreachable(Exception):
     """No usable answer: the connection failed, took too long, or the server is overloaded. Worth trying again."""
+
+
+@dataclass
+class ServerTrouble(ApiUnreachable):
+    """The API server, or something before it, answered with 429 or an error of its own.
+
+    Attributes:
+        causes: the causes in the answer, each a reason and a message.
+        retry_after: after how many seconds the server wishes to be asked again, 0 if it doesn't say.
+    """
+
+    request: str
+    status: int
+    message: str
+    causes: tuple[tuple[str, str], ...] = ()
+    retry_after: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.request}: {self.status} {self.message}"
 
 
 @dataclass
@@ -95,6 +115,10 @@ class ApiClient:
         """Changes an object by a merge patch: null removes a field."""
         return await self._request("PATCH", path, {"fieldManager": FIELD_MANAGER}, patch, MERGE_PATCH)
 
+    async def patch(self, path: str, operations: list[Json]) -> Json:
+        """Changes an object by a JSON patch, all of it or nothing: a `test` that fails refuses the whole."""
+        return await self._request("PATCH", path, {"fieldManager": FIELD_MANAGER}, operations, JSON_PATCH)
+
     async def apply(self, path: str, body: Json) -> Json:
         """Creates or changes an object by server-side apply, taking over fields that others own."""
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
@@ -119,7 +143,7 @@ class ApiClient:
         method: str,
         path: str,
         query: Mapping[str, str] | None = None,
-        body: Json | None = None,
+        body: Json | list[Json] | None = None,
         content_type: str = JSON,
         accept: str = JSON,
     ) -> Json:
@@ -136,12 +160,13 @@ class ApiClient:
                 method, url, headers, body, _request_timeout=timeout
             )
             text = await response.read()
+            wish = response.getheader("Retry-After")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiUnreachable(f"{method} {path}: {str(error) or type(error).__name__}") from error
-        return _read_answer(f"{method} {path}", response.status, text)
+        return _read_answer(f"{method} {path}", response.status, text, wish)
 
 
-def _read_answer(request: str, status: int, text: bytes) -> Json:
+def _read_answer(request: str, status: int, text: bytes, wish: str | None) -> Json:
     try:
         answer = json.loads(text)
     except ValueError:
@@ -150,7 +175,10 @@ def _read_answer(request: str, status: int, text: bytes) -> Json:
     if status < 400:
         return dict(answer)
     if status == 429 or status >= 500:
-        raise ApiUnreachable(f"{request}: {status} {answer.get('message', '')}")
+        details = answer.get("details") or {}
+        causes = tuple((c.get("reason") or "", c.get("message") or "") for c in details.get("causes") or ())
+        retry_after = float(wish if wish and wish.isdigit() else details.get("retryAfterSeconds") or 0)
+        raise ServerTrouble(request, status, str(answer.get("message") or ""), causes, retry_after)
     raise ApiError(status, answer.get("reason") or "", answer.get("message") or "")
 
 

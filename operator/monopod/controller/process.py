@@ -17,6 +17,7 @@ from kubernetes.aio.config import ConfigException
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable, load_configuration
 from monopod.cluster.lease import LeadershipLost, Lease
 from monopod.cluster.mirror import Mirror
+from monopod.controller.claims import ClaimKeeper
 from monopod.controller.health import HealthServer
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import LEADER, WATCH_MISSED
@@ -121,6 +122,7 @@ class Process:
         async with asyncio.TaskGroup() as group:
             group.create_task(reconciler.run(), name="reconciler")
             group.create_task(self._audit(api, reconciler), name="audit")
+            group.create_task(ClaimKeeper(api, self._complaints).run(), name="claims")
             group.create_task(watching.run(self._install_signals), name="watching")
 
     async def _load(self, api: ApiClient) -> None:
