@@ -20,8 +20,9 @@ from monopod.cli.manifests import Found, Subject, find_files, read_documents, so
 from monopod.domain.decision import Sandboxed, Unsupported
 from monopod.domain.manifest import InvalidPod
 from monopod.domain.overlap import describe_overlap, find_overlaps
-from monopod.domain.price import PriceList, count_storage_gib
+from monopod.domain.price import PriceList
 from monopod.domain.selection import Profile
+from monopod.domain.storage import provision_gib
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def _judge(file: str, subject: Subject, question: Question, profiles: Sequence[P
     explanation = build_explanation(subject.source, subject.pod, subject.namespace or question.namespace, profiles)
     decision, hourly = explanation.decision, None
     if isinstance(decision, Sandboxed):
-        storage = count_storage_gib(decision.size.need)
+        storage = provision_gib(decision.size.need)
         hourly = prices.find_hourly(question.architecture, decision.size.row, storage)
     return Verdict(file, explanation, subject.replicas, hourly)
 

@@ -16,6 +16,7 @@ from monopod.api.names import (
     LOGGING_ANNOTATION,
     MIRROR_ANNOTATION,
     PROFILE_LABEL,
+    STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
 )
 from monopod.domain.manifest import Part
@@ -25,7 +26,7 @@ Manifest = dict[str, Any]
 
 _MARKS: Final = {
     "labels": {PROFILE_LABEL, EKS_PROFILE_LABEL},
-    "annotations": {CAPACITY_ANNOTATION, LOGGING_ANNOTATION, UNSUPPORTED_ANNOTATION},
+    "annotations": {CAPACITY_ANNOTATION, LOGGING_ANNOTATION, STORAGE_ANNOTATION, UNSUPPORTED_ANNOTATION},
 }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from monopod.domain.manifest import InvalidManifest, Part
-from monopod.domain.size import DEFAULT_STORAGE_GIB, Need, Row
+from monopod.domain.size import DEFAULT_STORAGE_GIB, Row
 
 _MIB_PER_GIB = 1024
 
@@ -74,11 +74,6 @@ class PriceList:
         storage = max(0, storage_gib - self.free_storage_gb) * self.storage_gb_hour
         cpu = Decimal(row.cpu_millis) / 1000 * rate.vcpu_hour
         return cpu + Decimal(row.memory_mib) / _MIB_PER_GIB * rate.gb_hour + storage
-
-
-def count_storage_gib(need: Need) -> int:
-    """The ephemeral storage that a pod with this need has: what it requests, and no less than everyone gets."""
-    return max(DEFAULT_STORAGE_GIB, -(-need.total.storage_mib // _MIB_PER_GIB))
 
 
 def _read_rate(part: Part) -> Rate:

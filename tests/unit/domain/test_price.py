@@ -4,9 +4,8 @@ from typing import Any
 import pytest
 
 from monopod.api.prices import UnknownRegion, find_regions, load_prices
-from monopod.domain.price import InvalidPrices, PriceList, count_storage_gib
-from monopod.domain.size import Row, find_row, measure_need
-from tests.unit.builders import a_pod
+from monopod.domain.price import InvalidPrices, PriceList
+from monopod.domain.size import Row
 
 SMALLEST = Row(250, 512)
 
@@ -34,13 +33,6 @@ def test_the_worked_example_comes_out(prices: PriceList) -> None:
 )
 def test_price_per_hour(prices: PriceList, architecture: str, row: Row, storage: int, price: str) -> None:
     assert prices.find_hourly(architecture, row, storage) == Decimal(price)
-
-
-@pytest.mark.parametrize(("asked", "gib"), [("1Gi", 20), ("20Gi", 20), ("20481Mi", 21), ("100Gi", 100)])
-def test_storage_counts_in_whole_gib_above_the_default(asked: str, gib: int) -> None:
-    need = measure_need(a_pod().requesting(ephemeral_storage=asked).build())
-    assert find_row(need) == SMALLEST
-    assert count_storage_gib(need) == gib
 
 
 @pytest.mark.parametrize("region", find_regions())
