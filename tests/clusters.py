@@ -14,7 +14,7 @@ KUBECTL_SECONDS = 120
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """A real kube-apiserver and etcd of their own, with nothing else: no node, no controller manager."""
+    """A real kube-apiserver and etcd of their own; beside fake nodes also scheduler and controller manager."""
 
     lab: LabCluster
 
@@ -48,9 +48,9 @@ class ControlPlane:
 
 
 @contextmanager
-def run_control_plane(purpose: str) -> Iterator[ControlPlane]:
+def run_control_plane(purpose: str, *, fake_nodes: int = 0) -> Iterator[ControlPlane]:
     """A control plane for as long as the context, and no longer than this process."""
-    lab = LabCluster(f"test-{purpose}-{os.getpid()}", control_plane_only=True)
+    lab = LabCluster(f"test-{purpose}-{os.getpid()}", control_plane_only=True, kwok=fake_nodes)
     lab.create(tied_to_caller=True)
     try:
         yield ControlPlane(lab)

@@ -9,6 +9,7 @@ import uuid
 import click
 
 from monopod.api.names import SYSTEM_NAMESPACE
+from monopod.domain.quota import DEFAULT_QUOTA
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MONOPOD"})
@@ -65,6 +66,27 @@ def main() -> None:
     help="How often everything is compared with fresh lists, beside the watches.",
 )
 @click.option(
+    "--evictions-per-minute",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="How many pods are evicted in a minute at most, over the whole cluster.",
+)
+@click.option(
+    "--deletion-timeout-seconds",
+    type=click.FloatRange(min=0),
+    default=900.0,
+    show_default=True,
+    help="When a profile's deletion has failed, beyond the time that evicting its pods takes at that rate.",
+)
+@click.option(
+    "--profile-quota",
+    type=click.IntRange(min=0),
+    default=DEFAULT_QUOTA,
+    show_default=True,
+    help="How many profiles the cluster may have.",
+)
+@click.option(
     "--kubeconfig",
     type=click.Path(exists=True, dir_okay=False),
     default=None,
@@ -83,6 +105,9 @@ def run(
     listen: str,
     metrics_port: int,
     resync_seconds: float,
+    evictions_per_minute: float,
+    deletion_timeout_seconds: float,
+    profile_quota: int,
     kubeconfig: str | None,
     log_format: str,
     log_level: str,
@@ -90,8 +115,8 @@ def run(
     """Run the operator: bring the cluster to what its FargateProfiles say.
 
     It writes each namespace's profiles, compiled, on the namespace, where the admission policies read them; tries
-    every profile by a server-side dry run and reports in its status; and says in events what Fargate can't run. It
-    writes nothing on pods, and pods don't need it to start.
+    every profile by a server-side dry run and reports in its status; says in events what Fargate can't run; and
+    evicts the pods of profiles that are deleted. It writes nothing on pods, and pods don't need it to start.
 
     Every option can also come from the environment: --sandbox from MONOPOD_RUN_SANDBOX, and so on.
 
@@ -120,6 +145,9 @@ def run(
         listen_port=metrics_port,
         resync_seconds=resync_seconds,
         kubeconfig=kubeconfig,
+        evictions_per_minute=evictions_per_minute,
+        deletion_timeout_seconds=deletion_timeout_seconds,
+        profile_quota=profile_quota,
     )
 
     async def live() -> int:

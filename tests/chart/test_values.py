@@ -50,6 +50,8 @@ def endpoint(key: str) -> Callable[[Rendered], Any]:
 MONITORED = {"metrics": {"serviceMonitor": {"enabled": True}}}
 CHANGES = [
     Change("sandbox", "gvisor", lambda chart: chart.find_argument("sandbox"), "gvisor"),
+    Change("evictionsPerMinute", 5, lambda chart: chart.find_argument("evictions-per-minute"), "5"),
+    Change("deletionTimeoutSeconds", 60, lambda chart: chart.find_argument("deletion-timeout-seconds"), "60"),
     Change("profileQuota", 1_000_000, lambda chart: chart.find_argument("profile-quota"), "1000000"),
     Change("replicas", 3, lambda chart: chart.one("Deployment")["spec"]["replicas"], 3),
     Change("image.repository", "example.com/m", lambda chart: chart.container["image"], "example.com/m:0.1.0"),

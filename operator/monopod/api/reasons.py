@@ -1,7 +1,7 @@
 """Every condition, reason and event that the operator reports, each with the sentence that the reference repeats.
 
 The same constant appears as a condition's or event's reason, as a health issue's code, as a metric's label and in
-docs/reference/conditions.md. This module must not know when a reason applies: that is `monopod.domain.status`.
+docs/reference/conditions.md. This module must not know when a reason applies: that is `monopod.domain.conditions`.
 """
 
 from enum import StrEnum
@@ -30,7 +30,9 @@ class ConditionType(Explained):
     ADMISSION_INSTALLED = "AdmissionInstalled", "The cluster serves and has Monopod's admission policies."
     PUBLISHED = "Published", "The profile's rows are on every namespace that it reaches."
     NAMESPACE_MATCHED = "NamespaceMatched", "At least one existing namespace matches the profile."
+    DISTINCT = "Distinct", "No other profile takes all pods of this one, or selects the same pods."
     ENFORCED = "Enforced", "A trial pod that matches the profile came back from the API server sandboxed."
+    DELETING = "Deleting", "The profile is being deleted: it takes no more pods, and its pods are evicted."
 
 
 class Reason(Explained):
@@ -38,7 +40,22 @@ class Reason(Explained):
 
     ACTIVE = "Active", "The profile is in force."
     CREATE_FAILED = "CreateFailed", "The profile is not in force; the message says why and what to do."
-    DELETING = "Deleting", "The profile is being deleted and takes no more pods."
+    DELETING = "Deleting", "The profile takes no more pods, and its pods are evicted as their budgets allow."
+    DELETION_QUEUED = "DeletionQueued", "Another profile is deleted first; this one takes no more pods meanwhile."
+    DELETE_FAILED = "DeleteFailed", "Pods are left after the deadline; the operator keeps trying to evict them, slowly."
+    BUDGET_EXHAUSTED = "BudgetExhausted", "A PodDisruptionBudget doesn't allow the eviction of pods."
+    SEVERAL_BUDGETS = "SeveralBudgets", "Several PodDisruptionBudgets select a pod, which can't be evicted then."
+    EVICTION_REFUSED = "EvictionRefused", "The API server refuses an eviction for another reason than a budget."
+    PODS_TERMINATING = "PodsTerminating", "Pods were evicted and still exist."
+    ROWS_NOT_WITHDRAWN = (
+        "RowsNotWithdrawn",
+        "The profile's rows couldn't be taken from a namespace, so its pods aren't evicted: they would come back.",
+    )
+    WAITS_FOR_DELETION = (
+        "WaitsForDeletion",
+        "The profile was created while another is being deleted; it is published afterwards, as EKS creates none then.",
+    )
+    PROFILE_QUOTA_EXCEEDED = "ProfileQuotaExceeded", "The cluster has as many profiles as its quota allows."
 
     SPEC_VALID = "SpecValid", "The profile has selectors, and the operator can read them."
     SPEC_INVALID = "SpecInvalid", "The API server accepted a profile that the operator can't read."
@@ -66,6 +83,10 @@ class Reason(Explained):
 
     NAMESPACES_MATCHED = "NamespacesMatched", "Existing namespaces match the profile."
     NO_NAMESPACE_MATCHES = "NoNamespaceMatches", "No namespace matches yet; one that is created later will."
+
+    NO_OVERLAP = "NoOverlap", "No other profile gets in this one's way."
+    NEVER_WINS = "NeverWins", "Profiles that come first by name match every pod that this one matches."
+    EQUAL_SELECTORS = "EqualSelectors", "Another profile matches exactly the same pods."
 
     PROBE_SANDBOXED = "ProbeSandboxed", "A trial pod (a server-side dry run) came back sandboxed by this profile."
     PROBE_PENDING = "ProbePending", "The trial has not come to a result yet."

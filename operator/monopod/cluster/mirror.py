@@ -37,13 +37,23 @@ DEAD_AFTER_AUDITS = 2
 
 @dataclass(frozen=True, slots=True)
 class PodView:
-    """What matters of a pod of a profile. `unsupported` is why Fargate can't run it, "" if it can."""
+    """What matters of a pod of a profile.
+
+    Attributes:
+        unsupported: why Fargate can't run it, "" if it can.
+        created: metadata.creationTimestamp.
+        controller: the uid of the object that made the pod and would replace it, "" if there is none.
+        terminating: whether it is being deleted.
+    """
 
     namespace: str
     name: str
     uid: str
     profile: str
-    unsupported: str
+    unsupported: str = ""
+    created: str = ""
+    controller: str = ""
+    terminating: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,14 +229,18 @@ def read_uid(item: Mapping[str, Any]) -> str:
 
 
 def read_pod(item: Mapping[str, Any]) -> PodView:
-    """Profile, and why Fargate can't run the pod: the annotation that comes with the gate (lists have no spec)."""
+    """What the metadata tell, because lists have no spec: the reason stands in an annotation beside the gate."""
     metadata = item["metadata"]
+    owners = metadata.get("ownerReferences") or ()
     return PodView(
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
         profile=(metadata.get("labels") or {}).get(PROFILE_LABEL) or "",
         unsupported=(metadata.get("annotations") or {}).get(UNSUPPORTED_ANNOTATION) or "",
+        created=str(metadata.get("creationTimestamp") or ""),
+        controller=next((str(owner["uid"]) for owner in owners if owner.get("controller")), ""),
+        terminating="deletionTimestamp" in metadata,
     )
 
 

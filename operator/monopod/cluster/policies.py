@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from monopod.cluster.client import ApiClient, ApiError
-from monopod.domain.status import Admission, PoliciesInstalled, PoliciesMissing, PoliciesNotServed
+from monopod.domain.conditions import Admission, PoliciesInstalled, PoliciesMissing, PoliciesNotServed
 
 GROUP_PATH = "/apis/admissionregistration.k8s.io/v1"
 

@@ -7,15 +7,26 @@ from typing import Any
 
 import structlog
 
-from monopod.api.reasons import Reason
+from monopod.api.reasons import ConditionType, Reason
 from monopod.cluster.mirror import Mirror, PodView
 from monopod.controller.logs import Complaints
 from monopod.controller.probing import Plan, Prober
 from monopod.controller.publishing import Publication
 from monopod.controller.settings import Settings
+from monopod.domain.conditions import (
+    Admission,
+    BeyondQuota,
+    Facts,
+    HeldBack,
+    PoliciesInstalled,
+    Unreadable,
+    WaitsForDeletion,
+)
+from monopod.domain.deletion import Request, Stage, find_blocker
+from monopod.domain.overlap import Overlap, find_overlaps
 from monopod.domain.publication import find_reached
+from monopod.domain.quota import Registration, find_beyond_quota
 from monopod.domain.selection import Profile, reaches
-from monopod.domain.status import Admission, Facts, PoliciesInstalled, Unreadable
 from monopod.domain.trial import NamespaceTrial, PodTrial, Trial, find_namespace_names, find_pod_labels
 
 # Several, because one may refuse every pod for reasons of its own (a full quota). The fewer, the clearer the message.
@@ -31,7 +42,10 @@ class Snapshot:
     resources: Mapping[str, Mapping[str, Any]]
     profiles: Mapping[str, Profile | Unreadable]
     living: tuple[Profile, ...]
-    """The profiles that take pods: readable and not being deleted."""
+    """The profiles that take pods: readable, not being deleted, not held back."""
+    requests: tuple[Request, ...]
+    """The profiles that are being deleted."""
+    held_back: Mapping[str, HeldBack]
     pods: Sequence[PodView]
     pod_counts: Mapping[str, int]
 
@@ -46,18 +60,45 @@ class Gatherer:
         self._complaints = complaints
         self._reached_at = 0
         self._reached: dict[Profile, tuple[str, ...]] = {}
+        self._overlaps_of: tuple[Profile, ...] = ()
+        self._overlaps: Mapping[str, Overlap] = {}
 
     def snapshot(self) -> Snapshot:
         """What there is now."""
         resources = {resource["metadata"]["name"]: resource for resource in self._mirror.profiles.views()}
         profiles = {name: self._read(name, resource) for name, resource in resources.items()}
+        requests = tuple(found for resource in resources.values() if (found := Request.from_resource(resource)))
+        held_back = self._find_held_back(resources, requests)
+        kept_out = {*held_back, *(request.name for request in requests)}
         living = tuple(
-            profile
-            for name, profile in profiles.items()
-            if isinstance(profile, Profile) and not _is_deleting(resources[name])
+            profile for name, profile in profiles.items() if isinstance(profile, Profile) and name not in kept_out
         )
         pods = self._mirror.pods.views()
-        return Snapshot(resources, profiles, living, pods, Counter(pod.profile for pod in pods))
+        counts = Counter(pod.profile for pod in pods)
+        return Snapshot(resources, profiles, living, requests, held_back, pods, counts)
+
+    def _find_held_back(
+        self, resources: Mapping[str, Mapping[str, Any]], requests: Sequence[Request]
+    ) -> dict[str, HeldBack]:
+        """Profiles that aren't to be published yet. Never one that was: its pods would pass unsandboxed."""
+        new = [
+            name
+            for name, resource in resources.items()
+            if "deletionTimestamp" not in resource["metadata"] and not _was_published(resource)
+        ]
+        if not new:
+            return {}
+        quota = self._settings.profile_quota
+        registered = [Registration.from_resource(resource) for resource in resources.values()]
+        beyond = set(find_beyond_quota(registered, quota))
+        held_back: dict[str, HeldBack] = {}
+        for name in new:
+            created = str(resources[name]["metadata"].get("creationTimestamp") or "")
+            if name in beyond:
+                held_back[name] = BeyondQuota(quota)
+            elif blocker := find_blocker(created, requests):
+                held_back[name] = WaitsForDeletion(blocker)
+        return held_back
 
     def _read(self, name: str, resource: Mapping[str, Any]) -> Profile | Unreadable:
         try:
@@ -71,18 +112,22 @@ class Gatherer:
         self._complaints.settle(f"profile {name}")
         return profile
 
-    def gather(self, snapshot: Snapshot, name: str, publication: Publication, admission: Admission) -> Facts:
-        """The facts of one profile."""
+    def gather(
+        self, snapshot: Snapshot, name: str, publication: Publication, admission: Admission, stage: Stage | None
+    ) -> Facts:
+        """The facts of one profile; `stage` is how far its deletion is."""
         resource, profile = snapshot.resources[name], snapshot.profiles[name]
         facts = Facts(
             generation=int(resource["metadata"].get("generation") or 0),
             profile=profile,
-            deleting=_is_deleting(resource),
+            stage=stage,
             was_active=(resource.get("status") or {}).get("phase") == "ACTIVE",
             pods=snapshot.pod_counts.get(name, 0),
             admission=admission,
+            held_back=snapshot.held_back.get(name),
+            overlap=self._find_overlaps(snapshot.living).get(name),
         )
-        if isinstance(profile, Unreadable) or facts.deleting:
+        if isinstance(profile, Unreadable) or stage is not None:
             return facts
         try:
             return self._complete(facts, profile, publication)
@@ -101,7 +146,7 @@ class Gatherer:
             too_large={name: publication.too_large[name] for name in reached if name in publication.too_large},
             unwritten={name: publication.unwritten[name] for name in reached if name in publication.unwritten},
         )
-        if runtime_class is None or not isinstance(facts.admission, PoliciesInstalled):
+        if facts.held_back or runtime_class is None or not isinstance(facts.admission, PoliciesInstalled):
             # What a trial would say is known already; it starts afresh when the cause is gone.
             self._prober.forget(profile.name)
             return facts
@@ -109,6 +154,12 @@ class Gatherer:
         rows = (publication.find_rows(trial.namespace) for trial in trials)
         plan = Plan(trials, depends_on=(runtime_class, *rows))
         return replace(facts, outcome=self._prober.require(profile.name, plan))
+
+    def _find_overlaps(self, living: tuple[Profile, ...]) -> Mapping[str, Overlap]:
+        """Remembered until a profile changes."""
+        if living != self._overlaps_of:
+            self._overlaps_of, self._overlaps = living, find_overlaps(living, self._settings.protected)
+        return self._overlaps
 
     def _find_reached(self, profile: Profile) -> tuple[str, ...]:
         """Remembered until a namespace changes: most passes are about pods, and there may be many namespaces."""
@@ -140,5 +191,11 @@ class Gatherer:
         return tuple(NamespaceTrial(name, publication.find_rows(name)) for name in names[:1])
 
 
-def _is_deleting(resource: Mapping[str, Any]) -> bool:
-    return "deletionTimestamp" in resource["metadata"]
+def _was_published(resource: Mapping[str, Any]) -> bool:
+    """Whether the profile's rows have been on namespaces, by what its status says."""
+    status = resource.get("status") or {}
+    return any(
+        condition.get("type") == ConditionType.PUBLISHED
+        and condition.get("reason") not in (Reason.WAITS_FOR_DELETION, Reason.PROFILE_QUOTA_EXCEEDED)
+        for condition in status.get("conditions") or ()
+    )

@@ -42,7 +42,8 @@ PASS_SECONDS = Histogram(
 )
 WRITES = Counter(
     "monopod_writes",
-    "Writes to the API server, by resource (namespaces, configmaps, status, events) and result (ok, failed).",
+    "Writes to the API server, by resource (namespaces, configmaps, profiles, status, events, pods) and result "
+    "(ok, failed).",
     ["resource", "result"],
     registry=REGISTRY,
 )
@@ -62,6 +63,17 @@ WATCHED = Gauge(
     "monopod_watched_objects",
     "Objects that the operator holds in memory, by resource.",
     ["resource"],
+    registry=REGISTRY,
+)
+EVICTIONS = Counter(
+    "monopod_evictions",
+    "Evictions that were asked for, by answer. Those that were granted are bound by the limit below.",
+    ["answer"],
+    registry=REGISTRY,
+)
+EVICTIONS_LIMIT = Gauge(
+    "monopod_evictions_per_minute_limit",
+    "How many evictions there are in a minute at most, over the whole cluster.",
     registry=REGISTRY,
 )
 UNSUPPORTED_PODS = Gauge(

@@ -14,6 +14,8 @@ from monopod.admission.policies import build_policies
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.policies import fetch_admission
+from monopod.controller.deletion import Deletions
+from monopod.controller.eviction import Mover
 from monopod.controller.gathering import Gatherer
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import PASS_SECONDS, PASSES, measure
@@ -21,7 +23,9 @@ from monopod.controller.probing import Prober
 from monopod.controller.publishing import Publisher
 from monopod.controller.reporting import Reporter, format_now
 from monopod.controller.settings import Settings
-from monopod.domain.status import Admission, PoliciesInstalled, decide_status
+from monopod.domain.conditions import Admission, PoliciesInstalled
+from monopod.domain.deletion import Patience
+from monopod.domain.status import decide_status
 
 # Changes that come within this time of each other make one pass.
 COALESCE_SECONDS = 0.05
@@ -53,6 +57,9 @@ class Reconciler:
         self._publisher = Publisher(api, mirror, settings.namespace, settings.protected, self._complaints)
         self._reporter = Reporter(api, mirror, self._complaints)
         self._prober = Prober(api, self.mark)
+        patience = Patience(settings.deletion_timeout_seconds, settings.evictions_per_minute)
+        self._mover = Mover(api, settings.evictions_per_minute, lambda: self.mark(POD_COUNT_SECONDS))
+        self._deletions = Deletions(api, mirror, self._mover, patience, self._complaints, self.mark)
         self._gatherer = Gatherer(mirror, self._prober, settings, self._complaints)
         self._admission: Admission | None = None
         self._admission_read_at = 0.0
@@ -75,11 +82,12 @@ class Reconciler:
         return self._pass_began is not None and time.monotonic() - self._pass_began > STALLED_SECONDS
 
     async def run(self) -> None:
-        """Makes passes until cancelled; the trials end with it."""
+        """Makes passes until cancelled; trials and evictions end with it."""
         try:
             await self._make_passes()
         finally:
             self._prober.retain(())
+            self._mover.stop()
 
     async def _make_passes(self) -> None:
         retry = FIRST_RETRY_SECONDS
@@ -122,19 +130,27 @@ class Reconciler:
 
     async def _reconcile(self) -> bool:
         """Gathers, decides, applies; whether all of it went well."""
+        # Before any row is published, or a profile could be gone while its pods run on.
+        guarded = await self._deletions.guard(self._mirror.profiles.views())
         snapshot = self._gatherer.snapshot()
         publication = await self._publisher.publish(snapshot.living)
         admission = await self._fetch_admission()
         self._prober.retain([profile.name for profile in snapshot.living])
         self._reporter.retain(list(snapshot.profiles))
+        now = format_now()
+        stages = self._deletions.find_stages(snapshot.requests, snapshot.pods, publication, now)
         statuses: dict[str, dict[str, Any]] = {}
         for name, resource in snapshot.resources.items():
-            facts = self._gatherer.gather(snapshot, name, publication, admission)
-            statuses[name] = decide_status(facts, resource.get("status") or {}, format_now())
+            facts = self._gatherer.gather(snapshot, name, publication, admission, stages.get(name))
+            statuses[name] = decide_status(facts, resource.get("status") or {}, now)
         measure(statuses, publication.reached, self._mirror)
-        reported = [await self._reporter.report_status(snapshot.resources[name], statuses[name]) for name in statuses]
+        written = {
+            name: await self._reporter.report_status(snapshot.resources[name], statuses[name]) for name in statuses
+        }
+        recorded = [name for name, well in written.items() if well]
+        advanced = await self._deletions.advance(snapshot.requests, stages, recorded)
         announced = await self._reporter.report_unsupported(snapshot.pods)
-        return publication.complete and all(reported) and announced
+        return publication.complete and guarded and advanced and announced and len(recorded) == len(written)
 
     async def _fetch_admission(self) -> Admission:
         age = time.monotonic() - self._admission_read_at

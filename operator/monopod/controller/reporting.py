@@ -51,7 +51,7 @@ class Reporter:
         return True
 
     async def _announce_phase(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
-        """An event when the profile comes into force, and when it fails, or fails for another reason."""
+        """An event when the profile comes into force, is deleted, and fails, or fails for another reason."""
         before, after = _summarise(resource.get("status") or {}), _summarise(status)
         if before == after:
             return
@@ -61,6 +61,10 @@ class Reporter:
                 await self._post(resource, EventType.NORMAL, Reason.ACTIVE, message)
             case "CREATE_FAILED":
                 await self._post(resource, EventType.WARNING, Reason.CREATE_FAILED, f"{after[1]}: {message}")
+            case "DELETING" if before[0] != "DELETING":
+                await self._post(resource, EventType.NORMAL, Reason.DELETING, message)
+            case "DELETE_FAILED" if before[0] != "DELETE_FAILED":
+                await self._post(resource, EventType.WARNING, Reason.DELETE_FAILED, message)
             case _:
                 return
 

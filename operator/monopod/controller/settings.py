@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from monopod.cluster.lease import Timing
+from monopod.domain.quota import DEFAULT_QUOTA
 
 # As everywhere in Kubernetes, and where a mistake would stop the cluster itself.
 KUBE_SYSTEM = "kube-system"
@@ -24,6 +25,11 @@ class Settings:
     listen_port: int
     resync_seconds: float
     kubeconfig: str | None
+    evictions_per_minute: float = 60.0
+    """Over the whole cluster, whatever they are for."""
+    deletion_timeout_seconds: float = 900.0
+    """Beyond the time that the evictions take at their rate."""
+    profile_quota: int = DEFAULT_QUOTA
 
     @property
     def protected(self) -> frozenset[str]:

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,6 +49,11 @@ PATHS = {
     "Pod": "/api/v1/namespaces/{}/pods",
     "Event": "/api/v1/namespaces/{}/events",
     "ConfigMap": "/api/v1/namespaces/{}/configmaps",
+    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
+    "PersistentVolumeClaim": "/api/v1/namespaces/{}/persistentvolumeclaims",
+    "PersistentVolume": "/api/v1/persistentvolumes",
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+    "PodDisruptionBudget": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "RuntimeClass": "/apis/node.k8s.io/v1/runtimeclasses",
@@ -100,6 +105,15 @@ class Lab:
         except urllib.error.HTTPError as error:
             return error.code
 
+    def watch(self, path: str) -> Iterator[Json]:
+        """The events of a watch stream, until the API server ends it."""
+        request = urllib.request.Request(  # noqa: S310 the API server's address
+            f"{self.server}{path}", headers={"Authorization": f"Bearer {self.token}"}
+        )
+        with urllib.request.urlopen(request, context=self._tls, timeout=30) as stream:  # noqa: S310 the same
+            for line in stream:
+                yield json.loads(line)
+
     def create(self, item: Json) -> Answer:
         return self._api.create(PATHS[item["kind"]].format(item["metadata"].get("namespace")), item)
 
@@ -138,6 +152,15 @@ class Lab:
         self.delete("FargateProfile", name)
         eventually(lambda: self.get("FargateProfile", name) is None)
 
+    def delete_profiles(self) -> None:
+        """Deletes all profiles, whether or not an operator is there to let go of them."""
+        self.kubectl("delete", "fargateprofiles", "--all", "--wait=false")
+        for profile in self.list_all("FargateProfile"):
+            path = f"{PATHS['FargateProfile']}/{profile['metadata']['name']}"
+            answer = self._api.patch(path, {"metadata": {"finalizers": None}})
+            assert answer.ok or answer.status == 404, answer.message
+        eventually(lambda: not self.list_all("FargateProfile"))
+
     def create_namespace(self, name: str) -> None:
         self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}).expect_ok()
 
@@ -172,6 +195,13 @@ class Lab:
     def lease_holder(self) -> str:
         lease = self.get("Lease", "monopod", SYSTEM_NAMESPACE) or {"spec": {}}
         return str(lease["spec"].get("holderIdentity", ""))
+
+    def reason(self, name: str) -> str:
+        """Of the condition Ready."""
+        return str(self.condition(name, "Ready").get("reason", ""))
+
+    def is_gone(self, name: str) -> bool:
+        return self.get("FargateProfile", name) is None
 
     def becomes_active(self, name: str) -> None:
         eventually(lambda: self.phase(name) == "ACTIVE")

@@ -41,10 +41,11 @@ def test_what_changes_while_no_operator_runs_is_made_up_for(lab: Lab, start: Sta
     lab.create_profile("old", "absent-old")
     lab.becomes_active("old")
     first.kill()
-    lab.delete_profile("old")
+    lab.delete("FargateProfile", "old")
     lab.create_profile("new", "absent-new")
     start("--no-leader-elect")
     lab.becomes_active("new")
+    assert lab.get("FargateProfile", "old") is None
     assert lab.namespace_marks("absent-old") == (None, None)
     assert lab.namespace_marks("absent-new") == ("true", f"new|{SANDBOX}|Pend||")
 
@@ -86,7 +87,7 @@ def test_an_operator_survives_the_api_server_being_away(lab: Lab, start: StartOp
         lab.create_profile("before", "away")
         lab.becomes_active("before")
         gateway.close_off()
-        lab.delete_profile("before")
+        lab.delete("FargateProfile", "before")
         lab.create_profile("after", "away")
         eventually(lambda: gateway.refused >= 3)
         gateway.open_up()

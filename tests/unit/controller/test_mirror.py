@@ -104,6 +104,13 @@ def test_a_pod_is_known_by_its_profile_and_by_why_it_cannot_run() -> None:
     assert read_pod(pod) == PodView("prod", "app", "app", "web", "Pod not supported on Fargate: …")
 
 
+def test_a_pod_is_known_by_its_age_its_controller_and_its_end() -> None:
+    owners = [{"uid": "other"}, {"uid": "set", "controller": True}]
+    pod = read_pod(an_object("app", namespace="prod", creationTimestamp="T", ownerReferences=owners))
+    assert (pod.created, pod.controller, pod.terminating) == ("T", "set", False)
+    assert read_pod(an_object("app", namespace="prod", deletionTimestamp="T")).terminating
+
+
 def test_profiles_are_kept_without_the_record_of_who_wrote_them() -> None:
     mirror = Mirror("monopod-system")
     mirror.profiles.observe("ADDED", {**an_object("web", managedFields=[{"manager": "kubectl"}]), "spec": {}})

@@ -6,15 +6,19 @@ from typing import Any
 import pytest
 
 from monopod.api.reasons import Reason
-from monopod.domain.selection import Profile, Selector
-from monopod.domain.status import (
+from monopod.domain.conditions import (
+    BeyondQuota,
     Facts,
     PoliciesMissing,
     PoliciesNotServed,
     Unreadable,
-    build_status_patch,
-    decide_status,
+    WaitsForDeletion,
 )
+from monopod.domain.deletion import Evicting, Failed, Queued, Released
+from monopod.domain.eviction import Obstacle
+from monopod.domain.overlap import Equal, Overlap, Shadowed
+from monopod.domain.selection import Profile, Selector
+from monopod.domain.status import build_status_patch, decide_status
 from monopod.domain.trial import Impossible, NotSandboxed, Outcome, Pending, Refused, Sandboxed
 
 NOW = "2026-01-02T00:00:00Z"
@@ -69,8 +73,16 @@ PHASES = [
     pytest.param(
         replace(GOOD, profile=Unreadable("oops", Reason.INTERNAL_ERROR)), "CREATE_FAILED", "InternalError", id="a bug"
     ),
-    pytest.param(replace(GOOD, deleting=True), "DELETING", "Deleting", id="being deleted"),
+    pytest.param(replace(GOOD, held_back=BeyondQuota(10)), "CREATE_FAILED", "ProfileQuotaExceeded", id="quota"),
+    pytest.param(replace(GOOD, held_back=WaitsForDeletion("old")), "CREATING", "WaitsForDeletion", id="held back"),
+    pytest.param(replace(GOOD, overlap=Shadowed(("all",))), "ACTIVE", "Active", id="never wins"),
+    pytest.param(replace(GOOD, stage=Queued("old", 3)), "DELETING", "DeletionQueued", id="deletion queued"),
+    pytest.param(replace(GOOD, stage=Evicting(BEFORE, 3, 4)), "DELETING", "Deleting", id="being deleted"),
+    pytest.param(replace(GOOD, stage=Released(("theirs",))), "DELETING", "Deleting", id="kept by others"),
 ]
+
+
+NO_ISSUE = ("Active", "ProbePending", "Deleting", "DeletionQueued", "WaitsForDeletion")
 
 
 @pytest.mark.eks("1.creating", case="no trial yet")
@@ -86,7 +98,7 @@ def test_the_phase_and_the_summary_follow_from_the_facts(facts: Facts, phase: st
 def test_whatever_is_wrong_is_an_issue_with_the_same_code_and_advice(facts: Facts, phase: str, reason: str) -> None:
     status = decide(facts)
     codes = [issue["code"] for issue in status["health"]["issues"]]
-    assert codes == ([reason] if reason not in ("Active", "ProbePending", "Deleting") else [])
+    assert codes == ([] if reason in NO_ISSUE else [reason])
     assert all(issue["message"] for issue in status["health"]["issues"])
 
 
@@ -106,6 +118,50 @@ def test_a_namespace_that_does_not_exist_yet_is_a_condition_and_no_issue() -> No
 def test_a_trial_that_was_not_made_is_neither_good_nor_bad() -> None:
     status = decide(replace(GOOD, runtime_class_exists=False, outcome=NOT_SANDBOXED))
     assert condition(status, "Enforced") == ("Unknown", "NotProbed")
+
+
+@pytest.mark.parametrize(
+    ("overlap", "reason", "words"),
+    [
+        (Shadowed(("all",)), "NeverWins", "profile all comes first by name"),
+        (Equal(("all",)), "EqualSelectors", "profile all selects the same pods"),
+    ],
+    ids=["shadowed", "equal"],
+)
+def test_an_overlap_is_a_condition_that_names_the_other_profile(overlap: Overlap, reason: str, words: str) -> None:
+    status = decide(replace(GOOD, overlap=overlap))
+    assert condition(status, "Distinct") == ("False", reason)
+    assert words in next(one["message"] for one in status["conditions"] if one["type"] == "Distinct")
+    assert (status["phase"], status["health"]["issues"]) == ("ACTIVE", [])
+
+
+BLOCKED = Obstacle(Reason.BUDGET_EXHAUSTED, "PodDisruptionBudget prod/web doesn't allow it", ("prod/a",), ("prod/web",))
+
+
+def test_a_deletion_tells_how_far_it_is() -> None:
+    status = decide(replace(GOOD, stage=Evicting(BEFORE, 12, 40, (BLOCKED,)), pods=12))
+    assert status["deletion"] == {"startedAt": BEFORE, "pods": 40}
+    assert [(one["type"], one["status"]) for one in status["conditions"]] == [("Ready", "False"), ("Deleting", "True")]
+    assert status["conditions"][0]["message"].startswith("pods: 12/40 left; PodDisruptionBudget prod/web")
+
+
+def test_a_queued_deletion_has_not_begun_and_names_the_profile_before_it() -> None:
+    status = decide(replace(GOOD, stage=Queued("old", 3)))
+    assert "deletion" not in status
+    assert "waits until profile old is deleted" in status["conditions"][0]["message"]
+
+
+def test_a_failed_deletion_names_the_pods_and_the_budget() -> None:
+    status = decide(replace(GOOD, stage=Failed(BEFORE, 1, 4, (BLOCKED,))))
+    (issue,) = status["health"]["issues"]
+    assert (status["phase"], issue["code"]) == ("DELETE_FAILED", "BudgetExhausted")
+    assert issue["resourceIds"] == ["PodDisruptionBudget/prod/web", "Pod/prod/a"]
+
+
+def test_a_restarted_operator_keeps_the_issues_of_a_failed_deletion_until_it_knows_more() -> None:
+    first = decide(replace(GOOD, stage=Failed(BEFORE, 1, 4, (BLOCKED,))))
+    second = decide(replace(GOOD, stage=Failed(BEFORE, 1, 4)), first)
+    assert second["health"] == first["health"]
 
 
 def test_the_table_columns_are_filled() -> None:

@@ -1,0 +1,195 @@
+"""Sees profiles to their end: the finalizer that lets the operator do so, their pods, and the finalizer's removal.
+
+A profile gets the finalizer before its rows are published, and loses it when its rows are withdrawn and none of its
+pods is left: so no pod runs by a profile that is gone.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from monopod.admission.rows import has_row_of
+from monopod.api.names import GROUP, PROFILE_FINALIZER, PROFILE_LABEL, PROFILE_PLURAL, VERSION
+from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
+from monopod.cluster.mirror import Mirror, PodView
+from monopod.controller.eviction import Mover
+from monopod.controller.logs import Complaints
+from monopod.controller.metrics import WRITES
+from monopod.controller.publishing import Publication
+from monopod.domain.deletion import (
+    Evicting,
+    Failed,
+    Patience,
+    Request,
+    Stage,
+    count_seconds_until,
+    find_leftover,
+    find_stage,
+    find_turn,
+    find_unwithdrawn,
+)
+from monopod.domain.eviction import Candidate
+
+# How long admission may still read rows that were withdrawn; a pod that it marks meanwhile is evicted too.
+SETTLING_SECONDS = 1.5
+
+PROFILES = f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Pods:
+    """The pods of one profile."""
+
+    waiting: tuple[Candidate, ...]
+    terminating: tuple[str, ...]
+    withheld: tuple[str, ...]
+    """Those that aren't evicted, because their namespaces still carry the profile's rows."""
+    namespaces: Mapping[str, str]
+    """These namespaces, each with the reason."""
+
+    @property
+    def count(self) -> int:
+        return len(self.waiting) + len(self.terminating) + len(self.withheld)
+
+
+class Deletions:
+    """Works through the profiles that are being deleted."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        mirror: Mirror,
+        mover: Mover,
+        patience: Patience,
+        complaints: Complaints,
+        mark: Callable[[float], None],
+    ) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._mover = mover
+        self._patience = patience
+        self._complaints = complaints
+        self._mark = mark
+        self._owned: dict[str, _Pods] = {}
+        self._withdrawn_at: dict[str, float] = {}
+
+    async def guard(self, resources: Iterable[Mapping[str, Any]]) -> bool:
+        """Puts the finalizer on profiles that lack it and that nobody has deleted; whether all went well."""
+        bare = [
+            resource["metadata"]
+            for resource in resources
+            if "deletionTimestamp" not in resource["metadata"]
+            and PROFILE_FINALIZER not in (resource["metadata"].get("finalizers") or ())
+        ]
+        return all([await self._write(each, [*(each.get("finalizers") or ()), PROFILE_FINALIZER]) for each in bare])
+
+    def find_stages(
+        self, requests: Sequence[Request], pods: Sequence[PodView], publication: Publication, now: str
+    ) -> dict[str, Stage]:
+        """How far each deletion is."""
+        self._owned = {request.name: self._sort_pods(request.name, pods, publication) for request in requests}
+        self._withdrawn_at = {
+            name: self._withdrawn_at.get(name, time.monotonic())
+            for name, own in self._owned.items()
+            if not own.namespaces
+        }
+        turn = find_turn(requests)
+        return {request.name: self._find_stage(request, turn, now) for request in requests}
+
+    def _find_stage(self, request: Request, turn: str | None, now: str) -> Stage:
+        own = self._owned[request.name]
+        obstacles = list(self._mover.find_obstacles(own.waiting))
+        if own.withheld:
+            obstacles.append(find_unwithdrawn(own.namespaces, own.withheld))
+        stage = find_stage(request, turn, own.count, obstacles, self._patience, now)
+        if isinstance(stage, Failed) and own.terminating:
+            stage = replace(stage, obstacles=(*stage.obstacles, find_leftover(own.terminating)))
+        if isinstance(stage, Evicting):
+            deadline = self._patience.find_deadline(stage.started, stage.total)
+            self._mark(max(1.0, count_seconds_until(deadline, now)))
+        return stage
+
+    def _sort_pods(self, name: str, pods: Iterable[PodView], publication: Publication) -> _Pods:
+        namespaces = {
+            view.name: publication.unwritten.get(view.name) or publication.too_large.get(view.name) or "not written yet"
+            for view in self._mirror.namespaces.views()
+            if not view.terminating and has_row_of(view.rows or "", name)
+        }
+        waiting: list[Candidate] = []
+        terminating: list[str] = []
+        withheld: list[str] = []
+        for pod in pods:
+            if pod.profile != name:
+                continue
+            if pod.terminating:
+                terminating.append(f"{pod.namespace}/{pod.name}")
+            elif pod.namespace in namespaces:
+                withheld.append(f"{pod.namespace}/{pod.name}")
+            else:
+                waiting.append(Candidate(pod.namespace, pod.name, pod.uid, pod.created, pod.controller or pod.uid))
+        return _Pods(tuple(waiting), tuple(terminating), tuple(withheld), namespaces)
+
+    async def advance(
+        self, requests: Sequence[Request], stages: Mapping[str, Stage], recorded: Collection[str]
+    ) -> bool:
+        """Has pods evicted, and lets go of profiles without pods; whether all went well.
+
+        Args:
+            requests: the profiles that are being deleted.
+            stages: what `find_stages` made of them in the same pass.
+            recorded: those whose status says so; no turn begins without that, or its beginning could be forgotten.
+        """
+        evictable: list[Candidate] = []
+        for request in requests:
+            stage = stages[request.name]
+            if isinstance(stage, Evicting | Failed) and request.name in recorded:
+                own = self._owned[request.name].waiting
+                evictable += [replace(pod, patient=isinstance(stage, Failed)) for pod in own]
+            if isinstance(stage, Failed) and not request.failed:
+                self._mark(0)  # the next profile has its turn
+        self._mover.require(evictable)
+        empty = [request.name for request in requests if request.is_open and not self._owned[request.name].count]
+        return all([await self._let_go(name) for name in empty if name in self._withdrawn_at])
+
+    async def _let_go(self, name: str) -> bool:
+        """Takes the finalizer away, unless pods may still come or the API server knows of some; whether all is well."""
+        left = self._withdrawn_at[name] + SETTLING_SECONDS - time.monotonic()
+        if left > 0:
+            self._mark(left)
+            return True
+        resource = self._mirror.profiles.find("", name)
+        if resource is None:
+            return True
+        if await self._find_any_pod(name):
+            self._mark(1.0)  # the watch brings it
+            return True
+        finalizers = [each for each in resource["metadata"].get("finalizers") or () if each != PROFILE_FINALIZER]
+        return await self._write(resource["metadata"], finalizers)
+
+    async def _find_any_pod(self, name: str) -> bool:
+        query = {"labelSelector": f"{PROFILE_LABEL}={name}", "limit": "1"}
+        async for _ in self._api.list_pages("/api/v1/pods", query, metadata_only=True):
+            return True
+        return False
+
+    async def _write(self, metadata: Mapping[str, Any], finalizers: Sequence[str]) -> bool:
+        """Sets a profile's finalizers, unless someone else changed it meanwhile."""
+        name, subject = metadata["name"], f"finalizer of profile {metadata['name']}"
+        patch = {"metadata": {"finalizers": list(finalizers), "resourceVersion": metadata["resourceVersion"]}}
+        try:
+            written = await self._api.merge(f"{PROFILES}/{name}", patch)
+        except (ApiError, ApiUnreachable) as error:
+            if isinstance(error, ApiError) and error.status == 404:
+                return True  # gone meanwhile
+            WRITES.labels("profiles", "failed").inc()
+            if isinstance(error, ApiError) and error.status == 409:
+                return False  # the watch brings the newer version
+            self._complaints.raise_about(subject, str(error))
+            return False
+        WRITES.labels("profiles", "ok").inc()
+        self._complaints.settle(subject)
+        if finalizers and PROFILE_FINALIZER in finalizers:
+            # Not after the removal: the watch may have said already that the profile is gone.
+            self._mirror.profiles.observe("MODIFIED", written)
+        return True

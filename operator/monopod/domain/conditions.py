@@ -1,0 +1,265 @@
+"""The conditions of a profile, one rule each, from what was found out about it.
+
+A rule finds one fact and says so in words that tell a person what to do. What follows from all of them, phase and
+status, is decided in `monopod.domain.status`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from monopod.api.names import PATTERNS_CONFIGMAP
+from monopod.api.reasons import ConditionType, Reason
+from monopod.domain import trial
+from monopod.domain.deletion import Stage
+from monopod.domain.overlap import Equal, Overlap, Shadowed, describe_overlap
+from monopod.domain.publication import list_names
+from monopod.domain.selection import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class PoliciesInstalled:
+    """The cluster has all of Monopod's admission policies."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoliciesMissing:
+    """These policies or bindings don't exist (`MutatingAdmissionPolicy/NAME`)."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PoliciesNotServed:
+    """The API server knows no MutatingAdmissionPolicy v1."""
+
+
+Admission = PoliciesInstalled | PoliciesMissing | PoliciesNotServed
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A profile that can't be used: `why` is for a person."""
+
+    why: str
+    reason: Reason = Reason.SPEC_INVALID
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsForDeletion:
+    """The profile was created while this other one is being deleted."""
+
+    behind: str
+
+
+@dataclass(frozen=True, slots=True)
+class BeyondQuota:
+    """The cluster has that many profiles already, as many as it may have."""
+
+    quota: int
+
+
+HeldBack = WaitsForDeletion | BeyondQuota
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a profile's status follows from."""
+
+    generation: int
+    profile: Profile | Unreadable
+    stage: Stage | None = None
+    """How far its deletion is; None if nobody has deleted it."""
+    was_active: bool = False
+    pods: int = 0
+    runtime_class_exists: bool = True
+    admission: Admission = field(default_factory=PoliciesInstalled)
+    reached: tuple[str, ...] = ()
+    """Names of the namespaces that the profile reaches."""
+    too_large: Mapping[str, str] = field(default_factory=dict)
+    """Those among them whose profiles are too many together, with the bound that they exceed."""
+    patterns_too_large: str = ""
+    """The bound that all profiles together exceed, as patterns for new namespaces."""
+    unwritten: Mapping[str, str] = field(default_factory=dict)
+    """Those whose rows couldn't be written, with the API server's answer."""
+    outcome: trial.Outcome = field(default_factory=trial.Pending)
+    held_back: HeldBack | None = None
+    """Why its rows aren't published, although nothing is wrong with it."""
+    overlap: Overlap | None = None
+    """Other profiles that get in its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One condition, before it is dated. `holds` is None where it can't be told."""
+
+    condition: ConditionType
+    holds: bool | None
+    reason: Reason
+    message: str
+    resources: tuple[str, ...] = ()
+
+
+def find_validity(facts: Facts) -> Finding:
+    """Whether the operator can read the profile."""
+    match facts.profile:
+        case Profile():
+            return Finding(ConditionType.VALID, True, Reason.SPEC_VALID, "the operator understands the profile")
+        case Unreadable(why, reason):
+            message = f"{why}; delete the profile and create it anew with a valid spec"
+            return Finding(ConditionType.VALID, False, reason, message)
+        case never:
+            assert_never(never)
+
+
+def find_runtime_class(facts: Facts) -> Finding:
+    """Whether the sandbox's RuntimeClass exists."""
+    if isinstance(facts.profile, Unreadable):
+        return _cannot_tell(ConditionType.RUNTIME_CLASS_FOUND)
+    name = facts.profile.runtime_class
+    if facts.runtime_class_exists:
+        message = f"RuntimeClass {name} exists"
+        return Finding(ConditionType.RUNTIME_CLASS_FOUND, True, Reason.RUNTIME_CLASS_FOUND, message)
+    message = (
+        f"RuntimeClass {name} doesn't exist, so matching pods are refused: install the sandbox {name} "
+        f"(its RuntimeClass comes with it), or create the profile anew with a runtimeClassName from "
+        f"`kubectl get runtimeclass`"
+    )
+    return Finding(
+        ConditionType.RUNTIME_CLASS_FOUND, False, Reason.RUNTIME_CLASS_NOT_FOUND, message, (f"RuntimeClass/{name}",)
+    )
+
+
+def find_admission(facts: Facts) -> Finding:
+    """Whether the cluster has Monopod's policies."""
+    kind = ConditionType.ADMISSION_INSTALLED
+    match facts.admission:
+        case PoliciesInstalled():
+            return Finding(kind, True, Reason.POLICIES_INSTALLED, "Monopod's admission policies are installed")
+        case PoliciesNotServed():
+            message = (
+                "the API server doesn't serve MutatingAdmissionPolicy v1 (admissionregistration.k8s.io): Monopod "
+                "needs Kubernetes 1.36 or newer, with this API not switched off"
+            )
+            return Finding(kind, False, Reason.MUTATING_ADMISSION_POLICY_NOT_SERVED, message)
+        case PoliciesMissing(names):
+            message = f"{list_names(names)} not found, so pods would pass unsandboxed: install Monopod's chart again"
+            return Finding(kind, False, Reason.ADMISSION_POLICY_MISSING, message, names)
+        case never:
+            assert_never(never)
+
+
+def find_publication(facts: Facts) -> Finding:
+    """Whether the profile's rows are on all of its namespaces."""
+    kind = ConditionType.PUBLISHED
+    if isinstance(facts.profile, Unreadable):
+        return _cannot_tell(kind)
+    match facts.held_back:
+        case WaitsForDeletion(behind):
+            message = f"waits until profile {behind} is deleted; matching pods aren't sandboxed before"
+            return Finding(kind, None, Reason.WAITS_FOR_DELETION, message)
+        case BeyondQuota(quota):
+            message = (
+                f"the cluster has {quota} profiles already, which is its quota: delete one, or raise profileQuota in "
+                f"the chart's values"
+            )
+            return Finding(kind, False, Reason.PROFILE_QUOTA_EXCEEDED, message)
+        case None:
+            pass
+        case never:
+            assert_never(never)
+    if facts.too_large:
+        bound = next(iter(facts.too_large.values()))
+        message = (
+            f"too many profiles reach namespace {list_names(tuple(facts.too_large))}: {bound}; the rows that were "
+            f"there stay in force: let fewer profiles, or fewer selectors, reach it"
+        )
+        resources = tuple(f"Namespace/{name}" for name in facts.too_large)
+        return Finding(kind, False, Reason.ROWS_TOO_LARGE, message, resources)
+    if facts.patterns_too_large:
+        message = (
+            f"the cluster has too many profiles: {facts.patterns_too_large}; a new namespace gets the rows that were "
+            f"there before until the operator has written it itself: use fewer profiles or selectors"
+        )
+        return Finding(kind, False, Reason.ROWS_TOO_LARGE, message, (f"ConfigMap/{PATTERNS_CONFIGMAP}",))
+    if facts.unwritten:
+        name, answer = next(iter(sorted(facts.unwritten.items())))
+        message = f"namespace {name} can't be written: {answer}; the operator keeps trying"
+        return Finding(
+            kind, False, Reason.PUBLISH_FAILED, message, tuple(f"Namespace/{key}" for key in facts.unwritten)
+        )
+    return Finding(kind, True, Reason.ROWS_PUBLISHED, "every namespace that the profile reaches has its rows")
+
+
+def find_namespaces(facts: Facts) -> Finding:
+    """Whether any namespace matches. One that doesn't exist yet is no fault."""
+    kind = ConditionType.NAMESPACE_MATCHED
+    if isinstance(facts.profile, Unreadable):
+        return _cannot_tell(kind)
+    if facts.reached:
+        return Finding(kind, True, Reason.NAMESPACES_MATCHED, f"reaches {list_names(facts.reached)}")
+    patterns = list_names([selector.namespace for selector in facts.profile.selectors], most=5)
+    return Finding(kind, False, Reason.NO_NAMESPACE_MATCHES, f"no namespace matches {patterns} yet")
+
+
+def find_distinction(facts: Facts) -> Finding:
+    """Whether other profiles get in its way. A warning: pods that are pinned to it still run by it."""
+    kind = ConditionType.DISTINCT
+    if isinstance(facts.profile, Unreadable):
+        return _cannot_tell(kind)
+    match facts.overlap:
+        case None:
+            return Finding(kind, True, Reason.NO_OVERLAP, "no other profile gets in this one's way")
+        case Shadowed():
+            reason = Reason.NEVER_WINS
+        case Equal():
+            reason = Reason.EQUAL_SELECTORS
+        case never:
+            assert_never(never)
+    return Finding(kind, False, reason, describe_overlap(facts.profile.name, facts.overlap))
+
+
+def find_enforcement(facts: Facts) -> Finding:
+    """What the trial said."""
+    kind = ConditionType.ENFORCED
+    checks = (find_validity(facts), find_runtime_class(facts), find_admission(facts))
+    if facts.held_back or any(check.holds is not True for check in checks):
+        return Finding(kind, None, Reason.NOT_PROBED, "not tried: see the other conditions")
+    match facts.outcome:
+        case trial.Pending():
+            return Finding(kind, None, Reason.PROBE_PENDING, "a trial is under way")
+        case trial.Sandboxed(where):
+            return Finding(kind, True, Reason.PROBE_SANDBOXED, f"{where} was tried and comes out as the profile says")
+        case trial.NotSandboxed(where, saw):
+            message = (
+                f"{where} was tried, and {saw}: compare Monopod's admission policies with the chart's "
+                f"(`kubectl get mutatingadmissionpolicies,mutatingadmissionpolicybindings`)"
+            )
+            return Finding(kind, False, Reason.PROBE_NOT_SANDBOXED, message)
+        case trial.Refused(where, answer):
+            message = f"{where} was tried, and the API server refused it: {answer}"
+            # A quota that is full says nothing about the profile: one that was in force stays so.
+            return Finding(kind, None if facts.was_active else False, Reason.PROBE_REFUSED, message)
+        case trial.Impossible():
+            message = "no valid name or label matches any selector: create the profile anew with other selectors"
+            return Finding(kind, False, Reason.PROBE_IMPOSSIBLE, message)
+        case never:
+            assert_never(never)
+
+
+RULES = (
+    find_validity,
+    find_runtime_class,
+    find_admission,
+    find_publication,
+    find_namespaces,
+    find_distinction,
+    find_enforcement,
+)
+
+# What is no fault where it is False: neither an issue nor a reason not to be Ready.
+REMARKS = (ConditionType.NAMESPACE_MATCHED, ConditionType.DISTINCT)
+
+
+def _cannot_tell(kind: ConditionType) -> Finding:
+    return Finding(kind, None, Reason.SPEC_INVALID, "the profile can't be read")

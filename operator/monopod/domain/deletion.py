@@ -1,0 +1,200 @@
+"""The end of a profile's life: whose turn it is, how far it is, and when it has failed.
+
+    deletionTimestamp ──► queued ──its turn──► evicting ──no pod left──► gone (the operator takes its finalizer away)
+                                                  │                         ▲
+                                                  └──deadline──► failed ────┘ others have their turn; it goes on slowly
+
+A profile takes no more pods from the moment that it is deleted, queued or not. Source of the rules: EKS user guide,
+Fargate profiles (one is deleted at a time, and none created meanwhile). All follows from the profiles themselves, so
+an operator that was killed goes on where it was; what it has to remember is in their status: when the turn began, how
+many pods there were then, and that the deadline has passed.
+"""
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from monopod.api.names import PROFILE_FINALIZER
+from monopod.api.reasons import Reason
+from monopod.domain.eviction import Obstacle
+from monopod.domain.publication import list_names
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A profile with a deletion timestamp.
+
+    Attributes:
+        requested: metadata.deletionTimestamp, which sorts as text, like `started`.
+        started: when its turn began, "" if it hasn't.
+        pods: how many pods there were then.
+        failed: whether its deadline has passed.
+        keepers: finalizers that keep it. Without the operator's own, others wait for theirs, and nothing is left to do.
+    """
+
+    name: str
+    requested: str
+    started: str = ""
+    pods: int = 0
+    failed: bool = False
+    keepers: tuple[str, ...] = (PROFILE_FINALIZER,)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the operator still has to do with it."""
+        return PROFILE_FINALIZER in self.keepers
+
+    @classmethod
+    def from_resource(cls, resource: Mapping[str, Any]) -> "Request | None":
+        """Reads a FargateProfile as the API server sends it; None if nobody has deleted it."""
+        metadata, status = resource["metadata"], resource.get("status") or {}
+        requested = metadata.get("deletionTimestamp")
+        if not requested:
+            return None
+        deletion = status.get("deletion") or {}
+        return cls(
+            metadata["name"],
+            str(requested),
+            str(deletion.get("startedAt") or ""),
+            int(deletion.get("pods") or 0),
+            status.get("phase") == "DELETE_FAILED",
+            tuple(metadata.get("finalizers") or ()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a deletion may take before it counts as failed.
+
+    Attributes:
+        timeout: seconds beyond those that the evictions need at their set rate.
+        per_minute: evictions per minute, over the whole cluster.
+    """
+
+    timeout: float
+    per_minute: float
+
+    def find_deadline(self, started: str, pods: int) -> datetime.datetime:
+        """When a deletion with so many pods has failed."""
+        return _parse(started) + datetime.timedelta(seconds=self.timeout + 60 * pods / self.per_minute)
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Another profile's deletion comes first."""
+
+    behind: str
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evicting:
+    """Its pods are being evicted: so many are left of so many."""
+
+    started: str
+    left: int
+    total: int
+    obstacles: tuple[Obstacle, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Pods are left, and the deadline has passed."""
+
+    started: str
+    left: int
+    total: int
+    obstacles: tuple[Obstacle, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The operator has done its part; these finalizers of others keep the profile."""
+
+    keepers: tuple[str, ...]
+
+
+Stage = Queued | Evicting | Failed | Released
+
+
+def find_turn(requests: Iterable[Request]) -> str | None:
+    """The profile whose turn it is: the one that has begun, or else the first that was deleted. Failed ones give way.
+
+    The one that has begun keeps its turn even if another that was deleted in the same second comes first by name.
+    """
+    open_ones = [request for request in requests if request.is_open and not request.failed]
+    if not open_ones:
+        return None
+    return min(open_ones, key=lambda request: (not request.started, request.requested, request.name)).name
+
+
+def find_stage(
+    request: Request, turn: str | None, left: int, obstacles: Sequence[Obstacle], patience: Patience, now: str
+) -> Stage:
+    """How far the deletion of a profile with so many pods left is; `now` is an RFC 3339 time."""
+    if not request.is_open:
+        return Released(request.keepers)
+    if turn is not None and request.name != turn and not request.failed:
+        return Queued(turn, left)
+    started, total = request.started or now, max(request.pods, left)
+    if request.failed or (left and _parse(now) >= patience.find_deadline(started, total)):
+        return Failed(started, left, total, tuple(obstacles))
+    return Evicting(started, left, total, tuple(obstacles))
+
+
+def find_blocker(created: str, requests: Iterable[Request]) -> str | None:
+    """The profile whose deletion keeps a profile with this creationTimestamp waiting; None if there is none.
+
+    Only one that was created since: a profile that was there before has nothing to wait for, and withdrawing its rows
+    would let pods pass unsandboxed. Both times have whole seconds; in doubt it waits.
+    """
+    blocking = sorted(
+        (request.requested, request.name)
+        for request in requests
+        if request.is_open and not request.failed and created >= request.requested
+    )
+    return blocking[0][1] if blocking else None
+
+
+def find_leftover(terminating: Sequence[str]) -> Obstacle:
+    """Pods (NAMESPACE/NAME) that were evicted and still exist."""
+    message = (
+        f"{list_names(terminating)} were evicted and are still there: their grace period isn't over, a finalizer holds "
+        f"them, or their node doesn't answer (`kubectl describe pod`)"
+    )
+    return Obstacle(Reason.PODS_TERMINATING, message, tuple(terminating))
+
+
+def find_unwithdrawn(namespaces: Mapping[str, str], pods: Sequence[str]) -> Obstacle:
+    """Pods in namespaces that still carry the profile's rows (each with the reason): new ones would replace them."""
+    name, why = next(iter(sorted(namespaces.items())))
+    message = (
+        f"the profile's rows can't be taken from namespace {list_names(sorted(namespaces))} ({name}: {why}), so new "
+        f"pods would take the place of {list_names(pods)}"
+    )
+    return Obstacle(Reason.ROWS_NOT_WITHDRAWN, message, tuple(pods))
+
+
+def describe_stage(stage: Stage) -> str:
+    """The stage as a message for a person."""
+    match stage:
+        case Queued(behind, left):
+            waiting = f"; its {left} pods run until then" if left else ""
+            return f"waits until profile {behind} is deleted: one is deleted at a time{waiting}"
+        case Evicting(_, left, total, obstacles):
+            return f"pods: {left}/{total} left" + (f"; {obstacles[0].message}" if obstacles else "")
+        case Failed(_, left, total, obstacles):
+            why = f": {obstacles[0].message}" if obstacles else ""
+            return f"pods: {left}/{total} left after the deadline, the operator keeps trying slowly{why}"
+        case Released(keepers):
+            return f"no pods are left; finalizers of others keep the profile: {list_names(keepers)}"
+
+
+def count_seconds_until(deadline: datetime.datetime, now: str) -> float:
+    """Seconds from an RFC 3339 time to the deadline; negative if it has passed."""
+    return (deadline - _parse(now)).total_seconds()
+
+
+def _parse(time: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(time)

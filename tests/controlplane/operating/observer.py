@@ -1,0 +1,61 @@
+"""Watches the pods of a namespace beside the operator, and remembers how few were ready at any instant."""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+from tests.controlplane.operating.lab import Json, Lab
+
+# A stream can't be closed under the thread that reads it, so each is short and the next goes on where it ended.
+STREAM_SECONDS = 2
+
+
+class Observer:
+    """Counts what the watch tells: pods that are Ready and not being deleted.
+
+    Attributes:
+        fewest: the lowest count since the start.
+        ended: the names of pods that are gone or going.
+    """
+
+    def __init__(self, lab: Lab, namespace: str) -> None:
+        self._lab = lab
+        self._path = f"/api/v1/namespaces/{namespace}/pods?watch=true&timeoutSeconds={STREAM_SECONDS}"
+        self._ready: set[str] = set()
+        self._version = "0"
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self.ended: set[str] = set()
+        for pod in lab.list_all("Pod", namespace):
+            self._take_in("ADDED", pod)
+        self.fewest = len(self._ready)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the watch once it has told what was before this moment."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        while not self._stopping.is_set():
+            for event in self._lab.watch(f"{self._path}&resourceVersion={self._version}"):
+                self._take_in(event["type"], event["object"])
+                self.fewest = min(self.fewest, len(self._ready))
+
+    def _take_in(self, event: str, pod: Json) -> None:
+        name = pod["metadata"]["name"]
+        self._version = max(self._version, pod["metadata"]["resourceVersion"], key=int)
+        ending = event == "DELETED" or "deletionTimestamp" in pod["metadata"]
+        conditions = pod.get("status", {}).get("conditions", ())
+        ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+        (self._ready.add if ready and not ending else self._ready.discard)(name)
+        if ending:
+            self.ended.add(name)

@@ -1,0 +1,235 @@
+"""The end of a profile, on a cluster whose fake nodes run pods: gently, one after the other, whatever happens."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lab.installation import apply_api
+from lab.kwok import TAINT
+from tests.clusters import run_control_plane
+from tests.controlplane.operating.conftest import StartOperator
+from tests.controlplane.operating.lab import Json, Lab, eventually
+from tests.controlplane.operating.observer import Observer
+
+QUICK = ("--no-leader-elect", "--evictions-per-minute", "600")
+IMPATIENT = (*QUICK, "--deletion-timeout-seconds", "3")
+
+
+@pytest.fixture(scope="module")
+def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with run_control_plane("deletion", fake_nodes=1) as cluster:
+        apply_api(cluster.lab)
+        lab = Lab(cluster, tmp_path_factory.mktemp("deletion"))
+        default = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
+        eventually(lambda: lab.as_operator("POST", "/api/v1/namespaces", default) == 403)
+        yield lab
+
+
+def create_namespace(lab: Lab, name: str) -> None:
+    lab.create_namespace(name)
+    eventually(lambda: lab.get("ServiceAccount", "default", name))
+
+
+def deploy(lab: Lab, namespace: str, replicas: int, name: str = "web") -> None:
+    """A Deployment, ready."""
+    labels = {"app": name}
+    spec = {
+        "containers": [{"name": "app", "image": "app"}],
+        "tolerations": [{"key": TAINT["key"], "operator": "Exists"}],
+        "terminationGracePeriodSeconds": 1,
+    }
+    lab.create(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": spec},
+            },
+        }
+    ).expect_ok()
+    eventually(lambda: count_ready(lab, namespace, name) == replicas)
+
+
+def count_ready(lab: Lab, namespace: str, name: str = "web") -> int:
+    deployment = lab.get("Deployment", name, namespace) or {}
+    return int(deployment.get("status", {}).get("readyReplicas", 0))
+
+
+def protect(lab: Lab, namespace: str, minimum: int | str, name: str = "keep") -> None:
+    """A PodDisruptionBudget that the controller manager has worked out."""
+    budget: Json = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"minAvailable": minimum, "selector": {"matchLabels": {"app": "web"}}},
+    }
+    lab.create(budget).expect_ok()
+    eventually(lambda: (lab.get("PodDisruptionBudget", name, namespace) or {})["status"].get("expectedPods"))
+
+
+def await_ended(observer: Observer, count: int) -> None:
+    eventually(lambda: len(observer.ended) >= count)
+
+
+def marks(lab: Lab, namespace: str) -> set[str | None]:
+    """The profiles of the namespace's pods."""
+    return {pod["metadata"]["labels"].get("monopod.dev/profile") for pod in lab.list_all("Pod", namespace)}
+
+
+@pytest.mark.eks("1.deleting", "1.deleting-stops-pods", "1.replacements-elsewhere")
+def test_pods_of_a_deleted_profile_are_replaced_outside_within_their_budget(lab: Lab, start: StartOperator) -> None:
+    operator = start(*QUICK)
+    create_namespace(lab, "gentle")
+    lab.create_profile("web", "gentle")
+    lab.becomes_active("web")
+    deploy(lab, "gentle", 4)
+    protect(lab, "gentle", 3)
+    assert marks(lab, "gentle") == {"web"}
+    with Observer(lab, "gentle") as observer:
+        lab.delete("FargateProfile", "web")
+        eventually(lambda: "/4 left" in lab.condition("web", "Deleting").get("message", ""))
+        assert lab.phase("web") == "DELETING"
+        eventually(lambda: lab.is_gone("web"), deadline=120)
+    assert observer.fewest == 3
+    assert len(observer.ended) == 4
+    eventually(lambda: count_ready(lab, "gentle") == 4)
+    assert marks(lab, "gentle") == {None}
+    assert operator.metric('monopod_evictions_total{answer="evicted"}') == 4
+    assert {event["reason"] for event in lab.events("default", "web")} >= {"Deleting"}
+
+
+@pytest.mark.eks("1.replacement")
+def test_pods_land_on_the_profile_that_replaces_the_deleted_one(lab: Lab, start: StartOperator) -> None:
+    start(*QUICK)
+    create_namespace(lab, "replaced")
+    lab.create_profile("a-old", "replaced")
+    lab.becomes_active("a-old")
+    deploy(lab, "replaced", 3)
+    lab.create_profile("b-new", "replaced")
+    lab.becomes_active("b-new")
+    lab.delete("FargateProfile", "a-old")
+    eventually(lambda: lab.is_gone("a-old"), deadline=120)
+    eventually(lambda: count_ready(lab, "replaced") == 3)
+    assert marks(lab, "replaced") == {"b-new"}
+
+
+@pytest.mark.eks("1.delete-failed")
+def test_a_budget_that_allows_nothing_fails_the_deletion_by_name_until_it_is_gone(
+    lab: Lab, start: StartOperator
+) -> None:
+    start(*IMPATIENT)
+    create_namespace(lab, "blocked")
+    lab.create_profile("web", "blocked")
+    lab.becomes_active("web")
+    deploy(lab, "blocked", 2)
+    protect(lab, "blocked", "100%")
+    names = {f"Pod/blocked/{pod['metadata']['name']}" for pod in lab.list_all("Pod", "blocked")}
+    lab.delete("FargateProfile", "web")
+    eventually(lambda: lab.phase("web") == "DELETE_FAILED")
+    (issue,) = eventually(lambda: lab.status("web")["health"]["issues"])
+    assert issue["code"] == "BudgetExhausted"
+    assert set(issue["resourceIds"]) == {"PodDisruptionBudget/blocked/keep", *names}
+    assert "PodDisruptionBudget blocked/keep" in issue["message"]
+    assert eventually(lambda: "DeleteFailed" in {event["reason"] for event in lab.events("default", "web")})
+    lab.delete("PodDisruptionBudget", "keep", "blocked")
+    eventually(lambda: lab.is_gone("web"), deadline=120)
+
+
+def test_a_pod_that_several_budgets_select_is_named(lab: Lab, start: StartOperator) -> None:
+    start(*IMPATIENT)
+    create_namespace(lab, "several")
+    lab.create_profile("web", "several")
+    lab.becomes_active("web")
+    deploy(lab, "several", 1)
+    protect(lab, "several", 0, "one")
+    protect(lab, "several", 0, "two")
+    lab.delete("FargateProfile", "web")
+    eventually(lambda: lab.phase("web") == "DELETE_FAILED")
+    (issue,) = lab.status("web")["health"]["issues"]
+    assert issue["code"] == "SeveralBudgets"
+    lab.delete("PodDisruptionBudget", "two", "several")
+    eventually(lambda: lab.is_gone("web"), deadline=120)
+
+
+@pytest.mark.eks("1.one-deleting", "1.none-created-meanwhile")
+def test_deletions_queue_and_what_is_created_meanwhile_waits(lab: Lab, start: StartOperator) -> None:
+    start(*QUICK)
+    create_namespace(lab, "queued")
+    create_namespace(lab, "queued-too")
+    lab.create_profile("first", "queued")
+    lab.create_profile("second", "queued-too")
+    lab.becomes_active("first")
+    lab.becomes_active("second")
+    deploy(lab, "queued", 2)
+    deploy(lab, "queued-too", 2)
+    protect(lab, "queued", "100%")
+    lab.delete("FargateProfile", "first")
+    eventually(lambda: lab.reason("first") == "Deleting")
+    lab.delete("FargateProfile", "second")
+    eventually(lambda: lab.reason("second") == "DeletionQueued")
+    assert "profile first" in lab.condition("second", "Deleting")["message"]
+    lab.create_profile("third", "queued", "queued-too")
+    eventually(lambda: lab.reason("third") == "WaitsForDeletion")
+    assert lab.phase("third") == "CREATING"
+    assert "profile first" in lab.condition("third", "Published")["message"]
+    assert lab.namespace_marks("queued") == lab.namespace_marks("queued-too") == (None, None)
+    assert marks(lab, "queued-too") == {"second"}
+    lab.delete("PodDisruptionBudget", "keep", "queued")
+    eventually(lambda: lab.is_gone("first") and lab.is_gone("second"), deadline=120)
+    lab.becomes_active("third")
+
+
+def test_a_failed_deletion_gives_way_to_the_next(lab: Lab, start: StartOperator) -> None:
+    start(*IMPATIENT)
+    create_namespace(lab, "failed")
+    create_namespace(lab, "failed-not")
+    lab.create_profile("first", "failed")
+    lab.create_profile("second", "failed-not")
+    lab.becomes_active("first")
+    lab.becomes_active("second")
+    deploy(lab, "failed", 1)
+    deploy(lab, "failed-not", 1)
+    protect(lab, "failed", "100%")
+    lab.delete("FargateProfile", "first")
+    eventually(lambda: lab.reason("first") == "Deleting")
+    lab.delete("FargateProfile", "second")
+    eventually(lambda: lab.is_gone("second"), deadline=120)
+    assert lab.phase("first") == "DELETE_FAILED"
+
+
+def test_an_operator_that_is_killed_again_and_again_comes_to_the_same_end(lab: Lab, start: StartOperator) -> None:
+    flags = ("--no-leader-elect", "--evictions-per-minute", "30")
+    operator = start(*flags)
+    create_namespace(lab, "killed")
+    lab.create_profile("web", "killed")
+    lab.becomes_active("web")
+    deploy(lab, "killed", 5)
+    protect(lab, "killed", 4)
+    with Observer(lab, "killed") as observer:
+        lab.delete("FargateProfile", "web")
+        begun = eventually(lambda: lab.status("web").get("deletion", {}))
+        for evicted in (1, 2, 4):
+            await_ended(observer, evicted)
+            operator.kill()
+            operator = start(*flags)
+            assert lab.is_gone("web") or lab.status("web")["deletion"] == begun
+        eventually(lambda: lab.is_gone("web"), deadline=120)
+    assert observer.fewest == 4
+    assert len(observer.ended) == 5
+    assert begun["pods"] == 5
+    eventually(lambda: marks(lab, "killed") == {None})
+
+
+def test_a_pod_that_nobody_replaces_is_evicted_too(lab: Lab, start: StartOperator) -> None:
+    start(*QUICK)
+    create_namespace(lab, "bare")
+    lab.create_profile("web", "bare")
+    lab.becomes_active("web")
+    lab.create_pod("bare", "pending")
+    lab.create_pod("bare", "running", tolerations=[{"key": TAINT["key"], "operator": "Exists"}])
+    eventually(lambda: (lab.get("Pod", "running", "bare") or {})["status"]["phase"] == "Running")
+    lab.delete_profile("web")
+    assert lab.list_all("Pod", "bare") == []
