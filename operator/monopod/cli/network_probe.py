@@ -26,7 +26,7 @@ _PORT: Final = 8080
 _SERVE: Final = f"echo ok > /srv/index.html && exec httpd -f -p {_PORT} -h /srv"
 _ASK: Final = (
     # nc, because the wget of a statically linked busybox can crash on looking up even an address.
-    "while :; do if nc -w 2 {address} {port} </dev/null >/dev/null; "
+    "while :; do if nc -w 2 {address} {port} </dev/null >/dev/null 2>&1; "
     "then echo reached; else echo blocked; fi; sleep 1; done"
 )
 
