@@ -14,6 +14,7 @@ from monopod.admission.policies import build_policies
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.policies import fetch_admission
+from monopod.controller.counting import Counter
 from monopod.controller.deletion import Deletions
 from monopod.controller.eviction import Mover
 from monopod.controller.gathering import Gatherer
@@ -55,6 +56,9 @@ class Reconciler:
         self._mirror = mirror
         self._complaints = Complaints(logger)
         self._publisher = Publisher(api, mirror, settings.namespace, settings.protected, self._complaints)
+        self._counter = Counter(
+            api, settings.namespace, settings.profile_quota, settings.resync_seconds, self._complaints
+        )
         self._reporter = Reporter(api, mirror, self._complaints)
         self._prober = Prober(api, self.mark)
         patience = Patience(settings.deletion_timeout_seconds, settings.evictions_per_minute)
@@ -133,6 +137,7 @@ class Reconciler:
         # Before any row is published, or a profile could be gone while its pods run on.
         guarded = await self._deletions.guard(self._mirror.profiles.views())
         snapshot = self._gatherer.snapshot()
+        counted = await self._counter.publish(snapshot.resources)
         publication = await self._publisher.publish(snapshot.living)
         admission = await self._fetch_admission()
         self._prober.retain([profile.name for profile in snapshot.living])
@@ -150,7 +155,7 @@ class Reconciler:
         recorded = [name for name, well in written.items() if well]
         advanced = await self._deletions.advance(snapshot.requests, stages, recorded)
         announced = await self._reporter.report_unsupported(snapshot.pods)
-        return publication.complete and guarded and advanced and announced and len(recorded) == len(written)
+        return publication.complete and guarded and counted and advanced and announced and len(recorded) == len(written)
 
     async def _fetch_admission(self) -> Admission:
         age = time.monotonic() - self._admission_read_at

@@ -25,9 +25,10 @@ def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def lab(shared_lab: Lab) -> Lab:
-    """The control plane without what an earlier test may have left: profiles, their pods, a leader."""
+    """The control plane without what an earlier test may have left: profiles, their count and pods, a leader."""
     shared_lab.delete_profiles()
     shared_lab.kubectl("delete", "pods", "-A", "-l", "monopod.dev/profile", "--force", "--grace-period=0")
+    shared_lab.reset_quota()
     shared_lab.delete("Lease", "monopod", "monopod-system")
     return shared_lab
 

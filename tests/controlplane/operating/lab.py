@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from monopod.api.names import API_VERSION, PATTERNS_CONFIGMAP, SERVICE_ACCOUNT, SYSTEM_NAMESPACE
+from monopod.api.names import API_VERSION, PATTERNS_CONFIGMAP, QUOTA_CONFIGMAP, SERVICE_ACCOUNT, SYSTEM_NAMESPACE
 from tests.clusters import ControlPlane
 from tests.controlplane.server import Answer, Server
 
@@ -114,8 +114,9 @@ class Lab:
             for line in stream:
                 yield json.loads(line)
 
-    def create(self, item: Json) -> Answer:
-        return self._api.create(PATHS[item["kind"]].format(item["metadata"].get("namespace")), item)
+    def create(self, item: Json, *, dry_run: bool = False) -> Answer:
+        path = PATHS[item["kind"]].format(item["metadata"].get("namespace"))
+        return self._api.create(path, item, dry_run=dry_run)
 
     def get(self, kind: str, name: str, namespace: str = "") -> Json | None:
         """One object; None if it doesn't exist."""
@@ -161,6 +162,12 @@ class Lab:
             assert answer.ok or answer.status == 404, answer.message
         eventually(lambda: not self.list_all("FargateProfile"))
 
+    def reset_quota(self) -> None:
+        """As before any operator counted profiles; an old count would refuse new ones."""
+        self.patch("ConfigMap", QUOTA_CONFIGMAP, {"data": None}, SYSTEM_NAMESPACE)
+        profile = build_profile("uncounted", selectors=[{"namespace": "uncounted"}])
+        eventually(lambda: self.create(profile, dry_run=True).ok)
+
     def create_namespace(self, name: str) -> None:
         self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}).expect_ok()
 
@@ -188,6 +195,10 @@ class Lab:
     def patterns(self) -> Json:
         """The data of the ConfigMap for new namespaces."""
         return dict((self.get("ConfigMap", PATTERNS_CONFIGMAP, SYSTEM_NAMESPACE) or {}).get("data") or {})
+
+    def quota(self) -> Json:
+        """The data of the ConfigMap that counts profiles."""
+        return dict((self.get("ConfigMap", QUOTA_CONFIGMAP, SYSTEM_NAMESPACE) or {}).get("data") or {})
 
     def events(self, namespace: str, about: str) -> Sequence[Json]:
         return self.list_all("Event", namespace, f"?fieldSelector=involvedObject.name={about}")
