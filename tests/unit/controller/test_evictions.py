@@ -1,0 +1,98 @@
+"""Evictions: what the API server's answers mean, and a task that asks for one after the other."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from monopod.cluster.client import ApiError, ApiUnreachable, ServerTrouble, _read_answer
+from monopod.cluster.evictions import request_eviction
+from monopod.controller.eviction import Mover
+from monopod.domain.eviction import (
+    Answer,
+    Candidate,
+    Evicted,
+    Gone,
+    OverBudget,
+    Refused,
+    SeveralBudgets,
+    Unanswered,
+)
+from tests.unit.controller.fake_api import FakeApi, not_found
+
+POD = Candidate("prod", "a", "uid-a", "", "web")
+PATH = "/api/v1/namespaces/prod/pods/a/eviction"
+SAID = "The disruption budget web needs 3 healthy pods and has 3 currently"
+CAUSE = ("DisruptionBudget", SAID)
+SEVERAL = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+PROCESSING = ("DisruptionBudget", "The disruption budget web is still being processed by the server.")
+
+ANSWERS = [
+    pytest.param({}, Evicted(), id="granted"),
+    pytest.param(not_found(), Gone(), id="gone"),
+    pytest.param(ApiError(409, "Conflict", "Precondition failed: UID in precondition: a, b"), Gone(), id="a namesake"),
+    pytest.param(ApiError(403, "Forbidden", "no"), Refused("no (403 Forbidden)"), id="refused"),
+    pytest.param(ServerTrouble("evict", 429, "no", (CAUSE,)), OverBudget(("web",), SAID), id="over budget"),
+    pytest.param(
+        ServerTrouble("evict", 429, "no", (PROCESSING,), 10.0),
+        OverBudget(("web",), PROCESSING[1], 10.0),
+        id="budget not worked out yet",
+    ),
+    pytest.param(ServerTrouble("evict", 500, SEVERAL), SeveralBudgets(), id="several budgets"),
+    pytest.param(
+        ServerTrouble("evict", 429, "slow down", (), 1.0), Unanswered("evict: 429 slow down", 1.0), id="overloaded"
+    ),
+    pytest.param(ApiUnreachable("away"), Unanswered("away"), id="away"),
+]
+
+
+@pytest.mark.parametrize(("said", "answer"), ANSWERS)
+async def test_an_answer_is_understood(said: Any, answer: Answer) -> None:
+    assert await request_eviction(FakeApi({("create", PATH): said}).client, POD) == answer
+
+
+async def test_an_eviction_names_the_very_pod() -> None:
+    api = FakeApi()
+    await request_eviction(api.client, POD)
+    ((_, eviction),) = api.sent("create")
+    assert eviction["deleteOptions"] == {"preconditions": {"uid": "uid-a"}}
+
+
+def test_what_a_troubled_server_says_is_kept() -> None:
+    status = (
+        b'{"message":"no","details":{"causes":[{"reason":"DisruptionBudget","message":"m"}],"retryAfterSeconds":7}}'
+    )
+    with pytest.raises(ServerTrouble) as caught:
+        _read_answer("POST /x", 429, status, None)
+    assert (caught.value.causes, caught.value.retry_after) == ((("DisruptionBudget", "m"),), 7)
+    with pytest.raises(ServerTrouble) as caught:
+        _read_answer("POST /x", 429, b"slow down", "3")
+    assert (str(caught.value), caught.value.retry_after) == ("POST /x: 429 slow down", 3)
+
+
+async def test_the_mover_evicts_what_is_wanted_and_nothing_more() -> None:
+    api, changes = FakeApi(), asyncio.Event()
+    mover = Mover(api.client, 60_000, changes.set)
+    try:
+        mover.require([POD])
+        async with asyncio.timeout(1):
+            await changes.wait()
+        mover.require([])
+        await asyncio.sleep(0.01)
+        assert [path for path, _ in api.sent("create")] == [PATH]
+    finally:
+        mover.stop()
+
+
+async def test_the_mover_tells_what_blocks() -> None:
+    changes = asyncio.Event()
+    api = FakeApi({("create", PATH): ServerTrouble("evict", 429, "no", (CAUSE,))})
+    mover = Mover(api.client, 60_000, changes.set)
+    try:
+        mover.require([POD])
+        async with asyncio.timeout(1):
+            await changes.wait()
+        (obstacle,) = mover.find_obstacles([POD])
+        assert (obstacle.pods, obstacle.budgets) == (("prod/a",), ("prod/web",))
+    finally:
+        mover.stop()
