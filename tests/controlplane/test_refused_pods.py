@@ -128,7 +128,7 @@ def test_refused_when_created(namespaces: Server, namespace: str, pod: PodBuilde
     if message.startswith("Pod not supported"):
         manifest["metadata"].setdefault("labels", {})["run"] = "it"
     answer = namespaces.create_pod(namespace, manifest)
-    assert answer.status == 403
+    assert answer.status == 403, answer.message
     assert answer.message.endswith(message)
 
 
@@ -159,7 +159,20 @@ REFUSED_WHEN_CHANGED: dict[str, tuple[str, Manifest, str]] = {
     ),
     "a resize": (
         "/resize",
-        {"spec": {"containers": [{"name": "app", "resources": {"requests": {"cpu": "9m"}}}]}},
+        # With the storage that admission wrote: leaving that out would be refused before any policy is asked.
+        {
+            "spec": {
+                "containers": [
+                    {
+                        "name": "app",
+                        "resources": {
+                            "requests": {"cpu": "9m", "ephemeral-storage": "0"},
+                            "limits": {"ephemeral-storage": "20Gi"},
+                        },
+                    }
+                ]
+            }
+        },
         "A pod of a Fargate profile can't be resized in place: its sandbox has the size that was provisioned for it. "
         "Create the pod again with other requests.",
     ),
@@ -183,7 +196,7 @@ def test_refused_when_changed(server: Server, road: str, change: Manifest, messa
     server.create_pod("fargate", a_pod(name).requesting(cpu="5m").build(), dry_run=False).expect_ok()
     answer = server.patch(f"/api/v1/namespaces/fargate/pods/{name}{road}", change)
     server.delete(f"/api/v1/namespaces/fargate/pods/{name}")
-    assert answer.status == 403
+    assert answer.status == 403, answer.message
     assert message in answer.message
 
 
