@@ -10,6 +10,7 @@ import structlog
 from monopod.api.reasons import ConditionType, Reason
 from monopod.cluster.mirror import Mirror, PodView
 from monopod.controller.logs import Complaints
+from monopod.controller.overlapping import Overlaps
 from monopod.controller.probing import Plan, Prober
 from monopod.controller.publishing import Publication
 from monopod.controller.settings import Settings
@@ -23,7 +24,6 @@ from monopod.domain.conditions import (
     WaitsForDeletion,
 )
 from monopod.domain.deletion import Request, Stage, find_blocker
-from monopod.domain.overlap import Overlap, find_overlaps
 from monopod.domain.publication import find_reached
 from monopod.domain.quota import Registration, find_beyond_quota
 from monopod.domain.selection import Profile, reaches
@@ -53,15 +53,16 @@ class Snapshot:
 class Gatherer:
     """Reads the mirror and the prober; a profile that breaks anything here doesn't stop the others."""
 
-    def __init__(self, mirror: Mirror, prober: Prober, settings: Settings, complaints: Complaints) -> None:
+    def __init__(
+        self, mirror: Mirror, prober: Prober, overlaps: Overlaps, settings: Settings, complaints: Complaints
+    ) -> None:
         self._mirror = mirror
         self._prober = prober
+        self._overlaps = overlaps
         self._settings = settings
         self._complaints = complaints
         self._reached_at = 0
         self._reached: dict[Profile, tuple[str, ...]] = {}
-        self._overlaps_of: tuple[Profile, ...] = ()
-        self._overlaps: Mapping[str, Overlap] = {}
 
     def snapshot(self) -> Snapshot:
         """What there is now."""
@@ -125,7 +126,7 @@ class Gatherer:
             pods=snapshot.pod_counts.get(name, 0),
             admission=admission,
             held_back=snapshot.held_back.get(name),
-            overlap=self._find_overlaps(snapshot.living).get(name),
+            overlap=self._overlaps.find(snapshot.living).get(name),
         )
         if isinstance(profile, Unreadable) or stage is not None:
             return facts
@@ -154,12 +155,6 @@ class Gatherer:
         rows = (publication.find_rows(trial.namespace) for trial in trials)
         plan = Plan(trials, depends_on=(runtime_class, *rows))
         return replace(facts, outcome=self._prober.require(profile.name, plan))
-
-    def _find_overlaps(self, living: tuple[Profile, ...]) -> Mapping[str, Overlap]:
-        """Remembered until a profile changes."""
-        if living != self._overlaps_of:
-            self._overlaps_of, self._overlaps = living, find_overlaps(living, self._settings.protected)
-        return self._overlaps
 
     def _find_reached(self, profile: Profile) -> tuple[str, ...]:
         """Remembered until a namespace changes: most passes are about pods, and there may be many namespaces."""

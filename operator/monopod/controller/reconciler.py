@@ -20,6 +20,7 @@ from monopod.controller.eviction import Mover
 from monopod.controller.gathering import Gatherer
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import PASS_SECONDS, PASSES, measure
+from monopod.controller.overlapping import Overlaps
 from monopod.controller.probing import Prober
 from monopod.controller.publishing import Publisher
 from monopod.controller.reporting import Reporter, format_now
@@ -64,7 +65,8 @@ class Reconciler:
         patience = Patience(settings.deletion_timeout_seconds, settings.evictions_per_minute)
         self._mover = Mover(api, settings.evictions_per_minute, lambda: self.mark(POD_COUNT_SECONDS))
         self._deletions = Deletions(api, mirror, self._mover, patience, self._complaints, self.mark)
-        self._gatherer = Gatherer(mirror, self._prober, settings, self._complaints)
+        self._overlaps = Overlaps(settings.protected, self.mark)
+        self._gatherer = Gatherer(mirror, self._prober, self._overlaps, settings, self._complaints)
         self._admission: Admission | None = None
         self._admission_read_at = 0.0
         self._resync_seconds = settings.resync_seconds
@@ -91,6 +93,7 @@ class Reconciler:
             await self._make_passes()
         finally:
             self._prober.retain(())
+            self._overlaps.stop()
             self._mover.stop()
 
     async def _make_passes(self) -> None:

@@ -11,7 +11,8 @@ from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import Json, Lab, eventually
 from tests.controlplane.operating.observer import Observer
 
-QUICK = ("--no-leader-elect", "--evictions-per-minute", "600")
+# So quick that what budgets don't hold back would be a storm.
+QUICK = ("--no-leader-elect", "--evictions-per-minute", "60000")
 IMPATIENT = (*QUICK, "--deletion-timeout-seconds", "3")
 
 
