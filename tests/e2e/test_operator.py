@@ -1,5 +1,6 @@
 """The operator as the chart installs it: what goes on without it, what it catches up with, and what it may do."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -74,7 +75,6 @@ def test_two_replicas_are_ready_and_one_leads(live: Live) -> None:
     "question",
     [
         "update pods",
-        "patch pods",
         "delete pods",
         "create pods --subresource=binding",
         "create pods --subresource=exec",
@@ -100,6 +100,14 @@ def test_the_operator_creates_no_pod_except_in_a_dry_run(live: Live, namespace: 
     live.kubectl(*flags, "--dry-run=server")
     with pytest.raises(CommandFailed, match="dry"):
         live.kubectl(*flags)
+
+
+def test_the_operator_changes_nothing_of_a_pod_but_its_gates(live: Live, namespace: str) -> None:
+    live.apply(a_pod("own", namespace, SANDBOXED))
+    metadata = {"name": "own", "namespace": namespace, "labels": {"new": "label"}}
+    change = json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
+    with pytest.raises(CommandFailed, match="may change nothing of a pod but remove its own scheduling gates"):
+        live.kubectl("apply", "--server-side", "--field-manager=new", "-f", "-", "--as", ACCOUNT, stdin=change)
 
 
 def test_the_operators_pods_run_as_its_service_account(live: Live) -> None:
