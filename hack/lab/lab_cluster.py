@@ -20,12 +20,12 @@ from lab import addons, apt, cgroups, kwok
 from lab.controlplane import ControlPlane, find_free_ports
 from lab.images import build_node_images
 from lab.network import connect_nodes, disconnect, find_free_subnet
-from lab.node import Node
+from lab.node import Node, import_image
 from lab.pki import Authority
 from lab.places import state_dir
 from lab.progress import step
 from lab.services import NotReady, Services
-from lab.shell import run, run_kubectl
+from lab.shell import run_kubectl
 from lab.toolchain import build_tools
 
 CONTROL_PLANE_TOOLS = ("etcd", "kubernetes")
@@ -126,8 +126,7 @@ class LabCluster:
         """Gives every node an image from an archive."""
         for machine in self.machines():
             if machine.isolated:
-                ctr: list[str | Path] = [machine.folder / "bin/ctr", "--address", "/run/containerd/containerd.sock"]
-                run(machine.enter(*ctr, "--namespace", "k8s.io", "images", "import", archive), timeout=300)
+                import_image(machine, archive)
 
     @contextlib.contextmanager
     def port_forward(self, name: str, remote_port: int, *args: str, local_port: int | None = None) -> Iterator[int]:
@@ -197,7 +196,7 @@ class LabCluster:
     def _start_runtime(node: Node, archives: Sequence[Path]) -> None:
         node.start_runtime()
         for archive in archives:
-            node.import_image(archive)
+            import_image(node.services, archive)
 
     def _apply_calico(self, kinds: Path) -> None:
         for path in addons.read_calico_kinds(kinds):

@@ -59,7 +59,7 @@ class Node:
         config.write_text(self._containerd_config())
         self._start("containerd", [self._folder / "bin/containerd", "--config", config])
         self.services.wait_until(
-            lambda: self._answers(self.ctr("version")), "containerd", self.services.log("containerd"), 30
+            lambda: self._answers(ctr(self.services, "version")), "containerd", self.services.log("containerd"), 30
         )
 
     def start(self) -> None:
@@ -72,14 +72,6 @@ class Node:
         self._write_cni_config()
         self._start_kubelet()
         self._start_kube_proxy()
-
-    def import_image(self, archive: Path) -> None:
-        """Gives containerd an image archive (docker or OCI layout) for Kubernetes' use."""
-        run(self.ctr("--namespace", "k8s.io", "images", "import", archive), timeout=300)
-
-    def ctr(self, *argv: str | Path) -> list[str | Path]:
-        """The command that runs containerd's ctr on this node."""
-        return self.services.enter(self._folder / "bin/ctr", "--address", CONTAINERD_SOCKET, *argv)
 
     def _install_programs(self) -> None:
         programs = self._folder / "bin"
@@ -283,3 +275,13 @@ def _link(source: Path, target: Path) -> None:
         target.hardlink_to(source)
     except OSError:  # another file system
         shutil.copy2(source, target)
+
+
+def import_image(machine: Services, archive: Path) -> None:
+    """Gives a node's containerd an image archive (docker or OCI layout) for Kubernetes' use."""
+    run(ctr(machine, "--namespace", "k8s.io", "images", "import", archive), timeout=300)
+
+
+def ctr(machine: Services, *argv: str | Path) -> list[str | Path]:
+    """The command that runs containerd's ctr on a node."""
+    return machine.enter(machine.folder / "bin/ctr", "--address", CONTAINERD_SOCKET, *argv)
