@@ -66,3 +66,41 @@ QUOTA_PROFILES_KEY: Final = "profiles"
 
 TOPOLOGY_ZONE: Final = "topology.kubernetes.io/zone"
 """On nodes: the zone that a profile's `subnets` name."""
+
+SECURITY_GROUP_PLURAL: Final = "securitygroups"
+
+GROUP_LABEL_PREFIX: Final = f"sg.{GROUP}/"
+"""Before the name of a security group: a label on each pod that belongs to it. Rules that name a group select by it,
+together with PROFILE_LABEL, because anyone may put any other label on a pod of their own."""
+
+GROUP_COUNT_LABEL: Final = f"{GROUP}/security-groups"
+"""How many groups a pod belongs to. With a label per group it selects the pods of exactly these groups."""
+
+DEFAULT_GROUP: Final = "cluster"
+"""The security group of pods for which nobody chose any. It comes with the chart."""
+
+POD_GROUPS_ANNOTATION: Final = "fargate.amazonaws.com/pod-sg"
+"""EKS's mark on a pod: its security groups, `cluster,web`. Admission writes it, and the operator keeps it right."""
+
+GROUPS_ANNOTATION: Final = f"{GROUP}/security-groups"
+"""On a pod, by its author: the security groups that it asks for, if its profile lets it."""
+
+TASK_LABEL: Final = f"{GROUP}/task"
+"""On a pod that has a node: an identity that no other pod has, 32 hexadecimal digits of its uid. Written by admission
+as the pod is bound to its node, because only then the uid is known to a policy."""
+
+ISOLATION_GATE: Final = f"{GROUP}/isolation"
+"""The scheduling gate of a pod whose namespace has no base policy yet, or whose security groups only the operator can
+work out."""
+
+ISOLATED_ANNOTATION: Final = f"{GROUP}/isolated"
+"""On a namespace that a profile reaches, with the value `true`: its base policy exists."""
+
+GROUP_POLICIES_ANNOTATION: Final = f"{GROUP}/security-group-policies"
+"""On the same namespaces: their SecurityGroupPolicies, compiled to rows that the admission policies read."""
+
+POLICY_LABEL: Final = f"{GROUP}/policy"
+"""On NetworkPolicies of Monopod's: `base`, `pod` or `groups`."""
+
+BASE_POLICY: Final = "monopod-base"
+"""The NetworkPolicy that closes all Fargate pods of a namespace, in both directions."""
