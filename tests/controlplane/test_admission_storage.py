@@ -28,7 +28,9 @@ def test_the_api_server_refuses_ephemeral_storage_for_the_whole_pod(server: Serv
 
 
 @pytest.mark.eks("3.storage-requests", "3.storage-surplus")
-@pytest.mark.parametrize(("requested", "given"), [("20Gi", "20Gi"), ("100Gi", "115Gi"), ("175Gi", "202Gi")])
+@pytest.mark.parametrize(
+    ("requested", "given"), [("13Gi", "20Gi"), ("20Gi", "27Gi"), ("100Gi", "115Gi"), ("175Gi", "198Gi")]
+)
 def test_a_request_is_kept_and_more_is_given(server: Server, requested: str, given: str) -> None:
     pod = admit(server, a_pod().requesting(ephemeral_storage=requested))
     amounts = {"requests": {"ephemeral-storage": requested}, "limits": {"ephemeral-storage": given}}
@@ -46,7 +48,8 @@ def test_without_requests_the_first_containers_limit_is_20_gib_and_no_request_co
 def test_a_first_limit_of_all_that_the_pod_is_given_comes_out_the_same_however_often_admission_runs(
     server: Server,
 ) -> None:
-    whole, none = ({"limits": {"ephemeral-storage": amount}} for amount in ("20480Mi", "0"))
+    request = {"ephemeral-storage": "0"}
+    whole, none = ({"limits": {"ephemeral-storage": amount}, "requests": request} for amount in ("20480Mi", "0"))
     pod = a_pod().with_spec(
         containers=[{"name": n, "image": n, "resources": r} for n, r in (("a", whole), ("b", none))]
     )

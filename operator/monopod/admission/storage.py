@@ -8,12 +8,11 @@ from monopod.admission.patch import drop_if, each, put, put_annotation, put_map_
 from monopod.admission.size import mebibytes, peak
 from monopod.api.names import STORAGE_ANNOTATION
 from monopod.domain.size import DEFAULT_STORAGE_GIB
-from monopod.domain.storage import GIB_AS_WRITTEN, OVERPROVISIONING_PERCENT
+from monopod.domain.storage import FILE_SYSTEM_PERCENT, GIB_AS_WRITTEN, SYSTEM_GIB
 
 RESOURCE = "ephemeral-storage"
 FIRST = "/spec/containers/0/resources"
 
-_DEFAULT_MIB = DEFAULT_STORAGE_GIB * 1024
 _STEP = 100 * 1024
 
 
@@ -30,10 +29,12 @@ FIRST_LIMIT = _limit("object.spec.containers[0]")
 
 GIB = Variable(
     "storageGiB",
-    "What the pod is given, in GiB: 20, or 15 % more than it requests.",
+    "What the pod is given, in GiB: its requests, 10 % for the file system and 5 GiB for the system; at least 20.",
     f"""
-    variables.storagePeak <= {_DEFAULT_MIB} ? {DEFAULT_STORAGE_GIB}
-      : (variables.storagePeak * {OVERPROVISIONING_PERCENT} + {_STEP - 1}) / {_STEP}
+    [
+      {DEFAULT_STORAGE_GIB},
+      (variables.storagePeak * {100 + FILE_SYSTEM_PERCENT} + {SYSTEM_GIB * _STEP + _STEP - 1}) / {_STEP}
+    ].max()
     """,
 )
 

@@ -1,8 +1,9 @@
 """How much ephemeral storage a pod is given, and which limits make the kubelet hold it to that.
 
-Source: EKS user guide, Fargate pod configuration: 20 GiB, or more by request, up to 175 GiB; a pod that requests
-100 GiB is given 115 GiB. That is AWS's only example. It is read here as 15 % on top of any request above 20 GiB,
-rounded up to whole GiB.
+Sources: EKS user guide, Fargate pod configuration: 20 GiB, or more by request, up to 175 GiB; a pod that requests
+100 GiB is given 115 GiB. AWS's announcement ("AWS Fargate adds support for larger ephemeral volumes") has the formula:
+10 % on top of all requests for the file system, and 5 GiB for the system. Here the result is rounded up to whole GiB,
+and never less than 20 GiB. So the largest pod is given 198 GiB, within the 200 GiB that Fargate's platform offers.
 
 Kubernetes' pod-level resources know no ephemeral storage, so containers' limits have to do it. The kubelet evicts a
 pod when its containers, logs and emptyDirs together exceed the sum of those containers' limits that there are (by the
@@ -23,7 +24,8 @@ from monopod.api.names import STORAGE_ANNOTATION
 from monopod.domain.manifest import Part
 from monopod.domain.size import DEFAULT_STORAGE_GIB, ContainerKind, Need, combine, find_kind, is_sized
 
-OVERPROVISIONING_PERCENT: Final = 115
+FILE_SYSTEM_PERCENT: Final = 10
+SYSTEM_GIB: Final = 5
 
 GIB_AS_WRITTEN: Final = "^[1-9][0-9]{0,2}Gi$"
 """The annotation as admission writes it; read by the admission policy too."""
@@ -54,9 +56,8 @@ class StoragePlan:
 
 def provision_gib(need: Need) -> int:
     """The ephemeral storage that the pod is given, in GiB."""
-    if need.total.storage_mib <= DEFAULT_STORAGE_GIB * 1024:
-        return DEFAULT_STORAGE_GIB
-    return -(-need.total.storage_mib * OVERPROVISIONING_PERCENT // (100 * 1024))
+    surplus = need.total.storage_mib * FILE_SYSTEM_PERCENT + SYSTEM_GIB * 1024 * 100
+    return max(DEFAULT_STORAGE_GIB, -(-(need.total.storage_mib * 100 + surplus) // (100 * 1024)))
 
 
 def plan_storage(pod: Mapping[str, object], need: Need) -> StoragePlan:

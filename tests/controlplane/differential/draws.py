@@ -151,7 +151,7 @@ class Draw(random.Random):
         if resource == "memory":
             return self.notation(self.memory_bytes(), self.choice(("", "", "Ki", "Mi", "Gi")))
         return self.notation(
-            Fraction(self.choice((0, 1, 2, 5, 9, 10, 20, 21, 80, 175))) * 2**30 + self.choice((0, 0, 0, 1))
+            Fraction(self.choice((0, 1, 2, 5, 9, 10, 13, 14, 20, 21, 80, 175))) * 2**30 + self.choice((0, 0, 0, 1))
         )
 
     def cpu_millis(self) -> Fraction:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from monopod.api.names import CAPACITY_ANNOTATION, PROFILE_LABEL, STORAGE_ANNOTATION
-from monopod.domain.size import measure_need
+from monopod.domain.size import MAX_STORAGE_GIB, measure_need
 from monopod.domain.storage import LimitChange, StoragePlan, plan_storage
 from tests.unit.builders import PodBuilder, a_pod
 
@@ -17,10 +17,23 @@ def plan(pod: PodBuilder) -> StoragePlan:
 
 @pytest.mark.parametrize(
     ("requested", "gib"),
-    [("0", 20), ("20Gi", 20), ("20481Mi", 24), ("21Gi", 25), ("100Gi", 115), ("100.1Gi", 116), ("175Gi", 202)],
+    [
+        ("0", 20),
+        ("13Gi", 20),
+        ("14Gi", 21),
+        ("20Gi", 27),
+        ("21Gi", 29),
+        ("100Gi", 115),
+        ("100.1Gi", 116),
+        ("175Gi", 198),
+    ],
 )
 def test_what_is_given_for_a_request(requested: str, gib: int) -> None:
     assert plan(a_pod().requesting(ephemeral_storage=requested)).gib == gib
+
+
+def test_no_pod_that_can_run_is_given_more_than_the_200_gib_that_fargates_platform_offers() -> None:
+    assert max(plan(a_pod().requesting(ephemeral_storage=f"{gib}Gi")).gib for gib in range(MAX_STORAGE_GIB + 1)) <= 200
 
 
 def test_requests_add_up_as_kubernetes_adds_them() -> None:
