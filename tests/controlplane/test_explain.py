@@ -81,6 +81,8 @@ def test_a_sandboxed_and_scheduled_pod_would_be_sandboxed_again(server: Server, 
         "capacity": "2vCPU 4GB",
         "runtimeClass": "kata-on-metal",
         "unsupported": None,
+        "ephemeralStorage": "20Gi",
+        "waitsForClaims": [],
     }
     assert (report["decision"], report["profile"], report["capacity"]) == ("Sandboxed", "explain-metal", "2vCPU 4GB")
     assert not report["pinned"]

@@ -100,7 +100,7 @@ def build_crd() -> Schema:
         {"name": "Selectors", "type": "string", "jsonPath": ".status.selectors"},
         {"name": "Pods", "type": "integer", "jsonPath": ".status.pods"},
         # Priority 1: only with `-o wide`.
-        {"name": "RuntimeClass", "type": "string", "jsonPath": ".spec.runtimeClassName", "priority": 1},
+        {"name": "RuntimeClass", "type": "string", "jsonPath": ".status.runtimeClassName", "priority": 1},
         {"name": "Message", "type": "string", "jsonPath": READY_MESSAGE, "priority": 1},
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
     ]

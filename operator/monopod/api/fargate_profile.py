@@ -267,6 +267,9 @@ class FargateProfileStatus(Part):
     selectors: str | None = None
     """The selectors as one readable line, for tables: `prod-*{tier=web}`."""
 
+    runtime_class_name: str | None = None
+    """The RuntimeClass of the sandbox that each pod runs in: the spec's, or the one that Monopod was installed with."""
+
     pods: Annotated[int | None, Field(ge=0)] = None
     """How many pods of the profile exist."""
 

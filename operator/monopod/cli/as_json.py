@@ -8,6 +8,7 @@ import click
 
 from monopod.cli.explain import LiveExplanation, Report
 from monopod.cli.explanation import Explanation, ProfileVerdict
+from monopod.cli.live_pod import Admitted
 from monopod.domain.decision import Decision, Sandboxed, Skipped, Unmatched, Unsupported
 from monopod.domain.selection import LabelDiffers, Mismatch
 from monopod.domain.size import Need, Resources, Row, Size, format_capacity
@@ -23,9 +24,8 @@ def write_json(report: Report) -> None:
 def build_report(report: Report) -> Json:
     """The object that is written: `{"pods": […]}`, whatever the question was."""
     if isinstance(report, LiveExplanation):
-        admitted = asdict(report.admitted) if report.admitted else None
-        renamed = {_camel_case(key): value or None for key, value in admitted.items()} if admitted else None
-        return {"pods": [{**build_explanation(report.today), "admitted": renamed}]}
+        admitted = _build_admitted(report.admitted) if report.admitted else None
+        return {"pods": [{**build_explanation(report.today), "admitted": admitted}]}
     return {"pods": [build_explanation(each) for each in report]}
 
 
@@ -35,6 +35,7 @@ def build_explanation(explanation: Explanation) -> Json:
         "source": explanation.source,
         "namespace": explanation.namespace,
         **_build_decision(explanation.decision),
+        **_build_provision(explanation),
         "need": _build_need(explanation.need) if explanation.need else None,
         "pin": explanation.pin,
         "profiles": [_build_verdict(verdict) for verdict in explanation.verdicts],
@@ -68,6 +69,27 @@ def _build_sandbox(decision: Sandboxed | Unsupported, size: Size | None) -> Json
         "runtimeClassName": decision.runtime_class or None,
         "capacity": format_capacity(size.row) if size else None,
         "size": _build_row(size.row) if size else None,
+    }
+
+
+def _build_provision(explanation: Explanation) -> Json:
+    match explanation.decision:
+        case Sandboxed(profile=profile) | Unsupported(profile=profile):
+            storage = {"ephemeralStorageGiB": explanation.storage_gib}
+            return {**storage, "zones": list(profile.zones), "claims": list(explanation.claims)}
+        case Unmatched() | Skipped():
+            return {}
+    assert_never(explanation.decision)
+
+
+def _build_admitted(admitted: Admitted) -> Json:
+    return {
+        "profile": admitted.profile,
+        "capacity": admitted.capacity or None,
+        "runtimeClass": admitted.runtime_class or None,
+        "unsupported": admitted.unsupported or None,
+        "ephemeralStorage": admitted.storage or None,
+        "waitsForClaims": list(admitted.waits_for),
     }
 
 
@@ -118,8 +140,3 @@ def _build_mismatch(mismatch: Mismatch) -> Json:
     if isinstance(mismatch, LabelDiffers):
         fields["found"] = dict(mismatch.found)
     return {"fact": type(mismatch).__name__, **fields}
-
-
-def _camel_case(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)

@@ -82,7 +82,9 @@ def describe_admitted(admitted: Admitted | None) -> str:
         return "left alone. It is an ordinary pod, without a sandbox."
     if admitted.unsupported:
         return f"taken by profile {admitted.profile}, and it stays Pending. {admitted.unsupported}."
-    return f"sandboxed by profile {admitted.profile}: {admitted.capacity}, RuntimeClass {admitted.runtime_class}."
+    size = f"{admitted.capacity}, RuntimeClass {admitted.runtime_class}"
+    waits = f" It waits for its claims: {', '.join(admitted.waits_for)}." if admitted.waits_for else ""
+    return f"sandboxed by profile {admitted.profile}: {size}.{waits}"
 
 
 def describe_decision(explanation: Explanation) -> str:
@@ -124,6 +126,10 @@ def _write_grounds(explanation: Explanation, out: Console) -> None:
         out.print(Padding(_build_size_table(explanation.need), _INDENT))
         for line in describe_size(explanation):
             out.print(f"  {line}")
+    for title, line in describe_needs(explanation):
+        out.print()
+        out.print(Text(title, "bold"))
+        out.print(f"  {line}")
     if isinstance(explanation.decision, Unsupported):
         out.print()
         out.print(Text("What Fargate can't run", "bold"))
@@ -215,6 +221,23 @@ def describe_size(explanation: Explanation) -> Iterator[str]:
             yield f"The smallest of Fargate's sizes that holds this is {row} ({row.cpu_millis}m, {memory})."
         case _:
             yield "No size of Fargate's holds this."
+    if explanation.storage_gib is not None:
+        yield f"Its ephemeral storage is {explanation.storage_gib} GiB."
+
+
+def describe_needs(explanation: Explanation) -> Iterator[tuple[str, str]]:
+    """What else has to be there before the pod can start, each with a title."""
+    match explanation.decision:
+        case Sandboxed(profile=profile) if profile.zones:
+            yield "Zones", f"It runs on nodes in {' or '.join(profile.zones)}."
+        case _:
+            pass
+    if explanation.claims:
+        claims = ", ".join(explanation.claims)
+        yield (
+            "Persistent volume claims",
+            f"It waits until they are bound to file systems that Fargate mounts: {claims}.",
+        )
 
 
 def _format_resources(resources: Resources) -> tuple[str, str, str]:

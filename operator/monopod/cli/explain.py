@@ -118,7 +118,7 @@ def read_profiles(path: str, sandbox: str | None) -> list[Profile]:
     profiles = []
     for resource in find_profiles(documents, path):
         try:
-            profiles.append(Profile.from_resource(resource, sandbox or UNNAMED_SANDBOX))
+            profiles.append(_read_profile(resource, sandbox))
         except InvalidProfile as problem:
             raise UnreadableInput(f"FargateProfile {_find_name(resource)}: {problem}") from None
     return profiles
@@ -129,7 +129,7 @@ def _fetch_profiles(cluster: "Cluster", sandbox: str | None) -> list[Profile]:
     for resource in cluster.list_profiles():
         name = _find_name(resource)
         try:
-            profiles.append(Profile.from_resource(resource, sandbox or UNNAMED_SANDBOX))
+            profiles.append(_read_profile(resource, sandbox))
         except InvalidProfile as problem:
             # Only an older CRD lets such a profile in; the operator passes it over too.
             click.echo(f"Note: profile {name} is passed over: {problem}", err=True)
@@ -139,6 +139,14 @@ def _fetch_profiles(cluster: "Cluster", sandbox: str | None) -> list[Profile]:
             hint = f"kubectl describe fp {name}"
             click.echo(f"Note: profile {name} is {phase}, so pods may pass it by for now; see {hint}.", err=True)
     return profiles
+
+
+def _read_profile(resource: Mapping[str, object], sandbox: str | None) -> Profile:
+    """A profile that names no sandbox gets the one that the user names, else the one that its status tells."""
+    # Read without raising: a status that nobody validated must not keep the profile from being explained.
+    status = resource.get("status")
+    told = status.get("runtimeClassName") if isinstance(status, Mapping) else None
+    return Profile.from_resource(resource, sandbox or (told if isinstance(told, str) else UNNAMED_SANDBOX))
 
 
 def _find_name(resource: Mapping[str, object]) -> str:

@@ -9,7 +9,8 @@ from monopod.api.names import EKS_PROFILE_LABEL, SYSTEM_NAMESPACE
 from monopod.domain.decision import Decision, Sandboxed, Skipped, Unmatched, Unsupported, decide
 from monopod.domain.manifest import Part
 from monopod.domain.selection import Choice, Mismatch, Profile, Selector, choose_profile, find_mismatches
-from monopod.domain.size import Need, measure_need
+from monopod.domain.size import MAX_STORAGE_MIB, Need, measure_need
+from monopod.domain.storage import provision_gib
 
 PROTECTED: Final = frozenset({"kube-system", SYSTEM_NAMESPACE})
 """Namespaces that only their exact name reaches; the admission policies hold to the same."""
@@ -74,6 +75,18 @@ class Explanation:
                 return profile
             case Unmatched():
                 return None
+
+    @property
+    def storage_gib(self) -> int | None:
+        """The ephemeral storage that the pod is given; None if it isn't Fargate's to run, or asks for too much."""
+        if self.need is None or self.need.total.storage_mib > MAX_STORAGE_MIB:
+            return None
+        return provision_gib(self.need)
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The persistent volume claims that the pod waits for, by name."""
+        return self.decision.claims if isinstance(self.decision, Sandboxed) else ()
 
     @property
     def pin_without_effect(self) -> bool:

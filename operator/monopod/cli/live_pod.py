@@ -18,9 +18,11 @@ from monopod.api.names import (
     PROFILE_LABEL,
     STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
+    VOLUMES_GATE,
 )
 from monopod.domain.manifest import Part
 from monopod.domain.size import find_row, measure_need
+from monopod.domain.volumes import find_claims
 
 Manifest = dict[str, Any]
 
@@ -39,12 +41,16 @@ class Admitted:
         capacity: the size in AWS's notation; "" if there is none.
         runtime_class: the sandbox.
         unsupported: why Fargate can't run the pod, as the pod's annotation has it; "" if it can.
+        storage: the ephemeral storage that it was given, as the pod's annotation has it; "" if it has none.
+        waits_for: the persistent volume claims that keep it from being scheduled, by name.
     """
 
     profile: str
     capacity: str
     runtime_class: str
     unsupported: str
+    storage: str
+    waits_for: tuple[str, ...]
 
 
 def find_admitted(pod: Mapping[str, object]) -> Admitted | None:
@@ -60,7 +66,14 @@ def find_admitted(pod: Mapping[str, object]) -> Admitted | None:
         annotations.get(CAPACITY_ANNOTATION, ""),
         root.child("spec").text("runtimeClassName"),
         annotations.get(UNSUPPORTED_ANNOTATION, ""),
+        annotations.get(STORAGE_ANNOTATION, ""),
+        find_claims(pod) if _is_gated(root) else (),
     )
+
+
+def _is_gated(pod: Part) -> bool:
+    """Whether the operator hasn't yet seen that the pod's claims let it run."""
+    return any(gate.text("name") == VOLUMES_GATE for gate in pod.child("spec").children("schedulingGates"))
 
 
 def rebuild_manifest(pod: Mapping[str, Any]) -> Manifest:

@@ -123,9 +123,12 @@ def _build_status(
     now: str,
 ) -> dict[str, Any]:
     before = {condition.get("type"): condition for condition in previous.get("conditions") or ()}
+    profile = facts.profile
+    sandbox = {} if isinstance(profile, Unreadable) else {"runtimeClassName": profile.runtime_class}
     return {
         "phase": phase,
-        "selectors": "" if isinstance(facts.profile, Unreadable) else describe_selectors(facts.profile),
+        "selectors": "" if isinstance(profile, Unreadable) else describe_selectors(profile),
+        **sandbox,
         "pods": facts.pods,
         "observedGeneration": facts.generation,
         "conditions": [

@@ -44,6 +44,13 @@ def test_an_active_profile_really_sandboxes_a_pod(lab: Lab, operator: OperatorPr
     assert pod["metadata"]["labels"]["monopod.dev/profile"] == "web"
 
 
+def test_the_table_shows_the_sandbox_of_a_profile_that_names_none(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_profile("plain", "plain-*")
+    lab.becomes_active("plain")
+    header, row = lab.kubectl("get", "fp", "plain", "-o", "wide").stdout.splitlines()
+    assert row[header.index("RUNTIMECLASS") :].split()[0] == SANDBOX
+
+
 def test_the_phase_and_the_reason_are_told_in_an_event(lab: Lab, operator: OperatorProcess) -> None:
     lab.create_profile("told", "told-*")
     lab.becomes_active("told")

@@ -109,15 +109,29 @@ def test_a_sandbox_that_nothing_names_is_null(tmp_path: Path) -> None:
 
 def test_a_live_pod_also_says_what_admission_decided() -> None:
     today = build_explanation("Pod/x", a_pod().build(), "default", [a_profile("web", a_selector("*"))])
-    report = build_report(LiveExplanation(Admitted("old", "1vCPU 2GB", "kata", ""), today))
+    report = build_report(LiveExplanation(Admitted("old", "1vCPU 2GB", "kata", "", "20Gi", ("data",)), today))
     assert report["pods"][0]["decision"] == "Sandboxed"
     assert report["pods"][0]["admitted"] == {
         "profile": "old",
         "capacity": "1vCPU 2GB",
         "runtimeClass": "kata",
         "unsupported": None,
+        "ephemeralStorage": "20Gi",
+        "waitsForClaims": ["data"],
     }
     json.dumps(report)
+
+
+def test_what_a_pod_is_given_beside_its_size(tmp_path: Path) -> None:
+    profile = a_profile_resource("p", {"namespace": "*"}, subnets=["zone-a"])
+    pod = a_pod().requesting(ephemeral_storage="100Gi").with_volume("v", persistentVolumeClaim={"claimName": "data"})
+    report = explain_json(tmp_path, [profile], pod.build())
+    assert (report["ephemeralStorageGiB"], report["zones"], report["claims"]) == (115, ["zone-a"], ["data"])
+
+
+def test_more_storage_than_fargate_has_is_not_given(tmp_path: Path) -> None:
+    pod = a_pod().in_namespace("test").requesting(ephemeral_storage="176Gi").build()
+    assert explain_json(tmp_path, [WEB], pod)["ephemeralStorageGiB"] is None
 
 
 def test_a_live_pod_that_was_left_alone_was_not_admitted() -> None:

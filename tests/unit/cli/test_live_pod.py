@@ -9,7 +9,9 @@ from monopod.api.names import (
     LOGGING_DISABLED,
     MIRROR_ANNOTATION,
     PROFILE_LABEL,
+    STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
+    VOLUMES_GATE,
 )
 from monopod.cli.live_pod import Admitted, find_admitted, guess_creator, rebuild_manifest
 from monopod.domain.size import find_row, format_capacity, measure_need
@@ -22,6 +24,7 @@ def a_sandboxed_pod() -> PodBuilder:
         a_pod()
         .labelled({PROFILE_LABEL: "web", EKS_PROFILE_LABEL: "web", "tier": "web"})
         .annotated({CAPACITY_ANNOTATION: "0.25vCPU 0.5GB", LOGGING_ANNOTATION: LOGGING_DISABLED, "mine": "x"})
+        .annotated({STORAGE_ANNOTATION: "20Gi"})
         .with_spec(runtimeClassName="kata", nodeName="node-1", nodeSelector={"kata": "true"}, overhead={"cpu": "250m"})
         .with_pod_level(requests={"cpu": "250m", "memory": "512Mi"}, limits={"cpu": "250m", "memory": "512Mi"})
     )
@@ -34,13 +37,21 @@ def managed(pod: PodBuilder, **spec: object) -> dict[str, Any]:
 
 
 def test_the_marks_tell_what_admission_decided() -> None:
-    assert find_admitted(a_sandboxed_pod().build()) == Admitted("web", "0.25vCPU 0.5GB", "kata", "")
+    assert find_admitted(a_sandboxed_pod().build()) == Admitted("web", "0.25vCPU 0.5GB", "kata", "", "20Gi", ())
 
 
 def test_a_gated_pod_tells_why_it_pends() -> None:
     text = "Pod not supported on Fargate: port contains HostIP or HostPort"
     pod = a_sandboxed_pod().annotated({UNSUPPORTED_ANNOTATION: text}).build()
-    assert find_admitted(pod) == Admitted("web", "0.25vCPU 0.5GB", "kata", text)
+    assert find_admitted(pod) == Admitted("web", "0.25vCPU 0.5GB", "kata", text, "20Gi", ())
+
+
+@pytest.mark.parametrize(("gates", "waits_for"), [([{"name": VOLUMES_GATE}], ("data",)), ([], ())])
+def test_a_pod_waits_for_its_claims_while_it_is_gated(gates: list[dict[str, str]], waits_for: tuple[str, ...]) -> None:
+    pod = a_sandboxed_pod().with_volume("v", persistentVolumeClaim={"claimName": "data"})
+    admitted = find_admitted(pod.with_spec(schedulingGates=gates).build())
+    assert admitted is not None
+    assert admitted.waits_for == waits_for
 
 
 def test_a_pod_without_our_mark_was_left_alone() -> None:

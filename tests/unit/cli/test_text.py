@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 
 from monopod.api.names import EKS_PROFILE_LABEL
+from monopod.cli.as_text import describe_admitted
+from monopod.cli.live_pod import Admitted
 from tests.unit.builders import PodBuilder, a_pod, a_profile_resource
 from tests.unit.cli.running import explain
 
@@ -134,7 +136,39 @@ def test_the_size_is_reckoned_up(tmp_path: Path) -> None:
         "needed: the largest of each 1100m 1088Mi 5120Mi",
         "with 256 MiB for Kubernetes 1100m 1344Mi",
         "The smallest of Fargate's sizes that holds this is 2vCPU 4GB (2000m, 4096Mi).",
+        "Its ephemeral storage is 20 GiB.",
     ]
+
+
+def test_storage_beyond_the_default_is_shown_as_it_is_provisioned(tmp_path: Path) -> None:
+    pod = a_pod().requesting(ephemeral_storage="100Gi").build()
+    assert "Its ephemeral storage is 115 GiB." in lines_of(explain(tmp_path, [ZETA], pod))
+
+
+def test_zones_and_claims_have_sections_of_their_own(tmp_path: Path) -> None:
+    profile = a_profile_resource("p", {"namespace": "*"}, subnets=["zone-a", "zone-b"])
+    pod = a_pod().with_volume("v", persistentVolumeClaim={"claimName": "data"})
+    lines = lines_of(explain(tmp_path, [profile], pod.build()))
+    assert lines[lines.index("Zones") + 1] == "It runs on nodes in zone-a or zone-b."
+    at = lines.index("Persistent volume claims")
+    assert lines[at + 1] == "It waits until they are bound to file systems that Fargate mounts: data."
+
+
+def test_a_pod_without_zones_and_claims_has_no_such_sections(tmp_path: Path) -> None:
+    assert not {"Zones", "Persistent volume claims"} & set(lines_of(explain(tmp_path, [ZETA], a_pod().build())))
+
+
+def test_a_sandbox_that_the_profiles_status_tells_is_named(tmp_path: Path) -> None:
+    told = {**a_profile_resource("p", {"namespace": "*"}), "status": {"runtimeClassName": "gvisor"}}
+    assert explain(tmp_path, [told], a_pod().build()).splitlines()[0].endswith("RuntimeClass gvisor.")
+    named = explain(tmp_path, [told], a_pod().build(), options=("--sandbox", "kata"))
+    assert named.splitlines()[0].endswith("RuntimeClass kata.")
+
+
+def test_a_pod_that_still_waits_for_its_claims_says_so() -> None:
+    admitted = Admitted("web", "1vCPU 2GB", "kata", "", "20Gi", ("data", "logs"))
+    wanted = "sandboxed by profile web: 1vCPU 2GB, RuntimeClass kata. It waits for its claims: data, logs."
+    assert describe_admitted(admitted) == wanted
 
 
 def test_pod_level_resources_are_shown_beside_the_containers(tmp_path: Path) -> None:

@@ -166,7 +166,8 @@ def test_a_restarted_operator_keeps_the_issues_of_a_failed_deletion_until_it_kno
 
 def test_the_table_columns_are_filled() -> None:
     status = decide(replace(GOOD, pods=7))
-    assert (status["selectors"], status["pods"], status["observedGeneration"]) == ("prod-*{tier=web}, dev", 7, 1)
+    columns = (status["selectors"], status["runtimeClassName"], status["pods"], status["observedGeneration"])
+    assert columns == ("prod-*{tier=web}, dev", "kata", 7, 1)
 
 
 def test_a_condition_keeps_its_time_while_its_status_is_the_same() -> None:
