@@ -12,6 +12,7 @@ from monopod.admission.cel import Validation, Variable, format_cel, quote
 from monopod.admission.gates import CHECKED_GATES, HAS_CLAIMS
 from monopod.admission.mutation import POD_PATCH
 from monopod.admission.quota import QUOTA_VARIABLES, WITHIN_QUOTA
+from monopod.admission.restraint import ONLY_FINALIZER_CHANGED
 from monopod.admission.selection import SELECTION
 from monopod.admission.size import SIZE
 from monopod.admission.skips import SKIPS
@@ -62,6 +63,7 @@ def build_policies(
         "quota": _build_quota(system_namespace),
         "operator": _build_operator(service_account),
         "operator-pods": _build_operator_pods(service_account),
+        "operator-profiles": _build_operator_profiles(service_account),
     }
 
 
@@ -202,19 +204,31 @@ def _build_operator_pods(service_account: str) -> tuple[Document, Document]:
     )
 
 
+def _build_operator_profiles(service_account: str) -> tuple[Document, Document]:
+    return _validating(
+        "monopod-operator-profiles",
+        "Holds the operator to its word: beside the status it changes nothing of a FargateProfile but its own "
+        "finalizer. RBAC can't tell one field from another.",
+        {
+            "matchConstraints": {"resourceRules": [_profile_rule("UPDATE")]},
+            "matchConditions": _by_operator(service_account),
+            "validations": _documents([ONLY_FINALIZER_CHANGED]),
+        },
+    )
+
+
 def _by_operator(service_account: str) -> list[Document]:
     return [{"name": "by-the-operator", "expression": f"request.userInfo.username == {quote(service_account)}"}]
 
 
 def _build_quota(system_namespace: str) -> tuple[Document, Document]:
-    rule = {**_rule(["CREATE"], [PROFILE_PLURAL]), "apiGroups": [GROUP], "apiVersions": [VERSION]}
     return _validating(
         "monopod-quota",
         "Refuses a FargateProfile beyond the quota, from the count that the operator keeps in a ConfigMap of "
         f"{system_namespace}.",
         {
             "paramKind": CONFIGMAP_KIND,
-            "matchConstraints": {"resourceRules": [rule]},
+            "matchConstraints": {"resourceRules": [_profile_rule("CREATE")]},
             "variables": _documents(QUOTA_VARIABLES),
             "validations": _documents([WITHIN_QUOTA]),
         },
@@ -229,6 +243,10 @@ def _param(name: str, system_namespace: str) -> Document:
 
 def _rule(operations: Sequence[str], resources: Iterable[str]) -> Document:
     return {"apiGroups": [""], "apiVersions": ["v1"], "operations": list(operations), "resources": list(resources)}
+
+
+def _profile_rule(operation: str) -> Document:
+    return {**_rule([operation], [PROFILE_PLURAL]), "apiGroups": [GROUP], "apiVersions": [VERSION]}
 
 
 def _documents(parts: Iterable[Variable | Validation]) -> list[Document]:

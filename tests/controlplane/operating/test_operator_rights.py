@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.controlplane.operating.lab import Lab
+from monopod.api.names import PROFILE_FINALIZER
+from tests.controlplane.operating.lab import PATHS, Lab, eventually
+from tests.controlplane.server import MERGE_PATCH
 
 IDENTITY = "system:serviceaccount:monopod-system:monopod"
 
@@ -67,3 +69,46 @@ def test_the_operator_creates_pods_as_dry_runs_only(shared_lab: Lab, query: str,
 def test_the_operator_creates_namespaces_as_dry_runs_only(shared_lab: Lab, query: str, status: int) -> None:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "real"}}
     assert shared_lab.as_operator("POST", f"/api/v1/namespaces{query}", namespace) == status
+
+
+PROFILE_CHANGES: dict[str, tuple[dict[str, Any], int]] = {
+    "its finalizer": ({"metadata": {"finalizers": [PROFILE_FINALIZER]}}, 200),
+    "its finalizer beside another's": ({"metadata": {"finalizers": ["example.com/theirs", PROFILE_FINALIZER]}}, 403),
+    "a label": ({"metadata": {"labels": {"team": "a"}}}, 403),
+    "an annotation": ({"metadata": {"annotations": {"team": "a"}}}, 403),
+    "the spec": ({"spec": {"unsupportedPods": "Reject"}}, 403),
+    "an owner": (
+        {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": "n", "uid": "1"}]}},
+        403,
+    ),
+}
+
+
+@pytest.fixture
+def someones_profile(lab: Lab) -> str:
+    """A profile that no operator has seen, with the policy on the operator's changes in effect."""
+    lab.create_profile("someones", "someones")
+    path = f"{PATHS['FargateProfile']}/someones"
+    relabel = {"metadata": {"labels": {"by": "operator"}}}
+    eventually(lambda: lab.as_operator("PATCH", f"{path}?dryRun=All", relabel, MERGE_PATCH) == 403)
+    return path
+
+
+@pytest.mark.parametrize(("change", "status"), PROFILE_CHANGES.values(), ids=PROFILE_CHANGES)
+def test_the_operator_changes_nothing_of_a_profile_but_its_finalizer(
+    lab: Lab, someones_profile: str, change: dict[str, Any], status: int
+) -> None:
+    assert lab.as_operator("PATCH", someones_profile, change, MERGE_PATCH) == status
+
+
+def test_the_operator_takes_no_finalizer_of_someone_elses(lab: Lab, someones_profile: str) -> None:
+    lab.patch("FargateProfile", "someones", {"metadata": {"finalizers": ["example.com/theirs", PROFILE_FINALIZER]}})
+    without_theirs = {"metadata": {"finalizers": [PROFILE_FINALIZER]}}
+    assert lab.as_operator("PATCH", someones_profile, without_theirs, MERGE_PATCH) == 403
+    without_its_own = {"metadata": {"finalizers": ["example.com/theirs"]}}
+    assert lab.as_operator("PATCH", someones_profile, without_its_own, MERGE_PATCH) == 200
+
+
+def test_the_operator_writes_the_status_of_a_profile(lab: Lab, someones_profile: str) -> None:
+    status = {"status": {"phase": "CREATING"}}
+    assert lab.as_operator("PATCH", f"{someones_profile}/status", status, MERGE_PATCH) == 200
