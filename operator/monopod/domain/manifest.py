@@ -23,6 +23,14 @@ class InvalidProfile(InvalidManifest):
     """A FargateProfile that the API server would refuse."""
 
 
+class InvalidGroup(InvalidManifest):
+    """A SecurityGroup that the API server would refuse."""
+
+
+class InvalidGroupPolicy(InvalidManifest):
+    """A SecurityGroupPolicy that the API server would refuse; with AWS's CRD instead of ours it may let it pass."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One mapping inside a manifest and where it stands there; an absent or null field reads as empty."""
@@ -38,6 +46,12 @@ class Part:
     def path_of(self, key: str) -> str:
         """The field's path as kubectl writes it, such as `spec.containers[0].ports`."""
         return f"{self.path}.{key}" if self.path else key
+
+    def refuse_unknown(self, *known: str) -> None:
+        """Raises the error if there is a field beside the known ones: for kinds where ignoring one could open a pod."""
+        for key in self.fields:
+            if key not in known:
+                raise self.fail(str(key), "isn't known")
 
     def child(self, key: str) -> "Part":
         """The mapping under `key`."""

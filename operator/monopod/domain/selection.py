@@ -16,6 +16,8 @@ from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
 from monopod.domain.manifest import InvalidProfile, Part
 
 UnsupportedPods = Literal["Pend", "Reject"]
+Isolation = Literal["PerPod", "PerGroup"]
+PodSecurityGroups = Literal["Ignore", "Allow"]
 
 WRITTEN_LABELS: Final = (PROFILE_LABEL, EKS_PROFILE_LABEL)
 """Labels that admission writes; no selector sees them. Admission runs on its own work again (after webhooks, on copied
@@ -38,13 +40,23 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What admission needs to know of a FargateProfile; `zones` are those that its subnets name."""
+    """What admission and isolation need to know of a FargateProfile.
+
+    Attributes:
+        zones: those that its subnets name.
+        security_groups: the groups of its pods; none: the default group.
+        isolation: whether each pod has a NetworkPolicy of its own.
+        pod_security_groups: whether a pod may choose its groups by an annotation.
+    """
 
     name: str
     selectors: tuple[Selector, ...]
     runtime_class: str
     unsupported: UnsupportedPods = "Pend"
     zones: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    isolation: Isolation = "PerPod"
+    pod_security_groups: PodSecurityGroups = "Ignore"
 
     @classmethod
     def from_resource(cls, resource: Mapping[str, object], default_runtime_class: str) -> "Profile":
@@ -61,12 +73,24 @@ class Profile:
         selectors = tuple(_read_selector(part) for part in spec.children("selectors"))
         if not selectors:
             raise spec.fail("selectors", "Fargate Profile requires at least one selector.")
-        unsupported = spec.text("unsupportedPods") or "Pend"
-        if unsupported not in ("Pend", "Reject"):
-            raise spec.fail("unsupportedPods", f"must be Pend or Reject, not {unsupported!r}")
-        runtime_class = spec.text("runtimeClassName") or default_runtime_class
-        mode: UnsupportedPods = "Reject" if unsupported == "Reject" else "Pend"
-        return cls(name, selectors, runtime_class, mode, spec.texts("subnets"))
+        return cls(
+            name,
+            selectors,
+            spec.text("runtimeClassName") or default_runtime_class,
+            "Reject" if _read_choice(spec, "unsupportedPods", "Pend", "Reject") else "Pend",
+            spec.texts("subnets"),
+            spec.texts("securityGroups"),
+            "PerGroup" if _read_choice(spec, "isolation", "PerPod", "PerGroup") else "PerPod",
+            "Allow" if _read_choice(spec, "podSecurityGroups", "Ignore", "Allow") else "Ignore",
+        )
+
+
+def _read_choice(spec: Part, key: str, default: str, other: str) -> bool:
+    """Whether a field with two values has the one that isn't its default."""
+    chosen = spec.text(key) or default
+    if chosen not in (default, other):
+        raise spec.fail(key, f"must be {default} or {other}, not {chosen!r}")
+    return chosen == other
 
 
 def _read_selector(part: Part) -> Selector:
