@@ -198,11 +198,9 @@ def _read_cidr(part: Part, key: str, text: str) -> IPv4Network | IPv6Network:
 
 def _contains(outer: IPv4Network | IPv6Network, inner: IPv4Network | IPv6Network) -> bool:
     # Spelt out for the type checker: networks of different families can't be compared.
-    match outer, inner:
-        case (IPv4Network(), IPv4Network()) | (IPv6Network(), IPv6Network()):
-            return inner.subnet_of(outer)
-        case _:
-            return False
+    if isinstance(outer, IPv4Network):
+        return isinstance(inner, IPv4Network) and inner.subnet_of(outer)
+    return isinstance(inner, IPv6Network) and inner.subnet_of(outer)
 
 
 def _read_entity(part: Part, direction: Direction) -> EntityPeer:
