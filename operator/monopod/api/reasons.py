@@ -105,6 +105,15 @@ class PodReason(Explained):
     )
 
 
+class IsolationReason(Explained):
+    """Reasons of the events about what isolates pods."""
+
+    POLICY_RESTORED = (
+        "PolicyRestored",
+        "Someone changed or deleted a NetworkPolicy of Monopod's; the operator has put it right.",
+    )
+
+
 class EventType(StrEnum):
     """Kubernetes' two types of events."""
 

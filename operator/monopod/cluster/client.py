@@ -124,6 +124,18 @@ class ApiClient:
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return await self._request("PATCH", path, query, body, APPLY_PATCH)
 
+    async def delete(self, path: str, uid: str) -> None:
+        """Deletes an object, and no namesake that replaced it; one that is gone already is fine.
+
+        Raises:
+            ApiError: the API server refuses, with 409 if it is another object.
+        """
+        try:
+            await self._request("DELETE", path, None, {"preconditions": {"uid": uid}})
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
     async def list_pages(
         self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False
     ) -> AsyncIterator[Json]:

@@ -7,21 +7,22 @@ what the watch has missed is put right, counted, and in the end reported as a de
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from monopod.api.names import (
-    GROUP,
-    NAMESPACE_LABEL,
-    PATTERNS_CONFIGMAP,
-    PROFILE_LABEL,
-    PROFILE_PLURAL,
-    ROWS_ANNOTATION,
-    UNSUPPORTED_ANNOTATION,
-    VERSION,
-)
+from monopod.api.names import GROUP, PATTERNS_CONFIGMAP, PROFILE_LABEL, PROFILE_PLURAL, VERSION
 from monopod.cluster.client import ApiClient
+from monopod.cluster.views import (
+    PodView,
+    read_data,
+    read_namespace,
+    read_pod,
+    read_policy,
+    read_uid,
+    read_whole,
+)
+from monopod.domain.policies import PolicyView
 from monopod.domain.publication import NamespaceView
 
 View = TypeVar("View")
@@ -34,26 +35,11 @@ GRACE_SECONDS = 5.0
 # A watch is dead if this many audits in a row found something that it had missed.
 DEAD_AFTER_AUDITS = 2
 
+Listener = Callable[[Key, View | None, View | None], None]
+"""Told of every change, whichever way it became known: the object's key, what it was and what it is; None: nothing."""
 
-@dataclass(frozen=True, slots=True)
-class PodView:
-    """What matters of a pod of a profile.
-
-    Attributes:
-        unsupported: why Fargate can't run it, "" if it can.
-        created: metadata.creationTimestamp.
-        controller: the uid of the object that made the pod and would replace it, "" if there is none.
-        terminating: whether it is being deleted.
-    """
-
-    namespace: str
-    name: str
-    uid: str
-    profile: str
-    unsupported: str = ""
-    created: str = ""
-    controller: str = ""
-    terminating: bool = False
+Index = Callable[[View], Iterable[Hashable]]
+"""Under which values an object is to be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +60,20 @@ class Kind(Generic[View]):
         *,
         query: Mapping[str, str] | None = None,
         metadata_only: bool = True,
+        indexes: Mapping[str, Index[View]] | None = None,
     ) -> None:
         self.resource = resource
         self.path = path
         self.query = dict(query or {})
         self.metadata_only = metadata_only
         self.failed_audits = 0
+        self.listeners: list[Listener[View]] = []
         self.revision = 0
         """Grows with every change, so that what was computed from the objects can be kept meanwhile."""
         self._read = read
         self._entries: dict[Key, _Entry[View]] = {}
         self._touched: set[Key] = set()
+        self._indexes = {name: (index, dict[Hashable, dict[Key, None]]()) for name, index in (indexes or {}).items()}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -98,6 +87,18 @@ class Kind(Generic[View]):
         entry = self._entries.get((namespace, name))
         return entry.view if entry else None
 
+    def look_up(self, index: str, value: Hashable) -> list[View]:
+        """The objects that an index has under a value."""
+        return [self._entries[key].view for key in self._indexes[index][1].get(value, ())]
+
+    def count(self, index: str, value: Hashable) -> int:
+        """How many those are."""
+        return len(self._indexes[index][1].get(value, ()))
+
+    def values(self, index: str) -> list[Hashable]:
+        """The values under which an index has objects."""
+        return list(self._indexes[index][1])
+
     def observe(self, event_type: str | None, item: Mapping[str, Any]) -> bool:
         """Takes in a watch event or the answer to a write; whether anything that matters has changed."""
         metadata = item["metadata"]
@@ -108,21 +109,40 @@ class Kind(Generic[View]):
             # Events of different objects come in any order: the old one's end may follow its namesake's beginning.
             if known is None or known.uid != uid:
                 return False
-            del self._entries[key]
-            self.revision += 1
+            self._put(key, None)
             return True
         version = _read_version(metadata)
         if known and known.uid == uid and version < known.version:
             return False  # the answer to our own write overtook its watch event
-        entry = _Entry(uid, version, self._read(item))
-        self._entries[key] = entry
-        changed = known is None or known.view != entry.view or known.uid != uid
-        self.revision += changed
-        return changed
+        return self._put(key, _Entry(uid, version, self._read(item)))
+
+    def _put(self, key: Key, entry: _Entry[View] | None) -> bool:
+        """Every change goes through here; whether it is one that matters."""
+        known = self._entries.pop(key, None)
+        if entry is not None:
+            self._entries[key] = entry
+        if known and entry and known.view == entry.view and known.uid == entry.uid:
+            return False
+        self.revision += 1
+        old, new = known.view if known else None, entry.view if entry else None
+        for index, found in self._indexes.values():
+            for value in index(old) if old is not None else ():
+                found[value].pop(key, None)
+                if not found[value]:
+                    del found[value]
+            for value in index(new) if new is not None else ():
+                found.setdefault(value, {})[key] = None
+        for listener in self.listeners:
+            listener(key, old, new)
+        return True
 
     async def load(self, api: ApiClient) -> None:
         """Takes over what a full list says."""
-        self._entries = await self._list(api)
+        listed = await self._list(api)
+        for key in [*self._entries.keys() - listed.keys()]:
+            self._put(key, None)
+        for key, entry in listed.items():
+            self._put(key, entry)
         self.revision += 1
 
     async def audit(self, api: ApiClient, grace: float = GRACE_SECONDS) -> int:
@@ -135,12 +155,8 @@ class Kind(Generic[View]):
         if differing - self._touched:
             await asyncio.sleep(grace)
         missed = differing - self._touched
-        self.revision += bool(missed)
         for key in missed:
-            if key in listed:
-                self._entries[key] = listed[key]
-            else:
-                del self._entries[key]
+            self._put(key, listed.get(key))
         self.failed_audits = self.failed_audits + 1 if missed else 0
         return len(missed)
 
@@ -154,7 +170,11 @@ class Kind(Generic[View]):
         async for item in api.list_pages(self.path, self.query, metadata_only=self.metadata_only):
             metadata = item["metadata"]
             key = (metadata.get("namespace") or "", metadata["name"])
-            entries[key] = _Entry(metadata.get("uid") or "", _read_version(metadata), self._read(item))
+            uid, version = metadata.get("uid") or "", _read_version(metadata)
+            known = self._entries.get(key)
+            # The same version needs no second reading, which is most of an audit's work.
+            unchanged = known and version and (known.uid, known.version) == (uid, version)
+            entries[key] = known if known and unchanged else _Entry(uid, version, self._read(item))
         return entries
 
 
@@ -174,11 +194,28 @@ class Mirror:
 
     def __init__(self, system_namespace: str) -> None:
         self.profiles: Kind[dict[str, Any]] = Kind(
-            "fargateprofiles", f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}", read_profile, metadata_only=False
+            "fargateprofiles", f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}", read_whole, metadata_only=False
         )
         self.namespaces: Kind[NamespaceView] = Kind("namespaces", "/api/v1/namespaces", read_namespace)
         self.runtime_classes: Kind[str] = Kind("runtimeclasses", "/apis/node.k8s.io/v1/runtimeclasses", read_uid)
-        self.pods: Kind[PodView] = Kind("pods", "/api/v1/pods", read_pod, query={"labelSelector": PROFILE_LABEL})
+        self.pods: Kind[PodView] = Kind(
+            "pods",
+            "/api/v1/pods",
+            read_pod,
+            query={"labelSelector": PROFILE_LABEL},
+            indexes={"namespace": lambda pod: (pod.namespace,), "bound": lambda pod: (bool(pod.task),)},
+        )
+        self.network_policies: Kind[PolicyView] = Kind(
+            "networkpolicies",
+            "/apis/networking.k8s.io/v1/networkpolicies",
+            read_policy,
+            metadata_only=False,
+            indexes={
+                "kind": lambda policy: (policy.kind,),
+                "owner": lambda policy: (policy.owner,) if policy.owner else (),
+                "place": lambda policy: ((policy.namespace, policy.kind),),
+            },
+        )
         self.patterns: Kind[dict[str, str]] = Kind(
             "configmaps",
             "/api/v1/configmaps",
@@ -189,7 +226,14 @@ class Mirror:
 
     def kinds(self) -> tuple[Kind[Any], ...]:
         """All kinds, the profiles first."""
-        return (self.profiles, self.namespaces, self.runtime_classes, self.pods, self.patterns)
+        return (
+            self.profiles,
+            self.namespaces,
+            self.runtime_classes,
+            self.pods,
+            self.patterns,
+            self.network_policies,
+        )
 
     async def load(self, api: ApiClient) -> None:
         """The full lists that everything starts with."""
@@ -204,46 +248,3 @@ class Mirror:
 def select_patterns(system_namespace: str) -> str:
     """The field selector of the one ConfigMap that is watched; RBAC allows a list by this name alone."""
     return f"metadata.name={PATTERNS_CONFIGMAP},metadata.namespace={system_namespace}"
-
-
-def read_profile(item: Mapping[str, Any]) -> dict[str, Any]:
-    """The whole object without the record of who wrote which field, which is most of its size."""
-    metadata = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
-    return {**item, "metadata": metadata}
-
-
-def read_namespace(item: Mapping[str, Any]) -> NamespaceView:
-    """Label, rows and whether it is being deleted."""
-    metadata = item["metadata"]
-    return NamespaceView(
-        name=metadata["name"],
-        label=(metadata.get("labels") or {}).get(NAMESPACE_LABEL),
-        rows=(metadata.get("annotations") or {}).get(ROWS_ANNOTATION),
-        terminating="deletionTimestamp" in metadata,
-    )
-
-
-def read_uid(item: Mapping[str, Any]) -> str:
-    """What tells an object from a namesake that replaced it."""
-    return str(item["metadata"].get("uid") or "")
-
-
-def read_pod(item: Mapping[str, Any]) -> PodView:
-    """What the metadata tell, because lists have no spec: the reason stands in an annotation beside the gate."""
-    metadata = item["metadata"]
-    owners = metadata.get("ownerReferences") or ()
-    return PodView(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        profile=(metadata.get("labels") or {}).get(PROFILE_LABEL) or "",
-        unsupported=(metadata.get("annotations") or {}).get(UNSUPPORTED_ANNOTATION) or "",
-        created=str(metadata.get("creationTimestamp") or ""),
-        controller=next((str(owner["uid"]) for owner in owners if owner.get("controller")), ""),
-        terminating="deletionTimestamp" in metadata,
-    )
-
-
-def read_data(item: Mapping[str, Any]) -> dict[str, str]:
-    """A ConfigMap's data."""
-    return dict(item.get("data") or {})

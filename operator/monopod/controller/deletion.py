@@ -12,7 +12,8 @@ from typing import Any
 from monopod.admission.rows import has_row_of
 from monopod.api.names import GROUP, PROFILE_FINALIZER, PROFILE_LABEL, PROFILE_PLURAL, VERSION
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
-from monopod.cluster.mirror import Mirror, PodView
+from monopod.cluster.mirror import Mirror
+from monopod.cluster.views import PodView
 from monopod.controller.eviction import Mover
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import WRITES

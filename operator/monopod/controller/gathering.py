@@ -8,7 +8,8 @@ from typing import Any
 import structlog
 
 from monopod.api.reasons import ConditionType, Reason
-from monopod.cluster.mirror import Mirror, PodView
+from monopod.cluster.mirror import Mirror
+from monopod.cluster.views import PodView
 from monopod.controller.logs import Complaints
 from monopod.controller.overlapping import Overlaps
 from monopod.controller.probing import Plan, Prober

@@ -42,8 +42,8 @@ PASS_SECONDS = Histogram(
 )
 WRITES = Counter(
     "monopod_writes",
-    "Writes to the API server, by resource (namespaces, configmaps, profiles, status, events, pods) and result "
-    "(ok, failed).",
+    "Writes to the API server, by resource (namespaces, configmaps, profiles, status, events, pods, networkpolicies) "
+    "and result (ok, failed).",
     ["resource", "result"],
     registry=REGISTRY,
 )
@@ -74,6 +74,12 @@ EVICTIONS = Counter(
 EVICTIONS_LIMIT = Gauge(
     "monopod_evictions_per_minute_limit",
     "How many evictions there are in a minute at most, over the whole cluster.",
+    registry=REGISTRY,
+)
+ISOLATION_POLICIES = Counter(
+    "monopod_isolation_policies",
+    "NetworkPolicies of Monopod's that were written, deleted, or restored after someone else had changed them.",
+    ["action"],
     registry=REGISTRY,
 )
 UNSUPPORTED_PODS = Gauge(

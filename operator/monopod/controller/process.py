@@ -17,8 +17,8 @@ from kubernetes.aio.config import ConfigException
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable, load_configuration
 from monopod.cluster.lease import LeadershipLost, Lease
 from monopod.cluster.mirror import Mirror
-from monopod.controller.claims import ClaimKeeper
 from monopod.controller.health import HealthServer
+from monopod.controller.isolation import Isolator
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import LEADER, WATCH_MISSED
 from monopod.controller.reconciler import Reconciler
@@ -99,11 +99,13 @@ class Process:
     async def _lead(self, api: ApiClient, lease: Lease | None) -> int:
         logger.info("leading", identity=self._settings.identity)
         LEADER.set(1)
-        self._reconciler = Reconciler(api, self._mirror, self._settings)
+        isolator = Isolator(api, self._mirror, self._complaints)
+        self._reconciler = Reconciler(api, self._mirror, isolator.base, self._settings)
+        isolator.on_change(self._reconciler.mark)
         own: list[asyncio.Task[Any]] = [asyncio.create_task(self._stopping.wait(), name="stop")]
         if lease:
             own.append(asyncio.create_task(lease.hold(), name="lease"))
-        work = asyncio.create_task(self._work(api, self._reconciler), name="work")
+        work = asyncio.create_task(self._work(api, self._reconciler, isolator), name="work")
         done, _ = await asyncio.wait([work, *own], return_when=asyncio.FIRST_COMPLETED)
         for task in (work, *own):
             task.cancel()
@@ -115,14 +117,14 @@ class Process:
             logger.error("leading failed", error=str(failure), exc_info=_trace(failure))
         return 1 if failures else 0
 
-    async def _work(self, api: ApiClient, reconciler: Reconciler) -> None:
+    async def _work(self, api: ApiClient, reconciler: Reconciler, isolator: Isolator) -> None:
         await self._load(api)
         reconciler.mark(0)
         watching = Watching(self._mirror, reconciler, api.configuration, self._settings.namespace)
         async with asyncio.TaskGroup() as group:
             group.create_task(reconciler.run(), name="reconciler")
             group.create_task(self._audit(api, reconciler), name="audit")
-            group.create_task(ClaimKeeper(api, self._complaints).run(), name="claims")
+            group.create_task(isolator.run(), name="isolation")
             group.create_task(watching.run(self._install_signals), name="watching")
 
     async def _load(self, api: ApiClient) -> None:

@@ -9,9 +9,11 @@ from monopod.admission.rows import RowsTooLarge, compile_namespace_patterns, com
 from monopod.api.names import PATTERNS_CONFIGMAP
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
+from monopod.controller.base import BaseKeeper
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import WRITES
 from monopod.domain.publication import (
+    Content,
     NamespaceChange,
     build_namespace_patch,
     build_patterns_patch,
@@ -52,10 +54,17 @@ class Publisher:
     """Remembers compiled rows between passes; they depend on the profiles and the namespace's name alone."""
 
     def __init__(
-        self, api: ApiClient, mirror: Mirror, system_namespace: str, protected: frozenset[str], complaints: Complaints
+        self,
+        api: ApiClient,
+        mirror: Mirror,
+        base: BaseKeeper,
+        system_namespace: str,
+        protected: frozenset[str],
+        complaints: Complaints,
     ) -> None:
         self._api = api
         self._mirror = mirror
+        self._base = base
         self._system_namespace = system_namespace
         self._protected = protected
         self._complaints = complaints
@@ -64,24 +73,39 @@ class Publisher:
 
     async def publish(self, profiles: Sequence[Profile]) -> Publication:
         """Brings all namespaces and the patterns to what these profiles make of them."""
-        reached = 0
-        too_large: dict[str, str] = {}
-        changes: list[NamespaceChange] = []
         compile_for = functools.partial(self._compile, tuple(profiles))
+        rows, too_large = await self._compile_all(compile_for)
+        reached = sum(map(bool, rows.values()))
+        for name in too_large:  # they keep what they have
+            view = self._mirror.namespaces.find("", name)
+            rows[name] = (view.rows if view else None) or ""
+        # The mark says that a base policy has been seen, so that comes first; and goes after the mark.
+        self._base.require([name for name, lines in rows.items() if lines])
+        unwritten = await self._base.secure()
+        unwritten |= await self._write_namespaces(self._find_changes(rows))
+        unwritten |= await self._base.release()
+        patterns_too_large, written = await self._publish_patterns(tuple(profiles))
+        return Publication(compile_for, reached, too_large, patterns_too_large, unwritten, written and not unwritten)
+
+    async def _compile_all(self, compile_for: Callable[[str], str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Each namespace's rows, and where they are too many, with the bound that they exceed."""
+        rows: dict[str, str] = {}
+        too_large: dict[str, str] = {}
         for number, view in enumerate(self._mirror.namespaces.views()):
             if number % COMPILED_AT_ONCE == 0:
                 await asyncio.sleep(0)  # thousands of namespaces must not keep the Lease from being renewed
+            if view.terminating:
+                continue
             try:
-                rows = compile_for(view.name)
+                rows[view.name] = compile_for(view.name)
             except RowsTooLarge as error:
                 too_large[view.name] = str(error)
-                continue
-            reached += bool(rows)
-            if change := decide_namespace(view, rows):
-                changes.append(change)
-        unwritten = await self._write_namespaces(changes)
-        patterns_too_large, written = await self._publish_patterns(tuple(profiles))
-        return Publication(compile_for, reached, too_large, patterns_too_large, unwritten, written and not unwritten)
+        return rows, too_large
+
+    def _find_changes(self, rows: Mapping[str, str]) -> list[NamespaceChange]:
+        views = ((lines, self._mirror.namespaces.find("", name)) for name, lines in rows.items())
+        contents = ((view, Content(lines, self._base.is_seen(view.name))) for lines, view in views if view)
+        return [change for view, content in contents if (change := decide_namespace(view, content))]
 
     def _compile(self, profiles: tuple[Profile, ...], namespace: str) -> str:
         """The namespace's rows.

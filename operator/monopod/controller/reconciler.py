@@ -14,6 +14,7 @@ from monopod.admission.policies import build_policies
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.policies import fetch_admission
+from monopod.controller.base import BaseKeeper
 from monopod.controller.counting import Counter
 from monopod.controller.deletion import Deletions
 from monopod.controller.eviction import Mover
@@ -52,11 +53,11 @@ logger = structlog.stdlib.get_logger(__name__)
 class Reconciler:
     """Brings the cluster to what the profiles say, again and again."""
 
-    def __init__(self, api: ApiClient, mirror: Mirror, settings: Settings) -> None:
+    def __init__(self, api: ApiClient, mirror: Mirror, base: BaseKeeper, settings: Settings) -> None:
         self._api = api
         self._mirror = mirror
         self._complaints = Complaints(logger)
-        self._publisher = Publisher(api, mirror, settings.namespace, settings.protected, self._complaints)
+        self._publisher = Publisher(api, mirror, base, settings.namespace, settings.protected, self._complaints)
         self._counter = Counter(
             api, settings.namespace, settings.profile_quota, settings.resync_seconds, self._complaints
         )

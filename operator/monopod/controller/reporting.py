@@ -8,7 +8,8 @@ from monopod.api.names import API_VERSION, GROUP, PROFILE_PLURAL, VERSION
 from monopod.api.reasons import EventType, PodReason, Reason
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
 from monopod.cluster.events import post_event
-from monopod.cluster.mirror import Mirror, PodView
+from monopod.cluster.mirror import Mirror
+from monopod.cluster.views import PodView
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import WRITES
 from monopod.domain.status import build_status_patch

@@ -55,6 +55,10 @@ def build_registry(mirror: Mirror, reconciler: Reconciler, configuration: Config
     async def see_patterns(event: kopf.RawEvent, **_: Any) -> None:
         take_in(mirror.patterns, event)
 
+    @kopf.on.event("networking.k8s.io", "v1", "networkpolicies", registry=registry)
+    async def see_network_policy(event: kopf.RawEvent, **_: Any) -> None:
+        mirror.network_policies.observe(event["type"], event["object"])  # its listeners know what follows
+
     @kopf.on.event("", "v1", "pods", registry=registry)
     async def see_pod(event: kopf.RawEvent, **_: Any) -> None:
         take_in(mirror.pods, event, POD_COUNT_SECONDS)

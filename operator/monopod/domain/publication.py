@@ -1,67 +1,113 @@
 """What belongs on namespaces, and what has to be written so that it is there.
 
-A namespace that a profile reaches carries a label, by which the admission policies find it, and an annotation with
-the compiled profiles, which they read. Nobody else may write these two, so anything that differs is undone. What the
-rows look like is not known here (see `monopod.admission.rows`): they come in as text.
+A namespace that a profile reaches carries a label, by which the admission policies find it, and annotations, which
+they read: the compiled profiles, whether its pods are closed by a base policy, and the compiled SecurityGroupPolicies.
+Nobody else may write these, so anything that differs is undone. What the rows look like is not known here (see
+`monopod.admission.rows`): they come in as text.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
-from monopod.api.names import NAMESPACE_LABEL, NAMESPACE_LABEL_VALUE, ROWS_ANNOTATION
+from monopod.api.names import (
+    GROUP_POLICIES_ANNOTATION,
+    ISOLATED_ANNOTATION,
+    NAMESPACE_LABEL,
+    NAMESPACE_LABEL_VALUE,
+    ROWS_ANNOTATION,
+)
 from monopod.domain.selection import Profile, reaches
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceView:
-    """The part of a namespace that matters here; `label` and `rows` are None where they are absent."""
+    """The part of a namespace that matters here; label and annotations are None where they are absent."""
 
     name: str
     label: str | None = None
     rows: str | None = None
     terminating: bool = False
+    isolated: str | None = None
+    group_rows: str | None = None
+    uid: str = ""
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether it says that its pods are closed by a base policy."""
+        return self.isolated == ISOLATED
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a namespace should carry: rows of profiles ("": none), and rows of SecurityGroupPolicies.
+
+    `is_isolated` says whether its base policy has been seen. Where it has not, pods wait behind a gate.
+    """
+
+    rows: str
+    is_isolated: bool = False
+    group_rows: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """The namespace is to carry the label and these rows."""
+    """The namespace is to carry the label and this content."""
 
     namespace: str
-    rows: str
+    content: Content
 
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """The namespace is to carry neither: no profile reaches it."""
+    """The namespace is to carry nothing: no profile reaches it."""
 
     namespace: str
 
 
 NamespaceChange = Publish | Withdraw
 
+ISOLATED = "true"
 
-def decide_namespace(view: NamespaceView, rows: str) -> NamespaceChange | None:
-    """What to write on a namespace that should carry these rows ("": none); None if it is as it should be.
+
+def decide_namespace(view: NamespaceView, content: Content) -> NamespaceChange | None:
+    """What to write on a namespace that should carry this; None if it is as it should be.
 
     A namespace that is being deleted takes no new pods, so it is left as it is.
     """
     if view.terminating:
         return None
-    if not rows:
-        return None if view.label is None and view.rows is None else Withdraw(view.name)
-    current = view.label == NAMESPACE_LABEL_VALUE and view.rows == rows
-    return None if current else Publish(view.name, rows)
+    marks = (view.label, view.rows, view.isolated, view.group_rows)
+    if not content.rows:
+        return None if marks == (None, None, None, None) else Withdraw(view.name)
+    wanted = (NAMESPACE_LABEL_VALUE, content.rows, *_build_isolation(content))
+    return None if marks == wanted else Publish(view.name, content)
+
+
+def _build_isolation(content: Content) -> tuple[str | None, str | None]:
+    return ISOLATED if content.is_isolated else None, content.group_rows or None
 
 
 def build_namespace_patch(change: NamespaceChange) -> dict[str, object]:
     """The merge patch that makes the change. A null removes a value whoever wrote it, which an apply could not."""
+    label: str | None = None
+    annotations: dict[str, str | None] = dict.fromkeys(
+        (ROWS_ANNOTATION, ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION)
+    )
     match change:
-        case Publish(rows=rows):
-            label: str | None = NAMESPACE_LABEL_VALUE
-            annotation: str | None = rows
+        case Publish(content=content):
+            label = NAMESPACE_LABEL_VALUE
+            isolated, group_rows = _build_isolation(content)
+            annotations = {
+                ROWS_ANNOTATION: content.rows,
+                ISOLATED_ANNOTATION: isolated,
+                GROUP_POLICIES_ANNOTATION: group_rows,
+            }
         case Withdraw():
-            label = annotation = None
-    return {"metadata": {"labels": {NAMESPACE_LABEL: label}, "annotations": {ROWS_ANNOTATION: annotation}}}
+            pass
+        case never:
+            assert_never(never)
+    return {"metadata": {"labels": {NAMESPACE_LABEL: label}, "annotations": annotations}}
 
 
 def build_patterns_patch(current: Mapping[str, str] | None, wanted: Mapping[str, str]) -> dict[str, object] | None:

@@ -46,6 +46,12 @@ class FakeApi:
     async def apply(self, path: str, body: Json) -> Json:
         return self._answer("apply", path, body, body)
 
+    async def patch(self, path: str, operations: list[Json]) -> Json:
+        return self._answer("patch", path, {"operations": operations}, {})
+
+    async def delete(self, path: str, uid: str) -> None:
+        self._answer("delete", path, {"uid": uid}, {})
+
     async def list_pages(
         self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False
     ) -> AsyncIterator[Json]:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from monopod.cluster.mirror import Kind, Mirror, PodView, read_pod, read_uid
+from monopod.cluster.mirror import Kind, Mirror
+from monopod.cluster.views import PodView, read_pod, read_uid
 from tests.unit.controller.fake_api import FakeApi, an_object
 
 PATH = "/apis/node.k8s.io/v1/runtimeclasses"
@@ -101,7 +102,8 @@ def test_a_pod_is_known_by_its_profile_and_by_why_it_cannot_run() -> None:
         labels={"monopod.dev/profile": "web"},
         annotations={"monopod.dev/unsupported": "Pod not supported on Fargate: …"},
     )
-    assert read_pod(pod) == PodView("prod", "app", "app", "web", "Pod not supported on Fargate: …")
+    labels = (("monopod.dev/profile", "web"),)
+    assert read_pod(pod) == PodView("prod", "app", "app", "web", "Pod not supported on Fargate: …", labels=labels)
 
 
 def test_a_pod_is_known_by_its_age_its_controller_and_its_end() -> None:

@@ -1,8 +1,11 @@
 """What is written on namespaces and on the ConfigMap of patterns."""
 
+from dataclasses import replace
+
 import pytest
 
 from monopod.domain.publication import (
+    Content,
     NamespaceChange,
     NamespaceView,
     Publish,
@@ -19,38 +22,59 @@ ROWS = "web|kata|Pend||"
 PROFILE = Profile("web", (Selector("prod-*"), Selector("kube-system")), "kata")
 
 
+ISOLATED = Content(ROWS, is_isolated=True)
+WITH_GROUPS = Content(ROWS, is_isolated=True, group_rows="db|db||*")
+NOTHING = Content("")
+SEEN = NamespaceView("a", "true", ROWS, isolated="true")
+
+
 @pytest.mark.parametrize(
-    ("view", "rows", "change"),
+    ("view", "content", "change"),
     [
-        pytest.param(NamespaceView("a"), "", None, id="unreached and bare"),
-        pytest.param(NamespaceView("a", "true", ROWS), ROWS, None, id="as it should be"),
-        pytest.param(NamespaceView("a"), ROWS, Publish("a", ROWS), id="newly reached"),
-        pytest.param(NamespaceView("a", "true", "old"), ROWS, Publish("a", ROWS), id="other rows"),
-        pytest.param(NamespaceView("a", None, ROWS), ROWS, Publish("a", ROWS), id="label removed"),
-        pytest.param(NamespaceView("a", "no", ROWS), ROWS, Publish("a", ROWS), id="label changed"),
-        pytest.param(NamespaceView("a", "true", None), ROWS, Publish("a", ROWS), id="rows removed"),
-        pytest.param(NamespaceView("a", "true", ROWS), "", Withdraw("a"), id="no longer reached"),
-        pytest.param(NamespaceView("a", "true", None), "", Withdraw("a"), id="forged label"),
-        pytest.param(NamespaceView("a", None, ROWS), "", Withdraw("a"), id="forged rows"),
-        pytest.param(NamespaceView("a", "", ""), "", Withdraw("a"), id="forged and empty"),
-        pytest.param(NamespaceView("a", terminating=True), ROWS, None, id="being deleted"),
+        pytest.param(NamespaceView("a"), NOTHING, None, id="unreached and bare"),
+        pytest.param(SEEN, ISOLATED, None, id="as it should be"),
+        pytest.param(NamespaceView("a"), ISOLATED, Publish("a", ISOLATED), id="newly reached"),
+        pytest.param(NamespaceView("a", "true", "old"), ISOLATED, Publish("a", ISOLATED), id="other rows"),
+        pytest.param(replace(SEEN, label=None), ISOLATED, Publish("a", ISOLATED), id="label removed"),
+        pytest.param(replace(SEEN, label="no"), ISOLATED, Publish("a", ISOLATED), id="label changed"),
+        pytest.param(replace(SEEN, rows=None), ISOLATED, Publish("a", ISOLATED), id="rows removed"),
+        pytest.param(replace(SEEN, isolated=None), ISOLATED, Publish("a", ISOLATED), id="isolation seen"),
+        pytest.param(SEEN, Content(ROWS), Publish("a", Content(ROWS)), id="isolation no longer seen"),
+        pytest.param(NamespaceView("a", "true", ROWS), Content(ROWS), None, id="isolation not seen yet"),
+        pytest.param(SEEN, WITH_GROUPS, Publish("a", WITH_GROUPS), id="new SecurityGroupPolicy"),
+        pytest.param(replace(SEEN, group_rows="db|db||*"), WITH_GROUPS, None, id="SecurityGroupPolicy as it should be"),
+        pytest.param(replace(SEEN, group_rows="x"), ISOLATED, Publish("a", ISOLATED), id="SecurityGroupPolicy gone"),
+        pytest.param(SEEN, NOTHING, Withdraw("a"), id="no longer reached"),
+        pytest.param(NamespaceView("a", "true", None), NOTHING, Withdraw("a"), id="forged label"),
+        pytest.param(NamespaceView("a", None, ROWS), NOTHING, Withdraw("a"), id="forged rows"),
+        pytest.param(NamespaceView("a", "", ""), NOTHING, Withdraw("a"), id="forged and empty"),
+        pytest.param(NamespaceView("a", isolated="true"), NOTHING, Withdraw("a"), id="forged isolation"),
+        pytest.param(NamespaceView("a", terminating=True), ISOLATED, None, id="being deleted"),
     ],
 )
 def test_a_namespace_is_written_only_if_it_differs(
-    view: NamespaceView, rows: str, change: NamespaceChange | None
+    view: NamespaceView, content: Content, change: NamespaceChange | None
 ) -> None:
-    assert decide_namespace(view, rows) == change
+    assert decide_namespace(view, content) == change
 
 
-def test_a_publication_sets_both_marks() -> None:
-    assert build_namespace_patch(Publish("a", ROWS)) == {
-        "metadata": {"labels": {"monopod.dev/fargate": "true"}, "annotations": {"monopod.dev/profiles": ROWS}}
-    }
-
-
-def test_a_withdrawal_removes_both_marks() -> None:
-    assert build_namespace_patch(Withdraw("a")) == {
-        "metadata": {"labels": {"monopod.dev/fargate": None}, "annotations": {"monopod.dev/profiles": None}}
+@pytest.mark.parametrize(
+    ("change", "label", "annotations"),
+    [
+        pytest.param(Publish("a", Content(ROWS)), "true", (ROWS, None, None), id="not isolated yet"),
+        pytest.param(Publish("a", WITH_GROUPS), "true", (ROWS, "true", "db|db||*"), id="isolated"),
+        pytest.param(Withdraw("a"), None, (None, None, None), id="withdrawn"),
+    ],
+)
+def test_a_change_of_a_namespace_writes_all_marks(
+    change: NamespaceChange, label: str | None, annotations: tuple[str | None, ...]
+) -> None:
+    names = ("monopod.dev/profiles", "monopod.dev/isolated", "monopod.dev/security-group-policies")
+    assert build_namespace_patch(change) == {
+        "metadata": {
+            "labels": {"monopod.dev/fargate": label},
+            "annotations": dict(zip(names, annotations, strict=True)),
+        }
     }
 
 

@@ -10,7 +10,9 @@ import structlog
 from monopod.admission import rows
 from monopod.cluster.client import ApiError, ApiUnreachable, Json
 from monopod.cluster.mirror import Mirror
+from monopod.controller.base import BaseKeeper
 from monopod.controller.logs import Complaints
+from monopod.controller.policies import PolicyWriter
 from monopod.controller.publishing import Publication, Publisher
 from monopod.domain.selection import Profile
 from tests.unit.builders import a_profile, a_selector
@@ -28,10 +30,14 @@ class Setting:
         self.api = FakeApi()
         self.mirror = Mirror(SYSTEM)
         complaints = Complaints(structlog.stdlib.get_logger())
-        self.publisher = Publisher(self.api.client, self.mirror, SYSTEM, frozenset({"kube-system"}), complaints)
+        writer = PolicyWriter(self.api.client, self.mirror, lambda _: None)
+        base = BaseKeeper(self.mirror, writer, complaints)
+        protected = frozenset({"kube-system"})
+        self.publisher = Publisher(self.api.client, self.mirror, base, SYSTEM, protected, complaints)
         for name in namespaces:
             self.mirror.namespaces.observe("ADDED", an_object(name))
             self.api.answers["merge", f"/api/v1/namespaces/{name}"] = functools.partial(written, name)
+            self.api.answers["apply", base_policy(name)] = policy_written
         self.api.answers["merge", PATTERNS] = lambda patch: {
             **an_object("monopod-namespaces", namespace=SYSTEM, version=2),
             **patch,
@@ -46,12 +52,22 @@ class Setting:
         assert view is not None
         return view.rows
 
+    def isolated(self, name: str) -> str | None:
+        view = self.mirror.namespaces.find("", name)
+        assert view is not None
+        return view.isolated
+
 
 def written(name: str, patch: Json) -> Json:
     metadata: dict[str, Any] = {
         key: {k: v for k, v in values.items() if v is not None} for key, values in patch["metadata"].items()
     }
     return an_object(name, version=2, **metadata)
+
+
+def policy_written(policy: Json) -> Json:
+    metadata = policy["metadata"]
+    return {**policy, **an_object(metadata["name"], namespace=metadata["namespace"], labels=metadata["labels"])}
 
 
 async def test_reached_namespaces_get_their_rows_and_others_nothing() -> None:
@@ -66,6 +82,59 @@ async def test_a_second_time_nothing_is_written() -> None:
     await setting.publish(WEB)
     await setting.publish(WEB)
     assert setting.api.requests == []
+
+
+def base_policy(namespace: str) -> str:
+    return f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies/monopod-base"
+
+
+async def test_a_namespace_gets_its_base_policy_before_it_is_marked_as_isolated() -> None:
+    setting = Setting("prod-a", "dev")
+    await setting.publish(WEB)
+    assert [path for _, path, _ in setting.api.requests] == [
+        base_policy("prod-a"),
+        "/api/v1/namespaces/prod-a",
+        PATTERNS,
+    ]
+    assert setting.isolated("prod-a") == "true"
+
+
+async def test_a_namespace_whose_base_policy_cannot_be_written_gets_its_rows_and_no_mark() -> None:
+    setting = Setting("prod-a", "prod-b")
+    setting.api.answers["apply", base_policy("prod-a")] = ApiError(403, "Forbidden", "no")
+    publication = await setting.publish(WEB)
+    assert (setting.rows("prod-a"), setting.isolated("prod-a")) == ("web|kata|Pend||", None)
+    assert setting.isolated("prod-b") == "true"
+    assert list(publication.unwritten) == ["prod-a"]
+
+
+async def test_a_base_policy_that_vanished_is_written_again() -> None:
+    setting = Setting("prod-a")
+    await setting.publish(WEB)
+    setting.mirror.network_policies.observe("DELETED", an_object("monopod-base", namespace="prod-a"))
+    await setting.publish(WEB)
+    assert [path for path, _ in setting.api.sent("apply")] == [base_policy("prod-a")]
+
+
+async def test_a_namespace_is_unmarked_before_its_base_policy_goes() -> None:
+    setting = Setting("prod-a")
+    await setting.publish(WEB)
+    await setting.publish()
+    writes = [(verb, path) for verb, path, _ in setting.api.requests if path != PATTERNS]
+    assert writes == [("merge", "/api/v1/namespaces/prod-a"), ("delete", base_policy("prod-a"))]
+
+
+async def test_the_base_policy_stays_as_long_as_a_pod_of_a_profile() -> None:
+    setting = Setting("prod-a")
+    await setting.publish(WEB)
+    pod = an_object("app", namespace="prod-a", labels={"monopod.dev/profile": "web"})
+    setting.mirror.pods.observe("ADDED", pod)
+    await setting.publish()
+    assert setting.isolated("prod-a") is None
+    assert setting.api.sent("delete") == []
+    setting.mirror.pods.observe("DELETED", pod)
+    await setting.publish()
+    assert [path for path, _ in setting.api.sent("delete")] == [base_policy("prod-a")]
 
 
 async def test_without_its_profile_a_namespace_is_cleared() -> None:

@@ -6,7 +6,8 @@ import pytest
 import structlog
 
 from monopod.cluster.client import ApiError, ApiUnreachable
-from monopod.cluster.mirror import Mirror, PodView
+from monopod.cluster.mirror import Mirror
+from monopod.cluster.views import PodView
 from monopod.controller.logs import Complaints
 from monopod.controller.reporting import POD_EVENTS_PER_PASS, Reporter
 from tests.unit.controller.fake_api import FakeApi, an_object, conflict

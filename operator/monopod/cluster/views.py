@@ -1,0 +1,164 @@
+"""What the operator keeps of each object that it watches: as little as its decisions need.
+
+Views are compared to tell whether an event matters, so what changes all the time (a node's heartbeat, a pod's phase)
+has no place in them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monopod.api.names import (
+    GROUP_COUNT_LABEL,
+    GROUP_LABEL_PREFIX,
+    GROUP_POLICIES_ANNOTATION,
+    GROUPS_ANNOTATION,
+    ISOLATED_ANNOTATION,
+    NAMESPACE_LABEL,
+    POD_GROUPS_ANNOTATION,
+    POLICY_LABEL,
+    PROFILE_LABEL,
+    ROWS_ANNOTATION,
+    TASK_LABEL,
+    UNSUPPORTED_ANNOTATION,
+)
+from monopod.domain.isolation import digest_spec
+from monopod.domain.policies import PolicyView
+from monopod.domain.publication import NamespaceView
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """What matters of a pod of a profile.
+
+    Attributes:
+        unsupported: why Fargate can't run it, "" if it can.
+        created: metadata.creationTimestamp.
+        controller: the uid of the object that made the pod and would replace it, "" if there is none.
+        terminating: whether it is being deleted.
+        labels: all of its labels.
+        groups: the security groups that its labels say it belongs to, by name.
+        asked: the groups that its author asks for, None if the annotation is absent.
+        shown: the groups as its annotation shows them, None if it is absent.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    profile: str
+    unsupported: str = ""
+    created: str = ""
+    controller: str = ""
+    terminating: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
+    groups: tuple[str, ...] = ()
+    asked: str | None = None
+    shown: str | None = None
+
+    @property
+    def count(self) -> str:
+        """The value of the label that counts its groups."""
+        return dict(self.labels).get(GROUP_COUNT_LABEL, "")
+
+    @property
+    def task(self) -> str:
+        """Its task id, which it has once it is bound to a node."""
+        return dict(self.labels).get(TASK_LABEL, "")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """A node's addresses and the networks of its pods."""
+
+    name: str
+    addresses: tuple[str, ...]
+    pod_networks: tuple[str, ...]
+
+
+def read_whole(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole object without the record of who wrote which field, which is most of its size."""
+    metadata = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
+    return {**item, "metadata": metadata}
+
+
+def read_namespace(item: Mapping[str, Any]) -> NamespaceView:
+    """The marks, and whether it is being deleted."""
+    metadata = item["metadata"]
+    annotations = metadata.get("annotations") or {}
+    return NamespaceView(
+        name=metadata["name"],
+        label=(metadata.get("labels") or {}).get(NAMESPACE_LABEL),
+        rows=annotations.get(ROWS_ANNOTATION),
+        isolated=annotations.get(ISOLATED_ANNOTATION),
+        group_rows=annotations.get(GROUP_POLICIES_ANNOTATION),
+        terminating="deletionTimestamp" in metadata,
+        uid=metadata.get("uid") or "",
+    )
+
+
+def read_uid(item: Mapping[str, Any]) -> str:
+    """What tells an object from a namesake that replaced it."""
+    return str(item["metadata"].get("uid") or "")
+
+
+def read_labels(item: Mapping[str, Any]) -> dict[str, str]:
+    """An object's labels."""
+    return dict(item["metadata"].get("labels") or {})
+
+
+def read_data(item: Mapping[str, Any]) -> dict[str, str]:
+    """A ConfigMap's data."""
+    return dict(item.get("data") or {})
+
+
+def read_pod(item: Mapping[str, Any]) -> PodView:
+    """What the metadata tell, because lists have no spec: the reason stands in an annotation beside the gate."""
+    metadata = item["metadata"]
+    owners = metadata.get("ownerReferences") or ()
+    labels = metadata.get("labels") or {}
+    annotations = metadata.get("annotations") or {}
+    return PodView(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        profile=labels.get(PROFILE_LABEL) or "",
+        unsupported=annotations.get(UNSUPPORTED_ANNOTATION) or "",
+        created=str(metadata.get("creationTimestamp") or ""),
+        controller=next((str(owner["uid"]) for owner in owners if owner.get("controller")), ""),
+        terminating="deletionTimestamp" in metadata,
+        labels=tuple(sorted(labels.items())),
+        groups=tuple(sorted(k.removeprefix(GROUP_LABEL_PREFIX) for k in labels if k.startswith(GROUP_LABEL_PREFIX))),
+        asked=annotations.get(GROUPS_ANNOTATION),
+        shown=annotations.get(POD_GROUPS_ANNOTATION),
+    )
+
+
+def read_policy(item: Mapping[str, Any]) -> PolicyView:
+    """Which of the two it is: whoever puts our label on a policy hands it over to us."""
+    metadata = item["metadata"]
+    kind = (metadata.get("labels") or {}).get(POLICY_LABEL) or ""
+    owners = metadata.get("ownerReferences") or ()
+    return PolicyView(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata.get("uid") or "",
+        kind=kind,
+        digest=digest_spec(item) if kind else "",
+        owner=next((str(owner["uid"]) for owner in owners if owner.get("kind") == "Pod"), ""),
+        spec=None if kind else item.get("spec") or {},
+    )
+
+
+def read_node(item: Mapping[str, Any]) -> NodeView:
+    """A node's addresses; its names are no addresses."""
+    spec, status = item.get("spec") or {}, item.get("status") or {}
+    found = (a["address"] for a in status.get("addresses") or () if a.get("type") in ("InternalIP", "ExternalIP"))
+    networks = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else ())
+    return NodeView(item["metadata"]["name"], tuple(sorted(found)), tuple(sorted(networks)))
+
+
+def read_endpoints(item: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    """The addresses and ports of an EndpointSlice."""
+    addresses = [address for one in item.get("endpoints") or () for address in one.get("addresses") or ()]
+    ports = [int(port["port"]) for port in item.get("ports") or () if port.get("port")]
+    return tuple(sorted((address, port) for address in addresses for port in ports))

@@ -1,0 +1,100 @@
+"""The base policy of each namespace: it closes all Fargate pods, so that only policies of ours open anything.
+
+reached by a profile, or marked pods left ──► base policy ──► seen: the namespace may be marked as isolated
+neither ──► the mark is withdrawn first, then the policy is deleted
+"""
+
+import asyncio
+from collections.abc import Collection
+from functools import lru_cache
+
+from monopod.api.names import BASE_POLICY
+from monopod.cluster.client import ApiError, ApiUnreachable
+from monopod.cluster.mirror import Mirror
+from monopod.controller.logs import Complaints
+from monopod.controller.metrics import WRITES
+from monopod.controller.policies import PolicyWriter
+from monopod.domain.isolation import build_base_policy, digest_spec
+from monopod.domain.policies import decide_policies
+
+WRITES_AT_ONCE = 8
+
+
+class BaseKeeper:
+    """Keeps the base policies where they belong."""
+
+    def __init__(self, mirror: Mirror, writer: PolicyWriter, complaints: Complaints) -> None:
+        self._mirror = mirror
+        self._writer = writer
+        self._complaints = complaints
+        self._required: frozenset[str] | None = None
+
+    def require(self, namespaces: Collection[str]) -> None:
+        """The namespaces that need one whether or not they have pods; before this is said, none is deleted."""
+        self._required = frozenset(namespaces)
+
+    def is_seen(self, namespace: str) -> bool:
+        """Whether the API server has the namespace's base policy, as it should be."""
+        view = self._mirror.network_policies.find(namespace, BASE_POLICY)
+        return view is not None and view.kind == "base" and view.digest == _digest_base(namespace)
+
+    async def secure(self) -> dict[str, str]:
+        """Writes the base policies that are missing or wrong; the namespaces whose couldn't be, and why."""
+        with_pods = {str(name) for name in self._mirror.pods.values("namespace")}
+        missing = [name for name in (self._required or frozenset()) | with_pods if not self.is_seen(name)]
+        return await self._keep_all(missing)
+
+    async def release(self) -> dict[str, str]:
+        """Deletes the base policies of namespaces that need none; as `secure`."""
+        present = {view.namespace for view in self._mirror.network_policies.look_up("kind", "base")}
+        return await self._keep_all([name for name in present if not self._is_needed(name)])
+
+    async def _keep_all(self, namespaces: Collection[str]) -> dict[str, str]:
+        slots = asyncio.Semaphore(WRITES_AT_ONCE)
+
+        async def keep(namespace: str) -> str:
+            async with slots:
+                return await self._attempt(namespace)
+
+        troubles = await asyncio.gather(*(keep(namespace) for namespace in namespaces))
+        return {name: trouble for name, trouble in zip(namespaces, troubles, strict=True) if trouble}
+
+    async def _attempt(self, namespace: str) -> str:
+        subject = f"base policy of namespace {namespace}"
+        try:
+            await self.keep(namespace)
+        except (ApiError, ApiUnreachable) as error:
+            WRITES.labels("networkpolicies", "failed").inc()
+            self._complaints.raise_about(subject, str(error))
+            return str(error)
+        self._complaints.settle(subject)
+        return ""
+
+    async def keep(self, namespace: str) -> None:
+        """Brings one namespace's base policy to what it should be.
+
+        Raises:
+            ApiError: the API server refuses it.
+            ApiUnreachable: no answer.
+        """
+        view = self._mirror.namespaces.find("", namespace)
+        if view is None or view.terminating:
+            return
+        desired = [build_base_policy(namespace)] if self._is_needed(namespace) else []
+        policies = self._mirror.network_policies
+        existing = policies.look_up("place", (namespace, "base"))
+        for change in decide_policies(desired, existing):
+            await self._writer.make(change)
+            WRITES.labels("networkpolicies", "ok").inc()
+
+    def _is_needed(self, namespace: str) -> bool:
+        return (
+            self._required is None
+            or namespace in self._required
+            or bool(self._mirror.pods.count("namespace", namespace))
+        )
+
+
+@lru_cache(maxsize=8192)
+def _digest_base(namespace: str) -> str:
+    return digest_spec(build_base_policy(namespace))

@@ -1,0 +1,114 @@
+"""Releases pods that wait behind a scheduling gate, and says of those with claims what they wait for.
+
+    gate `monopod.dev/isolation` ──► base policy seen, security groups worked out? ── yes: gate lifted
+                                        └── no: looked at again as soon as one is
+    gate `monopod.dev/volumes`   ──► every claim bound, to a volume that Fargate mounts? ── yes: gate lifted
+                                        └── no: event FailedScheduling, asked again in POLL_SECONDS
+
+A list every few seconds instead of watches of whole pods, claims and volumes: the API server answers it from its
+cache, and it holds nothing but pods that no node has yet. Nothing is remembered but which events were written, and an
+event that is written again meets its older self.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from monopod.api.names import ISOLATION_GATE, PROFILE_LABEL, VOLUMES_GATE
+from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
+from monopod.cluster.mirror import Mirror
+from monopod.controller.claims import Claims
+from monopod.controller.logs import Complaints
+from monopod.controller.metrics import WRITES
+
+POLL_SECONDS = 2.0
+PENDING_PODS = {"labelSelector": PROFILE_LABEL, "fieldSelector": "spec.nodeName=,status.phase=Pending"}
+AT_ONCE = 8
+
+Manifest = dict[str, Any]
+IsSettled = Callable[[Manifest], Awaitable[bool]]
+logger = structlog.stdlib.get_logger(__name__)
+
+
+class GateKeeper:
+    """Looks at the gated pods again and again; `is_isolated` says whether a pod may leave the gate of isolation."""
+
+    def __init__(self, api: ApiClient, mirror: Mirror, is_isolated: IsSettled, complaints: Complaints) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._is_isolated = is_isolated
+        self._complaints = complaints
+        self._claims = Claims(api, complaints)
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Has the pods looked at now."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Makes passes until cancelled."""
+        while True:
+            self._woken.clear()
+            try:
+                if self._mirror.pods.count("bound", False):
+                    await self._release_pods()
+            except (ApiError, ApiUnreachable) as error:
+                self._complaints.raise_about("gated pods", str(error))
+            except Exception:
+                logger.exception("pass over gated pods failed")
+            else:
+                self._complaints.settle("gated pods")
+            try:
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    async def _release_pods(self) -> None:
+        gated = [pod async for pod in self._api.list_pages("/api/v1/pods", PENDING_PODS) if pod["spec"].get(GATES)]
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def release(pod: Manifest) -> None:
+            async with slots:
+                if await self._is_isolated(pod):
+                    await self._lift_gate(pod, ISOLATION_GATE)
+
+        waiting = [release(pod) for pod in gated if find_gate(pod, ISOLATION_GATE) is not None]
+        done: Sequence[BaseException | None] = await asyncio.gather(*waiting, return_exceptions=True)
+        released = await self._claims.find_ready([pod for pod in gated if find_gate(pod, VOLUMES_GATE) is not None])
+        for pod in released:
+            await self._lift_gate(pod, VOLUMES_GATE)
+        if failure := next((failure for failure in done if failure), None):
+            raise failure
+
+    async def _lift_gate(self, pod: Manifest, name: str) -> None:
+        metadata = pod["metadata"]
+        place = f"/spec/{GATES}/{find_gate(pod, name)}"
+        operations: list[Manifest] = [
+            # Only this very pod, and only the gate where it was seen.
+            {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]},
+            {"op": "test", "path": place, "value": {"name": name}},
+            {"op": "remove", "path": place},
+        ]
+        try:
+            await self._api.patch(f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}", operations)
+        except ApiError as error:
+            if error.status not in (404, 409, 422):  # gone, replaced, or changed meanwhile: seen again next time
+                WRITES.labels("pods", "failed").inc()
+                self._complaints.raise_about(f"pod {metadata['namespace']}/{metadata['name']}", str(error))
+            return
+        WRITES.labels("pods", "ok").inc()
+        # What is left of the list has moved up.
+        pod["spec"][GATES] = [gate for gate in pod["spec"][GATES] if gate.get("name") != name]
+        logger.debug("pod released", namespace=metadata["namespace"], pod=metadata["name"], gate=name)
+
+
+GATES = "schedulingGates"
+
+
+def find_gate(pod: Mapping[str, Any], name: str) -> int | None:
+    """The place of a gate among the pod's scheduling gates; None if it has no such gate."""
+    gates = pod["spec"].get(GATES) or ()
+    return next((index for index, gate in enumerate(gates) if gate.get("name") == name), None)

@@ -1,0 +1,126 @@
+"""Each namespace that a profile reaches is closed by a base policy, then marked as isolated, and stays closed."""
+
+import zlib
+from collections.abc import Iterator
+
+import pytest
+
+from monopod.api.names import BASE_POLICY, ISOLATED_ANNOTATION, POLICY_LABEL
+from tests.controlplane.operating.conftest import StartOperator
+from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
+
+
+@pytest.fixture
+def namespace(lab: Lab, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace of its own that the profile `web` reaches."""
+    name = f"closed-{zlib.crc32(request.node.name.encode()):08x}"
+    lab.create_namespace(name)
+    lab.create_profile("web", name)
+    yield name
+    lab.delete("Namespace", name)
+
+
+def read_base(lab: Lab, namespace: str) -> Json | None:
+    return lab.get("NetworkPolicy", BASE_POLICY, namespace)
+
+
+def is_isolated(lab: Lab, namespace: str) -> bool:
+    found = lab.get("Namespace", namespace) or {}
+    return bool(found["metadata"].get("annotations", {}).get(ISOLATED_ANNOTATION) == "true")
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_reached_namespace_is_closed_and_marked(lab: Lab, namespace: str) -> None:
+    eventually(lambda: is_isolated(lab, namespace))
+    base = read_base(lab, namespace) or {}
+    assert base["metadata"]["labels"] == {POLICY_LABEL: "base"}
+    assert base["spec"] == {
+        "podSelector": {"matchExpressions": [{"key": "monopod.dev/profile", "operator": "Exists"}]},
+        "policyTypes": ["Ingress", "Egress"],
+    }
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_namespace_that_no_profile_reaches_gets_no_policy(lab: Lab, namespace: str) -> None:
+    eventually(lambda: is_isolated(lab, namespace))
+    policies = lab.list_all("NetworkPolicy", "default")
+    assert policies == []
+    assert not is_isolated(lab, "default")
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_namespace_that_is_no_longer_reached_is_unmarked_and_opened_when_its_last_pod_is_gone(
+    lab: Lab, namespace: str
+) -> None:
+    lab.becomes_active("web")
+    eventually(lambda: is_isolated(lab, namespace))
+    lab.create_pod(namespace, "app")
+    # Without the wait for the pod's eviction.
+    lab.delete_profiles()
+    eventually(lambda: lab.namespace_marks(namespace) == (None, None))
+    assert not is_isolated(lab, namespace)
+    assert read_base(lab, namespace)
+    lab.kubectl("delete", "pod", "app", "-n", namespace, "--force", "--grace-period=0")
+    eventually(lambda: read_base(lab, namespace) is None)
+
+
+DAMAGE: dict[str, Json] = {
+    "ingress opened": {"spec": {"ingress": [{}]}},
+    "one direction left out": {"spec": {"policyTypes": ["Ingress"]}},
+    "selects others": {"spec": {"podSelector": {"matchExpressions": None, "matchLabels": {"a": "b"}}}},
+    "label removed": {"metadata": {"labels": None}},
+    "owned": {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "x"}]}},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_a_base_policy_that_someone_edits_is_put_right_and_reported(
+    lab: Lab, operator: OperatorProcess, namespace: str, damage: Json
+) -> None:
+    eventually(lambda: is_isolated(lab, namespace))
+    before = read_base(lab, namespace) or {}
+    lab.patch("NetworkPolicy", BASE_POLICY, damage, namespace)
+
+    def is_put_right() -> bool:
+        after = read_base(lab, namespace) or {}
+        kept = ("labels", "ownerReferences")
+        same = all(after["metadata"].get(key) == before["metadata"].get(key) for key in kept)
+        return same and after["spec"] == before["spec"]
+
+    eventually(is_put_right, deadline=5)
+    events = eventually(lambda: lab.events("default", namespace))
+    assert [(event["type"], event["reason"]) for event in events] == [("Warning", "PolicyRestored")]
+    assert operator.metric('monopod_isolation_policies_total{action="restored"}') == 1
+
+
+def test_a_base_policy_that_someone_deletes_is_back_at_once(
+    lab: Lab, operator: OperatorProcess, namespace: str
+) -> None:
+    eventually(lambda: is_isolated(lab, namespace))
+    lab.delete("NetworkPolicy", BASE_POLICY, namespace)
+    eventually(lambda: read_base(lab, namespace), deadline=5)
+    eventually(lambda: lab.events("default", namespace))
+    assert operator.metric('monopod_isolation_policies_total{action="restored"}') == 1
+
+
+def test_a_base_policy_that_was_deleted_while_the_operator_was_away_comes_back(
+    lab: Lab, start: StartOperator, namespace: str
+) -> None:
+    first = start()
+    eventually(lambda: is_isolated(lab, namespace))
+    first.kill()
+    lab.delete("NetworkPolicy", BASE_POLICY, namespace)
+    start("--no-leader-elect")
+    eventually(lambda: read_base(lab, namespace))
+    assert is_isolated(lab, namespace)
+
+
+def test_nothing_is_written_twice(lab: Lab, operator: OperatorProcess, namespace: str) -> None:
+    lab.becomes_active("web")
+    eventually(lambda: is_isolated(lab, namespace))
+    operator.passes_happen(3)
+    before = operator.count_writes()
+    version = (read_base(lab, namespace) or {})["metadata"]["resourceVersion"]
+    operator.passes_happen(3)
+    assert operator.count_writes() == before
+    assert (read_base(lab, namespace) or {})["metadata"]["resourceVersion"] == version
