@@ -8,7 +8,7 @@ import uuid
 
 import click
 
-from monopod.api.names import SYSTEM_NAMESPACE
+from monopod.api.names import SERVICE_ACCOUNT, SYSTEM_NAMESPACE
 from monopod.domain.quota import DEFAULT_QUOTA
 
 
@@ -30,6 +30,14 @@ def main() -> None:
     default=None,
     help=f"Monopod's own namespace: its Lease and its ConfigMap are there. "
     f"[default: the one that this process runs in as a pod, else {SYSTEM_NAMESPACE}]",
+)
+@click.option(
+    "--service-account",
+    default=SERVICE_ACCOUNT,
+    show_default=True,
+    metavar="NAME",
+    help="The ServiceAccount, in that namespace, that the admission policies were installed for. Policies that someone "
+    "has edited are found by it.",
 )
 @click.option(
     "--leader-elect/--no-leader-elect",
@@ -99,6 +107,7 @@ def main() -> None:
 def run(
     sandbox: str,
     namespace: str | None,
+    service_account: str,
     leader_elect: bool,
     identity: str | None,
     lease_seconds: float,
@@ -148,6 +157,7 @@ def run(
         evictions_per_minute=evictions_per_minute,
         deletion_timeout_seconds=deletion_timeout_seconds,
         profile_quota=profile_quota,
+        service_account=service_account,
     )
 
     async def live() -> int:

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from monopod.admission.policies import build_policies
+from monopod.api.names import REVISION_ANNOTATION
+from monopod.domain.revision import find_changed, find_missing
 from tests.chart.rendering import Object, Rendered, render_chart
 
 ADMISSION = (
@@ -68,6 +71,15 @@ def test_a_policy_is_the_same_text_under_another_release_but_for_the_names(defau
         for name, text in describe(other).items()
     }
     assert renamed == describe(default_chart)
+
+
+def test_the_operator_of_any_release_finds_its_policies_as_they_were_installed() -> None:
+    chart = render_chart({"serviceAccount": {"name": "account"}}, release="other", namespace="other-system")
+    account = f"system:serviceaccount:other-system:{chart.find_argument('service-account')}"
+    expected = [each for pair in build_policies(account, "other-system").values() for each in pair]
+    found = {(item["kind"], item["metadata"]["name"]): item for item in chart.of_kind(*ADMISSION)}
+    assert (find_missing(expected, found), find_changed(expected, found)) == ((), ())
+    assert all(item["metadata"]["annotations"][REVISION_ANNOTATION] for item in found.values())
 
 
 def test_every_policy_has_a_binding(default_chart: Rendered) -> None:

@@ -4,7 +4,8 @@ All fail closed (failurePolicy Fail): an expression that can't be evaluated refu
 as possible: the pod policies only pods of namespaces that a profile reaches, the marks' policy only marked pods.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 from monopod.admission import backstop, marks, namespaces
@@ -27,10 +28,12 @@ from monopod.api.names import (
     PROFILE_LABEL,
     PROFILE_PLURAL,
     QUOTA_CONFIGMAP,
+    REVISION_ANNOTATION,
     SERVICE_ACCOUNT,
     SYSTEM_NAMESPACE,
     VERSION,
 )
+from monopod.domain.revision import find_revision
 
 Document = dict[str, Any]
 
@@ -46,12 +49,30 @@ CONFIGMAP_KIND: Final[Document] = {"apiVersion": "v1", "kind": "ConfigMap"}
 def build_policies(
     service_account: str = DEFAULT_SERVICE_ACCOUNT, system_namespace: str = SYSTEM_NAMESPACE
 ) -> dict[str, tuple[Document, Document]]:
-    """Every policy with its binding, under a short name.
+    """Every policy with its binding, under a short name, each with the revision of its text.
 
     Args:
         service_account: the operator's user name, as in `request.userInfo`.
         system_namespace: where the operator runs and keeps its ConfigMap.
     """
+    built, revisions = _build(service_account, system_namespace), _find_revisions()
+    for kind_and_name, document in ((_key(each), each) for pair in built.values() for each in pair):
+        document["metadata"].setdefault("annotations", {})[REVISION_ANNOTATION] = revisions[kind_and_name]
+    return built
+
+
+@cache
+def _find_revisions() -> Mapping[tuple[str, str], str]:
+    """By kind and name; the same whatever the operator and its namespace are called."""
+    built = _build(DEFAULT_SERVICE_ACCOUNT, SYSTEM_NAMESPACE)
+    return {_key(each): find_revision(each["spec"]) for pair in built.values() for each in pair}
+
+
+def _key(document: Document) -> tuple[str, str]:
+    return document["kind"], document["metadata"]["name"]
+
+
+def _build(service_account: str, system_namespace: str) -> dict[str, tuple[Document, Document]]:
     return {
         "pods": _build_pods(),
         "sandbox": _build_sandbox(),

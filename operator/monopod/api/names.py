@@ -13,6 +13,9 @@ PROFILE_PLURAL: Final = "fargateprofiles"
 PROFILE_FINALIZER: Final = f"{GROUP}/profile"
 """On every profile: it stays until the profile's pods have been moved elsewhere."""
 
+REVISION_ANNOTATION: Final = f"{GROUP}/revision"
+"""On every admission policy and binding: which text it was rendered from, so that an edit shows."""
+
 FIELD_MANAGER: Final = "monopod"
 SYSTEM_NAMESPACE: Final = "monopod-system"
 SERVICE_ACCOUNT: Final = "monopod"

@@ -27,7 +27,10 @@ class ConditionType(Explained):
     READY = "Ready", "Everything below holds: matching pods are sandboxed when they are created."
     VALID = "Valid", "The operator understands the profile."
     RUNTIME_CLASS_FOUND = "RuntimeClassFound", "The RuntimeClass of the profile's sandbox exists."
-    ADMISSION_INSTALLED = "AdmissionInstalled", "The cluster serves and has Monopod's admission policies."
+    ADMISSION_INSTALLED = (
+        "AdmissionInstalled",
+        "The cluster serves and has Monopod's admission policies, as they were installed.",
+    )
     PUBLISHED = "Published", "The profile's rows are on every namespace that it reaches."
     NAMESPACE_MATCHED = "NamespaceMatched", "At least one existing namespace matches the profile."
     DISTINCT = "Distinct", "No other profile takes all pods of this one, or selects the same pods."
@@ -64,7 +67,10 @@ class Reason(Explained):
     RUNTIME_CLASS_FOUND = "RuntimeClassFound", "The RuntimeClass exists."
     RUNTIME_CLASS_NOT_FOUND = "RuntimeClassNotFound", "The RuntimeClass doesn't exist, so matching pods are refused."
 
-    POLICIES_INSTALLED = "PoliciesInstalled", "Monopod's admission policies and their bindings exist."
+    POLICIES_INSTALLED = (
+        "PoliciesInstalled",
+        "Monopod's admission policies and their bindings exist, and are as they were installed.",
+    )
     MUTATING_ADMISSION_POLICY_NOT_SERVED = (
         "MutatingAdmissionPolicyNotServed",
         "The API server doesn't serve MutatingAdmissionPolicy v1, which Kubernetes has from 1.36.",
@@ -72,6 +78,11 @@ class Reason(Explained):
     ADMISSION_POLICY_MISSING = (
         "AdmissionPolicyMissing",
         "Some of Monopod's admission policies or bindings are missing, so pods would pass unsandboxed.",
+    )
+
+    POLICY_CHANGED = (
+        "PolicyChanged",
+        "Some of Monopod's admission policies or bindings were edited since they were installed.",
     )
 
     ROWS_PUBLISHED = "RowsPublished", "The profile's rows are on the namespaces that it reaches."

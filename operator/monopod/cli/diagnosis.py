@@ -77,6 +77,7 @@ class Facts:
         pod_level_resources: whether the API server's feature gate of this name is on.
         policies: the admission policies and bindings of all kinds, as dicts.
         expected: kind and name of those that Monopod needs.
+        changed: those that were edited since they were installed, as KIND/NAME.
         namespace: Monopod's own.
         lease: the leader's, or Unread.
         now: by this machine's clock.
@@ -94,6 +95,7 @@ class Facts:
     lease: Json | Unread
     namespace: str
     now: datetime
+    changed: Sequence[str] = ()
 
     @property
     def default_sandbox(self) -> str:
@@ -178,7 +180,10 @@ def check_policies(facts: Facts) -> Iterator[Finding]:
     if tame:
         message = f"ValidatingAdmissionPolicyBinding {list_names(tame)} doesn't say Deny, so nothing is refused."
         yield Finding(check, Level.PROBLEM, message, again)
-    if not missing and not tame:
+    if facts.changed:
+        message = f"{list_names(facts.changed)} was edited since it was installed: pods may be admitted differently."
+        yield Finding(check, Level.PROBLEM, message, again)
+    if not missing and not tame and not facts.changed:
         yield Finding(check, Level.OK, f"All {len(facts.expected)} admission policies and bindings are there.")
 
 

@@ -1,14 +1,15 @@
 """Reads what `doctor` looks at. It only reads; what a user may not read becomes `Unread`."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from monopod.admission.policies import build_policies
-from monopod.api.names import API_VERSION, PROFILE_PLURAL
+from monopod.api.names import API_VERSION, PROFILE_PLURAL, SERVICE_ACCOUNT
 from monopod.cli.diagnosis import Facts, Unread
 from monopod.cli.live import NOT_FOUND, Cluster, Refusal
+from monopod.domain.revision import find_changed
 
 LEASE: Final = "monopod"
 """As in monopod.cluster.lease, which would bring the operator's whole client with it."""
@@ -23,6 +24,7 @@ _POLICY_KINDS: Final = {
 _FEATURE: Final = re.compile(r'^kubernetes_feature_enabled\{name="PodLevelResources"[^}]*\} (\d)', re.MULTILINE)
 
 Fact = TypeVar("Fact")
+Policies = dict[str, tuple[dict[str, Any], dict[str, Any]]]
 
 
 def examine(cluster: Cluster, namespace: str) -> Facts:
@@ -31,24 +33,37 @@ def examine(cluster: Cluster, namespace: str) -> Facts:
     Raises:
         ApiFailure: the API server can't be reached, or doesn't know who asks.
     """
+    policies = _try(lambda: _read_policies(cluster))
     apps = f"/apis/apps/v1/namespaces/{namespace}/deployments?labelSelector=app.kubernetes.io%2Fname%3Dmonopod"
+    deployments = _read_list(cluster, apps)
+    expected = [document for pair in _build_policies(deployments, namespace).values() for document in pair]
     return Facts(
         # Everyone who is known may read this; who isn't learns it here.
         version=cluster.read("/version"),
         admission_kinds=_try(lambda: _read_kinds(cluster)),
         pod_level_resources=_read_feature(cluster),
-        policies=_try(lambda: _read_policies(cluster)),
-        expected=[
-            (document["kind"], document["metadata"]["name"]) for pair in build_policies().values() for document in pair
-        ],
+        policies=policies,
+        expected=[_key(document) for document in expected],
+        changed=() if isinstance(policies, Unread) else find_changed(expected, {_key(one): one for one in policies}),
         profiles=_read_list(cluster, f"/apis/{API_VERSION}/{PROFILE_PLURAL}"),
         runtime_classes=_read_list(cluster, "/apis/node.k8s.io/v1/runtimeclasses"),
         nodes=_read_list(cluster, "/api/v1/nodes"),
-        deployments=_read_list(cluster, apps),
+        deployments=deployments,
         lease=_try(lambda: cluster.read(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{LEASE}")),
         namespace=namespace,
         now=datetime.now(UTC),
     )
+
+
+def _build_policies(deployments: Sequence[dict[str, Any]] | Unread, namespace: str) -> Policies:
+    """The policies as they should be: installed for the ServiceAccount that the operator has."""
+    specs = [] if isinstance(deployments, Unread) else [each["spec"]["template"]["spec"] for each in deployments]
+    account = next((name for spec in specs if (name := spec.get("serviceAccountName"))), SERVICE_ACCOUNT)
+    return build_policies(f"system:serviceaccount:{namespace}:{account}", namespace)
+
+
+def _key(document: Mapping[str, Any]) -> tuple[str, str]:
+    return document["kind"], document["metadata"]["name"]
 
 
 def _try(read: Callable[[], Fact]) -> Fact | Unread:

@@ -1,9 +1,11 @@
-"""Whether the cluster serves and has Monopod's admission policies and their bindings."""
+"""Whether the cluster serves and has Monopod's admission policies and their bindings, as they were installed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from monopod.cluster.client import ApiClient, ApiError
-from monopod.domain.conditions import Admission, PoliciesInstalled, PoliciesMissing, PoliciesNotServed
+from monopod.domain.conditions import Admission, PoliciesChanged, PoliciesInstalled, PoliciesMissing, PoliciesNotServed
+from monopod.domain.revision import find_changed, find_missing
 
 GROUP_PATH = "/apis/admissionregistration.k8s.io/v1"
 
@@ -15,21 +17,23 @@ PLURALS: Mapping[str, str] = {
 }
 
 
-async def fetch_admission(api: ApiClient, expected: Iterable[tuple[str, str]]) -> Admission:
-    """Compares what is installed with the kinds and names that should be.
+async def fetch_admission(api: ApiClient, expected: Sequence[dict[str, Any]]) -> Admission:
+    """Compares what is installed with the policies and bindings that should be.
 
     Raises:
         ApiError: the API server refuses the lists.
         ApiUnreachable: no answer.
     """
-    found: set[tuple[str, str]] = set()
+    found: dict[tuple[str, str], Mapping[str, Any]] = {}
     for kind, plural in PLURALS.items():
         try:
-            async for item in api.list_pages(f"{GROUP_PATH}/{plural}", metadata_only=True):
-                found.add((kind, item["metadata"]["name"]))
+            async for item in api.list_pages(f"{GROUP_PATH}/{plural}"):
+                found[kind, item["metadata"]["name"]] = item
         except ApiError as error:
             if error.status == 404:
                 return PoliciesNotServed()
             raise
-    missing = tuple(f"{kind}/{name}" for kind, name in expected if (kind, name) not in found)
-    return PoliciesMissing(missing) if missing else PoliciesInstalled()
+    if missing := find_missing(expected, found):
+        return PoliciesMissing(missing)
+    changed = find_changed(expected, found)
+    return PoliciesChanged(changed) if changed else PoliciesInstalled()

@@ -20,6 +20,7 @@ from monopod.domain.conditions import (
     BeyondQuota,
     Facts,
     HeldBack,
+    PoliciesChanged,
     PoliciesInstalled,
     Unreadable,
     WaitsForDeletion,
@@ -148,13 +149,16 @@ class Gatherer:
             too_large={name: publication.too_large[name] for name in reached if name in publication.too_large},
             unwritten={name: publication.unwritten[name] for name in reached if name in publication.unwritten},
         )
-        if facts.held_back or runtime_class is None or not isinstance(facts.admission, PoliciesInstalled):
+        admitting = isinstance(facts.admission, PoliciesInstalled | PoliciesChanged)
+        if facts.held_back or runtime_class is None or not admitting:
             # What a trial would say is known already; it starts afresh when the cause is gone.
             self._prober.forget(profile.name)
             return facts
         trials = self._plan_trials(profile, facts, publication)
         rows = (publication.find_rows(trial.namespace) for trial in trials)
-        plan = Plan(trials, depends_on=(runtime_class, *rows))
+        # An edited policy may sandbox no more: it is tried again at once.
+        edits = facts.admission.names if isinstance(facts.admission, PoliciesChanged) else ()
+        plan = Plan(trials, depends_on=(runtime_class, *edits, *rows))
         return replace(facts, outcome=self._prober.require(profile.name, plan))
 
     def _find_reached(self, profile: Profile) -> tuple[str, ...]:

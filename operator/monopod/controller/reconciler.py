@@ -6,7 +6,7 @@ again later; nothing is remembered that a new process would miss.
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, assert_never
 
 import structlog
 
@@ -26,7 +26,7 @@ from monopod.controller.probing import Prober
 from monopod.controller.publishing import Publisher
 from monopod.controller.reporting import Reporter, format_now
 from monopod.controller.settings import Settings
-from monopod.domain.conditions import Admission, PoliciesInstalled
+from monopod.domain.conditions import Admission, PoliciesChanged, PoliciesInstalled, PoliciesMissing, PoliciesNotServed
 from monopod.domain.deletion import Patience
 from monopod.domain.status import decide_status
 
@@ -37,15 +37,11 @@ POD_COUNT_SECONDS = 2.0
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
 # Policies have no watch, because they change with the chart only: they are looked at when everything is compared with
-# fresh lists, and more often while one is missing.
+# fresh lists, and more often while one is missing, or isn't what it should be.
 MISSING_POLICIES_SECONDS = 2.0
+CHANGED_POLICIES_SECONDS = 10.0
 # A pass that takes longer than this is stuck, and the liveness probe says so.
 STALLED_SECONDS = 180.0
-
-# Which policies there should be. Only their names matter here, so the defaults do.
-EXPECTED_POLICIES = tuple(
-    (part["kind"], part["metadata"]["name"]) for pair in build_policies().values() for part in pair
-)
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -68,6 +64,8 @@ class Reconciler:
         self._deletions = Deletions(api, mirror, self._mover, patience, self._complaints, self.mark)
         self._overlaps = Overlaps(settings.protected, self.mark)
         self._gatherer = Gatherer(mirror, self._prober, self._overlaps, settings, self._complaints)
+        policies = build_policies(settings.user_name, settings.namespace)
+        self._policies = [document for pair in policies.values() for document in pair]
         self._admission: Admission | None = None
         self._admission_read_at = 0.0
         self._resync_seconds = settings.resync_seconds
@@ -163,10 +161,20 @@ class Reconciler:
 
     async def _fetch_admission(self) -> Admission:
         age = time.monotonic() - self._admission_read_at
-        installed = isinstance(self._admission, PoliciesInstalled)
-        if self._admission is None or age >= (self._resync_seconds if installed else MISSING_POLICIES_SECONDS):
-            self._admission = await fetch_admission(self._api, EXPECTED_POLICIES)
+        if self._admission is None or age >= self._find_patience(self._admission):
+            self._admission = await fetch_admission(self._api, self._policies)
             self._admission_read_at = time.monotonic()
         if not isinstance(self._admission, PoliciesInstalled):
-            self.mark(MISSING_POLICIES_SECONDS)
+            self.mark(self._find_patience(self._admission))
         return self._admission
+
+    def _find_patience(self, admission: Admission) -> float:
+        match admission:
+            case PoliciesInstalled():
+                return self._resync_seconds
+            case PoliciesChanged():
+                return min(CHANGED_POLICIES_SECONDS, self._resync_seconds)
+            case PoliciesMissing() | PoliciesNotServed():
+                return MISSING_POLICIES_SECONDS
+            case never:
+                assert_never(never)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from monopod.api.names import SERVICE_ACCOUNT
 from monopod.cluster.lease import Timing
 from monopod.domain.quota import DEFAULT_QUOTA
 
@@ -30,6 +31,13 @@ class Settings:
     deletion_timeout_seconds: float = 900.0
     """Beyond the time that the evictions take at their rate."""
     profile_quota: int = DEFAULT_QUOTA
+    service_account: str = SERVICE_ACCOUNT
+    """The ServiceAccount that the admission policies know the operator by."""
+
+    @property
+    def user_name(self) -> str:
+        """The same as the API server names it."""
+        return f"system:serviceaccount:{self.namespace}:{self.service_account}"
 
     @property
     def protected(self) -> frozenset[str]:

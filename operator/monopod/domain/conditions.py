@@ -30,11 +30,18 @@ class PoliciesMissing:
 
 
 @dataclass(frozen=True, slots=True)
+class PoliciesChanged:
+    """These policies or bindings were edited since they were installed; what is in force, a trial tells."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PoliciesNotServed:
     """The API server knows no MutatingAdmissionPolicy v1."""
 
 
-Admission = PoliciesInstalled | PoliciesMissing | PoliciesNotServed
+Admission = PoliciesInstalled | PoliciesMissing | PoliciesChanged | PoliciesNotServed
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +152,12 @@ def find_admission(facts: Facts) -> Finding:
         case PoliciesMissing(names):
             message = f"{list_names(names)} not found, so pods would pass unsandboxed: install Monopod's chart again"
             return Finding(kind, False, Reason.ADMISSION_POLICY_MISSING, message, names)
+        case PoliciesChanged(names):
+            message = (
+                f"{list_names(names)} differs from what Monopod's chart installed, so pods may be admitted that "
+                f"shouldn't be: install the chart again"
+            )
+            return Finding(kind, False, Reason.POLICY_CHANGED, message, names)
         case never:
             assert_never(never)
 
@@ -223,7 +236,7 @@ def find_enforcement(facts: Facts) -> Finding:
     """What the trial said."""
     kind = ConditionType.ENFORCED
     checks = (find_validity(facts), find_runtime_class(facts), find_admission(facts))
-    if facts.held_back or any(check.holds is not True for check in checks):
+    if facts.held_back or any(check.holds is not True and check.reason not in TOLERATED_REASONS for check in checks):
         return Finding(kind, None, Reason.NOT_PROBED, "not tried: see the other conditions")
     match facts.outcome:
         case trial.Pending():
@@ -256,6 +269,10 @@ RULES = (
     find_distinction,
     find_enforcement,
 )
+
+# Faults that don't put a profile out of force: a policy that was edited may sandbox pods all the same, and whether it
+# does, a trial tells.
+TOLERATED_REASONS = (Reason.POLICY_CHANGED,)
 
 # What is no fault where it is False: neither an issue nor a reason not to be Ready.
 REMARKS = (ConditionType.NAMESPACE_MATCHED, ConditionType.DISTINCT)

@@ -107,6 +107,23 @@ def test_missing_policies_fail_every_profile_until_they_are_back(lab: Lab, opera
     lab.becomes_active("web")
 
 
+def test_an_edited_policy_is_reported_and_takes_no_profile_out_of_force(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_profile("web", "edited-*")
+    lab.becomes_active("web")
+    policy = lab.get("MutatingAdmissionPolicy", "monopod-pods") or {}
+    lab.patch("MutatingAdmissionPolicy", "monopod-pods", {"spec": {"failurePolicy": "Ignore"}})
+    try:
+        eventually(lambda: lab.reason("web") == "PolicyChanged")
+        (issue,) = lab.status("web")["health"]["issues"]
+        assert (issue["code"], issue["resourceIds"]) == ("PolicyChanged", ["MutatingAdmissionPolicy/monopod-pods"])
+        assert (lab.phase("web"), lab.condition("web", "Enforced")["status"]) == ("ACTIVE", "True")
+        lab.create_profile("later", "edited-later-*")
+        lab.becomes_active("later")
+    finally:
+        lab.restore(policy)
+    eventually(lambda: (lab.reason("web"), lab.reason("later")) == ("Active", "Active"))
+
+
 def test_a_deleted_profile_leaves_nothing_on_its_namespaces(lab: Lab, operator: OperatorProcess) -> None:
     lab.create_namespace("left")
     lab.create_profile("web", "left", "left-*")

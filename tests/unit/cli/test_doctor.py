@@ -96,6 +96,14 @@ BAD: list[tuple[Check, Facts, tuple[Level, str]]] = [
         ),
     ),
     (
+        Check.ADMISSION_POLICIES,
+        a_cluster(changed=("MutatingAdmissionPolicy/monopod-pods",)),
+        (
+            Level.PROBLEM,
+            "MutatingAdmissionPolicy/monopod-pods was edited since it was installed: pods may be admitted differently.",
+        ),
+    ),
+    (
         Check.OPERATOR,
         a_cluster(deployments=[]),
         (Level.PROBLEM, "Namespace monopod-system has no Deployment labelled app.kubernetes.io/name=monopod."),

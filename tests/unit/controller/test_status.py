@@ -9,6 +9,7 @@ from monopod.api.reasons import Reason
 from monopod.domain.conditions import (
     BeyondQuota,
     Facts,
+    PoliciesChanged,
     PoliciesMissing,
     PoliciesNotServed,
     Unreadable,
@@ -58,6 +59,18 @@ PHASES = [
         "CREATE_FAILED",
         "AdmissionPolicyMissing",
         id="no policy",
+    ),
+    pytest.param(
+        replace(GOOD, admission=PoliciesChanged(("MutatingAdmissionPolicy/monopod-pods",))),
+        "ACTIVE",
+        "PolicyChanged",
+        id="an edited policy",
+    ),
+    pytest.param(
+        replace(GOOD, admission=PoliciesChanged(("MutatingAdmissionPolicy/monopod-pods",)), outcome=Pending()),
+        "CREATING",
+        "PolicyChanged",
+        id="an edited policy, no trial yet",
     ),
     pytest.param(
         replace(GOOD, admission=PoliciesNotServed()),
