@@ -1,33 +1,197 @@
-"""The NetworkPolicies that isolate pods: what they select, and how two of them are compared.
+"""The NetworkPolicies that isolate pods: what they select, and the rules that security groups amount to.
 
-NetworkPolicies only ever open, and they add up. So a namespace has one that selects all Fargate pods and opens nothing:
-the base policy.
+NetworkPolicies only ever open, and they add up. So a namespace has one that selects all Fargate pods and opens nothing
+(the base policy), and each pod, or each set of groups, has one with the rules of the groups. What must stay closed is
+never opened in the first place: it is taken out of every CIDR.
+
+An empty list of peers means *everything* in a NetworkPolicy. So a rule of which no peer is left is left out altogether,
+never written with an empty list.
+
+Equal groups, in any order, give equal policies; everything is sorted and merged, and defaults are written out.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, assert_never
 
-from monopod.api.names import BASE_POLICY, POLICY_LABEL, PROFILE_LABEL
+from monopod.api.names import (
+    BASE_POLICY,
+    GROUP_COUNT_LABEL,
+    GROUP_LABEL_PREFIX,
+    POLICY_LABEL,
+    PROFILE_LABEL,
+    TASK_LABEL,
+)
+from monopod.domain.addresses import Addresses, Block, find_block, is_single, read_network
+from monopod.domain.ports import EVERYTHING, Ports, merge_ports
+from monopod.domain.publication import list_names
+from monopod.domain.security_group import (
+    CidrPeer,
+    Direction,
+    EntityPeer,
+    GroupPeer,
+    Peer,
+    Rule,
+    SecurityGroup,
+    SelectorPeer,
+)
+
+METADATA: Final = ("169.254.169.254/32", "fd00:ec2::254/128")
+"""The instance metadata service: the node's identity and credentials. No pod on Fargate reaches it."""
+
+LINK_LOCAL: Final = "fe80::/10"
+"""A pod's IPv6 link reaches the node's end of it and nothing else, so these are addresses of nodes too, whether or not
+pods have other IPv6 addresses: what listens on `[::]` on the node answers there."""
+
+MAX_RULES_BYTES: Final = 1_000_000
+"""How large the rules of one policy may be, as JSON. etcd refuses objects beyond 1.5 MiB."""
+
+MAX_NAME: Final = 253
+
+GROUPS_POLICY: Final = "monopod-groups"
+
+_FIELDS: Final[Mapping[Direction, str]] = {"ingress": "from", "egress": "to"}
 
 Policy = dict[str, Any]
 
 
+class PolicyTooLarge(ValueError):
+    """The groups' rules don't fit into one NetworkPolicy; its text says so in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Infrastructure:
+    """What rules depend on beside the groups: the nodes' addresses, as CIDRs, and the API servers' with their ports."""
+
+    nodes: tuple[str, ...] = ()
+    api_servers: tuple[tuple[str, int], ...] = ()
+    metadata_allowed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules of a NetworkPolicy's spec, in both directions."""
+
+    ingress: tuple[dict[str, Any], ...] = ()
+    egress: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One peer of a NetworkPolicy (as JSON, which compares and hashes), and the ports that are open to or from it."""
+
+    peer: str
+    ports: Ports
+
+
+def build_rules(groups: Collection[SecurityGroup], infrastructure: Infrastructure) -> Rules:
+    """The rules that the groups amount to together.
+
+    Raises:
+        PolicyTooLarge: no NetworkPolicy can hold them.
+    """
+    rules = Rules(
+        tuple(_merge_rules("ingress", groups, infrastructure)), tuple(_merge_rules("egress", groups, infrastructure))
+    )
+    if len(_dump([rules.ingress, rules.egress])) > MAX_RULES_BYTES:
+        raise _fail_too_large(groups)
+    return rules
+
+
+def find_openings(rule: Rule, peer: Peer, direction: Direction, infrastructure: Infrastructure) -> tuple[Opening, ...]:
+    """What one peer of a rule opens: nothing, if all its addresses are closed, or none are known."""
+    ports = Ports.of(rule.protocol, rule.port, rule.end_port)
+    match peer:
+        case CidrPeer(cidr=cidr, excepts=excepts):
+            block = find_open_block(cidr, excepts, direction, infrastructure)
+            return () if block is None else (Opening(_dump(block.as_dict()), ports),)
+        case GroupPeer(name=name):
+            return (Opening(_dump(build_group_peer(name)), ports),)
+        case SelectorPeer(namespaces=None, pods=None):
+            return ()  # no selector at all is a mistake, and must not become an empty one
+        case SelectorPeer():
+            return (Opening(_dump(_build_selector_peer(peer)), ports),)
+        case EntityPeer(entity=entity):
+            if entity == "Nodes":
+                nodes = _find_nodes(direction, infrastructure)
+                return tuple(Opening(_dump(block.as_dict()), ports) for block in nodes)
+            return tuple(_find_api_servers(ports, direction, infrastructure))
+        case _:
+            assert_never(peer)
+
+
+def find_open_block(
+    cidr: str, excepts: Sequence[str], direction: Direction, infrastructure: Infrastructure
+) -> Block | None:
+    """What a rule opens that names the CIDR; None if nothing.
+
+    Nodes are taken out of what pods may reach, because kubelet and all else that listens on a node would answer. One
+    address alone is not an oversight, so whoever names it gets it. Nothing is taken out of where connections may come
+    from: a node that connects to its pods (kubelet's probes) is nobody's escape.
+    """
+    if direction == "ingress":
+        return find_block(cidr, excepts, Addresses())
+    everywhere, never = _find_closed(infrastructure)
+    return find_block(cidr, excepts, never if is_single(read_network(cidr)) else everywhere)
+
+
+def build_group_peer(name: str) -> dict[str, Any]:
+    """The pods of a group, in all namespaces. Anyone may put a group's label on a pod; PROFILE_LABEL only admission."""
+    exist = [{"key": key, "operator": "Exists"} for key in sorted((PROFILE_LABEL, GROUP_LABEL_PREFIX + name))]
+    return {"namespaceSelector": {}, "podSelector": {"matchExpressions": exist}}
+
+
+def find_void_peers(group: SecurityGroup, infrastructure: Infrastructure) -> tuple[str, ...]:
+    """The peers of a group that open nothing, each with the reason as a sentence."""
+    directions: tuple[tuple[Direction, Sequence[Rule]], ...] = (("ingress", group.ingress), ("egress", group.egress))
+    return tuple(
+        f"{direction}[{number}].{_FIELDS[direction]}[{index}]: {_explain_void(peer, infrastructure)}"
+        for direction, rules in directions
+        for number, rule in enumerate(rules)
+        for index, peer in enumerate(rule.peers)
+        if not find_openings(rule, peer, direction, infrastructure)
+    )
+
+
 def build_base_policy(namespace: str) -> Policy:
     """The policy that closes all Fargate pods of a namespace, so that only what other policies open is open."""
-    # Both lists are written although they are empty, so that an apply takes away what somebody else put there.
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": BASE_POLICY, "namespace": namespace, "labels": {POLICY_LABEL: "base"}},
-        "spec": {
-            "podSelector": {"matchExpressions": [{"key": PROFILE_LABEL, "operator": "Exists"}]},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [],
-            "egress": [],
-        },
+    return _build_policy(namespace, BASE_POLICY, "base", {"matchExpressions": [_exists(PROFILE_LABEL)]}, Rules())
+
+
+def build_pod_policy(namespace: str, pod_name: str, pod_uid: str, groups: Sequence[str], rules: Rules) -> Policy:
+    """The policy of one pod, which goes when the pod goes. It selects by what no other pod has, whatever its name."""
+    selector = {"matchLabels": {TASK_LABEL: pod_uid.replace("-", "")}}
+    policy = _build_policy(namespace, name_pod_policy(pod_name, groups), "pod", selector, rules)
+    policy["metadata"]["ownerReferences"] = [{"apiVersion": "v1", "kind": "Pod", "name": pod_name, "uid": pod_uid}]
+    return policy
+
+
+def build_groups_policy(namespace: str, names: Sequence[str], rules: Rules) -> Policy:
+    """The policy of all pods of a namespace that belong to exactly these groups."""
+    keys = sorted((PROFILE_LABEL, *(GROUP_LABEL_PREFIX + name for name in set(names))))
+    selector = {
+        "matchLabels": {GROUP_COUNT_LABEL: str(len(set(names)))},
+        "matchExpressions": [_exists(key) for key in keys],
     }
+    return _build_policy(namespace, name_groups_policy(names), "groups", selector, rules)
+
+
+def name_pod_policy(pod: str, names: Collection[str]) -> str:
+    """The name of a pod's policy: the pod's, then its groups', `web-1.cluster.db`.
+
+    A pod `a.b` of the group `c` must not get the policy of a pod `a` of the groups `b` and `c`, nor a pod the policy of
+    a set of groups, so names that could be mistaken carry a hash.
+    """
+    return _join_name(pod, names, ambiguous="." in pod or pod == GROUPS_POLICY)
+
+
+def name_groups_policy(names: Collection[str]) -> str:
+    """The name of the policy of a set of groups: `monopod-groups.cluster.db`."""
+    return _join_name(GROUPS_POLICY, names, ambiguous=False)
 
 
 def digest_spec(policy: Mapping[str, Any]) -> str:
@@ -42,6 +206,108 @@ def digest_spec(policy: Mapping[str, Any]) -> str:
     return hashlib.sha256(_dump(content).encode()).hexdigest()[:32]
 
 
+def _merge_rules(
+    direction: Direction, groups: Collection[SecurityGroup], infrastructure: Infrastructure
+) -> Iterator[dict[str, Any]]:
+    """Each peer once, with all its ports; peers with the same ports together in one rule."""
+    opened: defaultdict[str, set[Ports]] = defaultdict(set)
+    size = 0
+    for group in groups:
+        for rule in group.ingress if direction == "ingress" else group.egress:
+            for opening in (
+                each for peer in rule.peers for each in find_openings(rule, peer, direction, infrastructure)
+            ):
+                # Every peer is written at least once, so what is too large already can be given up at once.
+                size += 0 if opening.peer in opened else len(opening.peer)
+                if size > MAX_RULES_BYTES:
+                    raise _fail_too_large(groups)
+                opened[opening.peer].add(opening.ports)
+    together: defaultdict[tuple[Ports, ...], list[str]] = defaultdict(list)
+    for peer, several in opened.items():
+        together[merge_ports(several)].append(peer)
+    for ports in sorted(together, key=lambda key: [str(each) for each in key]):
+        limited = {} if ports == (EVERYTHING,) else {"ports": [each.as_dict() for each in ports]}
+        yield {_FIELDS[direction]: [json.loads(peer) for peer in sorted(together[ports])], **limited}
+
+
+@lru_cache(maxsize=8)
+def _find_closed(infrastructure: Infrastructure) -> tuple[Addresses, Addresses]:
+    """What is closed in every CIDR of egress, and what is closed even to rules that name a single address."""
+    never = () if infrastructure.metadata_allowed else METADATA
+    return Addresses((*infrastructure.nodes, *never, LINK_LOCAL)), Addresses(never)
+
+
+def _find_nodes(direction: Direction, infrastructure: Infrastructure) -> Iterator[Block]:
+    closed = Addresses() if direction == "ingress" else _find_closed(infrastructure)[1]
+    for cidr in Addresses(infrastructure.nodes).list_cidrs():
+        block = find_block(cidr, (), closed)
+        if block is not None:
+            yield block
+
+
+def _find_api_servers(ports: Ports, direction: Direction, infrastructure: Infrastructure) -> Iterator[Opening]:
+    """The API servers' own ports, never all ports of the machines that they run on."""
+    for address, number in infrastructure.api_servers if direction == "egress" else ():
+        both = ports.intersect(Ports.of("TCP", number))
+        block = find_block(address, (), _find_closed(infrastructure)[1])
+        if both is not None and block is not None:
+            yield Opening(_dump(block.as_dict()), both)
+
+
+def _build_selector_peer(peer: SelectorPeer) -> dict[str, Any]:
+    """As in a NetworkPolicy. All pods of some namespaces are said in one way only."""
+    fields = {}
+    if peer.namespaces is not None:
+        fields["namespaceSelector"] = peer.namespaces.as_dict()
+    if peer.pods is not None and (peer.pods.requirements or peer.namespaces is None):
+        fields["podSelector"] = peer.pods.as_dict()
+    return fields
+
+
+def _explain_void(peer: Peer, infrastructure: Infrastructure) -> str:
+    match peer:
+        case CidrPeer(cidr=cidr, excepts=excepts):
+            if find_block(cidr, excepts, Addresses()) is None:
+                return f"{cidr} opens nothing, because its exceptions cover all of it"
+            if find_block(cidr, excepts, _find_closed(infrastructure)[1]) is None:
+                return f"{cidr} opens nothing, because the metadata service is closed to all pods"
+            return f"{cidr} opens nothing, because these are addresses of nodes; name the entity Nodes or one address"
+        case EntityPeer(entity=entity):
+            return f"{entity} opens nothing, because none of its addresses are known"
+        case GroupPeer() | SelectorPeer():
+            return "opens nothing"
+        case _:
+            assert_never(peer)
+
+
+def _build_policy(namespace: str, name: str, kind: str, selector: dict[str, Any], rules: Rules) -> Policy:
+    # Both lists are written even if they are empty, so that an apply takes away what somebody else put there.
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": namespace, "labels": {POLICY_LABEL: kind}},
+        "spec": {
+            "podSelector": selector,
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [dict(rule) for rule in rules.ingress],
+            "egress": [dict(rule) for rule in rules.egress],
+        },
+    }
+
+
+def _exists(key: str) -> dict[str, str]:
+    return {"key": key, "operator": "Exists"}
+
+
+def _join_name(first: str, names: Collection[str], *, ambiguous: bool) -> str:
+    groups = sorted(set(names))
+    name = ".".join((first, *groups))
+    if not ambiguous and len(name) <= MAX_NAME:
+        return name
+    digest = hashlib.sha256(json.dumps([first, groups]).encode()).hexdigest()[:16]
+    return f"{name[: MAX_NAME - len(digest) - 1].rstrip('.-')}-{digest}"
+
+
 def _drop_empty(value: Any) -> Any:
     """Without what the API server doesn't keep. An empty selector stays: it selects everything, and none nothing."""
     match value:
@@ -54,6 +320,14 @@ def _drop_empty(value: Any) -> Any:
             return [_drop_empty(each) for each in entries]
         case _:
             return value
+
+
+def _fail_too_large(groups: Collection[SecurityGroup]) -> PolicyTooLarge:
+    listed = list_names(sorted({group.name for group in groups}), most=5)
+    return PolicyTooLarge(
+        f"the rules of {listed} don't fit into one NetworkPolicy, which may have {MAX_RULES_BYTES // 1000} kB: "
+        "name fewer or larger CIDRs, and the nodes' networks by the chart's isolation.nodeCIDRs"
+    )
 
 
 def _dump(value: Any) -> str:
