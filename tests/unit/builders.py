@@ -5,7 +5,7 @@ from copy import deepcopy
 from typing import Any, Self
 
 from monopod.api.names import API_VERSION
-from monopod.domain.selection import Profile, Selector, UnsupportedPods
+from monopod.domain.selection import PodSecurityGroups, Profile, Selector, UnsupportedPods
 
 Manifest = dict[str, Any]
 
@@ -115,8 +115,10 @@ def a_profile(
     sandbox: str = "kata",
     unsupported: UnsupportedPods = "Pend",
     zones: tuple[str, ...] = (),
+    groups: tuple[str, ...] = (),
+    pod_groups: PodSecurityGroups = "Ignore",
 ) -> Profile:
-    return Profile(name, selectors, sandbox, unsupported, zones)
+    return Profile(name, selectors, sandbox, unsupported, zones, security_groups=groups, pod_security_groups=pod_groups)
 
 
 def a_selector(namespace: str, labels: Mapping[str, str] | None = None, **more: str) -> Selector:

@@ -10,8 +10,9 @@ a ConfigMap. CEL can parse neither JSON nor YAML, so the lines are made for `spl
     │   └ RuntimeClass
     └ profile
 
-A profile with zones has a sixth field, `…|eu-1a,eu-1b`. Without one, policies and rows of different releases understand
-each other while Monopod is upgraded.
+A profile with zones has a sixth field, `…|eu-1a,eu-1b`; one with security groups a seventh, `…||web,db`; one that lets
+pods choose theirs an eighth, `…|||Allow`. Empty fields at the end are left out, so that policies and rows of different
+releases understand each other while Monopod is upgraded.
 
 Lines are sorted by profile name, the order in which profiles win, so that the policy takes the first that matches.
 Names and patterns hold none of the separators; a label pattern that does (the API refuses it) matches no label.
@@ -27,6 +28,10 @@ LINE_SEPARATOR: Final = "\n"
 SEPARATOR: Final = "|"
 PAIR_SEPARATOR: Final = " "
 ZONE_SEPARATOR: Final = ","
+GROUP_SEPARATOR: Final = ","
+GROUPS_ALLOWED: Final = "Allow"
+FIXED_FIELDS: Final = 5
+"""Fields that every row has, empty or not."""
 
 MAX_ROWS: Final = 2000
 """Rows in a namespace. Admission takes some milliseconds per hundred, and CEL has a budget of cost per expression."""
@@ -36,7 +41,7 @@ MAX_WILDCARD_CHARACTERS: Final = 12_000
 a regular expression is its length times that of the text: this much leaves room for 2,000 characters of labels on a
 pod. Beyond the budget, pods would be refused."""
 
-MAX_ROWS_BYTES: Final = 224 * 1024
+MAX_ROWS_BYTES: Final = 176 * 1024
 """Kubernetes allows 256 KiB for all annotations of an object together; others need room too."""
 
 MAX_PATTERNS: Final = 5000
@@ -48,11 +53,12 @@ MAX_PATTERNS_BYTES: Final = 960 * 1024
 PATTERNS_KEY: Final = "rows"
 PROTECTED_KEY: Final = "protected"
 
-_FOREIGN: Final = re.compile(r"[|=,\s]")
+FOREIGN: Final = re.compile(r"[|=,\s]")
+"""What no label's key or value holds."""
 
 
 class RowsTooLarge(ValueError):
-    """The profiles don't fit into what Kubernetes lets an object carry, or lets a policy spend on reading it."""
+    """More than Kubernetes lets an object carry, or lets a policy spend on reading it."""
 
 
 def compile_rows(namespace: str, profiles: Iterable[Profile], protected: Collection[str]) -> str:
@@ -74,7 +80,7 @@ def compile_rows(namespace: str, profiles: Iterable[Profile], protected: Collect
     ]
     place = f"namespace {namespace}"
     wildcards = sum(len(line.split(SEPARATOR)[4]) for line in lines)
-    _check_room(wildcards, MAX_WILDCARD_CHARACTERS, "characters of label patterns with wildcards", place)
+    check_room(wildcards, MAX_WILDCARD_CHARACTERS, f"{_HAVE} {{}} characters of label patterns with wildcards", place)
     return _join_within(lines, MAX_ROWS, MAX_ROWS_BYTES, place)
 
 
@@ -95,7 +101,7 @@ def compile_namespace_patterns(profiles: Sequence[Profile], protected: Collectio
     lines = [
         f"{_compile_namespace(selector.namespace)}{SEPARATOR}{row}"
         for profile, selector in _each_selector(profiles)
-        if not _FOREIGN.search(selector.namespace)
+        if not FOREIGN.search(selector.namespace)
         for row in _compile_row(profile, selector)
     ]
     return {
@@ -112,7 +118,7 @@ def _each_selector(profiles: Iterable[Profile]) -> Iterable[tuple[Profile, Selec
 
 def _compile_row(profile: Profile, selector: Selector) -> tuple[str, ...]:
     """The selector's row; none if no label can ever match it."""
-    if any(_FOREIGN.search(key) or _FOREIGN.search(value) for key, value in selector.labels):
+    if any(FOREIGN.search(key) or FOREIGN.search(value) for key, value in selector.labels):
         return ()
     exact = [f"{key}={value}" for key, value in selector.labels if not (is_wildcard(key) or is_wildcard(value))]
     wild = [
@@ -126,9 +132,12 @@ def _compile_row(profile: Profile, selector: Selector) -> tuple[str, ...]:
         profile.unsupported,
         PAIR_SEPARATOR.join(exact),
         PAIR_SEPARATOR.join(wild),
-        *([ZONE_SEPARATOR.join(profile.zones)] if profile.zones else []),
+        ZONE_SEPARATOR.join(profile.zones),
+        GROUP_SEPARATOR.join(profile.security_groups),
+        GROUPS_ALLOWED if profile.pod_security_groups == GROUPS_ALLOWED else "",
     )
-    return (SEPARATOR.join(fields),)
+    used = max(FIXED_FIELDS, *(place for place, field in enumerate(fields, 1) if field))
+    return (SEPARATOR.join(fields[:used]),)
 
 
 _LABEL_WILDCARDS: Final[Mapping[str, str]] = {"*": "[^,=]*", "?": "[^,=]"}
@@ -143,13 +152,21 @@ def _compile_namespace(pattern: str) -> str:
     return pattern_to_regex(pattern) if is_wildcard(pattern) else pattern
 
 
+_HAVE: Final = "the profiles have"
+
+
 def _join_within(lines: Sequence[str], most_lines: int, most_bytes: int, place: str) -> str:
     text = LINE_SEPARATOR.join(lines)
-    _check_room(len(lines), most_lines, "selectors", place)
-    _check_room(len(text.encode()), most_bytes, "bytes of selectors", place)
+    check_room(len(lines), most_lines, f"{_HAVE} {{}} selectors", place)
+    check_room(len(text.encode()), most_bytes, f"{_HAVE} {{}} bytes of selectors", place)
     return text
 
 
-def _check_room(found: int, most: int, what: str, place: str) -> None:
+def check_room(found: int, most: int, what: str, place: str) -> None:
+    """Holds a number to its bound; `what` says with `{}` for the number what there is, `place` where.
+
+    Raises:
+        RowsTooLarge: it is above the bound.
+    """
     if found > most:
-        raise RowsTooLarge(f"the profiles have {found} {what} for {place}; there is room for {most}")
+        raise RowsTooLarge(f"{what.format(found)} for {place}; there is room for {most}")

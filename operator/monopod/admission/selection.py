@@ -8,7 +8,7 @@ hold `,` or `=`, so a pattern can't match across two labels.
 
 from monopod.admission.cel import Variable, quote, quote_all
 from monopod.admission.rows import LINE_SEPARATOR, PAIR_SEPARATOR, SEPARATOR
-from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL, ROWS_ANNOTATION
+from monopod.api.names import EKS_PROFILE_LABEL, GROUP_LABEL_PREFIX, PROFILE_LABEL, ROWS_ANNOTATION
 from monopod.domain.selection import WRITTEN_LABELS
 
 LABELS = Variable(
@@ -25,10 +25,12 @@ ANNOTATIONS = Variable(
 
 LABEL_PAIRS = Variable(
     "labelPairs",
-    "The labels as 'key=value'. The two that admission writes are left out: if they decided, admission's own work "
+    "The labels as 'key=value'. Those that admission writes are left out: if they decided, admission's own work "
     "could undo its decision when it runs again.",
     f"""
-    variables.labels.map(key, !(key in {quote_all(WRITTEN_LABELS)}), key + '=' + variables.labels[key])
+    variables.labels.map(key,
+      !(key in {quote_all(WRITTEN_LABELS)}) && !key.startsWith({quote(GROUP_LABEL_PREFIX)}),
+      key + '=' + variables.labels[key])
     """,
 )
 
@@ -41,7 +43,8 @@ LABEL_TEXT = Variable(
 ROWS = Variable(
     "rows",
     "The profiles that reach this namespace, a row per selector: "
-    "[profile, RuntimeClass, Pend or Reject, exact label pairs, label patterns as regular expressions, zones if any].",
+    "[profile, RuntimeClass, Pend or Reject, exact label pairs, label patterns as regular expressions, and if any: "
+    "zones, security groups, Allow where pods may choose theirs].",
     f"""
     namespaceObject.metadata.?annotations[?{quote(ROWS_ANNOTATION)}].orValue('')
       .split({quote(LINE_SEPARATOR)})

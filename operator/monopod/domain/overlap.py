@@ -29,7 +29,7 @@ from monopod.domain.pattern import (
     may_overlap,
 )
 from monopod.domain.publication import list_names
-from monopod.domain.selection import WRITTEN_LABELS, Profile, Selector, is_wildcard, matches_pattern
+from monopod.domain.selection import WRITTEN_LABELS, Profile, Selector, is_wildcard, is_written, matches_pattern
 
 Pair = tuple[str, str]
 Pairs = tuple[Pair, ...]
@@ -117,7 +117,7 @@ def can_match(selector: Selector) -> bool:
     Two pairs never stand in each other's way: their keys are different, and a wildcard matches many keys.
     """
     return is_satisfiable(selector.namespace, NAMESPACE) and all(
-        key not in WRITTEN_LABELS and is_satisfiable(key, LABEL_KEY) and is_satisfiable(value, LABEL_VALUE)
+        not is_written(key) and is_satisfiable(key, LABEL_KEY) and is_satisfiable(value, LABEL_VALUE)
         for key, value in selector.labels
     )
 

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
-from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
+from monopod.api.names import EKS_PROFILE_LABEL, GROUP_COUNT_LABEL, GROUP_LABEL_PREFIX, PROFILE_LABEL, TASK_LABEL
 from monopod.domain.manifest import InvalidProfile, Part
 
 UnsupportedPods = Literal["Pend", "Reject"]
 Isolation = Literal["PerPod", "PerGroup"]
 PodSecurityGroups = Literal["Ignore", "Allow"]
 
-WRITTEN_LABELS: Final = (PROFILE_LABEL, EKS_PROFILE_LABEL)
-"""Labels that admission writes; no selector sees them. Admission runs on its own work again (after webhooks, on copied
-manifests), and must not undo its decision then: a selector `*: ""` would match an empty pin, and no longer the name
-that replaces it. A pin counts by name only."""
+WRITTEN_LABELS: Final = (PROFILE_LABEL, EKS_PROFILE_LABEL, GROUP_COUNT_LABEL, TASK_LABEL)
+"""Labels that admission writes, beside one per security group (see `is_written`); no selector sees them. Admission runs
+on its own work again (after webhooks, on copied manifests), and must not undo its decision then: a selector `*: ""`
+would match an empty pin, and no longer the name that replaces it. A pin counts by name only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +157,11 @@ def is_wildcard(pattern: str) -> bool:
     return "*" in pattern or "?" in pattern
 
 
+def is_written(label: str) -> bool:
+    """Whether admission writes labels of this name, so that no selector sees them."""
+    return label in WRITTEN_LABELS or label.startswith(GROUP_LABEL_PREFIX)
+
+
 def pattern_to_regex(pattern: str) -> str:
     """The pattern as an anchored regular expression that Python and RE2 (CEL's `matches`) read alike."""
     translated = "".join({"*": ".*", "?": "."}.get(char) or re.escape(char) for char in pattern)
@@ -197,7 +202,7 @@ def _find_namespace_mismatch(selector: Selector, namespace: str, protected: Coll
 
 
 def _find_label_mismatch(key: str, value: str, labels: Mapping[str, str]) -> Iterator[Mismatch]:
-    candidates = ((name, text) for name, text in labels.items() if name not in WRITTEN_LABELS)
+    candidates = ((name, text) for name, text in labels.items() if not is_written(name))
     found = tuple((name, text) for name, text in candidates if matches_pattern(key, name))
     if not found:
         yield LabelMissing(key, value)

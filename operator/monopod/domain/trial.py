@@ -19,7 +19,7 @@ from monopod.api.names import (
     ROWS_ANNOTATION,
     UNSUPPORTED_GATE,
 )
-from monopod.domain.selection import WRITTEN_LABELS, Selector
+from monopod.domain.selection import Selector, is_written
 
 # Never pulled: the pod is only tried, not created.
 IMAGE = "registry.k8s.io/pause:3.10"
@@ -99,7 +99,7 @@ def find_pod_labels(selector: Selector) -> tuple[tuple[str, str], ...] | None:
         value = next((text for text in _fill(value_pattern) if _is_valid(LABEL_VALUE, text, 63)), None)
         if value is None:
             return None
-        keys = (text for text in _fill(key_pattern) if _is_valid(LABEL_KEY, text, 317) and text not in WRITTEN_LABELS)
+        keys = (text for text in _fill(key_pattern) if _is_valid(LABEL_KEY, text, 317) and not is_written(text))
         key = next((text for text in keys if labels.get(text, value) == value), None)
         if key is None:
             return None

@@ -24,6 +24,15 @@ def test_zones_are_a_field_more() -> None:
     assert rows(profile) == ["web|kata|Pend|tier=web||eu-1a,eu-1b"]
 
 
+def test_security_groups_are_two_fields_more() -> None:
+    selector = a_selector("prod", tier="web")
+    start = "web|kata|Pend|tier=web|"
+    assert rows(a_profile("web", selector, groups=("web", "db"))) == [f"{start}||web,db"]
+    assert rows(a_profile("web", selector, pod_groups="Allow")) == [f"{start}|||Allow"]
+    everything = a_profile("web", selector, zones=("a",), groups=("web",), pod_groups="Allow")
+    assert rows(everything) == [f"{start}|a|web|Allow"]
+
+
 def test_zones_do_not_count_as_wildcards() -> None:
     profiles = [a_profile(f"p{n}", a_selector("prod"), zones=("z" * 63,) * 16) for n in range(20)]
     assert len(rows(*profiles)) == 20
@@ -79,7 +88,7 @@ def test_a_pattern_that_no_label_can_match_makes_no_row(text: str) -> None:
         pytest.param(
             600,
             {f"{'key' * 20}-{number}": "v" * 60 for number in range(4)},
-            "bytes of selectors for namespace prod; there is room for 229376",
+            "bytes of selectors for namespace prod; there is room for 180224",
             id="too long",
         ),
     ],
