@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from monopod.admission.render import policies, render
-from monopod.api.names import SERVICE_ACCOUNT, SYSTEM_NAMESPACE
+from monopod.api.names import GROUP, SERVICE_ACCOUNT, SYSTEM_NAMESPACE
 
 Object = dict[str, Any]
 
@@ -37,10 +37,15 @@ KEEP = """\
 
 def render_crds(folder: Path) -> str:
     """Returns the template of the CRDs: part of the release, so that an upgrade upgrades them."""
-    documents = [_to_template(labelled(crd)) for crd in read_objects(folder)]
-    kept = [document.replace("\nspec:\n", f"\n{KEEP}spec:\n", 1) for document in documents]
-    body = "---\n".join(kept)
+    body = "".join(_to_crd_template(crd) for crd in read_objects(folder))
     return HEADER % "operator/monopod/api" + "{{- if .Values.crds.install }}\n" + body + "{{- end }}\n"
+
+
+def _to_crd_template(crd: Object) -> str:
+    text = "---\n" + _to_template(labelled(crd)).replace("\nspec:\n", f"\n{KEEP}spec:\n", 1)
+    # The definition of a kind that isn't ours may be in the cluster already.
+    foreign = crd["spec"]["group"] != GROUP
+    return "{{- if .Values.crds.securityGroupPolicy }}\n" + text + "{{- end }}\n" if foreign else text
 
 
 def render_rbac(folder: Path) -> str:

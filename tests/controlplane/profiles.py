@@ -31,7 +31,7 @@ def many(count: int) -> dict[str, str]:
 
 def refusals(stderr: str) -> list[str]:
     """The reasons in kubectl's report of an invalid object: one on its first line, or a list with a bullet each."""
-    match = re.fullmatch(r'The FargateProfile "[^"]*" is invalid: ?(.*)', stderr.strip(), re.DOTALL)
+    match = re.fullmatch(r'The \w+ "[^"]*" is invalid: ?(.*)', stderr.strip(), re.DOTALL)
     assert match, stderr
     return [line.strip().removeprefix("* ") for line in match.group(1).splitlines() if line.strip()]
 

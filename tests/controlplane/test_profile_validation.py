@@ -29,7 +29,30 @@ TAG_KEY = "a tag's key has 1 to 128 characters: letters, digits, spaces and _ . 
 TAG_VALUE = "a tag's value consists of letters, digits, spaces and _ . : / = + - @"
 
 
+DEFAULTS = {"unsupportedPods": "Pend", "isolation": "PerPod", "podSecurityGroups": "Ignore"}
+GROUP_NAME = (
+    "the name of a SecurityGroup consists of at most 63 lower-case letters, digits and '-', "
+    "and starts and ends with a letter or a digit"
+)
+
 REFUSED_PROFILES = {
+    "six security groups": (
+        a_profile(securityGroups=[f"group-{number}" for number in range(6)]),
+        "spec.securityGroups: Too many: 6: must have at most 5 items",
+    ),
+    "the same security group twice": (
+        a_profile(securityGroups=["web", "web"]),
+        "spec.securityGroups: Invalid value: the same security group is listed twice",
+    ),
+    "a security group's id of AWS's with a capital": (
+        a_profile(securityGroups=["Web"]),
+        f'spec.securityGroups[0]: Invalid value: "Web": {GROUP_NAME}',
+    ),
+    "an unknown isolation": (a_profile(isolation="PerNode"), 'spec.isolation: Unsupported value: "PerNode"'),
+    "an unknown way with pods' own groups": (
+        a_profile(podSecurityGroups="Refuse"),
+        'spec.podSecurityGroups: Unsupported value: "Refuse"',
+    ),
     "a name with EKS's reserved prefix": (
         a_profile("eks-web"),
         "metadata.name: Invalid value: The fargate profile name starts with the reserved prefix: 'eks-'.",
@@ -213,7 +236,6 @@ REFUSED_PROFILES = {
 }
 
 UNKNOWN_FIELDS = {
-    "a field of EKS that isn't there yet": (a_profile(securityGroups=["cluster"]), "spec.securityGroups"),
     "a misspelt field": (a_profile(runtimeClass="kata"), "spec.runtimeClass"),
     "a field within a selector": (
         a_profile(selectors=[{"namespace": "prod", "podSelector": {}}]),
@@ -300,4 +322,4 @@ def test_a_profile_is_accepted_as_it_is(installed: Any, profile: dict[str, Any])
     answer = create(installed, profile, "--dry-run=server", "-o", "json")
     assert answer.stderr == ""
     spec = json.loads(answer.stdout)["spec"]
-    assert spec == {"unsupportedPods": "Pend", **profile["spec"]}
+    assert spec == {**DEFAULTS, **profile["spec"]}

@@ -8,14 +8,11 @@ which Pods use AWS Fargate when launched"). This module must not know how profil
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from monopod.api.names import API_VERSION
+from monopod.api.parts import ATOMIC_LIST, ATOMIC_MAP, Condition, GroupName, Part
 from monopod.api.rules import Rule, for_kind, unchangeable
-
-ATOMIC_LIST: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
-ATOMIC_MAP: dict[str, Any] = {"x-kubernetes-map-type": "atomic"}
 
 MAX_SELECTORS = 5
 MAX_LABELS = 5
@@ -23,21 +20,9 @@ LABELS_CEILING = 20
 """The schema's own bound on label pairs. It lies above MAX_LABELS because the API server skips every CEL rule, and
 with it AWS's message, once a schema bound is broken; and there must be one, or the rules' cost can't be estimated."""
 
+MAX_GROUPS = 5
 MAX_TAGS = 50
 MAX_SUBNETS = 16
-
-
-class Part(BaseModel):
-    """Any object within a kind: camelCase in YAML, snake_case in Python."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        frozen=True,
-    )
 
 
 LabelValuePattern = Annotated[
@@ -123,6 +108,12 @@ Subnets = Annotated[
     Rule("self.all(one, self.exists_one(other, other == one))", "the same zone is listed twice"),
 ]
 
+GroupNames = Annotated[
+    list[GroupName],
+    Field(max_length=MAX_GROUPS),
+    Rule("self.all(one, self.exists_one(other, other == one))", "the same security group is listed twice"),
+]
+
 TagValue = Annotated[
     str,
     Field(max_length=256),
@@ -201,30 +192,21 @@ class FargateProfileSpec(Part):
     most 16. On EKS these are IDs of subnets, each of which is in one zone. Default: any. Can't be changed, added or
     removed."""
 
+    security_groups: Annotated[GroupNames, Field(json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
+    """The SecurityGroups of the pods, by name; at most 5. Default: the group `cluster`. A SecurityGroupPolicy that
+    selects a pod goes before this. A change takes effect on running pods, too."""
+
+    pod_security_groups: Literal["Ignore", "Allow"] = "Ignore"
+    """Whether a pod may choose its groups itself, by the annotation monopod.dev/security-groups (`web,db`), which then
+    goes before `securityGroups`."""
+
+    isolation: Literal["PerPod", "PerGroup"] = "PerPod"
+    """How pods are isolated. PerPod, as on EKS, where each has a network interface of its own: a NetworkPolicy for each
+    pod. PerGroup, for large clusters: one for all pods of a namespace that have the same groups, with the same
+    verdicts."""
+
     tags: Annotated[Tags, Field(json_schema_extra=ATOMIC_MAP)] = Field(default_factory=dict)
     """Tags of the profile itself; at most 50. As on EKS they are not passed on to pods."""
-
-
-class Condition(Part):
-    """One aspect of the profile's state, in the form that all Kubernetes kinds share."""
-
-    type: Annotated[str, Field(max_length=316)]
-    """The aspect, in CamelCase."""
-
-    status: Literal["True", "False", "Unknown"]
-    """Whether the aspect holds."""
-
-    observed_generation: Annotated[int | None, Field(ge=0)] = None
-    """The metadata.generation of the profile that this condition is about."""
-
-    last_transition_time: Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
-    """When the status last changed."""
-
-    reason: Annotated[str, Field(min_length=1, max_length=1024)]
-    """Why the status is what it is, as one CamelCase word."""
-
-    message: Annotated[str, Field(max_length=32768)]
-    """The same for a person, with what to do where something is to be done."""
 
 
 class HealthIssue(Part):

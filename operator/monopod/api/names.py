@@ -72,6 +72,13 @@ TOPOLOGY_ZONE: Final = "topology.kubernetes.io/zone"
 
 SECURITY_GROUP_PLURAL: Final = "securitygroups"
 
+GROUP_POLICY_GROUP: Final = "vpcresources.k8s.aws"
+"""The API group of SecurityGroupPolicy, which is EKS's kind."""
+
+GROUP_POLICY_VERSION: Final = "v1beta1"
+GROUP_POLICY_API_VERSION: Final = f"{GROUP_POLICY_GROUP}/{GROUP_POLICY_VERSION}"
+GROUP_POLICY_PLURAL: Final = "securitygrouppolicies"
+
 GROUP_LABEL_PREFIX: Final = f"sg.{GROUP}/"
 """Before the name of a security group: a label on each pod that belongs to it. Rules that name a group select by it,
 together with PROFILE_LABEL, because anyone may put any other label on a pod of their own."""

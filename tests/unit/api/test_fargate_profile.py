@@ -20,7 +20,7 @@ def test_a_resource_is_read_by_its_yaml_names() -> None:
         {},
         {"selectors": [{"labels": {"tier": "web"}}]},
         {"selectors": [{"namespace": "prod"}] * 6},
-        {"selectors": [{"namespace": "prod"}], "securityGroups": []},
+        {"selectors": [{"namespace": "prod"}], "securityGroup": "web"},
         {"selectors": [{"namespace": "prod"}], "unsupportedPods": "Ignore"},
     ],
     ids=["no selectors", "no namespace", "six selectors", "unknown field", "unknown choice"],
