@@ -2,15 +2,38 @@
 
 Knows nothing of rules or groups. What is taken out is always merged, sorted, and strictly inside the CIDR, because the
 API server refuses everything else; a CIDR of which nothing is left is no block at all.
+
+Networks are numbers here, because thousands of nodes may have to be taken out of a CIDR, and `ipaddress` is slow.
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
-from typing import Any
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from typing import Any, Final, NamedTuple
 
-Network = IPv4Network | IPv6Network
+_BITS: Final = {4: 32, 6: 128}
+
+
+class Network(NamedTuple):
+    """The addresses that share a prefix, by the first and the last of them as numbers; sorted by family, then place."""
+
+    version: int
+    first: int
+    last: int
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one address."""
+        return self.first == self.last
+
+    def holds(self, other: "Network") -> bool:
+        """Whether every address of the other is in it."""
+        return self.version == other.version and self.first <= other.first and other.last <= self.last
+
+    def __str__(self) -> str:
+        return _write_network(self)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,42 +52,27 @@ class Addresses:
     """A set of addresses of both families: the fewest networks that hold them, in order."""
 
     def __init__(self, cidrs: Iterable[str] = ()) -> None:
-        networks = [read_network(cidr) for cidr in cidrs]
-        self._families: dict[int, tuple[list[Network], list[int]]] = {}
-        for version in (4, 6):
-            merged = merge_networks(network for network in networks if network.version == version)
-            self._families[version] = merged, [int(network.network_address) for network in merged]
-
-    def list_cidrs(self) -> tuple[str, ...]:
-        """All of them, IPv4 first."""
-        return tuple(str(network) for networks, _ in self._families.values() for network in networks)
+        self.networks = merge_networks(read_network(cidr) for cidr in cidrs)
 
     def find_inside(self, network: Network) -> list[Network]:
         """Those in the network; the network itself if it is wholly in the set."""
-        networks, starts = self._families[network.version]
-        first, last = int(network.network_address), int(network.broadcast_address)
-        before = bisect_right(starts, first) - 1
-        if before >= 0 and int(networks[before].broadcast_address) >= last:
+        # Networks are nested or apart, so only the one that starts at or before it can hold it.
+        before = bisect_right(self.networks, (network.version, network.first, 1 << 128)) - 1
+        if before >= 0 and self.networks[before].holds(network):
             return [network]
-        return networks[bisect_left(starts, first) : bisect_right(starts, last)]
-
-    def holds(self, network: Network) -> bool:
-        """Whether every address of the network is in the set."""
-        return self.find_inside(network) == [network]
+        start = bisect_left(self.networks, (network.version, network.first, 0))
+        return self.networks[start : bisect_right(self.networks, (network.version, network.last, network.last))]
 
 
+@lru_cache(maxsize=1 << 14)
 def read_network(cidr: str) -> Network:
     """The network; an address alone is a network of one.
 
     Raises:
         ValueError: it is neither.
     """
-    return ip_network(cidr)
-
-
-def is_single(network: Network) -> bool:
-    """Whether it is one address."""
-    return network.prefixlen == network.max_prefixlen
+    network = ip_network(cidr)
+    return Network(network.version, int(network.network_address), int(network.broadcast_address))
 
 
 def find_block(cidr: str, excepts: Iterable[str], closed: Addresses) -> Block | None:
@@ -77,7 +85,30 @@ def find_block(cidr: str, excepts: Iterable[str], closed: Addresses) -> Block | 
 
 
 def merge_networks(networks: Iterable[Network]) -> list[Network]:
-    """The fewest networks that hold the same addresses, in order; all must be of one family."""
-    # The cast that typing needs: the function is declared for either family, not for a union of both.
-    family: Any = list(networks)
-    return list(collapse_addresses(family))
+    """The fewest networks that hold the same addresses, in order."""
+    merged: list[Network] = []
+    # Of networks that start at the same address the largest comes first, and holds the others.
+    for network in sorted(networks, key=lambda each: (each.version, each.first, -each.last)):
+        if merged and merged[-1].holds(network):
+            continue
+        left = network
+        while merged and (both := _join(merged[-1], left)):
+            merged.pop()
+            left = both
+        merged.append(left)
+    return merged
+
+
+def _join(one: Network, other: Network) -> Network | None:
+    """The network that both are the halves of, if there is one."""
+    size = one.last - one.first + 1
+    if one.version != other.version or other.last - other.first + 1 != size:
+        return None
+    halves = one.last + 1 == other.first and one.first % (2 * size) == 0
+    return Network(one.version, one.first, other.last) if halves else None
+
+
+@lru_cache(maxsize=1 << 14)
+def _write_network(network: Network) -> str:
+    address = IPv4Address(network.first) if network.version == 4 else IPv6Address(network.first)
+    return f"{address}/{_BITS[network.version] - (network.last - network.first).bit_length()}"

@@ -26,7 +26,7 @@ from monopod.api.names import (
     PROFILE_LABEL,
     TASK_LABEL,
 )
-from monopod.domain.addresses import Addresses, Block, find_block, is_single, read_network
+from monopod.domain.addresses import Addresses, Block, find_block, read_network
 from monopod.domain.ports import EVERYTHING, Ports, merge_ports
 from monopod.domain.publication import list_names
 from monopod.domain.security_group import (
@@ -136,7 +136,7 @@ def find_open_block(
     if direction == "ingress":
         return find_block(cidr, excepts, Addresses())
     everywhere, never = _find_closed(infrastructure)
-    return find_block(cidr, excepts, never if is_single(read_network(cidr)) else everywhere)
+    return find_block(cidr, excepts, never if read_network(cidr).single else everywhere)
 
 
 def build_group_peer(name: str) -> dict[str, Any]:
@@ -239,8 +239,8 @@ def _find_closed(infrastructure: Infrastructure) -> tuple[Addresses, Addresses]:
 
 def _find_nodes(direction: Direction, infrastructure: Infrastructure) -> Iterator[Block]:
     closed = Addresses() if direction == "ingress" else _find_closed(infrastructure)[1]
-    for cidr in Addresses(infrastructure.nodes).list_cidrs():
-        block = find_block(cidr, (), closed)
+    for network in Addresses(infrastructure.nodes).networks:
+        block = find_block(str(network), (), closed)
         if block is not None:
             yield block
 

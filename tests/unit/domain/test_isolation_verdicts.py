@@ -11,7 +11,7 @@ from monopod.domain.isolation import Infrastructure, Rules, build_rules
 from tests.unit.domain.random_groups import a_flow, an_infrastructure, some_groups
 from tests.unit.domain.verdicts import Flow, is_open_by_groups, is_open_by_policy
 
-ROUNDS = range(16)
+ROUNDS = range(32)
 
 
 def judge(flow: Flow, rules: Rules) -> bool:
@@ -22,7 +22,7 @@ def judge(flow: Flow, rules: Rules) -> bool:
 def test_a_policy_opens_exactly_what_its_groups_open(seed: int) -> None:
     random = Random(seed)
     opened = 0
-    for _ in range(50):
+    for _ in range(20):
         groups, infrastructure = some_groups(random), an_infrastructure(random)
         rules = build_rules(groups, infrastructure)
         for _ in range(40):
@@ -30,13 +30,13 @@ def test_a_policy_opens_exactly_what_its_groups_open(seed: int) -> None:
             expected = is_open_by_groups(flow, groups, infrastructure)
             opened += expected
             assert judge(flow, rules) == expected, (flow, groups, infrastructure, rules)
-    assert 250 < opened < 1600, "flows that are nearly all open, or all closed, show nothing"
+    assert 80 < opened < 720, "flows that are nearly all open, or all closed, show nothing"
 
 
 @pytest.mark.parametrize("seed", ROUNDS)
 def test_the_order_of_what_was_given_changes_nothing(seed: int) -> None:
     random = Random(seed)
-    for _ in range(30):
+    for _ in range(15):
         groups, infrastructure = some_groups(random), an_infrastructure(random)
         shuffled = [
             type(group)(group.name, *(_shuffle(random, rules) for rules in (group.ingress, group.egress)))
@@ -53,7 +53,7 @@ def test_the_order_of_what_was_given_changes_nothing(seed: int) -> None:
 @pytest.mark.parametrize("seed", ROUNDS)
 def test_nothing_is_written_that_the_api_server_refuses_or_reads_as_everything(seed: int) -> None:
     random = Random(seed)
-    for _ in range(100):
+    for _ in range(40):
         rules = build_rules(some_groups(random), an_infrastructure(random))
         for field, several in (("from", rules.ingress), ("to", rules.egress)):
             for rule in several:

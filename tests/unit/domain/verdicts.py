@@ -6,7 +6,8 @@ security groups, and nothing that decides.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from functools import cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from monopod.domain.isolation import Infrastructure
@@ -58,7 +59,17 @@ def _rule_has_port(rule: Rule, flow: Flow) -> bool:
 
 
 def _is_in(address: str, cidr: str) -> bool:
-    return ip_address(address) in ip_network(cidr)
+    return _parse_address(address) in _parse_network(cidr)
+
+
+@cache  # of the thousands of flows of a test most share their networks
+def _parse_network(cidr: str) -> IPv4Network | IPv6Network:
+    return ip_network(cidr)
+
+
+@cache
+def _parse_address(address: str) -> IPv4Address | IPv6Address:
+    return ip_address(address)
 
 
 def _is_peer(peer: Peer, flow: Flow, infrastructure: Infrastructure) -> bool:
@@ -130,8 +141,8 @@ def _policy_peer_fits(peer: Mapping[str, Any], flow: Flow) -> bool:
     if "ipBlock" in peer:
         assert set(peer) == {"ipBlock"}
         block = peer["ipBlock"]
-        inside = ip_address(flow.address) in ip_network(block["cidr"])
-        return inside and all(ip_address(flow.address) not in ip_network(each) for each in block.get("except", []))
+        excepted = any(_is_in(flow.address, each) for each in block.get("except", []))
+        return _is_in(flow.address, block["cidr"]) and not excepted
     assert peer, "the API server refuses a peer that says nothing"
     assert set(peer) <= {"podSelector", "namespaceSelector"}
     if flow.pod is None:
