@@ -1,18 +1,21 @@
 """`hack/bench`: what Monopod costs, measured side by side with plain Kubernetes in one run.
 
-Three questions, each in a module of its own: bench_pods.py (how long until a pod is Ready), bench_admission.py (what
-admission adds to creating a pod), bench_startup.py (how long `kubectl fargate` takes to say anything). Nothing here
-judges a figure: machines differ, and a timed test fails on a busy one.
+Four questions, each in a module of its own: bench_pods.py (how long until a pod is Ready), bench_admission.py (what
+admission adds to creating a pod), bench_isolation.py (how soon each of thousands of pods has its NetworkPolicy),
+bench_startup.py (how long `kubectl fargate` takes to say anything). Nothing here judges a figure: machines differ, and
+a timed test fails on a busy one.
 """
 
 import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
 from lab.bench_admission import measure_admission
+from lab.bench_isolation import measure_isolation
 from lab.bench_pods import measure_pods
 from lab.bench_report import Measured, describe_machine, print_report, write_documents
 from lab.bench_startup import measure_startup
@@ -22,7 +25,7 @@ from lab.progress import say
 from lab.services import NotReady
 from lab.shell import CommandFailed
 
-PARTS = ("pods", "admission", "startup")
+PARTS = ("pods", "admission", "isolation", "startup")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Counts:
 
     pods: int
     creates: int
+    burst: int
+    rate: float
     startups: int
 
 
@@ -38,10 +43,12 @@ class Counts:
 @click.argument("parts", nargs=-1, type=click.Choice(PARTS))
 @click.option("--pods", type=click.IntRange(1), default=30, show_default=True, help="Pods to start of each sort.")
 @click.option("--creates", type=click.IntRange(1), default=240, show_default=True, help="Pods to create of each sort.")
+@click.option("--burst", type=click.IntRange(1), default=10_000, show_default=True, help="Pods to isolate.")
+@click.option("--rate", type=click.FloatRange(1), default=100, show_default=True, help="Of these in a second.")
 @click.option("--startups", type=click.IntRange(1), default=20, show_default=True, help="Times to run the CLI.")
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here, too.")
 @click.option("--write", is_flag=True, help="Put the figures into docs/performance.md and README.md.")
-def main(parts: tuple[str, ...], pods: int, creates: int, startups: int, file: Path | None, write: bool) -> None:
+def main(parts: tuple[str, ...], file: Path | None, write: bool, **counts: Any) -> None:
     """Measure what Monopod costs, side by side with plain Kubernetes: all PARTS, or those named.
 
     Takes about ten minutes on two cores, and makes and removes its clusters itself. Figures of a busy machine say
@@ -52,7 +59,7 @@ def main(parts: tuple[str, ...], pods: int, creates: int, startups: int, file: P
         raise click.UsageError("--write needs figures of all parts")
     if "pods" in wanted:
         become_root("lab.bench")
-    measured = measure(wanted, Counts(pods, creates, startups))
+    measured = measure(wanted, Counts(**counts))
     print_report(measured)
     if file:
         file.write_text(json.dumps(measured.to_json(), indent=2) + "\n")
@@ -66,6 +73,7 @@ def measure(parts: tuple[str, ...], counts: Counts) -> Measured:
         machine=describe_machine(),
         pods=measure_pods(counts.pods) if "pods" in parts else None,
         admission=measure_admission(counts.creates) if "admission" in parts else None,
+        isolation=measure_isolation(counts.burst, counts.rate) if "isolation" in parts else None,
         startup=measure_startup(counts.startups) if "startup" in parts else None,
     )
 

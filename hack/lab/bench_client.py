@@ -12,6 +12,7 @@ from kubernetes.config import load_kube_config
 Object = dict[str, Any]
 TIMEOUT_SECONDS = 120
 WATCHED_SECONDS = 100
+WATCHED_LONGEST_SECONDS = 3600
 
 
 class Refused(RuntimeError):
@@ -54,25 +55,31 @@ class Client:
         """The events of one object; the first `next` returns when the object changes, the watch is on before that."""
         query = f"watch=1&fieldSelector=metadata.name%3D{name}&timeoutSeconds={WATCHED_SECONDS}"
         answer = self._pool.request("GET", f"{self._host}{path}?{query}", preload_content=False)
-        return self._read_events(answer, path)
+        return (json.loads(line) for line in _read_lines(answer, path))
 
-    def _read_events(self, answer: urllib3.BaseHTTPResponse, path: str) -> Iterator[Object]:
-        try:
-            if answer.status != 200:
-                _require_success(answer, path)
-            rest = b""
-            for chunk in answer.stream(65536, decode_content=True):
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    yield json.loads(line)
-        finally:
-            answer.close()
+    def watch_lines(self, path: str) -> Iterator[bytes]:
+        """The events of all objects from now on, as the API server writes them."""
+        query = f"watch=1&sendInitialEvents=false&timeoutSeconds={WATCHED_LONGEST_SECONDS}"
+        answer = self._pool.request("GET", f"{self._host}{path}?{query}", preload_content=False)
+        return _read_lines(answer, path)
 
     def _send(self, method: str, path: str, body: Object, headers: Mapping[str, str] | None = None) -> Object:
         sent = {"Content-Type": "application/json", **(headers or {})}
         answer = self._pool.request(method, self._host + path, body=json.dumps(body).encode(), headers=sent)
         found: Object = json.loads(_require_success(answer, path))
         return found
+
+
+def _read_lines(answer: urllib3.BaseHTTPResponse, path: str) -> Iterator[bytes]:
+    try:
+        if answer.status != 200:
+            _require_success(answer, path)
+        rest = b""
+        for chunk in answer.stream(65536, decode_content=True):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from lines
+    finally:
+        answer.close()
 
 
 def _require_success(answer: urllib3.BaseHTTPResponse, path: str) -> bytes:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lab.bench_admission import AdmissionFigures
+from lab.bench_isolation import IsolationFigures
 from lab.bench_pods import PodFigures
 from lab.bench_startup import StartupFigures
 from lab.pins import read_pins
@@ -24,6 +25,7 @@ README = Path("README.md")
 Rows = list[list[str]]
 POD_HEADINGS = ["pod", "median", "p99", "longest", "median, as a ratio", "p99, as a ratio"]
 ADMISSION_HEADINGS = ["pods are created with", "median", "p99", "added to the median", "server, mean", "policies, mean"]
+ISOLATION_HEADINGS = ["from a pod's creation to its policy", ""]
 STARTUP_HEADINGS = ["command", "median", "p99"]
 
 
@@ -58,6 +60,7 @@ class Measured:
     machine: Machine
     pods: PodFigures | None = None
     admission: tuple[AdmissionFigures, ...] | None = None
+    isolation: IsolationFigures | None = None
     startup: StartupFigures | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -104,6 +107,9 @@ def build_tables(measured: Measured) -> list[tuple[str, list[str], Rows]]:
     if measured.admission:
         title = f"Creating a pod ({measured.admission[0].client.count} of each)"
         tables.append((title, ADMISSION_HEADINGS, _build_admission_rows(measured.admission)))
+    if measured.isolation:
+        title = f"Isolating pods ({measured.isolation.pods:,} in a burst)"
+        tables.append((title, ISOLATION_HEADINGS, _build_isolation_rows(measured.isolation)))
     if measured.startup:
         title = f"Starting the CLI ({measured.startup.help.count} of each)"
         tables.append((title, STARTUP_HEADINGS, _build_startup_rows(measured.startup)))
@@ -188,6 +194,19 @@ def _build_admission_rows(series: tuple[AdmissionFigures, ...]) -> Rows:
             _milliseconds(one.admission),
         ]
         for one in series
+    ]
+
+
+def _build_isolation_rows(one: IsolationFigures) -> Rows:
+    return [
+        ["median", _seconds(one.policy.median)],
+        ["p99", _seconds(one.policy.p99)],
+        ["longest", _seconds(one.policy.longest)],
+        [f"pods created in a second ({one.offered:.0f} offered)", f"{one.reached:.0f}"],
+        ["requests that write NetworkPolicies, for each pod", f"{one.policy_writes:.2f}"],
+        ["requests of the operator that change pods, for each pod", f"{one.pod_writes:.2f}"],
+        ["the operator's CPU time, for each pod", _milliseconds(one.cpu)],
+        ["the operator's memory at its most", f"{one.memory / 2**20:.0f} MiB"],
     ]
 
 

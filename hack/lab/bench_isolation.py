@@ -1,0 +1,225 @@
+"""What isolation costs at scale: pods are created at a steady rate, and each gets a NetworkPolicy of its own.
+
+A control plane with fake nodes (kwok) and the operator as a process beside it: etcd, the API server, the scheduler,
+the operator and the benchmark itself share the machine's cores, so the operator's own CPU time says more than the
+latency does. The watch that hears of the policies runs in a process of its own, or Python would be late to hear.
+"""
+
+import multiprocessing
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from lab.bench_client import Client
+from lab.bench_figures import Figures, sum_up
+from lab.installation import run_beside
+from lab.lab_cluster import LabCluster
+from lab.progress import say, step
+from lab.services import NotReady
+from monopod.api.names import API_VERSION, DEFAULT_GROUP
+from monopod.domain.isolation import name_pod_policy
+
+Object = dict[str, Any]
+NAMESPACE = "burst"
+POLICIES = f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies"
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+PODS_PER_NODE = 50  # a fake node has 1 TiB for the 20 GiB that each pod is provisioned with
+WRITERS = 8
+PATIENCE_SECONDS = 300.0
+WRITING = "POST|PUT|PATCH|APPLY|DELETE"
+
+
+@dataclass(frozen=True)
+class IsolationFigures:
+    """One burst of pods.
+
+    Attributes:
+        pods: How many were created.
+        offered: How many were to be created in a second.
+        reached: How many the API server took in a second.
+        policy: Seconds from the API server's answer to a pod's creation until a watch hears of the pod's policy.
+        policy_writes: Requests that write NetworkPolicies, for each pod.
+        pod_writes: Requests of the operator's that change pods, for each pod.
+        cpu: The operator's CPU time, in seconds for each pod.
+        memory: The most memory that the operator held, in bytes.
+    """
+
+    pods: int
+    offered: float
+    reached: float
+    policy: Figures
+    policy_writes: float
+    pod_writes: float
+    cpu: float
+    memory: int
+
+
+def measure_isolation(count: int, rate: float) -> IsolationFigures:
+    """Creates `count` pods, `rate` of them in a second if the API server can, and follows their policies."""
+    with _run_cluster(count) as cluster:
+        client = Client(cluster.kubeconfig_path)
+        _prepare(client)
+        operator = int((cluster.machines()[0].folder / "pids/monopod").read_text())
+        before, cpu = client.get_text("/metrics"), read_cpu_seconds(operator)
+        with _listen(cluster.kubeconfig_path, count) as heard:
+            with step(f"creating {count} pods, {rate:.0f} in a second", count / rate):
+                began = time.time()
+                created = _create_pods(cluster.kubeconfig_path, count, rate)
+                took = max(created.values()) - began
+            with step("waiting for their policies", 10):
+                policies = _receive(heard)
+        return IsolationFigures(
+            pods=count,
+            offered=rate,
+            reached=count / took,
+            policy=sum_up([max(0.0, policies[_policy_of(pod)] - at) for pod, at in created.items()]),
+            policy_writes=(_count(client, "networkpolicies") - _count_in(before, "networkpolicies")) / count,
+            pod_writes=(_count(client, "pods", "PATCH|APPLY") - _count_in(before, "pods", "PATCH|APPLY")) / count,
+            cpu=(read_cpu_seconds(operator) - cpu) / count,
+            memory=read_peak_memory(operator),
+        )
+
+
+@contextmanager
+def _run_cluster(pods: int) -> Iterator[LabCluster]:
+    nodes = -(-pods // PODS_PER_NODE) + 1
+    cluster = LabCluster(f"bench-isolation-{os.getpid()}", control_plane_only=True, kwok=nodes)
+    cluster.create(tied_to_caller=True)
+    try:
+        run_beside(cluster)
+        yield cluster
+    finally:
+        cluster.delete()
+
+
+def _prepare(client: Client) -> None:
+    client.post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    profile = {
+        "apiVersion": API_VERSION,
+        "kind": "FargateProfile",
+        "metadata": {"name": NAMESPACE},
+        "spec": {"selectors": [{"namespace": NAMESPACE}]},
+    }
+    client.post(f"/apis/{API_VERSION}/fargateprofiles", profile)
+    _wait_until(lambda: '"ACTIVE"' in client.get_text(f"/apis/{API_VERSION}/fargateprofiles/{NAMESPACE}"), "a profile")
+    _wait_until(lambda: '"name":"default"' in client.get_text(PODS.replace("pods", "serviceaccounts")), "an account")
+
+
+def _wait_until(holds: Any, what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            raise NotReady(f"{what} is not ready after {PATIENCE_SECONDS:.0f} s")
+        time.sleep(0.1)
+
+
+def build_pod(name: str) -> Object:
+    """A pod that fake nodes take."""
+    tolerations = [{"key": "kwok.x-k8s.io/node", "operator": "Exists"}]
+    container = {"name": "app", "image": "registry.example.com/app:1"}
+    return {"metadata": {"name": name}, "spec": {"containers": [container], "tolerations": tolerations}}
+
+
+def _create_pods(kubeconfig: Path, count: int, rate: float) -> dict[str, float]:
+    """When the API server had answered, by the pod's name."""
+    began = time.monotonic()
+    created: dict[str, float] = {}
+    failures: list[Exception] = []
+
+    def write(first: int) -> None:
+        client = Client(kubeconfig)
+        try:
+            for number in range(first, count, WRITERS):
+                time.sleep(max(0.0, began + number / rate - time.monotonic()))
+                name = f"pod-{number:05}"
+                client.post(PODS, build_pod(name))
+                created[name] = time.time()
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(first,)) for first in range(WRITERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return created
+
+
+@contextmanager
+def _listen(kubeconfig: Path, count: int) -> Iterator[Connection]:
+    """Hears of policies in another process; it sends when each was heard of, once it has heard of all."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    listener = context.Process(target=_hear, args=(kubeconfig, count, sender))
+    listener.start()
+    sender.close()
+    try:
+        if receiver.recv() != "listening":
+            raise NotReady("the watch of NetworkPolicies did not begin")
+        yield receiver
+    finally:
+        listener.kill()
+        listener.join()
+
+
+def _hear(kubeconfig: Path, count: int, sender: Connection) -> None:
+    heard: dict[str, float] = {}
+    names = re.compile(rb'"type":"ADDED".*?"name":"(pod-[^"]+)"')
+    lines = Client(kubeconfig).watch_lines(POLICIES)
+    sender.send("listening")
+    for line in lines:
+        found = names.search(line)
+        if found and found[1].decode() not in heard:
+            heard[found[1].decode()] = time.time()
+            if len(heard) == count:
+                sender.send(heard)
+                return
+
+
+def _receive(heard: Connection) -> Mapping[str, float]:
+    if not heard.poll(PATIENCE_SECONDS):
+        raise NotReady(f"not every pod has a NetworkPolicy after {PATIENCE_SECONDS:.0f} s")
+    policies: dict[str, float] = heard.recv()
+    return policies
+
+
+def _policy_of(pod: str) -> str:
+    return name_pod_policy(pod, (DEFAULT_GROUP,))
+
+
+def _count(client: Client, resource: str, verbs: str = WRITING) -> float:
+    return _count_in(client.get_text("/metrics"), resource, verbs)
+
+
+def _count_in(metrics: str, resource: str, verbs: str = WRITING) -> float:
+    """Requests on the objects themselves that wrote something, not on their subresources."""
+    total = 0.0
+    for labels, value in re.findall(r"^apiserver_request_total\{(.*)\} (\S+)$", metrics, re.MULTILINE):
+        found = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+        if found["resource"] == resource and not found["subresource"] and re.fullmatch(verbs, found["verb"]):
+            total += float(value) if found["code"].startswith("2") and not found["dry_run"] else 0.0
+    return total
+
+
+def read_cpu_seconds(pid: int) -> float:
+    """CPU time that a process has used, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def read_peak_memory(pid: int) -> int:
+    """The most memory that a process has held, in bytes."""
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    if found is None:
+        say(f"process {pid} has no VmHWM")
+        return 0
+    return int(found[1]) * 1024
