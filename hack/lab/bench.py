@@ -7,7 +7,6 @@ a timed test fails on a busy one.
 """
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,9 @@ from lab.bench_isolation import measure_isolation
 from lab.bench_pods import measure_pods
 from lab.bench_report import Measured, describe_machine, print_report, write_documents
 from lab.bench_startup import measure_startup
+from lab.commands import run_command
 from lab.installation import ROOT
 from lab.privilege import become_root
-from lab.progress import say
-from lab.services import NotReady
-from lab.shell import CommandFailed
 
 PARTS = ("pods", "admission", "isolation", "startup")
 
@@ -78,14 +75,5 @@ def measure(parts: tuple[str, ...], counts: Counts) -> Measured:
     )
 
 
-def run_main() -> None:
-    """Runs the command; what goes wrong with a cluster is said without a traceback."""
-    try:
-        main(prog_name="hack/bench")
-    except (CommandFailed, NotReady) as error:
-        say(f"hack/bench: {error}")
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    run_main()
+    run_command(main, "hack/bench")

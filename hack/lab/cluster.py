@@ -1,18 +1,16 @@
 """`hack/cluster`: real Kubernetes clusters on this machine, by name."""
 
-import sys
 from pathlib import Path
 
 import click
 
 from lab import installation
+from lab.commands import run_command
 from lab.kind_cluster import KindProvider, find_kind_clusters
 from lab.lab_cluster import LabCluster, find_clusters
 from lab.privilege import become_root, give_back
 from lab.progress import say
 from lab.provider import Cluster, find_cluster, find_engine, provide_cluster
-from lab.services import NotReady
-from lab.shell import CommandFailed
 
 NAME = click.option("--name", default="dev", show_default=True, help="The cluster's name.")
 
@@ -127,14 +125,5 @@ def _find(name: str) -> Cluster | LabCluster:
     return cluster
 
 
-def run_main() -> None:
-    """Runs the command; what goes wrong with a cluster is said in its own words, without a traceback."""
-    try:
-        main(prog_name="hack/cluster")
-    except (CommandFailed, NotReady) as error:
-        say(f"hack/cluster: {error}")
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    run_main()
+    run_command(main, "hack/cluster")
