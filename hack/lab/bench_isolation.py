@@ -75,13 +75,18 @@ def measure_isolation(count: int, rate: float) -> IsolationFigures:
                 took = max(created.values()) - began
             with step("waiting for their policies", 10):
                 policies = _receive(heard)
+        after = client.get_text("/metrics")
+        policy_writes, pod_writes = (
+            count_writes(after, *what) - count_writes(before, *what)
+            for what in (("networkpolicies",), ("pods", "PATCH|APPLY"))
+        )
         return IsolationFigures(
             pods=count,
             offered=rate,
             reached=count / took,
             policy=sum_up([max(0.0, policies[_policy_of(pod)] - at) for pod, at in created.items()]),
-            policy_writes=(_count(client, "networkpolicies") - _count_in(before, "networkpolicies")) / count,
-            pod_writes=(_count(client, "pods", "PATCH|APPLY") - _count_in(before, "pods", "PATCH|APPLY")) / count,
+            policy_writes=policy_writes / count,
+            pod_writes=pod_writes / count,
             cpu=(read_cpu_seconds(operator) - cpu) / count,
             memory=read_peak_memory(operator),
         )
@@ -196,12 +201,8 @@ def _policy_of(pod: str) -> str:
     return name_pod_policy(pod, (DEFAULT_GROUP,))
 
 
-def _count(client: Client, resource: str, verbs: str = WRITING) -> float:
-    return _count_in(client.get_text("/metrics"), resource, verbs)
-
-
-def _count_in(metrics: str, resource: str, verbs: str = WRITING) -> float:
-    """Requests on the objects themselves that wrote something, not on their subresources."""
+def count_writes(metrics: str, resource: str, verbs: str = WRITING) -> float:
+    """Requests that wrote objects of a kind, not their subresources, by what /metrics answers."""
     total = 0.0
     for labels, value in re.findall(r"^apiserver_request_total\{(.*)\} (\S+)$", metrics, re.MULTILINE):
         found = dict(re.findall(r'(\w+)="([^"]*)"', labels))

@@ -4,6 +4,7 @@ import pytest
 
 from lab.bench_admission import AdmissionFigures, read_histograms
 from lab.bench_figures import Figures
+from lab.bench_isolation import IsolationFigures, count_writes
 from lab.bench_pods import PodFigures
 from lab.bench_report import BEGIN, END, Machine, Measured, build_details, build_summary, write_documents
 from lab.bench_startup import StartupFigures
@@ -20,6 +21,16 @@ apiserver_admission_controller_admission_duration_seconds_sum{name="LimitRanger"
 """  # noqa: E501 as the API server writes them
 
 
+REQUESTS = """
+apiserver_request_total{code="201",component="apiserver",dry_run="",group="networking.k8s.io",resource="networkpolicies",scope="resource",subresource="",verb="APPLY",version="v1"} 7
+apiserver_request_total{code="409",component="apiserver",dry_run="",group="networking.k8s.io",resource="networkpolicies",scope="resource",subresource="",verb="APPLY",version="v1"} 100
+apiserver_request_total{code="200",component="apiserver",dry_run="",group="networking.k8s.io",resource="networkpolicies",scope="cluster",subresource="",verb="WATCH",version="v1"} 100
+apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="pods",scope="resource",subresource="status",verb="PATCH",version="v1"} 100
+apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="pods",scope="resource",subresource="",verb="PATCH",version="v1"} 3
+apiserver_request_total{code="201",component="apiserver",dry_run="",group="",resource="pods",scope="resource",subresource="",verb="POST",version="v1"} 100
+"""  # noqa: E501 as the API server writes them
+
+
 def some(median: float) -> Figures:
     return Figures(20, median, median * 2, median * 3)
 
@@ -30,13 +41,22 @@ def everything() -> Measured:
         AdmissionFigures("policies, 10 profiles", 10, True, some(0.009), 0.008, 0.005),
     )
     return Measured(
-        MACHINE, PodFigures(some(1.0), some(1.5), some(2.0)), admission, StartupFigures(some(0.02), some(0.1))
+        MACHINE,
+        PodFigures(some(1.0), some(1.5), some(2.0)),
+        admission,
+        IsolationFigures(10_000, 100, 40, some(0.05), 1.01, 0, 0.004, 200 * 2**20),
+        StartupFigures(some(0.02), some(0.1)),
     )
 
 
 def test_the_histograms_are_of_creations_of_pods_and_of_policies_alone() -> None:
     found = read_histograms(METRICS)
     assert (found.request, found.admission) == (2.5, 0.75)
+
+
+def test_writes_are_those_that_went_well_on_the_objects_themselves() -> None:
+    assert count_writes(REQUESTS, "networkpolicies") == 7
+    assert count_writes(REQUESTS, "pods", "PATCH|APPLY") == 3
 
 
 def test_the_summary_has_ratios_and_differences() -> None:
@@ -46,7 +66,7 @@ def test_the_summary_has_ratios_and_differences() -> None:
 
 
 def test_the_details_have_a_table_for_each_part_that_was_measured() -> None:
-    assert build_details(everything()).count("###") == 3
+    assert build_details(everything()).count("###") == 4
     assert build_details(Measured(MACHINE)).count("###") == 0
 
 
