@@ -43,9 +43,11 @@ from monopod.domain.security_group import (
 METADATA: Final = ("169.254.169.254/32", "fd00:ec2::254/128")
 """The instance metadata service: the node's identity and credentials. No pod on Fargate reaches it."""
 
-LINK_LOCAL: Final = "fe80::/10"
-"""A pod's IPv6 link reaches the node's end of it and nothing else, so these are addresses of nodes too, whether or not
-pods have other IPv6 addresses: what listens on `[::]` on the node answers there."""
+ON_LINK: Final = ("fe80::/10", "ff00::/8", "224.0.0.0/4", "255.255.255.255/32")
+"""Link-local, multicast and broadcast addresses. At the other end of a pod's link is its node and nobody else, so these
+are addresses of nodes too, whether or not pods have other IPv6 addresses: what listens there on `[::]`, and for UDP on
+`0.0.0.0`, hears what is sent to them. Nodes need no other entry for it: link-local addresses of IPv4 aren't the node's,
+and some are useful (169.254.20.10 is where a DNS cache on the node listens)."""
 
 MAX_RULES_BYTES: Final = 1_000_000
 """How large the rules of one policy may be, as JSON. etcd refuses objects beyond 1.5 MiB."""
@@ -234,7 +236,7 @@ def _merge_rules(
 def _find_closed(infrastructure: Infrastructure) -> tuple[Addresses, Addresses]:
     """What is closed in every CIDR of egress, and what is closed even to rules that name a single address."""
     never = () if infrastructure.metadata_allowed else METADATA
-    return Addresses((*infrastructure.nodes, *never, LINK_LOCAL)), Addresses(never)
+    return Addresses((*infrastructure.nodes, *never, *ON_LINK)), Addresses(never)
 
 
 def _find_nodes(direction: Direction, infrastructure: Infrastructure) -> Iterator[Block]:

@@ -23,8 +23,8 @@ from tests.unit.domain.verdicts import HOME, Flow, RemotePod
 GROUPS = ("cluster", "db", "web")
 PORT_NAMES = ("http", "dns")
 PROTOCOLS: Sequence[Protocol] = ("TCP", "TCP", "UDP", "SCTP")
-_V4_BASES = ("0.0.0.0/0", "10.0.0.0/27", "169.254.169.248/29")
-_V6_BASES = ("::/0", "fd00::/122", "fd00:ec2::250/124", "fe80::/9")
+_V4_BASES = ("0.0.0.0/0", "10.0.0.0/27", "169.254.169.248/29", "224.0.0.0/3")
+_V6_BASES = ("::/0", "fd00::/122", "fd00:ec2::250/124", "fe80::/9", "ff02::/16")
 _KEYS = ("app", "tier", "sg.monopod.dev/web", "monopod.dev/profile")
 _VALUES = ("a", "b", "")
 

@@ -53,9 +53,13 @@ OUTWARD: dict[str, tuple[Peer, Infrastructure, list[dict[str, Any]]]] = {
     "everything of IPv4": (
         CidrPeer("0.0.0.0/0"),
         NODES,
-        [block("0.0.0.0/0", "10.0.0.4/31", "169.254.169.254/32")],
+        [block("0.0.0.0/0", "10.0.0.4/31", "169.254.169.254/32", "224.0.0.0/4", "255.255.255.255/32")],
     ),
-    "everything of IPv6": (CidrPeer("::/0"), NODES, [block("::/0", "fd00::4/128", "fd00:ec2::254/128", "fe80::/10")]),
+    "everything of IPv6": (
+        CidrPeer("::/0"),
+        NODES,
+        [block("::/0", "fd00::4/128", "fd00:ec2::254/128", "fe80::/10", "ff00::/8")],
+    ),
     "exceptions of its own, merged with nodes": (
         CidrPeer("10.0.0.0/24", ("10.0.0.7/32", "10.0.0.6/32", "10.0.0.6/32")),
         NODES,
@@ -79,7 +83,7 @@ OUTWARD: dict[str, tuple[Peer, Infrastructure, list[dict[str, Any]]]] = {
     "everything, where the metadata service is allowed": (
         CidrPeer("0.0.0.0/0"),
         Infrastructure(metadata_allowed=True),
-        [block("0.0.0.0/0")],
+        [block("0.0.0.0/0", "224.0.0.0/4", "255.255.255.255/32")],
     ),
     "excepted as a whole": (CidrPeer("10.1.0.0/24", ("10.1.0.0/25", "10.1.0.128/25")), NODES, []),
     "nodes": (EntityPeer("Nodes"), NODES, [block("10.0.0.4/31"), block("fd00::4/128")]),
@@ -204,7 +208,7 @@ def test_what_fits_is_written_and_what_doesnt_is_refused_with_a_sentence() -> No
     nodes = tuple(f"10.{number // 128}.{number % 128 * 2}.1/32" for number in range(4000))
     everywhere = outward(CidrPeer("0.0.0.0/0"))
     written = build_rules([everywhere], Infrastructure(nodes))
-    assert len(written.egress[0]["to"][0]["ipBlock"]["except"]) == 4001
+    assert len(written.egress[0]["to"][0]["ipBlock"]["except"]) == 4003
     assert len(json.dumps(written.egress)) < MAX_RULES_BYTES
     parts = [outward(*(CidrPeer("0.0.0.0/0", (f"198.51.100.{part}/32",)) for part in range(30)))]
     with pytest.raises(
@@ -350,6 +354,11 @@ VOID: dict[str, tuple[SecurityGroup, str]] = {
     "link-local addresses": (
         outward(CidrPeer("fe80::/64")),
         "egress[0].to[0]: fe80::/64 opens nothing, because these are addresses of nodes; "
+        "name the entity Nodes or one address",
+    ),
+    "multicast": (
+        outward(CidrPeer("239.0.0.0/8")),
+        "egress[0].to[0]: 239.0.0.0/8 opens nothing, because these are addresses of nodes; "
         "name the entity Nodes or one address",
     ),
 }

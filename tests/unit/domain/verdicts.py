@@ -58,6 +58,10 @@ def _rule_has_port(rule: Rule, flow: Flow) -> bool:
     return rule.port <= flow.port <= (rule.port if rule.end_port is None else rule.end_port)
 
 
+ON_LINK = ("fe80::/10", "ff00::/8", "224.0.0.0/4", "255.255.255.255/32")
+"""On a pod's link there is only its node."""
+
+
 def _is_in(address: str, cidr: str) -> bool:
     return _parse_address(address) in _parse_network(cidr)
 
@@ -79,7 +83,7 @@ def _is_peer(peer: Peer, flow: Flow, infrastructure: Infrastructure) -> bool:
     match peer:
         case CidrPeer(cidr=cidr, excepts=excepts):
             one_address = cidr.endswith("/128") or ("." in cidr and cidr.endswith("/32"))
-            node = any(_is_in(flow.address, each) for each in (*infrastructure.nodes, "fe80::/10"))
+            node = any(_is_in(flow.address, each) for each in (*infrastructure.nodes, *ON_LINK))
             if outward and node and not one_address:
                 return False
             return by_address and _is_in(flow.address, cidr) and not any(_is_in(flow.address, e) for e in excepts)
