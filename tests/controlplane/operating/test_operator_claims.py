@@ -52,6 +52,7 @@ def bind_claim(lab: Lab, namespace: str, volume: str, source: Json) -> None:
     lab.kubectl("patch", "pvc", "data", "-n", namespace, "--subresource=status", "--type=merge", "-p", bound)
 
 
+@pytest.mark.eks("2.unbound-claim")
 @pytest.mark.usefixtures("operator")
 def test_a_pod_is_released_once_its_claim_is_bound(lab: Lab, claimed: str) -> None:
     lab.becomes_active("claims")

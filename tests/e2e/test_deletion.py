@@ -1,0 +1,61 @@
+"""A profile is deleted while its pods serve: they move within their budget, to another profile or outside."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
+from tests.e2e.live import Live, Object, is_ready
+from tests.e2e.workloads import a_deployment, a_profile
+
+KEPT, LEFT = {"moves": "yes", "kept": "yes"}, {"moves": "yes"}
+SMALL = {"cpu": "100m"}
+MOVED_SECONDS = 90
+
+
+@pytest.fixture
+def namespace(live: Live) -> Iterator[str]:
+    """A namespace of the profiles `leaving` and, for pods labelled `kept: yes`, `staying`, which comes after it."""
+    name = live.make_namespace("leaving")
+    profiles = {"leaving": {"moves": "yes"}, "staying": {"kept": "yes"}}
+    live.apply(*(a_profile(profile, name, labels) for profile, labels in profiles.items()))
+    for profile in profiles:
+        live.await_phase(profile)
+    yield name
+    live.remove_namespace(name)
+    live.kubectl("delete", "fargateprofile", "leaving", "staying", "--ignore-not-found")
+
+
+def a_budget(name: str, namespace: str) -> Object:
+    spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": name}}}
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata, "spec": spec}
+
+
+@pytest.mark.eks("1.deleting-stops-pods", "1.replacements-elsewhere")
+def test_the_pods_of_a_deleted_profile_move_within_their_budget(live: Live, namespace: str) -> None:
+    kept, left = a_deployment("kept", namespace, KEPT, SMALL), a_deployment("left", namespace, LEFT, SMALL)
+    kept["spec"]["replicas"] = 2
+    live.apply(kept, left, a_budget("kept", namespace))
+    live.await_ready(namespace, 3)
+    told: set[tuple[int, int]] = set()
+    live.kubectl("delete", "fargateprofile", "leaving", "--wait=false")
+
+    def is_gone() -> bool:
+        pods = live.find("pods", namespace, "app=kept")
+        assert any(is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in pods), "the budget is kept"
+        profiles = [each for each in live.find("fargateprofiles", "") if each["metadata"]["name"] == "leaving"]
+        told.update(
+            (each["status"]["pods"], each["status"]["deletion"]["pods"])
+            for each in profiles
+            if "deletion" in each["status"]
+        )
+        return not profiles
+
+    live.wait_for(is_gone, "the end of profile leaving", MOVED_SECONDS)
+    pods = {pod["metadata"]["name"]: pod["metadata"]["labels"] for pod in live.await_ready(namespace, 3)}
+    owners = {labels["app"]: labels.get(PROFILE_LABEL) for labels in pods.values()}
+    assert owners == {"kept": "staying", "left": None}
+    assert {labels.get(EKS_PROFILE_LABEL) for labels in pods.values()} == {"staying", None}
+    assert {total for _, total in told} == {3}
+    assert len(told) > 1, "the status told how many were left"
