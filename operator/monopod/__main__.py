@@ -95,6 +95,21 @@ def main() -> None:
     help="How many profiles the cluster may have.",
 )
 @click.option(
+    "--node-cidr",
+    "node_cidrs",
+    multiple=True,
+    metavar="CIDR",
+    help="A network that the cluster's nodes are in, which pods reach only if a security group names the entity Nodes. "
+    "Repeatable. [default: the addresses that the nodes tell]",
+)
+@click.option(
+    "--allow-metadata-service/--no-allow-metadata-service",
+    default=False,
+    show_default=True,
+    help="Let security groups open the metadata service of the nodes (169.254.169.254, fd00:ec2::254), whose "
+    "credentials are the node's.",
+)
+@click.option(
     "--kubeconfig",
     type=click.Path(exists=True, dir_okay=False),
     default=None,
@@ -117,6 +132,8 @@ def run(
     evictions_per_minute: float,
     deletion_timeout_seconds: float,
     profile_quota: int,
+    node_cidrs: tuple[str, ...],
+    allow_metadata_service: bool,
     kubeconfig: str | None,
     log_format: str,
     log_level: str,
@@ -125,7 +142,9 @@ def run(
 
     It writes each namespace's profiles, compiled, on the namespace, where the admission policies read them; tries
     every profile by a server-side dry run and reports in its status; says in events what Fargate can't run; and
-    evicts the pods of profiles that are deleted. It writes nothing on pods, and pods don't need it to start.
+    evicts the pods of profiles that are deleted. It writes the NetworkPolicies that isolate pods, which are closed
+    until then. It writes nothing on pods, but for their security groups where these change; pods don't need it to
+    start.
 
     Every option can also come from the environment: --sandbox from MONOPOD_RUN_SANDBOX, and so on.
 
@@ -158,6 +177,8 @@ def run(
         deletion_timeout_seconds=deletion_timeout_seconds,
         profile_quota=profile_quota,
         service_account=service_account,
+        node_cidrs=node_cidrs,
+        allow_metadata_service=allow_metadata_service,
     )
 
     async def live() -> int:

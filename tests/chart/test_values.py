@@ -53,6 +53,13 @@ CHANGES = [
     Change("evictionsPerMinute", 5, lambda chart: chart.find_argument("evictions-per-minute"), "5"),
     Change("deletionTimeoutSeconds", 60, lambda chart: chart.find_argument("deletion-timeout-seconds"), "60"),
     Change("profileQuota", 1_000_000, lambda chart: chart.find_argument("profile-quota"), "1000000"),
+    Change("isolation.nodeCIDRs", ["10.0.0.0/16"], lambda chart: chart.find_argument("node-cidr"), "10.0.0.0/16"),
+    Change(
+        "isolation.allowMetadataService",
+        True,
+        lambda chart: "--allow-metadata-service" in chart.container["args"],
+        True,
+    ),
     Change("replicas", 3, lambda chart: chart.one("Deployment")["spec"]["replicas"], 3),
     Change("image.repository", "example.com/m", lambda chart: chart.container["image"], "example.com/m:0.1.0"),
     Change("image.tag", "9", lambda chart: chart.container["image"], "monopod.local/operator:9"),

@@ -119,6 +119,10 @@ class PodReason(Explained):
 class IsolationReason(Explained):
     """Reasons of the events about what isolates pods."""
 
+    SECURITY_GROUP_NOT_FOUND = (
+        "SecurityGroupNotFound",
+        "A security group of the pod doesn't exist or can't be used, so the pod stays closed, as the message says.",
+    )
     POLICY_RESTORED = (
         "PolicyRestored",
         "Someone changed or deleted a NetworkPolicy of Monopod's; the operator has put it right.",

@@ -11,17 +11,32 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from monopod.api.names import GROUP, PATTERNS_CONFIGMAP, PROFILE_LABEL, PROFILE_PLURAL, VERSION
-from monopod.cluster.client import ApiClient
+from monopod.api.names import (
+    GROUP,
+    GROUP_POLICY_GROUP,
+    GROUP_POLICY_PLURAL,
+    GROUP_POLICY_VERSION,
+    PATTERNS_CONFIGMAP,
+    PROFILE_LABEL,
+    PROFILE_PLURAL,
+    SECURITY_GROUP_PLURAL,
+    VERSION,
+)
+from monopod.cluster.client import ApiClient, ApiError
 from monopod.cluster.views import (
+    AccountView,
     PodView,
+    read_account,
     read_data,
+    read_endpoints,
     read_namespace,
+    read_node,
     read_pod,
     read_policy,
     read_uid,
     read_whole,
 )
+from monopod.domain.infrastructure import Endpoints, NodeView
 from monopod.domain.policies import PolicyView
 from monopod.domain.publication import NamespaceView
 
@@ -95,7 +110,7 @@ class Kind(Generic[View]):
         """How many those are."""
         return len(self._indexes[index][1].get(value, ()))
 
-    def values(self, index: str) -> list[Hashable]:
+    def values(self, index: str) -> list[Any]:
         """The values under which an index has objects."""
         return list(self._indexes[index][1])
 
@@ -203,7 +218,14 @@ class Mirror:
             "/api/v1/pods",
             read_pod,
             query={"labelSelector": PROFILE_LABEL},
-            indexes={"namespace": lambda pod: (pod.namespace,), "bound": lambda pod: (bool(pod.task),)},
+            indexes={
+                "uid": lambda pod: (pod.uid,),
+                "namespace": lambda pod: (pod.namespace,),
+                "profile": lambda pod: (pod.profile,),
+                "bound": lambda pod: (bool(pod.task),),
+                "groups": lambda pod: (pod.groups,),
+                "set": lambda pod: ((pod.namespace, pod.profile, pod.groups),),
+            },
         )
         self.network_policies: Kind[PolicyView] = Kind(
             "networkpolicies",
@@ -224,25 +246,73 @@ class Mirror:
             metadata_only=False,
         )
 
+        self.groups: Kind[dict[str, Any]] = Kind(
+            "securitygroups", f"/apis/{GROUP}/{VERSION}/{SECURITY_GROUP_PLURAL}", read_whole, metadata_only=False
+        )
+        self.nodes: Kind[NodeView] = Kind("nodes", "/api/v1/nodes", read_node, metadata_only=False)
+        self.endpoints: Kind[Endpoints] = Kind(
+            "endpointslices",
+            "/apis/discovery.k8s.io/v1/endpointslices",
+            read_endpoints,
+            query={"labelSelector": API_SERVER_LABELS, "fieldSelector": API_SERVER_PLACE},
+            metadata_only=False,
+        )
+        self.group_policies: Kind[dict[str, Any]] = Kind(
+            GROUP_POLICY_PLURAL,
+            f"/apis/{GROUP_POLICY_GROUP}/{GROUP_POLICY_VERSION}/{GROUP_POLICY_PLURAL}",
+            read_whole,
+            metadata_only=False,
+            indexes={"namespace": lambda policy: (policy["metadata"]["namespace"],)},
+        )
+        self.accounts: Kind[AccountView] = Kind(
+            "serviceaccounts",
+            "/api/v1/serviceaccounts",
+            read_account,
+            indexes={"namespace": lambda account: (account.namespace,)},
+        )
+        self.has_group_policies = False
+        """Whether the cluster has EKS's kind. Without it nobody needs to know the ServiceAccounts either."""
+
     def kinds(self) -> tuple[Kind[Any], ...]:
-        """All kinds, the profiles first."""
+        """All kinds, the profiles first. Pods come after everything that is decided about them."""
+        optional = (self.group_policies, self.accounts) if self.has_group_policies else ()
         return (
             self.profiles,
             self.namespaces,
             self.runtime_classes,
-            self.pods,
             self.patterns,
+            self.groups,
+            self.nodes,
+            self.endpoints,
+            *optional,
             self.network_policies,
+            self.pods,
         )
 
     async def load(self, api: ApiClient) -> None:
         """The full lists that everything starts with."""
+        self.has_group_policies = await self.find_group_policies(api)
         for kind in self.kinds():
             await kind.load(api)
+
+    async def find_group_policies(self, api: ApiClient) -> bool:
+        """Whether the API server serves EKS's kind now."""
+        try:
+            served = await api.get(f"/apis/{GROUP_POLICY_GROUP}/{GROUP_POLICY_VERSION}")
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return any(resource.get("name") == GROUP_POLICY_PLURAL for resource in served.get("resources") or ())
 
     def find_dead_watches(self) -> list[str]:
         """Kinds whose watch brings nothing any more."""
         return [kind.resource for kind in self.kinds() if kind.is_dead]
+
+
+API_SERVER_LABELS = "kubernetes.io/service-name=kubernetes"
+API_SERVER_PLACE = "metadata.namespace=default"
+"""The EndpointSlices of the API server itself."""
 
 
 def select_patterns(system_namespace: str) -> str:

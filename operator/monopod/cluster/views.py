@@ -22,6 +22,7 @@ from monopod.api.names import (
     TASK_LABEL,
     UNSUPPORTED_ANNOTATION,
 )
+from monopod.domain.infrastructure import Endpoints, NodeView
 from monopod.domain.isolation import digest_spec
 from monopod.domain.policies import PolicyView
 from monopod.domain.publication import NamespaceView
@@ -67,12 +68,12 @@ class PodView:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeView:
-    """A node's addresses and the networks of its pods."""
+class AccountView:
+    """A ServiceAccount's labels."""
 
+    namespace: str
     name: str
-    addresses: tuple[str, ...]
-    pod_networks: tuple[str, ...]
+    labels: Mapping[str, str]
 
 
 def read_whole(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,9 +102,10 @@ def read_uid(item: Mapping[str, Any]) -> str:
     return str(item["metadata"].get("uid") or "")
 
 
-def read_labels(item: Mapping[str, Any]) -> dict[str, str]:
-    """An object's labels."""
-    return dict(item["metadata"].get("labels") or {})
+def read_account(item: Mapping[str, Any]) -> AccountView:
+    """Whose labels."""
+    metadata = item["metadata"]
+    return AccountView(metadata["namespace"], metadata["name"], dict(metadata.get("labels") or {}))
 
 
 def read_data(item: Mapping[str, Any]) -> dict[str, str]:
@@ -157,7 +159,7 @@ def read_node(item: Mapping[str, Any]) -> NodeView:
     return NodeView(item["metadata"]["name"], tuple(sorted(found)), tuple(sorted(networks)))
 
 
-def read_endpoints(item: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+def read_endpoints(item: Mapping[str, Any]) -> Endpoints:
     """The addresses and ports of an EndpointSlice."""
     addresses = [address for one in item.get("endpoints") or () for address in one.get("addresses") or ()]
     ports = [int(port["port"]) for port in item.get("ports") or () if port.get("port")]

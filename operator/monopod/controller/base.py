@@ -12,10 +12,8 @@ from monopod.api.names import BASE_POLICY
 from monopod.cluster.client import ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
 from monopod.controller.logs import Complaints
-from monopod.controller.metrics import WRITES
 from monopod.controller.policies import PolicyWriter
 from monopod.domain.isolation import build_base_policy, digest_spec
-from monopod.domain.policies import decide_policies
 
 WRITES_AT_ONCE = 8
 
@@ -40,7 +38,7 @@ class BaseKeeper:
 
     async def secure(self) -> dict[str, str]:
         """Writes the base policies that are missing or wrong; the namespaces whose couldn't be, and why."""
-        with_pods = {str(name) for name in self._mirror.pods.values("namespace")}
+        with_pods = set(self._mirror.pods.values("namespace"))
         missing = [name for name in (self._required or frozenset()) | with_pods if not self.is_seen(name)]
         return await self._keep_all(missing)
 
@@ -64,7 +62,6 @@ class BaseKeeper:
         try:
             await self.keep(namespace)
         except (ApiError, ApiUnreachable) as error:
-            WRITES.labels("networkpolicies", "failed").inc()
             self._complaints.raise_about(subject, str(error))
             return str(error)
         self._complaints.settle(subject)
@@ -83,9 +80,7 @@ class BaseKeeper:
         desired = [build_base_policy(namespace)] if self._is_needed(namespace) else []
         policies = self._mirror.network_policies
         existing = policies.look_up("place", (namespace, "base"))
-        for change in decide_policies(desired, existing):
-            await self._writer.make(change)
-            WRITES.labels("networkpolicies", "ok").inc()
+        await self._writer.bring(desired, existing)
 
     def _is_needed(self, namespace: str) -> bool:
         return (

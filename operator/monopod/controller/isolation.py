@@ -8,22 +8,33 @@ all pods, because its base policy is what closes them.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, assert_never
 
-from monopod.api.reasons import EventType, IsolationReason
-from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
-from monopod.cluster.events import post_event
+from monopod.cluster.client import ApiClient, ApiError
 from monopod.cluster.mirror import Key, Mirror
+from monopod.cluster.views import PodView
 from monopod.controller.base import BaseKeeper
 from monopod.controller.gates import GateKeeper, Manifest
 from monopod.controller.logs import Complaints
-from monopod.controller.metrics import ISOLATION_POLICIES
+from monopod.controller.membership import Membership, Names
+from monopod.controller.metrics import CLOSED_PODS, ISOLATION_QUEUE
+from monopod.controller.pod_policies import PodKeeper
 from monopod.controller.policies import PolicyWriter
 from monopod.controller.queueing import WorkQueue
+from monopod.controller.restoring import Restorations
+from monopod.controller.rulebook import RuleBook
+from monopod.controller.settings import Settings
 from monopod.domain.policies import PolicyView
 
 WORKERS = 16
+# Nodes come in numbers; each set of rules is worked out once for all that come within this time.
+INFRASTRUCTURE_SECONDS = 1.0
+# A set whose last pod is gone often gets the next one soon.
+SETS_SECONDS = 1.0
+# The garbage collector has this long for the policy of a pod that is gone, before it counts as nobody's.
+STRAY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,62 +47,216 @@ class NamespaceKey:
         return f"namespace {self.namespace}"
 
 
+@dataclass(frozen=True, slots=True)
+class SetsKey:
+    """A namespace, for the policies that its pods share."""
+
+    namespace: str
+
+    def __str__(self) -> str:
+        return f"shared policies of namespace {self.namespace}"
+
+
+@dataclass(frozen=True, slots=True)
+class PodKey:
+    """A pod, for its labels and its policy."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"pod {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class StrayKey:
+    """A policy that says it is ours and belongs to nothing."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"NetworkPolicy {self.namespace}/{self.name}"
+
+
+WorkKey = NamespaceKey | SetsKey | PodKey | StrayKey
+
+
 class Isolator:
     """Listens to the mirror, and works off what follows from it."""
 
-    def __init__(self, api: ApiClient, mirror: Mirror, complaints: Complaints) -> None:
+    def __init__(self, api: ApiClient, mirror: Mirror, settings: Settings, complaints: Complaints) -> None:
         self._api = api
         self._mirror = mirror
-        self._complaints = complaints
         self._mark: Callable[[], None] = lambda: None
+        self._refreshing: asyncio.TimerHandle | None = None
+        self._queue: WorkQueue[WorkKey] = WorkQueue(self._work, complaints)
         self._writer = PolicyWriter(api, mirror, self._see_tampering)
-        self._tampered: dict[NamespaceKey, PolicyView] = {}
-        self._queue: WorkQueue[NamespaceKey] = WorkQueue(self._work, complaints)
+        self._restorations: Restorations[WorkKey] = Restorations(api, mirror, complaints)
+        self.membership = Membership(api, mirror, settings.sandbox, complaints)
+        self.rules = RuleBook(mirror, settings.node_cidrs, complaints, metadata_allowed=settings.allow_metadata_service)
+        self.pods = PodKeeper(api, mirror, self.membership, self.rules, self._writer, complaints)
         self.base = BaseKeeper(mirror, self._writer, complaints)
         self.gates = GateKeeper(api, mirror, self._may_leave_gate, complaints)
-        mirror.network_policies.listeners.append(self._see_policy)
+        ISOLATION_QUEUE.set_function(lambda: self._queue.depth)
+        self._listen()
 
     def on_change(self, mark: Callable[[], None]) -> None:
         """Who is told when namespaces may have to be marked anew."""
         self._mark = mark
 
+    def measure(self) -> None:
+        """Sets the gauges that a scrape can't work out."""
+        CLOSED_PODS.clear()
+        for pod, _ in self.pods.closed.values():
+            CLOSED_PODS.labels(pod.profile).inc()
+
     async def run(self) -> None:
         """Works until cancelled."""
+        self.pods.begin()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._queue.run(WORKERS), name="isolation")
             group.create_task(self.gates.run(), name="gates")
 
-    def _see_policy(self, _: Key, old: PolicyView | None, new: PolicyView | None) -> None:
-        for view in (old, new):
-            if view and view.kind == "base":
-                self._queue.add(NamespaceKey(view.namespace), urgent=True)
+    def _listen(self) -> None:
+        mirror = self._mirror
+        mirror.pods.listeners.append(self._see_pod)
+        mirror.network_policies.listeners.append(self._see_policy)
+        mirror.profiles.listeners.append(self._see_profile)
+        mirror.groups.listeners.append(lambda key, _, __: self._add_sets(self.rules.change_group(key[1])))
+        mirror.nodes.listeners.append(lambda *_: self._refresh_later())
+        mirror.endpoints.listeners.append(lambda *_: self._refresh_later())
+        mirror.group_policies.listeners.append(lambda key, _, __: self._see_membership(key[0]))
+        mirror.accounts.listeners.append(lambda key, _, __: self._see_membership(key[0]))
+
+    def _see_pod(self, key: Key, old: PodView | None, new: PodView | None) -> None:
+        if old and (new is None or new.uid != old.uid):
+            self.pods.forget(old.uid)
+        if new and (old is None or new.uid != old.uid):
+            self.pods.see(new.uid)
+        if new and (old is None or _find_relevant(old) != _find_relevant(new)):
+            self._queue.add(PodKey(*key))
+        leaves = old and (new is None or (old.groups, old.profile) != (new.groups, new.profile))
+        if leaves and self._mirror.network_policies.count("place", (key[0], "groups")):
+            self._queue.add_later(SetsKey(key[0]), SETS_SECONDS)
+
+    def _see_policy(self, key: Key, old: PolicyView | None, new: PolicyView | None) -> None:
         if new and new.kind == "base":
-            # Where there is none, a pass writes the first; then namespaces can be marked, and pods may go.
+            # Where there was none, namespaces can be marked now, and pods may go.
             self._mark()
             self.gates.wake()
+        if self._writer.has_written(key, new):
+            return
+        for view in (old, new):
+            if view and view.kind:
+                self._add_for(view)
 
-    def _see_tampering(self, policy: PolicyView) -> None:
+    def _add_for(self, policy: PolicyView) -> WorkKey | None:
+        """Has the place looked at that one of our policies belongs to; None if it belongs to none any more."""
+        key: WorkKey
+        pods = self._mirror.pods.look_up("uid", policy.owner) if policy.kind == "pod" else []
         if policy.kind == "base":
             key = NamespaceKey(policy.namespace)
-            self._tampered[key] = policy
-            self._queue.add(key, urgent=True)
+        elif policy.kind == "groups":
+            key = SetsKey(policy.namespace)
+        elif pods and pods[0].namespace == policy.namespace:
+            key = PodKey(policy.namespace, pods[0].name)
+        else:
+            if self._mirror.network_policies.find(policy.namespace, policy.name):
+                self._queue.add_later(StrayKey(policy.namespace, policy.name), STRAY_SECONDS)
+            return None
+        self._queue.add(key, urgent=True)
+        return key
 
-    async def _work(self, key: NamespaceKey) -> None:
-        await self.base.keep(key.namespace)
-        if policy := self._tampered.pop(key, None):
-            await self._report_restored(policy)
+    def _see_tampering(self, policy: PolicyView, *, deleted: bool) -> None:
+        key = self._add_for(policy)
+        if key:
+            self._restorations.expect(key, policy, deleted=deleted)
 
-    async def _report_restored(self, policy: PolicyView) -> None:
-        ISOLATION_POLICIES.labels("restored").inc()
-        namespace = self._mirror.namespaces.find("", policy.namespace)
-        if namespace is None or namespace.terminating:
+    def _see_profile(self, key: Key, _: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
+        if new is not None and self.membership.has_changed(key[1]):
+            self._add_with_sets(self._mirror.pods.look_up("profile", key[1]))
+
+    def _see_membership(self, namespace: str) -> None:
+        self._add_pods(self._mirror.pods.look_up("namespace", namespace))
+        self._mark()
+
+    def _add_pods(self, pods: Iterable[PodView]) -> None:
+        for pod in pods:
+            self._queue.add(PodKey(pod.namespace, pod.name))
+
+    def _add_sets(self, changed: Iterable[Names]) -> None:
+        for names in changed:
+            self._add_with_sets(self._mirror.pods.look_up("groups", names))
+
+    def _add_with_sets(self, pods: Sequence[PodView]) -> None:
+        """The pods first, so that each has its own policy before one that it shared is deleted."""
+        self._add_pods(pods)
+        for namespace in {pod.namespace for pod in pods}:
+            if self._mirror.network_policies.count("place", (namespace, "groups")):
+                self._queue.add(SetsKey(namespace))
+
+    def _refresh_later(self) -> None:
+        def refresh() -> None:
+            self._refreshing = None
+            self._add_sets(self.rules.refresh())
+
+        if self._refreshing is None:
+            self._refreshing = asyncio.get_running_loop().call_later(INFRASTRUCTURE_SECONDS, refresh)
+
+    async def _work(self, key: WorkKey) -> None:
+        match key:
+            case NamespaceKey(namespace):
+                await self.base.keep(namespace)
+            case SetsKey(namespace):
+                await self.pods.keep_sets(namespace)
+            case PodKey(namespace, name):
+                await self._work_on_pod(key, namespace, name)
+            case StrayKey(namespace, name):
+                await self._clear_away(namespace, name)
+            case _:
+                assert_never(key)
+        await self._restorations.report(key)
+
+    async def _work_on_pod(self, key: PodKey, namespace: str, name: str) -> None:
+        pod = self._mirror.pods.find(namespace, name)
+        if pod is None:
+            self._restorations.drop(key)
             return
-        about = {"apiVersion": "v1", "kind": "Namespace", "name": policy.namespace, "uid": namespace.uid}
-        message = f"NetworkPolicy {policy.name} was changed or deleted; it is as it was again"
+        if self._restorations.is_deletion(key) and not await self._exists(pod):
+            # The pod went first, and its policy with it; the watch of pods is about to say so.
+            self._restorations.drop(key)
+            return
+        await self.pods.keep(pod)
+
+    async def _exists(self, pod: PodView) -> bool:
         try:
-            await post_event(self._api, about, EventType.WARNING, IsolationReason.POLICY_RESTORED, message, count=True)
-        except (ApiError, ApiUnreachable) as error:
-            self._complaints.raise_about(f"event about namespace {policy.namespace}", str(error))
+            found = await self._api.get(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}")
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return bool(found["metadata"]["uid"] == pod.uid)
+
+    async def _clear_away(self, namespace: str, name: str) -> None:
+        view = self._mirror.network_policies.find(namespace, name)
+        if view is None or view.kind in ("", "base", "groups"):
+            return
+        if not (view.kind == "pod" and self._mirror.pods.count("uid", view.owner)):
+            await self._writer.delete(view)
 
     async def _may_leave_gate(self, pod: Manifest) -> bool:
-        return self.base.is_seen(pod["metadata"]["namespace"])
+        """Whether the pod's namespace is closed, and its labels say which groups it belongs to."""
+        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        view = self._mirror.pods.find(namespace, name)
+        if not self.base.is_seen(namespace) or view is None or view.uid != pod["metadata"]["uid"]:
+            return False
+        account = str(pod["spec"].get("serviceAccountName") or "default")
+        names = await self.membership.choose(view, account)
+        if not self.membership.is_right(view, names):
+            await self.membership.adjust(view, names)
+        return True
+
+
+def _find_relevant(pod: PodView) -> tuple[object, ...]:
+    return (pod.uid, pod.profile, pod.labels, pod.asked, pod.shown, pod.unsupported)

@@ -82,6 +82,21 @@ ISOLATION_POLICIES = Counter(
     ["action"],
     registry=REGISTRY,
 )
+ISOLATION_SECONDS = Histogram(
+    "monopod_isolation_seconds",
+    "Seconds from when a pod was seen to when its NetworkPolicy was written.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=REGISTRY,
+)
+ISOLATION_QUEUE = Gauge(
+    "monopod_isolation_queue", "Pods and namespaces that wait for their policies to be looked at.", registry=REGISTRY
+)
+CLOSED_PODS = Gauge(
+    "monopod_closed_pods",
+    "Pods that nothing reaches, because a security group of theirs doesn't exist or can't be used, by profile.",
+    ["profile"],
+    registry=REGISTRY,
+)
 UNSUPPORTED_PODS = Gauge(
     "monopod_unsupported_pods", "Pods that stay Pending because Fargate can't run them.", registry=REGISTRY
 )

@@ -8,18 +8,23 @@ What it should be is decided elsewhere, from the whole state, whoever changed it
 to report that someone else did. A new process remembers nothing, puts right what differs, and reports none of it.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, assert_never
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, assert_never
 
-from monopod.cluster.client import ApiClient, ApiError
+from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
 from monopod.cluster.mirror import Key, Mirror
-from monopod.controller.metrics import ISOLATION_POLICIES
+from monopod.controller.metrics import ISOLATION_POLICIES, WRITES
 from monopod.domain.isolation import digest_spec
-from monopod.domain.policies import Apply, Delete, PolicyChange, PolicyView
+from monopod.domain.policies import Apply, Delete, PolicyChange, PolicyView, decide_policies
 
 COLLECTION = "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies"
 
-OnTampered = Callable[[PolicyView], None]
+
+class OnTampered(Protocol):
+    """Hears of a policy of ours, as it was, that someone else changed or deleted."""
+
+    def __call__(self, policy: PolicyView, *, deleted: bool) -> None:
+        """Takes it in."""
 
 
 class PolicyWriter:
@@ -30,15 +35,34 @@ class PolicyWriter:
         self._mirror = mirror
         self._on_tampered = on_tampered
         self._expected: dict[Key, str] = {}
+        self._deleting: set[Key] = set()
         mirror.network_policies.listeners.append(self._compare)
 
-    async def make(self, change: PolicyChange) -> None:
-        """Makes one change; what can't be, because the namespace is going, is left.
+    def has_written(self, key: Key, policy: PolicyView | None) -> bool:
+        """Whether this is just what was written here; or, of one that is gone, whether it was deleted here."""
+        if policy is None:
+            return key in self._deleting
+        return bool(policy.kind) and policy.digest == self._expected.get(key)
+
+    async def bring(self, desired: Sequence[Mapping[str, Any]], existing: Iterable[PolicyView]) -> None:
+        """Writes and deletes what differs; what doesn't is known from now on, so that changes of it are noticed.
 
         Raises:
-            ApiError: the API server refuses it.
+            ApiError: the API server refuses something.
             ApiUnreachable: no answer; it may or may not have happened.
         """
+        views = list(existing)
+        for change in decide_policies(desired, views):
+            await self._make(change)
+        for policy in desired:
+            self._expected.setdefault(_find_key(policy), digest_spec(policy))
+
+    async def delete(self, view: PolicyView) -> None:
+        """Deletes one; raises as `bring`."""
+        await self._make(Delete(view))
+
+    async def _make(self, change: PolicyChange) -> None:
+        """Makes one change; what can't be, because the namespace is going, is left."""
         try:
             match change:
                 case Apply(policy):
@@ -49,12 +73,16 @@ class PolicyWriter:
                     ISOLATION_POLICIES.labels("deleted").inc()
                 case never:
                     assert_never(never)
-        except ApiError as error:
-            if error.status != 404 and "being terminated" not in error.message:
+        except (ApiError, ApiUnreachable) as error:
+            going = isinstance(error, ApiError) and (error.status == 404 or "being terminated" in error.message)
+            if not going:
+                WRITES.labels("networkpolicies", "failed").inc()
                 raise
+        else:
+            WRITES.labels("networkpolicies", "ok").inc()
 
     async def _apply(self, policy: Mapping[str, Any]) -> None:
-        key = (policy["metadata"]["namespace"], policy["metadata"]["name"])
+        key = _find_key(policy)
         path = f"{COLLECTION.format(key[0])}/{key[1]}"
         # Before the request: its watch event may come before its answer.
         self._expected[key] = digest_spec(policy)
@@ -67,14 +95,16 @@ class PolicyWriter:
     async def _delete(self, view: PolicyView) -> None:
         key = (view.namespace, view.name)
         self._expected.pop(key, None)
+        self._deleting.add(key)
         try:
             await self._api.delete(f"{COLLECTION.format(view.namespace)}/{view.name}", view.uid)
+            gone = {"metadata": {"namespace": view.namespace, "name": view.name, "uid": view.uid}}
+            self._mirror.network_policies.observe("DELETED", gone)
         except ApiError as error:
             if error.status != 409:  # another one of this name: the watch tells of it
                 raise
-            return
-        gone = {"metadata": {"namespace": view.namespace, "name": view.name, "uid": view.uid}}
-        self._mirror.network_policies.observe("DELETED", gone)
+        finally:
+            self._deleting.discard(key)
 
     def _compare(self, key: Key, old: PolicyView | None, new: PolicyView | None) -> None:
         expected = self._expected.get(key)
@@ -82,7 +112,11 @@ class PolicyWriter:
             return
         if new is None:
             del self._expected[key]
-        self._on_tampered(old)
+        self._on_tampered(old, deleted=new is None)
+
+
+def _find_key(policy: Mapping[str, Any]) -> Key:
+    return (policy["metadata"]["namespace"], policy["metadata"]["name"])
 
 
 def _build_replacement(policy: Mapping[str, Any], current: Mapping[str, Any]) -> list[dict[str, Any]]:

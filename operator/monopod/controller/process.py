@@ -28,6 +28,8 @@ from monopod.controller.watching import Watching
 # The first audit comes soon: it closes the gap between the first lists and the beginning of the watches.
 FIRST_AUDIT_SECONDS = 5.0
 RETRY_SECONDS = 2.0
+# How often to look whether the cluster has got SecurityGroupPolicies.
+KINDS_SECONDS = 15.0
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -99,8 +101,8 @@ class Process:
     async def _lead(self, api: ApiClient, lease: Lease | None) -> int:
         logger.info("leading", identity=self._settings.identity)
         LEADER.set(1)
-        isolator = Isolator(api, self._mirror, self._complaints)
-        self._reconciler = Reconciler(api, self._mirror, isolator.base, self._settings)
+        isolator = Isolator(api, self._mirror, self._settings, self._complaints)
+        self._reconciler = Reconciler(api, self._mirror, isolator, self._settings)
         isolator.on_change(self._reconciler.mark)
         own: list[asyncio.Task[Any]] = [asyncio.create_task(self._stopping.wait(), name="stop")]
         if lease:
@@ -125,7 +127,20 @@ class Process:
             group.create_task(reconciler.run(), name="reconciler")
             group.create_task(self._audit(api, reconciler), name="audit")
             group.create_task(isolator.run(), name="isolation")
+            group.create_task(self._notice_group_policies(api), name="kinds")
             group.create_task(watching.run(self._install_signals), name="watching")
+
+    async def _notice_group_policies(self, api: ApiClient) -> None:
+        """Stops when EKS's kind is installed or goes: what is watched is settled at the start."""
+        while True:
+            await asyncio.sleep(KINDS_SECONDS)
+            try:
+                has_it = await self._mirror.find_group_policies(api)
+            except (ApiUnreachable, ApiError):
+                continue
+            if has_it != self._mirror.has_group_policies:
+                logger.info("starting over: SecurityGroupPolicy came or went", served=has_it)
+                self._stopping.set()
 
     async def _load(self, api: ApiClient) -> None:
         """The first lists. A CRD that isn't there yet, or an API server that is away, is waited for."""

@@ -5,12 +5,14 @@ import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from monopod.admission.group_rows import compile_group_rows
 from monopod.admission.rows import RowsTooLarge, compile_namespace_patterns, compile_rows
 from monopod.api.names import PATTERNS_CONFIGMAP
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
 from monopod.controller.base import BaseKeeper
 from monopod.controller.logs import Complaints
+from monopod.controller.membership import Membership
 from monopod.controller.metrics import WRITES
 from monopod.domain.publication import (
     Content,
@@ -58,6 +60,7 @@ class Publisher:
         api: ApiClient,
         mirror: Mirror,
         base: BaseKeeper,
+        membership: Membership,
         system_namespace: str,
         protected: frozenset[str],
         complaints: Complaints,
@@ -65,6 +68,7 @@ class Publisher:
         self._api = api
         self._mirror = mirror
         self._base = base
+        self._membership = membership
         self._system_namespace = system_namespace
         self._protected = protected
         self._complaints = complaints
@@ -104,8 +108,24 @@ class Publisher:
 
     def _find_changes(self, rows: Mapping[str, str]) -> list[NamespaceChange]:
         views = ((lines, self._mirror.namespaces.find("", name)) for name, lines in rows.items())
-        contents = ((view, Content(lines, self._base.is_seen(view.name))) for lines, view in views if view)
+        contents = ((view, self._build_content(view.name, lines)) for lines, view in views if view)
         return [change for view, content in contents if (change := decide_namespace(view, content))]
+
+    def _build_content(self, namespace: str, rows: str) -> Content:
+        """What the namespace should carry beside these rows."""
+        is_isolated = bool(rows) and self._base.is_seen(namespace)
+        policies = self._membership.find_policies(namespace) if is_isolated else ()
+        if not policies:
+            return Content(rows, is_isolated)
+        subject = f"SecurityGroupPolicies of namespace {namespace}"
+        try:
+            group_rows = compile_group_rows(policies, self._membership.find_accounts(namespace))
+        except RowsTooLarge as error:
+            # Without the mark its new pods wait until their groups are worked out here.
+            self._complaints.raise_about(subject, str(error))
+            return Content(rows)
+        self._complaints.settle(subject)
+        return Content(rows, is_isolated, group_rows)
 
     def _compile(self, profiles: tuple[Profile, ...], namespace: str) -> str:
         """The namespace's rows.

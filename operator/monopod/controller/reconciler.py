@@ -14,11 +14,11 @@ from monopod.admission.policies import build_policies
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.policies import fetch_admission
-from monopod.controller.base import BaseKeeper
 from monopod.controller.counting import Counter
 from monopod.controller.deletion import Deletions
 from monopod.controller.eviction import Mover
 from monopod.controller.gathering import Gatherer
+from monopod.controller.isolation import Isolator
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import PASS_SECONDS, PASSES, measure
 from monopod.controller.overlapping import Overlaps
@@ -49,11 +49,20 @@ logger = structlog.stdlib.get_logger(__name__)
 class Reconciler:
     """Brings the cluster to what the profiles say, again and again."""
 
-    def __init__(self, api: ApiClient, mirror: Mirror, base: BaseKeeper, settings: Settings) -> None:
+    def __init__(self, api: ApiClient, mirror: Mirror, isolator: Isolator, settings: Settings) -> None:
         self._api = api
         self._mirror = mirror
+        self._isolator = isolator
         self._complaints = Complaints(logger)
-        self._publisher = Publisher(api, mirror, base, settings.namespace, settings.protected, self._complaints)
+        self._publisher = Publisher(
+            api,
+            mirror,
+            isolator.base,
+            isolator.membership,
+            settings.namespace,
+            settings.protected,
+            self._complaints,
+        )
         self._counter = Counter(
             api, settings.namespace, settings.profile_quota, settings.resync_seconds, self._complaints
         )
@@ -151,6 +160,7 @@ class Reconciler:
             facts = self._gatherer.gather(snapshot, name, publication, admission, stages.get(name))
             statuses[name] = decide_status(facts, resource.get("status") or {}, now)
         measure(statuses, publication.reached, self._mirror)
+        self._isolator.measure()
         written = {
             name: await self._reporter.report_status(snapshot.resources[name], statuses[name]) for name in statuses
         }

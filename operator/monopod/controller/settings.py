@@ -39,6 +39,11 @@ class Settings:
         """The same as the API server names it."""
         return f"system:serviceaccount:{self.namespace}:{self.service_account}"
 
+    node_cidrs: tuple[str, ...] = ()
+    """The networks of the nodes; empty: the addresses that the nodes tell."""
+    allow_metadata_service: bool = False
+    """Whether security groups may open the nodes' metadata service."""
+
     @property
     def protected(self) -> frozenset[str]:
         """Namespaces that only an exact name reaches."""

@@ -11,9 +11,16 @@ from typing import Any
 import kopf
 from kubernetes.aio.client.configuration import Configuration
 
-from monopod.api.names import GROUP, PROFILE_LABEL, PROFILE_PLURAL, VERSION
+from monopod.api.names import (
+    GROUP,
+    GROUP_POLICY_GROUP,
+    GROUP_POLICY_VERSION,
+    PROFILE_LABEL,
+    PROFILE_PLURAL,
+    VERSION,
+)
 from monopod.cluster.client import build_authorization
-from monopod.cluster.mirror import Kind, Mirror, select_patterns
+from monopod.cluster.mirror import API_SERVER_LABELS, API_SERVER_PLACE, Kind, Mirror, select_patterns
 from monopod.controller.reconciler import COALESCE_SECONDS, POD_COUNT_SECONDS, Reconciler
 
 
@@ -55,9 +62,20 @@ def build_registry(mirror: Mirror, reconciler: Reconciler, configuration: Config
     async def see_patterns(event: kopf.RawEvent, **_: Any) -> None:
         take_in(mirror.patterns, event)
 
-    @kopf.on.event("networking.k8s.io", "v1", "networkpolicies", registry=registry)
-    async def see_network_policy(event: kopf.RawEvent, **_: Any) -> None:
-        mirror.network_policies.observe(event["type"], event["object"])  # its listeners know what follows
+    def listen_to(kind: Kind[Any], group: str, version: str) -> None:
+        """Of these kinds the mirror's listeners know what follows."""
+
+        @kopf.on.event(group, version, kind.resource, id=f"see_{kind.resource}", registry=registry)
+        async def see(event: kopf.RawEvent, **_: Any) -> None:
+            kind.observe(event["type"], event["object"])
+
+    listen_to(mirror.network_policies, "networking.k8s.io", "v1")
+    listen_to(mirror.groups, GROUP, VERSION)
+    listen_to(mirror.nodes, "", "v1")
+    listen_to(mirror.endpoints, "discovery.k8s.io", "v1")
+    if mirror.has_group_policies:
+        listen_to(mirror.group_policies, GROUP_POLICY_GROUP, GROUP_POLICY_VERSION)
+        listen_to(mirror.accounts, "", "v1")
 
     @kopf.on.event("", "v1", "pods", registry=registry)
     async def see_pod(event: kopf.RawEvent, **_: Any) -> None:
@@ -71,6 +89,8 @@ def build_settings(system_namespace: str) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.watching.label_selectors["", "v1", "pods"] = PROFILE_LABEL
     settings.watching.field_selectors["", "v1", "configmaps"] = select_patterns(system_namespace)
+    settings.watching.label_selectors["discovery.k8s.io", "v1", "endpointslices"] = API_SERVER_LABELS
+    settings.watching.field_selectors["discovery.k8s.io", "v1", "endpointslices"] = API_SERVER_PLACE
     settings.watching.chunk_size = 500
     settings.networking.error_backoffs = EndlessBackoff()
     settings.networking.connect_timeout = 10

@@ -1,6 +1,7 @@
 """An operator as a process beside a control plane, with its own ServiceAccount's rights, and ways to look at both."""
 
 import base64
+import functools
 import json
 import os
 import signal
@@ -17,7 +18,14 @@ from typing import Any, TypeVar
 
 import yaml
 
-from monopod.api.names import API_VERSION, PATTERNS_CONFIGMAP, QUOTA_CONFIGMAP, SERVICE_ACCOUNT, SYSTEM_NAMESPACE
+from monopod.api.names import (
+    API_VERSION,
+    BASE_POLICY,
+    PATTERNS_CONFIGMAP,
+    QUOTA_CONFIGMAP,
+    SERVICE_ACCOUNT,
+    SYSTEM_NAMESPACE,
+)
 from tests.clusters import ControlPlane
 from tests.controlplane.server import Answer, Server
 
@@ -58,6 +66,9 @@ PATHS = {
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "RuntimeClass": "/apis/node.k8s.io/v1/runtimeclasses",
+    "SecurityGroup": f"/apis/{API_VERSION}/securitygroups",
+    "SecurityGroupPolicy": "/apis/vpcresources.k8s.aws/v1beta1/namespaces/{}/securitygrouppolicies",
+    "Node": "/api/v1/nodes",
     "FargateProfile": f"/apis/{API_VERSION}/fargateprofiles",
     "MutatingAdmissionPolicy": "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies",
     "MutatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings",
@@ -173,10 +184,31 @@ class Lab:
     def create_namespace(self, name: str) -> None:
         self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}).expect_ok()
 
-    def create_pod(self, namespace: str, name: str, **spec: Any) -> None:
-        metadata = {"name": name, "namespace": namespace}
+    def create_pod(self, namespace: str, name: str, *, labels: dict[str, str] | None = None, **spec: Any) -> None:
+        metadata = {"name": name, "namespace": namespace, "labels": labels or {}}
         spec = {"containers": [{"name": "app", "image": "app"}], **spec}
         self.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}).expect_ok()
+
+    def create_group(self, name: str, **spec: Any) -> None:
+        """A security group; what it opens is given as `ingress` and `egress`."""
+        group = {"apiVersion": API_VERSION, "kind": "SecurityGroup", "metadata": {"name": name}, "spec": spec}
+        self.create(group).expect_ok()
+
+    def delete_groups(self, *names: str) -> None:
+        """Deletes security groups, all if none is named, although they may be in use."""
+        present = [item["metadata"]["name"] for item in self.list_all("SecurityGroup")]
+        for name in names or present:
+            eventually(functools.partial(self._delete_group, name))
+
+    def _delete_group(self, name: str) -> bool:
+        path = f"{PATHS['SecurityGroup']}/{name}"
+        self._api.patch(f"{path}/status", {"status": None})
+        return self._api.delete(path).status in (200, 404)
+
+    def policies(self, namespace: str) -> dict[str, Json]:
+        """The NetworkPolicies of a namespace by name, but for the base policy."""
+        found = {item["metadata"]["name"]: item for item in self.list_all("NetworkPolicy", namespace)}
+        return {name: item for name, item in found.items() if name != BASE_POLICY}
 
     def status(self, name: str) -> Json:
         """A profile's status."""

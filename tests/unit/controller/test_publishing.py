@@ -12,6 +12,7 @@ from monopod.cluster.client import ApiError, ApiUnreachable, Json
 from monopod.cluster.mirror import Mirror
 from monopod.controller.base import BaseKeeper
 from monopod.controller.logs import Complaints
+from monopod.controller.membership import Membership
 from monopod.controller.policies import PolicyWriter
 from monopod.controller.publishing import Publication, Publisher
 from monopod.domain.selection import Profile
@@ -30,10 +31,11 @@ class Setting:
         self.api = FakeApi()
         self.mirror = Mirror(SYSTEM)
         complaints = Complaints(structlog.stdlib.get_logger())
-        writer = PolicyWriter(self.api.client, self.mirror, lambda _: None)
+        writer = PolicyWriter(self.api.client, self.mirror, lambda policy, *, deleted: None)
         base = BaseKeeper(self.mirror, writer, complaints)
+        membership = Membership(self.api.client, self.mirror, "kata", complaints)
         protected = frozenset({"kube-system"})
-        self.publisher = Publisher(self.api.client, self.mirror, base, SYSTEM, protected, complaints)
+        self.publisher = Publisher(self.api.client, self.mirror, base, membership, SYSTEM, protected, complaints)
         for name in namespaces:
             self.mirror.namespaces.observe("ADDED", an_object(name))
             self.api.answers["merge", f"/api/v1/namespaces/{name}"] = functools.partial(written, name)

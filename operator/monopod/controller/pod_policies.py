@@ -1,0 +1,151 @@
+"""The NetworkPolicies of pods: one per pod, or one per namespace and set of groups, as the pod's profile says.
+
+    groups by the rules ──differ from the labels──► labels written
+        └── every group exists? ── no: no policy, so the base policy keeps the pod closed; event
+                └── yes: policy compared with what the API server has, and written if it differs; others deleted
+
+Policies go with their pods: the garbage collector deletes those of a pod, and here those of a set that has none left.
+"""
+
+import asyncio
+import time
+from typing import assert_never
+
+from monopod.api.reasons import EventType, IsolationReason
+from monopod.cluster.client import ApiClient, ApiError
+from monopod.cluster.events import post_event
+from monopod.cluster.mirror import Mirror
+from monopod.cluster.views import PodView
+from monopod.controller.logs import Complaints
+from monopod.controller.membership import Membership, Names
+from monopod.controller.metrics import ISOLATION_SECONDS
+from monopod.controller.policies import PolicyWriter
+from monopod.controller.rulebook import Closed, Opened, RuleBook
+from monopod.domain.isolation import build_groups_policy, build_pod_policy
+
+PER_GROUP = "PerGroup"
+
+
+class PodKeeper:
+    """Keeps the policies of pods, one pod at a time; remembers which are closed, and when a pod was first seen."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        mirror: Mirror,
+        membership: Membership,
+        rules: RuleBook,
+        writer: PolicyWriter,
+        complaints: Complaints,
+    ) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._membership = membership
+        self._rules = rules
+        self._writer = writer
+        self._complaints = complaints
+        self._sets = asyncio.Lock()
+        self._announced: dict[str, str] = {}
+        self._seen: dict[str, float] = {}
+        self.closed: dict[str, tuple[PodView, Closed]] = {}
+        """Pods that have no policy of their own, by uid, and why."""
+
+    def begin(self) -> None:
+        """The first lists are complete: pods that come from now on are new."""
+        self._seen.clear()
+
+    def see(self, uid: str) -> None:
+        """A pod appeared: from now on its time counts."""
+        self._seen[uid] = time.monotonic()
+
+    def forget(self, uid: str) -> None:
+        """A pod is gone."""
+        self._seen.pop(uid, None)
+        self._announced.pop(uid, None)
+        self.closed.pop(uid, None)
+        self._membership.forget(uid)
+
+    def is_per_group(self, profile: str) -> bool:
+        """Whether the pods of a profile share policies."""
+        found = self._membership.find_profile(profile)
+        return found is not None and found.isolation == PER_GROUP
+
+    async def keep(self, pod: PodView) -> None:
+        """Brings labels and policies of one pod to what they should be.
+
+        Raises:
+            ApiError: the API server refuses something.
+            ApiUnreachable: no answer.
+        """
+        if pod.unsupported:
+            return  # it never runs
+        names = await self._membership.choose(pod)
+        if not self._membership.is_right(pod, names):
+            await self._membership.adjust(pod, names)
+        desired = []
+        match self._rules.find(names):
+            case Opened(rules):
+                self.closed.pop(pod.uid, None)
+                if self.is_per_group(pod.profile):
+                    await self._keep_set(pod.namespace, names)
+                else:
+                    desired.append(build_pod_policy(pod.namespace, pod.name, pod.uid, names, rules))
+            case Closed() as closed:
+                self.closed[pod.uid] = (pod, closed)
+            case never:
+                assert_never(never)
+        existing = {view.name: view for view in self._mirror.network_policies.look_up("owner", pod.uid)}
+        for policy in desired:
+            # The name may be one that a namesake's policy still has, which then becomes this pod's.
+            name = policy["metadata"]["name"]
+            if view := self._mirror.network_policies.find(pod.namespace, name):
+                existing |= {name: view} if view.kind else {}
+        await self._writer.bring(desired, existing.values())
+        began = self._seen.pop(pod.uid, None)
+        if trouble := self.closed.get(pod.uid):
+            await self._announce(pod, trouble[1])
+        elif began is not None:
+            ISOLATION_SECONDS.observe(time.monotonic() - began)
+
+    async def _keep_set(self, namespace: str, names: Names) -> None:
+        async with self._sets:  # of a thousand pods the first writes, the others find it written
+            answer = self._rules.find(names)
+            if isinstance(answer, Opened):
+                policy = build_groups_policy(namespace, names, answer.rules)
+                view = self._mirror.network_policies.find(namespace, policy["metadata"]["name"])
+                await self._writer.bring([policy], [view] if view and view.kind else [])
+
+    async def keep_sets(self, namespace: str) -> None:
+        """Brings the shared policies of a namespace to what its pods need.
+
+        Raises:
+            ApiError: the API server refuses something.
+            ApiUnreachable: no answer.
+        """
+        async with self._sets:
+            needed = {
+                pod.groups
+                for value in self._mirror.pods.values("set")
+                if value[0] == namespace and self.is_per_group(value[1])
+                for pod in self._mirror.pods.look_up("set", value)[:1]
+            }
+            answers = {names: self._rules.find(names) for names in sorted(needed)}
+            desired = [
+                build_groups_policy(namespace, names, answer.rules)
+                for names, answer in answers.items()
+                if isinstance(answer, Opened)
+            ]
+            existing = self._mirror.network_policies.look_up("place", (namespace, "groups"))
+            await self._writer.bring(desired, existing)
+
+    async def _announce(self, pod: PodView, closed: Closed) -> None:
+        if self._announced.get(pod.uid) == closed.why:
+            return
+        about = {"apiVersion": "v1", "kind": "Pod", "namespace": pod.namespace, "name": pod.name, "uid": pod.uid}
+        reason = IsolationReason.SECURITY_GROUP_NOT_FOUND
+        try:
+            await post_event(self._api, about, EventType.WARNING, reason, closed.why, count=False)
+        except ApiError as error:
+            # Refused for good: the namespace is being deleted, or its quota of events is full.
+            self._complaints.raise_about(f"event about pod {pod.namespace}/{pod.name}", str(error))
+        self._announced[pod.uid] = closed.why
