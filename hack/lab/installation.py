@@ -49,7 +49,7 @@ def apply_api(cluster: LabCluster) -> None:
         cluster.kubectl("apply", "--server-side", "-f", str(manifests / f"operator/{name}.yaml"))
     for part in ("crd", "rbac", "policies"):
         cluster.kubectl("apply", "--server-side", "-k", str(manifests / part))
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/fargateprofiles.monopod.dev")
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
 
 
 def run_beside(cluster: LabCluster) -> None:

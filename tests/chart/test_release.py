@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from monopod.api.crd import KINDS
 from tests.chart.rendering import CHART, NAMESPACE, RELEASE, ROOT, Refused, run_tool
 from tests.clusters import ControlPlane
 
@@ -93,7 +94,10 @@ def helm(release_cluster: ControlPlane) -> Iterator[Helm]:
     yield Helm(release_cluster)
     with contextlib.suppress(Refused):
         Helm(release_cluster).uninstall()
-    release_cluster.kubectl("delete", "crd", "fargateprofiles.monopod.dev", "--ignore-not-found")
+    release_cluster.kubectl("delete", "crd", *CRDS, "--ignore-not-found")
+
+
+CRDS = tuple(f"{kind.plural}.{kind.group}" for kind in KINDS)
 
 
 def poll(check: Callable[[], bool], what: str) -> None:
@@ -170,7 +174,7 @@ def test_an_uninstallation_without_keep_leaves_nothing(helm: Helm) -> None:
 
     def find_leftovers() -> list[str]:
         names = [item["metadata"]["name"] for item in helm.get(kinds)["items"]]
-        return [name for name in names if "monopod" in name]
+        return [name for name in names if "monopod" in name or name in CRDS]
 
     poll(lambda: find_leftovers() == [], "nothing of Monopod is left")
     assert helm.get("all,configmap,role,rolebinding,serviceaccount", "--namespace", NAMESPACE)["items"] == []

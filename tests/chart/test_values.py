@@ -34,9 +34,9 @@ def metadata_of(kind: str, key: str) -> Callable[[Rendered], Any]:
     return lambda chart: chart.one(kind)["metadata"].get(key)
 
 
-def crd_policy(chart: Rendered) -> Any:
-    (crd,) = chart.of_kind("CustomResourceDefinition")
-    return crd["metadata"].get("annotations", {}).get("helm.sh/resource-policy")
+def crd_policies(chart: Rendered) -> Any:
+    crds = chart.of_kind("CustomResourceDefinition")
+    return {crd["metadata"].get("annotations", {}).get("helm.sh/resource-policy") for crd in crds}
 
 
 def pod_spec(key: str) -> Callable[[Rendered], Any]:
@@ -72,7 +72,13 @@ CHANGES = [
     Change("serviceAccount.name", "theirs", pod_spec("serviceAccountName"), "theirs"),
     Change("serviceAccount.annotations", {"a": "b"}, metadata_of("ServiceAccount", "annotations"), {"a": "b"}),
     Change("crds.install", False, names_of("CustomResourceDefinition"), []),
-    Change("crds.keep", False, crd_policy, None),
+    Change(
+        "crds.securityGroupPolicy",
+        False,
+        names_of("CustomResourceDefinition"),
+        ["fargateprofiles.monopod.dev", "securitygroups.monopod.dev"],
+    ),
+    Change("crds.keep", False, crd_policies, {None}),
     Change("log.level", "debug", lambda chart: chart.find_argument("log-level"), "debug"),
     Change("log.format", "console", lambda chart: chart.find_argument("log-format"), "console"),
     Change(
