@@ -1,11 +1,13 @@
 """The end of a profile, on a cluster whose fake nodes run pods: gently, one after the other, whatever happens."""
 
+import random
 from collections.abc import Iterator
 
 import pytest
 
 from lab.installation import apply_api
 from lab.kwok import TAINT
+from monopod.api.names import PROFILE_LABEL
 from tests.clusters import run_control_plane
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import Json, Lab, eventually
@@ -18,7 +20,7 @@ IMPATIENT = (*QUICK, "--deletion-timeout-seconds", "3")
 
 @pytest.fixture(scope="module")
 def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with run_control_plane("deletion", fake_nodes=1) as cluster:
+    with run_control_plane("deletion", fake_nodes=2) as cluster:
         apply_api(cluster.lab)
         lab = Lab(cluster, tmp_path_factory.mktemp("deletion"))
         default = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
@@ -31,7 +33,7 @@ def create_namespace(lab: Lab, name: str) -> None:
     eventually(lambda: lab.get("ServiceAccount", "default", name))
 
 
-def deploy(lab: Lab, namespace: str, replicas: int, name: str = "web") -> None:
+def deploy(lab: Lab, namespace: str, replicas: int, name: str = "web", deadline: float = 60) -> None:
     """A Deployment, ready."""
     labels = {"app": name}
     spec = {
@@ -51,7 +53,7 @@ def deploy(lab: Lab, namespace: str, replicas: int, name: str = "web") -> None:
             },
         }
     ).expect_ok()
-    eventually(lambda: count_ready(lab, namespace, name) == replicas)
+    eventually(lambda: count_ready(lab, namespace, name) == replicas, deadline)
 
 
 def count_ready(lab: Lab, namespace: str, name: str = "web") -> int:
@@ -222,6 +224,36 @@ def test_an_operator_that_is_killed_again_and_again_comes_to_the_same_end(lab: L
     assert len(observer.ended) == 5
     assert begun["pods"] == 5
     eventually(lambda: marks(lab, "killed") == {None})
+
+
+MANY = 300
+FEWEST = 297
+KILLS = 5
+
+
+@pytest.mark.timeout(600)
+def test_hundreds_of_pods_move_within_their_budget_whenever_the_operator_is_killed(
+    lab: Lab, start: StartOperator, seed: int
+) -> None:
+    operator = start(*QUICK)
+    create_namespace(lab, "many")
+    lab.create_profile("web", "many")
+    lab.becomes_active("web")
+    deploy(lab, "many", MANY, deadline=240)
+    protect(lab, "many", FEWEST)
+    moments = sorted(random.Random(seed).sample(range(1, MANY), KILLS))
+    with Observer(lab, "many") as observer:
+        lab.delete("FargateProfile", "web")
+        for evicted in moments:
+            eventually(lambda: len(observer.ended) >= evicted, deadline=240)  # noqa: B023 called at once
+            operator.kill()
+            operator = start(*QUICK)
+        eventually(lambda: lab.is_gone("web"), deadline=240)
+        assert lab.list_all("Pod", "many", f"?labelSelector={PROFILE_LABEL}") == []
+    assert observer.fewest == FEWEST
+    assert len(observer.ended) == MANY, "no replacement was evicted"
+    eventually(lambda: count_ready(lab, "many") == MANY, deadline=120)
+    assert marks(lab, "many") == {None}
 
 
 def test_a_pod_that_nobody_replaces_is_evicted_too(lab: Lab, start: StartOperator) -> None:
