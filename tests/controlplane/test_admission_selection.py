@@ -4,7 +4,6 @@ import itertools
 
 import pytest
 
-from monopod.admission.rows import MAX_ROWS, MAX_WILDCARD_CHARACTERS
 from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
 from monopod.domain.selection import Profile
 from tests.controlplane.reach import reach
@@ -85,6 +84,8 @@ NOT_MATCHING = {
     "a wildcard's anchor before": (labelling(tier="web*"), a_pod().labelled(tier="my-web")),
     "a wildcard's anchor after": (labelling(tier="*web"), a_pod().labelled(tier="webs")),
     "key and value of different labels": (labelling({"t*": "web"}), a_pod().labelled(tier="db", app="web")),
+    "* doesn't reach across labels of a value": (labelling(a="*d"), a_pod().labelled(a="b", c="d")),
+    "* in the value of a label that is missing": (labelling(a="*"), a_pod().labelled(b="c")),
     "* doesn't reach across labels": (labelling({"a*": "d"}), a_pod().labelled(a="b", c="d")),
     "the label that pins": (labelling({EKS_PROFILE_LABEL: "web"}), a_pod().labelled({EKS_PROFILE_LABEL: "web"})),
     "an empty pin": (labelling({"*": ""}), a_pod().labelled({EKS_PROFILE_LABEL: ""})),
@@ -153,27 +154,3 @@ def test_each_profile_brings_its_own_sandbox(server: Server) -> None:
         for pod in (a_pod().labelled(tier="a"), a_pod())
     ]
     assert classes == ["bare", "kata"]
-
-
-def a_busy_pod() -> PodBuilder:
-    """A pod with 57 containers and 2,000 characters of labels."""
-    pod = a_pod().labelled({f"label-{number}": "x" * 60 for number in range(28)}).labelled(app="w-99")
-    for number in range(19):
-        pod.with_container(f"c{number}", cpu="100m", memory="100Mi")
-        pod.with_init(f"i{number}", cpu="100m", memory="100Mi")
-        pod.with_sidecar(f"s{number}", cpu="100m", memory="100Mi")
-    return pod
-
-
-def test_a_hundred_profiles_with_wildcards_stay_within_cels_budget(server: Server) -> None:
-    profiles = [a_profile(f"p{number:03}", a_selector("*", {"a*": f"w*-{number}"})) for number in range(100)]
-    admitted = admit(server, profiles, a_busy_pod())
-    assert profile_of(admitted) == "p099"
-    assert admitted["metadata"]["annotations"]["CapacityProvisioned"] == "4vCPU 8GB"
-
-
-def test_as_many_rows_as_there_is_room_for_stay_within_cels_budget(server: Server) -> None:
-    wild = MAX_WILDCARD_CHARACTERS // len("a[^,=]*=w[^,=]*zz")
-    profiles = [a_profile(f"a{n:04}", a_selector("*", {"a*": "w*zz"})) for n in range(wild)]
-    profiles += [a_profile(f"b{n:04}", a_selector("*", app="shop", tier="web")) for n in range(MAX_ROWS - wild - 2)]
-    assert profile_of(admit(server, [*profiles, a_profile("z", WHOLE)], a_busy_pod())) == "z"

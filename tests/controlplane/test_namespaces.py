@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from monopod.admission.rows import MAX_PATTERNS, compile_namespace_patterns, compile_rows
+from monopod.admission.rows import MAX_NAMESPACE_CHARACTERS, MAX_PATTERNS, compile_namespace_patterns, compile_rows
 from monopod.api.names import (
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
@@ -15,7 +15,7 @@ from monopod.api.names import (
     ROWS_ANNOTATION,
     SYSTEM_NAMESPACE,
 )
-from monopod.domain.selection import Profile
+from monopod.domain.selection import Profile, pattern_to_regex
 from tests.controlplane.reach import OPERATOR, poll
 from tests.controlplane.server import Answer, Manifest, Server
 from tests.unit.builders import a_pod, a_profile, a_selector
@@ -193,9 +193,18 @@ def test_the_operator_creates_namespaces_only_as_dry_runs(server: Server) -> Non
     assert "only with dryRun=All" in answer.message
 
 
-def test_as_many_patterns_as_there_is_room_for_stay_within_cels_budget(server: Server) -> None:
-    profiles = [a_profile(f"p{n:04}", a_selector(f"n{n}-*", {"tier": "w*b"})) for n in range(MAX_PATTERNS - 1)]
+@pytest.mark.parametrize(
+    "pattern",
+    [pytest.param("n{}-*", id="many"), pytest.param("*" + "x*" * 16 + "n{}", id="long")],
+)
+def test_as_many_patterns_as_there_is_room_for_stay_within_cels_budget(server: Server, pattern: str) -> None:
+    longest = len(pattern_to_regex(pattern.format(9999)))
+    count = min(MAX_PATTERNS, MAX_NAMESPACE_CHARACTERS // longest) - 1
+    profiles = [a_profile(f"p{n:04}", a_selector(pattern.format(n), {"tier": "w*b"})) for n in range(count)]
     publish(server, profiles)
-    last = f"n{MAX_PATTERNS - 2}-{'x' * 50}"
-    assert read_rows(create(server, last).expect_ok()).startswith(f"{profiles[-1].name}|")
+    last = pattern.format(count - 1).replace("*", "x")
+    name = last + "x" * (60 - len(last)) if pattern.endswith("*") else "x" * (60 - len(last)) + last
+    assert read_rows(create(server, name).expect_ok()).startswith(f"{profiles[-1].name}|")
+    unreached = "y" * 63
+    assert read_rows(create(server, unreached).expect_ok()) == ""
     publish(server, [])

@@ -23,15 +23,23 @@ PROTECTED = Variable(
     f"params.?data[?{quote(PROTECTED_KEY)}].orValue('').split({quote(LINE_SEPARATOR)})",
 )
 
-EXPECTED_ROWS = Variable(
-    "expectedRows",
-    "The rows of this namespace: of each line of the ConfigMap the part after the namespace, where that is this one, "
-    "or a regular expression (it begins with ^) that matches it.",
+PATTERN_LINES = Variable(
+    "patternLines",
+    "Each line of the ConfigMap as the namespace, a name or a regular expression (it begins with ^), and the row. A "
+    "variable of its own, because each has a budget of its own.",
     f"""
     params.?data[?{quote(PATTERNS_KEY)}].orValue('')
       .split({quote(LINE_SEPARATOR)})
       .filter(line, line != '')
       .map(line, line.split({quote(SEPARATOR)}, 2))
+    """,
+)
+
+EXPECTED_ROWS = Variable(
+    "expectedRows",
+    "The rows of this namespace: of each line the part after the namespace, where that is this one or matches it.",
+    f"""
+    variables.patternLines
       .filter(line, line[0].startsWith('^')
         ? !(variables.name in variables.protected) && variables.name.matches(line[0])
         : variables.name == line[0])
@@ -40,7 +48,7 @@ EXPECTED_ROWS = Variable(
     """,
 )
 
-NAMESPACE_VARIABLES = (NAME, PROTECTED, EXPECTED_ROWS)
+NAMESPACE_VARIABLES = (NAME, PROTECTED, PATTERN_LINES, EXPECTED_ROWS)
 
 _LABEL_PATH = f"/metadata/labels/{escape_pointer(NAMESPACE_LABEL)}"
 _ROWS_PATH = f"/metadata/annotations/{escape_pointer(ROWS_ANNOTATION)}"

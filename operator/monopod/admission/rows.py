@@ -1,10 +1,11 @@
-"""The data that the policies read: profiles compiled to one line of text per selector.
+r"""The data that the policies read: profiles compiled to one line of text per selector.
 
 The lines stand in an annotation of each namespace that a profile reaches, and, for namespaces that don't exist yet, in
 a ConfigMap. CEL can parse neither JSON nor YAML, so the lines are made for `split`:
 
-    web|kata|Pend|tier=web app=shop|team=[^,=]*
-    │   │    │    │                 └ label patterns, as regular expressions over `key=value`
+    web|kata|Pend|tier=web app=shop|team~a.* example\.com/.*=yes
+    │   │    │    │                 └ label patterns: `key~value` where only the value has wildcards, as a regular
+    │   │    │    │                   expression for the value; else a regular expression for any label's `key=value`
     │   │    │    └ label pairs without wildcards: no regular expression has to be compiled for them
     │   │    └ what happens to pods that Fargate can't run: Pend or Reject
     │   └ RuntimeClass
@@ -22,11 +23,14 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from monopod.domain.selection import Profile, Selector, is_wildcard, pattern_to_regex, reaches
+from monopod.domain.reach import Reach
+from monopod.domain.room import Allocation, Bound, Claim, Row, Rows, allocate
+from monopod.domain.selection import Profile, Selector, is_wildcard, is_written, pattern_to_regex
 
 LINE_SEPARATOR: Final = "\n"
 SEPARATOR: Final = "|"
 PAIR_SEPARATOR: Final = " "
+VALUE_SEPARATOR: Final = "~"
 ZONE_SEPARATOR: Final = ","
 GROUP_SEPARATOR: Final = ","
 GROUPS_ALLOWED: Final = "Allow"
@@ -36,10 +40,11 @@ FIXED_FIELDS: Final = 5
 MAX_ROWS: Final = 2000
 """Rows in a namespace. Admission takes some milliseconds per hundred, and CEL has a budget of cost per expression."""
 
-MAX_WILDCARD_CHARACTERS: Final = 12_000
-"""Length of all label patterns with wildcards in a namespace. Kubernetes bounds the cost of an expression, and that of
-a regular expression is its length times that of the text: this much leaves room for 2,000 characters of labels on a
-pod. Beyond the budget, pods would be refused."""
+MAX_WILDCARD_CHARACTERS: Final = 5_000
+"""Length of all label patterns with wildcards in keys in a namespace, and five more for each. They are tested against
+all labels of a pod. Kubernetes bounds the cost of an expression, and that of a regular expression is its length times
+that of the text: pods are refused beyond the budget, which is reached at 7,800 characters of labels. Promised, and
+tested, are 4,000. Patterns for the value of one label cost so little that MAX_ROWS_BYTES bounds them enough."""
 
 MAX_ROWS_BYTES: Final = 176 * 1024
 """Kubernetes allows 256 KiB for all annotations of an object together; others need room too."""
@@ -47,41 +52,81 @@ MAX_ROWS_BYTES: Final = 176 * 1024
 MAX_PATTERNS: Final = 5000
 """Selectors of the whole cluster. With 20,000 the creation of a namespace would exceed CEL's budget."""
 
+MAX_NAMESPACE_CHARACTERS: Final = 250_000
+"""Length of all their namespace patterns with wildcards. With twice as much it would exceed the budget, too."""
+
 MAX_PATTERNS_BYTES: Final = 960 * 1024
 """A ConfigMap holds 1 MiB."""
 
 PATTERNS_KEY: Final = "rows"
 PROTECTED_KEY: Final = "protected"
 
-FOREIGN: Final = re.compile(r"[|=,\s]")
+FOREIGN: Final = re.compile(r"[|=,~\s]")
 """What no label's key or value holds."""
 
 
-class RowsTooLarge(ValueError):
-    """More than Kubernetes lets an object carry, or lets a policy spend on reading it."""
+NAMESPACE_BOUNDS: Final = (
+    Bound("selectors", MAX_ROWS),
+    Bound("characters of label patterns with wildcards in keys", MAX_WILDCARD_CHARACTERS),
+    Bound("bytes of selectors", MAX_ROWS_BYTES),
+)
+CONFIGMAP_BOUNDS: Final = (
+    Bound("selectors", MAX_PATTERNS),
+    Bound("characters of namespace patterns with wildcards", MAX_NAMESPACE_CHARACTERS),
+    Bound("bytes of selectors", MAX_PATTERNS_BYTES),
+)
+
+
+def compile_profile(profile: Profile) -> Rows:
+    """A row per selector that a label can match."""
+    texts = [(selector.namespace, text) for selector in profile.selectors for text in _compile_row(profile, selector)]
+    return tuple(_build_row(namespace, text) for namespace, text in texts if not FOREIGN.search(namespace))
+
+
+def _build_row(namespace: str, text: str) -> Row:
+    pattern = _compile_namespace(namespace)
+    size = len(text.encode()) + 1
+    wildcards = len(pattern) if is_wildcard(namespace) else 0
+    return Row(namespace, text, (1, _weigh_patterns(text), size), (1, wildcards, len(pattern) + 1 + size))
 
 
 def compile_rows(namespace: str, profiles: Iterable[Profile], protected: Collection[str]) -> str:
-    """The rows of the profiles that reach a namespace, one per line; empty if none does.
+    """The text of the profiles that reach a namespace, whether or not there is room for it; empty if none does.
 
     Args:
         namespace: its name.
         profiles: all profiles, in any order.
         protected: namespaces that only their exact name reaches, never a wildcard.
-
-    Raises:
-        RowsTooLarge: they don't fit into an annotation, or are too many.
     """
-    lines = [
-        row
-        for profile, selector in _each_selector(profiles)
-        if reaches(selector, namespace, protected)
-        for row in _compile_row(profile, selector)
-    ]
-    place = f"namespace {namespace}"
-    wildcards = sum(len(line.split(SEPARATOR)[4]) for line in lines)
-    check_room(wildcards, MAX_WILDCARD_CHARACTERS, f"{_HAVE} {{}} characters of label patterns with wildcards", place)
-    return _join_within(lines, MAX_ROWS, MAX_ROWS_BYTES, place)
+    rows = order_rows({profile.name: compile_profile(profile) for profile in profiles})
+    return join_rows(Reach(((row.namespace, row) for row in rows), protected).find(namespace))
+
+
+def order_rows(rows: Mapping[str, Rows]) -> tuple[Row, ...]:
+    """The rows of all profiles, by whose name they are given, in the order in which profiles win."""
+    return tuple(row for name in sorted(rows, key=str.encode) for row in rows[name])
+
+
+def join_rows(rows: Iterable[Row]) -> str:
+    """The rows as a namespace carries them."""
+    return LINE_SEPARATOR.join(row.text for row in rows)
+
+
+def pick_rows_of(text: str, profile: str) -> str:
+    """Of a namespace's rows those of one profile."""
+    own = profile + SEPARATOR
+    return LINE_SEPARATOR.join(line for line in text.split(LINE_SEPARATOR) if line.startswith(own))
+
+
+def find_room(claims: Iterable[Claim], protected: Collection[str]) -> Allocation:
+    """Which rows each profile gets within the bounds."""
+    return allocate(claims, NAMESPACE_BOUNDS, CONFIGMAP_BOUNDS, protected)
+
+
+def _weigh_patterns(row: str) -> int:
+    """What the row takes of MAX_WILDCARD_CHARACTERS."""
+    patterns = row.split(SEPARATOR)[4].split(PAIR_SEPARATOR)
+    return sum(len(pattern) + 5 for pattern in patterns if pattern and VALUE_SEPARATOR not in pattern)
 
 
 def has_row_of(rows: str, profile: str) -> bool:
@@ -89,40 +134,47 @@ def has_row_of(rows: str, profile: str) -> bool:
     return any(line.startswith(profile + SEPARATOR) for line in rows.split(LINE_SEPARATOR))
 
 
-def compile_namespace_patterns(profiles: Sequence[Profile], protected: Collection[str]) -> dict[str, str]:
+def build_patterns(rows: Iterable[Row], protected: Collection[str]) -> dict[str, str]:
     """The data of the ConfigMap from which a new namespace gets its rows.
 
     Each line is a row with one more field before it: the namespace that the selector names, or, for a wildcard, an
     anchored regular expression, which begins with `^`.
-
-    Raises:
-        RowsTooLarge: they don't fit into a ConfigMap, or are too many.
     """
-    lines = [
-        f"{_compile_namespace(selector.namespace)}{SEPARATOR}{row}"
-        for profile, selector in _each_selector(profiles)
-        if not FOREIGN.search(selector.namespace)
-        for row in _compile_row(profile, selector)
-    ]
-    return {
-        PATTERNS_KEY: _join_within(lines, MAX_PATTERNS, MAX_PATTERNS_BYTES, "the ConfigMap for new namespaces"),
-        PROTECTED_KEY: LINE_SEPARATOR.join(sorted(protected)),
-    }
+    lines = (f"{_compile_namespace(row.namespace)}{SEPARATOR}{row.text}" for row in rows)
+    return {PATTERNS_KEY: LINE_SEPARATOR.join(lines), PROTECTED_KEY: LINE_SEPARATOR.join(sorted(protected))}
 
 
-def _each_selector(profiles: Iterable[Profile]) -> Iterable[tuple[Profile, Selector]]:
-    for profile in sorted(profiles, key=lambda each: each.name.encode()):
-        for selector in profile.selectors:
-            yield profile, selector
+def compile_namespace_patterns(profiles: Iterable[Profile], protected: Collection[str]) -> dict[str, str]:
+    """The same from profiles, whether or not there is room for them."""
+    return build_patterns(order_rows({profile.name: compile_profile(profile) for profile in profiles}), protected)
+
+
+def read_patterns(data: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
+    """The ConfigMap's lines, by profile: namespace and row."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for line in data.get(PATTERNS_KEY, "").split(LINE_SEPARATOR):
+        namespace, _, row = line.partition(SEPARATOR)
+        if row:
+            found.setdefault(row.partition(SEPARATOR)[0], []).append((namespace, row))
+    return found
+
+
+def match_old_rows(rows: Rows, lines: Sequence[tuple[str, str]]) -> Rows | None:
+    """The rows that a profile has in the ConfigMap, if they are of the same selectors: those never change."""
+    if [namespace for namespace, _ in lines] != [_compile_namespace(row.namespace) for row in rows]:
+        return None
+    return tuple(_build_row(row.namespace, text) for row, (_, text) in zip(rows, lines, strict=True))
 
 
 def _compile_row(profile: Profile, selector: Selector) -> tuple[str, ...]:
     """The selector's row; none if no label can ever match it."""
-    if any(FOREIGN.search(key) or FOREIGN.search(value) for key, value in selector.labels):
+    if any(is_written(key) or FOREIGN.search(key) or FOREIGN.search(value) for key, value in selector.labels):
         return ()
     exact = [f"{key}={value}" for key, value in selector.labels if not (is_wildcard(key) or is_wildcard(value))]
     wild = [
         f"{_compile_label(key)}={_compile_label(value)}"
+        if is_wildcard(key)
+        else f"{key}{VALUE_SEPARATOR}{_compile_label(value)}"
         for key, value in selector.labels
         if is_wildcard(key) or is_wildcard(value)
     ]
@@ -140,11 +192,12 @@ def _compile_row(profile: Profile, selector: Selector) -> tuple[str, ...]:
     return (SEPARATOR.join(fields[:used]),)
 
 
-_LABEL_WILDCARDS: Final[Mapping[str, str]] = {"*": "[^,=]*", "?": "[^,=]"}
+# "." matches no line break, and "-" needs no backslash outside brackets: the shorter, the cheaper.
+_LABEL_WILDCARDS: Final[Mapping[str, str]] = {"*": ".*", "?": ".", "-": "-"}
 
 
 def _compile_label(pattern: str) -> str:
-    """A key or value pattern as a regular expression that stays inside one `key=value` of the policy's label text."""
+    """A key or value pattern as a regular expression that stays inside one line `key=value` of the policy's text."""
     return "".join(_LABEL_WILDCARDS.get(char) or re.escape(char) for char in pattern)
 
 
@@ -152,14 +205,8 @@ def _compile_namespace(pattern: str) -> str:
     return pattern_to_regex(pattern) if is_wildcard(pattern) else pattern
 
 
-_HAVE: Final = "the profiles have"
-
-
-def _join_within(lines: Sequence[str], most_lines: int, most_bytes: int, place: str) -> str:
-    text = LINE_SEPARATOR.join(lines)
-    check_room(len(lines), most_lines, f"{_HAVE} {{}} selectors", place)
-    check_room(len(text.encode()), most_bytes, f"{_HAVE} {{}} bytes of selectors", place)
-    return text
+class RowsTooLarge(ValueError):
+    """More than Kubernetes lets an object carry, or lets a policy spend on reading it."""
 
 
 def check_room(found: int, most: int, what: str, place: str) -> None:

@@ -1,13 +1,14 @@
 """Which profile a pod belongs to, in CEL: the same rule as `monopod.domain.selection`.
 
 The policies read the namespace's rows (see `rows` for their format), which are sorted in the order in which profiles
-win. A row's label patterns are tested against all labels written as one text, `,app=web,tier=front,`, because CEL
-compiles a regular expression anew for each test, and so one test per pattern suffices. Neither keys nor values can
-hold `,` or `=`, so a pattern can't match across two labels.
+win. Three steps sift them, the cheapest first, each in a variable of its own, because Kubernetes bounds the cost of
+each expression: exact pairs, patterns for the value of one label, patterns for any label. The last are tested against
+all labels written as one text, a line each, because CEL compiles a regular expression anew for each test, and so one
+test per pattern suffices. Neither keys nor values can hold `=` or a line break, so no pattern matches across two lines.
 """
 
 from monopod.admission.cel import Variable, quote, quote_all
-from monopod.admission.rows import LINE_SEPARATOR, PAIR_SEPARATOR, SEPARATOR
+from monopod.admission.rows import LINE_SEPARATOR, PAIR_SEPARATOR, SEPARATOR, VALUE_SEPARATOR
 from monopod.api.names import EKS_PROFILE_LABEL, GROUP_LABEL_PREFIX, PROFILE_LABEL, ROWS_ANNOTATION
 from monopod.domain.selection import WRITTEN_LABELS
 
@@ -23,21 +24,23 @@ ANNOTATIONS = Variable(
     "object.metadata.?annotations.orValue({})",
 )
 
-LABEL_PAIRS = Variable(
-    "labelPairs",
-    "The labels as 'key=value'. Those that admission writes are left out: if they decided, admission's own work "
-    "could undo its decision when it runs again.",
+PAIR_SET = Variable(
+    "pairSet",
+    "The labels as 'key=value', as keys of a map, in which a pair is found at once. Those that admission writes are "
+    "left out: if they decided, admission's own work could undo its decision when it runs again.",
     f"""
-    variables.labels.map(key,
+    variables.labels.transformMapEntry(key, value,
       !(key in {quote_all(WRITTEN_LABELS)}) && !key.startsWith({quote(GROUP_LABEL_PREFIX)}),
-      key + '=' + variables.labels[key])
+      {{key + '=' + value: true}})
     """,
 )
 
 LABEL_TEXT = Variable(
     "labelText",
-    "The same as one text, ',key=value,key=value,'.",
-    "',' + variables.labelPairs.join(',') + ','",
+    "The same as one text, a line each, with an empty line before and after.",
+    f"""
+    {quote(LINE_SEPARATOR)} + variables.pairSet.map(pair, pair).join({quote(LINE_SEPARATOR)}) + {quote(LINE_SEPARATOR)}
+    """,
 )
 
 ROWS = Variable(
@@ -53,15 +56,34 @@ ROWS = Variable(
     """,
 )
 
+WITH_PAIRS = Variable(
+    "withPairs",
+    "The rows whose label pairs without wildcards all hold, still in the order in which profiles win.",
+    f"""
+    variables.rows.filter(row, row[3] == '' || row[3].split({quote(PAIR_SEPARATOR)})
+      .all(pair, pair in variables.pairSet))
+    """,
+)
+
+WITH_VALUES = Variable(
+    "withValues",
+    "Those among them whose patterns for the value of one label hold, too. A label that is missing has no value that a "
+    "pattern matches.",
+    f"""
+    variables.withPairs.filter(row, row[4] == '' || row[4].split({quote(PAIR_SEPARATOR)})
+      .map(pattern, pattern.split({quote(VALUE_SEPARATOR)}))
+      .all(parts, parts.size() == 1 || variables.labels[?parts[0]].orValue({quote(LINE_SEPARATOR)})
+        .matches('^' + parts[1] + '$')))
+    """,
+)
+
 MATCHING = Variable(
     "matching",
-    "The rows whose label pairs all hold, still in the order in which profiles win. No pairs: every pod.",
+    "The rows that match the pod: the patterns for any label hold, too. No pairs and no patterns: every pod.",
     f"""
-    variables.rows.filter(row,
-      (row[3] == '' || row[3].split({quote(PAIR_SEPARATOR)})
-        .all(pair, pair in variables.labelPairs)) &&
-      (row[4] == '' || row[4].split({quote(PAIR_SEPARATOR)})
-        .all(pattern, variables.labelText.matches(',' + pattern + ','))))
+    variables.withValues.filter(row, row[4] == '' || row[4].split({quote(PAIR_SEPARATOR)})
+      .all(pattern, pattern.contains({quote(VALUE_SEPARATOR)}) ||
+        variables.labelText.matches({quote(LINE_SEPARATOR)} + pattern + {quote(LINE_SEPARATOR)})))
     """,
 )
 
@@ -80,4 +102,4 @@ MARKED = Variable(
     f"{quote(PROFILE_LABEL)} in variables.labels",
 )
 
-SELECTION = (LABELS, ANNOTATIONS, LABEL_PAIRS, LABEL_TEXT, ROWS, MATCHING, WINNER, MARKED)
+SELECTION = (LABELS, ANNOTATIONS, PAIR_SET, LABEL_TEXT, ROWS, WITH_PAIRS, WITH_VALUES, MATCHING, WINNER, MARKED)

@@ -88,7 +88,11 @@ class Reason(Explained):
     ROWS_PUBLISHED = "RowsPublished", "The profile's rows are on the namespaces that it reaches."
     ROWS_TOO_LARGE = (
         "RowsTooLarge",
-        "The profiles of a namespace, or of the cluster, are more than admission can read; what was there stays.",
+        "With this profile, those of a namespace, or of the cluster, would be more than admission can read.",
+    )
+    ROWS_KEPT = (
+        "RowsKept",
+        "The profile was changed and is more than admission can read; what was published before stays in force.",
     )
     PUBLISH_FAILED = "PublishFailed", "The API server refused the rows on a namespace; the operator keeps trying."
 

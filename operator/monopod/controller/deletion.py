@@ -113,7 +113,7 @@ class Deletions:
 
     def _sort_pods(self, name: str, pods: Iterable[PodView], publication: Publication) -> _Pods:
         namespaces = {
-            view.name: publication.unwritten.get(view.name) or publication.too_large.get(view.name) or "not written yet"
+            view.name: publication.unwritten.get(view.name) or "not written yet"
             for view in self._mirror.namespaces.views()
             if not view.terminating and has_row_of(view.rows or "", name)
         }

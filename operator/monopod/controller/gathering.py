@@ -1,5 +1,6 @@
 """Gathers what the decisions need: all profiles as they are read, and for each of them the facts of its status."""
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,9 +8,11 @@ from typing import Any
 
 import structlog
 
+from monopod.admission.rows import pick_rows_of
 from monopod.api.reasons import ConditionType, Reason
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.views import PodView
+from monopod.controller.allocating import Allocator
 from monopod.controller.logs import Complaints
 from monopod.controller.overlapping import Overlaps
 from monopod.controller.probing import Plan, Prober
@@ -20,6 +23,7 @@ from monopod.domain.conditions import (
     BeyondQuota,
     Facts,
     HeldBack,
+    NoRoom,
     PoliciesChanged,
     PoliciesInstalled,
     Unreadable,
@@ -28,6 +32,7 @@ from monopod.domain.conditions import (
 from monopod.domain.deletion import Request, Stage, find_blocker
 from monopod.domain.publication import find_reached
 from monopod.domain.quota import Registration, find_beyond_quota
+from monopod.domain.room import Allocation
 from monopod.domain.selection import Profile, reaches
 from monopod.domain.trial import NamespaceTrial, PodTrial, Trial, find_namespace_names, find_pod_labels
 
@@ -45,6 +50,8 @@ class Snapshot:
     profiles: Mapping[str, Profile | Unreadable]
     living: tuple[Profile, ...]
     """The profiles that take pods: readable, not being deleted, not held back."""
+    allocation: Allocation
+    """Their rows, and who lacks room for any, or for a change."""
     requests: tuple[Request, ...]
     """The profiles that are being deleted."""
     held_back: Mapping[str, HeldBack]
@@ -63,8 +70,9 @@ class Gatherer:
         self._overlaps = overlaps
         self._settings = settings
         self._complaints = complaints
-        self._reached_at = 0
-        self._reached: dict[Profile, tuple[str, ...]] = {}
+        self._allocator = Allocator(mirror, settings.namespace, settings.protected)
+        self._reached_for: tuple[int, tuple[Profile, ...]] = (0, ())
+        self._reached: dict[str, list[str]] = {}
 
     def snapshot(self) -> Snapshot:
         """What there is now."""
@@ -73,12 +81,14 @@ class Gatherer:
         requests = tuple(found for resource in resources.values() if (found := Request.from_resource(resource)))
         held_back = self._find_held_back(resources, requests)
         kept_out = {*held_back, *(request.name for request in requests)}
-        living = tuple(
-            profile for name, profile in profiles.items() if isinstance(profile, Profile) and name not in kept_out
-        )
+        willing = [each for name, each in profiles.items() if isinstance(each, Profile) and name not in kept_out]
+        published = {name for name, resource in resources.items() if _was_published(resource)}
+        allocation = self._allocator.allocate(willing, resources, published)
+        held_back |= {name: NoRoom(why) for name, why in allocation.excess.items() if name not in allocation.rows}
+        living = tuple(profile for profile in willing if profile.name not in held_back)
         pods = self._mirror.pods.views()
         counts = Counter(pod.profile for pod in pods)
-        return Snapshot(resources, profiles, living, requests, held_back, pods, counts)
+        return Snapshot(resources, profiles, living, allocation, requests, held_back, pods, counts)
 
     def _find_held_back(
         self, resources: Mapping[str, Mapping[str, Any]], requests: Sequence[Request]
@@ -133,20 +143,19 @@ class Gatherer:
         if isinstance(profile, Unreadable) or stage is not None:
             return facts
         try:
-            return self._complete(facts, profile, publication)
+            return self._complete(facts, profile, snapshot, publication)
         except Exception as error:
             logger.exception("profile can't be worked out", profile=name)
             return replace(facts, profile=Unreadable(repr(error), Reason.INTERNAL_ERROR))
 
-    def _complete(self, facts: Facts, profile: Profile, publication: Publication) -> Facts:
-        reached = self._find_reached(profile)
+    def _complete(self, facts: Facts, profile: Profile, snapshot: Snapshot, publication: Publication) -> Facts:
+        reached = tuple(self._find_reached(snapshot).get(profile.name, ()))
         runtime_class = self._mirror.runtime_classes.find("", profile.runtime_class)
         facts = replace(
             facts,
             runtime_class_exists=runtime_class is not None,
             reached=reached,
-            patterns_too_large=publication.patterns_too_large,
-            too_large={name: publication.too_large[name] for name in reached if name in publication.too_large},
+            kept_for=snapshot.allocation.excess.get(profile.name),
             unwritten={name: publication.unwritten[name] for name in reached if name in publication.unwritten},
         )
         admitting = isinstance(facts.admission, PoliciesInstalled | PoliciesChanged)
@@ -155,40 +164,42 @@ class Gatherer:
             self._prober.forget(profile.name)
             return facts
         trials = self._plan_trials(profile, facts, publication)
-        rows = (publication.find_rows(trial.namespace) for trial in trials)
+        # Of the rows its own: the trial is pinned, and what others add, which happens often, doesn't touch it.
+        rows = (pick_rows_of(publication.find_rows(trial.namespace), profile.name) for trial in trials)
         # An edited policy may sandbox no more: it is tried again at once.
         edits = facts.admission.names if isinstance(facts.admission, PoliciesChanged) else ()
         plan = Plan(trials, depends_on=(runtime_class, *edits, *rows))
         return replace(facts, outcome=self._prober.require(profile.name, plan))
 
-    def _find_reached(self, profile: Profile) -> tuple[str, ...]:
-        """Remembered until a namespace changes: most passes are about pods, and there may be many namespaces."""
+    def _find_reached(self, snapshot: Snapshot) -> Mapping[str, list[str]]:
+        """By profile; remembered until a namespace or a profile changes: most passes are about pods."""
         namespaces = self._mirror.namespaces
-        if self._reached_at != namespaces.revision:
-            self._reached_at, self._reached = namespaces.revision, {}
-        if profile not in self._reached:
-            found = find_reached(profile, namespaces.views(), self._settings.protected)
-            self._reached[profile] = tuple(view.name for view in found)
-        return self._reached[profile]
+        profiles = tuple(each for each in snapshot.profiles.values() if isinstance(each, Profile))
+        if self._reached_for != (namespaces.revision, profiles):
+            self._reached_for = (namespaces.revision, profiles)
+            self._reached = find_reached(profiles, namespaces.views(), self._settings.protected)
+        return self._reached
 
     def _plan_trials(self, profile: Profile, facts: Facts, publication: Publication) -> tuple[Trial, ...]:
-        """Pods in reached namespaces, those with trouble first; without any, a namespace that would be reached."""
-        pods = [
+        """Pods in reached namespaces; without any, a namespace that would be reached."""
+        pods = (
             PodTrial(namespace, labels, profile.name, profile.runtime_class)
             for selector in profile.selectors
             if (labels := find_pod_labels(selector)) is not None
-            for namespace in (*facts.too_large, *facts.reached)
+            for namespace in facts.reached
             if reaches(selector, namespace, self._settings.protected)
-        ]
+        )
         if facts.reached:
-            return tuple(dict.fromkeys(pods[:NAMESPACES_TRIED]))
+            return tuple(dict.fromkeys(itertools.islice(pods, NAMESPACES_TRIED)))
         names = [
             name
             for selector in profile.selectors
             if find_pod_labels(selector) is not None
             for name in find_namespace_names(selector.namespace)
         ]
-        return tuple(NamespaceTrial(name, publication.find_rows(name)) for name in names[:1])
+        return tuple(
+            NamespaceTrial(name, pick_rows_of(publication.find_rows(name), profile.name)) for name in names[:1]
+        )
 
 
 def _was_published(resource: Mapping[str, Any]) -> bool:
@@ -196,6 +207,7 @@ def _was_published(resource: Mapping[str, Any]) -> bool:
     status = resource.get("status") or {}
     return any(
         condition.get("type") == ConditionType.PUBLISHED
-        and condition.get("reason") not in (Reason.WAITS_FOR_DELETION, Reason.PROFILE_QUOTA_EXCEEDED)
+        and condition.get("reason")
+        not in (Reason.WAITS_FOR_DELETION, Reason.PROFILE_QUOTA_EXCEEDED, Reason.ROWS_TOO_LARGE)
         for condition in status.get("conditions") or ()
     )

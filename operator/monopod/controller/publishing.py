@@ -1,12 +1,11 @@
 """Writes what namespaces and the ConfigMap of patterns should carry, wherever they differ from it."""
 
 import asyncio
-import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from monopod.admission.group_rows import compile_group_rows
-from monopod.admission.rows import RowsTooLarge, compile_namespace_patterns, compile_rows
+from monopod.admission.rows import RowsTooLarge, build_patterns, join_rows, order_rows
 from monopod.api.names import PATTERNS_CONFIGMAP
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
@@ -21,39 +20,29 @@ from monopod.domain.publication import (
     build_patterns_patch,
     decide_namespace,
 )
-from monopod.domain.selection import Profile
+from monopod.domain.reach import Reach
+from monopod.domain.room import Row, Rows
 
 WRITES_AT_ONCE = 8
-COMPILED_AT_ONCE = 200
+JOINED_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
     """What came of it, by namespace."""
 
-    compile_rows: Callable[[str], str]
-    """The rows that a namespace of this name should carry ("": none). Raises RowsTooLarge."""
+    find_rows: Callable[[str], str]
+    """The rows that a namespace of this name should carry ("": none)."""
     reached: int = 0
     """How many namespaces the profiles reach."""
-    too_large: Mapping[str, str] = field(default_factory=dict)
-    """Namespaces whose profiles are too many together, with the bound that they exceed; they keep what they have."""
-    patterns_too_large: str = ""
-    """The bound that all profiles together exceed, as patterns for new namespaces."""
     unwritten: Mapping[str, str] = field(default_factory=dict)
     """Namespaces that couldn't be written, with the reason."""
     complete: bool = True
     """Whether everything is as it should be, the patterns included."""
 
-    def find_rows(self, namespace: str) -> str:
-        """The rows that a namespace of this name should carry; "" if there are none, or too many."""
-        try:
-            return self.compile_rows(namespace)
-        except RowsTooLarge:
-            return ""
-
 
 class Publisher:
-    """Remembers compiled rows between passes; they depend on the profiles and the namespace's name alone."""
+    """Remembers namespaces' rows between passes; they depend on those of the profiles and the name alone."""
 
     def __init__(
         self,
@@ -72,43 +61,39 @@ class Publisher:
         self._system_namespace = system_namespace
         self._protected = protected
         self._complaints = complaints
-        self._compiled_for: tuple[Profile, ...] = ()
-        self._compiled: dict[str, str] = {}
+        self._rows: tuple[Row, ...] = ()
+        self._reach = Reach[Row]((), protected)
+        self._joined: dict[str, str] = {}
 
-    async def publish(self, profiles: Sequence[Profile]) -> Publication:
-        """Brings all namespaces and the patterns to what these profiles make of them."""
-        compile_for = functools.partial(self._compile, tuple(profiles))
-        rows, too_large = await self._compile_all(compile_for)
-        reached = sum(map(bool, rows.values()))
-        for name in too_large:  # they keep what they have
-            view = self._mirror.namespaces.find("", name)
-            rows[name] = (view.rows if view else None) or ""
+    async def publish(self, rows: Mapping[str, Rows]) -> Publication:
+        """Brings all namespaces and the patterns to these rows, which are given by profile."""
+        ordered = order_rows(rows)
+        if ordered != self._rows:
+            self._rows, self._joined = ordered, {}
+            self._reach = Reach(((row.namespace, row) for row in ordered), self._protected)
+        texts = await self._join_all()
         # The mark says that a base policy has been seen, so that comes first; and goes after the mark.
-        self._base.require([name for name, lines in rows.items() if lines])
+        self._base.require([name for name, text in texts.items() if text])
         unwritten = await self._base.secure()
-        unwritten |= await self._write_namespaces(self._find_changes(rows))
+        unwritten |= await self._write_namespaces(self._find_changes(texts))
         unwritten |= await self._base.release()
-        patterns_too_large, written = await self._publish_patterns(tuple(profiles))
-        return Publication(compile_for, reached, too_large, patterns_too_large, unwritten, written and not unwritten)
+        written = await self._write_patterns(build_patterns(ordered, self._protected))
+        reached = sum(map(bool, texts.values()))
+        return Publication(self._find_rows, reached, unwritten, written and not unwritten)
 
-    async def _compile_all(self, compile_for: Callable[[str], str]) -> tuple[dict[str, str], dict[str, str]]:
-        """Each namespace's rows, and where they are too many, with the bound that they exceed."""
-        rows: dict[str, str] = {}
-        too_large: dict[str, str] = {}
+    async def _join_all(self) -> dict[str, str]:
+        """Each namespace's rows."""
+        texts: dict[str, str] = {}
         for number, view in enumerate(self._mirror.namespaces.views()):
-            if number % COMPILED_AT_ONCE == 0:
+            if number % JOINED_AT_ONCE == 0:
                 await asyncio.sleep(0)  # thousands of namespaces must not keep the Lease from being renewed
-            if view.terminating:
-                continue
-            try:
-                rows[view.name] = compile_for(view.name)
-            except RowsTooLarge as error:
-                too_large[view.name] = str(error)
-        return rows, too_large
+            if not view.terminating:
+                texts[view.name] = self._find_rows(view.name)
+        return texts
 
-    def _find_changes(self, rows: Mapping[str, str]) -> list[NamespaceChange]:
-        views = ((lines, self._mirror.namespaces.find("", name)) for name, lines in rows.items())
-        contents = ((view, self._build_content(view.name, lines)) for lines, view in views if view)
+    def _find_changes(self, texts: Mapping[str, str]) -> list[NamespaceChange]:
+        views = ((text, self._mirror.namespaces.find("", name)) for name, text in texts.items())
+        contents = ((view, self._build_content(view.name, text)) for text, view in views if view)
         return [change for view, content in contents if (change := decide_namespace(view, content))]
 
     def _build_content(self, namespace: str, rows: str) -> Content:
@@ -127,17 +112,10 @@ class Publisher:
         self._complaints.settle(subject)
         return Content(rows, is_isolated, group_rows)
 
-    def _compile(self, profiles: tuple[Profile, ...], namespace: str) -> str:
-        """The namespace's rows.
-
-        Raises:
-            RowsTooLarge: they are too many.
-        """
-        if profiles != self._compiled_for:
-            self._compiled_for, self._compiled = profiles, {}
-        if namespace not in self._compiled:
-            self._compiled[namespace] = compile_rows(namespace, profiles, self._protected)
-        return self._compiled[namespace]
+    def _find_rows(self, namespace: str) -> str:
+        if namespace not in self._joined:
+            self._joined[namespace] = join_rows(self._reach.find(namespace))
+        return self._joined[namespace]
 
     async def _write_namespaces(self, changes: Sequence[NamespaceChange]) -> dict[str, str]:
         slots = asyncio.Semaphore(WRITES_AT_ONCE)
@@ -157,14 +135,6 @@ class Publisher:
                 return  # deleted meanwhile
             raise
         self._mirror.namespaces.observe("MODIFIED", written)
-
-    async def _publish_patterns(self, profiles: tuple[Profile, ...]) -> tuple[str, bool]:
-        """Which bound the patterns exceed, if any, and whether they are written."""
-        try:
-            wanted = compile_namespace_patterns(profiles, self._protected)
-        except RowsTooLarge as error:
-            return str(error), True
-        return "", await self._write_patterns(wanted)
 
     async def _write_patterns(self, wanted: dict[str, str]) -> bool:
         current = self._mirror.patterns.find(self._system_namespace, PATTERNS_CONFIGMAP)

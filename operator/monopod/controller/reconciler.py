@@ -149,7 +149,7 @@ class Reconciler:
         guarded = await self._deletions.guard(self._mirror.profiles.views())
         snapshot = self._gatherer.snapshot()
         counted = await self._counter.publish(snapshot.resources)
-        publication = await self._publisher.publish(snapshot.living)
+        publication = await self._publisher.publish(snapshot.allocation.rows)
         admission = await self._fetch_admission()
         self._prober.retain([profile.name for profile in snapshot.living])
         self._reporter.retain(list(snapshot.profiles))

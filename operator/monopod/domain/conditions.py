@@ -4,7 +4,7 @@ A rule finds one fact and says so in words that tell a person what to do. What f
 status, is decided in `monopod.domain.status`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -14,6 +14,7 @@ from monopod.domain import trial
 from monopod.domain.deletion import Stage
 from monopod.domain.overlap import Equal, Overlap, Shadowed, describe_overlap
 from monopod.domain.publication import list_names
+from monopod.domain.room import Excess
 from monopod.domain.selection import Profile
 
 
@@ -66,7 +67,14 @@ class BeyondQuota:
     quota: int
 
 
-HeldBack = WaitsForDeletion | BeyondQuota
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """Admission can't read more than the profiles that are in force already; with this one it would have to."""
+
+    excess: Excess
+
+
+HeldBack = WaitsForDeletion | BeyondQuota | NoRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +91,8 @@ class Facts:
     admission: Admission = field(default_factory=PoliciesInstalled)
     reached: tuple[str, ...] = ()
     """Names of the namespaces that the profile reaches."""
-    too_large: Mapping[str, str] = field(default_factory=dict)
-    """Those among them whose profiles are too many together, with the bound that they exceed."""
-    patterns_too_large: str = ""
-    """The bound that all profiles together exceed, as patterns for new namespaces."""
+    kept_for: Excess | None = None
+    """Why it keeps the rows that it had before it was changed."""
     unwritten: Mapping[str, str] = field(default_factory=dict)
     """Those whose rows couldn't be written, with the API server's answer."""
     outcome: trial.Outcome = field(default_factory=trial.Pending)
@@ -177,24 +183,23 @@ def find_publication(facts: Facts) -> Finding:
                 f"the chart's values"
             )
             return Finding(kind, False, Reason.PROFILE_QUOTA_EXCEEDED, message)
+        case NoRoom(excess):
+            message = (
+                f"with this profile, {excess}; so it isn't published, and matching pods aren't sandboxed. It comes "
+                f"into force by itself when others leave room: let fewer profiles, or fewer selectors, reach the same "
+                f"namespaces"
+            )
+            return Finding(kind, False, Reason.ROWS_TOO_LARGE, message, _list_places(excess, facts.reached))
         case None:
             pass
         case never:
             assert_never(never)
-    if facts.too_large:
-        bound = next(iter(facts.too_large.values()))
+    if facts.kept_for:
         message = (
-            f"too many profiles reach namespace {list_names(tuple(facts.too_large))}: {bound}; the rows that were "
-            f"there stay in force: let fewer profiles, or fewer selectors, reach it"
+            f"as the profile is now, {facts.kept_for}; so what was published before it was changed stays in force: "
+            f"undo the change, or let fewer profiles, or fewer selectors, reach the same namespaces"
         )
-        resources = tuple(f"Namespace/{name}" for name in facts.too_large)
-        return Finding(kind, False, Reason.ROWS_TOO_LARGE, message, resources)
-    if facts.patterns_too_large:
-        message = (
-            f"the cluster has too many profiles: {facts.patterns_too_large}; a new namespace gets the rows that were "
-            f"there before until the operator has written it itself: use fewer profiles or selectors"
-        )
-        return Finding(kind, False, Reason.ROWS_TOO_LARGE, message, (f"ConfigMap/{PATTERNS_CONFIGMAP}",))
+        return Finding(kind, False, Reason.ROWS_KEPT, message, _list_places(facts.kept_for, facts.reached))
     if facts.unwritten:
         name, answer = next(iter(sorted(facts.unwritten.items())))
         message = f"namespace {name} can't be written: {answer}; the operator keeps trying"
@@ -202,6 +207,12 @@ def find_publication(facts: Facts) -> Finding:
             kind, False, Reason.PUBLISH_FAILED, message, tuple(f"Namespace/{key}" for key in facts.unwritten)
         )
     return Finding(kind, True, Reason.ROWS_PUBLISHED, "every namespace that the profile reaches has its rows")
+
+
+def _list_places(excess: Excess, reached: Sequence[str]) -> tuple[str, ...]:
+    """What lacks room: of namespaces those that exist, and else what holds the rows of those to come."""
+    namespaces = tuple(f"Namespace/{name}" for name in reached if excess.concerns(name))
+    return namespaces or (f"ConfigMap/{PATTERNS_CONFIGMAP}",)
 
 
 def find_namespaces(facts: Facts) -> Finding:

@@ -17,7 +17,8 @@ from monopod.api.names import (
     NAMESPACE_LABEL_VALUE,
     ROWS_ANNOTATION,
 )
-from monopod.domain.selection import Profile, reaches
+from monopod.domain.reach import Reach
+from monopod.domain.selection import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +123,16 @@ def build_patterns_patch(current: Mapping[str, str] | None, wanted: Mapping[str,
 
 
 def find_reached(
-    profile: Profile, namespaces: Iterable[NamespaceView], protected: Collection[str]
-) -> tuple[NamespaceView, ...]:
-    """The namespaces that at least one selector of the profile covers, by name; not those that are being deleted."""
-    reached = (
-        view
-        for view in namespaces
-        if not view.terminating and any(reaches(selector, view.name, protected) for selector in profile.selectors)
-    )
-    return tuple(sorted(reached, key=lambda view: view.name))
+    profiles: Iterable[Profile], namespaces: Iterable[NamespaceView], protected: Collection[str]
+) -> dict[str, list[str]]:
+    """By profile the namespaces that a selector covers, sorted; not those that are being deleted."""
+    selectors = ((selector.namespace, profile.name) for profile in profiles for selector in profile.selectors)
+    reach = Reach(selectors, protected)
+    found: dict[str, list[str]] = {}
+    for namespace in sorted(view.name for view in namespaces if not view.terminating):
+        for name in dict.fromkeys(reach.find(namespace)):
+            found.setdefault(name, []).append(namespace)
+    return found
 
 
 def describe_selectors(profile: Profile) -> str:

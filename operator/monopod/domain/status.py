@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, assert_never
 
 from monopod.api.reasons import ConditionType, Reason
-from monopod.domain.conditions import REMARKS, RULES, TOLERATED_REASONS, BeyondQuota, Facts, Finding, Unreadable
+from monopod.domain.conditions import REMARKS, RULES, TOLERATED_REASONS, BeyondQuota, Facts, Finding, NoRoom, Unreadable
 from monopod.domain.deletion import Evicting, Failed, Queued, Released, Stage, describe_stage
 from monopod.domain.publication import describe_selectors
 
@@ -35,7 +35,7 @@ CONCLUSIONS = (
 def decide_phase(facts: Facts, findings: Sequence[Finding]) -> Phase:
     """Where the profile is in its life, as long as nobody deletes it."""
     needed = [f for f in findings if f.condition not in TOLERATED and f.reason not in TOLERATED_REASONS]
-    if isinstance(facts.held_back, BeyondQuota) or any(finding.holds is False for finding in needed):
+    if isinstance(facts.held_back, BeyondQuota | NoRoom) or any(finding.holds is False for finding in needed):
         return "CREATE_FAILED"
     if facts.held_back is None and (facts.was_active or all(finding.holds for finding in needed)):
         return "ACTIVE"

@@ -1,6 +1,20 @@
+import re
+
 import pytest
 
-from monopod.admission.rows import MAX_PATTERNS, MAX_ROWS, RowsTooLarge, compile_namespace_patterns, compile_rows
+from monopod.admission.rows import (
+    MAX_PATTERNS,
+    MAX_ROWS,
+    compile_namespace_patterns,
+    compile_profile,
+    compile_rows,
+    find_room,
+    match_old_rows,
+    read_patterns,
+)
+from monopod.api.names import EKS_PROFILE_LABEL
+from monopod.domain.quota import Registration
+from monopod.domain.room import Claim
 from monopod.domain.selection import Profile
 from tests.unit.builders import a_profile, a_selector
 
@@ -34,14 +48,14 @@ def test_security_groups_are_two_fields_more() -> None:
 
 
 def test_zones_do_not_count_as_wildcards() -> None:
-    profiles = [a_profile(f"p{n}", a_selector("prod"), zones=("z" * 63,) * 16) for n in range(20)]
-    assert len(rows(*profiles)) == 20
+    [row] = compile_profile(a_profile("web", a_selector("prod"), zones=("z" * 63,) * 16))
+    assert row.load == (1, 0, len(row.text) + 1)
 
 
 def test_pairs_with_and_without_wildcards_stand_apart() -> None:
     labels = {"tier": "web", "a.io/team-*": "x", "app": "sh?p", "run": ""}
     [row] = rows(a_profile("web", a_selector("prod", labels)))
-    assert row == r"web|kata|Pend|tier=web run=|a\.io/team\-[^,=]*=x app=sh[^,=]p"
+    assert row == r"web|kata|Pend|tier=web run=|a\.io/team-.*=x app~sh.p"
 
 
 @pytest.mark.eks("1.wildcards-and-kube-system", case="a wildcard doesn't reach a protected namespace")
@@ -75,36 +89,55 @@ def test_a_pattern_that_no_label_can_match_makes_no_row(text: str) -> None:
     assert rows(*profiles) == ["sound|kata|Pend||"]
 
 
-@pytest.mark.parametrize(
-    ("count", "labels", "problem"),
-    [
-        pytest.param(MAX_ROWS + 1, {}, "2001 selectors for namespace prod; there is room for 2000", id="too many"),
-        pytest.param(
-            1000,
-            {"tier": "web-*"},
-            "16000 characters of label patterns with wildcards for namespace prod; there is room for 12000",
-            id="too costly",
-        ),
-        pytest.param(
-            600,
-            {f"{'key' * 20}-{number}": "v" * 60 for number in range(4)},
-            "bytes of selectors for namespace prod; there is room for 180224",
-            id="too long",
-        ),
-    ],
-)
-def test_rows_that_do_not_fit_are_not_cut(count: int, labels: dict[str, str], problem: str) -> None:
-    profiles = [a_profile(f"profile-{number}", a_selector("*", labels)) for number in range(count)]
-    with pytest.raises(RowsTooLarge, match=problem):
-        compile_rows("prod", profiles, PROTECTED)
+def test_a_label_that_admission_writes_makes_no_row() -> None:
+    assert rows(a_profile("web", a_selector("prod", {EKS_PROFILE_LABEL: "w*"}))) == []
 
 
-def test_patterns_that_do_not_fit_are_not_cut() -> None:
-    profiles = [a_profile(f"profile-{number}", a_selector("prod")) for number in range(MAX_PATTERNS + 1)]
-    with pytest.raises(
-        RowsTooLarge, match="5001 selectors for the ConfigMap for new namespaces; there is room for 5000"
-    ):
-        compile_namespace_patterns(profiles, PROTECTED)
+BEYOND = [
+    pytest.param(MAX_ROWS, "prod", {}, "namespace prod would have 2001 selectors, .* for 2000", id="rows"),
+    pytest.param(
+        277,
+        "*",
+        {"*tier": "web-*"},
+        "namespaces \\* would have 5004 characters of label patterns with wildcards in keys, .* for 5000",
+        id="patterns for any label",
+    ),
+    pytest.param(
+        900,
+        "prod",
+        {f"{'key' * 20}-{number}": "v" * 60 for number in range(4)},
+        "namespace prod would have .* bytes of selectors",
+        id="bytes",
+    ),
+    pytest.param(
+        MAX_PATTERNS, "prod-{}", {}, "the ConfigMap for new namespaces would have 5001 selectors, .* for 5000", id="all"
+    ),
+    pytest.param(
+        4000,
+        "{}-" + "ab*" * 19,
+        {},
+        "would have .* characters of namespace patterns with wildcards, .* for 250000",
+        id="namespace patterns",
+    ),
+]
+
+
+@pytest.mark.parametrize(("count", "namespace", "labels", "problem"), BEYOND)
+def test_there_is_room_for_so_much(count: int, namespace: str, labels: dict[str, str], problem: str) -> None:
+    profiles = [a_profile(f"profile-{n:04}", a_selector(namespace.format(n), labels)) for n in range(count + 1)]
+    claims = [Claim(Registration(profile.name, profile.name), compile_profile(profile)) for profile in profiles]
+    excess = find_room(claims, PROTECTED).excess
+    assert re.search(problem, str(excess[min(excess)]))
+
+
+def test_patterns_are_read_as_they_were_written() -> None:
+    web = a_profile("web", a_selector("prod", tier="w*"), a_selector("team-?.*"))
+    other = a_profile("other", a_selector("*"))
+    data = compile_namespace_patterns([web, other], PROTECTED)
+    rows = compile_profile(web)
+    assert match_old_rows(rows, read_patterns(data)["web"]) == rows
+    assert match_old_rows(rows, read_patterns(data)["other"]) is None
+    assert read_patterns({}) == {}
 
 
 def test_patterns_for_namespaces_to_come() -> None:

@@ -87,8 +87,8 @@ def test_patterns_are_written_only_if_they_differ() -> None:
 def test_a_profile_reaches_namespaces_by_name_and_protected_ones_only_by_their_exact_name() -> None:
     names = ["prod-b", "dev", "kube-system", "prod-system", "prod-a"]
     views = [NamespaceView(name) for name in names] + [NamespaceView("prod-gone", terminating=True)]
-    reached = find_reached(PROFILE, views, {"kube-system", "prod-system"})
-    assert [view.name for view in reached] == ["kube-system", "prod-a", "prod-b"]
+    reached = find_reached([PROFILE], views, {"kube-system", "prod-system"})
+    assert reached == {PROFILE.name: ["kube-system", "prod-a", "prod-b"]}
 
 
 def test_a_long_list_of_names_is_cut_and_counted() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import structlog
 
-from monopod.admission import rows
+from monopod.admission.rows import compile_profile
 from monopod.cluster.client import ApiError, ApiUnreachable, Json
 from monopod.cluster.mirror import Mirror
 from monopod.controller.base import BaseKeeper
@@ -47,7 +47,7 @@ class Setting:
 
     async def publish(self, *profiles: Profile) -> Publication:
         self.api.requests.clear()
-        return await self.publisher.publish(profiles)
+        return await self.publisher.publish({profile.name: compile_profile(profile) for profile in profiles})
 
     def rows(self, name: str) -> str | None:
         view = self.mirror.namespaces.find("", name)
@@ -144,28 +144,6 @@ async def test_without_its_profile_a_namespace_is_cleared() -> None:
     await setting.publish(WEB)
     await setting.publish()
     assert setting.rows("prod-a") is None
-
-
-async def test_rows_that_do_not_fit_leave_the_old_ones_and_other_namespaces_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    setting = Setting("prod-a", "dev")
-    await setting.publish(WEB)
-    monkeypatch.setattr(rows, "MAX_ROWS_BYTES", 20)
-    publication = await setting.publish(
-        WEB, a_profile("more", a_selector("prod-a")), a_profile("dev", a_selector("dev"))
-    )
-    assert list(publication.too_large) == ["prod-a"]
-    assert (setting.rows("prod-a"), setting.rows("dev")) == ("web|kata|Pend||", "dev|kata|Pend||")
-
-
-async def test_patterns_that_do_not_fit_leave_the_old_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    setting = Setting("prod-a")
-    monkeypatch.setattr(rows, "MAX_PATTERNS_BYTES", 10)
-    publication = await setting.publish(WEB)
-    assert publication.patterns_too_large
-    assert PATTERNS not in [path for _, path, _ in setting.api.requests]
-    assert setting.rows("prod-a") == "web|kata|Pend||"
 
 
 @pytest.mark.parametrize("error", [ApiError(403, "Forbidden", "no"), ApiUnreachable("away")], ids=str)

@@ -9,6 +9,7 @@ from monopod.api.reasons import Reason
 from monopod.domain.conditions import (
     BeyondQuota,
     Facts,
+    NoRoom,
     PoliciesChanged,
     PoliciesMissing,
     PoliciesNotServed,
@@ -18,6 +19,7 @@ from monopod.domain.conditions import (
 from monopod.domain.deletion import Evicting, Failed, Queued, Released
 from monopod.domain.eviction import Obstacle
 from monopod.domain.overlap import Equal, Overlap, Shadowed
+from monopod.domain.room import Bound, Excess
 from monopod.domain.selection import Profile, Selector
 from monopod.domain.status import build_status_patch, decide_status
 from monopod.domain.trial import Impossible, NotSandboxed, Outcome, Pending, Refused, Sandboxed
@@ -27,6 +29,7 @@ BEFORE = "2026-01-01T00:00:00Z"
 PROFILE = Profile("web", (Selector("prod-*", (("tier", "web"),)), Selector("dev")), "kata")
 GOOD = Facts(generation=1, profile=PROFILE, reached=("prod-a",), outcome=Sandboxed("a pod in namespace prod-a"))
 REFUSED = Refused("a pod in namespace prod-a", "exceeded quota (403 Forbidden)")
+EXCESS = Excess("prod-*", 2001, Bound("selectors", 2000))
 NOT_SANDBOXED = NotSandboxed("a pod in namespace prod-a", "it has no label monopod.dev/profile")
 
 
@@ -79,8 +82,8 @@ PHASES = [
         id="old Kubernetes",
     ),
     pytest.param(replace(GOOD, reached=()), "ACTIVE", "Active", id="no namespace yet"),
-    pytest.param(replace(GOOD, too_large={"prod-a": "2001 rows"}), "ACTIVE", "RowsTooLarge", id="rows don't fit"),
-    pytest.param(replace(GOOD, patterns_too_large="5001 rows"), "ACTIVE", "RowsTooLarge", id="patterns don't fit"),
+    pytest.param(replace(GOOD, held_back=NoRoom(EXCESS)), "CREATE_FAILED", "RowsTooLarge", id="rows don't fit"),
+    pytest.param(replace(GOOD, kept_for=EXCESS), "ACTIVE", "RowsKept", id="a change doesn't fit"),
     pytest.param(replace(GOOD, unwritten={"prod-a": "no"}), "ACTIVE", "PublishFailed", id="rows not written"),
     pytest.param(replace(GOOD, profile=Unreadable("no selectors")), "CREATE_FAILED", "SpecInvalid", id="senseless"),
     pytest.param(
@@ -120,6 +123,19 @@ def test_an_issue_names_the_objects_that_it_is_about() -> None:
     (issue,) = decide(replace(GOOD, runtime_class_exists=False))["health"]["issues"]
     assert issue["resourceIds"] == ["RuntimeClass/kata"]
     assert "kubectl get runtimeclass" in issue["message"]
+
+
+def test_a_profile_without_room_names_the_namespaces_and_the_bound() -> None:
+    status = decide(replace(GOOD, held_back=NoRoom(EXCESS), reached=("dev", "prod-a")))
+    [issue] = status["health"]["issues"]
+    assert "namespaces prod-* would have 2001 selectors, and there is room for 2000" in issue["message"]
+    assert issue["resourceIds"] == ["Namespace/prod-a"]
+    assert condition(status, "Enforced") == ("Unknown", "NotProbed")
+
+
+def test_without_a_namespace_yet_it_names_what_holds_the_rows() -> None:
+    [issue] = decide(replace(GOOD, held_back=NoRoom(EXCESS), reached=()))["health"]["issues"]
+    assert issue["resourceIds"] == ["ConfigMap/monopod-namespaces"]
 
 
 def test_a_namespace_that_does_not_exist_yet_is_a_condition_and_no_issue() -> None:
