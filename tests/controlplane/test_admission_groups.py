@@ -47,7 +47,7 @@ def find_marks(pod: Manifest) -> tuple[dict[str, str], dict[str, str]]:
 def find_groups(answer: Answer) -> list[str]:
     """The groups that a pod belongs to; checks that all marks agree."""
     pod = answer.expect_ok()
-    names = pod["metadata"]["annotations"][POD_GROUPS_ANNOTATION].split(",")
+    names: list[str] = pod["metadata"]["annotations"][POD_GROUPS_ANNOTATION].split(",")
     assert find_marks(pod) == build_group_marks(names)
     return names
 

@@ -40,7 +40,8 @@ def unmutated(server: Server) -> Iterator[Server]:
     server.delete(f"{BINDINGS}/monopod-pods").expect_ok()
     poll(lambda: server.create_pod("fargate", a_pod().build()), lambda answer: not answer.ok)
     yield server
-    restored = {"metadata": {"name": "monopod-pods"}, "spec": binding["spec"]}
+    metadata = {key: binding["metadata"][key] for key in ("name", "annotations")}
+    restored = {"metadata": metadata, "spec": binding["spec"]}
     server.create(BINDINGS, restored).expect_ok()
     poll(lambda: server.create_pod("fargate", a_pod().build()), lambda answer: answer.ok)
 

@@ -59,10 +59,9 @@ def _uid(server: Server, pod: str) -> str:
 ROADS = pytest.mark.parametrize("road", ["binding", "bindings"])
 
 
-@ROADS
-def test_a_pod_that_is_bound_gets_its_uid_as_identity(server: Server, marked: str, road: str) -> None:
+def test_a_pod_that_is_bound_gets_its_uid_as_identity(server: Server, marked: str) -> None:
     uid = _uid(server, marked)
-    _bind(server, marked, {"uid": uid}, road).expect_ok()
+    _bind(server, marked, {"uid": uid}).expect_ok()
     task = _find_task(server, marked)
     assert task == uid.replace("-", "")
     assert len(task) == 32
@@ -84,6 +83,12 @@ def test_an_identity_that_a_binding_brings_is_replaced(server: Server, marked: s
 
 def test_without_a_uid_there_is_no_identity(server: Server, marked: str) -> None:
     _bind(server, marked, {"labels": {TASK_LABEL: "0" * 32}}).expect_ok()
+    assert _find_task(server, marked) is None
+
+
+def test_nor_is_there_any_on_the_older_road(server: Server, marked: str) -> None:
+    """The API server wipes the uid of a Binding that comes that way. No scheduler of Kubernetes' own uses it."""
+    _bind(server, marked, {"uid": _uid(server, marked), "labels": {TASK_LABEL: "0" * 32}}, "bindings").expect_ok()
     assert _find_task(server, marked) is None
 
 

@@ -199,7 +199,6 @@ def test_the_operator_does_so_on_the_pod_itself_only(server: Server, marked: str
 
 BEYOND_GATES: dict[str, Manifest] = {
     "a label": labels(app="shop"),
-    "the identity": labels(**{TASK_LABEL: "0" * 32}),
     "an annotation": annotations(a="b"),
     "a finalizer": {"metadata": {"finalizers": ["a.io/b"]}},
     "an owner": {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "1"}]}},

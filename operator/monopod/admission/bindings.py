@@ -1,7 +1,8 @@
 """What a Binding writes on the pod that it binds to a node: an identity, and none of the other marks.
 
 The API server copies a Binding's labels and annotations to the pod, over the pod's own. That is also how a pod gets
-its identity: a policy knows the pod's uid only here. The API server binds no pod of another uid than the Binding's.
+its identity: a policy knows the pod's uid only here. The API server binds no pod of another uid than the Binding's. It
+wipes the uid of a Binding that comes by the older of its two roads, so pods that are bound that way stay closed.
 """
 
 from collections.abc import Sequence

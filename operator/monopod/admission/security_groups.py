@@ -43,10 +43,10 @@ def build_label_kept(service_account: str) -> Validation:
     """
     label = f"metadata.?labels[?{quote(POLICY_LABEL)}]"
     return Validation(
-        "By this label the operator knows its own.",
+        "By this label the operator knows its own. It is removed in vain: the operator writes it again.",
         f"""
-        request.userInfo.username == {quote(service_account)} ||
-          (request.operation == 'CREATE' ? !object.{label}.hasValue() : object.{label} == oldObject.{label})
+        request.userInfo.username == {quote(service_account)} || !object.{label}.hasValue() ||
+          (request.operation == 'UPDATE' && object.{label} == oldObject.{label})
         """,
         f"metadata.labels[{POLICY_LABEL}] marks the NetworkPolicies that Monopod writes, and only Monopod writes it. "
         "Leave it out of yours, and as it is on Monopod's.",
