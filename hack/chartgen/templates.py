@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from monopod.admission.render import policies, render
+from monopod.admission.render import optional_policies, policies, render
 from monopod.api.names import GROUP, SERVICE_ACCOUNT, SYSTEM_NAMESPACE
 
 Object = dict[str, Any]
@@ -27,6 +27,9 @@ EXPRESSIONS = {
     USER: '{{ include "monopod.userName" . }}',
     f"{LABELS}: ''": '{{- include "monopod.labels" . | nindent 4 }}',
 }
+VALUES = {"foreign-policies": "isolation.refuseForeignPolicies"}
+"""The chart's value that installs a policy."""
+
 KEEP = """\
   {{- if .Values.crds.keep }}
   annotations:
@@ -57,7 +60,15 @@ def render_rbac(folder: Path) -> str:
 def render_policies() -> str:
     """Returns the template of the admission policies and their bindings."""
     objects = policies(service_account=USER, system_namespace=NAMESPACE)
-    return HEADER % "operator/monopod/admission" + "---\n".join(_to_template(labelled(item)) for item in objects)
+    always = "---\n".join(_to_template(labelled(item)) for item in objects)
+    optional = optional_policies(service_account=USER)
+    wanted = "".join(_if_wanted(VALUES[name], items) for name, items in optional.items())
+    return HEADER % "operator/monopod/admission" + always + wanted
+
+
+def _if_wanted(value: str, objects: list[Object]) -> str:
+    text = "".join(f"---\n{_to_template(labelled(item))}" for item in objects)
+    return f"{{{{- if .Values.{value} }}}}\n{text}{{{{- end }}}}\n"
 
 
 def read_objects(folder: Path) -> list[Object]:

@@ -114,6 +114,16 @@ CHANGES = [
     Change("affinity", AFFINITY, pod_spec("affinity"), AFFINITY),
     Change("topologySpreadConstraints", SPREAD, pod_spec("topologySpreadConstraints"), SPREAD),
     Change("priorityClassName", "urgent", pod_spec("priorityClassName"), "urgent"),
+    Change(
+        "isolation.refuseForeignPolicies",
+        True,
+        lambda chart: [
+            item["kind"]
+            for item in chart.of_kind("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+            if item["metadata"]["name"] == "monopod-foreign-policies"
+        ],
+        ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"],
+    ),
     Change("podLabels", {"team": "a"}, lambda chart: chart.pod["metadata"]["labels"].get("team"), "a"),
     Change("podAnnotations", {"a": "b"}, lambda chart: chart.pod["metadata"].get("annotations"), {"a": "b"}),
 ]

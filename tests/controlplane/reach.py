@@ -7,7 +7,15 @@ from typing import Any
 
 from monopod.admission.policies import DEFAULT_SERVICE_ACCOUNT
 from monopod.admission.rows import compile_rows
-from monopod.api.names import EKS_PROFILE_LABEL, NAMESPACE_LABEL, NAMESPACE_LABEL_VALUE, PROFILE_LABEL, ROWS_ANNOTATION
+from monopod.api.names import (
+    EKS_PROFILE_LABEL,
+    GROUP_POLICIES_ANNOTATION,
+    ISOLATED_ANNOTATION,
+    NAMESPACE_LABEL,
+    NAMESPACE_LABEL_VALUE,
+    PROFILE_LABEL,
+    ROWS_ANNOTATION,
+)
 from monopod.domain.selection import Profile, Selector
 from tests.controlplane.server import Answer, Server
 from tests.unit.builders import a_pod
@@ -20,19 +28,37 @@ _generations = itertools.count(1)
 
 
 def reach(
-    server: Server, namespace: str, profiles: Sequence[Profile], protected: Collection[str] = frozenset()
+    server: Server,
+    namespace: str,
+    profiles: Sequence[Profile],
+    protected: Collection[str] = frozenset(),
+    *,
+    isolated: bool = True,
+    group_rows: str = "",
 ) -> None:
     """Gives the namespace these profiles, and returns when pods created in it are admitted by them.
 
     The API server learns of a changed namespace after some milliseconds. So one more profile goes along that matches
     no pod of any test, under a name of its own each time; when it is seen, so are the others.
+
+    Args:
+        server: the API server.
+        namespace: its name; it is created if need be.
+        profiles: those of the cluster.
+        protected: namespaces that no wildcard reaches.
+        isolated: whether the operator has closed the namespace, so that no pod has to wait for that.
+        group_rows: the namespace's SecurityGroupPolicies, compiled.
     """
     generation = str(next(_generations))
     sentinel = Profile(f"zz-sentinel-{generation}", (Selector(namespace, ((_SENTINEL_LABEL, generation),)),), "kata")
     server.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
     marks = {
         "labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE},
-        "annotations": {ROWS_ANNOTATION: compile_rows(namespace, [*profiles, sentinel], protected)},
+        "annotations": {
+            ROWS_ANNOTATION: compile_rows(namespace, [*profiles, sentinel], protected),
+            ISOLATED_ANNOTATION: "true" if isolated else None,
+            GROUP_POLICIES_ANNOTATION: group_rows or None,
+        },
     }
     path = f"/api/v1/namespaces/{namespace}"
     poll(lambda: server.patch(path, {"metadata": marks}, user=OPERATOR), lambda answer: answer.ok)

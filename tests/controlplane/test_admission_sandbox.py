@@ -21,12 +21,19 @@ def admit(server: Server, pod: PodBuilder, namespace: str = "fargate") -> Manife
 @pytest.mark.eks("2.label", "2.capacity", "2.logging-disabled")
 def test_what_is_written(server: Server) -> None:
     pod = admit(server, a_pod().labelled(app="shop").annotated({"a": "b"}).requesting(cpu="300m"))
-    assert pod["metadata"]["labels"] == {"app": "shop", EKS_PROFILE_LABEL: "web", PROFILE_LABEL: "web"}
+    assert pod["metadata"]["labels"] == {
+        "app": "shop",
+        EKS_PROFILE_LABEL: "web",
+        PROFILE_LABEL: "web",
+        "sg.monopod.dev/cluster": "true",
+        "monopod.dev/security-groups": "1",
+    }
     assert pod["metadata"]["annotations"] == {
         "a": "b",
         "CapacityProvisioned": "0.5vCPU 1GB",
         "Logging": "LoggingDisabled: LOGGING_CONFIGMAP_NOT_FOUND",
         "monopod.dev/ephemeral-storage": "20Gi",
+        "fargate.amazonaws.com/pod-sg": "cluster",
     }
     size = {"cpu": "500m", "memory": "1Gi"}
     assert pod["spec"]["resources"] == {"requests": size, "limits": size}
@@ -144,7 +151,9 @@ def test_a_copy_that_has_become_impossible_loses_its_size(server: Server) -> Non
     admitted = server.create_pod("fargate", again).expect_ok()
     assert "resources" not in admitted["spec"]
     assert "limits" not in admitted["spec"]["containers"][0]["resources"]
-    assert admitted["metadata"]["annotations"].keys() == {"Logging", "monopod.dev/unsupported"}
+    assert admitted["metadata"]["annotations"].keys() == {
+        *("Logging", "monopod.dev/unsupported", "fargate.amazonaws.com/pod-sg")
+    }
 
 
 GROUP = "/apis/admissionregistration.k8s.io/v1"

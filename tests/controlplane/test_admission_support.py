@@ -2,7 +2,15 @@
 
 import pytest
 
-from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL, UNSUPPORTED_ANNOTATION, UNSUPPORTED_GATE, VOLUMES_GATE
+from monopod.api.names import (
+    EKS_PROFILE_LABEL,
+    POD_GROUPS_ANNOTATION,
+    PROFILE_LABEL,
+    UNSUPPORTED_ANNOTATION,
+    UNSUPPORTED_GATE,
+    VOLUMES_GATE,
+)
+from monopod.domain.groups import build_group_marks
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
@@ -160,9 +168,16 @@ SUPPORTED = {
 @pytest.mark.parametrize(("pod", "reasons"), UNSUPPORTED.values(), ids=UNSUPPORTED)
 def test_a_pod_that_fargate_cannot_run_waits_and_says_why(server: Server, pod: PodBuilder, reasons: str) -> None:
     admitted = server.create_pod("fargate", pod.build()).expect_ok()
-    assert admitted["metadata"]["annotations"] == {UNSUPPORTED_ANNOTATION: f"Pod not supported on Fargate: {reasons}"}
+    assert admitted["metadata"]["annotations"] == {
+        UNSUPPORTED_ANNOTATION: f"Pod not supported on Fargate: {reasons}",
+        POD_GROUPS_ANNOTATION: "cluster",
+    }
     assert admitted["spec"]["schedulingGates"] == [GATE]
-    assert admitted["metadata"]["labels"] == {PROFILE_LABEL: "web", EKS_PROFILE_LABEL: "web"}
+    assert admitted["metadata"]["labels"] == {
+        PROFILE_LABEL: "web",
+        EKS_PROFILE_LABEL: "web",
+        **build_group_marks(["cluster"])[0],
+    }
     assert admitted["spec"]["runtimeClassName"] == "kata"
 
 

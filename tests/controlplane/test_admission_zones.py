@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from monopod.api.names import TOPOLOGY_ZONE, UNSUPPORTED_ANNOTATION
+from monopod.api.names import POD_GROUPS_ANNOTATION, TOPOLOGY_ZONE, UNSUPPORTED_ANNOTATION
 from monopod.domain.zones import REQUIRED
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
@@ -81,7 +81,7 @@ def test_a_pod_that_requires_other_zones_waits_and_says_why(zoned: Server) -> No
     pod = a_pod().requiring_nodes({"matchExpressions": [ELSEWHERE]})
     admitted: Manifest = zoned.create_pod("zoned", pod.build()).expect_ok()
     text = "Pod not supported on Fargate: subnets not supported: the pod requires zones other than eu-1a, eu-1b"
-    assert admitted["metadata"]["annotations"] == {UNSUPPORTED_ANNOTATION: text}
+    assert admitted["metadata"]["annotations"] == {UNSUPPORTED_ANNOTATION: text, POD_GROUPS_ANNOTATION: "cluster"}
     assert admitted["spec"]["affinity"] == requiring({"matchExpressions": [ELSEWHERE]})
     answer = zoned.create_pod("zoned-strict", pod.build())
     assert (answer.status, answer.message.endswith(text)) == (403, True)

@@ -23,6 +23,7 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
+from monopod.domain.groups import build_group_marks
 from tests.controlplane.reach import OPERATOR, poll
 from tests.controlplane.server import Server
 from tests.unit.builders import PodBuilder, a_pod
@@ -39,15 +40,24 @@ def unmutated(server: Server) -> Iterator[Server]:
     server.delete(f"{BINDINGS}/monopod-pods").expect_ok()
     poll(lambda: server.create_pod("fargate", a_pod().build()), lambda answer: not answer.ok)
     yield server
-    restored = {"metadata": {"name": "monopod-pods"}, "spec": binding["spec"]}
+    metadata = {key: binding["metadata"][key] for key in ("name", "annotations")}
+    restored = {"metadata": metadata, "spec": binding["spec"]}
     server.create(BINDINGS, restored).expect_ok()
     poll(lambda: server.create_pod("fargate", a_pod().build()), lambda answer: answer.ok)
+
+
+def as_member(pod: PodBuilder, *groups: str) -> PodBuilder:
+    """The pod in these security groups, or in the default one."""
+    labels, annotations = build_group_marks(groups or ("cluster",))
+    return pod.labelled(labels).annotated(annotations)
 
 
 def as_admitted(pod: PodBuilder, cpu: str = "250m", memory: str = "512Mi") -> PodBuilder:
     """The pod as admission would leave it."""
     size = {"cpu": cpu, "memory": memory}
-    marked = pod.labelled({PROFILE_LABEL: "web", EKS_PROFILE_LABEL: "web"}).with_spec(runtimeClassName="kata")
+    marked = as_member(
+        pod.labelled({PROFILE_LABEL: "web", EKS_PROFILE_LABEL: "web"}).with_spec(runtimeClassName="kata")
+    )
     annotated = marked.annotated({CAPACITY_ANNOTATION: "0.25vCPU 0.5GB", STORAGE_ANNOTATION: "20Gi"})
     stored = annotated.limited_to(ephemeral_storage="20Gi").requesting(ephemeral_storage="0")
     return stored.with_pod_level(requests=size, limits=size)
@@ -55,7 +65,9 @@ def as_admitted(pod: PodBuilder, cpu: str = "250m", memory: str = "512Mi") -> Po
 
 def as_waiting(pod: PodBuilder, text: str = HOST_PID) -> PodBuilder:
     """The pod as admission would leave one that Fargate can't run."""
-    marked = pod.labelled({PROFILE_LABEL: "web", EKS_PROFILE_LABEL: "web"}).with_spec(runtimeClassName="kata")
+    marked = as_member(
+        pod.labelled({PROFILE_LABEL: "web", EKS_PROFILE_LABEL: "web"}).with_spec(runtimeClassName="kata")
+    )
     return marked.annotated({UNSUPPORTED_ANNOTATION: text}).with_spec(schedulingGates=[{"name": UNSUPPORTED_GATE}])
 
 
@@ -86,7 +98,15 @@ GATE = "the scheduling gate monopod.dev/unsupported and the annotation of that n
 
 SMALL: dict[str, Any] = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"cpu": "250m", "memory": "1Gi"}}
 
+GROUPS = "its labels sg.monopod.dev/… and monopod.dev/security-groups and its annotation fargate.amazonaws.com/pod-sg"
+
 REFUSED = {
+    "another group besides": (as_admitted(a_pod()).labelled({"sg.monopod.dev/admin": "true"}), GROUPS),
+    "another group": (as_member(as_admitted(a_pod()), "admin"), GROUPS),
+    "no member of its group": (as_admitted(a_pod()).labelled({"sg.monopod.dev/cluster": "no"}), GROUPS),
+    "another number of groups": (as_admitted(a_pod()).labelled({"monopod.dev/security-groups": "0"}), GROUPS),
+    "another annotation of groups": (as_admitted(a_pod()).annotated({"fargate.amazonaws.com/pod-sg": "a"}), GROUPS),
+    "an identity": (as_admitted(a_pod()).labelled({"monopod.dev/task": "0" * 32}), GROUPS),
     "an untouched pod": (a_pod(), MARKS),
     "only EKS's label": (a_pod().labelled({EKS_PROFILE_LABEL: "web"}), MARKS),
     "another profile's mark": (as_admitted(a_pod()).labelled({PROFILE_LABEL: "db"}), MARKS),

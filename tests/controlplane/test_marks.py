@@ -9,14 +9,18 @@ import pytest
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     EKS_PROFILE_LABEL,
+    GROUP_COUNT_LABEL,
+    GROUP_LABEL_PREFIX,
+    POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
     STORAGE_ANNOTATION,
+    TASK_LABEL,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
 from tests.controlplane.reach import OPERATOR
-from tests.controlplane.server import APPLY_PATCH, JSON_PATCH, Answer, Manifest, Server
+from tests.controlplane.server import APPLY_PATCH, JSON_PATCH, Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod
 
 _numbers = itertools.count(1)
@@ -72,6 +76,14 @@ CHANGES = {
     "dropping the storage": (annotations(**{STORAGE_ANNOTATION: None}), STORAGE_ANNOTATION),
     "changing the storage": (annotations(**{STORAGE_ANNOTATION: "175Gi"}), STORAGE_ANNOTATION),
     "adding a reason": (annotations(**{UNSUPPORTED_ANNOTATION: "no"}), UNSUPPORTED_ANNOTATION),
+    "joining a group": (labels(**{f"{GROUP_LABEL_PREFIX}admin": "true"}), f"{GROUP_LABEL_PREFIX}…"),
+    "leaving a group": (labels(**{f"{GROUP_LABEL_PREFIX}cluster": None}), f"{GROUP_LABEL_PREFIX}…"),
+    "half leaving a group": (labels(**{f"{GROUP_LABEL_PREFIX}cluster": ""}), f"{GROUP_LABEL_PREFIX}…"),
+    "changing the number of groups": (labels(**{GROUP_COUNT_LABEL: "2"}), GROUP_COUNT_LABEL),
+    "dropping the number of groups": (labels(**{GROUP_COUNT_LABEL: None}), GROUP_COUNT_LABEL),
+    "changing the groups' annotation": (annotations(**{POD_GROUPS_ANNOTATION: "admin"}), POD_GROUPS_ANNOTATION),
+    "dropping the groups' annotation": (annotations(**{POD_GROUPS_ANNOTATION: None}), POD_GROUPS_ANNOTATION),
+    "taking an identity": (labels(**{TASK_LABEL: "0" * 32}), TASK_LABEL),
     "dropping all labels": ({"metadata": {"labels": None}}, PROFILE_LABEL),
 }
 
@@ -87,7 +99,8 @@ def test_a_mark_cannot_change(server: Server, marked: str, change: Manifest, fie
     if road != "/ephemeralcontainers":
         assert answer.status == 403
         assert f"[{field}]" in answer.message
-        assert "create the pod again" in answer.message.lower() or "create it again" in answer.message
+        advice = ("create the pod again", "create it again", "change the securitygrouppolicy", "leave it as it is")
+        assert any(words in answer.message.lower() for words in advice)
 
 
 @pytest.mark.parametrize("field", [PROFILE_LABEL, EKS_PROFILE_LABEL])
@@ -131,28 +144,6 @@ def test_nobody_may_change_a_mark(server: Server, marked: str, user: str) -> Non
     assert server.patch(marked, labels(**{PROFILE_LABEL: None}), user=user).status == 403
 
 
-def test_a_binding_cannot_write_marks(server: Server, unmarked: str, marked: str) -> None:
-    """The API server copies a Binding's labels and annotations to the pod, over the pod's own."""
-    for pod, name in itertools.product((unmarked, marked), (PROFILE_LABEL, EKS_PROFILE_LABEL)):
-        assert _bind(server, pod, {"labels": {name: "db"}}).status == 403
-    assert _bind(server, marked, {"annotations": {STORAGE_ANNOTATION: "175Gi"}}).status == 403
-    answer = _bind(server, marked, {"annotations": {CAPACITY_ANNOTATION: "16vCPU 120GB"}})
-    assert answer.status == 403
-    assert "Remove them from its metadata" in answer.message
-    _bind(server, marked, {"annotations": {"a": "b"}}).expect_ok()
-
-
-def test_the_older_road_of_bindings_is_watched_too(server: Server, marked: str) -> None:
-    name = marked.rpartition("/")[2]
-    binding = {"metadata": {"name": name, "labels": {PROFILE_LABEL: "db"}}, "target": {"name": "node-1"}}
-    assert server.create("/api/v1/namespaces/fargate/bindings", binding).status == 403
-
-
-def _bind(server: Server, pod: str, metadata: dict[str, Any]) -> Answer:
-    binding = {"metadata": {"name": pod.rpartition("/")[2], **metadata}, "target": {"kind": "Node", "name": "node-1"}}
-    return server.create(f"{pod}/binding", binding)
-
-
 def test_the_gate_stays(server: Server, gated: str) -> None:
     answer = server.patch(gated, {"spec": {"schedulingGates": None}})
     assert answer.status == 403
@@ -180,6 +171,30 @@ def test_the_gate_of_a_pod_with_claims_stays_until_the_operator_lifts_it(server:
     ]
     server.patch(claiming, lift, user=OPERATOR, kind=JSON_PATCH).expect_ok()
     assert "schedulingGates" not in server.get(claiming).body["spec"]
+
+
+GROUPS_CHANGED = {
+    "metadata": {
+        "labels": {
+            f"{GROUP_LABEL_PREFIX}cluster": None,
+            f"{GROUP_LABEL_PREFIX}db": "true",
+            f"{GROUP_LABEL_PREFIX}web": "true",
+            GROUP_COUNT_LABEL: "2",
+        },
+        "annotations": {POD_GROUPS_ANNOTATION: "db,web"},
+    }
+}
+
+
+def test_the_operator_changes_a_pods_groups_and_nobody_else_does(server: Server, marked: str) -> None:
+    assert server.patch(marked, GROUPS_CHANGED, user="somebody").status == 403
+    changed = server.patch(marked, GROUPS_CHANGED, user=OPERATOR).expect_ok()
+    assert changed["metadata"]["annotations"][POD_GROUPS_ANNOTATION] == "db,web"
+    assert f"{GROUP_LABEL_PREFIX}cluster" not in changed["metadata"]["labels"]
+
+
+def test_the_operator_does_so_on_the_pod_itself_only(server: Server, marked: str) -> None:
+    assert server.patch(f"{marked}/status", GROUPS_CHANGED, user=OPERATOR).status == 403
 
 
 BEYOND_GATES: dict[str, Manifest] = {

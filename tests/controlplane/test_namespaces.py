@@ -8,6 +8,8 @@ import pytest
 
 from monopod.admission.rows import MAX_NAMESPACE_CHARACTERS, MAX_PATTERNS, compile_namespace_patterns, compile_rows
 from monopod.api.names import (
+    GROUP_POLICIES_ANNOTATION,
+    ISOLATED_ANNOTATION,
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
     PATTERNS_CONFIGMAP,
@@ -115,6 +117,8 @@ def test_a_pod_in_a_namespace_that_has_just_been_created_is_sandboxed(published:
 FORGED = {
     "a label": {"labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE, "a": "b"}},
     "another value of the label": {"labels": {NAMESPACE_LABEL: "no", "a": "b"}},
+    "isolation": {"annotations": {ISOLATED_ANNOTATION: "true"}, "labels": {"a": "b"}},
+    "policies": {"annotations": {GROUP_POLICIES_ANNOTATION: "p|admin||*"}, "labels": {"a": "b"}},
     "rows": {"annotations": {ROWS_ANNOTATION: "evil|bare|Pend||"}, "labels": {"a": "b"}},
     "both": {
         "annotations": {ROWS_ANNOTATION: "evil|bare|Pend||"},
@@ -129,6 +133,7 @@ def test_what_a_manifest_brings_is_replaced(published: Server, name: str, metada
     namespace = create(published, name, metadata=metadata).expect_ok()
     assert read_rows(namespace) == compile_rows(name, PROFILES, PROTECTED)
     assert namespace["metadata"]["labels"]["a"] == "b"
+    assert not {ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION} & namespace["metadata"].get("annotations", {}).keys()
 
 
 def test_a_generated_name_is_refused_where_a_profile_reaches_it(published: Server) -> None:
@@ -142,6 +147,12 @@ def test_a_generated_name_is_refused_where_a_profile_reaches_it(published: Serve
 CHANGES = {
     "dropping the label": ({"labels": {NAMESPACE_LABEL: None}}, NAMESPACE_LABEL),
     "changing the label": ({"labels": {NAMESPACE_LABEL: "false"}}, NAMESPACE_LABEL),
+    "isolating it": ({"annotations": {ISOLATED_ANNOTATION: "yes"}}, ISOLATED_ANNOTATION),
+    "opening it": ({"annotations": {ISOLATED_ANNOTATION: None}}, ISOLATED_ANNOTATION),
+    "adding policies": (
+        {"annotations": {GROUP_POLICIES_ANNOTATION: "p|admin||*"}},
+        GROUP_POLICIES_ANNOTATION,
+    ),
     "dropping the rows": ({"annotations": {ROWS_ANNOTATION: None}}, ROWS_ANNOTATION),
     "changing the rows": ({"annotations": {ROWS_ANNOTATION: "evil|bare|Pend||"}}, ROWS_ANNOTATION),
 }
@@ -153,6 +164,17 @@ def test_nobody_changes_a_namespaces_marks(server: Server, change: Manifest, fie
     answer = server.patch(f"/api/v1/namespaces/fargate{road}", {"metadata": change}, user="somebody")
     assert answer.status == 403
     assert f"[{field}] is written by Monopod's operator alone" in answer.message
+
+
+@pytest.mark.parametrize("annotation", [ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION])
+def test_a_new_namespace_is_not_isolated_even_where_nothing_removes_the_mark(server: Server, annotation: str) -> None:
+    """As before the operator has made the ConfigMap, or after somebody deleted it."""
+    server.delete(f"{CONFIGMAPS}/{PATTERNS_CONFIGMAP}")
+    metadata = {"annotations": {annotation: "true"}}
+    answer = poll(lambda: create(server, "unheard-of", metadata=metadata), lambda answer: not answer.ok)
+    assert answer.status == 403
+    assert f"metadata.annotations[{annotation}] is written by Monopod's operator alone" in answer.message
+    publish(server, [])
 
 
 def test_nor_by_way_of_finalize(server: Server) -> None:
@@ -167,8 +189,10 @@ def test_nor_by_way_of_finalize(server: Server) -> None:
     [
         {"labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}},
         {"annotations": {ROWS_ANNOTATION: "evil|bare|Pend||"}},
+        {"annotations": {ISOLATED_ANNOTATION: "true"}},
+        {"annotations": {GROUP_POLICIES_ANNOTATION: "p|admin||*"}},
     ],
-    ids=["label", "rows"],
+    ids=["label", "rows", "isolation", "policies"],
 )
 def test_nobody_adds_marks_to_a_namespace(server: Server, metadata: Manifest) -> None:
     assert server.patch("/api/v1/namespaces/plain", {"metadata": metadata}).status == 403

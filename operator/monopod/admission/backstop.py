@@ -6,16 +6,23 @@ variables of the mutation, on the pod as it would be stored.
 """
 
 from monopod.admission.cel import Validation, quote
+from monopod.admission.groups import IS_GROUP
 from monopod.admission.storage import has_limit
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     EKS_PROFILE_LABEL,
+    GROUP_COUNT_LABEL,
+    GROUP_LABEL_PREFIX,
+    GROUPS_ANNOTATION,
+    POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
     STORAGE_ANNOTATION,
+    TASK_LABEL,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
+from monopod.domain.groups import MALFORMED, MEMBER
 
 MUTATING_POLICY = "monopod-pods"
 
@@ -50,6 +57,32 @@ HAS_MARKS = Validation(
     f"""
     'Fargate profile ' + variables.winner[0] + ' matches this pod, but metadata.labels[{PROFILE_LABEL}] and '
       + '[{EKS_PROFILE_LABEL}] do not both name it. ' + {quote(_ADVICE)}
+    """,
+)
+
+NAMES_GROUPS = Validation(
+    "Of a pod that asks for what can't be read as groups nobody knows what it is to be open to.",
+    "!variables.taken || !variables.misnamesGroups",
+    f"metadata.annotations[{GROUPS_ANNOTATION}] {MALFORMED}.",
+)
+
+HAS_GROUPS = Validation(
+    "The pod belongs to its security groups and to no others, and says so; and nobody gave it an identity beforehand.",
+    f"""
+    !variables.taken ||
+      (variables.labels.filter(key, {IS_GROUP} && variables.labels[key] == {quote(MEMBER)})
+         .map(key, key.substring({len(GROUP_LABEL_PREFIX)})).sort() == variables.groups &&
+       variables.labels.filter(key, {IS_GROUP}).size() == variables.groups.size() &&
+       variables.labels[?{quote(GROUP_COUNT_LABEL)}].orValue('') == string(variables.groups.size()) &&
+       variables.annotations[?{quote(POD_GROUPS_ANNOTATION)}].orValue('') == variables.groups.join(',') &&
+       !({quote(TASK_LABEL)} in variables.labels))
+    """,
+    "A Fargate profile matches this pod, but its labels name other security groups, or an identity of another pod.",
+    f"""
+    'Fargate profile ' + variables.winner[0] + ' matches this pod, but its labels {GROUP_LABEL_PREFIX}… and '
+      + '{GROUP_COUNT_LABEL} and its annotation {POD_GROUPS_ANNOTATION} do not name its security groups ('
+      + variables.groups.join(', ') + '), or it has the label {TASK_LABEL}, which only a pod with a node has. '
+      + {quote(_ADVICE)}
     """,
 )
 
@@ -141,6 +174,8 @@ BACKSTOP = (
     ONLY_TAKEN_PODS_ARE_MARKED,
     REJECTED_PODS_STAY_OUT,
     HAS_MARKS,
+    NAMES_GROUPS,
+    HAS_GROUPS,
     HAS_SANDBOX,
     HAS_SIZE,
     HAS_STORAGE,

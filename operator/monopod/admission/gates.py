@@ -1,15 +1,17 @@
-"""The two scheduling gates by which pods wait: for ever, if Fargate can't run them, or until their claims are bound.
+"""The scheduling gates by which pods wait: for ever, for their claims, or until their namespace is isolated.
 
-Policies can't look a PersistentVolumeClaim up. So every pod that has any and could run otherwise gets a gate, and the
-operator, which sees the claims, lifts it (`monopod.domain.volumes`). Gates of these names that a manifest brings are
-replaced by what admission decides; all others stay.
+A pod that Fargate can't run waits for ever. Policies can't look a PersistentVolumeClaim up, nor a NetworkPolicy. So
+every pod that mounts a claim and could run otherwise gets a gate, and the operator, which sees the claims, lifts it
+(`monopod.domain.volumes`); and so does every pod in a namespace that the operator hasn't closed yet
+(`monopod.admission.groups`). Gates of these names that a manifest brings are replaced by what admission decides; all
+others stay.
 """
 
 from monopod.admission.cel import Variable, quote, quote_all
 from monopod.admission.patch import put
-from monopod.api.names import UNSUPPORTED_GATE, VOLUMES_GATE
+from monopod.api.names import ISOLATION_GATE, UNSUPPORTED_GATE, VOLUMES_GATE
 
-OUR_GATES = (UNSUPPORTED_GATE, VOLUMES_GATE)
+OUR_GATES = (UNSUPPORTED_GATE, VOLUMES_GATE, ISOLATION_GATE)
 
 HAS_CLAIMS = Variable(
     "hasClaims",

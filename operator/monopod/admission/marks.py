@@ -2,21 +2,25 @@
 
 Everything of Monopod's selects pods by its mark: the operator's watch, policies, usage. The mark's label selects the
 pods that this policy looks at, so that it costs nothing for others. The roads are the pod itself, its subresources
-status, ephemeralcontainers and resize, and a Binding, whose labels and annotations the API server copies to the pod.
+status, ephemeralcontainers and resize, and a Binding (see `bindings`).
 """
 
-from collections.abc import Sequence
-
-from monopod.admission.cel import Validation, quote, quote_all
+from monopod.admission.cel import Validation, quote
 from monopod.admission.gates import OUR_GATES, has_gate, other_gates
+from monopod.admission.groups import IS_GROUP
 from monopod.admission.support import build_security_variables
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     EKS_PROFILE_LABEL,
+    GROUP_COUNT_LABEL,
+    GROUP_LABEL_PREFIX,
+    ISOLATION_GATE,
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
+    POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
     STORAGE_ANNOTATION,
+    TASK_LABEL,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
@@ -25,10 +29,8 @@ from monopod.api.names import (
 ROADS = ("pods", "pods/status", "pods/ephemeralcontainers", "pods/resize")
 """Where a pod's marks could change once it exists."""
 
-BINDING_ROADS = ("pods/binding", "bindings")
-
-LABEL_MARKS = (PROFILE_LABEL, EKS_PROFILE_LABEL)
-ANNOTATION_MARKS = (CAPACITY_ANNOTATION, STORAGE_ANNOTATION, UNSUPPORTED_ANNOTATION)
+LABEL_MARKS = (PROFILE_LABEL, EKS_PROFILE_LABEL, GROUP_COUNT_LABEL)
+ANNOTATION_MARKS = (CAPACITY_ANNOTATION, STORAGE_ANNOTATION, UNSUPPORTED_ANNOTATION, POD_GROUPS_ANNOTATION)
 
 UPDATING = "request.operation == 'UPDATE'"
 
@@ -87,6 +89,51 @@ REASON_KEPT = Validation(
 )
 
 
+TASK_KEPT = Validation(
+    "Its own NetworkPolicy finds the pod by it.",
+    _is_unchanged("labels", TASK_LABEL),
+    f"metadata.labels[{TASK_LABEL}] is this pod's identity, by which its own NetworkPolicy finds it, and can't change. "
+    "Leave it as it is.",
+)
+
+
+def _list_groups(owner: str) -> str:
+    """The labels of security groups, and how many they are, as sorted texts."""
+    return f"""{owner}.metadata.?labels.orValue({{}}).map(key,
+          {IS_GROUP} || key == {quote(GROUP_COUNT_LABEL)},
+          key + '=' + {owner}.metadata.labels[key]).sort()"""
+
+
+def _groups_kept(service_account: str) -> tuple[Validation, ...]:
+    by_operator = f"request.userInfo.username == {quote(service_account)} && request.?subResource.orValue('') == ''"
+    advice = (
+        "Leave it as it is; to change the pod's security groups, change the SecurityGroupPolicy or the "
+        "FargateProfile that they come from."
+    )
+    return (
+        Validation(
+            "By these labels other pods' rules admit the pod. The operator changes them when the pod's groups change.",
+            f"""
+            request.operation != 'UPDATE' || ({by_operator}) ||
+              {_list_groups("object")}
+                == {_list_groups("oldObject")}
+            """,
+            f"metadata.labels[{GROUP_LABEL_PREFIX}…] and [{GROUP_COUNT_LABEL}] say which security groups this pod "
+            f"belongs to, and only Monopod changes them. {advice}",
+        ),
+        Validation(
+            "The same for people and for whatever reads EKS's annotation.",
+            f"""
+            request.operation != 'UPDATE' || ({by_operator}) ||
+              object.metadata.?annotations[?{quote(POD_GROUPS_ANNOTATION)}]
+                == oldObject.metadata.?annotations[?{quote(POD_GROUPS_ANNOTATION)}]
+            """,
+            f"metadata.annotations[{POD_GROUPS_ANNOTATION}] says which security groups this pod belongs to, and only "
+            f"Monopod changes it. {advice}",
+        ),
+    )
+
+
 def _gate_kept(service_account: str, gate: str, why: str, message: str) -> Validation:
     return Validation(
         why,
@@ -119,18 +166,43 @@ def _volumes_gate_kept(service_account: str) -> Validation:
     )
 
 
+def _isolation_gate_kept(service_account: str) -> Validation:
+    return _gate_kept(
+        service_account,
+        ISOLATION_GATE,
+        "Nor must a pod that no policy keeps closed yet.",
+        f"The scheduling gate {ISOLATION_GATE} keeps a pod from running until its namespace is closed by a base "
+        "policy and its security groups are known; only Monopod removes it. If it stays, look at the operator.",
+    )
+
+
+def _without_groups(owner: str, field: str, is_ours: str) -> str:
+    """The labels or annotations of a pod that are not about its groups, as sorted texts."""
+    return (
+        f"{owner}.metadata.?{field}.orValue({{}})\n"
+        f"  .map(key, !({is_ours}), key + '=' + {owner}.metadata.{field}[key]).sort()"
+    )
+
+
+def _same_without_groups(field: str, is_ours: str) -> str:
+    return f"{_without_groups('object', field, is_ours)}\n  == {_without_groups('oldObject', field, is_ours)} &&\n"
+
+
 _CHANGEABLE = (
-    *("metadata.?labels", "metadata.?annotations", "metadata.?finalizers", "metadata.?ownerReferences"),
+    *("metadata.?finalizers", "metadata.?ownerReferences"),
     *("spec.?containers", "spec.?initContainers", "spec.?activeDeadlineSeconds", "spec.?tolerations"),
     *("spec.?terminationGracePeriodSeconds", "spec.?nodeSelector", "spec.?affinity"),
 )
-"""All of a pod that the API server lets anyone change, but for its gates."""
+"""All of a pod that the API server lets anyone change, but for its gates, labels and annotations."""
 
 ONLY_GATES_LIFTED = Validation(
     "The rest of a pod is none of its business.",
     "".join(f"object.{field} == oldObject.{field} &&\n" for field in _CHANGEABLE)
+    + _same_without_groups("labels", f"{IS_GROUP} || key == {quote(GROUP_COUNT_LABEL)}")
+    + _same_without_groups("annotations", f"key == {quote(POD_GROUPS_ANNOTATION)}")
     + f"{other_gates('object.spec')}\n  == {other_gates('oldObject.spec')}",
-    f"Monopod's operator may change nothing of a pod but remove its own scheduling gates ({', '.join(OUR_GATES)}).",
+    f"Monopod's operator may change nothing of a pod but remove its own scheduling gates ({', '.join(OUR_GATES)}) and "
+    f"say its security groups ({GROUP_LABEL_PREFIX}…, {GROUP_COUNT_LABEL}, {POD_GROUPS_ANNOTATION}).",
 )
 
 NOT_RESIZED = Validation(
@@ -157,7 +229,7 @@ def build_marks(service_account: str) -> tuple[Validation, ...]:
     """The validations of marked pods, before and after a change.
 
     Args:
-        service_account: the operator's user name, which may release a gate.
+        service_account: the operator's user name, which may release a gate and change the groups.
     """
     return (
         NOT_FORGED,
@@ -166,20 +238,11 @@ def build_marks(service_account: str) -> tuple[Validation, ...]:
         CAPACITY_KEPT,
         STORAGE_KEPT,
         REASON_KEPT,
+        TASK_KEPT,
+        *_groups_kept(service_account),
         _unsupported_gate_kept(service_account),
         _volumes_gate_kept(service_account),
+        _isolation_gate_kept(service_account),
         NOT_RESIZED,
         NOT_DEBUGGED_WITH_PRIVILEGES,
     )
-
-
-def _brings_none(field: str, names: Sequence[str]) -> str:
-    return f"!object.metadata.?{field}.orValue({{}}).exists(name, name in {quote_all(names)})"
-
-
-NOT_BOUND_WITH_MARKS = Validation(
-    "The API server copies a Binding's labels and annotations to the pod, over the pod's own.",
-    f"{_brings_none('labels', LABEL_MARKS)} && {_brings_none('annotations', ANNOTATION_MARKS)}",
-    f"A Binding can't carry Monopod's marks ({', '.join((*LABEL_MARKS, *ANNOTATION_MARKS))}), because they would be "
-    "copied to the pod. Remove them from its metadata.",
-)

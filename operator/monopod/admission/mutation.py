@@ -6,6 +6,7 @@ because fields have to be removed too. Running it again on its own result change
 
 from monopod.admission.cel import quote
 from monopod.admission.gates import WAIT_FOR_EVER, WAIT_FOR_VOLUMES
+from monopod.admission.groups import JOIN
 from monopod.admission.patch import drop_annotation, drop_if, put, put_annotation, put_label, put_map_if_absent
 from monopod.admission.storage import PROVIDE, WITHDRAW
 from monopod.admission.zones import BIND
@@ -41,7 +42,8 @@ MARKS = f"""
     {put_map_if_absent("/metadata/labels", "has(object.metadata.labels)")} +
     {put_map_if_absent("/metadata/annotations", "has(object.metadata.annotations)")} +
     {put_label(PROFILE_LABEL, "variables.winner[0]")} +
-    {put_label(EKS_PROFILE_LABEL, "variables.winner[0]")}
+    {put_label(EKS_PROFILE_LABEL, "variables.winner[0]")} +
+    {JOIN.strip()}
 """
 
 SANDBOX = f"""

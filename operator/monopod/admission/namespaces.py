@@ -5,12 +5,21 @@ unsandboxed. The operator writes them on namespaces that exist; for those to com
 compiled profiles, from which a policy writes them, so that a namespace and its first pod can be created in one go
 while the operator is down. An installation brings that ConfigMap empty: no namespace is reached. Without any, neither
 policy applies, so that nobody's namespaces suffer from half an installation.
+
+Two more annotations are the operator's: that the namespace is isolated, and its SecurityGroupPolicies. A new namespace
+has neither, so that its first pods wait until the operator has closed it.
 """
 
 from monopod.admission.cel import Validation, Variable, quote
 from monopod.admission.patch import drop_if, escape_pointer, put, put_map_if_absent
 from monopod.admission.rows import LINE_SEPARATOR, PATTERNS_KEY, PROTECTED_KEY, SEPARATOR
-from monopod.api.names import NAMESPACE_LABEL, NAMESPACE_LABEL_VALUE, ROWS_ANNOTATION
+from monopod.api.names import (
+    GROUP_POLICIES_ANNOTATION,
+    ISOLATED_ANNOTATION,
+    NAMESPACE_LABEL,
+    NAMESPACE_LABEL_VALUE,
+    ROWS_ANNOTATION,
+)
 
 ROADS = ("namespaces", "namespaces/status", "namespaces/finalize")
 """Where a namespace's metadata can change once it exists."""
@@ -55,8 +64,22 @@ _ROWS_PATH = f"/metadata/annotations/{escape_pointer(ROWS_ANNOTATION)}"
 _HAS_LABEL = f"{quote(NAMESPACE_LABEL)} in object.metadata.?labels.orValue({{}})"
 _HAS_ROWS = f"{quote(ROWS_ANNOTATION)} in object.metadata.?annotations.orValue({{}})"
 
+LATER_ANNOTATIONS = (ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION)
+"""What the operator writes on a namespace once it exists."""
+
+
+def _has(annotation: str) -> str:
+    return f"{quote(annotation)} in object.metadata.?annotations.orValue({{}})"
+
+
+_DROP_LATER = " +\n    ".join(
+    drop_if(_has(name), f"/metadata/annotations/{escape_pointer(name)}") for name in LATER_ANNOTATIONS
+)
+
 NAMESPACE_PATCH = f"""
-    variables.expectedRows == '' ? (
+    // What only the operator knows of a namespace.
+    {_DROP_LATER} +
+    (variables.expectedRows == '' ? (
     // No profile reaches the namespace, whatever its manifest says.
     {drop_if(_HAS_LABEL, _LABEL_PATH)} +
     {drop_if(_HAS_ROWS, _ROWS_PATH)}
@@ -65,7 +88,7 @@ NAMESPACE_PATCH = f"""
     {put_map_if_absent("/metadata/annotations", "has(object.metadata.annotations)")} +
     {put(_LABEL_PATH, quote(NAMESPACE_LABEL_VALUE))} +
     {put(_ROWS_PATH, "variables.expectedRows")}
-    )
+    ))
 """
 """The operations that mark a new namespace, or remove marks that it must not have."""
 
@@ -99,14 +122,14 @@ CREATED_WITH_ITS_ROWS = Validation(
 
 
 def build_kept_by_operator(service_account: str) -> tuple[Validation, ...]:
-    """The validations of changes to existing namespaces.
+    """The validations of changes to namespaces; new ones are looked at for what the operator writes later.
 
     Args:
         service_account: the operator's user name, which alone may change what the pods' policies read.
     """
     label = f"metadata.?labels[?{quote(NAMESPACE_LABEL)}]"
     rows = f"metadata.?annotations[?{quote(ROWS_ANNOTATION)}]"
-    by_operator = f"request.userInfo.username == {quote(service_account)}"
+    by_operator = f"request.operation == 'CREATE' || request.userInfo.username == {quote(service_account)}"
     return (
         Validation(
             "The label switches sandboxing on for the namespace's new pods.",
@@ -120,4 +143,18 @@ def build_kept_by_operator(service_account: str) -> tuple[Validation, ...]:
             f"metadata.annotations[{ROWS_ANNOTATION}] is written by Monopod's operator alone. Leave it as it is; to "
             "change which pods run on Fargate, change the profiles that select the namespace.",
         ),
+        *(_written_later(service_account, name) for name in LATER_ANNOTATIONS),
+    )
+
+
+def _written_later(service_account: str, annotation: str) -> Validation:
+    value = f"metadata.?annotations[?{quote(annotation)}]"
+    return Validation(
+        "By it new pods run at once instead of waiting for the operator, or get their security groups.",
+        f"""
+        request.operation == 'CREATE' ? !object.{value}.hasValue()
+          : request.userInfo.username == {quote(service_account)} || object.{value} == oldObject.{value}
+        """,
+        f"metadata.annotations[{annotation}] is written by Monopod's operator alone, on a namespace that exists. Leave "
+        "it as it is, and leave it out of a new namespace.",
     )

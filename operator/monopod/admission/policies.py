@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
-from monopod.admission import backstop, marks, namespaces
+from monopod.admission import backstop, bindings, marks, namespaces, security_groups
 from monopod.admission.cel import Validation, Variable, format_cel, quote
 from monopod.admission.gates import CHECKED_GATES, HAS_CLAIMS
+from monopod.admission.groups import GROUP_VARIABLES
 from monopod.admission.mutation import POD_PATCH
 from monopod.admission.quota import QUOTA_VARIABLES, WITHIN_QUOTA
 from monopod.admission.restraint import ONLY_FINALIZER_CHANGED
@@ -25,10 +26,12 @@ from monopod.api.names import (
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
     PATTERNS_CONFIGMAP,
+    POLICY_LABEL,
     PROFILE_LABEL,
     PROFILE_PLURAL,
     QUOTA_CONFIGMAP,
     REVISION_ANNOTATION,
+    SECURITY_GROUP_PLURAL,
     SERVICE_ACCOUNT,
     SYSTEM_NAMESPACE,
     VERSION,
@@ -40,9 +43,24 @@ Document = dict[str, Any]
 API_VERSION: Final = "admissionregistration.k8s.io/v1"
 DEFAULT_SERVICE_ACCOUNT: Final = f"system:serviceaccount:{SYSTEM_NAMESPACE}:{SERVICE_ACCOUNT}"
 
-POD_VARIABLES: Final = (*SELECTION, *SKIPS, *SIZE, *STORAGE_SIZE, *ZONE_VARIABLES, *SUPPORT, HAS_CLAIMS)
+POD_VARIABLES: Final = (
+    *SELECTION,
+    *SKIPS,
+    *SIZE,
+    *STORAGE_SIZE,
+    *ZONE_VARIABLES,
+    *SUPPORT,
+    HAS_CLAIMS,
+    *GROUP_VARIABLES,
+)
 REACHED_NAMESPACES: Final[Document] = {"matchLabels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}}
 MARKED_PODS: Final[Document] = {"matchExpressions": [{"key": PROFILE_LABEL, "operator": "Exists"}]}
+NETWORK_POLICY_RULE: Final[Document] = {
+    "apiGroups": ["networking.k8s.io"],
+    "apiVersions": ["v1"],
+    "operations": ["CREATE", "UPDATE"],
+    "resources": ["networkpolicies"],
+}
 CONFIGMAP_KIND: Final[Document] = {"apiVersion": "v1", "kind": "ConfigMap"}
 
 
@@ -77,6 +95,7 @@ def _build(service_account: str, system_namespace: str) -> dict[str, tuple[Docum
         "pods": _build_pods(),
         "sandbox": _build_sandbox(),
         "marks": _build_marks(service_account),
+        "task-ids": _build_task_ids(),
         "bindings": _build_bindings(),
         "new-namespaces": _build_new_namespaces(system_namespace),
         "new-namespaces-check": _build_new_namespaces_check(system_namespace),
@@ -85,7 +104,18 @@ def _build(service_account: str, system_namespace: str) -> dict[str, tuple[Docum
         "operator": _build_operator(service_account),
         "operator-pods": _build_operator_pods(service_account),
         "operator-profiles": _build_operator_profiles(service_account),
+        "security-groups": _build_security_groups(),
+        "network-policies": _build_network_policies(service_account),
     }
+
+
+def build_optional_policies(service_account: str = DEFAULT_SERVICE_ACCOUNT) -> dict[str, tuple[Document, Document]]:
+    """Policies that are installed only where an administrator asks for them.
+
+    Args:
+        service_account: the operator's user name, as in `request.userInfo`.
+    """
+    return {"foreign-policies": _build_foreign_policies(service_account)}
 
 
 def _build_pods() -> tuple[Document, Document]:
@@ -138,13 +168,31 @@ def _build_marks(service_account: str) -> tuple[Document, Document]:
     )
 
 
+def _build_task_ids() -> tuple[Document, Document]:
+    return _mutating(
+        "monopod-bindings",
+        "Gives a pod its identity as it is bound to its node: its uid, as a label, which the API server copies from "
+        "the Binding. Its own NetworkPolicy selects it by that.",
+        {
+            "reinvocationPolicy": "Never",
+            "matchConstraints": {
+                "namespaceSelector": REACHED_NAMESPACES,
+                "resourceRules": [_rule(["CREATE"], bindings.ROADS)],
+            },
+            "variables": _documents([bindings.TASK]),
+            "mutations": [_json_patch(bindings.IDENTIFY)],
+        },
+    )
+
+
 def _build_bindings() -> tuple[Document, Document]:
     return _validating(
         "monopod-bindings",
         "Keeps a Binding from writing Monopod's marks on the pod that it binds.",
         {
-            "matchConstraints": {"resourceRules": [_rule(["CREATE"], marks.BINDING_ROADS)]},
-            "validations": _documents([marks.NOT_BOUND_WITH_MARKS]),
+            "matchConstraints": {"resourceRules": [_rule(["CREATE"], bindings.ROADS)]},
+            "variables": _documents([bindings.TASK]),
+            "validations": _documents([bindings.NOT_BOUND_WITH_MARKS, bindings.BOUND_AS_ITSELF]),
         },
     )
 
@@ -182,10 +230,12 @@ def _build_new_namespaces_check(system_namespace: str) -> tuple[Document, Docume
 def _build_namespaces(service_account: str) -> tuple[Document, Document]:
     return _validating(
         "monopod-namespaces",
-        "Lets only the operator change the label and the rows of a namespace: removing them would let its new pods "
-        "run unsandboxed at once.",
+        "Lets only the operator change the label, the rows and the isolation of a namespace: removing the first two "
+        "would let its new pods run unsandboxed at once, and a forged third would let them run open.",
         {
-            "matchConstraints": {"resourceRules": [_rule(["UPDATE"], namespaces.ROADS)]},
+            "matchConstraints": {
+                "resourceRules": [_rule(["CREATE"], ["namespaces"]), _rule(["UPDATE"], namespaces.ROADS)]
+            },
             "validations": _documents(namespaces.build_kept_by_operator(service_account)),
         },
     )
@@ -215,8 +265,8 @@ def _build_operator(service_account: str) -> tuple[Document, Document]:
 def _build_operator_pods(service_account: str) -> tuple[Document, Document]:
     return _validating(
         "monopod-operator-pods",
-        "Holds the operator to its word: it changes nothing of a pod but lifts its own scheduling gates. RBAC can't "
-        "tell one field from another.",
+        "Holds the operator to its word: it changes nothing of a pod but lifts its own scheduling gates, and says "
+        "the pod's security groups. RBAC can't tell one field from another.",
         {
             "matchConstraints": {"resourceRules": [_rule(["UPDATE"], ["pods"])]},
             "matchConditions": _by_operator(service_account),
@@ -231,9 +281,50 @@ def _build_operator_profiles(service_account: str) -> tuple[Document, Document]:
         "Holds the operator to its word: beside the status it changes nothing of a FargateProfile but its own "
         "finalizer. RBAC can't tell one field from another.",
         {
-            "matchConstraints": {"resourceRules": [_profile_rule("UPDATE")]},
+            "matchConstraints": {"resourceRules": [_own_rule(["UPDATE"], PROFILE_PLURAL)]},
             "matchConditions": _by_operator(service_account),
             "validations": _documents([ONLY_FINALIZER_CHANGED]),
+        },
+    )
+
+
+def _build_security_groups() -> tuple[Document, Document]:
+    return _validating(
+        "monopod-security-groups",
+        "Refuses the deletion of a SecurityGroup that is in use: its pods would be cut off.",
+        {
+            "matchConstraints": {"resourceRules": [_own_rule(["DELETE"], SECURITY_GROUP_PLURAL)]},
+            "variables": _documents(security_groups.GROUP_USE),
+            "validations": _documents([security_groups.NOT_IN_USE]),
+        },
+    )
+
+
+def _build_network_policies(service_account: str) -> tuple[Document, Document]:
+    return _validating(
+        "monopod-network-policies",
+        "Lets only the operator mark NetworkPolicies as Monopod's.",
+        {
+            "matchConstraints": {
+                "objectSelector": {"matchExpressions": [{"key": POLICY_LABEL, "operator": "Exists"}]},
+                "resourceRules": [NETWORK_POLICY_RULE],
+            },
+            "validations": _documents([security_groups.build_label_kept(service_account)]),
+        },
+    )
+
+
+def _build_foreign_policies(service_account: str) -> tuple[Document, Document]:
+    return _validating(
+        "monopod-foreign-policies",
+        "Refuses NetworkPolicies of others that could open Fargate pods further than their security groups do.",
+        {
+            "matchConstraints": {
+                "namespaceSelector": REACHED_NAMESPACES,
+                "resourceRules": [NETWORK_POLICY_RULE],
+            },
+            "variables": _documents(security_groups.FOREIGN_POLICY),
+            "validations": _documents([security_groups.build_foreign_refused(service_account)]),
         },
     )
 
@@ -249,7 +340,7 @@ def _build_quota(system_namespace: str) -> tuple[Document, Document]:
         f"{system_namespace}.",
         {
             "paramKind": CONFIGMAP_KIND,
-            "matchConstraints": {"resourceRules": [_profile_rule("CREATE")]},
+            "matchConstraints": {"resourceRules": [_own_rule(["CREATE"], PROFILE_PLURAL)]},
             "variables": _documents(QUOTA_VARIABLES),
             "validations": _documents([WITHIN_QUOTA]),
         },
@@ -266,8 +357,8 @@ def _rule(operations: Sequence[str], resources: Iterable[str]) -> Document:
     return {"apiGroups": [""], "apiVersions": ["v1"], "operations": list(operations), "resources": list(resources)}
 
 
-def _profile_rule(operation: str) -> Document:
-    return {**_rule([operation], [PROFILE_PLURAL]), "apiGroups": [GROUP], "apiVersions": [VERSION]}
+def _own_rule(operations: Sequence[str], plural: str) -> Document:
+    return {**_rule(operations, [plural]), "apiGroups": [GROUP], "apiVersions": [VERSION]}
 
 
 def _documents(parts: Iterable[Variable | Validation]) -> list[Document]:

@@ -10,12 +10,13 @@ import yaml
 from monopod.admission.cel import format_comment, quote
 from monopod.admission.patch import escape_pointer
 from monopod.admission.policies import POD_VARIABLES
-from monopod.admission.render import HEADER, KUSTOMIZATION, policies, render, write_files
+from monopod.admission.render import HEADER, KUSTOMIZATION, optional_policies, policies, render, write_files
 from monopod.admission.size import ladder_steps
 from monopod.domain.size import LADDER
 
 DOCUMENTS = policies()
-POLICIES = [each for each in DOCUMENTS if not each["kind"].endswith("Binding")]
+INSTALLABLE = [*DOCUMENTS, *(each for documents in optional_policies().values() for each in documents)]
+POLICIES = [each for each in INSTALLABLE if not each["kind"].endswith("Binding")]
 
 
 def name_of(document: dict[str, Any]) -> str:
@@ -32,11 +33,12 @@ def test_each_policy_gets_a_file_and_stale_ones_go(tmp_path: Path) -> None:
     write_files(tmp_path)
     listed = yaml.safe_load((tmp_path / KUSTOMIZATION).read_text())["resources"]
     assert [each for name in listed for each in yaml.safe_load_all((tmp_path / name).read_text())] == DOCUMENTS
-    assert {path.name for path in tmp_path.iterdir()} == {*listed, KUSTOMIZATION, "foreign.yaml"}
+    optional = {f"{name}.yaml" for name in optional_policies()}
+    assert {path.name for path in tmp_path.iterdir()} == {*listed, *optional, KUSTOMIZATION, "foreign.yaml"}
 
 
 def test_cel_is_shown_line_by_line() -> None:
-    assert "\\n  " not in render(DOCUMENTS)
+    assert "\\n  " not in render(INSTALLABLE)
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=name_of)
@@ -47,7 +49,7 @@ def test_every_policy_fails_closed_and_says_what_it_is_for(policy: dict[str, Any
 
 @pytest.mark.parametrize("policy", POLICIES, ids=name_of)
 def test_every_policy_has_a_binding_of_its_name(policy: dict[str, Any]) -> None:
-    following = DOCUMENTS[DOCUMENTS.index(policy) + 1]
+    following = INSTALLABLE[INSTALLABLE.index(policy) + 1]
     assert following["kind"] == f"{policy['kind']}Binding"
     assert following["spec"]["policyName"] == following["metadata"]["name"] == policy["metadata"]["name"]
 

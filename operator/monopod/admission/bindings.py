@@ -1,0 +1,54 @@
+"""What a Binding writes on the pod that it binds to a node: an identity, and none of the other marks.
+
+The API server copies a Binding's labels and annotations to the pod, over the pod's own. That is also how a pod gets
+its identity: a policy knows the pod's uid only here. The API server binds no pod of another uid than the Binding's. It
+wipes the uid of a Binding that comes by the older of its two roads, so pods that are bound that way stay closed.
+"""
+
+from collections.abc import Sequence
+
+from monopod.admission.cel import Validation, Variable, quote, quote_all
+from monopod.admission.groups import IS_GROUP
+from monopod.admission.marks import ANNOTATION_MARKS, LABEL_MARKS
+from monopod.admission.patch import drop_if, escape_pointer, put_label, put_map_if_absent
+from monopod.api.names import GROUP_LABEL_PREFIX, TASK_LABEL
+
+ROADS = ("pods/binding", "bindings")
+
+TASK = Variable(
+    "task",
+    "The pod's identity: its uid without dashes. Empty if the Binding doesn't say which pod it means; the pod then "
+    "gets none, and stays closed.",
+    "object.metadata.?uid.orValue('').replace('-', '')",
+)
+
+_HAS_TASK = f"{quote(TASK_LABEL)} in object.metadata.?labels.orValue({{}})"
+
+IDENTIFY = f"""
+    variables.task == '' ? (
+    {drop_if(_HAS_TASK, f"/metadata/labels/{escape_pointer(TASK_LABEL)}")}
+    ) : (
+    {put_map_if_absent("/metadata/labels", "has(object.metadata.labels)")} +
+    {put_label(TASK_LABEL, "variables.task")}
+    )
+"""
+"""The operations on a Binding."""
+
+
+def _brings_none(field: str, names: Sequence[str], others: str = "false") -> str:
+    return f"!object.metadata.?{field}.orValue({{}}).exists(key, key in {quote_all(names)} || {others})"
+
+
+NOT_BOUND_WITH_MARKS = Validation(
+    "The API server copies a Binding's labels and annotations to the pod, over the pod's own.",
+    f"{_brings_none('labels', LABEL_MARKS, IS_GROUP)} && {_brings_none('annotations', ANNOTATION_MARKS)}",
+    f"A Binding can't carry Monopod's marks ({', '.join((*LABEL_MARKS, GROUP_LABEL_PREFIX + '…', *ANNOTATION_MARKS))}),"
+    " because they would be copied to the pod. Remove them from its metadata.",
+)
+
+BOUND_AS_ITSELF = Validation(
+    "Nobody takes another pod's identity.",
+    f"!({_HAS_TASK}) ||\n  (variables.task != '' && object.metadata.labels[{quote(TASK_LABEL)}] == variables.task)",
+    f"A Binding's metadata.labels[{TASK_LABEL}] is the uid of the pod that it binds, without dashes. Leave it out; "
+    "Monopod writes it.",
+)

@@ -1,0 +1,140 @@
+"""What a Binding writes on the pod that it binds, on a real API server: an identity, and no mark."""
+
+import itertools
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import pytest
+
+from monopod.api.names import (
+    CAPACITY_ANNOTATION,
+    EKS_PROFILE_LABEL,
+    GROUP_COUNT_LABEL,
+    GROUP_LABEL_PREFIX,
+    POD_GROUPS_ANNOTATION,
+    PROFILE_LABEL,
+    STORAGE_ANNOTATION,
+    TASK_LABEL,
+)
+from tests.controlplane.server import Answer, Server
+from tests.unit.builders import PodBuilder, a_pod
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def marked(server: Server) -> Iterator[str]:
+    """The path of a stored pod that runs in a sandbox."""
+    yield from _stored(server, "fargate", a_pod(f"bound-{next(_numbers)}"))
+
+
+@pytest.fixture
+def unmarked(server: Server) -> Iterator[str]:
+    """The path of a stored pod that no profile reaches."""
+    yield from _stored(server, "plain", a_pod(f"bound-{next(_numbers)}"))
+
+
+def _stored(server: Server, namespace: str, pod: PodBuilder) -> Generator[str]:
+    body = server.create_pod(namespace, pod.build(), dry_run=False).expect_ok()
+    path = f"/api/v1/namespaces/{namespace}/pods/{body['metadata']['name']}"
+    yield path
+    server.delete(path)
+
+
+def _bind(server: Server, pod: str, metadata: dict[str, Any], road: str = "binding") -> Answer:
+    binding = {"metadata": {"name": pod.rpartition("/")[2], **metadata}, "target": {"kind": "Node", "name": "node-1"}}
+    path = f"{pod}/binding" if road == "binding" else f"{pod.rpartition('/pods/')[0]}/bindings"
+    return server.create(path, binding)
+
+
+def _find_task(server: Server, pod: str) -> str | None:
+    task: str | None = server.get(pod).expect_ok()["metadata"].get("labels", {}).get(TASK_LABEL)
+    return task
+
+
+def _uid(server: Server, pod: str) -> str:
+    return str(server.get(pod).expect_ok()["metadata"]["uid"])
+
+
+ROADS = pytest.mark.parametrize("road", ["binding", "bindings"])
+
+
+def test_a_pod_that_is_bound_gets_its_uid_as_identity(server: Server, marked: str) -> None:
+    uid = _uid(server, marked)
+    _bind(server, marked, {"uid": uid}).expect_ok()
+    task = _find_task(server, marked)
+    assert task == uid.replace("-", "")
+    assert len(task) == 32
+
+
+def test_other_labels_of_a_binding_reach_the_pod_as_ever(server: Server, marked: str) -> None:
+    uid = _uid(server, marked)
+    _bind(server, marked, {"uid": uid, "labels": {"a": "b"}, "annotations": {"c": "d"}}).expect_ok()
+    metadata = server.get(marked).body["metadata"]
+    assert (metadata["labels"]["a"], metadata["annotations"]["c"]) == ("b", "d")
+    assert metadata["labels"][TASK_LABEL] == uid.replace("-", "")
+
+
+def test_an_identity_that_a_binding_brings_is_replaced(server: Server, marked: str) -> None:
+    uid = _uid(server, marked)
+    _bind(server, marked, {"uid": uid, "labels": {TASK_LABEL: "0" * 32}}).expect_ok()
+    assert _find_task(server, marked) == uid.replace("-", "")
+
+
+def test_without_a_uid_there_is_no_identity(server: Server, marked: str) -> None:
+    _bind(server, marked, {"labels": {TASK_LABEL: "0" * 32}}).expect_ok()
+    assert _find_task(server, marked) is None
+
+
+def test_nor_is_there_any_on_the_older_road(server: Server, marked: str) -> None:
+    """The API server wipes the uid of a Binding that comes that way. No scheduler of Kubernetes' own uses it."""
+    _bind(server, marked, {"uid": _uid(server, marked), "labels": {TASK_LABEL: "0" * 32}}, "bindings").expect_ok()
+    assert _find_task(server, marked) is None
+
+
+def test_another_pods_uid_binds_nothing(server: Server, marked: str) -> None:
+    answer = _bind(server, marked, {"uid": "6d2bb2a2-6dcb-4f0a-8a1e-111111111111"})
+    assert answer.status == 409
+    assert _find_task(server, marked) is None
+
+
+@ROADS
+def test_where_no_profile_reaches_nothing_is_written_and_none_can_be_forged(
+    server: Server, unmarked: str, road: str
+) -> None:
+    answer = _bind(server, unmarked, {"uid": _uid(server, unmarked), "labels": {TASK_LABEL: "0" * 32}}, road)
+    assert answer.status == 403
+    assert "is the uid of the pod that it binds, without dashes" in answer.message
+    _bind(server, unmarked, {"uid": _uid(server, unmarked)}, road).expect_ok()
+    assert _find_task(server, unmarked) is None
+
+
+def test_a_bound_pod_keeps_its_identity(server: Server, marked: str) -> None:
+    _bind(server, marked, {"uid": _uid(server, marked)}).expect_ok()
+    for value in ("0" * 32, None):
+        answer = server.patch(marked, {"metadata": {"labels": {TASK_LABEL: value}}})
+        assert answer.status == 403
+        assert "is this pod's identity" in answer.message
+
+
+MARKS: dict[str, dict[str, Any]] = {
+    "the mark": {"labels": {PROFILE_LABEL: "db"}},
+    "EKS's label": {"labels": {EKS_PROFILE_LABEL: "db"}},
+    "a group": {"labels": {f"{GROUP_LABEL_PREFIX}admin": "true"}},
+    "the number of groups": {"labels": {GROUP_COUNT_LABEL: "0"}},
+    "the groups' annotation": {"annotations": {POD_GROUPS_ANNOTATION: "admin"}},
+    "the storage": {"annotations": {STORAGE_ANNOTATION: "175Gi"}},
+    "the size": {"annotations": {CAPACITY_ANNOTATION: "16vCPU 120GB"}},
+}
+
+
+@ROADS
+@pytest.mark.parametrize("metadata", MARKS.values(), ids=MARKS)
+def test_a_binding_cannot_write_marks(
+    server: Server, unmarked: str, marked: str, metadata: dict[str, Any], road: str
+) -> None:
+    """The API server copies a Binding's labels and annotations to the pod, over the pod's own."""
+    for pod in (unmarked, marked):
+        answer = _bind(server, pod, metadata, road)
+        assert answer.status == 403
+        assert "Remove them from its metadata" in answer.message
