@@ -1,7 +1,7 @@
 """Gathers what the decisions need: all profiles as they are read, and for each of them the facts of its status."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from monopod.domain.conditions import (
     BeyondQuota,
     Facts,
     HeldBack,
+    Isolation,
     PoliciesChanged,
     PoliciesInstalled,
     Unreadable,
@@ -50,17 +51,25 @@ class Snapshot:
     held_back: Mapping[str, HeldBack]
     pods: Sequence[PodView]
     pod_counts: Mapping[str, int]
+    isolation: Mapping[str, Isolation]
 
 
 class Gatherer:
     """Reads the mirror and the prober; a profile that breaks anything here doesn't stop the others."""
 
     def __init__(
-        self, mirror: Mirror, prober: Prober, overlaps: Overlaps, settings: Settings, complaints: Complaints
+        self,
+        mirror: Mirror,
+        prober: Prober,
+        overlaps: Overlaps,
+        sum_up_isolation: Callable[[], Mapping[str, Isolation]],
+        settings: Settings,
+        complaints: Complaints,
     ) -> None:
         self._mirror = mirror
         self._prober = prober
         self._overlaps = overlaps
+        self._sum_up = sum_up_isolation
         self._settings = settings
         self._complaints = complaints
         self._reached_at = 0
@@ -78,7 +87,7 @@ class Gatherer:
         )
         pods = self._mirror.pods.views()
         counts = Counter(pod.profile for pod in pods)
-        return Snapshot(resources, profiles, living, requests, held_back, pods, counts)
+        return Snapshot(resources, profiles, living, requests, held_back, pods, counts, self._sum_up())
 
     def _find_held_back(
         self, resources: Mapping[str, Mapping[str, Any]], requests: Sequence[Request]
@@ -129,6 +138,7 @@ class Gatherer:
             admission=admission,
             held_back=snapshot.held_back.get(name),
             overlap=self._overlaps.find(snapshot.living).get(name),
+            isolation=snapshot.isolation.get(name, Isolation()),
         )
         if isinstance(profile, Unreadable) or stage is not None:
             return facts
