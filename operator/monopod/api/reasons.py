@@ -34,6 +34,7 @@ class ConditionType(Explained):
     PUBLISHED = "Published", "The profile's rows are on every namespace that it reaches."
     NAMESPACE_MATCHED = "NamespaceMatched", "At least one existing namespace matches the profile."
     DISTINCT = "Distinct", "No other profile takes all pods of this one, or selects the same pods."
+    ISOLATED = "Isolated", "Each pod's network does what its security groups say, and no more."
     ENFORCED = "Enforced", "A trial pod that matches the profile came back from the API server sandboxed."
     DELETING = "Deleting", "The profile is being deleted: it takes no more pods, and its pods are evicted."
 
@@ -108,6 +109,13 @@ class Reason(Explained):
     PROBE_NOT_SANDBOXED = "ProbeNotSandboxed", "A trial pod came back without this profile's sandbox."
     PROBE_REFUSED = "ProbeRefused", "The API server refused the trial pod, so the operator can't tell."
     PROBE_IMPOSSIBLE = "ProbeImpossible", "No pod with valid labels can match any of the profile's selectors."
+    PODS_ISOLATED = "PodsIsolated", "Each pod's network does what its security groups say."
+    PODS_CLOSED = "PodsClosed", "Pods stay closed, because a security group of theirs doesn't exist or can't be used."
+    PODS_WIDENED = (
+        "PodsWidened",
+        "NetworkPolicies of others may open pods further than their security groups do, as NetworkPolicies add up.",
+    )
+
     NOT_PROBED = "NotProbed", "Nothing was tried, because something that a trial needs is missing."
 
 
@@ -118,6 +126,15 @@ class PodReason(Explained):
         "FailedScheduling",
         "Fargate can't run this pod, as the message says; it stays Pending, as on EKS.",
     )
+
+
+class GroupReason(Explained):
+    """Why the condition Ready of a SecurityGroup has its status."""
+
+    RULES_IN_FORCE = "RulesInForce", "The group's rules are in the NetworkPolicies of its pods."
+    GROUP_INVALID = "GroupInvalid", "The operator can't use the group, as the message says; its pods stay closed."
+    PEER_NOT_FOUND = "PeerNotFound", "A rule names a group that doesn't exist; it opens nothing there."
+    PEER_OPENS_NOTHING = "PeerOpensNothing", "A peer of a rule opens nothing, as the message says."
 
 
 class IsolationReason(Explained):

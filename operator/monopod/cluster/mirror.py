@@ -223,6 +223,7 @@ class Mirror:
                 "namespace": lambda pod: (pod.namespace,),
                 "profile": lambda pod: (pod.profile,),
                 "bound": lambda pod: (bool(pod.task),),
+                "group": lambda pod: pod.groups,
                 "groups": lambda pod: (pod.groups,),
                 "set": lambda pod: ((pod.namespace, pod.profile, pod.groups),),
             },

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from monopod.domain.conditions import (
     BeyondQuota,
     Facts,
     HeldBack,
+    Isolation,
     NoRoom,
     PoliciesChanged,
     PoliciesInstalled,
@@ -57,17 +58,25 @@ class Snapshot:
     held_back: Mapping[str, HeldBack]
     pods: Sequence[PodView]
     pod_counts: Mapping[str, int]
+    isolation: Mapping[str, Isolation]
 
 
 class Gatherer:
     """Reads the mirror and the prober; a profile that breaks anything here doesn't stop the others."""
 
     def __init__(
-        self, mirror: Mirror, prober: Prober, overlaps: Overlaps, settings: Settings, complaints: Complaints
+        self,
+        mirror: Mirror,
+        prober: Prober,
+        overlaps: Overlaps,
+        sum_up_isolation: Callable[[], Mapping[str, Isolation]],
+        settings: Settings,
+        complaints: Complaints,
     ) -> None:
         self._mirror = mirror
         self._prober = prober
         self._overlaps = overlaps
+        self._sum_up = sum_up_isolation
         self._settings = settings
         self._complaints = complaints
         self._allocator = Allocator(mirror, settings.namespace, settings.protected)
@@ -88,7 +97,7 @@ class Gatherer:
         living = tuple(profile for profile in willing if profile.name not in held_back)
         pods = self._mirror.pods.views()
         counts = Counter(pod.profile for pod in pods)
-        return Snapshot(resources, profiles, living, allocation, requests, held_back, pods, counts)
+        return Snapshot(resources, profiles, living, allocation, requests, held_back, pods, counts, self._sum_up())
 
     def _find_held_back(
         self, resources: Mapping[str, Mapping[str, Any]], requests: Sequence[Request]
@@ -139,6 +148,7 @@ class Gatherer:
             admission=admission,
             held_back=snapshot.held_back.get(name),
             overlap=self._overlaps.find(snapshot.living).get(name),
+            isolation=snapshot.isolation.get(name, Isolation()),
         )
         if isinstance(profile, Unreadable) or stage is not None:
             return facts

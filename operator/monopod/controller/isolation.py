@@ -8,7 +8,7 @@ all pods, because its base policy is what closes them.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -17,6 +17,7 @@ from monopod.cluster.mirror import Key, Mirror
 from monopod.cluster.views import PodView
 from monopod.controller.base import BaseKeeper
 from monopod.controller.gates import GateKeeper, Manifest
+from monopod.controller.group_reporting import GroupReporter
 from monopod.controller.logs import Complaints
 from monopod.controller.membership import Membership, Names
 from monopod.controller.metrics import CLOSED_PODS, ISOLATION_QUEUE
@@ -24,8 +25,10 @@ from monopod.controller.pod_policies import PodKeeper
 from monopod.controller.policies import PolicyWriter
 from monopod.controller.queueing import WorkQueue
 from monopod.controller.restoring import Restorations
-from monopod.controller.rulebook import RuleBook
+from monopod.controller.rulebook import Closed, RuleBook
 from monopod.controller.settings import Settings
+from monopod.controller.widening import Widenings
+from monopod.domain.conditions import Isolation
 from monopod.domain.policies import PolicyView
 
 WORKERS = 16
@@ -98,12 +101,32 @@ class Isolator:
         self.pods = PodKeeper(api, mirror, self.membership, self.rules, self._writer, complaints)
         self.base = BaseKeeper(mirror, self._writer, complaints)
         self.gates = GateKeeper(api, mirror, self._may_leave_gate, complaints)
+        self._groups = GroupReporter(api, mirror, self.membership, self.rules, complaints)
+        self._widenings = Widenings(mirror, self.rules)
         ISOLATION_QUEUE.set_function(lambda: self._queue.depth)
         self._listen()
 
-    def on_change(self, mark: Callable[[], None]) -> None:
-        """Who is told when namespaces may have to be marked anew."""
+    def on_change(self, mark: Callable[[], None], count: Callable[[], None]) -> None:
+        """Who is told when namespaces may have to be marked anew, and when the sums have changed."""
         self._mark = mark
+        self.pods.on_change = count
+        self._widenings.on_change(count)
+
+    def sum_up(self) -> dict[str, Isolation]:
+        """What isn't as security groups say, by profile; those where all is well aren't among them."""
+        closed: dict[str, list[Closed]] = {}
+        for pod, trouble in self.pods.closed.values():
+            closed.setdefault(pod.profile, []).append(trouble)
+        widened = self._widenings.found.values()
+        return {
+            profile: Isolation(
+                closed=len(closed.get(profile, ())),
+                groups=tuple(sorted({name for trouble in closed.get(profile, ()) for name in trouble.missing})),
+                widened=sum(found.pods.get(profile, 0) for found in widened),
+                policies=tuple(sorted({name for found in widened for name in found.policies.get(profile, ())})),
+            )
+            for profile in closed.keys() | {profile for found in widened for profile in found.pods}
+        }
 
     def measure(self) -> None:
         """Sets the gauges that a scrape can't work out."""
@@ -117,13 +140,15 @@ class Isolator:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._queue.run(WORKERS), name="isolation")
             group.create_task(self.gates.run(), name="gates")
+            group.create_task(self._groups.run(), name="groups")
+            group.create_task(self._widenings.run(), name="widenings")
 
     def _listen(self) -> None:
         mirror = self._mirror
         mirror.pods.listeners.append(self._see_pod)
         mirror.network_policies.listeners.append(self._see_policy)
         mirror.profiles.listeners.append(self._see_profile)
-        mirror.groups.listeners.append(lambda key, _, __: self._add_sets(self.rules.change_group(key[1])))
+        mirror.groups.listeners.append(self._see_group)
         mirror.nodes.listeners.append(lambda *_: self._refresh_later())
         mirror.endpoints.listeners.append(lambda *_: self._refresh_later())
         mirror.group_policies.listeners.append(lambda key, _, __: self._see_membership(key[0]))
@@ -172,6 +197,10 @@ class Isolator:
         key = self._add_for(policy)
         if key:
             self._restorations.expect(key, policy, deleted=deleted)
+
+    def _see_group(self, key: Key, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
+        if _find_substance(old) != _find_substance(new):  # not for a status, which counts pods
+            self._add_sets(self.rules.change_group(key[1]))
 
     def _see_profile(self, key: Key, _: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
         if new is not None and self.membership.has_changed(key[1]):
@@ -256,6 +285,12 @@ class Isolator:
         if not self.membership.is_right(view, names):
             await self.membership.adjust(view, names)
         return True
+
+
+def _find_substance(group: Mapping[str, Any] | None) -> tuple[object, ...] | None:
+    if group is None:
+        return None
+    return (group.get("spec"), group["metadata"].get("uid"), group["metadata"].get("deletionTimestamp"))
 
 
 def _find_relevant(pod: PodView) -> tuple[object, ...]:

@@ -97,6 +97,12 @@ CLOSED_PODS = Gauge(
     ["profile"],
     registry=REGISTRY,
 )
+WIDENED_PODS = Gauge(
+    "monopod_widened_pods",
+    "Pods that NetworkPolicies of others may open further than their security groups do, by profile.",
+    ["profile"],
+    registry=REGISTRY,
+)
 UNSUPPORTED_PODS = Gauge(
     "monopod_unsupported_pods", "Pods that stay Pending because Fargate can't run them.", registry=REGISTRY
 )

@@ -9,6 +9,7 @@ Policies go with their pods: the garbage collector deletes those of a pod, and h
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import assert_never
 
 from monopod.api.reasons import EventType, IsolationReason
@@ -47,6 +48,7 @@ class PodKeeper:
         self._sets = asyncio.Lock()
         self._announced: dict[str, str] = {}
         self._seen: dict[str, float] = {}
+        self.on_change: Callable[[], None] = lambda: None
         self.closed: dict[str, tuple[PodView, Closed]] = {}
         """Pods that have no policy of their own, by uid, and why."""
 
@@ -62,8 +64,12 @@ class PodKeeper:
         """A pod is gone."""
         self._seen.pop(uid, None)
         self._announced.pop(uid, None)
-        self.closed.pop(uid, None)
+        self._open(uid)
         self._membership.forget(uid)
+
+    def _open(self, uid: str) -> None:
+        if self.closed.pop(uid, None):
+            self.on_change()
 
     def is_per_group(self, profile: str) -> bool:
         """Whether the pods of a profile share policies."""
@@ -85,13 +91,14 @@ class PodKeeper:
         desired = []
         match self._rules.find(names):
             case Opened(rules):
-                self.closed.pop(pod.uid, None)
+                self._open(pod.uid)
                 if self.is_per_group(pod.profile):
                     await self._keep_set(pod.namespace, names)
                 else:
                     desired.append(build_pod_policy(pod.namespace, pod.name, pod.uid, names, rules))
             case Closed() as closed:
                 self.closed[pod.uid] = (pod, closed)
+                self.on_change()
             case never:
                 assert_never(never)
         existing = {view.name: view for view in self._mirror.network_policies.look_up("owner", pod.uid)}

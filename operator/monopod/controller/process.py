@@ -21,7 +21,7 @@ from monopod.controller.health import HealthServer
 from monopod.controller.isolation import Isolator
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import LEADER, WATCH_MISSED
-from monopod.controller.reconciler import Reconciler
+from monopod.controller.reconciler import POD_COUNT_SECONDS, Reconciler
 from monopod.controller.settings import Settings
 from monopod.controller.watching import Watching
 
@@ -102,8 +102,8 @@ class Process:
         logger.info("leading", identity=self._settings.identity)
         LEADER.set(1)
         isolator = Isolator(api, self._mirror, self._settings, self._complaints)
-        self._reconciler = Reconciler(api, self._mirror, isolator, self._settings)
-        isolator.on_change(self._reconciler.mark)
+        self._reconciler = reconciler = Reconciler(api, self._mirror, isolator, self._settings)
+        isolator.on_change(reconciler.mark, lambda: reconciler.mark(POD_COUNT_SECONDS))
         own: list[asyncio.Task[Any]] = [asyncio.create_task(self._stopping.wait(), name="stop")]
         if lease:
             own.append(asyncio.create_task(lease.hold(), name="lease"))

@@ -72,7 +72,7 @@ class Reconciler:
         self._mover = Mover(api, settings.evictions_per_minute, lambda: self.mark(POD_COUNT_SECONDS))
         self._deletions = Deletions(api, mirror, self._mover, patience, self._complaints, self.mark)
         self._overlaps = Overlaps(settings.protected, self.mark)
-        self._gatherer = Gatherer(mirror, self._prober, self._overlaps, settings, self._complaints)
+        self._gatherer = Gatherer(mirror, self._prober, self._overlaps, isolator.sum_up, settings, self._complaints)
         policies = build_policies(settings.user_name, settings.namespace)
         self._policies = [document for pair in policies.values() for document in pair]
         self._admission: Admission | None = None

@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network, summarize_address_range
 from typing import Any, Final, NamedTuple
 
 _BITS: Final = {4: 32, 6: 128}
@@ -97,6 +97,41 @@ def merge_networks(networks: Iterable[Network]) -> list[Network]:
             left = both
         merged.append(left)
     return merged
+
+
+def find_region(block: Block) -> list[Network]:
+    """The addresses of a block, as stretches from a first to a last address."""
+    return subtract([read_network(block.cidr)], [read_network(each) for each in block.excepts])
+
+
+def subtract(stretches: Iterable[Network], taken: Iterable[Network]) -> list[Network]:
+    """What is left of some stretches of addresses without others; the same stretches, if nothing is taken."""
+    holes = sorted(taken)
+    left = []
+    for stretch in stretches:
+        first = stretch.first
+        for hole in holes:
+            if hole.version != stretch.version or hole.last < first or hole.first > stretch.last:
+                continue
+            if hole.first > first:
+                left.append(Network(stretch.version, first, hole.first - 1))
+            first = hole.last + 1
+        if first <= stretch.last:
+            left.append(Network(stretch.version, first, stretch.last))
+    return left
+
+
+def list_cidrs(stretches: Iterable[Network]) -> list[str]:
+    """The stretches as the fewest CIDRs."""
+    return [
+        str(network)
+        for version, first, last in stretches
+        for network in (
+            summarize_address_range(IPv4Address(first), IPv4Address(last))
+            if version == 4
+            else summarize_address_range(IPv6Address(first), IPv6Address(last))
+        )
+    ]
 
 
 def _join(one: Network, other: Network) -> Network | None:

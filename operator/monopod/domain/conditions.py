@@ -78,6 +78,23 @@ HeldBack = WaitsForDeletion | BeyondQuota | NoRoom
 
 
 @dataclass(frozen=True, slots=True)
+class Isolation:
+    """What isn't as security groups say; pods are counted, and causes named.
+
+    Attributes:
+        closed: pods that have a group that can't be used.
+        groups: those groups.
+        widened: pods that NetworkPolicies of others may open further.
+        policies: those policies, `NAMESPACE/NAME`.
+    """
+
+    closed: int = 0
+    groups: tuple[str, ...] = ()
+    widened: int = 0
+    policies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that a profile's status follows from."""
 
@@ -100,6 +117,7 @@ class Facts:
     """Why its rows aren't published, although nothing is wrong with it."""
     overlap: Overlap | None = None
     """Other profiles that get in its way."""
+    isolation: Isolation = field(default_factory=Isolation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +261,32 @@ def find_distinction(facts: Facts) -> Finding:
     return Finding(kind, False, reason, describe_overlap(facts.profile.name, facts.overlap))
 
 
+def find_isolation(facts: Facts) -> Finding:
+    """Whether its pods' networks do what their groups say. A warning: the profile is in force either way."""
+    kind, found = ConditionType.ISOLATED, facts.isolation
+    closed = f"{count_pods(found.closed)} closed: {list_names(found.groups)} can't be used" if found.closed else ""
+    widened = (
+        f"{count_pods(found.widened)} opened further by NetworkPolicy {list_names(found.policies)}"
+        if found.widened
+        else ""
+    )
+    message = "; ".join(part for part in (widened, closed) if part)
+    resources = (
+        *(f"NetworkPolicy/{name}" for name in found.policies),
+        *(f"SecurityGroup/{name}" for name in found.groups),
+    )
+    if widened:
+        return Finding(kind, False, Reason.PODS_WIDENED, message, resources)
+    if closed:
+        return Finding(kind, False, Reason.PODS_CLOSED, message, resources)
+    return Finding(kind, True, Reason.PODS_ISOLATED, "no pod is closed or opened by anything but its security groups")
+
+
+def count_pods(number: int) -> str:
+    """`1 pod is`, `2 pods are`."""
+    return "1 pod is" if number == 1 else f"{number} pods are"
+
+
 def find_enforcement(facts: Facts) -> Finding:
     """What the trial said."""
     kind = ConditionType.ENFORCED
@@ -278,6 +322,7 @@ RULES = (
     find_publication,
     find_namespaces,
     find_distinction,
+    find_isolation,
     find_enforcement,
 )
 
@@ -286,7 +331,7 @@ RULES = (
 TOLERATED_REASONS = (Reason.POLICY_CHANGED,)
 
 # What is no fault where it is False: neither an issue nor a reason not to be Ready.
-REMARKS = (ConditionType.NAMESPACE_MATCHED, ConditionType.DISTINCT)
+REMARKS = (ConditionType.NAMESPACE_MATCHED, ConditionType.DISTINCT, ConditionType.ISOLATED)
 
 
 def _cannot_tell(kind: ConditionType) -> Finding:

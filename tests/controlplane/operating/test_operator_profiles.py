@@ -27,6 +27,7 @@ def test_a_profile_becomes_active_once_a_trial_pod_comes_back_sandboxed(lab: Lab
         "Published": ("True", "RowsPublished"),
         "NamespaceMatched": ("True", "NamespacesMatched"),
         "Distinct": ("True", "NoOverlap"),
+        "Isolated": ("True", "PodsIsolated"),
         "Enforced": ("True", "ProbeSandboxed"),
     }
     assert all(one["observedGeneration"] == 1 for one in status["conditions"])

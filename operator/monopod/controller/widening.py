@@ -1,0 +1,140 @@
+"""Finds pods that NetworkPolicies of others may open further than their security groups do.
+
+NetworkPolicies add up, so nothing can keep another policy that selects a pod from opening it. What can be done is to
+say so. That takes a look at all pods of the namespaces that have such policies, so it follows changes at a distance.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from monopod.cluster.mirror import Key, Mirror
+from monopod.cluster.views import PodView
+from monopod.controller.membership import Names
+from monopod.controller.metrics import WIDENED_PODS
+from monopod.controller.rulebook import RuleBook
+from monopod.domain.isolation import PolicyTooLarge
+from monopod.domain.policies import PolicyView
+from monopod.domain.policy_rules import selects
+from monopod.domain.security_group import SecurityGroup
+from monopod.domain.widening import find_widening
+
+DEBOUNCE_SECONDS = 2.0
+PODS_AT_ONCE = 200
+
+logger = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Widened:
+    """What was found in one namespace: how many pods of each profile, and by which policies."""
+
+    pods: Mapping[str, int]
+    policies: Mapping[str, tuple[str, ...]]
+
+
+class Widenings:
+    """Remembers what it found in each namespace, and looks again where something changed; `on_change` hears of news."""
+
+    def __init__(self, mirror: Mirror, rules: RuleBook) -> None:
+        self._mirror = mirror
+        self._rules = rules
+        self._on_change: Callable[[], None] = lambda: None
+        self._dirty: set[str] = set()
+        self._marked = asyncio.Event()
+        self.found: dict[str, Widened] = {}
+        mirror.network_policies.listeners.append(self._see_policy)
+        mirror.pods.listeners.append(self._see_pod)
+        for kind in (mirror.groups, mirror.nodes, mirror.endpoints):
+            kind.listeners.append(lambda *_: self._mark_all())
+
+    def on_change(self, tell: Callable[[], None]) -> None:
+        """Who is told of news."""
+        self._on_change = tell
+
+    def _see_policy(self, key: Key, old: PolicyView | None, new: PolicyView | None) -> None:
+        if any(view and not view.kind for view in (old, new)):
+            self._mark(key[0])
+
+    def _see_pod(self, key: Key, _: PodView | None, __: PodView | None) -> None:
+        if self._mirror.network_policies.count("place", (key[0], "")):
+            self._mark(key[0])
+
+    def _mark_all(self) -> None:
+        for namespace, kind in self._mirror.network_policies.values("place"):
+            if not kind:
+                self._mark(namespace)
+
+    def _mark(self, namespace: str) -> None:
+        self._dirty.add(namespace)
+        self._marked.set()
+
+    async def run(self) -> None:
+        """Makes passes over what changed until cancelled."""
+        while True:
+            await self._marked.wait()
+            self._marked.clear()
+            # What comes together with this change is part of it, a new policy and its pods for instance.
+            await asyncio.sleep(DEBOUNCE_SECONDS)
+            namespaces, self._dirty = sorted(self._dirty), set()
+            before = dict(self.found)
+            for namespace in namespaces:
+                try:
+                    await self._look(namespace)
+                except Exception:
+                    logger.exception("widening can't be worked out", namespace=namespace)
+            if before != self.found:
+                self._measure()
+                self._on_change()
+
+    async def _look(self, namespace: str) -> None:
+        known: dict[tuple[str, Names], bool] = {}
+        pods: Counter[str] = Counter()
+        policies: dict[str, set[str]] = {}
+        foreign = self._mirror.network_policies.look_up("place", (namespace, ""))
+        for number, pod in enumerate(self._mirror.pods.look_up("namespace", namespace) if foreign else ()):
+            if number % PODS_AT_ONCE == 0:
+                await asyncio.sleep(0)  # thousands of pods must not keep the Lease from being renewed
+            labels = dict(pod.labels)
+            widening = [
+                view.name
+                for view in foreign
+                if selects(_as_policy(view), labels) and self._widens(view, pod.groups, known)
+            ]
+            if widening:
+                pods[pod.profile] += 1
+                policies.setdefault(pod.profile, set()).update(widening)
+        if pods:
+            named = {
+                profile: tuple(f"{namespace}/{name}" for name in sorted(names)) for profile, names in policies.items()
+            }
+            self.found[namespace] = Widened(dict(pods), named)
+        else:
+            self.found.pop(namespace, None)
+
+    def _widens(self, view: PolicyView, names: Names, known: dict[tuple[str, Names], bool]) -> bool:
+        if (view.name, names) not in known:
+            read = [self._rules.find_group(name) for name in names]
+            groups = [group for group in read if isinstance(group, SecurityGroup)]
+            # A pod with a group that doesn't exist is closed: whatever is opened is too much.
+            groups = groups if len(groups) == len(read) else []
+            try:
+                found = find_widening(_as_policy(view), groups, self._rules.infrastructure, view.namespace)
+            except PolicyTooLarge:
+                found = find_widening(_as_policy(view), [], self._rules.infrastructure, view.namespace)
+            known[view.name, names] = bool(found)
+        return known[view.name, names]
+
+    def _measure(self) -> None:
+        WIDENED_PODS.clear()
+        for widened in self.found.values():
+            for profile, count in widened.pods.items():
+                WIDENED_PODS.labels(profile).inc(count)
+
+
+def _as_policy(view: PolicyView) -> dict[str, Any]:
+    return {"metadata": {"namespace": view.namespace, "name": view.name}, "spec": view.spec or {}}
