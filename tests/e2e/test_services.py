@@ -1,11 +1,11 @@
-"""Sandboxed pods are ordinary members of the cluster's network: Services, DNS, and what NetworkPolicies forbid."""
+"""Sandboxed pods are ordinary members of the cluster's network: Services, DNS, and what security groups forbid."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.live import Live, Object
-from tests.e2e.workloads import PORT, SANDBOXED, a_denial, a_pod, a_server, a_service
+from tests.e2e.workloads import PORT, SANDBOXED, a_closed_group, a_group_policy, a_pod, a_server, a_service
 
 # busybox's own wget dies on a name: statically linked, it can't look one up. nslookup asks the DNS server itself.
 FETCH = "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | timeout 5 nc {address} {port} | tail -n 1"
@@ -36,16 +36,16 @@ def test_a_sandboxed_pod_reaches_another_through_its_service(live: Live, client:
     live.wait_for(lambda: _answers(live, client, address, 80), "an answer through the Service")
 
 
-def test_network_policies_hold_for_sandboxed_pods(live: Live, client: Object) -> None:
+def test_security_groups_hold_for_running_pods(live: Live, client: Object) -> None:
     namespace = client["metadata"]["namespace"]
     server = live.get("pod", "web", namespace)["status"]["podIP"]
-    live.wait_for(lambda: _answers(live, client, server, PORT), "an answer before there is a policy", POLICY_SECONDS)
-    live.apply(a_denial("nobody", namespace))
+    live.wait_for(lambda: _answers(live, client, server, PORT), "an answer under the group cluster", POLICY_SECONDS)
+    live.apply(a_closed_group("closed"), a_group_policy("closed", namespace, "web", "closed"))
     try:
-        live.wait_for(lambda: not _answers(live, client, server, PORT), "silence under the policy", POLICY_SECONDS)
+        live.wait_for(lambda: not _answers(live, client, server, PORT), "silence under another group", POLICY_SECONDS)
     finally:
-        live.kubectl("delete", "networkpolicy", "nobody", "-n", namespace)
-    live.wait_for(lambda: _answers(live, client, server, PORT), "an answer once the policy is gone", POLICY_SECONDS)
+        live.kubectl("delete", "securitygrouppolicy", "closed", "-n", namespace)
+    live.wait_for(lambda: _answers(live, client, server, PORT), "an answer once the pod has its group", POLICY_SECONDS)
 
 
 def _answers(live: Live, client: Object, address: str, port: int) -> bool:

@@ -70,13 +70,18 @@ def a_job(name: str, namespace: str, labels: dict[str, str]) -> Object:
     }
 
 
-def a_denial(name: str, namespace: str) -> Object:
-    """A NetworkPolicy that lets nothing in to any pod of the namespace."""
+def a_closed_group(name: str) -> Object:
+    """A SecurityGroup that opens nothing."""
+    return {"apiVersion": "monopod.dev/v1beta1", "kind": "SecurityGroup", "metadata": {"name": name}, "spec": {}}
+
+
+def a_group_policy(name: str, namespace: str, app: str, group: str) -> Object:
+    """A SecurityGroupPolicy that gives the pods of an app one group."""
     return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
+        "apiVersion": "vpcresources.k8s.aws/v1beta1",
+        "kind": "SecurityGroupPolicy",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
+        "spec": {"podSelector": {"matchLabels": {"app": app}}, "securityGroups": {"groupIds": [group]}},
     }
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from monopod.api.names import ISOLATION_GATE
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
 
@@ -208,22 +207,3 @@ def test_an_operator_that_is_killed_in_a_burst_leaves_nothing_undone_and_does_no
     assert second.metric('monopod_isolation_policies_total{action="written"}') == written
     second.passes_happen(3)
     assert versions(lab, namespace) == after
-
-
-def test_the_first_pods_of_a_namespace_wait_for_an_operator_that_is_away(
-    lab: Lab, start: StartOperator, namespace: str
-) -> None:
-    first = start()
-    lab.create_profile("web", f"{namespace}-*", securityGroups=["web"])
-    lab.becomes_active("web")
-    first.kill()
-    late = f"{namespace}-late"
-    lab.create_namespace(late)
-    lab.create_pod(late, "app")
-    gates = [gate["name"] for gate in read_pod(lab, late, "app")["spec"]["schedulingGates"]]
-    assert gates == [ISOLATION_GATE]
-    start("--no-leader-elect")
-    eventually(lambda: "schedulingGates" not in read_pod(lab, late, "app")["spec"])
-    assert lab.get("NetworkPolicy", "monopod-base", late)
-    eventually(lambda: list(lab.policies(late)) == ["app.web"])
-    lab.kubectl("delete", "pod", "app", "-n", late, "--force", "--grace-period=0")
