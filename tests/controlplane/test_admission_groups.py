@@ -83,6 +83,7 @@ def asking(groups: str) -> PodBuilder:
     return a_pod().annotated({GROUPS_ANNOTATION: groups})
 
 
+@pytest.mark.eks("4.annotation")
 def test_a_pod_belongs_to_the_default_group(plain: Setting) -> None:
     assert plain.groups_of(a_pod()) == ["cluster"]
 
