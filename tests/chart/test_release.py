@@ -94,7 +94,10 @@ def helm(release_cluster: ControlPlane) -> Iterator[Helm]:
     yield Helm(release_cluster)
     with contextlib.suppress(Refused):
         Helm(release_cluster).uninstall()
-    release_cluster.kubectl("delete", "crd", *CRDS, "--ignore-not-found")
+    # kubectl's own waiting has been seen not to come to an end.
+    release_cluster.kubectl("delete", "crd", *CRDS, "--ignore-not-found", "--wait=false")
+    find = ("get", "crd", *CRDS, "--ignore-not-found", "-o", "name")
+    poll(lambda: not release_cluster.kubectl(*find).stdout.strip(), "the kinds are gone")
 
 
 CRDS = tuple(f"{kind.plural}.{kind.group}" for kind in KINDS)
@@ -198,6 +201,8 @@ def test_the_documented_commands_remove_what_a_deleted_namespace_leaves(helm: He
 
 def test_the_documented_commands_remove_the_marks_of_namespaces(helm: Helm) -> None:
     helm.apply(build_namespace("once", labels={LABEL: "true"}, annotations={ROWS: "rows"}))
+    edit = ("label", "namespace", "once", f"{LABEL}-", "--dry-run=server")
+    poll(lambda: helm.try_kubectl(*edit), "no policy of an earlier installation is in force any more")
     helm.run_documented("kubectl label namespaces", "kubectl annotate namespaces")
     left = helm.get("namespace", "once")["metadata"]
     assert LABEL not in left["labels"]
