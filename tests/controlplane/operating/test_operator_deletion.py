@@ -226,13 +226,13 @@ def test_an_operator_that_is_killed_again_and_again_comes_to_the_same_end(lab: L
     eventually(lambda: marks(lab, "killed") == {None})
 
 
-MANY = 300
-FEWEST = 297
+MANY = 120
+FEWEST = 117
 KILLS = 5
 
 
 @pytest.mark.timeout(600)
-def test_hundreds_of_pods_move_within_their_budget_whenever_the_operator_is_killed(
+def test_many_pods_move_within_their_budget_whenever_the_operator_is_killed(
     lab: Lab, start: StartOperator, seed: int
 ) -> None:
     operator = start(*QUICK)
@@ -250,7 +250,8 @@ def test_hundreds_of_pods_move_within_their_budget_whenever_the_operator_is_kill
             operator = start(*QUICK)
         eventually(lambda: lab.is_gone("web"), deadline=240)
         assert lab.list_all("Pod", "many", f"?labelSelector={PROFILE_LABEL}") == []
-    assert observer.fewest == FEWEST
+    # How close it comes depends on how fast replacements are Ready; below is a violation.
+    assert FEWEST <= observer.fewest < MANY
     assert len(observer.ended) == MANY, "no replacement was evicted"
     eventually(lambda: count_ready(lab, "many") == MANY, deadline=120)
     assert marks(lab, "many") == {None}
