@@ -13,6 +13,8 @@ from monopod.api.names import (
     CAPACITY_ANNOTATION,
     COMPUTE_TYPE,
     EKS_PROFILE_LABEL,
+    ISOLATED_ANNOTATION,
+    ISOLATION_GATE,
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
     PROFILE_LABEL,
@@ -78,6 +80,9 @@ ACCEPTED = {
     "a pod that waits for its claim": as_admitted(a_pod())
     .with_volume("data", persistentVolumeClaim={"claimName": "data"})
     .with_spec(schedulingGates=[{"name": VOLUMES_GATE}]),
+    "a pod that waits for an isolation that is there": as_admitted(a_pod()).with_spec(
+        schedulingGates=[{"name": ISOLATION_GATE}]
+    ),
     "a pod that waits": as_waiting(a_pod().with_spec(hostPID=True)),
     "an exempt pod": a_pod().with_spec(nodeName="node-1"),
     "a pod that opted out": a_pod().annotated({COMPUTE_TYPE: "ec2"}),
@@ -161,12 +166,31 @@ def test_more_than_the_size_provisioned_is_refused(unmutated: Server) -> None:
     assert "are not 0.25vCPU 1GB, the size that its containers need" in answer.message
 
 
+def publish(server: Server, namespace: str, row: str, *, isolated: bool) -> None:
+    """Gives a new namespace this row, whatever becomes of pods meanwhile."""
+    server.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
+    annotations = {ROWS_ANNOTATION: row, ISOLATED_ANNOTATION: "true" if isolated else None}
+    marks = {"labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}, "annotations": annotations}
+    path = f"/api/v1/namespaces/{namespace}"
+    poll(lambda: server.patch(path, {"metadata": marks}, user=OPERATOR), lambda answer: answer.ok)
+
+
+def test_a_pod_that_does_not_wait_until_its_namespace_is_isolated_is_refused(unmutated: Server) -> None:
+    publish(unmutated, "backstop-open", "web|kata|Pend||", isolated=False)
+    waiting = as_admitted(a_pod()).with_spec(schedulingGates=[{"name": "a.io/b"}, {"name": ISOLATION_GATE}])
+    poll(lambda: unmutated.create_pod("backstop-open", a_pod().build()), lambda answer: not answer.ok)
+    unmutated.create_pod("backstop-open", waiting.build()).expect_ok()
+    impossible = as_waiting(a_pod().with_spec(hostPID=True))
+    unmutated.create_pod("backstop-open", impossible.build()).expect_ok()
+    for gates in ([], [{"name": "a.io/b"}]):
+        pod = as_admitted(a_pod()).with_spec(schedulingGates=gates)
+        answer = unmutated.create_pod("backstop-open", pod.build())
+        assert answer.status == 403
+        assert f"this pod, but it lacks the scheduling gate {ISOLATION_GATE}" in answer.message
+
+
 def test_a_pod_outside_its_profiles_zones_is_refused(unmutated: Server) -> None:
-    row = "web|kata|Pend|||eu-1a"
-    path = "/api/v1/namespaces/backstop-zones"
-    unmutated.create("/api/v1/namespaces", {"metadata": {"name": "backstop-zones"}})
-    marks = {"labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}, "annotations": {ROWS_ANNOTATION: row}}
-    poll(lambda: unmutated.patch(path, {"metadata": marks}, user=OPERATOR), lambda answer: answer.ok)
+    publish(unmutated, "backstop-zones", "web|kata|Pend|||eu-1a", isolated=True)
     required = {"key": TOPOLOGY_ZONE, "operator": "In", "values": ["eu-1a"]}
     inside = as_admitted(a_pod()).requiring_nodes({"matchExpressions": [required]}).build()
     poll(lambda: unmutated.create_pod("backstop-zones", inside), lambda answer: answer.ok)

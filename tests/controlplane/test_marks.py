@@ -11,6 +11,7 @@ from monopod.api.names import (
     EKS_PROFILE_LABEL,
     GROUP_COUNT_LABEL,
     GROUP_LABEL_PREFIX,
+    ISOLATION_GATE,
     POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
     STORAGE_ANNOTATION,
@@ -19,9 +20,9 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
-from tests.controlplane.reach import OPERATOR
-from tests.controlplane.server import APPLY_PATCH, JSON_PATCH, Manifest, Server
-from tests.unit.builders import PodBuilder, a_pod
+from tests.controlplane.reach import OPERATOR, reach
+from tests.controlplane.server import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, Manifest, Server
+from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 
 _numbers = itertools.count(1)
 
@@ -49,6 +50,19 @@ def claiming(server: Server) -> Iterator[str]:
     """The path of a stored pod that waits for a claim."""
     pod = a_pod(f"claiming-{next(_numbers)}").with_volume("data", persistentVolumeClaim={"claimName": "data"})
     yield from _stored(server, "fargate", pod)
+
+
+@pytest.fixture(scope="module")
+def opened(server: Server) -> str:
+    """A namespace that the operator hasn't closed yet."""
+    reach(server, "marks-open", [a_profile("web", a_selector("marks-open"))], isolated=False)
+    return "marks-open"
+
+
+@pytest.fixture
+def unisolated(server: Server, opened: str) -> Iterator[str]:
+    """The path of a stored pod that waits for its namespace to be isolated."""
+    yield from _stored(server, opened, a_pod(f"unisolated-{next(_numbers)}"))
 
 
 def _stored(server: Server, namespace: str, pod: PodBuilder) -> Generator[str]:
@@ -171,6 +185,37 @@ def test_the_gate_of_a_pod_with_claims_stays_until_the_operator_lifts_it(server:
     ]
     server.patch(claiming, lift, user=OPERATOR, kind=JSON_PATCH).expect_ok()
     assert "schedulingGates" not in server.get(claiming).body["spec"]
+
+
+GATES_REMOVED: dict[str, tuple[str, Any, str]] = {
+    "an update": ("", {"spec": {"schedulingGates": None}}, MERGE_PATCH),
+    "a JSON patch": ("", [{"op": "remove", "path": "/spec/schedulingGates"}], JSON_PATCH),
+    "another gate's name": (
+        "",
+        [{"op": "replace", "path": "/spec/schedulingGates/0/name", "value": "a.io/b"}],
+        JSON_PATCH,
+    ),
+    "status": ("/status", {"spec": {"schedulingGates": None}}, MERGE_PATCH),
+    "ephemeralcontainers": ("/ephemeralcontainers", {"spec": {"schedulingGates": None}}, MERGE_PATCH),
+    "resize": ("/resize", {"spec": {"schedulingGates": None}}, MERGE_PATCH),
+}
+
+
+@pytest.mark.parametrize("user", ["", "system:kube-scheduler"], ids=["admin", "scheduler"])
+@pytest.mark.parametrize(("road", "change", "kind"), GATES_REMOVED.values(), ids=GATES_REMOVED)
+def test_nobody_lets_a_pod_out_before_its_namespace_is_isolated(
+    server: Server, unisolated: str, road: str, change: Any, kind: str, user: str
+) -> None:
+    answer = server.patch(unisolated + road, change, user=user, kind=kind)
+    assert server.get(unisolated).body["spec"]["schedulingGates"] == [{"name": ISOLATION_GATE}]
+    if road == "" and kind == MERGE_PATCH:
+        assert answer.status == 403
+        assert f"The scheduling gate {ISOLATION_GATE} keeps a pod from running until its namespace" in answer.message
+
+
+def test_the_operator_lets_it_out(server: Server, unisolated: str) -> None:
+    server.patch(unisolated, {"spec": {"schedulingGates": None}}, user=OPERATOR).expect_ok()
+    assert "schedulingGates" not in server.get(unisolated).body["spec"]
 
 
 GROUPS_CHANGED = {

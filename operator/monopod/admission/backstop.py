@@ -14,6 +14,7 @@ from monopod.api.names import (
     GROUP_COUNT_LABEL,
     GROUP_LABEL_PREFIX,
     GROUPS_ANNOTATION,
+    ISOLATION_GATE,
     POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
     STORAGE_ANNOTATION,
@@ -170,6 +171,18 @@ PODS_WITH_CLAIMS_WAIT = Validation(
     """,
 )
 
+PODS_WAIT_FOR_ISOLATION = Validation(
+    "No pod runs that nothing keeps closed. One that waits in vain does no harm, for the operator lets it go: the "
+    "namespace may have been marked as isolated since the mutation looked at it.",
+    "!variables.taken || variables.unsupported.size() > 0 || !variables.awaitsIsolation || variables.waitsForIsolation",
+    f"The pod lacks the scheduling gate {ISOLATION_GATE}, though nothing keeps it closed yet.",
+    f"""
+    'Fargate profile ' + variables.winner[0] + ' matches this pod, but it lacks the scheduling gate '
+      + '{ISOLATION_GATE}, by which it must wait until the operator has closed its namespace and knows its security '
+      + 'groups. ' + {quote(_ADVICE)}
+    """,
+)
+
 BACKSTOP = (
     ONLY_TAKEN_PODS_ARE_MARKED,
     REJECTED_PODS_STAY_OUT,
@@ -182,4 +195,5 @@ BACKSTOP = (
     HAS_ZONES,
     UNSUPPORTED_PODS_WAIT,
     PODS_WITH_CLAIMS_WAIT,
+    PODS_WAIT_FOR_ISOLATION,
 )

@@ -1,8 +1,8 @@
 """The scheduling gates by which pods wait: for ever, for their claims, or until their namespace is isolated.
 
-A pod that Fargate can't run waits for ever. Policies can't look a PersistentVolumeClaim up, nor a NetworkPolicy. So
-every pod that mounts a claim and could run otherwise gets a gate, and the operator, which sees the claims, lifts it
-(`monopod.domain.volumes`); and so does every pod in a namespace that the operator hasn't closed yet
+A pod that Fargate can't run waits for ever, behind one gate. Policies can't look a PersistentVolumeClaim up, nor a
+NetworkPolicy. So every other pod that mounts a claim gets a gate, and the operator, which sees the claims, lifts it
+(`monopod.domain.volumes`); and so does every one in a namespace that the operator hasn't closed yet
 (`monopod.admission.groups`). Gates of these names that a manifest brings are replaced by what admission decides; all
 others stay.
 """
@@ -42,7 +42,13 @@ WAITS_FOR_VOLUMES = Variable(
     has_gate("object.spec", VOLUMES_GATE),
 )
 
-CHECKED_GATES = (GATED, WAITS_FOR_VOLUMES)
+WAITS_FOR_ISOLATION = Variable(
+    "waitsForIsolation",
+    "Whether it waits behind the gate of pods that nothing keeps closed yet.",
+    has_gate("object.spec", ISOLATION_GATE),
+)
+
+CHECKED_GATES = (GATED, WAITS_FOR_VOLUMES, WAITS_FOR_ISOLATION)
 """Only for the policy that checks pods; the mutation writes the gates."""
 
 
@@ -52,10 +58,11 @@ def _append(gate: str) -> str:
 
 _CLEAN = put("/spec/schedulingGates", other_gates("object.spec"))
 
-WAIT_FOR_VOLUMES = f"""
-    (has(object.spec.schedulingGates) || variables.hasClaims
+WAIT_FOR_OPERATOR = f"""
+    (has(object.spec.schedulingGates) || variables.hasClaims || variables.awaitsIsolation
       ? {_CLEAN} : []) +
-    (variables.hasClaims ? {_append(VOLUMES_GATE)} : [])
+    (variables.hasClaims ? {_append(VOLUMES_GATE)} : []) +
+    (variables.awaitsIsolation ? {_append(ISOLATION_GATE)} : [])
 """
 """Operations on a pod that can run."""
 

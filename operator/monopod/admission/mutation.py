@@ -5,7 +5,7 @@ because fields have to be removed too. Running it again on its own result change
 """
 
 from monopod.admission.cel import quote
-from monopod.admission.gates import WAIT_FOR_EVER, WAIT_FOR_VOLUMES
+from monopod.admission.gates import WAIT_FOR_EVER, WAIT_FOR_OPERATOR
 from monopod.admission.groups import JOIN
 from monopod.admission.patch import drop_annotation, drop_if, put, put_annotation, put_label, put_map_if_absent
 from monopod.admission.storage import PROVIDE, WITHDRAW
@@ -64,11 +64,12 @@ SIZE = """{
     }"""
 
 SIZED_POD = f"""
-    // A pod that Fargate can run gets its size; with claims it waits until they are bound.
+    // A pod that Fargate can run gets its size. With claims it waits until they are bound, and
+    // where nothing keeps it closed yet it waits for that.
     {put_annotation(CAPACITY_ANNOTATION, "variables.capacity")} +
     {put_annotation(LOGGING_ANNOTATION, quote(LOGGING_DISABLED))} +
     {drop_annotation(UNSUPPORTED_ANNOTATION)} +
-    {WAIT_FOR_VOLUMES.strip()} +
+    {WAIT_FOR_OPERATOR.strip()} +
     {put("/spec/resources", SIZE)} +
     // Containers may use the whole pod, and no limit may exceed it.
     {lower_limits("containers", "object.spec.containers", "cpu")} +

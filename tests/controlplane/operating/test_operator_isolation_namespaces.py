@@ -1,11 +1,15 @@
-"""Each namespace that a profile reaches is closed by a base policy, then marked as isolated, and stays closed."""
+"""Each namespace that a profile reaches is closed by a base policy, then marked as isolated, and stays closed.
 
+Its first pods wait until that is so.
+"""
+
+import json
 import zlib
 from collections.abc import Iterator
 
 import pytest
 
-from monopod.api.names import BASE_POLICY, ISOLATED_ANNOTATION, POLICY_LABEL
+from monopod.api.names import BASE_POLICY, ISOLATED_ANNOTATION, ISOLATION_GATE, POLICY_LABEL
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
 
@@ -124,3 +128,52 @@ def test_nothing_is_written_twice(lab: Lab, operator: OperatorProcess, namespace
     operator.passes_happen(3)
     assert operator.count_writes() == before
     assert (read_base(lab, namespace) or {})["metadata"]["resourceVersion"] == version
+
+
+def find_gates(lab: Lab, namespace: str, name: str = "app") -> list[str]:
+    pod = lab.get("Pod", name, namespace) or {}
+    return [gate["name"] for gate in pod["spec"].get("schedulingGates", ())]
+
+
+def test_the_first_pods_of_a_namespace_wait_for_an_operator_that_is_away(
+    lab: Lab, start: StartOperator, namespace: str
+) -> None:
+    first = start()
+    late = f"{namespace}-late"
+    lab.create_profile("late", f"{namespace}-*")
+    lab.becomes_active("late")
+    first.kill()
+    lab.create_namespace(late)
+    lab.create_pod(late, "app")
+    assert find_gates(lab, late) == [ISOLATION_GATE]
+    assert read_base(lab, late) is None
+    assert "SchedulingGated" in lab.kubectl("get", "pod", "app", "-n", late).stdout
+    start("--no-leader-elect")
+    eventually(lambda: find_gates(lab, late) == [])
+    assert read_base(lab, late)
+    lab.create_pod(late, "next")
+    assert find_gates(lab, late, "next") == []
+    lab.kubectl("delete", "pods", "--all", "-n", late, "--force", "--grace-period=0")
+    lab.delete("Namespace", late)
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_namespace_and_its_pods_in_one_apply_come_up_closed(lab: Lab, namespace: str) -> None:
+    late = f"{namespace}-late"
+    lab.create_profile("late", f"{namespace}-*")
+    lab.becomes_active("late")
+    spec = {"containers": [{"name": "app", "image": "app"}]}
+    names = [f"app-{number}" for number in range(5)]
+    items = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": late}},
+        *(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": late}, "spec": spec}
+            for name in names
+        ),
+    ]
+    lab.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    eventually(lambda: [find_gates(lab, late, name) for name in names] == [[]] * 5)
+    assert read_base(lab, late)
+    eventually(lambda: len(lab.policies(late)) == 5)
+    lab.kubectl("delete", "pods", "--all", "-n", late, "--force", "--grace-period=0")
+    lab.delete("Namespace", late)
