@@ -139,6 +139,7 @@ KINDS = (
             _column("Phase", ".status.phase"),
             _column("Selectors", ".status.selectors"),
             _column("Pods", ".status.pods", "integer"),
+            _column("Moved", ".status.rescheduling.progress", wide=True),
             _column("RuntimeClass", ".status.runtimeClassName", wide=True),
             _column("Message", READY_MESSAGE, wide=True),
             AGE,

@@ -137,6 +137,16 @@ Tags = Annotated[
 ]
 
 
+MaxUnavailable = Annotated[
+    int | str,
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "default": "10%", "maxLength": 10}),
+    Rule(
+        "type(self) == int ? int(self) >= 1 : string(self).matches('^([1-9][0-9]?|100)%$')",
+        "must be a number of pods, at least 1, or a percentage from '1%' to '100%'",
+    ),
+]
+
+
 class FargateProfileSpec(Part):
     """Which pods the profile takes, and how they run."""
 
@@ -205,6 +215,28 @@ class FargateProfileSpec(Part):
     pod. PerGroup, for large clusters: one for all pods of a namespace that have the same groups, with the same
     verdicts."""
 
+    existing_pods: Literal["Reschedule", "Keep"] = "Reschedule"
+    """What becomes of pods that exist already and that the profile would take if they were created now. Reschedule:
+    they are evicted, a few at a time and as their PodDisruptionBudgets allow, so that whatever controls them makes new
+    ones, each in its own sandbox. Keep, as on EKS: they are left where they are."""
+
+    max_unavailable: MaxUnavailable = "10%"
+    """How many pods of one workload may be unavailable while its pods are rescheduled: a number, or a percentage of its
+    replicas (rounded down, but at least 1)."""
+
+    bare_pods: Literal["Leave", "Recreate"] = "Leave"
+    """What rescheduling does with pods that nothing controls, so that nothing would replace them. Leave: nothing.
+    Recreate: the pod's manifest is stored in a StoredPod, the pod is evicted, and created again under its name."""
+
+    running_jobs: Literal["Leave", "Reschedule"] = "Leave"
+    """What rescheduling does with pods of Jobs. Leave: nothing, so that the Job's next pods are sandboxed, and the work
+    of this one isn't lost. Reschedule: they are moved like others; the Job counts that as a failure, unless its
+    podFailurePolicy ignores disruptions."""
+
+    paused: bool = False
+    """Whether rescheduling stands still: nothing is evicted, but what was begun is ended. The deletion of the profile
+    goes on."""
+
     tags: Annotated[Tags, Field(json_schema_extra=ATOMIC_MAP)] = Field(default_factory=dict)
     """Tags of the profile itself; at most 50. As on EKS they are not passed on to pods."""
 
@@ -239,6 +271,50 @@ class Deletion(Part):
     """How many pods there were to evict."""
 
 
+class Blocker(Part):
+    """Why some pods aren't moved."""
+
+    reason: str
+    """The reason, as one CamelCase word."""
+
+    message: str
+    """The same for a person, with what to do where something is to be done."""
+
+    pods: Annotated[int, Field(ge=0)]
+    """How many pods it is about."""
+
+    examples: Annotated[list[str], Field(json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
+    """Some of them, as NAMESPACE/NAME."""
+
+
+class Rescheduling(Part):
+    """How far the profile's pods that existed before it are moved. pods = moved + waiting + blocked + left."""
+
+    started_at: Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+    """When this round began: when there were pods to move, and none before."""
+
+    progress: str
+    """`moved/pods`, for tables."""
+
+    pods: Annotated[int, Field(ge=0)]
+    """How many pods this round is about."""
+
+    moved: Annotated[int, Field(ge=0)]
+    """How many of them don't run elsewhere any more."""
+
+    waiting: Annotated[int, Field(ge=0)]
+    """How many will be moved in turn, or are being replaced."""
+
+    blocked: Annotated[int, Field(ge=0)]
+    """How many can't be moved now; `blockers` says why."""
+
+    left: Annotated[int, Field(ge=0)]
+    """How many are left where they are, because the profile says so."""
+
+    blockers: Annotated[list[Blocker], Field(json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
+    """Why pods are blocked or left."""
+
+
 class FargateProfileStatus(Part):
     """What Monopod observed. Written by the operator only."""
 
@@ -270,14 +346,18 @@ class FargateProfileStatus(Part):
     deletion: Deletion | None = None
     """Present while the profile's pods are evicted because it is being deleted."""
 
+    rescheduling: Rescheduling | None = None
+    """Present once there were pods to move."""
+
 
 class FargateProfile(Part):
     """A FargateProfile says which pods run each in a sandbox of their own, as a Fargate profile does on EKS.
 
     A pod that matches one of the selectors when it is created is sized from the Fargate ladder, given its own sandbox
     (its own kernel), and labelled eks.amazonaws.com/fargate-profile with the profile's name; its manifest needs no
-    change. Pods that exist already are left alone. Where several profiles match, the alphanumerically first name wins,
-    unless the pod pins another matching profile by that label.
+    change. Matching pods that exist already are replaced by new ones, gently, unless `existingPods` says Keep. Where
+    several profiles match, the alphanumerically first name wins, unless the pod pins another matching profile by that
+    label.
 
     Fields that are not listed here are refused by kubectl (--validate=strict, its default).
     """

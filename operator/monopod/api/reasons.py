@@ -35,6 +35,7 @@ class ConditionType(Explained):
     NAMESPACE_MATCHED = "NamespaceMatched", "At least one existing namespace matches the profile."
     DISTINCT = "Distinct", "No other profile takes all pods of this one, or selects the same pods."
     ISOLATED = "Isolated", "Each pod's network does what its security groups say, and no more."
+    RESCHEDULED = "Rescheduled", "No pod that the profile moves runs elsewhere any more."
     ENFORCED = "Enforced", "A trial pod that matches the profile came back from the API server sandboxed."
     DELETING = "Deleting", "The profile is being deleted: it takes no more pods, and its pods are evicted."
 
@@ -116,6 +117,31 @@ class Reason(Explained):
         "NetworkPolicies of others may open pods further than their security groups do, as NetworkPolicies add up.",
     )
 
+    ALL_MOVED = "AllMoved", "No pod runs elsewhere, but for those that the profile leaves alone."
+    EXISTING_PODS_KEPT = "ExistingPodsKept", "The profile leaves pods that exist where they are (`existingPods: Keep`)."
+    MOVING = "Moving", "Pods that run elsewhere are evicted, a few at a time, and replaced."
+    PAUSED = "Paused", "The profile has pods to move, and says that none is moved now (`paused`)."
+    BLOCKED = "Blocked", "Pods can't be moved now, and the others have been; the message says why."
+    PODS_UNSUPPORTED = (
+        "PodsUnsupported",
+        "Fargate couldn't run a pod's replacement, so the pod isn't moved.",
+    )
+    REPLACEMENT_NOT_SANDBOXED = (
+        "ReplacementNotSandboxed",
+        "A replacement doesn't run by the profile, so no more pods of the workload are evicted.",
+    )
+    BARE_PODS_LEFT = (
+        "BarePodsLeft",
+        "Nothing would replace these pods, and the profile leaves them (`barePods: Leave`).",
+    )
+    RUNNING_JOBS_LEFT = (
+        "RunningJobsLeft",
+        "These pods do work that ends, and the profile leaves them (`runningJobs: Leave`).",
+    )
+    RESCHEDULING_STARTED = "ReschedulingStarted", "There are pods to move, and there were none before."
+    RESCHEDULING_FINISHED = "ReschedulingFinished", "All pods have been moved, but for those that the profile leaves."
+    WORKLOAD_STOPPED = "WorkloadStopped", "No more pods of a workload are evicted, as ReplacementNotSandboxed says."
+
     NOT_PROBED = "NotProbed", "Nothing was tried, because something that a trial needs is missing."
 
 
@@ -126,6 +152,12 @@ class PodReason(Explained):
         "FailedScheduling",
         "Fargate can't run this pod, as the message says; it stays Pending, as on EKS.",
     )
+
+
+class MoveReason(Explained):
+    """Reasons of the events about pods that are moved."""
+
+    RESCHEDULED = "Rescheduled", "The pod was evicted so that its replacement runs in a sandbox of its own."
 
 
 class GroupReason(Explained):
