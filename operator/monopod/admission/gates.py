@@ -9,9 +9,7 @@ others stay.
 
 from monopod.admission.cel import Variable, quote, quote_all
 from monopod.admission.patch import put
-from monopod.api.names import ISOLATION_GATE, UNSUPPORTED_GATE, VOLUMES_GATE
-
-OUR_GATES = (UNSUPPORTED_GATE, VOLUMES_GATE, ISOLATION_GATE)
+from monopod.api.names import ISOLATION_GATE, OUR_GATES, UNSUPPORTED_GATE, VOLUMES_GATE
 
 HAS_CLAIMS = Variable(
     "hasClaims",

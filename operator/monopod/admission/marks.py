@@ -6,7 +6,7 @@ status, ephemeralcontainers and resize, and a Binding (see `bindings`).
 """
 
 from monopod.admission.cel import Validation, quote
-from monopod.admission.gates import OUR_GATES, has_gate, other_gates
+from monopod.admission.gates import has_gate, other_gates
 from monopod.admission.groups import IS_GROUP
 from monopod.admission.support import build_security_variables
 from monopod.api.names import (
@@ -17,6 +17,7 @@ from monopod.api.names import (
     ISOLATION_GATE,
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
+    OUR_GATES,
     POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
     STORAGE_ANNOTATION,

@@ -103,6 +103,9 @@ ISOLATION_GATE: Final = f"{GROUP}/isolation"
 """The scheduling gate of a pod whose namespace has no base policy yet, or whose security groups only the operator can
 work out."""
 
+OUR_GATES: Final = (UNSUPPORTED_GATE, VOLUMES_GATE, ISOLATION_GATE)
+"""All scheduling gates of Monopod's."""
+
 ISOLATED_ANNOTATION: Final = f"{GROUP}/isolated"
 """On a namespace that a profile reaches, with the value `true`: its base policy exists."""
 
@@ -114,3 +117,8 @@ POLICY_LABEL: Final = f"{GROUP}/policy"
 
 BASE_POLICY: Final = "monopod-base"
 """The NetworkPolicy that closes all Fargate pods of a namespace, in both directions."""
+
+STORED_POD_PLURAL: Final = "storedpods"
+
+RECREATED_ANNOTATION: Final = f"{GROUP}/recreated-from"
+"""On a pod without a controller that was moved: the uid of the pod in whose place it was created."""

@@ -1,19 +1,16 @@
 """What a pod of the cluster tells about its creation: the marks of admission, and the manifest behind them.
 
 A stored pod is not the pod that was created: admission has marked and sized it, a RuntimeClass may have added node
-selectors, and the scheduler has named its node. To ask what today's profiles would decide, all that is taken off.
-What can't be told apart is taken for admission's work: the profile label of a marked pod (its manifest may have
-pinned it), and pod-level resources as long as the containers alone come to the same size.
+selectors, and the scheduler has named its node. To ask what today's profiles would decide, all that is taken off
+(`monopod.domain.original`), and a node that nobody is known to have named, too.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
-    EKS_PROFILE_LABEL,
-    LOGGING_ANNOTATION,
     MIRROR_ANNOTATION,
     PROFILE_LABEL,
     STORAGE_ANNOTATION,
@@ -21,15 +18,10 @@ from monopod.api.names import (
     VOLUMES_GATE,
 )
 from monopod.domain.manifest import Part
-from monopod.domain.size import find_row, measure_need
+from monopod.domain.original import find_original
 from monopod.domain.volumes import find_claims
 
 Manifest = dict[str, Any]
-
-_MARKS: Final = {
-    "labels": {PROFILE_LABEL, EKS_PROFILE_LABEL},
-    "annotations": {CAPACITY_ANNOTATION, LOGGING_ANNOTATION, STORAGE_ANNOTATION, UNSUPPORTED_ANNOTATION},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +70,10 @@ def _is_gated(pod: Part) -> bool:
 
 def rebuild_manifest(pod: Mapping[str, Any]) -> Manifest:
     """The pod as it would be created again, without marks and without what scheduling filled in."""
-    metadata, spec = dict(pod["metadata"]), dict(pod["spec"])
-    if find_admitted(pod):
-        for field, marks in _MARKS.items():
-            metadata[field] = {key: text for key, text in (metadata.get(field) or {}).items() if key not in marks}
-        # RuntimeClass.scheduling adds node selectors; a pod whose manifest has any would not carry the mark.
-        spec = {key: value for key, value in spec.items() if key not in ("nodeSelector", "resources", "overhead")}
-        spec |= _restore_resources(pod, {**pod, "metadata": metadata, "spec": spec})
-    if not _is_named_by_manifest("f:nodeName", metadata.get("managedFields") or ()):
-        spec.pop("nodeName", None)
-    return {**pod, "metadata": metadata, "spec": spec}
-
-
-def _restore_resources(pod: Mapping[str, object], rebuilt: Manifest) -> Manifest:
-    """The pod-level resources that the manifest must have had, if the containers alone don't come to the pod's size."""
-    asked = measure_need(pod)
-    row, alone = find_row(asked), find_row(measure_need(rebuilt))
-    if row is None or alone is None or row <= alone:
-        return {}
-    # Admission writes both; a pod that lacks one isn't admission's.
-    cpu, memory = asked.pod_cpu_millis or 0, asked.pod_memory_mib or 0
-    return {"resources": {"requests": {"cpu": f"{cpu}m", "memory": f"{memory}Mi"}}}
+    manifest = find_original(pod)
+    if not _is_named_by_manifest("f:nodeName", pod["metadata"].get("managedFields") or ()):
+        manifest["spec"].pop("nodeName", None)
+    return manifest
 
 
 def guess_creator(pod: Mapping[str, object]) -> str:
