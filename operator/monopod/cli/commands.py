@@ -75,6 +75,28 @@ Exit status: 0 if there is no problem (warnings don't count); 1 if there is one;
 """
 
 
+_ISOLATION_HELP = """Say which connections a pod of the cluster accepts and opens, and who says so.
+
+Shows, for both directions, what the NetworkPolicies that select the pod really open: ports and peers, and the rule of
+which security group that is; what policies of others open beyond that; rules that are not in force; security groups
+that don't exist; and whether the metadata service and the pod's node are out of its reach. Changes nothing.
+
+\b
+Examples:
+  kubectl fargate isolation web-5d9c7b4f6-x2x7p -n prod
+
+\b
+  # Which NetworkPolicies open more than the pod's groups?
+  kubectl fargate isolation web-0 -n prod -o json | jq .widenings
+
+Needs the rights to get pods and to list NetworkPolicies in the namespace. Without the right to get
+securitygroups.monopod.dev, the rules are shown without the groups that they come from.
+
+Exit status: 0 if the question was answered, whatever the answer; 1 if the cluster couldn't answer, or the pod isn't on
+Fargate; 2 if the command was used wrongly.
+"""
+
+
 _FARGATE_HELP = """Fargate profiles on this cluster.
 
 \b
@@ -85,6 +107,10 @@ Examples:
 \b
   # The same for a pod of the cluster
   kubectl fargate explain pod web-0 -n prod
+
+\b
+  # Who may connect to this pod, and where may it connect to?
+  kubectl fargate isolation web-0 -n prod
 
 \b
   # Would all of these run, and for how much?
@@ -214,6 +240,25 @@ def doctor(
         raise NoCluster(failure.message) from None
     work.write(findings, output)
     shell.exit(work.find_exit_status(findings))
+
+
+@fargate.command(help=_ISOLATION_HELP, short_help="Say which connections a pod has, and who says so.")
+@click.argument("pod", nargs=-1, metavar="POD")
+@click.option("-n", "--namespace", metavar="NAME", help="Namespace of the pod.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
+@click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
+@click.option("--kubeconfig", metavar="FILE", help="Path of the kubeconfig to use.")
+def isolation(
+    pod: tuple[str, ...], namespace: str | None, output: str, context: str | None, kubeconfig: str | None
+) -> None:
+    """Gathers the options; what users read is `_ISOLATION_HELP`."""
+    name = pod[0] if len(pod) == 1 and "/" not in pod[0] else _read_target(pod)
+    if name is None:
+        raise click.UsageError("Give the name of a pod.")
+    from monopod.cli.isolation import inspect_pod
+    from monopod.cli.isolation_output import write
+
+    write(inspect_pod(name, namespace, kubeconfig, context), output)
 
 
 @fargate.command()

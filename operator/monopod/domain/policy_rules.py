@@ -59,14 +59,19 @@ def selects(policy: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
         return True
 
 
-def read_rules(policy: Mapping[str, Any], direction: Direction) -> tuple[PolicyRule, ...]:
-    """The rules of the policy in one direction; none if it closes the direction, or isn't about it."""
+def closes(policy: Mapping[str, Any], direction: Direction) -> bool:
+    """Whether the policy is about the direction: what it selects is closed there, but for what policies open."""
     spec = Part(policy).child("spec")
     types = spec.texts("policyTypes")
-    # Without types, a policy is about egress only if it has rules for it, so rules always count then.
-    if types and direction.capitalize() not in types:
+    # Without types, a policy is about egress only if it has rules for it.
+    return direction.capitalize() in types if types else direction == "ingress" or bool(spec.children(direction))
+
+
+def read_rules(policy: Mapping[str, Any], direction: Direction) -> tuple[PolicyRule, ...]:
+    """The rules of the policy in one direction; none if it closes the direction, or isn't about it."""
+    if not closes(policy, direction):
         return ()
-    return tuple(_read_rule(rule, direction) for rule in spec.children(direction))
+    return tuple(_read_rule(rule, direction) for rule in Part(policy).child("spec").children(direction))
 
 
 def describe_peer(peer: PolicyPeer) -> str:

@@ -60,6 +60,14 @@ def find_widening(
     """
     ours = build_rules(groups, infrastructure)
     own = {"spec": {"ingress": list(ours.ingress), "egress": list(ours.egress)}}
+    return find_beyond(policy, [own], infrastructure.nodes, namespace)
+
+
+def find_beyond(
+    policy: Mapping[str, Any], own: Iterable[Mapping[str, Any]], nodes: Sequence[str], namespace: str
+) -> tuple[Widening, ...]:
+    """What the policy opens beyond other policies of its namespace; `nodes` are known CIDRs of nodes, for the text."""
+    own = list(own)
     found: list[Widening] = []
     for direction in DIRECTIONS:
         try:
@@ -67,7 +75,7 @@ def find_widening(
         except InvalidManifest as problem:
             found.append(Widening(direction, f"isn't understood: {problem}"))
             continue
-        cover = _Cover(read_rules(own, direction), infrastructure, namespace)
+        cover = _Cover((rule for each in own for rule in read_rules(each, direction)), nodes, namespace)
         texts = dict.fromkeys(text for rule in rules for text in cover.find_beyond(rule, direction))
         found.extend(Widening(direction, text) for text in texts)
     return tuple(found)
@@ -76,13 +84,13 @@ def find_widening(
 class _Cover:
     """What the groups open in one direction."""
 
-    def __init__(self, rules: Iterable[PolicyRule], infrastructure: Infrastructure, namespace: str) -> None:
+    def __init__(self, rules: Iterable[PolicyRule], nodes: Sequence[str], namespace: str) -> None:
         opened: defaultdict[PolicyPeer, list[Ports]] = defaultdict(list)
         for rule in rules:
             for peer in rule.peers:
                 opened[peer].extend(rule.ports)
         self._opened = [(peer, merge_ports(ports)) for peer, ports in opened.items()]
-        self._nodes = Addresses((*infrastructure.nodes, *ON_LINK)).networks
+        self._nodes = Addresses((*nodes, *ON_LINK)).networks
         self._namespace = namespace
 
     def find_beyond(self, rule: PolicyRule, direction: Direction) -> Iterator[str]:

@@ -82,6 +82,7 @@ class Lab:
     def __init__(self, cluster: ControlPlane, folder: Path) -> None:
         self.kubectl = cluster.kubectl
         self.folder = folder
+        self.kubeconfig_path = cluster.kubeconfig_path
         self.token = self.kubectl("create", "token", SERVICE_ACCOUNT, "-n", SYSTEM_NAMESPACE).stdout.strip()
         self._api = Server(cluster.kubeconfig_path)
         self._cluster: Json = yaml.safe_load(cluster.kubeconfig_path.read_text())["clusters"][0]["cluster"]
@@ -92,13 +93,13 @@ class Lab:
     def server(self) -> str:
         return str(self._cluster["server"])
 
-    def write_kubeconfig(self, server: str | None = None) -> Path:
-        """A kubeconfig with the operator's own identity, for the API server or for what stands before it."""
+    def write_kubeconfig(self, server: str | None = None, token: str | None = None) -> Path:
+        """A kubeconfig with the operator's own identity or another, for the API server or for what stands before it."""
         config = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "lab", "cluster": {**self._cluster, "server": server or self.server}}],
-            "users": [{"name": "operator", "user": {"token": self.token}}],
+            "users": [{"name": "operator", "user": {"token": token or self.token}}],
             "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "operator"}}],
             "current-context": "lab",
         }
@@ -188,6 +189,13 @@ class Lab:
         metadata = {"name": name, "namespace": namespace, "labels": labels or {}}
         spec = {"containers": [{"name": "app", "image": "app"}], **spec}
         self.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}).expect_ok()
+
+    def bind_pod(self, namespace: str, name: str, node: str = "node") -> None:
+        """Gives a pod a node, as the scheduler does once no gate holds the pod."""
+        uid = (self.get("Pod", name, namespace) or {})["metadata"]["uid"]
+        binding = {"metadata": {"name": name, "uid": uid}, "target": {"kind": "Node", "name": node}}
+        path = f"{PATHS['Pod'].format(namespace)}/{name}/binding"
+        eventually(lambda: self._api.create(path, binding).ok)
 
     def create_group(self, name: str, **spec: Any) -> None:
         """A security group; what it opens is given as `ingress` and `egress`."""

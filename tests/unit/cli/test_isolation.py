@@ -1,0 +1,176 @@
+"""What `kubectl fargate isolation` says of a pod, its groups and the policies of its namespace."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from monopod.api.names import PROFILE_LABEL, TASK_LABEL
+from monopod.cli.isolation import GroupFinding, GroupState, Identity, PodIsolation, assess, read_finding
+from monopod.cli.isolation_output import build_report, describe_troubles, write
+from monopod.domain.isolation import Infrastructure, build_base_policy, build_pod_policy, build_rules
+from monopod.domain.security_group import SecurityGroup
+from tests.unit.cli.running import run
+
+UID = "00000000-0000-0000-0000-000000000001"
+NODES = Infrastructure(tuple(f"192.0.2.{number}/32" for number in range(1, 10)))
+RESOURCE = {
+    "metadata": {"name": "web"},
+    "spec": {
+        "ingress": [
+            {
+                "description": "the balancer",
+                "protocol": "TCP",
+                "port": 8080,
+                "from": [{"cidr": "10.1.0.0/16"}, {"entity": "Nodes"}],
+            }
+        ],
+        "egress": [{"to": [{"cidr": "0.0.0.0/0"}]}],
+    },
+}
+BASE = build_base_policy("prod")
+
+
+def a_pod(*, bound: bool = True, identified: bool = True, groups: Sequence[str] = ("web",)) -> dict[str, Any]:
+    labels = {PROFILE_LABEL: "shop", **{f"sg.monopod.dev/{name}": "true" for name in groups}}
+    if identified:
+        labels[TASK_LABEL] = UID.replace("-", "")
+    return {
+        "metadata": {"name": "app", "namespace": "prod", "uid": UID, "labels": labels},
+        "spec": {"nodeName": "node-1"} if bound else {},
+        "status": {"hostIPs": [{"ip": "192.0.2.1"}]} if bound else {},
+    }
+
+
+def a_policy() -> dict[str, Any]:
+    return build_pod_policy("prod", "app", UID, ["web"], build_rules([SecurityGroup.from_resource(RESOURCE)], NODES))
+
+
+def a_foreign_policy() -> dict[str, Any]:
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"podSelector": {}}]}]}
+    return {"metadata": {"name": "theirs", "namespace": "prod"}, "spec": spec}
+
+
+def look(*policies: dict[str, Any], pod: dict[str, Any] | None = None) -> PodIsolation:
+    return assess(pod or a_pod(), policies, [read_finding("web", RESOURCE)])
+
+
+def test_the_text_names_ports_peers_and_whose_rule_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    write(look(BASE, a_policy(), a_foreign_policy()), "text")
+    printed = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert printed == [
+        "Pod app in namespace prod",
+        "Profile shop, security groups: web.",
+        "Ingress: closed, but for",
+        "TCP 8080 10.1.0.0/16, 192.0.2.1/32, 192.0.2.2/31, 192.0.2.4/30, 192.0.2.8/31 "
+        "group web ingress[0] (the balancer)",
+        "all all pods of the namespace NetworkPolicy theirs, not Monopod's",
+        "Egress: closed, but for",
+        "all 0.0.0.0/0 without 169.254.169.254/32, 192.0.2.1/32, 192.0.2.2/31, 192.0.2.4/30 and 3 more "
+        "group web egress[0]",
+        "Wider than its groups, because NetworkPolicies add up",
+        "NetworkPolicy theirs opens everything from all pods of the namespace",
+        "Closed to every group",
+        "the metadata service (169.254.169.254, fd00:ec2::254): closed",
+        "its own node (192.0.2.1): closed",
+    ]
+
+
+def test_the_json_has_the_same_for_scripts() -> None:
+    report = json.loads(json.dumps(build_report(look(BASE, a_policy(), a_foreign_policy()))))
+    assert (report["pod"], report["namespace"], report["profile"], report["identity"]) == (
+        *("app", "prod", "shop"),
+        "Given",
+    )
+    assert report["basePolicy"] is True
+    assert report["securityGroups"] == [{"name": "web", "state": "Found", "problem": None}]
+    first, *_, theirs = report["ingress"]["rules"]
+    assert first == {
+        "ports": ["TCP 8080"],
+        "peer": "10.1.0.0/16",
+        "cidr": "10.1.0.0/16",
+        "except": [],
+        "policy": "app.web",
+        "foreign": False,
+        "origins": [{"securityGroup": "web", "rule": "ingress[0]", "description": "the balancer"}],
+    }
+    assert (theirs["foreign"], theirs["namespaceSelector"], theirs["podSelector"]) == (True, None, {})
+    assert report["widenings"] == [
+        {"policy": "theirs", "direction": "ingress", "message": "opens everything from all pods of the namespace"}
+    ]
+    assert report["kept"][1] == {
+        "what": "its own node",
+        "addresses": ["192.0.2.1"],
+        "closed": True,
+        "openedBy": [],
+    }
+
+
+def test_a_pod_that_has_no_node_yet_is_told_what_will_hold() -> None:
+    found = look(BASE, a_policy(), pod=a_pod(bound=False, identified=False))
+    assert found.identity is Identity.NO_NODE_YET
+    assert len(found.rules.egress.rules) == 1
+    assert [line.split(";")[0] for line in describe_troubles(found)] == ["It has no node yet"]
+
+
+def test_a_pod_that_was_bound_without_an_identity_has_no_policy_of_its_own() -> None:
+    found = look(BASE, a_policy(), pod=a_pod(identified=False))
+    assert found.identity is Identity.NEVER_GIVEN
+    assert (found.rules.ingress.rules, found.rules.egress.rules) == ((), ())
+    assert [line.endswith("create it anew.") for line in describe_troubles(found)] == [True]
+
+
+def test_a_missing_base_policy_is_said() -> None:
+    assert list(describe_troubles(look(a_policy()))) == [
+        "NetworkPolicy monopod-base is missing: nothing closes the pod but the policies below."
+    ]
+
+
+STATES = {
+    "deleting": ({"metadata": {"name": "web", "deletionTimestamp": "now"}}, GroupState.DELETING, "is being deleted"),
+    "invalid": (
+        {"metadata": {"name": "web"}, "spec": {"ingress": [{"from": []}]}},
+        GroupState.INVALID,
+        "can't be used: spec.ingress[0].from: is required; anywhere is the cidr 0.0.0.0/0 and the cidr ::/0",
+    ),
+}
+
+
+@pytest.mark.parametrize(("resource", "state", "problem"), STATES.values(), ids=STATES.keys())
+def test_a_group_that_cannot_be_used_says_why_the_pod_is_closed(
+    resource: dict[str, Any], state: GroupState, problem: str
+) -> None:
+    finding = read_finding("web", resource)
+    assert (finding.state, finding.problem) == (state, problem)
+    lines = list(describe_troubles(assess(a_pod(), [BASE], [finding])))
+    assert lines == [f"Group web {problem}, so the pod stays closed until it can be used."]
+
+
+def test_groups_that_the_reader_may_not_read_leave_the_rules_without_their_origin() -> None:
+    unreadable = GroupFinding("web", GroupState.UNREADABLE, "can't be read: you may not get SecurityGroups")
+    found = assess(a_pod(), [BASE, a_policy()], [unreadable])
+    assert all(not rule.origins for rule in found.rules.ingress.rules)
+    (line,) = describe_troubles(found)
+    assert line.startswith("Group web can't be read: you may not get SecurityGroups")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param([], "Give the name of a pod.", id="no pod"),
+        pytest.param(["a", "b"], "Give a pod as pod NAME or pod/NAME, not 'a b'.", id="two words"),
+        pytest.param(["deployment/web"], "Give a pod as pod NAME or pod/NAME, not 'deployment/web'.", id="no pod kind"),
+        pytest.param(["web", "-o", "yaml"], "'yaml' is not one of 'text', 'json'.", id="unknown output"),
+    ],
+)
+def test_wrong_usage_ends_with_status_2(arguments: list[str], message: str) -> None:
+    result = run("isolation", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+
+
+def test_without_a_usable_kubeconfig_the_status_is_1() -> None:
+    result = run("isolation", "web", "--kubeconfig", "/nowhere")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: The kubeconfig can't be used: ")
