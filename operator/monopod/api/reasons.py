@@ -176,6 +176,11 @@ class IsolationReason(Explained):
         "SecurityGroupNotFound",
         "A security group of the pod doesn't exist or can't be used, so the pod stays closed, as the message says.",
     )
+    WAITS_FOR_ISOLATION = (
+        "WaitsForIsolation",
+        "The pod doesn't start yet, because nothing would keep it closed, or its security groups aren't known; the "
+        "message says what it waits for.",
+    )
     POLICY_RESTORED = (
         "PolicyRestored",
         "Someone changed or deleted a NetworkPolicy of Monopod's; the operator has put it right.",

@@ -26,6 +26,7 @@ class BaseKeeper:
         self._writer = writer
         self._complaints = complaints
         self._required: frozenset[str] | None = None
+        self._troubles: dict[str, str] = {}
 
     def require(self, namespaces: Collection[str]) -> None:
         """The namespaces that need one whether or not they have pods; before this is said, none is deleted."""
@@ -35,6 +36,10 @@ class BaseKeeper:
         """Whether the API server has the namespace's base policy, as it should be."""
         view = self._mirror.network_policies.find(namespace, BASE_POLICY)
         return view is not None and view.kind == "base" and view.digest == _digest_base(namespace)
+
+    def find_trouble(self, namespace: str) -> str:
+        """Why the namespace's base policy couldn't be written; "" if nothing is known to be in the way."""
+        return self._troubles.get(namespace, "")
 
     async def secure(self) -> dict[str, str]:
         """Writes the base policies that are missing or wrong; the namespaces whose couldn't be, and why."""
@@ -63,8 +68,10 @@ class BaseKeeper:
             await self.keep(namespace)
         except (ApiError, ApiUnreachable) as error:
             self._complaints.raise_about(subject, str(error))
+            self._troubles[namespace] = str(error)
             return str(error)
         self._complaints.settle(subject)
+        self._troubles.pop(namespace, None)
         return ""
 
     async def keep(self, namespace: str) -> None:

@@ -7,9 +7,9 @@ for all of its pods.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monopod.api.reasons import EventType, PodReason
+from monopod.api.reasons import PodReason
 from monopod.cluster.client import ApiClient, ApiError
-from monopod.cluster.events import post_event
+from monopod.controller.announcing import Announcements
 from monopod.controller.logs import Complaints
 from monopod.domain.volumes import NotBound, UnsupportedType, VolumesReady, find_claims, judge_volumes
 
@@ -17,12 +17,11 @@ Manifest = dict[str, Any]
 
 
 class Claims:
-    """Remembers what it said of which pod, so that it says it once."""
+    """Says of each pod once what it waits for."""
 
     def __init__(self, api: ApiClient, complaints: Complaints) -> None:
         self._api = api
-        self._complaints = complaints
-        self._announced: dict[str, str] = {}
+        self._announcements = Announcements(api, complaints)
 
     async def find_ready(self, waiting: Sequence[Manifest]) -> list[Manifest]:
         """Those of all waiting pods that need wait no longer.
@@ -31,8 +30,7 @@ class Claims:
             ApiError: claims or volumes can't be read.
             ApiUnreachable: no answer.
         """
-        uids = {pod["metadata"]["uid"] for pod in waiting}
-        self._announced = {uid: text for uid, text in self._announced.items() if uid in uids}
+        self._announcements.retain({pod["metadata"]["uid"] for pod in waiting})
         claims: dict[str, dict[str, Manifest]] = {}
         volumes: dict[str, Manifest] = {}
         ready = []
@@ -45,7 +43,9 @@ class Claims:
                 case VolumesReady():
                     ready.append(pod)
                 case NotBound(text=text) | UnsupportedType(text=text):
-                    await self._announce(pod, text)
+                    at = pod["metadata"]
+                    reason = PodReason.FAILED_SCHEDULING
+                    await self._announcements.say(at["namespace"], at["name"], at["uid"], reason, text)
         return ready
 
     async def _list_claims(self, namespace: str) -> dict[str, Manifest]:
@@ -61,21 +61,3 @@ class Claims:
             except ApiError as error:
                 if error.status != 404:
                     raise
-
-    async def _announce(self, pod: Manifest, text: str) -> None:
-        metadata = pod["metadata"]
-        if self._announced.get(metadata["uid"]) == text:
-            return
-        about = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "name": metadata["name"],
-            "namespace": metadata["namespace"],
-            "uid": metadata["uid"],
-        }
-        try:
-            await post_event(self._api, about, EventType.WARNING, PodReason.FAILED_SCHEDULING, text, count=False)
-        except ApiError as error:
-            # Refused for good: the namespace is being deleted, or its quota of events is full.
-            self._complaints.raise_about(f"event about pod {metadata['namespace']}/{metadata['name']}", str(error))
-        self._announced[metadata["uid"]] = text

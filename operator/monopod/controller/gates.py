@@ -1,7 +1,7 @@
-"""Releases pods that wait behind a scheduling gate, and says of those with claims what they wait for.
+"""Releases pods that wait behind a scheduling gate, and says of the others what they wait for.
 
     gate `monopod.dev/isolation` ──► base policy seen, security groups worked out? ── yes: gate lifted
-                                        └── no: looked at again as soon as one is
+                                        └── no: looked at again as soon as one is; event once it has lasted a while
     gate `monopod.dev/volumes`   ──► every claim bound, to a volume that Fargate mounts? ── yes: gate lifted
                                         └── no: event FailedScheduling, asked again in POLL_SECONDS
 
@@ -17,8 +17,10 @@ from typing import Any
 import structlog
 
 from monopod.api.names import ISOLATION_GATE, PROFILE_LABEL, VOLUMES_GATE
+from monopod.api.reasons import IsolationReason
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
+from monopod.controller.announcing import Announcements
 from monopod.controller.claims import Claims
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import WRITES
@@ -26,21 +28,25 @@ from monopod.controller.metrics import WRITES
 POLL_SECONDS = 2.0
 PENDING_PODS = {"labelSelector": PROFILE_LABEL, "fieldSelector": "spec.nodeName=,status.phase=Pending"}
 AT_ONCE = 8
+# A pod that waits for its isolation no longer than this has nothing to tell.
+PATIENCE_SECONDS = 5.0
 
 Manifest = dict[str, Any]
-IsSettled = Callable[[Manifest], Awaitable[bool]]
+FindObstacle = Callable[[Manifest], Awaitable[str]]
 logger = structlog.stdlib.get_logger(__name__)
 
 
 class GateKeeper:
-    """Looks at the gated pods again and again; `is_isolated` says whether a pod may leave the gate of isolation."""
+    """Looks at the gated pods again and again; `find_obstacle` says what keeps a pod behind the gate of isolation."""
 
-    def __init__(self, api: ApiClient, mirror: Mirror, is_isolated: IsSettled, complaints: Complaints) -> None:
+    def __init__(self, api: ApiClient, mirror: Mirror, find_obstacle: FindObstacle, complaints: Complaints) -> None:
         self._api = api
         self._mirror = mirror
-        self._is_isolated = is_isolated
+        self._find_obstacle = find_obstacle
         self._complaints = complaints
         self._claims = Claims(api, complaints)
+        self._announcements = Announcements(api, complaints)
+        self._waiting_since: dict[str, float] = {}
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -68,20 +74,35 @@ class GateKeeper:
 
     async def _release_pods(self) -> None:
         gated = [pod async for pod in self._api.list_pages("/api/v1/pods", PENDING_PODS) if pod["spec"].get(GATES)]
+        failure = await self._release_isolated([pod for pod in gated if find_gate(pod, ISOLATION_GATE) is not None])
+        released = await self._claims.find_ready([pod for pod in gated if find_gate(pod, VOLUMES_GATE) is not None])
+        for pod in released:
+            await self._lift_gate(pod, VOLUMES_GATE)
+        if failure:
+            raise failure
+
+    async def _release_isolated(self, waiting: Sequence[Manifest]) -> BaseException | None:
+        """What went wrong with one of them, if anything did."""
+        uids = {pod["metadata"]["uid"] for pod in waiting}
+        self._waiting_since = {uid: since for uid, since in self._waiting_since.items() if uid in uids}
+        self._announcements.retain(uids)
         slots = asyncio.Semaphore(AT_ONCE)
 
         async def release(pod: Manifest) -> None:
             async with slots:
-                if await self._is_isolated(pod):
+                if obstacle := await self._find_obstacle(pod):
+                    await self._announce(pod["metadata"], obstacle)
+                else:
                     await self._lift_gate(pod, ISOLATION_GATE)
 
-        waiting = [release(pod) for pod in gated if find_gate(pod, ISOLATION_GATE) is not None]
-        done: Sequence[BaseException | None] = await asyncio.gather(*waiting, return_exceptions=True)
-        released = await self._claims.find_ready([pod for pod in gated if find_gate(pod, VOLUMES_GATE) is not None])
-        for pod in released:
-            await self._lift_gate(pod, VOLUMES_GATE)
-        if failure := next((failure for failure in done if failure), None):
-            raise failure
+        done = await asyncio.gather(*map(release, waiting), return_exceptions=True)
+        return next((failure for failure in done if failure), None)
+
+    async def _announce(self, metadata: Manifest, obstacle: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._waiting_since.setdefault(metadata["uid"], now) >= PATIENCE_SECONDS:
+            reason = IsolationReason.WAITS_FOR_ISOLATION
+            await self._announcements.say(metadata["namespace"], metadata["name"], metadata["uid"], reason, obstacle)
 
     async def _lift_gate(self, pod: Manifest, name: str) -> None:
         metadata = pod["metadata"]

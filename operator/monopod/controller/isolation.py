@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from monopod.api.names import BASE_POLICY
 from monopod.cluster.client import ApiClient, ApiError
 from monopod.cluster.mirror import Key, Mirror
 from monopod.cluster.views import PodView
@@ -29,6 +30,7 @@ from monopod.controller.rulebook import Closed, RuleBook
 from monopod.controller.settings import Settings
 from monopod.controller.widening import Widenings
 from monopod.domain.conditions import Isolation
+from monopod.domain.groups import find_account
 from monopod.domain.policies import PolicyView
 
 WORKERS = 16
@@ -100,7 +102,7 @@ class Isolator:
         self.rules = RuleBook(mirror, settings.node_cidrs, complaints, metadata_allowed=settings.allow_metadata_service)
         self.pods = PodKeeper(api, mirror, self.membership, self.rules, self._writer, complaints)
         self.base = BaseKeeper(mirror, self._writer, complaints)
-        self.gates = GateKeeper(api, mirror, self._may_leave_gate, complaints)
+        self.gates = GateKeeper(api, mirror, self._find_obstacle, complaints)
         self._groups = GroupReporter(api, mirror, self.membership, self.rules, complaints)
         self._widenings = Widenings(mirror, self.rules)
         ISOLATION_QUEUE.set_function(lambda: self._queue.depth)
@@ -274,17 +276,23 @@ class Isolator:
         if not (view.kind == "pod" and self._mirror.pods.count("uid", view.owner)):
             await self._writer.delete(view)
 
-    async def _may_leave_gate(self, pod: Manifest) -> bool:
-        """Whether the pod's namespace is closed, and its labels say which groups it belongs to."""
+    async def _find_obstacle(self, pod: Manifest) -> str:
+        """Why the pod must not run yet; "" if its namespace is closed and its labels say which groups it belongs to."""
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        if not self.base.is_seen(namespace):
+            trouble = self.base.find_trouble(namespace)
+            waits = f"Waits until namespace {namespace} is closed by the NetworkPolicy {BASE_POLICY}"
+            return f"{waits}, which can't be written: {trouble}" if trouble else f"{waits}."
         view = self._mirror.pods.find(namespace, name)
-        if not self.base.is_seen(namespace) or view is None or view.uid != pod["metadata"]["uid"]:
-            return False
-        account = str(pod["spec"].get("serviceAccountName") or "default")
+        if view is None or view.uid != pod["metadata"]["uid"]:
+            return "Waits until Monopod's operator has seen it."
+        account = find_account(pod)
+        if self.membership.awaits_account(view, account):
+            return f"Waits for ServiceAccount {account}, on which its security groups depend, and which doesn't exist."
         names = await self.membership.choose(view, account)
         if not self.membership.is_right(view, names):
             await self.membership.adjust(view, names)
-        return True
+        return ""
 
 
 def _find_substance(group: Mapping[str, Any] | None) -> tuple[object, ...] | None:

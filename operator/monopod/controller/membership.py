@@ -16,7 +16,7 @@ from monopod.cluster.views import PodView
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import WRITES
 from monopod.domain.group_policy import GroupPolicy
-from monopod.domain.groups import build_group_marks, choose_groups, depends_on_account, find_account
+from monopod.domain.groups import awaits_account, build_group_marks, choose_groups, depends_on_account, find_account
 from monopod.domain.selection import Profile
 
 Names = tuple[str, ...]
@@ -93,6 +93,14 @@ class Membership:
             return choose_groups(labels, annotations, account or "", profile, policies, accounts).names
         except ValueError:
             return pod.groups  # admission lets no such pod pass, so the profile came to allow it later
+
+    def awaits_account(self, pod: PodView, account: str) -> bool:
+        """Whether the pod's groups depend on its ServiceAccount, and that one hasn't been seen."""
+        profile = self.find_profile(pod.profile)
+        if profile is None:
+            return False
+        policies, accounts = self.find_policies(pod.namespace), self.find_accounts(pod.namespace)
+        return awaits_account(dict(pod.labels), account, profile, policies, accounts)
 
     def is_right(self, pod: PodView, names: Names) -> bool:
         """Whether the pod's marks say that it belongs to exactly these groups."""

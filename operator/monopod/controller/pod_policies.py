@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable
 from typing import assert_never
 
-from monopod.api.reasons import EventType, IsolationReason
-from monopod.cluster.client import ApiClient, ApiError
-from monopod.cluster.events import post_event
+from monopod.api.reasons import IsolationReason
+from monopod.cluster.client import ApiClient
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.views import PodView
+from monopod.controller.announcing import Announcements
 from monopod.controller.logs import Complaints
 from monopod.controller.membership import Membership, Names
 from monopod.controller.metrics import ISOLATION_SECONDS
@@ -39,14 +39,12 @@ class PodKeeper:
         writer: PolicyWriter,
         complaints: Complaints,
     ) -> None:
-        self._api = api
         self._mirror = mirror
         self._membership = membership
         self._rules = rules
         self._writer = writer
-        self._complaints = complaints
+        self._announcements = Announcements(api, complaints)
         self._sets = asyncio.Lock()
-        self._announced: dict[str, str] = {}
         self._seen: dict[str, float] = {}
         self.on_change: Callable[[], None] = lambda: None
         self.closed: dict[str, tuple[PodView, Closed]] = {}
@@ -63,7 +61,7 @@ class PodKeeper:
     def forget(self, uid: str) -> None:
         """A pod is gone."""
         self._seen.pop(uid, None)
-        self._announced.pop(uid, None)
+        self._announcements.forget(uid)
         self._open(uid)
         self._membership.forget(uid)
 
@@ -110,7 +108,8 @@ class PodKeeper:
         await self._writer.bring(desired, existing.values())
         began = self._seen.pop(pod.uid, None)
         if trouble := self.closed.get(pod.uid):
-            await self._announce(pod, trouble[1])
+            reason, text = IsolationReason.SECURITY_GROUP_NOT_FOUND, trouble[1].why
+            await self._announcements.say(pod.namespace, pod.name, pod.uid, reason, text)
         elif began is not None:
             ISOLATION_SECONDS.observe(time.monotonic() - began)
 
@@ -144,15 +143,3 @@ class PodKeeper:
             ]
             existing = self._mirror.network_policies.look_up("place", (namespace, "groups"))
             await self._writer.bring(desired, existing)
-
-    async def _announce(self, pod: PodView, closed: Closed) -> None:
-        if self._announced.get(pod.uid) == closed.why:
-            return
-        about = {"apiVersion": "v1", "kind": "Pod", "namespace": pod.namespace, "name": pod.name, "uid": pod.uid}
-        reason = IsolationReason.SECURITY_GROUP_NOT_FOUND
-        try:
-            await post_event(self._api, about, EventType.WARNING, reason, closed.why, count=False)
-        except ApiError as error:
-            # Refused for good: the namespace is being deleted, or its quota of events is full.
-            self._complaints.raise_about(f"event about pod {pod.namespace}/{pod.name}", str(error))
-        self._announced[pod.uid] = closed.why

@@ -117,8 +117,19 @@ def choose_groups(
 
 
 def depends_on_account(labels: Mapping[str, str], profile: Profile, policies: Sequence[GroupPolicy]) -> bool:
-    """Whether the labels of the pod's ServiceAccount decide on its groups; such a pod waits until they are known."""
+    """Whether the labels of the pod's ServiceAccount have a say in its groups."""
     return any(policy.accounts is not None and _selects_pod(policy, labels, profile) for policy in policies)
+
+
+def awaits_account(
+    labels: Mapping[str, str],
+    account: str,
+    profile: Profile,
+    policies: Sequence[GroupPolicy],
+    accounts: Mapping[str, Mapping[str, str]],
+) -> bool:
+    """Whether the pod must not run yet: its groups depend on a ServiceAccount that isn't known. As `choose_groups`."""
+    return account not in accounts and depends_on_account(labels, profile, policies)
 
 
 def find_account(pod: Mapping[str, object]) -> str:

@@ -9,7 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from monopod.api.names import BASE_POLICY, ISOLATED_ANNOTATION, ISOLATION_GATE, POLICY_LABEL
+from monopod.api.names import (
+    BASE_POLICY,
+    GROUP_POLICY_API_VERSION,
+    ISOLATED_ANNOTATION,
+    ISOLATION_GATE,
+    POLICY_LABEL,
+    PROFILE_LABEL,
+)
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
 
@@ -135,6 +142,21 @@ def find_gates(lab: Lab, namespace: str, name: str = "app") -> list[str]:
     return [gate["name"] for gate in pod["spec"].get("schedulingGates", ())]
 
 
+def try_gates(lab: Lab, namespace: str, **fields: str) -> list[str] | None:
+    """The gates that a pod would have if it were created now; None if no profile would take it."""
+    spec = {"containers": [{"name": "app", "image": "app"}], **fields}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "trial", "namespace": namespace}, "spec": spec}
+    admitted = lab.create(pod, dry_run=True).expect_ok()
+    if PROFILE_LABEL not in admitted["metadata"].get("labels", {}):
+        return None
+    return [gate["name"] for gate in admitted["spec"].get("schedulingGates", ())]
+
+
+def create_account(lab: Lab, namespace: str, name: str, **labels: str) -> None:
+    metadata = {"name": name, "namespace": namespace, "labels": labels}
+    lab.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}).expect_ok()
+
+
 def test_the_first_pods_of_a_namespace_wait_for_an_operator_that_is_away(
     lab: Lab, start: StartOperator, namespace: str
 ) -> None:
@@ -177,3 +199,57 @@ def test_a_namespace_and_its_pods_in_one_apply_come_up_closed(lab: Lab, namespac
     eventually(lambda: len(lab.policies(late)) == 5)
     lab.kubectl("delete", "pods", "--all", "-n", late, "--force", "--grace-period=0")
     lab.delete("Namespace", late)
+
+
+@pytest.mark.usefixtures("operator")
+def test_pods_wait_as_long_as_their_namespace_cannot_be_closed_and_say_so(lab: Lab, namespace: str) -> None:
+    late = f"{namespace}-late"
+    lab.create_namespace(late)
+    quota, none = {"name": "none", "namespace": late}, {"count/networkpolicies.networking.k8s.io": "0"}
+    lab.create({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": quota, "spec": {"hard": none}}).expect_ok()
+    # What the quota controller of a whole cluster does.
+    counted = json.dumps({"status": {"hard": none, "used": none}})
+    lab.kubectl("patch", "quota", "none", "-n", late, "--subresource=status", "--type=merge", "-p", counted)
+    policy = {"metadata": {"name": "any", "namespace": late}, "spec": {"podSelector": {}}}
+    refused = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", **policy}
+    eventually(lambda: not lab.create(refused, dry_run=True).ok)
+    lab.create_profile("late", late)
+    eventually(lambda: try_gates(lab, late) == [ISOLATION_GATE])
+    lab.create_pod(late, "app")
+    (event,) = eventually(lambda: lab.events(late, "app"))
+    assert (event["type"], event["reason"]) == ("Warning", "WaitsForIsolation")
+    assert f"Waits until namespace {late} is closed by the NetworkPolicy monopod-base" in event["message"]
+    assert "quota" in event["message"]
+    assert find_gates(lab, late) == [ISOLATION_GATE]
+    assert not is_isolated(lab, late)
+    lab.delete("ResourceQuota", "none", late)
+    eventually(lambda: find_gates(lab, late) == [])
+    assert read_base(lab, late)
+    lab.delete("Namespace", late)
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_pod_whose_groups_depend_on_its_service_account_waits_until_that_exists(lab: Lab, namespace: str) -> None:
+    lab.create(
+        {
+            "apiVersion": GROUP_POLICY_API_VERSION,
+            "kind": "SecurityGroupPolicy",
+            "metadata": {"name": "deploy", "namespace": namespace},
+            "spec": {
+                "serviceAccountSelector": {"matchLabels": {"team": "ci"}},
+                "securityGroups": {"groupIds": ["build"]},
+            },
+        }
+    ).expect_ok()
+    create_account(lab, namespace, "default")
+    # The operator has closed the namespace, and knows all accounts but one.
+    eventually(lambda: try_gates(lab, namespace) == [])
+    eventually(lambda: try_gates(lab, namespace, serviceAccountName="new") == [ISOLATION_GATE])
+    lab.create_pod(namespace, "app", serviceAccountName="new")
+    (event,) = eventually(lambda: lab.events(namespace, "app"))
+    assert (event["reason"], find_gates(lab, namespace)) == ("WaitsForIsolation", [ISOLATION_GATE])
+    assert "Waits for ServiceAccount new" in event["message"]
+    create_account(lab, namespace, "new", team="ci")
+    eventually(lambda: find_gates(lab, namespace) == [])
+    pod = lab.get("Pod", "app", namespace) or {}
+    assert pod["metadata"]["annotations"]["fargate.amazonaws.com/pod-sg"] == "build"
