@@ -10,6 +10,7 @@ from monopod.cli.explain import read_profiles
 from monopod.cli.manifests import find_subjects, read_documents
 from tests.clusters import ControlPlane
 from tests.controlplane.differential.comparison import Case
+from tests.controlplane.differential.group_draws import Setting
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Answer, Manifest, Server
 from tests.manifests.linted import NAMESPACE, PROFILES, WORKLOADS, lint
@@ -72,7 +73,7 @@ def test_admission_does_as_lint_foretold(popular: Server, file: Path, subject: A
 @pytest.mark.parametrize(("file", "subject"), SUBJECTS)
 def test_admission_does_as_decide_foretold(popular: Server, file: Path, subject: Any) -> None:
     """Down to the limits of every container."""
-    case = Case(NAMESPACE, read_profiles(str(PROFILES), None), as_created(subject.pod))
+    case = Case(NAMESPACE, read_profiles(str(PROFILES), None), Setting(), as_created(subject.pod))
     assert case.find_differences(popular) == []
 
 

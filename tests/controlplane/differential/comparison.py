@@ -1,5 +1,6 @@
 """What Python's decision expects of an admitted pod, and where the API server's answer differs from it."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import assert_never
@@ -7,7 +8,9 @@ from typing import assert_never
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     EKS_PROFILE_LABEL,
+    ISOLATION_GATE,
     MIRROR_ANNOTATION,
+    POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
     STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
@@ -15,12 +18,21 @@ from monopod.api.names import (
     VOLUMES_GATE,
 )
 from monopod.domain.decision import Decision, Sandboxed, Skipped, Unmatched, Unsupported, decide
+from monopod.domain.groups import (
+    MALFORMED,
+    InvalidGroups,
+    awaits_account,
+    build_group_marks,
+    choose_groups,
+    find_account,
+)
 from monopod.domain.quantity import parse_quantity
-from monopod.domain.selection import Profile
+from monopod.domain.selection import Profile, is_written
 from monopod.domain.size import Row
 from monopod.domain.storage import LimitChange, plan_storage
 from monopod.domain.zones import merge_terms
 from tests.controlplane.differential.draws import KUBELET, Manifest
+from tests.controlplane.differential.group_draws import Setting
 from tests.controlplane.server import Answer, Server
 
 UNREACHED = "plain"
@@ -28,16 +40,47 @@ UNREACHED = "plain"
 _STORAGE = "ephemeral-storage"
 
 NO_PROFILE_TAKES_IT = "no profile takes it"
+OUR_GATES = (UNSUPPORTED_GATE, VOLUMES_GATE, ISOLATION_GATE)
 
 
 class Case:
-    """One pod in a namespace with some profiles."""
+    """One pod in a namespace with some profiles.
 
-    def __init__(self, namespace: str, profiles: Sequence[Profile], pod: Manifest) -> None:
-        self.namespace, self.profiles, self.pod = namespace, profiles, pod
+    Attributes:
+        groups: the security groups that Python gives the pod; None if it doesn't name them as it should, or if no
+            profile takes it.
+        waits: whether Python has it wait for its isolation.
+        traits: what decided on its groups, and whether it waits, so that it can be counted.
+    """
+
+    def __init__(self, namespace: str, profiles: Sequence[Profile], setting: Setting, pod: Manifest) -> None:
+        self.namespace, self.profiles, self.setting, self.pod = namespace, profiles, setting, pod
         annotations = pod["metadata"].get("annotations", {})
         self.username = KUBELET if MIRROR_ANNOTATION in annotations else ""
         self.decision: Decision = decide(pod, namespace, profiles, username=self.username)
+        self.groups: tuple[str, ...] | None = None
+        self.waits = False
+        self.traits: tuple[str, ...] = ()
+        if isinstance(self.decision, Sandboxed | Unsupported):
+            self._choose_groups(self.decision.profile)
+
+    def _choose_groups(self, profile: Profile) -> None:
+        labels, annotations = self._read_metadata("labels"), self._read_metadata("annotations")
+        account, policies, accounts = find_account(self.pod), self.setting.read_policies(), self.setting.accounts
+        self.waits = not self.setting.isolated or awaits_account(labels, account, profile, policies, accounts)
+        with contextlib.suppress(InvalidGroups):
+            chosen = choose_groups(labels, annotations, account, profile, policies, accounts)
+            self.groups = chosen.names
+            self.traits = (chosen.source.value, *(["waits"] if self.waits else []))
+
+    def _read_metadata(self, field: str) -> dict[str, str]:
+        return dict(self.pod["metadata"].get(field, {}))
+
+    @property
+    def outcome(self) -> str:
+        """What kind of case it is, so that it can be counted too."""
+        taken = isinstance(self.decision, Sandboxed | Unsupported)
+        return "Misnamed" if taken and self.groups is None else type(self.decision).__name__
 
     def find_differences(self, server: Server) -> list[str] | None:
         """Where the API server decides otherwise; None if it wouldn't take the manifest anywhere."""
@@ -59,10 +102,10 @@ class Case:
         match self.decision:
             case Unmatched() | Skipped():
                 return PROFILE_LABEL in self.pod["metadata"].get("labels", {})
-            case Unsupported(profile=profile):
-                return profile.unsupported == "Reject"
-            case Sandboxed():
-                return False
+            case Unsupported(profile=profile) if profile.unsupported == "Reject":
+                return True
+            case Sandboxed() | Unsupported():
+                return self.groups is None
             case _:
                 assert_never(self.decision)
 
@@ -76,6 +119,9 @@ class Case:
             case Unsupported(profile=profile, text=text) if profile.unsupported == "Reject":
                 if not answer.message.endswith(text):
                     yield f"not refused with {text!r}: {answer.message!r}"
+            case Unsupported() | Sandboxed() if self.groups is None:
+                if MALFORMED not in answer.message:
+                    yield f"the groups' names are not refused: {answer.message!r}"
             case Unsupported():
                 yield from self._compare_unsupported(answer.body, self.decision)
             case Sandboxed():
@@ -90,22 +136,20 @@ class Case:
         yield from _differ("labels", self.pod["metadata"].get("labels", {}), metadata.get("labels", {}))
         yield from _differ("annotations", self.pod["metadata"].get("annotations", {}), metadata.get("annotations", {}))
         yield from _differ("runtimeClassName", self.pod["spec"].get("runtimeClassName"), spec.get("runtimeClassName"))
+        yield from _differ("gates", _find_gates(self.pod), _find_gates(answer.body))
 
     def _compare_unsupported(self, pod: Manifest, decision: Unsupported) -> Iterator[str]:
-        yield from _compare_marks(pod, decision)
+        yield from self._compare_marks(pod, decision, UNSUPPORTED_GATE)
         yield from _differ("annotation", decision.text, pod["metadata"]["annotations"].get(UNSUPPORTED_ANNOTATION))
         yield from _differ("capacity", None, pod["metadata"]["annotations"].get(CAPACITY_ANNOTATION))
         yield from _differ("storage", None, pod["metadata"]["annotations"].get(STORAGE_ANNOTATION))
         yield from _differ("node affinity", _tidy(merge_terms(self.pod, ())), _tidy(merge_terms(pod, ())))
-        yield from _differ("gated", True, _has_gate(pod, UNSUPPORTED_GATE))
-        yield from _differ("waits for volumes", False, _has_gate(pod, VOLUMES_GATE))
 
     def _compare_sandboxed(self, pod: Manifest, decision: Sandboxed) -> Iterator[str]:
         row = decision.size.row
-        yield from _compare_marks(pod, decision)
+        waits = {VOLUMES_GATE: bool(decision.claims), ISOLATION_GATE: self.waits}
+        yield from self._compare_marks(pod, decision, *(gate for gate in waits if waits[gate]))
         yield from _differ("annotation", None, pod["metadata"]["annotations"].get(UNSUPPORTED_ANNOTATION))
-        yield from _differ("gated", False, _has_gate(pod, UNSUPPORTED_GATE))
-        yield from _differ("waits for volumes", bool(decision.claims), _has_gate(pod, VOLUMES_GATE))
         yield from _differ("capacity", str(row), pod["metadata"]["annotations"].get(CAPACITY_ANNOTATION))
         for kind in ("requests", "limits"):
             found = pod["spec"].get("resources", {}).get(kind, {})
@@ -130,20 +174,25 @@ class Case:
                 yield from _differ(f"limits of {container['name']}", limits, _amounts(container, "limits"))
                 yield from _differ(f"requests of {container['name']}", requests, _amounts(container, "requests"))
 
-
-def _compare_marks(pod: Manifest, decision: Sandboxed | Unsupported) -> Iterator[str]:
-    labels = pod["metadata"].get("labels", {})
-    yield from _differ("profile", decision.profile.name, labels.get(PROFILE_LABEL))
-    yield from _differ("EKS's label", decision.profile.name, labels.get(EKS_PROFILE_LABEL))
-    yield from _differ("runtimeClassName", decision.runtime_class, pod["spec"].get("runtimeClassName"))
+    def _compare_marks(self, pod: Manifest, decision: Sandboxed | Unsupported, *gates: str) -> Iterator[str]:
+        """Whether all labels, the gates and what tells the groups are as they should be."""
+        marks, shown = build_group_marks(self.groups or ())
+        own = {key: value for key, value in self._read_metadata("labels").items() if not is_written(key)}
+        names = dict.fromkeys((PROFILE_LABEL, EKS_PROFILE_LABEL), decision.profile.name)
+        yield from _differ("labels", {**own, **names, **marks}, pod["metadata"].get("labels"))
+        found = pod["metadata"].get("annotations", {}).get(POD_GROUPS_ANNOTATION)
+        yield from _differ("groups", shown[POD_GROUPS_ANNOTATION], found)
+        yield from _differ("runtimeClassName", decision.runtime_class, pod["spec"].get("runtimeClassName"))
+        others = [gate for gate in _find_gates(self.pod) if gate not in OUR_GATES]
+        yield from _differ("gates", [*others, *gates], _find_gates(pod))
 
 
 def _as_amounts(row: Row) -> dict[str, Fraction]:
     return {"cpu": Fraction(row.cpu_millis, 1000), "memory": Fraction(row.memory_mib * 2**20)}
 
 
-def _has_gate(pod: Manifest, name: str) -> bool:
-    return {"name": name} in pod["spec"].get("schedulingGates", [])
+def _find_gates(pod: Manifest) -> list[str]:
+    return [gate["name"] for gate in pod["spec"].get("schedulingGates", [])]
 
 
 def _tidy(terms: list[Manifest]) -> list[Manifest]:

@@ -53,6 +53,8 @@ class Draw(random.Random):
                 SCHEDULED_SANDBOX if scheduled else self.choice(SANDBOXES),
                 "Reject" if self.maybe(0.3) else "Pend",
                 tuple(self.sample(ZONES, self.randint(1, 3))) if self.maybe(0.3) else (),
+                security_groups=tuple(self.sample(("web", "db", "a", "cluster"), self.choice((0, 0, 1, 3)))),
+                pod_security_groups="Allow" if self.maybe(0.5) else "Ignore",
             )
             for name in names
         ]
