@@ -9,6 +9,7 @@ from monopod.cli.commands import fargate
 from monopod.cli.diagnosis import Check, Level
 from monopod.cli.explanation import Outcome
 from monopod.cli.isolation import GroupState, Identity
+from monopod.cli.rollout import State
 from monopod.domain.selection import LabelDiffers, LabelMissing, NamespaceDiffers, NamespaceProtected
 from monopod.domain.skips import Skip
 from tests.project.repository import ROOT
@@ -22,7 +23,7 @@ OPTIONS = {
     for option in parameter.opts
 }
 FACTS = (NamespaceDiffers, NamespaceProtected, LabelMissing, LabelDiffers)
-WORDS = [*Skip, *Outcome, *Check, *Level, *GroupState, *Identity, *(fact.__name__ for fact in FACTS)]
+WORDS = [*Skip, *Outcome, *Check, *Level, *GroupState, *Identity, *State, *(fact.__name__ for fact in FACTS)]
 
 
 @pytest.mark.parametrize("command", fargate.commands)

@@ -4,6 +4,7 @@ import click
 
 from monopod import __version__
 from monopod.api.names import SYSTEM_NAMESPACE
+from monopod.cli.moving_commands import rollout
 
 _EXPLAIN_HELP = """Say what Fargate would do with a pod, and why.
 
@@ -119,6 +120,10 @@ Examples:
 \b
   # Is everything there that Monopod needs?
   kubectl fargate doctor
+
+\b
+  # How many pods run in the profile's sandboxes by now?
+  kubectl fargate rollout web --watch
 
 `kubectl fargate COMMAND --help` tells more about a command.
 """
@@ -259,6 +264,9 @@ def isolation(
     from monopod.cli.isolation_output import write
 
     write(inspect_pod(name, namespace, kubeconfig, context), output)
+
+
+fargate.add_command(rollout)
 
 
 @fargate.command()

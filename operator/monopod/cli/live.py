@@ -1,4 +1,4 @@
-"""The cluster as the CLI sees it, as dicts. Only `doctor --probe` creates and deletes anything."""
+"""The cluster as the CLI sees it, as dicts. Who writes is said in docs/reference/cli.md; most commands only read."""
 
 import json
 import os
@@ -73,6 +73,19 @@ class Cluster:
                 raise
             raise ApiFailure(f"There is no pod {name} in namespace {namespace}.") from None
 
+    def read_profile(self, name: str) -> Json:
+        """One FargateProfile.
+
+        Raises:
+            ApiFailure: there is none of that name, or the API server can't be reached or refused.
+        """
+        try:
+            return self.read(find_profile_path(name))
+        except Refusal as refusal:
+            if refusal.status != NOT_FOUND:
+                raise
+            raise Refusal(f"There is no FargateProfile {name}.", NOT_FOUND) from None
+
     def list_items(self, path: str) -> list[Json]:
         """All objects of a collection. Raises as `read` does."""
         items: list[Json] = self.read(path).get("items") or []
@@ -96,12 +109,18 @@ class Cluster:
         """Creates an object in a collection. Raises as `read` does."""
         self._request("POST", path, body)
 
+    def patch(self, path: str, body: Json) -> None:
+        """Changes an object by a merge patch. Raises as `read` does."""
+        self._request("PATCH", path, body, "application/merge-patch+json")
+
     def delete(self, path: str) -> None:
         """Deletes an object. Raises as `read` does."""
         self._request("DELETE", path)
 
-    def _request(self, method: str, path: str, body: Json | None = None) -> bytes:
-        headers = {"Accept": "*/*"} | ({"Content-Type": "application/json"} if body else {})
+    def _request(
+        self, method: str, path: str, body: Json | None = None, content_type: str = "application/json"
+    ) -> bytes:
+        headers = {"Accept": "*/*"} | ({"Content-Type": content_type} if body else {})
         try:
             request = self._api.param_serialize(
                 method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
@@ -114,6 +133,11 @@ class Cluster:
         if response.status >= HTTPStatus.MULTIPLE_CHOICES:
             raise Refusal(f"The API server refused: {_read_refusal(answer, response.status)}", response.status)
         return answer
+
+
+def find_profile_path(name: str) -> str:
+    """Where a FargateProfile is."""
+    return f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}/{name}"
 
 
 class Refusal(ApiFailure):
