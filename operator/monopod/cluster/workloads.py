@@ -1,0 +1,44 @@
+"""Reads what controls pods: owners whose template is known, and the Deployment behind a ReplicaSet."""
+
+from typing import Any
+
+from monopod.cluster.client import ApiClient, ApiError
+from monopod.domain.replacement import Owner, Workload, find_owner, read_workload
+
+_PATHS = {
+    "ReplicaSet": "/apis/apps/v1/namespaces/{}/replicasets",
+    "StatefulSet": "/apis/apps/v1/namespaces/{}/statefulsets",
+    "ReplicationController": "/api/v1/namespaces/{}/replicationcontrollers",
+    "Job": "/apis/batch/v1/namespaces/{}/jobs",
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+}
+
+
+async def fetch_workload(api: ApiClient, namespace: str, owner: Owner) -> Workload | None:
+    """The workload of pods with this controller; None if the controller is gone or going.
+
+    Raises:
+        ApiError: it can't be read.
+        ApiUnreachable: no answer.
+    """
+    if not owner.has_template:
+        return read_workload(namespace, owner, None)
+    resource = await _fetch(api, namespace, owner)
+    if resource is None:
+        return None
+    above = find_owner(resource)
+    if above is None or not above.is_deployment:
+        return read_workload(namespace, owner, resource)
+    deployment = await _fetch(api, namespace, above)
+    return read_workload(namespace, owner, resource, deployment) if deployment else None
+
+
+async def _fetch(api: ApiClient, namespace: str, owner: Owner) -> dict[str, Any] | None:
+    try:
+        found = await api.get(f"{_PATHS[owner.kind].format(namespace)}/{owner.name}")
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise
+    metadata = found["metadata"]
+    return None if metadata.get("uid") != owner.uid or "deletionTimestamp" in metadata else found
