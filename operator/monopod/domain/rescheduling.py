@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from monopod.api.names import MIRROR_ANNOTATION, PROFILE_LABEL
-from monopod.api.reasons import ConditionType, Reason
+from monopod.api.reasons import Reason
 from monopod.domain.decision import Sandboxed, Skipped, Unmatched, Unsupported, decide
 from monopod.domain.eviction import Candidate, Obstacle
-from monopod.domain.manifest import InvalidProfile, Part
+from monopod.domain.manifest import Part
 from monopod.domain.publication import list_names
 from monopod.domain.replacement import Workload, build_replacement
 from monopod.domain.selection import Profile
+from monopod.domain.terms import Terms, read_time
 from monopod.domain.volumes import VolumesReady, judge_volumes
 
 Manifest = Mapping[str, Any]
@@ -31,82 +32,6 @@ Manifest = Mapping[str, Any]
 MARGIN_SECONDS = 30.0
 """How long after a profile is in force a pod may still come up without its sandbox: admission reads namespaces from a
 cache, and clocks differ."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How a profile moves pods that exist; `max_unavailable` is a number of pods or a percentage (`10%`).
-
-    Attributes:
-        started: status.rescheduling.startedAt, None before the first pod.
-        trusted: since when new pods are sandboxed, None if that isn't known: the profile is in force, and this round
-            of moves has begun.
-    """
-
-    profile: str
-    moves: bool = True
-    max_unavailable: int | str = "10%"
-    recreates_bare_pods: bool = False
-    moves_running_jobs: bool = False
-    paused: bool = False
-    started: datetime.datetime | None = None
-    trusted: datetime.datetime | None = None
-
-    @classmethod
-    def from_resource(cls, resource: Manifest) -> "Terms":
-        """Reads a FargateProfile as the API server sends it, or a manifest.
-
-        Raises:
-            InvalidProfile: a field holds what the API server would never store.
-        """
-        root = Part(resource, error=InvalidProfile)
-        spec, status = root.child("spec"), root.child("status")
-        started = _read_time(status.child("rescheduling").text("startedAt"))
-        ready = next(
-            (
-                _read_time(condition.text("lastTransitionTime"))
-                for condition in status.children("conditions")
-                if condition.text("type") == ConditionType.READY and condition.text("status") == "True"
-            ),
-            None,
-        )
-        return cls(
-            root.child("metadata").text("name"),
-            _read_choice(spec, "existingPods", "Reschedule", "Keep") == "Reschedule",
-            _read_max_unavailable(spec),
-            _read_choice(spec, "barePods", "Leave", "Recreate") == "Recreate",
-            _read_choice(spec, "runningJobs", "Leave", "Reschedule") == "Reschedule",
-            spec.flag("paused"),
-            started,
-            max(started, ready) if started and ready else None,
-        )
-
-    def find_budget(self, desired: int) -> int:
-        """How many of so many pods may be unavailable at a time."""
-        if isinstance(self.max_unavailable, int):
-            return self.max_unavailable
-        return max(1, desired * int(self.max_unavailable.removesuffix("%")) // 100)
-
-
-def _read_choice(spec: Part, key: str, *known: str) -> str:
-    """A field's value, the first of those known if it is absent."""
-    chosen = spec.text(key) or known[0]
-    if chosen not in known:
-        raise spec.fail(key, f"must be {' or '.join(known)}, not {chosen!r}")
-    return chosen
-
-
-def _read_max_unavailable(spec: Part) -> int | str:
-    value = spec.fields.get("maxUnavailable", "10%")
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
-        return value
-    if isinstance(value, str) and value.endswith("%") and value[:-1].isdecimal() and 1 <= int(value[:-1]) <= 100:
-        return value
-    raise spec.fail("maxUnavailable", "must be a number of pods, at least 1, or a percentage from '1%' to '100%'")
-
-
-def _read_time(text: str) -> datetime.datetime | None:
-    return datetime.datetime.fromisoformat(text) if text else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +255,7 @@ def _is_stray(sighting: Sighting, terms: Terms, place: Place) -> bool:
 
     One that runs by a profile that is gone meanwhile shows nothing: it was right when it was created.
     """
-    created = _read_time(sighting.pod.created)
+    created = read_time(sighting.pod.created)
     if terms.trusted is None or created is None:
         return False
     known = not sighting.mark or any(profile.name == sighting.mark for profile in place.profiles)
