@@ -8,6 +8,7 @@ import pytest
 from monopod.cli.commands import fargate
 from monopod.cli.diagnosis import Check, Level
 from monopod.cli.explanation import Outcome
+from monopod.cli.forecast import Fate
 from monopod.cli.isolation import GroupState, Identity
 from monopod.cli.rollout import State
 from monopod.domain.selection import LabelDiffers, LabelMissing, NamespaceDiffers, NamespaceProtected
@@ -23,7 +24,9 @@ OPTIONS = {
     for option in parameter.opts
 }
 FACTS = (NamespaceDiffers, NamespaceProtected, LabelMissing, LabelDiffers)
-WORDS = [*Skip, *Outcome, *Check, *Level, *GroupState, *Identity, *State, *(fact.__name__ for fact in FACTS)]
+WORDS = dict.fromkeys(
+    [*Skip, *Outcome, *Check, *Level, *GroupState, *Identity, *State, *Fate, *(fact.__name__ for fact in FACTS)]
+)
 
 
 @pytest.mark.parametrize("command", fargate.commands)

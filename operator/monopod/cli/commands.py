@@ -4,7 +4,7 @@ import click
 
 from monopod import __version__
 from monopod.api.names import SYSTEM_NAMESPACE
-from monopod.cli.moving_commands import rollout
+from monopod.cli.moving_commands import plan, rollout
 
 _EXPLAIN_HELP = """Say what Fargate would do with a pod, and why.
 
@@ -120,6 +120,10 @@ Examples:
 \b
   # Is everything there that Monopod needs?
   kubectl fargate doctor
+
+\b
+  # Which running pods would this profile move into sandboxes?
+  kubectl fargate plan -f profile.yaml
 
 \b
   # How many pods run in the profile's sandboxes by now?
@@ -266,6 +270,7 @@ def isolation(
     write(inspect_pod(name, namespace, kubeconfig, context), output)
 
 
+fargate.add_command(plan)
 fargate.add_command(rollout)
 
 

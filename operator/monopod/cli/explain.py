@@ -118,7 +118,7 @@ def read_profiles(path: str, sandbox: str | None) -> list[Profile]:
     profiles = []
     for resource in find_profiles(documents, path):
         try:
-            profiles.append(_read_profile(resource, sandbox))
+            profiles.append(read_profile_resource(resource, sandbox))
         except InvalidProfile as problem:
             raise UnreadableInput(f"FargateProfile {_find_name(resource)}: {problem}") from None
     return profiles
@@ -129,7 +129,7 @@ def _fetch_profiles(cluster: "Cluster", sandbox: str | None) -> list[Profile]:
     for resource in cluster.list_profiles():
         name = _find_name(resource)
         try:
-            profiles.append(_read_profile(resource, sandbox))
+            profiles.append(read_profile_resource(resource, sandbox))
         except InvalidProfile as problem:
             # Only an older CRD lets such a profile in; the operator passes it over too.
             click.echo(f"Note: profile {name} is passed over: {problem}", err=True)
@@ -141,8 +141,12 @@ def _fetch_profiles(cluster: "Cluster", sandbox: str | None) -> list[Profile]:
     return profiles
 
 
-def _read_profile(resource: Mapping[str, object], sandbox: str | None) -> Profile:
-    """A profile that names no sandbox gets the one that the user names, else the one that its status tells."""
+def read_profile_resource(resource: Mapping[str, object], sandbox: str | None) -> Profile:
+    """A profile that names no sandbox gets the one that the user names, else the one that its status tells.
+
+    Raises:
+        InvalidProfile: a field is missing or of the wrong type.
+    """
     # Read without raising: a status that nobody validated must not keep the profile from being explained.
     status = resource.get("status")
     told = status.get("runtimeClassName") if isinstance(status, Mapping) else None

@@ -92,7 +92,7 @@ def lint(question: Question) -> LintReport:
     Raises:
         UnreadableInput: the profiles can't be read, or the region or architecture has no prices.
     """
-    report = LintReport(_find_prices(question), question.architecture)
+    report = LintReport(find_prices(question.region, question.architecture), question.architecture)
     profiles = read_profiles(question.profiles, question.sandbox)
     for name, overlap in find_overlaps(profiles, PROTECTED).items():
         click.echo(f"Note: profile {name}: {describe_overlap(name, overlap)}.", err=True)
@@ -117,13 +117,18 @@ def write(report: LintReport, output: str) -> None:
         click.echo(f"Error: {problem}", err=True)
 
 
-def _find_prices(question: Question) -> PriceList:
+def find_prices(region: str, architecture: str) -> PriceList:
+    """The prices of a region.
+
+    Raises:
+        UnreadableInput: the region or the architecture has none.
+    """
     try:
-        prices = PriceList.from_resource(load_prices(question.region))
+        prices = PriceList.from_resource(load_prices(region))
     except UnknownRegion as problem:
         raise UnreadableInput(str(problem)) from None
-    if question.architecture not in prices.rates:
-        raise UnreadableInput(f"There is no price for {question.architecture} in {question.region}.")
+    if architecture not in prices.rates:
+        raise UnreadableInput(f"There is no price for {architecture} in {region}.")
     return prices
 
 

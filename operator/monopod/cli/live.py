@@ -46,8 +46,11 @@ class Cluster:
             # The client reads the file unguarded: a malformed one raises whatever its content happens to break.
             raise ApiFailure(f"The kubeconfig can't be used: {_one_line(problem)}") from None
 
-    def list_profiles(self) -> list[Json]:
+    def list_profiles(self, *, deleting: bool = False) -> list[Json]:
         """All FargateProfiles that admission knows: one that is being deleted takes no new pods.
+
+        Args:
+            deleting: whether those that are being deleted are wanted, too.
 
         Raises:
             ApiFailure: the API server can't be reached or refused, or Monopod isn't installed.
@@ -58,7 +61,7 @@ class Cluster:
             if refusal.status != NOT_FOUND:
                 raise
             raise ApiFailure("The cluster has no FargateProfiles: Monopod isn't installed.") from None
-        return [item for item in items if "deletionTimestamp" not in item["metadata"]]
+        return [item for item in items if deleting or "deletionTimestamp" not in item["metadata"]]
 
     def read_pod(self, name: str, namespace: str) -> Json:
         """One pod.

@@ -2,6 +2,30 @@
 
 import click
 
+_PLAN_HELP = """Show which running pods a profile would move into its sandboxes, before any of them moves.
+
+Lists the pods that exist and would run by the profile if they were created now: in which order they move, from where,
+at which size and price; and those that are blocked or left alone, with the reason. Takes a profile of the cluster, or
+profiles from files, as if they were applied. Changes nothing.
+
+\b
+Examples:
+  # What would happen if I applied this?
+  kubectl fargate plan -f profile.yaml
+
+\b
+  # What is left to move?
+  kubectl fargate plan web
+
+\b
+  # For a script
+  kubectl fargate plan web -o json
+
+Exit status: 0 if the question was answered, whatever the answer; 1 if the cluster couldn't answer; 2 if the input
+can't be read.
+"""
+
+
 _ROLLOUT_HELP = """Show how far the pods of a profile have moved into its sandboxes.
 
 Reads the profile's status, which the operator writes. With --watch it follows until all are moved, or nothing more can
@@ -23,6 +47,48 @@ Examples:
 Exit status: 0 if the question was answered, with --watch if all pods are moved; 1 with --watch if it is paused or
 blocked; 2 if the cluster can't be read, or has no such profile.
 """
+
+
+@click.command(help=_PLAN_HELP, short_help="Show which running pods a profile would move, and how.")
+@click.argument("profile", required=False)
+@click.option(
+    "filenames",
+    "-f",
+    "--filename",
+    multiple=True,
+    metavar="FILE|DIR",
+    help="Profiles that aren't applied yet, YAML or JSON; - is stdin.",
+)
+@click.option("--sandbox", metavar="NAME", help="RuntimeClass of profiles that name none.")
+@click.option("--region", default="us-east-1", show_default=True, metavar="NAME", help="Whose prices to use.")
+@click.option("--arch", type=click.Choice(["x86", "arm"]), default="x86", show_default=True, help="The same.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
+@click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
+@click.option("--kubeconfig", metavar="FILE", help="Path of the kubeconfig to use.")
+def plan(
+    profile: str | None,
+    filenames: tuple[str, ...],
+    sandbox: str | None,
+    region: str,
+    arch: str,
+    output: str,
+    context: str | None,
+    kubeconfig: str | None,
+) -> None:
+    """Gathers the options; what users read is `_PLAN_HELP`."""
+    if (profile is None) == (not filenames):
+        raise click.UsageError("Give either PROFILE or -f FILE.")
+    from monopod.cli import plan as work
+    from monopod.cli.live import Cluster
+    from monopod.cli.plan_output import write_json, write_text
+
+    rates = work.find_rates(region, arch)
+    cluster = Cluster.connect(kubeconfig, context)
+    if profile is None:
+        found = work.plan_files(cluster, filenames, sandbox, rates)
+    else:
+        found = work.plan_profile(cluster, profile, sandbox, rates)
+    (write_json if output == "json" else write_text)(found)
 
 
 @click.command(help=_ROLLOUT_HELP, short_help="Show how far the pods of a profile have moved; pause, resume.")

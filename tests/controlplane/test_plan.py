@@ -1,0 +1,153 @@
+"""`kubectl fargate plan` and `rollout` against a real API server: pods, and what controls them, as they are stored."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from monopod.api.names import API_VERSION, PROFILE_PLURAL
+from tests.clusters import ControlPlane
+from tests.controlplane.server import Server
+from tests.unit.builders import a_pod, a_profile_resource
+from tests.unit.cli.running import run
+
+NAMESPACE = "planned"
+CORE = f"/api/v1/namespaces/{NAMESPACE}"
+APPS = f"/apis/apps/v1/namespaces/{NAMESPACE}"
+PROFILES = f"/apis/{API_VERSION}/{PROFILE_PLURAL}"
+PROFILE = a_profile_resource("planned", {"namespace": f"{NAMESPACE}*", "labels": {"tier": "web"}})
+WEB = {"tier": "web", "app": "web"}
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def cluster(server: Server, installed: ControlPlane) -> Iterator[ControlPlane]:
+    """A Deployment's two pods, one of a StatefulSet with a budget that is exhausted, and one that nothing controls.
+
+    Nobody runs controllers here, so what they would make is made by hand.
+    """
+    server.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}}).expect_ok()
+    template = a_pod().labelled(WEB).requesting(cpu="500m").build()
+    spec = {"selector": {"matchLabels": WEB}, "template": {"metadata": template["metadata"], "spec": template["spec"]}}
+    deployment = server.create(f"{APPS}/deployments", build("Deployment", "web", spec, replicas=2)).expect_ok()
+    made_by = [owner_of(deployment, "Deployment")]
+    replica_set = server.create(f"{APPS}/replicasets", build("ReplicaSet", "web-1", spec, made_by)).expect_ok()
+    database = server.create(f"{APPS}/statefulsets", build("StatefulSet", "db", spec, serviceName="db")).expect_ok()
+    for name, labels, owner in (
+        ("web-1-a", WEB, owner_of(replica_set, "ReplicaSet")),
+        ("web-1-b", WEB, owner_of(replica_set, "ReplicaSet")),
+        ("db-0", {**WEB, "app": "db"}, owner_of(database, "StatefulSet")),
+        ("bare", WEB, None),
+        ("other", {"tier": "cache"}, None),
+    ):
+        pod = a_pod(name).labelled(labels).build()
+        pod["metadata"] |= {"ownerReferences": [owner]} if owner else {}
+        server.create_pod(NAMESPACE, pod, dry_run=False).expect_ok()
+        server.patch(f"{CORE}/pods/{name}/status", {"status": {"phase": "Running"}}).expect_ok()
+    budgets = f"/apis/policy/v1/namespaces/{NAMESPACE}/poddisruptionbudgets"
+    budget = {"metadata": {"name": "db"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "db"}}}}
+    server.create(budgets, budget).expect_ok()
+    yield installed
+    server.delete(f"/api/v1/namespaces/{NAMESPACE}").expect_ok()
+
+
+def build(kind: str, name: str, spec: Json, owners: list[Json] | None = None, **more: object) -> Json:
+    metadata = {"name": name, "ownerReferences": owners or []}
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": {**spec, **more}}
+
+
+def owner_of(resource: Json, kind: str) -> Json:
+    metadata = resource["metadata"]
+    owner = {"apiVersion": "apps/v1", "kind": kind, "name": metadata["name"], "uid": metadata["uid"]}
+    return {**owner, "controller": True}
+
+
+@pytest.fixture
+def profile_file(tmp_path: Path) -> str:
+    path = tmp_path / "profile.yaml"
+    path.write_text(yaml.safe_dump(PROFILE))
+    return str(path)
+
+
+def plan(cluster: ControlPlane, *arguments: str) -> Json:
+    result = run("plan", *arguments, "-o", "json", "--kubeconfig", str(cluster.kubeconfig_path))
+    assert result.exit_code == 0, result.stderr
+    report: Json = json.loads(result.stdout)
+    return report
+
+
+EXPECTED = {
+    "web-1-a": ("Deployment/web", "Moves", None, "0.5vCPU 1GB"),
+    "web-1-b": ("Deployment/web", "Moves", None, "0.5vCPU 1GB"),
+    "db-0": ("StatefulSet/db", "Blocked", "BudgetExhausted", "0.5vCPU 1GB"),
+    "bare": (None, "Left", "BarePodsLeft", None),
+}
+
+
+def find_fates(report: Json) -> Json:
+    fields = ("workload", "fate", "reason", "capacity")
+    return {each["pod"]: tuple(each[field] for field in fields) for each in report["pods"]}
+
+
+def test_a_profile_in_a_file_is_planned_as_if_it_were_applied(cluster: ControlPlane, profile_file: str) -> None:
+    report = plan(cluster, "-f", profile_file)
+    assert find_fates(report) == EXPECTED
+    assert report["summary"] | {"hourlyPrice": None} == {"moves": 2, "blocked": 1, "left": 1, "hourlyPrice": None}
+
+
+@pytest.fixture
+def applied(server: Server, cluster: ControlPlane) -> Iterator[ControlPlane]:
+    """The same with the profile, which no operator looks after."""
+    server.create(PROFILES, PROFILE).expect_ok()
+    yield cluster
+    server.delete(f"{PROFILES}/planned").expect_ok()
+
+
+def test_a_profile_of_the_cluster_is_planned(applied: ControlPlane) -> None:
+    assert find_fates(plan(applied, "planned")) == EXPECTED
+
+
+def test_a_profile_that_comes_first_by_name_takes_the_pods(
+    server: Server, applied: ControlPlane, profile_file: str
+) -> None:
+    other = a_profile_resource("another", {"namespace": NAMESPACE})
+    server.create(PROFILES, other).expect_ok()
+    try:
+        assert find_fates(plan(applied, "planned")) == {}
+        assert find_fates(plan(applied, "-f", profile_file)) == {}
+        assert set(find_fates(plan(applied, "another"))) == {*EXPECTED, "other"}
+    finally:
+        server.delete(f"{PROFILES}/another").expect_ok()
+
+
+def test_a_paused_profile_is_planned_with_a_note(server: Server, applied: ControlPlane) -> None:
+    server.patch(f"{PROFILES}/planned", {"spec": {"paused": True}}).expect_ok()
+    result = run("plan", "planned", "--kubeconfig", str(applied.kubeconfig_path))
+    assert result.exit_code == 0
+    assert "Note: profile planned is paused, so nothing moves; below is what would." in result.stderr
+    assert "2 pods of 1 workload would move" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["plan", "rollout"])
+def test_a_profile_that_does_not_exist_is_named(cluster: ControlPlane, command: str) -> None:
+    result = run(command, "nobody", "--kubeconfig", str(cluster.kubeconfig_path))
+    assert (result.exit_code, result.stderr) == (
+        {"plan": 1, "rollout": 2}[command],
+        "Error: There is no FargateProfile nobody.\n",
+    )
+
+
+def test_a_profile_is_paused_and_resumed(server: Server, applied: ControlPlane) -> None:
+    for option, expected in (("--pause", True), ("--resume", False)):
+        result = run("rollout", "planned", option, "--kubeconfig", str(applied.kubeconfig_path))
+        assert result.exit_code == 0, result.stderr
+        assert server.get(f"{PROFILES}/planned").expect_ok()["spec"]["paused"] is expected
+
+
+def test_a_profile_that_no_operator_has_seen_is_unknown_and_not_done(applied: ControlPlane) -> None:
+    result = run("rollout", "planned", "-o", "json", "--kubeconfig", str(applied.kubeconfig_path))
+    assert json.loads(result.stdout)["state"] == "Unknown"
