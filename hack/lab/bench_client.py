@@ -58,8 +58,8 @@ class Client:
         return (json.loads(line) for line in _read_lines(answer, path))
 
     def watch_lines(self, path: str) -> Iterator[bytes]:
-        """The events of all objects from now on, as the API server writes them."""
-        query = f"watch=1&sendInitialEvents=false&timeoutSeconds={WATCHED_LONGEST_SECONDS}"
+        """The events of all objects as the API server writes them, those that exist first."""
+        query = f"watch=1&timeoutSeconds={WATCHED_LONGEST_SECONDS}"
         answer = self._pool.request("GET", f"{self._host}{path}?{query}", preload_content=False)
         return _read_lines(answer, path)
 

@@ -1,10 +1,11 @@
-"""What isolation costs at scale: pods are created at a steady rate, and each gets a NetworkPolicy of its own.
+"""What isolation costs at scale: pods are created at a steady rate, with a NetworkPolicy for each or one for all.
 
 A control plane with fake nodes (kwok) and the operator as a process beside it: etcd, the API server, the scheduler,
 the operator and the benchmark itself share the machine's cores, so the operator's own CPU time says more than the
 latency does. The watch that hears of the policies runs in a process of its own, or Python would be late to hear.
 """
 
+import json
 import multiprocessing
 import os
 import re
@@ -24,7 +25,7 @@ from lab.lab_cluster import LabCluster
 from lab.progress import say, step
 from lab.services import NotReady
 from monopod.api.names import API_VERSION, DEFAULT_GROUP
-from monopod.domain.isolation import name_pod_policy
+from monopod.domain.isolation import name_groups_policy, name_pod_policy
 
 Object = dict[str, Any]
 NAMESPACE = "burst"
@@ -32,7 +33,9 @@ POLICIES = f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 PODS_PER_NODE = 50  # a fake node has 1 TiB for the 20 GiB that each pod is provisioned with
 WRITERS = 8
-PATIENCE_SECONDS = 300.0
+PATIENCE_SECONDS = 600.0
+LOOK_SECONDS = 1.0
+MODES = ("PerPod", "PerGroup")
 WRITING = "POST|PUT|PATCH|APPLY|DELETE"
 
 
@@ -41,16 +44,19 @@ class IsolationFigures:
     """One burst of pods.
 
     Attributes:
+        mode: The profile's `isolation`.
         pods: How many were created.
         offered: How many were to be created in a second.
         reached: How many the API server took in a second.
-        policy: Seconds from the API server's answer to a pod's creation until a watch hears of the pod's policy.
+        policy: Seconds from the API server's answer to a pod's creation until a watch hears of the policy that opens
+            the pod; 0 where that is there already.
         policy_writes: Requests that write NetworkPolicies, for each pod.
         pod_writes: Requests of the operator's that change pods, for each pod.
         cpu: The operator's CPU time, in seconds for each pod.
         memory: The most memory that the operator held, in bytes.
     """
 
+    mode: str
     pods: int
     offered: float
     reached: float
@@ -61,30 +67,38 @@ class IsolationFigures:
     memory: int
 
 
-def measure_isolation(count: int, rate: float) -> IsolationFigures:
-    """Creates `count` pods, `rate` of them in a second if the API server can, and follows their policies."""
+def measure_isolation(count: int, rate: float) -> tuple[IsolationFigures, ...]:
+    """Creates `count` pods, `rate` of them in a second if the API server can; each mode on a cluster of its own."""
+    return tuple(_measure_mode(mode, count, rate) for mode in MODES)
+
+
+def _measure_mode(mode: str, count: int, rate: float) -> IsolationFigures:
     with _run_cluster(count) as cluster:
         client = Client(cluster.kubeconfig_path)
-        _prepare(client)
+        _prepare(client, mode)
         operator = int((cluster.machines()[0].folder / "pids/monopod").read_text())
         before, cpu = client.get_text("/metrics"), read_cpu_seconds(operator)
-        with _listen(cluster.kubeconfig_path, count) as heard:
-            with step(f"creating {count} pods, {rate:.0f} in a second", count / rate):
+        expected = len({_policy_of(mode, name_pod(number)) for number in range(count)})
+        with _listen(cluster.kubeconfig_path, expected) as heard:
+            with step(f"{mode}: creating {count} pods, {rate:.0f} in a second", count / rate):
                 began = time.time()
                 created = _create_pods(cluster.kubeconfig_path, count, rate)
                 took = max(created.values()) - began
             with step("waiting for their policies", 10):
                 policies = _receive(heard)
+        with step("waiting until all are scheduled, and counted", count / 50):
+            _wait_until(lambda: _is_settled(client, count), "the last pod")
         after = client.get_text("/metrics")
         policy_writes, pod_writes = (
             count_writes(after, *what) - count_writes(before, *what)
             for what in (("networkpolicies",), ("pods", "PATCH|APPLY"))
         )
         return IsolationFigures(
+            mode=mode,
             pods=count,
             offered=rate,
             reached=count / took,
-            policy=sum_up([max(0.0, policies[_policy_of(pod)] - at) for pod, at in created.items()]),
+            policy=sum_up([max(0.0, policies[_policy_of(mode, pod)] - at) for pod, at in created.items()]),
             policy_writes=policy_writes / count,
             pod_writes=pod_writes / count,
             cpu=(read_cpu_seconds(operator) - cpu) / count,
@@ -104,13 +118,13 @@ def _run_cluster(pods: int) -> Iterator[LabCluster]:
         cluster.delete()
 
 
-def _prepare(client: Client) -> None:
+def _prepare(client: Client, mode: str) -> None:
     client.post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
     profile = {
         "apiVersion": API_VERSION,
         "kind": "FargateProfile",
         "metadata": {"name": NAMESPACE},
-        "spec": {"selectors": [{"namespace": NAMESPACE}]},
+        "spec": {"selectors": [{"namespace": NAMESPACE}], "isolation": mode},
     }
     client.post(f"/apis/{API_VERSION}/fargateprofiles", profile)
     _wait_until(lambda: '"ACTIVE"' in client.get_text(f"/apis/{API_VERSION}/fargateprofiles/{NAMESPACE}"), "a profile")
@@ -122,7 +136,19 @@ def _wait_until(holds: Any, what: str) -> None:
     while not holds():
         if time.monotonic() > deadline:
             raise NotReady(f"{what} is not ready after {PATIENCE_SECONDS:.0f} s")
-        time.sleep(0.1)
+        time.sleep(LOOK_SECONDS)
+
+
+def _is_settled(client: Client, count: int) -> bool:
+    """Whether every pod has a node, and the operator has seen them all: its work for them is done then."""
+    profile = json.loads(client.get_text(f"/apis/{API_VERSION}/fargateprofiles/{NAMESPACE}"))
+    unbound = json.loads(client.get_text(f"{PODS}?fieldSelector=spec.nodeName%3D&limit=1"))["items"]
+    return profile["status"].get("pods") == count and not unbound
+
+
+def name_pod(number: int) -> str:
+    """The name of one of the pods."""
+    return f"pod-{number:05}"
 
 
 def build_pod(name: str) -> Object:
@@ -143,7 +169,7 @@ def _create_pods(kubeconfig: Path, count: int, rate: float) -> dict[str, float]:
         try:
             for number in range(first, count, WRITERS):
                 time.sleep(max(0.0, began + number / rate - time.monotonic()))
-                name = f"pod-{number:05}"
+                name = name_pod(number)
                 client.post(PODS, build_pod(name))
                 created[name] = time.time()
         except Exception as error:
@@ -161,7 +187,7 @@ def _create_pods(kubeconfig: Path, count: int, rate: float) -> dict[str, float]:
 
 @contextmanager
 def _listen(kubeconfig: Path, count: int) -> Iterator[Connection]:
-    """Hears of policies in another process; it sends when each was heard of, once it has heard of all."""
+    """Hears of `count` policies in another process; it sends when each was heard of, once it has heard of all."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     listener = context.Process(target=_hear, args=(kubeconfig, count, sender))
@@ -178,7 +204,8 @@ def _listen(kubeconfig: Path, count: int) -> Iterator[Connection]:
 
 def _hear(kubeconfig: Path, count: int, sender: Connection) -> None:
     heard: dict[str, float] = {}
-    names = re.compile(rb'"type":"ADDED".*?"name":"(pod-[^"]+)"')
+    # The namespace's base policy isn't among them.
+    names = re.compile(rb'"type":"ADDED".*?"name":"(pod-[^"]+|monopod-groups[^"]*)"')
     lines = Client(kubeconfig).watch_lines(POLICIES)
     sender.send("listening")
     for line in lines:
@@ -193,12 +220,16 @@ def _hear(kubeconfig: Path, count: int, sender: Connection) -> None:
 def _receive(heard: Connection) -> Mapping[str, float]:
     if not heard.poll(PATIENCE_SECONDS):
         raise NotReady(f"not every pod has a NetworkPolicy after {PATIENCE_SECONDS:.0f} s")
-    policies: dict[str, float] = heard.recv()
+    try:
+        policies: dict[str, float] = heard.recv()
+    except EOFError:
+        raise NotReady("the watch of NetworkPolicies ended early") from None
     return policies
 
 
-def _policy_of(pod: str) -> str:
-    return name_pod_policy(pod, (DEFAULT_GROUP,))
+def _policy_of(mode: str, pod: str) -> str:
+    groups = (DEFAULT_GROUP,)
+    return name_pod_policy(pod, groups) if mode == "PerPod" else name_groups_policy(groups)
 
 
 def count_writes(metrics: str, resource: str, verbs: str = WRITING) -> float:

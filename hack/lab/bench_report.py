@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import textwrap
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ README = Path("README.md")
 Rows = list[list[str]]
 POD_HEADINGS = ["pod", "median", "p99", "longest", "median, as a ratio", "p99, as a ratio"]
 ADMISSION_HEADINGS = ["pods are created with", "median", "p99", "added to the median", "server, mean", "policies, mean"]
-ISOLATION_HEADINGS = ["from a pod's creation to its policy", ""]
+ISOLATION_HEADINGS = ["", "`PerPod`", "`PerGroup`"]
 STARTUP_HEADINGS = ["command", "median", "p99"]
 
 
@@ -60,7 +61,7 @@ class Measured:
     machine: Machine
     pods: PodFigures | None = None
     admission: tuple[AdmissionFigures, ...] | None = None
-    isolation: IsolationFigures | None = None
+    isolation: tuple[IsolationFigures, ...] | None = None
     startup: StartupFigures | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -108,7 +109,7 @@ def build_tables(measured: Measured) -> list[tuple[str, list[str], Rows]]:
         title = f"Creating a pod ({measured.admission[0].client.count} of each)"
         tables.append((title, ADMISSION_HEADINGS, _build_admission_rows(measured.admission)))
     if measured.isolation:
-        title = f"Isolating pods ({measured.isolation.pods:,} in a burst)"
+        title = f"Isolating pods ({measured.isolation[0].pods:,} in a row)"
         tables.append((title, ISOLATION_HEADINGS, _build_isolation_rows(measured.isolation)))
     if measured.startup:
         title = f"Starting the CLI ({measured.startup.help.count} of each)"
@@ -197,17 +198,19 @@ def _build_admission_rows(series: tuple[AdmissionFigures, ...]) -> Rows:
     ]
 
 
-def _build_isolation_rows(one: IsolationFigures) -> Rows:
-    return [
-        ["median", _seconds(one.policy.median)],
-        ["p99", _seconds(one.policy.p99)],
-        ["longest", _seconds(one.policy.longest)],
-        [f"pods created in a second ({one.offered:.0f} offered)", f"{one.reached:.0f}"],
-        ["requests that write NetworkPolicies, for each pod", f"{one.policy_writes:.2f}"],
-        ["requests of the operator that change pods, for each pod", f"{one.pod_writes:.2f}"],
-        ["the operator's CPU time, for each pod", _milliseconds(one.cpu)],
-        ["the operator's memory at its most", f"{one.memory / 2**20:.0f} MiB"],
-    ]
+def _build_isolation_rows(series: tuple[IsolationFigures, ...]) -> Rows:
+    offered = f"{series[0].offered:.0f}"
+    rows: tuple[tuple[str, Callable[[IsolationFigures], str]], ...] = (
+        ("from a pod's creation to its policy, median", lambda one: _seconds(one.policy.median)),
+        ("the same, p99", lambda one: _seconds(one.policy.p99)),
+        ("the same, longest", lambda one: _seconds(one.policy.longest)),
+        (f"pods created in a second ({offered} offered)", lambda one: f"{one.reached:.0f}"),
+        ("writes of NetworkPolicies, for each pod", lambda one: f"{one.policy_writes:.2f}"),
+        ("writes of the operator on pods, for each pod", lambda one: f"{one.pod_writes:.2f}"),
+        ("the operator's CPU time, for each pod", lambda one: _milliseconds(one.cpu)),
+        ("the operator's memory at its most", lambda one: f"{one.memory / 2**20:.0f} MiB"),
+    )
+    return [[name, *(show(one) for one in series)] for name, show in rows]
 
 
 def _build_startup_rows(startup: StartupFigures) -> Rows:

@@ -44,7 +44,10 @@ def everything() -> Measured:
         MACHINE,
         PodFigures(some(1.0), some(1.5), some(2.0)),
         admission,
-        IsolationFigures(10_000, 100, 40, some(0.05), 1.01, 0, 0.004, 200 * 2**20),
+        (
+            IsolationFigures("PerPod", 10_000, 100, 40, some(0.05), 1.01, 0, 0.004, 200 * 2**20),
+            IsolationFigures("PerGroup", 10_000, 100, 60, some(0.0), 0, 0, 0.002, 150 * 2**20),
+        ),
         StartupFigures(some(0.02), some(0.1)),
     )
 
