@@ -185,6 +185,10 @@ class IsolationReason(Explained):
         "PolicyRestored",
         "Someone changed or deleted a NetworkPolicy of Monopod's; the operator has put it right.",
     )
+    MARKS_RESTORED = (
+        "MarksRestored",
+        "Someone changed what Monopod writes on a namespace; the operator has put it right.",
+    )
 
 
 class EventType(StrEnum):

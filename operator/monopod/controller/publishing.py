@@ -1,4 +1,8 @@
-"""Writes what namespaces and the ConfigMap of patterns should carry, wherever they differ from it."""
+"""Writes what namespaces and the ConfigMap of patterns should carry, wherever they differ from it.
+
+A namespace that was right, and should carry what it carried, was changed by someone else: that is reported. A new
+process remembers nothing, puts right what differs, and reports none of it.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -7,7 +11,9 @@ from dataclasses import dataclass, field
 from monopod.admission.group_rows import compile_group_rows
 from monopod.admission.rows import RowsTooLarge, build_patterns, join_rows, order_rows
 from monopod.api.names import PATTERNS_CONFIGMAP
+from monopod.api.reasons import EventType, IsolationReason
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
+from monopod.cluster.events import post_event
 from monopod.cluster.mirror import Mirror
 from monopod.controller.base import BaseKeeper
 from monopod.controller.logs import Complaints
@@ -16,6 +22,7 @@ from monopod.controller.metrics import WRITES
 from monopod.domain.publication import (
     Content,
     NamespaceChange,
+    NamespaceView,
     build_namespace_patch,
     build_patterns_patch,
     decide_namespace,
@@ -64,6 +71,9 @@ class Publisher:
         self._rows: tuple[Row, ...] = ()
         self._reach = Reach[Row]((), protected)
         self._joined: dict[str, str] = {}
+        self._right: dict[str, tuple[str, Content]] = {}
+        """Namespaces that are as they should be, as far as is known: their uid and content."""
+        self._undone: dict[str, NamespaceView] = {}
 
     async def publish(self, rows: Mapping[str, Rows]) -> Publication:
         """Brings all namespaces and the patterns to these rows, which are given by profile."""
@@ -93,8 +103,15 @@ class Publisher:
 
     def _find_changes(self, texts: Mapping[str, str]) -> list[NamespaceChange]:
         views = ((text, self._mirror.namespaces.find("", name)) for name, text in texts.items())
-        contents = ((view, self._build_content(view.name, text)) for text, view in views if view)
-        return [change for view, content in contents if (change := decide_namespace(view, content))]
+        contents = [(view, self._build_content(view.name, text)) for text, view in views if view]
+        changes = {view.name: change for view, content in contents if (change := decide_namespace(view, content))}
+        self._undone = {
+            view.name: view
+            for view, content in contents
+            if view.name in changes and self._right.get(view.name) == (view.uid, content)
+        }
+        self._right = {view.name: (view.uid, content) for view, content in contents}
+        return list(changes.values())
 
     def _build_content(self, namespace: str, rows: str) -> Content:
         """What the namespace should carry beside these rows."""
@@ -122,7 +139,13 @@ class Publisher:
 
         async def write(change: NamespaceChange) -> str:
             async with slots:
-                return await self._attempt("namespaces", f"namespace {change.namespace}", self._patch_namespace(change))
+                subject = f"namespace {change.namespace}"
+                trouble = await self._attempt("namespaces", subject, self._patch_namespace(change))
+            if trouble:
+                del self._right[change.namespace]
+            elif change.namespace in self._undone:
+                await self._report_undone(self._undone[change.namespace])
+            return trouble
 
         troubles = await asyncio.gather(*(write(change) for change in changes))
         return {change.namespace: trouble for change, trouble in zip(changes, troubles, strict=True) if trouble}
@@ -135,6 +158,14 @@ class Publisher:
                 return  # deleted meanwhile
             raise
         self._mirror.namespaces.observe("MODIFIED", written)
+
+    async def _report_undone(self, view: NamespaceView) -> None:
+        about = {"apiVersion": "v1", "kind": "Namespace", "name": view.name, "uid": view.uid}
+        message = "Someone changed what Monopod writes on the namespace; it has put it right"
+        try:
+            await post_event(self._api, about, EventType.WARNING, IsolationReason.MARKS_RESTORED, message, count=True)
+        except (ApiError, ApiUnreachable) as error:
+            self._complaints.raise_about(f"event about namespace {view.name}", str(error))
 
     async def _write_patterns(self, wanted: dict[str, str]) -> bool:
         current = self._mirror.patterns.find(self._system_namespace, PATTERNS_CONFIGMAP)

@@ -27,7 +27,7 @@ from monopod.api.names import (
     SYSTEM_NAMESPACE,
 )
 from tests.clusters import ControlPlane
-from tests.controlplane.server import Answer, Server
+from tests.controlplane.server import APPLY_PATCH, Answer, Server
 
 ROOT = Path(__file__).parents[3]
 SANDBOX = "gvisor"
@@ -143,6 +143,11 @@ class Lab:
 
     def patch(self, kind: str, name: str, patch: Json, namespace: str = "") -> None:
         self._api.patch(f"{PATHS[kind].format(namespace)}/{name}", patch).expect_ok()
+
+    def apply(self, item: Json) -> None:
+        """Applies fields as a field manager of its own, which then owns them too."""
+        path = PATHS[item["kind"]].format(item["metadata"].get("namespace"))
+        self._api.patch(f"{path}/{item['metadata']['name']}", item, kind=APPLY_PATCH).expect_ok()
 
     def delete(self, kind: str, name: str, namespace: str = "") -> None:
         answer = self._api.delete(f"{PATHS[kind].format(namespace)}/{name}")

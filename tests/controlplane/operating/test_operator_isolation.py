@@ -128,6 +128,11 @@ DAMAGE: dict[str, Json] = {
     "opened": {"spec": {"ingress": [{}], "egress": [{}]}},
     "selects others": {"spec": {"podSelector": {"matchLabels": {"monopod.dev/task": "another"}}}},
     "owned by nobody": {"metadata": {"ownerReferences": None}},
+    "owned by another pod too": {
+        "metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "other", "uid": "other"}]}
+    },
+    "a direction left out": {"spec": {"policyTypes": ["Ingress"]}},
+    "label removed": {"metadata": {"labels": None}},
 }
 
 
@@ -146,8 +151,9 @@ def test_a_pods_policy_that_someone_changes_is_put_right_and_reported(
 
     def is_put_right() -> bool:
         after = lab.policies(namespace).get("app.web", {"metadata": {}, "spec": {}})
-        owners = after["metadata"].get("ownerReferences") == before["metadata"]["ownerReferences"]
-        return bool(owners and after["spec"] == before["spec"])
+        kept = ("labels", "ownerReferences")
+        same = all(after["metadata"].get(key) == before["metadata"][key] for key in kept)
+        return bool(same and after["spec"] == before["spec"])
 
     eventually(is_put_right, deadline=5)
     events = eventually(lambda: lab.events(namespace, "app"))

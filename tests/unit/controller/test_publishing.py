@@ -60,11 +60,11 @@ class Setting:
         return view.isolated
 
 
-def written(name: str, patch: Json) -> Json:
+def written(name: str, patch: Json, version: int = 2) -> Json:
     metadata: dict[str, Any] = {
         key: {k: v for k, v in values.items() if v is not None} for key, values in patch["metadata"].items()
     }
-    return an_object(name, version=2, **metadata)
+    return an_object(name, version=version, **metadata)
 
 
 def policy_written(policy: Json) -> Json:
@@ -84,6 +84,74 @@ async def test_a_second_time_nothing_is_written() -> None:
     await setting.publish(WEB)
     await setting.publish(WEB)
     assert setting.api.requests == []
+
+
+EVENTS = "/api/v1/namespaces/default/events"
+
+
+def events(setting: Setting) -> list[tuple[str, str]]:
+    found = [body for path, body in setting.api.sent("create") if path == EVENTS]
+    return [(body["involvedObject"]["name"], body["reason"]) for body in found]
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        {"monopod.dev/profiles": "forged", "monopod.dev/isolated": "true"},
+        {"monopod.dev/profiles": "web|kata|Pend||"},
+        {},
+    ],
+    ids=["rows forged", "isolation taken away", "all taken away"],
+)
+async def test_what_someone_did_to_a_namespace_is_undone_and_reported(annotations: dict[str, str]) -> None:
+    setting = Setting("prod-a", "prod-b")
+    await setting.publish(WEB)
+    labels = {"monopod.dev/fargate": "true"}
+    setting.mirror.namespaces.observe(
+        "MODIFIED", an_object("prod-a", version=3, labels=labels, annotations=annotations)
+    )
+    setting.api.answers["merge", "/api/v1/namespaces/prod-a"] = functools.partial(written, "prod-a", version=4)
+    await setting.publish(WEB)
+    assert (setting.rows("prod-a"), setting.isolated("prod-a")) == ("web|kata|Pend||", "true")
+    assert events(setting) == [("prod-a", "MarksRestored")]
+    await setting.publish(WEB)
+    assert setting.api.requests == []
+
+
+async def test_marks_that_someone_puts_on_a_namespace_that_no_profile_reaches_are_reported_too() -> None:
+    setting = Setting("dev")
+    await setting.publish(WEB)
+    setting.mirror.namespaces.observe("MODIFIED", an_object("dev", version=3, labels={"monopod.dev/fargate": "true"}))
+    await setting.publish(WEB)
+    assert events(setting) == [("dev", "MarksRestored")]
+
+
+async def test_what_follows_from_a_change_of_profiles_is_not_reported() -> None:
+    setting = Setting("prod-a")
+    for profiles in ((WEB,), (WEB, a_profile("all", a_selector("prod-a"))), (), (WEB,)):
+        await setting.publish(*profiles)
+        assert setting.api.sent("merge")
+        assert events(setting) == []
+
+
+async def test_a_namesake_of_a_deleted_namespace_is_written_without_a_report() -> None:
+    setting = Setting("prod-a")
+    await setting.publish(WEB)
+    setting.mirror.namespaces.observe("ADDED", an_object("prod-a", uid="new", version=9))
+    await setting.publish(WEB)
+    assert setting.api.sent("merge")
+    assert events(setting) == []
+
+
+async def test_a_write_that_failed_is_tried_again_without_a_report() -> None:
+    setting = Setting("prod-a")
+    answer = setting.api.answers["merge", "/api/v1/namespaces/prod-a"]
+    setting.api.answers["merge", "/api/v1/namespaces/prod-a"] = ApiUnreachable("away")
+    await setting.publish(WEB)
+    setting.api.answers["merge", "/api/v1/namespaces/prod-a"] = answer
+    await setting.publish(WEB)
+    assert setting.rows("prod-a")
+    assert events(setting) == []
 
 
 def base_policy(namespace: str) -> str:

@@ -29,12 +29,15 @@ class Watching:
 
     def __init__(self) -> None:
         self.mirror = Mirror("monopod-system")
-        rules = RuleBook(self.mirror, (), Complaints(structlog.stdlib.get_logger()), metadata_allowed=False)
-        self.widenings = Widenings(self.mirror, rules)
+        self._rules = RuleBook(self.mirror, (), Complaints(structlog.stdlib.get_logger()), metadata_allowed=False)
+        self.widenings = Widenings(self.mirror, self._rules)
         self.news = 0
         self.widenings.on_change(self._count)
-        self.mirror.groups.listeners.append(lambda key, _, __: rules.change_group(key[1]) and None)
+        self.mirror.groups.listeners.append(lambda key, _, __: self._take_in(key[1]))
         self.put_group("10.1.0.0/16")
+
+    def _take_in(self, group: str) -> None:
+        self._rules.change_group(group)
 
     def _count(self) -> None:
         self.news += 1

@@ -1,0 +1,120 @@
+"""A thousand pods: nothing else waits for them, and a change of their group writes what must be written and no more."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lab.installation import apply_api
+from tests.clusters import run_control_plane
+from tests.controlplane.operating.conftest import StartOperator
+from tests.controlplane.operating.lab import Lab, OperatorProcess, eventually
+
+PODS = 1000
+WRITERS = 8
+NAMESPACE = "burst"
+WRITTEN = 'monopod_isolation_policies_total{action="written"}'
+DELETED = 'monopod_isolation_policies_total{action="deleted"}'
+RESTORED = 'monopod_isolation_policies_total{action="restored"}'
+
+
+@pytest.fixture
+def groups(lab: Lab) -> Iterator[None]:
+    """The groups `web` and `db`, of which the first lets the second in; and the namespace `burst`."""
+    lab.create_namespace(NAMESPACE)
+    lab.create_namespace("beside")
+    lab.create_group("web", ingress=[{"from": [{"securityGroup": "db"}]}])
+    lab.create_group("db")
+    yield
+    lab.kubectl("delete", "pods", "--all", "-n", NAMESPACE, "--force", "--grace-period=0", "--wait=false")
+    lab.kubectl("delete", "networkpolicies", "--all", "-n", NAMESPACE, "--wait=false")
+    lab.delete_groups()
+    for name in (NAMESPACE, "beside"):
+        lab.delete("Namespace", name)
+
+
+def create_pods(lab: Lab, count: int, prefix: str = "pod") -> None:
+    with ThreadPoolExecutor(WRITERS) as writers:
+        for done in [writers.submit(lab.create_pod, NAMESPACE, f"{prefix}-{number}") for number in range(count)]:
+            done.result()
+
+
+def is_idle(operator: OperatorProcess) -> bool:
+    return operator.metric("monopod_isolation_queue") == 0
+
+
+@pytest.mark.usefixtures("groups")
+@pytest.mark.timeout(400)
+def test_a_thousand_pods_hold_up_no_profile_and_a_change_of_their_group_is_a_write_for_each(
+    lab: Lab, start: StartOperator
+) -> None:
+    first = start("--no-leader-elect")
+    lab.create_profile("burst", NAMESPACE, securityGroups=["web"])
+    lab.becomes_active("burst")
+    first.kill()
+    create_pods(lab, PODS)
+
+    operator = start("--no-leader-elect")
+    eventually(lambda: operator.metric(WRITTEN) > 0)
+    lab.create_profile("beside", "beside")
+    lab.becomes_active("beside")
+    assert operator.metric(WRITTEN) < PODS, "the profile was in force before the last pod had its policy"
+    eventually(lambda: len(lab.policies(NAMESPACE)) == PODS, deadline=180)
+    assert operator.metric(WRITTEN) == PODS + 1  # and the base policy of the other namespace
+    assert {name.split(".")[1] for name in lab.policies(NAMESPACE)} == {"web"}
+
+    lab.patch("SecurityGroup", "web", {"spec": {"description": "says nothing about rules"}})
+    lab.patch("SecurityGroup", "db", {"spec": {"ingress": [{"from": [{"cidr": "10.1.0.0/16"}]}]}})
+    operator.passes_happen(3)
+    eventually(lambda: is_idle(operator))
+    assert operator.metric(WRITTEN) == PODS + 1, "neither a description nor another group concerns these pods"
+
+    lab.patch("SecurityGroup", "web", {"spec": {"ingress": [{"from": [{"cidr": "10.2.0.0/16"}]}]}})
+    eventually(lambda: operator.metric(WRITTEN) == 2 * PODS + 1, deadline=180)
+    operator.passes_happen(3)
+    assert (operator.metric(WRITTEN), operator.metric(DELETED)) == (2 * PODS + 1, 0)
+
+
+@pytest.mark.usefixtures("groups")
+@pytest.mark.timeout(300)
+def test_where_pods_share_a_policy_any_number_of_them_is_one_write_and_so_is_a_change_of_their_group(
+    lab: Lab, operator: OperatorProcess
+) -> None:
+    lab.create_profile("burst", NAMESPACE, securityGroups=["web"], isolation="PerGroup")
+    lab.becomes_active("burst")
+    before = operator.metric(WRITTEN)
+    create_pods(lab, 200)
+    eventually(lambda: lab.status("burst").get("pods") == 200)
+    eventually(lambda: is_idle(operator))
+    assert list(lab.policies(NAMESPACE)) == ["monopod-groups.web"]
+    lab.patch("SecurityGroup", "web", {"spec": {"ingress": [{"from": [{"cidr": "10.2.0.0/16"}]}]}})
+    eventually(lambda: operator.metric(WRITTEN) >= before + 2)
+    operator.passes_happen(3)
+    eventually(lambda: is_idle(operator))
+    assert operator.metric(WRITTEN) == before + 2
+
+
+@pytest.fixture
+def collecting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A control plane with a garbage collector."""
+    with run_control_plane("collecting", fake_nodes=1) as cluster:
+        apply_api(cluster.lab)
+        yield Lab(cluster, tmp_path_factory.mktemp("collecting"))
+
+
+def test_the_policies_of_pods_that_are_gone_are_left_to_the_garbage_collector(
+    collecting: Lab, start: StartOperator
+) -> None:
+    operator = start("--no-leader-elect", kubeconfig=collecting.write_kubeconfig())
+    collecting.create_namespace(NAMESPACE)
+    collecting.create_profile("burst", NAMESPACE)
+    collecting.becomes_active("burst")
+    eventually(lambda: collecting.get("ServiceAccount", "default", NAMESPACE))
+    create_pods(collecting, 30)
+    eventually(lambda: len(collecting.policies(NAMESPACE)) == 30)
+    collecting.kubectl("delete", "pods", "--all", "-n", NAMESPACE, "--force", "--grace-period=0")
+    eventually(lambda: collecting.policies(NAMESPACE) == {})
+    operator.passes_happen(2)
+    eventually(lambda: is_idle(operator))
+    assert (operator.metric(DELETED), operator.metric(RESTORED)) == (0, 0)
+    assert "PolicyRestored" not in {event["reason"] for event in collecting.list_all("Event", NAMESPACE)}

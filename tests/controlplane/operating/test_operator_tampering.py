@@ -1,0 +1,99 @@
+"""What someone does to base policies and marks of namespaces is undone, also by ways that a plain edit doesn't take."""
+
+import zlib
+from collections.abc import Iterator
+
+import pytest
+
+from monopod.api.names import (
+    BASE_POLICY,
+    GROUP_POLICIES_ANNOTATION,
+    ISOLATED_ANNOTATION,
+    NAMESPACE_LABEL,
+    PROFILE_LABEL,
+)
+from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
+
+
+@pytest.fixture
+def namespace(lab: Lab, operator: OperatorProcess, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace that the profile `web` reaches, closed and marked."""
+    name = f"tampered-{zlib.crc32(request.node.name.encode()):08x}"
+    lab.create_namespace(name)
+    lab.create_profile("web", name)
+    lab.becomes_active("web")
+    eventually(lambda: read_metadata(lab, name)["annotations"].get(ISOLATED_ANNOTATION) == "true")
+    operator.passes_happen(1)
+    yield name
+    lab.delete("Namespace", name)
+
+
+def read_metadata(lab: Lab, namespace: str) -> Json:
+    return dict((lab.get("Namespace", namespace) or {})["metadata"])
+
+
+def read_spec(lab: Lab, namespace: str) -> Json:
+    return dict((lab.get("NetworkPolicy", BASE_POLICY, namespace) or {"spec": {}})["spec"])
+
+
+APPLIED: dict[str, Json] = {
+    "one direction alone": {"policyTypes": ["Ingress"]},
+    "an opening": {"egress": [{}]},
+    "a narrower selector": {
+        "podSelector": {
+            "matchExpressions": [{"key": PROFILE_LABEL, "operator": "Exists"}],
+            "matchLabels": {"theirs": "true"},
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("spec", APPLIED.values(), ids=APPLIED.keys())
+def test_fields_that_another_manager_applies_and_goes_on_owning_are_put_right(
+    lab: Lab, operator: OperatorProcess, namespace: str, spec: Json
+) -> None:
+    before = read_spec(lab, namespace)
+    metadata = {"name": BASE_POLICY, "namespace": namespace}
+    lab.apply({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec})
+    eventually(lambda: read_spec(lab, namespace) == before, deadline=5)
+    assert [event["reason"] for event in eventually(lambda: lab.events("default", namespace))] == ["PolicyRestored"]
+    assert operator.metric('monopod_isolation_policies_total{action="restored"}') == 1
+
+
+def test_a_policy_that_is_changed_again_and_again_is_put_right_each_time(
+    lab: Lab, operator: OperatorProcess, namespace: str
+) -> None:
+    before = read_spec(lab, namespace)
+    for number in range(5):
+        lab.patch("NetworkPolicy", BASE_POLICY, {"spec": {"ingress": [{}]}}, namespace)
+        eventually(lambda: read_spec(lab, namespace) == before, deadline=5)
+        restored = 'monopod_isolation_policies_total{action="restored"}'
+        eventually(lambda: operator.metric(restored) == number + 1)  # noqa: B023 it is called before the next number
+    (event,) = eventually(lambda: [one for one in lab.events("default", namespace) if one["count"] == 5])
+    assert event["reason"] == "PolicyRestored"
+
+
+FORGED: dict[str, Json] = {
+    "taken away": {"annotations": {ISOLATED_ANNOTATION: None}},
+    "another value": {"annotations": {ISOLATED_ANNOTATION: "false"}},
+    "groups forged": {"annotations": {GROUP_POLICIES_ANNOTATION: "forged"}},
+    "label taken away": {"labels": {NAMESPACE_LABEL: None}},
+}
+
+
+@pytest.mark.parametrize("metadata", FORGED.values(), ids=FORGED.keys())
+def test_marks_of_a_namespace_that_someone_changes_are_put_right_and_reported(
+    lab: Lab, namespace: str, metadata: Json
+) -> None:
+    before = read_metadata(lab, namespace)
+    # Under the operator's identity, because a ValidatingAdmissionPolicy lets nobody else do this.
+    path = f"/api/v1/namespaces/{namespace}"
+    assert lab.as_operator("PATCH", path, {"metadata": metadata}, "application/merge-patch+json") == 200
+
+    def is_put_right() -> bool:
+        after = read_metadata(lab, namespace)
+        return all(after[field] == before[field] for field in ("labels", "annotations"))
+
+    eventually(is_put_right, deadline=5)
+    events = eventually(lambda: lab.events("default", namespace))
+    assert [(event["type"], event["reason"]) for event in events] == [("Warning", "MarksRestored")]
