@@ -97,3 +97,51 @@ def test_marks_of_a_namespace_that_someone_changes_are_put_right_and_reported(
     eventually(is_put_right, deadline=5)
     events = eventually(lambda: lab.events("default", namespace))
     assert [(event["type"], event["reason"]) for event in events] == [("Warning", "MarksRestored")]
+
+
+@pytest.fixture
+def shared(lab: Lab, namespace: str) -> Iterator[str]:
+    """The namespace with a pod in the group `web`, by a policy that all pods of this group share."""
+    lab.create_group("web", ingress=[{"from": [{"cidr": "10.1.0.0/16"}]}])
+    lab.patch("FargateProfile", "web", {"spec": {"isolation": "PerGroup", "securityGroups": ["web"]}})
+    eventually(lambda: "FargateProfile/web" in (lab.get("SecurityGroup", "web") or {})["status"]["usedBy"])
+    lab.create_pod(namespace, "app")
+    eventually(lambda: list(lab.policies(namespace)) == [SHARED])
+    yield namespace
+    lab.kubectl("delete", "pods", "--all", "-n", namespace, "--force", "--grace-period=0")
+    lab.delete_groups()
+
+
+SHARED = "monopod-groups.web"
+DAMAGE: dict[str, Json | None] = {
+    "opened": {"spec": {"ingress": [{}]}},
+    "selects others": {"spec": {"podSelector": {"matchExpressions": None, "matchLabels": {"a": "b"}}}},
+    "label removed": {"metadata": {"labels": None}},
+    "deleted": None,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_a_policy_that_pods_share_is_put_right_and_reported(lab: Lab, shared: str, damage: Json | None) -> None:
+    before = lab.policies(shared)[SHARED]
+    if damage is None:
+        lab.delete("NetworkPolicy", SHARED, shared)
+    else:
+        lab.patch("NetworkPolicy", SHARED, damage, shared)
+
+    def is_put_right() -> bool:
+        after = lab.policies(shared).get(SHARED, {"metadata": {}, "spec": {}})
+        return bool(after["spec"] == before["spec"] and after["metadata"]["labels"] == before["metadata"]["labels"])
+
+    eventually(is_put_right, deadline=5)
+    assert [event["reason"] for event in eventually(lambda: lab.events("default", shared))] == ["PolicyRestored"]
+
+
+def test_the_pods_of_a_group_that_is_taken_away_by_force_lose_the_policy_that_they_share_until_it_is_back(
+    lab: Lab, shared: str
+) -> None:
+    lab.delete_groups("web")
+    eventually(lambda: lab.policies(shared) == {})
+    assert [event["reason"] for event in eventually(lambda: lab.events(shared, "app"))] == ["SecurityGroupNotFound"]
+    lab.create_group("web")
+    eventually(lambda: list(lab.policies(shared)) == [SHARED], deadline=5)
