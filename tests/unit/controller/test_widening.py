@@ -114,9 +114,9 @@ async def test_a_policy_that_opens_no_more_than_the_group_widens_nothing_until_t
     assert (await watching.find())["prod"].pods == {"shop": 1}
 
 
-async def test_of_a_pod_whose_group_does_not_exist_all_that_is_opened_is_too_much() -> None:
+async def test_of_a_pod_one_of_whose_groups_does_not_exist_all_that_is_opened_is_too_much() -> None:
     watching = Watching()
-    watching.put_pod("a", group="missing")
+    watching.put_pod("a", **{"sg.monopod.dev/missing": "true"})
     watching.put_policy("theirs", FROM_SOME)
     assert (await watching.find())["prod"].pods == {"shop": 1}
 

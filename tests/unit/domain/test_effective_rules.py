@@ -15,6 +15,7 @@ from monopod.domain.isolation import (
     build_rules,
     find_openings,
 )
+from monopod.domain.policy_rules import describe_peer
 from monopod.domain.security_group import (
     CidrPeer,
     Direction,
@@ -85,13 +86,13 @@ def test_ports_that_a_policy_has_merged_come_from_each_of_the_rules() -> None:
     assert [origin.place for origin in rule.origins] == ["ingress[0]", "ingress[1]", "ingress[2]"]
 
 
-def test_equal_cidrs_with_other_exceptions_are_told_apart() -> None:
-    narrow, wide = CidrPeer("10.0.0.0/8", ("10.7.0.0/16",)), CidrPeer("10.0.0.0/8")
-    group = SecurityGroup("web", egress=(Rule((narrow,), "TCP", 1), Rule((wide,), "TCP", 2)))
+def test_of_equal_cidrs_the_one_with_exceptions_does_not_account_for_the_one_without() -> None:
+    narrow, wide = CidrPeer("10.8.0.0/16", ("10.8.7.0/24",)), CidrPeer("10.8.0.0/16")
+    group = SecurityGroup("web", egress=(Rule((narrow,), "TCP", 1), Rule((wide,), "TCP", 1)))
     rules = find(own(group), groups=(group,)).egress.rules
-    assert {str(rule.ports[0]): [origin.place for origin in rule.origins] for rule in rules} == {
-        "TCP 1": ["egress[0]"],
-        "TCP 2": ["egress[1]"],
+    assert {describe_peer(rule.peer): [origin.place for origin in rule.origins] for rule in rules} == {
+        "10.8.0.0/16": ["egress[1]"],
+        "10.8.0.0/16 without 10.8.7.0/24": ["egress[0]", "egress[1]"],
     }
 
 

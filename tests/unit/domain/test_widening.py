@@ -139,6 +139,16 @@ WIDENING: dict[str, tuple[Policy, SecurityGroup, list[str]]] = {
         inward(CidrPeer("0.0.0.0/0"), CidrPeer("::/0")),
         ["opens everything from all pods of the namespace"],
     ),
+    "pods at another port": (
+        ingress({"podSelector": {}}, ports=tcp(81)),
+        inward(EVERY_POD, protocol="TCP", port=80),
+        ["opens TCP 81 from all pods of the namespace"],
+    ),
+    "pods of one more value": (
+        ingress({"podSelector": {"matchExpressions": [{"key": "app", "operator": "In", "values": ["a", "b"]}]}}),
+        inward(SelectorPeer(None, APP_A)),
+        ["opens everything from pods app in (a,b) of the namespace"],
+    ),
     "pods of another namespace": (
         ingress({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "other"}}}),
         inward(SelectorPeer(None, LabelSelector())),
