@@ -35,8 +35,8 @@ class ConditionType(Explained):
     NAMESPACE_MATCHED = "NamespaceMatched", "At least one existing namespace matches the profile."
     DISTINCT = "Distinct", "No other profile takes all pods of this one, or selects the same pods."
     ISOLATED = "Isolated", "Each pod's network does what its security groups say, and no more."
-    RESCHEDULED = "Rescheduled", "No pod that the profile moves runs elsewhere any more."
     ENFORCED = "Enforced", "A trial pod that matches the profile came back from the API server sandboxed."
+    RESCHEDULED = "Rescheduled", "No pod that the profile moves runs elsewhere any more."
     DELETING = "Deleting", "The profile is being deleted: it takes no more pods, and its pods are evicted."
 
 
@@ -117,6 +117,7 @@ class Reason(Explained):
         "NetworkPolicies of others may open pods further than their security groups do, as NetworkPolicies add up.",
     )
 
+    PODS_NOT_LISTED = "PodsNotListed", "The pods haven't been looked at yet, or the profile isn't in force."
     ALL_MOVED = "AllMoved", "No pod runs elsewhere, but for those that the profile leaves alone."
     EXISTING_PODS_KEPT = "ExistingPodsKept", "The profile leaves pods that exist where they are (`existingPods: Keep`)."
     MOVING = "Moving", "Pods that run elsewhere are evicted, a few at a time, and replaced."

@@ -149,7 +149,7 @@ class Deletions:
                 evictable += [replace(pod, patient=isinstance(stage, Failed)) for pod in own]
             if isinstance(stage, Failed) and not request.failed:
                 self._mark(0)  # the next profile has its turn
-        self._mover.require(evictable)
+        self._mover.require("deletion", evictable)
         empty = [request.name for request in requests if request.is_open and not self._owned[request.name].count]
         return all([await self._let_go(name) for name in empty if name in self._withdrawn_at])
 

@@ -6,7 +6,8 @@ mover for all purposes, so that the bound on evictions holds over the whole clus
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import assert_never
 
 import structlog
@@ -14,10 +15,13 @@ import structlog
 from monopod.cluster.client import ApiClient
 from monopod.cluster.evictions import request_eviction
 from monopod.controller.metrics import EVICTIONS, EVICTIONS_LIMIT
-from monopod.domain.eviction import LABELS, Candidate, Evict, Evicted, EvictionQueue, Obstacle, Wait
+from monopod.domain.eviction import LABELS, Candidate, Evict, Evicted, EvictionQueue, Obstacle, Purpose, Wait
 
 # After a failure that nobody foresaw.
 BREATH_SECONDS = 10.0
+
+PURPOSES: Mapping[str, Purpose] = {"deletion": "deletion", "rescheduling": "rescheduling", "bare": "rescheduling"}
+"""Who has pods evicted, the first of them first, and what for."""
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -30,21 +34,31 @@ class Mover:
         self._on_change = on_change
         distance = 60 / per_minute
         self._queue = EvictionQueue(distance, free_at=time.monotonic() + distance)
+        self._wanted: dict[str, tuple[Candidate, ...]] = dict.fromkeys(PURPOSES, ())
+        self._listeners: list[Callable[[Candidate], None]] = []
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         EVICTIONS_LIMIT.set(per_minute)
 
-    def require(self, pods: Iterable[Candidate]) -> None:
-        """The pods that are to be evicted from now on; those that are being terminated don't belong among them."""
-        wanted = tuple(pods)
-        if self._queue.require(wanted):
+    def require(self, source: str, pods: Iterable[Candidate]) -> None:
+        """The pods that one of PURPOSES wants evicted from now on, none that is being terminated among them."""
+        self._wanted[source] = tuple(replace(pod, purpose=PURPOSES[source]) for pod in pods)
+        merged: dict[str, Candidate] = {}
+        for wanted in self._wanted.values():
+            for pod in wanted:
+                merged.setdefault(pod.uid, pod)
+        if self._queue.require(merged.values()):
             self._changed.set()
-        if wanted and self._task is None:
+        if merged and self._task is None:
             self._task = asyncio.create_task(self._run(), name="mover")
 
-    def find_obstacles(self, pods: Iterable[Candidate]) -> tuple[Obstacle, ...]:
-        """What keeps these pods from being evicted."""
-        return self._queue.find_obstacles(pods)
+    def listen(self, listener: Callable[[Candidate], None]) -> None:
+        """Has `listener` told of every pod that is evicted."""
+        self._listeners.append(listener)
+
+    def find_obstacles(self, pods: Iterable[Candidate], lasting: float = 0.0) -> tuple[Obstacle, ...]:
+        """What keeps these pods from being evicted; budgets only if they have refused for some pauses."""
+        return self._queue.find_obstacles(pods, lasting)
 
     def stop(self) -> None:
         """Evicts nothing more."""
@@ -68,7 +82,10 @@ class Mover:
             case Evict(pod):
                 answer = await request_eviction(self._api, pod)
                 self._queue.take_in(pod, answer, time.monotonic())
-                EVICTIONS.labels(LABELS[type(answer)]).inc()
+                EVICTIONS.labels(LABELS[type(answer)], pod.purpose).inc()
+                if isinstance(answer, Evicted):
+                    for listener in self._listeners:
+                        listener(pod)
                 log = logger.info if isinstance(answer, Evicted) else logger.debug
                 log("eviction", pod=str(pod), answer=str(answer))
                 self._on_change()

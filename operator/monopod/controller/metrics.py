@@ -67,13 +67,27 @@ WATCHED = Gauge(
 )
 EVICTIONS = Counter(
     "monopod_evictions",
-    "Evictions that were asked for, by answer. Those that were granted are bound by the limit below.",
-    ["answer"],
+    "Evictions that were asked for, by answer, and by purpose (deletion, rescheduling). Those that were granted are "
+    "bound by the limit below.",
+    ["answer", "purpose"],
     registry=REGISTRY,
 )
 EVICTIONS_LIMIT = Gauge(
     "monopod_evictions_per_minute_limit",
     "How many evictions there are in a minute at most, over the whole cluster.",
+    registry=REGISTRY,
+)
+RESCHEDULED_PODS = Gauge(
+    "monopod_rescheduling_pods",
+    "Pods that ran elsewhere when a profile began to move them, by profile and state (moved, waiting, blocked, left).",
+    ["profile", "state"],
+    registry=REGISTRY,
+)
+RESCHEDULING_SCANS = Counter(
+    "monopod_rescheduling_scans",
+    "Looks at the pods of a namespace, by extent (search: metadata of pods that no profile runs; whole) and result "
+    "(ok, failed).",
+    ["extent", "result"],
     registry=REGISTRY,
 )
 ISOLATION_POLICIES = Counter(

@@ -13,6 +13,7 @@ from monopod.api.reasons import ConditionType, Reason
 from monopod.domain import trial
 from monopod.domain.deletion import Stage
 from monopod.domain.overlap import Equal, Overlap, Shadowed, describe_overlap
+from monopod.domain.progress import Moves, NotListed
 from monopod.domain.publication import list_names
 from monopod.domain.room import Excess
 from monopod.domain.selection import Profile
@@ -118,6 +119,8 @@ class Facts:
     overlap: Overlap | None = None
     """Other profiles that get in its way."""
     isolation: Isolation = field(default_factory=Isolation)
+    moves: Moves = field(default_factory=NotListed)
+    """Its pods that run elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +334,12 @@ RULES = (
 TOLERATED_REASONS = (Reason.POLICY_CHANGED,)
 
 # What is no fault where it is False: neither an issue nor a reason not to be Ready.
-REMARKS = (ConditionType.NAMESPACE_MATCHED, ConditionType.DISTINCT, ConditionType.ISOLATED)
+REMARKS = (
+    ConditionType.NAMESPACE_MATCHED,
+    ConditionType.DISTINCT,
+    ConditionType.ISOLATED,
+    ConditionType.RESCHEDULED,
+)
 
 
 def _cannot_tell(kind: ConditionType) -> Finding:

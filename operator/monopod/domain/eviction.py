@@ -1,8 +1,9 @@
 """Which pod to evict next, and what an answer of the Eviction API means for the pods that still wait.
 
 Whether a budget allows an eviction is the API server's to say. Here is decided whom to ask about and when: the oldest
-pod first; after a refusal no pod of the same workload for a while, longer after each further one, because a budget
-selects a whole workload; and evictions that were granted keep a distance from each other, over the whole cluster.
+pod first, those of a deletion before all others; after a refusal no pod of the same workload for a while, longer after
+each further one, because a budget selects a whole workload; and evictions that were granted keep a distance from each
+other, over the whole cluster.
 
     waiting ──granted──► evicted, until it is gone
        └── refused ──► paused with its workload ──► waiting
@@ -11,10 +12,11 @@ Nothing of this is stored. An operator that was killed asks again and hears the 
 so that the bound on evictions per minute holds across restarts too. Time comes in as seconds of any steady clock.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Literal, assert_never
 
 from monopod.api.reasons import Reason
 from monopod.domain.publication import list_names
@@ -23,6 +25,9 @@ FIRST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 15.0
 # For pods that have been refused for so long that nobody waits for them any more.
 PATIENT_PAUSE_SECONDS = 60.0
+
+
+Purpose = Literal["deletion", "rescheduling"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,8 @@ class Candidate:
         workload: what it has in common with the pods that the same budgets select: the uid of its controller, or its
             own uid if it has none.
         patient: whether its refusals are answered with longer pauses.
+        purpose: what it is evicted for; what a deletion asks for comes first.
+        known_until: when what is known of the pod is too old to evict it; it is left alone from then on.
     """
 
     namespace: str
@@ -42,6 +49,8 @@ class Candidate:
     created: str = ""
     workload: str = ""
     patient: bool = False
+    purpose: Purpose = "deletion"
+    known_until: float = field(default=math.inf, compare=False)
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -143,10 +152,10 @@ class EvictionQueue:
 
     def require(self, pods: Iterable[Candidate]) -> bool:
         """Sets the pods that are to be evicted, those that are being terminated left out; whether they changed."""
-        wanted = tuple(pods)
-        if wanted == self._pods:
+        before, self._pods = self._pods, tuple(pods)
+        wanted = self._pods
+        if [(pod, pod.known_until) for pod in wanted] == [(pod, pod.known_until) for pod in before]:
             return False
-        self._pods = wanted
         uids, workloads = {pod.uid for pod in wanted}, {pod.workload for pod in wanted}
         self._tries = {uid: count for uid, count in self._tries.items() if uid in uids}
         self._evicted &= uids
@@ -155,7 +164,7 @@ class EvictionQueue:
 
     def decide(self, now: float) -> Step:
         """What to do now."""
-        waiting = [pod for pod in self._pods if pod.uid not in self._evicted]
+        waiting = [pod for pod in self._pods if pod.uid not in self._evicted and now < pod.known_until]
         if not waiting:
             return Wait(None)
         if now < self.free_at:
@@ -201,14 +210,21 @@ class EvictionQueue:
         pause = self._pauses.get(workload)
         return pause.until if pause else 0.0
 
-    def find_obstacles(self, pods: Iterable[Candidate]) -> tuple[Obstacle, ...]:
-        """What keeps these pods from being evicted, the last answers taken together by what they say."""
-        refusals = {workload: pause.refusal for workload, pause in self._pauses.items()}
+    def find_obstacles(self, pods: Iterable[Candidate], lasting: float = 0.0) -> tuple[Obstacle, ...]:
+        """What keeps these pods from being evicted, the last answers taken together by what they say.
+
+        Budgets count only if they have refused long enough for a pause of so many seconds.
+        """
+        refusals = {
+            workload: pause.refusal
+            for workload, pause in self._pauses.items()
+            if pause.length >= lasting or not isinstance(pause.refusal, OverBudget)
+        }
         return find_obstacles((pod for pod in pods if pod.uid not in self._evicted), refusals)
 
 
-def _age(pod: Candidate) -> tuple[str, str, str]:
-    return pod.created, pod.namespace, pod.name
+def _age(pod: Candidate) -> tuple[bool, str, str, str]:
+    return pod.purpose != "deletion", pod.created, pod.namespace, pod.name
 
 
 def find_obstacles(pods: Iterable[Candidate], refusals: Mapping[str, Refusal]) -> tuple[Obstacle, ...]:

@@ -13,7 +13,7 @@ must not hand over old ones: what is said here of a workload holds at the moment
 
 import datetime
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from monopod.api.names import MIRROR_ANNOTATION, PROFILE_LABEL
@@ -101,9 +101,8 @@ def judge(pod: Manifest, workload: Workload, place: Place) -> Standing:
         place: its namespace.
     """
     metadata, mark = Part(pod).child("metadata"), find_mark(pod)
-    ended = Part(pod).child("status").text("phase") in ("Succeeded", "Failed")
     mirrors = MIRROR_ANNOTATION in metadata.text_map("annotations") and not mark
-    if ended or mirrors or mark in place.deleting:
+    if has_ended(pod) or mirrors or mark in place.deleting:
         return NotConcerned()
     replacement = build_replacement(pod, workload)
     match decide(replacement, place.namespace, place.profiles, protected=place.protected):
@@ -131,6 +130,11 @@ def _judge_matching(pod: Manifest, workload: Workload, place: Place, terms: Term
         return LeftAlone(terms.profile, Reason.RUNNING_JOBS_LEFT)
     verdict = judge_volumes(pod, place.claims, place.volumes)
     return Elsewhere(terms.profile) if isinstance(verdict, VolumesReady) else Impossible(terms.profile, verdict.text)
+
+
+def has_ended(pod: Manifest) -> bool:
+    """Whether the pod's containers have run to their end, so that there is nothing to move."""
+    return Part(pod).child("status").text("phase") in ("Succeeded", "Failed")
 
 
 def find_mark(pod: Manifest) -> str:
@@ -198,21 +202,59 @@ class Outlook:
 
 
 def find_outlooks(
-    workload: Workload, sightings: Sequence[Sighting], place: Place, *, settling: bool = False
+    workload: Workload,
+    sightings: Sequence[Sighting],
+    place: Place,
+    *,
+    settling: bool = False,
+    expected: int = 0,
+    missing: int = 0,
 ) -> tuple[Outlook, ...]:
     """The outlook for each profile that pods of the workload belong to but don't run by.
 
     Args:
         workload: whose pods these are.
-        sightings: all of its pods, whatever their standing.
+        sightings: all of its pods that haven't ended, whatever their standing.
         place: their namespace.
         settling: whether pods of it were moved lately, so that its replacements are still of interest.
+        expected: how many pods a workload without a known number had before the first was evicted.
+        missing: how many of them are gone and will come back by the operator's own doing.
     """
     found = {_find_profile(sighting.standing) for sighting in sightings} - {""}
     if not found and settling:
         marks = sorted({sighting.mark for sighting in sightings if isinstance(sighting.standing, InPlace)})
         found = {mark for mark in marks if mark in place.terms}
-    return tuple(_find_outlook(workload, sightings, place, place.terms[profile]) for profile in sorted(found))
+    outlooks: list[Outlook] = []
+    for profile in sorted(found):
+        terms = place.terms[profile]
+        # Nothing controls these pods, so what becomes of others among them is no reason to wait.
+        concerned = [each for each in sightings if profile in (each.mark, _find_profile(each.standing))]
+        pods = concerned if workload.is_bare else sightings
+        strength = _measure(workload, pods, terms, expected, missing)
+        outlook = _find_outlook(workload, pods, place, terms, strength)
+        # The bound is the workload's: where two profiles take its pods, one after the other has its turn.
+        busy = any(other.now for other in outlooks)
+        outlooks.append(replace(outlook, now=(), later=outlook.now + outlook.later) if busy else outlook)
+    return tuple(outlooks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Strength:
+    """How many pods of a workload there should be, may be and are unavailable, and are on their way."""
+
+    desired: int
+    budget: int
+    unavailable: int
+    in_flight: int
+
+
+def _measure(workload: Workload, pods: Sequence[Sighting], terms: Terms, expected: int, missing: int) -> _Strength:
+    present = len(pods) if workload.is_bare else sum(not each.is_terminating for each in pods)
+    desired = max(expected, present) + missing if workload.desired is None else workload.desired
+    going = sum(each.is_terminating for each in pods)
+    coming = sum(each.mark == terms.profile and not (each.is_ready or each.is_terminating) for each in pods)
+    unavailable = max(0, desired - sum(each.is_ready for each in pods))
+    return _Strength(desired, terms.find_budget(desired), unavailable, going + coming + missing)
 
 
 def _find_profile(standing: Standing) -> str:
@@ -225,7 +267,9 @@ def _find_profile(standing: Standing) -> str:
             assert_never(never)
 
 
-def _find_outlook(workload: Workload, sightings: Sequence[Sighting], place: Place, terms: Terms) -> Outlook:
+def _find_outlook(
+    workload: Workload, sightings: Sequence[Sighting], place: Place, terms: Terms, strength: _Strength
+) -> Outlook:
     ordered = sorted(sightings, key=lambda each: (each.pod.created, each.pod.namespace, each.pod.name))
     ours = [each for each in ordered if each.standing == Elsewhere(terms.profile)]
     waiting = [each for each in ours if not each.is_terminating]
@@ -234,7 +278,7 @@ def _find_outlook(workload: Workload, sightings: Sequence[Sighting], place: Plac
     moving = [each for each in waiting if each not in stopped]
     going = sum(each.is_terminating for each in ours)
     coming = sum(each.mark == terms.profile and not (each.is_ready or each.is_terminating) for each in ordered)
-    now, holdup = _find_turn(workload, ordered, moving, terms)
+    now, holdup = _find_turn(workload, moving, terms, strength)
     obstacles = _find_impossible(ordered, terms.profile)
     if stopped:
         obstacles = (*obstacles, _describe_stop(workload, strays, stopped, terms))
@@ -263,25 +307,23 @@ def _is_stray(sighting: Sighting, terms: Terms, place: Place) -> bool:
 
 
 def _find_turn(
-    workload: Workload, sightings: Sequence[Sighting], moving: Sequence[Sighting], terms: Terms
+    workload: Workload, moving: Sequence[Sighting], terms: Terms, strength: _Strength
 ) -> tuple[list[Sighting], str]:
     """Those of the pods to move that may be evicted now, and why there are none."""
     # Nothing may be evicted before the beginning is on record, or a loop of evictions would never be noticed.
     if terms.paused or terms.trusted is None or not moving:
         return [], ""
-    desired = len(sightings) if workload.desired is None else workload.desired
-    budget = terms.find_budget(desired)
-    unavailable = max(0, desired - sum(each.is_ready for each in sightings))
-    in_flight = sum(each.is_terminating or (each.mark == terms.profile and not each.is_ready) for each in sightings)
-    ready = [each for each in moving if each.is_ready][: max(0, budget - unavailable)]
+    room = strength.budget - strength.unavailable
+    ready = [each for each in moving if each.is_ready][: max(0, room)]
     # Those that aren't Ready are missed by nobody, but no more than the budget are on their way.
-    unready = [each for each in moving if not each.is_ready][: max(0, budget - in_flight)]
+    unready = [each for each in moving if not each.is_ready][: max(0, strength.budget - strength.in_flight)]
     if ready or unready:
-        return sorted([*ready, *unready], key=lambda each: moving.index(each)), ""
-    return (
-        [],
-        f"{workload} has {unavailable} of {desired} pods that aren't Ready, and may have {budget} while it is moved",
+        return [each for each in moving if each in ready or each in unready], ""
+    holdup = (
+        f"{strength.unavailable} of {strength.desired} pods of {workload} aren't Ready, and {strength.budget} may be "
+        f"while they are moved"
     )
+    return [], holdup
 
 
 def _find_left(sightings: Iterable[Sighting], profile: str) -> dict[Reason, tuple[Candidate, ...]]:

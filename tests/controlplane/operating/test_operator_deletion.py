@@ -100,7 +100,7 @@ def test_pods_of_a_deleted_profile_are_replaced_outside_within_their_budget(lab:
     assert len(observer.ended) == 4
     eventually(lambda: count_ready(lab, "gentle") == 4)
     assert marks(lab, "gentle") == {None}
-    assert operator.metric('monopod_evictions_total{answer="evicted"}') == 4
+    assert operator.metric('monopod_evictions_total{answer="evicted",purpose="deletion"}') == 4
     assert {event["reason"] for event in lab.events("default", "web")} >= {"Deleting"}
 
 

@@ -28,7 +28,7 @@ class FakeMover:
     def __init__(self) -> None:
         self.required: tuple[Candidate, ...] = ()
 
-    def require(self, pods: Iterable[Candidate]) -> None:
+    def require(self, source: str, pods: Iterable[Candidate]) -> None:
         self.required = tuple(pods)
 
     def find_obstacles(self, pods: Iterable[Candidate]) -> tuple[Obstacle, ...]:

@@ -74,10 +74,10 @@ async def test_the_mover_evicts_what_is_wanted_and_nothing_more() -> None:
     api, changes = FakeApi(), asyncio.Event()
     mover = Mover(api.client, 60_000, changes.set)
     try:
-        mover.require([POD])
+        mover.require("deletion", [POD])
         async with asyncio.timeout(1):
             await changes.wait()
-        mover.require([])
+        mover.require("deletion", [])
         await asyncio.sleep(0.01)
         assert [path for path, _ in api.sent("create")] == [PATH]
     finally:
@@ -89,7 +89,7 @@ async def test_the_mover_tells_what_blocks() -> None:
     api = FakeApi({("create", PATH): ServerTrouble("evict", 429, "no", (CAUSE,))})
     mover = Mover(api.client, 60_000, changes.set)
     try:
-        mover.require([POD])
+        mover.require("deletion", [POD])
         async with asyncio.timeout(1):
             await changes.wait()
         (obstacle,) = mover.find_obstacles([POD])
