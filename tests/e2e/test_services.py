@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.live import Live, Object
-from tests.e2e.workloads import PORT, SANDBOXED, a_closed_group, a_group_policy, a_pod, a_server, a_service
+from tests.e2e.workloads import PORT, SANDBOXED, a_group, a_group_policy, a_pod, a_server, a_service
 
 # busybox's own wget dies on a name: statically linked, it can't look one up. nslookup asks the DNS server itself.
 FETCH = "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | timeout 5 nc {address} {port} | tail -n 1"
@@ -40,7 +40,7 @@ def test_security_groups_hold_for_running_pods(live: Live, client: Object) -> No
     namespace = client["metadata"]["namespace"]
     server = live.get("pod", "web", namespace)["status"]["podIP"]
     live.wait_for(lambda: _answers(live, client, server, PORT), "an answer under the group cluster", POLICY_SECONDS)
-    live.apply(a_closed_group("closed"), a_group_policy("closed", namespace, "web", "closed"))
+    live.apply(a_group("closed"), a_group_policy("closed", namespace, "web", "closed"))
     try:
         live.wait_for(lambda: not _answers(live, client, server, PORT), "silence under another group", POLICY_SECONDS)
     finally:

@@ -70,18 +70,18 @@ def a_job(name: str, namespace: str, labels: dict[str, str]) -> Object:
     }
 
 
-def a_closed_group(name: str) -> Object:
-    """A SecurityGroup that opens nothing."""
-    return {"apiVersion": "monopod.dev/v1beta1", "kind": "SecurityGroup", "metadata": {"name": name}, "spec": {}}
+def a_group(name: str, **spec: object) -> Object:
+    """A SecurityGroup; without rules it opens nothing."""
+    return {"apiVersion": API_VERSION, "kind": "SecurityGroup", "metadata": {"name": name}, "spec": spec}
 
 
-def a_group_policy(name: str, namespace: str, app: str, group: str) -> Object:
-    """A SecurityGroupPolicy that gives the pods of an app one group."""
+def a_group_policy(name: str, namespace: str, app: str, *groups: str) -> Object:
+    """A SecurityGroupPolicy that gives the pods of an app their groups."""
     return {
         "apiVersion": "vpcresources.k8s.aws/v1beta1",
         "kind": "SecurityGroupPolicy",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": {"podSelector": {"matchLabels": {"app": app}}, "securityGroups": {"groupIds": [group]}},
+        "spec": {"podSelector": {"matchLabels": {"app": app}}, "securityGroups": {"groupIds": list(groups)}},
     }
 
 

@@ -1,5 +1,6 @@
 """What the documents say can be found, followed and run."""
 
+import re
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
@@ -112,6 +113,17 @@ def test_the_table_of_sizes_is_the_ladder() -> None:
         f"{cpu.strip()}vCPU {memory.strip()}GB" for cpu, sizes, _ in after_head for memory in sizes.split(",")
     ]
     assert documented == [format_capacity(row) for row in LADDER]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_test_that_is_named_exists(document: Path) -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / document).read_text())
+    missing = [
+        f"{path}::{test}"
+        for path, test in named
+        if not (ROOT / path).exists() or not re.search(rf"def {test}\(", (ROOT / path).read_text())
+    ]
+    assert missing == []
 
 
 def test_the_readmes_profile_is_the_sample() -> None:

@@ -1,0 +1,155 @@
+"""Agents (agent.py) in pods, in the node's own network, and outside of the cluster, each asked over its stdin.
+
+    outside: 198.51.100.10, .11, and 169.254.169.254 ──veth── node ──cali*── pods
+
+The outside is a network namespace beside the node's, for clusters of our own only. The node has no address in its
+network, or pods could mistake the node for it.
+"""
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from image.layers import read_reference
+from image.operator_image import build_operator_image
+from lab.lab_cluster import LabCluster
+from lab.places import cache_dir
+from lab.services import Services
+from lab.shell import run
+from tests.e2e.live import Live, Object
+from tests.e2e.workloads import a_pod
+
+PROGRAM = Path(__file__).with_name("agent.py").read_text()
+ANSWER_SECONDS = 60
+ANYWHERE = "0.0.0.0"  # noqa: S104 - all addresses of a pod, or of a namespace of the lab
+
+FRIEND, STRANGER, METADATA = "198.51.100.10", "198.51.100.11", "169.254.169.254"
+OUTSIDE = "lab-outside"
+SET_UP = f"""
+ip netns add {OUTSIDE}
+ip link add {OUTSIDE} type veth peer name eth0 netns {OUTSIDE}
+sysctl -qw net.ipv4.conf.{OUTSIDE}.proxy_arp=1
+ip link set {OUTSIDE} up
+ip route add 198.51.100.0/24 dev {OUTSIDE}
+ip route add {METADATA}/32 dev {OUTSIDE}
+ip -n {OUTSIDE} link set lo up
+ip -n {OUTSIDE} link set eth0 up
+for address in {FRIEND} {STRANGER} {METADATA}; do ip -n {OUTSIDE} addr add $address/32 dev eth0; done
+ip -n {OUTSIDE} route add 169.254.1.1 dev eth0
+ip -n {OUTSIDE} route add default via 169.254.1.1 src {FRIEND}
+"""
+TEAR_DOWN = f"ip netns delete {OUTSIDE}"
+
+
+class Agent:
+    """A running agent. Its requests are the public methods of agent.Agent."""
+
+    def __init__(self, command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> None:
+        self._process = subprocess.Popen(
+            [str(word) for word in command], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self.ask("hello")
+
+    def ask(self, request: str, **arguments: Any) -> Any:
+        """One request; fails if there is no answer in time."""
+        read, write = self._process.stdout, self._process.stdin
+        assert read
+        assert write
+        write.write(json.dumps({"do": request, **arguments}).encode() + b"\n")
+        write.flush()
+        assert select.select([read], [], [], ANSWER_SECONDS)[0], f"{request}: no answer"
+        line = read.readline()
+        assert line, f"{request}: the agent has ended"
+        return json.loads(line)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def an_agent_pod(
+    name: str, namespace: str, labels: dict[str, str], tcp: Mapping[int, str], udp: Mapping[int, str]
+) -> Object:
+    """A pod with an agent that waits to be attached to, in the operator's image, which has a Python.
+
+    Args:
+        tcp: Ports that it answers on, with their names.
+        udp: The same.
+    """
+    pod = a_pod(name, namespace, labels)
+    ports = [
+        {"name": each, "containerPort": number, "protocol": protocol}
+        for protocol, named in (("TCP", tcp), ("UDP", udp))
+        for number, each in named.items()
+        if each
+    ]
+    pod["spec"]["containers"][0] |= {
+        "image": read_reference(build_operator_image(cache_dir() / "images")),
+        "command": ["python3", "-c", PROGRAM, _write_config({ANYWHERE: name}, [*tcp], [*udp])],
+        "stdin": True,
+        "ports": ports,
+    }
+    return pod
+
+
+def attach(live: Live, *pods: Object) -> dict[str, Agent]:
+    """The agents of running pods, by the pods' names."""
+    env = {**os.environ, "KUBECONFIG": str(live.cluster.kubeconfig_path)}
+
+    def attach_to(pod: Object) -> Agent:
+        meta = pod["metadata"]
+        return Agent(["kubectl", "attach", "-q", "-i", "-n", meta["namespace"], meta["name"]], env)
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip((pod["metadata"]["name"] for pod in pods), pool.map(attach_to, pods), strict=True))
+
+
+@contextlib.contextmanager
+def run_outside(live: Live, tcp: Sequence[int], udp: Sequence[int]) -> Iterator[Agent]:
+    """An agent outside of the cluster, with three addresses; each of them is its name."""
+    machine = get_node_machine(live)
+    run(machine.enter("sh", "-ec", SET_UP))
+    names = {address: address for address in (FRIEND, STRANGER, METADATA)}
+    inside = ["nsenter", f"--net=/run/netns/{OUTSIDE}", "--"]
+    try:
+        with _run_agent(machine.enter(*inside, *_build_command(names, tcp, udp))) as agent:
+            yield agent
+    finally:
+        run(machine.enter("sh", "-ec", TEAR_DOWN))
+
+
+@contextlib.contextmanager
+def run_on_node(live: Live, tcp: Sequence[int]) -> Iterator[Agent]:
+    """An agent in the node's own network, on all its addresses of both families."""
+    names = dict.fromkeys((ANYWHERE, "::"), "node")
+    with _run_agent(get_node_machine(live).enter(*_build_command(names, tcp, []))) as agent:
+        yield agent
+
+
+def get_node_machine(live: Live) -> Services:
+    assert isinstance(live.cluster, LabCluster), "the node of a cluster of our own"
+    return live.cluster.machines()[0]
+
+
+@contextlib.contextmanager
+def _run_agent(command: Sequence[str | Path]) -> Iterator[Agent]:
+    agent = Agent(command)
+    try:
+        yield agent
+    finally:
+        agent.close()
+
+
+def _build_command(names: Mapping[str, str], tcp: Sequence[int], udp: Sequence[int]) -> list[str | Path]:
+    return [sys.executable, "-S", "-c", PROGRAM, _write_config(names, tcp, udp)]
+
+
+def _write_config(names: Mapping[str, str], tcp: Sequence[int], udp: Sequence[int]) -> str:
+    return json.dumps({"names": dict(names), "tcp": list(tcp), "udp": list(udp)})

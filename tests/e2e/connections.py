@@ -1,0 +1,90 @@
+"""Which connections security groups open, worked out from the SecurityGroups alone, to hold what happens against.
+
+The judge is tests/unit/domain/verdicts.py, which shares no decision with Monopod: what NetworkPolicies the operator
+writes, and which labels it finds on a pod, play no part.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monopod.domain.isolation import Infrastructure
+from monopod.domain.security_group import SecurityGroup
+from tests.unit.domain.verdicts import HOME, Flow, RemotePod, is_open_by_groups
+
+Ports = Mapping[tuple[str, int], str]
+"""Protocols and numbers of ports, with the names that a container gives them."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One end of connections.
+
+    Attributes:
+        groups: The security groups; None for what has none, because it is no Fargate pod.
+        namespace: None outside of the cluster.
+        calls: Whether connections come from here too.
+    """
+
+    name: str
+    address: str
+    ports: Ports
+    groups: tuple[str, ...] | None = None
+    namespace: str | None = None
+    namespace_labels: Mapping[str, str] | None = None
+    labels: Mapping[str, str] | None = None
+    calls: bool = True
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """A connection that is tried."""
+
+    client: str
+    server: str
+    protocol: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.client} → {self.server} {self.protocol} {self.port}"
+
+
+def list_cells(places: Collection[Place]) -> Iterator[Cell]:
+    """All connections in which a pod takes part."""
+    for client in places:
+        for server in places:
+            if client is not server and client.calls and (client.namespace or server.namespace):
+                for protocol, port in server.ports:
+                    yield Cell(client.name, server.name, protocol, port)
+
+
+def judge(
+    places: Collection[Place], groups: Mapping[str, Mapping[str, Any]], infrastructure: Infrastructure
+) -> dict[Cell, bool]:
+    """Which connections are open: those that both ends allow. `groups` are SecurityGroups by name."""
+    named = {place.name: place for place in places}
+    read = {name: SecurityGroup.from_resource(group) for name, group in groups.items()}
+
+    def is_open(cell: Cell) -> bool:
+        client, server = named[cell.client], named[cell.server]
+        port_names = {(protocol, name): number for (protocol, number), name in server.ports.items() if name}
+        for pod, other, direction in ((client, server, "egress"), (server, client, "ingress")):
+            if pod.groups is not None:
+                remote = _see(other, pod)
+                flow = Flow(direction, other.address, cell.protocol, cell.port, remote, port_names)
+                if not is_open_by_groups(flow, [read[name] for name in pod.groups], infrastructure):
+                    return False
+        return True
+
+    return {cell: is_open(cell) for cell in list_cells(places)}
+
+
+def _see(place: Place, pod: Place) -> RemotePod | None:
+    """A place as the rules of a pod see it."""
+    if place.namespace is None:
+        return None
+    labels = dict(place.labels or {})
+    if place.groups is not None:
+        labels |= {"monopod.dev/profile": "any", **{f"sg.monopod.dev/{name}": "member" for name in place.groups}}
+    namespace = HOME if place.namespace == pod.namespace else place.namespace
+    return RemotePod(namespace, place.namespace_labels or {}, labels)

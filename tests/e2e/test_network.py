@@ -1,0 +1,139 @@
+"""Every connection between pods, peers and the outside is as the security groups say, also after they change.
+
+What is expected is worked out from the SecurityGroups by a judge of the tests' own (connections.py). Nothing is looked
+up in NetworkPolicies: only connections count.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Address
+
+import pytest
+
+from lab.provider import find_engine
+from lab.shell import run
+from tests.e2e.agents import METADATA, get_node_machine, run_on_node
+from tests.e2e.live import Live
+from tests.e2e.network import OTHER_WEB, TCP, WEB, Change, Network, build_network
+
+pytestmark = pytest.mark.skipif(bool(find_engine()), reason="the outside is beside the node of a cluster of our own")
+
+CHANGE_SECONDS = 2.0
+"""Within this, a change is to hold: the project's own promise."""
+
+NODE_PORT = 9999
+API_SERVER_PORT = 6443
+KUBELET_PORT = 10250
+LISTENING = "0A"
+"""In /proc/net/tcp."""
+
+
+@pytest.fixture(scope="module")
+def network(live: Live) -> Iterator[Network]:
+    with build_network(live) as network:
+        yield network
+
+
+def test_every_connection_is_as_the_groups_say(network: Network) -> None:
+    expected = network.expect()
+    opened = sum(expected.values())
+    assert len(expected) > 400
+    assert 100 < opened < len(expected) - 100, "connections that are nearly all open, or all closed, show little"
+    assert network.find_deviations() == []
+
+
+def test_a_change_of_a_group_holds_for_running_pods_within_two_seconds(network: Network) -> None:
+    with reverted(network, network.change_group("net-web", WEB)):
+        took = network.measure(network.change_group("net-web", OTHER_WEB))
+        assert network.find_deviations() == []
+        back = network.measure(network.change_group("net-web", WEB))
+        assert network.find_deviations() == []
+    assert max(took, back) <= CHANGE_SECONDS, (took, back)
+
+
+def test_a_pods_other_groups_hold_for_it_within_two_seconds(network: Network) -> None:
+    with reverted(network, network.move("web", "net-web")):
+        took = network.measure(network.move("web", "net-db"))
+        assert network.find_deviations() == []
+        back = network.measure(network.move("web", "net-web"))
+    assert max(took, back) <= CHANGE_SECONDS, (took, back)
+
+
+def test_a_connection_that_is_open_when_its_rule_goes_stays_open(network: Network) -> None:
+    """As the tracked connections of AWS's security groups do; new ones are closed."""
+    web, db = network.agents["web"], network.places["db"]
+    assert web.ask("hold", key="held", address=db.address, port=8080) == "db"
+    with reverted(network, network.change_group("net-web", WEB)):
+        network.send(network.change_group("net-web", {"ingress": WEB["ingress"], "egress": []}))
+        network.settle()
+        assert web.ask("probe", targets=[["TCP", "", db.address, 8080]]) == [""]
+        assert web.ask("say", key="held", text="still here") == "still here"
+
+
+def test_no_group_opens_the_metadata_service(network: Network) -> None:
+    """One names it and its network, another everything."""
+    pods = [place for place in network.places.values() if place.namespace]
+    for place in pods:
+        reached = network.agents[place.name].ask("probe", targets=[["TCP", "", METADATA, port] for port in TCP])
+        assert reached == [METADATA if place.groups is None else ""] * len(TCP), place.name
+
+
+def test_of_the_node_a_pod_reaches_the_api_server_and_nothing_else(live: Live, network: Network) -> None:
+    """All ports that the node listens on, kubelet's 10250 among them, at all its addresses of both families."""
+    with run_on_node(live, [NODE_PORT]):
+        addresses, ports = find_node_addresses(live), find_node_ports(live)
+        assert {NODE_PORT, KUBELET_PORT, API_SERVER_PORT} <= ports
+        targets = [("SYN", "", address, port) for address in addresses for port in sorted(ports)]
+        reached = {
+            name: {
+                target[2:]
+                for target, answer in zip(targets, agent.ask("probe", targets=targets), strict=True)
+                if answer
+            }
+            for name, agent in network.agents.items()
+            if name in ("plain", "web", "closed", "peer")
+        }
+    api_servers = {(address, API_SERVER_PORT) for address in addresses if "." in address}
+    assert reached["plain"] == api_servers
+    assert reached["web"] == reached["closed"] == set()
+    # The control, an ordinary pod of the same node: all of it is there to be reached.
+    assert {(address, NODE_PORT) for address in addresses} | api_servers <= reached["peer"]
+    assert any(port == KUBELET_PORT for _, port in reached["peer"])
+
+
+@contextmanager
+def reverted(network: Network, back: Change) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        network.send(back)
+        network.settle()
+
+
+def find_node_addresses(live: Live) -> list[str]:
+    """The node's own addresses that a pod has a way to: at the other end of its link there is a link-local one."""
+    links = json.loads(run(get_node_machine(live).enter("ip", "-json", "address")).stdout)
+    found = {
+        f"{one['local']}%eth0" if one["scope"] == "link" and one["family"] == "inet6" else one["local"]
+        for link in links
+        for one in link["addr_info"]
+        if link["ifname"].startswith("cali") or (one["scope"] == "global" and one["family"] == "inet")
+    }
+    return sorted(found)
+
+
+def find_node_ports(live: Live) -> set[int]:
+    """The TCP ports that the node listens on, other than on loopback."""
+    tables = run(get_node_machine(live).enter("cat", "/proc/net/tcp", "/proc/net/tcp6")).stdout
+    rows = [line.split() for line in tables.splitlines()]
+    sockets = [row[1].split(":") for row in rows if len(row) > 3 and row[3] == LISTENING]
+    return {int(port, 16) for address, port in sockets if not is_loopback(address)}
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address of /proc/net/tcp is; the kernel writes IPv4 as a number of this machine's byte order."""
+    if len(address) == 8:
+        return IPv4Address(int(address, 16).to_bytes(4, sys.byteorder)).is_loopback
+    return address == "00000000000000000000000001000000"
