@@ -231,6 +231,10 @@ class Lab:
     def phase(self, name: str) -> str:
         return str(self.status(name).get("phase", ""))
 
+    def group_status(self, name: str) -> Json:
+        """A security group's status."""
+        return dict((self.get("SecurityGroup", name) or {}).get("status") or {})
+
     def condition(self, name: str, kind: str) -> Json:
         return next((dict(one) for one in self.status(name).get("conditions", ()) if one["type"] == kind), {})
 

@@ -1,5 +1,6 @@
 """A thousand pods: nothing else waits for them, and a change of their group writes what must be written and no more."""
 
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,30 +13,30 @@ from tests.controlplane.operating.lab import Lab, OperatorProcess, eventually
 
 PODS = 1000
 WRITERS = 8
-NAMESPACE = "burst"
+NAMESPACE = "collected"
 WRITTEN = 'monopod_isolation_policies_total{action="written"}'
 DELETED = 'monopod_isolation_policies_total{action="deleted"}'
 RESTORED = 'monopod_isolation_policies_total{action="restored"}'
 
 
 @pytest.fixture
-def groups(lab: Lab) -> Iterator[None]:
-    """The groups `web` and `db`, of which the first lets the second in; and the namespace `burst`."""
-    lab.create_namespace(NAMESPACE)
-    lab.create_namespace("beside")
+def burst(lab: Lab, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace, and the groups `web` and `db`, of which the first lets the second in."""
+    name = f"burst-{zlib.crc32(request.node.name.encode()):08x}"
+    lab.create_namespace(name)
     lab.create_group("web", ingress=[{"from": [{"securityGroup": "db"}]}])
     lab.create_group("db")
-    yield
-    lab.kubectl("delete", "pods", "--all", "-n", NAMESPACE, "--force", "--grace-period=0", "--wait=false")
-    lab.kubectl("delete", "networkpolicies", "--all", "-n", NAMESPACE, "--wait=false")
+    yield name
+    lab.kubectl("delete", "pods", "--all", "-n", name, "--force", "--grace-period=0", "--wait=false")
+    lab.kubectl("delete", "networkpolicies", "--all", "-n", name, "--wait=false")
     lab.delete_groups()
-    for name in (NAMESPACE, "beside"):
-        lab.delete("Namespace", name)
+    lab.delete("Namespace", name)
+    lab.delete("Namespace", f"{name}-beside")
 
 
-def create_pods(lab: Lab, count: int, prefix: str = "pod") -> None:
+def create_pods(lab: Lab, namespace: str, count: int) -> None:
     with ThreadPoolExecutor(WRITERS) as writers:
-        for done in [writers.submit(lab.create_pod, NAMESPACE, f"{prefix}-{number}") for number in range(count)]:
+        for done in [writers.submit(lab.create_pod, namespace, f"pod-{number}") for number in range(count)]:
             done.result()
 
 
@@ -43,25 +44,25 @@ def is_idle(operator: OperatorProcess) -> bool:
     return operator.metric("monopod_isolation_queue") == 0
 
 
-@pytest.mark.usefixtures("groups")
 @pytest.mark.timeout(400)
 def test_a_thousand_pods_hold_up_no_profile_and_a_change_of_their_group_is_a_write_for_each(
-    lab: Lab, start: StartOperator
+    lab: Lab, start: StartOperator, burst: str
 ) -> None:
     first = start("--no-leader-elect")
-    lab.create_profile("burst", NAMESPACE, securityGroups=["web"])
+    lab.create_profile("burst", burst, securityGroups=["web"])
     lab.becomes_active("burst")
     first.kill()
-    create_pods(lab, PODS)
+    create_pods(lab, burst, PODS)
 
     operator = start("--no-leader-elect")
     eventually(lambda: operator.metric(WRITTEN) > 0)
-    lab.create_profile("beside", "beside")
+    lab.create_namespace(f"{burst}-beside")
+    lab.create_profile("beside", f"{burst}-beside")
     lab.becomes_active("beside")
     assert operator.metric(WRITTEN) < PODS, "the profile was in force before the last pod had its policy"
-    eventually(lambda: len(lab.policies(NAMESPACE)) == PODS, deadline=180)
+    eventually(lambda: len(lab.policies(burst)) == PODS, deadline=180)
     assert operator.metric(WRITTEN) == PODS + 1  # and the base policy of the other namespace
-    assert {name.split(".")[1] for name in lab.policies(NAMESPACE)} == {"web"}
+    assert {name.split(".")[1] for name in lab.policies(burst)} == {"web"}
 
     lab.patch("SecurityGroup", "web", {"spec": {"description": "says nothing about rules"}})
     lab.patch("SecurityGroup", "db", {"spec": {"ingress": [{"from": [{"cidr": "10.1.0.0/16"}]}]}})
@@ -75,18 +76,17 @@ def test_a_thousand_pods_hold_up_no_profile_and_a_change_of_their_group_is_a_wri
     assert (operator.metric(WRITTEN), operator.metric(DELETED)) == (2 * PODS + 1, 0)
 
 
-@pytest.mark.usefixtures("groups")
 @pytest.mark.timeout(300)
 def test_where_pods_share_a_policy_any_number_of_them_is_one_write_and_so_is_a_change_of_their_group(
-    lab: Lab, operator: OperatorProcess
+    lab: Lab, operator: OperatorProcess, burst: str
 ) -> None:
-    lab.create_profile("burst", NAMESPACE, securityGroups=["web"], isolation="PerGroup")
+    lab.create_profile("burst", burst, securityGroups=["web"], isolation="PerGroup")
     lab.becomes_active("burst")
     before = operator.metric(WRITTEN)
-    create_pods(lab, 200)
+    create_pods(lab, burst, 200)
     eventually(lambda: lab.status("burst").get("pods") == 200)
     eventually(lambda: is_idle(operator))
-    assert list(lab.policies(NAMESPACE)) == ["monopod-groups.web"]
+    assert list(lab.policies(burst)) == ["monopod-groups.web"]
     lab.patch("SecurityGroup", "web", {"spec": {"ingress": [{"from": [{"cidr": "10.2.0.0/16"}]}]}})
     eventually(lambda: operator.metric(WRITTEN) >= before + 2)
     operator.passes_happen(3)
@@ -107,10 +107,10 @@ def test_the_policies_of_pods_that_are_gone_are_left_to_the_garbage_collector(
 ) -> None:
     operator = start("--no-leader-elect", kubeconfig=collecting.write_kubeconfig())
     collecting.create_namespace(NAMESPACE)
-    collecting.create_profile("burst", NAMESPACE)
-    collecting.becomes_active("burst")
+    collecting.create_profile("web", NAMESPACE)
+    collecting.becomes_active("web")
     eventually(lambda: collecting.get("ServiceAccount", "default", NAMESPACE))
-    create_pods(collecting, 30)
+    create_pods(collecting, NAMESPACE, 30)
     eventually(lambda: len(collecting.policies(NAMESPACE)) == 30)
     collecting.kubectl("delete", "pods", "--all", "-n", NAMESPACE, "--force", "--grace-period=0")
     eventually(lambda: collecting.policies(NAMESPACE) == {})

@@ -104,7 +104,7 @@ def shared(lab: Lab, namespace: str) -> Iterator[str]:
     """The namespace with a pod in the group `web`, by a policy that all pods of this group share."""
     lab.create_group("web", ingress=[{"from": [{"cidr": "10.1.0.0/16"}]}])
     lab.patch("FargateProfile", "web", {"spec": {"isolation": "PerGroup", "securityGroups": ["web"]}})
-    eventually(lambda: "FargateProfile/web" in (lab.get("SecurityGroup", "web") or {})["status"]["usedBy"])
+    eventually(lambda: lab.group_status("web").get("usedBy") == ["FargateProfile/web"])
     lab.create_pod(namespace, "app")
     eventually(lambda: list(lab.policies(namespace)) == [SHARED])
     yield namespace

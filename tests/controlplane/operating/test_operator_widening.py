@@ -84,21 +84,17 @@ def test_the_condition_counts_closed_pods_and_names_the_missing_group(
     assert len(lab.policies(namespace)) == 2
 
 
-def group_status(lab: Lab, name: str) -> Json:
-    return dict((lab.get("SecurityGroup", name) or {}).get("status") or {})
-
-
 def test_a_group_counts_its_pods_names_its_users_and_stays_as_long_as_there_are_any(
     lab: Lab, operator: OperatorProcess, namespace: str
 ) -> None:
     lab.create_group("front", egress=[{"to": [{"securityGroup": "web"}]}])
-    eventually(lambda: group_status(lab, "web").get("usedBy") == ["FargateProfile/shop", "SecurityGroup/front"])
-    eventually(lambda: group_status(lab, "web")["pods"] == 2)
+    eventually(lambda: lab.group_status("web").get("usedBy") == ["FargateProfile/shop", "SecurityGroup/front"])
+    eventually(lambda: lab.group_status("web").get("pods") == 2)
     refused = lab.kubectl("delete", "securitygroup", "web", check=False)
     assert "in use by FargateProfile/shop, SecurityGroup/front" in refused.stderr
     lab.delete("SecurityGroup", "front")
     lab.patch("FargateProfile", "shop", {"spec": {"securityGroups": None}})
-    eventually(lambda: (group_status(lab, "web")["pods"], group_status(lab, "web")["usedBy"]) == (0, []))
+    eventually(lambda: (lab.group_status("web").get("pods"), lab.group_status("web").get("usedBy")) == (0, []))
     lab.delete("SecurityGroup", "web")
     eventually(lambda: lab.get("SecurityGroup", "web") is None)
     assert set(lab.policies(namespace)) == {"a.cluster", "b.cluster"}
@@ -108,7 +104,7 @@ def test_a_rule_that_names_a_group_that_does_not_exist_is_said_until_it_does(
     lab: Lab, operator: OperatorProcess, namespace: str
 ) -> None:
     def reason() -> str:
-        (condition,) = group_status(lab, "front").get("conditions") or [{}]
+        (condition,) = lab.group_status("front").get("conditions") or [{}]
         return str(condition.get("reason"))
 
     lab.create_group("front", egress=[{"to": [{"securityGroup": "back"}]}])
@@ -123,7 +119,7 @@ def test_the_default_group_is_made_kept_as_someone_changes_it_and_made_again_whe
     eventually(lambda: lab.get("SecurityGroup", "cluster"))
     ours = {"description": "ours", "ingress": [], "egress": []}
     lab.patch("SecurityGroup", "cluster", {"spec": ours})
-    eventually(lambda: group_status(lab, "cluster").get("observedGeneration", 0) >= 2)
+    eventually(lambda: lab.group_status("cluster").get("observedGeneration", 0) >= 2)
     operator.passes_happen(3)
     assert (lab.get("SecurityGroup", "cluster") or {})["spec"] == ours
     lab.delete_groups("cluster")
