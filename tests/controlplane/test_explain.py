@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 import yaml
 
-from monopod.api.names import API_VERSION, CAPACITY_ANNOTATION, EKS_PROFILE_LABEL, PROFILE_PLURAL
+from monopod.api.names import (
+    API_VERSION,
+    CAPACITY_ANNOTATION,
+    EKS_PROFILE_LABEL,
+    GROUP_POLICY_API_VERSION,
+    GROUP_POLICY_PLURAL,
+    ISOLATION_GATE,
+    PROFILE_PLURAL,
+)
 from monopod.domain.selection import Profile
 from tests.clusters import ControlPlane
 from tests.controlplane.reach import reach
@@ -21,6 +29,7 @@ REACHED = "explain"
 UNREACHED = "explain-before"
 """One whose profiles it doesn't know: pods there are as they were before the profiles came."""
 
+POLICIES = f"/apis/{GROUP_POLICY_API_VERSION}/namespaces/{{}}/{GROUP_POLICY_PLURAL}"
 SCHEDULER = "system:kube-scheduler"
 RESOURCES = (
     a_profile_resource("explain-metal", {"namespace": "explain*", "labels": {"tier": "metal"}},
@@ -83,6 +92,8 @@ def test_a_sandboxed_and_scheduled_pod_would_be_sandboxed_again(server: Server, 
         "unsupported": None,
         "ephemeralStorage": "20Gi",
         "waitsForClaims": [],
+        "securityGroups": ["cluster"],
+        "waitsForIsolation": False,
     }
     assert (report["decision"], report["profile"], report["capacity"]) == ("Sandboxed", "explain-metal", "2vCPU 4GB")
     assert not report["pinned"]
@@ -101,7 +112,8 @@ def test_the_text_tells_then_and_now(server: Server, cluster: ControlPlane) -> N
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines()[:3] == [
         f"Pod/web in namespace {REACHED}",
-        "When it was created: sandboxed by profile explain-web: 0.25vCPU 0.5GB, RuntimeClass kata.",
+        "When it was created: sandboxed by profile explain-web: 0.25vCPU 0.5GB, RuntimeClass kata. "
+        "Its security groups: cluster.",
         "If it were created now: sandboxed by profile explain-web: 0.25vCPU 0.5GB, RuntimeClass kata.",
     ]
 
@@ -118,6 +130,58 @@ def test_a_pod_that_was_left_alone_says_so(server: Server, cluster: ControlPlane
     create(server, REACHED, "plain", a_pod())
     report = explain_pod(cluster, REACHED, "plain")
     assert (report["admitted"], report["decision"]) == (None, "Unmatched")
+
+
+def test_the_clusters_policies_and_accounts_decide_on_the_groups(
+    server: Server, cluster: ControlPlane, tmp_path: Path
+) -> None:
+    """The operator's part isn't done here, so the pod itself has the default group."""
+    create(server, REACHED, "grouped", a_pod().labelled(tier="web").with_spec(serviceAccountName="builder"))
+    by_account = {"serviceAccountSelector": {"matchLabels": {"team": "ci"}}, "securityGroups": {"groupIds": ["build"]}}
+    path = POLICIES.format(REACHED)
+    policy = {"apiVersion": GROUP_POLICY_API_VERSION, "kind": "SecurityGroupPolicy", "metadata": {"name": "deploy"}}
+    server.create(path, {**policy, "spec": by_account}).expect_ok()
+    unknown = explain_pod(cluster, REACHED, "grouped")["securityGroups"]
+    assert (unknown["names"], unknown["unknownServiceAccount"]) == (["cluster"], "builder")
+    accounts = f"/api/v1/namespaces/{REACHED}/serviceaccounts"
+    server.create(accounts, {"metadata": {"name": "builder", "labels": {"team": "ci"}}}).expect_ok()
+    report = explain_pod(cluster, REACHED, "grouped")
+    assert report["admitted"]["securityGroups"] == ["cluster"]
+    wanted = {"names": ["build"], "source": "SecurityGroupPolicy", "policies": ["deploy"]}
+    assert report["securityGroups"] == {**wanted, "unknownServiceAccount": None, "refusal": None}
+    file = explain_file(cluster, tmp_path, a_pod().labelled(tier="web").build(), "-n", REACHED)
+    assert (file["securityGroups"]["source"], file["securityGroups"]["unknownServiceAccount"]) == ("Default", "default")
+    server.delete(f"{path}/deploy").expect_ok()
+
+
+def test_a_pod_that_waits_for_its_isolation_names_the_gate(server: Server, cluster: ControlPlane) -> None:
+    reach(server, "explain-open", [Profile.from_resource(resource, "kata") for resource in RESOURCES], isolated=False)
+    create(server, "explain-open", "early", a_pod().labelled(tier="web"))
+    assert explain_pod(cluster, "explain-open", "early")["admitted"]["waitsForIsolation"]
+    result = run("explain", "pod/early", "-n", "explain-open", "--kubeconfig", str(cluster.kubeconfig_path))
+    assert f"It waits behind the gate {ISOLATION_GATE} for the operator" in result.stdout
+
+
+def test_who_may_not_read_policies_is_told_that_they_are_left_out(
+    server: Server, cluster: ControlPlane, tmp_path: Path
+) -> None:
+    rules = [{"apiGroups": ["monopod.dev"], "resources": ["fargateprofiles"], "verbs": ["list"]}]
+    rbac = "/apis/rbac.authorization.k8s.io/v1"
+    server.create(f"{rbac}/clusterroles", {"metadata": {"name": "explain-only"}, "rules": rules}).expect_ok()
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "explain-only"}
+    reader = {"kind": "ServiceAccount", "name": "reader", "namespace": UNREACHED}
+    binding = {"metadata": {"name": "explain-only"}, "roleRef": role, "subjects": [reader]}
+    server.create(f"{rbac}/clusterrolebindings", binding).expect_ok()
+    cluster.kubectl("create", "serviceaccount", "reader", "-n", UNREACHED)
+    config = yaml.safe_load(cluster.kubeconfig_path.read_text())
+    token = cluster.kubectl("create", "token", "reader", "-n", UNREACHED).stdout.strip()
+    config["users"][0]["user"] = {"token": token}
+    path = tmp_path / "pod.json"
+    path.write_text(json.dumps(a_pod("x").labelled(tier="web").build()))
+    result = run("explain", "-f", str(path), "-n", REACHED, "--kubeconfig", write_config(tmp_path, config))
+    assert result.exit_code == 0, result.stderr
+    assert "Note: the security groups may be others, as you may not list SecurityGroupPolicies." in result.stderr
+    assert "cluster: the default" in result.stdout
 
 
 @pytest.mark.eks("2.create-only")

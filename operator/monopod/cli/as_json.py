@@ -8,6 +8,7 @@ import click
 
 from monopod.cli.explain import LiveExplanation, Report
 from monopod.cli.explanation import Explanation, ProfileVerdict
+from monopod.cli.group_sources import GroupsAnswer
 from monopod.cli.live_pod import Admitted
 from monopod.domain.decision import Decision, Sandboxed, Skipped, Unmatched, Unsupported
 from monopod.domain.selection import LabelDiffers, Mismatch
@@ -76,10 +77,24 @@ def _build_provision(explanation: Explanation) -> Json:
     match explanation.decision:
         case Sandboxed(profile=profile) | Unsupported(profile=profile):
             storage = {"ephemeralStorageGiB": explanation.storage_gib}
-            return {**storage, "zones": list(profile.zones), "claims": list(explanation.claims)}
+            needs = {"zones": list(profile.zones), "claims": list(explanation.claims)}
+            return {**storage, **needs, "securityGroups": _build_groups(explanation.groups)}
         case Unmatched() | Skipped():
             return {}
     assert_never(explanation.decision)
+
+
+def _build_groups(answer: GroupsAnswer | None) -> Json | None:
+    if answer is None:
+        return None
+    groups = answer.groups
+    return {
+        "names": list(groups.names) if groups else None,
+        "source": groups.source.value if groups else None,
+        "policies": list(groups.origin) if groups else [],
+        "unknownServiceAccount": answer.unknown_account or None,
+        "refusal": answer.refusal or None,
+    }
 
 
 def _build_admitted(admitted: Admitted) -> Json:
@@ -90,6 +105,8 @@ def _build_admitted(admitted: Admitted) -> Json:
         "unsupported": admitted.unsupported or None,
         "ephemeralStorage": admitted.storage or None,
         "waitsForClaims": list(admitted.waits_for),
+        "securityGroups": list(admitted.groups),
+        "waitsForIsolation": admitted.waits_for_isolation,
     }
 
 

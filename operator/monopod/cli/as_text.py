@@ -9,11 +9,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from monopod.api.names import EKS_PROFILE_LABEL
+from monopod.api.names import EKS_PROFILE_LABEL, GROUPS_ANNOTATION, ISOLATION_GATE
 from monopod.cli.explain import LiveExplanation, Report
 from monopod.cli.explanation import Explanation, Outcome, ProfileVerdict
+from monopod.cli.group_sources import GroupsAnswer
 from monopod.cli.live_pod import Admitted
 from monopod.domain.decision import Sandboxed, Skipped, Unmatched, Unsupported
+from monopod.domain.groups import GroupSource
 from monopod.domain.selection import (
     LabelDiffers,
     LabelMissing,
@@ -84,7 +86,10 @@ def describe_admitted(admitted: Admitted | None) -> str:
         return f"taken by profile {admitted.profile}, and it stays Pending. {admitted.unsupported}."
     size = f"{admitted.capacity}, RuntimeClass {admitted.runtime_class}"
     waits = f" It waits for its claims: {', '.join(admitted.waits_for)}." if admitted.waits_for else ""
-    return f"sandboxed by profile {admitted.profile}: {size}.{waits}"
+    if admitted.waits_for_isolation:
+        waits += f" It waits behind the gate {ISOLATION_GATE} for the operator to close its namespace; see its events."
+    groups = f" Its security groups: {', '.join(admitted.groups)}." if admitted.groups else ""
+    return f"sandboxed by profile {admitted.profile}: {size}.{groups}{waits}"
 
 
 def describe_decision(explanation: Explanation) -> str:
@@ -225,8 +230,31 @@ def describe_size(explanation: Explanation) -> Iterator[str]:
         yield f"Its ephemeral storage is {explanation.storage_gib} GiB."
 
 
+def describe_groups(answer: GroupsAnswer, profile: str) -> Iterator[str]:
+    """Which security groups the pod has, and what decided that."""
+    if answer.groups is None:
+        yield f"Its creation is refused: {answer.refusal}."
+        return
+    names = ", ".join(answer.groups.names) or "none, so it stays closed"
+    match answer.groups.source:
+        case GroupSource.SECURITY_GROUP_POLICY:
+            plural = "y" if len(answer.groups.origin) == 1 else "ies"
+            yield f"{names}: by SecurityGroupPolic{plural} {', '.join(answer.groups.origin)}."
+        case GroupSource.ANNOTATION:
+            yield f"{names}: by its annotation {GROUPS_ANNOTATION}."
+        case GroupSource.PROFILE:
+            yield f"{names}: by profile {profile}."
+        case GroupSource.DEFAULT:
+            yield f"{names}: the default, as nothing names others."
+    if answer.unknown_account:
+        account = f"the labels of its ServiceAccount {answer.unknown_account}, which isn't known"
+        yield f"SecurityGroupPolicies ask for {account}: it would wait until it is."
+
+
 def describe_needs(explanation: Explanation) -> Iterator[tuple[str, str]]:
-    """What else has to be there before the pod can start, each with a title."""
+    """What else is settled about the pod, or has to be there before it can start, each with a title."""
+    if explanation.groups and explanation.winner:
+        yield "Security groups", "\n  ".join(describe_groups(explanation.groups, explanation.winner.name))
     match explanation.decision:
         case Sandboxed(profile=profile) if profile.zones:
             yield "Zones", f"It runs on nodes in {' or '.join(profile.zones)}."

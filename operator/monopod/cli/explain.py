@@ -1,13 +1,15 @@
 """`kubectl fargate explain`: gathers pods and profiles, decides, writes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import click
 
 from monopod.cli.explanation import Explanation, build_explanation
 from monopod.cli.failure import ApiFailure, UnreadableInput
+from monopod.cli.group_sources import Surroundings, fetch, find_in_documents
 from monopod.cli.live_pod import Admitted, find_admitted, guess_creator, rebuild_manifest
 from monopod.cli.manifests import Subject, find_files, find_profiles, find_subjects, read_documents
 from monopod.domain.manifest import InvalidPod, InvalidProfile, Part
@@ -49,16 +51,27 @@ def explain_files(filenames: Sequence[str], sources: Sources) -> Sequence[Explan
         UnreadableInput: a file can't be read, or holds no pod.
         ApiFailure: the profiles can't be read from the cluster.
     """
-    subjects = [subject for name in filenames for subject in find_subjects(read_documents(name), name)]
+    files = {name: read_documents(name) for name in filenames}
+    subjects = [subject for name, documents in files.items() for subject in find_subjects(documents, name)]
+    documents = [document for found in files.values() for document in found]
+    cluster: Cluster | None = None
     if sources.profiles_file is not None:
-        profiles, namespace = read_profiles(sources.profiles_file, sources.sandbox), "default"
+        profiles, default = read_profiles(sources.profiles_file, sources.sandbox), "default"
+        documents += read_all(sources.profiles_file)
     else:
         try:
             cluster = _connect(sources)
-            profiles, namespace = _fetch_profiles(cluster, sources.sandbox), cluster.namespace
+            profiles, default = _fetch_profiles(cluster, sources.sandbox), cluster.namespace
         except ApiFailure as failure:
             raise ApiFailure(f"{failure.message} Give --profiles FILE to explain without a cluster.") from None
-    return [_explain_subject(subject, profiles, sources.namespace, namespace) for subject in subjects]
+    default = sources.namespace or default
+
+    @cache
+    def find_surroundings(namespace: str) -> Surroundings:
+        written = find_in_documents(documents, namespace, default)
+        return fetch(cluster, namespace).beside(written) if cluster else written
+
+    return [_explain_subject(each, profiles, sources.namespace, default, find_surroundings) for each in subjects]
 
 
 def explain_pod(name: str, sources: Sources) -> LiveExplanation:
@@ -76,7 +89,10 @@ def explain_pod(name: str, sources: Sources) -> LiveExplanation:
     else:
         profiles = _fetch_profiles(cluster, sources.sandbox)
     manifest = rebuild_manifest(pod)
-    today = build_explanation(f"Pod/{name}", manifest, namespace, profiles, username=guess_creator(pod))
+    username, surroundings = guess_creator(pod), fetch(cluster, namespace)
+    today = build_explanation(
+        f"Pod/{name}", manifest, namespace, profiles, username=username, surroundings=surroundings
+    )
     return LiveExplanation(find_admitted(pod), today)
 
 
@@ -92,11 +108,19 @@ def write(report: Report, output: str) -> None:
         write_text(report)
 
 
-def _explain_subject(subject: Subject, profiles: Sequence[Profile], wanted: str | None, default: str) -> Explanation:
+def _explain_subject(
+    subject: Subject,
+    profiles: Sequence[Profile],
+    wanted: str | None,
+    default: str,
+    find_surroundings: Callable[[str], Surroundings],
+) -> Explanation:
     if wanted and subject.namespace not in ("", wanted):
         raise UnreadableInput(f"{subject.source} is in namespace {subject.namespace}, but --namespace is {wanted}.")
+    namespace = subject.namespace or default
+    surroundings = find_surroundings(namespace)
     try:
-        return build_explanation(subject.source, subject.pod, subject.namespace or wanted or default, profiles)
+        return build_explanation(subject.source, subject.pod, namespace, profiles, surroundings=surroundings)
     except InvalidPod as problem:
         raise UnreadableInput(f"{subject.source}: {problem}") from None
 
@@ -114,14 +138,18 @@ def read_profiles(path: str, sandbox: str | None) -> list[Profile]:
     Raises:
         UnreadableInput: a file can't be read, a profile is malformed, or there is none.
     """
-    documents = [document for file in find_files(path) for document in read_documents(file)]
     profiles = []
-    for resource in find_profiles(documents, path):
+    for resource in find_profiles(read_all(path), path):
         try:
             profiles.append(read_profile_resource(resource, sandbox))
         except InvalidProfile as problem:
             raise UnreadableInput(f"FargateProfile {_find_name(resource)}: {problem}") from None
     return profiles
+
+
+def read_all(path: str) -> list[object]:
+    """The documents in a file or folder; raises UnreadableInput as `read_documents` does."""
+    return [document for file in find_files(path) for document in read_documents(file)]
 
 
 def _fetch_profiles(cluster: "Cluster", sandbox: str | None) -> list[Profile]:

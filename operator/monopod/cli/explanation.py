@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from monopod.api.names import EKS_PROFILE_LABEL, SYSTEM_NAMESPACE
+from monopod.cli.group_sources import NO_SURROUNDINGS, GroupsAnswer, Surroundings, answer_groups
 from monopod.domain.decision import Decision, Sandboxed, Skipped, Unmatched, Unsupported, decide
 from monopod.domain.manifest import Part
 from monopod.domain.selection import Choice, Mismatch, Profile, Selector, choose_profile, find_mismatches
@@ -58,6 +59,7 @@ class Explanation:
         need: what the pod asks for; None if it isn't Fargate's to run.
         verdicts: every profile, in the order of names.
         pin: what the pod's own profile label names, or None without the label.
+        groups: its security groups and where they come from; None if it isn't Fargate's to run.
     """
 
     source: str
@@ -66,6 +68,12 @@ class Explanation:
     need: Need | None
     verdicts: tuple[ProfileVerdict, ...]
     pin: str | None
+    groups: GroupsAnswer | None = None
+
+    @property
+    def refusal(self) -> str:
+        """Why admission refuses the pod for what it says of its security groups; "" if it doesn't."""
+        return self.groups.refusal if self.groups else ""
 
     @property
     def winner(self) -> Profile | None:
@@ -102,6 +110,7 @@ def build_explanation(
     *,
     username: str = "",
     protected: Collection[str] = PROTECTED,
+    surroundings: Surroundings = NO_SURROUNDINGS,
 ) -> Explanation:
     """Decides on the pod and collects the grounds.
 
@@ -116,8 +125,10 @@ def build_explanation(
         for profile in sorted(profiles, key=lambda profile: profile.name.encode())
     ]
     verdicts = tuple(ProfileVerdict(profile, _rate(profile, judged, choice), seen) for profile, seen in judged)
-    need = measure_need(pod) if isinstance(decision, Sandboxed | Unsupported) else None
-    return Explanation(source, namespace, decision, need, verdicts, labels.get(EKS_PROFILE_LABEL))
+    need, groups = None, None
+    if isinstance(decision, Sandboxed | Unsupported):
+        need, groups = measure_need(pod), answer_groups(pod, decision.profile, surroundings)
+    return Explanation(source, namespace, decision, need, verdicts, labels.get(EKS_PROFILE_LABEL), groups)
 
 
 def _rate(

@@ -6,16 +6,18 @@ verdicts, problems ──► exit status
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 
 import click
 
 from monopod.api.prices import UnknownRegion, load_prices
-from monopod.cli.explain import read_profiles
+from monopod.cli.explain import read_all, read_profiles
 from monopod.cli.explanation import PROTECTED, Explanation, build_explanation
 from monopod.cli.failure import UnreadableInput
+from monopod.cli.group_sources import Surroundings, find_in_documents
 from monopod.cli.manifests import Found, Subject, find_files, read_documents, sort_documents
 from monopod.domain.decision import Sandboxed, Unsupported
 from monopod.domain.manifest import InvalidPod
@@ -60,12 +62,12 @@ class Verdict:
     @property
     def would_run(self) -> bool:
         """False if Fargate can't run the pods that it has to take."""
-        return not isinstance(self.explanation.decision, Unsupported)
+        return not isinstance(self.explanation.decision, Unsupported) and not self.explanation.refusal
 
     @property
     def on_fargate(self) -> bool:
         """Whether the pods run each in a sandbox."""
-        return isinstance(self.explanation.decision, Sandboxed)
+        return isinstance(self.explanation.decision, Sandboxed) and self.would_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,15 @@ def lint(question: Question) -> LintReport:
     profiles = read_profiles(question.profiles, question.sandbox)
     for name, overlap in find_overlaps(profiles, PROTECTED).items():
         click.echo(f"Note: profile {name}: {describe_overlap(name, overlap)}.", err=True)
-    for name in question.filenames:
-        _lint_path(name, question, profiles, report)
+    files = [file for path in question.filenames for file in _read_path(path, report)]
+    documents = [*read_all(question.profiles), *(document for file in files for document in file.documents)]
+
+    @cache
+    def find_surroundings(namespace: str) -> Surroundings:
+        return find_in_documents(documents, namespace, question.namespace)
+
+    for file in files:
+        _judge_all(file, Judge(question, profiles, report.prices, find_surroundings), report)
     if not report.verdicts and not report.problems:
         report.problems.append(_describe_nothing(question.filenames, report.others))
     return report
@@ -132,37 +141,62 @@ def find_prices(region: str, architecture: str) -> PriceList:
     return prices
 
 
-def _lint_path(path: str, question: Question, profiles: Sequence[Profile], report: LintReport) -> None:
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a file holds, as documents and sorted."""
+
+    name: str
+    documents: Sequence[object]
+    found: Found
+
+
+def _read_path(path: str, report: LintReport) -> Iterator[File]:
     try:
-        files = find_files(path)
+        names = find_files(path)
     except UnreadableInput as problem:
         report.problems.append(problem.message)
         return
-    for file in files:
+    for name in names:
         try:
-            found = sort_documents(read_documents(file), file)
+            documents = read_documents(name)
+            yield File(name, documents, sort_documents(documents, name))
         except UnreadableInput as problem:
             report.problems.append(problem.message)
-            continue
-        _judge_all(file, found, question, profiles, report)
 
 
-def _judge_all(file: str, found: Found, question: Question, profiles: Sequence[Profile], report: LintReport) -> None:
-    report.others.update(found.others)
-    for subject in found.subjects:
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What every pod is judged by."""
+
+    question: Question
+    profiles: Sequence[Profile]
+    prices: PriceList
+    find_surroundings: Callable[[str], Surroundings]
+
+    def judge(self, file: str, subject: Subject) -> Verdict:
+        """Raises InvalidPod if the manifest can't be read, UnreadableInput if a SecurityGroupPolicy can't."""
+        namespace = subject.namespace or self.question.namespace
+        surroundings = self.find_surroundings(namespace)
+        explanation = build_explanation(
+            subject.source, subject.pod, namespace, self.profiles, surroundings=surroundings
+        )
+        decision, hourly = explanation.decision, None
+        if isinstance(decision, Sandboxed) and not explanation.refusal:
+            storage = provision_gib(decision.size.need)
+            hourly = self.prices.find_hourly(self.question.architecture, decision.size.row, storage)
+        return Verdict(file, explanation, subject.replicas, hourly)
+
+
+def _judge_all(file: File, judge: Judge, report: LintReport) -> None:
+    report.others.update(file.found.others)
+    for subject in file.found.subjects:
         try:
-            report.verdicts.append(_judge(file, subject, question, profiles, report.prices))
+            report.verdicts.append(judge.judge(file.name, subject))
         except InvalidPod as problem:
-            report.problems.append(f"{_show(file)}: {subject.source}: {problem}")
-
-
-def _judge(file: str, subject: Subject, question: Question, profiles: Sequence[Profile], prices: PriceList) -> Verdict:
-    explanation = build_explanation(subject.source, subject.pod, subject.namespace or question.namespace, profiles)
-    decision, hourly = explanation.decision, None
-    if isinstance(decision, Sandboxed):
-        storage = provision_gib(decision.size.need)
-        hourly = prices.find_hourly(question.architecture, decision.size.row, storage)
-    return Verdict(file, explanation, subject.replicas, hourly)
+            report.problems.append(f"{_show(file.name)}: {subject.source}: {problem}")
+        except UnreadableInput as problem:
+            if problem.message not in report.problems:
+                report.problems.append(problem.message)
 
 
 def _describe_nothing(filenames: Sequence[str], others: Counter[str]) -> str:

@@ -93,7 +93,9 @@ def _describe_fate(verdict: Verdict) -> tuple[str, Text]:
         case Skipped(skip=skip):
             return "", Text(f"outside Fargate: {skip.sentence.rstrip('.')}")
         case Sandboxed(size=size):
-            return format_capacity(size.row), Text("runs on Fargate", "green")
+            refusal = verdict.explanation.refusal
+            verdict_text = Text(f"would be refused: {refusal}", "red") if refusal else Text("runs on Fargate", "green")
+            return format_capacity(size.row), verdict_text
         case Unsupported(profile=profile, text=text, size=size):
             fate = "would be refused" if profile.unsupported == "Reject" else "would stay Pending"
             return (format_capacity(size.row) if size else ""), Text(f"{fate}: {text}", "red")

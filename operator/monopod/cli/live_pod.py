@@ -11,6 +11,8 @@ from typing import Any
 
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
+    GROUP_LABEL_PREFIX,
+    ISOLATION_GATE,
     MIRROR_ANNOTATION,
     PROFILE_LABEL,
     STORAGE_ANNOTATION,
@@ -26,7 +28,7 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """What admission wrote on a pod when it was created.
+    """What admission wrote on a pod when it was created, and what has become of it since.
 
     Attributes:
         profile: the profile that won.
@@ -35,6 +37,8 @@ class Admitted:
         unsupported: why Fargate can't run the pod, as the pod's annotation has it; "" if it can.
         storage: the ephemeral storage that it was given, as the pod's annotation has it; "" if it has none.
         waits_for: the persistent volume claims that keep it from being scheduled, by name.
+        groups: its security groups, which follow those who name them.
+        waits_for_isolation: whether it waits until its namespace is closed and its groups are known.
     """
 
     profile: str
@@ -43,15 +47,19 @@ class Admitted:
     unsupported: str
     storage: str
     waits_for: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    waits_for_isolation: bool = False
 
 
 def find_admitted(pod: Mapping[str, object]) -> Admitted | None:
     """What admission decided, or None if it left the pod alone."""
     root = Part(pod)
     metadata = root.child("metadata")
-    profile = metadata.text_map("labels").get(PROFILE_LABEL)
+    labels = metadata.text_map("labels")
+    profile = labels.get(PROFILE_LABEL)
     if profile is None:
         return None
+    gates = {gate.text("name") for gate in root.child("spec").children("schedulingGates")}
     annotations = metadata.text_map("annotations")
     return Admitted(
         profile,
@@ -59,13 +67,10 @@ def find_admitted(pod: Mapping[str, object]) -> Admitted | None:
         root.child("spec").text("runtimeClassName"),
         annotations.get(UNSUPPORTED_ANNOTATION, ""),
         annotations.get(STORAGE_ANNOTATION, ""),
-        find_claims(pod) if _is_gated(root) else (),
+        find_claims(pod) if VOLUMES_GATE in gates else (),
+        tuple(sorted(k.removeprefix(GROUP_LABEL_PREFIX) for k in labels if k.startswith(GROUP_LABEL_PREFIX))),
+        ISOLATION_GATE in gates,
     )
-
-
-def _is_gated(pod: Part) -> bool:
-    """Whether the operator hasn't yet seen that the pod's claims let it run."""
-    return any(gate.text("name") == VOLUMES_GATE for gate in pod.child("spec").children("schedulingGates"))
 
 
 def rebuild_manifest(pod: Mapping[str, Any]) -> Manifest:

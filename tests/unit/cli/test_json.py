@@ -109,7 +109,8 @@ def test_a_sandbox_that_nothing_names_is_null(tmp_path: Path) -> None:
 
 def test_a_live_pod_also_says_what_admission_decided() -> None:
     today = build_explanation("Pod/x", a_pod().build(), "default", [a_profile("web", a_selector("*"))])
-    report = build_report(LiveExplanation(Admitted("old", "1vCPU 2GB", "kata", "", "20Gi", ("data",)), today))
+    admitted = Admitted("old", "1vCPU 2GB", "kata", "", "20Gi", ("data",), ("cluster", "db"), waits_for_isolation=True)
+    report = build_report(LiveExplanation(admitted, today))
     assert report["pods"][0]["decision"] == "Sandboxed"
     assert report["pods"][0]["admitted"] == {
         "profile": "old",
@@ -118,6 +119,8 @@ def test_a_live_pod_also_says_what_admission_decided() -> None:
         "unsupported": None,
         "ephemeralStorage": "20Gi",
         "waitsForClaims": ["data"],
+        "securityGroups": ["cluster", "db"],
+        "waitsForIsolation": True,
     }
     json.dumps(report)
 

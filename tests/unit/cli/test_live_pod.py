@@ -5,6 +5,7 @@ import pytest
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     EKS_PROFILE_LABEL,
+    ISOLATION_GATE,
     LOGGING_ANNOTATION,
     LOGGING_DISABLED,
     MIRROR_ANNOTATION,
@@ -14,6 +15,7 @@ from monopod.api.names import (
     VOLUMES_GATE,
 )
 from monopod.cli.live_pod import Admitted, find_admitted, guess_creator, rebuild_manifest
+from monopod.domain.groups import build_group_marks
 from monopod.domain.size import find_row, format_capacity, measure_need
 from tests.unit.builders import PodBuilder, a_pod
 
@@ -52,6 +54,16 @@ def test_a_pod_waits_for_its_claims_while_it_is_gated(gates: list[dict[str, str]
     admitted = find_admitted(pod.with_spec(schedulingGates=gates).build())
     assert admitted is not None
     assert admitted.waits_for == waits_for
+
+
+def test_a_pod_tells_its_security_groups_and_whether_it_waits_for_its_isolation() -> None:
+    pod = a_sandboxed_pod().labelled(build_group_marks(["db", "web"])[0])
+    admitted = find_admitted(pod.build())
+    assert admitted is not None
+    assert (admitted.groups, admitted.waits_for_isolation) == (("db", "web"), False)
+    waiting = find_admitted(pod.with_spec(schedulingGates=[{"name": "a.io/b"}, {"name": ISOLATION_GATE}]).build())
+    assert waiting is not None
+    assert waiting.waits_for_isolation
 
 
 def test_a_pod_without_our_mark_was_left_alone() -> None:

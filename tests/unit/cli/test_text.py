@@ -137,6 +137,9 @@ def test_the_size_is_reckoned_up(tmp_path: Path) -> None:
         "with 256 MiB for Kubernetes 1100m 1344Mi",
         "The smallest of Fargate's sizes that holds this is 2vCPU 4GB (2000m, 4096Mi).",
         "Its ephemeral storage is 20 GiB.",
+        "",
+        "Security groups",
+        "cluster: the default, as nothing names others.",
     ]
 
 
@@ -169,6 +172,14 @@ def test_a_pod_that_still_waits_for_its_claims_says_so() -> None:
     admitted = Admitted("web", "1vCPU 2GB", "kata", "", "20Gi", ("data", "logs"))
     wanted = "sandboxed by profile web: 1vCPU 2GB, RuntimeClass kata. It waits for its claims: data, logs."
     assert describe_admitted(admitted) == wanted
+
+
+def test_a_pod_that_waits_for_its_isolation_says_so_and_names_the_gate() -> None:
+    admitted = Admitted("web", "1vCPU 2GB", "kata", "", "20Gi", (), ("db", "web"), waits_for_isolation=True)
+    assert describe_admitted(admitted) == (
+        "sandboxed by profile web: 1vCPU 2GB, RuntimeClass kata. Its security groups: db, web. "
+        "It waits behind the gate monopod.dev/isolation for the operator to close its namespace; see its events."
+    )
 
 
 def test_pod_level_resources_are_shown_beside_the_containers(tmp_path: Path) -> None:
