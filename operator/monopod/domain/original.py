@@ -58,7 +58,6 @@ _SPEC_DEFAULTS: Final[Manifest] = {
     "terminationGracePeriodSeconds": 30,
     "enableServiceLinks": True,
     "securityContext": {},
-    "serviceAccountName": "default",
 }
 _CONTAINER_DEFAULTS: Final[Manifest] = {
     "terminationMessagePath": "/dev/termination-log",
@@ -87,16 +86,19 @@ def find_original(pod: Mapping[str, Any]) -> Manifest:
     record = read_record(whole)
     metadata = {key: value for key, value in whole["metadata"].items() if key in _METADATA}
     spec: Manifest = whole["spec"]
-    if record is None:
-        spec = _unmark(whole)
-    else:
+    if record is not None:
         kept = record.get("f:metadata", {})
         for field in ("labels", "annotations"):
             metadata[field] = _keep_recorded(metadata.get(field) or {}, kept.get(f"f:{field}", {".": {}}))
         spec = _keep_recorded(spec, record["f:spec"])
     labels = metadata.get("labels") or {}
-    if record is None and PROFILE_LABEL in labels:
-        labels.pop(EKS_PROFILE_LABEL, None)  # admission set it, and nothing tells whether its author had, too
+    if PROFILE_LABEL in (whole["metadata"].get("labels") or {}):
+        if record is None:
+            # Admission set the pin, and nothing tells whether the author had, too. RuntimeClass.scheduling adds node
+            # selectors; a pod whose manifest has any would not carry the mark.
+            labels.pop(EKS_PROFILE_LABEL, None)
+            spec.pop("nodeSelector", None)
+        spec = _unsize(whole, spec)
     metadata["labels"] = {key: value for key, value in labels.items() if not _is_our_label(key)}
     annotations = metadata.get("annotations") or {}
     metadata["annotations"] = {key: value for key, value in annotations.items() if not _is_filled_in(key)}
@@ -108,16 +110,15 @@ def find_original(pod: Mapping[str, Any]) -> Manifest:
     }
 
 
-def _unmark(pod: Manifest) -> Manifest:
-    """The spec without what admission gave a pod of a profile, for want of a record that tells it exactly.
+def _unsize(pod: Manifest, spec: Manifest) -> Manifest:
+    """The spec without the size that admission gave it.
 
-    Pod-level resources are taken for admission's work as long as the containers alone come to the same size.
+    It writes over an author's own pod-level resources. They are taken for its work as long as the containers alone come
+    to the same size; else they are what makes it this size again.
     """
-    spec: Manifest = pod["spec"]
-    if PROFILE_LABEL not in (pod["metadata"].get("labels") or {}):
+    if "resources" not in spec or CAPACITY_ANNOTATION not in (pod["metadata"].get("annotations") or {}):
         return spec
-    # RuntimeClass.scheduling adds node selectors; a pod whose manifest has any would not carry the mark.
-    rest = {key: value for key, value in spec.items() if key not in ("nodeSelector", "resources")}
+    rest = {key: value for key, value in spec.items() if key != "resources"}
     asked = measure_need(pod)
     row, alone = find_row(asked), find_row(measure_need({**pod, "spec": rest}))
     if row is not None and alone is not None and row > alone:
@@ -150,9 +151,9 @@ def _keep_recorded(value: Any, record: Record) -> Any:
         return value
     if isinstance(value, dict):
         return {
-            key: _keep_recorded(below, record[f"f:{key}"])
+            key: {} if _was_empty(key, record[f"f:{key}"]) else _keep_recorded(below, record[f"f:{key}"])
             for key, below in value.items()
-            if f"f:{key}" in record and not _was_empty(key, record[f"f:{key}"])
+            if f"f:{key}" in record
         }
     if isinstance(value, list):
         items = [(json.loads(key[2:]), below) for key, below in record.items() if key.startswith("k:")]
