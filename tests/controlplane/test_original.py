@@ -1,5 +1,6 @@
 """The manifest that a stored pod came from: created from it again, on a real API server, the pod is the same."""
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -64,7 +65,7 @@ def test_a_pod_created_again_from_its_original_is_the_same(
         original = find_original(stored)
         path = f"/api/v1/namespaces/{namespaces[kind]}/pods/{stored['metadata']['name']}"
         server.delete(path)
-        poll(lambda path=path: server.get(path), lambda answer: answer.status == 404)
+        poll(functools.partial(server.get, path), lambda answer: answer.status == 404)
         again = server.create_pod(namespaces[kind], original).expect_ok()
         assert list(_find_differences(_comparable(again), _comparable(first.body))) == [], (drawn, original, first.body)
         assert find_original(again) == original

@@ -198,10 +198,11 @@ _CHANGEABLE = (
 
 ONLY_GATES_LIFTED = Validation(
     "The rest of a pod is none of its business.",
-    "".join(f"object.{field} == oldObject.{field} &&\n" for field in _CHANGEABLE)
+    "request.operation != 'UPDATE' || (\n"
+    + "".join(f"object.{field} == oldObject.{field} &&\n" for field in _CHANGEABLE)
     + _same_without_groups("labels", f"{IS_GROUP} || key == {quote(GROUP_COUNT_LABEL)}")
     + _same_without_groups("annotations", f"key == {quote(POD_GROUPS_ANNOTATION)}")
-    + f"{other_gates('object.spec')}\n  == {other_gates('oldObject.spec')}",
+    + f"{other_gates('object.spec')}\n  == {other_gates('oldObject.spec')})",
     f"Monopod's operator may change nothing of a pod but remove its own scheduling gates ({', '.join(OUR_GATES)}) and "
     f"say its security groups ({GROUP_LABEL_PREFIX}…, {GROUP_COUNT_LABEL}, {POD_GROUPS_ANNOTATION}).",
 )

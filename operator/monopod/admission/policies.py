@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
-from monopod.admission import backstop, bindings, marks, namespaces, security_groups
+from monopod.admission import backstop, bindings, marks, namespaces, restraint, security_groups
 from monopod.admission.cel import Validation, Variable, format_cel, quote
 from monopod.admission.gates import CHECKED_GATES, HAS_CLAIMS
 from monopod.admission.groups import GROUP_VARIABLES
 from monopod.admission.mutation import POD_PATCH
 from monopod.admission.quota import QUOTA_VARIABLES, WITHIN_QUOTA
-from monopod.admission.restraint import ONLY_FINALIZER_CHANGED
 from monopod.admission.selection import SELECTION
 from monopod.admission.size import SIZE
 from monopod.admission.skips import SKIPS
@@ -104,6 +103,7 @@ def _build(service_account: str, system_namespace: str) -> dict[str, tuple[Docum
         "operator": _build_operator(service_account),
         "operator-pods": _build_operator_pods(service_account),
         "operator-profiles": _build_operator_profiles(service_account),
+        "stored-pods": _build_stored_pods(service_account),
         "security-groups": _build_security_groups(),
         "network-policies": _build_network_policies(service_account),
     }
@@ -244,20 +244,11 @@ def _build_namespaces(service_account: str) -> tuple[Document, Document]:
 def _build_operator(service_account: str) -> tuple[Document, Document]:
     return _validating(
         "monopod-operator",
-        "Holds the operator to its word: it creates pods and namespaces only as server-side dry runs, to see whether "
-        "admission works. RBAC can't tell a dry run from the real thing.",
+        "Holds the operator to its word: it creates namespaces only as dry runs. RBAC can't tell them apart.",
         {
-            "matchConstraints": {"resourceRules": [_rule(["CREATE"], ["pods", "namespaces"])]},
+            "matchConstraints": {"resourceRules": [_rule(["CREATE"], ["namespaces"])]},
             "matchConditions": _by_operator(service_account),
-            "validations": _documents(
-                [
-                    Validation(
-                        "Only a dry run.",
-                        "request.?dryRun.orValue(false)",
-                        "Monopod's operator may create pods and namespaces only with dryRun=All, to try admission.",
-                    )
-                ]
-            ),
+            "validations": _documents([restraint.ONLY_TRIED]),
         },
     )
 
@@ -265,12 +256,24 @@ def _build_operator(service_account: str) -> tuple[Document, Document]:
 def _build_operator_pods(service_account: str) -> tuple[Document, Document]:
     return _validating(
         "monopod-operator-pods",
-        "Holds the operator to its word: it changes nothing of a pod but lifts its own scheduling gates, and says "
-        "the pod's security groups. RBAC can't tell one field from another.",
+        "Holds the operator to its word: it creates pods as dry runs, or in the place of those that it moved, and "
+        "changes nothing of a pod but its own scheduling gates and its security groups. RBAC can't say so.",
         {
-            "matchConstraints": {"resourceRules": [_rule(["UPDATE"], ["pods"])]},
+            "matchConstraints": {"resourceRules": [_rule(["CREATE", "UPDATE"], ["pods"])]},
             "matchConditions": _by_operator(service_account),
-            "validations": _documents([marks.ONLY_GATES_LIFTED]),
+            "variables": _documents(restraint.HOST_ACCESS),
+            "validations": _documents([restraint.ONLY_RECREATED, restraint.WITHOUT_HOST, marks.ONLY_GATES_LIFTED]),
+        },
+    )
+
+
+def _build_stored_pods(service_account: str) -> tuple[Document, Document]:
+    return _validating(
+        "monopod-stored-pods",
+        "Lets only the operator write StoredPods, from which it creates pods. Who has the right to may delete them.",
+        {
+            "matchConstraints": {"resourceRules": [_own_rule(["CREATE", "UPDATE"], *restraint.STORED_POD_ROADS)]},
+            "validations": _documents([restraint.build_stored_by_operator(service_account)]),
         },
     )
 
@@ -283,7 +286,7 @@ def _build_operator_profiles(service_account: str) -> tuple[Document, Document]:
         {
             "matchConstraints": {"resourceRules": [_own_rule(["UPDATE"], PROFILE_PLURAL)]},
             "matchConditions": _by_operator(service_account),
-            "validations": _documents([ONLY_FINALIZER_CHANGED]),
+            "validations": _documents([restraint.ONLY_FINALIZER_CHANGED]),
         },
     )
 
@@ -357,8 +360,8 @@ def _rule(operations: Sequence[str], resources: Iterable[str]) -> Document:
     return {"apiGroups": [""], "apiVersions": ["v1"], "operations": list(operations), "resources": list(resources)}
 
 
-def _own_rule(operations: Sequence[str], plural: str) -> Document:
-    return {**_rule(operations, [plural]), "apiGroups": [GROUP], "apiVersions": [VERSION]}
+def _own_rule(operations: Sequence[str], *resources: str) -> Document:
+    return {**_rule(operations, resources), "apiGroups": [GROUP], "apiVersions": [VERSION]}
 
 
 def _documents(parts: Iterable[Variable | Validation]) -> list[Document]:

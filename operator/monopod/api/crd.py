@@ -22,11 +22,13 @@ from monopod.api.names import (
     GROUP_POLICY_VERSION,
     PROFILE_PLURAL,
     SECURITY_GROUP_PLURAL,
+    STORED_POD_PLURAL,
     VERSION,
 )
 from monopod.api.reasons import ConditionType
 from monopod.api.security_group import SecurityGroup
 from monopod.api.security_group_policy import SecurityGroupPolicy
+from monopod.api.stored_pod import StoredPod
 
 Schema = dict[str, Any]
 
@@ -166,6 +168,18 @@ KINDS = (
         GROUP_POLICY_GROUP,
         GROUP_POLICY_VERSION,
         "Namespaced",
+    ),
+    Kind(
+        StoredPod,
+        STORED_POD_PLURAL,
+        "stp",
+        (
+            _column("Profile", ".spec.profile"),
+            _column("Phase", ".status.phase"),
+            _column("Message", ".status.message"),
+            AGE,
+        ),
+        scope="Namespaced",
     ),
 )
 

@@ -143,11 +143,26 @@ class Reason(Explained):
     RESCHEDULING_FINISHED = "ReschedulingFinished", "All pods have been moved, but for those that the profile leaves."
     WORKLOAD_STOPPED = "WorkloadStopped", "No more pods of a workload are evicted, as ReplacementNotSandboxed says."
 
+    BARE_POD_NOT_RECREATABLE = (
+        "BarePodNotRecreatable",
+        "A trial shows that a pod without a controller would not come back in the sandbox, so it isn't touched.",
+    )
+    RECREATION_REFUSED = (
+        "RecreationRefused",
+        "The API server refuses to create a pod without a controller again; its manifest is kept in a StoredPod.",
+    )
+    NAME_TAKEN = (
+        "NameTaken",
+        "Another pod has the name of one that is to be created again; its manifest is kept in a StoredPod.",
+    )
+
     NOT_PROBED = "NotProbed", "Nothing was tried, because something that a trial needs is missing."
 
 
 class PodReason(Explained):
     """Reasons of the events that the operator writes about pods."""
+
+    RECREATED = "Recreated", "The pod was created in the place of one without a controller that was moved."
 
     FAILED_SCHEDULING = (
         "FailedScheduling",

@@ -124,14 +124,17 @@ class ApiClient:
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return await self._request("PATCH", path, query, body, APPLY_PATCH)
 
-    async def delete(self, path: str, uid: str) -> None:
+    async def delete(self, path: str, uid: str, version: str = "") -> None:
         """Deletes an object, and no namesake that replaced it; one that is gone already is fine.
 
+        With a resourceVersion only if nobody changed it meanwhile.
+
         Raises:
-            ApiError: the API server refuses, with 409 if it is another object.
+            ApiError: the API server refuses, with 409 if it is another object, or another version of it.
         """
+        preconditions = {"uid": uid, **({"resourceVersion": version} if version else {})}
         try:
-            await self._request("DELETE", path, None, {"preconditions": {"uid": uid}})
+            await self._request("DELETE", path, None, {"preconditions": preconditions})
         except ApiError as error:
             if error.status != 404:
                 raise

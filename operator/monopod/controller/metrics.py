@@ -42,9 +42,15 @@ PASS_SECONDS = Histogram(
 )
 WRITES = Counter(
     "monopod_writes",
-    "Writes to the API server, by resource (namespaces, configmaps, profiles, status, events, pods, networkpolicies) "
-    "and result (ok, failed).",
+    "Writes to the API server, by resource (namespaces, configmaps, profiles, status, events, pods, networkpolicies, "
+    "storedpods) and result (ok, failed).",
     ["resource", "result"],
+    registry=REGISTRY,
+)
+STORED_PODS = Gauge(
+    "monopod_stored_pods",
+    "Pods without a controller whose manifests are kept because they are moved, by phase.",
+    ["phase"],
     registry=REGISTRY,
 )
 PROBES = Counter(

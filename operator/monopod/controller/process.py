@@ -17,6 +17,7 @@ from kubernetes.aio.config import ConfigException
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable, load_configuration
 from monopod.cluster.lease import LeadershipLost, Lease
 from monopod.cluster.mirror import Mirror
+from monopod.controller.bare import BareKeeper
 from monopod.controller.health import HealthServer
 from monopod.controller.isolation import Isolator
 from monopod.controller.logs import Complaints
@@ -107,7 +108,8 @@ class Process:
         own: list[asyncio.Task[Any]] = [asyncio.create_task(self._stopping.wait(), name="stop")]
         if lease:
             own.append(asyncio.create_task(lease.hold(), name="lease"))
-        work = asyncio.create_task(self._work(api, self._reconciler, isolator), name="work")
+        bare = BareKeeper(api, reconciler.mover, self._complaints, reconciler.mark, self._settings.resync_seconds)
+        work = asyncio.create_task(self._work(api, self._reconciler, isolator, bare), name="work")
         done, _ = await asyncio.wait([work, *own], return_when=asyncio.FIRST_COMPLETED)
         for task in (work, *own):
             task.cancel()
@@ -119,7 +121,7 @@ class Process:
             logger.error("leading failed", error=str(failure), exc_info=_trace(failure))
         return 1 if failures else 0
 
-    async def _work(self, api: ApiClient, reconciler: Reconciler, isolator: Isolator) -> None:
+    async def _work(self, api: ApiClient, reconciler: Reconciler, isolator: Isolator, bare: BareKeeper) -> None:
         await self._load(api)
         reconciler.mark(0)
         watching = Watching(self._mirror, reconciler, api.configuration, self._settings.namespace)
@@ -127,6 +129,7 @@ class Process:
             group.create_task(reconciler.run(), name="reconciler")
             group.create_task(self._audit(api, reconciler), name="audit")
             group.create_task(isolator.run(), name="isolation")
+            group.create_task(bare.run(), name="bare")
             group.create_task(self._notice_group_policies(api), name="kinds")
             group.create_task(watching.run(self._install_signals), name="watching")
 

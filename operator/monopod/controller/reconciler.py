@@ -69,8 +69,8 @@ class Reconciler:
         self._reporter = Reporter(api, mirror, self._complaints)
         self._prober = Prober(api, self.mark)
         patience = Patience(settings.deletion_timeout_seconds, settings.evictions_per_minute)
-        self._mover = Mover(api, settings.evictions_per_minute, lambda: self.mark(POD_COUNT_SECONDS))
-        self._deletions = Deletions(api, mirror, self._mover, patience, self._complaints, self.mark)
+        self.mover = Mover(api, settings.evictions_per_minute, lambda: self.mark(POD_COUNT_SECONDS))
+        self._deletions = Deletions(api, mirror, self.mover, patience, self._complaints, self.mark)
         self._overlaps = Overlaps(settings.protected, self.mark)
         self._gatherer = Gatherer(mirror, self._prober, self._overlaps, isolator.sum_up, settings, self._complaints)
         policies = build_policies(settings.user_name, settings.namespace)
@@ -102,7 +102,7 @@ class Reconciler:
         finally:
             self._prober.retain(())
             self._overlaps.stop()
-            self._mover.stop()
+            self.mover.stop()
 
     async def _make_passes(self) -> None:
         retry = FIRST_RETRY_SECONDS

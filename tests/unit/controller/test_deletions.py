@@ -29,6 +29,7 @@ class FakeMover:
         self.required: tuple[Candidate, ...] = ()
 
     def require(self, source: str, pods: Iterable[Candidate]) -> None:
+        assert source == "deletion"
         self.required = tuple(pods)
 
     def find_obstacles(self, pods: Iterable[Candidate]) -> tuple[Obstacle, ...]:

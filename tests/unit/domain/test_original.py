@@ -18,7 +18,9 @@ from tests.unit.builders import PodBuilder, a_pod
 Manifest = dict[str, Any]
 
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
-CREATED = {"f:spec": {"f:containers": {'k:{"name":"app"}': {".": {}, "f:image": {}, "f:name": {}, "f:resources": {}}}}}
+CREATED: Manifest = {
+    "f:spec": {"f:containers": {'k:{"name":"app"}': {".": {}, "f:image": {}, "f:name": {}, "f:resources": {}}}}
+}
 ALL_OF_APP = {"f:containers": CREATED["f:spec"]["f:containers"]}
 
 
@@ -83,8 +85,8 @@ def test_labels_and_annotations_of_any_author_stay_and_those_of_admission_and_bi
             {"kubectl.kubernetes.io/last-applied-configuration": "{}", "added": "later", CAPACITY_ANNOTATION: ""}
         )
     )
-    labels = {".": {}, "f:app": {}}
-    annotations = {".": {}, "f:kubectl.kubernetes.io/last-applied-configuration": {}}
+    labels: Manifest = {".": {}, "f:app": {}}
+    annotations: Manifest = {".": {}, "f:kubectl.kubernetes.io/last-applied-configuration": {}}
     writers = entry(labels=labels, annotations=annotations), entry(annotations={"f:added": {}})
     metadata = find_original(recorded(pod, *writers))["metadata"]
     assert metadata["labels"] == {"app": "web"}
@@ -93,7 +95,7 @@ def test_labels_and_annotations_of_any_author_stay_and_those_of_admission_and_bi
 
 def test_what_kubelets_and_network_plugins_say_of_a_running_pod_is_left_out() -> None:
     pod = a_pod().annotated({"cni.projectcalico.org/podIP": "10.0.0.1/32", "example.com/address": "10.0.0.1"})
-    names = {".": {}, "f:cni.projectcalico.org/podIP": {}, "f:example.com/address": {}}
+    names: Manifest = {".": {}, "f:cni.projectcalico.org/podIP": {}, "f:example.com/address": {}}
     assert find_original(recorded(pod, entry(subresource="status", annotations=names))) == plain()
 
 

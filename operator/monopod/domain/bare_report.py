@@ -1,0 +1,77 @@
+"""What there is to say of a profile's pods without a controller, for its status: those under way, and troubles."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from monopod.api.reasons import Reason
+from monopod.api.stored_pod import Phase
+from monopod.domain.bare import Sight, StoredPod, is_gone
+from monopod.domain.eviction import Candidate, Obstacle
+
+REASONS: Mapping[Phase, Reason] = {
+    "Recreating": Reason.RECREATION_REFUSED,
+    "Refused": Reason.RECREATION_REFUSED,
+    "NameTaken": Reason.NAME_TAKEN,
+}
+"""Why a stored pod that has a message in this phase isn't created again."""
+
+
+@dataclass(frozen=True, slots=True)
+class BareReport:
+    """What there is to say of a profile's pods without a controller.
+
+    Attributes:
+        waiting: pods that are gone and whose successors don't run yet, as NAMESPACE/NAME.
+        obstacles: what keeps pods from being moved or from coming back.
+    """
+
+    waiting: tuple[str, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How one stored pod stands: what has its name, None if nobody looked; and the pod, if it is to be evicted."""
+
+    stored: StoredPod
+    sight: Sight | None = None
+    candidate: Candidate | None = None
+
+
+def build_reports(
+    findings: Sequence[Finding],
+    refused: Mapping[str, tuple[Obstacle, ...]],
+    find_obstacles: Callable[[Sequence[Candidate]], tuple[Obstacle, ...]],
+) -> dict[str, BareReport]:
+    """The reports by profile.
+
+    Args:
+        findings: the stored pods.
+        refused: what keeps pods from being stored, by profile.
+        find_obstacles: what keeps pods from being evicted.
+    """
+    by_profile: defaultdict[str, list[Finding]] = defaultdict(list)
+    for finding in sorted(findings, key=lambda finding: str(finding.stored)):
+        by_profile[finding.stored.profile].append(finding)
+    return {
+        profile: _build_report(by_profile[profile], refused.get(profile, ()), find_obstacles)
+        for profile in sorted(by_profile.keys() | refused.keys())
+    }
+
+
+def _build_report(
+    findings: Sequence[Finding],
+    refused: tuple[Obstacle, ...],
+    find_obstacles: Callable[[Sequence[Candidate]], tuple[Obstacle, ...]],
+) -> BareReport:
+    troubled = [finding.stored for finding in findings if finding.stored.message and finding.stored.phase in REASONS]
+    under_way = [each for each in findings if each.stored not in troubled and each.sight and is_gone(each.sight)]
+    return BareReport(
+        tuple(str(finding.stored) for finding in under_way),
+        (
+            *(Obstacle(REASONS[stored.phase], f"{stored}: {stored.message}", (str(stored),)) for stored in troubled),
+            *refused,
+            *find_obstacles([finding.candidate for finding in findings if finding.candidate]),
+        ),
+    )
