@@ -111,7 +111,11 @@ class Reason(Explained):
     PROBE_REFUSED = "ProbeRefused", "The API server refused the trial pod, so the operator can't tell."
     PROBE_IMPOSSIBLE = "ProbeImpossible", "No pod with valid labels can match any of the profile's selectors."
     PODS_ISOLATED = "PodsIsolated", "Each pod's network does what its security groups say."
-    PODS_CLOSED = "PodsClosed", "Pods stay closed, because a security group of theirs doesn't exist or can't be used."
+    PODS_CLOSED = (
+        "PodsClosed",
+        "Pods stay closed, because a security group of theirs doesn't exist or can't be used, or because they have no "
+        "identity.",
+    )
     PODS_WIDENED = (
         "PodsWidened",
         "NetworkPolicies of others may open pods further than their security groups do, as NetworkPolicies add up.",
@@ -191,6 +195,10 @@ class IsolationReason(Explained):
     SECURITY_GROUP_NOT_FOUND = (
         "SecurityGroupNotFound",
         "A security group of the pod doesn't exist or can't be used, so the pod stays closed, as the message says.",
+    )
+    IDENTITY_MISSING = (
+        "IdentityMissing",
+        "The pod has a node and no identity, so it stays closed, and has to be created again; the message says more.",
     )
     WAITS_FOR_ISOLATION = (
         "WaitsForIsolation",

@@ -87,12 +87,14 @@ class Isolation:
         groups: those groups.
         widened: pods that NetworkPolicies of others may open further.
         policies: those policies, `NAMESPACE/NAME`.
+        unidentified: pods that no policy of their own can select.
     """
 
     closed: int = 0
     groups: tuple[str, ...] = ()
     widened: int = 0
     policies: tuple[str, ...] = ()
+    unidentified: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,14 +275,19 @@ def find_isolation(facts: Facts) -> Finding:
         if found.widened
         else ""
     )
-    message = "; ".join(part for part in (widened, closed) if part)
+    lost = (
+        f"{count_pods(found.unidentified)} closed for want of an identity: to be created again"
+        if found.unidentified
+        else ""
+    )
+    message = "; ".join(part for part in (widened, closed, lost) if part)
     resources = (
         *(f"NetworkPolicy/{name}" for name in found.policies),
         *(f"SecurityGroup/{name}" for name in found.groups),
     )
     if widened:
         return Finding(kind, False, Reason.PODS_WIDENED, message, resources)
-    if closed:
+    if closed or lost:
         return Finding(kind, False, Reason.PODS_CLOSED, message, resources)
     return Finding(kind, True, Reason.PODS_ISOLATED, "no pod is closed or opened by anything but its security groups")
 

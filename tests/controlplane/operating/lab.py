@@ -196,10 +196,10 @@ class Lab:
         spec = {"containers": [{"name": "app", "image": "app"}], **spec}
         self.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}).expect_ok()
 
-    def bind_pod(self, namespace: str, name: str, node: str = "node") -> None:
-        """Gives a pod a node, as the scheduler does once no gate holds the pod."""
-        uid = (self.get("Pod", name, namespace) or {})["metadata"]["uid"]
-        binding = {"metadata": {"name": name, "uid": uid}, "target": {"kind": "Node", "name": node}}
+    def bind_pod(self, namespace: str, name: str, node: str = "node", *, by_uid: bool = True) -> None:
+        """Gives a pod a node, as the scheduler does once no gate holds the pod; or as others do, by name alone."""
+        uid = {"uid": (self.get("Pod", name, namespace) or {})["metadata"]["uid"]} if by_uid else {}
+        binding = {"metadata": {"name": name, **uid}, "target": {"kind": "Node", "name": node}}
         path = f"{PATHS['Pod'].format(namespace)}/{name}/binding"
         eventually(lambda: self._api.create(path, binding).ok)
 
