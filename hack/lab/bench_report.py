@@ -20,7 +20,8 @@ from lab.bench_pods import PodFigures
 from lab.bench_startup import StartupFigures
 from lab.pins import read_pins
 
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+SUMMARY = "figures"
+"""What the README's part is called in its markers; those of docs/performance.md are `figures of pods` and so on."""
 PERFORMANCE = Path("docs/performance.md")
 README = Path("README.md")
 Rows = list[list[str]]
@@ -84,13 +85,18 @@ def describe_machine() -> Machine:
     )
 
 
+def mark(name: str) -> tuple[str, str]:
+    """The lines between which a document holds figures."""
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+
+
 def print_report(measured: Measured) -> None:
     """Prints the tables."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=132)
     console.print(f"\n{measured.machine}\n")
-    for title, headings, rows in build_tables(measured):
+    for title, headings, rows in build_tables(measured).values():
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
         for index, heading in enumerate(headings):
             table.add_column(heading, justify="right" if index else "left")
@@ -99,36 +105,41 @@ def print_report(measured: Measured) -> None:
         console.print(table)
 
 
-def build_tables(measured: Measured) -> list[tuple[str, list[str], Rows]]:
+def build_tables(measured: Measured) -> dict[str, tuple[str, list[str], Rows]]:
     """Title, headings and rows of each part that was measured."""
-    tables: list[tuple[str, list[str], Rows]] = []
+    tables: dict[str, tuple[str, list[str], Rows]] = {}
     if measured.pods:
         title = f"From creating a pod to Ready ({measured.pods.monopod.count} of each)"
-        tables.append((title, POD_HEADINGS, _build_pod_rows(measured.pods)))
+        tables["pods"] = (title, POD_HEADINGS, _build_pod_rows(measured.pods))
     if measured.admission:
         title = f"Creating a pod ({measured.admission[0].client.count} of each)"
-        tables.append((title, ADMISSION_HEADINGS, _build_admission_rows(measured.admission)))
+        tables["admission"] = (title, ADMISSION_HEADINGS, _build_admission_rows(measured.admission))
     if measured.isolation:
         title = f"Isolating pods ({measured.isolation[0].pods:,} in a row)"
-        tables.append((title, ISOLATION_HEADINGS, _build_isolation_rows(measured.isolation)))
+        tables["isolation"] = (title, ISOLATION_HEADINGS, _build_isolation_rows(measured.isolation))
     if measured.startup:
         title = f"Starting the CLI ({measured.startup.help.count} of each)"
-        tables.append((title, STARTUP_HEADINGS, _build_startup_rows(measured.startup)))
+        tables["startup"] = (title, STARTUP_HEADINGS, _build_startup_rows(measured.startup))
     return tables
 
 
 def write_documents(measured: Measured, root: Path) -> None:
-    """Puts the tables into docs/performance.md and a summary into README.md, between their markers."""
-    _replace(root / PERFORMANCE, build_details(measured))
-    _replace(root / README, build_summary(measured))
+    """Puts what was measured into docs/performance.md, each part between its markers, and a summary into README.md.
+
+    The summary is left as it is if parts of it weren't measured.
+    """
+    for part, text in build_details(measured).items():
+        _replace(root / PERFORMANCE, f"figures of {part}", text)
+    if measured.pods and measured.admission and measured.startup:
+        _replace(root / README, SUMMARY, build_summary(measured))
 
 
-def build_details(measured: Measured) -> str:
-    """All tables in Markdown."""
-    parts = [_wrap(f"Measured on {measured.machine}.")]
-    for title, headings, rows in build_tables(measured):
-        parts += [f"### {title}", _to_markdown(headings, rows)]
-    return "\n\n".join(parts)
+def build_details(measured: Measured) -> dict[str, str]:
+    """The tables in Markdown, by part; each says where it was measured, because parts may be measured apart."""
+    return {
+        part: "\n\n".join([f"### {title}", _to_markdown(headings, rows), _wrap(f"Measured on {measured.machine}.")])
+        for part, (title, headings, rows) in build_tables(measured).items()
+    }
 
 
 def build_summary(measured: Measured) -> str:
@@ -249,9 +260,10 @@ def _wrap(text: str, width: int = 118) -> str:
     return "\n".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, name: str, text: str) -> None:
+    begin, end = mark(name)
     old = path.read_text()
-    if old.count(BEGIN) != 1 or old.count(END) != 1:
-        raise ValueError(f"{path}: lacks the lines {BEGIN} and {END}")
-    before, _, rest = old.partition(BEGIN)
-    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
+    if old.count(begin) != 1 or old.count(end) != 1:
+        raise ValueError(f"{path}: lacks the lines {begin} and {end}")
+    before, _, rest = old.partition(begin)
+    path.write_text(f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}")

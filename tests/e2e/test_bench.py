@@ -26,3 +26,15 @@ def test_admission_and_start_up_are_measured(tmp_path: Path) -> None:
     assert all(one["client"]["count"] == 3 and one["server"] > 0 for one in series.values())
     assert series[True, 100]["admission"] > series[False, None]["admission"], "the histogram is the policies'"
     assert figures["startup"]["help"]["count"] == 1
+
+
+def test_isolation_is_measured_for_both_kinds_of_policies(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    command = [ROOT / "hack/bench", "isolation", "--burst", "20", "--rate", "20", "--json", file]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    per_pod, per_group = json.loads(file.read_text())["isolation"]
+    assert (per_pod["mode"], per_group["mode"]) == ("PerPod", "PerGroup")
+    assert (per_pod["policy_writes"], per_group["policy_writes"]) == (1, 1 / 20)
+    assert per_pod["pod_writes"] == per_group["pod_writes"] == 0
+    assert min(one["cpu"] * one["memory"] for one in (per_pod, per_group)) > 0

@@ -6,7 +6,7 @@ from lab.bench_admission import AdmissionFigures, read_histograms
 from lab.bench_figures import Figures
 from lab.bench_isolation import IsolationFigures, count_writes
 from lab.bench_pods import PodFigures
-from lab.bench_report import BEGIN, END, Machine, Measured, build_details, build_summary, write_documents
+from lab.bench_report import Machine, Measured, build_details, build_summary, mark, write_documents
 from lab.bench_startup import StartupFigures
 
 MACHINE = Machine("2026-11-01", 2, "a processor", "6.1", "1.36.3", "0.0.0-20260905035102-160fafc42237", 0.5)
@@ -68,21 +68,38 @@ def test_the_summary_has_ratios_and_differences() -> None:
     assert "| creating a pod, 10 profiles, median | 4.0 ms | 9.0 ms | +5.0 ms |" in summary
 
 
+PARTS = ("pods", "admission", "isolation", "startup")
+
+
 def test_the_details_have_a_table_for_each_part_that_was_measured() -> None:
-    assert build_details(everything()).count("###") == 4
-    assert build_details(Measured(MACHINE)).count("###") == 0
+    details = build_details(everything())
+    assert tuple(details) == PARTS
+    assert all(text.startswith("### ") and "Measured on 2 cores (a processor)" in text for text in details.values())
+    assert build_details(Measured(MACHINE)) == {}
+
+
+def write_old_documents(root: Path) -> None:
+    (root / "docs").mkdir()
+    for name, parts in (("docs/performance.md", [f"figures of {part}" for part in PARTS]), ("README.md", ["figures"])):
+        blocks = [f"before {part}\n{mark(part)[0]}\nold {part}\n{mark(part)[1]}\nafter {part}\n" for part in parts]
+        (root / name).write_text("\n".join(blocks))
 
 
 def test_documents_are_changed_between_their_markers_alone(tmp_path: Path) -> None:
-    (tmp_path / "docs").mkdir()
-    for name in ("docs/performance.md", "README.md"):
-        (tmp_path / name).write_text(f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n")
+    write_old_documents(tmp_path)
     write_documents(everything(), tmp_path)
     for name in ("docs/performance.md", "README.md"):
         text = (tmp_path / name).read_text()
-        assert text.startswith(f"before\n\n{BEGIN}\n")
-        assert text.endswith(f"\n{END}\n\nafter\n")
         assert "old" not in text
+        assert text.count("before") == text.count("after") == text.count("begin") == text.count("end -->")
+
+
+def test_a_part_that_is_measured_alone_leaves_the_others_as_they_are(tmp_path: Path) -> None:
+    write_old_documents(tmp_path)
+    write_documents(Measured(MACHINE, isolation=everything().isolation), tmp_path)
+    text = (tmp_path / "docs/performance.md").read_text()
+    assert [part for part in PARTS if f"old figures of {part}\n" in text] == ["pods", "admission", "startup"]
+    assert "old figures" in (tmp_path / "README.md").read_text()
 
 
 def test_a_document_without_markers_is_refused(tmp_path: Path) -> None:
