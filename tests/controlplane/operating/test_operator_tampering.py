@@ -131,7 +131,8 @@ def test_a_policy_that_pods_share_is_put_right_and_reported(lab: Lab, shared: st
 
     def is_put_right() -> bool:
         after = lab.policies(shared).get(SHARED, {"metadata": {}, "spec": {}})
-        return bool(after["spec"] == before["spec"] and after["metadata"]["labels"] == before["metadata"]["labels"])
+        labels = after["metadata"].get("labels")
+        return bool(after["spec"] == before["spec"] and labels == before["metadata"]["labels"])
 
     eventually(is_put_right, deadline=5)
     assert [event["reason"] for event in eventually(lambda: lab.events("default", shared))] == ["PolicyRestored"]
