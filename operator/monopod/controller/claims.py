@@ -4,11 +4,12 @@ What that depends on is decided in `monopod.domain.volumes`; here claims and vol
 for all of its pods.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from monopod.api.reasons import PodReason
-from monopod.cluster.client import ApiClient, ApiError
+from monopod.cluster.client import ApiClient
+from monopod.cluster.volumes import fetch_claims, fetch_volumes
 from monopod.controller.announcing import Announcements
 from monopod.controller.logs import Complaints
 from monopod.domain.volumes import NotBound, UnsupportedType, VolumesReady, find_claims, judge_volumes
@@ -37,8 +38,9 @@ class Claims:
         for pod in waiting:
             namespace = pod["metadata"]["namespace"]
             if namespace not in claims:
-                claims[namespace] = await self._list_claims(namespace)
-            await self._fetch_volumes(pod, claims[namespace], volumes)
+                claims[namespace] = await fetch_claims(self._api, namespace)
+            own = [claims[namespace][name] for name in find_claims(pod) if name in claims[namespace]]
+            volumes = await fetch_volumes(self._api, own, volumes)
             match judge_volumes(pod, claims[namespace], volumes):
                 case VolumesReady():
                     ready.append(pod)
@@ -47,17 +49,3 @@ class Claims:
                     reason = PodReason.FAILED_SCHEDULING
                     await self._announcements.say(at["namespace"], at["name"], at["uid"], reason, text)
         return ready
-
-    async def _list_claims(self, namespace: str) -> dict[str, Manifest]:
-        path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
-        return {claim["metadata"]["name"]: claim async for claim in self._api.list_pages(path)}
-
-    async def _fetch_volumes(self, pod: Manifest, claims: Mapping[str, Manifest], volumes: dict[str, Manifest]) -> None:
-        """Adds the volumes of the pod's claims, but for those that don't exist."""
-        names = {(claims.get(claim) or {}).get("spec", {}).get("volumeName") for claim in find_claims(pod)}
-        for name in names - {None, ""} - volumes.keys():
-            try:
-                volumes[name] = await self._api.get(f"/api/v1/persistentvolumes/{name}")
-            except ApiError as error:
-                if error.status != 404:
-                    raise

@@ -17,6 +17,7 @@ from monopod.controller.logs import Complaints
 from monopod.controller.overlapping import Overlaps
 from monopod.controller.probing import Plan, Prober
 from monopod.controller.publishing import Publication
+from monopod.controller.rescheduling import Situation
 from monopod.controller.settings import Settings
 from monopod.domain.conditions import (
     Admission,
@@ -31,10 +32,12 @@ from monopod.domain.conditions import (
     WaitsForDeletion,
 )
 from monopod.domain.deletion import Request, Stage, find_blocker
+from monopod.domain.progress import Moves
 from monopod.domain.publication import find_reached
 from monopod.domain.quota import Registration, find_beyond_quota
 from monopod.domain.room import Allocation
 from monopod.domain.selection import Profile, reaches
+from monopod.domain.terms import Terms
 from monopod.domain.trial import NamespaceTrial, PodTrial, Trial, find_namespace_names, find_pod_labels
 
 # Several, because one may refuse every pod for reasons of its own (a full quota). The fewer, the clearer the message.
@@ -70,6 +73,7 @@ class Gatherer:
         prober: Prober,
         overlaps: Overlaps,
         sum_up_isolation: Callable[[], Mapping[str, Isolation]],
+        find_moves: Callable[[str], Moves],
         settings: Settings,
         complaints: Complaints,
     ) -> None:
@@ -77,6 +81,7 @@ class Gatherer:
         self._prober = prober
         self._overlaps = overlaps
         self._sum_up = sum_up_isolation
+        self._find_moves = find_moves
         self._settings = settings
         self._complaints = complaints
         self._allocator = Allocator(mirror, settings.namespace, settings.protected)
@@ -149,6 +154,7 @@ class Gatherer:
             held_back=snapshot.held_back.get(name),
             overlap=self._overlaps.find(snapshot.living).get(name),
             isolation=snapshot.isolation.get(name, Isolation()),
+            moves=self._find_moves(name),
         )
         if isinstance(profile, Unreadable) or stage is not None:
             return facts
@@ -190,6 +196,23 @@ class Gatherer:
             self._reached = find_reached(profiles, namespaces.views(), self._settings.protected)
         return self._reached
 
+    def find_situation(
+        self, snapshot: Snapshot, statuses: Mapping[str, Mapping[str, Any]], publication: Publication
+    ) -> Situation:
+        """What moving pods depends on; a profile is in force if the last trial was sandboxed."""
+        terms = {}
+        for profile in snapshot.living:
+            # With the status as it has been written: what isn't on record hasn't begun.
+            resource = self._mirror.profiles.find("", profile.name)
+            if resource is None or not _is_in_force(statuses[profile.name]):
+                continue
+            try:
+                terms[profile.name] = Terms.from_resource(resource)
+            except ValueError as error:
+                self._complaints.raise_about(f"profile {profile.name}", str(error))
+        deleting = frozenset(request.name for request in snapshot.requests)
+        return Situation(snapshot.living, terms, deleting, self._find_reached(snapshot), publication.find_rows)
+
     def _plan_trials(self, profile: Profile, facts: Facts, publication: Publication) -> tuple[Trial, ...]:
         """Pods in reached namespaces; without any, a namespace that would be reached."""
         pods = (
@@ -210,6 +233,13 @@ class Gatherer:
         return tuple(
             NamespaceTrial(name, pick_rows_of(publication.find_rows(name), profile.name)) for name in names[:1]
         )
+
+
+def _is_in_force(status: Mapping[str, Any]) -> bool:
+    return status["phase"] == "ACTIVE" and any(
+        condition["type"] == ConditionType.ENFORCED and condition["status"] == "True"
+        for condition in status["conditions"]
+    )
 
 
 def _was_published(resource: Mapping[str, Any]) -> bool:

@@ -133,9 +133,12 @@ def measure(statuses: Mapping[str, Mapping[str, Any]], namespaces: int, mirror: 
     PROFILES.clear()
     PROFILE_PODS.clear()
     PROFILE_ISSUES.clear()
+    RESCHEDULED_PODS.clear()
     for name, status in statuses.items():
         PROFILES.labels(status["phase"]).inc()
         PROFILE_PODS.labels(name).set(status["pods"])
+        for state in ("moved", "waiting", "blocked", "left") if "rescheduling" in status else ():
+            RESCHEDULED_PODS.labels(name, state).set(status["rescheduling"][state])
         for issue in status["health"]["issues"]:
             PROFILE_ISSUES.labels(name, issue["code"]).set(1)
     NAMESPACES.set(namespaces)

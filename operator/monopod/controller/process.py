@@ -108,7 +108,9 @@ class Process:
         own: list[asyncio.Task[Any]] = [asyncio.create_task(self._stopping.wait(), name="stop")]
         if lease:
             own.append(asyncio.create_task(lease.hold(), name="lease"))
-        bare = BareKeeper(api, reconciler.mover, self._complaints, reconciler.mark, self._settings.resync_seconds)
+        rescheduler = reconciler.rescheduler
+        bare = BareKeeper(api, reconciler.mover, self._complaints, rescheduler.wake, self._settings.resync_seconds)
+        rescheduler.use(bare)
         work = asyncio.create_task(self._work(api, self._reconciler, isolator, bare), name="work")
         done, _ = await asyncio.wait([work, *own], return_when=asyncio.FIRST_COMPLETED)
         for task in (work, *own):
@@ -130,6 +132,7 @@ class Process:
             group.create_task(self._audit(api, reconciler), name="audit")
             group.create_task(isolator.run(), name="isolation")
             group.create_task(bare.run(), name="bare")
+            group.create_task(reconciler.rescheduler.run(), name="rescheduling")
             group.create_task(self._notice_group_policies(api), name="kinds")
             group.create_task(watching.run(self._install_signals), name="watching")
 

@@ -25,6 +25,7 @@ from monopod.controller.overlapping import Overlaps
 from monopod.controller.probing import Prober
 from monopod.controller.publishing import Publisher
 from monopod.controller.reporting import Reporter, format_now
+from monopod.controller.rescheduling import Rescheduler
 from monopod.controller.settings import Settings
 from monopod.domain.conditions import Admission, PoliciesChanged, PoliciesInstalled, PoliciesMissing, PoliciesNotServed
 from monopod.domain.deletion import Patience
@@ -72,7 +73,24 @@ class Reconciler:
         self.mover = Mover(api, settings.evictions_per_minute, lambda: self.mark(POD_COUNT_SECONDS))
         self._deletions = Deletions(api, mirror, self.mover, patience, self._complaints, self.mark)
         self._overlaps = Overlaps(settings.protected, self.mark)
-        self._gatherer = Gatherer(mirror, self._prober, self._overlaps, isolator.sum_up, settings, self._complaints)
+        self.rescheduler = Rescheduler(
+            api,
+            mirror,
+            self.mover,
+            settings.protected,
+            settings.resync_seconds,
+            self._complaints,
+            lambda: self.mark(POD_COUNT_SECONDS),
+        )
+        self._gatherer = Gatherer(
+            mirror,
+            self._prober,
+            self._overlaps,
+            isolator.sum_up,
+            self.rescheduler.find_moves,
+            settings,
+            self._complaints,
+        )
         policies = build_policies(settings.user_name, settings.namespace)
         self._policies = [document for pair in policies.values() for document in pair]
         self._admission: Admission | None = None
@@ -148,6 +166,7 @@ class Reconciler:
         # Before any row is published, or a profile could be gone while its pods run on.
         guarded = await self._deletions.guard(self._mirror.profiles.views())
         snapshot = self._gatherer.snapshot()
+        self.rescheduler.restrain(profile.name for profile in snapshot.living)
         counted = await self._counter.publish(snapshot.resources)
         publication = await self._publisher.publish(snapshot.allocation.rows)
         admission = await self._fetch_admission()
@@ -165,6 +184,7 @@ class Reconciler:
             name: await self._reporter.report_status(snapshot.resources[name], statuses[name]) for name in statuses
         }
         recorded = [name for name, well in written.items() if well]
+        self.rescheduler.take_in(self._gatherer.find_situation(snapshot, statuses, publication))
         advanced = await self._deletions.advance(snapshot.requests, stages, recorded)
         announced = await self._reporter.report_unsupported(snapshot.pods)
         return publication.complete and guarded and counted and advanced and announced and len(recorded) == len(written)

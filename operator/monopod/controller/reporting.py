@@ -37,6 +37,7 @@ class Reporter:
         subject = f"status of profile {name}"
         try:
             await self._announce_phase(resource, status)
+            await self._announce_moves(resource, status)
             path = f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}/{name}/status"
             written = await self._api.merge(path, build_status_patch(current, status) or {})
         except (ApiError, ApiUnreachable) as error:
@@ -68,6 +69,21 @@ class Reporter:
                 await self._post(resource, EventType.WARNING, Reason.DELETE_FAILED, message)
             case _:
                 return
+
+    async def _announce_moves(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+        """Events when pods begin to be moved, when all are, and when a workload is stopped."""
+        before = (resource.get("status") or {}).get("rescheduling") or {}
+        after = status.get("rescheduling") or {}
+        open_before, open_after = _count_open(before), _count_open(after)
+        if after and open_after and before.get("startedAt") != after["startedAt"]:
+            message = f"{after['pods']} pods run elsewhere than they would if they were created now"
+            await self._post(resource, EventType.NORMAL, Reason.RESCHEDULING_STARTED, message)
+        stopped = {str(blocker["message"]) for blocker in _find_stopped(after)}
+        for message in sorted(stopped - {str(blocker["message"]) for blocker in _find_stopped(before)}):
+            await self._post(resource, EventType.WARNING, Reason.WORKLOAD_STOPPED, message)
+        if after and open_before and not open_after:
+            message = f"pods: {after['progress']} moved, {after['left']} left"
+            await self._post(resource, EventType.NORMAL, Reason.RESCHEDULING_FINISHED, message)
 
     async def _post(self, resource: Mapping[str, Any], event_type: EventType, reason: Reason, message: str) -> None:
         metadata = resource["metadata"]
@@ -109,6 +125,15 @@ class Reporter:
             self._complaints.raise_about(subject, str(error))
         self._announced[pod.uid] = pod.unsupported
         return True
+
+
+def _count_open(rescheduling: Mapping[str, Any]) -> int:
+    return int(rescheduling.get("waiting", 0)) + int(rescheduling.get("blocked", 0))
+
+
+def _find_stopped(rescheduling: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    blockers = rescheduling.get("blockers") or ()
+    return [blocker for blocker in blockers if blocker["reason"] == Reason.REPLACEMENT_NOT_SANDBOXED]
 
 
 def _summarise(status: Mapping[str, Any]) -> tuple[str, str]:

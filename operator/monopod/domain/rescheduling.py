@@ -155,6 +155,15 @@ class Sighting:
 
 def sight(pod: Manifest, workload: Workload, place: Place) -> Sighting:
     """Reduces a pod; see `judge`."""
+    return _reduce(pod, workload, place, judge(pod, workload, place))
+
+
+def glance(pod: Manifest, workload: Workload, place: Place) -> Sighting:
+    """Reduces a pod that no profile but its own matches, so that nothing has to be worked out."""
+    return _reduce(pod, workload, place, InPlace() if find_mark(pod) else NotConcerned())
+
+
+def _reduce(pod: Manifest, workload: Workload, place: Place, standing: Standing) -> Sighting:
     root = Part(pod)
     metadata = root.child("metadata")
     ready = any(
@@ -170,7 +179,7 @@ def sight(pod: Manifest, workload: Workload, place: Place) -> Sighting:
         patient=True,
     )
     terminating = bool(metadata.text("deletionTimestamp"))
-    return Sighting(candidate, judge(pod, workload, place), find_mark(pod), ready and not terminating, terminating)
+    return Sighting(candidate, standing, find_mark(pod), ready and not terminating, terminating)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +218,7 @@ def find_outlooks(
     settling: bool = False,
     expected: int = 0,
     missing: int = 0,
+    hindered: Collection[str] = (),
 ) -> tuple[Outlook, ...]:
     """The outlook for each profile that pods of the workload belong to but don't run by.
 
@@ -219,6 +229,7 @@ def find_outlooks(
         settling: whether pods of it were moved lately, so that its replacements are still of interest.
         expected: how many pods a workload without a known number had before the first was evicted.
         missing: how many of them are gone and will come back by the operator's own doing.
+        hindered: pods (NAMESPACE/NAME) that can't be moved; they are tried again, and take nobody's turn.
     """
     found = {_find_profile(sighting.standing) for sighting in sightings} - {""}
     if not found and settling:
@@ -231,7 +242,7 @@ def find_outlooks(
         concerned = [each for each in sightings if profile in (each.mark, _find_profile(each.standing))]
         pods = concerned if workload.is_bare else sightings
         strength = _measure(workload, pods, terms, expected, missing)
-        outlook = _find_outlook(workload, pods, place, terms, strength)
+        outlook = _find_outlook(workload, pods, place, terms, strength, hindered)
         # The bound is the workload's: where two profiles take its pods, one after the other has its turn.
         busy = any(other.now for other in outlooks)
         outlooks.append(replace(outlook, now=(), later=outlook.now + outlook.later) if busy else outlook)
@@ -268,17 +279,23 @@ def _find_profile(standing: Standing) -> str:
 
 
 def _find_outlook(
-    workload: Workload, sightings: Sequence[Sighting], place: Place, terms: Terms, strength: _Strength
+    workload: Workload,
+    sightings: Sequence[Sighting],
+    place: Place,
+    terms: Terms,
+    strength: _Strength,
+    hindered: Collection[str],
 ) -> Outlook:
     ordered = sorted(sightings, key=lambda each: (each.pod.created, each.pod.namespace, each.pod.name))
     ours = [each for each in ordered if each.standing == Elsewhere(terms.profile)]
     waiting = [each for each in ours if not each.is_terminating]
     strays = [each for each in waiting if _is_stray(each, terms, place)]
+    # What becomes of one pod without a controller says nothing about the next.
     stopped = waiting if strays and not workload.is_bare else strays
-    moving = [each for each in waiting if each not in stopped]
+    moving = [] if stopped == waiting else [each for each in waiting if each not in stopped]
     going = sum(each.is_terminating for each in ours)
     coming = sum(each.mark == terms.profile and not (each.is_ready or each.is_terminating) for each in ordered)
-    now, holdup = _find_turn(workload, moving, terms, strength)
+    now, holdup = _find_turn(workload, moving, terms, strength, hindered)
     obstacles = _find_impossible(ordered, terms.profile)
     if stopped:
         obstacles = (*obstacles, _describe_stop(workload, strays, stopped, terms))
@@ -307,23 +324,27 @@ def _is_stray(sighting: Sighting, terms: Terms, place: Place) -> bool:
 
 
 def _find_turn(
-    workload: Workload, moving: Sequence[Sighting], terms: Terms, strength: _Strength
+    workload: Workload, moving: Sequence[Sighting], terms: Terms, strength: _Strength, hindered: Collection[str]
 ) -> tuple[list[Sighting], str]:
     """Those of the pods to move that may be evicted now, and why there are none."""
     # Nothing may be evicted before the beginning is on record, or a loop of evictions would never be noticed.
-    if terms.paused or terms.trusted is None or not moving:
+    if terms.paused or terms.started is None or not moving:
         return [], ""
-    room = strength.budget - strength.unavailable
-    ready = [each for each in moving if each.is_ready][: max(0, room)]
+    if terms.trusted is None:
+        return [], f"profile {terms.profile} isn't Ready"
+    tried = [each for each in moving if str(each.pod) in hindered]
+    free = [each for each in moving if each not in tried]
+    ready = [each for each in free if each.is_ready][: max(0, strength.budget - strength.unavailable)]
     # Those that aren't Ready are missed by nobody, but no more than the budget are on their way.
-    unready = [each for each in moving if not each.is_ready][: max(0, strength.budget - strength.in_flight)]
-    if ready or unready:
-        return [each for each in moving if each in ready or each in unready], ""
+    unready = [each for each in free if not each.is_ready][: max(0, strength.budget - strength.in_flight)]
+    now = [each for each in moving if each in ready or each in unready or each in tried]
+    if ready or unready or not free:
+        return now, ""
     holdup = (
         f"{strength.unavailable} of {strength.desired} pods of {workload} aren't Ready, and {strength.budget} may be "
         f"while they are moved"
     )
-    return [], holdup
+    return now, holdup
 
 
 def _find_left(sightings: Iterable[Sighting], profile: str) -> dict[Reason, tuple[Candidate, ...]]:

@@ -1,0 +1,331 @@
+"""Moves pods that run elsewhere: looks at namespaces, has the mover evict those whose turn it is, and counts.
+
+    a profile or a namespace changes ──► searched at once; otherwise at each resync
+    something to move                ──► looked at every INTERVAL_SECONDS, longer while nothing changes
+    no answer from the API server    ──► nothing is looked at for a while; what is known gets too old to evict anything
+
+What is decided rests on objects (see `monopod.domain.rescheduling`), so a new leader goes on where the old one was.
+Only the number of pods that workloads of unknown kinds had is remembered.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from monopod.api.reasons import EventType, MoveReason, Reason
+from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
+from monopod.cluster.events import post_event
+from monopod.cluster.mirror import Mirror
+from monopod.controller.bare import BareKeeper
+from monopod.controller.eviction import Mover
+from monopod.controller.logs import Complaints
+from monopod.controller.metrics import RESCHEDULING_SCANS
+from monopod.controller.scanning import Look, Scanner
+from monopod.domain.bare import BarePod
+from monopod.domain.bare_report import BareReport
+from monopod.domain.eviction import Candidate
+from monopod.domain.progress import Kept, Moves, NotListed, build_tally
+from monopod.domain.rescheduling import Outlook, Place
+from monopod.domain.selection import Profile
+from monopod.domain.terms import Terms
+
+INTERVAL_SECONDS = 2.0
+LONGEST_INTERVAL_SECONDS = 10.0
+# What was seen longer ago evicts nothing.
+KNOWN_SECONDS = 15.0
+# Whether someone has seen to a workload that was stopped.
+STOPPED_SECONDS = 15.0
+# Looking takes at most a fifth of the time.
+REST_PER_LOOK = 4.0
+FIRST_RETRY_SECONDS = 2.0
+LONGEST_RETRY_SECONDS = 30.0
+# Budgets refuse for a moment whenever a replacement has become Ready: they block once they did so a few times.
+LASTING_PAUSE_SECONDS = 8.0
+
+logger = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the reconciler found out about profiles; mappings by their names.
+
+    Attributes:
+        profiles: those that take pods.
+        terms: of those that are in force.
+        deleting: those that are being deleted.
+        reached: the namespaces that each reaches.
+        find_rows: the rows that a namespace should carry.
+    """
+
+    profiles: tuple[Profile, ...] = ()
+    terms: Mapping[str, Terms] = field(default_factory=dict)
+    deleting: frozenset[str] = frozenset()
+    reached: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    find_rows: Callable[[str], str] = field(default=lambda _: "", compare=False)
+
+
+@dataclass(slots=True)
+class _Spot:
+    """A namespace that profiles with pods to move reach."""
+
+    place: Place
+    due: float = 0.0
+    look: Look | None = None
+    interval: float = INTERVAL_SECONDS
+
+
+class Rescheduler:
+    """Looks at the namespaces of profiles that move pods, again and again; `mark` asks for a pass of the reconciler."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        mirror: Mirror,
+        mover: Mover,
+        protected: frozenset[str],
+        resync_seconds: float,
+        complaints: Complaints,
+        mark: Callable[[], None],
+    ) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._mover = mover
+        self._protected = protected
+        self._resync_seconds = resync_seconds
+        self._complaints = complaints
+        self._mark = mark
+        self._scanner = Scanner(api, mirror)
+        self._bare: BareKeeper | None = None
+        self._situation = Situation()
+        self._spots: dict[str, _Spot] = {}
+        self._told: dict[str, Moves] = {}
+        self._evicted: deque[tuple[Candidate, str]] = deque()
+        self._handed: dict[str, str] = {}
+        self._retry_at, self._retry = 0.0, FIRST_RETRY_SECONDS
+        self._woken = asyncio.Event()
+        mover.listen(self._note_eviction)
+
+    def use(self, bare: BareKeeper) -> None:
+        """Has pods without a controller moved by this."""
+        self._bare = bare
+
+    def wake(self) -> None:
+        """Has what is known put together again."""
+        self._woken.set()
+
+    def restrain(self, living: Iterable[str]) -> None:
+        """Before anything of a profile is taken back: from now on no pod moves for any but these."""
+        names = set(living)
+        if any(profile not in names for profile in self._handed.values()):
+            self._situation = replace(
+                self._situation, terms={name: each for name, each in self._situation.terms.items() if name in names}
+            )
+            self._hand_over()
+
+    def take_in(self, situation: Situation) -> None:
+        """What has changed is looked at now."""
+        if situation == self._situation:
+            return
+        self._situation = situation
+        before, self._spots = self._spots, {}
+        for place in self._build_places():
+            known = before.get(place.namespace)
+            same = known is not None and known.place == place
+            self._spots[place.namespace] = known if known and same else _Spot(place, look=known.look if known else None)
+        self._hand_over()
+        self._woken.set()
+
+    def _build_places(self) -> Iterator[Place]:
+        """The namespaces that a profile with pods to move reaches."""
+        situation = self._situation
+        found: dict[str, list[Profile]] = {}
+        for profile in situation.profiles:
+            for namespace in situation.reached.get(profile.name, ()):
+                found.setdefault(namespace, []).append(profile)
+        for namespace, profiles in found.items():
+            terms = {each.name: situation.terms[each.name] for each in profiles if self._moves(each.name)}
+            if terms:
+                yield Place(namespace, tuple(profiles), terms, situation.deleting, self._protected)
+
+    def _moves(self, profile: str) -> bool:
+        terms = self._situation.terms.get(profile)
+        return terms is not None and terms.moves
+
+    def _moves_now(self, profile: str) -> bool:
+        return self._moves(profile) and not self._situation.terms[profile].paused
+
+    def find_moves(self, profile: str) -> Moves:
+        """How far the profile's pods are moved."""
+        terms = self._situation.terms.get(profile)
+        if terms is None:
+            return NotListed()
+        if not terms.moves:
+            return Kept()
+        spots = [spot for spot in self._spots.values() if profile in spot.place.terms]
+        if any(spot.look is None for spot in spots):
+            return NotListed()
+        outlooks = [each for spot in spots if spot.look for each in spot.look.outlooks if each.profile == profile]
+        waiting = [pod for outlook in outlooks for pod in (*outlook.now, *outlook.later)]
+        refused = self._mover.find_obstacles(waiting, LASTING_PAUSE_SECONDS)
+        report = self._report_bare(profile)
+        return build_tally(outlooks, [*refused, *report.obstacles], report.waiting, paused=terms.paused)
+
+    async def run(self) -> None:
+        """Looks until cancelled."""
+        while True:
+            self._woken.clear()
+            try:
+                await self._look_around()
+                self._tell()
+                await self._announce()
+            except (ApiError, ApiUnreachable) as error:
+                self._give_pause(str(error))
+            except Exception:
+                logger.exception("looking for pods to move failed")
+                self._give_pause("a failure of the operator's own")
+            delay = max(self._find_delay(), 0.05)
+            try:
+                async with asyncio.timeout(delay):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    def _find_delay(self) -> float:
+        now = time.monotonic()
+        due = min((spot.due for spot in self._spots.values()), default=now + self._resync_seconds)
+        return max(due, self._retry_at) - now
+
+    def _give_pause(self, trouble: str) -> None:
+        """One namespace's failure keeps the others waiting, too: it is the API server that is asked less."""
+        self._complaints.raise_about("pods to move", trouble)
+        self._retry_at = time.monotonic() + self._retry
+        self._retry = min(self._retry * 2, LONGEST_RETRY_SECONDS)
+
+    async def _look_around(self) -> None:
+        began = time.monotonic()
+        if began < self._retry_at:
+            return
+        looked = [name for name, spot in self._spots.items() if spot.due <= began]
+        self._scanner.forget()
+        for namespace in looked:
+            spot = self._spots.get(namespace)
+            if spot:
+                await self._look_at(spot)
+                self._hand_over()
+        took = time.monotonic() - began
+        for namespace in looked:
+            if spot := self._spots.get(namespace):
+                spot.due = max(spot.due, time.monotonic() + REST_PER_LOOK * took)
+        if looked:
+            self._retry = FIRST_RETRY_SECONDS
+            self._complaints.settle("pods to move")
+
+    async def _look_at(self, spot: _Spot) -> None:
+        place, before = spot.place, spot.look or Look(0.0)
+        namespace = self._mirror.namespaces.find("", place.namespace)
+        spot.due = time.monotonic() + INTERVAL_SECONDS
+        if namespace is None or namespace.terminating:
+            spot.look = Look(time.monotonic())
+            return
+        if namespace.rows != self._situation.find_rows(place.namespace):
+            return  # a replacement might run by whatever its rows say still
+        extent = "whole" if before.outlooks else "search"
+        try:
+            found = bool(before.outlooks) or await self._scanner.search(place)
+            if found:
+                extent = "whole"
+                look = await self._scanner.look(place, before, self._find_gone(place), self._find_hindered(place))
+            else:
+                look = Look(time.monotonic())
+        except (ApiError, ApiUnreachable):
+            RESCHEDULING_SCANS.labels(extent, "failed").inc()
+            raise
+        RESCHEDULING_SCANS.labels(extent, "ok").inc()
+        spot.look = look
+        changed = look.outlooks != before.outlooks
+        spot.interval = INTERVAL_SECONDS if changed else min(spot.interval * 1.5, LONGEST_INTERVAL_SECONDS)
+        spot.due = time.monotonic() + self._find_interval(spot, look)
+
+    def _find_interval(self, spot: _Spot, look: Look) -> float:
+        """After how many seconds the namespace is worth another look."""
+        if self._is_lively(look):
+            return spot.interval
+        obstacles = (obstacle for outlook in look.outlooks for obstacle in outlook.obstacles)
+        stopped = any(obstacle.reason is Reason.REPLACEMENT_NOT_SANDBOXED for obstacle in obstacles)
+        return min(STOPPED_SECONDS, self._resync_seconds) if stopped else self._resync_seconds
+
+    def _is_lively(self, look: Look) -> bool:
+        return any(outlook.is_moving and self._moves_now(outlook.profile) for outlook in look.outlooks)
+
+    def _find_gone(self, place: Place) -> frozenset[str]:
+        """The namespace's pods without a controller that don't exist for the moment."""
+        gone = (pod for profile in place.terms for pod in self._report_bare(profile).waiting)
+        return frozenset(pod for pod in gone if pod.startswith(f"{place.namespace}/"))
+
+    def _find_hindered(self, place: Place) -> frozenset[str]:
+        """Pods without a controller that can't be moved, so that others have their turn."""
+        obstacles = (obstacle for profile in place.terms for obstacle in self._report_bare(profile).obstacles)
+        return frozenset(pod for obstacle in obstacles for pod in obstacle.pods)
+
+    def _report_bare(self, profile: str) -> BareReport:
+        return self._bare.report(profile) if self._bare else BareReport()
+
+    def _hand_over(self) -> None:
+        """Tells who moves pods which may be moved now."""
+        candidates: list[Candidate] = []
+        bare: list[BarePod] = []
+        bare_uids: set[str] = set()
+        handed: dict[str, str] = {}
+        complete = True
+        for spot in self._spots.values():
+            if spot.look is None:
+                complete = False
+                continue
+            for outlook in spot.look.outlooks:
+                if not self._moves_now(outlook.profile):
+                    continue
+                handed |= {pod.uid: outlook.profile for pod in outlook.now}
+                if outlook.workload.is_bare:
+                    bare += self._build_bare_pods(outlook, spot)
+                    bare_uids |= {pod.uid for pod in (*outlook.now, *outlook.later)}
+                else:
+                    until = spot.look.at + KNOWN_SECONDS
+                    candidates += [replace(pod, known_until=until) for pod in outlook.now]
+        self._handed = handed
+        self._mover.require("rescheduling", candidates)
+        if self._bare and complete:
+            self._bare.require(bare, bare_uids)
+
+    def _build_bare_pods(self, outlook: Outlook, spot: _Spot) -> list[BarePod]:
+        profile = next(each for each in spot.place.profiles if each.name == outlook.profile)
+        manifests = spot.look.manifests if spot.look else {}
+        known = (manifests[pod.uid] for pod in outlook.now if pod.uid in manifests)
+        return [BarePod(profile.name, profile.runtime_class, manifest) for manifest in known]
+
+    def _tell(self) -> None:
+        """Asks for a pass if the profiles' statuses would differ."""
+        told = {name: self.find_moves(name) for name in self._situation.terms}
+        if told != self._told:
+            self._told = told
+            self._mark()
+
+    def _note_eviction(self, pod: Candidate) -> None:
+        if profile := self._handed.get(pod.uid):
+            self._evicted.append((pod, profile))
+            self._woken.set()
+
+    async def _announce(self) -> None:
+        while self._evicted:
+            pod, profile = self._evicted[0]
+            about = {"apiVersion": "v1", "kind": "Pod", "namespace": pod.namespace, "name": pod.name, "uid": pod.uid}
+            message = f"evicted so that its replacement runs by profile {profile}, in a sandbox of its own"
+            try:
+                await post_event(self._api, about, EventType.NORMAL, MoveReason.RESCHEDULED, message, count=False)
+            except ApiError as error:
+                # Refused for good: the namespace is being deleted, or its quota of events is full.
+                self._complaints.raise_about(f"event of pod {pod}", str(error))
+            self._evicted.popleft()
