@@ -9,6 +9,7 @@ import asyncio
 import datetime
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, assert_never, get_args
 
 import structlog
@@ -24,6 +25,7 @@ from monopod.controller.metrics import STORED_PODS, WRITES
 from monopod.controller.reporting import format_now
 from monopod.controller.trying import Trials
 from monopod.domain.bare import (
+    KNOWN_SECONDS,
     AskForEviction,
     BarePod,
     Drop,
@@ -33,6 +35,7 @@ from monopod.domain.bare import (
     Sight,
     Stay,
     StoredPod,
+    build_recreated,
     build_stored,
     decide_step,
     describe_refusal,
@@ -171,6 +174,7 @@ class BareKeeper:
         """Takes a stored pod as far as it goes now; None if it was dropped."""
         sight: Sight | None = None
         for _ in range(MOST_STEPS):
+            seen_at = time.monotonic()
             sight = look(stored, await self._find_pod(stored.namespace, stored.name))
             known = None if self._required is None else stored.pod_uid in wanted
             step = decide_step(stored, sight, datetime.datetime.now(datetime.UTC), wanted=known)
@@ -178,7 +182,7 @@ class BareKeeper:
                 case Stay():
                     break
                 case AskForEviction(candidate):
-                    return Finding(stored, sight, candidate)
+                    return Finding(stored, sight, replace(candidate, known_until=seen_at + KNOWN_SECONDS))
                 case Drop(why):
                     return None if await self._drop(stored, why) else Finding(stored, sight)
                 case Record() | Renew() | Recreate():
@@ -205,8 +209,8 @@ class BareKeeper:
                 return await self._record(stored, step)
             case Renew(manifest):
                 return await self._renew(stored, manifest)
-            case Recreate(manifest):
-                return await self._recreate(stored, manifest)
+            case Recreate():
+                return await self._recreate(stored)
             case never:
                 assert_never(never)
 
@@ -243,12 +247,12 @@ class BareKeeper:
         self._count(STORED_POD_PLURAL)
         return StoredPod.from_resource(item)
 
-    async def _recreate(self, stored: StoredPod, manifest: Manifest) -> StoredPod | None:
+    async def _recreate(self, stored: StoredPod) -> StoredPod | None:
         """Creates the pod, if it is time to; the next look tells what came of it."""
         if time.monotonic() < self._retries.get(stored.uid, (0.0, 0.0))[0]:
             return None
         try:
-            await self._api.create(f"/api/v1/namespaces/{stored.namespace}/pods", manifest)
+            await self._api.create(f"/api/v1/namespaces/{stored.namespace}/pods", build_recreated(stored))
         except ApiError as error:
             if error.reason == "AlreadyExists":
                 return stored

@@ -24,8 +24,12 @@ from monopod.domain.original import find_original
 
 Manifest = dict[str, Any]
 
-SETTLING_SECONDS = 30.0
-"""How long an eviction that was asked for may be under way: a client waits half as long for its answer."""
+KNOWN_SECONDS = 15.0
+"""How long after a look at a pod it may be evicted."""
+
+SETTLING_SECONDS = 45.0
+"""How long an eviction may still come that was decided on before: it is asked for within KNOWN_SECONDS, and a client
+waits 15 s for the answer."""
 
 ENDED = ("Succeeded", "Failed")
 UNWANTED = "the pod isn't to be moved any more"
@@ -183,8 +187,6 @@ class Record:
 class Recreate:
     """The pod is to be created again."""
 
-    manifest: Manifest
-
 
 @dataclass(frozen=True, slots=True)
 class Drop:
@@ -241,7 +243,7 @@ def decide_step(stored: StoredPod, sight: Sight, now: datetime.datetime, *, want
             return Drop("someone deleted the pod before it was evicted")
         case Absent():
             # Once the name was taken a person has to say whether the pod that had it was meant to replace this one.
-            return Stay() if stored.phase == "NameTaken" else Recreate(build_recreated(stored))
+            return Stay() if stored.phase == "NameTaken" else Recreate()
         case Foreign():
             return Stay() if stored.phase == "NameTaken" else Record("NameTaken", describe_taken(stored))
         case never:
