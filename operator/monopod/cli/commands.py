@@ -4,7 +4,7 @@ import click
 
 from monopod import __version__
 from monopod.api.names import SYSTEM_NAMESPACE
-from monopod.cli.moving_commands import plan, rollout
+from monopod.cli.moving_commands import plan, restore, rollout
 
 _EXPLAIN_HELP = """Say what Fargate would do with a pod, and why.
 
@@ -272,6 +272,7 @@ def isolation(
 
 fargate.add_command(plan)
 fargate.add_command(rollout)
+fargate.add_command(restore)
 
 
 @fargate.command()

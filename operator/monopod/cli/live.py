@@ -116,9 +116,9 @@ class Cluster:
         """Changes an object by a merge patch. Raises as `read` does."""
         self._request("PATCH", path, body, "application/merge-patch+json")
 
-    def delete(self, path: str) -> None:
-        """Deletes an object. Raises as `read` does."""
-        self._request("DELETE", path)
+    def delete(self, path: str, uid: str = "") -> None:
+        """Deletes an object; with a uid no namesake that replaced it. Raises as `read` does."""
+        self._request("DELETE", path, {"preconditions": {"uid": uid}} if uid else None)
 
     def _request(
         self, method: str, path: str, body: Json | None = None, content_type: str = "application/json"

@@ -49,6 +49,30 @@ blocked; 2 if the cluster can't be read, or has no such profile.
 """
 
 
+_RESTORE_HELP = """Bring back a pod without a controller that couldn't be created again.
+
+Where a profile moves such pods (barePods: Recreate) their manifests are kept in StoredPods meanwhile. This creates the
+pod from there, with your own rights, and deletes the StoredPod. Without NAME and --all it lists what is stored.
+
+\b
+Examples:
+  # What is stored, and why?
+  kubectl fargate restore -n prod
+
+\b
+  # Try again, now that the quota is larger
+  kubectl fargate restore toolbox -n prod
+
+\b
+  # From an edited manifest
+  kubectl get storedpod toolbox -n prod -o jsonpath='{.spec.manifest}' > toolbox.json
+  kubectl fargate restore toolbox -n prod -f toolbox.json
+
+Exit status: 0 if the pods were created, or listed; 1 if the cluster couldn't be reached or refused; 2 if the input
+can't be read.
+"""
+
+
 @click.command(help=_PLAN_HELP, short_help="Show which running pods a profile would move, and how.")
 @click.argument("profile", required=False)
 @click.option(
@@ -131,3 +155,38 @@ def rollout(
     except ApiFailure as failure:
         raise NoCluster(failure.message) from None
     shell.exit(status)
+
+
+@click.command(help=_RESTORE_HELP, short_help="Bring back a pod that couldn't be created again.")
+@click.argument("name", required=False)
+@click.option("-n", "--namespace", metavar="NAME", help="Namespace of the pod.")
+@click.option("--all", "everything", is_flag=True, help="All of the namespace that wait to be brought back.")
+@click.option("-f", "--filename", metavar="FILE", help="An edited manifest of the pod, YAML or JSON; - is stdin.")
+@click.option("--dry-run", is_flag=True, help="Only ask the API server whether it would create the pod.")
+@click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
+@click.option("--kubeconfig", metavar="FILE", help="Path of the kubeconfig to use.")
+def restore(
+    name: str | None,
+    namespace: str | None,
+    everything: bool,
+    filename: str | None,
+    dry_run: bool,
+    context: str | None,
+    kubeconfig: str | None,
+) -> None:
+    """Gathers the options; what users read is `_RESTORE_HELP`."""
+    if name and everything:
+        raise click.UsageError("Give NAME or --all, not both.")
+    if (filename and not name) or (dry_run and not (name or everything)):
+        raise click.UsageError("-f goes with NAME, and --dry-run with NAME or --all.")
+    from monopod.cli import restore as work
+    from monopod.cli.live import Cluster
+
+    cluster = Cluster.connect(kubeconfig, context)
+    where = namespace or cluster.namespace
+    if name:
+        work.restore_one(cluster, where, name, filename, dry_run=dry_run)
+    elif everything:
+        work.restore_all(cluster, where, dry_run=dry_run)
+    else:
+        work.show_stored(cluster, where)
