@@ -52,10 +52,14 @@ def apply_api(cluster: LabCluster) -> None:
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
 
 
-def run_beside(cluster: LabCluster) -> None:
+def run_beside(cluster: LabCluster, *more: str) -> None:
     """Runs the operator from this checkout beside a control plane, restarted when it ends: the developer's inner loop.
 
     It comes as its ServiceAccount: the policies let nobody else, not even an administrator, write on namespaces.
+
+    Args:
+        cluster: The control plane.
+        more: More flags of the operator.
     """
     apply_api(cluster)
     machine = cluster.machines()[0]
@@ -63,7 +67,7 @@ def run_beside(cluster: LabCluster) -> None:
     # Port 0: several clusters run side by side.
     flags = ["--sandbox", cluster.sandbox, "--namespace", NAMESPACE, "--listen", "127.0.0.1", "--metrics-port", "0"]
     env = {"KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT / "operator")}
-    machine.start("monopod", [sys.executable, "-m", "monopod", "run", *flags], env)
+    machine.start("monopod", [sys.executable, "-m", "monopod", "run", *flags, *more], env)
 
 
 def _write_operator_kubeconfig(cluster: LabCluster, path: Path) -> Path:

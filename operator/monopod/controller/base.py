@@ -4,18 +4,16 @@ reached by a profile, or marked pods left ──► base policy ──► seen: 
 neither ──► the mark is withdrawn first, then the policy is deleted
 """
 
-import asyncio
 from collections.abc import Collection
 from functools import lru_cache
 
 from monopod.api.names import BASE_POLICY
 from monopod.cluster.client import ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
+from monopod.controller.concurrency import gather_some
 from monopod.controller.logs import Complaints
 from monopod.controller.policies import PolicyWriter
 from monopod.domain.isolation import build_base_policy, digest_spec
-
-WRITES_AT_ONCE = 8
 
 
 class BaseKeeper:
@@ -53,13 +51,7 @@ class BaseKeeper:
         return await self._keep_all([name for name in present if not self._is_needed(name)])
 
     async def _keep_all(self, namespaces: Collection[str]) -> dict[str, str]:
-        slots = asyncio.Semaphore(WRITES_AT_ONCE)
-
-        async def keep(namespace: str) -> str:
-            async with slots:
-                return await self._attempt(namespace)
-
-        troubles = await asyncio.gather(*(keep(namespace) for namespace in namespaces))
+        troubles = await gather_some(self._attempt(namespace) for namespace in namespaces)
         return {name: trouble for name, trouble in zip(namespaces, troubles, strict=True) if trouble}
 
     async def _attempt(self, namespace: str) -> str:

@@ -14,6 +14,7 @@ from monopod.api.names import GROUP, PROFILE_FINALIZER, PROFILE_LABEL, PROFILE_P
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.views import PodView
+from monopod.controller.concurrency import gather_some
 from monopod.controller.eviction import Mover
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import WRITES
@@ -83,7 +84,8 @@ class Deletions:
             if "deletionTimestamp" not in resource["metadata"]
             and PROFILE_FINALIZER not in (resource["metadata"].get("finalizers") or ())
         ]
-        return all([await self._write(each, [*(each.get("finalizers") or ()), PROFILE_FINALIZER]) for each in bare])
+        writes = (self._write(each, [*(each.get("finalizers") or ()), PROFILE_FINALIZER]) for each in bare)
+        return all(await gather_some(writes))
 
     def find_stages(
         self, requests: Sequence[Request], pods: Sequence[PodView], publication: Publication, now: str

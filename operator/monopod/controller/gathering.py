@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +32,7 @@ from monopod.domain.conditions import (
     WaitsForDeletion,
 )
 from monopod.domain.deletion import Request, Stage, find_blocker
+from monopod.domain.overlap import Overlap
 from monopod.domain.progress import Moves
 from monopod.domain.publication import find_reached
 from monopod.domain.quota import Registration, find_beyond_quota
@@ -59,6 +60,9 @@ class Snapshot:
     requests: tuple[Request, ...]
     """The profiles that are being deleted."""
     held_back: Mapping[str, HeldBack]
+    overlaps: Mapping[str, Overlap]
+    reached: Mapping[str, list[str]]
+    """The namespaces that the selectors of each cover, whether or not it is published."""
     pods: Sequence[PodView]
     pod_counts: Mapping[str, int]
     isolation: Mapping[str, Isolation]
@@ -101,8 +105,19 @@ class Gatherer:
         held_back |= {name: NoRoom(why) for name, why in allocation.excess.items() if name not in allocation.rows}
         living = tuple(profile for profile in willing if profile.name not in held_back)
         pods = self._mirror.pods.views()
-        counts = Counter(pod.profile for pod in pods)
-        return Snapshot(resources, profiles, living, allocation, requests, held_back, pods, counts, self._sum_up())
+        return Snapshot(
+            resources=resources,
+            profiles=profiles,
+            living=living,
+            allocation=allocation,
+            requests=requests,
+            held_back=held_back,
+            overlaps=self._overlaps.find(living),
+            reached=self._find_reached(profiles.values()),
+            pods=pods,
+            pod_counts=Counter(pod.profile for pod in pods),
+            isolation=self._sum_up(),
+        )
 
     def _find_held_back(
         self, resources: Mapping[str, Mapping[str, Any]], requests: Sequence[Request]
@@ -152,7 +167,7 @@ class Gatherer:
             pods=snapshot.pod_counts.get(name, 0),
             admission=admission,
             held_back=snapshot.held_back.get(name),
-            overlap=self._overlaps.find(snapshot.living).get(name),
+            overlap=snapshot.overlaps.get(name),
             isolation=snapshot.isolation.get(name, Isolation()),
             moves=self._find_moves(name),
         )
@@ -165,7 +180,7 @@ class Gatherer:
             return replace(facts, profile=Unreadable(repr(error), Reason.INTERNAL_ERROR))
 
     def _complete(self, facts: Facts, profile: Profile, snapshot: Snapshot, publication: Publication) -> Facts:
-        reached = tuple(self._find_reached(snapshot).get(profile.name, ()))
+        reached = tuple(snapshot.reached.get(profile.name, ()))
         runtime_class = self._mirror.runtime_classes.find("", profile.runtime_class)
         facts = replace(
             facts,
@@ -187,10 +202,10 @@ class Gatherer:
         plan = Plan(trials, depends_on=(runtime_class, *edits, *rows))
         return replace(facts, outcome=self._prober.require(profile.name, plan))
 
-    def _find_reached(self, snapshot: Snapshot) -> Mapping[str, list[str]]:
+    def _find_reached(self, read: Iterable[Profile | Unreadable]) -> Mapping[str, list[str]]:
         """By profile; remembered until a namespace or a profile changes: most passes are about pods."""
         namespaces = self._mirror.namespaces
-        profiles = tuple(each for each in snapshot.profiles.values() if isinstance(each, Profile))
+        profiles = tuple(each for each in read if isinstance(each, Profile))
         if self._reached_for != (namespaces.revision, profiles):
             self._reached_for = (namespaces.revision, profiles)
             self._reached = find_reached(profiles, namespaces.views(), self._settings.protected)

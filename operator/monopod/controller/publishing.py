@@ -16,6 +16,7 @@ from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
 from monopod.cluster.events import post_event
 from monopod.cluster.mirror import Mirror
 from monopod.controller.base import BaseKeeper
+from monopod.controller.concurrency import gather_some
 from monopod.controller.logs import Complaints
 from monopod.controller.membership import Membership
 from monopod.controller.metrics import WRITES
@@ -30,7 +31,6 @@ from monopod.domain.publication import (
 from monopod.domain.reach import Reach
 from monopod.domain.room import Row, Rows
 
-WRITES_AT_ONCE = 8
 JOINED_AT_ONCE = 200
 
 
@@ -135,19 +135,16 @@ class Publisher:
         return self._joined[namespace]
 
     async def _write_namespaces(self, changes: Sequence[NamespaceChange]) -> dict[str, str]:
-        slots = asyncio.Semaphore(WRITES_AT_ONCE)
-
         async def write(change: NamespaceChange) -> str:
-            async with slots:
-                subject = f"namespace {change.namespace}"
-                trouble = await self._attempt("namespaces", subject, self._patch_namespace(change))
+            subject = f"namespace {change.namespace}"
+            trouble = await self._attempt("namespaces", subject, self._patch_namespace(change))
             if trouble:
                 del self._right[change.namespace]
             elif change.namespace in self._undone:
                 await self._report_undone(self._undone[change.namespace])
             return trouble
 
-        troubles = await asyncio.gather(*(write(change) for change in changes))
+        troubles = await gather_some(map(write, changes))
         return {change.namespace: trouble for change, trouble in zip(changes, troubles, strict=True) if trouble}
 
     async def _patch_namespace(self, change: NamespaceChange) -> None:

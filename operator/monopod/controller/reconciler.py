@@ -14,6 +14,7 @@ from monopod.admission.policies import build_policies
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.policies import fetch_admission
+from monopod.controller.concurrency import gather_some
 from monopod.controller.counting import Counter
 from monopod.controller.deletion import Deletions
 from monopod.controller.eviction import Mover
@@ -35,6 +36,9 @@ from monopod.domain.status import decide_status
 COALESCE_SECONDS = 0.05
 # A count of pods may be this old; a busy profile is then written once in this time instead of at each pod.
 POD_COUNT_SECONDS = 2.0
+# After a pass as much time is left to trials and watches as it took, but not more than this. With a thousand profiles,
+# whose trials end one after the other, passes would leave them none.
+LONGEST_REST_SECONDS = 1.0
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
 # Policies have no watch, because they change with the chart only: they are looked at when everything is compared with
@@ -97,6 +101,7 @@ class Reconciler:
         self._admission_read_at = 0.0
         self._resync_seconds = settings.resync_seconds
         self._due_at: float | None = None
+        self._rested_at = 0.0
         self._marked = asyncio.Event()
         self._pass_began: float | None = None
         self.passes = 0
@@ -129,7 +134,9 @@ class Reconciler:
             self._pass_began = time.monotonic()
             result = await self._run_pass()
             PASSES.labels(result).inc()
-            PASS_SECONDS.observe(time.monotonic() - self._pass_began)
+            ended = time.monotonic()
+            PASS_SECONDS.observe(ended - self._pass_began)
+            self._rested_at = ended + min(ended - self._pass_began, LONGEST_REST_SECONDS)
             self._pass_began = None
             if result == "ok":
                 self.passes += 1
@@ -139,7 +146,7 @@ class Reconciler:
                 retry = min(retry * 2, LONGEST_RETRY_SECONDS)
 
     async def _wait_until_due(self) -> None:
-        while self._due_at is None or (left := self._due_at - time.monotonic()) > 0:
+        while self._due_at is None or (left := max(self._due_at, self._rested_at) - time.monotonic()) > 0:
             self._marked.clear()
             try:
                 async with asyncio.timeout(None if self._due_at is None else left):
@@ -180,10 +187,10 @@ class Reconciler:
             statuses[name] = decide_status(facts, resource.get("status") or {}, now)
         measure(statuses, publication.reached, self._mirror)
         self._isolator.measure()
-        written = {
-            name: await self._reporter.report_status(snapshot.resources[name], statuses[name]) for name in statuses
-        }
-        recorded = [name for name, well in written.items() if well]
+        written = await gather_some(
+            self._reporter.report_status(snapshot.resources[name], status) for name, status in statuses.items()
+        )
+        recorded = [name for name, well in zip(statuses, written, strict=True) if well]
         self.rescheduler.take_in(self._gatherer.find_situation(snapshot, statuses, publication))
         advanced = await self._deletions.advance(snapshot.requests, stages, recorded)
         announced = await self._reporter.report_unsupported(snapshot.pods)

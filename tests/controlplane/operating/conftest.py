@@ -1,6 +1,7 @@
 """A control plane of its own for the operator: it would tidy up what other tests put on their namespaces."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,21 @@ from tests.controlplane.operating.lab import Lab, OperatorProcess, eventually
 StartOperator = Callable[..., OperatorProcess]
 
 
-@pytest.fixture(scope="session")
-def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with run_control_plane("operator") as cluster:
+@contextmanager
+def run_lab(purpose: str, folder: Path) -> Iterator[Lab]:
+    """A control plane with all of Monopod but the operator."""
+    with run_control_plane(purpose) as cluster:
         apply_api(cluster.lab)
-        lab = Lab(cluster, tmp_path_factory.mktemp("operator"))
+        lab = Lab(cluster, folder)
         # The policies take a moment to be in effect. This request is refused either way, by them or because it exists.
         default = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
         eventually(lambda: lab.as_operator("POST", "/api/v1/namespaces", default) == 403)
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with run_lab("operator", tmp_path_factory.mktemp("operator")) as lab:
         yield lab
 
 
