@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from monopod.api.crd import KINDS
+from monopod.api.names import PROFILE_FINALIZER
 from tests.chart.rendering import CHART, NAMESPACE, RELEASE, ROOT, Refused, run_tool
 from tests.clusters import ControlPlane
 
@@ -65,7 +66,8 @@ class Helm:
 
     def run_documented(self, *beginnings: str) -> None:
         """Runs the commands of the installation guide that begin so, in its order."""
-        typed = [line.removeprefix("$ ") for line in map(str.strip, GUIDE.read_text().splitlines()) if line[:2] == "$ "]
+        guide = GUIDE.read_text().replace("\\\n", "")
+        typed = [line.removeprefix("$ ") for line in map(str.strip, guide.splitlines()) if line[:2] == "$ "]
         script = [line for line in typed if line.startswith(beginnings)]
         assert len(script) >= len(beginnings)
         environment = {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig_path)}
@@ -181,6 +183,25 @@ def test_an_uninstallation_without_keep_leaves_nothing(helm: Helm) -> None:
 
     poll(lambda: find_leftovers() == [], "nothing of Monopod is left")
     assert helm.get("all,configmap,role,rolebinding,serviceaccount", "--namespace", NAMESPACE)["items"] == []
+
+
+def test_profiles_that_an_uninstallation_without_keep_leaves_behind_can_be_let_go_of(helm: Helm) -> None:
+    notes = helm.install("--set", "crds.keep=false")
+    assert "kubectl delete fargateprofiles --all" in notes
+    helm.apply({**PROFILE, "metadata": {"name": "left-behind", "finalizers": [PROFILE_FINALIZER]}})
+    helm.uninstall()
+    left = helm.get("fargateprofile", "left-behind")["metadata"]
+    assert (left["finalizers"], "deletionTimestamp" in left) == ([PROFILE_FINALIZER], True)
+    helm.run_documented("kubectl get fargateprofiles --output name")
+    poll(lambda: not helm.try_kubectl("get", "crd", "fargateprofiles.monopod.dev"), "the kind is gone")
+
+
+def test_profiles_that_an_uninstallation_keeps_can_be_removed_as_documented(helm: Helm) -> None:
+    helm.install()
+    helm.apply({**PROFILE, "metadata": {"name": "kept", "finalizers": [PROFILE_FINALIZER]}})
+    helm.uninstall()
+    helm.run_documented("kubectl get fargateprofiles --output name", "kubectl delete customresourcedefinitions")
+    assert not helm.try_kubectl("get", "crd", "fargateprofiles.monopod.dev")
 
 
 def test_namespaces_stay_usable_after_an_uninstallation(helm: Helm) -> None:
