@@ -1,9 +1,9 @@
 """`hack/bench`: what Monopod costs, measured side by side with plain Kubernetes in one run.
 
-Four questions, each in a module of its own: bench_pods.py (how long until a pod is Ready), bench_admission.py (what
-admission adds to creating a pod), bench_isolation.py (how soon each of thousands of pods has its NetworkPolicy),
-bench_startup.py (how long `kubectl fargate` takes to say anything). Nothing here judges a figure: machines differ, and
-a timed test fails on a busy one.
+Five questions, each in a module of its own: bench_pods.py (how long until a pod is Ready), bench_admission.py (what
+admission adds to creating a pod), bench_profiles.py (how soon a thousand profiles are in force), bench_isolation.py
+(how soon each of thousands of pods has its NetworkPolicy), bench_startup.py (how long `kubectl fargate` takes to say
+anything). Nothing here judges a figure: machines differ, and a timed test fails on a busy one.
 """
 
 import json
@@ -16,13 +16,14 @@ import click
 from lab.bench_admission import measure_admission
 from lab.bench_isolation import measure_isolation
 from lab.bench_pods import measure_pods
+from lab.bench_profiles import measure_profiles
 from lab.bench_report import Measured, describe_machine, print_report, write_documents
 from lab.bench_startup import measure_startup
 from lab.commands import run_command
 from lab.installation import ROOT
 from lab.privilege import become_root
 
-PARTS = ("pods", "admission", "isolation", "startup")
+PARTS = ("pods", "admission", "profiles", "isolation", "startup")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def measure(parts: tuple[str, ...], counts: Counts) -> Measured:
         machine=describe_machine(),
         pods=measure_pods(counts.pods) if "pods" in parts else None,
         admission=measure_admission(counts.creates) if "admission" in parts else None,
+        profiles=measure_profiles() if "profiles" in parts else None,
         isolation=measure_isolation(counts.burst, counts.rate) if "isolation" in parts else None,
         startup=measure_startup(counts.startups) if "startup" in parts else None,
     )

@@ -31,7 +31,7 @@ from monopod.api.names import (
 from monopod.domain.selection import Profile, Selector
 
 Object = dict[str, Any]
-PROFILES = (1, 10, 100)
+PROFILES = (1, 10, 100, 300)
 """How many profiles reach the namespace, in the series that have any."""
 BLOCK = 20
 WARM_UP = 30

@@ -27,7 +27,7 @@ COLLECTION = f"/apis/{API_VERSION}/fargateprofiles"
 QUOTA = f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/configmaps/{QUOTA_CONFIGMAP}"
 WRITERS = 8
 PATIENCE_SECONDS = 600.0
-IDLE_SECONDS = 5.0
+IDLE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from rich.table import Table
 from lab.bench_admission import AdmissionFigures
 from lab.bench_isolation import IsolationFigures
 from lab.bench_pods import PodFigures
+from lab.bench_profiles import ProfileFigures
 from lab.bench_startup import StartupFigures
 from lab.pins import read_pins
 
@@ -27,6 +28,7 @@ README = Path("README.md")
 Rows = list[list[str]]
 POD_HEADINGS = ["pod", "median", "p99", "longest", "median, as a ratio", "p99, as a ratio"]
 ADMISSION_HEADINGS = ["pods are created with", "median", "p99", "added to the median", "server, mean", "policies, mean"]
+PROFILE_HEADINGS = ["many profiles", ""]
 ISOLATION_HEADINGS = ["", "`PerPod`", "`PerGroup`"]
 STARTUP_HEADINGS = ["command", "median", "p99"]
 
@@ -62,6 +64,7 @@ class Measured:
     machine: Machine
     pods: PodFigures | None = None
     admission: tuple[AdmissionFigures, ...] | None = None
+    profiles: ProfileFigures | None = None
     isolation: tuple[IsolationFigures, ...] | None = None
     startup: StartupFigures | None = None
 
@@ -114,6 +117,10 @@ def build_tables(measured: Measured) -> dict[str, tuple[str, list[str], Rows]]:
     if measured.admission:
         title = f"Creating a pod ({measured.admission[0].client.count} of each)"
         tables["admission"] = (title, ADMISSION_HEADINGS, _build_admission_rows(measured.admission))
+    if measured.profiles:
+        one = measured.profiles
+        title = f"{one.profiles:,} profiles in {one.namespaces:,} namespaces, {one.crowded} of them on one"
+        tables["profiles"] = (title, PROFILE_HEADINGS, _build_profile_rows(one))
     if measured.isolation:
         title = f"Isolating pods ({measured.isolation[0].pods:,} in a row)"
         tables["isolation"] = (title, ISOLATION_HEADINGS, _build_isolation_rows(measured.isolation))
@@ -209,6 +216,17 @@ def _build_admission_rows(series: tuple[AdmissionFigures, ...]) -> Rows:
     ]
 
 
+def _build_profile_rows(one: ProfileFigures) -> Rows:
+    return [
+        ["creating them, one after the other in eight streams", _seconds(one.created)],
+        ["from the first one's creation until all are ACTIVE", _seconds(one.active)],
+        ["the operator's CPU time until then", _seconds(one.cpu)],
+        ["its CPU time in the minute after", _seconds(one.idle)],
+        ["the operator's memory at its most", _mebibytes(one.memory)],
+        ["one more profile, from its creation until it is ACTIVE", _seconds(one.one_more)],
+    ]
+
+
 def _build_isolation_rows(series: tuple[IsolationFigures, ...]) -> Rows:
     offered = f"{series[0].offered:.0f}"
     rows: tuple[tuple[str, Callable[[IsolationFigures], str]], ...] = (
@@ -219,7 +237,7 @@ def _build_isolation_rows(series: tuple[IsolationFigures, ...]) -> Rows:
         ("writes of NetworkPolicies, for each pod", lambda one: f"{one.policy_writes:.2f}"),
         ("writes of the operator on pods, for each pod", lambda one: f"{one.pod_writes:.2f}"),
         ("the operator's CPU time, for each pod", lambda one: _milliseconds(one.cpu)),
-        ("the operator's memory at its most", lambda one: f"{one.memory / 2**20:.0f} MiB"),
+        ("the operator's memory at its most", lambda one: _mebibytes(one.memory)),
     )
     return [[name, *(show(one) for one in series)] for name, show in rows]
 
@@ -245,6 +263,10 @@ def _seconds(value: float) -> str:
 
 def _milliseconds(value: float) -> str:
     return f"{value * 1000:.1f} ms"
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB"
 
 
 def _difference(seconds: float) -> str:

@@ -22,7 +22,7 @@ def test_admission_and_start_up_are_measured(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(file.read_text())
     series = {(one["policies"], one["profiles"]): one for one in figures["admission"]}
-    assert set(series) == {(False, None), (True, None), (True, 1), (True, 10), (True, 100)}
+    assert set(series) == {(False, None), (True, None), (True, 1), (True, 10), (True, 100), (True, 300)}
     assert all(one["client"]["count"] == 3 and one["server"] > 0 for one in series.values())
     assert series[True, 100]["admission"] > series[False, None]["admission"], "the histogram is the policies'"
     assert figures["startup"]["help"]["count"] == 1

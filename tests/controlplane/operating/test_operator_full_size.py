@@ -55,7 +55,7 @@ class Fleet:
         """Of all profiles: those that are equal later have not been written meanwhile."""
         return {each["metadata"]["name"]: each["metadata"]["resourceVersion"] for each in self._list_profiles()}
 
-    def _list_profiles(self) -> list[Json]:
+    def _list_profiles(self) -> Sequence[Json]:
         return self.lab.list_all("FargateProfile")
 
     def admit(self, namespace: str, labels: dict[str, str]) -> str:

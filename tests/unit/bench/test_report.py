@@ -6,6 +6,7 @@ from lab.bench_admission import AdmissionFigures, read_histograms
 from lab.bench_figures import Figures
 from lab.bench_isolation import IsolationFigures, count_writes
 from lab.bench_pods import PodFigures
+from lab.bench_profiles import ProfileFigures
 from lab.bench_report import Machine, Measured, build_details, build_summary, mark, write_documents
 from lab.bench_startup import StartupFigures
 
@@ -44,6 +45,7 @@ def everything() -> Measured:
         MACHINE,
         PodFigures(some(1.0), some(1.5), some(2.0)),
         admission,
+        ProfileFigures(1000, 1000, 300, 5.0, 45.0, 0.5, 20.0, 0.5, 160 * 2**20),
         (
             IsolationFigures("PerPod", 10_000, 100, 40, some(0.05), 1.01, 0, 0.004, 200 * 2**20),
             IsolationFigures("PerGroup", 10_000, 100, 60, some(0.0), 0, 0, 0.002, 150 * 2**20),
@@ -68,7 +70,7 @@ def test_the_summary_has_ratios_and_differences() -> None:
     assert "| creating a pod, 10 profiles, median | 4.0 ms | 9.0 ms | +5.0 ms |" in summary
 
 
-PARTS = ("pods", "admission", "isolation", "startup")
+PARTS = ("pods", "admission", "profiles", "isolation", "startup")
 
 
 def test_the_details_have_a_table_for_each_part_that_was_measured() -> None:
