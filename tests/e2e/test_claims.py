@@ -20,7 +20,7 @@ def volume(live: Live, namespace: str) -> Iterator[str]:
     live.kubectl("delete", "pv", f"share-{namespace}", "--ignore-not-found", "--wait=false")
 
 
-@pytest.mark.eks("2.unbound-claim")
+@pytest.mark.eks("2.unbound-claim", "2.static-volumes")
 def test_a_pod_whose_claim_becomes_bound_runs_in_its_sandbox(live: Live, namespace: str, volume: str) -> None:
     claimed = {"name": "v", "persistentVolumeClaim": {"claimName": "data"}}
     pod = a_pod("db", namespace, SANDBOXED, volumes=[claimed])

@@ -52,7 +52,7 @@ def bind_claim(lab: Lab, namespace: str, volume: str, source: Json) -> None:
     lab.kubectl("patch", "pvc", "data", "-n", namespace, "--subresource=status", "--type=merge", "-p", bound)
 
 
-@pytest.mark.eks("2.unbound-claim")
+@pytest.mark.eks("2.unbound-claim", "2.static-volumes")
 @pytest.mark.usefixtures("operator")
 def test_a_pod_is_released_once_its_claim_is_bound(lab: Lab, claimed: str) -> None:
     lab.becomes_active("claims")
@@ -64,6 +64,7 @@ def test_a_pod_is_released_once_its_claim_is_bound(lab: Lab, claimed: str) -> No
     eventually(lambda: find_gates(lab, claimed) == [])
 
 
+@pytest.mark.eks("2.no-block-devices")
 @pytest.mark.usefixtures("operator")
 def test_a_pod_with_a_block_device_stays(lab: Lab, claimed: str) -> None:
     lab.becomes_active("claims")

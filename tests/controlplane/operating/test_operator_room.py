@@ -1,7 +1,13 @@
 """Profiles that admission has no room for: the newest is held back as a whole, and the others don't feel it."""
 
+from collections.abc import Iterator
+
+import pytest
+
+from monopod.admission.rows import MAX_ROWS_BYTES, compile_profile
+from monopod.domain.selection import Profile
 from tests.controlplane.operating.conftest import StartOperator
-from tests.controlplane.operating.lab import Lab, OperatorProcess, eventually
+from tests.controlplane.operating.lab import SANDBOX, Json, Lab, OperatorProcess, build_profile, eventually
 
 # Of these patterns for any label, two selectors take more than a third of the room in a namespace.
 LABELS = {f"{n}{'k*' * 30}": "v*" * 31 for n in range(5)}
@@ -72,3 +78,53 @@ def test_a_profile_that_fits_is_published_beside_one_that_does_not(lab: Lab, ope
     lab.create_profile("small", "room-a", labels={"tier": "web"})
     lab.becomes_active("small")
     assert is_refused(lab, "early")
+
+
+GROUPS = [f"{n}{'g' * 62}" for n in range(5)]
+
+
+@pytest.fixture
+def long_groups(lab: Lab) -> Iterator[list[str]]:
+    """Security groups whose names, in five rows, take more than is left in a full namespace."""
+    for name in GROUPS:
+        lab.create_group(name)
+    yield GROUPS
+    lab.delete_profiles()
+    lab.delete_groups(*GROUPS)
+
+
+def build_large_profile(number: int, length: int) -> Json:
+    """One whose five rows hold labels of this length, and as long as any label's value may be."""
+    keys = [f"{'k' * 60}.{'k' * 60}.{'k' * 60}.{'k' * 60}/{n}{'n' * 62}" for n in range(5)]
+    selectors = [{"namespace": "room-full", "labels": dict.fromkeys(keys, f"{n}{'v' * length}")} for n in range(5)]
+    return build_profile(f"large-{number:02}", selectors=selectors)
+
+
+def weigh(profile: Json) -> int:
+    """What it takes of a namespace's bytes."""
+    return sum(row.load[2] for row in compile_profile(Profile.from_resource(profile, SANDBOX)))
+
+
+def test_a_change_that_there_is_no_room_for_leaves_the_old_rows_in_force(
+    lab: Lab, start: StartOperator, long_groups: list[str]
+) -> None:
+    start("--profile-quota", "30")
+    eventually(lambda: lab.quota().get("quota") == "30")
+    lab.create_namespace("room-full")
+    length = next(n for n in range(62, 0, -1) if MAX_ROWS_BYTES % weigh(build_large_profile(0, n)) < 1000)
+    profiles = [build_large_profile(n, length) for n in range(MAX_ROWS_BYTES // weigh(build_large_profile(0, length)))]
+    names = [profile["metadata"]["name"] for profile in profiles]
+    for profile in profiles:
+        lab.create(profile).expect_ok()
+    for name in names:
+        lab.becomes_active(name)
+    before = lab.namespace_marks("room-full")
+    lab.patch("FargateProfile", names[3], {"spec": {"securityGroups": long_groups}})
+    eventually(lambda: lab.condition(names[3], "Published").get("reason") == "RowsKept")
+    assert lab.namespace_marks("room-full") == before
+    assert [lab.phase(name) for name in names] == ["ACTIVE"] * len(names)
+    assert [name for name in names if lab.status(name)["health"]["issues"]] == [names[3]]
+    lab.delete_profile(names[0])
+    eventually(lambda: lab.condition(names[3], "Published")["status"] == "True")
+    rows = (lab.namespace_marks("room-full")[1] or "").splitlines()
+    assert [row for row in rows if long_groups[0] in row] == [row for row in rows if row.startswith(f"{names[3]}|")]

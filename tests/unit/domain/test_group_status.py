@@ -93,6 +93,8 @@ FLOWS: dict[str, tuple[Flow, bool]] = {
 }
 
 
+@pytest.mark.eks("2.metadata-service", case="out to the metadata service")
+@pytest.mark.eks("2.metadata-service", case="out to the metadata service by IPv6")
 @pytest.mark.parametrize(("flow", "opened"), FLOWS.values(), ids=FLOWS.keys())
 def test_the_default_group_opens_the_cluster_and_the_world_but_neither_nodes_nor_metadata(
     flow: Flow, opened: bool

@@ -42,6 +42,7 @@ MOUNTABLE = {
 }
 
 
+@pytest.mark.eks("2.static-volumes")
 @pytest.mark.parametrize("volume", MOUNTABLE.values(), ids=MOUNTABLE)
 def test_a_claim_bound_to_a_network_file_system_is_ready(volume: Manifest) -> None:
     assert judge_volumes(mounting("data").build(), {"data": a_claim()}, {"pv-1": volume}) == VolumesReady()
@@ -59,6 +60,7 @@ INVALID = {
 }
 
 
+@pytest.mark.eks("2.no-block-devices")
 @pytest.mark.parametrize(("volume", "suffix"), INVALID.values(), ids=INVALID)
 def test_a_claim_bound_to_anything_else_says_so_in_awss_words(volume: Manifest, suffix: str) -> None:
     verdict = judge_volumes(mounting("data").build(), {"data": a_claim()}, {"pv-1": volume})
