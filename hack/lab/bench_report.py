@@ -218,10 +218,10 @@ def _build_admission_rows(series: tuple[AdmissionFigures, ...]) -> Rows:
 
 def _build_profile_rows(one: ProfileFigures) -> Rows:
     return [
-        ["creating them, one after the other in eight streams", _seconds(one.created)],
+        ["creating them, eight at a time", _seconds(one.created)],
         ["from the first one's creation until all are ACTIVE", _seconds(one.active)],
         ["the operator's CPU time until then", _seconds(one.cpu)],
-        ["its CPU time in the minute after", _seconds(one.idle)],
+        ["its CPU time in a minute without changes", _seconds(one.idle)],
         ["the operator's memory at its most", _mebibytes(one.memory)],
         ["one more profile, from its creation until it is ACTIVE", _seconds(one.one_more)],
     ]

@@ -226,7 +226,7 @@ class Gatherer:
             except ValueError as error:
                 self._complaints.raise_about(f"profile {profile.name}", str(error))
         deleting = frozenset(request.name for request in snapshot.requests)
-        return Situation(snapshot.living, terms, deleting, self._find_reached(snapshot), publication.find_rows)
+        return Situation(snapshot.living, terms, deleting, snapshot.reached, publication.find_rows)
 
     def _plan_trials(self, profile: Profile, facts: Facts, publication: Publication) -> tuple[Trial, ...]:
         """Pods in reached namespaces; without any, a namespace that would be reached."""

@@ -100,7 +100,12 @@ def test_a_part_that_is_measured_alone_leaves_the_others_as_they_are(tmp_path: P
     write_old_documents(tmp_path)
     write_documents(Measured(MACHINE, isolation=everything().isolation), tmp_path)
     text = (tmp_path / "docs/performance.md").read_text()
-    assert [part for part in PARTS if f"old figures of {part}\n" in text] == ["pods", "admission", "startup"]
+    assert [part for part in PARTS if f"old figures of {part}\n" in text] == [
+        "pods",
+        "admission",
+        "profiles",
+        "startup",
+    ]
     assert "old figures" in (tmp_path / "README.md").read_text()
 
 
