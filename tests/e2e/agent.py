@@ -13,6 +13,7 @@ import itertools
 import json
 import select
 import socket
+import struct
 import sys
 import time
 from collections.abc import Coroutine, Sequence
@@ -27,10 +28,12 @@ PATIENCE_SECONDS = 0.5
 WATCH_SECONDS = 0.1
 SWEEP_SECONDS = 0.2
 RESEND_SECONDS = 0.3
-UDP_PORTS = range(20000, 30000)
+ANYWHERE = "0.0.0.0"  # noqa: S104 - an agent is there to be reached
+OWN_PORTS = range(20000, 30000)
+SCTP_INIT, SCTP_INIT_ACK = 1, 2
 
 Target = Sequence[Any]
-"""TCP, UDP, or SYN (TCP, where nobody says a name); own address (empty for any); address; port."""
+"""TCP, UDP, SCTP, or SYN (TCP, where nobody says a name); own address (empty for any); address; port."""
 
 
 class Answerer(asyncio.DatagramProtocol):
@@ -57,6 +60,59 @@ class Asker(asyncio.DatagramProtocol):
             self.answer.set_result(data)
 
 
+class Associations:
+    """SCTP's first two packets, with a name in the second, made by hand: few kernels have SCTP, and gVisor has none.
+
+    Netfilter judges them as it does any SCTP.
+    """
+
+    def __init__(self, address: str, name: str, ports: Sequence[int]) -> None:
+        self.name, self.ports = name.encode(), ports
+        self.asked: dict[int, asyncio.Future[str]] = {}
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_SCTP)
+        self.socket.setblocking(False)
+        self.socket.bind((address, 0))
+        asyncio.get_running_loop().add_reader(self.socket, self._receive)
+
+    async def ask(self, own_port: int, address: str, port: int) -> str:
+        answer = self.asked[own_port] = asyncio.get_running_loop().create_future()
+        try:
+            while True:
+                self.socket.sendto(build_sctp(own_port, port, SCTP_INIT, b""), (address, 0))
+                with contextlib.suppress(TimeoutError):
+                    return await asyncio.wait_for(asyncio.shield(answer), RESEND_SECONDS)
+        finally:
+            del self.asked[own_port]
+
+    def _receive(self) -> None:
+        packet, (sender, _) = self.socket.recvfrom(2048)
+        body = packet[(packet[0] & 15) * 4 :]
+        source, dest, kind = *struct.unpack_from(">HH", body), body[12]
+        if kind == SCTP_INIT and dest in self.ports:
+            self.socket.sendto(build_sctp(dest, source, SCTP_INIT_ACK, self.name), (sender, 0))
+        elif kind == SCTP_INIT_ACK and dest in self.asked and not self.asked[dest].done():
+            self.asked[dest].set_result(body[32:].rstrip(b"\0").decode())
+
+
+def build_sctp(source: int, dest: int, kind: int, text: bytes) -> bytes:
+    """A packet of one chunk, INIT or INIT ACK (RFC 9260, 3.3.2), with a text where its parameters would be."""
+    value = struct.pack(">IIHHI", 1, 0xFFFF, 1, 1, 1) + text
+    chunk = struct.pack(">BBH", kind, 0, 4 + len(value)) + value + b"\0" * (-len(value) % 4)
+    ports, tag = struct.pack(">HH", source, dest), struct.pack(">I", 0 if kind == SCTP_INIT else 1)
+    checksum = struct.pack("<I", crc32c(ports + tag + bytes(4) + chunk))
+    return ports + tag + checksum + chunk
+
+
+def crc32c(data: bytes) -> int:
+    """Netfilter drops SCTP packets whose checksum is wrong."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
 class Agent:
     """The requests are its public methods.
 
@@ -64,15 +120,16 @@ class Agent:
         names: what it answers with, by the address that it listens on.
     """
 
-    def __init__(self, names: dict[str, str], tcp: Sequence[int], udp: Sequence[int]) -> None:
-        self.names, self.tcp, self.udp = names, tcp, udp
+    def __init__(self, names: dict[str, str], tcp: Sequence[int], udp: Sequence[int], sctp: Sequence[int] = ()) -> None:
+        self.names, self.tcp, self.udp, self.sctp = names, tcp, udp, sctp
+        self.associations: dict[str, Associations] = {}
         self.callers: set[tuple[str, str]] = set()
         self.seen: list[tuple[int, float, float, str]] = []
         self.swept: set[tuple[str, str]] = set()
         self.held: dict[str, tuple[asyncio.StreamReader, asyncio.StreamWriter]] = {}
         self.background: set[asyncio.Task[None]] = set()
         # Never the same again: conntrack lets a datagram pass if one with the same ports could pass shortly before.
-        self.own_ports = itertools.cycle(UDP_PORTS)
+        self.own_ports = itertools.cycle(OWN_PORTS)
 
     async def listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -81,6 +138,8 @@ class Agent:
                 await asyncio.start_server(functools.partial(self._answer, name), address, port, backlog=1000)
             for port in self.udp:
                 await loop.create_datagram_endpoint(functools.partial(Answerer, name), local_addr=(address, port))
+            if self.sctp:
+                self.associations[address] = Associations(address, name, self.sctp)
 
     async def hello(self) -> bool:
         """An answer means that it listens."""
@@ -155,6 +214,8 @@ class Agent:
         try:
             if protocol == "UDP":
                 return await self._try_udp(source, address, port)
+            if protocol == "SCTP":
+                return await self.associations[source or ANYWHERE].ask(next(self.own_ports), address, port)
             return await self._try_tcp(source, address, port, listen=protocol == "TCP")
         except OSError as error:
             return errno.errorcode.get(error.errno or 0, str(error))
@@ -168,7 +229,7 @@ class Agent:
             writer.close()
 
     async def _try_udp(self, source: str, address: str, port: int) -> str:
-        own = (source or "0.0.0.0", next(self.own_ports))  # noqa: S104 - the address of whichever way leads there
+        own = (source or ANYWHERE, next(self.own_ports))
         transport, asker = await asyncio.get_running_loop().create_datagram_endpoint(
             Asker, remote_addr=(address, port), local_addr=own
         )

@@ -23,12 +23,13 @@ from lab.lab_cluster import LabCluster
 from lab.places import cache_dir
 from lab.services import Services
 from lab.shell import run
+from tests.e2e.agent import ANYWHERE
+from tests.e2e.connections import Ports
 from tests.e2e.live import Live, Object
 from tests.e2e.workloads import a_pod
 
 PROGRAM = Path(__file__).with_name("agent.py").read_text()
 ANSWER_SECONDS = 60
-ANYWHERE = "0.0.0.0"  # noqa: S104 - all addresses of a pod, or of a namespace of the lab
 
 FRIEND, STRANGER, METADATA = "198.51.100.10", "198.51.100.11", "169.254.169.254"
 OUTSIDE = "lab-outside"
@@ -74,27 +75,19 @@ class Agent:
         self._process.communicate()
 
 
-def an_agent_pod(
-    name: str, namespace: str, labels: dict[str, str], tcp: Mapping[int, str], udp: Mapping[int, str]
-) -> Object:
-    """A pod with an agent that waits to be attached to, in the operator's image, which has a Python.
-
-    Args:
-        tcp: Ports that it answers on, with their names.
-        udp: The same.
-    """
+def an_agent_pod(name: str, namespace: str, labels: dict[str, str], ports: Ports) -> Object:
+    """A pod with an agent that waits to be attached to, in the operator's image, which has a Python."""
     pod = a_pod(name, namespace, labels)
-    ports = [
-        {"name": each, "containerPort": number, "protocol": protocol}
-        for protocol, named in (("TCP", tcp), ("UDP", udp))
-        for number, each in named.items()
-        if each
-    ]
     pod["spec"]["containers"][0] |= {
         "image": read_reference(build_operator_image(cache_dir() / "images")),
-        "command": ["python3", "-c", PROGRAM, _write_config({ANYWHERE: name}, [*tcp], [*udp])],
+        "command": ["python3", "-c", PROGRAM, _write_config({ANYWHERE: name}, ports)],
         "stdin": True,
-        "ports": ports,
+        "ports": [
+            {"name": each, "containerPort": number, "protocol": protocol}
+            for (protocol, number), each in ports.items()
+            if each
+        ],
+        "securityContext": {"runAsUser": 0},  # for SCTP's raw sockets
     }
     return pod
 
@@ -112,24 +105,24 @@ def attach(live: Live, *pods: Object) -> dict[str, Agent]:
 
 
 @contextlib.contextmanager
-def run_outside(live: Live, tcp: Sequence[int], udp: Sequence[int]) -> Iterator[Agent]:
+def run_outside(live: Live, ports: Ports) -> Iterator[Agent]:
     """An agent outside of the cluster, with three addresses; each of them is its name."""
     machine = get_node_machine(live)
     run(machine.enter("sh", "-ec", SET_UP))
     names = {address: address for address in (FRIEND, STRANGER, METADATA)}
     inside = ["nsenter", f"--net=/run/netns/{OUTSIDE}", "--"]
     try:
-        with _run_agent(machine.enter(*inside, *_build_command(names, tcp, udp))) as agent:
+        with _run_agent(machine.enter(*inside, *_build_command(names, ports))) as agent:
             yield agent
     finally:
         run(machine.enter("sh", "-ec", TEAR_DOWN))
 
 
 @contextlib.contextmanager
-def run_on_node(live: Live, tcp: Sequence[int]) -> Iterator[Agent]:
+def run_on_node(live: Live, port: int) -> Iterator[Agent]:
     """An agent in the node's own network, on all its addresses of both families."""
     names = dict.fromkeys((ANYWHERE, "::"), "node")
-    with _run_agent(get_node_machine(live).enter(*_build_command(names, tcp, []))) as agent:
+    with _run_agent(get_node_machine(live).enter(*_build_command(names, {("TCP", port): ""}))) as agent:
         yield agent
 
 
@@ -147,9 +140,13 @@ def _run_agent(command: Sequence[str | Path]) -> Iterator[Agent]:
         agent.close()
 
 
-def _build_command(names: Mapping[str, str], tcp: Sequence[int], udp: Sequence[int]) -> list[str | Path]:
-    return [sys.executable, "-S", "-c", PROGRAM, _write_config(names, tcp, udp)]
+def _build_command(names: Mapping[str, str], ports: Ports) -> list[str | Path]:
+    return [sys.executable, "-S", "-c", PROGRAM, _write_config(names, ports)]
 
 
-def _write_config(names: Mapping[str, str], tcp: Sequence[int], udp: Sequence[int]) -> str:
-    return json.dumps({"names": dict(names), "tcp": list(tcp), "udp": list(udp)})
+def _write_config(names: Mapping[str, str], ports: Ports) -> str:
+    numbers = {
+        wanted.lower(): [number for protocol, number in ports if protocol == wanted]
+        for wanted in ("TCP", "UDP", "SCTP")
+    }
+    return json.dumps({"names": dict(names), **numbers})

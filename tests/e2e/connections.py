@@ -23,6 +23,7 @@ class Place:
     Attributes:
         groups: The security groups; None for what has none, because it is no Fargate pod.
         namespace: None outside of the cluster.
+        ports: What it answers on; it can use the protocols of these.
         calls: Whether connections come from here too.
     """
 
@@ -54,8 +55,10 @@ def list_cells(places: Collection[Place]) -> Iterator[Cell]:
     for client in places:
         for server in places:
             if client is not server and client.calls and (client.namespace or server.namespace):
+                spoken = {protocol for protocol, _ in client.ports}
                 for protocol, port in server.ports:
-                    yield Cell(client.name, server.name, protocol, port)
+                    if protocol in spoken:
+                        yield Cell(client.name, server.name, protocol, port)
 
 
 def judge(

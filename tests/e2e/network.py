@@ -16,16 +16,16 @@ from lab.bench_client import Client
 from monopod.api.names import API_VERSION, DEFAULT_GROUP, GROUP_POLICY_API_VERSION, GROUPS_ANNOTATION
 from monopod.domain.isolation import Infrastructure
 from tests.e2e.agents import FRIEND, METADATA, STRANGER, Agent, an_agent_pod, attach, run_outside
-from tests.e2e.connections import Cell, Place, judge
+from tests.e2e.connections import Cell, Place, Ports, judge
 from tests.e2e.live import Live, Object
 from tests.e2e.workloads import a_group, a_group_policy, a_profile
 
-TCP = {8080: "web", 8081: "", 8082: "", 8083: "metrics"}
-UDP = {5353: "", 8080: ""}
-PORTS = {("TCP", number): name for number, name in TCP.items()} | {
-    ("UDP", number): name for number, name in UDP.items()
-}
-SETTLE_SECONDS = 60
+TCP = {("TCP", 8080): "web", ("TCP", 8081): "", ("TCP", 8082): "", ("TCP", 8083): "metrics"}
+UDP = {("UDP", 5353): "", ("UDP", 8080): ""}
+SCTP = {("SCTP", 9000): "", ("SCTP", 9001): ""}
+"""Not in gVisor, which doesn't know it."""
+
+SETTLE_SECONDS = 45
 CONVERGENCE_SECONDS = 30
 WATCHED_CELLS = 4
 """Of those that a change is to open, and of those that it is to close, from each pod: more would only slow it down."""
@@ -42,6 +42,7 @@ WEB: Object = {
         {"protocol": "TCP", "port": 8080, "from": [{"namespaceSelector": {"matchLabels": {"colour": "blue"}}}]},
         {"protocol": "TCP", "port": "metrics", "from": [{"podSelector": PEER}]},
         {"protocol": "UDP", "port": 5353, "from": [{"cidr": "198.51.100.8/30", "except": [f"{STRANGER}/32"]}]},
+        {"protocol": "SCTP", "port": 9000, "from": [{"podSelector": PEER}]},
     ],
     "egress": [
         {"protocol": "TCP", "port": 8080, "endPort": 8081, "to": [{"securityGroup": "net-db"}]},
@@ -54,6 +55,7 @@ OTHER_WEB: Object = {
         {"protocol": "TCP", "port": 8080, "endPort": 8081, "from": [{"namespaceSelector": {}, "podSelector": PEER}]},
         {"protocol": "TCP", "port": "web", "from": [{"securityGroup": "net-web"}]},
         {"protocol": "UDP", "port": 5353, "from": [{"cidr": "198.51.100.8/30", "except": [f"{FRIEND}/32"]}]},
+        {"protocol": "SCTP", "port": 9000, "endPort": 9001, "from": [{"cidr": f"{STRANGER}/32"}]},
     ],
     "egress": [
         {"protocol": "TCP", "port": 8081, "endPort": 8083, "to": [{"securityGroup": "net-db"}]},
@@ -70,6 +72,7 @@ DB: Object = {
     "egress": [
         {"protocol": "UDP", "to": [{"securityGroup": "net-db"}, {"podSelector": PEER}]},
         {"protocol": "TCP", "port": "metrics", "to": [{"namespaceSelector": {}}]},
+        {"protocol": "SCTP", "port": 9001, "to": [{"podSelector": PEER}, {"cidr": f"{STRANGER}/32"}]},
     ],
 }
 
@@ -181,7 +184,9 @@ class Network:
 
     def settle(self) -> None:
         """Waits until all connections are as the groups say."""
-        _poll(lambda: not self.find_deviations(), "the groups in effect", SETTLE_SECONDS)
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while deviations := self.find_deviations():
+            assert time.monotonic() < deadline, deviations
 
     def _try(self, cells: Iterable[Cell]) -> dict[Cell, str]:
         """Who answered, or "" for nobody."""
@@ -263,10 +268,10 @@ def _choose(changed: Sequence[Cell], after: Mapping[Cell, bool]) -> list[Cell]:
     return chosen
 
 
-def _poll(look: Callable[[], bool], what: str, seconds: float = CONVERGENCE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
+def _poll(look: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + CONVERGENCE_SECONDS
     while not look():
-        assert time.monotonic() < deadline, f"{what}: not after {seconds:g} s"
+        assert time.monotonic() < deadline, f"{what}: not after {CONVERGENCE_SECONDS} s"
 
 
 @contextmanager
@@ -293,10 +298,10 @@ def build_network(live: Live) -> Iterator[Network]:
         agents = attach(live, *running)
         for agent in agents.values():
             stack.callback(agent.close)
-        agents |= dict.fromkeys(OUTSIDE, stack.enter_context(run_outside(live, [*TCP], [*UDP])))
+        agents |= dict.fromkeys(OUTSIDE, stack.enter_context(run_outside(live, TCP | UDP | SCTP)))
         colours = {name: colour for colour, name in namespaces.items()}
         places = [_describe(pod, colours[pod["metadata"]["namespace"]]) for pod in running]
-        places += [Place(address, address, PORTS, calls=address != METADATA) for address in OUTSIDE]
+        places += [Place(address, address, TCP | UDP | SCTP, calls=address != METADATA) for address in OUTSIDE]
         network = Network(
             Client(live.cluster.kubeconfig_path),
             {place.name: place for place in places},
@@ -310,7 +315,7 @@ def build_network(live: Live) -> Iterator[Network]:
 
 def _build_pods(colour: str, namespace: str) -> Iterator[Object]:
     for name, labels in PODS[colour].items():
-        pod = an_agent_pod(name, namespace, labels, TCP, UDP)
+        pod = an_agent_pod(name, namespace, labels, _find_ports(labels))
         if name == "closed":
             pod["metadata"]["annotations"] = {GROUPS_ANNOTATION: "net-closed"}
         yield pod
@@ -327,4 +332,9 @@ def _describe(pod: Object, colour: str) -> Place:
     groups = None if "role" in meta["labels"] else GROUPS_OF.get(name, CHOSEN.get(name, (DEFAULT_GROUP,)))
     labels = {key: value for key, value in meta["labels"].items() if key in ("app", "role", "net")}
     namespace_labels = {"colour": colour, "kubernetes.io/metadata.name": namespace}
-    return Place(name, pod["status"]["podIP"], PORTS, groups, namespace, namespace_labels, labels)
+    ports = _find_ports(meta["labels"])
+    return Place(name, pod["status"]["podIP"], ports, groups, namespace, namespace_labels, labels)
+
+
+def _find_ports(labels: Mapping[str, str]) -> Ports:
+    return TCP | UDP if labels.get("net") == "gvisor" else TCP | UDP | SCTP

@@ -112,7 +112,7 @@ class Result:
 def stage(live: Live) -> Iterator[Stage]:
     namespace = live.make_namespace("others")
     live.wait_for(lambda: live.find("serviceaccounts", namespace), "the namespace's service account")
-    live.apply(*(an_agent_pod(name, namespace, {}, {PORT: ""}, {}) for name in ("friend", "stranger")))
+    live.apply(*(an_agent_pod(name, namespace, {}, {("TCP", PORT): ""}) for name in ("friend", "stranger")))
     pods = {pod["metadata"]["name"]: pod for pod in live.await_ready(namespace, 2)}
     peers = [
         {
@@ -131,7 +131,7 @@ def stage(live: Live) -> Iterator[Stage]:
         agents = attach(live, *pods.values())
         for agent in agents.values():
             stack.callback(agent.close)
-        agents["outside"] = stack.enter_context(run_outside(live, [PORT], []))
+        agents["outside"] = stack.enter_context(run_outside(live, {("TCP", PORT): ""}))
         friend, stranger = (pods[name]["status"]["podIP"] for name in ("friend", "stranger"))
         yield Stage(live, agents, (friend, FRIEND), (stranger, STRANGER))
 

@@ -76,13 +76,13 @@ def test_no_group_opens_the_metadata_service(network: Network) -> None:
     """One names it and its network, another everything."""
     pods = [place for place in network.places.values() if place.namespace]
     for place in pods:
-        reached = network.agents[place.name].ask("probe", targets=[["TCP", "", METADATA, port] for port in TCP])
+        reached = network.agents[place.name].ask("probe", targets=[["TCP", "", METADATA, port] for _, port in TCP])
         assert reached == [METADATA if place.groups is None else ""] * len(TCP), place.name
 
 
 def test_of_the_node_a_pod_reaches_the_api_server_and_nothing_else(live: Live, network: Network) -> None:
     """All ports that the node listens on, kubelet's 10250 among them, at all its addresses of both families."""
-    with run_on_node(live, [NODE_PORT]):
+    with run_on_node(live, NODE_PORT):
         addresses, ports = find_node_addresses(live), find_node_ports(live)
         assert {NODE_PORT, KUBELET_PORT, API_SERVER_PORT} <= ports
         targets = [("SYN", "", address, port) for address in addresses for port in sorted(ports)]
