@@ -136,10 +136,20 @@ class Network:
         """What the groups open."""
         return judge(self.places.values(), self.groups, self.infrastructure)
 
+    def try_all(self) -> dict[Cell, str]:
+        """Who answers at the other end of every connection, or "" for nobody."""
+        by_agent = self._sort_by_agent(self.expect())
+
+        def ask(agent: Agent) -> list[tuple[Cell, str]]:
+            answers = agent.ask("probe", targets=[self._aim(cell) for cell in by_agent[agent]])
+            return list(zip(by_agent[agent], answers, strict=True))
+
+        with ThreadPoolExecutor(len(by_agent)) as pool:
+            return {cell: answer for several in pool.map(ask, by_agent) for cell, answer in several}
+
     def find_deviations(self) -> list[str]:
         """Tries every connection, and returns those that aren't as the groups say, each as a sentence."""
-        expected = self.expect()
-        tried = self._try(expected)
+        expected, tried = self.expect(), self.try_all()
         return [
             f"{cell}: {tried[cell] or 'silence'}, though it should be {'open' if is_open else 'closed'}"
             for cell, is_open in sorted(expected.items())
@@ -187,17 +197,6 @@ class Network:
         deadline = time.monotonic() + SETTLE_SECONDS
         while deviations := self.find_deviations():
             assert time.monotonic() < deadline, deviations
-
-    def _try(self, cells: Iterable[Cell]) -> dict[Cell, str]:
-        """Who answered, or "" for nobody."""
-        by_agent = self._sort_by_agent(cells)
-
-        def ask(agent: Agent) -> list[tuple[Cell, str]]:
-            answers = agent.ask("probe", targets=[self._aim(cell) for cell in by_agent[agent]])
-            return list(zip(by_agent[agent], answers, strict=True))
-
-        with ThreadPoolExecutor(len(by_agent)) as pool:
-            return {cell: answer for several in pool.map(ask, by_agent) for cell, answer in several}
 
     @contextmanager
     def _watch(self, cells: Sequence[Cell]) -> Iterator[Callable[[], list["Watched"]]]:
