@@ -27,9 +27,11 @@ test-unit test-controlplane test-e2e test-chart test-project: test-%:
 	$(RUN) pytest tests/$*
 
 .PHONY: test-deep
-test-deep: ## Python's decision against the API server's, on 12,000 generated pods (minutes)
+test-deep: ## 12,000 generated pods decided twice, 1,000 pods moved while the operator is killed (minutes)
 	MONOPOD_DIFFERENTIAL_PODS=$${MONOPOD_DIFFERENTIAL_PODS:-12000} \
-	  $(RUN) pytest --timeout 7200 tests/controlplane/test_differential.py
+	MONOPOD_RESCHEDULED_PODS=$${MONOPOD_RESCHEDULED_PODS:-1000} \
+	  $(RUN) pytest --timeout 7200 tests/controlplane/test_differential.py \
+	  tests/controlplane/operating/test_operator_rescheduling_scale.py
 
 .PHONY: fmt
 fmt: ## format and sort imports

@@ -5,6 +5,7 @@ printed). A comment before it says where it runs, and a test runs it there:
 
     <!-- runs in: offline -->         from the project's root, without a cluster (tests/project)
     <!-- runs in: control plane -->   with an API server, Monopod and its operator, no nodes (tests/controlplane)
+    <!-- runs in: fake nodes -->      the same with nodes that pretend to run pods, and controllers (tests/controlplane)
     <!-- runs in: bare control plane -->   with an API server that has no Monopod (tests/controlplane)
     <!-- runs in: its own cluster --> with no more than the first, as it makes a cluster itself (tests/controlplane)
 
@@ -23,9 +24,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 OFFLINE = "offline"
 CONTROL_PLANE = "control plane"
+FAKE_NODES = "fake nodes"
 BARE_CONTROL_PLANE = "bare control plane"
 OWN_CLUSTER = "its own cluster"
-SETTINGS = (OFFLINE, CONTROL_PLANE, BARE_CONTROL_PLANE, OWN_CLUSTER)
+SETTINGS = (OFFLINE, CONTROL_PLANE, FAKE_NODES, BARE_CONTROL_PLANE, OWN_CLUSTER)
 COMMAND_SECONDS = 120
 
 _FENCE = re.compile(r"^(?P<indent>\s*)```(?P<language>\w*)\s*$")

@@ -1,9 +1,10 @@
 """`hack/bench`: what Monopod costs, measured side by side with plain Kubernetes in one run.
 
-Five questions, each in a module of its own: bench_pods.py (how long until a pod is Ready), bench_admission.py (what
+Six questions, each in a module of its own: bench_pods.py (how long until a pod is Ready), bench_admission.py (what
 admission adds to creating a pod), bench_profiles.py (how soon a thousand profiles are in force), bench_isolation.py
-(how soon each of thousands of pods has its NetworkPolicy), bench_startup.py (how long `kubectl fargate` takes to say
-anything). Nothing here judges a figure: machines differ, and a timed test fails on a busy one.
+(how soon each of thousands of pods has its NetworkPolicy), bench_moves.py (how fast running pods are moved into
+sandboxes), bench_startup.py (how long `kubectl fargate` takes to say anything). Nothing here judges a figure: machines
+differ, and a timed test fails on a busy one.
 """
 
 import json
@@ -15,6 +16,7 @@ import click
 
 from lab.bench_admission import measure_admission
 from lab.bench_isolation import measure_isolation
+from lab.bench_moves import measure_moves
 from lab.bench_pods import measure_pods
 from lab.bench_profiles import measure_profiles
 from lab.bench_report import Measured, describe_machine, print_report, write_documents
@@ -23,7 +25,7 @@ from lab.commands import run_command
 from lab.installation import ROOT
 from lab.privilege import become_root
 
-PARTS = ("pods", "admission", "profiles", "isolation", "startup")
+PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Counts:
     creates: int
     burst: int
     rate: float
+    moves: int
     startups: int
 
 
@@ -43,6 +46,7 @@ class Counts:
 @click.option("--creates", type=click.IntRange(1), default=240, show_default=True, help="Pods to create of each sort.")
 @click.option("--burst", type=click.IntRange(1), default=10_000, show_default=True, help="Pods to isolate.")
 @click.option("--rate", type=click.FloatRange(1), default=100, show_default=True, help="Of these in a second.")
+@click.option("--moves", type=click.IntRange(1), default=1000, show_default=True, help="Pods to move.")
 @click.option("--startups", type=click.IntRange(1), default=20, show_default=True, help="Times to run the CLI.")
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here, too.")
 @click.option(
@@ -75,6 +79,7 @@ def measure(parts: tuple[str, ...], counts: Counts) -> Measured:
         admission=measure_admission(counts.creates) if "admission" in parts else None,
         profiles=measure_profiles() if "profiles" in parts else None,
         isolation=measure_isolation(counts.burst, counts.rate) if "isolation" in parts else None,
+        moves=measure_moves(counts.moves) if "moves" in parts else None,
         startup=measure_startup(counts.startups) if "startup" in parts else None,
     )
 

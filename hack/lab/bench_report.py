@@ -16,6 +16,7 @@ from rich.table import Table
 
 from lab.bench_admission import AdmissionFigures
 from lab.bench_isolation import IsolationFigures
+from lab.bench_moves import MoveFigures
 from lab.bench_pods import PodFigures
 from lab.bench_profiles import ProfileFigures
 from lab.bench_startup import StartupFigures
@@ -30,6 +31,7 @@ POD_HEADINGS = ["pod", "median", "p99", "longest", "median, as a ratio", "p99, a
 ADMISSION_HEADINGS = ["pods are created with", "median", "p99", "added to the median", "server, mean", "policies, mean"]
 PROFILE_HEADINGS = ["many profiles", ""]
 ISOLATION_HEADINGS = ["", "`PerPod`", "`PerGroup`"]
+MOVE_HEADINGS = ["moving pods that run outside", ""]
 STARTUP_HEADINGS = ["command", "median", "p99"]
 
 
@@ -66,6 +68,7 @@ class Measured:
     admission: tuple[AdmissionFigures, ...] | None = None
     profiles: ProfileFigures | None = None
     isolation: tuple[IsolationFigures, ...] | None = None
+    moves: MoveFigures | None = None
     startup: StartupFigures | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -124,6 +127,9 @@ def build_tables(measured: Measured) -> dict[str, tuple[str, list[str], Rows]]:
     if measured.isolation:
         title = f"Isolating pods ({measured.isolation[0].pods:,} in a row)"
         tables["isolation"] = (title, ISOLATION_HEADINGS, _build_isolation_rows(measured.isolation))
+    if measured.moves:
+        title = f"Rescheduling ({measured.moves.pods:,} pods of {measured.moves.deployments} Deployments)"
+        tables["moves"] = (title, MOVE_HEADINGS, _build_move_rows(measured.moves))
     if measured.startup:
         title = f"Starting the CLI ({measured.startup.help.count} of each)"
         tables["startup"] = (title, STARTUP_HEADINGS, _build_startup_rows(measured.startup))
@@ -240,6 +246,16 @@ def _build_isolation_rows(series: tuple[IsolationFigures, ...]) -> Rows:
         ("the operator's memory at its most", lambda one: _mebibytes(one.memory)),
     )
     return [[name, *(show(one) for one in series)] for name, show in rows]
+
+
+def _build_move_rows(one: MoveFigures) -> Rows:
+    return [
+        ["pods moved in a minute", f"{one.per_minute:.0f}"],
+        ["the operator's requests to the API server, for each pod", f"{one.requests:.1f}"],
+        ["the operator's CPU time, for each pod", _milliseconds(one.cpu)],
+        ["the operator's CPU time, in all", _seconds(one.cpu * one.pods)],
+        ["the operator's memory at its most", f"{one.memory / 2**20:.0f} MiB"],
+    ]
 
 
 def _build_startup_rows(startup: StartupFigures) -> Rows:

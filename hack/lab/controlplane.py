@@ -126,6 +126,8 @@ class ControlPlane:
                 f"--cluster-signing-cert-file={self.authority.ca}",
                 f"--cluster-signing-key-file={self.authority.folder / 'ca.key'}",
                 "--leader-elect=false", "--bind-address=127.0.0.1", f"--secure-port={self.ports[3]}",
+                # By default each controller sends 20 requests in a second, and a thousand fake pods wait for it.
+                "--kube-api-qps=100", "--kube-api-burst=200",
             ],
         )  # fmt: skip
 

@@ -3,15 +3,17 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.installation import apply_api
+from lab.kwok import TAINT
 from tests.clusters import ControlPlane, run_control_plane
 from tests.controlplane.operating.lab import Lab, OperatorProcess
-from tests.documents import BARE_CONTROL_PLANE, CONTROL_PLANE, OWN_CLUSTER, Block, read_blocks, run_block
+from tests.documents import BARE_CONTROL_PLANE, CONTROL_PLANE, FAKE_NODES, OWN_CLUSTER, Block, read_blocks, run_block
 from tests.project.repository import find_files
 
 BLOCKS = [block for document in find_files("*.md") for block in read_blocks(document)]
@@ -29,14 +31,28 @@ KATA: dict[str, Any] = {
 @pytest.fixture
 def with_operator(tmp_path: Path) -> Iterator[ControlPlane]:
     """An API server with Monopod and its operator, and the sandbox that is the chart's default."""
-    with run_control_plane("documents") as cluster:
-        apply_api(cluster.lab)
-        cluster.kubectl("create", "-f", "-", input=json.dumps(KATA))
-        kubeconfig = Lab(cluster, tmp_path).write_kubeconfig()
-        operator = OperatorProcess(kubeconfig, tmp_path / "operator.log", "--sandbox", KATA["metadata"]["name"])
+    with run_control_plane("documents") as cluster, run_operator(cluster, tmp_path):
         yield cluster
-        operator.kill()
-        print((tmp_path / "operator.log").read_text())
+
+
+@pytest.fixture
+def with_fake_nodes(tmp_path: Path) -> Iterator[ControlPlane]:
+    """The same with a node that takes all pods."""
+    with run_control_plane("documents-nodes", fake_nodes=1) as cluster, run_operator(cluster, tmp_path):
+        cluster.kubectl("taint", "nodes", "--all", f"{TAINT['key']}-")
+        yield cluster
+
+
+@contextmanager
+def run_operator(cluster: ControlPlane, folder: Path) -> Iterator[None]:
+    """Installs Monopod and the sandbox, and runs the operator for as long as the context."""
+    apply_api(cluster.lab)
+    cluster.kubectl("create", "-f", "-", input=json.dumps(KATA))
+    kubeconfig = Lab(cluster, folder).write_kubeconfig()
+    operator = OperatorProcess(kubeconfig, folder / "operator.log", "--sandbox", KATA["metadata"]["name"])
+    yield
+    operator.kill()
+    print((folder / "operator.log").read_text())
 
 
 @pytest.fixture
@@ -65,6 +81,11 @@ def run_document(document: Path, setting: str, cluster: ControlPlane) -> None:
 @pytest.mark.parametrize("document", find_documents(CONTROL_PLANE), ids=str)
 def test_the_commands_of_a_document_do_what_is_shown(document: Path, with_operator: ControlPlane) -> None:
     run_document(document, CONTROL_PLANE, with_operator)
+
+
+@pytest.mark.parametrize("document", find_documents(FAKE_NODES), ids=str)
+def test_the_commands_that_move_pods_do_what_is_shown(document: Path, with_fake_nodes: ControlPlane) -> None:
+    run_document(document, FAKE_NODES, with_fake_nodes)
 
 
 @pytest.mark.parametrize("document", find_documents(BARE_CONTROL_PLANE), ids=str)

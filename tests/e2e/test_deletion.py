@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
-from tests.e2e.live import Live, Object, is_ready
-from tests.e2e.workloads import a_deployment, a_profile
+from tests.e2e.live import Live, is_ready
+from tests.e2e.workloads import a_budget, a_deployment, a_profile
 
 KEPT, LEFT = {"moves": "yes", "kept": "yes"}, {"moves": "yes"}
 SMALL = {"cpu": "100m"}
@@ -26,17 +26,11 @@ def namespace(live: Live) -> Iterator[str]:
     live.kubectl("delete", "fargateprofile", "leaving", "staying", "--ignore-not-found")
 
 
-def a_budget(name: str, namespace: str) -> Object:
-    spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": name}}}
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata, "spec": spec}
-
-
 @pytest.mark.eks("1.deleting-stops-pods", "1.replacements-elsewhere")
 def test_the_pods_of_a_deleted_profile_move_within_their_budget(live: Live, namespace: str) -> None:
     kept, left = a_deployment("kept", namespace, KEPT, SMALL), a_deployment("left", namespace, LEFT, SMALL)
     kept["spec"]["replicas"] = 2
-    live.apply(kept, left, a_budget("kept", namespace))
+    live.apply(kept, left, a_budget("kept", namespace, 1))
     live.await_ready(namespace, 3)
     told: set[tuple[int, int]] = set()
     live.kubectl("delete", "fargateprofile", "leaving", "--wait=false")

@@ -36,8 +36,19 @@ def a_pod(name: str, namespace: str, labels: dict[str, str], script: str = SLEEP
 
 def a_server(name: str, namespace: str, labels: dict[str, str]) -> Object:
     pod = a_pod(name, namespace, labels, SERVE)
-    pod["spec"]["containers"][0]["readinessProbe"] = {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1}
+    _probe(pod["spec"])
     return pod
+
+
+def _probe(spec: Object) -> None:
+    spec["containers"][0]["readinessProbe"] = {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1}
+
+
+def serve_to_the_last(spec: Object) -> None:
+    """Has a server's pods serve until all have heard that they are going, as whoever wants no failed requests must."""
+    _probe(spec)
+    spec["containers"][0]["lifecycle"] = {"preStop": {"sleep": {"seconds": 5}}}
+    spec["terminationGracePeriodSeconds"] = 15
 
 
 def a_service(name: str, namespace: str) -> Object:
@@ -45,9 +56,11 @@ def a_service(name: str, namespace: str) -> Object:
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
-def a_deployment(name: str, namespace: str, labels: dict[str, str], requests: dict[str, str]) -> Object:
+def a_deployment(
+    name: str, namespace: str, labels: dict[str, str], requests: dict[str, str], script: str = SLEEP
+) -> Object:
     pod_labels = {"app": name, **labels}
-    spec = _pod_spec(SLEEP)
+    spec = _pod_spec(script)
     spec["containers"][0]["resources"] = {"requests": requests}
     return {
         "apiVersion": "apps/v1",
@@ -58,6 +71,30 @@ def a_deployment(name: str, namespace: str, labels: dict[str, str], requests: di
             "template": {"metadata": {"labels": pod_labels}, "spec": spec},
         },
     }
+
+
+def a_stateful_set(name: str, namespace: str, labels: dict[str, str], replicas: int) -> Object:
+    """Pods that serve; each waits for the one before it to be Ready."""
+    spec = _pod_spec(SERVE)
+    _probe(spec)
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "replicas": replicas,
+            "serviceName": name,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name, **labels}}, "spec": spec},
+        },
+    }
+
+
+def a_budget(name: str, namespace: str, minimum: int) -> Object:
+    """A PodDisruptionBudget of an app's pods."""
+    spec = {"minAvailable": minimum, "selector": {"matchLabels": {"app": name}}}
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata, "spec": spec}
 
 
 def a_job(name: str, namespace: str, labels: dict[str, str]) -> Object:

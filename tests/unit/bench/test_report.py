@@ -5,6 +5,7 @@ import pytest
 from lab.bench_admission import AdmissionFigures, read_histograms
 from lab.bench_figures import Figures
 from lab.bench_isolation import IsolationFigures, count_writes
+from lab.bench_moves import MoveFigures, count_requests
 from lab.bench_pods import PodFigures
 from lab.bench_profiles import ProfileFigures
 from lab.bench_report import Machine, Measured, build_details, build_summary, mark, write_documents
@@ -50,6 +51,7 @@ def everything() -> Measured:
             IsolationFigures("PerPod", 10_000, 100, 40, some(0.05), 1.01, 0, 0.004, 200 * 2**20),
             IsolationFigures("PerGroup", 10_000, 100, 60, some(0.0), 0, 0, 0.002, 150 * 2**20),
         ),
+        MoveFigures(1000, 50, 400, 6.5, 0.01, 200 * 2**20),
         StartupFigures(some(0.02), some(0.1)),
     )
 
@@ -64,13 +66,19 @@ def test_writes_are_those_that_went_well_on_the_objects_themselves() -> None:
     assert count_writes(REQUESTS, "pods", "PATCH|APPLY") == 3
 
 
+def test_requests_are_those_of_the_operators_flow() -> None:
+    name = "apiserver_flowcontrol_dispatched_requests_total"
+    metrics = f'{name}{{flow_schema="bench-operator",priority_level="workload-low"}} 12\n'
+    assert count_requests(metrics + f'{name}{{flow_schema="exempt",priority_level="exempt"}} 100\n') == 12
+
+
 def test_the_summary_has_ratios_and_differences() -> None:
     summary = build_summary(everything())
     assert "| pod start, median | 1.00 s | 2.00 s | × 2.00 |" in summary
     assert "| creating a pod, 10 profiles, median | 4.0 ms | 9.0 ms | +5.0 ms |" in summary
 
 
-PARTS = ("pods", "admission", "profiles", "isolation", "startup")
+PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup")
 
 
 def test_the_details_have_a_table_for_each_part_that_was_measured() -> None:
@@ -104,6 +112,7 @@ def test_a_part_that_is_measured_alone_leaves_the_others_as_they_are(tmp_path: P
         "pods",
         "admission",
         "profiles",
+        "moves",
         "startup",
     ]
     assert "old figures" in (tmp_path / "README.md").read_text()

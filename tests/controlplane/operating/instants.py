@@ -1,0 +1,119 @@
+"""Every instant of a namespace's pods, as a watch tells it: an audit of budgets that shares nothing with the operator.
+
+The API server tells of every change, one after the other; after each, the pods that are Ready are counted anew. A watch
+that breaks off, or misses anything, fails the test: what wasn't seen can't be vouched for.
+"""
+
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from monopod.api.names import PROFILE_LABEL
+from tests.controlplane.operating.lab import Json, Lab
+from tests.controlplane.operating.observer import STREAM_SECONDS
+
+
+@dataclass(frozen=True)
+class Instant:
+    """How many pods of an app were Ready, and not being deleted, after a change."""
+
+    version: int
+    app: str
+    ready: int
+
+
+@dataclass(frozen=True)
+class Eviction:
+    """A pod that the Eviction API ended: at which second by the API server's clock, and on which profile it was."""
+
+    second: int
+    pod: str
+    profile: str | None
+
+
+class Instants:
+    """Follows the watch until it is stopped.
+
+    Attributes:
+        all: every instant, in order.
+        evictions: by the pod's uid.
+        changes: how many changes the watch has told of.
+    """
+
+    def __init__(self, lab: Lab, namespace: str) -> None:
+        self._lab = lab
+        self._path = f"/api/v1/namespaces/{namespace}/pods?watch=true&timeoutSeconds={STREAM_SECONDS}"
+        self._ready: defaultdict[str, set[str]] = defaultdict(set)
+        self._version = 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._failure: Exception | None = None
+        self.all: list[Instant] = []
+        self.evictions: dict[str, Eviction] = {}
+        self.changes = 0
+        for pod in lab.list_all("Pod", namespace):
+            self._take_in("ADDED", pod)
+        # The first instant is that of the whole list.
+        self.all = [Instant(self._version, app, len(ready)) for app, ready in self._ready.items()]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self._thread.join()
+        if error is None:
+            self.check()
+
+    def check(self) -> None:
+        """Raises what broke the watch, if anything did."""
+        if self._failure:
+            raise AssertionError("the watch broke off") from self._failure
+
+    def find_violations(self, minimums: Mapping[str, int]) -> list[Instant]:
+        """The instants at which fewer pods of an app were Ready than its budget wants."""
+        return [one for one in self.all if one.ready < minimums[one.app]]
+
+    def find_fewest(self) -> dict[str, int]:
+        """The lowest count of each app."""
+        fewest: dict[str, int] = {}
+        for one in self.all:
+            fewest[one.app] = min(one.ready, fewest.get(one.app, one.ready))
+        return fewest
+
+    def count_most_evictions(self, seconds: int) -> int:
+        """The most evictions in any `seconds` that follow each other."""
+        at = Counter(one.second for one in self.evictions.values())
+        return max((sum(at[start + offset] for offset in range(seconds)) for start in at), default=0)
+
+    def _follow(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                for event in self._lab.watch(f"{self._path}&resourceVersion={self._version}"):
+                    assert event["type"] in ("ADDED", "MODIFIED", "DELETED"), event
+                    self._take_in(event["type"], event["object"])
+        except Exception as failure:
+            self._failure = failure
+
+    def _take_in(self, event: str, pod: Json) -> None:
+        metadata, status = pod["metadata"], pod.get("status", {})
+        self._version = max(self._version, int(metadata["resourceVersion"]))
+        self.changes += 1
+        conditions = {one["type"]: one for one in status.get("conditions", ())}
+        is_ready = conditions.get("Ready", {}).get("status") == "True"
+        is_ending = event == "DELETED" or "deletionTimestamp" in metadata
+        ready = self._ready[metadata["labels"]["app"]]
+        (ready.add if is_ready and not is_ending else ready.discard)(metadata["uid"])
+        self.all.append(Instant(int(metadata["resourceVersion"]), metadata["labels"]["app"], len(ready)))
+        disruption = conditions.get("DisruptionTarget", {})
+        if disruption.get("reason") == "EvictionByEvictionAPI" and metadata["uid"] not in self.evictions:
+            second = int(datetime.fromisoformat(disruption["lastTransitionTime"]).timestamp())
+            profile = metadata["labels"].get(PROFILE_LABEL)
+            self.evictions[metadata["uid"]] = Eviction(second, metadata["name"], profile)
