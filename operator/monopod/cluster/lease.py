@@ -58,6 +58,12 @@ class Lease:
         self._report = report
         self._seen_version = ""
         self._seen_at = 0.0
+        self._renewed_at = 0.0
+
+    @property
+    def is_held(self) -> bool:
+        """Whether no other replica can lead: for what must not be done twice, after a process that stood still."""
+        return time.monotonic() - self._renewed_at < self._timing.renew_within
 
     async def acquire(self) -> None:
         """Waits until this replica leads.
@@ -81,10 +87,10 @@ class Lease:
         Raises:
             LeadershipLost: it failed for longer than `renew_within`, or another replica leads.
         """
-        renewed_at = time.monotonic()
+        self._renewed_at = time.monotonic()
         while True:
             await asyncio.sleep(self._timing.retry_every)
-            left = self._timing.renew_within - (time.monotonic() - renewed_at)
+            left = self._timing.renew_within - (time.monotonic() - self._renewed_at)
             if left <= 0:
                 raise LeadershipLost(f"the Lease could not be renewed for {self._timing.renew_within:g} s")
             began = time.monotonic()
@@ -97,7 +103,7 @@ class Lease:
             self._report("")
             if not renewed:
                 raise LeadershipLost(f"{self.holder} holds the Lease now")
-            renewed_at = began
+            self._renewed_at = began
 
     async def release(self) -> None:
         """Lets the next replica take over at once. Failing to is no harm: the Lease runs out."""

@@ -19,6 +19,8 @@ from monopod.domain.eviction import LABELS, Candidate, Evict, Evicted, EvictionQ
 
 # After a failure that nobody foresaw.
 BREATH_SECONDS = 10.0
+# While it isn't known whether this replica still leads.
+STILL_SECONDS = 0.5
 
 PURPOSES: Mapping[str, Purpose] = {"deletion": "deletion", "rescheduling": "rescheduling", "bare": "rescheduling"}
 """Who has pods evicted, the first of them first, and what for."""
@@ -29,9 +31,16 @@ logger = structlog.stdlib.get_logger(__name__)
 class Mover:
     """Holds the queue, and runs while there is anything in it."""
 
-    def __init__(self, api: ApiClient, per_minute: float, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        api: ApiClient,
+        per_minute: float,
+        on_change: Callable[[], None],
+        may_evict: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._api = api
         self._on_change = on_change
+        self._may_evict = may_evict
         distance = 60 / per_minute
         self._queue = EvictionQueue(distance, free_at=time.monotonic() + distance)
         self._wanted: dict[str, tuple[Candidate, ...]] = dict.fromkeys(PURPOSES, ())
@@ -79,6 +88,9 @@ class Mover:
         match step := self._queue.decide(time.monotonic()):
             case Wait(until):
                 await self._wait(until)
+            case Evict() if not self._may_evict():
+                # Another replica may evict by now, and the bound is for both.
+                await asyncio.sleep(STILL_SECONDS)
             case Evict(pod):
                 answer = await request_eviction(self._api, pod)
                 self._queue.take_in(pod, answer, time.monotonic())

@@ -103,7 +103,8 @@ class Process:
         logger.info("leading", identity=self._settings.identity)
         LEADER.set(1)
         isolator = Isolator(api, self._mirror, self._settings, self._complaints)
-        self._reconciler = reconciler = Reconciler(api, self._mirror, isolator, self._settings)
+        is_leading = (lambda: lease.is_held) if lease else (lambda: True)
+        self._reconciler = reconciler = Reconciler(api, self._mirror, isolator, self._settings, is_leading)
         isolator.on_change(reconciler.mark, lambda: reconciler.mark(POD_COUNT_SECONDS))
         own: list[asyncio.Task[Any]] = [asyncio.create_task(self._stopping.wait(), name="stop")]
         if lease:

@@ -6,6 +6,7 @@ again later; nothing is remembered that a new process would miss.
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, assert_never
 
 import structlog
@@ -54,7 +55,14 @@ logger = structlog.stdlib.get_logger(__name__)
 class Reconciler:
     """Brings the cluster to what the profiles say, again and again."""
 
-    def __init__(self, api: ApiClient, mirror: Mirror, isolator: Isolator, settings: Settings) -> None:
+    def __init__(
+        self,
+        api: ApiClient,
+        mirror: Mirror,
+        isolator: Isolator,
+        settings: Settings,
+        is_leading: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._api = api
         self._mirror = mirror
         self._isolator = isolator
@@ -74,7 +82,7 @@ class Reconciler:
         self._reporter = Reporter(api, mirror, self._complaints)
         self._prober = Prober(api, self.mark)
         patience = Patience(settings.deletion_timeout_seconds, settings.evictions_per_minute)
-        self.mover = Mover(api, settings.evictions_per_minute, lambda: self.mark(POD_COUNT_SECONDS))
+        self.mover = Mover(api, settings.evictions_per_minute, lambda: self.mark(POD_COUNT_SECONDS), is_leading)
         self._deletions = Deletions(api, mirror, self.mover, patience, self._complaints, self.mark)
         self._overlaps = Overlaps(settings.protected, self.mark)
         self.rescheduler = Rescheduler(

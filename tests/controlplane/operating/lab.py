@@ -78,6 +78,7 @@ PATHS = {
     "FargateProfile": f"/apis/{API_VERSION}/fargateprofiles",
     "MutatingAdmissionPolicy": "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies",
     "MutatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings",
+    "ValidatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
     "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
 }
 
@@ -93,7 +94,7 @@ class Lab:
         self._api = Server(cluster.kubeconfig_path)
         self._cluster: Json = yaml.safe_load(cluster.kubeconfig_path.read_text())["clusters"][0]["cluster"]
         authority = base64.b64decode(self._cluster["certificate-authority-data"]).decode()
-        self._tls = ssl.create_default_context(cadata=authority)
+        self.tls = ssl.create_default_context(cadata=authority)
 
     @property
     def server(self) -> str:
@@ -120,7 +121,7 @@ class Lab:
             self.server + path, json.dumps(body).encode(), headers, method=method
         )
         try:
-            with urllib.request.urlopen(request, context=self._tls, timeout=30) as response:  # noqa: S310 the same
+            with urllib.request.urlopen(request, context=self.tls, timeout=30) as response:  # noqa: S310 the same
                 return int(response.status)
         except urllib.error.HTTPError as error:
             return error.code
@@ -130,7 +131,7 @@ class Lab:
         request = urllib.request.Request(  # noqa: S310 the API server's address
             f"{self.server}{path}", headers={"Authorization": f"Bearer {self.token}"}
         )
-        with urllib.request.urlopen(request, context=self._tls, timeout=30) as stream:  # noqa: S310 the same
+        with urllib.request.urlopen(request, context=self.tls, timeout=30) as stream:  # noqa: S310 the same
             for line in stream:
                 yield json.loads(line)
 

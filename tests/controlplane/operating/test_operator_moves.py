@@ -7,16 +7,22 @@ import pytest
 from lab.installation import apply_api
 from tests.clusters import run_control_plane
 from tests.controlplane.operating.conftest import StartOperator
-from tests.controlplane.operating.lab import Lab, eventually
+from tests.controlplane.operating.lab import Json, Lab, eventually
 from tests.controlplane.operating.moving import (
     QUICK,
+    TOLERATION,
     await_all_moved,
+    blockers,
+    build_pod_spec,
     create_namespace,
     marks,
+    pods_of,
     progress,
     protect,
     ready_pods,
+    rescheduled,
     run_workload,
+    uids,
 )
 from tests.controlplane.operating.observer import Observer
 
@@ -50,4 +56,144 @@ def test_a_deployments_pods_are_replaced_one_after_the_other(lab: Lab, start: St
     reasons = {event["reason"] for event in lab.events("default", "web")}
     assert reasons >= {"ReschedulingStarted", "ReschedulingFinished"}
     moved = next(iter(observer.ended))
-    assert "Rescheduled" in {event["reason"] for event in lab.events("gentle", moved)}
+    assert eventually(lambda: "Rescheduled" in {event["reason"] for event in lab.events("gentle", moved)})
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "ReplicaSet", "ReplicationController"])
+def test_pods_of_other_controllers_are_moved_too(lab: Lab, start: StartOperator, kind: str) -> None:
+    start(*QUICK)
+    namespace = kind.lower()
+    create_namespace(lab, namespace)
+    run_workload(lab, kind, namespace, 3)
+    with Observer(lab, namespace) as observer:
+        lab.create_profile("web", namespace)
+        eventually(lambda: progress(lab, "web").get("pods") == 3)
+        await_all_moved(lab, "web")
+    assert observer.fewest >= 2
+    assert marks(lab, namespace) == {"web"}
+
+
+def test_an_owner_that_nobody_knows_makes_replacements_that_are_waited_for(lab: Lab, start: StartOperator) -> None:
+    """Its template isn't known, nor how many pods it should have: what it had before the first eviction counts."""
+    start(*QUICK)
+    create_namespace(lab, "custom")
+    owner: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "owner", "namespace": "custom"}}
+    lab.create(owner).expect_ok()
+    uid = (lab.get("ConfigMap", "owner", "custom") or {})["metadata"]["uid"]
+
+    def create_pod(name: str) -> None:
+        reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid, "controller": True}
+        metadata = {"name": name, "namespace": "custom", "ownerReferences": [reference]}
+        lab.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": build_pod_spec()}).expect_ok()
+
+    for number in range(3):
+        create_pod(f"old-{number}")
+    eventually(lambda: len(ready_pods(lab, "custom")) == 3)
+    lab.create_profile("web", "custom")
+    eventually(lambda: len(pods_of(lab, "custom")) == 2)
+    eventually(lambda: "1 of 3 pods of ConfigMap custom/owner" in lab.condition("web", "Rescheduled")["message"])
+    assert len(pods_of(lab, "custom")) == 2
+    create_pod("new-0")
+    eventually(lambda: len(pods_of(lab, "custom")) == 2)
+    create_pod("new-1")
+    eventually(lambda: not {"old-0", "old-1", "old-2"} & {pod["metadata"]["name"] for pod in pods_of(lab, "custom")})
+    create_pod("new-2")
+    await_all_moved(lab, "web")
+    assert marks(lab, "custom") == {"web"}
+
+
+def test_pods_of_running_jobs_and_without_a_controller_stay_unless_the_profile_says_otherwise(
+    lab: Lab, start: StartOperator
+) -> None:
+    start(*QUICK)
+    create_namespace(lab, "staying")
+    run_workload(lab, "Job", "staying", 1, "work", restartPolicy="Never", annotations={"kwok.x-k8s.io/stay": "true"})
+    run_workload(lab, "DaemonSet", "staying", 1, "agent")
+    lab.create_pod("staying", "bare", tolerations=[TOLERATION])
+    eventually(lambda: len(ready_pods(lab, "staying")) >= 3)
+    before = uids(lab, "staying")
+    lab.create_profile("web", "staying")
+    eventually(lambda: progress(lab, "web").get("left") == 2)
+    await_all_moved(lab, "web")
+    found = blockers(lab, "web")
+    assert found["BarePodsLeft"]["examples"] == ["staying/bare"]
+    assert found["RunningJobsLeft"]["pods"] == 1
+    assert uids(lab, "staying") == before
+    lab.patch("FargateProfile", "web", {"spec": {"runningJobs": "Reschedule"}})
+    eventually(lambda: marks(lab, "staying", "work") == {"web"})
+    assert marks(lab, "staying", "agent") == {None}
+
+
+@pytest.mark.parametrize(("bound", "most"), [(2, 2), ("50%", 3)], ids=["a number", "a percentage"])
+def test_no_more_pods_are_unavailable_than_the_profile_allows(
+    lab: Lab, start: StartOperator, bound: int | str, most: int
+) -> None:
+    """Replacements can't be scheduled, so none becomes Ready."""
+    start(*QUICK)
+    namespace = f"bound-{most}"
+    create_namespace(lab, namespace)
+    run_workload(lab, "Deployment", namespace, 6)
+    lab.kubectl("cordon", "kwok-0", "kwok-1")
+    try:
+        lab.create_profile("web", namespace, maxUnavailable=bound)
+        eventually(lambda: len(ready_pods(lab, namespace)) == 6 - most)
+        eventually(lambda: f"{most} of 6 pods of Deployment" in lab.condition("web", "Rescheduled")["message"])
+        assert len(ready_pods(lab, namespace)) == 6 - most
+    finally:
+        lab.kubectl("uncordon", "kwok-0", "kwok-1")
+    with Observer(lab, namespace) as observer:
+        await_all_moved(lab, "web")
+    assert observer.fewest >= 6 - most
+    assert marks(lab, namespace) == {"web"}
+
+
+def test_what_a_budget_refuses_is_shown_and_done_once_it_allows_it(lab: Lab, start: StartOperator) -> None:
+    start(*QUICK)
+    create_namespace(lab, "refused")
+    run_workload(lab, "Deployment", "refused", 2)
+    protect(lab, "refused", "100%")
+    before = uids(lab, "refused")
+    lab.create_profile("web", "refused")
+    eventually(lambda: rescheduled(lab, "web") == "Blocked")
+    blocker = blockers(lab, "web")["BudgetExhausted"]
+    assert blocker["pods"] == 2
+    assert "PodDisruptionBudget refused/keep" in blocker["message"]
+    assert uids(lab, "refused") == before
+    assert lab.condition("web", "Ready")["status"] == "True"
+    lab.delete("PodDisruptionBudget", "keep", "refused")
+    await_all_moved(lab, "web", deadline=150)
+    assert marks(lab, "refused") == {"web"}
+
+
+def test_pods_that_several_budgets_select_are_named_and_never_deleted(lab: Lab, start: StartOperator) -> None:
+    start(*QUICK)
+    create_namespace(lab, "several")
+    run_workload(lab, "Deployment", "several", 1)
+    protect(lab, "several", 0, "one")
+    protect(lab, "several", 0, "two")
+    lab.create_profile("web", "several")
+    eventually(lambda: "SeveralBudgets" in blockers(lab, "web"))
+    assert marks(lab, "several") == {None}
+    lab.delete("PodDisruptionBudget", "two", "several")
+    await_all_moved(lab, "web", deadline=150)
+
+
+def test_a_pod_that_fargate_cannot_run_stays_where_it_runs(lab: Lab, start: StartOperator) -> None:
+    start(*QUICK)
+    create_namespace(lab, "impossible")
+    run_workload(lab, "Deployment", "impossible", 1, hostNetwork=True)
+    lab.create_profile("web", "impossible")
+    eventually(lambda: rescheduled(lab, "web") == "Blocked")
+    assert "would stay Pending" in blockers(lab, "web")["PodsUnsupported"]["message"]
+    assert marks(lab, "impossible") == {None}
+
+
+def test_pods_that_opt_out_are_none_of_its_business(lab: Lab, start: StartOperator) -> None:
+    operator = start(*QUICK)
+    create_namespace(lab, "opting-out")
+    run_workload(lab, "Deployment", "opting-out", annotations={"eks.amazonaws.com/compute-type": "ec2"})
+    lab.create_profile("web", "opting-out")
+    await_all_moved(lab, "web")
+    operator.passes_happen(3)
+    assert marks(lab, "opting-out") == {None}
+    assert progress(lab, "web") == {}

@@ -18,6 +18,7 @@ def test_a_profile_becomes_active_once_a_trial_pod_comes_back_sandboxed(lab: Lab
     lab.create_namespace("active")
     lab.create_profile("web", "active", "act*", labels={"t?er": "we*"})
     lab.becomes_active("web")
+    eventually(lambda: lab.condition("web", "Rescheduled")["reason"] == "AllMoved")
     status = lab.status("web")
     assert {one["type"]: (one["status"], one["reason"]) for one in status["conditions"]} == {
         "Ready": ("True", "Active"),
@@ -29,6 +30,7 @@ def test_a_profile_becomes_active_once_a_trial_pod_comes_back_sandboxed(lab: Lab
         "Distinct": ("True", "NoOverlap"),
         "Isolated": ("True", "PodsIsolated"),
         "Enforced": ("True", "ProbeSandboxed"),
+        "Rescheduled": ("True", "AllMoved"),
     }
     assert all(one["observedGeneration"] == 1 for one in status["conditions"])
     assert (status["observedGeneration"], status["pods"], status["health"]) == (1, 0, {"issues": []})

@@ -1,6 +1,7 @@
 """Which pod is evicted next, whatever the API server answers."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,29 @@ def run(queue: EvictionQueue, answers: Iterable[Answer], now: float = 0.0) -> li
 def test_the_oldest_goes_first_and_evictions_keep_their_distance() -> None:
     queue = a_queue(a_pod("b", "2026-01-02"), a_pod("c", "2026-01-03"), a_pod("a", "2026-01-04"), distance=3)
     assert run(queue, [Evicted()] * 3) == [(0, "b"), (3, "c"), (6, "a")]
+
+
+def test_a_deletion_comes_before_what_is_moved() -> None:
+    moved = replace(a_pod("moved", "2026-01-01"), purpose="rescheduling")
+    assert run(a_queue(moved, a_pod("deleted", "2026-02-01")), [Evicted()] * 2) == [(0, "deleted"), (1, "moved")]
+
+
+def test_what_was_seen_too_long_ago_is_left_alone_until_it_is_seen_again() -> None:
+    queue = a_queue(replace(a_pod("a"), known_until=15.0))
+    assert queue.decide(14.9) == Evict(a_pod("a"))
+    assert queue.decide(15.0) == Wait(None)
+    assert queue.require([replace(a_pod("a"), known_until=30.0)])
+    assert queue.decide(15.0) == Evict(a_pod("a"))
+
+
+def test_budgets_count_as_obstacles_once_they_have_refused_for_some_pauses() -> None:
+    pod = a_pod("a", patient=True)
+    queue = a_queue(pod)
+    for now in (0.0, 2.0):
+        queue.take_in(pod, NO, now)
+        assert queue.find_obstacles([pod], lasting=8.0) == ()
+    queue.take_in(pod, NO, 6.0)
+    assert len(queue.find_obstacles([pod], lasting=8.0)) == 1
 
 
 def test_a_fresh_queue_begins_with_a_distance_so_that_restarts_make_no_storm() -> None:

@@ -1,0 +1,243 @@
+"""What changes while pods are moved: profiles, the API server's health, the operator itself."""
+
+import json
+import random
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from lab.installation import apply_api
+from tests.clusters import run_control_plane
+from tests.controlplane.operating.conftest import StartOperator
+from tests.controlplane.operating.lab import Lab, eventually
+from tests.controlplane.operating.moving import (
+    QUICK,
+    await_all_moved,
+    blockers,
+    create_namespace,
+    marks,
+    pods_of,
+    progress,
+    protect,
+    rescheduled,
+    run_workload,
+    uids,
+)
+from tests.controlplane.operating.observer import Observer
+from tests.controlplane.operating.relay import Relay
+
+LONG_AGO = "2026-01-01T00:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with run_control_plane("changes", fake_nodes=2) as cluster:
+        apply_api(cluster.lab)
+        lab = Lab(cluster, tmp_path_factory.mktemp("changes"))
+        default = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
+        eventually(lambda: lab.as_operator("POST", "/api/v1/namespaces", default) == 403)
+        yield lab
+
+
+def test_a_profile_that_keeps_existing_pods_moves_none(lab: Lab, start: StartOperator) -> None:
+    operator = start(*QUICK)
+    create_namespace(lab, "kept")
+    run_workload(lab, "Deployment", "kept", 2)
+    before = uids(lab, "kept")
+    lab.create_profile("web", "kept", existingPods="Keep")
+    eventually(lambda: rescheduled(lab, "web") == "ExistingPodsKept")
+    operator.passes_happen(3)
+    assert uids(lab, "kept") == before
+    assert progress(lab, "web") == {}
+
+
+def test_a_paused_profile_stands_still_until_it_goes_on(lab: Lab, start: StartOperator) -> None:
+    operator = start(*QUICK)
+    create_namespace(lab, "paused")
+    run_workload(lab, "Deployment", "paused", 2)
+    before = uids(lab, "paused")
+    lab.create_profile("web", "paused", paused=True)
+    eventually(lambda: rescheduled(lab, "web") == "Paused")
+    operator.passes_happen(3)
+    assert (uids(lab, "paused"), progress(lab, "web")["waiting"]) == (before, 2)
+    lab.patch("FargateProfile", "web", {"spec": {"paused": False}})
+    await_all_moved(lab, "web")
+    assert marks(lab, "paused") == {"web"}
+
+
+def test_a_replacement_without_a_sandbox_stops_its_workload_until_someone_has_seen_to_it(
+    lab: Lab, start: StartOperator
+) -> None:
+    """Admission is away without the operator's knowledge, which looks at the policies at each resync."""
+    operator = start("--no-leader-elect", "--evictions-per-minute", "60000", "--resync-seconds", "600")
+    create_namespace(lab, "stopped")
+    run_workload(lab, "Deployment", "stopped", 3)
+    lab.create_profile("web", "stopped", paused=True)
+    eventually(lambda: progress(lab, "web").get("waiting") == 3)
+    # As if it had been in force for long: what is created from now on should be sandboxed.
+    conditions = lab.status("web")["conditions"]
+    dated = [{**one, "lastTransitionTime": LONG_AGO} for one in conditions]
+    status = {"conditions": dated, "rescheduling": {"startedAt": LONG_AGO}}
+    lab.kubectl(
+        "patch", "fargateprofile", "web", "--subresource=status", "--type=merge", "-p", json.dumps({"status": status})
+    )
+    names = ("monopod-pods", "monopod-sandbox")
+    kinds = ("MutatingAdmissionPolicyBinding", "ValidatingAdmissionPolicyBinding")
+    lab.patch("FargateProfile", "web", {"spec": {"tags": {"seen": "yes"}}})
+    eventually(lambda: progress(lab, "web")["startedAt"] == LONG_AGO)
+    kept = {(kind, name): lab.get(kind, name) for kind in kinds for name in names}
+    for (kind, name), binding in kept.items():
+        if binding:
+            lab.delete(kind, name)
+    try:
+        eventually(lambda: _is_admitted_bare(lab, "stopped"))
+        before = uids(lab, "stopped")
+        lab.patch("FargateProfile", "web", {"spec": {"paused": False}})
+        eventually(lambda: "ReplacementNotSandboxed" in blockers(lab, "web"))
+        assert len(uids(lab, "stopped") & before) == 2
+        evicted = 'monopod_evictions_total{answer="evicted",purpose="rescheduling"}'
+        assert operator.metric(evicted) == 1
+        assert eventually(lambda: "WorkloadStopped" in {event["reason"] for event in lab.events("default", "web")})
+    finally:
+        for binding in kept.values():
+            if binding:
+                lab.restore(binding)
+    eventually(lambda: not _is_admitted_bare(lab, "stopped"))
+    (stray,) = (pod for pod in pods_of(lab, "stopped") if pod["metadata"]["uid"] not in before)
+    lab.delete("Pod", stray["metadata"]["name"], "stopped")
+    await_all_moved(lab, "web", deadline=150)
+    assert marks(lab, "stopped") == {"web"}
+
+
+def _is_admitted_bare(lab: Lab, namespace: str) -> bool:
+    """Whether a pod would pass without a mark."""
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "trial", "namespace": namespace},
+        "spec": {"containers": [{"name": "app", "image": "app"}]},
+    }
+    answer = lab.create(pod, dry_run=True)
+    return answer.ok and "monopod.dev/profile" not in answer.body["metadata"].get("labels", {})
+
+
+def test_pods_move_to_the_profile_that_wins_by_its_name(lab: Lab, start: StartOperator) -> None:
+    start(*QUICK)
+    create_namespace(lab, "swapped")
+    lab.create_profile("b", "swapped")
+    lab.becomes_active("b")
+    run_workload(lab, "Deployment", "swapped", 3)
+    assert marks(lab, "swapped") == {"b"}
+    lab.create_profile("a", "swapped")
+    eventually(lambda: marks(lab, "swapped") == {"a"}, 120)
+    await_all_moved(lab, "a")
+    assert progress(lab, "b") == {}
+
+
+def test_a_profile_that_is_deleted_meanwhile_moves_nothing_more(lab: Lab, start: StartOperator) -> None:
+    start(*QUICK)
+    create_namespace(lab, "deleted")
+    run_workload(lab, "Deployment", "deleted", 3)
+    protect(lab, "deleted", "100%")
+    before = uids(lab, "deleted")
+    lab.create_profile("web", "deleted")
+    eventually(lambda: rescheduled(lab, "web") == "Blocked")
+    lab.delete_profile("web")
+    lab.delete("PodDisruptionBudget", "keep", "deleted")
+    lab.create_profile("other", "elsewhere-*")
+    await_all_moved(lab, "other")
+    assert uids(lab, "deleted") == before
+
+
+def test_a_namespace_that_goes_away_is_no_trouble(lab: Lab, start: StartOperator) -> None:
+    operator = start(*QUICK)
+    create_namespace(lab, "leaving-a")
+    create_namespace(lab, "leaving-b")
+    for namespace in ("leaving-a", "leaving-b"):
+        run_workload(lab, "Deployment", namespace, 2)
+        protect(lab, namespace, "100%")
+    lab.create_profile("web", "leaving-*")
+    eventually(lambda: progress(lab, "web").get("blocked") == 4)
+    lab.kubectl("delete", "namespace", "leaving-a", "--wait=false")
+    eventually(lambda: progress(lab, "web").get("blocked") == 2)
+    lab.delete("PodDisruptionBudget", "keep", "leaving-b")
+    await_all_moved(lab, "web", deadline=150)
+    assert marks(lab, "leaving-b") == {"web"}
+    assert operator.process.poll() is None
+
+
+@pytest.mark.parametrize("status", [410, 429, 500])
+def test_an_api_server_in_trouble_is_asked_less_and_nothing_is_evicted_blindly(
+    lab: Lab, start: StartOperator, status: int
+) -> None:
+    namespace = f"trouble-{status}"
+    create_namespace(lab, namespace)
+    run_workload(lab, "Deployment", namespace, 3)
+    with Relay(lab.server, lab.tls) as relay:
+        with relay.troubled(status, f"/namespaces/{namespace}/pods"):
+            operator = start(*QUICK, kubeconfig=lab.write_kubeconfig(relay.url))
+            lab.create_profile("web", namespace)
+            failed = 'monopod_rescheduling_scans_total{extent="search",result="failed"}'
+            began = time.monotonic()
+            eventually(lambda: operator.metric(failed) >= 3)
+            # 2, 4 and 8 seconds apart, whatever the number of namespaces.
+            assert time.monotonic() - began > 5
+            assert marks(lab, namespace) == {None}
+        await_all_moved(lab, "web", deadline=150)
+    assert marks(lab, namespace) == {"web"}
+
+
+def test_an_operator_that_is_killed_at_random_moves_each_pod_once(lab: Lab, start: StartOperator, seed: int) -> None:
+    flags = ("--no-leader-elect", "--evictions-per-minute", "300")
+    operator = start(*flags)
+    create_namespace(lab, "killed")
+    run_workload(lab, "Deployment", "killed", 8)
+    protect(lab, "killed", 7)
+    moments = sorted(random.Random(seed).sample(range(1, 8), 3))
+    with Observer(lab, "killed") as observer:
+        lab.create_profile("web", "killed")
+        begun = eventually(lambda: progress(lab, "web"))
+        for moment in moments:
+            eventually(lambda: len(observer.ended) >= moment)  # noqa: B023 called at once
+            operator.kill()
+            operator = start(*flags)
+        await_all_moved(lab, "web")
+    assert observer.fewest >= 7
+    assert len(observer.ended) == 8, "no replacement was evicted"
+    assert progress(lab, "web")["startedAt"] == begun["startedAt"]
+    assert progress(lab, "web")["progress"] == "8/8"
+    assert marks(lab, "killed") == {"web"}
+
+
+PER_MINUTE = 60
+
+
+@pytest.mark.timeout(240)
+def test_the_bound_on_evictions_holds_while_the_leader_changes(lab: Lab, start: StartOperator) -> None:
+    """The leader stands still, another takes over, and the old one wakes up with an eviction in its hands."""
+    flags = ("--evictions-per-minute", str(PER_MINUTE), "--lease-seconds", "4")
+    create_namespace(lab, "handover")
+    run_workload(lab, "Deployment", "handover", 24)
+    leader = start("--identity", "first", *flags)
+    eventually(lambda: lab.lease_holder() == "first")
+    start("--identity", "second", *flags)
+    instants: list[float] = []
+    with Observer(lab, "handover") as observer:
+
+        def record(count: int) -> bool:
+            instants.extend([time.monotonic()] * (len(observer.ended) - len(instants)))
+            return len(instants) >= count
+
+        lab.create_profile("web", "handover", maxUnavailable="50%")
+        eventually(lambda: record(3))
+        leader.process.send_signal(signal.SIGSTOP)
+        eventually(lambda: record(len(instants)) and lab.lease_holder() == "second")
+        eventually(lambda: record(6))
+        leader.process.send_signal(signal.SIGCONT)
+        eventually(lambda: record(24), 120)
+    windows = [sum(begin <= instant < begin + 10 for instant in instants) for begin in instants]
+    # One more than the rate, because a window may begin with one; and one for when the watch tells of it.
+    assert max(windows) <= 10 * PER_MINUTE / 60 + 2
+    assert leader.process.wait(timeout=20) == 1

@@ -1,0 +1,106 @@
+"""How far a profile's pods are moved, from pass to pass."""
+
+from typing import Any
+
+import pytest
+
+from monopod.api.reasons import Reason
+from monopod.domain.eviction import Candidate, Obstacle
+from monopod.domain.progress import (
+    BLOCKERS,
+    Kept,
+    Moves,
+    NotListed,
+    Tally,
+    build_tally,
+    decide_rescheduling,
+    judge_progress,
+)
+from monopod.domain.replacement import Workload
+from monopod.domain.rescheduling import Outlook
+
+WEB = Workload("prod", "Deployment", "web", "uid")
+BUDGET = Obstacle(Reason.BUDGET_EXHAUSTED, "PodDisruptionBudget prod/web doesn't allow it", ("prod/a",))
+
+
+def pods(*names: str) -> tuple[Candidate, ...]:
+    return tuple(Candidate("prod", name, name) for name in names)
+
+
+def count(tally: Tally, before: dict[str, Any] | None = None, now: str = "later") -> tuple[str, str, int]:
+    """When the round began, how far it is, and how many wait."""
+    status = decide_rescheduling(tally, before, now) or {}
+    return status["startedAt"], status["progress"], status["waiting"]
+
+
+def test_pods_are_counted_once_each() -> None:
+    left = {Reason.BARE_PODS_LEFT: pods("d")}
+    outlook = Outlook(WEB, "web", pods("a"), pods("b", "c"), replacing=2, left=left, holdup="1 of 4")
+    tally = build_tally([outlook], [BUDGET], ["prod/gone"])
+    assert (tally.waiting, tally.blocked, tally.left, tally.holdup) == (2 + 1 + 2, 1, 1, "1 of 4")
+    assert [obstacle.reason for obstacle in tally.obstacles] == [Reason.BUDGET_EXHAUSTED, Reason.BARE_PODS_LEFT]
+
+
+def test_a_round_counts_what_it_began_with() -> None:
+    begun = decide_rescheduling(Tally(waiting=5), None, "first") or {}
+    assert (begun["startedAt"], begun["progress"]) == ("first", "0/5")
+    assert count(Tally(waiting=3), begun) == ("first", "2/5", 3)
+    assert count(Tally(), begun) == ("first", "5/5", 0)
+
+
+def test_pods_that_come_in_meanwhile_are_added() -> None:
+    before = decide_rescheduling(Tally(waiting=3), decide_rescheduling(Tally(waiting=5), None, "first"), "x")
+    assert count(Tally(waiting=6), before) == ("first", "2/8", 6)
+
+
+def test_after_a_restart_it_goes_on_where_it_was() -> None:
+    before = decide_rescheduling(Tally(waiting=3), decide_rescheduling(Tally(waiting=5), None, "first"), "x")
+    assert decide_rescheduling(NotListed(), before, "later") == before
+    assert count(Tally(waiting=3), before) == ("first", "2/5", 3)
+
+
+def test_a_new_round_begins_after_the_last_one_has_ended_whatever_was_left() -> None:
+    over = decide_rescheduling(Tally(left=1), decide_rescheduling(Tally(waiting=4, left=1), None, "first"), "x") or {}
+    assert over["progress"] == "4/5"
+    assert count(Tally(waiting=2, left=1), over, "second") == ("second", "0/3", 2)
+
+
+def test_what_never_was_is_not_mentioned() -> None:
+    assert decide_rescheduling(Tally(), None, "now") is None
+    assert decide_rescheduling(Kept(), None, "now") is None
+
+
+def test_no_more_blockers_are_listed_than_anyone_reads() -> None:
+    many = tuple(Obstacle(Reason.BUDGET_EXHAUSTED, f"budget {n}", (f"prod/{n}",)) for n in range(BLOCKERS + 5))
+    status = decide_rescheduling(Tally(blocked=len(many), obstacles=many), None, "now") or {}
+    assert len(status["blockers"]) == BLOCKERS
+
+
+VERDICTS: dict[str, tuple[Moves, bool | None, Reason]] = {
+    "moving": (Tally(waiting=1, blocked=1), False, Reason.MOVING),
+    "blocked": (Tally(blocked=1, obstacles=(BUDGET,)), False, Reason.BLOCKED),
+    "paused": (Tally(waiting=1, paused=True), False, Reason.PAUSED),
+    "paused with nothing to move": (Tally(paused=True), True, Reason.ALL_MOVED),
+    "some left alone": (Tally(left=3), True, Reason.ALL_MOVED),
+    "kept": (Kept(), True, Reason.EXISTING_PODS_KEPT),
+    "not known": (NotListed(), None, Reason.PODS_NOT_LISTED),
+}
+
+
+@pytest.mark.parametrize(("moves", "holds", "reason"), VERDICTS.values(), ids=VERDICTS)
+def test_what_the_condition_says(moves: Moves, holds: bool | None, reason: Reason) -> None:
+    verdict = judge_progress(moves, decide_rescheduling(moves, None, "now"), None)
+    assert (verdict.holds, verdict.reason) == (holds, reason)
+
+
+def test_the_message_names_what_blocks_or_what_the_next_pod_waits_for() -> None:
+    blocked, waiting = Tally(3, 1, obstacles=(BUDGET,)), Tally(2, holdup="1 of 4 pods aren't Ready")
+    assert judge_progress(blocked, {"progress": "1/5"}, None).message == (
+        "pods: 1/5 moved, 3 waiting, 1 blocked: PodDisruptionBudget prod/web doesn't allow it"
+    )
+    assert judge_progress(waiting, {"progress": "1/3"}, None).message.endswith("1 of 4 pods aren't Ready")
+
+
+def test_what_was_said_holds_until_the_pods_have_been_looked_at() -> None:
+    before = {"status": "False", "reason": "Blocked", "message": "why"}
+    assert judge_progress(NotListed(), None, before).message == "why"

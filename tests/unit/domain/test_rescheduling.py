@@ -1,0 +1,255 @@
+"""Which pods run elsewhere, and whose turn it is."""
+
+import datetime
+from typing import Any
+
+import pytest
+
+from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
+from monopod.api.reasons import Reason
+from monopod.domain.manifest import InvalidProfile
+from monopod.domain.replacement import Owner, Workload, build_bare_workload, build_replacement, read_workload
+from monopod.domain.rescheduling import (
+    Elsewhere,
+    Impossible,
+    InPlace,
+    LeftAlone,
+    NotConcerned,
+    Outlook,
+    Place,
+    Sighting,
+    Standing,
+    find_outlooks,
+    judge,
+    order_moves,
+    sight,
+)
+from monopod.domain.terms import Terms
+from tests.unit.builders import Manifest, a_pod, a_profile, a_profile_resource, a_selector
+
+IN_FORCE = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
+TERMS = Terms("web", started=IN_FORCE, trusted=IN_FORCE)
+TEMPLATE: Manifest = {"metadata": {"labels": {"tier": "web"}}, "spec": a_pod().build()["spec"]}
+OTHER = a_profile("z", a_selector("prod"))
+
+
+def a_place(terms: Terms = TERMS, **more: Any) -> Place:
+    profiles = (a_profile("web", a_selector("prod", tier="web")), OTHER)
+    return Place("prod", profiles, {"web": terms}, **more)
+
+
+def a_workload(desired: int | None = 4, kind: str = "Deployment", template: Manifest | None = TEMPLATE) -> Workload:
+    return Workload("prod", kind, "web", "uid-web", desired, template)
+
+
+def a_live_pod(
+    name: str = "pod",
+    *,
+    mark: str = "",
+    created: str = "2026-01-01T10:00:00Z",
+    ready: bool = True,
+    terminating: bool = False,
+    labels: dict[str, str] | None = None,
+    **spec: Any,
+) -> Manifest:
+    marks = {PROFILE_LABEL: mark, EKS_PROFILE_LABEL: mark} if mark else {}
+    pod = a_pod(name).in_namespace("prod").labelled(labels or {"tier": "web"}).labelled(marks).with_spec(**spec).build()
+    pod["metadata"] |= {"uid": f"uid-{name}", "creationTimestamp": created}
+    pod["metadata"] |= {"deletionTimestamp": created} if terminating else {}
+    conditions = [{"type": "Ready", "status": "True" if ready else "False"}]
+    pod["status"] = {"phase": "Running", "conditions": conditions}
+    return pod
+
+
+def look(*pods: Manifest, workload: Workload | None = None, terms: Terms = TERMS, **more: Any) -> Outlook:
+    workload, place = workload or a_workload(), a_place(terms)
+    (outlook,) = find_outlooks(workload, [sight(pod, workload, place) for pod in pods], place, **more)
+    return outlook
+
+
+def names(outlook: Outlook) -> tuple[list[str], list[str]]:
+    return [pod.name for pod in outlook.now], [pod.name for pod in outlook.later]
+
+
+STANDINGS: dict[str, tuple[Manifest, Workload, Standing]] = {
+    "unmarked": (a_live_pod(), a_workload(), Elsewhere("web")),
+    "marked": (a_live_pod(mark="web"), a_workload(), InPlace()),
+    "by a profile that lost": (a_live_pod(mark="z"), a_workload(), Elsewhere("web")),
+    "for a profile that moves none": (a_live_pod(labels={"a": "b"}), a_workload(template=None), NotConcerned()),
+    "labels of a webhook": (a_live_pod(), a_workload(template={"spec": TEMPLATE["spec"]}), Elsewhere("web")),
+    "pinned elsewhere": (
+        a_live_pod(mark="web"),
+        a_workload(template={**TEMPLATE, "metadata": {"labels": {EKS_PROFILE_LABEL: "z", "tier": "web"}}}),
+        NotConcerned(),
+    ),
+    "opting out": (
+        a_live_pod(),
+        a_workload(template={**TEMPLATE, "spec": {**TEMPLATE["spec"], "nodeSelector": {"a": "b"}}}),
+        NotConcerned(),
+    ),
+    "bare": (a_live_pod(), build_bare_workload("prod"), LeftAlone("web", Reason.BARE_PODS_LEFT)),
+    "of a job": (a_live_pod(), a_workload(kind="Job"), LeftAlone("web", Reason.RUNNING_JOBS_LEFT)),
+    "of a custom job": (
+        a_live_pod(restartPolicy="Never"),
+        a_workload(kind="TaskRun", template=None),
+        LeftAlone("web", Reason.RUNNING_JOBS_LEFT),
+    ),
+}
+
+
+@pytest.mark.parametrize(("pod", "workload", "standing"), STANDINGS.values(), ids=STANDINGS)
+def test_where_a_pod_stands(pod: Manifest, workload: Workload, standing: Standing) -> None:
+    assert judge(pod, workload, a_place()) == standing
+
+
+def test_what_fargate_cannot_run_is_not_moved() -> None:
+    workload = a_workload(template={**TEMPLATE, "spec": {**TEMPLATE["spec"], "hostNetwork": True}})
+    assert isinstance(judge(a_live_pod(), workload, a_place()), Impossible)
+
+
+def test_a_pod_whose_claims_fargate_cannot_mount_is_not_moved() -> None:
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    pod, claims = a_live_pod(volumes=volumes), {"data": {"spec": {"volumeName": "v"}, "status": {"phase": "Bound"}}}
+    local, shared = {"v": {"spec": {"hostPath": {"path": "/"}}}}, {"v": {"spec": {"nfs": {"server": "s"}}}}
+    assert isinstance(judge(pod, a_workload(), a_place(claims=claims, volumes=local)), Impossible)
+    assert judge(pod, a_workload(), a_place(claims=claims, volumes=shared)) == Elsewhere("web")
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_pod_that_has_ended_stays(phase: str) -> None:
+    assert judge(a_live_pod() | {"status": {"phase": phase}}, a_workload(), a_place()) == NotConcerned()
+
+
+def test_a_deletion_moves_its_own_pods() -> None:
+    assert judge(a_live_pod(mark="z"), a_workload(), a_place(deleting=frozenset({"z"}))) == NotConcerned()
+
+
+def test_the_oldest_goes_first_and_the_others_wait_for_its_replacement() -> None:
+    old = [a_live_pod(f"old-{hour}", created=f"2026-01-01T0{hour}:00:00Z") for hour in (3, 1, 2)]
+    new = a_live_pod("new", mark="web", created="2026-01-01T13:00:00Z")
+    assert names(look(*old, new)) == (["old-1"], ["old-2", "old-3"])
+    coming = look(*old, a_live_pod("new", mark="web", ready=False))
+    assert names(coming) == ([], ["old-1", "old-2", "old-3"])
+    assert coming.replacing == 1
+    assert "1 of 4 pods of Deployment prod/web aren't Ready" in coming.holdup
+
+
+def test_a_pod_that_is_being_deleted_counts_as_unavailable_and_is_not_asked_for_again() -> None:
+    outlook = look(*(a_live_pod(f"old-{number}") for number in range(3)), a_live_pod("going", terminating=True))
+    assert (names(outlook)[0], outlook.replacing) == ([], 1)
+
+
+def test_a_pod_that_is_not_ready_does_not_wait_for_one_that_is() -> None:
+    broken = a_live_pod("broken", ready=False, created="2026-01-01T11:00:00Z")
+    assert names(look(*(a_live_pod(f"old-{n}") for n in range(3)), broken))[0] == ["broken"]
+
+
+@pytest.mark.parametrize(
+    ("bound", "desired", "budget"),
+    [("10%", 4, 1), ("10%", 20, 2), ("50%", 5, 2), ("100%", 3, 3), (2, 10, 2), ("10%", 0, 1)],
+)
+def test_how_many_may_be_unavailable(bound: int | str, desired: int, budget: int) -> None:
+    assert Terms("web", max_unavailable=bound).find_budget(desired) == budget
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        Terms("web", started=IN_FORCE, trusted=IN_FORCE, paused=True),
+        Terms("web", started=IN_FORCE),
+        Terms("web"),
+    ],
+    ids=["paused", "not Ready", "its beginning isn't on record"],
+)
+def test_nothing_is_evicted_for_a_profile_that_is(terms: Terms) -> None:
+    assert names(look(a_live_pod("a"), workload=a_workload(1), terms=terms)) == ([], ["a"])
+
+
+def test_a_replacement_that_came_up_elsewhere_stops_its_workload() -> None:
+    stray = a_live_pod("stray", created="2026-01-01T12:00:31Z")
+    outlook = look(a_live_pod("old"), stray, workload=a_workload(2))
+    assert names(outlook) == ([], [])
+    (obstacle,) = outlook.obstacles
+    assert (obstacle.reason, set(obstacle.pods)) == (Reason.REPLACEMENT_NOT_SANDBOXED, {"prod/old", "prod/stray"})
+
+
+@pytest.mark.parametrize(
+    ("mark", "created"),
+    [("", "2026-01-01T12:00:30Z"), ("gone", "2026-01-01T12:00:31Z")],
+    ids=["created while admission came into force", "by a profile that is gone"],
+)
+def test_what_shows_nothing_about_replacements_is_moved(mark: str, created: str) -> None:
+    assert names(look(a_live_pod("young", mark=mark, created=created), workload=a_workload(1)))[0] == ["young"]
+
+
+def test_of_an_owner_that_nobody_knows_the_number_of_pods_before_counts() -> None:
+    custom = a_workload(None, "Rollout", None)
+    assert names(look(a_live_pod("a"), a_live_pod("b"), workload=custom))[0] == ["a"]
+    assert names(look(a_live_pod("b"), workload=custom, expected=2)) == ([], ["b"])
+
+
+def test_a_pod_without_a_controller_waits_for_those_that_are_gone_and_not_for_strangers() -> None:
+    terms = Terms("web", recreates_bare_pods=True, started=IN_FORCE, trusted=IN_FORCE)
+    bare, stranger = build_bare_workload("prod"), a_live_pod("stranger", labels={"a": "b"}, ready=False)
+    assert names(look(a_live_pod("a"), stranger, workload=bare, terms=terms))[0] == ["a"]
+    assert names(look(a_live_pod("a"), workload=bare, terms=terms, missing=1)) == ([], ["a"])
+    hindered = look(a_live_pod("a"), a_live_pod("b"), workload=bare, terms=terms, hindered=("prod/a",))
+    assert names(hindered)[0] == ["a", "b"], "one that can't be moved is tried again, and takes nobody's turn"
+
+
+def test_two_profiles_share_the_bound_of_a_workload() -> None:
+    terms = {"web": TERMS, "z": Terms("z", started=IN_FORCE, trusted=IN_FORCE)}
+    place = Place("prod", a_place().profiles, terms)
+    custom = a_workload(None, "Rollout", None)
+    pods = [a_live_pod("a"), a_live_pod("b", labels={"other": "yes"})]
+    outlooks = find_outlooks(custom, [sight(pod, custom, place) for pod in pods], place)
+    assert [len(outlook.now) for outlook in outlooks] == [1, 0]
+    assert [pod.name for pod, _ in order_moves(outlooks)] == ["a", "b"]
+
+
+def test_replacements_count_until_they_are_ready() -> None:
+    workload, place = a_workload(1), a_place()
+    sightings: list[Sighting] = [sight(a_live_pod(mark="web", ready=False), workload, place)]
+    assert find_outlooks(workload, sightings, place) == ()
+    (outlook,) = find_outlooks(workload, sightings, place, settling=True)
+    assert (outlook.replacing, outlook.is_moving) == (1, True)
+
+
+def test_the_deployment_behind_a_replica_set_is_the_workload() -> None:
+    owner = Owner("apps/v1", "ReplicaSet", "web-1", "uid-1")
+    replica_set = {"spec": {"replicas": 1, "template": TEMPLATE}}
+    deployment = {"metadata": {"name": "web", "uid": "uid-web"}, "spec": {"replicas": 7}}
+    workload = read_workload("prod", owner, replica_set, deployment)
+    assert (str(workload), workload.uid, workload.desired) == ("Deployment prod/web", "uid-web", 7)
+    assert read_workload("prod", owner, {"spec": {"template": TEMPLATE}}).desired == 1
+
+
+def test_a_replacement_is_made_from_the_template_and_carries_no_marks() -> None:
+    pod = a_live_pod(mark="web", labels={"tier": "old", "pod-template-hash": "x"}, nodeName="node")
+    replacement = build_replacement(pod, a_workload())
+    assert replacement["metadata"]["labels"] == {"tier": "web", "pod-template-hash": "x"}
+    assert "nodeName" not in replacement["spec"]
+
+
+def test_terms_are_read_with_their_defaults() -> None:
+    resource = a_profile_resource("web", {"namespace": "prod"})
+    assert Terms.from_resource(resource) == Terms("web")
+    spec = {"existingPods": "Keep", "maxUnavailable": 3, "barePods": "Recreate", "runningJobs": "Reschedule"}
+    resource = a_profile_resource("web", {"namespace": "prod"}, paused=True, **spec)
+    assert Terms.from_resource(resource) == Terms("web", False, 3, True, True, True)
+
+
+def test_new_pods_are_trusted_once_the_profile_is_ready_and_its_beginning_on_record() -> None:
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T11:00:00Z"}
+    resource = a_profile_resource("web") | {
+        "status": {"conditions": [ready], "rescheduling": {"startedAt": "2026-01-01T12:00:00Z"}}
+    }
+    assert Terms.from_resource(resource).trusted == IN_FORCE
+    resource["status"]["conditions"] = [{**ready, "status": "False"}]
+    assert Terms.from_resource(resource).trusted is None
+
+
+@pytest.mark.parametrize("value", [0, -1, "0%", "101%", "ten", True, 1.5])
+def test_a_bound_that_bounds_nothing_is_refused(value: object) -> None:
+    with pytest.raises(InvalidProfile, match="maxUnavailable"):
+        Terms.from_resource(a_profile_resource("web", maxUnavailable=value))
