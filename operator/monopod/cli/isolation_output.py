@@ -54,8 +54,7 @@ def build_report(found: PodIsolation) -> Json:
         "ingress": _build_way(rules.ingress),
         "egress": _build_way(rules.egress),
         "widenings": [
-            {"policy": policy, "direction": each.direction, "message": f"{each.text}"}
-            for policy, each in rules.widenings
+            {"policy": policy, "direction": each.direction, "message": each.text} for policy, each in rules.widenings
         ],
         "rulesWithoutEffect": [_build_origin(each) for each in rules.idle],
         "kept": [
@@ -113,7 +112,8 @@ def _write_text(found: PodIsolation, out: Console) -> None:
     for title, way in (("Ingress", found.rules.ingress), ("Egress", found.rules.egress)):
         out.print()
         out.print(Text.assemble((title, "bold"), f": {describe_way(way)}"))
-        out.print(Padding(_build_rules_table(way), _INDENT)) if way.rules else None
+        if way.rules:
+            out.print(Padding(_build_rules_table(way), _INDENT))
     for heading, lines in _list_sections(found):
         out.print()
         out.print(Text(heading, "bold"))
