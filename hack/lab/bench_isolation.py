@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from lab.bench_client import Client
+from lab.bench_cluster import find_operator, run_operated, wait_until
 from lab.bench_figures import Figures, sum_up
-from lab.installation import run_beside
-from lab.lab_cluster import LabCluster
 from lab.progress import say, step
 from lab.services import NotReady
 from monopod.api.names import API_VERSION, DEFAULT_GROUP
@@ -73,10 +72,10 @@ def measure_isolation(count: int, rate: float) -> tuple[IsolationFigures, ...]:
 
 
 def _measure_mode(mode: str, count: int, rate: float) -> IsolationFigures:
-    with _run_cluster(count) as cluster:
+    with run_operated("isolation", fake_nodes=-(-count // PODS_PER_NODE) + 1) as cluster:
         client = Client(cluster.kubeconfig_path)
         _prepare(client, mode)
-        operator = int((cluster.machines()[0].folder / "pids/monopod").read_text())
+        operator = find_operator(cluster)
         before, cpu = client.get_text("/metrics"), read_cpu_seconds(operator)
         expected = len({_policy_of(mode, name_pod(number)) for number in range(count)})
         with _listen(cluster.kubeconfig_path, expected) as heard:
@@ -87,7 +86,7 @@ def _measure_mode(mode: str, count: int, rate: float) -> IsolationFigures:
             with step("waiting for their policies", 10):
                 policies = _receive(heard)
         with step("waiting until all are scheduled, and counted", count / 50):
-            _wait_until(lambda: _is_settled(client, count), "the last pod")
+            wait_until(lambda: _is_settled(client, count), "the last pod", PATIENCE_SECONDS, LOOK_SECONDS)
         after = client.get_text("/metrics")
         policy_writes, pod_writes = (
             count_writes(after, *what) - count_writes(before, *what)
@@ -106,18 +105,6 @@ def _measure_mode(mode: str, count: int, rate: float) -> IsolationFigures:
         )
 
 
-@contextmanager
-def _run_cluster(pods: int) -> Iterator[LabCluster]:
-    nodes = -(-pods // PODS_PER_NODE) + 1
-    cluster = LabCluster(f"bench-isolation-{os.getpid()}", control_plane_only=True, kwok=nodes)
-    cluster.create(tied_to_caller=True)
-    try:
-        run_beside(cluster)
-        yield cluster
-    finally:
-        cluster.delete()
-
-
 def _prepare(client: Client, mode: str) -> None:
     client.post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
     profile = {
@@ -127,16 +114,9 @@ def _prepare(client: Client, mode: str) -> None:
         "spec": {"selectors": [{"namespace": NAMESPACE}], "isolation": mode},
     }
     client.post(f"/apis/{API_VERSION}/fargateprofiles", profile)
-    _wait_until(lambda: '"ACTIVE"' in client.get_text(f"/apis/{API_VERSION}/fargateprofiles/{NAMESPACE}"), "a profile")
-    _wait_until(lambda: '"name":"default"' in client.get_text(PODS.replace("pods", "serviceaccounts")), "an account")
-
-
-def _wait_until(holds: Any, what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            raise NotReady(f"{what} is not ready after {PATIENCE_SECONDS:.0f} s")
-        time.sleep(LOOK_SECONDS)
+    path, accounts = f"/apis/{API_VERSION}/fargateprofiles/{NAMESPACE}", PODS.replace("pods", "serviceaccounts")
+    wait_until(lambda: '"ACTIVE"' in client.get_text(path), "a profile", PATIENCE_SECONDS)
+    wait_until(lambda: '"name":"default"' in client.get_text(accounts), "an account", PATIENCE_SECONDS)
 
 
 def _is_settled(client: Client, count: int) -> bool:

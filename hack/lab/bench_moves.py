@@ -6,21 +6,16 @@ it costs the operator, and all share the machine's cores.
 """
 
 import json
-import os
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from lab.bench_client import Client
+from lab.bench_cluster import find_operator, run_operated, wait_until
 from lab.bench_isolation import read_cpu_seconds, read_peak_memory
 from lab.installation import NAMESPACE as SYSTEM_NAMESPACE
-from lab.installation import run_beside
-from lab.lab_cluster import LabCluster
 from lab.progress import step
-from lab.services import NotReady
 from monopod.api.names import API_VERSION, SERVICE_ACCOUNT
 
 Object = dict[str, Any]
@@ -29,7 +24,7 @@ PROFILE = f"/apis/{API_VERSION}/fargateprofiles/{NAMESPACE}"
 REPLICAS = 20
 AVAILABLE = 18
 PODS_PER_NODE = 40  # a fake node has 1 TiB for the 20 GiB that each sandboxed pod is provisioned with
-PER_MINUTE = 60_000
+FLAGS = ("--evictions-per-minute", "60000")
 PATIENCE_SECONDS = 1800.0
 FLOW = "bench-operator"
 
@@ -59,15 +54,15 @@ def measure_moves(count: int) -> MoveFigures:
     """Moves `count` pods, rounded down to whole Deployments of 20, at least one of them."""
     deployments = max(1, count // REPLICAS)
     pods = deployments * REPLICAS
-    with _run_cluster(pods) as cluster:
+    with run_operated("moves", *FLAGS, fake_nodes=-(-pods // PODS_PER_NODE) + 1) as cluster:
         client = Client(cluster.kubeconfig_path)
         with step(f"starting {pods} pods", pods / 10):
             _deploy(client, deployments)
-        operator = int((cluster.machines()[0].folder / "pids/monopod").read_text())
+        operator = find_operator(cluster)
         requests, cpu, began = _count_requests(client), read_cpu_seconds(operator), time.monotonic()
         with step(f"moving {pods} pods", pods / 5):
             client.post(PROFILE.rpartition("/")[0], build_profile())
-            _wait_until(lambda: _is_moved(client), "the move")
+            wait_until(lambda: _is_moved(client), "the last pod", PATIENCE_SECONDS)
         took = time.monotonic() - began
         return MoveFigures(
             pods=pods,
@@ -79,18 +74,6 @@ def measure_moves(count: int) -> MoveFigures:
         )
 
 
-@contextmanager
-def _run_cluster(pods: int) -> Iterator[LabCluster]:
-    nodes = -(-pods // PODS_PER_NODE) + 1
-    cluster = LabCluster(f"bench-moves-{os.getpid()}", control_plane_only=True, kwok=nodes)
-    cluster.create(tied_to_caller=True)
-    try:
-        run_beside(cluster, "--evictions-per-minute", str(PER_MINUTE))
-        yield cluster
-    finally:
-        cluster.delete()
-
-
 def _deploy(client: Client, deployments: int) -> None:
     client.post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
     client.post("/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas", build_flow_schema())
@@ -98,7 +81,7 @@ def _deploy(client: Client, deployments: int) -> None:
         client.post(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments", build_deployment(f"app-{number}"))
         budgets = f"/apis/policy/v1/namespaces/{NAMESPACE}/poddisruptionbudgets"
         client.post(budgets, build_budget(f"app-{number}"))
-    _wait_until(lambda: _are_ready(client, deployments), "a Deployment")
+    wait_until(lambda: _are_ready(client, deployments), "a Deployment", PATIENCE_SECONDS)
 
 
 def _are_ready(client: Client, deployments: int) -> bool:
@@ -112,14 +95,6 @@ def _is_moved(client: Client) -> bool:
     # There is nothing to move either before the operator has looked.
     begun = "startedAt" in status.get("rescheduling", {})
     return begun and any(one["reason"] == "AllMoved" for one in status["conditions"])
-
-
-def _wait_until(holds: Any, what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            raise NotReady(f"{what} has not come to its end after {PATIENCE_SECONDS:.0f} s")
-        time.sleep(0.5)
 
 
 def build_profile() -> Object:

@@ -5,21 +5,17 @@ cores, so the operator's own CPU time says more than the times do.
 """
 
 import json
-import os
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from lab.bench_client import Client
+from lab.bench_cluster import find_operator, run_operated, wait_until
 from lab.bench_isolation import read_cpu_seconds, read_peak_memory
 from lab.fleet import CROWD, CROWDED, build_namespaces, build_profiles
-from lab.installation import run_beside
 from lab.lab_cluster import LabCluster
 from lab.progress import step
-from lab.services import NotReady
 from monopod.api.names import API_VERSION, QUOTA_CONFIGMAP, SYSTEM_NAMESPACE
 
 Object = dict[str, Any]
@@ -60,18 +56,18 @@ class ProfileFigures:
 def measure_profiles() -> ProfileFigures:
     """Creates the namespaces, then the profiles, and follows these until they are ACTIVE."""
     profiles, namespaces = build_profiles(), build_namespaces()
-    with _run_cluster(len(profiles) + 1) as cluster:
+    with run_operated("profiles", "--profile-quota", str(len(profiles) + 1)) as cluster:
         client = Client(cluster.kubeconfig_path)
         with step(f"creating {len(namespaces)} namespaces", 10):
             _create_all(cluster, "/api/v1/namespaces", [{"metadata": {"name": name}} for name in namespaces])
-        _wait_until(lambda: "data" in json.loads(client.get_text(QUOTA)), "the operator")
-        operator = int((cluster.machines()[0].folder / "pids/monopod").read_text())
+        wait_until(lambda: "data" in json.loads(client.get_text(QUOTA)), "the operator", PATIENCE_SECONDS)
+        operator = find_operator(cluster)
         before, began = read_cpu_seconds(operator), time.monotonic()
         with step(f"creating {len(profiles)} profiles", 20):
             _create_all(cluster, COLLECTION, profiles)
             created = time.monotonic() - began
         with step("waiting until all are ACTIVE", 60):
-            _wait_until(lambda: _count_active(client) == len(profiles), "the last profile")
+            wait_until(lambda: _count_active(client) == len(profiles), "the last profile", PATIENCE_SECONDS)
             active = time.monotonic() - began
         cpu = read_cpu_seconds(operator) - before
         with step("leaving the operator alone", IDLE_SECONDS):
@@ -89,17 +85,6 @@ def measure_profiles() -> ProfileFigures:
             idle=idle,
             memory=read_peak_memory(operator),
         )
-
-
-@contextmanager
-def _run_cluster(quota: int) -> Iterator[LabCluster]:
-    cluster = LabCluster(f"bench-profiles-{os.getpid()}", control_plane_only=True)
-    cluster.create(tied_to_caller=True)
-    try:
-        run_beside(cluster, "--profile-quota", str(quota))
-        yield cluster
-    finally:
-        cluster.delete()
 
 
 def _create_all(cluster: LabCluster, path: str, items: list[Object]) -> None:
@@ -125,13 +110,6 @@ def _time_one_more(client: Client) -> float:
         COLLECTION,
         {"apiVersion": API_VERSION, "kind": "FargateProfile", "metadata": {"name": "one-more"}, "spec": spec},
     )
-    _wait_until(lambda: '"phase":"ACTIVE"' in client.get_text(f"{COLLECTION}/one-more"), "one more profile", 0.05)
+    path = f"{COLLECTION}/one-more"
+    wait_until(lambda: '"phase":"ACTIVE"' in client.get_text(path), "one more profile", PATIENCE_SECONDS, 0.05)
     return time.monotonic() - began
-
-
-def _wait_until(holds: Callable[[], bool], what: str, interval: float = 0.5) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            raise NotReady(f"{what} is not ready after {PATIENCE_SECONDS:.0f} s")
-        time.sleep(interval)
