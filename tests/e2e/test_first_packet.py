@@ -83,10 +83,12 @@ class Stage:
             agent.ask("heard")
             sources = outside if name == "outside" else [""]
             agent.ask("sweep", sources=sources, addresses=result.predicted, port=PORT)
-        yield result
-        for name, agent in self.agents.items():
-            result.reached |= {(source or name, address) for source, address in agent.ask("stop")}
-            result.heard |= {(called, caller) for called, caller in agent.ask("heard")}
+        try:
+            yield result
+        finally:
+            for name, agent in self.agents.items():
+                result.reached |= {(source or name, address) for source, address in agent.ask("stop")}
+                result.heard |= {(called, caller) for called, caller in agent.ask("heard")}
 
 
 @dataclass
