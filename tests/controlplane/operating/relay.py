@@ -68,7 +68,7 @@ class Relay:
                         self.send_header(name, value)
                 self.send_header("Connection", "close")
                 self.end_headers()
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, ValueError):
                     while data := response.read1(CHUNK):
                         self.wfile.write(data)
                         self.wfile.flush()

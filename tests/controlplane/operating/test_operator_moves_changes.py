@@ -1,5 +1,6 @@
 """What changes while pods are moved: profiles, the API server's health, the operator itself."""
 
+import datetime
 import json
 import random
 import signal
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.installation import apply_api
+from monopod.domain.rescheduling import MARGIN_SECONDS
 from tests.clusters import run_control_plane
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import Lab, eventually
@@ -28,7 +30,7 @@ from tests.controlplane.operating.moving import (
 from tests.controlplane.operating.observer import Observer
 from tests.controlplane.operating.relay import Relay
 
-LONG_AGO = "2026-01-01T00:00:00Z"
+MARGIN = datetime.timedelta(seconds=MARGIN_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -76,17 +78,19 @@ def test_a_replacement_without_a_sandbox_stops_its_workload_until_someone_has_se
     run_workload(lab, "Deployment", "stopped", 3)
     lab.create_profile("web", "stopped", paused=True)
     eventually(lambda: progress(lab, "web").get("waiting") == 3)
-    # As if it had been in force for long: what is created from now on should be sandboxed.
+    # As if it had been in force for as long as its pods exist: what is created from now on should be sandboxed.
+    newest = max(pod["metadata"]["creationTimestamp"] for pod in pods_of(lab, "stopped"))
+    begun = (datetime.datetime.fromisoformat(newest) - MARGIN).strftime("%Y-%m-%dT%H:%M:%SZ")
     conditions = lab.status("web")["conditions"]
-    dated = [{**one, "lastTransitionTime": LONG_AGO} for one in conditions]
-    status = {"conditions": dated, "rescheduling": {"startedAt": LONG_AGO}}
+    dated = [{**one, "lastTransitionTime": begun} for one in conditions]
+    status = {"conditions": dated, "rescheduling": {"startedAt": begun}}
     lab.kubectl(
         "patch", "fargateprofile", "web", "--subresource=status", "--type=merge", "-p", json.dumps({"status": status})
     )
     names = ("monopod-pods", "monopod-sandbox")
     kinds = ("MutatingAdmissionPolicyBinding", "ValidatingAdmissionPolicyBinding")
     lab.patch("FargateProfile", "web", {"spec": {"tags": {"seen": "yes"}}})
-    eventually(lambda: progress(lab, "web")["startedAt"] == LONG_AGO)
+    eventually(lambda: progress(lab, "web")["startedAt"] == begun)
     kept = {(kind, name): lab.get(kind, name) for kind in kinds for name in names}
     for (kind, name), binding in kept.items():
         if binding:
@@ -176,15 +180,18 @@ def test_an_api_server_in_trouble_is_asked_less_and_nothing_is_evicted_blindly(
     create_namespace(lab, namespace)
     run_workload(lab, "Deployment", namespace, 3)
     with Relay(lab.server, lab.tls) as relay:
+        operator = start(*QUICK, kubeconfig=lab.write_kubeconfig(relay.url))
+        lab.create_profile("web", namespace, paused=True)
+        eventually(lambda: rescheduled(lab, "web") == "Paused")
         with relay.troubled(status, f"/namespaces/{namespace}/pods"):
-            operator = start(*QUICK, kubeconfig=lab.write_kubeconfig(relay.url))
-            lab.create_profile("web", namespace)
-            failed = 'monopod_rescheduling_scans_total{extent="search",result="failed"}'
+            lab.patch("FargateProfile", "web", {"spec": {"paused": False}})
+            failed = 'monopod_rescheduling_scans_total{extent="whole",result="failed"}'
             began = time.monotonic()
             eventually(lambda: operator.metric(failed) >= 3)
-            # 2, 4 and 8 seconds apart, whatever the number of namespaces.
+            # 2 seconds after the first, and 4 after the second.
             assert time.monotonic() - began > 5
             assert marks(lab, namespace) == {None}
+            assert progress(lab, "web")["progress"] == "0/3"
         await_all_moved(lab, "web", deadline=150)
     assert marks(lab, namespace) == {"web"}
 
