@@ -111,3 +111,15 @@ def test_a_stateful_set_moves_one_by_one_while_jobs_and_bare_pods_stay(live: Liv
         assert sandboxed == (name in moved), name
     told = live.get("fargateprofile", namespace)["status"]["rescheduling"]
     assert (told["moved"], told["left"], told["blocked"], told["waiting"]) == (3, 2, 0, 0)
+
+
+def test_a_pod_that_nothing_controls_comes_back_sandboxed_under_its_name(live: Live, namespace: str) -> None:
+    live.apply(a_pod("bare", namespace, MOVES))
+    (before,) = live.await_ready(namespace)
+    live.apply(a_profile(namespace, namespace, MOVES, barePods="Recreate"))
+    await_moved(live, namespace, namespace, "app=bare", 0)
+    (after,) = live.await_ready(namespace)
+    assert after["metadata"]["name"] == "bare"
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    assert find_kernel(live, after) != find_node_kernel(live, after)
+    live.wait_for(lambda: not live.find("storedpods", namespace), "the end of what was stored")

@@ -110,7 +110,7 @@ def _find_state(condition: Part) -> State:
     if condition.text("status") == "True":
         return State.DONE
     reason = condition.text("reason")
-    return State(reason) if reason in (State.PAUSED, State.BLOCKED) else State.MOVING
+    return State(reason) if reason in (State.MOVING, State.PAUSED, State.BLOCKED) else State.UNKNOWN
 
 
 def fetch_rollout(cluster: Cluster, name: str) -> Rollout:

@@ -42,6 +42,7 @@ def a_rollout(state: State = State.MOVING, moved: int = 1, **fields: Any) -> Rol
         ("Moving", "False", State.MOVING),
         ("Paused", "False", State.PAUSED),
         ("Blocked", "False", State.BLOCKED),
+        ("PodsNotListed", "Unknown", State.UNKNOWN),
     ],
 )
 def test_the_state_is_what_the_condition_says(reason: str, holds: str, state: State) -> None:
