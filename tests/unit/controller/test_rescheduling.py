@@ -1,0 +1,198 @@
+"""Which namespaces are looked at, how often, and what is handed to the mover."""
+
+import asyncio
+import datetime
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+import structlog
+
+from monopod.api.names import NAMESPACE_LABEL, ROWS_ANNOTATION
+from monopod.cluster.client import Json, ServerTrouble
+from monopod.cluster.mirror import Mirror
+from monopod.controller import rescheduling
+from monopod.controller.eviction import Mover
+from monopod.controller.logs import Complaints
+from monopod.controller.rescheduling import Rescheduler, Situation
+from monopod.domain.eviction import Candidate, Obstacle
+from monopod.domain.progress import Kept, NotListed, Tally
+from monopod.domain.terms import Terms
+from tests.unit.builders import Manifest, a_pod, a_profile, a_selector
+from tests.unit.controller.fake_api import FakeApi
+
+PODS = "/api/v1/namespaces/prod/pods"
+REPLICA_SET = "/apis/apps/v1/namespaces/prod/replicasets/owner"
+BEGAN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+WEB = a_profile("web", a_selector("prod", tier="web"))
+TERMS = Terms("web", started=BEGAN, trusted=BEGAN)
+
+
+class CountingApi(FakeApi):
+    """Counts looks at pods, and fails them if it is told so."""
+
+    searches = 0
+    looks = 0
+    trouble: Exception | None = None
+
+    async def list_pages(
+        self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False
+    ) -> AsyncIterator[Json]:
+        self.searches += metadata_only
+        self.looks += not metadata_only
+        if self.trouble:
+            raise self.trouble
+        async for item in super().list_pages(path, query):
+            yield item
+
+
+class FakeMover:
+    """Remembers what it is asked for."""
+
+    def __init__(self) -> None:
+        self.wanted: list[Candidate] = []
+
+    def require(self, source: str, pods: Iterable[Candidate]) -> None:
+        assert source == "rescheduling"
+        self.wanted = list(pods)
+
+    def find_obstacles(self, pods: Iterable[Candidate], lasting: float = 0.0) -> tuple[Obstacle, ...]:
+        return ()
+
+    def listen(self, listener: object) -> None:
+        """Tells nothing."""
+
+
+def an_old_pod(name: str, tier: str = "web") -> Manifest:
+    pod = a_pod(name).in_namespace("prod").labelled(tier=tier).build()
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "owner", "uid": "uid-owner", "controller": True}
+    pod["metadata"] |= {"uid": f"uid-{name}", "creationTimestamp": "2025-12-01T00:00:00Z", "ownerReferences": [owner]}
+    return pod | {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
+
+
+class Setting:
+    """A rescheduler with one namespace, whose rows are those of the profile."""
+
+    def __init__(self, *pods: Manifest, rows: str = "rows") -> None:
+        self.api, self.mover = CountingApi(), FakeMover()
+        self.api.lists[PODS] = list(pods)
+        template = {"metadata": {"labels": {"tier": "web"}}, "spec": a_pod().build()["spec"]}
+        whole = {
+            "metadata": {"name": "owner", "uid": "uid-owner"},
+            "spec": {"replicas": len(pods), "template": template},
+        }
+        self.api.answers["get", REPLICA_SET] = whole
+        mirror = Mirror("monopod-system")
+        marks = {"labels": {NAMESPACE_LABEL: "true"}, "annotations": {ROWS_ANNOTATION: rows}}
+        mirror.namespaces.observe("ADDED", {"metadata": {"name": "prod", "uid": "1", "resourceVersion": "1", **marks}})
+        self.marked = 0
+        complaints = Complaints(structlog.stdlib.get_logger(__name__))
+        mover = cast(Mover, self.mover)
+        self.rescheduler = Rescheduler(self.api.client, mirror, mover, frozenset(), 300.0, complaints, self._count_mark)
+
+    def _count_mark(self) -> None:
+        self.marked += 1
+
+    def take_in(self, terms: Terms = TERMS, **more: Any) -> None:
+        self.rescheduler.take_in(
+            Situation((WEB,), {"web": terms}, reached={"web": ["prod"]}, find_rows=lambda _: "rows", **more)
+        )
+
+    async def run(self, seconds: float = 0.2) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.rescheduler.run()
+
+    @property
+    def wanted(self) -> list[str]:
+        return [pod.name for pod in self.mover.wanted]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rescheduling, "INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(rescheduling, "LONGEST_INTERVAL_SECONDS", 0.02)
+    monkeypatch.setattr(rescheduling, "FIRST_RETRY_SECONDS", 0.01)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_namespace_without_pods_to_move_is_searched_once_until_the_resync() -> None:
+    setting = Setting(an_old_pod("other", tier="db"))
+    setting.take_in()
+    await setting.run()
+    setting.take_in()
+    await setting.run()
+    assert (setting.api.searches, setting.api.looks) == (1, 0)
+    assert setting.rescheduler.find_moves("web") == Tally()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_pods_that_move_are_looked_at_again_and_again_and_handed_over_in_turn() -> None:
+    setting = Setting(an_old_pod("a"), an_old_pod("b"))
+    setting.take_in()
+    await setting.run()
+    assert (setting.api.searches, setting.wanted) == (1, ["a"])
+    assert setting.api.looks > 3
+    assert setting.mover.wanted[0].known_until < float("inf")
+    assert setting.marked == 1, "the same is told once"
+    moves = setting.rescheduler.find_moves("web")
+    assert isinstance(moves, Tally)
+    assert moves.waiting == 2
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_pause_holds_at_once_and_ends_the_looking() -> None:
+    setting = Setting(an_old_pod("a"))
+    setting.take_in()
+    await setting.run()
+    assert setting.wanted == ["a"]
+    setting.take_in(replace(TERMS, paused=True))
+    assert setting.wanted == []
+    await setting.run(0.05)
+    looks = setting.api.looks
+    await setting.run()
+    assert setting.api.looks == looks
+
+
+@pytest.mark.usefixtures("quick")
+async def test_nothing_moves_for_a_profile_that_is_about_to_be_withdrawn() -> None:
+    setting = Setting(an_old_pod("a"))
+    setting.take_in()
+    await setting.run()
+    setting.rescheduler.restrain(["other"])
+    assert setting.wanted == []
+    assert setting.rescheduler.find_moves("web") == NotListed()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_nothing_is_looked_at_where_the_rows_are_not_the_profiles_yet() -> None:
+    setting = Setting(an_old_pod("a"), rows="older")
+    setting.take_in()
+    await setting.run()
+    assert (setting.api.searches, setting.wanted) == (0, [])
+    assert setting.rescheduler.find_moves("web") == NotListed()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_trouble_is_met_by_asking_less_and_keeps_what_was_known() -> None:
+    setting = Setting(an_old_pod("a"))
+    setting.take_in()
+    await setting.run(0.05)
+    known, looks = setting.rescheduler.find_moves("web"), setting.api.looks
+    setting.api.trouble = ServerTrouble("GET", 500, "no")
+    await setting.run(0.3)
+    # After 0.01 s, 0.02, 0.04, 0.08, 0.16.
+    assert 2 <= setting.api.looks - looks <= 6
+    assert setting.rescheduler.find_moves("web") == known
+    setting.api.trouble = None
+    await setting.run(0.3)
+    assert setting.wanted == ["a"]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_profile_that_keeps_pods_is_not_looked_after() -> None:
+    setting = Setting(an_old_pod("a"))
+    setting.take_in(replace(TERMS, moves=False))
+    await setting.run(0.05)
+    assert (setting.api.searches, setting.rescheduler.find_moves("web")) == (0, Kept())
