@@ -1,7 +1,6 @@
 """A thousand profiles in a thousand namespaces, three hundred of them on one: all in force, and pods go as they say."""
 
 import random
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,8 +47,13 @@ class Fleet:
         """Whether the operator is about to say so of all; to list them again and again takes the machine's time."""
         return self.operator.metric('monopod_profiles{phase="ACTIVE"}') == PROFILES
 
-    def count_phases(self) -> Counter[str]:
-        return Counter((profile.get("status") or {}).get("phase", "") for profile in self._list_profiles())
+    def are_settled(self) -> bool:
+        """Whether all say so, and that nothing else is amiss or under way."""
+        statuses = [profile.get("status") or {} for profile in self._list_profiles()]
+        return all(
+            status.get("phase") == "ACTIVE" and all(each["status"] == "True" for each in status["conditions"])
+            for status in statuses
+        )
 
     def find_versions(self) -> dict[str, str]:
         """Of all profiles: those that are equal later have not been written meanwhile."""
@@ -79,7 +83,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             fleet.create_all([{"kind": "Namespace", "metadata": {"name": name}} for name in build_namespaces()])
             fleet.create_all(build_profiles())
             eventually(fleet.are_active, PATIENCE_SECONDS)
-            eventually(lambda: fleet.count_phases() == {"ACTIVE": PROFILES})
+            eventually(fleet.are_settled, PATIENCE_SECONDS)
             yield fleet
         finally:
             fleet.operator.kill()
