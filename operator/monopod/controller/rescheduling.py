@@ -43,6 +43,8 @@ STOPPED_SECONDS = 15.0
 REST_PER_LOOK = 4.0
 FIRST_RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 30.0
+# One namespace may have a trouble of its own (an object that can't be read); with a second it is the API server's.
+FAILURES_OF_THEIR_OWN = 1
 # Budgets refuse for a moment whenever a replacement has become Ready: they block once they did so a few times.
 LASTING_PAUSE_SECONDS = 8.0
 
@@ -200,7 +202,7 @@ class Rescheduler:
         return max(due, self._retry_at) - now
 
     def _give_pause(self, trouble: str) -> None:
-        """One namespace's failure keeps the others waiting, too: it is the API server that is asked less."""
+        """Failures keep all namespaces waiting: it is the API server that is asked less."""
         self._complaints.raise_about("pods to move", trouble)
         self._retry_at = time.monotonic() + self._retry
         self._retry = min(self._retry * 2, LONGEST_RETRY_SECONDS)
@@ -209,18 +211,23 @@ class Rescheduler:
         began = time.monotonic()
         if began < self._retry_at:
             return
-        looked = [name for name, spot in self._spots.items() if spot.due <= began]
+        due = sorted((spot for spot in self._spots.values() if spot.due <= began), key=lambda spot: spot.due)
         self._scanner.forget()
-        for namespace in looked:
-            spot = self._spots.get(namespace)
-            if spot:
+        failures: list[Exception] = []
+        for spot in due:
+            try:
                 await self._look_at(spot)
-                self._hand_over()
+            except (ApiError, ApiUnreachable) as error:
+                failures.append(error)
+                if len(failures) == FAILURES_OF_THEIR_OWN + 1:
+                    break
+            self._hand_over()
         took = time.monotonic() - began
-        for namespace in looked:
-            if spot := self._spots.get(namespace):
-                spot.due = max(spot.due, time.monotonic() + REST_PER_LOOK * took)
-        if looked:
+        for spot in due:
+            spot.due = max(spot.due, time.monotonic() + REST_PER_LOOK * took)
+        if failures and len(failures) == min(len(due), FAILURES_OF_THEIR_OWN + 1):
+            raise failures[0]
+        if due:
             self._retry = FIRST_RETRY_SECONDS
             self._complaints.settle("pods to move")
 
@@ -242,6 +249,7 @@ class Rescheduler:
             else:
                 look = Look(time.monotonic())
         except (ApiError, ApiUnreachable):
+            spot.due = time.monotonic() + LONGEST_RETRY_SECONDS if len(self._spots) > 1 else 0.0
             RESCHEDULING_SCANS.labels(extent, "failed").inc()
             raise
         RESCHEDULING_SCANS.labels(extent, "ok").inc()

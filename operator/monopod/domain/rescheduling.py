@@ -294,7 +294,7 @@ def _find_outlook(
     stopped = waiting if strays and not workload.is_bare else strays
     moving = [] if stopped == waiting else [each for each in waiting if each not in stopped]
     going = sum(each.is_terminating for each in ours)
-    coming = sum(each.mark == terms.profile and not (each.is_ready or each.is_terminating) for each in ordered)
+    coming = [each for each in ordered if each.mark == terms.profile and not (each.is_ready or each.is_terminating)]
     now, holdup = _find_turn(workload, moving, terms, strength, hindered)
     obstacles = _find_impossible(ordered, terms.profile)
     if stopped:
@@ -304,8 +304,8 @@ def _find_outlook(
         terms.profile,
         tuple(each.pod for each in now),
         tuple(each.pod for each in moving if each not in now),
-        max(going, 0 if workload.is_bare else coming),
-        holdup,
+        max(going, 0 if workload.is_bare else len(coming)),
+        holdup or (f"{list_names([str(each.pod) for each in coming])} isn't Ready" if coming and not moving else ""),
         _find_left(ordered, terms.profile),
         obstacles,
     )

@@ -4,7 +4,7 @@ import asyncio
 import datetime
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import structlog
@@ -25,7 +25,7 @@ from tests.unit.controller.fake_api import FakeApi
 PODS = "/api/v1/namespaces/prod/pods"
 REPLICA_SET = "/apis/apps/v1/namespaces/prod/replicasets/owner"
 BEGAN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-WEB = a_profile("web", a_selector("prod", tier="web"))
+WEB = a_profile("web", a_selector("*", tier="web"))
 TERMS = Terms("web", started=BEGAN, trusted=BEGAN)
 
 
@@ -35,13 +35,14 @@ class CountingApi(FakeApi):
     searches = 0
     looks = 0
     trouble: Exception | None = None
+    trouble_about = "/"
 
     async def list_pages(
         self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False
     ) -> AsyncIterator[Json]:
         self.searches += metadata_only
         self.looks += not metadata_only
-        if self.trouble:
+        if self.trouble and self.trouble_about in path:
             raise self.trouble
         async for item in super().list_pages(path, query):
             yield item
@@ -85,7 +86,10 @@ class Setting:
         self.api.answers["get", REPLICA_SET] = whole
         mirror = Mirror("monopod-system")
         marks = {"labels": {NAMESPACE_LABEL: "true"}, "annotations": {ROWS_ANNOTATION: rows}}
-        mirror.namespaces.observe("ADDED", {"metadata": {"name": "prod", "uid": "1", "resourceVersion": "1", **marks}})
+        for name in ("prod", "other"):
+            mirror.namespaces.observe(
+                "ADDED", {"metadata": {"name": name, "uid": "1", "resourceVersion": "1", **marks}}
+            )
         self.marked = 0
         complaints = Complaints(structlog.stdlib.get_logger(__name__))
         mover = cast(Mover, self.mover)
@@ -94,9 +98,9 @@ class Setting:
     def _count_mark(self) -> None:
         self.marked += 1
 
-    def take_in(self, terms: Terms = TERMS, **more: Any) -> None:
+    def take_in(self, terms: Terms = TERMS, namespaces: tuple[str, ...] = ("prod",)) -> None:
         self.rescheduler.take_in(
-            Situation((WEB,), {"web": terms}, reached={"web": ["prod"]}, find_rows=lambda _: "rows", **more)
+            Situation((WEB,), {"web": terms}, reached={"web": namespaces}, find_rows=lambda _: "rows")
         )
 
     async def run(self, seconds: float = 0.2) -> None:
@@ -188,6 +192,16 @@ async def test_trouble_is_met_by_asking_less_and_keeps_what_was_known() -> None:
     setting.api.trouble = None
     await setting.run(0.3)
     assert setting.wanted == ["a"]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_namespace_with_a_trouble_of_its_own_does_not_hold_up_the_others() -> None:
+    setting = Setting(an_old_pod("a"))
+    setting.api.trouble, setting.api.trouble_about = ServerTrouble("GET", 500, "no"), "/other/"
+    setting.take_in(namespaces=("other", "prod"))
+    await setting.run()
+    assert setting.wanted == ["a"]
+    assert setting.api.looks > 3
 
 
 @pytest.mark.usefixtures("quick")
