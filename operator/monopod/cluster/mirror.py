@@ -271,8 +271,8 @@ class Mirror:
             read_account,
             indexes={"namespace": lambda account: (account.namespace,)},
         )
-        self.has_group_policies = False
-        """Whether the cluster has EKS's kind. Without it nobody needs to know the ServiceAccounts either."""
+        self.has_group_policies: bool | None = None
+        """Whether the cluster has EKS's kind; None before that is known. Without it nobody needs accounts."""
 
     def kinds(self) -> tuple[Kind[Any], ...]:
         """All kinds, the profiles first. Pods come after everything that is decided about them."""

@@ -1,7 +1,8 @@
 """One replica's life.
 
     start ──► standby ──Lease acquired──► load lists ──► lead (watch, reconcile, audit, renew) ──► stop, release, exit 0
-                 └── SIGTERM: exit 0                        └── Lease lost, or a watch broke for good: exit 1
+                 └── SIGTERM: exit 0          ▲             ├── Lease lost, or a watch broke for good: exit 1
+                                              └─────────────┴── SecurityGroupPolicy came or went: the Lease is kept
 
 A leader that failed exits rather than mends itself: the kubelet starts it afresh, the standby leads meanwhile, and
 starting from nothing is the one path that is always tested.
@@ -30,7 +31,7 @@ from monopod.controller.watching import Watching
 FIRST_AUDIT_SECONDS = 5.0
 RETRY_SECONDS = 2.0
 # How often to look whether the cluster has got SecurityGroupPolicies.
-KINDS_SECONDS = 15.0
+KINDS_SECONDS = 10.0
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -102,52 +103,57 @@ class Process:
     async def _lead(self, api: ApiClient, lease: Lease | None) -> int:
         logger.info("leading", identity=self._settings.identity)
         LEADER.set(1)
-        isolator = Isolator(api, self._mirror, self._settings, self._complaints)
-        is_leading = (lambda: lease.is_held) if lease else (lambda: True)
-        self._reconciler = reconciler = Reconciler(api, self._mirror, isolator, self._settings, is_leading)
-        isolator.on_change(reconciler.mark, lambda: reconciler.mark(POD_COUNT_SECONDS))
         own: list[asyncio.Task[Any]] = [asyncio.create_task(self._stopping.wait(), name="stop")]
         if lease:
             own.append(asyncio.create_task(lease.hold(), name="lease"))
-        rescheduler = reconciler.rescheduler
-        bare = BareKeeper(api, reconciler.mover, self._complaints, rescheduler.wake, self._settings.resync_seconds)
-        rescheduler.use(bare)
-        work = asyncio.create_task(self._work(api, self._reconciler, isolator, bare), name="work")
-        done, _ = await asyncio.wait([work, *own], return_when=asyncio.FIRST_COMPLETED)
-        for task in (work, *own):
-            task.cancel()
-        # Nothing may be written any more once the Lease is released: wait for the work to end first.
-        await asyncio.gather(work, *own, return_exceptions=True)
+        starting_over, done = True, set[asyncio.Task[Any]]()
+        while starting_over:
+            work = asyncio.create_task(self._work(api, lease), name="work")
+            notice = asyncio.create_task(self._notice_group_policies(api), name="kinds")
+            done, _ = await asyncio.wait([work, notice, *own], return_when=asyncio.FIRST_COMPLETED)
+            # Nothing may be written any more once the Lease is released: wait for the work to end first.
+            await _end(work, notice)
+            starting_over = done == {notice} and notice.exception() is None
+        await _end(*own)
         LEADER.set(0)
         failures = [error for task in done if not task.cancelled() and (error := task.exception())]
         for failure in failures:
             logger.error("leading failed", error=str(failure), exc_info=_trace(failure))
         return 1 if failures else 0
 
-    async def _work(self, api: ApiClient, reconciler: Reconciler, isolator: Isolator, bare: BareKeeper) -> None:
+    async def _work(self, api: ApiClient, lease: Lease | None) -> None:
+        """Starts from nothing each time, as a new process does."""
+        self._mirror = mirror = Mirror(self._settings.namespace)
+        isolator = Isolator(api, mirror, self._settings, self._complaints)
+        is_leading = (lambda: lease.is_held) if lease else (lambda: True)
+        self._reconciler = reconciler = Reconciler(api, mirror, isolator, self._settings, is_leading)
+        isolator.on_change(reconciler.mark, lambda: reconciler.mark(POD_COUNT_SECONDS))
+        rescheduler = reconciler.rescheduler
+        bare = BareKeeper(api, reconciler.mover, self._complaints, rescheduler.wake, self._settings.resync_seconds)
+        rescheduler.use(bare)
         await self._load(api)
         reconciler.mark(0)
-        watching = Watching(self._mirror, reconciler, api.configuration, self._settings.namespace)
+        watching = Watching(mirror, reconciler, api.configuration, self._settings.namespace)
         async with asyncio.TaskGroup() as group:
             group.create_task(reconciler.run(), name="reconciler")
             group.create_task(self._audit(api, reconciler), name="audit")
             group.create_task(isolator.run(), name="isolation")
             group.create_task(bare.run(), name="bare")
-            group.create_task(reconciler.rescheduler.run(), name="rescheduling")
-            group.create_task(self._notice_group_policies(api), name="kinds")
+            group.create_task(rescheduler.run(), name="rescheduling")
             group.create_task(watching.run(self._install_signals), name="watching")
 
     async def _notice_group_policies(self, api: ApiClient) -> None:
-        """Stops when EKS's kind is installed or goes: what is watched is settled at the start."""
+        """Returns when EKS's kind is installed or goes: what is watched is settled at the start."""
         while True:
             await asyncio.sleep(KINDS_SECONDS)
+            known = self._mirror.has_group_policies
             try:
                 has_it = await self._mirror.find_group_policies(api)
             except (ApiUnreachable, ApiError):
                 continue
-            if has_it != self._mirror.has_group_policies:
+            if known is not None and has_it != known:
                 logger.info("starting over: SecurityGroupPolicy came or went", served=has_it)
-                self._stopping.set()
+                return
 
     async def _load(self, api: ApiClient) -> None:
         """The first lists. A CRD that isn't there yet, or an API server that is away, is waited for."""
@@ -192,6 +198,12 @@ class Process:
         if self._reconciler is None:
             return "starting"
         return "" if self._reconciler.passes else "no pass has come to its end yet"
+
+
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _trace(error: BaseException) -> BaseException | None:
