@@ -7,6 +7,7 @@ printed). A comment before it says where it runs, and a test runs it there:
     <!-- runs in: control plane -->   with an API server, Monopod and its operator, no nodes (tests/controlplane)
     <!-- runs in: fake nodes -->      the same with nodes that pretend to run pods, and controllers (tests/controlplane)
     <!-- runs in: bare control plane -->   with an API server that has no Monopod (tests/controlplane)
+    <!-- runs in: a stored pod -->    with an API server, Monopod, and a pod that couldn't be created again (the same)
     <!-- runs in: its own cluster --> with no more than the first, as it makes a cluster itself (tests/controlplane)
 
 What a `console` block shows below a command is compared with what is printed, except for spaces and ages; a line `…`
@@ -27,7 +28,12 @@ CONTROL_PLANE = "control plane"
 FAKE_NODES = "fake nodes"
 BARE_CONTROL_PLANE = "bare control plane"
 OWN_CLUSTER = "its own cluster"
+<<<<<<< HEAD
 SETTINGS = (OFFLINE, CONTROL_PLANE, FAKE_NODES, BARE_CONTROL_PLANE, OWN_CLUSTER)
+=======
+STORED_POD = "a stored pod"
+SETTINGS = (OFFLINE, CONTROL_PLANE, BARE_CONTROL_PLANE, STORED_POD, OWN_CLUSTER)
+>>>>>>> 3508ba6 (Tests of moving pods without a controller; how to bring one back)
 COMMAND_SECONDS = 120
 
 _FENCE = re.compile(r"^(?P<indent>\s*)```(?P<language>\w*)\s*$")

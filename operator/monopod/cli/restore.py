@@ -14,12 +14,9 @@ from monopod.api.names import GROUP, STORED_POD_PLURAL, VERSION
 from monopod.cli.failure import ApiFailure, UnreadableInput
 from monopod.cli.live import Cluster, Refusal
 from monopod.cli.manifests import read_documents
-from monopod.domain.bare import Absent, Original, Recreated, StoredPod, build_recreated, look
+from monopod.domain.bare import FOR_A_PERSON, Absent, Original, Recreated, StoredPod, build_recreated, look
 
 Manifest = dict[str, Any]
-
-FOR_A_PERSON = ("Refused", "NameTaken")
-"""The phases in which the operator can't go on by itself."""
 
 
 def show_stored(cluster: Cluster, namespace: str) -> None:

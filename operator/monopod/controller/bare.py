@@ -25,6 +25,7 @@ from monopod.controller.metrics import STORED_PODS, WRITES
 from monopod.controller.reporting import format_now
 from monopod.controller.trying import Trials
 from monopod.domain.bare import (
+    FOR_A_PERSON,
     KNOWN_SECONDS,
     AskForEviction,
     BarePod,
@@ -126,12 +127,13 @@ class BareKeeper:
     async def _make_pass(self) -> float:
         """One pass; after how many seconds the next is due."""
         stored = [StoredPod.from_resource(item) async for item in self._api.list_pages(STORED_PODS_PATH)]
-        required = (self._required or ())[:MOST_STORED]
+        required = self._required or ()
         await self._trials.hold(required, self._waiting)
-        wanted = {pod.uid: pod for pod in required if self._trials.is_good(pod)}
+        wanted = {pod.uid: self._trials.is_good(pod) for pod in required}
         taken = {(each.namespace, each.name) for each in stored}
-        new = [pod for pod in wanted.values() if (pod.namespace, pod.name) not in taken]
-        stored += [each for pod in new[: max(0, MOST_STORED - len(stored))] if (each := await self._store(pod))]
+        new = [pod for pod in required if wanted[pod.uid] and (pod.namespace, pod.name) not in taken]
+        room = MOST_STORED - sum(each.phase not in FOR_A_PERSON for each in stored)
+        stored += [each for pod in new[: max(0, room)] if (each := await self._store(pod))]
         findings = await self._work_through_all(stored, wanted)
         candidates = [finding.candidate for finding in findings if finding.candidate]
         self._mover.require("bare", candidates)
@@ -142,12 +144,12 @@ class BareKeeper:
 
     def _find_delay(self, findings: Sequence[Finding]) -> float:
         """Seconds until the next look is due. Stored pods that wait for a person are no reason to hurry."""
-        if self._required or any(finding.stored.phase not in ("Refused", "NameTaken") for finding in findings):
+        if self._required or any(finding.stored.phase not in FOR_A_PERSON for finding in findings):
             return min(POLL_SECONDS, self._resync_seconds)
         due = [at - time.monotonic() for at, _ in self._retries.values()]
         return max(0.0, min([self._resync_seconds, *due]))
 
-    async def _work_through_all(self, stored: Iterable[StoredPod], wanted: Collection[str]) -> list[Finding]:
+    async def _work_through_all(self, stored: Iterable[StoredPod], wanted: Mapping[str, bool | None]) -> list[Finding]:
         slots = asyncio.Semaphore(AT_ONCE)
 
         async def work(each: StoredPod) -> Finding | None:
@@ -170,13 +172,13 @@ class BareKeeper:
         self._complaints.settle(subject)
         return StoredPod.from_resource(item)
 
-    async def _work_through(self, stored: StoredPod, wanted: Collection[str]) -> Finding | None:
+    async def _work_through(self, stored: StoredPod, wanted: Mapping[str, bool | None]) -> Finding | None:
         """Takes a stored pod as far as it goes now; None if it was dropped."""
         sight: Sight | None = None
         for _ in range(MOST_STEPS):
             seen_at = time.monotonic()
             sight = look(stored, await self._find_pod(stored.namespace, stored.name))
-            known = None if self._required is None else stored.pod_uid in wanted
+            known = None if self._required is None else wanted.get(stored.pod_uid, False)
             step = decide_step(stored, sight, datetime.datetime.now(datetime.UTC), wanted=known)
             match step:
                 case Stay():
@@ -316,7 +318,7 @@ class BareKeeper:
         phases = [finding.stored.phase for finding in findings]
         for phase in get_args(Phase):
             STORED_PODS.labels(phase).set(phases.count(phase))
-        reports = build_reports(findings, self._trials.find_obstacles(), self._mover.find_obstacles)
+        reports = build_reports(findings, self._trials.find_obstacles())
         if reports != self._reports:
             self._reports = reports
             self._on_change()

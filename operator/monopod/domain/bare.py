@@ -31,6 +31,9 @@ SETTLING_SECONDS = 45.0
 """How long an eviction may still come that was decided on before: it is asked for within KNOWN_SECONDS, and a client
 waits 15 s for the answer."""
 
+FOR_A_PERSON: tuple[Phase, ...] = ("Refused", "NameTaken")
+"""The phases in which nothing goes on by itself, or only if someone removes the reason."""
+
 ENDED = ("Succeeded", "Failed")
 UNWANTED = "the pod isn't to be moved any more"
 
@@ -304,8 +307,11 @@ def build_recreated(stored: StoredPod, manifest: Mapping[str, Any] | None = None
 
 def describe_refusal(stored: StoredPod, said: str) -> str:
     """What the status says of a manifest that the API server refuses."""
-    restore = f"kubectl fargate restore {stored.name} -n {stored.namespace}"
-    return f"the API server refuses to create the pod again: {said}. It is tried again; `{restore}` takes an edited one"
+    restore = f"kubectl fargate restore {stored.name} -n {stored.namespace} -f FILE"
+    return (
+        f"the API server refuses to create the pod again: {said}. It is tried again; `{restore}` takes an edited "
+        f"manifest"
+    )
 
 
 def describe_taken(stored: StoredPod) -> str:

@@ -1,7 +1,7 @@
 """What there is to say of a profile's pods without a controller, for its status: those under way, and troubles."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from monopod.api.reasons import Reason
@@ -23,7 +23,7 @@ class BareReport:
 
     Attributes:
         waiting: pods that are gone and whose successors don't run yet, as NAMESPACE/NAME.
-        obstacles: what keeps pods from being moved or from coming back.
+        obstacles: what keeps pods from being stored or from coming back; budgets aren't among it.
     """
 
     waiting: tuple[str, ...] = ()
@@ -39,32 +39,23 @@ class Finding:
     candidate: Candidate | None = None
 
 
-def build_reports(
-    findings: Sequence[Finding],
-    refused: Mapping[str, tuple[Obstacle, ...]],
-    find_obstacles: Callable[[Sequence[Candidate]], tuple[Obstacle, ...]],
-) -> dict[str, BareReport]:
+def build_reports(findings: Sequence[Finding], refused: Mapping[str, tuple[Obstacle, ...]]) -> dict[str, BareReport]:
     """The reports by profile.
 
     Args:
         findings: the stored pods.
         refused: what keeps pods from being stored, by profile.
-        find_obstacles: what keeps pods from being evicted.
     """
     by_profile: defaultdict[str, list[Finding]] = defaultdict(list)
     for finding in sorted(findings, key=lambda finding: str(finding.stored)):
         by_profile[finding.stored.profile].append(finding)
     return {
-        profile: _build_report(by_profile[profile], refused.get(profile, ()), find_obstacles)
+        profile: _build_report(by_profile[profile], refused.get(profile, ()))
         for profile in sorted(by_profile.keys() | refused.keys())
     }
 
 
-def _build_report(
-    findings: Sequence[Finding],
-    refused: tuple[Obstacle, ...],
-    find_obstacles: Callable[[Sequence[Candidate]], tuple[Obstacle, ...]],
-) -> BareReport:
+def _build_report(findings: Sequence[Finding], refused: tuple[Obstacle, ...]) -> BareReport:
     troubled = [finding.stored for finding in findings if finding.stored.message and finding.stored.phase in REASONS]
     under_way = [each for each in findings if each.stored not in troubled and each.sight and is_gone(each.sight)]
     return BareReport(
@@ -72,6 +63,5 @@ def _build_report(
         (
             *(Obstacle(REASONS[stored.phase], f"{stored}: {stored.message}", (str(stored),)) for stored in troubled),
             *refused,
-            *find_obstacles([finding.candidate for finding in findings if finding.candidate]),
         ),
     )

@@ -76,8 +76,10 @@ PATHS = {
     "SecurityGroupPolicy": "/apis/vpcresources.k8s.aws/v1beta1/namespaces/{}/securitygrouppolicies",
     "Node": "/api/v1/nodes",
     "FargateProfile": f"/apis/{API_VERSION}/fargateprofiles",
+    "StoredPod": f"/apis/{API_VERSION}/namespaces/{{}}/storedpods",
     "MutatingAdmissionPolicy": "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies",
     "MutatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings",
+    "ValidatingAdmissionPolicy": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
     "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
 }
@@ -88,6 +90,7 @@ class Lab:
 
     def __init__(self, cluster: ControlPlane, folder: Path) -> None:
         self.kubectl = cluster.kubectl
+        self.kubectl_path = cluster.lab.kubectl_path
         self.folder = folder
         self.kubeconfig_path = cluster.kubeconfig_path
         self.token = self.kubectl("create", "token", SERVICE_ACCOUNT, "-n", SYSTEM_NAMESPACE).stdout.strip()

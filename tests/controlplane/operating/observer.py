@@ -16,6 +16,7 @@ class Observer:
     Attributes:
         fewest: the lowest count since the start.
         ended: the names of pods that are gone or going.
+        uids: of all pods that there were.
     """
 
     def __init__(self, lab: Lab, namespace: str) -> None:
@@ -26,6 +27,7 @@ class Observer:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self.ended: set[str] = set()
+        self.uids: set[str] = set()
         for pod in lab.list_all("Pod", namespace):
             self._take_in("ADDED", pod)
         self.fewest = len(self._ready)
@@ -52,6 +54,7 @@ class Observer:
 
     def _take_in(self, event: str, pod: Json) -> None:
         name = pod["metadata"]["name"]
+        self.uids.add(pod["metadata"]["uid"])
         self._version = max(self._version, pod["metadata"]["resourceVersion"], key=int)
         ending = event == "DELETED" or "deletionTimestamp" in pod["metadata"]
         conditions = pod.get("status", {}).get("conditions", ())

@@ -49,8 +49,8 @@ class FakeApi:
     async def patch(self, path: str, operations: list[Json]) -> Json:
         return self._answer("patch", path, {"operations": operations}, {})
 
-    async def delete(self, path: str, uid: str) -> None:
-        self._answer("delete", path, {"uid": uid}, {})
+    async def delete(self, path: str, uid: str, version: str = "") -> None:
+        self._answer("delete", path, {"uid": uid, **({"version": version} if version else {})}, {})
 
     async def list_pages(
         self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False
