@@ -28,12 +28,8 @@ CONTROL_PLANE = "control plane"
 FAKE_NODES = "fake nodes"
 BARE_CONTROL_PLANE = "bare control plane"
 OWN_CLUSTER = "its own cluster"
-<<<<<<< HEAD
-SETTINGS = (OFFLINE, CONTROL_PLANE, FAKE_NODES, BARE_CONTROL_PLANE, OWN_CLUSTER)
-=======
 STORED_POD = "a stored pod"
-SETTINGS = (OFFLINE, CONTROL_PLANE, BARE_CONTROL_PLANE, STORED_POD, OWN_CLUSTER)
->>>>>>> 3508ba6 (Tests of moving pods without a controller; how to bring one back)
+SETTINGS = (OFFLINE, CONTROL_PLANE, FAKE_NODES, BARE_CONTROL_PLANE, STORED_POD, OWN_CLUSTER)
 COMMAND_SECONDS = 120
 
 _FENCE = re.compile(r"^(?P<indent>\s*)```(?P<language>\w*)\s*$")
