@@ -99,6 +99,9 @@ class StoredPod:
     def from_resource(cls, resource: Mapping[str, Any]) -> "StoredPod":
         """Reads one as the API server sends it."""
         metadata, spec, status = resource["metadata"], resource["spec"], resource.get("status") or {}
+        manifest = spec["manifest"]
+        # The API server passes the metadata of an embedded object through its own type, which may add empty fields.
+        kept = {key: value for key, value in manifest["metadata"].items() if value is not None}
         return cls(
             metadata["namespace"],
             metadata["name"],
@@ -106,7 +109,7 @@ class StoredPod:
             metadata["resourceVersion"],
             spec["profile"],
             spec["podUID"],
-            spec["manifest"],
+            {**manifest, "metadata": kept},
             status.get("phase") or "Stored",
             status.get("since") or "",
             status.get("message") or "",
