@@ -1,10 +1,11 @@
 """The base policy of each namespace: it closes all Fargate pods, so that only policies of ours open anything.
 
 reached by a profile, or marked pods left ──► base policy ──► seen: the namespace may be marked as isolated
-neither ──► the mark is withdrawn first, then the policy is deleted
+neither ──► the mark is withdrawn first, and some seconds later the policy is deleted
 """
 
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from functools import lru_cache
 
 from monopod.api.names import BASE_POLICY
@@ -15,20 +16,44 @@ from monopod.controller.logs import Complaints
 from monopod.controller.policies import PolicyWriter
 from monopod.domain.isolation import build_base_policy, digest_spec
 
+# How long admission may still read the rows and the mark that were withdrawn: a pod that it lets in meanwhile must find
+# the policy in place.
+SETTLING_SECONDS = 5.0
+
 
 class BaseKeeper:
     """Keeps the base policies where they belong."""
 
-    def __init__(self, mirror: Mirror, writer: PolicyWriter, complaints: Complaints) -> None:
+    def __init__(
+        self,
+        mirror: Mirror,
+        writer: PolicyWriter,
+        complaints: Complaints,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._mirror = mirror
         self._writer = writer
         self._complaints = complaints
+        self._clock = clock
         self._required: frozenset[str] | None = None
         self._troubles: dict[str, str] = {}
+        self._idle_since: dict[str, float] = {}
+        """Namespaces with a base policy that carry no mark any more, and since when that is known."""
 
     def require(self, namespaces: Collection[str]) -> None:
         """The namespaces that need one whether or not they have pods; before this is said, none is deleted."""
         self._required = frozenset(namespaces)
+        now = self._clock()
+        idle = {name for name in self._find_present() if not (name in self._required or self._is_marked(name))}
+        self._idle_since = {name: self._idle_since.get(name, now) for name in idle}
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether a base policy stays only until admission has certainly seen that nothing requires it any more."""
+        return any(
+            name not in (self._required or ()) and not self._mirror.pods.count("namespace", name)
+            for name in self._find_present()
+        )
 
     def is_seen(self, namespace: str) -> bool:
         """Whether the API server has the namespace's base policy, as it should be."""
@@ -47,8 +72,7 @@ class BaseKeeper:
 
     async def release(self) -> dict[str, str]:
         """Deletes the base policies of namespaces that need none; as `secure`."""
-        present = {view.namespace for view in self._mirror.network_policies.look_up("kind", "base")}
-        return await self._keep_all([name for name in present if not self._is_needed(name)])
+        return await self._keep_all([name for name in self._find_present() if not self._is_needed(name)])
 
     async def _keep_all(self, namespaces: Collection[str]) -> dict[str, str]:
         troubles = await gather_some(self._attempt(namespace) for namespace in namespaces)
@@ -86,7 +110,24 @@ class BaseKeeper:
             self._required is None
             or namespace in self._required
             or bool(self._mirror.pods.count("namespace", namespace))
+            or self._may_admit(namespace)
         )
+
+    def _may_admit(self, namespace: str) -> bool:
+        """Whether admission may still let pods of profiles into a namespace that requires no policy any more."""
+        if self._is_marked(namespace):
+            return True
+        since = self._idle_since.get(namespace, self._clock())
+        is_present = bool(self._mirror.network_policies.count("place", (namespace, "base")))
+        return is_present and self._clock() - since < SETTLING_SECONDS
+
+    def _is_marked(self, namespace: str) -> bool:
+        view = self._mirror.namespaces.find("", namespace)
+        return view is not None and bool(view.rows or view.isolated)
+
+    def _find_present(self) -> set[str]:
+        """The namespaces that have a base policy."""
+        return {view.namespace for view in self._mirror.network_policies.look_up("kind", "base")}
 
 
 @lru_cache(maxsize=8192)

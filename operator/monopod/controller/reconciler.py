@@ -15,6 +15,7 @@ from monopod.admission.policies import build_policies
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.policies import fetch_admission
+from monopod.controller.base import SETTLING_SECONDS
 from monopod.controller.concurrency import gather_some
 from monopod.controller.counting import Counter
 from monopod.controller.deletion import Deletions
@@ -184,6 +185,8 @@ class Reconciler:
         self.rescheduler.restrain(profile.name for profile in snapshot.living)
         counted = await self._counter.publish(snapshot.resources)
         publication = await self._publisher.publish(snapshot.allocation.rows)
+        if self._isolator.base.is_settling:
+            self.mark(SETTLING_SECONDS)
         admission = await self._fetch_admission()
         self._prober.retain([profile.name for profile in snapshot.living])
         self._reporter.retain(list(snapshot.profiles))

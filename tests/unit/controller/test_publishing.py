@@ -10,7 +10,7 @@ import structlog
 from monopod.admission.rows import compile_profile
 from monopod.cluster.client import ApiError, ApiUnreachable, Json
 from monopod.cluster.mirror import Mirror
-from monopod.controller.base import BaseKeeper
+from monopod.controller.base import SETTLING_SECONDS, BaseKeeper
 from monopod.controller.logs import Complaints
 from monopod.controller.membership import Membership
 from monopod.controller.policies import PolicyWriter
@@ -32,7 +32,8 @@ class Setting:
         self.mirror = Mirror(SYSTEM)
         complaints = Complaints(structlog.stdlib.get_logger())
         writer = PolicyWriter(self.api.client, self.mirror, lambda policy, *, deleted: None)
-        base = BaseKeeper(self.mirror, writer, complaints)
+        self.now = 100.0
+        base = BaseKeeper(self.mirror, writer, complaints, lambda: self.now)
         membership = Membership(self.api.client, self.mirror, "kata", complaints)
         protected = frozenset({"kube-system"})
         self.publisher = Publisher(self.api.client, self.mirror, base, membership, SYSTEM, protected, complaints)
@@ -190,8 +191,21 @@ async def test_a_namespace_is_unmarked_before_its_base_policy_goes() -> None:
     setting = Setting("prod-a")
     await setting.publish(WEB)
     await setting.publish()
-    writes = [(verb, path) for verb, path, _ in setting.api.requests if path != PATTERNS]
-    assert writes == [("merge", "/api/v1/namespaces/prod-a"), ("delete", base_policy("prod-a"))]
+    assert setting.isolated("prod-a") is None
+    for seconds, expected in ((0.0, []), (SETTLING_SECONDS - 0.1, []), (0.2, [base_policy("prod-a")])):
+        setting.now += seconds
+        await setting.publish()
+        assert [path for path, _ in setting.api.sent("delete")] == expected
+
+
+async def test_a_namespace_that_cannot_be_unmarked_keeps_its_base_policy() -> None:
+    setting = Setting("prod-a")
+    await setting.publish(WEB)
+    setting.api.answers["merge", "/api/v1/namespaces/prod-a"] = ApiUnreachable("away")
+    for _ in range(3):
+        await setting.publish()
+        setting.now += SETTLING_SECONDS
+        assert setting.api.sent("delete") == []
 
 
 async def test_the_base_policy_stays_as_long_as_a_pod_of_a_profile() -> None:
@@ -201,7 +215,10 @@ async def test_the_base_policy_stays_as_long_as_a_pod_of_a_profile() -> None:
     setting.mirror.pods.observe("ADDED", pod)
     await setting.publish()
     assert setting.isolated("prod-a") is None
+    setting.now += SETTLING_SECONDS
+    await setting.publish()
     assert setting.api.sent("delete") == []
+    setting.now += SETTLING_SECONDS
     setting.mirror.pods.observe("DELETED", pod)
     await setting.publish()
     assert [path for path, _ in setting.api.sent("delete")] == [base_policy("prod-a")]
