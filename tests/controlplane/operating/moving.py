@@ -44,9 +44,10 @@ def run_workload(
     annotations: Json | None = None,
     labels: Json | None = None,
     spec: Json | None = None,
+    await_ready: bool = True,
     **pod: Any,
 ) -> None:
-    """A workload whose pods are labelled `app: NAME`; they are ready when this returns."""
+    """A workload whose pods are labelled `app: NAME`; they are ready when this returns, unless nobody awaits it."""
     own = {"app": name, **(labels or {})}
     template = {"metadata": {"labels": own, "annotations": annotations or {}}, "spec": build_pod_spec(**pod)}
     selector: Json = {"app": name} if kind == "ReplicationController" else {"matchLabels": {"app": name}}
@@ -61,7 +62,8 @@ def run_workload(
         whole |= {"serviceName": name}
     metadata = {"name": name, "namespace": namespace}
     lab.create({"apiVersion": KINDS[kind], "kind": kind, "metadata": metadata, "spec": whole}).expect_ok()
-    eventually(lambda: len(ready_pods(lab, namespace, name)) >= replicas, 120)
+    if await_ready:
+        eventually(lambda: len(ready_pods(lab, namespace, name)) >= replicas, 120)
 
 
 def pods_of(lab: Lab, namespace: str, name: str = "") -> list[Json]:
