@@ -76,7 +76,7 @@ CHANGES = [
         "crds.securityGroupPolicy",
         False,
         names_of("CustomResourceDefinition"),
-        ["fargateprofiles.monopod.dev", "securitygroups.monopod.dev"],
+        ["fargateprofiles.monopod.dev", "securitygroups.monopod.dev", "storedpods.monopod.dev"],
     ),
     Change("crds.keep", False, crd_policies, {None}),
     Change("log.level", "debug", lambda chart: chart.find_argument("log-level"), "debug"),
