@@ -1,5 +1,6 @@
 """An HTTP proxy before the API server that stops an operator at a request of its, before or after it takes effect."""
 
+import contextlib
 import http.client
 import ssl
 import threading
@@ -81,14 +82,16 @@ class Interceptor:
                     return
                 connection = http.client.HTTPSConnection(interceptor._target, context=interceptor._tls, timeout=60)
                 headers = {key: value for key, value in self.headers.items() if key.lower() not in HOP_BY_HOP}
-                connection.request(self.command, self.path, body, headers)
-                answer = connection.getresponse()
-                if stopped == "after":
-                    answer.read()
-                    interceptor.caught.set()
-                    self.close_connection = True
-                    return
-                self.answer(answer)
+                # A killed operator doesn't wait for the rest of an answer.
+                with contextlib.closing(connection), contextlib.suppress(OSError):
+                    connection.request(self.command, self.path, body, headers)
+                    with connection.getresponse() as answer:
+                        if stopped == "after":
+                            answer.read()
+                            interceptor.caught.set()
+                            self.close_connection = True
+                            return
+                        self.answer(answer)
 
             def answer(self, answer: http.client.HTTPResponse) -> None:
                 self.send_response(answer.status)

@@ -23,8 +23,15 @@ from tests.controlplane.operating.bare_pods import (
 )
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.interceptor import Interceptor, Moment
-from tests.controlplane.operating.lab import Lab, eventually
-from tests.controlplane.operating.moving import QUICK, await_all_moved, blockers, create_namespace, progress
+from tests.controlplane.operating.lab import Json, Lab, eventually
+from tests.controlplane.operating.moving import (
+    QUICK,
+    await_all_moved,
+    blockers,
+    build_pod_spec,
+    create_namespace,
+    progress,
+)
 from tests.controlplane.operating.observer import Observer
 from tests.documents import STORED_POD, read_blocks, run_block
 from tests.unit.cli.running import write_yaml
@@ -180,3 +187,21 @@ def test_a_manifest_is_tried_again_when_the_reason_has_gone(lab: Lab, start: Sta
     eventually(lambda: find_stored(lab, "allowed-later") == "Refused")
     lab.kubectl("delete", "validatingadmissionpolicybinding", "forbid-allowed-later")
     eventually(lambda: is_moved(lab, "allowed-later", "web"), 120)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "spec", "status"),
+    [
+        ({}, {}, 403),
+        ({"monopod.dev/recreated-from": "1"}, {}, 201),
+        ({"monopod.dev/recreated-from": "1"}, {"hostNetwork": True}, 403),
+        ({"monopod.dev/recreated-from": "1"}, {"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}, 403),
+    ],
+    ids=["no annotation", "annotation", "host network", "host path"],
+)
+def test_the_operator_creates_only_pods_in_the_place_of_others_and_none_that_reaches_into_its_node(
+    lab: Lab, annotations: dict[str, str], spec: Json, status: int
+) -> None:
+    metadata = {"generateName": "by-the-operator-", "annotations": annotations}
+    pod: Json = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": build_pod_spec(**spec)}
+    assert lab.as_operator("POST", "/api/v1/namespaces/default/pods", pod) == status
