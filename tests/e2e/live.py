@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from lab.installation import NAMESPACE as SYSTEM_NAMESPACE
 from lab.provider import Cluster
+from monopod.api.names import ISOLATED_ANNOTATION
 
 Object = dict[str, Any]
 Found = TypeVar("Found")
@@ -64,6 +65,15 @@ class Live:
             return pods if len(pods) == count and all(is_ready(pod) for pod in pods) else None
 
         return self.wait_for(look, f"{count} Ready pods in {namespace}", READY_SECONDS)
+
+    def await_isolated(self, namespace: str) -> None:
+        """Waits until pods of profiles need no gate in the namespace: it is closed, and marked so."""
+
+        def look() -> bool:
+            annotations: dict[str, str] = self.get("namespace", namespace)["metadata"].get("annotations", {})
+            return annotations.get(ISOLATED_ANNOTATION) == "true"
+
+        self.wait_for(look, f"namespace {namespace} isolated")
 
     def await_phase(self, profile: str, phase: str = "ACTIVE", seconds: float = 60) -> Object:
         def look() -> Object | None:

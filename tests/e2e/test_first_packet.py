@@ -142,7 +142,7 @@ def stage(live: Live) -> Iterator[Stage]:
 def known(live: Live) -> Iterator[str]:
     """A namespace that is isolated already."""
     name = live.make_namespace("e2e-first")
-    live.wait_for(lambda: live.find("networkpolicies", name), "the namespace's base policy")
+    live.await_isolated(name)
     assert [policy["metadata"]["name"] for policy in live.find("networkpolicies", name)] == [BASE_POLICY]
     yield name
     live.remove_namespace(name)

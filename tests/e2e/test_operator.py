@@ -17,7 +17,8 @@ TAKEOVER_SECONDS = 60
 
 
 @pytest.fixture
-def without_operator(live: Live) -> Iterator[None]:
+def without_operator(live: Live, namespace: str) -> Iterator[None]:
+    live.await_isolated(namespace)
     live.scale_operator(0)
     yield
     live.scale_operator(2)
