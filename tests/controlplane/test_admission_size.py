@@ -180,7 +180,7 @@ def test_defaults_of_a_limit_range_count(server: Server) -> None:
     server.create("/api/v1/namespaces/limited/limitranges", limit_range).expect_ok()
     pod = poll(
         lambda: server.create_pod("limited", a_pod().build()),
-        lambda answer: "requests" in answer.body["spec"]["containers"][0]["resources"],
+        lambda answer: "cpu" in answer.body["spec"]["containers"][0]["resources"]["requests"],
     ).expect_ok()
     assert pod["metadata"]["annotations"]["CapacityProvisioned"] == "1vCPU 2GB"
     resources = pod["spec"]["containers"][0]["resources"]

@@ -29,7 +29,16 @@ TAG_KEY = "a tag's key has 1 to 128 characters: letters, digits, spaces and _ . 
 TAG_VALUE = "a tag's value consists of letters, digits, spaces and _ . : / = + - @"
 
 
-DEFAULTS = {"unsupportedPods": "Pend", "isolation": "PerPod", "podSecurityGroups": "Ignore"}
+DEFAULTS = {
+    "unsupportedPods": "Pend",
+    "isolation": "PerPod",
+    "podSecurityGroups": "Ignore",
+    "existingPods": "Reschedule",
+    "maxUnavailable": "10%",
+    "barePods": "Leave",
+    "runningJobs": "Leave",
+    "paused": False,
+}
 GROUP_NAME = (
     "the name of a SecurityGroup consists of at most 63 lower-case letters, digits and '-', "
     "and starts and ends with a letter or a digit"
@@ -176,6 +185,26 @@ REFUSED_PROFILES = {
         a_profile(runtimeClassName="k" * 254),
         "spec.runtimeClassName: Too long: may not be more than 253 bytes",
     ),
+    **{
+        f"as many unavailable pods as {value!r}": (
+            a_profile(maxUnavailable=value),
+            f"spec.maxUnavailable: Invalid value: {json.dumps(value)}: "
+            "must be a number of pods, at least 1, or a percentage from '1%' to '100%'",
+        )
+        for value in (0, -1, "0%", "101%", "10", "ten", "")
+    },
+    "an unknown way with pods that exist": (
+        a_profile(existingPods="Delete"),
+        'spec.existingPods: Unsupported value: "Delete": supported values: "Reschedule", "Keep"',
+    ),
+    "an unknown way with pods without a controller": (
+        a_profile(barePods="Delete"),
+        'spec.barePods: Unsupported value: "Delete": supported values: "Leave", "Recreate"',
+    ),
+    "an unknown way with pods of jobs": (
+        a_profile(runningJobs="Delete"),
+        'spec.runningJobs: Unsupported value: "Delete": supported values: "Leave", "Reschedule"',
+    ),
     "an unknown way with unsupported pods": (
         a_profile(unsupportedPods="Ignore"),
         'spec.unsupportedPods: Unsupported value: "Ignore": supported values: "Pend", "Reject"',
@@ -263,6 +292,11 @@ ACCEPTED_PROFILES = {
     "every field": a_profile(
         runtimeClassName="kata-qemu",
         unsupportedPods="Reject",
+        existingPods="Keep",
+        maxUnavailable=3,
+        barePods="Recreate",
+        runningJobs="Reschedule",
+        paused=True,
         podExecutionRoleARN=ROLE,
         subnets=["eu-1a", "eu-1b"],
         tags={"team": "web", "cost centre": "1/2=@home", "Größe": ""},

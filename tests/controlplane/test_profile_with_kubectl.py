@@ -104,7 +104,7 @@ def test_the_wide_table_says_what_the_profile_waits_for(installed: Any, existing
     condition["lastTransitionTime"] = "2026-01-01T00:00:00Z"
     set_status(installed, existing, {"conditions": [condition]})
     header, row = installed.kubectl("get", "fp", existing, "-o", "wide").stdout.splitlines()
-    assert header.split() == ["NAME", "PHASE", "SELECTORS", "PODS", "RUNTIMECLASS", "MESSAGE", "AGE"]
+    assert header.split() == ["NAME", "PHASE", "SELECTORS", "PODS", "MOVED", "RUNTIMECLASS", "MESSAGE", "AGE"]
     assert "There is no RuntimeClass" in row
 
 
