@@ -97,8 +97,7 @@ class BaseKeeper:
             ApiError: the API server refuses it.
             ApiUnreachable: no answer.
         """
-        view = self._mirror.namespaces.find("", namespace)
-        if view is None or view.terminating:
+        if not self._stays(namespace):
             return
         desired = [build_base_policy(namespace)] if self._is_needed(namespace) else []
         policies = self._mirror.network_policies
@@ -126,8 +125,13 @@ class BaseKeeper:
         return view is not None and bool(view.rows or view.isolated)
 
     def _find_present(self) -> set[str]:
-        """The namespaces that have a base policy."""
-        return {view.namespace for view in self._mirror.network_policies.look_up("kind", "base")}
+        """The namespaces that have a base policy, but for those that are being deleted, which take it with them."""
+        policies = self._mirror.network_policies.look_up("kind", "base")
+        return {policy.namespace for policy in policies if self._stays(policy.namespace)}
+
+    def _stays(self, namespace: str) -> bool:
+        view = self._mirror.namespaces.find("", namespace)
+        return view is not None and not view.terminating
 
 
 @lru_cache(maxsize=8192)
