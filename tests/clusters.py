@@ -1,5 +1,6 @@
 """The clusters that tests run on, made by hack/lab and gone with the test run."""
 
+import itertools
 import os
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from pathlib import Path
 from lab.lab_cluster import LabCluster
 
 KUBECTL_SECONDS = 120
+
+_numbers = itertools.count(1)
+"""Two of the same purpose at once are two clusters."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class ControlPlane:
 @contextmanager
 def run_control_plane(purpose: str, *, fake_nodes: int = 0) -> Iterator[ControlPlane]:
     """A control plane for as long as the context, and no longer than this process."""
-    lab = LabCluster(f"test-{purpose}-{os.getpid()}", control_plane_only=True, kwok=fake_nodes)
+    lab = LabCluster(f"test-{purpose}-{os.getpid()}-{next(_numbers)}", control_plane_only=True, kwok=fake_nodes)
     lab.create(tied_to_caller=True)
     try:
         yield ControlPlane(lab)

@@ -11,7 +11,7 @@ from tests.clusters import ControlPlane, run_control_plane
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
     """A fresh API server with Monopod's namespace and nothing of Monopod in it."""
-    with run_control_plane("bare") as cluster:
+    with run_control_plane("empty") as cluster:
         cluster.kubectl("create", "namespace", NAMESPACE)
         yield cluster
 

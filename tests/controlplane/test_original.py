@@ -30,7 +30,7 @@ LIMITS = {
 @pytest.fixture(scope="module")
 def namespaces(server: Server) -> Iterator[dict[str, str]]:
     """One that no profile reaches, one that does, and one whose LimitRange fills in what containers want."""
-    for name in ("plainly", "limited"):
+    for name in ("plainly", "originals-limited"):
         server.create("/api/v1/namespaces", {"metadata": {"name": name}}).expect_ok()
     server.create("/api/v1/namespaces/limited/limitranges", LIMITS).expect_ok()
     reach(server, "sandboxed", [a_profile("web", a_selector("sandboxed"))])
@@ -44,7 +44,7 @@ def namespaces(server: Server) -> Iterator[dict[str, str]]:
         lambda: server.create_pod("limited", a_pod().build()),
         lambda answer: answer.ok and answer.body["spec"]["containers"][0]["resources"],
     )
-    yield {"plain": "plainly", "limited": "limited", "sandboxed": "sandboxed"}
+    yield {"plain": "plainly", "originals-limited": "limited", "sandboxed": "sandboxed"}
     server.delete(f"/api/v1/nodes/{NODE}")
 
 

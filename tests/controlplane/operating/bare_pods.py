@@ -1,31 +1,15 @@
 """Pods without a controller on fake nodes, what became of them, and how to have new ones refused."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from click.testing import Result
 
-from lab.installation import apply_api
-from tests.clusters import run_control_plane
 from tests.controlplane.operating.lab import Json, Lab, eventually
 from tests.controlplane.operating.moving import build_pod_spec
 from tests.unit.cli.running import run
 
 HOLD = "example.com/hold"
 """A finalizer that keeps a pod terminating until the test lets it go."""
-
-
-@contextmanager
-def run_lab(folder: Path) -> Iterator[Lab]:
-    """A control plane whose fake node runs pods."""
-    with run_control_plane("bare", fake_nodes=1) as cluster:
-        apply_api(cluster.lab)
-        lab = Lab(cluster, folder)
-        default = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
-        eventually(lambda: lab.as_operator("POST", "/api/v1/namespaces", default) == 403)
-        yield lab
 
 
 def run_pod(lab: Lab, namespace: str, name: str = "toolbox", *, hold: bool = False) -> str:

@@ -26,12 +26,14 @@ from monopod.api.names import (
     SERVICE_ACCOUNT,
     SYSTEM_NAMESPACE,
 )
+from monopod.controller.base import SETTLING_SECONDS
 from tests.clusters import ControlPlane
 from tests.controlplane.server import APPLY_PATCH, Answer, Server
 
 ROOT = Path(__file__).parents[3]
 SANDBOX = "gvisor"
 DEADLINE_SECONDS = 60.0
+QUIET_SECONDS = SETTLING_SECONDS + 2.0
 
 Json = dict[str, Any]
 Found = TypeVar("Found")
@@ -325,6 +327,18 @@ class OperatorProcess:
         """How much it has written so far, with or without success."""
         lines = self.fetch("/metrics")[1].splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("monopod_writes_total"))
+
+    def becomes_quiet(self, deadline: float = DEADLINE_SECONDS) -> None:
+        """Waits until it has written nothing for longer than anything that it defers by itself takes."""
+        before, since = self.count_writes(), time.monotonic()
+
+        def is_quiet() -> bool:
+            nonlocal before, since
+            if (written := self.count_writes()) != before:
+                before, since = written, time.monotonic()
+            return time.monotonic() - since > QUIET_SECONDS
+
+        eventually(is_quiet, deadline)
 
     def passes_happen(self, count: int = 3) -> None:
         """Waits for a few passes of the reconciler, each a resync at least."""

@@ -18,10 +18,9 @@ from tests.controlplane.operating.bare_pods import (
     move,
     refuse,
     restore,
-    run_lab,
     run_pod,
 )
-from tests.controlplane.operating.conftest import StartOperator
+from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.interceptor import Interceptor, Moment
 from tests.controlplane.operating.lab import Json, Lab, eventually
 from tests.controlplane.operating.moving import (
@@ -49,7 +48,7 @@ STEPS = (
 
 @pytest.fixture(scope="module")
 def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with run_lab(tmp_path_factory.mktemp("bare")) as lab:
+    with run_lab("bare-pods", tmp_path_factory.mktemp("bare"), fake_nodes=1) as lab:
         yield lab
 
 

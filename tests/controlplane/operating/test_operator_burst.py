@@ -6,9 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lab.installation import apply_api
-from tests.clusters import run_control_plane
-from tests.controlplane.operating.conftest import StartOperator
+from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.lab import Lab, OperatorProcess, eventually
 
 PODS = 1000
@@ -103,9 +101,8 @@ def test_where_pods_share_a_policy_any_number_of_them_is_one_write_and_so_is_a_c
 @pytest.fixture
 def collecting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A control plane with a garbage collector."""
-    with run_control_plane("collecting", fake_nodes=1) as cluster:
-        apply_api(cluster.lab)
-        yield Lab(cluster, tmp_path_factory.mktemp("collecting"))
+    with run_lab("collecting", tmp_path_factory.mktemp("collecting"), fake_nodes=1) as lab:
+        yield lab
 
 
 def test_the_policies_of_pods_that_are_gone_are_left_to_the_garbage_collector(

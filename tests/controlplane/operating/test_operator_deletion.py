@@ -5,11 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.installation import apply_api
 from lab.kwok import TAINT
 from monopod.api.names import PROFILE_LABEL
-from tests.clusters import run_control_plane
-from tests.controlplane.operating.conftest import StartOperator
+from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.lab import Json, Lab, eventually
 from tests.controlplane.operating.observer import Observer
 
@@ -20,11 +18,7 @@ IMPATIENT = (*QUICK, "--deletion-timeout-seconds", "3")
 
 @pytest.fixture(scope="module")
 def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with run_control_plane("deletion", fake_nodes=2) as cluster:
-        apply_api(cluster.lab)
-        lab = Lab(cluster, tmp_path_factory.mktemp("deletion"))
-        default = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
-        eventually(lambda: lab.as_operator("POST", "/api/v1/namespaces", default) == 403)
+    with run_lab("deletion", tmp_path_factory.mktemp("deletion"), fake_nodes=2) as lab:
         yield lab
 
 

@@ -1,7 +1,6 @@
 """A thousand profiles in a thousand namespaces, three hundred of them on one: all in force, and pods go as they say."""
 
 import random
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +18,6 @@ PATIENCE_SECONDS = 400.0
 FLAGS = ("--profile-quota", str(PROFILES + 1), "--resync-seconds", "60")
 NAMESPACES_TRIED = 40
 TRIALS_AWAITED = 100
-QUIET_SECONDS = 3.0
 # The longest patterns for any label: what 300 profiles leave of a namespace's room isn't enough for five selectors.
 LARGE = {f"{n}{'k*' * 30}": "v*" * 31 for n in range(4)}
 
@@ -31,8 +29,6 @@ class Fleet:
         self.lab = lab
         self._log = folder / "operator.log"
         self.operator = self._start()
-        self._written = (0.0, 0.0)
-        """How much it had written when that last changed, and when."""
 
     def _start(self) -> OperatorProcess:
         return OperatorProcess(self.lab.write_kubeconfig(), self._log, *FLAGS)
@@ -58,13 +54,6 @@ class Fleet:
             status.get("phase") == "ACTIVE" and all(each["status"] == "True" for each in status["conditions"])
             for status in statuses
         )
-
-    def is_quiet(self) -> bool:
-        """Whether the operator has written nothing for some seconds."""
-        written, now = self.operator.count_writes(), time.monotonic()
-        if written != self._written[0]:
-            self._written = (written, now)
-        return now - self._written[1] > QUIET_SECONDS
 
     def find_versions(self) -> dict[str, str]:
         """Of all profiles: those that are equal later have not been written meanwhile."""
@@ -164,7 +153,7 @@ def test_a_profile_that_there_is_no_room_for_is_refused_alone(fleet: Fleet) -> N
 
 
 def test_an_operator_that_starts_over_finds_nothing_to_write(fleet: Fleet) -> None:
-    eventually(fleet.is_quiet, PATIENCE_SECONDS)
+    fleet.operator.becomes_quiet(PATIENCE_SECONDS)
     before = fleet.find_versions()
     fleet.restart()
     sample = 'monopod_probes_total{outcome="sandboxed"}'

@@ -129,7 +129,7 @@ def test_a_base_policy_that_was_deleted_while_the_operator_was_away_comes_back(
 def test_nothing_is_written_twice(lab: Lab, operator: OperatorProcess, namespace: str) -> None:
     lab.becomes_active("web")
     eventually(lambda: is_isolated(lab, namespace))
-    operator.passes_happen(3)
+    operator.becomes_quiet()
     before = operator.count_writes()
     version = (read_base(lab, namespace) or {})["metadata"]["resourceVersion"]
     operator.passes_happen(3)

@@ -4,9 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.installation import apply_api
-from tests.clusters import run_control_plane
-from tests.controlplane.operating.conftest import StartOperator
+from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.lab import Json, Lab, eventually
 from tests.controlplane.operating.moving import (
     QUICK,
@@ -29,11 +27,7 @@ from tests.controlplane.operating.observer import Observer
 
 @pytest.fixture(scope="module")
 def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with run_control_plane("moves", fake_nodes=2) as cluster:
-        apply_api(cluster.lab)
-        lab = Lab(cluster, tmp_path_factory.mktemp("moves"))
-        default = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
-        eventually(lambda: lab.as_operator("POST", "/api/v1/namespaces", default) == 403)
+    with run_lab("moves", tmp_path_factory.mktemp("moves"), fake_nodes=2) as lab:
         yield lab
 
 

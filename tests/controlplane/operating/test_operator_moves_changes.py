@@ -9,10 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.installation import apply_api
 from monopod.domain.rescheduling import MARGIN_SECONDS
-from tests.clusters import run_control_plane
-from tests.controlplane.operating.conftest import StartOperator
+from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.lab import Lab, eventually
 from tests.controlplane.operating.moving import (
     QUICK,
@@ -35,11 +33,7 @@ MARGIN = datetime.timedelta(seconds=MARGIN_SECONDS)
 
 @pytest.fixture(scope="module")
 def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with run_control_plane("changes", fake_nodes=2) as cluster:
-        apply_api(cluster.lab)
-        lab = Lab(cluster, tmp_path_factory.mktemp("changes"))
-        default = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
-        eventually(lambda: lab.as_operator("POST", "/api/v1/namespaces", default) == 403)
+    with run_lab("changes", tmp_path_factory.mktemp("changes"), fake_nodes=2) as lab:
         yield lab
 
 

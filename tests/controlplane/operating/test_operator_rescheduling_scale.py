@@ -10,10 +10,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from lab.installation import apply_api
 from lab.kwok import TAINT
-from tests.clusters import run_control_plane
-from tests.controlplane.operating.conftest import StartOperator
+from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.instants import Instants
 from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
 
@@ -36,11 +34,7 @@ CHANGES_PER_POD = 6
 
 @pytest.fixture(scope="module")
 def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with run_control_plane("rescheduling", fake_nodes=2 + PODS // PODS_PER_NODE) as cluster:
-        apply_api(cluster.lab)
-        lab = Lab(cluster, tmp_path_factory.mktemp("rescheduling"))
-        default = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
-        eventually(lambda: lab.as_operator("POST", "/api/v1/namespaces", default) == 403)
+    with run_lab("rescheduling", tmp_path_factory.mktemp("rescheduling"), fake_nodes=2 + PODS // PODS_PER_NODE) as lab:
         yield lab
 
 
