@@ -229,9 +229,9 @@ class FargateProfileSpec(Part):
     Recreate: the pod's manifest is stored in a StoredPod, the pod is evicted, and created again under its name."""
 
     running_jobs: Literal["Leave", "Reschedule"] = "Leave"
-    """What rescheduling does with pods of Jobs. Leave: nothing, so that the Job's next pods are sandboxed, and the work
-    of this one isn't lost. Reschedule: they are moved like others; the Job counts that as a failure, unless its
-    podFailurePolicy ignores disruptions."""
+    """What rescheduling does with pods that work towards an end: those of Jobs, and others whose restartPolicy isn't
+    Always. Leave: nothing, so that their work isn't lost; a Job's next pods are sandboxed. Reschedule: they are moved
+    like others, and begin anew; a Job counts that as a failure, unless its podFailurePolicy ignores disruptions."""
 
     paused: bool = False
     """Whether rescheduling stands still: nothing is evicted, but what was begun is ended. The deletion of the profile

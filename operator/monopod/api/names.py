@@ -87,7 +87,7 @@ GROUP_COUNT_LABEL: Final = f"{GROUP}/security-groups"
 """How many groups a pod belongs to. With a label per group it selects the pods of exactly these groups."""
 
 DEFAULT_GROUP: Final = "cluster"
-"""The security group of pods for which nobody chose any. It comes with the chart."""
+"""The security group of pods for which nobody chose any. The operator makes it where it is missing."""
 
 POD_GROUPS_ANNOTATION: Final = "fargate.amazonaws.com/pod-sg"
 """EKS's mark on a pod: its security groups, `cluster,web`. Admission writes it, and the operator keeps it right."""

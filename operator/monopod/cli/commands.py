@@ -129,6 +129,10 @@ Examples:
   # How many pods run in the profile's sandboxes by now?
   kubectl fargate rollout web --watch
 
+\b
+  # Which pods without a controller couldn't be created again?
+  kubectl fargate restore -n prod
+
 `kubectl fargate COMMAND --help` tells more about a command.
 """
 

@@ -21,7 +21,7 @@ from monopod.domain.manifest import InvalidProfile, Part
 
 POLL_SECONDS: Final = 1.0
 BLOCKED_SECONDS: Final = 30.0
-"""A budget may refuse for the moment only. What is blocked for longer than the operator pauses (15 s) stays so."""
+"""How long nothing must have moved before a watch of blocked pods ends: a budget may refuse for a moment only."""
 UNREACHABLE_SECONDS: Final = 60.0
 """For so long an API server that doesn't answer doesn't end the watch: it may be restarting."""
 
