@@ -57,7 +57,7 @@ verify: generate ## regenerate and fail if that changed anything
 	    exit 1; }
 
 .PHONY: bench
-bench: ## pod start and admission latency, side by side with plain Kubernetes
+bench: ## measure pod start, admission, many profiles, isolation and moves (half an hour)
 	./hack/bench
 
 .PHONY: lock

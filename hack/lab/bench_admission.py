@@ -216,12 +216,6 @@ def _sum_lines(metrics: str, metric: str, **labels: str) -> float:
     return total
 
 
-def _sum_up_series(one: _Series) -> AdmissionFigures:
-    times = one.times
-    server, admission = one.server / len(times), one.admission / len(times)
-    return AdmissionFigures(one.title, one.profiles, one.policies, sum_up(times), server, admission)
-
-
 def _split(count: int) -> list[int]:
     """Blocks that make up the count."""
     whole, rest = divmod(count, BLOCK)

@@ -17,7 +17,7 @@ NAME = click.option("--name", default="dev", show_default=True, help="The cluste
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    r"""Real Kubernetes clusters on this machine.
+    """Real Kubernetes clusters on this machine.
 
     Where Docker or Podman runs, a cluster is kind's; elsewhere it is the same Kubernetes, built from source once and
     run in namespaces of its own, with gVisor and a network that enforces NetworkPolicies.
@@ -27,7 +27,7 @@ def main() -> None:
       hack/cluster up --control-plane            only etcd and kube-apiserver, in seconds, without root
       hack/cluster up --with-monopod             with Monopod installed
       hack/cluster down
-    """
+    """  # noqa: D301 click reads the backspace as "don't rewrap"
 
 
 @main.command()
@@ -84,7 +84,10 @@ def status() -> None:
 @click.argument("component")
 @click.option("--node", type=click.IntRange(1), default=1, help="Number of the node.")
 def logs(name: str, component: str, node: int) -> None:
-    """Print the log of a component (etcd, kube-apiserver, kubelet, containerd, calico-felix, …)."""
+    """Print the log of a component.
+
+    Such as etcd, kube-apiserver, kubelet, containerd, calico-felix or monopod.
+    """
     cluster = _find(name)
     if not isinstance(cluster, LabCluster):
         raise click.ClickException(f"{name} is kind's: use `kind export logs` or `kubectl logs`")
@@ -104,7 +107,10 @@ def logs(name: str, component: str, node: int) -> None:
 @NAME
 @click.argument("archive", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def load(name: str, archive: Path) -> None:
-    """Give every node of a cluster an image from an archive (as `docker save` writes it)."""
+    """Give every node of a cluster an image.
+
+    It comes from an archive, as `docker save` writes it.
+    """
     cluster = _find(name)
     become_root("lab.cluster")
     cluster.load_image_archive(archive.resolve())

@@ -68,6 +68,9 @@ ALLOWED_CHANGES = {
     "unsupportedPods": {"unsupportedPods": "Reject"},
     "tags added": {"tags": {"team": "web"}},
     "unsupportedPods back to its default": {"unsupportedPods": None},
+    "security groups": {"securityGroups": ["web"], "podSecurityGroups": "Allow", "isolation": "PerGroup"},
+    "what becomes of existing pods": {"existingPods": "Keep", "maxUnavailable": 2, "paused": True},
+    "what becomes of pods that nothing replaces": {"barePods": "Recreate", "runningJobs": "Reschedule"},
 }
 
 
@@ -147,7 +150,14 @@ EXPLAINED = {
     "fp.spec.selectors.labels": "Labels that a pod must carry, all of them; at most 5.",
     "fp.spec.unsupportedPods": "Pend, as on EKS",
     "fp.spec.podExecutionRoleARN": "Accepted so that profiles from EKS apply as they are",
+    "fp.spec.existingPods": "Keep, as on EKS: they are left where they are.",
+    "fp.spec.maxUnavailable": "a percentage of its replicas (rounded down, but at least 1).",
     "fp.status.phase": "ACTIVE means observed",
+    "fp.status.rescheduling.blocked": "`blockers` says why",
+    "sg.spec": "What the pods of the group may accept and open.",
+    "sg.spec.egress.to.entity": "Nodes: the cluster's nodes.",
+    "sgp.spec": "Which pods of the namespace have which groups.",
+    "storedpod.status.phase": "NameTaken: another pod has the name",
 }
 
 

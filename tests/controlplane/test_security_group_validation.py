@@ -240,12 +240,6 @@ def test_an_unknown_field_is_refused_by_kubectl(installed: Any) -> None:
     assert 'unknown field "spec.ingress[0].ports"' in answer.stderr
 
 
-@pytest.mark.parametrize("kind", ["securitygroup", "securitygrouppolicy"])
-def test_kubectl_explains_the_kind(installed: Any, kind: str) -> None:
-    said = installed.kubectl("explain", f"{kind}.spec").stdout
-    assert "which groups" in said or "may accept and open" in said
-
-
 def test_kubectl_lists_groups_with_what_matters_of_them(installed: Any) -> None:
     group = a_group("listed", description="for the list")
     assert create(installed, group).returncode == 0

@@ -33,8 +33,6 @@ ROADS = ("pods", "pods/status", "pods/ephemeralcontainers", "pods/resize")
 LABEL_MARKS = (PROFILE_LABEL, EKS_PROFILE_LABEL, GROUP_COUNT_LABEL)
 ANNOTATION_MARKS = (CAPACITY_ANNOTATION, STORAGE_ANNOTATION, UNSUPPORTED_ANNOTATION, POD_GROUPS_ANNOTATION)
 
-UPDATING = "request.operation == 'UPDATE'"
-
 
 def _is_unchanged(field: str, name: str) -> str:
     def read(owner: str) -> str:

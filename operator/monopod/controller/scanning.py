@@ -119,10 +119,7 @@ class Scanner:
         place = await self._add_storage(place, pods)
         groups: dict[str, tuple[Workload, list[Sighting]]] = {}
         for number, pod in enumerate(pods, 1):
-            owner = find_owner(pod)
-            workload = (
-                build_bare_workload(place.namespace) if owner is None else await self._find_workload(place, owner)
-            )
+            workload = await self._find_workload(place, find_owner(pod))
             if workload is not None:
                 see = sight if _may_move_pod(pod, place) else glance
                 groups.setdefault(workload.uid, (workload, []))[1].append(see(pod, workload, place))

@@ -31,6 +31,7 @@ def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield lab
 
 
+@pytest.mark.eks("2.create-only")
 def test_a_deployments_pods_are_replaced_one_after_the_other(lab: Lab, start: StartOperator) -> None:
     operator = start(*QUICK)
     create_namespace(lab, "gentle")

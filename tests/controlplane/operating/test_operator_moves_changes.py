@@ -37,6 +37,7 @@ def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield lab
 
 
+@pytest.mark.eks("2.create-only")
 def test_a_profile_that_keeps_existing_pods_moves_none(lab: Lab, start: StartOperator) -> None:
     operator = start(*QUICK)
     create_namespace(lab, "kept")

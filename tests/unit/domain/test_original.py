@@ -21,7 +21,6 @@ TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
 CREATED: Manifest = {
     "f:spec": {"f:containers": {'k:{"name":"app"}': {".": {}, "f:image": {}, "f:name": {}, "f:resources": {}}}}
 }
-ALL_OF_APP = {"f:containers": CREATED["f:spec"]["f:containers"]}
 
 
 def recorded(pod: PodBuilder, *entries: Manifest) -> Manifest:
