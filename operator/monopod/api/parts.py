@@ -41,7 +41,7 @@ GroupName = Annotated[
 
 
 class Condition(Part):
-    """One aspect of the profile's state, in the form that all Kubernetes kinds share."""
+    """One aspect of the object's state, in the form that all Kubernetes kinds share."""
 
     type: Annotated[str, Field(max_length=316)]
     """The aspect, in CamelCase."""

@@ -203,7 +203,7 @@ def check_operator(facts: Facts) -> Iterator[Finding]:
         level = Level.OK if ready and ready >= wanted else Level.WARNING if ready else Level.PROBLEM
         action = "" if level is Level.OK else f"kubectl -n {facts.namespace} describe pods; kubectl logs of those."
         if not ready:
-            message += " Admission goes on; new profiles, namespaces and events wait."
+            message += " Pods are sandboxed all the same; new ones have no network until it is back."
         yield Finding(check, level, message, action)
 
 

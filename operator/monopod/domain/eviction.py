@@ -23,7 +23,7 @@ from monopod.domain.publication import list_names
 
 FIRST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 15.0
-# For pods that have been refused for so long that nobody waits for them any more.
+# For pods that nobody waits for: of a deletion that has failed, and those that only run elsewhere.
 PATIENT_PAUSE_SECONDS = 60.0
 
 

@@ -114,7 +114,7 @@ BAD: list[tuple[Check, Facts, tuple[Level, str]]] = [
         (
             Level.PROBLEM,
             "0 of 2 replicas of Deployment monopod are ready. "
-            "Admission goes on; new profiles, namespaces and events wait.",
+            "Pods are sandboxed all the same; new ones have no network until it is back.",
         ),
     ),
     (
