@@ -34,9 +34,9 @@ class Client:
             retries=False,
         )
 
-    def post(self, path: str, body: Object, user: str | None = None) -> Object:
-        """Creates an object, as another user if one is given."""
-        return self._send("POST", path, body, _impersonate(user))
+    def post(self, path: str, body: Object) -> Object:
+        """Creates an object."""
+        return self._send("POST", path, body)
 
     def patch(self, path: str, body: Object, user: str | None = None) -> Object:
         """Changes an object by a merge patch, as another user if one is given."""

@@ -13,7 +13,7 @@ LOG_WIDTH = 150
 """Columns where the output is no terminal, so that a log shows whole rows."""
 
 
-def print_table(seen: tuple[Seen, ...], console: Console | None = None) -> None:
+def print_table(seen: tuple[Seen, ...]) -> None:
     """Prints the pods, those of a profile first."""
     title = "Unchanged workloads, and the kernel that each pod sees"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1), leading=1)
@@ -32,7 +32,7 @@ def print_table(seen: tuple[Seen, ...], console: Console | None = None) -> None:
             pod.ip,
             f"{pod.seconds} s",
         )
-    out = console or make_console()
+    out = make_console()
     out.print()
     out.print(table)
 

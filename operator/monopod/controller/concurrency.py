@@ -9,9 +9,9 @@ Result = TypeVar("Result")
 AT_ONCE = 8
 
 
-async def gather_some(jobs: Iterable[Awaitable[Result]], at_once: int = AT_ONCE) -> list[Result]:
-    """The results of all jobs, in their order; so many run at the same time."""
-    slots = asyncio.Semaphore(at_once)
+async def gather_some(jobs: Iterable[Awaitable[Result]]) -> list[Result]:
+    """The results of all jobs, in their order; AT_ONCE run at the same time. Raises what the first to fail raised."""
+    slots = asyncio.Semaphore(AT_ONCE)
 
     async def run(job: Awaitable[Result]) -> Result:
         async with slots:
