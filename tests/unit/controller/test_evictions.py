@@ -1,6 +1,7 @@
 """Evictions: what the API server's answers mean, and a task that asks for one after the other."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -72,13 +73,13 @@ def test_what_a_troubled_server_says_is_kept() -> None:
 
 async def test_the_mover_evicts_what_is_wanted_and_nothing_more() -> None:
     api, changes = FakeApi(), asyncio.Event()
-    mover = Mover(api.client, 60_000, changes.set)
+    mover = Mover(api.client, 1200, changes.set)  # one in 0.05 s
     try:
-        mover.require("deletion", [POD])
+        mover.require("deletion", [POD, replace(POD, name="b", uid="uid-b", created="2026-01-02T00:00:00Z")])
         async with asyncio.timeout(1):
             await changes.wait()
         mover.require("deletion", [])
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.15)
         assert [path for path, _ in api.sent("create")] == [PATH]
     finally:
         mover.stop()

@@ -190,8 +190,9 @@ async def test_trouble_is_met_by_asking_less_and_keeps_what_was_known() -> None:
     assert 2 <= setting.api.looks - looks <= 6
     assert setting.rescheduler.find_moves("web") == known
     setting.api.trouble = None
-    await setting.run(0.3)
-    assert setting.wanted == ["a"]
+    setting.api.lists[PODS] = [an_old_pod("b")]
+    await setting.run(0.6)
+    assert setting.wanted == ["b"]
 
 
 @pytest.mark.usefixtures("quick")
