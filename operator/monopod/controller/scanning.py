@@ -117,17 +117,9 @@ class Scanner:
         at = time.monotonic()
         pods = await self._list_pods(place)
         place = await self._add_storage(place, pods)
-        groups: dict[str, tuple[Workload, list[Sighting]]] = {}
-        for number, pod in enumerate(pods, 1):
-            workload = await self._find_workload(place, find_owner(pod))
-            if workload is not None:
-                see = sight if _may_move_pod(pod, place) else glance
-                groups.setdefault(workload.uid, (workload, []))[1].append(see(pod, workload, place))
-            if number % PODS_AT_ONCE == 0:
-                await asyncio.sleep(0)
         outlooks: list[Outlook] = []
         expected: dict[str, int] = {}
-        for uid, (workload, sightings) in groups.items():
+        for uid, (workload, sightings) in (await self._sight_all(pods, place)).items():
             if workload.desired is None and not workload.is_bare and uid in before.settling:
                 present = sum(not each.is_terminating for each in sightings)
                 expected[uid] = max(before.expected.get(uid, 0), present)
@@ -143,6 +135,18 @@ class Scanner:
         bare = {pod.uid for outlook in outlooks if outlook.workload.is_bare for pod in outlook.now}
         manifests = {pod["metadata"]["uid"]: pod for pod in pods if pod["metadata"]["uid"] in bare}
         return Look(at, tuple(outlooks), manifests, expected)
+
+    async def _sight_all(self, pods: Sequence[Manifest], place: Place) -> dict[str, tuple[Workload, list[Sighting]]]:
+        """The workloads by uid, each with its pods."""
+        groups: dict[str, tuple[Workload, list[Sighting]]] = {}
+        for number, pod in enumerate(pods, 1):
+            workload = await self._find_workload(place, find_owner(pod))
+            if workload is not None:
+                see = sight if _may_move_pod(pod, place) else glance
+                groups.setdefault(workload.uid, (workload, []))[1].append(see(pod, workload, place))
+            if number % PODS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return groups
 
     async def _list_pods(self, place: Place) -> list[Manifest]:
         path = f"/api/v1/namespaces/{place.namespace}/pods"

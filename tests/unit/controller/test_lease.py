@@ -73,6 +73,7 @@ async def test_losing_the_race_for_a_lease_is_not_an_error() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await a_lease(api).acquire()
+    assert api.sent("replace"), "it took part in the race"
 
 
 async def test_an_api_server_that_is_away_is_waited_for() -> None:
