@@ -32,7 +32,7 @@ def namespaces(server: Server) -> Iterator[dict[str, str]]:
     """One that no profile reaches, one that does, and one whose LimitRange fills in what containers want."""
     for name in ("plainly", "originals-limited"):
         server.create("/api/v1/namespaces", {"metadata": {"name": name}}).expect_ok()
-    server.create("/api/v1/namespaces/limited/limitranges", LIMITS).expect_ok()
+    server.create("/api/v1/namespaces/originals-limited/limitranges", LIMITS).expect_ok()
     reach(server, "sandboxed", [a_profile("web", a_selector("sandboxed"))])
     node = {
         "apiVersion": "v1",
@@ -41,10 +41,10 @@ def namespaces(server: Server) -> Iterator[dict[str, str]]:
     }
     server.create("/api/v1/nodes", node).expect_ok()
     poll(
-        lambda: server.create_pod("limited", a_pod().build()),
+        lambda: server.create_pod("originals-limited", a_pod().build()),
         lambda answer: answer.ok and answer.body["spec"]["containers"][0]["resources"],
     )
-    yield {"plain": "plainly", "originals-limited": "limited", "sandboxed": "sandboxed"}
+    yield {"plain": "plainly", "limited": "originals-limited", "sandboxed": "sandboxed"}
     server.delete(f"/api/v1/nodes/{NODE}")
 
 
