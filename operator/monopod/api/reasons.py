@@ -200,6 +200,11 @@ class IsolationReason(Explained):
         "IdentityMissing",
         "The pod has a node and no identity, so it stays closed, and has to be created again; the message says more.",
     )
+    NOT_IN_FORCE = (
+        "SecurityGroupsNotInForce",
+        "The pod's NetworkPolicy or its labels can't be written, so it stays closed, or keeps the rules that it had; "
+        "the message says what refuses it.",
+    )
     WAITS_FOR_ISOLATION = (
         "WaitsForIsolation",
         "The pod doesn't start yet, because nothing would keep it closed, or its security groups aren't known; the "

@@ -127,8 +127,8 @@ class Kind(Generic[View]):
             self._put(key, None)
             return True
         version = _read_version(metadata)
-        if known and known.uid == uid and version < known.version:
-            return False  # the answer to our own write overtook its watch event
+        if known and version < known.version:
+            return False  # an answer to our own write overtook its watch event, or came when a namesake was there
         return self._put(key, _Entry(uid, version, self._read(item)))
 
     def _put(self, key: Key, entry: _Entry[View] | None) -> bool:

@@ -60,6 +60,15 @@ class BaseKeeper:
         view = self._mirror.network_policies.find(namespace, BASE_POLICY)
         return view is not None and view.kind == "base" and view.digest == _digest_base(namespace)
 
+    async def look_up(self, namespace: str) -> None:
+        """Asks the API server for the namespace's base policy.
+
+        Raises:
+            ApiError: the API server refuses it.
+            ApiUnreachable: no answer.
+        """
+        await self._writer.look_up(namespace, BASE_POLICY)
+
     def find_trouble(self, namespace: str) -> str:
         """Why the namespace's base policy couldn't be written; "" if nothing is known to be in the way."""
         return self._troubles.get(namespace, "")

@@ -18,7 +18,7 @@ import structlog
 
 from monopod.api.names import ISOLATION_GATE, PROFILE_LABEL, VOLUMES_GATE
 from monopod.api.reasons import IsolationReason
-from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
+from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
 from monopod.cluster.mirror import Mirror
 from monopod.controller.announcing import Announcements
 from monopod.controller.claims import Claims
@@ -32,16 +32,24 @@ AT_ONCE = 8
 PATIENCE_SECONDS = 5.0
 
 Manifest = dict[str, Any]
+LookUp = Callable[[str], Awaitable[None]]
 FindObstacle = Callable[[Manifest], Awaitable[str]]
 logger = structlog.stdlib.get_logger(__name__)
 
 
 class GateKeeper:
-    """Looks at the gated pods again and again; `find_obstacle` says what keeps a pod behind the gate of isolation."""
+    """Looks at the gated pods again and again.
 
-    def __init__(self, api: ApiClient, mirror: Mirror, find_obstacle: FindObstacle, complaints: Complaints) -> None:
+    `find_obstacle` says what keeps a pod behind the gate of isolation, once `look_up` has looked at its namespace: what
+    a watch has told may be old, and without a gate there is nothing to make up for it.
+    """
+
+    def __init__(
+        self, api: ApiClient, mirror: Mirror, look_up: LookUp, find_obstacle: FindObstacle, complaints: Complaints
+    ) -> None:
         self._api = api
         self._mirror = mirror
+        self._look_up = look_up
         self._find_obstacle = find_obstacle
         self._complaints = complaints
         self._claims = Claims(api, complaints)
@@ -86,17 +94,28 @@ class GateKeeper:
         uids = {pod["metadata"]["uid"] for pod in waiting}
         self._waiting_since = {uid: since for uid, since in self._waiting_since.items() if uid in uids}
         self._announcements.retain(uids)
+        namespaces = sorted({pod["metadata"]["namespace"] for pod in waiting})
+        looked_up = await asyncio.gather(*map(self._look_up, namespaces), return_exceptions=True)
+        unknown = {name: failure for name, failure in zip(namespaces, looked_up, strict=True) if failure}
         slots = asyncio.Semaphore(AT_ONCE)
 
         async def release(pod: Manifest) -> None:
+            if failure := unknown.get(pod["metadata"]["namespace"]):
+                raise failure
             async with slots:
-                if obstacle := await self._find_obstacle(pod):
-                    await self._announce(pod["metadata"], obstacle)
-                else:
-                    await self._lift_gate(pod, ISOLATION_GATE)
+                await self._release(pod)
 
         done = await asyncio.gather(*map(release, waiting), return_exceptions=True)
         return next((failure for failure in done if failure), None)
+
+    async def _release(self, pod: Manifest) -> None:
+        try:
+            obstacle = await self._find_obstacle(pod) or await self._lift_gate(pod, ISOLATION_GATE)
+        except (ApiError, ServerTrouble) as error:
+            await self._announce(pod["metadata"], f"Can't be released: {error}")
+            raise
+        if obstacle:
+            await self._announce(pod["metadata"], obstacle)
 
     async def _announce(self, metadata: Manifest, obstacle: str) -> None:
         now = asyncio.get_running_loop().time()
@@ -104,7 +123,8 @@ class GateKeeper:
             reason = IsolationReason.WAITS_FOR_ISOLATION
             await self._announcements.say(metadata["namespace"], metadata["name"], metadata["uid"], reason, obstacle)
 
-    async def _lift_gate(self, pod: Manifest, name: str) -> None:
+    async def _lift_gate(self, pod: Manifest, name: str) -> str:
+        """What refuses it for good; "" if nothing does."""
         metadata = pod["metadata"]
         place = f"/spec/{GATES}/{find_gate(pod, name)}"
         operations: list[Manifest] = [
@@ -116,14 +136,16 @@ class GateKeeper:
         try:
             await self._api.patch(f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}", operations)
         except ApiError as error:
-            if error.status not in (404, 409, 422):  # gone, replaced, or changed meanwhile: seen again next time
-                WRITES.labels("pods", "failed").inc()
-                self._complaints.raise_about(f"pod {metadata['namespace']}/{metadata['name']}", str(error))
-            return
+            if error.status in (404, 409, 422):  # gone, replaced, or changed meanwhile: seen again next time
+                return ""
+            WRITES.labels("pods", "failed").inc()
+            self._complaints.raise_about(f"pod {metadata['namespace']}/{metadata['name']}", str(error))
+            return f"Can't be released: {error}"
         WRITES.labels("pods", "ok").inc()
         # What is left of the list has moved up.
         pod["spec"][GATES] = [gate for gate in pod["spec"][GATES] if gate.get("name") != name]
         logger.debug("pod released", namespace=metadata["namespace"], pod=metadata["name"], gate=name)
+        return ""
 
 
 GATES = "schedulingGates"

@@ -33,6 +33,7 @@ from monopod.controller.widening import Widenings
 from monopod.domain.conditions import Isolation
 from monopod.domain.groups import find_account
 from monopod.domain.policies import PolicyView
+from monopod.domain.publication import NamespaceView
 
 WORKERS = 16
 # Nodes come in numbers; each set of rules is worked out once for all that come within this time.
@@ -103,7 +104,7 @@ class Isolator:
         self.rules = RuleBook(mirror, settings.node_cidrs, complaints, metadata_allowed=settings.allow_metadata_service)
         self.pods = PodKeeper(api, mirror, self.membership, self.rules, self._writer, complaints)
         self.base = BaseKeeper(mirror, self._writer, complaints)
-        self.gates = GateKeeper(api, mirror, self._find_obstacle, complaints)
+        self.gates = GateKeeper(api, mirror, self.base.look_up, self._find_obstacle, complaints)
         self._identities = Identities(api, mirror, settings, self.pods.is_per_group, complaints)
         self._groups = GroupReporter(api, mirror, self.membership, self.rules, complaints)
         self._widenings = Widenings(mirror, self.rules)
@@ -154,6 +155,7 @@ class Isolator:
 
     def _listen(self) -> None:
         mirror = self._mirror
+        mirror.namespaces.listeners.append(self._see_namespace)
         mirror.pods.listeners.append(self._see_pod)
         mirror.network_policies.listeners.append(self._see_policy)
         mirror.profiles.listeners.append(self._see_profile)
@@ -163,6 +165,10 @@ class Isolator:
         mirror.group_policies.listeners.append(lambda key, _, __: self._see_membership(key[0]))
         mirror.accounts.listeners.append(lambda key, _, __: self._see_membership(key[0]))
 
+    def _see_namespace(self, key: Key, old: NamespaceView | None, new: NamespaceView | None) -> None:
+        if new and (old is None or old.uid != new.uid):
+            self._writer.lose(key[1])
+
     def _see_pod(self, key: Key, old: PodView | None, new: PodView | None) -> None:
         if old and (new is None or new.uid != old.uid):
             self.pods.forget(old.uid)
@@ -170,6 +176,8 @@ class Isolator:
             self.pods.see(new.uid)
         if new and (old is None or _find_relevant(old) != _find_relevant(new)):
             self._queue.add(PodKey(*key))
+        if old and not self._mirror.pods.count("groups", old.groups):
+            self.rules.forget(old.groups)
         leaves = old and (new is None or (old.groups, old.profile) != (new.groups, new.profile))
         if leaves and self._mirror.network_policies.count("place", (key[0], "groups")):
             self._queue.add_later(SetsKey(key[0]), SETS_SECONDS)
@@ -211,8 +219,8 @@ class Isolator:
         if _find_substance(old) != _find_substance(new):  # not for a status, which counts pods
             self._add_sets(self.rules.change_group(key[1]))
 
-    def _see_profile(self, key: Key, _: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
-        if new is not None and self.membership.has_changed(key[1]):
+    def _see_profile(self, key: Key, _: dict[str, Any] | None, __: dict[str, Any] | None) -> None:
+        if self.membership.has_changed(key[1]):
             self._add_with_sets(self._mirror.pods.look_up("profile", key[1]))
 
     def _see_membership(self, namespace: str) -> None:

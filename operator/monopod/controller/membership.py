@@ -88,6 +88,8 @@ class Membership:
         if depends_on_account(labels, profile, policies):
             account = account or await self._fetch_account(pod)
             accounts = self.find_accounts(pod.namespace)
+            if account not in accounts:
+                return pod.groups  # it was deleted, perhaps to be made anew: what selects it can't be told
         annotations = {} if pod.asked is None else {GROUPS_ANNOTATION: pod.asked}
         try:
             return choose_groups(labels, annotations, account or "", profile, policies, accounts).names

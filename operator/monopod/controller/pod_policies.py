@@ -8,12 +8,13 @@ Policies go with their pods: the garbage collector deletes those of a pod, and h
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import assert_never
 
 from monopod.api.reasons import IsolationReason
-from monopod.cluster.client import ApiClient
+from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.views import PodView
 from monopod.controller.announcing import Announcements
@@ -25,6 +26,8 @@ from monopod.controller.rulebook import Closed, Opened, RuleBook
 from monopod.domain.isolation import build_groups_policy, build_pod_policy
 
 PER_GROUP = "PerGroup"
+# What is refused only so long, by a webhook that is being restarted for instance, is nothing to tell.
+PATIENCE_SECONDS = 5.0
 
 
 class PodKeeper:
@@ -46,6 +49,7 @@ class PodKeeper:
         self._announcements = Announcements(api, complaints)
         self._sets = asyncio.Lock()
         self._seen: dict[str, float] = {}
+        self._failing_since: dict[str, float] = {}
         self.on_change: Callable[[], None] = lambda: None
         self.closed: dict[str, tuple[PodView, Closed]] = {}
         """Pods that have no policy of their own, by uid, and why."""
@@ -61,6 +65,7 @@ class PodKeeper:
     def forget(self, uid: str) -> None:
         """A pod is gone."""
         self._seen.pop(uid, None)
+        self._failing_since.pop(uid, None)
         self._announcements.forget(uid)
         self._open(uid)
         self._membership.forget(uid)
@@ -83,6 +88,25 @@ class PodKeeper:
         """
         if pod.unsupported:
             return  # it never runs
+        try:
+            await self._keep(pod)
+        except (ApiError, ApiUnreachable) as error:
+            await self._tell_of_failure(pod, error)
+            raise
+        finally:
+            if not self._mirror.pods.count("uid", pod.uid):
+                self.forget(pod.uid)  # it went meanwhile, and nothing will say so again
+        self._failing_since.pop(pod.uid, None)
+
+    async def _tell_of_failure(self, pod: PodView, error: ApiError | ApiUnreachable) -> None:
+        now = time.monotonic()
+        lasts = now - self._failing_since.setdefault(pod.uid, now) >= PATIENCE_SECONDS
+        if lasts and isinstance(error, ApiError | ServerTrouble):
+            text = f"What its security groups say can't be put into force, and is tried again: {error}"
+            with contextlib.suppress(ApiUnreachable):
+                await self._announcements.say(pod.namespace, pod.name, pod.uid, IsolationReason.NOT_IN_FORCE, text)
+
+    async def _keep(self, pod: PodView) -> None:
         names = await self._membership.choose(pod)
         if not self._membership.is_right(pod, names):
             await self._membership.adjust(pod, names)
@@ -99,7 +123,8 @@ class PodKeeper:
                 self.on_change()
             case never:
                 assert_never(never)
-        existing = {view.name: view for view in self._mirror.network_policies.look_up("owner", pod.uid)}
+        owned = self._mirror.network_policies.look_up("owner", pod.uid)
+        existing = {view.name: view for view in owned if view.kind}  # others may give the pod policies, too
         for policy in desired:
             # The name may be one that a namesake's policy still has, which then becomes this pod's.
             name = policy["metadata"]["name"]

@@ -18,6 +18,7 @@ from monopod.domain.isolation import digest_spec
 from monopod.domain.policies import Apply, Delete, PolicyChange, PolicyView, decide_policies
 
 COLLECTION = "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies"
+ALTERED = "isn't stored as it was written: something, such as a mutating webhook, changes it on its way"
 
 
 class OnTampered(Protocol):
@@ -55,11 +56,30 @@ class PolicyWriter:
         for change in decide_policies(desired, views):
             await self._make(change)
         for policy in desired:
-            self._expected.setdefault(_find_key(policy), digest_spec(policy))
+            key = _find_key(policy)
+            if key not in self._expected and self._mirror.network_policies.find(*key):
+                self._expected[key] = digest_spec(policy)
 
     async def delete(self, view: PolicyView) -> None:
         """Deletes one; raises as `bring`."""
         await self._make(Delete(view))
+
+    async def look_up(self, namespace: str, name: str) -> None:
+        """Takes in what a policy is now: a watch may be late, or dead without a sign; raises as `bring`."""
+        policies, query = self._mirror.network_policies, {"fieldSelector": f"metadata.name={name}"}
+        view = policies.find(namespace, name)
+        found = [item async for item in self._api.list_pages(COLLECTION.format(namespace), query)]
+        for item in found:
+            policies.observe("MODIFIED", item)
+        if view and not found:
+            policies.observe("DELETED", _name_gone(view))
+
+    def lose(self, namespace: str) -> None:
+        """Takes for gone what a namespace's namesake had: it went with it, whether or not a watch has told so."""
+        policies = self._mirror.network_policies
+        for view in [view for kind in ("base", "groups") for view in policies.look_up("place", (namespace, kind))]:
+            self._expected.pop((view.namespace, view.name), None)
+            policies.observe("DELETED", _name_gone(view))
 
     async def _make(self, change: PolicyChange) -> None:
         """Makes one change; what can't be, because the namespace is going, is left."""
@@ -85,12 +105,18 @@ class PolicyWriter:
         key = _find_key(policy)
         path = f"{COLLECTION.format(key[0])}/{key[1]}"
         # Before the request: its watch event may come before its answer.
-        self._expected[key] = digest_spec(policy)
-        written = await self._api.apply(path, dict(policy))
-        if digest_spec(written) != self._expected[key]:
-            # Lists that someone else has put into it aren't taken away by an apply.
-            written = await self._api.patch(path, _build_replacement(policy, written))
+        wanted = self._expected[key] = digest_spec(policy)
+        try:
+            written = await self._api.apply(path, dict(policy))
+            if digest_spec(written) != wanted:
+                # Lists that someone else has put into it aren't taken away by an apply.
+                written = await self._api.patch(path, _build_replacement(policy, written))
+        except (ApiError, ApiUnreachable):
+            self._expected.pop(key, None)
+            raise
         self._mirror.network_policies.observe("MODIFIED", written)
+        if digest_spec(written) != wanted:
+            raise ApiError(409, "Conflict", f"NetworkPolicy {key[1]} of namespace {key[0]} {ALTERED}")
 
     async def _delete(self, view: PolicyView) -> None:
         key = (view.namespace, view.name)
@@ -98,8 +124,7 @@ class PolicyWriter:
         self._deleting.add(key)
         try:
             await self._api.delete(f"{COLLECTION.format(view.namespace)}/{view.name}", view.uid)
-            gone = {"metadata": {"namespace": view.namespace, "name": view.name, "uid": view.uid}}
-            self._mirror.network_policies.observe("DELETED", gone)
+            self._mirror.network_policies.observe("DELETED", _name_gone(view))
         except ApiError as error:
             if error.status != 409:  # another one of this name: the watch tells of it
                 raise
@@ -117,6 +142,10 @@ class PolicyWriter:
 
 def _find_key(policy: Mapping[str, Any]) -> Key:
     return (policy["metadata"]["namespace"], policy["metadata"]["name"])
+
+
+def _name_gone(view: PolicyView) -> dict[str, Any]:
+    return {"metadata": {"namespace": view.namespace, "name": view.name, "uid": view.uid}}
 
 
 def _build_replacement(policy: Mapping[str, Any], current: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -149,7 +149,8 @@ class Publisher:
 
     async def _patch_namespace(self, change: NamespaceChange) -> None:
         try:
-            written = await self._api.merge(f"/api/v1/namespaces/{change.namespace}", build_namespace_patch(change))
+            patch = build_namespace_patch(change, self._right[change.namespace][0])
+            written = await self._api.merge(f"/api/v1/namespaces/{change.namespace}", patch)
         except ApiError as error:
             if error.status == 404:
                 return  # deleted meanwhile

@@ -91,6 +91,8 @@ class WorkQueue(Generic[Key]):
             self._working.add(key)
             failed = await self._attempt(key)
             self._working.discard(key)
+            # Of thousands of keys for which nothing has to be written none waits for anything: the Lease must go on.
+            await asyncio.sleep(0)
             if key in self._again:
                 self._again.discard(key)
                 self.add(key)

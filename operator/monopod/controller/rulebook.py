@@ -45,7 +45,7 @@ class RuleBook:
         self._node_cidrs = node_cidrs
         self._metadata_allowed = metadata_allowed
         self._complaints = complaints
-        self._groups: dict[str, SecurityGroup | str] = {}
+        self._groups: dict[str, SecurityGroup] = {}
         self._answers: dict[Names, Answer] = {}
         self._infrastructure: Infrastructure | None = None
 
@@ -64,9 +64,10 @@ class RuleBook:
 
     def find_group(self, name: str) -> SecurityGroup | str:
         """The group, or why there is none that counts."""
-        if name not in self._groups:
-            self._groups[name] = self._read(name)
-        return self._groups[name]
+        known = self._groups.get(name) or self._read(name)
+        if isinstance(known, SecurityGroup):  # pods may name any number of others
+            self._groups[name] = known
+        return known
 
     def change_group(self, name: str) -> list[Names]:
         """Takes in that a group changed; the sets whose rules are others now."""
@@ -81,11 +82,9 @@ class RuleBook:
         self._infrastructure = fresh
         return self._renew(self._answers)
 
-    def forget(self, used: Iterable[Names]) -> None:
-        """Forgets sets that no pod has any more."""
-        kept = set(used)
-        for names in self._answers.keys() - kept:
-            del self._answers[names]
+    def forget(self, names: Names) -> None:
+        """Forgets a set that no pod has any more."""
+        self._answers.pop(names, None)
 
     def _renew(self, sets: Iterable[Names]) -> list[Names]:
         changed = []

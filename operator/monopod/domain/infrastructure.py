@@ -30,7 +30,7 @@ def build_infrastructure(
 ) -> Infrastructure:
     """What rules depend on; sorted, so that it changes only if an address does."""
     found = set(node_cidrs) or {cidr for node in nodes for cidr in _find_addresses(node)}
-    servers = {(_as_cidr(address), port) for endpoints in api_servers for address, port in endpoints}
+    servers = {(cidr, port) for endpoints in api_servers for address, port in endpoints if (cidr := _as_cidr(address))}
     return Infrastructure(tuple(sorted(found)), tuple(sorted(servers)), metadata_allowed)
 
 

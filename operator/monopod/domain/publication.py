@@ -89,8 +89,11 @@ def _build_isolation(content: Content) -> tuple[str | None, str | None]:
     return ISOLATED if content.is_isolated else None, content.group_rows or None
 
 
-def build_namespace_patch(change: NamespaceChange) -> dict[str, object]:
-    """The merge patch that makes the change. A null removes a value whoever wrote it, which an apply could not."""
+def build_namespace_patch(change: NamespaceChange, uid: str) -> dict[str, object]:
+    """The merge patch that makes the change. A null removes a value whoever wrote it, which an apply could not.
+
+    It is refused for a namespace of another uid: what was seen of one says nothing of its namesake.
+    """
     label: str | None = None
     annotations: dict[str, str | None] = dict.fromkeys(
         (ROWS_ANNOTATION, ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION)
@@ -108,7 +111,7 @@ def build_namespace_patch(change: NamespaceChange) -> dict[str, object]:
             pass
         case never:
             assert_never(never)
-    return {"metadata": {"labels": {NAMESPACE_LABEL: label}, "annotations": annotations}}
+    return {"metadata": {"uid": uid, "labels": {NAMESPACE_LABEL: label}, "annotations": annotations}}
 
 
 def build_patterns_patch(current: Mapping[str, str] | None, wanted: Mapping[str, str]) -> dict[str, object] | None:

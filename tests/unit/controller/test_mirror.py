@@ -54,6 +54,13 @@ def test_the_end_of_an_object_does_not_take_its_namesake_with_it(kind: Kind[str]
     assert kind.find("", "kata") == "new"
 
 
+def test_what_is_told_late_of_an_object_does_not_replace_its_namesake() -> None:
+    kind = Mirror("monopod-system").runtime_classes
+    kind.observe("ADDED", an_object("kata", uid="new", version=10))
+    assert not kind.observe("MODIFIED", an_object("kata", uid="old", version=9))
+    assert kind.find("", "kata") == "new"
+
+
 async def test_the_first_list_is_the_whole_truth(kind: Kind[str]) -> None:
     kind.observe("ADDED", an_object("gone"))
     await kind.load(listing(an_object("kata"), an_object("gvisor")).client)

@@ -129,6 +129,26 @@ async def test_any_other_refusal_is_raised_to_be_tried_again(trouble: Exception)
         await writing.bring()
 
 
+async def test_a_write_that_failed_is_not_remembered() -> None:
+    writing = Writing()
+    writing.api.answers["apply", PATH] = ApiError(403, "Forbidden", "no")
+    with pytest.raises(ApiError):
+        await writing.bring()
+    writing.observe(stored(BASE))
+    writing.observe(stored(BASE, version=2), "DELETED")
+    assert writing.tampered == []
+
+
+async def test_what_something_changes_on_its_way_is_raised_to_be_tried_again() -> None:
+    writing = Writing()
+    writing.api.answers["apply", PATH] = lambda body: stored(body, ingress=[{}])
+    writing.api.answers["patch", PATH] = lambda _: stored(BASE, version=2, ingress=[{}])
+    with pytest.raises(ApiError, match="NetworkPolicy monopod-base of namespace prod isn't stored as it was written"):
+        await writing.bring()
+    (view,) = writing.existing()
+    assert not writing.writer.has_written(("prod", "monopod-base"), view)
+
+
 async def test_a_policy_that_is_replaced_by_a_namesake_as_we_delete_it_is_left_to_the_watch() -> None:
     writing = Writing()
     await writing.bring()

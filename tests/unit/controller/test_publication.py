@@ -70,8 +70,9 @@ def test_a_change_of_a_namespace_writes_all_marks(
     change: NamespaceChange, label: str | None, annotations: tuple[str | None, ...]
 ) -> None:
     names = ("monopod.dev/profiles", "monopod.dev/isolated", "monopod.dev/security-group-policies")
-    assert build_namespace_patch(change) == {
+    assert build_namespace_patch(change, "its uid") == {
         "metadata": {
+            "uid": "its uid",
             "labels": {"monopod.dev/fargate": label},
             "annotations": dict(zip(names, annotations, strict=True)),
         }

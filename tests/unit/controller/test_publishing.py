@@ -63,9 +63,9 @@ class Setting:
 
 def written(name: str, patch: Json, version: int = 2) -> Json:
     metadata: dict[str, Any] = {
-        key: {k: v for k, v in values.items() if v is not None} for key, values in patch["metadata"].items()
+        key: {k: v for k, v in patch["metadata"][key].items() if v is not None} for key in ("labels", "annotations")
     }
-    return an_object(name, version=version, **metadata)
+    return an_object(name, uid=patch["metadata"]["uid"], version=version, **metadata)
 
 
 def policy_written(policy: Json) -> Json:
@@ -140,7 +140,7 @@ async def test_a_namesake_of_a_deleted_namespace_is_written_without_a_report() -
     await setting.publish(WEB)
     setting.mirror.namespaces.observe("ADDED", an_object("prod-a", uid="new", version=9))
     await setting.publish(WEB)
-    assert setting.api.sent("merge")
+    assert [body["metadata"]["uid"] for path, body in setting.api.sent("merge") if path != PATTERNS] == ["new"]
     assert events(setting) == []
 
 

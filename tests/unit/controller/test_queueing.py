@@ -84,6 +84,21 @@ async def test_no_more_than_the_workers_are_at_work_at_once() -> None:
     assert most == 16
 
 
+async def test_a_burst_in_which_nothing_has_to_be_waited_for_does_not_hold_up_the_loop() -> None:
+    done: list[str] = []
+
+    async def work(key: str) -> None:
+        done.append(key)
+
+    async with a_queue(work) as queue:
+        for number in range(1000):
+            queue.add(f"{number}")
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(done) < 100
+        await until(lambda: len(done) == 1000)
+
+
 async def until(holds: Callable[[], bool]) -> None:
     for _ in range(10_000):
         if holds():

@@ -1,0 +1,270 @@
+"""What the isolator makes of events that come late, in another order, or while it is at work."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import structlog
+
+from monopod.api.names import (
+    API_VERSION,
+    GROUP_COUNT_LABEL,
+    GROUP_LABEL_PREFIX,
+    ISOLATION_GATE,
+    POD_GROUPS_ANNOTATION,
+    PROFILE_LABEL,
+)
+from monopod.cluster.client import ApiError, Json, ServerTrouble
+from monopod.cluster.lease import Timing
+from monopod.cluster.mirror import Kind, Mirror
+from monopod.controller import gates, isolation, pod_policies, queueing
+from monopod.controller.isolation import Isolator
+from monopod.controller.logs import Complaints
+from monopod.controller.settings import Settings
+from monopod.domain.isolation import build_base_policy
+from tests.unit.controller.fake_api import FakeApi, an_object, not_found
+
+SETTINGS = Settings(
+    sandbox="kata",
+    namespace="monopod-system",
+    identity="test",
+    leader_elect=False,
+    lease=Timing(),
+    listen_host="",
+    listen_port=0,
+    resync_seconds=60,
+    kubeconfig=None,
+)
+POLICIES = "/apis/networking.k8s.io/v1/namespaces/prod/networkpolicies"
+POD = "/api/v1/namespaces/prod/pods/app"
+
+
+class Server(FakeApi):
+    """Stamps what is applied, as an API server does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.version = 10
+
+    def stamp(self, item: Json) -> Json:
+        self.version += 1
+        metadata = {"uid": item["metadata"]["name"], **item["metadata"], "resourceVersion": str(self.version)}
+        return {**item, "metadata": metadata}
+
+    async def merge(self, path: str, patch: Json) -> Json:
+        if path.endswith("/status"):
+            raise not_found()  # a group's, at which nobody looks here
+        return await super().merge(path, patch)
+
+    async def apply(self, path: str, body: Json) -> Json:
+        return self.stamp(await super().apply(path, body))
+
+
+class Cluster:
+    """An isolator, and the events that it is given; the profile `web` reaches the namespace `prod`."""
+
+    def __init__(self) -> None:
+        self.api = Server()
+        self.mirror = Mirror("monopod-system")
+        self.isolator = Isolator(self.api.client, self.mirror, SETTINGS, Complaints(structlog.stdlib.get_logger()))
+        self.put(self.mirror.namespaces, an_object("prod"))
+        self.put_group("web")
+
+    def put(self, kind: Kind[Any], item: Json) -> None:
+        kind.observe("ADDED", self.api.stamp(item))
+
+    def put_profile(self, **spec: Any) -> None:
+        whole = {"selectors": [{"namespace": "prod"}], "securityGroups": ["web"], **spec}
+        self.put(self.mirror.profiles, {"apiVersion": API_VERSION, "spec": whole, **an_object("web")})
+
+    def put_group(self, name: str) -> None:
+        spec = {"ingress": [{"from": [{"cidr": "10.0.0.0/8"}]}]}
+        self.put(self.mirror.groups, {"apiVersion": API_VERSION, "spec": spec, **an_object(name)})
+
+    def put_pod(self, name: str = "app", group: str = "web") -> None:
+        labels = {PROFILE_LABEL: "web", GROUP_COUNT_LABEL: "1", f"{GROUP_LABEL_PREFIX}{group}": "true"}
+        pod = an_object(name, namespace="prod", labels=labels, annotations={POD_GROUPS_ANNOTATION: group})
+        self.put(self.mirror.pods, pod)
+
+    def delete(self, kind: Kind[Any], name: str, namespace: str = "prod") -> None:
+        kind.observe("DELETED", self.api.stamp(an_object(name, namespace=namespace)))
+
+    def policies(self) -> set[str]:
+        return {view.name for view in self.mirror.network_policies.views()}
+
+    def events(self) -> list[tuple[str, str]]:
+        bodies = [body for path, body in self.api.sent("create") if path.endswith("/events")]
+        return [(body["reason"], body["message"]) for body in bodies]
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.isolator.run())
+        await settle()
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def settle() -> None:
+    for _ in range(300):
+        await asyncio.sleep(0)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(10_000):
+        if holds():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never came to that")
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    for module, name in (
+        (isolation, "SETS_SECONDS"),
+        (pod_policies, "PATIENCE_SECONDS"),
+        (gates, "PATIENCE_SECONDS"),
+        (queueing, "FIRST_RETRY_SECONDS"),
+    ):
+        monkeypatch.setattr(module, name, 0.0)
+    return Cluster()
+
+
+async def test_a_pod_that_goes_while_it_is_worked_on_is_not_counted_as_closed(cluster: Cluster) -> None:
+    def refuse(_: Json) -> Json:
+        cluster.delete(cluster.mirror.pods, "app")
+        raise not_found()
+
+    cluster.api.answers["merge", POD] = refuse
+    cluster.put_profile(securityGroups=["later"])
+    cluster.put_pod()
+    async with cluster.at_work():
+        assert [path for path, _ in cluster.api.sent("merge")] == [POD]
+        assert cluster.isolator.sum_up() == {}
+
+
+async def test_pods_that_share_a_policy_get_their_own_when_their_profile_is_gone_before_them(cluster: Cluster) -> None:
+    cluster.put_profile(isolation="PerGroup")
+    cluster.put_pod()
+    cluster.put_pod("other")
+    async with cluster.at_work():
+        assert cluster.policies() == {"monopod-groups.web"}
+        cluster.delete(cluster.mirror.profiles, "web", namespace="")
+        await until(lambda: cluster.policies() == {"app.web", "other.web"})
+        cluster.delete(cluster.mirror.pods, "other")
+        await settle()
+        assert "app.web" in cluster.policies()
+
+
+async def test_a_policy_that_someone_else_gave_to_a_pod_is_left_alone(cluster: Cluster) -> None:
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": "app", "uid": "app"}
+    theirs = an_object("theirs", namespace="prod", ownerReferences=[owner])
+    cluster.put(cluster.mirror.network_policies, {**theirs, "spec": {"podSelector": {}}})
+    cluster.put_profile()
+    cluster.put_pod()
+    async with cluster.at_work():
+        assert cluster.policies() == {"app.web", "theirs"}
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [ApiError(403, "Forbidden", "exceeded quota: none"), ServerTrouble("PATCH", 500, "failed calling webhook")],
+    ids=["quota", "webhook"],
+)
+async def test_a_pod_whose_policy_cannot_be_written_says_so_once(cluster: Cluster, refusal: Exception) -> None:
+    cluster.api.answers["apply", f"{POLICIES}/app.web"] = refusal
+    cluster.put_profile()
+    cluster.put_pod()
+    async with cluster.at_work():
+        await until(lambda: len(cluster.api.sent("apply")) > 2)
+        ((reason, message),) = cluster.events()
+        assert reason == "SecurityGroupsNotInForce"
+        assert str(refusal) in message
+        del cluster.api.answers["apply", f"{POLICIES}/app.web"]
+        await until(lambda: cluster.policies() == {"app.web"})
+
+
+async def test_a_namespace_that_is_made_again_is_not_closed_by_the_base_policy_of_its_namesake(
+    cluster: Cluster,
+) -> None:
+    cluster.put(cluster.mirror.network_policies, build_base_policy("prod"))
+    cluster.isolator.base.require(["prod"])
+    assert cluster.isolator.base.is_seen("prod")
+    async with cluster.at_work():
+        # The watch of policies was interrupted so long that it never tells of the end of the first one's.
+        cluster.put(cluster.mirror.namespaces, an_object("prod", uid="another"))
+        assert not cluster.isolator.base.is_seen("prod")
+        await settle()
+        assert [path for path, _ in cluster.api.sent("apply")] == [f"{POLICIES}/monopod-base"]
+        assert cluster.isolator.base.is_seen("prod")
+        assert cluster.events() == []
+
+
+async def test_what_a_set_of_groups_opens_is_forgotten_with_its_last_pod(cluster: Cluster) -> None:
+    cluster.put_profile()
+    cluster.put_pod()
+    cluster.put_pod("other")
+    async with cluster.at_work():
+        answer = cluster.isolator.rules.find(("web",))
+        cluster.delete(cluster.mirror.pods, "other")
+        assert cluster.isolator.rules.find(("web",)) is answer
+        cluster.delete(cluster.mirror.pods, "app")
+        assert cluster.isolator.rules.find(("web",)) is not answer
+
+
+@pytest.fixture
+def gated(cluster: Cluster) -> Cluster:
+    """A pod waits; by what the watches have told, its namespace is closed."""
+    cluster.put_profile()
+    cluster.put_pod()
+    cluster.put(cluster.mirror.network_policies, build_base_policy("prod"))
+    gate = {"schedulingGates": [{"name": ISOLATION_GATE}]}
+    cluster.api.lists["/api/v1/pods"] = [{**an_object("app", namespace="prod"), "spec": gate}]
+    return cluster
+
+
+async def test_a_pod_is_released_once_its_namespace_is_closed(gated: Cluster) -> None:
+    gated.api.lists[POLICIES] = [gated.api.stamp(build_base_policy("prod"))]
+    async with gated.at_work():
+        assert POD in [path for path, _ in gated.api.sent("patch")]
+
+
+async def test_no_pod_is_released_by_what_a_watch_told_that_has_died_since(gated: Cluster) -> None:
+    async with gated.at_work():
+        gated.isolator.gates.wake()
+        await settle()
+        written = [path for method, path, _ in gated.api.requests if method in ("apply", "patch")]
+        assert written.index(f"{POLICIES}/monopod-base") < written.index(POD)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [ApiError(403, "Forbidden", "not on Sundays"), ServerTrouble("PATCH", 500, "failed calling webhook")],
+    ids=["refused", "webhook broken"],
+)
+async def test_a_pod_that_cannot_be_released_says_so(gated: Cluster, refusal: Exception) -> None:
+    gated.api.lists[POLICIES] = [gated.api.stamp(build_base_policy("prod"))]
+    gated.api.answers["patch", POD] = refusal
+    async with gated.at_work():
+        assert ("WaitsForIsolation", f"Can't be released: {refusal}") in gated.events()
+
+
+async def test_a_running_pod_keeps_its_groups_while_its_service_account_is_made_anew(cluster: Cluster) -> None:
+    policy = {"serviceAccountSelector": {"matchLabels": {"team": "ci"}}, "securityGroups": {"groupIds": ["web"]}}
+    cluster.put(cluster.mirror.group_policies, {**an_object("ci", namespace="prod"), "spec": policy})
+    account = an_object("ci", namespace="prod", labels={"team": "ci"})
+    cluster.put(cluster.mirror.accounts, account)
+    cluster.put_profile(securityGroups=["wide"])
+    cluster.put_group("wide")
+    cluster.api.answers["get", POD] = {"spec": {"serviceAccountName": "ci"}}
+    cluster.put_pod()
+    async with cluster.at_work():
+        assert cluster.policies() == {"app.web"}
+        cluster.delete(cluster.mirror.accounts, "ci")
+        await settle()
+        assert cluster.api.sent("merge") == []
+        cluster.api.answers["merge", POD] = not_found()
+        cluster.put(cluster.mirror.accounts, {**account, "metadata": {**account["metadata"], "labels": {}}})
+        await until(lambda: bool(cluster.api.sent("merge")))
