@@ -9,7 +9,22 @@ import uuid
 import click
 
 from monopod.api.names import SERVICE_ACCOUNT, SYSTEM_NAMESPACE
+from monopod.domain.addresses import read_network
 from monopod.domain.quota import DEFAULT_QUOTA
+
+
+def check_cidrs(_: click.Context, parameter: click.Parameter, cidrs: tuple[str, ...]) -> tuple[str, ...]:
+    """The same CIDRs.
+
+    Raises:
+        click.BadParameter: one isn't a network. No rule could be written with it, and all pods would stay closed.
+    """
+    for cidr in cidrs:
+        try:
+            read_network(cidr)
+        except ValueError as problem:
+            raise click.BadParameter(f"{problem}.", param=parameter) from None
+    return cidrs
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MONOPOD"})
@@ -98,6 +113,7 @@ def main() -> None:
     "--node-cidr",
     "node_cidrs",
     multiple=True,
+    callback=check_cidrs,
     metavar="CIDR",
     help="A network that the cluster's nodes are in, which pods reach only if a security group names the entity Nodes. "
     "Repeatable. [default: the addresses that the nodes tell]",

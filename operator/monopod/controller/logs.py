@@ -5,6 +5,8 @@ from typing import Literal
 
 import structlog
 
+MOST_REMEMBERED = 50_000
+
 LogFormat = Literal["json", "console"]
 
 
@@ -52,7 +54,10 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
 
 
 class Complaints:
-    """Logs a trouble when it begins, when it changes and when it is over, not each time that it is met."""
+    """Logs a trouble when it begins, when it changes and when it is over, not each time that it is met.
+
+    Of many thousands the oldest are forgotten: most are about pods that are gone.
+    """
 
     def __init__(self, logger: structlog.stdlib.BoundLogger) -> None:
         self._logger = logger
@@ -63,6 +68,8 @@ class Complaints:
         if self._current.get(subject) != trouble:
             self._logger.warning("trouble", subject=subject, trouble=trouble)
             self._current[subject] = trouble
+            if len(self._current) > MOST_REMEMBERED:
+                del self._current[next(iter(self._current))]
 
     def settle(self, subject: str) -> None:
         """Nothing is wrong with the subject (any more)."""

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from click.testing import CliRunner
 
 from monopod.__main__ import main
@@ -21,6 +22,14 @@ def test_a_wrong_option_is_refused_with_the_choices() -> None:
     done = CliRunner().invoke(main, ["run", "--log-format", "xml"])
     assert done.exit_code == 2
     assert "'json', 'console'" in done.output
+
+
+@pytest.mark.parametrize("cidr", ["10.0.0.7/16", "10.0.0.0/33", "nodes"])
+def test_a_network_of_nodes_that_is_none_is_refused(cidr: str) -> None:
+    done = CliRunner().invoke(main, ["run", "--node-cidr", "192.0.2.0/24", "--node-cidr", cidr])
+    assert done.exit_code == 2
+    assert "Invalid value for '--node-cidr'" in done.output
+    assert cidr in done.output
 
 
 def test_the_help_imports_neither_kopf_nor_the_client() -> None:

@@ -5,6 +5,7 @@ import logging
 import pytest
 from structlog.testing import CapturingLogger
 
+from monopod.controller import logs
 from monopod.controller.logs import Complaints, FirstAttemptOnly
 
 
@@ -27,6 +28,14 @@ def test_another_trouble_and_the_end_of_it_are_logged_too(log: CapturingLogger) 
     complaints.settle("API server")
     complaints.settle("API server")
     assert [call.method_name for call in log.calls] == ["warning", "warning", "info"]
+
+
+def test_of_very_many_troubles_the_oldest_are_forgotten(log: CapturingLogger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MOST_REMEMBERED", 2)
+    complaints = Complaints(log)  # type: ignore[arg-type]  # the same
+    for subject in ("a", "b", "c", "c", "a"):
+        complaints.raise_about(subject, "away")
+    assert [call.kwargs["subject"] for call in log.calls] == ["a", "b", "c", "a"]
 
 
 @pytest.mark.parametrize(
