@@ -116,6 +116,10 @@ class Reason(Explained):
         "Pods stay closed, because a security group of theirs doesn't exist or can't be used, or because they have no "
         "identity.",
     )
+    POLICIES_NOT_WRITTEN = (
+        "PoliciesNotWritten",
+        "NetworkPolicies or labels of pods can't be written, so these stay closed, or keep the rules that they had.",
+    )
     PODS_WIDENED = (
         "PodsWidened",
         "NetworkPolicies of others may open pods further than their security groups do, as NetworkPolicies add up.",

@@ -8,6 +8,7 @@ all pods, because its base policy is what closes them.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
@@ -124,6 +125,7 @@ class Isolator:
         for pod, trouble in self.pods.closed.values():
             closed.setdefault(pod.profile, []).append(trouble)
         widened, lost = self._widenings.found.values(), self._identities.count()
+        unwritten = Counter(pod.profile for pod in self.pods.unwritten.values())
         return {
             profile: Isolation(
                 closed=len(closed.get(profile, ())),
@@ -131,8 +133,9 @@ class Isolator:
                 widened=sum(found.pods.get(profile, 0) for found in widened),
                 policies=tuple(sorted({name for found in widened for name in found.policies.get(profile, ())})),
                 unidentified=lost[profile],
+                unwritten=unwritten[profile],
             )
-            for profile in closed.keys() | lost.keys() | {profile for found in widened for profile in found.pods}
+            for profile in {*closed, *lost, *unwritten, *(profile for found in widened for profile in found.pods)}
         }
 
     def measure(self) -> None:

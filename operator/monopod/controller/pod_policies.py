@@ -53,6 +53,8 @@ class PodKeeper:
         self.on_change: Callable[[], None] = lambda: None
         self.closed: dict[str, tuple[PodView, Closed]] = {}
         """Pods that have no policy of their own, by uid, and why."""
+        self.unwritten: dict[str, PodView] = {}
+        """Pods of which something couldn't be written for some time, by uid."""
 
     def begin(self) -> None:
         """The first lists are complete: pods that come from now on are new."""
@@ -65,10 +67,15 @@ class PodKeeper:
     def forget(self, uid: str) -> None:
         """A pod is gone."""
         self._seen.pop(uid, None)
-        self._failing_since.pop(uid, None)
+        self._recover(uid)
         self._announcements.forget(uid)
         self._open(uid)
         self._membership.forget(uid)
+
+    def _recover(self, uid: str) -> None:
+        self._failing_since.pop(uid, None)
+        if self.unwritten.pop(uid, None):
+            self.on_change()
 
     def _open(self, uid: str) -> None:
         if self.closed.pop(uid, None):
@@ -96,11 +103,14 @@ class PodKeeper:
         finally:
             if not self._mirror.pods.count("uid", pod.uid):
                 self.forget(pod.uid)  # it went meanwhile, and nothing will say so again
-        self._failing_since.pop(pod.uid, None)
+        self._recover(pod.uid)
 
     async def _tell_of_failure(self, pod: PodView, error: ApiError | ApiUnreachable) -> None:
         now = time.monotonic()
         lasts = now - self._failing_since.setdefault(pod.uid, now) >= PATIENCE_SECONDS
+        if lasts and pod.uid not in self.unwritten:
+            self.unwritten[pod.uid] = pod
+            self.on_change()
         if lasts and isinstance(error, ApiError | ServerTrouble):
             text = f"What its security groups say can't be put into force, and is tried again: {error}"
             with contextlib.suppress(ApiUnreachable):

@@ -88,6 +88,7 @@ class Isolation:
         widened: pods that NetworkPolicies of others may open further.
         policies: those policies, `NAMESPACE/NAME`.
         unidentified: pods that no policy of their own can select.
+        unwritten: pods whose policies or labels can't be written.
     """
 
     closed: int = 0
@@ -95,6 +96,7 @@ class Isolation:
     widened: int = 0
     policies: tuple[str, ...] = ()
     unidentified: int = 0
+    unwritten: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,13 +282,20 @@ def find_isolation(facts: Facts) -> Finding:
         if found.unidentified
         else ""
     )
-    message = "; ".join(part for part in (widened, closed, lost) if part)
+    refused = (
+        f"{count_pods(found.unwritten)} not as security groups say, which can't be written; events say why"
+        if found.unwritten
+        else ""
+    )
+    message = "; ".join(part for part in (widened, refused, closed, lost) if part)
     resources = (
         *(f"NetworkPolicy/{name}" for name in found.policies),
         *(f"SecurityGroup/{name}" for name in found.groups),
     )
     if widened:
         return Finding(kind, False, Reason.PODS_WIDENED, message, resources)
+    if refused:
+        return Finding(kind, False, Reason.POLICIES_NOT_WRITTEN, message, resources)
     if closed or lost:
         return Finding(kind, False, Reason.PODS_CLOSED, message, resources)
     return Finding(kind, True, Reason.PODS_ISOLATED, "no pod is closed or opened by anything but its security groups")

@@ -23,6 +23,7 @@ from monopod.controller import gates, isolation, pod_policies, queueing
 from monopod.controller.isolation import Isolator
 from monopod.controller.logs import Complaints
 from monopod.controller.settings import Settings
+from monopod.domain.conditions import Isolation
 from monopod.domain.isolation import build_base_policy
 from tests.unit.controller.fake_api import FakeApi, an_object, not_found
 
@@ -182,8 +183,10 @@ async def test_a_pod_whose_policy_cannot_be_written_says_so_once(cluster: Cluste
         ((reason, message),) = cluster.events()
         assert reason == "SecurityGroupsNotInForce"
         assert str(refusal) in message
+        assert cluster.isolator.sum_up() == {"web": Isolation(unwritten=1)}
         del cluster.api.answers["apply", f"{POLICIES}/app.web"]
         await until(lambda: cluster.policies() == {"app.web"})
+        assert cluster.isolator.sum_up() == {}
 
 
 async def test_a_namespace_that_is_made_again_is_not_closed_by_the_base_policy_of_its_namesake(

@@ -9,6 +9,7 @@ from monopod.api.reasons import Reason
 from monopod.domain.conditions import (
     BeyondQuota,
     Facts,
+    Isolation,
     NoRoom,
     PoliciesChanged,
     PoliciesMissing,
@@ -161,6 +162,24 @@ def test_an_overlap_is_a_condition_that_names_the_other_profile(overlap: Overlap
     status = decide(replace(GOOD, overlap=overlap))
     assert condition(status, "Distinct") == ("False", reason)
     assert words in next(one["message"] for one in status["conditions"] if one["type"] == "Distinct")
+    assert (status["phase"], status["health"]["issues"]) == ("ACTIVE", [])
+
+
+@pytest.mark.parametrize(
+    ("isolation", "reason", "words"),
+    [
+        (Isolation(widened=1, policies=("prod/x",), closed=2, groups=("db",)), "PodsWidened", "2 pods are closed: db"),
+        (Isolation(unwritten=1, unidentified=1), "PoliciesNotWritten", "1 pod is not as security groups say"),
+        (Isolation(unidentified=3), "PodsClosed", "3 pods are closed for want of an identity"),
+    ],
+    ids=["widened and closed", "not written", "without an identity"],
+)
+def test_pods_whose_network_is_not_as_their_groups_say_are_counted(
+    isolation: Isolation, reason: str, words: str
+) -> None:
+    status = decide(replace(GOOD, isolation=isolation))
+    assert condition(status, "Isolated") == ("False", reason)
+    assert words in next(one["message"] for one in status["conditions"] if one["type"] == "Isolated")
     assert (status["phase"], status["health"]["issues"]) == ("ACTIVE", [])
 
 
