@@ -157,7 +157,7 @@ class Reason(Explained):
     )
     RECREATION_REFUSED = (
         "RecreationRefused",
-        "The API server refuses to create a pod without a controller again; its manifest is kept in a StoredPod.",
+        "A pod without a controller isn't created again, or ends before it runs; its manifest is kept in a StoredPod.",
     )
     NAME_TAKEN = (
         "NameTaken",

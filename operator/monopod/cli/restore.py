@@ -124,6 +124,8 @@ def _describe_conflict(cluster: Cluster, stored: StoredPod, refusal: Refusal) ->
     match sight:
         case Original():
             return f"Pod {stored.name} hasn't been moved: it is still there."
+        case Recreated(fault=fault) if fault:
+            return f"Pod {stored.name} was created again and ends without having run ({fault}). Delete it first."
         case Recreated():
             return f"Pod {stored.name} has been created again already; its stored pod goes once it runs."
         case Absent():

@@ -224,7 +224,7 @@ class BareKeeper:
             "phase": record.phase,
             "since": since,
             "message": record.message or None,
-            **({"recreatedUID": record.recreated_uid} if record.recreated_uid else {}),
+            "recreatedUID": record.recreated_uid or None,
         }
         patch = {"metadata": {"uid": stored.uid, "resourceVersion": stored.version}, "status": status}
         return await self._write(stored, self._api.merge(f"{_find_path(stored.namespace, stored.name)}/status", patch))

@@ -13,7 +13,7 @@ same end; and as both pods have the same name there are never two.
 """
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
@@ -34,7 +34,6 @@ waits 15 s for the answer."""
 FOR_A_PERSON: tuple[Phase, ...] = ("Refused", "NameTaken")
 """The phases in which nothing goes on by itself, or only if someone removes the reason."""
 
-ENDED = ("Succeeded", "Failed")
 UNWANTED = "the pod isn't to be moved any more"
 
 
@@ -145,10 +144,16 @@ class Original:
 
 @dataclass(frozen=True, slots=True)
 class Recreated:
-    """The pod that was created in its place; `started` if it runs, or has run."""
+    """The pod that was created in its place.
+
+    Attributes:
+        started: whether it runs, or has run.
+        fault: why it ends without having run, "" if it doesn't: its node refused it, or it was evicted before.
+    """
 
     uid: str
     started: bool
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,19 +215,42 @@ def look(stored: StoredPod, pod: Mapping[str, Any] | None) -> Sight:
         return Absent()
     metadata, status = pod["metadata"], pod.get("status") or {}
     if metadata["uid"] == stored.pod_uid:
-        conditions = status.get("conditions") or ()
-        disrupted = any(one["type"] == "DisruptionTarget" and one["status"] == "True" for one in conditions)
         controlled = any(owner.get("controller") for owner in metadata.get("ownerReferences") or ())
         return Original(
             find_original(pod),
             str(metadata.get("creationTimestamp") or ""),
             "deletionTimestamp" in metadata,
-            disrupted,
+            _find_disruption(status) is not None,
             controlled,
         )
     if (metadata.get("annotations") or {}).get(RECREATED_ANNOTATION) == stored.pod_uid:
-        return Recreated(metadata["uid"], status.get("phase") in ("Running", *ENDED))
+        started = status.get("phase") in ("Running", "Succeeded") or _has_run(status)
+        return Recreated(metadata["uid"], started, "" if started else _find_fault(metadata, status))
     return Foreign(metadata["uid"])
+
+
+def _has_run(status: Mapping[str, Any]) -> bool:
+    """Whether a pod that has failed has run before. A kubelet says of containers that it never saw that they ended."""
+    containers = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    states = (each.get(state) or {} for each in containers for state in ("state", "lastState"))
+    ended = any((state.get("terminated") or {}).get("startedAt") for state in states)
+    return status.get("phase") == "Failed" and ended
+
+
+def _find_fault(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> str:
+    """Why a pod that hasn't run never will; "" if it may, or if someone deletes it."""
+    told: Mapping[str, Any] | None = status if status.get("phase") == "Failed" else None
+    if told is None and "deletionTimestamp" in metadata:
+        told = _find_disruption(status)
+    if told is None:
+        return ""
+    return ": ".join(str(told[key]) for key in ("reason", "message") if told.get(key)) or "Failed"
+
+
+def _find_disruption(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The condition by which an eviction, or another disruption, is known from its owner's wish."""
+    conditions: Iterable[Mapping[str, Any]] = status.get("conditions") or ()
+    return next((one for one in conditions if one["type"] == "DisruptionTarget" and one["status"] == "True"), None)
 
 
 def decide_step(stored: StoredPod, sight: Sight, now: datetime.datetime, *, wanted: bool | None) -> Step:
@@ -239,6 +267,10 @@ def decide_step(stored: StoredPod, sight: Sight, now: datetime.datetime, *, want
             return _judge_ending(stored, sight)
         case Original():
             return _judge_running(stored, sight, now, wanted)
+        case Recreated(fault=fault) if fault:
+            # It is no successor: when it is gone another is created, so it must not be on record by then.
+            message = describe_fault(stored, fault)
+            return Stay() if (stored.recreated_uid, stored.message) == ("", message) else Record("Recreating", message)
         case Recreated(uid, started):
             if stored.recreated_uid != uid:
                 return Record("Recreating", recreated_uid=uid)
@@ -314,6 +346,14 @@ def describe_refusal(stored: StoredPod, said: str) -> str:
     return (
         f"the API server refuses to create the pod again: {said}. It is tried again; `{restore}` takes an edited "
         f"manifest"
+    )
+
+
+def describe_fault(stored: StoredPod, fault: str) -> str:
+    """What the status says where the new pod ends before it has run."""
+    return (
+        f"the pod that was created in its place ends without having run ({fault}). Once that pod is gone another is "
+        f"created: `kubectl delete pod {stored.name} -n {stored.namespace}`, if it is still there"
     )
 
 

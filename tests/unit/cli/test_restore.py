@@ -97,18 +97,20 @@ def test_without_the_right_to_delete_the_pod_comes_back_all_the_same(cluster: Fa
 
 
 @pytest.mark.parametrize(
-    ("metadata", "said"),
+    ("metadata", "phase", "said"),
     [
-        ({"uid": "old"}, "hasn't been moved"),
-        ({"uid": "new", "annotations": {RECREATED_ANNOTATION: "old"}}, "created again already"),
-        ({"uid": "other"}, "Another pod is named toolbox"),
+        ({"uid": "old"}, "Running", "hasn't been moved"),
+        ({"uid": "new", "annotations": {RECREATED_ANNOTATION: "old"}}, "Pending", "created again already"),
+        ({"uid": "new", "annotations": {RECREATED_ANNOTATION: "old"}}, "Failed", "Delete it first"),
+        ({"uid": "other"}, "Running", "Another pod is named toolbox"),
     ],
 )
-def test_a_name_in_use_is_explained(cluster: FakeCluster, metadata: Json, said: str) -> None:
+def test_a_name_in_use_is_explained(cluster: FakeCluster, metadata: Json, phase: str, said: str) -> None:
     cluster.store("toolbox")
     cluster.refused["create", f"{PODS}/toolbox"] = Refusal("exists", 409)
     pod = a_pod("toolbox").in_namespace("prod").build()
-    cluster.objects[f"{PODS}/toolbox"] = {**pod, "metadata": {**pod["metadata"], **metadata}, "status": {}}
+    cluster.objects[f"{PODS}/toolbox"] = {**pod, "metadata": {**pod["metadata"], **metadata}}
+    cluster.objects[f"{PODS}/toolbox"]["status"] = {"phase": phase}
     result = run("restore", "toolbox")
     assert (result.exit_code, cluster.deleted) == (1, [])
     assert said in result.stderr

@@ -202,6 +202,18 @@ async def test_a_pod_under_way_is_reported_as_waiting() -> None:
     assert setting.keeper.report("web").waiting == ("prod/toolbox",)
 
 
+async def test_a_new_pod_that_failed_before_it_ran_keeps_the_manifest_and_is_told_of() -> None:
+    setting = Setting(a_stored_pod("Recreating", recreatedUID="new"))
+    new = a_live_pod("new", annotations={"monopod.dev/recreated-from": "old"})
+    setting.api.answers["get", POD] = {**new, "status": {"phase": "Failed", "reason": "OutOfcpu"}}
+    await setting.make_pass()
+    assert setting.written == [f"merge {STORED_POD}/status"]
+    ((_, patch),) = setting.api.sent("merge")
+    assert (patch["status"]["phase"], patch["status"]["recreatedUID"]) == ("Recreating", None)
+    (obstacle,) = setting.keeper.report("web").obstacles
+    assert "OutOfcpu" in obstacle.message
+
+
 async def test_a_stored_pod_that_someone_changed_meanwhile_is_not_dropped() -> None:
     setting = Setting(a_stored_pod("Stored"))
     setting.want()

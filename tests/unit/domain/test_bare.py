@@ -108,6 +108,18 @@ def test_the_new_pod_is_put_on_record_and_the_manifest_goes_once_it_has_started(
     assert isinstance(decide(known, Recreated("new", started=True)), Drop)
 
 
+def test_a_new_pod_that_fails_before_it_runs_is_told_of_and_another_is_created_once_it_is_gone() -> None:
+    known = a_stored_pod("Recreating", recreated_uid="new")
+    failed = Recreated("new", started=False, fault="OutOfcpu: no room")
+    step = decide(known, failed)
+    assert isinstance(step, Record)
+    assert (step.phase, step.recreated_uid) == ("Recreating", "")
+    assert "OutOfcpu: no room" in step.message
+    told = a_stored_pod("Recreating", message=step.message)
+    assert decide(told, failed) == Stay()
+    assert decide(told, Absent()) == Recreate()
+
+
 @pytest.mark.parametrize("sight", [Absent(), Foreign("other")], ids=str)
 def test_a_new_pod_that_its_owner_deletes_stays_gone(sight: Sight) -> None:
     assert isinstance(decide(a_stored_pod("Recreating", recreated_uid="new"), sight), Drop)
@@ -129,12 +141,45 @@ def test_a_name_that_is_taken_is_left_to_a_person_even_if_it_becomes_free() -> N
         (a_live_pod("other"), Foreign("other")),
         (a_live_pod("new", annotations={RECREATED_ANNOTATION: "old"}), Recreated("new", started=True)),
         (a_live_pod("new", "Pending", annotations={RECREATED_ANNOTATION: "old"}), Recreated("new", started=False)),
-        (a_live_pod("new", "Failed", annotations={RECREATED_ANNOTATION: "old"}), Recreated("new", started=True)),
+        (a_live_pod("new", "Succeeded", annotations={RECREATED_ANNOTATION: "old"}), Recreated("new", started=True)),
         (a_live_pod("new", annotations={RECREATED_ANNOTATION: "older"}), Foreign("new")),
     ],
     ids=["none", "another", "created again", "not running yet", "over already", "created in another's place"],
 )
 def test_a_pod_is_known_by_its_uid_and_its_annotation(pod: Manifest | None, sight: Sight) -> None:
+    assert look(a_stored_pod(), pod) == sight
+
+
+RAN = {"terminated": {"exitCode": 1, "startedAt": "2026-01-01T00:00:00Z"}}
+NEVER_LOCATED = {"terminated": {"exitCode": 137, "startedAt": None, "reason": "ContainerStatusUnknown"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "metadata", "sight"),
+    [
+        ({"containerStatuses": [{"state": RAN}]}, {}, Recreated("new", started=True)),
+        ({"containerStatuses": [{"state": NEVER_LOCATED, "lastState": RAN}]}, {}, Recreated("new", started=True)),
+        (
+            {"containerStatuses": [{"state": NEVER_LOCATED}], "reason": "OutOfcpu", "message": "no room"},
+            {},
+            Recreated("new", started=False, fault="OutOfcpu: no room"),
+        ),
+        ({}, {}, Recreated("new", started=False, fault="Failed")),
+        (
+            {
+                "phase": "Pending",
+                "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}],
+            },
+            {"deletionTimestamp": "2026-01-01T00:01:00Z"},
+            Recreated("new", started=False, fault="PreemptionByScheduler"),
+        ),
+        ({"phase": "Pending"}, {"deletionTimestamp": "2026-01-01T00:01:00Z"}, Recreated("new", started=False)),
+    ],
+    ids=["over already", "over after a restart", "refused by its node", "failed without a word", "evicted", "deleted"],
+)
+def test_a_new_pod_that_never_ran_is_no_successor(status: Manifest, metadata: Manifest, sight: Sight) -> None:
+    pod = a_live_pod("new", "Failed", annotations={RECREATED_ANNOTATION: "old"}, **metadata)
+    pod["status"] |= status
     assert look(a_stored_pod(), pod) == sight
 
 

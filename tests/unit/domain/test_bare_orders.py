@@ -39,9 +39,11 @@ class World:
     """What exists.
 
     Attributes:
-        pod: what has the name; "" for nothing. `leaving` is the original while it is being evicted.
+        pod: what has the name; "" for nothing. `leaving` is the original while it is being evicted, `told` a new one
+            that failed before it ran, once that is on record.
         phase: of the stored pod; None: there is none.
         recorded: whether the new pod is on record.
+        message: of the stored pod.
         version: of the stored pod.
         asked: whether an eviction is under way, that is, will be granted or not at any time.
         owner_deleted: whether the owner has deleted the pod, in whichever form.
@@ -51,6 +53,7 @@ class World:
     pod: str = "original"
     phase: Phase | None = "Stored"
     recorded: bool = False
+    message: str = ""
     version: int = 1
     asked: bool = False
     owner_deleted: bool = False
@@ -64,6 +67,8 @@ SIGHTS: dict[str, Sight] = {
     "ending": Original(MANIFEST, terminating=True),
     "pending": Recreated("new", started=False),
     "new": Recreated("new", started=True),
+    "failed": Recreated("new", started=False, fault="OutOfcpu"),
+    "told": Recreated("new", started=False, fault="OutOfcpu"),
     "foreign": Foreign("other"),
 }
 
@@ -87,7 +92,7 @@ def decide_in(world: World, wanted: bool, pending: tuple[Plan | None, ...] = ())
     under_way = world.asked or any(plan and isinstance(plan.step, AskForEviction) for plan in pending)
     since = "2026-01-01T12:00:00Z" if under_way else "2026-01-01T00:00:00Z"
     uid = "new" if world.recorded else ""
-    stored = replace(STORED, phase=world.phase, since=since, recreated_uid=uid)
+    stored = replace(STORED, phase=world.phase, since=since, message=world.message, recreated_uid=uid)
     step = decide_step(stored, SIGHTS[world.pod], NOW, wanted=wanted)
     return None if step == Stay() else Plan(step, world.version)
 
@@ -101,8 +106,10 @@ def write(world: World, plan: Plan) -> World:
             return replace(world, asked=True) if world.pod == "original" else world
         case _ if world.phase is None or plan.version != world.version:
             return world
-        case Record(phase=phase, recreated_uid=uid):
-            return replace(world, phase=phase, recorded=world.recorded or bool(uid), version=world.version + 1)
+        case Record(phase, message, uid):
+            pod = "told" if message and world.pod == "failed" else world.pod
+            changed = replace(world, pod=pod, phase=phase, recorded=bool(uid), message=message)
+            return replace(changed, version=world.version + 1)
         case Drop():
             return replace(world, phase=None)
         case _:
@@ -118,6 +125,11 @@ def happen(world: World) -> Iterator[World]:
         yield replace(world, pod="")
     if world.pod == "pending":
         yield replace(world, pod="new")
+        yield replace(world, pod="failed")
+    if world.pod in ("failed", "told"):
+        # Unless it is on record that it failed it counts as deleted by its owner. In any case it was no double.
+        owner_deleted = world.owner_deleted or world.pod != "told"
+        yield replace(world, pod="", owner_deleted=owner_deleted, created=world.created - 1)
     if world.pod in ("", "foreign"):
         yield replace(world, pod="" if world.pod else "foreign")
     if world.pod in ("original", "pending", "new"):
