@@ -1,11 +1,13 @@
 """How far a profile's pods are moved: the part of its status that says so, and what follows for its condition.
 
     nothing to do ──pods to move──► a round begins ──none waits, none is blocked──► its end
+                                         ▲────────pods to move again soon────────────┘
 
 A round's numbers need no memory but the status itself: pods = max(pods before, moved before + those that remain). An
 operator that was killed goes on counting where it was.
 """
 
+import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,10 @@ from monopod.domain.rescheduling import Outlook
 
 EXAMPLES = 5
 BLOCKERS = 10
+
+REOPENING_SECONDS = 600.0
+"""How soon after its end a round goes on. A controller may take a while to replace a pod, and a workload of one pod has
+none meanwhile: if its replacement began a round of its own, it would never count as one that came up elsewhere."""
 
 _LEFT: Final[Mapping[Reason, str]] = {
     Reason.BARE_PODS_LEFT: "nothing would replace these pods; recreate them, or set barePods: Recreate",
@@ -88,26 +94,35 @@ def build_tally(
     )
 
 
-def decide_rescheduling(moves: Moves, before: Mapping[str, Any] | None, now: str) -> dict[str, Any] | None:
-    """What status.rescheduling should be; `now` is an RFC 3339 time, used where a round begins."""
+def decide_rescheduling(
+    moves: Moves, before: Mapping[str, Any] | None, now: str, ended: str = ""
+) -> dict[str, Any] | None:
+    """What status.rescheduling should be.
+
+    Args:
+        moves: the pods now.
+        before: what it is.
+        now: an RFC 3339 time, used where a round begins.
+        ended: when the last round ended, "" if that isn't known.
+    """
     match moves:
         case NotListed():
             return dict(before) if before else None
         case Kept():
             return None
         case Tally():
-            return _count(moves, before or {}, now)
+            return _count(moves, before or {}, now, ended)
         case never:
             assert_never(never)
 
 
-def _count(tally: Tally, before: Mapping[str, Any], now: str) -> dict[str, Any] | None:
+def _count(tally: Tally, before: Mapping[str, Any], now: str, ended: str) -> dict[str, Any] | None:
     still_open = tally.waiting + tally.blocked
     remaining = still_open + tally.left
     if not before and not remaining:
         return None
     was_open = before.get("waiting", 0) + before.get("blocked", 0)
-    begins = not before or (still_open and not was_open)
+    begins = not before or (still_open and not was_open and not _is_recent(ended, now))
     pods = remaining if begins else max(before["pods"], before["moved"] + remaining)
     return {
         "startedAt": now if begins else before["startedAt"],
@@ -119,6 +134,19 @@ def _count(tally: Tally, before: Mapping[str, Any], now: str) -> dict[str, Any] 
         "left": tally.left,
         "blockers": _list_blockers(tally.obstacles),
     }
+
+
+def _is_recent(ended: str, now: str) -> bool:
+    if not ended:
+        return False
+    age = datetime.datetime.fromisoformat(now) - datetime.datetime.fromisoformat(ended)
+    return age.total_seconds() <= REOPENING_SECONDS
+
+
+def find_end(condition: Mapping[str, Any] | None) -> str:
+    """When the last round ended, by the condition Rescheduled; "" if it hasn't, or isn't known."""
+    over = condition is not None and condition.get("reason") == Reason.ALL_MOVED
+    return str(condition["lastTransitionTime"]) if condition and over else ""
 
 
 def _list_blockers(obstacles: Sequence[Obstacle]) -> list[dict[str, Any]]:

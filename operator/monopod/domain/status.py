@@ -17,7 +17,7 @@ from typing import Any, Literal, assert_never
 from monopod.api.reasons import ConditionType, Reason
 from monopod.domain.conditions import REMARKS, RULES, TOLERATED_REASONS, BeyondQuota, Facts, Finding, NoRoom, Unreadable
 from monopod.domain.deletion import Evicting, Failed, Queued, Released, Stage, describe_stage
-from monopod.domain.progress import decide_rescheduling, judge_progress
+from monopod.domain.progress import decide_rescheduling, find_end, judge_progress
 from monopod.domain.publication import describe_selectors
 
 Phase = Literal["CREATING", "ACTIVE", "CREATE_FAILED", "DELETING", "DELETE_FAILED"]
@@ -66,8 +66,9 @@ def decide_status(facts: Facts, previous: Mapping[str, Any], now: str) -> dict[s
     phase = decide_phase(facts, findings)
     faults = [f for f in findings if f.holds is False and f.condition not in REMARKS]
     issues = [_build_issue(fault.reason, fault.message, fault.resources) for fault in faults]
-    rescheduling = decide_rescheduling(facts.moves, previous.get("rescheduling"), now)
-    verdict = judge_progress(facts.moves, rescheduling, before.get(ConditionType.RESCHEDULED))
+    moved_before = before.get(ConditionType.RESCHEDULED)
+    rescheduling = decide_rescheduling(facts.moves, previous.get("rescheduling"), now, find_end(moved_before))
+    verdict = judge_progress(facts.moves, rescheduling, moved_before)
     moved = Finding(ConditionType.RESCHEDULED, verdict.holds, verdict.reason, verdict.message)
     status = _build_status(facts, phase, [find_readiness(phase, findings), *findings, moved], issues, previous, now)
     return {**status, "rescheduling": rescheduling} if rescheduling else status

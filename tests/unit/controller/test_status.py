@@ -20,6 +20,7 @@ from monopod.domain.conditions import (
 from monopod.domain.deletion import Evicting, Failed, Queued, Released
 from monopod.domain.eviction import Obstacle
 from monopod.domain.overlap import Equal, Overlap, Shadowed
+from monopod.domain.progress import Tally
 from monopod.domain.room import Bound, Excess
 from monopod.domain.selection import Profile, Selector
 from monopod.domain.status import build_status_patch, decide_status
@@ -224,6 +225,13 @@ def test_a_condition_keeps_its_time_while_its_status_is_the_same() -> None:
     times = {one["type"]: one["lastTransitionTime"] for one in second["conditions"]}
     assert times["Valid"] == BEFORE
     assert times["RuntimeClassFound"] == NOW
+
+
+def test_a_pod_that_is_replaced_late_begins_no_round_of_its_own() -> None:
+    status: dict[str, Any] = {}
+    for minute, waiting in enumerate((1, 0, 1)):
+        status = decide(replace(GOOD, moves=Tally(waiting=waiting)), status, f"2026-01-02T00:0{minute}:00Z")
+    assert status["rescheduling"]["startedAt"] == "2026-01-02T00:00:00Z"
 
 
 def test_the_same_facts_make_the_same_status() -> None:

@@ -65,6 +65,16 @@ def test_a_new_round_begins_after_the_last_one_has_ended_whatever_was_left() -> 
     assert count(Tally(waiting=2, left=1), over, "second") == ("second", "0/3", 2)
 
 
+def test_a_round_goes_on_if_pods_are_to_be_moved_again_soon_after_its_end() -> None:
+    """A controller may take a while to replace a pod. If each replacement began a round there'd be no end of it."""
+    over = decide_rescheduling(Tally(), decide_rescheduling(Tally(waiting=1), None, "first"), "x") or {}
+    ended, soon, later = "2026-01-01T12:00:00Z", "2026-01-01T12:10:00Z", "2026-01-01T12:10:01Z"
+    again = decide_rescheduling(Tally(waiting=1), over, soon, ended) or {}
+    assert (again["startedAt"], again["progress"]) == ("first", "1/2")
+    new = decide_rescheduling(Tally(waiting=1), over, later, ended) or {}
+    assert (new["startedAt"], new["progress"]) == (later, "0/1")
+
+
 def test_what_never_was_is_not_mentioned() -> None:
     assert decide_rescheduling(Tally(), None, "now") is None
     assert decide_rescheduling(Kept(), None, "now") is None
