@@ -144,7 +144,7 @@ class BareKeeper:
 
     def _find_delay(self, findings: Sequence[Finding]) -> float:
         """Seconds until the next look is due. Stored pods that wait for a person are no reason to hurry."""
-        if self._required or any(finding.stored.phase not in FOR_A_PERSON for finding in findings):
+        if self._waiting or any(finding.stored.phase not in FOR_A_PERSON for finding in findings):
             return min(POLL_SECONDS, self._resync_seconds)
         due = [at - time.monotonic() for at, _ in self._retries.values()]
         return max(0.0, min([self._resync_seconds, *due]))

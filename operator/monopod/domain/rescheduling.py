@@ -229,7 +229,7 @@ def find_outlooks(
         settling: whether pods of it were moved lately, so that its replacements are still of interest.
         expected: how many pods a workload without a known number had before the first was evicted.
         missing: how many of them are gone and will come back by the operator's own doing.
-        hindered: pods (NAMESPACE/NAME) that can't be moved; they are tried again, and take nobody's turn.
+        hindered: pods (NAMESPACE/NAME) that can't be moved for now, so that others have their turn.
     """
     found = {_find_profile(sighting.standing) for sighting in sightings} - {""}
     if not found and settling:
@@ -332,13 +332,12 @@ def _find_turn(
         return [], ""
     if terms.trusted is None:
         return [], f"profile {terms.profile} isn't Ready"
-    tried = [each for each in moving if str(each.pod) in hindered]
-    free = [each for each in moving if each not in tried]
+    free = [each for each in moving if str(each.pod) not in hindered]
     ready = [each for each in free if each.is_ready][: max(0, strength.budget - strength.unavailable)]
     # Those that aren't Ready are missed by nobody, but no more than the budget are on their way.
     unready = [each for each in free if not each.is_ready][: max(0, strength.budget - strength.in_flight)]
-    now = [each for each in moving if each in ready or each in unready or each in tried]
-    if ready or unready or not free:
+    now = [each for each in free if each in ready or each in unready]
+    if now or not free:
         return now, ""
     holdup = (
         f"{strength.unavailable} of {strength.desired} pods of {workload} aren't Ready, and {strength.budget} may be "

@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from typing import Any, cast
 
+import pytest
 import structlog
 
 from monopod.cluster.client import ApiError, ServerTrouble
-from monopod.controller.bare import BareKeeper
+from monopod.controller import trying
+from monopod.controller.bare import POLL_SECONDS, BareKeeper
 from monopod.controller.eviction import Mover
 from monopod.controller.logs import Complaints
 from monopod.domain.bare import BarePod
@@ -147,6 +149,21 @@ async def test_a_trial_without_an_answer_stores_nothing_and_lets_nothing_stored_
     setting.want(a_live_pod())
     await setting.make_pass()
     assert (setting.written, setting.mover.required) == ([f"try {PODS}"], [])
+
+
+async def test_a_pod_whose_trial_failed_is_tried_again_while_it_waits_and_not_touched_before_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trying, "VALID_SECONDS", 0.0)
+    setting = Setting()
+    setting.want(a_live_pod(), runtime_class="other")
+    await setting.make_pass()
+    setting.keeper.require([], ["old"])
+    assert await setting.make_pass() == POLL_SECONDS
+    assert (setting.written, len(setting.keeper.report("web").obstacles)) == ([f"try {PODS}"], 1)
+    setting.api.answers["try", PODS] = lambda pod: {**sandbox(pod), "spec": {**pod["spec"], "runtimeClassName": "other"}}
+    await setting.make_pass()
+    assert (setting.written, setting.keeper.report("web").obstacles) == ([f"try {PODS}"], ())
 
 
 async def test_nothing_is_done_to_a_stored_pod_that_runs_before_it_is_known_what_is_wanted() -> None:

@@ -193,8 +193,13 @@ def test_a_pod_without_a_controller_waits_for_those_that_are_gone_and_not_for_st
     bare, stranger = build_bare_workload("prod"), a_live_pod("stranger", labels={"a": "b"}, ready=False)
     assert names(look(a_live_pod("a"), stranger, workload=bare, terms=terms))[0] == ["a"]
     assert names(look(a_live_pod("a"), workload=bare, terms=terms, missing=1)) == ([], ["a"])
-    hindered = look(a_live_pod("a"), a_live_pod("b"), workload=bare, terms=terms, hindered=("prod/a",))
-    assert names(hindered)[0] == ["a", "b"], "one that can't be moved is tried again, and takes nobody's turn"
+
+
+def test_a_pod_without_a_controller_that_cannot_be_moved_takes_nobodys_turn_and_waits_for_its_own() -> None:
+    terms = Terms("web", recreates_bare_pods=True, started=IN_FORCE, trusted=IN_FORCE)
+    bare, pods = build_bare_workload("prod"), [a_live_pod(name) for name in "abc"]
+    hindered = look(*pods, workload=bare, terms=terms, hindered=("prod/a", "prod/b"))
+    assert names(hindered) == (["c"], ["a", "b"]), "if what hinders them goes, not all move at once"
 
 
 def test_two_profiles_share_the_bound_of_a_workload() -> None:
