@@ -18,7 +18,7 @@ from monopod.cluster.client import ApiClient
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.volumes import fetch_claims, fetch_volumes
 from monopod.cluster.workloads import fetch_workload
-from monopod.domain.replacement import Owner, Workload, build_bare_workload, find_owner
+from monopod.domain.replacement import STATEFUL_SET, Owner, Workload, build_bare_workload, find_owner
 from monopod.domain.rescheduling import Outlook, Place, Sighting, find_mark, find_outlooks, glance, has_ended, sight
 from monopod.domain.selection import find_match
 from monopod.domain.volumes import find_claims
@@ -63,9 +63,9 @@ def _may_move_pod(pod: Manifest, place: Place) -> bool:
 
 
 def _trim(pod: Manifest, place: Place) -> Manifest:
-    """What is needed of a pod: its spec only if it may move, and who wrote what only if no template replaces it."""
+    """What is needed of a pod: its spec only if it may move, and who wrote what only if no template may replace it."""
     may_move, owner = _may_move_pod(pod, place), find_owner(pod)
-    if may_move and (owner is None or not owner.has_template):
+    if may_move and (owner is None or not owner.has_template or owner.kind == STATEFUL_SET):
         return pod
     metadata = {key: value for key, value in pod["metadata"].items() if key != "managedFields"}
     status = {"conditions": pod["status"].get("conditions")}

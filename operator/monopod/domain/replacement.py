@@ -1,12 +1,13 @@
 """What would replace a pod if it went: the workload behind it, and the manifest that its replacement is made from.
 
 A pod of a ReplicaSet, StatefulSet, ReplicationController or Job is replaced by one from their template, which has
-neither a node nor any of admission's marks. Of other owners the template isn't known, so the pod's own manifest stands
-for it, with all taken off that was written since it was created. A pod without a controller isn't replaced by anybody.
+neither a node nor any of admission's marks. Of other owners the template isn't known, nor that of a pod that a
+StatefulSet keeps at an older revision, so the pod's own manifest stands for it, with all taken off that was written
+since it was created. A pod without a controller isn't replaced by anybody.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monopod.domain.manifest import Part
@@ -24,6 +25,8 @@ TEMPLATED = {
 """Kinds whose template replaces a pod, each with how its apiVersion begins."""
 
 DEPLOYMENT = "Deployment"
+STATEFUL_SET = "StatefulSet"
+REVISION_LABEL = "controller-revision-hash"
 BARE = ""
 
 
@@ -57,6 +60,8 @@ class Workload:
         uid: what its pods have in common.
         desired: how many pods it should have; None: as many as there are.
         template: what its pods are made from; None: their own manifests.
+        held_back: of a StatefulSet with a partition, pods with smaller ordinals are replaced at their old revision.
+        revision: the revision of the template, for these.
     """
 
     namespace: str
@@ -65,6 +70,8 @@ class Workload:
     uid: str
     desired: int | None = None
     template: Manifest | None = field(default=None, compare=False, repr=False)
+    held_back: int = field(default=0, compare=False)
+    revision: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return (
@@ -114,8 +121,14 @@ def read_workload(namespace: str, owner: Owner, resource: Manifest | None, above
             _count_desired(whole, "replicas"),
             template,
         )
-    field_name = "parallelism" if owner.kind == "Job" else "replicas"
-    return Workload(namespace, owner.kind, owner.name, owner.uid, _count_desired(spec, field_name), template)
+    status = Part(resource).child("status")
+    desired = _count_desired_of_job(spec, status) if owner.kind == "Job" else _count_desired(spec, "replicas")
+    workload = Workload(namespace, owner.kind, owner.name, owner.uid, desired, template)
+    partition = spec.child("updateStrategy").child("rollingUpdate").number("partition")
+    if owner.kind != STATEFUL_SET or not partition:
+        return workload
+    first = spec.child("ordinals").number("start")
+    return replace(workload, held_back=first + partition, revision=status.text("updateRevision"))
 
 
 def build_bare_workload(namespace: str) -> Workload:
@@ -127,11 +140,20 @@ def _count_desired(spec: Part, key: str) -> int:
     return spec.number(key) if spec.fields.get(key) is not None else 1
 
 
+def _count_desired_of_job(spec: Part, status: Part) -> int:
+    """As many as run at a time; towards a Job's end no more than are still missing."""
+    parallelism = _count_desired(spec, "parallelism")
+    if spec.fields.get("completions") is None:
+        return parallelism
+    return min(parallelism, max(0, spec.number("completions") - status.number("succeeded")))
+
+
 def build_replacement(pod: Manifest, workload: Workload) -> Manifest:
     """The manifest of the pod that would be created in this one's place."""
-    if workload.template is None:
+    live = Part(pod).child("metadata")
+    if workload.template is None or _is_held_back(live, workload):
         return find_original(pod)
-    live, template = Part(pod).child("metadata"), Part(workload.template).child("metadata")
+    template = Part(workload.template).child("metadata")
     # Controllers and webhooks add labels of their own, which count at admission; ours and the pin are admission's work.
     own = {key: value for key, value in live.text_map("labels").items() if not is_written(key)}
     labels = {**own, **template.text_map("labels")}
@@ -142,3 +164,12 @@ def build_replacement(pod: Manifest, workload: Workload) -> Manifest:
         "ownerReferences": live.fields.get("ownerReferences") or [],
     }
     return {"metadata": metadata, "spec": workload.template.get("spec") or {}}
+
+
+def _is_held_back(metadata: Part, workload: Workload) -> bool:
+    """Whether a StatefulSet replaces the pod from an older template than its own, which isn't known."""
+    ordinal = metadata.text("name").rpartition("-")[2]
+    if not workload.held_back or not ordinal.isdecimal():
+        return False
+    old = metadata.text_map("labels").get(REVISION_LABEL) != workload.revision
+    return old and int(ordinal) < workload.held_back

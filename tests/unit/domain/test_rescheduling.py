@@ -229,6 +229,39 @@ def test_the_deployment_behind_a_replica_set_is_the_workload() -> None:
     assert read_workload("prod", owner, {"spec": {"template": TEMPLATE}}).desired == 1
 
 
+@pytest.mark.parametrize(
+    ("spec", "status", "desired"),
+    [
+        ({"parallelism": 5}, {}, 5),
+        ({"parallelism": 5, "completions": 12}, {"succeeded": 10}, 2),
+        ({"parallelism": 5, "completions": 12}, {"succeeded": 1}, 5),
+        ({"completions": 3}, {}, 1),
+    ],
+)
+def test_of_a_job_as_many_pods_count_as_it_still_runs_at_a_time(spec: Manifest, status: Manifest, desired: int) -> None:
+    job = {"spec": {**spec, "template": TEMPLATE}, "status": status}
+    assert read_workload("prod", Owner("batch/v1", "Job", "work", "uid-work"), job).desired == desired
+
+
+def test_what_a_stateful_set_holds_back_is_replaced_as_it_is_and_not_from_the_new_template() -> None:
+    """By `partition`, pods with smaller ordinals stay at the revision that they are of, also if they are deleted."""
+    impossible = {**TEMPLATE, "spec": {**TEMPLATE["spec"], "hostNetwork": True}}
+    strategy = {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}
+    stateful_set = {
+        "spec": {"replicas": 4, "ordinals": {"start": 1}, "template": impossible, "updateStrategy": strategy},
+        "status": {"updateRevision": "new"},
+    }
+    workload = read_workload("prod", Owner("apps/v1", "StatefulSet", "db", "uid-db"), stateful_set)
+
+    def judge_pod(name: str, revision: str) -> Standing:
+        labels = {"tier": "web", "controller-revision-hash": revision}
+        return judge(a_live_pod(name, labels=labels), workload, a_place())
+
+    assert judge_pod("db-2", "old") == Elsewhere("web")
+    assert isinstance(judge_pod("db-2", "new"), Impossible)
+    assert isinstance(judge_pod("db-3", "old"), Impossible)
+
+
 def test_a_replacement_is_made_from_the_template_and_carries_no_marks() -> None:
     pod = a_live_pod(mark="web", labels={"tier": "old", "pod-template-hash": "x"}, nodeName="node")
     replacement = build_replacement(pod, a_workload())
