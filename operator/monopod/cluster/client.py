@@ -188,14 +188,18 @@ def _read_answer(request: str, status: int, text: bytes, wish: str | None) -> Js
     try:
         answer = json.loads(text)
     except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
         # A proxy in front of the API server, or the server itself while it starts or stops.
         answer = {"message": text.decode(errors="replace")[:300]}
+        if status < 400:
+            raise ApiUnreachable(f"{request}: {status}, and no object: {answer['message']}")
     if status < 400:
-        return dict(answer)
+        return answer
     if status == 429 or status >= 500:
         details = answer.get("details") or {}
         causes = tuple((c.get("reason") or "", c.get("message") or "") for c in details.get("causes") or ())
-        retry_after = float(wish if wish and wish.isdigit() else details.get("retryAfterSeconds") or 0)
+        retry_after = float(wish if wish and wish.isdecimal() else details.get("retryAfterSeconds") or 0)
         raise ServerTrouble(request, status, str(answer.get("message") or ""), causes, retry_after)
     raise ApiError(status, answer.get("reason") or "", answer.get("message") or "")
 

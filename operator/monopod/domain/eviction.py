@@ -25,6 +25,8 @@ FIRST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 15.0
 # For pods that nobody waits for: of a deletion that has failed, and those that only run elsewhere.
 PATIENT_PAUSE_SECONDS = 60.0
+# The API server wishes for seconds. What a proxy wishes for, which is being mended say, may be hours.
+LONGEST_WISH_SECONDS = 300.0
 
 
 Purpose = Literal["deletion", "rescheduling"]
@@ -193,7 +195,7 @@ class EvictionQueue:
             case Unanswered(retry_after=wish):
                 self._unanswered += 1
                 growing = min(FIRST_PAUSE_SECONDS * 2 ** (self._unanswered - 1), LONGEST_PAUSE_SECONDS)
-                self.free_at = now + max(self.distance, wish, growing)
+                self.free_at = now + max(self.distance, min(wish, LONGEST_WISH_SECONDS), growing)
             case OverBudget() | SeveralBudgets() | Refused():
                 self._pause(pod, answer, now)
             case never:
@@ -204,7 +206,7 @@ class EvictionQueue:
         longest = PATIENT_PAUSE_SECONDS if pod.patient else LONGEST_PAUSE_SECONDS
         length = min(before.length * 2, longest) if before else FIRST_PAUSE_SECONDS
         wish = refusal.retry_after if isinstance(refusal, OverBudget) else 0.0
-        self._pauses[pod.workload] = _Pause(now + max(length, wish), length, refusal)
+        self._pauses[pod.workload] = _Pause(now + max(length, min(wish, LONGEST_WISH_SECONDS)), length, refusal)
 
     def _paused_until(self, workload: str) -> float:
         pause = self._pauses.get(workload)

@@ -71,6 +71,23 @@ def test_what_a_troubled_server_says_is_kept() -> None:
     assert (str(caught.value), caught.value.retry_after) == ("POST /x: 429 slow down", 3)
 
 
+@pytest.mark.parametrize("text", [b"<html>log in</html>", b"", b"null", b'"busy"', b"[]", b"503"])
+def test_an_answer_that_is_no_object_is_none_whatever_its_status(text: bytes) -> None:
+    """A proxy's page would pass for an empty list, or for the word that a pod is evicted."""
+    for status in (200, 503):
+        with pytest.raises(ApiUnreachable):
+            _read_answer("GET /x", status, text, None)
+    with pytest.raises(ApiError):
+        _read_answer("GET /x", 404, text, None)
+
+
+@pytest.mark.parametrize("wish", ["Wed, 21 Oct 2026 07:28:00 GMT", "1.5", "-1", "²", "soon", ""])
+def test_a_wish_that_is_no_number_of_seconds_is_none(wish: str) -> None:
+    with pytest.raises(ServerTrouble) as caught:
+        _read_answer("POST /x", 429, b"{}", wish)
+    assert caught.value.retry_after == 0
+
+
 async def test_the_mover_evicts_what_is_wanted_and_nothing_more() -> None:
     api, changes = FakeApi(), asyncio.Event()
     mover = Mover(api.client, 1200, changes.set)  # one in 0.05 s

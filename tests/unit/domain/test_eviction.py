@@ -8,6 +8,7 @@ import pytest
 from monopod.api.reasons import Reason
 from monopod.domain.eviction import (
     LONGEST_PAUSE_SECONDS,
+    LONGEST_WISH_SECONDS,
     PATIENT_PAUSE_SECONDS,
     Answer,
     Candidate,
@@ -112,6 +113,11 @@ def test_a_pod_that_is_never_granted_stops_no_other_of_its_workload() -> None:
 def test_the_servers_wish_is_honoured() -> None:
     wishful = OverBudget(("web",), "being processed", retry_after=30)
     assert run(a_queue(a_pod("a")), [wishful, Evicted()]) == [(0, "a"), (30, "a")]
+
+
+@pytest.mark.parametrize("answer", [replace(NO, retry_after=86400), Unanswered("maintenance", retry_after=86400)])
+def test_a_wish_of_hours_is_a_proxys_and_stops_nothing_for_so_long(answer: Answer) -> None:
+    assert [when for when, _ in run(a_queue(a_pod("a")), [answer, Evicted()])] == [0, LONGEST_WISH_SECONDS]
 
 
 def test_a_grant_ends_the_pause_of_its_workload() -> None:
