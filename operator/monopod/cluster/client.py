@@ -23,6 +23,8 @@ from monopod import __version__
 from monopod.api.names import FIELD_MANAGER
 
 REQUEST_TIMEOUT_SECONDS = 15.0
+# Of what the server says. A webhook may say anything, and statuses that quote it are refused if they are too long.
+LONGEST_MESSAGE = 4096
 PAGE_SIZE = 500
 
 JSON = "application/json"
@@ -196,12 +198,13 @@ def _read_answer(request: str, status: int, text: bytes, wish: str | None) -> Js
             raise ApiUnreachable(f"{request}: {status}, and no object: {answer['message']}")
     if status < 400:
         return answer
+    message = str(answer.get("message") or "")[:LONGEST_MESSAGE]
     if status == 429 or status >= 500:
         details = answer.get("details") or {}
         causes = tuple((c.get("reason") or "", c.get("message") or "") for c in details.get("causes") or ())
         retry_after = float(wish if wish and wish.isdecimal() else details.get("retryAfterSeconds") or 0)
-        raise ServerTrouble(request, status, str(answer.get("message") or ""), causes, retry_after)
-    raise ApiError(status, answer.get("reason") or "", answer.get("message") or "")
+        raise ServerTrouble(request, status, message, causes, retry_after)
+    raise ApiError(status, answer.get("reason") or "", message)
 
 
 async def build_authorization(configuration: Configuration) -> dict[str, str]:

@@ -153,8 +153,16 @@ class BareKeeper:
         slots = asyncio.Semaphore(AT_ONCE)
 
         async def work(each: StoredPod) -> Finding | None:
+            subject = f"what became of stored pod {each}"
             async with slots:
-                return await self._work_through(each, wanted)
+                try:
+                    finding = await self._work_through(each, wanted)
+                except (ApiError, ApiUnreachable) as error:
+                    # Perhaps a trouble of its own, such as a webhook of its namespace's.
+                    self._complaints.raise_about(subject, str(error))
+                    return Finding(each)
+            self._complaints.settle(subject)
+            return finding
 
         findings = await asyncio.gather(*(work(each) for each in stored))
         return [finding for finding in findings if finding]
@@ -163,10 +171,12 @@ class BareKeeper:
         subject = f"stored pod {pod}"
         try:
             item = await self._api.create(_find_path(pod.namespace), build_stored(pod))
-        except ApiError as error:
-            # A stored pod of the name that the list didn't show yet, a namespace that goes, a manifest too large.
+        except (ApiError, ApiUnreachable) as error:
             self._count(STORED_POD_PLURAL, well=False)
             self._complaints.raise_about(subject, str(error))
+            if not (isinstance(error, ApiError) and error.reason == "AlreadyExists"):
+                # A quota, a webhook, a manifest too large: others have their turn meanwhile.
+                self._trials.refuse(pod, f"its manifest can't be stored: {error}")
             return None
         self._count(STORED_POD_PLURAL)
         self._complaints.settle(subject)

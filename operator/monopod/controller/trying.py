@@ -107,6 +107,10 @@ class Trials:
             case outcome:
                 raise TypeError(f"{outcome} is no verdict on a pod")
 
+    def refuse(self, pod: BarePod, fault: str) -> None:
+        """Counts as the outcome of a trial that something else failed."""
+        self._verdicts[pod.uid] = _Verdict(pod, fault, known=True, at=time.monotonic())
+
     def is_good(self, pod: BarePod) -> bool | None:
         """Whether the pod would come back in its sandbox; None if that isn't known yet."""
         verdict = self._verdicts.get(pod.uid)

@@ -126,6 +126,37 @@ async def test_a_pod_that_could_not_be_stored_is_not_touched() -> None:
     assert setting.mover.required == []
 
 
+async def test_a_pod_that_could_not_be_stored_is_told_of_so_that_others_have_their_turn() -> None:
+    for error in (ApiError(403, "Forbidden", "exceeded quota"), ServerTrouble("POST", 500, "exceeded quota")):
+        setting = Setting()
+        setting.api.answers["create", COLLECTION] = error
+        setting.want(a_live_pod())
+        await setting.make_pass()
+        (obstacle,) = setting.keeper.report("web").obstacles
+        assert (obstacle.reason, obstacle.pods) == ("BarePodNotRecreatable", ("prod/toolbox",))
+        assert "exceeded quota" in obstacle.message
+        await setting.make_pass()
+        assert setting.written == [], "it is tried again in a minute"
+
+
+async def test_a_stored_pod_that_the_list_did_not_show_yet_is_no_trouble() -> None:
+    setting = Setting()
+    setting.api.answers["create", COLLECTION] = ApiError(409, "AlreadyExists", "exists")
+    setting.want(a_live_pod())
+    await setting.make_pass()
+    assert setting.keeper.report("web").obstacles == ()
+
+
+async def test_a_stored_pod_with_a_trouble_of_its_own_does_not_hold_up_the_others() -> None:
+    other = a_stored_pod("Evicting")
+    other["metadata"] |= {"namespace": "troubled", "uid": "other"}
+    setting = Setting(other, a_stored_pod("Evicting"))
+    setting.api.answers["get", "/api/v1/namespaces/troubled/pods/toolbox"] = ServerTrouble("GET", 500, "webhook")
+    setting.want(a_live_pod())
+    await setting.make_pass()
+    assert setting.mover.required == ["old"]
+
+
 async def test_a_pod_whose_trial_fails_is_not_touched_and_told_of() -> None:
     setting = Setting()
     setting.want(a_live_pod(), runtime_class="other")

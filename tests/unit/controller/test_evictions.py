@@ -1,12 +1,13 @@
 """Evictions: what the API server's answers mean, and a task that asks for one after the other."""
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from monopod.cluster.client import ApiError, ApiUnreachable, ServerTrouble, _read_answer
+from monopod.cluster.client import LONGEST_MESSAGE, ApiError, ApiUnreachable, ServerTrouble, _read_answer
 from monopod.cluster.evictions import request_eviction
 from monopod.controller.eviction import Mover
 from monopod.domain.eviction import (
@@ -79,6 +80,14 @@ def test_an_answer_that_is_no_object_is_none_whatever_its_status(text: bytes) ->
             _read_answer("GET /x", status, text, None)
     with pytest.raises(ApiError):
         _read_answer("GET /x", 404, text, None)
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_webhook_that_talks_too_much_does_not_keep_a_status_from_being_written(status: int) -> None:
+    said = json.dumps({"message": "no" * 50_000}).encode()
+    with pytest.raises((ApiError, ServerTrouble)) as caught:
+        _read_answer("POST /x", status, said, None)
+    assert LONGEST_MESSAGE < len(str(caught.value)) < LONGEST_MESSAGE + 100
 
 
 @pytest.mark.parametrize("wish", ["Wed, 21 Oct 2026 07:28:00 GMT", "1.5", "-1", "²", "soon", ""])
