@@ -293,7 +293,7 @@ def _find_outlook(
     # What becomes of one pod without a controller says nothing about the next.
     stopped = waiting if strays and not workload.is_bare else strays
     moving = [] if stopped == waiting else [each for each in waiting if each not in stopped]
-    going = sum(each.is_terminating for each in ours)
+    going = [each for each in ours if each.is_terminating]
     coming = [each for each in ordered if each.mark == terms.profile and not (each.is_ready or each.is_terminating)]
     now, holdup = _find_turn(workload, moving, terms, strength, hindered)
     obstacles = _find_impossible(ordered, terms.profile)
@@ -304,11 +304,21 @@ def _find_outlook(
         terms.profile,
         tuple(each.pod for each in now),
         tuple(each.pod for each in moving if each not in now),
-        max(going, 0 if workload.is_bare else len(coming)),
-        holdup or (f"{list_names([str(each.pod) for each in coming])} isn't Ready" if coming and not moving else ""),
+        max(len(going), 0 if workload.is_bare else len(coming)),
+        holdup or ("" if moving else _describe_wait(going, coming)),
         _find_left(ordered, terms.profile),
         obstacles,
     )
+
+
+def _describe_wait(going: Sequence[Sighting], coming: Sequence[Sighting]) -> str:
+    """What a workload waits for of which no more pods have to move."""
+    if coming:
+        return f"{list_names([str(each.pod) for each in coming])} isn't Ready"
+    if going:
+        names = list_names([str(each.pod) for each in going])
+        return f"{names} is being deleted: in its grace period, or held by a finalizer or by a node that doesn't answer"
+    return ""
 
 
 def _is_stray(sighting: Sighting, terms: Terms, place: Place) -> bool:

@@ -139,6 +139,10 @@ def test_a_pod_that_is_being_deleted_counts_as_unavailable_and_is_not_asked_for_
     assert (names(outlook)[0], outlook.replacing) == ([], 1)
 
 
+def test_a_pod_that_does_not_end_is_named() -> None:
+    assert "prod/stuck is being deleted" in look(a_live_pod("stuck", terminating=True), workload=a_workload(1)).holdup
+
+
 def test_a_pod_that_is_not_ready_does_not_wait_for_one_that_is() -> None:
     broken = a_live_pod("broken", ready=False, created="2026-01-01T11:00:00Z")
     assert names(look(*(a_live_pod(f"old-{n}") for n in range(3)), broken))[0] == ["broken"]
