@@ -87,7 +87,7 @@ def read_pod(filename: str, namespace: str, name: str) -> Manifest:
     """The one pod in a file.
 
     Raises:
-        UnreadableInput: there is none, or several, or it has another name or namespace.
+        UnreadableInput: there is none, or several, or it has another name or namespace, or no valid annotations.
     """
     documents = read_documents(filename)
     pods = [each for each in documents if isinstance(each, dict) and each.get("kind") == "Pod"]
@@ -96,7 +96,9 @@ def read_pod(filename: str, namespace: str, name: str) -> Manifest:
     metadata = pods[0].get("metadata")
     if not isinstance(metadata, Mapping) or metadata.get("name") != name:
         raise UnreadableInput(f"{filename} must hold the pod {name}: one that is moved keeps its name.")
-    if metadata.get("namespace", namespace) != namespace:
+    if not isinstance(metadata.get("annotations") or {}, Mapping):
+        raise UnreadableInput(f"{filename}: metadata.annotations must be a mapping.")
+    if (metadata.get("namespace") or namespace) != namespace:
         raise UnreadableInput(f"{filename} is in namespace {metadata['namespace']}, not {namespace}.")
     return dict(pods[0])
 

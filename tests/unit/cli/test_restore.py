@@ -153,6 +153,7 @@ def test_an_edited_manifest_takes_the_place_of_the_stored_one(cluster: FakeClust
         pytest.param([a_pod("toolbox").build(), a_pod("toolbox").build()], id="two pods"),
         pytest.param([{"kind": "Service", "metadata": {"name": "toolbox"}}], id="no pod"),
         pytest.param([{"kind": "Pod", "metadata": None}], id="no metadata"),
+        pytest.param([{"kind": "Pod", "metadata": {"name": "toolbox", "annotations": "x"}}], id="no annotations"),
     ],
 )
 def test_a_file_must_hold_this_pod(cluster: FakeCluster, tmp_path: Path, documents: list[Json]) -> None:
