@@ -18,6 +18,7 @@ from monopod.cluster.client import ApiClient
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.volumes import fetch_claims, fetch_volumes
 from monopod.cluster.workloads import fetch_workload
+from monopod.controller.concurrency import gather_some
 from monopod.domain.replacement import STATEFUL_SET, Owner, Workload, build_bare_workload, find_owner
 from monopod.domain.rescheduling import Outlook, Place, Sighting, find_mark, find_outlooks, glance, has_ended, sight
 from monopod.domain.selection import find_match
@@ -138,9 +139,14 @@ class Scanner:
 
     async def _sight_all(self, pods: Sequence[Manifest], place: Place) -> dict[str, tuple[Workload, list[Sighting]]]:
         """The workloads by uid, each with its pods."""
+        owners = {owner.uid: owner for pod in pods if (owner := find_owner(pod))}
+        # Several at a time, or in a namespace of hundreds of workloads all would be too old to use when it is known.
+        found = await gather_some(self._find_workload(place, each) for each in owners.values())
+        workloads = dict(zip(owners, found, strict=True))
         groups: dict[str, tuple[Workload, list[Sighting]]] = {}
         for number, pod in enumerate(pods, 1):
-            workload = await self._find_workload(place, find_owner(pod))
+            owner = find_owner(pod)
+            workload = workloads[owner.uid] if owner else build_bare_workload(place.namespace)
             if workload is not None:
                 see = sight if _may_move_pod(pod, place) else glance
                 groups.setdefault(workload.uid, (workload, []))[1].append(see(pod, workload, place))
@@ -162,9 +168,7 @@ class Scanner:
         volumes = await fetch_volumes(self._api, [claims[name] for name in sorted(names & claims.keys())])
         return replace(place, claims=claims, volumes=volumes)
 
-    async def _find_workload(self, place: Place, owner: Owner | None) -> Workload | None:
-        if owner is None:
-            return build_bare_workload(place.namespace)
+    async def _find_workload(self, place: Place, owner: Owner) -> Workload | None:
         now = time.monotonic()
         known = self._owners.get(owner.uid)
         if known and now - known[0] < OWNER_SECONDS:

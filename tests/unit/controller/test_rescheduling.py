@@ -13,6 +13,7 @@ from monopod.api.names import NAMESPACE_LABEL, ROWS_ANNOTATION
 from monopod.cluster.client import Json, ServerTrouble
 from monopod.cluster.mirror import Mirror
 from monopod.controller import rescheduling
+from monopod.controller.concurrency import AT_ONCE
 from monopod.controller.eviction import Mover
 from monopod.controller.logs import Complaints
 from monopod.controller.rescheduling import Rescheduler, Situation
@@ -34,6 +35,8 @@ class CountingApi(FakeApi):
 
     searches = 0
     looks = 0
+    under_way = 0
+    most_at_once = 0
     trouble: Exception | None = None
     trouble_about = "/"
 
@@ -46,6 +49,14 @@ class CountingApi(FakeApi):
             raise self.trouble
         async for item in super().list_pages(path, query):
             yield item
+
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
+        self.under_way += 1
+        self.most_at_once = max(self.most_at_once, self.under_way)
+        await asyncio.sleep(0)
+        self.under_way -= 1
+        return await super().get(path, query)
 
 
 class FakeMover:
@@ -143,6 +154,16 @@ async def test_pods_that_move_are_looked_at_again_and_again_and_handed_over_in_t
     moves = setting.rescheduler.find_moves("web")
     assert isinstance(moves, Tally)
     assert moves.waiting == 2
+
+
+async def test_owners_are_read_several_at_a_time_or_what_a_full_namespace_shows_would_be_too_old_to_use() -> None:
+    pods = [an_old_pod(f"pod-{number}") for number in range(20)]
+    for number, pod in enumerate(pods):
+        pod["metadata"]["ownerReferences"][0]["uid"] = f"uid-{number}"
+    setting = Setting(*pods)
+    setting.take_in()
+    await setting.run(0.1)
+    assert (setting.api.looks, setting.api.most_at_once) == (1, AT_ONCE)
 
 
 @pytest.mark.usefixtures("quick")
