@@ -125,7 +125,10 @@ class Reason(Explained):
         "NetworkPolicies of others may open pods further than their security groups do, as NetworkPolicies add up.",
     )
 
-    PODS_NOT_LISTED = "PodsNotListed", "The pods haven't been looked at yet, or the profile isn't in force."
+    PODS_NOT_LISTED = (
+        "PodsNotListed",
+        "The pods haven't been looked at yet, or can't be, or the profile isn't in force.",
+    )
     ALL_MOVED = "AllMoved", "No pod runs elsewhere, but for those that the profile leaves alone."
     EXISTING_PODS_KEPT = "ExistingPodsKept", "The profile leaves pods that exist where they are (`existingPods: Keep`)."
     MOVING = "Moving", "Pods that run elsewhere are evicted, a few at a time, and replaced."

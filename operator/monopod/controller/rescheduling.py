@@ -11,7 +11,7 @@ Only the number of pods that workloads of unknown kinds had is remembered.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -45,6 +45,8 @@ FIRST_RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 30.0
 # One namespace may have a trouble of its own (an object that can't be read); with a second it is the API server's.
 FAILURES_OF_THEIR_OWN = 1
+# After so many the others don't wait any longer for a namespace that hasn't been seen yet, and the status names it.
+FAILURES_BORNE = 3
 # Budgets refuse for a moment whenever a replacement has become Ready: they block once they did so a few times.
 LASTING_PAUSE_SECONDS = 8.0
 
@@ -72,12 +74,23 @@ class Situation:
 
 @dataclass(slots=True)
 class _Spot:
-    """A namespace that profiles with pods to move reach."""
+    """A namespace that profiles with pods to move reach.
+
+    Attributes:
+        failures: how many looks have failed since one went well.
+    """
 
     place: Place
     due: float = 0.0
     look: Look | None = None
     interval: float = INTERVAL_SECONDS
+    failures: int = 0
+
+
+def _is_known(spots: Collection[_Spot]) -> bool:
+    """Whether enough has been seen: all that can be, and something, if there is anything."""
+    seen = [spot for spot in spots if spot.look]
+    return all(spot.look or spot.failures >= FAILURES_BORNE for spot in spots) and bool(seen or not spots)
 
 
 class Rescheduler:
@@ -168,13 +181,15 @@ class Rescheduler:
         if not terms.moves:
             return Kept()
         spots = [spot for spot in self._spots.values() if profile in spot.place.terms]
-        if any(spot.look is None for spot in spots):
+        if not _is_known(spots):
             return NotListed()
         outlooks = [each for spot in spots if spot.look for each in spot.look.outlooks if each.profile == profile]
         waiting = [pod for outlook in outlooks for pod in (*outlook.now, *outlook.later)]
         refused = self._mover.find_obstacles(waiting, LASTING_PAUSE_SECONDS)
         report = self._report_bare(profile)
-        return build_tally(outlooks, [*refused, *report.obstacles], report.waiting, paused=terms.paused)
+        unseen = [spot.place.namespace for spot in spots if spot.look is None]
+        obstacles = [*refused, *report.obstacles]
+        return build_tally(outlooks, obstacles, report.waiting, paused=terms.paused, unseen=unseen)
 
     async def run(self) -> None:
         """Looks until cancelled."""
@@ -250,10 +265,11 @@ class Rescheduler:
                 look = Look(time.monotonic())
         except (ApiError, ApiUnreachable):
             spot.due = time.monotonic() + LONGEST_RETRY_SECONDS if len(self._spots) > 1 else 0.0
+            spot.failures += 1
             RESCHEDULING_SCANS.labels(extent, "failed").inc()
             raise
         RESCHEDULING_SCANS.labels(extent, "ok").inc()
-        spot.look = look
+        spot.look, spot.failures = look, 0
         changed = look.outlooks != before.outlooks
         spot.interval = INTERVAL_SECONDS if changed else min(spot.interval * 1.5, LONGEST_INTERVAL_SECONDS)
         spot.due = time.monotonic() + self._find_interval(spot, look)
@@ -288,10 +304,8 @@ class Rescheduler:
         bare: list[BarePod] = []
         bare_uids: set[str] = set()
         handed: dict[str, str] = {}
-        complete = True
         for spot in self._spots.values():
             if spot.look is None:
-                complete = False
                 continue
             for outlook in spot.look.outlooks:
                 if not self._moves_now(outlook.profile):
@@ -305,7 +319,7 @@ class Rescheduler:
                     candidates += [replace(pod, known_until=until) for pod in outlook.now]
         self._handed = handed
         self._mover.require("rescheduling", candidates)
-        if self._bare and complete:
+        if self._bare and _is_known(self._spots.values()):
             self._bare.require(bare, bare_uids)
 
     def _build_bare_pods(self, outlook: Outlook, spot: _Spot) -> list[BarePod]:

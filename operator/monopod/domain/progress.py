@@ -15,6 +15,7 @@ from typing import Any, Final, assert_never
 
 from monopod.api.reasons import Reason
 from monopod.domain.eviction import Obstacle
+from monopod.domain.publication import list_names
 from monopod.domain.rescheduling import Outlook
 
 EXAMPLES = 5
@@ -41,6 +42,7 @@ class Tally:
         obstacles: why pods are blocked or left.
         holdup: what the next pod waits for, "" if it is known of none.
         paused: whether the profile says that nothing is moved now.
+        unseen: namespaces whose pods can't be read.
     """
 
     waiting: int = 0
@@ -49,6 +51,7 @@ class Tally:
     obstacles: tuple[Obstacle, ...] = ()
     holdup: str = ""
     paused: bool = False
+    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,12 @@ Moves = Tally | Kept | NotListed
 
 
 def build_tally(
-    outlooks: Iterable[Outlook], refused: Iterable[Obstacle], gone: Iterable[str] = (), *, paused: bool = False
+    outlooks: Iterable[Outlook],
+    refused: Iterable[Obstacle],
+    gone: Iterable[str] = (),
+    *,
+    paused: bool = False,
+    unseen: Iterable[str] = (),
 ) -> Tally:
     """Counts.
 
@@ -74,6 +82,7 @@ def build_tally(
         refused: what the Eviction API, or the storing of bare pods, has against pods among them.
         gone: pods (NAMESPACE/NAME) that don't exist for the moment, until they are created again.
         paused: whether the profile is.
+        unseen: namespaces whose pods can't be read.
     """
     all_of_them = list(outlooks)
     obstacles = [*(obstacle for outlook in all_of_them for obstacle in outlook.obstacles), *refused]
@@ -91,6 +100,7 @@ def build_tally(
         tuple(obstacles),
         next((outlook.holdup for outlook in all_of_them if outlook.holdup), ""),
         paused,
+        tuple(sorted(unseen)),
     )
 
 
@@ -201,6 +211,9 @@ def _judge_tally(tally: Tally, counted: Mapping[str, Any]) -> Verdict:
     first = next((obstacle.message for obstacle in tally.obstacles if obstacle.reason not in _LEFT), "")
     why = first or tally.holdup
     explained = f"{message}: {why}" if why else message
+    if tally.unseen and not tally.waiting and not tally.blocked:
+        where = list_names(tally.unseen)
+        return Verdict(None, Reason.PODS_NOT_LISTED, f"{message}; the pods of namespace {where} can't be read")
     if not tally.waiting and not tally.blocked:
         return Verdict(True, Reason.ALL_MOVED, message if counted else "no pod of the profile runs elsewhere")
     if tally.paused:

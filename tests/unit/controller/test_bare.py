@@ -192,7 +192,10 @@ async def test_a_pod_whose_trial_failed_is_tried_again_while_it_waits_and_not_to
     setting.keeper.require([], ["old"])
     assert await setting.make_pass() == POLL_SECONDS
     assert (setting.written, len(setting.keeper.report("web").obstacles)) == ([f"try {PODS}"], 1)
-    setting.api.answers["try", PODS] = lambda pod: {**sandbox(pod), "spec": {**pod["spec"], "runtimeClassName": "other"}}
+    setting.api.answers["try", PODS] = lambda pod: {
+        **sandbox(pod),
+        "spec": {**pod["spec"], "runtimeClassName": "other"},
+    }
     await setting.make_pass()
     assert (setting.written, setting.keeper.report("web").obstacles) == ([f"try {PODS}"], ())
 

@@ -50,7 +50,6 @@ class CountingApi(FakeApi):
         async for item in super().list_pages(path, query):
             yield item
 
-
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
         self.under_way += 1
         self.most_at_once = max(self.most_at_once, self.under_way)
@@ -217,13 +216,22 @@ async def test_trouble_is_met_by_asking_less_and_keeps_what_was_known() -> None:
 
 
 @pytest.mark.usefixtures("quick")
-async def test_a_namespace_with_a_trouble_of_its_own_does_not_hold_up_the_others() -> None:
+async def test_a_namespace_with_a_trouble_of_its_own_does_not_hold_up_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     setting = Setting(an_old_pod("a"))
     setting.api.trouble, setting.api.trouble_about = ServerTrouble("GET", 500, "no"), "/other/"
     setting.take_in(namespaces=("other", "prod"))
     await setting.run()
     assert setting.wanted == ["a"]
     assert setting.api.looks > 3
+    assert setting.rescheduler.find_moves("web") == NotListed(), "it may be over soon"
+    monkeypatch.setattr(rescheduling, "LONGEST_RETRY_SECONDS", 0.01)
+    setting.take_in(replace(TERMS, max_unavailable=1), namespaces=("other", "prod"))
+    await setting.run()
+    moves = setting.rescheduler.find_moves("web")
+    assert isinstance(moves, Tally)
+    assert (moves.waiting, moves.unseen) == (1, ("other",)), "or the profile's moves would never be on record"
 
 
 @pytest.mark.usefixtures("quick")

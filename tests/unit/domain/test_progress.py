@@ -92,6 +92,8 @@ VERDICTS: dict[str, tuple[Moves, bool | None, Reason]] = {
     "paused": (Tally(waiting=1, paused=True), False, Reason.PAUSED),
     "paused with nothing to move": (Tally(paused=True), True, Reason.ALL_MOVED),
     "some left alone": (Tally(left=3), True, Reason.ALL_MOVED),
+    "a namespace that can't be looked at": (Tally(unseen=("prod",)), None, Reason.PODS_NOT_LISTED),
+    "the same while others move": (Tally(waiting=1, unseen=("prod",)), False, Reason.MOVING),
     "kept": (Kept(), True, Reason.EXISTING_PODS_KEPT),
     "not known": (NotListed(), None, Reason.PODS_NOT_LISTED),
 }
