@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from monopod.api.names import CAPACITY_ANNOTATION, PROFILE_LABEL, UNSUPPORTED_ANNOTATION
+from monopod.cli.documents import read_documents
 from monopod.cli.explain import read_profiles
-from monopod.cli.manifests import find_subjects, read_documents
+from monopod.cli.manifests import find_subjects
 from tests.clusters import ControlPlane
 from tests.controlplane.differential.comparison import Case
 from tests.controlplane.differential.group_draws import Setting
@@ -26,7 +27,7 @@ SUBJECTS = [
 @pytest.fixture(scope="module")
 def popular(server: Server) -> Server:
     """The API server with the namespace that the manifests' profiles reach."""
-    reach(server, NAMESPACE, read_profiles(str(PROFILES), None))
+    reach(server, NAMESPACE, read_profiles(read_documents(str(PROFILES)), str(PROFILES), None))
     return server
 
 
@@ -73,7 +74,9 @@ def test_admission_does_as_lint_foretold(popular: Server, file: Path, subject: A
 @pytest.mark.parametrize(("file", "subject"), SUBJECTS)
 def test_admission_does_as_decide_foretold(popular: Server, file: Path, subject: Any) -> None:
     """Down to the limits of every container."""
-    case = Case(NAMESPACE, read_profiles(str(PROFILES), None), Setting(), as_created(subject.pod))
+    case = Case(
+        NAMESPACE, read_profiles(read_documents(str(PROFILES)), str(PROFILES), None), Setting(), as_created(subject.pod)
+    )
     assert case.find_differences(popular) == []
 
 

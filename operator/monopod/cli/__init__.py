@@ -4,9 +4,23 @@ kubectl runs the program `kubectl-fargate` for `kubectl fargate`. People wait fo
 command needs it: `--help` loads click and no more.
 """
 
+import io
+import os
+import sys
+
 
 def main() -> None:
     """Runs the command that the process's arguments name."""
     from monopod.cli.commands import fargate
 
-    fargate.main(prog_name="kubectl fargate")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a terminal's encoding lacks mustn't cost the rest of the answer.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        fargate.main(prog_name="kubectl fargate")
+    except OSError as problem:
+        # Files and connections have messages of their own; this is stdout, on a full disk for instance.
+        print(f"Error: The output can't be written: {problem.strerror or problem}.", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(2)

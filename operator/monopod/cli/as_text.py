@@ -26,7 +26,7 @@ from monopod.domain.selection import (
 )
 from monopod.domain.size import COMPONENTS_MEMORY_MIB, ContainerKind, Need, Resources, format_capacity
 
-_PIPE_WIDTH: Final = 400
+_PIPE_WIDTH: Final = 100_000
 """Columns where there is no terminal: lines are then not broken, so that grep finds whole ones."""
 
 _INDENT: Final = (0, 0, 0, 2)
@@ -122,13 +122,13 @@ def _write_grounds(explanation: Explanation, out: Console) -> None:
     out.print()
     out.print(Text("Profiles", "bold"))
     if explanation.verdicts:
-        out.print(Padding(_build_profiles_table(explanation), _INDENT))
+        out.print(Padding(_build_profiles_table(explanation), _INDENT, expand=False))
     else:
         out.print("  There are none.")
     if explanation.need:
         out.print()
         out.print(Text("Size", "bold"))
-        out.print(Padding(_build_size_table(explanation.need), _INDENT))
+        out.print(Padding(_build_size_table(explanation.need), _INDENT, expand=False))
         for line in describe_size(explanation):
             out.print(f"  {line}")
     for title, line in describe_needs(explanation):
@@ -274,8 +274,8 @@ def _format_resources(resources: Resources) -> tuple[str, str, str]:
 
 
 def build_grid(columns: int) -> Table:
-    """A table without lines and head."""
+    """A table without lines and head. Where a terminal is too narrow, words are broken and nothing is left out."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for _ in range(columns):
-        table.add_column()
+        table.add_column(overflow="fold")
     return table

@@ -1,10 +1,15 @@
 """The commands of `kubectl fargate`, their options and help. The work is imported when a command runs."""
 
+from typing import Any, Final
+
 import click
 
 from monopod import __version__
 from monopod.api.names import SYSTEM_NAMESPACE
 from monopod.cli.moving_commands import plan, restore, rollout
+from monopod.cli.parameters import FILE_NAME, OBJECT_NAME
+
+_INTERRUPTED: Final = 130
 
 _EXPLAIN_HELP = """Say what Fargate would do with a pod, and why.
 
@@ -137,7 +142,18 @@ Examples:
 """
 
 
-@click.group(help=_FARGATE_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The commands, of which none reports by its own status that somebody stopped it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command. Ends with 130 on SIGINT, as kubectl and shells do; 1 is an answer of some commands."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(_INTERRUPTED)
+
+
+@click.group(cls=_Commands, help=_FARGATE_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 def fargate() -> None:
     """Groups the commands; what users read is `_FARGATE_HELP`."""
 
@@ -145,13 +161,25 @@ def fargate() -> None:
 @fargate.command(help=_EXPLAIN_HELP, short_help="Say what Fargate would do with a pod, and why.")
 @click.argument("target", nargs=-1, metavar="[pod NAME]")
 @click.option(
-    "filenames", "-f", "--filename", multiple=True, metavar="FILE", help="Manifest, YAML or JSON; - is stdin."
+    "filenames",
+    "-f",
+    "--filename",
+    type=FILE_NAME,
+    multiple=True,
+    metavar="FILE",
+    help="Manifest, YAML or JSON; - is stdin.",
 )
 @click.option(
-    "profiles_file", "--profiles", metavar="FILE|DIR", help="Read FargateProfiles from here, not from the cluster."
+    "profiles_file",
+    "--profiles",
+    type=FILE_NAME,
+    metavar="FILE|DIR",
+    help="Read FargateProfiles from here, not from the cluster.",
 )
-@click.option("-n", "--namespace", metavar="NAME", help="Namespace of the pod, where its manifest names none.")
-@click.option("--sandbox", metavar="NAME", help="RuntimeClass of profiles that name none.")
+@click.option(
+    "-n", "--namespace", type=OBJECT_NAME, metavar="NAME", help="Namespace of the pod, where its manifest names none."
+)
+@click.option("--sandbox", type=OBJECT_NAME, metavar="NAME", help="RuntimeClass of profiles that name none.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
 @click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
 @click.option("--kubeconfig", metavar="FILE", help="Path of the kubeconfig to use.")
@@ -169,11 +197,17 @@ def explain(
     name = _read_target(target)
     if (name is None) == (not filenames):
         raise click.UsageError("Give either -f FILE or pod NAME.")
+    _refuse_stdin_twice(filenames, profiles_file)
     from monopod.cli import explain as work
 
     sources = work.Sources(profiles_file, namespace, sandbox, context, kubeconfig)
     report = work.explain_files(filenames, sources) if name is None else work.explain_pod(name, sources)
     work.write(report, output)
+
+
+def _refuse_stdin_twice(filenames: tuple[str, ...], profiles_file: str | None) -> None:
+    if profiles_file == "-" and "-" in filenames:
+        raise click.UsageError("stdin can be read once: give - to -f or to --profiles, not to both.")
 
 
 def _read_target(target: tuple[str, ...]) -> str | None:
@@ -183,7 +217,7 @@ def _read_target(target: tuple[str, ...]) -> str | None:
     words = tuple(target[0].split("/", 1)) if len(target) == 1 else target
     if len(words) != 2 or words[0] not in ("pod", "pods", "po") or not words[1]:
         raise click.UsageError(f"Give a pod as pod NAME or pod/NAME, not {' '.join(target)!r}.")
-    return words[1]
+    return OBJECT_NAME.convert(words[1], None, None)
 
 
 @fargate.command(help=_LINT_HELP, short_help="Judge manifests without a cluster, for a pipeline.")
@@ -191,17 +225,25 @@ def _read_target(target: tuple[str, ...]) -> str | None:
     "filenames",
     "-f",
     "--filename",
+    type=FILE_NAME,
     multiple=True,
     required=True,
     metavar="FILE|DIR",
     help="Manifests, YAML or JSON; - is stdin. A folder is read with all below it.",
 )
-@click.option("profiles_file", "--profiles", required=True, metavar="FILE|DIR", help="Read FargateProfiles from here.")
 @click.option(
-    "-n", "--namespace", default="default", show_default=True, metavar="NAME",
+    "profiles_file",
+    "--profiles",
+    type=FILE_NAME,
+    required=True,
+    metavar="FILE|DIR",
+    help="Read FargateProfiles from here.",
+)
+@click.option(
+    "-n", "--namespace", type=OBJECT_NAME, default="default", show_default=True, metavar="NAME",
     help="Namespace of objects whose manifest names none.",
 )  # fmt: skip
-@click.option("--sandbox", metavar="NAME", help="RuntimeClass of profiles that name none.")
+@click.option("--sandbox", type=OBJECT_NAME, metavar="NAME", help="RuntimeClass of profiles that name none.")
 @click.option("--region", default="us-east-1", show_default=True, metavar="NAME", help="Whose prices to use.")
 @click.option("--arch", type=click.Choice(["x86", "arm"]), default="x86", show_default=True, help="The same.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
@@ -217,6 +259,7 @@ def lint(
     output: str,
 ) -> None:
     """Gathers the options; what users read is `_LINT_HELP`."""
+    _refuse_stdin_twice(filenames, profiles_file)
     from monopod.cli import lint as work
 
     report = work.lint(work.Question(filenames, profiles_file, namespace, sandbox, region, arch))
@@ -228,7 +271,13 @@ def lint(
 @click.option("--probe", is_flag=True, help="Also try whether NetworkPolicies are enforced; creates two pods.")
 @click.option("--image", default="busybox", show_default=True, metavar="IMAGE", help="For --probe: sh, httpd and nc.")
 @click.option(
-    "-n", "--namespace", default=SYSTEM_NAMESPACE, show_default=True, metavar="NAME", help="Monopod's own namespace."
+    "-n",
+    "--namespace",
+    type=OBJECT_NAME,
+    default=SYSTEM_NAMESPACE,
+    show_default=True,
+    metavar="NAME",
+    help="Monopod's own namespace.",
 )
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
 @click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
@@ -257,7 +306,7 @@ def doctor(
 
 @fargate.command(help=_ISOLATION_HELP, short_help="Say which connections a pod has, and who says so.")
 @click.argument("pod", nargs=-1, metavar="POD")
-@click.option("-n", "--namespace", metavar="NAME", help="Namespace of the pod.")
+@click.option("-n", "--namespace", type=OBJECT_NAME, metavar="NAME", help="Namespace of the pod.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
 @click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
 @click.option("--kubeconfig", metavar="FILE", help="Path of the kubeconfig to use.")
@@ -265,7 +314,7 @@ def isolation(
     pod: tuple[str, ...], namespace: str | None, output: str, context: str | None, kubeconfig: str | None
 ) -> None:
     """Gathers the options; what users read is `_ISOLATION_HELP`."""
-    name = pod[0] if len(pod) == 1 and "/" not in pod[0] else _read_target(pod)
+    name = _read_target(pod if len(pod) != 1 or "/" in pod[0] else ("pod", *pod))
     if name is None:
         raise click.UsageError("Give the name of a pod.")
     from monopod.cli.isolation import inspect_pod

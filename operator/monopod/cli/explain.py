@@ -1,17 +1,18 @@
 """`kubectl fargate explain`: gathers pods and profiles, decides, writes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 import click
 
+from monopod.cli.documents import find_files, read_documents
 from monopod.cli.explanation import Explanation, build_explanation
 from monopod.cli.failure import ApiFailure, UnreadableInput
 from monopod.cli.group_sources import Surroundings, fetch, find_in_documents
 from monopod.cli.live_pod import Admitted, find_admitted, guess_creator, rebuild_manifest
-from monopod.cli.manifests import Subject, find_files, find_profiles, find_subjects, read_documents
+from monopod.cli.manifests import Subject, find_profiles, find_subjects, refuse_twins
 from monopod.domain.manifest import InvalidPod, InvalidProfile, Part
 from monopod.domain.selection import Profile
 
@@ -51,13 +52,15 @@ def explain_files(filenames: Sequence[str], sources: Sources) -> Sequence[Explan
         UnreadableInput: a file can't be read, or holds no pod.
         ApiFailure: the profiles can't be read from the cluster.
     """
-    files = {name: read_documents(name) for name in filenames}
+    files = {name: read_documents(name) for name in dict.fromkeys(filenames)}
     subjects = [subject for name, documents in files.items() for subject in find_subjects(documents, name)]
     documents = [document for found in files.values() for document in found]
     cluster: Cluster | None = None
     if sources.profiles_file is not None:
-        profiles, default = read_profiles(sources.profiles_file, sources.sandbox), "default"
-        documents += read_all(sources.profiles_file)
+        # Read once: it may be a pipe.
+        beside = read_all(sources.profiles_file)
+        profiles, default = read_profiles(beside, sources.profiles_file, sources.sandbox), "default"
+        documents += beside
     else:
         try:
             cluster = _connect(sources)
@@ -85,7 +88,8 @@ def explain_pod(name: str, sources: Sources) -> LiveExplanation:
     namespace = sources.namespace or cluster.namespace
     pod = cluster.read_pod(name, namespace)
     if sources.profiles_file is not None:
-        profiles = read_profiles(sources.profiles_file, sources.sandbox)
+        documents = read_all(sources.profiles_file)
+        profiles = read_profiles(documents, sources.profiles_file, sources.sandbox)
     else:
         profiles = _fetch_profiles(cluster, sources.sandbox)
     manifest = rebuild_manifest(pod)
@@ -122,7 +126,7 @@ def _explain_subject(
     try:
         return build_explanation(subject.source, subject.pod, namespace, profiles, surroundings=surroundings)
     except InvalidPod as problem:
-        raise UnreadableInput(f"{subject.source}: {problem}") from None
+        raise UnreadableInput(subject.describe(problem)) from None
 
 
 def _connect(sources: Sources) -> "Cluster":
@@ -132,18 +136,19 @@ def _connect(sources: Sources) -> "Cluster":
     return Cluster.connect(sources.kubeconfig, sources.context)
 
 
-def read_profiles(path: str, sandbox: str | None) -> list[Profile]:
-    """The profiles in a file or folder.
+def read_profiles(documents: Iterable[object], path: str, sandbox: str | None) -> list[Profile]:
+    """The profiles in the documents of a file or folder.
 
     Raises:
-        UnreadableInput: a file can't be read, a profile is malformed, or there is none.
+        UnreadableInput: a profile is malformed or there twice, or there is none.
     """
     profiles = []
-    for resource in find_profiles(read_all(path), path):
+    for resource in find_profiles(documents, path):
         try:
             profiles.append(read_profile_resource(resource, sandbox))
         except InvalidProfile as problem:
-            raise UnreadableInput(f"FargateProfile {_find_name(resource)}: {problem}") from None
+            raise UnreadableInput(f"FargateProfile {find_name(resource)}: {problem}") from None
+    refuse_twins(profile.name for profile in profiles)
     return profiles
 
 
@@ -155,7 +160,7 @@ def read_all(path: str) -> list[object]:
 def _fetch_profiles(cluster: "Cluster", sandbox: str | None) -> list[Profile]:
     profiles = []
     for resource in cluster.list_profiles():
-        name = _find_name(resource)
+        name = find_name(resource)
         try:
             profiles.append(read_profile_resource(resource, sandbox))
         except InvalidProfile as problem:
@@ -181,7 +186,8 @@ def read_profile_resource(resource: Mapping[str, object], sandbox: str | None) -
     return Profile.from_resource(resource, sandbox or (told if isinstance(told, str) else UNNAMED_SANDBOX))
 
 
-def _find_name(resource: Mapping[str, object]) -> str:
+def find_name(resource: Mapping[str, object]) -> str:
+    """A profile's name for a message."""
     metadata = resource.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
     return str(name) if name else "without a name"

@@ -113,7 +113,7 @@ def _write_text(found: PodIsolation, out: Console) -> None:
         out.print()
         out.print(Text.assemble((title, "bold"), f": {describe_way(way)}"))
         if way.rules:
-            out.print(Padding(_build_rules_table(way), _INDENT))
+            out.print(Padding(_build_rules_table(way), _INDENT, expand=False))
     for heading, lines in _list_sections(found):
         out.print()
         out.print(Text(heading, "bold"))

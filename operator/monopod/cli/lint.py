@@ -14,11 +14,12 @@ from functools import cache
 import click
 
 from monopod.api.prices import UnknownRegion, load_prices
+from monopod.cli.documents import find_files, read_documents, show
 from monopod.cli.explain import read_all, read_profiles
 from monopod.cli.explanation import PROTECTED, Explanation, build_explanation
 from monopod.cli.failure import UnreadableInput
 from monopod.cli.group_sources import Surroundings, find_in_documents
-from monopod.cli.manifests import Found, Subject, find_files, read_documents, sort_documents
+from monopod.cli.manifests import Found, Subject, sort_documents
 from monopod.domain.decision import Sandboxed, Unsupported
 from monopod.domain.manifest import InvalidPod
 from monopod.domain.overlap import describe_overlap, find_overlaps
@@ -95,11 +96,12 @@ def lint(question: Question) -> LintReport:
         UnreadableInput: the profiles can't be read, or the region or architecture has no prices.
     """
     report = LintReport(find_prices(question.region, question.architecture), question.architecture)
-    profiles = read_profiles(question.profiles, question.sandbox)
+    beside = read_all(question.profiles)
+    profiles = read_profiles(beside, question.profiles, question.sandbox)
     for name, overlap in find_overlaps(profiles, PROTECTED).items():
         click.echo(f"Note: profile {name}: {describe_overlap(name, overlap)}.", err=True)
-    files = [file for path in question.filenames for file in _read_path(path, report)]
-    documents = [*read_all(question.profiles), *(document for file in files for document in file.documents)]
+    files = list(_read_files(question.filenames, report))
+    documents = [*beside, *(document for file in files for document in file.documents)]
 
     @cache
     def find_surroundings(namespace: str) -> Surroundings:
@@ -150,12 +152,14 @@ class File:
     found: Found
 
 
-def _read_path(path: str, report: LintReport) -> Iterator[File]:
-    try:
-        names = find_files(path)
-    except UnreadableInput as problem:
-        report.problems.append(problem.message)
-        return
+def _read_files(paths: Sequence[str], report: LintReport) -> Iterator[File]:
+    """The files, each once, even where a folder that holds it is named too."""
+    names: dict[str, None] = {}
+    for path in paths:
+        try:
+            names |= dict.fromkeys(find_files(path))
+        except UnreadableInput as problem:
+            report.problems.append(problem.message)
     for name in names:
         try:
             documents = read_documents(name)
@@ -193,19 +197,15 @@ def _judge_all(file: File, judge: Judge, report: LintReport) -> None:
         try:
             report.verdicts.append(judge.judge(file.name, subject))
         except InvalidPod as problem:
-            report.problems.append(f"{_show(file.name)}: {subject.source}: {problem}")
+            report.problems.append(f"{show(file.name)}: {subject.describe(problem)}")
         except UnreadableInput as problem:
             if problem.message not in report.problems:
                 report.problems.append(problem.message)
 
 
 def _describe_nothing(filenames: Sequence[str], others: Counter[str]) -> str:
-    where = ", ".join(_show(name) for name in filenames)
+    where = ", ".join(show(name) for name in filenames)
     if not others:
         return f"{where}: there is nothing in it: no Kubernetes object at all."
     listed = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
     return f"{where}: no pod and no workload in it, only other kinds: {listed}."
-
-
-def _show(file: str) -> str:
-    return "stdin" if file == "-" else file

@@ -1,6 +1,7 @@
 """The cluster as the CLI sees it, as dicts. Who writes is said in docs/reference/cli.md; most commands only read."""
 
 import json
+import logging
 import os
 import warnings
 from http import HTTPStatus
@@ -16,6 +17,7 @@ Json = dict[str, Any]
 
 NOT_FOUND = HTTPStatus.NOT_FOUND
 _TIMEOUT_SECONDS = 15.0
+_NO_PROFILES = "The cluster has no FargateProfiles: Monopod isn't installed."
 
 
 class Cluster:
@@ -35,16 +37,23 @@ class Cluster:
         """
         # kubectl keeps quiet about `insecure-skip-tls-verify: true`, which is the user's own word.
         warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
+        # Nor does it mind a server without https://.
+        warnings.filterwarnings("ignore", "URLs without a scheme", FutureWarning)
         # The client looks at $KUBECONFIG when it is imported; by then it may be another one.
         kubeconfig = kubeconfig or os.environ.get("KUBECONFIG") or None
+        complaints = _Complaints()
         try:
-            api = config.new_client_from_config(kubeconfig, context)  # type: ignore[no-untyped-call]  # no annotations
+            with complaints:
+                api = config.new_client_from_config(kubeconfig, context)  # type: ignore[no-untyped-call]  # no annotations
             contexts, current = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]  # nor here
             chosen = next(each for each in contexts if each["name"] == context) if context else current
-            return cls(api, chosen["context"].get("namespace") or "default")
+            found = cls(api, chosen["context"].get("namespace") or "default")
         except Exception as problem:
             # The client reads the file unguarded: a malformed one raises whatever its content happens to break.
             raise ApiFailure(f"The kubeconfig can't be used: {_one_line(problem)}") from None
+        if complaints.messages:
+            raise ApiFailure(f"The kubeconfig's credentials can't be had: {_one_line(complaints.messages[0])}")
+        return found
 
     def list_profiles(self, *, deleting: bool = False) -> list[Json]:
         """All FargateProfiles that admission knows: one that is being deleted takes no new pods.
@@ -60,7 +69,7 @@ class Cluster:
         except Refusal as refusal:
             if refusal.status != NOT_FOUND:
                 raise
-            raise ApiFailure("The cluster has no FargateProfiles: Monopod isn't installed.") from None
+            raise ApiFailure(_NO_PROFILES) from None
         return [item for item in items if deleting or "deletionTimestamp" not in item["metadata"]]
 
     def read_pod(self, name: str, namespace: str) -> Json:
@@ -80,14 +89,16 @@ class Cluster:
         """One FargateProfile.
 
         Raises:
-            ApiFailure: there is none of that name, or the API server can't be reached or refused.
+            ApiFailure: there is none of that name, Monopod isn't installed, or the API server can't be reached or
+                refused.
         """
         try:
             return self.read(find_profile_path(name))
         except Refusal as refusal:
             if refusal.status != NOT_FOUND:
                 raise
-            raise Refusal(f"There is no FargateProfile {name}.", NOT_FOUND) from None
+            message = f"There is no FargateProfile {name}." if refusal.told else _NO_PROFILES
+            raise Refusal(message, NOT_FOUND) from None
 
     def list_items(self, path: str) -> list[Json]:
         """All objects of a collection. Raises as `read` does."""
@@ -99,9 +110,14 @@ class Cluster:
 
         Raises:
             Refusal: the API server answered with an error.
-            ApiFailure: it can't be reached.
+            ApiFailure: it can't be reached, or is something else.
         """
-        answer: Json = json.loads(self._request("GET", path))
+        try:
+            answer = json.loads(self._request("GET", path))
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise ApiFailure(f"{self._api.configuration.host} is no API server: its answer isn't a Kubernetes object.")
         return answer
 
     def read_text(self, path: str) -> str:
@@ -134,7 +150,9 @@ class Cluster:
             host = self._api.configuration.host
             raise ApiFailure(f"The API server at {host} can't be reached: {_one_line(problem)}") from None
         if response.status >= HTTPStatus.MULTIPLE_CHOICES:
-            raise Refusal(f"The API server refused: {_read_refusal(answer, response.status)}", response.status)
+            told = _read_refusal(answer)
+            message = f"The API server refused: {told or f'HTTP status {response.status}'}"
+            raise Refusal(message, response.status, told=bool(told))
         return answer
 
 
@@ -144,21 +162,44 @@ def find_profile_path(name: str) -> str:
 
 
 class Refusal(ApiFailure):
-    """The API server answered with this HTTP status."""
+    """The API server answered with this HTTP status.
 
-    def __init__(self, message: str, status: int) -> None:
+    Attributes:
+        told: whether it said why, which it doesn't of a kind that it doesn't serve.
+    """
+
+    def __init__(self, message: str, status: int, *, told: bool = True) -> None:
         super().__init__(message)
         self.status = status
+        self.told = told
 
 
-def _read_refusal(body: bytes, status: int) -> str:
+def _read_refusal(body: bytes) -> str:
     try:
         return str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError):
-        return f"HTTP status {status}"
+        return ""
 
 
-def _one_line(problem: Exception) -> str:
+class _Complaints(logging.Handler):
+    """What the client logs where it should fail: without what a credential plugin gives, it goes on as anonymous."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keeps the message."""
+        self.messages.append(record.getMessage())
+
+    def __enter__(self) -> None:
+        logging.getLogger().addHandler(self)
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger().removeHandler(self)
+
+
+def _one_line(problem: Exception | str) -> str:
     if isinstance(problem, urllib3.exceptions.MaxRetryError) and problem.reason:
         problem = problem.reason
     text = " ".join(str(problem).split()) or type(problem).__name__

@@ -4,34 +4,20 @@ Source of the labels and owners that controllers add: the Kubernetes documentati
 values are random in a cluster get a value of zeros here: only patterns such as `pod-template-hash: "*"` can be meant.
 """
 
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from monopod.api.names import GROUP
+from monopod.cli.documents import show
 from monopod.cli.failure import UnreadableInput
 from monopod.domain.manifest import InvalidPod, Part
 
 Manifest = dict[str, Any]
 
 _HASH: Final = "0000000000"
-_SUFFIXES: Final = {".yaml", ".yml", ".json"}
-_DEEPEST: Final = 200
-_DEEPEST_LIST: Final = 8
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # its base is chosen at run time
-    """YAML as kubectl reads it: a date is a string."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012  # PyYAML reads this attribute from the class
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+_LARGEST_COUNT: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +29,18 @@ class Subject:
         namespace: the one in the manifest, or "".
         pod: the pod as its controller would create it.
         replicas: how many of it run at once, as far as the manifest says; None if it doesn't (DaemonSet, PodTemplate).
+        path: where the pod stands in the object, such as `spec.template.`; "" if it is the object.
     """
 
     source: str
     namespace: str
     pod: Manifest
     replicas: int | None = 1
+    path: str = ""
+
+    def describe(self, problem: InvalidPod) -> str:
+        """What is wrong with the pod, with the field's path in the object."""
+        return f"{self.source}: {self.path}{problem}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,57 +51,6 @@ class Found:
     others: Counter[str]
 
 
-def find_files(path: str) -> list[str]:
-    """The path itself, or the YAML and JSON files in and below it if it is a folder, in the order of their names.
-
-    Hidden files are left out, and kustomizations, which are instructions and no objects.
-
-    Raises:
-        UnreadableInput: there are none in the folder.
-    """
-    folder = Path(path)
-    if path == "-" or not folder.is_dir():
-        return [path]
-    found = [
-        each
-        for each in sorted(folder.rglob("*"))
-        if each.suffix in _SUFFIXES
-        and each.stem != "kustomization"
-        and not any(part.startswith(".") for part in each.relative_to(folder).parts)
-    ]
-    if not found:
-        raise UnreadableInput(f"{path} holds no file named *.yaml, *.yml or *.json.")
-    return [str(each) for each in found]
-
-
-def read_documents(path: str) -> list[object]:
-    """All YAML or JSON documents of a file (`-`: stdin), with lists unfolded.
-
-    Raises:
-        UnreadableInput: the file can't be opened or parsed.
-    """
-    try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-        _check_depth(text)
-        documents = list(yaml.load_all(text, Loader=_Loader))  # a safe loader
-    except OSError as problem:
-        raise UnreadableInput(f"{path}: {problem.strerror or problem}") from None
-    except yaml.YAMLError as problem:
-        raise UnreadableInput(f"{_show(path)} is not valid YAML: {_describe(problem)}") from None
-    except (ValueError, RecursionError) as problem:
-        raise UnreadableInput(f"{_show(path)} can't be read: {problem}") from None
-    return [item for document in documents for item in _unfold(document, path)]
-
-
-def _check_depth(text: str) -> None:
-    # libyaml builds nested nodes by recursion in C: deep enough, they crash the process before Python can object.
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            raise ValueError(f"it is nested more than {_DEEPEST} levels deep.")
-
-
 def find_subjects(documents: Iterable[object], path: str) -> list[Subject]:
     """The pods in the documents; objects of other kinds (Services, ConfigMaps, …) are passed over.
 
@@ -118,7 +59,7 @@ def find_subjects(documents: Iterable[object], path: str) -> list[Subject]:
     """
     subjects = sort_documents(documents, path).subjects
     if not subjects:
-        raise UnreadableInput(f"{_show(path)} holds no pod and no workload with a pod template.")
+        raise UnreadableInput(f"{show(path)} holds no pod and no workload with a pod template.")
     return subjects
 
 
@@ -126,23 +67,35 @@ def sort_documents(documents: Iterable[object], path: str) -> Found:
     """The pods in the documents, and the other kinds.
 
     Raises:
-        UnreadableInput: a document is no Kubernetes object, or a workload has no template.
+        UnreadableInput: a document is no Kubernetes object, a workload has no template, or a pod no container.
     """
     found = Found([], Counter())
     for document in documents:
         kind = _read_kind(document, path)
-        build = _BUILDERS.get(kind)
-        if build is None or not isinstance(document, dict):
+        group = str(document.get("apiVersion")).rpartition("/")[0] if isinstance(document, dict) else ""
+        if kind not in _BUILDERS or not isinstance(document, dict):
             found.others[kind] += 1
-            continue
-        metadata = _mapping(document, "metadata", f"{_show(path)}: {kind}")
-        name = str(metadata.get("name") or metadata.get("generateName") or "")
-        source = f"{kind}/{name}" if name else kind
-        place = f"{_show(path)}: {source}"
-        pod = build(document, name, place)
-        replicas = _count_replicas(kind, document, place)
-        found.subjects.append(Subject(source, str(metadata.get("namespace") or ""), pod, replicas))
+        elif "." in group:
+            # Somebody else's kind of this name, as Volcano's Job (batch.volcano.sh): Kubernetes' groups have no dot.
+            found.others[f"{kind}.{group}"] += 1
+        else:
+            found.subjects.append(_build_subject(kind, document, path))
     return found
+
+
+def _build_subject(kind: str, document: Manifest, path: str) -> Subject:
+    metadata = Part(_mapping(document, "metadata", f"{show(path)}: {kind}"), "metadata")
+    try:
+        name, namespace = metadata.text("name") or metadata.text("generateName"), metadata.text("namespace")
+    except InvalidPod as problem:
+        raise UnreadableInput(f"{show(path)}: {kind}: {problem}") from None
+    source = f"{kind}/{name}" if name else kind
+    place = f"{show(path)}: {source}"
+    pod, replicas = _BUILDERS[kind](document, name, place), _count_replicas(kind, document, place)
+    inside = "".join(f"{key}." for key in _PATHS.get(kind, _TEMPLATE))
+    if pod.get("spec") is None or (isinstance(pod["spec"], Mapping) and not pod["spec"].get("containers")):
+        raise UnreadableInput(f"{place}: {inside}spec.containers is missing.")
+    return Subject(source, namespace, pod, replicas, inside)
 
 
 def _count_replicas(kind: str, document: Manifest, place: str) -> int | None:
@@ -162,7 +115,10 @@ def _count_replicas(kind: str, document: Manifest, place: str) -> int | None:
 
 
 def _read_count(spec: Part, key: str, default: int = 1) -> int:
-    return default if spec.fields.get(key) is None else spec.number(key)
+    count = default if spec.fields.get(key) is None else spec.number(key)
+    if not 0 <= count <= _LARGEST_COUNT:
+        raise spec.fail(key, f"must be from 0 to {_LARGEST_COUNT}")
+    return count
 
 
 def find_profiles(documents: Iterable[object], path: str) -> list[Manifest]:
@@ -179,30 +135,21 @@ def find_profiles(documents: Iterable[object], path: str) -> list[Manifest]:
         and str(document.get("apiVersion")).startswith(f"{GROUP}/")
     ]
     if not found:
-        raise UnreadableInput(f"{_show(path)} holds no FargateProfile of {GROUP}.")
+        raise UnreadableInput(f"{show(path)} holds no FargateProfile of {GROUP}.")
     return found
 
 
-def _unfold(document: object, path: str, depth: int = 0) -> Iterator[object]:
-    if document is None:
-        return
-    if isinstance(document, dict) and str(document.get("kind")).endswith("List") and "items" in document:
-        items = [] if document["items"] is None else document["items"]
-        if not isinstance(items, list) or depth > _DEEPEST_LIST:
-            raise UnreadableInput(f"{_show(path)}: {document['kind']}: items must be a list of objects.")
-        # The items of a PodList, unlike those of a List, need not say what they are.
-        kind = str(document["kind"]).removesuffix("List")
-        for item in items:
-            named = {"kind": kind, **item} if kind and isinstance(item, dict) else item
-            yield from _unfold(named, path, depth + 1)
-    else:
-        yield document
+def refuse_twins(names: Iterable[str]) -> None:
+    """Raises UnreadableInput if two profiles have one name: it can't be told which of them would be applied last."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise UnreadableInput(f"FargateProfile {name} is there {count} times.")
 
 
 def _read_kind(document: object, path: str) -> str:
     kind = document.get("kind") if isinstance(document, Mapping) else None
     if not isinstance(kind, str) or not kind:
-        raise UnreadableInput(f"{_show(path)} holds something that is no Kubernetes object: it has no kind.")
+        raise UnreadableInput(f"{show(path)} holds something that is no Kubernetes object: it has no kind.")
     return kind
 
 
@@ -228,16 +175,19 @@ def _from_template(
     """Makes a builder of pods from the template at this path."""
 
     def build(document: Manifest, name: str, place: str) -> Manifest:
-        template: Mapping[str, Any] = document
-        for key in path:
-            template = _mapping(template, key, place)
-        if not template:
+        template = Part(document)
+        try:
+            for key in path:
+                template = template.child(key)
+        except InvalidPod as problem:
+            raise UnreadableInput(f"{place}: {problem}") from None
+        if not template.fields:
             raise UnreadableInput(f"{place}: {'.'.join(path)} is missing.")
-        metadata = dict(_mapping(template, "metadata", place))
+        metadata = dict(_mapping(template.fields, "metadata", place))
         metadata["labels"] = {**labels(name), **_mapping(metadata, "labels", place)}
         if owner:
             metadata["ownerReferences"] = [{"apiVersion": api_version, "kind": owner, "name": name, "controller": True}]
-        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template.get("spec")}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template.fields.get("spec")}
 
     return build
 
@@ -274,11 +224,12 @@ def _label_stateful_set_pods(name: str) -> Mapping[str, str]:
 
 
 _TEMPLATE: Final = ("spec", "template")
+_PATHS: Final = {"Pod": (), "PodTemplate": ("template",), "CronJob": ("spec", "jobTemplate", "spec", "template")}
 _CLAIMS: Final = "volumeClaimTemplates"
 _build_plain_stateful_set_pod = _from_template(*_TEMPLATE, owner="StatefulSet", labels=_label_stateful_set_pods)
 _BUILDERS: Final[Mapping[str, Callable[[Manifest, str, str], Manifest]]] = {
     "Pod": _take_pod,
-    "PodTemplate": _from_template("template"),
+    "PodTemplate": _from_template(*_PATHS["PodTemplate"]),
     "ReplicationController": _from_template(*_TEMPLATE, owner="ReplicationController", api_version="v1"),
     "ReplicaSet": _from_template(*_TEMPLATE, owner="ReplicaSet"),
     "Deployment": _from_template(*_TEMPLATE, owner="ReplicaSet", labels=lambda _: {"pod-template-hash": _HASH}),
@@ -290,20 +241,9 @@ _BUILDERS: Final[Mapping[str, Callable[[Manifest, str, str], Manifest]]] = {
     ),
     "Job": _from_template(*_TEMPLATE, owner="Job", api_version="batch/v1", labels=_label_job_pods),
     "CronJob": _from_template(
-        *("spec", "jobTemplate", "spec", "template"),
+        *_PATHS["CronJob"],
         owner="Job",
         api_version="batch/v1",
         labels=lambda name: _label_job_pods(f"{name}-00000000"),
     ),
 }
-
-
-def _show(path: str) -> str:
-    return "stdin" if path == "-" else path
-
-
-def _describe(problem: yaml.YAMLError) -> str:
-    """The problem and its place in one line, which PyYAML spreads over several."""
-    if isinstance(problem, yaml.MarkedYAMLError) and problem.problem_mark:
-        return f"{problem.problem or problem.context} in line {problem.problem_mark.line + 1}"
-    return " ".join(str(problem).split())

@@ -2,6 +2,8 @@
 
 import click
 
+from monopod.cli.parameters import FILE_NAME, OBJECT_NAME
+
 _PLAN_HELP = """Show which running pods a profile would move into its sandboxes, before any of them moves.
 
 Lists the pods that exist and would run by the profile if they were created now: in which order they move, from where,
@@ -74,16 +76,17 @@ can't be read.
 
 
 @click.command(help=_PLAN_HELP, short_help="Show which running pods a profile would move, and how.")
-@click.argument("profile", required=False)
+@click.argument("profile", type=OBJECT_NAME, required=False)
 @click.option(
     "filenames",
     "-f",
     "--filename",
+    type=FILE_NAME,
     multiple=True,
     metavar="FILE|DIR",
     help="Profiles that aren't applied yet, YAML or JSON; - is stdin.",
 )
-@click.option("--sandbox", metavar="NAME", help="RuntimeClass of profiles that name none.")
+@click.option("--sandbox", type=OBJECT_NAME, metavar="NAME", help="RuntimeClass of profiles that name none.")
 @click.option("--region", default="us-east-1", show_default=True, metavar="NAME", help="Whose prices to use.")
 @click.option("--arch", type=click.Choice(["x86", "arm"]), default="x86", show_default=True, help="The same.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
@@ -116,7 +119,7 @@ def plan(
 
 
 @click.command(help=_ROLLOUT_HELP, short_help="Show how far the pods of a profile have moved; pause, resume.")
-@click.argument("profile")
+@click.argument("profile", type=OBJECT_NAME)
 @click.option("-w", "--watch", is_flag=True, help="Follow it until it is done, paused or blocked.")
 @click.option("--pause", is_flag=True, help="Move no more pods for now.")
 @click.option("--resume", is_flag=True, help="Go on moving pods.")
@@ -158,10 +161,12 @@ def rollout(
 
 
 @click.command(help=_RESTORE_HELP, short_help="Bring back a pod that couldn't be created again.")
-@click.argument("name", required=False)
-@click.option("-n", "--namespace", metavar="NAME", help="Namespace of the pod.")
+@click.argument("name", type=OBJECT_NAME, required=False)
+@click.option("-n", "--namespace", type=OBJECT_NAME, metavar="NAME", help="Namespace of the pod.")
 @click.option("--all", "everything", is_flag=True, help="All of the namespace that wait to be brought back.")
-@click.option("-f", "--filename", metavar="FILE", help="An edited manifest of the pod, YAML or JSON; - is stdin.")
+@click.option(
+    "-f", "--filename", type=FILE_NAME, metavar="FILE", help="An edited manifest of the pod, YAML or JSON; - is stdin."
+)
 @click.option("--dry-run", is_flag=True, help="Only ask the API server whether it would create the pod.")
 @click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
 @click.option("--kubeconfig", metavar="FILE", help="Path of the kubeconfig to use.")

@@ -12,13 +12,14 @@ from typing import Any
 
 import click
 
-from monopod.cli.explain import read_profile_resource
+from monopod.cli.documents import find_files, read_documents
+from monopod.cli.explain import UNNAMED_SANDBOX, find_name, read_profile_resource
 from monopod.cli.explanation import PROTECTED
 from monopod.cli.failure import ApiFailure, UnreadableInput
 from monopod.cli.forecast import Contents, Rates, Step, build_steps
 from monopod.cli.lint import find_prices
 from monopod.cli.live import NOT_FOUND, Cluster, Refusal
-from monopod.cli.manifests import find_files, find_profiles, read_documents
+from monopod.cli.manifests import find_profiles, refuse_twins
 from monopod.domain.budgets import Budget
 from monopod.domain.manifest import InvalidManifest, InvalidProfile
 from monopod.domain.replacement import Owner, Workload, build_bare_workload, find_owner, read_workload
@@ -84,16 +85,26 @@ def plan_files(cluster: Cluster, filenames: Sequence[str], sandbox: str | None, 
 
     Raises:
         ApiFailure: the API server can't be reached or refused.
-        UnreadableInput: a file can't be read, or holds no profile or a malformed one.
+        UnreadableInput: a file can't be read, or holds no profile or a malformed one, or one is there twice.
     """
     new = [
         resource
         for path in filenames
         for resource in find_profiles((each for file in find_files(path) for each in read_documents(file)), path)
     ]
-    names = {resource["metadata"]["name"] for resource in new}
+    names = [_check_profile(resource) for resource in new]
+    refuse_twins(names)
     others = [each for each in cluster.list_profiles(deleting=True) if each["metadata"]["name"] not in names]
     return _plan(cluster, [*others, *new], new, sandbox, rates)
+
+
+def _check_profile(resource: Json) -> str:
+    """The name of a profile in a file, which nobody has validated."""
+    try:
+        Terms.from_resource(resource)
+        return Profile.from_resource(resource, UNNAMED_SANDBOX).name
+    except InvalidProfile as problem:
+        raise UnreadableInput(f"FargateProfile {find_name(resource)}: {problem}") from None
 
 
 def _plan(cluster: Cluster, resources: Sequence[Json], own: Sequence[Json], sandbox: str | None, rates: Rates) -> Plan:

@@ -6,17 +6,19 @@ is quicker, nor which of them deletes the StoredPod.
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from monopod.api.names import GROUP, STORED_POD_PLURAL, VERSION
+from monopod.cli.documents import read_documents, show
 from monopod.cli.failure import ApiFailure, UnreadableInput
 from monopod.cli.live import Cluster, Refusal
-from monopod.cli.manifests import read_documents
 from monopod.domain.bare import FOR_A_PERSON, Absent, Original, Recreated, StoredPod, build_recreated, look
 
 Manifest = dict[str, Any]
+
+_NO_STORED_PODS: Final = "The cluster has no StoredPods: Monopod isn't installed."
 
 
 def show_stored(cluster: Cluster, namespace: str) -> None:
@@ -43,7 +45,7 @@ def list_stored(cluster: Cluster, namespace: str) -> list[StoredPod]:
     except Refusal as refusal:
         if refusal.status != HTTPStatus.NOT_FOUND:
             raise
-        raise ApiFailure("The cluster has no StoredPods: Monopod isn't installed.") from None
+        raise ApiFailure(_NO_STORED_PODS) from None
 
 
 def restore_all(cluster: Cluster, namespace: str, *, dry_run: bool) -> None:
@@ -79,7 +81,8 @@ def restore_one(cluster: Cluster, namespace: str, name: str, filename: str | Non
     except Refusal as refusal:
         if refusal.status != HTTPStatus.NOT_FOUND:
             raise
-        raise ApiFailure(f"There is no stored pod {name} in namespace {namespace}.") from None
+        message = f"There is no stored pod {name} in namespace {namespace}." if refusal.told else _NO_STORED_PODS
+        raise ApiFailure(message) from None
     _restore(cluster, stored, edited, dry_run)
 
 
@@ -92,14 +95,14 @@ def read_pod(filename: str, namespace: str, name: str) -> Manifest:
     documents = read_documents(filename)
     pods = [each for each in documents if isinstance(each, dict) and each.get("kind") == "Pod"]
     if len(pods) != 1 or len(documents) != 1:
-        raise UnreadableInput(f"{filename} must hold one Pod, and nothing else.")
+        raise UnreadableInput(f"{show(filename)} must hold one Pod, and nothing else.")
     metadata = pods[0].get("metadata")
     if not isinstance(metadata, Mapping) or metadata.get("name") != name:
-        raise UnreadableInput(f"{filename} must hold the pod {name}: one that is moved keeps its name.")
+        raise UnreadableInput(f"{show(filename)} must hold the pod {name}: one that is moved keeps its name.")
     if not isinstance(metadata.get("annotations") or {}, Mapping):
-        raise UnreadableInput(f"{filename}: metadata.annotations must be a mapping.")
+        raise UnreadableInput(f"{show(filename)}: metadata.annotations must be a mapping.")
     if (metadata.get("namespace") or namespace) != namespace:
-        raise UnreadableInput(f"{filename} is in namespace {metadata['namespace']}, not {namespace}.")
+        raise UnreadableInput(f"{show(filename)} is in namespace {metadata['namespace']}, not {namespace}.")
     return dict(pods[0])
 
 

@@ -21,7 +21,8 @@ _BINARY: Final[Mapping[str, int]] = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi
 _NANOS: Final = 10**9
 _LARGEST_BINARY: Final = 2**63 - 1
 _FAR: Final = 1000
-"""Exponents are cut off here: 10**1000 is beyond every limit, and a file that says 1e999999999 mustn't eat memory."""
+"""Exponents are cut off here, and more digits are refused: 10**1000 is beyond every limit, and a file that says
+1e999999999 mustn't eat memory."""
 
 
 class InvalidQuantity(ValueError):
@@ -45,6 +46,8 @@ def parse_quantity(value: object) -> Fraction:
     if not match or not text:
         raise InvalidQuantity(f"must be a quantity such as 250m or 1Gi, not {value!r}")
     sign, whole, decimals, exponent, suffix = match.groups(default="")
+    if max(len(whole), len(decimals)) > _FAR:
+        raise InvalidQuantity(f"must be a quantity of at most {_FAR} digits")
     digits = Fraction(int(whole + decimals or "0"), 10 ** len(decimals))
     if suffix in _BINARY:
         amount = min(_round_up_to_nano(digits * 2 ** _BINARY[suffix]), Fraction(_LARGEST_BINARY))

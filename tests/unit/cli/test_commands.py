@@ -52,6 +52,28 @@ def test_wrong_usage_is_explained_with_status_2(arguments: list[str], message: s
     assert message in result.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["explain", "pod", ".."],
+        ["explain", "pod/x?y"],
+        ["explain", "pod", "x", "-n", "a/b"],
+        ["isolation", ".."],
+        ["isolation", "x", "-n", ""],
+        ["rollout", "web/status", "--pause"],
+        ["rollout", ""],
+        ["plan", "."],
+        ["restore", "a b"],
+        ["doctor", "-n", "../x"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_name_of_an_object_asks_for_no_other(arguments: list[str]) -> None:
+    result = run(*arguments, "--kubeconfig", "nowhere")
+    assert result.exit_code == 2
+    assert "is no name of a Kubernetes object." in result.stderr
+
+
 def test_unreadable_files_end_with_status_2(tmp_path: Path, profiles_file: str) -> None:
     result = run("explain", "-f", str(tmp_path / "nowhere.yaml"), "--profiles", profiles_file)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -182,3 +204,26 @@ def test_the_package_runs_as_a_module() -> None:
         [sys.executable, "-m", "monopod.cli", "version"], capture_output=True, text=True, check=False
     )
     assert result.stdout == f"kubectl-fargate {__version__}\n"
+
+
+@pytest.mark.timeout(20)  # as above
+@pytest.mark.parametrize("arguments", [["--help"], ["lint", "-f", "FILE", "--profiles", "PROFILES"]], ids=" ".join)
+def test_output_that_cannot_be_written_ends_with_status_2(
+    pod_file: str, profiles_file: str, arguments: list[str]
+) -> None:
+    words = [{"FILE": pod_file, "PROFILES": profiles_file}.get(word, word) for word in arguments]
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "monopod.cli", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (result.returncode, result.stderr) == (2, "Error: The output can't be written: No space left on device.\n")
+
+
+@pytest.mark.timeout(20)  # as above
+def test_what_an_encoding_lacks_is_written_as_escapes(tmp_path: Path, profiles_file: str) -> None:
+    path = write_yaml(tmp_path / "pod.yaml", a_pod("x").in_namespace("Zürich–West").build())
+    arguments = ["-m", "monopod.cli", "explain", "-f", path, "--profiles", profiles_file]
+    environment = {"PYTHONPATH": ":".join(sys.path), "PYTHONIOENCODING": "latin-1"}
+    result = subprocess.run([sys.executable, *arguments], capture_output=True, check=False, env=environment)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout.startswith(b"Pod/x in namespace Z\xfcrich\\u2013West: ")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.unit.builders import PodBuilder, a_pod, a_profile_resource
 from tests.unit.cli.running import run, write_yaml
@@ -220,6 +221,55 @@ def test_a_folder_without_manifests_ends_with_status_2(tmp_path: Path, profiles:
         2,
         f"Error: {tmp_path}/empty holds no file named *.yaml, *.yml or *.json.\n",
     )
+
+
+def test_a_field_is_named_by_its_path_in_the_object(tmp_path: Path, profiles: str) -> None:
+    document = a_workload("CronJob", a_pod().labelled(tier="web"))
+    document["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]["n"] = 1
+    (problem,) = lint(tmp_path, profiles, document, status=2)["problems"]
+    path = "spec.jobTemplate.spec.template.metadata.labels.n"
+    assert problem.endswith(f": CronJob/x: {path}: must be a string, not a number")
+
+
+def test_a_file_counts_once_even_where_its_folder_is_named_too(tmp_path: Path, profiles: str) -> None:
+    (tmp_path / "deploy").mkdir()
+    path = write_yaml(tmp_path / "deploy" / "web.yaml", a_workload("Deployment"))
+    result = run("lint", "-f", path, "-f", str(tmp_path / "deploy"), "-f", path, "--profiles", profiles, "-o", "json")
+    assert json.loads(result.stdout)["summary"]["onFargate"] == 1
+
+
+@pytest.mark.parametrize("command", ["lint", "explain"])
+def test_profiles_from_a_pipe_bring_their_group_policies_along(tmp_path: Path, command: str) -> None:
+    policy = {
+        "apiVersion": "vpcresources.k8s.aws/v1beta1",
+        "kind": "SecurityGroupPolicy",
+        "metadata": {"name": "db", "namespace": "prod"},
+        "spec": {"podSelector": {}, "securityGroups": {"groupIds": ["db"]}},
+    }
+    path = write_yaml(tmp_path / "pods.yaml", a_workload("Deployment"))
+    piped = yaml.safe_dump_all([WEB, policy])
+    result = run(command, "-f", path, "--profiles", "-", "-o", "json", stdin=piped)
+    (verdict,) = next(iter(json.loads(result.stdout).values()))
+    assert verdict["securityGroups"]["names"] == ["db"]
+
+
+@pytest.mark.parametrize("command", ["lint", "explain"])
+def test_stdin_is_either_the_manifests_or_the_profiles(command: str) -> None:
+    result = run(command, "-f", "-", "--profiles", "-", stdin="")
+    assert result.exit_code == 2
+    assert "stdin can be read once" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["lint", "explain"])
+def test_the_name_of_a_file_that_a_script_leaves_empty_is_no_folder(profiles: str, command: str) -> None:
+    result = run(command, "-f", "", "--profiles", profiles)
+    assert result.exit_code == 2
+    assert "Invalid value for '-f' / '--filename': The name is empty." in result.stderr
+
+
+def test_two_profiles_of_one_name_end_with_status_2(tmp_path: Path) -> None:
+    result = run("lint", "-f", "-", "--profiles", write_yaml(tmp_path / "p.yaml", WEB, WEB), stdin="")
+    assert (result.exit_code, result.stderr) == (2, "Error: FargateProfile web is there 2 times.\n")
 
 
 def test_an_unknown_region_ends_with_status_2(profiles: str) -> None:

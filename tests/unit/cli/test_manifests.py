@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from monopod.cli.documents import read_documents
 from monopod.cli.failure import UnreadableInput
-from monopod.cli.manifests import Subject, find_subjects, read_documents
+from monopod.cli.manifests import Subject, find_subjects, sort_documents
 from monopod.domain.skips import Skip, find_skip
 from tests.unit.builders import a_pod, a_profile_resource
 from tests.unit.cli.running import explain_json, run, write_yaml
@@ -76,6 +77,14 @@ def test_objects_that_are_no_pods_are_passed_over(tmp_path: Path) -> None:
     assert [subject.source for subject in find_subjects(read_documents(path), path)] == ["Pod/a", "Pod/b"]
 
 
+def test_kinds_of_others_are_no_pods_whatever_they_are_named(tmp_path: Path) -> None:
+    volcano = {"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job", "metadata": {"name": "x"}, "spec": {}}
+    path = write_yaml(tmp_path / "all.yaml", volcano, volcano, a_pod("a").build())
+    found = sort_documents(read_documents(path), path)
+    assert [subject.source for subject in found.subjects] == ["Pod/a"]
+    assert found.others == {"Job.batch.volcano.sh": 2}
+
+
 def test_lists_are_unfolded(tmp_path: Path) -> None:
     nameless = {key: value for key, value in a_pod("b").build().items() if key not in ("kind", "apiVersion")}
     inner = {"kind": "PodList", "apiVersion": "v1", "items": [nameless]}
@@ -93,7 +102,7 @@ def test_json_is_read_too(tmp_path: Path) -> None:
 
 def test_dates_stay_strings_as_in_kubectl(tmp_path: Path) -> None:
     path = tmp_path / "pod.yaml"
-    path.write_text("{kind: Pod, metadata: {labels: {since: 2024-01-01}}}")
+    path.write_text("{kind: Pod, metadata: {labels: {since: 2024-01-01}}, spec: {containers: [{}]}}")
     assert find_subjects(read_documents(str(path)), "file")[0].pod["metadata"]["labels"] == {"since": "2024-01-01"}
 
 
@@ -114,8 +123,22 @@ def test_a_dash_reads_stdin(tmp_path: Path) -> None:
         ("", "holds no pod and no workload with a pod template."),
         ("kind: Service", "holds no pod and no workload with a pod template."),
         ("{kind: Deployment, metadata: {name: x}}", "Deployment/x: spec.template is missing."),
-        ("{kind: Deployment, metadata: {name: x}, spec: []}", "Deployment/x: spec must be a mapping."),
+        ("{kind: Deployment, metadata: {name: x}, spec: []}", "Deployment/x: spec: must be a mapping, not a list"),
         ("{kind: Pod, metadata: []}", "Pod: metadata must be a mapping."),
+        ("{kind: Pod, metadata: {name: 5}}", "Pod: metadata.name: must be a string, not a number"),
+        ("{kind: Pod, metadata: {namespace: []}}", "Pod: metadata.namespace: must be a string, not a list"),
+        ("{kind: Pod, metadata: {name: x}}", "Pod/x: spec.containers is missing."),
+        ("{kind: Pod, spec: {containers: []}}", "Pod: spec.containers is missing."),
+        ("{kind: PodTemplate, template: {spec: {}}}", "PodTemplate: template.spec.containers is missing."),
+        ("{kind: Job, spec: {template: {spec: {}}}}", "Job: spec.template.spec.containers is missing."),
+        (
+            "{kind: CronJob, spec: {jobTemplate: {spec: {template: 1}}}}",
+            "CronJob: spec.jobTemplate.spec.template: must be a mapping, not a number",
+        ),
+        (
+            "{kind: ReplicaSet, spec: {replicas: -1, template: {spec: {containers: [{}]}}}}",
+            "ReplicaSet: spec.replicas: must be from 0 to 2147483647",
+        ),
         ("{kind: List, items: {}}", "List: items must be a list of objects."),
         ("&a {kind: List, items: [*a]}", "List: items must be a list of objects."),
         ("{kind: List, items: [1]}", "holds something that is no Kubernetes object: it has no kind."),

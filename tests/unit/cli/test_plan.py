@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from monopod.api.names import PROFILE_LABEL
+from monopod.cli import live
 from monopod.cli.forecast import Contents, Fate, Rates, Step, build_steps
 from monopod.cli.lint import find_prices
 from monopod.cli.plan import Plan
@@ -167,3 +168,22 @@ def test_a_profile_or_a_file_must_be_given(arguments: list[str]) -> None:
 
 def test_without_a_usable_kubeconfig_the_status_is_1() -> None:
     assert run("plan", "web", "--kubeconfig", "/nowhere/at/all").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("metadata", "spec", "message"),
+    [
+        (None, {"selectors": [{"namespace": "prod"}]}, "FargateProfile without a name: metadata.name: is required"),
+        ({"name": 5}, {}, "FargateProfile 5: metadata.name: must be a string, not a number"),
+        ({"name": "web"}, {}, "FargateProfile web: spec.selectors: Fargate Profile requires at least one selector."),
+        ({"name": "web"}, {"paused": "no"}, "FargateProfile web: spec.paused: must be true or false, not a string"),
+    ],
+    ids=str,
+)
+def test_a_malformed_profile_in_a_file_ends_with_status_2(
+    monkeypatch: pytest.MonkeyPatch, metadata: object, spec: dict[str, Any], message: str
+) -> None:
+    monkeypatch.setattr(live.Cluster, "connect", lambda *_: None)
+    profile = {"apiVersion": "monopod.dev/v1beta1", "kind": "FargateProfile", "metadata": metadata, "spec": spec}
+    result = run("plan", "-f", "-", stdin=json.dumps(profile))
+    assert (result.exit_code, result.stderr) == (2, f"Error: {message}\n")

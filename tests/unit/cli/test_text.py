@@ -1,9 +1,10 @@
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from monopod.api.names import EKS_PROFILE_LABEL
-from monopod.cli.as_text import describe_admitted
+from monopod.cli.as_text import build_grid, describe_admitted
 from monopod.cli.live_pod import Admitted
 from tests.unit.builders import PodBuilder, a_pod, a_profile_resource
 from tests.unit.cli.running import explain
@@ -221,3 +222,20 @@ def test_brackets_in_labels_are_no_markup(tmp_path: Path) -> None:
 def test_several_pods_come_one_after_the_other(tmp_path: Path) -> None:
     lines = explain(tmp_path, [WEB], a_pod("a").build(), a_pod("b").build()).splitlines()
     assert [line.split()[0] for line in lines if line.startswith("Pod/")] == ["Pod/a", "Pod/b"]
+
+
+def test_without_a_terminal_lines_are_whole_however_long(tmp_path: Path) -> None:
+    name = "n" * 900
+    text = explain(tmp_path, [a_profile_resource(name, {"namespace": "*"})], a_pod("x").build())
+    assert f"Pod/x in namespace default: sandboxed by profile {name}: 0.25vCPU 0.5GB, the default sandbox." in text
+    assert f"{name} wins: no other matches" in lines_of(text)
+    assert max(len(line) for line in text.splitlines()) < 1100
+
+
+def test_on_a_narrow_terminal_words_are_broken_and_nothing_is_left_out() -> None:
+    console = Console(width=10)
+    table = build_grid(2)
+    table.add_row("deployment/checkout", "runs")
+    with console.capture() as capture:
+        console.print(table)
+    assert "deployment/checkout" in "".join(line.split()[0] for line in capture.get().splitlines())

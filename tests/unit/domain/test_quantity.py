@@ -73,6 +73,12 @@ def test_binary_amounts_stop_at_the_largest_64_bit_integer() -> None:
     assert parse_quantity("16Ei") == 2**63 - 1
 
 
+@pytest.mark.parametrize("text", ["1" * 5000, "0." + "1" * 5000])
+def test_more_digits_than_python_reads_are_refused(text: str) -> None:
+    with pytest.raises(InvalidQuantity, match="at most 1000 digits"):
+        parse_quantity(text)
+
+
 @pytest.mark.timeout(1)
 @pytest.mark.parametrize("text", ["1e999999999", "1e-999999999", "0e999999999"])
 def test_an_absurd_exponent_is_answered_at_once(text: str) -> None:

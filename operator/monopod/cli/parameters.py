@@ -1,0 +1,36 @@
+"""What words on the command line must look like, where a wrong one would ask for something else than it says."""
+
+import re
+from typing import Final
+
+import click
+
+_OBJECT: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+
+
+class ObjectName(click.ParamType):  # type: ignore[type-arg]  # it has none before click 8.4
+    """The name of a Kubernetes object: it becomes a part of a path, where `""`, `..` and `x/status` are others."""
+
+    name = "name"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name itself. Raises click.BadParameter."""
+        if not _OBJECT.fullmatch(value):
+            self.fail(f"{value!r} is no name of a Kubernetes object.", param, ctx)
+        return value
+
+
+class FileName(click.ParamType):  # type: ignore[type-arg]  # it has none before click 8.4
+    """The name of a file or folder, which an unset variable in a script isn't; `""` would be the folder itself."""
+
+    name = "file"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name itself. Raises click.BadParameter."""
+        if not value:
+            self.fail("The name is empty.", param, ctx)
+        return value
+
+
+OBJECT_NAME: Final = ObjectName()
+FILE_NAME: Final = FileName()
