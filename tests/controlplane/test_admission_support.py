@@ -113,6 +113,10 @@ UNSUPPORTED = {
         a_pod().requesting(ephemeral_storage="100Gi").with_container("b", ephemeral_storage="76Gi"),
         "ephemeral storage exceeds 175 GiB",
     ),
+    "a Windows pod, which may have no size": (
+        a_pod().with_spec(os={"name": "windows"}).limited_to(cpu="2"),
+        "operating system not supported: windows",
+    ),
     "several reasons, in AWS's order": (
         a_pod()
         .requesting(cpu="17", ephemeral_storage="1Ti")
@@ -140,6 +144,7 @@ SUPPORTED = {
         capabilities={"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}
     ),
     "a container port": a_pod().with_port(),
+    "a Linux pod that says so": a_pod().with_spec(os={"name": "linux"}),
     "the largest size": a_pod().requesting(cpu="16", memory="122624Mi"),
     "175 GiB of storage": a_pod().requesting(ephemeral_storage="175Gi"),
     "storage of init containers one after the other": a_pod()

@@ -10,6 +10,7 @@ from monopod.domain.support import (
     RESOURCE_CLAIMS,
     SUPPORTED_VOLUMES,
     UNSUPPORTED_PREFIX,
+    WINDOWS,
 )
 
 ALL_CONTAINERS = Variable(
@@ -137,6 +138,8 @@ UNSUPPORTED = Variable(
         ? {quote(f"requests exceed the largest size: {LARGEST}")} : '',
       variables.storagePeak > {MAX_STORAGE_MIB}
         ? {quote(f"ephemeral storage exceeds {MAX_STORAGE_GIB} GiB")} : '',
+      object.spec.?os.?name.orValue('') == 'windows'
+        ? {quote(WINDOWS)} : '',
       variables.excludesZones
         ? {quote(OTHER_ZONES)} + variables.zones.join(', ') : ''
     ].filter(reason, reason != '')

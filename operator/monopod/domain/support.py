@@ -17,6 +17,9 @@ UNSUPPORTED_PREFIX: Final = "Pod not supported on Fargate: "
 RESOURCE_CLAIMS: Final = "resourceClaims"
 """How dynamic resource allocation is named among the resources: AWS, which has none, has no word for it."""
 
+WINDOWS: Final = "operating system not supported: windows"
+"""Our own words, as the next ones. The API server refuses a Windows pod that has a size of its own."""
+
 OTHER_ZONES: Final = "subnets not supported: the pod requires zones other than "
 """Our own words; on EKS, affinities have no effect."""
 
@@ -153,6 +156,11 @@ def _exceeds_storage(_: Part, need: Need) -> Iterator[str]:
         yield f"ephemeral storage exceeds {MAX_STORAGE_GIB} GiB"
 
 
+def _is_for_windows(pod: Part, _: Need) -> Iterator[str]:
+    if pod.child("spec").child("os").text("name") == "windows":
+        yield WINDOWS
+
+
 def _all_containers(spec: Part) -> tuple[Part, ...]:
     return spec.children("containers") + spec.children("initContainers")
 
@@ -165,4 +173,5 @@ _RULES: Final[tuple[Callable[[Part, Need], Iterator[str]], ...]] = (
     _uses_extended_resources,
     _exceeds_largest_size,
     _exceeds_storage,
+    _is_for_windows,
 )

@@ -342,6 +342,8 @@ UNSUPPORTED: tuple[Change, ...] = (
     _specify(hostNetwork=True),
     _specify(hostPID=True),
     _specify(hostIPC=True, hostPID=False),
+    _specify(os={"name": "windows"}),
+    _specify(os={"name": "linux"}),
     _of_any_container(_secure),
     _of_any_container(_secure),
     _of_any_container(_open_port),

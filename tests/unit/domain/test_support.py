@@ -85,6 +85,9 @@ from tests.unit.builders import PodBuilder, a_pod
             "ephemeral storage exceeds 175 GiB",
             id="storage",
         ),
+        pytest.param(
+            a_pod().with_spec(os={"name": "windows"}), "operating system not supported: windows", id="Windows"
+        ),
     ],
 )
 def test_what_fargate_cannot_run_is_said_in_its_words(pod: PodBuilder, message: str) -> None:
@@ -104,6 +107,7 @@ def test_what_fargate_cannot_run_is_said_in_its_words(pod: PodBuilder, message: 
         pytest.param(a_pod().with_volume("v", hostPath=None), id="also with a null source"),
         pytest.param(a_pod().requesting(ephemeral_storage="175Gi"), id="as much storage as there is"),
         pytest.param(a_pod().requesting_extended("kubernetes.io/batteries"), id="Kubernetes' own resources"),
+        pytest.param(a_pod().with_spec(os={"name": "linux"}), id="Linux, explicitly"),
         pytest.param(a_pod().with_spec(securityContext={"runAsUser": 0}), id="root inside the sandbox"),
     ],
 )
