@@ -113,6 +113,14 @@ UNSUPPORTED = {
         a_pod().requesting(ephemeral_storage="100Gi").with_container("b", ephemeral_storage="76Gi"),
         "ephemeral storage exceeds 175 GiB",
     ),
+    "an instruction to the sandbox": (
+        a_pod().annotated({"io.katacontainers.config_path": "/etc/kata.toml"}),
+        "annotations not supported: io.katacontainers.config_path",
+    ),
+    "instructions to the sandbox, sorted": (
+        a_pod().annotated({"io.katacontainers.config.hypervisor.default_vcpus": "16", "dev.gvisor.flag.debug": "true"}),
+        "annotations not supported: dev.gvisor.flag.debug, io.katacontainers.config.hypervisor.default_vcpus",
+    ),
     "a Windows pod, which may have no size": (
         a_pod().with_spec(os={"name": "windows"}).limited_to(cpu="2"),
         "operating system not supported: windows",
@@ -144,6 +152,7 @@ SUPPORTED = {
         capabilities={"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}
     ),
     "a container port": a_pod().with_port(),
+    "what gVisor is told of the pod's own volumes": a_pod().annotated({"dev.gvisor.spec.mount.data.share": "pod"}),
     "a Linux pod that says so": a_pod().with_spec(os={"name": "linux"}),
     "the largest size": a_pod().requesting(cpu="16", memory="122624Mi"),
     "175 GiB of storage": a_pod().requesting(ephemeral_storage="175Gi"),
@@ -174,6 +183,7 @@ SUPPORTED = {
 def test_a_pod_that_fargate_cannot_run_waits_and_says_why(server: Server, pod: PodBuilder, reasons: str) -> None:
     admitted = server.create_pod("fargate", pod.build()).expect_ok()
     assert admitted["metadata"]["annotations"] == {
+        **pod.build()["metadata"].get("annotations", {}),
         UNSUPPORTED_ANNOTATION: f"Pod not supported on Fargate: {reasons}",
         POD_GROUPS_ANNOTATION: "cluster",
     }

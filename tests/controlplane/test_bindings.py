@@ -141,3 +141,11 @@ def test_a_binding_cannot_write_marks(
         answer = _bind(server, pod, metadata, road)
         assert answer.status == 403
         assert "Remove them from its metadata" in answer.message
+
+
+@ROADS
+def test_a_binding_cannot_configure_the_sandbox(server: Server, marked: str, road: str) -> None:
+    metadata = {"uid": _uid(server, marked), "annotations": {"io.katacontainers.config_path": "/etc/kata.toml"}}
+    answer = _bind(server, marked, metadata, road)
+    assert answer.status == 403
+    assert "A Binding can't carry annotations that configure the pod's sandbox" in answer.message

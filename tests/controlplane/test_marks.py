@@ -117,6 +117,28 @@ def test_a_mark_cannot_change(server: Server, marked: str, change: Manifest, fie
         assert any(words in answer.message.lower() for words in advice)
 
 
+@pytest.mark.parametrize("road", ["", "/status"], ids=["pod", "status"])
+@pytest.mark.parametrize("name", ["io.katacontainers.config_path", "dev.gvisor.spec.cgroup-parent"])
+def test_nobody_configures_the_sandbox_of_a_pod_afterwards(server: Server, marked: str, name: str, road: str) -> None:
+    answer = server.patch(marked + road, annotations(**{name: "/etc/kata.toml"}))
+    assert answer.status == 403
+    assert "Annotations that configure the sandbox of a pod of a Fargate profile can't be added" in answer.message
+
+
+def test_an_instruction_to_the_sandbox_may_stay_and_go_but_not_change(server: Server) -> None:
+    pod = a_pod(f"configured-{next(_numbers)}").annotated({"io.katacontainers.config_path": "/etc/kata.toml"})
+    stored = _stored(server, "fargate", pod)
+    path = next(stored)
+    server.patch(path, labels(app="shop")).expect_ok()
+    assert server.patch(path, annotations(**{"io.katacontainers.config_path": "/etc/other"})).status == 403
+    server.patch(path, annotations(**{"io.katacontainers.config_path": None})).expect_ok()
+    stored.close()
+
+
+def test_a_pod_outside_may_be_configured(server: Server, unmarked: str) -> None:
+    server.patch(unmarked, annotations(**{"io.katacontainers.config_path": "/etc/kata.toml"})).expect_ok()
+
+
 @pytest.mark.parametrize("field", [PROFILE_LABEL, EKS_PROFILE_LABEL, GROUP_COUNT_LABEL, f"{GROUP_LABEL_PREFIX}cluster"])
 def test_replacing_the_whole_pod_does_not_drop_a_mark(server: Server, marked: str, field: str) -> None:
     pod = server.get(marked).expect_ok()

@@ -11,6 +11,7 @@ from monopod.admission.cel import Validation, Variable, quote, quote_all
 from monopod.admission.groups import IS_GROUP
 from monopod.admission.marks import ANNOTATION_MARKS, LABEL_MARKS
 from monopod.admission.patch import drop_if, escape_pointer, put_label, put_map_if_absent
+from monopod.admission.support import CONFIGURES_SANDBOX
 from monopod.api.names import GROUP_LABEL_PREFIX, TASK_LABEL
 
 ROADS = ("pods/binding", "bindings")
@@ -44,6 +45,13 @@ NOT_BOUND_WITH_MARKS = Validation(
     f"{_brings_none('labels', LABEL_MARKS, IS_GROUP)} && {_brings_none('annotations', ANNOTATION_MARKS)}",
     f"A Binding can't carry Monopod's marks ({', '.join((*LABEL_MARKS, GROUP_LABEL_PREFIX + '…', *ANNOTATION_MARKS))}),"
     " because they would be copied to the pod. Remove them from its metadata.",
+)
+
+NOT_BOUND_WITH_SANDBOX = Validation(
+    "Nor by this road does anybody configure the sandbox that is about to start.",
+    _brings_none("annotations", (), CONFIGURES_SANDBOX),
+    "A Binding can't carry annotations that configure the pod's sandbox, because they would be copied to the pod. "
+    "Remove them from its metadata.",
 )
 
 BOUND_AS_ITSELF = Validation(

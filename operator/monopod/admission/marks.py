@@ -8,7 +8,7 @@ status, ephemeralcontainers and resize, and a Binding (see `bindings`).
 from monopod.admission.cel import Validation, quote
 from monopod.admission.gates import has_gate, other_gates
 from monopod.admission.groups import IS_GROUP
-from monopod.admission.support import build_security_variables
+from monopod.admission.support import CONFIGURES_SANDBOX, build_security_variables
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     EKS_PROFILE_LABEL,
@@ -87,6 +87,15 @@ REASON_KEPT = Validation(
     "pod again without what it names.",
 )
 
+SANDBOX_KEPT = Validation(
+    "A sandbox starts with the annotations that the pod has then, and may start again. They may go, but not come.",
+    f"""
+    request.operation != 'UPDATE' || object.metadata.?annotations.orValue({{}}).all(key, !{CONFIGURES_SANDBOX} ||
+      object.metadata.?annotations[?key] == oldObject.metadata.?annotations[?key])
+    """,
+    "Annotations that configure the sandbox of a pod of a Fargate profile can't be added or changed: by them the pod "
+    "could leave it.",
+)
 
 TASK_KEPT = Validation(
     "Its own NetworkPolicy finds the pod by it.",
@@ -238,6 +247,7 @@ def build_marks(service_account: str) -> tuple[Validation, ...]:
         CAPACITY_KEPT,
         STORAGE_KEPT,
         REASON_KEPT,
+        SANDBOX_KEPT,
         TASK_KEPT,
         *_groups_kept(service_account),
         _unsupported_gate_kept(service_account),

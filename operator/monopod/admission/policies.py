@@ -192,7 +192,9 @@ def _build_bindings() -> tuple[Document, Document]:
         {
             "matchConstraints": {"resourceRules": [_rule(["CREATE"], bindings.ROADS)]},
             "variables": _documents([bindings.TASK]),
-            "validations": _documents([bindings.NOT_BOUND_WITH_MARKS, bindings.BOUND_AS_ITSELF]),
+            "validations": _documents(
+                [bindings.NOT_BOUND_WITH_MARKS, bindings.NOT_BOUND_WITH_SANDBOX, bindings.BOUND_AS_ITSELF]
+            ),
         },
     )
 

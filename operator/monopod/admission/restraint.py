@@ -7,7 +7,7 @@ would have taken. Namespaces: as trials. And nobody else writes the manifests fr
 
 from monopod.admission.cel import Validation, quote
 from monopod.admission.size import INIT_CONTAINERS
-from monopod.admission.support import ALL_CONTAINERS, HOST_FIELDS, build_security_variables
+from monopod.admission.support import ALL_CONTAINERS, CONFIGURES_SANDBOX, HOST_FIELDS, build_security_variables
 from monopod.api.names import PROFILE_FINALIZER, RECREATED_ANNOTATION, STORED_POD_PLURAL
 
 
@@ -51,7 +51,8 @@ WITHOUT_HOST = Validation(
     f"""
     {_NOT_REALLY_CREATED} ||
       (variables.hostFields.size() == 0 && variables.securityFields.size() == 0 &&
-       !object.spec.?volumes.orValue([]).exists(volume, has(volume.hostPath)))
+       !object.spec.?volumes.orValue([]).exists(volume, has(volume.hostPath)) &&
+       !object.metadata.?annotations.orValue({{}}).exists(key, {CONFIGURES_SANDBOX}))
     """,
     "Monopod's operator may create no pod that reaches into its node: no profile would have taken the pod in whose "
     "place it comes.",

@@ -6,8 +6,10 @@ from monopod.admission.cel import Variable, quote
 from monopod.domain.size import LARGEST, MAX_STORAGE_GIB, MAX_STORAGE_MIB
 from monopod.domain.support import (
     DEFAULT_CAPABILITIES,
+    HARMLESS_ANNOTATIONS,
     OTHER_ZONES,
     RESOURCE_CLAIMS,
+    SANDBOX_ANNOTATIONS,
     SUPPORTED_VOLUMES,
     UNSUPPORTED_PREFIX,
     WINDOWS,
@@ -119,6 +121,24 @@ EXTENDED_RESOURCES = Variable(
     """,
 )
 
+
+def _starts_with(prefixes: Sequence[str]) -> str:
+    return " || ".join(f"key.startsWith({quote(prefix)})" for prefix in prefixes)
+
+
+CONFIGURES_SANDBOX = f"(({_starts_with(SANDBOX_ANNOTATIONS)}) && !({_starts_with(HARMLESS_ANNOTATIONS)}))"
+"""Whether an annotation, `key`, is an instruction to the sandbox."""
+
+CONFIGURING = Variable(
+    "sandboxAnnotations",
+    "Annotations by which the pod would configure its sandbox, and so could leave it.",
+    f"""
+    variables.annotations.map(key, key)
+      .filter(key, {CONFIGURES_SANDBOX})
+      .sort()
+    """,
+)
+
 UNSUPPORTED = Variable(
     "unsupported",
     "Every reason why Fargate can't run the pod, in AWS's words and order; empty if it can.",
@@ -138,6 +158,8 @@ UNSUPPORTED = Variable(
         ? {quote(f"requests exceed the largest size: {LARGEST}")} : '',
       variables.storagePeak > {MAX_STORAGE_MIB}
         ? {quote(f"ephemeral storage exceeds {MAX_STORAGE_GIB} GiB")} : '',
+      variables.sandboxAnnotations.size() > 0
+        ? 'annotations not supported: ' + variables.sandboxAnnotations.join(', ') : '',
       object.spec.?os.?name.orValue('') == 'windows'
         ? {quote(WINDOWS)} : '',
       variables.excludesZones
@@ -160,6 +182,7 @@ SUPPORT = (
     DEVICES,
     OTHER_VOLUMES,
     EXTENDED_RESOURCES,
+    CONFIGURING,
     UNSUPPORTED,
     UNSUPPORTED_TEXT,
 )

@@ -17,11 +17,20 @@ UNSUPPORTED_PREFIX: Final = "Pod not supported on Fargate: "
 RESOURCE_CLAIMS: Final = "resourceClaims"
 """How dynamic resource allocation is named among the resources: AWS, which has none, has no word for it."""
 
+SANDBOX_ANNOTATIONS: Final = ("io.katacontainers.", "dev.gvisor.")
+"""How annotations begin that containerd may pass to the sandbox: kata-deploy and gVisor's documentation set it up so
+(`pod_annotations`). A pod that configures its sandbox can leave it: by `io.katacontainers.config_path` the node runs
+any program as root (CVE-2026-50540), by `dev.gvisor.spec.cgroup-parent` the pod leaves its cgroup, and so its size."""
+
+HARMLESS_ANNOTATIONS: Final = ("dev.gvisor.spec.mount.", "dev.gvisor.internal.seccomp.")
+"""Of these the ones that tell gVisor of the pod's own volumes and seccomp profiles. Clusters that run it for everyone
+have webhooks that write them."""
+
 WINDOWS: Final = "operating system not supported: windows"
-"""Our own words, as the next ones. The API server refuses a Windows pod that has a size of its own."""
+"""Our own words, as those about annotations and zones. The API server refuses a Windows pod that has a size."""
 
 OTHER_ZONES: Final = "subnets not supported: the pod requires zones other than "
-"""Our own words; on EKS, affinities have no effect."""
+"""On EKS, affinities have no effect."""
 
 SUPPORTED_VOLUMES: Final = (
     "configMap",
@@ -57,6 +66,11 @@ _HOST_FLAGS: Final = (("hostNetwork", "HostNetwork"), ("hostPID", "HostPID"), ("
 def format_unsupported(messages: tuple[str, ...]) -> str:
     """The sentence on the pod, such as `Pod not supported on Fargate: port contains HostIP or HostPort`."""
     return UNSUPPORTED_PREFIX + ", ".join(messages)
+
+
+def configures_sandbox(annotation: str) -> bool:
+    """Whether an annotation of this name is an instruction to the sandbox."""
+    return annotation.startswith(SANDBOX_ANNOTATIONS) and not annotation.startswith(HARMLESS_ANNOTATIONS)
 
 
 def find_unsupported(pod: Mapping[str, object], need: Need | None = None, zones: Sequence[str] = ()) -> tuple[str, ...]:
@@ -156,6 +170,12 @@ def _exceeds_storage(_: Part, need: Need) -> Iterator[str]:
         yield f"ephemeral storage exceeds {MAX_STORAGE_GIB} GiB"
 
 
+def _configures_sandbox(pod: Part, _: Need) -> Iterator[str]:
+    found = sorted(filter(configures_sandbox, pod.child("metadata").text_map("annotations")))
+    if found:
+        yield "annotations not supported: " + ", ".join(found)
+
+
 def _is_for_windows(pod: Part, _: Need) -> Iterator[str]:
     if pod.child("spec").child("os").text("name") == "windows":
         yield WINDOWS
@@ -173,5 +193,6 @@ _RULES: Final[tuple[Callable[[Part, Need], Iterator[str]], ...]] = (
     _uses_extended_resources,
     _exceeds_largest_size,
     _exceeds_storage,
+    _configures_sandbox,
     _is_for_windows,
 )

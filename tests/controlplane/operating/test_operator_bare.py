@@ -194,9 +194,10 @@ def test_a_manifest_is_tried_again_when_the_reason_has_gone(lab: Lab, start: Sta
         ({}, {}, 403),
         ({"monopod.dev/recreated-from": "1"}, {}, 201),
         ({"monopod.dev/recreated-from": "1"}, {"hostNetwork": True}, 403),
+        ({"monopod.dev/recreated-from": "1", "io.katacontainers.config_path": "/etc/kata.toml"}, {}, 403),
         ({"monopod.dev/recreated-from": "1"}, {"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}, 403),
     ],
-    ids=["no annotation", "annotation", "host network", "host path"],
+    ids=["no annotation", "annotation", "host network", "sandbox", "host path"],
 )
 def test_the_operator_creates_only_pods_in_the_place_of_others_and_none_that_reaches_into_its_node(
     lab: Lab, annotations: dict[str, str], spec: Json, status: int

@@ -86,6 +86,11 @@ from tests.unit.builders import PodBuilder, a_pod
             id="storage",
         ),
         pytest.param(
+            a_pod().annotated({"io.katacontainers.config_path": "/etc/k.toml", "dev.gvisor.spec.cgroup-parent": "/"}),
+            "annotations not supported: dev.gvisor.spec.cgroup-parent, io.katacontainers.config_path",
+            id="annotations that configure the sandbox, sorted",
+        ),
+        pytest.param(
             a_pod().with_spec(os={"name": "windows"}), "operating system not supported: windows", id="Windows"
         ),
     ],
@@ -107,6 +112,17 @@ def test_what_fargate_cannot_run_is_said_in_its_words(pod: PodBuilder, message: 
         pytest.param(a_pod().with_volume("v", hostPath=None), id="also with a null source"),
         pytest.param(a_pod().requesting(ephemeral_storage="175Gi"), id="as much storage as there is"),
         pytest.param(a_pod().requesting_extended("kubernetes.io/batteries"), id="Kubernetes' own resources"),
+        pytest.param(
+            a_pod().annotated(
+                {
+                    "dev.gvisor.spec.mount.data.share": "pod",
+                    "dev.gvisor.internal.seccomp.app": "RuntimeDefault",
+                    "io.katacontainers": "x",
+                    "example.com/io.katacontainers.config_path": "x",
+                }
+            ),
+            id="annotations that only look so, or do no harm",
+        ),
         pytest.param(a_pod().with_spec(os={"name": "linux"}), id="Linux, explicitly"),
         pytest.param(a_pod().with_spec(securityContext={"runAsUser": 0}), id="root inside the sandbox"),
     ],
