@@ -95,9 +95,14 @@ class GateKeeper:
         self._waiting_since = {uid: since for uid, since in self._waiting_since.items() if uid in uids}
         self._announcements.retain(uids)
         namespaces = sorted({pod["metadata"]["namespace"] for pod in waiting})
-        looked_up = await asyncio.gather(*map(self._look_up, namespaces), return_exceptions=True)
-        unknown = {name: failure for name, failure in zip(namespaces, looked_up, strict=True) if failure}
         slots = asyncio.Semaphore(AT_ONCE)
+
+        async def look_up(namespace: str) -> None:
+            async with slots:
+                await self._look_up(namespace)
+
+        looked_up = await asyncio.gather(*map(look_up, namespaces), return_exceptions=True)
+        unknown = {name: failure for name, failure in zip(namespaces, looked_up, strict=True) if failure}
 
         async def release(pod: Manifest) -> None:
             if failure := unknown.get(pod["metadata"]["namespace"]):

@@ -108,13 +108,14 @@ class PodKeeper:
     async def _tell_of_failure(self, pod: PodView, error: ApiError | ApiUnreachable) -> None:
         now = time.monotonic()
         lasts = now - self._failing_since.setdefault(pod.uid, now) >= PATIENCE_SECONDS
-        if lasts and pod.uid not in self.unwritten:
+        if not lasts or not isinstance(error, ApiError | ServerTrouble):
+            return  # without any answer there is nobody to tell
+        if pod.uid not in self.unwritten:
             self.unwritten[pod.uid] = pod
             self.on_change()
-        if lasts and isinstance(error, ApiError | ServerTrouble):
-            text = f"What its security groups say can't be put into force, and is tried again: {error}"
-            with contextlib.suppress(ApiUnreachable):
-                await self._announcements.say(pod.namespace, pod.name, pod.uid, IsolationReason.NOT_IN_FORCE, text)
+        text = f"What its security groups say can't be put into force, and is tried again: {error}"
+        with contextlib.suppress(ApiUnreachable):
+            await self._announcements.say(pod.namespace, pod.name, pod.uid, IsolationReason.NOT_IN_FORCE, text)
 
     async def _keep(self, pod: PodView) -> None:
         names = await self._membership.choose(pod)

@@ -235,6 +235,20 @@ class Lab:
         found = {item["metadata"]["name"]: item for item in self.list_all("NetworkPolicy", namespace)}
         return {name: item for name, item in found.items() if name != BASE_POLICY}
 
+    def allow_no_policies(self, namespace: str) -> None:
+        """A quota, `none`, that refuses new NetworkPolicies."""
+        none = {"count/networkpolicies.networking.k8s.io": "0"}
+        metadata = {"name": "none", "namespace": namespace}
+        self.create(
+            {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": none}}
+        ).expect_ok()
+        # What the quota controller of a whole cluster does.
+        counted = json.dumps({"status": {"hard": none, "used": none}})
+        self.kubectl("patch", "quota", "none", "-n", namespace, "--subresource=status", "--type=merge", "-p", counted)
+        policy = {"metadata": {"name": "any", "namespace": namespace}, "spec": {"podSelector": {}}}
+        refused = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", **policy}
+        eventually(lambda: not self.create(refused, dry_run=True).ok)
+
     def status(self, name: str) -> Json:
         """A profile's status."""
         return dict((self.get("FargateProfile", name) or {}).get("status") or {})

@@ -205,14 +205,7 @@ def test_a_namespace_and_its_pods_in_one_apply_come_up_closed(lab: Lab, namespac
 def test_pods_wait_as_long_as_their_namespace_cannot_be_closed_and_say_so(lab: Lab, namespace: str) -> None:
     late = f"{namespace}-late"
     lab.create_namespace(late)
-    quota, none = {"name": "none", "namespace": late}, {"count/networkpolicies.networking.k8s.io": "0"}
-    lab.create({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": quota, "spec": {"hard": none}}).expect_ok()
-    # What the quota controller of a whole cluster does.
-    counted = json.dumps({"status": {"hard": none, "used": none}})
-    lab.kubectl("patch", "quota", "none", "-n", late, "--subresource=status", "--type=merge", "-p", counted)
-    policy = {"metadata": {"name": "any", "namespace": late}, "spec": {"podSelector": {}}}
-    refused = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", **policy}
-    eventually(lambda: not lab.create(refused, dry_run=True).ok)
+    lab.allow_no_policies(late)
     lab.create_profile("late", late)
     eventually(lambda: try_gates(lab, late) == [ISOLATION_GATE])
     lab.create_pod(late, "app")

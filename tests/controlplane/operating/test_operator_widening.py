@@ -84,6 +84,20 @@ def test_the_condition_counts_closed_pods_and_names_the_missing_group(
     assert len(lab.policies(namespace)) == 2
 
 
+def test_the_condition_counts_pods_whose_policies_are_refused_and_their_events_say_why(
+    lab: Lab, namespace: str
+) -> None:
+    lab.allow_no_policies(namespace)
+    lab.create_pod(namespace, "c")
+    (event,) = eventually(lambda: lab.events(namespace, "c"))
+    assert (event["type"], event["reason"]) == ("Warning", "SecurityGroupsNotInForce")
+    assert "exceeded quota: none" in event["message"]
+    eventually(lambda: has_isolation(lab, "PoliciesNotWritten", "1 pod is not as security groups say"))
+    lab.delete("ResourceQuota", "none", namespace)
+    eventually(lambda: "c.web" in lab.policies(namespace))
+    eventually(lambda: has_isolation(lab, "PodsIsolated"))
+
+
 def test_a_group_counts_its_pods_names_its_users_and_stays_as_long_as_there_are_any(
     lab: Lab, operator: OperatorProcess, namespace: str
 ) -> None:
