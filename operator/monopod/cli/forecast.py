@@ -40,7 +40,7 @@ class Step:
         origin: the profile by which it runs now; "" if it runs outside.
         profile: the one by which its replacement would run.
         size: what that would get; None if no size is large enough.
-        hourly: the price of that per hour; None unless it moves.
+        hourly: the price of that per hour; None where the size is, or the pod is kept by something other than budgets.
         reason: why it is blocked or left; None if it moves.
         message: the same for a person.
     """

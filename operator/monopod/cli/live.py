@@ -151,7 +151,7 @@ class Cluster:
             raise ApiFailure(f"The API server at {host} can't be reached: {_one_line(problem)}") from None
         if response.status >= HTTPStatus.MULTIPLE_CHOICES:
             told = _read_refusal(answer)
-            message = f"The API server refused: {told or f'HTTP status {response.status}'}"
+            message = f"The API server refused: {_one_line(told or f'HTTP status {response.status}')}"
             raise Refusal(message, response.status, told=bool(told))
         return answer
 
@@ -159,6 +159,11 @@ class Cluster:
 def find_profile_path(name: str) -> str:
     """Where a FargateProfile is."""
     return f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}/{name}"
+
+
+def describe_deletion(profile: str) -> str:
+    """Why nothing more is moved by a profile."""
+    return f"FargateProfile {profile} is being deleted: its pods move out, and none move in."
 
 
 class Refusal(ApiFailure):

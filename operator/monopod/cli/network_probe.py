@@ -81,7 +81,8 @@ class NetworkProbe:
         try:
             self.api.create("/api/v1/namespaces", build_namespace(self.namespace))
         except ApiFailure as failure:
-            return [self._describe_no_result(failure)]
+            action = "Run it as a user who may create namespaces, and pods and NetworkPolicies in them."
+            return [self._describe_no_result(failure, action)]
         left: list[Finding] = []
         try:
             try:
@@ -92,9 +93,9 @@ class NetworkProbe:
             found = self._describe_no_result(problem)
         return [found, *left]
 
-    def _describe_no_result(self, problem: Exception) -> Finding:
+    def _describe_no_result(self, problem: Exception, action: str = "") -> Finding:
         message = f"Whether NetworkPolicies are enforced can't be told. {problem}"
-        action = f"See that pods of image {self.image} can start (--image names another), and try again."
+        action = action or f"See that pods of image {self.image} can start (--image names another), and try again."
         return Finding(Check.NETWORK_POLICY, Level.PROBLEM, message, action)
 
     def _try(self) -> Finding:

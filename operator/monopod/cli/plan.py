@@ -18,7 +18,7 @@ from monopod.cli.explanation import PROTECTED
 from monopod.cli.failure import ApiFailure, UnreadableInput
 from monopod.cli.forecast import Contents, Rates, Step, build_steps
 from monopod.cli.lint import find_prices
-from monopod.cli.live import NOT_FOUND, Cluster, Refusal
+from monopod.cli.live import NOT_FOUND, Cluster, Refusal, describe_deletion
 from monopod.cli.manifests import find_profiles, refuse_twins
 from monopod.domain.budgets import Budget
 from monopod.domain.manifest import InvalidManifest, InvalidProfile
@@ -76,7 +76,7 @@ def plan_profile(cluster: Cluster, name: str, sandbox: str | None, rates: Rates)
     if not own:
         raise ApiFailure(f"There is no FargateProfile {name}.")
     if "deletionTimestamp" in own[0]["metadata"]:
-        raise ApiFailure(f"FargateProfile {name} is being deleted: its pods move out, and none move in.")
+        raise ApiFailure(describe_deletion(name))
     return _plan(cluster, resources, own, sandbox, rates)
 
 

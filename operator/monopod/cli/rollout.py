@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from monopod.api.reasons import ConditionType
 from monopod.cli.failure import ApiFailure, UnreadableInput
-from monopod.cli.live import Cluster, Refusal, find_profile_path
+from monopod.cli.live import Cluster, Refusal, describe_deletion, find_profile_path
 from monopod.domain.manifest import InvalidProfile, Part
 
 POLL_SECONDS: Final = 1.0
@@ -117,13 +117,20 @@ def fetch_rollout(cluster: Cluster, name: str) -> Rollout:
     """Asks the cluster.
 
     Raises:
-        ApiFailure: the API server can't be reached or refused, or there is no such profile.
+        ApiFailure: the API server can't be reached or refused, or there is no such profile, or no longer.
         UnreadableInput: the profile's status isn't one that the operator writes.
     """
     try:
-        return read_rollout(cluster.read_profile(name))
+        return read_rollout(_read_profile(cluster, name))
     except InvalidProfile as problem:
         raise UnreadableInput(f"FargateProfile {name}: {problem}") from None
+
+
+def _read_profile(cluster: Cluster, name: str) -> Mapping[str, Any]:
+    resource = cluster.read_profile(name)
+    if "deletionTimestamp" in resource["metadata"]:
+        raise Refusal(describe_deletion(name), HTTPStatus.GONE)
+    return resource
 
 
 def follow(
@@ -179,11 +186,11 @@ def report(cluster: Cluster, name: str, output: str) -> None:
 
 def watch(cluster: Cluster, name: str) -> int:
     """Shows the rescheduling until it ends; the exit status. Raises as `follow` does."""
-    from monopod.cli.rollout_output import show, write_text
+    from monopod.cli.rollout_output import show, write_blockers
 
     last = show(follow(lambda: fetch_rollout(cluster, name), time.monotonic, time.sleep))
     if last.blockers:
-        write_text(last)
+        write_blockers(last)
     return 0 if last.state is State.DONE else 1
 
 
@@ -191,7 +198,8 @@ def pause(cluster: Cluster, name: str, paused: bool) -> None:
     """Has the operator move no more of the profile's pods, or go on.
 
     Raises:
-        ApiFailure: the API server can't be reached or refused.
+        ApiFailure: the API server can't be reached or refused, or there is no such profile, or no longer.
     """
+    _read_profile(cluster, name)
     cluster.patch(find_profile_path(name), {"spec": {"paused": paused}})
     click.echo(f"{name}: {'paused: no more pods are moved' if paused else 'resumed'}")

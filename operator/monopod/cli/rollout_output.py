@@ -52,6 +52,11 @@ def describe(rollout: Rollout) -> str:
     return f"{rollout.profile}: {rollout.state}: {counts}, {rollout.left} left alone"
 
 
+def write_blockers(rollout: Rollout) -> None:
+    """Writes what blocks, where a line or a bar has said the rest."""
+    print_lines(*_build_blockers(rollout))
+
+
 def _build_blockers(rollout: Rollout) -> Iterator[Any]:
     if not rollout.blockers:
         return

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.builders import a_pod
 from tests.unit.cli.running import run, write_yaml
 
 COMMANDS = {
@@ -22,6 +23,7 @@ COMMANDS = {
     "restore": (["restore"], 1),
     "restore x": (["restore", "x"], 1),
     "rollout": (["rollout", "x"], 2),
+    "rollout --pause": (["rollout", "x", "--pause"], 2),
     "doctor": (["doctor"], 2),
 }
 
@@ -66,13 +68,32 @@ def test_a_server_that_is_no_api_server_is_told_from_one(tmp_path: Path, command
     assert result.stderr == f"Error: {url} is no API server: its answer isn't a Kubernetes object.\n"
 
 
-@pytest.mark.parametrize("command", ["plan", "rollout", "restore", "restore x"])
+@pytest.mark.parametrize("command", ["plan", "rollout", "rollout --pause", "restore", "restore x"])
 def test_a_cluster_without_monopod_is_told_from_one_without_the_object(tmp_path: Path, command: str) -> None:
     arguments, status = COMMANDS[command]
     with a_server(404, b"404 page not found\n") as url:
         result = run(*arguments, "--kubeconfig", a_kubeconfig(tmp_path, url))
     assert result.exit_code == status
     assert result.stderr.endswith(": Monopod isn't installed.\n")
+
+
+@pytest.mark.parametrize("command", ["rollout", "rollout --pause"])
+def test_a_profile_that_is_being_deleted_moves_nothing_more(tmp_path: Path, command: str) -> None:
+    arguments, status = COMMANDS[command]
+    with a_server(200, b'{"metadata": {"name": "x", "deletionTimestamp": "2026-01-01T00:00:00Z"}}') as url:
+        result = run(*arguments, "--kubeconfig", a_kubeconfig(tmp_path, url))
+    assert result.exit_code == status
+    assert result.stderr == "Error: FargateProfile x is being deleted: its pods move out, and none move in.\n"
+
+
+def test_what_the_api_server_says_is_a_sentence_that_another_can_follow(tmp_path: Path) -> None:
+    pod = write_yaml(tmp_path / "pod.yaml", a_pod("x").build())
+    with a_server(403, b'{"message": "you\\nmay not"}') as url:
+        result = run("explain", "-f", pod, "--kubeconfig", a_kubeconfig(tmp_path, url))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: The API server refused: you may not. Give --profiles FILE to explain without a cluster.\n"
+    )
 
 
 def test_credentials_that_cannot_be_had_end_the_command_and_log_nothing(tmp_path: Path) -> None:
