@@ -113,6 +113,7 @@ def main() -> None:
     "--node-cidr",
     "node_cidrs",
     multiple=True,
+    envvar="MONOPOD_RUN_NODE_CIDR",
     callback=check_cidrs,
     metavar="CIDR",
     help="A network that the cluster's nodes are in, which pods reach only if a security group names the entity Nodes. "
@@ -169,7 +170,8 @@ def run(
       python -m monopod run --no-leader-elect --log-format console --sandbox gvisor
 
     \b
-    Exit codes: 0 stopped by SIGTERM or SIGINT; 1 the Lease was lost or a watch failed for good (start it again).
+    Exit codes: 0 stopped by SIGTERM or SIGINT; 1 the Lease was lost or a watch failed for good (start it again), or
+    there is no API server to talk to or no port to listen on; 2 wrong options.
     """  # noqa: D301 click reads the backspace as "don't rewrap"
     # Here, because kopf and the client take a second to import, and `--help` needs neither.
     from monopod.cluster.client import find_own_namespace

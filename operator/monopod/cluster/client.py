@@ -77,6 +77,16 @@ async def load_configuration(kubeconfig: str | None = None) -> Configuration:
     Raises:
         kubernetes.aio.config.ConfigException: there is none, or it can't be read.
     """
+    try:
+        return await _load_configuration(kubeconfig)
+    except kubernetes_config.ConfigException:
+        raise
+    except Exception as problem:
+        # The client reads the file unguarded: a malformed one raises whatever its content happens to break.
+        raise kubernetes_config.ConfigException(f"Invalid kube-config file. {problem}") from problem
+
+
+async def _load_configuration(kubeconfig: str | None) -> Configuration:
     configuration = Configuration()
     path = kubeconfig or os.environ.get("KUBECONFIG")
     if path is None and os.environ.get("KUBERNETES_SERVICE_HOST"):

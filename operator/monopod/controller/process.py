@@ -58,7 +58,11 @@ class Process:
         api = ApiClient(configuration)
         server = HealthServer(self._find_trouble, self._find_unreadiness)
         try:
-            port = await server.start(self._settings.listen_host, self._settings.listen_port)
+            try:
+                port = await server.start(self._settings.listen_host, self._settings.listen_port)
+            except OSError as error:
+                logger.error("no port to listen on", error=str(error))
+                return 1
             logger.info("started", identity=self._settings.identity, port=port, api_server=configuration.host)
             return await self._stand_by_then_lead(api)
         finally:

@@ -124,8 +124,9 @@ def test_a_probe_without_a_result_says_why_and_leaves_nothing(cluster: FakeClust
 
 def test_what_was_not_created_is_not_deleted() -> None:
     cluster = FakeCluster(FakeClock(), enforcing, refused=("/api/v1/namespaces",))
-    ((level, _),) = probe(cluster)
-    assert (level, cluster.deleted) == (Level.PROBLEM, [])
+    (finding,) = NetworkProbe(cluster, "busybox", NAMESPACE, cluster.clock).run()
+    assert (finding.level, cluster.deleted) == (Level.PROBLEM, [])
+    assert finding.action == "Run it as a user who may create namespaces, and pods and NetworkPolicies in them."
 
 
 def test_what_cannot_be_deleted_is_told() -> None:

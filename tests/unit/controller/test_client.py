@@ -1,10 +1,11 @@
-"""The connection to the API server: a proxy of the environment is used, and nothing is looked up without one."""
+"""The connection to the API server: what a kubeconfig must be, and which proxy is used without looking up others."""
 
 import json
 from pathlib import Path
 
 import pytest
 from kubernetes.aio.client.rest import RESTClientObject
+from kubernetes.aio.config import ConfigException
 
 from monopod.cluster.client import load_configuration
 
@@ -32,3 +33,11 @@ async def test_the_environment_is_looked_at_for_each_request_only_where_it_names
     session = RESTClientObject(await load_configuration(str(path)))._create_pool_manager()
     assert session.trust_env is looked_up
     await session.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"[]", b"{clusters: 1}", b"\xff\xfe"], ids=repr)
+async def test_a_file_that_is_no_kubeconfig_is_one_error_whatever_it_holds(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_bytes(content)
+    with pytest.raises(ConfigException):
+        await load_configuration(str(path))
