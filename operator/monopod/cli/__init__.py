@@ -5,13 +5,13 @@ command needs it: `--help` loads click and no more.
 """
 
 import io
-import os
 import sys
 
 
 def main() -> None:
     """Runs the command that the process's arguments name."""
     from monopod.cli.commands import fargate
+    from monopod.cli.failure import UNWRITABLE, drop_output
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -22,5 +22,5 @@ def main() -> None:
     except OSError as problem:
         # Files and connections have messages of their own; this is stdout, on a full disk for instance.
         print(f"Error: The output can't be written: {problem.strerror or problem}.", file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(2)
+        drop_output()
+        sys.exit(UNWRITABLE)

@@ -6,6 +6,7 @@ import click
 
 from monopod import __version__
 from monopod.api.names import SYSTEM_NAMESPACE
+from monopod.cli.failure import UNWRITABLE, drop_output
 from monopod.cli.moving_commands import plan, restore, rollout
 from monopod.cli.parameters import FILE_NAME, OBJECT_NAME
 
@@ -143,14 +144,17 @@ Examples:
 
 
 class _Commands(click.Group):
-    """The commands, of which none reports by its own status that somebody stopped it."""
+    """The commands. What keeps one from answering must not look like an answer, as click's own status 1 would."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command. Ends with 130 on SIGINT, as kubectl and shells do; 1 is an answer of some commands."""
+        """Runs the command. Ends with 130 on SIGINT, as kubectl and shells do, and with 2 if nobody reads on."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             ctx.exit(_INTERRUPTED)
+        except BrokenPipeError:
+            drop_output()
+            ctx.exit(UNWRITABLE)
 
 
 @click.group(cls=_Commands, help=_FARGATE_HELP, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,6 +1,18 @@
 """The ways in which a command fails: one sentence on stderr and an exit status that scripts can tell apart."""
 
+import os
+import sys
+from typing import Final
+
 import click
+
+UNWRITABLE: Final = 2
+"""The exit status where the output can't be written."""
+
+
+def drop_output() -> None:
+    """Has what is left of the output go nowhere, where Python would complain at its end that it can't be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class UnreadableInput(click.ClickException):

@@ -1,3 +1,4 @@
+import os
 import socket
 import subprocess
 import sys
@@ -217,6 +218,16 @@ def test_output_that_cannot_be_written_ends_with_status_2(
             [sys.executable, "-m", "monopod.cli", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert (result.returncode, result.stderr) == (2, "Error: The output can't be written: No space left on device.\n")
+
+
+@pytest.mark.timeout(20)  # as above
+def test_a_pipe_that_nobody_reads_ends_with_status_2_in_silence(pod_file: str, profiles_file: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-m", "monopod.cli", "lint", "-f", pod_file, "--profiles", profiles_file]
+    with open(writer, "w") as pipe:
+        result = subprocess.run(words, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
+    assert (result.returncode, result.stderr) == (2, "")
 
 
 @pytest.mark.timeout(20)  # as above
