@@ -193,6 +193,7 @@ class Judge:
 
 def _judge_all(file: File, judge: Judge, report: LintReport) -> None:
     report.others.update(file.found.others)
+    report.problems.extend(file.found.problems)
     for subject in file.found.subjects:
         try:
             report.verdicts.append(judge.judge(file.name, subject))

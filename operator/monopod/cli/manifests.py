@@ -6,7 +6,7 @@ values are random in a cluster get a value of zeros here: only patterns such as 
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from monopod.api.names import GROUP
@@ -45,42 +45,51 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What documents hold: the pods, and how many objects there are of each other kind."""
+    """What documents hold: the pods, how many objects there are of each other kind, and what can't be read."""
 
-    subjects: list[Subject]
-    others: Counter[str]
+    subjects: list[Subject] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
 
 
 def find_subjects(documents: Iterable[object], path: str) -> list[Subject]:
     """The pods in the documents; objects of other kinds (Services, ConfigMaps, …) are passed over.
 
     Raises:
-        UnreadableInput: a document is no Kubernetes object, or there is no pod in any.
+        UnreadableInput: a document can't be read, or there is no pod in any.
     """
-    subjects = sort_documents(documents, path).subjects
-    if not subjects:
+    found = sort_documents(documents, path)
+    if found.problems:
+        raise UnreadableInput(found.problems[0])
+    if not found.subjects:
         raise UnreadableInput(f"{show(path)} holds no pod and no workload with a pod template.")
-    return subjects
+    return found.subjects
 
 
 def sort_documents(documents: Iterable[object], path: str) -> Found:
     """The pods in the documents, and the other kinds.
 
-    Raises:
-        UnreadableInput: a document is no Kubernetes object, a workload has no template, or a pod no container.
+    A problem is a document that is no Kubernetes object, a workload without a template, or a pod without a container.
     """
-    found = Found([], Counter())
+    found = Found()
     for document in documents:
-        kind = _read_kind(document, path)
-        group = str(document.get("apiVersion")).rpartition("/")[0] if isinstance(document, dict) else ""
-        if kind not in _BUILDERS or not isinstance(document, dict):
-            found.others[kind] += 1
-        elif "." in group:
-            # Somebody else's kind of this name, as Volcano's Job (batch.volcano.sh): Kubernetes' groups have no dot.
-            found.others[f"{kind}.{group}"] += 1
-        else:
-            found.subjects.append(_build_subject(kind, document, path))
+        try:
+            _sort(document, path, found)
+        except UnreadableInput as problem:
+            found.problems.append(problem.message)
     return found
+
+
+def _sort(document: object, path: str, found: Found) -> None:
+    kind = _read_kind(document, path)
+    group = str(document.get("apiVersion")).rpartition("/")[0] if isinstance(document, dict) else ""
+    if kind not in _BUILDERS or not isinstance(document, dict):
+        found.others[kind] += 1
+    elif "." in group:
+        # Somebody else's kind of this name, as Volcano's Job (batch.volcano.sh): Kubernetes' groups have no dot.
+        found.others[f"{kind}.{group}"] += 1
+    else:
+        found.subjects.append(_build_subject(kind, document, path))
 
 
 def _build_subject(kind: str, document: Manifest, path: str) -> Subject:

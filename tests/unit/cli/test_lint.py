@@ -214,6 +214,16 @@ def test_a_file_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path, pro
     assert result.stderr == f"Error: {tmp_path}/nowhere.yaml: No such file or directory\n"
 
 
+def test_an_object_that_cannot_be_read_does_not_hide_the_others_of_its_file(tmp_path: Path, profiles: str) -> None:
+    bad = a_workload("Deployment", replicas="two")
+    report = lint(tmp_path, profiles, bad, a_workload("Job"), {"a": 1}, a_workload("ReplicaSet"), status=2)
+    assert [verdict["source"] for verdict in report["workloads"]] == ["Job/x", "ReplicaSet/x"]
+    assert [problem.partition("manifests.yaml")[2] for problem in report["problems"]] == [
+        ": Deployment/x: spec.replicas: must be a whole number, not a string",
+        " holds something that is no Kubernetes object: it has no kind.",
+    ]
+
+
 def test_a_folder_without_manifests_ends_with_status_2(tmp_path: Path, profiles: str) -> None:
     (tmp_path / "empty").mkdir()
     result = run("lint", "-f", str(tmp_path / "empty"), "--profiles", profiles)
