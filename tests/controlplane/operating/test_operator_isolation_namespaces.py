@@ -17,6 +17,7 @@ from monopod.api.names import (
     POLICY_LABEL,
     PROFILE_LABEL,
 )
+from monopod.domain.publication import Content, Publish, build_namespace_patch
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
 
@@ -199,6 +200,21 @@ def test_a_namespace_and_its_pods_in_one_apply_come_up_closed(lab: Lab, namespac
     eventually(lambda: len(lab.policies(late)) == 5)
     lab.kubectl("delete", "pods", "--all", "-n", late, "--force", "--grace-period=0")
     lab.delete("Namespace", late)
+
+
+def test_what_was_seen_of_a_namespace_is_not_written_on_its_namesake(lab: Lab, namespace: str) -> None:
+    found = lab.get("Namespace", namespace) or {}
+    content = Content("web|kata|Pend||", is_isolated=True)
+    statuses = {
+        uid: lab.as_operator(
+            "PATCH",
+            f"/api/v1/namespaces/{namespace}?dryRun=All",
+            build_namespace_patch(Publish(namespace, content), uid),
+            "application/merge-patch+json",
+        )
+        for uid in (found["metadata"]["uid"], "another")
+    }
+    assert statuses == {found["metadata"]["uid"]: 200, "another": 422}
 
 
 @pytest.mark.usefixtures("operator")

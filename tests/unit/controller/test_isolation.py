@@ -1,7 +1,7 @@
 """What the isolator makes of events that come late, in another order, or while it is at work."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,6 +26,7 @@ from monopod.controller.settings import Settings
 from monopod.domain.conditions import Isolation
 from monopod.domain.isolation import build_base_policy
 from tests.unit.controller.fake_api import FakeApi, an_object, not_found
+from tests.unit.controller.waiting import until
 
 SETTINGS = Settings(
     sandbox="kata",
@@ -111,14 +112,6 @@ class Cluster:
 async def settle() -> None:
     for _ in range(300):
         await asyncio.sleep(0)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    for _ in range(10_000):
-        if holds():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came to that")
 
 
 @pytest.fixture

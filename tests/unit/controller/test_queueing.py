@@ -11,6 +11,7 @@ from monopod.cluster.client import ApiError
 from monopod.controller import queueing
 from monopod.controller.logs import Complaints
 from monopod.controller.queueing import WorkQueue
+from tests.unit.controller.waiting import until
 
 Work = Callable[[str], Awaitable[None]]
 
@@ -97,14 +98,6 @@ async def test_a_burst_in_which_nothing_has_to_be_waited_for_does_not_hold_up_th
             await asyncio.sleep(0)
         assert len(done) < 100
         await until(lambda: len(done) == 1000)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    for _ in range(10_000):
-        if holds():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came to that")
 
 
 async def test_what_is_urgent_goes_before_a_burst_that_waits() -> None:
