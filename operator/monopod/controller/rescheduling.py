@@ -120,6 +120,7 @@ class Rescheduler:
         self._told: dict[str, Moves] = {}
         self._evicted: deque[tuple[Candidate, str]] = deque()
         self._handed: dict[str, str] = {}
+        self._started = False
         self._retry_at, self._retry = 0.0, FIRST_RETRY_SECONDS
         self._woken = asyncio.Event()
         mover.listen(self._note_eviction)
@@ -260,7 +261,7 @@ class Rescheduler:
             found = bool(before.outlooks) or await self._scanner.search(place)
             if found:
                 extent = "whole"
-                look = await self._scanner.look(place, before, self._find_gone(place), self._find_hindered(place))
+                look = await self._scanner.look(place, before, self._find_missing(place), self._find_hindered(place))
             else:
                 look = Look(time.monotonic())
         except (ApiError, ApiUnreachable):
@@ -285,10 +286,10 @@ class Rescheduler:
     def _is_lively(self, look: Look) -> bool:
         return any(outlook.is_moving and self._moves_now(outlook.profile) for outlook in look.outlooks)
 
-    def _find_gone(self, place: Place) -> frozenset[str]:
-        """The namespace's pods without a controller that don't exist for the moment."""
-        gone = (pod for profile in place.terms for pod in self._report_bare(profile).waiting)
-        return frozenset(pod for pod in gone if pod.startswith(f"{place.namespace}/"))
+    def _find_missing(self, place: Place) -> frozenset[str]:
+        """The namespace's pods without a controller that don't exist for the moment, unless they are listed."""
+        missing = (pod for profile in place.terms for pod in self._report_bare(profile).missing)
+        return frozenset(pod for pod in missing if pod.startswith(f"{place.namespace}/"))
 
     def _find_hindered(self, place: Place) -> frozenset[str]:
         """Pods without a controller that can't be moved, so that others have their turn."""
@@ -319,7 +320,8 @@ class Rescheduler:
                     candidates += [replace(pod, known_until=until) for pod in outlook.now]
         self._handed = handed
         self._mover.require("rescheduling", candidates)
-        if self._bare and _is_known(self._spots.values()):
+        self._started = self._started or _is_known(self._spots.values())
+        if self._bare and self._started:
             self._bare.require(bare, bare_uids)
 
     def _build_bare_pods(self, outlook: Outlook, spot: _Spot) -> list[BarePod]:

@@ -102,13 +102,13 @@ class Scanner:
                 return True
         return False
 
-    async def look(self, place: Place, before: Look, gone: Collection[str], hindered: Collection[str]) -> Look:
+    async def look(self, place: Place, before: Look, missing: Collection[str], hindered: Collection[str]) -> Look:
         """A whole look.
 
         Args:
             place: the namespace.
             before: the last look.
-            gone: pods without a controller that don't exist for the moment.
+            missing: pods without a controller that don't exist for the moment, unless they are listed.
             hindered: such pods that can't be moved.
 
         Raises:
@@ -130,7 +130,7 @@ class Scanner:
                 place,
                 settling=uid in before.settling,
                 expected=expected.get(uid, 0),
-                missing=len(gone) if workload.is_bare else 0,
+                missing=missing if workload.is_bare else (),
                 hindered=hindered,
             )
         bare = {pod.uid for outlook in outlooks if outlook.workload.is_bare for pod in outlook.now}

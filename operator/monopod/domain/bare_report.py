@@ -24,10 +24,13 @@ class BareReport:
     Attributes:
         waiting: pods that are gone and whose successors don't run yet, as NAMESPACE/NAME.
         obstacles: what keeps pods from being stored or from coming back; budgets aren't among it.
+        missing: pods that aren't there unless a list shows them: those whose eviction has been asked for, and those
+            that don't come back, because what became of one may become of the next.
     """
 
     waiting: tuple[str, ...] = ()
     obstacles: tuple[Obstacle, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,13 @@ def build_reports(findings: Sequence[Finding], refused: Mapping[str, tuple[Obsta
 def _build_report(findings: Sequence[Finding], refused: tuple[Obstacle, ...]) -> BareReport:
     troubled = [finding.stored for finding in findings if finding.stored.message and finding.stored.phase in REASONS]
     under_way = [each for each in findings if each.stored not in troubled and each.sight and is_gone(each.sight)]
+    # Where another pod has the name, that one may well have replaced it.
+    missing = (finding.stored for finding in findings if finding.stored.phase not in ("Stored", "NameTaken"))
     return BareReport(
         tuple(str(finding.stored) for finding in under_way),
         (
             *(Obstacle(REASONS[stored.phase], f"{stored}: {stored.message}", (str(stored),)) for stored in troubled),
             *refused,
         ),
+        tuple(map(str, missing)),
     )

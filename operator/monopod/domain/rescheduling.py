@@ -217,7 +217,7 @@ def find_outlooks(
     *,
     settling: bool = False,
     expected: int = 0,
-    missing: int = 0,
+    missing: Collection[str] = (),
     hindered: Collection[str] = (),
 ) -> tuple[Outlook, ...]:
     """The outlook for each profile that pods of the workload belong to but don't run by.
@@ -228,7 +228,7 @@ def find_outlooks(
         place: their namespace.
         settling: whether pods of it were moved lately, so that its replacements are still of interest.
         expected: how many pods a workload without a known number had before the first was evicted.
-        missing: how many of them are gone and will come back by the operator's own doing.
+        missing: pods (NAMESPACE/NAME) that come back by the operator's own doing, and are gone unless they are seen.
         hindered: pods (NAMESPACE/NAME) that can't be moved for now, so that others have their turn.
     """
     found = {_find_profile(sighting.standing) for sighting in sightings} - {""}
@@ -259,13 +259,16 @@ class _Strength:
     in_flight: int
 
 
-def _measure(workload: Workload, pods: Sequence[Sighting], terms: Terms, expected: int, missing: int) -> _Strength:
+def _measure(
+    workload: Workload, pods: Sequence[Sighting], terms: Terms, expected: int, missing: Collection[str]
+) -> _Strength:
     present = len(pods) if workload.is_bare else sum(not each.is_terminating for each in pods)
-    desired = max(expected, present) + missing if workload.desired is None else workload.desired
+    gone = len(set(missing) - {str(each.pod) for each in pods})
+    desired = max(expected, present) + gone if workload.desired is None else workload.desired
     going = sum(each.is_terminating for each in pods)
     coming = sum(each.mark == terms.profile and not (each.is_ready or each.is_terminating) for each in pods)
     unavailable = max(0, desired - sum(each.is_ready for each in pods))
-    return _Strength(desired, terms.find_budget(desired), unavailable, going + coming + missing)
+    return _Strength(desired, terms.find_budget(desired), unavailable, going + coming + gone)
 
 
 def _find_profile(standing: Standing) -> str:
@@ -313,12 +316,10 @@ def _find_outlook(
 
 def _describe_wait(going: Sequence[Sighting], coming: Sequence[Sighting]) -> str:
     """What a workload waits for of which no more pods have to move."""
-    if coming:
-        return f"{list_names([str(each.pod) for each in coming])} isn't Ready"
-    if going:
-        names = list_names([str(each.pod) for each in going])
-        return f"{names} is being deleted: in its grace period, or held by a finalizer or by a node that doesn't answer"
-    return ""
+    names = list_names([str(each.pod) for each in coming or going])
+    if coming or not going:
+        return f"{names} isn't Ready" if coming else ""
+    return f"{names} is being deleted: in its grace period, or held by a finalizer or by a node that doesn't answer"
 
 
 def _is_stray(sighting: Sighting, terms: Terms, place: Place) -> bool:

@@ -106,6 +106,7 @@ async def test_a_pod_is_tried_and_stored_before_its_eviction_is_recorded_and_ask
     assert patch["metadata"] == {"uid": "stored", "resourceVersion": "1"}
     assert patch["status"]["phase"] == "Evicting"
     assert setting.mover.required == ["old"]
+    assert setting.keeper.report("web").missing == ("prod/toolbox",), "it may be gone before the next look at it"
 
 
 async def test_a_pod_whose_record_could_not_be_written_is_not_evicted() -> None:
@@ -230,6 +231,7 @@ async def test_a_refusal_is_recorded_and_announced_once_and_tried_again_later() 
     (obstacle,) = setting.keeper.report("web").obstacles
     assert obstacle.reason == "RecreationRefused"
     assert "over quota" in obstacle.message
+    assert setting.keeper.report("web").missing == ("prod/toolbox",)
     setting.api.lists[STORED_PODS] = [a_stored_pod("Refused", message=obstacle.message)]
     delay = await setting.make_pass()
     assert setting.written == []
@@ -250,7 +252,8 @@ async def test_a_pod_under_way_is_reported_as_waiting() -> None:
     new = a_live_pod("new", annotations={"monopod.dev/recreated-from": "old"})
     setting.api.answers["get", POD] = {**new, "status": {"phase": "Pending"}}
     await setting.make_pass()
-    assert setting.keeper.report("web").waiting == ("prod/toolbox",)
+    report = setting.keeper.report("web")
+    assert (report.waiting, report.missing) == (("prod/toolbox",), ("prod/toolbox",))
 
 
 async def test_a_new_pod_that_failed_before_it_ran_keeps_the_manifest_and_is_told_of() -> None:

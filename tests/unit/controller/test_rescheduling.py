@@ -13,10 +13,13 @@ from monopod.api.names import NAMESPACE_LABEL, ROWS_ANNOTATION
 from monopod.cluster.client import Json, ServerTrouble
 from monopod.cluster.mirror import Mirror
 from monopod.controller import rescheduling
+from monopod.controller.bare import BareKeeper
 from monopod.controller.concurrency import AT_ONCE
 from monopod.controller.eviction import Mover
 from monopod.controller.logs import Complaints
 from monopod.controller.rescheduling import Rescheduler, Situation
+from monopod.domain.bare import BarePod
+from monopod.domain.bare_report import BareReport
 from monopod.domain.eviction import Candidate, Obstacle
 from monopod.domain.progress import Kept, NotListed, Tally
 from monopod.domain.terms import Terms
@@ -73,6 +76,20 @@ class FakeMover:
 
     def listen(self, listener: object) -> None:
         """Tells nothing."""
+
+
+class FakeBareKeeper:
+    """Remembers what it is asked for; these pods are missing."""
+
+    def __init__(self, *missing: str) -> None:
+        self.missing = missing
+        self.required: list[list[str]] = []
+
+    def require(self, now: Iterable[BarePod], waiting: Iterable[str]) -> None:
+        self.required.append([pod.name for pod in now])
+
+    def report(self, profile: str) -> BareReport:
+        return BareReport(missing=self.missing)
 
 
 def an_old_pod(name: str, tier: str = "web") -> Manifest:
@@ -222,13 +239,13 @@ async def test_a_namespace_with_a_trouble_of_its_own_does_not_hold_up_the_others
     setting = Setting(an_old_pod("a"))
     setting.api.trouble, setting.api.trouble_about = ServerTrouble("GET", 500, "no"), "/other/"
     setting.take_in(namespaces=("other", "prod"))
-    await setting.run()
+    await setting.run(0.5)
     assert setting.wanted == ["a"]
     assert setting.api.looks > 3
     assert setting.rescheduler.find_moves("web") == NotListed(), "it may be over soon"
     monkeypatch.setattr(rescheduling, "LONGEST_RETRY_SECONDS", 0.01)
     setting.take_in(replace(TERMS, max_unavailable=1), namespaces=("other", "prod"))
-    await setting.run()
+    await setting.run(0.5)
     moves = setting.rescheduler.find_moves("web")
     assert isinstance(moves, Tally)
     assert (moves.waiting, moves.unseen) == (1, ("other",)), "or the profile's moves would never be on record"
@@ -240,3 +257,34 @@ async def test_a_profile_that_keeps_pods_is_not_looked_after() -> None:
     setting.take_in(replace(TERMS, moves=False))
     await setting.run(0.05)
     assert (setting.api.searches, setting.rescheduler.find_moves("web")) == (0, Kept())
+
+
+def a_bare_pod(name: str) -> Manifest:
+    pod = an_old_pod(name)
+    del pod["metadata"]["ownerReferences"]
+    return pod
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("missing", "now"), [((), ["a"]), (("prod/refused",), [])])
+async def test_a_pod_that_does_not_come_back_keeps_the_others_from_going(
+    missing: tuple[str, ...], now: list[str]
+) -> None:
+    setting, bare = Setting(a_bare_pod("a"), a_bare_pod("b")), FakeBareKeeper(*missing)
+    setting.rescheduler.use(cast(BareKeeper, bare))
+    setting.take_in(replace(TERMS, recreates_bare_pods=True))
+    await setting.run()
+    assert bare.required[-1] == now
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_pause_holds_for_pods_without_a_controller_too_while_a_namespace_is_not_known_yet() -> None:
+    setting, bare, terms = Setting(a_bare_pod("a")), FakeBareKeeper(), replace(TERMS, recreates_bare_pods=True)
+    setting.rescheduler.use(cast(BareKeeper, bare))
+    setting.take_in(terms, namespaces=("prod", "other"))
+    assert bare.required == [], "what isn't known at the start is no reason to let go of anything"
+    setting.take_in(terms)
+    await setting.run()
+    assert bare.required[-1] == ["a"]
+    setting.take_in(replace(terms, paused=True), namespaces=("prod", "other"))
+    assert bare.required[-1] == []

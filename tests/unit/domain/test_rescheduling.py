@@ -196,7 +196,8 @@ def test_a_pod_without_a_controller_waits_for_those_that_are_gone_and_not_for_st
     terms = Terms("web", recreates_bare_pods=True, started=IN_FORCE, trusted=IN_FORCE)
     bare, stranger = build_bare_workload("prod"), a_live_pod("stranger", labels={"a": "b"}, ready=False)
     assert names(look(a_live_pod("a"), stranger, workload=bare, terms=terms))[0] == ["a"]
-    assert names(look(a_live_pod("a"), workload=bare, terms=terms, missing=1)) == ([], ["a"])
+    assert names(look(a_live_pod("a"), workload=bare, terms=terms, missing=("prod/b",))) == ([], ["a"])
+    assert names(look(a_live_pod("a"), workload=bare, terms=terms, missing=("prod/a",)))[0] == ["a"], "it is there"
 
 
 def test_a_pod_without_a_controller_that_cannot_be_moved_takes_nobodys_turn_and_waits_for_its_own() -> None:
