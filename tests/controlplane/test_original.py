@@ -92,6 +92,14 @@ def _add_what_servers_default(draw: Draw, pod: Manifest) -> None:
     if draw.maybe(0.3):
         spec["restartPolicy"] = draw.choice(("Always", "Never", "OnFailure"))
     if draw.maybe(0.2):
+        selector: Manifest = draw.choice(({}, {"matchExpressions": [{"key": "role", "operator": "Exists"}]}))
+        keys = {"matchLabelKeys": ["version"], "labelSelector": selector}
+        apart = {**keys, "mismatchLabelKeys": ["team", "role"], "topologyKey": "zone"}
+        pod["metadata"].setdefault("labels", {}).update({"version": "1", "team": "a"})
+        spec["affinity"] = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}}
+        spread = {**keys, "topologyKey": "zone", "maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"}
+        spec["topologySpreadConstraints"] = [spread]
+    if draw.maybe(0.2):
         spec["serviceAccount"] = "default"
     if draw.maybe(0.2):
         spec["automountServiceAccountToken"] = False

@@ -12,7 +12,7 @@ the node stays: nobody knows any more whether the author named it. `domain.skips
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from monopod.api.names import (
@@ -192,6 +192,8 @@ def _without_defaults(spec: Manifest) -> Manifest:
     for field in ("containers", "initContainers"):
         if field in rest:
             rest[field] = [_without_container_defaults(each) for each in rest[field]]
+    for term in _each_term(rest):
+        _drop_label_keys(term)
     for volume in rest.get("volumes", []):
         for source in _VOLUME_SOURCES:
             if source in volume:
@@ -210,6 +212,29 @@ def _without_container_defaults(container: Manifest) -> Manifest:
         if port.get("protocol") == "TCP":
             del port["protocol"]
     return rest
+
+
+def _each_term(spec: Manifest) -> Iterator[Manifest]:
+    """All that selects other pods."""
+    yield from spec.get("topologySpreadConstraints", [])
+    for kind in ("podAffinity", "podAntiAffinity"):
+        affinity = (spec.get("affinity") or {}).get(kind) or {}
+        yield from affinity.get("requiredDuringSchedulingIgnoredDuringExecution", [])
+        for weighted in affinity.get("preferredDuringSchedulingIgnoredDuringExecution", []):
+            yield weighted["podAffinityTerm"]
+
+
+def _drop_label_keys(term: Manifest) -> None:
+    """Takes off the expressions that the API server appends for label keys, and refuses where they are already."""
+    selector = term.get("labelSelector") or {}
+    expressions = selector.get("matchExpressions", [])
+    match = [(key, "In") for key in term.get("matchLabelKeys", [])]
+    mismatch = [(key, "NotIn") for key in term.get("mismatchLabelKeys", [])]
+    for key, operator in reversed([*match, *mismatch]):
+        if expressions and (expressions[-1]["key"], expressions[-1]["operator"]) == (key, operator):
+            expressions.pop()
+    if "matchExpressions" in selector and not expressions:
+        del selector["matchExpressions"]
 
 
 def _without_default_tolerations(tolerations: list[Manifest]) -> list[Manifest]:

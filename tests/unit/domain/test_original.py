@@ -143,6 +143,32 @@ def test_only_the_tolerations_that_admission_appends_are_left_out() -> None:
     assert find_original(pod)["spec"]["tolerations"] == own
 
 
+def test_what_the_api_server_makes_of_label_keys_is_left_out_and_the_authors_selector_stays() -> None:
+    """It appends an expression for each key that is one of the pod's labels, and refuses a pod that has it already."""
+    own = {"key": "role", "operator": "NotIn", "values": ["test"]}
+    same = {"key": "version", "operator": "In", "values": ["1"]}
+    other = {"key": "role", "operator": "NotIn", "values": ["db"]}
+    keys = {"matchLabelKeys": ["version", "unset"], "topologyKey": "zone"}
+    term = {**keys, "mismatchLabelKeys": ["role"], "labelSelector": {"matchExpressions": [own, same, other]}}
+    weighted = {"weight": 1, "podAffinityTerm": {**keys, "labelSelector": {"matchExpressions": [same]}}}
+    affinity = {
+        "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]},
+        "podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [weighted]},
+        "nodeAffinity": {},
+    }
+    pod = a_pod().with_spec(
+        affinity=affinity, topologySpreadConstraints=[{**keys, "labelSelector": {"matchExpressions": [own, same]}}]
+    )
+    spec = find_original(recorded(pod, entry({"f:affinity": {}, "f:topologySpreadConstraints": {}})))["spec"]
+    (kept,) = spec["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert kept == {**term, "labelSelector": {"matchExpressions": [own]}}
+    (kept,) = spec["affinity"]["podAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert kept["podAffinityTerm"] == {**keys, "labelSelector": {}}, (
+        "none would select nothing, an empty one everything"
+    )
+    assert spec["topologySpreadConstraints"] == [{**keys, "labelSelector": {"matchExpressions": [own]}}]
+
+
 def test_owners_that_are_no_controllers_and_finalizers_stay() -> None:
     pod = recorded(a_pod().owned_by("Database", "example.com/v1"))
     pod["metadata"]["finalizers"] = ["example.com/backup"]
