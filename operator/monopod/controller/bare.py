@@ -6,7 +6,6 @@ decides. A list and not a watch: what is decided here must not rest on an old co
 """
 
 import asyncio
-import datetime
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -27,6 +26,7 @@ from monopod.controller.trying import Trials
 from monopod.domain.bare import (
     FOR_A_PERSON,
     KNOWN_SECONDS,
+    SETTLING_SECONDS,
     AskForEviction,
     BarePod,
     Drop,
@@ -81,6 +81,7 @@ class BareKeeper:
         self._required: tuple[BarePod, ...] | None = None
         self._waiting: frozenset[str] = frozenset()
         self._retries: dict[str, tuple[float, float]] = {}
+        self._withdrawn: dict[str, float] = {}
         self._reports: dict[str, BareReport] = {}
         self._woken = asyncio.Event()
 
@@ -140,6 +141,7 @@ class BareKeeper:
         self._report_all(findings)
         uids = {finding.stored.uid for finding in findings}
         self._retries = {uid: retry for uid, retry in self._retries.items() if uid in uids}
+        self._withdrawn = {uid: since for uid, since in self._withdrawn.items() if uid in uids}
         return self._find_delay(findings)
 
     def _find_delay(self, findings: Sequence[Finding]) -> float:
@@ -189,7 +191,7 @@ class BareKeeper:
             seen_at = time.monotonic()
             sight = look(stored, await self._find_pod(stored.namespace, stored.name))
             known = None if self._required is None else wanted.get(stored.pod_uid, False)
-            step = decide_step(stored, sight, datetime.datetime.now(datetime.UTC), wanted=known)
+            step = decide_step(stored, sight, wanted=known, settled=self._has_settled(stored))
             match step:
                 case Stay():
                     break
@@ -205,6 +207,13 @@ class BareKeeper:
                 case never:
                     assert_never(never)
         return Finding(stored, sight)
+
+    def _has_settled(self, stored: StoredPod) -> bool:
+        if stored.phase != "Withdrawn":
+            self._withdrawn.pop(stored.uid, None)
+            return False
+        now = time.monotonic()
+        return now - self._withdrawn.setdefault(stored.uid, now) >= SETTLING_SECONDS
 
     async def _find_pod(self, namespace: str, name: str) -> Manifest | None:
         try:

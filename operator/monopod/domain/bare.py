@@ -12,7 +12,6 @@ from the stored pod and the pod of its name alone, so an operator that is killed
 same end; and as both pods have the same name there are never two.
 """
 
-import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
@@ -29,7 +28,7 @@ KNOWN_SECONDS = 15.0
 
 SETTLING_SECONDS = 45.0
 """How long an eviction may still come that was decided on before: it is asked for within KNOWN_SECONDS, and a client
-waits 15 s for the answer."""
+waits 15 s for the answer. Measured by who drops the stored pod: another operator's clock may be wrong."""
 
 FOR_A_PERSON: tuple[Phase, ...] = ("Refused", "NameTaken")
 """The phases in which nothing goes on by itself, or only if someone removes the reason."""
@@ -253,20 +252,20 @@ def _find_disruption(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return next((one for one in conditions if one["type"] == "DisruptionTarget" and one["status"] == "True"), None)
 
 
-def decide_step(stored: StoredPod, sight: Sight, now: datetime.datetime, *, wanted: bool | None) -> Step:
+def decide_step(stored: StoredPod, sight: Sight, *, wanted: bool | None, settled: bool) -> Step:
     """What to do next about a stored pod.
 
     Args:
         stored: the stored pod, as it is now.
         sight: what has its name, as it is now.
-        now: the time.
         wanted: whether the pod is to be moved, if it still runs; None: not known yet.
+        settled: whether it has been Withdrawn for SETTLING_SECONDS.
     """
     match sight:
         case Original() if sight.terminating:
             return _judge_ending(stored, sight)
         case Original():
-            return _judge_running(stored, sight, now, wanted)
+            return _judge_running(stored, sight, wanted, settled)
         case Recreated(fault=fault) if fault:
             # It is no successor: when it is gone another is created, so it must not be on record by then.
             message = describe_fault(stored, fault)
@@ -295,7 +294,7 @@ def _judge_ending(stored: StoredPod, original: Original) -> Step:
     return Stay() if original.disrupted else Drop("someone deleted the pod")
 
 
-def _judge_running(stored: StoredPod, original: Original, now: datetime.datetime, wanted: bool | None) -> Step:
+def _judge_running(stored: StoredPod, original: Original, wanted: bool | None, settled: bool) -> Step:
     if original.manifest != stored.manifest:
         return Renew(original.manifest)
     if wanted is None:
@@ -309,9 +308,8 @@ def _judge_running(stored: StoredPod, original: Original, now: datetime.datetime
         return Record("Evicting")
     if stored.phase == "Stored":
         return Drop(UNWANTED)
-    if stored.phase != "Withdrawn" or not stored.since:
+    if stored.phase != "Withdrawn":
         return Record("Withdrawn", UNWANTED)
-    settled = (now - datetime.datetime.fromisoformat(stored.since)).total_seconds() >= SETTLING_SECONDS
     return Drop(UNWANTED) if settled else Stay()
 
 

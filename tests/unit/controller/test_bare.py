@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from monopod.cluster.client import ApiError, ServerTrouble
-from monopod.controller import trying
+from monopod.controller import bare, trying
 from monopod.controller.bare import POLL_SECONDS, BareKeeper
 from monopod.controller.eviction import Mover
 from monopod.controller.logs import Complaints
@@ -275,6 +275,18 @@ async def test_a_stored_pod_that_someone_changed_meanwhile_is_not_dropped() -> N
     await setting.make_pass()
     assert setting.written == [f"delete {STORED_POD}"]
     assert setting.api.sent("delete") == [(STORED_POD, {"uid": "stored", "version": "1"})]
+
+
+async def test_a_withdrawn_pod_settles_by_the_own_clock_whatever_another_operator_wrote(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setting = Setting(a_stored_pod("Withdrawn", since="2020-01-01T00:00:00Z"))
+    setting.want()
+    await setting.make_pass()
+    assert setting.written == []
+    monkeypatch.setattr(bare, "SETTLING_SECONDS", 0.0)
+    await setting.make_pass()
+    assert setting.written == [f"delete {STORED_POD}"]
 
 
 async def test_only_stored_pods_that_need_a_person_are_looked_at_rarely() -> None:

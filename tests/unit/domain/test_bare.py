@@ -1,6 +1,5 @@
 """What is decided about a stored pod and the pod of its name."""
 
-import datetime
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -33,7 +32,6 @@ from tests.unit.builders import a_pod
 
 Manifest = dict[str, Any]
 
-NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 MANIFEST = a_pod("toolbox").in_namespace("prod").build()
 PHASES: tuple[Phase, ...] = get_args(Phase)
 
@@ -48,8 +46,8 @@ def a_live_pod(uid: str = "old", phase: str = "Running", **metadata: Any) -> Man
     return {**pod, "status": {"phase": phase, "conditions": []}}
 
 
-def decide(stored: StoredPod, sight: Sight, *, wanted: bool | None = True) -> Step:
-    return decide_step(stored, sight, NOW, wanted=wanted)
+def decide(stored: StoredPod, sight: Sight, *, wanted: bool | None = True, settled: bool = False) -> Step:
+    return decide_step(stored, sight, wanted=wanted, settled=settled)
 
 
 RUNS = Original(MANIFEST)
@@ -91,10 +89,9 @@ def test_a_manifest_follows_its_pod() -> None:
 def test_a_pod_that_is_not_wanted_any_more_is_let_go_of_once_no_eviction_can_be_under_way() -> None:
     assert isinstance(decide(a_stored_pod("Stored"), RUNS, wanted=False), Drop)
     assert isinstance(decide(a_stored_pod("Evicting"), RUNS, wanted=False), Record)
-    recent, long_ago = "2026-01-01T11:59:16Z", "2026-01-01T11:59:15Z"
-    assert decide(a_stored_pod("Withdrawn", since=recent), RUNS, wanted=False) == Stay()
-    assert isinstance(decide(a_stored_pod("Withdrawn", since=long_ago), RUNS, wanted=False), Drop)
-    assert decide(a_stored_pod("Withdrawn", since=long_ago), RUNS) == Record("Evicting")
+    assert decide(a_stored_pod("Withdrawn"), RUNS, wanted=False) == Stay()
+    assert isinstance(decide(a_stored_pod("Withdrawn"), RUNS, wanted=False, settled=True), Drop)
+    assert decide(a_stored_pod("Withdrawn"), RUNS, settled=True) == Record("Evicting")
 
 
 def test_a_pod_that_a_controller_adopted_is_not_wanted_any_more() -> None:

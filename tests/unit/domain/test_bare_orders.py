@@ -4,7 +4,6 @@ The world is what the API server has. A step is decided on one state of it and w
 may do, or one that is killed and another.
 """
 
-import datetime
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -29,7 +28,6 @@ from monopod.domain.bare import (
 )
 from tests.unit.builders import a_pod
 
-NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 MANIFEST = a_pod("toolbox").in_namespace("prod").build()
 STORED = StoredPod("prod", "toolbox", "s", "1", "web", "old", MANIFEST)
 
@@ -90,10 +88,9 @@ def decide_in(world: World, wanted: bool, pending: tuple[Plan | None, ...] = ())
     if world.phase is None:
         return None
     under_way = world.asked or any(plan and isinstance(plan.step, AskForEviction) for plan in pending)
-    since = "2026-01-01T12:00:00Z" if under_way else "2026-01-01T00:00:00Z"
     uid = "new" if world.recorded else ""
-    stored = replace(STORED, phase=world.phase, since=since, message=world.message, recreated_uid=uid)
-    step = decide_step(stored, SIGHTS[world.pod], NOW, wanted=wanted)
+    stored = replace(STORED, phase=world.phase, message=world.message, recreated_uid=uid)
+    step = decide_step(stored, SIGHTS[world.pod], wanted=wanted, settled=not under_way)
     return None if step == Stay() else Plan(step, world.version)
 
 
