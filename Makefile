@@ -24,7 +24,7 @@ test-e2e: ## against a real cluster with a sandbox
 test-chart: ## the Helm chart, rendered
 test-project: ## layout, generated files, documentation
 test-unit test-controlplane test-e2e test-chart test-project: test-%:
-	$(RUN) pytest tests/$*
+	./hack/test $*
 
 .PHONY: test-deep
 test-deep: ## 12,000 generated pods decided twice, 1,000 pods moved while the operator is killed (minutes)

@@ -6,6 +6,8 @@ import pytest
 
 TESTS = Path(__file__).parent
 TIERS = ("unit", "controlplane", "e2e", "chart", "project")
+PARTS = {"attack": "controlplane"}
+"""Folders beside the tiers' own, each with the tier that it is part of."""
 UNIT_TIMEOUT_SECONDS = 2
 
 
@@ -13,7 +15,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not item.path.is_relative_to(TESTS):
             continue
-        tier = item.path.relative_to(TESTS).parts[0]
+        folder = item.path.relative_to(TESTS).parts[0]
+        tier = PARTS.get(folder, folder)
         if tier in TIERS:
             item.add_marker(tier)
         if tier == "unit" and item.get_closest_marker("timeout") is None:

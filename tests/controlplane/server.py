@@ -80,6 +80,10 @@ class Server:
         """Creates the pod; a dry run, unless told otherwise, goes through all of admission and stores nothing."""
         return self.create(f"/api/v1/namespaces/{namespace}/pods", pod, user=user, dry_run=dry_run)
 
+    def send_as(self, user: str, method: str, path: str, body: Any, content_type: str) -> Answer:
+        """A request of somebody who has no rights but those that RBAC gives that user."""
+        return self._request(method, path, body, {"Content-Type": content_type, "Impersonate-User": user})
+
     def _send(
         self,
         method: str,
@@ -95,6 +99,9 @@ class Server:
             path += "?fieldManager=test&force=true"
         if dry_run:
             path += "?dryRun=All"
+        return self._request(method, path, body, headers)
+
+    def _request(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> Answer:
         answer = self._pool.request(
             method, self._base + path, body=None if body is None else json.dumps(body), headers=headers
         )

@@ -1,0 +1,55 @@
+"""One cluster under attack: fake nodes, all controllers, Monopod with its operator, and people with ordinary rights.
+
+The operator runs for the whole session: an attack that needs it stopped or alone stops it and starts it again. Each
+test works in namespaces of its own, so that what one attacker breaks is no other's.
+"""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.attack.people import Person, bind_role
+from tests.controlplane.operating.conftest import run_lab
+from tests.controlplane.operating.lab import SANDBOX, Lab, OperatorProcess
+
+FAKE_NODES = 2
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The cluster, with a RuntimeClass that counts as a sandbox, and without an operator."""
+    with run_lab("attack", tmp_path_factory.mktemp("attack"), fake_nodes=FAKE_NODES) as lab:
+        sandbox = {"kind": "RuntimeClass", "metadata": {"name": SANDBOX}, "handler": "runsc"}
+        lab.create({"apiVersion": "node.k8s.io/v1", **sandbox}).expect_ok()
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def operator_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("attack-operator") / "operator.log"
+
+
+@pytest.fixture(scope="session")
+def operator(lab: Lab, operator_log: Path) -> Iterator[OperatorProcess]:
+    """The operator of the session."""
+    process = OperatorProcess(lab.write_kubeconfig(), operator_log)
+    yield process
+    process.kill()
+
+
+@pytest.fixture
+def namespace(lab: Lab) -> str:
+    """A namespace that no other test uses; no profile reaches it yet."""
+    name = f"attacked-{next(_numbers)}"
+    lab.create_namespace(name)
+    return name
+
+
+@pytest.fixture
+def mallory(lab: Lab, namespace: str) -> Person:
+    """A tenant: ClusterRole `admin` in the namespace."""
+    return bind_role(lab, "mallory", "admin", namespace)

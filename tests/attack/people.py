@@ -1,0 +1,56 @@
+"""Who attacks: users with the rights that people really have, by impersonation, so that RBAC decides as well."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.controlplane.operating.lab import Json, Lab
+from tests.controlplane.server import MERGE_PATCH, Answer, Server
+
+OPERATOR_USER = "system:serviceaccount:monopod-system:monopod"
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user of the cluster, whose requests carry no group beyond `system:authenticated`."""
+
+    name: str
+    server: Server
+
+    def get(self, path: str) -> Answer:
+        return self._send("GET", path)
+
+    def create(self, path: str, manifest: Json) -> Answer:
+        return self._send("POST", path, manifest)
+
+    def update(self, path: str, manifest: Json) -> Answer:
+        return self._send("PUT", path, manifest)
+
+    def patch(self, path: str, patch: Any, kind: str = MERGE_PATCH) -> Answer:
+        return self._send("PATCH", path, patch, kind)
+
+    def delete(self, path: str) -> Answer:
+        """One object, or all of a collection."""
+        return self._send("DELETE", path, {"gracePeriodSeconds": 0})
+
+    def _send(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Answer:
+        return self.server.send_as(self.name, method, path, body, kind)
+
+
+def bind_role(lab: Lab, user: str, cluster_role: str, namespace: str) -> Person:
+    """A user with a ClusterRole's rights in one namespace."""
+    binding = f"{user}-{cluster_role}"
+    lab.kubectl("create", "rolebinding", binding, f"--clusterrole={cluster_role}", f"--user={user}", "-n", namespace)
+    return Person(user, Server(lab.kubeconfig_path))
+
+
+def grant(lab: Lab, user: str, verbs: str, resources: str) -> Person:
+    """A user with cluster-wide rights of their own, such as `*` on `namespaces`."""
+    role = f"{user}-grant"
+    lab.kubectl("create", "clusterrole", role, f"--verb={verbs}", f"--resource={resources}")
+    lab.kubectl("create", "clusterrolebinding", role, f"--clusterrole={role}", f"--user={user}")
+    return Person(user, Server(lab.kubeconfig_path))
+
+
+def as_operator(lab: Lab) -> Person:
+    """Whoever holds the operator's token."""
+    return Person(OPERATOR_USER, Server(lab.kubeconfig_path))
