@@ -209,8 +209,8 @@ class IsolationReason(Explained):
     )
     NOT_IN_FORCE = (
         "SecurityGroupsNotInForce",
-        "The pod's NetworkPolicy or its labels can't be written, so it stays closed, or keeps the rules that it had; "
-        "the message says what refuses it.",
+        "The pod's NetworkPolicy or its labels can't be written, so it stays closed, keeps the rules that it had, or "
+        "has those of its new groups while its labels name the old ones; the message says what refuses it.",
     )
     WAITS_FOR_ISOLATION = (
         "WaitsForIsolation",

@@ -1,8 +1,11 @@
 """The NetworkPolicies of pods: one per pod, or one per namespace and set of groups, as the pod's profile says.
 
-    groups by the rules ──differ from the labels──► labels written
-        └── every group exists? ── no: no policy, so the base policy keeps the pod closed; event
-                └── yes: policy compared with what the API server has, and written if it differs; others deleted
+    groups by the rules ── every group exists? ── no: no policy, so the base policy keeps the pod closed; event
+        └── yes: policy compared with what the API server has, and written if it differs; others deleted
+                └── groups differ from the labels? ── labels written
+
+The policy comes before the labels: if these can't be written, what the pod may do has changed all the same. A shared
+policy selects by the labels, so there a pod whose labels can't be written is left out, and has a policy of its own.
 
 Policies go with their pods: the garbage collector deletes those of a pod, and here those of a set that has none left.
 """
@@ -23,7 +26,7 @@ from monopod.controller.membership import Membership, Names
 from monopod.controller.metrics import ISOLATION_SECONDS
 from monopod.controller.policies import PolicyWriter
 from monopod.controller.rulebook import Closed, Opened, RuleBook
-from monopod.domain.isolation import build_groups_policy, build_pod_policy
+from monopod.domain.isolation import Policy, build_groups_policy, build_pod_policy
 
 PER_GROUP = "PerGroup"
 # What is refused only so long, by a webhook that is being restarted for instance, is nothing to tell.
@@ -50,6 +53,8 @@ class PodKeeper:
         self._sets = asyncio.Lock()
         self._seen: dict[str, float] = {}
         self._failing_since: dict[str, float] = {}
+        self._left_out: dict[str, PodView] = {}
+        """Pods of shared policies whose labels can't be written, with their old groups."""
         self.on_change: Callable[[], None] = lambda: None
         self.closed: dict[str, tuple[PodView, Closed]] = {}
         """Pods that have no policy of their own, by uid, and why."""
@@ -67,6 +72,7 @@ class PodKeeper:
     def forget(self, uid: str) -> None:
         """A pod is gone."""
         self._seen.pop(uid, None)
+        self._left_out.pop(uid, None)
         self._recover(uid)
         self._announcements.forget(uid)
         self._open(uid)
@@ -119,29 +125,21 @@ class PodKeeper:
 
     async def _keep(self, pod: PodView) -> None:
         names = await self._membership.choose(pod)
-        if not self._membership.is_right(pod, names):
-            await self._membership.adjust(pod, names)
-        desired = []
+        own = None
         match self._rules.find(names):
             case Opened(rules):
                 self._open(pod.uid)
-                if self.is_per_group(pod.profile):
-                    await self._keep_set(pod.namespace, names)
-                else:
-                    desired.append(build_pod_policy(pod.namespace, pod.name, pod.uid, names, rules))
+                own = build_pod_policy(pod.namespace, pod.name, pod.uid, names, rules)
             case Closed() as closed:
                 self.closed[pod.uid] = (pod, closed)
                 self.on_change()
             case never:
                 assert_never(never)
-        owned = self._mirror.network_policies.look_up("owner", pod.uid)
-        existing = {view.name: view for view in owned if view.kind}  # others may give the pod policies, too
-        for policy in desired:
-            # The name may be one that a namesake's policy still has, which then becomes this pod's.
-            name = policy["metadata"]["name"]
-            if view := self._mirror.network_policies.find(pod.namespace, name):
-                existing |= {name: view} if view.kind else {}
-        await self._writer.bring(desired, existing.values())
+        if self.is_per_group(pod.profile):
+            await self._share(pod, names, own)
+        else:
+            await self._bring(pod, own)
+            await self._adjust(pod, names)
         began = self._seen.pop(pod.uid, None)
         if trouble := self.closed.get(pod.uid):
             reason, text = IsolationReason.SECURITY_GROUP_NOT_FOUND, trouble[1].why
@@ -149,13 +147,59 @@ class PodKeeper:
         elif began is not None:
             ISOLATION_SECONDS.observe(time.monotonic() - began)
 
+    async def _bring(self, pod: PodView, own: Policy | None) -> None:
+        """Brings a pod's own policy to what it should be; None: it has none.
+
+        Policies add up, and the name says the groups. So that a pod is at no instant open to both, its old groups and
+        its new ones, the rules change first and the name after that.
+        """
+        owned = self._mirror.network_policies.look_up("owner", pod.uid)
+        existing = {view.name: view for view in owned if view.kind}  # others may give the pod policies, too
+        if own is None:
+            await self._writer.bring([], existing.values())
+            return
+        # The name may be one that a namesake's policy still has, which then becomes this pod's.
+        name = own["metadata"]["name"]
+        if name not in existing:
+            renamed = [{**own, "metadata": {**own["metadata"], "name": old}} for old in existing]
+            await self._writer.bring(renamed, existing.values())
+        if view := self._mirror.network_policies.find(pod.namespace, name):
+            existing |= {name: view} if view.kind else {}
+        await self._writer.bring([own], existing.values())
+
+    async def _adjust(self, pod: PodView, names: Names) -> None:
+        if not self._membership.is_right(pod, names):
+            await self._membership.adjust(pod, names)
+
+    async def _share(self, pod: PodView, names: Names, own: Policy | None) -> None:
+        """Has the pod selected by the policy of its groups; `own` is what it would have of its own."""
+        if pod.groups == names:
+            self._left_out.pop(pod.uid, None)
+        await self._keep_set(pod.namespace, names)
+        try:
+            await self._adjust(pod, names)
+        except (ApiError, ServerTrouble):
+            if pod.groups != names:
+                self._left_out[pod.uid] = pod
+                await self._keep_set(pod.namespace, pod.groups)
+                await self._bring(pod, own)
+            raise
+        self._left_out.pop(pod.uid, None)
+        await self._bring(pod, None)
+
     async def _keep_set(self, namespace: str, names: Names) -> None:
         async with self._sets:  # of a thousand pods the first writes, the others find it written
             answer = self._rules.find(names)
             if isinstance(answer, Opened):
-                policy = build_groups_policy(namespace, names, answer.rules)
+                policy = self._build_shared(namespace, names, answer)
                 view = self._mirror.network_policies.find(namespace, policy["metadata"]["name"])
                 await self._writer.bring([policy], [view] if view and view.kind else [])
+
+    def _build_shared(self, namespace: str, names: Names, answer: Opened) -> Policy:
+        left_out = [
+            each.task for each in self._left_out.values() if (each.namespace, each.groups) == (namespace, names)
+        ]
+        return build_groups_policy(namespace, names, answer.rules, without=left_out)
 
     async def keep_sets(self, namespace: str) -> None:
         """Brings the shared policies of a namespace to what its pods need.
@@ -173,7 +217,7 @@ class PodKeeper:
             }
             answers = {names: self._rules.find(names) for names in sorted(needed)}
             desired = [
-                build_groups_policy(namespace, names, answer.rules)
+                self._build_shared(namespace, names, answer)
                 for names, answer in answers.items()
                 if isinstance(answer, Opened)
             ]

@@ -172,12 +172,12 @@ def build_pod_policy(namespace: str, pod_name: str, pod_uid: str, groups: Sequen
     return policy
 
 
-def build_groups_policy(namespace: str, names: Sequence[str], rules: Rules) -> Policy:
-    """The policy of all pods of a namespace that belong to exactly these groups."""
+def build_groups_policy(namespace: str, names: Sequence[str], rules: Rules, without: Sequence[str] = ()) -> Policy:
+    """The policy of all pods of a namespace that belong to exactly these groups, but for those of some task ids."""
     keys = sorted((PROFILE_LABEL, *(GROUP_LABEL_PREFIX + name for name in set(names))))
     selector = {
         "matchLabels": {GROUP_COUNT_LABEL: str(len(set(names)))},
-        "matchExpressions": [_exists(key) for key in keys],
+        "matchExpressions": [*map(_exists, keys), *_not_one_of(TASK_LABEL, without)],
     }
     return _build_policy(namespace, name_groups_policy(names), "groups", selector, rules)
 
@@ -299,6 +299,11 @@ def _build_policy(namespace: str, name: str, kind: str, selector: dict[str, Any]
 
 def _exists(key: str) -> dict[str, str]:
     return {"key": key, "operator": "Exists"}
+
+
+def _not_one_of(key: str, values: Collection[str]) -> list[dict[str, Any]]:
+    named = sorted(value for value in values if value)
+    return [{"key": key, "operator": "NotIn", "values": named}] if named else []
 
 
 def _join_name(first: str, names: Collection[str], *, ambiguous: bool) -> str:

@@ -15,6 +15,7 @@ from monopod.api.names import (
     ISOLATION_GATE,
     POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
+    TASK_LABEL,
 )
 from monopod.cluster.client import ApiError, Json, ServerTrouble
 from monopod.cluster.lease import Timing
@@ -58,6 +59,12 @@ class Server(FakeApi):
     async def merge(self, path: str, patch: Json) -> Json:
         if path.endswith("/status"):
             raise not_found()  # a group's, at which nobody looks here
+        if ("merge", path) not in self.answers and path.startswith("/api/v1/namespaces/prod/pods/"):
+            self.requests.append(("merge", path, patch))
+            labels = {PROFILE_LABEL: "web", **{k: v for k, v in patch["metadata"]["labels"].items() if v}}
+            return self.stamp(
+                an_object(path.rpartition("/")[2], namespace="prod", **patch["metadata"] | {"labels": labels})
+            )
         return await super().merge(path, patch)
 
     async def apply(self, path: str, body: Json) -> Json:
@@ -81,12 +88,14 @@ class Cluster:
         whole = {"selectors": [{"namespace": "prod"}], "securityGroups": ["web"], **spec}
         self.put(self.mirror.profiles, {"apiVersion": API_VERSION, "spec": whole, **an_object("web")})
 
-    def put_group(self, name: str) -> None:
-        spec = {"ingress": [{"from": [{"cidr": "10.0.0.0/8"}]}]}
+    def put_group(self, name: str, **spec: Any) -> None:
+        spec = spec or {"ingress": [{"from": [{"cidr": "10.0.0.0/8"}]}]}
         self.put(self.mirror.groups, {"apiVersion": API_VERSION, "spec": spec, **an_object(name)})
 
-    def put_pod(self, name: str = "app", group: str = "web") -> None:
+    def put_pod(self, name: str = "app", group: str = "web", *, bound: bool = False) -> None:
         labels = {PROFILE_LABEL: "web", GROUP_COUNT_LABEL: "1", f"{GROUP_LABEL_PREFIX}{group}": "true"}
+        if bound:
+            labels[TASK_LABEL] = name
         pod = an_object(name, namespace="prod", labels=labels, annotations={POD_GROUPS_ANNOTATION: group})
         self.put(self.mirror.pods, pod)
 
@@ -180,6 +189,71 @@ async def test_a_pod_whose_policy_cannot_be_written_says_so_once(cluster: Cluste
         del cluster.api.answers["apply", f"{POLICIES}/app.web"]
         await until(lambda: cluster.policies() == {"app.web"})
         assert cluster.isolator.sum_up() == {}
+
+
+REFUSALS = {
+    "refused": ApiError(403, "Forbidden", "out of budget"),
+    "webhook broken": ServerTrouble("PATCH", 500, "failed calling webhook"),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+async def test_a_pod_whose_labels_cannot_be_written_has_the_rules_of_its_new_groups_and_says_so(
+    cluster: Cluster, refusal: Exception
+) -> None:
+    cluster.put_profile()
+    cluster.put_pod()
+    cluster.put_group("none", ingress=[])
+    async with cluster.at_work():
+        assert cluster.policies() == {"app.web"}
+        cluster.api.answers["merge", POD] = refusal
+        cluster.put_profile(securityGroups=["none"])
+        await until(lambda: cluster.policies() == {"app.none"})
+        await until(lambda: bool(cluster.events()))
+        assert cluster.events()[0][0] == "SecurityGroupsNotInForce"
+        assert cluster.isolator.sum_up() == {"web": Isolation(unwritten=1)}
+
+
+async def test_a_pod_that_changes_groups_is_at_no_instant_open_to_both(cluster: Cluster) -> None:
+    cluster.put_profile()
+    cluster.put_pod()
+    cluster.put_group("none", ingress=[])
+    async with cluster.at_work():
+        before = len(cluster.api.requests)
+        cluster.put_profile(securityGroups=["none"])
+        await until(lambda: cluster.policies() == {"app.none"})
+        await settle()
+        written = [
+            (method, path.rpartition("/")[2], bool(body.get("spec", {}).get("ingress")))
+            for method, path, body in cluster.api.requests[before:]
+            if method in ("apply", "delete", "merge")
+        ]
+        assert written == [
+            ("apply", "app.web", False),
+            ("apply", "app.none", False),
+            ("delete", "app.web", False),
+            ("merge", "app", False),
+        ]
+
+
+async def test_a_pod_whose_labels_cannot_be_written_is_left_out_of_the_policy_that_it_shared(cluster: Cluster) -> None:
+    cluster.put_profile(isolation="PerGroup")
+    cluster.put_pod(bound=True)
+    cluster.put_pod("other", bound=True)
+    cluster.put_group("none", ingress=[])
+    async with cluster.at_work():
+        assert cluster.policies() == {"monopod-groups.web"}
+        cluster.api.answers["merge", POD] = REFUSALS["refused"]
+        cluster.put_profile(isolation="PerGroup", securityGroups=["none"])
+        await until(lambda: "app.none" in cluster.policies())
+        shared = [body for path, body in cluster.api.sent("apply") if path == f"{POLICIES}/monopod-groups.web"]
+        left_out = {"key": TASK_LABEL, "operator": "NotIn", "values": ["app"]}
+        assert left_out in shared[-1]["spec"]["podSelector"]["matchExpressions"]
+        # The groups are as before again: nothing has to be written on the pod any more.
+        cluster.put_profile(isolation="PerGroup")
+        await until(lambda: "app.none" not in cluster.policies())
+        shared = [body for path, body in cluster.api.sent("apply") if path == f"{POLICIES}/monopod-groups.web"]
+        assert left_out not in shared[-1]["spec"]["podSelector"]["matchExpressions"]
 
 
 async def test_a_namespace_that_is_made_again_is_not_closed_by_the_base_policy_of_its_namesake(
