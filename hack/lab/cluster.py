@@ -6,11 +6,10 @@ import click
 
 from lab import installation
 from lab.commands import run_command
-from lab.kind_cluster import KindProvider, find_kind_clusters
-from lab.lab_cluster import LabCluster, find_clusters
+from lab.lab_cluster import LabCluster
 from lab.privilege import become_root, give_back
 from lab.progress import say
-from lab.provider import Cluster, find_cluster, find_engine, provide_cluster
+from lab.provider import Cluster, find_all_clusters, find_cluster, find_engine, provide_cluster
 
 NAME = click.option("--name", default="dev", show_default=True, help="The cluster's name.")
 
@@ -20,7 +19,8 @@ def main() -> None:
     """Real Kubernetes clusters on this machine.
 
     Where Docker or Podman runs, a cluster is kind's; elsewhere it is the same Kubernetes, built from source once and
-    run in namespaces of its own, with gVisor and a network that enforces NetworkPolicies.
+    run in namespaces of its own, with gVisor and a network that enforces NetworkPolicies. MONOPOD_ENGINE=none chooses
+    the second everywhere, and docker or podman one of the two; MONOPOD_KIND_IMAGE names another image of kind's nodes.
 
     \b
       export KUBECONFIG=$(hack/cluster up)       a cluster of one node
@@ -70,8 +70,7 @@ def down(name: str) -> None:
 @main.command()
 def status() -> None:
     """List the clusters."""
-    engine = find_engine()
-    found: list[LabCluster | KindProvider] = [*find_clusters(), *(find_kind_clusters(engine) if engine else [])]
+    found = find_all_clusters()
     if not found:
         click.echo("No clusters. `hack/cluster up` makes one.")
     for cluster in found:

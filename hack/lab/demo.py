@@ -21,6 +21,7 @@ from lab.demo_pods import Facts, Seen, describe_unready, find_faults, is_settled
 from lab.demo_table import print_next_steps, print_table
 from lab.images import BUSYBOX_IMAGE
 from lab.installation import ROOT, install_chart
+from lab.lab_cluster import LabCluster
 from lab.places import state_dir
 from lab.privilege import become_root, give_back
 from lab.progress import say, step
@@ -185,11 +186,17 @@ def _describe_ways_on(name: str, cluster: Cluster | None) -> list[str]:
         return lines
     operator = "./hack/run kubectl logs -n monopod-system -l app.kubernetes.io/name=monopod"
     return [
-        f"Logs:     ./hack/cluster logs --name {name} kubelet (or containerd, kube-apiserver, …)",
+        f"Logs:     {_find_logs(name, cluster)}",
         f"Objects:  export KUBECONFIG={cluster.kubeconfig_path}; ./hack/run kubectl get events -n {NAMESPACE}",
         f"Operator: {operator}",
         *lines,
     ]
+
+
+def _find_logs(name: str, cluster: Cluster) -> str:
+    if isinstance(cluster, LabCluster):
+        return f"./hack/cluster logs --name {name} kubelet (or containerd, kube-apiserver, …)"
+    return f"kind export logs --name {name}"
 
 
 def run_main() -> None:

@@ -3,14 +3,14 @@
 import sys
 from pathlib import Path
 
+from image.engine import provide_operator_image
 from image.layers import read_reference
-from image.operator_image import build_operator_image
 from lab.addons import build_runtime_class, to_list
 from lab.lab_cluster import LabCluster
 from lab.pins import HACK
 from lab.places import cache_dir
 from lab.progress import step
-from lab.provider import Cluster
+from lab.provider import Cluster, find_engine
 from lab.shell import run
 from lab.toolchain import build_tools
 
@@ -29,7 +29,7 @@ def install_chart(cluster: Cluster, *settings: str) -> None:
     Raises:
         lab.shell.CommandFailed: If helm fails, with what it said.
     """
-    archive = build_operator_image(cache_dir() / "images")
+    archive = provide_operator_image(cache_dir() / "images", find_engine())
     repository, tag = read_reference(archive).rsplit(":", 1)
     with step("loading the operator's image", 5):
         cluster.load_image_archive(archive)

@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from lab.network import connect_nodes, disconnect, find_free_subnet
 from lab.node import Node, import_image
 from lab.pki import Authority
 from lab.places import state_dir
+from lab.port_forward import forward_port
 from lab.progress import step
 from lab.services import NotReady, Services
 from lab.shell import run_kubectl
@@ -128,20 +128,11 @@ class LabCluster:
             if machine.isolated:
                 import_image(machine, archive)
 
-    @contextlib.contextmanager
-    def port_forward(self, name: str, remote_port: int, *args: str, local_port: int | None = None) -> Iterator[int]:
+    def port_forward(
+        self, name: str, remote_port: int, *args: str, local_port: int | None = None
+    ) -> contextlib.AbstractContextManager[int]:
         """Forwards a local port to a pod or service for as long as the context lasts; gives the local port."""
-        command = [str(self.kubectl_path), "--kubeconfig", str(self.kubeconfig_path), "port-forward", name]
-        with subprocess.Popen(
-            [*command, f"{local_port or ''}:{remote_port}", *args], stdout=subprocess.PIPE, text=True
-        ) as process:
-            try:
-                said = process.stdout.readline() if process.stdout else ""  # Forwarding from 127.0.0.1:PORT -> …
-                if "127.0.0.1:" not in said:
-                    raise RuntimeError(f"kubectl port-forward {name}: no port forwarded")
-                yield int(said.split("127.0.0.1:")[1].split()[0])
-            finally:
-                process.kill()
+        return forward_port(self.kubectl_path, self.kubeconfig_path, name, remote_port, *args, local_port=local_port)
 
     def _tools(self) -> Sequence[str]:
         tools = CONTROL_PLANE_TOOLS if self.control_plane_only else (*CONTROL_PLANE_TOOLS, *NODE_TOOLS)

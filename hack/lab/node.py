@@ -17,6 +17,7 @@ from lab.toolchain import has_sys_resource
 CLUSTER_DNS = "10.96.0.10"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 SANDBOX_HANDLER = "runsc"
+RUNSC_CONFIG = '[runsc_config]\n  platform = "systrap"\n'
 PAUSE_IMAGE = "monopod.local/pause:1"
 FELIX_READINESS = "http://127.0.0.1:9099/readiness"
 
@@ -101,7 +102,7 @@ class Node:
 
     def _containerd_config(self) -> str:
         runsc = self._folder / "runsc.toml"
-        runsc.write_text('[runsc_config]\n  platform = "systrap"\n')
+        runsc.write_text(RUNSC_CONFIG)
         # Without CAP_SYS_RESOURCE no process may lower its OOM score, and containers that ask for it don't start.
         restrict = "false" if has_sys_resource() else "true"
         return f"""version = 3

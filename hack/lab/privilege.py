@@ -6,9 +6,11 @@ from pathlib import Path
 
 from lab.places import state_dir
 from lab.progress import say
-from lab.provider import find_engine
+from lab.provider import ENGINE_VARIABLE, NO_ENGINE, find_engine
 
-KEPT_BY_SUDO = "PATH,PYTHONPATH,HOME,VIRTUAL_ENV,MONOPOD_CACHE,MONOPOD_STATE,XDG_CACHE_HOME,XDG_STATE_HOME"
+KEPT_BY_SUDO = (
+    "PATH,PYTHONPATH,HOME,VIRTUAL_ENV,MONOPOD_CACHE,MONOPOD_ENGINE,MONOPOD_STATE,XDG_CACHE_HOME,XDG_STATE_HOME"
+)
 
 
 def become_root(module: str) -> None:
@@ -20,6 +22,8 @@ def become_root(module: str) -> None:
     if os.geteuid() == 0 or find_engine():
         return
     say("Without Docker the cluster's nodes need root: asking sudo.")
+    # Root may reach a Docker that this user may not; the cluster would then be another one than this user can see.
+    os.environ[ENGINE_VARIABLE] = NO_ENGINE
     again = [sys.executable, "-m", module, *sys.argv[1:]]
     os.execvp("sudo", ["sudo", f"--preserve-env={KEPT_BY_SUDO}", *again])  # noqa: S606 - replaces this process: no shell wanted
 

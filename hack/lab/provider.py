@@ -3,6 +3,7 @@
 Both have pytest-kind's methods; `Cluster` lists what the demo, the tests and `hack/cluster` use of them.
 """
 
+import os
 import shutil
 import subprocess
 from contextlib import AbstractContextManager
@@ -11,8 +12,11 @@ from typing import Protocol
 
 from lab.kind_cluster import KindProvider, find_kind_clusters
 from lab.lab_cluster import LabCluster, find_clusters
+from lab.shell import CommandFailed
 
 ENGINES = ("docker", "podman")
+ENGINE_VARIABLE = "MONOPOD_ENGINE"
+NO_ENGINE = "none"
 
 
 class Cluster(Protocol):
@@ -50,7 +54,18 @@ class Cluster(Protocol):
 
 
 def find_engine() -> str | None:
-    """The container engine that answers, if one does: a client without its daemon is none."""
+    """The container engine that `$MONOPOD_ENGINE` names (`none` is none), else one that answers.
+
+    A client without its daemon is none. Podman has no daemon, so where it is installed it always answers.
+
+    Raises:
+        CommandFailed: If the variable names anything else.
+    """
+    chosen = os.environ.get(ENGINE_VARIABLE, "")
+    if chosen not in ("", NO_ENGINE, *ENGINES):
+        raise CommandFailed(f"{ENGINE_VARIABLE}={chosen}: it takes {', '.join(ENGINES)} or {NO_ENGINE}")
+    if chosen:
+        return None if chosen == NO_ENGINE else chosen
     for engine in ENGINES:
         if shutil.which(engine):
             try:
@@ -70,10 +85,12 @@ def provide_cluster(name: str, *, nodes: int = 1, kwok: int = 0) -> Cluster:
     return LabCluster(name, nodes=nodes, kwok=kwok)
 
 
-def find_cluster(name: str) -> Cluster | None:
-    """The cluster of this name that was created here."""
-    own = [cluster for cluster in find_clusters() if cluster.name == name]
-    if own:
-        return own[0]
+def find_all_clusters() -> list[LabCluster | KindProvider]:
+    """The clusters that were created here, up or not; nobody else's."""
     engine = find_engine()
-    return next((c for c in find_kind_clusters(engine) if c.name == name), None) if engine else None
+    return [*find_clusters(), *(find_kind_clusters(engine) if engine else [])]
+
+
+def find_cluster(name: str) -> LabCluster | KindProvider | None:
+    """The cluster of this name that was created here."""
+    return next((cluster for cluster in find_all_clusters() if cluster.name == name), None)

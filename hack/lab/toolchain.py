@@ -35,6 +35,7 @@ class Tool:
         ldflags: Added to the linker flags that every tool gets.
         prepare: Patches a vendored copy of the module before the build, where one is needed.
         keep: Files to copy out of the module beside the programs: destination folder to glob in the module.
+        module: Its folder under gomod/, where that isn't the tool's own name.
     """
 
     pin: str
@@ -43,13 +44,17 @@ class Tool:
     ldflags: str = ""
     prepare: Callable[[Path], None] | None = None
     keep: dict[str, tuple[str, str]] = field(default_factory=dict)
+    module: str = ""
 
 
 def has_sys_resource() -> bool:
-    """Tells whether this process may raise resource limits and lower OOM scores (CAP_SYS_RESOURCE)."""
+    """Tells whether root may raise resource limits and lower OOM scores here (CAP_SYS_RESOURCE).
+
+    By the bounding set: what is built for nodes runs as root, whoever builds it.
+    """
     status = Path("/proc/self/status").read_text()
-    effective = next(line for line in status.splitlines() if line.startswith("CapEff:")).split()[1]
-    return bool(int(effective, 16) >> CAP_SYS_RESOURCE & 1)
+    bounding = next(line for line in status.splitlines() if line.startswith("CapBnd:")).split()[1]
+    return bool(int(bounding, 16) >> CAP_SYS_RESOURCE & 1)
 
 
 def _ignore_oom_score_errors(vendored: Path) -> None:
@@ -90,6 +95,7 @@ TOOLS: dict[str, Tool] = {
         540,
         _kubernetes_flags(),
     ),
+    "kubectl": Tool("kubernetes", {"kubectl": "k8s.io/kubernetes/cmd/kubectl"}, 90, module="kubernetes"),
     "containerd": Tool(
         "containerd",
         _packages("github.com/containerd/containerd/v2/cmd", "containerd", "containerd-shim-runc-v2", "ctr"),
@@ -133,14 +139,24 @@ TOOLS: dict[str, Tool] = {
 
 def build_tool(name: str) -> Path:
     """Builds a tool if the cache doesn't hold it, and returns the folder of its programs."""
-    tool = TOOLS[name]
-    target = cache_dir() / "tools" / f"{name}-{read_pins()[tool.pin]}-{_recipe_hash(name, tool)}"
+    tool, target = TOOLS[name], _find_folder(name)
     with _locked(target):
         if not (target / "complete").exists():
             go = install_go()
             with step(f"building {name} {read_pins()[tool.pin]}", tool.seconds):
                 _build(name, tool, go, target)
     return target
+
+
+def build_kubectl() -> Path:
+    """Kubectl alone, or with the rest of Kubernetes where that is built already, and returns its path."""
+    whole = _find_folder("kubernetes")
+    return (whole if (whole / "complete").exists() else build_tool("kubectl")) / "kubectl"
+
+
+def _find_folder(name: str) -> Path:
+    tool = TOOLS[name]
+    return cache_dir() / "tools" / f"{name}-{read_pins()[tool.pin]}-{_recipe_hash(tool.module or name, tool)}"
 
 
 def build_tools(*names: str) -> dict[str, Path]:
@@ -152,9 +168,9 @@ def build_tools(*names: str) -> dict[str, Path]:
     return found
 
 
-def _recipe_hash(name: str, tool: Tool) -> str:
+def _recipe_hash(module: str, tool: Tool) -> str:
     digest = hashlib.sha256()
-    for source in sorted((GOMOD / name).iterdir()):
+    for source in sorted((GOMOD / module).iterdir()):
         digest.update(source.name.encode() + source.read_bytes())
     digest.update(repr((tool.programs, tool.ldflags, bool(tool.prepare), tool.keep, read_pins()["go"])).encode())
     return digest.hexdigest()[:12]
@@ -164,18 +180,19 @@ def _build(name: str, tool: Tool, go: Path, target: Path) -> None:
     fresh = target.with_name(target.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    source, mode = GOMOD / name, "readonly"
+    module = GOMOD / (tool.module or name)
+    source, mode = module, "readonly"
     env = go_environment(go)
     if tool.prepare:
         source, mode = fresh / "source", "vendor"
-        shutil.copytree(GOMOD / name, source)
+        shutil.copytree(module, source)
         run([go, "mod", "vendor"], cwd=source, env=env, timeout=None)
         tool.prepare(source)
     for program, package in tool.programs.items():
         flags = ["-trimpath", f"-mod={mode}", "-ldflags", f"-s -w {tool.ldflags}".strip()]
         run([go, "build", *flags, "-o", fresh / program, package], cwd=source, env=env, timeout=None)
-    for folder, (module, pattern) in tool.keep.items():
-        where = Path(run([go, "list", "-m", "-f", "{{.Dir}}", module], cwd=GOMOD / name, env=env).stdout.strip())
+    for folder, (kept, pattern) in tool.keep.items():
+        where = Path(run([go, "list", "-m", "-f", "{{.Dir}}", kept], cwd=module, env=env).stdout.strip())
         (fresh / folder).mkdir()
         for path in sorted(where.glob(pattern)):
             # Only the files' content: the module cache is read-only, and so would be the copies.
@@ -223,4 +240,4 @@ def _locked(target: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":  # python -m lab.toolchain TOOL PROGRAM: builds it if need be and prints where it is
-    print(build_tool(sys.argv[1]) / sys.argv[2])
+    print(build_kubectl() if sys.argv[1] == "kubectl" else build_tool(sys.argv[1]) / sys.argv[2])

@@ -12,8 +12,7 @@ import pytest
 
 from lab.demo_pods import Seen, find_faults
 from lab.installation import ROOT
-from lab.lab_cluster import find_clusters
-from lab.places import state_dir
+from lab.provider import find_all_clusters, find_cluster
 
 PREFIX = "e2e-demo-"
 DEMO = ROOT / "hack/demo"
@@ -58,7 +57,7 @@ def demo() -> Iterator[Demo]:
 
 def remove_abandoned_demos() -> None:
     """The demo's cluster outlives the demo, so a test run that was killed leaves it to the next."""
-    for cluster in find_clusters():
+    for cluster in find_all_clusters():
         owner = cluster.name.removeprefix(PREFIX)
         if cluster.name.startswith(PREFIX) and not Path(f"/proc/{owner}").exists():
             cluster.delete()
@@ -81,7 +80,7 @@ def test_the_demo_shows_the_pod_outside_on_the_nodes_kernel(demo: Demo) -> None:
 
 def test_the_demo_reports_its_progress(demo: Demo) -> None:
     for step in (
-        "starting cluster",
+        "(starting|creating kind) cluster",
         "installing Monopod's chart",
         "FargateProfile",
         "waiting until the pods are Ready",
@@ -104,7 +103,7 @@ def test_a_second_demo_reuses_the_cluster(demo: Demo) -> None:
     before = _read_node_uid(demo.name)
     done = run_demo("--name", demo.name)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "starting cluster" not in done.stderr
+    assert not re.search("(starting|creating kind) cluster", done.stderr)
     assert _read_node_uid(demo.name) == before
 
 
@@ -130,7 +129,9 @@ def test_the_demo_fails_unless_its_pods_have_their_own_kernels(profile: str, ker
 
 
 def _read_node_uid(name: str) -> str:
-    kubeconfig = state_dir() / name / "kubeconfig"
-    command = [str(ROOT / "hack/run"), "kubectl", "--kubeconfig", str(kubeconfig), "get", "nodes", "-o", "json"]
+    cluster = find_cluster(name)
+    assert cluster is not None
+    kubeconfig = str(cluster.kubeconfig_path)
+    command = [str(ROOT / "hack/run"), "kubectl", "--kubeconfig", kubeconfig, "get", "nodes", "-o", "json"]
     nodes = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout)
     return str(nodes["items"][0]["metadata"]["uid"])

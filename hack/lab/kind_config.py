@@ -1,0 +1,52 @@
+"""What kind is asked for: its node image, and how containerd on its nodes finds the sandbox."""
+
+import os
+import re
+from collections.abc import Mapping
+
+from lab.node import SANDBOX_HANDLER
+from lab.pins import HACK
+
+RUNSC_CONFIG_PATH = "/etc/containerd/runsc.toml"
+
+CRI_PLUGINS: Mapping[int, str] = {2: "io.containerd.grpc.v1.cri", 3: "io.containerd.cri.v1.runtime"}
+"""Version of containerd's configuration to the plugin that runs pods, as that version names it."""
+
+
+def find_node_image() -> str:
+    """The image of kind's nodes: `$MONOPOD_KIND_IMAGE`, or the pinned one."""
+    pinned = re.search(r"^KIND_NODE_IMAGE=(\S+)", (HACK / "versions.env").read_text(), re.MULTILINE)
+    if pinned is None:
+        raise RuntimeError("hack/versions.env has no KIND_NODE_IMAGE")
+    return os.environ.get("MONOPOD_KIND_IMAGE") or pinned[1]
+
+
+def build_cluster_config(nodes: int) -> dict[str, object]:
+    """The configuration of a cluster with so many nodes."""
+    return {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "containerdConfigPatches": [build_containerd_patch(version) for version in CRI_PLUGINS],
+        "nodes": [{"role": "control-plane"}, *[{"role": "worker"}] * (nodes - 1)],
+    }
+
+
+def build_containerd_patch(version: int) -> str:
+    """The patch for one version of containerd's configuration; kind leaves out those of another version.
+
+    A patch that names the plugin as another version does makes containerd drop all that kind says of runc.
+
+    Pods' cgroups are made by runc's cgroupfs driver on purpose: under systemd's, gVisor on cgroup v1 puts the sandbox
+    beside the pod's cgroup, and then nothing holds the pod to its size.
+    """
+    runtimes = f'plugins."{CRI_PLUGINS[version]}".containerd.runtimes'
+    return f"""\
+version = {version}
+[{runtimes}.runc.options]
+  SystemdCgroup = false
+[{runtimes}.{SANDBOX_HANDLER}]
+  runtime_type = "io.containerd.runsc.v1"
+[{runtimes}.{SANDBOX_HANDLER}.options]
+  TypeUrl = "io.containerd.runsc.v1.options"
+  ConfigPath = "{RUNSC_CONFIG_PATH}"
+"""
