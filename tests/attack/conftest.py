@@ -12,7 +12,7 @@ import pytest
 
 from tests.attack.people import Person, bind_role
 from tests.controlplane.operating.conftest import run_lab
-from tests.controlplane.operating.lab import SANDBOX, Lab, OperatorProcess
+from tests.controlplane.operating.lab import Lab, OperatorProcess
 
 FAKE_NODES = 2
 
@@ -21,10 +21,8 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The cluster, with a RuntimeClass that counts as a sandbox, and without an operator."""
+    """The cluster, without an operator."""
     with run_lab("attack", tmp_path_factory.mktemp("attack"), fake_nodes=FAKE_NODES) as lab:
-        sandbox = {"kind": "RuntimeClass", "metadata": {"name": SANDBOX}, "handler": "runsc"}
-        lab.create({"apiVersion": "node.k8s.io/v1", **sandbox}).expect_ok()
         yield lab
 
 
