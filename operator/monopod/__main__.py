@@ -9,7 +9,8 @@ import uuid
 import click
 
 from monopod.api.names import SERVICE_ACCOUNT, SYSTEM_NAMESPACE
-from monopod.domain.addresses import read_network
+from monopod.domain.addresses import read_block_cidr
+from monopod.domain.isolation import METADATA
 from monopod.domain.quota import DEFAULT_QUOTA
 
 
@@ -21,7 +22,7 @@ def check_cidrs(_: click.Context, parameter: click.Parameter, cidrs: tuple[str, 
     """
     for cidr in cidrs:
         try:
-            read_network(cidr)
+            read_block_cidr(cidr)
         except ValueError as problem:
             raise click.BadParameter(f"{problem}.", param=parameter) from None
     return cidrs
@@ -123,8 +124,18 @@ def main() -> None:
     "--allow-metadata-service/--no-allow-metadata-service",
     default=False,
     show_default=True,
-    help="Let security groups open the metadata service of the nodes (169.254.169.254, fd00:ec2::254), whose "
-    "credentials are the node's.",
+    help="Let security groups open the addresses of --metadata-address, whose credentials are the node's.",
+)
+@click.option(
+    "--metadata-address",
+    "metadata_addresses",
+    multiple=True,
+    default=METADATA,
+    envvar="MONOPOD_RUN_METADATA_ADDRESS",
+    callback=check_cidrs,
+    metavar="CIDR",
+    help="Where a cloud's metadata service listens, which no security group opens. Repeatable. "
+    "[default: those of the well-known clouds, as in the chart's values]",
 )
 @click.option(
     "--kubeconfig",
@@ -151,6 +162,7 @@ def run(
     profile_quota: int,
     node_cidrs: tuple[str, ...],
     allow_metadata_service: bool,
+    metadata_addresses: tuple[str, ...],
     kubeconfig: str | None,
     log_format: str,
     log_level: str,
@@ -196,7 +208,7 @@ def run(
         profile_quota=profile_quota,
         service_account=service_account,
         node_cidrs=node_cidrs,
-        allow_metadata_service=allow_metadata_service,
+        metadata_addresses=() if allow_metadata_service else metadata_addresses,
     )
 
     async def live() -> int:

@@ -11,10 +11,11 @@ OPERATOR_USER = "system:serviceaccount:monopod-system:monopod"
 
 @dataclass(frozen=True)
 class Person:
-    """A user of the cluster, whose requests carry no group beyond `system:authenticated`."""
+    """A user of the cluster, whose requests carry no group beyond these and `system:authenticated`."""
 
     name: str
     server: Server
+    groups: tuple[str, ...] = ()
 
     def get(self, path: str) -> Answer:
         return self._send("GET", path)
@@ -33,7 +34,7 @@ class Person:
         return self._send("DELETE", path, {"gracePeriodSeconds": 0})
 
     def _send(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Answer:
-        return self.server.send_as(self.name, method, path, body, kind)
+        return self.server.send_as(self.name, method, path, body, kind, self.groups)
 
 
 def bind_role(lab: Lab, user: str, cluster_role: str, namespace: str) -> Person:
@@ -49,6 +50,11 @@ def grant(lab: Lab, user: str, verbs: str, resources: str) -> Person:
     lab.kubectl("create", "clusterrole", role, f"--verb={verbs}", f"--resource={resources}")
     lab.kubectl("create", "clusterrolebinding", role, f"--clusterrole={role}", f"--user={user}")
     return Person(user, Server(lab.kubeconfig_path))
+
+
+def as_kubelet(lab: Lab, node: str) -> Person:
+    """Whoever holds a kubelet's certificate; the Node authorizer and NodeRestriction decide what it may do."""
+    return Person(f"system:node:{node}", Server(lab.kubeconfig_path), ("system:nodes",))
 
 
 def as_operator(lab: Lab) -> Person:

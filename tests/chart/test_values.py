@@ -55,6 +55,12 @@ CHANGES = [
     Change("profileQuota", 1_000_000, lambda chart: chart.find_argument("profile-quota"), "1000000"),
     Change("isolation.nodeCIDRs", ["10.0.0.0/16"], lambda chart: chart.find_argument("node-cidr"), "10.0.0.0/16"),
     Change(
+        "isolation.metadataAddresses",
+        ["192.0.2.9/32"],
+        lambda chart: [each for each in chart.container["args"] if "metadata-address" in each],
+        ["--metadata-address=192.0.2.9/32"],
+    ),
+    Change(
         "isolation.allowMetadataService",
         True,
         lambda chart: "--allow-metadata-service" in chart.container["args"],

@@ -4,7 +4,7 @@ import base64
 import json
 import ssl
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,14 @@ class Server:
         """Creates the pod; a dry run, unless told otherwise, goes through all of admission and stores nothing."""
         return self.create(f"/api/v1/namespaces/{namespace}/pods", pod, user=user, dry_run=dry_run)
 
-    def send_as(self, user: str, method: str, path: str, body: Any, content_type: str) -> Answer:
-        """A request of somebody who has no rights but those that RBAC gives that user."""
-        return self._request(method, path, body, {"Content-Type": content_type, "Impersonate-User": user})
+    def send_as(
+        self, user: str, method: str, path: str, body: Any, content_type: str, groups: Sequence[str] = ()
+    ) -> Answer:
+        """A request of somebody who has no rights but those that RBAC gives that user and these groups."""
+        headers = urllib3.HTTPHeaderDict({"Content-Type": content_type, "Impersonate-User": user})
+        for group in groups:
+            headers.add("Impersonate-Group", group)
+        return self._request(method, path, body, headers)
 
     def _send(
         self,

@@ -23,6 +23,7 @@ Json = dict[str, Any]
 _INDENT: Final = (0, 0, 0, 2)
 _EXCEPTIONS_SHOWN: Final = 4
 _PEERS_SHOWN: Final = 5
+_ADDRESSES_SHOWN: Final = 2
 _IDENTITIES: Final[Mapping[Identity, str]] = {
     Identity.GIVEN: "",
     Identity.NO_NODE_YET: "It has no node yet; what is said here holds from when it has one.",
@@ -61,6 +62,7 @@ def build_report(found: PodIsolation) -> Json:
             {
                 "what": each.what,
                 "addresses": list(each.addresses),
+                "open": list(each.open),
                 "closed": each.closed,
                 "openedBy": sorted({rule.policy for rule in each.opened_by}),
             }
@@ -186,7 +188,8 @@ def _list_sections(found: PodIsolation) -> Iterator[tuple[str, list[str]]]:
 
 def describe_kept(kept: Kept) -> str:
     """Whether something is out of reach, and if not, why."""
-    what = f"{kept.what} ({', '.join(address.partition('/')[0] for address in kept.addresses)})"
+    listed = [address.partition("/")[0] for address in kept.open or kept.addresses]
+    what = f"{kept.what} ({list_names(listed, _ADDRESSES_SHOWN)})"
     if kept.closed:
         return f"{what}: closed"
     owners = list(dict.fromkeys(describe_owner(rule) for rule in kept.opened_by))

@@ -255,7 +255,7 @@ class Mirror:
             "endpointslices",
             "/apis/discovery.k8s.io/v1/endpointslices",
             read_endpoints,
-            query={"labelSelector": API_SERVER_LABELS, "fieldSelector": API_SERVER_PLACE},
+            query={"fieldSelector": API_SERVER_SLICE},
             metadata_only=False,
         )
         self.group_policies: Kind[dict[str, Any]] = Kind(
@@ -311,9 +311,8 @@ class Mirror:
         return [kind.resource for kind in self.kinds() if kind.is_dead]
 
 
-API_SERVER_LABELS = "kubernetes.io/service-name=kubernetes"
-API_SERVER_PLACE = "metadata.namespace=default"
-"""The EndpointSlices of the API server itself."""
+API_SERVER_SLICE = "metadata.name=kubernetes,metadata.namespace=default"
+"""The EndpointSlice that the API server itself writes, and puts right; anybody else's may carry the same labels."""
 
 
 def select_patterns(system_namespace: str) -> str:

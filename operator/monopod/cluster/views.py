@@ -156,7 +156,7 @@ def read_node(item: Mapping[str, Any]) -> NodeView:
     spec, status = item.get("spec") or {}, item.get("status") or {}
     found = (a["address"] for a in status.get("addresses") or () if a.get("type") in ("InternalIP", "ExternalIP"))
     networks = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else ())
-    return NodeView(item["metadata"]["name"], tuple(sorted(found)), tuple(sorted(networks)))
+    return NodeView(item["metadata"]["name"], tuple(sorted({*found})), tuple(sorted({*networks})))
 
 
 def read_endpoints(item: Mapping[str, Any]) -> Endpoints:

@@ -102,7 +102,7 @@ class Isolator:
         self._writer = PolicyWriter(api, mirror, self._see_tampering)
         self._restorations: Restorations[WorkKey] = Restorations(api, mirror, complaints)
         self.membership = Membership(api, mirror, settings.sandbox, complaints)
-        self.rules = RuleBook(mirror, settings.node_cidrs, complaints, metadata_allowed=settings.allow_metadata_service)
+        self.rules = RuleBook(mirror, settings.node_cidrs, settings.metadata_addresses, complaints)
         self.pods = PodKeeper(api, mirror, self.membership, self.rules, self._writer, complaints)
         self.base = BaseKeeper(mirror, self._writer, complaints)
         self.gates = GateKeeper(api, mirror, self.base.look_up, self._find_obstacle, complaints)

@@ -4,12 +4,12 @@ A change of a group, or of the cluster's own addresses, is answered with the set
 others have nothing to do with it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from monopod.cluster.mirror import Mirror
 from monopod.controller.logs import Complaints
-from monopod.domain.infrastructure import build_infrastructure
+from monopod.domain.infrastructure import build_infrastructure, describe_odd_addresses
 from monopod.domain.isolation import Infrastructure, PolicyTooLarge, Rules, build_rules
 from monopod.domain.publication import list_names
 from monopod.domain.security_group import SecurityGroup
@@ -39,15 +39,16 @@ class RuleBook:
     """Remembers groups as they were read, and the answers that were given."""
 
     def __init__(
-        self, mirror: Mirror, node_cidrs: tuple[str, ...], complaints: Complaints, *, metadata_allowed: bool
+        self, mirror: Mirror, node_cidrs: tuple[str, ...], metadata: tuple[str, ...], complaints: Complaints
     ) -> None:
         self._mirror = mirror
         self._node_cidrs = node_cidrs
-        self._metadata_allowed = metadata_allowed
+        self._metadata = metadata
         self._complaints = complaints
         self._groups: dict[str, SecurityGroup] = {}
         self._answers: dict[Names, Answer] = {}
         self._infrastructure: Infrastructure | None = None
+        self._odd: frozenset[str] = frozenset()
 
     @property
     def infrastructure(self) -> Infrastructure:
@@ -127,9 +128,13 @@ class RuleBook:
         return group
 
     def _build_infrastructure(self) -> Infrastructure:
-        return build_infrastructure(
-            self._mirror.nodes.views(),
-            self._node_cidrs,
-            self._mirror.endpoints.views(),
-            metadata_allowed=self._metadata_allowed,
-        )
+        nodes = [] if self._node_cidrs else self._mirror.nodes.views()
+        self._report_odd({f"node {node.name}": odd for node in nodes if (odd := describe_odd_addresses(node))})
+        return build_infrastructure(nodes, self._node_cidrs, self._mirror.endpoints.views(), self._metadata)
+
+    def _report_odd(self, odd: Mapping[str, str]) -> None:
+        for subject, trouble in odd.items():
+            self._complaints.raise_about(subject, trouble)
+        for subject in self._odd - odd.keys():
+            self._complaints.settle(subject)
+        self._odd = frozenset(odd)

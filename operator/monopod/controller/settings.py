@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from monopod.api.names import SERVICE_ACCOUNT
 from monopod.cluster.lease import Timing
+from monopod.domain.isolation import METADATA
 from monopod.domain.quota import DEFAULT_QUOTA
 
 # As everywhere in Kubernetes, and where a mistake would stop the cluster itself.
@@ -41,8 +42,8 @@ class Settings:
 
     node_cidrs: tuple[str, ...] = ()
     """The networks of the nodes; empty: the addresses that the nodes tell."""
-    allow_metadata_service: bool = False
-    """Whether security groups may open the nodes' metadata service."""
+    metadata_addresses: tuple[str, ...] = METADATA
+    """The metadata services that no security group opens; none where groups may."""
 
     @property
     def protected(self) -> frozenset[str]:

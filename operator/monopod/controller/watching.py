@@ -20,7 +20,7 @@ from monopod.api.names import (
     VERSION,
 )
 from monopod.cluster.client import build_authorization
-from monopod.cluster.mirror import API_SERVER_LABELS, API_SERVER_PLACE, Kind, Mirror, select_patterns
+from monopod.cluster.mirror import API_SERVER_SLICE, Kind, Mirror, select_patterns
 from monopod.controller.reconciler import COALESCE_SECONDS, POD_COUNT_SECONDS, Reconciler
 
 
@@ -108,8 +108,7 @@ def build_settings(system_namespace: str) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.watching.label_selectors["", "v1", "pods"] = PROFILE_LABEL
     settings.watching.field_selectors["", "v1", "configmaps"] = select_patterns(system_namespace)
-    settings.watching.label_selectors["discovery.k8s.io", "v1", "endpointslices"] = API_SERVER_LABELS
-    settings.watching.field_selectors["discovery.k8s.io", "v1", "endpointslices"] = API_SERVER_PLACE
+    settings.watching.field_selectors["discovery.k8s.io", "v1", "endpointslices"] = API_SERVER_SLICE
     settings.watching.chunk_size = 500
     settings.networking.error_backoffs = EndlessBackoff()
     settings.networking.connect_timeout = 10

@@ -10,10 +10,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_network, summarize_address_range
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network, summarize_address_range
 from typing import Any, Final, NamedTuple
 
 _BITS: Final = {4: 32, 6: 128}
+_BROADCAST: Final = IPv4Address("255.255.255.255")
 
 
 class Network(NamedTuple):
@@ -73,6 +74,46 @@ def read_network(cidr: str) -> Network:
     """
     network = ip_network(cidr)
     return Network(network.version, int(network.network_address), int(network.broadcast_address))
+
+
+MAPPED: Final = read_network("::ffff:0:0/96")
+"""IPv4 in IPv6's form. No `ipBlock` may hold it, and no packet carries it."""
+
+
+def read_block_cidr(text: str) -> str:
+    """The CIDR as an `ipBlock` takes it.
+
+    Raises:
+        ValueError: no `ipBlock` takes it; the text says so.
+    """
+    network = read_network(text)
+    if MAPPED.holds(network):
+        raise ValueError(f"{text!r} is an IPv4 network in IPv6's form")
+    if "%" in text:
+        raise ValueError(f"{text!r} has a zone, which says something on one machine only")
+    return str(network)
+
+
+def find_address(text: str) -> str | None:
+    """The address that a machine tells, as an `ipBlock` takes it; None if none takes it, or no machine has it.
+
+    The API server takes any text for a node's address, but refuses the whole NetworkPolicy that repeats some of them,
+    such as IPv4 in IPv6's form.
+    """
+    try:
+        parsed = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(parsed, IPv6Address):
+        parsed = parsed.ipv4_mapped or IPv6Address(int(parsed))  # without its zone
+    if parsed.is_unspecified or parsed.is_loopback or parsed.is_multicast or parsed == _BROADCAST:
+        return None
+    return str(parsed)
+
+
+def as_cidr(address: str) -> str:
+    """An address alone as a CIDR."""
+    return str(read_network(address))
 
 
 def find_block(cidr: str, excepts: Iterable[str], closed: Addresses) -> Block | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, assert_never
 
 from monopod.api.names import POLICY_LABEL
-from monopod.domain.addresses import Block, find_region, read_network, subtract
+from monopod.domain.addresses import Block, as_cidr, find_address, find_region, read_network, subtract
 from monopod.domain.isolation import METADATA
 from monopod.domain.label_selector import LabelSelector
 from monopod.domain.policy_rules import (
@@ -79,10 +79,11 @@ class OneWay:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Something that should be out of a pod's reach, and the rules that open it all the same."""
+    """Something that should be out of a pod's reach, those of its addresses that are open, and the rules that do it."""
 
     what: str
     addresses: tuple[str, ...]
+    open: tuple[str, ...]
     opened_by: tuple[OpenRule, ...]
     closed: bool
 
@@ -122,6 +123,7 @@ def find_effective_rules(
         groups: those of the pod that exist and could be read.
         node: the addresses of the pod's node, as far as they are known.
     """
+    known = [address for text in node if (address := find_address(text))]
     selecting = sorted((each for each in policies if selects(each, labels)), key=_name)
     ours = [each for each in selecting if _kind(each)]
     ways = {direction: _find_way(selecting, groups, direction) for direction in DIRECTIONS}
@@ -129,10 +131,10 @@ def find_effective_rules(
         (_name(policy), widening)
         for policy in selecting
         if not _kind(policy)
-        for widening in find_beyond(policy, ours, [_as_cidr(address) for address in node], namespace)
+        for widening in find_beyond(policy, ours, [as_cidr(address) for address in known], namespace)
     )
     egress = ways["egress"]
-    kept = [_keep(METADATA_SERVICE, METADATA, egress), *([_keep(NODE, node, egress)] if node else [])]
+    kept = [_keep(METADATA_SERVICE, METADATA, egress), *([_keep(NODE, known, egress)] if known else [])]
     return EffectiveRules(
         base=any(_kind(policy) == "base" for policy in selecting),
         ingress=ways["ingress"],
@@ -219,8 +221,10 @@ def _may_open(peer: Peer, opened: PolicyPeer, at: Iterable[Ports]) -> bool:
 
 
 def _keep(what: str, addresses: Sequence[str], egress: OneWay) -> Kept:
-    opening = tuple(rule for rule in egress.rules if any(_reaches(rule.peer, address) for address in addresses))
-    return Kept(what, tuple(addresses), opening, egress.closed and not opening)
+    opening = {rule: [each for each in addresses if _reaches(rule.peer, each)] for rule in egress.rules}
+    reached = {each for several in opening.values() for each in several}
+    opened = tuple(each for each in addresses if not egress.closed or each in reached)
+    return Kept(what, tuple(addresses), opened, tuple(rule for rule, several in opening.items() if several), not opened)
 
 
 def _reaches(peer: PolicyPeer, address: str) -> bool:
@@ -242,7 +246,3 @@ def _name(policy: Policy) -> str:
 
 def _kind(policy: Policy) -> str:
     return str((policy["metadata"].get("labels") or {}).get(POLICY_LABEL) or "")
-
-
-def _as_cidr(address: str) -> str:
-    return str(read_network(address))

@@ -7,9 +7,12 @@ bridge on the node usually has.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
+from typing import Final
 
+from monopod.domain.addresses import as_cidr, find_address
 from monopod.domain.isolation import Infrastructure
+from monopod.domain.publication import list_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,29 +27,54 @@ class NodeView:
 Endpoints = tuple[tuple[str, int], ...]
 """Addresses and ports."""
 
+MAX_ADDRESSES: Final = 256
+"""How many addresses of one node count. One that tells tens of thousands would make every policy too large."""
+
+_LONGEST_SHOWN: Final = 60
+
 
 def build_infrastructure(
-    nodes: Iterable[NodeView], node_cidrs: Sequence[str], api_servers: Iterable[Endpoints], *, metadata_allowed: bool
+    nodes: Iterable[NodeView], node_cidrs: Sequence[str], api_servers: Iterable[Endpoints], metadata: Sequence[str]
 ) -> Infrastructure:
-    """What rules depend on; sorted, so that it changes only if an address does."""
-    found = set(node_cidrs) or {cidr for node in nodes for cidr in _find_addresses(node)}
-    servers = {(cidr, port) for endpoints in api_servers for address, port in endpoints if (cidr := _as_cidr(address))}
-    return Infrastructure(tuple(sorted(found)), tuple(sorted(servers)), metadata_allowed)
+    """What rules depend on; sorted, so that it changes only if an address does.
+
+    What no rule could be written with is left out, or one odd address would have the API server refuse them all.
+    """
+    found = set(node_cidrs) or {as_cidr(address) for node in nodes for address in _find_usable(node)}
+    servers = {
+        (as_cidr(address), port)
+        for endpoints in api_servers
+        for text, port in endpoints
+        if (address := find_address(text))
+    }
+    return Infrastructure(tuple(sorted(found)), tuple(sorted(servers)), tuple(metadata))
 
 
-def _find_addresses(node: NodeView) -> Iterator[str]:
-    for address in node.addresses:
-        if cidr := _as_cidr(address):
-            yield cidr
-    for network in node.pod_networks:
-        first = ip_network(network, strict=False)
-        yield _as_cidr(str(first[1] if first.num_addresses > 1 else first[0]))
+def describe_odd_addresses(node: NodeView) -> str:
+    """Which of a node's addresses don't count, as a sentence for the log; "" if all do."""
+    odd = [text for text in node.addresses if not find_address(text)]
+    odd += [text for text in node.pod_networks if not _find_first(text)]
+    if odd:
+        shown = list_names([repr(text[:_LONGEST_SHOWN]) for text in odd])
+        return f"tells {shown}, which no machine can have as its address; rules ignore that"
+    if len(node.addresses) > MAX_ADDRESSES:
+        return f"tells {len(node.addresses)} addresses, of which {MAX_ADDRESSES} count"
+    return ""
 
 
-def _as_cidr(address: str) -> str:
-    """The address alone as a CIDR; "" for what isn't one (a name)."""
+def _find_usable(node: NodeView) -> Iterator[str]:
+    for text in node.addresses[:MAX_ADDRESSES]:
+        if address := find_address(text):
+            yield address
+    for text in node.pod_networks:
+        if address := _find_first(text):
+            yield address
+
+
+def _find_first(pod_network: str) -> str | None:
+    """The first address of a network of pods, which a bridge on the node has."""
     try:
-        parsed = ip_address(address)
+        network = ip_network(pod_network, strict=False)
     except ValueError:
-        return ""
-    return f"{parsed}/{parsed.max_prefixlen}"
+        return None  # the API server doesn't check what a node gets later than at its creation
+    return find_address(str(network[1] if network.num_addresses > 1 else network[0]))

@@ -40,8 +40,23 @@ from monopod.domain.security_group import (
     SelectorPeer,
 )
 
-METADATA: Final = ("169.254.169.254/32", "fd00:ec2::254/128")
-"""The instance metadata service: the node's identity and credentials. No pod on Fargate reaches it."""
+METADATA: Final = (
+    "169.254.169.254/32",  # AWS, Azure, Google, OpenStack, Oracle, DigitalOcean, Hetzner and most others
+    "fd00:ec2::254/128",  # AWS
+    "fd20:ce::254/128",  # Google
+    "fd00:c1::a9fe:a9fe/128",  # Oracle
+    "192.0.0.192/32",  # Oracle, classic
+    "168.63.129.16/32",  # Azure's WireServer, which hands out a node's secrets; its DNS server, too
+    "100.100.100.200/32",  # Alibaba
+    "169.254.0.23/32",  # Tencent
+    "169.254.42.42/32",  # Scaleway
+    "fd00:42::42/128",  # Scaleway
+    "fd00:a9fe:a9fe::1/128",  # Akamai
+    "fe80::a9fe:a9fe/128",  # OpenStack; closed as link-local anyway, but to a rule that names it alone
+)
+"""Where the clouds' metadata services listen, unless the administrator names other addresses: with a node's identity
+and credentials. No pod on Fargate reaches them. Addresses that hand a pod credentials of its own against its token
+aren't among them (169.254.170.2, 169.254.170.23, fd00:ec2::23), nor those of time and name servers."""
 
 ON_LINK: Final = ("fe80::/10", "ff00::/8", "224.0.0.0/4", "255.255.255.255/32")
 """Link-local, multicast and broadcast addresses. At the other end of a pod's link is its node and nobody else, so these
@@ -67,11 +82,17 @@ class PolicyTooLarge(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Infrastructure:
-    """What rules depend on beside the groups: the nodes' addresses, as CIDRs, and the API servers' with their ports."""
+    """What rules depend on beside the groups.
+
+    Attributes:
+        nodes: the nodes' addresses, as CIDRs.
+        api_servers: the API servers' addresses with their ports.
+        metadata: the metadata services' addresses, as CIDRs; none where pods may reach them.
+    """
 
     nodes: tuple[str, ...] = ()
     api_servers: tuple[tuple[str, int], ...] = ()
-    metadata_allowed: bool = False
+    metadata: tuple[str, ...] = METADATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +256,7 @@ def _merge_rules(
 @lru_cache(maxsize=8)
 def _find_closed(infrastructure: Infrastructure) -> tuple[Addresses, Addresses]:
     """What is closed in every CIDR of egress, and what is closed even to rules that name a single address."""
-    never = () if infrastructure.metadata_allowed else METADATA
+    never = infrastructure.metadata
     return Addresses((*infrastructure.nodes, *never, *ON_LINK)), Addresses(never)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
 from monopod.api.names import GROUP_LABEL_PREFIX, PROFILE_LABEL
-from monopod.domain.addresses import Block, read_network
+from monopod.domain.addresses import MAPPED, Block, read_network
 from monopod.domain.label_selector import LabelSelector, Requirement
 from monopod.domain.manifest import InvalidManifest, Part
 from monopod.domain.ports import EVERYTHING, Ports, merge_ports
@@ -17,7 +17,6 @@ from monopod.domain.security_group import Direction
 DIRECTIONS: Final[tuple[Direction, ...]] = ("ingress", "egress")
 
 _FIELDS: Final[Mapping[Direction, str]] = {"ingress": "from", "egress": "to"}
-_MAPPED: Final = read_network("::ffff:0:0/96")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +144,7 @@ def _read_block(part: Part) -> PolicyPeer:
     cidr, excepts = part.text("cidr"), part.texts("except")
     for each in (cidr, *excepts):
         # Programs written in Go may take such a network for one of IPv4.
-        if _MAPPED.holds(read_network(each)):
+        if MAPPED.holds(read_network(each)):
             return Unclear(f"{each} is an IPv4 address in IPv6's form")
     return Block(str(read_network(cidr)), tuple(sorted(str(read_network(each)) for each in excepts)))
 

@@ -35,11 +35,12 @@ def test_a_wrong_option_is_refused_with_the_choices() -> None:
     assert "'json', 'console'" in done.output
 
 
-@pytest.mark.parametrize("cidr", ["10.0.0.7/16", "10.0.0.0/33", "nodes"])
-def test_a_network_of_nodes_that_is_none_is_refused(cidr: str) -> None:
-    done = CliRunner().invoke(main, ["run", "--node-cidr", "192.0.2.0/24", "--node-cidr", cidr])
+@pytest.mark.parametrize("option", ["--node-cidr", "--metadata-address"])
+@pytest.mark.parametrize("cidr", ["10.0.0.7/16", "10.0.0.0/33", "nodes", "", "::ffff:10.0.0.0/104", "fe80::%eth0/64"])
+def test_a_network_that_no_rule_takes_is_refused(option: str, cidr: str) -> None:
+    done = CliRunner().invoke(main, ["run", option, "192.0.2.0/24", option, cidr])
     assert done.exit_code == 2
-    assert "Invalid value for '--node-cidr'" in done.output
+    assert f"Invalid value for '{option}'" in done.output
     assert cidr in done.output
 
 

@@ -36,7 +36,7 @@ class Reporting:
         self.mirror = Mirror("monopod-system")
         complaints = Complaints(structlog.stdlib.get_logger())
         membership = Membership(self.api.client, self.mirror, "kata", complaints)
-        rules = RuleBook(self.mirror, (), complaints, metadata_allowed=False)
+        rules = RuleBook(self.mirror, (), (), complaints)
         self.reporter = GroupReporter(self.api.client, self.mirror, membership, rules, complaints)
 
         self.keep(DEFAULT_GROUP, {})

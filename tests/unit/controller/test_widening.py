@@ -29,7 +29,7 @@ class Watching:
 
     def __init__(self) -> None:
         self.mirror = Mirror("monopod-system")
-        self._rules = RuleBook(self.mirror, (), Complaints(structlog.stdlib.get_logger()), metadata_allowed=False)
+        self._rules = RuleBook(self.mirror, (), (), Complaints(structlog.stdlib.get_logger()))
         self.widenings = Widenings(self.mirror, self._rules)
         self.news = 0
         self.widenings.on_change(self._count)

@@ -5,7 +5,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from random import Random
 from typing import Any
 
-from monopod.domain.isolation import Infrastructure
+from monopod.domain.isolation import METADATA, Infrastructure
 from monopod.domain.label_selector import LabelSelector
 from monopod.domain.security_group import (
     CidrPeer,
@@ -49,7 +49,11 @@ def an_address(random: Random) -> str:
 def an_infrastructure(random: Random) -> Infrastructure:
     nodes = tuple(a_network(random, random.choice(["10.0.0.0/28", "fd00::/124"])) for _ in range(random.randrange(6)))
     servers = tuple((f"10.0.0.{random.randrange(4)}", random.choice([443, 6443])) for _ in range(random.randrange(3)))
-    return Infrastructure(nodes, servers, random.random() < 0.2)
+    return Infrastructure(nodes, servers, a_metadata_list(random))
+
+
+def a_metadata_list(random: Random) -> tuple[str, ...]:
+    return random.choice([METADATA, METADATA, METADATA, ("169.254.0.0/16",), ()])
 
 
 def a_selector(random: Random) -> LabelSelector:

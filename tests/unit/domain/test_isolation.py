@@ -29,6 +29,7 @@ from monopod.domain.security_group import (
     SecurityGroup,
     SelectorPeer,
 )
+from tests.unit.domain.verdicts import METADATA_V4, METADATA_V6
 
 NODES = Infrastructure(nodes=("10.0.0.4/32", "10.0.0.5/32", "fd00::4/128"), api_servers=(("10.0.0.4", 6443),))
 NOTHING = Infrastructure()
@@ -53,12 +54,12 @@ OUTWARD: dict[str, tuple[Peer, Infrastructure, list[dict[str, Any]]]] = {
     "everything of IPv4": (
         CidrPeer("0.0.0.0/0"),
         NODES,
-        [block("0.0.0.0/0", "10.0.0.4/31", "169.254.169.254/32", "224.0.0.0/4", "255.255.255.255/32")],
+        [block("0.0.0.0/0", "10.0.0.4/31", *METADATA_V4, "224.0.0.0/4", "255.255.255.255/32")],
     ),
     "everything of IPv6": (
         CidrPeer("::/0"),
         NODES,
-        [block("::/0", "fd00::4/128", "fd00:ec2::254/128", "fe80::/10", "ff00::/8")],
+        [block("::/0", "fd00::4/128", *METADATA_V6, "fe80::/10", "ff00::/8")],
     ),
     "exceptions of its own, merged with nodes": (
         CidrPeer("10.0.0.0/24", ("10.0.0.7/32", "10.0.0.6/32", "10.0.0.6/32")),
@@ -75,14 +76,24 @@ OUTWARD: dict[str, tuple[Peer, Infrastructure, list[dict[str, Any]]]] = {
     "inside a network of nodes": (CidrPeer("10.0.0.0/24"), Infrastructure(("10.0.0.0/8",)), []),
     "the metadata service": (CidrPeer("169.254.169.254/32"), NODES, []),
     "the metadata service of IPv6": (CidrPeer("fd00:ec2::254/128"), NODES, []),
+    "the metadata service of Alibaba": (CidrPeer("100.100.100.200/32"), NODES, []),
+    "Azure's WireServer": (CidrPeer("168.63.129.16/32"), NODES, []),
+    "the metadata service of OpenStack, on the link": (CidrPeer("fe80::a9fe:a9fe/128"), NODES, []),
+    "another address on the link, named alone": (CidrPeer("fe80::1/128"), NODES, [block("fe80::1/128")]),
+    "the credentials of a pod's own": (CidrPeer("169.254.170.23/32"), NODES, [block("169.254.170.23/32")]),
+    "a metadata service of the administrator's own": (
+        CidrPeer("192.0.2.0/24"),
+        Infrastructure(metadata=("192.0.2.9/32",)),
+        [block("192.0.2.0/24", "192.0.2.9/32")],
+    ),
     "the metadata service, where it is allowed": (
         CidrPeer("169.254.169.254/32"),
-        Infrastructure(metadata_allowed=True),
+        Infrastructure(metadata=()),
         [block("169.254.169.254/32")],
     ),
     "everything, where the metadata service is allowed": (
         CidrPeer("0.0.0.0/0"),
-        Infrastructure(metadata_allowed=True),
+        Infrastructure(metadata=()),
         [block("0.0.0.0/0", "224.0.0.0/4", "255.255.255.255/32")],
     ),
     "excepted as a whole": (CidrPeer("10.1.0.0/24", ("10.1.0.0/25", "10.1.0.128/25")), NODES, []),
@@ -208,7 +219,7 @@ def test_what_fits_is_written_and_what_doesnt_is_refused_with_a_sentence() -> No
     nodes = tuple(f"10.{number // 128}.{number % 128 * 2}.1/32" for number in range(4000))
     everywhere = outward(CidrPeer("0.0.0.0/0"))
     written = build_rules([everywhere], Infrastructure(nodes))
-    assert len(written.egress[0]["to"][0]["ipBlock"]["except"]) == 4003
+    assert len(written.egress[0]["to"][0]["ipBlock"]["except"]) == 4008
     assert len(json.dumps(written.egress)) < MAX_RULES_BYTES
     parts = [outward(*(CidrPeer("0.0.0.0/0", (f"198.51.100.{part}/32",)) for part in range(30)))]
     with pytest.raises(
@@ -341,6 +352,10 @@ VOID: dict[str, tuple[SecurityGroup, str]] = {
     "its exceptions": (
         inward(GroupPeer("db"), CidrPeer("192.0.2.0/24", ("192.0.2.0/24",))),
         "ingress[0].from[1]: 192.0.2.0/24 opens nothing, because its exceptions cover all of it",
+    ),
+    "Azure's WireServer": (
+        outward(CidrPeer("168.63.129.16/32")),
+        "egress[0].to[0]: 168.63.129.16/32 opens nothing, because the metadata service is closed to all pods",
     ),
     "the metadata service": (
         outward(CidrPeer("169.254.169.254/32")),

@@ -45,7 +45,7 @@ def test_the_order_of_what_was_given_changes_nothing(seed: int) -> None:
         mixed = Infrastructure(
             _shuffle(random, [*infrastructure.nodes, *infrastructure.nodes]),
             _shuffle(random, infrastructure.api_servers),
-            infrastructure.metadata_allowed,
+            _shuffle(random, infrastructure.metadata),
         )
         assert build_rules(shuffled, mixed) == build_rules(groups, infrastructure)
 

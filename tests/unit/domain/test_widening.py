@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monopod.domain.isolation import Infrastructure, build_rules
+from monopod.domain.isolation import METADATA, Infrastructure, build_rules
 from monopod.domain.label_selector import LabelSelector
 from monopod.domain.policy_rules import describe_peer, read_rules, selects
 from monopod.domain.security_group import (
@@ -205,7 +205,7 @@ def test_nothing_that_a_policy_opens_beyond_the_groups_is_passed_over(seed: int)
         # Others write the same kinds of rules, often from the same parts.
         wider = [*some_groups(random), *groups] if random.random() < 0.4 else some_groups(random)
         others = wider if random.random() < 0.6 else groups[:1]
-        rules = build_rules(others, replace(infrastructure, metadata_allowed=random.random() < 0.5))
+        rules = build_rules(others, replace(infrastructure, metadata=random.choice([METADATA, ()])))
         opening = {"ingress": list(rules.ingress), "egress": list(rules.egress)}
         policy = {"spec": {"podSelector": {}, **opening}}
         directions = {each.direction for each in find_widening(policy, groups, infrastructure, HOME)}

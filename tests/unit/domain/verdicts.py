@@ -58,6 +58,23 @@ def _rule_has_port(rule: Rule, flow: Flow) -> bool:
     return rule.port <= flow.port <= (rule.port if rule.end_port is None else rule.end_port)
 
 
+METADATA_V4 = (
+    "100.100.100.200/32",
+    "168.63.129.16/32",
+    "169.254.0.23/32",
+    "169.254.42.42/32",
+    "169.254.169.254/32",
+    "192.0.0.192/32",
+)
+METADATA_V6 = (
+    "fd00:42::42/128",
+    "fd00:c1::a9fe:a9fe/128",
+    "fd00:ec2::254/128",
+    "fd00:a9fe:a9fe::1/128",
+    "fd20:ce::254/128",
+)
+"""The metadata services of the clouds, in the order of their addresses."""
+
 ON_LINK = ("fe80::/10", "ff00::/8", "224.0.0.0/4", "255.255.255.255/32")
 """On a pod's link there is only its node."""
 
@@ -78,8 +95,7 @@ def _parse_address(address: str) -> IPv4Address | IPv6Address:
 
 def _is_peer(peer: Peer, flow: Flow, infrastructure: Infrastructure) -> bool:
     outward = flow.direction == "egress"
-    metadata = _is_in(flow.address, "169.254.169.254/32") or _is_in(flow.address, "fd00:ec2::254/128")
-    by_address = not (outward and metadata and not infrastructure.metadata_allowed)
+    by_address = not (outward and any(_is_in(flow.address, each) for each in infrastructure.metadata))
     match peer:
         case CidrPeer(cidr=cidr, excepts=excepts):
             one_address = cidr.endswith("/128") or ("." in cidr and cidr.endswith("/32"))
