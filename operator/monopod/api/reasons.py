@@ -122,7 +122,8 @@ class Reason(Explained):
     )
     PODS_WIDENED = (
         "PodsWidened",
-        "NetworkPolicies of others may open pods further than their security groups do, as NetworkPolicies add up.",
+        "NetworkPolicies of others may open pods further than security groups that someone chose do, as "
+        "NetworkPolicies add up; or they open the metadata service or nodes.",
     )
 
     PODS_NOT_LISTED = (

@@ -246,6 +246,7 @@ def describe_groups(answer: GroupsAnswer, profile: str) -> Iterator[str]:
             yield f"{names}: by profile {profile}."
         case GroupSource.DEFAULT:
             yield f"{names}: the default, as nothing names others."
+            yield "NetworkPolicies of its namespace that select it decide alone in the directions that they are about."
     if answer.unknown_account:
         account = f"the labels of its ServiceAccount {answer.unknown_account}, which isn't known"
         yield f"SecurityGroupPolicies ask for {account}: it would wait until it is."

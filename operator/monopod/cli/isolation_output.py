@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import click
 from rich.console import Console
@@ -14,7 +14,7 @@ from monopod.api.names import BASE_POLICY
 from monopod.cli.as_text import build_grid, print_all
 from monopod.cli.isolation import GroupState, Identity, PodIsolation
 from monopod.domain.addresses import Block
-from monopod.domain.effective_rules import Kept, OneWay, OpenRule, RuleOfGroup
+from monopod.domain.effective_rules import Decider, Kept, OneWay, OpenRule, RuleOfGroup
 from monopod.domain.policy_rules import Pods, PolicyPeer, describe_peer, find_group
 from monopod.domain.publication import list_names
 
@@ -72,7 +72,12 @@ def build_report(found: PodIsolation) -> Json:
 
 
 def _build_way(way: OneWay) -> Json:
-    return {"closed": way.closed, "rules": [_build_rule(rule) for rule in way.rules]}
+    return {
+        "closed": way.closed,
+        "decidedBy": way.decider,
+        "networkPolicies": list(way.owners),
+        "rules": [_build_rule(rule) for rule in way.rules],
+    }
 
 
 def _build_rule(rule: OpenRule) -> Json:
@@ -137,10 +142,20 @@ def describe_troubles(found: PodIsolation) -> Iterator[str]:
 
 
 def describe_way(way: OneWay) -> str:
-    """What holds in a direction."""
-    if not way.closed:
-        return "open, because no NetworkPolicy closes it"
-    return "closed, but for" if way.rules else "closed"
+    """Who decides in a direction, and what holds."""
+    state = "closed, but for" if way.rules else "closed"
+    match way.decider:
+        case Decider.NOBODY:
+            return "open, because no NetworkPolicy closes it"
+        case Decider.SECURITY_GROUPS:
+            return f"security groups decide; {state}"
+        case Decider.NETWORK_POLICIES:
+            verb = "decides" if len(way.owners) == 1 else "decide"
+            return f"NetworkPolicy {list_names(way.owners)} {verb} alone, as nobody chose a security group; {state}"
+        case Decider.BOTH:
+            return f"security groups and NetworkPolicy {list_names(way.owners)} add up; {state}"
+        case never:
+            assert_never(never)
 
 
 def _build_rules_table(way: OneWay) -> Table:

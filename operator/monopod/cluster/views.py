@@ -24,6 +24,7 @@ from monopod.api.names import (
 )
 from monopod.domain.infrastructure import Endpoints, NodeView
 from monopod.domain.isolation import digest_spec
+from monopod.domain.owners_policies import NO_DIRECTIONS, find_opened_directions, read_concern
 from monopod.domain.policies import PolicyView
 from monopod.domain.publication import NamespaceView
 
@@ -147,7 +148,9 @@ def read_policy(item: Mapping[str, Any]) -> PolicyView:
         kind=kind,
         digest=digest_spec(item) if kind else "",
         owner=next((str(owner["uid"]) for owner in owners if owner.get("kind") == "Pod"), ""),
+        opened=find_opened_directions(item.get("spec") or {}) if kind else NO_DIRECTIONS,
         spec=None if kind else item.get("spec") or {},
+        concern=None if kind else read_concern(item),
     )
 
 

@@ -37,7 +37,7 @@ logger = structlog.stdlib.get_logger(__name__)
 class Identities:
     """Looks from time to time, as long as there is any pod without an identity.
 
-    `is_per_group` says of a profile whether its pods need none, because they share policies.
+    `shares_policy` says, of a namespace, a profile and groups, whether pods need none, because they share a policy.
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class Identities:
         api: ApiClient,
         mirror: Mirror,
         settings: Settings,
-        is_per_group: Callable[[str], bool],
+        shares_policy: Callable[[str, str, tuple[str, ...]], bool],
         complaints: Complaints,
     ) -> None:
         self._api = api
         self._mirror = mirror
         self._seconds = min(POLL_SECONDS, settings.resync_seconds)
-        self._is_per_group = is_per_group
+        self._shares_policy = shares_policy
         self._complaints = complaints
         self._announcements = Announcements(api, complaints)
         self._found: dict[str, PodView] = {}
@@ -79,7 +79,7 @@ class Identities:
         if self._mirror.pods.count("bound", False):
             async for item in self._api.list_pages("/api/v1/pods", LOST_PODS, metadata_only=True):
                 pod = read_pod(item)
-                if not pod.terminating and not self._is_per_group(pod.profile):
+                if not pod.terminating and not self._shares_policy(pod.namespace, pod.profile, pod.groups):
                     found[pod.uid] = pod
         if found.keys() != self._found.keys():
             self._found = found

@@ -24,6 +24,7 @@ from monopod.controller.identities import Identities
 from monopod.controller.logs import Complaints
 from monopod.controller.membership import Membership, Names
 from monopod.controller.metrics import CLOSED_PODS, ISOLATION_QUEUE
+from monopod.controller.owners_policies import OwnersPolicies
 from monopod.controller.pod_policies import PodKeeper
 from monopod.controller.policies import PolicyWriter
 from monopod.controller.queueing import WorkQueue
@@ -33,6 +34,7 @@ from monopod.controller.settings import Settings
 from monopod.controller.widening import Widenings
 from monopod.domain.conditions import Isolation
 from monopod.domain.groups import find_account
+from monopod.domain.owners_policies import DEFAULT_GROUPS, Concern
 from monopod.domain.policies import PolicyView
 from monopod.domain.publication import NamespaceView
 
@@ -41,6 +43,10 @@ WORKERS = 16
 INFRASTRUCTURE_SECONDS = 1.0
 # A set whose last pod is gone often gets the next one soon.
 SETS_SECONDS = 1.0
+# As long as pods wait for policies of their own, the one that they share is looked at again after this time.
+AWAITED_SECONDS = 0.2
+# Who replaces a policy by another may delete the first before the second is there.
+OWNERS_SECONDS = 1.0
 # The garbage collector has this long for the policy of a pod that is gone, before it counts as nobody's.
 STRAY_SECONDS = 30.0
 
@@ -103,12 +109,14 @@ class Isolator:
         self._restorations: Restorations[WorkKey] = Restorations(api, mirror, complaints)
         self.membership = Membership(api, mirror, settings.sandbox, complaints)
         self.rules = RuleBook(mirror, settings.node_cidrs, settings.metadata_addresses, complaints)
-        self.pods = PodKeeper(api, mirror, self.membership, self.rules, self._writer, complaints)
+        self._owners = OwnersPolicies(api, mirror)
+        self.pods = PodKeeper(api, mirror, self.membership, self.rules, self._owners, self._writer, complaints)
         self.base = BaseKeeper(mirror, self._writer, complaints)
         self.gates = GateKeeper(api, mirror, self.base.look_up, self._find_obstacle, complaints)
-        self._identities = Identities(api, mirror, settings, self.pods.is_per_group, complaints)
+        self._identities = Identities(api, mirror, settings, self.pods.shares_policy, complaints)
         self._groups = GroupReporter(api, mirror, self.membership, self.rules, complaints)
-        self._widenings = Widenings(mirror, self.rules)
+        self._widenings = Widenings(mirror, self.rules, self.pods.left)
+        self.pods.on_left = self._widenings.mark
         ISOLATION_QUEUE.set_function(lambda: self._queue.depth)
         self._listen()
 
@@ -190,11 +198,28 @@ class Isolator:
             # Where there was none, namespaces can be marked now, and pods may go.
             self._mark()
             self.gates.wake()
+        self._see_concerns(key[0], [view.concern for view in (old, new) if view and view.concern], gone=new is None)
         if self._writer.has_written(key, new):
             return
         for view in (old, new):
             if view and view.kind:
                 self._add_for(view)
+
+    def _see_concerns(self, namespace: str, concerns: Sequence[Concern], *, gone: bool) -> None:
+        """A policy of the namespace's owners came, changed or went: pods of the default group may follow it."""
+        if not concerns:
+            return
+        first_or_last = self._owners.count(namespace) <= 1
+        for value in self._mirror.pods.values("set"):
+            if value[0] == namespace and value[2] == DEFAULT_GROUPS:
+                is_per_group = self.pods.is_per_group(value[1])
+                for pod in self._mirror.pods.look_up("set", value):
+                    labels = dict(pod.labels)
+                    if (is_per_group and first_or_last) or any(each.selects(labels) for each in concerns):
+                        key = PodKey(namespace, pod.name)
+                        self._queue.add_later(key, OWNERS_SECONDS) if gone else self._queue.add(key, urgent=True)
+        if not gone and first_or_last and self._mirror.network_policies.count("place", (namespace, "groups")):
+            self._queue.add_later(SetsKey(namespace), AWAITED_SECONDS)
 
     def _add_for(self, policy: PolicyView) -> WorkKey | None:
         """Has the place looked at that one of our policies belongs to; None if it belongs to none any more."""
@@ -258,7 +283,8 @@ class Isolator:
             case NamespaceKey(namespace):
                 await self.base.keep(namespace)
             case SetsKey(namespace):
-                await self.pods.keep_sets(namespace)
+                if not await self.pods.keep_sets(namespace):
+                    self._queue.add_later(key, AWAITED_SECONDS)
             case PodKey(namespace, name):
                 await self._work_on_pod(key, namespace, name)
             case StrayKey(namespace, name):
@@ -307,7 +333,7 @@ class Isolator:
         account = find_account(pod)
         if self.membership.awaits_account(view, account):
             return f"Waits for ServiceAccount {account}, on which its security groups depend, and which doesn't exist."
-        names = await self.membership.choose(view, account)
+        names = (await self.membership.choose(view, account)).names
         if not self.membership.is_right(view, names):
             await self.membership.adjust(view, names)
         return ""

@@ -16,7 +16,15 @@ from monopod.cluster.views import PodView
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import WRITES
 from monopod.domain.group_policy import GroupPolicy
-from monopod.domain.groups import awaits_account, build_group_marks, choose_groups, depends_on_account, find_account
+from monopod.domain.groups import (
+    Groups,
+    GroupSource,
+    awaits_account,
+    build_group_marks,
+    choose_groups,
+    depends_on_account,
+    find_account,
+)
 from monopod.domain.selection import Profile
 
 Names = tuple[str, ...]
@@ -73,28 +81,29 @@ class Membership:
         """The labels of a namespace's ServiceAccounts by name."""
         return {account.name: account.labels for account in self._mirror.accounts.look_up("namespace", namespace)}
 
-    async def choose(self, pod: PodView, account: str | None = None) -> Names:
-        """The groups that the pod should belong to; those that it has where that can't be told.
+    async def choose(self, pod: PodView, account: str | None = None) -> Groups:
+        """The groups that the pod should belong to; those that it has, as if nobody chose them, where that is unknown.
 
         Raises:
             ApiError: the pod's ServiceAccount can't be read.
             ApiUnreachable: no answer.
         """
+        unknown = Groups(pod.groups, GroupSource.DEFAULT)
         profile = self.find_profile(pod.profile)
         if profile is None:
-            return pod.groups
+            return unknown
         labels, policies = dict(pod.labels), self.find_policies(pod.namespace)
         accounts: Accounts = {}
         if depends_on_account(labels, profile, policies):
             account = account or await self._fetch_account(pod)
             accounts = self.find_accounts(pod.namespace)
             if account not in accounts:
-                return pod.groups  # it was deleted, perhaps to be made anew: what selects it can't be told
+                return unknown  # it was deleted, perhaps to be made anew: what selects it can't be told
         annotations = {} if pod.asked is None else {GROUPS_ANNOTATION: pod.asked}
         try:
-            return choose_groups(labels, annotations, account or "", profile, policies, accounts).names
+            return choose_groups(labels, annotations, account or "", profile, policies, accounts)
         except ValueError:
-            return pod.groups  # admission lets no such pod pass, so the profile came to allow it later
+            return unknown  # admission lets no such pod pass, so the profile came to allow it later
 
     def awaits_account(self, pod: PodView, account: str) -> bool:
         """Whether the pod's groups depend on its ServiceAccount, and that one hasn't been seen."""

@@ -7,6 +7,10 @@
 The policy comes before the labels: if these can't be written, what the pod may do has changed all the same. A shared
 policy selects by the labels, so there a pod whose labels can't be written is left out, and has a policy of its own.
 
+A pod that has the default group because nobody chose any is opened only in directions about which no policy of its
+namespace's owners is. Such policies may select some of the pods alone, so where there are any, the pods of the default
+group have policies of their own whatever their profile says.
+
 Policies go with their pods: the garbage collector deletes those of a pod, and here those of a set that has none left.
 """
 
@@ -24,9 +28,26 @@ from monopod.controller.announcing import Announcements
 from monopod.controller.logs import Complaints
 from monopod.controller.membership import Membership, Names
 from monopod.controller.metrics import ISOLATION_SECONDS
+from monopod.controller.owners_policies import OwnersPolicies
 from monopod.controller.policies import PolicyWriter
 from monopod.controller.rulebook import Closed, Opened, RuleBook
-from monopod.domain.isolation import Policy, build_groups_policy, build_pod_policy
+from monopod.domain.groups import Groups
+from monopod.domain.isolation import (
+    Policy,
+    Rules,
+    build_groups_policy,
+    build_pod_policy,
+    name_groups_policy,
+    name_pod_policy,
+)
+from monopod.domain.owners_policies import (
+    DEFAULT_GROUPS,
+    NO_DIRECTIONS,
+    Directions,
+    find_opened_directions,
+    leave_directions,
+)
+from monopod.domain.policies import PolicyView
 
 PER_GROUP = "PerGroup"
 # What is refused only so long, by a webhook that is being restarted for instance, is nothing to tell.
@@ -42,12 +63,14 @@ class PodKeeper:
         mirror: Mirror,
         membership: Membership,
         rules: RuleBook,
+        owners: OwnersPolicies,
         writer: PolicyWriter,
         complaints: Complaints,
     ) -> None:
         self._mirror = mirror
         self._membership = membership
         self._rules = rules
+        self._owners = owners
         self._writer = writer
         self._announcements = Announcements(api, complaints)
         self._sets = asyncio.Lock()
@@ -60,6 +83,10 @@ class PodKeeper:
         """Pods that have no policy of their own, by uid, and why."""
         self.unwritten: dict[str, PodView] = {}
         """Pods of which something couldn't be written for some time, by uid."""
+        self.left: dict[str, Directions] = {}
+        """Directions that are left to the owners of the pod's namespace, by uid; pods that have none aren't here."""
+        self.on_left: Callable[[str], None] = lambda _: None
+        """Hears of a namespace where that has changed for a pod."""
 
     def begin(self) -> None:
         """The first lists are complete: pods that come from now on are new."""
@@ -74,6 +101,7 @@ class PodKeeper:
         self._seen.pop(uid, None)
         self._left_out.pop(uid, None)
         self._recover(uid)
+        self.left.pop(uid, None)
         self._announcements.forget(uid)
         self._open(uid)
         self._membership.forget(uid)
@@ -91,6 +119,10 @@ class PodKeeper:
         """Whether the pods of a profile share policies."""
         found = self._membership.find_profile(profile)
         return found is not None and found.isolation == PER_GROUP
+
+    def shares_policy(self, namespace: str, profile: str, names: Names) -> bool:
+        """Whether a profile's pods of these groups share a policy in a namespace."""
+        return self.is_per_group(profile) and not (names == DEFAULT_GROUPS and self._owners.count(namespace))
 
     async def keep(self, pod: PodView) -> None:
         """Brings labels and policies of one pod to what they should be.
@@ -124,22 +156,22 @@ class PodKeeper:
             await self._announcements.say(pod.namespace, pod.name, pod.uid, IsolationReason.NOT_IN_FORCE, text)
 
     async def _keep(self, pod: PodView) -> None:
-        names = await self._membership.choose(pod)
-        own = None
-        match self._rules.find(names):
+        groups = await self._membership.choose(pod)
+        match self._rules.find(groups.names):
             case Opened(rules):
                 self._open(pod.uid)
-                own = build_pod_policy(pod.namespace, pod.name, pod.uid, names, rules)
+                if self._opens_anew(pod, groups, rules):
+                    await self._owners.refresh(pod.namespace, pod.uid)
             case Closed() as closed:
                 self.closed[pod.uid] = (pod, closed)
                 self.on_change()
             case never:
                 assert_never(never)
         if self.is_per_group(pod.profile):
-            await self._share(pod, names, own)
+            await self._share(pod, groups)
         else:
-            await self._bring(pod, own)
-            await self._adjust(pod, names)
+            await self._bring(pod, groups)
+            await self._adjust(pod, groups.names)
         began = self._seen.pop(pod.uid, None)
         if trouble := self.closed.get(pod.uid):
             reason, text = IsolationReason.SECURITY_GROUP_NOT_FOUND, trouble[1].why
@@ -147,12 +179,40 @@ class PodKeeper:
         elif began is not None:
             ISOLATION_SECONDS.observe(time.monotonic() - began)
 
-    async def _bring(self, pod: PodView, own: Policy | None) -> None:
+    def _opens_anew(self, pod: PodView, groups: Groups, rules: Rules) -> bool:
+        """Whether the default group opens a direction that isn't open yet by the policy that is to do so."""
+        if groups.names != DEFAULT_GROUPS:
+            return False
+        if self.shares_policy(pod.namespace, pod.profile, groups.names):
+            left, view = NO_DIRECTIONS, self._find_shared(pod.namespace)
+        else:
+            left = self._owners.find_left(pod, groups)
+            named = self._mirror.network_policies.find(pod.namespace, name_pod_policy(pod.name, groups.names))
+            view = named if named and named.owner == pod.uid else None
+        opened = find_opened_directions({"ingress": rules.ingress, "egress": rules.egress}) - left
+        return bool(opened - (view.opened if view else NO_DIRECTIONS))
+
+    def _build_own(self, pod: PodView, groups: Groups | None) -> Policy | None:
+        """The policy that a pod of these groups should have by itself, as of what the owners say now."""
+        answer = self._rules.find(groups.names) if groups else None
+        left = self._owners.find_left(pod, groups) if groups and isinstance(answer, Opened) else NO_DIRECTIONS
+        before = self.left.pop(pod.uid, NO_DIRECTIONS)
+        if left:
+            self.left[pod.uid] = left
+        if before != left:
+            self.on_left(pod.namespace)
+        if groups is None or not isinstance(answer, Opened):
+            return None
+        return build_pod_policy(pod.namespace, pod.name, pod.uid, groups.names, leave_directions(answer.rules, left))
+
+    async def _bring(self, pod: PodView, groups: Groups | None) -> None:
         """Brings a pod's own policy to what it should be; None: it has none.
 
         Policies add up, and the name says the groups. So that a pod is at no instant open to both, its old groups and
-        its new ones, the rules change first and the name after that.
+        its new ones, the rules change first and the name after that. Between the look at what the owners say and the
+        first write nothing is awaited.
         """
+        own = self._build_own(pod, groups)
         owned = self._mirror.network_policies.look_up("owner", pod.uid)
         existing = {view.name: view for view in owned if view.kind}  # others may give the pod policies, too
         if own is None:
@@ -171,26 +231,32 @@ class PodKeeper:
         if not self._membership.is_right(pod, names):
             await self._membership.adjust(pod, names)
 
-    async def _share(self, pod: PodView, names: Names, own: Policy | None) -> None:
-        """Has the pod selected by the policy of its groups; `own` is what it would have of its own."""
+    async def _share(self, pod: PodView, groups: Groups) -> None:
+        """Has the pod selected by the policy of its groups, or by one of its own where they have none."""
+        names = groups.names
         if pod.groups == names:
             self._left_out.pop(pod.uid, None)
-        await self._keep_set(pod.namespace, names)
+        await self._keep_set(pod, names)
+        shares = self.shares_policy(pod.namespace, pod.profile, names)
+        if not shares:
+            await self._bring(pod, groups)
         try:
             await self._adjust(pod, names)
         except (ApiError, ServerTrouble):
             if pod.groups != names:
                 self._left_out[pod.uid] = pod
-                await self._keep_set(pod.namespace, pod.groups)
-                await self._bring(pod, own)
+                await self._keep_set(pod, pod.groups)
+                await self._bring(pod, groups)
             raise
         self._left_out.pop(pod.uid, None)
-        await self._bring(pod, None)
+        if shares:
+            await self._bring(pod, None)
 
-    async def _keep_set(self, namespace: str, names: Names) -> None:
+    async def _keep_set(self, pod: PodView, names: Names) -> None:
+        namespace = pod.namespace
         async with self._sets:  # of a thousand pods the first writes, the others find it written
             answer = self._rules.find(names)
-            if isinstance(answer, Opened):
+            if isinstance(answer, Opened) and self.shares_policy(namespace, pod.profile, names):
                 policy = self._build_shared(namespace, names, answer)
                 view = self._mirror.network_policies.find(namespace, policy["metadata"]["name"])
                 await self._writer.bring([policy], [view] if view and view.kind else [])
@@ -201,25 +267,56 @@ class PodKeeper:
         ]
         return build_groups_policy(namespace, names, answer.rules, without=left_out)
 
-    async def keep_sets(self, namespace: str) -> None:
-        """Brings the shared policies of a namespace to what its pods need.
+    async def keep_sets(self, namespace: str) -> bool:
+        """Brings the shared policies of a namespace to what its pods need; False if that has to be done again soon.
 
         Raises:
             ApiError: the API server refuses something.
             ApiUnreachable: no answer.
         """
         async with self._sets:
-            needed = {
-                pod.groups
-                for value in self._mirror.pods.values("set")
-                if value[0] == namespace and self.is_per_group(value[1])
-                for pod in self._mirror.pods.look_up("set", value)[:1]
-            }
-            answers = {names: self._rules.find(names) for names in sorted(needed)}
+            if DEFAULT_GROUPS in self._find_sets(namespace) and not self._find_shared(namespace):
+                await self._owners.refresh(namespace)
+            answers = {names: self._rules.find(names) for names in sorted(self._find_sets(namespace))}
             desired = [
                 self._build_shared(namespace, names, answer)
                 for names, answer in answers.items()
                 if isinstance(answer, Opened)
             ]
             existing = self._mirror.network_policies.look_up("place", (namespace, "groups"))
+            awaited = self._is_awaited(namespace)
+            if awaited:
+                existing = [view for view in existing if view.name != name_groups_policy(DEFAULT_GROUPS)]
             await self._writer.bring(desired, existing)
+            return not awaited
+
+    def _find_sets(self, namespace: str) -> set[Names]:
+        """The sets of groups of which pods of a namespace share policies."""
+        return {
+            pod.groups
+            for value in self._mirror.pods.values("set")
+            if value[0] == namespace and self.shares_policy(namespace, value[1], value[2])
+            for pod in self._mirror.pods.look_up("set", value)[:1]
+        }
+
+    def _find_shared(self, namespace: str) -> PolicyView | None:
+        """The policy that the pods of the default group share."""
+        view = self._mirror.network_policies.find(namespace, name_groups_policy(DEFAULT_GROUPS))
+        return view if view and view.kind else None
+
+    def _is_awaited(self, namespace: str) -> bool:
+        """Whether pods that share the default group's policy have to get their own before it may go."""
+        if not (self._owners.count(namespace) and self._find_shared(namespace)):
+            return False
+        return any(
+            self._lacks_policy(pod)
+            for value in self._mirror.pods.values("set")
+            if value[0] == namespace and value[2] == DEFAULT_GROUPS and self.is_per_group(value[1])
+            for pod in self._mirror.pods.look_up("set", value)
+        )
+
+    def _lacks_policy(self, pod: PodView) -> bool:
+        """Whether a pod has no policy of its own and is going to have one: not for long, unless something is wrong."""
+        if pod.unsupported or pod.uid in self.closed or pod.uid in self.unwritten:
+            return False
+        return not any(view.kind for view in self._mirror.network_policies.look_up("owner", pod.uid))

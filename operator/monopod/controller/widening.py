@@ -2,6 +2,8 @@
 
 NetworkPolicies add up, so nothing can keep another policy that selects a pod from opening it. What can be done is to
 say so. That takes a look at all pods of the namespaces that have such policies, so it follows changes at a distance.
+
+A direction that is left to such policies is theirs to open, but for what no group should open either.
 """
 
 import asyncio
@@ -18,8 +20,8 @@ from monopod.controller.membership import Names
 from monopod.controller.metrics import WIDENED_PODS
 from monopod.controller.rulebook import RuleBook
 from monopod.domain.isolation import PolicyTooLarge
+from monopod.domain.owners_policies import NO_DIRECTIONS, Directions
 from monopod.domain.policies import PolicyView
-from monopod.domain.policy_rules import selects
 from monopod.domain.security_group import SecurityGroup
 from monopod.domain.widening import find_widening
 
@@ -40,9 +42,10 @@ class Widened:
 class Widenings:
     """Remembers what it found in each namespace, and looks again where something changed; `on_change` hears of news."""
 
-    def __init__(self, mirror: Mirror, rules: RuleBook) -> None:
+    def __init__(self, mirror: Mirror, rules: RuleBook, left: Mapping[str, Directions]) -> None:
         self._mirror = mirror
         self._rules = rules
+        self._left = left
         self._on_change: Callable[[], None] = lambda: None
         self._dirty: set[str] = set()
         self._marked = asyncio.Event()
@@ -58,18 +61,19 @@ class Widenings:
 
     def _see_policy(self, key: Key, old: PolicyView | None, new: PolicyView | None) -> None:
         if any(view and not view.kind for view in (old, new)):
-            self._mark(key[0])
+            self.mark(key[0])
 
     def _see_pod(self, key: Key, _: PodView | None, __: PodView | None) -> None:
         if self._mirror.network_policies.count("place", (key[0], "")):
-            self._mark(key[0])
+            self.mark(key[0])
 
     def _mark_all(self) -> None:
         for namespace, kind in self._mirror.network_policies.values("place"):
             if not kind:
-                self._mark(namespace)
+                self.mark(namespace)
 
-    def _mark(self, namespace: str) -> None:
+    def mark(self, namespace: str) -> None:
+        """Has the namespace looked at."""
         self._dirty.add(namespace)
         self._marked.set()
 
@@ -92,7 +96,7 @@ class Widenings:
                 self._on_change()
 
     async def _look(self, namespace: str) -> None:
-        known: dict[tuple[str, Names], bool] = {}
+        known: dict[tuple[str, Names, Directions], bool] = {}
         pods: Counter[str] = Counter()
         policies: dict[str, set[str]] = {}
         foreign = self._mirror.network_policies.look_up("place", (namespace, ""))
@@ -103,7 +107,9 @@ class Widenings:
             widening = [
                 view.name
                 for view in foreign
-                if selects(_as_policy(view), labels) and self._widens(view, pod.groups, known)
+                if view.concern
+                and view.concern.selects(labels)
+                and self._widens(view, pod.groups, self._left.get(pod.uid, NO_DIRECTIONS), known)
             ]
             if widening:
                 pods[pod.profile] += 1
@@ -116,18 +122,21 @@ class Widenings:
         else:
             self.found.pop(namespace, None)
 
-    def _widens(self, view: PolicyView, names: Names, known: dict[tuple[str, Names], bool]) -> bool:
-        if (view.name, names) not in known:
+    def _widens(
+        self, view: PolicyView, names: Names, left: Directions, known: dict[tuple[str, Names, Directions], bool]
+    ) -> bool:
+        if (view.name, names, left) not in known:
             read = [self._rules.find_group(name) for name in names]
             groups = [group for group in read if isinstance(group, SecurityGroup)]
             # A pod with a group that doesn't exist is closed: whatever is opened is too much.
             groups = groups if len(groups) == len(read) else []
+            policy, infrastructure = _as_policy(view), self._rules.infrastructure
             try:
-                found = find_widening(_as_policy(view), groups, self._rules.infrastructure, view.namespace)
+                found = find_widening(policy, groups, infrastructure, view.namespace, left)
             except PolicyTooLarge:
-                found = find_widening(_as_policy(view), [], self._rules.infrastructure, view.namespace)
-            known[view.name, names] = bool(found)
-        return known[view.name, names]
+                found = find_widening(policy, [], infrastructure, view.namespace)
+            known[view.name, names, left] = bool(found)
+        return known[view.name, names, left]
 
     def _measure(self) -> None:
         WIDENED_PODS.clear()

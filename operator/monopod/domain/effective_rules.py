@@ -7,11 +7,12 @@ CIDR was cut, the cut one lies inside it; and addresses that no CIDR accounts fo
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any, Final, assert_never
 
-from monopod.api.names import POLICY_LABEL
+from monopod.api.names import DEFAULT_GROUP, GROUP_LABEL_PREFIX, POLICY_LABEL
 from monopod.domain.addresses import Block, as_cidr, find_address, find_region, read_network, subtract
-from monopod.domain.isolation import METADATA
+from monopod.domain.isolation import METADATA, Infrastructure
 from monopod.domain.label_selector import LabelSelector
 from monopod.domain.policy_rules import (
     DIRECTIONS,
@@ -35,7 +36,7 @@ from monopod.domain.security_group import (
     SecurityGroup,
     SelectorPeer,
 )
-from monopod.domain.widening import Widening, find_beyond
+from monopod.domain.widening import Widening, build_utmost, find_beyond
 
 Policy = Mapping[str, Any]
 
@@ -69,12 +70,28 @@ class OpenRule:
     origins: tuple[RuleOfGroup, ...] = ()
 
 
+class Decider(StrEnum):
+    """Who decides in a direction."""
+
+    SECURITY_GROUPS = "SecurityGroups"
+    NETWORK_POLICIES = "NetworkPolicies"
+    BOTH = "Both"
+    NOBODY = "Nobody"
+
+
 @dataclass(frozen=True, slots=True)
 class OneWay:
-    """A direction: closed but for the rules; or not closed at all, if no policy is about it."""
+    """A direction: closed but for the rules; or not closed at all, if no policy is about it.
+
+    Attributes:
+        decider: nobody if no policy is about it. NetworkPolicies of others alone where nobody chose the pod's group.
+        owners: the names of the policies of others that are about it.
+    """
 
     closed: bool
     rules: tuple[OpenRule, ...]
+    decider: Decider
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +143,18 @@ def find_effective_rules(
     known = [address for text in node if (address := find_address(text))]
     selecting = sorted((each for each in policies if selects(each, labels)), key=_name)
     ours = [each for each in selecting if _kind(each)]
-    ways = {direction: _find_way(selecting, groups, direction) for direction in DIRECTIONS}
+    is_default = [key for key in labels if key.startswith(GROUP_LABEL_PREFIX)] == [GROUP_LABEL_PREFIX + DEFAULT_GROUP]
+    ways = {direction: _find_way(selecting, groups, direction, is_default) for direction in DIRECTIONS}
+    nodes = tuple(as_cidr(address) for address in known)
+    utmost = build_utmost(
+        [direction for direction in DIRECTIONS if ways[direction].decider is Decider.NETWORK_POLICIES],
+        Infrastructure(nodes),
+    )
     widenings = tuple(
         (_name(policy), widening)
         for policy in selecting
         if not _kind(policy)
-        for widening in find_beyond(policy, ours, [as_cidr(address) for address in known], namespace)
+        for widening in find_beyond(policy, [*ours, utmost], nodes, namespace)
     )
     egress = ways["egress"]
     kept = [_keep(METADATA_SERVICE, METADATA, egress), *([_keep(NODE, known, egress)] if known else [])]
@@ -145,7 +168,9 @@ def find_effective_rules(
     )
 
 
-def _find_way(policies: Iterable[Policy], groups: Sequence[SecurityGroup], direction: Direction) -> OneWay:
+def _find_way(
+    policies: Iterable[Policy], groups: Sequence[SecurityGroup], direction: Direction, is_default: bool
+) -> OneWay:
     about = [policy for policy in policies if closes(policy, direction)]
     rules = [
         OpenRule(_name(policy), bool(_kind(policy)), peer, rule.ports)
@@ -154,7 +179,16 @@ def _find_way(policies: Iterable[Policy], groups: Sequence[SecurityGroup], direc
         for peer in rule.peers
     ]
     led_back = (replace(rule, origins=_find_origins(rule, groups, direction)) if rule.ours else rule for rule in rules)
-    return OneWay(bool(about), tuple(led_back))
+    owners = tuple(_name(policy) for policy in about if not _kind(policy))
+    if not about:
+        decider = Decider.NOBODY
+    elif not owners:
+        decider = Decider.SECURITY_GROUPS
+    elif is_default and not any(rule.ours for rule in rules):
+        decider = Decider.NETWORK_POLICIES
+    else:
+        decider = Decider.BOTH
+    return OneWay(bool(about), tuple(led_back), decider, owners)
 
 
 def _find_origins(opened: OpenRule, groups: Sequence[SecurityGroup], direction: Direction) -> tuple[RuleOfGroup, ...]:
@@ -172,6 +206,8 @@ def _find_origins(opened: OpenRule, groups: Sequence[SecurityGroup], direction: 
 
 def _find_idle(groups: Sequence[SecurityGroup], ways: Mapping[Direction, OneWay]) -> Iterator[RuleOfGroup]:
     for direction, way in ways.items():
+        if way.decider is Decider.NETWORK_POLICIES:
+            continue
         ours = [rule for rule in way.rules if rule.ours]
         for place, rule in _each_rule(groups, direction):
             if not any(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monopod.domain.isolation import digest_spec
+from monopod.domain.owners_policies import NO_DIRECTIONS, Concern, Directions
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,9 @@ class PolicyView:
         kind: what the label says that it is (`base`, `pod`, `groups`), "" for other people's.
         digest: of one of ours.
         owner: the uid of the pod that it belongs to.
+        opened: of one of ours, the directions in which it opens anything.
         spec: of other people's.
+        concern: of other people's, what they are about.
     """
 
     namespace: str
@@ -28,7 +31,9 @@ class PolicyView:
     kind: str = ""
     digest: str = ""
     owner: str = ""
+    opened: Directions = NO_DIRECTIONS
     spec: Mapping[str, Any] | None = None
+    concern: Concern | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ number.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
@@ -25,19 +25,18 @@ from monopod.domain.policy_rules import (
     Unclear,
     describe_peer,
     read_rules,
-    selects,
 )
 from monopod.domain.ports import EVERYTHING, Ports, merge_ports
 from monopod.domain.publication import list_names
-from monopod.domain.security_group import Direction, SecurityGroup
-
-__all__ = ["Widening", "find_widening", "selects"]
+from monopod.domain.security_group import CidrPeer, Direction, Rule, SecurityGroup, SelectorPeer
 
 _NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 """On every namespace, by the API server: its name."""
 
 _EVERYWHERE: Final = (Block("0.0.0.0/0"), Block("::/0"))
 _ALL_PODS: Final = Pods(LabelSelector(), LabelSelector())
+_ANY_RULE: Final = Rule((CidrPeer("0.0.0.0/0"), CidrPeer("::/0"), SelectorPeer(LabelSelector(), LabelSelector())))
+_UTMOST: Final = SecurityGroup("utmost", (_ANY_RULE,), (_ANY_RULE,))
 _METADATA: Final = Addresses(METADATA).networks
 _PREPOSITIONS: Final[Mapping[Direction, str]] = {"ingress": "from", "egress": "to"}
 
@@ -51,16 +50,29 @@ class Widening:
 
 
 def find_widening(
-    policy: Mapping[str, Any], groups: Sequence[SecurityGroup], infrastructure: Infrastructure, namespace: str
+    policy: Mapping[str, Any],
+    groups: Sequence[SecurityGroup],
+    infrastructure: Infrastructure,
+    namespace: str,
+    left: Collection[Direction] = (),
 ) -> tuple[Widening, ...]:
-    """What the policy opens beyond the groups, for pods of this namespace that it selects (see `selects`).
+    """What the policy opens beyond the groups, for pods of this namespace that it selects.
+
+    In directions that are `left` to such policies, only what no group should open counts.
 
     Raises:
         PolicyTooLarge: the groups' rules are more than a policy can hold.
     """
     ours = build_rules(groups, infrastructure)
     own = {"spec": {"ingress": list(ours.ingress), "egress": list(ours.egress)}}
-    return find_beyond(policy, [own], infrastructure.nodes, namespace)
+    return find_beyond(policy, [own, build_utmost(left, infrastructure)], infrastructure.nodes, namespace)
+
+
+def build_utmost(directions: Collection[Direction], infrastructure: Infrastructure) -> dict[str, Any]:
+    """A policy that opens in these directions what a group's widest rules do: no nodes, and no metadata service."""
+    rules = build_rules([_UTMOST], infrastructure)
+    opened = {"ingress": list(rules.ingress), "egress": list(rules.egress)}
+    return {"spec": {direction: opened[direction] for direction in directions}}
 
 
 def find_beyond(

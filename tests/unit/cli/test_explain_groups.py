@@ -31,16 +31,20 @@ def asking(groups: str) -> PodBuilder:
 
 
 BY_ACCOUNT = a_policy("deploy", "build", serviceAccountSelector=CI)
+THE_DEFAULT = [
+    "cluster: the default, as nothing names others.",
+    "NetworkPolicies of its namespace that select it decide alone in the directions that they are about.",
+]
 UNKNOWN = (
     "SecurityGroupPolicies ask for the labels of its ServiceAccount builder, which isn't known: "
     "it would wait until it is."
 )
 
 CASES: dict[str, tuple[dict[str, Any], list[Any], list[str]]] = {
-    "the default": (PLAIN, [a_pod()], ["cluster: the default, as nothing names others."]),
+    "the default": (PLAIN, [a_pod()], THE_DEFAULT),
     "the profile": (OWN, [a_pod()], ["db, own: by profile web."]),
     "the annotation": (OWN, [asking("web,x")], [f"web, x: by its annotation {GROUPS_ANNOTATION}."]),
-    "an annotation without a say": (PLAIN, [asking("web")], ["cluster: the default, as nothing names others."]),
+    "an annotation without a say": (PLAIN, [asking("web")], THE_DEFAULT),
     "a malformed annotation": (
         OWN,
         [asking("Web")],

@@ -9,7 +9,7 @@ import pytest
 from monopod.api.names import PROFILE_LABEL, TASK_LABEL
 from monopod.cli.isolation import GroupFinding, GroupState, Identity, PodIsolation, assess, read_finding
 from monopod.cli.isolation_output import build_report, describe_troubles, write
-from monopod.domain.isolation import Infrastructure, build_base_policy, build_pod_policy, build_rules
+from monopod.domain.isolation import Infrastructure, Rules, build_base_policy, build_pod_policy, build_rules
 from monopod.domain.security_group import SecurityGroup
 from tests.unit.cli.running import run
 
@@ -62,11 +62,11 @@ def test_the_text_names_ports_peers_and_whose_rule_it_is(capsys: pytest.CaptureF
     assert printed == [
         "Pod app in namespace prod",
         "Profile shop, security groups: web.",
-        "Ingress: closed, but for",
+        "Ingress: security groups and NetworkPolicy theirs add up; closed, but for",
         "TCP 8080 10.1.0.0/16, 192.0.2.1/32, 192.0.2.2/31, 192.0.2.4/30, 192.0.2.8/31 "
         "group web ingress[0] (the balancer)",
         "all all pods of the namespace NetworkPolicy theirs, not Monopod's",
-        "Egress: closed, but for",
+        "Egress: security groups decide; closed, but for",
         "all 0.0.0.0/0 without 100.100.100.200/32, 168.63.129.16/32, 169.254.0.23/32, 169.254.169.254/32 and 8 more "
         "group web egress[0]",
         "Wider than its groups, because NetworkPolicies add up",
@@ -106,6 +106,54 @@ def test_the_json_has_the_same_for_scripts() -> None:
         "closed": True,
         "openedBy": [],
     }
+
+
+CLUSTER = {**RESOURCE, "metadata": {"name": "cluster"}}
+
+
+def look_at_default(*policies: dict[str, Any], rules: Rules) -> PodIsolation:
+    own = build_pod_policy("prod", "app", UID, ["cluster"], rules)
+    return assess(a_pod(groups=["cluster"]), [BASE, own, *policies], [read_finding("cluster", CLUSTER)])
+
+
+def test_a_direction_that_is_left_to_the_namespaces_policies_is_theirs_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rules = build_rules([SecurityGroup.from_resource(CLUSTER)], NODES)
+    found = look_at_default(a_foreign_policy(), rules=Rules((), rules.egress))
+    report = build_report(found)
+    assert [(report[way]["decidedBy"], report[way]["networkPolicies"]) for way in ("ingress", "egress")] == [
+        ("NetworkPolicies", ["theirs"]),
+        ("SecurityGroups", []),
+    ]
+    assert (report["widenings"], report["rulesWithoutEffect"]) == ([], [])
+    write(found, "text")
+    assert (
+        "Ingress: NetworkPolicy theirs decides alone, as nobody chose a security group; closed, but for\n"
+    ) in capsys.readouterr().out
+
+
+def test_what_the_default_group_still_opens_adds_up() -> None:
+    """As before the operator has seen the other policy, or where someone chose the group."""
+    report = build_report(
+        look_at_default(a_foreign_policy(), rules=build_rules([SecurityGroup.from_resource(CLUSTER)], NODES))
+    )
+    assert report["ingress"]["decidedBy"] == "Both"
+    assert [each["policy"] for each in report["widenings"]] == ["theirs"]
+
+
+def test_a_node_that_the_namespaces_policy_opens_is_told_although_it_decides() -> None:
+    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}
+    policy = {"metadata": {"name": "out", "namespace": "prod"}, "spec": spec}
+    report = build_report(look_at_default(policy, rules=Rules()))
+    (widening,) = report["widenings"]
+    assert widening["message"].endswith("the groups leave the metadata service and nodes' addresses closed")
+    assert [each["openedBy"] for each in report["kept"]] == [["out"], ["out"]]
+
+
+def test_a_direction_that_no_policy_is_about_is_nobodys() -> None:
+    report = build_report(look())
+    assert [report[way]["decidedBy"] for way in ("ingress", "egress")] == ["Nobody", "Nobody"]
 
 
 def test_a_pod_that_has_no_node_yet_is_told_what_will_hold() -> None:

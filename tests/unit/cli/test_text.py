@@ -141,6 +141,7 @@ def test_the_size_is_reckoned_up(tmp_path: Path) -> None:
         "",
         "Security groups",
         "cluster: the default, as nothing names others.",
+        "NetworkPolicies of its namespace that select it decide alone in the directions that they are about.",
     ]
 
 

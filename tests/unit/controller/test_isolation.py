@@ -74,8 +74,8 @@ class Server(FakeApi):
 class Cluster:
     """An isolator, and the events that it is given; the profile `web` reaches the namespace `prod`."""
 
-    def __init__(self) -> None:
-        self.api = Server()
+    def __init__(self, api: Server | None = None) -> None:
+        self.api = api or Server()
         self.mirror = Mirror("monopod-system")
         self.isolator = Isolator(self.api.client, self.mirror, SETTINGS, Complaints(structlog.stdlib.get_logger()))
         self.put(self.mirror.namespaces, an_object("prod"))

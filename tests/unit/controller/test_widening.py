@@ -14,6 +14,7 @@ from monopod.controller import widening
 from monopod.controller.logs import Complaints
 from monopod.controller.rulebook import RuleBook
 from monopod.controller.widening import Widened, Widenings
+from monopod.domain.owners_policies import Directions
 
 FROM_ALL: list[dict[str, Any]] = [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]
 FROM_SOME: list[dict[str, Any]] = [{"from": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}]
@@ -30,7 +31,8 @@ class Watching:
     def __init__(self) -> None:
         self.mirror = Mirror("monopod-system")
         self._rules = RuleBook(self.mirror, (), (), Complaints(structlog.stdlib.get_logger()))
-        self.widenings = Widenings(self.mirror, self._rules)
+        self.left: dict[str, Directions] = {}
+        self.widenings = Widenings(self.mirror, self._rules, self.left)
         self.news = 0
         self.widenings.on_change(self._count)
         self.mirror.groups.listeners.append(lambda key, _, __: self._take_in(key[1]))
@@ -112,6 +114,18 @@ async def test_a_policy_that_opens_no_more_than_the_group_widens_nothing_until_t
     assert await watching.find() == {}
     watching.put_group("10.1.2.0/24", version=2)
     assert (await watching.find())["prod"].pods == {"shop": 1}
+
+
+async def test_a_direction_that_is_left_to_a_policy_is_not_widened_by_it() -> None:
+    watching = Watching()
+    watching.put_pod("a")
+    watching.put_pod("b")
+    watching.put_policy("theirs", FROM_ALL)
+    watching.left["a"] = frozenset({"ingress"})
+    assert (await watching.find())["prod"].pods == {"shop": 1}
+    watching.left["b"] = frozenset({"ingress"})
+    watching.widenings.mark("prod")
+    assert await watching.find() == {}
 
 
 async def test_of_a_pod_one_of_whose_groups_does_not_exist_all_that_is_opened_is_too_much() -> None:

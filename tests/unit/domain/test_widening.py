@@ -219,6 +219,32 @@ def test_nothing_that_a_policy_opens_beyond_the_groups_is_passed_over(seed: int)
     assert harmless > 0, "policies that open nothing show nothing"
 
 
+LEFT: dict[str, tuple[Policy, list[str]]] = {
+    "from anywhere": (ingress(), []),
+    "from a network": (ingress(block("198.51.100.0/24"), ports=tcp(80)), []),
+    "to a network without nodes": (egress(block("198.51.100.0/24")), []),
+    "to anything": (
+        egress(),
+        ["opens everything to anything, of which the groups leave the metadata service and nodes' addresses closed"],
+    ),
+    "to the metadata service": (egress(block("169.254.169.254/32")), ["opens everything to 169.254.169.254/32"]),
+    "to a node": (egress(block("10.0.0.4/32"), ports=tcp(22)), ["opens TCP 22 to 10.0.0.4/32"]),
+}
+
+
+@pytest.mark.parametrize("case", LEFT)
+def test_in_a_direction_that_is_left_to_a_policy_only_what_no_group_should_open_counts(case: str) -> None:
+    policy, texts = LEFT[case]
+    found = find_widening(policy, [SecurityGroup("cluster")], NODES, HOME, left=("ingress", "egress"))
+    assert [each.text for each in found] == texts
+    assert find(policy, SecurityGroup("cluster")), "not left, all of it counts"
+
+
+def test_what_is_left_in_one_direction_is_not_in_the_other() -> None:
+    left: Direction = "ingress"
+    assert find_widening(egress(block("198.51.100.0/24")), [], NODES, HOME, left=[left])
+
+
 def test_a_policy_whose_selector_is_not_understood_is_taken_to_select_every_pod() -> None:
     odd = {"spec": {"podSelector": {"matchExpressions": [{"key": "app", "operator": "Like"}]}}}
     assert selects(odd, {})

@@ -168,14 +168,14 @@ def _policy_peer_fits(peer: Mapping[str, Any], flow: Flow) -> bool:
     if flow.pod is None:
         return False
     if "namespaceSelector" in peer:
-        if not _selector_fits(peer["namespaceSelector"], flow.pod.namespace_labels):
+        if not selector_fits(peer["namespaceSelector"], flow.pod.namespace_labels):
             return False
     elif flow.pod.namespace != HOME:
         return False
-    return _selector_fits(peer.get("podSelector", {}), flow.pod.labels)
+    return selector_fits(peer.get("podSelector", {}), flow.pod.labels)
 
 
-def _selector_fits(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+def selector_fits(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     assert set(selector) <= {"matchLabels", "matchExpressions"}
     for key, value in selector.get("matchLabels", {}).items():
         if labels.get(key) != value:
