@@ -12,7 +12,8 @@ import pytest
 
 from tests.attack.people import Person, bind_role
 from tests.controlplane.operating.conftest import run_lab
-from tests.controlplane.operating.lab import Lab, OperatorProcess
+from tests.controlplane.operating.lab import Lab, OperatorProcess, eventually
+from tests.controlplane.operating.moving import create_namespace
 
 FAKE_NODES = 2
 
@@ -37,6 +38,18 @@ def operator(lab: Lab, operator_log: Path) -> Iterator[OperatorProcess]:
     process = OperatorProcess(lab.write_kubeconfig(), operator_log)
     yield process
     process.kill()
+
+
+@pytest.fixture(scope="session")
+def fargate(lab: Lab, operator: OperatorProcess) -> Iterator[str]:
+    """A namespace that a profile takes as a whole, for tests that store nothing that another could meet."""
+    name = "all-fargate"
+    create_namespace(lab, name)
+    lab.create_profile(name, name)
+    lab.becomes_active(name)
+    eventually(lambda: lab.namespace_marks(name)[1])
+    yield name
+    lab.delete_profile(name)
 
 
 @pytest.fixture

@@ -23,6 +23,10 @@ class Person:
     def create(self, path: str, manifest: Json) -> Answer:
         return self._send("POST", path, manifest)
 
+    def try_pod(self, namespace: str, pod: Json) -> Answer:
+        """What admission makes of a pod; nothing is stored."""
+        return self.create(f"/api/v1/namespaces/{namespace}/pods?dryRun=All", pod)
+
     def update(self, path: str, manifest: Json) -> Answer:
         return self._send("PUT", path, manifest)
 

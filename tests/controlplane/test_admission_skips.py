@@ -3,11 +3,14 @@
 import pytest
 
 from monopod.api.names import COMPUTE_TYPE, MIRROR_ANNOTATION, PROFILE_LABEL
+from monopod.domain.skips import DAEMON_SET_CONTROLLER, DAEMON_SET_CONTROLLERS
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 
 KUBELET = "system:node:node-1"
+_, MANAGER = DAEMON_SET_CONTROLLERS
+OTHER_CONTROLLER = "system:serviceaccount:kube-system:replicaset-controller"
 MIRROR = {MIRROR_ANNOTATION: "0123"}
 
 
@@ -20,8 +23,12 @@ def is_marked(pod: Manifest) -> bool:
 
 
 SKIPPED = {
-    "a DaemonSet's pod": (a_pod().owned_by("DaemonSet"), ""),
-    "a DaemonSet among other owners": (a_pod().owned_by("ReplicaSet").owned_by("DaemonSet", "apps/v2"), ""),
+    "a DaemonSet's pod": (a_pod().owned_by("DaemonSet"), DAEMON_SET_CONTROLLER),
+    "a DaemonSet's pod where controllers share an identity": (a_pod().owned_by("DaemonSet"), MANAGER),
+    "a DaemonSet among other owners": (
+        a_pod().owned_by("ReplicaSet", controller=None).owned_by("DaemonSet"),
+        DAEMON_SET_CONTROLLER,
+    ),
     "a kubelet's mirror pod": (a_pod().annotated(MIRROR).with_spec(nodeName="node-1"), KUBELET),
     "compute-type ec2": (a_pod().annotated({COMPUTE_TYPE: "ec2"}), ""),
     "nodeSelector": (a_pod().with_spec(nodeSelector={"a": "b"}), ""),
@@ -29,7 +36,10 @@ SKIPPED = {
     "nodeName": (a_pod().with_spec(nodeName="node-1"), ""),
     "another scheduler": (a_pod().with_spec(schedulerName="volcano"), ""),
     "another class with a nodeSelector of its own": (a_pod().with_spec(runtimeClassName="other-on-metal"), ""),
-    "privileged, but a DaemonSet's": (a_pod().owned_by("DaemonSet").secured(privileged=True), ""),
+    "privileged, but a DaemonSet's": (
+        a_pod().owned_by("DaemonSet").secured(privileged=True),
+        DAEMON_SET_CONTROLLER,
+    ),
 }
 
 
@@ -48,15 +58,19 @@ def test_left_alone(server: Server, pod: PodBuilder, user: str) -> None:
 
 
 TAKEN = {
-    "a ReplicaSet's pod": a_pod().owned_by("ReplicaSet"),
-    "somebody else's DaemonSet": a_pod().owned_by("DaemonSet", "example.com/v1"),
-    "compute-type fargate": a_pod().annotated({COMPUTE_TYPE: "fargate"}),
-    "compute-type as a label": a_pod().labelled({COMPUTE_TYPE: "ec2"}),
-    "an empty nodeSelector": a_pod().with_spec(nodeSelector={}),
-    "an empty nodeName": a_pod().with_spec(nodeName=""),
-    "the default scheduler by name": a_pod().with_spec(schedulerName="default-scheduler"),
-    "affinity": a_pod().with_spec(affinity={"podAntiAffinity": {}}),
-    "nodeSelector with the profile's class": a_pod().with_spec(nodeSelector={"a": "b"}, runtimeClassName="kata"),
+    "a ReplicaSet's pod": (a_pod().owned_by("ReplicaSet"), DAEMON_SET_CONTROLLER),
+    "somebody else's DaemonSet": (a_pod().owned_by("DaemonSet", "example.com/v1"), DAEMON_SET_CONTROLLER),
+    "a DaemonSet of no known version": (a_pod().owned_by("DaemonSet", "apps/evil"), DAEMON_SET_CONTROLLER),
+    "a DaemonSet that isn't its controller": (a_pod().owned_by("DaemonSet", controller=False), DAEMON_SET_CONTROLLER),
+    "a forged DaemonSet": (a_pod().owned_by("DaemonSet"), "eve"),
+    "a DaemonSet's pod from another controller": (a_pod().owned_by("DaemonSet"), OTHER_CONTROLLER),
+    "compute-type fargate": (a_pod().annotated({COMPUTE_TYPE: "fargate"}), ""),
+    "compute-type as a label": (a_pod().labelled({COMPUTE_TYPE: "ec2"}), ""),
+    "an empty nodeSelector": (a_pod().with_spec(nodeSelector={}), ""),
+    "an empty nodeName": (a_pod().with_spec(nodeName=""), ""),
+    "the default scheduler by name": (a_pod().with_spec(schedulerName="default-scheduler"), ""),
+    "affinity": (a_pod().with_spec(affinity={"podAntiAffinity": {}}), ""),
+    "nodeSelector with the profile's class": (a_pod().with_spec(nodeSelector={"a": "b"}, runtimeClassName="kata"), ""),
 }
 
 
@@ -66,9 +80,9 @@ TAKEN = {
 @pytest.mark.eks("2.skip-node-name", case="an empty nodeName")
 @pytest.mark.eks("2.skip-scheduler", case="the default scheduler by name")
 @pytest.mark.eks("2.affinity", case="affinity")
-@pytest.mark.parametrize("pod", TAKEN.values(), ids=TAKEN)
-def test_taken(server: Server, pod: PodBuilder) -> None:
-    assert is_marked(admit(server, pod))
+@pytest.mark.parametrize(("pod", "user"), TAKEN.values(), ids=TAKEN)
+def test_taken(server: Server, pod: PodBuilder, user: str) -> None:
+    assert is_marked(admit(server, pod, user))
 
 
 @pytest.mark.eks("2.skip-mirror")

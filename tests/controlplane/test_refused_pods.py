@@ -24,7 +24,7 @@ NOT_REACHED = (
 NOT_TAKEN = (
     "metadata.labels[monopod.dev/profile] says that this pod runs in a Fargate profile's sandbox, but no profile "
     "takes it. Remove the label, or what keeps the pod out: labels that match no profile, spec.nodeName, "
-    "spec.nodeSelector, spec.schedulerName, the compute-type annotation, a DaemonSet as owner."
+    "spec.nodeSelector, spec.schedulerName, the compute-type annotation, the DaemonSet whose controller creates it."
 )
 
 
@@ -51,7 +51,6 @@ REFUSED_WHEN_CREATED: dict[str, tuple[str, PodBuilder, str]] = {
         a_pod().labelled(FORGED).annotated({COMPUTE_TYPE: "ec2"}),
         NOT_TAKEN,
     ),
-    "a forged mark on a DaemonSet's pod": ("fargate", a_pod().labelled(FORGED).owned_by("DaemonSet"), NOT_TAKEN),
     "the host's network": (
         "strict",
         a_pod().with_spec(hostNetwork=True),

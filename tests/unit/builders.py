@@ -32,8 +32,11 @@ class PodBuilder:
         self._pod["metadata"].setdefault("annotations", {}).update(annotations)
         return self
 
-    def owned_by(self, kind: str, api_version: str = "apps/v1") -> Self:
-        owner = {"apiVersion": api_version, "kind": kind, "name": "owner", "uid": "1"}
+    def owned_by(self, kind: str, api_version: str = "apps/v1", *, controller: bool | None = True) -> Self:
+        """`controller` None leaves the field out. At most one owner can be the controller."""
+        owner: Manifest = {"apiVersion": api_version, "kind": kind, "name": "owner", "uid": "1"}
+        if controller is not None:
+            owner["controller"] = controller
         self._pod["metadata"].setdefault("ownerReferences", []).append(owner)
         return self
 

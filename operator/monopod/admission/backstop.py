@@ -37,7 +37,7 @@ ONLY_TAKEN_PODS_ARE_MARKED = Validation(
     "variables.taken || !variables.marked",
     f"metadata.labels[{PROFILE_LABEL}] says that this pod runs in a Fargate profile's sandbox, but no profile takes "
     "it. Remove the label, or what keeps the pod out: labels that match no profile, spec.nodeName, spec.nodeSelector, "
-    "spec.schedulerName, the compute-type annotation, a DaemonSet as owner.",
+    "spec.schedulerName, the compute-type annotation, the DaemonSet whose controller creates it.",
 )
 
 REJECTED_PODS_STAY_OUT = Validation(

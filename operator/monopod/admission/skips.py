@@ -4,17 +4,21 @@ RuntimeClass admission runs before the policies, so a class with `scheduling` ha
 they read the pod. A nodeSelector is therefore no opt-out on a pod that names the very class that its profile would
 choose: when admission runs again on its own work, and in manifests that name the class. A pod that names another class
 with `scheduling` looks like one that chose its nodes, and is left alone.
+
+Anyone can write an owner or an annotation on a pod, so pods of DaemonSets and mirror pods are known by who creates
+them.
 """
 
 from textwrap import dedent
 
-from monopod.admission.cel import Variable, quote
+from monopod.admission.cel import Variable, quote, quote_all
 from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, MIRROR_ANNOTATION
-from monopod.domain.skips import DEFAULT_SCHEDULER
+from monopod.domain.skips import DAEMON_SET_API, DAEMON_SET_CONTROLLERS, DEFAULT_SCHEDULER
 
-OWNED_BY_DAEMON_SET = """
-    object.metadata.?ownerReferences.orValue([])
-      .exists(owner, owner.kind == 'DaemonSet' && owner.apiVersion.startsWith('apps/'))
+OWNED_BY_DAEMON_SET = f"""
+    request.userInfo.username in {quote_all(DAEMON_SET_CONTROLLERS)}
+      && object.metadata.?ownerReferences.orValue([]).exists(owner, owner.kind == 'DaemonSet'
+        && owner.apiVersion == {quote(DAEMON_SET_API)} && owner.?controller.orValue(false))
 """
 
 MIRRORS_STATIC_POD = f"""
@@ -37,8 +41,8 @@ SKIP_RULES = (OWNED_BY_DAEMON_SET, MIRRORS_STATIC_POD, OPTS_OUT, HAS_NODE_SELECT
 
 SKIPPED = Variable(
     "skipped",
-    "Owned by a DaemonSet; a kubelet's mirror pod; opted out; chose its nodes, its node or its scheduler. The "
-    "nodeSelector of a pod with its profile's class may be RuntimeClass.scheduling's.",
+    "A DaemonSet's, from its controller; a kubelet's mirror pod; opted out; chose its nodes, its node or its "
+    "scheduler. The nodeSelector of a pod with its profile's class may be RuntimeClass.scheduling's.",
     "\n|| ".join(f"({dedent(rule).strip()})" for rule in SKIP_RULES),
 )
 

@@ -11,10 +11,11 @@ from monopod.cli.documents import find_files, read_documents
 from monopod.cli.explanation import Explanation, build_explanation
 from monopod.cli.failure import ApiFailure, UnreadableInput
 from monopod.cli.group_sources import Surroundings, fetch, find_in_documents
-from monopod.cli.live_pod import Admitted, find_admitted, guess_creator, rebuild_manifest
+from monopod.cli.live_pod import Admitted, find_admitted, rebuild_manifest
 from monopod.cli.manifests import Subject, find_profiles, find_subjects, refuse_twins
 from monopod.domain.manifest import InvalidPod, InvalidProfile, Part
 from monopod.domain.selection import Profile
+from monopod.domain.skips import guess_creator
 
 if TYPE_CHECKING:
     from monopod.cli.live import Cluster
@@ -122,9 +123,11 @@ def _explain_subject(
     if wanted and subject.namespace not in ("", wanted):
         raise UnreadableInput(f"{subject.source} is in namespace {subject.namespace}, but --namespace is {wanted}.")
     namespace = subject.namespace or default
-    surroundings = find_surroundings(namespace)
+    surroundings, creator = find_surroundings(namespace), subject.creator
     try:
-        return build_explanation(subject.source, subject.pod, namespace, profiles, surroundings=surroundings)
+        return build_explanation(
+            subject.source, subject.pod, namespace, profiles, username=creator, surroundings=surroundings
+        )
     except InvalidPod as problem:
         raise UnreadableInput(subject.describe(problem)) from None
 

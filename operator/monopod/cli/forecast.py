@@ -18,6 +18,7 @@ from monopod.domain.price import PriceList
 from monopod.domain.replacement import Workload, build_replacement
 from monopod.domain.rescheduling import Outlook, Place, Sighting, find_outlooks, order_moves, sight
 from monopod.domain.size import Size
+from monopod.domain.skips import guess_creator
 from monopod.domain.storage import provision_gib
 
 Manifest = Mapping[str, Any]
@@ -121,7 +122,8 @@ def _build_move(candidate: Candidate, outlook: Outlook, look: _Looks, rates: Rat
     manifest, workload = look.pods[candidate.uid]
     sighting, place = look.sightings[candidate.uid], look.contents.place
     size, hourly = None, None
-    decision = decide(build_replacement(manifest, workload), place.namespace, place.profiles, protected=place.protected)
+    replacement, creator = build_replacement(manifest, workload), guess_creator(manifest)
+    decision = decide(replacement, place.namespace, place.profiles, username=creator, protected=place.protected)
     if isinstance(decision, Sandboxed | Unsupported):
         size = decision.size
     if size:

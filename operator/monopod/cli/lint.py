@@ -180,9 +180,9 @@ class Judge:
     def judge(self, file: str, subject: Subject) -> Verdict:
         """Raises InvalidPod if the manifest can't be read, UnreadableInput if a SecurityGroupPolicy can't."""
         namespace = subject.namespace or self.question.namespace
-        surroundings = self.find_surroundings(namespace)
+        surroundings, creator = self.find_surroundings(namespace), subject.creator
         explanation = build_explanation(
-            subject.source, subject.pod, namespace, self.profiles, surroundings=surroundings
+            subject.source, subject.pod, namespace, self.profiles, username=creator, surroundings=surroundings
         )
         decision, hourly = explanation.decision, None
         if isinstance(decision, Sandboxed) and not explanation.refusal:

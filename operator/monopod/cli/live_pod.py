@@ -13,7 +13,6 @@ from monopod.api.names import (
     CAPACITY_ANNOTATION,
     GROUP_LABEL_PREFIX,
     ISOLATION_GATE,
-    MIRROR_ANNOTATION,
     PROFILE_LABEL,
     STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
@@ -79,12 +78,6 @@ def rebuild_manifest(pod: Mapping[str, Any]) -> Manifest:
     if not _is_named_by_manifest("f:nodeName", pod["metadata"].get("managedFields") or ()):
         manifest["spec"].pop("nodeName", None)
     return manifest
-
-
-def guess_creator(pod: Mapping[str, object]) -> str:
-    """A user name for the decision: only a kubelet's mirror pods go unmarked through admission."""
-    mirrored = MIRROR_ANNOTATION in Part(pod).child("metadata").text_map("annotations")
-    return "system:node:" if mirrored and find_admitted(pod) is None else ""
 
 
 def _is_named_by_manifest(field: str, managers: Iterable[Mapping[str, Any]]) -> bool:

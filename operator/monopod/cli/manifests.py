@@ -13,6 +13,7 @@ from monopod.api.names import GROUP
 from monopod.cli.documents import show
 from monopod.cli.failure import UnreadableInput
 from monopod.domain.manifest import InvalidPod, Part
+from monopod.domain.skips import DAEMON_SET_CONTROLLER
 
 Manifest = dict[str, Any]
 
@@ -30,6 +31,7 @@ class Subject:
         pod: the pod as its controller would create it.
         replicas: how many of it run at once, as far as the manifest says; None if it doesn't (DaemonSet, PodTemplate).
         path: where the pod stands in the object, such as `spec.template.`; "" if it is the object.
+        creator: the user who will create it, where that decides: the DaemonSet controller; else "".
     """
 
     source: str
@@ -37,6 +39,7 @@ class Subject:
     pod: Manifest
     replicas: int | None = 1
     path: str = ""
+    creator: str = ""
 
     def describe(self, problem: InvalidPod) -> str:
         """What is wrong with the pod, with the field's path in the object."""
@@ -104,7 +107,7 @@ def _build_subject(kind: str, document: Manifest, path: str) -> Subject:
     inside = "".join(f"{key}." for key in _PATHS.get(kind, _TEMPLATE))
     if pod.get("spec") is None or (isinstance(pod["spec"], Mapping) and not pod["spec"].get("containers")):
         raise UnreadableInput(f"{place}: {inside}spec.containers is missing.")
-    return Subject(source, namespace, pod, replicas, inside)
+    return Subject(source, namespace, pod, replicas, inside, DAEMON_SET_CONTROLLER if kind == "DaemonSet" else "")
 
 
 def _count_replicas(kind: str, document: Manifest, place: str) -> int | None:

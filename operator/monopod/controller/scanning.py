@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, MIRROR_ANNOTATION, PROFILE_LABEL
+from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, PROFILE_LABEL
 from monopod.cluster.client import ApiClient
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.volumes import fetch_claims, fetch_volumes
@@ -22,6 +22,7 @@ from monopod.controller.concurrency import gather_some
 from monopod.domain.replacement import STATEFUL_SET, Owner, Workload, build_bare_workload, find_owner
 from monopod.domain.rescheduling import Outlook, Place, Sighting, find_mark, find_outlooks, glance, has_ended, sight
 from monopod.domain.selection import find_match
+from monopod.domain.skips import guess_creator
 from monopod.domain.volumes import find_claims
 
 # What controls pods may be so old: a Deployment that is scaled, or a StatefulSet whose template changes, is seen then.
@@ -186,7 +187,4 @@ class Scanner:
 def _stays_for_sure(metadata: Mapping[str, Any]) -> bool:
     """Whether metadata alone tell that nobody moves the pod."""
     annotations = metadata.get("annotations") or {}
-    if annotations.get(COMPUTE_TYPE) == COMPUTE_TYPE_EC2 or MIRROR_ANNOTATION in annotations:
-        return True
-    owners = metadata.get("ownerReferences") or ()
-    return any(owner["kind"] == "DaemonSet" and owner["apiVersion"].startswith("apps/") for owner in owners)
+    return annotations.get(COMPUTE_TYPE) == COMPUTE_TYPE_EC2 or guess_creator({"metadata": metadata}) != ""

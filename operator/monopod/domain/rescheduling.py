@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
-from monopod.api.names import MIRROR_ANNOTATION, PROFILE_LABEL
+from monopod.api.names import PROFILE_LABEL
 from monopod.api.reasons import Reason
 from monopod.domain.decision import Sandboxed, Skipped, Unmatched, Unsupported, decide
 from monopod.domain.eviction import Candidate, Obstacle
@@ -24,6 +24,7 @@ from monopod.domain.manifest import Part
 from monopod.domain.publication import list_names
 from monopod.domain.replacement import Workload, build_replacement
 from monopod.domain.selection import Profile
+from monopod.domain.skips import guess_creator
 from monopod.domain.terms import Terms, read_time
 from monopod.domain.volumes import VolumesReady, judge_volumes
 
@@ -100,12 +101,11 @@ def judge(pod: Manifest, workload: Workload, place: Place) -> Standing:
         workload: what would replace it.
         place: its namespace.
     """
-    metadata, mark = Part(pod).child("metadata"), find_mark(pod)
-    mirrors = MIRROR_ANNOTATION in metadata.text_map("annotations") and not mark
-    if has_ended(pod) or mirrors or mark in place.deleting:
+    mark, creator = find_mark(pod), guess_creator(pod)
+    if has_ended(pod) or mark in place.deleting:
         return NotConcerned()
     replacement = build_replacement(pod, workload)
-    match decide(replacement, place.namespace, place.profiles, protected=place.protected):
+    match decide(replacement, place.namespace, place.profiles, username=creator, protected=place.protected):
         case Unmatched() | Skipped():
             return NotConcerned()
         case Sandboxed(profile=profile) | Unsupported(profile=profile) if profile.name == mark:

@@ -2,16 +2,25 @@
 
 Source: EKS user guide, Fargate considerations (DaemonSets, static pods), and the annotation and fields by which a pod
 chooses a node for itself.
+
+Whoever may create pods may write any owner and any annotation on them. So what exempts a DaemonSet's pod, or a mirror
+pod, is who creates it: only the controller, or the kubelet, is believed.
 """
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 
-from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, MIRROR_ANNOTATION
+from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, MIRROR_ANNOTATION, PROFILE_LABEL
 from monopod.domain.manifest import Part
 
 DEFAULT_SCHEDULER: Final = "default-scheduler"
+DAEMON_SET_API: Final = "apps/v1"
+DAEMON_SET_CONTROLLER: Final = "system:serviceaccount:kube-system:daemon-set-controller"
+DAEMON_SET_CONTROLLERS: Final = (DAEMON_SET_CONTROLLER, "system:kube-controller-manager")
+"""Who creates the pods of DaemonSets: the second where kube-controller-manager runs all its controllers as itself
+(without `--use-service-account-credentials`)."""
+
 _KUBELET: Final = "system:node:"
 
 
@@ -46,7 +55,7 @@ def find_skip(pod: Mapping[str, object], username: str = "", runtime_class: str 
 
     Args:
         pod: the pod as it is created, before scheduling has filled in spec.nodeName.
-        username: who creates it; only a kubelet's word makes a mirror pod.
+        username: who creates it; only a kubelet makes a mirror pod, and only its controller a DaemonSet's pod.
         runtime_class: that of the profile that matches the pod.
 
     Raises:
@@ -70,9 +79,25 @@ def _may_be_of_runtime_class(pod: Part, runtime_class: str) -> bool:
     return runtime_class != "" and pod.child("spec").text("runtimeClassName") == runtime_class
 
 
-def _belongs_to_daemon_set(pod: Part, _: str) -> bool:
-    owners = pod.child("metadata").children("ownerReferences")
-    return any(owner.text("kind") == "DaemonSet" and owner.text("apiVersion").startswith("apps/") for owner in owners)
+def guess_creator(pod: Mapping[str, object]) -> str:
+    """Who created a pod of the cluster, as far as that decides: only these pods go unmarked through admission."""
+    root = Part(pod)
+    if PROFILE_LABEL in root.child("metadata").text_map("labels"):
+        return ""
+    if MIRROR_ANNOTATION in root.child("metadata").text_map("annotations"):
+        return _KUBELET
+    return DAEMON_SET_CONTROLLER if _names_daemon_set(root) else ""
+
+
+def _belongs_to_daemon_set(pod: Part, username: str) -> bool:
+    return _names_daemon_set(pod) and username in DAEMON_SET_CONTROLLERS
+
+
+def _names_daemon_set(pod: Part) -> bool:
+    return any(
+        owner.text("kind") == "DaemonSet" and owner.text("apiVersion") == DAEMON_SET_API and owner.flag("controller")
+        for owner in pod.child("metadata").children("ownerReferences")
+    )
 
 
 def _mirrors_static_pod(pod: Part, username: str) -> bool:

@@ -9,7 +9,6 @@ from monopod.api.names import (
     CAPACITY_ANNOTATION,
     EKS_PROFILE_LABEL,
     ISOLATION_GATE,
-    MIRROR_ANNOTATION,
     POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
     STORAGE_ANNOTATION,
@@ -31,7 +30,7 @@ from monopod.domain.selection import Profile, is_written
 from monopod.domain.size import Row
 from monopod.domain.storage import LimitChange, plan_storage
 from monopod.domain.zones import merge_terms
-from tests.controlplane.differential.draws import KUBELET, Manifest
+from tests.controlplane.differential.draws import Manifest, find_creator
 from tests.controlplane.differential.group_draws import Setting
 from tests.controlplane.server import Answer, Server
 
@@ -55,8 +54,7 @@ class Case:
 
     def __init__(self, namespace: str, profiles: Sequence[Profile], setting: Setting, pod: Manifest) -> None:
         self.namespace, self.profiles, self.setting, self.pod = namespace, profiles, setting, pod
-        annotations = pod["metadata"].get("annotations", {})
-        self.username = KUBELET if MIRROR_ANNOTATION in annotations else ""
+        self.username = find_creator(pod)
         self.decision: Decision = decide(pod, namespace, profiles, username=self.username)
         self.groups: tuple[str, ...] | None = None
         self.waits = False

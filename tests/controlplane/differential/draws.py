@@ -20,6 +20,7 @@ from monopod.api.names import (
 from monopod.domain.quantity import parse_quantity
 from monopod.domain.selection import Profile, Selector
 from monopod.domain.size import COMPONENTS_MEMORY_MIB, LADDER
+from monopod.domain.skips import DAEMON_SET_CONTROLLER, DAEMON_SET_CONTROLLERS
 from monopod.domain.zones import REQUIRED
 
 Manifest = dict[str, Any]
@@ -34,6 +35,7 @@ SCHEDULED_SANDBOX = "kata-on-metal"
 ZONES = ("z1", "z2", "z3", "z4")
 
 KUBELET = "system:node:node-1"
+CREATORS = (*DAEMON_SET_CONTROLLERS, "eve")
 
 
 class Draw(random.Random):
@@ -248,9 +250,18 @@ def _annotate(name: str, value: str) -> Change:
     return lambda draw, pod: pod["metadata"].setdefault("annotations", {}).update({name: value})
 
 
-def _own(kind: str, version: str) -> Change:
-    owner = {"kind": kind, "apiVersion": version, "name": "owner", "uid": "1"}
+def _own(kind: str, version: str, creator: str = "", *, controller: bool = True) -> Change:
+    owner = {"kind": kind, "apiVersion": version, "name": "owner", "uid": creator or "1", "controller": controller}
     return lambda draw, pod: pod["metadata"].update(ownerReferences=[owner])
+
+
+def find_creator(pod: Manifest) -> str:
+    """Who creates the pod: a mirror pod's kubelet, or whoever the uid of its owner names; "" for the administrator."""
+    metadata = pod["metadata"]
+    if MIRROR_ANNOTATION in metadata.get("annotations", {}):
+        return KUBELET
+    uids = (owner["uid"] for owner in metadata.get("ownerReferences", []))
+    return next((uid for uid in uids if uid in CREATORS), "")
 
 
 def _specify(**fields: Any) -> Change:
@@ -263,8 +274,9 @@ def _mirror(draw: Draw, pod: Manifest) -> None:
 
 
 SKIPS: tuple[Change, ...] = (
-    _own("DaemonSet", "apps/v1"),
-    _own("DaemonSet", "example.com/v1"),
+    *(_own("DaemonSet", "apps/v1", creator) for creator in ("", *CREATORS)),
+    *(_own("DaemonSet", version, DAEMON_SET_CONTROLLER) for version in ("apps/evil", "example.com/v1")),
+    _own("DaemonSet", "apps/v1", DAEMON_SET_CONTROLLER, controller=False),
     _own("ReplicaSet", "apps/v1"),
     _annotate(COMPUTE_TYPE, "ec2"),
     _annotate(COMPUTE_TYPE, "fargate"),

@@ -8,13 +8,12 @@ from monopod.api.names import (
     ISOLATION_GATE,
     LOGGING_ANNOTATION,
     LOGGING_DISABLED,
-    MIRROR_ANNOTATION,
     PROFILE_LABEL,
     STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
     VOLUMES_GATE,
 )
-from monopod.cli.live_pod import Admitted, find_admitted, guess_creator, rebuild_manifest
+from monopod.cli.live_pod import Admitted, find_admitted, rebuild_manifest
 from monopod.domain.groups import build_group_marks
 from monopod.domain.size import find_row, format_capacity, measure_need
 from tests.unit.builders import PodBuilder, a_pod
@@ -102,15 +101,3 @@ def test_a_node_that_the_manifest_names_stays() -> None:
 def test_the_node_selector_of_an_ordinary_pod_is_its_own() -> None:
     pod = a_pod().with_spec(nodeSelector={"disk": "ssd"}).build()
     assert rebuild_manifest(pod)["spec"]["nodeSelector"] == {"disk": "ssd"}
-
-
-@pytest.mark.parametrize(
-    ("pod", "creator"),
-    [
-        pytest.param(a_pod(), "", id="ordinary"),
-        pytest.param(a_pod().annotated({MIRROR_ANNOTATION: "x"}), "system:node:", id="mirror pod"),
-        pytest.param(a_sandboxed_pod().annotated({MIRROR_ANNOTATION: "x"}), "", id="forged mirror annotation"),
-    ],
-)
-def test_an_unmarked_mirror_pod_came_from_a_kubelet(pod: PodBuilder, creator: str) -> None:
-    assert guess_creator(pod.build()) == creator

@@ -46,13 +46,18 @@ def test_pods_are_found_in_every_workload(document: dict[str, Any], source: str)
 
 def test_pods_of_a_daemon_set_belong_to_it() -> None:
     (subject,) = subjects_in(workload("DaemonSet", {"template": TEMPLATE}))
-    assert find_skip(subject.pod) == Skip.DAEMON_SET
+    assert find_skip(subject.pod, subject.creator) == Skip.DAEMON_SET
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "Job", "ReplicaSet"])
 def test_pods_of_other_workloads_are_not_exempt(kind: str) -> None:
     (subject,) = subjects_in(workload(kind, {"template": TEMPLATE}))
-    assert find_skip(subject.pod) is None
+    assert find_skip(subject.pod, subject.creator) is None
+
+
+def test_a_pod_that_names_a_daemon_set_as_its_owner_is_not_exempt() -> None:
+    (subject,) = subjects_in(a_pod().owned_by("DaemonSet").build())
+    assert find_skip(subject.pod, subject.creator) is None
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 from monopod.api.names import EKS_PROFILE_LABEL, MIRROR_ANNOTATION
 from monopod.domain.decision import Sandboxed, Skipped, Unmatched, Unsupported, decide
 from monopod.domain.size import Row
-from monopod.domain.skips import Skip
+from monopod.domain.skips import DAEMON_SET_CONTROLLER, Skip
 from tests.unit.builders import a_pod, a_profile, a_selector
 
 WEB = a_profile("web", a_selector("test"), a_selector("prod", tier="web"), sandbox="gvisor")
@@ -33,7 +33,8 @@ def test_a_pod_that_no_profile_matches_is_not_called_exempt() -> None:
 
 def test_an_exempt_pod_is_skipped_whatever_else_is_wrong_with_it() -> None:
     pod = a_pod().owned_by("DaemonSet").with_spec(hostNetwork=True).build()
-    assert decide(pod, "test", [WEB]) == Skipped(Skip.DAEMON_SET, WEB, 0)
+    assert decide(pod, "test", [WEB], username=DAEMON_SET_CONTROLLER) == Skipped(Skip.DAEMON_SET, WEB, 0)
+    assert isinstance(decide(pod, "test", [WEB], username="eve"), Unsupported)
 
 
 def test_only_a_kubelets_word_makes_a_mirror_pod() -> None:

@@ -1,20 +1,39 @@
 import pytest
 
 from monopod.api.names import COMPUTE_TYPE, MIRROR_ANNOTATION, PROFILE_LABEL
-from monopod.domain.skips import Skip, find_skip
+from monopod.domain.skips import DAEMON_SET_CONTROLLER, DAEMON_SET_CONTROLLERS, Skip, find_skip, guess_creator
 from tests.unit.builders import PodBuilder, a_pod
 
 KUBELET = "system:node:node-1"
+_, MANAGER = DAEMON_SET_CONTROLLERS
 
 
 @pytest.mark.parametrize(
     ("pod", "username", "skip"),
     [
         pytest.param(a_pod(), "", None, id="ordinary pod"),
-        pytest.param(a_pod().owned_by("DaemonSet"), "", Skip.DAEMON_SET, id="DaemonSet"),
+        pytest.param(a_pod().owned_by("DaemonSet"), DAEMON_SET_CONTROLLER, Skip.DAEMON_SET, id="DaemonSet"),
+        pytest.param(a_pod().owned_by("DaemonSet"), MANAGER, Skip.DAEMON_SET, id="one identity for all controllers"),
+        pytest.param(a_pod().owned_by("DaemonSet"), "", None, id="anybody can name an owner"),
+        pytest.param(a_pod().owned_by("DaemonSet"), "eve", None, id="a forged owner"),
+        pytest.param(a_pod(), DAEMON_SET_CONTROLLER, None, id="the controller's own pod"),
+        pytest.param(
+            a_pod().owned_by("DaemonSet", controller=False), DAEMON_SET_CONTROLLER, None, id="not its controller"
+        ),
+        pytest.param(
+            a_pod().owned_by("DaemonSet", controller=None), DAEMON_SET_CONTROLLER, None, id="an owner among others"
+        ),
+        pytest.param(a_pod().owned_by("DaemonSet", "apps/evil"), DAEMON_SET_CONTROLLER, None, id="no such version"),
         pytest.param(a_pod().owned_by("ReplicaSet"), "", None, id="ReplicaSet"),
-        pytest.param(a_pod().owned_by("ReplicaSet").owned_by("DaemonSet"), "", Skip.DAEMON_SET, id="second owner"),
-        pytest.param(a_pod().owned_by("DaemonSet", "example.com/v1"), "", None, id="somebody else's DaemonSet"),
+        pytest.param(
+            a_pod().owned_by("ReplicaSet", controller=None).owned_by("DaemonSet"),
+            DAEMON_SET_CONTROLLER,
+            Skip.DAEMON_SET,
+            id="second owner",
+        ),
+        pytest.param(
+            a_pod().owned_by("DaemonSet", "example.com/v1"), DAEMON_SET_CONTROLLER, None, id="somebody else's DaemonSet"
+        ),
         pytest.param(a_pod().annotated({MIRROR_ANNOTATION: "x"}), KUBELET, Skip.MIRROR_POD, id="mirror pod"),
         pytest.param(a_pod().annotated({MIRROR_ANNOTATION: ""}), KUBELET, Skip.MIRROR_POD, id="its value is no matter"),
         pytest.param(a_pod().annotated({MIRROR_ANNOTATION: "x"}), "eve", None, id="forged mirror annotation"),
@@ -49,6 +68,22 @@ def test_exemptions(pod: PodBuilder, username: str, skip: Skip | None) -> None:
 )
 def test_a_node_selector_that_may_be_the_runtime_classs_own_is_no_exit(pod: PodBuilder, skip: Skip | None) -> None:
     assert find_skip(pod.with_spec(nodeSelector={"sandbox": "kata"}).build(), runtime_class="kata") == skip
+
+
+@pytest.mark.parametrize(
+    ("pod", "creator"),
+    [
+        pytest.param(a_pod(), "", id="ordinary"),
+        pytest.param(a_pod().annotated({MIRROR_ANNOTATION: "x"}), "system:node:", id="mirror pod"),
+        pytest.param(a_pod().owned_by("DaemonSet"), DAEMON_SET_CONTROLLER, id="a DaemonSet's"),
+        pytest.param(
+            a_pod().owned_by("DaemonSet").annotated({MIRROR_ANNOTATION: "x"}).labelled({PROFILE_LABEL: "web"}),
+            "", id="marked, so neither",
+        ),
+    ],
+)  # fmt: skip
+def test_only_pods_of_these_creators_go_unmarked(pod: PodBuilder, creator: str) -> None:
+    assert guess_creator(pod.build()) == creator
 
 
 def test_of_several_reasons_the_first_in_order_is_given() -> None:
