@@ -45,7 +45,7 @@ def fargate(lab: Lab, operator: OperatorProcess) -> Iterator[str]:
     """A namespace that a profile takes as a whole, for tests that store nothing that another could meet."""
     name = "all-fargate"
     create_namespace(lab, name)
-    lab.create_profile(name, name)
+    lab.create_profile(name, name, subnets=["zone-a"])
     lab.becomes_active(name)
     eventually(lambda: lab.namespace_marks(name)[1])
     yield name

@@ -11,6 +11,7 @@ from monopod.api.names import (
     VOLUMES_GATE,
 )
 from monopod.domain.groups import build_group_marks
+from monopod.domain.support import REPORTED_ANNOTATIONS
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
@@ -121,6 +122,31 @@ UNSUPPORTED = {
         a_pod().annotated({"io.katacontainers.config.hypervisor.default_vcpus": "16", "dev.gvisor.flag.debug": "true"}),
         "annotations not supported: dev.gvisor.flag.debug, io.katacontainers.config.hypervisor.default_vcpus",
     ),
+    "annotations for runtimes, devices and network plugins, sorted": (
+        a_pod().annotated(
+            {
+                "v1.multus-cni.io/default-network": "kube-system/other",
+                "io.kubernetes.cri-o.Devices": "/dev/fuse",
+                "mounts.nri.io/container.app": "",
+            }
+        ),
+        "annotations not supported: io.kubernetes.cri-o.Devices, mounts.nri.io/container.app, "
+        "v1.multus-cni.io/default-network",
+    ),
+    "a pod's SELinux label": (
+        a_pod().with_spec(securityContext={"seLinuxOptions": {"type": "spc_t"}}),
+        "invalid SecurityContext fields: SELinuxOptions",
+    ),
+    "a container's SELinux label": (
+        a_pod().secured(seLinuxOptions={"level": "s0:c1,c2"}),
+        "invalid SecurityContext fields: SELinuxOptions",
+    ),
+    "an init container's SELinux label": (
+        a_pod().with_spec(
+            initContainers=[{"name": "i", "image": "i", "securityContext": {"seLinuxOptions": {"user": "root"}}}]
+        ),
+        "invalid SecurityContext fields: SELinuxOptions",
+    ),
     "a Windows pod, which may have no size": (
         a_pod().with_spec(os={"name": "windows"}).limited_to(cpu="2"),
         "operating system not supported: windows",
@@ -153,6 +179,12 @@ SUPPORTED = {
     ),
     "a container port": a_pod().with_port(),
     "what gVisor is told of the pod's own volumes": a_pod().annotated({"dev.gvisor.spec.mount.data.share": "pod"}),
+    "what network plugins wrote on the pod that was copied": a_pod().annotated(
+        dict.fromkeys(REPORTED_ANNOTATIONS, "10.0.0.1")
+    ),
+    "SELinux options without any": a_pod()
+    .with_spec(securityContext={"seLinuxOptions": {}})
+    .secured(seLinuxOptions={"type": ""}),
     "a Linux pod that says so": a_pod().with_spec(os={"name": "linux"}),
     "the largest size": a_pod().requesting(cpu="16", memory="122624Mi"),
     "175 GiB of storage": a_pod().requesting(ephemeral_storage="175Gi"),
@@ -206,6 +238,26 @@ def test_a_pod_that_fargate_can_run_has_no_gate(server: Server, pod: PodBuilder)
     assert UNSUPPORTED_ANNOTATION not in admitted["metadata"]["annotations"]
     assert not admitted["spec"].get("schedulingGates")
     assert "CapacityProvisioned" in admitted["metadata"]["annotations"]
+
+
+def test_a_profile_may_allow_annotations_and_selinux_options(server: Server) -> None:
+    allowed = ("k8s.v1.cni.cncf.io/networks", "cdi.k8s.io/*", "io.*")
+    profile = a_profile("web", a_selector("allowing"), annotations=allowed, selinux="Allow")
+    reach(server, "allowing", [profile])
+
+    def find_reason(pod: PodBuilder) -> str | None:
+        admitted = server.create_pod("allowing", pod.build()).expect_ok()
+        reason: str | None = admitted["metadata"]["annotations"].get(UNSUPPORTED_ANNOTATION)
+        return reason
+
+    labelled = a_pod().secured(seLinuxOptions={"type": "container_kvm_t"})
+    names = ("k8s.v1.cni.cncf.io/networks", "cdi.k8s.io/gpu")
+    assert find_reason(labelled.annotated(dict.fromkeys(names, "x"))) is None
+    others = ("k8s.v1.cni.cncf.io/other", "run.oci.handler", "io.katacontainers.config_path")
+    assert find_reason(a_pod().annotated(dict.fromkeys((*names, *others), "x"))) == (
+        "Pod not supported on Fargate: annotations not supported: io.katacontainers.config_path, "
+        "k8s.v1.cni.cncf.io/other, run.oci.handler"
+    )
 
 
 @pytest.mark.eks("2.pending")

@@ -144,8 +144,9 @@ def test_a_binding_cannot_write_marks(
 
 
 @ROADS
-def test_a_binding_cannot_configure_the_sandbox(server: Server, marked: str, road: str) -> None:
-    metadata = {"uid": _uid(server, marked), "annotations": {"io.katacontainers.config_path": "/etc/kata.toml"}}
+@pytest.mark.parametrize("name", ["io.katacontainers.config_path", "v1.multus-cni.io/default-network"])
+def test_a_binding_cannot_configure_the_sandbox(server: Server, marked: str, name: str, road: str) -> None:
+    metadata = {"uid": _uid(server, marked), "annotations": {name: "/etc/kata.toml"}}
     answer = _bind(server, marked, metadata, road)
     assert answer.status == 403
     assert "A Binding can't carry annotations that configure the pod's sandbox" in answer.message

@@ -113,6 +113,8 @@ def _as_plain(profile: Profile) -> Manifest:
         "subnets": list(profile.zones),
         "securityGroups": list(profile.security_groups),
         "podSecurityGroups": profile.pod_security_groups,
+        "allowedAnnotations": list(profile.allowed_annotations),
+        "seLinuxOptions": profile.selinux_options,
         "selectors": [{"namespace": each.namespace, "labels": dict(each.labels)} for each in profile.selectors],
     }
 
@@ -127,4 +129,6 @@ def _from_plain(plain: Manifest) -> Profile:
         tuple(plain["subnets"]),
         security_groups=tuple(plain["securityGroups"]),
         pod_security_groups=plain["podSecurityGroups"],
+        allowed_annotations=tuple(plain["allowedAnnotations"]),
+        selinux_options=plain["seLinuxOptions"],
     )

@@ -20,6 +20,7 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
+from monopod.domain.support import REPORTED_ANNOTATIONS
 from tests.controlplane.reach import OPERATOR, reach
 from tests.controlplane.server import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
@@ -123,6 +124,31 @@ def test_nobody_configures_the_sandbox_of_a_pod_afterwards(server: Server, marke
     answer = server.patch(marked + road, annotations(**{name: "/etc/kata.toml"}))
     assert answer.status == 403
     assert "Annotations that configure the sandbox of a pod of a Fargate profile can't be added" in answer.message
+
+
+@pytest.mark.parametrize("road", ["", "/status"], ids=["pod", "status"])
+@pytest.mark.parametrize("name", ["io.kubernetes.cri-o.Devices", "v1.multus-cni.io/default-network", "a.nri.io/pod"])
+def test_nobody_asks_the_node_for_something_afterwards(server: Server, marked: str, name: str, road: str) -> None:
+    answer = server.patch(marked + road, annotations(**{name: "x"}))
+    assert answer.status == 403
+    assert "Annotations by which a pod asks something of its node's container runtime" in answer.message
+
+
+def test_network_plugins_write_what_they_did(server: Server, marked: str) -> None:
+    for name in REPORTED_ANNOTATIONS:
+        server.patch(marked, annotations(**{name: "10.0.0.1"})).expect_ok()
+        server.patch(f"{marked}/status", annotations(**{name: None})).expect_ok()
+
+
+def test_what_the_profile_allows_may_change_and_be_debugged(server: Server) -> None:
+    allowing = a_profile("web", a_selector("allowing-later"), annotations=("k8s.v1.cni.cncf.io/*",), selinux="Allow")
+    reach(server, "allowing-later", [a_profile("aaa", a_selector("allowing-later", never="matches")), allowing])
+    stored = _stored(server, "allowing-later", a_pod(f"allowing-{next(_numbers)}"))
+    path = next(stored)
+    server.patch(path, annotations(**{"k8s.v1.cni.cncf.io/networks": "other"})).expect_ok()
+    assert server.patch(path, annotations(**{"v1.multus-cni.io/default-network": "other"})).status == 403
+    server.patch(f"{path}/ephemeralcontainers", debug_with({"seLinuxOptions": {"type": "spc_t"}})).expect_ok()
+    stored.close()
 
 
 def test_an_instruction_to_the_sandbox_may_stay_and_go_but_not_change(server: Server) -> None:
@@ -316,6 +342,7 @@ PRIVILEGES: dict[str, tuple[dict[str, Any], str]] = {
     "privileged": ({"privileged": True}, "Privileged"),
     "allowPrivilegeEscalation": ({"allowPrivilegeEscalation": True}, "AllowPrivilegeEscalation"),
     "capabilities": ({"capabilities": {"add": ["SYS_PTRACE", "CHOWN"]}}, "Capabilities added: SYS_PTRACE"),
+    "an SELinux label": ({"seLinuxOptions": {"type": "spc_t"}}, "SELinuxOptions"),
 }
 
 

@@ -33,12 +33,14 @@ DEFAULTS = {
     "unsupportedPods": "Pend",
     "isolation": "PerPod",
     "podSecurityGroups": "Ignore",
+    "seLinuxOptions": "Unsupported",
     "existingPods": "Reschedule",
     "maxUnavailable": "10%",
     "barePods": "Leave",
     "runningJobs": "Leave",
     "paused": False,
 }
+ANNOTATION = "an annotation is named as on pods, or by how its name begins up to a '.' or '/', and then '*'"
 GROUP_NAME = (
     "the name of a SecurityGroup consists of at most 63 lower-case letters, digits and '-', "
     "and starts and ends with a letter or a digit"
@@ -61,6 +63,27 @@ REFUSED_PROFILES = {
     "an unknown way with pods' own groups": (
         a_profile(podSecurityGroups="Refuse"),
         'spec.podSecurityGroups: Unsupported value: "Refuse"',
+    ),
+    "an annotation that can't be one": (
+        a_profile(allowedAnnotations=["k8s.v1.cni*"]),
+        f'spec.allowedAnnotations[0]: Invalid value: "k8s.v1.cni*": {ANNOTATION}',
+    ),
+    "all annotations": (
+        a_profile(allowedAnnotations=["*"]),
+        f'spec.allowedAnnotations[0]: Invalid value: "*": {ANNOTATION}',
+    ),
+    "an annotation for the sandbox": (
+        a_profile(allowedAnnotations=["run.oci.handler", "io.katacontainers.*"]),
+        'spec.allowedAnnotations[1]: Invalid value: "io.katacontainers.*": annotations that configure the sandbox '
+        "can't be allowed: by them a pod could leave it",
+    ),
+    "too many annotations": (
+        a_profile(allowedAnnotations=[f"run.oci.{number}" for number in range(21)]),
+        "spec.allowedAnnotations: Too many: 21: must have at most 20 items",
+    ),
+    "an unknown way with SELinux options": (
+        a_profile(seLinuxOptions="Ignore"),
+        'spec.seLinuxOptions: Unsupported value: "Ignore"',
     ),
     "a name with EKS's reserved prefix": (
         a_profile("eks-web"),

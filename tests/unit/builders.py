@@ -5,7 +5,7 @@ from copy import deepcopy
 from typing import Any, Self
 
 from monopod.api.names import API_VERSION
-from monopod.domain.selection import PodSecurityGroups, Profile, Selector, UnsupportedPods
+from monopod.domain.selection import PodSecurityGroups, Profile, Selector, SELinuxOptions, UnsupportedPods
 
 Manifest = dict[str, Any]
 
@@ -120,8 +120,20 @@ def a_profile(
     zones: tuple[str, ...] = (),
     groups: tuple[str, ...] = (),
     pod_groups: PodSecurityGroups = "Ignore",
+    annotations: tuple[str, ...] = (),
+    selinux: SELinuxOptions = "Unsupported",
 ) -> Profile:
-    return Profile(name, selectors, sandbox, unsupported, zones, security_groups=groups, pod_security_groups=pod_groups)
+    return Profile(
+        name,
+        selectors,
+        sandbox,
+        unsupported,
+        zones,
+        security_groups=groups,
+        pod_security_groups=pod_groups,
+        allowed_annotations=annotations,
+        selinux_options=selinux,
+    )
 
 
 def a_selector(namespace: str, labels: Mapping[str, str] | None = None, **more: str) -> Selector:

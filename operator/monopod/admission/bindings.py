@@ -11,8 +11,8 @@ from monopod.admission.cel import Validation, Variable, quote, quote_all
 from monopod.admission.groups import IS_GROUP
 from monopod.admission.marks import ANNOTATION_MARKS, LABEL_MARKS
 from monopod.admission.patch import drop_if, escape_pointer, put_label, put_map_if_absent
-from monopod.admission.support import CONFIGURES_SANDBOX
-from monopod.api.names import GROUP_LABEL_PREFIX, TASK_LABEL
+from monopod.admission.support import CONFIGURES_NODE, CONFIGURES_SANDBOX
+from monopod.api.names import GROUP_LABEL_PREFIX, NAMESPACE_LABEL, NAMESPACE_LABEL_VALUE, TASK_LABEL
 
 ROADS = ("pods/binding", "bindings")
 
@@ -48,10 +48,14 @@ NOT_BOUND_WITH_MARKS = Validation(
 )
 
 NOT_BOUND_WITH_SANDBOX = Validation(
-    "Nor by this road does anybody configure the sandbox that is about to start.",
-    _brings_none("annotations", (), CONFIGURES_SANDBOX),
-    "A Binding can't carry annotations that configure the pod's sandbox, because they would be copied to the pod. "
-    "Remove them from its metadata.",
+    "Nor by this road does anybody configure the sandbox that is about to start, or the node for it.",
+    f"""
+    {_brings_none("annotations", (), CONFIGURES_SANDBOX)} &&
+      (namespaceObject.metadata.?labels[?{quote(NAMESPACE_LABEL)}].orValue('') != {quote(NAMESPACE_LABEL_VALUE)} ||
+       {_brings_none("annotations", (), CONFIGURES_NODE)})
+    """,
+    "A Binding can't carry annotations that configure the pod's sandbox, nor, where a Fargate profile reaches the "
+    "namespace, its node, because they would be copied to the pod. Remove them from its metadata.",
 )
 
 BOUND_AS_ITSELF = Validation(

@@ -5,10 +5,18 @@ pods that this policy looks at, so that it costs nothing for others. The roads a
 status, ephemeralcontainers and resize, and a Binding (see `bindings`).
 """
 
-from monopod.admission.cel import Validation, quote
+from monopod.admission.cel import Validation, Variable, quote
 from monopod.admission.gates import has_gate, other_gates
 from monopod.admission.groups import IS_GROUP
-from monopod.admission.support import CONFIGURES_SANDBOX, build_security_variables
+from monopod.admission.rows import LINE_SEPARATOR, SEPARATOR
+from monopod.admission.support import (
+    CONFIGURES_NODE,
+    CONFIGURES_SANDBOX,
+    IS_ALLOWED,
+    allows_selinux,
+    build_allowed_annotations,
+    build_security_variables,
+)
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     EKS_PROFILE_LABEL,
@@ -20,6 +28,7 @@ from monopod.api.names import (
     OUR_GATES,
     POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
+    ROWS_ANNOTATION,
     STORAGE_ANNOTATION,
     TASK_LABEL,
     UNSUPPORTED_ANNOTATION,
@@ -95,6 +104,19 @@ SANDBOX_KEPT = Validation(
     """,
     "Annotations that configure the sandbox of a pod of a Fargate profile can't be added or changed: by them the pod "
     "could leave it.",
+)
+
+NODE_KEPT = Validation(
+    "The same for what the pod asks of its node, unless its profile allows it. What network plugins write on pods that "
+    "run is none of it.",
+    f"""
+    request.operation != 'UPDATE' || object.metadata.?annotations.orValue({{}}).all(key,
+      object.metadata.?annotations[?key] == oldObject.metadata.?annotations[?key] ||
+      !{CONFIGURES_NODE} ||
+      {IS_ALLOWED})
+    """,
+    "Annotations by which a pod asks something of its node's container runtime, devices or network plugin can't be "
+    "added to a pod of a Fargate profile, or changed, unless its profile's allowedAnnotations names them.",
 )
 
 TASK_KEPT = Validation(
@@ -221,7 +243,22 @@ NOT_RESIZED = Validation(
     "Create the pod again with other requests.",
 )
 
-DEBUGGING = build_security_variables("object.spec.?ephemeralContainers.orValue([])")
+OWN_ROW = Variable(
+    "ownRow",
+    "A row of the profile that the pod runs by; empty if the namespace has none of it any more.",
+    f"""
+    (namespaceObject.metadata.?annotations[?{quote(ROWS_ANNOTATION)}].orValue('')
+      .split({quote(LINE_SEPARATOR)})
+      .filter(line, line.startsWith(object.metadata.?labels[?{quote(PROFILE_LABEL)}].orValue('') + {quote(SEPARATOR)}))
+      + [''])[0].split({quote(SEPARATOR)})
+    """,
+)
+
+MARK_VARIABLES = (
+    OWN_ROW,
+    build_allowed_annotations("variables.ownRow"),
+    *build_security_variables("object.spec.?ephemeralContainers.orValue([])", allows_selinux("variables.ownRow")),
+)
 
 NOT_DEBUGGED_WITH_PRIVILEGES = Validation(
     "Ephemeral containers come after admission, so they are judged here.",
@@ -248,6 +285,7 @@ def build_marks(service_account: str) -> tuple[Validation, ...]:
         STORAGE_KEPT,
         REASON_KEPT,
         SANDBOX_KEPT,
+        NODE_KEPT,
         TASK_KEPT,
         *_groups_kept(service_account),
         _unsupported_gate_kept(service_account),

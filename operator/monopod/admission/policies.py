@@ -162,7 +162,7 @@ def _build_marks(service_account: str) -> tuple[Document, Document]:
                 "objectSelector": MARKED_PODS,
                 "resourceRules": [_rule(["CREATE"], ["pods"]), _rule(["UPDATE"], marks.ROADS)],
             },
-            "variables": _documents(marks.DEBUGGING),
+            "variables": _documents(marks.MARK_VARIABLES),
             "validations": _documents(marks.build_marks(service_account)),
         },
     )

@@ -12,7 +12,8 @@ a ConfigMap. CEL can parse neither JSON nor YAML, so the lines are made for `spl
     └ profile
 
 A profile with zones has a sixth field, `…|eu-1a,eu-1b`; one with security groups a seventh, `…||web,db`; one that lets
-pods choose theirs an eighth, `…|||Allow`. Empty fields at the end are left out, so that policies and rows of different
+pods choose theirs an eighth, `…|||Allow`; one that allows annotations a ninth, `…||||run.oci.*`; one that allows
+SELinux options a tenth, `…|||||Allow`. Empty fields at the end are left out, so that policies and rows of different
 releases understand each other while Monopod is upgraded.
 
 Lines are sorted by profile name, the order in which profiles win, so that the policy takes the first that matches.
@@ -33,7 +34,9 @@ PAIR_SEPARATOR: Final = " "
 VALUE_SEPARATOR: Final = "~"
 ZONE_SEPARATOR: Final = ","
 GROUP_SEPARATOR: Final = ","
+ANNOTATION_SEPARATOR: Final = ","
 GROUPS_ALLOWED: Final = "Allow"
+SELINUX_ALLOWED: Final = "Allow"
 FIXED_FIELDS: Final = 5
 """Fields that every row has, empty or not."""
 
@@ -187,6 +190,8 @@ def _compile_row(profile: Profile, selector: Selector) -> tuple[str, ...]:
         ZONE_SEPARATOR.join(profile.zones),
         GROUP_SEPARATOR.join(profile.security_groups),
         GROUPS_ALLOWED if profile.pod_security_groups == GROUPS_ALLOWED else "",
+        ANNOTATION_SEPARATOR.join(profile.allowed_annotations),
+        SELINUX_ALLOWED if profile.selinux_options == SELINUX_ALLOWED else "",
     )
     used = max(FIXED_FIELDS, *(place for place, field in enumerate(fields, 1) if field))
     return (SEPARATOR.join(fields[:used]),)

@@ -47,7 +47,7 @@ ROWS = Variable(
     "rows",
     "The profiles that reach this namespace, a row per selector: "
     "[profile, RuntimeClass, Pend or Reject, exact label pairs, label patterns as regular expressions, and if any: "
-    "zones, security groups, Allow where pods may choose theirs].",
+    "zones, security groups, Allow where pods may choose theirs, allowed annotations, Allow for SELinux options].",
     f"""
     namespaceObject.metadata.?annotations[?{quote(ROWS_ANNOTATION)}].orValue('')
       .split({quote(LINE_SEPARATOR)})

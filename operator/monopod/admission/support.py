@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 
-from monopod.admission.cel import Variable, quote
+from monopod.admission.cel import Variable, quote, quote_all
+from monopod.admission.rows import ANNOTATION_SEPARATOR, SELINUX_ALLOWED
 from monopod.domain.size import LARGEST, MAX_STORAGE_GIB, MAX_STORAGE_MIB
 from monopod.domain.support import (
     DEFAULT_CAPABILITIES,
     HARMLESS_ANNOTATIONS,
+    NODE_ANNOTATION_DOMAINS,
+    NODE_ANNOTATIONS,
     OTHER_ZONES,
+    REPORTED_ANNOTATIONS,
     RESOURCE_CLAIMS,
     SANDBOX_ANNOTATIONS,
     SUPPORTED_VOLUMES,
@@ -43,8 +47,17 @@ HAS_HOST_PORT = Variable(
 )
 
 
-def build_security_variables(containers: str) -> tuple[Variable, ...]:
-    """The variables that end in `securityFields`, for some list of containers."""
+def build_security_variables(
+    containers: str, allows_selinux: str = "false", pod_context: str = ""
+) -> tuple[Variable, ...]:
+    """The variables that end in `securityFields`.
+
+    Args:
+        containers: some list of containers, in CEL.
+        allows_selinux: whether the pod's profile allows SELinux options, in CEL.
+        pod_context: the pod's own security context, in CEL, if it is looked at too.
+    """
+    contexts = f"(variables.securityContexts + [{pod_context}])" if pod_context else "variables.securityContexts"
     return (
         Variable(
             "securityContexts",
@@ -65,15 +78,19 @@ def build_security_variables(containers: str) -> tuple[Variable, ...]:
         ),
         Variable(
             "securityFields",
-            "What the security contexts ask for beyond an ordinary container, in AWS's words.",
-            """
+            "What the security contexts ask for beyond an ordinary container, in AWS's words. SELinux labels are for "
+            "processes of the node: the sandbox itself gets them.",
+            f"""
             [
               variables.securityContexts.exists(context, context.?privileged.orValue(false))
                 ? 'Privileged' : '',
               variables.securityContexts.exists(context, context.?allowPrivilegeEscalation.orValue(false))
                 ? 'AllowPrivilegeEscalation' : '',
               variables.addedCapabilities.size() > 0
-                ? 'Capabilities added: ' + variables.addedCapabilities.join(', ') : ''
+                ? 'Capabilities added: ' + variables.addedCapabilities.join(', ') : '',
+              {contexts}
+                .exists(context, context.?seLinuxOptions.orValue({{}}).exists(key, context.seLinuxOptions[key] != ''))
+                && !({allows_selinux}) ? 'SELinuxOptions' : ''
             ].filter(field, field != '')
             """,
         ),
@@ -126,15 +143,46 @@ def _starts_with(prefixes: Sequence[str]) -> str:
     return " || ".join(f"key.startsWith({quote(prefix)})" for prefix in prefixes)
 
 
+def _contains(parts: Sequence[str]) -> str:
+    return " || ".join(f"key.contains({quote(part)})" for part in parts)
+
+
 CONFIGURES_SANDBOX = f"(({_starts_with(SANDBOX_ANNOTATIONS)}) && !({_starts_with(HARMLESS_ANNOTATIONS)}))"
 """Whether an annotation, `key`, is an instruction to the sandbox."""
 
+CONFIGURES_NODE = (
+    f"(({_starts_with(NODE_ANNOTATIONS)} || {_contains(NODE_ANNOTATION_DOMAINS)})"
+    f" && !(key in {quote_all(REPORTED_ANNOTATIONS)}))"
+)
+"""Whether an annotation, `key`, asks something of the node that a profile may allow."""
+
+IS_ALLOWED = """variables.allowedAnnotations.exists(pattern, pattern.endsWith('*')
+        ? key.startsWith(pattern.substring(0, pattern.size() - 1)) : key == pattern)"""
+"""Whether the profile allows the annotation, `key`."""
+
+
+def build_allowed_annotations(row: str) -> Variable:
+    """The variable that `IS_ALLOWED` asks; `row` is the profile's, in CEL."""
+    return Variable(
+        "allowedAnnotations",
+        "Annotations that the pod's profile allows: names, or how they begin and a star.",
+        f"{row}[?8].orValue('').split({quote(ANNOTATION_SEPARATOR)})",
+    )
+
+
+def allows_selinux(row: str) -> str:
+    """Whether the profile of the row, in CEL, allows SELinux options."""
+    return f"{row}[?9].orValue('') == {quote(SELINUX_ALLOWED)}"
+
+
 CONFIGURING = Variable(
-    "sandboxAnnotations",
-    "Annotations by which the pod would configure its sandbox, and so could leave it.",
+    "otherAnnotations",
+    "Annotations by which the pod would configure its sandbox, and so could leave it; and those by which it asks its "
+    "node for what its profile doesn't allow.",
     f"""
     variables.annotations.map(key, key)
-      .filter(key, {CONFIGURES_SANDBOX})
+      .filter(key, {CONFIGURES_SANDBOX}
+        || ({CONFIGURES_NODE} && !{IS_ALLOWED}))
       .sort()
     """,
 )
@@ -158,8 +206,8 @@ UNSUPPORTED = Variable(
         ? {quote(f"requests exceed the largest size: {LARGEST}")} : '',
       variables.storagePeak > {MAX_STORAGE_MIB}
         ? {quote(f"ephemeral storage exceeds {MAX_STORAGE_GIB} GiB")} : '',
-      variables.sandboxAnnotations.size() > 0
-        ? 'annotations not supported: ' + variables.sandboxAnnotations.join(', ') : '',
+      variables.otherAnnotations.size() > 0
+        ? 'annotations not supported: ' + variables.otherAnnotations.join(', ') : '',
       object.spec.?os.?name.orValue('') == 'windows'
         ? {quote(WINDOWS)} : '',
       variables.excludesZones
@@ -178,10 +226,13 @@ SUPPORT = (
     ALL_CONTAINERS,
     HOST_FIELDS,
     HAS_HOST_PORT,
-    *build_security_variables("variables.allContainers"),
+    *build_security_variables(
+        "variables.allContainers", allows_selinux("variables.winner"), "object.spec.?securityContext.orValue({})"
+    ),
     DEVICES,
     OTHER_VOLUMES,
     EXTENDED_RESOURCES,
+    build_allowed_annotations("variables.winner"),
     CONFIGURING,
     UNSUPPORTED,
     UNSUPPORTED_TEXT,

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from monopod.api.names import API_VERSION
-from monopod.api.parts import ATOMIC_LIST, ATOMIC_MAP, Condition, GroupName, Part
+from monopod.api.parts import ATOMIC_LIST, ATOMIC_MAP, Condition, Part
+from monopod.api.profile_fields import AnnotationPatterns, GroupNames, MaxUnavailable, Subnets, Tags
 from monopod.api.rules import Rule, for_kind, unchangeable
 
 MAX_SELECTORS = 5
@@ -19,10 +20,6 @@ MAX_LABELS = 5
 LABELS_CEILING = 20
 """The schema's own bound on label pairs. It lies above MAX_LABELS because the API server skips every CEL rule, and
 with it AWS's message, once a schema bound is broken; and there must be one, or the rules' cost can't be estimated."""
-
-MAX_GROUPS = 5
-MAX_TAGS = 50
-MAX_SUBNETS = 16
 
 
 LabelValuePattern = Annotated[
@@ -85,65 +82,6 @@ Selectors = Annotated[
     Field(max_length=MAX_SELECTORS),
     # Not as FieldValueDuplicate: for that reason the API server leaves the message out.
     Rule("self.all(one, self.exists_one(other, other == one))", "the same selector is listed twice"),
-]
-
-Zone = Annotated[
-    str,
-    Field(max_length=63),
-    Rule(
-        "self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')",
-        "the name of a zone consists of letters, digits, '-', '_' and '.', "
-        "and starts and ends with a letter or a digit",
-    ),
-    Rule(
-        "!self.matches('^subnet-[0-9a-f]{8,17}$')",
-        "must be the name of a zone, the value of the label topology.kubernetes.io/zone on nodes, "
-        "in place of a subnet's ID",
-    ),
-]
-
-Subnets = Annotated[
-    list[Zone],
-    Field(max_length=MAX_SUBNETS),
-    Rule("self.all(one, self.exists_one(other, other == one))", "the same zone is listed twice"),
-]
-
-GroupNames = Annotated[
-    list[GroupName],
-    Field(max_length=MAX_GROUPS),
-    Rule("self.all(one, self.exists_one(other, other == one))", "the same security group is listed twice"),
-]
-
-TagValue = Annotated[
-    str,
-    Field(max_length=256),
-    Rule(
-        r"self.matches('^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]*$')",
-        "a tag's value consists of letters, digits, spaces and _ . : / = + - @",
-    ),
-]
-
-Tags = Annotated[
-    dict[str, TagValue],
-    Field(max_length=MAX_TAGS),
-    Rule(
-        r"self.all(key, key.matches('^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$'))",
-        "a tag's key has 1 to 128 characters: letters, digits, spaces and _ . : / = + - @",
-    ),
-    Rule(
-        "!self.exists(key, key.matches('^(?i)aws:'))",
-        "a tag's key can't start with 'aws:', which is reserved for AWS",
-    ),
-]
-
-
-MaxUnavailable = Annotated[
-    int | str,
-    WithJsonSchema({"x-kubernetes-int-or-string": True, "default": "10%", "maxLength": 10}),
-    Rule(
-        "type(self) == int ? int(self) >= 1 : string(self).matches('^([1-9][0-9]?|100)%$')",
-        "must be a number of pods, at least 1, or a percentage from '1%' to '100%'",
-    ),
 ]
 
 
@@ -209,6 +147,18 @@ class FargateProfileSpec(Part):
     pod_security_groups: Literal["Ignore", "Allow"] = "Ignore"
     """Whether a pod may choose its groups itself, by the annotation monopod.dev/security-groups (`web,db`), which then
     goes before `securityGroups`."""
+
+    allowed_annotations: Annotated[AnnotationPatterns, Field(json_schema_extra=ATOMIC_LIST)] = Field(
+        default_factory=list
+    )
+    """Annotations that pods may have although they ask something of the node, its container runtime, its devices or
+    its network plugin: `k8s.v1.cni.cncf.io/networks`, or `cni.projectcalico.org/*`; at most 20. Other such annotations
+    Fargate doesn't support. Those that configure the sandbox can't be allowed."""
+
+    se_linux_options: Annotated[Literal["Unsupported", "Allow"], Field(alias="seLinuxOptions")] = "Unsupported"
+    """Whether pods may choose SELinux labels (`seLinuxOptions`), which the node gives to the sandbox. Unsupported: as
+    what else Fargate can't run. Allow: where nodes don't enforce SELinux, or a webhook writes the labels, as on
+    OpenShift."""
 
     isolation: Literal["PerPod", "PerGroup"] = "PerPod"
     """How pods are isolated. PerPod, as on EKS, where each has a network interface of its own: a NetworkPolicy for each

@@ -98,7 +98,7 @@ def decide(
         return Skipped(skip, profile, index)
     need = measure_need(pod)
     row = find_row(need)
-    messages = find_unsupported(pod, need, profile.zones)
+    messages = find_unsupported(pod, need, profile)
     if row is None or messages:
         return Unsupported(
             profile, index, profile.runtime_class, _build_size(need, row), messages, format_unsupported(messages),

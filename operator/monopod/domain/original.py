@@ -47,7 +47,7 @@ _MARK_ANNOTATIONS: Final = frozenset(
     )
 )
 _NETWORK_ANNOTATIONS: Final = re.compile(
-    r"cni\.projectcalico\.org/(podIPs?|containerID)|k8s\.v1\.cni\.cncf\.io/network-status"
+    r"cni\.projectcalico\.org/(podIPs?|containerID)|k8s\.v1\.cni\.cncf\.io/networks?-status"
 )
 """What network plugins say of a pod that runs. On a pod that doesn't yet, Calico would believe the address."""
 

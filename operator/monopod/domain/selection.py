@@ -18,6 +18,7 @@ from monopod.domain.manifest import InvalidProfile, Part
 UnsupportedPods = Literal["Pend", "Reject"]
 Isolation = Literal["PerPod", "PerGroup"]
 PodSecurityGroups = Literal["Ignore", "Allow"]
+SELinuxOptions = Literal["Unsupported", "Allow"]
 
 WRITTEN_LABELS: Final = (PROFILE_LABEL, EKS_PROFILE_LABEL, GROUP_COUNT_LABEL, TASK_LABEL)
 """Labels that admission writes, beside one per security group (see `is_written`); no selector sees them. Admission runs
@@ -47,6 +48,8 @@ class Profile:
         security_groups: the groups of its pods; none: the default group.
         isolation: whether each pod has a NetworkPolicy of its own.
         pod_security_groups: whether a pod may choose its groups by an annotation.
+        allowed_annotations: annotations that no other profile's pods may have: names, or how they begin and a `*`.
+        selinux_options: whether a pod may choose its SELinux label.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Profile:
     security_groups: tuple[str, ...] = ()
     isolation: Isolation = "PerPod"
     pod_security_groups: PodSecurityGroups = "Ignore"
+    allowed_annotations: tuple[str, ...] = ()
+    selinux_options: SELinuxOptions = "Unsupported"
 
     @classmethod
     def from_resource(cls, resource: Mapping[str, object], default_runtime_class: str) -> "Profile":
@@ -82,6 +87,8 @@ class Profile:
             spec.texts("securityGroups"),
             "PerGroup" if _read_choice(spec, "isolation", "PerPod", "PerGroup") else "PerPod",
             "Allow" if _read_choice(spec, "podSecurityGroups", "Ignore", "Allow") else "Ignore",
+            spec.texts("allowedAnnotations"),
+            "Allow" if _read_choice(spec, "seLinuxOptions", "Unsupported", "Allow") else "Unsupported",
         )
 
 

@@ -32,6 +32,8 @@ SANDBOXES = ("kata", "bare")
 SCHEDULED_SANDBOX = "kata-on-metal"
 """Its RuntimeClass has a nodeSelector, which the API server writes before admission looks."""
 
+ALLOWANCES = ("k8s.v1.cni.cncf.io/networks", "k8s.v1.cni.cncf.io/*", "cdi.k8s.io/*", "devices.*", "io.*")
+
 ZONES = ("z1", "z2", "z3", "z4")
 
 KUBELET = "system:node:node-1"
@@ -57,6 +59,8 @@ class Draw(random.Random):
                 tuple(self.sample(ZONES, self.randint(1, 3))) if self.maybe(0.3) else (),
                 security_groups=tuple(self.sample(("web", "db", "a", "cluster"), self.choice((0, 0, 1, 3)))),
                 pod_security_groups="Allow" if self.maybe(0.5) else "Ignore",
+                allowed_annotations=tuple(self.sample(ALLOWANCES, self.choice((0, 0, 1, 2)))),
+                selinux_options="Allow" if self.maybe(0.3) else "Unsupported",
             )
             for name in names
         ]
@@ -255,6 +259,16 @@ def _own(kind: str, version: str, creator: str = "", *, controller: bool = True)
     return lambda draw, pod: pod["metadata"].update(ownerReferences=[owner])
 
 
+def _forge_daemon_set(draw: Draw, pod: Manifest) -> None:
+    draw.choice(
+        (
+            *(_own("DaemonSet", "apps/v1", creator) for creator in ("", *CREATORS)),
+            *(_own("DaemonSet", version, DAEMON_SET_CONTROLLER) for version in ("apps/evil", "example.com/v1")),
+            _own("DaemonSet", "apps/v1", DAEMON_SET_CONTROLLER, controller=False),
+        )
+    )(draw, pod)
+
+
 def find_creator(pod: Manifest) -> str:
     """Who creates the pod: a mirror pod's kubelet, or whoever the uid of its owner names; "" for the administrator."""
     metadata = pod["metadata"]
@@ -274,9 +288,8 @@ def _mirror(draw: Draw, pod: Manifest) -> None:
 
 
 SKIPS: tuple[Change, ...] = (
-    *(_own("DaemonSet", "apps/v1", creator) for creator in ("", *CREATORS)),
-    *(_own("DaemonSet", version, DAEMON_SET_CONTROLLER) for version in ("apps/evil", "example.com/v1")),
-    _own("DaemonSet", "apps/v1", DAEMON_SET_CONTROLLER, controller=False),
+    _own("DaemonSet", "apps/v1", DAEMON_SET_CONTROLLER),
+    _forge_daemon_set,
     _own("ReplicaSet", "apps/v1"),
     _annotate(COMPUTE_TYPE, "ec2"),
     _annotate(COMPUTE_TYPE, "fargate"),
@@ -302,6 +315,8 @@ def _secure(draw: Draw, container: Manifest) -> None:
             {"allowPrivilegeEscalation": True},
             {"capabilities": {"add": draw.sample(("NET_ADMIN", "CHOWN", "SYS_TIME", "KILL", "ALL", "BPF"), 3)}},
             {"capabilities": {"drop": ["ALL"]}},
+            {"seLinuxOptions": {"type": "spc_t"}},
+            {"seLinuxOptions": {}},
         )
     )
 
@@ -348,6 +363,11 @@ def _use_raw(draw: Draw, pod: Manifest) -> None:
     draw.choice(pod["spec"][kind])["volumeDevices"] = devices
 
 
+NODE_ANNOTATIONS = (
+    *("k8s.v1.cni.cncf.io/networks", "k8s.v1.cni.cncf.io/network-status", "cdi.k8s.io/gpu"),
+    *("io.kubernetes.cri-o.Devices", "devices.noderesource.dev/container.c0", "devices.crio.io"),
+)
+
 UNSUPPORTED: tuple[Change, ...] = (
     _claim_device,
     _use_raw,
@@ -357,6 +377,9 @@ UNSUPPORTED: tuple[Change, ...] = (
     _annotate("io.katacontainers.config_path", "/etc/kata.toml"),
     _annotate("dev.gvisor.flag.debug", "true"),
     _annotate("dev.gvisor.spec.mount.data.share", "pod"),
+    *(_annotate(name, "x") for name in NODE_ANNOTATIONS),
+    _specify(securityContext={"seLinuxOptions": {"level": "s0:c1,c2"}}),
+    _specify(securityContext={"seLinuxOptions": {"type": ""}}),
     _specify(os={"name": "windows"}),
     _specify(os={"name": "linux"}),
     _of_any_container(_secure),

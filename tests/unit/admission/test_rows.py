@@ -45,6 +45,8 @@ def test_security_groups_are_two_fields_more() -> None:
     assert rows(a_profile("web", selector, pod_groups="Allow")) == [f"{start}|||Allow"]
     everything = a_profile("web", selector, zones=("a",), groups=("web",), pod_groups="Allow")
     assert rows(everything) == [f"{start}|a|web|Allow"]
+    assert rows(a_profile("web", selector, annotations=("a/*", "b"))) == [f"{start}||||a/*,b"]
+    assert rows(a_profile("web", selector, selinux="Allow")) == [f"{start}|||||Allow"]
 
 
 def test_zones_do_not_count_as_wildcards() -> None:

@@ -1,8 +1,14 @@
 import pytest
 
 from monopod.api.names import PROFILE_LABEL
-from monopod.domain.support import DEFAULT_CAPABILITIES, SUPPORTED_VOLUMES, find_unsupported, format_unsupported
-from tests.unit.builders import PodBuilder, a_pod
+from monopod.domain.support import (
+    DEFAULT_CAPABILITIES,
+    REPORTED_ANNOTATIONS,
+    SUPPORTED_VOLUMES,
+    find_unsupported,
+    format_unsupported,
+)
+from tests.unit.builders import PodBuilder, a_pod, a_profile
 
 
 @pytest.mark.parametrize(
@@ -91,6 +97,30 @@ from tests.unit.builders import PodBuilder, a_pod
             id="annotations that configure the sandbox, sorted",
         ),
         pytest.param(
+            a_pod().annotated(
+                {
+                    "k8s.v1.cni.cncf.io/networks": "other",
+                    "io.kubernetes.cri-o.Devices": "/dev/fuse",
+                    "devices.noderesource.dev/container.app": "",
+                    "devices.crio.io": "/dev/fuse",
+                    "io.katacontainers.x": "",
+                }
+            ),
+            "annotations not supported: devices.crio.io, devices.noderesource.dev/container.app, "
+            "io.katacontainers.x, io.kubernetes.cri-o.Devices, k8s.v1.cni.cncf.io/networks",
+            id="annotations for runtimes, devices and plugins, sorted among them",
+        ),
+        pytest.param(
+            a_pod().with_spec(securityContext={"seLinuxOptions": {"type": "spc_t"}}),
+            "invalid SecurityContext fields: SELinuxOptions",
+            id="a pod's SELinux label",
+        ),
+        pytest.param(
+            a_pod().adding_capabilities("BPF").secured(seLinuxOptions={"level": "s0:c1,c2"}),
+            "invalid SecurityContext fields: Capabilities added: BPF, SELinuxOptions",
+            id="a container's",
+        ),
+        pytest.param(
             a_pod().with_spec(os={"name": "windows"}), "operating system not supported: windows", id="Windows"
         ),
     ],
@@ -123,12 +153,53 @@ def test_what_fargate_cannot_run_is_said_in_its_words(pod: PodBuilder, message: 
             ),
             id="annotations that only look so, or do no harm",
         ),
+        pytest.param(
+            a_pod().annotated(dict.fromkeys((*REPORTED_ANNOTATIONS, "cdi.k8s.io", "nri.io/x", "a.com/run.oci.x"), "")),
+            id="annotations that network plugins write, and others that only look so",
+        ),
+        pytest.param(
+            a_pod().with_spec(securityContext={"seLinuxOptions": {}}).secured(seLinuxOptions={"type": "", "user": ""}),
+            id="SELinux options without any, as many charts write",
+        ),
         pytest.param(a_pod().with_spec(os={"name": "linux"}), id="Linux, explicitly"),
         pytest.param(a_pod().with_spec(securityContext={"runAsUser": 0}), id="root inside the sandbox"),
     ],
 )
 def test_what_fargate_runs_is_not_complained_about(pod: PodBuilder) -> None:
     assert find_unsupported(pod.build()) == ()
+
+
+@pytest.mark.parametrize(
+    ("patterns", "left"),
+    [
+        ((), ["cdi.k8s.io/gpu", "k8s.v1.cni.cncf.io/networks", "run.oci.handler"]),
+        (("k8s.v1.cni.cncf.io/networks",), ["cdi.k8s.io/gpu", "run.oci.handler"]),
+        (("k8s.v1.cni.cncf.io/network",), ["cdi.k8s.io/gpu", "k8s.v1.cni.cncf.io/networks", "run.oci.handler"]),
+        (("k8s.*", "cdi.k8s.io/*"), ["run.oci.handler"]),
+        (("run.*", "k8s.*", "cdi.*"), []),
+    ],
+    ids=str,
+)
+def test_a_profile_may_allow_annotations_by_name_or_by_how_they_begin(
+    patterns: tuple[str, ...], left: list[str]
+) -> None:
+    names = ("k8s.v1.cni.cncf.io/networks", "run.oci.handler", "cdi.k8s.io/gpu")
+    found = find_unsupported(
+        a_pod().annotated(dict.fromkeys(names, "")).build(), profile=a_profile("web", annotations=patterns)
+    )
+    assert found == (("annotations not supported: " + ", ".join(left),) if left else ())
+
+
+def test_a_profile_may_allow_selinux_options_and_nothing_else_with_them() -> None:
+    pod = a_pod().secured(seLinuxOptions={"type": "spc_t"}, privileged=True).build()
+    profile = a_profile("web", selinux="Allow")
+    assert find_unsupported(pod, profile=profile) == ("invalid SecurityContext fields: Privileged",)
+
+
+def test_no_profile_allows_annotations_that_configure_the_sandbox() -> None:
+    pod = a_pod().annotated({"io.katacontainers.config_path": "/etc/kata.toml"}).build()
+    profile = a_profile("web", annotations=("io.*", "io.katacontainers.config_path"))
+    assert find_unsupported(pod, profile=profile) == ("annotations not supported: io.katacontainers.config_path",)
 
 
 @pytest.mark.eks("2.config-volumes", "2.empty-dir", "2.nfs")

@@ -1,0 +1,91 @@
+"""Types of a FargateProfile's fields, with the rules that the CRD holds them to."""
+
+from typing import Annotated
+
+from pydantic import Field, WithJsonSchema
+
+from monopod.api.parts import GroupName
+from monopod.api.rules import Rule
+
+MAX_GROUPS = 5
+MAX_TAGS = 50
+MAX_SUBNETS = 16
+MAX_ANNOTATIONS = 20
+
+Zone = Annotated[
+    str,
+    Field(max_length=63),
+    Rule(
+        "self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')",
+        "the name of a zone consists of letters, digits, '-', '_' and '.', "
+        "and starts and ends with a letter or a digit",
+    ),
+    Rule(
+        "!self.matches('^subnet-[0-9a-f]{8,17}$')",
+        "must be the name of a zone, the value of the label topology.kubernetes.io/zone on nodes, "
+        "in place of a subnet's ID",
+    ),
+]
+
+Subnets = Annotated[
+    list[Zone],
+    Field(max_length=MAX_SUBNETS),
+    Rule("self.all(one, self.exists_one(other, other == one))", "the same zone is listed twice"),
+]
+
+GroupNames = Annotated[
+    list[GroupName],
+    Field(max_length=MAX_GROUPS),
+    Rule("self.all(one, self.exists_one(other, other == one))", "the same security group is listed twice"),
+]
+
+AnnotationPattern = Annotated[
+    str,
+    Field(max_length=317),
+    Rule(
+        "self.matches('^[A-Za-z0-9]([-A-Za-z0-9_./]*([A-Za-z0-9]|[./][*]))?$')",
+        "an annotation is named as on pods, or by how its name begins up to a '.' or '/', and then '*'",
+    ),
+    Rule(
+        "!self.startsWith('io.katacontainers.') && !self.startsWith('dev.gvisor.')",
+        "annotations that configure the sandbox can't be allowed: by them a pod could leave it",
+    ),
+]
+
+AnnotationPatterns = Annotated[
+    list[AnnotationPattern],
+    Field(max_length=MAX_ANNOTATIONS),
+    Rule("self.all(one, self.exists_one(other, other == one))", "the same annotation is listed twice"),
+]
+
+TagValue = Annotated[
+    str,
+    Field(max_length=256),
+    Rule(
+        r"self.matches('^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]*$')",
+        "a tag's value consists of letters, digits, spaces and _ . : / = + - @",
+    ),
+]
+
+Tags = Annotated[
+    dict[str, TagValue],
+    Field(max_length=MAX_TAGS),
+    Rule(
+        r"self.all(key, key.matches('^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$'))",
+        "a tag's key has 1 to 128 characters: letters, digits, spaces and _ . : / = + - @",
+    ),
+    Rule(
+        "!self.exists(key, key.matches('^(?i)aws:'))",
+        "a tag's key can't start with 'aws:', which is reserved for AWS",
+    ),
+]
+
+
+MaxUnavailable = Annotated[
+    int | str,
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "default": "10%", "maxLength": 10}),
+    Rule(
+        "type(self) == int ? int(self) >= 1 : string(self).matches('^([1-9][0-9]?|100)%$')",
+        "must be a number of pods, at least 1, or a percentage from '1%' to '100%'",
+    ),
+]
