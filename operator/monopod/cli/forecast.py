@@ -16,9 +16,10 @@ from monopod.domain.decision import Sandboxed, Unsupported, decide
 from monopod.domain.eviction import Candidate, OverBudget, SeveralBudgets
 from monopod.domain.price import PriceList
 from monopod.domain.replacement import Workload, build_replacement
-from monopod.domain.rescheduling import Outlook, Place, Sighting, find_outlooks, order_moves, sight
+from monopod.domain.rescheduling import Outlook, find_outlooks, order_moves
 from monopod.domain.size import Size
 from monopod.domain.skips import guess_creator
+from monopod.domain.standing import Place, Sighting, sight
 from monopod.domain.storage import provision_gib
 
 Manifest = Mapping[str, Any]

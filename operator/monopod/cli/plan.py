@@ -23,8 +23,8 @@ from monopod.cli.manifests import find_profiles, refuse_twins
 from monopod.domain.budgets import Budget
 from monopod.domain.manifest import InvalidManifest, InvalidProfile
 from monopod.domain.replacement import Owner, Workload, build_bare_workload, find_owner, read_workload
-from monopod.domain.rescheduling import Place, find_mark
 from monopod.domain.selection import Profile, is_wildcard, reaches
+from monopod.domain.standing import Place, find_mark
 from monopod.domain.terms import Terms
 from monopod.domain.volumes import find_claims
 

@@ -43,6 +43,7 @@ from monopod.domain.bare import (
     look,
 )
 from monopod.domain.bare_report import REASONS, BareReport, Finding, build_reports
+from monopod.domain.bare_room import find_next
 
 POLL_SECONDS = 2.0
 # After a failure that nobody foresaw.
@@ -50,8 +51,6 @@ BREATH_SECONDS = 10.0
 FIRST_RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 60.0
 AT_ONCE = 8
-# More than are evicted in the time that one takes; the others wait for their turn.
-MOST_STORED = 50
 # Of one stored pod in one pass: it is renewed, evicting, created again, recorded. A bound for what isn't known.
 MOST_STEPS = 6
 
@@ -133,8 +132,7 @@ class BareKeeper:
         wanted = {pod.uid: self._trials.is_good(pod) for pod in required}
         taken = {(each.namespace, each.name) for each in stored}
         new = [pod for pod in required if wanted[pod.uid] and (pod.namespace, pod.name) not in taken]
-        room = MOST_STORED - sum(each.phase not in FOR_A_PERSON for each in stored)
-        stored += [each for pod in new[: max(0, room)] if (each := await self._store(pod))]
+        stored += [each for pod in find_next(stored, new, format_now()) if (each := await self._store(pod))]
         findings = await self._work_through_all(stored, wanted)
         candidates = [finding.candidate for finding in findings if finding.candidate]
         self._mover.require("bare", candidates)

@@ -19,10 +19,12 @@ from monopod.cluster.mirror import Mirror
 from monopod.cluster.volumes import fetch_claims, fetch_volumes
 from monopod.cluster.workloads import fetch_workload
 from monopod.controller.concurrency import gather_some
+from monopod.controller.reporting import format_now
 from monopod.domain.replacement import STATEFUL_SET, Owner, Workload, build_bare_workload, find_owner
-from monopod.domain.rescheduling import Outlook, Place, Sighting, find_mark, find_outlooks, glance, has_ended, sight
+from monopod.domain.rescheduling import Outlook, find_outlooks
 from monopod.domain.selection import find_match
 from monopod.domain.skips import guess_creator
+from monopod.domain.standing import Place, Sighting, find_mark, glance, has_ended, sight
 from monopod.domain.volumes import find_claims
 
 # What controls pods may be so old: a Deployment that is scaled, or a StatefulSet whose template changes, is seen then.
@@ -145,12 +147,13 @@ class Scanner:
         found = await gather_some(self._find_workload(place, each) for each in owners.values())
         workloads = dict(zip(owners, found, strict=True))
         groups: dict[str, tuple[Workload, list[Sighting]]] = {}
+        now = format_now()
         for number, pod in enumerate(pods, 1):
             owner = find_owner(pod)
             workload = workloads[owner.uid] if owner else build_bare_workload(place.namespace)
             if workload is not None:
                 see = sight if _may_move_pod(pod, place) else glance
-                groups.setdefault(workload.uid, (workload, []))[1].append(see(pod, workload, place))
+                groups.setdefault(workload.uid, (workload, []))[1].append(see(pod, workload, place, now))
             if number % PODS_AT_ONCE == 0:
                 await asyncio.sleep(0)
         return groups

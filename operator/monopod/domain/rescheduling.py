@@ -14,172 +14,27 @@ must not hand over old ones: what is said here of a workload holds at the moment
 import datetime
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, assert_never
+from typing import assert_never
 
-from monopod.api.names import PROFILE_LABEL
 from monopod.api.reasons import Reason
-from monopod.domain.decision import Sandboxed, Skipped, Unmatched, Unsupported, decide
 from monopod.domain.eviction import Candidate, Obstacle
-from monopod.domain.manifest import Part
 from monopod.domain.publication import list_names
-from monopod.domain.replacement import Workload, build_replacement
-from monopod.domain.selection import Profile
-from monopod.domain.skips import guess_creator
+from monopod.domain.replacement import Workload
+from monopod.domain.standing import (
+    Elsewhere,
+    Impossible,
+    InPlace,
+    LeftAlone,
+    NotConcerned,
+    Place,
+    Sighting,
+    Standing,
+)
 from monopod.domain.terms import Terms, read_time
-from monopod.domain.volumes import VolumesReady, judge_volumes
-
-Manifest = Mapping[str, Any]
 
 MARGIN_SECONDS = 30.0
 """How long after a profile is in force a pod may still come up without its sandbox: admission reads namespaces from a
 cache, and clocks differ."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What decides about the pods of one namespace.
-
-    Attributes:
-        profiles: those that admission reads there, as the operator published them.
-        terms: of those among them that are in force and move pods, by name.
-        deleting: profiles that are being deleted, which moves their pods.
-        protected: namespaces that only their exact name reaches.
-        claims: the PersistentVolumeClaims of the namespace by name, if any pod to be moved has one.
-        volumes: the PersistentVolumes behind them, by name.
-    """
-
-    namespace: str
-    profiles: tuple[Profile, ...]
-    terms: Mapping[str, Terms]
-    deleting: frozenset[str] = frozenset()
-    protected: Collection[str] = frozenset()
-    claims: Mapping[str, Manifest] = field(default_factory=dict)
-    volumes: Mapping[str, Manifest] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class InPlace:
-    """The pod runs by the profile that would take it."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotConcerned:
-    """Nothing to do: no profile that moves pods would take it, or nobody moves pods of its sort."""
-
-
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
-    """Its replacement would run by this profile."""
-
-    profile: str
-
-
-@dataclass(frozen=True, slots=True)
-class LeftAlone:
-    """The same, but the profile says that pods of its sort stay."""
-
-    profile: str
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Impossible:
-    """The profile would take its replacement, and Fargate couldn't run it: moving it would end it."""
-
-    profile: str
-    why: str
-
-
-Standing = InPlace | NotConcerned | Elsewhere | LeftAlone | Impossible
-
-
-def judge(pod: Manifest, workload: Workload, place: Place) -> Standing:
-    """Where the pod stands.
-
-    Args:
-        pod: the whole pod, as the API server sends it.
-        workload: what would replace it.
-        place: its namespace.
-    """
-    mark, creator = find_mark(pod), guess_creator(pod)
-    if has_ended(pod) or mark in place.deleting:
-        return NotConcerned()
-    replacement = build_replacement(pod, workload)
-    match decide(replacement, place.namespace, place.profiles, username=creator, protected=place.protected):
-        case Unmatched() | Skipped():
-            return NotConcerned()
-        case Sandboxed(profile=profile) | Unsupported(profile=profile) if profile.name == mark:
-            return InPlace()
-        case Sandboxed(profile=profile) | Unsupported(profile=profile) if profile.name not in place.terms:
-            return NotConcerned()
-        case Unsupported(profile=profile, text=text):
-            return Impossible(profile.name, text)
-        case Sandboxed(profile=profile):
-            return _judge_matching(pod, workload, place, place.terms[profile.name], mark)
-        case never:
-            assert_never(never)
-
-
-def _judge_matching(pod: Manifest, workload: Workload, place: Place, terms: Terms, mark: str) -> Standing:
-    if workload.is_bare:
-        if mark:
-            return NotConcerned()  # sandboxed already, and nothing would replace it
-        if not terms.recreates_bare_pods:
-            return LeftAlone(terms.profile, Reason.BARE_PODS_LEFT)
-    if workload.ends_by_itself(pod) and not terms.moves_running_jobs:
-        return LeftAlone(terms.profile, Reason.RUNNING_JOBS_LEFT)
-    verdict = judge_volumes(pod, place.claims, place.volumes)
-    return Elsewhere(terms.profile) if isinstance(verdict, VolumesReady) else Impossible(terms.profile, verdict.text)
-
-
-def has_ended(pod: Manifest) -> bool:
-    """Whether the pod's containers have run to their end, so that there is nothing to move."""
-    return Part(pod).child("status").text("phase") in ("Succeeded", "Failed")
-
-
-def find_mark(pod: Manifest) -> str:
-    """The profile that the pod runs by; "" if it runs by none."""
-    return Part(pod).child("metadata").text_map("labels").get(PROFILE_LABEL, "")
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """A pod of a workload, reduced to what matters for its turn."""
-
-    pod: Candidate
-    standing: Standing
-    mark: str
-    is_ready: bool
-    is_terminating: bool
-
-
-def sight(pod: Manifest, workload: Workload, place: Place) -> Sighting:
-    """Reduces a pod; see `judge`."""
-    return _reduce(pod, workload, place, judge(pod, workload, place))
-
-
-def glance(pod: Manifest, workload: Workload, place: Place) -> Sighting:
-    """Reduces a pod that no profile but its own matches, so that nothing has to be worked out."""
-    return _reduce(pod, workload, place, InPlace() if find_mark(pod) else NotConcerned())
-
-
-def _reduce(pod: Manifest, workload: Workload, place: Place, standing: Standing) -> Sighting:
-    root = Part(pod)
-    metadata = root.child("metadata")
-    ready = any(
-        condition.text("type") == "Ready" and condition.text("status") == "True"
-        for condition in root.child("status").children("conditions")
-    )
-    candidate = Candidate(
-        place.namespace,
-        metadata.text("name"),
-        metadata.text("uid"),
-        metadata.text("creationTimestamp"),
-        metadata.text("uid") if workload.is_bare else workload.uid,
-        patient=True,
-    )
-    terminating = bool(metadata.text("deletionTimestamp"))
-    return Sighting(candidate, standing, find_mark(pod), ready and not terminating, terminating)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,11 +93,14 @@ def find_outlooks(
     outlooks: list[Outlook] = []
     for profile in sorted(found):
         terms = place.terms[profile]
-        # Nothing controls these pods, so what becomes of others among them is no reason to wait.
+        # Nothing controls these pods, so what becomes of others among them is no reason to wait, nor one that is stuck.
         concerned = [each for each in sightings if profile in (each.mark, _find_profile(each.standing))]
-        pods = concerned if workload.is_bare else sightings
-        strength = _measure(workload, pods, terms, expected, missing)
+        stuck = {str(each.pod) for each in concerned if each.is_stuck and workload.is_bare}
+        pods = [each for each in concerned if str(each.pod) not in stuck] if workload.is_bare else sightings
+        strength = _measure(workload, pods, terms, expected, set(missing) - stuck)
         outlook = _find_outlook(workload, pods, place, terms, strength, hindered)
+        if stuck:
+            outlook = replace(outlook, obstacles=(*outlook.obstacles, _describe_stuck(sorted(stuck))))
         # The bound is the workload's: where two profiles take its pods, one after the other has its turn.
         busy = any(other.now for other in outlooks)
         outlooks.append(replace(outlook, now=(), later=outlook.now + outlook.later) if busy else outlook)
@@ -380,6 +238,15 @@ def _find_impossible(sightings: Iterable[Sighting], profile: str) -> tuple[Obsta
         Obstacle(Reason.PODS_UNSUPPORTED, f"{list_names(pods)} would stay Pending: {why}", tuple(pods))
         for why, pods in reasons.items()
     )
+
+
+def _describe_stuck(pods: Sequence[str]) -> Obstacle:
+    verb = "has been" if len(pods) == 1 else "have been"
+    message = (
+        f"{list_names(pods)} {verb} terminating for minutes, held by a finalizer or by a node that doesn't answer "
+        f"(`kubectl describe pod`); others go on"
+    )
+    return Obstacle(Reason.PODS_TERMINATING, message, tuple(pods))
 
 
 def _describe_stop(

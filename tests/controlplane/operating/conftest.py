@@ -47,8 +47,8 @@ def start(lab: Lab, tmp_path: Path) -> Iterator[StartOperator]:
     log = tmp_path / "operator.log"
     running: list[OperatorProcess] = []
 
-    def start_one(*flags: str, kubeconfig: Path | None = None) -> OperatorProcess:
-        process = OperatorProcess(kubeconfig or lab.write_kubeconfig(), log, *flags)
+    def start_one(*flags: str, kubeconfig: Path | None = None, patch: str = "") -> OperatorProcess:
+        process = OperatorProcess(kubeconfig or lab.write_kubeconfig(), log, *flags, patch=patch)
         running.append(process)
         return process
 

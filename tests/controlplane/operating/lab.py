@@ -301,12 +301,14 @@ def build_profile(name: str, **spec: Any) -> Json:
 
 
 class OperatorProcess:
-    """One replica: `python -m monopod run` with the real identity."""
+    """One replica: `python -m monopod run` with the real identity; `patch` is done first, to shorten its minutes."""
 
-    def __init__(self, kubeconfig: Path, log: Path, *flags: str) -> None:
+    def __init__(self, kubeconfig: Path, log: Path, *flags: str, patch: str = "") -> None:
         self.port = find_free_port()
+        code = f"{patch}\nfrom monopod.__main__ import main\nmain()"
         command = [
-            *(sys.executable, "-m", "monopod", "run", "--kubeconfig", str(kubeconfig), "--sandbox", SANDBOX),
+            *(sys.executable, *(("-c", code) if patch else ("-m", "monopod"))),
+            *("run", "--kubeconfig", str(kubeconfig), "--sandbox", SANDBOX),
             *("--listen", "127.0.0.1", "--metrics-port", str(self.port), "--resync-seconds", "1", *flags),
         ]
         env = {**os.environ, "PYTHONPATH": str(ROOT / "operator")}

@@ -83,6 +83,25 @@ def test_a_pod_is_evicted_only_as_its_budget_allows_and_as_it_is_then(lab: Lab, 
     assert find_pod(lab, "budget")["metadata"]["labels"]["late"] == "yes"
 
 
+SHORT_MINUTES = "import monopod.domain.standing as standing; standing.STUCK_SECONDS = 2.0"
+
+
+def test_a_pod_that_does_not_go_keeps_no_other_waiting_and_comes_back(lab: Lab, start: StartOperator) -> None:
+    create_namespace(lab, "stuck")
+    held = run_pod(lab, "stuck", "held", hold=True)
+    others = ("one", "two")
+    for name in others:
+        run_pod(lab, "stuck", name)
+    start(*QUICK, patch=SHORT_MINUTES)
+    move(lab, "web", "stuck")
+    eventually(lambda: all(is_moved(lab, "stuck", "web", name) for name in others), 120)
+    assert find_uid(lab, "stuck", "held") == held
+    eventually(lambda: blockers(lab, "web").get("PodsTerminating", {}).get("examples") == ["stuck/held"])
+    let_go(lab, "stuck", "held")
+    eventually(lambda: is_moved(lab, "stuck", "web", "held"))
+    let_go(lab, "stuck", "held")
+
+
 def test_what_is_not_evicted_yet_is_let_go_of_when_the_profile_is_paused_or_deleted(
     lab: Lab, start: StartOperator
 ) -> None:

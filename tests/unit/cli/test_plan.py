@@ -13,7 +13,7 @@ from monopod.cli.plan import Plan
 from monopod.cli.plan_output import build_report, write_json, write_text
 from monopod.domain.budgets import Budget
 from monopod.domain.replacement import Workload, build_bare_workload
-from monopod.domain.rescheduling import Place
+from monopod.domain.standing import Place
 from monopod.domain.terms import Terms
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 from tests.unit.cli.running import run

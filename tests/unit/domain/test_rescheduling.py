@@ -9,19 +9,17 @@ from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
 from monopod.api.reasons import Reason
 from monopod.domain.manifest import InvalidProfile
 from monopod.domain.replacement import Owner, Workload, build_bare_workload, build_replacement, read_workload
-from monopod.domain.rescheduling import (
+from monopod.domain.rescheduling import Outlook, find_outlooks, order_moves
+from monopod.domain.standing import (
     Elsewhere,
     Impossible,
     InPlace,
     LeftAlone,
     NotConcerned,
-    Outlook,
     Place,
     Sighting,
     Standing,
-    find_outlooks,
     judge,
-    order_moves,
     sight,
 )
 from monopod.domain.terms import Terms
@@ -205,6 +203,18 @@ def test_a_pod_without_a_controller_that_cannot_be_moved_takes_nobodys_turn_and_
     bare, pods = build_bare_workload("prod"), [a_live_pod(name) for name in "abc"]
     hindered = look(*pods, workload=bare, terms=terms, hindered=("prod/a", "prod/b"))
     assert names(hindered) == (["c"], ["a", "b"]), "if what hinders them goes, not all move at once"
+
+
+def test_a_pod_without_a_controller_that_is_terminating_for_minutes_keeps_no_other_waiting() -> None:
+    terms = Terms("web", recreates_bare_pods=True, started=IN_FORCE, trusted=IN_FORCE)
+    bare, place = build_bare_workload("prod"), a_place(terms)
+    pods = [a_live_pod("held", terminating=True, ready=False), a_live_pod("a"), a_live_pod("b")]
+    for now, moving in (("2026-01-01T10:01:00Z", []), ("2026-01-01T10:02:00Z", ["a"])):
+        seen = [sight(pod, bare, place, now) for pod in pods]
+        (outlook,) = find_outlooks(bare, seen, place, missing=("prod/held",))
+        assert [pod.name for pod in outlook.now] == moving
+    (obstacle,) = outlook.obstacles
+    assert (obstacle.reason, obstacle.pods) == (Reason.PODS_TERMINATING, ("prod/held",))
 
 
 def test_two_profiles_share_the_bound_of_a_workload() -> None:
