@@ -5,17 +5,20 @@ test works in namespaces of its own, so that what one attacker breaks is no othe
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.attack.people import Person, bind_role
+from tests.attack.people import Person, bind_role, grant
 from tests.controlplane.operating.conftest import run_lab
 from tests.controlplane.operating.lab import Lab, OperatorProcess, eventually
 from tests.controlplane.operating.moving import create_namespace
 
 FAKE_NODES = 2
+
+CreateProfile = Callable[..., str]
 
 _numbers = itertools.count(1)
 
@@ -64,3 +67,30 @@ def namespace(lab: Lab) -> str:
 def mallory(lab: Lab, namespace: str) -> Person:
     """A tenant: ClusterRole `admin` in the namespace."""
     return bind_role(lab, "mallory", "admin", namespace)
+
+
+@pytest.fixture(scope="session")
+def nina(lab: Lab) -> Person:
+    """Somebody who may do anything to namespaces."""
+    return grant(lab, "nina", "*", "namespaces")
+
+
+@pytest.fixture
+def oscar(lab: Lab, namespace: str) -> Person:
+    """Somebody who may do anything in the namespace."""
+    return bind_role(lab, "oscar", "cluster-admin", namespace)
+
+
+@pytest.fixture
+def profiles(lab: Lab, operator: OperatorProcess) -> Iterator[CreateProfile]:
+    """Creates profiles, which are deleted at the end; nobody waits for what holds them."""
+    created: list[str] = []
+
+    def create(name: str, *namespaces: str, **spec: Any) -> str:
+        created.append(name)
+        lab.create_profile(name, *namespaces, **spec)
+        return name
+
+    yield create
+    for name in created:
+        lab.delete("FargateProfile", name)

@@ -7,6 +7,7 @@ variables of the mutation, on the pod as it would be stored.
 
 from monopod.admission.cel import Validation, quote
 from monopod.admission.groups import IS_GROUP
+from monopod.admission.skips import MIRRORS_STATIC_POD, OWNED_BY_DAEMON_SET
 from monopod.admission.storage import has_limit
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
@@ -30,6 +31,23 @@ MUTATING_POLICY = "monopod-pods"
 _ADVICE = (
     "Create the pod again without these fields; if that fails too, the MutatingAdmissionPolicy "
     f"{MUTATING_POLICY} or its binding is missing, or a webhook undoes its work."
+)
+
+PROFILES_ARE_KNOWN = Validation(
+    "In a namespace that profiles reach, and that doesn't say what they say, nobody knows which pods are theirs. Only "
+    "those pass that no profile takes anywhere.",
+    f"""
+    variables.rows.size() > 0 ||
+      ({OWNED_BY_DAEMON_SET.strip()}) ||
+      ({MIRRORS_STATIC_POD.strip()})
+    """,
+    "Fargate profiles reach this namespace, but Monopod cannot write them on it.",
+    """
+    'Fargate profiles reach namespace ' + namespaceObject.metadata.name + ', but Monopod cannot write them on it, so '
+      + 'it is not known whether this pod belongs in a sandbox. Make room among the annotations of the namespace '
+      + '(Kubernetes allows 256 KiB of them in all), or remove what else refuses them; events of the namespace and the '
+      + 'condition Published of the profiles say what it is. Monopod tries again by itself.'
+    """,
 )
 
 ONLY_TAKEN_PODS_ARE_MARKED = Validation(
@@ -184,6 +202,7 @@ PODS_WAIT_FOR_ISOLATION = Validation(
 )
 
 BACKSTOP = (
+    PROFILES_ARE_KNOWN,
     ONLY_TAKEN_PODS_ARE_MARKED,
     REJECTED_PODS_STAY_OUT,
     HAS_MARKS,

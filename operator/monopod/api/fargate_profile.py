@@ -220,6 +220,9 @@ class Deletion(Part):
     pods: Annotated[int, Field(ge=0)]
     """How many pods there were to evict."""
 
+    progressed_at: Annotated[str | None, WithJsonSchema({"type": "string", "format": "date-time"})] = None
+    """When one of them last went; absent as long as none has."""
+
 
 class Blocker(Part):
     """Why some pods aren't moved."""

@@ -54,11 +54,13 @@ class Reason(Explained):
     PODS_TERMINATING = "PodsTerminating", "Pods were evicted and still exist."
     ROWS_NOT_WITHDRAWN = (
         "RowsNotWithdrawn",
-        "The profile's rows couldn't be taken from a namespace, so its pods aren't evicted: they would come back.",
+        "The profile's rows couldn't be taken from a namespace, so its pods aren't evicted: they would come back; or "
+        "it takes no new ones.",
     )
     WAITS_FOR_DELETION = (
         "WaitsForDeletion",
-        "The profile was created while another is being deleted; it is published afterwards, as EKS creates none then.",
+        "The profile was created while another for the same pods is being deleted; it is published afterwards, as EKS "
+        "creates none then.",
     )
     PROFILE_QUOTA_EXCEEDED = "ProfileQuotaExceeded", "The cluster has as many profiles as its quota allows."
 
@@ -96,7 +98,11 @@ class Reason(Explained):
         "RowsKept",
         "The profile was changed and is more than admission can read; what was published before stays in force.",
     )
-    PUBLISH_FAILED = "PublishFailed", "The API server refused the rows on a namespace; the operator keeps trying."
+    PUBLISH_FAILED = (
+        "PublishFailed",
+        "The API server refuses what the operator writes on a namespace: new pods there are refused, or wait, and none "
+        "is moved. The operator keeps trying.",
+    )
 
     NAMESPACES_MATCHED = "NamespacesMatched", "Existing namespaces match the profile."
     NO_NAMESPACE_MATCHES = "NoNamespaceMatches", "No namespace matches yet; one that is created later will."

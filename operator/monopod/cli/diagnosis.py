@@ -254,6 +254,9 @@ def _find_profile_faults(profile: Json) -> Iterator[Finding]:
     name, status = profile["metadata"]["name"], profile.get("status") or {}
     phase = status.get("phase") or "not looked at by the operator yet"
     if phase == "ACTIVE":
+        for issue in (status.get("health") or {}).get("issues") or ():
+            message = f"Profile {name} is ACTIVE, but {issue['message']}."
+            yield Finding(Check.PROFILES, Level.WARNING, message, f"kubectl describe fargateprofile {name}")
         return
     ready: Json = next((each for each in status.get("conditions") or () if each["type"] == "Ready"), {})
     message = f"Profile {name} is {phase}" + (f": {ready['message']}." if ready.get("message") else ".")

@@ -14,6 +14,7 @@ from monopod.cluster.mirror import Mirror
 from monopod.controller.concurrency import gather_some
 from monopod.controller.logs import Complaints
 from monopod.controller.policies import PolicyWriter
+from monopod.controller.refusals import LONGEST_RETRY_SECONDS, Refusals, is_answer
 from monopod.domain.isolation import build_base_policy, digest_spec
 
 # How long admission may still read the rows and the mark that were withdrawn: a pod that it lets in meanwhile must find
@@ -30,13 +31,14 @@ class BaseKeeper:
         writer: PolicyWriter,
         complaints: Complaints,
         clock: Callable[[], float] = time.monotonic,
+        longest_retry: float = LONGEST_RETRY_SECONDS,
     ) -> None:
         self._mirror = mirror
         self._writer = writer
         self._complaints = complaints
         self._clock = clock
         self._required: frozenset[str] | None = None
-        self._troubles: dict[str, str] = {}
+        self.refusals = Refusals(longest_retry, clock)
         self._idle_since: dict[str, float] = {}
         """Namespaces with a base policy that carry no mark any more, and since when that is known."""
 
@@ -71,32 +73,39 @@ class BaseKeeper:
 
     def find_trouble(self, namespace: str) -> str:
         """Why the namespace's base policy couldn't be written; "" if nothing is known to be in the way."""
-        return self._troubles.get(namespace, "")
+        return self.refusals.find_answer(namespace)
 
     async def secure(self) -> dict[str, str]:
         """Writes the base policies that are missing or wrong; the namespaces whose couldn't be, and why."""
         with_pods = set(self._mirror.pods.values("namespace"))
         missing = [name for name in (self._required or frozenset()) | with_pods if not self.is_seen(name)]
+        self.refusals.retain({*missing, *self._find_superfluous()})
         return await self._keep_all(missing)
 
     async def release(self) -> dict[str, str]:
         """Deletes the base policies of namespaces that need none; as `secure`."""
-        return await self._keep_all([name for name in self._find_present() if not self._is_needed(name)])
+        return await self._keep_all(self._find_superfluous())
+
+    def _find_superfluous(self) -> list[str]:
+        return [name for name in self._find_present() if not self._is_needed(name)]
 
     async def _keep_all(self, namespaces: Collection[str]) -> dict[str, str]:
         troubles = await gather_some(self._attempt(namespace) for namespace in namespaces)
         return {name: trouble for name, trouble in zip(namespaces, troubles, strict=True) if trouble}
 
     async def _attempt(self, namespace: str) -> str:
-        subject = f"base policy of namespace {namespace}"
+        subject, needed = f"base policy of namespace {namespace}", self._is_needed(namespace)
+        if not self.refusals.is_due(namespace, needed):
+            return self.refusals.find_answer(namespace)
         try:
             await self.keep(namespace)
         except (ApiError, ApiUnreachable) as error:
             self._complaints.raise_about(subject, str(error))
-            self._troubles[namespace] = str(error)
+            if is_answer(error):
+                self.refusals.add(namespace, needed, str(error))
             return str(error)
         self._complaints.settle(subject)
-        self._troubles.pop(namespace, None)
+        self.refusals.drop(namespace)
         return ""
 
     async def keep(self, namespace: str) -> None:

@@ -29,7 +29,7 @@ from monopod.domain.deletion import (
     find_leftover,
     find_stage,
     find_turn,
-    find_unwithdrawn,
+    find_withheld,
 )
 from monopod.domain.eviction import Candidate
 
@@ -46,9 +46,11 @@ class _Pods:
     waiting: tuple[Candidate, ...]
     terminating: tuple[str, ...]
     withheld: tuple[str, ...]
-    """Those that aren't evicted, because their namespaces still carry the profile's rows."""
+    """Those that aren't evicted, because their namespaces still carry the profile's rows, or refuse new pods."""
     namespaces: Mapping[str, str]
-    """These namespaces, each with the reason."""
+    """Namespaces that still carry them, each with the reason."""
+    closed: Mapping[str, str]
+    """Namespaces of its pods that refuse new ones, each with the reason."""
 
     @property
     def count(self) -> int:
@@ -97,20 +99,22 @@ class Deletions:
             for name, own in self._owned.items()
             if not own.namespaces
         }
-        turn = find_turn(requests)
+        turn = find_turn(requests, self._patience, now)
         return {request.name: self._find_stage(request, turn, now) for request in requests}
 
     def _find_stage(self, request: Request, turn: str | None, now: str) -> Stage:
         own = self._owned[request.name]
         obstacles = list(self._mover.find_obstacles(own.waiting))
         if own.withheld:
-            obstacles.append(find_unwithdrawn(own.namespaces, own.withheld))
+            obstacles.append(find_withheld(own.namespaces, own.closed, own.withheld))
         stage = find_stage(request, turn, own.count, obstacles, self._patience, now)
-        if isinstance(stage, Failed) and own.terminating:
+        late = isinstance(stage, Failed) or (isinstance(stage, Evicting) and stage.stalled)
+        if isinstance(stage, Failed | Evicting) and late and own.terminating:
             stage = replace(stage, obstacles=(*stage.obstacles, find_leftover(own.terminating)))
         if isinstance(stage, Evicting):
             deadline = self._patience.find_deadline(stage.started, stage.total)
-            self._mark(max(1.0, count_seconds_until(deadline, now)))
+            left = count_seconds_until(deadline, now)
+            self._mark(max(1.0, left if stage.stalled else min(left, self._patience.stall)))
         return stage
 
     def _sort_pods(self, name: str, pods: Iterable[PodView], publication: Publication) -> _Pods:
@@ -119,6 +123,7 @@ class Deletions:
             for view in self._mirror.namespaces.views()
             if not view.terminating and has_row_of(view.rows or "", name)
         }
+        closed: dict[str, str] = {}
         waiting: list[Candidate] = []
         terminating: list[str] = []
         withheld: list[str] = []
@@ -129,9 +134,16 @@ class Deletions:
                 terminating.append(f"{pod.namespace}/{pod.name}")
             elif pod.namespace in namespaces:
                 withheld.append(f"{pod.namespace}/{pod.name}")
+            elif self._is_closed(pod.namespace):
+                closed[pod.namespace] = publication.unwritten.get(pod.namespace) or "it can't be written"
+                withheld.append(f"{pod.namespace}/{pod.name}")
             else:
                 waiting.append(Candidate(pod.namespace, pod.name, pod.uid, pod.created, pod.controller or pod.uid))
-        return _Pods(tuple(waiting), tuple(terminating), tuple(withheld), namespaces)
+        return _Pods(tuple(waiting), tuple(terminating), tuple(withheld), namespaces, closed)
+
+    def _is_closed(self, namespace: str) -> bool:
+        view = self._mirror.namespaces.find("", namespace)
+        return view is not None and view.is_closed
 
     async def advance(
         self, requests: Sequence[Request], stages: Mapping[str, Stage], recorded: Collection[str]

@@ -17,6 +17,7 @@ from monopod.controller.logs import Complaints
 from monopod.controller.overlapping import Overlaps
 from monopod.controller.probing import Plan, Prober
 from monopod.controller.publishing import Publication
+from monopod.controller.reporting import format_now
 from monopod.controller.rescheduling import Situation
 from monopod.controller.settings import Settings
 from monopod.domain.conditions import (
@@ -32,7 +33,7 @@ from monopod.domain.conditions import (
     WaitsForDeletion,
 )
 from monopod.domain.deletion import Request, Stage, find_blocker
-from monopod.domain.overlap import Overlap
+from monopod.domain.overlap import Overlap, may_share_pods
 from monopod.domain.progress import Moves
 from monopod.domain.publication import find_reached
 from monopod.domain.quota import Registration, find_beyond_quota
@@ -97,7 +98,7 @@ class Gatherer:
         resources = {resource["metadata"]["name"]: resource for resource in self._mirror.profiles.views()}
         profiles = {name: self._read(name, resource) for name, resource in resources.items()}
         requests = tuple(found for resource in resources.values() if (found := Request.from_resource(resource)))
-        held_back = self._find_held_back(resources, requests)
+        held_back = self._find_held_back(resources, profiles, requests)
         kept_out = {*held_back, *(request.name for request in requests)}
         willing = [each for name, each in profiles.items() if isinstance(each, Profile) and name not in kept_out]
         published = {name for name, resource in resources.items() if _was_published(resource)}
@@ -120,7 +121,10 @@ class Gatherer:
         )
 
     def _find_held_back(
-        self, resources: Mapping[str, Mapping[str, Any]], requests: Sequence[Request]
+        self,
+        resources: Mapping[str, Mapping[str, Any]],
+        profiles: Mapping[str, Profile | Unreadable],
+        requests: Sequence[Request],
     ) -> dict[str, HeldBack]:
         """Profiles that aren't to be published yet. Never one that was: its pods would pass unsandboxed."""
         new = [
@@ -134,13 +138,22 @@ class Gatherer:
         registered = [Registration.from_resource(resource) for resource in resources.values()]
         beyond = set(find_beyond_quota(registered, quota))
         held_back: dict[str, HeldBack] = {}
+        now = format_now()
+        holding = [request for request in requests if request.holds(self._settings.patience, now)]
         for name in new:
             created = str(resources[name]["metadata"].get("creationTimestamp") or "")
             if name in beyond:
                 held_back[name] = BeyondQuota(quota)
-            elif blocker := find_blocker(created, requests):
+                continue
+            related = [each for each in holding if self._may_share_pods(profiles[name], profiles[each.name])]
+            if blocker := find_blocker(created, related):
                 held_back[name] = WaitsForDeletion(blocker)
         return held_back
+
+    def _may_share_pods(self, one: Profile | Unreadable, other: Profile | Unreadable) -> bool:
+        if isinstance(one, Unreadable) or isinstance(other, Unreadable):
+            return True
+        return may_share_pods(one, other, self._settings.protected)
 
     def _read(self, name: str, resource: Mapping[str, Any]) -> Profile | Unreadable:
         try:
@@ -226,15 +239,18 @@ class Gatherer:
             except ValueError as error:
                 self._complaints.raise_about(f"profile {profile.name}", str(error))
         deleting = frozenset(request.name for request in snapshot.requests)
-        return Situation(snapshot.living, terms, deleting, snapshot.reached, publication.find_rows)
+        reached, unwritten = snapshot.reached, publication.unwritten
+        return Situation(snapshot.living, terms, deleting, reached, publication.find_rows, unwritten)
 
     def _plan_trials(self, profile: Profile, facts: Facts, publication: Publication) -> tuple[Trial, ...]:
         """Pods in reached namespaces; without any, a namespace that would be reached."""
+        # What is wrong with one namespace is known, and says nothing about the profile.
+        namespaces = [name for name in facts.reached if name not in facts.unwritten] or facts.reached
         pods = (
             PodTrial(namespace, labels, profile.name, profile.runtime_class)
             for selector in profile.selectors
             if (labels := find_pod_labels(selector)) is not None
-            for namespace in facts.reached
+            for namespace in namespaces
             if reaches(selector, namespace, self._settings.protected)
         )
         if facts.reached:

@@ -111,7 +111,7 @@ class Isolator:
         self.rules = RuleBook(mirror, settings.node_cidrs, settings.metadata_addresses, complaints)
         self._owners = OwnersPolicies(api, mirror)
         self.pods = PodKeeper(api, mirror, self.membership, self.rules, self._owners, self._writer, complaints)
-        self.base = BaseKeeper(mirror, self._writer, complaints)
+        self.base = BaseKeeper(mirror, self._writer, complaints, longest_retry=settings.longest_retry_seconds)
         self.gates = GateKeeper(api, mirror, self.base.look_up, self._find_obstacle, complaints)
         self._identities = Identities(api, mirror, settings, self.pods.shares_policy, complaints)
         self._groups = GroupReporter(api, mirror, self.membership, self.rules, complaints)

@@ -2,17 +2,21 @@
 
 A namespace that was right, and should carry what it carried, was changed by someone else: that is reported. A new
 process remembers nothing, puts right what differs, and reports none of it.
+
+A namespace that can't be written is closed: it gets the label alone, by which admission refuses its new pods. The
+write is tried again by itself, and neither the pass nor any other namespace waits for it.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from monopod.admission.group_rows import compile_group_rows
 from monopod.admission.rows import RowsTooLarge, build_patterns, join_rows, order_rows
-from monopod.api.names import PATTERNS_CONFIGMAP
-from monopod.api.reasons import EventType, IsolationReason
-from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
+from monopod.api.names import BASE_POLICY, PATTERNS_CONFIGMAP
+from monopod.api.reasons import EventType, Explained, IsolationReason, Reason
+from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
 from monopod.cluster.events import post_event
 from monopod.cluster.mirror import Mirror
 from monopod.controller.base import BaseKeeper
@@ -20,10 +24,13 @@ from monopod.controller.concurrency import gather_some
 from monopod.controller.logs import Complaints
 from monopod.controller.membership import Membership
 from monopod.controller.metrics import WRITES
+from monopod.controller.refusals import Failure, Refusals, is_answer
 from monopod.domain.publication import (
+    Close,
     Content,
     NamespaceChange,
     NamespaceView,
+    Publish,
     build_namespace_patch,
     build_patterns_patch,
     decide_namespace,
@@ -43,9 +50,11 @@ class Publication:
     reached: int = 0
     """How many namespaces the profiles reach."""
     unwritten: Mapping[str, str] = field(default_factory=dict)
-    """Namespaces that couldn't be written, with the reason."""
+    """Namespaces that couldn't be written, with the reason and what it means for their new pods."""
     complete: bool = True
-    """Whether everything is as it should be, the patterns included."""
+    """Whether everything is as it should be, the patterns included, but for namespaces that the API server refuses."""
+    retry: float | None = None
+    """After how many seconds the next of these is to be tried again."""
 
 
 class Publisher:
@@ -60,9 +69,11 @@ class Publisher:
         system_namespace: str,
         protected: frozenset[str],
         complaints: Complaints,
+        refusals: Refusals,
     ) -> None:
         self._api = api
         self._mirror = mirror
+        self._refusals = refusals
         self._base = base
         self._membership = membership
         self._system_namespace = system_namespace
@@ -74,6 +85,8 @@ class Publisher:
         self._right: dict[str, tuple[str, Content]] = {}
         """Namespaces that are as they should be, as far as is known: their uid and content."""
         self._undone: dict[str, NamespaceView] = {}
+        self._announced: frozenset[str] = frozenset()
+        """Namespaces about which an event says that they are refused."""
 
     async def publish(self, rows: Mapping[str, Rows]) -> Publication:
         """Brings all namespaces and the patterns to these rows, which are given by profile."""
@@ -84,12 +97,42 @@ class Publisher:
         texts = await self._join_all()
         # The mark says that a base policy has been seen, so that comes first; and goes after the mark.
         self._base.require([name for name, text in texts.items() if text])
-        unwritten = await self._base.secure()
-        unwritten |= await self._write_namespaces(self._find_changes(texts))
-        unwritten |= await self._base.release()
+        uncovered = await self._base.secure()
+        unmarked = await self._write_namespaces(self._find_changes(texts))
+        unreleased = await self._base.release()
         written = await self._write_patterns(build_patterns(ordered, self._protected))
+        unwritten = self._describe(uncovered | unreleased, unmarked)
+        await self._announce(unwritten)
+        refused = all(name in self._refusals or name in self._base.refusals for name in unwritten)
         reached = sum(map(bool, texts.values()))
-        return Publication(self._find_rows, reached, unwritten, written and not unwritten)
+        return Publication(self._find_rows, reached, unwritten, written and refused, self._find_retry())
+
+    def _find_retry(self) -> float | None:
+        delays = (self._refusals.find_delay(), self._base.refusals.find_delay())
+        return min((delay for delay in delays if delay is not None), default=None)
+
+    def _describe(self, base: Mapping[str, str], marks: Mapping[str, str]) -> dict[str, str]:
+        """What the troubles with base policies and marks mean, by namespace."""
+        found = {
+            name: f"its NetworkPolicy {BASE_POLICY} can't be written, so its new pods wait: {answer}"
+            for name, answer in base.items()
+        }
+        for name, answer in marks.items():
+            view = self._mirror.namespaces.find("", name)
+            closed = view is not None and view.is_closed
+            what = "so its new pods are refused" if closed else "so what it carried before holds"
+            found[name] = f"it can't be written, {what}: {answer}"
+        return found
+
+    async def _announce(self, unwritten: Mapping[str, str]) -> None:
+        """An event about each namespace that is refused from now on."""
+        refused = {name for name in unwritten if name in self._refusals or name in self._base.refusals}
+        views = [view for name in sorted(refused - self._announced) if (view := self._mirror.namespaces.find("", name))]
+        await gather_some(
+            self._post(view, Reason.PUBLISH_FAILED, f"{unwritten[view.name]}; nothing is moved here meanwhile")
+            for view in views
+        )
+        self._announced = frozenset(refused)
 
     async def _join_all(self) -> dict[str, str]:
         """Each namespace's rows."""
@@ -135,33 +178,54 @@ class Publisher:
         return self._joined[namespace]
 
     async def _write_namespaces(self, changes: Sequence[NamespaceChange]) -> dict[str, str]:
-        async def write(change: NamespaceChange) -> str:
-            subject = f"namespace {change.namespace}"
-            trouble = await self._attempt("namespaces", subject, self._patch_namespace(change))
-            if trouble:
-                del self._right[change.namespace]
-            elif change.namespace in self._undone:
-                await self._report_undone(self._undone[change.namespace])
-            return trouble
-
-        troubles = await gather_some(map(write, changes))
+        self._refusals.retain([change.namespace for change in changes])
+        troubles = await gather_some(map(self._write_namespace, changes))
         return {change.namespace: trouble for change, trouble in zip(changes, troubles, strict=True) if trouble}
 
-    async def _patch_namespace(self, change: NamespaceChange) -> None:
+    async def _write_namespace(self, change: NamespaceChange) -> str:
+        """Makes a change, if it wasn't refused a moment ago; what is wrong, or ""."""
+        name = change.namespace
+        uid, _ = self._right[name]
+        subject = f"namespace {name}"
+        if self._refusals.is_due(name, change):
+            failure = await self._attempt("namespaces", subject, self._patch_namespace(change, uid))
+            if failure is None:
+                self._refusals.drop(name)
+                if name in self._undone:
+                    await self._post(self._undone[name], IsolationReason.MARKS_RESTORED, _UNDONE)
+                return ""
+            if not is_answer(failure):
+                del self._right[name]
+                return str(failure)
+            self._refusals.add(name, change, str(failure))
+            if isinstance(change, Publish) and _is_final(failure):
+                await self._close(name, uid)
+        del self._right[name]
+        return self._refusals.find_answer(name)
+
+    async def _close(self, name: str, uid: str) -> None:
+        """Leaves the label alone on a namespace. Not on Monopod's own: the operator has to be able to start."""
+        view = self._mirror.namespaces.find("", name)
+        if view is None or view.is_closed or name == self._system_namespace:
+            return
+        patch = self._patch_namespace(Close(name), uid)
+        await self._attempt("namespaces", f"label of namespace {name}", patch)
+
+    async def _patch_namespace(self, change: NamespaceChange, uid: str) -> None:
         try:
-            patch = build_namespace_patch(change, self._right[change.namespace][0])
-            written = await self._api.merge(f"/api/v1/namespaces/{change.namespace}", patch)
+            written = await self._api.merge(
+                f"/api/v1/namespaces/{change.namespace}", build_namespace_patch(change, uid)
+            )
         except ApiError as error:
-            if error.status == 404:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return  # deleted meanwhile
             raise
         self._mirror.namespaces.observe("MODIFIED", written)
 
-    async def _report_undone(self, view: NamespaceView) -> None:
+    async def _post(self, view: NamespaceView, reason: Explained, message: str) -> None:
         about = {"apiVersion": "v1", "kind": "Namespace", "name": view.name, "uid": view.uid}
-        message = "Someone changed what Monopod writes on the namespace; it has put it right"
         try:
-            await post_event(self._api, about, EventType.WARNING, IsolationReason.MARKS_RESTORED, message, count=True)
+            await post_event(self._api, about, EventType.WARNING, reason, message, count=True)
         except (ApiError, ApiUnreachable) as error:
             self._complaints.raise_about(f"event about namespace {view.name}", str(error))
 
@@ -170,7 +234,8 @@ class Publisher:
         patch = build_patterns_patch(current, wanted)
         if patch is None:
             return True
-        return not await self._attempt("configmaps", f"ConfigMap {PATTERNS_CONFIGMAP}", self._patch_patterns(patch))
+        subject = f"ConfigMap {PATTERNS_CONFIGMAP}"
+        return await self._attempt("configmaps", subject, self._patch_patterns(patch)) is None
 
     async def _patch_patterns(self, patch: dict[str, object]) -> None:
         path = f"/api/v1/namespaces/{self._system_namespace}/configmaps/{PATTERNS_CONFIGMAP}"
@@ -184,14 +249,28 @@ class Publisher:
             written = await self._api.apply(path, whole)
         self._mirror.patterns.observe("MODIFIED", written)
 
-    async def _attempt(self, resource: str, subject: str, write: Awaitable[None]) -> str:
-        """Makes a write; what went wrong, or ""."""
+    async def _attempt(self, resource: str, subject: str, write: Awaitable[None]) -> Failure | None:
+        """Makes a write; what went wrong, if anything did."""
         try:
             await write
         except (ApiError, ApiUnreachable) as error:
             WRITES.labels(resource, "failed").inc()
             self._complaints.raise_about(subject, str(error))
-            return str(error)
+            return error
         WRITES.labels(resource, "ok").inc()
         self._complaints.settle(subject)
-        return ""
+        return None
+
+
+_UNDONE = "Someone changed what Monopod writes on the namespace; it has put it right"
+
+
+def _is_final(failure: Failure) -> bool:
+    """Whether the same write would be refused again, so that the namespace has to be closed.
+
+    A conflict is about another namespace of that name. A server that is overloaded will take the write later, but what
+    is too large for etcd it answers with an error of its own.
+    """
+    if isinstance(failure, ServerTrouble):
+        return "too large" in failure.message
+    return isinstance(failure, ApiError) and failure.status != HTTPStatus.CONFLICT

@@ -27,11 +27,11 @@ from monopod.controller.metrics import PASS_SECONDS, PASSES, measure
 from monopod.controller.overlapping import Overlaps
 from monopod.controller.probing import Prober
 from monopod.controller.publishing import Publisher
+from monopod.controller.refusals import Refusals
 from monopod.controller.reporting import Reporter, format_now
 from monopod.controller.rescheduling import Rescheduler
 from monopod.controller.settings import Settings
 from monopod.domain.conditions import Admission, PoliciesChanged, PoliciesInstalled, PoliciesMissing, PoliciesNotServed
-from monopod.domain.deletion import Patience
 from monopod.domain.status import decide_status
 
 # Changes that come within this time of each other make one pass.
@@ -76,15 +76,15 @@ class Reconciler:
             settings.namespace,
             settings.protected,
             self._complaints,
+            Refusals(settings.longest_retry_seconds),
         )
         self._counter = Counter(
             api, settings.namespace, settings.profile_quota, settings.resync_seconds, self._complaints
         )
         self._reporter = Reporter(api, mirror, self._complaints)
         self._prober = Prober(api, self.mark)
-        patience = Patience(settings.deletion_timeout_seconds, settings.evictions_per_minute)
         self.mover = Mover(api, settings.evictions_per_minute, lambda: self.mark(POD_COUNT_SECONDS), is_leading)
-        self._deletions = Deletions(api, mirror, self.mover, patience, self._complaints, self.mark)
+        self._deletions = Deletions(api, mirror, self.mover, settings.patience, self._complaints, self.mark)
         self._overlaps = Overlaps(settings.protected, self.mark)
         self.rescheduler = Rescheduler(
             api,
@@ -187,6 +187,8 @@ class Reconciler:
         publication = await self._publisher.publish(snapshot.allocation.rows)
         if self._isolator.base.is_settling:
             self.mark(SETTLING_SECONDS)
+        if publication.retry is not None:
+            self.mark(max(COALESCE_SECONDS, publication.retry))
         admission = await self._fetch_admission()
         self._prober.retain([profile.name for profile in snapshot.living])
         self._reporter.retain(list(snapshot.profiles))

@@ -37,6 +37,7 @@ class Reporter:
         subject = f"status of profile {name}"
         try:
             await self._announce_phase(resource, status)
+            await self._announce_unwritten(resource, status)
             await self._announce_moves(resource, status)
             path = f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}/{name}/status"
             written = await self._api.merge(path, build_status_patch(current, status) or {})
@@ -69,6 +70,13 @@ class Reporter:
                 await self._post(resource, EventType.WARNING, Reason.DELETE_FAILED, message)
             case _:
                 return
+
+    async def _announce_unwritten(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+        """An event when namespaces can't be written that could be before, or that are new."""
+        before = {name for issue in _find_unwritten(resource.get("status") or {}) for name in issue["resourceIds"]}
+        for issue in _find_unwritten(status):
+            if not before.issuperset(issue["resourceIds"]):
+                await self._post(resource, EventType.WARNING, Reason.PUBLISH_FAILED, issue["message"])
 
     async def _announce_moves(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
         """Events when pods begin to be moved, when all are, and when a workload is stopped."""
@@ -134,6 +142,11 @@ def _count_open(rescheduling: Mapping[str, Any]) -> int:
 def _find_stopped(rescheduling: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     blockers = rescheduling.get("blockers") or ()
     return [blocker for blocker in blockers if blocker["reason"] == Reason.REPLACEMENT_NOT_SANDBOXED]
+
+
+def _find_unwritten(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    issues = (status.get("health") or {}).get("issues") or ()
+    return [issue for issue in issues if issue["code"] == Reason.PUBLISH_FAILED]
 
 
 def _summarise(status: Mapping[str, Any]) -> tuple[str, str]:

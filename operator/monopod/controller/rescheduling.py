@@ -27,10 +27,11 @@ from monopod.controller.metrics import RESCHEDULING_SCANS
 from monopod.controller.scanning import Look, Scanner
 from monopod.domain.bare import BarePod
 from monopod.domain.bare_report import BareReport
-from monopod.domain.eviction import Candidate
-from monopod.domain.progress import Kept, Moves, NotListed, build_tally
-from monopod.domain.rescheduling import Outlook, Place
+from monopod.domain.eviction import Candidate, Obstacle
+from monopod.domain.progress import Kept, Moves, NotListed, build_tally, find_unwritten
+from monopod.domain.rescheduling import Outlook
 from monopod.domain.selection import Profile
+from monopod.domain.standing import Place
 from monopod.domain.terms import Terms
 
 INTERVAL_SECONDS = 2.0
@@ -63,6 +64,7 @@ class Situation:
         deleting: those that are being deleted.
         reached: the namespaces that each reaches.
         find_rows: the rows that a namespace should carry.
+        unwritten: namespaces that can't be written, with the reason: a replacement there would be refused, or wait.
     """
 
     profiles: tuple[Profile, ...] = ()
@@ -70,6 +72,7 @@ class Situation:
     deleting: frozenset[str] = frozenset()
     reached: Mapping[str, Sequence[str]] = field(default_factory=dict)
     find_rows: Callable[[str], str] = field(default=lambda _: "", compare=False)
+    unwritten: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -161,6 +164,8 @@ class Rescheduler:
         found: dict[str, list[Profile]] = {}
         for profile in situation.profiles:
             for namespace in situation.reached.get(profile.name, ()):
+                if namespace in situation.unwritten:
+                    continue
                 found.setdefault(namespace, []).append(profile)
         for namespace, profiles in found.items():
             terms = {each.name: situation.terms[each.name] for each in profiles if self._moves(each.name)}
@@ -189,7 +194,7 @@ class Rescheduler:
         refused = self._mover.find_obstacles(waiting, LASTING_PAUSE_SECONDS)
         report = self._report_bare(profile)
         unseen = [spot.place.namespace for spot in spots if spot.look is None]
-        obstacles = [*refused, *report.obstacles]
+        obstacles = [*refused, *report.obstacles, *self._find_unwritten(profile)]
         return build_tally(outlooks, obstacles, report.waiting, paused=terms.paused, unseen=unseen)
 
     async def run(self) -> None:
@@ -295,6 +300,11 @@ class Rescheduler:
         """Pods without a controller that can't be moved, so that others have their turn."""
         obstacles = (obstacle for profile in place.terms for obstacle in self._report_bare(profile).obstacles)
         return frozenset(pod for obstacle in obstacles for pod in obstacle.pods)
+
+    def _find_unwritten(self, profile: str) -> tuple[Obstacle, ...]:
+        """The profile's namespaces in which nothing is moved."""
+        names = [name for name in self._situation.reached.get(profile, ()) if name in self._situation.unwritten]
+        return (find_unwritten(names, self._situation.unwritten[names[0]]),) if names else ()
 
     def _report_bare(self, profile: str) -> BareReport:
         return self._bare.report(profile) if self._bare else BareReport()

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from monopod.api.names import SERVICE_ACCOUNT
 from monopod.cluster.lease import Timing
+from monopod.controller.refusals import LONGEST_RETRY_SECONDS
+from monopod.domain.deletion import Patience
 from monopod.domain.isolation import METADATA
 from monopod.domain.quota import DEFAULT_QUOTA
 
@@ -44,6 +46,16 @@ class Settings:
     """The networks of the nodes; empty: the addresses that the nodes tell."""
     metadata_addresses: tuple[str, ...] = METADATA
     """The metadata services that no security group opens; none where groups may."""
+
+    @property
+    def patience(self) -> Patience:
+        """How long the deletion of a profile may take."""
+        return Patience(self.deletion_timeout_seconds, self.evictions_per_minute)
+
+    @property
+    def longest_retry_seconds(self) -> float:
+        """After how long at most what was refused is tried again."""
+        return min(LONGEST_RETRY_SECONDS, self.resync_seconds)
 
     @property
     def protected(self) -> frozenset[str]:

@@ -116,7 +116,7 @@ class Facts:
     kept_for: Excess | None = None
     """Why it keeps the rows that it had before it was changed."""
     unwritten: Mapping[str, str] = field(default_factory=dict)
-    """Those whose rows couldn't be written, with the API server's answer."""
+    """Those that couldn't be written, with the reason and what it means for their new pods."""
     outcome: trial.Outcome = field(default_factory=trial.Pending)
     held_back: HeldBack | None = None
     """Why its rows aren't published, although nothing is wrong with it."""
@@ -136,6 +136,8 @@ class Finding:
     reason: Reason
     message: str
     resources: tuple[str, ...] = ()
+    partial: bool = False
+    """Whether it is about a part of the profile's namespaces, so that the profile is Ready for the others."""
 
 
 def find_validity(facts: Facts) -> Finding:
@@ -226,11 +228,12 @@ def find_publication(facts: Facts) -> Finding:
         )
         return Finding(kind, False, Reason.ROWS_KEPT, message, _list_places(facts.kept_for, facts.reached))
     if facts.unwritten:
-        name, answer = next(iter(sorted(facts.unwritten.items())))
-        message = f"namespace {name} can't be written: {answer}; the operator keeps trying"
-        return Finding(
-            kind, False, Reason.PUBLISH_FAILED, message, tuple(f"Namespace/{key}" for key in facts.unwritten)
-        )
+        names = sorted(facts.unwritten)
+        partial = set(names) < set(facts.reached)
+        count = f"{len(names)} of {len(facts.reached)} namespaces ({list_names(names)})"
+        message = f"{count}: {names[0]}: {facts.unwritten[names[0]]}; the operator keeps trying"
+        resources = tuple(f"Namespace/{name}" for name in names)
+        return Finding(kind, False, Reason.PUBLISH_FAILED, message, resources, partial)
     return Finding(kind, True, Reason.ROWS_PUBLISHED, "every namespace that the profile reaches has its rows")
 
 

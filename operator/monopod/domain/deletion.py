@@ -2,12 +2,16 @@
 
     deletionTimestamp ──► queued ──its turn──► evicting ──no pod left──► gone (the operator takes its finalizer away)
                                                   │                         ▲
-                                                  └──deadline──► failed ────┘ others have their turn; it goes on slowly
+                                                  ├──no pod goes──► stalled ┤ others have their turn; it goes on
+                                                  └──deadline──► failed ────┘ the same; it goes on slowly
 
 A profile takes no more pods from the moment that it is deleted, queued or not. Source of the rules: EKS user guide,
-Fargate profiles (one is deleted at a time, and none created meanwhile). All follows from the profiles themselves, so
-an operator that was killed goes on where it was; what it has to remember is in their status: when the turn began, how
-many pods there were then, and that the deadline has passed.
+Fargate profiles (one is deleted at a time, and none created meanwhile). Somebody's budget, or a finalizer on a pod, may
+hold a deletion for as long as they like; so one of which no pod has gone for some time holds up nobody.
+
+All follows from the profiles themselves, so an operator that was killed goes on where it was; what it has to remember
+is in their status: when the turn began, how many pods there were then, how many there are and since when, and that the
+deadline has passed.
 """
 
 import datetime
@@ -30,6 +34,8 @@ class Request:
         started: when its turn began, "" if it hasn't.
         pods: how many pods there were then.
         failed: whether its deadline has passed.
+        left: how many pods there were when its status was written.
+        progressed: when one of them last went, "" if none has.
         keepers: finalizers that keep it. Without the operator's own, others wait for theirs, and nothing is left to do.
     """
 
@@ -39,6 +45,8 @@ class Request:
     pods: int = 0
     failed: bool = False
     keepers: tuple[str, ...] = (PROFILE_FINALIZER,)
+    left: int = 0
+    progressed: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -60,7 +68,15 @@ class Request:
             int(deletion.get("pods") or 0),
             status.get("phase") == "DELETE_FAILED",
             tuple(metadata.get("finalizers") or ()),
+            int(status.get("pods") or 0),
+            str(deletion.get("progressedAt") or ""),
         )
+
+    def holds(self, patience: "Patience", now: str) -> bool:
+        """Whether others wait for it; `now` is an RFC 3339 time."""
+        since = self.progressed or self.started
+        stalled = bool(since) and patience.is_stalled(since, now)
+        return self.is_open and not self.failed and not stalled
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +95,15 @@ class Patience:
         """When a deletion with so many pods has failed."""
         return _parse(started) + datetime.timedelta(seconds=self.timeout + 60 * pods / self.per_minute)
 
+    @property
+    def stall(self) -> float:
+        """For how many seconds no pod must have gone before others don't wait any longer: longer than one takes."""
+        return self.timeout / 5 + 60 / self.per_minute
+
+    def is_stalled(self, progressed: str, now: str) -> bool:
+        """Whether no pod has gone for that long, since this RFC 3339 time."""
+        return count_seconds_until(_parse(progressed), now) <= -self.stall
+
 
 @dataclass(frozen=True, slots=True)
 class Queued:
@@ -90,12 +115,19 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Evicting:
-    """Its pods are being evicted: so many are left of so many."""
+    """Its pods are being evicted: so many are left of so many.
+
+    Attributes:
+        progressed: when one of them last went, or it began.
+        stalled: whether that is so long ago that others don't wait for it.
+    """
 
     started: str
     left: int
     total: int
     obstacles: tuple[Obstacle, ...] = ()
+    progressed: str = ""
+    stalled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +150,13 @@ class Released:
 Stage = Queued | Evicting | Failed | Released
 
 
-def find_turn(requests: Iterable[Request]) -> str | None:
-    """The profile whose turn it is: the one that has begun, or else the first that was deleted. Failed ones give way.
+def find_turn(requests: Iterable[Request], patience: Patience, now: str) -> str | None:
+    """The profile for which those wait that haven't begun: one that has, or else the first of them.
 
-    The one that has begun keeps its turn even if another that was deleted in the same second comes first by name.
+    Who has begun keeps its turn even if another that was deleted in the same second comes first by name; if it has
+    failed or stalled, it goes on beside the next.
     """
-    open_ones = [request for request in requests if request.is_open and not request.failed]
+    open_ones = [request for request in requests if request.holds(patience, now)]
     if not open_ones:
         return None
     return min(open_ones, key=lambda request: (not request.started, request.requested, request.name)).name
@@ -135,25 +168,25 @@ def find_stage(
     """How far the deletion of a profile with so many pods left is; `now` is an RFC 3339 time."""
     if not request.is_open:
         return Released(request.keepers)
-    if turn is not None and request.name != turn and not request.failed:
+    if turn is not None and request.name != turn and not request.started:
         return Queued(turn, left)
     started, total = request.started or now, max(request.pods, left)
     if request.failed or (left and _parse(now) >= patience.find_deadline(started, total)):
         return Failed(started, left, total, tuple(obstacles))
-    return Evicting(started, left, total, tuple(obstacles))
+    progressed = now if left < request.left else request.progressed or started
+    stalled = bool(left) and patience.is_stalled(progressed, now)
+    return Evicting(started, left, total, tuple(obstacles), progressed, stalled)
 
 
 def find_blocker(created: str, requests: Iterable[Request]) -> str | None:
     """The profile whose deletion keeps a profile with this creationTimestamp waiting; None if there is none.
 
+    The requests are those that others wait for, and whose pods the profile may take.
+
     Only one that was created since: a profile that was there before has nothing to wait for, and withdrawing its rows
     would let pods pass unsandboxed. Both times have whole seconds; in doubt it waits.
     """
-    blocking = sorted(
-        (request.requested, request.name)
-        for request in requests
-        if request.is_open and not request.failed and created >= request.requested
-    )
+    blocking = sorted((request.requested, request.name) for request in requests if created >= request.requested)
     return blocking[0][1] if blocking else None
 
 
@@ -166,13 +199,21 @@ def find_leftover(terminating: Sequence[str]) -> Obstacle:
     return Obstacle(Reason.PODS_TERMINATING, message, tuple(terminating))
 
 
-def find_unwithdrawn(namespaces: Mapping[str, str], pods: Sequence[str]) -> Obstacle:
-    """Pods in namespaces that still carry the profile's rows (each with the reason): new ones would replace them."""
-    name, why = next(iter(sorted(namespaces.items())))
-    message = (
-        f"the profile's rows can't be taken from namespace {list_names(sorted(namespaces))} ({name}: {why}), so new "
-        f"pods would take the place of {list_names(pods)}"
-    )
+def find_withheld(carrying: Mapping[str, str], closed: Mapping[str, str], pods: Sequence[str]) -> Obstacle:
+    """Pods that aren't evicted for their namespaces' sake, each of which comes with the reason.
+
+    Args:
+        carrying: namespaces that still carry the profile's rows, so that new pods would replace these.
+        closed: namespaces that refuse new pods, so that nothing would replace these.
+        pods: the pods, NAMESPACE/NAME.
+    """
+    name, why = next(iter(sorted((carrying or closed).items())))
+    where = f"namespace {list_names(sorted(carrying or closed))} ({name}: {why})"
+    if carrying:
+        message = f"the profile's rows can't be taken from {where}, so new pods would take the place of "
+    else:
+        message = f"new pods are refused in {where}, so nothing would take the place of "
+    message += list_names(pods)
     return Obstacle(Reason.ROWS_NOT_WITHDRAWN, message, tuple(pods))
 
 
@@ -182,8 +223,9 @@ def describe_stage(stage: Stage) -> str:
         case Queued(behind, left):
             waiting = f"; its {left} pods run until then" if left else ""
             return f"waits until profile {behind} is deleted: one is deleted at a time{waiting}"
-        case Evicting(_, left, total, obstacles):
-            return f"pods: {left}/{total} left" + (f"; {obstacles[0].message}" if obstacles else "")
+        case Evicting(_, left, total, obstacles, stalled=stalled):
+            why = f"; {obstacles[0].message}" if obstacles else ""
+            return f"pods: {left}/{total} left" + ("; none goes, so others don't wait" if stalled else "") + why
         case Failed(_, left, total, obstacles):
             why = f": {obstacles[0].message}" if obstacles else ""
             return f"pods: {left}/{total} left after the deadline, the operator keeps trying slowly{why}"

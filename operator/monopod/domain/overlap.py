@@ -29,7 +29,15 @@ from monopod.domain.pattern import (
     may_overlap,
 )
 from monopod.domain.publication import list_names
-from monopod.domain.selection import WRITTEN_LABELS, Profile, Selector, is_wildcard, is_written, matches_pattern
+from monopod.domain.selection import (
+    WRITTEN_LABELS,
+    Profile,
+    Selector,
+    is_wildcard,
+    is_written,
+    matches_pattern,
+    reaches,
+)
 
 Pair = tuple[str, str]
 Pairs = tuple[Pair, ...]
@@ -120,6 +128,31 @@ def can_match(selector: Selector) -> bool:
         not is_written(key) and is_satisfiable(key, LABEL_KEY) and is_satisfiable(value, LABEL_VALUE)
         for key, value in selector.labels
     )
+
+
+def may_share_pods(one: Profile, other: Profile, protected: Collection[str] = ()) -> bool:
+    """Whether a valid pod can match both profiles; yes, too, where wildcards meet in nothing but a protected name."""
+    return any(_meet(mine, theirs, protected) for mine in one.selectors for theirs in other.selectors)
+
+
+def _meet(one: Selector, other: Selector, protected: Collection[str]) -> bool:
+    return can_match(one) and can_match(other) and _share_namespace(one, other, protected) and _share_labels(one, other)
+
+
+def _share_namespace(one: Selector, other: Selector, protected: Collection[str]) -> bool:
+    for exact, selector in ((one, other), (other, one)):
+        if not is_wildcard(exact.namespace):
+            return reaches(selector, exact.namespace, protected)
+    return have_common_text((one.namespace, other.namespace), NAMESPACE)
+
+
+def _share_labels(one: Selector, other: Selector) -> bool:
+    """Whether a pod can have the labels of both: only pairs with the same exact key stand in each other's way."""
+    bound: defaultdict[str, list[str]] = defaultdict(list)
+    for key, value in (*one.labels, *other.labels):
+        if not is_wildcard(key):
+            bound[key].append(value)
+    return all(have_common_text(values, LABEL_VALUE) for values in bound.values())
 
 
 def _is_contained(covered: Selector, covers: Iterable[Selector], protected: frozenset[str]) -> bool:

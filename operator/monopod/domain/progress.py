@@ -104,6 +104,12 @@ def build_tally(
     )
 
 
+def find_unwritten(namespaces: Sequence[str], why: str) -> Obstacle:
+    """Namespaces that can't be written, in which pods haven't been looked at; why, of the first."""
+    message = f"nothing is moved in namespace {list_names(namespaces)}; {namespaces[0]}: {why}"
+    return Obstacle(Reason.PUBLISH_FAILED, message, ())
+
+
 def decide_rescheduling(
     moves: Moves, before: Mapping[str, Any] | None, now: str, ended: str = ""
 ) -> dict[str, Any] | None:
@@ -211,10 +217,13 @@ def _judge_tally(tally: Tally, counted: Mapping[str, Any]) -> Verdict:
     first = next((obstacle.message for obstacle in tally.obstacles if obstacle.reason not in _LEFT), "")
     why = first or tally.holdup
     explained = f"{message}: {why}" if why else message
-    if tally.unseen and not tally.waiting and not tally.blocked:
+    idle = not tally.waiting and not tally.blocked
+    if tally.unseen and idle:
         where = list_names(tally.unseen)
         return Verdict(None, Reason.PODS_NOT_LISTED, f"{message}; the pods of namespace {where} can't be read")
-    if not tally.waiting and not tally.blocked:
+    if idle and any(obstacle.reason is Reason.PUBLISH_FAILED for obstacle in tally.obstacles):
+        return Verdict(False, Reason.BLOCKED, explained)
+    if idle:
         return Verdict(True, Reason.ALL_MOVED, message if counted else "no pod of the profile runs elsewhere")
     if tally.paused:
         return Verdict(False, Reason.PAUSED, f"{message}; the profile is paused")

@@ -4,6 +4,12 @@ A namespace that a profile reaches carries a label, by which the admission polic
 they read: the compiled profiles, whether its pods are closed by a base policy, and the compiled SecurityGroupPolicies.
 Nobody else may write these, so anything that differs is undone. What the rows look like is not known here (see
 `monopod.admission.rows`): they come in as text.
+
+    reached ──► label and content ──the API server refuses them──► the label alone: new pods are refused
+                     ▲─────────────── they can be written again ───────────┘
+    not reached ──► neither
+
+Labels have no bound in all, as annotations have, and old content that can't be replaced would be a wrong answer.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -38,6 +44,11 @@ class NamespaceView:
         """Whether it says that its pods are closed by a base policy."""
         return self.isolated == ISOLATED
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it carries the label alone, so that its new pods are refused."""
+        return (self.label, self.rows, self.isolated, self.group_rows) == (NAMESPACE_LABEL_VALUE, None, None, None)
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -66,7 +77,14 @@ class Withdraw:
     namespace: str
 
 
-NamespaceChange = Publish | Withdraw
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The namespace is to carry the label alone: profiles reach it, and what they say can't be written."""
+
+    namespace: str
+
+
+NamespaceChange = Publish | Withdraw | Close
 
 ISOLATED = "true"
 
@@ -107,6 +125,8 @@ def build_namespace_patch(change: NamespaceChange, uid: str) -> dict[str, object
                 ISOLATED_ANNOTATION: isolated,
                 GROUP_POLICIES_ANNOTATION: group_rows,
             }
+        case Close():
+            label = NAMESPACE_LABEL_VALUE
         case Withdraw():
             pass
         case never:

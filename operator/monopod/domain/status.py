@@ -17,6 +17,7 @@ from typing import Any, Literal, assert_never
 from monopod.api.reasons import ConditionType, Reason
 from monopod.domain.conditions import REMARKS, RULES, TOLERATED_REASONS, BeyondQuota, Facts, Finding, NoRoom, Unreadable
 from monopod.domain.deletion import Evicting, Failed, Queued, Released, Stage, describe_stage
+from monopod.domain.eviction import Obstacle
 from monopod.domain.progress import decide_rescheduling, find_end, judge_progress
 from monopod.domain.publication import describe_selectors
 
@@ -46,14 +47,16 @@ def decide_phase(facts: Facts, findings: Sequence[Finding]) -> Phase:
 def find_readiness(phase: Phase, findings: Sequence[Finding]) -> Finding:
     """The summary of all the others."""
     kind = ConditionType.READY
-    fault = next((f for f in findings if f.holds is False and f.condition not in REMARKS), None)
+    fault = next((f for f in findings if f.holds is False and f.condition not in REMARKS and not f.partial), None)
+    partial = next((f for f in findings if f.partial), None)
     waiting = next((f for f in findings if f.reason is Reason.WAITS_FOR_DELETION), None)
     if fault:
         return Finding(kind, False, fault.reason, fault.message)
     if waiting:
         return Finding(kind, None, waiting.reason, waiting.message)
     if phase == "ACTIVE":
-        return Finding(kind, True, Reason.ACTIVE, "matching pods are sandboxed when they are created")
+        message = "matching pods are sandboxed when they are created"
+        return Finding(kind, True, Reason.ACTIVE, f"{message}, but not in {partial.message}" if partial else message)
     return Finding(kind, None, Reason.PROBE_PENDING, "a trial is under way")
 
 
@@ -88,19 +91,11 @@ def _decide_deletion(facts: Facts, stage: Stage, previous: Mapping[str, Any], no
             reason = Reason.DELETION_QUEUED
         case Evicting() | Released():
             reason = Reason.DELETING
+            if isinstance(stage, Evicting) and stage.stalled:
+                issues = [_build_obstacle(obstacle) for obstacle in stage.obstacles]
         case Failed(obstacles=obstacles):
             reason = Reason.DELETE_FAILED
-            issues = [
-                _build_issue(
-                    obstacle.reason,
-                    obstacle.message,
-                    (
-                        *(f"PodDisruptionBudget/{name}" for name in obstacle.budgets),
-                        *(f"Pod/{n}" for n in obstacle.pods),
-                    ),
-                )
-                for obstacle in obstacles
-            ]
+            issues = [_build_obstacle(obstacle) for obstacle in obstacles]
             # After a restart nothing has been tried yet: what the one before found out holds until then.
             issues = issues or list((previous.get("health") or {}).get("issues") or ())
         case never:
@@ -113,7 +108,14 @@ def _decide_deletion(facts: Facts, stage: Stage, previous: Mapping[str, Any], no
     status = _build_status(facts, phase, findings, issues[:ISSUES_LISTED], previous, now)
     if isinstance(stage, Evicting | Failed):
         status["deletion"] = {"startedAt": stage.started, "pods": stage.total}
+    if isinstance(stage, Evicting) and stage.progressed != stage.started:
+        status["deletion"]["progressedAt"] = stage.progressed
     return status
+
+
+def _build_obstacle(obstacle: Obstacle) -> dict[str, Any]:
+    budgets = (f"PodDisruptionBudget/{name}" for name in obstacle.budgets)
+    return _build_issue(obstacle.reason, obstacle.message, (*budgets, *(f"Pod/{name}" for name in obstacle.pods)))
 
 
 def _build_issue(reason: Reason, message: str, resources: Sequence[str]) -> dict[str, Any]:

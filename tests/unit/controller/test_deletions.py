@@ -17,6 +17,7 @@ from monopod.domain.eviction import Candidate, Obstacle
 from tests.unit.controller.fake_api import FakeApi, an_object, not_found
 
 FINALIZER = "monopod.dev/profile"
+LONG_AGO = "2025-12-31T23:59:45Z"
 BEGAN, NOW = "2026-01-01T00:00:00Z", "2026-01-01T00:00:10Z"
 PUBLISHED = Publication(lambda _: "")
 PROFILE = "/apis/monopod.dev/v1beta1/fargateprofiles/web"
@@ -109,7 +110,7 @@ async def test_pods_of_the_profile_whose_turn_it_is_are_evicted_unless_they_end_
     setting.add_pod("b", "other")
     setting.add_pod("c", deletionTimestamp=BEGAN)
     stages = await setting.make_pass(Request("web", BEGAN, BEGAN, 3), Request("other", BEGAN))
-    assert stages == {"web": Evicting(BEGAN, 2, 3), "other": Queued("web", 1)}
+    assert stages == {"web": Evicting(BEGAN, 2, 3, progressed=BEGAN), "other": Queued("web", 1)}
     assert setting.evicted == ["a"]
 
 
@@ -128,6 +129,28 @@ async def test_pods_whose_namespace_still_has_the_rows_are_not_evicted_because_t
     assert setting.evicted == []
     assert isinstance(stages["web"], Evicting)
     assert [obstacle.reason for obstacle in stages["web"].obstacles] == ["RowsNotWithdrawn"]
+
+
+async def test_pods_of_a_namespace_that_refuses_new_ones_are_not_evicted() -> None:
+    setting = Setting()
+    setting.mirror.namespaces.observe("ADDED", an_object("prod", labels={"monopod.dev/fargate": "true"}))
+    setting.add_pod("a")
+    stages = await setting.make_pass(Request("web", BEGAN, BEGAN, 1))
+    assert setting.evicted == []
+    assert isinstance(stages["web"], Evicting)
+    (obstacle,) = stages["web"].obstacles
+    assert obstacle.message.startswith("new pods are refused in namespace prod")
+
+
+async def test_a_deletion_of_which_no_pod_goes_names_those_that_are_held_and_the_next_begins() -> None:
+    setting = Setting()
+    setting.add_pod("held", deletionTimestamp=LONG_AGO)
+    setting.add_pod("b", "other")
+    stages = await setting.make_pass(Request("web", LONG_AGO, LONG_AGO, 1, left=1), Request("other", BEGAN))
+    assert isinstance(stages["web"], Evicting)
+    assert stages["web"].stalled
+    assert [(each.reason, each.pods) for each in stages["web"].obstacles] == [("PodsTerminating", ("prod/held",))]
+    assert setting.evicted == ["b"]
 
 
 async def test_a_failed_deletion_goes_on_patiently_and_the_next_begins() -> None:

@@ -8,13 +8,14 @@ import pytest
 import structlog
 
 from monopod.admission.rows import compile_profile
-from monopod.cluster.client import ApiError, ApiUnreachable, Json
+from monopod.cluster.client import ApiError, ApiUnreachable, Json, ServerTrouble
 from monopod.cluster.mirror import Mirror
 from monopod.controller.base import SETTLING_SECONDS, BaseKeeper
 from monopod.controller.logs import Complaints
 from monopod.controller.membership import Membership
 from monopod.controller.policies import PolicyWriter
 from monopod.controller.publishing import Publication, Publisher
+from monopod.controller.refusals import Refusals
 from monopod.domain.selection import Profile
 from tests.unit.builders import a_profile, a_selector
 from tests.unit.controller.fake_api import FakeApi, an_object, not_found
@@ -36,7 +37,10 @@ class Setting:
         base = BaseKeeper(self.mirror, writer, complaints, lambda: self.now)
         membership = Membership(self.api.client, self.mirror, "kata", complaints)
         protected = frozenset({"kube-system"})
-        self.publisher = Publisher(self.api.client, self.mirror, base, membership, SYSTEM, protected, complaints)
+        refusals = Refusals(clock=lambda: self.now)
+        self.publisher = Publisher(
+            self.api.client, self.mirror, base, membership, SYSTEM, protected, complaints, refusals
+        )
         for name in namespaces:
             self.mirror.namespaces.observe("ADDED", an_object(name))
             self.api.answers["merge", f"/api/v1/namespaces/{name}"] = functools.partial(written, name)
@@ -231,14 +235,119 @@ async def test_without_its_profile_a_namespace_is_cleared() -> None:
     assert setting.rows("prod-a") is None
 
 
+NAMESPACE = "/api/v1/namespaces/prod-a"
+TOO_MUCH = ApiError(422, "Invalid", "metadata.annotations: Too long: may not be more than 262144 bytes")
+
+
+def refuse_content(setting: Setting, error: Exception = TOO_MUCH) -> None:
+    """Has the API server take of prod-a the label alone."""
+    take = functools.partial(written, "prod-a", version=9)
+
+    def answer(patch: Json) -> Json:
+        if any(patch["metadata"]["annotations"].values()):
+            raise error
+        return take(patch)
+
+    setting.api.answers["merge", NAMESPACE] = answer
+
+
+def closed(setting: Setting, name: str = "prod-a") -> bool:
+    view = setting.mirror.namespaces.find("", name)
+    return view is not None and view.is_closed
+
+
 @pytest.mark.parametrize("error", [ApiError(403, "Forbidden", "no"), ApiUnreachable("away")], ids=str)
 async def test_a_namespace_that_cannot_be_written_is_reported_and_stops_no_other(error: Exception) -> None:
     setting = Setting("prod-a", "prod-b")
-    setting.api.answers["merge", "/api/v1/namespaces/prod-a"] = error
+    setting.api.answers["merge", NAMESPACE] = error
     publication = await setting.publish(WEB)
-    assert publication.unwritten == {"prod-a": str(error)}
-    assert not publication.complete
+    assert list(publication.unwritten) == ["prod-a"]
+    assert publication.unwritten["prod-a"].endswith(f"so what it carried before holds: {error}")
     assert setting.rows("prod-b") == "web|kata|Pend||"
+
+
+async def test_a_refusal_is_that_namespaces_and_no_answer_is_everybodys() -> None:
+    setting = Setting("prod-a")
+    setting.api.answers["merge", NAMESPACE] = ApiUnreachable("away")
+    publication = await setting.publish(WEB)
+    assert (publication.complete, publication.retry, events(setting)) == (False, None, [])
+    refuse_content(setting)
+    publication = await setting.publish(WEB)
+    assert (publication.complete, publication.retry) == (True, 0.5)
+    assert events(setting) == [("prod-a", "PublishFailed")]
+
+
+TOO_LARGE = ServerTrouble("PATCH", 500, "etcdserver: request is too large")
+
+
+@pytest.mark.parametrize("error", [TOO_MUCH, ApiError(403, "Forbidden", "no"), TOO_LARGE], ids=str)
+async def test_a_namespace_whose_rows_are_refused_gets_the_label_alone(error: Exception) -> None:
+    setting = Setting("prod-a")
+    refuse_content(setting, error)
+    publication = await setting.publish(WEB)
+    assert closed(setting)
+    assert publication.unwritten == {"prod-a": f"it can't be written, so its new pods are refused: {error}"}
+
+
+async def test_rows_that_are_out_of_date_and_cannot_be_replaced_are_withdrawn() -> None:
+    setting = Setting("prod-a")
+    await setting.publish(WEB)
+    refuse_content(setting)
+    await setting.publish(WEB, a_profile("all", a_selector("prod-a")))
+    assert closed(setting)
+
+
+@pytest.mark.parametrize("error", [ApiError(409, "Conflict", "uid"), ServerTrouble("PATCH", 503, "busy")], ids=str)
+async def test_a_namesake_or_an_overloaded_server_closes_nothing(error: Exception) -> None:
+    setting = Setting("prod-a")
+    await setting.publish(WEB)
+    refuse_content(setting, error)
+    await setting.publish(WEB, a_profile("all", a_selector("prod-a")))
+    assert setting.rows("prod-a") == "web|kata|Pend||"
+
+
+async def test_the_operators_own_namespace_is_not_closed() -> None:
+    setting = Setting(SYSTEM)
+    setting.api.answers["merge", f"/api/v1/namespaces/{SYSTEM}"] = TOO_MUCH
+    await setting.publish(a_profile("own", a_selector(SYSTEM)))
+    assert len([path for path, _ in setting.api.sent("merge") if path.endswith(SYSTEM)]) == 1
+
+
+async def test_what_was_refused_is_tried_again_ever_more_slowly_and_said_once() -> None:
+    setting = Setting("prod-a")
+    refuse_content(setting)
+    await setting.publish(WEB)
+    for wait, attempts in ((0.4, 0), (0.2, 1), (0.9, 0), (0.2, 1), (1.9, 0), (0.2, 1)):
+        setting.now += wait
+        publication = await setting.publish(WEB)
+        assert len([path for path, _ in setting.api.sent("merge") if path == NAMESPACE]) == attempts
+        assert events(setting) == []
+        assert list(publication.unwritten) == ["prod-a"]
+    setting.api.answers["merge", NAMESPACE] = functools.partial(written, "prod-a", version=10)
+    setting.now += 30.0
+    publication = await setting.publish(WEB)
+    assert (publication.unwritten, publication.retry, setting.rows("prod-a")) == ({}, None, "web|kata|Pend||")
+    assert events(setting) == []
+
+
+async def test_other_content_is_tried_at_once() -> None:
+    setting = Setting("prod-a")
+    refuse_content(setting)
+    await setting.publish(WEB, a_profile("all", a_selector("prod-a")))
+    setting.api.answers["merge", NAMESPACE] = functools.partial(written, "prod-a", version=10)
+    assert (await setting.publish(WEB)).unwritten == {}
+    assert setting.rows("prod-a") == "web|kata|Pend||"
+
+
+async def test_a_base_policy_that_is_refused_is_no_reason_to_try_at_every_pass() -> None:
+    setting = Setting("prod-a")
+    setting.api.answers["apply", base_policy("prod-a")] = ApiError(403, "Forbidden", "exceeded quota")
+    assert (await setting.publish(WEB)).retry == 0.5
+    assert events(setting) == [("prod-a", "PublishFailed")]
+    publication = await setting.publish(WEB)
+    assert setting.api.requests == []
+    assert publication.complete
+    assert "so its new pods wait: exceeded quota" in publication.unwritten["prod-a"]
 
 
 async def test_a_namespace_that_is_gone_is_no_trouble() -> None:

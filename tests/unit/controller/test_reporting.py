@@ -69,6 +69,19 @@ async def test_a_failure_makes_a_warning_with_its_reason(
     assert reasons(api) == [("CreateFailed", "RuntimeClassNotFound: because")]
 
 
+async def test_namespaces_that_cannot_be_written_are_told_once(api: FakeApi, reporter: Reporter) -> None:
+    def refused(*names: str) -> dict[str, Any]:
+        issue = {"code": "PublishFailed", "message": "refused", "resourceIds": [f"Namespace/{name}" for name in names]}
+        return {**a_status(), "health": {"issues": [issue]}}
+
+    await reporter.report_status(a_resource(a_status()), refused("a"))
+    assert reasons(api) == [("PublishFailed", "refused")]
+    await reporter.report_status(a_resource(refused("a", "b")), refused("b"))
+    assert len(api.sent("create")) == 1
+    await reporter.report_status(a_resource(refused("b")), refused("b", "c"))
+    assert len(api.sent("create")) == 2
+
+
 async def test_an_event_that_exists_already_is_counted(api: FakeApi, reporter: Reporter) -> None:
     api.answers["create", EVENTS] = conflict()
     await reporter.report_status(a_resource(), a_status())

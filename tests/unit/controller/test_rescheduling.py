@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from monopod.api.names import NAMESPACE_LABEL, ROWS_ANNOTATION
+from monopod.api.reasons import Reason
 from monopod.cluster.client import Json, ServerTrouble
 from monopod.cluster.mirror import Mirror
 from monopod.controller import rescheduling
@@ -21,7 +22,7 @@ from monopod.controller.rescheduling import Rescheduler, Situation
 from monopod.domain.bare import BarePod
 from monopod.domain.bare_report import BareReport
 from monopod.domain.eviction import Candidate, Obstacle
-from monopod.domain.progress import Kept, NotListed, Tally
+from monopod.domain.progress import Kept, NotListed, Tally, Verdict, judge_progress
 from monopod.domain.terms import Terms
 from tests.unit.builders import Manifest, a_pod, a_profile, a_selector
 from tests.unit.controller.fake_api import FakeApi
@@ -125,10 +126,11 @@ class Setting:
     def _count_mark(self) -> None:
         self.marked += 1
 
-    def take_in(self, terms: Terms = TERMS, namespaces: tuple[str, ...] = ("prod",)) -> None:
-        self.rescheduler.take_in(
-            Situation((WEB,), {"web": terms}, reached={"web": namespaces}, find_rows=lambda _: "rows")
-        )
+    def take_in(
+        self, terms: Terms = TERMS, namespaces: tuple[str, ...] = ("prod",), unwritten: tuple[str, ...] = ()
+    ) -> None:
+        reached, refused = {"web": namespaces}, dict.fromkeys(unwritten, "refused")
+        self.rescheduler.take_in(Situation((WEB,), {"web": terms}, frozenset(), reached, lambda _: "rows", refused))
 
     async def run(self, seconds: float = 0.2) -> None:
         with pytest.raises(TimeoutError):
@@ -288,3 +290,19 @@ async def test_a_pause_holds_for_pods_without_a_controller_too_while_a_namespace
     assert bare.required[-1] == ["a"]
     setting.take_in(replace(terms, paused=True), namespaces=("prod", "other"))
     assert bare.required[-1] == []
+
+
+async def test_nothing_is_moved_in_a_namespace_that_cannot_be_written_and_everything_elsewhere() -> None:
+    setting = Setting(an_old_pod("a"))
+    setting.take_in(namespaces=("prod", "other"), unwritten=("other",))
+    await setting.run()
+    assert [pod.name for pod in setting.mover.wanted] == ["a"]
+    setting.take_in(namespaces=("prod", "other"), unwritten=("prod",))
+    assert setting.mover.wanted == []
+    setting.api.requests.clear()
+    await setting.run()
+    assert [path for _, path, _ in setting.api.requests if "/prod/" in path] == []
+    verdict = judge_progress(setting.rescheduler.find_moves("web"), None, None)
+    assert verdict == Verdict(
+        False, Reason.BLOCKED, "pods: 0/0 moved: nothing is moved in namespace prod; prod: refused"
+    )

@@ -120,6 +120,23 @@ def test_whatever_is_wrong_is_an_issue_with_the_same_code_and_advice(facts: Fact
     assert all(issue["message"] for issue in status["health"]["issues"])
 
 
+def test_a_profile_is_ready_for_its_other_namespaces_and_says_which_one_it_cannot_write() -> None:
+    status = decide(replace(GOOD, reached=("prod-a", "prod-b", "prod-c"), unwritten={"prod-b": "no"}))
+    assert (status["phase"], condition(status, "Ready")) == ("ACTIVE", ("True", "Active"))
+    assert condition(status, "Published") == ("False", "PublishFailed")
+    (issue,) = status["health"]["issues"]
+    assert issue["resourceIds"] == ["Namespace/prod-b"]
+    assert issue["message"].startswith("1 of 3 namespaces (prod-b): prod-b: no")
+    assert issue["message"] in status["conditions"][0]["message"]
+
+
+def test_a_deletion_of_which_no_pod_goes_names_what_holds_it() -> None:
+    status = decide(replace(GOOD, stage=Evicting(BEFORE, 1, 4, (BLOCKED,), NOW, stalled=True), pods=1))
+    assert status["phase"] == "DELETING"
+    assert status["deletion"] == {"startedAt": BEFORE, "pods": 4, "progressedAt": NOW}
+    assert [issue["code"] for issue in status["health"]["issues"]] == ["BudgetExhausted"]
+
+
 @pytest.mark.eks("1.health-issues")
 def test_an_issue_names_the_objects_that_it_is_about() -> None:
     (issue,) = decide(replace(GOOD, runtime_class_exists=False))["health"]["issues"]
@@ -188,7 +205,7 @@ BLOCKED = Obstacle(Reason.BUDGET_EXHAUSTED, "PodDisruptionBudget prod/web doesn'
 
 
 def test_a_deletion_tells_how_far_it_is() -> None:
-    status = decide(replace(GOOD, stage=Evicting(BEFORE, 12, 40, (BLOCKED,)), pods=12))
+    status = decide(replace(GOOD, stage=Evicting(BEFORE, 12, 40, (BLOCKED,), BEFORE), pods=12))
     assert status["deletion"] == {"startedAt": BEFORE, "pods": 40}
     assert [(one["type"], one["status"]) for one in status["conditions"]] == [("Ready", "False"), ("Deleting", "True")]
     assert status["conditions"][0]["message"].startswith("pods: 12/40 left; PodDisruptionBudget prod/web")

@@ -7,7 +7,16 @@ from itertools import combinations, product
 import pytest
 
 from monopod.api.names import PROFILE_LABEL
-from monopod.domain.overlap import Equal, Overlap, Shadowed, can_match, contains, describe_overlap, find_overlaps
+from monopod.domain.overlap import (
+    Equal,
+    Overlap,
+    Shadowed,
+    can_match,
+    contains,
+    describe_overlap,
+    find_overlaps,
+    may_share_pods,
+)
 from monopod.domain.selection import Profile, Selector, find_mismatches
 from tests.unit.builders import a_profile, a_selector
 
@@ -150,6 +159,29 @@ def test_an_overlap_is_told_in_a_sentence(name: str, overlap: Overlap, text: str
     assert describe_overlap(name, overlap) == text
 
 
+SHARING = {
+    "the same": (a_selector("prod"), a_selector("prod", tier="web"), True),
+    "other namespaces": (a_selector("prod"), a_selector("dev"), False),
+    "a wildcard and a name": (a_selector("prod-*"), a_selector("prod-a"), True),
+    "two wildcards": (a_selector("prod-*"), a_selector("*-a"), True),
+    "two wildcards that begin differently": (a_selector("team-a-*"), a_selector("team-b-*"), False),
+    "a wildcard and a protected name": (a_selector("*"), a_selector("kube-system"), False),
+    "a protected name": (a_selector("kube-system"), a_selector("kube-system"), True),
+    "other values": (a_selector("*", tier="web"), a_selector("prod", tier="db"), False),
+    "values with wildcards": (a_selector("*", tier="w*"), a_selector("prod", tier="*b"), True),
+    "other keys": (a_selector("*", tier="web"), a_selector("prod", app="x"), True),
+    "a key with wildcards": (a_selector("*", {"t*": "web"}), a_selector("prod", tier="db"), True),
+    "nothing valid": (a_selector("prod", tier="a-"), a_selector("prod"), False),
+}
+
+
+@pytest.mark.parametrize(("one", "other", "shared"), SHARING.values(), ids=SHARING)
+def test_whether_two_profiles_can_match_a_pod_both(one: Selector, other: Selector, shared: bool) -> None:
+    first, second = a_profile("one", a_selector("elsewhere"), one), a_profile("other", other)
+    assert may_share_pods(first, second, PROTECTED) is shared
+    assert may_share_pods(second, first, PROTECTED) is shared
+
+
 KEYS = ("a", "b", "x", *("".join(pair) for pair in product("abx", repeat=2)), "axx", "xxa", "xax", "abx", "axb", "xxx")
 VALUES = ("", "y", "x", "xx", "yx")
 PODS = [
@@ -176,6 +208,8 @@ def test_containment_of_selectors_is_what_brute_force_finds(seed: int) -> None:
     }
     for cover, covered in product(selectors, repeat=2):
         assert contains(cover, covered) is (matched[covered] <= matched[cover]), (str(cover), str(covered))
+        if matched[cover] & matched[covered]:
+            assert may_share_pods(a_profile("one", cover), a_profile("other", covered)), (str(cover), str(covered))
 
 
 def test_a_thousand_profiles_take_less_than_a_second() -> None:
