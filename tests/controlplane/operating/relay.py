@@ -1,6 +1,7 @@
 """An HTTP proxy before the API server that answers for it, as a server in trouble does."""
 
 import contextlib
+import http.client
 import json
 import ssl
 import threading
@@ -24,6 +25,9 @@ class Relay:
     def __init__(self, server: str, tls: ssl.SSLContext) -> None:
         self._status = 0
         self._about = ""
+        self._held = ""
+        self._released = threading.Event()
+        self._released.set()
         self.refused = 0
         relay = self
 
@@ -68,8 +72,10 @@ class Relay:
                         self.send_header(name, value)
                 self.send_header("Connection", "close")
                 self.end_headers()
-                with contextlib.suppress(OSError, ValueError):
+                with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
                     while data := response.read1(CHUNK):
+                        if relay._held and relay._held in self.path and "watch=" in self.path:
+                            relay._released.wait()
                         self.wfile.write(data)
                         self.wfile.flush()
 
@@ -98,3 +104,14 @@ class Relay:
             yield
         finally:
             self._status = 0
+
+    @contextlib.contextmanager
+    def holding(self, about: str) -> Iterator[None]:
+        """Watches whose path holds `about` tell of nothing; afterwards of all that there was meanwhile."""
+        self._released.clear()
+        self._held = about
+        try:
+            yield
+        finally:
+            self._held = ""
+            self._released.set()

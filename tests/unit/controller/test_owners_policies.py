@@ -140,6 +140,24 @@ async def test_a_pod_is_narrowed_without_a_list() -> None:
         await until(lambda: cluster.find_opened() == OPENED)
 
 
+async def test_a_policy_that_goes_may_have_a_successor_so_the_pod_is_not_opened_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(isolation, "OWNERS_SECONDS", 3600.0)
+    cluster = Defaults()
+    cluster.put_denial("first")
+    cluster.put_default_pod()
+    opened: list[set[str] | None] = []
+    cluster.mirror.network_policies.listeners.append(lambda *_: opened.append(cluster.find_opened()))
+    async with cluster.at_work():
+        await until(lambda: cluster.find_opened() == {"egress"})
+        cluster.delete(cluster.mirror.network_policies, "first")
+        await settle()
+        cluster.put_denial("second")
+        await settle()
+        assert all(each is None or "ingress" not in each for each in opened)
+
+
 async def test_a_group_that_the_profile_names_is_opened_whatever_the_owners_say() -> None:
     cluster = Defaults(securityGroups=["cluster"])
     cluster.put_denial()
@@ -165,6 +183,21 @@ async def test_pods_that_share_a_policy_get_their_own_before_it_goes_and_share_i
         cluster.delete(cluster.mirror.network_policies, "deny")
         await until(lambda: cluster.policies() == shared)
         assert own | shared in steps
+
+
+async def test_a_shared_policy_stays_until_the_last_pod_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pod_policies, "PATIENCE_SECONDS", 3600.0)
+    cluster = Defaults(isolation="PerGroup")
+    for name in ("app", "other"):
+        cluster.put_default_pod(name)
+    async with cluster.at_work():
+        await until(lambda: cluster.policies() == {"monopod-groups.cluster"})
+        cluster.api.answers["apply", f"{POLICIES}/other.cluster"] = ServerTrouble("PATCH", 500, "not now")
+        cluster.put_denial()
+        await settle()
+        assert cluster.policies() == {"deny", "app.cluster", "monopod-groups.cluster"}
+        del cluster.api.answers["apply", f"{POLICIES}/other.cluster"]
+        await until(lambda: cluster.policies() == {"deny", "app.cluster", "other.cluster"})
 
 
 async def test_a_shared_policy_goes_although_a_pods_own_is_refused() -> None:
