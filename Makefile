@@ -27,12 +27,13 @@ test-unit test-controlplane test-e2e test-chart test-project: test-%:
 	./hack/test $*
 
 .PHONY: test-deep
-test-deep: ## 12,000 generated pods decided twice, 1,000 pods moved while the operator is killed, 200 namespaces of churn (minutes)
+test-deep: ## the tests of many pods, 200 namespaces of churn, Kubernetes' own tests of NetworkPolicies (an hour)
 	MONOPOD_DIFFERENTIAL_PODS=$${MONOPOD_DIFFERENTIAL_PODS:-12000} \
 	MONOPOD_RESCHEDULED_PODS=$${MONOPOD_RESCHEDULED_PODS:-1000} \
 	MONOPOD_CHURNED_NAMESPACES=$${MONOPOD_CHURNED_NAMESPACES:-200} \
 	  $(RUN) pytest --timeout 7200 tests/controlplane/test_differential.py \
 	  tests/controlplane/operating/test_operator_rescheduling_scale.py tests/attack/test_churn.py
+	MONOPOD_NETWORK_POLICIES=all ./hack/test e2e -- -k test_all_tests_of_network_policies
 
 .PHONY: fmt
 fmt: ## format and sort imports

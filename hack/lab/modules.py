@@ -56,6 +56,7 @@ def _replace_for_calico(source: Path) -> Replacements:
 RECIPES: dict[str, Recipe] = {
     "etcd": Recipe({"go.etcd.io/etcd/server/v3": "etcd"}),
     "kubernetes": Recipe({"k8s.io/kubernetes": "kubernetes"}, _replace_staging, seeded=True),
+    "netpol": Recipe({"k8s.io/kubernetes": "kubernetes"}, _replace_staging, seeded=True),
     "containerd": Recipe({"github.com/containerd/containerd/v2": "containerd"}),
     "gvisor": Recipe({"gvisor.dev/gvisor": "gvisor"}),
     "cni": Recipe({"github.com/containernetworking/plugins": "cni_plugins"}),
@@ -72,7 +73,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 def write_module(tool: str) -> None:
-    """Writes one tool's go.mod, go.sum and, but for one with a program of its own, tools.go."""
+    """Writes one tool's go.mod, go.sum and, for the programs of other modules, tools.go."""
     recipe = RECIPES[tool]
     requires = {module: f"v{read_pins()[pin]}" for module, pin in recipe.requires.items()}
     first, version = next(iter(requires.items()))
@@ -86,8 +87,8 @@ def write_module(tool: str) -> None:
     (folder / "go.sum").unlink(missing_ok=True)
     if recipe.seeded:
         shutil.copyfile(source / "go.sum", folder / "go.sum")
-    if not (folder / "main.go").exists():
-        (folder / "tools.go").write_text(_format_imports(TOOLS[tool].programs.values()))
+    if elsewhere := set(TOOLS[tool].programs.values()) - {"."}:
+        (folder / "tools.go").write_text(_format_imports(elsewhere))
     run([go, "mod", "tidy"], cwd=folder, env=env, timeout=None)
 
 

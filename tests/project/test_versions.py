@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from lab.modules import RECIPES
 from lab.pins import read_pins
 from tests.project.repository import ROOT
 
 GOMOD = ROOT / "hack" / "lab" / "gomod"
 FOLDERS = sorted(path.name for path in GOMOD.iterdir() if path.is_dir())
-PIN_OF_FOLDER = {"cni": "cni_plugins"}
+PIN_OF_FOLDER = {"cni": "cni_plugins", "netpol": "kubernetes"}
 """Where the pin isn't named as the folder is."""
 
 NOT_FOLDERS = {"go", "calico_api"}
@@ -22,8 +23,9 @@ def parse_version(version: str) -> tuple[int, ...]:
 
 
 def read_requirement(folder: str) -> str:
-    """The version of the one module that a folder's go.mod asks for itself."""
-    (version,) = re.findall(r"^require \S+ v(\S+)$", (GOMOD / folder / "go.mod").read_text(), re.MULTILINE)
+    """The version of the module that a folder's go.mod is there for."""
+    module = re.escape(next(iter(RECIPES[folder].requires)))
+    (version,) = re.findall(rf"^(?:require |\t){module} v(\S+)$", (GOMOD / folder / "go.mod").read_text(), re.MULTILINE)
     return str(version)
 
 
@@ -39,9 +41,7 @@ def test_the_pinned_go_is_new_enough_for_every_go_mod(folder: str) -> None:
 
 
 def test_every_pinned_program_has_a_go_mod() -> None:
-    assert set(FOLDERS) == {
-        {pin: folder for folder, pin in PIN_OF_FOLDER.items()}.get(pin, pin) for pin in read_pins().keys() - NOT_FOLDERS
-    }
+    assert {PIN_OF_FOLDER.get(folder, folder) for folder in FOLDERS} == read_pins().keys() - NOT_FOLDERS
 
 
 def test_calicos_api_is_the_pinned_one() -> None:
