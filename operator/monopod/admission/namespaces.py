@@ -94,8 +94,8 @@ NAMESPACE_PATCH = f"""
 
 _NOT_BY_HAND = (
     f"Only Monopod writes metadata.labels[{NAMESPACE_LABEL}] and metadata.annotations[{ROWS_ANNOTATION}]. Create the "
-    "namespace again without them; if that fails too, the MutatingAdmissionPolicy monopod-namespaces or its binding "
-    "is missing, or a webhook undoes its work."
+    "namespace again, without them: profiles may have changed at that moment. If it fails again, the "
+    "MutatingAdmissionPolicy monopod-namespaces or its binding is missing, or a webhook undoes its work."
 )
 
 # The API server makes up the rest of a generated name after all mutation, so the profiles that reach it can't be known
