@@ -7,6 +7,7 @@ the same tool wait for each other instead of building twice.
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import sys
@@ -203,6 +204,13 @@ def _build(name: str, tool: Tool, go: Path, target: Path) -> None:
     (fresh / "complete").touch()
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
+
+
+def find_module(tool: str, module: str) -> Path:
+    """The folder of a Go module's source, of the version that a tool is built from; downloads it if need be."""
+    go = install_go()
+    found = run([go, "mod", "download", "-json", module], cwd=GOMOD / tool, env=go_environment(go), timeout=None)
+    return Path(json.loads(found.stdout)["Dir"])
 
 
 def go_environment(go: Path) -> dict[str, str]:

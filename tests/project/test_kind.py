@@ -1,18 +1,15 @@
 """What kind is told, against the configuration that kind's own nodes come with."""
 
-import json
 import re
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.kind_config import CRI_PLUGINS, build_containerd_patch, find_node_image
 from lab.node import SANDBOX_HANDLER
-from lab.pins import HACK, read_pins
-from lab.shell import run
-from lab.toolchain import go_environment, install_go
+from lab.pins import read_pins
+from lab.toolchain import find_module
 
 Table = dict[str, Any]
 
@@ -20,12 +17,7 @@ Table = dict[str, Any]
 @pytest.fixture(scope="module")
 def kinds_own() -> Table:
     """The containerd configuration of kind's node image, of the pinned release."""
-    go = install_go()
-    module = f"sigs.k8s.io/kind@v{read_pins()['kind']}"
-    found = run(
-        [go, "mod", "download", "-json", module], cwd=HACK / "lab/gomod/kind", env=go_environment(go), timeout=None
-    )
-    path = Path(json.loads(found.stdout)["Dir"], "images/base/files/etc/containerd/config.toml")
+    path = find_module("kind", "sigs.k8s.io/kind") / "images/base/files/etc/containerd/config.toml"
     return tomllib.loads(path.read_text())
 
 

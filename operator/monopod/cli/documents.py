@@ -30,7 +30,9 @@ _FLOAT: Final = re.compile(
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # its base is chosen at run time
-    """YAML as kubectl reads it: dates, a time of day such as 12:30 and a lone = are strings; 1e3 is a number."""
+    """YAML as kubectl reads it: dates, times such as 12:30 and a lone = are strings; 1e3 is a number; y is true."""
+
+    bool_values = {**yaml.SafeLoader.bool_values, "y": True, "n": False}  # noqa: RUF012  # PyYAML's own attribute
 
     yaml_implicit_resolvers = {  # noqa: RUF012  # PyYAML reads this attribute from the class
         first: [each for each in resolvers if each[0].removeprefix(_TAG) not in ("timestamp", "value", "int", "float")]
@@ -38,6 +40,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     }
 
 
+_Loader.add_implicit_resolver(f"{_TAG}bool", re.compile("[yYnN]$"), list("yYnN"))
 _Loader.add_implicit_resolver(f"{_TAG}int", _INT, list("-+0123456789"))
 _Loader.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+.0123456789"))
 
@@ -164,8 +167,9 @@ def _unfold(document: object, path: str, depth: int = 0) -> Iterator[object]:
             raise UnreadableInput(f"{show(path)}: {document['kind']}: items must be a list of objects.")
         # The items of a PodList, unlike those of a List, need not say what they are.
         kind = str(document["kind"]).removesuffix("List")
+        own = {"kind": kind, "apiVersion": document.get("apiVersion")} if kind else {}
         for item in items:
-            named = {"kind": kind, **item} if kind and isinstance(item, dict) else item
+            named = {**own, **item} if isinstance(item, dict) else item
             yield from _unfold(named, path, depth + 1)
     else:
         yield document

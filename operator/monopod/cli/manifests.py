@@ -12,6 +12,7 @@ from typing import Any, Final
 from monopod.api.names import GROUP
 from monopod.cli.documents import show
 from monopod.cli.failure import UnreadableInput
+from monopod.cli.schema import kubernetes
 from monopod.domain.manifest import InvalidPod, Part
 from monopod.domain.skips import DAEMON_SET_CONTROLLER
 
@@ -107,6 +108,8 @@ def _build_subject(kind: str, document: Manifest, path: str) -> Subject:
     inside = "".join(f"{key}." for key in _PATHS.get(kind, _TEMPLATE))
     if pod.get("spec") is None or (isinstance(pod["spec"], Mapping) and not pod["spec"].get("containers")):
         raise UnreadableInput(f"{place}: {inside}spec.containers is missing.")
+    if faults := kubernetes.find_faults(document):
+        raise UnreadableInput(f"{place}: {'; '.join(map(str, faults))}")
     return Subject(source, namespace, pod, replicas, inside, DAEMON_SET_CONTROLLER if kind == "DaemonSet" else "")
 
 

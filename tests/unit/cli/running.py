@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
 from click.testing import CliRunner, Result
 
 from monopod.cli.commands import fargate
@@ -15,7 +14,8 @@ def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
 
 
 def write_yaml(path: Path, *documents: object) -> str:
-    path.write_text(yaml.safe_dump_all(documents))
+    # JSON is YAML in which every text is quoted; PyYAML leaves y and n bare, which are booleans to kubectl.
+    path.write_text("\n---\n".join(json.dumps(document, sort_keys=True) for document in documents))
     return str(path)
 
 

@@ -109,7 +109,7 @@ def test_a_malformed_profile_ends_with_status_2(tmp_path: Path, pod_file: str) -
     result = run("explain", "-f", pod_file, "--profiles", path)
     assert result.exit_code == 2
     assert result.stderr == (
-        "Error: FargateProfile bad: spec.selectors: Fargate Profile requires at least one selector.\n"
+        "Error: FargateProfile bad: spec.selectors: Required value: Fargate Profile requires at least one selector.\n"
     )
 
 

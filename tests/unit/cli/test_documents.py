@@ -26,6 +26,10 @@ def read(tmp_path: Path, content: str | bytes) -> list[Any]:
         ("=", "="),
         ("08:30", "08:30"),
         ("1e3", 1000.0),
+        ("y", True),
+        ("N", False),
+        ("yes", True),
+        ("ny", "ny"),
         ("010", 8),
         ("0x10", 16),
         ("1_000", 1000),
@@ -89,8 +93,8 @@ def test_aliases_of_aliases_are_not_followed_without_end(tmp_path: Path, text: s
 
 
 def test_aliases_are_followed(tmp_path: Path) -> None:
-    assert read(tmp_path, "a: &a {x: 1}\nb: {<<: *a, y: 2}\nc: [*a, *a]") == [
-        {"a": {"x": 1}, "b": {"x": 1, "y": 2}, "c": [{"x": 1}, {"x": 1}]}
+    assert read(tmp_path, "a: &a {x: 1}\nb: {<<: *a, z: 2}\nc: [*a, *a]") == [
+        {"a": {"x": 1}, "b": {"x": 1, "z": 2}, "c": [{"x": 1}, {"x": 1}]}
     ]
 
 

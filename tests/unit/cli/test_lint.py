@@ -12,6 +12,7 @@ from tests.unit.cli.running import run, write_yaml
 
 WEB = a_profile_resource("web", {"namespace": "prod*", "labels": {"tier": "web"}})
 SMALLEST = 0.0123425
+VERSIONS = {"Job": "batch/v1", "CronJob": "batch/v1", "PodTemplate": "v1", "ReplicationController": "v1"}
 SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}}
 
 
@@ -22,11 +23,19 @@ def profiles(tmp_path: Path) -> str:
 
 def a_workload(kind: str, pod: PodBuilder | None = None, **spec: object) -> dict[str, Any]:
     template = (pod or a_pod().labelled(tier="web")).build()
-    body = {"template": {"metadata": {"labels": template["metadata"].get("labels")}, "spec": template["spec"]}, **spec}
+    labels = template["metadata"].setdefault("labels", {"app": "x"})
+    body: dict[str, Any] = {"template": {"metadata": {"labels": labels}, "spec": {**template["spec"]}}, **spec}
+    version = VERSIONS.get(kind, "apps/v1")
+    if version == "batch/v1":
+        body["template"]["spec"]["restartPolicy"] = "Never"
+    if version == "apps/v1":
+        body["selector"] = {"matchLabels": labels}
+    if kind == "StatefulSet":
+        body["serviceName"] = "x"
     if kind == "CronJob":
-        body = {"jobTemplate": {"spec": body}}
+        body = {"schedule": "@daily", "jobTemplate": {"spec": body}}
     top = {"template": body["template"]} if kind == "PodTemplate" else {"spec": body}
-    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "x", "namespace": "prod"}, **top}
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": "x", "namespace": "prod"}, **top}
 
 
 def lint(tmp_path: Path, profiles: str, *documents: object, status: int = 0) -> Any:
@@ -187,8 +196,8 @@ def test_the_text_has_a_line_per_workload_and_a_summary(tmp_path: Path, profiles
             id="no number",
         ),
         pytest.param(
-            "{kind: Pod, metadata: {namespace: prod, labels: {tier: web}}, spec: 1}",
-            "stdin: Pod: spec: must be a mapping, not a number",
+            "{apiVersion: v1, kind: Pod, metadata: {namespace: prod, name: x}, spec: 1}",
+            "stdin: Pod/x: spec: must be a mapping, not a number",
             id="no pod",
         ),
         pytest.param(

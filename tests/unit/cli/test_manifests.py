@@ -11,11 +11,22 @@ from monopod.domain.skips import Skip, find_skip
 from tests.unit.builders import a_pod, a_profile_resource
 from tests.unit.cli.running import explain_json, run, write_yaml
 
-TEMPLATE = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "app"}]}}
+TEMPLATE: dict[str, Any] = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "app"}]}}
 
 
-def workload(kind: str, spec: object, name: str = "web") -> dict[str, Any]:
-    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": "prod"}, "spec": spec}
+METADATA = {"name": "web", "namespace": "prod"}
+SELECTOR: dict[str, Any] = {"matchLabels": {"app": "x"}}
+ENDING = {**TEMPLATE, "spec": {**TEMPLATE["spec"], "restartPolicy": "Never"}}
+CRON_SPEC = {"schedule": "@daily", "jobTemplate": {"spec": {"template": ENDING}}}
+
+
+def workload(kind: str, spec: object, name: str = "web", version: str = "apps/v1") -> dict[str, Any]:
+    return {"apiVersion": version, "kind": kind, "metadata": {**METADATA, "name": name}, "spec": spec}
+
+
+def an_apps_workload(kind: str) -> dict[str, Any]:
+    named = {"serviceName": "web"} if kind == "StatefulSet" else {}
+    return workload(kind, {"selector": SELECTOR, "template": TEMPLATE, **named})
 
 
 def subjects_in(*documents: object) -> list[Subject]:
@@ -25,33 +36,39 @@ def subjects_in(*documents: object) -> list[Subject]:
 @pytest.mark.parametrize(
     ("document", "source"),
     [
-        (workload("Deployment", {"template": TEMPLATE}), "Deployment/web"),
-        (workload("ReplicaSet", {"template": TEMPLATE}), "ReplicaSet/web"),
-        (workload("StatefulSet", {"template": TEMPLATE}), "StatefulSet/web"),
-        (workload("DaemonSet", {"template": TEMPLATE}), "DaemonSet/web"),
-        (workload("Job", {"template": TEMPLATE}), "Job/web"),
-        (workload("ReplicationController", {"template": TEMPLATE}), "ReplicationController/web"),
-        (workload("CronJob", {"jobTemplate": {"spec": {"template": TEMPLATE}}}), "CronJob/web"),
-        ({**workload("PodTemplate", None), "template": TEMPLATE}, "PodTemplate/web"),
-        ({**workload("Pod", TEMPLATE["spec"]), "metadata": {"generateName": "web-", "namespace": "prod"}}, "Pod/web-"),
+        (an_apps_workload("Deployment"), "Deployment/web"),
+        (an_apps_workload("ReplicaSet"), "ReplicaSet/web"),
+        (an_apps_workload("StatefulSet"), "StatefulSet/web"),
+        (an_apps_workload("DaemonSet"), "DaemonSet/web"),
+        (workload("Job", {"template": ENDING}, version="batch/v1"), "Job/web"),
+        (workload("ReplicationController", {"template": TEMPLATE}, version="v1"), "ReplicationController/web"),
+        (workload("CronJob", CRON_SPEC, version="batch/v1"), "CronJob/web"),
+        ({"apiVersion": "v1", "kind": "PodTemplate", "metadata": METADATA, "template": TEMPLATE}, "PodTemplate/web"),
+        (
+            {
+                **workload("Pod", TEMPLATE["spec"], version="v1"),
+                "metadata": {"generateName": "web-", "namespace": "prod"},
+            },
+            "Pod/web-",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_pods_are_found_in_every_workload(document: dict[str, Any], source: str) -> None:
     (subject,) = subjects_in(document)
     assert (subject.source, subject.namespace) == (source, "prod")
-    assert subject.pod["spec"] == TEMPLATE["spec"]
+    assert subject.pod["spec"]["containers"] == TEMPLATE["spec"]["containers"]
     assert source.startswith("Pod/") or subject.pod["metadata"]["labels"]["app"] == "x"
 
 
 def test_pods_of_a_daemon_set_belong_to_it() -> None:
-    (subject,) = subjects_in(workload("DaemonSet", {"template": TEMPLATE}))
+    (subject,) = subjects_in(an_apps_workload("DaemonSet"))
     assert find_skip(subject.pod, subject.creator) == Skip.DAEMON_SET
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "Job", "ReplicaSet"])
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "ReplicaSet"])
 def test_pods_of_other_workloads_are_not_exempt(kind: str) -> None:
-    (subject,) = subjects_in(workload(kind, {"template": TEMPLATE}))
+    (subject,) = subjects_in(an_apps_workload(kind))
     assert find_skip(subject.pod, subject.creator) is None
 
 
@@ -63,10 +80,10 @@ def test_a_pod_that_names_a_daemon_set_as_its_owner_is_not_exempt() -> None:
 @pytest.mark.parametrize(
     ("document", "label"),
     [
-        (workload("Deployment", {"template": TEMPLATE}), "pod-template-hash"),
-        (workload("StatefulSet", {"template": TEMPLATE}), "statefulset.kubernetes.io/pod-name"),
-        (workload("Job", {"template": TEMPLATE}), "batch.kubernetes.io/job-name"),
-        (workload("CronJob", {"jobTemplate": {"spec": {"template": TEMPLATE}}}), "job-name"),
+        (an_apps_workload("Deployment"), "pod-template-hash"),
+        (an_apps_workload("StatefulSet"), "statefulset.kubernetes.io/pod-name"),
+        (workload("Job", {"template": ENDING}, version="batch/v1"), "batch.kubernetes.io/job-name"),
+        (workload("CronJob", CRON_SPEC, version="batch/v1"), "job-name"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -107,7 +124,9 @@ def test_json_is_read_too(tmp_path: Path) -> None:
 
 def test_dates_stay_strings_as_in_kubectl(tmp_path: Path) -> None:
     path = tmp_path / "pod.yaml"
-    path.write_text("{kind: Pod, metadata: {labels: {since: 2024-01-01}}, spec: {containers: [{}]}}")
+    path.write_text(
+        "{apiVersion: v1, kind: Pod, metadata: {name: x, labels: {since: 2024-01-01}}, spec: {containers: [{name: a}]}}"
+    )
     assert find_subjects(read_documents(str(path)), "file")[0].pod["metadata"]["labels"] == {"since": "2024-01-01"}
 
 
