@@ -71,7 +71,7 @@ def test_a_namespace_without_room_for_a_profile_refuses_its_pods_alone(
     assert (published["status"], published["reason"]) == ("False", "PublishFailed")
     assert f"1 of 2 namespaces ({namespace})" in published["message"]
     assert published["message"] in lab.condition(profile, "Ready")["message"]
-    assert eventually(lambda: find_events(lab, namespace)), "kubectl events --for namespace/NAME shows it"
+    assert eventually(lambda: find_events(lab, namespace)), "kubectl events -n default --for namespace/NAME shows it"
     assert eventually(lambda: find_events(lab, profile))
 
     annotate(nina, namespace, None)
