@@ -28,12 +28,14 @@ test-unit test-controlplane test-e2e test-chart test-project: test-%:
 	./hack/test $*
 
 .PHONY: test-deep
-test-deep: ## the tests of many pods, 200 namespaces of churn, Kubernetes' own tests of NetworkPolicies (an hour)
+test-deep: ## the tests of many pods, churn, attacks in loops, Kubernetes' own tests of NetworkPolicies (an hour)
 	MONOPOD_DIFFERENTIAL_PODS=$${MONOPOD_DIFFERENTIAL_PODS:-12000} \
 	MONOPOD_RESCHEDULED_PODS=$${MONOPOD_RESCHEDULED_PODS:-1000} \
 	MONOPOD_CHURNED_NAMESPACES=$${MONOPOD_CHURNED_NAMESPACES:-200} \
+	MONOPOD_ATTACK_SECONDS=$${MONOPOD_ATTACK_SECONDS:-60} \
 	  $(RUN) pytest --timeout 7200 tests/controlplane/test_differential.py \
-	  tests/controlplane/operating/test_operator_rescheduling_scale.py tests/attack/test_churn.py
+	  tests/controlplane/operating/test_operator_rescheduling_scale.py tests/attack/test_churn.py \
+	  tests/attack/test_network_policies.py
 	MONOPOD_NETWORK_POLICIES=all ./hack/test e2e -- -k test_all_tests_of_network_policies
 
 .PHONY: fmt

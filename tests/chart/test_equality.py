@@ -17,7 +17,15 @@ ADMISSION = (
     "ValidatingAdmissionPolicyBinding",
 )
 RBAC = ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
-OPERATOR = ("ServiceAccount", "ConfigMap", "Deployment", "Service", "PodDisruptionBudget")
+OPERATOR = (
+    "ServiceAccount",
+    "ConfigMap",
+    "Deployment",
+    "Service",
+    "PodDisruptionBudget",
+    "NetworkPolicy",
+    "FlowSchema",
+)
 
 
 def strip_labels(item: Object) -> Object:

@@ -26,6 +26,9 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("log.format", "xml", "/log/format"),
     ("leaderElection.leaseDurationSeconds", 1, "/leaderElection/leaseDurationSeconds"),
     ("metrics.port", 70000, "/metrics/port"),
+    ("networkPolicy.metricsFrom", [{"cidr": "10.0.0.0/8"}], "/networkPolicy/metricsFrom"),
+    ("networkPolicy.metricsFrom", [{}], "/networkPolicy/metricsFrom"),
+    ("metrics.serviceMonitor.enabled", True, "needs networkPolicy.metricsFrom"),
     ("podDisruptionBudget.maxUnavailable", "150%", "/podDisruptionBudget/maxUnavailable"),
     ("podLabels", {"a": 1}, "/podLabels"),
     ("nodeSelector", ["a"], "/nodeSelector"),
@@ -41,8 +44,9 @@ def test_a_wrong_value_is_refused_with_its_name(path: str, value: Any, message: 
 
 
 def test_a_service_monitor_without_a_service_is_refused() -> None:
+    metrics = {"service": {"enabled": False}, "serviceMonitor": {"enabled": True}}
     with pytest.raises(Refused, match=r"needs metrics\.service\.enabled"):
-        render_chart({"metrics": {"service": {"enabled": False}, "serviceMonitor": {"enabled": True}}})
+        render_chart({"metrics": metrics, "networkPolicy": {"enabled": False}})
 
 
 def test_an_older_kubernetes_is_refused() -> None:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from monopod.api.crd import KINDS
-from monopod.api.names import PROFILE_FINALIZER
+from monopod.api.names import POLICY_LABEL, PROFILE_FINALIZER
 from tests.chart.rendering import CHART, NAMESPACE, RELEASE, ROOT, Refused, run_tool
 from tests.clusters import ControlPlane
 
@@ -36,6 +36,9 @@ POLICY_KINDS = (
     "mutatingadmissionpolicies,mutatingadmissionpolicybindings,"
     "validatingadmissionpolicies,validatingadmissionpolicybindings"
 )
+OPERATOR = f"system:serviceaccount:{NAMESPACE}:monopod"
+SELECTS_ALL = {"podSelector": {}}
+OURS = "--selector=app.kubernetes.io/name=monopod"
 LABEL, ROWS = "monopod.dev/fargate", "monopod.dev/profiles"
 
 
@@ -79,6 +82,15 @@ class Helm:
         arguments = ("apply", "--server-side", "--field-manager", "monopod", "--filename", "-")
         poll(lambda: self.try_kubectl(*arguments, text=text), f"{text} is applied")
 
+    def apply_as_operator(self, item: dict[str, Any]) -> None:
+        """Applies an object that only the operator may write."""
+        arguments = ("apply", "--server-side", "--as", OPERATOR, "--filename", "-")
+        poll(lambda: self.try_kubectl(*arguments, text=yaml.safe_dump(item)), f"{item} is applied")
+
+    def describe_answer(self, path: str, user: str = "") -> str:
+        """The answer's headers, which say what priority the request had, to the operator or another user."""
+        return self.cluster.kubectl("get", "--raw", path, "--as", user or OPERATOR, "-v=8", check=False).stderr
+
     def create_labelled_namespace(self) -> str:
         """Tries to create a namespace with the label that only the policies may give; what came of it, or nothing."""
         text = yaml.safe_dump(build_namespace("probe", labels={LABEL: "true"}))
@@ -113,6 +125,12 @@ def poll(check: Callable[[], bool], what: str) -> None:
 
 def build_namespace(name: str, **metadata: Any) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, **metadata}}
+
+
+def build_isolating_policy(name: str) -> dict[str, Any]:
+    """A NetworkPolicy like those that the operator writes."""
+    metadata = {"name": name, "namespace": "isolated", "labels": {POLICY_LABEL: "base"}}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": SELECTS_ALL}
 
 
 def test_the_api_server_takes_every_object_and_serves_profiles(helm: Helm) -> None:
@@ -212,6 +230,31 @@ def test_namespaces_stay_usable_after_an_uninstallation(helm: Helm) -> None:
     helm.uninstall()
     poll(lambda: helm.try_kubectl(*edit), "anybody with the right may remove the label")
     assert helm.try_kubectl("create", "namespace", "after", "--dry-run=server")
+
+
+def test_network_policies_can_be_deleted_without_the_binding_and_after_an_uninstallation(helm: Helm) -> None:
+    helm.install()
+    helm.apply(build_namespace("isolated"))
+    for name in ("first", "second"):
+        helm.apply_as_operator(build_isolating_policy(name))
+    delete = ("delete", "networkpolicy", "--namespace", "isolated")
+    poll(lambda: not helm.try_kubectl(*delete, "first", "--dry-run=server"), "the policies are guarded")
+    helm.cluster.kubectl("delete", "validatingadmissionpolicybinding", "monopod-network-policies")
+    poll(lambda: helm.try_kubectl(*delete, "first"), "an administrator deletes one without the binding")
+    helm.uninstall()
+    poll(lambda: helm.try_kubectl(*delete, "second", "--dry-run=server"), "anybody with the right may delete them")
+    helm.run_documented("kubectl delete networkpolicies")
+    assert helm.get("networkpolicies", "--namespace", "isolated")["items"] == []
+
+
+def test_the_operators_requests_have_priority(helm: Helm) -> None:
+    helm.install()
+    lease = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/monopod"
+    for path, schema in ((lease, "monopod-lease"), ("/api/v1/pods", "monopod"), ("/apis", "monopod")):
+        uid = helm.get("flowschema", schema)["metadata"]["uid"]
+        poll(lambda path=path, uid=uid: uid in helm.describe_answer(path), f"{path} goes by {schema}")  # type: ignore[misc]  # mypy can't infer it
+    theirs = helm.describe_answer("/apis", "system:serviceaccount:default:default")
+    assert not any(item["metadata"]["uid"] in theirs for item in helm.get("flowschemas", OURS)["items"])
 
 
 def test_the_documented_commands_remove_what_a_deleted_namespace_leaves(helm: Helm) -> None:

@@ -47,7 +47,8 @@ def endpoint(key: str) -> Callable[[Rendered], Any]:
     return lambda chart: chart.one("ServiceMonitor")["spec"]["endpoints"][0].get(key)
 
 
-MONITORED = {"metrics": {"serviceMonitor": {"enabled": True}}}
+MONITORING = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+MONITORED = {"metrics": {"serviceMonitor": {"enabled": True}}, "networkPolicy": {"metricsFrom": [MONITORING]}}
 CHANGES = [
     Change("sandbox", "gvisor", lambda chart: chart.find_argument("sandbox"), "gvisor"),
     Change("evictionsPerMinute", 5, lambda chart: chart.find_argument("evictions-per-minute"), "5"),
@@ -98,7 +99,13 @@ CHANGES = [
     Change("metrics.port", 9090, lambda chart: chart.find_argument("metrics-port"), "9090"),
     Change("metrics.service.enabled", False, names_of("Service"), []),
     Change("metrics.service.annotations", {"a": "b"}, metadata_of("Service", "annotations"), {"a": "b"}),
-    Change("metrics.serviceMonitor.enabled", True, names_of("ServiceMonitor"), ["monopod"]),
+    Change(
+        "metrics.serviceMonitor.enabled",
+        True,
+        names_of("ServiceMonitor"),
+        ["monopod"],
+        {"networkPolicy": MONITORED["networkPolicy"]},
+    ),
     Change("metrics.serviceMonitor.interval", "30s", endpoint("interval"), "30s", MONITORED),
     Change(
         "metrics.serviceMonitor.labels",
@@ -107,6 +114,14 @@ CHANGES = [
         "a",
         MONITORED,
     ),
+    Change("networkPolicy.enabled", False, names_of("NetworkPolicy"), []),
+    Change(
+        "networkPolicy.metricsFrom",
+        [MONITORING],
+        lambda chart: chart.one("NetworkPolicy")["spec"].get("ingress"),
+        [{"from": [MONITORING], "ports": [{"port": "metrics", "protocol": "TCP"}]}],
+    ),
+    Change("flowSchema.enabled", False, names_of("FlowSchema"), []),
     Change("podDisruptionBudget.enabled", False, names_of("PodDisruptionBudget"), []),
     Change(
         "podDisruptionBudget.maxUnavailable",

@@ -64,8 +64,8 @@ class Server:
     def get(self, path: str) -> Answer:
         return self._send("GET", path)
 
-    def delete(self, path: str) -> Answer:
-        return self._send("DELETE", path, body={"gracePeriodSeconds": 0})
+    def delete(self, path: str, *, user: str = "") -> Answer:
+        return self._send("DELETE", path, body={"gracePeriodSeconds": 0}, user=user)
 
     def create(self, path: str, manifest: Manifest, *, user: str = "", dry_run: bool = False) -> Answer:
         return self._send("POST", path, body=manifest, user=user, dry_run=dry_run)

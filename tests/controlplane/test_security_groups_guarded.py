@@ -71,16 +71,89 @@ def a_network_policy(labels: Manifest | None = None, **spec: object) -> Manifest
 OURS = {POLICY_LABEL: "pod"}
 
 
-@pytest.mark.parametrize("namespace", ["fargate", "plain"])
-def test_only_the_operator_writes_policies_of_monopods(server: Server, namespace: str) -> None:
-    path = POLICIES.format(namespace)
-    answer = server.create(path, a_network_policy(OURS), user="somebody")
-    assert answer.status == 403
-    assert "marks the NetworkPolicies that Monopod writes" in answer.message
-    ours = server.create(path, a_network_policy(OURS), user=OPERATOR).expect_ok()["metadata"]["name"]
-    assert server.patch(f"{path}/{ours}", {"metadata": {"labels": {POLICY_LABEL: "base"}}}).status == 403
-    server.patch(f"{path}/{ours}", {"metadata": {"labels": {"a": "b"}}}).expect_ok()
-    server.delete(f"{path}/{ours}").expect_ok()
+POD_OWNER = {"apiVersion": "v1", "kind": "Pod", "name": "gone", "uid": "gone"}
+COLLECTOR = "system:serviceaccount:kube-system:generic-garbage-collector"
+NAMESPACES = "system:serviceaccount:kube-system:namespace-controller"
+SHARED = "system:kube-controller-manager"
+
+
+@pytest.fixture
+def owned(server: Server) -> Iterator[str]:
+    """The path of a NetworkPolicy of Monopod's that belongs to a pod, as that of a pod does."""
+    policy = a_network_policy(OURS)
+    policy["metadata"]["ownerReferences"] = [POD_OWNER]
+    path = POLICIES.format("fargate")
+    name = server.create(path, policy, user=OPERATOR).expect_ok()["metadata"]["name"]
+    yield f"{path}/{name}"
+    server.delete(f"{path}/{name}", user=OPERATOR)
+
+
+@pytest.fixture
+def unowned(server: Server) -> Iterator[str]:
+    """The path of one that belongs to nobody, as a namespace's does."""
+    path = POLICIES.format("plain")
+    name = server.create(path, a_network_policy(OURS), user=OPERATOR).expect_ok()["metadata"]["name"]
+    yield f"{path}/{name}"
+    server.delete(f"{path}/{name}", user=OPERATOR)
+
+
+CHANGES: dict[str, Manifest] = {
+    "spec": {"spec": {"podSelector": {"matchLabels": {"no": "pod"}}}},
+    "label": {"metadata": {"labels": {POLICY_LABEL: None}}},
+    "another kind": {"metadata": {"labels": {POLICY_LABEL: "base"}}},
+    "a label beside": {"metadata": {"labels": {"a": "b"}}},
+    "annotations": {"metadata": {"annotations": {"a": "b"}}},
+}
+LINKS: dict[str, Manifest] = {
+    "owners": {"metadata": {"ownerReferences": None}},
+    "finalizers": {"metadata": {"finalizers": ["example.com/held"]}},
+}
+
+
+def test_nobody_else_creates_policies_of_monopods(server: Server) -> None:
+    for user in ("somebody", COLLECTOR, NAMESPACES, SHARED):
+        answer = server.create(POLICIES.format("plain"), a_network_policy(OURS), user=user)
+        assert answer.status == 403
+        assert "Leave the label out of your own." in answer.message
+
+
+@pytest.mark.parametrize("change", [*CHANGES.values(), *LINKS.values()], ids=[*CHANGES, *LINKS])
+def test_nobody_else_changes_policies_of_monopods(server: Server, owned: str, change: Manifest) -> None:
+    for user in ("somebody", NAMESPACES):
+        assert server.patch(owned, change, user=user).status == 403
+    server.patch(owned, change, user=OPERATOR).expect_ok()
+
+
+@pytest.mark.parametrize("user", [COLLECTOR, SHARED])
+def test_the_garbage_collector_changes_owners_and_finalizers_alone(server: Server, owned: str, user: str) -> None:
+    for change in CHANGES.values():
+        assert server.patch(owned, change, user=user).status == 403
+    for change in LINKS.values():
+        server.patch(owned, change, user=user).expect_ok()
+
+
+def test_a_write_that_changes_nothing_is_nobodys_concern(server: Server, owned: str) -> None:
+    """So storage can be migrated."""
+    server.update(owned, server.get(owned).expect_ok(), user="somebody").expect_ok()
+
+
+def test_nobody_else_deletes_policies_of_monopods(server: Server, owned: str, unowned: str) -> None:
+    for path in (owned, unowned, POLICIES.format("fargate"), POLICIES.format("plain")):
+        answer = server.delete(path, user="somebody")
+        assert answer.status == 403
+        assert "only Monopod writes, changes and deletes them" in answer.message
+
+
+def test_the_garbage_collector_deletes_what_had_an_owner(server: Server, owned: str, unowned: str) -> None:
+    assert server.delete(unowned, user=COLLECTOR).status == 403
+    server.delete(owned, user=COLLECTOR).expect_ok()
+
+
+@pytest.mark.parametrize("user", [NAMESPACES, SHARED])
+def test_the_namespace_controller_deletes_all(server: Server, owned: str, unowned: str, user: str) -> None:
+    for path in (owned, unowned):
+        server.delete(path.rpartition("/")[0], user=user).expect_ok()
+        assert server.get(path).status == 404
 
 
 def test_an_existing_policy_does_not_become_monopods(server: Server) -> None:

@@ -308,13 +308,13 @@ def _build_security_groups() -> tuple[Document, Document]:
 def _build_network_policies(service_account: str) -> tuple[Document, Document]:
     return _validating(
         "monopod-network-policies",
-        "Lets only the operator mark NetworkPolicies as Monopod's.",
+        "Lets only the operator write, change and delete Monopod's NetworkPolicies, which isolate pods.",
         {
             "matchConstraints": {
                 "objectSelector": {"matchExpressions": [{"key": POLICY_LABEL, "operator": "Exists"}]},
-                "resourceRules": [NETWORK_POLICY_RULE],
+                "resourceRules": [{**NETWORK_POLICY_RULE, "operations": ["CREATE", "UPDATE", "DELETE"]}],
             },
-            "validations": _documents([security_groups.build_label_kept(service_account)]),
+            "validations": _documents([security_groups.build_kept_by_operator(service_account)]),
         },
     )
 

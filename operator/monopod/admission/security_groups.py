@@ -1,8 +1,11 @@
 """Security groups and NetworkPolicies, as far as the API server guards them.
 
-A group that is in use stays. NetworkPolicies add up, so the operator must know its own from others: nobody else writes
-its label. And an administrator may have others' policies refused that would open a pod further than its groups do.
+A group that is in use stays. Monopod's own NetworkPolicies, which it knows by their label, are nobody else's to touch.
+And an administrator may have others' policies refused that would open a pod further than its groups do.
 """
+
+from collections.abc import Sequence
+from typing import Final
 
 from monopod.admission.cel import Validation, Variable, quote
 from monopod.api.names import POLICY_LABEL, PROFILE_LABEL
@@ -35,22 +38,48 @@ NOT_IN_USE = Validation(
 )
 
 
-def build_label_kept(service_account: str) -> Validation:
-    """The validation of NetworkPolicies that are, or pretend to be, Monopod's.
+CONTROLLER_MANAGER: Final = "system:kube-controller-manager"
+"""Whom all controllers are where the controller manager runs without credentials for each."""
+
+GARBAGE_COLLECTORS: Final = ("system:serviceaccount:kube-system:generic-garbage-collector", CONTROLLER_MANAGER)
+NAMESPACE_CONTROLLERS: Final = ("system:serviceaccount:kube-system:namespace-controller", CONTROLLER_MANAGER)
+
+
+def build_kept_by_operator(service_account: str) -> Validation:
+    """The validation of NetworkPolicies that are, were, or pretend to be Monopod's.
+
+    Others may write them as they are, as storage migrations do. Kubernetes' own controllers may do what they do: with a
+    pod goes its policy, whose owner it is, and with a namespace all of them. A base policy has no owner, so no owner
+    that somebody gave it beforehand lets the garbage collector take it.
 
     Args:
-        service_account: the operator's user name, which alone may write the label.
+        service_account: the operator's user name, which alone may write, change and delete them.
     """
-    label = f"metadata.?labels[?{quote(POLICY_LABEL)}]"
     return Validation(
-        "By this label the operator knows its own. It is removed in vain: the operator writes it again.",
+        "Without them pods are open. To restore them afterwards is too late: a connection that is open stays open.",
         f"""
-        request.userInfo.username == {quote(service_account)} || !object.{label}.hasValue() ||
-          (request.operation == 'UPDATE' && object.{label} == oldObject.{label})
+        request.userInfo.username == {quote(service_account)} ||
+          (request.operation == 'UPDATE' &&
+            {_same("spec", "metadata.?labels", "metadata.?annotations")} &&
+            ({_is_one_of(GARBAGE_COLLECTORS)} ||
+              ({_same("metadata.?ownerReferences", "metadata.?finalizers")}))) ||
+          (request.operation == 'DELETE' &&
+            ({_is_one_of(NAMESPACE_CONTROLLERS)} ||
+              ({_is_one_of(GARBAGE_COLLECTORS)} &&
+                oldObject.metadata.?ownerReferences.orValue([]).size() > 0)))
         """,
-        f"metadata.labels[{POLICY_LABEL}] marks the NetworkPolicies that Monopod writes, and only Monopod writes it. "
-        "Leave it out of yours, and as it is on Monopod's.",
+        f"NetworkPolicies with the label {POLICY_LABEL} isolate pods of Fargate profiles, and only Monopod writes, "
+        "changes and deletes them. Leave the label out of your own. What a pod may reach is changed by its security "
+        "groups; its policy goes with the pod, and the namespace's when no profile reaches it any more.",
     )
+
+
+def _same(*fields: str) -> str:
+    return " && ".join(f"object.{field} == oldObject.{field}" for field in fields)
+
+
+def _is_one_of(users: Sequence[str]) -> str:
+    return f"request.userInfo.username in [{', '.join(map(quote, users))}]"
 
 
 OPENS = Variable(

@@ -149,6 +149,7 @@ def read_policy(item: Mapping[str, Any]) -> PolicyView:
         digest=digest_spec(item) if kind else "",
         owner=next((str(owner["uid"]) for owner in owners if owner.get("kind") == "Pod"), ""),
         opened=find_opened_directions(item.get("spec") or {}) if kind else NO_DIRECTIONS,
+        held=bool(kind and metadata.get("finalizers")),
         spec=None if kind else item.get("spec") or {},
         concern=None if kind else read_concern(item),
     )

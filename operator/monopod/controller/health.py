@@ -19,12 +19,12 @@ class HealthServer:
         application.router.add_get("/healthz", _serve(alive))
         application.router.add_get("/readyz", _serve(ready))
         application.router.add_get("/metrics", _serve_metrics)
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
 
     async def start(self, host: str, port: int) -> int:
         """Listens; the port that it got, which matters where 0 was asked for."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, shutdown_timeout=1.0)
+        site = web.TCPSite(self._runner, host, port)
         await site.start()
         return int(self._runner.addresses[0][1])
 

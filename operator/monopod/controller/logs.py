@@ -4,6 +4,7 @@ import logging
 from typing import Literal
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 
 MOST_REMEMBERED = 50_000
 
@@ -17,6 +18,14 @@ class FirstAttemptOnly(logging.Filter):
         """Whether the record is logged."""
         message = record.getMessage()
         return not message.startswith("Request attempt #") or message.startswith("Request attempt #1 ")
+
+
+class OwnFaultsOnly(logging.Filter):
+    """Drops what the HTTP server says of malformed requests: a traceback each, and any pod can send them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is logged."""
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def configure_logs(log_format: LogFormat, level: str) -> None:
@@ -39,6 +48,7 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
     )
     handler = logging.StreamHandler()
     handler.addFilter(FirstAttemptOnly())
+    handler.addFilter(OwnFaultsOnly())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -109,8 +109,11 @@ class PolicyWriter:
         try:
             written = await self._api.apply(path, dict(policy))
             if digest_spec(written) != wanted:
-                # Lists that someone else has put into it aren't taken away by an apply.
+                # An apply doesn't take away what someone else has put into it before it became ours.
                 written = await self._api.patch(path, _build_replacement(policy, written))
+            if "deletionTimestamp" in written["metadata"]:
+                # Finalizers alone kept it, and have just been removed.
+                written = await self._api.apply(path, dict(policy))
         except (ApiError, ApiUnreachable):
             self._expected.pop(key, None)
             raise
@@ -122,8 +125,11 @@ class PolicyWriter:
         key = (view.namespace, view.name)
         self._expected.pop(key, None)
         self._deleting.add(key)
+        path = f"{COLLECTION.format(view.namespace)}/{view.name}"
         try:
-            await self._api.delete(f"{COLLECTION.format(view.namespace)}/{view.name}", view.uid)
+            if view.held:
+                await self._api.patch(path, [_test_uid(view.uid), {"op": "remove", "path": "/metadata/finalizers"}])
+            await self._api.delete(path, view.uid)
             self._mirror.network_policies.observe("DELETED", _name_gone(view))
         except ApiError as error:
             if error.status != 409:  # another one of this name: the watch tells of it
@@ -149,14 +155,15 @@ def _name_gone(view: PolicyView) -> dict[str, Any]:
 
 
 def _build_replacement(policy: Mapping[str, Any], current: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The JSON patch that puts spec and owners as they should be, if the policy is still the one that was seen."""
-    owners = policy["metadata"].get("ownerReferences")
-    operations = [
-        {"op": "test", "path": "/metadata/uid", "value": current["metadata"]["uid"]},
-        {"op": "replace", "path": "/spec", "value": policy["spec"]},
-    ]
-    if owners:
-        operations.append({"op": "add", "path": "/metadata/ownerReferences", "value": owners})
-    elif current["metadata"].get("ownerReferences"):
-        operations.append({"op": "remove", "path": "/metadata/ownerReferences"})
+    """The JSON patch that makes a policy what it should be, owned and held by nobody else, if it is still the same."""
+    operations = [_test_uid(current["metadata"]["uid"]), {"op": "replace", "path": "/spec", "value": policy["spec"]}]
+    for field in ("ownerReferences", "finalizers"):
+        if wanted := policy["metadata"].get(field):
+            operations.append({"op": "add", "path": f"/metadata/{field}", "value": wanted})
+        elif current["metadata"].get(field):
+            operations.append({"op": "remove", "path": f"/metadata/{field}"})
     return operations
+
+
+def _test_uid(uid: str) -> dict[str, Any]:
+    return {"op": "test", "path": "/metadata/uid", "value": uid}

@@ -218,12 +218,18 @@ def name_groups_policy(names: Collection[str]) -> str:
 
 
 def digest_spec(policy: Mapping[str, Any]) -> str:
-    """A short text that is equal for policies that do the same, as they were written or as the API server has them."""
+    """A short text that is equal for policies that do the same, as they were written or as the API server has them.
+
+    One that is on its way out, or that somebody's finalizer could hold, is never like one of ours: those that someone
+    made before us under our name become ours, and may have either.
+    """
     metadata = policy.get("metadata") or {}
     owners = sorted(str(owner.get("uid")) for owner in metadata.get("ownerReferences") or ())
     content = {
         "label": (metadata.get("labels") or {}).get(POLICY_LABEL),
         "owners": owners,
+        "finalizers": metadata.get("finalizers") or [],
+        "ends": metadata.get("deletionTimestamp"),
         "spec": _drop_empty(policy.get("spec") or {}),
     }
     return hashlib.sha256(_dump(content).encode()).hexdigest()[:32]

@@ -21,6 +21,7 @@ class PolicyView:
         digest: of one of ours.
         owner: the uid of the pod that it belongs to.
         opened: of one of ours, the directions in which it opens anything.
+        held: whether finalizers would keep it from going; ours have none.
         spec: of other people's.
         concern: of other people's, what they are about.
     """
@@ -32,6 +33,7 @@ class PolicyView:
     digest: str = ""
     owner: str = ""
     opened: Directions = NO_DIRECTIONS
+    held: bool = False
     spec: Mapping[str, Any] | None = None
     concern: Concern | None = None
 

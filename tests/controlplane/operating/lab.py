@@ -28,7 +28,7 @@ from monopod.api.names import (
 )
 from monopod.controller.base import SETTLING_SECONDS
 from tests.clusters import ControlPlane
-from tests.controlplane.server import APPLY_PATCH, Answer, Server
+from tests.controlplane.server import APPLY_PATCH, MERGE_PATCH, Answer, Server
 
 ROOT = Path(__file__).parents[3]
 SANDBOX = "gvisor"
@@ -235,6 +235,14 @@ class Lab:
         """The NetworkPolicies of a namespace by name, but for the base policy."""
         found = {item["metadata"]["name"]: item for item in self.list_all("NetworkPolicy", namespace)}
         return {name: item for name, item in found.items() if name != BASE_POLICY}
+
+    def damage_policy(self, namespace: str, name: str, damage: Json | None) -> None:
+        """Changes a NetworkPolicy of Monopod's, or deletes it, as whoever holds the operator's token might."""
+        path = f"{PATHS['NetworkPolicy'].format(namespace)}/{name}"
+        if damage is None:
+            assert self.as_operator("DELETE", path, {}) == 200
+        else:
+            assert self.as_operator("PATCH", path, damage, MERGE_PATCH) == 200
 
     def allow_no_policies(self, namespace: str) -> None:
         """A quota, `none`, that refuses new NetworkPolicies."""

@@ -144,10 +144,7 @@ def test_a_pods_policy_that_someone_changes_is_put_right_and_reported(
     lab.becomes_active("web")
     lab.create_pod(namespace, "app")
     before = eventually(lambda: lab.policies(namespace))["app.web"]
-    if damage is None:
-        lab.delete("NetworkPolicy", "app.web", namespace)
-    else:
-        lab.patch("NetworkPolicy", "app.web", damage, namespace)
+    lab.damage_policy(namespace, "app.web", damage)
 
     def is_put_right() -> bool:
         after = lab.policies(namespace).get("app.web", {"metadata": {}, "spec": {}})

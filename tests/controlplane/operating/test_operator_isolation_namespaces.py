@@ -91,7 +91,7 @@ def test_a_base_policy_that_someone_edits_is_put_right_and_reported(
 ) -> None:
     eventually(lambda: is_isolated(lab, namespace))
     before = read_base(lab, namespace) or {}
-    lab.patch("NetworkPolicy", BASE_POLICY, damage, namespace)
+    lab.damage_policy(namespace, BASE_POLICY, damage)
 
     def is_put_right() -> bool:
         after = read_base(lab, namespace) or {}
@@ -109,7 +109,7 @@ def test_a_base_policy_that_someone_deletes_is_back_at_once(
     lab: Lab, operator: OperatorProcess, namespace: str
 ) -> None:
     eventually(lambda: is_isolated(lab, namespace))
-    lab.delete("NetworkPolicy", BASE_POLICY, namespace)
+    lab.damage_policy(namespace, BASE_POLICY, None)
     eventually(lambda: read_base(lab, namespace), deadline=5)
     eventually(lambda: lab.events("default", namespace))
     assert operator.metric('monopod_isolation_policies_total{action="restored"}') == 1
@@ -121,7 +121,7 @@ def test_a_base_policy_that_was_deleted_while_the_operator_was_away_comes_back(
     first = start()
     eventually(lambda: is_isolated(lab, namespace))
     first.kill()
-    lab.delete("NetworkPolicy", BASE_POLICY, namespace)
+    lab.damage_policy(namespace, BASE_POLICY, None)
     start("--no-leader-elect")
     eventually(lambda: read_base(lab, namespace))
     assert is_isolated(lab, namespace)

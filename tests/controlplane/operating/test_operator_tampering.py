@@ -1,4 +1,7 @@
-"""What someone does to base policies and marks of namespaces is undone, also by ways that a plain edit doesn't take."""
+"""What is done to base policies and marks of namespaces is undone, also by ways that a plain edit doesn't take.
+
+Only whoever holds the operator's token gets so far: the policies refuse everybody else (tests/attack).
+"""
 
 import zlib
 from collections.abc import Iterator
@@ -10,9 +13,11 @@ from monopod.api.names import (
     GROUP_POLICIES_ANNOTATION,
     ISOLATED_ANNOTATION,
     NAMESPACE_LABEL,
+    POLICY_LABEL,
     PROFILE_LABEL,
 )
-from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
+from tests.controlplane.operating.lab import PATHS, Json, Lab, OperatorProcess, eventually
+from tests.controlplane.server import APPLY_PATCH
 
 
 @pytest.fixture
@@ -53,8 +58,10 @@ def test_fields_that_another_manager_applies_and_goes_on_owning_are_put_right(
     lab: Lab, operator: OperatorProcess, namespace: str, spec: Json
 ) -> None:
     before = read_spec(lab, namespace)
-    metadata = {"name": BASE_POLICY, "namespace": namespace}
-    lab.apply({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec})
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "spec": spec}
+    policy["metadata"] = {"name": BASE_POLICY, "namespace": namespace, "labels": {POLICY_LABEL: "base"}}
+    path = f"{PATHS['NetworkPolicy'].format(namespace)}/{BASE_POLICY}?fieldManager=another&force=true"
+    assert lab.as_operator("PATCH", path, policy, APPLY_PATCH) == 200
     eventually(lambda: read_spec(lab, namespace) == before, deadline=5)
     assert [event["reason"] for event in eventually(lambda: lab.events("default", namespace))] == ["PolicyRestored"]
     assert operator.metric('monopod_isolation_policies_total{action="restored"}') == 1
@@ -65,7 +72,7 @@ def test_a_policy_that_is_changed_again_and_again_is_put_right_each_time(
 ) -> None:
     before = read_spec(lab, namespace)
     for number in range(5):
-        lab.patch("NetworkPolicy", BASE_POLICY, {"spec": {"ingress": [{}]}}, namespace)
+        lab.damage_policy(namespace, BASE_POLICY, {"spec": {"ingress": [{}]}})
         eventually(lambda: read_spec(lab, namespace) == before, deadline=5)
         restored = 'monopod_isolation_policies_total{action="restored"}'
         eventually(lambda: operator.metric(restored) == number + 1)  # noqa: B023 it is called before the next number
@@ -124,10 +131,7 @@ DAMAGE: dict[str, Json | None] = {
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
 def test_a_policy_that_pods_share_is_put_right_and_reported(lab: Lab, shared: str, damage: Json | None) -> None:
     before = lab.policies(shared)[SHARED]
-    if damage is None:
-        lab.delete("NetworkPolicy", SHARED, shared)
-    else:
-        lab.patch("NetworkPolicy", SHARED, damage, shared)
+    lab.damage_policy(shared, SHARED, damage)
 
     def is_put_right() -> bool:
         after = lab.policies(shared).get(SHARED, {"metadata": {}, "spec": {}})

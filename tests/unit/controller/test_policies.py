@@ -8,7 +8,7 @@ from monopod.api.names import POLICY_LABEL
 from monopod.cluster.client import ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
 from monopod.controller.policies import PolicyWriter
-from monopod.domain.isolation import Rules, build_base_policy, build_pod_policy
+from monopod.domain.isolation import Rules, build_base_policy, build_pod_policy, digest_spec
 from monopod.domain.policies import PolicyView
 from tests.unit.controller.fake_api import FakeApi, conflict
 
@@ -111,6 +111,64 @@ async def test_lists_that_another_manager_put_in_are_replaced_where_an_apply_lea
     assert {"op": "test", "path": "/metadata/uid", "value": "uid"} in patch["operations"]
     await writing.bring()
     assert len(writing.api.sent("apply")) == 1
+
+
+def foreign(**metadata: Any) -> Json:
+    """What an apply makes of a policy that someone made before us under our name."""
+    ours = stored(BASE)
+    return {**ours, "metadata": {**ours["metadata"], **metadata}}
+
+
+PREPARED: dict[str, tuple[Json, str]] = {
+    "an owner that may go": ({"ownerReferences": [{"kind": "ConfigMap", "uid": "theirs"}]}, "ownerReferences"),
+    "a finalizer": ({"finalizers": ["example.com/theirs"]}, "finalizers"),
+}
+
+
+@pytest.mark.parametrize(("metadata", "field"), PREPARED.values(), ids=PREPARED.keys())
+async def test_a_policy_that_someone_made_before_us_is_freed_of_what_could_take_or_hold_it(
+    metadata: Json, field: str
+) -> None:
+    writing = Writing()
+    writing.api.answers["apply", PATH] = lambda _: foreign(**metadata)
+    writing.api.answers["patch", PATH] = lambda _: stored(BASE, version=2)
+    await writing.bring()
+    ((_, patch),) = writing.api.sent("patch")
+    assert {"op": "remove", "path": f"/metadata/{field}"} in patch["operations"]
+    (view,) = writing.existing()
+    assert writing.writer.has_written(("prod", "monopod-base"), view)
+
+
+async def test_a_policy_that_is_going_is_let_go_and_written_anew() -> None:
+    writing = Writing()
+    going = foreign(finalizers=["example.com/theirs"], deletionTimestamp="2026-01-01T00:00:00Z")
+    answers = iter([going, stored(BASE, version=3)])
+    writing.api.answers["apply", PATH] = lambda _: next(answers)
+    writing.api.answers["patch", PATH] = lambda _: foreign(deletionTimestamp="2026-01-01T00:00:00Z")
+    await writing.bring()
+    assert [verb for verb, _, _ in writing.api.requests] == ["apply", "patch", "apply"]
+    (view,) = writing.existing()
+    assert writing.writer.has_written(("prod", "monopod-base"), view)
+
+
+async def test_a_policy_that_a_finalizer_holds_is_freed_before_it_is_deleted() -> None:
+    writing = Writing()
+    writing.observe(foreign(finalizers=["example.com/theirs"]))
+    await writing.writer.bring([], writing.existing())
+    assert [verb for verb, _, _ in writing.api.requests] == ["patch", "delete"]
+    assert writing.existing() == []
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{"finalizers": ["example.com/theirs"]}, {"deletionTimestamp": "2026-01-01T00:00:00Z"}],
+    ids=["held", "going"],
+)
+async def test_a_policy_that_is_not_wholly_ours_is_written_again(metadata: Json) -> None:
+    writing = Writing()
+    writing.observe(foreign(**metadata))
+    (view,) = writing.existing()
+    assert view.digest != digest_spec(BASE)
 
 
 async def test_of_a_namespace_that_is_going_nothing_is_raised() -> None:
