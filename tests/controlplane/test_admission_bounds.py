@@ -11,6 +11,7 @@ import pytest
 
 from monopod.admission.rows import MAX_ROWS, compile_profile, find_room
 from monopod.api.names import PROFILE_LABEL
+from monopod.domain.bounds import MAX_LABEL_CHARACTERS
 from monopod.domain.quota import Registration
 from monopod.domain.room import Claim
 from monopod.domain.selection import Profile
@@ -18,8 +19,8 @@ from tests.controlplane.reach import reach
 from tests.controlplane.server import Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 
-LABEL_CHARACTERS = 4000
-"""Of all labels of a pod together, as `key=value` and a separator: as many as are promised."""
+LABEL_CHARACTERS = MAX_LABEL_CHARACTERS - len("app=shop") - 1
+"""Of all labels of a pod together but one, as `key=value` and a separator: as many as are promised."""
 
 FOUR = {f"label-{number}": "x" * 63 for number in range(4)}
 """Labels that every pod here has, so that a selector of five labels is tested to its last."""

@@ -5,6 +5,7 @@ is missing or not yet in effect (a new or changed policy takes about a second). 
 variables of the mutation, on the pod as it would be stored.
 """
 
+from monopod.admission.bounds import NOT_TOO_LARGE
 from monopod.admission.cel import Validation, quote
 from monopod.admission.groups import IS_GROUP
 from monopod.admission.skips import MIRRORS_STATIC_POD, OWNED_BY_DAEMON_SET
@@ -89,8 +90,8 @@ HAS_GROUPS = Validation(
     "The pod belongs to its security groups and to no others, and says so; and nobody gave it an identity beforehand.",
     f"""
     !variables.taken ||
-      (variables.labels.filter(key, {IS_GROUP} && variables.labels[key] == {quote(MEMBER)})
-         .map(key, key.substring({len(GROUP_LABEL_PREFIX)})).sort() == variables.groups &&
+      (variables.groups.all(name,
+         variables.labels[?{quote(GROUP_LABEL_PREFIX)} + name].orValue('') == {quote(MEMBER)}) &&
        variables.labels.filter(key, {IS_GROUP}).size() == variables.groups.size() &&
        variables.labels[?{quote(GROUP_COUNT_LABEL)}].orValue('') == string(variables.groups.size()) &&
        variables.annotations[?{quote(POD_GROUPS_ANNOTATION)}].orValue('') == variables.groups.join(',') &&
@@ -120,11 +121,10 @@ HAS_SIZE = Validation(
     f"""
     !variables.taken || variables.unsupported.size() > 0 ||
       (variables.annotations[?{quote(CAPACITY_ANNOTATION)}].orValue('') == variables.capacity &&
-       ['requests', 'limits'].all(kind, kind == 'requests'
-         ? quantity(object.spec.?resources.?requests[?'cpu'].orValue('0')) == quantity(variables.cpu) &&
-           quantity(object.spec.?resources.?requests[?'memory'].orValue('0')) == quantity(variables.memory)
-         : quantity(object.spec.?resources.?limits[?'cpu'].orValue('0')) == quantity(variables.cpu) &&
-           quantity(object.spec.?resources.?limits[?'memory'].orValue('0')) == quantity(variables.memory)))
+       quantity(object.spec.?resources.?requests[?'cpu'].orValue('0')) == quantity(variables.cpu) &&
+       quantity(object.spec.?resources.?requests[?'memory'].orValue('0')) == quantity(variables.memory) &&
+       quantity(object.spec.?resources.?limits[?'cpu'].orValue('0')) == quantity(variables.cpu) &&
+       quantity(object.spec.?resources.?limits[?'memory'].orValue('0')) == quantity(variables.memory))
     """,
     "A Fargate profile matches this pod, but spec.resources is not the size that its containers need.",
     f"""
@@ -203,6 +203,7 @@ PODS_WAIT_FOR_ISOLATION = Validation(
 
 BACKSTOP = (
     PROFILES_ARE_KNOWN,
+    NOT_TOO_LARGE,
     ONLY_TAKEN_PODS_ARE_MARKED,
     REJECTED_PODS_STAY_OUT,
     HAS_MARKS,

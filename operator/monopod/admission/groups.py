@@ -140,8 +140,8 @@ JOIN = f"""
     // Its security groups, and no others that the manifest may have brought; nor an identity, which it gets with its
     // node.
     variables.labels
-      .filter(key, key == {quote(TASK_LABEL)} || ({IS_GROUP} && !(key.substring({_PREFIX}) in variables.groups)))
-      .map(key, JSONPatch{{op: 'remove', path: '/metadata/labels/' + jsonpatch.escapeKey(key)}}) +
+      .map(key, key == {quote(TASK_LABEL)} || ({IS_GROUP} && !(key.substring({_PREFIX}) in variables.groups)),
+        JSONPatch{{op: 'remove', path: '/metadata/labels/' + jsonpatch.escapeKey(key)}}) +
     {
     each(
         "lists.range(variables.groups.size())",

@@ -5,6 +5,9 @@ pods that this policy looks at, so that it costs nothing for others. The roads a
 status, ephemeralcontainers and resize, and a Binding (see `bindings`).
 """
 
+from collections.abc import Sequence
+
+from monopod.admission.bounds import build_growth_refused
 from monopod.admission.cel import Validation, Variable, quote
 from monopod.admission.gates import has_gate, other_gates
 from monopod.admission.groups import IS_GROUP
@@ -96,12 +99,24 @@ REASON_KEPT = Validation(
     "pod again without what it names.",
 )
 
+
+def _is_same(field: str, which: str, owners: Sequence[str] = ("object", "oldObject")) -> str:
+    """Whether none of the labels or annotations that `which` says of `key` differ: those of one owner, or of both.
+
+    By keys, not by sorted lists: CEL reckons sorting so dear that with some hundreds of labels every change would be
+    refused. Mostly all are equal, which is quickly seen.
+    """
+    new, old = f"object.metadata.?{field}", f"oldObject.metadata.?{field}"
+    each = (
+        f"{owner}.metadata.?{field}.orValue({{}}).all(key, !({which}) || {new}[?key] == {old}[?key])"
+        for owner in owners
+    )
+    return f"{new} == {old} ||\n      (" + " &&\n       ".join(each) + ")"
+
+
 SANDBOX_KEPT = Validation(
     "A sandbox starts with the annotations that the pod has then, and may start again. They may go, but not come.",
-    f"""
-    request.operation != 'UPDATE' || object.metadata.?annotations.orValue({{}}).all(key, !{CONFIGURES_SANDBOX} ||
-      object.metadata.?annotations[?key] == oldObject.metadata.?annotations[?key])
-    """,
+    f"request.operation != 'UPDATE' || {_is_same('annotations', CONFIGURES_SANDBOX, ['object'])}",
     "Annotations that configure the sandbox of a pod of a Fargate profile can't be added or changed: by them the pod "
     "could leave it.",
 )
@@ -127,15 +142,11 @@ TASK_KEPT = Validation(
 )
 
 
-def _list_groups(owner: str) -> str:
-    """The labels of security groups, and how many they are, as sorted texts."""
-    return f"""{owner}.metadata.?labels.orValue({{}}).map(key,
-          {IS_GROUP} || key == {quote(GROUP_COUNT_LABEL)},
-          key + '=' + {owner}.metadata.labels[key]).sort()"""
+def _is_operator(service_account: str) -> str:
+    return f"request.userInfo.username == {quote(service_account)} && request.?subResource.orValue('') == ''"
 
 
-def _groups_kept(service_account: str) -> tuple[Validation, ...]:
-    by_operator = f"request.userInfo.username == {quote(service_account)} && request.?subResource.orValue('') == ''"
+def _groups_kept(by_operator: str) -> tuple[Validation, ...]:
     advice = (
         "Leave it as it is; to change the pod's security groups, change the SecurityGroupPolicy or the "
         "FargateProfile that they come from."
@@ -145,8 +156,7 @@ def _groups_kept(service_account: str) -> tuple[Validation, ...]:
             "By these labels other pods' rules admit the pod. The operator changes them when the pod's groups change.",
             f"""
             request.operation != 'UPDATE' || ({by_operator}) ||
-              {_list_groups("object")}
-                == {_list_groups("oldObject")}
+      {_is_same("labels", f"{IS_GROUP} || key == {quote(GROUP_COUNT_LABEL)}")}
             """,
             f"metadata.labels[{GROUP_LABEL_PREFIX}…] and [{GROUP_COUNT_LABEL}] say which security groups this pod "
             f"belongs to, and only Monopod changes them. {advice}",
@@ -277,6 +287,7 @@ def build_marks(service_account: str) -> tuple[Validation, ...]:
     Args:
         service_account: the operator's user name, which may release a gate and change the groups.
     """
+    by_operator = _is_operator(service_account)
     return (
         NOT_FORGED,
         PROFILE_LABEL_KEPT,
@@ -287,7 +298,8 @@ def build_marks(service_account: str) -> tuple[Validation, ...]:
         SANDBOX_KEPT,
         NODE_KEPT,
         TASK_KEPT,
-        *_groups_kept(service_account),
+        *_groups_kept(by_operator),
+        *build_growth_refused(by_operator),
         _unsupported_gate_kept(service_account),
         _volumes_gate_kept(service_account),
         _isolation_gate_kept(service_account),

@@ -28,9 +28,7 @@ def lower_limits(field: str, containers_cel: str, resource: str) -> str:
     """
     limit = f"{containers_cel}[index].?resources.?limits[?{quote(resource)}].orValue('0')"
     return f"""lists.range({containers_cel}.size())
-      .filter(index, quantity({limit})
-        .isGreaterThan(quantity(variables.{resource})))
-      .map(index, JSONPatch{{
+      .map(index, quantity({limit}).isGreaterThan(quantity(variables.{resource})), JSONPatch{{
         op: 'replace',
         path: '/spec/{field}/' + string(index) + '/resources/limits/{resource}',
         value: variables.{resource}

@@ -42,5 +42,5 @@ def drop_annotation(name: str) -> str:
 def each(indices_cel: str, condition_cel: str, operation_cel: str) -> str:
     """One operation for each `index` in a list of indices that fulfils a condition."""
     return f"""{indices_cel}
-      .filter(index, {condition_cel})
-      .map(index, {operation_cel})"""
+      .map(index, {condition_cel},
+        {operation_cel})"""

@@ -12,6 +12,9 @@ from monopod.admission.rows import LINE_SEPARATOR, PAIR_SEPARATOR, SEPARATOR, VA
 from monopod.api.names import EKS_PROFILE_LABEL, GROUP_LABEL_PREFIX, PROFILE_LABEL, ROWS_ANNOTATION
 from monopod.domain.selection import WRITTEN_LABELS
 
+IS_OWN = f"!key.contains('/') || !(key.startsWith({quote(GROUP_LABEL_PREFIX)}) || key in {quote_all(WRITTEN_LABELS)})"
+"""Whether a label, `key`, isn't one that admission writes: all of those have a slash, and that is seen at once."""
+
 LABELS = Variable(
     "labels",
     "The pod's labels.",
@@ -30,7 +33,7 @@ PAIR_SET = Variable(
     "left out: if they decided, admission's own work could undo its decision when it runs again.",
     f"""
     variables.labels.transformMapEntry(key, value,
-      !(key in {quote_all(WRITTEN_LABELS)}) && !key.startsWith({quote(GROUP_LABEL_PREFIX)}),
+      {IS_OWN},
       {{key + '=' + value: true}})
     """,
 )

@@ -82,15 +82,13 @@ def peak(place: int, containers: str = "containerNeeds", inits: str = "initNeeds
         inits: the same per init container, in the order in which they start.
         sidecar: the place in these lists that is 1 for a sidecar.
     """
+    # The sidecars' amounts are found once: for each init container anew it would take a hundred times a hundred looks.
     return f"""
-    ([
-      variables.{containers}.map(amounts, amounts[{place}]).sum() +
-      variables.{inits}.map(amounts, amounts[{sidecar}] == 1, amounts[{place}]).sum()
-    ] +
+    [variables.{inits}.map(amounts, amounts[{sidecar}] == 1 ? amounts[{place}] : 0)].map(sidecars,
+      [variables.{containers}.map(amounts, amounts[{place}]).sum() + sidecars.sum()] +
       lists.range(variables.{inits}.size()).map(index, variables.{inits}[index][{sidecar}] == 0,
-        variables.{inits}[index][{place}] +
-        variables.{inits}.slice(0, index).map(amounts, amounts[{sidecar}] == 1, amounts[{place}]).sum())
-    ).max()
+        variables.{inits}[index][{place}] + sidecars.slice(0, index).sum())
+    )[0].max()
     """
 
 

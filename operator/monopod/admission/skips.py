@@ -11,6 +11,7 @@ them.
 
 from textwrap import dedent
 
+from monopod.admission.bounds import WITHIN_BOUNDS
 from monopod.admission.cel import Variable, quote, quote_all
 from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, MIRROR_ANNOTATION
 from monopod.domain.skips import DAEMON_SET_API, DAEMON_SET_CONTROLLERS, DEFAULT_SCHEDULER
@@ -49,7 +50,7 @@ SKIPPED = Variable(
 TAKEN = Variable(
     "taken",
     "Whether the pod belongs to a profile and has to run in its sandbox.",
-    "variables.matching.size() > 0 && !variables.skipped",
+    "variables.withinBounds && variables.matching.size() > 0 && !variables.skipped",
 )
 
-SKIPS = (SKIPPED, TAKEN)
+SKIPS = (WITHIN_BOUNDS, SKIPPED, TAKEN)

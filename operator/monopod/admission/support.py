@@ -42,7 +42,7 @@ HAS_HOST_PORT = Variable(
     "With hostNetwork the API server has filled in the hostPort of every port.",
     """
     variables.allContainers.exists(container, container.?ports.orValue([]).exists(port,
-      port.?hostPort.orValue(0) != 0 || port.?hostIP.orValue('') != ''))
+      has(port.hostPort) || has(port.hostIP)))
     """,
 )
 
@@ -131,8 +131,8 @@ EXTENDED_RESOURCES = Variable(
     ((variables.allContainers.map(container, container.?resources.orValue({{}}))
         + [object.spec.?resources.orValue({{}})])
       .map(resources, [resources.?requests.orValue({{}}), resources.?limits.orValue({{}})]).flatten()
-      .map(list, list.map(name, name)).flatten()
-      .filter(name, name.startsWith('hugepages-') || (name.contains('/') && !name.startsWith('kubernetes.io/')))
+      .map(list, list.map(name,
+        name.startsWith('hugepages-') || (name.contains('/') && !name.startsWith('kubernetes.io/')), name)).flatten()
       + (object.spec.?resourceClaims.orValue([]).size() > 0 ? [{quote(RESOURCE_CLAIMS)}] : []))
       .distinct().sort()
     """,
@@ -180,9 +180,8 @@ CONFIGURING = Variable(
     "Annotations by which the pod would configure its sandbox, and so could leave it; and those by which it asks its "
     "node for what its profile doesn't allow.",
     f"""
-    variables.annotations.map(key, key)
-      .filter(key, {CONFIGURES_SANDBOX}
-        || ({CONFIGURES_NODE} && !{IS_ALLOWED}))
+    variables.annotations.map(key, {CONFIGURES_SANDBOX}
+        || ({CONFIGURES_NODE} && !{IS_ALLOWED}), key)
       .sort()
     """,
 )

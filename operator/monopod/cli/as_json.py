@@ -10,7 +10,7 @@ from monopod.cli.explain import LiveExplanation, Report
 from monopod.cli.explanation import Explanation, ProfileVerdict
 from monopod.cli.group_sources import GroupsAnswer
 from monopod.cli.live_pod import Admitted
-from monopod.domain.decision import Decision, Sandboxed, Skipped, Unmatched, Unsupported
+from monopod.domain.decision import Decision, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported
 from monopod.domain.selection import LabelDiffers, Mismatch
 from monopod.domain.size import Need, Resources, Row, Size, format_capacity
 
@@ -45,6 +45,8 @@ def build_explanation(explanation: Explanation) -> Json:
 
 def _build_decision(decision: Decision) -> Json:
     match decision:
+        case OutOfBounds(text=text):
+            return {"decision": "OutOfBounds", "message": text}
         case Unmatched():
             return {"decision": "Unmatched"}
         case Skipped(skip=skip, profile=profile, selector_index=index):
@@ -79,7 +81,7 @@ def _build_provision(explanation: Explanation) -> Json:
             storage = {"ephemeralStorageGiB": explanation.storage_gib}
             needs = {"zones": list(profile.zones), "claims": list(explanation.claims)}
             return {**storage, **needs, "securityGroups": _build_groups(explanation.groups)}
-        case Unmatched() | Skipped():
+        case OutOfBounds() | Unmatched() | Skipped():
             return {}
     assert_never(explanation.decision)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from monopod.api.names import EKS_PROFILE_LABEL, SYSTEM_NAMESPACE
 from monopod.cli.group_sources import NO_SURROUNDINGS, GroupsAnswer, Surroundings, answer_groups
-from monopod.domain.decision import Decision, Sandboxed, Skipped, Unmatched, Unsupported, decide
+from monopod.domain.decision import Decision, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported, decide
 from monopod.domain.manifest import Part
 from monopod.domain.selection import Choice, Mismatch, Profile, Selector, choose_profile, find_mismatches
 from monopod.domain.size import MAX_STORAGE_MIB, Need, measure_need
@@ -81,7 +81,7 @@ class Explanation:
         match self.decision:
             case Sandboxed(profile=profile) | Skipped(profile=profile) | Unsupported(profile=profile):
                 return profile
-            case Unmatched():
+            case OutOfBounds() | Unmatched():
                 return None
 
     @property

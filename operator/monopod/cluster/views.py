@@ -22,6 +22,7 @@ from monopod.api.names import (
     TASK_LABEL,
     UNSUPPORTED_ANNOTATION,
 )
+from monopod.domain.groups import MAX_ANNOTATED
 from monopod.domain.infrastructure import Endpoints, NodeView
 from monopod.domain.isolation import digest_spec
 from monopod.domain.owners_policies import NO_DIRECTIONS, find_opened_directions, read_concern
@@ -38,7 +39,8 @@ class PodView:
         created: metadata.creationTimestamp.
         controller: the uid of the object that made the pod and would replace it, "" if there is none.
         terminating: whether it is being deleted.
-        labels: all of its labels.
+        label_text: all of its labels, a line `key=value` each: whatever selects pods may name any of them, and as
+            objects of their own they would take ten times the memory.
         groups: the security groups that its labels say it belongs to, by name.
         asked: the groups that its author asks for, None if the annotation is absent.
         shown: the groups as its annotation shows them, None if it is absent.
@@ -52,20 +54,25 @@ class PodView:
     created: str = ""
     controller: str = ""
     terminating: bool = False
-    labels: tuple[tuple[str, str], ...] = ()
+    label_text: str = ""
     groups: tuple[str, ...] = ()
     asked: str | None = None
     shown: str | None = None
 
     @property
+    def labels(self) -> dict[str, str]:
+        """All of its labels."""
+        return dict(line.split("=", 1) for line in self.label_text.splitlines())  # no key or value holds either
+
+    @property
     def count(self) -> str:
         """The value of the label that counts its groups."""
-        return dict(self.labels).get(GROUP_COUNT_LABEL, "")
+        return self.labels.get(GROUP_COUNT_LABEL, "")
 
     @property
     def task(self) -> str:
         """Its task id, which it has once it is bound to a node."""
-        return dict(self.labels).get(TASK_LABEL, "")
+        return self.labels.get(TASK_LABEL, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +136,21 @@ def read_pod(item: Mapping[str, Any]) -> PodView:
         created=str(metadata.get("creationTimestamp") or ""),
         controller=next((str(owner["uid"]) for owner in owners if owner.get("controller")), ""),
         terminating="deletionTimestamp" in metadata,
-        labels=tuple(sorted(labels.items())),
+        label_text=write_labels(labels),
         groups=tuple(sorted(k.removeprefix(GROUP_LABEL_PREFIX) for k in labels if k.startswith(GROUP_LABEL_PREFIX))),
-        asked=annotations.get(GROUPS_ANNOTATION),
+        asked=_cut(annotations.get(GROUPS_ANNOTATION), MAX_ANNOTATED),
         shown=annotations.get(POD_GROUPS_ANNOTATION),
     )
+
+
+def write_labels(labels: Mapping[str, str]) -> str:
+    """Labels as a view of a pod keeps them."""
+    return "\n".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+
+def _cut(text: str | None, most: int) -> str | None:
+    """What is too long to be read is known as such by one character more."""
+    return None if text is None else text[: most + 1]
 
 
 def read_policy(item: Mapping[str, Any]) -> PolicyView:

@@ -214,7 +214,7 @@ class Isolator:
             if value[0] == namespace and value[2] == DEFAULT_GROUPS:
                 is_per_group = self.pods.is_per_group(value[1])
                 for pod in self._mirror.pods.look_up("set", value):
-                    labels = dict(pod.labels)
+                    labels = pod.labels
                     if (is_per_group and first_or_last) or any(each.selects(labels) for each in concerns):
                         key = PodKey(namespace, pod.name)
                         self._queue.add_later(key, OWNERS_SECONDS) if gone else self._queue.add(key, urgent=True)
@@ -346,4 +346,4 @@ def _find_substance(group: Mapping[str, Any] | None) -> tuple[object, ...] | Non
 
 
 def _find_relevant(pod: PodView) -> tuple[object, ...]:
-    return (pod.uid, pod.profile, pod.labels, pod.asked, pod.shown, pod.unsupported)
+    return (pod.uid, pod.profile, pod.label_text, pod.asked, pod.shown, pod.unsupported)

@@ -92,7 +92,7 @@ class Membership:
         profile = self.find_profile(pod.profile)
         if profile is None:
             return unknown
-        labels, policies = dict(pod.labels), self.find_policies(pod.namespace)
+        labels, policies = pod.labels, self.find_policies(pod.namespace)
         accounts: Accounts = {}
         if depends_on_account(labels, profile, policies):
             account = account or await self._fetch_account(pod)
@@ -111,7 +111,7 @@ class Membership:
         if profile is None:
             return False
         policies, accounts = self.find_policies(pod.namespace), self.find_accounts(pod.namespace)
-        return awaits_account(dict(pod.labels), account, profile, policies, accounts)
+        return awaits_account(pod.labels, account, profile, policies, accounts)
 
     def is_right(self, pod: PodView, names: Names) -> bool:
         """Whether the pod's marks say that it belongs to exactly these groups."""
@@ -167,4 +167,8 @@ def _find_isolation(profile: Profile | None) -> tuple[object, ...] | None:
 
 
 def _find_marks(pod: PodView) -> dict[str, str]:
-    return {key: value for key, value in pod.labels if key.startswith(GROUP_LABEL_PREFIX) or key == GROUP_COUNT_LABEL}
+    return {
+        key: value
+        for key, value in pod.labels.items()
+        if key.startswith(GROUP_LABEL_PREFIX) or key == GROUP_COUNT_LABEL
+    }

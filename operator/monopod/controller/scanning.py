@@ -93,7 +93,7 @@ class Scanner:
         """
         marked = self._mirror.pods.look_up("namespace", place.namespace)
         for number, pod in enumerate(marked, 1):
-            if _may_move(dict(pod.labels), pod.profile, place):
+            if _may_move(pod.labels, pod.profile, place):
                 return True
             if number % PODS_AT_ONCE == 0:
                 await asyncio.sleep(0)

@@ -103,7 +103,7 @@ class Widenings:
         for number, pod in enumerate(self._mirror.pods.look_up("namespace", namespace) if foreign else ()):
             if number % PODS_AT_ONCE == 0:
                 await asyncio.sleep(0)  # thousands of pods must not keep the Lease from being renewed
-            labels = dict(pod.labels)
+            labels = pod.labels
             widening = [
                 view.name
                 for view in foreign

@@ -1,5 +1,6 @@
 """The whole admission decision on one pod: selected, exempt, sandboxed at a size, or impossible to run.
 
+a profile reaches the namespace, and the pod is larger than admission looks at ──► OutOfBounds   (refused)
 no profile matches ─────────────────────► Unmatched
 matched, but the pod is exempt ─────────► Skipped
 matched, and Fargate can't run it ──────► Unsupported   (stays Pending, or is refused: the profile says which)
@@ -9,8 +10,9 @@ matched ────────────────────────
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from monopod.domain.bounds import find_excess
 from monopod.domain.manifest import Part
-from monopod.domain.selection import Profile, choose_profile
+from monopod.domain.selection import Profile, choose_profile, reaches_any
 from monopod.domain.size import Need, Row, Size, find_row, measure_need
 from monopod.domain.skips import Skip, find_skip
 from monopod.domain.support import find_unsupported, format_unsupported
@@ -20,6 +22,13 @@ from monopod.domain.volumes import find_claims
 @dataclass(frozen=True, slots=True)
 class Unmatched:
     """No profile matches; the pod is none of Monopod's business."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfBounds:
+    """The namespace is reached, and the pod is too large to be looked at: it is refused, whichever profile matches."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,7 @@ class Unsupported:
     pinned: bool
 
 
-Decision = Unmatched | Skipped | Sandboxed | Unsupported
+Decision = OutOfBounds | Unmatched | Skipped | Sandboxed | Unsupported
 
 
 def decide(
@@ -89,6 +98,9 @@ def decide(
     Raises:
         InvalidPod: a field holds what the API server would never store. Stored pods never raise.
     """
+    excess = find_excess(pod)
+    if excess and reaches_any(profiles, namespace, protected):
+        return OutOfBounds(excess)
     choice = choose_profile(Part(pod).child("metadata").text_map("labels"), namespace, profiles, protected)
     if choice is None:
         return Unmatched()

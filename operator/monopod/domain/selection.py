@@ -7,7 +7,7 @@ alphanumerically first wins, unless the pod names one that matches it. Says noth
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
@@ -190,6 +190,11 @@ def matches_pattern(pattern: str, text: str) -> bool:
 def reaches(selector: Selector, namespace: str, protected: Collection[str]) -> bool:
     """Whether the selector covers pods of this namespace; protected namespaces are reached only by their exact name."""
     return next(_find_namespace_mismatch(selector, namespace, protected), None) is None
+
+
+def reaches_any(profiles: Iterable[Profile], namespace: str, protected: Collection[str]) -> bool:
+    """Whether one of the profiles reaches the namespace."""
+    return any(reaches(selector, namespace, protected) for profile in profiles for selector in profile.selectors)
 
 
 def find_mismatches(

@@ -16,7 +16,7 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
-from monopod.domain.decision import Decision, Sandboxed, Skipped, Unmatched, Unsupported, decide
+from monopod.domain.decision import Decision, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported, decide
 from monopod.domain.groups import (
     MALFORMED,
     InvalidGroups,
@@ -98,6 +98,8 @@ class Case:
 
     def _expects_refusal(self) -> bool:
         match self.decision:
+            case OutOfBounds():
+                return True
             case Unmatched() | Skipped():
                 return PROFILE_LABEL in self.pod["metadata"].get("labels", {})
             case Unsupported(profile=profile) if profile.unsupported == "Reject":
@@ -112,6 +114,9 @@ class Case:
             yield f"refused: {answer.message}"
             return
         match self.decision:
+            case OutOfBounds(text=text):
+                if text not in answer.message:
+                    yield f"not refused with {text!r}: {answer.message!r}"
             case Unmatched() | Skipped():
                 yield from self._compare_untouched(answer)
             case Unsupported(profile=profile, text=text) if profile.unsupported == "Reject":

@@ -1,11 +1,15 @@
 """The operator's copy of the cluster: what it takes from watch events, and what from lists."""
 
+import json
+import tracemalloc
 from typing import Any
 
 import pytest
 
+from monopod.api.names import GROUPS_ANNOTATION
 from monopod.cluster.mirror import Kind, Mirror
 from monopod.cluster.views import PodView, read_pod, read_uid
+from monopod.domain.groups import MAX_ANNOTATED
 from tests.unit.controller.fake_api import FakeApi, an_object
 
 PATH = "/apis/node.k8s.io/v1/runtimeclasses"
@@ -109,8 +113,29 @@ def test_a_pod_is_known_by_its_profile_and_by_why_it_cannot_run() -> None:
         labels={"monopod.dev/profile": "web"},
         annotations={"monopod.dev/unsupported": "Pod not supported on Fargate: …"},
     )
-    labels = (("monopod.dev/profile", "web"),)
-    assert read_pod(pod) == PodView("prod", "app", "app", "web", "Pod not supported on Fargate: …", labels=labels)
+    view = read_pod(pod)
+    text = "monopod.dev/profile=web"
+    assert view == PodView("prod", "app", "app", "web", "Pod not supported on Fargate: …", label_text=text)
+    assert view.labels == {"monopod.dev/profile": "web"}
+
+
+@pytest.mark.parametrize("labels", [0, 1, 100, 1000])
+def test_a_pods_labels_take_no_more_memory_than_their_text(labels: int) -> None:
+    pod = an_object("app", namespace="prod", labels={f"k{number}": "" for number in range(labels)})
+    pod = json.loads(json.dumps(pod))
+    tracemalloc.start()
+    views = [read_pod(pod) for _ in range(20)]  # Python keeps some memory of the first for the others
+    kept = tracemalloc.get_traced_memory()[0] / len(views)
+    tracemalloc.stop()
+    assert len(views[0].labels) == labels
+    assert kept < len(views[0].label_text) + 4096
+
+
+def test_of_a_long_annotation_only_that_it_is_too_long_is_kept() -> None:
+    pod = an_object("app", namespace="prod", annotations={GROUPS_ANNOTATION: "a," * 100_000})
+    asked = read_pod(pod).asked
+    assert asked is not None
+    assert len(asked) == MAX_ANNOTATED + 1
 
 
 def test_a_pod_is_known_by_its_age_its_controller_and_its_end() -> None:

@@ -1,0 +1,80 @@
+"""What requests cost the API server: large pods where a profile reaches, beside the same where none does, in one run.
+
+The measure is the CPU time of the API server's process from /proc, so it is only taken where that can be read. By
+default it bears a busy machine; MONOPOD_REQUEST_COST_REPEATS (see `make test-deep`) sets how often each is repeated,
+and then holds the API server to what docs/performance.md says.
+"""
+
+import os
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from tests.attack.shapes import AT_BOUNDS, BEYOND, Pod
+from tests.clusters import ControlPlane
+from tests.controlplane.reach import reach
+from tests.controlplane.server import Server
+from tests.unit.builders import a_pod, a_profile, a_selector
+
+DEEP = int(os.environ.get("MONOPOD_REQUEST_COST_REPEATS") or 0)
+REPEATS = DEEP or 7
+MOST_TIMES = 8.0 if DEEP else 12.0
+"""Beside what an ordinary pod costs more."""
+
+MOST_TIMES_REFUSED = 8.0 if DEEP else 12.0
+CHECKED = ("labels", "annotations", "containers", "init containers", "volumes", "ports", "terms", "everything")
+REFUSED = ("600 labels", "500 init containers") if not DEEP else tuple(BEYOND)
+
+
+class Meter:
+    """Creates pods by dry run, in a namespace that a profile with zones reaches, and in one that none does."""
+
+    def __init__(self, cluster: ControlPlane) -> None:
+        self._server = Server(cluster.kubeconfig_path)
+        (machine,) = cluster.lab.machines()
+        self._tasks = Path("/proc", (machine.folder / "pids" / "kube-apiserver").read_text().strip(), "task")
+        zones = tuple(f"zone-{index}" for index in range(16))
+        reach(self._server, "costly", [a_profile("web", a_selector("costly"), zones=zones)])
+        self._server.create("/api/v1/namespaces", {"metadata": {"name": "plain"}})
+
+    def measure(self, pod: Pod) -> tuple[float, float]:
+        """Milliseconds of CPU time of one request: where no profile reaches, and where one does. They take turns."""
+        pairs = [(self._time("plain", pod), self._time("costly", pod)) for _ in range(REPEATS)]
+        return median(plain for plain, _ in pairs), median(costly for _, costly in pairs)
+
+    def _time(self, namespace: str, pod: Pod) -> float:
+        before = self._read()
+        self._server.create_pod(namespace, pod)
+        return self._read() - before
+
+    def _read(self) -> float:
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in self._tasks.iterdir()) / 1e6
+
+
+@pytest.fixture(scope="module")
+def meter(installed: ControlPlane, server: Server) -> Meter:
+    return Meter(installed)
+
+
+@pytest.fixture(scope="module")
+def fixed(meter: Meter) -> float:
+    """What a small pod costs more where a profile reaches."""
+    plain, costly = meter.measure(a_pod().build())
+    return costly - plain
+
+
+@pytest.mark.parametrize("shape", CHECKED)
+def test_the_worst_pod_that_is_admitted_costs_little_more_than_elsewhere(
+    meter: Meter, fixed: float, shape: str
+) -> None:
+    plain, costly = meter.measure(AT_BOUNDS[shape])
+    print(f"{shape}: {plain:.1f} ms, {costly:.1f} ms, {fixed:.1f} ms of it as for a small pod")
+    assert costly - fixed <= MOST_TIMES * plain
+
+
+@pytest.mark.parametrize("shape", REFUSED)
+def test_a_pod_that_is_refused_costs_little_more_than_elsewhere(meter: Meter, fixed: float, shape: str) -> None:
+    plain, costly = meter.measure(BEYOND[shape][0])
+    print(f"{shape}: {plain:.1f} ms, {costly:.1f} ms")
+    assert costly - fixed <= MOST_TIMES_REFUSED * plain
