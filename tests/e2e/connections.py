@@ -1,16 +1,19 @@
-"""Which connections security groups open, worked out from the SecurityGroups alone, to hold what happens against.
+"""Which connections security groups and the namespaces' own policies open, to hold what happens against.
 
 The judge is tests/unit/domain/verdicts.py, which shares no decision with Monopod: what NetworkPolicies the operator
 writes, and which labels it finds on a pod, play no part.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from monopod.domain.isolation import Infrastructure
 from monopod.domain.security_group import SecurityGroup
-from tests.unit.domain.verdicts import HOME, Flow, RemotePod, is_open_by_groups
+from tests.unit.domain.verdicts import HOME, Flow, RemotePod, is_open_by_groups, is_open_by_policy, selector_fits
+
+Policies = Mapping[str, Sequence[Mapping[str, Any]]]
+"""The specs of the NetworkPolicies that people have written, by namespace."""
 
 Ports = Mapping[tuple[str, int], str]
 """Protocols and numbers of ports, with the names that a container gives them."""
@@ -25,6 +28,7 @@ class Place:
         namespace: None outside of the cluster.
         ports: What it answers on; it can use the protocols of these.
         calls: Whether connections come from here too.
+        chosen: Whether someone chose the groups.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Place:
     namespace_labels: Mapping[str, str] | None = None
     labels: Mapping[str, str] | None = None
     calls: bool = True
+    chosen: bool = True
 
 
 @dataclass(frozen=True, order=True)
@@ -62,7 +67,10 @@ def list_cells(places: Collection[Place]) -> Iterator[Cell]:
 
 
 def judge(
-    places: Collection[Place], groups: Mapping[str, Mapping[str, Any]], infrastructure: Infrastructure
+    places: Collection[Place],
+    groups: Mapping[str, Mapping[str, Any]],
+    infrastructure: Infrastructure,
+    policies: Policies | None = None,
 ) -> dict[Cell, bool]:
     """Which connections are open: those that both ends allow. `groups` are SecurityGroups by name."""
     named = {place.name: place for place in places}
@@ -72,14 +80,27 @@ def judge(
         client, server = named[cell.client], named[cell.server]
         port_names = {(protocol, name): number for (protocol, number), name in server.ports.items() if name}
         for pod, other, direction in ((client, server, "egress"), (server, client, "ingress")):
-            if pod.groups is not None:
-                remote = _see(other, pod)
-                flow = Flow(direction, other.address, cell.protocol, cell.port, remote, port_names)
-                if not is_open_by_groups(flow, [read[name] for name in pod.groups], infrastructure):
+            if pod.namespace is not None:
+                flow = Flow(direction, other.address, cell.protocol, cell.port, _see(other, pod), port_names)
+                own = (policies or {}).get(pod.namespace, ())
+                about = [spec for spec in own if _is_about(spec, pod, direction)]
+                by_policies = any(is_open_by_policy(flow, spec.get(direction, [])) for spec in about)
+                if pod.groups is None:
+                    allowed = by_policies or not about
+                elif about and not pod.chosen:
+                    allowed = by_policies
+                else:
+                    by_groups = is_open_by_groups(flow, [read[name] for name in pod.groups], infrastructure)
+                    allowed = by_groups or by_policies
+                if not allowed:
                     return False
         return True
 
     return {cell: is_open(cell) for cell in list_cells(places)}
+
+
+def _is_about(spec: Mapping[str, Any], pod: Place, direction: str) -> bool:
+    return direction.capitalize() in spec["policyTypes"] and selector_fits(spec["podSelector"], pod.labels or {})
 
 
 def _see(place: Place, pod: Place) -> RemotePod | None:

@@ -1,7 +1,8 @@
 """The pods, peers and security groups between which the tests of the network try every connection.
 
     blue:     web (gVisor), both (runc), peer (no Fargate pod)         outside: 198.51.100.10 and .11, which call too,
-    green:    db, plain (gVisor), closed (runc), visitor (no F. pod)            and the metadata service's address
+    green:    db, plain (gVisor), closed, shared (runc),                        and the metadata service's address
+              visitor (no Fargate pod)
 
 Fargate pods run by runc come from a profile whose RuntimeClass is runc's: the policies must not depend on the sandbox.
 """
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lab.bench_client import Client
 from monopod.api.names import API_VERSION, DEFAULT_GROUP, GROUP_POLICY_API_VERSION, GROUPS_ANNOTATION
@@ -95,6 +96,7 @@ PODS = {
         "db": {"net": "gvisor"},
         "plain": {"net": "gvisor"},
         "closed": {"net": "runc"},
+        "shared": {"net": "runc"},
         "visitor": {"role": "peer"},
     },
 }
@@ -124,6 +126,7 @@ class Network:
     Attributes:
         agents: By the name of the place; those outside share one.
         groups: SecurityGroups by name, as they were applied.
+        policies: The specs of people's NetworkPolicies, by namespace.
     """
 
     client: Client
@@ -131,10 +134,11 @@ class Network:
     agents: dict[str, Agent]
     groups: dict[str, Object]
     infrastructure: Infrastructure
+    policies: dict[str, list[Object]] = field(default_factory=dict)
 
     def expect(self) -> dict[Cell, bool]:
-        """What the groups open."""
-        return judge(self.places.values(), self.groups, self.infrastructure)
+        """What the groups open, and people's policies."""
+        return judge(self.places.values(), self.groups, self.infrastructure, self.policies)
 
     def try_all(self) -> dict[Cell, str]:
         """Who answers at the other end of every connection, or "" for nobody."""
@@ -184,7 +188,7 @@ class Network:
         counts, nor a connection that a busy machine is slow to make.
         """
         before = self.expect()
-        after = judge(change.places.values(), change.groups, self.infrastructure)
+        after = judge(change.places.values(), change.groups, self.infrastructure, self.policies)
         changed = [cell for cell in sorted(before) if before[cell] != after[cell]]
         with self._watch(_choose(changed, after)) as watched:
             _poll(lambda: all(each.was(before) for each in watched()), "the state before the change")
@@ -328,11 +332,13 @@ def _build_group_policy(pod: Object) -> Object:
 def _describe(pod: Object, colour: str) -> Place:
     meta = pod["metadata"]
     name, namespace = meta["name"], meta["namespace"]
-    groups = None if "role" in meta["labels"] else GROUPS_OF.get(name, CHOSEN.get(name, (DEFAULT_GROUP,)))
+    chosen = GROUPS_OF.get(name) or CHOSEN.get(name)
+    groups = None if "role" in meta["labels"] else chosen or (DEFAULT_GROUP,)
     labels = {key: value for key, value in meta["labels"].items() if key in ("app", "role", "net")}
     namespace_labels = {"colour": colour, "kubernetes.io/metadata.name": namespace}
     ports = _find_ports(meta["labels"])
-    return Place(name, pod["status"]["podIP"], ports, groups, namespace, namespace_labels, labels)
+    address = pod["status"]["podIP"]
+    return Place(name, address, ports, groups, namespace, namespace_labels, labels, chosen=chosen is not None)
 
 
 def _find_ports(labels: Mapping[str, str]) -> Ports:

@@ -14,9 +14,10 @@ import pytest
 
 from lab.provider import find_engine
 from lab.shell import run
-from tests.e2e.agents import METADATA, get_node_machine, run_on_node
-from tests.e2e.live import Live
-from tests.e2e.network import OTHER_WEB, WEB, Change, Network, build_network
+from tests.e2e.agents import FRIEND, METADATA, get_node_machine, run_on_node
+from tests.e2e.connections import Cell
+from tests.e2e.live import Live, Object
+from tests.e2e.network import OTHER_WEB, PEER, WEB, Change, Network, build_network
 
 pytestmark = pytest.mark.skipif(bool(find_engine()), reason="the outside is beside the node of a cluster of our own")
 
@@ -61,6 +62,32 @@ def test_a_pods_other_groups_hold_for_it_within_two_seconds(network: Network) ->
     assert max(took, back) <= CHANGE_SECONDS, (took, back)
 
 
+def test_where_nobody_chose_a_group_the_namespaces_own_policies_decide(live: Live, network: Network) -> None:
+    """A denial of ingress for all pods, then allow-lists in both directions for some, of which some chose groups."""
+    namespace = network.places["plain"].namespace
+    assert namespace
+    friends = [{"protocol": "TCP", "port": 8080}]
+    denial = {"podSelector": {}, "policyTypes": ["Ingress"]}
+    lists = {
+        "podSelector": {"matchExpressions": [{"key": "net", "operator": "Exists"}]},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": [{"namespaceSelector": {}, "podSelector": PEER}], "ports": friends}],
+        "egress": [{"to": [{"ipBlock": {"cidr": f"{FRIEND}/32"}}], "ports": friends}],
+    }
+    before = network.expect()
+    with owned(live, network, namespace, denial):
+        closed = [cell for cell in before if before[cell] and not network.expect()[cell]]
+        assert {cell.server for cell in closed} == {"plain", "shared", "visitor"}
+        network.settle()
+    with owned(live, network, namespace, lists):
+        after = network.expect()
+        assert after[Cell("peer", "plain", "TCP", 8080)]
+        assert after[Cell("shared", FRIEND, "TCP", 8080)]
+        assert not after[Cell("plain", "peer", "TCP", 8080)]
+        network.settle()
+    network.settle()
+
+
 def test_a_connection_that_is_open_when_its_rule_goes_stays_open(network: Network) -> None:
     """As the tracked connections of AWS's security groups do; new ones are closed."""
     web, db = network.agents["web"], network.places["db"]
@@ -101,6 +128,19 @@ def test_of_the_node_a_pod_reaches_the_api_server_and_nothing_else(live: Live, n
     # The control, an ordinary pod of the same node: all of it is there to be reached.
     assert {(address, NODE_PORT) for address in addresses} | api_servers <= reached["peer"]
     assert any(port == KUBELET_PORT for _, port in reached["peer"])
+
+
+@contextmanager
+def owned(live: Live, network: Network, namespace: str, spec: Object) -> Iterator[None]:
+    """The namespace's owners have a NetworkPolicy."""
+    metadata = {"name": "owners", "namespace": namespace}
+    live.apply({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec})
+    network.policies = {namespace: [spec]}
+    try:
+        yield
+    finally:
+        live.kubectl("delete", "networkpolicy", "owners", "-n", namespace)
+        network.policies = {}
 
 
 @contextmanager
