@@ -42,6 +42,15 @@ def main() -> None:
     help="The sandbox of profiles that name none: the name of a RuntimeClass, such as kata or gvisor.",
 )
 @click.option(
+    "--sandbox-handler",
+    "sandbox_handlers",
+    multiple=True,
+    envvar="MONOPOD_RUN_SANDBOX_HANDLER",
+    metavar="HANDLER",
+    help="A handler of RuntimeClasses that counts as a sandbox; with any, no others do. Repeatable. [default: all but "
+    "those of runc, crun, youki and NVIDIA]",
+)
+@click.option(
     "--namespace",
     default=None,
     help=f"Monopod's own namespace: its Lease and its ConfigMap are there. "
@@ -149,6 +158,7 @@ def main() -> None:
 )
 def run(
     sandbox: str,
+    sandbox_handlers: tuple[str, ...],
     namespace: str | None,
     service_account: str,
     leader_elect: bool,
@@ -207,6 +217,7 @@ def run(
         deletion_timeout_seconds=deletion_timeout_seconds,
         profile_quota=profile_quota,
         service_account=service_account,
+        sandbox_handlers=sandbox_handlers,
         node_cidrs=node_cidrs,
         metadata_addresses=() if allow_metadata_service else metadata_addresses,
     )

@@ -51,6 +51,7 @@ MONITORING = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name
 MONITORED = {"metrics": {"serviceMonitor": {"enabled": True}}, "networkPolicy": {"metricsFrom": [MONITORING]}}
 CHANGES = [
     Change("sandbox", "gvisor", lambda chart: chart.find_argument("sandbox"), "gvisor"),
+    Change("sandboxHandlers", ["kata-qemu"], lambda chart: chart.find_argument("sandbox-handler"), "kata-qemu"),
     Change("evictionsPerMinute", 5, lambda chart: chart.find_argument("evictions-per-minute"), "5"),
     Change("deletionTimeoutSeconds", 60, lambda chart: chart.find_argument("deletion-timeout-seconds"), "60"),
     Change("profileQuota", 1_000_000, lambda chart: chart.find_argument("profile-quota"), "1000000"),

@@ -90,7 +90,8 @@ def test_an_operator_that_leads_and_a_node_that_serves_are_found(running: Contro
     ((level, message),) = findings["Operator"]
     assert message.startswith("0 of 1 replicas of Deployment monopod are ready.")
     assert ("OK", "RuntimeClass kata-on-metal: 1 of 1 nodes labelled metal=yes can take its pods.") in findings["Nodes"]
-    assert ("OK", "RuntimeClass bare exists, handler runc (the default sandbox).") in findings["RuntimeClass"]
+    message = "RuntimeClass bare's handler runc is no sandbox: pods share the node's kernel (the default sandbox)."
+    assert ("Problem", message) in findings["RuntimeClass"]
 
 
 def test_what_a_user_may_not_read_is_a_warning(cluster: ControlPlane, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ class ConditionType(Explained):
 
     READY = "Ready", "Everything below holds: matching pods are sandboxed when they are created."
     VALID = "Valid", "The operator understands the profile."
-    RUNTIME_CLASS_FOUND = "RuntimeClassFound", "The RuntimeClass of the profile's sandbox exists."
+    RUNTIME_CLASS_FOUND = "RuntimeClassFound", "The RuntimeClass of the profile's sandbox exists, and is a sandbox."
     ADMISSION_INSTALLED = (
         "AdmissionInstalled",
         "The cluster serves and has Monopod's admission policies, as they were installed.",
@@ -70,6 +70,7 @@ class Reason(Explained):
 
     RUNTIME_CLASS_FOUND = "RuntimeClassFound", "The RuntimeClass exists."
     RUNTIME_CLASS_NOT_FOUND = "RuntimeClassNotFound", "The RuntimeClass doesn't exist, so matching pods are refused."
+    NOT_A_SANDBOX = "NotASandbox", "The RuntimeClass's handler is no sandbox: matching pods share the node's kernel."
 
     POLICIES_INSTALLED = (
         "PoliciesInstalled",

@@ -100,12 +100,19 @@ class Facts:
     @property
     def default_sandbox(self) -> str:
         """The RuntimeClass of profiles that name none, from the operator's arguments; "" if they can't be read."""
+        return next(iter(self._find_arguments("--sandbox=")), "")
+
+    @property
+    def sandbox_handlers(self) -> Sequence[str]:
+        """The handlers that alone count as sandboxes, from the same; empty: all but those that are known to be none."""
+        return self._find_arguments("--sandbox-handler=")
+
+    def _find_arguments(self, option: str) -> Sequence[str]:
         if isinstance(self.deployments, Unread):
-            return ""
+            return ()
         containers = (each for one in self.deployments for each in one["spec"]["template"]["spec"]["containers"])
         arguments = (argument for container in containers for argument in container.get("args") or ())
-        found = (argument.partition("=")[2] for argument in arguments if argument.startswith("--sandbox="))
-        return next(found, "")
+        return [argument.removeprefix(option) for argument in arguments if argument.startswith(option)]
 
 
 def unread(check: Check, what: str, fact: Unread) -> Finding:

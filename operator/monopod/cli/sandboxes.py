@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from monopod.cli.diagnosis import Check, Facts, Finding, Level, Unread, read_minor, read_profiles, unread
+from monopod.domain.handlers import is_sandbox
 from monopod.domain.publication import list_names
 from monopod.domain.quantity import InvalidQuantity, parse_quantity
 
@@ -38,7 +39,12 @@ def check_sandboxes(facts: Facts) -> Iterator[Finding]:
             yield Finding(Check.RUNTIME_CLASS, Level.PROBLEM, message, action)
             continue
         handler = found[name]["handler"]
-        yield Finding(Check.RUNTIME_CLASS, Level.OK, f"RuntimeClass {name} exists, handler {handler} ({user}).")
+        if is_sandbox(handler, facts.sandbox_handlers):
+            yield Finding(Check.RUNTIME_CLASS, Level.OK, f"RuntimeClass {name} exists, handler {handler} ({user}).")
+        else:
+            message = f"RuntimeClass {name}'s handler {handler} is no sandbox: pods share the node's kernel ({user})."
+            action = "Name a sandbox's class; or, if it is one, the handler in the chart's sandboxHandlers."
+            yield Finding(Check.RUNTIME_CLASS, Level.PROBLEM, message, action)
         yield from check_nodes(found[name], facts)
         yield from check_kata(found[name])
 

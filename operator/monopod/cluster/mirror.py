@@ -26,6 +26,7 @@ from monopod.cluster.client import ApiClient, ApiError
 from monopod.cluster.views import (
     AccountView,
     PodView,
+    RuntimeClassView,
     read_account,
     read_data,
     read_endpoints,
@@ -33,7 +34,7 @@ from monopod.cluster.views import (
     read_node,
     read_pod,
     read_policy,
-    read_uid,
+    read_runtime_class,
     read_whole,
 )
 from monopod.domain.infrastructure import Endpoints, NodeView
@@ -212,7 +213,9 @@ class Mirror:
             "fargateprofiles", f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}", read_whole, metadata_only=False
         )
         self.namespaces: Kind[NamespaceView] = Kind("namespaces", "/api/v1/namespaces", read_namespace)
-        self.runtime_classes: Kind[str] = Kind("runtimeclasses", "/apis/node.k8s.io/v1/runtimeclasses", read_uid)
+        self.runtime_classes: Kind[RuntimeClassView] = Kind(
+            "runtimeclasses", "/apis/node.k8s.io/v1/runtimeclasses", read_runtime_class, metadata_only=False
+        )
         self.pods: Kind[PodView] = Kind(
             "pods",
             "/api/v1/pods",

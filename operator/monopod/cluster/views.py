@@ -110,6 +110,19 @@ def read_uid(item: Mapping[str, Any]) -> str:
     return str(item["metadata"].get("uid") or "")
 
 
+@dataclass(frozen=True, slots=True)
+class RuntimeClassView:
+    """A RuntimeClass; its uid tells it from a namesake that replaced it."""
+
+    uid: str
+    handler: str
+
+
+def read_runtime_class(item: Mapping[str, Any]) -> RuntimeClassView:
+    """What its pods run in."""
+    return RuntimeClassView(read_uid(item), str(item.get("handler") or ""))
+
+
 def read_account(item: Mapping[str, Any]) -> AccountView:
     """Whose labels."""
     metadata = item["metadata"]

@@ -33,6 +33,7 @@ from monopod.domain.conditions import (
     WaitsForDeletion,
 )
 from monopod.domain.deletion import Request, Stage, find_blocker
+from monopod.domain.handlers import is_sandbox
 from monopod.domain.overlap import Overlap, may_share_pods
 from monopod.domain.progress import Moves
 from monopod.domain.publication import find_reached
@@ -195,15 +196,17 @@ class Gatherer:
     def _complete(self, facts: Facts, profile: Profile, snapshot: Snapshot, publication: Publication) -> Facts:
         reached = tuple(snapshot.reached.get(profile.name, ()))
         runtime_class = self._mirror.runtime_classes.find("", profile.runtime_class)
+        sandboxed = runtime_class is not None and is_sandbox(runtime_class.handler, self._settings.sandbox_handlers)
         facts = replace(
             facts,
             runtime_class_exists=runtime_class is not None,
+            unsandboxed_by=runtime_class.handler if runtime_class and not sandboxed else "",
             reached=reached,
             kept_for=snapshot.allocation.excess.get(profile.name),
             unwritten={name: publication.unwritten[name] for name in reached if name in publication.unwritten},
         )
         admitting = isinstance(facts.admission, PoliciesInstalled | PoliciesChanged)
-        if facts.held_back or runtime_class is None or not admitting:
+        if facts.held_back or runtime_class is None or not sandboxed or not admitting:
             # What a trial would say is known already; it starts afresh when the cause is gone.
             self._prober.forget(profile.name)
             return facts
@@ -212,7 +215,7 @@ class Gatherer:
         rows = (pick_rows_of(publication.find_rows(trial.namespace), profile.name) for trial in trials)
         # An edited policy may sandbox no more: it is tried again at once.
         edits = facts.admission.names if isinstance(facts.admission, PoliciesChanged) else ()
-        plan = Plan(trials, depends_on=(runtime_class, *edits, *rows))
+        plan = Plan(trials, depends_on=(runtime_class.uid, *edits, *rows))
         return replace(facts, outcome=self._prober.require(profile.name, plan))
 
     def _find_reached(self, read: Iterable[Profile | Unreadable]) -> Mapping[str, list[str]]:

@@ -42,6 +42,8 @@ class Settings:
         """The same as the API server names it."""
         return f"system:serviceaccount:{self.namespace}:{self.service_account}"
 
+    sandbox_handlers: tuple[str, ...] = ()
+    """Handlers of RuntimeClasses that count as sandboxes; empty: all but those that are known to be none."""
     node_cidrs: tuple[str, ...] = ()
     """The networks of the nodes; empty: the addresses that the nodes tell."""
     metadata_addresses: tuple[str, ...] = METADATA

@@ -110,6 +110,8 @@ class Facts:
     was_active: bool = False
     pods: int = 0
     runtime_class_exists: bool = True
+    unsandboxed_by: str = ""
+    """The handler of the RuntimeClass, if it is no sandbox."""
     admission: Admission = field(default_factory=PoliciesInstalled)
     reached: tuple[str, ...] = ()
     """Names of the namespaces that the profile reaches."""
@@ -153,10 +155,19 @@ def find_validity(facts: Facts) -> Finding:
 
 
 def find_runtime_class(facts: Facts) -> Finding:
-    """Whether the sandbox's RuntimeClass exists."""
+    """Whether the sandbox's RuntimeClass exists, and is one."""
     if isinstance(facts.profile, Unreadable):
         return _cannot_tell(ConditionType.RUNTIME_CLASS_FOUND)
     name = facts.profile.runtime_class
+    if facts.unsandboxed_by:
+        message = (
+            f"RuntimeClass {name} has the handler {facts.unsandboxed_by}, which is no sandbox, so matching pods share "
+            f"the node's kernel: create the profile anew with another runtimeClassName from `kubectl get "
+            f"runtimeclass`, or, if you know that it is one, name it in the chart's sandboxHandlers"
+        )
+        return Finding(
+            ConditionType.RUNTIME_CLASS_FOUND, False, Reason.NOT_A_SANDBOX, message, (f"RuntimeClass/{name}",)
+        )
     if facts.runtime_class_exists:
         message = f"RuntimeClass {name} exists"
         return Finding(ConditionType.RUNTIME_CLASS_FOUND, True, Reason.RUNTIME_CLASS_FOUND, message)

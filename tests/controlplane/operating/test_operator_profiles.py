@@ -94,6 +94,21 @@ def test_a_missing_runtime_class_fails_the_profile_until_it_exists(lab: Lab, ope
     eventually(lambda: lab.phase("without") == "CREATE_FAILED")
 
 
+def test_a_class_that_is_no_sandbox_fails_the_profile(lab: Lab, operator: OperatorProcess) -> None:
+    plain = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "plain"}, "handler": "runc"}
+    lab.create(plain).expect_ok()
+    try:
+        lab.create_profile("unsandboxed", "unsandboxed", runtimeClassName="plain")
+        eventually(lambda: lab.phase("unsandboxed") == "CREATE_FAILED")
+        (issue,) = lab.status("unsandboxed")["health"]["issues"]
+        assert (issue["code"], issue["resourceIds"]) == ("NotASandbox", ["RuntimeClass/plain"])
+        lab.delete("RuntimeClass", "plain")
+        lab.create({**plain, "handler": "kata-qemu"}).expect_ok()
+        lab.becomes_active("unsandboxed")
+    finally:
+        lab.delete("RuntimeClass", "plain")
+
+
 @pytest.mark.eks("1.create-failed", "1.health-issues")
 def test_missing_policies_fail_every_profile_until_they_are_back(lab: Lab, operator: OperatorProcess) -> None:
     lab.create_profile("web", "policies-*")

@@ -170,6 +170,15 @@ BAD: list[tuple[Check, Facts, tuple[Level, str]]] = [
         ),
     ),
     (
+        Check.RUNTIME_CLASS,
+        a_cluster(runtime_classes=[a_runtime_class(handler="runc-v2")]),
+        (
+            Level.PROBLEM,
+            "RuntimeClass gvisor's handler runc-v2 is no sandbox: pods share the node's kernel (the default "
+            "sandbox, profile web).",
+        ),
+    ),
+    (
         Check.NODES,
         a_cluster(nodes=FORBIDDEN),
         (Level.WARNING, "The nodes couldn't be read. The API server refused: nodes is forbidden."),

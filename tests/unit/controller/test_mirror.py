@@ -8,7 +8,7 @@ import pytest
 
 from monopod.api.names import GROUPS_ANNOTATION
 from monopod.cluster.mirror import Kind, Mirror
-from monopod.cluster.views import PodView, read_pod, read_uid
+from monopod.cluster.views import PodView, RuntimeClassView, read_pod, read_uid
 from monopod.domain.groups import MAX_ANNOTATED
 from tests.unit.controller.fake_api import FakeApi, an_object
 
@@ -62,7 +62,7 @@ def test_what_is_told_late_of_an_object_does_not_replace_its_namesake() -> None:
     kind = Mirror("monopod-system").runtime_classes
     kind.observe("ADDED", an_object("kata", uid="new", version=10))
     assert not kind.observe("MODIFIED", an_object("kata", uid="old", version=9))
-    assert kind.find("", "kata") == "new"
+    assert kind.find("", "kata") == RuntimeClassView("new", "")
 
 
 async def test_the_first_list_is_the_whole_truth(kind: Kind[str]) -> None:

@@ -59,6 +59,7 @@ PHASES = [
     ),
     pytest.param(replace(GOOD, outcome=Impossible()), "CREATE_FAILED", "ProbeImpossible", id="nothing can match"),
     pytest.param(replace(GOOD, runtime_class_exists=False), "CREATE_FAILED", "RuntimeClassNotFound", id="no class"),
+    pytest.param(replace(GOOD, unsandboxed_by="runc"), "CREATE_FAILED", "NotASandbox", id="no sandbox"),
     pytest.param(
         replace(GOOD, admission=PoliciesMissing(("MutatingAdmissionPolicy/monopod-pods",))),
         "CREATE_FAILED",
