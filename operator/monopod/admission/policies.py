@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
-from monopod.admission import backstop, bindings, marks, namespaces, restraint, security_groups
+from monopod.admission import backstop, bindings, marks, namespaces, restoration, restraint, security_groups
 from monopod.admission.cel import Validation, Variable, format_cel, quote
 from monopod.admission.gates import CHECKED_GATES, HAS_CLAIMS
 from monopod.admission.groups import GROUP_VARIABLES
@@ -94,6 +94,7 @@ def _build(service_account: str, system_namespace: str) -> dict[str, tuple[Docum
         "pods": _build_pods(),
         "sandbox": _build_sandbox(),
         "marks": _build_marks(service_account),
+        "kept-marks": _build_kept_marks(service_account),
         "task-ids": _build_task_ids(),
         "bindings": _build_bindings(),
         "new-namespaces": _build_new_namespaces(system_namespace),
@@ -164,6 +165,24 @@ def _build_marks(service_account: str) -> tuple[Document, Document]:
             },
             "variables": _documents(marks.MARK_VARIABLES),
             "validations": _documents(marks.build_marks(service_account)),
+        },
+    )
+
+
+def _build_kept_marks(service_account: str) -> tuple[Document, Document]:
+    return _mutating(
+        "monopod-marks",
+        "Gives a pod its marks back that an update lacks, as one does that replaces labels as a whole.",
+        {
+            "reinvocationPolicy": "IfNeeded",
+            "matchConstraints": {
+                "objectSelector": MARKED_PODS,
+                "resourceRules": [_rule(["UPDATE"], ["pods"])],
+            },
+            "matchConditions": [
+                {"name": "lacks-marks", "expression": format_cel(restoration.build_missing(service_account))}
+            ],
+            "mutations": [_json_patch(restoration.RESTORED)],
         },
     )
 
