@@ -37,7 +37,7 @@ POLICY_KINDS = (
     "validatingadmissionpolicies,validatingadmissionpolicybindings"
 )
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:monopod"
-SELECTS_ALL = {"podSelector": {}}
+SELECTS_ALL: dict[str, dict[str, str]] = {"podSelector": {}}
 OURS = "--selector=app.kubernetes.io/name=monopod"
 LABEL, ROWS = "monopod.dev/fargate", "monopod.dev/profiles"
 
