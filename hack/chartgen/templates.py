@@ -6,7 +6,9 @@ from typing import Any
 
 import yaml
 
-from monopod.admission.render import optional_policies, policies, render
+from monopod.admission.operator_policies import DRY_RUNS_ONLY
+from monopod.admission.policies import build_optional_policies, build_policies
+from monopod.admission.render import render
 from monopod.api.names import GROUP, SERVICE_ACCOUNT, SYSTEM_NAMESPACE
 
 Object = dict[str, Any]
@@ -27,8 +29,11 @@ EXPRESSIONS = {
     USER: '{{ include "monopod.userName" . }}',
     f"{LABELS}: ''": '{{- include "monopod.labels" . | nindent 4 }}',
 }
-VALUES = {"foreign-policies": "isolation.refuseForeignPolicies"}
-"""The chart's value that installs a policy."""
+CONDITIONS = {
+    "foreign-policies": ".Values.isolation.refuseForeignPolicies",
+    DRY_RUNS_ONLY: "not .Values.barePods.recreate",
+}
+"""When a policy is installed; all others are in any case."""
 
 KEEP = """\
   {{- if .Values.crds.keep }}
@@ -59,16 +64,15 @@ def render_rbac(folder: Path) -> str:
 
 def render_policies() -> str:
     """Returns the template of the admission policies and their bindings."""
-    objects = policies(service_account=USER, system_namespace=NAMESPACE)
-    always = "---\n".join(_to_template(labelled(item)) for item in objects)
-    optional = optional_policies(service_account=USER)
-    wanted = "".join(_if_wanted(VALUES[name], items) for name, items in optional.items())
-    return HEADER % "operator/monopod/admission" + always + wanted
+    pairs = {**build_policies(USER, NAMESPACE), **build_optional_policies(USER)}
+    return HEADER % "operator/monopod/admission" + "".join(
+        _if_wanted(CONDITIONS.get(name), "".join(f"---\n{_to_template(labelled(item))}" for item in pair))
+        for name, pair in pairs.items()
+    )
 
 
-def _if_wanted(value: str, objects: list[Object]) -> str:
-    text = "".join(f"---\n{_to_template(labelled(item))}" for item in objects)
-    return f"{{{{- if .Values.{value} }}}}\n{text}{{{{- end }}}}\n"
+def _if_wanted(condition: str | None, text: str) -> str:
+    return f"{{{{- if {condition} }}}}\n{text}{{{{- end }}}}\n" if condition else text
 
 
 def read_objects(folder: Path) -> list[Object]:

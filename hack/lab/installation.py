@@ -33,7 +33,8 @@ def install_chart(cluster: Cluster, *settings: str) -> None:
     repository, tag = read_reference(archive).rsplit(":", 1)
     with step("loading the operator's image", 5):
         cluster.load_image_archive(archive)
-    values = [f"sandbox={cluster.sandbox}", f"image.repository={repository}", f"image.tag={tag}", *settings]
+    image = (f"image.repository={repository}", f"image.tag={tag}")
+    values = [f"sandbox={cluster.sandbox}", *image, "barePods.recreate=true", *settings]
     flags = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "120s"]
     with step("installing Monopod's chart", 10):
         sets = [word for value in values for word in ("--set", value)]
@@ -41,14 +42,21 @@ def install_chart(cluster: Cluster, *settings: str) -> None:
         run([*helm, "upgrade", "--install", RELEASE, ROOT / "charts/monopod", *flags, *sets], timeout=180)
 
 
-def apply_api(cluster: LabCluster) -> None:
-    """Applies all of Monopod but its Deployment, and the sandbox's RuntimeClass that a node would bring."""
+def apply_api(cluster: LabCluster, *, recreate_bare_pods: bool = False) -> None:
+    """Applies all of Monopod but its Deployment, and the sandbox's RuntimeClass that a node would bring.
+
+    Args:
+        cluster: A cluster, with or without nodes.
+        recreate_bare_pods: As the chart's value barePods.recreate.
+    """
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=to_list([build_runtime_class()]))
     manifests = ROOT / "manifests"
     for name in ("namespace", "serviceaccount", "configmap"):
         cluster.kubectl("apply", "--server-side", "-f", str(manifests / f"operator/{name}.yaml"))
     for part in ("crd", "rbac", "policies"):
         cluster.kubectl("apply", "--server-side", "-k", str(manifests / part))
+    if recreate_bare_pods:
+        cluster.kubectl("delete", "-f", str(manifests / "policies/operator-dry-runs.yaml"))
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
 
 
@@ -61,11 +69,21 @@ def run_beside(cluster: LabCluster, *more: str) -> None:
         cluster: The control plane.
         more: More flags of the operator.
     """
-    apply_api(cluster)
+    apply_api(cluster, recreate_bare_pods=True)
     machine = cluster.machines()[0]
     kubeconfig = _write_operator_kubeconfig(cluster, machine.folder / "kubeconfigs/monopod.yaml")
     # Port 0: several clusters run side by side.
-    flags = ["--sandbox", cluster.sandbox, "--namespace", NAMESPACE, "--listen", "127.0.0.1", "--metrics-port", "0"]
+    flags = [
+        "--sandbox",
+        cluster.sandbox,
+        "--namespace",
+        NAMESPACE,
+        "--listen",
+        "127.0.0.1",
+        "--metrics-port",
+        "0",
+        "--recreate-bare-pods",
+    ]
     env = {"KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT / "operator")}
     machine.start("monopod", [sys.executable, "-m", "monopod", "run", *flags, *more], env)
 

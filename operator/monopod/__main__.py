@@ -147,6 +147,13 @@ def main() -> None:
     "[default: those of the well-known clouds, as in the chart's values]",
 )
 @click.option(
+    "--recreate-bare-pods/--no-recreate-bare-pods",
+    default=False,
+    show_default=True,
+    help="Move pods without a controller where a profile says `barePods: Recreate`, by creating them again. The "
+    "admission policies must let the operator create pods: leave out monopod-operator-dry-runs.",
+)
+@click.option(
     "--kubeconfig",
     type=click.Path(exists=True, dir_okay=False),
     default=None,
@@ -173,6 +180,7 @@ def run(
     node_cidrs: tuple[str, ...],
     allow_metadata_service: bool,
     metadata_addresses: tuple[str, ...],
+    recreate_bare_pods: bool,
     kubeconfig: str | None,
     log_format: str,
     log_level: str,
@@ -220,6 +228,7 @@ def run(
         sandbox_handlers=sandbox_handlers,
         node_cidrs=node_cidrs,
         metadata_addresses=() if allow_metadata_service else metadata_addresses,
+        recreate_bare_pods=recreate_bare_pods,
     )
 
     async def live() -> int:

@@ -18,26 +18,27 @@ class Person:
     groups: tuple[str, ...] = ()
 
     def get(self, path: str) -> Answer:
-        return self._send("GET", path)
+        return self.send("GET", path)
 
     def create(self, path: str, manifest: Json) -> Answer:
-        return self._send("POST", path, manifest)
+        return self.send("POST", path, manifest)
 
     def try_pod(self, namespace: str, pod: Json) -> Answer:
         """What admission makes of a pod; nothing is stored."""
         return self.create(f"/api/v1/namespaces/{namespace}/pods?dryRun=All", pod)
 
     def update(self, path: str, manifest: Json) -> Answer:
-        return self._send("PUT", path, manifest)
+        return self.send("PUT", path, manifest)
 
     def patch(self, path: str, patch: Any, kind: str = MERGE_PATCH) -> Answer:
-        return self._send("PATCH", path, patch, kind)
+        return self.send("PATCH", path, patch, kind)
 
     def delete(self, path: str) -> Answer:
         """One object, or all of a collection."""
-        return self._send("DELETE", path, {"gracePeriodSeconds": 0})
+        return self.send("DELETE", path, {"gracePeriodSeconds": 0})
 
-    def _send(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Answer:
+    def send(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Answer:
+        """Any other request."""
         return self.server.send_as(self.name, method, path, body, kind, self.groups)
 
 

@@ -90,6 +90,15 @@ def test_the_operator_of_any_release_finds_its_policies_as_they_were_installed()
     assert all(item["metadata"]["annotations"][REVISION_ANNOTATION] for item in found.values())
 
 
+def test_where_the_operator_may_create_pods_only_the_policy_that_refuses_it_is_left_out() -> None:
+    chart = render_chart({"barePods": {"recreate": True}})
+    found = {(item["kind"], item["metadata"]["name"]): item for item in chart.of_kind(*ADMISSION)}
+    allowed = [each for pair in build_policies(recreate_bare_pods=True).values() for each in pair]
+    assert set(found) == {(each["kind"], each["metadata"]["name"]) for each in allowed}
+    missing = find_missing([each for pair in build_policies().values() for each in pair], found)
+    assert {name.partition("/")[2] for name in missing} == {"monopod-operator-dry-runs"}
+
+
 def test_every_policy_has_a_binding(default_chart: Rendered) -> None:
     for kind in ("MutatingAdmissionPolicy", "ValidatingAdmissionPolicy"):
         bound = {binding["spec"]["policyName"] for binding in default_chart.of_kind(f"{kind}Binding")}

@@ -201,7 +201,11 @@ def test_refused_when_changed(server: Server, road: str, change: Manifest, messa
 
 def test_refused_to_the_operator(server: Server) -> None:
     answer = server.create_pod("fargate", a_pod().build(), user=OPERATOR, dry_run=False)
-    assert (
-        "Monopod's operator may create pods only with dryRun=All, to try admission, or with the annotation "
-        "monopod.dev/recreated-from" in answer.message
-    )
+    assert "Monopod's operator may create pods only with dryRun=All" in answer.message
+
+
+def test_refused_to_the_operator_where_it_recreates_no_pods(server: Server) -> None:
+    pod = a_pod().annotated({"monopod.dev/recreated-from": "1"}).build()
+    answer = server.create_pod("fargate", pod, user=OPERATOR, dry_run=False)
+    assert "Set the chart's value barePods.recreate to let it create pods again" in answer.message
+    server.create_pod("fargate", pod, user=OPERATOR).expect_ok()

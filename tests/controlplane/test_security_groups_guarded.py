@@ -69,6 +69,7 @@ def a_network_policy(labels: Manifest | None = None, **spec: object) -> Manifest
 
 
 OURS = {POLICY_LABEL: "pod"}
+FARGATE = {"matchExpressions": [{"key": PROFILE_LABEL, "operator": "Exists"}]}
 
 
 POD_OWNER = {"apiVersion": "v1", "kind": "Pod", "name": "gone", "uid": "gone"}
@@ -80,7 +81,7 @@ SHARED = "system:kube-controller-manager"
 @pytest.fixture
 def owned(server: Server) -> Iterator[str]:
     """The path of a NetworkPolicy of Monopod's that belongs to a pod, as that of a pod does."""
-    policy = a_network_policy(OURS)
+    policy = a_network_policy(OURS, podSelector=FARGATE)
     policy["metadata"]["ownerReferences"] = [POD_OWNER]
     path = POLICIES.format("fargate")
     name = server.create(path, policy, user=OPERATOR).expect_ok()["metadata"]["name"]
@@ -92,7 +93,9 @@ def owned(server: Server) -> Iterator[str]:
 def unowned(server: Server) -> Iterator[str]:
     """The path of one that belongs to nobody, as a namespace's does."""
     path = POLICIES.format("plain")
-    name = server.create(path, a_network_policy(OURS), user=OPERATOR).expect_ok()["metadata"]["name"]
+    name = server.create(path, a_network_policy(OURS, podSelector=FARGATE), user=OPERATOR).expect_ok()["metadata"][
+        "name"
+    ]
     yield f"{path}/{name}"
     server.delete(f"{path}/{name}", user=OPERATOR)
 
@@ -121,7 +124,8 @@ def test_nobody_else_creates_policies_of_monopods(server: Server) -> None:
 def test_nobody_else_changes_policies_of_monopods(server: Server, owned: str, change: Manifest) -> None:
     for user in ("somebody", NAMESPACES):
         assert server.patch(owned, change, user=user).status == 403
-    server.patch(owned, change, user=OPERATOR).expect_ok()
+    beyond = (CHANGES["spec"], CHANGES["label"])  # it keeps its label, and selects pods of profiles
+    assert server.patch(owned, change, user=OPERATOR).ok is (change not in beyond)
 
 
 @pytest.mark.parametrize("user", [COLLECTOR, SHARED])
@@ -171,9 +175,7 @@ OPENING = {
     "all pods, inward": a_network_policy(**ANYTHING),
     "all pods, outward": a_network_policy(**OUTWARD),
     "pods with a label": a_network_policy(podSelector={"matchLabels": {"app": "shop"}}, **ANYTHING),
-    "Fargate pods": a_network_policy(
-        podSelector={"matchExpressions": [{"key": PROFILE_LABEL, "operator": "Exists"}]}, **ANYTHING
-    ),
+    "Fargate pods": a_network_policy(podSelector=FARGATE, **ANYTHING),
 }
 HARMLESS = {
     "no rules": a_network_policy(policyTypes=["Ingress", "Egress"]),
@@ -207,7 +209,8 @@ def test_policies_that_could_open_fargate_pods_can_be_refused(refusing: Server, 
     status, message = create(refusing, policy)
     assert status == 403
     assert "Leave them out with {key: monopod.dev/profile, operator: DoesNotExist}" in message
-    assert create(refusing, policy, user=OPERATOR)[0] == 201
+    ours = {"metadata": {**policy["metadata"], "labels": OURS}, "spec": {**policy["spec"], "podSelector": FARGATE}}
+    assert create(refusing, ours, user=OPERATOR)[0] == 201
     assert create(refusing, policy, namespace="plain")[0] == 201
 
 

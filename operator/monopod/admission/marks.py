@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from monopod.admission.bounds import build_growth_refused
 from monopod.admission.cel import Validation, Variable, quote
-from monopod.admission.gates import has_gate, other_gates
+from monopod.admission.gates import has_gate
 from monopod.admission.groups import IS_GROUP
 from monopod.admission.rows import LINE_SEPARATOR, SEPARATOR
 from monopod.admission.support import (
@@ -28,7 +28,6 @@ from monopod.api.names import (
     ISOLATION_GATE,
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
-    OUR_GATES,
     POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
     ROWS_ANNOTATION,
@@ -174,26 +173,21 @@ def _groups_kept(by_operator: str) -> tuple[Validation, ...]:
     )
 
 
+def _has_kept(gate: str) -> str:
+    old, new = has_gate("oldObject.spec", gate), has_gate("object.spec", gate)
+    return f"request.operation != 'UPDATE' || !{old} ||\n  {new}"
+
+
+UNSUPPORTED_GATE_KEPT = Validation(
+    "A pod that Fargate can't run isn't released by anybody: it may reach into its node.",
+    _has_kept(UNSUPPORTED_GATE),
+    f"The scheduling gate {UNSUPPORTED_GATE} keeps a pod from running that Fargate can't run, and can't be removed. "
+    f"See the annotation {UNSUPPORTED_ANNOTATION} and create the pod again without what it names.",
+)
+
+
 def _gate_kept(service_account: str, gate: str, why: str, message: str) -> Validation:
-    return Validation(
-        why,
-        f"""
-        request.operation != 'UPDATE' || request.userInfo.username == {quote(service_account)} ||
-          !{has_gate("oldObject.spec", gate)} ||
-          {has_gate("object.spec", gate)}
-        """,
-        message,
-    )
-
-
-def _unsupported_gate_kept(service_account: str) -> Validation:
-    return _gate_kept(
-        service_account,
-        UNSUPPORTED_GATE,
-        "A pod that Fargate can't run must not be released by hand.",
-        f"The scheduling gate {UNSUPPORTED_GATE} keeps a pod from running that Fargate can't run; only Monopod removes "
-        f"it. See the annotation {UNSUPPORTED_ANNOTATION} and create the pod again without what it names.",
-    )
+    return Validation(why, f"request.userInfo.username == {quote(service_account)} || {_has_kept(gate)}", message)
 
 
 def _volumes_gate_kept(service_account: str) -> Validation:
@@ -215,36 +209,6 @@ def _isolation_gate_kept(service_account: str) -> Validation:
         "policy and its security groups are known; only Monopod removes it. If it stays, look at the operator.",
     )
 
-
-def _without_groups(owner: str, field: str, is_ours: str) -> str:
-    """The labels or annotations of a pod that are not about its groups, as sorted texts."""
-    return (
-        f"{owner}.metadata.?{field}.orValue({{}})\n"
-        f"  .map(key, !({is_ours}), key + '=' + {owner}.metadata.{field}[key]).sort()"
-    )
-
-
-def _same_without_groups(field: str, is_ours: str) -> str:
-    return f"{_without_groups('object', field, is_ours)}\n  == {_without_groups('oldObject', field, is_ours)} &&\n"
-
-
-_CHANGEABLE = (
-    *("metadata.?finalizers", "metadata.?ownerReferences"),
-    *("spec.?containers", "spec.?initContainers", "spec.?activeDeadlineSeconds", "spec.?tolerations"),
-    *("spec.?terminationGracePeriodSeconds", "spec.?nodeSelector", "spec.?affinity"),
-)
-"""All of a pod that the API server lets anyone change, but for its gates, labels and annotations."""
-
-ONLY_GATES_LIFTED = Validation(
-    "The rest of a pod is none of its business.",
-    "request.operation != 'UPDATE' || (\n"
-    + "".join(f"object.{field} == oldObject.{field} &&\n" for field in _CHANGEABLE)
-    + _same_without_groups("labels", f"{IS_GROUP} || key == {quote(GROUP_COUNT_LABEL)}")
-    + _same_without_groups("annotations", f"key == {quote(POD_GROUPS_ANNOTATION)}")
-    + f"{other_gates('object.spec')}\n  == {other_gates('oldObject.spec')})",
-    f"Monopod's operator may change nothing of a pod but remove its own scheduling gates ({', '.join(OUR_GATES)}) and "
-    f"say its security groups ({GROUP_LABEL_PREFIX}…, {GROUP_COUNT_LABEL}, {POD_GROUPS_ANNOTATION}).",
-)
 
 NOT_RESIZED = Validation(
     "The sandbox was sized when the pod was created.",
@@ -300,7 +264,7 @@ def build_marks(service_account: str) -> tuple[Validation, ...]:
         TASK_KEPT,
         *_groups_kept(by_operator),
         *build_growth_refused(by_operator),
-        _unsupported_gate_kept(service_account),
+        UNSUPPORTED_GATE_KEPT,
         _volumes_gate_kept(service_account),
         _isolation_gate_kept(service_account),
         NOT_RESIZED,

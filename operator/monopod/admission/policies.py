@@ -4,24 +4,33 @@ All fail closed (failurePolicy Fail): an expression that can't be evaluated refu
 as possible: the pod policies only pods of namespaces that a profile reaches, the marks' policy only marked pods.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
-from monopod.admission import backstop, bindings, marks, namespaces, restoration, restraint, security_groups
-from monopod.admission.cel import Validation, Variable, format_cel, quote
+from monopod.admission import backstop, bindings, marks, namespaces, restoration, security_groups
+from monopod.admission.cel import format_cel
 from monopod.admission.gates import CHECKED_GATES, HAS_CLAIMS
 from monopod.admission.groups import GROUP_VARIABLES
 from monopod.admission.mutation import POD_PATCH
+from monopod.admission.operator_policies import DRY_RUNS_ONLY, build_operator_policies
 from monopod.admission.quota import QUOTA_VARIABLES, WITHIN_QUOTA
 from monopod.admission.selection import SELECTION
+from monopod.admission.shapes import (
+    Document,
+    build_mutating,
+    build_validating,
+    core_rule,
+    json_patch,
+    own_rule,
+    to_documents,
+)
 from monopod.admission.size import SIZE
 from monopod.admission.skips import SKIPS
 from monopod.admission.storage import STORAGE_SIZE
 from monopod.admission.support import SUPPORT
 from monopod.admission.zones import ZONE_VARIABLES
 from monopod.api.names import (
-    GROUP,
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
     PATTERNS_CONFIGMAP,
@@ -33,13 +42,9 @@ from monopod.api.names import (
     SECURITY_GROUP_PLURAL,
     SERVICE_ACCOUNT,
     SYSTEM_NAMESPACE,
-    VERSION,
 )
 from monopod.domain.revision import find_revision
 
-Document = dict[str, Any]
-
-API_VERSION: Final = "admissionregistration.k8s.io/v1"
 DEFAULT_SERVICE_ACCOUNT: Final = f"system:serviceaccount:{SYSTEM_NAMESPACE}:{SERVICE_ACCOUNT}"
 
 POD_VARIABLES: Final = (
@@ -64,15 +69,21 @@ CONFIGMAP_KIND: Final[Document] = {"apiVersion": "v1", "kind": "ConfigMap"}
 
 
 def build_policies(
-    service_account: str = DEFAULT_SERVICE_ACCOUNT, system_namespace: str = SYSTEM_NAMESPACE
+    service_account: str = DEFAULT_SERVICE_ACCOUNT,
+    system_namespace: str = SYSTEM_NAMESPACE,
+    *,
+    recreate_bare_pods: bool = False,
 ) -> dict[str, tuple[Document, Document]]:
     """Every policy with its binding, under a short name, each with the revision of its text.
 
     Args:
         service_account: the operator's user name, as in `request.userInfo`.
         system_namespace: where the operator runs and keeps its ConfigMap.
+        recreate_bare_pods: whether it may create pods other than as dry runs.
     """
     built, revisions = _build(service_account, system_namespace), _find_revisions()
+    if recreate_bare_pods:
+        del built[DRY_RUNS_ONLY]
     for kind_and_name, document in ((_key(each), each) for pair in built.values() for each in pair):
         document["metadata"].setdefault("annotations", {})[REVISION_ANNOTATION] = revisions[kind_and_name]
     return built
@@ -101,10 +112,7 @@ def _build(service_account: str, system_namespace: str) -> dict[str, tuple[Docum
         "new-namespaces-check": _build_new_namespaces_check(system_namespace),
         "namespaces": _build_namespaces(service_account),
         "quota": _build_quota(system_namespace),
-        "operator": _build_operator(service_account),
-        "operator-pods": _build_operator_pods(service_account),
-        "operator-profiles": _build_operator_profiles(service_account),
-        "stored-pods": _build_stored_pods(service_account),
+        **build_operator_policies(service_account, system_namespace, POD_VARIABLES),
         "security-groups": _build_security_groups(),
         "network-policies": _build_network_policies(service_account),
     }
@@ -120,7 +128,7 @@ def build_optional_policies(service_account: str = DEFAULT_SERVICE_ACCOUNT) -> d
 
 
 def _build_pods() -> tuple[Document, Document]:
-    return _mutating(
+    return build_mutating(
         backstop.MUTATING_POLICY,
         "Selects the Fargate profile of a pod that is being created, and gives the pod its size, its sandbox and its "
         "marks. Reads the profiles from the pod's namespace. Runs a second time after webhooks (IfNeeded), because a "
@@ -129,66 +137,66 @@ def _build_pods() -> tuple[Document, Document]:
             "reinvocationPolicy": "IfNeeded",
             "matchConstraints": {
                 "namespaceSelector": REACHED_NAMESPACES,
-                "resourceRules": [_rule(["CREATE"], ["pods"])],
+                "resourceRules": [core_rule(["CREATE"], ["pods"])],
             },
-            "variables": _documents(POD_VARIABLES),
-            "mutations": [_json_patch(POD_PATCH)],
+            "variables": to_documents(POD_VARIABLES),
+            "mutations": [json_patch(POD_PATCH)],
         },
     )
 
 
 def _build_sandbox() -> tuple[Document, Document]:
-    return _validating(
+    return build_validating(
         "monopod-sandbox",
         "Refuses a pod that a Fargate profile matches and that would still not run in the profile's sandbox, at its "
         "size, under its name; and pods that Fargate can't run, where the profile says Reject.",
         {
             "matchConstraints": {
                 "namespaceSelector": REACHED_NAMESPACES,
-                "resourceRules": [_rule(["CREATE"], ["pods"])],
+                "resourceRules": [core_rule(["CREATE"], ["pods"])],
             },
-            "variables": _documents((*POD_VARIABLES, *CHECKED_GATES)),
-            "validations": _documents(backstop.BACKSTOP),
+            "variables": to_documents((*POD_VARIABLES, *CHECKED_GATES)),
+            "validations": to_documents(backstop.BACKSTOP),
         },
     )
 
 
 def _build_marks(service_account: str) -> tuple[Document, Document]:
-    return _validating(
+    return build_validating(
         "monopod-marks",
         "Keeps Monopod's marks on pods from being forged, changed or dropped, and the sandbox's size and privileges "
         "from being changed behind admission's back. Kubelets and controllers may change everything else.",
         {
             "matchConstraints": {
                 "objectSelector": MARKED_PODS,
-                "resourceRules": [_rule(["CREATE"], ["pods"]), _rule(["UPDATE"], marks.ROADS)],
+                "resourceRules": [core_rule(["CREATE"], ["pods"]), core_rule(["UPDATE"], marks.ROADS)],
             },
-            "variables": _documents(marks.MARK_VARIABLES),
-            "validations": _documents(marks.build_marks(service_account)),
+            "variables": to_documents(marks.MARK_VARIABLES),
+            "validations": to_documents(marks.build_marks(service_account)),
         },
     )
 
 
 def _build_kept_marks(service_account: str) -> tuple[Document, Document]:
-    return _mutating(
+    return build_mutating(
         "monopod-marks",
         "Gives a pod its marks back that an update lacks, as one does that replaces labels as a whole.",
         {
             "reinvocationPolicy": "IfNeeded",
             "matchConstraints": {
                 "objectSelector": MARKED_PODS,
-                "resourceRules": [_rule(["UPDATE"], ["pods"])],
+                "resourceRules": [core_rule(["UPDATE"], ["pods"])],
             },
             "matchConditions": [
                 {"name": "lacks-marks", "expression": format_cel(restoration.build_missing(service_account))}
             ],
-            "mutations": [_json_patch(restoration.RESTORED)],
+            "mutations": [json_patch(restoration.RESTORED)],
         },
     )
 
 
 def _build_task_ids() -> tuple[Document, Document]:
-    return _mutating(
+    return build_mutating(
         "monopod-bindings",
         "Gives a pod its identity as it is bound to its node: its uid, as a label, which the API server copies from "
         "the Binding. Its own NetworkPolicy selects it by that.",
@@ -196,22 +204,22 @@ def _build_task_ids() -> tuple[Document, Document]:
             "reinvocationPolicy": "Never",
             "matchConstraints": {
                 "namespaceSelector": REACHED_NAMESPACES,
-                "resourceRules": [_rule(["CREATE"], bindings.ROADS)],
+                "resourceRules": [core_rule(["CREATE"], bindings.ROADS)],
             },
-            "variables": _documents([bindings.TASK]),
-            "mutations": [_json_patch(bindings.IDENTIFY)],
+            "variables": to_documents([bindings.TASK]),
+            "mutations": [json_patch(bindings.IDENTIFY)],
         },
     )
 
 
 def _build_bindings() -> tuple[Document, Document]:
-    return _validating(
+    return build_validating(
         "monopod-bindings",
         "Keeps a Binding from writing Monopod's marks on the pod that it binds.",
         {
-            "matchConstraints": {"resourceRules": [_rule(["CREATE"], bindings.ROADS)]},
-            "variables": _documents([bindings.TASK]),
-            "validations": _documents(
+            "matchConstraints": {"resourceRules": [core_rule(["CREATE"], bindings.ROADS)]},
+            "variables": to_documents([bindings.TASK]),
+            "validations": to_documents(
                 [bindings.NOT_BOUND_WITH_MARKS, bindings.NOT_BOUND_WITH_SANDBOX, bindings.BOUND_AS_ITSELF]
             ),
         },
@@ -219,113 +227,63 @@ def _build_bindings() -> tuple[Document, Document]:
 
 
 def _build_new_namespaces(system_namespace: str) -> tuple[Document, Document]:
-    return _mutating(
+    return build_mutating(
         "monopod-namespaces",
         "Gives a namespace that is being created the label and the rows of the Fargate profiles that reach it, from a "
         f"ConfigMap that the operator keeps in {system_namespace}.",
         {
             "reinvocationPolicy": "Never",
             "paramKind": CONFIGMAP_KIND,
-            "matchConstraints": {"resourceRules": [_rule(["CREATE"], ["namespaces"])]},
-            "variables": _documents(namespaces.NAMESPACE_VARIABLES),
-            "mutations": [_json_patch(namespaces.NAMESPACE_PATCH)],
+            "matchConstraints": {"resourceRules": [core_rule(["CREATE"], ["namespaces"])]},
+            "variables": to_documents(namespaces.NAMESPACE_VARIABLES),
+            "mutations": [json_patch(namespaces.NAMESPACE_PATCH)],
         },
         _param(PATTERNS_CONFIGMAP, system_namespace),
     )
 
 
 def _build_new_namespaces_check(system_namespace: str) -> tuple[Document, Document]:
-    return _validating(
+    return build_validating(
         "monopod-new-namespaces",
         "Refuses a new namespace whose label or rows are not those that the profiles give it.",
         {
             "paramKind": CONFIGMAP_KIND,
-            "matchConstraints": {"resourceRules": [_rule(["CREATE"], ["namespaces"])]},
-            "variables": _documents(namespaces.NAMESPACE_VARIABLES),
-            "validations": _documents([namespaces.CREATED_WITH_ITS_ROWS]),
+            "matchConstraints": {"resourceRules": [core_rule(["CREATE"], ["namespaces"])]},
+            "variables": to_documents(namespaces.NAMESPACE_VARIABLES),
+            "validations": to_documents([namespaces.CREATED_WITH_ITS_ROWS]),
         },
         _param(PATTERNS_CONFIGMAP, system_namespace),
     )
 
 
 def _build_namespaces(service_account: str) -> tuple[Document, Document]:
-    return _validating(
+    return build_validating(
         "monopod-namespaces",
         "Lets only the operator change the label, the rows and the isolation of a namespace: removing the first two "
         "would let its new pods run unsandboxed at once, and a forged third would let them run open.",
         {
             "matchConstraints": {
-                "resourceRules": [_rule(["CREATE"], ["namespaces"]), _rule(["UPDATE"], namespaces.ROADS)]
+                "resourceRules": [core_rule(["CREATE"], ["namespaces"]), core_rule(["UPDATE"], namespaces.ROADS)]
             },
-            "validations": _documents(namespaces.build_kept_by_operator(service_account)),
-        },
-    )
-
-
-def _build_operator(service_account: str) -> tuple[Document, Document]:
-    return _validating(
-        "monopod-operator",
-        "Holds the operator to its word: it creates namespaces only as dry runs. RBAC can't tell them apart.",
-        {
-            "matchConstraints": {"resourceRules": [_rule(["CREATE"], ["namespaces"])]},
-            "matchConditions": _by_operator(service_account),
-            "validations": _documents([restraint.ONLY_TRIED]),
-        },
-    )
-
-
-def _build_operator_pods(service_account: str) -> tuple[Document, Document]:
-    return _validating(
-        "monopod-operator-pods",
-        "Holds the operator to its word: it creates pods as dry runs, or in the place of those that it moved, and "
-        "changes nothing of a pod but its own scheduling gates and its security groups. RBAC can't say so.",
-        {
-            "matchConstraints": {"resourceRules": [_rule(["CREATE", "UPDATE"], ["pods"])]},
-            "matchConditions": _by_operator(service_account),
-            "variables": _documents(restraint.HOST_ACCESS),
-            "validations": _documents([restraint.ONLY_RECREATED, restraint.WITHOUT_HOST, marks.ONLY_GATES_LIFTED]),
-        },
-    )
-
-
-def _build_stored_pods(service_account: str) -> tuple[Document, Document]:
-    return _validating(
-        "monopod-stored-pods",
-        "Lets only the operator write StoredPods, from which it creates pods. Who has the right to may delete them.",
-        {
-            "matchConstraints": {"resourceRules": [_own_rule(["CREATE", "UPDATE"], *restraint.STORED_POD_ROADS)]},
-            "validations": _documents([restraint.build_stored_by_operator(service_account)]),
-        },
-    )
-
-
-def _build_operator_profiles(service_account: str) -> tuple[Document, Document]:
-    return _validating(
-        "monopod-operator-profiles",
-        "Holds the operator to its word: beside the status it changes nothing of a FargateProfile but its own "
-        "finalizer. RBAC can't tell one field from another.",
-        {
-            "matchConstraints": {"resourceRules": [_own_rule(["UPDATE"], PROFILE_PLURAL)]},
-            "matchConditions": _by_operator(service_account),
-            "validations": _documents([restraint.ONLY_FINALIZER_CHANGED]),
+            "validations": to_documents(namespaces.build_kept_by_operator(service_account)),
         },
     )
 
 
 def _build_security_groups() -> tuple[Document, Document]:
-    return _validating(
+    return build_validating(
         "monopod-security-groups",
         "Refuses the deletion of a SecurityGroup that is in use: its pods would be cut off.",
         {
-            "matchConstraints": {"resourceRules": [_own_rule(["DELETE"], SECURITY_GROUP_PLURAL)]},
-            "variables": _documents(security_groups.GROUP_USE),
-            "validations": _documents([security_groups.NOT_IN_USE]),
+            "matchConstraints": {"resourceRules": [own_rule(["DELETE"], SECURITY_GROUP_PLURAL)]},
+            "variables": to_documents(security_groups.GROUP_USE),
+            "validations": to_documents([security_groups.NOT_IN_USE]),
         },
     )
 
 
 def _build_network_policies(service_account: str) -> tuple[Document, Document]:
-    return _validating(
+    return build_validating(
         "monopod-network-policies",
         "Lets only the operator write, change and delete Monopod's NetworkPolicies, which isolate pods.",
         {
@@ -333,13 +291,13 @@ def _build_network_policies(service_account: str) -> tuple[Document, Document]:
                 "objectSelector": {"matchExpressions": [{"key": POLICY_LABEL, "operator": "Exists"}]},
                 "resourceRules": [{**NETWORK_POLICY_RULE, "operations": ["CREATE", "UPDATE", "DELETE"]}],
             },
-            "validations": _documents([security_groups.build_kept_by_operator(service_account)]),
+            "validations": to_documents([security_groups.build_kept_by_operator(service_account)]),
         },
     )
 
 
 def _build_foreign_policies(service_account: str) -> tuple[Document, Document]:
-    return _validating(
+    return build_validating(
         "monopod-foreign-policies",
         "Refuses NetworkPolicies of others that could open Fargate pods further than their security groups do.",
         {
@@ -347,26 +305,22 @@ def _build_foreign_policies(service_account: str) -> tuple[Document, Document]:
                 "namespaceSelector": REACHED_NAMESPACES,
                 "resourceRules": [NETWORK_POLICY_RULE],
             },
-            "variables": _documents(security_groups.FOREIGN_POLICY),
-            "validations": _documents([security_groups.build_foreign_refused(service_account)]),
+            "variables": to_documents(security_groups.FOREIGN_POLICY),
+            "validations": to_documents([security_groups.build_foreign_refused(service_account)]),
         },
     )
 
 
-def _by_operator(service_account: str) -> list[Document]:
-    return [{"name": "by-the-operator", "expression": f"request.userInfo.username == {quote(service_account)}"}]
-
-
 def _build_quota(system_namespace: str) -> tuple[Document, Document]:
-    return _validating(
+    return build_validating(
         "monopod-quota",
         "Refuses a FargateProfile beyond the quota, from the count that the operator keeps in a ConfigMap of "
         f"{system_namespace}.",
         {
             "paramKind": CONFIGMAP_KIND,
-            "matchConstraints": {"resourceRules": [_own_rule(["CREATE"], PROFILE_PLURAL)]},
-            "variables": _documents(QUOTA_VARIABLES),
-            "validations": _documents([WITHIN_QUOTA]),
+            "matchConstraints": {"resourceRules": [own_rule(["CREATE"], PROFILE_PLURAL)]},
+            "variables": to_documents(QUOTA_VARIABLES),
+            "validations": to_documents([WITHIN_QUOTA]),
         },
         _param(QUOTA_CONFIGMAP, system_namespace),
     )
@@ -375,45 +329,3 @@ def _build_quota(system_namespace: str) -> tuple[Document, Document]:
 def _param(name: str, system_namespace: str) -> Document:
     # Allow: with half an installation, or after half a removal, namespaces and profiles can still be created.
     return {"paramRef": {"name": name, "namespace": system_namespace, "parameterNotFoundAction": "Allow"}}
-
-
-def _rule(operations: Sequence[str], resources: Iterable[str]) -> Document:
-    return {"apiGroups": [""], "apiVersions": ["v1"], "operations": list(operations), "resources": list(resources)}
-
-
-def _own_rule(operations: Sequence[str], *resources: str) -> Document:
-    return {**_rule(operations, resources), "apiGroups": [GROUP], "apiVersions": [VERSION]}
-
-
-def _documents(parts: Iterable[Variable | Validation]) -> list[Document]:
-    return [part.as_document() for part in parts]
-
-
-def _json_patch(expression: str) -> Document:
-    return {"patchType": "JSONPatch", "jsonPatch": {"expression": format_cel(expression)}}
-
-
-def _mutating(
-    name: str, description: str, spec: Document, binding: Document | None = None
-) -> tuple[Document, Document]:
-    return (
-        _document("MutatingAdmissionPolicy", name, description, {"failurePolicy": "Fail", **spec}),
-        _document("MutatingAdmissionPolicyBinding", name, "", {"policyName": name, **(binding or {})}),
-    )
-
-
-def _validating(
-    name: str, description: str, spec: Document, binding: Document | None = None
-) -> tuple[Document, Document]:
-    bound = {"policyName": name, "validationActions": ["Deny"], **(binding or {})}
-    return (
-        _document("ValidatingAdmissionPolicy", name, description, {"failurePolicy": "Fail", **spec}),
-        _document("ValidatingAdmissionPolicyBinding", name, "", bound),
-    )
-
-
-def _document(kind: str, name: str, description: str, spec: Document) -> Document:
-    metadata: Document = {"name": name}
-    if description:
-        metadata["annotations"] = {"kubernetes.io/description": description}
-    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}

@@ -92,10 +92,11 @@ MATCHING = Variable(
 
 WINNER = Variable(
     "winner",
-    "The profile that the pod names, if it matches; else the first. An error if nothing matches: ask 'taken' first.",
+    "The profile that the pod names, if it matches; else the first. If nothing matches, an empty row, which allows "
+    "nothing: the operator's pods are judged whether or not a profile takes them.",
     f"""
     (variables.matching.filter(row, row[0] == variables.labels[?{quote(EKS_PROFILE_LABEL)}].orValue(''))
-      + variables.matching)[0]
+      + variables.matching + [['', '', '', '', '']])[0]
     """,
 )
 

@@ -176,7 +176,8 @@ class FargateProfileSpec(Part):
 
     bare_pods: Literal["Leave", "Recreate"] = "Leave"
     """What rescheduling does with pods that nothing controls, so that nothing would replace them. Leave: nothing.
-    Recreate: the pod's manifest is stored in a StoredPod, the pod is evicted, and created again under its name."""
+    Recreate: the pod's manifest is stored in a StoredPod, the pod is evicted, and created again under its name, where
+    the installation lets the operator create pods (the chart's value barePods.recreate)."""
 
     running_jobs: Literal["Leave", "Reschedule"] = "Leave"
     """What rescheduling does with pods that work towards an end: those of Jobs, and others whose restartPolicy isn't

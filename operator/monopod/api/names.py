@@ -17,8 +17,12 @@ REVISION_ANNOTATION: Final = f"{GROUP}/revision"
 """On every admission policy and binding: which text it was rendered from, so that an edit shows."""
 
 FIELD_MANAGER: Final = "monopod"
+EVENT_SOURCE: Final = "monopod"
 SYSTEM_NAMESPACE: Final = "monopod-system"
 SERVICE_ACCOUNT: Final = "monopod"
+
+KUBE_SYSTEM: Final = "kube-system"
+"""The cluster's own namespace, whose ServiceAccounts may do anything."""
 
 NAMESPACE_LABEL: Final = f"{GROUP}/fargate"
 """On a namespace that a profile reaches; the admission policies select namespaces by it."""

@@ -154,6 +154,10 @@ class Reason(Explained):
         "BarePodsLeft",
         "Nothing would replace these pods, and the profile leaves them (`barePods: Leave`).",
     )
+    RECREATION_OFF = (
+        "RecreationOff",
+        "The profile has pods without a controller created again (`barePods: Recreate`), and the installation doesn't.",
+    )
     RUNNING_JOBS_LEFT = (
         "RunningJobsLeft",
         "These pods do work that ends, and the profile leaves them (`runningJobs: Leave`).",

@@ -56,10 +56,15 @@ def examine(cluster: Cluster, namespace: str) -> Facts:
 
 
 def _build_policies(deployments: Sequence[dict[str, Any]] | Unread, namespace: str) -> Policies:
-    """The policies as they should be: installed for the ServiceAccount that the operator has."""
+    """The policies as they should be: for the ServiceAccount that the operator has, and what it is told that it may."""
     specs = [] if isinstance(deployments, Unread) else [each["spec"]["template"]["spec"] for each in deployments]
     account = next((name for spec in specs if (name := spec.get("serviceAccountName"))), SERVICE_ACCOUNT)
-    return build_policies(f"system:serviceaccount:{namespace}:{account}", namespace)
+    arguments = {word for spec in specs for container in spec["containers"] for word in container.get("args") or ()}
+    return build_policies(
+        f"system:serviceaccount:{namespace}:{account}",
+        namespace,
+        recreate_bare_pods="--recreate-bare-pods" in arguments,
+    )
 
 
 def _key(document: Mapping[str, Any]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import click
 
-from monopod.api.reasons import ConditionType
+from monopod.api.reasons import ConditionType, Reason
 from monopod.cli.failure import ApiFailure, UnreadableInput
 from monopod.cli.live import Cluster, Refusal, describe_deletion, find_profile_path
 from monopod.domain.manifest import InvalidProfile, Part
@@ -110,6 +110,8 @@ def _find_state(condition: Part) -> State:
     if condition.text("status") == "True":
         return State.DONE
     reason = condition.text("reason")
+    if reason == Reason.RECREATION_OFF:
+        return State.BLOCKED  # for as long as the installation stays as it is
     return State(reason) if reason in (State.MOVING, State.PAUSED, State.BLOCKED) else State.UNKNOWN
 
 

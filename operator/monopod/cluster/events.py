@@ -9,10 +9,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from monopod.api.names import EVENT_SOURCE
 from monopod.api.reasons import EventType, Explained
 from monopod.cluster.client import ApiClient, ApiError
-
-COMPONENT = "monopod"
 
 # Events of cluster-scoped objects live in this namespace, by Kubernetes' convention.
 CLUSTER_NAMESPACE = "default"
@@ -56,7 +55,7 @@ def build_event(about: Mapping[str, str], event_type: EventType, reason: Explain
         "type": str(event_type),
         "reason": str(reason),
         "message": text,
-        "source": {"component": COMPONENT},
+        "source": {"component": EVENT_SOURCE},
         "firstTimestamp": now,
         "lastTimestamp": now,
         "count": 1,

@@ -238,7 +238,7 @@ class Gatherer:
             if resource is None or not _is_in_force(statuses[profile.name]):
                 continue
             try:
-                terms[profile.name] = Terms.from_resource(resource)
+                terms[profile.name] = Terms.from_resource(resource, recreation=self._settings.recreate_bare_pods)
             except ValueError as error:
                 self._complaints.raise_about(f"profile {profile.name}", str(error))
         deleting = frozenset(request.name for request in snapshot.requests)

@@ -104,7 +104,9 @@ class Reconciler:
             settings,
             self._complaints,
         )
-        policies = build_policies(settings.user_name, settings.namespace)
+        policies = build_policies(
+            settings.user_name, settings.namespace, recreate_bare_pods=settings.recreate_bare_pods
+        )
         self._policies = [document for pair in policies.values() for document in pair]
         self._admission: Admission | None = None
         self._admission_read_at = 0.0

@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 
-from monopod.api.names import SERVICE_ACCOUNT
+from monopod.api.names import KUBE_SYSTEM, SERVICE_ACCOUNT
 from monopod.cluster.lease import Timing
 from monopod.controller.refusals import LONGEST_RETRY_SECONDS
 from monopod.domain.deletion import Patience
 from monopod.domain.isolation import METADATA
 from monopod.domain.quota import DEFAULT_QUOTA
-
-# As everywhere in Kubernetes, and where a mistake would stop the cluster itself.
-KUBE_SYSTEM = "kube-system"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +45,8 @@ class Settings:
     """The networks of the nodes; empty: the addresses that the nodes tell."""
     metadata_addresses: tuple[str, ...] = METADATA
     """The metadata services that no security group opens; none where groups may."""
+    recreate_bare_pods: bool = False
+    """Whether the admission policies let the operator create pods again that it moved."""
 
     @property
     def patience(self) -> Patience:

@@ -324,10 +324,11 @@ def build_stored(bare: BarePod) -> Manifest:
 
 
 def build_trial(bare: BarePod) -> Manifest:
-    """The pod to try: its name is another, because its own is in use."""
+    """The pod to try: its name is another, because its own is in use. It says that it is one to be created again."""
     manifest = find_original(bare.pod)
     metadata = {key: value for key, value in manifest["metadata"].items() if key != "name"}
-    return {**manifest, "metadata": {**metadata, "generateName": f"{bare.name}-"}}
+    annotations = {**(metadata.get("annotations") or {}), RECREATED_ANNOTATION: bare.uid}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations, "generateName": f"{bare.name}-"}}
 
 
 def build_recreated(stored: StoredPod, manifest: Mapping[str, Any] | None = None) -> Manifest:

@@ -25,7 +25,11 @@ REOPENING_SECONDS = 600.0
 """How soon after its end a round goes on. A controller may take a while to replace a pod, and a workload of one pod has
 none meanwhile: if its replacement began a round of its own, it would never count as one that came up elsewhere."""
 
+_RECREATION_OFF: Final = (
+    "this installation doesn't create pods again: set the chart's value barePods.recreate, or recreate them yourself"
+)
 _LEFT: Final[Mapping[Reason, str]] = {
+    Reason.RECREATION_OFF: _RECREATION_OFF,
     Reason.BARE_PODS_LEFT: "nothing would replace these pods; recreate them, or set barePods: Recreate",
     Reason.RUNNING_JOBS_LEFT: "these pods do work that ends; to have it begin anew, set runningJobs: Reschedule",
 }
@@ -161,7 +165,7 @@ def _is_recent(ended: str, now: str) -> bool:
 
 def find_end(condition: Mapping[str, Any] | None) -> str:
     """When the last round ended, by the condition Rescheduled; "" if it hasn't, or isn't known."""
-    over = condition is not None and condition.get("reason") == Reason.ALL_MOVED
+    over = condition is not None and condition.get("reason") in (Reason.ALL_MOVED, Reason.RECREATION_OFF)
     return str(condition["lastTransitionTime"]) if condition and over else ""
 
 
@@ -204,7 +208,7 @@ def judge_progress(moves: Moves, rescheduling: Mapping[str, Any] | None, before:
             assert_never(never)
 
 
-_CONCLUSIONS: Final = (Reason.ALL_MOVED, Reason.MOVING, Reason.PAUSED, Reason.BLOCKED)
+_CONCLUSIONS: Final = (Reason.ALL_MOVED, Reason.RECREATION_OFF, Reason.MOVING, Reason.PAUSED, Reason.BLOCKED)
 
 
 def _judge_tally(tally: Tally, counted: Mapping[str, Any]) -> Verdict:
@@ -224,6 +228,8 @@ def _judge_tally(tally: Tally, counted: Mapping[str, Any]) -> Verdict:
     if idle and any(obstacle.reason is Reason.PUBLISH_FAILED for obstacle in tally.obstacles):
         return Verdict(False, Reason.BLOCKED, explained)
     if idle:
+        if any(obstacle.reason is Reason.RECREATION_OFF for obstacle in tally.obstacles):
+            return Verdict(False, Reason.RECREATION_OFF, f"{message}: {_RECREATION_OFF}")
         return Verdict(True, Reason.ALL_MOVED, message if counted else "no pod of the profile runs elsewhere")
     if tally.paused:
         return Verdict(False, Reason.PAUSED, f"{message}; the profile is paused")

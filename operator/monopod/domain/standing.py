@@ -112,7 +112,7 @@ def _judge_matching(pod: Manifest, workload: Workload, place: Place, terms: Term
         if mark:
             return NotConcerned()  # sandboxed already, and nothing would replace it
         if not terms.recreates_bare_pods:
-            return LeftAlone(terms.profile, Reason.BARE_PODS_LEFT)
+            return LeftAlone(terms.profile, Reason.RECREATION_OFF if terms.lacks_recreation else Reason.BARE_PODS_LEFT)
     if workload.ends_by_itself(pod) and not terms.moves_running_jobs:
         return LeftAlone(terms.profile, Reason.RUNNING_JOBS_LEFT)
     verdict = judge_volumes(pod, place.claims, place.volumes)

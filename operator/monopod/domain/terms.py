@@ -16,6 +16,7 @@ class Terms:
     """How a profile moves pods that exist; `max_unavailable` is a number of pods or a percentage (`10%`).
 
     Attributes:
+        lacks_recreation: whether it asks for bare pods to be created again, and the installation doesn't do that.
         started: status.rescheduling.startedAt, None before the first pod.
         trusted: since when new pods are sandboxed, None if that isn't known: the profile is in force, and this round
             of moves has begun.
@@ -29,10 +30,15 @@ class Terms:
     paused: bool = False
     started: datetime.datetime | None = None
     trusted: datetime.datetime | None = None
+    lacks_recreation: bool = False
 
     @classmethod
-    def from_resource(cls, resource: Manifest) -> "Terms":
+    def from_resource(cls, resource: Manifest, *, recreation: bool = True) -> "Terms":
         """Reads a FargateProfile as the API server sends it, or a manifest.
+
+        Args:
+            resource: the profile.
+            recreation: whether the installation lets the operator create pods.
 
         Raises:
             InvalidProfile: a field holds what the API server would never store.
@@ -48,15 +54,17 @@ class Terms:
             ),
             None,
         )
+        recreate = _read_choice(spec, "barePods", "Leave", "Recreate") == "Recreate"
         return cls(
             root.child("metadata").text("name"),
             _read_choice(spec, "existingPods", "Reschedule", "Keep") == "Reschedule",
             _read_max_unavailable(spec),
-            _read_choice(spec, "barePods", "Leave", "Recreate") == "Recreate",
+            recreate and recreation,
             _read_choice(spec, "runningJobs", "Leave", "Reschedule") == "Reschedule",
             spec.flag("paused"),
             started,
             max(started, ready) if started and ready else None,
+            recreate and not recreation,
         )
 
     def find_budget(self, desired: int) -> int:

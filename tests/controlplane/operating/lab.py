@@ -317,7 +317,8 @@ class OperatorProcess:
         command = [
             *(sys.executable, *(("-c", code) if patch else ("-m", "monopod"))),
             *("run", "--kubeconfig", str(kubeconfig), "--sandbox", SANDBOX),
-            *("--listen", "127.0.0.1", "--metrics-port", str(self.port), "--resync-seconds", "1", *flags),
+            *("--listen", "127.0.0.1", "--metrics-port", str(self.port), "--resync-seconds", "1"),
+            *("--recreate-bare-pods", *flags),
         ]
         env = {**os.environ, "PYTHONPATH": str(ROOT / "operator")}
         with log.open("ab") as stream:

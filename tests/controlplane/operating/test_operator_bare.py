@@ -22,12 +22,11 @@ from tests.controlplane.operating.bare_pods import (
 )
 from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.interceptor import Interceptor, Moment
-from tests.controlplane.operating.lab import Json, Lab, eventually
+from tests.controlplane.operating.lab import Lab, eventually
 from tests.controlplane.operating.moving import (
     QUICK,
     await_all_moved,
     blockers,
-    build_pod_spec,
     create_namespace,
     progress,
 )
@@ -188,20 +187,14 @@ def test_a_manifest_is_tried_again_when_the_reason_has_gone(lab: Lab, start: Sta
     eventually(lambda: is_moved(lab, "allowed-later", "web"), 120)
 
 
-@pytest.mark.parametrize(
-    ("annotations", "spec", "status"),
-    [
-        ({}, {}, 403),
-        ({"monopod.dev/recreated-from": "1"}, {}, 201),
-        ({"monopod.dev/recreated-from": "1"}, {"hostNetwork": True}, 403),
-        ({"monopod.dev/recreated-from": "1", "io.katacontainers.config_path": "/etc/kata.toml"}, {}, 403),
-        ({"monopod.dev/recreated-from": "1"}, {"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}, 403),
-    ],
-    ids=["no annotation", "annotation", "host network", "sandbox", "host path"],
-)
-def test_the_operator_creates_only_pods_in_the_place_of_others_and_none_that_reaches_into_its_node(
-    lab: Lab, annotations: dict[str, str], spec: Json, status: int
-) -> None:
-    metadata = {"generateName": "by-the-operator-", "annotations": annotations}
-    pod: Json = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": build_pod_spec(**spec)}
-    assert lab.as_operator("POST", "/api/v1/namespaces/default/pods", pod) == status
+def test_an_installation_that_does_not_recreate_pods_leaves_them_and_says_so(lab: Lab, start: StartOperator) -> None:
+    create_namespace(lab, "unrecreated")
+    before = run_pod(lab, "unrecreated")
+    operator = start(*QUICK, "--no-recreate-bare-pods")
+    move(lab, "web", "unrecreated")
+    eventually(lambda: lab.condition("web", "Rescheduled").get("reason") == "RecreationOff")
+    condition = lab.condition("web", "Rescheduled")
+    assert condition["status"] == "False"
+    assert "set the chart's value barePods.recreate" in condition["message"]
+    operator.passes_happen(2)
+    assert (find_uid(lab, "unrecreated"), find_stored(lab, "unrecreated")) == (before, "")

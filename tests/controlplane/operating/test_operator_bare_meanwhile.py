@@ -127,7 +127,9 @@ def test_what_is_not_evicted_yet_is_let_go_of_when_the_profile_is_paused_or_dele
     eventually(lambda: is_moved(lab, "paused", "paused"))
 
 
-def test_what_is_evicted_comes_back_although_its_profile_is_gone(lab: Lab, start: StartOperator) -> None:
+def test_what_is_evicted_is_kept_for_a_person_if_no_profile_reaches_its_namespace_any_more(
+    lab: Lab, start: StartOperator
+) -> None:
     create_namespace(lab, "orphaned")
     old = run_pod(lab, "orphaned", hold=True)
     start(*QUICK)
@@ -135,6 +137,10 @@ def test_what_is_evicted_comes_back_although_its_profile_is_gone(lab: Lab, start
     eventually(lambda: is_leaving(lab, "orphaned"))
     lab.delete_profile("web")
     let_go(lab, "orphaned")
+    await_phase(lab, "orphaned", "Refused")
+    stored = lab.get("StoredPod", "toolbox", "orphaned") or {}
+    assert "only in namespaces that a Fargate profile reaches" in stored["status"]["message"]
+    assert restore(lab, "toolbox", "-n", "orphaned").exit_code == 0
     eventually(lambda: find_phase(lab, "orphaned") == "Running" and not find_stored(lab, "orphaned"))
     assert find_uid(lab, "orphaned") != old
     assert find_profile(lab, "orphaned") is None

@@ -42,6 +42,7 @@ def a_rollout(state: State = State.MOVING, moved: int = 1, **fields: Any) -> Rol
         ("Moving", "False", State.MOVING),
         ("Paused", "False", State.PAUSED),
         ("Blocked", "False", State.BLOCKED),
+        ("RecreationOff", "False", State.BLOCKED),
         ("PodsNotListed", "Unknown", State.UNKNOWN),
     ],
 )

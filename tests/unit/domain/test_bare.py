@@ -195,6 +195,7 @@ def test_a_stored_pod_has_the_name_and_the_uid_of_its_pod_and_the_new_pod_says_i
     assert new == {**MANIFEST, "metadata": {**MANIFEST["metadata"], "annotations": {RECREATED_ANNOTATION: "old"}}}
 
 
-def test_a_trial_has_another_name() -> None:
+def test_a_trial_has_another_name_and_says_in_whose_place_it_comes() -> None:
     metadata = build_trial(BarePod("web", "kata", a_live_pod()))["metadata"]
-    assert metadata == {"namespace": "prod", "generateName": "toolbox-"}
+    annotations = {"monopod.dev/recreated-from": "old"}
+    assert metadata == {"namespace": "prod", "generateName": "toolbox-", "annotations": annotations}

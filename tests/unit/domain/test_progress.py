@@ -21,6 +21,7 @@ from monopod.domain.rescheduling import Outlook
 
 WEB = Workload("prod", "Deployment", "web", "uid")
 BUDGET = Obstacle(Reason.BUDGET_EXHAUSTED, "PodDisruptionBudget prod/web doesn't allow it", ("prod/a",))
+NOT_RECREATED = Obstacle(Reason.RECREATION_OFF, "not here", ("prod/c",))
 
 
 def pods(*names: str) -> tuple[Candidate, ...]:
@@ -92,8 +93,10 @@ VERDICTS: dict[str, tuple[Moves, bool | None, Reason]] = {
     "paused": (Tally(waiting=1, paused=True), False, Reason.PAUSED),
     "paused with nothing to move": (Tally(paused=True), True, Reason.ALL_MOVED),
     "some left alone": (Tally(left=3), True, Reason.ALL_MOVED),
+    "not recreated here": (Tally(left=3, obstacles=(NOT_RECREATED,)), False, Reason.RECREATION_OFF),
+    "the same while others move": (Tally(waiting=1, left=3, obstacles=(NOT_RECREATED,)), False, Reason.MOVING),
     "a namespace that can't be looked at": (Tally(unseen=("prod",)), None, Reason.PODS_NOT_LISTED),
-    "the same while others move": (Tally(waiting=1, unseen=("prod",)), False, Reason.MOVING),
+    "one that can't be looked at while others move": (Tally(waiting=1, unseen=("prod",)), False, Reason.MOVING),
     "kept": (Kept(), True, Reason.EXISTING_PODS_KEPT),
     "not known": (NotListed(), None, Reason.PODS_NOT_LISTED),
 }

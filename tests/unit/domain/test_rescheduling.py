@@ -292,6 +292,12 @@ def test_terms_are_read_with_their_defaults() -> None:
     assert Terms.from_resource(resource) == Terms("web", False, 3, True, True, True)
 
 
+def test_where_pods_are_not_recreated_the_terms_say_that_it_was_asked_for() -> None:
+    for bare_pods, lacking in (("Recreate", True), ("Leave", False)):
+        terms = Terms.from_resource(a_profile_resource("web", barePods=bare_pods), recreation=False)
+        assert (terms.recreates_bare_pods, terms.lacks_recreation) == (False, lacking)
+
+
 def test_new_pods_are_trusted_once_the_profile_is_ready_and_its_beginning_on_record() -> None:
     ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T11:00:00Z"}
     resource = a_profile_resource("web") | {
