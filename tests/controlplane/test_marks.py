@@ -389,12 +389,3 @@ def test_kubelets_and_controllers_go_on_as_ever(server: Server, marked: str) -> 
     server.patch(marked, {"spec": {"activeDeadlineSeconds": 10}}).expect_ok()
     image = {"spec": {"containers": [{"name": "app", "image": "app:2"}]}}
     server.patch(marked, image, kind="application/strategic-merge-patch+json").expect_ok()
-
-
-def test_the_operator_creates_pods_only_as_dry_runs(server: Server) -> None:
-    pod = a_pod("trial").build()
-    for namespace in ("fargate", "plain"):
-        server.create_pod(namespace, pod, user=OPERATOR, dry_run=True).expect_ok()
-        answer = server.create_pod(namespace, pod, user=OPERATOR, dry_run=False)
-        assert answer.status == 403
-        assert "only with dryRun=All" in answer.message

@@ -209,3 +209,12 @@ def test_refused_to_the_operator_where_it_recreates_no_pods(server: Server) -> N
     answer = server.create_pod("fargate", pod, user=OPERATOR, dry_run=False)
     assert "Set the chart's value barePods.recreate to let it create pods again" in answer.message
     server.create_pod("fargate", pod, user=OPERATOR).expect_ok()
+
+
+def test_the_operator_creates_pods_only_as_dry_runs(server: Server) -> None:
+    pod = a_pod("trial").build()
+    for namespace in ("fargate", "plain"):
+        server.create_pod(namespace, pod, user=OPERATOR, dry_run=True).expect_ok()
+        answer = server.create_pod(namespace, pod, user=OPERATOR, dry_run=False)
+        assert answer.status == 403
+        assert "only with dryRun=All" in answer.message
