@@ -38,7 +38,6 @@ def is_allowed(attempt: Attempt, answer: Answer) -> bool:
 
 
 DEBUGGER = {"spec": {"ephemeralContainers": [{"name": "e", "image": "e"}]}}
-BINDING = {"metadata": {"name": "bare"}, "target": {"kind": "Node", "name": "kwok-0"}}
 ROADS = {
     "a container added": ("PATCH", "ephemeralcontainers", DEBUGGER),
     "its status": ("PATCH", "status", {"status": {"phase": "Failed"}}),

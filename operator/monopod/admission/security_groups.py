@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from monopod.admission.cel import Validation, Variable, quote
-from monopod.api.names import POLICY_LABEL, PROFILE_LABEL
+from monopod.api.names import CONTROLLER_MANAGER, POLICY_LABEL, PROFILE_LABEL
 
 USERS_SHOWN = 3
 
@@ -37,9 +37,6 @@ NOT_IN_USE = Validation(
     """,
 )
 
-
-CONTROLLER_MANAGER: Final = "system:kube-controller-manager"
-"""Whom all controllers are where the controller manager runs without credentials for each."""
 
 GARBAGE_COLLECTORS: Final = ("system:serviceaccount:kube-system:generic-garbage-collector", CONTROLLER_MANAGER)
 NAMESPACE_CONTROLLERS: Final = ("system:serviceaccount:kube-system:namespace-controller", CONTROLLER_MANAGER)

@@ -24,6 +24,10 @@ SERVICE_ACCOUNT: Final = "monopod"
 KUBE_SYSTEM: Final = "kube-system"
 """The cluster's own namespace, whose ServiceAccounts may do anything."""
 
+CONTROLLER_MANAGER: Final = "system:kube-controller-manager"
+"""The one user that all controllers are where kube-controller-manager has no credentials for each of them (without
+`--use-service-account-credentials`)."""
+
 NAMESPACE_LABEL: Final = f"{GROUP}/fargate"
 """On a namespace that a profile reaches; the admission policies select namespaces by it."""
 

@@ -12,6 +12,11 @@ MAX_TAGS = 50
 MAX_SUBNETS = 16
 MAX_ANNOTATIONS = 20
 
+
+def _listed_once(what: str) -> Rule:
+    return Rule("self.all(one, self.exists_one(other, other == one))", f"the same {what} is listed twice")
+
+
 Zone = Annotated[
     str,
     Field(max_length=63),
@@ -30,13 +35,13 @@ Zone = Annotated[
 Subnets = Annotated[
     list[Zone],
     Field(max_length=MAX_SUBNETS),
-    Rule("self.all(one, self.exists_one(other, other == one))", "the same zone is listed twice"),
+    _listed_once("zone"),
 ]
 
 GroupNames = Annotated[
     list[GroupName],
     Field(max_length=MAX_GROUPS),
-    Rule("self.all(one, self.exists_one(other, other == one))", "the same security group is listed twice"),
+    _listed_once("security group"),
 ]
 
 AnnotationPattern = Annotated[
@@ -55,7 +60,7 @@ AnnotationPattern = Annotated[
 AnnotationPatterns = Annotated[
     list[AnnotationPattern],
     Field(max_length=MAX_ANNOTATIONS),
-    Rule("self.all(one, self.exists_one(other, other == one))", "the same annotation is listed twice"),
+    _listed_once("annotation"),
 ]
 
 TagValue = Annotated[

@@ -108,11 +108,15 @@ class Facts:
         return self._find_arguments("--sandbox-handler=")
 
     def _find_arguments(self, option: str) -> Sequence[str]:
-        if isinstance(self.deployments, Unread):
-            return ()
-        containers = (each for one in self.deployments for each in one["spec"]["template"]["spec"]["containers"])
-        arguments = (argument for container in containers for argument in container.get("args") or ())
+        arguments = list_arguments(self.deployments)
         return [argument.removeprefix(option) for argument in arguments if argument.startswith(option)]
+
+
+def list_arguments(deployments: Sequence[Json] | Unread) -> list[str]:
+    """The arguments that the operator is started with; none if they can't be read."""
+    found = () if isinstance(deployments, Unread) else deployments
+    containers = (container for each in found for container in each["spec"]["template"]["spec"]["containers"])
+    return [argument for container in containers for argument in container.get("args") or ()]
 
 
 def unread(check: Check, what: str, fact: Unread) -> Finding:

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from monopod.admission.policies import build_policies
 from monopod.api.names import API_VERSION, PROFILE_PLURAL, SERVICE_ACCOUNT
-from monopod.cli.diagnosis import Facts, Unread
+from monopod.cli.diagnosis import Facts, Unread, list_arguments
 from monopod.cli.live import NOT_FOUND, Cluster, Refusal
 from monopod.domain.revision import find_changed
 
@@ -59,11 +59,10 @@ def _build_policies(deployments: Sequence[dict[str, Any]] | Unread, namespace: s
     """The policies as they should be: for the ServiceAccount that the operator has, and what it is told that it may."""
     specs = [] if isinstance(deployments, Unread) else [each["spec"]["template"]["spec"] for each in deployments]
     account = next((name for spec in specs if (name := spec.get("serviceAccountName"))), SERVICE_ACCOUNT)
-    arguments = {word for spec in specs for container in spec["containers"] for word in container.get("args") or ()}
     return build_policies(
         f"system:serviceaccount:{namespace}:{account}",
         namespace,
-        recreate_bare_pods="--recreate-bare-pods" in arguments,
+        recreate_bare_pods="--recreate-bare-pods" in list_arguments(deployments),
     )
 
 

@@ -33,12 +33,6 @@ class Settings:
     profile_quota: int = DEFAULT_QUOTA
     service_account: str = SERVICE_ACCOUNT
     """The ServiceAccount that the admission policies know the operator by."""
-
-    @property
-    def user_name(self) -> str:
-        """The same as the API server names it."""
-        return f"system:serviceaccount:{self.namespace}:{self.service_account}"
-
     sandbox_handlers: tuple[str, ...] = ()
     """Handlers of RuntimeClasses that count as sandboxes; empty: all but those that are known to be none."""
     node_cidrs: tuple[str, ...] = ()
@@ -47,6 +41,11 @@ class Settings:
     """The metadata services that no security group opens; none where groups may."""
     recreate_bare_pods: bool = False
     """Whether the admission policies let the operator create pods again that it moved."""
+
+    @property
+    def user_name(self) -> str:
+        """The operator's user, as the API server names it."""
+        return f"system:serviceaccount:{self.namespace}:{self.service_account}"
 
     @property
     def patience(self) -> Patience:

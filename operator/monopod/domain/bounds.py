@@ -33,7 +33,7 @@ MAX_LABEL_CHARACTERS: Final = 4000
 """As `key=value` and a separator: patterns of profiles are tested against all of them as one text."""
 
 FEW_LABELS: Final = 10
-"""So many never reach these characters: a key has at most 317, a value 63. They needn't be counted."""
+"""This many labels never reach these characters, which then needn't be counted: a key has at most 317, a value 63."""
 
 MAX_ANNOTATIONS: Final = 100
 MAX_CONTAINERS: Final = 60
@@ -49,7 +49,7 @@ MAX_NODE_ENTRIES: Final = 100
 """Expressions and values of all terms of a pod's required node affinity, which is compared with the profile's zones."""
 
 ZONE_ENTRIES: Final = 17
-"""So many of them admission adds to each term: an expression and its at most 16 zones."""
+"""What admission adds to each term at most: an expression and 16 zones."""
 
 LATER: Final = 50
 """Labels and annotations that may be added to a pod of a profile once it exists: network plugins and controllers write
@@ -84,7 +84,7 @@ class Bound:
     most: int
 
     def explain(self, number: int | str) -> str:
-        """Why a pod with so many is refused, as a sentence."""
+        """Why a pod with this number is refused, as a sentence."""
         before, after = self.what
         return f"{before} {number} {after}{self.advice}"
 

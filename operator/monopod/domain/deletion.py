@@ -115,7 +115,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Evicting:
-    """Its pods are being evicted: so many are left of so many.
+    """Its pods are being evicted: `left` of `total` are left.
 
     Attributes:
         progressed: when one of them last went, or it began.
@@ -153,7 +153,7 @@ Stage = Queued | Evicting | Failed | Released
 def find_turn(requests: Iterable[Request], patience: Patience, now: str) -> str | None:
     """The profile for which those wait that haven't begun: one that has, or else the first of them.
 
-    Who has begun keeps its turn even if another that was deleted in the same second comes first by name; if it has
+    One that has begun keeps its turn even if another that was deleted in the same second comes first by name; if it has
     failed or stalled, it goes on beside the next.
     """
     open_ones = [request for request in requests if request.holds(patience, now)]

@@ -11,15 +11,14 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 
-from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, MIRROR_ANNOTATION, PROFILE_LABEL
+from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, CONTROLLER_MANAGER, MIRROR_ANNOTATION, PROFILE_LABEL
 from monopod.domain.manifest import Part
 
 DEFAULT_SCHEDULER: Final = "default-scheduler"
 DAEMON_SET_API: Final = "apps/v1"
 DAEMON_SET_CONTROLLER: Final = "system:serviceaccount:kube-system:daemon-set-controller"
-DAEMON_SET_CONTROLLERS: Final = (DAEMON_SET_CONTROLLER, "system:kube-controller-manager")
-"""Who creates the pods of DaemonSets: the second where kube-controller-manager runs all its controllers as itself
-(without `--use-service-account-credentials`)."""
+DAEMON_SET_CONTROLLERS: Final = (DAEMON_SET_CONTROLLER, CONTROLLER_MANAGER)
+"""Who creates the pods of DaemonSets."""
 
 _KUBELET: Final = "system:node:"
 
