@@ -61,7 +61,7 @@ class KindProvider:
 
     @property
     def folder(self) -> Path:
-        """Everything that is kept of this cluster beside kind's containers."""
+        """Everything that is kept of this cluster apart from kind's containers."""
         return kind_state_dir() / self.name
 
     @property

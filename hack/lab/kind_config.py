@@ -22,7 +22,7 @@ def find_node_image() -> str:
 
 
 def build_cluster_config(nodes: int) -> dict[str, object]:
-    """The configuration of a cluster with so many nodes."""
+    """The configuration of a cluster with this number of nodes."""
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -37,7 +37,7 @@ def build_containerd_patch(version: int) -> str:
     A patch that names the plugin as another version does makes containerd drop all that kind says of runc.
 
     Pods' cgroups are made by runc's cgroupfs driver on purpose: under systemd's, gVisor on cgroup v1 puts the sandbox
-    beside the pod's cgroup, and then nothing holds the pod to its size.
+    next to the pod's cgroup, and then nothing holds the pod to its size.
     """
     runtimes = f'plugins."{CRI_PLUGINS[version]}".containerd.runtimes'
     return f"""\

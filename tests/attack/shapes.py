@@ -78,7 +78,7 @@ _MANY: dict[str, Callable[[int], PodBuilder]] = {
 
 
 def many(what: str, number: int) -> Pod:
-    """A pod with so many of something."""
+    """A pod with this many of something."""
     return _MANY[what](number).build()
 
 

@@ -45,7 +45,7 @@ INFRASTRUCTURE_SECONDS = 1.0
 SETS_SECONDS = 1.0
 # As long as pods wait for policies of their own, the one that they share is looked at again after this time.
 AWAITED_SECONDS = 0.2
-# Who replaces a policy by another may delete the first before the second is there.
+# Replacing a policy by another may mean deleting the first before the second is there.
 OWNERS_SECONDS = 1.0
 # The garbage collector has this long for the policy of a pod that is gone, before it counts as nobody's.
 STRAY_SECONDS = 30.0

@@ -63,7 +63,7 @@ class OwnersPolicies:
         """
         asked = self._pods_changed.get(pod_uid, self._clock())
         since = max(asked, self._changed.get(namespace, NEVER))
-        async with self._locks[namespace]:  # who waits here finds it done
+        async with self._locks[namespace]:  # those that wait here find it done
             if self._listed.get(namespace, NEVER) >= since:
                 return
             began, gone = self._clock(), self._gone.setdefault(namespace, set())

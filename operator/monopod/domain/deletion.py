@@ -154,7 +154,7 @@ def find_turn(requests: Iterable[Request], patience: Patience, now: str) -> str 
     """The profile for which those wait that haven't begun: one that has, or else the first of them.
 
     One that has begun keeps its turn even if another that was deleted in the same second comes first by name; if it has
-    failed or stalled, it goes on beside the next.
+    failed or stalled, it goes on next to the following one.
     """
     open_ones = [request for request in requests if request.holds(patience, now)]
     if not open_ones:

@@ -82,7 +82,7 @@ class PolicyTooLarge(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Infrastructure:
-    """What rules depend on beside the groups.
+    """What rules depend on apart from the groups.
 
     Attributes:
         nodes: the nodes' addresses, as CIDRs.

@@ -1,7 +1,7 @@
 """Which directions of a pod's connections the NetworkPolicies of its namespace's owners decide alone.
 
 NetworkPolicies add up, so a security group that nobody chose would open again what the owners of a namespace have
-closed. Where a pod has the default group for want of a choice, a direction that any policy of theirs is about is left
+closed. Where a pod has the default group because nobody chose, a direction that any policy of theirs is about is left
 to their policies, as it would be without Monopod: ours opens nothing there. Groups that someone chose add up instead.
 
     no policy of the owners is about the pod's ingress        the default group's rules

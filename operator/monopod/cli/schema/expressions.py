@@ -115,4 +115,4 @@ _FUNCTIONS: Final[Any] = {
     "masked": _masked,
     "containsCIDR": _contains_cidr,
 }
-"""Beside CEL's own: re2 for `matches`, as in the API server, and of Kubernetes' libraries what our rules use."""
+"""Apart from CEL's own: re2 for `matches`, as in the API server, and of Kubernetes' libraries what our rules use."""
