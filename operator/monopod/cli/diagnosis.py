@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from monopod.api.names import KUBE_SYSTEM
 from monopod.domain.manifest import InvalidProfile
 from monopod.domain.overlap import describe_overlap, find_overlaps
 from monopod.domain.publication import list_names
@@ -276,7 +277,7 @@ def _find_profile_faults(profile: Json) -> Iterator[Finding]:
 
 
 def _find_shadows(facts: Facts) -> Iterator[Finding]:
-    for name, overlap in find_overlaps(read_profiles(facts), {"kube-system", facts.namespace}).items():
+    for name, overlap in find_overlaps(read_profiles(facts), {KUBE_SYSTEM, facts.namespace}).items():
         action = "Delete one of them, or create it anew with a name or selectors that tell them apart."
         message = f"Profile {name}: {describe_overlap(name, overlap)}."
         yield Finding(Check.PROFILES, Level.WARNING, message, action)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from monopod.api.names import EKS_PROFILE_LABEL, SYSTEM_NAMESPACE
+from monopod.api.names import EKS_PROFILE_LABEL, KUBE_SYSTEM, SYSTEM_NAMESPACE
 from monopod.cli.group_sources import NO_SURROUNDINGS, GroupsAnswer, Surroundings, answer_groups
 from monopod.domain.decision import Decision, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported, decide
 from monopod.domain.manifest import Part
@@ -13,7 +13,7 @@ from monopod.domain.selection import Choice, Mismatch, Profile, Selector, choose
 from monopod.domain.size import MAX_STORAGE_MIB, Need, measure_need
 from monopod.domain.storage import provision_gib
 
-PROTECTED: Final = frozenset({"kube-system", SYSTEM_NAMESPACE})
+PROTECTED: Final = frozenset({KUBE_SYSTEM, SYSTEM_NAMESPACE})
 """Namespaces that only their exact name reaches; the admission policies hold to the same."""
 
 

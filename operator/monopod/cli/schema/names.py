@@ -12,7 +12,7 @@ _SUBDOMAIN: Final = rf"{_LABEL}(\.{_LABEL})*"
 _QUALIFIED: Final = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _VALUE: Final = rf"({_QUALIFIED})?"
 
-SUBDOMAIN_RULE: Final = (
+_SUBDOMAIN_RULE: Final = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
     "end with an alphanumeric character"
 )
@@ -37,14 +37,13 @@ def find_metadata_faults(metadata: Mapping[str, Any], path: str = "metadata", *,
         yield from _find_name_faults(name, f"{path}.name")
     for key, value in _pairs(metadata.get("labels")):
         yield from _find_key_faults(key, f"{path}.labels")
-        if isinstance(value, str) and not is_label_value(value):
+        if isinstance(value, str) and not _is_label_value(value):
             yield Fault(f"{path}.labels", f"Invalid value: {json.dumps(value)}: {_VALUE_RULE}")
     for key, _ in _pairs(metadata.get("annotations")):
         yield from _find_key_faults(key.lower(), f"{path}.annotations")
 
 
-def is_label_value(value: str) -> bool:
-    """Whether a label may have the value."""
+def _is_label_value(value: str) -> bool:
     return len(value) <= _LONGEST_VALUE and re.fullmatch(_VALUE, value) is not None
 
 
@@ -57,7 +56,7 @@ def _find_name_faults(name: str, path: str) -> Iterator[Fault]:
     if len(name) > _LONGEST_NAME:
         yield Fault(path, f"Invalid value: {json.dumps(name)}: must be no more than {_LONGEST_NAME} bytes")
     elif not re.fullmatch(_SUBDOMAIN, name):
-        yield Fault(path, f"Invalid value: {json.dumps(name)}: {SUBDOMAIN_RULE}")
+        yield Fault(path, f"Invalid value: {json.dumps(name)}: {_SUBDOMAIN_RULE}")
 
 
 def _find_key_faults(key: str, path: str) -> Iterator[Fault]:
