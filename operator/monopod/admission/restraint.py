@@ -87,7 +87,8 @@ ONLY_MARKED = Validation(
       {_same_but("annotations", f"key in {quote_all(_NAMESPACE_ANNOTATIONS)}")})
     """,
     f"Monopod's operator may change nothing of a namespace but the label {NAMESPACE_LABEL} and the annotations "
-    f"{', '.join(_NAMESPACE_ANNOTATIONS)}.",
+    f"{', '.join(_NAMESPACE_ANNOTATIONS)}. If a webhook or another policy adds to what it writes, exempt its "
+    "ServiceAccount there.",
 )
 
 RECREATING = Variable(
@@ -200,7 +201,7 @@ ONLY_EVICTED = Validation(
 
 DRY_RUN = Validation(
     "The chart's value barePods.recreate leaves this policy out.",
-    "request.?dryRun.orValue(false)",
+    f"request.?dryRun.orValue(false) && !({quote(RECREATED_ANNOTATION)} in object.metadata.?annotations.orValue({{}}))",
     "Monopod's operator may create pods only with dryRun=All on this cluster, to try admission. Set the chart's value "
     "barePods.recreate to let it create pods again that it moved; `kubectl fargate restore` does it with your rights.",
 )
@@ -229,9 +230,9 @@ def build_stored_pod_validations(service_account: str, system_namespace: str) ->
             "restore`, with -f for an edited manifest.",
         ),
         Validation(
-            "No pod of these is created again.",
+            "No pod of these is created again. What an earlier release stored may still be withdrawn.",
             f"""
-            !(request.namespace in {quote_all((KUBE_SYSTEM, system_namespace))}) &&
+            request.operation != 'CREATE' || !(request.namespace in {quote_all((KUBE_SYSTEM, system_namespace))}) &&
               object.spec.manifest.metadata.?namespace.orValue(request.namespace) == request.namespace
             """,
             f"A StoredPod is of its own namespace, and of neither {KUBE_SYSTEM} nor Monopod's.",

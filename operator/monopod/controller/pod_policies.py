@@ -170,8 +170,12 @@ class PodKeeper:
         if self.is_per_group(pod.profile):
             await self._share(pod, groups)
         else:
-            await self._bring(pod, groups)
-            await self._adjust(pod, groups.names)
+            # The new name may be refused, by a quota for instance, and so may the labels: neither waits for the other.
+            await self._change_rules(pod, groups)
+            try:
+                await self._adjust(pod, groups.names)
+            finally:
+                await self._rename(pod, groups)
         began = self._seen.pop(pod.uid, None)
         if trouble := self.closed.get(pod.uid):
             reason, text = IsolationReason.SECURITY_GROUP_NOT_FOUND, trouble[1].why
@@ -209,23 +213,37 @@ class PodKeeper:
         """Brings a pod's own policy to what it should be; None: it has none.
 
         Policies add up, and the name says the groups. So that a pod is at no instant open to both, its old groups and
-        its new ones, the rules change first and the name after that. Between the look at what the owners say and the
-        first write nothing is awaited.
+        its new ones, the rules change first and the name after that.
         """
-        own = self._build_own(pod, groups)
-        owned = self._mirror.network_policies.look_up("owner", pod.uid)
-        existing = {view.name: view for view in owned if view.kind}  # others may give the pod policies, too
+        await self._change_rules(pod, groups)
+        await self._rename(pod, groups)
+
+    async def _change_rules(self, pod: PodView, groups: Groups | None) -> None:
+        """Gives the policies that a pod has the rules of its groups, under the names that they have; or deletes them.
+
+        Between the look at what the owners say and the write nothing is awaited.
+        """
+        own, existing = self._build_own(pod, groups), self._find_own(pod)
         if own is None:
             await self._writer.bring([], existing.values())
+        elif own["metadata"]["name"] not in existing:
+            renamed = [{**own, "metadata": {**own["metadata"], "name": old}} for old in existing]
+            await self._writer.bring(renamed, existing.values())
+
+    async def _rename(self, pod: PodView, groups: Groups | None) -> None:
+        """Leaves a pod one policy, with the rules of its groups and the name that says them."""
+        own, existing = self._build_own(pod, groups), self._find_own(pod)
+        if own is None:
             return
         # The name may be one that a namesake's policy still has, which then becomes this pod's.
         name = own["metadata"]["name"]
-        if name not in existing:
-            renamed = [{**own, "metadata": {**own["metadata"], "name": old}} for old in existing]
-            await self._writer.bring(renamed, existing.values())
         if view := self._mirror.network_policies.find(pod.namespace, name):
             existing |= {name: view} if view.kind else {}
         await self._writer.bring([own], existing.values())
+
+    def _find_own(self, pod: PodView) -> dict[str, PolicyView]:
+        owned = self._mirror.network_policies.look_up("owner", pod.uid)
+        return {view.name: view for view in owned if view.kind}  # others may give the pod policies, too
 
     async def _adjust(self, pod: PodView, names: Names) -> None:
         if not self._membership.is_right(pod, names):
@@ -236,10 +254,14 @@ class PodKeeper:
         names = groups.names
         if pod.groups == names:
             self._left_out.pop(pod.uid, None)
-        await self._keep_set(pod, names)
         shares = self.shares_policy(pod.namespace, pod.profile, names)
-        if not shares:
-            await self._bring(pod, groups)
+        try:
+            await self._keep_set(pod, names)
+            if not shares:
+                await self._bring(pod, groups)
+        except (ApiError, ServerTrouble):
+            await self._adjust(pod, names)  # the policy of its old groups then selects it no more, so it is closed
+            raise
         try:
             await self._adjust(pod, names)
         except (ApiError, ServerTrouble):

@@ -134,7 +134,7 @@ class Widenings:
             try:
                 found = find_widening(policy, groups, infrastructure, view.namespace, left)
             except PolicyTooLarge:
-                found = find_widening(policy, [], infrastructure, view.namespace)
+                found = find_widening(policy, [], infrastructure, view.namespace, left)
             known[view.name, names, left] = bool(found)
         return known[view.name, names, left]
 

@@ -339,7 +339,8 @@ def _join_name(first: str, names: Collection[str], *, ambiguous: bool) -> str:
     if not ambiguous and len(name) <= MAX_NAME:
         return name
     digest = hashlib.sha256(json.dumps([first, groups]).encode()).hexdigest()[:16]
-    return f"{name[: MAX_NAME - len(digest) - 1].rstrip('.-')}-{digest}"
+    # With a dot, as in all names of pods' policies: by that admission knows what the operator may take over.
+    return f"{name[: MAX_NAME - len(digest) - 1].rstrip('.-')}.{digest}"
 
 
 def _drop_empty(value: Any) -> Any:

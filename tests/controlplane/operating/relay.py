@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 
 CHUNK = 65536
+NOT_PASSED_ON = ("Host", "Connection", "Accept-Encoding")
+"""Headers of requests that are the two connections' own; and answers come as they are, without compression."""
 
 
 class Relay:
@@ -41,7 +43,7 @@ class Relay:
                     relay.refused += 1
                     self.answer(relay._status)
                     return
-                headers = {key: value for key, value in self.headers.items() if key not in ("Host", "Connection")}
+                headers = {key: value for key, value in self.headers.items() if key not in NOT_PASSED_ON}
                 request = urllib.request.Request(  # noqa: S310 the API server's address
                     server + self.path, body, headers, method=self.command
                 )

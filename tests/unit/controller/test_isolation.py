@@ -230,10 +230,38 @@ async def test_a_pod_that_changes_groups_is_at_no_instant_open_to_both(cluster: 
         ]
         assert written == [
             ("apply", "app.web", False),
+            ("merge", "app", False),
             ("apply", "app.none", False),
             ("delete", "app.web", False),
-            ("merge", "app", False),
         ]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+async def test_a_pod_whose_policy_cannot_get_its_new_name_has_the_rules_and_labels_of_its_new_groups(
+    cluster: Cluster, refusal: Exception
+) -> None:
+    cluster.put_profile()
+    cluster.put_pod()
+    cluster.put_group("none", ingress=[])
+    async with cluster.at_work():
+        before = len(cluster.api.requests)
+        cluster.api.answers["apply", f"{POLICIES}/app.none"] = refusal
+        cluster.put_profile(securityGroups=["none"])
+        await until(lambda: bool(cluster.events()))
+        requests = cluster.api.requests[before:]
+        assert next(body["spec"].get("ingress") for _, path, body in requests if path.endswith("/app.web")) == []
+        assert [method for method, path, _ in requests if path == POD]
+
+
+async def test_a_pod_whose_new_groups_cannot_share_a_policy_leaves_that_of_its_old_groups(cluster: Cluster) -> None:
+    cluster.put_profile(isolation="PerGroup")
+    cluster.put_pod(bound=True)
+    cluster.put_group("none", ingress=[])
+    async with cluster.at_work():
+        cluster.api.answers["apply", f"{POLICIES}/monopod-groups.none"] = REFUSALS["refused"]
+        before = len(cluster.api.requests)
+        cluster.put_profile(isolation="PerGroup", securityGroups=["none"])
+        await until(lambda: bool([path for method, path, _ in cluster.api.requests[before:] if path == POD]))
 
 
 async def test_a_pod_whose_labels_cannot_be_written_is_left_out_of_the_policy_that_it_shared(cluster: Cluster) -> None:

@@ -107,7 +107,8 @@ def _find_selector_faults(document: Manifest, template: Manifest, path: str, ver
         yield Fault("", str(problem))
         return
     if not selector.requirements:
-        yield Fault("spec.selector", "Invalid value: {}: empty selector is invalid for deployment")
+        kind = version.rpartition("/")[2].lower()
+        yield Fault("spec.selector", f"Invalid value: {{}}: empty selector is invalid for {kind}")
     elif not selector.matches(labels):
         yield Fault(
             f"{path}.metadata.labels",
