@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from monopod.domain.original import find_original
+from monopod.domain.support import REPORTED_ANNOTATIONS
 from tests.controlplane.differential.draws import Draw
 from tests.controlplane.reach import poll, reach
 from tests.controlplane.server import MERGE_PATCH, Server
@@ -129,6 +130,12 @@ def _comparable(pod: Manifest) -> Manifest:
     metadata, spec = dict(pod["metadata"]), dict(pod["spec"])
     for key in ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"):
         metadata.pop(key, None)
+    # What network plugins write isn't the author's, and doesn't come along.
+    reported = metadata.get("annotations", {})
+    if kept := {key: value for key, value in reported.items() if key not in REPORTED_ANNOTATIONS}:
+        metadata["annotations"] = kept
+    else:
+        metadata.pop("annotations", None)
     text = TOKEN_VOLUME.sub("kube-api-access", json.dumps({"metadata": metadata, "spec": spec}))
     return dict(json.loads(text))
 
