@@ -107,7 +107,7 @@ def test_the_operator_changes_nothing_of_a_pod_but_its_gates(live: Live, namespa
     live.apply(a_pod("own", namespace, SANDBOXED))
     metadata = {"name": "own", "namespace": namespace, "labels": {"new": "label"}}
     change = json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
-    with pytest.raises(CommandFailed, match="may change nothing of a pod but remove its own scheduling gates"):
+    with pytest.raises(CommandFailed, match="may change nothing of a pod but remove the scheduling gates"):
         live.kubectl("apply", "--server-side", "--field-manager=new", "-f", "-", "--as", ACCOUNT, stdin=change)
 
 

@@ -101,7 +101,7 @@ class Publisher:
         unmarked = await self._write_namespaces(self._find_changes(texts))
         unreleased = await self._base.release()
         written = await self._write_patterns(build_patterns(ordered, self._protected))
-        unwritten = self._describe(uncovered | unreleased, unmarked)
+        unwritten = self._describe(unreleased, uncovered, unmarked)
         await self._announce(unwritten)
         refused = all(name in self._refusals or name in self._base.refusals for name in unwritten)
         reached = sum(map(bool, texts.values()))
@@ -111,12 +111,16 @@ class Publisher:
         delays = (self._refusals.find_delay(), self._base.refusals.find_delay())
         return min((delay for delay in delays if delay is not None), default=None)
 
-    def _describe(self, base: Mapping[str, str], marks: Mapping[str, str]) -> dict[str, str]:
+    def _describe(
+        self, unreleased: Mapping[str, str], uncovered: Mapping[str, str], marks: Mapping[str, str]
+    ) -> dict[str, str]:
         """What the troubles with base policies and marks mean, by namespace."""
         found = {
-            name: f"its NetworkPolicy {BASE_POLICY} can't be written, so its new pods wait: {answer}"
-            for name, answer in base.items()
+            name: f"its NetworkPolicy {BASE_POLICY}, of which it has no more need, can't be deleted: {answer}"
+            for name, answer in unreleased.items()
         }
+        for name, answer in uncovered.items():
+            found[name] = f"its NetworkPolicy {BASE_POLICY} can't be written, so its new pods wait: {answer}"
         for name, answer in marks.items():
             view = self._mirror.namespaces.find("", name)
             closed = view is not None and view.is_closed
