@@ -122,8 +122,7 @@ def shared(lab: Lab, namespace: str) -> Iterator[str]:
 SHARED = "monopod-groups.web"
 DAMAGE: dict[str, Json | None] = {
     "opened": {"spec": {"ingress": [{}]}},
-    "selects others": {"spec": {"podSelector": {"matchExpressions": None, "matchLabels": {"a": "b"}}}},
-    "label removed": {"metadata": {"labels": None}},
+    "selects fewer": {"spec": {"podSelector": {"matchLabels": {"a": "b"}}}},
     "deleted": None,
 }
 
