@@ -149,6 +149,7 @@ def test_a_forged_endpoint_slice_of_the_api_server_opens_no_port_of_a_node(
     quarry: Quarry, operator: OperatorProcess
 ) -> None:
     erin = grant(quarry.lab, "erin", "get,create", "endpointslices.discovery.k8s.io")
+    quarry.lab.delete("EndpointSlice", "kubernetes", "default")  # it may be another test's
     quarry.lab.create(build_slice("kubernetes", API_SERVER, 6443))  # the API server's own, if it hasn't written it
     erin.create(SLICES, build_slice("kubernetes-extra", "10.1.1.9", 10250)).expect_ok()
     assert erin.create(SLICES, build_slice("kubernetes", "10.1.1.9", 10250)).status == 409

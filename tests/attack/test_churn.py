@@ -54,12 +54,18 @@ def judge(answer: Answer) -> str:
     return "unsandboxed" if not sandboxed else "gated" if gated else "sandboxed"
 
 
+def create_namespace(lab: Lab, name: str) -> None:
+    """While profiles change a creation may be refused, with the advice to try again."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    eventually(lambda: lab.create(namespace).ok)
+
+
 def live(lab: Lab, number: int) -> Counter[str]:
     """A namespace's life: pods from its first moment, deletion, and the same name again."""
     chance, name, seen = random.Random(number), f"churn-{number % 3}-{number}", Counter[str]()
     for life in range(2):
         eventually(lambda: lab.get("Namespace", name) is None, 120)
-        lab.create_namespace(name)
+        create_namespace(lab, name)
         for pod in range(PODS):
             metadata = {"name": f"pod-{life}-{pod}", "namespace": name, "labels": {"app": chance.choice("xy")}}
             manifest: Json = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": build_pod_spec()}
