@@ -19,6 +19,8 @@ from tests.chart.rendering import CHART, NAMESPACE, RELEASE, ROOT, Refused, run_
 from tests.clusters import ControlPlane
 
 DEADLINE_SECONDS = 60
+KINDS_GONE_SECONDS = 300.0
+"""The API server looks after the last objects of a kind again only now and then."""
 GUIDE = ROOT / "docs" / "how-to" / "install.md"
 PROFILE = {
     "apiVersion": "monopod.dev/v1beta1",
@@ -111,16 +113,16 @@ def helm(release_cluster: ControlPlane) -> Iterator[Helm]:
     # kubectl's own waiting has been seen not to come to an end.
     release_cluster.kubectl("delete", "crd", *CRDS, "--ignore-not-found", "--wait=false")
     find = ("get", "crd", *CRDS, "--ignore-not-found", "-o", "name")
-    poll(lambda: not release_cluster.kubectl(*find).stdout.strip(), "the kinds are gone")
+    poll(lambda: not release_cluster.kubectl(*find).stdout.strip(), "the kinds are gone", KINDS_GONE_SECONDS)
 
 
 CRDS = tuple(f"{kind.plural}.{kind.group}" for kind in KINDS)
 
 
-def poll(check: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
+def poll(check: Callable[[], bool], what: str, seconds: float = DEADLINE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not check():  # each check runs a program, which is pause enough
-        assert time.monotonic() < deadline, f"not after {DEADLINE_SECONDS} s: {what}"
+        assert time.monotonic() < deadline, f"not after {seconds} s: {what}"
 
 
 def build_namespace(name: str, **metadata: Any) -> dict[str, Any]:

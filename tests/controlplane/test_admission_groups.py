@@ -217,5 +217,5 @@ def test_as_many_policies_as_there_is_room_for_stay_within_cels_budget(server: S
     expressions = [{"key": "k" * 63, "operator": "In", "values": [f"{n}-{'v' * 10}" for n in range(each)]}]
     policies = [a_policy(f"p{n:03}", "web", pods={"matchExpressions": expressions}) for n in range(MAX_GROUP_ROWS)]
     setting = Setting(server, *policies)
-    labels = {f"{n}-{'k' * 60}": "v" * 63 for n in range(50)}
+    labels = {f"{n}-{'k' * 60}": "v" * 63 for n in range(30)}
     assert setting.groups_of(a_pod().labelled(labels)) == ["cluster"]

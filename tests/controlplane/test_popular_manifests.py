@@ -67,7 +67,7 @@ def foretell(verdict: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("file", "subject"), SUBJECTS)
 def test_admission_does_as_lint_foretold(popular: Server, file: Path, subject: Any) -> None:
-    answer = popular.create_pod(NAMESPACE, as_created(subject.pod))
+    answer = popular.create_pod(NAMESPACE, as_created(subject.pod), user=subject.creator)
     assert summarize(answer) == foretell(lint()[file.name, subject.source])
 
 

@@ -132,7 +132,6 @@ DAMAGE: dict[str, Json] = {
         "metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "other", "uid": "other"}]}
     },
     "a direction left out": {"spec": {"policyTypes": ["Ingress"]}},
-    "label removed": {"metadata": {"labels": None}},
 }
 
 
