@@ -79,8 +79,7 @@ def test_a_namespace_that_is_no_longer_reached_is_unmarked_and_opened_when_its_l
 DAMAGE: dict[str, Json] = {
     "ingress opened": {"spec": {"ingress": [{}]}},
     "one direction left out": {"spec": {"policyTypes": ["Ingress"]}},
-    "selects others": {"spec": {"podSelector": {"matchExpressions": None, "matchLabels": {"a": "b"}}}},
-    "label removed": {"metadata": {"labels": None}},
+    "selects fewer": {"spec": {"podSelector": {"matchLabels": {"a": "b"}}}},
     "owned": {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "x"}]}},
 }
 

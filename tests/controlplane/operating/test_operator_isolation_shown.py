@@ -106,7 +106,8 @@ def test_a_missing_group_is_named_and_the_pod_is_closed(lab: Lab, namespace: str
     eventually(lambda: lab.policies(namespace) == {})
     report = show()
     assert report["securityGroups"] == [{"name": "shown-web", "state": "Missing", "problem": "doesn't exist"}]
-    assert (report["ingress"], report["egress"]) == ({"closed": True, "rules": []}, {"closed": True, "rules": []})
+    closed = {"closed": True, "decidedBy": "SecurityGroups", "networkPolicies": [], "rules": []}
+    assert (report["ingress"], report["egress"]) == (closed, closed)
 
 
 def test_what_an_operator_that_is_away_has_not_written_is_shown_as_without_effect(

@@ -46,8 +46,8 @@ def test_what_changes_while_no_operator_runs_is_made_up_for(lab: Lab, start: Sta
     lab.create_profile("new", "absent-new")
     start("--no-leader-elect")
     lab.becomes_active("new")
-    assert lab.get("FargateProfile", "old") is None
-    assert lab.namespace_marks("absent-old") == (None, None)
+    eventually(lambda: lab.is_gone("old"))
+    eventually(lambda: lab.namespace_marks("absent-old") == (None, None))
     assert lab.namespace_marks("absent-new") == ("true", f"new|{SANDBOX}|Pend||")
 
 
