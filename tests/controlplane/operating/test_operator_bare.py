@@ -22,7 +22,7 @@ from tests.controlplane.operating.bare_pods import (
 )
 from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.interceptor import Interceptor, Moment
-from tests.controlplane.operating.lab import Lab, eventually
+from tests.controlplane.operating.lab import ROOT, Lab, eventually
 from tests.controlplane.operating.moving import (
     QUICK,
     await_all_moved,
@@ -187,6 +187,16 @@ def test_a_manifest_is_tried_again_when_the_reason_has_gone(lab: Lab, start: Sta
     eventually(lambda: is_moved(lab, "allowed-later", "web"), 120)
 
 
+@pytest.fixture
+def only_dry_runs(lab: Lab) -> Iterator[None]:
+    """The policy of installations that recreate no pods."""
+    path = str(ROOT / "manifests/policies/operator-dry-runs.yaml")
+    lab.kubectl("apply", "--server-side", "-f", path)
+    yield
+    lab.kubectl("delete", "-f", path)
+
+
+@pytest.mark.usefixtures("only_dry_runs")
 def test_an_installation_that_does_not_recreate_pods_leaves_them_and_says_so(lab: Lab, start: StartOperator) -> None:
     create_namespace(lab, "unrecreated")
     before = run_pod(lab, "unrecreated")
