@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+from monopod.admission.policies import DEFAULT_SERVICE_ACCOUNT
 from tests.controlplane.operating.lab import Json, Lab
 from tests.controlplane.server import MERGE_PATCH, Answer, Server
 
-OPERATOR_USER = "system:serviceaccount:monopod-system:monopod"
+OPERATOR_USER = DEFAULT_SERVICE_ACCOUNT
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,16 @@ class LabelSelector:
         }
 
 
+def is_label_key(key: str) -> bool:
+    """Whether a label or annotation may have the key."""
+    return _KEY.fullmatch(key) is not None
+
+
+def is_label_value(value: str) -> bool:
+    """Whether a label may have the value."""
+    return _VALUE.fullmatch(value) is not None
+
+
 def _read_expression(part: Part) -> Requirement:
     part.refuse_unknown("key", "operator", "values")
     operator = _OPERATORS.get(part.text("operator"))
@@ -109,9 +119,9 @@ def _read_expression(part: Part) -> Requirement:
 
 
 def _check(part: Part, place: str, requirement: Requirement) -> Requirement:
-    if not _KEY.fullmatch(requirement.key):
+    if not is_label_key(requirement.key):
         raise part.fail(place, f"{requirement.key!r} isn't a label key")
     for value in requirement.values:
-        if not _VALUE.fullmatch(value):
+        if not is_label_value(value):
             raise part.fail(place, f"{value!r} isn't a label value")
     return requirement

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from monopod.cli.schema.structural import Fault
+from monopod.domain.label_selector import is_label_key, is_label_value
 
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN: Final = rf"{_LABEL}(\.{_LABEL})*"
-_QUALIFIED: Final = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-_VALUE: Final = rf"({_QUALIFIED})?"
 
 _SUBDOMAIN_RULE: Final = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
@@ -25,7 +24,6 @@ _KEY_RULE: Final = (
     "character"
 )
 _LONGEST_NAME: Final = 253
-_LONGEST_VALUE: Final = 63
 
 
 def find_metadata_faults(metadata: Mapping[str, Any], path: str = "metadata", *, named: bool = True) -> Iterator[Fault]:
@@ -37,14 +35,10 @@ def find_metadata_faults(metadata: Mapping[str, Any], path: str = "metadata", *,
         yield from _find_name_faults(name, f"{path}.name")
     for key, value in _pairs(metadata.get("labels")):
         yield from _find_key_faults(key, f"{path}.labels")
-        if isinstance(value, str) and not _is_label_value(value):
+        if isinstance(value, str) and not is_label_value(value):
             yield Fault(f"{path}.labels", f"Invalid value: {json.dumps(value)}: {_VALUE_RULE}")
     for key, _ in _pairs(metadata.get("annotations")):
         yield from _find_key_faults(key.lower(), f"{path}.annotations")
-
-
-def _is_label_value(value: str) -> bool:
-    return len(value) <= _LONGEST_VALUE and re.fullmatch(_VALUE, value) is not None
 
 
 def _pairs(value: object) -> Iterator[tuple[str, object]]:
@@ -60,7 +54,5 @@ def _find_name_faults(name: str, path: str) -> Iterator[Fault]:
 
 
 def _find_key_faults(key: str, path: str) -> Iterator[Fault]:
-    prefix, slash, name = key.rpartition("/")
-    fits = len(name) <= _LONGEST_VALUE and re.fullmatch(_QUALIFIED, name)
-    if not fits or (slash and not (len(prefix) <= _LONGEST_NAME and re.fullmatch(_SUBDOMAIN, prefix))):
+    if not is_label_key(key):
         yield Fault(path, f"Invalid value: {json.dumps(key)}: {_KEY_RULE}")
