@@ -220,8 +220,10 @@ def test_profiles_that_an_uninstallation_keeps_can_be_removed_as_documented(helm
     helm.install()
     helm.apply({**PROFILE, "metadata": {"name": "kept", "finalizers": [PROFILE_FINALIZER]}})
     helm.uninstall()
-    helm.run_documented("kubectl get fargateprofiles --output name", "kubectl delete customresourcedefinitions")
-    assert not helm.try_kubectl("get", "crd", "fargateprofiles.monopod.dev")
+    helm.run_documented(
+        "kubectl get fargateprofiles --output name", "kubectl delete --wait=false customresourcedefinitions"
+    )
+    poll(lambda: not helm.try_kubectl("get", "crd", "fargateprofiles.monopod.dev"), "the kind is gone")
 
 
 def test_namespaces_stay_usable_after_an_uninstallation(helm: Helm) -> None:
