@@ -34,7 +34,7 @@ def install_chart(cluster: Cluster, *settings: str) -> None:
     with step("loading the operator's image", 5):
         cluster.load_image_archive(archive)
     image = (f"image.repository={repository}", f"image.tag={tag}")
-    values = [f"sandbox={cluster.sandbox}", *image, "barePods.recreate=true", *settings]
+    values = [*image, "barePods.recreate=true", *settings]
     flags = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "120s"]
     with step("installing Monopod's chart", 10):
         sets = [word for value in values for word in ("--set", value)]

@@ -36,10 +36,10 @@ def main() -> None:
 @main.command()
 @click.option(
     "--sandbox",
-    default="kata",
-    show_default=True,
+    default="",
     metavar="RUNTIMECLASS",
-    help="The sandbox of profiles that name none: the name of a RuntimeClass, such as kata or gvisor.",
+    help="The sandbox of profiles that name none: the name of a RuntimeClass, such as kata or gvisor. [default: the "
+    "best that the cluster has: Kata's, else gVisor's]",
 )
 @click.option(
     "--sandbox-handler",
@@ -197,7 +197,7 @@ def run(
 
     \b
     Against the current kubeconfig, with readable logs:
-      python -m monopod run --no-leader-elect --log-format console --sandbox gvisor
+      python -m monopod run --no-leader-elect --log-format console
 
     \b
     Exit codes: 0 stopped by SIGTERM or SIGINT; 1 the Lease was lost or a watch failed for good (start it again), or

@@ -12,7 +12,6 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("image.name", "x", "additional properties 'name' not allowed"),
     ("metrics.serviceMonitor.every", "30s", "additional properties 'every' not allowed"),
     ("resources.request", {"cpu": "1"}, "additional properties 'request' not allowed"),
-    ("sandbox", "", "/sandbox"),
     ("sandbox", "Kata_QEMU", "/sandbox"),
     ("replicas", "two", "/replicas"),
     ("replicas", -1, "/replicas"),

@@ -137,7 +137,7 @@ def build_isolating_policy(name: str) -> dict[str, Any]:
 
 def test_the_api_server_takes_every_object_and_serves_profiles(helm: Helm) -> None:
     notes = helm.install()
-    assert "kubectl get runtimeclass kata" in notes, "NOTES.txt says what to do next"
+    assert "Kata's or gVisor's, where their profile names no other" in notes, "NOTES.txt says what to do next"
     helm.apply(PROFILE)
     assert len(helm.get(POLICY_KINDS)["items"]) >= 4
 

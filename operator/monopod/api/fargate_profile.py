@@ -116,8 +116,8 @@ class FargateProfileSpec(Part):
             "and starts and ends with a letter or a digit",
         ),
     ] = None
-    """The RuntimeClass of the sandbox that each pod runs in. Default: the sandbox that Monopod was installed with.
-    Can't be changed, added or removed."""
+    """The RuntimeClass of the sandbox that each pod runs in. Default: the sandbox that Monopod was installed with,
+    else the best that the cluster has: Kata's, else gVisor's. Can't be changed, added or removed."""
 
     unsupported_pods: Literal["Pend", "Reject"] = "Pend"
     """What becomes of a matching pod that Fargate can't run (host network, privileged containers, hostPath
@@ -280,7 +280,8 @@ class FargateProfileStatus(Part):
     """The selectors as one readable line, for tables: `prod-*{tier=web}`."""
 
     runtime_class_name: str | None = None
-    """The RuntimeClass of the sandbox that each pod runs in: the spec's, or the one that Monopod was installed with."""
+    """The RuntimeClass of the sandbox that each pod runs in: the spec's, the one that Monopod was installed with, or
+    the one that it found, which stays while it exists, whatever is installed later."""
 
     pods: Annotated[int | None, Field(ge=0)] = None
     """How many pods of the profile exist."""

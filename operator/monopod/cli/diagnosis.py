@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from monopod.api.names import KUBE_SYSTEM
+from monopod.domain.handlers import choose_sandbox
 from monopod.domain.manifest import InvalidProfile
 from monopod.domain.overlap import describe_overlap, find_overlaps
 from monopod.domain.publication import list_names
@@ -100,13 +101,29 @@ class Facts:
 
     @property
     def default_sandbox(self) -> str:
-        """The RuntimeClass of profiles that name none, from the operator's arguments; "" if they can't be read."""
+        """The RuntimeClass of profiles that name none, from the operator's arguments; "" if they name none."""
         return next(iter(self._find_arguments("--sandbox=")), "")
 
     @property
     def sandbox_handlers(self) -> Sequence[str]:
         """The handlers that alone count as sandboxes, from the same; empty: all but those that are known to be none."""
         return self._find_arguments("--sandbox-handler=")
+
+    @property
+    def classes(self) -> dict[str, str]:
+        """The handler of each RuntimeClass."""
+        found = () if isinstance(self.runtime_classes, Unread) else self.runtime_classes
+        return {each["metadata"]["name"]: str(each["handler"]) for each in found}
+
+    def find_default_sandbox(self, current: str = "") -> str:
+        """The RuntimeClass of a profile that names none, as the operator finds it; "" if that isn't known.
+
+        Args:
+            current: the one that its status tells.
+        """
+        if self.default_sandbox or not list_arguments(self.deployments) or isinstance(self.runtime_classes, Unread):
+            return self.default_sandbox or current
+        return choose_sandbox(self.classes, self.sandbox_handlers, current)
 
     def _find_arguments(self, option: str) -> Sequence[str]:
         arguments = list_arguments(self.deployments)
@@ -288,7 +305,8 @@ def read_profiles(facts: Facts) -> list[Profile]:
     profiles = []
     for resource in () if isinstance(facts.profiles, Unread) else facts.profiles:
         try:
-            profiles.append(Profile.from_resource(resource, facts.default_sandbox))
+            told = str((resource.get("status") or {}).get("runtimeClassName") or "")
+            profiles.append(Profile.from_resource(resource, facts.find_default_sandbox(told)))
         except InvalidProfile:
             continue
     return profiles

@@ -9,7 +9,13 @@ from fractions import Fraction
 from typing import Any, Final
 
 from monopod.cli.diagnosis import Check, Facts, Finding, Level, Unread, read_minor, read_profiles, unread
-from monopod.domain.handlers import is_sandbox
+from monopod.domain.handlers import (
+    INSTALL_A_SANDBOX,
+    NO_SANDBOX,
+    describe_no_sandbox,
+    is_sandbox,
+    rank_sandboxes,
+)
 from monopod.domain.publication import list_names
 from monopod.domain.quantity import InvalidQuantity, parse_quantity
 
@@ -17,6 +23,8 @@ Json = Mapping[str, Any]
 
 POD_LEVEL_MINOR: Final = 34
 """Kubelets enforce pod-level resources by default from Kubernetes 1.34."""
+
+FOUND: Final = "the default sandbox, found by Monopod"
 
 _NEW_KATA: Final = ("runtime-rs", "dragonball", "cloud-hypervisor")
 """In the names of handlers whose runtime is Kata's in Rust, which gives the VM the pod's limits and no more."""
@@ -34,13 +42,15 @@ def check_sandboxes(facts: Facts) -> Iterator[Finding]:
         yield Finding(Check.RUNTIME_CLASS, Level.OK, message)
     for name, user in sorted(users.items()):
         if name not in found:
-            message = f"RuntimeClass {name} doesn't exist ({user}), so matching pods are refused."
-            action = "Install the sandbox; its RuntimeClass comes with it. Or name another: kubectl get runtimeclass."
-            yield Finding(Check.RUNTIME_CLASS, Level.PROBLEM, message, action)
+            yield describe_missing(name, user, facts)
             continue
         handler = found[name]["handler"]
         if is_sandbox(handler, facts.sandbox_handlers):
-            yield Finding(Check.RUNTIME_CLASS, Level.OK, f"RuntimeClass {name} exists, handler {handler} ({user}).")
+            message = f"RuntimeClass {name} exists, handler {handler} ({user})."
+            others = [each for each in rank_sandboxes(facts.classes, facts.sandbox_handlers) if each != name]
+            if others and FOUND in user:
+                message += f" There is {list_names(others)}, too, for profiles that name it."
+            yield Finding(Check.RUNTIME_CLASS, Level.OK, message)
         else:
             message = f"RuntimeClass {name}'s handler {handler} is no sandbox: pods share the node's kernel ({user})."
             action = "Name a sandbox's class; or, if it is one, the handler in the chart's sandboxHandlers."
@@ -52,12 +62,27 @@ def check_sandboxes(facts: Facts) -> Iterator[Finding]:
 def find_users(facts: Facts) -> dict[str, str]:
     """The RuntimeClasses in use, each with who uses it, for a message."""
     users: dict[str, list[str]] = {}
-    if facts.default_sandbox:
-        users[facts.default_sandbox] = ["the default sandbox"]
+    if default := facts.find_default_sandbox():
+        users[default] = ["the default sandbox" if facts.default_sandbox else FOUND]
     for profile in read_profiles(facts):
         if profile.runtime_class:
             users.setdefault(profile.runtime_class, []).append(f"profile {profile.name}")
     return {name: list_names(who) for name, who in users.items()}
+
+
+def describe_missing(name: str, user: str, facts: Facts) -> Finding:
+    """The finding about a RuntimeClass that is in use and doesn't exist; what to do depends on those that do."""
+    if name == NO_SANDBOX:
+        message = describe_no_sandbox(facts.classes)
+        action = f"{INSTALL_A_SANDBOX[0].upper()}{INSTALL_A_SANDBOX[1:]}."
+        return Finding(Check.RUNTIME_CLASS, Level.PROBLEM, f"{message[0].upper()}{message[1:]} ({user}).", action)
+    message = f"RuntimeClass {name} doesn't exist ({user}), so matching pods are refused."
+    action = "Install the sandbox; its RuntimeClass comes with it. Or name another: kubectl get runtimeclass."
+    if there := rank_sandboxes(facts.classes, facts.sandbox_handlers):
+        action = f"There is {list_names(there)}: leave the chart's value sandbox empty, and {there[0]} is taken."
+        if name == "kata" and facts.classes[there[0]].startswith("kata"):
+            action += " Or let kata-deploy make the class kata: helm upgrade … --set runtimeClasses.createDefault=true."
+    return Finding(Check.RUNTIME_CLASS, Level.PROBLEM, message, action)
 
 
 def check_nodes(runtime_class: Json, facts: Facts) -> Iterator[Finding]:

@@ -114,13 +114,14 @@ def read_uid(item: Mapping[str, Any]) -> str:
 class RuntimeClassView:
     """A RuntimeClass; its uid tells it from a namesake that replaced it."""
 
+    name: str
     uid: str
     handler: str
 
 
 def read_runtime_class(item: Mapping[str, Any]) -> RuntimeClassView:
     """What its pods run in."""
-    return RuntimeClassView(read_uid(item), str(item.get("handler") or ""))
+    return RuntimeClassView(str(item["metadata"]["name"]), read_uid(item), str(item.get("handler") or ""))
 
 
 def read_account(item: Mapping[str, Any]) -> AccountView:

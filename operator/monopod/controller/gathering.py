@@ -33,7 +33,7 @@ from monopod.domain.conditions import (
     WaitsForDeletion,
 )
 from monopod.domain.deletion import Request, Stage, find_blocker
-from monopod.domain.handlers import is_sandbox
+from monopod.domain.handlers import choose_sandbox, is_sandbox, rank_sandboxes
 from monopod.domain.overlap import Overlap, may_share_pods
 from monopod.domain.progress import Moves
 from monopod.domain.publication import find_reached
@@ -97,7 +97,8 @@ class Gatherer:
     def snapshot(self) -> Snapshot:
         """What there is now."""
         resources = {resource["metadata"]["name"]: resource for resource in self._mirror.profiles.views()}
-        profiles = {name: self._read(name, resource) for name, resource in resources.items()}
+        classes = self._find_classes()
+        profiles = {name: self._read(name, resource, classes) for name, resource in resources.items()}
         requests = tuple(found for resource in resources.values() if (found := Request.from_resource(resource)))
         held_back = self._find_held_back(resources, profiles, requests)
         kept_out = {*held_back, *(request.name for request in requests)}
@@ -156,9 +157,15 @@ class Gatherer:
             return True
         return may_share_pods(one, other, self._settings.protected)
 
-    def _read(self, name: str, resource: Mapping[str, Any]) -> Profile | Unreadable:
+    def _find_classes(self) -> dict[str, str]:
+        """The handler of each RuntimeClass."""
+        return {view.name: view.handler for view in self._mirror.runtime_classes.views()}
+
+    def _read(self, name: str, resource: Mapping[str, Any], classes: Mapping[str, str]) -> Profile | Unreadable:
+        current = (resource.get("status") or {}).get("runtimeClassName") or ""
+        default = self._settings.sandbox or choose_sandbox(classes, self._settings.sandbox_handlers, current)
         try:
-            profile = Profile.from_resource(resource, self._settings.sandbox)
+            profile = Profile.from_resource(resource, default)
         except ValueError as error:
             self._complaints.raise_about(f"profile {name}", str(error))
             return Unreadable(str(error))
@@ -197,8 +204,13 @@ class Gatherer:
         reached = tuple(snapshot.reached.get(profile.name, ()))
         runtime_class = self._mirror.runtime_classes.find("", profile.runtime_class)
         sandboxed = runtime_class is not None and is_sandbox(runtime_class.handler, self._settings.sandbox_handlers)
+        classes = self._find_classes()
+        named = self._settings.sandbox or (snapshot.resources[profile.name].get("spec") or {}).get("runtimeClassName")
         facts = replace(
             facts,
+            detected=not named,
+            classes=tuple(classes),
+            sandboxes=rank_sandboxes(classes, self._settings.sandbox_handlers),
             runtime_class_exists=runtime_class is not None,
             unsandboxed_by=runtime_class.handler if runtime_class and not sandboxed else "",
             reached=reached,

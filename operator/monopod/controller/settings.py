@@ -15,7 +15,7 @@ class Settings:
     """All of the operator's settings; times in seconds."""
 
     sandbox: str
-    """The RuntimeClass of profiles that name none."""
+    """The RuntimeClass of profiles that name none; "": the best of those that the cluster has."""
     namespace: str
     """Monopod's own namespace."""
     identity: str

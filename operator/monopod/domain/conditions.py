@@ -12,6 +12,7 @@ from monopod.api.names import PATTERNS_CONFIGMAP
 from monopod.api.reasons import ConditionType, Reason
 from monopod.domain import trial
 from monopod.domain.deletion import Stage
+from monopod.domain.handlers import INSTALL_A_SANDBOX, describe_no_sandbox
 from monopod.domain.overlap import Equal, Overlap, Shadowed, describe_overlap
 from monopod.domain.progress import Moves, NotListed
 from monopod.domain.publication import list_names
@@ -112,6 +113,12 @@ class Facts:
     runtime_class_exists: bool = True
     unsandboxed_by: str = ""
     """The handler of the RuntimeClass, if it is no sandbox."""
+    detected: bool = False
+    """Whether the RuntimeClass was found, because neither the profile nor the installation names one."""
+    classes: tuple[str, ...] = ()
+    """The names of the cluster's RuntimeClasses."""
+    sandboxes: tuple[str, ...] = ()
+    """Those of them that can be taken without being named, the best first."""
     admission: Admission = field(default_factory=PoliciesInstalled)
     reached: tuple[str, ...] = ()
     """Names of the namespaces that the profile reaches."""
@@ -170,12 +177,21 @@ def find_runtime_class(facts: Facts) -> Finding:
         )
     if facts.runtime_class_exists:
         message = f"RuntimeClass {name} exists"
+        others = [each for each in facts.sandboxes if each != name]
+        if facts.detected:
+            message += " and was taken because neither the profile nor the chart's value sandbox names one"
+            message += f"; it stays, though there is {list_names(others)}, too" if others else ""
         return Finding(ConditionType.RUNTIME_CLASS_FOUND, True, Reason.RUNTIME_CLASS_FOUND, message)
+    if facts.detected:
+        message = f"{describe_no_sandbox(facts.classes)}: {INSTALL_A_SANDBOX}"
+        return Finding(ConditionType.RUNTIME_CLASS_FOUND, False, Reason.RUNTIME_CLASS_NOT_FOUND, message)
     message = (
         f"RuntimeClass {name} doesn't exist, so matching pods are refused: install the sandbox {name} "
         f"(its RuntimeClass comes with it), or create the profile anew with a runtimeClassName from "
         f"`kubectl get runtimeclass`"
     )
+    if facts.sandboxes:
+        message += f", where there is {list_names(facts.sandboxes)}"
     return Finding(
         ConditionType.RUNTIME_CLASS_FOUND, False, Reason.RUNTIME_CLASS_NOT_FOUND, message, (f"RuntimeClass/{name}",)
     )

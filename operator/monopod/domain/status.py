@@ -18,6 +18,7 @@ from monopod.api.reasons import ConditionType, Reason
 from monopod.domain.conditions import REMARKS, RULES, TOLERATED_REASONS, BeyondQuota, Facts, Finding, NoRoom, Unreadable
 from monopod.domain.deletion import Evicting, Failed, Queued, Released, Stage, describe_stage
 from monopod.domain.eviction import Obstacle
+from monopod.domain.handlers import NO_SANDBOX
 from monopod.domain.progress import decide_rescheduling, find_end, judge_progress
 from monopod.domain.publication import describe_selectors
 
@@ -132,7 +133,8 @@ def _build_status(
 ) -> dict[str, Any]:
     before = {condition.get("type"): condition for condition in previous.get("conditions") or ()}
     profile = facts.profile
-    sandbox = {} if isinstance(profile, Unreadable) else {"runtimeClassName": profile.runtime_class}
+    runtime_class = NO_SANDBOX if isinstance(profile, Unreadable) else profile.runtime_class
+    sandbox = {} if runtime_class == NO_SANDBOX else {"runtimeClassName": runtime_class}
     return {
         "phase": phase,
         "selectors": "" if isinstance(profile, Unreadable) else describe_selectors(profile),

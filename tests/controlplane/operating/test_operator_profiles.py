@@ -109,6 +109,36 @@ def test_a_class_that_is_no_sandbox_fails_the_profile(lab: Lab, operator: Operat
         lab.delete("RuntimeClass", "plain")
 
 
+def test_a_sandbox_that_nobody_names_is_found_and_then_kept(lab: Lab, start: StartOperator) -> None:
+    start("--sandbox", "")
+    gvisor = lab.get("RuntimeClass", SANDBOX) or {}
+    kata = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "own"}, "handler": "kata-clh"}
+    lab.delete("RuntimeClass", SANDBOX)
+    try:
+        lab.create_namespace("finding")
+        lab.create_profile("finder", "finding")
+        eventually(lambda: lab.phase("finder") == "CREATE_FAILED")
+        assert lab.reason("finder") == "RuntimeClassNotFound"
+        pod: Json = {"metadata": {"name": "early", "namespace": "finding"}}
+        pod |= {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "app", "image": "app"}]}}
+        eventually(lambda: "monopod-found-no-sandbox" in lab.create(pod, dry_run=True).message)
+        lab.restore(gvisor)
+        lab.becomes_active("finder")
+        assert lab.status("finder")["runtimeClassName"] == SANDBOX
+        lab.create(kata).expect_ok()
+        lab.create_profile("later", "finding-later")
+        lab.becomes_active("later")
+        assert lab.status("later")["runtimeClassName"] == "own"
+        eventually(lambda: "though there is own, too" in lab.condition("finder", "RuntimeClassFound")["message"])
+        assert lab.namespace_marks("finding")[1] == f"finder|{SANDBOX}|Pend||"
+        lab.delete("RuntimeClass", SANDBOX)
+        eventually(lambda: lab.status("finder")["runtimeClassName"] == "own")
+        lab.becomes_active("finder")
+    finally:
+        lab.restore(gvisor)
+        lab.delete("RuntimeClass", "own")
+
+
 @pytest.mark.eks("1.create-failed", "1.health-issues")
 def test_missing_policies_fail_every_profile_until_they_are_back(lab: Lab, operator: OperatorProcess) -> None:
     lab.create_profile("web", "policies-*")

@@ -1,6 +1,7 @@
 """What `doctor` makes of a cluster: from facts to findings, their output and the exit status."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from monopod.cli import examination
 from monopod.cli.diagnosis import Check, Facts, Finding, Level, Unread
 from monopod.cli.doctor import check, find_exit_status, write
+from monopod.cli.sandboxes import find_users
 from monopod.cluster.lease import LEASE_NAME
 from tests.unit.cli.clusters import (
     EXPECTED,
@@ -281,6 +283,53 @@ def test_a_profile_may_name_a_sandbox_of_its_own() -> None:
 def test_without_profiles_and_a_known_default_no_sandbox_is_looked_at() -> None:
     ((level, _),) = findings_of(a_cluster(profiles=[], deployments=FORBIDDEN), Check.RUNTIME_CLASS)
     assert level is Level.OK
+
+
+FOUND = "the default sandbox, found by Monopod"
+DETECTING = [a_deployment(sandbox="")]
+
+
+def test_the_default_sandbox_is_found_as_the_operator_finds_it() -> None:
+    classes = [a_runtime_class(), a_runtime_class("kata-clh", "kata-clh"), a_runtime_class("kata-fc", "kata-fc")]
+    facts = a_cluster(deployments=DETECTING, profiles=[], runtime_classes=classes)
+    text = (
+        f"RuntimeClass kata-clh exists, handler kata-clh ({FOUND}). There is kata-fc, gvisor, too, for profiles that "
+    )
+    assert findings_of(facts, Check.RUNTIME_CLASS) == [(Level.OK, f"{text}name it.")]
+
+
+def test_a_profile_has_the_sandbox_that_its_status_tells_while_it_exists() -> None:
+    profile = a_live_profile("web")
+    profile["status"]["runtimeClassName"] = "gvisor"
+    classes = [a_runtime_class(), a_runtime_class("kata", "kata")]
+    facts = a_cluster(deployments=DETECTING, profiles=[profile], runtime_classes=classes)
+    assert [text.split(", ")[0] for _, text in findings_of(facts, Check.RUNTIME_CLASS)] == [
+        "RuntimeClass gvisor exists",
+        "RuntimeClass kata exists",
+    ]
+    users = find_users(replace(facts, runtime_classes=classes[1:]))
+    assert users == {"kata": f"{FOUND}, profile web"}
+
+
+def test_a_cluster_without_a_sandbox_is_told_what_to_do() -> None:
+    facts = a_cluster(deployments=DETECTING, runtime_classes=[a_runtime_class("runc", "runc")])
+    (finding,) = [one for one in check(facts) if one.check is Check.RUNTIME_CLASS]
+    assert finding.message == (
+        "No RuntimeClass is Kata's or gVisor's (there is only runc), so matching pods are refused "
+        f"({FOUND}, profile web)."
+    )
+    assert finding.action.startswith("Install Kata Containers (kata-deploy makes RuntimeClasses) or gVisor")
+
+
+def test_kata_deploys_classes_are_named_where_the_class_kata_is_missing() -> None:
+    classes = [a_runtime_class("kata-qemu", "kata-qemu"), a_runtime_class()]
+    facts = a_cluster(deployments=[a_deployment(sandbox="kata")], profiles=[], runtime_classes=classes)
+    (finding,) = [one for one in check(facts) if one.check is Check.RUNTIME_CLASS]
+    assert finding.message == "RuntimeClass kata doesn't exist (the default sandbox), so matching pods are refused."
+    assert finding.action == (
+        "There is kata-qemu, gvisor: leave the chart's value sandbox empty, and kata-qemu is taken. Or let kata-deploy "
+        "make the class kata: helm upgrade … --set runtimeClasses.createDefault=true."
+    )
 
 
 FINDINGS = [

@@ -62,7 +62,7 @@ def test_what_is_told_late_of_an_object_does_not_replace_its_namesake() -> None:
     kind = Mirror("monopod-system").runtime_classes
     kind.observe("ADDED", an_object("kata", uid="new", version=10))
     assert not kind.observe("MODIFIED", an_object("kata", uid="old", version=9))
-    assert kind.find("", "kata") == RuntimeClassView("new", "")
+    assert kind.find("", "kata") == RuntimeClassView("kata", "new", "")
 
 
 async def test_the_first_list_is_the_whole_truth(kind: Kind[str]) -> None:

@@ -19,6 +19,7 @@ from monopod.domain.conditions import (
 )
 from monopod.domain.deletion import Evicting, Failed, Queued, Released
 from monopod.domain.eviction import Obstacle
+from monopod.domain.handlers import NO_SANDBOX
 from monopod.domain.overlap import Equal, Overlap, Shadowed
 from monopod.domain.progress import Tally
 from monopod.domain.room import Bound, Excess
@@ -280,3 +281,36 @@ def test_a_status_is_written_only_if_it_differs_and_drops_what_nobody_wants() ->
     assert build_status_patch({"phase": "ACTIVE"}, {"phase": "ACTIVE"}) is None
     assert build_status_patch(None, {"phase": "ACTIVE"}) == {"status": {"phase": "ACTIVE"}}
     assert build_status_patch({"old": 1}, {"phase": "ACTIVE"}) == {"status": {"old": None, "phase": "ACTIVE"}}
+
+
+FOUND = replace(GOOD, detected=True, classes=("kata", "runc"), sandboxes=("kata",))
+
+
+def message_of(status: dict[str, Any], kind: str) -> str:
+    return next(str(one["message"]) for one in status["conditions"] if one["type"] == kind)
+
+
+def test_a_sandbox_that_nobody_named_is_told_with_the_others() -> None:
+    text = "RuntimeClass kata exists and was taken because neither the profile nor the chart's value sandbox names one"
+    assert message_of(decide(FOUND), "RuntimeClassFound") == text
+    several = replace(FOUND, sandboxes=("kata", "kata-clh", "gvisor"))
+    assert (
+        message_of(decide(several), "RuntimeClassFound") == f"{text}; it stays, though there is kata-clh, gvisor, too"
+    )
+
+
+def test_a_cluster_without_a_sandbox_is_told_what_to_do() -> None:
+    nothing = replace(PROFILE, runtime_class=NO_SANDBOX)
+    status = decide(replace(FOUND, profile=nothing, runtime_class_exists=False, classes=("runc",), sandboxes=()))
+    (issue,) = status["health"]["issues"]
+    assert (status["phase"], issue["code"], issue["resourceIds"]) == ("CREATE_FAILED", "RuntimeClassNotFound", [])
+    assert issue["message"].startswith("no RuntimeClass is Kata's or gVisor's (there is only runc), so matching pods")
+    assert "kata-deploy" in issue["message"]
+    assert "runtimeClassName" not in status
+
+
+def test_a_missing_class_is_told_with_those_that_exist() -> None:
+    status = decide(replace(GOOD, runtime_class_exists=False, sandboxes=("kata-qemu", "gvisor")))
+    assert message_of(status, "RuntimeClassFound").endswith(
+        "`kubectl get runtimeclass`, where there is kata-qemu, gvisor"
+    )
