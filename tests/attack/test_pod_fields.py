@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monopod.api.names import PROFILE_LABEL, UNSUPPORTED_ANNOTATION, UNSUPPORTED_GATE, VOLUMES_GATE
+from monopod.api.names import COMPUTE_TYPE, PROFILE_LABEL, UNSUPPORTED_ANNOTATION, UNSUPPORTED_GATE, VOLUMES_GATE
 from podfields.fields import Treatment, read_fields
 from tests.attack.people import Person, bind_role
 from tests.controlplane.operating.lab import ROOT, SANDBOX, Json, Lab
@@ -68,7 +68,10 @@ SHOWN: dict[str, tuple[PodBuilder, Check]] = {
     "PodSpec.hostNetwork": (a_pod().with_spec(hostNetwork=True), is_unsupported("fields not supported: HostNetwork")),
     "PodSpec.hostPID": (a_pod().with_spec(hostPID=True), is_unsupported("fields not supported: HostPID")),
     "PodSpec.nodeName": (a_pod().with_spec(nodeName="node"), is_outside),
-    "PodSpec.nodeSelector": (a_pod().with_spec(nodeSelector={"a": "b"}), is_outside),
+    "PodSpec.nodeSelector": (
+        a_pod().with_spec(nodeSelector={"a": "b", COMPUTE_TYPE: "fargate"}),
+        lambda pod: pod["spec"]["nodeSelector"] == {"a": "b"},
+    ),
     "PodSpec.os": (a_pod().with_spec(os={"name": "windows"}), is_unsupported("operating system not supported")),
     "PodSpec.overhead": (
         a_pod().with_spec(runtimeClassName="another", overhead={"cpu": "7m"}),

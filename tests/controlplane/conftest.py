@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monopod.api.names import NAMESPACE_LABEL, PROFILE_LABEL
+from monopod.api.names import COMPUTE_TYPE, NAMESPACE_LABEL, PROFILE_LABEL
 from tests.clusters import ControlPlane
 from tests.controlplane.reach import OPERATOR, poll, reach
 from tests.controlplane.server import Server
@@ -22,6 +22,11 @@ RUNTIME_CLASSES: tuple[dict[str, Any], ...] = (
         "handler": "kata",
         "overhead": {"podFixed": KATA_OVERHEAD},
         "scheduling": {"nodeSelector": {"metal": "yes"}, "tolerations": [{"key": "metal", "operator": "Exists"}]},
+    },
+    {
+        "metadata": {"name": "kata-on-fargate"},
+        "handler": "kata",
+        "scheduling": {"nodeSelector": {COMPUTE_TYPE: "fargate"}},
     },
     {"metadata": {"name": "bare"}, "handler": "runc"},
     {"metadata": {"name": "other"}, "handler": "other", "overhead": {"podFixed": OTHER_OVERHEAD}},

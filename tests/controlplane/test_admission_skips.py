@@ -4,9 +4,8 @@ import pytest
 
 from monopod.api.names import COMPUTE_TYPE, MIRROR_ANNOTATION, PROFILE_LABEL
 from monopod.domain.skips import DAEMON_SET_CONTROLLER, DAEMON_SET_CONTROLLERS
-from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
-from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
+from tests.unit.builders import PodBuilder, a_pod
 
 KUBELET = "system:node:node-1"
 _, MANAGER = DAEMON_SET_CONTROLLERS
@@ -31,11 +30,8 @@ SKIPPED = {
     ),
     "a kubelet's mirror pod": (a_pod().annotated(MIRROR).with_spec(nodeName="node-1"), KUBELET),
     "compute-type ec2": (a_pod().annotated({COMPUTE_TYPE: "ec2"}), ""),
-    "nodeSelector": (a_pod().with_spec(nodeSelector={"a": "b"}), ""),
-    "nodeSelector with another class": (a_pod().with_spec(nodeSelector={"a": "b"}, runtimeClassName="bare"), ""),
     "nodeName": (a_pod().with_spec(nodeName="node-1"), ""),
     "another scheduler": (a_pod().with_spec(schedulerName="volcano"), ""),
-    "another class with a nodeSelector of its own": (a_pod().with_spec(runtimeClassName="other-on-metal"), ""),
     "privileged, but a DaemonSet's": (
         a_pod().owned_by("DaemonSet").secured(privileged=True),
         DAEMON_SET_CONTROLLER,
@@ -46,7 +42,6 @@ SKIPPED = {
 @pytest.mark.eks("2.skip-daemonset", case="a DaemonSet's pod")
 @pytest.mark.eks("2.skip-mirror", case="a kubelet's mirror pod")
 @pytest.mark.eks("2.skip-ec2", case="compute-type ec2")
-@pytest.mark.eks("2.skip-node-selector", case="nodeSelector")
 @pytest.mark.eks("2.skip-node-name", case="nodeName")
 @pytest.mark.eks("2.skip-scheduler", case="another scheduler")
 @pytest.mark.parametrize(("pod", "user"), SKIPPED.values(), ids=SKIPPED)
@@ -66,19 +61,22 @@ TAKEN = {
     "a DaemonSet's pod from another controller": (a_pod().owned_by("DaemonSet"), OTHER_CONTROLLER),
     "compute-type fargate": (a_pod().annotated({COMPUTE_TYPE: "fargate"}), ""),
     "compute-type as a label": (a_pod().labelled({COMPUTE_TYPE: "ec2"}), ""),
-    "an empty nodeSelector": (a_pod().with_spec(nodeSelector={}), ""),
+    "a nodeSelector": (a_pod().with_spec(nodeSelector={"a": "b"}), ""),
+    "a nodeSelector and another class": (a_pod().with_spec(nodeSelector={"a": "b"}, runtimeClassName="bare"), ""),
     "an empty nodeName": (a_pod().with_spec(nodeName=""), ""),
     "the default scheduler by name": (a_pod().with_spec(schedulerName="default-scheduler"), ""),
     "affinity": (a_pod().with_spec(affinity={"podAntiAffinity": {}}), ""),
-    "nodeSelector with the profile's class": (a_pod().with_spec(nodeSelector={"a": "b"}, runtimeClassName="kata"), ""),
+    "another class with a nodeSelector of its own": (a_pod().with_spec(runtimeClassName="other-on-metal"), ""),
+    "AWS's scheduler": (a_pod().with_spec(schedulerName="fargate-scheduler"), ""),
 }
 
 
 @pytest.mark.eks("2.skip-daemonset", case="somebody else's DaemonSet")
 @pytest.mark.eks("2.skip-ec2", case="compute-type fargate")
-@pytest.mark.eks("2.skip-node-selector", case="an empty nodeSelector")
+@pytest.mark.eks("2.node-selector", case="a nodeSelector")
 @pytest.mark.eks("2.skip-node-name", case="an empty nodeName")
 @pytest.mark.eks("2.skip-scheduler", case="the default scheduler by name")
+@pytest.mark.eks("2.scheduler-name", case="AWS's scheduler")
 @pytest.mark.eks("2.affinity", case="affinity")
 @pytest.mark.parametrize(("pod", "user"), TAKEN.values(), ids=TAKEN)
 def test_taken(server: Server, pod: PodBuilder, user: str) -> None:
@@ -90,14 +88,3 @@ def test_a_kubelets_word_is_needed_for_a_mirror_pod(server: Server) -> None:
     """Kubernetes lets mirror pods name only a node, which exempts them anyway; the annotation alone doesn't."""
     answer = server.create_pod("fargate", a_pod().annotated(MIRROR).build(), user="eve")
     assert "must set spec.nodeName if mirror pod annotation is set" in answer.message
-
-
-@pytest.mark.eks("2.nodes", "2.skip-node-selector")
-def test_a_pod_of_a_class_with_scheduling_is_taken_by_name_too(server: Server) -> None:
-    """RuntimeClass.scheduling has written its nodeSelector before admission looks; that is no choice of the pod's."""
-    reach(server, "metal", [a_profile("web", a_selector("metal"), sandbox="kata-on-metal")])
-    for pod in (a_pod(), a_pod().with_spec(runtimeClassName="kata-on-metal")):
-        admitted = admit(server, pod, namespace="metal")
-        assert is_marked(admitted)
-        assert admitted["spec"]["nodeSelector"] == {"metal": "yes"}
-        assert {"key": "metal", "operator": "Exists"} in admitted["spec"]["tolerations"]

@@ -24,7 +24,7 @@ NOT_REACHED = (
 NOT_TAKEN = (
     "metadata.labels[monopod.dev/profile] says that this pod runs in a Fargate profile's sandbox, but no profile "
     "takes it. Remove the label, or what keeps the pod out: labels that match no profile, spec.nodeName, "
-    "spec.nodeSelector, spec.schedulerName, the compute-type annotation, the DaemonSet whose controller creates it."
+    "spec.schedulerName, the compute-type annotation, the DaemonSet whose controller creates it."
 )
 
 
@@ -36,11 +36,6 @@ REFUSED_WHEN_CREATED: dict[str, tuple[str, PodBuilder, str]] = {
     "a forged mark where no profile reaches": ("plain", a_pod().labelled(FORGED), NOT_REACHED),
     "a forged mark on labels that match nothing": ("strict", a_pod().labelled(FORGED), NOT_TAKEN),
     "a forged mark and nodeName": ("fargate", a_pod().labelled(FORGED).with_spec(nodeName="n"), NOT_TAKEN),
-    "a forged mark and nodeSelector": (
-        "fargate",
-        a_pod().labelled(FORGED).with_spec(nodeSelector={"a": "b"}),
-        NOT_TAKEN,
-    ),
     "a forged mark and another scheduler": (
         "fargate",
         a_pod().labelled(FORGED).with_spec(schedulerName="volcano"),

@@ -55,7 +55,7 @@ ONLY_TAKEN_PODS_ARE_MARKED = Validation(
     "A pod that no profile matches, or that is left alone, must not claim to be sandboxed.",
     "variables.taken || !variables.marked",
     f"metadata.labels[{PROFILE_LABEL}] says that this pod runs in a Fargate profile's sandbox, but no profile takes "
-    "it. Remove the label, or what keeps the pod out: labels that match no profile, spec.nodeName, spec.nodeSelector, "
+    "it. Remove the label, or what keeps the pod out: labels that match no profile, spec.nodeName, "
     "spec.schedulerName, the compute-type annotation, the DaemonSet whose controller creates it.",
 )
 

@@ -8,6 +8,7 @@ from monopod.admission.cel import Validation, Variable, quote, quote_all
 from monopod.admission.selection import IS_OWN
 from monopod.api.names import PROFILE_LABEL
 from monopod.domain.bounds import (
+    ADDED_NODE_ENTRIES,
     ADDED_VOLUME,
     ANNOTATIONS,
     CONTAINERS,
@@ -22,10 +23,9 @@ from monopod.domain.bounds import (
     VOLUMES,
     WRITTEN_ANNOTATIONS,
     WRITTEN_RESOURCE,
-    ZONE_ENTRIES,
     Bound,
 )
-from monopod.domain.zones import REQUIRED
+from monopod.domain.nodes import REQUIRED
 
 
 def _labels(owner: str) -> str:
@@ -70,7 +70,7 @@ _NODE_TERMS = f"(has(object.spec.affinity) ? {_TERMS}.size() : 0)"
 _NODE_ENTRIES = f"""(!has(object.spec.affinity) ? 0
         : {_TERMS}.map(term,
             term.?matchExpressions.orValue([]).map(need, 1 + need.?values.orValue([]).size()).sum()).sum() -
-          ({quote(PROFILE_LABEL)} in variables.labels ? {ZONE_ENTRIES} * {_TERMS}.size() : 0))"""
+          ({quote(PROFILE_LABEL)} in variables.labels ? {ADDED_NODE_ENTRIES} * {_TERMS}.size() : 0))"""
 
 _COUNTS: tuple[tuple[Bound, str], ...] = (
     (LABELS, _count_labels("variables.labels")),

@@ -7,6 +7,7 @@ because fields have to be removed too. Running it again on its own result change
 from monopod.admission.cel import quote
 from monopod.admission.gates import WAIT_FOR_EVER, WAIT_FOR_OPERATOR
 from monopod.admission.groups import JOIN
+from monopod.admission.nodes import PLACE
 from monopod.admission.patch import drop_annotation, drop_if, put, put_annotation, put_label, put_map_if_absent
 from monopod.admission.storage import PROVIDE, WITHDRAW
 from monopod.admission.zones import BIND
@@ -53,7 +54,8 @@ SANDBOX = f"""
         "object.spec.?runtimeClassName.orValue('') != variables.winner[1] && has(object.spec.overhead)",
         "/spec/overhead",
     )
-}
+} +
+    {PLACE.strip()}
 """
 
 SIZE = """{

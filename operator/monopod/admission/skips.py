@@ -1,10 +1,5 @@
 """Pods that are left alone although a profile matches, in CEL: the same rules as `monopod.domain.skips`.
 
-RuntimeClass admission runs before the policies, so a class with `scheduling` has already written its nodeSelector when
-they read the pod. A nodeSelector is therefore no opt-out on a pod that names the very class that its profile would
-choose: when admission runs again on its own work, and in manifests that name the class. A pod that names another class
-with `scheduling` looks like one that chose its nodes, and is left alone.
-
 Anyone can write an owner or an annotation on a pod, so pods of DaemonSets and mirror pods are known by who creates
 them.
 """
@@ -14,7 +9,7 @@ from textwrap import dedent
 from monopod.admission.bounds import WITHIN_BOUNDS
 from monopod.admission.cel import Variable, quote, quote_all
 from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, MIRROR_ANNOTATION
-from monopod.domain.skips import DAEMON_SET_API, DAEMON_SET_CONTROLLERS, DEFAULT_SCHEDULER
+from monopod.domain.skips import DAEMON_SET_API, DAEMON_SET_CONTROLLERS, SCHEDULERS
 
 OWNED_BY_DAEMON_SET = f"""
     request.userInfo.username in {quote_all(DAEMON_SET_CONTROLLERS)}
@@ -29,21 +24,15 @@ MIRRORS_STATIC_POD = f"""
 
 OPTS_OUT = f"variables.annotations[?{quote(COMPUTE_TYPE)}].orValue('') == {quote(COMPUTE_TYPE_EC2)}"
 
-HAS_NODE_SELECTOR = """
-    object.spec.?nodeSelector.orValue({}).size() > 0
-      && object.spec.?runtimeClassName.orValue('') != variables.winner[1]
-"""
-
 HAS_NODE_NAME = "object.spec.?nodeName.orValue('') != ''"
 
-HAS_OTHER_SCHEDULER = f"!(object.spec.?schedulerName.orValue('') in ['', {quote(DEFAULT_SCHEDULER)}])"
+HAS_OTHER_SCHEDULER = f"!(object.spec.?schedulerName.orValue('') in {quote_all(SCHEDULERS)})"
 
-SKIP_RULES = (OWNED_BY_DAEMON_SET, MIRRORS_STATIC_POD, OPTS_OUT, HAS_NODE_SELECTOR, HAS_NODE_NAME, HAS_OTHER_SCHEDULER)
+SKIP_RULES = (OWNED_BY_DAEMON_SET, MIRRORS_STATIC_POD, OPTS_OUT, HAS_NODE_NAME, HAS_OTHER_SCHEDULER)
 
 SKIPPED = Variable(
     "skipped",
-    "A DaemonSet's, from its controller; a kubelet's mirror pod; opted out; chose its nodes, its node or its "
-    "scheduler. The nodeSelector of a pod with its profile's class may be RuntimeClass.scheduling's.",
+    "A DaemonSet's, from its controller; a kubelet's mirror pod; opted out; names its node or its scheduler.",
     "\n|| ".join(f"({dedent(rule).strip()})" for rule in SKIP_RULES),
 )
 

@@ -1,13 +1,18 @@
 """Where a profile's pods may run, in CEL: the same as `monopod.domain.zones`, which says how affinities merge."""
 
 from monopod.admission.cel import Variable, quote
-from monopod.admission.patch import each, put, put_map_if_absent
+from monopod.admission.nodes import ASKS_FOR_TYPE, IS_ON_FARGATE, ON_FARGATE, RULES_OUT
+from monopod.admission.patch import put, put_map_if_absent
 from monopod.admission.rows import ZONE_SEPARATOR
 from monopod.api.names import TOPOLOGY_ZONE
-from monopod.domain.zones import REQUIRED
+from monopod.domain.nodes import REQUIRED
 
 _PATH = f"/spec/affinity/nodeAffinity/{REQUIRED}"
-_EXPRESSIONS = f"'{_PATH}/nodeSelectorTerms/' + string(index) + '/matchExpressions"
+_NEEDS = "term.?matchExpressions.orValue([])"
+_FIELDS = "term.?matchFields.orValue([])"
+_IS_BOUND = (
+    f"need.key == {quote(TOPOLOGY_ZONE)} && need.operator == 'In' && need.?values.orValue([]) == variables.zones"
+)
 
 ZONES = Variable(
     "zones",
@@ -28,8 +33,8 @@ ZONE_REQUIREMENTS = Variable(
     "What each of them says of the zone. One without any requirement matches no node, and is left out.",
     f"""
     variables.nodeTerms
-      .filter(term, term.?matchExpressions.orValue([]).size() > 0 || term.?matchFields.orValue([]).size() > 0)
-      .map(term, term.?matchExpressions.orValue([]).filter(need, need.key == {quote(TOPOLOGY_ZONE)}))
+      .filter(term, {_NEEDS}.size() > 0 || {_FIELDS}.size() > 0)
+      .map(term, {_NEEDS}.filter(need, need.key == {quote(TOPOLOGY_ZONE)}))
     """,
 )
 
@@ -45,38 +50,75 @@ EXCLUDES_ZONES = Variable(
     """,
 )
 
-TERMS_TO_BIND = Variable(
-    "termsToBind",
-    "The places of the alternatives that don't require the profile's zones yet.",
-    f"""
-    lists.range(variables.nodeTerms.size()).filter(index,
-      (variables.nodeTerms[index].?matchExpressions.orValue([]).size() > 0 ||
-        variables.nodeTerms[index].?matchFields.orValue([]).size() > 0) &&
-      !variables.nodeTerms[index].?matchExpressions.orValue([]).exists(need,
-        need.key == {quote(TOPOLOGY_ZONE)} && need.operator == 'In' && need.?values.orValue([]) == variables.zones))
-    """,
-)
-
-ZONE_VARIABLES = (ZONES, TERMS, ZONE_REQUIREMENTS, EXCLUDES_ZONES, TERMS_TO_BIND)
-
 # dyn: a CEL map's values are of one type, unless that is left open.
 _REQUIREMENT = f"{{'key': dyn({quote(TOPOLOGY_ZONE)}), 'operator': dyn('In'), 'values': dyn(variables.zones)}}"
 
+ASKS_FOR_TYPE_AT_ALL = Variable(
+    "asksForType",
+    "Whether any of the alternatives is about the compute type of nodes.",
+    f"variables.nodeTerms.exists(term, {_NEEDS}.exists(need, {ASKS_FOR_TYPE}))",
+)
+
+SETTLED_TERMS = Variable(
+    "settledTerms",
+    "The alternatives, each as its requirements and its fields, without what being on Fargate meets. One that rules "
+    "Fargate out asks for it besides, and so matches no node. None if one holds on all of Fargate's nodes.",
+    f"""
+    variables.asksForType && variables.nodeTerms.exists(term,
+        {_NEEDS}.size() > 0 && {_FIELDS}.size() == 0 &&
+        {_NEEDS}.all(need, {ASKS_FOR_TYPE} && !{RULES_OUT}))
+      ? []
+      : variables.nodeTerms.map(term, [
+          {_NEEDS}.exists(need, {ASKS_FOR_TYPE} && {RULES_OUT})
+            ? dyn({_NEEDS} + ({_NEEDS}.exists(need, {IS_ON_FARGATE}) ? [] : [{ON_FARGATE}]))
+            : dyn({_NEEDS}.filter(need, !({ASKS_FOR_TYPE}))),
+          dyn({_FIELDS})
+        ])
+    """,
+)
+
+BOUND_TERMS = Variable(
+    "boundTerms",
+    "The same with the profile's zones required by each that requires anything; or by one, where there is none. "
+    "Written out, because a JSON patch takes no parts of the pod as values.",
+    f"""
+    (variables.zones.size() > 0 && variables.settledTerms.size() == 0
+        ? [[dyn([{_REQUIREMENT}]), dyn([])]] : variables.settledTerms)
+      .map(term, [
+        variables.zones.size() == 0 || term[0].size() + term[1].size() == 0 || term[0].exists(need, {_IS_BOUND})
+          ? term[0] : dyn(term[0] + [{_REQUIREMENT}]),
+        term[1]
+      ].map(needs, needs.map(need, {{
+        'key': dyn(need.key),
+        'operator': dyn(need.operator),
+        ?'values': need.?values.optMap(values, dyn(values.map(value, value)))
+      }})))
+      .map(term, {{'matchExpressions': term[0], 'matchFields': term[1]}})
+    """,
+)
+
+TERMS_TO_BIND = Variable(
+    "termsToBind",
+    "The alternatives that don't require the profile's zones.",
+    f"""
+    variables.nodeTerms.filter(term,
+      ({_NEEDS}.size() > 0 || {_FIELDS}.size() > 0) && !{_NEEDS}.exists(need, {_IS_BOUND}))
+    """,
+)
+
+ZONE_VARIABLES = (
+    *(ZONES, TERMS, ZONE_REQUIREMENTS, EXCLUDES_ZONES),
+    *(ASKS_FOR_TYPE_AT_ALL, SETTLED_TERMS, BOUND_TERMS, TERMS_TO_BIND),
+)
+
 BIND = f"""
-    // The profile's zones, required by each alternative that the pod's node affinity has, or by one of its own.
-    (variables.zones.size() == 0 ? [] : (
+    // The profile's zones, required by each alternative that the pod's node affinity has, or by one of its own; and
+    // what the alternatives say of the compute type, decided.
+    (variables.zones.size() == 0 && !variables.asksForType ? [] :
+      variables.boundTerms.size() == 0 ? [JSONPatch{{op: 'remove', path: {quote(_PATH)}}}] : (
     {put_map_if_absent("/spec/affinity", "has(object.spec.affinity)")} +
     {put_map_if_absent("/spec/affinity/nodeAffinity", "object.spec.?affinity.?nodeAffinity.hasValue()")} +
-    (variables.nodeTerms.size() > 0 ? [] :
-      {put(_PATH, f"{{'nodeSelectorTerms': [{{'matchExpressions': [{_REQUIREMENT}]}}]}}")}) +
-    {
-    each(
-        "variables.termsToBind",
-        "!variables.nodeTerms[index].?matchExpressions.hasValue()",
-        f"JSONPatch{{op: 'add', path: {_EXPRESSIONS}', value: []}}",
-    )
-} +
-    {each("variables.termsToBind", "true", f"JSONPatch{{op: 'add', path: {_EXPRESSIONS}/-', value: {_REQUIREMENT}}}")}
+    {put(_PATH, "{'nodeSelectorTerms': variables.boundTerms}")}
     ))
 """
 """Operations on a pod that can run."""

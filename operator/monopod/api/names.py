@@ -50,9 +50,10 @@ LOGGING_ANNOTATION: Final = "Logging"
 LOGGING_DISABLED: Final = "LoggingDisabled: LOGGING_CONFIGMAP_NOT_FOUND"
 
 COMPUTE_TYPE: Final = "eks.amazonaws.com/compute-type"
-"""As an annotation with the value `ec2`, a pod's way to opt out of its profile."""
+"""As an annotation with the value `ec2`, a pod's way to opt out of its profile; as a label, what nodes are."""
 
 COMPUTE_TYPE_EC2: Final = "ec2"
+COMPUTE_TYPE_FARGATE: Final = "fargate"
 
 MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
 

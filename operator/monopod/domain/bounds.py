@@ -22,8 +22,8 @@ from monopod.api.names import (
     UNSUPPORTED_ANNOTATION,
 )
 from monopod.domain.manifest import Part
+from monopod.domain.nodes import read_terms
 from monopod.domain.selection import is_written
-from monopod.domain.zones import REQUIRED
 
 MAX_LABELS: Final = 100
 MAX_LABELS_IN_ALL: Final = 2 * MAX_LABELS
@@ -48,8 +48,8 @@ MAX_NODE_TERMS: Final = 30
 MAX_NODE_ENTRIES: Final = 100
 """Expressions and values of all terms of a pod's required node affinity, which is compared with the profile's zones."""
 
-ZONE_ENTRIES: Final = 17
-"""What admission adds to each term at most: an expression and 16 zones."""
+ADDED_NODE_ENTRIES: Final = 19
+"""What admission adds to each term at most: an expression and 16 zones, and one for the compute type."""
 
 LATER: Final = 50
 """Labels and annotations that may be added to a pod of a profile once it exists: network plugins and controllers write
@@ -158,14 +158,10 @@ def _count_entries_of(container: Part) -> int:
     return len(container.children("ports")) + len(added) + len(container.children("volumeDevices")) + len(requested)
 
 
-def _find_terms(pod: Part) -> tuple[Part, ...]:
-    return pod.child("spec").child("affinity").child("nodeAffinity").child(REQUIRED).children("nodeSelectorTerms")
-
-
 def _count_node_entries(pod: Part) -> int:
-    terms = _find_terms(pod)
+    terms = read_terms(pod.fields)
     needs = [need for term in terms for need in term.children("matchExpressions")]
-    added = ZONE_ENTRIES * len(terms) if PROFILE_LABEL in _read_labels(pod) else 0
+    added = ADDED_NODE_ENTRIES * len(terms) if PROFILE_LABEL in _read_labels(pod) else 0
     return len(needs) + sum(len(need.texts("values")) for need in needs) - added
 
 
@@ -182,7 +178,7 @@ _COUNTS: Final[tuple[tuple[Bound, Callable[[Part], int]], ...]] = (
     (CONTAINERS, lambda pod: len(_find_containers(pod))),
     (VOLUMES, _count_volumes),
     (ENTRIES, _count_entries),
-    (NODE_TERMS, lambda pod: len(_find_terms(pod))),
+    (NODE_TERMS, lambda pod: len(read_terms(pod.fields))),
     (NODE_ENTRIES, _count_node_entries),
     (LABEL_CHARACTERS, _count_characters),
 )

@@ -105,7 +105,7 @@ def decide(
     if choice is None:
         return Unmatched()
     profile, index = choice.match.profile, choice.match.selector_index
-    skip = find_skip(pod, username, profile.runtime_class)
+    skip = find_skip(pod, username)
     if skip:
         return Skipped(skip, profile, index)
     need = measure_need(pod)

@@ -94,10 +94,8 @@ def find_original(pod: Mapping[str, Any]) -> Manifest:
     labels = metadata.get("labels") or {}
     if PROFILE_LABEL in (whole["metadata"].get("labels") or {}):
         if record is None:
-            # Admission set the pin, and nothing tells whether the author had, too. RuntimeClass.scheduling adds node
-            # selectors; a pod whose manifest has any would not carry the mark.
+            # Admission set the pin, and nothing tells whether the author had, too.
             labels.pop(EKS_PROFILE_LABEL, None)
-            spec.pop("nodeSelector", None)
         spec = _unsize(whole, spec)
     metadata["labels"] = {key: value for key, value in labels.items() if not _is_our_label(key)}
     annotations = metadata.get("annotations") or {}

@@ -1,7 +1,7 @@
 """Pods that Fargate leaves alone even though a profile matches them.
 
 Source: EKS user guide, Fargate considerations (DaemonSets, static pods), and the annotation and fields by which a pod
-chooses a node for itself.
+names its node or its scheduler itself. A nodeSelector exempts no pod: Fargate's nodes have labels, too.
 
 Whoever may create pods may write any owner and any annotation on them. So what exempts a DaemonSet's pod, or a mirror
 pod, is who creates it: only the controller, or the kubelet, is believed.
@@ -13,8 +13,11 @@ from typing import Final
 
 from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, CONTROLLER_MANAGER, MIRROR_ANNOTATION, PROFILE_LABEL
 from monopod.domain.manifest import Part
+from monopod.domain.nodes import DEFAULT_SCHEDULER, FARGATE_SCHEDULER
 
-DEFAULT_SCHEDULER: Final = "default-scheduler"
+SCHEDULERS: Final = ("", DEFAULT_SCHEDULER, FARGATE_SCHEDULER)
+"""Schedulers that keep no pod out of its profile."""
+
 DAEMON_SET_API: Final = "apps/v1"
 DAEMON_SET_CONTROLLER: Final = "system:serviceaccount:kube-system:daemon-set-controller"
 DAEMON_SET_CONTROLLERS: Final = (DAEMON_SET_CONTROLLER, CONTROLLER_MANAGER)
@@ -29,7 +32,6 @@ class Skip(StrEnum):
     DAEMON_SET = "DaemonSetPod"
     MIRROR_POD = "MirrorPod"
     COMPUTE_TYPE_EC2 = "ComputeTypeEC2"
-    NODE_SELECTOR = "NodeSelectorSet"
     NODE_NAME = "NodeNameSet"
     SCHEDULER = "OtherScheduler"
 
@@ -43,39 +45,23 @@ _SENTENCES: Final[Mapping[Skip, str]] = {
     Skip.DAEMON_SET: "The pod belongs to a DaemonSet, and DaemonSets don't run on Fargate.",
     Skip.MIRROR_POD: "The pod mirrors a static pod that a kubelet already runs.",
     Skip.COMPUTE_TYPE_EC2: f"The pod opts out with the annotation {COMPUTE_TYPE}: {COMPUTE_TYPE_EC2}.",
-    Skip.NODE_SELECTOR: "The pod chooses its nodes with spec.nodeSelector.",
     Skip.NODE_NAME: "The pod names its node in spec.nodeName.",
     Skip.SCHEDULER: "The pod names a scheduler of its own in spec.schedulerName.",
 }
 
 
-def find_skip(pod: Mapping[str, object], username: str = "", runtime_class: str = "") -> Skip | None:
+def find_skip(pod: Mapping[str, object], username: str = "") -> Skip | None:
     """The first reason to leave the pod alone, or None.
 
     Args:
         pod: the pod as it is created, before scheduling has filled in spec.nodeName.
         username: who creates it; only a kubelet makes a mirror pod, and only its controller a DaemonSet's pod.
-        runtime_class: that of the profile that matches the pod.
 
     Raises:
         InvalidPod: a field is of the wrong type.
     """
     root = Part(pod)
-    for skip, applies in _RULES:
-        if applies(root, username):
-            if skip is Skip.NODE_SELECTOR and _may_be_of_runtime_class(root, runtime_class):
-                continue
-            return skip
-    return None
-
-
-def _may_be_of_runtime_class(pod: Part, runtime_class: str) -> bool:
-    """Whether the nodeSelector may be the profile's own RuntimeClass's, not the pod's choice.
-
-    The API server writes RuntimeClass.scheduling on a pod before admission looks at it: on one that names the class
-    itself, and on one to which admission gave it and that comes by again.
-    """
-    return runtime_class != "" and pod.child("spec").text("runtimeClassName") == runtime_class
+    return next((skip for skip, applies in _RULES if applies(root, username)), None)
 
 
 def guess_creator(pod: Mapping[str, object]) -> str:
@@ -108,23 +94,18 @@ def _opts_out(pod: Part, _: str) -> bool:
     return pod.child("metadata").text_map("annotations").get(COMPUTE_TYPE) == COMPUTE_TYPE_EC2
 
 
-def _has_node_selector(pod: Part, _: str) -> bool:
-    return bool(pod.child("spec").text_map("nodeSelector"))
-
-
 def _has_node_name(pod: Part, _: str) -> bool:
     return bool(pod.child("spec").text("nodeName"))
 
 
 def _has_other_scheduler(pod: Part, _: str) -> bool:
-    return pod.child("spec").text("schedulerName") not in ("", DEFAULT_SCHEDULER)
+    return pod.child("spec").text("schedulerName") not in SCHEDULERS
 
 
 _RULES: Final[tuple[tuple[Skip, Callable[[Part, str], bool]], ...]] = (
     (Skip.DAEMON_SET, _belongs_to_daemon_set),
     (Skip.MIRROR_POD, _mirrors_static_pod),
     (Skip.COMPUTE_TYPE_EC2, _opts_out),
-    (Skip.NODE_SELECTOR, _has_node_selector),
     (Skip.NODE_NAME, _has_node_name),
     (Skip.SCHEDULER, _has_other_scheduler),
 )

@@ -3,26 +3,23 @@
 Source: EKS API reference, CreateFargateProfile (pods run in the profile's subnets, and so in their zones); Kubernetes'
 node affinity. The terms of a pod's required node affinity are alternatives, so each of them must also require the
 zones; a pod without any gets one. A term without any requirement matches no node in Kubernetes, and stays as it is.
+What terms say of the compute type is decided first (see `nodes`).
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
 
 from monopod.api.names import TOPOLOGY_ZONE
 from monopod.domain.manifest import Part
-
-REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
-
-Term = dict[str, Any]
+from monopod.domain.nodes import Term, read_terms, selects_nodes, settle_terms
 
 
 def merge_terms(pod: Mapping[str, object], zones: Sequence[str]) -> list[Term]:
-    """The terms of required node affinity that the pod is to have; the pod's own if the profile names no zones.
+    """The terms of required node affinity that the pod of a profile is to have; none: it requires nothing.
 
     Raises:
         InvalidPod: a field is of the wrong type.
     """
-    terms = [_copy_term(term) for term in _find_terms(Part(pod))]
+    terms = settle_terms(read_terms(pod))
     if not zones:
         return terms
     requirement = {"key": TOPOLOGY_ZONE, "operator": "In", "values": list(zones)}
@@ -30,7 +27,7 @@ def merge_terms(pod: Mapping[str, object], zones: Sequence[str]) -> list[Term]:
         return [{"matchExpressions": [requirement]}]
     for term in terms:
         expressions = term.get("matchExpressions") or []
-        if _selects_nodes(term) and requirement not in expressions:
+        if selects_nodes(term) and requirement not in expressions:
             term["matchExpressions"] = [*expressions, requirement]
     return terms
 
@@ -43,24 +40,12 @@ def excludes_zones(pod: Mapping[str, object], zones: Sequence[str]) -> bool:
     Raises:
         InvalidPod: a field is of the wrong type.
     """
-    terms = _find_terms(Part(pod))
+    terms = read_terms(pod)
     return bool(zones) and bool(terms) and not any(_allows_any(term, zones) for term in terms)
 
 
-def _find_terms(pod: Part) -> tuple[Part, ...]:
-    return pod.child("spec").child("affinity").child("nodeAffinity").child(REQUIRED).children("nodeSelectorTerms")
-
-
-def _copy_term(term: Part) -> Term:
-    return dict(term.fields)
-
-
-def _selects_nodes(term: Mapping[str, object]) -> bool:
-    return bool(term.get("matchExpressions") or term.get("matchFields"))
-
-
 def _allows_any(term: Part, zones: Sequence[str]) -> bool:
-    if not _selects_nodes(term.fields):
+    if not selects_nodes(term.fields):
         return False
     about_zones = [each for each in term.children("matchExpressions") if each.text("key") == TOPOLOGY_ZONE]
     return any(all(_allows(requirement, zone) for requirement in about_zones) for zone in zones)

@@ -25,12 +25,13 @@ from monopod.domain.groups import (
     choose_groups,
     find_account,
 )
+from monopod.domain.nodes import DEFAULT_SCHEDULER, choose_node_selector, read_terms
 from monopod.domain.quantity import parse_quantity
 from monopod.domain.selection import Profile, is_written
 from monopod.domain.size import Row
 from monopod.domain.storage import LimitChange, plan_storage
 from monopod.domain.zones import merge_terms
-from tests.controlplane.differential.draws import Manifest, find_creator
+from tests.controlplane.differential.draws import SCHEDULED_SANDBOX, Manifest, find_creator
 from tests.controlplane.differential.group_draws import Setting
 from tests.controlplane.server import Answer, Server
 
@@ -146,7 +147,7 @@ class Case:
         yield from _differ("annotation", decision.text, pod["metadata"]["annotations"].get(UNSUPPORTED_ANNOTATION))
         yield from _differ("capacity", None, pod["metadata"]["annotations"].get(CAPACITY_ANNOTATION))
         yield from _differ("storage", None, pod["metadata"]["annotations"].get(STORAGE_ANNOTATION))
-        yield from _differ("node affinity", _tidy(merge_terms(self.pod, ())), _tidy(merge_terms(pod, ())))
+        yield from _differ("node affinity", _find_terms(self.pod), _find_terms(pod))
 
     def _compare_sandboxed(self, pod: Manifest, decision: Sandboxed) -> Iterator[str]:
         row = decision.size.row
@@ -158,7 +159,7 @@ class Case:
             found = pod["spec"].get("resources", {}).get(kind, {})
             yield from _differ(kind, _as_amounts(row), {name: parse_quantity(found.get(name)) for name in found})
         terms = merge_terms(self.pod, decision.profile.zones)
-        yield from _differ("node affinity", _tidy(terms), _tidy(merge_terms(pod, ())))
+        yield from _differ("node affinity", _tidy(terms), _find_terms(pod))
         plan = plan_storage(self.pod, decision.size.need)
         storage = {_STORAGE: Fraction(plan.gib * 2**30)}
         yield from _differ("storage", f"{plan.gib}Gi", pod["metadata"]["annotations"].get(STORAGE_ANNOTATION))
@@ -186,6 +187,10 @@ class Case:
         found = pod["metadata"].get("annotations", {}).get(POD_GROUPS_ANNOTATION)
         yield from _differ("groups", shown[POD_GROUPS_ANNOTATION], found)
         yield from _differ("runtimeClassName", decision.runtime_class, pod["spec"].get("runtimeClassName"))
+        of_class = {"metal": "yes"} if decision.runtime_class == SCHEDULED_SANDBOX else {}
+        nodes = {**choose_node_selector(self.pod), **of_class}
+        yield from _differ("nodeSelector", nodes, pod["spec"].get("nodeSelector", {}))
+        yield from _differ("scheduler", DEFAULT_SCHEDULER, pod["spec"]["schedulerName"])
         others = [gate for gate in _find_gates(self.pod) if gate not in OUR_GATES]
         yield from _differ("gates", [*others, *gates], _find_gates(pod))
 
@@ -196,6 +201,10 @@ def _as_amounts(row: Row) -> dict[str, Fraction]:
 
 def _find_gates(pod: Manifest) -> list[str]:
     return [gate["name"] for gate in pod["spec"].get("schedulingGates", [])]
+
+
+def _find_terms(pod: Manifest) -> list[Manifest]:
+    return _tidy([dict(term.fields) for term in read_terms(pod)])
 
 
 def _tidy(terms: list[Manifest]) -> list[Manifest]:

@@ -17,11 +17,11 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
+from monopod.domain.nodes import REQUIRED
 from monopod.domain.quantity import parse_quantity
 from monopod.domain.selection import Profile, Selector
 from monopod.domain.size import COMPONENTS_MEMORY_MIB, LADDER
 from monopod.domain.skips import DAEMON_SET_CONTROLLER, DAEMON_SET_CONTROLLERS
-from monopod.domain.zones import REQUIRED
 
 Manifest = dict[str, Any]
 
@@ -35,6 +35,7 @@ SCHEDULED_SANDBOX = "kata-on-metal"
 ALLOWANCES = ("k8s.v1.cni.cncf.io/networks", "k8s.v1.cni.cncf.io/*", "cdi.k8s.io/*", "devices.*", "io.*")
 
 ZONES = ("z1", "z2", "z3", "z4")
+COMPUTE_TYPES = ("fargate", "ec2", "auto")
 
 KUBELET = "system:node:node-1"
 CREATORS = (*DAEMON_SET_CONTROLLERS, "eve")
@@ -101,6 +102,8 @@ class Draw(random.Random):
             pod["spec"]["resources"] = self.resources(("cpu", "memory"), 0.7)
         if self.maybe(0.3):
             pod["spec"]["affinity"] = self.affinity()
+        if self.maybe(0.15):
+            pod["spec"]["nodeSelector"] = self.node_selector()
         if self.maybe(0.15):
             self.choice(SKIPS)(self, pod)
         if self.maybe(0.1):
@@ -230,12 +233,16 @@ class Draw(random.Random):
 
     def requirement(self) -> Manifest:
         operator = self.choice(("In", "In", "NotIn", "Exists", "DoesNotExist"))
-        key = self.choice((TOPOLOGY_ZONE, TOPOLOGY_ZONE, TOPOLOGY_ZONE, "disk"))
-        values = self.sample(ZONES, self.randint(1, 3))
+        key = self.choice((TOPOLOGY_ZONE, TOPOLOGY_ZONE, TOPOLOGY_ZONE, "disk", COMPUTE_TYPE, COMPUTE_TYPE))
+        values = self.sample(COMPUTE_TYPES if key == COMPUTE_TYPE else ZONES, self.randint(1, 3))
         return {"key": key, "operator": operator, **({"values": values} if operator in ("In", "NotIn") else {})}
 
+    def node_selector(self) -> dict[str, str]:
+        types = {COMPUTE_TYPE: self.choice(COMPUTE_TYPES)} if self.maybe(0.7) else {}
+        return {**types, **({"disk": "ssd"} if self.maybe(0.5) else {})}
+
     def runtime_class(self, profiles: Sequence[Profile]) -> str:
-        # A class with scheduling that isn't the profile's looks like a nodeSelector of the pod's own. Python can't see
+        # A class with scheduling that isn't the profile's leaves its nodeSelector on the pod. Python can't see
         # RuntimeClasses, so such pods are left to a test of their own.
         scheduled = profiles[0].runtime_class == SCHEDULED_SANDBOX
         return self.choice((*SANDBOXES, "other", *([SCHEDULED_SANDBOX] if scheduled else [])))
@@ -293,10 +300,10 @@ SKIPS: tuple[Change, ...] = (
     _own("ReplicaSet", "apps/v1"),
     _annotate(COMPUTE_TYPE, "ec2"),
     _annotate(COMPUTE_TYPE, "fargate"),
-    _specify(nodeSelector={"a": "b"}),
     _specify(nodeName="node-1"),
     _specify(schedulerName="volcano"),
     _specify(schedulerName="default-scheduler"),
+    _specify(schedulerName="fargate-scheduler"),
     _mirror,
 )
 

@@ -26,7 +26,7 @@ def a_sandboxed_pod() -> PodBuilder:
         .labelled({PROFILE_LABEL: "web", EKS_PROFILE_LABEL: "web", "tier": "web"})
         .annotated({CAPACITY_ANNOTATION: "0.25vCPU 0.5GB", LOGGING_ANNOTATION: LOGGING_DISABLED, "mine": "x"})
         .annotated({STORAGE_ANNOTATION: "20Gi"})
-        .with_spec(runtimeClassName="kata", nodeName="node-1", nodeSelector={"kata": "true"}, overhead={"cpu": "250m"})
+        .with_spec(runtimeClassName="kata", nodeName="node-1", overhead={"cpu": "250m"})
         .with_pod_level(requests={"cpu": "250m", "memory": "512Mi"}, limits={"cpu": "250m", "memory": "512Mi"})
     )
 
@@ -98,6 +98,7 @@ def test_a_node_that_the_manifest_names_stays() -> None:
     assert rebuild_manifest(pod)["spec"]["nodeName"] == "node-1"
 
 
-def test_the_node_selector_of_an_ordinary_pod_is_its_own() -> None:
-    pod = a_pod().with_spec(nodeSelector={"disk": "ssd"}).build()
-    assert rebuild_manifest(pod)["spec"]["nodeSelector"] == {"disk": "ssd"}
+@pytest.mark.parametrize("pod", [a_pod(), a_sandboxed_pod()], ids=["ordinary", "sandboxed"])
+def test_a_node_selector_that_nobody_is_on_record_for_is_the_manifests_own(pod: PodBuilder) -> None:
+    stored = pod.with_spec(nodeSelector={"disk": "ssd"}).build()
+    assert rebuild_manifest(stored)["spec"]["nodeSelector"] == {"disk": "ssd"}

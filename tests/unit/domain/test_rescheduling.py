@@ -82,8 +82,13 @@ STANDINGS: dict[str, tuple[Manifest, Workload, Standing]] = {
     ),
     "opting out": (
         a_live_pod(),
-        a_workload(template={**TEMPLATE, "spec": {**TEMPLATE["spec"], "nodeSelector": {"a": "b"}}}),
+        a_workload(template={**TEMPLATE, "spec": {**TEMPLATE["spec"], "nodeName": "node-1"}}),
         NotConcerned(),
+    ),
+    "with a nodeSelector, for which an earlier release left it alone": (
+        a_live_pod(),
+        a_workload(template={**TEMPLATE, "spec": {**TEMPLATE["spec"], "nodeSelector": {"a": "b"}}}),
+        Elsewhere("web"),
     ),
     "bare": (a_live_pod(), build_bare_workload("prod"), LeftAlone("web", Reason.BARE_PODS_LEFT)),
     "of a job": (a_live_pod(), a_workload(kind="Job"), LeftAlone("web", Reason.RUNNING_JOBS_LEFT)),

@@ -41,12 +41,12 @@ _, MANAGER = DAEMON_SET_CONTROLLERS
         pytest.param(a_pod().annotated({COMPUTE_TYPE: "ec2"}), "", Skip.COMPUTE_TYPE_EC2, id="opted out"),
         pytest.param(a_pod().annotated({COMPUTE_TYPE: "fargate"}), "", None, id="opted in"),
         pytest.param(a_pod().labelled({COMPUTE_TYPE: "ec2"}), "", None, id="a label is no annotation"),
-        pytest.param(a_pod().with_spec(nodeSelector={"a": "b"}), "", Skip.NODE_SELECTOR, id="nodeSelector"),
-        pytest.param(a_pod().with_spec(nodeSelector={}), "", None, id="empty nodeSelector"),
+        pytest.param(a_pod().with_spec(nodeSelector={"a": "b"}), "", None, id="a nodeSelector is no exit"),
         pytest.param(a_pod().with_spec(nodeName="node-1"), "", Skip.NODE_NAME, id="nodeName"),
         pytest.param(a_pod().with_spec(nodeName=""), "", None, id="empty nodeName"),
         pytest.param(a_pod().with_spec(schedulerName="volcano"), "", Skip.SCHEDULER, id="own scheduler"),
         pytest.param(a_pod().with_spec(schedulerName="default-scheduler"), "", None, id="default scheduler"),
+        pytest.param(a_pod().with_spec(schedulerName="fargate-scheduler"), "", None, id="AWS's scheduler"),
         pytest.param(a_pod().with_spec(schedulerName=""), "", None, id="no scheduler"),
         pytest.param(
             a_pod().with_spec(affinity={"nodeAffinity": {}}), "", None, id="affinity is honoured, not an exit"
@@ -55,19 +55,6 @@ _, MANAGER = DAEMON_SET_CONTROLLERS
 )
 def test_exemptions(pod: PodBuilder, username: str, skip: Skip | None) -> None:
     assert find_skip(pod.build(), username) == skip
-
-
-@pytest.mark.parametrize(
-    ("pod", "skip"),
-    [
-        pytest.param(a_pod().labelled({PROFILE_LABEL: "web"}), Skip.NODE_SELECTOR, id="a mark doesn't matter"),
-        pytest.param(a_pod().with_spec(runtimeClassName="kata"), None, id="a pod that names its profile's class"),
-        pytest.param(a_pod().with_spec(runtimeClassName="nvidia"), Skip.NODE_SELECTOR, id="another class"),
-        pytest.param(a_pod(), Skip.NODE_SELECTOR, id="no class"),
-    ],
-)
-def test_a_node_selector_that_may_be_the_runtime_classs_own_is_no_exit(pod: PodBuilder, skip: Skip | None) -> None:
-    assert find_skip(pod.with_spec(nodeSelector={"sandbox": "kata"}).build(), runtime_class="kata") == skip
 
 
 @pytest.mark.parametrize(
@@ -87,7 +74,7 @@ def test_only_pods_of_these_creators_go_unmarked(pod: PodBuilder, creator: str) 
 
 
 def test_of_several_reasons_the_first_in_order_is_given() -> None:
-    pod = a_pod().with_spec(nodeName="n", nodeSelector={"a": "b"}, schedulerName="x").annotated({COMPUTE_TYPE: "ec2"})
+    pod = a_pod().with_spec(nodeName="n", schedulerName="x").annotated({COMPUTE_TYPE: "ec2"})
     assert find_skip(pod.build()) == Skip.COMPUTE_TYPE_EC2
 
 
