@@ -3,12 +3,41 @@
 import json
 import os
 import subprocess
+from collections.abc import Iterator
+
+import pytest
 
 from lab.images import BUSYBOX_IMAGE
-from tests.e2e.live import Live
+from tests.e2e.live import Live, Object
 
 
-def test_doctor_finds_no_problem_and_sees_that_policies_are_enforced(live: Live) -> None:
+@pytest.fixture
+def full_node(live: Live) -> Iterator[None]:
+    """The cluster with less than 8 milli-CPUs free on a node of two: each of these pods takes half of what is left."""
+    namespace = live.make_namespace("full")
+    live.apply(*(a_filler(namespace, millis) for millis in (1024, 512, 256, 128, 64, 32, 16, 8)))
+
+    def look() -> bool:
+        return all(
+            any(each["type"] == "PodScheduled" for each in pod["status"].get("conditions", ()))
+            for pod in live.find("pods", namespace)
+        )
+
+    live.wait_for(look, "each filler scheduled, or told that it doesn't fit")
+    yield
+    live.remove_namespace(namespace)
+
+
+def a_filler(namespace: str, millis: int) -> Object:
+    container: Object = {"name": "filler", "image": BUSYBOX_IMAGE, "command": ["sleep", "3600"]}
+    container |= {"imagePullPolicy": "IfNotPresent", "resources": {"requests": {"cpu": f"{millis}m"}}}
+    spec = {"terminationGracePeriodSeconds": 0, "containers": [container]}
+    metadata = {"name": f"filler-{millis}", "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+@pytest.mark.usefixtures("full_node")
+def test_doctor_finds_no_problem_and_sees_that_policies_are_enforced_on_a_full_node(live: Live) -> None:
     done = subprocess.run(
         ["kubectl-fargate", "doctor", "--probe", "--image", BUSYBOX_IMAGE, "-o", "json"],
         env={**os.environ, "KUBECONFIG": str(live.cluster.kubeconfig_path)},
@@ -23,6 +52,8 @@ def test_doctor_finds_no_problem_and_sees_that_policies_are_enforced(live: Live)
         finding["message"] for finding in findings
     ]
     assert done.returncode == 0
+    (found,) = [finding["message"] for finding in findings if "found by Monopod" in finding["message"]]
+    assert found.startswith(f"RuntimeClass {live.cluster.sandbox} exists")
     left = [
         item["metadata"]["name"]
         for item in json.loads(live.kubectl("get", "ns", "-o", "json"))["items"]

@@ -88,6 +88,14 @@ def test_a_network_that_enforces_policies_is_fine_and_nothing_is_left() -> None:
     assert list(cluster.created) == ["monopod-doctor-x", "server", "client", "nobody-reaches-the-server"]
 
 
+def test_the_probes_pods_reserve_nothing_on_their_node() -> None:
+    cluster = FakeCluster(FakeClock(), enforcing)
+    probe(cluster)
+    for pod in ("server", "client"):
+        (container,) = cluster.bodies[pod]["spec"]["containers"]
+        assert container["resources"]["requests"] == {"cpu": "0", "memory": "0"}
+
+
 def test_a_network_that_does_not_is_a_problem() -> None:
     cluster = FakeCluster(FakeClock(), lambda _: "reached")
     assert probe(cluster) == [
