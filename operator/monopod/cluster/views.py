@@ -112,16 +112,19 @@ def read_uid(item: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeClassView:
-    """A RuntimeClass; its uid tells it from a namesake that replaced it."""
+    """A RuntimeClass; its uid tells it from a namesake that replaced it, its nodeSelector which nodes it is for."""
 
     name: str
     uid: str
     handler: str
+    node_selector: frozenset[tuple[str, str]] = frozenset()
 
 
 def read_runtime_class(item: Mapping[str, Any]) -> RuntimeClassView:
-    """What its pods run in."""
-    return RuntimeClassView(str(item["metadata"]["name"]), read_uid(item), str(item.get("handler") or ""))
+    """What its pods run in, and where."""
+    nodes = (item.get("scheduling") or {}).get("nodeSelector") or {}
+    name, handler = str(item["metadata"]["name"]), str(item.get("handler") or "")
+    return RuntimeClassView(name, read_uid(item), handler, frozenset(nodes.items()))
 
 
 def read_account(item: Mapping[str, Any]) -> AccountView:
@@ -187,11 +190,14 @@ def read_policy(item: Mapping[str, Any]) -> PolicyView:
 
 
 def read_node(item: Mapping[str, Any]) -> NodeView:
-    """A node's addresses; its names are no addresses."""
+    """A node's addresses, of which its names are none, and its labels."""
     spec, status = item.get("spec") or {}, item.get("status") or {}
     found = (a["address"] for a in status.get("addresses") or () if a.get("type") in ("InternalIP", "ExternalIP"))
     networks = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else ())
-    return NodeView(item["metadata"]["name"], tuple(sorted({*found})), tuple(sorted({*networks})))
+    metadata = item["metadata"]
+    return NodeView(
+        metadata["name"], tuple(sorted({*found})), tuple(sorted({*networks})), dict(metadata.get("labels") or {})
+    )
 
 
 def read_endpoints(item: Mapping[str, Any]) -> Endpoints:

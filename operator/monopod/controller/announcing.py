@@ -22,7 +22,7 @@ class Announcements:
         Raises:
             ApiUnreachable: no answer.
         """
-        if self._said.get(uid) == text:
+        if self.has_said(uid, text):
             return
         about = {"apiVersion": "v1", "kind": "Pod", "namespace": namespace, "name": name, "uid": uid}
         try:
@@ -31,6 +31,10 @@ class Announcements:
             # Refused for good: the namespace is being deleted, or its quota of events is full.
             self._complaints.raise_about(f"event about pod {namespace}/{name}", str(error))
         self._said[uid] = text
+
+    def has_said(self, uid: str, text: str) -> bool:
+        """Whether this is what was said last of the pod."""
+        return self._said.get(uid) == text
 
     def forget(self, uid: str) -> None:
         """Forgets a pod that is gone."""

@@ -4,6 +4,7 @@
                                         └── no: looked at again as soon as one is; event once it has lasted a while
     gate `monopod.dev/volumes`   ──► every claim bound, to a volume that Fargate mounts? ── yes: gate lifted
                                         └── no: event FailedScheduling, asked again in POLL_SECONDS
+    no gate of any kind          ──► a node that is what the pod asks for? (see `node_demands`)
 
 A list every few seconds instead of watches of whole pods, claims and volumes: the API server answers it from its
 cache, and it holds nothing but pods that no node has yet. Nothing is remembered but which events were written, and an
@@ -24,6 +25,7 @@ from monopod.controller.announcing import Announcements
 from monopod.controller.claims import Claims
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import WRITES
+from monopod.controller.node_demands import NodeDemands
 
 POLL_SECONDS = 2.0
 PENDING_PODS = {"labelSelector": PROFILE_LABEL, "fieldSelector": "spec.nodeName=,status.phase=Pending"}
@@ -53,6 +55,7 @@ class GateKeeper:
         self._find_obstacle = find_obstacle
         self._complaints = complaints
         self._claims = Claims(api, complaints)
+        self._node_demands = NodeDemands(api, mirror, complaints)
         self._announcements = Announcements(api, complaints)
         self._waiting_since: dict[str, float] = {}
         self._woken = asyncio.Event()
@@ -81,11 +84,17 @@ class GateKeeper:
                 continue
 
     async def _release_pods(self) -> None:
-        gated = [pod async for pod in self._api.list_pages("/api/v1/pods", PENDING_PODS) if pod["spec"].get(GATES)]
+        gated, unsatisfied = [], []
+        async for pod in self._api.list_pages("/api/v1/pods", PENDING_PODS):
+            if pod["spec"].get(GATES):
+                gated.append(pod)
+            elif self._node_demands.is_unsatisfied(pod):
+                unsatisfied.append(pod["metadata"])
         failure = await self._release_isolated([pod for pod in gated if find_gate(pod, ISOLATION_GATE) is not None])
         released = await self._claims.find_ready([pod for pod in gated if find_gate(pod, VOLUMES_GATE) is not None])
         for pod in released:
             await self._lift_gate(pod, VOLUMES_GATE)
+        await self._node_demands.report(unsatisfied)
         if failure:
             raise failure
 

@@ -5,8 +5,8 @@ Otherwise they are the addresses that the nodes tell, and the first address of e
 bridge on the node usually has.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Final
 
@@ -17,11 +17,12 @@ from monopod.domain.publication import list_names
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node's addresses and the networks of its pods."""
+    """A node's addresses, the networks of its pods, and its labels."""
 
     name: str
     addresses: tuple[str, ...]
     pod_networks: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 Endpoints = tuple[tuple[str, int], ...]

@@ -1,7 +1,11 @@
 """What the operator does about pods: it counts them and says what Fargate can't run, and writes nothing on them."""
 
+from collections.abc import Iterator
+
 import pytest
 
+from monopod.api.names import COMPUTE_TYPE
+from monopod.domain.nodes import REQUIRED
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
 
@@ -39,6 +43,35 @@ def test_a_pod_that_fargate_cannot_run_gets_one_event_that_says_why(lab: Lab, st
     first.kill()
     start("--no-leader-elect").passes_happen(2)
     assert lab.events("unsupported", "host") == events
+
+
+NOWHERE = "MatchNodeSelector failed: Fargate profile choosy cannot satisfy pod's node selector/affinity requirements"
+
+
+@pytest.fixture
+def linux_node(lab: Lab) -> Iterator[None]:
+    """A node with the label of an operating system and no other."""
+    metadata = {"name": "linux", "labels": {"kubernetes.io/os": "linux"}}
+    lab.create({"apiVersion": "v1", "kind": "Node", "metadata": metadata}).expect_ok()
+    yield
+    lab.delete("Node", "linux")
+
+
+@pytest.mark.eks("2.no-node")
+@pytest.mark.usefixtures("linux_node", "operator")
+def test_a_pod_that_asks_for_a_node_which_there_is_not_gets_one_event_that_says_so(lab: Lab) -> None:
+    lab.create_namespace("choosy")
+    lab.create_profile("choosy", "choosy")
+    lab.becomes_active("choosy")
+    off_fargate = {"key": COMPUTE_TYPE, "operator": "NotIn", "values": ["fargate"]}
+    required = {REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [off_fargate]}]}}
+    lab.create_pod("choosy", "anywhere", nodeSelector={"kubernetes.io/os": "linux", COMPUTE_TYPE: "fargate"})
+    lab.create_pod("choosy", "spark", nodeSelector={"workload-type": "spark-driver"})
+    lab.create_pod("choosy", "elsewhere", affinity={"nodeAffinity": required})
+    for name in ("spark", "elsewhere"):
+        (event,) = eventually(lambda name=name: lab.events("choosy", name))  # type: ignore[misc]  # mypy can't infer it
+        assert (event["type"], event["reason"], event["message"]) == ("Warning", "FailedScheduling", NOWHERE)
+    assert lab.events("choosy", "anywhere") == []
 
 
 def test_nothing_is_written_on_pods(lab: Lab, operator: OperatorProcess) -> None:
