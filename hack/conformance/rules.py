@@ -1,12 +1,17 @@
 """The rules of EKS, read from docs/conformance.rules.yaml, whose head says what each field means."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+SEEN = "seen"
 FILE = Path("docs/conformance.rules.yaml")
+
+
+Thread = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+/[A-Za-z0-9._-]+#[1-9][0-9]*$")]
+"""An issue or a pull request of GitHub's, as owner/repository#number."""
 
 
 class Strict(BaseModel):
@@ -19,6 +24,7 @@ class Rule(Strict):
     """One thing that EKS does.
 
     Attributes:
+        threads: public issues that show it.
         verdict: what Monopod does, once it is built.
         missing: what isn't built yet; heeded only while no test shows the rule.
     """
@@ -26,6 +32,7 @@ class Rule(Strict):
     id: str = Field(pattern=r"^[1-9]\.[a-z0-9.-]+$")
     rule: str
     source: str
+    threads: list[Thread] = []
     verdict: Literal["same", "differs"] = "same"
     why: str = ""
     missing: str = ""
@@ -34,6 +41,8 @@ class Rule(Strict):
     def _says_why(self) -> "Rule":
         if self.verdict == "differs" and not self.why:
             raise ValueError(f"{self.id} differs, and doesn't say why")
+        if self.source == SEEN and not self.threads:
+            raise ValueError(f"{self.id} was seen, and doesn't say in which thread")
         return self
 
 

@@ -52,8 +52,17 @@ def _render_row(rule: Rule, shown_by: Sequence[Evidence]) -> str:
     verdict = find_verdict(rule, shown_by)
     said = rule.missing if verdict == NOT_YET else rule.why
     monopod = f"**{verdict}**: {said}" if said else verdict
-    cells = (f"`{rule.id}`", rule.rule, monopod, rule.source, "<br>".join(_render_links(shown_by)))
+    cells = (f"`{rule.id}`", rule.rule, monopod, _render_source(rule), "<br>".join(_render_links(shown_by)))
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+
+
+def _render_source(rule: Rule) -> str:
+    return "<br>".join((rule.source, *(f"[{thread}]({_find_address(thread)})" for thread in rule.threads)))
+
+
+def _find_address(thread: str) -> str:
+    repository, number = thread.split("#")
+    return f"https://github.com/{repository}/issues/{number}"
 
 
 def _render_links(shown_by: Sequence[Evidence]) -> list[str]:

@@ -6,8 +6,8 @@ import pytest
 
 from conformance.__main__ import TABLE, render
 from conformance.marks import Evidence, MisusedMark, find_marks
-from conformance.rules import Rule, read_rules
-from conformance.table import find_verdict
+from conformance.rules import Rule, Rules, Section, read_rules
+from conformance.table import find_verdict, render_table
 from tests.project.repository import ROOT
 
 SHOWN = {rule for rule, _ in find_marks(ROOT)}
@@ -30,6 +30,18 @@ def test_a_mark_makes_a_missing_rule_count_as_built() -> None:
     rule = Rule(id="1.quota", rule="At most ten.", source="quotas", missing="there is no quota")
     assert find_verdict(rule, ()) == "not yet"
     assert find_verdict(rule, [Evidence(Path("tests/test_a.py"), "test_a")]) == "same"
+
+
+def test_a_rule_that_was_seen_names_its_threads() -> None:
+    with pytest.raises(ValueError, match=r"2\.x was seen, and doesn't say in which thread"):
+        Rule(id="2.x", rule="So it is.", source="seen")
+    thread = "kubernetes-sigs/aws-ebs-csi-driver#496"
+    rule = Rule(id="2.x", rule="So it is.", source="seen", threads=[thread])
+    rules = Rules(
+        sources={"seen": "by people"}, sections=[Section(title="A", rules=[]), Section(title="B", rules=[rule])]
+    )
+    link = f"[{thread}](https://github.com/kubernetes-sigs/aws-ebs-csi-driver/issues/496)"
+    assert f"| seen<br>{link} |" in render_table(rules, {})
 
 
 def find_in(tmp_path: Path, module: str) -> list[tuple[str, Evidence]]:
