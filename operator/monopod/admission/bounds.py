@@ -117,7 +117,7 @@ def build_growth_refused(by_operator: str) -> tuple[Validation, ...]:
         Validation(
             "Labels: by these profiles and SecurityGroupPolicies select.",
             f"""
-            request.operation != 'UPDATE' || {new} == {old} || ({by_operator}) ||
+            {new} == {old} || ({by_operator}) ||
               (({new}.size() <= {LABELS.most + LATER} || {new}.size() <= {old}.size()) &&
                ({_count_characters(new)} <= {LABEL_CHARACTERS.most} ||
                 {_count_characters(new)} <= {_count_characters(old)}))
@@ -128,7 +128,7 @@ def build_growth_refused(by_operator: str) -> tuple[Validation, ...]:
         Validation(
             "Annotations: all are looked at whenever the pod changes.",
             f"""
-            request.operation != 'UPDATE' || {_annotations("object")}.size() <= {ANNOTATIONS.most + LATER} ||
+            {_annotations("object")}.size() <= {ANNOTATIONS.most + LATER} ||
               {_annotations("object")}.size() <= {_annotations("oldObject")}.size()
             """,
             f"A pod of a Fargate profile can't grow beyond {ANNOTATIONS.most + LATER} annotations.",

@@ -26,8 +26,6 @@ from monopod.api.names import (
     GROUP_COUNT_LABEL,
     GROUP_LABEL_PREFIX,
     ISOLATION_GATE,
-    NAMESPACE_LABEL,
-    NAMESPACE_LABEL_VALUE,
     POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
     ROWS_ANNOTATION,
@@ -49,16 +47,13 @@ def _is_unchanged(field: str, name: str) -> str:
     def read(owner: str) -> str:
         return f"{owner}.metadata.?{field}[?{quote(name)}]"
 
-    return f"request.operation != 'UPDATE' || {read('object')} == {read('oldObject')}"
+    return f"{read('object')} == {read('oldObject')}"
 
 
 NOT_FORGED = Validation(
     "Only admission sets the mark, and it does so only in a namespace that a profile reaches. There another policy, "
     "monopod-sandbox, checks the pod as a whole.",
-    f"""
-    request.operation != 'CREATE' ||
-      namespaceObject.metadata.?labels[?{quote(NAMESPACE_LABEL)}].orValue('') == {quote(NAMESPACE_LABEL_VALUE)}
-    """,
+    "false",
     f"metadata.labels[{PROFILE_LABEL}] says that this pod runs in a Fargate profile's sandbox, but no profile reaches "
     "its namespace. Remove the label, or create a FargateProfile that selects the pod.",
 )
@@ -115,7 +110,7 @@ def _is_same(field: str, which: str, owners: Sequence[str] = ("object", "oldObje
 
 SANDBOX_KEPT = Validation(
     "A sandbox starts with the annotations that the pod has then, and may start again. They may go, but not come.",
-    f"request.operation != 'UPDATE' || {_is_same('annotations', CONFIGURES_SANDBOX, ['object'])}",
+    _is_same("annotations", CONFIGURES_SANDBOX, ["object"]),
     "Annotations that configure the sandbox of a pod of a Fargate profile can't be added or changed: by them the pod "
     "could leave it.",
 )
@@ -124,7 +119,7 @@ NODE_KEPT = Validation(
     "The same for what the pod asks of its node, unless its profile allows it. What network plugins write on pods that "
     "run is none of it.",
     f"""
-    request.operation != 'UPDATE' || object.metadata.?annotations.orValue({{}}).all(key,
+    object.metadata.?annotations.orValue({{}}).all(key,
       object.metadata.?annotations[?key] == oldObject.metadata.?annotations[?key] ||
       !{CONFIGURES_NODE} ||
       {IS_ALLOWED})
@@ -154,7 +149,7 @@ def _groups_kept(by_operator: str) -> tuple[Validation, ...]:
         Validation(
             "By these labels other pods' rules admit the pod. The operator changes them when the pod's groups change.",
             f"""
-            request.operation != 'UPDATE' || ({by_operator}) ||
+            ({by_operator}) ||
       {_is_same("labels", f"{IS_GROUP} || key == {quote(GROUP_COUNT_LABEL)}")}
             """,
             f"metadata.labels[{GROUP_LABEL_PREFIX}…] and [{GROUP_COUNT_LABEL}] say which security groups this pod "
@@ -163,7 +158,7 @@ def _groups_kept(by_operator: str) -> tuple[Validation, ...]:
         Validation(
             "The same for people and for whatever reads EKS's annotation.",
             f"""
-            request.operation != 'UPDATE' || ({by_operator}) ||
+            ({by_operator}) ||
               object.metadata.?annotations[?{quote(POD_GROUPS_ANNOTATION)}]
                 == oldObject.metadata.?annotations[?{quote(POD_GROUPS_ANNOTATION)}]
             """,
@@ -175,7 +170,7 @@ def _groups_kept(by_operator: str) -> tuple[Validation, ...]:
 
 def _has_kept(gate: str) -> str:
     old, new = has_gate("oldObject.spec", gate), has_gate("object.spec", gate)
-    return f"request.operation != 'UPDATE' || !{old} ||\n  {new}"
+    return f"!{old} ||\n  {new}"
 
 
 UNSUPPORTED_GATE_KEPT = Validation(
@@ -246,14 +241,13 @@ NOT_DEBUGGED_WITH_PRIVILEGES = Validation(
 
 
 def build_marks(service_account: str) -> tuple[Validation, ...]:
-    """The validations of marked pods, before and after a change.
+    """The validations of a change of a marked pod.
 
     Args:
         service_account: the operator's user name, which may release a gate and change the groups.
     """
     by_operator = _is_operator(service_account)
     return (
-        NOT_FORGED,
         PROFILE_LABEL_KEPT,
         EKS_LABEL_KEPT,
         CAPACITY_KEPT,

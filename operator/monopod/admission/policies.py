@@ -58,6 +58,9 @@ POD_VARIABLES: Final = (
     *GROUP_VARIABLES,
 )
 REACHED_NAMESPACES: Final[Document] = {"matchLabels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}}
+UNREACHED_NAMESPACES: Final[Document] = {
+    "matchExpressions": [{"key": NAMESPACE_LABEL, "operator": "NotIn", "values": [NAMESPACE_LABEL_VALUE]}]
+}
 MARKED_PODS: Final[Document] = {"matchExpressions": [{"key": PROFILE_LABEL, "operator": "Exists"}]}
 NETWORK_POLICY_RULE: Final[Document] = {
     "apiGroups": ["networking.k8s.io"],
@@ -104,6 +107,7 @@ def _build(service_account: str, system_namespace: str) -> dict[str, tuple[Docum
     return {
         "pods": _build_pods(),
         "sandbox": _build_sandbox(),
+        "forged-marks": _build_forged_marks(),
         "marks": _build_marks(service_account),
         "kept-marks": _build_kept_marks(service_account),
         "task-ids": _build_task_ids(),
@@ -161,15 +165,31 @@ def _build_sandbox() -> tuple[Document, Document]:
     )
 
 
+def _build_forged_marks() -> tuple[Document, Document]:
+    return build_validating(
+        "monopod-forged-marks",
+        "Refuses new pods with Monopod's mark where no profile reaches. Not part of monopod-marks, so that new pods of "
+        "reached namespaces, which monopod-sandbox judges, don't pay for it.",
+        {
+            "matchConstraints": {
+                "namespaceSelector": UNREACHED_NAMESPACES,
+                "objectSelector": MARKED_PODS,
+                "resourceRules": [core_rule(["CREATE"], ["pods"])],
+            },
+            "validations": to_documents([marks.NOT_FORGED]),
+        },
+    )
+
+
 def _build_marks(service_account: str) -> tuple[Document, Document]:
     return build_validating(
         "monopod-marks",
-        "Keeps Monopod's marks on pods from being forged, changed or dropped, and the sandbox's size and privileges "
+        "Keeps Monopod's marks on pods from being changed or dropped, and the sandbox's size and privileges "
         "from being changed behind admission's back. Kubelets and controllers may change everything else.",
         {
             "matchConstraints": {
                 "objectSelector": MARKED_PODS,
-                "resourceRules": [core_rule(["CREATE"], ["pods"]), core_rule(["UPDATE"], marks.ROADS)],
+                "resourceRules": [core_rule(["UPDATE"], marks.ROADS)],
             },
             "variables": to_documents(marks.MARK_VARIABLES),
             "validations": to_documents(marks.build_marks(service_account)),

@@ -23,10 +23,12 @@ def name_of(document: dict[str, Any]) -> str:
     return f"{document['kind']} {document['metadata']['name']}"
 
 
+@pytest.mark.timeout(20)  # PyYAML takes a second for all policies, and longer on a busy machine
 def test_the_yaml_says_what_the_objects_say() -> None:
     assert list(yaml.safe_load_all(render(DOCUMENTS))) == DOCUMENTS
 
 
+@pytest.mark.timeout(20)  # as above
 def test_each_policy_gets_a_file_and_stale_ones_go(tmp_path: Path) -> None:
     (tmp_path / "stale.yaml").write_text(f"{HEADER}kind: Old\n")
     (tmp_path / "foreign.yaml").write_text("kind: Other\n")
