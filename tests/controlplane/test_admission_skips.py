@@ -2,10 +2,11 @@
 
 import pytest
 
-from monopod.api.names import COMPUTE_TYPE, MIRROR_ANNOTATION, PROFILE_LABEL
+from monopod.api.names import COMPUTE_TYPE, EKS_PROFILE_LABEL, MIRROR_ANNOTATION, PROFILE_LABEL
 from monopod.domain.skips import DAEMON_SET_CONTROLLER, DAEMON_SET_CONTROLLERS
+from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
-from tests.unit.builders import PodBuilder, a_pod
+from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 
 KUBELET = "system:node:node-1"
 _, MANAGER = DAEMON_SET_CONTROLLERS
@@ -88,3 +89,57 @@ def test_a_kubelets_word_is_needed_for_a_mirror_pod(server: Server) -> None:
     """Kubernetes lets mirror pods name only a node, which exempts them anyway; the annotation alone doesn't."""
     answer = server.create_pod("fargate", a_pod().annotated(MIRROR).build(), user="eve")
     assert "must set spec.nodeName if mirror pod annotation is set" in answer.message
+
+
+OPT_OUTS = {
+    "the annotation": (
+        a_pod().annotated({COMPUTE_TYPE: "ec2"}),
+        "metadata.annotations[eks.amazonaws.com/compute-type]",
+    ),
+    "a node": (a_pod().with_spec(nodeName="node-1"), "spec.nodeName"),
+    "a scheduler": (a_pod().with_spec(schedulerName="volcano"), "spec.schedulerName"),
+    "all of them": (
+        a_pod().annotated({COMPUTE_TYPE: "ec2"}).with_spec(nodeName="node-1", schedulerName="volcano"),
+        "metadata.annotations[eks.amazonaws.com/compute-type], spec.nodeName, spec.schedulerName",
+    ),
+    "another profile, which allows it": (
+        a_pod().labelled({EKS_PROFILE_LABEL: "web"}).annotated({COMPUTE_TYPE: "ec2"}),
+        "metadata.annotations[eks.amazonaws.com/compute-type]",
+    ),
+    "a DaemonSet that others name, and a node": (
+        a_pod().owned_by("DaemonSet").with_spec(nodeName="node-1"),
+        "spec.nodeName",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def kept(server: Server) -> str:
+    """A namespace that one profile takes as a whole, and another one keeps its pods from opting out of."""
+    profiles = [
+        a_profile("keep", a_selector("kept", tier="web"), opt_out="Refuse"),
+        a_profile("web", a_selector("kept")),
+    ]
+    reach(server, "kept", profiles)
+    return "kept"
+
+
+@pytest.mark.parametrize(("pod", "fields"), OPT_OUTS.values(), ids=OPT_OUTS)
+def test_a_profile_may_refuse_pods_that_opt_out(server: Server, kept: str, pod: PodBuilder, fields: str) -> None:
+    manifest = pod.build()
+    manifest["metadata"].setdefault("labels", {})["tier"] = "web"
+    answer = server.create_pod(kept, manifest, user="eve")
+    text = f"Pods of Fargate profile keep must not opt out of it (optOut: Refuse), and this one does. Remove {fields}."
+    assert (answer.status, answer.message.endswith(text)) == (403, True), answer.message
+    del manifest["metadata"]["labels"]["tier"]
+    assert not is_marked(server.create_pod(kept, manifest, user="eve").expect_ok()), "only what it matches is refused"
+
+
+def test_pods_that_no_author_keeps_out_are_not_refused(server: Server, kept: str) -> None:
+    for pod, user in (
+        (a_pod().owned_by("DaemonSet").annotated({COMPUTE_TYPE: "ec2"}), DAEMON_SET_CONTROLLER),
+        (a_pod().owned_by("DaemonSet"), MANAGER),
+        (a_pod().annotated(MIRROR).with_spec(nodeName="node-1"), KUBELET),
+    ):
+        assert not is_marked(admit(server, pod.labelled(tier="web"), user, kept))
+    assert is_marked(admit(server, a_pod().labelled(tier="web"), "eve", kept))

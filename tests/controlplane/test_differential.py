@@ -29,6 +29,7 @@ NAMESPACES = ("prod-web", "prod", "dev-1", "w")
 
 LEAST_SHARE = {
     **{"Sandboxed": 0.2, "Unsupported": 0.05, "Skipped": 0.02, "Unmatched": 0.02},
+    "OptOutRefused": 0.002,
     **{"Misnamed": 0.002, "waits": 0.02, "SecurityGroupPolicy": 0.005, "Annotation": 0.02},
 }
 """A generator that no longer draws a kind of case would find no difference in it either. What depends on the namespace
@@ -115,6 +116,7 @@ def _as_plain(profile: Profile) -> Manifest:
         "podSecurityGroups": profile.pod_security_groups,
         "allowedAnnotations": list(profile.allowed_annotations),
         "seLinuxOptions": profile.selinux_options,
+        "optOut": profile.opt_out,
         "selectors": [{"namespace": each.namespace, "labels": dict(each.labels)} for each in profile.selectors],
     }
 
@@ -131,4 +133,5 @@ def _from_plain(plain: Manifest) -> Profile:
         pod_security_groups=plain["podSecurityGroups"],
         allowed_annotations=tuple(plain["allowedAnnotations"]),
         selinux_options=plain["seLinuxOptions"],
+        opt_out=plain["optOut"],
     )

@@ -31,6 +31,7 @@ TAG_VALUE = "a tag's value consists of letters, digits, spaces and _ . : / = + -
 
 DEFAULTS = {
     "unsupportedPods": "Pend",
+    "optOut": "Allow",
     "isolation": "PerPod",
     "podSecurityGroups": "Ignore",
     "seLinuxOptions": "Unsupported",
@@ -84,6 +85,10 @@ REFUSED_PROFILES = {
     "an unknown way with SELinux options": (
         a_profile(seLinuxOptions="Ignore"),
         'spec.seLinuxOptions: Unsupported value: "Ignore"',
+    ),
+    "an unknown way with pods that opt out": (
+        a_profile(optOut="Ignore"),
+        'spec.optOut: Unsupported value: "Ignore"',
     ),
     "a name with EKS's reserved prefix": (
         a_profile("eks-web"),

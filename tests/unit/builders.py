@@ -5,7 +5,7 @@ from copy import deepcopy
 from typing import Any, Self
 
 from monopod.api.names import API_VERSION
-from monopod.domain.selection import PodSecurityGroups, Profile, Selector, SELinuxOptions, UnsupportedPods
+from monopod.domain.selection import OptOut, PodSecurityGroups, Profile, Selector, SELinuxOptions, UnsupportedPods
 
 Manifest = dict[str, Any]
 
@@ -122,6 +122,7 @@ def a_profile(
     pod_groups: PodSecurityGroups = "Ignore",
     annotations: tuple[str, ...] = (),
     selinux: SELinuxOptions = "Unsupported",
+    opt_out: OptOut = "Allow",
 ) -> Profile:
     return Profile(
         name,
@@ -133,6 +134,7 @@ def a_profile(
         pod_security_groups=pod_groups,
         allowed_annotations=annotations,
         selinux_options=selinux,
+        opt_out=opt_out,
     )
 
 

@@ -8,7 +8,7 @@ variables of the mutation, on the pod as it would be stored.
 from monopod.admission.bounds import NOT_TOO_LARGE
 from monopod.admission.cel import Validation, quote
 from monopod.admission.groups import IS_GROUP
-from monopod.admission.skips import MIRRORS_STATIC_POD, OWNED_BY_DAEMON_SET
+from monopod.admission.skips import MIRRORS_STATIC_POD, OPT_OUT_STAYS_REFUSED, OWNED_BY_DAEMON_SET
 from monopod.admission.storage import has_limit
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
@@ -204,6 +204,7 @@ PODS_WAIT_FOR_ISOLATION = Validation(
 BACKSTOP = (
     PROFILES_ARE_KNOWN,
     NOT_TOO_LARGE,
+    OPT_OUT_STAYS_REFUSED,
     ONLY_TAKEN_PODS_ARE_MARKED,
     REJECTED_PODS_STAY_OUT,
     HAS_MARKS,

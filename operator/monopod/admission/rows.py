@@ -13,8 +13,8 @@ a ConfigMap. CEL can parse neither JSON nor YAML, so the lines are made for `spl
 
 A profile with zones has a sixth field, `…|eu-1a,eu-1b`; one with security groups a seventh, `…||web,db`; one that lets
 pods choose theirs an eighth, `…|||Allow`; one that allows annotations a ninth, `…||||run.oci.*`; one that allows
-SELinux options a tenth, `…|||||Allow`. Empty fields at the end are left out, so that policies and rows of different
-releases understand each other while Monopod is upgraded.
+SELinux options a tenth, `…|||||Allow`; one that refuses pods that opt out an eleventh, `…||||||Refuse`. Empty fields at
+the end are left out, so that policies and rows of different releases understand each other while Monopod is upgraded.
 
 Lines are sorted by profile name, the order in which profiles win, so that the policy takes the first that matches.
 Names and patterns hold none of the separators; a label pattern that does (the API refuses it) matches no label.
@@ -37,6 +37,7 @@ GROUP_SEPARATOR: Final = ","
 ANNOTATION_SEPARATOR: Final = ","
 GROUPS_ALLOWED: Final = "Allow"
 SELINUX_ALLOWED: Final = "Allow"
+OPT_OUT_REFUSED: Final = "Refuse"
 FIXED_FIELDS: Final = 5
 """Fields that every row has, empty or not."""
 
@@ -192,6 +193,7 @@ def _compile_row(profile: Profile, selector: Selector) -> tuple[str, ...]:
         GROUPS_ALLOWED if profile.pod_security_groups == GROUPS_ALLOWED else "",
         ANNOTATION_SEPARATOR.join(profile.allowed_annotations),
         SELINUX_ALLOWED if profile.selinux_options == SELINUX_ALLOWED else "",
+        OPT_OUT_REFUSED if profile.opt_out == OPT_OUT_REFUSED else "",
     )
     used = max(FIXED_FIELDS, *(place for place, field in enumerate(fields, 1) if field))
     return (SEPARATOR.join(fields[:used]),)

@@ -50,7 +50,8 @@ ROWS = Variable(
     "rows",
     "The profiles that reach this namespace, a row per selector: "
     "[profile, RuntimeClass, Pend or Reject, exact label pairs, label patterns as regular expressions, and if any: "
-    "zones, security groups, Allow where pods may choose theirs, allowed annotations, Allow for SELinux options].",
+    "zones, security groups, Allow where pods may choose theirs, allowed annotations, Allow for SELinux options, "
+    "Refuse for opting out].",
     f"""
     namespaceObject.metadata.?annotations[?{quote(ROWS_ANNOTATION)}].orValue('')
       .split({quote(LINE_SEPARATOR)})

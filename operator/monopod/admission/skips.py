@@ -7,9 +7,10 @@ them.
 from textwrap import dedent
 
 from monopod.admission.bounds import WITHIN_BOUNDS
-from monopod.admission.cel import Variable, quote, quote_all
+from monopod.admission.cel import Validation, Variable, quote, quote_all
+from monopod.admission.rows import OPT_OUT_REFUSED
 from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, MIRROR_ANNOTATION
-from monopod.domain.skips import DAEMON_SET_API, DAEMON_SET_CONTROLLERS, SCHEDULERS
+from monopod.domain.skips import DAEMON_SET_API, DAEMON_SET_CONTROLLERS, OPT_OUTS, REFUSAL, SCHEDULERS, Skip
 
 OWNED_BY_DAEMON_SET = f"""
     request.userInfo.username in {quote_all(DAEMON_SET_CONTROLLERS)}
@@ -28,13 +29,33 @@ HAS_NODE_NAME = "object.spec.?nodeName.orValue('') != ''"
 
 HAS_OTHER_SCHEDULER = f"!(object.spec.?schedulerName.orValue('') in {quote_all(SCHEDULERS)})"
 
-SKIP_RULES = (OWNED_BY_DAEMON_SET, MIRRORS_STATIC_POD, OPTS_OUT, HAS_NODE_NAME, HAS_OTHER_SCHEDULER)
 
-SKIPPED = Variable(
-    "skipped",
-    "A DaemonSet's, from its controller; a kubelet's mirror pod; opted out; names its node or its scheduler.",
-    "\n|| ".join(f"({dedent(rule).strip()})" for rule in SKIP_RULES),
+def _any_of(*rules: str) -> str:
+    return "\n|| ".join(f"({dedent(rule).strip()})" for rule in rules)
+
+
+EXEMPT = Variable(
+    "exempt",
+    "A DaemonSet's, from its controller; a kubelet's mirror pod.",
+    _any_of(OWNED_BY_DAEMON_SET, MIRRORS_STATIC_POD),
 )
+
+OPTED_OUT = Variable(
+    "optedOut",
+    "Kept out by its author: by the annotation, by its node or by its scheduler.",
+    _any_of(OPTS_OUT, HAS_NODE_NAME, HAS_OTHER_SCHEDULER),
+)
+
+REFUSING = Variable(
+    "refusing",
+    "Profiles that match a pod that opts out, and refuse that. Whichever wins it: a pod chooses that, too.",
+    f"""
+    !variables.optedOut || variables.exempt || !variables.withinBounds ? []
+      : variables.matching.filter(row, row[?10].orValue('') == {quote(OPT_OUT_REFUSED)}).map(row, row[0])
+    """,
+)
+
+SKIPPED = Variable("skipped", "Either of these.", "variables.exempt || variables.optedOut")
 
 TAKEN = Variable(
     "taken",
@@ -42,4 +63,24 @@ TAKEN = Variable(
     "variables.withinBounds && variables.matching.size() > 0 && !variables.skipped",
 )
 
-SKIPS = (WITHIN_BOUNDS, SKIPPED, TAKEN)
+SKIPS = (WITHIN_BOUNDS, EXEMPT, OPTED_OUT, REFUSING, SKIPPED, TAKEN)
+
+_FIELDS = ", ".join(
+    f"{rule} ? {quote(OPT_OUTS[skip])} : ''"
+    for skip, rule in (
+        (Skip.COMPUTE_TYPE_EC2, OPTS_OUT),
+        (Skip.NODE_NAME, HAS_NODE_NAME),
+        (Skip.SCHEDULER, HAS_OTHER_SCHEDULER),
+    )
+)
+_BEFORE, _BETWEEN, _AFTER = REFUSAL.split("{}")
+
+OPT_OUT_STAYS_REFUSED = Validation(
+    "Profiles with optOut: Refuse keep all pods that they match.",
+    "variables.refusing.size() == 0",
+    "A Fargate profile matches this pod, which must not opt out of it (optOut: Refuse).",
+    f"""
+    {quote(_BEFORE)} + variables.refusing[0] + {quote(_BETWEEN)}
+      + [{_FIELDS}].filter(field, field != '').join(', ') + {quote(_AFTER)}
+    """,
+)

@@ -124,6 +124,12 @@ class FargateProfileSpec(Part):
     volumes and the like). Pend, as on EKS: it is accepted and stays Pending, and an event says why. Reject: its
     creation is refused, with the same words."""
 
+    opt_out: Literal["Allow", "Refuse"] = "Allow"
+    """What becomes of a matching pod whose author keeps it out of the profile: by the annotation
+    eks.amazonaws.com/compute-type: ec2, a node (spec.nodeName) or a scheduler (spec.schedulerName). Allow, as on EKS:
+    it is an ordinary pod. Refuse: its creation is refused, also if only another of its profiles says Allow. Pods that
+    the DaemonSet controller creates, and static pods, are ordinary pods either way."""
+
     pod_execution_role_arn: Annotated[
         str | None,
         Field(alias="podExecutionRoleARN", max_length=640),

@@ -10,7 +10,7 @@ from monopod.cli.explain import LiveExplanation, Report
 from monopod.cli.explanation import Explanation, ProfileVerdict
 from monopod.cli.group_sources import GroupsAnswer
 from monopod.cli.live_pod import Admitted
-from monopod.domain.decision import Decision, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported
+from monopod.domain.decision import Decision, OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported
 from monopod.domain.selection import LabelDiffers, Mismatch
 from monopod.domain.size import Need, Resources, Row, Size, format_capacity
 
@@ -49,6 +49,8 @@ def _build_decision(decision: Decision) -> Json:
             return {"decision": "OutOfBounds", "message": text}
         case Unmatched():
             return {"decision": "Unmatched"}
+        case OptOutRefused(profile=profile, text=text):
+            return {"decision": "OptOutRefused", "profile": profile.name, "message": text}
         case Skipped(skip=skip, profile=profile, selector_index=index):
             reason = {"reason": skip.value, "message": skip.sentence}
             return {"decision": "Skipped", "profile": profile.name, "selectorIndex": index, **reason}
@@ -81,7 +83,7 @@ def _build_provision(explanation: Explanation) -> Json:
             storage = {"ephemeralStorageGiB": explanation.storage_gib}
             needs = {"zones": list(profile.zones), "claims": list(explanation.claims)}
             return {**storage, **needs, "securityGroups": _build_groups(explanation.groups)}
-        case OutOfBounds() | Unmatched() | Skipped():
+        case OutOfBounds() | Unmatched() | Skipped() | OptOutRefused():
             return {}
     assert_never(explanation.decision)
 

@@ -14,7 +14,7 @@ from monopod.cli.explain import LiveExplanation, Report
 from monopod.cli.explanation import Explanation, Outcome, ProfileVerdict
 from monopod.cli.group_sources import GroupsAnswer
 from monopod.cli.live_pod import Admitted
-from monopod.domain.decision import OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported
+from monopod.domain.decision import OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported
 from monopod.domain.groups import GroupSource
 from monopod.domain.selection import (
     LabelDiffers,
@@ -95,7 +95,7 @@ def describe_admitted(admitted: Admitted | None) -> str:
 def describe_decision(explanation: Explanation) -> str:
     """What becomes of the pod, as one sentence or two."""
     match explanation.decision:
-        case OutOfBounds(text=text):
+        case OutOfBounds(text=text) | OptOutRefused(text=text):
             return f"refused. {text}"
         case Unmatched():
             return "not on Fargate: no profile matches. It runs as an ordinary pod."

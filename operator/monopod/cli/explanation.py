@@ -7,7 +7,16 @@ from typing import Final
 
 from monopod.api.names import EKS_PROFILE_LABEL, KUBE_SYSTEM, SYSTEM_NAMESPACE
 from monopod.cli.group_sources import NO_SURROUNDINGS, GroupsAnswer, Surroundings, answer_groups
-from monopod.domain.decision import Decision, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported, decide
+from monopod.domain.decision import (
+    Decision,
+    OptOutRefused,
+    OutOfBounds,
+    Sandboxed,
+    Skipped,
+    Unmatched,
+    Unsupported,
+    decide,
+)
 from monopod.domain.manifest import Part
 from monopod.domain.selection import Choice, Mismatch, Profile, Selector, choose_profile, find_mismatches
 from monopod.domain.size import MAX_STORAGE_MIB, Need, measure_need
@@ -79,7 +88,9 @@ class Explanation:
     def winner(self) -> Profile | None:
         """The profile that matched and won, whatever became of the pod then."""
         match self.decision:
-            case Sandboxed(profile=profile) | Skipped(profile=profile) | Unsupported(profile=profile):
+            case Sandboxed(profile=profile) | Unsupported(profile=profile):
+                return profile
+            case Skipped(profile=profile) | OptOutRefused(profile=profile):
                 return profile
             case OutOfBounds() | Unmatched():
                 return None

@@ -20,7 +20,7 @@ from monopod.cli.explanation import PROTECTED, Explanation, build_explanation
 from monopod.cli.failure import UnreadableInput
 from monopod.cli.group_sources import Surroundings, find_in_documents
 from monopod.cli.manifests import Found, Subject, sort_documents
-from monopod.domain.decision import OutOfBounds, Sandboxed, Unsupported
+from monopod.domain.decision import OptOutRefused, OutOfBounds, Sandboxed, Unsupported
 from monopod.domain.manifest import InvalidPod
 from monopod.domain.overlap import describe_overlap, find_overlaps
 from monopod.domain.price import PriceList
@@ -63,7 +63,8 @@ class Verdict:
     @property
     def would_run(self) -> bool:
         """False if Fargate can't run the pods that it has to take, or they are refused."""
-        return not isinstance(self.explanation.decision, OutOfBounds | Unsupported) and not self.explanation.refusal
+        refused = OutOfBounds | OptOutRefused | Unsupported
+        return not isinstance(self.explanation.decision, refused) and not self.explanation.refusal
 
     @property
     def on_fargate(self) -> bool:

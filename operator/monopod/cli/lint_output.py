@@ -10,7 +10,7 @@ from rich.text import Text
 from monopod.cli.as_json import build_explanation
 from monopod.cli.as_text import build_grid, print_lines
 from monopod.cli.lint import LintReport, Verdict
-from monopod.domain.decision import OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported
+from monopod.domain.decision import OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported
 from monopod.domain.size import format_capacity
 
 _HEAD = ("workload", "namespace", "pods", "profile", "size", "per hour", "")
@@ -88,7 +88,7 @@ def _build_row(verdict: Verdict) -> tuple[str | Text, ...]:
 def _describe_fate(verdict: Verdict) -> tuple[str, Text]:
     """The size, and what becomes of the pods."""
     match verdict.explanation.decision:
-        case OutOfBounds(text=text):
+        case OutOfBounds(text=text) | OptOutRefused(text=text):
             return "", Text(f"would be refused: {text}", "red")
         case Unmatched():
             return "", Text("outside Fargate: no profile matches")

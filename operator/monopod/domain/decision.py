@@ -3,6 +3,7 @@
 a profile reaches the namespace, and the pod is larger than admission looks at ──► OutOfBounds   (refused)
 no profile matches ─────────────────────► Unmatched
 matched, but the pod is exempt ─────────► Skipped
+matched, exempt by its author's choice, and a profile that matches refuses that ─► OptOutRefused   (refused)
 matched, and Fargate can't run it ──────► Unsupported   (stays Pending, or is refused: the profile says which)
 matched ────────────────────────────────► Sandboxed
 """
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 
 from monopod.domain.bounds import find_excess
 from monopod.domain.manifest import Part
-from monopod.domain.selection import Profile, choose_profile, reaches_any
+from monopod.domain.selection import Profile, choose_profile, find_matches, reaches_any
 from monopod.domain.size import Need, Row, Size, find_row, measure_need
-from monopod.domain.skips import Skip, find_skip
+from monopod.domain.skips import Skip, describe_refusal, find_skip
 from monopod.domain.support import find_unsupported, format_unsupported
 from monopod.domain.volumes import find_claims
 
@@ -38,6 +39,19 @@ class Skipped:
     skip: Skip
     profile: Profile
     selector_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class OptOutRefused:
+    """The pod opts out, and is refused: a profile that matches it says so, if not the one that wins.
+
+    Attributes:
+        profile: the one that wins.
+        text: what the API server says, with the name of the one that refuses.
+    """
+
+    profile: Profile
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +89,7 @@ class Unsupported:
     pinned: bool
 
 
-Decision = OutOfBounds | Unmatched | Skipped | Sandboxed | Unsupported
+Decision = OutOfBounds | Unmatched | Skipped | OptOutRefused | Sandboxed | Unsupported
 
 
 def decide(
@@ -101,11 +115,16 @@ def decide(
     excess = find_excess(pod)
     if excess and reaches_any(profiles, namespace, protected):
         return OutOfBounds(excess)
-    choice = choose_profile(Part(pod).child("metadata").text_map("labels"), namespace, profiles, protected)
+    labels = Part(pod).child("metadata").text_map("labels")
+    choice = choose_profile(labels, namespace, profiles, protected)
     if choice is None:
         return Unmatched()
     profile, index = choice.match.profile, choice.match.selector_index
     skip = find_skip(pod, username)
+    if skip and skip.is_opt_out:
+        matching = (match.profile for match in find_matches(labels, namespace, profiles, protected))
+        if refusing := next((each for each in matching if each.opt_out == "Refuse"), None):
+            return OptOutRefused(profile, describe_refusal(pod, refusing.name))
     if skip:
         return Skipped(skip, profile, index)
     need = measure_need(pod)

@@ -19,6 +19,7 @@ UnsupportedPods = Literal["Pend", "Reject"]
 Isolation = Literal["PerPod", "PerGroup"]
 PodSecurityGroups = Literal["Ignore", "Allow"]
 SELinuxOptions = Literal["Unsupported", "Allow"]
+OptOut = Literal["Allow", "Refuse"]
 
 WRITTEN_LABELS: Final = (PROFILE_LABEL, EKS_PROFILE_LABEL, GROUP_COUNT_LABEL, TASK_LABEL)
 """Labels that admission writes, beside one per security group (see `is_written`); no selector sees them. Admission runs
@@ -50,6 +51,7 @@ class Profile:
         pod_security_groups: whether a pod may choose its groups by an annotation.
         allowed_annotations: annotations that no other profile's pods may have: names, or how they begin and a `*`.
         selinux_options: whether a pod may choose its SELinux label.
+        opt_out: whether a pod's author may keep it out of the profile.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Profile:
     pod_security_groups: PodSecurityGroups = "Ignore"
     allowed_annotations: tuple[str, ...] = ()
     selinux_options: SELinuxOptions = "Unsupported"
+    opt_out: OptOut = "Allow"
 
     @classmethod
     def from_resource(cls, resource: Mapping[str, object], default_runtime_class: str) -> "Profile":
@@ -89,6 +92,7 @@ class Profile:
             "Allow" if _read_choice(spec, "podSecurityGroups", "Ignore", "Allow") else "Ignore",
             spec.texts("allowedAnnotations"),
             "Allow" if _read_choice(spec, "seLinuxOptions", "Unsupported", "Allow") else "Unsupported",
+            "Refuse" if _read_choice(spec, "optOut", "Allow", "Refuse") else "Allow",
         )
 
 

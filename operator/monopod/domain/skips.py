@@ -40,6 +40,20 @@ class Skip(StrEnum):
         """The reason in one sentence."""
         return _SENTENCES[self]
 
+    @property
+    def is_opt_out(self) -> bool:
+        """Whether the pod's author has chosen it, and a profile may refuse that."""
+        return self in OPT_OUTS
+
+
+OPT_OUTS: Final[Mapping[Skip, str]] = {
+    Skip.COMPUTE_TYPE_EC2: f"metadata.annotations[{COMPUTE_TYPE}]",
+    Skip.NODE_NAME: "spec.nodeName",
+    Skip.SCHEDULER: "spec.schedulerName",
+}
+"""Reasons that are the author's choice, with the field that says so."""
+
+REFUSAL: Final = "Pods of Fargate profile {} must not opt out of it (optOut: Refuse), and this one does. Remove {}."
 
 _SENTENCES: Final[Mapping[Skip, str]] = {
     Skip.DAEMON_SET: "The pod belongs to a DaemonSet, and DaemonSets don't run on Fargate.",
@@ -62,6 +76,13 @@ def find_skip(pod: Mapping[str, object], username: str = "") -> Skip | None:
     """
     root = Part(pod)
     return next((skip for skip, applies in _RULES if applies(root, username)), None)
+
+
+def describe_refusal(pod: Mapping[str, object], profile: str) -> str:
+    """What a pod reads that opts out of a profile that refuses it: every field that it has to do without."""
+    root = Part(pod)
+    fields = (OPT_OUTS[skip] for skip, applies in _RULES if skip.is_opt_out and applies(root, ""))
+    return REFUSAL.format(profile, ", ".join(fields))
 
 
 def guess_creator(pod: Mapping[str, object]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, assert_never
 
 from monopod.api.names import PROFILE_LABEL
 from monopod.api.reasons import Reason
-from monopod.domain.decision import OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported, decide
+from monopod.domain.decision import OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported, decide
 from monopod.domain.eviction import Candidate
 from monopod.domain.manifest import Part
 from monopod.domain.replacement import Workload, build_replacement
@@ -93,8 +93,8 @@ def judge(pod: Manifest, workload: Workload, place: Place) -> Standing:
         return NotConcerned()
     replacement = build_replacement(pod, workload)
     match decide(replacement, place.namespace, place.profiles, username=creator, protected=place.protected):
-        case OutOfBounds() | Unmatched() | Skipped():
-            return NotConcerned()  # beyond the bounds its replacement would be refused
+        case OutOfBounds() | Unmatched() | Skipped() | OptOutRefused():
+            return NotConcerned()  # beyond the bounds, or opting out in vain, its replacement would be refused
         case Sandboxed(profile=profile) | Unsupported(profile=profile) if profile.name == mark:
             return InPlace()
         case Sandboxed(profile=profile) | Unsupported(profile=profile) if profile.name not in place.terms:

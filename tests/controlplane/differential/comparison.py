@@ -16,7 +16,16 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
-from monopod.domain.decision import Decision, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported, decide
+from monopod.domain.decision import (
+    Decision,
+    OptOutRefused,
+    OutOfBounds,
+    Sandboxed,
+    Skipped,
+    Unmatched,
+    Unsupported,
+    decide,
+)
 from monopod.domain.groups import (
     MALFORMED,
     InvalidGroups,
@@ -99,7 +108,7 @@ class Case:
 
     def _expects_refusal(self) -> bool:
         match self.decision:
-            case OutOfBounds():
+            case OutOfBounds() | OptOutRefused():
                 return True
             case Unmatched() | Skipped():
                 return PROFILE_LABEL in self.pod["metadata"].get("labels", {})
@@ -115,7 +124,7 @@ class Case:
             yield f"refused: {answer.message}"
             return
         match self.decision:
-            case OutOfBounds(text=text):
+            case OutOfBounds(text=text) | OptOutRefused(text=text):
                 if text not in answer.message:
                     yield f"not refused with {text!r}: {answer.message!r}"
             case Unmatched() | Skipped():

@@ -62,6 +62,7 @@ class Draw(random.Random):
                 pod_security_groups="Allow" if self.maybe(0.5) else "Ignore",
                 allowed_annotations=tuple(self.sample(ALLOWANCES, self.choice((0, 0, 1, 2)))),
                 selinux_options="Allow" if self.maybe(0.3) else "Unsupported",
+                opt_out="Refuse" if self.maybe(0.2) else "Allow",
             )
             for name in names
         ]
@@ -104,7 +105,7 @@ class Draw(random.Random):
             pod["spec"]["affinity"] = self.affinity()
         if self.maybe(0.15):
             pod["spec"]["nodeSelector"] = self.node_selector()
-        if self.maybe(0.15):
+        while self.maybe(0.2):
             self.choice(SKIPS)(self, pod)
         if self.maybe(0.1):
             pod["spec"]["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]

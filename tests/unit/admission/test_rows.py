@@ -47,6 +47,7 @@ def test_security_groups_are_two_fields_more() -> None:
     assert rows(everything) == [f"{start}|a|web|Allow"]
     assert rows(a_profile("web", selector, annotations=("a/*", "b"))) == [f"{start}||||a/*,b"]
     assert rows(a_profile("web", selector, selinux="Allow")) == [f"{start}|||||Allow"]
+    assert rows(a_profile("web", selector, opt_out="Refuse")) == [f"{start}||||||Refuse"]
 
 
 def test_zones_do_not_count_as_wildcards() -> None:

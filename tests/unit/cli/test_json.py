@@ -7,7 +7,7 @@ from monopod.cli.explain import LiveExplanation
 from monopod.cli.explanation import build_explanation
 from monopod.cli.live_pod import Admitted
 from tests.unit.builders import a_pod, a_profile, a_profile_resource, a_selector
-from tests.unit.cli.running import explain_json
+from tests.unit.cli.running import explain, explain_json
 
 WEB = a_profile_resource("web", {"namespace": "test"}, {"namespace": "prod", "labels": {"tier": "web"}})
 
@@ -88,6 +88,17 @@ def test_a_skipped_pod(tmp_path: Path) -> None:
     report = explain_json(tmp_path, [WEB], a_pod().in_namespace("test").with_spec(nodeName="n").build())
     assert (report["decision"], report["profile"], report["reason"]) == ("Skipped", "web", "NodeNameSet")
     assert report["message"] == "The pod names its node in spec.nodeName."
+
+
+def test_a_pod_that_opts_out_in_vain(tmp_path: Path) -> None:
+    profile = a_profile_resource("web", {"namespace": "test"}, optOut="Refuse")
+    pod = a_pod().in_namespace("test").with_spec(nodeName="n").build()
+    report = explain_json(tmp_path, [profile], pod)
+    text = (
+        "Pods of Fargate profile web must not opt out of it (optOut: Refuse), and this one does. Remove spec.nodeName."
+    )
+    assert (report["decision"], report["profile"], report["message"]) == ("OptOutRefused", "web", text)
+    assert explain(tmp_path, [profile], pod).startswith(f"Pod/pod in namespace test: refused. {text}")
 
 
 def test_an_unsupported_pod(tmp_path: Path) -> None:

@@ -309,3 +309,12 @@ def test_profiles_that_never_win_are_noted(tmp_path: Path) -> None:
     result = run("lint", "-f", "-", "--profiles", path, stdin=json.dumps(a_workload("Job")))
     assert result.exit_code == 0
     assert result.stderr.startswith("Note: profile zeta: profile web comes first by name and matches every pod")
+
+
+def test_a_pod_that_opts_out_in_vain_would_be_refused(tmp_path: Path) -> None:
+    profiles = write_yaml(tmp_path / "strict.yaml", {**WEB, "spec": {**WEB["spec"], "optOut": "Refuse"}})
+    pod = a_pod().labelled(tier="web").with_spec(schedulerName="volcano")
+    path = write_yaml(tmp_path / "manifests.yaml", a_workload("Deployment", pod))
+    result = run("lint", "-f", path, "--profiles", profiles)
+    assert result.exit_code == 1
+    assert "would be refused: Pods of Fargate profile web must not opt out of it (optOut: Refuse)" in result.stdout

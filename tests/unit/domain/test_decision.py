@@ -1,5 +1,5 @@
-from monopod.api.names import EKS_PROFILE_LABEL, MIRROR_ANNOTATION
-from monopod.domain.decision import Sandboxed, Skipped, Unmatched, Unsupported, decide
+from monopod.api.names import COMPUTE_TYPE, EKS_PROFILE_LABEL, MIRROR_ANNOTATION
+from monopod.domain.decision import OptOutRefused, Sandboxed, Skipped, Unmatched, Unsupported, decide
 from monopod.domain.size import Row
 from monopod.domain.skips import DAEMON_SET_CONTROLLER, Skip
 from tests.unit.builders import a_pod, a_profile, a_selector
@@ -74,3 +74,33 @@ def test_a_pod_with_claims_says_what_it_waits_for() -> None:
     decision = decide(a_pod().with_volume("data", persistentVolumeClaim={"claimName": "pg"}).build(), "test", [WEB])
     assert isinstance(decision, Sandboxed)
     assert decision.claims == ("pg",)
+
+
+KEEP = a_profile("keep", a_selector("prod", tier="web"), opt_out="Refuse")
+ALLOW = a_profile("allow", a_selector("prod"))
+
+
+def test_a_pod_that_opts_out_in_vain_is_refused_with_the_fields_that_do_it() -> None:
+    pod = a_pod().labelled(tier="web").annotated({COMPUTE_TYPE: "ec2"}).with_spec(nodeName="n", schedulerName="volcano")
+    decision = decide(pod.build(), "prod", [KEEP])
+    assert isinstance(decision, OptOutRefused)
+    assert decision.text == (
+        "Pods of Fargate profile keep must not opt out of it (optOut: Refuse), and this one does. Remove "
+        "metadata.annotations[eks.amazonaws.com/compute-type], spec.nodeName, spec.schedulerName."
+    )
+
+
+def test_no_other_profile_lets_the_pod_out() -> None:
+    pod = a_pod().labelled({"tier": "web", EKS_PROFILE_LABEL: "allow"}).with_spec(nodeName="n")
+    for profiles in ([KEEP, ALLOW], [ALLOW, KEEP]):
+        decision = decide(pod.build(), "prod", profiles)
+        assert isinstance(decision, OptOutRefused)
+        assert decision.profile is ALLOW
+        assert "Fargate profile keep" in decision.text
+
+
+def test_who_is_no_author_isnt_refused() -> None:
+    pod = a_pod().labelled(tier="web").owned_by("DaemonSet").annotated({COMPUTE_TYPE: "ec2"}).build()
+    assert isinstance(decide(pod, "prod", [KEEP], username=DAEMON_SET_CONTROLLER), Skipped)
+    assert isinstance(decide(pod, "prod", [KEEP], username="eve"), OptOutRefused)
+    assert isinstance(decide(a_pod().with_spec(nodeName="n").build(), "prod", [KEEP, ALLOW]), Skipped)
