@@ -17,6 +17,7 @@ def main() -> int:
         templates / "rbac.yaml": render_rbac(ROOT / "manifests" / "rbac"),
         templates / "policies.yaml": render_policies(),
         ROOT / "docs" / "reference" / "chart.md": render_reference(ROOT / "charts" / "monopod" / "values.yaml"),
+        ROOT / "docs/reference/gvisor-node.md": render_reference(ROOT / "charts/gvisor-node/values.yaml"),
     }
     for path, text in files.items():
         path.write_text(text)

@@ -1,13 +1,19 @@
-"""`hack/run python -m image operator|busybox|pause`: builds an image and prints its archive and its name."""
+"""`hack/run python -m image NAME`: builds one of our images and prints its archive and its name."""
 
 import sys
 
+from image.gvisor_node_image import build_gvisor_node_image
 from image.layers import read_reference
 from image.operator_image import build_operator_image
 from image.small import build_busybox_image, build_pause_image
 from lab.places import cache_dir
 
-BUILDERS = {"operator": build_operator_image, "busybox": build_busybox_image, "pause": build_pause_image}
+BUILDERS = {
+    "operator": build_operator_image,
+    "gvisor-node": build_gvisor_node_image,
+    "busybox": build_busybox_image,
+    "pause": build_pause_image,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -8,6 +8,8 @@ import os
 import shutil
 from pathlib import Path
 
+from image.gvisor_node_image import REPOSITORY as GVISOR_NODE
+from image.gvisor_node_image import build_gvisor_node_image
 from image.operator_image import REPOSITORY, ROOT, build_operator_image
 from image.small import BUSYBOX, BUSYBOX_COMMANDS, build_busybox_image
 from lab.progress import step
@@ -45,6 +47,21 @@ def provide_operator_image(cache: Path, engine: str | None) -> Path:
         identity = run([engine, "build", "--quiet", "."], cwd=ROOT, timeout=None).stdout.strip()
         digest = identity.removeprefix("sha256:")[:12]
         return _save(engine, identity, f"{REPOSITORY}:{digest}", cache / f"operator-{digest}.tar")
+
+
+def provide_gvisor_node_image(cache: Path, engine: str | None) -> Path:
+    """Builds the image of charts/gvisor-node in the way that this machine can, and returns its archive.
+
+    Raises:
+        lab.shell.CommandFailed: If it can't be built.
+    """
+    if engine is None or has_debian_tools():
+        return build_gvisor_node_image(cache)
+    with step("building the image of gvisor-node", 300):
+        command = [engine, "build", "--quiet", "--file", "gvisor-node/Dockerfile", "."]
+        identity = run(command, cwd=ROOT, timeout=None).stdout.strip()
+        digest = identity.removeprefix("sha256:")[:12]
+        return _save(engine, identity, f"{GVISOR_NODE}:{digest}", cache / f"gvisor-node-{digest}.tar")
 
 
 def provide_busybox_image(cache: Path, engine: str | None) -> Path:

@@ -78,7 +78,7 @@ def build_operator_image(cache: Path) -> Path:
         lab.shell.CommandFailed: If packages can't be downloaded.
     """
     with _locked(cache):
-        base = _build_base(cache)
+        base = build_base(cache)
         packages = _build_packages(cache, base)
         source = read_tree(ROOT / "operator", _is_source, SOURCE_FOLDER)
         key = hash_parts(packages.name, repr(sorted(source.items())), repr(CONFIG))
@@ -93,7 +93,8 @@ def build_operator_image(cache: Path) -> Path:
         return archive
 
 
-def _build_base(cache: Path) -> Path:
+def build_base(cache: Path) -> Path:
+    """Makes the layer with a Debian Python, or takes it from the cache; other images of ours begin with it, too."""
     recipe = _hash_recipe("debian.py", "layers.py", "operator_image.py")
     layer = cache / f"base-{describe_release()}-{recipe}.layer"
     if not layer.exists():
