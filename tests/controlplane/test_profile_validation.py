@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from monopod.api.names import EKS_PROFILE_LABEL, GROUP_COUNT_LABEL, GROUP_LABEL_PREFIX, PROFILE_LABEL, TASK_LABEL
 from tests.controlplane.profiles import ROLE, a_profile, create, labelled, many, refusals, selecting
 
 NAMESPACE = (
@@ -47,7 +48,25 @@ GROUP_NAME = (
     "and starts and ends with a letter or a digit"
 )
 
+CHOICES = {
+    "unsupportedPods": ("Pend", "Reject"),
+    "optOut": ("Allow", "Refuse"),
+    "podSecurityGroups": ("Ignore", "Allow"),
+    "seLinuxOptions": ("Unsupported", "Allow"),
+    "isolation": ("PerPod", "PerGroup"),
+    "existingPods": ("Reschedule", "Keep"),
+    "barePods": ("Leave", "Recreate"),
+    "runningJobs": ("Leave", "Reschedule"),
+}
+
 REFUSED_PROFILES = {
+    **{
+        f"an unknown {field}": (
+            a_profile(**{field: "Delete"}),
+            f'spec.{field}: Unsupported value: "Delete": supported values: "{first}", "{second}"',
+        )
+        for field, (first, second) in CHOICES.items()
+    },
     "six security groups": (
         a_profile(securityGroups=[f"group-{number}" for number in range(6)]),
         "spec.securityGroups: Too many: 6: must have at most 5 items",
@@ -59,11 +78,6 @@ REFUSED_PROFILES = {
     "a security group's id of AWS's with a capital": (
         a_profile(securityGroups=["Web"]),
         f'spec.securityGroups[0]: Invalid value: "Web": {GROUP_NAME}',
-    ),
-    "an unknown isolation": (a_profile(isolation="PerNode"), 'spec.isolation: Unsupported value: "PerNode"'),
-    "an unknown way with pods' own groups": (
-        a_profile(podSecurityGroups="Refuse"),
-        'spec.podSecurityGroups: Unsupported value: "Refuse"',
     ),
     "an annotation that can't be one": (
         a_profile(allowedAnnotations=["k8s.v1.cni*"]),
@@ -81,14 +95,6 @@ REFUSED_PROFILES = {
     "too many annotations": (
         a_profile(allowedAnnotations=[f"run.oci.{number}" for number in range(21)]),
         "spec.allowedAnnotations: Too many: 21: must have at most 20 items",
-    ),
-    "an unknown way with SELinux options": (
-        a_profile(seLinuxOptions="Ignore"),
-        'spec.seLinuxOptions: Unsupported value: "Ignore"',
-    ),
-    "an unknown way with pods that opt out": (
-        a_profile(optOut="Ignore"),
-        'spec.optOut: Unsupported value: "Ignore"',
     ),
     "a name with EKS's reserved prefix": (
         a_profile("eks-web"),
@@ -164,6 +170,19 @@ REFUSED_PROFILES = {
         labelled(many(21)),
         "spec.selectors[0].labels: Too many: 21: must have at most 20 items",
     ),
+    "the label by which EKS says a pod's profile": (
+        labelled({EKS_PROFILE_LABEL: "web"}),
+        "spec.selectors[0].labels: Invalid value: no pod would match: selectors don't see the label "
+        f"{EKS_PROFILE_LABEL}, because the profile that takes a pod writes its name there.",
+    ),
+    **{
+        f"the label {label}": (
+            labelled({label: "web"}),
+            "spec.selectors[0].labels: Invalid value: no pod would match: selectors don't see the labels that Monopod "
+            "writes",
+        )
+        for label in (PROFILE_LABEL, GROUP_COUNT_LABEL, TASK_LABEL, f"{GROUP_LABEL_PREFIX}web")
+    },
     "an empty label key": (labelled({"": "x"}), f"spec.selectors[0].labels: Invalid value: {LABEL_KEY}"),
     "a label key with a space": (labelled({"a b": "x"}), f"spec.selectors[0].labels: Invalid value: {LABEL_KEY}"),
     "a label key with two slashes": (labelled({"a/b/c": "x"}), f"spec.selectors[0].labels: Invalid value: {LABEL_KEY}"),
@@ -221,22 +240,6 @@ REFUSED_PROFILES = {
         )
         for value in (0, -1, "0%", "101%", "10", "ten", "")
     },
-    "an unknown way with pods that exist": (
-        a_profile(existingPods="Delete"),
-        'spec.existingPods: Unsupported value: "Delete": supported values: "Reschedule", "Keep"',
-    ),
-    "an unknown way with pods without a controller": (
-        a_profile(barePods="Delete"),
-        'spec.barePods: Unsupported value: "Delete": supported values: "Leave", "Recreate"',
-    ),
-    "an unknown way with pods of jobs": (
-        a_profile(runningJobs="Delete"),
-        'spec.runningJobs: Unsupported value: "Delete": supported values: "Leave", "Reschedule"',
-    ),
-    "an unknown way with unsupported pods": (
-        a_profile(unsupportedPods="Ignore"),
-        'spec.unsupportedPods: Unsupported value: "Ignore": supported values: "Pend", "Reject"',
-    ),
     "a role's name instead of its ARN": (
         a_profile(podExecutionRoleARN="fargate"),
         f'spec.podExecutionRoleARN: Invalid value: "fargate": {ROLE_ARN}',

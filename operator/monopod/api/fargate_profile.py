@@ -10,7 +10,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from monopod.api.names import API_VERSION
+from monopod.api.names import (
+    API_VERSION,
+    EKS_PROFILE_LABEL,
+    GROUP_COUNT_LABEL,
+    GROUP_LABEL_PREFIX,
+    PROFILE_LABEL,
+    TASK_LABEL,
+)
 from monopod.api.parts import ATOMIC_LIST, ATOMIC_MAP, Condition, Part
 from monopod.api.profile_fields import AnnotationPatterns, GroupNames, MaxUnavailable, Subnets, Tags
 from monopod.api.rules import Rule, for_kind, unchangeable
@@ -32,6 +39,8 @@ LabelValuePattern = Annotated[
     ),
 ]
 
+_OTHER_MARKS = (PROFILE_LABEL, GROUP_COUNT_LABEL, TASK_LABEL)
+
 LabelPatterns = Annotated[
     dict[str, LabelValuePattern],
     Field(max_length=LABELS_CEILING),
@@ -41,6 +50,17 @@ LabelPatterns = Annotated[
            + '[A-Za-z0-9*?]([-A-Za-z0-9_.*?]{0,61}[A-Za-z0-9*?])?$'))""",
         "a label key is a name (at most 63 letters, digits, '-', '_', '.' and the wildcards '*' and '?'), "
         "if need be after a prefix (a lower-case DNS name of at most 253 characters, wildcards allowed) and '/'",
+    ),
+    Rule(
+        f"!('{EKS_PROFILE_LABEL}' in self)",
+        f"no pod would match: selectors don't see the label {EKS_PROFILE_LABEL}, because the profile that takes a pod "
+        "writes its name there. Select by another label, or none; on a pod, this one chooses among the profiles that "
+        "match it",
+    ),
+    Rule(
+        f"!self.exists(key, key in {list(_OTHER_MARKS)} || key.startsWith('{GROUP_LABEL_PREFIX}'))",
+        f"no pod would match: selectors don't see the labels that Monopod writes ({', '.join(_OTHER_MARKS)} and those "
+        f"that begin with {GROUP_LABEL_PREFIX})",
     ),
 ]
 

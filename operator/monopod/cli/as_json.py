@@ -81,7 +81,8 @@ def _build_provision(explanation: Explanation) -> Json:
     match explanation.decision:
         case Sandboxed(profile=profile) | Unsupported(profile=profile):
             storage = {"ephemeralStorageGiB": explanation.storage_gib}
-            needs = {"zones": list(profile.zones), "claims": list(explanation.claims)}
+            nodes = {"nodeSelector": dict(explanation.node_selector), "offFargate": explanation.off_fargate}
+            needs = {"zones": list(profile.zones), "claims": list(explanation.claims), **nodes}
             return {**storage, **needs, "securityGroups": _build_groups(explanation.groups)}
         case OutOfBounds() | Unmatched() | Skipped() | OptOutRefused():
             return {}

@@ -16,6 +16,7 @@ from monopod.cli.group_sources import GroupsAnswer
 from monopod.cli.live_pod import Admitted
 from monopod.domain.decision import OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported
 from monopod.domain.groups import GroupSource
+from monopod.domain.node_demand import UNSATISFIED
 from monopod.domain.selection import (
     LabelDiffers,
     LabelMissing,
@@ -101,6 +102,8 @@ def describe_decision(explanation: Explanation) -> str:
             return "not on Fargate: no profile matches. It runs as an ordinary pod."
         case Skipped(skip=skip, profile=profile):
             return f"not on Fargate, though profile {profile.name} matches. {skip.sentence}"
+        case Sandboxed(profile=profile) if explanation.off_fargate:
+            return f"taken by profile {profile.name}, and it stays Pending. {UNSATISFIED.format(profile.name)}."
         case Sandboxed(profile=profile, runtime_class=runtime_class, size=size):
             sandbox = f"RuntimeClass {runtime_class}" if runtime_class else _DEFAULT_SANDBOX
             return f"sandboxed by profile {profile.name}: {format_capacity(size.row)}, {sandbox}."
@@ -263,6 +266,9 @@ def describe_needs(explanation: Explanation) -> Iterator[tuple[str, str]]:
             yield "Zones", f"It runs on nodes in {' or '.join(profile.zones)}."
         case _:
             pass
+    if explanation.node_selector:
+        labels = ", ".join(f"{key}={value}" for key, value in explanation.node_selector.items())
+        yield "Nodes", f"It runs only on nodes with the labels {labels}."
     if explanation.claims:
         claims = ", ".join(explanation.claims)
         yield (

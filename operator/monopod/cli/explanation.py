@@ -1,7 +1,7 @@
 """A decision with all its grounds, before it is written as text or JSON."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -18,6 +18,7 @@ from monopod.domain.decision import (
     decide,
 )
 from monopod.domain.manifest import Part
+from monopod.domain.nodes import choose_node_selector, rules_out_fargate
 from monopod.domain.selection import Choice, Mismatch, Profile, Selector, choose_profile, find_mismatches
 from monopod.domain.size import MAX_STORAGE_MIB, Need, measure_need
 from monopod.domain.storage import provision_gib
@@ -69,6 +70,8 @@ class Explanation:
         verdicts: every profile, in the order of names.
         pin: what the pod's own profile label names, or None without the label.
         groups: its security groups and where they come from; None if it isn't Fargate's to run.
+        node_selector: the labels that its node must have, beside those that its RuntimeClass asks for.
+        off_fargate: whether it asks for a node that none of Fargate's is, so that it stays Pending.
     """
 
     source: str
@@ -78,6 +81,8 @@ class Explanation:
     verdicts: tuple[ProfileVerdict, ...]
     pin: str | None
     groups: GroupsAnswer | None = None
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    off_fargate: bool = False
 
     @property
     def refusal(self) -> str:
@@ -136,10 +141,12 @@ def build_explanation(
         for profile in sorted(profiles, key=lambda profile: profile.name.encode())
     ]
     verdicts = tuple(ProfileVerdict(profile, _rate(profile, judged, choice), seen) for profile, seen in judged)
-    need, groups = None, None
+    need, groups, nodes, off_fargate = None, None, dict[str, str](), False
     if isinstance(decision, Sandboxed | Unsupported):
         need, groups = measure_need(pod), answer_groups(pod, decision.profile, surroundings)
-    return Explanation(source, namespace, decision, need, verdicts, labels.get(EKS_PROFILE_LABEL), groups)
+        nodes, off_fargate = choose_node_selector(pod), rules_out_fargate(pod)
+    pin = labels.get(EKS_PROFILE_LABEL)
+    return Explanation(source, namespace, decision, need, verdicts, pin, groups, nodes, off_fargate)
 
 
 def _rate(

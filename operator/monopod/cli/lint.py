@@ -64,7 +64,8 @@ class Verdict:
     def would_run(self) -> bool:
         """False if Fargate can't run the pods that it has to take, or they are refused."""
         refused = OutOfBounds | OptOutRefused | Unsupported
-        return not isinstance(self.explanation.decision, refused) and not self.explanation.refusal
+        waits = self.explanation.off_fargate
+        return not (isinstance(self.explanation.decision, refused) or self.explanation.refusal or waits)
 
     @property
     def on_fargate(self) -> bool:

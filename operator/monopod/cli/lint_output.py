@@ -11,6 +11,7 @@ from monopod.cli.as_json import build_explanation
 from monopod.cli.as_text import build_grid, print_lines
 from monopod.cli.lint import LintReport, Verdict
 from monopod.domain.decision import OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported
+from monopod.domain.node_demand import UNSATISFIED
 from monopod.domain.size import format_capacity
 
 _HEAD = ("workload", "namespace", "pods", "profile", "size", "per hour", "")
@@ -94,6 +95,8 @@ def _describe_fate(verdict: Verdict) -> tuple[str, Text]:
             return "", Text("outside Fargate: no profile matches")
         case Skipped(skip=skip):
             return "", Text(f"outside Fargate: {skip.sentence.rstrip('.')}")
+        case Sandboxed(profile=profile, size=size) if verdict.explanation.off_fargate:
+            return format_capacity(size.row), Text(f"would stay Pending: {UNSATISFIED.format(profile.name)}", "red")
         case Sandboxed(size=size):
             refusal = verdict.explanation.refusal
             verdict_text = Text(f"would be refused: {refusal}", "red") if refusal else Text("runs on Fargate", "green")

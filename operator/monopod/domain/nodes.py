@@ -75,6 +75,23 @@ def settle_terms(terms: Sequence[Part]) -> list[Term]:
     return settled
 
 
+def rules_out_fargate(pod: Mapping[str, object]) -> bool:
+    """Whether what the pod says of the compute type leaves it no node of Fargate, whatever nodes there are.
+
+    Raises:
+        InvalidPod: a field is of the wrong type.
+    """
+    terms = read_terms(pod)
+    return choose_node_selector(pod).get(COMPUTE_TYPE, COMPUTE_TYPE_FARGATE) != COMPUTE_TYPE_FARGATE or (
+        bool(terms) and not any(_leaves_fargate(term) for term in terms)
+    )
+
+
+def _leaves_fargate(term: Part) -> bool:
+    about = (each for each in term.children("matchExpressions") if each.text("key") == COMPUTE_TYPE)
+    return selects_nodes(term.fields) and all(_holds(each) for each in about)
+
+
 def selects_nodes(term: Mapping[str, object]) -> bool:
     """Whether the term requires anything; one that doesn't matches no node."""
     return bool(term.get("matchExpressions") or term.get("matchFields"))

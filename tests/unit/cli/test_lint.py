@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from monopod.api.names import COMPUTE_TYPE, EKS_PROFILE_LABEL
 from tests.unit.builders import PodBuilder, a_pod, a_profile_resource
 from tests.unit.cli.running import run, write_yaml
 
@@ -318,3 +319,21 @@ def test_a_pod_that_opts_out_in_vain_would_be_refused(tmp_path: Path) -> None:
     result = run("lint", "-f", path, "--profiles", profiles)
     assert result.exit_code == 1
     assert "would be refused: Pods of Fargate profile web must not opt out of it (optOut: Refuse)" in result.stdout
+
+
+def test_a_profile_that_selects_by_the_label_of_its_own_name_is_no_profile(tmp_path: Path) -> None:
+    selector = {"namespace": "prod", "labels": {EKS_PROFILE_LABEL: "web"}}
+    profiles = write_yaml(tmp_path / "pinned.yaml", a_profile_resource("web", selector))
+    path = write_yaml(tmp_path / "manifests.yaml", a_workload("Deployment"))
+    for command in (["lint", "-f", path], ["explain", "-f", path]):
+        result = run(*command, "--profiles", profiles)
+        assert result.exit_code == 2
+        assert f"no pod would match: selectors don't see the label {EKS_PROFILE_LABEL}" in result.stderr
+
+
+def test_a_pod_that_rules_fargate_out_would_stay_pending(tmp_path: Path, profiles: str) -> None:
+    pod = a_pod().labelled(tier="web").with_spec(nodeSelector={COMPUTE_TYPE: "ec2"})
+    path = write_yaml(tmp_path / "manifests.yaml", a_workload("Deployment", pod))
+    result = run("lint", "-f", path, "--profiles", profiles)
+    assert result.exit_code == 1
+    assert "would stay Pending: MatchNodeSelector failed: Fargate profile web cannot satisfy" in result.stdout

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from monopod.api.names import EKS_PROFILE_LABEL
+from monopod.api.names import COMPUTE_TYPE, EKS_PROFILE_LABEL
 from monopod.cli.as_text import build_grid, describe_admitted
 from monopod.cli.live_pod import Admitted
 from tests.unit.builders import PodBuilder, a_pod, a_profile_resource
@@ -159,8 +159,32 @@ def test_zones_and_claims_have_sections_of_their_own(tmp_path: Path) -> None:
     assert lines[at + 1] == "It waits until they are bound to file systems that Fargate mounts: data."
 
 
+def test_what_a_pod_asks_of_its_nodes_is_said_but_for_fargate_itself(tmp_path: Path) -> None:
+    pod = a_pod().with_spec(nodeSelector={"kubernetes.io/os": "linux", COMPUTE_TYPE: "fargate"})
+    lines = lines_of(explain(tmp_path, [ZETA], pod.build()))
+    assert lines[lines.index("Nodes") + 1] == "It runs only on nodes with the labels kubernetes.io/os=linux."
+
+
+OFF_FARGATE = {
+    "a nodeSelector": a_pod().with_spec(nodeSelector={COMPUTE_TYPE: "ec2"}),
+    "node affinity": a_pod().requiring_nodes(
+        {"matchExpressions": [{"key": COMPUTE_TYPE, "operator": "NotIn", "values": ["fargate"]}]}
+    ),
+}
+
+
+@pytest.mark.parametrize("pod", OFF_FARGATE.values(), ids=OFF_FARGATE)
+def test_a_pod_that_asks_for_other_nodes_than_fargates_stays_pending(tmp_path: Path, pod: PodBuilder) -> None:
+    assert explain(tmp_path, [ZETA], pod.build()).startswith(
+        "Pod/pod in namespace default: taken by profile zeta, and it stays Pending. MatchNodeSelector failed: Fargate "
+        "profile zeta cannot satisfy pod's node selector/affinity requirements.\n"
+    )
+
+
 def test_a_pod_without_zones_and_claims_has_no_such_sections(tmp_path: Path) -> None:
-    assert not {"Zones", "Persistent volume claims"} & set(lines_of(explain(tmp_path, [ZETA], a_pod().build())))
+    assert not {"Zones", "Nodes", "Persistent volume claims"} & set(
+        lines_of(explain(tmp_path, [ZETA], a_pod().build()))
+    )
 
 
 def test_a_sandbox_that_the_profiles_status_tells_is_named(tmp_path: Path) -> None:

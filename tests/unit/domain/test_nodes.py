@@ -3,11 +3,14 @@ from typing import Any
 import pytest
 
 from monopod.api.names import COMPUTE_TYPE, PROFILE_LABEL
+from monopod.domain.decision import Sandboxed, decide
 from monopod.domain.manifest import InvalidPod
 from monopod.domain.nodes import ON_FARGATE as REQUIREMENT
 from monopod.domain.nodes import choose_node_selector
+from monopod.domain.size import format_capacity
 from monopod.domain.zones import merge_terms
-from tests.unit.builders import a_pod
+from tests.controlplane.test_admission_nodes import PUBLISHED
+from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 
 ON_FARGATE = dict(REQUIREMENT)
 SSD = {"key": "disk", "operator": "In", "values": ["ssd"]}
@@ -94,3 +97,13 @@ def test_a_term_that_only_asked_for_fargate_makes_room_for_the_zones() -> None:
     pod = a_pod().requiring_nodes(term(asking("Exists")), term(SSD)).build()
     zones = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["a"]}
     assert merge_terms(pod, ["a"]) == [term(zones)]
+
+
+@pytest.mark.parametrize(("pod", "capacity", "left"), PUBLISHED.values(), ids=PUBLISHED)
+def test_published_pods_that_choose_their_nodes_are_taken_at_their_size(
+    pod: PodBuilder, capacity: str, left: dict[str, str]
+) -> None:
+    decision = decide(pod.build(), "prod", [a_profile("web", a_selector("prod"))])
+    assert isinstance(decision, Sandboxed)
+    assert format_capacity(decision.size.row) == capacity
+    assert choose_node_selector(pod.build()) == left
