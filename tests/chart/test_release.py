@@ -18,7 +18,7 @@ from monopod.api.names import POLICY_LABEL, PROFILE_FINALIZER, PROFILE_LABEL
 from tests.chart.rendering import CHART, NAMESPACE, RELEASE, ROOT, Refused, run_tool
 from tests.clusters import ControlPlane
 
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 120
 GUIDE = ROOT / "docs" / "how-to" / "install.md"
 PROFILE = {
     "apiVersion": "monopod.dev/v1beta1",

@@ -22,7 +22,7 @@ from tests.unit.builders import a_pod
 
 OPERATOR = DEFAULT_SERVICE_ACCOUNT
 
-_EFFECT_SECONDS = 30
+_EFFECT_SECONDS = 90
 _SENTINEL_LABEL = "sentinel"
 _generations = itertools.count(1)
 

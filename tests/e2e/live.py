@@ -14,7 +14,7 @@ from monopod.api.names import ISOLATED_ANNOTATION
 Object = dict[str, Any]
 Found = TypeVar("Found")
 OPERATOR = "app.kubernetes.io/name=monopod"
-READY_SECONDS = 90
+READY_SECONDS = 180
 POLL_SECONDS = 0.2
 
 

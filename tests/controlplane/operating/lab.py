@@ -32,7 +32,7 @@ from tests.controlplane.server import APPLY_PATCH, MERGE_PATCH, Answer, Server
 
 ROOT = Path(__file__).parents[3]
 SANDBOX = "gvisor"
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 180.0
 QUIET_SECONDS = SETTLING_SECONDS + 2.0
 
 Json = dict[str, Any]

@@ -118,5 +118,5 @@ def rescheduled(lab: Lab, profile: str) -> str:
     return str(lab.condition(profile, "Rescheduled").get("reason", ""))
 
 
-def await_all_moved(lab: Lab, profile: str, deadline: float = 120) -> None:
-    eventually(lambda: rescheduled(lab, profile) == "AllMoved", deadline)
+def await_all_moved(lab: Lab, profile: str) -> None:
+    eventually(lambda: rescheduled(lab, profile) == "AllMoved")

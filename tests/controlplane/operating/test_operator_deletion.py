@@ -89,7 +89,7 @@ def test_pods_of_a_deleted_profile_are_replaced_outside_within_their_budget(lab:
         lab.delete("FargateProfile", "web")
         eventually(lambda: "/4 left" in lab.condition("web", "Deleting").get("message", ""))
         assert lab.phase("web") == "DELETING"
-        eventually(lambda: lab.is_gone("web"), deadline=120)
+        eventually(lambda: lab.is_gone("web"))
     assert observer.fewest == 3
     assert len(observer.ended) == 4
     eventually(lambda: count_ready(lab, "gentle") == 4)
@@ -108,7 +108,7 @@ def test_pods_land_on_the_profile_that_replaces_the_deleted_one(lab: Lab, start:
     lab.create_profile("b-new", "replaced")
     lab.becomes_active("b-new")
     lab.delete("FargateProfile", "a-old")
-    eventually(lambda: lab.is_gone("a-old"), deadline=120)
+    eventually(lambda: lab.is_gone("a-old"))
     eventually(lambda: count_ready(lab, "replaced") == 3)
     assert marks(lab, "replaced") == {"b-new"}
 
@@ -132,7 +132,7 @@ def test_a_budget_that_allows_nothing_fails_the_deletion_by_name_until_it_is_gon
     assert "PodDisruptionBudget blocked/keep" in issue["message"]
     assert eventually(lambda: "DeleteFailed" in {event["reason"] for event in lab.events("default", "web")})
     lab.delete("PodDisruptionBudget", "keep", "blocked")
-    eventually(lambda: lab.is_gone("web"), deadline=120)
+    eventually(lambda: lab.is_gone("web"))
 
 
 def test_a_pod_that_several_budgets_select_is_named(lab: Lab, start: StartOperator) -> None:
@@ -148,7 +148,7 @@ def test_a_pod_that_several_budgets_select_is_named(lab: Lab, start: StartOperat
     (issue,) = lab.status("web")["health"]["issues"]
     assert issue["code"] == "SeveralBudgets"
     lab.delete("PodDisruptionBudget", "two", "several")
-    eventually(lambda: lab.is_gone("web"), deadline=120)
+    eventually(lambda: lab.is_gone("web"))
 
 
 @pytest.mark.eks("1.one-deleting", "1.none-created-meanwhile")
@@ -175,7 +175,7 @@ def test_deletions_queue_and_what_is_created_meanwhile_waits(lab: Lab, start: St
     assert lab.namespace_marks("queued") == lab.namespace_marks("queued-too") == (None, None)
     assert marks(lab, "queued-too") == {"second"}
     lab.delete("PodDisruptionBudget", "keep", "queued")
-    eventually(lambda: lab.is_gone("first") and lab.is_gone("second"), deadline=120)
+    eventually(lambda: lab.is_gone("first") and lab.is_gone("second"))
     lab.becomes_active("third")
 
 
@@ -193,7 +193,7 @@ def test_a_failed_deletion_gives_way_to_the_next(lab: Lab, start: StartOperator)
     lab.delete("FargateProfile", "first")
     eventually(lambda: lab.reason("first") == "Deleting")
     lab.delete("FargateProfile", "second")
-    eventually(lambda: lab.is_gone("second"), deadline=120)
+    eventually(lambda: lab.is_gone("second"))
     eventually(lambda: lab.phase("first") == "DELETE_FAILED")
 
 
@@ -237,7 +237,7 @@ def test_an_operator_that_is_killed_again_and_again_comes_to_the_same_end(lab: L
             operator.kill()
             operator = start(*flags)
             assert lab.is_gone("web") or lab.status("web")["deletion"]["startedAt"] == begun["startedAt"]
-        eventually(lambda: lab.is_gone("web"), deadline=120)
+        eventually(lambda: lab.is_gone("web"))
     assert observer.fewest == 4
     assert len(observer.ended) == 5
     assert begun["pods"] == 5
@@ -271,7 +271,7 @@ def test_many_pods_move_within_their_budget_whenever_the_operator_is_killed(
     # How close it comes depends on how fast replacements are Ready; below is a violation.
     assert FEWEST <= observer.fewest < MANY
     assert len(observer.ended) == MANY, "no replacement was evicted"
-    eventually(lambda: count_ready(lab, "many") == MANY, deadline=120)
+    eventually(lambda: count_ready(lab, "many") == MANY)
     assert marks(lab, "many") == {None}
 
 

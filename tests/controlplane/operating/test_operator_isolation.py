@@ -75,7 +75,7 @@ def test_a_change_of_a_group_rewrites_the_policies_of_its_pods_and_no_other(lab:
         found = [policy["spec"] for name, policy in lab.policies(namespace).items() if name.startswith("web-")]
         return [spec["ingress"][0]["ports"][0]["port"] for spec in found] == [9090] * 3
 
-    eventually(is_opened, deadline=5)
+    eventually(is_opened)
     after = versions(lab, namespace)
     assert {name for name in before if before[name] != after[name]} == {f"web-{number}.web" for number in range(3)}
     lab.patch("SecurityGroup", "web", {"spec": {"description": "says nothing about rules"}})
@@ -109,7 +109,7 @@ def test_a_pod_whose_group_does_not_exist_stays_closed_and_says_so_until_it_does
     assert "SecurityGroup later doesn't exist" in events[0]["message"]
     assert lab.policies(namespace) == {}
     lab.create_group("later")
-    eventually(lambda: list(lab.policies(namespace)) == ["app.later.web"], deadline=5)
+    eventually(lambda: list(lab.policies(namespace)) == ["app.later.web"])
     assert len(lab.events(namespace, "app")) == 1
 
 
@@ -151,7 +151,7 @@ def test_a_pods_policy_that_someone_changes_is_put_right_and_reported(
         same = all(after["metadata"].get(key) == before["metadata"][key] for key in kept)
         return bool(same and after["spec"] == before["spec"])
 
-    eventually(is_put_right, deadline=5)
+    eventually(is_put_right)
     events = eventually(lambda: lab.events(namespace, "app"))
     assert [(event["type"], event["reason"]) for event in events] == [("Warning", "PolicyRestored")]
     assert operator.metric('monopod_isolation_policies_total{action="restored"}') == 1

@@ -98,7 +98,7 @@ def test_a_base_policy_that_someone_edits_is_put_right_and_reported(
         same = all(after["metadata"].get(key) == before["metadata"].get(key) for key in kept)
         return same and after["spec"] == before["spec"]
 
-    eventually(is_put_right, deadline=5)
+    eventually(is_put_right)
     events = eventually(lambda: lab.events("default", namespace))
     assert [(event["type"], event["reason"]) for event in events] == [("Warning", "PolicyRestored")]
     assert operator.metric('monopod_isolation_policies_total{action="restored"}') == 1
@@ -109,7 +109,7 @@ def test_a_base_policy_that_someone_deletes_is_back_at_once(
 ) -> None:
     eventually(lambda: is_isolated(lab, namespace))
     lab.damage_policy(namespace, BASE_POLICY, None)
-    eventually(lambda: read_base(lab, namespace), deadline=5)
+    eventually(lambda: read_base(lab, namespace))
     eventually(lambda: lab.events("default", namespace))
     assert operator.metric('monopod_isolation_policies_total{action="restored"}') == 1
 

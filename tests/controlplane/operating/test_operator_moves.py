@@ -158,7 +158,7 @@ def test_what_a_budget_refuses_is_shown_and_done_once_it_allows_it(lab: Lab, sta
     assert uids(lab, "refused") == before
     assert lab.condition("web", "Ready")["status"] == "True"
     lab.delete("PodDisruptionBudget", "keep", "refused")
-    await_all_moved(lab, "web", deadline=150)
+    await_all_moved(lab, "web")
     assert marks(lab, "refused") == {"web"}
 
 
@@ -172,7 +172,7 @@ def test_pods_that_several_budgets_select_are_named_and_never_deleted(lab: Lab, 
     eventually(lambda: "SeveralBudgets" in blockers(lab, "web"))
     assert marks(lab, "several") == {None}
     lab.delete("PodDisruptionBudget", "two", "several")
-    await_all_moved(lab, "web", deadline=150)
+    await_all_moved(lab, "web")
 
 
 def test_a_pod_that_fargate_cannot_run_stays_where_it_runs(lab: Lab, start: StartOperator) -> None:

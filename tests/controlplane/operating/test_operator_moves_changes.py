@@ -106,7 +106,7 @@ def test_a_replacement_without_a_sandbox_stops_its_workload_until_someone_has_se
     eventually(lambda: not _is_admitted_bare(lab, "stopped"))
     (stray,) = (pod for pod in pods_of(lab, "stopped") if pod["metadata"]["uid"] not in before)
     lab.delete("Pod", stray["metadata"]["name"], "stopped")
-    await_all_moved(lab, "web", deadline=150)
+    await_all_moved(lab, "web")
     assert marks(lab, "stopped") == {"web"}
 
 
@@ -162,7 +162,7 @@ def test_a_namespace_that_goes_away_is_no_trouble(lab: Lab, start: StartOperator
     lab.kubectl("delete", "namespace", "leaving-a", "--wait=false")
     eventually(lambda: progress(lab, "web").get("blocked") == 2)
     lab.delete("PodDisruptionBudget", "keep", "leaving-b")
-    await_all_moved(lab, "web", deadline=150)
+    await_all_moved(lab, "web")
     assert marks(lab, "leaving-b") == {"web"}
     assert operator.process.poll() is None
 
@@ -187,7 +187,7 @@ def test_an_api_server_in_trouble_is_asked_less_and_nothing_is_evicted_blindly(
             assert time.monotonic() - began > 5
             assert marks(lab, namespace) == {None}
             assert progress(lab, "web")["progress"] == "0/3"
-        await_all_moved(lab, "web", deadline=150)
+        await_all_moved(lab, "web")
     assert marks(lab, namespace) == {"web"}
 
 

@@ -62,7 +62,7 @@ def test_fields_that_another_manager_applies_and_goes_on_owning_are_put_right(
     policy["metadata"] = {"name": BASE_POLICY, "namespace": namespace, "labels": {POLICY_LABEL: "base"}}
     path = f"{PATHS['NetworkPolicy'].format(namespace)}/{BASE_POLICY}?fieldManager=another&force=true"
     assert lab.as_operator("PATCH", path, policy, APPLY_PATCH) == 200
-    eventually(lambda: read_spec(lab, namespace) == before, deadline=5)
+    eventually(lambda: read_spec(lab, namespace) == before)
     assert [event["reason"] for event in eventually(lambda: lab.events("default", namespace))] == ["PolicyRestored"]
     assert operator.metric('monopod_isolation_policies_total{action="restored"}') == 1
 
@@ -73,7 +73,7 @@ def test_a_policy_that_is_changed_again_and_again_is_put_right_each_time(
     before = read_spec(lab, namespace)
     for number in range(5):
         lab.damage_policy(namespace, BASE_POLICY, {"spec": {"ingress": [{}]}})
-        eventually(lambda: read_spec(lab, namespace) == before, deadline=5)
+        eventually(lambda: read_spec(lab, namespace) == before)
         restored = 'monopod_isolation_policies_total{action="restored"}'
         eventually(lambda: operator.metric(restored) == number + 1)  # noqa: B023 it is called before the next number
     (event,) = eventually(lambda: [one for one in lab.events("default", namespace) if one["count"] == 5])
@@ -101,7 +101,7 @@ def test_marks_of_a_namespace_that_someone_changes_are_put_right_and_reported(
         after = read_metadata(lab, namespace)
         return all(after[field] == before[field] for field in ("labels", "annotations"))
 
-    eventually(is_put_right, deadline=5)
+    eventually(is_put_right)
     events = eventually(lambda: lab.events("default", namespace))
     assert [(event["type"], event["reason"]) for event in events] == [("Warning", "MarksRestored")]
 
@@ -137,7 +137,7 @@ def test_a_policy_that_pods_share_is_put_right_and_reported(lab: Lab, shared: st
         labels = after["metadata"].get("labels")
         return bool(after["spec"] == before["spec"] and labels == before["metadata"]["labels"])
 
-    eventually(is_put_right, deadline=5)
+    eventually(is_put_right)
     assert [event["reason"] for event in eventually(lambda: lab.events("default", shared))] == ["PolicyRestored"]
 
 
@@ -148,4 +148,4 @@ def test_the_pods_of_a_group_that_is_taken_away_by_force_lose_the_policy_that_th
     eventually(lambda: lab.policies(shared) == {})
     assert [event["reason"] for event in eventually(lambda: lab.events(shared, "app"))] == ["SecurityGroupNotFound"]
     lab.create_group("web")
-    eventually(lambda: list(lab.policies(shared)) == [SHARED], deadline=5)
+    eventually(lambda: list(lab.policies(shared)) == [SHARED])
