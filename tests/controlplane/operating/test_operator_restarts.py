@@ -52,13 +52,13 @@ def test_what_changes_while_no_operator_runs_is_made_up_for(lab: Lab, start: Sta
 
 
 def test_the_standby_is_ready_and_takes_over_at_once_from_a_leader_that_stops(lab: Lab, start: StartOperator) -> None:
-    leader = start("--identity", "first", "--lease-seconds", "600")
+    leader = start("--identity", "first", "--lease-seconds", "60")
     eventually(lambda: lab.lease_holder() == "first")
-    standby = start("--identity", "second", "--lease-seconds", "600")
+    standby = start("--identity", "second", "--lease-seconds", "60")
     eventually(lambda: standby.fetch("/readyz")[0] == 200)
     assert (leader.metric("monopod_leader"), standby.metric("monopod_leader")) == (1, 0)
     assert leader.terminate() == 0
-    eventually(lambda: lab.lease_holder() == "second")
+    eventually(lambda: lab.lease_holder() == "second", deadline=50)  # before the Lease would have run out
     lab.create_profile("web", "taken-over-*")
     lab.becomes_active("web")
     assert standby.metric("monopod_leader") == 1
