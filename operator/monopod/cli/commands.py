@@ -64,6 +64,27 @@ something can't be read, or there is no pod in anything.
 """
 
 
+_CONVERT_HELP = """Make FargateProfiles of those of eksctl, ACK, Terraform or the EKS API.
+
+Writes them to stdout as YAML, to be looked at and applied. What can't be carried over, such as subnets, is told on
+stderr.
+
+\b
+Examples:
+  kubectl fargate convert -f cluster.yaml > profiles.yaml
+
+\b
+  # From Terraform: a plan, or what is there
+  terraform show -json plan.out | kubectl fargate convert -f -
+
+\b
+  # From a cluster on EKS
+  aws eks describe-fargate-profile --cluster-name demo --fargate-profile-name web | kubectl fargate convert -f -
+
+Exit status: 0 if profiles were written; 2 if there is none to convert, or one that the API server would refuse.
+"""
+
+
 _DOCTOR_HELP = """Look for what keeps Monopod from working on a cluster.
 
 Looks at the Kubernetes version and features, Monopod's admission policies, its operator and profiles, the
@@ -270,6 +291,24 @@ def lint(
     report = work.lint(work.Question(filenames, profiles_file, namespace, sandbox, region, arch))
     work.write(report, output)
     context.exit(report.exit_status)
+
+
+@fargate.command(help=_CONVERT_HELP, short_help="Make FargateProfiles of those of eksctl, ACK or Terraform.")
+@click.option(
+    "filenames",
+    "-f",
+    "--filename",
+    type=FILE_NAME,
+    multiple=True,
+    required=True,
+    metavar="FILE|DIR",
+    help="What holds the others' profiles, YAML or JSON; - is stdin.",
+)
+def convert(filenames: tuple[str, ...]) -> None:
+    """Gathers the options; what users read is `_CONVERT_HELP`."""
+    from monopod.cli import convert as work
+
+    click.echo(work.convert_files(filenames), nl=False)
 
 
 @fargate.command(help=_DOCTOR_HELP, short_help="Look for what keeps Monopod from working on a cluster.")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from monopod.api.names import GROUP
+from monopod.cli.conversion import describe_shape
 from monopod.cli.documents import show
 from monopod.cli.failure import UnreadableInput
 from monopod.cli.schema import kubernetes
@@ -142,15 +143,19 @@ def find_profiles(documents: Iterable[object], path: str) -> list[Manifest]:
     Raises:
         UnreadableInput: a document is no Kubernetes object, or none is a FargateProfile.
     """
-    found = [
-        document
-        for document in documents
-        if _read_kind(document, path) == "FargateProfile"
-        and isinstance(document, dict)
-        and str(document.get("apiVersion")).startswith(f"{GROUP}/")
-    ]
+    found, foreign = [], ""
+    for document in documents:
+        if shape := describe_shape(document):
+            foreign = foreign or shape
+        elif (
+            _read_kind(document, path) == "FargateProfile"
+            and isinstance(document, dict)
+            and str(document.get("apiVersion")).startswith(f"{GROUP}/")
+        ):
+            found.append(document)
     if not found:
-        raise UnreadableInput(f"{show(path)} holds no FargateProfile of {GROUP}.")
+        hint = f" It holds {foreign}: kubectl fargate convert -f {path} makes profiles of it." if foreign else ""
+        raise UnreadableInput(f"{show(path)} holds no FargateProfile of {GROUP}.{hint}")
     return found
 
 

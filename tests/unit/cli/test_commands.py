@@ -118,7 +118,8 @@ def test_a_file_without_profiles_ends_with_status_2(tmp_path: Path, pod_file: st
     path = write_yaml(tmp_path / "other.yaml", a_pod().build(), of_another_group)
     result = run("explain", "-f", pod_file, "--profiles", path)
     assert result.exit_code == 2
-    assert result.stderr == f"Error: {path} holds no FargateProfile of monopod.dev.\n"
+    hint = f"It holds a FargateProfile of ACK: kubectl fargate convert -f {path} makes profiles of it."
+    assert result.stderr == f"Error: {path} holds no FargateProfile of monopod.dev. {hint}\n"
 
 
 def test_a_namespace_that_contradicts_the_manifest_ends_with_status_2(pod_file: str, profiles_file: str) -> None:
