@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from monopod.api.names import COMPUTE_TYPE
+from monopod.domain.nodes import REQUIRED
 from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.lab import Json, Lab, eventually
 from tests.controlplane.operating.moving import (
@@ -194,3 +196,29 @@ def test_pods_that_opt_out_are_none_of_its_business(lab: Lab, start: StartOperat
     operator.passes_happen(3)
     assert marks(lab, "opting-out") == {None}
     assert progress(lab, "web") == {}
+
+
+@pytest.mark.eks("2.node-selector")
+def test_pods_that_choose_their_nodes_are_moved_to_one_that_fits(lab: Lab, start: StartOperator) -> None:
+    start(*QUICK)
+    create_namespace(lab, "choosing")
+    run_workload(lab, "Deployment", "choosing", 2, "linux", nodeSelector={"kubernetes.io/os": "linux"})
+    lab.create_profile("web", "choosing")
+    await_all_moved(lab, "web")
+    assert marks(lab, "choosing", "linux") == {"web"}
+    asking = {"kubernetes.io/os": "linux", COMPUTE_TYPE: "fargate"}
+    run_workload(lab, "Deployment", "choosing", 1, "on-fargate", nodeSelector=asking)
+    off_fargate = {"key": COMPUTE_TYPE, "operator": "NotIn", "values": ["fargate"]}
+    required = {REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [off_fargate]}]}}
+    affinity = {"nodeAffinity": required}
+    run_workload(lab, "Deployment", "choosing", 1, "off-fargate", affinity=affinity, await_ready=False)
+    (pod,) = eventually(lambda: pods_of(lab, "choosing", "off-fargate"))
+    messages = eventually(lambda: find_messages(lab, "choosing", pod["metadata"]["name"]), 120)
+    assert any("didn't match Pod's node affinity/selector" in text for text in messages), "the scheduler says so"
+    assert any(text.startswith("MatchNodeSelector failed: Fargate profile web cannot") for text in messages)
+
+
+def find_messages(lab: Lab, namespace: str, pod: str) -> list[str]:
+    """What events say of a pod, once both the scheduler and the operator have spoken."""
+    events = [event for event in lab.events(namespace, pod) if event["reason"] == "FailedScheduling"]
+    return [event["message"] for event in events] if len(events) > 1 else []
