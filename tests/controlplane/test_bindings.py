@@ -1,4 +1,4 @@
-"""What a Binding writes on the pod that it binds, on a real API server: an identity, and no mark."""
+"""What a Binding can't write on the pod that it binds, on a real API server: marks, and another pod's identity."""
 
 import itertools
 from collections.abc import Generator, Iterator
@@ -60,37 +60,20 @@ def _uid(server: Server, pod: str) -> str:
 ROADS = pytest.mark.parametrize("road", ["binding", "bindings"])
 
 
-def test_a_pod_that_is_bound_gets_its_uid_as_identity(server: Server, marked: str) -> None:
-    uid = _uid(server, marked)
-    _bind(server, marked, {"uid": uid}).expect_ok()
-    task = _find_task(server, marked)
-    assert task == uid.replace("-", "")
-    assert len(task) == 32
+def test_a_pod_that_is_bound_gets_no_identity(server: Server, marked: str) -> None:
+    """Its operator gives it one if it has a policy of its own; to many plugins each is an identity of a pod's own."""
+    _bind(server, marked, {"uid": _uid(server, marked)}).expect_ok()
+    assert _find_task(server, marked) is None
 
 
 def test_other_labels_of_a_binding_reach_the_pod_as_ever(server: Server, marked: str) -> None:
     uid = _uid(server, marked)
-    _bind(server, marked, {"uid": uid, "labels": {"a": "b"}, "annotations": {"c": "d"}}).expect_ok()
+    task = uid.replace("-", "")
+    labels = {"a": "b", TASK_LABEL: task}
+    _bind(server, marked, {"uid": uid, "labels": labels, "annotations": {"c": "d"}}).expect_ok()
     metadata = server.get(marked).body["metadata"]
     assert (metadata["labels"]["a"], metadata["annotations"]["c"]) == ("b", "d")
-    assert metadata["labels"][TASK_LABEL] == uid.replace("-", "")
-
-
-def test_an_identity_that_a_binding_brings_is_replaced(server: Server, marked: str) -> None:
-    uid = _uid(server, marked)
-    _bind(server, marked, {"uid": uid, "labels": {TASK_LABEL: "0" * 32}}).expect_ok()
-    assert _find_task(server, marked) == uid.replace("-", "")
-
-
-def test_without_a_uid_there_is_no_identity(server: Server, marked: str) -> None:
-    _bind(server, marked, {"labels": {TASK_LABEL: "0" * 32}}).expect_ok()
-    assert _find_task(server, marked) is None
-
-
-def test_nor_is_there_any_on_the_older_road(server: Server, marked: str) -> None:
-    """The API server wipes the uid of a Binding that comes that way. No scheduler of Kubernetes' own uses it."""
-    _bind(server, marked, {"uid": _uid(server, marked), "labels": {TASK_LABEL: "0" * 32}}, "bindings").expect_ok()
-    assert _find_task(server, marked) is None
+    assert metadata["labels"][TASK_LABEL] == task
 
 
 def test_another_pods_uid_binds_nothing(server: Server, marked: str) -> None:
@@ -100,21 +83,25 @@ def test_another_pods_uid_binds_nothing(server: Server, marked: str) -> None:
 
 
 @ROADS
-def test_where_no_profile_reaches_nothing_is_written_and_none_can_be_forged(
-    server: Server, unmarked: str, road: str
+@pytest.mark.parametrize("namespace", ["fargate", "plain"])
+def test_a_binding_cannot_give_a_pod_the_identity_of_another(
+    server: Server, request: pytest.FixtureRequest, namespace: str, road: str
 ) -> None:
-    answer = _bind(server, unmarked, {"uid": _uid(server, unmarked), "labels": {TASK_LABEL: "0" * 32}}, road)
+    pod = request.getfixturevalue("marked" if namespace == "fargate" else "unmarked")
+    answer = _bind(server, pod, {"uid": _uid(server, pod), "labels": {TASK_LABEL: "0" * 32}}, road)
     assert answer.status == 403
     assert "is the uid of the pod that it binds, without dashes" in answer.message
-    _bind(server, unmarked, {"uid": _uid(server, unmarked)}, road).expect_ok()
-    assert _find_task(server, unmarked) is None
+    _bind(server, pod, {"uid": _uid(server, pod)}, road).expect_ok()
+    assert _find_task(server, pod) is None
 
 
 @pytest.mark.parametrize("road", ["", "/status"], ids=["pod", "status"])
 @pytest.mark.parametrize("user", ["", OPERATOR], ids=["admin", "operator"])
-def test_a_bound_pod_keeps_its_identity(server: Server, marked: str, road: str, user: str) -> None:
-    _bind(server, marked, {"uid": _uid(server, marked)}).expect_ok()
-    before = _find_task(server, marked)
+def test_a_pod_gets_its_own_identity_and_keeps_it(server: Server, marked: str, road: str, user: str) -> None:
+    before = _uid(server, marked).replace("-", "")
+    answer = server.patch(marked, {"metadata": {"labels": {TASK_LABEL: "0" * 32}}}, user=user)
+    assert answer.status == 403
+    server.patch(marked, {"metadata": {"labels": {TASK_LABEL: before}}}, user=user).expect_ok()
     for value in ("0" * 32, None):
         answer = server.patch(marked + road, {"metadata": {"labels": {TASK_LABEL: value}}}, user=user)
         assert _find_task(server, marked) == before

@@ -1,8 +1,6 @@
-"""What a Binding writes on the pod that it binds to a node: an identity, and none of the other marks.
+"""What a Binding must not write on the pod that it binds to a node: marks, and another pod's identity.
 
-The API server copies a Binding's labels and annotations to the pod, over the pod's own. That is also how a pod gets
-its identity: a policy knows the pod's uid only here. The API server binds no pod of another uid than the Binding's. It
-wipes the uid of a Binding that comes by the older of its two roads, so pods that are bound that way stay closed.
+The API server copies a Binding's labels and annotations to the pod, over the pod's own, past all other admission.
 """
 
 from collections.abc import Sequence
@@ -10,7 +8,6 @@ from collections.abc import Sequence
 from monopod.admission.cel import Validation, Variable, quote, quote_all
 from monopod.admission.groups import IS_GROUP
 from monopod.admission.marks import ANNOTATION_MARKS, LABEL_MARKS
-from monopod.admission.patch import drop_if, escape_pointer, put_label, put_map_if_absent
 from monopod.admission.support import CONFIGURES_NODE, CONFIGURES_SANDBOX
 from monopod.api.names import GROUP_LABEL_PREFIX, NAMESPACE_LABEL, NAMESPACE_LABEL_VALUE, TASK_LABEL
 
@@ -18,22 +15,12 @@ ROADS = ("pods/binding", "bindings")
 
 TASK = Variable(
     "task",
-    "The pod's identity: its uid without dashes. Empty if the Binding doesn't say which pod it means; the pod then "
-    "gets none, and stays closed.",
+    "The pod's identity: its uid without dashes. Empty if the Binding doesn't say which pod it means. One that comes "
+    "by the older of the two roads never does.",
     "object.metadata.?uid.orValue('').replace('-', '')",
 )
 
 _HAS_TASK = f"{quote(TASK_LABEL)} in object.metadata.?labels.orValue({{}})"
-
-IDENTIFY = f"""
-    variables.task == '' ? (
-    {drop_if(_HAS_TASK, f"/metadata/labels/{escape_pointer(TASK_LABEL)}")}
-    ) : (
-    {put_map_if_absent("/metadata/labels", "has(object.metadata.labels)")} +
-    {put_label(TASK_LABEL, "variables.task")}
-    )
-"""
-"""The operations on a Binding."""
 
 
 def _brings_none(field: str, names: Sequence[str], others: str = "false") -> str:
@@ -62,5 +49,5 @@ BOUND_AS_ITSELF = Validation(
     "Nobody takes another pod's identity.",
     f"!({_HAS_TASK}) ||\n  (variables.task != '' && object.metadata.labels[{quote(TASK_LABEL)}] == variables.task)",
     f"A Binding's metadata.labels[{TASK_LABEL}] is the uid of the pod that it binds, without dashes. Leave it out; "
-    "Monopod writes it.",
+    "Monopod writes it where it is needed.",
 )

@@ -129,10 +129,14 @@ NODE_KEPT = Validation(
 )
 
 TASK_KEPT = Validation(
-    "Its own NetworkPolicy finds the pod by it.",
-    _is_unchanged("labels", TASK_LABEL),
-    f"metadata.labels[{TASK_LABEL}] is this pod's identity, by which its own NetworkPolicy finds it, and can't change. "
-    "Leave it as it is.",
+    "Its own NetworkPolicy finds the pod by it. The operator writes it where the pod has such a policy.",
+    f"""
+    {_is_unchanged("labels", TASK_LABEL)} ||
+      (!oldObject.metadata.?labels[?{quote(TASK_LABEL)}].hasValue() &&
+       object.metadata.labels[{quote(TASK_LABEL)}] == oldObject.metadata.uid.replace('-', ''))
+    """,
+    f"metadata.labels[{TASK_LABEL}] is this pod's identity, its uid without dashes, by which its own NetworkPolicy "
+    "finds it, and can't be anything else. Leave it as it is.",
 )
 
 

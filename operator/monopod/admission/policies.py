@@ -110,7 +110,6 @@ def _build(service_account: str, system_namespace: str) -> dict[str, tuple[Docum
         "forged-marks": _build_forged_marks(),
         "marks": _build_marks(service_account),
         "kept-marks": _build_kept_marks(service_account),
-        "task-ids": _build_task_ids(),
         "bindings": _build_bindings(),
         "new-namespaces": _build_new_namespaces(system_namespace),
         "new-namespaces-check": _build_new_namespaces_check(system_namespace),
@@ -211,23 +210,6 @@ def _build_kept_marks(service_account: str) -> tuple[Document, Document]:
                 {"name": "lacks-marks", "expression": format_cel(restoration.build_missing(service_account))}
             ],
             "mutations": [json_patch(restoration.RESTORED)],
-        },
-    )
-
-
-def _build_task_ids() -> tuple[Document, Document]:
-    return build_mutating(
-        "monopod-bindings",
-        "Gives a pod its identity as it is bound to its node: its uid, as a label, which the API server copies from "
-        "the Binding. Its own NetworkPolicy selects it by that.",
-        {
-            "reinvocationPolicy": "Never",
-            "matchConstraints": {
-                "namespaceSelector": REACHED_NAMESPACES,
-                "resourceRules": [core_rule(["CREATE"], bindings.ROADS)],
-            },
-            "variables": to_documents([bindings.TASK]),
-            "mutations": [json_patch(bindings.IDENTIFY)],
         },
     )
 

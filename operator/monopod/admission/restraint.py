@@ -160,6 +160,7 @@ _CHANGEABLE = (
 )
 """All of a pod that the API server lets anyone change, but for its gates, labels and annotations."""
 
+_POD_LABELS = (GROUP_COUNT_LABEL, TASK_LABEL)
 _LIFTED_GATES = (VOLUMES_GATE, ISOLATION_GATE)
 
 
@@ -172,14 +173,14 @@ ONLY_GATES_LIFTED = Validation(
     f"""
     request.operation != 'UPDATE' || (
       {quote(PROFILE_LABEL)} in variables.labelsBefore &&
-      {_all_same(_CHANGEABLE)}{_same_but("labels", f"{IS_GROUP} || key == {quote(GROUP_COUNT_LABEL)}")} &&
+      {_all_same(_CHANGEABLE)}{_same_but("labels", f"{IS_GROUP} || key in {quote_all(_POD_LABELS)}")} &&
       {_same_but("annotations", f"key == {quote(POD_GROUPS_ANNOTATION)}")} &&
       {_kept_gates("object")}
         == {_kept_gates("oldObject")})
     """,
     f"Monopod's operator may change nothing of a pod but remove the scheduling gates {' and '.join(_LIFTED_GATES)} and "
-    f"say its security groups ({GROUP_LABEL_PREFIX}…, {GROUP_COUNT_LABEL}, {POD_GROUPS_ANNOTATION}), on pods of "
-    "profiles.",
+    f"say its security groups ({GROUP_LABEL_PREFIX}…, {GROUP_COUNT_LABEL}, {POD_GROUPS_ANNOTATION}) and its identity "
+    f"({TASK_LABEL}), on pods of profiles.",
 )
 
 POD_ROADS = {

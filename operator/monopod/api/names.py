@@ -105,8 +105,8 @@ GROUPS_ANNOTATION: Final = f"{GROUP}/security-groups"
 """On a pod, by its author: the security groups that it asks for, if its profile lets it."""
 
 TASK_LABEL: Final = f"{GROUP}/task"
-"""On a pod that has a node: an identity that no other pod has, 32 hexadecimal digits of its uid. Written by admission
-as the pod is bound to its node, because only then the uid is known to a policy."""
+"""On a pod that has a NetworkPolicy of its own, which selects the pod by it: an identity that no other pod has, 32
+hexadecimal digits of its uid. Written by the operator, because a policy of admission doesn't know the uid yet."""
 
 ISOLATION_GATE: Final = f"{GROUP}/isolation"
 """The scheduling gate of a pod whose namespace has no base policy yet, or whose security groups only the operator can

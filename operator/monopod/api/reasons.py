@@ -120,8 +120,7 @@ class Reason(Explained):
     PODS_ISOLATED = "PodsIsolated", "Each pod's network does what its security groups say."
     PODS_CLOSED = (
         "PodsClosed",
-        "Pods stay closed, because a security group of theirs doesn't exist or can't be used, or because they have no "
-        "identity.",
+        "Pods stay closed, because a security group of theirs doesn't exist or can't be used.",
     )
     POLICIES_NOT_WRITTEN = (
         "PoliciesNotWritten",
@@ -214,10 +213,6 @@ class IsolationReason(Explained):
     SECURITY_GROUP_NOT_FOUND = (
         "SecurityGroupNotFound",
         "A security group of the pod doesn't exist or can't be used, so the pod stays closed, as the message says.",
-    )
-    IDENTITY_MISSING = (
-        "IdentityMissing",
-        "The pod has a node and no identity, so it stays closed, and has to be created again; the message says more.",
     )
     NOT_IN_FORCE = (
         "SecurityGroupsNotInForce",

@@ -40,6 +40,7 @@ class Check(StrEnum):
     RUNTIME_CLASS = "RuntimeClass"
     NODES = "Nodes"
     KATA_SIZING = "KataSizing"
+    NETWORK_PLUGIN = "NetworkPlugin"
     NETWORK_POLICY = "NetworkPolicy"
 
 
@@ -83,6 +84,7 @@ class Facts:
         namespace: Monopod's own.
         lease: the leader's, or Unread.
         now: by this machine's clock.
+        cilium: Cilium's ConfigMaps, of which there is one where it is the network plugin.
     """
 
     version: Json
@@ -98,6 +100,7 @@ class Facts:
     namespace: str
     now: datetime
     changed: Sequence[str] = ()
+    cilium: Sequence[Json] | Unread = ()
 
     @property
     def default_sandbox(self) -> str:

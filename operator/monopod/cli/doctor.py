@@ -11,6 +11,7 @@ import click
 from rich.text import Text
 
 from monopod.cli.as_text import build_grid, print_lines
+from monopod.cli.cilium import check_cilium
 from monopod.cli.diagnosis import CLUSTER_CHECKS, Check, Facts, Finding, Level
 from monopod.cli.examination import examine
 from monopod.cli.live import Cluster
@@ -44,7 +45,7 @@ def diagnose(kubeconfig: str | None, context: str | None, namespace: str, probe_
 
 def check(facts: Facts) -> list[Finding]:
     """All checks, in order."""
-    return [finding for each in (*CLUSTER_CHECKS, check_sandboxes) for finding in each(facts)]
+    return [finding for each in (*CLUSTER_CHECKS, check_sandboxes, check_cilium) for finding in each(facts)]
 
 
 def find_exit_status(findings: Sequence[Finding]) -> int:

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 from monopod.admission.policies import build_policies
 from monopod.api.names import API_VERSION, PROFILE_PLURAL, SERVICE_ACCOUNT
+from monopod.cli.cilium import CONFIG_MAP as CILIUM_CONFIG
 from monopod.cli.diagnosis import Facts, Unread, list_arguments
 from monopod.cli.live import NOT_FOUND, Cluster, Refusal
 from monopod.domain.revision import find_changed
@@ -49,6 +50,7 @@ def examine(cluster: Cluster, namespace: str) -> Facts:
         runtime_classes=_read_list(cluster, "/apis/node.k8s.io/v1/runtimeclasses"),
         nodes=_read_list(cluster, "/api/v1/nodes"),
         deployments=deployments,
+        cilium=_read_list(cluster, f"/api/v1/configmaps?fieldSelector=metadata.name%3D{CILIUM_CONFIG}"),
         lease=_try(lambda: cluster.read(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{LEASE}")),
         namespace=namespace,
         now=datetime.now(UTC),

@@ -17,6 +17,7 @@ from monopod.api.names import (
 from monopod.cli.failure import ApiFailure
 from monopod.cli.live import NOT_FOUND, Cluster, Refusal
 from monopod.domain.effective_rules import EffectiveRules, find_effective_rules
+from monopod.domain.isolation import find_task
 from monopod.domain.manifest import InvalidGroup
 from monopod.domain.security_group import SecurityGroup
 
@@ -37,8 +38,8 @@ class Identity(StrEnum):
     """Whether policies of the pod's own can select it."""
 
     GIVEN = "Given"
-    NO_NODE_YET = "NoNodeYet"
-    NEVER_GIVEN = "NeverGiven"
+    NOT_NEEDED = "NotNeeded"
+    MISSING = "Missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +93,7 @@ def assess(
 ) -> PodIsolation:
     """What the policies do to the pod, a Fargate pod with these groups."""
     metadata, labels = pod["metadata"], dict(pod["metadata"]["labels"])
-    identity = _find_identity(pod)
-    if identity is Identity.NO_NODE_YET:
-        # Its policy may be there already, and selects what the pod will have when it is bound.
-        labels[TASK_LABEL] = metadata["uid"].replace("-", "")
+    identity = _find_identity(pod, policies)
     node = [each["ip"] for each in (pod.get("status") or {}).get("hostIPs") or () if each.get("ip")]
     known = [each.group for each in groups if each.group]
     rules = find_effective_rules(labels, metadata["namespace"], policies, known, node)
@@ -124,7 +122,9 @@ def _read_group(cluster: Cluster, name: str) -> GroupFinding:
         raise
 
 
-def _find_identity(pod: Mapping[str, Any]) -> Identity:
+def _find_identity(pod: Mapping[str, Any], policies: Sequence[Mapping[str, Any]]) -> Identity:
     if TASK_LABEL in pod["metadata"]["labels"]:
         return Identity.GIVEN
-    return Identity.NEVER_GIVEN if pod["spec"].get("nodeName") else Identity.NO_NODE_YET
+    own = {"matchLabels": {TASK_LABEL: find_task(pod["metadata"]["uid"])}}
+    has_own = any(each["spec"].get("podSelector") == own for each in policies)
+    return Identity.MISSING if has_own else Identity.NOT_NEEDED

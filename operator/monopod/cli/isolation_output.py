@@ -26,9 +26,9 @@ _PEERS_SHOWN: Final = 5
 _ADDRESSES_SHOWN: Final = 2
 _IDENTITIES: Final[Mapping[Identity, str]] = {
     Identity.GIVEN: "",
-    Identity.NO_NODE_YET: "It has no node yet; what is said here holds from when it has one.",
-    Identity.NEVER_GIVEN: "It has no identity, because it was bound to its node before Monopod had security groups, "
-    "or by another scheduler. No policy of its own can select it: create it anew.",
+    Identity.NOT_NEEDED: "",
+    Identity.MISSING: "It lacks the label monopod.dev/task, so the NetworkPolicy of its own doesn't select it yet. "
+    "Monopod's operator writes it; if it stays so, the pod's events say why.",
 }
 
 

@@ -71,7 +71,7 @@ class PodView:
 
     @property
     def task(self) -> str:
-        """Its task id, which it has once it is bound to a node."""
+        """Its task id, which the operator writes where the pod has a policy of its own."""
         return self.labels.get(TASK_LABEL, "")
 
 

@@ -20,7 +20,6 @@ from monopod.cluster.views import PodView
 from monopod.controller.base import BaseKeeper
 from monopod.controller.gates import GateKeeper, Manifest
 from monopod.controller.group_reporting import GroupReporter
-from monopod.controller.identities import Identities
 from monopod.controller.logs import Complaints
 from monopod.controller.membership import Membership, Names
 from monopod.controller.metrics import CLOSED_PODS, ISOLATION_QUEUE
@@ -113,7 +112,6 @@ class Isolator:
         self.pods = PodKeeper(api, mirror, self.membership, self.rules, self._owners, self._writer, complaints)
         self.base = BaseKeeper(mirror, self._writer, complaints, longest_retry=settings.longest_retry_seconds)
         self.gates = GateKeeper(api, mirror, self.base.look_up, self._find_obstacle, complaints)
-        self._identities = Identities(api, mirror, settings, self.pods.shares_policy, complaints)
         self._groups = GroupReporter(api, mirror, self.membership, self.rules, complaints)
         self._widenings = Widenings(mirror, self.rules, self.pods.left)
         self.pods.on_left = self._widenings.mark
@@ -125,14 +123,13 @@ class Isolator:
         self._mark = mark
         self.pods.on_change = count
         self._widenings.on_change(count)
-        self._identities.on_change = count
 
     def sum_up(self) -> dict[str, Isolation]:
         """What isn't as security groups say, by profile; those where all is well aren't among them."""
         closed: dict[str, list[Closed]] = {}
         for pod, trouble in self.pods.closed.values():
             closed.setdefault(pod.profile, []).append(trouble)
-        widened, lost = self._widenings.found.values(), self._identities.count()
+        widened = self._widenings.found.values()
         unwritten = Counter(pod.profile for pod in self.pods.unwritten.values())
         return {
             profile: Isolation(
@@ -140,10 +137,9 @@ class Isolator:
                 groups=tuple(sorted({name for trouble in closed.get(profile, ()) for name in trouble.missing})),
                 widened=sum(found.pods.get(profile, 0) for found in widened),
                 policies=tuple(sorted({name for found in widened for name in found.policies.get(profile, ())})),
-                unidentified=lost[profile],
                 unwritten=unwritten[profile],
             )
-            for profile in {*closed, *lost, *unwritten, *(profile for found in widened for profile in found.pods)}
+            for profile in {*closed, *unwritten, *(profile for found in widened for profile in found.pods)}
         }
 
     def measure(self) -> None:
@@ -151,8 +147,6 @@ class Isolator:
         CLOSED_PODS.clear()
         for pod, _ in self.pods.closed.values():
             CLOSED_PODS.labels(pod.profile).inc()
-        for profile, pods in self._identities.count().items():
-            CLOSED_PODS.labels(profile).inc(pods)
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -160,7 +154,6 @@ class Isolator:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._queue.run(WORKERS), name="isolation")
             group.create_task(self.gates.run(), name="gates")
-            group.create_task(self._identities.run(), name="identities")
             group.create_task(self._groups.run(), name="groups")
             group.create_task(self._widenings.run(), name="widenings")
 

@@ -1,4 +1,4 @@
-"""Which security groups pods belong to, and the labels that say so.
+"""Which security groups pods belong to, and the labels that say so; and the identity of a pod with its own policy.
 
 Admission writes these labels when a pod is created. When a SecurityGroupPolicy, a profile or a ServiceAccount changes
 later, the running pods' labels follow here, without the pods being created anew. Nobody else may change them.
@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from monopod.api.names import GROUP_COUNT_LABEL, GROUP_LABEL_PREFIX, GROUPS_ANNOTATION
+from monopod.api.names import GROUP_COUNT_LABEL, GROUP_LABEL_PREFIX, GROUPS_ANNOTATION, TASK_LABEL
 from monopod.cluster.client import ApiClient, ApiError
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.views import PodView
@@ -25,6 +25,7 @@ from monopod.domain.groups import (
     depends_on_account,
     find_account,
 )
+from monopod.domain.isolation import find_task
 from monopod.domain.selection import Profile
 
 Names = tuple[str, ...]
@@ -118,8 +119,8 @@ class Membership:
         labels, annotations = build_group_marks(names)
         return _find_marks(pod) == labels and pod.shown in annotations.values()
 
-    async def adjust(self, pod: PodView, names: Names) -> None:
-        """Writes the marks of these groups on the pod, and nothing else.
+    async def adjust(self, pod: PodView, names: Names, *, identify: bool = False) -> None:
+        """Writes the marks of these groups on the pod, its identity if it needs one, and nothing else.
 
         Raises:
             ApiError: the API server refuses it; 422 if another pod has taken the name.
@@ -128,7 +129,8 @@ class Membership:
         labels, annotations = build_group_marks(names)
         gone: dict[str, str | None] = {key: None for key in _find_marks(pod) if key not in labels}
         # The uid never changes, so a patch that names another one is refused.
-        patch = {"metadata": {"uid": pod.uid, "labels": {**gone, **labels}, "annotations": annotations}}
+        identity = {TASK_LABEL: find_task(pod.uid)} if identify else {}
+        patch = {"metadata": {"uid": pod.uid, "labels": {**gone, **labels, **identity}, "annotations": annotations}}
         try:
             written = await self._api.merge(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}", patch)
         except ApiError as error:
@@ -137,7 +139,10 @@ class Membership:
             WRITES.labels("pods", "failed").inc()
             raise
         WRITES.labels("pods", "ok").inc()
-        logger.info("security groups changed", namespace=pod.namespace, pod=pod.name, groups=names, before=pod.groups)
+        if pod.groups != names:
+            logger.info(
+                "security groups changed", namespace=pod.namespace, pod=pod.name, groups=names, before=pod.groups
+            )
         self._mirror.pods.observe("MODIFIED", written)
 
     def forget(self, uid: str) -> None:

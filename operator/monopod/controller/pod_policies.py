@@ -246,8 +246,9 @@ class PodKeeper:
         return {view.name: view for view in owned if view.kind}  # others may give the pod policies, too
 
     async def _adjust(self, pod: PodView, names: Names) -> None:
-        if not self._membership.is_right(pod, names):
-            await self._membership.adjust(pod, names)
+        needs_identity = not pod.task and not self.shares_policy(pod.namespace, pod.profile, names)
+        if needs_identity or not self._membership.is_right(pod, names):
+            await self._membership.adjust(pod, names, identify=needs_identity)
 
     async def _share(self, pod: PodView, groups: Groups) -> None:
         """Has the pod selected by the policy of its groups, or by one of its own where they have none."""
@@ -265,7 +266,7 @@ class PodKeeper:
         try:
             await self._adjust(pod, names)
         except (ApiError, ServerTrouble):
-            if pod.groups != names:
+            if pod.groups != names and pod.task:  # without an identity it can't be left out: it waits with its old ones
                 self._left_out[pod.uid] = pod
                 await self._keep_set(pod, pod.groups)
                 await self._bring(pod, groups)
@@ -338,7 +339,7 @@ class PodKeeper:
         )
 
     def _lacks_policy(self, pod: PodView) -> bool:
-        """Whether a pod has no policy of its own and is going to have one: not for long, unless something is wrong."""
+        """Whether no policy of its own selects a pod, and one is going to: not for long, unless something is wrong."""
         if pod.unsupported or pod.uid in self.closed or pod.uid in self.unwritten:
             return False
-        return not any(view.kind for view in self._mirror.network_policies.look_up("owner", pod.uid))
+        return not (pod.task and any(view.kind for view in self._mirror.network_policies.look_up("owner", pod.uid)))

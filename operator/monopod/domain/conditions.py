@@ -88,7 +88,6 @@ class Isolation:
         groups: those groups.
         widened: pods that NetworkPolicies of others may open further.
         policies: those policies, `NAMESPACE/NAME`.
-        unidentified: pods that no policy of their own can select.
         unwritten: pods whose policies or labels can't be written.
     """
 
@@ -96,7 +95,6 @@ class Isolation:
     groups: tuple[str, ...] = ()
     widened: int = 0
     policies: tuple[str, ...] = ()
-    unidentified: int = 0
     unwritten: int = 0
 
 
@@ -307,17 +305,12 @@ def find_isolation(facts: Facts) -> Finding:
         if found.widened
         else ""
     )
-    lost = (
-        f"{count_pods(found.unidentified)} closed for want of an identity: to be created again"
-        if found.unidentified
-        else ""
-    )
     refused = (
         f"{count_pods(found.unwritten)} not as security groups say, which can't be written; events say why"
         if found.unwritten
         else ""
     )
-    message = "; ".join(part for part in (widened, refused, closed, lost) if part)
+    message = "; ".join(part for part in (widened, refused, closed) if part)
     resources = (
         *(f"NetworkPolicy/{name}" for name in found.policies),
         *(f"SecurityGroup/{name}" for name in found.groups),
@@ -326,7 +319,7 @@ def find_isolation(facts: Facts) -> Finding:
         return Finding(kind, False, Reason.PODS_WIDENED, message, resources)
     if refused:
         return Finding(kind, False, Reason.POLICIES_NOT_WRITTEN, message, resources)
-    if closed or lost:
+    if closed:
         return Finding(kind, False, Reason.PODS_CLOSED, message, resources)
     return Finding(kind, True, Reason.PODS_ISOLATED, "no pod is closed or opened by anything but its security groups")
 

@@ -185,9 +185,14 @@ def build_base_policy(namespace: str) -> Policy:
     return _build_policy(namespace, BASE_POLICY, "base", {"matchExpressions": [_exists(PROFILE_LABEL)]}, Rules())
 
 
+def find_task(pod_uid: str) -> str:
+    """The identity of a pod, by which its own policy selects it."""
+    return pod_uid.replace("-", "")
+
+
 def build_pod_policy(namespace: str, pod_name: str, pod_uid: str, groups: Sequence[str], rules: Rules) -> Policy:
     """The policy of one pod, which goes when the pod goes. It selects by what no other pod has, whatever its name."""
-    selector = {"matchLabels": {TASK_LABEL: pod_uid.replace("-", "")}}
+    selector = {"matchLabels": {TASK_LABEL: find_task(pod_uid)}}
     policy = _build_policy(namespace, name_pod_policy(pod_name, groups), "pod", selector, rules)
     policy["metadata"]["ownerReferences"] = [{"apiVersion": "v1", "kind": "Pod", "name": pod_name, "uid": pod_uid}]
     return policy

@@ -1,6 +1,6 @@
-"""Pods that were bound without an identity stay closed, and are told of: those from before an upgrade, for instance.
+"""Which pods have an identity: those with a NetworkPolicy of their own, and no others.
 
-A Binding without the pod's uid leaves a pod just as it was before admission wrote identities.
+Network plugins such as Cilium have an identity for each set of labels, and only so many of them.
 """
 
 import zlib
@@ -9,53 +9,46 @@ from collections.abc import Iterator
 import pytest
 
 from monopod.api.names import TASK_LABEL
-from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
+from tests.controlplane.operating.lab import Lab, OperatorProcess, eventually
 
 
 @pytest.fixture
 def namespace(lab: Lab, operator: OperatorProcess, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A namespace with two pods of the profile `web`: `old` is bound without an identity, `new` as it should be."""
+    """A namespace that the profile `web` reaches, which takes only the pods of the application `web`."""
     name = f"identities-{zlib.crc32(request.node.name.encode()):08x}"
     lab.create_namespace(name)
-    lab.create_profile("web", name)
-    lab.becomes_active("web")
-    for pod in ("old", "new"):
-        lab.create_pod(name, pod)
-        lab.bind_pod(name, pod, by_uid=pod == "new")
     yield name
     lab.kubectl("delete", "pods", "--all", "-n", name, "--force", "--grace-period=0")
     lab.delete("Namespace", name)
 
 
-def find_reasons(lab: Lab, namespace: str, pod: str) -> list[str]:
-    return [event["reason"] for event in lab.events(namespace, pod)]
+def find_task(lab: Lab, namespace: str, pod: str) -> str | None:
+    found = lab.get("Pod", pod, namespace)
+    assert found is not None
+    task: str | None = found["metadata"].get("labels", {}).get(TASK_LABEL)
+    assert task in (None, found["metadata"]["uid"].replace("-", ""))
+    return task
 
 
-def read_isolated(lab: Lab) -> Json:
-    return lab.condition("web", "Isolated")
+def test_only_pods_with_policies_of_their_own_have_an_identity(lab: Lab, namespace: str) -> None:
+    lab.create_profile("web", namespace, labels={"app": "web"})
+    lab.becomes_active("web")
+    lab.create_pod(namespace, "mine", labels={"app": "web"})
+    lab.create_pod(namespace, "other", labels={"app": "other"})
+    for pod in ("mine", "other"):
+        lab.bind_pod(namespace, pod, by_uid=pod == "other")
+    # It was bound without its uid, as by schedulers of others.
+    eventually(lambda: find_task(lab, namespace, "mine"))
+    assert find_task(lab, namespace, "other") is None
 
 
-def test_a_pod_without_an_identity_says_that_it_must_be_created_again(
-    lab: Lab, operator: OperatorProcess, namespace: str
-) -> None:
-    assert TASK_LABEL not in (lab.get("Pod", "old", namespace) or {})["metadata"]["labels"]
-    (event,) = eventually(lambda: lab.events(namespace, "old"))
-    assert (event["type"], event["reason"]) == ("Warning", "IdentityMissing")
-    assert event["message"].endswith("Create it again.")
-    eventually(lambda: read_isolated(lab).get("status") == "False")
-    condition = read_isolated(lab)
-    assert condition["reason"] == "PodsClosed"
-    assert condition["message"] == "1 pod is closed for want of an identity: to be created again"
-    assert operator.metric('monopod_closed_pods{profile="web"}') == 1
-    assert find_reasons(lab, namespace, "new") == []
-    operator.passes_happen(3)
-    assert find_reasons(lab, namespace, "old") == ["IdentityMissing"]
-    lab.kubectl("delete", "pod", "old", "-n", namespace, "--force", "--grace-period=0")
-    eventually(lambda: read_isolated(lab)["status"] == "True")
-
-
-def test_pods_that_share_policies_need_none(lab: Lab, operator: OperatorProcess, namespace: str) -> None:
-    eventually(lambda: read_isolated(lab).get("status") == "False")
-    lab.patch("FargateProfile", "web", {"spec": {"isolation": "PerGroup"}})
-    eventually(lambda: read_isolated(lab)["status"] == "True")
-    assert operator.metric('monopod_closed_pods{profile="web"}') == 0
+def test_pods_that_shared_their_policy_get_an_identity_when_they_need_it(lab: Lab, namespace: str) -> None:
+    lab.create_profile("web", namespace, isolation="PerGroup")
+    lab.becomes_active("web")
+    lab.create_pod(namespace, "mine")
+    lab.bind_pod(namespace, "mine")
+    eventually(lambda: "monopod-groups.cluster" in lab.policies(namespace))
+    assert find_task(lab, namespace, "mine") is None
+    lab.patch("FargateProfile", "web", {"spec": {"isolation": "PerPod"}})
+    eventually(lambda: find_task(lab, namespace, "mine"))
+    eventually(lambda: lab.policies(namespace).keys() == {"mine.cluster"})

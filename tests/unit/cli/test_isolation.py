@@ -6,10 +6,17 @@ from typing import Any
 
 import pytest
 
-from monopod.api.names import PROFILE_LABEL, TASK_LABEL
+from monopod.api.names import GROUP_COUNT_LABEL, PROFILE_LABEL, TASK_LABEL
 from monopod.cli.isolation import GroupFinding, GroupState, Identity, PodIsolation, assess, read_finding
 from monopod.cli.isolation_output import build_report, describe_troubles, write
-from monopod.domain.isolation import Infrastructure, Rules, build_base_policy, build_pod_policy, build_rules
+from monopod.domain.isolation import (
+    Infrastructure,
+    Rules,
+    build_base_policy,
+    build_groups_policy,
+    build_pod_policy,
+    build_rules,
+)
 from monopod.domain.security_group import SecurityGroup
 from tests.unit.cli.running import run
 
@@ -156,18 +163,21 @@ def test_a_direction_that_no_policy_is_about_is_nobodys() -> None:
     assert [report[way]["decidedBy"] for way in ("ingress", "egress")] == ["Nobody", "Nobody"]
 
 
-def test_a_pod_that_has_no_node_yet_is_told_what_will_hold() -> None:
-    found = look(BASE, a_policy(), pod=a_pod(bound=False, identified=False))
-    assert found.identity is Identity.NO_NODE_YET
-    assert len(found.rules.egress.rules) == 1
-    assert [line.split(";")[0] for line in describe_troubles(found)] == ["It has no node yet"]
-
-
-def test_a_pod_that_was_bound_without_an_identity_has_no_policy_of_its_own() -> None:
+def test_a_pod_without_an_identity_is_not_opened_by_its_own_policy() -> None:
     found = look(BASE, a_policy(), pod=a_pod(identified=False))
-    assert found.identity is Identity.NEVER_GIVEN
+    assert found.identity is Identity.MISSING
     assert (found.rules.ingress.rules, found.rules.egress.rules) == ((), ())
-    assert [line.endswith("create it anew.") for line in describe_troubles(found)] == [True]
+    assert [line.endswith("the pod's events say why.") for line in describe_troubles(found)] == [True]
+
+
+def test_a_pod_that_shares_its_policy_needs_no_identity() -> None:
+    shared = build_groups_policy("prod", ["web"], build_rules([SecurityGroup.from_resource(RESOURCE)], NODES))
+    pod = a_pod(identified=False)
+    pod["metadata"]["labels"][GROUP_COUNT_LABEL] = "1"
+    found = look(BASE, shared, pod=pod)
+    assert found.identity is Identity.NOT_NEEDED
+    assert len(found.rules.egress.rules) == 1
+    assert list(describe_troubles(found)) == []
 
 
 def test_a_missing_base_policy_is_said() -> None:

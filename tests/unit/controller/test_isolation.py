@@ -50,6 +50,7 @@ class Server(FakeApi):
     def __init__(self) -> None:
         super().__init__()
         self.version = 10
+        self.labels: dict[str, dict[str, str]] = {}
 
     def stamp(self, item: Json) -> Json:
         self.version += 1
@@ -61,10 +62,10 @@ class Server(FakeApi):
             raise not_found()  # a group's, at which nobody looks here
         if ("merge", path) not in self.answers and path.startswith("/api/v1/namespaces/prod/pods/"):
             self.requests.append(("merge", path, patch))
-            labels = {PROFILE_LABEL: "web", **{k: v for k, v in patch["metadata"]["labels"].items() if v}}
-            return self.stamp(
-                an_object(path.rpartition("/")[2], namespace="prod", **patch["metadata"] | {"labels": labels})
-            )
+            name = path.rpartition("/")[2]
+            labels = {**self.labels.get(name, {}), **patch["metadata"]["labels"]}
+            self.labels[name] = {key: value for key, value in labels.items() if value}
+            return self.stamp(an_object(name, namespace="prod", **patch["metadata"] | {"labels": self.labels[name]}))
         return await super().merge(path, patch)
 
     async def apply(self, path: str, body: Json) -> Json:
@@ -92,10 +93,11 @@ class Cluster:
         spec = spec or {"ingress": [{"from": [{"cidr": "10.0.0.0/8"}]}]}
         self.put(self.mirror.groups, {"apiVersion": API_VERSION, "spec": spec, **an_object(name)})
 
-    def put_pod(self, name: str = "app", group: str = "web", *, bound: bool = False) -> None:
+    def put_pod(self, name: str = "app", group: str = "web", *, identified: bool = False) -> None:
         labels = {PROFILE_LABEL: "web", GROUP_COUNT_LABEL: "1", f"{GROUP_LABEL_PREFIX}{group}": "true"}
-        if bound:
+        if identified:
             labels[TASK_LABEL] = name
+        self.api.labels[name] = labels
         pod = an_object(name, namespace="prod", labels=labels, annotations={POD_GROUPS_ANNOTATION: group})
         self.put(self.mirror.pods, pod)
 
@@ -216,7 +218,7 @@ async def test_a_pod_whose_labels_cannot_be_written_has_the_rules_of_its_new_gro
 
 async def test_a_pod_that_changes_groups_is_at_no_instant_open_to_both(cluster: Cluster) -> None:
     cluster.put_profile()
-    cluster.put_pod()
+    cluster.put_pod(identified=True)
     cluster.put_group("none", ingress=[])
     async with cluster.at_work():
         before = len(cluster.api.requests)
@@ -255,7 +257,7 @@ async def test_a_pod_whose_policy_cannot_get_its_new_name_has_the_rules_and_labe
 
 async def test_a_pod_whose_new_groups_cannot_share_a_policy_leaves_that_of_its_old_groups(cluster: Cluster) -> None:
     cluster.put_profile(isolation="PerGroup")
-    cluster.put_pod(bound=True)
+    cluster.put_pod(identified=True)
     cluster.put_group("none", ingress=[])
     async with cluster.at_work():
         cluster.api.answers["apply", f"{POLICIES}/monopod-groups.none"] = REFUSALS["refused"]
@@ -266,8 +268,8 @@ async def test_a_pod_whose_new_groups_cannot_share_a_policy_leaves_that_of_its_o
 
 async def test_a_pod_whose_labels_cannot_be_written_is_left_out_of_the_policy_that_it_shared(cluster: Cluster) -> None:
     cluster.put_profile(isolation="PerGroup")
-    cluster.put_pod(bound=True)
-    cluster.put_pod("other", bound=True)
+    cluster.put_pod(identified=True)
+    cluster.put_pod("other", identified=True)
     cluster.put_group("none", ingress=[])
     async with cluster.at_work():
         assert cluster.policies() == {"monopod-groups.web"}
@@ -282,6 +284,35 @@ async def test_a_pod_whose_labels_cannot_be_written_is_left_out_of_the_policy_th
         await until(lambda: "app.none" not in cluster.policies())
         shared = [body for path, body in cluster.api.sent("apply") if path == f"{POLICIES}/monopod-groups.web"]
         assert left_out not in shared[-1]["spec"]["podSelector"]["matchExpressions"]
+
+
+async def test_a_pod_without_an_identity_stays_with_its_old_groups_until_its_labels_can_be_written(
+    cluster: Cluster,
+) -> None:
+    cluster.put_profile(isolation="PerGroup")
+    cluster.put_pod()
+    cluster.put_pod("other")
+    cluster.put_group("none", ingress=[])
+    async with cluster.at_work():
+        cluster.api.answers["merge", POD] = REFUSALS["refused"]
+        cluster.put_profile(isolation="PerGroup", securityGroups=["none"])
+        await until(lambda: cluster.isolator.sum_up() == {"web": Isolation(unwritten=1)})
+        assert cluster.policies() == {"monopod-groups.none", "monopod-groups.web"}
+        del cluster.api.answers["merge", POD]
+        await until(lambda: cluster.policies() == {"monopod-groups.none"})
+        assert not any(TASK_LABEL in body["metadata"]["labels"] for _, body in cluster.api.sent("merge"))
+
+
+async def test_only_a_pod_with_a_policy_of_its_own_gets_an_identity_and_once(cluster: Cluster) -> None:
+    cluster.put_profile(isolation="PerGroup")
+    cluster.put_pod()
+    async with cluster.at_work():
+        assert cluster.policies() == {"monopod-groups.web"}
+        assert cluster.api.sent("merge") == []
+        cluster.put_profile()
+        await until(lambda: cluster.policies() == {"app.web"})
+        await settle()
+        assert [body["metadata"]["labels"].get(TASK_LABEL) for _, body in cluster.api.sent("merge")] == ["app"]
 
 
 async def test_a_namespace_that_is_made_again_is_not_closed_by_the_base_policy_of_its_namesake(
@@ -357,7 +388,7 @@ async def test_a_running_pod_keeps_its_groups_while_its_service_account_is_made_
     cluster.put_profile(securityGroups=["wide"])
     cluster.put_group("wide")
     cluster.api.answers["get", POD] = {"spec": {"serviceAccountName": "ci"}}
-    cluster.put_pod()
+    cluster.put_pod(identified=True)
     async with cluster.at_work():
         assert cluster.policies() == {"app.web"}
         cluster.delete(cluster.mirror.accounts, "ci")

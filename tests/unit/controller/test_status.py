@@ -189,10 +189,13 @@ def test_an_overlap_is_a_condition_that_names_the_other_profile(overlap: Overlap
     ("isolation", "reason", "words"),
     [
         (Isolation(widened=1, policies=("prod/x",), closed=2, groups=("db",)), "PodsWidened", "2 pods are closed: db"),
-        (Isolation(unwritten=1, unidentified=1), "PoliciesNotWritten", "1 pod is not as security groups say"),
-        (Isolation(unidentified=3), "PodsClosed", "3 pods are closed for want of an identity"),
+        (
+            Isolation(unwritten=1, closed=1, groups=("web",)),
+            "PoliciesNotWritten",
+            "1 pod is not as security groups say",
+        ),
     ],
-    ids=["widened and closed", "not written", "without an identity"],
+    ids=["widened and closed", "not written"],
 )
 def test_pods_whose_network_is_not_as_their_groups_say_are_counted(
     isolation: Isolation, reason: str, words: str
