@@ -4,6 +4,8 @@ Source for Kata: the configuration of its runtimes (static_sandbox_resource_mgmt
 kata-containers issues 6129, 6533 and 12786. That configuration lies in files on the nodes and can't be read from here.
 """
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
@@ -25,6 +27,9 @@ POD_LEVEL_MINOR: Final = 34
 """Kubelets enforce pod-level resources by default from Kubernetes 1.34."""
 
 FOUND: Final = "the default sandbox, found by Monopod"
+
+_HANDLER: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+"""What a RuntimeClass takes. A node may report anything, and somebody pastes the command that is made of it."""
 
 _NEW_KATA: Final = ("runtime-rs", "dragonball", "cloud-hypervisor")
 """In the names of handlers whose runtime is Kata's in Rust, which gives the VM the pod's limits and no more."""
@@ -74,7 +79,7 @@ def describe_missing(name: str, user: str, facts: Facts) -> Finding:
     """The finding about a RuntimeClass that is in use and doesn't exist; what to do depends on those that do."""
     if name == NO_SANDBOX:
         message = describe_no_sandbox(facts.classes)
-        action = f"{INSTALL_A_SANDBOX[0].upper()}{INSTALL_A_SANDBOX[1:]}."
+        action = describe_classless(facts) or f"{INSTALL_A_SANDBOX[0].upper()}{INSTALL_A_SANDBOX[1:]}."
         return Finding(Check.RUNTIME_CLASS, Level.PROBLEM, f"{message[0].upper()}{message[1:]} ({user}).", action)
     message = f"RuntimeClass {name} doesn't exist ({user}), so matching pods are refused."
     action = "Install the sandbox; its RuntimeClass comes with it. Or name another: kubectl get runtimeclass."
@@ -83,6 +88,23 @@ def describe_missing(name: str, user: str, facts: Facts) -> Finding:
         if name == "kata" and facts.classes[there[0]].startswith("kata"):
             action += " Or let kata-deploy make the class kata: helm upgrade … --set runtimeClasses.createDefault=true."
     return Finding(Check.RUNTIME_CLASS, Level.PROBLEM, message, action)
+
+
+def describe_classless(facts: Facts) -> str:
+    """The command that makes a RuntimeClass where nodes have a sandbox and only that is missing; "" if none has."""
+    nodes = () if isinstance(facts.nodes, Unread) else facts.nodes
+    handlers = {handler: handler for node in nodes for handler in find_handlers(node) if _HANDLER.fullmatch(handler)}
+    if not (ranked := rank_sandboxes(handlers, facts.sandbox_handlers)):
+        return ""
+    handler = ranked[0]
+    runtime_class = {
+        "apiVersion": "node.k8s.io/v1",
+        "kind": "RuntimeClass",
+        "metadata": {"name": "gvisor" if handler == "runsc" else handler},
+        "handler": handler,
+    }
+    known = list_names([_name(node) for node in nodes if handler in find_handlers(node)])
+    return f"{known} has the handler {handler}, so: echo '{json.dumps(runtime_class)}' | kubectl apply -f -"
 
 
 def check_nodes(runtime_class: Json, facts: Facts) -> Iterator[Finding]:

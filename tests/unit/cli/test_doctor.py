@@ -316,13 +316,34 @@ def test_a_profile_has_the_sandbox_that_its_status_tells_while_it_exists() -> No
 
 
 def test_a_cluster_without_a_sandbox_is_told_what_to_do() -> None:
-    facts = a_cluster(deployments=DETECTING, runtime_classes=[a_runtime_class("runc", "runc")])
+    plain = spoil_node(status={"runtimeHandlers": [{"name": ""}, {"name": "runc"}]})
+    facts = a_cluster(deployments=DETECTING, runtime_classes=[a_runtime_class("runc", "runc")], nodes=[plain])
     (finding,) = [one for one in check(facts) if one.check is Check.RUNTIME_CLASS]
     assert finding.message == (
         "No RuntimeClass is Kata's or gVisor's (there is only runc), so matching pods are refused "
         f"({FOUND}, profile web)."
     )
     assert finding.action.startswith("Install Kata Containers (kata-deploy makes RuntimeClasses) or gVisor")
+
+
+def test_a_sandbox_on_nodes_that_lacks_only_its_class_gets_the_command_that_makes_it() -> None:
+    handlers = [{"name": "runsc"}, {"name": "runc"}]
+    nodes = [a_node("node-0"), {**a_node(), "status": {"runtimeHandlers": handlers}}]
+    for of, name, handler in ((nodes, "kata-qemu-runtime-rs", "kata-qemu-runtime-rs"), (nodes[1:], "gvisor", "runsc")):
+        facts = a_cluster(deployments=DETECTING, runtime_classes=[], nodes=of)
+        (finding,) = [one for one in check(facts) if one.check is Check.RUNTIME_CLASS]
+        command = finding.action.split(", so: ")[1]
+        assert command.startswith("echo '")
+        assert command.endswith("' | kubectl apply -f -")
+        made = json.loads(command.split("'")[1])
+        assert made == {**a_runtime_class(name, handler), "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass"}
+
+
+def test_what_a_node_calls_a_handler_does_not_get_into_a_command() -> None:
+    node = {**a_node(), "status": {"runtimeHandlers": [{"name": "kata-'$(reboot)'"}]}}
+    facts = a_cluster(deployments=DETECTING, runtime_classes=[], nodes=[node])
+    (finding,) = [one for one in check(facts) if one.check is Check.RUNTIME_CLASS]
+    assert "reboot" not in finding.action
 
 
 def test_kata_deploys_classes_are_named_where_the_class_kata_is_missing() -> None:
