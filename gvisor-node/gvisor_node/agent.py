@@ -2,13 +2,14 @@
 
     install ──► restart containerd ──► the node reports the runtime ──► label on, startup taint off ──► wait
        │               └── doesn't come back: undo, restart, say so, wait unready                        │ SIGTERM
-       └── can't be installed: say so, wait unready                                                      ▼
+       └── can't be installed: say so, look again soon                                                   ▼
                        the DaemonSet stays: leave all ◄── is it being deleted? ──► label off, remove, restart
 
-One restart per pod at most goes wrong: it isn't tried again until somebody has looked, since each takes the node's
-containerd away for seconds.
+A restart that went wrong isn't tried again until somebody has looked, since each takes the node's containerd away for
+seconds. All else is tried again and again.
 """
 
+import itertools
 import sys
 import threading
 import time
@@ -23,6 +24,8 @@ from gvisor_node.restart import NotRestarted, restart
 
 _POLL_SECONDS = 2.0
 _REPORT_SECONDS = 120.0
+_RETRY_SECONDS = 5.0
+_LAST_TRIES = 5
 
 
 def say(text: str) -> None:
@@ -56,19 +59,37 @@ class Agent:
     def run(self) -> None:
         """Lives until it is told to end."""
         self.ready_file.unlink(missing_ok=True)
-        try:
-            if self._set_up():
-                self.node.open()
-                self.ready_file.touch()
-                say(f"runtime {self.installation.handler} is there; node {self.node.name} takes its pods")
-        except (Unsupported, Refused, OSError) as problem:
-            say(f"error: {problem}")
+        self._insist(self._begin, forever=True)
         self.ending.wait()
         self.ready_file.unlink(missing_ok=True)
-        try:
-            self._end()
-        except (Unsupported, Refused, OSError) as problem:
-            say(f"error: {problem}")
+        self._insist(self._end)
+
+    def _begin(self) -> None:
+        if self._set_up():
+            self.node.open()
+            self.ready_file.touch()
+            say(f"runtime {self.installation.handler} is there; node {self.node.name} takes its pods")
+
+    def _insist(self, action: Callable[[], None], *, forever: bool = False) -> None:
+        """Does it until nothing is in its way: on a new node the API server may be out of reach for a while.
+
+        Args:
+            action: changes nothing where it fails so, or may be repeated.
+            forever: until the pod is told to end; otherwise some times, as it has little time left then.
+        """
+        said = ""
+        for _ in itertools.count() if forever else range(_LAST_TRIES):
+            try:
+                return action()
+            except (Unsupported, Refused, OSError) as problem:
+                if str(problem) != said:
+                    said = str(problem)
+                    say(f"error: {said}")
+            if forever and self.ending.wait(_RETRY_SECONDS):
+                return None
+            if not forever:
+                time.sleep(_POLL_SECONDS)
+        return None
 
     def _set_up(self) -> bool:
         check_containerd(self.node.fetch()["status"]["nodeInfo"]["containerRuntimeVersion"])
@@ -141,5 +162,9 @@ class Agent:
         try:
             found = self.api.request("GET", self.daemon_set)
         except Refused as refusal:
-            return refusal.status == 404
+            if refusal.status == 404:
+                return True
+            if refusal.status in (401, 403):
+                return False
+            raise
         return "deletionTimestamp" in found["metadata"]

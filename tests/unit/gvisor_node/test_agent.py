@@ -16,6 +16,7 @@ from gvisor_node.removal import Removal, StillUsed
 from gvisor_node.restart import NotRestarted, restart
 from tests.unit.gvisor_node.node import PLAIN, FakeNode, a_node
 
+MOST_RETRIES = 5
 SET = "/apis/apps/v1/namespaces/g/daemonsets/g"
 KEY = "monopod.dev/gvisor"
 Json = dict[str, Any]
@@ -23,7 +24,7 @@ Json = dict[str, Any]
 
 @dataclass
 class FakeApi:
-    """A node and a DaemonSet; after `ends_after` requests the pod is told to end."""
+    """A node and a DaemonSet; out of reach for the first requests of each life, as many as `away` says."""
 
     handlers: list[Json] | None = field(default_factory=lambda: [{"name": ""}, {"name": "runsc"}])
     runtime: str = "containerd://2.4.2"
@@ -33,12 +34,20 @@ class FakeApi:
     labels: dict[str, str | None] = field(default_factory=dict)
     taints: list[Json] = field(default_factory=lambda: [{"key": KEY, "effect": "NoSchedule"}, {"key": "other"}])
     deleted: bool = False
+    away: int = 0
+    fails_to_patch: int = 0
 
     def request(self, method: str, path: str, body: Json | None = None) -> Json:
+        if self.away:
+            self.away -= 1
+            raise Refused(0, "connection refused")
         if path == SET:
             return self._answer_daemon_set(method)
         if path.startswith("/api/v1/pods"):
             return {"items": self.pods, "metadata": {}}
+        if method == "PATCH" and self.fails_to_patch:
+            self.fails_to_patch -= 1
+            raise Refused(0, "connection refused")
         if method == "PATCH" and body is not None:
             self._patch(body)
         info = {"containerRuntimeVersion": self.runtime}
@@ -85,9 +94,11 @@ class Stage:
         waiting = ending.wait
 
         def wait(timeout: float | None = None) -> bool:
+            self.retries += timeout == module._RETRY_SECONDS
             if timeout is None:
                 self.was_ready = ready.exists()
                 end()
+            if timeout is None or self.retries == MOST_RETRIES:
                 ending.set()
             return waiting(0)
 
@@ -96,6 +107,7 @@ class Stage:
         assert not ready.exists()
 
     was_ready: bool = False
+    retries: int = 0
 
 
 @pytest.fixture
@@ -119,6 +131,20 @@ def test_a_node_is_opened_once_it_reports_the_runtime(stage: Stage) -> None:
     assert stage.api.labels == {KEY: "true"}
     assert stage.api.taints == [{"key": "other"}]
     assert drop_ins(stage), "the DaemonSet stays, so the runtime stays"
+
+
+def test_an_api_server_that_is_out_of_reach_at_first_is_waited_for(stage: Stage) -> None:
+    stage.api.away = 3
+    stage.live(lambda: setattr(stage.api, "away", 0))
+    assert (stage.was_ready, stage.retries) == (True, 3)
+    assert stage.restarts == [("containerd",)]
+
+
+def test_a_node_that_can_not_be_opened_at_once_is_opened_without_another_restart(stage: Stage) -> None:
+    stage.api.conflicts = 7
+    stage.live()
+    assert (stage.was_ready, stage.retries) == (True, 1)
+    assert stage.restarts == [("containerd",)]
 
 
 def test_a_second_pod_restarts_nothing(stage: Stage) -> None:
@@ -180,6 +206,16 @@ def test_what_can_not_be_asked_is_not_removed(stage: Stage, status: int) -> None
     stage.live(lambda: setattr(stage.api, "daemon_set", status))
     assert drop_ins(stage)
     assert stage.api.labels == {KEY: "true"}
+
+
+def test_a_removal_bears_an_api_server_that_is_away_for_a_moment(stage: Stage) -> None:
+    def end() -> None:
+        stage.api.daemon_set = 404
+        stage.api.fails_to_patch = 2
+        stage.api.away = 2
+
+    stage.live(end)
+    assert stage.node.files() == {PLAIN: "version = 3\n"}
 
 
 def test_sandboxes_that_run_keep_their_runtime(stage: Stage) -> None:
