@@ -56,6 +56,11 @@ def _append(gate: str) -> str:
 
 _CLEAN = put("/spec/schedulingGates", other_gates("object.spec"))
 
+REMOVE_GATES = f"""(!has(object.spec.schedulingGates) ? []
+      : {other_gates("object.spec")}.size() > 0 ? {_CLEAN}
+      : [JSONPatch{{op: 'remove', path: '/spec/schedulingGates'}}])"""
+"""Operations on a pod that has opted out."""
+
 WAIT_FOR_OPERATOR = f"""
     (has(object.spec.schedulingGates) || variables.hasClaims || variables.awaitsIsolation
       ? {_CLEAN} : []) +

@@ -10,6 +10,7 @@ from monopod.admission.groups import JOIN
 from monopod.admission.nodes import PLACE
 from monopod.admission.patch import drop_annotation, drop_if, put, put_annotation, put_label, put_map_if_absent
 from monopod.admission.storage import PROVIDE, WITHDRAW
+from monopod.admission.withdrawal import IS_WITHDRAWN, TAKE_BACK
 from monopod.admission.zones import BIND
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
@@ -96,7 +97,9 @@ def _close(part: str) -> str:
 
 
 POD_PATCH = f"""
-    !variables.taken ? [] : (
+    !variables.taken ? (!{IS_WITHDRAWN} ? [] : (
+    {_close(TAKE_BACK)}
+    )) : (
     {_close(MARKS)} +
     {_close(SANDBOX)} +
     (variables.unsupported.size() == 0 ? (
@@ -105,4 +108,4 @@ POD_PATCH = f"""
     {_close(UNSUPPORTED_POD)}
     )))
 """
-"""All operations; none for a pod that no profile takes."""
+"""All operations; none for a pod that no profile takes, or took in an earlier run."""

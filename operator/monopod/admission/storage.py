@@ -20,6 +20,10 @@ def _limit(container: str) -> str:
     return f"{container}.?resources.?limits[?{quote(RESOURCE)}]"
 
 
+def _request(container: str) -> str:
+    return f"{container}.?resources.?requests[?{quote(RESOURCE)}]"
+
+
 def has_limit(container: str) -> str:
     """Whether a container has a limit of ephemeral storage."""
     return f"{_limit(container)}.hasValue()"
@@ -115,7 +119,7 @@ PROVIDE = f"""
     {put_map_if_absent(f"{FIRST}/limits", "object.spec.containers[0].?resources.?limits.hasValue()")} +
     {put_map_if_absent(f"{FIRST}/requests", "object.spec.containers[0].?resources.?requests.hasValue()")} +
     {put(f"{FIRST}/limits/{RESOURCE}", "variables.storage")} +
-    (object.spec.containers[0].?resources.?requests[?{quote(RESOURCE)}].hasValue() ? [] :
+    ({_request("object.spec.containers[0]")}.hasValue() ? [] :
       {put(f"{FIRST}/requests/{RESOURCE}", quote("0"))}) +
     {
     each(
@@ -141,5 +145,9 @@ PROVIDE = f"""
 """
 """Operations on a pod that can run."""
 
-WITHDRAW = drop_if("variables.storageIsOurs", f"{FIRST}/limits/{RESOURCE}")
-"""Operations on a pod that can't, beside removing the annotation."""
+_OUR_REQUEST = f"{_request('object.spec.containers[0]')}.orValue('') == '0'"
+WITHDRAW = f"""
+    {drop_if("variables.storageIsOurs", f"{FIRST}/limits/{RESOURCE}")} +
+    {drop_if(f"variables.storageIsOurs && {_OUR_REQUEST}", f"{FIRST}/requests/{RESOURCE}")}
+"""
+"""Operations on a pod that can't, or has opted out, beside removing the annotation."""

@@ -122,3 +122,12 @@ BIND = f"""
     ))
 """
 """Operations on a pod that can run."""
+
+UNBIND = f"""
+    // The profile's zones, where they are all that the required affinity says.
+    (variables.zones.size() > 0 && variables.nodeTerms.size() == 1 &&
+      variables.nodeTerms.all(term, {_FIELDS}.size() == 0 && {_NEEDS}.size() == 1 &&
+        {_NEEDS}.all(need, {_IS_BOUND}))
+      ? [JSONPatch{{op: 'remove', path: {quote(_PATH)}}}] : [])
+"""
+"""Operations on a pod that has opted out."""

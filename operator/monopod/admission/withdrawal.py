@@ -1,0 +1,53 @@
+"""Takes everything back that an earlier run wrote on a pod that has opted out of its profile since.
+
+Another mutating policy or webhook may opt pods out after Monopod has sized them: by the annotation or by the scheduler.
+Admission runs again then. What it wrote over can't be had back, because no policy sees the manifest as it was sent:
+the author's own class, pod-level resources, limits above the size and the other limits of ephemeral storage. Nor can
+what RuntimeClass admission added of the class's scheduling. A pod that names its node is none of these: it is the copy
+of one that ran, and is refused (`backstop`).
+"""
+
+from monopod.admission.cel import quote_all
+from monopod.admission.gates import REMOVE_GATES
+from monopod.admission.groups import IS_GROUP
+from monopod.admission.patch import drop_annotation, drop_if
+from monopod.admission.skips import HAS_NODE_NAME
+from monopod.admission.storage import WITHDRAW
+from monopod.admission.zones import UNBIND
+from monopod.api.names import (
+    CAPACITY_ANNOTATION,
+    EKS_PROFILE_LABEL,
+    GROUP_COUNT_LABEL,
+    LOGGING_ANNOTATION,
+    POD_GROUPS_ANNOTATION,
+    PROFILE_LABEL,
+    STORAGE_ANNOTATION,
+    TASK_LABEL,
+    UNSUPPORTED_ANNOTATION,
+)
+
+_LABELS = (PROFILE_LABEL, EKS_PROFILE_LABEL, GROUP_COUNT_LABEL, TASK_LABEL)
+_ANNOTATIONS = (
+    *(CAPACITY_ANNOTATION, LOGGING_ANNOTATION, STORAGE_ANNOTATION, UNSUPPORTED_ANNOTATION, POD_GROUPS_ANNOTATION),
+)
+
+IS_WITHDRAWN = f"""(variables.marked && variables.withinBounds && variables.matching.size() > 0 &&
+      variables.optedOut && !variables.exempt && !({HAS_NODE_NAME}))"""
+"""Whether an earlier run took the pod, which has opted out since."""
+
+_OUR_CLASS = "object.spec.?runtimeClassName.orValue('') == variables.winner[1]"
+
+TAKE_BACK = f"""
+    // What an earlier run wrote on a pod that has opted out since.
+    variables.labels.filter(key, key in {quote_all(_LABELS)} || {IS_GROUP})
+      .map(key, JSONPatch{{op: 'remove', path: '/metadata/labels/' + jsonpatch.escapeKey(key)}}) +
+    {" +".join(drop_annotation(name) for name in _ANNOTATIONS)} +
+    {WITHDRAW} +
+    {drop_if("variables.sized && has(object.spec.resources)", "/spec/resources")} +
+    // The overhead first: it is our class's, and without that one RuntimeClass admission refuses any.
+    {drop_if(f"{_OUR_CLASS} && has(object.spec.overhead)", "/spec/overhead")} +
+    {drop_if(_OUR_CLASS, "/spec/runtimeClassName")} +
+    {REMOVE_GATES} +
+    {UNBIND.strip()}
+"""
+"""Operations on such a pod."""
