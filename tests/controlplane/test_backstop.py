@@ -95,9 +95,9 @@ def test_accepted(unmutated: Server, pod: PodBuilder) -> None:
 
 
 MARKS = "metadata.labels[monopod.dev/profile] and [eks.amazonaws.com/fargate-profile] do not both name it"
-SANDBOX = "spec.runtimeClassName is not kata"
-SIZE = "spec.resources and the annotation CapacityProvisioned are not 0.25vCPU 0.5GB, the size that its containers need"
-STORAGE = "its limits of ephemeral-storage and the annotation monopod.dev/ephemeral-storage do not hold it to 20Gi"
+SANDBOX = "spec.runtimeClassName is not the profile's sandbox"
+SIZE = "spec.resources and the annotation CapacityProvisioned are not the size that its containers need"
+STORAGE = "the annotation monopod.dev/ephemeral-storage do not hold it to what its containers need"
 CLAIMS = "it must have the scheduling gate monopod.dev/volumes if it mounts persistent volume claims, and only then"
 GATE = "the scheduling gate monopod.dev/unsupported and the annotation of that name do not say what Fargate can run"
 
@@ -157,13 +157,14 @@ REFUSED = {
 def test_refused(unmutated: Server, pod: PodBuilder, message: str) -> None:
     answer = unmutated.create_pod("fargate", pod.build())
     assert answer.status == 403
-    assert f"Fargate profile web matches this pod, but {message}" in answer.message
+    assert "A Fargate profile matches this pod (`kubectl fargate explain` says which)" in answer.message
+    assert message in answer.message
     assert "the MutatingAdmissionPolicy monopod-pods or its binding is missing" in answer.message
 
 
 def test_more_than_the_size_provisioned_is_refused(unmutated: Server) -> None:
     answer = unmutated.create_pod("fargate", as_admitted(a_pod().requesting(cpu="200m", memory="400Mi")).build())
-    assert "are not 0.25vCPU 1GB, the size that its containers need" in answer.message
+    assert "are not the size that its containers need" in answer.message
 
 
 def publish(server: Server, namespace: str, row: str, *, isolated: bool) -> None:
@@ -186,7 +187,7 @@ def test_a_pod_that_does_not_wait_until_its_namespace_is_isolated_is_refused(unm
         pod = as_admitted(a_pod()).with_spec(schedulingGates=gates)
         answer = unmutated.create_pod("backstop-open", pod.build())
         assert answer.status == 403
-        assert f"this pod, but it lacks the scheduling gate {ISOLATION_GATE}" in answer.message
+        assert f"it lacks the scheduling gate {ISOLATION_GATE}" in answer.message
 
 
 def test_a_pod_outside_its_profiles_zones_is_refused(unmutated: Server) -> None:
@@ -197,4 +198,4 @@ def test_a_pod_outside_its_profiles_zones_is_refused(unmutated: Server) -> None:
     for pod in (a_pod(), a_pod().requiring_nodes({"matchExpressions": [required]}, {"matchExpressions": [SSD]})):
         answer = unmutated.create_pod("backstop-zones", as_admitted(pod).build())
         assert answer.status == 403
-        assert "spec.affinity.nodeAffinity does not require its zones eu-1a" in answer.message
+        assert "spec.affinity.nodeAffinity does not require its zones" in answer.message

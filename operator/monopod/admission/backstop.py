@@ -3,6 +3,9 @@
 Validation comes after all mutation, so this catches a webhook that changed the pod last, and a mutating policy that
 is missing or not yet in effect (a new or changed policy takes about a second). It selects, sizes and judges with the
 variables of the mutation, on the pod as it would be stored.
+
+Messages are fixed where they can be: the API server evaluates the messages of all rules for each pod, whether or not a
+rule is broken, and all variables in them once more.
 """
 
 from monopod.admission.bounds import NOT_TOO_LARGE
@@ -29,6 +32,7 @@ from monopod.domain.groups import MALFORMED, MEMBER
 
 MUTATING_POLICY = "monopod-pods"
 
+_MATCHES = "A Fargate profile matches this pod (`kubectl fargate explain` says which), but"
 _ADVICE = (
     "Create the pod again without these fields; if that fails too, the MutatingAdmissionPolicy "
     f"{MUTATING_POLICY} or its binding is missing, or a webhook undoes its work."
@@ -63,7 +67,7 @@ REJECTED_PODS_STAY_OUT = Validation(
     "Profiles with unsupportedPods: Reject refuse what others leave Pending.",
     "!variables.taken || variables.unsupported.size() == 0 || variables.winner[2] != 'Reject'",
     "Pod not supported on Fargate.",
-    "variables.unsupportedText",
+    f"object.metadata.?annotations[?{quote(UNSUPPORTED_ANNOTATION)}].orValue('Pod not supported on Fargate.')",
 )
 
 HAS_MARKS = Validation(
@@ -73,11 +77,7 @@ HAS_MARKS = Validation(
       (variables.labels[?{quote(PROFILE_LABEL)}].orValue('') == variables.winner[0] &&
        variables.labels[?{quote(EKS_PROFILE_LABEL)}].orValue('') == variables.winner[0])
     """,
-    "A Fargate profile matches this pod, but its labels name another one, or none.",
-    f"""
-    'Fargate profile ' + variables.winner[0] + ' matches this pod, but metadata.labels[{PROFILE_LABEL}] and '
-      + '[{EKS_PROFILE_LABEL}] do not both name it. ' + {quote(_ADVICE)}
-    """,
+    f"{_MATCHES} metadata.labels[{PROFILE_LABEL}] and [{EKS_PROFILE_LABEL}] do not both name it. {_ADVICE}",
 )
 
 NAMES_GROUPS = Validation(
@@ -97,23 +97,14 @@ HAS_GROUPS = Validation(
        variables.annotations[?{quote(POD_GROUPS_ANNOTATION)}].orValue('') == variables.groups.join(',') &&
        !({quote(TASK_LABEL)} in variables.labels))
     """,
-    "A Fargate profile matches this pod, but its labels name other security groups, or an identity of another pod.",
-    f"""
-    'Fargate profile ' + variables.winner[0] + ' matches this pod, but its labels {GROUP_LABEL_PREFIX}… and '
-      + '{GROUP_COUNT_LABEL} and its annotation {POD_GROUPS_ANNOTATION} do not name its security groups ('
-      + variables.groups.join(', ') + '), or it has the label {TASK_LABEL}, which only a pod with a node has. '
-      + {quote(_ADVICE)}
-    """,
+    f"{_MATCHES} its labels {GROUP_LABEL_PREFIX}… and {GROUP_COUNT_LABEL} and its annotation {POD_GROUPS_ANNOTATION} "
+    f"do not name its security groups, or it has the label {TASK_LABEL}, which only a pod with a node has. {_ADVICE}",
 )
 
 HAS_SANDBOX = Validation(
     "The pod runs in the sandbox of the profile that wins.",
     "!variables.taken || object.spec.?runtimeClassName.orValue('') == variables.winner[1]",
-    "A Fargate profile matches this pod, but it would not run in the profile's sandbox.",
-    f"""
-    'Fargate profile ' + variables.winner[0] + ' matches this pod, but spec.runtimeClassName is not '
-      + variables.winner[1] + '. ' + {quote(_ADVICE)}
-    """,
+    f"{_MATCHES} spec.runtimeClassName is not the profile's sandbox. {_ADVICE}",
 )
 
 HAS_SIZE = Validation(
@@ -126,12 +117,8 @@ HAS_SIZE = Validation(
        quantity(object.spec.?resources.?limits[?'cpu'].orValue('0')) == quantity(variables.cpu) &&
        quantity(object.spec.?resources.?limits[?'memory'].orValue('0')) == quantity(variables.memory))
     """,
-    "A Fargate profile matches this pod, but spec.resources is not the size that its containers need.",
-    f"""
-    'Fargate profile ' + variables.winner[0] + ' matches this pod, but spec.resources and the annotation '
-      + '{CAPACITY_ANNOTATION} are not ' + variables.capacity + ', the size that its containers need. '
-      + {quote(_ADVICE)}
-    """,
+    f"{_MATCHES} spec.resources and the annotation {CAPACITY_ANNOTATION} are not the size that its containers need. "
+    f"{_ADVICE}",
 )
 
 HAS_STORAGE = Validation(
@@ -142,12 +129,8 @@ HAS_STORAGE = Validation(
        object.spec.containers.exists(container, {has_limit("container")}) &&
        variables.storageBound <= variables.storageGiB * 1024)
     """,
-    "A Fargate profile matches this pod, but its limits of ephemeral-storage are not what its containers need.",
-    f"""
-    'Fargate profile ' + variables.winner[0] + ' matches this pod, but its limits of ephemeral-storage and the '
-      + 'annotation {STORAGE_ANNOTATION} do not hold it to ' + variables.storage + ', which its containers need. '
-      + {quote(_ADVICE)}
-    """,
+    f"{_MATCHES} its limits of ephemeral-storage and the annotation {STORAGE_ANNOTATION} do not hold it to what its "
+    f"containers need. {_ADVICE}",
 )
 
 HAS_ZONES = Validation(
@@ -156,11 +139,7 @@ HAS_ZONES = Validation(
     !variables.taken || variables.unsupported.size() > 0 || variables.zones.size() == 0 ||
       (variables.nodeTerms.size() > 0 && variables.termsToBind.size() == 0)
     """,
-    "A Fargate profile matches this pod, but spec.affinity doesn't require the profile's zones.",
-    f"""
-    'Fargate profile ' + variables.winner[0] + ' matches this pod, but spec.affinity.nodeAffinity does not require its '
-      + 'zones ' + variables.zones.join(', ') + '. ' + {quote(_ADVICE)}
-    """,
+    f"{_MATCHES} spec.affinity.nodeAffinity does not require its zones. {_ADVICE}",
 )
 
 UNSUPPORTED_PODS_WAIT = Validation(
@@ -172,33 +151,23 @@ UNSUPPORTED_PODS_WAIT = Validation(
         : variables.gated &&
           variables.annotations[?{quote(UNSUPPORTED_ANNOTATION)}].orValue('') == variables.unsupportedText)
     """,
-    f"The scheduling gate and the annotation {UNSUPPORTED_ANNOTATION} don't agree with what Fargate can run.",
-    f"""
-    'Fargate profile ' + variables.winner[0] + ' matches this pod, but the scheduling gate {UNSUPPORTED_GATE} and the '
-      + 'annotation of that name do not say what Fargate can run of it. ' + {quote(_ADVICE)}
-    """,
+    f"{_MATCHES} the scheduling gate {UNSUPPORTED_GATE} and the annotation of that name do not say what Fargate can "
+    f"run of it. {_ADVICE}",
 )
 
 PODS_WITH_CLAIMS_WAIT = Validation(
     "A pod with claims waits for them; any other that can run has no such gate.",
     "!variables.taken || variables.unsupported.size() > 0 || variables.waitsForVolumes == variables.hasClaims",
-    f"The scheduling gate {VOLUMES_GATE} doesn't agree with the pod's persistent volume claims.",
-    f"""
-    'Fargate profile ' + variables.winner[0] + ' matches this pod, but it must have the scheduling gate '
-      + '{VOLUMES_GATE} if it mounts persistent volume claims, and only then. ' + {quote(_ADVICE)}
-    """,
+    f"{_MATCHES} it must have the scheduling gate {VOLUMES_GATE} if it mounts persistent volume claims, and only then. "
+    f"{_ADVICE}",
 )
 
 PODS_WAIT_FOR_ISOLATION = Validation(
     "No pod runs that nothing keeps closed. One that waits in vain does no harm, for the operator lets it go: the "
     "namespace may have been marked as isolated since the mutation looked at it.",
     "!variables.taken || variables.unsupported.size() > 0 || !variables.awaitsIsolation || variables.waitsForIsolation",
-    f"The pod lacks the scheduling gate {ISOLATION_GATE}, though nothing keeps it closed yet.",
-    f"""
-    'Fargate profile ' + variables.winner[0] + ' matches this pod, but it lacks the scheduling gate '
-      + '{ISOLATION_GATE}, by which it must wait until the operator has closed its namespace and knows its security '
-      + 'groups. ' + {quote(_ADVICE)}
-    """,
+    f"{_MATCHES} it lacks the scheduling gate {ISOLATION_GATE}, by which it must wait until the operator has closed "
+    f"its namespace and knows its security groups. {_ADVICE}",
 )
 
 BACKSTOP = (

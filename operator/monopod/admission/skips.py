@@ -80,7 +80,7 @@ OPT_OUT_STAYS_REFUSED = Validation(
     "variables.refusing.size() == 0",
     "A Fargate profile matches this pod, which must not opt out of it (optOut: Refuse).",
     f"""
-    {quote(_BEFORE)} + variables.refusing[0] + {quote(_BETWEEN)}
+    variables.refusing.size() == 0 ? '' : {quote(_BEFORE)} + variables.refusing[0] + {quote(_BETWEEN)}
       + [{_FIELDS}].filter(field, field != '').join(', ') + {quote(_AFTER)}
     """,
 )
