@@ -1,11 +1,13 @@
 """What admission writes on a pod that it takes, on a real API server, and that writing it again changes nothing."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
+from tests.clusters import ControlPlane
 from tests.controlplane.conftest import KATA_OVERHEAD, OTHER_OVERHEAD
 from tests.controlplane.reach import poll, reach
 from tests.controlplane.server import Manifest, Server
@@ -141,6 +143,39 @@ def test_an_admitted_pod_created_again_comes_out_the_same(server: Server, pod: P
         again["metadata"].pop(field, None)
     twice = server.create_pod(namespace, again).expect_ok()
     assert _without_bookkeeping(twice) == _without_bookkeeping(once)
+
+
+@pytest.mark.parametrize("kept", [(), ("labels",)], ids=["no metadata", "labels"])
+@pytest.mark.parametrize("pod", AGAIN.values(), ids=AGAIN)
+def test_a_copy_without_its_marks_comes_to_the_same_size(server: Server, pod: PodBuilder, kept: Sequence[str]) -> None:
+    """As with `kubectl debug --copy-to`, which drops annotations, and labels unless told otherwise."""
+    once = admit(server, pod)
+    if "CapacityProvisioned" not in once["metadata"]["annotations"]:
+        return  # it can't run, and so has no size
+    metadata = {"name": "copy", **{field: once["metadata"][field] for field in kept}}
+    again = server.create_pod("fargate", {**once, "metadata": metadata}).expect_ok()
+    assert again["spec"] == once["spec"]
+    for name in ("CapacityProvisioned", "monopod.dev/ephemeral-storage"):
+        assert again["metadata"]["annotations"][name] == once["metadata"]["annotations"][name]
+
+
+@pytest.mark.parametrize("flags", [(), ("--keep-labels",)], ids=["no labels", "labels"])
+def test_a_copy_made_by_kubectl_debug_has_the_same_size(
+    server: Server, installed: ControlPlane, flags: Sequence[str]
+) -> None:
+    reach(server, "debugged", [a_profile("web", a_selector("debugged"))])
+    names = [f"{name}-{len(flags)}" for name in ("pod", "copy")]
+    server.create_pod("debugged", a_pod(names[0]).requesting(cpu="300m").build(), dry_run=False).expect_ok()
+    copying = (f"--copy-to={names[1]}", "--image=busybox", "--container=shell", "--profile=baseline", *flags)
+    installed.kubectl("debug", names[0], "-n", "debugged", *copying)
+    sizes = []
+    for name in names:
+        path = f"/api/v1/namespaces/debugged/pods/{name}"
+        pod = server.get(path).expect_ok()
+        sizes.append((pod["metadata"]["annotations"]["CapacityProvisioned"], pod["spec"]["resources"]))
+        server.delete(path)
+    assert sizes[0] == sizes[1]
+    assert sizes[0][0] == "0.5vCPU 1GB"
 
 
 def test_a_copy_that_has_become_impossible_loses_its_size(server: Server) -> None:

@@ -103,11 +103,46 @@ PEAKS = (
     Variable("storagePeak", "The same for ephemeral storage.", peak(STORAGE)),
 )
 
+
+def ladder_steps() -> tuple[tuple[int, int, int, int], ...]:
+    """The ladder as runs of equal steps: (millicores, smallest MiB, largest MiB, step in MiB).
+
+    0.25 vCPU makes two runs, because its first step (0.5 to 1 GB) is smaller than its second.
+    """
+    runs: list[tuple[int, int, int, int]] = []
+    for cpu in sorted({row.cpu_millis for row in LADDER}):
+        sizes = [row.memory_mib for row in LADDER if row.cpu_millis == cpu]
+        step = sizes[-1] - sizes[-2]
+        if sizes[1] - sizes[0] != step:
+            runs.append((cpu, sizes[0], sizes[0], sizes[0]))
+            sizes = sizes[1:]
+        runs.append((cpu, sizes[0], sizes[-1], step))
+    check = tuple(Row(cpu, mib) for cpu, low, high, step in runs for mib in range(low, high + 1, step))
+    if check != LADDER:
+        raise ValueError("the ladder no longer consists of runs of equal steps")
+    return tuple(runs)
+
+
+def _ladder_literal() -> str:
+    return ",\n      ".join(str(list(run)) for run in ladder_steps())
+
+
 SIZED = Variable(
     "sized",
     "Whether spec.resources is the size that admission wrote: an earlier run, or a copied manifest. Without this, a "
-    "second run would add the 256 MiB again.",
-    f"variables.marked && {quote(CAPACITY_ANNOTATION)} in variables.annotations",
+    "second run would add the 256 MiB again. A copy may have lost its marks, and is known by class and size.",
+    f"""
+    (variables.marked && {quote(CAPACITY_ANNOTATION)} in variables.annotations) ||
+      (object.spec.?runtimeClassName.orValue('') != '' && object.spec.runtimeClassName == variables.winner[1] &&
+       [[
+         {cpu_millis(requested("object.spec", "cpu"))},
+         {mebibytes(requested("object.spec", "memory"))},
+         {cpu_millis("object.spec.?resources.?limits[?'cpu'].orValue('0')")},
+         {mebibytes("object.spec.?resources.?limits[?'memory'].orValue('0')")}
+       ]].exists(size, size[0] == size[2] && size[1] == size[3] && [
+      {_ladder_literal()}
+       ].exists(run, size[0] == run[0] && size[1] >= run[1] && size[1] <= run[2] && (size[1] - run[1]) % run[3] == 0)))
+    """,
 )
 
 POD_NEED = Variable(
@@ -139,29 +174,6 @@ NEED = Variable(
     ]
     """,
 )
-
-
-def ladder_steps() -> tuple[tuple[int, int, int, int], ...]:
-    """The ladder as runs of equal steps: (millicores, smallest MiB, largest MiB, step in MiB).
-
-    0.25 vCPU makes two runs, because its first step (0.5 to 1 GB) is smaller than its second.
-    """
-    runs: list[tuple[int, int, int, int]] = []
-    for cpu in sorted({row.cpu_millis for row in LADDER}):
-        sizes = [row.memory_mib for row in LADDER if row.cpu_millis == cpu]
-        step = sizes[-1] - sizes[-2]
-        if sizes[1] - sizes[0] != step:
-            runs.append((cpu, sizes[0], sizes[0], sizes[0]))
-            sizes = sizes[1:]
-        runs.append((cpu, sizes[0], sizes[-1], step))
-    check = tuple(Row(cpu, mib) for cpu, low, high, step in runs for mib in range(low, high + 1, step))
-    if check != LADDER:
-        raise ValueError("the ladder no longer consists of runs of equal steps")
-    return tuple(runs)
-
-
-def _ladder_literal() -> str:
-    return ",\n      ".join(str(list(run)) for run in ladder_steps())
 
 
 SIZES = Variable(

@@ -143,7 +143,7 @@ def build_explanation(
     verdicts = tuple(ProfileVerdict(profile, _rate(profile, judged, choice), seen) for profile, seen in judged)
     need, groups, nodes, off_fargate = None, None, dict[str, str](), False
     if isinstance(decision, Sandboxed | Unsupported):
-        need, groups = measure_need(pod), answer_groups(pod, decision.profile, surroundings)
+        need, groups = measure_need(pod, decision.runtime_class), answer_groups(pod, decision.profile, surroundings)
         nodes, off_fargate = choose_node_selector(pod), rules_out_fargate(pod)
     pin = labels.get(EKS_PROFILE_LABEL)
     return Explanation(source, namespace, decision, need, verdicts, pin, groups, nodes, off_fargate)

@@ -127,7 +127,7 @@ def decide(
             return OptOutRefused(profile, describe_refusal(pod, refusing.name))
     if skip:
         return Skipped(skip, profile, index)
-    need = measure_need(pod)
+    need = measure_need(pod, profile.runtime_class)
     row = find_row(need)
     messages = find_unsupported(pod, need, profile)
     if row is None or messages:

@@ -148,11 +148,15 @@ def find_row(need: Need) -> Row | None:
     )
 
 
-def measure_need(pod: Mapping[str, object]) -> Need:
+def measure_need(pod: Mapping[str, object], runtime_class: str = "") -> Need:
     """What the pod asks for.
 
     Pod-level spec.resources count where they exceed the containers' sum; the API server refuses smaller ones. On a pod
     that admission has sized already they are the size itself (see `_uncount_components`).
+
+    Args:
+        pod: its manifest.
+        runtime_class: the class of its profile, by which a copy is known that has lost its marks.
 
     Raises:
         InvalidPod: a field is of the wrong type, or not a quantity.
@@ -163,7 +167,7 @@ def measure_need(pod: Mapping[str, object]) -> Need:
     sums = {resource: combine([(each.kind, each.round_up(resource)) for each in containers]) for resource in _UNITS}
     pod_cpu = _find_pod_level(spec, "cpu", containers)
     pod_memory = _find_pod_level(spec, "memory", containers)
-    if is_sized(root):
+    if is_sized(root) or _is_copy(spec, runtime_class, containers):
         pod_cpu, pod_memory = _uncount_components(pod_cpu, pod_memory)
     inits = [each.name for each in containers if each.kind is ContainerKind.INIT]
     return Need(
@@ -257,6 +261,23 @@ def is_sized(pod: Part) -> bool:
     """Whether spec.resources is what admission wrote: it runs again after webhooks, and manifests are copied."""
     metadata = pod.child("metadata")
     return PROFILE_LABEL in metadata.text_map("labels") and CAPACITY_ANNOTATION in metadata.text_map("annotations")
+
+
+def _is_copy(spec: Part, runtime_class: str, containers: Sequence[_Container]) -> bool:
+    """Whether spec.resources is one of the sizes, on a pod of the profile's class: written by nobody but admission."""
+    if not runtime_class or spec.text("runtimeClassName") != runtime_class:
+        return False
+    limits = spec.child("resources").quantities("limits")
+    if not {"cpu", "memory"} <= limits.keys():
+        return False
+    row = Row(*(ceil(limits[resource] / _UNITS[resource]) for resource in ("cpu", "memory")))
+    return row in LADDER and row == Row(*(_find_request(spec, each, containers) for each in ("cpu", "memory")))
+
+
+def _find_request(spec: Part, resource: str, containers: Sequence[_Container]) -> int:
+    """The pod-level request beside a limit, as the API server completes it."""
+    request = _find_pod_level(spec, resource, containers)
+    return combine([(each.kind, each.round_up(resource)) for each in containers]).total if request is None else request
 
 
 def _uncount_components(cpu: int | None, memory: int | None) -> tuple[int | None, int | None]:

@@ -125,7 +125,7 @@ def find_unsupported(
         InvalidPod: a field is of the wrong type, or not a quantity.
     """
     root = Part(pod)
-    asked = need or measure_need(pod)
+    asked = need or measure_need(pod, profile.runtime_class)
     found = [message for rule in _RULES for message in rule(root, asked, profile)]
     if excludes_zones(pod, profile.zones):
         found.append(OTHER_ZONES + ", ".join(profile.zones))

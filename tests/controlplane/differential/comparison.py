@@ -141,6 +141,12 @@ class Case:
                 yield from self._compare_sandboxed(answer.body, self.decision)
 
     def _compare_untouched(self, answer: Answer) -> Iterator[str]:
+        if self._is_withdrawn():
+            yield from _differ(
+                "marks", [], [key for key in answer.body["metadata"].get("labels", {}) if is_written(key)]
+            )
+            yield from _differ("our gates", [], [gate for gate in _find_gates(answer.body) if gate in OUR_GATES])
+            return
         if self._expects_refusal():
             if NO_PROFILE_TAKES_IT not in answer.message:
                 yield f"the forged mark is not refused: {answer.message!r}"
@@ -150,6 +156,12 @@ class Case:
         yield from _differ("annotations", self.pod["metadata"].get("annotations", {}), metadata.get("annotations", {}))
         yield from _differ("runtimeClassName", self.pod["spec"].get("runtimeClassName"), spec.get("runtimeClassName"))
         yield from _differ("gates", _find_gates(self.pod), _find_gates(answer.body))
+
+    def _is_withdrawn(self) -> bool:
+        """Whether the pod is as an earlier run left it, and has opted out since."""
+        if not isinstance(self.decision, Skipped) or PROFILE_LABEL not in self.pod["metadata"].get("labels", {}):
+            return False
+        return self.decision.skip.is_opt_out and not self.pod["spec"].get("nodeName")
 
     def _compare_unsupported(self, pod: Manifest, decision: Unsupported) -> Iterator[str]:
         yield from self._compare_marks(pod, decision, UNSUPPORTED_GATE)

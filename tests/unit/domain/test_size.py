@@ -255,6 +255,26 @@ def test_admission_repeated(pod: PodBuilder, expected: str) -> None:
     assert capacity(pod) == expected
 
 
+@pytest.mark.parametrize(
+    ("cpu", "memory", "runtime_class", "expected"),
+    [
+        pytest.param("500m", "1Gi", "kata", "0.5vCPU 1GB", id="a copy"),
+        pytest.param("500m", "1Gi", "other", "0.5vCPU 2GB", id="another class"),
+        pytest.param("500m", "1025Mi", "kata", "0.5vCPU 2GB", id="no size of the table"),
+        pytest.param("250m", "3Gi", "kata", "0.5vCPU 4GB", id="a size of other rows"),
+    ],
+)
+def test_a_copy_without_marks_is_known_by_class_and_size(
+    cpu: str, memory: str, runtime_class: str, expected: str
+) -> None:
+    size = {"cpu": cpu, "memory": memory}
+    pod = a_pod().with_pod_level(requests=size, limits=size).with_spec(runtimeClassName=runtime_class)
+    for copied in (pod, a_pod().with_pod_level(limits=size).with_spec(runtimeClassName=runtime_class)):
+        row = find_row(measure_need(copied.build(), "kata"))
+        assert row is not None
+        assert format_capacity(row) == expected
+
+
 def test_the_need_tells_how_it_came_about() -> None:
     pod = a_pod().requesting(cpu="1").with_sidecar("mesh", cpu="250m").with_init("migrate", memory="1Gi", cpu="1")
     need = measure_need(pod.build())
