@@ -312,6 +312,7 @@ LISTS = {
     "pods": "/api/v1/pods",
     "storedpods.monopod.dev": "/apis/monopod.dev/v1beta1/storedpods",
     "persistentvolumeclaims": "/api/v1/persistentvolumeclaims",
+    "resourcequotas": "/api/v1/resourcequotas",
     "networkpolicies.networking.k8s.io": "/apis/networking.k8s.io/v1/networkpolicies",
     "securitygroups.monopod.dev": PATHS["SecurityGroup"],
     "securitygrouppolicies.vpcresources.k8s.aws": "/apis/vpcresources.k8s.aws/v1beta1/securitygrouppolicies",

@@ -149,6 +149,14 @@ class Reason(Explained):
         "ReplacementNotSandboxed",
         "A replacement doesn't run by the profile, so no more pods of the workload are evicted.",
     )
+    REPLACEMENT_REFUSED = (
+        "ReplacementRefused",
+        "A dry run shows that a pod's replacement can't be created, so the pod isn't evicted.",
+    )
+    REPLACEMENT_UNSCHEDULABLE = (
+        "ReplacementUnschedulable",
+        "No node could take a pod's replacement, even an empty one, so the pod isn't evicted.",
+    )
     BARE_PODS_LEFT = (
         "BarePodsLeft",
         "Nothing would replace these pods, and the profile leaves them (`barePods: Leave`).",

@@ -25,6 +25,8 @@ from monopod.api.names import (
 from monopod.domain.groups import MAX_ANNOTATED
 from monopod.domain.infrastructure import Endpoints, NodeView
 from monopod.domain.isolation import digest_spec
+from monopod.domain.manifest import Part
+from monopod.domain.node_capacity import read_taints
 from monopod.domain.owners_policies import NO_DIRECTIONS, find_opened_directions, read_concern
 from monopod.domain.policies import PolicyView
 from monopod.domain.publication import NamespaceView
@@ -190,13 +192,20 @@ def read_policy(item: Mapping[str, Any]) -> PolicyView:
 
 
 def read_node(item: Mapping[str, Any]) -> NodeView:
-    """A node's addresses, of which its names are none, and its labels."""
+    """A node's addresses, of which its names are none, and what decides which pods it takes."""
     spec, status = item.get("spec") or {}, item.get("status") or {}
     found = (a["address"] for a in status.get("addresses") or () if a.get("type") in ("InternalIP", "ExternalIP"))
     networks = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else ())
     metadata = item["metadata"]
+    allocatable = Part(status).quantities("allocatable")
     return NodeView(
-        metadata["name"], tuple(sorted({*found})), tuple(sorted({*networks})), dict(metadata.get("labels") or {})
+        metadata["name"],
+        tuple(sorted({*found})),
+        tuple(sorted({*networks})),
+        dict(metadata.get("labels") or {}),
+        read_taints(spec),
+        int(allocatable.get("cpu", 0) * 1000),
+        int(allocatable.get("memory", 0) / 2**20),
     )
 
 

@@ -21,6 +21,7 @@ from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
 from monopod.cluster.events import post_event
 from monopod.cluster.mirror import Mirror
 from monopod.controller.bare import BareKeeper
+from monopod.controller.dry_runs import DryRuns
 from monopod.controller.eviction import Mover
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import RESCHEDULING_SCANS
@@ -117,6 +118,7 @@ class Rescheduler:
         self._complaints = complaints
         self._mark = mark
         self._scanner = Scanner(api, mirror)
+        self._dry_runs = DryRuns(api, mirror)
         self._bare: BareKeeper | None = None
         self._situation = Situation()
         self._spots: dict[str, _Spot] = {}
@@ -267,6 +269,7 @@ class Rescheduler:
             if found:
                 extent = "whole"
                 look = await self._scanner.look(place, before, self._find_missing(place), self._find_hindered(place))
+                look = await self._dry_runs.restrain(place, look)
             else:
                 look = Look(time.monotonic())
         except (ApiError, ApiUnreachable):

@@ -20,6 +20,7 @@ from monopod.cluster.volumes import fetch_claims, fetch_volumes
 from monopod.cluster.workloads import fetch_workload
 from monopod.controller.concurrency import gather_some
 from monopod.controller.reporting import format_now
+from monopod.domain.creation import build_attempt
 from monopod.domain.replacement import STATEFUL_SET, Owner, Workload, build_bare_workload, find_owner
 from monopod.domain.rescheduling import Outlook, find_outlooks
 from monopod.domain.selection import find_match
@@ -36,18 +37,28 @@ Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """What would be created in the place of the next pod of a workload, and that pod, trimmed."""
+
+    body: Manifest
+    pod: Manifest
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What there is to do in a namespace.
 
     Attributes:
         at: when the pods were listed, on the monotonic clock.
         manifests: of the pods without a controller that may be moved now, by uid.
+        attempts: of the other workloads of which pods may be moved now, by profile and the workload's uid.
         expected: how many pods workloads of unknown kinds had, by uid.
     """
 
     at: float
     outlooks: tuple[Outlook, ...] = ()
     manifests: Mapping[str, Manifest] = field(default_factory=dict)
+    attempts: Mapping[tuple[str, str], Attempt] = field(default_factory=dict)
     expected: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -136,9 +147,14 @@ class Scanner:
                 missing=missing if workload.is_bare else (),
                 hindered=hindered,
             )
+        by_uid = {pod["metadata"]["uid"]: pod for pod in pods}
         bare = {pod.uid for outlook in outlooks if outlook.workload.is_bare for pod in outlook.now}
-        manifests = {pod["metadata"]["uid"]: pod for pod in pods if pod["metadata"]["uid"] in bare}
-        return Look(at, tuple(outlooks), manifests, expected)
+        attempts = {
+            (each.profile, each.workload.uid): _build_attempt(by_uid[each.now[0].uid], each.workload)
+            for each in outlooks
+            if each.now and not each.workload.is_bare
+        }
+        return Look(at, tuple(outlooks), {uid: by_uid[uid] for uid in bare}, attempts, expected)
 
     async def _sight_all(self, pods: Sequence[Manifest], place: Place) -> dict[str, tuple[Workload, list[Sighting]]]:
         """The workloads by uid, each with its pods."""
@@ -185,6 +201,10 @@ class Scanner:
         """Drops owners that were read too long ago to be used again."""
         now = time.monotonic()
         self._owners = {uid: known for uid, known in self._owners.items() if now - known[0] < OWNER_SECONDS}
+
+
+def _build_attempt(pod: Manifest, workload: Workload) -> Attempt:
+    return Attempt(build_attempt(pod, workload), pod)
 
 
 def _stays_for_sure(metadata: Mapping[str, Any]) -> bool:

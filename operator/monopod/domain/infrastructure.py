@@ -17,12 +17,21 @@ from monopod.domain.publication import list_names
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node's addresses, the networks of its pods, and its labels."""
+    """A node's addresses, the networks of its pods, and what decides which pods it takes.
+
+    Attributes:
+        taints: key, value and effect of those that keep new pods away.
+        cpu_millis: what it has for pods, used or not.
+        memory_mib: the same.
+    """
 
     name: str
     addresses: tuple[str, ...]
     pod_networks: tuple[str, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[tuple[str, str, str], ...] = ()
+    cpu_millis: int = 0
+    memory_mib: int = 0
 
 
 Endpoints = tuple[tuple[str, int], ...]

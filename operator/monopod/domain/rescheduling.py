@@ -45,6 +45,7 @@ class Outlook:
         now: those that may be evicted now, if their budgets allow it.
         later: those that wait for their turn.
         replacing: how many are on their way: evicted, or replaced by pods that aren't Ready.
+        is_short: whether pods are being deleted, or haven't been created again yet.
         holdup: why none may be evicted now although some wait; "" if there is no reason to name.
         left: pods that stay, by the reason.
         obstacles: what keeps the others.
@@ -55,6 +56,7 @@ class Outlook:
     now: tuple[Candidate, ...] = ()
     later: tuple[Candidate, ...] = ()
     replacing: int = 0
+    is_short: bool = False
     holdup: str = ""
     left: Mapping[Reason, tuple[Candidate, ...]] = field(default_factory=dict)
     obstacles: tuple[Obstacle, ...] = ()
@@ -115,6 +117,8 @@ class _Strength:
     budget: int
     unavailable: int
     in_flight: int
+    missing: int
+    is_short: bool
 
 
 def _measure(
@@ -126,7 +130,10 @@ def _measure(
     going = sum(each.is_terminating for each in pods)
     coming = sum(each.mark == terms.profile and not (each.is_ready or each.is_terminating) for each in pods)
     unavailable = max(0, desired - sum(each.is_ready for each in pods))
-    return _Strength(desired, terms.find_budget(desired), unavailable, going + coming + gone)
+    lacking = gone if workload.is_bare else max(0, desired - present)
+    return _Strength(
+        desired, terms.find_budget(desired), unavailable, going + coming + gone, lacking, lacking > 0 or going > 0
+    )
 
 
 def _find_profile(standing: Standing) -> str:
@@ -165,15 +172,20 @@ def _find_outlook(
         terms.profile,
         tuple(each.pod for each in now),
         tuple(each.pod for each in moving if each not in now),
-        max(len(going), 0 if workload.is_bare else len(coming)),
-        holdup or ("" if moving else _describe_wait(going, coming)),
+        max(len(going), 0 if workload.is_bare else len(coming) + strength.missing),
+        strength.is_short,
+        holdup or ("" if moving else _describe_wait(workload, strength, going, coming)),
         _find_left(ordered, terms.profile),
         obstacles,
     )
 
 
-def _describe_wait(going: Sequence[Sighting], coming: Sequence[Sighting]) -> str:
+def _describe_wait(
+    workload: Workload, strength: _Strength, going: Sequence[Sighting], coming: Sequence[Sighting]
+) -> str:
     """What a workload waits for of which no more pods have to move."""
+    if strength.missing and not (going or coming):
+        return f"{strength.missing} of {strength.desired} pods of {workload} don't exist (`kubectl get events`)"
     names = list_names([str(each.pod) for each in coming or going])
     if coming or not going:
         return f"{names} isn't Ready" if coming else ""

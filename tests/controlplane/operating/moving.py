@@ -66,6 +66,15 @@ def run_workload(
         eventually(lambda: len(ready_pods(lab, namespace, name)) >= replicas, 120)
 
 
+def fill_nodes(lab: Lab, *nodes: str) -> None:
+    """Pods in namespace default, labelled `full: yes`, that leave nothing of the nodes to others."""
+    for node in nodes or ("kwok-0", "kwok-1"):
+        containers = [{"name": "app", "image": "app", "resources": {"requests": {"cpu": "64"}}}]
+        metadata = {"name": f"full-{node}", "namespace": "default", "labels": {"full": "yes"}}
+        spec = build_pod_spec(containers=containers, nodeName=node)
+        lab.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}).expect_ok()
+
+
 def pods_of(lab: Lab, namespace: str, name: str = "") -> list[Json]:
     """The pods that aren't being deleted."""
     query = f"?labelSelector=app%3D{name}" if name else ""

@@ -15,6 +15,7 @@ from tests.controlplane.operating.moving import (
     blockers,
     build_pod_spec,
     create_namespace,
+    fill_nodes,
     marks,
     pods_of,
     progress,
@@ -127,19 +128,19 @@ def test_pods_of_running_jobs_and_without_a_controller_stay_unless_the_profile_s
 def test_no_more_pods_are_unavailable_than_the_profile_allows(
     lab: Lab, start: StartOperator, bound: int | str, most: int
 ) -> None:
-    """Replacements can't be scheduled, so none becomes Ready."""
+    """Replacements can't be scheduled on nodes that are full, so none becomes Ready."""
     start(*QUICK)
     namespace = f"bound-{most}"
     create_namespace(lab, namespace)
     run_workload(lab, "Deployment", namespace, 6)
-    lab.kubectl("cordon", "kwok-0", "kwok-1")
+    fill_nodes(lab)
     try:
         lab.create_profile("web", namespace, maxUnavailable=bound)
         eventually(lambda: len(ready_pods(lab, namespace)) == 6 - most)
         eventually(lambda: f"{most} of 6 pods of Deployment" in lab.condition("web", "Rescheduled")["message"])
         assert len(ready_pods(lab, namespace)) == 6 - most
     finally:
-        lab.kubectl("uncordon", "kwok-0", "kwok-1")
+        lab.kubectl("delete", "pods", "-n", "default", "-l", "full=yes", "--force", "--grace-period=0")
     with Observer(lab, namespace) as observer:
         await_all_moved(lab, "web")
     assert observer.fewest >= 6 - most
@@ -222,3 +223,91 @@ def find_messages(lab: Lab, namespace: str, pod: str) -> list[str]:
     """What events say of a pod, once both the scheduler and the operator have spoken."""
     events = [event for event in lab.events(namespace, pod) if event["reason"] == "FailedScheduling"]
     return [event["message"] for event in events] if len(events) > 1 else []
+
+
+def test_nothing_is_evicted_that_pod_security_would_not_let_back(lab: Lab, start: StartOperator) -> None:
+    """The namespace was labelled after its pods were created."""
+    start(*QUICK)
+    create_namespace(lab, "forbidden")
+    run_workload(lab, "Deployment", "forbidden", 1, "one")
+    run_workload(lab, "StatefulSet", "forbidden", 3, "three")
+    before = uids(lab, "forbidden")
+    lab.patch("Namespace", "forbidden", {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}})
+    lab.create_profile("web", "forbidden")
+    eventually(lambda: rescheduled(lab, "web") == "Blocked")
+    blocker = blockers(lab, "web")["ReplacementRefused"]
+    assert 'violates PodSecurity "restricted:latest"' in blocker["message"]
+    assert progress(lab, "web")["blocked"] == 4
+    assert uids(lab, "forbidden") == before
+    lab.patch("Namespace", "forbidden", {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": None}}})
+    await_all_moved(lab, "web", deadline=180)
+    assert marks(lab, "forbidden") == {"web"}
+
+
+QUOTAS: dict[str, tuple[Json, int]] = {
+    # Five pods of 100Mi; each would need 512Mi and the sandbox's overhead instead.
+    "no room for a first one": ({"requests.cpu": "2", "requests.memory": "900Mi"}, 0),
+    "room for one": ({"requests.cpu": "4", "requests.memory": "1300Mi"}, 1),
+    "room only where the old ones are": ({"pods": "5"}, 5),
+}
+
+
+@pytest.mark.parametrize(("hard", "moved"), QUOTAS.values(), ids=QUOTAS)
+def test_no_more_is_evicted_than_a_quota_lets_come_back(lab: Lab, start: StartOperator, hard: Json, moved: int) -> None:
+    operator = start(*QUICK)
+    namespace = f"quota-{moved}"
+    create_namespace(lab, namespace)
+    resources = {name: {"cpu": "100m", "memory": "100Mi"} for name in ("requests", "limits")}
+    containers = [{"name": "app", "image": "app", "resources": resources}]
+    for number in range(5):
+        run_workload(lab, "Deployment", namespace, 1, f"app{number}", containers=containers)
+    metadata = {"name": "full", "namespace": namespace}
+    lab.create({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}}).expect_ok()
+    eventually(lambda: (lab.get("ResourceQuota", "full", namespace) or {}).get("status", {}).get("used"))
+    # Somewhere the profile's own dry run must have room, or the profile isn't Ready.
+    create_namespace(lab, f"{namespace}-spare")
+    lab.create_profile("web", f"{namespace}-spare", namespace)
+    if moved == 5:
+        await_all_moved(lab, "web", deadline=180)
+        eventually(lambda: len(ready_pods(lab, namespace)) == 5)
+        return
+    eventually(lambda: rescheduled(lab, "web") == "Blocked" and progress(lab, "web")["blocked"] == 5 - moved, 120)
+    eventually(lambda: len(ready_pods(lab, namespace)) == 5)
+    assert "exceeded quota: full" in blockers(lab, "web")["ReplacementRefused"]["message"]
+    assert operator.metric('monopod_evictions_total{answer="evicted",purpose="rescheduling"}') == moved
+    lab.patch("ResourceQuota", "full", {"spec": {"hard": {"requests.cpu": "9", "requests.memory": "9Gi"}}}, namespace)
+    await_all_moved(lab, "web", deadline=180)
+    assert marks(lab, namespace) == {"web"}
+
+
+NODES: dict[str, tuple[Json, str]] = {
+    "none has the label": ({"nodeSelector": {"sandboxes": "yes"}}, "didn't match Pod's node affinity/selector"),
+    "all are cordoned": ({}, "were unschedulable"),
+}
+
+
+@pytest.mark.parametrize(("scheduling", "words"), NODES.values(), ids=NODES)
+def test_nothing_is_evicted_without_a_node_for_its_replacement(
+    lab: Lab, start: StartOperator, scheduling: Json, words: str
+) -> None:
+    start(*QUICK)
+    namespace = f"no-node-{len(scheduling)}"
+    create_namespace(lab, namespace)
+    run_workload(lab, "Deployment", namespace, 1, "one")
+    run_workload(lab, "Deployment", namespace, 10, "ten")
+    before = uids(lab, namespace)
+    runtime_class = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": namespace}}
+    lab.create({**runtime_class, "handler": "runsc", "scheduling": scheduling}).expect_ok()
+    if not scheduling:
+        lab.kubectl("cordon", "kwok-0", "kwok-1")
+    try:
+        lab.create_profile("web", namespace, runtimeClassName=namespace)
+        eventually(lambda: rescheduled(lab, "web") == "Blocked")
+        assert words in blockers(lab, "web")["ReplacementUnschedulable"]["message"]
+        assert progress(lab, "web")["blocked"] == 11
+        assert uids(lab, namespace) == before
+    finally:
+        lab.kubectl("uncordon", "kwok-0", "kwok-1")
+        lab.kubectl("label", "node", "kwok-0", "sandboxes=yes", "--overwrite")
+    await_all_moved(lab, "web", deadline=180)
+    assert marks(lab, namespace) == {"web"}

@@ -9,11 +9,11 @@ from typing import cast
 import pytest
 import structlog
 
-from monopod.api.names import NAMESPACE_LABEL, ROWS_ANNOTATION
+from monopod.api.names import NAMESPACE_LABEL, PROFILE_LABEL, ROWS_ANNOTATION
 from monopod.api.reasons import Reason
-from monopod.cluster.client import Json, ServerTrouble
+from monopod.cluster.client import ApiError, Json, ServerTrouble
 from monopod.cluster.mirror import Mirror
-from monopod.controller import rescheduling
+from monopod.controller import dry_runs, rescheduling
 from monopod.controller.bare import BareKeeper
 from monopod.controller.concurrency import AT_ONCE
 from monopod.controller.eviction import Mover
@@ -32,6 +32,22 @@ REPLICA_SET = "/apis/apps/v1/namespaces/prod/replicasets/owner"
 BEGAN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 WEB = a_profile("web", a_selector("*", tier="web"))
 TERMS = Terms("web", started=BEGAN, trusted=BEGAN)
+
+
+A_NODE: Manifest = {
+    "metadata": {"name": "node", "uid": "node", "resourceVersion": "1"},
+    "status": {"allocatable": {"cpu": "64", "memory": "256Gi"}},
+}
+
+
+def sandbox(pod: Manifest) -> Manifest:
+    """The answer to a dry run, as admission leaves it."""
+    labels = {**pod["metadata"]["labels"], PROFILE_LABEL: "web"}
+    return {
+        **pod,
+        "metadata": {**pod["metadata"], "labels": labels},
+        "spec": {**pod["spec"], "runtimeClassName": "kata"},
+    }
 
 
 class CountingApi(FakeApi):
@@ -106,6 +122,7 @@ class Setting:
     def __init__(self, *pods: Manifest, rows: str = "rows") -> None:
         self.api, self.mover = CountingApi(), FakeMover()
         self.api.lists[PODS] = list(pods)
+        self.api.answers["try", PODS] = sandbox
         template = {"metadata": {"labels": {"tier": "web"}}, "spec": a_pod().build()["spec"]}
         whole = {
             "metadata": {"name": "owner", "uid": "uid-owner"},
@@ -118,6 +135,7 @@ class Setting:
             mirror.namespaces.observe(
                 "ADDED", {"metadata": {"name": name, "uid": "1", "resourceVersion": "1", **marks}}
             )
+        mirror.nodes.observe("ADDED", A_NODE)
         self.marked = 0
         complaints = Complaints(structlog.stdlib.get_logger(__name__))
         mover = cast(Mover, self.mover)
@@ -306,3 +324,47 @@ async def test_nothing_is_moved_in_a_namespace_that_cannot_be_written_and_everyt
     assert verdict == Verdict(
         False, Reason.BLOCKED, "pods: 0/0 moved: nothing is moved in namespace prod; prod: refused"
     )
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_pod_whose_replacement_is_refused_stays_and_goes_when_it_no_longer_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dry_runs, "LONGEST_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(dry_runs, "FIRST_RETRY_SECONDS", 0.05)
+    setting = Setting(an_old_pod("a"), an_old_pod("b"))
+    setting.api.answers["try", PODS] = ApiError(403, "Forbidden", "violates PodSecurity")
+    setting.take_in()
+    await setting.run()
+    assert setting.wanted == []
+    moves = setting.rescheduler.find_moves("web")
+    assert isinstance(moves, Tally)
+    assert (moves.waiting, moves.blocked) == (0, 2)
+    (obstacle,) = moves.obstacles
+    assert obstacle.reason is Reason.REPLACEMENT_REFUSED
+    assert "violates PodSecurity" in obstacle.message
+    setting.api.answers["try", PODS] = sandbox
+    await setting.run(0.8)
+    assert setting.wanted == ["a"]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_where_a_quota_counts_one_pod_of_the_namespace_goes_at_a_time() -> None:
+    pods = [an_old_pod("a"), an_old_pod("b")]
+    pods[1]["metadata"]["ownerReferences"][0] |= {"name": "other", "uid": "uid-other"}
+    setting = Setting(*pods)
+    owner = setting.api.answers["get", REPLICA_SET]
+    assert isinstance(owner, dict)
+    setting.api.answers["get", REPLICA_SET] = {**owner, "spec": {**owner["spec"], "replicas": 1}}
+    other = {"metadata": {"name": "other", "uid": "uid-other"}, "spec": {**owner["spec"], "replicas": 1}}
+    setting.api.answers["get", REPLICA_SET.replace("owner", "other")] = other
+    setting.take_in()
+    await setting.run()
+    assert sorted(setting.wanted) == ["a", "b"]
+    setting = Setting(*pods)
+    setting.api.answers |= {("get", REPLICA_SET.replace("owner", "other")): other}
+    setting.api.answers["get", REPLICA_SET] = {**owner, "spec": {**owner["spec"], "replicas": 1}}
+    setting.api.lists[PODS.replace("pods", "resourcequotas")] = [{"metadata": {"name": "full"}, "spec": {}}]
+    setting.take_in()
+    await setting.run()
+    assert setting.wanted == ["a"]
