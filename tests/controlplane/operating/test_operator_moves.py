@@ -240,7 +240,7 @@ def test_nothing_is_evicted_that_pod_security_would_not_let_back(lab: Lab, start
     assert progress(lab, "web")["blocked"] == 4
     assert uids(lab, "forbidden") == before
     lab.patch("Namespace", "forbidden", {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": None}}})
-    await_all_moved(lab, "web", deadline=180)
+    await_all_moved(lab, "web")
     assert marks(lab, "forbidden") == {"web"}
 
 
@@ -268,7 +268,7 @@ def test_no_more_is_evicted_than_a_quota_lets_come_back(lab: Lab, start: StartOp
     create_namespace(lab, f"{namespace}-spare")
     lab.create_profile("web", f"{namespace}-spare", namespace)
     if moved == 5:
-        await_all_moved(lab, "web", deadline=180)
+        await_all_moved(lab, "web")
         eventually(lambda: len(ready_pods(lab, namespace)) == 5)
         return
     eventually(lambda: rescheduled(lab, "web") == "Blocked" and progress(lab, "web")["blocked"] == 5 - moved, 120)
@@ -276,7 +276,7 @@ def test_no_more_is_evicted_than_a_quota_lets_come_back(lab: Lab, start: StartOp
     assert "exceeded quota: full" in blockers(lab, "web")["ReplacementRefused"]["message"]
     assert operator.metric('monopod_evictions_total{answer="evicted",purpose="rescheduling"}') == moved
     lab.patch("ResourceQuota", "full", {"spec": {"hard": {"requests.cpu": "9", "requests.memory": "9Gi"}}}, namespace)
-    await_all_moved(lab, "web", deadline=180)
+    await_all_moved(lab, "web")
     assert marks(lab, namespace) == {"web"}
 
 
@@ -309,5 +309,5 @@ def test_nothing_is_evicted_without_a_node_for_its_replacement(
     finally:
         lab.kubectl("uncordon", "kwok-0", "kwok-1")
         lab.kubectl("label", "node", "kwok-0", "sandboxes=yes", "--overwrite")
-    await_all_moved(lab, "web", deadline=180)
+    await_all_moved(lab, "web")
     assert marks(lab, namespace) == {"web"}
