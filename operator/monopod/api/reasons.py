@@ -157,6 +157,10 @@ class Reason(Explained):
         "ReplacementUnschedulable",
         "No node could take a pod's replacement, even an empty one, so the pod isn't evicted.",
     )
+    REPLACEMENTS_NOT_READY = (
+        "ReplacementsNotReady",
+        "Replacements don't become Ready, so no more pods are evicted there.",
+    )
     BARE_PODS_LEFT = (
         "BarePodsLeft",
         "Nothing would replace these pods, and the profile leaves them (`barePods: Leave`).",

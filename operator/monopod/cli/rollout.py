@@ -22,6 +22,8 @@ from monopod.domain.manifest import InvalidProfile, Part
 POLL_SECONDS: Final = 1.0
 BLOCKED_SECONDS: Final = 30.0
 """How long nothing must have moved before a watch of blocked pods ends: a budget may refuse for a moment only."""
+STALLED_SECONDS: Final = 900.0
+"""After so long without any change a watch ends: longer than a replacement is given to become Ready."""
 UNREACHABLE_SECONDS: Final = 60.0
 """For so long an API server that doesn't answer doesn't end the watch: it may be restarting."""
 
@@ -150,7 +152,7 @@ def follow(
     """
     stuck_since: float | None = None
     seen: Rollout | None = None
-    answered = clock()
+    answered = changed = clock()
     while True:
         try:
             rollout = fetch()
@@ -164,12 +166,19 @@ def follow(
             stuck_since = None
         elif stuck_since is None:
             stuck_since = answered
+        if seen is None or _count(rollout) != _count(seen):
+            changed = answered
         seen = rollout
         yield rollout
         stuck = stuck_since is not None and answered - stuck_since >= BLOCKED_SECONDS
+        stuck = stuck or answered - changed >= STALLED_SECONDS
         if rollout.state in (State.DONE, State.PAUSED) or stuck:
             return
         wait(POLL_SECONDS)
+
+
+def _count(rollout: Rollout) -> tuple[object, ...]:
+    return rollout.state, rollout.moved, rollout.waiting, rollout.blocked, rollout.left
 
 
 def _is_final(failure: ApiFailure) -> bool:

@@ -25,6 +25,7 @@ from monopod.controller.dry_runs import DryRuns
 from monopod.controller.eviction import Mover
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import RESCHEDULING_SCANS
+from monopod.controller.precaution import Precaution
 from monopod.controller.scanning import Look, Scanner
 from monopod.domain.bare import BarePod
 from monopod.domain.bare_report import BareReport
@@ -119,6 +120,8 @@ class Rescheduler:
         self._mark = mark
         self._scanner = Scanner(api, mirror)
         self._dry_runs = DryRuns(api, mirror)
+        self._precaution = Precaution()
+        self._outlooks: tuple[Outlook, ...] = ()
         self._bare: BareKeeper | None = None
         self._situation = Situation()
         self._spots: dict[str, _Spot] = {}
@@ -151,6 +154,11 @@ class Rescheduler:
         """What has changed is looked at now."""
         if situation == self._situation:
             return
+        self._precaution.forget(
+            name
+            for name, terms in self._situation.terms.items()
+            if name not in situation.terms or situation.terms[name].trusted != terms.trusted
+        )
         self._situation = situation
         before, self._spots = self._spots, {}
         for place in self._build_places():
@@ -191,7 +199,10 @@ class Rescheduler:
         spots = [spot for spot in self._spots.values() if profile in spot.place.terms]
         if not _is_known(spots):
             return NotListed()
-        outlooks = [each for spot in spots if spot.look for each in spot.look.outlooks if each.profile == profile]
+        namespaces = {spot.place.namespace for spot in spots}
+        outlooks = [
+            each for each in self._outlooks if each.profile == profile and each.workload.namespace in namespaces
+        ]
         waiting = [pod for outlook in outlooks for pod in (*outlook.now, *outlook.later)]
         refused = self._mover.find_obstacles(waiting, LASTING_PAUSE_SECONDS)
         report = self._report_bare(profile)
@@ -279,6 +290,7 @@ class Rescheduler:
             raise
         RESCHEDULING_SCANS.labels(extent, "ok").inc()
         spot.look, spot.failures = look, 0
+        self._precaution.observe(place.namespace, look.proven, look.outlooks)
         changed = look.outlooks != before.outlooks
         spot.interval = INTERVAL_SECONDS if changed else min(spot.interval * 1.5, LONGEST_INTERVAL_SECONDS)
         spot.due = time.monotonic() + self._find_interval(spot, look)
@@ -318,11 +330,13 @@ class Rescheduler:
         bare: list[BarePod] = []
         bare_uids: set[str] = set()
         handed: dict[str, str] = {}
+        seen = [each for spot in self._spots.values() if spot.look for each in spot.look.outlooks]
+        self._outlooks = self._precaution.restrain(seen)
         for spot in self._spots.values():
             if spot.look is None:
                 continue
-            for outlook in spot.look.outlooks:
-                if not self._moves_now(outlook.profile):
+            for outlook in self._outlooks:
+                if outlook.workload.namespace != spot.place.namespace or not self._moves_now(outlook.profile):
                     continue
                 handed |= {pod.uid: outlook.profile for pod in outlook.now}
                 if outlook.workload.is_bare:

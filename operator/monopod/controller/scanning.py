@@ -22,7 +22,7 @@ from monopod.controller.concurrency import gather_some
 from monopod.controller.reporting import format_now
 from monopod.domain.creation import build_attempt
 from monopod.domain.replacement import STATEFUL_SET, Owner, Workload, build_bare_workload, find_owner
-from monopod.domain.rescheduling import Outlook, find_outlooks
+from monopod.domain.rescheduling import Outlook, find_outlooks, is_proof
 from monopod.domain.selection import find_match
 from monopod.domain.skips import guess_creator
 from monopod.domain.standing import Place, Sighting, find_mark, glance, has_ended, sight
@@ -53,6 +53,7 @@ class Look:
         manifests: of the pods without a controller that may be moved now, by uid.
         attempts: of the other workloads of which pods may be moved now, by profile and the workload's uid.
         expected: how many pods workloads of unknown kinds had, by uid.
+        proven: profiles of which a pod was seen that became Ready in its sandbox since they are in force.
     """
 
     at: float
@@ -60,6 +61,7 @@ class Look:
     manifests: Mapping[str, Manifest] = field(default_factory=dict)
     attempts: Mapping[tuple[str, str], Attempt] = field(default_factory=dict)
     expected: Mapping[str, int] = field(default_factory=dict)
+    proven: frozenset[str] = frozenset()
 
     @property
     def settling(self) -> frozenset[str]:
@@ -134,7 +136,10 @@ class Scanner:
         place = await self._add_storage(place, pods)
         outlooks: list[Outlook] = []
         expected: dict[str, int] = {}
+        proven: set[str] = set()
         for uid, (workload, sightings) in (await self._sight_all(pods, place)).items():
+            terms = ((each, place.terms[each.mark]) for each in sightings if each.mark in place.terms)
+            proven.update(each.mark for each, own in terms if is_proof(each, own))
             if workload.desired is None and not workload.is_bare and uid in before.settling:
                 present = sum(not each.is_terminating for each in sightings)
                 expected[uid] = max(before.expected.get(uid, 0), present)
@@ -154,7 +159,7 @@ class Scanner:
             for each in outlooks
             if each.now and not each.workload.is_bare
         }
-        return Look(at, tuple(outlooks), {uid: by_uid[uid] for uid in bare}, attempts, expected)
+        return Look(at, tuple(outlooks), {uid: by_uid[uid] for uid in bare}, attempts, expected, frozenset(proven))
 
     async def _sight_all(self, pods: Sequence[Manifest], place: Place) -> dict[str, tuple[Workload, list[Sighting]]]:
         """The workloads by uid, each with its pods."""

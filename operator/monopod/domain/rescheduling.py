@@ -46,6 +46,9 @@ class Outlook:
         later: those that wait for their turn.
         replacing: how many are on their way: evicted, or replaced by pods that aren't Ready.
         is_short: whether pods are being deleted, or haven't been created again yet.
+        is_broken: whether some of those to move aren't Ready, so that their replacements needn't be either.
+        desired: how many pods the workload should have.
+        unschedulable: replacements (NAMESPACE/NAME) that no node has room for.
         holdup: why none may be evicted now although some wait; "" if there is no reason to name.
         left: pods that stay, by the reason.
         obstacles: what keeps the others.
@@ -57,6 +60,9 @@ class Outlook:
     later: tuple[Candidate, ...] = ()
     replacing: int = 0
     is_short: bool = False
+    is_broken: bool = False
+    desired: int = 0
+    unschedulable: tuple[str, ...] = ()
     holdup: str = ""
     left: Mapping[Reason, tuple[Candidate, ...]] = field(default_factory=dict)
     obstacles: tuple[Obstacle, ...] = ()
@@ -174,6 +180,9 @@ def _find_outlook(
         tuple(each.pod for each in moving if each not in now),
         max(len(going), 0 if workload.is_bare else len(coming) + strength.missing),
         strength.is_short,
+        any(not each.is_ready for each in moving),
+        strength.desired,
+        tuple(str(each.pod) for each in coming if each.is_unschedulable),
         holdup or ("" if moving else _describe_wait(workload, strength, going, coming)),
         _find_left(ordered, terms.profile),
         obstacles,
@@ -271,6 +280,14 @@ def _describe_stop(
         f"{strays[0].pod.namespace}`), then delete that pod"
     )
     return Obstacle(Reason.REPLACEMENT_NOT_SANDBOXED, message, tuple(str(each.pod) for each in stopped))
+
+
+def is_proof(sighting: Sighting, terms: Terms) -> bool:
+    """Whether the pod shows that what is created now becomes Ready in the profile's sandbox."""
+    created = read_time(sighting.pod.created)
+    if terms.trusted is None or created is None:
+        return False
+    return sighting.mark == terms.profile and sighting.is_ready and created >= terms.trusted
 
 
 def order_moves(outlooks: Iterable[Outlook]) -> list[tuple[Candidate, Outlook]]:

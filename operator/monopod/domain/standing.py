@@ -143,6 +143,7 @@ class Sighting:
     is_ready: bool
     is_terminating: bool
     is_stuck: bool = False
+    is_unschedulable: bool = False
 
 
 def sight(pod: Manifest, workload: Workload, place: Place, now: str = "") -> Sighting:
@@ -173,4 +174,8 @@ def _reduce(pod: Manifest, workload: Workload, place: Place, standing: Standing,
     # The API server writes the end of the grace period here.
     ends, clock = read_time(metadata.text("deletionTimestamp")), read_time(now)
     stuck = ends is not None and clock is not None and clock >= ends + datetime.timedelta(seconds=STUCK_SECONDS)
-    return Sighting(candidate, standing, find_mark(pod), ready and ends is None, ends is not None, stuck)
+    unschedulable = any(
+        condition.text("type") == "PodScheduled" and condition.text("reason") == "Unschedulable"
+        for condition in root.child("status").children("conditions")
+    )
+    return Sighting(candidate, standing, find_mark(pod), ready and ends is None, ends is not None, stuck, unschedulable)

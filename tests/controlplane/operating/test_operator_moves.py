@@ -133,12 +133,16 @@ def test_no_more_pods_are_unavailable_than_the_profile_allows(
     namespace = f"bound-{most}"
     create_namespace(lab, namespace)
     run_workload(lab, "Deployment", namespace, 6)
+    lab.create_profile("web", namespace, maxUnavailable=bound, paused=True)
+    eventually(lambda: progress(lab, "web").get("waiting") == 6)
+    # It proves that replacements become Ready, so that none has to go first.
+    run_workload(lab, "Deployment", namespace, 1, "proof")
     fill_nodes(lab)
     try:
-        lab.create_profile("web", namespace, maxUnavailable=bound)
-        eventually(lambda: len(ready_pods(lab, namespace)) == 6 - most)
+        lab.patch("FargateProfile", "web", {"spec": {"paused": False}})
+        eventually(lambda: len(ready_pods(lab, namespace, "web")) == 6 - most)
         eventually(lambda: f"{most} of 6 pods of Deployment" in lab.condition("web", "Rescheduled")["message"])
-        assert len(ready_pods(lab, namespace)) == 6 - most
+        assert len(ready_pods(lab, namespace, "web")) == 6 - most
     finally:
         lab.kubectl("delete", "pods", "-n", "default", "-l", "full=yes", "--force", "--grace-period=0")
     with Observer(lab, namespace) as observer:
@@ -311,3 +315,20 @@ def test_nothing_is_evicted_without_a_node_for_its_replacement(
         lab.kubectl("label", "node", "kwok-0", "sandboxes=yes", "--overwrite")
     await_all_moved(lab, "web")
     assert marks(lab, namespace) == {"web"}
+
+
+def test_on_full_nodes_one_pod_goes_and_the_rest_stays_until_there_is_room(lab: Lab, start: StartOperator) -> None:
+    start(*QUICK)
+    for namespace in ("full-a", "full-b"):
+        create_namespace(lab, namespace)
+        run_workload(lab, "Deployment", namespace, 1, "one")
+        run_workload(lab, "Deployment", namespace, 3, "three")
+    fill_nodes(lab)
+    try:
+        lab.create_profile("web", "full-*", maxUnavailable="100%")
+        eventually(lambda: "no node has room" in lab.condition("web", "Rescheduled").get("message", ""))
+        assert sum(len(ready_pods(lab, namespace)) for namespace in ("full-a", "full-b")) == 7
+        assert sum(len(ready_pods(lab, namespace, "one")) for namespace in ("full-a", "full-b")) == 2
+    finally:
+        lab.kubectl("delete", "pods", "-n", "default", "-l", "full=yes", "--force", "--grace-period=0")
+    await_all_moved(lab, "web")

@@ -350,12 +350,14 @@ async def test_a_pod_whose_replacement_is_refused_stays_and_goes_when_it_no_long
 
 @pytest.mark.usefixtures("quick")
 async def test_where_a_quota_counts_one_pod_of_the_namespace_goes_at_a_time() -> None:
-    pods = [an_old_pod("a"), an_old_pod("b")]
+    pods = [an_old_pod("a"), an_old_pod("b"), an_old_pod("proof")]
     pods[1]["metadata"]["ownerReferences"][0] |= {"name": "other", "uid": "uid-other"}
+    pods[2]["metadata"] |= {"creationTimestamp": "2026-01-02T00:00:00Z"}
+    pods[2]["metadata"]["labels"] |= {PROFILE_LABEL: "web"}
     setting = Setting(*pods)
     owner = setting.api.answers["get", REPLICA_SET]
     assert isinstance(owner, dict)
-    setting.api.answers["get", REPLICA_SET] = {**owner, "spec": {**owner["spec"], "replicas": 1}}
+    setting.api.answers["get", REPLICA_SET] = {**owner, "spec": {**owner["spec"], "replicas": 2}}
     other = {"metadata": {"name": "other", "uid": "uid-other"}, "spec": {**owner["spec"], "replicas": 1}}
     setting.api.answers["get", REPLICA_SET.replace("owner", "other")] = other
     setting.take_in()
@@ -363,7 +365,7 @@ async def test_where_a_quota_counts_one_pod_of_the_namespace_goes_at_a_time() ->
     assert sorted(setting.wanted) == ["a", "b"]
     setting = Setting(*pods)
     setting.api.answers |= {("get", REPLICA_SET.replace("owner", "other")): other}
-    setting.api.answers["get", REPLICA_SET] = {**owner, "spec": {**owner["spec"], "replicas": 1}}
+    setting.api.answers["get", REPLICA_SET] = {**owner, "spec": {**owner["spec"], "replicas": 2}}
     setting.api.lists[PODS.replace("pods", "resourcequotas")] = [{"metadata": {"name": "full"}, "spec": {}}]
     setting.take_in()
     await setting.run()
