@@ -46,8 +46,8 @@ Examples:
   # Not now
   kubectl fargate rollout web --pause
 
-Exit status: 0 if the question was answered, with --watch if all pods are moved; 1 with --watch if it is paused or
-blocked; 2 if the cluster can't be read, or has no such profile.
+Exit status: 0 if the question was answered, with --watch if all pods are moved; 1 with --watch if it is paused,
+blocked, or nothing has changed for a quarter of an hour; 2 if the cluster can't be read, or has no such profile.
 """
 
 

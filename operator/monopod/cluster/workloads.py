@@ -33,6 +33,20 @@ async def fetch_workload(api: ApiClient, namespace: str, owner: Owner) -> Worklo
     return read_workload(namespace, owner, resource, deployment) if deployment else None
 
 
+async def count_desired(api: ApiClient, workload: Workload) -> int:
+    """How many pods the workload should have now; 0 if it is gone or going, or its kind doesn't tell.
+
+    Raises:
+        ApiError: it can't be read.
+        ApiUnreachable: no answer.
+    """
+    if workload.kind not in _PATHS or workload.kind == "Job":
+        return 0
+    found = await _fetch(api, workload.namespace, Owner("", workload.kind, workload.name, workload.uid))
+    replicas = found["spec"].get("replicas", 1) if found else 0
+    return int(replicas)
+
+
 async def _fetch(api: ApiClient, namespace: str, owner: Owner) -> dict[str, Any] | None:
     try:
         found = await api.get(f"{_PATHS[owner.kind].format(namespace)}/{owner.name}")

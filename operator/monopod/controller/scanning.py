@@ -9,7 +9,7 @@ pods of the namespace. Nothing is kept of them but what their turn depends on.
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, PROFILE_LABEL
 from monopod.cluster.client import ApiClient
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.volumes import fetch_claims, fetch_volumes
-from monopod.cluster.workloads import fetch_workload
+from monopod.cluster.workloads import count_desired, fetch_workload
 from monopod.controller.concurrency import gather_some
 from monopod.controller.reporting import format_now
 from monopod.domain.creation import build_attempt
@@ -137,7 +137,8 @@ class Scanner:
         outlooks: list[Outlook] = []
         expected: dict[str, int] = {}
         proven: set[str] = set()
-        for uid, (workload, sightings) in (await self._sight_all(pods, place)).items():
+        groups = await self._sight_all(pods, place)
+        for uid, (workload, sightings) in groups.items():
             terms = ((each, place.terms[each.mark]) for each in sightings if each.mark in place.terms)
             proven.update(each.mark for each, own in terms if is_proof(each, own))
             if workload.desired is None and not workload.is_bare and uid in before.settling:
@@ -152,6 +153,7 @@ class Scanner:
                 missing=missing if workload.is_bare else (),
                 hindered=hindered,
             )
+        outlooks += [each async for each in self._find_emptied(before, groups.keys())]
         by_uid = {pod["metadata"]["uid"]: pod for pod in pods}
         bare = {pod.uid for outlook in outlooks if outlook.workload.is_bare for pod in outlook.now}
         attempts = {
@@ -178,6 +180,17 @@ class Scanner:
             if number % PODS_AT_ONCE == 0:
                 await asyncio.sleep(0)
         return groups
+
+    async def _find_emptied(self, before: Look, present: Collection[str]) -> AsyncIterator[Outlook]:
+        """Workloads whose pods were on their way and that have none now, although they should: these aren't moved."""
+        for each in before.outlooks:
+            if not each.is_moving or each.workload.is_bare or each.workload.uid in present:
+                continue
+            if desired := await count_desired(self._api, each.workload):
+                why = f"{desired} of {desired} pods of {each.workload} don't exist (`kubectl get events`)"
+                yield Outlook(
+                    each.workload, each.profile, replacing=desired, is_short=True, desired=desired, holdup=why
+                )
 
     async def _list_pods(self, place: Place) -> list[Manifest]:
         path = f"/api/v1/namespaces/{place.namespace}/pods"

@@ -11,6 +11,7 @@ from monopod.cli.failure import ApiFailure
 from monopod.cli.live import Refusal
 from monopod.cli.rollout import (
     BLOCKED_SECONDS,
+    STALLED_SECONDS,
     UNREACHABLE_SECONDS,
     Rollout,
     State,
@@ -131,6 +132,13 @@ def test_a_budget_that_is_exhausted_for_a_moment_does_not_end_the_watch() -> Non
     moved = [a_rollout(State.BLOCKED, moved=2)] * int(BLOCKED_SECONDS)
     seen, _ = watch(iter([*blocked, *moved, a_rollout(), *blocked, a_rollout(State.DONE)]))
     assert seen[-1].state is State.DONE
+
+
+@pytest.mark.parametrize("state", [State.MOVING, State.UNKNOWN])
+def test_the_watch_ends_when_nothing_has_changed_for_long(state: State) -> None:
+    seen, took = watch(forever(a_rollout(state)))
+    assert STALLED_SECONDS <= took < STALLED_SECONDS + 5
+    assert seen[-1].state is state
 
 
 @pytest.mark.parametrize("failure", [ApiFailure("away"), Refusal("starting", 503), Refusal("busy", 429)])

@@ -370,3 +370,19 @@ async def test_where_a_quota_counts_one_pod_of_the_namespace_goes_at_a_time() ->
     setting.take_in()
     await setting.run()
     assert setting.wanted == ["a"]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_workload_whose_pods_are_merely_gone_is_not_moved() -> None:
+    setting = Setting(an_old_pod("a"))
+    setting.take_in()
+    await setting.run()
+    setting.api.lists[PODS] = []
+    await setting.run()
+    moves = setting.rescheduler.find_moves("web")
+    assert isinstance(moves, Tally)
+    assert moves.waiting == 1
+    assert moves.holdup.startswith("1 of 1 pods of ReplicaSet prod/owner don't exist")
+    del setting.api.answers["get", REPLICA_SET]
+    await setting.run()
+    assert setting.rescheduler.find_moves("web") == Tally()
