@@ -20,6 +20,13 @@ KUBELET_CLIENT = "kube-apiserver-kubelet-client"
 """The API server's user name at the kubelets; addons.py binds it to system:kubelet-api-admin."""
 
 
+GATES = {"InPlacePodLevelResourcesVerticalScaling": False}
+"""With it Kubernetes 1.36 counts the overhead of running pods twice, and on a full node pods fail with OutOfcpu
+(kubernetes#139627). Off wherever it counts: scheduler, kubelets and API server."""
+
+FEATURE_GATES = "--feature-gates=" + ",".join(f"{name}={str(on).lower()}" for name, on in GATES.items())
+
+
 @dataclass(frozen=True)
 class ControlPlane:
     """Where a control plane runs and listens.
@@ -106,6 +113,7 @@ class ControlPlane:
             f"--service-account-key-file={signing_key}", f"--service-account-signing-key-file={signing_key}",
             f"--service-cluster-ip-range={SERVICE_CIDR}",
             "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
+            FEATURE_GATES,
         ]  # fmt: skip
         if not self.runs_pods:
             # Nobody makes service accounts here, and a loopback address can't be a Service's endpoint.
@@ -140,7 +148,7 @@ class ControlPlane:
                 f"--kubeconfig={config}",
                 f"--authentication-kubeconfig={config}",
                 f"--authorization-kubeconfig={config}",
-                "--leader-elect=false", "--bind-address=127.0.0.1", f"--secure-port={self.ports[4]}",
+                "--leader-elect=false", "--bind-address=127.0.0.1", f"--secure-port={self.ports[4]}", FEATURE_GATES,
             ],
         )  # fmt: skip
 

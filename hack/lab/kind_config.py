@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 
+from lab.controlplane import GATES
 from lab.node import SANDBOX_HANDLER
 from lab.pins import HACK
 
@@ -26,6 +27,7 @@ def build_cluster_config(nodes: int) -> dict[str, object]:
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "featureGates": dict(GATES),
         "containerdConfigPatches": [build_containerd_patch(version) for version in CRI_PLUGINS],
         "nodes": [{"role": "control-plane"}, *[{"role": "worker"}] * (nodes - 1)],
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.cgroups import make_cgroups
-from lab.controlplane import POD_CIDR
+from lab.controlplane import GATES, POD_CIDR
 from lab.network import pod_cidr
 from lab.pki import Authority
 from lab.services import Services
@@ -226,6 +226,7 @@ state = "/run/containerd"
             "resolvConf": str(resolv),
             "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
             "cgroupDriver": "cgroupfs",
+            "featureGates": dict(GATES),
             "cgroupRoot": make_cgroups(self.cluster, self.name),
             "failCgroupV1": False,
             "failSwapOn": False,

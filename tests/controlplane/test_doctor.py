@@ -102,7 +102,10 @@ def test_what_a_user_may_not_read_is_a_warning(cluster: ControlPlane, tmp_path: 
     finally:
         cluster.kubectl("delete", "serviceaccount", "nobody", "-n", "plain")
     unread = {check for check, found in findings.items() if found[0][0] == "Warning"}
-    assert unread == {"PodLevelResources", "AdmissionPolicies", "Operator", "Leader", "Profiles", "RuntimeClass"}
+    assert unread == {
+        *("PodLevelResources", "AdmissionPolicies", "Operator", "Leader", "Profiles", "RuntimeClass"),
+        "NetworkPlugin",
+    }
     assert "forbidden" in findings["Profiles"][0][1]
 
 

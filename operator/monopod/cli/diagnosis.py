@@ -40,6 +40,7 @@ class Check(StrEnum):
     RUNTIME_CLASS = "RuntimeClass"
     NODES = "Nodes"
     KATA_SIZING = "KataSizing"
+    OVERHEAD = "Overhead"
     NETWORK_PLUGIN = "NetworkPlugin"
     NETWORK_POLICY = "NetworkPolicy"
 
@@ -84,6 +85,7 @@ class Facts:
         namespace: Monopod's own.
         lease: the leader's, or Unread.
         now: by this machine's clock.
+        counts_overhead_twice: whether the API server's feature gate is on with which Kubernetes does so.
         cilium: Cilium's ConfigMaps, of which there is one where it is the network plugin.
     """
 
@@ -101,6 +103,7 @@ class Facts:
     now: datetime
     changed: Sequence[str] = ()
     cilium: Sequence[Json] | Unread = ()
+    counts_overhead_twice: bool | Unread = False
 
     @property
     def default_sandbox(self) -> str:

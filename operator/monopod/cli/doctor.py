@@ -16,6 +16,7 @@ from monopod.cli.diagnosis import CLUSTER_CHECKS, Check, Facts, Finding, Level
 from monopod.cli.examination import examine
 from monopod.cli.live import Cluster
 from monopod.cli.network_probe import NetworkProbe
+from monopod.cli.overhead import check_overhead
 from monopod.cli.sandboxes import check_sandboxes
 
 _STYLES: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "bold red"}
@@ -45,7 +46,9 @@ def diagnose(kubeconfig: str | None, context: str | None, namespace: str, probe_
 
 def check(facts: Facts) -> list[Finding]:
     """All checks, in order."""
-    return [finding for each in (*CLUSTER_CHECKS, check_sandboxes, check_cilium) for finding in each(facts)]
+    return [
+        finding for each in (*CLUSTER_CHECKS, check_sandboxes, check_overhead, check_cilium) for finding in each(facts)
+    ]
 
 
 def find_exit_status(findings: Sequence[Finding]) -> int:

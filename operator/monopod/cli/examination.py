@@ -10,6 +10,7 @@ from monopod.api.names import API_VERSION, PROFILE_PLURAL, SERVICE_ACCOUNT
 from monopod.cli.cilium import CONFIG_MAP as CILIUM_CONFIG
 from monopod.cli.diagnosis import Facts, Unread, list_arguments
 from monopod.cli.live import NOT_FOUND, Cluster, Refusal
+from monopod.cli.overhead import GATE
 from monopod.domain.revision import find_changed
 
 LEASE: Final = "monopod"
@@ -22,7 +23,7 @@ _POLICY_KINDS: Final = {
     "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
 }
-_FEATURE: Final = re.compile(r'^kubernetes_feature_enabled\{name="PodLevelResources"[^}]*\} (\d)', re.MULTILINE)
+_FEATURE: Final = r'^kubernetes_feature_enabled\{{name="{}"[^}}]*\}} (\d)'
 
 Fact = TypeVar("Fact")
 Policies = dict[str, tuple[dict[str, Any], dict[str, Any]]]
@@ -38,11 +39,13 @@ def examine(cluster: Cluster, namespace: str) -> Facts:
     apps = f"/apis/apps/v1/namespaces/{namespace}/deployments?labelSelector=app.kubernetes.io%2Fname%3Dmonopod"
     deployments = _read_list(cluster, apps)
     expected = [document for pair in _build_policies(deployments, namespace).values() for document in pair]
+    metrics = _try(lambda: cluster.read_text("/metrics"))
     return Facts(
         # Everyone who is known may read this; who isn't learns it here.
         version=cluster.read("/version"),
         admission_kinds=_try(lambda: _read_kinds(cluster)),
-        pod_level_resources=_read_feature(cluster),
+        pod_level_resources=metrics if isinstance(metrics, Unread) else _has_feature(metrics),
+        counts_overhead_twice=metrics if isinstance(metrics, Unread) else _is_on(metrics, GATE) is True,
         policies=policies,
         expected=[_key(document) for document in expected],
         changed=() if isinstance(policies, Unread) else find_changed(expected, {_key(one): one for one in policies}),
@@ -99,11 +102,12 @@ def _read_policies(cluster: Cluster) -> list[dict[str, Any]]:
     ]
 
 
-def _read_feature(cluster: Cluster) -> bool | Unread:
-    metrics = _try(lambda: cluster.read_text("/metrics"))
-    if isinstance(metrics, Unread):
-        return metrics
-    found = _FEATURE.search(metrics)
+def _has_feature(metrics: str) -> bool:
     # A gate that is gone has become a part of Kubernetes; one that doesn't exist yet means a version that is too old,
     # which another check says.
-    return found is None or found[1] == "1"
+    return _is_on(metrics, "PodLevelResources") is not False
+
+
+def _is_on(metrics: str, gate: str) -> bool | None:
+    found = re.search(_FEATURE.format(gate), metrics, re.MULTILINE)
+    return None if found is None else found[1] == "1"

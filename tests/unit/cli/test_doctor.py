@@ -41,6 +41,7 @@ def test_a_healthy_cluster_has_nothing_but_good_findings() -> None:
     assert {finding.check for finding in findings} == set(Check) - {
         Check.NETWORK_POLICY,
         Check.NETWORK_PLUGIN,
+        Check.OVERHEAD,
         Check.KATA_SIZING,
     }
     assert find_exit_status(findings) == 0
