@@ -126,6 +126,13 @@ def test_every_test_that_is_named_exists(document: Path) -> None:
     assert missing == []
 
 
+def test_every_order_that_must_hold_is_in_the_architecture() -> None:
+    walls = Path("tests/controlplane/operating/test_walls.py")
+    tests = re.findall(r"^def (test_\w+)\(", (ROOT / walls).read_text(), re.MULTILINE)
+    architecture = (ROOT / "docs/architecture.md").read_text()
+    assert [test for test in tests if f"`{walls}::{test}`" not in architecture] == []
+
+
 def test_the_readmes_profile_is_the_sample() -> None:
     (shown,) = (block for block in read_blocks(Path("README.md")) if block.language == "yaml")
     sample = (ROOT / "manifests/samples/profile/profile.yaml").read_text()

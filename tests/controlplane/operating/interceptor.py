@@ -1,13 +1,20 @@
-"""An HTTP proxy before the API server that stops an operator at a request of its, before or after it takes effect."""
+"""An HTTP proxy before the API server that stops an operator at a request of its, before or after it takes effect.
+
+It also keeps what the operator writes, in the order in which the API server is asked and answers.
+"""
 
 import contextlib
 import http.client
+import json
+import re
 import ssl
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlparse
 
 Matches = Callable[[str, str], bool]
@@ -16,12 +23,35 @@ Matches = Callable[[str, str], bool]
 Moment = Literal["before", "after"]
 
 
+@dataclass
+class Write:
+    """A request that writes, dry runs left out; what comes after its answer has waited for it.
+
+    Attributes:
+        request: as `METHOD path`.
+        began: when it came, by the monotonic clock.
+        ended: when the API server had answered it.
+        status: of the answer, 0 if there is none.
+    """
+
+    request: str
+    body: Any
+    began: float
+    ended: float = float("inf")
+    status: int = 0
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status in (200, 201)
+
+
 class Interceptor:
     """Passes requests on, and counts those that match.
 
     Attributes:
         seen: the requests that matched, as `METHOD path`.
         caught: set once the request to stop at has arrived, or has taken effect; it is never answered.
+        writes: what was asked for, in the order in which it came, also what is stopped.
     """
 
     def __init__(self, server: str, tls: ssl.SSLContext, matches: Matches) -> None:
@@ -34,6 +64,9 @@ class Interceptor:
         self._proxy.daemon_threads = True
         self.seen: list[str] = []
         self.caught = threading.Event()
+        self.writes: list[Write] = []
+        self._held: Matches = lambda *_: False
+        self._released = threading.Event()
         self.url = f"http://127.0.0.1:{self._proxy.server_address[1]}"
 
     def __enter__(self) -> Self:
@@ -49,6 +82,28 @@ class Interceptor:
     def stop_at(self, number: int, moment: Moment) -> None:
         """From now on the matching request of this number, counted from 0, and all after it get no answer."""
         self._stop = (number, moment)
+
+    @contextlib.contextmanager
+    def holding(self, matches: Matches) -> Iterator[None]:
+        """Requests that match wait, before they take effect, until this ends; all others pass."""
+        self._released.clear()
+        self._held = matches
+        try:
+            yield
+        finally:
+            self._held = lambda *_: False
+            self._released.set()
+
+    def find(self, request: str, matches: Callable[[Any], bool] = lambda _: True) -> list[Write]:
+        """The writes whose `METHOD path` is all of the pattern, and whose body matches."""
+        return [write for write in list(self.writes) if re.fullmatch(request, write.request) and matches(write.body)]
+
+    def _note(self, method: str, path: str, body: bytes | None) -> Write:
+        path, _, query = path.partition("?")
+        write = Write(f"{method} {path}", json.loads(body) if body else None, time.monotonic())
+        if method != "GET" and "dryRun" not in query:
+            self.writes.append(write)
+        return write
 
     def _admit(self, method: str, path: str) -> Moment | None:
         """Where this request is stopped, if it is."""
@@ -76,6 +131,9 @@ class Interceptor:
             def pass_on(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length) if length else None
+                write = interceptor._note(self.command, self.path, body)
+                if interceptor._held(self.command, self.path):
+                    interceptor._released.wait()
                 stopped = interceptor._admit(self.command, self.path)
                 if stopped == "before":
                     self.close_connection = True
@@ -86,6 +144,7 @@ class Interceptor:
                 with contextlib.closing(connection), contextlib.suppress(OSError):
                     connection.request(self.command, self.path, body, headers)
                     with connection.getresponse() as answer:
+                        write.ended, write.status = time.monotonic(), answer.status
                         if stopped == "after":
                             answer.read()
                             interceptor.caught.set()

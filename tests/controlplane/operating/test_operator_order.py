@@ -75,21 +75,6 @@ def test_profiles_with_equal_selectors_name_each_other(lab: Lab) -> None:
 
 
 @pytest.mark.usefixtures("operator")
-def test_a_profile_has_the_finalizer_before_its_rows_are_published(lab: Lab) -> None:
-    lab.create_namespace("guarded")
-    seen = []
-    lab.create_profile("web", "guarded")
-
-    def is_published() -> bool:
-        seen.append((finalizers(lab, "web"), lab.namespace_marks("guarded")[0]))
-        return seen[-1][1] is not None
-
-    eventually(is_published)
-    assert finalizers(lab, "web") == [FINALIZER]
-    assert all(guard == [FINALIZER] for guard, published in seen if published)
-
-
-@pytest.mark.usefixtures("operator")
 def test_a_finalizer_that_someone_takes_away_comes_back(lab: Lab) -> None:
     lab.create_profile("web", "taken-*")
     lab.becomes_active("web")
