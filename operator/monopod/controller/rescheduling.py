@@ -332,19 +332,17 @@ class Rescheduler:
         handed: dict[str, str] = {}
         seen = [each for spot in self._spots.values() if spot.look for each in spot.look.outlooks]
         self._outlooks = self._precaution.restrain(seen)
-        for spot in self._spots.values():
-            if spot.look is None:
+        for outlook in self._outlooks:
+            if not self._moves_now(outlook.profile):
                 continue
-            for outlook in self._outlooks:
-                if outlook.workload.namespace != spot.place.namespace or not self._moves_now(outlook.profile):
-                    continue
-                handed |= {pod.uid: outlook.profile for pod in outlook.now}
-                if outlook.workload.is_bare:
-                    bare += self._build_bare_pods(outlook, spot)
-                    bare_uids |= {pod.uid for pod in (*outlook.now, *outlook.later)}
-                else:
-                    until = spot.look.at + KNOWN_SECONDS
-                    candidates += [replace(pod, known_until=until) for pod in outlook.now]
+            spot = self._spots[outlook.workload.namespace]
+            handed |= {pod.uid: outlook.profile for pod in outlook.now}
+            if outlook.workload.is_bare:
+                bare += self._build_bare_pods(outlook, spot)
+                bare_uids |= {pod.uid for pod in (*outlook.now, *outlook.later)}
+            elif spot.look:
+                until = spot.look.at + KNOWN_SECONDS
+                candidates += [replace(pod, known_until=until) for pod in outlook.now]
         self._handed = handed
         self._mover.require("rescheduling", candidates)
         self._started = self._started or _is_known(self._spots.values())

@@ -9,7 +9,7 @@ What proves it is a Ready pod in the profile's sandbox, created since the profil
 operator that was killed needs no memory of it. Workloads that weren't Ready before prove nothing, and stop nothing.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from monopod.api.reasons import Reason
@@ -47,43 +47,59 @@ class Evidence:
 
 
 def restrain(outlooks: Sequence[Outlook], evidence: Evidence) -> tuple[Outlook, ...]:
-    """The outlooks of all namespaces, with no more to be moved now than is safe."""
-    return tuple(
-        _restrain_one(each, [one for one in outlooks if one.profile == each.profile], evidence) for each in outlooks
-    )
+    """The outlooks of all namespaces, in their order, with no more to be moved now than is safe."""
+    groups = _group(outlooks, lambda each: each.profile)
+    cautions = {profile: _ProfileCaution(ours, evidence) for profile, ours in groups.items()}
+    return tuple(cautions[each.profile].restrain(each) for each in outlooks)
 
 
-def _restrain_one(outlook: Outlook, ours: Sequence[Outlook], evidence: Evidence) -> Outlook:
-    sound = [each for each in ours if find_key(each) not in evidence.broken]
-    late = [each for each in sound if each.replacing and find_key(each) in evidence.late]
-    if len(late) >= MOST_LATE:
-        return _stop(outlook, f"replacements of {_list(late)} don't become Ready")
-    if stuck := [each for each in ours if each.unschedulable]:
-        pods = list_names([pod for each in stuck for pod in each.unschedulable])
-        why = f"no node has room for {pods} (`kubectl describe pod`)"
-        overdue = any(find_key(each) in evidence.late for each in stuck)
-        return _stop(outlook, why) if overdue else _hold(outlook, why)
-    namespace = outlook.workload.namespace
-    if (outlook.profile, namespace) in evidence.proven:
-        return outlook
-    is_known = any(profile == outlook.profile for profile, _ in evidence.proven)
-    rivals = [each for each in sound if not is_known or each.workload.namespace == namespace]
-    on_their_way = [each for each in rivals if each.replacing]
-    if overdue_rivals := [each for each in on_their_way if find_key(each) in evidence.late]:
-        return _stop(outlook, f"the first replacement, of {_list(overdue_rivals)}, doesn't become Ready")
-    if on_their_way:
-        return _hold(outlook, f"{_list(on_their_way)} goes first, until its replacement is Ready")
-    if not is_known:
-        # Profiles' own namespaces may be proven one by one; until then one for all of them.
-        candidates = [each for each in ours if each.now]
-    else:
-        candidates = [each for each in ours if each.now and each.workload.namespace == namespace]
-    if not candidates:
-        return outlook
-    canary = _choose(candidates, evidence)
-    if canary is not outlook:
-        return _hold(outlook, f"{canary.workload} goes first, until its replacement is Ready")
-    return replace(outlook, now=outlook.now[:1], later=(*outlook.now[1:], *outlook.later))
+def _group(outlooks: Iterable[Outlook], key: Callable[[Outlook], str]) -> dict[str, list[Outlook]]:
+    groups: dict[str, list[Outlook]] = {}
+    for each in outlooks:
+        groups.setdefault(key(each), []).append(each)
+    return groups
+
+
+class _ProfileCaution:
+    """What is said of all workloads of a profile, worked out once."""
+
+    def __init__(self, ours: Sequence[Outlook], evidence: Evidence) -> None:
+        self._evidence = evidence
+        sound = [each for each in ours if find_key(each) not in evidence.broken]
+        self._late = [each for each in sound if each.replacing and self._is_late(each)]
+        self._stuck = [each for each in ours if each.unschedulable]
+        self._is_known = any(profile == ours[0].profile for profile, _ in evidence.proven)
+        # Namespaces are proven one by one; until the profile itself is, one canary goes for all of them.
+        self._on_their_way = _group((each for each in sound if each.replacing), self._find_rivals)
+        candidates = _group((each for each in ours if each.now), self._find_rivals)
+        self._canaries = {rivals: _choose(those, evidence) for rivals, those in candidates.items()}
+
+    def _find_rivals(self, outlook: Outlook) -> str:
+        """Among whom one goes first: those of the namespace, or all."""
+        return outlook.workload.namespace if self._is_known else ""
+
+    def _is_late(self, outlook: Outlook) -> bool:
+        return find_key(outlook) in self._evidence.late
+
+    def restrain(self, outlook: Outlook) -> Outlook:
+        """One of its outlooks with no more to be moved now than is safe."""
+        if len(self._late) >= MOST_LATE:
+            return _stop(outlook, f"replacements of {_list(self._late)} don't become Ready")
+        if self._stuck:
+            pods = list_names([pod for each in self._stuck for pod in each.unschedulable])
+            why = f"no node has room for {pods} (`kubectl describe pod`)"
+            return (_stop if any(map(self._is_late, self._stuck)) else _hold)(outlook, why)
+        if (outlook.profile, outlook.workload.namespace) in self._evidence.proven:
+            return outlook
+        on_their_way = self._on_their_way.get(self._find_rivals(outlook), [])
+        if overdue := [each for each in on_their_way if self._is_late(each)]:
+            return _stop(outlook, f"the first replacement, of {_list(overdue)}, doesn't become Ready")
+        if on_their_way:
+            return _hold(outlook, f"{_list(on_their_way)} goes first, until its replacement is Ready")
+        canary = self._canaries.get(self._find_rivals(outlook), outlook)
+        if canary is not outlook:
+            return _hold(outlook, f"{canary.workload} goes first, until its replacement is Ready")
+        return replace(outlook, now=outlook.now[:1], later=(*outlook.now[1:], *outlook.later))
 
 
 def _choose(candidates: Iterable[Outlook], evidence: Evidence) -> Outlook:
