@@ -307,9 +307,9 @@ class PodKeeper:
                 if isinstance(answer, Opened)
             ]
             existing = self._mirror.network_policies.look_up("place", (namespace, "groups"))
-            awaited = self._is_awaited(namespace)
-            if awaited:
-                existing = [view for view in existing if view.name != name_groups_policy(DEFAULT_GROUPS)]
+            wanted = {policy["metadata"]["name"] for policy in desired}
+            awaited = self._find_awaited(namespace) - wanted
+            existing = [view for view in existing if view.name not in awaited]
             await self._writer.bring(desired, existing)
             return not awaited
 
@@ -327,16 +327,15 @@ class PodKeeper:
         view = self._mirror.network_policies.find(namespace, name_groups_policy(DEFAULT_GROUPS))
         return view if view and view.kind else None
 
-    def _is_awaited(self, namespace: str) -> bool:
-        """Whether pods that share the default group's policy have to get their own before it may go."""
-        if not (self._owners.count(namespace) and self._find_shared(namespace)):
-            return False
-        return any(
-            self._lacks_policy(pod)
+    def _find_awaited(self, namespace: str) -> set[str]:
+        """The shared policies whose pods have to get their own before these may go."""
+        return {
+            name_groups_policy(value[2])
             for value in self._mirror.pods.values("set")
-            if value[0] == namespace and value[2] == DEFAULT_GROUPS and self.is_per_group(value[1])
-            for pod in self._mirror.pods.look_up("set", value)
-        )
+            if value[0] == namespace and not self.shares_policy(namespace, value[1], value[2])
+            if self._mirror.network_policies.find(namespace, name_groups_policy(value[2]))
+            if any(map(self._lacks_policy, self._mirror.pods.look_up("set", value)))
+        }
 
     def _lacks_policy(self, pod: PodView) -> bool:
         """Whether no policy of its own selects a pod, and one is going to: not for long, unless something is wrong."""

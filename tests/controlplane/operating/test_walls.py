@@ -198,15 +198,8 @@ def _groups(lab: Lab) -> Iterator[None]:
     lab.delete_groups()
 
 
-CLOSED_MEANWHILE = pytest.mark.xfail(
-    strict=True, reason="the shared policy is deleted while its pods still wait for their own, and they are closed"
-)
-
-
 @pytest.mark.usefixtures("_groups")
-@pytest.mark.parametrize(
-    "change", ["other groups", "a policy that all share", pytest.param("policies of their own", marks=CLOSED_MEANWHILE)]
-)
+@pytest.mark.parametrize("change", ["other groups", "a policy that all share", "policies of their own"])
 def test_a_new_policy_is_there_before_the_old_one_goes(
     lab: Lab, start: StartOperator, asked: Interceptor, change: str
 ) -> None:
