@@ -56,6 +56,7 @@ class Defaults(Cluster):
 
     def put_default_pod(self, name: str = "app", **own: str) -> None:
         labels = {PROFILE_LABEL: "web", GROUP_COUNT_LABEL: "1", f"{GROUP_LABEL_PREFIX}cluster": "true", **own}
+        self.api.labels[name] = labels
         pod = an_object(name, namespace="prod", labels=labels, annotations={POD_GROUPS_ANNOTATION: "cluster"})
         self.put(self.mirror.pods, pod)
 
