@@ -225,7 +225,6 @@ class Mirror:
                 "uid": lambda pod: (pod.uid,),
                 "namespace": lambda pod: (pod.namespace,),
                 "profile": lambda pod: (pod.profile,),
-                "bound": lambda pod: (bool(pod.task),),
                 "group": lambda pod: pod.groups,
                 "groups": lambda pod: (pod.groups,),
                 "set": lambda pod: ((pod.namespace, pod.profile, pod.groups),),

@@ -58,6 +58,7 @@ class GateKeeper:
         self._node_demands = NodeDemands(api, mirror, complaints)
         self._announcements = Announcements(api, complaints)
         self._waiting_since: dict[str, float] = {}
+        self._pending, self._seen = True, -1
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -69,8 +70,7 @@ class GateKeeper:
         while True:
             self._woken.clear()
             try:
-                if self._mirror.pods.count("bound", False):
-                    await self._release_pods()
+                await self._look()
             except (ApiError, ApiUnreachable) as error:
                 self._complaints.raise_about("gated pods", str(error))
             except Exception:
@@ -83,9 +83,19 @@ class GateKeeper:
             except TimeoutError:
                 continue
 
-    async def _release_pods(self) -> None:
-        gated, unsatisfied = [], []
+    async def _look(self) -> None:
+        """Makes a pass, unless no pod was pending in the last one and none has come or changed since."""
+        revision = self._mirror.pods.revision
+        if self._pending or revision != self._seen:
+            self._pending = True
+            self._pending = await self._release_pods()
+            self._seen = revision
+
+    async def _release_pods(self) -> bool:
+        """Makes a pass; whether there are pods that no node has yet."""
+        gated, unsatisfied, is_any = [], [], False
         async for pod in self._api.list_pages("/api/v1/pods", PENDING_PODS):
+            is_any = True
             if pod["spec"].get(GATES):
                 gated.append(pod)
             elif self._node_demands.is_unsatisfied(pod):
@@ -97,6 +107,7 @@ class GateKeeper:
         await self._node_demands.report(unsatisfied)
         if failure:
             raise failure
+        return is_any
 
     async def _release_isolated(self, waiting: Sequence[Manifest]) -> BaseException | None:
         """What went wrong with one of them, if anything did."""
