@@ -93,3 +93,11 @@ def strip(pod: Manifest) -> Manifest:
     if rest["spec"].get("affinity") == {"nodeAffinity": {}}:
         del rest["spec"]["affinity"]
     return rest
+
+
+def test_a_pod_that_opts_out_with_forged_marks_loses_them(server: Server) -> None:
+    reach(server, "opting", [a_profile("web", a_selector("opting"), sandbox="kata")])
+    forged = a_pod().labelled({PROFILE_LABEL: "web", "sg.monopod.dev/admin": "true"}).annotated({COMPUTE_TYPE: "ec2"})
+    pod = server.create_pod("opting", forged.build()).expect_ok()
+    assert pod["metadata"].get("labels", {}) == {}
+    assert "runtimeClassName" not in pod["spec"]

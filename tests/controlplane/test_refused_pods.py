@@ -6,7 +6,6 @@ import pytest
 
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
-    COMPUTE_TYPE,
     EKS_PROFILE_LABEL,
     PROFILE_LABEL,
     UNSUPPORTED_ANNOTATION,
@@ -36,16 +35,6 @@ REFUSED_WHEN_CREATED: dict[str, tuple[str, PodBuilder, str]] = {
     "a forged mark where no profile reaches": ("plain", a_pod().labelled(FORGED), NOT_REACHED),
     "a forged mark on labels that match nothing": ("strict", a_pod().labelled(FORGED), NOT_TAKEN),
     "a forged mark and nodeName": ("fargate", a_pod().labelled(FORGED).with_spec(nodeName="n"), NOT_TAKEN),
-    "a forged mark and another scheduler": (
-        "fargate",
-        a_pod().labelled(FORGED).with_spec(schedulerName="volcano"),
-        NOT_TAKEN,
-    ),
-    "a forged mark and opting out": (
-        "fargate",
-        a_pod().labelled(FORGED).annotated({COMPUTE_TYPE: "ec2"}),
-        NOT_TAKEN,
-    ),
     "the host's network": (
         "strict",
         a_pod().with_spec(hostNetwork=True),

@@ -98,7 +98,7 @@ HAS_GROUPS = Validation(
        !({quote(TASK_LABEL)} in variables.labels))
     """,
     f"{_MATCHES} its labels {GROUP_LABEL_PREFIX}… and {GROUP_COUNT_LABEL} and its annotation {POD_GROUPS_ANNOTATION} "
-    f"do not name its security groups, or it has the label {TASK_LABEL}, which only a pod with a node has. {_ADVICE}",
+    f"do not name its security groups, or it has the label {TASK_LABEL}, which a pod gets later. {_ADVICE}",
 )
 
 HAS_SANDBOX = Validation(

@@ -125,6 +125,6 @@ def _read_group(cluster: Cluster, name: str) -> GroupFinding:
 def _find_identity(pod: Mapping[str, Any], policies: Sequence[Mapping[str, Any]]) -> Identity:
     if TASK_LABEL in pod["metadata"]["labels"]:
         return Identity.GIVEN
-    own = {"matchLabels": {TASK_LABEL: find_task(pod["metadata"]["uid"])}}
-    has_own = any(each["spec"].get("podSelector") == own for each in policies)
+    own = {TASK_LABEL: find_task(pod["metadata"]["uid"])}
+    has_own = any((each["spec"].get("podSelector") or {}).get("matchLabels") == own for each in policies)
     return Identity.MISSING if has_own else Identity.NOT_NEEDED

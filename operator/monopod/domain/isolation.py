@@ -191,8 +191,11 @@ def find_task(pod_uid: str) -> str:
 
 
 def build_pod_policy(namespace: str, pod_name: str, pod_uid: str, groups: Sequence[str], rules: Rules) -> Policy:
-    """The policy of one pod, which goes when the pod goes. It selects by what no other pod has, whatever its name."""
-    selector = {"matchLabels": {TASK_LABEL: find_task(pod_uid)}}
+    """The policy of one pod, which goes when the pod goes. It selects by what no other pod has, whatever its name.
+
+    Pods that no profile takes may copy the task id, but not the mark.
+    """
+    selector = {"matchLabels": {TASK_LABEL: find_task(pod_uid)}, "matchExpressions": [_exists(PROFILE_LABEL)]}
     policy = _build_policy(namespace, name_pod_policy(pod_name, groups), "pod", selector, rules)
     policy["metadata"]["ownerReferences"] = [{"apiVersion": "v1", "kind": "Pod", "name": pod_name, "uid": pod_uid}]
     return policy

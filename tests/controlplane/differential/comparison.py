@@ -141,6 +141,9 @@ class Case:
                 yield from self._compare_sandboxed(answer.body, self.decision)
 
     def _compare_untouched(self, answer: Answer) -> Iterator[str]:
+        if self._is_withdrawn() and not answer.ok:
+            yield f"refused: {answer.message}"
+            return
         if self._is_withdrawn():
             yield from _differ(
                 "marks", [], [key for key in answer.body["metadata"].get("labels", {}) if is_written(key)]

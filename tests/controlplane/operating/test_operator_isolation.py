@@ -51,7 +51,10 @@ def test_a_pod_gets_a_policy_of_its_own_from_its_groups(lab: Lab, namespace: str
     assert policy["metadata"]["labels"] == {"monopod.dev/policy": "pod"}
     (owner,) = policy["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["name"], owner["uid"]) == ("Pod", "app", uid)
-    assert policy["spec"]["podSelector"] == {"matchLabels": {"monopod.dev/task": uid.replace("-", "")}}
+    assert policy["spec"]["podSelector"] == {
+        "matchLabels": {"monopod.dev/task": uid.replace("-", "")},
+        "matchExpressions": [{"key": "monopod.dev/profile", "operator": "Exists"}],
+    }
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
     assert policy["spec"]["ingress"] == OPENED
     (egress,) = policy["spec"]["egress"]

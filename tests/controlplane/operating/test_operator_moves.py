@@ -310,11 +310,13 @@ def test_nothing_is_evicted_without_a_node_for_its_replacement(
         assert words in blockers(lab, "web")["ReplacementUnschedulable"]["message"]
         assert progress(lab, "web")["blocked"] == 11
         assert uids(lab, namespace) == before
+        lab.kubectl("uncordon", "kwok-0", "kwok-1")
+        lab.kubectl("label", "node", "kwok-0", "sandboxes=yes")
+        await_all_moved(lab, "web")
+        assert marks(lab, namespace) == {"web"}
     finally:
         lab.kubectl("uncordon", "kwok-0", "kwok-1")
-        lab.kubectl("label", "node", "kwok-0", "sandboxes=yes", "--overwrite")
-    await_all_moved(lab, "web")
-    assert marks(lab, namespace) == {"web"}
+        lab.kubectl("label", "node", "kwok-0", "sandboxes-")
 
 
 def test_on_full_nodes_one_pod_goes_and_the_rest_stays_until_there_is_room(lab: Lab, start: StartOperator) -> None:

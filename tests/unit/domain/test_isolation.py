@@ -268,7 +268,8 @@ def test_a_pods_policy_selects_its_task_and_goes_with_it() -> None:
         "labels": {"monopod.dev/policy": "pod"},
         "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "app-1", "uid": "a1b2-c3"}],
     }
-    assert policy["spec"]["podSelector"] == {"matchLabels": {TASK_LABEL: "a1b2c3"}}
+    marked = {"key": PROFILE_LABEL, "operator": "Exists"}
+    assert policy["spec"]["podSelector"] == {"matchLabels": {TASK_LABEL: "a1b2c3"}, "matchExpressions": [marked]}
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
     assert policy["spec"]["ingress"] == list(rules.ingress)
     assert policy["spec"]["egress"] == list(rules.egress)
