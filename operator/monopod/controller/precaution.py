@@ -5,7 +5,7 @@ Ready pods in its sandbox prove it at the first look.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from monopod.domain.caution import Evidence, Key, find_key, restrain
 from monopod.domain.rescheduling import Outlook
@@ -43,11 +43,12 @@ class Precaution:
             if self._since.get(key, (-1, 0.0))[0] != waiting:
                 self._since[key] = waiting, time.monotonic()
 
-    def restrain(self, outlooks: Sequence[Outlook]) -> tuple[Outlook, ...]:
-        """No more than is safe now."""
+    def restrain(self, outlooks: Sequence[Outlook], refused: Collection[str]) -> tuple[Outlook, ...]:
+        """No more than is safe now, where budgets refuse the evictions of some pods (NAMESPACE/NAME)."""
         now = time.monotonic()
         late = {key for key, (_, since) in self._since.items() if now - since >= DEADLINE_SECONDS}
-        found = restrain(outlooks, Evidence(self._proven, late, self._broken, self._chosen))
+        held = {find_key(each) for each in outlooks if each.now and str(each.now[0]) in refused}
+        found = restrain(outlooks, Evidence(self._proven, late, self._broken, self._chosen, held))
         unproven = (each for each in found if (each.profile, each.workload.namespace) not in self._proven)
         self._chosen |= {find_key(each) for each in unproven if each.now}
         return found

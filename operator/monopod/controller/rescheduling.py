@@ -331,7 +331,9 @@ class Rescheduler:
         bare_uids: set[str] = set()
         handed: dict[str, str] = {}
         seen = [each for spot in self._spots.values() if spot.look for each in spot.look.outlooks]
-        self._outlooks = self._precaution.restrain(seen)
+        tried = [pod for outlook in seen for pod in outlook.now[:1]]
+        obstacles = self._mover.find_obstacles(tried, LASTING_PAUSE_SECONDS)
+        self._outlooks = self._precaution.restrain(seen, {pod for each in obstacles for pod in each.pods})
         for outlook in self._outlooks:
             if not self._moves_now(outlook.profile):
                 continue

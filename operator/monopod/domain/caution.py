@@ -38,12 +38,14 @@ class Evidence:
         late: those on their way for longer than the deadline.
         broken: those that weren't Ready before.
         chosen: the canaries so far, which stay so while they have pods to move.
+        refused: those whose next eviction a budget refuses for the time being. They keep no other waiting.
     """
 
     proven: Collection[tuple[str, str]] = ()
     late: Collection[Key] = ()
     broken: Collection[Key] = ()
     chosen: Collection[Key] = ()
+    refused: Collection[Key] = ()
 
 
 def restrain(outlooks: Sequence[Outlook], evidence: Evidence) -> tuple[Outlook, ...]:
@@ -71,7 +73,8 @@ class _ProfileCaution:
         self._is_known = any(profile == ours[0].profile for profile, _ in evidence.proven)
         # Namespaces are proven one by one; until the profile itself is, one canary goes for all of them.
         self._on_their_way = _group((each for each in sound if each.replacing), self._find_rivals)
-        candidates = _group((each for each in ours if each.now), self._find_rivals)
+        free = (each for each in ours if each.now and find_key(each) not in evidence.refused)
+        candidates = _group(free, self._find_rivals)
         self._canaries = {rivals: _choose(those, evidence) for rivals, those in candidates.items()}
 
     def _find_rivals(self, outlook: Outlook) -> str:
@@ -97,7 +100,8 @@ class _ProfileCaution:
         if on_their_way:
             return _hold(outlook, f"{_list(on_their_way)} goes first, until its replacement is Ready")
         canary = self._canaries.get(self._find_rivals(outlook), outlook)
-        if canary is not outlook:
+        # One that a budget refuses is tried on, so that it moves and is reported like others.
+        if canary is not outlook and find_key(outlook) not in self._evidence.refused:
             return _hold(outlook, f"{canary.workload} goes first, until its replacement is Ready")
         return replace(outlook, now=outlook.now[:1], later=(*outlook.now[1:], *outlook.later))
 

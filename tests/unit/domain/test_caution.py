@@ -1,5 +1,6 @@
 """What moves before replacements are known to become Ready, and what stops it."""
 
+from dataclasses import replace
 from typing import Any
 
 from monopod.domain.caution import Evidence, restrain
@@ -34,6 +35,14 @@ def test_then_one_in_each_namespace_and_then_all() -> None:
     assert moving(*workloads, proven={("web", "prod")}) == ["a-0", "a-1", "b-0"]
     both = {("web", "prod"), ("web", "other")}
     assert moving(*workloads, proven=both) == ["a-0", "a-1", "b-0", "b-1", "c-0", "c-1"]
+
+
+def test_one_that_a_budget_refuses_keeps_no_other_waiting() -> None:
+    first, other, third = an_outlook("first"), an_outlook("other", "elsewhere", desired=1), an_outlook("third", "far")
+    refused = {("web", "uid-first")}
+    assert moving(first, other, refused=refused) == ["first-0", "other-0"]
+    assert moving(first, replace(other, replacing=1), third, refused=refused) == [], "one on its way is enough"
+    assert moving(first, refused=refused) == ["first-0"]
 
 
 def test_while_the_first_is_on_its_way_the_others_wait_and_after_the_deadline_they_are_blocked() -> None:
