@@ -153,9 +153,9 @@ def test_a_namespace_that_goes_away_is_no_trouble(lab: Lab, start: StartOperator
         run_workload(lab, "Deployment", namespace, 2)
         protect(lab, namespace, "100%")
     lab.create_profile("web", "leaving-*")
-    eventually(lambda: progress(lab, "web").get("blocked") == 2)  # one of each is tried
+    eventually(lambda: progress(lab, "web").get("blocked") == 4)
     lab.kubectl("delete", "namespace", "leaving-a", "--wait=false")
-    eventually(lambda: progress(lab, "web").get("blocked") == 1)
+    eventually(lambda: progress(lab, "web").get("blocked") == 2)
     lab.delete("PodDisruptionBudget", "keep", "leaving-b")
     await_all_moved(lab, "web")
     assert marks(lab, "leaving-b") == {"web"}
