@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from monopod.api.names import COMPUTE_TYPE
+from monopod.api.names import COMPUTE_TYPE, TASK_LABEL
 from monopod.domain.nodes import REQUIRED
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
@@ -74,9 +74,9 @@ def test_a_pod_that_asks_for_a_node_which_there_is_not_gets_one_event_that_says_
     assert lab.events("choosy", "anywhere") == []
 
 
-def test_nothing_is_written_on_pods(lab: Lab, operator: OperatorProcess) -> None:
+def test_nothing_is_written_on_pods_that_share_a_policy(lab: Lab, operator: OperatorProcess) -> None:
     lab.create_namespace("unwritten")
-    lab.create_profile("web", "unwritten")
+    lab.create_profile("web", "unwritten", isolation="PerGroup")
     lab.becomes_active("web")
     lab.create_pod("unwritten", "app")
     lab.create_pod("unwritten", "host", hostNetwork=True)
@@ -85,6 +85,19 @@ def test_nothing_is_written_on_pods(lab: Lab, operator: OperatorProcess) -> None
     eventually(lambda: lab.events("unwritten", "host"))
     operator.passes_happen(2)
     assert [read_pod(lab, "unwritten", name) for name in ("app", "host")] == before
+
+
+def test_only_its_identity_is_written_on_a_pod_with_a_policy_of_its_own(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create_namespace("identified")
+    lab.create_profile("web", "identified")
+    lab.becomes_active("web")
+    lab.create_pod("identified", "app")
+    eventually(lambda: lab.policies("identified"))
+    written = read_pod(lab, "identified", "app")
+    operator.passes_happen(2)
+    assert read_pod(lab, "identified", "app") == written, "and only once"
+    managers = {entry["manager"]: entry["fieldsV1"] for entry in written["metadata"]["managedFields"]}
+    assert managers["monopod"] == {"f:metadata": {"f:labels": {f"f:{TASK_LABEL}": {}}}}
 
 
 def test_no_trial_pod_or_namespace_remains(lab: Lab, operator: OperatorProcess) -> None:
