@@ -96,6 +96,7 @@ def test_what_the_api_server_says_is_a_sentence_that_another_can_follow(tmp_path
     )
 
 
+@pytest.mark.timeout(20)  # as below
 def test_credentials_that_cannot_be_had_end_the_command_and_log_nothing(tmp_path: Path) -> None:
     plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-plugin"}
     kubeconfig = a_kubeconfig(tmp_path, "http://127.0.0.1:1", exec=plugin)
