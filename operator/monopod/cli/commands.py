@@ -8,7 +8,7 @@ from monopod import __version__
 from monopod.api.names import SYSTEM_NAMESPACE
 from monopod.cli.failure import UNWRITABLE, drop_output
 from monopod.cli.moving_commands import plan, restore, rollout
-from monopod.cli.parameters import FILE_NAME, OBJECT_NAME
+from monopod.cli.parameters import FILE_NAME, OBJECT_NAME, file_names
 
 _INTERRUPTED: Final = 130
 
@@ -186,15 +186,7 @@ def fargate() -> None:
 
 @fargate.command(help=_EXPLAIN_HELP, short_help="Say what Fargate would do with a pod, and why.")
 @click.argument("target", nargs=-1, metavar="[pod NAME]")
-@click.option(
-    "filenames",
-    "-f",
-    "--filename",
-    type=FILE_NAME,
-    multiple=True,
-    metavar="FILE",
-    help="Manifest, YAML or JSON; - is stdin.",
-)
+@file_names("Manifest, YAML or JSON; - is stdin.", metavar="FILE")
 @click.option(
     "profiles_file",
     "--profiles",
@@ -247,16 +239,7 @@ def _read_target(target: tuple[str, ...]) -> str | None:
 
 
 @fargate.command(help=_LINT_HELP, short_help="Judge manifests without a cluster, for a pipeline.")
-@click.option(
-    "filenames",
-    "-f",
-    "--filename",
-    type=FILE_NAME,
-    multiple=True,
-    required=True,
-    metavar="FILE|DIR",
-    help="Manifests, YAML or JSON; - is stdin. A folder is read with all below it.",
-)
+@file_names("Manifests, YAML or JSON; - is stdin. A folder is read with all below it.", required=True)
 @click.option(
     "profiles_file",
     "--profiles",
@@ -294,16 +277,7 @@ def lint(
 
 
 @fargate.command(help=_CONVERT_HELP, short_help="Make FargateProfiles of those of eksctl, ACK or Terraform.")
-@click.option(
-    "filenames",
-    "-f",
-    "--filename",
-    type=FILE_NAME,
-    multiple=True,
-    required=True,
-    metavar="FILE|DIR",
-    help="What holds the others' profiles, YAML or JSON; - is stdin.",
-)
+@file_names("What holds the others' profiles, YAML or JSON; - is stdin.", required=True)
 def convert(filenames: tuple[str, ...]) -> None:
     """Gathers the options; what users read is `_CONVERT_HELP`."""
     from monopod.cli import convert as work

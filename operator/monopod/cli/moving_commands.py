@@ -2,7 +2,7 @@
 
 import click
 
-from monopod.cli.parameters import FILE_NAME, OBJECT_NAME
+from monopod.cli.parameters import FILE_NAME, OBJECT_NAME, file_names
 
 _PLAN_HELP = """Show which running pods a profile would move into its sandboxes, before any of them moves.
 
@@ -77,15 +77,7 @@ can't be read.
 
 @click.command(help=_PLAN_HELP, short_help="Show which running pods a profile would move, and how.")
 @click.argument("profile", type=OBJECT_NAME, required=False)
-@click.option(
-    "filenames",
-    "-f",
-    "--filename",
-    type=FILE_NAME,
-    multiple=True,
-    metavar="FILE|DIR",
-    help="Profiles that aren't applied yet, YAML or JSON; - is stdin.",
-)
+@file_names("Profiles that aren't applied yet, YAML or JSON; - is stdin.")
 @click.option("--sandbox", type=OBJECT_NAME, metavar="NAME", help="RuntimeClass of profiles that name none.")
 @click.option("--region", default="us-east-1", show_default=True, metavar="NAME", help="Whose prices to use.")
 @click.option("--arch", type=click.Choice(["x86", "arm"]), default="x86", show_default=True, help="The same.")

@@ -1,7 +1,8 @@
 """What words on the command line must look like, where a wrong one would ask for something else than it says."""
 
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import click
 
@@ -34,3 +35,9 @@ class FileName(click.ParamType):  # type: ignore[type-arg]  # it has none before
 
 OBJECT_NAME: Final = ObjectName()
 FILE_NAME: Final = FileName()
+
+
+def file_names(what: str, *, metavar: str = "FILE|DIR", required: bool = False) -> Callable[[Any], Any]:
+    """The option `--filename`, which may be given more than once; `what` is its help."""
+    names = ("filenames", "-f", "--filename")
+    return click.option(*names, type=FILE_NAME, multiple=True, required=required, metavar=metavar, help=what)
