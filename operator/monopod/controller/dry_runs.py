@@ -24,7 +24,7 @@ from monopod.domain.eviction import Obstacle
 from monopod.domain.node_capacity import explain_unschedulable
 from monopod.domain.publication import list_names
 from monopod.domain.rescheduling import Outlook
-from monopod.domain.standing import Place
+from monopod.domain.standing import Place, is_ready
 from monopod.domain.trial import NotSandboxed, PodTrial, judge_pod
 
 VALID_SECONDS: Final = 300.0
@@ -178,7 +178,7 @@ class DryRuns:
             what = "can't be created" if verdict.reason is Reason.REPLACEMENT_REFUSED else "wouldn't be sandboxed"
             return _block(outlook, verdict.reason, f"a replacement {what}: {verdict.fault}")
         # A pod that isn't Ready is missed by nobody, and may wait for a node itself.
-        if _is_ready(look.attempts[key].pod) and (misfit := self._find_misfit(key)):
+        if is_ready(look.attempts[key].pod) and (misfit := self._find_misfit(key)):
             return _block(outlook, Reason.REPLACEMENT_UNSCHEDULABLE, f"no node could take a replacement: {misfit}")
         return outlook
 
@@ -186,11 +186,6 @@ class DryRuns:
         now = time.monotonic()
         self._verdicts = {key: each for key, each in self._verdicts.items() if now - each.at < 2 * VALID_SECONDS}
         self._quotas = {name: each for name, each in self._quotas.items() if now - each[0] < QUOTAS_KNOWN_SECONDS}
-
-
-def _is_ready(pod: Manifest) -> bool:
-    conditions = pod["status"].get("conditions") or ()
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def _block(outlook: Outlook, reason: Reason, why: str) -> Outlook:

@@ -68,6 +68,10 @@ class Snapshot:
     pods: Sequence[PodView]
     pod_counts: Mapping[str, int]
     isolation: Mapping[str, Isolation]
+    classes: Mapping[str, str]
+    """The handler of each RuntimeClass."""
+    sandboxes: tuple[str, ...]
+    """Those that can be taken without being named, the best first."""
 
 
 class Gatherer:
@@ -97,7 +101,7 @@ class Gatherer:
     def snapshot(self) -> Snapshot:
         """What there is now."""
         resources = {resource["metadata"]["name"]: resource for resource in self._mirror.profiles.views()}
-        classes = self._find_classes()
+        classes = {view.name: view.handler for view in self._mirror.runtime_classes.views()}
         profiles = {name: self._read(name, resource, classes) for name, resource in resources.items()}
         requests = tuple(found for resource in resources.values() if (found := Request.from_resource(resource)))
         held_back = self._find_held_back(resources, profiles, requests)
@@ -120,6 +124,8 @@ class Gatherer:
             pods=pods,
             pod_counts=Counter(pod.profile for pod in pods),
             isolation=self._sum_up(),
+            classes=classes,
+            sandboxes=rank_sandboxes(classes, self._settings.sandbox_handlers),
         )
 
     def _find_held_back(
@@ -156,10 +162,6 @@ class Gatherer:
         if isinstance(one, Unreadable) or isinstance(other, Unreadable):
             return True
         return may_share_pods(one, other, self._settings.protected)
-
-    def _find_classes(self) -> dict[str, str]:
-        """The handler of each RuntimeClass."""
-        return {view.name: view.handler for view in self._mirror.runtime_classes.views()}
 
     def _read(self, name: str, resource: Mapping[str, Any], classes: Mapping[str, str]) -> Profile | Unreadable:
         current = (resource.get("status") or {}).get("runtimeClassName") or ""
@@ -204,13 +206,12 @@ class Gatherer:
         reached = tuple(snapshot.reached.get(profile.name, ()))
         runtime_class = self._mirror.runtime_classes.find("", profile.runtime_class)
         sandboxed = runtime_class is not None and is_sandbox(runtime_class.handler, self._settings.sandbox_handlers)
-        classes = self._find_classes()
         named = self._settings.sandbox or (snapshot.resources[profile.name].get("spec") or {}).get("runtimeClassName")
         facts = replace(
             facts,
             detected=not named,
-            classes=tuple(classes),
-            sandboxes=rank_sandboxes(classes, self._settings.sandbox_handlers),
+            classes=tuple(snapshot.classes),
+            sandboxes=snapshot.sandboxes,
             runtime_class_exists=runtime_class is not None,
             unsandboxed_by=runtime_class.handler if runtime_class and not sandboxed else "",
             reached=reached,

@@ -156,13 +156,18 @@ def glance(pod: Manifest, workload: Workload, place: Place, now: str = "") -> Si
     return _reduce(pod, workload, place, InPlace() if find_mark(pod) else NotConcerned(), now)
 
 
+def is_ready(pod: Manifest) -> bool:
+    """Whether a pod's condition says that it is Ready."""
+    return any(
+        condition.text("type") == "Ready" and condition.text("status") == "True"
+        for condition in Part(pod).child("status").children("conditions")
+    )
+
+
 def _reduce(pod: Manifest, workload: Workload, place: Place, standing: Standing, now: str) -> Sighting:
     root = Part(pod)
     metadata = root.child("metadata")
-    ready = any(
-        condition.text("type") == "Ready" and condition.text("status") == "True"
-        for condition in root.child("status").children("conditions")
-    )
+    ready = is_ready(pod)
     candidate = Candidate(
         place.namespace,
         metadata.text("name"),
