@@ -14,22 +14,8 @@ from monopod.admission.patch import drop_annotation, drop_if
 from monopod.admission.skips import HAS_NODE_NAME
 from monopod.admission.storage import WITHDRAW
 from monopod.admission.zones import UNBIND
-from monopod.api.names import (
-    CAPACITY_ANNOTATION,
-    EKS_PROFILE_LABEL,
-    GROUP_COUNT_LABEL,
-    LOGGING_ANNOTATION,
-    POD_GROUPS_ANNOTATION,
-    PROFILE_LABEL,
-    STORAGE_ANNOTATION,
-    TASK_LABEL,
-    UNSUPPORTED_ANNOTATION,
-)
-
-_LABELS = (PROFILE_LABEL, EKS_PROFILE_LABEL, GROUP_COUNT_LABEL, TASK_LABEL)
-_ANNOTATIONS = (
-    *(CAPACITY_ANNOTATION, LOGGING_ANNOTATION, STORAGE_ANNOTATION, UNSUPPORTED_ANNOTATION, POD_GROUPS_ANNOTATION),
-)
+from monopod.domain.bounds import WRITTEN_ANNOTATIONS
+from monopod.domain.selection import WRITTEN_LABELS
 
 IS_WITHDRAWN = f"""(variables.marked && variables.withinBounds && variables.matching.size() > 0 &&
       variables.optedOut && !variables.exempt && !({HAS_NODE_NAME}))"""
@@ -39,9 +25,9 @@ _OUR_CLASS = "object.spec.?runtimeClassName.orValue('') == variables.winner[1]"
 
 TAKE_BACK = f"""
     // What an earlier run wrote on a pod that has opted out since.
-    variables.labels.filter(key, key in {quote_all(_LABELS)} || {IS_GROUP})
+    variables.labels.filter(key, key in {quote_all(WRITTEN_LABELS)} || {IS_GROUP})
       .map(key, JSONPatch{{op: 'remove', path: '/metadata/labels/' + jsonpatch.escapeKey(key)}}) +
-    {" +".join(drop_annotation(name) for name in _ANNOTATIONS)} +
+    {" +".join(drop_annotation(name) for name in WRITTEN_ANNOTATIONS)} +
     {WITHDRAW} +
     {drop_if("variables.sized && has(object.spec.resources)", "/spec/resources")} +
     // The overhead first: it is our class's, and without that one RuntimeClass admission refuses any.
