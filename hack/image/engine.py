@@ -10,6 +10,7 @@ from pathlib import Path
 
 from image.gvisor_node_image import REPOSITORY as GVISOR_NODE
 from image.gvisor_node_image import build_gvisor_node_image
+from image.layers import name_build
 from image.operator_image import REPOSITORY, ROOT, build_operator_image
 from image.small import BUSYBOX, BUSYBOX_COMMANDS, build_busybox_image
 from lab.progress import step
@@ -46,7 +47,7 @@ def provide_operator_image(cache: Path, engine: str | None) -> Path:
     with step("building the operator's image", 120):
         identity = run([engine, "build", "--quiet", "."], cwd=ROOT, timeout=None).stdout.strip()
         digest = identity.removeprefix("sha256:")[:12]
-        return _save(engine, identity, f"{REPOSITORY}:{digest}", cache / f"operator-{digest}.tar")
+        return _save(engine, identity, name_build(REPOSITORY, digest), cache / f"operator-{digest}.tar")
 
 
 def provide_gvisor_node_image(cache: Path, engine: str | None) -> Path:
@@ -61,7 +62,7 @@ def provide_gvisor_node_image(cache: Path, engine: str | None) -> Path:
         command = [engine, "build", "--quiet", "--file", "gvisor-node/Dockerfile", "."]
         identity = run(command, cwd=ROOT, timeout=None).stdout.strip()
         digest = identity.removeprefix("sha256:")[:12]
-        return _save(engine, identity, f"{GVISOR_NODE}:{digest}", cache / f"gvisor-node-{digest}.tar")
+        return _save(engine, identity, name_build(GVISOR_NODE, digest), cache / f"gvisor-node-{digest}.tar")
 
 
 def provide_busybox_image(cache: Path, engine: str | None) -> Path:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from image.layers import File, Tree, hash_parts, read_tree, write_archive, write_layer
+from image.layers import File, Tree, hash_parts, name_build, read_tree, write_archive, write_layer
 from image.operator_image import ROOT, build_base
 from lab.progress import step
 from lab.toolchain import build_tools
@@ -43,7 +43,7 @@ def build_gvisor_node_image(cache: Path) -> Path:
             programs: Tree = {f"{PROGRAMS_FOLDER}/{name}": File(built[name].read_bytes(), 0o755) for name in PROGRAMS}
             layer = cache / f"gvisor-node-{key}.{os.getpid()}.layer"
             write_layer(programs | source, layer)
-            write_archive(archive, f"{REPOSITORY}:{key}", [base, layer], CONFIG)
+            write_archive(archive, name_build(REPOSITORY, key), [base, layer], CONFIG)
             layer.unlink()
     return archive
 

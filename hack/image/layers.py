@@ -63,6 +63,14 @@ def hash_parts(*parts: str | bytes) -> str:
     return digest.hexdigest()[:12]
 
 
+def name_build(repository: str, key: str) -> str:
+    """Returns the reference of an image that was built here, by the key of its content.
+
+    The tag begins with a letter: `helm --set` takes one of digits alone for a number, which the chart refuses.
+    """
+    return f"{repository}:build-{key}"
+
+
 def write_layer(tree: Tree, target: Path) -> None:
     """Writes a layer's tar file."""
     entries: Tree = {str(parent): Folder() for path in tree for parent in PurePosixPath(path).parents}

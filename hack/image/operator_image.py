@@ -21,6 +21,7 @@ from image.layers import (
     Folder,
     Tree,
     hash_parts,
+    name_build,
     read_content,
     read_tree,
     write_archive,
@@ -88,7 +89,7 @@ def build_operator_image(cache: Path) -> Path:
             with step("packing the operator's image"):
                 layer = cache / f"operator-{key}.layer"
                 write_layer(source, layer)
-                write_archive(archive, f"{REPOSITORY}:{key}", [base, packages, layer], CONFIG)
+                write_archive(archive, name_build(REPOSITORY, key), [base, packages, layer], CONFIG)
                 layer.unlink()
         return archive
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from image import engine
+from image.layers import name_build
 from lab.provider import find_engine
 from lab.shell import CommandFailed
 
@@ -70,6 +71,10 @@ def test_without_debians_tools_the_engine_builds_the_images(programs: Path, monk
     assert operator.read_text() == busybox.read_text() == "saved\n"
     calls = log.read_text().splitlines()
     assert [call for call in calls if call.startswith("tag")] == [
-        "tag sha256:0123456789abcdef monopod.local/operator:0123456789ab",
+        "tag sha256:0123456789abcdef monopod.local/operator:build-0123456789ab",
         "tag sha256:0123456789abcdef monopod.local/busybox:1",
     ]
+
+
+def test_the_tag_of_an_image_built_here_is_no_number() -> None:
+    assert name_build("monopod.local/operator", "445006386284") == "monopod.local/operator:build-445006386284"
