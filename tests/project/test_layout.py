@@ -40,6 +40,26 @@ def test_no_file_names_a_place_on_somebodys_machine() -> None:
     assert found == []
 
 
+LICENCED = {
+    "pyproject.toml": 'license = "Apache-2.0"',
+    "charts/monopod/Chart.yaml": "artifacthub.io/license: Apache-2.0",
+    "charts/gvisor-node/Chart.yaml": "artifacthub.io/license: Apache-2.0",
+    "README.md": "[Apache-2.0](LICENSE)",
+}
+"""Where those who use a part look for its licence, and what stands there."""
+
+
+@pytest.mark.parametrize("path", LICENCED)
+def test_the_licence_is_named_where_one_looks_for_it(path: str) -> None:
+    assert LICENCED[path] in (ROOT / path).read_text()
+
+
+def test_the_licence_is_there_in_full() -> None:
+    text = (ROOT / "LICENSE").read_text()
+    assert "Apache License\n" in text
+    assert "9. Accepting Warranty or Additional Liability." in text
+
+
 SUPPRESSION = re.compile(
     r"#\s*(?:noqa(?::\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*)?|type:\s*ignore(?:\[[\w, -]*\])?)(?P<reason>.*)$"
 )
