@@ -41,6 +41,10 @@ test-deep: ## the tests of many pods, churn, attacks in loops, Kubernetes' own t
 	  tests/attack/test_network_policies.py tests/attack/test_pod_security.py
 	MONOPOD_NETWORK_POLICIES=all ./hack/test e2e -- -k test_all_tests_of_network_policies
 
+.PHONY: test-conformance
+test-conformance: ## Kubernetes' conformance tests with a profile and without (hours); FOCUS='regular expression' for some
+	$(RUN) python -m lab.conformance $(if $(FOCUS),--focus '$(FOCUS)')
+
 .PHONY: fmt
 fmt: ## format and sort imports
 	$(RUN) ruff check --select I --fix

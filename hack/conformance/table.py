@@ -17,6 +17,18 @@ says why; [What differs from EKS](differences.md) tells the same as a story.
 
 """
 
+UPSTREAM = """
+## Kubernetes' own conformance tests
+
+`make test-conformance` runs Kubernetes' conformance tests on a cluster of its own, without a profile and with one that
+takes every namespace, and fails when a test differs that isn't expected to. What is expected, by class and with a
+reason, stands in `hack/lab/conformance.yaml`; `FOCUS='regular expression'` runs only some.
+
+Of 380 of the tests of Kubernetes 1.36.3, 371 passed without a profile and 343 with one, in a run by hand that is older
+than this command. Most of the 28 were rules of Fargate's (the node's network and files, RuntimeClasses of one's own,
+sysctls) and of gVisor; the others led to changes that the [change log](../CHANGELOG.md) tells.
+"""
+
 NOT_YET = "not yet"
 
 
@@ -37,7 +49,7 @@ def render_table(rules: Rules, shown: Mapping[str, Sequence[Evidence]]) -> str:
     for number, section in enumerate(rules.sections, start=1):
         text += f"\n## {number}. {section.title}\n\n| | EKS | Monopod | from | shown by |\n|---|---|---|---|---|\n"
         text += "".join(_render_row(rule, shown.get(rule.id, ())) for rule in section.rules)
-    text += "\n## Sources\n\n"
+    text += UPSTREAM + "\n## Sources\n\n"
     return text + "".join(f"- *{key}*: {title}\n" for key, title in rules.sources.items())
 
 

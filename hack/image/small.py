@@ -21,11 +21,16 @@ UNPRIVILEGED = "65532:65532"
 
 def build_busybox_image(cache: Path, reference: str = "monopod.local/busybox:1") -> Path:
     """Builds an image of Debian's static busybox, enough of a system for the samples, and returns its archive."""
+    return build_image(cache, reference, build_busybox_tree(cache), {"Cmd": ["sh"], "Env": ["PATH=/usr/bin"]})
+
+
+def build_busybox_tree(cache: Path) -> Tree:
+    """The files of an image of Debian's static busybox."""
     program = _read_program("busybox-static", BUSYBOX, cache)
     tree: Tree = {BUSYBOX: File(program, 0o755), "bin": Link("usr/bin"), "tmp": Folder(0o1777)}
     tree |= {f"usr/bin/{command}": Link("busybox") for command in BUSYBOX_COMMANDS}
     tree["etc/passwd"] = File(b"root:x:0:0::/:/bin/sh\nnobody:x:65532:65532::/:/bin/sh\n")
-    return _build(cache, reference, tree, {"Cmd": ["sh"], "Env": ["PATH=/usr/bin"]})
+    return tree
 
 
 def build_pause_image(cache: Path, reference: str = "monopod.local/pause:1") -> Path:
@@ -37,7 +42,7 @@ def build_pause_image(cache: Path, reference: str = "monopod.local/pause:1") -> 
     program = _read_program("catatonit", "usr/bin/catatonit", cache)
     # As process 1 it needs no -g; a pod with the node's process namespace (hostPID) gives it another number.
     config = {"Entrypoint": ["/pause", "-P", "-g"], "User": UNPRIVILEGED}
-    return _build(cache, reference, {"pause": File(program, 0o755)}, config)
+    return build_image(cache, reference, {"pause": File(program, 0o755)}, config)
 
 
 def build_binary_image(reference: str, binary: Path, dest: Path) -> Path:
@@ -60,7 +65,8 @@ def _read_program(package: str, path: str, cache: Path) -> bytes:
     return read_programs({package: path}, cache)[package]
 
 
-def _build(cache: Path, reference: str, tree: Tree, config: Mapping[str, object]) -> Path:
+def build_image(cache: Path, reference: str, tree: Tree, config: Mapping[str, object]) -> Path:
+    """Builds an image of one layer, or takes it from the cache, and returns its archive."""
     key = hash_parts(reference, repr(sorted(tree.items())), repr(config))
     archive = cache / f"{reference.rsplit('/', 1)[-1].replace(':', '-')}-{key}.tar"
     if not archive.exists():

@@ -57,6 +57,7 @@ RECIPES: dict[str, Recipe] = {
     "etcd": Recipe({"go.etcd.io/etcd/server/v3": "etcd"}),
     "kubernetes": Recipe({"k8s.io/kubernetes": "kubernetes"}, _replace_staging, seeded=True),
     "netpol": Recipe({"k8s.io/kubernetes": "kubernetes"}, _replace_staging, seeded=True),
+    "conformance": Recipe({"k8s.io/kubernetes": "kubernetes"}, _replace_staging, seeded=True),
     "containerd": Recipe({"github.com/containerd/containerd/v2": "containerd"}),
     "gvisor": Recipe({"gvisor.dev/gvisor": "gvisor"}),
     "cni": Recipe({"github.com/containernetworking/plugins": "cni_plugins"}),

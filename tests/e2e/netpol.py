@@ -5,8 +5,6 @@ its truth table. Which pods a profile takes is a matter of the namespaces' names
 profile and without.
 """
 
-import json
-import re
 import shutil
 import socket
 import subprocess
@@ -14,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from image.small import build_binary_image
+from lab.ginkgo import read_report
 from lab.places import cache_dir
 from lab.shell import run
 from lab.toolchain import build_tools
@@ -23,7 +22,6 @@ from tests.e2e.live import Live
 
 ALL = ("Netpol",)
 SCTP = r"\[Feature:SCTPConnectivity\]"
-TAGS = re.compile(r"\s*\[(Feature:\w+|LinuxOnly|sig-network)\]\s*")
 SUITE_SECONDS = 3600
 
 
@@ -64,21 +62,6 @@ def run_suite(live: Live, prefix: str, folder: Path, specs: Iterable[str] = ALL,
         ARTIFACTS.mkdir(exist_ok=True)
         shutil.copy(log, ARTIFACTS)
     return results
-
-
-def read_report(report: Path) -> dict[str, str]:
-    """Name and failure of each spec that has run, of Ginkgo's report."""
-    (suite,) = json.loads(report.read_text())
-    ran = [each for each in suite["SpecReports"] or () if each["LeafNodeType"] == "It" and each["State"] != "skipped"]
-    return {name_spec(each): each.get("Failure", {}).get("Message", "") for each in ran}
-
-
-def name_spec(report: dict[str, object]) -> str:
-    """A spec's name, without the tags that all have."""
-    containers = report["ContainerHierarchyTexts"]
-    assert isinstance(containers, list)
-    words = " ".join((*containers, str(report["LeafNodeText"])))
-    return TAGS.sub(" ", words).strip()
 
 
 def has_sctp() -> bool:

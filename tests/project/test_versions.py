@@ -11,7 +11,7 @@ from tests.project.repository import ROOT
 
 GOMOD = ROOT / "hack" / "lab" / "gomod"
 FOLDERS = sorted(path.name for path in GOMOD.iterdir() if path.is_dir())
-PIN_OF_FOLDER = {"cni": "cni_plugins", "netpol": "kubernetes"}
+PIN_OF_FOLDER = {"cni": "cni_plugins", "conformance": "kubernetes", "netpol": "kubernetes"}
 """Where the pin isn't named as the folder is."""
 
 NOT_FOLDERS = {"go", "calico_api"}
