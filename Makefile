@@ -2,8 +2,8 @@
 .DEFAULT_GOAL := help
 RUN := ./hack/run
 # What hack/generate writes; `make verify` fails when regenerating changes any of it.
-GENERATED := manifests/crd manifests/policies docs/reference/chart.md docs/reference/gvisor-node.md docs/reference/pod-fields.md \
-  docs/conformance.md \
+GENERATED := manifests/crd manifests/policies docs/conformance.md \
+  $(addprefix docs/reference/, api.md chart.md gvisor-node.md pod-fields.md) \
   operator/monopod/cli/schema/kubernetes.json \
   $(addprefix charts/monopod/templates/, crds.yaml rbac.yaml policies.yaml)
 

@@ -208,11 +208,11 @@ class FargateProfileSpec(Part):
     running_jobs: Literal["Leave", "Reschedule"] = "Leave"
     """What rescheduling does with pods that work towards an end: those of Jobs, and others whose restartPolicy isn't
     Always. Leave: nothing, so that their work isn't lost; a Job's next pods are sandboxed. Reschedule: they are moved
-    like others, and begin anew; a Job counts that as a failure, unless its podFailurePolicy ignores disruptions."""
+    like others, and start from the beginning; a Job counts that as a failure, unless its podFailurePolicy ignores disruptions."""
 
     paused: bool = False
-    """Whether rescheduling stands still: nothing is evicted, but what was begun is ended. The deletion of the profile
-    goes on."""
+    """Whether rescheduling pauses: nothing more is evicted, and what has begun is finished. The deletion of the profile
+    continues."""
 
     tags: Annotated[Tags, Field(json_schema_extra=ATOMIC_MAP)] = Field(default_factory=dict)
     """Tags of the profile itself; at most 50. As on EKS they are not passed on to pods."""
@@ -239,7 +239,7 @@ class Health(Part):
 
 
 class Deletion(Part):
-    """How far the deletion of the profile is. It begins when no other profile is being deleted."""
+    """Progress of the profile's deletion, which begins when no other profile is being deleted."""
 
     started_at: Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
     """When the operator began to evict the profile's pods."""
@@ -261,14 +261,14 @@ class Blocker(Part):
     """The same for a person, with what to do where something is to be done."""
 
     pods: Annotated[int, Field(ge=0)]
-    """How many pods it is about."""
+    """The number of pods concerned."""
 
     examples: Annotated[list[str], Field(json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
     """Some of them, as NAMESPACE/NAME."""
 
 
 class Rescheduling(Part):
-    """How far the profile's pods that existed before it are moved. pods = moved + waiting + blocked + left."""
+    """Progress of moving the pods that existed before the profile. pods = moved + waiting + blocked + left."""
 
     started_at: Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
     """When this round began: when there were pods to move, and none before."""
@@ -277,10 +277,10 @@ class Rescheduling(Part):
     """`moved/pods`, for tables."""
 
     pods: Annotated[int, Field(ge=0)]
-    """How many pods this round is about."""
+    """The number of pods in this round."""
 
     moved: Annotated[int, Field(ge=0)]
-    """How many of them don't run elsewhere any more."""
+    """How many of them no longer run outside the sandbox."""
 
     waiting: Annotated[int, Field(ge=0)]
     """How many will be moved in turn, or are being replaced."""
@@ -334,7 +334,7 @@ class FargateProfileStatus(Part):
 class FargateProfile(Part):
     """A FargateProfile says which pods run each in a sandbox of their own, as a Fargate profile does on EKS.
 
-    A pod that matches one of the selectors when it is created is sized from the Fargate ladder, given its own sandbox
+    A pod that matches one of the selectors when it is created is sized from Fargate's table, given its own sandbox
     (its own kernel), and labelled eks.amazonaws.com/fargate-profile with the profile's name; its manifest needs no
     change. Matching pods that exist already are replaced by new ones, gently, unless `existingPods` says Keep. Where
     several profiles match, the alphanumerically first name wins, unless the pod pins another matching profile by that

@@ -59,7 +59,7 @@ class StoredPodStatus(Part):
 
     phase: Phase | None = None
     """Stored: the pod runs, and nothing has been asked of it. Evicting: the Eviction API is asked to evict it.
-    Withdrawn: it isn't to be moved any more, and the manifest is dropped as soon as no eviction can be under way.
+    Withdrawn: it no longer needs to move, and the manifest is dropped as soon as no eviction can be under way.
     Recreating: the pod is gone, and is created again from the manifest. Refused: the API server doesn't accept the
     manifest; it is kept and tried again from time to time. NameTaken: another pod has the name; the manifest is kept
     until a person decides."""
@@ -77,9 +77,8 @@ class StoredPodStatus(Part):
 class StoredPod(Part):
     """A StoredPod keeps the manifest of a pod without a controller while the pod is moved into its profile's sandbox.
 
-    It is made before the pod is evicted and deleted once the new pod runs. One that stays tells in its status why the
-    pod couldn't be created again; `kubectl fargate restore` brings it back. Who deletes a StoredPod throws the manifest
-    away.
+    It is made before the pod is evicted and deleted once the new pod runs. The status of one that stays says why
+    the pod couldn't be created again; `kubectl fargate restore` brings it back. Deleting a StoredPod discards the manifest.
     """
 
     model_config = ConfigDict(
