@@ -208,7 +208,8 @@ class FargateProfileSpec(Part):
     running_jobs: Literal["Leave", "Reschedule"] = "Leave"
     """What rescheduling does with pods that work towards an end: those of Jobs, and others whose restartPolicy isn't
     Always. Leave: nothing, so that their work isn't lost; a Job's next pods are sandboxed. Reschedule: they are moved
-    like others, and start from the beginning; a Job counts that as a failure, unless its podFailurePolicy ignores disruptions."""
+    like others, and start from the beginning; a Job counts that as a failure, unless its podFailurePolicy ignores
+    disruptions."""
 
     paused: bool = False
     """Whether rescheduling pauses: nothing more is evicted, and what has begun is finished. The deletion of the profile

@@ -78,7 +78,8 @@ class StoredPod(Part):
     """A StoredPod keeps the manifest of a pod without a controller while the pod is moved into its profile's sandbox.
 
     It is made before the pod is evicted and deleted once the new pod runs. The status of one that stays says why
-    the pod couldn't be created again; `kubectl fargate restore` brings it back. Deleting a StoredPod discards the manifest.
+    the pod couldn't be created again; `kubectl fargate restore` brings it back. Deleting a StoredPod
+    discards the manifest.
     """
 
     model_config = ConfigDict(
