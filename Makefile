@@ -33,10 +33,12 @@ test-deep: ## the tests of many pods, churn, attacks in loops, Kubernetes' own t
 	MONOPOD_DIFFERENTIAL_PODS=$${MONOPOD_DIFFERENTIAL_PODS:-12000} \
 	MONOPOD_RESCHEDULED_PODS=$${MONOPOD_RESCHEDULED_PODS:-1000} \
 	MONOPOD_CHURNED_NAMESPACES=$${MONOPOD_CHURNED_NAMESPACES:-200} \
+	MONOPOD_FORGERIES=$${MONOPOD_FORGERIES:-10000} \
 	MONOPOD_ATTACK_SECONDS=$${MONOPOD_ATTACK_SECONDS:-60} \
 	MONOPOD_POD_SECURITY=$${MONOPOD_POD_SECURITY:-all} \
 	MONOPOD_REQUEST_COST_REPEATS=$${MONOPOD_REQUEST_COST_REPEATS:-40} \
 	  $(RUN) pytest --timeout 7200 tests/controlplane/test_differential.py tests/controlplane/test_request_cost.py \
+	  tests/controlplane/test_marks_while_profiles_change.py \
 	  tests/controlplane/operating/test_operator_rescheduling_scale.py tests/attack/test_churn.py \
 	  tests/attack/test_network_policies.py tests/attack/test_pod_security.py
 	MONOPOD_NETWORK_POLICIES=all ./hack/test e2e -- -k test_all_tests_of_network_policies

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from monopod.api.names import COMPUTE_TYPE, NAMESPACE_LABEL, PROFILE_LABEL
+from monopod.domain.bounds import MAX_LABELS
 from tests.clusters import ControlPlane
 from tests.controlplane.reach import OPERATOR, poll, reach
 from tests.controlplane.server import Server
@@ -65,14 +66,14 @@ def server(installed: ControlPlane) -> Server:
 def _await_refusals(server: Server) -> None:
     """Waits for the validating policies: each has one request that it alone refuses."""
     marked = a_pod("forged").labelled({PROFILE_LABEL: "web"})
-    exempt = a_pod("forged").labelled({PROFILE_LABEL: "web"}).with_spec(nodeName="node")
+    large = a_pod("large").labelled({f"label-{index}": "" for index in range(MAX_LABELS + 1)})
     unlabel = {"metadata": {"labels": {NAMESPACE_LABEL: None}}}
     binding = {"metadata": {"name": "nobody", "labels": {PROFILE_LABEL: "web"}}, "target": {"name": "node"}}
     relabel = {"metadata": {"labels": {"by": "operator"}}}
     server.create_pod("plain", a_pod("by-the-operator").build(), dry_run=False)
     for attempt in (
         lambda: server.create_pod("plain", marked.build()),
-        lambda: server.create_pod("fargate", exempt.build()),
+        lambda: server.create_pod("fargate", large.build()),
         lambda: server.patch("/api/v1/namespaces/fargate?dryRun=All", unlabel),
         lambda: server.create("/api/v1/namespaces/plain/pods/nobody/binding", binding, dry_run=True),
         lambda: server.create("/api/v1/namespaces", {"metadata": {"name": "by-the-operator"}}, user=OPERATOR),

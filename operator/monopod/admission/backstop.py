@@ -11,6 +11,7 @@ rule is broken, and all variables in them once more.
 from monopod.admission.bounds import NOT_TOO_LARGE
 from monopod.admission.cel import Validation, quote
 from monopod.admission.groups import IS_GROUP
+from monopod.admission.selection import IS_REACHED
 from monopod.admission.skips import MIRRORS_STATIC_POD, OPT_OUT_STAYS_REFUSED, OWNED_BY_DAEMON_SET
 from monopod.admission.storage import has_limit
 from monopod.api.names import (
@@ -43,6 +44,7 @@ PROFILES_ARE_KNOWN = Validation(
     "those pass that no profile takes anywhere.",
     f"""
     variables.rows.size() > 0 ||
+      !({IS_REACHED}) ||
       ({OWNED_BY_DAEMON_SET.strip()}) ||
       ({MIRRORS_STATIC_POD.strip()})
     """,

@@ -12,6 +12,7 @@ from monopod.admission.cel import Validation, Variable, quote
 from monopod.admission.gates import has_gate
 from monopod.admission.groups import IS_GROUP
 from monopod.admission.rows import LINE_SEPARATOR, SEPARATOR
+from monopod.admission.selection import IS_REACHED
 from monopod.admission.support import (
     CONFIGURES_NODE,
     CONFIGURES_SANDBOX,
@@ -51,11 +52,11 @@ def _is_unchanged(field: str, name: str) -> str:
 
 
 NOT_FORGED = Validation(
-    "Only admission sets the mark, and it does so only in a namespace that a profile reaches. There another policy, "
-    "monopod-sandbox, checks the pod as a whole.",
-    "false",
+    "Only admission sets the mark, and it does so only in a namespace that a profile reaches.",
+    IS_REACHED,
     f"metadata.labels[{PROFILE_LABEL}] says that this pod runs in a Fargate profile's sandbox, but no profile reaches "
-    "its namespace. Remove the label, or create a FargateProfile that selects the pod.",
+    "its namespace. Remove the label, or create a FargateProfile that selects the pod. If nobody wrote the label, "
+    "profiles have just changed: try again.",
 )
 
 PROFILE_LABEL_KEPT = Validation(

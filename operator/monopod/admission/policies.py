@@ -1,7 +1,7 @@
 """The policies and their bindings as Kubernetes objects: which requests each looks at, and what happens if it fails.
 
 All fail closed (failurePolicy Fail): an expression that can't be evaluated refuses the request. Each sees as little
-as possible: the pod policies only pods of namespaces that a profile reaches, the marks' policy only marked pods.
+as possible: the pod policies only pods of namespaces that a profile reaches, the marks' policies only marked pods.
 """
 
 from collections.abc import Mapping
@@ -58,10 +58,8 @@ POD_VARIABLES: Final = (
     *GROUP_VARIABLES,
 )
 REACHED_NAMESPACES: Final[Document] = {"matchLabels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}}
-UNREACHED_NAMESPACES: Final[Document] = {
-    "matchExpressions": [{"key": NAMESPACE_LABEL, "operator": "NotIn", "values": [NAMESPACE_LABEL_VALUE]}]
-}
 MARKED_PODS: Final[Document] = {"matchExpressions": [{"key": PROFILE_LABEL, "operator": "Exists"}]}
+UNMARKED_PODS: Final[Document] = {"matchExpressions": [{"key": PROFILE_LABEL, "operator": "DoesNotExist"}]}
 NETWORK_POLICY_RULE: Final[Document] = {
     "apiGroups": ["networking.k8s.io"],
     "apiVersions": ["v1"],
@@ -106,8 +104,8 @@ def _key(document: Document) -> tuple[str, str]:
 def _build(service_account: str, system_namespace: str) -> dict[str, tuple[Document, Document]]:
     return {
         "pods": _build_pods(),
+        "marked-pods": _build_marked_pods(),
         "sandbox": _build_sandbox(),
-        "forged-marks": _build_forged_marks(),
         "marks": _build_marks(service_account),
         "kept-marks": _build_kept_marks(service_account),
         "bindings": _build_bindings(),
@@ -148,11 +146,30 @@ def _build_pods() -> tuple[Document, Document]:
     )
 
 
+def _build_marked_pods() -> tuple[Document, Document]:
+    return build_validating(
+        "monopod-marked-pods",
+        "Refuses a new pod with Monopod's mark that doesn't run in its profile's sandbox, at its size, under its name; "
+        "and any where no profile reaches. Looks at all namespaces and asks what it reads of the pod's own whether a "
+        "profile reaches it. Of two policies, one for each kind of namespace, each would read the namespace for "
+        "itself, and a pod could get between them while its label changes.",
+        {
+            "matchConstraints": {
+                "objectSelector": MARKED_PODS,
+                "resourceRules": [core_rule(["CREATE"], ["pods"])],
+            },
+            "variables": to_documents((*POD_VARIABLES, *CHECKED_GATES)),
+            "validations": to_documents((marks.NOT_FORGED, *backstop.BACKSTOP)),
+        },
+    )
+
+
 def _build_sandbox() -> tuple[Document, Document]:
     return build_validating(
         "monopod-sandbox",
         "Refuses a pod that a Fargate profile matches and that would still not run in the profile's sandbox, at its "
-        "size, under its name; and pods that Fargate can't run, where the profile says Reject.",
+        "size, under its name; and pods that Fargate can't run, where the profile says Reject. Its binding leaves pods "
+        "with Monopod's mark to monopod-marked-pods.",
         {
             "matchConstraints": {
                 "namespaceSelector": REACHED_NAMESPACES,
@@ -161,22 +178,9 @@ def _build_sandbox() -> tuple[Document, Document]:
             "variables": to_documents((*POD_VARIABLES, *CHECKED_GATES)),
             "validations": to_documents(backstop.BACKSTOP),
         },
-    )
-
-
-def _build_forged_marks() -> tuple[Document, Document]:
-    return build_validating(
-        "monopod-forged-marks",
-        "Refuses new pods with Monopod's mark where no profile reaches. Not part of monopod-marks, so that new pods of "
-        "reached namespaces, which monopod-sandbox judges, don't pay for it.",
-        {
-            "matchConstraints": {
-                "namespaceSelector": UNREACHED_NAMESPACES,
-                "objectSelector": MARKED_PODS,
-                "resourceRules": [core_rule(["CREATE"], ["pods"])],
-            },
-            "validations": to_documents([marks.NOT_FORGED]),
-        },
+        # Here and not above: policies are written before all bindings, so in upgrades and on the way back to an earlier
+        # version, which judged all pods of a reached namespace by this policy, every pod is judged at every instant.
+        {"matchResources": {"objectSelector": UNMARKED_PODS}},
     )
 
 

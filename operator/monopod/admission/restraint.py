@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from monopod.admission.cel import Validation, Variable, quote, quote_all
 from monopod.admission.groups import IS_GROUP
+from monopod.admission.selection import IS_REACHED
 from monopod.api.names import (
     BASE_POLICY,
     DEFAULT_GROUP,
@@ -21,7 +22,6 @@ from monopod.api.names import (
     ISOLATION_GATE,
     KUBE_SYSTEM,
     NAMESPACE_LABEL,
-    NAMESPACE_LABEL_VALUE,
     POD_GROUPS_ANNOTATION,
     POLICY_LABEL,
     PROFILE_FINALIZER,
@@ -120,7 +120,7 @@ def build_only_reached(system_namespace: str) -> Validation:
         f"""
         !variables.recreating || (
           !(request.namespace in {quote_all((KUBE_SYSTEM, system_namespace))}) &&
-          namespaceObject.metadata.?labels[?{quote(NAMESPACE_LABEL)}].orValue('') == {quote(NAMESPACE_LABEL_VALUE)})
+          {IS_REACHED})
         """,
         "Monopod's operator creates pods again only in namespaces that a Fargate profile reaches, and never in "
         f"{KUBE_SYSTEM} or its own. `kubectl fargate restore` does it with your rights.",

@@ -9,11 +9,23 @@ test per pattern suffices. Neither keys nor values can hold `=` or a line break,
 
 from monopod.admission.cel import Variable, quote, quote_all
 from monopod.admission.rows import LINE_SEPARATOR, PAIR_SEPARATOR, SEPARATOR, VALUE_SEPARATOR
-from monopod.api.names import EKS_PROFILE_LABEL, GROUP_LABEL_PREFIX, PROFILE_LABEL, ROWS_ANNOTATION
+from monopod.api.names import (
+    EKS_PROFILE_LABEL,
+    GROUP_LABEL_PREFIX,
+    NAMESPACE_LABEL,
+    NAMESPACE_LABEL_VALUE,
+    PROFILE_LABEL,
+    ROWS_ANNOTATION,
+)
 from monopod.domain.selection import WRITTEN_LABELS
 
 IS_OWN = f"!key.contains('/') || !(key.startsWith({quote(GROUP_LABEL_PREFIX)}) || key in {quote_all(WRITTEN_LABELS)})"
 """Whether a label, `key`, isn't one that admission writes: all of those have a slash, and that is seen at once."""
+
+IS_REACHED = (
+    f"namespaceObject.metadata.?labels[?{quote(NAMESPACE_LABEL)}].orValue('') == {quote(NAMESPACE_LABEL_VALUE)}"
+)
+"""Whether a profile reaches the namespace, as this policy reads it; its selector may have read an earlier version."""
 
 LABELS = Variable(
     "labels",

@@ -67,8 +67,25 @@ def test_variables_are_defined_before_they_are_used(policy: dict[str, Any]) -> N
 def test_the_mutation_and_its_check_decide_with_the_same_variables() -> None:
     by_name = {name_of(policy): policy["spec"].get("variables", []) for policy in POLICIES}
     mutation = by_name["MutatingAdmissionPolicy monopod-pods"]
-    assert by_name["ValidatingAdmissionPolicy monopod-sandbox"][: len(mutation)] == mutation
+    for check in ("sandbox", "marked-pods"):
+        assert by_name[f"ValidatingAdmissionPolicy monopod-{check}"][: len(mutation)] == mutation
     assert len(mutation) == len(POD_VARIABLES)
+
+
+def test_each_new_pod_is_judged_by_its_mark_by_one_policy_alone() -> None:
+    """Two that go by the namespace read it each for itself, and a pod could get between them while it changes."""
+    specs = {name_of(document): document["spec"] for document in DOCUMENTS}
+    marked = specs["ValidatingAdmissionPolicy monopod-marked-pods"]["matchConstraints"]
+    unmarked = specs["ValidatingAdmissionPolicyBinding monopod-sandbox"]["matchResources"]
+    assert "namespaceSelector" not in marked
+    operators = [
+        [need["operator"] for need in each["objectSelector"]["matchExpressions"]] for each in (marked, unmarked)
+    ]
+    assert operators == [["Exists"], ["DoesNotExist"]]
+    # `kubectl apply` and helm write objects in this order, by name or as they stand in the chart.
+    bindings = [name_of(document) for document in DOCUMENTS if document["kind"].endswith("Binding")]
+    order = [f"ValidatingAdmissionPolicyBinding monopod-{name}" for name in ("marked-pods", "sandbox")]
+    assert [name for name in bindings if name in order] == order == sorted(order)
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=name_of)
