@@ -3,7 +3,9 @@
 from typing import Any
 
 from monopod.cluster.client import ApiClient, ApiError
+from monopod.domain.creation import Census
 from monopod.domain.replacement import Owner, Workload, find_owner, read_workload
+from monopod.domain.standing import has_ended
 
 _PATHS = {
     "ReplicaSet": "/apis/apps/v1/namespaces/{}/replicasets",
@@ -45,6 +47,22 @@ async def count_desired(api: ApiClient, workload: Workload) -> int:
     found = await _fetch(api, workload.namespace, Owner("", workload.kind, workload.name, workload.uid))
     replicas = found["spec"].get("replicas", 1) if found else 0
     return int(replicas)
+
+
+async def fetch_census(api: ApiClient, namespace: str) -> Census:
+    """The namespace's pods, and what makes some.
+
+    Raises:
+        ApiError: they can't be listed.
+        ApiUnreachable: no answer.
+    """
+    pods = [pod async for pod in api.list_pages(f"/api/v1/namespaces/{namespace}/pods") if not has_ended(pod)]
+    owners = [
+        (kind, each)
+        for kind in ("ReplicaSet", "StatefulSet", "ReplicationController")
+        async for each in api.list_pages(_PATHS[kind].format(namespace))
+    ]
+    return Census(pods, owners)
 
 
 async def _fetch(api: ApiClient, namespace: str, owner: Owner) -> dict[str, Any] | None:

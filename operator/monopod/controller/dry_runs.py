@@ -5,19 +5,21 @@
 
 A verdict is about what a workload's controller would create, not about one pod: it is good for some minutes, and for
 its replicas. Where a ResourceQuota counts pods it is not: one replacement may leave no room for the next. There one pod
-goes at a time, with a dry run of its own, and the next when its replacement exists and so counts. All of this is
+goes at a time, with a dry run of its own, and the next when its replacement exists and so counts. As a quota's status
+may lag behind, the namespace's pods are counted, too, and none goes while any workload lacks some. All of this is
 forgotten with the process; the next one tries again.
 """
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from monopod.api.reasons import Reason
 from monopod.cluster.client import ApiClient, ApiError
 from monopod.cluster.mirror import Mirror
+from monopod.cluster.workloads import fetch_census
 from monopod.controller.scanning import Attempt, Look
 from monopod.domain.creation import Quota, fits_once_gone
 from monopod.domain.eviction import Obstacle
@@ -30,7 +32,6 @@ from monopod.domain.trial import NotSandboxed, PodTrial, judge_pod
 VALID_SECONDS: Final = 300.0
 FIRST_RETRY_SECONDS = 5.0
 LONGEST_RETRY_SECONDS = 60.0
-QUOTAS_KNOWN_SECONDS: Final = 10.0
 AT_ONCE: Final = 8
 # In one look; the others have their turn in the next.
 MOST_TRIED: Final = 40
@@ -69,7 +70,6 @@ class DryRuns:
         self._api = api
         self._mirror = mirror
         self._verdicts: dict[Key, _Verdict] = {}
-        self._quotas: dict[str, tuple[float, tuple[Quota, ...]]] = {}
         self._minute, self._tried = 0.0, 0
 
     async def restrain(self, place: Place, look: Look) -> Look:
@@ -121,7 +121,7 @@ class DryRuns:
                 text = "" if allowed else f"{holdup}; {waiting.workload} has its turn" if waiting else holdup
                 outlook = replace(outlook, now=allowed, later=later, holdup=outlook.holdup or text)
             outlooks.append(outlook)
-        return replace(look, outlooks=tuple(outlooks))
+        return replace(look, outlooks=tuple(outlooks), is_bounded=True)
 
     def _is_current(self, key: Key, attempt: Attempt) -> bool:
         verdict = self._verdicts.get(key)
@@ -136,29 +136,27 @@ class DryRuns:
         return allowed
 
     async def _list_quotas(self, namespace: str) -> tuple[Quota, ...]:
-        known = self._quotas.get(namespace)
-        if known and time.monotonic() - known[0] < QUOTAS_KNOWN_SECONDS:
-            return known[1]
         path = f"/api/v1/namespaces/{namespace}/resourcequotas"
-        quotas = tuple([Quota.from_resource(each) async for each in self._api.list_pages(path)])
-        self._quotas[namespace] = time.monotonic(), quotas
-        return quotas
+        return tuple([Quota.from_resource(each) async for each in self._api.list_pages(path)])
 
-    async def _try(self, place: Place, key: Key, attempt: Attempt, quotas: Iterable[Quota] = ()) -> None:
+    async def _try(self, place: Place, key: Key, attempt: Attempt, quotas: Sequence[Quota] = ()) -> None:
         profile = next(each for each in place.profiles if each.name == key[0])
         before = self._verdicts.get(key)
         pause = min(before.pause * 2, LONGEST_RETRY_SECONDS) if before and before.fault else FIRST_RETRY_SECONDS
-        fault, reason, created = "", Reason.REPLACEMENT_REFUSED, None
+        fault, reason, created, refusal = "", Reason.REPLACEMENT_REFUSED, None, ""
         try:
             answer = await self._api.create(f"/api/v1/namespaces/{place.namespace}/pods", attempt.body, dry_run=True)
         except ApiError as error:
-            if not fits_once_gone(error.message, quotas, attempt.pod):
-                fault = error.message
+            refusal = error.message
+            fault = "" if fits_once_gone(refusal, quotas, attempt.pod) else refusal
         else:
             outcome = judge_pod(answer, PodTrial(place.namespace, (), profile.name, profile.runtime_class))
             if isinstance(outcome, NotSandboxed):
                 fault, reason = outcome.saw, Reason.REPLACEMENT_NOT_SANDBOXED
             created = {"spec": answer["spec"]}
+        if quotas and not fault:
+            census = await fetch_census(self._api, place.namespace)
+            fault = census.find_lacking() or census.find_overdrawn(quotas, attempt.pod, created, refusal)
         self._verdicts[key] = _Verdict(attempt.body, time.monotonic(), fault, reason, created, pause)
 
     def _find_misfit(self, key: Key) -> str:
@@ -185,7 +183,6 @@ class DryRuns:
     def _forget(self) -> None:
         now = time.monotonic()
         self._verdicts = {key: each for key, each in self._verdicts.items() if now - each.at < 2 * VALID_SECONDS}
-        self._quotas = {name: each for name, each in self._quotas.items() if now - each[0] < QUOTAS_KNOWN_SECONDS}
 
 
 def _block(outlook: Outlook, reason: Reason, why: str) -> Outlook:

@@ -127,6 +127,7 @@ class Rescheduler:
         self._spots: dict[str, _Spot] = {}
         self._told: dict[str, Moves] = {}
         self._evicted: deque[tuple[Candidate, str]] = deque()
+        self._evicted_at: dict[str, float] = {}
         self._handed: dict[str, str] = {}
         self._started = False
         self._retry_at, self._retry = 0.0, FIRST_RETRY_SECONDS
@@ -161,6 +162,8 @@ class Rescheduler:
         )
         self._situation = situation
         before, self._spots = self._spots, {}
+        recent = time.monotonic() - KNOWN_SECONDS
+        self._evicted_at = {name: at for name, at in self._evicted_at.items() if at > recent}
         for place in self._build_places():
             known = before.get(place.namespace)
             same = known is not None and known.place == place
@@ -342,7 +345,7 @@ class Rescheduler:
             if outlook.workload.is_bare:
                 bare += self._build_bare_pods(outlook, spot)
                 bare_uids |= {pod.uid for pod in (*outlook.now, *outlook.later)}
-            elif spot.look:
+            elif spot.look and not self._is_spent(spot):
                 until = spot.look.at + KNOWN_SECONDS
                 candidates += [replace(pod, known_until=until) for pod in outlook.now]
         self._handed = handed
@@ -350,6 +353,11 @@ class Rescheduler:
         self._started = self._started or _is_known(self._spots.values())
         if self._bare and self._started:
             self._bare.require(bare, bare_uids)
+
+    def _is_spent(self, spot: _Spot) -> bool:
+        """Whether a pod was evicted since the look, on whose replacement it depends whether another may go."""
+        evicted_at = self._evicted_at.get(spot.place.namespace, 0.0)
+        return spot.look is not None and spot.look.is_bounded and spot.look.at <= evicted_at
 
     def _build_bare_pods(self, outlook: Outlook, spot: _Spot) -> list[BarePod]:
         profile = next(each for each in spot.place.profiles if each.name == outlook.profile)
@@ -365,6 +373,8 @@ class Rescheduler:
             self._mark()
 
     def _note_eviction(self, pod: Candidate) -> None:
+        if pod.namespace in self._spots:
+            self._evicted_at[pod.namespace] = time.monotonic()
         if profile := self._handed.get(pod.uid):
             self._evicted.append((pod, profile))
             self._woken.set()

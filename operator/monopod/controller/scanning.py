@@ -54,6 +54,7 @@ class Look:
         attempts: of the other workloads of which pods may be moved now, by profile and the workload's uid.
         expected: how many pods workloads of unknown kinds had, by uid.
         proven: profiles of which a pod was seen that became Ready in its sandbox since they are in force.
+        is_bounded: whether a quota counts the pods, so that one eviction is all that this look is good for.
     """
 
     at: float
@@ -62,6 +63,7 @@ class Look:
     attempts: Mapping[tuple[str, str], Attempt] = field(default_factory=dict)
     expected: Mapping[str, int] = field(default_factory=dict)
     proven: frozenset[str] = frozenset()
+    is_bounded: bool = False
 
     @property
     def settling(self) -> frozenset[str]:

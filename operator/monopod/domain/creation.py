@@ -4,17 +4,21 @@ A controller that is refused keeps trying, and its workload is short of a pod fo
 workload is evicted, what its controller would create is created as a dry run. Admission, Pod Security, policies,
 webhooks, limit ranges and quotas answer as they would then, but for one thing: the pod that is to go still counts. So
 where a quota refuses, what that pod frees is taken off, as far as it is certain.
+
+A quota's status may say less than there is: Kubernetes' quota controller counts from a cache, and where a pod goes and
+its replacement comes at the same moment it may miss the latter until the next pod goes. So pods are counted here, too.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final
 
 from monopod.domain.manifest import InvalidManifest, Part
 from monopod.domain.quantity import InvalidQuantity, parse_quantity
-from monopod.domain.replacement import Workload, build_replacement
+from monopod.domain.replacement import Workload, build_replacement, find_owner
 
 Manifest = Mapping[str, Any]
 
@@ -61,19 +65,21 @@ def _find_mounts(spec: Part) -> Iterator[Part]:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A ResourceQuota: its name, and which pods it counts."""
+    """A ResourceQuota: its name, which pods it counts, and how much they may have."""
 
     name: str
     scopes: frozenset[str] = frozenset()
     is_selective: bool = False
     """Whether it has conditions that aren't known here."""
+    hard: Mapping[str, Fraction] = field(default_factory=dict, compare=False)
 
     @classmethod
     def from_resource(cls, resource: Manifest) -> "Quota":
         """Reads one as the API server sends it."""
         spec = Part(resource).child("spec")
         selective = bool(spec.child("scopeSelector").children("matchExpressions"))
-        return cls(Part(resource).child("metadata").text("name"), frozenset(spec.texts("scopes")), selective)
+        name, hard = Part(resource).child("metadata").text("name"), spec.quantities("hard")
+        return cls(name, frozenset(spec.texts("scopes")), selective, hard)
 
     def counts(self, pod: Manifest) -> bool:
         """Whether it surely counts this pod."""
@@ -110,6 +116,52 @@ def fits_once_gone(refusal: str, quotas: Iterable[Quota], pod: Manifest) -> bool
         name in used and name in limited and used[name] - freed[name] + amount <= limited[name]
         for name, amount in requested.items()
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What there is in a namespace at one moment: its pods that haven't ended, and what should have pods, by kind."""
+
+    pods: Sequence[Manifest]
+    owners: Sequence[tuple[str, Manifest]]
+
+    def find_overdrawn(self, quotas: Iterable[Quota], gone: Manifest, created: Manifest | None, refusal: str) -> str:
+        """Why quotas have no room for a replacement, by the pods that they surely count; "" if none is known.
+
+        Args:
+            quotas: the namespace's.
+            gone: the pod that goes.
+            created: what takes its place, as admission leaves it; None if that was refused in the words of `refusal`.
+            refusal: a quota's, which doesn't count once the pod is gone.
+        """
+        uid = gone["metadata"].get("uid")
+        staying = [pod for pod in self.pods if pod["metadata"].get("uid") != uid]
+        for quota in quotas:
+            if not quota.counts(created or gone):
+                continue
+            counted = [pod for pod in staying if quota.counts(pod)]
+            found = _EXCEEDED.search(refusal) if created is None else None
+            asked = (
+                _read_amounts(found[2]) if found else {name: _find_freed(created or gone, name) for name in quota.hard}
+            )
+            for name, amount in asked.items():
+                used = sum(_find_freed(pod, name) for pod in counted)
+                if amount and name in quota.hard and used + amount > quota.hard[name]:
+                    return f"quota {quota.name} has no room for it: its pods use more {name} than its status says"
+        return ""
+
+    def find_lacking(self) -> str:
+        """Which workload has fewer pods than it should have, and may need the room that there is; "" if none has."""
+        present = Counter(
+            owner.uid for pod in self.pods if "deletionTimestamp" not in pod["metadata"] and (owner := find_owner(pod))
+        )
+        for kind, each in self.owners:
+            metadata, wanted = each["metadata"], each["spec"].get("replicas", 1)
+            if "deletionTimestamp" not in metadata and present[metadata["uid"]] < wanted:
+                name = f"{kind} {metadata['namespace']}/{metadata['name']}"
+                count = present[metadata["uid"]]
+                return f"{name} has {count} of {wanted} pods, and the others may need the room that the quota leaves"
+        return ""
 
 
 def _read_amounts(text: str) -> dict[str, Fraction]:

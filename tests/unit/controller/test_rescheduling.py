@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import cast
 
@@ -91,8 +91,8 @@ class FakeMover:
     def find_obstacles(self, pods: Iterable[Candidate], lasting: float = 0.0) -> tuple[Obstacle, ...]:
         return ()
 
-    def listen(self, listener: object) -> None:
-        """Tells nothing."""
+    def listen(self, listener: Callable[[Candidate], None]) -> None:
+        self.tell = listener
 
 
 class FakeBareKeeper:
@@ -370,6 +370,9 @@ async def test_where_a_quota_counts_one_pod_of_the_namespace_goes_at_a_time() ->
     setting.take_in()
     await setting.run()
     assert setting.wanted == ["a"]
+    setting.mover.tell(setting.mover.wanted[0])
+    setting.take_in(namespaces=("prod", "other"))
+    assert setting.wanted == [], "what was seen before the eviction is good for no other"
 
 
 @pytest.mark.usefixtures("quick")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monopod.domain.creation import Quota, build_attempt, fits_once_gone
+from monopod.domain.creation import Census, Quota, build_attempt, fits_once_gone
 from monopod.domain.replacement import Workload
 from tests.unit.builders import Manifest, a_pod
 
@@ -71,3 +71,40 @@ def test_what_the_pod_frees_is_taken_off_where_it_is_certain(
 def test_of_several_quotas_only_the_first_has_answered() -> None:
     said = SAID.format("pods=1", "pods=5", "pods=5")
     assert not fits_once_gone(said, [Quota("full"), Quota("other")], a_live_pod())
+
+
+HELD: dict[str, tuple[Manifest, str]] = {
+    "enough": ({"hard": {"requests.memory": "1Gi", "pods": "3", "services": "0"}}, ""),
+    "too little memory": ({"hard": {"memory": "800Mi"}}, "memory"),
+    "one pod too many": ({"hard": {"pods": "2"}}, "pods"),
+    "a scope that counts none of them": ({"hard": {"pods": "2"}, "scopes": ["Terminating"]}, ""),
+}
+
+
+@pytest.mark.parametrize(("spec", "lacks"), HELD.values(), ids=HELD)
+def test_pods_are_counted_whatever_a_quotas_status_says(spec: Manifest, lacks: str) -> None:
+    gone, *others = (a_live_pod(memory="200Mi") for _ in range(3))
+    gone["metadata"]["uid"] = "gone"
+    quota = Quota.from_resource({"metadata": {"name": "full"}, "spec": spec})
+    found = Census([gone, *others], ()).find_overdrawn([quota], gone, a_live_pod(memory="600Mi"), "")
+    assert found == (f"quota full has no room for it: its pods use more {lacks} than its status says" if lacks else "")
+
+
+def test_what_a_refusal_asked_for_is_counted_too() -> None:
+    gone, other = a_live_pod(memory="200Mi"), a_live_pod(memory="500Mi")
+    gone["metadata"]["uid"] = "gone"
+    said = SAID.format("requests.memory=600Mi", "requests.memory=500Mi", "requests.memory=1Gi")
+    quota = Quota.from_resource({"metadata": {"name": "full"}, "spec": {"hard": {"requests.memory": "1Gi"}}})
+    assert fits_once_gone(said, [quota], gone)
+    assert Census([gone, other], ()).find_overdrawn([quota], gone, None, said)
+    assert not Census([gone], ()).find_overdrawn([quota], gone, None, said)
+
+
+def test_a_workload_lacks_the_pods_that_it_should_have_and_those_that_go() -> None:
+    there, going = a_live_pod(), a_live_pod()
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    for pod in (there, going):
+        pod["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "web", "uid": "1", "controller": True}]
+    owner = {"metadata": {"name": "web", "namespace": "prod", "uid": "1"}, "spec": {"replicas": 2}}
+    assert "ReplicaSet prod/web has 1 of 2 pods" in Census([there, going], [("ReplicaSet", owner)]).find_lacking()
+    assert not Census([there, there], [("ReplicaSet", owner)]).find_lacking()
