@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from monopod.api.names import COMPUTE_TYPE, PROFILE_LABEL
+from monopod.domain.bounds import MAX_NODE_TERMS
 from tests.controlplane.reach import poll, reach
 from tests.controlplane.server import Answer, Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
@@ -17,12 +18,17 @@ OPT_OUTS = {
     "scheduler": "JSONPatch{op: 'replace', path: '/spec/schedulerName', value: 'volcano'}",
 }
 NAME = "opts-out"
+SSD = {"key": "disk", "operator": "In", "values": ["ssd"]}
+NAMED = {"key": "metadata.name", "operator": "In", "values": ["node-1"]}
+MOVE = "JSONPatch{op: 'replace', path: '/metadata/labels/tier', value: 'back'}"
 
 
 def an_opting_policy(way: str) -> Manifest:
     """A policy that opts pods out that Monopod has marked already: so never before it, whatever their order."""
     pods = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
-    marked = f"'{PROFILE_LABEL}' in object.metadata.?labels.orValue({{}})"
+    labels = "object.metadata.?labels.orValue({})"
+    marked = f"'{PROFILE_LABEL}' in {labels}"
+    moved = f"({marked} && 'tier' in {labels} ? [{MOVE}] : [])"
     return {
         "metadata": {"name": f"{NAME}-{way}"},
         "spec": {
@@ -30,7 +36,10 @@ def an_opting_policy(way: str) -> Manifest:
             "reinvocationPolicy": "IfNeeded",
             "matchConstraints": {"objectSelector": {"matchLabels": {"opt-out": way}}, "resourceRules": [pods]},
             "mutations": [
-                {"patchType": "JSONPatch", "jsonPatch": {"expression": f"{marked} ? [{OPT_OUTS[way]}] : []"}}
+                {
+                    "patchType": "JSONPatch",
+                    "jsonPatch": {"expression": f"({marked} ? [{OPT_OUTS[way]}] : []) + {moved}"},
+                }
             ],
         },
     }
@@ -38,9 +47,13 @@ def an_opting_policy(way: str) -> Manifest:
 
 @pytest.fixture(scope="module", params=OPT_OUTS)
 def way(server: Server, request: pytest.FixtureRequest) -> Iterator[str]:
-    """How a policy of somebody else opts pods out, of a namespace whose profile has zones."""
+    """How a policy of somebody else opts pods out, of a namespace whose profiles have zones."""
     way: str = request.param
-    reach(server, "opting", [a_profile("web", a_selector("opting"), sandbox="kata", zones=("eu-1a",))])
+    profiles = [
+        a_profile("front", a_selector("opting", tier="front"), sandbox="other", zones=("eu-1b", "eu-1c")),
+        a_profile("web", a_selector("opting"), sandbox="kata", zones=("eu-1a",)),
+    ]
+    reach(server, "opting", profiles)
     name = f"{NAME}-{way}"
     server.create(POLICIES, an_opting_policy(way)).expect_ok()
     server.create(BINDINGS, {"metadata": {"name": name}, "spec": {"policyName": name}}).expect_ok()
@@ -68,6 +81,15 @@ PODS = {
     "a claim": a_pod().with_spec(volumes=[{"name": "a", "persistentVolumeClaim": {"claimName": "a"}}]),
     "a pod that can't run": a_pod().with_spec(hostPID=True),
     "a gate of its own": a_pod().with_spec(schedulingGates=[{"name": "a.io/b"}]),
+    "alternatives of its own": a_pod().requiring_nodes({"matchExpressions": [SSD]}, {"matchFields": [NAMED]}),
+    "an alternative that rules Fargate out": a_pod().requiring_nodes(
+        {"matchExpressions": [SSD, {"key": COMPUTE_TYPE, "operator": "NotIn", "values": ["fargate"]}]},
+        {"matchExpressions": [SSD, {"key": COMPUTE_TYPE, "operator": "DoesNotExist"}]},
+    ),
+    "as many alternatives as may be": a_pod().requiring_nodes(
+        *({"matchExpressions": [{**SSD, "values": [f"a{index}", f"b{index}"]}]} for index in range(MAX_NODE_TERMS))
+    ),
+    "another profile would take it by now": a_pod().labelled(tier="front"),
 }
 
 
@@ -75,6 +97,8 @@ PODS = {
 def test_a_pod_that_opts_out_after_admission_is_as_if_it_had_before(server: Server, way: str, pod: PodBuilder) -> None:
     late = create(server, pod, way)
     manifest = pod.labelled({"opt-out": way}).build()
+    if "tier" in manifest["metadata"]["labels"]:
+        manifest["metadata"]["labels"]["tier"] = "back"
     if way == "annotation":
         manifest["metadata"].setdefault("annotations", {})[COMPUTE_TYPE] = "ec2"
     else:

@@ -119,4 +119,17 @@ MARKED = Variable(
     f"{quote(PROFILE_LABEL)} in variables.labels",
 )
 
-SELECTION = (LABELS, ANNOTATIONS, PAIR_SET, LABEL_TEXT, ROWS, WITH_PAIRS, WITH_VALUES, MATCHING, WINNER, MARKED)
+MARKED_ROW = Variable(
+    "markedRow",
+    "A row of the profile that the mark names: the one that took the pod when admission ran before, if it did. "
+    "Empty if none of its rows reaches the namespace.",
+    f"""
+    (variables.rows.filter(row, row[0] == variables.labels[?{quote(PROFILE_LABEL)}].orValue(''))
+      + [['', '', '', '', '']])[0]
+    """,
+)
+
+SELECTION = (
+    *(LABELS, ANNOTATIONS, PAIR_SET, LABEL_TEXT, ROWS, WITH_PAIRS, WITH_VALUES, MATCHING, WINNER),
+    *(MARKED, MARKED_ROW),
+)

@@ -53,6 +53,14 @@ EXCLUDES_ZONES = Variable(
 # dyn: a CEL map's values are of one type, unless that is left open.
 _REQUIREMENT = f"{{'key': dyn({quote(TOPOLOGY_ZONE)}), 'operator': dyn('In'), 'values': dyn(variables.zones)}}"
 
+# A JSON patch takes no parts of the pod as values.
+_WRITE_OUT = """needs.map(need, {
+        'key': dyn(need.key),
+        'operator': dyn(need.operator),
+        ?'values': need.?values.optMap(values, dyn(values.map(value, value)))
+      })"""
+_TERM = "{'matchExpressions': term[0], 'matchFields': term[1]}"
+
 ASKS_FOR_TYPE_AT_ALL = Variable(
     "asksForType",
     "Whether any of the alternatives is about the compute type of nodes.",
@@ -88,12 +96,8 @@ BOUND_TERMS = Variable(
         variables.zones.size() == 0 || term[0].size() + term[1].size() == 0 || term[0].exists(need, {_IS_BOUND})
           ? term[0] : dyn(term[0] + [{_REQUIREMENT}]),
         term[1]
-      ].map(needs, needs.map(need, {{
-        'key': dyn(need.key),
-        'operator': dyn(need.operator),
-        ?'values': need.?values.optMap(values, dyn(values.map(value, value)))
-      }})))
-      .map(term, {{'matchExpressions': term[0], 'matchFields': term[1]}})
+      ].map(needs, {_WRITE_OUT}))
+      .map(term, {_TERM})
     """,
 )
 
@@ -123,11 +127,28 @@ BIND = f"""
 """
 """Operations on a pod that can run."""
 
+_WAS_BOUND = f"""need.key == {quote(TOPOLOGY_ZONE)} && need.operator == 'In' &&
+          need.?values.orValue([]) == variables.markedRow[?5].orValue('').split({quote(ZONE_SEPARATOR)})"""
+_IS_OURS = f"""({_WAS_BOUND} || {IS_ON_FARGATE} &&
+          {_NEEDS}.exists(need, {ASKS_FOR_TYPE} && {RULES_OUT}))"""
+
 UNBIND = f"""
-    // The profile's zones, where they are all that the required affinity says.
-    (variables.zones.size() > 0 && variables.nodeTerms.size() == 1 &&
-      variables.nodeTerms.all(term, {_FIELDS}.size() == 0 && {_NEEDS}.size() == 1 &&
-        {_NEEDS}.all(need, {_IS_BOUND}))
-      ? [JSONPatch{{op: 'remove', path: {quote(_PATH)}}}] : [])
+    // The zones of the profile that took it, and what keeps an alternative that rules Fargate out from matching. Where
+    // they are all that the affinity says, there was none; else an alternative of nothing more is the author's own.
+    (!variables.nodeTerms.exists(term, {_NEEDS}.exists(need, {_IS_OURS})) ? []
+      : variables.nodeTerms.size() == 1 && variables.nodeTerms.all(term,
+          {_FIELDS}.size() == 0 && {_NEEDS}.all(need, {_IS_OURS}))
+      ? [JSONPatch{{op: 'remove', path: {quote(_PATH)}}}]
+      : {
+    put(
+        _PATH + "/nodeSelectorTerms",
+        f'''variables.nodeTerms.map(term, [
+          {_FIELDS}.size() == 0 && {_NEEDS}.all(need, {_IS_OURS})
+            ? dyn({_NEEDS}) : dyn({_NEEDS}.filter(need, !{_IS_OURS})),
+          dyn({_FIELDS})
+        ].map(needs, {_WRITE_OUT}))
+        .map(term, {_TERM})''',
+    )
+})
 """
 """Operations on a pod that has opted out."""
