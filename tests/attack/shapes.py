@@ -8,7 +8,9 @@ from monopod.domain.bounds import (
     MAX_ANNOTATIONS,
     MAX_CONTAINERS,
     MAX_ENTRIES,
+    MAX_GATES,
     MAX_LABELS,
+    MAX_NODE_ENTRIES,
     MAX_NODE_TERMS,
     MAX_VOLUMES,
 )
@@ -55,6 +57,12 @@ def _terms(number: int) -> PodBuilder:
     return a_pod().requiring_nodes(*terms)
 
 
+def _fields(number: int) -> PodBuilder:
+    """With a value each."""
+    need = {"key": "metadata.name", "operator": "NotIn"}
+    return a_pod().requiring_nodes({"matchFields": [{**need, "values": [f"node-{index}"]} for index in range(number)]})
+
+
 def _resources(number: int) -> PodBuilder:
     amounts = {f"example.com/r{index}": 1 for index in range(number)}
     return a_pod().requesting(**amounts).limited_to(**amounts)
@@ -74,6 +82,8 @@ _MANY: dict[str, Callable[[int], PodBuilder]] = {
     "capabilities": lambda number: a_pod().adding_capabilities(*(f"C{index}" for index in range(number))),
     "resources": _resources,
     "terms": _terms,
+    "fields": _fields,
+    "gates": lambda number: a_pod().with_spec(schedulingGates=[{"name": f"a/g{index}"} for index in range(number)]),
 }
 
 
@@ -107,6 +117,8 @@ AT_BOUNDS: dict[str, Pod] = {
     "capabilities": many("capabilities", MAX_ENTRIES),
     "resources": many("resources", MAX_ENTRIES),
     "terms": many("terms", MAX_NODE_TERMS),
+    "fields": many("fields", MAX_NODE_ENTRIES // 2),
+    "gates": many("gates", MAX_GATES),
     "everything": _everything(),
 }
 
@@ -126,5 +138,11 @@ BEYOND: dict[str, tuple[Pod, str]] = {
         "spec.containers and spec.initContainers have 1000 containers" + _REFUSED.format(MAX_CONTAINERS),
     ),
     "2,000 volumes": (many("volumes", 2000), "spec.volumes has 2000 volumes" + _REFUSED.format(MAX_VOLUMES)),
+    "5,000 fields": (
+        many("fields", 5000),
+        "spec.affinity.nodeAffinity, as far as it is required, has 10000 expressions, fields and values together"
+        + _REFUSED.format(MAX_NODE_ENTRIES),
+    ),
+    "5,000 gates": (many("gates", 5000), "spec.schedulingGates has 5000 scheduling gates" + _REFUSED.format(MAX_GATES)),
 }
 """Pods and why they are refused."""

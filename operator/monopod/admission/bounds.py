@@ -6,7 +6,7 @@ few labels pays for little more than sizes.
 
 from monopod.admission.cel import Validation, Variable, quote, quote_all
 from monopod.admission.selection import IS_OWN
-from monopod.api.names import PROFILE_LABEL
+from monopod.api.names import OUR_GATES, PROFILE_LABEL
 from monopod.domain.bounds import (
     ADDED_NODE_ENTRIES,
     ADDED_VOLUME,
@@ -14,9 +14,11 @@ from monopod.domain.bounds import (
     CONTAINERS,
     ENTRIES,
     FEW_LABELS,
+    GATES,
     LABEL_CHARACTERS,
     LABELS,
     LATER,
+    MAX_GATES_IN_ALL,
     MAX_LABELS_IN_ALL,
     NODE_ENTRIES,
     NODE_TERMS,
@@ -68,9 +70,14 @@ _ENTRIES = f"""(object.spec.containers + {_INITS}).map(container,
 _TERMS = f"object.spec.?affinity.?nodeAffinity.?{REQUIRED}.?nodeSelectorTerms.orValue([])"
 _NODE_TERMS = f"(has(object.spec.affinity) ? {_TERMS}.size() : 0)"
 _NODE_ENTRIES = f"""(!has(object.spec.affinity) ? 0
-        : {_TERMS}.map(term,
-            term.?matchExpressions.orValue([]).map(need, 1 + need.?values.orValue([]).size()).sum()).sum() -
+        : {_TERMS}.map(term, (term.?matchExpressions.orValue([]) + term.?matchFields.orValue([]))
+            .map(need, 1 + need.?values.orValue([]).size()).sum()).sum() -
           ({quote(PROFILE_LABEL)} in variables.labels ? {ADDED_NODE_ENTRIES} * {_TERMS}.size() : 0))"""
+
+_GATES = f"""(!has(object.spec.schedulingGates) ? 0
+        : object.spec.schedulingGates.size() <= {GATES.most} || object.spec.schedulingGates.size() > {MAX_GATES_IN_ALL}
+        ? object.spec.schedulingGates.size()
+        : object.spec.schedulingGates.filter(gate, !(gate.name in {quote_all(OUR_GATES)})).size())"""
 
 _COUNTS: tuple[tuple[Bound, str], ...] = (
     (LABELS, _count_labels("variables.labels")),
@@ -80,6 +87,7 @@ _COUNTS: tuple[tuple[Bound, str], ...] = (
     (ENTRIES, _ENTRIES),
     (NODE_TERMS, _NODE_TERMS),
     (NODE_ENTRIES, _NODE_ENTRIES),
+    (GATES, _GATES),
     (LABEL_CHARACTERS, _CHARACTERS),
 )
 

@@ -16,6 +16,7 @@ from typing import Final
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     LOGGING_ANNOTATION,
+    OUR_GATES,
     POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
     STORAGE_ANNOTATION,
@@ -46,10 +47,14 @@ MAX_ENTRIES: Final = 300
 
 MAX_NODE_TERMS: Final = 30
 MAX_NODE_ENTRIES: Final = 100
-"""Expressions and values of all terms of a pod's required node affinity, which is compared with the profile's zones."""
+"""Expressions, fields and values of all terms of a pod's required node affinity, which is compared with the profile's
+zones and written anew."""
 
 ADDED_NODE_ENTRIES: Final = 19
 """What admission adds to each term at most: an expression and 16 zones, and one for the compute type."""
+
+MAX_GATES: Final = 30
+MAX_GATES_IN_ALL: Final = MAX_GATES + len(OUR_GATES)
 
 LATER: Final = 50
 """Labels and annotations that may be added to a pod of a profile once it exists: network plugins and controllers write
@@ -103,7 +108,8 @@ VOLUMES: Final = Bound(("spec.volumes has", "volumes"), MAX_VOLUMES)
 ENTRIES: Final = Bound((_CONTAINERS, "ports, added capabilities, volumeDevices and requests together"), MAX_ENTRIES)
 _TERMS: Final = "spec.affinity.nodeAffinity, as far as it is required, has"
 NODE_TERMS: Final = Bound((_TERMS, "terms"), MAX_NODE_TERMS)
-NODE_ENTRIES: Final = Bound((_TERMS, "expressions and values together"), MAX_NODE_ENTRIES)
+NODE_ENTRIES: Final = Bound((_TERMS, "expressions, fields and values together"), MAX_NODE_ENTRIES)
+GATES: Final = Bound(("spec.schedulingGates has", "scheduling gates"), MAX_GATES)
 LABEL_CHARACTERS: Final = Bound(("metadata.labels has", "characters"), MAX_LABEL_CHARACTERS)
 
 
@@ -160,9 +166,14 @@ def _count_entries_of(container: Part) -> int:
 
 def _count_node_entries(pod: Part) -> int:
     terms = read_terms(pod.fields)
-    needs = [need for term in terms for need in term.children("matchExpressions")]
+    needs = [need for term in terms for field in ("matchExpressions", "matchFields") for need in term.children(field)]
     added = ADDED_NODE_ENTRIES * len(terms) if PROFILE_LABEL in _read_labels(pod) else 0
     return len(needs) + sum(len(need.texts("values")) for need in needs) - added
+
+
+def _count_gates(pod: Part) -> int:
+    gates = pod.child("spec").children("schedulingGates")
+    return len(gates) if len(gates) > MAX_GATES_IN_ALL else sum(gate.text("name") not in OUR_GATES for gate in gates)
 
 
 def _count_characters(pod: Part) -> int:
@@ -180,5 +191,6 @@ _COUNTS: Final[tuple[tuple[Bound, Callable[[Part], int]], ...]] = (
     (ENTRIES, _count_entries),
     (NODE_TERMS, lambda pod: len(read_terms(pod.fields))),
     (NODE_ENTRIES, _count_node_entries),
+    (GATES, _count_gates),
     (LABEL_CHARACTERS, _count_characters),
 )

@@ -5,14 +5,16 @@ from typing import Any
 import pytest
 
 from monopod.admission.selection import IS_OWN
-from monopod.api.names import CAPACITY_ANNOTATION, GROUP_LABEL_PREFIX, PROFILE_LABEL
+from monopod.api.names import CAPACITY_ANNOTATION, GROUP_LABEL_PREFIX, OUR_GATES, PROFILE_LABEL
 from monopod.domain.bounds import (
     FEW_LABELS,
     MAX_ANNOTATIONS,
     MAX_CONTAINERS,
     MAX_ENTRIES,
+    MAX_GATES,
     MAX_LABEL_CHARACTERS,
     MAX_LABELS,
+    MAX_NODE_ENTRIES,
     MAX_NODE_TERMS,
     MAX_VOLUMES,
     find_excess,
@@ -43,6 +45,8 @@ def test_a_pod_beyond_a_bound_is_told_which(name: str) -> None:
         ("volumes", MAX_VOLUMES, "spec.volumes has 101 volumes"),
         ("ports", MAX_ENTRIES, "spec.containers and spec.initContainers have 301 ports, added capabilities"),
         ("terms", MAX_NODE_TERMS, "spec.affinity.nodeAffinity, as far as it is required, has 31 terms"),
+        ("fields", MAX_NODE_ENTRIES // 2, "spec.affinity.nodeAffinity, as far as it is required, has 102 expressions"),
+        ("gates", MAX_GATES, "spec.schedulingGates has 31 scheduling gates"),
         ("long labels", MAX_LABEL_CHARACTERS // 50, "metadata.labels has 4050 characters"),
     ],
 )
@@ -57,6 +61,9 @@ def test_what_admission_writes_does_not_count() -> None:
     assert find_excess(pod) == ""
     pod = many("annotations", MAX_ANNOTATIONS)
     pod["metadata"]["annotations"][CAPACITY_ANNOTATION] = "0.25vCPU 0.5GB"
+    assert find_excess(pod) == ""
+    pod = many("gates", MAX_GATES)
+    pod["spec"]["schedulingGates"] += [{"name": gate} for gate in OUR_GATES]
     assert find_excess(pod) == ""
 
 
