@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import structlog
-
 from monopod.admission.rows import pick_rows_of
 from monopod.api.reasons import ConditionType, Reason
 from monopod.cluster.mirror import Mirror
@@ -45,8 +43,6 @@ from monopod.domain.trial import NamespaceTrial, PodTrial, Trial, find_namespace
 
 # Several, because one may refuse every pod for reasons of its own (a full quota). The fewer, the clearer the message.
 NAMESPACES_TRIED = 3
-
-logger = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +193,12 @@ class Gatherer:
         if isinstance(profile, Unreadable) or stage is not None:
             return facts
         try:
-            return self._complete(facts, profile, snapshot, publication)
+            complete = self._complete(facts, profile, snapshot, publication)
         except Exception as error:
-            logger.exception("profile can't be worked out", profile=name)
+            self._complaints.raise_about(f"state of profile {name}", repr(error), traceback=True)
             return replace(facts, profile=Unreadable(repr(error), Reason.INTERNAL_ERROR))
+        self._complaints.settle(f"state of profile {name}")
+        return complete
 
     def _complete(self, facts: Facts, profile: Profile, snapshot: Snapshot, publication: Publication) -> Facts:
         reached = tuple(snapshot.reached.get(profile.name, ()))
@@ -253,7 +251,9 @@ class Gatherer:
             try:
                 terms[profile.name] = Terms.from_resource(resource, recreation=self._settings.recreate_bare_pods)
             except ValueError as error:
-                self._complaints.raise_about(f"profile {profile.name}", str(error))
+                self._complaints.raise_about(f"rescheduling of profile {profile.name}", str(error))
+            else:
+                self._complaints.settle(f"rescheduling of profile {profile.name}")
         deleting = frozenset(request.name for request in snapshot.requests)
         reached, unwritten = snapshot.reached, publication.unwritten
         return Situation(snapshot.living, terms, deleting, reached, publication.find_rows, unwritten)

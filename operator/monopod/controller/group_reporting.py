@@ -76,7 +76,7 @@ class GroupReporter:
         """The group that pods have for which nobody chose one; without it they would stay closed."""
         if self._mirror.groups.find("", DEFAULT_GROUP) is not None:
             return True
-        subject = f"SecurityGroup {DEFAULT_GROUP}"
+        subject = f"creation of SecurityGroup {DEFAULT_GROUP}"
         try:
             self._mirror.groups.observe("ADDED", await self._api.create(COLLECTION, build_default_group()))
         except (ApiError, ApiUnreachable) as error:

@@ -73,10 +73,18 @@ class Complaints:
         self._logger = logger
         self._current: dict[str, str] = {}
 
-    def raise_about(self, subject: str, trouble: str) -> None:
-        """Something is wrong with the subject."""
+    def raise_about(self, subject: str, trouble: str, *, traceback: bool = False) -> None:
+        """Something is wrong with the subject, which belongs to one caller: another would settle what this one raised.
+
+        Args:
+            subject: what is wrong.
+            trouble: how.
+            traceback: whether the exception that is being handled is logged with its traceback.
+        """
         if self._current.get(subject) != trouble:
-            self._logger.warning("trouble", subject=subject, trouble=trouble)
+            self._logger.warning(
+                "trouble", subject=subject, trouble=trouble, **({"exc_info": True} if traceback else {})
+            )
             self._current[subject] = trouble
             if len(self._current) > MOST_REMEMBERED:
                 del self._current[next(iter(self._current))]

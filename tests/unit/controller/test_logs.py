@@ -5,8 +5,18 @@ import logging
 import pytest
 from structlog.testing import CapturingLogger
 
+from monopod.cluster.lease import Timing
+from monopod.cluster.mirror import Mirror
 from monopod.controller import logs
+from monopod.controller.gathering import Gatherer
 from monopod.controller.logs import Complaints, FirstAttemptOnly
+from monopod.controller.overlapping import Overlaps
+from monopod.controller.probing import Prober
+from monopod.controller.publishing import Publication
+from monopod.controller.settings import Settings
+from monopod.domain.conditions import PoliciesInstalled
+from monopod.domain.progress import NotListed
+from tests.unit.controller.fake_api import FakeApi, an_object
 
 
 @pytest.fixture
@@ -36,6 +46,68 @@ def test_of_very_many_troubles_the_oldest_are_forgotten(log: CapturingLogger, mo
     for subject in ("a", "b", "c", "c", "a"):
         complaints.raise_about(subject, "away")
     assert [call.kwargs["subject"] for call in log.calls] == ["a", "b", "c", "a"]
+
+
+class Looks:
+    """A gatherer that looks at one profile again and again."""
+
+    def __init__(self, log: CapturingLogger, **spec: object) -> None:
+        mirror = Mirror("monopod-system")
+        profile = {**an_object("web"), "spec": {"selectors": [{"namespace": "prod"}], **spec}}
+        mirror.profiles.observe("ADDED", profile)
+        mirror.namespaces.observe("ADDED", an_object("prod"))
+        settings = Settings(
+            sandbox="kata",
+            namespace="monopod-system",
+            identity="",
+            leader_elect=False,
+            lease=Timing.from_duration(10),
+            listen_host="",
+            listen_port=0,
+            resync_seconds=60,
+            kubeconfig=None,
+        )
+        self.prober = Prober(FakeApi().client, lambda: None)
+        self.gatherer = Gatherer(
+            mirror,
+            self.prober,
+            Overlaps(settings.protected, lambda: None),
+            dict,
+            lambda _: NotListed(),
+            settings,
+            Complaints(log),  # type: ignore[arg-type]  # structlog's stand-in for a logger
+        )
+
+    def look(self) -> None:
+        snapshot = self.gatherer.snapshot()
+        publication = Publication(lambda _: "")
+        self.gatherer.gather(snapshot, "web", publication, PoliciesInstalled(), None)
+        enforced = {"phase": "ACTIVE", "conditions": [{"type": "Enforced", "status": "True"}]}
+        self.gatherer.find_situation(snapshot, {"web": enforced}, publication)
+
+
+def test_a_profile_that_cannot_be_moved_is_logged_once_and_not_at_each_look(log: CapturingLogger) -> None:
+    looks = Looks(log, maxUnavailable="lots")
+    for _ in range(3):
+        looks.look()
+    assert [(call.method_name, call.kwargs["subject"]) for call in log.calls] == [
+        ("warning", "rescheduling of profile web")
+    ]
+
+
+def test_a_bug_in_a_profiles_state_is_logged_once_with_its_traceback(
+    log: CapturingLogger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = Looks(log)
+    monkeypatch.setattr(looks.prober, "forget", lambda _: 1 / 0)
+    for _ in range(3):
+        looks.look()
+    monkeypatch.undo()
+    looks.look()
+    assert [(call.method_name, call.kwargs.get("exc_info")) for call in log.calls] == [
+        ("warning", True),
+        ("info", None),
+    ]
 
 
 @pytest.mark.parametrize(
