@@ -8,7 +8,7 @@ from monopod import __version__
 from monopod.api.names import SYSTEM_NAMESPACE
 from monopod.cli.failure import UNWRITABLE, drop_output
 from monopod.cli.moving_commands import plan, restore, rollout
-from monopod.cli.parameters import FILE_NAME, OBJECT_NAME, file_names
+from monopod.cli.parameters import FILE_NAME, MONOPOD_NAMESPACE, OBJECT_NAME, file_names
 
 _INTERRUPTED: Final = 130
 
@@ -198,6 +198,7 @@ def fargate() -> None:
     "-n", "--namespace", type=OBJECT_NAME, metavar="NAME", help="Namespace of the pod, where its manifest names none."
 )
 @click.option("--sandbox", type=OBJECT_NAME, metavar="NAME", help="RuntimeClass of profiles that name none.")
+@MONOPOD_NAMESPACE
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
 @click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
 @click.option("--kubeconfig", metavar="FILE", help="Path of the kubeconfig to use.")
@@ -207,6 +208,7 @@ def explain(
     profiles_file: str | None,
     namespace: str | None,
     sandbox: str | None,
+    monopod_namespace: str | None,
     output: str,
     context: str | None,
     kubeconfig: str | None,
@@ -218,7 +220,7 @@ def explain(
     _refuse_stdin_twice(filenames, profiles_file)
     from monopod.cli import explain as work
 
-    sources = work.Sources(profiles_file, namespace, sandbox, context, kubeconfig)
+    sources = work.Sources(profiles_file, namespace, sandbox, context, kubeconfig, monopod_namespace)
     report = work.explain_files(filenames, sources) if name is None else work.explain_pod(name, sources)
     work.write(report, output)
 
@@ -253,6 +255,7 @@ def _read_target(target: tuple[str, ...]) -> str | None:
     help="Namespace of objects whose manifest names none.",
 )  # fmt: skip
 @click.option("--sandbox", type=OBJECT_NAME, metavar="NAME", help="RuntimeClass of profiles that name none.")
+@MONOPOD_NAMESPACE
 @click.option("--region", default="us-east-1", show_default=True, metavar="NAME", help="Whose prices to use.")
 @click.option("--arch", type=click.Choice(["x86", "arm"]), default="x86", show_default=True, help="The same.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
@@ -263,6 +266,7 @@ def lint(
     profiles_file: str,
     namespace: str,
     sandbox: str | None,
+    monopod_namespace: str | None,
     region: str,
     arch: str,
     output: str,
@@ -271,7 +275,8 @@ def lint(
     _refuse_stdin_twice(filenames, profiles_file)
     from monopod.cli import lint as work
 
-    report = work.lint(work.Question(filenames, profiles_file, namespace, sandbox, region, arch))
+    question = work.Question(filenames, profiles_file, namespace, sandbox, region, arch, monopod_namespace)
+    report = work.lint(question)
     work.write(report, output)
     context.exit(report.exit_status)
 

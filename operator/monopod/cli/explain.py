@@ -1,6 +1,6 @@
 """`kubectl fargate explain`: gathers pods and profiles, decides, writes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monopod.cli.documents import find_files, read_documents
-from monopod.cli.explanation import Explanation, build_explanation
+from monopod.cli.explanation import Explanation, build_explanation, find_protected
 from monopod.cli.failure import ApiFailure, UnreadableInput
 from monopod.cli.group_sources import Surroundings, fetch, find_in_documents
 from monopod.cli.live_pod import Admitted, find_admitted, rebuild_manifest
@@ -33,6 +33,7 @@ class Sources:
     sandbox: str | None = None
     context: str | None = None
     kubeconfig: str | None = None
+    monopod_namespace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,16 @@ def explain_files(filenames: Sequence[str], sources: Sources) -> Sequence[Explan
         except ApiFailure as failure:
             raise ApiFailure(f"{failure.message} Give --profiles FILE to explain without a cluster.") from None
     default = sources.namespace or default
+    protected = _find_protected(sources, cluster)
 
     @cache
     def find_surroundings(namespace: str) -> Surroundings:
         written = find_in_documents(documents, namespace, default)
         return fetch(cluster, namespace).beside(written) if cluster else written
 
-    return [_explain_subject(each, profiles, sources.namespace, default, find_surroundings) for each in subjects]
+    return [
+        _explain_subject(each, profiles, sources.namespace, default, protected, find_surroundings) for each in subjects
+    ]
 
 
 def explain_pod(name: str, sources: Sources) -> LiveExplanation:
@@ -94,9 +98,14 @@ def explain_pod(name: str, sources: Sources) -> LiveExplanation:
     else:
         profiles = _fetch_profiles(cluster, sources.sandbox)
     manifest = rebuild_manifest(pod)
-    username, surroundings = guess_creator(pod), fetch(cluster, namespace)
     today = build_explanation(
-        f"Pod/{name}", manifest, namespace, profiles, username=username, surroundings=surroundings
+        f"Pod/{name}",
+        manifest,
+        namespace,
+        profiles,
+        username=guess_creator(pod),
+        protected=_find_protected(sources, cluster),
+        surroundings=fetch(cluster, namespace),
     )
     return LiveExplanation(find_admitted(pod), today)
 
@@ -118,6 +127,7 @@ def _explain_subject(
     profiles: Sequence[Profile],
     wanted: str | None,
     default: str,
+    protected: Collection[str],
     find_surroundings: Callable[[str], Surroundings],
 ) -> Explanation:
     if wanted and subject.namespace not in ("", wanted):
@@ -126,10 +136,21 @@ def _explain_subject(
     surroundings, creator = find_surroundings(namespace), subject.creator
     try:
         return build_explanation(
-            subject.source, subject.pod, namespace, profiles, username=creator, surroundings=surroundings
+            subject.source,
+            subject.pod,
+            namespace,
+            profiles,
+            username=creator,
+            protected=protected,
+            surroundings=surroundings,
         )
     except InvalidPod as problem:
         raise UnreadableInput(subject.describe(problem)) from None
+
+
+def _find_protected(sources: Sources, cluster: "Cluster | None") -> frozenset[str]:
+    """By what the user says, else what the cluster says, if there is one."""
+    return find_protected(sources.monopod_namespace or (cluster.find_monopod_namespace() if cluster else None))
 
 
 def _connect(sources: Sources) -> "Cluster":

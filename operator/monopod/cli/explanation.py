@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
 
 from monopod.api.names import EKS_PROFILE_LABEL, KUBE_SYSTEM, SYSTEM_NAMESPACE
 from monopod.cli.group_sources import NO_SURROUNDINGS, GroupsAnswer, Surroundings, answer_groups
@@ -23,8 +22,10 @@ from monopod.domain.selection import Choice, Mismatch, Profile, Selector, choose
 from monopod.domain.size import MAX_STORAGE_MIB, Need, measure_need
 from monopod.domain.storage import provision_gib
 
-PROTECTED: Final = frozenset({KUBE_SYSTEM, SYSTEM_NAMESPACE})
-"""Namespaces that only their exact name reaches; the admission policies hold to the same."""
+
+def find_protected(monopod_namespace: str | None = None) -> frozenset[str]:
+    """The namespaces that only their exact name reaches, as for the operator and the policies."""
+    return frozenset({KUBE_SYSTEM, monopod_namespace or SYSTEM_NAMESPACE})
 
 
 class Outcome(StrEnum):
@@ -125,7 +126,7 @@ def build_explanation(
     profiles: Sequence[Profile],
     *,
     username: str = "",
-    protected: Collection[str] = PROTECTED,
+    protected: Collection[str] | None = None,
     surroundings: Surroundings = NO_SURROUNDINGS,
 ) -> Explanation:
     """Decides on the pod and collects the grounds.
@@ -133,6 +134,7 @@ def build_explanation(
     Raises:
         InvalidPod: a field holds what the API server would never store.
     """
+    protected = find_protected() if protected is None else protected
     labels = Part(pod).child("metadata").text_map("labels")
     decision = decide(pod, namespace, profiles, username=username, protected=protected)
     choice = choose_profile(labels, namespace, profiles, protected)

@@ -16,7 +16,7 @@ import click
 from monopod.api.prices import UnknownRegion, load_prices
 from monopod.cli.documents import find_files, read_documents, show
 from monopod.cli.explain import read_all, read_profiles
-from monopod.cli.explanation import PROTECTED, Explanation, build_explanation
+from monopod.cli.explanation import Explanation, build_explanation, find_protected
 from monopod.cli.failure import UnreadableInput
 from monopod.cli.group_sources import Surroundings, find_in_documents
 from monopod.cli.manifests import Found, Subject, sort_documents
@@ -38,6 +38,12 @@ class Question:
     sandbox: str | None = None
     region: str = "us-east-1"
     architecture: str = "x86"
+    monopod_namespace: str | None = None
+
+    @property
+    def protected(self) -> frozenset[str]:
+        """The namespaces that no wildcard reaches."""
+        return find_protected(self.monopod_namespace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,7 @@ def lint(question: Question) -> LintReport:
     report = LintReport(find_prices(question.region, question.architecture), question.architecture)
     beside = read_all(question.profiles)
     profiles = read_profiles(beside, question.profiles, question.sandbox)
-    for name, overlap in find_overlaps(profiles, PROTECTED).items():
+    for name, overlap in find_overlaps(profiles, question.protected).items():
         click.echo(f"Note: profile {name}: {describe_overlap(name, overlap)}.", err=True)
     files = list(_read_files(question.filenames, report))
     documents = [*beside, *(document for file in files for document in file.documents)]
@@ -184,7 +190,13 @@ class Judge:
         namespace = subject.namespace or self.question.namespace
         surroundings, creator = self.find_surroundings(namespace), subject.creator
         explanation = build_explanation(
-            subject.source, subject.pod, namespace, self.profiles, username=creator, surroundings=surroundings
+            subject.source,
+            subject.pod,
+            namespace,
+            self.profiles,
+            username=creator,
+            protected=self.question.protected,
+            surroundings=surroundings,
         )
         decision, hourly = explanation.decision, None
         if isinstance(decision, Sandboxed) and not explanation.refusal:

@@ -17,6 +17,7 @@ Json = dict[str, Any]
 
 NOT_FOUND = HTTPStatus.NOT_FOUND
 _TIMEOUT_SECONDS = 15.0
+_NAMESPACES_BINDING = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings/monopod-new-namespaces"
 _NO_PROFILES = "The cluster has no FargateProfiles: Monopod isn't installed."
 
 
@@ -54,6 +55,14 @@ class Cluster:
         if complaints.messages:
             raise ApiFailure(f"The kubeconfig's credentials can't be had: {_one_line(complaints.messages[0])}")
         return found
+
+    def find_monopod_namespace(self) -> str | None:
+        """Where Monopod is installed, as the binding of one of its policies tells; None where that can't be read."""
+        try:
+            binding = self.read(_NAMESPACES_BINDING)
+        except ApiFailure:
+            return None
+        return ((binding.get("spec") or {}).get("paramRef") or {}).get("namespace")
 
     def list_profiles(self, *, deleting: bool = False) -> list[Json]:
         """All FargateProfiles that admission knows: one that is being deleted takes no new pods.

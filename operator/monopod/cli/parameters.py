@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import click
 
+from monopod.api.names import SYSTEM_NAMESPACE
+
 _OBJECT: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 
@@ -35,6 +37,14 @@ class FileName(click.ParamType):  # type: ignore[type-arg]  # it has none before
 
 OBJECT_NAME: Final = ObjectName()
 FILE_NAME: Final = FileName()
+
+
+MONOPOD_NAMESPACE: Final = click.option(
+    "--monopod-namespace",
+    type=OBJECT_NAME,
+    metavar="NAME",
+    help=f"Monopod's own namespace, which no wildcard reaches; default: as the cluster says, else {SYSTEM_NAMESPACE}.",
+)
 
 
 def file_names(what: str, *, metavar: str = "FILE|DIR", required: bool = False) -> Callable[[Any], Any]:

@@ -14,7 +14,7 @@ import click
 
 from monopod.cli.documents import find_files, read_documents
 from monopod.cli.explain import UNNAMED_SANDBOX, find_name, read_profile_resource
-from monopod.cli.explanation import PROTECTED
+from monopod.cli.explanation import find_protected
 from monopod.cli.failure import ApiFailure, UnreadableInput
 from monopod.cli.forecast import Contents, Rates, Step, build_steps
 from monopod.cli.lint import find_prices
@@ -48,11 +48,13 @@ class Profiles:
         living: those that take pods.
         wanted: the terms of those that are asked about.
         deleting: those that are being deleted, by name.
+        protected: the namespaces that no wildcard reaches.
     """
 
     living: tuple[Profile, ...]
     wanted: Mapping[str, Terms]
     deleting: frozenset[str] = frozenset()
+    protected: frozenset[str] = frozenset()
 
     def find_selectors(self) -> Iterator[Any]:
         """The selectors of those that are asked about."""
@@ -109,14 +111,16 @@ def _check_profile(resource: Json) -> str:
 
 def _plan(cluster: Cluster, resources: Sequence[Json], own: Sequence[Json], sandbox: str | None, rates: Rates) -> Plan:
     try:
-        profiles = _read_profiles(resources, own, sandbox)
+        profiles = _read_profiles(resources, own, sandbox, find_protected(cluster.find_monopod_namespace()))
         contents = (_read_namespace(cluster, name, profiles) for name in _find_namespaces(cluster, profiles))
         return Plan(tuple(profiles.wanted.values()), build_steps(contents, rates), rates)
     except InvalidManifest as problem:
         raise UnreadableInput(str(problem)) from None
 
 
-def _read_profiles(resources: Iterable[Json], own: Iterable[Json], sandbox: str | None) -> Profiles:
+def _read_profiles(
+    resources: Iterable[Json], own: Iterable[Json], sandbox: str | None, protected: frozenset[str]
+) -> Profiles:
     wanted = {}
     for resource in own:
         terms = Terms.from_resource(resource)
@@ -137,7 +141,7 @@ def _read_profiles(resources: Iterable[Json], own: Iterable[Json], sandbox: str 
                 raise
             click.echo(f"Note: profile {name} is passed over: {problem}", err=True)
     deleting = (each["metadata"]["name"] for each in resources if "deletionTimestamp" in each["metadata"])
-    return Profiles(tuple(living), wanted, frozenset(deleting))
+    return Profiles(tuple(living), wanted, frozenset(deleting), protected)
 
 
 def _find_namespaces(cluster: Cluster, profiles: Profiles) -> list[str]:
@@ -149,14 +153,14 @@ def _find_namespaces(cluster: Cluster, profiles: Profiles) -> list[str]:
         item["metadata"]["name"]
         for item in cluster.list_items("/api/v1/namespaces")
         if "deletionTimestamp" not in item["metadata"]
-        and any(reaches(selector, item["metadata"]["name"], PROTECTED) for selector in selectors)
+        and any(reaches(selector, item["metadata"]["name"], profiles.protected) for selector in selectors)
     )
 
 
 def _read_namespace(cluster: Cluster, namespace: str, profiles: Profiles) -> Contents:
     core = f"/api/v1/namespaces/{namespace}"
     pods = cluster.list_items(f"{core}/pods")
-    place = Place(namespace, profiles.living, profiles.wanted, profiles.deleting, PROTECTED)
+    place = Place(namespace, profiles.living, profiles.wanted, profiles.deleting, profiles.protected)
     if not pods:
         return Contents(place, ())
     budgets = cluster.list_items(f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets")

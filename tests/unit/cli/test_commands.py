@@ -1,12 +1,15 @@
+import json
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from monopod import __version__
+from monopod.cli import live
 from tests.unit.builders import a_pod, a_profile_resource
 from tests.unit.cli.running import run, write_yaml
 
@@ -239,3 +242,66 @@ def test_what_an_encoding_lacks_is_written_as_escapes(tmp_path: Path, profiles_f
     result = subprocess.run([sys.executable, *arguments], capture_output=True, check=False, env=environment)
     assert (result.returncode, result.stderr) == (0, b"")
     assert result.stdout.startswith(b"Pod/x in namespace Z\xfcrich\\u2013West: ")
+
+
+class InstalledElsewhere(live.Cluster):
+    """A cluster whose Monopod is in the namespace `fargate`, as the binding of its policy tells, or doesn't."""
+
+    def __init__(self, pod: dict[str, Any], *, tells: bool) -> None:
+        self.namespace = "default"
+        self._tells = tells
+        self._lists = {"fargateprofiles": [WEB], "pods": [pod], "namespaces": [{"metadata": {"name": "fargate"}}]}
+
+    def read(self, path: str) -> dict[str, Any]:
+        kind = path.rpartition("/")[2]
+        if kind == "monopod-new-namespaces" and self._tells:
+            return {"spec": {"paramRef": {"namespace": "fargate"}}}
+        if path.endswith("/pods/x"):
+            return self._lists["pods"][0]
+        if kind.startswith(("monopod-", "services.")):
+            raise live.Refusal("Not yours to read.", 403)
+        return {"items": self._lists.get(kind, [])}
+
+
+ELSEWHERE = (
+    pytest.param(["--monopod-namespace", "fargate"], False, id="the user says so"),
+    pytest.param([], True, id="the cluster says so"),
+)
+
+
+@pytest.mark.parametrize(("options", "tells"), ELSEWHERE)
+@pytest.mark.parametrize("target", [["pod", "x", "-n", "fargate"], ["-f", "FILE"]], ids=["pod", "file"])
+def test_explain_protects_the_namespace_that_monopod_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: list[str], options: list[str], tells: bool
+) -> None:
+    pod = a_pod("x").in_namespace("fargate").build()
+    file = write_yaml(tmp_path / "pod.yaml", pod)
+    monkeypatch.setattr(live.Cluster, "connect", lambda *_: InstalledElsewhere(pod, tells=tells))
+    arguments = [file if word == "FILE" else word for word in target]
+    result = run("explain", *arguments, *options, "-o", "json")
+    assert json.loads(result.stdout)["pods"][0]["decision"] == "Unmatched", result.stderr
+
+
+def test_plan_protects_the_namespace_that_monopod_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    pod = a_pod("x").in_namespace("fargate").build()
+    monkeypatch.setattr(live.Cluster, "connect", lambda *_: InstalledElsewhere(pod, tells=True))
+    result = run("plan", "web", "-o", "json")
+    assert json.loads(result.stdout)["pods"] == [], result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "free"),
+    [
+        pytest.param([], "fargate", id="as it is by default"),
+        pytest.param(["--monopod-namespace", "fargate"], "monopod-system", id="elsewhere"),
+    ],
+)
+def test_lint_protects_the_namespace_that_monopod_is_in(
+    tmp_path: Path, profiles_file: str, options: list[str], free: str
+) -> None:
+    pods = [a_pod(name).in_namespace(name).build() for name in ("fargate", "monopod-system")]
+    result = run(
+        "lint", "-f", write_yaml(tmp_path / "pods.yaml", *pods), "--profiles", profiles_file, "-o", "json", *options
+    )
+    taken = [each["namespace"] for each in json.loads(result.stdout)["workloads"] if each["decision"] == "Sandboxed"]
+    assert taken == [free], result.stderr
