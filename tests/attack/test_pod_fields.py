@@ -67,6 +67,7 @@ SHOWN: dict[str, tuple[PodBuilder, Check]] = {
     "PodSpec.hostIPC": (a_pod().with_spec(hostIPC=True), is_unsupported("fields not supported: HostIPC")),
     "PodSpec.hostNetwork": (a_pod().with_spec(hostNetwork=True), is_unsupported("fields not supported: HostNetwork")),
     "PodSpec.hostPID": (a_pod().with_spec(hostPID=True), is_unsupported("fields not supported: HostPID")),
+    "PodSpec.hostUsers": (a_pod().with_spec(hostUsers=False), is_unsupported("fields not supported: HostUsers")),
     "PodSpec.nodeName": (a_pod().with_spec(nodeName="node"), is_outside),
     "PodSpec.nodeSelector": (
         a_pod().with_spec(nodeSelector={"a": "b", COMPUTE_TYPE: "fargate"}),

@@ -27,6 +27,7 @@ UNSUPPORTED = {
         a_pod().with_spec(hostNetwork=True, hostPID=True, hostIPC=True),
         "fields not supported: HostNetwork, HostPID, HostIPC",
     ),
+    "users of its own": (a_pod().with_spec(hostUsers=False), "fields not supported: HostUsers"),
     "a port on the host's network": (
         a_pod().with_spec(hostNetwork=True).with_port(),
         "fields not supported: HostNetwork, port contains HostIP or HostPort",

@@ -28,12 +28,13 @@ ALL_CONTAINERS = Variable(
 
 HOST_FIELDS = Variable(
     "hostFields",
-    "The host namespaces that the pod wants to share.",
+    "The host namespaces that the pod wants to share, and users of its own, which no sandbox has.",
     """
     [
       object.spec.?hostNetwork.orValue(false) ? 'HostNetwork' : '',
       object.spec.?hostPID.orValue(false) ? 'HostPID' : '',
-      object.spec.?hostIPC.orValue(false) ? 'HostIPC' : ''
+      object.spec.?hostIPC.orValue(false) ? 'HostIPC' : '',
+      object.spec.?hostUsers.orValue(true) ? '' : 'HostUsers'
     ].filter(name, name != '')
     """,
 )

@@ -135,6 +135,9 @@ def find_unsupported(
 def _uses_host_namespaces(pod: Part, _: Need, __: Profile) -> Iterator[str]:
     spec = pod.child("spec")
     found = [name for field, name in _HOST_FLAGS if spec.flag(field)]
+    # No sandbox has user namespaces, so such a pod would never start.
+    if spec.fields.get("hostUsers") is not None and not spec.flag("hostUsers"):
+        found.append("HostUsers")
     if found:
         yield "fields not supported: " + ", ".join(found)
 

@@ -382,6 +382,8 @@ UNSUPPORTED: tuple[Change, ...] = (
     _specify(hostNetwork=True),
     _specify(hostPID=True),
     _specify(hostIPC=True, hostPID=False),
+    _specify(hostUsers=False),
+    _specify(hostUsers=True),
     _annotate("io.katacontainers.config_path", "/etc/kata.toml"),
     _annotate("dev.gvisor.flag.debug", "true"),
     _annotate("dev.gvisor.spec.mount.data.share", "pod"),

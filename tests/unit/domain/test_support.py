@@ -20,6 +20,7 @@ from tests.unit.builders import PodBuilder, a_pod, a_profile
             "fields not supported: HostNetwork, HostPID, HostIPC",
             id="all host namespaces, in AWS's order",
         ),
+        pytest.param(a_pod().with_spec(hostUsers=False), "fields not supported: HostUsers", id="users of its own"),
         pytest.param(a_pod().with_port(hostPort=8080), "port contains HostIP or HostPort", id="hostPort"),
         pytest.param(a_pod().with_port(hostIP="10.0.0.1"), "port contains HostIP or HostPort", id="hostIP"),
         pytest.param(a_pod().secured(privileged=True), "invalid SecurityContext fields: Privileged", id="privileged"),
@@ -134,6 +135,7 @@ def test_what_fargate_cannot_run_is_said_in_its_words(pod: PodBuilder, message: 
     [
         pytest.param(a_pod(), id="ordinary pod"),
         pytest.param(a_pod().with_spec(hostNetwork=False, hostPID=False, hostIPC=False), id="host flags set to false"),
+        pytest.param(a_pod().with_spec(hostUsers=True), id="the users that a pod has anyway"),
         pytest.param(a_pod().with_port(hostPort=0, hostIP=""), id="a port without a host"),
         pytest.param(a_pod().secured(privileged=False, allowPrivilegeEscalation=False), id="unprivileged, explicitly"),
         pytest.param(a_pod().adding_capabilities(*DEFAULT_CAPABILITIES), id="the capabilities it has anyway"),
