@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from lab.installation import NAMESPACE as SYSTEM_NAMESPACE
 from lab.provider import Cluster
 from monopod.api.names import ISOLATED_ANNOTATION
+from tests.waiting import describe_check
 
 Object = dict[str, Any]
 Found = TypeVar("Found")
@@ -88,7 +89,7 @@ class Live:
             found = look()
             if found:
                 return found
-            assert time.monotonic() < deadline, f"{what}: not after {seconds:g} s"
+            assert time.monotonic() < deadline, f"{what}: not after {seconds:g} s: {describe_check(look)}"
             time.sleep(POLL_SECONDS)
 
     def scale_operator(self, replicas: int) -> None:

@@ -61,11 +61,23 @@ class ServerTrouble(ApiUnreachable):
 
 @dataclass
 class ApiError(Exception):
-    """The API server refused a request: HTTP status, Kubernetes' reason (`NotFound`) and its message."""
+    """The API server refused a request.
+
+    Attributes:
+        status: the HTTP status.
+        reason: Kubernetes' reason (`NotFound`).
+        message: its words, for people; decisions go by the rest.
+        causes: the causes in the answer, each a reason and a message.
+    """
 
     status: int
     reason: str
     message: str
+    causes: tuple[tuple[str, str], ...] = ()
+
+    def has_cause(self, reason: str) -> bool:
+        """Whether one of the causes has this reason."""
+        return any(cause == reason for cause, _ in self.causes)
 
     def __str__(self) -> str:
         return f"{self.message} ({self.status} {self.reason})"
@@ -209,12 +221,12 @@ def _read_answer(request: str, status: int, text: bytes, wish: str | None) -> Js
     if status < 400:
         return answer
     message = str(answer.get("message") or "")[:LONGEST_MESSAGE]
+    details = answer.get("details") or {}
+    causes = tuple((c.get("reason") or "", c.get("message") or "") for c in details.get("causes") or ())
     if status == 429 or status >= 500:
-        details = answer.get("details") or {}
-        causes = tuple((c.get("reason") or "", c.get("message") or "") for c in details.get("causes") or ())
         retry_after = float(wish if wish and wish.isdecimal() else details.get("retryAfterSeconds") or 0)
         raise ServerTrouble(request, status, message, causes, retry_after)
-    raise ApiError(status, answer.get("reason") or "", message)
+    raise ApiError(status, answer.get("reason") or "", message, causes)
 
 
 async def build_authorization(configuration: Configuration) -> dict[str, str]:

@@ -35,6 +35,7 @@ async def request_eviction(api: ApiClient, pod: Candidate) -> Answer:
     except ApiUnreachable as error:
         return Unanswered(str(error))
     except ApiError as error:
+        # A precondition that fails has no cause to go by.
         namesake = error.status == 409 and "Precondition failed: UID" in error.message
         return Gone() if error.status == 404 or namesake else Refused(str(error))
     return Evicted()

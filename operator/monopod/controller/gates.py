@@ -35,24 +35,25 @@ PATIENCE_SECONDS = 5.0
 
 Manifest = dict[str, Any]
 LookUp = Callable[[str], Awaitable[None]]
-FindObstacle = Callable[[Manifest], Awaitable[str]]
+PrepareRelease = Callable[[Manifest], Awaitable[str]]
 logger = structlog.stdlib.get_logger(__name__)
 
 
 class GateKeeper:
     """Looks at the gated pods again and again.
 
-    `find_obstacle` says what keeps a pod behind the gate of isolation, once `look_up` has looked at its namespace: what
-    a watch has told may be old, and without a gate there is nothing to make up for it.
+    `prepare_release` readies a pod to leave the gate of isolation, which may mean writing its labels, and returns what
+    still keeps it there, once `look_up` has looked at its namespace: what a watch has told may be old, and without a
+    gate there is nothing to make up for it.
     """
 
     def __init__(
-        self, api: ApiClient, mirror: Mirror, look_up: LookUp, find_obstacle: FindObstacle, complaints: Complaints
+        self, api: ApiClient, mirror: Mirror, look_up: LookUp, prepare_release: PrepareRelease, complaints: Complaints
     ) -> None:
         self._api = api
         self._mirror = mirror
         self._look_up = look_up
-        self._find_obstacle = find_obstacle
+        self._prepare_release = prepare_release
         self._complaints = complaints
         self._claims = Claims(api, complaints)
         self._node_demands = NodeDemands(api, mirror, complaints)
@@ -135,7 +136,7 @@ class GateKeeper:
 
     async def _release(self, pod: Manifest) -> None:
         try:
-            obstacle = await self._find_obstacle(pod) or await self._lift_gate(pod, ISOLATION_GATE)
+            obstacle = await self._prepare_release(pod) or await self._lift_gate(pod, ISOLATION_GATE)
         except (ApiError, ServerTrouble) as error:
             await self._announce(pod["metadata"], f"Can't be released: {error}")
             raise

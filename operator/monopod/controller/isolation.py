@@ -111,7 +111,7 @@ class Isolator:
         self._owners = OwnersPolicies(api, mirror)
         self.pods = PodKeeper(api, mirror, self.membership, self.rules, self._owners, self._writer, complaints)
         self.base = BaseKeeper(mirror, self._writer, complaints, longest_retry=settings.longest_retry_seconds)
-        self.gates = GateKeeper(api, mirror, self.base.look_up, self._find_obstacle, complaints)
+        self.gates = GateKeeper(api, mirror, self.base.look_up, self._prepare_release, complaints)
         self._groups = GroupReporter(api, mirror, self.membership, self.rules, complaints)
         self._widenings = Widenings(mirror, self.rules, self.pods.left)
         self.pods.on_left = self._widenings.mark
@@ -313,8 +313,11 @@ class Isolator:
         if not (view.kind == "pod" and self._mirror.pods.count("uid", view.owner)):
             await self._writer.delete(view)
 
-    async def _find_obstacle(self, pod: Manifest) -> str:
-        """Why the pod must not run yet; "" if its namespace is closed and its labels say which groups it belongs to."""
+    async def _prepare_release(self, pod: Manifest) -> str:
+        """Writes the labels of the pod's groups if they are wrong; returns why it must not run yet, "" if it may.
+
+        It may once its namespace is closed and its labels say which groups it belongs to.
+        """
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         if not self.base.is_seen(namespace):
             trouble = self.base.find_trouble(namespace)

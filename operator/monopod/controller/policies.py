@@ -18,6 +18,8 @@ from monopod.domain.isolation import digest_spec
 from monopod.domain.policies import Apply, Delete, PolicyChange, PolicyView, decide_policies
 
 COLLECTION = "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies"
+NAMESPACE_TERMINATING = "NamespaceTerminating"
+"""The cause in Kubernetes' refusal of new objects in a namespace that is being deleted."""
 ALTERED = "isn't stored as it was written: something, such as a mutating webhook, changes it on its way"
 
 
@@ -94,7 +96,7 @@ class PolicyWriter:
                 case never:
                     assert_never(never)
         except (ApiError, ApiUnreachable) as error:
-            going = isinstance(error, ApiError) and (error.status == 404 or "being terminated" in error.message)
+            going = isinstance(error, ApiError) and (error.status == 404 or error.has_cause(NAMESPACE_TERMINATING))
             if not going:
                 WRITES.labels("networkpolicies", "failed").inc()
                 raise

@@ -29,6 +29,7 @@ from monopod.api.names import (
 from monopod.controller.base import SETTLING_SECONDS
 from tests.clusters import ControlPlane
 from tests.controlplane.server import APPLY_PATCH, MERGE_PATCH, Answer, Server
+from tests.waiting import describe_check
 
 ROOT = Path(__file__).parents[3]
 SANDBOX = "gvisor"
@@ -50,7 +51,7 @@ def eventually(check: Callable[[], Found], deadline: float = DEADLINE_SECONDS) -
         except AssertionError as error:
             failure = error
         if time.monotonic() > until:
-            raise failure or AssertionError(f"not within {deadline:g} s: {check.__qualname__}")
+            raise failure or AssertionError(f"not within {deadline:g} s: {describe_check(check)}")
         time.sleep(0.1)
 
 

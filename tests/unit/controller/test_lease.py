@@ -136,8 +136,16 @@ async def test_someone_elses_lease_is_not_released() -> None:
     assert api.sent("replace") == []
 
 
-async def test_a_release_that_fails_is_no_harm() -> None:
-    await a_lease(api_with(ApiUnreachable("away"))).release()
+@pytest.mark.parametrize(
+    ("failing", "asked"),
+    [(("get", PATH), ["get"]), (("replace", PATH), ["get", "replace"])],
+    ids=["it can't be read", "it can't be written"],
+)
+async def test_a_release_that_fails_is_no_harm(failing: tuple[str, str], asked: list[str]) -> None:
+    api = api_with(held_by("me"))
+    api.answers[failing] = ApiUnreachable("away")
+    await a_lease(api).release()
+    assert [method for method, _, _ in api.requests] == asked
 
 
 def test_a_leader_gives_up_before_its_lease_runs_out() -> None:

@@ -173,13 +173,17 @@ async def test_a_policy_that_is_not_wholly_ours_is_written_again(metadata: Json)
 
 async def test_of_a_namespace_that_is_going_nothing_is_raised() -> None:
     writing = Writing()
-    message = "unable to create new content in namespace prod because it is being terminated"
-    writing.api.answers["apply", PATH] = ApiError(403, "Forbidden", message)
+    causes = (("NamespaceTerminating", "namespace prod is being terminated"),)
+    writing.api.answers["apply", PATH] = ApiError(403, "Forbidden", "in other words", causes)
     await writing.bring()
     assert writing.existing() == []
 
 
-@pytest.mark.parametrize("trouble", [ApiError(403, "Forbidden", "no"), ApiUnreachable("away")], ids=["refused", "away"])
+@pytest.mark.parametrize(
+    "trouble",
+    [ApiError(403, "Forbidden", "it says: being terminated"), ApiUnreachable("away")],
+    ids=["refused", "away"],
+)
 async def test_any_other_refusal_is_raised_to_be_tried_again(trouble: Exception) -> None:
     writing = Writing()
     writing.api.answers["apply", PATH] = trouble
