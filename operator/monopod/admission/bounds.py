@@ -97,10 +97,14 @@ def _explain(bound: Bound, count: str) -> str:
     return f"{quote(before + ' ')} + string({count}) + {quote(f' {after}{bound.advice}')}"
 
 
+_HAS_LISTS = f"dyn(object.spec.containers) != null && (!has(object.spec.affinity) || dyn({_TERMS}) != null)"
+"""Lists that Go writes even if there is none are null in a pod that lacks them."""
+
 WITHIN_BOUNDS = Variable(
     "withinBounds",
-    "Whether the pod is small enough to be looked at; the cheapest and most telling numbers first.",
-    " &&\n".join(f"{count} <= {bound.most}" for bound, count in _COUNTS),
+    "Whether the pod is small enough to be looked at; the cheapest and most telling numbers first. What lacks a list "
+    "that Kubernetes requires isn't looked at either: the API server refuses it in its own words.",
+    " &&\n".join([_HAS_LISTS, *(f"{count} <= {bound.most}" for bound, count in _COUNTS)]),
 )
 
 NOT_TOO_LARGE = Validation(
