@@ -19,13 +19,15 @@ import structlog
 
 from monopod.api.names import ISOLATION_GATE, PROFILE_LABEL, VOLUMES_GATE
 from monopod.api.reasons import IsolationReason
-from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
+from monopod.cluster.client import ApiClient, ApiError, ServerTrouble
+from monopod.cluster.clock import SYSTEM_CLOCK, Clock
 from monopod.cluster.mirror import Mirror
 from monopod.controller.announcing import Announcements
 from monopod.controller.claims import Claims
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import WRITES
 from monopod.controller.node_demands import NodeDemands
+from monopod.controller.queueing import WHOLE, After, Backoff, Controller, Result
 
 POLL_SECONDS = 2.0
 PENDING_PODS = {"labelSelector": PROFILE_LABEL, "fieldSelector": "spec.nodeName=,status.phase=Pending"}
@@ -48,52 +50,40 @@ class GateKeeper:
     """
 
     def __init__(
-        self, api: ApiClient, mirror: Mirror, look_up: LookUp, prepare_release: PrepareRelease, complaints: Complaints
+        self,
+        api: ApiClient,
+        mirror: Mirror,
+        look_up: LookUp,
+        prepare_release: PrepareRelease,
+        complaints: Complaints,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
         self._mirror = mirror
         self._look_up = look_up
         self._prepare_release = prepare_release
         self._complaints = complaints
+        self._clock = clock
         self._claims = Claims(api, complaints)
-        self._node_demands = NodeDemands(api, mirror, complaints)
+        self._node_demands = NodeDemands(api, mirror, complaints, clock)
         self._announcements = Announcements(api, complaints)
         self._waiting_since: dict[str, float] = {}
         self._pending, self._seen = True, -1
-        self._woken = asyncio.Event()
+        backoff = Backoff(first=POLL_SECONDS)
+        self.controller = Controller("gates", self._reconcile, complaints, backoff=backoff, clock=clock)
+        self.controller.enqueue(WHOLE)
 
-    def wake(self) -> None:
-        """Has the pods looked at now."""
-        self._woken.set()
-
-    async def run(self) -> None:
-        """Makes passes until cancelled."""
-        while True:
-            self._woken.clear()
-            try:
-                await self._look()
-            except (ApiError, ApiUnreachable) as error:
-                self._complaints.raise_about("gated pods", str(error))
-            except Exception:
-                logger.exception("pass over gated pods failed")
-            else:
-                self._complaints.settle("gated pods")
-            try:
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
-
-    async def _look(self) -> None:
-        """Makes a pass, unless no pod was pending in the last one and none has come or changed since."""
+    async def _reconcile(self, _: str) -> Result:
+        """Looks at the pods, unless none was pending the last time and none has come or changed since."""
         revision = self._mirror.pods.revision
         if self._pending or revision != self._seen:
             self._pending = True
             self._pending = await self._release_pods()
             self._seen = revision
+        return After(POLL_SECONDS)
 
     async def _release_pods(self) -> bool:
-        """Makes a pass; whether there are pods that no node has yet."""
+        """Releases those that nothing holds any more; whether there are pods that no node has yet."""
         gated, unsatisfied, is_any = [], [], False
         async for pod in self._api.list_pages("/api/v1/pods", PENDING_PODS):
             is_any = True
@@ -144,7 +134,7 @@ class GateKeeper:
             await self._announce(pod["metadata"], obstacle)
 
     async def _announce(self, metadata: Manifest, obstacle: str) -> None:
-        now = asyncio.get_running_loop().time()
+        now = self._clock.monotonic()
         if now - self._waiting_since.setdefault(metadata["uid"], now) >= PATIENCE_SECONDS:
             reason = IsolationReason.WAITS_FOR_ISOLATION
             await self._announcements.say(metadata["namespace"], metadata["name"], metadata["uid"], reason, obstacle)

@@ -13,7 +13,7 @@ from monopod.cluster.views import PodView
 from monopod.controller.allocating import Allocator
 from monopod.controller.logs import Complaints
 from monopod.controller.overlapping import Overlaps
-from monopod.controller.probing import Plan, Prober
+from monopod.controller.probing import Plan
 from monopod.controller.publishing import Publication
 from monopod.controller.reporting import format_now
 from monopod.controller.rescheduling import Situation
@@ -39,7 +39,7 @@ from monopod.domain.quota import Registration, find_beyond_quota
 from monopod.domain.room import Allocation
 from monopod.domain.selection import Profile, reaches
 from monopod.domain.terms import Terms
-from monopod.domain.trial import NamespaceTrial, PodTrial, Trial, find_namespace_names, find_pod_labels
+from monopod.domain.trial import NamespaceTrial, Outcome, PodTrial, Trial, find_namespace_names, find_pod_labels
 
 # Several, because one may refuse every pod for reasons of its own (a full quota). The fewer, the clearer the message.
 NAMESPACES_TRIED = 3
@@ -71,12 +71,12 @@ class Snapshot:
 
 
 class Gatherer:
-    """Reads the mirror and the prober; a profile that breaks anything here doesn't stop the others."""
+    """Reads the mirror and what others know; a profile that breaks anything here doesn't stop the others."""
 
     def __init__(
         self,
         mirror: Mirror,
-        prober: Prober,
+        find_outcome: Callable[[str, Plan], Outcome],
         overlaps: Overlaps,
         sum_up_isolation: Callable[[], Mapping[str, Isolation]],
         find_moves: Callable[[str], Moves],
@@ -84,7 +84,7 @@ class Gatherer:
         complaints: Complaints,
     ) -> None:
         self._mirror = mirror
-        self._prober = prober
+        self._find_outcome = find_outcome
         self._overlaps = overlaps
         self._sum_up = sum_up_isolation
         self._find_moves = find_moves
@@ -175,8 +175,8 @@ class Gatherer:
 
     def gather(
         self, snapshot: Snapshot, name: str, publication: Publication, admission: Admission, stage: Stage | None
-    ) -> Facts:
-        """The facts of one profile; `stage` is how far its deletion is."""
+    ) -> tuple[Facts, Plan | None]:
+        """The facts of one profile, and how it is to be tried, if it is; `stage` is how far its deletion is."""
         resource, profile = snapshot.resources[name], snapshot.profiles[name]
         facts = Facts(
             generation=int(resource["metadata"].get("generation") or 0),
@@ -191,16 +191,18 @@ class Gatherer:
             moves=self._find_moves(name),
         )
         if isinstance(profile, Unreadable) or stage is not None:
-            return facts
+            return facts, None
         try:
             complete = self._complete(facts, profile, snapshot, publication)
         except Exception as error:
             self._complaints.raise_about(f"state of profile {name}", repr(error), traceback=True)
-            return replace(facts, profile=Unreadable(repr(error), Reason.INTERNAL_ERROR))
+            return replace(facts, profile=Unreadable(repr(error), Reason.INTERNAL_ERROR)), None
         self._complaints.settle(f"state of profile {name}")
         return complete
 
-    def _complete(self, facts: Facts, profile: Profile, snapshot: Snapshot, publication: Publication) -> Facts:
+    def _complete(
+        self, facts: Facts, profile: Profile, snapshot: Snapshot, publication: Publication
+    ) -> tuple[Facts, Plan | None]:
         reached = tuple(snapshot.reached.get(profile.name, ()))
         runtime_class = self._mirror.runtime_classes.find("", profile.runtime_class)
         sandboxed = runtime_class is not None and is_sandbox(runtime_class.handler, self._settings.sandbox_handlers)
@@ -219,15 +221,14 @@ class Gatherer:
         admitting = isinstance(facts.admission, PoliciesInstalled | PoliciesChanged)
         if facts.held_back or runtime_class is None or not sandboxed or not admitting:
             # What a trial would say is known already; it starts afresh when the cause is gone.
-            self._prober.forget(profile.name)
-            return facts
+            return facts, None
         trials = self._plan_trials(profile, facts, publication)
         # Of the rows its own: the trial is pinned, and what others add, which happens often, doesn't touch it.
         rows = (pick_rows_of(publication.find_rows(trial.namespace), profile.name) for trial in trials)
         # An edited policy may sandbox no more: it is tried again at once.
         edits = facts.admission.names if isinstance(facts.admission, PoliciesChanged) else ()
         plan = Plan(trials, depends_on=(runtime_class.uid, *edits, *rows))
-        return replace(facts, outcome=self._prober.require(profile.name, plan))
+        return replace(facts, outcome=self._find_outcome(profile.name, plan)), plan
 
     def _find_reached(self, read: Iterable[Profile | Unreadable]) -> Mapping[str, list[str]]:
         """By profile; remembered until a namespace or a profile changes: most passes are about pods."""

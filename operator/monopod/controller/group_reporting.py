@@ -3,17 +3,17 @@
 Counting follows the pods at a distance, so that a burst of them is one write and not one for each.
 """
 
-import asyncio
-
 import structlog
 
 from monopod.api.names import API_VERSION, DEFAULT_GROUP, GROUP, SECURITY_GROUP_PLURAL, VERSION
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
+from monopod.cluster.clock import SYSTEM_CLOCK, Clock
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.views import PodView
 from monopod.controller.logs import Complaints
 from monopod.controller.membership import Membership
 from monopod.controller.metrics import WRITES
+from monopod.controller.queueing import DONE, WHOLE, Backoff, Controller, Incomplete, Result
 from monopod.controller.reporting import format_now
 from monopod.controller.rulebook import RuleBook
 from monopod.domain.default_group import build_default_group
@@ -33,44 +33,46 @@ class GroupReporter:
     """Writes what differs, a while after anything changed that a status depends on."""
 
     def __init__(
-        self, api: ApiClient, mirror: Mirror, membership: Membership, rules: RuleBook, complaints: Complaints
+        self,
+        api: ApiClient,
+        mirror: Mirror,
+        membership: Membership,
+        rules: RuleBook,
+        complaints: Complaints,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
         self._mirror = mirror
         self._membership = membership
         self._rules = rules
         self._complaints = complaints
-        self._marked = asyncio.Event()
-        self._marked.set()
+        self.controller = Controller(
+            "security-groups",
+            self._reconcile,
+            complaints,
+            backoff=Backoff(first=DEBOUNCE_SECONDS),
+            rest=lambda _: DEBOUNCE_SECONDS,
+            clock=clock,
+        )
+        self.controller.enqueue(WHOLE)
         self._void: dict[SecurityGroup, tuple[Infrastructure, tuple[str, ...]]] = {}
         for kind in (mirror.groups, mirror.profiles, mirror.group_policies, mirror.nodes, mirror.endpoints):
-            kind.listeners.append(lambda *_: self._marked.set())
+            kind.listeners.append(lambda *_: self.controller.enqueue(WHOLE))
         mirror.pods.listeners.append(lambda _, old, new: self._see_pod(old, new))
 
     def _see_pod(self, old: PodView | None, new: PodView | None) -> None:
         if (old and old.groups) != (new and new.groups):
-            self._marked.set()
+            self.controller.enqueue(WHOLE)
 
-    async def run(self) -> None:
-        """Makes passes until cancelled."""
-        while True:
-            await self._marked.wait()
-            self._marked.clear()
-            try:
-                complete = await self._report_all()
-            except Exception:
-                logger.exception("statuses of security groups failed")
-                complete = False
-            if not complete:
-                self._marked.set()
-            await asyncio.sleep(DEBOUNCE_SECONDS)
-
-    async def _report_all(self) -> bool:
+    async def _reconcile(self, _: str) -> Result:
+        """Creates the default group and writes all statuses that differ."""
         complete = await self._create_default()
         users = self._find_users()
         for name in [resource["metadata"]["name"] for resource in self._mirror.groups.views()]:
             complete = await self._report(name, tuple(sorted(users.get(name, ())))) and complete
-        return complete
+        if not complete:
+            raise Incomplete
+        return DONE
 
     async def _create_default(self) -> bool:
         """The group that pods have for which nobody chose one; without it they would stay closed."""

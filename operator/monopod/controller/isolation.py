@@ -7,33 +7,34 @@ tasks of its own, so that a burst of pods never holds up the profiles, nor the o
 all pods, because its base policy is what closes them.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
 from monopod.api.names import BASE_POLICY
 from monopod.cluster.client import ApiClient, ApiError
+from monopod.cluster.clock import SYSTEM_CLOCK, Clock
 from monopod.cluster.mirror import Key, Mirror
+from monopod.cluster.signals import Signal
 from monopod.cluster.views import PodView
 from monopod.controller.base import BaseKeeper
 from monopod.controller.gates import GateKeeper, Manifest
 from monopod.controller.group_reporting import GroupReporter
 from monopod.controller.logs import Complaints
 from monopod.controller.membership import Membership, Names
-from monopod.controller.metrics import CLOSED_PODS, ISOLATION_QUEUE
+from monopod.controller.metrics import CLOSED_PODS
 from monopod.controller.owners_policies import OwnersPolicies
 from monopod.controller.pod_policies import PodKeeper
 from monopod.controller.policies import PolicyWriter
-from monopod.controller.queueing import WorkQueue
+from monopod.controller.queueing import DONE, WHOLE, After, Controller, Result
 from monopod.controller.restoring import Restorations
 from monopod.controller.rulebook import Closed, RuleBook
 from monopod.controller.settings import Settings
 from monopod.controller.widening import Widenings
 from monopod.domain.conditions import Isolation
 from monopod.domain.groups import find_account
-from monopod.domain.owners_policies import DEFAULT_GROUPS, Concern
+from monopod.domain.owners_policies import DEFAULT_GROUPS, Concern, Directions
 from monopod.domain.policies import PolicyView
 from monopod.domain.publication import NamespaceView
 
@@ -92,37 +93,67 @@ class StrayKey:
         return f"NetworkPolicy {self.namespace}/{self.name}"
 
 
-WorkKey = NamespaceKey | SetsKey | PodKey | StrayKey
+@dataclass(frozen=True, slots=True)
+class InfrastructureKey:
+    """The addresses of nodes and API servers, for the rules that follow from them."""
+
+    def __str__(self) -> str:
+        return "infrastructure"
+
+
+WorkKey = NamespaceKey | SetsKey | PodKey | StrayKey | InfrastructureKey
 
 
 class Isolator:
-    """Listens to the mirror, and works off what follows from it."""
+    """Listens to the mirror, and works off what follows from it.
 
-    def __init__(self, api: ApiClient, mirror: Mirror, settings: Settings, complaints: Complaints) -> None:
+    Attributes:
+        places_changed: namespaces may have to be marked anew.
+        sums_changed: other pods are closed, unwritten or widened than before.
+    """
+
+    def __init__(
+        self, api: ApiClient, mirror: Mirror, settings: Settings, complaints: Complaints, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self._api = api
         self._mirror = mirror
-        self._mark: Callable[[], None] = lambda: None
-        self._refreshing: asyncio.TimerHandle | None = None
-        self._queue: WorkQueue[WorkKey] = WorkQueue(self._work, complaints)
+        self.places_changed, self.sums_changed = Signal(), Signal()
+        self._queue: Controller[WorkKey] = Controller(
+            "isolation", self._reconcile, complaints, workers=WORKERS, clock=clock
+        )
         self._writer = PolicyWriter(api, mirror, self._see_tampering)
         self._restorations: Restorations[WorkKey] = Restorations(api, mirror, complaints)
         self.membership = Membership(api, mirror, settings.sandbox, complaints)
         self.rules = RuleBook(mirror, settings.node_cidrs, settings.metadata_addresses, complaints)
         self._owners = OwnersPolicies(api, mirror)
-        self.pods = PodKeeper(api, mirror, self.membership, self.rules, self._owners, self._writer, complaints)
-        self.base = BaseKeeper(mirror, self._writer, complaints, longest_retry=settings.longest_retry_seconds)
-        self.gates = GateKeeper(api, mirror, self.base.look_up, self._prepare_release, complaints)
-        self._groups = GroupReporter(api, mirror, self.membership, self.rules, complaints)
-        self._widenings = Widenings(mirror, self.rules, self.pods.left)
-        self.pods.on_left = self._widenings.mark
-        ISOLATION_QUEUE.set_function(lambda: self._queue.depth)
+        self.base = BaseKeeper(
+            mirror, self._writer, complaints, clock.monotonic, longest_retry=settings.longest_retry_seconds
+        )
+        left: dict[str, Directions] = {}
+        tell = self.sums_changed.fire
+        self._widenings = Widenings(mirror, self.rules, left, tell, complaints, clock)
+        self.pods = PodKeeper(
+            api,
+            mirror,
+            self.membership,
+            self.rules,
+            self._owners,
+            self._writer,
+            complaints,
+            left,
+            tell,
+            self._widenings.mark,
+            clock,
+        )
+        self._gates = GateKeeper(api, mirror, self.base.look_up, self._prepare_release, complaints, clock)
+        self._groups = GroupReporter(api, mirror, self.membership, self.rules, complaints, clock)
+        self.controllers: tuple[Controller[Any], ...] = (
+            self._queue,
+            self._gates.controller,
+            self._groups.controller,
+            self._widenings.controller,
+        )
         self._listen()
-
-    def on_change(self, mark: Callable[[], None], count: Callable[[], None]) -> None:
-        """Who is told when namespaces may have to be marked anew, and when the sums have changed."""
-        self._mark = mark
-        self.pods.on_change = count
-        self._widenings.on_change(count)
 
     def sum_up(self) -> dict[str, Isolation]:
         """What isn't as security groups say, by profile; those where all is well aren't among them."""
@@ -148,14 +179,9 @@ class Isolator:
         for pod, _ in self.pods.closed.values():
             CLOSED_PODS.labels(pod.profile).inc()
 
-    async def run(self) -> None:
-        """Works until cancelled."""
+    def begin(self) -> None:
+        """The first lists are complete: pods that come from now on are new."""
         self.pods.begin()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._queue.run(WORKERS), name="isolation")
-            group.create_task(self.gates.run(), name="gates")
-            group.create_task(self._groups.run(), name="groups")
-            group.create_task(self._widenings.run(), name="widenings")
 
     def _listen(self) -> None:
         mirror = self._mirror
@@ -179,18 +205,18 @@ class Isolator:
         if new and (old is None or new.uid != old.uid):
             self.pods.see(new.uid)
         if new and (old is None or _find_relevant(old) != _find_relevant(new)):
-            self._queue.add(PodKey(*key))
+            self._queue.enqueue(PodKey(*key))
         if old and not self._mirror.pods.count("groups", old.groups):
             self.rules.forget(old.groups)
         leaves = old and (new is None or (old.groups, old.profile) != (new.groups, new.profile))
         if leaves and self._mirror.network_policies.count("place", (key[0], "groups")):
-            self._queue.add_later(SetsKey(key[0]), SETS_SECONDS)
+            self._queue.enqueue_after(SetsKey(key[0]), SETS_SECONDS)
 
     def _see_policy(self, key: Key, old: PolicyView | None, new: PolicyView | None) -> None:
         if new and new.kind == "base":
             # Where there was none, namespaces can be marked now, and pods may go.
-            self._mark()
-            self.gates.wake()
+            self.places_changed.fire()
+            self._gates.controller.enqueue(WHOLE)
         self._see_concerns(key[0], [view.concern for view in (old, new) if view and view.concern], gone=new is None)
         if self._writer.has_written(key, new):
             return
@@ -210,9 +236,12 @@ class Isolator:
                     labels = pod.labels
                     if (is_per_group and first_or_last) or any(each.selects(labels) for each in concerns):
                         key = PodKey(namespace, pod.name)
-                        self._queue.add_later(key, OWNERS_SECONDS) if gone else self._queue.add(key, urgent=True)
+                        if gone:
+                            self._queue.enqueue_after(key, OWNERS_SECONDS)
+                        else:
+                            self._queue.enqueue(key, urgent=True)
         if not gone and first_or_last and self._mirror.network_policies.count("place", (namespace, "groups")):
-            self._queue.add_later(SetsKey(namespace), AWAITED_SECONDS)
+            self._queue.enqueue_after(SetsKey(namespace), AWAITED_SECONDS)
 
     def _add_for(self, policy: PolicyView) -> WorkKey | None:
         """Has the place looked at that one of our policies belongs to; None if it belongs to none any more."""
@@ -226,9 +255,9 @@ class Isolator:
             key = PodKey(policy.namespace, pods[0].name)
         else:
             if self._mirror.network_policies.find(policy.namespace, policy.name):
-                self._queue.add_later(StrayKey(policy.namespace, policy.name), STRAY_SECONDS)
+                self._queue.enqueue_after(StrayKey(policy.namespace, policy.name), STRAY_SECONDS)
             return None
-        self._queue.add(key, urgent=True)
+        self._queue.enqueue(key, urgent=True)
         return key
 
     def _see_tampering(self, policy: PolicyView, *, deleted: bool) -> None:
@@ -246,11 +275,11 @@ class Isolator:
 
     def _see_membership(self, namespace: str) -> None:
         self._add_pods(self._mirror.pods.look_up("namespace", namespace))
-        self._mark()
+        self.places_changed.fire()
 
     def _add_pods(self, pods: Iterable[PodView]) -> None:
         for pod in pods:
-            self._queue.add(PodKey(pod.namespace, pod.name))
+            self._queue.enqueue(PodKey(pod.namespace, pod.name))
 
     def _add_sets(self, changed: Iterable[Names]) -> None:
         for names in changed:
@@ -261,30 +290,28 @@ class Isolator:
         self._add_pods(pods)
         for namespace in {pod.namespace for pod in pods}:
             if self._mirror.network_policies.count("place", (namespace, "groups")):
-                self._queue.add(SetsKey(namespace))
+                self._queue.enqueue(SetsKey(namespace))
 
     def _refresh_later(self) -> None:
-        def refresh() -> None:
-            self._refreshing = None
-            self._add_sets(self.rules.refresh())
+        self._queue.enqueue_after(InfrastructureKey(), INFRASTRUCTURE_SECONDS)
 
-        if self._refreshing is None:
-            self._refreshing = asyncio.get_running_loop().call_later(INFRASTRUCTURE_SECONDS, refresh)
-
-    async def _work(self, key: WorkKey) -> None:
+    async def _reconcile(self, key: WorkKey) -> Result:
         match key:
             case NamespaceKey(namespace):
                 await self.base.keep(namespace)
             case SetsKey(namespace):
                 if not await self.pods.keep_sets(namespace):
-                    self._queue.add_later(key, AWAITED_SECONDS)
+                    return After(AWAITED_SECONDS)
             case PodKey(namespace, name):
                 await self._work_on_pod(key, namespace, name)
             case StrayKey(namespace, name):
                 await self._clear_away(namespace, name)
+            case InfrastructureKey():
+                self._add_sets(self.rules.refresh())
             case _:
                 assert_never(key)
         await self._restorations.report(key)
+        return DONE
 
     async def _work_on_pod(self, key: PodKey, namespace: str, name: str) -> None:
         pod = self._mirror.pods.find(namespace, name)

@@ -34,11 +34,17 @@ PROFILE_ISSUES = Gauge(
     registry=REGISTRY,
 )
 NAMESPACES = Gauge("monopod_namespaces", "Namespaces that a profile reaches.", registry=REGISTRY)
-PASSES = Counter(
-    "monopod_passes", "Passes of the reconciler, by result (ok, retry, failed).", ["result"], registry=REGISTRY
+RECONCILES = Counter(
+    "monopod_controller_reconciles",
+    "Reconciles, by controller and result: ok, error (something couldn't be read or written), failed (a bug, logged).",
+    ["controller", "result"],
+    registry=REGISTRY,
 )
-PASS_SECONDS = Histogram(
-    "monopod_pass_seconds", "How long a pass of the reconciler took, in seconds.", registry=REGISTRY
+RECONCILE_SECONDS = Histogram(
+    "monopod_controller_reconcile_seconds", "Seconds that a reconcile took.", ["controller"], registry=REGISTRY
+)
+QUEUE_DEPTH = Gauge(
+    "monopod_controller_queue_depth", "Keys that wait to be reconciled.", ["controller"], registry=REGISTRY
 )
 WRITES = Counter(
     "monopod_writes",
@@ -107,9 +113,6 @@ ISOLATION_SECONDS = Histogram(
     "Seconds from when a pod was seen to when its NetworkPolicy was written.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
     registry=REGISTRY,
-)
-ISOLATION_QUEUE = Gauge(
-    "monopod_isolation_queue", "Pods and namespaces that wait for their policies to be looked at.", registry=REGISTRY
 )
 CLOSED_PODS = Gauge(
     "monopod_closed_pods",

@@ -6,13 +6,13 @@
 Where the RuntimeClass has no node at all, the pod's own words aren't what is wrong: nodes may be on their way.
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monopod.api.names import PROFILE_LABEL
 from monopod.api.reasons import PodReason
 from monopod.cluster.client import ApiClient
+from monopod.cluster.clock import Clock
 from monopod.cluster.mirror import Mirror
 from monopod.controller.announcing import Announcements
 from monopod.controller.logs import Complaints
@@ -29,9 +29,7 @@ Manifest = dict[str, Any]
 class NodeDemands:
     """Remembers what it found of each demand while neither nodes nor RuntimeClasses change: replicas have the same."""
 
-    def __init__(
-        self, api: ApiClient, mirror: Mirror, complaints: Complaints, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, api: ApiClient, mirror: Mirror, complaints: Complaints, clock: Clock) -> None:
         self._mirror = mirror
         self._clock = clock
         self._announcements = Announcements(api, complaints)
@@ -61,7 +59,7 @@ class NodeDemands:
         Raises:
             ApiUnreachable: no answer.
         """
-        now = self._clock()
+        now = self._clock.monotonic()
         self._since = {each["uid"]: self._since.get(each["uid"], now) for each in pods}
         self._announcements.retain(self._since.keys())
         due = [

@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from monopod.cluster.clock import SYSTEM_CLOCK, Clock
+from monopod.controller.logs import Complaints
+from monopod.controller.queueing import DONE, WHOLE, Controller, Result
 from monopod.domain.overlap import Overlap, find_overlaps
 from monopod.domain.selection import Profile
 
@@ -18,37 +21,36 @@ COMPARED_AT_ONCE = 100
 class Overlaps:
     """Remembers the result until a profile changes; one that is worked out beside is up to some seconds old."""
 
-    def __init__(self, protected: frozenset[str], on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, protected: frozenset[str], tell: Callable[[], None], complaints: Complaints, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        """`tell` hears of a new result."""
         self._protected = protected
-        self._on_change = on_change
+        self._tell = tell
         self._asked: tuple[Profile, ...] = ()
         self._known_for: tuple[Profile, ...] = ()
         self._found: Mapping[str, Overlap] = {}
-        self._task: asyncio.Task[None] | None = None
+        self.controller = Controller("overlaps", self._reconcile, complaints, clock=clock)
 
     def find(self, profiles: tuple[Profile, ...]) -> Mapping[str, Overlap]:
         """The overlaps by profile, as far as they are known."""
-        self._asked = profiles
-        if profiles == self._known_for or self._task is not None:
-            return self._found
-        if len(profiles) <= COMPARED_AT_ONCE:
+        if profiles != self._known_for and len(profiles) <= COMPARED_AT_ONCE:
             self._known_for, self._found = profiles, self._compare(profiles)
-        else:
-            self._task = asyncio.create_task(self._work_out(), name="overlaps")
         return self._found
 
-    def stop(self) -> None:
-        """Works out nothing more."""
-        if self._task:
-            self._task.cancel()
+    def require(self, profiles: tuple[Profile, ...]) -> None:
+        """Has these profiles compared, if they haven't been."""
+        self._asked = profiles
+        if profiles != self._known_for:
+            self.controller.enqueue(WHOLE)
 
-    async def _work_out(self) -> None:
-        while self._known_for != self._asked:
-            profiles = self._asked
+    async def _reconcile(self, _: str) -> Result:
+        profiles = self._asked
+        if profiles != self._known_for:
             self._found = await asyncio.to_thread(self._compare, profiles)
             self._known_for = profiles
-            self._on_change()
-        self._task = None
+            self._tell()
+        return DONE
 
     def _compare(self, profiles: tuple[Profile, ...]) -> Mapping[str, Overlap]:
         try:

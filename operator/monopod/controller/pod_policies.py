@@ -16,12 +16,12 @@ Policies go with their pods: the garbage collector deletes those of a pod, and h
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable
 from typing import assert_never
 
 from monopod.api.reasons import IsolationReason
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
+from monopod.cluster.clock import SYSTEM_CLOCK, Clock
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.views import PodView
 from monopod.controller.announcing import Announcements
@@ -66,7 +66,16 @@ class PodKeeper:
         owners: OwnersPolicies,
         writer: PolicyWriter,
         complaints: Complaints,
+        left: dict[str, Directions],
+        tell: Callable[[], None],
+        tell_left: Callable[[str], None],
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        """Does nothing yet.
+
+        `left` has the directions that are left to the owners of a pod's namespace, by the pod's uid, and is kept here;
+        `tell_left` hears of a namespace where it has changed, `tell` that other pods are closed or unwritten.
+        """
         self._mirror = mirror
         self._membership = membership
         self._rules = rules
@@ -78,15 +87,14 @@ class PodKeeper:
         self._failing_since: dict[str, float] = {}
         self._left_out: dict[str, PodView] = {}
         """Pods of shared policies whose labels can't be written, with their old groups."""
-        self.on_change: Callable[[], None] = lambda: None
+        self._tell = tell
+        self._tell_left = tell_left
+        self._clock = clock
         self.closed: dict[str, tuple[PodView, Closed]] = {}
         """Pods that have no policy of their own, by uid, and why."""
         self.unwritten: dict[str, PodView] = {}
         """Pods of which something couldn't be written for some time, by uid."""
-        self.left: dict[str, Directions] = {}
-        """Directions that are left to the owners of the pod's namespace, by uid; pods that have none aren't here."""
-        self.on_left: Callable[[str], None] = lambda _: None
-        """Hears of a namespace where that has changed for a pod."""
+        self._left = left
 
     def begin(self) -> None:
         """The first lists are complete: pods that come from now on are new."""
@@ -94,14 +102,14 @@ class PodKeeper:
 
     def see(self, uid: str) -> None:
         """A pod appeared: from now on its time counts."""
-        self._seen[uid] = time.monotonic()
+        self._seen[uid] = self._clock.monotonic()
 
     def forget(self, uid: str) -> None:
         """A pod is gone."""
         self._seen.pop(uid, None)
         self._left_out.pop(uid, None)
         self._recover(uid)
-        self.left.pop(uid, None)
+        self._left.pop(uid, None)
         self._announcements.forget(uid)
         self._open(uid)
         self._membership.forget(uid)
@@ -109,11 +117,11 @@ class PodKeeper:
     def _recover(self, uid: str) -> None:
         self._failing_since.pop(uid, None)
         if self.unwritten.pop(uid, None):
-            self.on_change()
+            self._tell()
 
     def _open(self, uid: str) -> None:
         if self.closed.pop(uid, None):
-            self.on_change()
+            self._tell()
 
     def is_per_group(self, profile: str) -> bool:
         """Whether the pods of a profile share policies."""
@@ -144,13 +152,13 @@ class PodKeeper:
         self._recover(pod.uid)
 
     async def _tell_of_failure(self, pod: PodView, error: ApiError | ApiUnreachable) -> None:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         lasts = now - self._failing_since.setdefault(pod.uid, now) >= PATIENCE_SECONDS
         if not lasts or not isinstance(error, ApiError | ServerTrouble):
             return  # without any answer there is nobody to tell
         if pod.uid not in self.unwritten:
             self.unwritten[pod.uid] = pod
-            self.on_change()
+            self._tell()
         text = f"What its security groups say can't be put into force, and is tried again: {error}"
         with contextlib.suppress(ApiUnreachable):
             await self._announcements.say(pod.namespace, pod.name, pod.uid, IsolationReason.NOT_IN_FORCE, text)
@@ -164,7 +172,7 @@ class PodKeeper:
                     await self._owners.refresh(pod.namespace, pod.uid)
             case Closed() as closed:
                 self.closed[pod.uid] = (pod, closed)
-                self.on_change()
+                self._tell()
             case never:
                 assert_never(never)
         if self.is_per_group(pod.profile):
@@ -181,7 +189,7 @@ class PodKeeper:
             reason, text = IsolationReason.SECURITY_GROUP_NOT_FOUND, trouble[1].why
             await self._announcements.say(pod.namespace, pod.name, pod.uid, reason, text)
         elif began is not None:
-            ISOLATION_SECONDS.observe(time.monotonic() - began)
+            ISOLATION_SECONDS.observe(self._clock.monotonic() - began)
 
     def _opens_anew(self, pod: PodView, groups: Groups, rules: Rules) -> bool:
         """Whether the default group opens a direction that isn't open yet by the policy that is to do so."""
@@ -200,11 +208,11 @@ class PodKeeper:
         """The policy that a pod of these groups should have by itself, as of what the owners say now."""
         answer = self._rules.find(groups.names) if groups else None
         left = self._owners.find_left(pod, groups) if groups and isinstance(answer, Opened) else NO_DIRECTIONS
-        before = self.left.pop(pod.uid, NO_DIRECTIONS)
+        before = self._left.pop(pod.uid, NO_DIRECTIONS)
         if left:
-            self.left[pod.uid] = left
+            self._left[pod.uid] = left
         if before != left:
-            self.on_left(pod.namespace)
+            self._tell_left(pod.namespace)
         if groups is None or not isinstance(answer, Opened):
             return None
         return build_pod_policy(pod.namespace, pod.name, pod.uid, groups.names, leave_directions(answer.rules, left))

@@ -1,25 +1,26 @@
-"""Tries profiles on the API server, each in its own task, until the result is clear; and again from time to time.
+"""Tries profiles on the API server until the result is clear, and again from time to time.
 
 A row or a policy that was just written takes up to 1.5 s to be seen by the admission code, so a trial that comes back
 unsandboxed is repeated for a while before it counts.
 """
 
-import asyncio
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
+from monopod.cluster.clock import SYSTEM_CLOCK, Clock
+from monopod.controller.logs import Complaints
 from monopod.controller.metrics import PROBES
+from monopod.controller.queueing import DONE, After, Backoff, Controller, Result
 from monopod.domain import trial as trials
 from monopod.domain.trial import NamespaceTrial, Outcome, PodTrial, Trial
 
 # A result other than "sandboxed" counts once it has lasted this long.
 SETTLING_SECONDS = 5.0
-FIRST_RETRY_SECONDS = 0.1
-LONGEST_RETRY_SECONDS = 30.0
+UNTIL_SANDBOXED = Backoff(first=0.1)
 # ACTIVE means observed, so it is observed again: a policy may be changed by anyone who may.
 REPEAT_SECONDS = 300.0
 AT_ONCE = 4
@@ -36,61 +37,70 @@ class Plan:
 
 
 class Prober:
-    """Runs the plans and holds their outcomes."""
+    """Tries each profile by its plan, and holds the outcomes."""
 
-    def __init__(self, api: ApiClient, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, api: ApiClient, tell: Callable[[], None], complaints: Complaints, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        """`tell` hears of each new outcome."""
         self._api = api
-        self._on_change = on_change
+        self._tell = tell
+        self._clock = clock
         self._plans: dict[str, Plan] = {}
         self._outcomes: dict[str, Outcome] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._unclear: dict[str, tuple[float, int]] = {}
+        """Since when a profile's trials haven't come back sandboxed, and how many."""
+        self.controller = Controller("dry-runs", self._reconcile, complaints, workers=AT_ONCE, clock=clock)
 
-    def require(self, profile: str, plan: Plan) -> Outcome:
-        """The outcome of this plan, which is begun if it isn't the profile's current one."""
-        if self._plans.get(profile) != plan:
-            self.forget(profile)
-            self._plans[profile] = plan
-            self._tasks[profile] = asyncio.create_task(self._run(profile, plan), name=f"probe {profile}")
-        return self._outcomes.get(profile, trials.Pending())
+    def outcome(self, profile: str, plan: Plan) -> Outcome:
+        """What came of this plan of the profile's, as far as it is known."""
+        known = self._outcomes.get(profile) if self._plans.get(profile) == plan else None
+        return known or trials.Pending()
 
-    def forget(self, profile: str) -> None:
-        """Stops trying the profile."""
-        self._plans.pop(profile, None)
+    def require(self, plans: Mapping[str, Plan]) -> None:
+        """Has these profiles tried, and no others; one whose plan is another now begins afresh."""
+        for profile in [name for name, plan in self._plans.items() if plans.get(name) != plan]:
+            self._forget(profile)
+        for profile in plans.keys() - self._plans.keys():
+            self._plans[profile] = plans[profile]
+            self.controller.enqueue(profile)
+
+    def _forget(self, profile: str) -> None:
+        del self._plans[profile]
         self._outcomes.pop(profile, None)
-        if task := self._tasks.pop(profile, None):
-            task.cancel()
+        self._unclear.pop(profile, None)
+        self.controller.forget(profile)
 
-    def retain(self, profiles: Collection[str]) -> None:
-        """Forgets all other profiles."""
-        for name in self._plans.keys() - set(profiles):
-            self.forget(name)
-
-    async def _run(self, profile: str, plan: Plan) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            began, delay = loop.time(), FIRST_RETRY_SECONDS
-            while not isinstance(outcome := await self._try_all(plan), trials.Sandboxed):
-                if loop.time() - began >= SETTLING_SECONDS:
-                    self._conclude(profile, outcome)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, LONGEST_RETRY_SECONDS)
+    async def _reconcile(self, profile: str) -> Result:
+        plan = self._plans.get(profile)
+        if plan is None:
+            return DONE
+        outcome = await self._try_all(plan)
+        if self._plans.get(profile) is not plan:
+            return DONE  # another one waits for its turn
+        if isinstance(outcome, trials.Sandboxed):
+            self._unclear.pop(profile, None)
             self._conclude(profile, outcome)
-            await asyncio.sleep(REPEAT_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 spreads load, hides nothing
+            return After(REPEAT_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 spreads load, hides nothing
+        now = self._clock.monotonic()
+        since, failures = self._unclear.get(profile, (now, 0))
+        self._unclear[profile] = (since, failures + 1)
+        if now - since >= SETTLING_SECONDS:
+            self._conclude(profile, outcome)
+        return After(UNTIL_SANDBOXED.after(failures + 1))
 
     def _conclude(self, profile: str, outcome: Outcome) -> None:
         if isinstance(outcome, trials.Pending) or self._outcomes.get(profile) == outcome:
             return
         logger.info("probed", profile=profile, outcome=type(outcome).__name__, detail=str(outcome))
         self._outcomes[profile] = outcome
-        self._on_change()
+        self._tell()
 
     async def _try_all(self, plan: Plan) -> Outcome:
         """The first result that tells; a refusal tells only if nothing else does."""
         outcome: Outcome = trials.Pending() if plan.trials else trials.Impossible()
         for trial in plan.trials:
-            async with self._slots:
-                found = await self._try(trial)
+            found = await self._try(trial)
             if not isinstance(found, trials.Pending | trials.Refused):
                 return found
             if isinstance(outcome, trials.Pending):

@@ -18,17 +18,17 @@ from kubernetes.aio.config import ConfigException
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable, load_configuration
 from monopod.cluster.lease import LeadershipLost, Lease
 from monopod.cluster.mirror import Mirror
+from monopod.controller.auditing import Auditor
 from monopod.controller.bare import BareKeeper
 from monopod.controller.health import HealthServer
 from monopod.controller.isolation import Isolator
 from monopod.controller.logs import Complaints
-from monopod.controller.metrics import LEADER, WATCH_MISSED
-from monopod.controller.reconciler import POD_COUNT_SECONDS, Reconciler
+from monopod.controller.metrics import LEADER
+from monopod.controller.queueing import Controller
+from monopod.controller.reconciler import Reconciler
 from monopod.controller.settings import Settings
 from monopod.controller.watching import Watching
 
-# The first audit comes soon: it closes the gap between the first lists and the beginning of the watches.
-FIRST_AUDIT_SECONDS = 5.0
 RETRY_SECONDS = 2.0
 # How often to look whether the cluster has got SecurityGroupPolicies.
 KINDS_SECONDS = 10.0
@@ -43,7 +43,7 @@ class Process:
         self._settings = settings
         self._mirror = Mirror(settings.namespace)
         self._stopping = asyncio.Event()
-        self._reconciler: Reconciler | None = None
+        self._controllers: tuple[Controller[Any], ...] = ()
         self._standing_by = False
         self._complaints = Complaints(logger)
 
@@ -130,18 +130,21 @@ class Process:
         self._mirror = mirror = Mirror(self._settings.namespace)
         isolator = Isolator(api, mirror, self._settings, self._complaints)
         is_leading = (lambda: lease.is_held) if lease else (lambda: True)
-        self._reconciler = reconciler = Reconciler(api, mirror, isolator, self._settings, is_leading)
-        isolator.on_change(reconciler.mark, lambda: reconciler.mark(POD_COUNT_SECONDS))
+        reconciler = Reconciler(api, mirror, isolator, self._settings, self._complaints, is_leading)
         rescheduler = reconciler.rescheduler
         bare = BareKeeper(api, reconciler.mover, self._complaints, rescheduler.wake, self._settings.resync_seconds)
         rescheduler.use(bare)
+        auditor = Auditor(api, mirror, self._settings.resync_seconds, self._complaints)
+        auditor.audited.subscribe(reconciler.mark)
+        self._controllers = (*reconciler.controllers, *isolator.controllers, auditor.controller)
         await self._load(api)
+        isolator.begin()
+        auditor.begin()
         reconciler.mark(0)
         watching = Watching(mirror, reconciler, api.configuration, self._settings.namespace)
         async with asyncio.TaskGroup() as group:
-            group.create_task(reconciler.run(), name="reconciler")
-            group.create_task(self._audit(api, reconciler), name="audit")
-            group.create_task(isolator.run(), name="isolation")
+            for controller in self._controllers:
+                group.create_task(controller.run(), name=controller.name)
             group.create_task(bare.run(), name="bare")
             group.create_task(rescheduler.run(), name="rescheduling")
             group.create_task(watching.run(self._install_signals), name="watching")
@@ -171,37 +174,19 @@ class Process:
                 self._complaints.settle("first lists")
                 return
 
-    async def _audit(self, api: ApiClient, reconciler: Reconciler) -> None:
-        """Compares the mirror with lists, and makes a pass each time: what no watch tells is found then."""
-        delay = min(FIRST_AUDIT_SECONDS, self._settings.resync_seconds)
-        while True:
-            await asyncio.sleep(delay)
-            delay = self._settings.resync_seconds
-            for kind in self._mirror.kinds():
-                try:
-                    missed = await kind.audit(api)
-                except (ApiUnreachable, ApiError) as error:
-                    self._complaints.raise_about(f"list of {kind.resource}", str(error))
-                    continue
-                self._complaints.settle(f"list of {kind.resource}")
-                if missed:
-                    WATCH_MISSED.labels(kind.resource).inc(missed)
-                    logger.warning("the watch had missed objects", resource=kind.resource, objects=missed)
-            reconciler.mark()
-
     def _find_trouble(self) -> str:
         """What a restart would mend."""
-        if self._reconciler and self._reconciler.is_stalled:
-            return "the reconciler hangs in a pass"
+        if stalled := [controller.name for controller in self._controllers if controller.is_stalled]:
+            return f"controller {', '.join(stalled)} hangs in a reconcile"
         dead = self._mirror.find_dead_watches()
         return f"the watch of {', '.join(dead)} brings nothing any more" if dead else ""
 
     def _find_unreadiness(self) -> str:
         if self._standing_by:
             return ""
-        if self._reconciler is None:
+        if not self._controllers:
             return "starting"
-        return "" if self._reconciler.passes else "no pass has come to its end yet"
+        return "" if self._controllers[0].completed else "the profiles haven't been looked at yet"
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:

@@ -1,18 +1,17 @@
-"""The one loop that does the work: marked by whatever changed, it makes a whole pass, and never two at a time.
+"""The controller of profiles: whatever changed, it looks at all of them, and never twice at a time.
 
-A pass gathers (from the mirror), decides (in the domain) and applies (only differences). Whatever fails is tried
-again later; nothing is remembered that a new process would miss.
+It gathers (from the mirror), decides (in the domain) and applies (only differences). Whatever fails is tried again
+later; nothing is remembered that a new process would miss.
 """
 
-import asyncio
-import time
 from collections.abc import Callable
 from typing import Any, assert_never
 
 import structlog
 
 from monopod.admission.policies import build_policies
-from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
+from monopod.cluster.client import ApiClient
+from monopod.cluster.clock import SYSTEM_CLOCK, Clock
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.policies import fetch_admission
 from monopod.controller.base import SETTLING_SECONDS
@@ -23,10 +22,11 @@ from monopod.controller.eviction import Mover
 from monopod.controller.gathering import Gatherer
 from monopod.controller.isolation import Isolator
 from monopod.controller.logs import Complaints
-from monopod.controller.metrics import PASS_SECONDS, PASSES, measure
+from monopod.controller.metrics import measure
 from monopod.controller.overlapping import Overlaps
-from monopod.controller.probing import Prober
+from monopod.controller.probing import Plan, Prober
 from monopod.controller.publishing import Publisher
+from monopod.controller.queueing import DONE, WHOLE, Controller, Incomplete, Result
 from monopod.controller.refusals import Refusals
 from monopod.controller.reporting import Reporter, format_now
 from monopod.controller.rescheduling import Rescheduler
@@ -34,21 +34,17 @@ from monopod.controller.settings import Settings
 from monopod.domain.conditions import Admission, PoliciesChanged, PoliciesInstalled, PoliciesMissing, PoliciesNotServed
 from monopod.domain.status import decide_status
 
-# Changes that come within this time of each other make one pass.
+# Changes that come within this time of each other make one reconcile.
 COALESCE_SECONDS = 0.05
 # A count of pods may be this old; a busy profile is then written once in this time instead of at each pod.
 POD_COUNT_SECONDS = 2.0
-# After a pass as much time is left to trials and watches as it took, but not more than this. With a thousand profiles,
-# whose trials end one after the other, passes would leave them none.
+# After a reconcile as much time is left to trials and watches as it took, but not more than this. With a thousand
+# profiles, whose trials end one after the other, nothing would be left to them.
 LONGEST_REST_SECONDS = 1.0
-FIRST_RETRY_SECONDS = 0.5
-LONGEST_RETRY_SECONDS = 30.0
 # Policies have no watch, because they change with the chart only: they are looked at when everything is compared with
 # fresh lists, and more often while one is missing, or isn't what it should be.
 MISSING_POLICIES_SECONDS = 2.0
 CHANGED_POLICIES_SECONDS = 10.0
-# A pass that takes longer than this is stuck, and the liveness probe says so.
-STALLED_SECONDS = 180.0
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -62,12 +58,20 @@ class Reconciler:
         mirror: Mirror,
         isolator: Isolator,
         settings: Settings,
+        complaints: Complaints,
         is_leading: Callable[[], bool] = lambda: True,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
         self._mirror = mirror
         self._isolator = isolator
-        self._complaints = Complaints(logger)
+        self._complaints = complaints
+        self._clock = clock
+        self.controller = Controller(
+            "profiles", self._reconcile, complaints, rest=lambda took: min(took, LONGEST_REST_SECONDS), clock=clock
+        )
+        isolator.places_changed.subscribe(self.mark)
+        isolator.sums_changed.subscribe(self._mark_count)
         self._publisher = Publisher(
             api,
             mirror,
@@ -82,10 +86,11 @@ class Reconciler:
             api, settings.namespace, settings.profile_quota, settings.resync_seconds, self._complaints
         )
         self._reporter = Reporter(api, mirror, self._complaints)
-        self._prober = Prober(api, self.mark)
-        self.mover = Mover(api, settings.evictions_per_minute, lambda: self.mark(POD_COUNT_SECONDS), is_leading)
+        self._prober = Prober(api, self.mark, complaints, clock)
+        self.mover = Mover(api, settings.evictions_per_minute, complaints, is_leading, clock)
+        self.mover.answered.subscribe(self._mark_count)
         self._deletions = Deletions(api, mirror, self.mover, settings.patience, self._complaints, self.mark)
-        self._overlaps = Overlaps(settings.protected, self.mark)
+        self._overlaps = Overlaps(settings.protected, self.mark, complaints, clock)
         self.rescheduler = Rescheduler(
             api,
             mirror,
@@ -93,11 +98,11 @@ class Reconciler:
             settings.protected,
             settings.resync_seconds,
             self._complaints,
-            lambda: self.mark(POD_COUNT_SECONDS),
+            self._mark_count,
         )
         self._gatherer = Gatherer(
             mirror,
-            self._prober,
+            self._prober.outcome,
             self._overlaps,
             isolator.sum_up,
             self.rescheduler.find_moves,
@@ -111,76 +116,22 @@ class Reconciler:
         self._admission: Admission | None = None
         self._admission_read_at = 0.0
         self._resync_seconds = settings.resync_seconds
-        self._due_at: float | None = None
-        self._rested_at = 0.0
-        self._marked = asyncio.Event()
-        self._pass_began: float | None = None
-        self.passes = 0
+        self.controllers = (
+            self.controller,
+            self._prober.controller,
+            self._overlaps.controller,
+            self.mover.controller,
+        )
 
     def mark(self, delay: float = COALESCE_SECONDS) -> None:
-        """Asks for a pass within `delay` seconds."""
-        due_at = time.monotonic() + delay
-        if self._due_at is None or due_at < self._due_at:
-            self._due_at = due_at
-            self._marked.set()
+        """Has the profiles looked at within `delay` seconds."""
+        self.controller.enqueue_after(WHOLE, delay)
 
-    @property
-    def is_stalled(self) -> bool:
-        """Whether a pass hangs."""
-        return self._pass_began is not None and time.monotonic() - self._pass_began > STALLED_SECONDS
+    def _mark_count(self) -> None:
+        self.mark(POD_COUNT_SECONDS)
 
-    async def run(self) -> None:
-        """Makes passes until cancelled; trials and evictions end with it."""
-        try:
-            await self._make_passes()
-        finally:
-            self._prober.retain(())
-            self._overlaps.stop()
-            self.mover.stop()
-
-    async def _make_passes(self) -> None:
-        retry = FIRST_RETRY_SECONDS
-        while True:
-            await self._wait_until_due()
-            self._pass_began = time.monotonic()
-            result = await self._run_pass()
-            PASSES.labels(result).inc()
-            ended = time.monotonic()
-            PASS_SECONDS.observe(ended - self._pass_began)
-            self._rested_at = ended + min(ended - self._pass_began, LONGEST_REST_SECONDS)
-            self._pass_began = None
-            if result == "ok":
-                self.passes += 1
-                retry = FIRST_RETRY_SECONDS
-            else:
-                self.mark(retry)
-                retry = min(retry * 2, LONGEST_RETRY_SECONDS)
-
-    async def _wait_until_due(self) -> None:
-        while self._due_at is None or (left := max(self._due_at, self._rested_at) - time.monotonic()) > 0:
-            self._marked.clear()
-            try:
-                async with asyncio.timeout(None if self._due_at is None else left):
-                    await self._marked.wait()
-            except TimeoutError:
-                continue
-        self._due_at = None
-
-    async def _run_pass(self) -> str:
-        """One pass; ok, retry (something couldn't be written or read), or failed (a bug: logged, and tried again)."""
-        try:
-            complete = await self._reconcile()
-        except (ApiUnreachable, ApiError) as error:
-            self._complaints.raise_about("API server", str(error))
-            return "retry"
-        except Exception:
-            logger.exception("pass failed")
-            return "failed"
-        self._complaints.settle("API server")
-        return "ok" if complete else "retry"
-
-    async def _reconcile(self) -> bool:
-        """Gathers, decides, applies; whether all of it went well."""
+    async def _reconcile(self, _: str) -> Result:
+        """Gathers, decides, applies."""
         # Before any row is published, or a profile could be gone while its pods run on.
         guarded = await self._deletions.guard(self._mirror.profiles.views())
         snapshot = self._gatherer.snapshot()
@@ -192,14 +143,18 @@ class Reconciler:
         if publication.retry is not None:
             self.mark(max(COALESCE_SECONDS, publication.retry))
         admission = await self._fetch_admission()
-        self._prober.retain([profile.name for profile in snapshot.living])
         self._reporter.retain(list(snapshot.profiles))
         now = format_now()
         stages = self._deletions.find_stages(snapshot.requests, snapshot.pods, publication, now)
         statuses: dict[str, dict[str, Any]] = {}
+        plans: dict[str, Plan] = {}
         for name, resource in snapshot.resources.items():
-            facts = self._gatherer.gather(snapshot, name, publication, admission, stages.get(name))
+            facts, plan = self._gatherer.gather(snapshot, name, publication, admission, stages.get(name))
             statuses[name] = decide_status(facts, resource.get("status") or {}, now)
+            if plan:
+                plans[name] = plan
+        self._prober.require(plans)
+        self._overlaps.require(snapshot.living)
         measure(statuses, publication.reached, self._mirror)
         self._isolator.measure()
         written = await gather_some(
@@ -209,13 +164,15 @@ class Reconciler:
         self.rescheduler.take_in(self._gatherer.find_situation(snapshot, statuses, publication))
         advanced = await self._deletions.advance(snapshot.requests, stages, recorded)
         announced = await self._reporter.report_unsupported(snapshot.pods)
-        return publication.complete and guarded and counted and advanced and announced and len(recorded) == len(written)
+        if not (publication.complete and guarded and counted and advanced and announced and all(written)):
+            raise Incomplete
+        return DONE
 
     async def _fetch_admission(self) -> Admission:
-        age = time.monotonic() - self._admission_read_at
+        age = self._clock.monotonic() - self._admission_read_at
         if self._admission is None or age >= self._find_patience(self._admission):
             self._admission = await fetch_admission(self._api, self._policies)
-            self._admission_read_at = time.monotonic()
+            self._admission_read_at = self._clock.monotonic()
         if not isinstance(self._admission, PoliciesInstalled):
             self.mark(self._find_patience(self._admission))
         return self._admission

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
+from monopod.cluster.clock import SYSTEM_CLOCK, Clock
 from monopod.cluster.mirror import Key, Mirror
 from monopod.cluster.views import PodView
+from monopod.controller.logs import Complaints
 from monopod.controller.membership import Names
 from monopod.controller.metrics import WIDENED_PODS
+from monopod.controller.queueing import DONE, Controller, Result
 from monopod.controller.rulebook import RuleBook
 from monopod.domain.isolation import PolicyTooLarge
 from monopod.domain.owners_policies import NO_DIRECTIONS, Directions
@@ -27,8 +28,6 @@ from monopod.domain.widening import find_widening
 
 DEBOUNCE_SECONDS = 2.0
 PODS_AT_ONCE = 200
-
-logger = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +39,28 @@ class Widened:
 
 
 class Widenings:
-    """Remembers what it found in each namespace, and looks again where something changed; `on_change` hears of news."""
+    """Remembers what it found in each namespace, and looks again where something changed."""
 
-    def __init__(self, mirror: Mirror, rules: RuleBook, left: Mapping[str, Directions]) -> None:
+    def __init__(
+        self,
+        mirror: Mirror,
+        rules: RuleBook,
+        left: Mapping[str, Directions],
+        tell: Callable[[], None],
+        complaints: Complaints,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """`tell` hears of news."""
         self._mirror = mirror
         self._rules = rules
         self._left = left
-        self._on_change: Callable[[], None] = lambda: None
-        self._dirty: set[str] = set()
-        self._marked = asyncio.Event()
+        self._tell = tell
         self.found: dict[str, Widened] = {}
+        self.controller = Controller("foreign-policies", self._reconcile, complaints, clock=clock)
         mirror.network_policies.listeners.append(self._see_policy)
         mirror.pods.listeners.append(self._see_pod)
         for kind in (mirror.groups, mirror.nodes, mirror.endpoints):
             kind.listeners.append(lambda *_: self._mark_all())
-
-    def on_change(self, tell: Callable[[], None]) -> None:
-        """Who is told of news."""
-        self._on_change = tell
 
     def _see_policy(self, key: Key, old: PolicyView | None, new: PolicyView | None) -> None:
         if any(view and not view.kind for view in (old, new)):
@@ -73,27 +76,16 @@ class Widenings:
                 self.mark(namespace)
 
     def mark(self, namespace: str) -> None:
-        """Has the namespace looked at."""
-        self._dirty.add(namespace)
-        self._marked.set()
+        """Has the namespace looked at, with what comes together with this change: a new policy and its pods, say."""
+        self.controller.enqueue_after(namespace, DEBOUNCE_SECONDS)
 
-    async def run(self) -> None:
-        """Makes passes over what changed until cancelled."""
-        while True:
-            await self._marked.wait()
-            self._marked.clear()
-            # What comes together with this change is part of it, a new policy and its pods for instance.
-            await asyncio.sleep(DEBOUNCE_SECONDS)
-            namespaces, self._dirty = sorted(self._dirty), set()
-            before = dict(self.found)
-            for namespace in namespaces:
-                try:
-                    await self._look(namespace)
-                except Exception:
-                    logger.exception("widening can't be worked out", namespace=namespace)
-            if before != self.found:
-                self._measure()
-                self._on_change()
+    async def _reconcile(self, namespace: str) -> Result:
+        before = self.found.get(namespace)
+        await self._look(namespace)
+        if self.found.get(namespace) != before:
+            self._measure()
+            self._tell()
+        return DONE
 
     async def _look(self, namespace: str) -> None:
         known: dict[tuple[str, Names, Directions], bool] = {}

@@ -368,8 +368,8 @@ class OperatorProcess:
         eventually(is_quiet, deadline)
 
     def passes_happen(self, count: int = 3) -> None:
-        """Waits for a few passes of the reconciler, each a resync at least."""
-        sample = 'monopod_passes_total{result="ok"}'
+        """Waits until the profiles have been looked at a few times, each after a resync at most."""
+        sample = 'monopod_controller_reconciles_total{controller="profiles",result="ok"}'
         before = eventually(lambda: self.metric(sample))
         eventually(lambda: self.metric(sample) >= before + count)
 

@@ -45,7 +45,7 @@ def find_uids(lab: Lab, namespace: str) -> dict[str, str]:
 
 
 def is_idle(operator: OperatorProcess) -> bool:
-    return operator.metric("monopod_isolation_queue") == 0
+    return operator.metric('monopod_controller_queue_depth{controller="isolation"}') == 0
 
 
 @pytest.mark.timeout(400)

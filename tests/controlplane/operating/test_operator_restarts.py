@@ -7,6 +7,8 @@ from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.gateway import Gateway
 from tests.controlplane.operating.lab import SANDBOX, Lab, eventually
 
+FAILED_RECONCILES = 'monopod_controller_reconciles_total{controller="profiles",result="error"}'
+
 
 def test_a_killed_operator_comes_back_to_the_same_result(lab: Lab, start: StartOperator) -> None:
     first = start("--no-leader-elect")
@@ -110,7 +112,7 @@ def test_an_operator_survives_being_refused_for_a_while(lab: Lab, start: StartOp
         try:
             gateway.close_off()
             gateway.open_up()
-            eventually(lambda: operator.metric('monopod_passes_total{result="retry"}') >= 3)
+            eventually(lambda: operator.metric(FAILED_RECONCILES) >= 3)
         finally:
             lab.restore(binding)
         lab.create_profile("after", "refused")

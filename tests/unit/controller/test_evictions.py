@@ -1,6 +1,5 @@
-"""Evictions: what the API server's answers mean, and a task that asks for one after the other."""
+"""Evictions: what the API server's answers mean, and a controller that asks for one after the other."""
 
-import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -21,6 +20,8 @@ from monopod.domain.eviction import (
     Unanswered,
 )
 from tests.unit.controller.fake_api import FakeApi, not_found
+from tests.unit.controller.fake_clock import FakeClock
+from tests.unit.controller.running import COMPLAINTS, running, settle
 
 POD = Candidate("prod", "a", "uid-a", "", "web")
 PATH = "/api/v1/namespaces/prod/pods/a/eviction"
@@ -98,28 +99,59 @@ def test_a_wish_that_is_no_number_of_seconds_is_none(wish: str) -> None:
 
 
 async def test_the_mover_evicts_what_is_wanted_and_nothing_more() -> None:
-    api, changes = FakeApi(), asyncio.Event()
-    mover = Mover(api.client, 1200, changes.set)  # one in 0.05 s
-    try:
-        mover.require("deletion", [POD, replace(POD, name="b", uid="uid-b", created="2026-01-02T00:00:00Z")])
-        async with asyncio.timeout(1):
-            await changes.wait()
+    api, clock = FakeApi(), FakeClock()
+    mover = Mover(api.client, 20, COMPLAINTS, clock=clock)  # one in 3 s
+    other = replace(POD, name="b", uid="uid-b", created="2026-01-02T00:00:00Z")
+    async with running(mover.controller):
+        mover.require("deletion", [POD, other])
+        clock.step(2.9)
+        await settle()
+        assert api.sent("create") == [], "a new process begins with a full distance"
+        clock.step(0.1)
+        await settle()
+        clock.step(2.9)
+        await settle()
         mover.require("deletion", [])
-        await asyncio.sleep(0.15)
+        clock.step(60)
+        await settle()
         assert [path for path, _ in api.sent("create")] == [PATH]
-    finally:
-        mover.stop()
+
+
+async def test_evictions_keep_their_distance() -> None:
+    api, clock = FakeApi(), FakeClock()
+    mover = Mover(api.client, 20, COMPLAINTS, clock=clock)
+    pods = [replace(POD, name=f"p{number}", uid=f"{number}") for number in range(5)]
+    async with running(mover.controller):
+        mover.require("deletion", pods)
+        for evicted in range(1, 6):
+            clock.step(3)
+            await settle()
+            assert len(api.sent("create")) == evicted
+
+
+async def test_nothing_is_evicted_while_it_is_not_known_whether_this_replica_leads() -> None:
+    api, clock, leads = FakeApi(), FakeClock(), False
+    mover = Mover(api.client, 60, COMPLAINTS, lambda: leads, clock)
+    async with running(mover.controller):
+        mover.require("deletion", [POD])
+        clock.step(60)
+        await settle()
+        assert api.sent("create") == []
+        leads = True
+        clock.step(1)
+        await settle()
+        assert len(api.sent("create")) == 1
 
 
 async def test_the_mover_tells_what_blocks() -> None:
-    changes = asyncio.Event()
-    api = FakeApi({("create", PATH): ServerTrouble("evict", 429, "no", (CAUSE,))})
-    mover = Mover(api.client, 60_000, changes.set)
-    try:
+    answered: list[None] = []
+    api, clock = FakeApi({("create", PATH): ServerTrouble("evict", 429, "no", (CAUSE,))}), FakeClock()
+    mover = Mover(api.client, 60, COMPLAINTS, clock=clock)
+    mover.answered.subscribe(lambda: answered.append(None))
+    async with running(mover.controller):
         mover.require("deletion", [POD])
-        async with asyncio.timeout(1):
-            await changes.wait()
+        clock.step(1)
+        await settle()
         (obstacle,) = mover.find_obstacles([POD])
         assert (obstacle.pods, obstacle.budgets) == (("prod/a",), ("prod/web",))
-    finally:
-        mover.stop()
+        assert answered

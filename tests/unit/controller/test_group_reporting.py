@@ -1,31 +1,23 @@
 """The operator makes the default group where it is missing, and writes the statuses of groups that differ."""
 
-import asyncio
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-import structlog
 
 from monopod.api.names import API_VERSION, DEFAULT_GROUP, GROUP_LABEL_PREFIX, PROFILE_LABEL
 from monopod.cluster.client import ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
-from monopod.controller import group_reporting
-from monopod.controller.group_reporting import COLLECTION, GroupReporter
-from monopod.controller.logs import Complaints
+from monopod.controller.group_reporting import COLLECTION, DEBOUNCE_SECONDS, GroupReporter
 from monopod.controller.membership import Membership
 from monopod.controller.rulebook import RuleBook
 from tests.unit.builders import a_profile_resource
 from tests.unit.controller.fake_api import Answer, FakeApi, conflict
+from tests.unit.controller.fake_clock import FakeClock
+from tests.unit.controller.running import COMPLAINTS, running, settle
 
 Json = dict[str, Any]
 FORBIDDEN = ApiError(403, "Forbidden", "not allowed")
-
-
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group_reporting, "DEBOUNCE_SECONDS", 0)
 
 
 class Reporting:
@@ -34,10 +26,10 @@ class Reporting:
     def __init__(self, answers: Mapping[tuple[str, str], Answer] | None = None) -> None:
         self.api = FakeApi(answers)
         self.mirror = Mirror("monopod-system")
-        complaints = Complaints(structlog.stdlib.get_logger())
-        membership = Membership(self.api.client, self.mirror, "kata", complaints)
-        rules = RuleBook(self.mirror, (), (), complaints)
-        self.reporter = GroupReporter(self.api.client, self.mirror, membership, rules, complaints)
+        self.clock = FakeClock()
+        membership = Membership(self.api.client, self.mirror, "kata", COMPLAINTS)
+        rules = RuleBook(self.mirror, (), (), COMPLAINTS)
+        self.reporter = GroupReporter(self.api.client, self.mirror, membership, rules, COMPLAINTS, self.clock)
 
         self.keep(DEFAULT_GROUP, {})
 
@@ -65,14 +57,12 @@ class Reporting:
         metadata = {"name": name, "namespace": "prod", "uid": name, "resourceVersion": "1", "labels": labels}
         self.mirror.pods.observe("ADDED", {"metadata": metadata})
 
-    async def run(self, passes: int = 6) -> None:
-        """Runs it until nothing more can come of what is in the mirror now."""
-        task = asyncio.create_task(self.reporter.run())
-        for _ in range(passes * 4):
-            await asyncio.sleep(0)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    async def run(self, times: int = 3) -> None:
+        """Lets it look so often at what is in the mirror now."""
+        async with running(self.reporter.controller):
+            for _ in range(times - 1):
+                self.clock.step(DEBOUNCE_SECONDS)
+                await settle()
 
     def written(self, name: str) -> Json:
         """The last status that was written for a group."""
@@ -164,7 +154,7 @@ async def test_a_burst_of_pods_is_one_write() -> None:
     reporting.put_group("web")
     for number in range(200):
         reporting.put_pod(f"pod-{number}", "web")
-    await reporting.run(passes=2)
+    await reporting.run(times=1)
     statuses = [body["status"]["pods"] for path, body in reporting.api.sent("merge") if "/web/" in path]
     assert statuses
     assert set(statuses) == {200}

@@ -1,12 +1,10 @@
 """What the isolator makes of events that come late, in another order, or while it is at work."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
-import structlog
 
 from monopod.api.names import (
     API_VERSION,
@@ -20,13 +18,14 @@ from monopod.api.names import (
 from monopod.cluster.client import ApiError, Json, ServerTrouble
 from monopod.cluster.lease import Timing
 from monopod.cluster.mirror import Kind, Mirror
-from monopod.controller import gates, isolation, pod_policies, queueing
+from monopod.controller import gates
 from monopod.controller.isolation import Isolator
-from monopod.controller.logs import Complaints
 from monopod.controller.settings import Settings
 from monopod.domain.conditions import Isolation
 from monopod.domain.isolation import build_base_policy
 from tests.unit.controller.fake_api import FakeApi, an_object, not_found
+from tests.unit.controller.fake_clock import FakeClock
+from tests.unit.controller.running import COMPLAINTS, running, settle
 from tests.unit.controller.waiting import until
 
 SETTINGS = Settings(
@@ -78,7 +77,8 @@ class Cluster:
     def __init__(self, api: Server | None = None) -> None:
         self.api = api or Server()
         self.mirror = Mirror("monopod-system")
-        self.isolator = Isolator(self.api.client, self.mirror, SETTINGS, Complaints(structlog.stdlib.get_logger()))
+        self.clock = FakeClock()
+        self.isolator = Isolator(self.api.client, self.mirror, SETTINGS, COMPLAINTS, self.clock)
         self.put(self.mirror.namespaces, an_object("prod"))
         self.put_group("web")
 
@@ -111,29 +111,16 @@ class Cluster:
         bodies = [body for path, body in self.api.sent("create") if path.endswith("/events")]
         return [(body["reason"], body["message"]) for body in bodies]
 
-    @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.isolator.run())
-        await settle()
-        yield
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    def at_work(self) -> AbstractAsyncContextManager[None]:
+        return running(*self.isolator.controllers)
 
-
-async def settle() -> None:
-    for _ in range(300):
-        await asyncio.sleep(0)
+    async def comes(self, holds: Callable[[], bool]) -> None:
+        """Lets time pass until something holds."""
+        await until(holds, self.clock)
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    for module, name in (
-        (isolation, "SETS_SECONDS"),
-        (pod_policies, "PATIENCE_SECONDS"),
-        (gates, "PATIENCE_SECONDS"),
-        (queueing, "FIRST_RETRY_SECONDS"),
-    ):
-        monkeypatch.setattr(module, name, 0.0)
+def cluster() -> Cluster:
     return Cluster()
 
 
@@ -157,7 +144,7 @@ async def test_pods_that_share_a_policy_get_their_own_when_their_profile_is_gone
     async with cluster.at_work():
         assert cluster.policies() == {"monopod-groups.web"}
         cluster.delete(cluster.mirror.profiles, "web", namespace="")
-        await until(lambda: cluster.policies() == {"app.web", "other.web"})
+        await cluster.comes(lambda: cluster.policies() == {"app.web", "other.web"})
         cluster.delete(cluster.mirror.pods, "other")
         await settle()
         assert "app.web" in cluster.policies()
@@ -183,13 +170,15 @@ async def test_a_pod_whose_policy_cannot_be_written_says_so_once(cluster: Cluste
     cluster.put_profile()
     cluster.put_pod()
     async with cluster.at_work():
-        await until(lambda: len(cluster.api.sent("apply")) > 2)
+        await cluster.comes(lambda: bool(cluster.events()))
+        cluster.clock.step(60)
+        await settle()
         ((reason, message),) = cluster.events()
         assert reason == "SecurityGroupsNotInForce"
         assert str(refusal) in message
         assert cluster.isolator.sum_up() == {"web": Isolation(unwritten=1)}
         del cluster.api.answers["apply", f"{POLICIES}/app.web"]
-        await until(lambda: cluster.policies() == {"app.web"})
+        await cluster.comes(lambda: cluster.policies() == {"app.web"})
         assert cluster.isolator.sum_up() == {}
 
 
@@ -210,8 +199,8 @@ async def test_a_pod_whose_labels_cannot_be_written_has_the_rules_of_its_new_gro
         assert cluster.policies() == {"app.web"}
         cluster.api.answers["merge", POD] = refusal
         cluster.put_profile(securityGroups=["none"])
-        await until(lambda: cluster.policies() == {"app.none"})
-        await until(lambda: bool(cluster.events()))
+        await cluster.comes(lambda: cluster.policies() == {"app.none"})
+        await cluster.comes(lambda: bool(cluster.events()))
         assert cluster.events()[0][0] == "SecurityGroupsNotInForce"
         assert cluster.isolator.sum_up() == {"web": Isolation(unwritten=1)}
 
@@ -223,7 +212,7 @@ async def test_a_pod_that_changes_groups_is_at_no_instant_open_to_both(cluster: 
     async with cluster.at_work():
         before = len(cluster.api.requests)
         cluster.put_profile(securityGroups=["none"])
-        await until(lambda: cluster.policies() == {"app.none"})
+        await cluster.comes(lambda: cluster.policies() == {"app.none"})
         await settle()
         written = [
             (method, path.rpartition("/")[2], bool(body.get("spec", {}).get("ingress")))
@@ -249,7 +238,7 @@ async def test_a_pod_whose_policy_cannot_get_its_new_name_has_the_rules_and_labe
         before = len(cluster.api.requests)
         cluster.api.answers["apply", f"{POLICIES}/app.none"] = refusal
         cluster.put_profile(securityGroups=["none"])
-        await until(lambda: bool(cluster.events()))
+        await cluster.comes(lambda: bool(cluster.events()))
         requests = cluster.api.requests[before:]
         assert next(body["spec"].get("ingress") for _, path, body in requests if path.endswith("/app.web")) == []
         assert [method for method, path, _ in requests if path == POD]
@@ -263,7 +252,7 @@ async def test_a_pod_whose_new_groups_cannot_share_a_policy_leaves_that_of_its_o
         cluster.api.answers["apply", f"{POLICIES}/monopod-groups.none"] = REFUSALS["refused"]
         before = len(cluster.api.requests)
         cluster.put_profile(isolation="PerGroup", securityGroups=["none"])
-        await until(lambda: bool([path for method, path, _ in cluster.api.requests[before:] if path == POD]))
+        await cluster.comes(lambda: bool([path for method, path, _ in cluster.api.requests[before:] if path == POD]))
 
 
 async def test_a_pod_whose_labels_cannot_be_written_is_left_out_of_the_policy_that_it_shared(cluster: Cluster) -> None:
@@ -275,13 +264,13 @@ async def test_a_pod_whose_labels_cannot_be_written_is_left_out_of_the_policy_th
         assert cluster.policies() == {"monopod-groups.web"}
         cluster.api.answers["merge", POD] = REFUSALS["refused"]
         cluster.put_profile(isolation="PerGroup", securityGroups=["none"])
-        await until(lambda: "app.none" in cluster.policies())
+        await cluster.comes(lambda: "app.none" in cluster.policies())
         shared = [body for path, body in cluster.api.sent("apply") if path == f"{POLICIES}/monopod-groups.web"]
         left_out = {"key": TASK_LABEL, "operator": "NotIn", "values": ["app"]}
         assert left_out in shared[-1]["spec"]["podSelector"]["matchExpressions"]
         # The groups are as before again: nothing has to be written on the pod any more.
         cluster.put_profile(isolation="PerGroup")
-        await until(lambda: "app.none" not in cluster.policies())
+        await cluster.comes(lambda: "app.none" not in cluster.policies())
         shared = [body for path, body in cluster.api.sent("apply") if path == f"{POLICIES}/monopod-groups.web"]
         assert left_out not in shared[-1]["spec"]["podSelector"]["matchExpressions"]
 
@@ -296,10 +285,10 @@ async def test_a_pod_without_an_identity_stays_with_its_old_groups_until_its_lab
     async with cluster.at_work():
         cluster.api.answers["merge", POD] = REFUSALS["refused"]
         cluster.put_profile(isolation="PerGroup", securityGroups=["none"])
-        await until(lambda: cluster.isolator.sum_up() == {"web": Isolation(unwritten=1)})
+        await cluster.comes(lambda: cluster.isolator.sum_up() == {"web": Isolation(unwritten=1)})
         assert cluster.policies() == {"monopod-groups.none", "monopod-groups.web"}
         del cluster.api.answers["merge", POD]
-        await until(lambda: cluster.policies() == {"monopod-groups.none"})
+        await cluster.comes(lambda: cluster.policies() == {"monopod-groups.none"})
         assert not any(TASK_LABEL in body["metadata"]["labels"] for _, body in cluster.api.sent("merge"))
 
 
@@ -310,7 +299,7 @@ async def test_only_a_pod_with_a_policy_of_its_own_gets_an_identity_and_once(clu
         assert cluster.policies() == {"monopod-groups.web"}
         assert cluster.api.sent("merge") == []
         cluster.put_profile()
-        await until(lambda: cluster.policies() == {"app.web"})
+        await cluster.comes(lambda: cluster.policies() == {"app.web"})
         await settle()
         assert [body["metadata"]["labels"].get(TASK_LABEL) for _, body in cluster.api.sent("merge")] == ["app"]
 
@@ -362,7 +351,7 @@ async def test_a_pod_is_released_once_its_namespace_is_closed(gated: Cluster) ->
 
 async def test_no_pod_is_released_by_what_a_watch_told_that_has_died_since(gated: Cluster) -> None:
     async with gated.at_work():
-        gated.isolator.gates.wake()
+        gated.clock.step(gates.POLL_SECONDS)
         await settle()
         written = [path for method, path, _ in gated.api.requests if method in ("apply", "patch")]
         assert written.index(f"{POLICIES}/monopod-base") < written.index(POD)
@@ -377,7 +366,7 @@ async def test_a_pod_that_cannot_be_released_says_so(gated: Cluster, refusal: Ex
     gated.api.lists[POLICIES] = [gated.api.stamp(build_base_policy("prod"))]
     gated.api.answers["patch", POD] = refusal
     async with gated.at_work():
-        assert ("WaitsForIsolation", f"Can't be released: {refusal}") in gated.events()
+        await gated.comes(lambda: ("WaitsForIsolation", f"Can't be released: {refusal}") in gated.events())
 
 
 async def test_a_running_pod_keeps_its_groups_while_its_service_account_is_made_anew(cluster: Cluster) -> None:
@@ -396,4 +385,4 @@ async def test_a_running_pod_keeps_its_groups_while_its_service_account_is_made_
         assert cluster.api.sent("merge") == []
         cluster.api.answers["merge", POD] = not_found()
         cluster.put(cluster.mirror.accounts, {**account, "metadata": {**account["metadata"], "labels": {}}})
-        await until(lambda: bool(cluster.api.sent("merge")))
+        await cluster.comes(lambda: bool(cluster.api.sent("merge")))

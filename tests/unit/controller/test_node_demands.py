@@ -11,15 +11,16 @@ from monopod.controller.logs import Complaints
 from monopod.controller.node_demands import EVENTS_PER_PASS, PATIENCE_SECONDS, NodeDemands
 from tests.unit.builders import a_pod
 from tests.unit.controller.fake_api import FakeApi
+from tests.unit.controller.fake_clock import FakeClock
 
 
 class Scene:
-    """A sandbox `kata` on nodes with the label `kata`, and time that a test moves on."""
+    """A sandbox `kata` on nodes with the label `kata`, and time that a test steps."""
 
     def __init__(self) -> None:
-        self.api, self.mirror, self.now = FakeApi(), Mirror("monopod-system"), 0.0
+        self.api, self.mirror, self.clock = FakeApi(), Mirror("monopod-system"), FakeClock()
         complaints = Complaints(structlog.stdlib.get_logger())
-        self.demands = NodeDemands(self.api.client, self.mirror, complaints, lambda: self.now)
+        self.demands = NodeDemands(self.api.client, self.mirror, complaints, self.clock)
         scheduling = {"nodeSelector": {"kata": "yes"}}
         self.mirror.runtime_classes.observe("ADDED", {"metadata": {"name": "kata"}, "scheduling": scheduling})
 
@@ -29,7 +30,7 @@ class Scene:
     async def pass_by(self, *pods: dict[str, Any]) -> list[str]:
         """The messages of a pass; one within the patience goes before it."""
         await self.demands.report(pods)
-        self.now += PATIENCE_SECONDS
+        self.clock.step(PATIENCE_SECONDS)
         before = len(self.api.sent("create"))
         await self.demands.report(pods)
         return [event["message"] for _, event in self.api.sent("create")[before:]]

@@ -4,14 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-import pytest
-
 from monopod.api.names import GROUP_COUNT_LABEL, GROUP_LABEL_PREFIX, POD_GROUPS_ANNOTATION, PROFILE_LABEL
 from monopod.cluster.client import ApiError, Json, ServerTrouble
-from monopod.controller import isolation, pod_policies, queueing
 from tests.unit.controller.fake_api import an_object
-from tests.unit.controller.test_isolation import POLICIES, Cluster, Server, settle
-from tests.unit.controller.waiting import until
+from tests.unit.controller.running import settle
+from tests.unit.controller.test_isolation import POLICIES, Cluster, Server
 
 FOREIGN = {"labelSelector": "!monopod.dev/policy"}
 OPENED = {"ingress", "egress"}
@@ -72,23 +69,15 @@ class Defaults(Cluster):
         return set(view.opened) if view else None
 
 
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolation, "OWNERS_SECONDS", 0.0)
-    monkeypatch.setattr(isolation, "AWAITED_SECONDS", 0.0)
-    monkeypatch.setattr(queueing, "FIRST_RETRY_SECONDS", 0.0)
-    monkeypatch.setattr(pod_policies, "PATIENCE_SECONDS", 0.0)
-
-
 async def test_pods_that_come_together_are_opened_after_one_list() -> None:
     cluster = Defaults()
     for number in range(50):
         cluster.put_default_pod(f"pod-{number}")
     async with cluster.at_work():
-        await until(lambda: len(cluster.policies()) == 50)
+        await cluster.comes(lambda: len(cluster.policies()) == 50)
         assert cluster.lister.listed == 1
         cluster.put_default_pod("later")
-        await until(lambda: "later.cluster" in cluster.policies())
+        await cluster.comes(lambda: "later.cluster" in cluster.policies())
         assert cluster.lister.listed == 2
 
 
@@ -107,7 +96,7 @@ async def test_a_pod_is_not_opened_while_the_policies_cannot_be_listed() -> None
     async with cluster.at_work():
         assert cluster.policies() == set()
         cluster.lister.refusal = None
-        await until(lambda: cluster.find_opened() == OPENED)
+        await cluster.comes(lambda: cluster.find_opened() == OPENED)
 
 
 async def test_a_policy_that_goes_while_it_is_listed_is_not_brought_back() -> None:
@@ -117,41 +106,38 @@ async def test_a_policy_that_goes_while_it_is_listed_is_not_brought_back() -> No
     cluster.lister.answered.clear()
     cluster.put_default_pod()
     async with cluster.at_work():
-        await until(lambda: cluster.lister.listed == 1)
+        await cluster.comes(lambda: cluster.lister.listed == 1)
         cluster.mirror.network_policies.observe("ADDED", going)
         cluster.lister.lists[POLICIES] = []
         cluster.mirror.network_policies.observe("DELETED", going)
         cluster.lister.answered.set()
-        await until(lambda: cluster.find_opened() == OPENED)
+        await cluster.comes(lambda: cluster.find_opened() == OPENED)
 
 
 async def test_a_pod_is_narrowed_without_a_list() -> None:
     cluster = Defaults()
     cluster.put_default_pod()
     async with cluster.at_work():
-        await until(lambda: cluster.find_opened() == OPENED)
+        await cluster.comes(lambda: cluster.find_opened() == OPENED)
         cluster.lister.refusal = ApiError(403, "Forbidden", "no lists")
         cluster.put_denial("deny", "Ingress", "Egress")
-        await until(lambda: cluster.find_opened() == set())
+        await cluster.comes(lambda: cluster.find_opened() == set())
         assert cluster.lister.listed == 1
         cluster.delete(cluster.mirror.network_policies, "deny")
         await settle()
         assert cluster.find_opened() == set()
         cluster.lister.refusal = None
-        await until(lambda: cluster.find_opened() == OPENED)
+        await cluster.comes(lambda: cluster.find_opened() == OPENED)
 
 
-async def test_a_policy_that_goes_may_have_a_successor_so_the_pod_is_not_opened_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(isolation, "OWNERS_SECONDS", 3600.0)
+async def test_a_policy_that_goes_may_have_a_successor_so_the_pod_is_not_opened_at_once() -> None:
     cluster = Defaults()
     cluster.put_denial("first")
     cluster.put_default_pod()
     opened: list[set[str] | None] = []
     cluster.mirror.network_policies.listeners.append(lambda *_: opened.append(cluster.find_opened()))
     async with cluster.at_work():
-        await until(lambda: cluster.find_opened() == {"egress"})
+        await cluster.comes(lambda: cluster.find_opened() == {"egress"})
         cluster.delete(cluster.mirror.network_policies, "first")
         await settle()
         cluster.put_denial("second")
@@ -175,37 +161,36 @@ async def test_pods_that_share_a_policy_get_their_own_before_it_goes_and_share_i
     cluster.mirror.network_policies.listeners.append(lambda *_: steps.append(cluster.policies() - {"deny"}))
     own, shared = {"app.cluster", "other.cluster"}, {"monopod-groups.cluster"}
     async with cluster.at_work():
-        await until(lambda: cluster.policies() == shared)
+        await cluster.comes(lambda: cluster.policies() == shared)
         cluster.put_denial()
-        await until(lambda: cluster.policies() == own | {"deny"})
+        await cluster.comes(lambda: cluster.policies() == own | {"deny"})
         assert cluster.find_opened() == cluster.find_opened("other.cluster") == {"egress"}
         assert own | shared in steps
         steps.clear()
         cluster.delete(cluster.mirror.network_policies, "deny")
-        await until(lambda: cluster.policies() == shared)
+        await cluster.comes(lambda: cluster.policies() == shared)
         assert own | shared in steps
 
 
-async def test_a_shared_policy_stays_until_the_last_pod_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pod_policies, "PATIENCE_SECONDS", 3600.0)
+async def test_a_shared_policy_stays_until_the_last_pod_has_its_own() -> None:
     cluster = Defaults(isolation="PerGroup")
     for name in ("app", "other"):
         cluster.put_default_pod(name)
     async with cluster.at_work():
-        await until(lambda: cluster.policies() == {"monopod-groups.cluster"})
+        await cluster.comes(lambda: cluster.policies() == {"monopod-groups.cluster"})
         cluster.api.answers["apply", f"{POLICIES}/other.cluster"] = ServerTrouble("PATCH", 500, "not now")
         cluster.put_denial()
         await settle()
         assert cluster.policies() == {"deny", "app.cluster", "monopod-groups.cluster"}
         del cluster.api.answers["apply", f"{POLICIES}/other.cluster"]
-        await until(lambda: cluster.policies() == {"deny", "app.cluster", "other.cluster"})
+        await cluster.comes(lambda: cluster.policies() == {"deny", "app.cluster", "other.cluster"})
 
 
 async def test_a_shared_policy_goes_although_a_pods_own_is_refused() -> None:
     cluster = Defaults(isolation="PerGroup")
     cluster.put_default_pod()
     async with cluster.at_work():
-        await until(lambda: cluster.policies() == {"monopod-groups.cluster"})
+        await cluster.comes(lambda: cluster.policies() == {"monopod-groups.cluster"})
         cluster.api.answers["apply", f"{POLICIES}/app.cluster"] = ApiError(403, "Forbidden", "exceeded quota: none")
         cluster.put_denial()
-        await until(lambda: cluster.policies() == {"deny"})
+        await cluster.comes(lambda: cluster.policies() == {"deny"})

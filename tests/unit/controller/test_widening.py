@@ -1,28 +1,19 @@
 """Pods that policies of others open further are counted by profile, and the policies named."""
 
-import asyncio
-import contextlib
 from collections.abc import Sequence
 from typing import Any
-
-import pytest
-import structlog
 
 from monopod.api.names import API_VERSION, GROUP_LABEL_PREFIX, POLICY_LABEL, PROFILE_LABEL
 from monopod.cluster.mirror import Mirror
 from monopod.controller import widening
-from monopod.controller.logs import Complaints
 from monopod.controller.rulebook import RuleBook
 from monopod.controller.widening import Widened, Widenings
 from monopod.domain.owners_policies import Directions
+from tests.unit.controller.fake_clock import FakeClock
+from tests.unit.controller.running import COMPLAINTS, running, settle
 
 FROM_ALL: list[dict[str, Any]] = [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]
 FROM_SOME: list[dict[str, Any]] = [{"from": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}]
-
-
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(widening, "DEBOUNCE_SECONDS", 0)
 
 
 class Watching:
@@ -30,11 +21,10 @@ class Watching:
 
     def __init__(self) -> None:
         self.mirror = Mirror("monopod-system")
-        self._rules = RuleBook(self.mirror, (), (), Complaints(structlog.stdlib.get_logger()))
+        self._rules = RuleBook(self.mirror, (), (), COMPLAINTS)
         self.left: dict[str, Directions] = {}
-        self.widenings = Widenings(self.mirror, self._rules, self.left)
-        self.news = 0
-        self.widenings.on_change(self._count)
+        self.news, self.clock = 0, FakeClock()
+        self.widenings = Widenings(self.mirror, self._rules, self.left, self._count, COMPLAINTS, self.clock)
         self.mirror.groups.listeners.append(lambda key, _, __: self._take_in(key[1]))
         self.put_group("10.1.0.0/16")
 
@@ -71,12 +61,9 @@ class Watching:
 
     async def find(self) -> dict[str, Widened]:
         """What has been found when all changes so far are worked off."""
-        task = asyncio.create_task(self.widenings.run())
-        for _ in range(40):
-            await asyncio.sleep(0)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        async with running(self.widenings.controller):
+            self.clock.step(widening.DEBOUNCE_SECONDS)
+            await settle()
         return self.widenings.found
 
 

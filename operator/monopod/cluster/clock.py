@@ -1,0 +1,38 @@
+"""Time, as something that is handed down: tests step it instead of waiting."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Timer(Protocol):
+    """A call that is to come."""
+
+    def cancel(self) -> None:
+        """Has it not come any more."""
+
+
+class Clock(Protocol):
+    """What tells the time, and calls when it has come."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; never less than before."""
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Calls back after some seconds, in the event loop."""
+
+
+class SystemClock:
+    """The clock of this machine and of the event loop that runs."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; never less than before."""
+        return time.monotonic()
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Calls back after some seconds, in the event loop."""
+        return asyncio.get_running_loop().call_later(seconds, callback)
+
+
+SYSTEM_CLOCK = SystemClock()

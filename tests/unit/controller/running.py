@@ -1,0 +1,32 @@
+"""Runs controllers in a test, in which no time passes but what the test's clock is stepped by."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import structlog
+
+from monopod.controller.logs import Complaints
+from monopod.controller.queueing import Controller
+
+COMPLAINTS = Complaints(structlog.stdlib.get_logger())
+
+
+async def settle(turns: int = 300) -> None:
+    """Lets all tasks go as far as they get without any time passing."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def running(*controllers: Controller[Any]) -> AsyncIterator[None]:
+    """The controllers at work; what was enqueued before is done when this begins."""
+    tasks = [asyncio.create_task(controller.run()) for controller in controllers]
+    await settle()
+    yield
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError):
+            await task
