@@ -40,6 +40,7 @@ def build_explanation(explanation: Explanation) -> Json:
         "need": _build_need(explanation.need) if explanation.need else None,
         "pin": explanation.pin,
         "profiles": [_build_verdict(verdict) for verdict in explanation.verdicts],
+        "notes": list(explanation.notes),
     }
 
 

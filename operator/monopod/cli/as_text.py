@@ -275,6 +275,8 @@ def describe_needs(explanation: Explanation) -> Iterator[tuple[str, str]]:
             "Persistent volume claims",
             f"It waits until they are bound to file systems that Fargate mounts: {claims}.",
         )
+    for note in explanation.notes:
+        yield "Note", note
 
 
 def _format_resources(resources: Resources) -> tuple[str, str, str]:

@@ -41,6 +41,7 @@ class Check(StrEnum):
     NODES = "Nodes"
     KATA_SIZING = "KataSizing"
     OVERHEAD = "Overhead"
+    AUTOSCALERS = "Autoscalers"
     NETWORK_PLUGIN = "NetworkPlugin"
     NETWORK_POLICY = "NetworkPolicy"
 
@@ -86,6 +87,8 @@ class Facts:
         lease: the leader's, or Unread.
         now: by this machine's clock.
         counts_overhead_twice: whether the API server's feature gate is on with which Kubernetes does so.
+        autoscalers: the HorizontalPodAutoscalers.
+        pods: those of profiles, if there are autoscalers.
         cilium: Cilium's ConfigMaps, of which there is one where it is the network plugin.
     """
 
@@ -104,6 +107,8 @@ class Facts:
     changed: Sequence[str] = ()
     cilium: Sequence[Json] | Unread = ()
     counts_overhead_twice: bool | Unread = False
+    autoscalers: Sequence[Json] | Unread = ()
+    pods: Sequence[Json] | Unread = ()
 
     @property
     def default_sandbox(self) -> str:

@@ -11,6 +11,7 @@ import click
 from rich.text import Text
 
 from monopod.cli.as_text import build_grid, print_lines
+from monopod.cli.autoscalers import check_autoscalers
 from monopod.cli.cilium import check_cilium
 from monopod.cli.diagnosis import CLUSTER_CHECKS, Check, Facts, Finding, Level
 from monopod.cli.examination import examine
@@ -46,9 +47,8 @@ def diagnose(kubeconfig: str | None, context: str | None, namespace: str, probe_
 
 def check(facts: Facts) -> list[Finding]:
     """All checks, in order."""
-    return [
-        finding for each in (*CLUSTER_CHECKS, check_sandboxes, check_overhead, check_cilium) for finding in each(facts)
-    ]
+    more = (check_sandboxes, check_overhead, check_autoscalers, check_cilium)
+    return [finding for each in (*CLUSTER_CHECKS, *more) for finding in each(facts)]
 
 
 def find_exit_status(findings: Sequence[Finding]) -> int:

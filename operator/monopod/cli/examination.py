@@ -4,13 +4,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 from monopod.admission.policies import build_policies
-from monopod.api.names import API_VERSION, PROFILE_PLURAL, SERVICE_ACCOUNT
+from monopod.api.names import API_VERSION, PROFILE_LABEL, PROFILE_PLURAL, SERVICE_ACCOUNT
 from monopod.cli.cilium import CONFIG_MAP as CILIUM_CONFIG
 from monopod.cli.diagnosis import Facts, Unread, list_arguments
 from monopod.cli.live import NOT_FOUND, Cluster, Refusal
 from monopod.cli.overhead import GATE
+from monopod.domain.autoscaling import KIND as HPA
 from monopod.domain.revision import find_changed
 
 LEASE: Final = "monopod"
@@ -40,6 +42,7 @@ def examine(cluster: Cluster, namespace: str) -> Facts:
     deployments = _read_list(cluster, apps)
     expected = [document for pair in _build_policies(deployments, namespace).values() for document in pair]
     metrics = _try(lambda: cluster.read_text("/metrics"))
+    autoscalers = _read_list(cluster, "/apis/autoscaling/v2/horizontalpodautoscalers")
     return Facts(
         # Everyone who is known may read this; who isn't learns it here.
         version=cluster.read("/version"),
@@ -55,6 +58,8 @@ def examine(cluster: Cluster, namespace: str) -> Facts:
         deployments=deployments,
         cilium=_read_list(cluster, f"/api/v1/configmaps?fieldSelector=metadata.name%3D{CILIUM_CONFIG}"),
         lease=_try(lambda: cluster.read(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{LEASE}")),
+        autoscalers=_name_kind(autoscalers),
+        pods=_read_list(cluster, f"/api/v1/pods?labelSelector={quote(PROFILE_LABEL)}") if autoscalers else (),
         namespace=namespace,
         now=datetime.now(UTC),
     )
@@ -86,6 +91,11 @@ def _try(read: Callable[[], Fact]) -> Fact | Unread:
 
 def _read_list(cluster: Cluster, path: str) -> Sequence[dict[str, Any]] | Unread:
     return _try(lambda: cluster.list_items(path))
+
+
+def _name_kind(autoscalers: Sequence[dict[str, Any]] | Unread) -> Sequence[dict[str, Any]] | Unread:
+    # The items of a list don't say what they are.
+    return autoscalers if isinstance(autoscalers, Unread) else [{"kind": HPA, **each} for each in autoscalers]
 
 
 def _read_kinds(cluster: Cluster) -> frozenset[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from monopod.cli import autoscalers as autoscaling
 from monopod.cli.documents import find_files, read_documents
 from monopod.cli.explanation import Explanation, build_explanation, find_protected
 from monopod.cli.failure import ApiFailure, UnreadableInput
@@ -77,9 +78,11 @@ def explain_files(filenames: Sequence[str], sources: Sources) -> Sequence[Explan
         written = find_in_documents(documents, namespace, default)
         return fetch(cluster, namespace).beside(written) if cluster else written
 
-    return [
+    autoscalers = autoscaling.find_in_documents(documents, default, cluster.list_runtime_classes if cluster else tuple)
+    explained = (
         _explain_subject(each, profiles, sources.namespace, default, protected, find_surroundings) for each in subjects
-    ]
+    )
+    return [autoscalers.annotate(each) for each in explained]
 
 
 def explain_pod(name: str, sources: Sources) -> LiveExplanation:

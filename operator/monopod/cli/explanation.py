@@ -73,6 +73,7 @@ class Explanation:
         groups: its security groups and where they come from; None if it isn't Fargate's to run.
         node_selector: the labels that its node must have, beside those that its RuntimeClass asks for.
         off_fargate: whether it asks for a node that none of Fargate's is, so that it stays Pending.
+        notes: what else whoever applies it should know, as sentences.
     """
 
     source: str
@@ -84,6 +85,7 @@ class Explanation:
     groups: GroupsAnswer | None = None
     node_selector: Mapping[str, str] = field(default_factory=dict)
     off_fargate: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def refusal(self) -> str:

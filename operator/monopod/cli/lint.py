@@ -14,6 +14,7 @@ from functools import cache
 import click
 
 from monopod.api.prices import UnknownRegion, load_prices
+from monopod.cli import autoscalers as autoscaling
 from monopod.cli.documents import find_files, read_documents, show
 from monopod.cli.explain import read_all, read_profiles
 from monopod.cli.explanation import Explanation, build_explanation, find_protected
@@ -115,8 +116,9 @@ def lint(question: Question) -> LintReport:
     def find_surroundings(namespace: str) -> Surroundings:
         return find_in_documents(documents, namespace, question.namespace)
 
+    autoscalers = autoscaling.find_in_documents(documents, question.namespace)
     for file in files:
-        _judge_all(file, Judge(question, profiles, report.prices, find_surroundings), report)
+        _judge_all(file, Judge(question, profiles, report.prices, find_surroundings, autoscalers), report)
     if not report.verdicts and not report.problems:
         report.problems.append(_describe_nothing(question.filenames, report.others))
     return report
@@ -184,6 +186,7 @@ class Judge:
     profiles: Sequence[Profile]
     prices: PriceList
     find_surroundings: Callable[[str], Surroundings]
+    autoscalers: autoscaling.Autoscalers
 
     def judge(self, file: str, subject: Subject) -> Verdict:
         """Raises InvalidPod if the manifest can't be read, UnreadableInput if a SecurityGroupPolicy can't."""
@@ -202,7 +205,7 @@ class Judge:
         if isinstance(decision, Sandboxed) and not explanation.refusal:
             storage = provision_gib(decision.size.need)
             hourly = self.prices.find_hourly(self.question.architecture, decision.size.row, storage)
-        return Verdict(file, explanation, subject.replicas, hourly)
+        return Verdict(file, self.autoscalers.annotate(explanation), subject.replicas, hourly)
 
 
 def _judge_all(file: File, judge: Judge, report: LintReport) -> None:

@@ -73,7 +73,8 @@ def write_text(report: LintReport) -> None:
     table.add_row(*_HEAD, *(["file"] if several else []), style="dim")
     for verdict in report.verdicts:
         table.add_row(*_build_row(verdict), *([verdict.file] if several else []))
-    print_lines(table, "", *describe_summary(report))
+    notes = [note for verdict in report.verdicts for note in verdict.explanation.notes]
+    print_lines(table, "", *(f"Note: {note}" for note in dict.fromkeys(notes)), *describe_summary(report))
 
 
 def _build_row(verdict: Verdict) -> tuple[str | Text, ...]:

@@ -109,6 +109,13 @@ class Cluster:
             message = f"There is no FargateProfile {name}." if refusal.told else _NO_PROFILES
             raise Refusal(message, NOT_FOUND) from None
 
+    def list_runtime_classes(self) -> list[Json]:
+        """All RuntimeClasses; none if they can't be read."""
+        try:
+            return self.list_items("/apis/node.k8s.io/v1/runtimeclasses")
+        except ApiFailure:
+            return []
+
     def list_items(self, path: str) -> list[Json]:
         """All objects of a collection. Raises as `read` does."""
         items: list[Json] = self.read(path).get("items") or []
