@@ -96,7 +96,7 @@ def main() -> None:
     type=click.FloatRange(min=1),
     default=60.0,
     show_default=True,
-    help="How often everything is compared with fresh lists, beside the watches.",
+    help="How often everything is compared with fresh lists, in addition to the watches.",
 )
 @click.option(
     "--evictions-per-minute",

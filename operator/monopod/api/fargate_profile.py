@@ -300,8 +300,8 @@ class FargateProfileStatus(Part):
     """What Monopod observed. Written by the operator only."""
 
     phase: Literal["CREATING", "ACTIVE", "CREATE_FAILED", "DELETING", "DELETE_FAILED"] | None = None
-    """Where the profile is in its life, in EKS's words. ACTIVE means observed: a trial pod came back from the API
-    server sandboxed."""
+    """Where the profile is in its life, in EKS's words. ACTIVE means observed: a pod, created as a dry run, came back
+    from the API server sandboxed."""
 
     selectors: str | None = None
     """The selectors as one readable line, for tables: `prod-*{tier=web}`."""

@@ -31,11 +31,11 @@ class ConditionType(Explained):
         "AdmissionInstalled",
         "The cluster serves and has Monopod's admission policies, as they were installed.",
     )
-    PUBLISHED = "Published", "The profile's rows are on every namespace that it reaches."
+    PUBLISHED = "Published", "The profile's compiled selectors are on every namespace that it reaches."
     NAMESPACE_MATCHED = "NamespaceMatched", "At least one existing namespace matches the profile."
     DISTINCT = "Distinct", "No other profile takes all pods of this one, or selects the same pods."
     ISOLATED = "Isolated", "Each pod's network does what its security groups say, and no more."
-    ENFORCED = "Enforced", "A trial pod that matches the profile came back from the API server sandboxed."
+    ENFORCED = "Enforced", "A dry run of a pod that matches the profile came back from the API server sandboxed."
     RESCHEDULED = "Rescheduled", "No pod that the profile moves runs elsewhere any more."
     DELETING = "Deleting", "The profile is being deleted: it takes no more pods, and its pods are evicted."
 
@@ -43,8 +43,8 @@ class ConditionType(Explained):
 class Reason(Explained):
     """Why a condition has its status; also the codes of health issues and the reasons of events."""
 
-    ACTIVE = "Active", "The profile is in force."
-    CREATE_FAILED = "CreateFailed", "The profile is not in force; the message says why and what to do."
+    ACTIVE = "Active", "The profile is active."
+    CREATE_FAILED = "CreateFailed", "The profile is not active; the message says why and what to do."
     DELETING = "Deleting", "The profile takes no more pods, and its pods are evicted as their budgets allow."
     DELETION_QUEUED = "DeletionQueued", "Another profile is deleted first; this one takes no more pods meanwhile."
     DELETE_FAILED = "DeleteFailed", "Pods are left after the deadline; the operator keeps trying to evict them, slowly."
@@ -54,8 +54,8 @@ class Reason(Explained):
     PODS_TERMINATING = "PodsTerminating", "Pods were evicted and still exist."
     ROWS_NOT_WITHDRAWN = (
         "RowsNotWithdrawn",
-        "The profile's rows couldn't be taken from a namespace, so its pods aren't evicted: they would come back; or "
-        "it takes no new ones.",
+        "The profile's compiled selectors couldn't be removed from a namespace, so its pods aren't evicted: they would "
+        "come back; or it takes no new ones.",
     )
     WAITS_FOR_DELETION = (
         "WaitsForDeletion",
@@ -90,14 +90,14 @@ class Reason(Explained):
         "Some of Monopod's admission policies or bindings were edited since they were installed.",
     )
 
-    ROWS_PUBLISHED = "RowsPublished", "The profile's rows are on the namespaces that it reaches."
+    ROWS_PUBLISHED = "RowsPublished", "The profile's compiled selectors are on the namespaces that it reaches."
     ROWS_TOO_LARGE = (
         "RowsTooLarge",
         "With this profile, those of a namespace, or of the cluster, would be more than admission can read.",
     )
     ROWS_KEPT = (
         "RowsKept",
-        "The profile was changed and is more than admission can read; what was published before stays in force.",
+        "The profile was changed and is more than admission can read; what was published before still applies.",
     )
     PUBLISH_FAILED = (
         "PublishFailed",
@@ -112,10 +112,10 @@ class Reason(Explained):
     NEVER_WINS = "NeverWins", "Profiles that come first by name match every pod that this one matches."
     EQUAL_SELECTORS = "EqualSelectors", "Another profile matches exactly the same pods."
 
-    PROBE_SANDBOXED = "ProbeSandboxed", "A trial pod (a server-side dry run) came back sandboxed by this profile."
-    PROBE_PENDING = "ProbePending", "The trial has not come to a result yet."
-    PROBE_NOT_SANDBOXED = "ProbeNotSandboxed", "A trial pod came back without this profile's sandbox."
-    PROBE_REFUSED = "ProbeRefused", "The API server refused the trial pod, so the operator can't tell."
+    PROBE_SANDBOXED = "ProbeSandboxed", "A dry run of a pod came back sandboxed by this profile."
+    PROBE_PENDING = "ProbePending", "The dry run has no result yet."
+    PROBE_NOT_SANDBOXED = "ProbeNotSandboxed", "The dry run of a pod came back without this profile's sandbox."
+    PROBE_REFUSED = "ProbeRefused", "The API server refused the dry run, so the operator can't tell."
     PROBE_IMPOSSIBLE = "ProbeImpossible", "No pod with valid labels can match any of the profile's selectors."
     PODS_ISOLATED = "PodsIsolated", "Each pod's network does what its security groups say."
     PODS_CLOSED = (
@@ -134,7 +134,7 @@ class Reason(Explained):
 
     PODS_NOT_LISTED = (
         "PodsNotListed",
-        "The pods haven't been looked at yet, or can't be, or the profile isn't in force.",
+        "The pods haven't been looked at yet, or can't be, or the profile isn't active.",
     )
     ALL_MOVED = "AllMoved", "No pod runs elsewhere, but for those that the profile leaves alone."
     EXISTING_PODS_KEPT = "ExistingPodsKept", "The profile leaves pods that exist where they are (`existingPods: Keep`)."
@@ -179,7 +179,7 @@ class Reason(Explained):
 
     BARE_POD_NOT_RECREATABLE = (
         "BarePodNotRecreatable",
-        "A trial shows that a pod without a controller would not come back in the sandbox, so it isn't touched.",
+        "A dry run shows that a pod without a controller would not come back in the sandbox, so it isn't touched.",
     )
     RECREATION_REFUSED = (
         "RecreationRefused",
@@ -190,7 +190,7 @@ class Reason(Explained):
         "Another pod has the name of one that is to be created again; its manifest is kept in a StoredPod.",
     )
 
-    NOT_PROBED = "NotProbed", "Nothing was tried, because something that a trial needs is missing."
+    NOT_PROBED = "NotProbed", "No dry run was done, because something that it needs is missing."
 
 
 class PodReason(Explained):
@@ -238,11 +238,11 @@ class IsolationReason(Explained):
     )
     POLICY_RESTORED = (
         "PolicyRestored",
-        "Someone changed or deleted a NetworkPolicy of Monopod's; the operator has put it right.",
+        "Someone changed or deleted a NetworkPolicy of Monopod's; the operator has restored it.",
     )
     MARKS_RESTORED = (
         "MarksRestored",
-        "Someone changed what Monopod writes on a namespace; the operator has put it right.",
+        "Someone changed what Monopod writes on a namespace; the operator has restored it.",
     )
 
 

@@ -107,7 +107,7 @@ _ISOLATION_HELP = """Say which connections a pod of the cluster accepts and open
 
 Shows, for both directions, who decides (security groups, or NetworkPolicies of the namespace) and what the
 NetworkPolicies that select the pod really open: ports and peers, and the rule of which security group that is; what
-policies of others open beyond that; rules that are not in force; security groups that don't exist; and whether the
+policies of others open beyond that; rules that are not enforced; security groups that don't exist; and whether the
 metadata service and the pod's node are out of its reach. Changes nothing.
 
 \b

@@ -306,7 +306,7 @@ def _find_profile_faults(profile: Json) -> Iterator[Finding]:
 
 def _find_shadows(facts: Facts) -> Iterator[Finding]:
     for name, overlap in find_overlaps(read_profiles(facts), {KUBE_SYSTEM, facts.namespace}).items():
-        action = "Delete one of them, or create it anew with a name or selectors that tell them apart."
+        action = "Delete one of them, or create it again with a name or selectors that tell them apart."
         message = f"Profile {name}: {describe_overlap(name, overlap)}."
         yield Finding(Check.PROFILES, Level.WARNING, message, action)
 

@@ -151,7 +151,7 @@ def describe_way(way: OneWay) -> str:
             return f"security groups decide; {state}"
         case Decider.NETWORK_POLICIES:
             verb = "decides" if len(way.owners) == 1 else "decide"
-            return f"NetworkPolicy {list_names(way.owners)} {verb} alone, as nobody chose a security group; {state}"
+            return f"NetworkPolicy {list_names(way.owners)} {verb} alone, as no one chose a security group; {state}"
         case Decider.BOTH:
             return f"security groups and NetworkPolicy {list_names(way.owners)} add up; {state}"
         case never:

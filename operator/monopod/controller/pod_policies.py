@@ -159,7 +159,7 @@ class PodKeeper:
         if pod.uid not in self.unwritten:
             self.unwritten[pod.uid] = pod
             self._tell()
-        text = f"What its security groups say can't be put into force, and is tried again: {error}"
+        text = f"What its security groups say can't be enforced yet, and is tried again: {error}"
         with contextlib.suppress(ApiUnreachable):
             await self._announcements.say(pod.namespace, pod.name, pod.uid, IsolationReason.NOT_IN_FORCE, text)
 

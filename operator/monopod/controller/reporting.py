@@ -54,7 +54,7 @@ class Reporter:
         return True
 
     async def _announce_phase(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
-        """An event when the profile comes into force, is deleted, and fails, or fails for another reason."""
+        """An event when the profile becomes active, is deleted, and fails, or fails for another reason."""
         before, after = _summarise(resource.get("status") or {}), _summarise(status)
         if before == after:
             return

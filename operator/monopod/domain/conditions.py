@@ -153,7 +153,7 @@ def find_validity(facts: Facts) -> Finding:
         case Profile():
             return Finding(ConditionType.VALID, True, Reason.SPEC_VALID, "the operator understands the profile")
         case Unreadable(why, reason):
-            message = f"{why}; delete the profile and create it anew with a valid spec"
+            message = f"{why}; delete the profile and create it again with a valid spec"
             return Finding(ConditionType.VALID, False, reason, message)
         case never:
             assert_never(never)
@@ -167,7 +167,7 @@ def find_runtime_class(facts: Facts) -> Finding:
     if facts.unsandboxed_by:
         message = (
             f"RuntimeClass {name} has the handler {facts.unsandboxed_by}, which is no sandbox, so matching pods share "
-            f"the node's kernel: create the profile anew with another runtimeClassName from `kubectl get "
+            f"the node's kernel: create the profile again with another runtimeClassName from `kubectl get "
             f"runtimeclass`, or, if you know that it is one, name it in the chart's sandboxHandlers"
         )
         return Finding(
@@ -185,7 +185,7 @@ def find_runtime_class(facts: Facts) -> Finding:
         return Finding(ConditionType.RUNTIME_CLASS_FOUND, False, Reason.RUNTIME_CLASS_NOT_FOUND, message)
     message = (
         f"RuntimeClass {name} doesn't exist, so matching pods are refused: install the sandbox {name} "
-        f"(its RuntimeClass comes with it), or create the profile anew with a runtimeClassName from "
+        f"(its RuntimeClass comes with it), or create the profile again with a runtimeClassName from "
         f"`kubectl get runtimeclass`"
     )
     if facts.sandboxes:
@@ -237,8 +237,8 @@ def find_publication(facts: Facts) -> Finding:
             return Finding(kind, False, Reason.PROFILE_QUOTA_EXCEEDED, message)
         case NoRoom(excess):
             message = (
-                f"with this profile, {excess}; so it isn't published, and matching pods aren't sandboxed. It comes "
-                f"into force by itself when others leave room: let fewer profiles, or fewer selectors, reach the same "
+                f"with this profile, {excess}; so it isn't published, and matching pods aren't sandboxed. It becomes "
+                f"active by itself when others leave room: let fewer profiles, or fewer selectors, reach the same "
                 f"namespaces"
             )
             return Finding(kind, False, Reason.ROWS_TOO_LARGE, message, _list_places(excess, facts.reached))
@@ -248,7 +248,7 @@ def find_publication(facts: Facts) -> Finding:
             assert_never(never)
     if facts.kept_for:
         message = (
-            f"as the profile is now, {facts.kept_for}; so what was published before it was changed stays in force: "
+            f"as the profile is now, {facts.kept_for}; so what was published before the change still applies: "
             f"undo the change, or let fewer profiles, or fewer selectors, reach the same namespaces"
         )
         return Finding(kind, False, Reason.ROWS_KEPT, message, _list_places(facts.kept_for, facts.reached))
@@ -259,7 +259,7 @@ def find_publication(facts: Facts) -> Finding:
         message = f"{count}: {names[0]}: {facts.unwritten[names[0]]}; the operator keeps trying"
         resources = tuple(f"Namespace/{name}" for name in names)
         return Finding(kind, False, Reason.PUBLISH_FAILED, message, resources, partial)
-    return Finding(kind, True, Reason.ROWS_PUBLISHED, "every namespace that the profile reaches has its rows")
+    return Finding(kind, True, Reason.ROWS_PUBLISHED, "every namespace that the profile reaches has its selectors")
 
 
 def _list_places(excess: Excess, reached: Sequence[str]) -> tuple[str, ...]:
@@ -351,7 +351,7 @@ def find_enforcement(facts: Facts) -> Finding:
             # A quota that is full says nothing about the profile: one that was in force stays so.
             return Finding(kind, None if facts.was_active else False, Reason.PROBE_REFUSED, message)
         case trial.Impossible():
-            message = "no valid name or label matches any selector: create the profile anew with other selectors"
+            message = "no valid name or label matches any selector: create the profile again with other selectors"
             return Finding(kind, False, Reason.PROBE_IMPOSSIBLE, message)
         case never:
             assert_never(never)

@@ -210,7 +210,7 @@ def find_withheld(carrying: Mapping[str, str], closed: Mapping[str, str], pods: 
     name, why = next(iter(sorted((carrying or closed).items())))
     where = f"namespace {list_names(sorted(carrying or closed))} ({name}: {why})"
     if carrying:
-        message = f"the profile's rows can't be taken from {where}, so new pods would take the place of "
+        message = f"the profile's selectors can't be removed from {where}, so new pods would take the place of "
     else:
         message = f"new pods are refused in {where}, so nothing would take the place of "
     message += list_names(pods)

@@ -31,7 +31,7 @@ _RECREATION_OFF: Final = (
 _LEFT: Final[Mapping[Reason, str]] = {
     Reason.RECREATION_OFF: _RECREATION_OFF,
     Reason.BARE_PODS_LEFT: "nothing would replace these pods; recreate them, or set barePods: Recreate",
-    Reason.RUNNING_JOBS_LEFT: "these pods do work that ends; to have it begin anew, set runningJobs: Reschedule",
+    Reason.RUNNING_JOBS_LEFT: "these pods do work that ends; to have it start again, set runningJobs: Reschedule",
 }
 
 

@@ -275,7 +275,7 @@ def _describe_stop(
 ) -> Obstacle:
     stray = str(strays[0].pod)
     message = (
-        f"{workload} isn't moved any further: pod {stray} was created after profile {terms.profile} was in force, and "
+        f"{workload} isn't moved any further: pod {stray} was created after profile {terms.profile} became active, and "
         f"doesn't run by it. Find out why (`kubectl fargate explain pod {strays[0].pod.name} -n "
         f"{strays[0].pod.namespace}`), then delete that pod"
     )

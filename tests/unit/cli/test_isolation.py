@@ -136,7 +136,7 @@ def test_a_direction_that_is_left_to_the_namespaces_policies_is_theirs_alone(
     assert (report["widenings"], report["rulesWithoutEffect"]) == ([], [])
     write(found, "text")
     assert (
-        "Ingress: NetworkPolicy theirs decides alone, as nobody chose a security group; closed, but for\n"
+        "Ingress: NetworkPolicy theirs decides alone, as no one chose a security group; closed, but for\n"
     ) in capsys.readouterr().out
 
 
