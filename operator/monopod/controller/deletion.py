@@ -19,6 +19,7 @@ from monopod.controller.eviction import Mover
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import WRITES
 from monopod.controller.publishing import Publication
+from monopod.controller.replacing import ReplacementTrials
 from monopod.domain.deletion import (
     Evicting,
     Failed,
@@ -75,6 +76,7 @@ class Deletions:
         self._patience = patience
         self._complaints = complaints
         self._mark = mark
+        self._trials = ReplacementTrials(api, mirror, lambda pod: bool(mover.find_obstacles([pod])), mark)
         self._owned: dict[str, _Pods] = {}
         self._withdrawn_at: dict[str, float] = {}
 
@@ -104,7 +106,7 @@ class Deletions:
 
     def _find_stage(self, request: Request, turn: str | None, now: str) -> Stage:
         own = self._owned[request.name]
-        obstacles = list(self._mover.find_obstacles(own.waiting))
+        obstacles = [*self._trials.find_obstacles(request.name, own.waiting), *self._mover.find_obstacles(own.waiting)]
         if own.withheld:
             obstacles.append(find_withheld(own.namespaces, own.closed, own.withheld))
         stage = find_stage(request, turn, own.count, obstacles, self._patience, now)
@@ -156,10 +158,11 @@ class Deletions:
             recorded: those whose status says so; no turn begins without that, or its beginning could be forgotten.
         """
         evictable: list[Candidate] = []
+        self._trials.retain({request.name for request in requests})
         for request in requests:
             stage = stages[request.name]
             if isinstance(stage, Evicting | Failed) and request.name in recorded:
-                own = self._owned[request.name].waiting
+                own = await self._trials.select(request.name, self._owned[request.name].waiting)
                 evictable += [replace(pod, patient=isinstance(stage, Failed)) for pod in own]
             if isinstance(stage, Failed) and not request.failed:
                 self._mark(0)  # the next profile has its turn

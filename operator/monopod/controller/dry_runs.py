@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from monopod.api.reasons import Reason
-from monopod.cluster.client import ApiClient, ApiError
+from monopod.cluster.client import ApiClient
 from monopod.cluster.mirror import Mirror
-from monopod.cluster.workloads import fetch_census
+from monopod.controller.replacing import list_quotas, try_replacement
 from monopod.controller.scanning import Attempt, Look
-from monopod.domain.creation import Quota, fits_once_gone
+from monopod.domain.creation import Quota
 from monopod.domain.eviction import Obstacle
 from monopod.domain.node_capacity import explain_unschedulable
 from monopod.domain.publication import list_names
@@ -82,7 +82,7 @@ class DryRuns:
         if not look.attempts:
             return look
         self._forget()
-        quotas = await self._list_quotas(place.namespace)
+        quotas = await list_quotas(self._api, place.namespace)
         if quotas:
             return await self._restrain_by_quotas(place, look, quotas)
         due = [key for key, attempt in look.attempts.items() if not self._is_current(key, attempt)]
@@ -135,28 +135,17 @@ class DryRuns:
         self._tried += allowed
         return allowed
 
-    async def _list_quotas(self, namespace: str) -> tuple[Quota, ...]:
-        path = f"/api/v1/namespaces/{namespace}/resourcequotas"
-        return tuple([Quota.from_resource(each) async for each in self._api.list_pages(path)])
-
     async def _try(self, place: Place, key: Key, attempt: Attempt, quotas: Sequence[Quota] = ()) -> None:
         profile = next(each for each in place.profiles if each.name == key[0])
         before = self._verdicts.get(key)
         pause = min(before.pause * 2, LONGEST_RETRY_SECONDS) if before and before.fault else FIRST_RETRY_SECONDS
-        fault, reason, created, refusal = "", Reason.REPLACEMENT_REFUSED, None, ""
-        try:
-            answer = await self._api.create(f"/api/v1/namespaces/{place.namespace}/pods", attempt.body, dry_run=True)
-        except ApiError as error:
-            refusal = error.message
-            fault = "" if fits_once_gone(refusal, quotas, attempt.pod) else refusal
-        else:
+        reason, created = Reason.REPLACEMENT_REFUSED, None
+        fault, answer = await try_replacement(self._api, place.namespace, attempt.body, attempt.pod, quotas)
+        if answer and not fault:
             outcome = judge_pod(answer, PodTrial(place.namespace, (), profile.name, profile.runtime_class))
             if isinstance(outcome, NotSandboxed):
                 fault, reason = outcome.saw, Reason.REPLACEMENT_NOT_SANDBOXED
             created = {"spec": answer["spec"]}
-        if quotas and not fault:
-            census = await fetch_census(self._api, place.namespace)
-            fault = census.find_lacking() or census.find_overdrawn(quotas, attempt.pod, created, refusal)
         self._verdicts[key] = _Verdict(attempt.body, time.monotonic(), fault, reason, created, pause)
 
     def _find_misfit(self, key: Key) -> str:

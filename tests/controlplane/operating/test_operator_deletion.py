@@ -1,7 +1,7 @@
 """The end of a profile, on a cluster whose fake nodes run pods: gently, one after the other, whatever happens."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -149,6 +149,83 @@ def test_a_pod_that_several_budgets_select_is_named(lab: Lab, start: StartOperat
     assert issue["code"] == "SeveralBudgets"
     lab.delete("PodDisruptionBudget", "two", "several")
     eventually(lambda: lab.is_gone("web"))
+
+
+RESTRICTED = "pod-security.kubernetes.io/enforce"
+
+
+def forbid(lab: Lab, namespace: str) -> None:
+    lab.patch("Namespace", namespace, {"metadata": {"labels": {RESTRICTED: "restricted"}}})
+
+
+def allow(lab: Lab, namespace: str) -> None:
+    lab.patch("Namespace", namespace, {"metadata": {"labels": {RESTRICTED: None}}})
+
+
+def cordon(lab: Lab, _: str) -> None:
+    lab.kubectl("cordon", "kwok-0", "kwok-1")
+
+
+def uncordon(lab: Lab, _: str) -> None:
+    lab.kubectl("uncordon", "kwok-0", "kwok-1")
+
+
+CAUSES = {
+    "Pod Security": (forbid, allow, "ReplacementRefused", "violates PodSecurity"),
+    "no node": (cordon, uncordon, "ReplacementUnschedulable", "2 node(s) were unschedulable"),
+}
+
+
+@pytest.mark.parametrize(("begin", "end", "reason", "words"), CAUSES.values(), ids=CAUSES)
+def test_nothing_of_a_deleted_profile_is_evicted_that_could_not_come_back(
+    lab: Lab,
+    start: StartOperator,
+    begin: Callable[[Lab, str], None],
+    end: Callable[[Lab, str], None],
+    reason: str,
+    words: str,
+) -> None:
+    start(*IMPATIENT)
+    namespace = reason.lower()
+    create_namespace(lab, namespace)
+    lab.create_profile("web", namespace)
+    lab.becomes_active("web")
+    deploy(lab, namespace, 2)
+    begin(lab, namespace)
+    try:
+        with Observer(lab, namespace) as observer:
+            lab.delete("FargateProfile", "web")
+            eventually(lambda: lab.phase("web") == "DELETE_FAILED")
+            (issue,) = eventually(lambda: lab.status("web")["health"]["issues"])
+        assert (issue["code"], len(issue["resourceIds"])) == (reason, 2)
+        assert words in issue["message"]
+        assert (observer.fewest, observer.ended) == (2, set())
+    finally:
+        end(lab, namespace)
+    eventually(lambda: lab.is_gone("web"))
+    eventually(lambda: count_ready(lab, namespace) == 2)
+
+
+def test_pods_of_a_deleted_profile_go_one_after_the_other_where_a_quota_counts_them(
+    lab: Lab, start: StartOperator
+) -> None:
+    """It has room only where the old ones are, and first not even there."""
+    start(*QUICK)
+    create_namespace(lab, "counted")
+    lab.create_profile("web", "counted")
+    lab.becomes_active("web")
+    deploy(lab, "counted", 2, "one")
+    deploy(lab, "counted", 2, "two")
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full", "namespace": "counted"}}
+    lab.create({**quota, "spec": {"hard": {"pods": "3"}}}).expect_ok()
+    eventually(lambda: (lab.get("ResourceQuota", "full", "counted") or {}).get("status", {}).get("used"))
+    with Observer(lab, "counted") as observer:
+        lab.delete("FargateProfile", "web")
+        eventually(lambda: "exceeded quota: full" in lab.condition("web", "Deleting").get("message", ""))
+        assert observer.ended == set()
+        lab.patch("ResourceQuota", "full", {"spec": {"hard": {"pods": "4"}}}, "counted")
+        eventually(lambda: lab.is_gone("web"))
+    eventually(lambda: count_ready(lab, "counted", "one") + count_ready(lab, "counted", "two") == 4)
 
 
 @pytest.mark.eks("1.one-deleting", "1.none-created-meanwhile")

@@ -8,7 +8,7 @@ import structlog
 
 from monopod.cluster.client import ApiError
 from monopod.cluster.mirror import Mirror
-from monopod.controller import deletion
+from monopod.controller import deletion, replacing
 from monopod.controller.deletion import Deletions
 from monopod.controller.logs import Complaints
 from monopod.controller.publishing import Publication
@@ -185,3 +185,62 @@ async def test_a_profile_is_kept_while_a_namespace_has_its_rows() -> None:
     setting.add_namespace("web|kata|Pend||")
     await setting.make_pass(Request("web", BEGAN))
     assert setting.api.sent("merge") == []
+
+
+QUOTAS, PODS = "/api/v1/namespaces/prod/resourcequotas", "/api/v1/namespaces/prod/pods"
+SETS = "/apis/apps/v1/namespaces/prod/replicasets"
+
+
+def own_pods(setting: Setting, owner: str, *names: str) -> None:
+    """Pods of a ReplicaSet."""
+    reference = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": owner, "uid": owner, "controller": True}
+    for name in names:
+        setting.add_pod(name, ownerReferences=[reference])
+        setting.api.answers["get", f"{PODS}/{name}"] = an_object(name, namespace="prod", ownerReferences=[reference])
+    template = {"spec": {"containers": [{"name": owner, "image": "app"}]}}
+    replica_set = an_object(owner, namespace="prod") | {"spec": {"replicas": len(names), "template": template}}
+    setting.api.answers["get", f"{SETS}/{owner}"] = replica_set
+    setting.api.lists.setdefault(SETS, []).append(replica_set)
+    setting.api.lists.setdefault(PODS, []).extend(setting.api.answers["get", f"{PODS}/{name}"] for name in names)  # type: ignore[misc]  # no exceptions among them
+
+
+async def test_pods_that_could_not_be_created_again_stay_and_go_once_they_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replacing, "FIRST_RETRY_SECONDS", 0.0)
+    setting = Setting()
+    own_pods(setting, "one", "a", "b")
+    own_pods(setting, "two", "c")
+
+    def answer(body: dict[str, Any]) -> dict[str, Any]:
+        if body["metadata"]["generateName"] == "one-":
+            raise ApiError(403, "Forbidden", "violates PodSecurity")
+        return body
+
+    setting.api.answers["try", PODS] = answer
+    await setting.make_pass(Request("web", BEGAN, BEGAN, 3))
+    assert setting.evicted == ["c"]
+    stages = await setting.make_pass(Request("web", BEGAN, BEGAN, 3))
+    assert isinstance(stages["web"], Evicting)
+    (obstacle,) = stages["web"].obstacles
+    assert (obstacle.reason, obstacle.pods) == ("ReplacementRefused", ("prod/a", "prod/b"))
+    assert obstacle.message.endswith("stay, because a replacement can't be created: violates PodSecurity")
+    setting.api.answers["try", PODS] = {"metadata": {}, "spec": {}}
+    await setting.make_pass(Request("web", BEGAN, BEGAN, 3))
+    assert setting.evicted == ["a", "b", "c"]
+
+
+async def test_where_a_quota_counts_one_pod_of_a_deletion_goes_at_a_time() -> None:
+    setting = Setting()
+    own_pods(setting, "one", "a", "b")
+    own_pods(setting, "two", "c")
+    setting.api.lists[QUOTAS] = [{"metadata": {"name": "full"}, "spec": {}}]
+    await setting.make_pass(Request("web", BEGAN, BEGAN, 3))
+    assert setting.evicted == ["a"]
+
+
+async def test_what_admission_still_takes_for_the_deleted_profiles_is_tried_again() -> None:
+    setting = Setting()
+    own_pods(setting, "one", "a")
+    setting.api.answers["try", PODS] = {"metadata": {"labels": {"monopod.dev/profile": "web"}}, "spec": {}}
+    await setting.make_pass(Request("web", BEGAN, BEGAN, 1))
+    assert setting.evicted == []
+    assert setting.marks
