@@ -20,7 +20,8 @@ def main() -> None:
 
     Where Docker or Podman runs, a cluster is kind's; elsewhere it is the same Kubernetes, built from source once and
     run in namespaces of its own, with gVisor and a network that enforces NetworkPolicies. MONOPOD_ENGINE=none chooses
-    the second everywhere, and docker or podman one of the two; MONOPOD_KIND_IMAGE names another image of kind's nodes.
+    the second everywhere, and docker or podman one of the two; MONOPOD_KIND_IMAGE names another image of kind's nodes,
+    and MONOPOD_KIND_NETWORK=calico gives them Calico instead of kindnet.
 
     \b
       export KUBECONFIG=$(hack/cluster up)       a cluster of one node

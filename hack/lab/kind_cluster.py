@@ -1,6 +1,7 @@
 """kind, where Docker or Podman runs, through pytest-kind; with gVisor on its nodes.
 
-kind's nodes come with containerd and with kindnet, which enforces NetworkPolicies. What they lack is a sandbox: the
+kind's nodes come with containerd and with kindnet, which enforces NetworkPolicies but for a new pod's first packets;
+`MONOPOD_KIND_NETWORK=calico` installs Calico in its place. What they lack is a sandbox: the
 same gVisor that the cluster of our own uses is copied into them.
 
     kind.json written ──create()──► known to kind ──► ready ──delete()──► gone
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from image.engine import provide_busybox_image
 from lab.addons import SANDBOX_CLASS, build_runtime_class, to_list
-from lab.kind_config import RUNSC_CONFIG_PATH, build_cluster_config, find_node_image
+from lab.kind_config import RUNSC_CONFIG_PATH, build_cluster_config, find_network_manifest, find_node_image
 from lab.node import RUNSC_CONFIG
 from lab.places import cache_dir, state_dir
 from lab.port_forward import forward_port
@@ -104,11 +105,14 @@ class KindProvider:
         self.folder.mkdir(parents=True)
         if tied_to_caller:
             (self.folder / "owner").write_text(f"{os.getpid()}")
-        self._config_path.write_text(json.dumps(build_cluster_config(self.nodes)))
+        network = find_network_manifest()
+        self._config_path.write_text(json.dumps(build_cluster_config(self.nodes, own_network=not network)))
         with step(f"creating kind cluster {self.name}", 90):
             with _as_command_failed():
                 self._kind.create(self._config_path)
             self._install_sandbox()
+            if network:
+                self.kubectl("apply", "--server-side", "-f", network)
         self._prepare()
         (self.folder / "ready").touch()
 
@@ -123,7 +127,7 @@ class KindProvider:
 
     def _prepare(self) -> None:
         self.kubectl("apply", "--server-side", "-f", "-", stdin=to_list([build_runtime_class()]))
-        self.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=180s")
+        self.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=170s")
         if self.nodes > 1:
             # kind does so by itself only for a single node. Without the selector kubectl fails on the other nodes.
             self.kubectl("taint", "nodes", "-l", CONTROL_PLANE, f"{CONTROL_PLANE}:NoSchedule-")

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from lab.controlplane import GATES
 from lab.node import SANDBOX_HANDLER
 from lab.pins import HACK
+from lab.shell import CommandFailed
+
+NETWORK_VARIABLE = "MONOPOD_KIND_NETWORK"
+NETWORKS = ("kindnet", "calico")
 
 RUNSC_CONFIG_PATH = "/etc/containerd/runsc.toml"
 
@@ -16,15 +20,37 @@ CRI_PLUGINS: Mapping[int, str] = {2: "io.containerd.grpc.v1.cri", 3: "io.contain
 
 def find_node_image() -> str:
     """The image of kind's nodes: `$MONOPOD_KIND_IMAGE`, or the pinned one."""
-    pinned = re.search(r"^KIND_NODE_IMAGE=(\S+)", (HACK / "versions.env").read_text(), re.MULTILINE)
+    return os.environ.get("MONOPOD_KIND_IMAGE") or _read_pin("KIND_NODE_IMAGE")
+
+
+def find_network_manifest() -> str:
+    """Where the manifest is of the network that `$MONOPOD_KIND_NETWORK` names; "" if it is kind's own.
+
+    Raises:
+        CommandFailed: If the variable names anything else.
+    """
+    chosen = os.environ.get(NETWORK_VARIABLE) or NETWORKS[0]
+    if chosen not in NETWORKS:
+        raise CommandFailed(f"{NETWORK_VARIABLE}={chosen}: it takes {' or '.join(NETWORKS)}")
+    return "" if chosen == NETWORKS[0] else _read_pin("KIND_CALICO_MANIFEST")
+
+
+def _read_pin(name: str) -> str:
+    pinned = re.search(rf"^{name}=(\S+)", (HACK / "versions.env").read_text(), re.MULTILINE)
     if pinned is None:
-        raise RuntimeError("hack/versions.env has no KIND_NODE_IMAGE")
-    return os.environ.get("MONOPOD_KIND_IMAGE") or pinned[1]
+        raise RuntimeError(f"hack/versions.env has no {name}")
+    return pinned[1]
 
 
-def build_cluster_config(nodes: int) -> dict[str, object]:
-    """The configuration of a cluster with this number of nodes."""
+def build_cluster_config(nodes: int, *, own_network: bool = True) -> dict[str, object]:
+    """The configuration of a cluster.
+
+    Args:
+        nodes: Number of its nodes.
+        own_network: Whether it gets kind's own network; otherwise none, and another has to be installed.
+    """
     return {
+        **({} if own_network else {"networking": {"disableDefaultCNI": True}}),
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "featureGates": dict(GATES),

@@ -8,7 +8,7 @@ import pytest
 
 from lab import kind_cluster
 from lab.kind_cluster import KindProvider, NameTaken, find_kind_clusters, kind_state_dir
-from lab.kind_config import find_node_image
+from lab.kind_config import find_network_manifest, find_node_image
 from lab.shell import CommandFailed
 
 pytestmark = pytest.mark.timeout(10)  # each test runs a dozen of scripts
@@ -172,3 +172,24 @@ def test_the_image_of_the_nodes_is_pinned_and_can_be_named(world: World, monkeyp
     assert "@sha256:" in first
     assert "--image=registry.example.com/node:1" in second
     assert find_node_image() == "registry.example.com/node:1"
+
+
+def test_the_network_is_kinds_own_unless_calico_is_asked_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    KindProvider("dev", "docker").create()
+    assert "networking" not in json.loads((kind_state_dir() / "dev/kind.json").read_text())
+    monkeypatch.setenv("MONOPOD_KIND_NETWORK", "calico")
+    KindProvider("other", "docker").create()
+    config = json.loads((kind_state_dir() / "other/kind.json").read_text())
+    assert config["networking"] == {"disableDefaultCNI": True}
+    (applied,) = [line for line in world.find_calls("kubectl") if " apply --server-side -f https://" in line]
+    calls = world.find_calls("kubectl")
+    assert applied.endswith("/manifests/calico.yaml")
+    # Without a network no node becomes Ready, so it comes before the wait for that.
+    ready = [index for index, line in enumerate(calls) if "--for=condition=Ready nodes" in line]
+    assert ready[0] < calls.index(applied) < ready[1]
+
+
+def test_a_network_that_is_not_known_is_an_error_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONOPOD_KIND_NETWORK", "flannel")
+    with pytest.raises(CommandFailed, match="MONOPOD_KIND_NETWORK=flannel: it takes kindnet or calico"):
+        find_network_manifest()
