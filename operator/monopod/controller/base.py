@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Collection
 from functools import lru_cache
 
+from monopod.admission.rows import STALE_SECONDS
 from monopod.api.names import BASE_POLICY
 from monopod.cluster.client import ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
@@ -16,10 +17,6 @@ from monopod.controller.logs import Complaints
 from monopod.controller.policies import PolicyWriter
 from monopod.controller.refusals import LONGEST_RETRY_SECONDS, Refusals, is_answer
 from monopod.domain.isolation import build_base_policy, digest_spec
-
-# How long admission may still read the rows and the mark that were withdrawn: a pod that it lets in meanwhile must find
-# the policy in place.
-SETTLING_SECONDS = 5.0
 
 
 class BaseKeeper:
@@ -136,7 +133,7 @@ class BaseKeeper:
             return True
         since = self._idle_since.get(namespace, self._clock())
         is_present = bool(self._mirror.network_policies.count("place", (namespace, "base")))
-        return is_present and self._clock() - since < SETTLING_SECONDS
+        return is_present and self._clock() - since < STALE_SECONDS
 
     def _is_marked(self, namespace: str) -> bool:
         view = self._mirror.namespaces.find("", namespace)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monopod.admission.rows import has_row_of
+from monopod.admission.rows import STALE_SECONDS, has_row_of
 from monopod.api.names import GROUP, PROFILE_FINALIZER, PROFILE_LABEL, PROFILE_PLURAL, VERSION
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
 from monopod.cluster.mirror import Mirror
@@ -33,9 +33,6 @@ from monopod.domain.deletion import (
     find_withheld,
 )
 from monopod.domain.eviction import Candidate
-
-# How long admission may still read rows that were withdrawn; a pod that it marks meanwhile is evicted too.
-SETTLING_SECONDS = 1.5
 
 PROFILES = f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}"
 
@@ -172,7 +169,8 @@ class Deletions:
 
     async def _let_go(self, name: str) -> bool:
         """Takes the finalizer away, unless pods may still come or the API server knows of some; whether all is well."""
-        left = self._withdrawn_at[name] + SETTLING_SECONDS - time.monotonic()
+        # A pod that admission still marks meanwhile is evicted too.
+        left = self._withdrawn_at[name] + STALE_SECONDS - time.monotonic()
         if left > 0:
             self._mark(left)
             return True

@@ -1,7 +1,7 @@
 """Tries profiles on the API server until the result is clear, and again from time to time.
 
-A row or a policy that was just written takes up to 1.5 s to be seen by the admission code, so a trial that comes back
-unsandboxed is repeated for a while before it counts.
+A policy that was just written takes up to 1.5 s to be seen by the admission code, a row some milliseconds, so a trial
+that comes back unsandboxed is repeated for a while before it counts.
 """
 
 import random

@@ -10,11 +10,11 @@ from typing import Any, assert_never
 import structlog
 
 from monopod.admission.policies import build_policies
+from monopod.admission.rows import STALE_SECONDS
 from monopod.cluster.client import ApiClient
 from monopod.cluster.clock import SYSTEM_CLOCK, Clock
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.policies import fetch_admission
-from monopod.controller.base import SETTLING_SECONDS
 from monopod.controller.concurrency import gather_some
 from monopod.controller.counting import Counter
 from monopod.controller.deletion import Deletions
@@ -139,7 +139,7 @@ class Reconciler:
         counted = await self._counter.publish(snapshot.resources)
         publication = await self._publisher.publish(snapshot.allocation.rows)
         if self._isolator.base.is_settling:
-            self.mark(SETTLING_SECONDS)
+            self.mark(STALE_SECONDS)
         if publication.retry is not None:
             self.mark(max(COALESCE_SECONDS, publication.retry))
         admission = await self._fetch_admission()

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from monopod.admission.rows import STALE_SECONDS
 from monopod.api.names import (
     API_VERSION,
     BASE_POLICY,
@@ -26,7 +27,6 @@ from monopod.api.names import (
     SERVICE_ACCOUNT,
     SYSTEM_NAMESPACE,
 )
-from monopod.controller.base import SETTLING_SECONDS
 from tests.clusters import ControlPlane
 from tests.controlplane.server import APPLY_PATCH, MERGE_PATCH, Answer, Server
 from tests.waiting import describe_check
@@ -34,7 +34,7 @@ from tests.waiting import describe_check
 ROOT = Path(__file__).parents[3]
 SANDBOX = "gvisor"
 DEADLINE_SECONDS = 180.0
-QUIET_SECONDS = SETTLING_SECONDS + 2.0
+QUIET_SECONDS = STALE_SECONDS + 2.0
 
 Json = dict[str, Any]
 Found = TypeVar("Found")

@@ -120,7 +120,7 @@ def test_nothing_moves_for_a_profile_whose_rows_are_being_withdrawn(
     assert len(lab.list_all("Pod", "wall-moves")) > 10, "there was more to move"
 
 
-STAYS_SECONDS = 3
+STAYS_SECONDS = 2
 """As admission reads namespaces from a cache, a pod may still be let in by a mark that is gone."""
 
 

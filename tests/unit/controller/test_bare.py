@@ -6,12 +6,12 @@ from typing import Any, cast
 import pytest
 import structlog
 
-from monopod.cluster.client import ApiError, ServerTrouble
+from monopod.cluster.client import REQUEST_TIMEOUT_SECONDS, ApiError, ServerTrouble
 from monopod.controller import bare, trying
 from monopod.controller.bare import POLL_SECONDS, BareKeeper
 from monopod.controller.eviction import Mover
 from monopod.controller.logs import Complaints
-from monopod.domain.bare import BarePod
+from monopod.domain.bare import KNOWN_SECONDS, SETTLING_SECONDS, BarePod
 from monopod.domain.eviction import Candidate
 from tests.unit.builders import a_pod
 from tests.unit.controller.fake_api import FakeApi
@@ -294,3 +294,7 @@ async def test_only_stored_pods_that_need_a_person_are_looked_at_rarely() -> Non
     setting.api.answers["get", POD] = a_live_pod("other")
     setting.want()
     assert await setting.make_pass() == 60.0
+
+
+def test_a_withdrawn_manifest_outlives_every_eviction_that_may_be_under_way() -> None:
+    assert SETTLING_SECONDS > KNOWN_SECONDS + REQUEST_TIMEOUT_SECONDS

@@ -77,7 +77,7 @@ class Setting:
 
 @pytest.fixture(autouse=True)
 def no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deletion, "SETTLING_SECONDS", 0.0)
+    monkeypatch.setattr(deletion, "STALE_SECONDS", 0.0)
 
 
 async def test_a_profile_without_the_finalizer_gets_it_beside_those_of_others() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import structlog
 
-from monopod.admission.rows import compile_profile
+from monopod.admission.rows import STALE_SECONDS, compile_profile
 from monopod.cluster.client import ApiError, ApiUnreachable, Json, ServerTrouble
 from monopod.cluster.mirror import Mirror
-from monopod.controller.base import SETTLING_SECONDS, BaseKeeper
+from monopod.controller.base import BaseKeeper
 from monopod.controller.logs import Complaints
 from monopod.controller.membership import Membership
 from monopod.controller.policies import PolicyWriter
@@ -196,7 +196,7 @@ async def test_a_namespace_is_unmarked_before_its_base_policy_goes() -> None:
     await setting.publish(WEB)
     await setting.publish()
     assert setting.isolated("prod-a") is None
-    for seconds, expected in ((0.0, []), (SETTLING_SECONDS - 0.1, []), (0.2, [base_policy("prod-a")])):
+    for seconds, expected in ((0.0, []), (STALE_SECONDS - 0.1, []), (0.2, [base_policy("prod-a")])):
         setting.now += seconds
         await setting.publish()
         assert [path for path, _ in setting.api.sent("delete")] == expected
@@ -208,7 +208,7 @@ async def test_a_namespace_that_cannot_be_unmarked_keeps_its_base_policy() -> No
     setting.api.answers["merge", "/api/v1/namespaces/prod-a"] = ApiUnreachable("away")
     for _ in range(3):
         await setting.publish()
-        setting.now += SETTLING_SECONDS
+        setting.now += STALE_SECONDS
         assert setting.api.sent("delete") == []
 
 
@@ -219,10 +219,10 @@ async def test_the_base_policy_stays_as_long_as_a_pod_of_a_profile() -> None:
     setting.mirror.pods.observe("ADDED", pod)
     await setting.publish()
     assert setting.isolated("prod-a") is None
-    setting.now += SETTLING_SECONDS
+    setting.now += STALE_SECONDS
     await setting.publish()
     assert setting.api.sent("delete") == []
-    setting.now += SETTLING_SECONDS
+    setting.now += STALE_SECONDS
     setting.mirror.pods.observe("DELETED", pod)
     await setting.publish()
     assert [path for path, _ in setting.api.sent("delete")] == [base_policy("prod-a")]
