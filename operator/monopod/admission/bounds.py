@@ -116,6 +116,18 @@ NOT_TOO_LARGE = Validation(
 )
 
 
+def grows(field: str) -> str:
+    """Whether a change adds labels or annotations to a pod beyond what is bearable, which is refused.
+
+    What looks at each of them asks for this first: the time that it takes grows with the square of their number.
+    """
+    new, old, most = {
+        "labels": (_labels("object"), _labels("oldObject"), LABELS.most + LATER),
+        "annotations": (_annotations("object"), _annotations("oldObject"), ANNOTATIONS.most + LATER),
+    }[field]
+    return f"{new}.size() > {most} && {new}.size() > {old}.size()"
+
+
 def build_growth_refused(by_operator: str) -> tuple[Validation, ...]:
     """The validations of changes to a pod of a profile: it doesn't grow beyond the bounds.
 
@@ -130,7 +142,7 @@ def build_growth_refused(by_operator: str) -> tuple[Validation, ...]:
             "Labels: by these profiles and SecurityGroupPolicies select.",
             f"""
             {new} == {old} || ({by_operator}) ||
-              (({new}.size() <= {LABELS.most + LATER} || {new}.size() <= {old}.size()) &&
+              (!({grows("labels")}) &&
                ({_count_characters(new)} <= {LABEL_CHARACTERS.most} ||
                 {_count_characters(new)} <= {_count_characters(old)}))
             """,
@@ -139,10 +151,7 @@ def build_growth_refused(by_operator: str) -> tuple[Validation, ...]:
         ),
         Validation(
             "Annotations: all are looked at whenever the pod changes.",
-            f"""
-            {_annotations("object")}.size() <= {ANNOTATIONS.most + LATER} ||
-              {_annotations("object")}.size() <= {_annotations("oldObject")}.size()
-            """,
+            f"!({grows('annotations')})",
             f"A pod of a Fargate profile can't grow beyond {ANNOTATIONS.most + LATER} annotations.",
         ),
         Validation(

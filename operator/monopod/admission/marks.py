@@ -7,7 +7,7 @@ status, ephemeralcontainers and resize, and a Binding (see `bindings`).
 
 from collections.abc import Sequence
 
-from monopod.admission.bounds import build_growth_refused
+from monopod.admission.bounds import build_growth_refused, grows
 from monopod.admission.cel import Validation, Variable, quote
 from monopod.admission.gates import has_gate
 from monopod.admission.groups import IS_GROUP
@@ -106,7 +106,7 @@ def _is_same(field: str, which: str, owners: Sequence[str] = ("object", "oldObje
         f"{owner}.metadata.?{field}.orValue({{}}).all(key, !({which}) || {new}[?key] == {old}[?key])"
         for owner in owners
     )
-    return f"{new} == {old} ||\n      (" + " &&\n       ".join(each) + ")"
+    return f"{new} == {old} || ({grows(field)}) ||\n      (" + " &&\n       ".join(each) + ")"
 
 
 SANDBOX_KEPT = Validation(
@@ -120,6 +120,7 @@ NODE_KEPT = Validation(
     "The same for what the pod asks of its node, unless its profile allows it. What network plugins write on pods that "
     "run is none of it.",
     f"""
+    object.metadata.?annotations == oldObject.metadata.?annotations || ({grows("annotations")}) ||
     object.metadata.?annotations.orValue({{}}).all(key,
       object.metadata.?annotations[?key] == oldObject.metadata.?annotations[?key] ||
       !{CONFIGURES_NODE} ||
