@@ -1,13 +1,12 @@
 """Moves pods without a controller: stores them, has them evicted, creates them again, and clears up after itself.
 
-A task of its own beside the reconciler, because what was begun is brought to its end whatever became of the profile
-meanwhile. Each pass lists the stored pods, looks at the pod of each one's name, and does what `monopod.domain.bare`
+A controller of its own, because what was begun is brought to its end whatever became of the profile meanwhile. Each
+reconcile lists the stored pods, looks at the pod of each one's name, and does what `monopod.domain.bare`
 decides. A list and not a watch: what is decided here must not rest on an old copy, and there are few of them.
 """
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, assert_never, get_args
 
@@ -17,10 +16,13 @@ from monopod.api.names import API_VERSION, GROUP, STORED_POD_PLURAL, VERSION
 from monopod.api.reasons import EventType, Explained, PodReason
 from monopod.api.stored_pod import Phase
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
+from monopod.cluster.clock import SYSTEM_CLOCK, Clock
 from monopod.cluster.events import post_event
+from monopod.cluster.signals import Signal
 from monopod.controller.eviction import Mover
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import STORED_PODS, WRITES
+from monopod.controller.queueing import WHOLE, After, Backoff, Controller, Result
 from monopod.controller.reporting import format_now
 from monopod.controller.trying import Trials
 from monopod.domain.bare import (
@@ -46,12 +48,10 @@ from monopod.domain.bare_report import REASONS, BareReport, Finding, build_repor
 from monopod.domain.bare_room import find_next
 
 POLL_SECONDS = 2.0
-# After a failure that nobody foresaw.
-BREATH_SECONDS = 10.0
 FIRST_RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 60.0
 AT_ONCE = 8
-# Of one stored pod in one pass: it is renewed, evicting, created again, recorded. A bound for what isn't known.
+# Of one stored pod in one reconcile: it is renewed, evicting, created again, recorded. A bound for what isn't known.
 MOST_STEPS = 6
 
 STORED_PODS_PATH = f"/apis/{GROUP}/{VERSION}/{STORED_POD_PLURAL}"
@@ -61,28 +61,36 @@ logger = structlog.stdlib.get_logger(__name__)
 
 
 class BareKeeper:
-    """Works through the stored pods; `on_change` is called when a report has changed."""
+    """Works through the stored pods.
+
+    Attributes:
+        changed: a report is another than before.
+    """
 
     def __init__(
         self,
         api: ApiClient,
         mover: Mover,
         complaints: Complaints,
-        on_change: Callable[[], None],
         resync_seconds: float,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
         self._mover = mover
         self._complaints = complaints
-        self._on_change = on_change
         self._resync_seconds = resync_seconds
-        self._trials = Trials(api)
+        self._clock = clock
+        self._trials = Trials(api, clock)
         self._required: tuple[BarePod, ...] | None = None
         self._waiting: frozenset[str] = frozenset()
         self._retries: dict[str, tuple[float, float]] = {}
         self._withdrawn: dict[str, float] = {}
         self._reports: dict[str, BareReport] = {}
-        self._woken = asyncio.Event()
+        self.changed = Signal()
+        self.controller = Controller(
+            "bare-pods", self._reconcile, complaints, backoff=Backoff(first=POLL_SECONDS), clock=clock
+        )
+        self.controller.enqueue(WHOLE)
 
     def require(self, now: Sequence[BarePod], waiting: Collection[str]) -> None:
         """Says what is to be moved, all of it again each time; before that is said, no pod is touched.
@@ -93,39 +101,14 @@ class BareKeeper:
         """
         wanted = tuple(now)
         if self._required is None or [pod.uid for pod in wanted] != [pod.uid for pod in self._required]:
-            self._woken.set()
+            self.controller.enqueue(WHOLE)
         self._required, self._waiting = wanted, frozenset(waiting)
 
     def report(self, profile: str) -> BareReport:
         """What there is to say of a profile's pods."""
         return self._reports.get(profile, BareReport())
 
-    def wake(self) -> None:
-        """Has the stored pods looked at now."""
-        self._woken.set()
-
-    async def run(self) -> None:
-        """Makes passes until cancelled."""
-        while True:
-            self._woken.clear()
-            delay = POLL_SECONDS
-            try:
-                delay = await self._make_pass()
-            except (ApiError, ApiUnreachable) as error:
-                self._complaints.raise_about("stored pods", str(error))
-            except Exception:
-                logger.exception("pass over stored pods failed")
-                delay = BREATH_SECONDS
-            else:
-                self._complaints.settle("stored pods")
-            try:
-                async with asyncio.timeout(delay):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
-
-    async def _make_pass(self) -> float:
-        """One pass; after how many seconds the next is due."""
+    async def _reconcile(self, _: str) -> Result:
         stored = [StoredPod.from_resource(item) async for item in self._api.list_pages(STORED_PODS_PATH)]
         required = self._required or ()
         await self._trials.hold(required, self._waiting)
@@ -140,13 +123,13 @@ class BareKeeper:
         uids = {finding.stored.uid for finding in findings}
         self._retries = {uid: retry for uid, retry in self._retries.items() if uid in uids}
         self._withdrawn = {uid: since for uid, since in self._withdrawn.items() if uid in uids}
-        return self._find_delay(findings)
+        return After(self._find_delay(findings))
 
     def _find_delay(self, findings: Sequence[Finding]) -> float:
         """Seconds until the next look is due. Stored pods that wait for a person are no reason to hurry."""
         if self._waiting or any(finding.stored.phase not in FOR_A_PERSON for finding in findings):
             return min(POLL_SECONDS, self._resync_seconds)
-        due = [at - time.monotonic() for at, _ in self._retries.values()]
+        due = [at - self._clock.monotonic() for at, _ in self._retries.values()]
         return max(0.0, min([self._resync_seconds, *due]))
 
     async def _work_through_all(self, stored: Iterable[StoredPod], wanted: Mapping[str, bool | None]) -> list[Finding]:
@@ -186,7 +169,7 @@ class BareKeeper:
         """Takes a stored pod as far as it goes now; None if it was dropped."""
         sight: Sight | None = None
         for _ in range(MOST_STEPS):
-            seen_at = time.monotonic()
+            seen_at = self._clock.monotonic()
             sight = look(stored, await self._find_pod(stored.namespace, stored.name))
             known = None if self._required is None else wanted.get(stored.pod_uid, False)
             step = decide_step(stored, sight, wanted=known, settled=self._has_settled(stored))
@@ -210,7 +193,7 @@ class BareKeeper:
         if stored.phase != "Withdrawn":
             self._withdrawn.pop(stored.uid, None)
             return False
-        now = time.monotonic()
+        now = self._clock.monotonic()
         return now - self._withdrawn.setdefault(stored.uid, now) >= SETTLING_SECONDS
 
     async def _find_pod(self, namespace: str, name: str) -> Manifest | None:
@@ -258,7 +241,7 @@ class BareKeeper:
         try:
             item = await writing
         except ApiError as error:
-            # Gone, or changed meanwhile: the next pass looks again.
+            # Gone, or changed meanwhile: the next reconcile looks again.
             if error.status not in (404, 409, 422):
                 self._count(STORED_POD_PLURAL, well=False)
                 self._complaints.raise_about(f"stored pod {stored}", str(error))
@@ -268,7 +251,7 @@ class BareKeeper:
 
     async def _recreate(self, stored: StoredPod) -> StoredPod | None:
         """Creates the pod, if it is time to; the next look tells what came of it."""
-        if time.monotonic() < self._retries.get(stored.uid, (0.0, 0.0))[0]:
+        if self._clock.monotonic() < self._retries.get(stored.uid, (0.0, 0.0))[0]:
             return None
         try:
             await self._api.create(f"/api/v1/namespaces/{stored.namespace}/pods", build_recreated(stored))
@@ -294,7 +277,7 @@ class BareKeeper:
 
     def _put_off(self, stored: StoredPod) -> None:
         length = min(self._retries.get(stored.uid, (0.0, FIRST_RETRY_SECONDS / 2))[1] * 2, LONGEST_RETRY_SECONDS)
-        self._retries[stored.uid] = (time.monotonic() + length, length)
+        self._retries[stored.uid] = (self._clock.monotonic() + length, length)
 
     async def _drop(self, stored: StoredPod, why: str) -> bool:
         """Deletes a stored pod in the version that was decided about; whether it is gone."""
@@ -338,7 +321,7 @@ class BareKeeper:
         reports = build_reports(findings, self._trials.find_obstacles())
         if reports != self._reports:
             self._reports = reports
-            self._on_change()
+            self.changed.fire()
 
 
 def _find_path(namespace: str, name: str = "") -> str:

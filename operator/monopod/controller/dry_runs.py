@@ -11,13 +11,13 @@ forgotten with the process; the next one tries again.
 """
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from monopod.api.reasons import Reason
 from monopod.cluster.client import ApiClient
+from monopod.cluster.clock import Clock
 from monopod.cluster.mirror import Mirror
 from monopod.controller.replacing import list_quotas, try_replacement
 from monopod.controller.scanning import Attempt, Look
@@ -66,9 +66,10 @@ class _Verdict:
 class DryRuns:
     """Remembers verdicts by profile and workload."""
 
-    def __init__(self, api: ApiClient, mirror: Mirror) -> None:
+    def __init__(self, api: ApiClient, mirror: Mirror, clock: Clock) -> None:
         self._api = api
         self._mirror = mirror
+        self._clock = clock
         self._verdicts: dict[Key, _Verdict] = {}
         self._minute, self._tried = 0.0, 0
 
@@ -125,12 +126,12 @@ class DryRuns:
 
     def _is_current(self, key: Key, attempt: Attempt) -> bool:
         verdict = self._verdicts.get(key)
-        return verdict is not None and verdict.is_current(attempt.body, time.monotonic())
+        return verdict is not None and verdict.is_current(attempt.body, self._clock.monotonic())
 
     def _take(self, wanted: int) -> int:
         """How many dry runs may be sent now."""
-        if time.monotonic() - self._minute >= 60:
-            self._minute, self._tried = time.monotonic(), 0
+        if self._clock.monotonic() - self._minute >= 60:
+            self._minute, self._tried = self._clock.monotonic(), 0
         allowed = min(wanted, MOST_TRIED, PER_MINUTE - self._tried)
         self._tried += allowed
         return allowed
@@ -146,7 +147,7 @@ class DryRuns:
             if isinstance(outcome, NotSandboxed):
                 fault, reason = outcome.saw, Reason.REPLACEMENT_NOT_SANDBOXED
             created = {"spec": answer["spec"]}
-        self._verdicts[key] = _Verdict(attempt.body, time.monotonic(), fault, reason, created, pause)
+        self._verdicts[key] = _Verdict(attempt.body, self._clock.monotonic(), fault, reason, created, pause)
 
     def _find_misfit(self, key: Key) -> str:
         """Why no node could take the replacement; it may change at any moment, and costs no request."""
@@ -170,7 +171,7 @@ class DryRuns:
         return outlook
 
     def _forget(self) -> None:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self._verdicts = {key: each for key, each in self._verdicts.items() if now - each.at < 2 * VALID_SECONDS}
 
 

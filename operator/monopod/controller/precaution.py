@@ -4,9 +4,9 @@ What is forgotten with the process costs time only: a deadline begins again, and
 Ready pods in its sandbox prove it at the first look.
 """
 
-import time
 from collections.abc import Collection, Iterable, Sequence
 
+from monopod.cluster.clock import Clock
 from monopod.domain.caution import Evidence, Key, find_key, restrain
 from monopod.domain.rescheduling import Outlook
 
@@ -17,7 +17,8 @@ DEADLINE_SECONDS = 600.0
 class Precaution:
     """Holds what is known between looks."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._proven: set[tuple[str, str]] = set()
         self._since: dict[Key, tuple[int, float]] = {}
         self._broken: set[Key] = set()
@@ -41,11 +42,11 @@ class Precaution:
                 continue
             waiting = len(outlook.now) + len(outlook.later)
             if self._since.get(key, (-1, 0.0))[0] != waiting:
-                self._since[key] = waiting, time.monotonic()
+                self._since[key] = waiting, self._clock.monotonic()
 
     def restrain(self, outlooks: Sequence[Outlook], refused: Collection[str]) -> tuple[Outlook, ...]:
         """No more than is safe now, where budgets refuse the evictions of some pods (NAMESPACE/NAME)."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         late = {key for key, (_, since) in self._since.items() if now - since >= DEADLINE_SECONDS}
         held = {find_key(each) for each in outlooks if each.now and str(each.now[0]) in refused}
         found = restrain(outlooks, Evidence(self._proven, late, self._broken, self._chosen, held))

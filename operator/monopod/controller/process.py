@@ -20,12 +20,14 @@ from monopod.cluster.lease import LeadershipLost, Lease
 from monopod.cluster.mirror import Mirror
 from monopod.controller.auditing import Auditor
 from monopod.controller.bare import BareKeeper
+from monopod.controller.eviction import Mover
 from monopod.controller.health import HealthServer
 from monopod.controller.isolation import Isolator
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import LEADER
 from monopod.controller.queueing import Controller
 from monopod.controller.reconciler import Reconciler
+from monopod.controller.rescheduling import Rescheduler
 from monopod.controller.settings import Settings
 from monopod.controller.watching import Watching
 
@@ -128,15 +130,23 @@ class Process:
     async def _work(self, api: ApiClient, lease: Lease | None) -> None:
         """Starts from nothing each time, as a new process does."""
         self._mirror = mirror = Mirror(self._settings.namespace)
-        isolator = Isolator(api, mirror, self._settings, self._complaints)
+        settings, complaints, resync = self._settings, self._complaints, self._settings.resync_seconds
         is_leading = (lambda: lease.is_held) if lease else (lambda: True)
-        reconciler = Reconciler(api, mirror, isolator, self._settings, self._complaints, is_leading)
-        rescheduler = reconciler.rescheduler
-        bare = BareKeeper(api, reconciler.mover, self._complaints, rescheduler.wake, self._settings.resync_seconds)
-        rescheduler.use(bare)
-        auditor = Auditor(api, mirror, self._settings.resync_seconds, self._complaints)
+        isolator = Isolator(api, mirror, settings, complaints)
+        mover = Mover(api, settings.evictions_per_minute, complaints, is_leading)
+        bare = BareKeeper(api, mover, complaints, resync)
+        rescheduler = Rescheduler(api, mirror, mover, bare, settings.protected, resync, complaints)
+        reconciler = Reconciler(api, mirror, isolator, settings, mover, rescheduler, complaints)
+        auditor = Auditor(api, mirror, resync, complaints)
         auditor.audited.subscribe(reconciler.mark)
-        self._controllers = (*reconciler.controllers, *isolator.controllers, auditor.controller)
+        self._controllers = (
+            *reconciler.controllers,
+            rescheduler.controller,
+            bare.controller,
+            mover.controller,
+            *isolator.controllers,
+            auditor.controller,
+        )
         await self._load(api)
         isolator.begin()
         auditor.begin()
@@ -145,8 +155,6 @@ class Process:
         async with asyncio.TaskGroup() as group:
             for controller in self._controllers:
                 group.create_task(controller.run(), name=controller.name)
-            group.create_task(bare.run(), name="bare")
-            group.create_task(rescheduler.run(), name="rescheduling")
             group.create_task(watching.run(self._install_signals), name="watching")
 
     async def _notice_group_policies(self, api: ApiClient) -> None:

@@ -4,7 +4,6 @@ It gathers (from the mirror), decides (in the domain) and applies (only differen
 later; nothing is remembered that a new process would miss.
 """
 
-from collections.abc import Callable
 from typing import Any, assert_never
 
 import structlog
@@ -58,8 +57,9 @@ class Reconciler:
         mirror: Mirror,
         isolator: Isolator,
         settings: Settings,
+        mover: Mover,
+        rescheduler: Rescheduler,
         complaints: Complaints,
-        is_leading: Callable[[], bool] = lambda: True,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
@@ -71,7 +71,8 @@ class Reconciler:
             "profiles", self._reconcile, complaints, rest=lambda took: min(took, LONGEST_REST_SECONDS), clock=clock
         )
         isolator.places_changed.subscribe(self.mark)
-        isolator.sums_changed.subscribe(self._mark_count)
+        for counted in (isolator.sums_changed, mover.answered, rescheduler.changed):
+            counted.subscribe(self._mark_count)
         self._publisher = Publisher(
             api,
             mirror,
@@ -87,25 +88,15 @@ class Reconciler:
         )
         self._reporter = Reporter(api, mirror, self._complaints)
         self._prober = Prober(api, self.mark, complaints, clock)
-        self.mover = Mover(api, settings.evictions_per_minute, complaints, is_leading, clock)
-        self.mover.answered.subscribe(self._mark_count)
-        self._deletions = Deletions(api, mirror, self.mover, settings.patience, self._complaints, self.mark)
+        self._deletions = Deletions(api, mirror, mover, settings.patience, self._complaints, self.mark)
         self._overlaps = Overlaps(settings.protected, self.mark, complaints, clock)
-        self.rescheduler = Rescheduler(
-            api,
-            mirror,
-            self.mover,
-            settings.protected,
-            settings.resync_seconds,
-            self._complaints,
-            self._mark_count,
-        )
+        self._rescheduler = rescheduler
         self._gatherer = Gatherer(
             mirror,
             self._prober.outcome,
             self._overlaps,
             isolator.sum_up,
-            self.rescheduler.find_moves,
+            rescheduler.find_moves,
             settings,
             self._complaints,
         )
@@ -120,7 +111,6 @@ class Reconciler:
             self.controller,
             self._prober.controller,
             self._overlaps.controller,
-            self.mover.controller,
         )
 
     def mark(self, delay: float = COALESCE_SECONDS) -> None:
@@ -135,7 +125,7 @@ class Reconciler:
         # Before any row is published, or a profile could be gone while its pods run on.
         guarded = await self._deletions.guard(self._mirror.profiles.views())
         snapshot = self._gatherer.snapshot()
-        self.rescheduler.restrain(profile.name for profile in snapshot.living)
+        self._rescheduler.restrain(profile.name for profile in snapshot.living)
         counted = await self._counter.publish(snapshot.resources)
         publication = await self._publisher.publish(snapshot.allocation.rows)
         if self._isolator.base.is_settling:
@@ -161,7 +151,7 @@ class Reconciler:
             self._reporter.report_status(snapshot.resources[name], status) for name, status in statuses.items()
         )
         recorded = [name for name, well in zip(statuses, written, strict=True) if well]
-        self.rescheduler.take_in(self._gatherer.find_situation(snapshot, statuses, publication))
+        self._rescheduler.take_in(self._gatherer.find_situation(snapshot, statuses, publication))
         advanced = await self._deletions.advance(snapshot.requests, stages, recorded)
         announced = await self._reporter.report_unsupported(snapshot.pods)
         if not (publication.complete and guarded and counted and advanced and announced and all(written)):

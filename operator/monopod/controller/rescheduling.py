@@ -8,8 +8,6 @@ What is decided rests on objects (see `monopod.domain.rescheduling`), so a new l
 Only the number of pods that workloads of unknown kinds had is remembered.
 """
 
-import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,14 +16,17 @@ import structlog
 
 from monopod.api.reasons import EventType, MoveReason, Reason
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
+from monopod.cluster.clock import SYSTEM_CLOCK, Clock
 from monopod.cluster.events import post_event
 from monopod.cluster.mirror import Mirror
+from monopod.cluster.signals import Signal
 from monopod.controller.bare import BareKeeper
 from monopod.controller.dry_runs import DryRuns
 from monopod.controller.eviction import Mover
 from monopod.controller.logs import Complaints
 from monopod.controller.metrics import RESCHEDULING_SCANS
 from monopod.controller.precaution import Precaution
+from monopod.controller.queueing import WHOLE, After, Controller, Result
 from monopod.controller.scanning import Look, Scanner
 from monopod.domain.bare import BarePod
 from monopod.domain.bare_report import BareReport
@@ -99,17 +100,22 @@ def _is_known(spots: Collection[_Spot]) -> bool:
 
 
 class Rescheduler:
-    """Looks at the namespaces of profiles that move pods, again and again; `mark` asks for a pass of the reconciler."""
+    """Looks at the namespaces of profiles that move pods, again and again.
+
+    Attributes:
+        changed: another number of pods waits or has moved than before.
+    """
 
     def __init__(
         self,
         api: ApiClient,
         mirror: Mirror,
         mover: Mover,
+        bare: BareKeeper,
         protected: frozenset[str],
         resync_seconds: float,
         complaints: Complaints,
-        mark: Callable[[], None],
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
         self._mirror = mirror
@@ -117,12 +123,13 @@ class Rescheduler:
         self._protected = protected
         self._resync_seconds = resync_seconds
         self._complaints = complaints
-        self._mark = mark
-        self._scanner = Scanner(api, mirror)
-        self._dry_runs = DryRuns(api, mirror)
-        self._precaution = Precaution()
+        self._clock = clock
+        self.changed = Signal()
+        self._scanner = Scanner(api, mirror, clock)
+        self._dry_runs = DryRuns(api, mirror, clock)
+        self._precaution = Precaution(clock)
         self._outlooks: tuple[Outlook, ...] = ()
-        self._bare: BareKeeper | None = None
+        self._bare = bare
         self._situation = Situation()
         self._spots: dict[str, _Spot] = {}
         self._told: dict[str, Moves] = {}
@@ -131,16 +138,10 @@ class Rescheduler:
         self._handed: dict[str, str] = {}
         self._started = False
         self._retry_at, self._retry = 0.0, FIRST_RETRY_SECONDS
-        self._woken = asyncio.Event()
+        self.controller = Controller("rescheduling", self._reconcile, complaints, clock=clock)
+        self.controller.enqueue(WHOLE)
+        bare.changed.subscribe(lambda: self.controller.enqueue(WHOLE))
         mover.listen(self._note_eviction)
-
-    def use(self, bare: BareKeeper) -> None:
-        """Has pods without a controller moved by this."""
-        self._bare = bare
-
-    def wake(self) -> None:
-        """Has what is known put together again."""
-        self._woken.set()
 
     def restrain(self, living: Iterable[str]) -> None:
         """Before anything of a profile is taken back: from now on no pod moves for any but these."""
@@ -162,14 +163,14 @@ class Rescheduler:
         )
         self._situation = situation
         before, self._spots = self._spots, {}
-        recent = time.monotonic() - KNOWN_SECONDS
+        recent = self._clock.monotonic() - KNOWN_SECONDS
         self._evicted_at = {name: at for name, at in self._evicted_at.items() if at > recent}
         for place in self._build_places():
             known = before.get(place.namespace)
             same = known is not None and known.place == place
             self._spots[place.namespace] = known if known and same else _Spot(place, look=known.look if known else None)
         self._hand_over()
-        self._woken.set()
+        self.controller.enqueue(WHOLE)
 
     def _build_places(self) -> Iterator[Place]:
         """The namespaces that a profile with pods to move reaches."""
@@ -213,39 +214,31 @@ class Rescheduler:
         obstacles = [*refused, *report.obstacles, *self._find_unwritten(profile)]
         return build_tally(outlooks, obstacles, report.waiting, paused=terms.paused, unseen=unseen)
 
-    async def run(self) -> None:
-        """Looks until cancelled."""
-        while True:
-            self._woken.clear()
-            try:
-                await self._look_around()
-                self._tell()
-                await self._announce()
-            except (ApiError, ApiUnreachable) as error:
-                self._give_pause(str(error))
-            except Exception:
-                logger.exception("looking for pods to move failed")
-                self._give_pause("a failure of the operator's own")
-            delay = max(self._find_delay(), 0.05)
-            try:
-                async with asyncio.timeout(delay):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
+    async def _reconcile(self, _: str) -> Result:
+        try:
+            await self._look_around()
+            self._tell()
+            await self._announce()
+        except (ApiError, ApiUnreachable) as error:
+            self._give_pause(str(error))
+        except Exception:
+            logger.exception("looking for pods to move failed")
+            self._give_pause("a failure of the operator's own")
+        return After(max(self._find_delay(), 0.05))
 
     def _find_delay(self) -> float:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         due = min((spot.due for spot in self._spots.values()), default=now + self._resync_seconds)
         return max(due, self._retry_at) - now
 
     def _give_pause(self, trouble: str) -> None:
         """Failures keep all namespaces waiting: it is the API server that is asked less."""
         self._complaints.raise_about("pods to move", trouble)
-        self._retry_at = time.monotonic() + self._retry
+        self._retry_at = self._clock.monotonic() + self._retry
         self._retry = min(self._retry * 2, LONGEST_RETRY_SECONDS)
 
     async def _look_around(self) -> None:
-        began = time.monotonic()
+        began = self._clock.monotonic()
         if began < self._retry_at:
             return
         due = sorted((spot for spot in self._spots.values() if spot.due <= began), key=lambda spot: spot.due)
@@ -259,9 +252,9 @@ class Rescheduler:
                 if len(failures) == FAILURES_OF_THEIR_OWN + 1:
                     break
             self._hand_over()
-        took = time.monotonic() - began
+        took = self._clock.monotonic() - began
         for spot in due:
-            spot.due = max(spot.due, time.monotonic() + REST_PER_LOOK * took)
+            spot.due = max(spot.due, self._clock.monotonic() + REST_PER_LOOK * took)
         if failures and len(failures) == min(len(due), FAILURES_OF_THEIR_OWN + 1):
             raise failures[0]
         if due:
@@ -271,9 +264,9 @@ class Rescheduler:
     async def _look_at(self, spot: _Spot) -> None:
         place, before = spot.place, spot.look or Look(0.0)
         namespace = self._mirror.namespaces.find("", place.namespace)
-        spot.due = time.monotonic() + INTERVAL_SECONDS
+        spot.due = self._clock.monotonic() + INTERVAL_SECONDS
         if namespace is None or namespace.terminating:
-            spot.look = Look(time.monotonic())
+            spot.look = Look(self._clock.monotonic())
             return
         if namespace.rows != self._situation.find_rows(place.namespace):
             return  # a replacement might run by whatever its rows say still
@@ -285,9 +278,9 @@ class Rescheduler:
                 look = await self._scanner.look(place, before, self._find_missing(place), self._find_hindered(place))
                 look = await self._dry_runs.restrain(place, look)
             else:
-                look = Look(time.monotonic())
+                look = Look(self._clock.monotonic())
         except (ApiError, ApiUnreachable):
-            spot.due = time.monotonic() + LONGEST_RETRY_SECONDS if len(self._spots) > 1 else 0.0
+            spot.due = self._clock.monotonic() + LONGEST_RETRY_SECONDS if len(self._spots) > 1 else 0.0
             spot.failures += 1
             RESCHEDULING_SCANS.labels(extent, "failed").inc()
             raise
@@ -296,7 +289,7 @@ class Rescheduler:
         self._precaution.observe(place.namespace, look.proven, look.outlooks)
         changed = look.outlooks != before.outlooks
         spot.interval = INTERVAL_SECONDS if changed else min(spot.interval * 1.5, LONGEST_INTERVAL_SECONDS)
-        spot.due = time.monotonic() + self._find_interval(spot, look)
+        spot.due = self._clock.monotonic() + self._find_interval(spot, look)
 
     def _find_interval(self, spot: _Spot, look: Look) -> float:
         """After how many seconds the namespace is worth another look."""
@@ -325,7 +318,7 @@ class Rescheduler:
         return (find_unwritten(names, self._situation.unwritten[names[0]]),) if names else ()
 
     def _report_bare(self, profile: str) -> BareReport:
-        return self._bare.report(profile) if self._bare else BareReport()
+        return self._bare.report(profile)
 
     def _hand_over(self) -> None:
         """Tells who moves pods which may be moved now."""
@@ -351,7 +344,7 @@ class Rescheduler:
         self._handed = handed
         self._mover.require("rescheduling", candidates)
         self._started = self._started or _is_known(self._spots.values())
-        if self._bare and self._started:
+        if self._started:
             self._bare.require(bare, bare_uids)
 
     def _is_spent(self, spot: _Spot) -> bool:
@@ -370,14 +363,14 @@ class Rescheduler:
         told = {name: self.find_moves(name) for name in self._situation.terms}
         if told != self._told:
             self._told = told
-            self._mark()
+            self.changed.fire()
 
     def _note_eviction(self, pod: Candidate) -> None:
         if pod.namespace in self._spots:
-            self._evicted_at[pod.namespace] = time.monotonic()
+            self._evicted_at[pod.namespace] = self._clock.monotonic()
         if profile := self._handed.get(pod.uid):
             self._evicted.append((pod, profile))
-            self._woken.set()
+            self.controller.enqueue(WHOLE)
 
     async def _announce(self) -> None:
         while self._evicted:

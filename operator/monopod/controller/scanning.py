@@ -8,13 +8,13 @@ pods of the namespace. Nothing is kept of them but what their turn depends on.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, PROFILE_LABEL
 from monopod.cluster.client import ApiClient
+from monopod.cluster.clock import Clock
 from monopod.cluster.mirror import Mirror
 from monopod.cluster.volumes import fetch_claims, fetch_volumes
 from monopod.cluster.workloads import count_desired, fetch_workload
@@ -94,9 +94,10 @@ def _trim(pod: Manifest, place: Place) -> Manifest:
 class Scanner:
     """Remembers owners for some seconds."""
 
-    def __init__(self, api: ApiClient, mirror: Mirror) -> None:
+    def __init__(self, api: ApiClient, mirror: Mirror, clock: Clock) -> None:
         self._api = api
         self._mirror = mirror
+        self._clock = clock
         self._owners: dict[str, tuple[float, Workload | None]] = {}
 
     async def search(self, place: Place) -> bool:
@@ -133,7 +134,7 @@ class Scanner:
             ApiError: pods, their owners or their claims can't be read.
             ApiUnreachable: no answer.
         """
-        at = time.monotonic()
+        at = self._clock.monotonic()
         pods = await self._list_pods(place)
         place = await self._add_storage(place, pods)
         outlooks: list[Outlook] = []
@@ -209,7 +210,7 @@ class Scanner:
         return replace(place, claims=claims, volumes=volumes)
 
     async def _find_workload(self, place: Place, owner: Owner) -> Workload | None:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         known = self._owners.get(owner.uid)
         if known and now - known[0] < OWNER_SECONDS:
             return known[1]
@@ -219,7 +220,7 @@ class Scanner:
 
     def forget(self) -> None:
         """Drops owners that were read too long ago to be used again."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self._owners = {uid: known for uid, known in self._owners.items() if now - known[0] < OWNER_SECONDS}
 
 

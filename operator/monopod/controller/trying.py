@@ -5,13 +5,13 @@ pod waits to be moved: a quota may have been raised, or the pod relabelled.
 """
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from monopod.api.reasons import Reason
 from monopod.cluster.client import ApiClient, ApiError, ApiUnreachable
+from monopod.cluster.clock import Clock
 from monopod.domain.bare import BarePod, build_trial
 from monopod.domain.eviction import Obstacle
 from monopod.domain.publication import list_names
@@ -37,16 +37,16 @@ class _Verdict:
     known: bool
     at: float
 
-    @property
-    def is_due(self) -> bool:
-        return not self.known or time.monotonic() - self.at >= VALID_SECONDS
+    def is_due(self, now: float) -> bool:
+        return not self.known or now - self.at >= VALID_SECONDS
 
 
 class Trials:
     """Holds the verdicts."""
 
-    def __init__(self, api: ApiClient) -> None:
+    def __init__(self, api: ApiClient, clock: Clock) -> None:
         self._api = api
+        self._clock = clock
         self._verdicts: dict[str, _Verdict] = {}
 
     async def hold(self, pods: Sequence[BarePod], waiting: Collection[str]) -> None:
@@ -68,7 +68,11 @@ class Trials:
 
     def _is_due(self, uid: str, pod: BarePod | None) -> bool:
         verdict = self._verdicts.get(uid)
-        return verdict is None or verdict.is_due or (pod is not None and not _is_same(pod, verdict.pod))
+        return (
+            verdict is None
+            or verdict.is_due(self._clock.monotonic())
+            or (pod is not None and not _is_same(pod, verdict.pod))
+        )
 
     async def _attempt(self, uid: str, pod: BarePod | None) -> None:
         verdict = self._verdicts.get(uid)
@@ -80,7 +84,7 @@ class Trials:
         fault, known = await self._try(pod)
         if not known and verdict and verdict.known:
             return  # it holds until the API server answers
-        self._verdicts[uid] = _Verdict(pod, fault, known, time.monotonic())
+        self._verdicts[uid] = _Verdict(pod, fault, known, self._clock.monotonic())
 
     async def _refresh(self, pod: BarePod) -> BarePod | None:
         try:
@@ -109,7 +113,7 @@ class Trials:
 
     def refuse(self, pod: BarePod, fault: str) -> None:
         """Counts as the outcome of a trial that something else failed."""
-        self._verdicts[pod.uid] = _Verdict(pod, fault, known=True, at=time.monotonic())
+        self._verdicts[pod.uid] = _Verdict(pod, fault, known=True, at=self._clock.monotonic())
 
     def is_good(self, pod: BarePod) -> bool | None:
         """Whether the pod would come back in its sandbox; None if that isn't known yet."""

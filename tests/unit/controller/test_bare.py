@@ -3,18 +3,17 @@
 from collections.abc import Iterable
 from typing import Any, cast
 
-import pytest
-import structlog
-
 from monopod.cluster.client import REQUEST_TIMEOUT_SECONDS, ApiError, ServerTrouble
-from monopod.controller import bare, trying
 from monopod.controller.bare import POLL_SECONDS, BareKeeper
 from monopod.controller.eviction import Mover
-from monopod.controller.logs import Complaints
+from monopod.controller.queueing import WHOLE, After
+from monopod.controller.trying import VALID_SECONDS
 from monopod.domain.bare import KNOWN_SECONDS, SETTLING_SECONDS, BarePod
 from monopod.domain.eviction import Candidate
 from tests.unit.builders import a_pod
 from tests.unit.controller.fake_api import FakeApi
+from tests.unit.controller.fake_clock import FakeClock
+from tests.unit.controller.running import COMPLAINTS
 
 Json = dict[str, Any]
 
@@ -65,8 +64,9 @@ class Setting:
         self.api = FakeApi()
         self.mover = FakeMover()
         self.changes = 0
-        complaints = Complaints(structlog.stdlib.get_logger())
-        self.keeper = BareKeeper(self.api.client, cast(Mover, self.mover), complaints, self._note_change, 60.0)
+        self.clock = FakeClock()
+        self.keeper = BareKeeper(self.api.client, cast(Mover, self.mover), COMPLAINTS, 60.0, self.clock)
+        self.keeper.changed.subscribe(self._note_change)
         self.api.lists[STORED_PODS] = list(stored)
         self.api.answers["get", POD] = a_live_pod()
         self.api.answers["try", PODS] = sandbox
@@ -89,7 +89,9 @@ class Setting:
 
     async def make_pass(self) -> float:
         self.api.requests.clear()
-        return await self.keeper._make_pass()
+        result = await self.keeper._reconcile(WHOLE)
+        assert isinstance(result, After)
+        return result.seconds
 
     @property
     def written(self) -> list[str]:
@@ -183,20 +185,19 @@ async def test_a_trial_without_an_answer_stores_nothing_and_lets_nothing_stored_
     assert (setting.written, setting.mover.required) == ([f"try {PODS}"], [])
 
 
-async def test_a_pod_whose_trial_failed_is_tried_again_while_it_waits_and_not_touched_before_its_turn(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(trying, "VALID_SECONDS", 0.0)
+async def test_a_pod_whose_trial_failed_is_tried_again_while_it_waits_and_not_touched_before_its_turn() -> None:
     setting = Setting()
     setting.want(a_live_pod(), runtime_class="other")
     await setting.make_pass()
     setting.keeper.require([], ["old"])
+    setting.clock.step(VALID_SECONDS)
     assert await setting.make_pass() == POLL_SECONDS
     assert (setting.written, len(setting.keeper.report("web").obstacles)) == ([f"try {PODS}"], 1)
     setting.api.answers["try", PODS] = lambda pod: {
         **sandbox(pod),
         "spec": {**pod["spec"], "runtimeClassName": "other"},
     }
+    setting.clock.step(VALID_SECONDS)
     await setting.make_pass()
     assert (setting.written, setting.keeper.report("web").obstacles) == ([f"try {PODS}"], ())
 
@@ -277,14 +278,12 @@ async def test_a_stored_pod_that_someone_changed_meanwhile_is_not_dropped() -> N
     assert setting.api.sent("delete") == [(STORED_POD, {"uid": "stored", "version": "1"})]
 
 
-async def test_a_withdrawn_pod_settles_by_the_own_clock_whatever_another_operator_wrote(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_withdrawn_pod_settles_by_the_own_clock_whatever_another_operator_wrote() -> None:
     setting = Setting(a_stored_pod("Withdrawn", since="2020-01-01T00:00:00Z"))
     setting.want()
     await setting.make_pass()
     assert setting.written == []
-    monkeypatch.setattr(bare, "SETTLING_SECONDS", 0.0)
+    setting.clock.step(SETTLING_SECONDS)
     await setting.make_pass()
     assert setting.written == [f"delete {STORED_POD}"]
 

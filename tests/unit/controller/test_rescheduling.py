@@ -7,17 +7,16 @@ from dataclasses import replace
 from typing import cast
 
 import pytest
-import structlog
 
 from monopod.api.names import NAMESPACE_LABEL, PROFILE_LABEL, ROWS_ANNOTATION
 from monopod.api.reasons import Reason
 from monopod.cluster.client import ApiError, Json, ServerTrouble
 from monopod.cluster.mirror import Mirror
-from monopod.controller import dry_runs, rescheduling
+from monopod.cluster.signals import Signal
 from monopod.controller.bare import BareKeeper
 from monopod.controller.concurrency import AT_ONCE
 from monopod.controller.eviction import Mover
-from monopod.controller.logs import Complaints
+from monopod.controller.queueing import WHOLE
 from monopod.controller.rescheduling import Rescheduler, Situation
 from monopod.domain.bare import BarePod
 from monopod.domain.bare_report import BareReport
@@ -26,6 +25,8 @@ from monopod.domain.progress import Kept, NotListed, Tally, Verdict, judge_progr
 from monopod.domain.terms import Terms
 from tests.unit.builders import Manifest, a_pod, a_profile, a_selector
 from tests.unit.controller.fake_api import FakeApi
+from tests.unit.controller.fake_clock import FakeClock
+from tests.unit.controller.running import COMPLAINTS, running, settle
 
 PODS = "/api/v1/namespaces/prod/pods"
 REPLICA_SET = "/apis/apps/v1/namespaces/prod/replicasets/owner"
@@ -98,9 +99,10 @@ class FakeMover:
 class FakeBareKeeper:
     """Remembers what it is asked for; these pods are missing."""
 
-    def __init__(self, *missing: str) -> None:
-        self.missing = missing
+    def __init__(self) -> None:
+        self.missing: tuple[str, ...] = ()
         self.required: list[list[str]] = []
+        self.changed = Signal()
 
     def require(self, now: Iterable[BarePod], waiting: Iterable[str]) -> None:
         self.required.append([pod.name for pod in now])
@@ -136,10 +138,10 @@ class Setting:
                 "ADDED", {"metadata": {"name": name, "uid": "1", "resourceVersion": "1", **marks}}
             )
         mirror.nodes.observe("ADDED", A_NODE)
-        self.marked = 0
-        complaints = Complaints(structlog.stdlib.get_logger(__name__))
-        mover = cast(Mover, self.mover)
-        self.rescheduler = Rescheduler(self.api.client, mirror, mover, frozenset(), 300.0, complaints, self._count_mark)
+        self.marked, self.clock, self.bare = 0, FakeClock(), FakeBareKeeper()
+        mover, bare = cast(Mover, self.mover), cast(BareKeeper, self.bare)
+        self.rescheduler = Rescheduler(self.api.client, mirror, mover, bare, frozenset(), 300.0, COMPLAINTS, self.clock)
+        self.rescheduler.changed.subscribe(self._count_mark)
 
     def _count_mark(self) -> None:
         self.marked += 1
@@ -150,24 +152,19 @@ class Setting:
         reached, refused = {"web": namespaces}, dict.fromkeys(unwritten, "refused")
         self.rescheduler.take_in(Situation((WEB,), {"web": terms}, frozenset(), reached, lambda _: "rows", refused))
 
-    async def run(self, seconds: float = 0.2) -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self.rescheduler.run()
+    async def run(self, seconds: float = 40.0) -> None:
+        """Runs it for so long, half a second after the other."""
+        self.rescheduler.controller.enqueue(WHOLE)
+        async with running(self.rescheduler.controller):
+            for _ in range(round(2 * seconds)):
+                self.clock.step(0.5)
+                await settle(60)
 
     @property
     def wanted(self) -> list[str]:
         return [pod.name for pod in self.mover.wanted]
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rescheduling, "INTERVAL_SECONDS", 0.01)
-    monkeypatch.setattr(rescheduling, "LONGEST_INTERVAL_SECONDS", 0.02)
-    monkeypatch.setattr(rescheduling, "FIRST_RETRY_SECONDS", 0.01)
-
-
-@pytest.mark.usefixtures("quick")
 async def test_a_namespace_without_pods_to_move_is_searched_once_until_the_resync() -> None:
     setting = Setting(an_old_pod("other", tier="db"))
     setting.take_in()
@@ -178,11 +175,10 @@ async def test_a_namespace_without_pods_to_move_is_searched_once_until_the_resyn
     assert setting.rescheduler.find_moves("web") == Tally()
 
 
-@pytest.mark.usefixtures("quick")
 async def test_pods_that_move_are_looked_at_again_and_again_and_handed_over_in_turn() -> None:
     setting = Setting(an_old_pod("a"), an_old_pod("b"))
     setting.take_in()
-    await setting.run(0.5)
+    await setting.run(100)
     assert (setting.api.searches, setting.wanted) == (1, ["a"])
     assert setting.api.looks > 1
     assert setting.mover.wanted[0].known_until < float("inf")
@@ -198,11 +194,10 @@ async def test_owners_are_read_several_at_a_time_or_what_a_full_namespace_shows_
         pod["metadata"]["ownerReferences"][0]["uid"] = f"uid-{number}"
     setting = Setting(*pods)
     setting.take_in()
-    await setting.run(0.1)
+    await setting.run(20)
     assert (setting.api.looks, setting.api.most_at_once) == (1, AT_ONCE)
 
 
-@pytest.mark.usefixtures("quick")
 async def test_a_pause_holds_at_once_and_ends_the_looking() -> None:
     setting = Setting(an_old_pod("a"))
     setting.take_in()
@@ -210,13 +205,12 @@ async def test_a_pause_holds_at_once_and_ends_the_looking() -> None:
     assert setting.wanted == ["a"]
     setting.take_in(replace(TERMS, paused=True))
     assert setting.wanted == []
-    await setting.run(0.05)
+    await setting.run(10)
     looks = setting.api.looks
     await setting.run()
     assert setting.api.looks == looks
 
 
-@pytest.mark.usefixtures("quick")
 async def test_nothing_moves_for_a_profile_that_is_about_to_be_withdrawn() -> None:
     setting = Setting(an_old_pod("a"))
     setting.take_in()
@@ -226,7 +220,6 @@ async def test_nothing_moves_for_a_profile_that_is_about_to_be_withdrawn() -> No
     assert setting.rescheduler.find_moves("web") == NotListed()
 
 
-@pytest.mark.usefixtures("quick")
 async def test_nothing_is_looked_at_where_the_rows_are_not_the_profiles_yet() -> None:
     setting = Setting(an_old_pod("a"), rows="older")
     setting.take_in()
@@ -235,47 +228,41 @@ async def test_nothing_is_looked_at_where_the_rows_are_not_the_profiles_yet() ->
     assert setting.rescheduler.find_moves("web") == NotListed()
 
 
-@pytest.mark.usefixtures("quick")
 async def test_trouble_is_met_by_asking_less_and_keeps_what_was_known() -> None:
     setting = Setting(an_old_pod("a"))
     setting.take_in()
-    await setting.run(0.05)
+    await setting.run(10)
     known, looks = setting.rescheduler.find_moves("web"), setting.api.looks
     setting.api.trouble = ServerTrouble("GET", 500, "no")
-    await setting.run(0.3)
-    # After 0.01 s, 0.02, 0.04, 0.08, 0.16.
+    await setting.run(62)
+    # After 2 s, 4, 8, 16, 30.
     assert 2 <= setting.api.looks - looks <= 6
     assert setting.rescheduler.find_moves("web") == known
     setting.api.trouble = None
     setting.api.lists[PODS] = [an_old_pod("b")]
-    await setting.run(0.6)
+    await setting.run(60)
     assert setting.wanted == ["b"]
 
 
-@pytest.mark.usefixtures("quick")
-async def test_a_namespace_with_a_trouble_of_its_own_does_not_hold_up_the_others(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_namespace_with_a_trouble_of_its_own_does_not_hold_up_the_others() -> None:
     setting = Setting(an_old_pod("a"))
     setting.api.trouble, setting.api.trouble_about = ServerTrouble("GET", 500, "no"), "/other/"
     setting.take_in(namespaces=("other", "prod"))
-    await setting.run(0.5)
+    await setting.run(50)
     assert setting.wanted == ["a"]
     assert setting.api.looks > 3
     assert setting.rescheduler.find_moves("web") == NotListed(), "it may be over soon"
-    monkeypatch.setattr(rescheduling, "LONGEST_RETRY_SECONDS", 0.01)
     setting.take_in(replace(TERMS, max_unavailable=1), namespaces=("other", "prod"))
-    await setting.run(0.5)
+    await setting.run(100)
     moves = setting.rescheduler.find_moves("web")
     assert isinstance(moves, Tally)
     assert (moves.waiting, moves.unseen) == (1, ("other",)), "or the profile's moves would never be on record"
 
 
-@pytest.mark.usefixtures("quick")
 async def test_a_profile_that_keeps_pods_is_not_looked_after() -> None:
     setting = Setting(an_old_pod("a"))
     setting.take_in(replace(TERMS, moves=False))
-    await setting.run(0.05)
+    await setting.run(10)
     assert (setting.api.searches, setting.rescheduler.find_moves("web")) == (0, Kept())
 
 
@@ -285,22 +272,20 @@ def a_bare_pod(name: str) -> Manifest:
     return pod
 
 
-@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("missing", "now"), [((), ["a"]), (("prod/refused",), [])])
 async def test_a_pod_that_does_not_come_back_keeps_the_others_from_going(
     missing: tuple[str, ...], now: list[str]
 ) -> None:
-    setting, bare = Setting(a_bare_pod("a"), a_bare_pod("b")), FakeBareKeeper(*missing)
-    setting.rescheduler.use(cast(BareKeeper, bare))
+    setting = Setting(a_bare_pod("a"), a_bare_pod("b"))
+    setting.bare.missing = missing
     setting.take_in(replace(TERMS, recreates_bare_pods=True))
     await setting.run()
-    assert bare.required[-1] == now
+    assert setting.bare.required[-1] == now
 
 
-@pytest.mark.usefixtures("quick")
 async def test_a_pause_holds_for_pods_without_a_controller_too_while_a_namespace_is_not_known_yet() -> None:
-    setting, bare, terms = Setting(a_bare_pod("a")), FakeBareKeeper(), replace(TERMS, recreates_bare_pods=True)
-    setting.rescheduler.use(cast(BareKeeper, bare))
+    setting, terms = Setting(a_bare_pod("a")), replace(TERMS, recreates_bare_pods=True)
+    bare = setting.bare
     setting.take_in(terms, namespaces=("prod", "other"))
     assert bare.required == [], "what isn't known at the start is no reason to let go of anything"
     setting.take_in(terms)
@@ -326,12 +311,7 @@ async def test_nothing_is_moved_in_a_namespace_that_cannot_be_written_and_everyt
     )
 
 
-@pytest.mark.usefixtures("quick")
-async def test_a_pod_whose_replacement_is_refused_stays_and_goes_when_it_no_longer_is(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(dry_runs, "LONGEST_RETRY_SECONDS", 0.05)
-    monkeypatch.setattr(dry_runs, "FIRST_RETRY_SECONDS", 0.05)
+async def test_a_pod_whose_replacement_is_refused_stays_and_goes_when_it_no_longer_is() -> None:
     setting = Setting(an_old_pod("a"), an_old_pod("b"))
     setting.api.answers["try", PODS] = ApiError(403, "Forbidden", "violates PodSecurity")
     setting.take_in()
@@ -344,11 +324,10 @@ async def test_a_pod_whose_replacement_is_refused_stays_and_goes_when_it_no_long
     assert obstacle.reason is Reason.REPLACEMENT_REFUSED
     assert "violates PodSecurity" in obstacle.message
     setting.api.answers["try", PODS] = sandbox
-    await setting.run(0.8)
+    await setting.run(120)
     assert setting.wanted == ["a"]
 
 
-@pytest.mark.usefixtures("quick")
 async def test_where_a_quota_counts_one_pod_of_the_namespace_goes_at_a_time() -> None:
     pods = [an_old_pod("a"), an_old_pod("b"), an_old_pod("proof")]
     pods[1]["metadata"]["ownerReferences"][0] |= {"name": "other", "uid": "uid-other"}
@@ -375,7 +354,6 @@ async def test_where_a_quota_counts_one_pod_of_the_namespace_goes_at_a_time() ->
     assert setting.wanted == [], "what was seen before the eviction is good for no other"
 
 
-@pytest.mark.usefixtures("quick")
 async def test_a_workload_whose_pods_are_merely_gone_is_not_moved() -> None:
     setting = Setting(an_old_pod("a"))
     setting.take_in()
