@@ -67,19 +67,19 @@ def test_the_standby_is_ready_and_takes_over_at_once_from_a_leader_that_stops(la
 
 
 def test_the_standby_takes_over_from_a_leader_that_dies_when_its_lease_runs_out(lab: Lab, start: StartOperator) -> None:
-    leader = start("--identity", "first", "--lease-seconds", "3")
+    leader = start("--identity", "first", "--lease-seconds", "12")
     eventually(lambda: lab.lease_holder() == "first")
-    start("--identity", "second", "--lease-seconds", "3")
+    start("--identity", "second", "--lease-seconds", "12")
     leader.kill()
     eventually(lambda: lab.lease_holder() == "second")
 
 
 def test_a_leader_that_lost_its_lease_exits(lab: Lab, start: StartOperator) -> None:
-    leader = start("--identity", "first", "--lease-seconds", "3")
+    leader = start("--identity", "first", "--lease-seconds", "12")
     eventually(lambda: lab.lease_holder() == "first")
     usurped = {"spec": {"holderIdentity": "usurper", "leaseDurationSeconds": 3600}}
     lab.patch("Lease", "monopod", usurped, "monopod-system")
-    assert leader.process.wait(timeout=20) == 1
+    assert leader.process.wait(timeout=60) == 1
     assert lab.lease_holder() == "usurper"
 
 
