@@ -13,6 +13,7 @@ from monopod.domain.selection import Profile, choose_profile
 from tests.controlplane.operating.conftest import run_lab
 from tests.controlplane.operating.lab import SANDBOX, Json, Lab, OperatorProcess, build_profile, eventually
 
+pytestmark = pytest.mark.timeout(3600)
 # A busy machine takes its time: nothing here is about how long, docs/performance.md is.
 PATIENCE_SECONDS = 1200.0
 FLAGS = ("--profile-quota", str(PROFILES + 1), "--resync-seconds", "60")

@@ -211,7 +211,7 @@ def test_an_operator_that_is_killed_at_random_moves_each_pod_once(lab: Lab, star
 PER_MINUTE = 60
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_the_bound_on_evictions_holds_while_the_leader_changes(lab: Lab, start: StartOperator) -> None:
     """The leader stands still, another takes over, and the old one wakes up with an eviction in its hands."""
     flags = ("--evictions-per-minute", str(PER_MINUTE), "--lease-seconds", "15")
