@@ -51,7 +51,12 @@ def cluster(server: Server, installed: ControlPlane) -> Iterator[ControlPlane]:
     budgets = f"/apis/policy/v1/namespaces/{NAMESPACE}/poddisruptionbudgets"
     budget = {"metadata": {"name": "db"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "db"}}}}
     server.create(budgets, budget).expect_ok()
+    node = {"metadata": {"name": "planned"}, "status": {"allocatable": {"cpu": "8", "memory": "16Gi"}}}
+    server.create("/api/v1/nodes", node).expect_ok()
+    # The API server taints new nodes as not ready.
+    server.patch("/api/v1/nodes/planned", {"spec": {"taints": None}}).expect_ok()
     yield installed
+    server.delete("/api/v1/nodes/planned").expect_ok()
     server.delete(f"/api/v1/namespaces/{NAMESPACE}").expect_ok()
 
 
@@ -97,6 +102,69 @@ def test_a_profile_in_a_file_is_planned_as_if_it_were_applied(cluster: ControlPl
     report = plan(cluster, "-f", profile_file)
     assert find_fates(report) == EXPECTED
     assert report["summary"] | {"hourlyPrice": None} == {"moves": 2, "blocked": 1, "left": 1, "hourlyPrice": None}
+
+
+REFUSALS: dict[str, tuple[Json, list[str], str]] = {
+    "Pod Security": ({}, ["web-1-a", "web-1-b"], 'violates PodSecurity "restricted:latest"'),
+    "a quota without room": ({"requests.memory": "600Mi"}, ["web-1-a", "web-1-b"], "exceeded quota: full"),
+    "a quota with room for one": ({"requests.memory": "1800Mi"}, ["web-1-b"], "quota full has no requests.memory left"),
+}
+
+
+@pytest.mark.parametrize(("hard", "blocked", "words"), REFUSALS.values(), ids=REFUSALS)
+def test_what_could_not_be_created_again_is_told_beforehand(
+    server: Server, cluster: ControlPlane, profile_file: str, hard: Json, blocked: list[str], words: str
+) -> None:
+    labels = {} if hard else {"pod-security.kubernetes.io/enforce": "restricted"}
+    server.patch(f"/api/v1/namespaces/{NAMESPACE}", {"metadata": {"labels": labels}}).expect_ok()
+    if hard:
+        server.create(f"{CORE}/resourcequotas", {"metadata": {"name": "full"}, "spec": {"hard": hard}}).expect_ok()
+        status = {"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}}
+        server.patch(f"{CORE}/resourcequotas/full/status", status).expect_ok()
+    try:
+        report = plan(cluster, "-f", profile_file, "--sandbox", "kata")
+    finally:
+        server.patch(f"/api/v1/namespaces/{NAMESPACE}", {"metadata": {"labels": dict.fromkeys(labels)}}).expect_ok()
+        server.delete(f"{CORE}/resourcequotas/full")
+    found = {each["pod"]: each["message"] for each in report["pods"] if each["reason"] == "ReplacementRefused"}
+    assert sorted(found) == blocked
+    assert all(words in message for message in found.values())
+
+
+def test_without_a_node_for_the_sandbox_nothing_would_move(cluster: ControlPlane, profile_file: str) -> None:
+    report = plan(cluster, "-f", profile_file, "--sandbox", "kata-on-fargate")
+    (message,) = {each["message"] for each in report["pods"] if each["reason"] == "ReplacementUnschedulable"}
+    assert message.startswith("no node could take a replacement: 0/1 nodes are available")
+    assert report["summary"]["moves"] == 0
+
+
+def test_to_those_who_may_not_create_pods_it_is_said_that_nothing_was_tried(
+    server: Server, cluster: ControlPlane, profile_file: str, tmp_path: Path
+) -> None:
+    role = {
+        "metadata": {"name": "plan-reader"},
+        "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["list", "get"]}],
+    }
+    subject = {"kind": "ServiceAccount", "name": "reader", "namespace": NAMESPACE}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "plan-reader"}
+    accounts, rbac = f"{CORE}/serviceaccounts", "/apis/rbac.authorization.k8s.io/v1"
+    server.create(accounts, {"metadata": {"name": "reader"}}).expect_ok()
+    server.create(f"{rbac}/clusterroles", role).expect_ok()
+    binding = {"metadata": {"name": "plan-reader"}, "roleRef": reference, "subjects": [subject]}
+    server.create(f"{rbac}/clusterrolebindings", binding).expect_ok()
+    token = server.create(f"{accounts}/reader/token", {"spec": {}}).expect_ok()["status"]["token"]
+    config = yaml.safe_load(cluster.kubeconfig_path.read_text())
+    config["users"][0]["user"] = {"token": token}
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    try:
+        result = run("plan", "-f", profile_file, "--kubeconfig", str(path))
+    finally:
+        server.delete(f"{rbac}/clusterrolebindings/plan-reader").expect_ok()
+        server.delete(f"{rbac}/clusterroles/plan-reader").expect_ok()
+    assert result.exit_code == 0, result.stderr
+    assert f"Note: replacements in namespace {NAMESPACE} weren't tried:" in result.stderr
+    assert "2 pods of 1 workload would move" in result.stdout
 
 
 @pytest.fixture

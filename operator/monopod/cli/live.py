@@ -144,6 +144,11 @@ class Cluster:
         """Creates an object in a collection. Raises as `read` does."""
         self._request("POST", path, body)
 
+    def try_create(self, path: str, body: Json) -> Json:
+        """What would be created, by a dry run. Raises as `read` does."""
+        answer: Json = json.loads(self._request("POST", f"{path}?dryRun=All", body))
+        return answer
+
     def patch(self, path: str, body: Json) -> None:
         """Changes an object by a merge patch. Raises as `read` does."""
         self._request("PATCH", path, body, "application/merge-patch+json")
@@ -168,7 +173,7 @@ class Cluster:
         if response.status >= HTTPStatus.MULTIPLE_CHOICES:
             told = _read_refusal(answer)
             message = f"The API server refused: {_one_line(told or f'HTTP status {response.status}')}"
-            raise Refusal(message, response.status, told=bool(told))
+            raise Refusal(message, response.status, told=bool(told), said=_one_line(told))
         return answer
 
 
@@ -187,12 +192,14 @@ class Refusal(ApiFailure):
 
     Attributes:
         told: whether it said why, which it doesn't of a kind that it doesn't serve.
+        said: its own words.
     """
 
-    def __init__(self, message: str, status: int, *, told: bool = True) -> None:
+    def __init__(self, message: str, status: int, *, told: bool = True, said: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.told = told
+        self.said = said or message
 
 
 def _read_refusal(body: bytes) -> str:

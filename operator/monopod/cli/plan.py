@@ -1,9 +1,10 @@
 """`kubectl fargate plan`: which pods of a cluster a profile would move, in which order, at which price.
 
     profiles, and of each namespace that they reach: pods, what controls them, budgets, claims
-        ──► forecast: what becomes of each pod ──► text or JSON
+        ──► forecast: what becomes of each pod ──► rehearsal: dry runs, quotas, nodes ──► text or JSON
 
-Only reads, with the rights of who asks. What it says holds for the moment; the operator decides again, pod by pod.
+Nothing is changed, and all is asked with the caller's rights. What it says holds for the moment; the operator decides
+again, pod by pod.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from monopod.cli.forecast import Contents, Rates, Step, build_steps
 from monopod.cli.lint import find_prices
 from monopod.cli.live import NOT_FOUND, Cluster, Refusal, describe_deletion
 from monopod.cli.manifests import find_profiles, refuse_twins
+from monopod.cli.rehearsal import Rehearsal
 from monopod.domain.budgets import Budget
 from monopod.domain.manifest import InvalidManifest, InvalidProfile
 from monopod.domain.replacement import Owner, Workload, build_bare_workload, find_owner, read_workload
@@ -97,7 +99,7 @@ def plan_files(cluster: Cluster, filenames: Sequence[str], sandbox: str | None, 
     names = [_check_profile(resource) for resource in new]
     refuse_twins(names)
     others = [each for each in cluster.list_profiles(deleting=True) if each["metadata"]["name"] not in names]
-    return _plan(cluster, [*others, *new], new, sandbox, rates)
+    return _plan(cluster, [*others, *new], new, sandbox, rates, pending=True)
 
 
 def _check_profile(resource: Json) -> str:
@@ -109,11 +111,21 @@ def _check_profile(resource: Json) -> str:
         raise UnreadableInput(f"FargateProfile {find_name(resource)}: {problem}") from None
 
 
-def _plan(cluster: Cluster, resources: Sequence[Json], own: Sequence[Json], sandbox: str | None, rates: Rates) -> Plan:
+def _plan(
+    cluster: Cluster,
+    resources: Sequence[Json],
+    own: Sequence[Json],
+    sandbox: str | None,
+    rates: Rates,
+    *,
+    pending: bool = False,
+) -> Plan:
     try:
         profiles = _read_profiles(resources, own, sandbox, find_protected(cluster.find_monopod_namespace()))
-        contents = (_read_namespace(cluster, name, profiles) for name in _find_namespaces(cluster, profiles))
-        return Plan(tuple(profiles.wanted.values()), build_steps(contents, rates), rates)
+        contents = [_read_namespace(cluster, name, profiles) for name in _find_namespaces(cluster, profiles)]
+        new = {each.name: each for each in profiles.living if pending and each.name in profiles.wanted}
+        steps = Rehearsal(cluster, new).try_all(build_steps(contents, rates), contents)
+        return Plan(tuple(profiles.wanted.values()), steps, rates)
     except InvalidManifest as problem:
         raise UnreadableInput(str(problem)) from None
 

@@ -70,7 +70,12 @@ async def try_replacement(
     if not quotas:
         return "", created
     census = await fetch_census(api, namespace)
-    return census.find_lacking() or census.find_overdrawn(quotas, pod, created, refusal), created
+    if lacking := census.find_lacking():
+        return lacking, created
+    if overdrawn := census.find_overdrawn(quotas, pod, created, refusal):
+        name, resource = overdrawn
+        return f"quota {name} has no room for it: its pods use more {resource} than its status says", created
+    return "", created
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,8 +125,10 @@ class Census:
     pods: Sequence[Manifest]
     owners: Sequence[tuple[str, Manifest]]
 
-    def find_overdrawn(self, quotas: Iterable[Quota], gone: Manifest, created: Manifest | None, refusal: str) -> str:
-        """Why quotas have no room for a replacement, by the pods that they surely count; "" if none is known.
+    def find_overdrawn(
+        self, quotas: Iterable[Quota], gone: Manifest, created: Manifest | None, refusal: str
+    ) -> tuple[str, str] | None:
+        """The quota that has no room for a replacement, by the pods that it surely counts, and of what; or None.
 
         Args:
             quotas: the namespace's.
@@ -147,8 +149,8 @@ class Census:
             for name, amount in asked.items():
                 used = sum(_find_freed(pod, name) for pod in counted)
                 if amount and name in quota.hard and used + amount > quota.hard[name]:
-                    return f"quota {quota.name} has no room for it: its pods use more {name} than its status says"
-        return ""
+                    return quota.name, name
+        return None
 
     def find_lacking(self) -> str:
         """Which workload has fewer pods than it should have, and may need the room that there is; "" if none has."""
