@@ -49,7 +49,7 @@ UNSUPPORTED = {
     ),
     "every privilege": (
         a_pod().secured(privileged=True, allowPrivilegeEscalation=True).adding_capabilities("ALL"),
-        "invalid SecurityContext fields: Privileged, AllowPrivilegeEscalation, Capabilities added: ALL",
+        "invalid SecurityContext fields: Capabilities added: ALL, AllowPrivilegeEscalation, Privileged",
     ),
     "hostPath": (
         a_pod().with_volume("logs", hostPath={"path": "/var/log"}),
@@ -159,8 +159,8 @@ UNSUPPORTED = {
         .secured(privileged=True)
         .with_port(hostPort=1)
         .with_spec(hostPID=True),
-        "fields not supported: HostPID, port contains HostIP or HostPort, "
-        "invalid SecurityContext fields: Privileged, volumes not supported: v is of an unsupported volume Type, "
+        "fields not supported: HostPID, invalid SecurityContext fields: Privileged, "
+        "port contains HostIP or HostPort, volumes not supported: v is of an unsupported volume Type, "
         "requests exceed the largest size: 16vCPU 120GB, ephemeral storage exceeds 175 GiB",
     ),
 }

@@ -84,12 +84,12 @@ def build_security_variables(
             "processes of the node: the sandbox itself gets them.",
             f"""
             [
-              variables.securityContexts.exists(context, context.?privileged.orValue(false))
-                ? 'Privileged' : '',
-              variables.securityContexts.exists(context, context.?allowPrivilegeEscalation.orValue(false))
-                ? 'AllowPrivilegeEscalation' : '',
               variables.addedCapabilities.size() > 0
                 ? 'Capabilities added: ' + variables.addedCapabilities.join(', ') : '',
+              variables.securityContexts.exists(context, context.?allowPrivilegeEscalation.orValue(false))
+                ? 'AllowPrivilegeEscalation' : '',
+              variables.securityContexts.exists(context, context.?privileged.orValue(false))
+                ? 'Privileged' : '',
               {contexts}
                 .exists(context, context.?seLinuxOptions.orValue({{}}).exists(key, context.seLinuxOptions[key] != ''))
                 && !({allows_selinux}) ? 'SELinuxOptions' : ''
@@ -202,10 +202,10 @@ UNSUPPORTED = Variable(
     [
       variables.hostFields.size() > 0
         ? 'fields not supported: ' + variables.hostFields.join(', ') : '',
-      variables.hasHostPort
-        ? 'port contains HostIP or HostPort' : '',
       variables.securityFields.size() > 0
         ? 'invalid SecurityContext fields: ' + variables.securityFields.join(', ') : '',
+      variables.hasHostPort
+        ? 'port contains HostIP or HostPort' : '',
       variables.otherVolumes.size() > 0
         ? 'volumes not supported: ' + variables.otherVolumes.join(', ') : '',
       variables.extendedResources.size() > 0

@@ -155,13 +155,13 @@ def _raises_privileges(pod: Part, _: Need, profile: Profile) -> Iterator[str]:
     spec = pod.child("spec")
     contexts = [container.child("securityContext") for container in _all_containers(spec)]
     found = []
-    if any(context.flag("privileged") for context in contexts):
-        found.append("Privileged")
-    if any(context.flag("allowPrivilegeEscalation") for context in contexts):
-        found.append("AllowPrivilegeEscalation")
     added = {name for context in contexts for name in context.child("capabilities").texts("add")}
     if added := added.difference(DEFAULT_CAPABILITIES):
         found.append("Capabilities added: " + ", ".join(sorted(added)))
+    if any(context.flag("allowPrivilegeEscalation") for context in contexts):
+        found.append("AllowPrivilegeEscalation")
+    if any(context.flag("privileged") for context in contexts):
+        found.append("Privileged")
     labels = [context.text_map("seLinuxOptions") for context in (*contexts, spec.child("securityContext"))]
     if any(any(each.values()) for each in labels) and profile.selinux_options != "Allow":
         found.append("SELinuxOptions")
@@ -238,8 +238,8 @@ def _all_containers(spec: Part) -> tuple[Part, ...]:
 
 _RULES: Final[tuple[Callable[[Part, Need, Profile], Iterator[str]], ...]] = (
     _uses_host_namespaces,
-    _uses_host_ports,
     _raises_privileges,
+    _uses_host_ports,
     _uses_other_volumes,
     _uses_extended_resources,
     _exceeds_largest_size,

@@ -39,7 +39,7 @@ from tests.unit.builders import PodBuilder, a_pod, a_profile
         ),
         pytest.param(
             a_pod().secured(privileged=True, allowPrivilegeEscalation=True, capabilities={"add": ["BPF"]}),
-            "invalid SecurityContext fields: Privileged, AllowPrivilegeEscalation, Capabilities added: BPF",
+            "invalid SecurityContext fields: Capabilities added: BPF, AllowPrivilegeEscalation, Privileged",
             id="all of them",
         ),
         pytest.param(
@@ -227,8 +227,8 @@ def test_init_containers_are_held_to_the_same_rules() -> None:
         resources={"limits": {"nvidia.com/gpu": 1}},
     )
     assert find_unsupported(pod) == (
-        "port contains HostIP or HostPort",
         "invalid SecurityContext fields: Privileged",
+        "port contains HostIP or HostPort",
         "resources not supported: nvidia.com/gpu",
     )
 
@@ -247,8 +247,8 @@ def test_everything_at_once_comes_in_aws_order() -> None:
         .with_volume("v", hostPath={}).requesting_extended("a/b").requesting(cpu="99", ephemeral_storage="1Ti")
     )  # fmt: skip
     assert format_unsupported(find_unsupported(pod.build())) == (
-        "Pod not supported on Fargate: fields not supported: HostPID, port contains HostIP or HostPort, "
-        "invalid SecurityContext fields: Privileged, volumes not supported: v is of an unsupported volume Type, "
+        "Pod not supported on Fargate: fields not supported: HostPID, invalid SecurityContext fields: Privileged, "
+        "port contains HostIP or HostPort, volumes not supported: v is of an unsupported volume Type, "
         "resources not supported: a/b, requests exceed the largest size: 16vCPU 120GB, "
         "ephemeral storage exceeds 175 GiB"
     )
