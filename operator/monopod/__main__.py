@@ -113,6 +113,13 @@ def main() -> None:
     help="When a profile's deletion has failed, beyond the time that evicting its pods takes at that rate.",
 )
 @click.option(
+    "--replacement-timeout-seconds",
+    type=click.FloatRange(min=0),
+    default=600.0,
+    show_default=True,
+    help="After how long a moved pod's replacement that isn't Ready counts against moving more.",
+)
+@click.option(
     "--profile-quota",
     type=click.IntRange(min=0),
     default=DEFAULT_QUOTA,
@@ -176,6 +183,7 @@ def run(
     resync_seconds: float,
     evictions_per_minute: float,
     deletion_timeout_seconds: float,
+    replacement_timeout_seconds: float,
     profile_quota: int,
     node_cidrs: tuple[str, ...],
     allow_metadata_service: bool,
@@ -223,6 +231,7 @@ def run(
         kubeconfig=kubeconfig,
         evictions_per_minute=evictions_per_minute,
         deletion_timeout_seconds=deletion_timeout_seconds,
+        replacement_timeout_seconds=replacement_timeout_seconds,
         profile_quota=profile_quota,
         service_account=service_account,
         sandbox_handlers=sandbox_handlers,

@@ -54,6 +54,7 @@ CHANGES = [
     Change("sandboxHandlers", ["kata-qemu"], lambda chart: chart.find_argument("sandbox-handler"), "kata-qemu"),
     Change("evictionsPerMinute", 5, lambda chart: chart.find_argument("evictions-per-minute"), "5"),
     Change("deletionTimeoutSeconds", 60, lambda chart: chart.find_argument("deletion-timeout-seconds"), "60"),
+    Change("replacementTimeoutSeconds", 30, lambda chart: chart.find_argument("replacement-timeout-seconds"), "30"),
     Change("profileQuota", 1_000_000, lambda chart: chart.find_argument("profile-quota"), "1000000"),
     Change("barePods.recreate", True, lambda chart: "--recreate-bare-pods" in chart.container["args"], True),
     Change("isolation.nodeCIDRs", ["10.0.0.0/16"], lambda chart: chart.find_argument("node-cidr"), "10.0.0.0/16"),

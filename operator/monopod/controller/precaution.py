@@ -10,15 +10,13 @@ from monopod.cluster.clock import Clock
 from monopod.domain.caution import Evidence, Key, find_key, restrain
 from monopod.domain.rescheduling import Outlook
 
-DEADLINE_SECONDS = 600.0
-"""As a Deployment's progressDeadlineSeconds: an image may have to be pulled, and a node to be made."""
-
 
 class Precaution:
-    """Holds what is known between looks."""
+    """Holds what is known between looks; a replacement that isn't Ready after `deadline` seconds is late."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, deadline: float) -> None:
         self._clock = clock
+        self._deadline = deadline
         self._proven: set[tuple[str, str]] = set()
         self._since: dict[Key, tuple[int, float]] = {}
         self._broken: set[Key] = set()
@@ -47,7 +45,7 @@ class Precaution:
     def restrain(self, outlooks: Sequence[Outlook], refused: Collection[str]) -> tuple[Outlook, ...]:
         """No more than is safe now, where budgets refuse the evictions of some pods (NAMESPACE/NAME)."""
         now = self._clock.monotonic()
-        late = {key for key, (_, since) in self._since.items() if now - since >= DEADLINE_SECONDS}
+        late = {key for key, (_, since) in self._since.items() if now - since >= self._deadline}
         held = {find_key(each) for each in outlooks if each.now and str(each.now[0]) in refused}
         found = restrain(outlooks, Evidence(self._proven, late, self._broken, self._chosen, held))
         unproven = (each for each in found if (each.profile, each.workload.namespace) not in self._proven)

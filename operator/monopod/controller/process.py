@@ -135,7 +135,10 @@ class Process:
         isolator = Isolator(api, mirror, settings, complaints)
         mover = Mover(api, settings.evictions_per_minute, complaints, is_leading)
         bare = BareKeeper(api, mover, complaints, resync)
-        rescheduler = Rescheduler(api, mirror, mover, bare, settings.protected, resync, complaints)
+        timeout = settings.replacement_timeout_seconds
+        rescheduler = Rescheduler(
+            api, mirror, mover, bare, settings.protected, resync, complaints, replacement_timeout=timeout
+        )
         reconciler = Reconciler(api, mirror, isolator, settings, mover, rescheduler, complaints)
         auditor = Auditor(api, mirror, resync, complaints)
         auditor.audited.subscribe(reconciler.mark)

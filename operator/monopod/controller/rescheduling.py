@@ -116,6 +116,7 @@ class Rescheduler:
         resync_seconds: float,
         complaints: Complaints,
         clock: Clock = SYSTEM_CLOCK,
+        replacement_timeout: float = 600.0,
     ) -> None:
         self._api = api
         self._mirror = mirror
@@ -127,7 +128,7 @@ class Rescheduler:
         self.changed = Signal()
         self._scanner = Scanner(api, mirror, clock)
         self._dry_runs = DryRuns(api, mirror, clock)
-        self._precaution = Precaution(clock)
+        self._precaution = Precaution(clock, replacement_timeout)
         self._outlooks: tuple[Outlook, ...] = ()
         self._bare = bare
         self._situation = Situation()

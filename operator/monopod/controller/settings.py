@@ -30,6 +30,8 @@ class Settings:
     """Over the whole cluster, whatever they are for."""
     deletion_timeout_seconds: float = 900.0
     """Beyond the time that the evictions take at their rate."""
+    replacement_timeout_seconds: float = 600.0
+    """As a Deployment's progressDeadlineSeconds: an image may have to be pulled, and a node to be made."""
     profile_quota: int = DEFAULT_QUOTA
     service_account: str = SERVICE_ACCOUNT
     """The ServiceAccount that the admission policies know the operator by."""
