@@ -38,7 +38,10 @@ def filled(live: Live) -> Iterator[tuple[str, Object]]:
 
 
 def test_pods_fill_a_node_to_the_last_milli_cpu(live: Live, filled: tuple[str, Object]) -> None:
-    """With kubernetes#139627 the kubelet counts the first one's overhead twice, and fails the second: OutOfcpu."""
+    """With kubernetes#139627 the first one's overhead counts twice.
+
+    Then the kubelet fails the second (OutOfcpu), or it stays Pending where the scheduler has noticed, too.
+    """
     namespace, node = filled
     for name in ("first", "second"):
         live.apply(a_pod(name, namespace, {"app": "heavy"}))
