@@ -11,7 +11,7 @@ from typing import Any, Final
 from lab.pins import HACK
 from lab.toolchain import find_module
 
-TARGET: Final = HACK.parent / "operator/monopod/cli/schema/kubernetes.json"
+TARGET: Final = HACK.parent / "operator/monopod/cli/input/schema/kubernetes.json"
 KINDS: Final = {
     "v1": ("core", "Pod", "PodTemplate", "ReplicationController"),
     "apps/v1": ("apps", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"),

@@ -20,7 +20,6 @@ from lab.installation import apply_api
 from lab.lab_cluster import LabCluster
 from lab.progress import step
 from lab.services import NotReady
-from monopod.admission.rows import compile_rows
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     NAMESPACE_LABEL,
@@ -28,7 +27,8 @@ from monopod.api.names import (
     ROWS_ANNOTATION,
     SERVICE_ACCOUNT,
 )
-from monopod.domain.selection import Profile, Selector
+from monopod.pods.rules.selection import Profile, Selector
+from monopod.selectors.compile import compile_rows
 
 Object = dict[str, Any]
 PROFILES = (1, 10, 100, 300)

@@ -24,7 +24,7 @@ from lab.bench_figures import Figures, sum_up
 from lab.progress import say, step
 from lab.services import NotReady
 from monopod.api.names import API_VERSION, DEFAULT_GROUP
-from monopod.domain.isolation import name_groups_policy, name_pod_policy
+from monopod.isolation.rules.network_policies import name_groups_policy, name_pod_policy
 
 Object = dict[str, Any]
 NAMESPACE = "burst"

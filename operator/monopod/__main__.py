@@ -9,9 +9,9 @@ import uuid
 import click
 
 from monopod.api.names import SERVICE_ACCOUNT, SYSTEM_NAMESPACE
-from monopod.domain.addresses import read_block_cidr
-from monopod.domain.isolation import METADATA
-from monopod.domain.quota import DEFAULT_QUOTA
+from monopod.isolation.rules.addresses import read_block_cidr
+from monopod.isolation.rules.network_policies import METADATA
+from monopod.profiles.rules.quota import DEFAULT_QUOTA
 
 
 def check_cidrs(_: click.Context, parameter: click.Parameter, cidrs: tuple[str, ...]) -> tuple[str, ...]:
@@ -212,11 +212,11 @@ def run(
     there is no API server to talk to or no port to listen on; 2 wrong options.
     """  # noqa: D301 click reads the backspace as "don't rewrap"
     # Here, because kopf and the client take a second to import, and `--help` needs neither.
-    from monopod.cluster.client import find_own_namespace
-    from monopod.cluster.lease import Timing
-    from monopod.controller.logs import configure_logs
-    from monopod.controller.process import Process
-    from monopod.controller.settings import Settings
+    from monopod.kube.client import find_own_namespace
+    from monopod.kube.lease import Timing
+    from monopod.kube.logs import configure_logs
+    from monopod.manager.process import Process
+    from monopod.manager.settings import Settings
 
     configure_logs("console" if log_format == "console" else "json", log_level)
     settings = Settings(

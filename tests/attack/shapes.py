@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from monopod.api.names import GROUP_LABEL_PREFIX, TOPOLOGY_ZONE
-from monopod.domain.bounds import (
+from monopod.pods.rules.bounds import (
     MAX_ANNOTATIONS,
     MAX_CONTAINERS,
     MAX_ENTRIES,

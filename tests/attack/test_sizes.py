@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from monopod.api.names import GROUP_LABEL_PREFIX, PROFILE_LABEL, UNSUPPORTED_ANNOTATION
-from monopod.domain.bounds import LATER, MAX_ANNOTATIONS, MAX_CONTAINERS, MAX_LABELS
+from monopod.pods.rules.bounds import LATER, MAX_ANNOTATIONS, MAX_CONTAINERS, MAX_LABELS
 from tests.attack.people import Person, bind_role
 from tests.attack.shapes import AT_BOUNDS, BEYOND, many
 from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually

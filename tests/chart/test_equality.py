@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from monopod.admission.policies import build_policies
+from monopod.admission.revision import find_changed, find_missing
 from monopod.api.names import REVISION_ANNOTATION
-from monopod.domain.revision import find_changed, find_missing
 from tests.chart.rendering import Object, Rendered, render_chart
 
 ADMISSION = (

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monopod.api.names import COMPUTE_TYPE, NAMESPACE_LABEL, PROFILE_LABEL
-from monopod.domain.bounds import MAX_LABELS
+from monopod.pods.rules.bounds import MAX_LABELS
 from tests.clusters import ControlPlane
 from tests.controlplane.reach import OPERATOR, poll, reach
 from tests.controlplane.server import Server

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from monopod.admission.policies import DEFAULT_SERVICE_ACCOUNT
-from monopod.admission.rows import compile_rows
 from monopod.api.names import (
     EKS_PROFILE_LABEL,
     GROUP_POLICIES_ANNOTATION,
@@ -16,7 +15,8 @@ from monopod.api.names import (
     PROFILE_LABEL,
     ROWS_ANNOTATION,
 )
-from monopod.domain.selection import Profile, Selector
+from monopod.pods.rules.selection import Profile, Selector
+from monopod.selectors.compile import compile_rows
 from tests.controlplane.server import Answer, Server
 from tests.unit.builders import a_pod
 

@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 import pytest
 
-from monopod.admission.rows import MAX_ROWS, compile_profile, find_room
 from monopod.api.names import PROFILE_LABEL
-from monopod.domain.bounds import MAX_LABEL_CHARACTERS
-from monopod.domain.quota import Registration
-from monopod.domain.room import Claim
-from monopod.domain.selection import Profile
+from monopod.pods.rules.bounds import MAX_LABEL_CHARACTERS
+from monopod.pods.rules.selection import Profile
+from monopod.profiles.rules.quota import Registration
+from monopod.selectors.capacity import Claim
+from monopod.selectors.compile import MAX_ROWS, compile_profile, find_room
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from monopod.admission.group_rows import MAX_GROUP_ROWS, MAX_LOOKED_UP, compile_group_rows
 from monopod.api.names import (
     EKS_PROFILE_LABEL,
     GROUP_COUNT_LABEL,
@@ -14,9 +13,10 @@ from monopod.api.names import (
     POD_GROUPS_ANNOTATION,
     TASK_LABEL,
 )
-from monopod.domain.group_policy import GroupPolicy
-from monopod.domain.groups import build_group_marks
-from monopod.domain.label_selector import LabelSelector
+from monopod.isolation.cel.group_policies import MAX_GROUP_ROWS, MAX_LOOKED_UP, compile_group_rows
+from monopod.isolation.rules.group_policy import GroupPolicy
+from monopod.isolation.rules.membership import build_group_marks
+from monopod.kube.objects.label_selector import LabelSelector
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Answer, Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector

@@ -2,7 +2,6 @@
 
 import pytest
 
-from monopod.admission.group_rows import compile_group_rows
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     COMPUTE_TYPE,
@@ -12,8 +11,9 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
-from monopod.domain.group_policy import GroupPolicy
-from monopod.domain.label_selector import LabelSelector
+from monopod.isolation.cel.group_policies import compile_group_rows
+from monopod.isolation.rules.group_policy import GroupPolicy
+from monopod.kube.objects.label_selector import LabelSelector
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector

@@ -12,7 +12,7 @@ from monopod.api.names import (
     PROFILE_LABEL,
     UNSUPPORTED_ANNOTATION,
 )
-from monopod.domain.nodes import DEFAULT_SCHEDULER, ON_FARGATE, REQUIRED
+from monopod.pods.rules.nodes import DEFAULT_SCHEDULER, ON_FARGATE, REQUIRED
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Answer, Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from monopod.api.names import COMPUTE_TYPE, PROFILE_LABEL, TOPOLOGY_ZONE
-from monopod.domain.nodes import REQUIRED
+from monopod.pods.rules.nodes import REQUIRED
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector

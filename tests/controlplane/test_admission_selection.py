@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
-from monopod.domain.selection import Profile
+from monopod.pods.rules.selection import Profile
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from monopod.domain.size import COMPONENTS_MEMORY_MIB, LADDER, Row
+from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, LADDER, Row
 from tests.controlplane.reach import poll, reach
 from tests.controlplane.server import Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector

@@ -3,7 +3,7 @@
 import pytest
 
 from monopod.api.names import COMPUTE_TYPE, EKS_PROFILE_LABEL, MIRROR_ANNOTATION, PROFILE_LABEL
-from monopod.domain.skips import DAEMON_SET_CONTROLLER, DAEMON_SET_CONTROLLERS
+from monopod.pods.rules.exemptions import DAEMON_SET_CONTROLLER, DAEMON_SET_CONTROLLERS
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector

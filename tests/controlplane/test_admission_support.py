@@ -10,8 +10,8 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
-from monopod.domain.groups import build_group_marks
-from monopod.domain.support import REPORTED_ANNOTATIONS
+from monopod.isolation.rules.membership import build_group_marks
+from monopod.pods.rules.support import REPORTED_ANNOTATIONS
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector

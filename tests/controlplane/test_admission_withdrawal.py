@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from monopod.api.names import COMPUTE_TYPE, PROFILE_LABEL
-from monopod.domain.bounds import MAX_NODE_TERMS
+from monopod.pods.rules.bounds import MAX_NODE_TERMS
 from tests.controlplane.reach import poll, reach
 from tests.controlplane.server import Answer, Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from monopod.api.names import POD_GROUPS_ANNOTATION, TOPOLOGY_ZONE, UNSUPPORTED_ANNOTATION
-from monopod.domain.nodes import REQUIRED
+from monopod.pods.rules.nodes import REQUIRED
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
 from tests.unit.builders import a_pod, a_profile, a_selector

@@ -25,7 +25,7 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
-from monopod.domain.groups import build_group_marks
+from monopod.isolation.rules.membership import build_group_marks
 from tests.controlplane.reach import OPERATOR, poll
 from tests.controlplane.server import Server
 from tests.unit.builders import PodBuilder, a_pod

@@ -13,8 +13,8 @@ from dataclasses import asdict
 import pytest
 import yaml
 
-from monopod.admission.group_rows import compile_group_rows
-from monopod.domain.selection import Profile, Selector
+from monopod.isolation.cel.group_policies import compile_group_rows
+from monopod.pods.rules.selection import Profile, Selector
 from tests.controlplane.differential.comparison import Case
 from tests.controlplane.differential.draws import Draw, Manifest
 from tests.controlplane.differential.group_draws import Setting, draw_setting, dress

@@ -17,7 +17,7 @@ from monopod.api.names import (
     ISOLATION_GATE,
     PROFILE_PLURAL,
 )
-from monopod.domain.selection import Profile
+from monopod.pods.rules.selection import Profile
 from tests.clusters import ControlPlane
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Server

@@ -20,7 +20,7 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
-from monopod.domain.support import REPORTED_ANNOTATIONS
+from monopod.pods.rules.support import REPORTED_ANNOTATIONS
 from tests.controlplane.reach import OPERATOR, reach
 from tests.controlplane.server import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from monopod.admission.rows import MAX_NAMESPACE_CHARACTERS, MAX_PATTERNS, compile_namespace_patterns, compile_rows
 from monopod.api.names import (
     GROUP_POLICIES_ANNOTATION,
     ISOLATED_ANNOTATION,
@@ -17,7 +16,8 @@ from monopod.api.names import (
     ROWS_ANNOTATION,
     SYSTEM_NAMESPACE,
 )
-from monopod.domain.selection import Profile, pattern_to_regex
+from monopod.pods.rules.selection import Profile, pattern_to_regex
+from monopod.selectors.compile import MAX_NAMESPACE_CHARACTERS, MAX_PATTERNS, compile_namespace_patterns, compile_rows
 from tests.controlplane.reach import OPERATOR, poll
 from tests.controlplane.server import Answer, Manifest, Server
 from tests.unit.builders import a_pod, a_profile, a_selector

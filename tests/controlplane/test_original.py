@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from monopod.domain.original import find_original
-from monopod.domain.support import REPORTED_ANNOTATIONS
+from monopod.pods.rules.original import find_original
+from monopod.pods.rules.support import REPORTED_ANNOTATIONS
 from tests.controlplane.differential.draws import Draw
 from tests.controlplane.reach import poll, reach
 from tests.controlplane.server import MERGE_PATCH, Server

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from monopod.admission.policies import build_policies
-from monopod.domain.revision import find_changed
+from monopod.admission.revision import find_changed
 from tests.controlplane.server import Manifest, Server
 
 GROUP = "/apis/admissionregistration.k8s.io/v1"

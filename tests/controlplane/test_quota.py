@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from monopod.api.names import API_VERSION, QUOTA_CONFIGMAP, SYSTEM_NAMESPACE
-from monopod.domain.quota import build_quota_data
+from monopod.profiles.rules.quota import build_quota_data
 from tests.controlplane.profiles import a_profile
 from tests.controlplane.reach import poll
 from tests.controlplane.server import Answer, Server

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monopod.domain.isolation import Infrastructure
-from monopod.domain.security_group import SecurityGroup
+from monopod.isolation.rules.network_policies import Infrastructure
+from monopod.isolation.rules.security_group import SecurityGroup
 from tests.unit.domain.verdicts import HOME, Flow, RemotePod, is_open_by_groups, is_open_by_policy, selector_fits
 
 Policies = Mapping[str, Sequence[Mapping[str, Any]]]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from lab.bench_client import Client
 from monopod.api.names import API_VERSION, DEFAULT_GROUP, GROUP_POLICY_API_VERSION, GROUPS_ANNOTATION
-from monopod.domain.isolation import Infrastructure
+from monopod.isolation.rules.network_policies import Infrastructure
 from tests.e2e.agents import FRIEND, METADATA, STRANGER, Agent, an_agent_pod, attach, run_outside
 from tests.e2e.connections import Cell, Place, Ports, judge
 from tests.e2e.live import Live, Object

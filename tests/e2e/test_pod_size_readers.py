@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monopod.domain.quantity import parse_quantity
+from monopod.kube.objects.quantity import parse_quantity
 from tests.e2e.live import Live, Object
 from tests.e2e.workloads import a_deployment, a_pod, a_profile
 

@@ -6,13 +6,13 @@ import click
 import pytest
 
 from monopod.cli.commands import fargate
-from monopod.cli.diagnosis import Check, Level
-from monopod.cli.explanation import Outcome
-from monopod.cli.forecast import Fate
-from monopod.cli.isolation import GroupState, Identity
-from monopod.cli.rollout import State
-from monopod.domain.selection import LabelDiffers, LabelMissing, NamespaceDiffers, NamespaceProtected
-from monopod.domain.skips import Skip
+from monopod.cli.doctor.diagnosis import Check, Level
+from monopod.cli.explain.explanation import Outcome
+from monopod.cli.isolation.command import GroupState, Identity
+from monopod.cli.plan.forecast import Fate
+from monopod.cli.rollout.command import State
+from monopod.pods.rules.exemptions import Skip
+from monopod.pods.rules.selection import LabelDiffers, LabelMissing, NamespaceDiffers, NamespaceProtected
 from tests.project.repository import ROOT
 
 REFERENCE = (ROOT / "docs/reference/cli.md").read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monopod.domain.size import LADDER, format_capacity
+from monopod.pods.rules.size import LADDER, format_capacity
 from tests.documents import (
     OFFLINE,
     ROOT,

@@ -5,7 +5,7 @@ from copy import deepcopy
 from typing import Any, Self
 
 from monopod.api.names import API_VERSION
-from monopod.domain.selection import OptOut, PodSecurityGroups, Profile, Selector, SELinuxOptions, UnsupportedPods
+from monopod.pods.rules.selection import OptOut, PodSecurityGroups, Profile, Selector, SELinuxOptions, UnsupportedPods
 
 Manifest = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""The admission policies, in CEL, and the data that they read: the decision of `monopod.domain`, told a second time.
+"""The admission policies: the CEL of all rooms, put together as Kubernetes objects.
 
 Each rule lives in the module that has its name in the domain (`selection`, `skips`, `size`, `support`); `mutation`,
 `backstop`, `marks` and `namespaces` put them together, `policies` wraps them into Kubernetes objects, and

@@ -8,12 +8,6 @@ Messages are fixed where they can be: the API server evaluates the messages of a
 rule is broken, and all variables in them once more.
 """
 
-from monopod.admission.bounds import NOT_TOO_LARGE
-from monopod.admission.cel import Validation, quote
-from monopod.admission.groups import IS_GROUP
-from monopod.admission.selection import IS_REACHED
-from monopod.admission.skips import MIRRORS_STATIC_POD, OPT_OUT_STAYS_REFUSED, OWNED_BY_DAEMON_SET
-from monopod.admission.storage import has_limit
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     EKS_PROFILE_LABEL,
@@ -29,7 +23,13 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
-from monopod.domain.groups import MALFORMED, MEMBER
+from monopod.cel.expressions import Validation, quote
+from monopod.isolation.cel.groups import IS_GROUP
+from monopod.isolation.rules.membership import MALFORMED, MEMBER
+from monopod.pods.cel.bounds import NOT_TOO_LARGE
+from monopod.pods.cel.exemptions import MIRRORS_STATIC_POD, OPT_OUT_STAYS_REFUSED, OWNED_BY_DAEMON_SET
+from monopod.pods.cel.selection import IS_REACHED
+from monopod.pods.cel.storage import has_limit
 
 MUTATING_POLICY = "monopod-pods"
 

@@ -5,11 +5,11 @@ The API server copies a Binding's labels and annotations to the pod, over the po
 
 from collections.abc import Sequence
 
-from monopod.admission.cel import Validation, Variable, quote, quote_all
-from monopod.admission.groups import IS_GROUP
 from monopod.admission.marks import ANNOTATION_MARKS, LABEL_MARKS
-from monopod.admission.support import CONFIGURES_NODE, CONFIGURES_SANDBOX
 from monopod.api.names import GROUP_LABEL_PREFIX, NAMESPACE_LABEL, NAMESPACE_LABEL_VALUE, TASK_LABEL
+from monopod.cel.expressions import Validation, Variable, quote, quote_all
+from monopod.isolation.cel.groups import IS_GROUP
+from monopod.pods.cel.support import CONFIGURES_NODE, CONFIGURES_SANDBOX
 
 ROADS = ("pods/binding", "bindings")
 

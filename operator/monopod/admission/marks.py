@@ -7,20 +7,6 @@ status, ephemeralcontainers and resize, and a Binding (see `bindings`).
 
 from collections.abc import Sequence
 
-from monopod.admission.bounds import build_growth_refused, grows
-from monopod.admission.cel import Validation, Variable, quote
-from monopod.admission.gates import has_gate
-from monopod.admission.groups import IS_GROUP
-from monopod.admission.rows import LINE_SEPARATOR, SEPARATOR
-from monopod.admission.selection import IS_REACHED
-from monopod.admission.support import (
-    CONFIGURES_NODE,
-    CONFIGURES_SANDBOX,
-    IS_ALLOWED,
-    allows_selinux,
-    build_allowed_annotations,
-    build_security_variables,
-)
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     EKS_PROFILE_LABEL,
@@ -36,6 +22,20 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
+from monopod.cel.expressions import Validation, Variable, quote
+from monopod.isolation.cel.groups import IS_GROUP
+from monopod.pods.cel.bounds import build_growth_refused, grows
+from monopod.pods.cel.gates import has_gate
+from monopod.pods.cel.selection import IS_REACHED
+from monopod.pods.cel.support import (
+    CONFIGURES_NODE,
+    CONFIGURES_SANDBOX,
+    IS_ALLOWED,
+    allows_selinux,
+    build_allowed_annotations,
+    build_security_variables,
+)
+from monopod.selectors.compile import LINE_SEPARATOR, SEPARATOR
 
 ROADS = ("pods", "pods/status", "pods/ephemeralcontainers", "pods/resize")
 """Where a pod's marks could change once it exists."""

@@ -4,14 +4,7 @@ One mutation, not several: a policy's variables are evaluated again for each. JS
 because fields have to be removed too. Running it again on its own result changes nothing.
 """
 
-from monopod.admission.cel import quote
-from monopod.admission.gates import WAIT_FOR_EVER, WAIT_FOR_OPERATOR
-from monopod.admission.groups import JOIN
-from monopod.admission.nodes import PLACE
-from monopod.admission.patch import drop_annotation, drop_if, put, put_annotation, put_label, put_map_if_absent
-from monopod.admission.storage import PROVIDE, WITHDRAW
 from monopod.admission.withdrawal import IS_WITHDRAWN, TAKE_BACK
-from monopod.admission.zones import BIND
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     EKS_PROFILE_LABEL,
@@ -21,6 +14,13 @@ from monopod.api.names import (
     STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
 )
+from monopod.cel.expressions import quote
+from monopod.cel.json_patch import drop_annotation, drop_if, put, put_annotation, put_label, put_map_if_absent
+from monopod.isolation.cel.groups import JOIN
+from monopod.pods.cel.gates import WAIT_FOR_EVER, WAIT_FOR_OPERATOR
+from monopod.pods.cel.nodes import PLACE
+from monopod.pods.cel.storage import PROVIDE, WITHDRAW
+from monopod.pods.cel.zones import BIND
 
 
 def lower_limits(field: str, containers_cel: str, resource: str) -> str:

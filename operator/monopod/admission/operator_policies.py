@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from monopod.admission import restraint
-from monopod.admission.cel import Validation, Variable, quote
-from monopod.admission.namespaces import ROADS
 from monopod.admission.shapes import Document, build_validating, core_rule, own_rule, to_documents
 from monopod.api.names import PROFILE_PLURAL, SECURITY_GROUP_PLURAL
+from monopod.cel.expressions import Validation, Variable, quote
+from monopod.selectors.cel.namespaces import ROADS
 
 Policy = tuple[Document, Document]
 

@@ -8,14 +8,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
-from monopod.admission import backstop, bindings, marks, namespaces, restoration, security_groups
-from monopod.admission.cel import format_cel
-from monopod.admission.gates import CHECKED_GATES, HAS_CLAIMS
-from monopod.admission.groups import GROUP_VARIABLES
+from monopod.admission import backstop, bindings, marks, restoration
 from monopod.admission.mutation import POD_PATCH
 from monopod.admission.operator_policies import DRY_RUNS_ONLY, build_operator_policies
-from monopod.admission.quota import QUOTA_VARIABLES, WITHIN_QUOTA
-from monopod.admission.selection import SELECTION
+from monopod.admission.revision import find_revision
 from monopod.admission.shapes import (
     Document,
     build_mutating,
@@ -25,11 +21,6 @@ from monopod.admission.shapes import (
     own_rule,
     to_documents,
 )
-from monopod.admission.size import SIZE
-from monopod.admission.skips import SKIPS
-from monopod.admission.storage import STORAGE_SIZE
-from monopod.admission.support import SUPPORT
-from monopod.admission.zones import ZONE_VARIABLES
 from monopod.api.names import (
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
@@ -43,7 +34,18 @@ from monopod.api.names import (
     SERVICE_ACCOUNT,
     SYSTEM_NAMESPACE,
 )
-from monopod.domain.revision import find_revision
+from monopod.cel.expressions import format_cel
+from monopod.isolation.cel import security_groups
+from monopod.isolation.cel.groups import GROUP_VARIABLES
+from monopod.pods.cel.exemptions import SKIPS
+from monopod.pods.cel.gates import CHECKED_GATES, HAS_CLAIMS
+from monopod.pods.cel.selection import SELECTION
+from monopod.pods.cel.size import SIZE
+from monopod.pods.cel.storage import STORAGE_SIZE
+from monopod.pods.cel.support import SUPPORT
+from monopod.pods.cel.zones import ZONE_VARIABLES
+from monopod.profiles.cel.quota import QUOTA_VARIABLES, WITHIN_QUOTA
+from monopod.selectors.cel import namespaces
 
 DEFAULT_SERVICE_ACCOUNT: Final = f"system:serviceaccount:{SYSTEM_NAMESPACE}:{SERVICE_ACCOUNT}"
 

@@ -4,11 +4,11 @@ Clients that send a pod as they made it (a PUT), and controllers that adopt and 
 refuse these updates would break them; a mark that is changed or forged is refused all the same (`marks`).
 """
 
-from monopod.admission.cel import quote, quote_all
-from monopod.admission.groups import IS_GROUP
 from monopod.admission.marks import ANNOTATION_MARKS, LABEL_MARKS
-from monopod.admission.patch import put_map_if_absent
 from monopod.api.names import TASK_LABEL
+from monopod.cel.expressions import quote, quote_all
+from monopod.cel.json_patch import put_map_if_absent
+from monopod.isolation.cel.groups import IS_GROUP
 
 _IS_MARK = {
     "labels": f"(key in {quote_all((*LABEL_MARKS, TASK_LABEL))} || {IS_GROUP})",

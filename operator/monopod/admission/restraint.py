@@ -8,9 +8,6 @@ objects that carry many, and the operator could then not write on these at all.
 
 from collections.abc import Sequence
 
-from monopod.admission.cel import Validation, Variable, quote, quote_all
-from monopod.admission.groups import IS_GROUP
-from monopod.admission.selection import IS_REACHED
 from monopod.api.names import (
     BASE_POLICY,
     DEFAULT_GROUP,
@@ -32,7 +29,10 @@ from monopod.api.names import (
     TASK_LABEL,
     VOLUMES_GATE,
 )
-from monopod.domain.isolation import GROUPS_POLICY
+from monopod.cel.expressions import Validation, Variable, quote, quote_all
+from monopod.isolation.cel.groups import IS_GROUP
+from monopod.isolation.rules.network_policies import GROUPS_POLICY
+from monopod.pods.cel.selection import IS_REACHED
 
 MAPS = (
     Variable("labelsNow", "The labels after the change.", "object.metadata.?labels.orValue({})"),

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from monopod.admission.cel import Validation, Variable, format_cel
 from monopod.api.names import GROUP, VERSION
+from monopod.cel.expressions import Validation, Variable, format_cel
 
 Document = dict[str, Any]
 

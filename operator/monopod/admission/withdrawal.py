@@ -7,15 +7,15 @@ what RuntimeClass admission added of the class's scheduling. A pod that names it
 of one that ran, and is refused (`backstop`).
 """
 
-from monopod.admission.cel import quote_all
-from monopod.admission.gates import REMOVE_GATES
-from monopod.admission.groups import IS_GROUP
-from monopod.admission.patch import drop_annotation, drop_if
-from monopod.admission.skips import HAS_NODE_NAME
-from monopod.admission.storage import WITHDRAW
-from monopod.admission.zones import UNBIND
-from monopod.domain.bounds import WRITTEN_ANNOTATIONS
-from monopod.domain.selection import WRITTEN_LABELS
+from monopod.cel.expressions import quote_all
+from monopod.cel.json_patch import drop_annotation, drop_if
+from monopod.isolation.cel.groups import IS_GROUP
+from monopod.pods.cel.exemptions import HAS_NODE_NAME
+from monopod.pods.cel.gates import REMOVE_GATES
+from monopod.pods.cel.storage import WITHDRAW
+from monopod.pods.cel.zones import UNBIND
+from monopod.pods.rules.bounds import WRITTEN_ANNOTATIONS
+from monopod.pods.rules.selection import WRITTEN_LABELS
 
 IS_WITHDRAWN = f"""(variables.marked && variables.withinBounds && variables.markedRow[0] != '' &&
       variables.optedOut && !variables.exempt && !({HAS_NODE_NAME}))"""

@@ -3,7 +3,7 @@
 The docstrings of kinds and fields are the CRD's descriptions (`kubectl explain`), and the rules beside them are the
 CRD's validation, in AWS's words where AWS has them (EKS API reference, CreateFargateProfile; EKS user guide, "Define
 which Pods use AWS Fargate when launched"). This module must not know how profiles are matched with pods: that is
-`monopod.domain.selection`.
+`monopod.pods.rules.selection`.
 """
 
 from typing import Annotated, Any, Literal

@@ -1,7 +1,8 @@
 """Every condition, reason and event that the operator reports, each with the sentence that the reference repeats.
 
 The same constant appears as a condition's or event's reason, as a health issue's code, as a metric's label and in
-docs/reference/conditions.md. This module must not know when a reason applies: that is `monopod.domain.conditions`.
+docs/reference/conditions.md. This module must not know when a reason applies: that is
+`monopod.profiles.rules.conditions`.
 """
 
 from enum import StrEnum

@@ -1,7 +1,8 @@
 """The kind SecurityGroup: which connections its pods may accept and open, as a security group does on AWS.
 
-How rules become NetworkPolicies is decided in `monopod.domain.isolation`, which pods have which groups in
-`monopod.domain.groups`. The sources are the EC2 user guide ("Security group rules") and Kubernetes' NetworkPolicy.
+How rules become NetworkPolicies is decided in `monopod.isolation.rules.network_policies`, which pods have which groups
+in `monopod.isolation.rules.membership`. The sources are the EC2 user guide ("Security group rules") and Kubernetes'
+NetworkPolicy.
 """
 
 from typing import Annotated, Any, Literal

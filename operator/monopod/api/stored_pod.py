@@ -1,7 +1,7 @@
 """The kind StoredPod: the manifest of a pod without a controller, kept while the pod is moved.
 
 Only the operator writes it. This module must not know when a pod is stored or created again: that is
-`monopod.domain.bare`.
+`monopod.bare_pods.rules.steps`.
 """
 
 from typing import Annotated, Any, Literal

@@ -5,9 +5,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from monopod.cli.diagnosis import Check, Facts, Finding, Json, Level, Unread, unread
-from monopod.cli.explanation import Explanation
-from monopod.domain.autoscaling import (
+from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Json, Level, Unread, unread
+from monopod.cli.explain.explanation import Explanation
+from monopod.kube.objects.fields import InvalidManifest, Part
+from monopod.pods.rules.decision import Sandboxed
+from monopod.pods.rules.size import Row
+from monopod.workloads.rules.autoscaling import (
     KATA_OVERHEAD,
     Autoscaler,
     find_autoscalers,
@@ -15,9 +18,6 @@ from monopod.domain.autoscaling import (
     read_amounts,
     read_overhead,
 )
-from monopod.domain.decision import Sandboxed
-from monopod.domain.manifest import InvalidManifest, Part
-from monopod.domain.size import Row
 
 _ACTION: Final = "Change the metric or the target: docs/concepts/pod-size-readers.md."
 _HASH: Final = "pod-template-hash"

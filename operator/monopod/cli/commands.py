@@ -218,7 +218,7 @@ def explain(
     if (name is None) == (not filenames):
         raise click.UsageError("Give either -f FILE or pod NAME.")
     _refuse_stdin_twice(filenames, profiles_file)
-    from monopod.cli import explain as work
+    from monopod.cli.explain import command as work
 
     sources = work.Sources(profiles_file, namespace, sandbox, context, kubeconfig, monopod_namespace)
     report = work.explain_files(filenames, sources) if name is None else work.explain_pod(name, sources)
@@ -273,7 +273,7 @@ def lint(
 ) -> None:
     """Gathers the options; what users read is `_LINT_HELP`."""
     _refuse_stdin_twice(filenames, profiles_file)
-    from monopod.cli import lint as work
+    from monopod.cli.lint import command as work
 
     question = work.Question(filenames, profiles_file, namespace, sandbox, region, arch, monopod_namespace)
     report = work.lint(question)
@@ -285,7 +285,7 @@ def lint(
 @file_names("What holds the others' profiles, YAML or JSON; - is stdin.", required=True)
 def convert(filenames: tuple[str, ...]) -> None:
     """Gathers the options; what users read is `_CONVERT_HELP`."""
-    from monopod.cli import convert as work
+    from monopod.cli.convert import command as work
 
     click.echo(work.convert_files(filenames), nl=False)
 
@@ -316,7 +316,7 @@ def doctor(
     kubeconfig: str | None,
 ) -> None:
     """Gathers the options; what users read is `_DOCTOR_HELP`."""
-    from monopod.cli import doctor as work
+    from monopod.cli.doctor import command as work
     from monopod.cli.failure import ApiFailure, NoCluster
 
     try:
@@ -340,8 +340,8 @@ def isolation(
     name = _read_target(pod if len(pod) != 1 or "/" in pod[0] else ("pod", *pod))
     if name is None:
         raise click.UsageError("Give the name of a pod.")
-    from monopod.cli.isolation import inspect_pod
-    from monopod.cli.isolation_output import write
+    from monopod.cli.isolation.command import inspect_pod
+    from monopod.cli.isolation.output import write
 
     write(inspect_pod(name, namespace, kubeconfig, context), output)
 

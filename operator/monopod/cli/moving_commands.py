@@ -97,9 +97,9 @@ def plan(
     """Gathers the options; what users read is `_PLAN_HELP`."""
     if (profile is None) == (not filenames):
         raise click.UsageError("Give either PROFILE or -f FILE.")
-    from monopod.cli import plan as work
     from monopod.cli.live import Cluster
-    from monopod.cli.plan_output import write_json, write_text
+    from monopod.cli.plan import command as work
+    from monopod.cli.plan.output import write_json, write_text
 
     rates = work.find_rates(region, arch)
     cluster = Cluster.connect(kubeconfig, context)
@@ -134,9 +134,9 @@ def rollout(
         raise click.UsageError("Give only one of --pause, --resume and --watch; --resume --watch goes together.")
     if watch and output != "text":
         raise click.UsageError("--watch writes text only.")
-    from monopod.cli import rollout as work
     from monopod.cli.failure import ApiFailure, NoCluster
     from monopod.cli.live import Cluster
+    from monopod.cli.rollout import command as work
 
     status = 0
     try:
@@ -176,8 +176,8 @@ def restore(
         raise click.UsageError("Give NAME or --all, not both.")
     if (filename and not name) or (dry_run and not (name or everything)):
         raise click.UsageError("-f goes with NAME, and --dry-run with NAME or --all.")
-    from monopod.cli import restore as work
     from monopod.cli.live import Cluster
+    from monopod.cli.restore import command as work
 
     cluster = Cluster.connect(kubeconfig, context)
     where = namespace or cluster.namespace

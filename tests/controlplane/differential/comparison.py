@@ -16,7 +16,16 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
-from monopod.domain.decision import (
+from monopod.isolation.rules.membership import (
+    MALFORMED,
+    InvalidGroups,
+    awaits_account,
+    build_group_marks,
+    choose_groups,
+    find_account,
+)
+from monopod.kube.objects.quantity import parse_quantity
+from monopod.pods.rules.decision import (
     Decision,
     OptOutRefused,
     OutOfBounds,
@@ -26,20 +35,11 @@ from monopod.domain.decision import (
     Unsupported,
     decide,
 )
-from monopod.domain.groups import (
-    MALFORMED,
-    InvalidGroups,
-    awaits_account,
-    build_group_marks,
-    choose_groups,
-    find_account,
-)
-from monopod.domain.nodes import DEFAULT_SCHEDULER, choose_node_selector, read_terms
-from monopod.domain.quantity import parse_quantity
-from monopod.domain.selection import Profile, is_written
-from monopod.domain.size import Row
-from monopod.domain.storage import LimitChange, plan_storage
-from monopod.domain.zones import merge_terms
+from monopod.pods.rules.nodes import DEFAULT_SCHEDULER, choose_node_selector, read_terms
+from monopod.pods.rules.selection import Profile, is_written
+from monopod.pods.rules.size import Row
+from monopod.pods.rules.storage import LimitChange, plan_storage
+from monopod.pods.rules.zones import merge_terms
 from tests.controlplane.differential.draws import SCHEDULED_SANDBOX, Manifest, find_creator
 from tests.controlplane.differential.group_draws import Setting
 from tests.controlplane.server import Answer, Server

@@ -17,11 +17,11 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
-from monopod.domain.nodes import REQUIRED
-from monopod.domain.quantity import parse_quantity
-from monopod.domain.selection import Profile, Selector
-from monopod.domain.size import COMPONENTS_MEMORY_MIB, LADDER
-from monopod.domain.skips import DAEMON_SET_CONTROLLER, DAEMON_SET_CONTROLLERS
+from monopod.kube.objects.quantity import parse_quantity
+from monopod.pods.rules.exemptions import DAEMON_SET_CONTROLLER, DAEMON_SET_CONTROLLERS
+from monopod.pods.rules.nodes import REQUIRED
+from monopod.pods.rules.selection import Profile, Selector
+from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, LADDER
 
 Manifest = dict[str, Any]
 

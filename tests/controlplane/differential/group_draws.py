@@ -15,7 +15,7 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
-from monopod.domain.group_policy import GroupPolicy
+from monopod.isolation.rules.group_policy import GroupPolicy
 from tests.controlplane.differential.draws import KEYS, PROFILE_NAMES, VALUES, Draw, Manifest
 
 GROUP_NAMES = ("cluster", "db", "web", "a", "b-1", "0", "z" * 63, "admin")

@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 
 import yaml
 
-from monopod.admission.rows import STALE_SECONDS
 from monopod.api.names import (
     API_VERSION,
     BASE_POLICY,
@@ -27,6 +26,7 @@ from monopod.api.names import (
     SERVICE_ACCOUNT,
     SYSTEM_NAMESPACE,
 )
+from monopod.selectors.compile import STALE_SECONDS
 from tests.clusters import ControlPlane
 from tests.controlplane.server import APPLY_PATCH, MERGE_PATCH, Answer, Server
 from tests.waiting import describe_check

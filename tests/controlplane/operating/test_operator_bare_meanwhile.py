@@ -83,7 +83,7 @@ def test_a_pod_is_evicted_only_as_its_budget_allows_and_as_it_is_then(lab: Lab, 
     assert find_pod(lab, "budget")["metadata"]["labels"]["late"] == "yes"
 
 
-SHORT_MINUTES = "import monopod.domain.standing as standing; standing.STUCK_SECONDS = 2.0"
+SHORT_MINUTES = "import monopod.rescheduling.rules.standing as standing; standing.STUCK_SECONDS = 2.0"
 
 
 def test_a_pod_that_does_not_go_keeps_no_other_waiting_and_comes_back(lab: Lab, start: StartOperator) -> None:

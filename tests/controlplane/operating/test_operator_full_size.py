@@ -9,7 +9,7 @@ import pytest
 
 from lab.fleet import CROWD, CROWDED, EVERYWHERE, PROFILES, build_namespaces, build_profiles, name_app
 from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
-from monopod.domain.selection import Profile, choose_profile
+from monopod.pods.rules.selection import Profile, choose_profile
 from tests.controlplane.operating.conftest import run_lab
 from tests.controlplane.operating.lab import SANDBOX, Json, Lab, OperatorProcess, build_profile, eventually
 

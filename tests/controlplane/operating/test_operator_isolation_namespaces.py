@@ -17,7 +17,7 @@ from monopod.api.names import (
     POLICY_LABEL,
     PROFILE_LABEL,
 )
-from monopod.domain.publication import Content, Publish, build_namespace_patch
+from monopod.selectors.publication import Content, Publish, build_namespace_patch
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from monopod.api.names import COMPUTE_TYPE
-from monopod.domain.nodes import REQUIRED
+from monopod.pods.rules.nodes import REQUIRED
 from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.lab import Json, Lab, eventually
 from tests.controlplane.operating.moving import (

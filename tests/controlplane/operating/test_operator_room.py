@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from monopod.admission.rows import MAX_ROWS_BYTES, compile_profile
-from monopod.domain.selection import Profile
+from monopod.pods.rules.selection import Profile
+from monopod.selectors.compile import MAX_ROWS_BYTES, compile_profile
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import SANDBOX, Json, Lab, OperatorProcess, build_profile, eventually
 

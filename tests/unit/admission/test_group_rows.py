@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from monopod.admission import group_rows
-from monopod.admission.group_rows import compile_group_rows
-from monopod.admission.rows import RowsTooLarge
 from monopod.api.names import EKS_PROFILE_LABEL, GROUP_LABEL_PREFIX
-from monopod.domain.group_policy import GroupPolicy
-from monopod.domain.label_selector import LabelSelector
+from monopod.isolation.cel import group_policies
+from monopod.isolation.cel.group_policies import compile_group_rows
+from monopod.isolation.rules.group_policy import GroupPolicy
+from monopod.kube.objects.label_selector import LabelSelector
+from monopod.selectors.compile import RowsTooLarge
 
 ACCOUNTS = {"default": {}, "builder": {"team": "ci"}, "agent": {"team": "ci"}}
 
@@ -76,7 +76,7 @@ def too_many(count: int, pods: LabelSelector) -> list[GroupPolicy]:
 
 
 LARGE = {
-    "policies": (too_many(group_rows.MAX_GROUP_ROWS + 1, LabelSelector()), "501 SecurityGroupPolicies"),
+    "policies": (too_many(group_policies.MAX_GROUP_ROWS + 1, LabelSelector()), "501 SecurityGroupPolicies"),
     "values": (too_many(21, selecting(("k", "In", [f"v{n}" for n in range(100)]))), "2100 keys and values"),
     "bytes": (too_many(500, selecting(("k", "In", ["v" * 63, "w" * 63, "x" * 50]))), "bytes of SecurityGroupPolicies"),
 }
@@ -89,4 +89,6 @@ def test_more_than_admission_can_read_is_refused(policies: list[GroupPolicy], wh
 
 
 def test_what_is_within_bounds_is_not() -> None:
-    assert len(compile_group_rows(too_many(group_rows.MAX_GROUP_ROWS, LabelSelector()), ACCOUNTS).splitlines()) == 500
+    assert (
+        len(compile_group_rows(too_many(group_policies.MAX_GROUP_ROWS, LabelSelector()), ACCOUNTS).splitlines()) == 500
+    )

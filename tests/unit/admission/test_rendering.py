@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from monopod.admission.cel import format_comment, quote
-from monopod.admission.patch import escape_pointer
 from monopod.admission.policies import POD_VARIABLES
 from monopod.admission.render import HEADER, KUSTOMIZATION, optional_policies, policies, render, write_files
-from monopod.admission.size import ladder_steps
-from monopod.domain.size import LADDER
+from monopod.cel.expressions import format_comment, quote
+from monopod.cel.json_patch import escape_pointer
+from monopod.pods.cel.size import ladder_steps
+from monopod.pods.rules.size import LADDER
 
 DOCUMENTS = policies()
 INSTALLABLE = [*DOCUMENTS, *(each for documents in optional_policies().values() for each in documents)]

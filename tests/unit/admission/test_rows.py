@@ -2,7 +2,11 @@ import re
 
 import pytest
 
-from monopod.admission.rows import (
+from monopod.api.names import EKS_PROFILE_LABEL
+from monopod.pods.rules.selection import Profile
+from monopod.profiles.rules.quota import Registration
+from monopod.selectors.capacity import Claim
+from monopod.selectors.compile import (
     MAX_PATTERNS,
     MAX_ROWS,
     compile_namespace_patterns,
@@ -12,10 +16,6 @@ from monopod.admission.rows import (
     match_old_rows,
     read_patterns,
 )
-from monopod.api.names import EKS_PROFILE_LABEL
-from monopod.domain.quota import Registration
-from monopod.domain.room import Claim
-from monopod.domain.selection import Profile
 from tests.unit.builders import a_profile, a_selector
 
 PROTECTED = frozenset({"kube-system", "monopod-system"})

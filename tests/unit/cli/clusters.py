@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from monopod.cli.diagnosis import Facts
+from monopod.cli.doctor.diagnosis import Facts
 from tests.unit.builders import a_profile_resource
 
 Json = dict[str, Any]

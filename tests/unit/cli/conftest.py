@@ -1,6 +1,6 @@
 """CEL's rules are compiled before the first test: on a busy machine that takes longer than a unit test may take."""
 
-from monopod.cli.schema.kinds import find_faults, find_kind
+from monopod.cli.input.schema.kinds import find_faults, find_kind
 from tests.controlplane.test_profile_validation import ACCEPTED_PROFILES
 
 for _profile in ACCEPTED_PROFILES.values():

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from monopod.cli.diagnosis import Check, Finding, Level, Unread
-from monopod.cli.doctor import check
+from monopod.cli.doctor.command import check
+from monopod.cli.doctor.diagnosis import Check, Finding, Level, Unread
 from tests.unit.builders import a_pod, a_profile_resource
 from tests.unit.cli.clusters import a_cluster
 from tests.unit.cli.running import explain, explain_json, run, write_yaml

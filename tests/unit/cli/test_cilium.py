@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from monopod.cli.cilium import find_left_out
-from monopod.cli.diagnosis import Check, Facts, Level, Unread
-from monopod.cli.doctor import check
+from monopod.cli.doctor.cilium import find_left_out
+from monopod.cli.doctor.command import check
+from monopod.cli.doctor.diagnosis import Check, Facts, Level, Unread
 from tests.unit.cli.clusters import a_cluster, a_live_profile
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from monopod.cli import examination
-from monopod.cli.diagnosis import Check, Facts, Finding, Level, Unread
-from monopod.cli.doctor import check, find_exit_status, write
-from monopod.cli.sandboxes import find_users
-from monopod.cluster.lease import LEASE_NAME
+from monopod.cli.doctor import examination
+from monopod.cli.doctor.command import check, find_exit_status, write
+from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Level, Unread
+from monopod.cli.doctor.sandboxes import find_users
+from monopod.kube.lease import LEASE_NAME
 from tests.unit.cli.clusters import (
     EXPECTED,
     a_cluster,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from monopod.cli.documents import find_files, read_documents
 from monopod.cli.failure import UnreadableInput
+from monopod.cli.input.documents import find_files, read_documents
 
 
 def read(tmp_path: Path, content: str | bytes) -> list[Any]:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from monopod.api.names import GROUP_COUNT_LABEL, PROFILE_LABEL, TASK_LABEL
-from monopod.cli.isolation import GroupFinding, GroupState, Identity, PodIsolation, assess, read_finding
-from monopod.cli.isolation_output import build_report, describe_troubles, write
-from monopod.domain.isolation import (
+from monopod.cli.isolation.command import GroupFinding, GroupState, Identity, PodIsolation, assess, read_finding
+from monopod.cli.isolation.output import build_report, describe_troubles, write
+from monopod.isolation.rules.network_policies import (
     Infrastructure,
     Rules,
     build_base_policy,
@@ -17,7 +17,7 @@ from monopod.domain.isolation import (
     build_pod_policy,
     build_rules,
 )
-from monopod.domain.security_group import SecurityGroup
+from monopod.isolation.rules.security_group import SecurityGroup
 from tests.unit.cli.running import run
 
 UID = "00000000-0000-0000-0000-000000000001"

@@ -2,10 +2,10 @@ import json
 from pathlib import Path
 
 from monopod.api.names import EKS_PROFILE_LABEL
-from monopod.cli.as_json import build_report
-from monopod.cli.explain import LiveExplanation
-from monopod.cli.explanation import build_explanation
-from monopod.cli.live_pod import Admitted
+from monopod.cli.explain.as_json import build_report
+from monopod.cli.explain.command import LiveExplanation
+from monopod.cli.explain.explanation import build_explanation
+from monopod.cli.explain.live_pod import Admitted
 from tests.unit.builders import a_pod, a_profile, a_profile_resource, a_selector
 from tests.unit.cli.running import explain, explain_json
 

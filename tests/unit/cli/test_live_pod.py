@@ -13,9 +13,9 @@ from monopod.api.names import (
     UNSUPPORTED_ANNOTATION,
     VOLUMES_GATE,
 )
-from monopod.cli.live_pod import Admitted, find_admitted, rebuild_manifest
-from monopod.domain.groups import build_group_marks
-from monopod.domain.size import find_row, format_capacity, measure_need
+from monopod.cli.explain.live_pod import Admitted, find_admitted, rebuild_manifest
+from monopod.isolation.rules.membership import build_group_marks
+from monopod.pods.rules.size import find_row, format_capacity, measure_need
 from tests.unit.builders import PodBuilder, a_pod
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from monopod.cli.documents import read_documents
 from monopod.cli.failure import UnreadableInput
-from monopod.cli.manifests import Subject, find_subjects, sort_documents
-from monopod.domain.skips import Skip, find_skip
+from monopod.cli.input.documents import read_documents
+from monopod.cli.input.manifests import Subject, find_subjects, sort_documents
+from monopod.pods.rules.exemptions import Skip, find_skip
 from tests.unit.builders import a_pod, a_profile_resource
 from tests.unit.cli.running import explain_json, run, write_yaml
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from monopod.cli.diagnosis import Level
+from monopod.cli.doctor.diagnosis import Level
+from monopod.cli.doctor.network_probe import NetworkProbe
 from monopod.cli.failure import ApiFailure
-from monopod.cli.network_probe import NetworkProbe
 
 NAMESPACE = "/api/v1/namespaces/monopod-doctor-x"
 

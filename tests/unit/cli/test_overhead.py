@@ -2,8 +2,8 @@
 
 import pytest
 
-from monopod.cli.diagnosis import Check, Facts, Level
-from monopod.cli.doctor import check
+from monopod.cli.doctor.command import check
+from monopod.cli.doctor.diagnosis import Check, Facts, Level
 from tests.unit.cli.clusters import a_cluster, a_runtime_class
 
 HEAVY = [a_runtime_class(overhead={"podFixed": {"cpu": "250m", "memory": "130Mi"}})]

@@ -7,14 +7,14 @@ import pytest
 
 from monopod.api.names import PROFILE_LABEL
 from monopod.cli import live
-from monopod.cli.forecast import Contents, Fate, Rates, Step, build_steps
-from monopod.cli.lint import find_prices
-from monopod.cli.plan import Plan
-from monopod.cli.plan_output import build_report, write_json, write_text
-from monopod.domain.budgets import Budget
-from monopod.domain.replacement import Workload, build_bare_workload
-from monopod.domain.standing import Place
-from monopod.domain.terms import Terms
+from monopod.cli.lint.command import find_prices
+from monopod.cli.plan.command import Plan
+from monopod.cli.plan.forecast import Contents, Fate, Rates, Step, build_steps
+from monopod.cli.plan.output import build_report, write_json, write_text
+from monopod.eviction.rules.budgets import Budget
+from monopod.rescheduling.rules.standing import Place
+from monopod.rescheduling.rules.terms import Terms
+from monopod.workloads.rules.replacement import Workload, build_bare_workload
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 from tests.unit.cli.running import run
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from monopod.cli import rollout_output
 from monopod.cli.failure import ApiFailure
 from monopod.cli.live import Refusal
-from monopod.cli.rollout import (
+from monopod.cli.rollout import output
+from monopod.cli.rollout.command import (
     BLOCKED_SECONDS,
     STALLED_SECONDS,
     UNREACHABLE_SECONDS,
@@ -18,7 +18,7 @@ from monopod.cli.rollout import (
     follow,
     read_rollout,
 )
-from monopod.domain.manifest import InvalidProfile
+from monopod.kube.objects.fields import InvalidProfile
 from tests.unit.cli.running import run
 
 
@@ -57,7 +57,7 @@ def test_the_numbers_are_those_of_the_status() -> None:
         startedAt="2026-01-01T00:00:00Z", pods=9, moved=3, waiting=2, blocked=2, left=2, blockers=[blocker]
     )
     rollout = read_rollout(a_resource(status))
-    assert rollout_output.build_report(rollout) == {
+    assert output.build_report(rollout) == {
         "profile": "web",
         "state": "Moving",
         "message": "as it is",
@@ -171,7 +171,7 @@ def _raise(failure: Exception) -> Callable[[], Rollout]:
 
 def test_without_a_terminal_only_changes_are_written(capsys: pytest.CaptureFixture[str]) -> None:
     looks = [a_rollout(waiting=3), a_rollout(waiting=3), a_rollout(State.DONE, moved=4)]
-    assert rollout_output.show(iter(looks)) is looks[-1]
+    assert output.show(iter(looks)) is looks[-1]
     assert capsys.readouterr().out == (
         "web: Moving: 1/4 moved, 3 waiting, 0 blocked, 0 left alone\n"
         "web: Done: 4/4 moved, 0 waiting, 0 blocked, 0 left alone\n"
@@ -180,8 +180,8 @@ def test_without_a_terminal_only_changes_are_written(capsys: pytest.CaptureFixtu
 
 def test_on_a_terminal_a_bar_fills(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console(force_terminal=True, width=120, record=True)
-    monkeypatch.setattr(rollout_output, "Console", lambda **_: console)
-    rollout_output.show(iter([a_rollout(), a_rollout(State.DONE, moved=3, left=1)]))
+    monkeypatch.setattr(output, "Console", lambda **_: console)
+    output.show(iter([a_rollout(), a_rollout(State.DONE, moved=3, left=1)]))
     text = console.export_text()
     assert "web: Done ━━━━" in text
     assert "3/4 moved, 0 waiting, 0 blocked, 1 left alone" in text

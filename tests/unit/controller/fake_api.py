@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, cast
 
-from monopod.cluster.client import ApiClient, ApiError, Json
+from monopod.kube.client import ApiClient, ApiError, Json
 
 Answer = Json | Exception | Callable[[Json], Json]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import structlog
 
-from monopod.controller.logs import Complaints
-from monopod.controller.queueing import Controller
+from monopod.kube.controller import Controller
+from monopod.kube.logs import Complaints
 
 COMPLAINTS = Complaints(structlog.stdlib.get_logger())
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Any, cast
 
-from monopod.cluster.client import REQUEST_TIMEOUT_SECONDS, ApiError, ServerTrouble
-from monopod.controller.bare import POLL_SECONDS, BareKeeper
-from monopod.controller.eviction import Mover
-from monopod.controller.queueing import WHOLE, After
-from monopod.controller.trying import VALID_SECONDS
-from monopod.domain.bare import KNOWN_SECONDS, SETTLING_SECONDS, BarePod
-from monopod.domain.eviction import Candidate
+from monopod.bare_pods.controller import POLL_SECONDS, BareKeeper
+from monopod.bare_pods.dry_run import VALID_SECONDS
+from monopod.bare_pods.rules.steps import KNOWN_SECONDS, SETTLING_SECONDS, BarePod
+from monopod.eviction.evictor import Mover
+from monopod.eviction.rules.order import Candidate
+from monopod.kube.client import REQUEST_TIMEOUT_SECONDS, ApiError, ServerTrouble
+from monopod.kube.controller import WHOLE, After
 from tests.unit.builders import a_pod
 from tests.unit.controller.fake_api import FakeApi
 from tests.unit.controller.fake_clock import FakeClock

@@ -9,7 +9,7 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException
 
-from monopod.cluster.client import ApiClient, ApiError, load_configuration
+from monopod.kube.client import ApiClient, ApiError, load_configuration
 
 KUBECONFIG = {
     "current-context": "c",

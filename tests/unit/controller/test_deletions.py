@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 import structlog
 
-from monopod.cluster.client import ApiError
-from monopod.cluster.mirror import Mirror
-from monopod.controller import deletion, replacing
-from monopod.controller.deletion import Deletions
-from monopod.controller.logs import Complaints
-from monopod.controller.publishing import Publication
-from monopod.domain.deletion import Evicting, Failed, Patience, Queued, Request, Stage
-from monopod.domain.eviction import Candidate, Obstacle
+from monopod.deletion import controller
+from monopod.deletion.controller import Deletions
+from monopod.deletion.rules.stages import Evicting, Failed, Patience, Queued, Request, Stage
+from monopod.eviction.rules.order import Candidate, Obstacle
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiError
+from monopod.kube.logs import Complaints
+from monopod.profiles.publisher import Publication
+from monopod.workloads import replacements
 from tests.unit.controller.fake_api import FakeApi, an_object, not_found
 
 FINALIZER = "monopod.dev/profile"
@@ -77,7 +78,7 @@ class Setting:
 
 @pytest.fixture(autouse=True)
 def no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deletion, "STALE_SECONDS", 0.0)
+    monkeypatch.setattr(controller, "STALE_SECONDS", 0.0)
 
 
 async def test_a_profile_without_the_finalizer_gets_it_beside_those_of_others() -> None:
@@ -205,7 +206,7 @@ def own_pods(setting: Setting, owner: str, *names: str) -> None:
 
 
 async def test_pods_that_could_not_be_created_again_stay_and_go_once_they_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replacing, "FIRST_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(replacements, "FIRST_RETRY_SECONDS", 0.0)
     setting = Setting()
     own_pods(setting, "one", "a", "b")
     own_pods(setting, "two", "c")

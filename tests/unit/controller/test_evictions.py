@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from monopod.cluster.client import LONGEST_MESSAGE, ApiError, ApiUnreachable, ServerTrouble, _read_answer
-from monopod.cluster.evictions import request_eviction
-from monopod.controller.eviction import Mover
-from monopod.domain.eviction import (
+from monopod.eviction.api import request_eviction
+from monopod.eviction.evictor import Mover
+from monopod.eviction.rules.order import (
     Answer,
     Candidate,
     Evicted,
@@ -19,6 +18,7 @@ from monopod.domain.eviction import (
     SeveralBudgets,
     Unanswered,
 )
+from monopod.kube.client import LONGEST_MESSAGE, ApiError, ApiUnreachable, ServerTrouble, _read_answer
 from tests.unit.controller.fake_api import FakeApi, not_found
 from tests.unit.controller.fake_clock import FakeClock
 from tests.unit.controller.running import COMPLAINTS, running, settle

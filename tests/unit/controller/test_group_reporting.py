@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from monopod.api.names import API_VERSION, DEFAULT_GROUP, GROUP_LABEL_PREFIX, PROFILE_LABEL
-from monopod.cluster.client import ApiError, ApiUnreachable
-from monopod.cluster.mirror import Mirror
-from monopod.controller.group_reporting import COLLECTION, DEBOUNCE_SECONDS, GroupReporter
-from monopod.controller.membership import Membership
-from monopod.controller.rulebook import RuleBook
+from monopod.isolation.group_status import COLLECTION, DEBOUNCE_SECONDS, GroupReporter
+from monopod.isolation.membership import Membership
+from monopod.isolation.rules_cache import RuleBook
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiError, ApiUnreachable
 from tests.unit.builders import a_profile_resource
 from tests.unit.controller.fake_api import Answer, FakeApi, conflict
 from tests.unit.controller.fake_clock import FakeClock

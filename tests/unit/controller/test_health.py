@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from monopod.controller.health import HealthServer
-from monopod.controller.logs import OwnFaultsOnly
+from monopod.kube.health import HealthServer
+from monopod.kube.logs import OwnFaultsOnly
 
 BIG = b"x" * 200_000
 

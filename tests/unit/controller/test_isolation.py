@@ -15,14 +15,14 @@ from monopod.api.names import (
     PROFILE_LABEL,
     TASK_LABEL,
 )
-from monopod.cluster.client import ApiError, Json, ServerTrouble
-from monopod.cluster.lease import Timing
-from monopod.cluster.mirror import Kind, Mirror
-from monopod.controller import gates
-from monopod.controller.isolation import Isolator
-from monopod.controller.settings import Settings
-from monopod.domain.conditions import Isolation
-from monopod.domain.isolation import build_base_policy
+from monopod.gates import controller
+from monopod.isolation.controller import Isolator
+from monopod.isolation.rules.network_policies import build_base_policy
+from monopod.kube.cache import Kind, Mirror
+from monopod.kube.client import ApiError, Json, ServerTrouble
+from monopod.kube.lease import Timing
+from monopod.manager.settings import Settings
+from monopod.profiles.rules.conditions import Isolation
 from tests.unit.controller.fake_api import FakeApi, an_object, not_found
 from tests.unit.controller.fake_clock import FakeClock
 from tests.unit.controller.running import COMPLAINTS, running, settle
@@ -351,7 +351,7 @@ async def test_a_pod_is_released_once_its_namespace_is_closed(gated: Cluster) ->
 
 async def test_no_pod_is_released_by_what_a_watch_told_that_has_died_since(gated: Cluster) -> None:
     async with gated.at_work():
-        gated.clock.step(gates.POLL_SECONDS)
+        gated.clock.step(controller.POLL_SECONDS)
         await settle()
         written = [path for method, path, _ in gated.api.requests if method in ("apply", "patch")]
         assert written.index(f"{POLICIES}/monopod-base") < written.index(POD)

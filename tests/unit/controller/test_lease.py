@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from monopod.cluster.client import ApiError, ApiUnreachable, Json
-from monopod.cluster.lease import LeadershipLost, Lease, Timing
+from monopod.kube.client import ApiError, ApiUnreachable, Json
+from monopod.kube.lease import LeadershipLost, Lease, Timing
 from tests.unit.controller.fake_api import FakeApi, an_object, conflict
 
 COLLECTION = "/apis/coordination.k8s.io/v1/namespaces/monopod-system/leases"

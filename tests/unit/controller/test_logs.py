@@ -5,18 +5,18 @@ import logging
 import pytest
 from structlog.testing import CapturingLogger
 
-from monopod.cluster.lease import Timing
-from monopod.cluster.mirror import Mirror
-from monopod.controller import logs
-from monopod.controller.gathering import Gatherer
-from monopod.controller.logs import Complaints, FirstAttemptOnly
-from monopod.controller.overlapping import Overlaps
-from monopod.controller.probing import Plan
-from monopod.controller.publishing import Publication
-from monopod.controller.settings import Settings
-from monopod.domain.conditions import PoliciesInstalled
-from monopod.domain.progress import NotListed
-from monopod.domain.trial import Outcome, Pending
+from monopod.kube import logs
+from monopod.kube.cache import Mirror
+from monopod.kube.lease import Timing
+from monopod.kube.logs import Complaints, FirstAttemptOnly
+from monopod.manager.settings import Settings
+from monopod.pods.rules.dry_run import Outcome, Pending
+from monopod.profiles.dry_runs import Plan
+from monopod.profiles.gather import Gatherer
+from monopod.profiles.overlaps import Overlaps
+from monopod.profiles.publisher import Publication
+from monopod.profiles.rules.conditions import PoliciesInstalled
+from monopod.rescheduling.rules.progress import NotListed
 from tests.unit.controller.fake_api import an_object
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from monopod.api.names import GROUPS_ANNOTATION
-from monopod.cluster.mirror import Kind, Mirror
-from monopod.cluster.views import PodView, RuntimeClassView, read_pod, read_uid
-from monopod.domain.groups import MAX_ANNOTATED
+from monopod.isolation.rules.membership import MAX_ANNOTATED
+from monopod.kube.cache import Kind, Mirror
+from monopod.kube.objects.views import PodView, RuntimeClassView, read_pod, read_uid
 from tests.unit.controller.fake_api import FakeApi, an_object
 
 PATH = "/apis/node.k8s.io/v1/runtimeclasses"

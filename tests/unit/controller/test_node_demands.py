@@ -6,9 +6,9 @@ import pytest
 import structlog
 
 from monopod.api.names import PROFILE_LABEL
-from monopod.cluster.mirror import Mirror
-from monopod.controller.logs import Complaints
-from monopod.controller.node_demands import EVENTS_PER_PASS, PATIENCE_SECONDS, NodeDemands
+from monopod.gates.node_demands import EVENTS_PER_PASS, PATIENCE_SECONDS, NodeDemands
+from monopod.kube.cache import Mirror
+from monopod.kube.logs import Complaints
 from tests.unit.builders import a_pod
 from tests.unit.controller.fake_api import FakeApi
 from tests.unit.controller.fake_clock import FakeClock

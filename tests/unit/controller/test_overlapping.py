@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from monopod.controller import overlapping
-from monopod.controller.overlapping import COMPARED_AT_ONCE, Overlaps
-from monopod.domain.overlap import Equal, Overlap, find_overlaps
-from monopod.domain.selection import Profile
+from monopod.pods.rules.selection import Profile
+from monopod.profiles import overlaps as overlapping
+from monopod.profiles.overlaps import COMPARED_AT_ONCE, Overlaps
+from monopod.profiles.rules.overlap import Equal, Overlap, find_overlaps
 from tests.unit.builders import a_profile, a_selector
 from tests.unit.controller.running import COMPLAINTS, running
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from monopod.api.names import GROUP_COUNT_LABEL, GROUP_LABEL_PREFIX, POD_GROUPS_ANNOTATION, PROFILE_LABEL
-from monopod.cluster.client import ApiError, Json, ServerTrouble
+from monopod.kube.client import ApiError, Json, ServerTrouble
 from tests.unit.controller.fake_api import an_object
 from tests.unit.controller.running import settle
 from tests.unit.controller.test_isolation import POLICIES, Cluster, Server

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from monopod.api.names import POLICY_LABEL
-from monopod.cluster.client import ApiError, ApiUnreachable
-from monopod.cluster.mirror import Mirror
-from monopod.controller.policies import PolicyWriter
-from monopod.domain.isolation import Rules, build_base_policy, build_pod_policy, digest_spec
-from monopod.domain.policies import PolicyView
+from monopod.isolation.policy_writer import PolicyWriter
+from monopod.isolation.rules.changes import PolicyView
+from monopod.isolation.rules.network_policies import Rules, build_base_policy, build_pod_policy, digest_spec
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiError, ApiUnreachable
 from tests.unit.controller.fake_api import FakeApi, conflict
 
 Json = dict[str, Any]

@@ -1,9 +1,9 @@
 """When a replacement that isn't Ready is late."""
 
-from monopod.controller.precaution import Precaution
-from monopod.domain.eviction import Candidate
-from monopod.domain.replacement import Workload
-from monopod.domain.rescheduling import Outlook
+from monopod.eviction.rules.order import Candidate
+from monopod.rescheduling.precaution import Precaution
+from monopod.rescheduling.rules.turns import Outlook
+from monopod.workloads.rules.replacement import Workload
 from tests.unit.controller.fake_clock import FakeClock
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from monopod.cluster.client import ApiError, ApiUnreachable, Json
-from monopod.controller.probing import REPEAT_SECONDS, SETTLING_SECONDS, Plan, Prober
-from monopod.domain.trial import Impossible, NotSandboxed, Outcome, Pending, PodTrial, Refused, Sandboxed
+from monopod.kube.client import ApiError, ApiUnreachable, Json
+from monopod.pods.rules.dry_run import Impossible, NotSandboxed, Outcome, Pending, PodTrial, Refused, Sandboxed
+from monopod.profiles.dry_runs import REPEAT_SECONDS, SETTLING_SECONDS, Plan, Prober
 from tests.unit.controller.fake_api import Answer, FakeApi
 from tests.unit.controller.fake_clock import FakeClock
 from tests.unit.controller.running import COMPLAINTS, running, settle

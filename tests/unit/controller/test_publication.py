@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from monopod.domain.publication import (
+from monopod.pods.rules.selection import Profile, Selector
+from monopod.selectors.publication import (
     Content,
     NamespaceChange,
     NamespaceView,
@@ -16,7 +17,6 @@ from monopod.domain.publication import (
     find_reached,
     list_names,
 )
-from monopod.domain.selection import Profile, Selector
 
 ROWS = "web|kata|Pend||"
 PROFILE = Profile("web", (Selector("prod-*"), Selector("kube-system")), "kata")

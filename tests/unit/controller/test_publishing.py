@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 import structlog
 
-from monopod.admission.rows import STALE_SECONDS, compile_profile
-from monopod.cluster.client import ApiError, ApiUnreachable, Json, ServerTrouble
-from monopod.cluster.mirror import Mirror
-from monopod.controller.base import BaseKeeper
-from monopod.controller.logs import Complaints
-from monopod.controller.membership import Membership
-from monopod.controller.policies import PolicyWriter
-from monopod.controller.publishing import Publication, Publisher
-from monopod.controller.refusals import Refusals
-from monopod.domain.selection import Profile
+from monopod.isolation.default_deny import BaseKeeper
+from monopod.isolation.membership import Membership
+from monopod.isolation.policy_writer import PolicyWriter
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiError, ApiUnreachable, Json, ServerTrouble
+from monopod.kube.logs import Complaints
+from monopod.kube.refusals import Refusals
+from monopod.pods.rules.selection import Profile
+from monopod.profiles.publisher import Publication, Publisher
+from monopod.selectors.compile import STALE_SECONDS, compile_profile
 from tests.unit.builders import a_profile, a_selector
 from tests.unit.controller.fake_api import FakeApi, an_object, not_found
 

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from monopod.cluster.client import ApiError
-from monopod.controller.metrics import REGISTRY
-from monopod.controller.queueing import DONE, STALLED_SECONDS, After, Backoff, Controller, Incomplete, Result
+from monopod.kube.client import ApiError
+from monopod.kube.controller import DONE, STALLED_SECONDS, After, Backoff, Controller, Incomplete, Result
+from monopod.kube.metrics import REGISTRY
 from tests.unit.controller.fake_clock import FakeClock
 from tests.unit.controller.running import COMPLAINTS, running, settle
 from tests.unit.controller.waiting import until

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import structlog
 
-from monopod.cluster.client import ApiError, ApiUnreachable
-from monopod.cluster.mirror import Mirror
-from monopod.cluster.views import PodView
-from monopod.controller.logs import Complaints
-from monopod.controller.reporting import POD_EVENTS_PER_PASS, Reporter
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiError, ApiUnreachable
+from monopod.kube.logs import Complaints
+from monopod.kube.objects.views import PodView
+from monopod.profiles.reporter import POD_EVENTS_PER_PASS, Reporter
 from tests.unit.controller.fake_api import FakeApi, an_object, conflict
 
 STATUS = "/apis/monopod.dev/v1beta1/fargateprofiles/web/status"

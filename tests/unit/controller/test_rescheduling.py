@@ -10,19 +10,19 @@ import pytest
 
 from monopod.api.names import NAMESPACE_LABEL, PROFILE_LABEL, ROWS_ANNOTATION
 from monopod.api.reasons import Reason
-from monopod.cluster.client import ApiError, Json, ServerTrouble
-from monopod.cluster.mirror import Mirror
-from monopod.cluster.signals import Signal
-from monopod.controller.bare import BareKeeper
-from monopod.controller.concurrency import AT_ONCE
-from monopod.controller.eviction import Mover
-from monopod.controller.queueing import WHOLE
-from monopod.controller.rescheduling import Rescheduler, Situation
-from monopod.domain.bare import BarePod
-from monopod.domain.bare_report import BareReport
-from monopod.domain.eviction import Candidate, Obstacle
-from monopod.domain.progress import Kept, NotListed, Tally, Verdict, judge_progress
-from monopod.domain.terms import Terms
+from monopod.bare_pods.controller import BareKeeper
+from monopod.bare_pods.rules.report import BareReport
+from monopod.bare_pods.rules.steps import BarePod
+from monopod.eviction.evictor import Mover
+from monopod.eviction.rules.order import Candidate, Obstacle
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiError, Json, ServerTrouble
+from monopod.kube.concurrency import AT_ONCE
+from monopod.kube.controller import WHOLE
+from monopod.kube.signals import Signal
+from monopod.rescheduling.controller import Rescheduler, Situation
+from monopod.rescheduling.rules.progress import Kept, NotListed, Tally, Verdict, judge_progress
+from monopod.rescheduling.rules.terms import Terms
 from tests.unit.builders import Manifest, a_pod, a_profile, a_selector
 from tests.unit.controller.fake_api import FakeApi
 from tests.unit.controller.fake_clock import FakeClock

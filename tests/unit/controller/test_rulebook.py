@@ -4,9 +4,9 @@ from typing import Any
 
 from structlog.testing import CapturingLogger
 
-from monopod.cluster.mirror import Mirror
-from monopod.controller.logs import Complaints
-from monopod.controller.rulebook import RuleBook
+from monopod.isolation.rules_cache import RuleBook
+from monopod.kube.cache import Mirror
+from monopod.kube.logs import Complaints
 
 
 def put_node(mirror: Mirror, event: str, version: int, *addresses: str) -> None:

@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 
 from monopod.api.reasons import Reason
-from monopod.domain.conditions import (
+from monopod.deletion.rules.stages import Evicting, Failed, Queued, Released
+from monopod.eviction.rules.order import Obstacle
+from monopod.pods.rules.dry_run import Impossible, NotSandboxed, Outcome, Pending, Refused, Sandboxed
+from monopod.pods.rules.selection import Profile, Selector
+from monopod.profiles.rules.conditions import (
     BeyondQuota,
     Facts,
     Isolation,
@@ -17,15 +21,11 @@ from monopod.domain.conditions import (
     Unreadable,
     WaitsForDeletion,
 )
-from monopod.domain.deletion import Evicting, Failed, Queued, Released
-from monopod.domain.eviction import Obstacle
-from monopod.domain.handlers import NO_SANDBOX
-from monopod.domain.overlap import Equal, Overlap, Shadowed
-from monopod.domain.progress import Tally
-from monopod.domain.room import Bound, Excess
-from monopod.domain.selection import Profile, Selector
-from monopod.domain.status import build_status_patch, decide_status
-from monopod.domain.trial import Impossible, NotSandboxed, Outcome, Pending, Refused, Sandboxed
+from monopod.profiles.rules.overlap import Equal, Overlap, Shadowed
+from monopod.profiles.rules.sandboxes import NO_SANDBOX
+from monopod.profiles.rules.status import build_status_patch, decide_status
+from monopod.rescheduling.rules.progress import Tally
+from monopod.selectors.capacity import Bound, Excess
 
 NOW = "2026-01-02T00:00:00Z"
 BEFORE = "2026-01-01T00:00:00Z"

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from monopod.domain.selection import Profile, Selector, choose_profile, matches_pattern
-from monopod.domain.trial import (
+from monopod.pods.rules.dry_run import (
     LABEL_KEY,
     LABEL_VALUE,
     NAMESPACE_NAME,
@@ -20,6 +19,7 @@ from monopod.domain.trial import (
     judge_namespace,
     judge_pod,
 )
+from monopod.pods.rules.selection import Profile, Selector, choose_profile, matches_pattern
 
 TRIAL = PodTrial("prod", (("tier", "web"),), "web", "kata")
 SELECTORS = [

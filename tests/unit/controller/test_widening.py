@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from monopod.api.names import API_VERSION, GROUP_LABEL_PREFIX, POLICY_LABEL, PROFILE_LABEL
-from monopod.cluster.mirror import Mirror
-from monopod.controller import widening
-from monopod.controller.rulebook import RuleBook
-from monopod.controller.widening import Widened, Widenings
-from monopod.domain.owners_policies import Directions
+from monopod.isolation import widenings
+from monopod.isolation.rules.owners_policies import Directions
+from monopod.isolation.rules_cache import RuleBook
+from monopod.isolation.widenings import Widened, Widenings
+from monopod.kube.cache import Mirror
 from tests.unit.controller.fake_clock import FakeClock
 from tests.unit.controller.running import COMPLAINTS, running, settle
 
@@ -62,7 +62,7 @@ class Watching:
     async def find(self) -> dict[str, Widened]:
         """What has been found when all changes so far are worked off."""
         async with running(self.widenings.controller):
-            self.clock.step(widening.DEBOUNCE_SECONDS)
+            self.clock.step(widenings.DEBOUNCE_SECONDS)
             await settle()
         return self.widenings.found
 
@@ -145,7 +145,7 @@ async def test_news_are_told_when_a_policy_comes_and_when_it_goes_and_not_otherw
 
 async def test_more_pods_than_are_looked_at_in_one_go_are_all_counted() -> None:
     watching = Watching()
-    for number in range(widening.PODS_AT_ONCE * 3):
+    for number in range(widenings.PODS_AT_ONCE * 3):
         watching.put_pod(f"pod-{number}")
     watching.put_policy("theirs", FROM_ALL)
-    assert (await watching.find())["prod"].pods == {"shop": widening.PODS_AT_ONCE * 3}
+    assert (await watching.find())["prod"].pods == {"shop": widenings.PODS_AT_ONCE * 3}

@@ -5,9 +5,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from random import Random
 from typing import Any
 
-from monopod.domain.isolation import METADATA, Infrastructure
-from monopod.domain.label_selector import LabelSelector
-from monopod.domain.security_group import (
+from monopod.isolation.rules.network_policies import METADATA, Infrastructure
+from monopod.isolation.rules.security_group import (
     CidrPeer,
     Direction,
     EntityPeer,
@@ -18,6 +17,7 @@ from monopod.domain.security_group import (
     SecurityGroup,
     SelectorPeer,
 )
+from monopod.kube.objects.label_selector import LabelSelector
 from tests.unit.domain.verdicts import HOME, Flow, RemotePod
 
 GROUPS = ("cluster", "db", "web")

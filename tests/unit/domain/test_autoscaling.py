@@ -2,8 +2,8 @@
 
 import pytest
 
-from monopod.domain.autoscaling import find_autoscalers, find_out_of_reach, read_overhead
-from monopod.domain.size import Row
+from monopod.pods.rules.size import Row
+from monopod.workloads.rules.autoscaling import find_autoscalers, find_out_of_reach, read_overhead
 
 SMALLEST = Row(250, 512)
 KATA = Row(250, 130)

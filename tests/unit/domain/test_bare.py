@@ -7,7 +7,7 @@ import pytest
 
 from monopod.api.names import RECREATED_ANNOTATION
 from monopod.api.stored_pod import Phase
-from monopod.domain.bare import (
+from monopod.bare_pods.rules.steps import (
     Absent,
     AskForEviction,
     BarePod,

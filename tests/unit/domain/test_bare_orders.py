@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from monopod.api.stored_pod import Phase
-from monopod.domain.bare import (
+from monopod.bare_pods.rules.steps import (
     Absent,
     AskForEviction,
     Drop,

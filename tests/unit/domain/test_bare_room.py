@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from monopod.domain.bare import BarePod, StoredPod
-from monopod.domain.bare_room import MOST_OF_A_NAMESPACE, MOST_STORED, find_next
+from monopod.bare_pods.rules.limit import MOST_OF_A_NAMESPACE, MOST_STORED, find_next
+from monopod.bare_pods.rules.steps import BarePod, StoredPod
 
 NOW, JUST_NOW, LONG_AGO = "2026-01-01T00:10:00Z", "2026-01-01T00:09:30Z", "2026-01-01T00:00:00Z"
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from monopod.admission.selection import IS_OWN
 from monopod.api.names import CAPACITY_ANNOTATION, GROUP_LABEL_PREFIX, OUR_GATES, PROFILE_LABEL
-from monopod.domain.bounds import (
+from monopod.pods.cel.selection import IS_OWN
+from monopod.pods.rules.bounds import (
     FEW_LABELS,
     MAX_ANNOTATIONS,
     MAX_CONTAINERS,
@@ -19,8 +19,8 @@ from monopod.domain.bounds import (
     MAX_VOLUMES,
     find_excess,
 )
-from monopod.domain.decision import OutOfBounds, Unmatched, decide
-from monopod.domain.selection import WRITTEN_LABELS
+from monopod.pods.rules.decision import OutOfBounds, Unmatched, decide
+from monopod.pods.rules.selection import WRITTEN_LABELS
 from tests.attack.shapes import AT_BOUNDS, BEYOND, many
 from tests.unit.builders import a_pod, a_profile, a_selector
 

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from monopod.domain.budgets import Budget, foretell
-from monopod.domain.eviction import OverBudget, SeveralBudgets
+from monopod.eviction.rules.budgets import Budget, foretell
+from monopod.eviction.rules.order import OverBudget, SeveralBudgets
 from tests.unit.builders import a_pod
 
 APP = {"matchLabels": {"app": "web"}}

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from monopod.domain.caution import Evidence, restrain
-from monopod.domain.eviction import Candidate
-from monopod.domain.replacement import Workload
-from monopod.domain.rescheduling import Outlook
+from monopod.eviction.rules.order import Candidate
+from monopod.rescheduling.rules.caution import Evidence, restrain
+from monopod.rescheduling.rules.turns import Outlook
+from monopod.workloads.rules.replacement import Workload
 
 
 def an_outlook(name: str, namespace: str = "prod", pods: int = 2, desired: int = 2, **more: Any) -> Outlook:

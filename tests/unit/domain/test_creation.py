@@ -2,8 +2,8 @@
 
 import pytest
 
-from monopod.domain.creation import Census, Quota, build_attempt, fits_once_gone
-from monopod.domain.replacement import Workload
+from monopod.workloads.rules.creation import Census, Quota, build_attempt, fits_once_gone
+from monopod.workloads.rules.replacement import Workload
 from tests.unit.builders import Manifest, a_pod
 
 SAID = 'pods "a" is forbidden: exceeded quota: full, requested: {}, used: {}, limited: {}'

@@ -1,7 +1,7 @@
 from monopod.api.names import COMPUTE_TYPE, EKS_PROFILE_LABEL, MIRROR_ANNOTATION
-from monopod.domain.decision import OptOutRefused, Sandboxed, Skipped, Unmatched, Unsupported, decide
-from monopod.domain.size import Row
-from monopod.domain.skips import DAEMON_SET_CONTROLLER, Skip
+from monopod.pods.rules.decision import OptOutRefused, Sandboxed, Skipped, Unmatched, Unsupported, decide
+from monopod.pods.rules.exemptions import DAEMON_SET_CONTROLLER, Skip
+from monopod.pods.rules.size import Row
 from tests.unit.builders import a_pod, a_profile, a_selector
 
 WEB = a_profile("web", a_selector("test"), a_selector("prod", tier="web"), sandbox="gvisor")

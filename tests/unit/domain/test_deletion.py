@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from monopod.api.reasons import Reason
-from monopod.domain.deletion import (
+from monopod.deletion.rules.stages import (
     Evicting,
     Failed,
     Patience,
@@ -17,7 +17,7 @@ from monopod.domain.deletion import (
     find_stage,
     find_turn,
 )
-from monopod.domain.eviction import Obstacle
+from monopod.eviction.rules.order import Obstacle
 
 PATIENCE = Patience(timeout=60, per_minute=60)
 BEGAN, LATER, NOW = "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z", "2026-01-01T00:02:00Z"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from monopod.api.names import GROUP_COUNT_LABEL, PROFILE_LABEL, TASK_LABEL
-from monopod.domain.effective_rules import EffectiveRules, RuleOfGroup, find_effective_rules
-from monopod.domain.isolation import (
+from monopod.isolation.rules.effective_rules import EffectiveRules, RuleOfGroup, find_effective_rules
+from monopod.isolation.rules.network_policies import (
     Infrastructure,
     build_base_policy,
     build_groups_policy,
@@ -15,8 +15,8 @@ from monopod.domain.isolation import (
     build_rules,
     find_openings,
 )
-from monopod.domain.policy_rules import describe_peer
-from monopod.domain.security_group import (
+from monopod.isolation.rules.policy_rules import describe_peer
+from monopod.isolation.rules.security_group import (
     CidrPeer,
     Direction,
     EntityPeer,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from monopod.api.reasons import Reason
-from monopod.domain.eviction import (
+from monopod.eviction.rules.order import (
     LONGEST_PAUSE_SECONDS,
     LONGEST_WISH_SECONDS,
     PATIENT_PAUSE_SECONDS,

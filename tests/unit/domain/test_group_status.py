@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from monopod.api.security_group import SecurityGroup as Resource
-from monopod.domain.default_group import build_default_group
-from monopod.domain.group_status import GroupFacts, decide_group_status
-from monopod.domain.isolation import Infrastructure, build_rules
-from monopod.domain.security_group import SecurityGroup
+from monopod.isolation.rules.default_group import build_default_group
+from monopod.isolation.rules.group_status import GroupFacts, decide_group_status
+from monopod.isolation.rules.network_policies import Infrastructure, build_rules
+from monopod.isolation.rules.security_group import SecurityGroup
 from tests.unit.domain.verdicts import Flow, RemotePod, is_open_by_policy
 
 NOW, BEFORE = "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"

@@ -13,8 +13,8 @@ from monopod.api.names import (
     PROFILE_LABEL,
     TASK_LABEL,
 )
-from monopod.domain.group_policy import GroupPolicy
-from monopod.domain.groups import (
+from monopod.isolation.rules.group_policy import GroupPolicy
+from monopod.isolation.rules.membership import (
     Groups,
     GroupSource,
     InvalidGroups,
@@ -24,8 +24,8 @@ from monopod.domain.groups import (
     find_account,
     find_annotated_groups,
 )
-from monopod.domain.label_selector import LabelSelector
-from monopod.domain.selection import Profile
+from monopod.kube.objects.label_selector import LabelSelector
+from monopod.pods.rules.selection import Profile
 from tests.unit.builders import a_pod, a_profile, a_selector
 
 PLAIN = a_profile("web", a_selector("prod"))

@@ -1,6 +1,12 @@
 import pytest
 
-from monopod.domain.handlers import NO_SANDBOX, choose_sandbox, describe_no_sandbox, is_sandbox, rank_sandboxes
+from monopod.profiles.rules.sandboxes import (
+    NO_SANDBOX,
+    choose_sandbox,
+    describe_no_sandbox,
+    is_sandbox,
+    rank_sandboxes,
+)
 
 
 @pytest.mark.parametrize("handler", ["kata", "kata-qemu", "runsc", "gvisor", "krun", "youkai", "runcx", ""])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from monopod.domain.infrastructure import Endpoints, NodeView, build_infrastructure, describe_odd_addresses
-from monopod.domain.isolation import METADATA, Infrastructure
+from monopod.isolation.rules.infrastructure import Endpoints, NodeView, build_infrastructure, describe_odd_addresses
+from monopod.isolation.rules.network_policies import METADATA, Infrastructure
 
 
 def build(

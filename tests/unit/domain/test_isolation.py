@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from monopod.api.names import GROUP_COUNT_LABEL, PROFILE_LABEL, TASK_LABEL
-from monopod.domain.isolation import (
+from monopod.isolation.rules.network_policies import (
     MAX_RULES_BYTES,
     Infrastructure,
     PolicyTooLarge,
@@ -19,8 +19,7 @@ from monopod.domain.isolation import (
     name_groups_policy,
     name_pod_policy,
 )
-from monopod.domain.label_selector import LabelSelector
-from monopod.domain.security_group import (
+from monopod.isolation.rules.security_group import (
     CidrPeer,
     EntityPeer,
     GroupPeer,
@@ -29,6 +28,7 @@ from monopod.domain.security_group import (
     SecurityGroup,
     SelectorPeer,
 )
+from monopod.kube.objects.label_selector import LabelSelector
 from tests.unit.domain.verdicts import METADATA_V4, METADATA_V6
 
 NODES = Infrastructure(nodes=("10.0.0.4/32", "10.0.0.5/32", "fd00::4/128"), api_servers=(("10.0.0.4", 6443),))

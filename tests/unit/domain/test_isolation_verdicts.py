@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monopod.domain.isolation import Infrastructure, Rules, build_rules
+from monopod.isolation.rules.network_policies import Infrastructure, Rules, build_rules
 from tests.unit.domain.random_groups import a_flow, an_infrastructure, some_groups
 from tests.unit.domain.verdicts import Flow, is_open_by_groups, is_open_by_policy
 

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from monopod.domain.decision import decide
-from monopod.domain.manifest import InvalidPod, Part
+from monopod.kube.objects.fields import InvalidPod, Part
+from monopod.pods.rules.decision import decide
 from tests.unit.builders import a_pod, a_profile, a_selector
 
 EVERYTHING = a_profile("all", a_selector("*"))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from monopod.domain.infrastructure import NodeView
-from monopod.domain.node_capacity import explain_unschedulable, read_taints
+from monopod.isolation.rules.infrastructure import NodeView
+from monopod.pods.rules.node_capacity import explain_unschedulable, read_taints
 from tests.unit.builders import Manifest
 
 LABELS = {"sandbox": "yes"}

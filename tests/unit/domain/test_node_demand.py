@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from monopod.domain.node_demand import read_demand
+from monopod.pods.rules.node_demand import read_demand
 from tests.unit.builders import PodBuilder, a_pod
 
 LABELS = {"disk": "ssd", "kubernetes.io/os": "linux", "cores": "8"}

@@ -3,12 +3,12 @@ from typing import Any
 import pytest
 
 from monopod.api.names import COMPUTE_TYPE, PROFILE_LABEL
-from monopod.domain.decision import Sandboxed, decide
-from monopod.domain.manifest import InvalidPod
-from monopod.domain.nodes import ON_FARGATE as REQUIREMENT
-from monopod.domain.nodes import choose_node_selector
-from monopod.domain.size import format_capacity
-from monopod.domain.zones import merge_terms
+from monopod.kube.objects.fields import InvalidPod
+from monopod.pods.rules.decision import Sandboxed, decide
+from monopod.pods.rules.nodes import ON_FARGATE as REQUIREMENT
+from monopod.pods.rules.nodes import choose_node_selector
+from monopod.pods.rules.size import format_capacity
+from monopod.pods.rules.zones import merge_terms
 from tests.controlplane.test_admission_nodes import PUBLISHED
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 

@@ -12,7 +12,7 @@ from monopod.api.names import (
     TASK_LABEL,
     VOLUMES_GATE,
 )
-from monopod.domain.original import find_original
+from monopod.pods.rules.original import find_original
 from tests.unit.builders import PodBuilder, a_pod
 
 Manifest = dict[str, Any]

@@ -7,7 +7,8 @@ from itertools import combinations, product
 import pytest
 
 from monopod.api.names import PROFILE_LABEL
-from monopod.domain.overlap import (
+from monopod.pods.rules.selection import Profile, Selector, find_mismatches
+from monopod.profiles.rules.overlap import (
     Equal,
     Overlap,
     Shadowed,
@@ -17,7 +18,6 @@ from monopod.domain.overlap import (
     find_overlaps,
     may_share_pods,
 )
-from monopod.domain.selection import Profile, Selector, find_mismatches
 from tests.unit.builders import a_profile, a_selector
 
 PROTECTED = ("kube-system", "monopod-system")

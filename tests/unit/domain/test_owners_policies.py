@@ -4,9 +4,14 @@ from typing import Any
 
 import pytest
 
-from monopod.domain.groups import Groups, GroupSource
-from monopod.domain.isolation import Rules
-from monopod.domain.owners_policies import find_left_directions, find_opened_directions, leave_directions, read_concern
+from monopod.isolation.rules.membership import Groups, GroupSource
+from monopod.isolation.rules.network_policies import Rules
+from monopod.isolation.rules.owners_policies import (
+    find_left_directions,
+    find_opened_directions,
+    leave_directions,
+    read_concern,
+)
 
 BY_NOBODY = Groups(("cluster",), GroupSource.DEFAULT)
 LABELS = {"app": "web", "monopod.dev/profile": "shop"}

@@ -5,7 +5,8 @@ from itertools import product
 
 import pytest
 
-from monopod.domain.pattern import (
+from monopod.pods.rules.selection import matches_pattern
+from monopod.profiles.rules.pattern import (
     LABEL_KEY,
     LABEL_VALUE,
     NAMESPACE,
@@ -14,7 +15,6 @@ from monopod.domain.pattern import (
     is_covered,
     is_satisfiable,
 )
-from monopod.domain.selection import matches_pattern
 
 SYNTAXES = {"namespace": NAMESPACE, "key": LABEL_KEY, "value": LABEL_VALUE}
 LETTERS = {"namespace": "abx-", "key": "abx./", "value": "aBx_"}

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from monopod.api.prices import UnknownRegion, find_regions, load_prices
-from monopod.domain.price import InvalidPrices, PriceList
-from monopod.domain.size import Row
+from monopod.pods.rules.size import Row
+from monopod.usage.prices import UnknownRegion, find_regions, load_prices
+from monopod.usage.rules.price import InvalidPrices, PriceList
 
 SMALLEST = Row(250, 512)
 

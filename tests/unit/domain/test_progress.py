@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from monopod.api.reasons import Reason
-from monopod.domain.eviction import Candidate, Obstacle
-from monopod.domain.progress import (
+from monopod.eviction.rules.order import Candidate, Obstacle
+from monopod.rescheduling.rules.progress import (
     BLOCKERS,
     Kept,
     Moves,
@@ -16,8 +16,8 @@ from monopod.domain.progress import (
     decide_rescheduling,
     judge_progress,
 )
-from monopod.domain.replacement import Workload
-from monopod.domain.rescheduling import Outlook
+from monopod.rescheduling.rules.turns import Outlook
+from monopod.workloads.rules.replacement import Workload
 
 WEB = Workload("prod", "Deployment", "web", "uid")
 BUDGET = Obstacle(Reason.BUDGET_EXHAUSTED, "PodDisruptionBudget prod/web doesn't allow it", ("prod/a",))

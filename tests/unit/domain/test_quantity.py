@@ -2,7 +2,7 @@ from fractions import Fraction
 
 import pytest
 
-from monopod.domain.quantity import InvalidQuantity, parse_quantity
+from monopod.kube.objects.quantity import InvalidQuantity, parse_quantity
 
 
 @pytest.mark.parametrize(

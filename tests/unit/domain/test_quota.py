@@ -1,6 +1,6 @@
 import pytest
 
-from monopod.domain.quota import Registration, build_quota_data, find_beyond_quota
+from monopod.profiles.rules.quota import Registration, build_quota_data, find_beyond_quota
 
 OLD, NEW = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 PROFILES = [Registration(NEW, "b"), Registration(OLD, "z"), Registration(NEW, "a"), Registration(OLD, "y")]

@@ -1,7 +1,7 @@
 import random
 
-from monopod.domain.reach import Reach
-from monopod.domain.selection import Selector, reaches
+from monopod.pods.rules.selection import Selector, reaches
+from monopod.selectors.reach import Reach
 
 PROTECTED = frozenset({"kube-system"})
 

@@ -7,10 +7,8 @@ import pytest
 
 from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
 from monopod.api.reasons import Reason
-from monopod.domain.manifest import InvalidProfile
-from monopod.domain.replacement import Owner, Workload, build_bare_workload, build_replacement, read_workload
-from monopod.domain.rescheduling import Outlook, find_outlooks, order_moves
-from monopod.domain.standing import (
+from monopod.kube.objects.fields import InvalidProfile
+from monopod.rescheduling.rules.standing import (
     Elsewhere,
     Impossible,
     InPlace,
@@ -22,7 +20,9 @@ from monopod.domain.standing import (
     judge,
     sight,
 )
-from monopod.domain.terms import Terms
+from monopod.rescheduling.rules.terms import Terms
+from monopod.rescheduling.rules.turns import Outlook, find_outlooks, order_moves
+from monopod.workloads.rules.replacement import Owner, Workload, build_bare_workload, build_replacement, read_workload
 from tests.unit.builders import Manifest, a_pod, a_profile, a_profile_resource, a_selector
 
 IN_FORCE = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)

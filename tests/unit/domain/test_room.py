@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from monopod.domain.quota import Registration
-from monopod.domain.room import CONFIGMAP, Allocation, Bound, Claim, Excess, Row, Rows, allocate
-from monopod.domain.selection import Selector, reaches
+from monopod.pods.rules.selection import Selector, reaches
+from monopod.profiles.rules.quota import Registration
+from monopod.selectors.capacity import CONFIGMAP, Allocation, Bound, Claim, Excess, Row, Rows, allocate
 
 ROOM, ALL = Bound("selectors", 3), Bound("selectors in all", 6)
 PROTECTED = frozenset({"kube-system"})

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
-from monopod.domain.manifest import InvalidProfile
-from monopod.domain.selection import (
+from monopod.kube.objects.fields import InvalidProfile
+from monopod.pods.rules.selection import (
     LabelDiffers,
     LabelMissing,
     Mismatch,

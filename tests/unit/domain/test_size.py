@@ -1,7 +1,7 @@
 import pytest
 
 from monopod.api.names import CAPACITY_ANNOTATION, PROFILE_LABEL
-from monopod.domain.size import (
+from monopod.pods.rules.size import (
     LADDER,
     ContainerKind,
     ContainerNeed,

@@ -1,7 +1,13 @@
 import pytest
 
 from monopod.api.names import COMPUTE_TYPE, MIRROR_ANNOTATION, PROFILE_LABEL
-from monopod.domain.skips import DAEMON_SET_CONTROLLER, DAEMON_SET_CONTROLLERS, Skip, find_skip, guess_creator
+from monopod.pods.rules.exemptions import (
+    DAEMON_SET_CONTROLLER,
+    DAEMON_SET_CONTROLLERS,
+    Skip,
+    find_skip,
+    guess_creator,
+)
 from tests.unit.builders import PodBuilder, a_pod
 
 KUBELET = "system:node:node-1"

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from monopod.api.names import CAPACITY_ANNOTATION, PROFILE_LABEL, STORAGE_ANNOTATION
-from monopod.domain.size import MAX_STORAGE_GIB, measure_need
-from monopod.domain.storage import LimitChange, StoragePlan, plan_storage
+from monopod.pods.rules.size import MAX_STORAGE_GIB, measure_need
+from monopod.pods.rules.storage import LimitChange, StoragePlan, plan_storage
 from tests.unit.builders import PodBuilder, a_pod
 
 KEEP, SET, REMOVE = LimitChange.KEEP, LimitChange.SET, LimitChange.REMOVE

@@ -1,7 +1,7 @@
 import pytest
 
 from monopod.api.names import PROFILE_LABEL
-from monopod.domain.support import (
+from monopod.pods.rules.support import (
     DEFAULT_CAPABILITIES,
     REPORTED_ANNOTATIONS,
     SUPPORTED_VOLUMES,

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from monopod.domain.volumes import NotBound, UnsupportedType, VolumesReady, find_claims, judge_volumes
+from monopod.pods.rules.volumes import NotBound, UnsupportedType, VolumesReady, find_claims, judge_volumes
 from tests.unit.builders import PodBuilder, a_pod
 
 Manifest = dict[str, Any]

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from monopod.domain.isolation import METADATA, Infrastructure, build_rules
-from monopod.domain.label_selector import LabelSelector
-from monopod.domain.policy_rules import describe_peer, read_rules, selects
-from monopod.domain.security_group import (
+from monopod.isolation.rules.network_policies import METADATA, Infrastructure, build_rules
+from monopod.isolation.rules.policy_rules import describe_peer, read_rules, selects
+from monopod.isolation.rules.security_group import (
     CidrPeer,
     Direction,
     EntityPeer,
@@ -20,7 +19,8 @@ from monopod.domain.security_group import (
     SecurityGroup,
     SelectorPeer,
 )
-from monopod.domain.widening import find_widening
+from monopod.isolation.rules.widening import find_widening
+from monopod.kube.objects.label_selector import LabelSelector
 from tests.unit.domain.random_groups import a_flow, an_infrastructure, some_groups
 from tests.unit.domain.verdicts import HOME, is_open_by_groups, is_open_by_policy
 

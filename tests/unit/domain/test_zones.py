@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from monopod.api.names import TOPOLOGY_ZONE
-from monopod.domain.decision import Sandboxed, Unsupported, decide
-from monopod.domain.zones import excludes_zones, merge_terms
+from monopod.pods.rules.decision import Sandboxed, Unsupported, decide
+from monopod.pods.rules.zones import excludes_zones, merge_terms
 from tests.unit.builders import a_pod, a_profile, a_selector
 
 ZONES = ("a", "b")

@@ -10,9 +10,17 @@ from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
-from monopod.domain.isolation import Infrastructure
-from monopod.domain.label_selector import LabelSelector
-from monopod.domain.security_group import CidrPeer, EntityPeer, GroupPeer, Peer, Rule, SecurityGroup, SelectorPeer
+from monopod.isolation.rules.network_policies import Infrastructure
+from monopod.isolation.rules.security_group import (
+    CidrPeer,
+    EntityPeer,
+    GroupPeer,
+    Peer,
+    Rule,
+    SecurityGroup,
+    SelectorPeer,
+)
+from monopod.kube.objects.label_selector import LabelSelector
 
 HOME = "home"
 """The namespace of the pod whose connections are judged."""

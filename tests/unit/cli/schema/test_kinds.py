@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monopod.cli.schema.kinds import find_faults, find_kind
+from monopod.cli.input.schema.kinds import find_faults, find_kind
 from tests.controlplane import test_profile_validation as profiles
 from tests.controlplane import test_security_group_validation as groups
 from tests.controlplane.profiles import a_profile

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from monopod.cli.schema.kubernetes import find_faults
+from monopod.cli.input.schema.kubernetes import find_faults
 from tests.manifests.judged import ACCEPTED, REFUSED
 
 Object = dict[str, Any]

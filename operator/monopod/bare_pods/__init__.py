@@ -1,0 +1,1 @@
+"""Pods without a controller: stored, evicted and created again where nothing else would replace them."""

@@ -1,0 +1,333 @@
+"""Moves pods without a controller: stores them, has them evicted, creates them again, and clears up after itself.
+
+A controller of its own, because what was begun is brought to its end whatever became of the profile meanwhile. Each
+reconcile lists the stored pods, looks at the pod of each one's name, and does what `monopod.bare_pods.rules.steps`
+decides. A list and not a watch: what is decided here must not rest on an old copy, and there are few of them.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, assert_never, get_args
+
+import structlog
+
+from monopod.api.names import API_VERSION, GROUP, STORED_POD_PLURAL, VERSION
+from monopod.api.reasons import EventType, Explained, PodReason
+from monopod.api.stored_pod import Phase
+from monopod.bare_pods.dry_run import Trials
+from monopod.bare_pods.rules.limit import find_next
+from monopod.bare_pods.rules.report import REASONS, BareReport, Finding, build_reports
+from monopod.bare_pods.rules.steps import (
+    FOR_A_PERSON,
+    KNOWN_SECONDS,
+    SETTLING_SECONDS,
+    AskForEviction,
+    BarePod,
+    Drop,
+    Record,
+    Recreate,
+    Renew,
+    Sight,
+    Stay,
+    StoredPod,
+    build_recreated,
+    build_stored,
+    decide_step,
+    describe_refusal,
+    look,
+)
+from monopod.eviction.evictor import Mover
+from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
+from monopod.kube.clock import SYSTEM_CLOCK, Clock
+from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
+from monopod.kube.events import post_event
+from monopod.kube.logs import Complaints
+from monopod.kube.metrics import STORED_PODS, WRITES
+from monopod.kube.signals import Signal
+from monopod.profiles.reporter import format_now
+
+POLL_SECONDS = 2.0
+FIRST_RETRY_SECONDS = 2.0
+LONGEST_RETRY_SECONDS = 60.0
+AT_ONCE = 8
+# Of one stored pod in one reconcile: it is renewed, evicting, created again, recorded. A bound for what isn't known.
+MOST_STEPS = 6
+
+STORED_PODS_PATH = f"/apis/{GROUP}/{VERSION}/{STORED_POD_PLURAL}"
+
+Manifest = dict[str, Any]
+logger = structlog.stdlib.get_logger(__name__)
+
+
+class BareKeeper:
+    """Works through the stored pods.
+
+    Attributes:
+        changed: a report is another than before.
+    """
+
+    def __init__(
+        self,
+        api: ApiClient,
+        mover: Mover,
+        complaints: Complaints,
+        resync_seconds: float,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._api = api
+        self._mover = mover
+        self._complaints = complaints
+        self._resync_seconds = resync_seconds
+        self._clock = clock
+        self._trials = Trials(api, clock)
+        self._required: tuple[BarePod, ...] | None = None
+        self._waiting: frozenset[str] = frozenset()
+        self._retries: dict[str, tuple[float, float]] = {}
+        self._withdrawn: dict[str, float] = {}
+        self._reports: dict[str, BareReport] = {}
+        self.changed = Signal()
+        self.controller = Controller(
+            "bare-pods", self._reconcile, complaints, backoff=Backoff(first=POLL_SECONDS), clock=clock
+        )
+        self.controller.enqueue(WHOLE)
+
+    def require(self, now: Sequence[BarePod], waiting: Collection[str]) -> None:
+        """Says what is to be moved, all of it again each time; before that is said, no pod is touched.
+
+        Args:
+            now: the pods that are to be moved now, the most urgent first.
+            waiting: the uids of all that are to be moved at some time.
+        """
+        wanted = tuple(now)
+        if self._required is None or [pod.uid for pod in wanted] != [pod.uid for pod in self._required]:
+            self.controller.enqueue(WHOLE)
+        self._required, self._waiting = wanted, frozenset(waiting)
+
+    def report(self, profile: str) -> BareReport:
+        """What there is to say of a profile's pods."""
+        return self._reports.get(profile, BareReport())
+
+    async def _reconcile(self, _: str) -> Result:
+        stored = [StoredPod.from_resource(item) async for item in self._api.list_pages(STORED_PODS_PATH)]
+        required = self._required or ()
+        await self._trials.hold(required, self._waiting)
+        wanted = {pod.uid: self._trials.is_good(pod) for pod in required}
+        taken = {(each.namespace, each.name) for each in stored}
+        new = [pod for pod in required if wanted[pod.uid] and (pod.namespace, pod.name) not in taken]
+        stored += [each for pod in find_next(stored, new, format_now()) if (each := await self._store(pod))]
+        findings = await self._work_through_all(stored, wanted)
+        candidates = [finding.candidate for finding in findings if finding.candidate]
+        self._mover.require("bare", candidates)
+        self._report_all(findings)
+        uids = {finding.stored.uid for finding in findings}
+        self._retries = {uid: retry for uid, retry in self._retries.items() if uid in uids}
+        self._withdrawn = {uid: since for uid, since in self._withdrawn.items() if uid in uids}
+        return After(self._find_delay(findings))
+
+    def _find_delay(self, findings: Sequence[Finding]) -> float:
+        """Seconds until the next look is due. Stored pods that wait for a person are no reason to hurry."""
+        if self._waiting or any(finding.stored.phase not in FOR_A_PERSON for finding in findings):
+            return min(POLL_SECONDS, self._resync_seconds)
+        due = [at - self._clock.monotonic() for at, _ in self._retries.values()]
+        return max(0.0, min([self._resync_seconds, *due]))
+
+    async def _work_through_all(self, stored: Iterable[StoredPod], wanted: Mapping[str, bool | None]) -> list[Finding]:
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def work(each: StoredPod) -> Finding | None:
+            subject = f"what became of stored pod {each}"
+            async with slots:
+                try:
+                    finding = await self._work_through(each, wanted)
+                except (ApiError, ApiUnreachable) as error:
+                    # Perhaps a trouble of its own, such as a webhook of its namespace's.
+                    self._complaints.raise_about(subject, str(error))
+                    return Finding(each)
+            self._complaints.settle(subject)
+            return finding
+
+        findings = await asyncio.gather(*(work(each) for each in stored))
+        return [finding for finding in findings if finding]
+
+    async def _store(self, pod: BarePod) -> StoredPod | None:
+        subject = f"stored pod {pod}"
+        try:
+            item = await self._api.create(_find_path(pod.namespace), build_stored(pod))
+        except (ApiError, ApiUnreachable) as error:
+            self._count(STORED_POD_PLURAL, well=False)
+            self._complaints.raise_about(subject, str(error))
+            if not (isinstance(error, ApiError) and error.reason == "AlreadyExists"):
+                # A quota, a webhook, a manifest too large: others have their turn meanwhile.
+                self._trials.refuse(pod, f"its manifest can't be stored: {error}")
+            return None
+        self._count(STORED_POD_PLURAL)
+        self._complaints.settle(subject)
+        return StoredPod.from_resource(item)
+
+    async def _work_through(self, stored: StoredPod, wanted: Mapping[str, bool | None]) -> Finding | None:
+        """Takes a stored pod as far as it goes now; None if it was dropped."""
+        sight: Sight | None = None
+        for _ in range(MOST_STEPS):
+            seen_at = self._clock.monotonic()
+            sight = look(stored, await self._find_pod(stored.namespace, stored.name))
+            known = None if self._required is None else wanted.get(stored.pod_uid, False)
+            step = decide_step(stored, sight, wanted=known, settled=self._has_settled(stored))
+            match step:
+                case Stay():
+                    break
+                case AskForEviction(candidate):
+                    return Finding(stored, sight, replace(candidate, known_until=seen_at + KNOWN_SECONDS))
+                case Drop(why):
+                    return None if await self._drop(stored, why) else Finding(stored, sight)
+                case Record() | Renew() | Recreate():
+                    advanced = await self._apply(stored, step)
+                    if advanced is None:
+                        break
+                    stored = advanced
+                case never:
+                    assert_never(never)
+        return Finding(stored, sight)
+
+    def _has_settled(self, stored: StoredPod) -> bool:
+        if stored.phase != "Withdrawn":
+            self._withdrawn.pop(stored.uid, None)
+            return False
+        now = self._clock.monotonic()
+        return now - self._withdrawn.setdefault(stored.uid, now) >= SETTLING_SECONDS
+
+    async def _find_pod(self, namespace: str, name: str) -> Manifest | None:
+        try:
+            return await self._api.get(f"/api/v1/namespaces/{namespace}/pods/{name}")
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return None
+
+    async def _apply(self, stored: StoredPod, step: Record | Renew | Recreate) -> StoredPod | None:
+        """The stored pod after a step; None if nothing more can be done now."""
+        match step:
+            case Record():
+                return await self._record(stored, step)
+            case Renew(manifest):
+                return await self._renew(stored, manifest)
+            case Recreate():
+                return await self._recreate(stored)
+            case never:
+                assert_never(never)
+
+    async def _record(self, stored: StoredPod, record: Record) -> StoredPod | None:
+        """Writes the status, unless someone else has changed the stored pod meanwhile."""
+        await self._announce(stored, record)
+        since = stored.since if record.phase == stored.phase and stored.since else format_now()
+        status = {
+            "phase": record.phase,
+            "since": since,
+            "message": record.message or None,
+            "recreatedUID": record.recreated_uid or None,
+        }
+        patch = {"metadata": {"uid": stored.uid, "resourceVersion": stored.version}, "status": status}
+        return await self._write(stored, self._api.merge(f"{_find_path(stored.namespace, stored.name)}/status", patch))
+
+    async def _renew(self, stored: StoredPod, manifest: Manifest) -> StoredPod | None:
+        operations: list[Manifest] = [
+            {"op": "test", "path": "/metadata/uid", "value": stored.uid},
+            {"op": "test", "path": "/metadata/resourceVersion", "value": stored.version},
+            {"op": "replace", "path": "/spec/manifest", "value": manifest},
+        ]
+        return await self._write(stored, self._api.patch(_find_path(stored.namespace, stored.name), operations))
+
+    async def _write(self, stored: StoredPod, writing: Awaitable[Manifest]) -> StoredPod | None:
+        try:
+            item = await writing
+        except ApiError as error:
+            # Gone, or changed meanwhile: the next reconcile looks again.
+            if error.status not in (404, 409, 422):
+                self._count(STORED_POD_PLURAL, well=False)
+                self._complaints.raise_about(f"stored pod {stored}", str(error))
+            return None
+        self._count(STORED_POD_PLURAL)
+        return StoredPod.from_resource(item)
+
+    async def _recreate(self, stored: StoredPod) -> StoredPod | None:
+        """Creates the pod, if it is time to; the next look tells what came of it."""
+        if self._clock.monotonic() < self._retries.get(stored.uid, (0.0, 0.0))[0]:
+            return None
+        try:
+            await self._api.create(f"/api/v1/namespaces/{stored.namespace}/pods", build_recreated(stored))
+        except ApiError as error:
+            if error.reason == "AlreadyExists":
+                return stored
+            self._count("pods", well=False)
+            self._put_off(stored)
+            return await self._note(stored, Record("Refused", describe_refusal(stored, error.message)))
+        except ServerTrouble as trouble:
+            # A webhook that doesn't answer, for instance: nobody else would tell why the pod is missing.
+            self._put_off(stored)
+            return await self._note(stored, Record("Recreating", describe_refusal(stored, trouble.message)))
+        self._count("pods")
+        self._retries.pop(stored.uid, None)
+        logger.info("pod created again", pod=str(stored), profile=stored.profile)
+        return stored
+
+    async def _note(self, stored: StoredPod, record: Record) -> StoredPod | None:
+        if (record.phase, record.message) == (stored.phase, stored.message):
+            return stored
+        return await self._record(stored, record)
+
+    def _put_off(self, stored: StoredPod) -> None:
+        length = min(self._retries.get(stored.uid, (0.0, FIRST_RETRY_SECONDS / 2))[1] * 2, LONGEST_RETRY_SECONDS)
+        self._retries[stored.uid] = (self._clock.monotonic() + length, length)
+
+    async def _drop(self, stored: StoredPod, why: str) -> bool:
+        """Deletes a stored pod in the version that was decided about; whether it is gone."""
+        try:
+            await self._api.delete(_find_path(stored.namespace, stored.name), stored.uid, stored.version)
+        except ApiError as error:
+            if error.status != 409:
+                self._count(STORED_POD_PLURAL, well=False)
+                self._complaints.raise_about(f"stored pod {stored}", str(error))
+            return False
+        self._count(STORED_POD_PLURAL)
+        logger.info("stored pod dropped", pod=str(stored), why=why)
+        return True
+
+    async def _announce(self, stored: StoredPod, record: Record) -> None:
+        """The event of a change that people should know of."""
+        if record.recreated_uid:
+            about = _refer("v1", "Pod", stored, record.recreated_uid)
+            text = (
+                f"created in the place of the pod with the uid {stored.pod_uid}, which profile {stored.profile} moved"
+            )
+            await self._post(about, EventType.NORMAL, PodReason.RECREATED, text)
+        elif record.message and record.phase in REASONS:
+            about = _refer(API_VERSION, "StoredPod", stored, stored.uid)
+            await self._post(about, EventType.WARNING, REASONS[record.phase], record.message)
+
+    async def _post(self, about: Mapping[str, str], kind: EventType, reason: Explained, text: str) -> None:
+        try:
+            await post_event(self._api, about, kind, reason, text, count=False)
+        except ApiError as error:
+            # Refused for good: the namespace is being deleted, or its quota of events is full.
+            self._complaints.raise_about(f"event about {about['namespace']}/{about['name']}", str(error))
+
+    def _count(self, resource: str, *, well: bool = True) -> None:
+        WRITES.labels(resource, "ok" if well else "failed").inc()
+
+    def _report_all(self, findings: Sequence[Finding]) -> None:
+        phases = [finding.stored.phase for finding in findings]
+        for phase in get_args(Phase):
+            STORED_PODS.labels(phase).set(phases.count(phase))
+        reports = build_reports(findings, self._trials.find_obstacles())
+        if reports != self._reports:
+            self._reports = reports
+            self.changed.fire()
+
+
+def _find_path(namespace: str, name: str = "") -> str:
+    collection = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{STORED_POD_PLURAL}"
+    return f"{collection}/{name}" if name else collection
+
+
+def _refer(api_version: str, kind: str, stored: StoredPod, uid: str) -> dict[str, str]:
+    return {"apiVersion": api_version, "kind": kind, "namespace": stored.namespace, "name": stored.name, "uid": uid}

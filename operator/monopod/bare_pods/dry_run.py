@@ -1,0 +1,144 @@
+"""Tries whether admission would take a pod and sandbox it, by server-side dry runs, before anything happens to it.
+
+A verdict is good for a minute. A refusal is looked at again that often, with the pod as it is then, for as long as the
+pod waits to be moved: a quota may have been raised, or the pod relabelled.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from monopod.api.reasons import Reason
+from monopod.bare_pods.rules.steps import BarePod, build_trial
+from monopod.eviction.rules.order import Obstacle
+from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.clock import Clock
+from monopod.pods.rules.dry_run import NotSandboxed, PodTrial, Sandboxed, judge_pod
+from monopod.selectors.publication import list_names
+
+VALID_SECONDS = 60.0
+AT_ONCE = 8
+# In one go; the others have their turn two seconds later.
+MOST_TRIED = 40
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What came of the last trial.
+
+    Attributes:
+        fault: why the pod wouldn't come back in its sandbox; "" if it would.
+        known: whether the API server has answered at all.
+    """
+
+    pod: BarePod
+    fault: str
+    known: bool
+    at: float
+
+    def is_due(self, now: float) -> bool:
+        return not self.known or now - self.at >= VALID_SECONDS
+
+
+class Trials:
+    """Holds the verdicts."""
+
+    def __init__(self, api: ApiClient, clock: Clock) -> None:
+        self._api = api
+        self._clock = clock
+        self._verdicts: dict[str, _Verdict] = {}
+
+    async def hold(self, pods: Sequence[BarePod], waiting: Collection[str]) -> None:
+        """Tries the pods, and refused ones among those that wait again; forgets all others."""
+        wanted = {pod.uid: pod for pod in pods}
+        self._verdicts = {
+            uid: verdict
+            for uid, verdict in self._verdicts.items()
+            if uid in wanted or (verdict.fault and uid in waiting)
+        }
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def attempt(uid: str) -> None:
+            async with slots:
+                await self._attempt(uid, wanted.get(uid))
+
+        due = [uid for uid in {**wanted, **self._verdicts} if self._is_due(uid, wanted.get(uid))]
+        await asyncio.gather(*(attempt(uid) for uid in due[:MOST_TRIED]))
+
+    def _is_due(self, uid: str, pod: BarePod | None) -> bool:
+        verdict = self._verdicts.get(uid)
+        return (
+            verdict is None
+            or verdict.is_due(self._clock.monotonic())
+            or (pod is not None and not _is_same(pod, verdict.pod))
+        )
+
+    async def _attempt(self, uid: str, pod: BarePod | None) -> None:
+        verdict = self._verdicts.get(uid)
+        if pod is None and verdict:
+            pod = await self._refresh(verdict.pod)
+        if pod is None:
+            del self._verdicts[uid]
+            return
+        fault, known = await self._try(pod)
+        if not known and verdict and verdict.known:
+            return  # it holds until the API server answers
+        self._verdicts[uid] = _Verdict(pod, fault, known, self._clock.monotonic())
+
+    async def _refresh(self, pod: BarePod) -> BarePod | None:
+        try:
+            found = await self._api.get(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}")
+        except ApiError:
+            return None
+        except ApiUnreachable:
+            return pod
+        return replace(pod, pod=found) if found["metadata"]["uid"] == pod.uid else None
+
+    async def _try(self, pod: BarePod) -> tuple[str, bool]:
+        """Why the pod wouldn't come back, and whether that is known."""
+        try:
+            answer = await self._api.create(f"/api/v1/namespaces/{pod.namespace}/pods", build_trial(pod), dry_run=True)
+        except ApiError as error:
+            return f"the API server refuses it: {error.message}", True
+        except ApiUnreachable as error:
+            return f"the API server doesn't answer: {error}", False
+        match judge_pod(answer, PodTrial(pod.namespace, (), pod.profile, pod.runtime_class)):
+            case Sandboxed():
+                return "", True
+            case NotSandboxed(saw=saw):
+                return saw, True
+            case outcome:
+                raise TypeError(f"{outcome} is no verdict on a pod")
+
+    def refuse(self, pod: BarePod, fault: str) -> None:
+        """Counts as the outcome of a trial that something else failed."""
+        self._verdicts[pod.uid] = _Verdict(pod, fault, known=True, at=self._clock.monotonic())
+
+    def is_good(self, pod: BarePod) -> bool | None:
+        """Whether the pod would come back in its sandbox; None if that isn't known yet."""
+        verdict = self._verdicts.get(pod.uid)
+        return not verdict.fault if verdict and verdict.known else None
+
+    def find_obstacles(self) -> Mapping[str, tuple[Obstacle, ...]]:
+        """What would keep pods from coming back, by profile."""
+        groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for verdict in self._verdicts.values():
+            if verdict.fault:
+                groups[verdict.pod.profile, verdict.fault].append(str(verdict.pod))
+        found: defaultdict[str, tuple[Obstacle, ...]] = defaultdict(tuple)
+        for (profile, fault), names in sorted(groups.items()):
+            names.sort()
+            message = f"{list_names(names)} would not come back in the sandbox, so nothing is done to it: {fault}"
+            found[profile] += (Obstacle(Reason.BARE_POD_NOT_RECREATABLE, message, tuple(names)),)
+        return found
+
+
+def _is_same(one: BarePod, other: BarePod) -> bool:
+    if one.pod["metadata"]["resourceVersion"] == other.pod["metadata"]["resourceVersion"]:
+        return (one.profile, one.runtime_class) == (other.profile, other.runtime_class)
+    return (one.profile, one.runtime_class, build_trial(one)) == (
+        other.profile,
+        other.runtime_class,
+        build_trial(other),
+    )

@@ -1,0 +1,1 @@
+"""`kubectl fargate convert`: FargateProfiles from those of other tools."""

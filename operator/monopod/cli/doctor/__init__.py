@@ -1,0 +1,1 @@
+"""`kubectl fargate doctor`: what keeps Monopod from working on a cluster."""

@@ -1,0 +1,75 @@
+"""`kubectl fargate doctor`: reads the cluster, checks it, says what to do.
+
+Without `--probe` it only reads.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+import click
+from rich.text import Text
+
+from monopod.cli.autoscalers import check_autoscalers
+from monopod.cli.doctor.cilium import check_cilium
+from monopod.cli.doctor.diagnosis import CLUSTER_CHECKS, Check, Facts, Finding, Level
+from monopod.cli.doctor.examination import examine
+from monopod.cli.doctor.network_probe import NetworkProbe
+from monopod.cli.doctor.overhead import check_overhead
+from monopod.cli.doctor.sandboxes import check_sandboxes
+from monopod.cli.explain.as_text import build_grid, print_lines
+from monopod.cli.live import Cluster
+
+_STYLES: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "bold red"}
+
+_NOT_PROBED: Final = Finding(
+    Check.NETWORK_POLICY,
+    Level.OK,
+    "Whether the network enforces NetworkPolicies was not tried.",
+    "kubectl fargate doctor --probe tries it, with two pods in a namespace of their own.",
+)
+
+
+def diagnose(kubeconfig: str | None, context: str | None, namespace: str, probe_image: str | None) -> list[Finding]:
+    """Examines the cluster; with an image, also probes the network.
+
+    Raises:
+        ApiFailure: the API server can't be reached, or doesn't know who asks.
+    """
+    cluster = Cluster.connect(kubeconfig, context)
+    findings = check(examine(cluster, namespace))
+    if probe_image is None:
+        return [*findings, _NOT_PROBED]
+    probe = NetworkProbe.with_fresh_name(cluster, probe_image)
+    click.echo(probe.describe(), err=True)
+    return findings + probe.run()
+
+
+def check(facts: Facts) -> list[Finding]:
+    """All checks, in order."""
+    more = (check_sandboxes, check_overhead, check_autoscalers, check_cilium)
+    return [finding for each in (*CLUSTER_CHECKS, *more) for finding in each(facts)]
+
+
+def find_exit_status(findings: Sequence[Finding]) -> int:
+    """1 if there is a problem."""
+    return int(any(finding.level is Level.PROBLEM for finding in findings))
+
+
+def write(findings: Sequence[Finding], output: str) -> None:
+    """Writes the findings to stdout, as `text` or `json`."""
+    counts = {level: sum(finding.level is level for finding in findings) for level in Level}
+    if output == "json":
+        entries = [
+            {"check": each.check, "level": each.level, "message": each.message, "action": each.action or None}
+            for each in findings
+        ]
+        summary = {"ok": counts[Level.OK], "warnings": counts[Level.WARNING], "problems": counts[Level.PROBLEM]}
+        click.echo(json.dumps({"findings": entries, "summary": summary}, indent=2, ensure_ascii=False))
+        return
+    table = build_grid(3)
+    for each in findings:
+        table.add_row(Text(each.level, _STYLES[each.level]), each.check, each.message)
+        if each.action:
+            table.add_row("", "", Text(f"→ {each.action}"))
+    print_lines(table, "", f"Problems: {counts[Level.PROBLEM]}, warnings: {counts[Level.WARNING]}.")

@@ -1,0 +1,1 @@
+"""`kubectl fargate explain`: what would become of a pod, and why."""

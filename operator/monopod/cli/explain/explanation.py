@@ -1,0 +1,172 @@
+"""A decision with all its grounds, before it is written as text or JSON."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from monopod.api.names import EKS_PROFILE_LABEL, KUBE_SYSTEM, SYSTEM_NAMESPACE
+from monopod.cli.explain.group_sources import NO_SURROUNDINGS, GroupsAnswer, Surroundings, answer_groups
+from monopod.kube.objects.fields import Part
+from monopod.pods.rules.decision import (
+    Decision,
+    OptOutRefused,
+    OutOfBounds,
+    Sandboxed,
+    Skipped,
+    Unmatched,
+    Unsupported,
+    decide,
+)
+from monopod.pods.rules.nodes import choose_node_selector, rules_out_fargate
+from monopod.pods.rules.selection import Choice, Mismatch, Profile, Selector, choose_profile, find_mismatches
+from monopod.pods.rules.size import MAX_STORAGE_MIB, Need, measure_need
+from monopod.pods.rules.storage import provision_gib
+
+
+def find_protected(monopod_namespace: str | None = None) -> frozenset[str]:
+    """The namespaces that only their exact name reaches, as for the operator and the policies."""
+    return frozenset({KUBE_SYSTEM, monopod_namespace or SYSTEM_NAMESPACE})
+
+
+class Outcome(StrEnum):
+    """How one profile fared with a pod."""
+
+    PINNED = "Pinned"
+    ONLY_MATCH = "OnlyMatch"
+    FIRST_BY_NAME = "FirstByName"
+    LATER_BY_NAME = "LaterByName"
+    OTHER_PINNED = "OtherPinned"
+    NO_MATCH = "NoMatch"
+
+
+@dataclass(frozen=True, slots=True)
+class SelectorVerdict:
+    """One selector and the facts on which it failed; none if it matches."""
+
+    selector: Selector
+    mismatches: tuple[Mismatch, ...]
+
+    @property
+    def matches(self) -> bool:
+        """Whether the pod meets the selector."""
+        return not self.mismatches
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileVerdict:
+    """One profile, how it fared and why."""
+
+    profile: Profile
+    outcome: Outcome
+    selectors: tuple[SelectorVerdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What becomes of a pod, and why.
+
+    Attributes:
+        source: the object that the pod stands in, such as `Deployment/web`.
+        need: what the pod asks for; None if it isn't Fargate's to run.
+        verdicts: every profile, in the order of names.
+        pin: what the pod's own profile label names, or None without the label.
+        groups: its security groups and where they come from; None if it isn't Fargate's to run.
+        node_selector: the labels that its node must have, beside those that its RuntimeClass asks for.
+        off_fargate: whether it asks for a node that none of Fargate's is, so that it stays Pending.
+        notes: what else whoever applies it should know, as sentences.
+    """
+
+    source: str
+    namespace: str
+    decision: Decision
+    need: Need | None
+    verdicts: tuple[ProfileVerdict, ...]
+    pin: str | None
+    groups: GroupsAnswer | None = None
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    off_fargate: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def refusal(self) -> str:
+        """Why admission refuses the pod for what it says of its security groups; "" if it doesn't."""
+        return self.groups.refusal if self.groups else ""
+
+    @property
+    def winner(self) -> Profile | None:
+        """The profile that matched and won, whatever became of the pod then."""
+        match self.decision:
+            case Sandboxed(profile=profile) | Unsupported(profile=profile):
+                return profile
+            case Skipped(profile=profile) | OptOutRefused(profile=profile):
+                return profile
+            case OutOfBounds() | Unmatched():
+                return None
+
+    @property
+    def storage_gib(self) -> int | None:
+        """The ephemeral storage that the pod is given; None if it isn't Fargate's to run, or asks for too much."""
+        if self.need is None or self.need.total.storage_mib > MAX_STORAGE_MIB:
+            return None
+        return provision_gib(self.need)
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The persistent volume claims that the pod waits for, by name."""
+        return self.decision.claims if isinstance(self.decision, Sandboxed) else ()
+
+    @property
+    def pin_without_effect(self) -> bool:
+        """Whether the pod names a profile that doesn't match it."""
+        return self.pin is not None and (self.winner is None or self.winner.name != self.pin)
+
+
+def build_explanation(
+    source: str,
+    pod: Mapping[str, object],
+    namespace: str,
+    profiles: Sequence[Profile],
+    *,
+    username: str = "",
+    protected: Collection[str] | None = None,
+    surroundings: Surroundings = NO_SURROUNDINGS,
+) -> Explanation:
+    """Decides on the pod and collects the grounds.
+
+    Raises:
+        InvalidPod: a field holds what the API server would never store.
+    """
+    protected = find_protected() if protected is None else protected
+    labels = Part(pod).child("metadata").text_map("labels")
+    decision = decide(pod, namespace, profiles, username=username, protected=protected)
+    choice = choose_profile(labels, namespace, profiles, protected)
+    judged = [
+        (profile, tuple(_judge(selector, labels, namespace, protected) for selector in profile.selectors))
+        for profile in sorted(profiles, key=lambda profile: profile.name.encode())
+    ]
+    verdicts = tuple(ProfileVerdict(profile, _rate(profile, judged, choice), seen) for profile, seen in judged)
+    need, groups, nodes, off_fargate = None, None, dict[str, str](), False
+    if isinstance(decision, Sandboxed | Unsupported):
+        need, groups = measure_need(pod, decision.runtime_class), answer_groups(pod, decision.profile, surroundings)
+        nodes, off_fargate = choose_node_selector(pod), rules_out_fargate(pod)
+    pin = labels.get(EKS_PROFILE_LABEL)
+    return Explanation(source, namespace, decision, need, verdicts, pin, groups, nodes, off_fargate)
+
+
+def _rate(
+    profile: Profile, judged: Sequence[tuple[Profile, tuple[SelectorVerdict, ...]]], choice: Choice | None
+) -> Outcome:
+    matching = [each for each, selectors in judged if any(selector.matches for selector in selectors)]
+    if choice is None or profile not in matching:
+        return Outcome.NO_MATCH
+    if profile is not choice.match.profile:
+        return Outcome.OTHER_PINNED if choice.pinned else Outcome.LATER_BY_NAME
+    if choice.pinned:
+        return Outcome.PINNED
+    return Outcome.ONLY_MATCH if len(matching) == 1 else Outcome.FIRST_BY_NAME
+
+
+def _judge(
+    selector: Selector, labels: Mapping[str, str], namespace: str, protected: Collection[str]
+) -> SelectorVerdict:
+    return SelectorVerdict(selector, tuple(find_mismatches(selector, labels, namespace, protected)))

@@ -1,0 +1,140 @@
+"""Pods and workloads as the API server judges them: by Kubernetes' OpenAPI, and by some rules that only its code has.
+
+The OpenAPI is that of the supported release (`kubernetes.json`, generated). Of the rules in code these are told: names
+and labels, resources, restart policies, selectors. Others are not, so a manifest that passes may still be refused.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from monopod.cli.input.schema.names import find_metadata_faults
+from monopod.cli.input.schema.structural import Checker, Fault, Schema, describe_type, join
+from monopod.kube.objects.fields import InvalidManifest
+from monopod.kube.objects.label_selector import LabelSelector
+from monopod.kube.objects.quantity import InvalidQuantity, parse_quantity
+
+Manifest = Mapping[str, Any]
+
+_ARTICLES: Final = {"integer": "a whole number", "object": "a mapping", "array": "a list", "boolean": "true or false"}
+_GIVEN: Final = {"integer": "a number", "number": "a number", "object": "a mapping", "array": "a list"}
+_FOREVER: Final = ("apps/v1", "v1/ReplicationController")
+_TO_AN_END: Final = ("OnFailure", "Never")
+
+
+class _KubernetesChecker(Checker):
+    """The types in our own words, because the API server says them in those of its programming language."""
+
+    def describe_wrong_type(self, value: object, wanted: str, path: str) -> Fault:
+        """The fault of a value of another type than the wanted one."""
+        given = describe_type(value)
+        needed = " or ".join(_ARTICLES.get(each, f"a {each}") for each in wanted.split(","))
+        return Fault(path, f"must be {needed}, not {_GIVEN.get(given, f'a {given}')}")
+
+
+def find_faults(document: Manifest) -> list[Fault]:
+    """Why the API server would refuse a pod or workload; empty if it wouldn't, or if the kind isn't one of these."""
+    schemas = _load()
+    version = f"{document.get('apiVersion')}/{document.get('kind')}"
+    if version not in schemas["kinds"]:
+        return list(_find_version_faults(document, schemas["kinds"]))
+    checker = _KubernetesChecker(schemas["definitions"])
+    schema = {"$ref": schemas["kinds"][version]}
+    desired = _drop_nulls({key: value for key, value in document.items() if key != "status"})
+    if unknown := list(checker.find_unknown(desired, schema)):
+        return [Fault("", f'unknown field "{path}"') for path in unknown]
+    # What is wrong with types would break the rules.
+    return list(checker.find_faults(desired, schema)) or list(_find_broken_rules(desired, version))
+
+
+def _find_version_faults(document: Manifest, kinds: Mapping[str, str]) -> Iterator[Fault]:
+    version, kind = document.get("apiVersion"), document.get("kind")
+    served = [each.rpartition("/")[0] for each in kinds if each.rpartition("/")[2] == kind]
+    if served and version is None:
+        yield Fault("apiVersion", f"Required value: it is {served[0]}")
+    elif served and "." not in str(version):  # Kubernetes' own groups with these kinds have no dot
+        yield Fault("apiVersion", f'no matches for kind "{kind}" in version "{version}": it is {served[0]}')
+
+
+@cache
+def _load() -> Schema:
+    text = (files("monopod") / "cli/input/schema/kubernetes.json").read_text()
+    loaded: Schema = json.loads(text)
+    return loaded
+
+
+def _drop_nulls(value: Any) -> Any:
+    """A null is as good as an absent field to the API server."""
+    if isinstance(value, dict):
+        return {key: _drop_nulls(inner) for key, inner in value.items() if inner is not None}
+    return [_drop_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def _find_broken_rules(document: Manifest, version: str) -> Iterator[Fault]:
+    yield from find_metadata_faults(document.get("metadata", {}))
+    path, template = _find_template(document, version)
+    if path:
+        yield from find_metadata_faults(template.get("metadata", {}), f"{path}.metadata", named=False)
+        yield from _find_selector_faults(document, template, path, version)
+        yield from _find_restart_faults(template.get("spec", {}), f"{path}.spec", version)
+    spec = join(path, "spec")
+    for key in ("containers", "initContainers"):
+        for index, container in enumerate(template.get("spec", {}).get(key, [])):
+            yield from _find_resource_faults(container.get("resources", {}), f"{spec}.{key}[{index}].resources")
+
+
+def _find_template(document: Manifest, version: str) -> tuple[str, Manifest]:
+    """Where the pod stands, "" if the object is one, and the pod."""
+    if version == "v1/Pod":
+        return "", document
+    names = {"v1/PodTemplate": ("template",), "batch/v1/CronJob": ("spec", "jobTemplate", "spec", "template")}
+    path = names.get(version, ("spec", "template"))
+    found = document
+    for name in path:
+        found = found.get(name, {})
+    return ".".join(path), found
+
+
+def _find_selector_faults(document: Manifest, template: Manifest, path: str, version: str) -> Iterator[Fault]:
+    if not version.startswith("apps/v1"):
+        return  # a Job's is made for it, a ReplicationController's is its template's labels
+    labels = template.get("metadata", {}).get("labels", {})
+    try:
+        selector = LabelSelector.from_dict(document["spec"]["selector"], "spec.selector")
+    except InvalidManifest as problem:
+        yield Fault("", str(problem))
+        return
+    if not selector.requirements:
+        kind = version.rpartition("/")[2].lower()
+        yield Fault("spec.selector", f"Invalid value: {{}}: empty selector is invalid for {kind}")
+    elif not selector.matches(labels):
+        yield Fault(
+            f"{path}.metadata.labels",
+            f"Invalid value: {json.dumps(labels)}: `selector` does not match template `labels`",
+        )
+
+
+def _find_restart_faults(spec: Manifest, path: str, version: str) -> Iterator[Fault]:
+    policy = spec.get("restartPolicy", "Always")
+    if version.startswith(_FOREVER) and policy != "Always":
+        yield Fault(f"{path}.restartPolicy", f'Unsupported value: "{policy}": supported values: "Always"')
+    elif version.startswith("batch/v1") and policy not in _TO_AN_END:
+        yield Fault(f"{path}.restartPolicy", f'Unsupported value: "{policy}": supported values: "OnFailure", "Never"')
+
+
+def _find_resource_faults(resources: Manifest, path: str) -> Iterator[Fault]:
+    limits = resources.get("limits", {})
+    for name, requested in resources.get("requests", {}).items():
+        if name not in limits:
+            continue
+        try:
+            above = parse_quantity(requested) > parse_quantity(limits[name])
+        except InvalidQuantity:
+            continue  # said where the pod's size is worked out
+        if above:
+            yield Fault(
+                f"{path}.requests",
+                f'Invalid value: "{requested}": must be less than or equal to {name} limit of {limits[name]}',
+            )

@@ -1,0 +1,1 @@
+"""`kubectl fargate isolation`: which connections a pod has, and who says so."""

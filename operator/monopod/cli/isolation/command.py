@@ -1,0 +1,130 @@
+"""`kubectl fargate isolation`: reads a pod, the NetworkPolicies of its namespace and its groups; says what is open."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any, Final
+
+from monopod.api.names import (
+    GROUP,
+    GROUP_LABEL_PREFIX,
+    PROFILE_LABEL,
+    SECURITY_GROUP_PLURAL,
+    TASK_LABEL,
+    VERSION,
+)
+from monopod.cli.failure import ApiFailure
+from monopod.cli.live import NOT_FOUND, Cluster, Refusal
+from monopod.isolation.rules.effective_rules import EffectiveRules, find_effective_rules
+from monopod.isolation.rules.network_policies import find_task
+from monopod.isolation.rules.security_group import SecurityGroup
+from monopod.kube.objects.fields import InvalidGroup
+
+_GROUPS: Final = f"/apis/{GROUP}/{VERSION}/{SECURITY_GROUP_PLURAL}"
+
+
+class GroupState(StrEnum):
+    """What is known of a pod's security group."""
+
+    FOUND = "Found"
+    MISSING = "Missing"
+    DELETING = "Deleting"
+    INVALID = "Invalid"
+    UNREADABLE = "Unreadable"
+
+
+class Identity(StrEnum):
+    """Whether policies of the pod's own can select it."""
+
+    GIVEN = "Given"
+    NOT_NEEDED = "NotNeeded"
+    MISSING = "Missing"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFinding:
+    """A group that the pod belongs to; `problem` says what is wrong, if it isn't found."""
+
+    name: str
+    state: GroupState
+    problem: str = ""
+    group: SecurityGroup | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PodIsolation:
+    """All that is said about a pod."""
+
+    name: str
+    namespace: str
+    profile: str
+    identity: Identity
+    groups: tuple[GroupFinding, ...]
+    rules: EffectiveRules
+
+
+def inspect_pod(name: str, namespace: str | None, kubeconfig: str | None, context: str | None) -> PodIsolation:
+    """Gathers what holds for a pod of the cluster.
+
+    Raises:
+        ApiFailure: the pod isn't there or isn't Fargate's, or the API server can't be reached or refused.
+    """
+    cluster = Cluster.connect(kubeconfig, context)
+    namespace = namespace or cluster.namespace
+    pod = cluster.read_pod(name, namespace)
+    if PROFILE_LABEL not in (pod["metadata"].get("labels") or {}):
+        raise ApiFailure(
+            f"Pod {name} in namespace {namespace} isn't on Fargate, so it has no security groups: "
+            "no profile took it when it was created."
+        )
+    policies = cluster.list_items(f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies")
+    names = find_group_names(pod["metadata"]["labels"])
+    return assess(pod, policies, [_read_group(cluster, each) for each in names])
+
+
+def find_group_names(labels: Mapping[str, str]) -> list[str]:
+    """The groups that a pod's labels say it belongs to, sorted."""
+    return sorted(key.removeprefix(GROUP_LABEL_PREFIX) for key in labels if key.startswith(GROUP_LABEL_PREFIX))
+
+
+def assess(
+    pod: Mapping[str, Any], policies: Sequence[Mapping[str, Any]], groups: Sequence[GroupFinding]
+) -> PodIsolation:
+    """What the policies do to the pod, a Fargate pod with these groups."""
+    metadata, labels = pod["metadata"], dict(pod["metadata"]["labels"])
+    identity = _find_identity(pod, policies)
+    node = [each["ip"] for each in (pod.get("status") or {}).get("hostIPs") or () if each.get("ip")]
+    known = [each.group for each in groups if each.group]
+    rules = find_effective_rules(labels, metadata["namespace"], policies, known, node)
+    return PodIsolation(metadata["name"], metadata["namespace"], labels[PROFILE_LABEL], identity, tuple(groups), rules)
+
+
+def read_finding(name: str, resource: Mapping[str, Any]) -> GroupFinding:
+    """A group as the API server has it."""
+    if "deletionTimestamp" in resource["metadata"]:
+        return GroupFinding(name, GroupState.DELETING, "is being deleted")
+    try:
+        return GroupFinding(name, GroupState.FOUND, group=SecurityGroup.from_resource(resource))
+    except InvalidGroup as problem:
+        return GroupFinding(name, GroupState.INVALID, f"can't be used: {problem}")
+
+
+def _read_group(cluster: Cluster, name: str) -> GroupFinding:
+    try:
+        return read_finding(name, cluster.read(f"{_GROUPS}/{name}"))
+    except Refusal as refusal:
+        if refusal.status == NOT_FOUND:
+            return GroupFinding(name, GroupState.MISSING, "doesn't exist")
+        if refusal.status == HTTPStatus.FORBIDDEN:
+            # People of one namespace may lack the right to read what is cluster-wide; the policies tell most of it.
+            return GroupFinding(name, GroupState.UNREADABLE, "can't be read: you may not get SecurityGroups")
+        raise
+
+
+def _find_identity(pod: Mapping[str, Any], policies: Sequence[Mapping[str, Any]]) -> Identity:
+    if TASK_LABEL in pod["metadata"]["labels"]:
+        return Identity.GIVEN
+    own = {TASK_LABEL: find_task(pod["metadata"]["uid"])}
+    has_own = any((each["spec"].get("podSelector") or {}).get("matchLabels") == own for each in policies)
+    return Identity.MISSING if has_own else Identity.NOT_NEEDED

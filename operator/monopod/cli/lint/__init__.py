@@ -1,0 +1,1 @@
+"""`kubectl fargate lint`: manifests judged without a cluster."""

@@ -1,0 +1,229 @@
+"""`kubectl fargate lint`: judges manifests for a pipeline, without a cluster.
+
+files ──► pods, other kinds, problems        (a file that can't be read doesn't keep the others from being judged)
+pods ──► verdicts: the decision, how many, what they cost
+verdicts, problems ──► exit status
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+
+import click
+
+from monopod.cli import autoscalers as autoscaling
+from monopod.cli.explain.command import read_all, read_profiles
+from monopod.cli.explain.explanation import Explanation, build_explanation, find_protected
+from monopod.cli.explain.group_sources import Surroundings, find_in_documents
+from monopod.cli.failure import UnreadableInput
+from monopod.cli.input.documents import find_files, read_documents, show
+from monopod.cli.input.manifests import Found, Subject, sort_documents
+from monopod.kube.objects.fields import InvalidPod
+from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Unsupported
+from monopod.pods.rules.selection import Profile
+from monopod.pods.rules.storage import provision_gib
+from monopod.profiles.rules.overlap import describe_overlap, find_overlaps
+from monopod.usage.prices import UnknownRegion, load_prices
+from monopod.usage.rules.price import PriceList
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be judged, and against what, as the options say."""
+
+    filenames: Sequence[str]
+    profiles: str
+    namespace: str = "default"
+    sandbox: str | None = None
+    region: str = "us-east-1"
+    architecture: str = "x86"
+    monopod_namespace: str | None = None
+
+    @property
+    def protected(self) -> frozenset[str]:
+        """The namespaces that no wildcard reaches."""
+        return find_protected(self.monopod_namespace)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of the pods of one object.
+
+    Attributes:
+        file: where it stands; `-` is stdin.
+        replicas: how many pods the manifest says; None if it doesn't.
+        hourly: the price of one of them per hour; None unless it runs on Fargate.
+    """
+
+    file: str
+    explanation: Explanation
+    replicas: int | None
+    hourly: Decimal | None
+
+    @property
+    def hourly_total(self) -> Decimal | None:
+        """The price of all of them."""
+        return None if self.hourly is None or self.replicas is None else self.hourly * self.replicas
+
+    @property
+    def would_run(self) -> bool:
+        """False if Fargate can't run the pods that it has to take, or they are refused."""
+        refused = OutOfBounds | OptOutRefused | Unsupported
+        waits = self.explanation.off_fargate
+        return not (isinstance(self.explanation.decision, refused) or self.explanation.refusal or waits)
+
+    @property
+    def on_fargate(self) -> bool:
+        """Whether the pods run each in a sandbox."""
+        return isinstance(self.explanation.decision, Sandboxed) and self.would_run
+
+
+@dataclass(frozen=True, slots=True)
+class LintReport:
+    """All verdicts, what was passed over, and what couldn't be read."""
+
+    prices: PriceList
+    architecture: str
+    verdicts: list[Verdict] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def exit_status(self) -> int:
+        """0: all would run; 1: something would not; 2: something couldn't be read."""
+        if self.problems:
+            return 2
+        return 0 if all(verdict.would_run for verdict in self.verdicts) else 1
+
+
+def lint(question: Question) -> LintReport:
+    """Judges every pod and every workload's pods in the files.
+
+    Raises:
+        UnreadableInput: the profiles can't be read, or the region or architecture has no prices.
+    """
+    report = LintReport(find_prices(question.region, question.architecture), question.architecture)
+    beside = read_all(question.profiles)
+    profiles = read_profiles(beside, question.profiles, question.sandbox)
+    for name, overlap in find_overlaps(profiles, question.protected).items():
+        click.echo(f"Note: profile {name}: {describe_overlap(name, overlap)}.", err=True)
+    files = list(_read_files(question.filenames, report))
+    documents = [*beside, *(document for file in files for document in file.documents)]
+
+    @cache
+    def find_surroundings(namespace: str) -> Surroundings:
+        return find_in_documents(documents, namespace, question.namespace)
+
+    autoscalers = autoscaling.find_in_documents(documents, question.namespace)
+    for file in files:
+        _judge_all(file, Judge(question, profiles, report.prices, find_surroundings, autoscalers), report)
+    if not report.verdicts and not report.problems:
+        report.problems.append(_describe_nothing(question.filenames, report.others))
+    return report
+
+
+def write(report: LintReport, output: str) -> None:
+    """Writes the report to stdout, as `text` or `json`, and the problems to stderr."""
+    if output == "json":
+        from monopod.cli.lint.output import write_json
+
+        write_json(report)
+    elif report.verdicts:
+        from monopod.cli.lint.output import write_text
+
+        write_text(report)
+    for problem in report.problems:
+        click.echo(f"Error: {problem}", err=True)
+
+
+def find_prices(region: str, architecture: str) -> PriceList:
+    """The prices of a region.
+
+    Raises:
+        UnreadableInput: the region or the architecture has none.
+    """
+    try:
+        prices = PriceList.from_resource(load_prices(region))
+    except UnknownRegion as problem:
+        raise UnreadableInput(str(problem)) from None
+    if architecture not in prices.rates:
+        raise UnreadableInput(f"There is no price for {architecture} in {region}.")
+    return prices
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a file holds, as documents and sorted."""
+
+    name: str
+    documents: Sequence[object]
+    found: Found
+
+
+def _read_files(paths: Sequence[str], report: LintReport) -> Iterator[File]:
+    """The files, each once, even where a folder that holds it is named too."""
+    names: dict[str, None] = {}
+    for path in paths:
+        try:
+            names |= dict.fromkeys(find_files(path))
+        except UnreadableInput as problem:
+            report.problems.append(problem.message)
+    for name in names:
+        try:
+            documents = read_documents(name)
+            yield File(name, documents, sort_documents(documents, name))
+        except UnreadableInput as problem:
+            report.problems.append(problem.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What every pod is judged by."""
+
+    question: Question
+    profiles: Sequence[Profile]
+    prices: PriceList
+    find_surroundings: Callable[[str], Surroundings]
+    autoscalers: autoscaling.Autoscalers
+
+    def judge(self, file: str, subject: Subject) -> Verdict:
+        """Raises InvalidPod if the manifest can't be read, UnreadableInput if a SecurityGroupPolicy can't."""
+        namespace = subject.namespace or self.question.namespace
+        surroundings, creator = self.find_surroundings(namespace), subject.creator
+        explanation = build_explanation(
+            subject.source,
+            subject.pod,
+            namespace,
+            self.profiles,
+            username=creator,
+            protected=self.question.protected,
+            surroundings=surroundings,
+        )
+        decision, hourly = explanation.decision, None
+        if isinstance(decision, Sandboxed) and not explanation.refusal:
+            storage = provision_gib(decision.size.need)
+            hourly = self.prices.find_hourly(self.question.architecture, decision.size.row, storage)
+        return Verdict(file, self.autoscalers.annotate(explanation), subject.replicas, hourly)
+
+
+def _judge_all(file: File, judge: Judge, report: LintReport) -> None:
+    report.others.update(file.found.others)
+    report.problems.extend(file.found.problems)
+    for subject in file.found.subjects:
+        try:
+            report.verdicts.append(judge.judge(file.name, subject))
+        except InvalidPod as problem:
+            report.problems.append(f"{show(file.name)}: {subject.describe(problem)}")
+        except UnreadableInput as problem:
+            if problem.message not in report.problems:
+                report.problems.append(problem.message)
+
+
+def _describe_nothing(filenames: Sequence[str], others: Counter[str]) -> str:
+    where = ", ".join(show(name) for name in filenames)
+    if not others:
+        return f"{where}: there is nothing in it: no Kubernetes object at all."
+    listed = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
+    return f"{where}: no pod and no workload in it, only other kinds: {listed}."

@@ -1,0 +1,129 @@
+"""What `lint` writes: a table and a summary for a person, or JSON. The JSON's fields only grow."""
+
+import json
+from decimal import Decimal
+from typing import Any, assert_never
+
+import click
+from rich.text import Text
+
+from monopod.cli.explain.as_json import build_explanation
+from monopod.cli.explain.as_text import build_grid, print_lines
+from monopod.cli.lint.command import LintReport, Verdict
+from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported
+from monopod.pods.rules.node_demand import UNSATISFIED
+from monopod.pods.rules.size import format_capacity
+
+_HEAD = ("workload", "namespace", "pods", "profile", "size", "per hour", "")
+
+
+def write_json(report: LintReport) -> None:
+    """Writes one JSON object to stdout."""
+    click.echo(json.dumps(build_report(report), indent=2, ensure_ascii=False))
+
+
+def build_report(report: LintReport) -> dict[str, Any]:
+    """The object that is written."""
+    return {
+        "workloads": [_build_verdict(verdict) for verdict in report.verdicts],
+        "summary": {
+            "onFargate": sum(verdict.on_fargate for verdict in report.verdicts),
+            "outside": sum(verdict.would_run and not verdict.on_fargate for verdict in report.verdicts),
+            "unsupported": sum(not verdict.would_run for verdict in report.verdicts),
+            "hourlyPrice": _round(sum_hourly(report)),
+        },
+        "prices": {
+            "region": report.prices.region,
+            "architecture": report.architecture,
+            "currency": report.prices.currency,
+        },
+        "others": dict(sorted(report.others.items())),
+        "problems": report.problems,
+    }
+
+
+def sum_hourly(report: LintReport) -> Decimal:
+    """What all pods cost per hour while all of them run."""
+    return sum((verdict.hourly_total or Decimal(0) for verdict in report.verdicts), Decimal(0))
+
+
+def _build_verdict(verdict: Verdict) -> dict[str, Any]:
+    price = None
+    if verdict.hourly is not None:
+        total = verdict.hourly_total
+        price = {"each": _round(verdict.hourly), "total": None if total is None else _round(total)}
+    return {
+        "file": verdict.file,
+        **build_explanation(verdict.explanation),
+        "replicas": verdict.replicas,
+        "hourlyPrice": price,
+    }
+
+
+def _round(amount: Decimal) -> float:
+    return float(round(amount, 8))
+
+
+def write_text(report: LintReport) -> None:
+    """Writes a line per workload and a summary to stdout, in colour on a terminal."""
+    several = len({verdict.file for verdict in report.verdicts}) > 1
+    table = build_grid(len(_HEAD) + several)
+    for index in (2, 5):
+        table.columns[index].justify = "right"
+    table.add_row(*_HEAD, *(["file"] if several else []), style="dim")
+    for verdict in report.verdicts:
+        table.add_row(*_build_row(verdict), *([verdict.file] if several else []))
+    notes = [note for verdict in report.verdicts for note in verdict.explanation.notes]
+    print_lines(table, "", *(f"Note: {note}" for note in dict.fromkeys(notes)), *describe_summary(report))
+
+
+def _build_row(verdict: Verdict) -> tuple[str | Text, ...]:
+    explanation = verdict.explanation
+    winner = explanation.winner.name if explanation.winner else "–"
+    size, fate = _describe_fate(verdict)
+    total = verdict.hourly_total if verdict.hourly_total is not None else verdict.hourly
+    price = "" if total is None else f"{total:.5f}" + ("" if verdict.replicas is not None else " each")
+    pods = "–" if verdict.replicas is None else str(verdict.replicas)
+    return explanation.source, explanation.namespace, pods, winner, size, price, fate
+
+
+def _describe_fate(verdict: Verdict) -> tuple[str, Text]:
+    """The size, and what becomes of the pods."""
+    match verdict.explanation.decision:
+        case OutOfBounds(text=text) | OptOutRefused(text=text):
+            return "", Text(f"would be refused: {text}", "red")
+        case Unmatched():
+            return "", Text("outside Fargate: no profile matches")
+        case Skipped(skip=skip):
+            return "", Text(f"outside Fargate: {skip.sentence.rstrip('.')}")
+        case Sandboxed(profile=profile, size=size) if verdict.explanation.off_fargate:
+            return format_capacity(size.row), Text(f"would stay Pending: {UNSATISFIED.format(profile.name)}", "red")
+        case Sandboxed(size=size):
+            refusal = verdict.explanation.refusal
+            verdict_text = Text(f"would be refused: {refusal}", "red") if refusal else Text("runs on Fargate", "green")
+            return format_capacity(size.row), verdict_text
+        case Unsupported(profile=profile, text=text, size=size):
+            fate = "would be refused" if profile.unsupported == "Reject" else "would stay Pending"
+            return (format_capacity(size.row) if size else ""), Text(f"{fate}: {text}", "red")
+    assert_never(verdict.explanation.decision)
+
+
+def describe_summary(report: LintReport) -> list[str]:
+    """How many run where, what that costs, and what was passed over."""
+    inside = sum(verdict.on_fargate for verdict in report.verdicts)
+    stuck = sum(not verdict.would_run for verdict in report.verdicts)
+    outside = len(report.verdicts) - inside - stuck
+    prices = report.prices
+    lines = [
+        f"{_count(len(report.verdicts), 'workload')}: {inside} on Fargate, {outside} outside, {stuck} would not run.",
+        f"{prices.currency} {sum_hourly(report):.5f} per hour while all of these pods run "
+        f"({prices.region}, {report.architecture}, on demand).",
+    ]
+    if report.others:
+        listed = ", ".join(f"{count} {kind}" for kind, count in sorted(report.others.items()))
+        lines.append(f"Passed over, as they hold no pods that are known here: {listed}.")
+    return lines
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""What the commands' outputs have in common."""

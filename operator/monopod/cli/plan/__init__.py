@@ -1,0 +1,1 @@
+"""`kubectl fargate plan`: which pods a profile would move."""

@@ -1,0 +1,229 @@
+"""`kubectl fargate plan`: which pods of a cluster a profile would move, in which order, at which price.
+
+    profiles, and of each namespace that they reach: pods, what controls them, budgets, claims
+        ──► forecast: what becomes of each pod ──► rehearsal: dry runs, quotas, nodes ──► text or JSON
+
+Nothing is changed, and all is asked with the caller's rights. What it says holds for the moment; the operator decides
+again, pod by pod.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import click
+
+from monopod.cli.explain.command import UNNAMED_SANDBOX, find_name, read_profile_resource
+from monopod.cli.explain.explanation import find_protected
+from monopod.cli.failure import ApiFailure, UnreadableInput
+from monopod.cli.input.documents import find_files, read_documents
+from monopod.cli.input.manifests import find_profiles, refuse_twins
+from monopod.cli.lint.command import find_prices
+from monopod.cli.live import NOT_FOUND, Cluster, Refusal, describe_deletion
+from monopod.cli.plan.forecast import Contents, Rates, Step, build_steps
+from monopod.cli.plan.rehearsal import Rehearsal
+from monopod.eviction.rules.budgets import Budget
+from monopod.kube.objects.fields import InvalidManifest, InvalidProfile
+from monopod.pods.rules.selection import Profile, is_wildcard, reaches
+from monopod.pods.rules.volumes import find_claims
+from monopod.rescheduling.rules.standing import Place, find_mark
+from monopod.rescheduling.rules.terms import Terms
+from monopod.workloads.rules.replacement import Owner, Workload, build_bare_workload, find_owner, read_workload
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of the pods that these profiles have to do with."""
+
+    profiles: tuple[Terms, ...]
+    steps: Sequence[Step]
+    rates: Rates
+
+
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """All profiles of the cluster, as they are or would be.
+
+    Attributes:
+        living: those that take pods.
+        wanted: the terms of those that are asked about.
+        deleting: those that are being deleted, by name.
+        protected: the namespaces that no wildcard reaches.
+    """
+
+    living: tuple[Profile, ...]
+    wanted: Mapping[str, Terms]
+    deleting: frozenset[str] = frozenset()
+    protected: frozenset[str] = frozenset()
+
+    def find_selectors(self) -> Iterator[Any]:
+        """The selectors of those that are asked about."""
+        return (selector for profile in self.living if profile.name in self.wanted for selector in profile.selectors)
+
+
+def find_rates(region: str, architecture: str) -> Rates:
+    """Whose prices to use. Raises as `find_prices` does."""
+    return Rates(find_prices(region, architecture), architecture)
+
+
+def plan_profile(cluster: Cluster, name: str, sandbox: str | None, rates: Rates) -> Plan:
+    """The plan of a profile of the cluster.
+
+    Raises:
+        ApiFailure: there is no such profile, or the API server can't be reached or refused.
+        UnreadableInput: an object holds what the API server would never store.
+    """
+    resources = cluster.list_profiles(deleting=True)
+    own = [resource for resource in resources if resource["metadata"]["name"] == name]
+    if not own:
+        raise ApiFailure(f"There is no FargateProfile {name}.")
+    if "deletionTimestamp" in own[0]["metadata"]:
+        raise ApiFailure(describe_deletion(name))
+    return _plan(cluster, resources, own, sandbox, rates)
+
+
+def plan_files(cluster: Cluster, filenames: Sequence[str], sandbox: str | None, rates: Rates) -> Plan:
+    """The plan of profiles in files, as if they were applied.
+
+    Raises:
+        ApiFailure: the API server can't be reached or refused.
+        UnreadableInput: a file can't be read, or holds no profile or a malformed one, or one is there twice.
+    """
+    new = [
+        resource
+        for path in filenames
+        for resource in find_profiles((each for file in find_files(path) for each in read_documents(file)), path)
+    ]
+    names = [_check_profile(resource) for resource in new]
+    refuse_twins(names)
+    others = [each for each in cluster.list_profiles(deleting=True) if each["metadata"]["name"] not in names]
+    return _plan(cluster, [*others, *new], new, sandbox, rates, pending=True)
+
+
+def _check_profile(resource: Json) -> str:
+    """The name of a profile in a file, which nobody has validated."""
+    try:
+        Terms.from_resource(resource)
+        return Profile.from_resource(resource, UNNAMED_SANDBOX).name
+    except InvalidProfile as problem:
+        raise UnreadableInput(f"FargateProfile {find_name(resource)}: {problem}") from None
+
+
+def _plan(
+    cluster: Cluster,
+    resources: Sequence[Json],
+    own: Sequence[Json],
+    sandbox: str | None,
+    rates: Rates,
+    *,
+    pending: bool = False,
+) -> Plan:
+    try:
+        profiles = _read_profiles(resources, own, sandbox, find_protected(cluster.find_monopod_namespace()))
+        contents = [_read_namespace(cluster, name, profiles) for name in _find_namespaces(cluster, profiles)]
+        new = {each.name: each for each in profiles.living if pending and each.name in profiles.wanted}
+        steps = Rehearsal(cluster, new).try_all(build_steps(contents, rates), contents)
+        return Plan(tuple(profiles.wanted.values()), steps, rates)
+    except InvalidManifest as problem:
+        raise UnreadableInput(str(problem)) from None
+
+
+def _read_profiles(
+    resources: Iterable[Json], own: Iterable[Json], sandbox: str | None, protected: frozenset[str]
+) -> Profiles:
+    wanted = {}
+    for resource in own:
+        terms = Terms.from_resource(resource)
+        for holds, what in ((terms.paused, "is paused"), (not terms.moves, "says existingPods: Keep")):
+            if holds:
+                note = "so nothing moves; below is what would"
+                click.echo(f"Note: profile {terms.profile} {what}, {note}.", err=True)
+        wanted[terms.profile] = terms
+    living = []
+    for resource in resources:
+        name = resource["metadata"]["name"]
+        if "deletionTimestamp" in resource["metadata"]:
+            continue
+        try:
+            living.append(read_profile_resource(resource, sandbox))
+        except InvalidProfile as problem:
+            if name in wanted:
+                raise
+            click.echo(f"Note: profile {name} is passed over: {problem}", err=True)
+    deleting = (each["metadata"]["name"] for each in resources if "deletionTimestamp" in each["metadata"])
+    return Profiles(tuple(living), wanted, frozenset(deleting), protected)
+
+
+def _find_namespaces(cluster: Cluster, profiles: Profiles) -> list[str]:
+    """The namespaces that the profiles reach. Only wildcards need the right to list them."""
+    selectors = list(profiles.find_selectors())
+    if not any(is_wildcard(selector.namespace) for selector in selectors):
+        return sorted({selector.namespace for selector in selectors})
+    return sorted(
+        item["metadata"]["name"]
+        for item in cluster.list_items("/api/v1/namespaces")
+        if "deletionTimestamp" not in item["metadata"]
+        and any(reaches(selector, item["metadata"]["name"], profiles.protected) for selector in selectors)
+    )
+
+
+def _read_namespace(cluster: Cluster, namespace: str, profiles: Profiles) -> Contents:
+    core = f"/api/v1/namespaces/{namespace}"
+    pods = cluster.list_items(f"{core}/pods")
+    place = Place(namespace, profiles.living, profiles.wanted, profiles.deleting, profiles.protected)
+    if not pods:
+        return Contents(place, ())
+    budgets = cluster.list_items(f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets")
+    workloads = Workloads(cluster, namespace)
+    owned = [(pod, workloads.find(pod)) for pod in pods]
+    if any(find_claims(pod) for pod in pods if find_mark(pod) not in profiles.wanted):
+        claims = {each["metadata"]["name"]: each for each in cluster.list_items(f"{core}/persistentvolumeclaims")}
+        place = replace(place, claims=claims, volumes=_read_volumes(cluster, claims.values()))
+    return Contents(place, owned, [Budget.from_resource(each) for each in budgets])
+
+
+def _read_volumes(cluster: Cluster, claims: Iterable[Json]) -> dict[str, Json]:
+    names = sorted({each["spec"]["volumeName"] for each in claims if each["spec"].get("volumeName")})
+    found = ((name, _find(cluster, f"/api/v1/persistentvolumes/{name}")) for name in names)
+    return {name: volume for name, volume in found if volume}
+
+
+class Workloads:
+    """What controls the pods of a namespace; each object is read once."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self._cluster = cluster
+        self._namespace = namespace
+        self._known: dict[str, Workload] = {}
+
+    def find(self, pod: Json) -> Workload:
+        """The workload of a pod. Raises as `Cluster.read` does."""
+        owner = find_owner(pod)
+        if owner is None:
+            return build_bare_workload(self._namespace)
+        if owner.uid not in self._known:
+            self._known[owner.uid] = self._read(owner)
+        return self._known[owner.uid]
+
+    def _read(self, owner: Owner) -> Workload:
+        resource = self._fetch(owner) if owner.has_template else None
+        above = find_owner(resource) if resource else None
+        deployment = self._fetch(above) if above and above.is_deployment else None
+        return read_workload(self._namespace, owner, resource, deployment)
+
+    def _fetch(self, owner: Owner) -> Json | None:
+        api = f"/apis/{owner.api_version}" if "/" in owner.api_version else f"/api/{owner.api_version}"
+        path = f"{api}/namespaces/{self._namespace}/{owner.kind.lower()}s/{owner.name}"
+        found = _find(self._cluster, path)
+        return found if found and found["metadata"]["uid"] == owner.uid else None
+
+
+def _find(cluster: Cluster, path: str) -> Json | None:
+    try:
+        return cluster.read(path)
+    except Refusal as refusal:
+        if refusal.status != NOT_FOUND:
+            raise
+        return None

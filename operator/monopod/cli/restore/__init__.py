@@ -1,0 +1,1 @@
+"""`kubectl fargate restore`: pods brought back from their StoredPods."""

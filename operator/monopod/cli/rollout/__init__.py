@@ -1,0 +1,1 @@
+"""`kubectl fargate rollout`: how far a profile's rescheduling is."""

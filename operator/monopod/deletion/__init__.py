@@ -1,0 +1,1 @@
+"""The end of a profile's life: its finalizer, and its pods, which go first."""

@@ -1,0 +1,99 @@
+"""Evicts pods, one after the other: the controller that does what `monopod.eviction.rules.order` decides.
+
+Whoever wants pods moved says which, again in every pass; what isn't asked for any more is left alone. There is one
+mover for all purposes, so that the bound on evictions holds over the whole cluster.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import assert_never
+
+import structlog
+
+from monopod.eviction.api import request_eviction
+from monopod.eviction.rules.order import LABELS, Candidate, Evict, Evicted, EvictionQueue, Obstacle, Purpose, Wait
+from monopod.kube.client import ApiClient
+from monopod.kube.clock import SYSTEM_CLOCK, Clock
+from monopod.kube.controller import DONE, WHOLE, After, Backoff, Controller, Result
+from monopod.kube.logs import Complaints
+from monopod.kube.metrics import EVICTIONS, EVICTIONS_LIMIT
+from monopod.kube.signals import Signal
+
+# After a failure that nobody foresaw.
+BREATH_SECONDS = 10.0
+# While it isn't known whether this replica still leads.
+STILL_SECONDS = 0.5
+
+PURPOSES: Mapping[str, Purpose] = {"deletion": "deletion", "rescheduling": "rescheduling", "bare": "rescheduling"}
+"""Who has pods evicted, the first of them first, and what for."""
+
+logger = structlog.stdlib.get_logger(__name__)
+
+
+class Mover:
+    """Holds the queue of the pods to evict, and works it off."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        per_minute: float,
+        complaints: Complaints,
+        may_evict: Callable[[], bool] = lambda: True,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._api = api
+        self._may_evict = may_evict
+        self._clock = clock
+        distance = 60 / per_minute
+        self._queue = EvictionQueue(distance, free_at=clock.monotonic() + distance)
+        self._wanted: dict[str, tuple[Candidate, ...]] = dict.fromkeys(PURPOSES, ())
+        self._listeners: list[Callable[[Candidate], None]] = []
+        self.answered = Signal()
+        """The API server has answered a request."""
+        self.controller = Controller(
+            "evictions", self._reconcile, complaints, backoff=Backoff(first=BREATH_SECONDS), clock=clock
+        )
+        EVICTIONS_LIMIT.set(per_minute)
+
+    def require(self, source: str, pods: Iterable[Candidate]) -> None:
+        """The pods that one of PURPOSES wants evicted from now on, none that is being terminated among them."""
+        self._wanted[source] = tuple(replace(pod, purpose=PURPOSES[source]) for pod in pods)
+        merged: dict[str, Candidate] = {}
+        for wanted in self._wanted.values():
+            for pod in wanted:
+                merged.setdefault(pod.uid, pod)
+        if self._queue.require(merged.values()):
+            self.controller.enqueue(WHOLE)
+
+    def listen(self, listener: Callable[[Candidate], None]) -> None:
+        """Has `listener` told of every pod that is evicted."""
+        self._listeners.append(listener)
+
+    def find_obstacles(self, pods: Iterable[Candidate], lasting: float = 0.0) -> tuple[Obstacle, ...]:
+        """What keeps these pods from being evicted; budgets only if they have refused for some pauses."""
+        return self._queue.find_obstacles(pods, lasting)
+
+    async def _reconcile(self, _: str) -> Result:
+        now = self._clock.monotonic()
+        match step := self._queue.decide(now):
+            case Wait(until):
+                return DONE if until is None else After(max(0.0, until - now))
+            case Evict() if not self._may_evict():
+                # Another replica may evict by now, and the bound is for both.
+                return After(STILL_SECONDS)
+            case Evict(pod):
+                await self._evict(pod)
+                return After(0.0)
+            case _:
+                assert_never(step)
+
+    async def _evict(self, pod: Candidate) -> None:
+        answer = await request_eviction(self._api, pod)
+        self._queue.take_in(pod, answer, self._clock.monotonic())
+        EVICTIONS.labels(LABELS[type(answer)], pod.purpose).inc()
+        if isinstance(answer, Evicted):
+            for listener in self._listeners:
+                listener(pod)
+        log = logger.info if isinstance(answer, Evicted) else logger.debug
+        log("eviction", pod=str(pod), answer=str(answer))
+        self.answered.fire()

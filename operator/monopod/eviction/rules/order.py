@@ -1,0 +1,272 @@
+"""Which pod to evict next, and what an answer of the Eviction API means for the pods that still wait.
+
+Whether a budget allows an eviction is the API server's to say. Here is decided whom to ask about and when: the oldest
+pod first, those of a deletion before all others; after a refusal no pod of the same workload for a while, longer after
+each further one, because a budget selects a whole workload; and evictions that were granted keep a distance from each
+other, over the whole cluster.
+
+    waiting ──granted──► evicted, until it is gone
+       └── refused ──► paused with its workload ──► waiting
+
+Nothing of this is stored. An operator that was killed asks again and hears the same; it begins with a full distance,
+so that the bound on evictions per minute holds across restarts too. Time comes in as seconds of any steady clock.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, assert_never
+
+from monopod.api.reasons import Reason
+from monopod.selectors.publication import list_names
+
+FIRST_PAUSE_SECONDS = 2.0
+LONGEST_PAUSE_SECONDS = 15.0
+# For pods that nobody waits for: of a deletion that has failed, and those that only run elsewhere.
+PATIENT_PAUSE_SECONDS = 60.0
+# The API server wishes for seconds. What a proxy wishes for, which is being mended say, may be hours.
+LONGEST_WISH_SECONDS = 300.0
+
+
+Purpose = Literal["deletion", "rescheduling"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A pod that is to be evicted.
+
+    Attributes:
+        created: metadata.creationTimestamp as the API server writes it, which sorts as text.
+        workload: what it has in common with the pods that the same budgets select: the uid of its controller, or its
+            own uid if it has none.
+        patient: whether its refusals are answered with longer pauses.
+        purpose: what it is evicted for; what a deletion asks for comes first.
+        known_until: when what is known of the pod is too old to evict it; it is left alone from then on.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    created: str = ""
+    workload: str = ""
+    patient: bool = False
+    purpose: Purpose = "deletion"
+    known_until: float = field(default=math.inf, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Evicted:
+    """The API server deletes the pod, with its grace period."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The pod doesn't exist any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverBudget:
+    """A PodDisruptionBudget doesn't allow it now. `retry_after` is the server's wish in seconds, 0 if it has none."""
+
+    budgets: tuple[str, ...]
+    message: str
+    retry_after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SeveralBudgets:
+    """More than one PodDisruptionBudget selects the pod; the Eviction API never evicts such a pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The API server refuses it for another reason, such as a webhook's or its own rights."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """No answer that tells: the API server is away or overloaded. The pod may have been evicted all the same."""
+
+    message: str
+    retry_after: float = 0.0
+
+
+Refusal = OverBudget | SeveralBudgets | Refused
+Answer = Evicted | Gone | Refusal | Unanswered
+
+
+@dataclass(frozen=True, slots=True)
+class Evict:
+    """Ask for this pod's eviction now."""
+
+    pod: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do until then; None: until the pods to evict change."""
+
+    until: float | None
+
+
+Step = Evict | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why some pods aren't evicted. `pods` and `budgets` are NAMESPACE/NAME; `message` says what to do."""
+
+    reason: Reason
+    message: str
+    pods: tuple[str, ...]
+    budgets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    until: float
+    length: float
+    refusal: Refusal
+
+
+@dataclass
+class EvictionQueue:
+    """The pods to evict, and what came of those that were tried.
+
+    Attributes:
+        distance: seconds between two evictions that were granted.
+        free_at: when the next may be asked for.
+    """
+
+    distance: float
+    free_at: float
+    _pods: tuple[Candidate, ...] = ()
+    _tries: dict[str, int] = field(default_factory=dict)
+    _evicted: set[str] = field(default_factory=set)
+    _pauses: dict[str, _Pause] = field(default_factory=dict)
+    _unanswered: int = 0
+
+    def require(self, pods: Iterable[Candidate]) -> bool:
+        """Sets the pods that are to be evicted, those that are being terminated left out; whether they changed."""
+        before, self._pods = self._pods, tuple(pods)
+        wanted = self._pods
+        if [(pod, pod.known_until) for pod in wanted] == [(pod, pod.known_until) for pod in before]:
+            return False
+        uids, workloads = {pod.uid for pod in wanted}, {pod.workload for pod in wanted}
+        self._tries = {uid: count for uid, count in self._tries.items() if uid in uids}
+        self._evicted &= uids
+        self._pauses = {workload: pause for workload, pause in self._pauses.items() if workload in workloads}
+        return True
+
+    def decide(self, now: float) -> Step:
+        """What to do now."""
+        waiting = [pod for pod in self._pods if pod.uid not in self._evicted and now < pod.known_until]
+        if not waiting:
+            return Wait(None)
+        if now < self.free_at:
+            return Wait(self.free_at)
+        # One of each workload: the one that was asked for least, so that one that is never granted stops no other.
+        first: dict[str, Candidate] = {}
+        for pod in sorted(waiting, key=lambda pod: (self._tries.get(pod.uid, 0), *_age(pod))):
+            first.setdefault(pod.workload, pod)
+        ready = [pod for workload, pod in first.items() if self._paused_until(workload) <= now]
+        if ready:
+            return Evict(min(ready, key=_age))
+        return Wait(min(self._paused_until(workload) for workload in first))
+
+    def take_in(self, pod: Candidate, answer: Answer, now: float) -> None:
+        """Remembers what the API server answered."""
+        self._tries[pod.uid] = self._tries.get(pod.uid, 0) + 1
+        if not isinstance(answer, Unanswered):
+            self._unanswered = 0
+        match answer:
+            case Evicted():
+                self.free_at = now + self.distance
+                self._evicted.add(pod.uid)
+                self._pauses.pop(pod.workload, None)
+            case Gone():
+                self._evicted.add(pod.uid)
+            case Unanswered(retry_after=wish):
+                self._unanswered += 1
+                growing = min(FIRST_PAUSE_SECONDS * 2 ** (self._unanswered - 1), LONGEST_PAUSE_SECONDS)
+                self.free_at = now + max(self.distance, min(wish, LONGEST_WISH_SECONDS), growing)
+            case OverBudget() | SeveralBudgets() | Refused():
+                self._pause(pod, answer, now)
+            case never:
+                assert_never(never)
+
+    def _pause(self, pod: Candidate, refusal: Refusal, now: float) -> None:
+        before = self._pauses.get(pod.workload)
+        longest = PATIENT_PAUSE_SECONDS if pod.patient else LONGEST_PAUSE_SECONDS
+        length = min(before.length * 2, longest) if before else FIRST_PAUSE_SECONDS
+        wish = refusal.retry_after if isinstance(refusal, OverBudget) else 0.0
+        self._pauses[pod.workload] = _Pause(now + max(length, min(wish, LONGEST_WISH_SECONDS)), length, refusal)
+
+    def _paused_until(self, workload: str) -> float:
+        pause = self._pauses.get(workload)
+        return pause.until if pause else 0.0
+
+    def find_obstacles(self, pods: Iterable[Candidate], lasting: float = 0.0) -> tuple[Obstacle, ...]:
+        """What keeps these pods from being evicted, the last answers taken together by what they say.
+
+        Budgets count only if they have refused long enough for a pause of so many seconds.
+        """
+        refusals = {
+            workload: pause.refusal
+            for workload, pause in self._pauses.items()
+            if pause.length >= lasting or not isinstance(pause.refusal, OverBudget)
+        }
+        return find_obstacles((pod for pod in pods if pod.uid not in self._evicted), refusals)
+
+
+def _age(pod: Candidate) -> tuple[bool, str, str, str]:
+    return pod.purpose != "deletion", pod.created, pod.namespace, pod.name
+
+
+def find_obstacles(pods: Iterable[Candidate], refusals: Mapping[str, Refusal]) -> tuple[Obstacle, ...]:
+    """The obstacles of pods whose workloads were refused, by namespace and budget."""
+    groups: defaultdict[tuple[str, Refusal], list[str]] = defaultdict(list)
+    for pod in sorted(pods, key=_age):
+        if refusal := refusals.get(pod.workload):
+            groups[pod.namespace, refusal].append(str(pod))
+    return tuple(
+        _describe(namespace, refusal, tuple(names))
+        for (namespace, refusal), names in sorted(groups.items(), key=lambda group: group[1])
+    )
+
+
+def _describe(namespace: str, refusal: Refusal, pods: tuple[str, ...]) -> Obstacle:
+    names = list_names(pods)
+    match refusal:
+        case OverBudget(budgets, said):
+            full = tuple(f"{namespace}/{budget}" for budget in budgets)
+            which = f"PodDisruptionBudget {list_names(full)}" if full else "a PodDisruptionBudget"
+            message = f"{which} doesn't allow the eviction of {names} now: {said}"
+            return Obstacle(Reason.BUDGET_EXHAUSTED, message, pods, full)
+        case SeveralBudgets():
+            message = (
+                f"several PodDisruptionBudgets select {names}, and the Eviction API never evicts such a pod: let only "
+                f"one select it (`kubectl get poddisruptionbudgets -n {namespace}`)"
+            )
+            return Obstacle(Reason.SEVERAL_BUDGETS, message, pods)
+        case Refused(said):
+            return Obstacle(Reason.EVICTION_REFUSED, f"the API server refuses to evict {names}: {said}", pods)
+        case never:
+            assert_never(never)
+
+
+LABELS: Mapping[type[Answer], str] = {
+    Evicted: "evicted",
+    Gone: "gone",
+    OverBudget: "over_budget",
+    SeveralBudgets: "several_budgets",
+    Refused: "refused",
+    Unanswered: "unanswered",
+}
+"""The answers as labels of a metric."""

@@ -1,0 +1,1 @@
+"""The scheduling gates that pods wait behind, and when they are removed."""

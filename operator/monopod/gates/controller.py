@@ -1,0 +1,173 @@
+"""Releases pods that wait behind a scheduling gate, and says of the others what they wait for.
+
+    gate `monopod.dev/isolation` ──► base policy seen, security groups worked out? ── yes: gate lifted
+                                        └── no: looked at again as soon as one is; event once it has lasted a while
+    gate `monopod.dev/volumes`   ──► every claim bound, to a volume that Fargate mounts? ── yes: gate lifted
+                                        └── no: event FailedScheduling, asked again in POLL_SECONDS
+    no gate of any kind          ──► a node that is what the pod asks for? (see `node_demands`)
+
+A list every few seconds instead of watches of whole pods, claims and volumes: the API server answers it from its
+cache, and it holds nothing but pods that no node has yet. Nothing is remembered but which events were written, and an
+event that is written again meets its older self.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from monopod.api.names import ISOLATION_GATE, PROFILE_LABEL, VOLUMES_GATE
+from monopod.api.reasons import IsolationReason
+from monopod.gates.node_demands import NodeDemands
+from monopod.gates.volumes import Claims
+from monopod.kube.announcements import Announcements
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiClient, ApiError, ServerTrouble
+from monopod.kube.clock import SYSTEM_CLOCK, Clock
+from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
+from monopod.kube.logs import Complaints
+from monopod.kube.metrics import WRITES
+
+POLL_SECONDS = 2.0
+PENDING_PODS = {"labelSelector": PROFILE_LABEL, "fieldSelector": "spec.nodeName=,status.phase=Pending"}
+AT_ONCE = 8
+# A pod that waits for its isolation no longer than this has nothing to tell.
+PATIENCE_SECONDS = 5.0
+
+Manifest = dict[str, Any]
+LookUp = Callable[[str], Awaitable[None]]
+PrepareRelease = Callable[[Manifest], Awaitable[str]]
+logger = structlog.stdlib.get_logger(__name__)
+
+
+class GateKeeper:
+    """Looks at the gated pods again and again.
+
+    `prepare_release` readies a pod to leave the gate of isolation, which may mean writing its labels, and returns what
+    still keeps it there, once `look_up` has looked at its namespace: what a watch has told may be old, and without a
+    gate there is nothing to make up for it.
+    """
+
+    def __init__(
+        self,
+        api: ApiClient,
+        mirror: Mirror,
+        look_up: LookUp,
+        prepare_release: PrepareRelease,
+        complaints: Complaints,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._look_up = look_up
+        self._prepare_release = prepare_release
+        self._complaints = complaints
+        self._clock = clock
+        self._claims = Claims(api, complaints)
+        self._node_demands = NodeDemands(api, mirror, complaints, clock)
+        self._announcements = Announcements(api, complaints)
+        self._waiting_since: dict[str, float] = {}
+        self._pending, self._seen = True, -1
+        backoff = Backoff(first=POLL_SECONDS)
+        self.controller = Controller("gates", self._reconcile, complaints, backoff=backoff, clock=clock)
+        self.controller.enqueue(WHOLE)
+
+    async def _reconcile(self, _: str) -> Result:
+        """Looks at the pods, unless none was pending the last time and none has come or changed since."""
+        revision = self._mirror.pods.revision
+        if self._pending or revision != self._seen:
+            self._pending = True
+            self._pending = await self._release_pods()
+            self._seen = revision
+        return After(POLL_SECONDS)
+
+    async def _release_pods(self) -> bool:
+        """Releases those that nothing holds any more; whether there are pods that no node has yet."""
+        gated, unsatisfied, is_any = [], [], False
+        async for pod in self._api.list_pages("/api/v1/pods", PENDING_PODS):
+            is_any = True
+            if pod["spec"].get(GATES):
+                gated.append(pod)
+            elif self._node_demands.is_unsatisfied(pod):
+                unsatisfied.append(pod["metadata"])
+        failure = await self._release_isolated([pod for pod in gated if find_gate(pod, ISOLATION_GATE) is not None])
+        released = await self._claims.find_ready([pod for pod in gated if find_gate(pod, VOLUMES_GATE) is not None])
+        for pod in released:
+            await self._lift_gate(pod, VOLUMES_GATE)
+        await self._node_demands.report(unsatisfied)
+        if failure:
+            raise failure
+        return is_any
+
+    async def _release_isolated(self, waiting: Sequence[Manifest]) -> BaseException | None:
+        """What went wrong with one of them, if anything did."""
+        uids = {pod["metadata"]["uid"] for pod in waiting}
+        self._waiting_since = {uid: since for uid, since in self._waiting_since.items() if uid in uids}
+        self._announcements.retain(uids)
+        namespaces = sorted({pod["metadata"]["namespace"] for pod in waiting})
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def look_up(namespace: str) -> None:
+            async with slots:
+                await self._look_up(namespace)
+
+        looked_up = await asyncio.gather(*map(look_up, namespaces), return_exceptions=True)
+        unknown = {name: failure for name, failure in zip(namespaces, looked_up, strict=True) if failure}
+
+        async def release(pod: Manifest) -> None:
+            if failure := unknown.get(pod["metadata"]["namespace"]):
+                raise failure
+            async with slots:
+                await self._release(pod)
+
+        done = await asyncio.gather(*map(release, waiting), return_exceptions=True)
+        return next((failure for failure in done if failure), None)
+
+    async def _release(self, pod: Manifest) -> None:
+        try:
+            obstacle = await self._prepare_release(pod) or await self._lift_gate(pod, ISOLATION_GATE)
+        except (ApiError, ServerTrouble) as error:
+            await self._announce(pod["metadata"], f"Can't be released: {error}")
+            raise
+        if obstacle:
+            await self._announce(pod["metadata"], obstacle)
+
+    async def _announce(self, metadata: Manifest, obstacle: str) -> None:
+        now = self._clock.monotonic()
+        if now - self._waiting_since.setdefault(metadata["uid"], now) >= PATIENCE_SECONDS:
+            reason = IsolationReason.WAITS_FOR_ISOLATION
+            await self._announcements.say(metadata["namespace"], metadata["name"], metadata["uid"], reason, obstacle)
+
+    async def _lift_gate(self, pod: Manifest, name: str) -> str:
+        """What refuses it for good; "" if nothing does."""
+        metadata = pod["metadata"]
+        place = f"/spec/{GATES}/{find_gate(pod, name)}"
+        operations: list[Manifest] = [
+            # Only this very pod, and only the gate where it was seen.
+            {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]},
+            {"op": "test", "path": place, "value": {"name": name}},
+            {"op": "remove", "path": place},
+        ]
+        try:
+            await self._api.patch(f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}", operations)
+        except ApiError as error:
+            if error.status in (404, 409, 422):  # gone, replaced, or changed meanwhile: seen again next time
+                return ""
+            WRITES.labels("pods", "failed").inc()
+            self._complaints.raise_about(f"pod {metadata['namespace']}/{metadata['name']}", str(error))
+            return f"Can't be released: {error}"
+        WRITES.labels("pods", "ok").inc()
+        # What is left of the list has moved up.
+        pod["spec"][GATES] = [gate for gate in pod["spec"][GATES] if gate.get("name") != name]
+        logger.debug("pod released", namespace=metadata["namespace"], pod=metadata["name"], gate=name)
+        return ""
+
+
+GATES = "schedulingGates"
+
+
+def find_gate(pod: Mapping[str, Any], name: str) -> int | None:
+    """The place of a gate among the pod's scheduling gates; None if it has no such gate."""
+    gates = pod["spec"].get(GATES) or ()
+    return next((index for index, gate in enumerate(gates) if gate.get("name") == name), None)

@@ -1,0 +1,73 @@
+"""Says by an event, in AWS's words, of pods of profiles that none of their sandbox's nodes is what they ask for.
+
+    pending, without a gate ──► its RuntimeClass has nodes, and none of them is what the pod asks for?
+                                  └── yes, for some seconds: event FailedScheduling, once
+
+Where the RuntimeClass has no node at all, the pod's own words aren't what is wrong: nodes may be on their way.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from monopod.api.names import PROFILE_LABEL
+from monopod.api.reasons import PodReason
+from monopod.kube.announcements import Announcements
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiClient
+from monopod.kube.clock import Clock
+from monopod.kube.logs import Complaints
+from monopod.pods.rules.node_demand import UNSATISFIED, NodeDemand, read_demand
+
+# A node with the labels may be on its way.
+PATIENCE_SECONDS = 5.0
+# Other pods are to be released meanwhile.
+EVENTS_PER_PASS = 50
+
+Manifest = dict[str, Any]
+
+
+class NodeDemands:
+    """Remembers what it found of each demand while neither nodes nor RuntimeClasses change: replicas have the same."""
+
+    def __init__(self, api: ApiClient, mirror: Mirror, complaints: Complaints, clock: Clock) -> None:
+        self._mirror = mirror
+        self._clock = clock
+        self._announcements = Announcements(api, complaints)
+        self._since: dict[str, float] = {}
+        self._known: dict[tuple[NodeDemand, str], bool] = {}
+        self._revisions = (-1, -1)
+
+    def is_unsatisfied(self, pod: Mapping[str, Any]) -> bool:
+        """Whether the pod's RuntimeClass has nodes, and none of them is what the pod asks for."""
+        revisions = self._mirror.nodes.revision, self._mirror.runtime_classes.revision
+        if revisions != self._revisions:
+            self._known, self._revisions = {}, revisions
+        key = read_demand(pod), pod["spec"].get("runtimeClassName") or ""
+        if key not in self._known:
+            self._known[key] = self._look(*key)
+        return self._known[key]
+
+    def _look(self, demand: NodeDemand, class_name: str) -> bool:
+        runtime_class = self._mirror.runtime_classes.find("", class_name)
+        wanted = runtime_class.node_selector if runtime_class else frozenset[tuple[str, str]]()
+        nodes = [node for node in self._mirror.nodes.views() if wanted <= node.labels.items()]
+        return bool(nodes) and not any(demand.matches(node.name, node.labels) for node in nodes)
+
+    async def report(self, pods: Sequence[Manifest]) -> None:
+        """Says so of all pods of which it is so, by their metadata.
+
+        Raises:
+            ApiUnreachable: no answer.
+        """
+        now = self._clock.monotonic()
+        self._since = {each["uid"]: self._since.get(each["uid"], now) for each in pods}
+        self._announcements.retain(self._since.keys())
+        due = [
+            (each, text)
+            for each in pods
+            if now - self._since[each["uid"]] >= PATIENCE_SECONDS
+            and not self._announcements.has_said(each["uid"], text := UNSATISFIED.format(each["labels"][PROFILE_LABEL]))
+        ]
+        for each, text in due[:EVENTS_PER_PASS]:
+            reason = PodReason.FAILED_SCHEDULING
+            await self._announcements.say(each["namespace"], each["name"], each["uid"], reason, text)

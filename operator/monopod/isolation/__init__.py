@@ -1,0 +1,1 @@
+"""Security groups as NetworkPolicies: default-deny first, then what a pod's groups open."""

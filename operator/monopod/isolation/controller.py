@@ -1,0 +1,372 @@
+"""Keeps pods isolated: what the reconciler's passes would be too slow for, and what would be too much for them.
+
+    event ──mirror──► key in the queue ──worker──► compare what should be with what is ──► write the difference
+
+Everything is level-based: a key names a place, and the work on it looks at the whole of that place. The work runs in
+tasks of its own, so that a burst of pods never holds up the profiles, nor the other way round. A namespace goes before
+all pods, because its base policy is what closes them.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from monopod.api.names import BASE_POLICY
+from monopod.gates.controller import GateKeeper, Manifest
+from monopod.isolation.default_deny import BaseKeeper
+from monopod.isolation.group_status import GroupReporter
+from monopod.isolation.membership import Membership, Names
+from monopod.isolation.owners_policies import OwnersPolicies
+from monopod.isolation.pod_policies import PodKeeper
+from monopod.isolation.policy_writer import PolicyWriter
+from monopod.isolation.restorations import Restorations
+from monopod.isolation.rules.changes import PolicyView
+from monopod.isolation.rules.membership import find_account
+from monopod.isolation.rules.owners_policies import DEFAULT_GROUPS, Concern, Directions
+from monopod.isolation.rules_cache import Closed, RuleBook
+from monopod.isolation.widenings import Widenings
+from monopod.kube.cache import Key, Mirror
+from monopod.kube.client import ApiClient, ApiError
+from monopod.kube.clock import SYSTEM_CLOCK, Clock
+from monopod.kube.controller import DONE, WHOLE, After, Controller, Result
+from monopod.kube.logs import Complaints
+from monopod.kube.metrics import CLOSED_PODS
+from monopod.kube.objects.views import PodView
+from monopod.kube.signals import Signal
+from monopod.manager.settings import Settings
+from monopod.profiles.rules.conditions import Isolation
+from monopod.selectors.publication import NamespaceView
+
+WORKERS = 16
+# Nodes come in numbers; each set of rules is worked out once for all that come within this time.
+INFRASTRUCTURE_SECONDS = 1.0
+# A set whose last pod is gone often gets the next one soon.
+SETS_SECONDS = 1.0
+# As long as pods wait for policies of their own, the one that they share is looked at again after this time.
+AWAITED_SECONDS = 0.2
+# Replacing a policy by another may mean deleting the first before the second is there.
+OWNERS_SECONDS = 1.0
+# The garbage collector has this long for the policy of a pod that is gone, before it counts as nobody's.
+STRAY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceKey:
+    """A namespace, for its base policy."""
+
+    namespace: str
+
+    def __str__(self) -> str:
+        return f"namespace {self.namespace}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetsKey:
+    """A namespace, for the policies that its pods share."""
+
+    namespace: str
+
+    def __str__(self) -> str:
+        return f"shared policies of namespace {self.namespace}"
+
+
+@dataclass(frozen=True, slots=True)
+class PodKey:
+    """A pod, for its labels and its policy."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"pod {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class StrayKey:
+    """A policy that says it is ours and belongs to nothing."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"NetworkPolicy {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class InfrastructureKey:
+    """The addresses of nodes and API servers, for the rules that follow from them."""
+
+    def __str__(self) -> str:
+        return "infrastructure"
+
+
+WorkKey = NamespaceKey | SetsKey | PodKey | StrayKey | InfrastructureKey
+
+
+class Isolator:
+    """Listens to the mirror, and works off what follows from it.
+
+    Attributes:
+        places_changed: namespaces may have to be marked anew.
+        sums_changed: other pods are closed, unwritten or widened than before.
+    """
+
+    def __init__(
+        self, api: ApiClient, mirror: Mirror, settings: Settings, complaints: Complaints, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self._api = api
+        self._mirror = mirror
+        self.places_changed, self.sums_changed = Signal(), Signal()
+        self._queue: Controller[WorkKey] = Controller(
+            "isolation", self._reconcile, complaints, workers=WORKERS, clock=clock
+        )
+        self._writer = PolicyWriter(api, mirror, self._see_tampering)
+        self._restorations: Restorations[WorkKey] = Restorations(api, mirror, complaints)
+        self.membership = Membership(api, mirror, settings.sandbox, complaints)
+        self.rules = RuleBook(mirror, settings.node_cidrs, settings.metadata_addresses, complaints)
+        self._owners = OwnersPolicies(api, mirror)
+        self.base = BaseKeeper(
+            mirror, self._writer, complaints, clock.monotonic, longest_retry=settings.longest_retry_seconds
+        )
+        left: dict[str, Directions] = {}
+        tell = self.sums_changed.fire
+        self._widenings = Widenings(mirror, self.rules, left, tell, complaints, clock)
+        self.pods = PodKeeper(
+            api,
+            mirror,
+            self.membership,
+            self.rules,
+            self._owners,
+            self._writer,
+            complaints,
+            left,
+            tell,
+            self._widenings.mark,
+            clock,
+        )
+        self._gates = GateKeeper(api, mirror, self.base.look_up, self._prepare_release, complaints, clock)
+        self._groups = GroupReporter(api, mirror, self.membership, self.rules, complaints, clock)
+        self.controllers: tuple[Controller[Any], ...] = (
+            self._queue,
+            self._gates.controller,
+            self._groups.controller,
+            self._widenings.controller,
+        )
+        self._listen()
+
+    def sum_up(self) -> dict[str, Isolation]:
+        """What isn't as security groups say, by profile; those where all is well aren't among them."""
+        closed: dict[str, list[Closed]] = {}
+        for pod, trouble in self.pods.closed.values():
+            closed.setdefault(pod.profile, []).append(trouble)
+        widened = self._widenings.found.values()
+        unwritten = Counter(pod.profile for pod in self.pods.unwritten.values())
+        return {
+            profile: Isolation(
+                closed=len(closed.get(profile, ())),
+                groups=tuple(sorted({name for trouble in closed.get(profile, ()) for name in trouble.missing})),
+                widened=sum(found.pods.get(profile, 0) for found in widened),
+                policies=tuple(sorted({name for found in widened for name in found.policies.get(profile, ())})),
+                unwritten=unwritten[profile],
+            )
+            for profile in {*closed, *unwritten, *(profile for found in widened for profile in found.pods)}
+        }
+
+    def measure(self) -> None:
+        """Sets the gauges that a scrape can't work out."""
+        CLOSED_PODS.clear()
+        for pod, _ in self.pods.closed.values():
+            CLOSED_PODS.labels(pod.profile).inc()
+
+    def begin(self) -> None:
+        """The first lists are complete: pods that come from now on are new."""
+        self.pods.begin()
+
+    def _listen(self) -> None:
+        mirror = self._mirror
+        mirror.namespaces.listeners.append(self._see_namespace)
+        mirror.pods.listeners.append(self._see_pod)
+        mirror.network_policies.listeners.append(self._see_policy)
+        mirror.profiles.listeners.append(self._see_profile)
+        mirror.groups.listeners.append(self._see_group)
+        mirror.nodes.listeners.append(lambda *_: self._refresh_later())
+        mirror.endpoints.listeners.append(lambda *_: self._refresh_later())
+        mirror.group_policies.listeners.append(lambda key, _, __: self._see_membership(key[0]))
+        mirror.accounts.listeners.append(lambda key, _, __: self._see_membership(key[0]))
+
+    def _see_namespace(self, key: Key, old: NamespaceView | None, new: NamespaceView | None) -> None:
+        if new and (old is None or old.uid != new.uid):
+            self._writer.lose(key[1])
+
+    def _see_pod(self, key: Key, old: PodView | None, new: PodView | None) -> None:
+        if old and (new is None or new.uid != old.uid):
+            self.pods.forget(old.uid)
+        if new and (old is None or new.uid != old.uid):
+            self.pods.see(new.uid)
+        if new and (old is None or _find_relevant(old) != _find_relevant(new)):
+            self._queue.enqueue(PodKey(*key))
+        if old and not self._mirror.pods.count("groups", old.groups):
+            self.rules.forget(old.groups)
+        leaves = old and (new is None or (old.groups, old.profile) != (new.groups, new.profile))
+        if leaves and self._mirror.network_policies.count("place", (key[0], "groups")):
+            self._queue.enqueue_after(SetsKey(key[0]), SETS_SECONDS)
+
+    def _see_policy(self, key: Key, old: PolicyView | None, new: PolicyView | None) -> None:
+        if new and new.kind == "base":
+            # Where there was none, namespaces can be marked now, and pods may go.
+            self.places_changed.fire()
+            self._gates.controller.enqueue(WHOLE)
+        self._see_concerns(key[0], [view.concern for view in (old, new) if view and view.concern], gone=new is None)
+        if self._writer.has_written(key, new):
+            return
+        for view in (old, new):
+            if view and view.kind:
+                self._add_for(view)
+
+    def _see_concerns(self, namespace: str, concerns: Sequence[Concern], *, gone: bool) -> None:
+        """A policy of the namespace's owners came, changed or went: pods of the default group may follow it."""
+        if not concerns:
+            return
+        first_or_last = self._owners.count(namespace) <= 1
+        for value in self._mirror.pods.values("set"):
+            if value[0] == namespace and value[2] == DEFAULT_GROUPS:
+                is_per_group = self.pods.is_per_group(value[1])
+                for pod in self._mirror.pods.look_up("set", value):
+                    labels = pod.labels
+                    if (is_per_group and first_or_last) or any(each.selects(labels) for each in concerns):
+                        key = PodKey(namespace, pod.name)
+                        if gone:
+                            self._queue.enqueue_after(key, OWNERS_SECONDS)
+                        else:
+                            self._queue.enqueue(key, urgent=True)
+        if not gone and first_or_last and self._mirror.network_policies.count("place", (namespace, "groups")):
+            self._queue.enqueue_after(SetsKey(namespace), AWAITED_SECONDS)
+
+    def _add_for(self, policy: PolicyView) -> WorkKey | None:
+        """Has the place looked at that one of our policies belongs to; None if it belongs to none any more."""
+        key: WorkKey
+        pods = self._mirror.pods.look_up("uid", policy.owner) if policy.kind == "pod" else []
+        if policy.kind == "base":
+            key = NamespaceKey(policy.namespace)
+        elif policy.kind == "groups":
+            key = SetsKey(policy.namespace)
+        elif pods and pods[0].namespace == policy.namespace:
+            key = PodKey(policy.namespace, pods[0].name)
+        else:
+            if self._mirror.network_policies.find(policy.namespace, policy.name):
+                self._queue.enqueue_after(StrayKey(policy.namespace, policy.name), STRAY_SECONDS)
+            return None
+        self._queue.enqueue(key, urgent=True)
+        return key
+
+    def _see_tampering(self, policy: PolicyView, *, deleted: bool) -> None:
+        key = self._add_for(policy)
+        if key:
+            self._restorations.expect(key, policy, deleted=deleted)
+
+    def _see_group(self, key: Key, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
+        if _find_substance(old) != _find_substance(new):  # not for a status, which counts pods
+            self._add_sets(self.rules.change_group(key[1]))
+
+    def _see_profile(self, key: Key, _: dict[str, Any] | None, __: dict[str, Any] | None) -> None:
+        if self.membership.has_changed(key[1]):
+            self._add_with_sets(self._mirror.pods.look_up("profile", key[1]))
+
+    def _see_membership(self, namespace: str) -> None:
+        self._add_pods(self._mirror.pods.look_up("namespace", namespace))
+        self.places_changed.fire()
+
+    def _add_pods(self, pods: Iterable[PodView]) -> None:
+        for pod in pods:
+            self._queue.enqueue(PodKey(pod.namespace, pod.name))
+
+    def _add_sets(self, changed: Iterable[Names]) -> None:
+        for names in changed:
+            self._add_with_sets(self._mirror.pods.look_up("groups", names))
+
+    def _add_with_sets(self, pods: Sequence[PodView]) -> None:
+        """The pods first, so that each has its own policy before one that it shared is deleted."""
+        self._add_pods(pods)
+        for namespace in {pod.namespace for pod in pods}:
+            if self._mirror.network_policies.count("place", (namespace, "groups")):
+                self._queue.enqueue(SetsKey(namespace))
+
+    def _refresh_later(self) -> None:
+        self._queue.enqueue_after(InfrastructureKey(), INFRASTRUCTURE_SECONDS)
+
+    async def _reconcile(self, key: WorkKey) -> Result:
+        match key:
+            case NamespaceKey(namespace):
+                await self.base.keep(namespace)
+            case SetsKey(namespace):
+                if not await self.pods.keep_sets(namespace):
+                    return After(AWAITED_SECONDS)
+            case PodKey(namespace, name):
+                await self._work_on_pod(key, namespace, name)
+            case StrayKey(namespace, name):
+                await self._clear_away(namespace, name)
+            case InfrastructureKey():
+                self._add_sets(self.rules.refresh())
+            case _:
+                assert_never(key)
+        await self._restorations.report(key)
+        return DONE
+
+    async def _work_on_pod(self, key: PodKey, namespace: str, name: str) -> None:
+        pod = self._mirror.pods.find(namespace, name)
+        if pod is None:
+            self._restorations.drop(key)
+            return
+        if self._restorations.is_deletion(key) and not await self._exists(pod):
+            # The pod went first, and its policy with it; the watch of pods is about to say so.
+            self._restorations.drop(key)
+            return
+        await self.pods.keep(pod)
+
+    async def _exists(self, pod: PodView) -> bool:
+        try:
+            found = await self._api.get(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}")
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return bool(found["metadata"]["uid"] == pod.uid)
+
+    async def _clear_away(self, namespace: str, name: str) -> None:
+        view = self._mirror.network_policies.find(namespace, name)
+        if view is None or view.kind in ("", "base", "groups"):
+            return
+        if not (view.kind == "pod" and self._mirror.pods.count("uid", view.owner)):
+            await self._writer.delete(view)
+
+    async def _prepare_release(self, pod: Manifest) -> str:
+        """Writes the labels of the pod's groups if they are wrong; returns why it must not run yet, "" if it may.
+
+        It may once its namespace is closed and its labels say which groups it belongs to.
+        """
+        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        if not self.base.is_seen(namespace):
+            trouble = self.base.find_trouble(namespace)
+            waits = f"Waits until namespace {namespace} is closed by the NetworkPolicy {BASE_POLICY}"
+            return f"{waits}, which can't be written: {trouble}" if trouble else f"{waits}."
+        view = self._mirror.pods.find(namespace, name)
+        if view is None or view.uid != pod["metadata"]["uid"]:
+            return "Waits until Monopod's operator has seen it."
+        account = find_account(pod)
+        if self.membership.awaits_account(view, account):
+            return f"Waits for ServiceAccount {account}, on which its security groups depend, and which doesn't exist."
+        names = (await self.membership.choose(view, account)).names
+        if not self.membership.is_right(view, names):
+            await self.membership.adjust(view, names)
+        return ""
+
+
+def _find_substance(group: Mapping[str, Any] | None) -> tuple[object, ...] | None:
+    if group is None:
+        return None
+    return (group.get("spec"), group["metadata"].get("uid"), group["metadata"].get("deletionTimestamp"))
+
+
+def _find_relevant(pod: PodView) -> tuple[object, ...]:
+    return (pod.uid, pod.profile, pod.label_text, pod.asked, pod.shown, pod.unsupported)

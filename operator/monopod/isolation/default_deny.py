@@ -1,0 +1,154 @@
+"""The base policy of each namespace: it closes all Fargate pods, so that only policies of ours open anything.
+
+reached by a profile, or marked pods left ──► base policy ──► seen: the namespace may be marked as isolated
+neither ──► the mark is withdrawn first, and some seconds later the policy is deleted
+"""
+
+import time
+from collections.abc import Callable, Collection
+from functools import lru_cache
+
+from monopod.api.names import BASE_POLICY
+from monopod.isolation.policy_writer import PolicyWriter
+from monopod.isolation.rules.network_policies import build_base_policy, digest_spec
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiError, ApiUnreachable
+from monopod.kube.concurrency import gather_some
+from monopod.kube.logs import Complaints
+from monopod.kube.refusals import LONGEST_RETRY_SECONDS, Refusals, is_answer
+from monopod.selectors.compile import STALE_SECONDS
+
+
+class BaseKeeper:
+    """Keeps the base policies where they belong."""
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        writer: PolicyWriter,
+        complaints: Complaints,
+        clock: Callable[[], float] = time.monotonic,
+        longest_retry: float = LONGEST_RETRY_SECONDS,
+    ) -> None:
+        self._mirror = mirror
+        self._writer = writer
+        self._complaints = complaints
+        self._clock = clock
+        self._required: frozenset[str] | None = None
+        self.refusals = Refusals(longest_retry, clock)
+        self._idle_since: dict[str, float] = {}
+        """Namespaces with a base policy that carry no mark any more, and since when that is known."""
+
+    def require(self, namespaces: Collection[str]) -> None:
+        """The namespaces that need one whether or not they have pods; before this is said, none is deleted."""
+        self._required = frozenset(namespaces)
+        now = self._clock()
+        idle = {name for name in self._find_present() if not (name in self._required or self._is_marked(name))}
+        self._idle_since = {name: self._idle_since.get(name, now) for name in idle}
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether a base policy stays only until admission has certainly seen that nothing requires it any more."""
+        return any(
+            name not in (self._required or ()) and not self._mirror.pods.count("namespace", name)
+            for name in self._find_present()
+        )
+
+    def is_seen(self, namespace: str) -> bool:
+        """Whether the API server has the namespace's base policy, as it should be."""
+        view = self._mirror.network_policies.find(namespace, BASE_POLICY)
+        return view is not None and view.kind == "base" and view.digest == _digest_base(namespace)
+
+    async def look_up(self, namespace: str) -> None:
+        """Asks the API server for the namespace's base policy.
+
+        Raises:
+            ApiError: the API server refuses it.
+            ApiUnreachable: no answer.
+        """
+        await self._writer.look_up(namespace, BASE_POLICY)
+
+    def find_trouble(self, namespace: str) -> str:
+        """Why the namespace's base policy couldn't be written; "" if nothing is known to be in the way."""
+        return self.refusals.find_answer(namespace)
+
+    async def secure(self) -> dict[str, str]:
+        """Writes the base policies that are missing or wrong; the namespaces whose couldn't be, and why."""
+        with_pods = set(self._mirror.pods.values("namespace"))
+        missing = [name for name in (self._required or frozenset()) | with_pods if not self.is_seen(name)]
+        self.refusals.retain({*missing, *self._find_superfluous()})
+        return await self._keep_all(missing)
+
+    async def release(self) -> dict[str, str]:
+        """Deletes the base policies of namespaces that need none; as `secure`."""
+        return await self._keep_all(self._find_superfluous())
+
+    def _find_superfluous(self) -> list[str]:
+        return [name for name in self._find_present() if not self._is_needed(name)]
+
+    async def _keep_all(self, namespaces: Collection[str]) -> dict[str, str]:
+        troubles = await gather_some(self._attempt(namespace) for namespace in namespaces)
+        return {name: trouble for name, trouble in zip(namespaces, troubles, strict=True) if trouble}
+
+    async def _attempt(self, namespace: str) -> str:
+        subject, needed = f"base policy of namespace {namespace}", self._is_needed(namespace)
+        if not self.refusals.is_due(namespace, needed):
+            return self.refusals.find_answer(namespace)
+        try:
+            await self.keep(namespace)
+        except (ApiError, ApiUnreachable) as error:
+            self._complaints.raise_about(subject, str(error))
+            if is_answer(error):
+                self.refusals.add(namespace, needed, str(error))
+            return str(error)
+        self._complaints.settle(subject)
+        self.refusals.drop(namespace)
+        return ""
+
+    async def keep(self, namespace: str) -> None:
+        """Brings one namespace's base policy to what it should be.
+
+        Raises:
+            ApiError: the API server refuses it.
+            ApiUnreachable: no answer.
+        """
+        if not self._stays(namespace):
+            return
+        desired = [build_base_policy(namespace)] if self._is_needed(namespace) else []
+        policies = self._mirror.network_policies
+        existing = policies.look_up("place", (namespace, "base"))
+        await self._writer.bring(desired, existing)
+
+    def _is_needed(self, namespace: str) -> bool:
+        return (
+            self._required is None
+            or namespace in self._required
+            or bool(self._mirror.pods.count("namespace", namespace))
+            or self._may_admit(namespace)
+        )
+
+    def _may_admit(self, namespace: str) -> bool:
+        """Whether admission may still let pods of profiles into a namespace that requires no policy any more."""
+        if self._is_marked(namespace):
+            return True
+        since = self._idle_since.get(namespace, self._clock())
+        is_present = bool(self._mirror.network_policies.count("place", (namespace, "base")))
+        return is_present and self._clock() - since < STALE_SECONDS
+
+    def _is_marked(self, namespace: str) -> bool:
+        view = self._mirror.namespaces.find("", namespace)
+        return view is not None and bool(view.rows or view.isolated)
+
+    def _find_present(self) -> set[str]:
+        """The namespaces that have a base policy, but for those that are being deleted, which take it with them."""
+        policies = self._mirror.network_policies.look_up("kind", "base")
+        return {policy.namespace for policy in policies if self._stays(policy.namespace)}
+
+    def _stays(self, namespace: str) -> bool:
+        view = self._mirror.namespaces.find("", namespace)
+        return view is not None and not view.terminating
+
+
+@lru_cache(maxsize=8192)
+def _digest_base(namespace: str) -> str:
+    return digest_spec(build_base_policy(namespace))

@@ -1,0 +1,179 @@
+"""Which security groups pods belong to, and the labels that say so; and the identity of a pod with its own policy.
+
+Admission writes these labels when a pod is created. When a SecurityGroupPolicy, a profile or a ServiceAccount changes
+later, the running pods' labels follow here, without the pods being created anew. Nobody else may change them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from monopod.api.names import GROUP_COUNT_LABEL, GROUP_LABEL_PREFIX, GROUPS_ANNOTATION, TASK_LABEL
+from monopod.isolation.rules.group_policy import GroupPolicy
+from monopod.isolation.rules.membership import (
+    Groups,
+    GroupSource,
+    awaits_account,
+    build_group_marks,
+    choose_groups,
+    depends_on_account,
+    find_account,
+)
+from monopod.isolation.rules.network_policies import find_task
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiClient, ApiError
+from monopod.kube.logs import Complaints
+from monopod.kube.metrics import WRITES
+from monopod.kube.objects.views import PodView
+from monopod.pods.rules.selection import Profile
+
+Names = tuple[str, ...]
+Accounts = Mapping[str, Mapping[str, str]]
+logger = structlog.stdlib.get_logger(__name__)
+
+
+class Membership:
+    """Remembers what it has read: profiles, SecurityGroupPolicies, and the ServiceAccounts of pods that need it."""
+
+    def __init__(self, api: ApiClient, mirror: Mirror, default_sandbox: str, complaints: Complaints) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._default_sandbox = default_sandbox
+        self._complaints = complaints
+        self._profiles: dict[str, tuple[Mapping[str, Any], Profile | None]] = {}
+        self._policies_at = -1
+        self._policies: dict[str, tuple[GroupPolicy, ...]] = {}
+        self._accounts: dict[str, str] = {}
+
+    def find_profile(self, name: str) -> Profile | None:
+        """The profile; None if there is none, or it can't be read."""
+        resource = self._mirror.profiles.find("", name)
+        if resource is None:
+            self._profiles.pop(name, None)
+            return None
+        known = self._profiles.get(name)
+        if known is None or known[0] is not resource:
+            try:
+                profile: Profile | None = Profile.from_resource(resource, self._default_sandbox)
+            except ValueError:
+                profile = None  # the reconciler reports it
+            self._profiles[name] = known = (resource, profile)
+        return known[1]
+
+    def has_changed(self, name: str) -> bool:
+        """Whether the profile gives pods other groups, or other policies, than when it was last asked for."""
+        known = self._profiles.get(name)
+        before, after = known[1] if known else None, self.find_profile(name)
+        return _find_isolation(before) != _find_isolation(after)
+
+    def find_policies(self, namespace: str) -> tuple[GroupPolicy, ...]:
+        """The SecurityGroupPolicies of a namespace, but for those that can't be read."""
+        kind = self._mirror.group_policies
+        if self._policies_at != kind.revision:
+            self._policies_at, self._policies = kind.revision, {}
+        if namespace not in self._policies:
+            self._policies[namespace] = tuple(
+                policy for resource in kind.look_up("namespace", namespace) if (policy := self._read_policy(resource))
+            )
+        return self._policies[namespace]
+
+    def find_accounts(self, namespace: str) -> Accounts:
+        """The labels of a namespace's ServiceAccounts by name."""
+        return {account.name: account.labels for account in self._mirror.accounts.look_up("namespace", namespace)}
+
+    async def choose(self, pod: PodView, account: str | None = None) -> Groups:
+        """The groups that the pod should belong to; those that it has, as if nobody chose them, where that is unknown.
+
+        Raises:
+            ApiError: the pod's ServiceAccount can't be read.
+            ApiUnreachable: no answer.
+        """
+        unknown = Groups(pod.groups, GroupSource.DEFAULT)
+        profile = self.find_profile(pod.profile)
+        if profile is None:
+            return unknown
+        labels, policies = pod.labels, self.find_policies(pod.namespace)
+        accounts: Accounts = {}
+        if depends_on_account(labels, profile, policies):
+            account = account or await self._fetch_account(pod)
+            accounts = self.find_accounts(pod.namespace)
+            if account not in accounts:
+                return unknown  # it was deleted, perhaps to be made anew: what selects it can't be told
+        annotations = {} if pod.asked is None else {GROUPS_ANNOTATION: pod.asked}
+        try:
+            return choose_groups(labels, annotations, account or "", profile, policies, accounts)
+        except ValueError:
+            return unknown  # admission lets no such pod pass, so the profile came to allow it later
+
+    def awaits_account(self, pod: PodView, account: str) -> bool:
+        """Whether the pod's groups depend on its ServiceAccount, and that one hasn't been seen."""
+        profile = self.find_profile(pod.profile)
+        if profile is None:
+            return False
+        policies, accounts = self.find_policies(pod.namespace), self.find_accounts(pod.namespace)
+        return awaits_account(pod.labels, account, profile, policies, accounts)
+
+    def is_right(self, pod: PodView, names: Names) -> bool:
+        """Whether the pod's marks say that it belongs to exactly these groups."""
+        labels, annotations = build_group_marks(names)
+        return _find_marks(pod) == labels and pod.shown in annotations.values()
+
+    async def adjust(self, pod: PodView, names: Names, *, identify: bool = False) -> None:
+        """Writes the marks of these groups on the pod, its identity if it needs one, and nothing else.
+
+        Raises:
+            ApiError: the API server refuses it; 422 if another pod has taken the name.
+            ApiUnreachable: no answer.
+        """
+        labels, annotations = build_group_marks(names)
+        gone: dict[str, str | None] = {key: None for key in _find_marks(pod) if key not in labels}
+        # The uid never changes, so a patch that names another one is refused.
+        identity = {TASK_LABEL: find_task(pod.uid)} if identify else {}
+        patch = {"metadata": {"uid": pod.uid, "labels": {**gone, **labels, **identity}, "annotations": annotations}}
+        try:
+            written = await self._api.merge(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}", patch)
+        except ApiError as error:
+            if error.status == 404:
+                return
+            WRITES.labels("pods", "failed").inc()
+            raise
+        WRITES.labels("pods", "ok").inc()
+        if pod.groups != names:
+            logger.info(
+                "security groups changed", namespace=pod.namespace, pod=pod.name, groups=names, before=pod.groups
+            )
+        self._mirror.pods.observe("MODIFIED", written)
+
+    def forget(self, uid: str) -> None:
+        """Forgets a pod that is gone."""
+        self._accounts.pop(uid, None)
+
+    async def _fetch_account(self, pod: PodView) -> str:
+        # Lists have no spec, and few pods need it: an account never changes, so once per pod is enough.
+        if pod.uid not in self._accounts:
+            path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
+            self._accounts[pod.uid] = find_account(await self._api.get(path))
+        return self._accounts[pod.uid]
+
+    def _read_policy(self, resource: Mapping[str, Any]) -> GroupPolicy | None:
+        subject = f"SecurityGroupPolicy {resource['metadata']['namespace']}/{resource['metadata']['name']}"
+        try:
+            policy = GroupPolicy.from_resource(resource)
+        except ValueError as error:
+            self._complaints.raise_about(subject, str(error))
+            return None
+        self._complaints.settle(subject)
+        return policy
+
+
+def _find_isolation(profile: Profile | None) -> tuple[object, ...] | None:
+    return (profile.security_groups, profile.isolation, profile.pod_security_groups) if profile else None
+
+
+def _find_marks(pod: PodView) -> dict[str, str]:
+    return {
+        key: value
+        for key, value in pod.labels.items()
+        if key.startswith(GROUP_LABEL_PREFIX) or key == GROUP_COUNT_LABEL
+    }

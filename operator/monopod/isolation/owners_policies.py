@@ -1,0 +1,98 @@
+"""NetworkPolicies of the namespaces' owners: what the watch has told of them, and a list before anything is opened.
+
+A watch may lag behind: a policy that was there before a pod may become known after it. So before a pod of the default
+group is opened, the owners' policies of its namespace are listed, once for all pods that were known when the list
+began. What the list doesn't have, the watch will tell of: until then a pod is rather too closed.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+
+from monopod.api.names import POLICY_LABEL
+from monopod.isolation.policy_writer import COLLECTION
+from monopod.isolation.rules.changes import PolicyView
+from monopod.isolation.rules.membership import Groups
+from monopod.isolation.rules.owners_policies import Concern, Directions, find_left_directions
+from monopod.kube.cache import Key, Mirror
+from monopod.kube.client import ApiClient
+from monopod.kube.objects.views import PodView
+from monopod.selectors.publication import NamespaceView
+
+FOREIGN = {"labelSelector": f"!{POLICY_LABEL}"}
+NEVER = float("-inf")
+
+
+class OwnersPolicies:
+    """Knows them by namespace, and when pods and they last changed."""
+
+    def __init__(self, api: ApiClient, mirror: Mirror, clock: Callable[[], float] = time.monotonic) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._clock = clock
+        self._pods_changed: dict[str, float] = {}
+        self._changed: dict[str, float] = {}
+        self._listed: dict[str, float] = {}
+        self._gone: dict[str, set[str]] = {}
+        """Where a list is under way: the uids of those of which the watch has told the end meanwhile."""
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        mirror.pods.listeners.append(self._see_pod)
+        mirror.network_policies.listeners.append(self._see_policy)
+        mirror.namespaces.listeners.append(self._see_namespace)
+
+    def count(self, namespace: str) -> int:
+        """How many of them the namespace has."""
+        return self._mirror.network_policies.count("place", (namespace, ""))
+
+    def find_left(self, pod: PodView, groups: Groups) -> Directions:
+        """The directions of the pod, as it is now, that are left to them."""
+        concerns = self._find_concerns(pod.namespace)
+        if not concerns:
+            return find_left_directions(groups, (), {})
+        current = self._mirror.pods.find(pod.namespace, pod.name)
+        labels: Mapping[str, str] = dict((current if current and current.uid == pod.uid else pod).labels)
+        return find_left_directions(groups, concerns, labels)
+
+    async def refresh(self, namespace: str, pod_uid: str = "") -> None:
+        """Lists them, unless that has been done since they and the pod changed; without a pod, in any case.
+
+        Raises:
+            ApiError: the API server refuses it.
+            ApiUnreachable: no answer.
+        """
+        asked = self._pods_changed.get(pod_uid, self._clock())
+        since = max(asked, self._changed.get(namespace, NEVER))
+        async with self._locks[namespace]:  # those that wait here find it done
+            if self._listed.get(namespace, NEVER) >= since:
+                return
+            began, gone = self._clock(), self._gone.setdefault(namespace, set())
+            try:
+                items = [item async for item in self._api.list_pages(COLLECTION.format(namespace), FOREIGN)]
+            finally:
+                del self._gone[namespace]
+            for item in items:
+                if item["metadata"]["uid"] not in gone:
+                    self._mirror.network_policies.observe("MODIFIED", item)
+            self._listed[namespace] = began
+
+    def _find_concerns(self, namespace: str) -> list[Concern]:
+        views = self._mirror.network_policies.look_up("place", (namespace, ""))
+        return [view.concern for view in views if view.concern]
+
+    def _see_pod(self, _: Key, old: PodView | None, new: PodView | None) -> None:
+        if old and (new is None or new.uid != old.uid):
+            self._pods_changed.pop(old.uid, None)
+        if new:
+            self._pods_changed[new.uid] = self._clock()
+
+    def _see_policy(self, key: Key, old: PolicyView | None, new: PolicyView | None) -> None:
+        if any(view and view.concern for view in (old, new)):
+            self._changed[key[0]] = self._clock()
+        if old and (new is None or new.uid != old.uid):
+            self._gone.get(key[0], set()).add(old.uid)
+
+    def _see_namespace(self, key: Key, _: NamespaceView | None, new: NamespaceView | None) -> None:
+        if new is None:
+            for known in (self._changed, self._listed, self._locks):
+                known.pop(key[1], None)

@@ -1,0 +1,352 @@
+"""The NetworkPolicies of pods: one per pod, or one per namespace and set of groups, as the pod's profile says.
+
+    groups by the rules ── every group exists? ── no: no policy, so the base policy keeps the pod closed; event
+        └── yes: policy compared with what the API server has, and written if it differs; others deleted
+                └── groups differ from the labels? ── labels written
+
+The policy comes before the labels: if these can't be written, what the pod may do has changed all the same. A shared
+policy selects by the labels, so there a pod whose labels can't be written is left out, and has a policy of its own.
+
+A pod that has the default group because nobody chose any is opened only in directions about which no policy of its
+namespace's owners is. Such policies may select some of the pods alone, so where there are any, the pods of the default
+group have policies of their own whatever their profile says.
+
+Policies go with their pods: the garbage collector deletes those of a pod, and here those of a set that has none left.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import assert_never
+
+from monopod.api.reasons import IsolationReason
+from monopod.isolation.membership import Membership, Names
+from monopod.isolation.owners_policies import OwnersPolicies
+from monopod.isolation.policy_writer import PolicyWriter
+from monopod.isolation.rules.changes import PolicyView
+from monopod.isolation.rules.membership import Groups
+from monopod.isolation.rules.network_policies import (
+    Policy,
+    Rules,
+    build_groups_policy,
+    build_pod_policy,
+    name_groups_policy,
+    name_pod_policy,
+)
+from monopod.isolation.rules.owners_policies import (
+    DEFAULT_GROUPS,
+    NO_DIRECTIONS,
+    Directions,
+    find_opened_directions,
+    leave_directions,
+)
+from monopod.isolation.rules_cache import Closed, Opened, RuleBook
+from monopod.kube.announcements import Announcements
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
+from monopod.kube.clock import SYSTEM_CLOCK, Clock
+from monopod.kube.logs import Complaints
+from monopod.kube.metrics import ISOLATION_SECONDS
+from monopod.kube.objects.views import PodView
+
+PER_GROUP = "PerGroup"
+# What is refused only so long, by a webhook that is being restarted for instance, is nothing to tell.
+PATIENCE_SECONDS = 5.0
+
+
+class PodKeeper:
+    """Keeps the policies of pods, one pod at a time; remembers which are closed, and when a pod was first seen."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        mirror: Mirror,
+        membership: Membership,
+        rules: RuleBook,
+        owners: OwnersPolicies,
+        writer: PolicyWriter,
+        complaints: Complaints,
+        left: dict[str, Directions],
+        tell: Callable[[], None],
+        tell_left: Callable[[str], None],
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Does nothing yet.
+
+        `left` has the directions that are left to the owners of a pod's namespace, by the pod's uid, and is kept here;
+        `tell_left` hears of a namespace where it has changed, `tell` that other pods are closed or unwritten.
+        """
+        self._mirror = mirror
+        self._membership = membership
+        self._rules = rules
+        self._owners = owners
+        self._writer = writer
+        self._announcements = Announcements(api, complaints)
+        self._sets = asyncio.Lock()
+        self._seen: dict[str, float] = {}
+        self._failing_since: dict[str, float] = {}
+        self._left_out: dict[str, PodView] = {}
+        """Pods of shared policies whose labels can't be written, with their old groups."""
+        self._tell = tell
+        self._tell_left = tell_left
+        self._clock = clock
+        self.closed: dict[str, tuple[PodView, Closed]] = {}
+        """Pods that have no policy of their own, by uid, and why."""
+        self.unwritten: dict[str, PodView] = {}
+        """Pods of which something couldn't be written for some time, by uid."""
+        self._left = left
+
+    def begin(self) -> None:
+        """The first lists are complete: pods that come from now on are new."""
+        self._seen.clear()
+
+    def see(self, uid: str) -> None:
+        """A pod appeared: from now on its time counts."""
+        self._seen[uid] = self._clock.monotonic()
+
+    def forget(self, uid: str) -> None:
+        """A pod is gone."""
+        self._seen.pop(uid, None)
+        self._left_out.pop(uid, None)
+        self._recover(uid)
+        self._left.pop(uid, None)
+        self._announcements.forget(uid)
+        self._open(uid)
+        self._membership.forget(uid)
+
+    def _recover(self, uid: str) -> None:
+        self._failing_since.pop(uid, None)
+        if self.unwritten.pop(uid, None):
+            self._tell()
+
+    def _open(self, uid: str) -> None:
+        if self.closed.pop(uid, None):
+            self._tell()
+
+    def is_per_group(self, profile: str) -> bool:
+        """Whether the pods of a profile share policies."""
+        found = self._membership.find_profile(profile)
+        return found is not None and found.isolation == PER_GROUP
+
+    def shares_policy(self, namespace: str, profile: str, names: Names) -> bool:
+        """Whether a profile's pods of these groups share a policy in a namespace."""
+        return self.is_per_group(profile) and not (names == DEFAULT_GROUPS and self._owners.count(namespace))
+
+    async def keep(self, pod: PodView) -> None:
+        """Brings labels and policies of one pod to what they should be.
+
+        Raises:
+            ApiError: the API server refuses something.
+            ApiUnreachable: no answer.
+        """
+        if pod.unsupported:
+            return  # it never runs
+        try:
+            await self._keep(pod)
+        except (ApiError, ApiUnreachable) as error:
+            await self._tell_of_failure(pod, error)
+            raise
+        finally:
+            if not self._mirror.pods.count("uid", pod.uid):
+                self.forget(pod.uid)  # it went meanwhile, and nothing will say so again
+        self._recover(pod.uid)
+
+    async def _tell_of_failure(self, pod: PodView, error: ApiError | ApiUnreachable) -> None:
+        now = self._clock.monotonic()
+        lasts = now - self._failing_since.setdefault(pod.uid, now) >= PATIENCE_SECONDS
+        if not lasts or not isinstance(error, ApiError | ServerTrouble):
+            return  # without any answer there is nobody to tell
+        if pod.uid not in self.unwritten:
+            self.unwritten[pod.uid] = pod
+            self._tell()
+        text = f"What its security groups say can't be enforced yet, and is tried again: {error}"
+        with contextlib.suppress(ApiUnreachable):
+            await self._announcements.say(pod.namespace, pod.name, pod.uid, IsolationReason.NOT_IN_FORCE, text)
+
+    async def _keep(self, pod: PodView) -> None:
+        groups = await self._membership.choose(pod)
+        match self._rules.find(groups.names):
+            case Opened(rules):
+                self._open(pod.uid)
+                if self._opens_anew(pod, groups, rules):
+                    await self._owners.refresh(pod.namespace, pod.uid)
+            case Closed() as closed:
+                self.closed[pod.uid] = (pod, closed)
+                self._tell()
+            case never:
+                assert_never(never)
+        if self.is_per_group(pod.profile):
+            await self._share(pod, groups)
+        else:
+            # The new name may be refused, by a quota for instance, and so may the labels: neither waits for the other.
+            await self._change_rules(pod, groups)
+            try:
+                await self._adjust(pod, groups.names)
+            finally:
+                await self._rename(pod, groups)
+        began = self._seen.pop(pod.uid, None)
+        if trouble := self.closed.get(pod.uid):
+            reason, text = IsolationReason.SECURITY_GROUP_NOT_FOUND, trouble[1].why
+            await self._announcements.say(pod.namespace, pod.name, pod.uid, reason, text)
+        elif began is not None:
+            ISOLATION_SECONDS.observe(self._clock.monotonic() - began)
+
+    def _opens_anew(self, pod: PodView, groups: Groups, rules: Rules) -> bool:
+        """Whether the default group opens a direction that isn't open yet by the policy that is to do so."""
+        if groups.names != DEFAULT_GROUPS:
+            return False
+        if self.shares_policy(pod.namespace, pod.profile, groups.names):
+            left, view = NO_DIRECTIONS, self._find_shared(pod.namespace)
+        else:
+            left = self._owners.find_left(pod, groups)
+            named = self._mirror.network_policies.find(pod.namespace, name_pod_policy(pod.name, groups.names))
+            view = named if named and named.owner == pod.uid else None
+        opened = find_opened_directions({"ingress": rules.ingress, "egress": rules.egress}) - left
+        return bool(opened - (view.opened if view else NO_DIRECTIONS))
+
+    def _build_own(self, pod: PodView, groups: Groups | None) -> Policy | None:
+        """The policy that a pod of these groups should have by itself, as of what the owners say now."""
+        answer = self._rules.find(groups.names) if groups else None
+        left = self._owners.find_left(pod, groups) if groups and isinstance(answer, Opened) else NO_DIRECTIONS
+        before = self._left.pop(pod.uid, NO_DIRECTIONS)
+        if left:
+            self._left[pod.uid] = left
+        if before != left:
+            self._tell_left(pod.namespace)
+        if groups is None or not isinstance(answer, Opened):
+            return None
+        return build_pod_policy(pod.namespace, pod.name, pod.uid, groups.names, leave_directions(answer.rules, left))
+
+    async def _bring(self, pod: PodView, groups: Groups | None) -> None:
+        """Brings a pod's own policy to what it should be; None: it has none.
+
+        Policies add up, and the name says the groups. So that a pod is at no instant open to both, its old groups and
+        its new ones, the rules change first and the name after that.
+        """
+        await self._change_rules(pod, groups)
+        await self._rename(pod, groups)
+
+    async def _change_rules(self, pod: PodView, groups: Groups | None) -> None:
+        """Gives the policies that a pod has the rules of its groups, under the names that they have; or deletes them.
+
+        Between the look at what the owners say and the write nothing is awaited.
+        """
+        own, existing = self._build_own(pod, groups), self._find_own(pod)
+        if own is None:
+            await self._writer.bring([], existing.values())
+        elif own["metadata"]["name"] not in existing:
+            renamed = [{**own, "metadata": {**own["metadata"], "name": old}} for old in existing]
+            await self._writer.bring(renamed, existing.values())
+
+    async def _rename(self, pod: PodView, groups: Groups | None) -> None:
+        """Leaves a pod one policy, with the rules of its groups and the name that says them."""
+        own, existing = self._build_own(pod, groups), self._find_own(pod)
+        if own is None:
+            return
+        # The name may be one that a namesake's policy still has, which then becomes this pod's.
+        name = own["metadata"]["name"]
+        if view := self._mirror.network_policies.find(pod.namespace, name):
+            existing |= {name: view} if view.kind else {}
+        await self._writer.bring([own], existing.values())
+
+    def _find_own(self, pod: PodView) -> dict[str, PolicyView]:
+        owned = self._mirror.network_policies.look_up("owner", pod.uid)
+        return {view.name: view for view in owned if view.kind}  # others may give the pod policies, too
+
+    async def _adjust(self, pod: PodView, names: Names) -> None:
+        needs_identity = not pod.task and not self.shares_policy(pod.namespace, pod.profile, names)
+        if needs_identity or not self._membership.is_right(pod, names):
+            await self._membership.adjust(pod, names, identify=needs_identity)
+
+    async def _share(self, pod: PodView, groups: Groups) -> None:
+        """Has the pod selected by the policy of its groups, or by one of its own where they have none."""
+        names = groups.names
+        if pod.groups == names:
+            self._left_out.pop(pod.uid, None)
+        shares = self.shares_policy(pod.namespace, pod.profile, names)
+        try:
+            await self._keep_set(pod, names)
+            if not shares:
+                await self._bring(pod, groups)
+        except (ApiError, ServerTrouble):
+            await self._adjust(pod, names)  # the policy of its old groups then selects it no more, so it is closed
+            raise
+        try:
+            await self._adjust(pod, names)
+        except (ApiError, ServerTrouble):
+            if pod.groups != names and pod.task:  # without an identity it can't be left out: it waits with its old ones
+                self._left_out[pod.uid] = pod
+                await self._keep_set(pod, pod.groups)
+                await self._bring(pod, groups)
+            raise
+        self._left_out.pop(pod.uid, None)
+        if shares:
+            await self._bring(pod, None)
+
+    async def _keep_set(self, pod: PodView, names: Names) -> None:
+        namespace = pod.namespace
+        async with self._sets:  # of a thousand pods the first writes, the others find it written
+            answer = self._rules.find(names)
+            if isinstance(answer, Opened) and self.shares_policy(namespace, pod.profile, names):
+                policy = self._build_shared(namespace, names, answer)
+                view = self._mirror.network_policies.find(namespace, policy["metadata"]["name"])
+                await self._writer.bring([policy], [view] if view and view.kind else [])
+
+    def _build_shared(self, namespace: str, names: Names, answer: Opened) -> Policy:
+        left_out = [
+            each.task for each in self._left_out.values() if (each.namespace, each.groups) == (namespace, names)
+        ]
+        return build_groups_policy(namespace, names, answer.rules, without=left_out)
+
+    async def keep_sets(self, namespace: str) -> bool:
+        """Brings the shared policies of a namespace to what its pods need; False if that has to be done again soon.
+
+        Raises:
+            ApiError: the API server refuses something.
+            ApiUnreachable: no answer.
+        """
+        async with self._sets:
+            if DEFAULT_GROUPS in self._find_sets(namespace) and not self._find_shared(namespace):
+                await self._owners.refresh(namespace)
+            answers = {names: self._rules.find(names) for names in sorted(self._find_sets(namespace))}
+            desired = [
+                self._build_shared(namespace, names, answer)
+                for names, answer in answers.items()
+                if isinstance(answer, Opened)
+            ]
+            existing = self._mirror.network_policies.look_up("place", (namespace, "groups"))
+            wanted = {policy["metadata"]["name"] for policy in desired}
+            awaited = self._find_awaited(namespace) - wanted
+            existing = [view for view in existing if view.name not in awaited]
+            await self._writer.bring(desired, existing)
+            return not awaited
+
+    def _find_sets(self, namespace: str) -> set[Names]:
+        """The sets of groups of which pods of a namespace share policies."""
+        return {
+            pod.groups
+            for value in self._mirror.pods.values("set")
+            if value[0] == namespace and self.shares_policy(namespace, value[1], value[2])
+            for pod in self._mirror.pods.look_up("set", value)[:1]
+        }
+
+    def _find_shared(self, namespace: str) -> PolicyView | None:
+        """The policy that the pods of the default group share."""
+        view = self._mirror.network_policies.find(namespace, name_groups_policy(DEFAULT_GROUPS))
+        return view if view and view.kind else None
+
+    def _find_awaited(self, namespace: str) -> set[str]:
+        """The shared policies whose pods have to get their own before these may go."""
+        return {
+            name_groups_policy(value[2])
+            for value in self._mirror.pods.values("set")
+            if value[0] == namespace and not self.shares_policy(namespace, value[1], value[2])
+            if self._mirror.network_policies.find(namespace, name_groups_policy(value[2]))
+            if any(map(self._lacks_policy, self._mirror.pods.look_up("set", value)))
+        }
+
+    def _lacks_policy(self, pod: PodView) -> bool:
+        """Whether no policy of its own selects a pod, and one is going to: not for long, unless something is wrong."""
+        if pod.unsupported or pod.uid in self.closed or pod.uid in self.unwritten:
+            return False
+        return not (pod.task and any(view.kind for view in self._mirror.network_policies.look_up("owner", pod.uid)))

@@ -1,0 +1,62 @@
+"""Says what the operator has put right after someone else changed or deleted a NetworkPolicy of Monopod's."""
+
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+from monopod.api.reasons import EventType, IsolationReason
+from monopod.isolation.rules.changes import PolicyView
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.events import post_event
+from monopod.kube.logs import Complaints
+from monopod.kube.metrics import ISOLATION_POLICIES
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Restorations(Generic[Key]):
+    """What is to be reported once the work on a key is done; after a failure it stays."""
+
+    def __init__(self, api: ApiClient, mirror: Mirror, complaints: Complaints) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._complaints = complaints
+        self._expected: dict[Key, tuple[PolicyView, bool]] = {}
+
+    def expect(self, key: Key, policy: PolicyView, *, deleted: bool) -> None:
+        """Someone changed or deleted the policy; the work on the key will put it right."""
+        self._expected[key] = (policy, deleted)
+
+    def is_deletion(self, key: Key) -> bool:
+        """Whether the policy that the key is worked on for was deleted, not changed."""
+        return key in self._expected and self._expected[key][1]
+
+    def drop(self, key: Key) -> None:
+        """Nothing had to be put right."""
+        self._expected.pop(key, None)
+
+    async def report(self, key: Key) -> None:
+        """The work on the key is done."""
+        if key not in self._expected:
+            return
+        policy, deleted = self._expected.pop(key)
+        ISOLATION_POLICIES.labels("restored").inc()
+        about = self._find_subject(policy)
+        if about is None:
+            return
+        done = "deleted" if deleted else "changed"
+        message = f"NetworkPolicy {policy.name} was {done} by someone; Monopod has put it right"
+        try:
+            await post_event(self._api, about, EventType.WARNING, IsolationReason.POLICY_RESTORED, message, count=True)
+        except (ApiError, ApiUnreachable) as error:
+            self._complaints.raise_about(f"event about {about['kind']} {about['name']}", str(error))
+
+    def _find_subject(self, policy: PolicyView) -> dict[str, str] | None:
+        """The pod that the policy belongs to, else its namespace, as an object reference."""
+        if pods := self._mirror.pods.look_up("uid", policy.owner):
+            pod = pods[0]
+            return {"apiVersion": "v1", "kind": "Pod", "namespace": pod.namespace, "name": pod.name, "uid": pod.uid}
+        namespace = self._mirror.namespaces.find("", policy.namespace)
+        if namespace is None or namespace.terminating:
+            return None
+        return {"apiVersion": "v1", "kind": "Namespace", "name": namespace.name, "uid": namespace.uid}

@@ -1,0 +1,140 @@
+"""What sets of security groups open: rules, computed once for all pods that have them.
+
+A change of a group, or of the cluster's own addresses, is answered with the sets whose rules it changed; the pods of
+others have nothing to do with it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from monopod.isolation.rules.infrastructure import build_infrastructure, describe_odd_addresses
+from monopod.isolation.rules.network_policies import Infrastructure, PolicyTooLarge, Rules, build_rules
+from monopod.isolation.rules.security_group import SecurityGroup
+from monopod.kube.cache import Mirror
+from monopod.kube.logs import Complaints
+from monopod.selectors.publication import list_names
+
+Names = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The groups exist, and open this."""
+
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Pods of these groups stay closed; `why` is for a person. `missing` names the groups that it is about."""
+
+    missing: Names
+    why: str
+
+
+Answer = Opened | Closed
+
+
+class RuleBook:
+    """Remembers groups as they were read, and the answers that were given."""
+
+    def __init__(
+        self, mirror: Mirror, node_cidrs: tuple[str, ...], metadata: tuple[str, ...], complaints: Complaints
+    ) -> None:
+        self._mirror = mirror
+        self._node_cidrs = node_cidrs
+        self._metadata = metadata
+        self._complaints = complaints
+        self._groups: dict[str, SecurityGroup] = {}
+        self._answers: dict[Names, Answer] = {}
+        self._infrastructure: Infrastructure | None = None
+        self._odd: frozenset[str] = frozenset()
+
+    @property
+    def infrastructure(self) -> Infrastructure:
+        """The cluster's own addresses, as of the last `refresh`."""
+        if self._infrastructure is None:
+            self._infrastructure = self._build_infrastructure()
+        return self._infrastructure
+
+    def find(self, names: Names) -> Answer:
+        """What pods of exactly these groups may do."""
+        if names not in self._answers:
+            self._answers[names] = self._answer(names)
+        return self._answers[names]
+
+    def find_group(self, name: str) -> SecurityGroup | str:
+        """The group, or why there is none that counts."""
+        known = self._groups.get(name) or self._read(name)
+        if isinstance(known, SecurityGroup):  # pods may name any number of others
+            self._groups[name] = known
+        return known
+
+    def change_group(self, name: str) -> list[Names]:
+        """Takes in that a group changed; the sets whose rules are others now."""
+        self._groups.pop(name, None)
+        return self._renew(names for names in self._answers if name in names)
+
+    def refresh(self) -> list[Names]:
+        """Takes in changes of nodes and API servers; the sets whose rules are others now."""
+        fresh = self._build_infrastructure()
+        if fresh == self._infrastructure:
+            return []
+        self._infrastructure = fresh
+        return self._renew(self._answers)
+
+    def forget(self, names: Names) -> None:
+        """Forgets a set that no pod has any more."""
+        self._answers.pop(names, None)
+
+    def _renew(self, sets: Iterable[Names]) -> list[Names]:
+        changed = []
+        for names in list(sets):
+            answer = self._answer(names)
+            if answer != self._answers[names]:
+                self._answers[names] = answer
+                changed.append(names)
+        return changed
+
+    def _answer(self, names: Names) -> Answer:
+        found = {name: self.find_group(name) for name in names}
+        missing = tuple(name for name, group in found.items() if isinstance(group, str))
+        if missing:
+            reasons = [str(found[name]) for name in missing]
+            return Closed(
+                missing, f"{list_names(reasons)}, so the pod stays closed: nothing reaches it, nor it anything"
+            )
+        groups = [group for group in found.values() if isinstance(group, SecurityGroup)]
+        if not groups:
+            return Closed((), "the pod belongs to no security group, so it stays closed")
+        try:
+            return Opened(build_rules(groups, self.infrastructure))
+        except PolicyTooLarge as error:
+            return Closed(names, f"{error}; the pod stays closed")
+
+    def _read(self, name: str) -> SecurityGroup | str:
+        resource = self._mirror.groups.find("", name)
+        if resource is None:
+            return f"SecurityGroup {name} doesn't exist"
+        if "deletionTimestamp" in resource["metadata"]:
+            return f"SecurityGroup {name} is being deleted"
+        subject = f"SecurityGroup {name}"
+        try:
+            group = SecurityGroup.from_resource(resource)
+        except ValueError as error:
+            self._complaints.raise_about(subject, str(error))
+            return f"SecurityGroup {name} can't be read ({error})"
+        self._complaints.settle(subject)
+        return group
+
+    def _build_infrastructure(self) -> Infrastructure:
+        nodes = [] if self._node_cidrs else self._mirror.nodes.views()
+        self._report_odd({f"node {node.name}": odd for node in nodes if (odd := describe_odd_addresses(node))})
+        return build_infrastructure(nodes, self._node_cidrs, self._mirror.endpoints.views(), self._metadata)
+
+    def _report_odd(self, odd: Mapping[str, str]) -> None:
+        for subject, trouble in odd.items():
+            self._complaints.raise_about(subject, trouble)
+        for subject in self._odd - odd.keys():
+            self._complaints.settle(subject)
+        self._odd = frozenset(odd)

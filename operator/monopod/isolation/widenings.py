@@ -1,0 +1,141 @@
+"""Finds pods that NetworkPolicies of others may open further than their security groups do.
+
+NetworkPolicies add up, so nothing can keep another policy that selects a pod from opening it. What can be done is to
+say so. That takes a look at all pods of the namespaces that have such policies, so it follows changes at a distance.
+
+A direction that is left to such policies is theirs to open, but for what no group should open either.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monopod.isolation.membership import Names
+from monopod.isolation.rules.changes import PolicyView
+from monopod.isolation.rules.network_policies import PolicyTooLarge
+from monopod.isolation.rules.owners_policies import NO_DIRECTIONS, Directions
+from monopod.isolation.rules.security_group import SecurityGroup
+from monopod.isolation.rules.widening import find_widening
+from monopod.isolation.rules_cache import RuleBook
+from monopod.kube.cache import Key, Mirror
+from monopod.kube.clock import SYSTEM_CLOCK, Clock
+from monopod.kube.controller import DONE, Controller, Result
+from monopod.kube.logs import Complaints
+from monopod.kube.metrics import WIDENED_PODS
+from monopod.kube.objects.views import PodView
+
+DEBOUNCE_SECONDS = 2.0
+PODS_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Widened:
+    """What was found in one namespace: how many pods of each profile, and by which policies."""
+
+    pods: Mapping[str, int]
+    policies: Mapping[str, tuple[str, ...]]
+
+
+class Widenings:
+    """Remembers what it found in each namespace, and looks again where something changed."""
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        rules: RuleBook,
+        left: Mapping[str, Directions],
+        tell: Callable[[], None],
+        complaints: Complaints,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """`tell` hears of news."""
+        self._mirror = mirror
+        self._rules = rules
+        self._left = left
+        self._tell = tell
+        self.found: dict[str, Widened] = {}
+        self.controller = Controller("foreign-policies", self._reconcile, complaints, clock=clock)
+        mirror.network_policies.listeners.append(self._see_policy)
+        mirror.pods.listeners.append(self._see_pod)
+        for kind in (mirror.groups, mirror.nodes, mirror.endpoints):
+            kind.listeners.append(lambda *_: self._mark_all())
+
+    def _see_policy(self, key: Key, old: PolicyView | None, new: PolicyView | None) -> None:
+        if any(view and not view.kind for view in (old, new)):
+            self.mark(key[0])
+
+    def _see_pod(self, key: Key, _: PodView | None, __: PodView | None) -> None:
+        if self._mirror.network_policies.count("place", (key[0], "")):
+            self.mark(key[0])
+
+    def _mark_all(self) -> None:
+        for namespace, kind in self._mirror.network_policies.values("place"):
+            if not kind:
+                self.mark(namespace)
+
+    def mark(self, namespace: str) -> None:
+        """Has the namespace looked at, with what comes together with this change: a new policy and its pods, say."""
+        self.controller.enqueue_after(namespace, DEBOUNCE_SECONDS)
+
+    async def _reconcile(self, namespace: str) -> Result:
+        before = self.found.get(namespace)
+        await self._look(namespace)
+        if self.found.get(namespace) != before:
+            self._measure()
+            self._tell()
+        return DONE
+
+    async def _look(self, namespace: str) -> None:
+        known: dict[tuple[str, Names, Directions], bool] = {}
+        pods: Counter[str] = Counter()
+        policies: dict[str, set[str]] = {}
+        foreign = self._mirror.network_policies.look_up("place", (namespace, ""))
+        for number, pod in enumerate(self._mirror.pods.look_up("namespace", namespace) if foreign else ()):
+            if number % PODS_AT_ONCE == 0:
+                await asyncio.sleep(0)  # thousands of pods must not keep the Lease from being renewed
+            labels = pod.labels
+            widening = [
+                view.name
+                for view in foreign
+                if view.concern
+                and view.concern.selects(labels)
+                and self._widens(view, pod.groups, self._left.get(pod.uid, NO_DIRECTIONS), known)
+            ]
+            if widening:
+                pods[pod.profile] += 1
+                policies.setdefault(pod.profile, set()).update(widening)
+        if pods:
+            named = {
+                profile: tuple(f"{namespace}/{name}" for name in sorted(names)) for profile, names in policies.items()
+            }
+            self.found[namespace] = Widened(dict(pods), named)
+        else:
+            self.found.pop(namespace, None)
+
+    def _widens(
+        self, view: PolicyView, names: Names, left: Directions, known: dict[tuple[str, Names, Directions], bool]
+    ) -> bool:
+        if (view.name, names, left) not in known:
+            read = [self._rules.find_group(name) for name in names]
+            groups = [group for group in read if isinstance(group, SecurityGroup)]
+            # A pod with a group that doesn't exist is closed: whatever is opened is too much.
+            groups = groups if len(groups) == len(read) else []
+            policy, infrastructure = _as_policy(view), self._rules.infrastructure
+            try:
+                found = find_widening(policy, groups, infrastructure, view.namespace, left)
+            except PolicyTooLarge:
+                found = find_widening(policy, [], infrastructure, view.namespace, left)
+            known[view.name, names, left] = bool(found)
+        return known[view.name, names, left]
+
+    def _measure(self) -> None:
+        WIDENED_PODS.clear()
+        for widened in self.found.values():
+            for profile, count in widened.pods.items():
+                WIDENED_PODS.labels(profile).inc(count)
+
+
+def _as_policy(view: PolicyView) -> dict[str, Any]:
+    return {"metadata": {"namespace": view.namespace, "name": view.name}, "spec": view.spec or {}}

@@ -1,0 +1,1 @@
+"""Kubernetes without Monopod: client, caches, watches, events, Lease; the only code that knows kopf and the client."""

@@ -1,0 +1,322 @@
+"""What the operator has seen of the cluster: a copy, fed by watch events and checked against lists.
+
+Watches alone are not enough. A stream that is reopened after an expired version (410) never tells which objects were
+deleted meanwhile, and a stream can die without a sign (kopf#1276). So the copy starts with a full list, before which
+nothing may be decided (a list that is cut short would look like deletions), and is audited by lists from time to time:
+what the watch has missed is put right, counted, and in the end reported as a dead watch.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from monopod.api.names import (
+    GROUP,
+    GROUP_POLICY_GROUP,
+    GROUP_POLICY_PLURAL,
+    GROUP_POLICY_VERSION,
+    PATTERNS_CONFIGMAP,
+    PROFILE_LABEL,
+    PROFILE_PLURAL,
+    SECURITY_GROUP_PLURAL,
+    VERSION,
+)
+from monopod.isolation.rules.changes import PolicyView
+from monopod.isolation.rules.infrastructure import Endpoints, NodeView
+from monopod.kube.client import ApiClient, ApiError
+from monopod.kube.objects.views import (
+    AccountView,
+    PodView,
+    RuntimeClassView,
+    read_account,
+    read_data,
+    read_endpoints,
+    read_namespace,
+    read_node,
+    read_pod,
+    read_policy,
+    read_runtime_class,
+    read_whole,
+)
+from monopod.selectors.publication import NamespaceView
+
+View = TypeVar("View")
+Key = tuple[str, str]
+"""Namespace ("" for cluster-scoped kinds) and name."""
+
+# How long a listed difference may be on its way as a watch event before it counts as missed.
+GRACE_SECONDS = 5.0
+
+# A watch is dead if this many audits in a row found something that it had missed.
+DEAD_AFTER_AUDITS = 2
+
+Listener = Callable[[Key, View | None, View | None], None]
+"""Told of every change, whichever way it became known: the object's key, what it was and what it is; None: nothing."""
+
+Index = Callable[[View], Iterable[Hashable]]
+"""Under which values an object is to be found."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry(Generic[View]):
+    uid: str
+    version: int
+    view: View
+
+
+class Kind(Generic[View]):
+    """The copies of one kind of object."""
+
+    def __init__(
+        self,
+        resource: str,
+        path: str,
+        read: Callable[[Mapping[str, Any]], View],
+        *,
+        query: Mapping[str, str] | None = None,
+        metadata_only: bool = True,
+        indexes: Mapping[str, Index[View]] | None = None,
+    ) -> None:
+        self.resource = resource
+        self.path = path
+        self.query = dict(query or {})
+        self.metadata_only = metadata_only
+        self.failed_audits = 0
+        self.listeners: list[Listener[View]] = []
+        self.revision = 0
+        """Grows with every change, so that what was computed from the objects can be kept meanwhile."""
+        self._read = read
+        self._entries: dict[Key, _Entry[View]] = {}
+        self._touched: set[Key] = set()
+        self._indexes = {name: (index, dict[Hashable, dict[Key, None]]()) for name, index in (indexes or {}).items()}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def views(self) -> list[View]:
+        """All objects, in the order of their names."""
+        return [entry.view for _, entry in sorted(self._entries.items())]
+
+    def find(self, namespace: str, name: str) -> View | None:
+        """One object, if it exists."""
+        entry = self._entries.get((namespace, name))
+        return entry.view if entry else None
+
+    def look_up(self, index: str, value: Hashable) -> list[View]:
+        """The objects that an index has under a value."""
+        return [self._entries[key].view for key in self._indexes[index][1].get(value, ())]
+
+    def count(self, index: str, value: Hashable) -> int:
+        """How many those are."""
+        return len(self._indexes[index][1].get(value, ()))
+
+    def values(self, index: str) -> list[Any]:
+        """The values under which an index has objects."""
+        return list(self._indexes[index][1])
+
+    def observe(self, event_type: str | None, item: Mapping[str, Any]) -> bool:
+        """Takes in a watch event or the answer to a write; whether anything that matters has changed."""
+        metadata = item["metadata"]
+        key, uid = (metadata.get("namespace") or "", metadata["name"]), metadata.get("uid") or ""
+        known = self._entries.get(key)
+        self._touched.add(key)
+        if event_type == "DELETED":
+            # Events of different objects come in any order: the old one's end may follow its namesake's beginning.
+            if known is None or known.uid != uid:
+                return False
+            self._put(key, None)
+            return True
+        version = _read_version(metadata)
+        if known and version < known.version:
+            return False  # an answer to our own write overtook its watch event, or came when a namesake was there
+        return self._put(key, _Entry(uid, version, self._read(item)))
+
+    def _put(self, key: Key, entry: _Entry[View] | None) -> bool:
+        """Every change goes through here; whether it is one that matters."""
+        known = self._entries.pop(key, None)
+        if entry is not None:
+            self._entries[key] = entry
+        if known and entry and known.view == entry.view and known.uid == entry.uid:
+            return False
+        self.revision += 1
+        old, new = known.view if known else None, entry.view if entry else None
+        for index, found in self._indexes.values():
+            for value in index(old) if old is not None else ():
+                found[value].pop(key, None)
+                if not found[value]:
+                    del found[value]
+            for value in index(new) if new is not None else ():
+                found.setdefault(value, {})[key] = None
+        for listener in self.listeners:
+            listener(key, old, new)
+        return True
+
+    async def load(self, api: ApiClient) -> None:
+        """Takes over what a full list says."""
+        listed = await self._list(api)
+        for key in [*self._entries.keys() - listed.keys()]:
+            self._put(key, None)
+        for key, entry in listed.items():
+            self._put(key, entry)
+        self.revision += 1
+
+    async def audit(self, api: ApiClient, grace: float = GRACE_SECONDS) -> int:
+        """Compares with a full list, puts right what the watch has missed, and says how many objects that was."""
+        self._touched = set()
+        listed = await self._list(api)
+        differing = {
+            key for key in listed.keys() | self._entries.keys() if _view(listed, key) != _view(self._entries, key)
+        }
+        if differing - self._touched:
+            await asyncio.sleep(grace)
+        missed = differing - self._touched
+        for key in missed:
+            self._put(key, listed.get(key))
+        self.failed_audits = self.failed_audits + 1 if missed else 0
+        return len(missed)
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the watch brings nothing any more."""
+        return self.failed_audits >= DEAD_AFTER_AUDITS
+
+    async def _list(self, api: ApiClient) -> dict[Key, _Entry[View]]:
+        entries: dict[Key, _Entry[View]] = {}
+        async for item in api.list_pages(self.path, self.query, metadata_only=self.metadata_only):
+            metadata = item["metadata"]
+            key = (metadata.get("namespace") or "", metadata["name"])
+            uid, version = metadata.get("uid") or "", _read_version(metadata)
+            known = self._entries.get(key)
+            # The same version needs no second reading, which is most of an audit's work.
+            unchanged = known and version and (known.uid, known.version) == (uid, version)
+            entries[key] = known if known and unchanged else _Entry(uid, version, self._read(item))
+        return entries
+
+
+def _view(entries: Mapping[Key, _Entry[View]], key: Key) -> View | None:
+    entry = entries.get(key)
+    return entry.view if entry else None
+
+
+def _read_version(metadata: Mapping[str, Any]) -> int:
+    # Comparable as integers by Kubernetes' own promise since 1.35 (KEP-5504).
+    version = str(metadata.get("resourceVersion") or "")
+    return int(version) if version.isdigit() else 0
+
+
+class Mirror:
+    """Everything that the operator watches."""
+
+    def __init__(self, system_namespace: str) -> None:
+        self.profiles: Kind[dict[str, Any]] = Kind(
+            "fargateprofiles", f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}", read_whole, metadata_only=False
+        )
+        self.namespaces: Kind[NamespaceView] = Kind("namespaces", "/api/v1/namespaces", read_namespace)
+        self.runtime_classes: Kind[RuntimeClassView] = Kind(
+            "runtimeclasses", "/apis/node.k8s.io/v1/runtimeclasses", read_runtime_class, metadata_only=False
+        )
+        self.pods: Kind[PodView] = Kind(
+            "pods",
+            "/api/v1/pods",
+            read_pod,
+            query={"labelSelector": PROFILE_LABEL},
+            indexes={
+                "uid": lambda pod: (pod.uid,),
+                "namespace": lambda pod: (pod.namespace,),
+                "profile": lambda pod: (pod.profile,),
+                "group": lambda pod: pod.groups,
+                "groups": lambda pod: (pod.groups,),
+                "set": lambda pod: ((pod.namespace, pod.profile, pod.groups),),
+            },
+        )
+        self.network_policies: Kind[PolicyView] = Kind(
+            "networkpolicies",
+            "/apis/networking.k8s.io/v1/networkpolicies",
+            read_policy,
+            metadata_only=False,
+            indexes={
+                "kind": lambda policy: (policy.kind,),
+                "owner": lambda policy: (policy.owner,) if policy.owner else (),
+                "place": lambda policy: ((policy.namespace, policy.kind),),
+            },
+        )
+        self.patterns: Kind[dict[str, str]] = Kind(
+            "configmaps",
+            "/api/v1/configmaps",
+            read_data,
+            query={"fieldSelector": select_patterns(system_namespace)},
+            metadata_only=False,
+        )
+
+        self.groups: Kind[dict[str, Any]] = Kind(
+            "securitygroups", f"/apis/{GROUP}/{VERSION}/{SECURITY_GROUP_PLURAL}", read_whole, metadata_only=False
+        )
+        self.nodes: Kind[NodeView] = Kind("nodes", "/api/v1/nodes", read_node, metadata_only=False)
+        self.endpoints: Kind[Endpoints] = Kind(
+            "endpointslices",
+            "/apis/discovery.k8s.io/v1/endpointslices",
+            read_endpoints,
+            query={"fieldSelector": API_SERVER_SLICE},
+            metadata_only=False,
+        )
+        self.group_policies: Kind[dict[str, Any]] = Kind(
+            GROUP_POLICY_PLURAL,
+            f"/apis/{GROUP_POLICY_GROUP}/{GROUP_POLICY_VERSION}/{GROUP_POLICY_PLURAL}",
+            read_whole,
+            metadata_only=False,
+            indexes={"namespace": lambda policy: (policy["metadata"]["namespace"],)},
+        )
+        self.accounts: Kind[AccountView] = Kind(
+            "serviceaccounts",
+            "/api/v1/serviceaccounts",
+            read_account,
+            indexes={"namespace": lambda account: (account.namespace,)},
+        )
+        self.has_group_policies: bool | None = None
+        """Whether the cluster has EKS's kind; None before that is known. Without it nobody needs accounts."""
+
+    def kinds(self) -> tuple[Kind[Any], ...]:
+        """All kinds, the profiles first. Pods come after everything that is decided about them."""
+        optional = (self.group_policies, self.accounts) if self.has_group_policies else ()
+        return (
+            self.profiles,
+            self.namespaces,
+            self.runtime_classes,
+            self.patterns,
+            self.groups,
+            self.nodes,
+            self.endpoints,
+            *optional,
+            self.network_policies,
+            self.pods,
+        )
+
+    async def load(self, api: ApiClient) -> None:
+        """The full lists that everything starts with."""
+        self.has_group_policies = await self.find_group_policies(api)
+        for kind in self.kinds():
+            await kind.load(api)
+
+    async def find_group_policies(self, api: ApiClient) -> bool:
+        """Whether the API server serves EKS's kind now."""
+        try:
+            served = await api.get(f"/apis/{GROUP_POLICY_GROUP}/{GROUP_POLICY_VERSION}")
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return any(resource.get("name") == GROUP_POLICY_PLURAL for resource in served.get("resources") or ())
+
+    def find_dead_watches(self) -> list[str]:
+        """Kinds whose watch brings nothing any more."""
+        return [kind.resource for kind in self.kinds() if kind.is_dead]
+
+
+API_SERVER_SLICE = "metadata.name=kubernetes,metadata.namespace=default"
+"""The EndpointSlice that the API server itself writes, and puts right; anybody else's may carry the same labels."""
+
+
+def select_patterns(system_namespace: str) -> str:
+    """The field selector of the one ConfigMap that is watched; RBAC allows a list by this name alone."""
+    return f"metadata.name={PATTERNS_CONFIGMAP},metadata.namespace={system_namespace}"

@@ -1,0 +1,230 @@
+"""The one run-time model: controllers, each of which reconciles keys from a queue.
+
+    enqueued ──► waiting ──worker──► reconcile(key) ── Done ──────────► forgotten
+                    ▲                     │ │ └─ enqueued meanwhile ──► waiting
+                    ├── After(seconds) ───┘ │
+                    └── back-off ── error ──┘
+
+A key says where to look, never what to do, so that enqueuing it twice is the same as once. No two workers ever have
+the same key. What fails is tried again after a back-off, and is logged when it begins, changes and ends.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar, assert_never
+
+import structlog
+
+from monopod.kube.client import ApiError, ApiUnreachable
+from monopod.kube.clock import SYSTEM_CLOCK, Clock, Timer
+from monopod.kube.logs import Complaints
+from monopod.kube.metrics import QUEUE_DEPTH, RECONCILE_SECONDS, RECONCILES
+
+STALLED_SECONDS = 180.0
+"""A reconcile that takes longer hangs: the liveness probe says so, and the kubelet starts the process anew."""
+
+Key = TypeVar("Key", bound=Hashable)
+logger = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """All is as it should be, until something changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """The key is to be reconciled again after some seconds, whatever happens."""
+
+    seconds: float
+
+
+Result = Done | After
+DONE = Done()
+WHOLE = ""
+"""The one key of a controller that looks at everything at once."""
+
+
+class Incomplete(Exception):
+    """Raised by a reconcile that couldn't write everything, and has logged why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Seconds until what failed is tried again: twice as long each time, up to a bound."""
+
+    first: float = 0.5
+    longest: float = 30.0
+
+    def after(self, failures: int) -> float:
+        """The seconds to wait after so many failures in a row, at least one."""
+        return min(self.first * 2.0 ** min(failures - 1, 20), self.longest)
+
+
+class Controller(Generic[Key]):
+    """Reconciles keys, one after the other or by several workers."""
+
+    def __init__(
+        self,
+        name: str,
+        reconcile: Callable[[Key], Awaitable[Result]],
+        complaints: Complaints,
+        *,
+        workers: int = 1,
+        backoff: Backoff = Backoff(),
+        rest: Callable[[float], float] | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Does nothing until it runs.
+
+        Args:
+            name: What logs and metrics call it.
+            reconcile: Brings what a key names to what it should be; what it raises is tried again.
+            complaints: The log of problems.
+            workers: How many keys are reconciled at once.
+            backoff: How long a key waits after a failure.
+            rest: How many seconds a key rests after it was reconciled, by how long that took. What is enqueued
+                meanwhile waits, so that a burst of changes is one reconcile.
+            clock: Tells the time.
+        """
+        self.name = name
+        self._reconcile = reconcile
+        self._complaints = complaints
+        self._workers = workers
+        self._backoff = backoff
+        self._rest = rest
+        self._clock = clock
+        self._waiting: deque[Key] = deque()
+        self._known: set[Key] = set()
+        self._working: dict[Key, float] = {}
+        self._again: set[Key] = set()
+        self._failures: dict[Key, int] = {}
+        self._delayed: dict[Key, tuple[float, Timer]] = {}
+        self._rested: dict[Key, float] = {}
+        self._filled = asyncio.Event()
+        self.completed = 0
+        self._seconds = RECONCILE_SECONDS.labels(name)
+        QUEUE_DEPTH.labels(name).set_function(lambda: self.depth)
+
+    @property
+    def depth(self) -> int:
+        """How many keys wait, those that are worked on or wait for their time not among them."""
+        return len(self._waiting)
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether a reconcile hangs."""
+        now = self._clock.monotonic()
+        return any(now - began > STALLED_SECONDS for began in self._working.values())
+
+    def enqueue(self, key: Key, *, urgent: bool = False) -> None:
+        """Has the key reconciled, before all others if it is urgent."""
+        if key in self._working:
+            self._again.add(key)
+            return
+        if (left := self._rested.get(key, 0.0) - self._clock.monotonic()) > 0:
+            self.enqueue_after(key, left)
+            return
+        self._rested.pop(key, None)
+        if delayed := self._delayed.pop(key, None):
+            delayed[1].cancel()
+        if key in self._known:
+            if urgent:
+                self._waiting.appendleft(key)  # the second time it is met, nothing is left to do
+            return
+        self._known.add(key)
+        (self._waiting.appendleft if urgent else self._waiting.append)(key)
+        self._filled.set()
+
+    def enqueue_after(self, key: Key, seconds: float) -> None:
+        """Has the key reconciled after some seconds, or sooner if it is enqueued meanwhile."""
+        due = self._clock.monotonic() + seconds
+        delayed = self._delayed.get(key)
+        if key in self._known or (delayed and delayed[0] <= due):
+            return
+        if delayed:
+            delayed[1].cancel()
+        self._delayed[key] = (due, self._clock.call_later(seconds, lambda: self._come_due(key)))
+
+    def _come_due(self, key: Key) -> None:
+        del self._delayed[key]
+        self.enqueue(key)
+
+    def forget(self, key: Key) -> None:
+        """Reconciles the key no more, unless it is enqueued again."""
+        if delayed := self._delayed.pop(key, None):
+            delayed[1].cancel()
+        self._known.discard(key)
+        self._again.discard(key)
+        self._failures.pop(key, None)
+        self._rested.pop(key, None)
+
+    async def run(self) -> None:
+        """Reconciles until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(self._workers):
+                    group.create_task(self._run_worker(), name=f"{self.name} {number}")
+        finally:
+            for _, timer in self._delayed.values():
+                timer.cancel()
+            self._delayed.clear()
+
+    async def _run_worker(self) -> None:
+        while True:
+            while not self._waiting:
+                self._filled.clear()
+                await self._filled.wait()
+            key = self._waiting.popleft()
+            if key not in self._known:
+                continue
+            self._known.discard(key)
+            await self._work_on(key)
+            # Of thousands of keys for which nothing has to be written none waits for anything: the Lease must go on.
+            await asyncio.sleep(0)
+
+    async def _work_on(self, key: Key) -> None:
+        self._working[key] = began = self._clock.monotonic()
+        try:
+            result = await self._attempt(key)
+        finally:
+            del self._working[key]
+        took = self._clock.monotonic() - began
+        self._seconds.observe(took)
+        if self._rest and (rest := self._rest(took)) > 0:
+            self._rested[key] = self._clock.monotonic() + rest
+        if key in self._again:
+            self._again.discard(key)
+            self.enqueue(key)
+        match result:
+            case After(seconds):
+                self.enqueue_after(key, seconds)
+            case Done():
+                pass
+            case _:
+                assert_never(result)
+
+    async def _attempt(self, key: Key) -> Result:
+        """Reconciles a key; what is to be done about a failure is to try again."""
+        subject = f"{self.name} {key}".strip()
+        outcome = "error"
+        try:
+            result = await self._reconcile(key)
+        except (ApiError, ApiUnreachable) as error:
+            self._complaints.raise_about(subject, str(error))
+        except Incomplete:
+            pass
+        except Exception:
+            outcome = "failed"
+            logger.exception("reconcile failed", controller=self.name, key=str(key))
+        else:
+            self.completed += 1
+            self._failures.pop(key, None)
+            self._complaints.settle(subject)
+            RECONCILES.labels(self.name, "ok").inc()
+            return result
+        RECONCILES.labels(self.name, outcome).inc()
+        self._failures[key] = self._failures.get(key, 0) + 1
+        return After(self._backoff.after(self._failures[key]))

@@ -1,0 +1,57 @@
+"""Compares what is held in memory with lists from the API server: what no watch tells is found then."""
+
+import structlog
+
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.clock import SYSTEM_CLOCK, Clock
+from monopod.kube.controller import WHOLE, After, Controller, Result
+from monopod.kube.logs import Complaints
+from monopod.kube.metrics import WATCH_MISSED
+from monopod.kube.signals import Signal
+
+# The first audit comes soon: it closes the gap between the first lists and the beginning of the watches.
+FIRST_SECONDS = 5.0
+
+logger = structlog.stdlib.get_logger(__name__)
+
+
+class Auditor:
+    """Audits all kinds at each resync.
+
+    Attributes:
+        audited: all kinds have been compared; everything is looked at again then.
+    """
+
+    def __init__(
+        self,
+        api: ApiClient,
+        mirror: Mirror,
+        resync_seconds: float,
+        complaints: Complaints,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._resync_seconds = resync_seconds
+        self._complaints = complaints
+        self.audited = Signal()
+        self.controller = Controller("audit", self._reconcile, complaints, clock=clock)
+
+    def begin(self) -> None:
+        """The first lists are complete, and the watches begin."""
+        self.controller.enqueue_after(WHOLE, min(FIRST_SECONDS, self._resync_seconds))
+
+    async def _reconcile(self, _: str) -> Result:
+        for kind in self._mirror.kinds():
+            try:
+                missed = await kind.audit(self._api)
+            except (ApiUnreachable, ApiError) as error:
+                self._complaints.raise_about(f"list of {kind.resource}", str(error))
+                continue
+            self._complaints.settle(f"list of {kind.resource}")
+            if missed:
+                WATCH_MISSED.labels(kind.resource).inc(missed)
+                logger.warning("the watch had missed objects", resource=kind.resource, objects=missed)
+        self.audited.fire()
+        return After(self._resync_seconds)

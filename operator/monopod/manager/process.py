@@ -1,0 +1,210 @@
+"""One replica's life.
+
+    start ──► standby ──Lease acquired──► load lists ──► lead (watch, reconcile, audit, renew) ──► stop, release, exit 0
+                 └── SIGTERM: exit 0          ▲             ├── Lease lost, or a watch broke for good: exit 1
+                                              └─────────────┴── SecurityGroupPolicy came or went: the Lease is kept
+
+A leader that failed exits rather than mends itself: the kubelet starts it afresh, the standby leads meanwhile, and
+starting from nothing is the one path that is always tested.
+"""
+
+import asyncio
+import signal
+from typing import Any
+
+import structlog
+from kubernetes.aio.config import ConfigException
+
+from monopod.bare_pods.controller import BareKeeper
+from monopod.eviction.evictor import Mover
+from monopod.isolation.controller import Isolator
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, load_configuration
+from monopod.kube.controller import Controller
+from monopod.kube.health import HealthServer
+from monopod.kube.lease import LeadershipLost, Lease
+from monopod.kube.logs import Complaints
+from monopod.kube.metrics import LEADER
+from monopod.manager.auditor import Auditor
+from monopod.manager.settings import Settings
+from monopod.manager.watches import Watching
+from monopod.profiles.controller import Reconciler
+from monopod.rescheduling.controller import Rescheduler
+
+RETRY_SECONDS = 2.0
+# How often to look whether the cluster has got SecurityGroupPolicies.
+KINDS_SECONDS = 10.0
+
+logger = structlog.stdlib.get_logger(__name__)
+
+
+class Process:
+    """Everything that one replica runs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._mirror = Mirror(settings.namespace)
+        self._stopping = asyncio.Event()
+        self._controllers: tuple[Controller[Any], ...] = ()
+        self._standing_by = False
+        self._complaints = Complaints(logger)
+
+    async def run(self) -> int:
+        """Runs until a signal or a failure; the exit code."""
+        self._install_signals()
+        try:
+            configuration = await load_configuration(self._settings.kubeconfig)
+        except ConfigException as error:
+            logger.error("no API server", error=str(error))
+            return 1
+        api = ApiClient(configuration)
+        server = HealthServer(self._find_trouble, self._find_unreadiness)
+        try:
+            try:
+                port = await server.start(self._settings.listen_host, self._settings.listen_port)
+            except OSError as error:
+                logger.error("no port to listen on", error=str(error))
+                return 1
+            logger.info("started", identity=self._settings.identity, port=port, api_server=configuration.host)
+            return await self._stand_by_then_lead(api)
+        finally:
+            await server.stop()
+            await api.close()
+            logger.info("stopped")
+
+    def _install_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+
+    async def _stand_by_then_lead(self, api: ApiClient) -> int:
+        settings = self._settings
+        if not settings.leader_elect:
+            return await self._lead(api, None)
+        lease = Lease(api, settings.namespace, settings.identity, settings.lease, self._report_lease)
+        self._standing_by = True
+        waiting = asyncio.create_task(lease.acquire(), name="lease")
+        stopping = asyncio.create_task(self._stopping.wait(), name="stop")
+        await asyncio.wait([waiting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+            return 0
+        stopping.cancel()
+        if failure := waiting.exception():
+            # Without the right to the Lease there is nothing to wait for.
+            logger.error("the Lease can't be had", error=str(failure))
+            return 1
+        self._standing_by = False
+        try:
+            return await self._lead(api, lease)
+        finally:
+            await lease.release()
+
+    def _report_lease(self, trouble: str) -> None:
+        if trouble:
+            self._complaints.raise_about("lease", trouble)
+        else:
+            self._complaints.settle("lease")
+
+    async def _lead(self, api: ApiClient, lease: Lease | None) -> int:
+        logger.info("leading", identity=self._settings.identity)
+        LEADER.set(1)
+        own: list[asyncio.Task[Any]] = [asyncio.create_task(self._stopping.wait(), name="stop")]
+        if lease:
+            own.append(asyncio.create_task(lease.hold(), name="lease"))
+        starting_over, done = True, set[asyncio.Task[Any]]()
+        while starting_over:
+            work = asyncio.create_task(self._work(api, lease), name="work")
+            notice = asyncio.create_task(self._notice_group_policies(api), name="kinds")
+            done, _ = await asyncio.wait([work, notice, *own], return_when=asyncio.FIRST_COMPLETED)
+            # Nothing may be written any more once the Lease is released: wait for the work to end first.
+            await _end(work, notice)
+            starting_over = done == {notice} and notice.exception() is None
+        await _end(*own)
+        LEADER.set(0)
+        failures = [error for task in done if not task.cancelled() and (error := task.exception())]
+        for failure in failures:
+            logger.error("leading failed", error=str(failure), exc_info=_trace(failure))
+        return 1 if failures else 0
+
+    async def _work(self, api: ApiClient, lease: Lease | None) -> None:
+        """Starts from nothing each time, as a new process does."""
+        self._mirror = mirror = Mirror(self._settings.namespace)
+        settings, complaints, resync = self._settings, self._complaints, self._settings.resync_seconds
+        is_leading = (lambda: lease.is_held) if lease else (lambda: True)
+        isolator = Isolator(api, mirror, settings, complaints)
+        mover = Mover(api, settings.evictions_per_minute, complaints, is_leading)
+        bare = BareKeeper(api, mover, complaints, resync)
+        timeout = settings.replacement_timeout_seconds
+        rescheduler = Rescheduler(
+            api, mirror, mover, bare, settings.protected, resync, complaints, replacement_timeout=timeout
+        )
+        reconciler = Reconciler(api, mirror, isolator, settings, mover, rescheduler, complaints)
+        auditor = Auditor(api, mirror, resync, complaints)
+        auditor.audited.subscribe(reconciler.mark)
+        self._controllers = (
+            *reconciler.controllers,
+            rescheduler.controller,
+            bare.controller,
+            mover.controller,
+            *isolator.controllers,
+            auditor.controller,
+        )
+        await self._load(api)
+        isolator.begin()
+        auditor.begin()
+        reconciler.mark(0)
+        watching = Watching(mirror, reconciler, api.configuration, self._settings.namespace)
+        async with asyncio.TaskGroup() as group:
+            for controller in self._controllers:
+                group.create_task(controller.run(), name=controller.name)
+            group.create_task(watching.run(self._install_signals), name="watching")
+
+    async def _notice_group_policies(self, api: ApiClient) -> None:
+        """Returns when EKS's kind is installed or goes: what is watched is settled at the start."""
+        while True:
+            await asyncio.sleep(KINDS_SECONDS)
+            known = self._mirror.has_group_policies
+            try:
+                has_it = await self._mirror.find_group_policies(api)
+            except (ApiUnreachable, ApiError):
+                continue
+            if known is not None and has_it != known:
+                logger.info("starting over: SecurityGroupPolicy came or went", served=has_it)
+                return
+
+    async def _load(self, api: ApiClient) -> None:
+        """The first lists. A CRD that isn't there yet, or an API server that is away, is waited for."""
+        while True:
+            try:
+                await self._mirror.load(api)
+            except (ApiUnreachable, ApiError) as error:
+                self._complaints.raise_about("first lists", str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self._complaints.settle("first lists")
+                return
+
+    def _find_trouble(self) -> str:
+        """What a restart would mend."""
+        if stalled := [controller.name for controller in self._controllers if controller.is_stalled]:
+            return f"controller {', '.join(stalled)} hangs in a reconcile"
+        dead = self._mirror.find_dead_watches()
+        return f"the watch of {', '.join(dead)} brings nothing any more" if dead else ""
+
+    def _find_unreadiness(self) -> str:
+        if self._standing_by:
+            return ""
+        if not self._controllers:
+            return "starting"
+        return "" if self._controllers[0].completed else "the profiles haven't been looked at yet"
+
+
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _trace(error: BaseException) -> BaseException | None:
+    return None if isinstance(error, LeadershipLost) else error

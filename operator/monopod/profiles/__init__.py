@@ -1,0 +1,1 @@
+"""A profile's life: gathered, decided, published on namespaces, told in its status."""

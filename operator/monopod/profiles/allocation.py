@@ -1,0 +1,46 @@
+"""Which of the living profiles are published: those that admission has room for, with the rows that they get."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from monopod.api.names import PATTERNS_CONFIGMAP
+from monopod.kube.cache import Mirror
+from monopod.pods.rules.selection import Profile
+from monopod.profiles.rules.quota import Registration
+from monopod.selectors.capacity import Allocation, Claim, Rows
+from monopod.selectors.compile import compile_profile, find_room, match_old_rows, read_patterns
+
+
+class Allocator:
+    """Remembers the result until a profile, or what is published, changes."""
+
+    def __init__(self, mirror: Mirror, system_namespace: str, protected: frozenset[str]) -> None:
+        self._mirror = mirror
+        self._system_namespace = system_namespace
+        self._protected = protected
+        self._compiled: dict[Profile, Rows] = {}
+        self._claims: list[Claim] = []
+        self._allocation = Allocation({}, {})
+
+    def allocate(
+        self, profiles: Sequence[Profile], resources: Mapping[str, Mapping[str, Any]], published: Collection[str]
+    ) -> Allocation:
+        """Gives the profiles their rows.
+
+        Args:
+            profiles: those that would be published if there were room for all.
+            resources: the profiles as the API server has them.
+            published: those that have been published, by what their status says. What the ConfigMap for new namespaces
+                holds has been, too.
+        """
+        data = self._mirror.patterns.find(self._system_namespace, PATTERNS_CONFIGMAP) or {}
+        lines = read_patterns(data)
+        self._compiled = {each: self._compiled.get(each) or compile_profile(each) for each in profiles}
+        claims = []
+        for profile, rows in self._compiled.items():
+            registration = Registration.from_resource(resources[profile.name])
+            old = match_old_rows(rows, lines[profile.name]) if profile.name in lines else None
+            claims.append(Claim(registration, rows, old is not None or profile.name in published, old))
+        if claims != self._claims:
+            self._claims, self._allocation = claims, find_room(claims, self._protected)
+        return self._allocation

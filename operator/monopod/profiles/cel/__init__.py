@@ -1,0 +1,1 @@
+"""What the API server refuses of profiles by policy."""

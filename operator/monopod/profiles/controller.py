@@ -1,0 +1,185 @@
+"""The controller of profiles: whatever changed, it looks at all of them, and never twice at a time.
+
+It gathers (from the mirror), decides (in the domain) and applies (only differences). Whatever fails is tried again
+later; nothing is remembered that a new process would miss.
+"""
+
+from typing import Any, assert_never
+
+import structlog
+
+from monopod.admission.installed import fetch_admission
+from monopod.admission.policies import build_policies
+from monopod.deletion.controller import Deletions
+from monopod.eviction.evictor import Mover
+from monopod.isolation.controller import Isolator
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiClient
+from monopod.kube.clock import SYSTEM_CLOCK, Clock
+from monopod.kube.concurrency import gather_some
+from monopod.kube.controller import DONE, WHOLE, Controller, Incomplete, Result
+from monopod.kube.logs import Complaints
+from monopod.kube.metrics import measure
+from monopod.kube.refusals import Refusals
+from monopod.manager.settings import Settings
+from monopod.profiles.dry_runs import Plan, Prober
+from monopod.profiles.gather import Gatherer
+from monopod.profiles.overlaps import Overlaps
+from monopod.profiles.publisher import Publisher
+from monopod.profiles.quota_publisher import Counter
+from monopod.profiles.reporter import Reporter, format_now
+from monopod.profiles.rules.conditions import (
+    Admission,
+    PoliciesChanged,
+    PoliciesInstalled,
+    PoliciesMissing,
+    PoliciesNotServed,
+)
+from monopod.profiles.rules.status import decide_status
+from monopod.rescheduling.controller import Rescheduler
+from monopod.selectors.compile import STALE_SECONDS
+
+# Changes that come within this time of each other make one reconcile.
+COALESCE_SECONDS = 0.05
+# A count of pods may be this old; a busy profile is then written once in this time instead of at each pod.
+POD_COUNT_SECONDS = 2.0
+# After a reconcile as much time is left to trials and watches as it took, but not more than this. With a thousand
+# profiles, whose trials end one after the other, nothing would be left to them.
+LONGEST_REST_SECONDS = 1.0
+# Policies have no watch, because they change with the chart only: they are looked at when everything is compared with
+# fresh lists, and more often while one is missing, or isn't what it should be.
+MISSING_POLICIES_SECONDS = 2.0
+CHANGED_POLICIES_SECONDS = 10.0
+
+logger = structlog.stdlib.get_logger(__name__)
+
+
+class Reconciler:
+    """Brings the cluster to what the profiles say, again and again."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        mirror: Mirror,
+        isolator: Isolator,
+        settings: Settings,
+        mover: Mover,
+        rescheduler: Rescheduler,
+        complaints: Complaints,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._isolator = isolator
+        self._complaints = complaints
+        self._clock = clock
+        self.controller = Controller(
+            "profiles", self._reconcile, complaints, rest=lambda took: min(took, LONGEST_REST_SECONDS), clock=clock
+        )
+        isolator.places_changed.subscribe(self.mark)
+        for counted in (isolator.sums_changed, mover.answered, rescheduler.changed):
+            counted.subscribe(self._mark_count)
+        self._publisher = Publisher(
+            api,
+            mirror,
+            isolator.base,
+            isolator.membership,
+            settings.namespace,
+            settings.protected,
+            self._complaints,
+            Refusals(settings.longest_retry_seconds),
+        )
+        self._counter = Counter(
+            api, settings.namespace, settings.profile_quota, settings.resync_seconds, self._complaints
+        )
+        self._reporter = Reporter(api, mirror, self._complaints)
+        self._prober = Prober(api, self.mark, complaints, clock)
+        self._deletions = Deletions(api, mirror, mover, settings.patience, self._complaints, self.mark)
+        self._overlaps = Overlaps(settings.protected, self.mark, complaints, clock)
+        self._rescheduler = rescheduler
+        self._gatherer = Gatherer(
+            mirror,
+            self._prober.outcome,
+            self._overlaps,
+            isolator.sum_up,
+            rescheduler.find_moves,
+            settings,
+            self._complaints,
+        )
+        policies = build_policies(
+            settings.user_name, settings.namespace, recreate_bare_pods=settings.recreate_bare_pods
+        )
+        self._policies = [document for pair in policies.values() for document in pair]
+        self._admission: Admission | None = None
+        self._admission_read_at = 0.0
+        self._resync_seconds = settings.resync_seconds
+        self.controllers = (
+            self.controller,
+            self._prober.controller,
+            self._overlaps.controller,
+        )
+
+    def mark(self, delay: float = COALESCE_SECONDS) -> None:
+        """Has the profiles looked at within `delay` seconds."""
+        self.controller.enqueue_after(WHOLE, delay)
+
+    def _mark_count(self) -> None:
+        self.mark(POD_COUNT_SECONDS)
+
+    async def _reconcile(self, _: str) -> Result:
+        """Gathers, decides, applies."""
+        # Before any row is published, or a profile could be gone while its pods run on.
+        guarded = await self._deletions.guard(self._mirror.profiles.views())
+        snapshot = self._gatherer.snapshot()
+        self._rescheduler.restrain(profile.name for profile in snapshot.living)
+        counted = await self._counter.publish(snapshot.resources)
+        publication = await self._publisher.publish(snapshot.allocation.rows)
+        if self._isolator.base.is_settling:
+            self.mark(STALE_SECONDS)
+        if publication.retry is not None:
+            self.mark(max(COALESCE_SECONDS, publication.retry))
+        admission = await self._fetch_admission()
+        self._reporter.retain(list(snapshot.profiles))
+        now = format_now()
+        stages = self._deletions.find_stages(snapshot.requests, snapshot.pods, publication, now)
+        statuses: dict[str, dict[str, Any]] = {}
+        plans: dict[str, Plan] = {}
+        for name, resource in snapshot.resources.items():
+            facts, plan = self._gatherer.gather(snapshot, name, publication, admission, stages.get(name))
+            statuses[name] = decide_status(facts, resource.get("status") or {}, now)
+            if plan:
+                plans[name] = plan
+        self._prober.require(plans)
+        self._overlaps.require(snapshot.living)
+        measure(statuses, publication.reached, self._mirror)
+        self._isolator.measure()
+        written = await gather_some(
+            self._reporter.report_status(snapshot.resources[name], status) for name, status in statuses.items()
+        )
+        recorded = [name for name, well in zip(statuses, written, strict=True) if well]
+        self._rescheduler.take_in(self._gatherer.find_situation(snapshot, statuses, publication))
+        advanced = await self._deletions.advance(snapshot.requests, stages, recorded)
+        announced = await self._reporter.report_unsupported(snapshot.pods)
+        if not (publication.complete and guarded and counted and advanced and announced and all(written)):
+            raise Incomplete
+        return DONE
+
+    async def _fetch_admission(self) -> Admission:
+        age = self._clock.monotonic() - self._admission_read_at
+        if self._admission is None or age >= self._find_patience(self._admission):
+            self._admission = await fetch_admission(self._api, self._policies)
+            self._admission_read_at = self._clock.monotonic()
+        if not isinstance(self._admission, PoliciesInstalled):
+            self.mark(self._find_patience(self._admission))
+        return self._admission
+
+    def _find_patience(self, admission: Admission) -> float:
+        match admission:
+            case PoliciesInstalled():
+                return self._resync_seconds
+            case PoliciesChanged():
+                return min(CHANGED_POLICIES_SECONDS, self._resync_seconds)
+            case PoliciesMissing() | PoliciesNotServed():
+                return MISSING_POLICIES_SECONDS
+            case never:
+                assert_never(never)

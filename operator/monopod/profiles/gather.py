@@ -1,0 +1,301 @@
+"""Gathers what the decisions need: all profiles as they are read, and for each of them the facts of its status."""
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from monopod.api.reasons import ConditionType, Reason
+from monopod.deletion.rules.stages import Request, Stage, find_blocker
+from monopod.kube.cache import Mirror
+from monopod.kube.logs import Complaints
+from monopod.kube.objects.views import PodView
+from monopod.manager.settings import Settings
+from monopod.pods.rules.dry_run import NamespaceTrial, Outcome, PodTrial, Trial, find_namespace_names, find_pod_labels
+from monopod.pods.rules.selection import Profile, reaches
+from monopod.profiles.allocation import Allocator
+from monopod.profiles.dry_runs import Plan
+from monopod.profiles.overlaps import Overlaps
+from monopod.profiles.publisher import Publication
+from monopod.profiles.reporter import format_now
+from monopod.profiles.rules.conditions import (
+    Admission,
+    BeyondQuota,
+    Facts,
+    HeldBack,
+    Isolation,
+    NoRoom,
+    PoliciesChanged,
+    PoliciesInstalled,
+    Unreadable,
+    WaitsForDeletion,
+)
+from monopod.profiles.rules.overlap import Overlap, may_share_pods
+from monopod.profiles.rules.quota import Registration, find_beyond_quota
+from monopod.profiles.rules.sandboxes import choose_sandbox, is_sandbox, rank_sandboxes
+from monopod.rescheduling.controller import Situation
+from monopod.rescheduling.rules.progress import Moves
+from monopod.rescheduling.rules.terms import Terms
+from monopod.selectors.capacity import Allocation
+from monopod.selectors.compile import pick_rows_of
+from monopod.selectors.publication import find_reached
+
+# Several, because one may refuse every pod for reasons of its own (a full quota). The fewer, the clearer the message.
+NAMESPACES_TRIED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The profiles and their pods at the beginning of a pass; mappings by the profile's name."""
+
+    resources: Mapping[str, Mapping[str, Any]]
+    profiles: Mapping[str, Profile | Unreadable]
+    living: tuple[Profile, ...]
+    """The profiles that take pods: readable, not being deleted, not held back."""
+    allocation: Allocation
+    """Their rows, and who lacks room for any, or for a change."""
+    requests: tuple[Request, ...]
+    """The profiles that are being deleted."""
+    held_back: Mapping[str, HeldBack]
+    overlaps: Mapping[str, Overlap]
+    reached: Mapping[str, list[str]]
+    """The namespaces that the selectors of each cover, whether or not it is published."""
+    pods: Sequence[PodView]
+    pod_counts: Mapping[str, int]
+    isolation: Mapping[str, Isolation]
+    classes: Mapping[str, str]
+    """The handler of each RuntimeClass."""
+    sandboxes: tuple[str, ...]
+    """Those that can be taken without being named, the best first."""
+
+
+class Gatherer:
+    """Reads the mirror and what others know; a profile that breaks anything here doesn't stop the others."""
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        find_outcome: Callable[[str, Plan], Outcome],
+        overlaps: Overlaps,
+        sum_up_isolation: Callable[[], Mapping[str, Isolation]],
+        find_moves: Callable[[str], Moves],
+        settings: Settings,
+        complaints: Complaints,
+    ) -> None:
+        self._mirror = mirror
+        self._find_outcome = find_outcome
+        self._overlaps = overlaps
+        self._sum_up = sum_up_isolation
+        self._find_moves = find_moves
+        self._settings = settings
+        self._complaints = complaints
+        self._allocator = Allocator(mirror, settings.namespace, settings.protected)
+        self._reached_for: tuple[int, tuple[Profile, ...]] = (0, ())
+        self._reached: dict[str, list[str]] = {}
+
+    def snapshot(self) -> Snapshot:
+        """What there is now."""
+        resources = {resource["metadata"]["name"]: resource for resource in self._mirror.profiles.views()}
+        classes = {view.name: view.handler for view in self._mirror.runtime_classes.views()}
+        profiles = {name: self._read(name, resource, classes) for name, resource in resources.items()}
+        requests = tuple(found for resource in resources.values() if (found := Request.from_resource(resource)))
+        held_back = self._find_held_back(resources, profiles, requests)
+        kept_out = {*held_back, *(request.name for request in requests)}
+        willing = [each for name, each in profiles.items() if isinstance(each, Profile) and name not in kept_out]
+        published = {name for name, resource in resources.items() if _was_published(resource)}
+        allocation = self._allocator.allocate(willing, resources, published)
+        held_back |= {name: NoRoom(why) for name, why in allocation.excess.items() if name not in allocation.rows}
+        living = tuple(profile for profile in willing if profile.name not in held_back)
+        pods = self._mirror.pods.views()
+        return Snapshot(
+            resources=resources,
+            profiles=profiles,
+            living=living,
+            allocation=allocation,
+            requests=requests,
+            held_back=held_back,
+            overlaps=self._overlaps.find(living),
+            reached=self._find_reached(profiles.values()),
+            pods=pods,
+            pod_counts=Counter(pod.profile for pod in pods),
+            isolation=self._sum_up(),
+            classes=classes,
+            sandboxes=rank_sandboxes(classes, self._settings.sandbox_handlers),
+        )
+
+    def _find_held_back(
+        self,
+        resources: Mapping[str, Mapping[str, Any]],
+        profiles: Mapping[str, Profile | Unreadable],
+        requests: Sequence[Request],
+    ) -> dict[str, HeldBack]:
+        """Profiles that aren't to be published yet. Never one that was: its pods would pass unsandboxed."""
+        new = [
+            name
+            for name, resource in resources.items()
+            if "deletionTimestamp" not in resource["metadata"] and not _was_published(resource)
+        ]
+        if not new:
+            return {}
+        quota = self._settings.profile_quota
+        registered = [Registration.from_resource(resource) for resource in resources.values()]
+        beyond = set(find_beyond_quota(registered, quota))
+        held_back: dict[str, HeldBack] = {}
+        now = format_now()
+        holding = [request for request in requests if request.holds(self._settings.patience, now)]
+        for name in new:
+            created = str(resources[name]["metadata"].get("creationTimestamp") or "")
+            if name in beyond:
+                held_back[name] = BeyondQuota(quota)
+                continue
+            related = [each for each in holding if self._may_share_pods(profiles[name], profiles[each.name])]
+            if blocker := find_blocker(created, related):
+                held_back[name] = WaitsForDeletion(blocker)
+        return held_back
+
+    def _may_share_pods(self, one: Profile | Unreadable, other: Profile | Unreadable) -> bool:
+        if isinstance(one, Unreadable) or isinstance(other, Unreadable):
+            return True
+        return may_share_pods(one, other, self._settings.protected)
+
+    def _read(self, name: str, resource: Mapping[str, Any], classes: Mapping[str, str]) -> Profile | Unreadable:
+        current = (resource.get("status") or {}).get("runtimeClassName") or ""
+        default = self._settings.sandbox or choose_sandbox(classes, self._settings.sandbox_handlers, current)
+        try:
+            profile = Profile.from_resource(resource, default)
+        except ValueError as error:
+            self._complaints.raise_about(f"profile {name}", str(error))
+            return Unreadable(str(error))
+        except Exception as error:
+            self._complaints.raise_about(f"profile {name}", repr(error))
+            return Unreadable(repr(error), Reason.INTERNAL_ERROR)
+        self._complaints.settle(f"profile {name}")
+        return profile
+
+    def gather(
+        self, snapshot: Snapshot, name: str, publication: Publication, admission: Admission, stage: Stage | None
+    ) -> tuple[Facts, Plan | None]:
+        """The facts of one profile, and how it is to be tried, if it is; `stage` is how far its deletion is."""
+        resource, profile = snapshot.resources[name], snapshot.profiles[name]
+        facts = Facts(
+            generation=int(resource["metadata"].get("generation") or 0),
+            profile=profile,
+            stage=stage,
+            was_active=(resource.get("status") or {}).get("phase") == "ACTIVE",
+            pods=snapshot.pod_counts.get(name, 0),
+            admission=admission,
+            held_back=snapshot.held_back.get(name),
+            overlap=snapshot.overlaps.get(name),
+            isolation=snapshot.isolation.get(name, Isolation()),
+            moves=self._find_moves(name),
+        )
+        if isinstance(profile, Unreadable) or stage is not None:
+            return facts, None
+        try:
+            complete = self._complete(facts, profile, snapshot, publication)
+        except Exception as error:
+            self._complaints.raise_about(f"state of profile {name}", repr(error), traceback=True)
+            return replace(facts, profile=Unreadable(repr(error), Reason.INTERNAL_ERROR)), None
+        self._complaints.settle(f"state of profile {name}")
+        return complete
+
+    def _complete(
+        self, facts: Facts, profile: Profile, snapshot: Snapshot, publication: Publication
+    ) -> tuple[Facts, Plan | None]:
+        reached = tuple(snapshot.reached.get(profile.name, ()))
+        runtime_class = self._mirror.runtime_classes.find("", profile.runtime_class)
+        sandboxed = runtime_class is not None and is_sandbox(runtime_class.handler, self._settings.sandbox_handlers)
+        named = self._settings.sandbox or (snapshot.resources[profile.name].get("spec") or {}).get("runtimeClassName")
+        facts = replace(
+            facts,
+            detected=not named,
+            classes=tuple(snapshot.classes),
+            sandboxes=snapshot.sandboxes,
+            runtime_class_exists=runtime_class is not None,
+            unsandboxed_by=runtime_class.handler if runtime_class and not sandboxed else "",
+            reached=reached,
+            kept_for=snapshot.allocation.excess.get(profile.name),
+            unwritten={name: publication.unwritten[name] for name in reached if name in publication.unwritten},
+        )
+        admitting = isinstance(facts.admission, PoliciesInstalled | PoliciesChanged)
+        if facts.held_back or runtime_class is None or not sandboxed or not admitting:
+            # What a trial would say is known already; it starts afresh when the cause is gone.
+            return facts, None
+        trials = self._plan_trials(profile, facts, publication)
+        # Of the rows its own: the trial is pinned, and what others add, which happens often, doesn't touch it.
+        rows = (pick_rows_of(publication.find_rows(trial.namespace), profile.name) for trial in trials)
+        # An edited policy may sandbox no more: it is tried again at once.
+        edits = facts.admission.names if isinstance(facts.admission, PoliciesChanged) else ()
+        plan = Plan(trials, depends_on=(runtime_class.uid, *edits, *rows))
+        return replace(facts, outcome=self._find_outcome(profile.name, plan)), plan
+
+    def _find_reached(self, read: Iterable[Profile | Unreadable]) -> Mapping[str, list[str]]:
+        """By profile; remembered until a namespace or a profile changes: most passes are about pods."""
+        namespaces = self._mirror.namespaces
+        profiles = tuple(each for each in read if isinstance(each, Profile))
+        if self._reached_for != (namespaces.revision, profiles):
+            self._reached_for = (namespaces.revision, profiles)
+            self._reached = find_reached(profiles, namespaces.views(), self._settings.protected)
+        return self._reached
+
+    def find_situation(
+        self, snapshot: Snapshot, statuses: Mapping[str, Mapping[str, Any]], publication: Publication
+    ) -> Situation:
+        """What moving pods depends on; a profile is in force if the last trial was sandboxed."""
+        terms = {}
+        for profile in snapshot.living:
+            # With the status as it has been written: what isn't on record hasn't begun.
+            resource = self._mirror.profiles.find("", profile.name)
+            if resource is None or not _is_in_force(statuses[profile.name]):
+                continue
+            try:
+                terms[profile.name] = Terms.from_resource(resource, recreation=self._settings.recreate_bare_pods)
+            except ValueError as error:
+                self._complaints.raise_about(f"rescheduling of profile {profile.name}", str(error))
+            else:
+                self._complaints.settle(f"rescheduling of profile {profile.name}")
+        deleting = frozenset(request.name for request in snapshot.requests)
+        reached, unwritten = snapshot.reached, publication.unwritten
+        return Situation(snapshot.living, terms, deleting, reached, publication.find_rows, unwritten)
+
+    def _plan_trials(self, profile: Profile, facts: Facts, publication: Publication) -> tuple[Trial, ...]:
+        """Pods in reached namespaces; without any, a namespace that would be reached."""
+        # What is wrong with one namespace is known, and says nothing about the profile.
+        namespaces = [name for name in facts.reached if name not in facts.unwritten] or facts.reached
+        pods = (
+            PodTrial(namespace, labels, profile.name, profile.runtime_class)
+            for selector in profile.selectors
+            if (labels := find_pod_labels(selector)) is not None
+            for namespace in namespaces
+            if reaches(selector, namespace, self._settings.protected)
+        )
+        if facts.reached:
+            return tuple(dict.fromkeys(itertools.islice(pods, NAMESPACES_TRIED)))
+        names = [
+            name
+            for selector in profile.selectors
+            if find_pod_labels(selector) is not None
+            for name in find_namespace_names(selector.namespace)
+        ]
+        return tuple(
+            NamespaceTrial(name, pick_rows_of(publication.find_rows(name), profile.name)) for name in names[:1]
+        )
+
+
+def _is_in_force(status: Mapping[str, Any]) -> bool:
+    return status["phase"] == "ACTIVE" and any(
+        condition["type"] == ConditionType.ENFORCED and condition["status"] == "True"
+        for condition in status["conditions"]
+    )
+
+
+def _was_published(resource: Mapping[str, Any]) -> bool:
+    """Whether the profile's rows have been on namespaces, by what its status says."""
+    status = resource.get("status") or {}
+    return any(
+        condition.get("type") == ConditionType.PUBLISHED
+        and condition.get("reason")
+        not in (Reason.WAITS_FOR_DELETION, Reason.PROFILE_QUOTA_EXCEEDED, Reason.ROWS_TOO_LARGE)
+        for condition in status.get("conditions") or ()
+    )

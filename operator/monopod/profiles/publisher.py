@@ -1,0 +1,280 @@
+"""Writes what namespaces and the ConfigMap of patterns should carry, wherever they differ from it.
+
+A namespace that was right, and should carry what it carried, was changed by someone else: that is reported. A new
+process remembers nothing, puts right what differs, and reports none of it.
+
+A namespace that can't be written is closed: it gets the label alone, by which admission refuses its new pods. The
+write is tried again by itself, and neither the pass nor any other namespace waits for it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from monopod.api.names import BASE_POLICY, PATTERNS_CONFIGMAP
+from monopod.api.reasons import EventType, Explained, IsolationReason, Reason
+from monopod.isolation.cel.group_policies import compile_group_rows
+from monopod.isolation.default_deny import BaseKeeper
+from monopod.isolation.membership import Membership
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
+from monopod.kube.concurrency import gather_some
+from monopod.kube.events import post_event
+from monopod.kube.logs import Complaints
+from monopod.kube.metrics import WRITES
+from monopod.kube.refusals import Failure, Refusals, is_answer
+from monopod.selectors.capacity import Row, Rows
+from monopod.selectors.compile import RowsTooLarge, build_patterns, join_rows, order_rows
+from monopod.selectors.publication import (
+    Close,
+    Content,
+    NamespaceChange,
+    NamespaceView,
+    Publish,
+    build_namespace_patch,
+    build_patterns_patch,
+    decide_namespace,
+)
+from monopod.selectors.reach import Reach
+
+JOINED_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What came of it, by namespace."""
+
+    find_rows: Callable[[str], str]
+    """The rows that a namespace of this name should carry ("": none)."""
+    reached: int = 0
+    """How many namespaces the profiles reach."""
+    unwritten: Mapping[str, str] = field(default_factory=dict)
+    """Namespaces that couldn't be written, with the reason and what it means for their new pods."""
+    complete: bool = True
+    """Whether everything is as it should be, the patterns included, but for namespaces that the API server refuses."""
+    retry: float | None = None
+    """After how many seconds the next of these is to be tried again."""
+
+
+class Publisher:
+    """Remembers namespaces' rows between passes; they depend on those of the profiles and the name alone."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        mirror: Mirror,
+        base: BaseKeeper,
+        membership: Membership,
+        system_namespace: str,
+        protected: frozenset[str],
+        complaints: Complaints,
+        refusals: Refusals,
+    ) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._refusals = refusals
+        self._base = base
+        self._membership = membership
+        self._system_namespace = system_namespace
+        self._protected = protected
+        self._complaints = complaints
+        self._rows: tuple[Row, ...] = ()
+        self._reach = Reach[Row]((), protected)
+        self._joined: dict[str, str] = {}
+        self._right: dict[str, tuple[str, Content]] = {}
+        """Namespaces that are as they should be, as far as is known: their uid and content."""
+        self._undone: dict[str, NamespaceView] = {}
+        self._announced: frozenset[str] = frozenset()
+        """Namespaces about which an event says that they are refused."""
+
+    async def publish(self, rows: Mapping[str, Rows]) -> Publication:
+        """Brings all namespaces and the patterns to these rows, which are given by profile."""
+        ordered = order_rows(rows)
+        if ordered != self._rows:
+            self._rows, self._joined = ordered, {}
+            self._reach = Reach(((row.namespace, row) for row in ordered), self._protected)
+        texts = await self._join_all()
+        # The mark says that a base policy has been seen, so that comes first; and goes after the mark.
+        self._base.require([name for name, text in texts.items() if text])
+        uncovered = await self._base.secure()
+        unmarked = await self._write_namespaces(self._find_changes(texts))
+        unreleased = await self._base.release()
+        written = await self._write_patterns(build_patterns(ordered, self._protected))
+        unwritten = self._describe(unreleased, uncovered, unmarked)
+        await self._announce(unwritten)
+        refused = all(name in self._refusals or name in self._base.refusals for name in unwritten)
+        reached = sum(map(bool, texts.values()))
+        return Publication(self._find_rows, reached, unwritten, written and refused, self._find_retry())
+
+    def _find_retry(self) -> float | None:
+        delays = (self._refusals.find_delay(), self._base.refusals.find_delay())
+        return min((delay for delay in delays if delay is not None), default=None)
+
+    def _describe(
+        self, unreleased: Mapping[str, str], uncovered: Mapping[str, str], marks: Mapping[str, str]
+    ) -> dict[str, str]:
+        """What the troubles with base policies and marks mean, by namespace."""
+        found = {
+            name: f"its NetworkPolicy {BASE_POLICY}, of which it has no more need, can't be deleted: {answer}"
+            for name, answer in unreleased.items()
+        }
+        for name, answer in uncovered.items():
+            found[name] = f"its NetworkPolicy {BASE_POLICY} can't be written, so its new pods wait: {answer}"
+        for name, answer in marks.items():
+            view = self._mirror.namespaces.find("", name)
+            closed = view is not None and view.is_closed
+            what = "so its new pods are refused" if closed else "so what it carried before holds"
+            found[name] = f"it can't be written, {what}: {answer}"
+        return found
+
+    async def _announce(self, unwritten: Mapping[str, str]) -> None:
+        """An event about each namespace that is refused from now on."""
+        refused = {name for name in unwritten if name in self._refusals or name in self._base.refusals}
+        views = [view for name in sorted(refused - self._announced) if (view := self._mirror.namespaces.find("", name))]
+        await gather_some(
+            self._post(view, Reason.PUBLISH_FAILED, f"{unwritten[view.name]}; nothing is moved here meanwhile")
+            for view in views
+        )
+        self._announced = frozenset(refused)
+
+    async def _join_all(self) -> dict[str, str]:
+        """Each namespace's rows."""
+        texts: dict[str, str] = {}
+        for number, view in enumerate(self._mirror.namespaces.views()):
+            if number % JOINED_AT_ONCE == 0:
+                await asyncio.sleep(0)  # thousands of namespaces must not keep the Lease from being renewed
+            if not view.terminating:
+                texts[view.name] = self._find_rows(view.name)
+        return texts
+
+    def _find_changes(self, texts: Mapping[str, str]) -> list[NamespaceChange]:
+        views = ((text, self._mirror.namespaces.find("", name)) for name, text in texts.items())
+        contents = [(view, self._build_content(view.name, text)) for text, view in views if view]
+        changes = {view.name: change for view, content in contents if (change := decide_namespace(view, content))}
+        self._undone = {
+            view.name: view
+            for view, content in contents
+            if view.name in changes and self._right.get(view.name) == (view.uid, content)
+        }
+        self._right = {view.name: (view.uid, content) for view, content in contents}
+        return list(changes.values())
+
+    def _build_content(self, namespace: str, rows: str) -> Content:
+        """What the namespace should carry beside these rows."""
+        is_isolated = bool(rows) and self._base.is_seen(namespace)
+        policies = self._membership.find_policies(namespace) if is_isolated else ()
+        if not policies:
+            return Content(rows, is_isolated)
+        subject = f"SecurityGroupPolicies of namespace {namespace}"
+        try:
+            group_rows = compile_group_rows(policies, self._membership.find_accounts(namespace))
+        except RowsTooLarge as error:
+            # Without the mark its new pods wait until their groups are worked out here.
+            self._complaints.raise_about(subject, str(error))
+            return Content(rows)
+        self._complaints.settle(subject)
+        return Content(rows, is_isolated, group_rows)
+
+    def _find_rows(self, namespace: str) -> str:
+        if namespace not in self._joined:
+            self._joined[namespace] = join_rows(self._reach.find(namespace))
+        return self._joined[namespace]
+
+    async def _write_namespaces(self, changes: Sequence[NamespaceChange]) -> dict[str, str]:
+        self._refusals.retain([change.namespace for change in changes])
+        troubles = await gather_some(map(self._write_namespace, changes))
+        return {change.namespace: trouble for change, trouble in zip(changes, troubles, strict=True) if trouble}
+
+    async def _write_namespace(self, change: NamespaceChange) -> str:
+        """Makes a change, if it wasn't refused a moment ago; what is wrong, or ""."""
+        name = change.namespace
+        uid, _ = self._right[name]
+        subject = f"namespace {name}"
+        if self._refusals.is_due(name, change):
+            failure = await self._attempt("namespaces", subject, self._patch_namespace(change, uid))
+            if failure is None:
+                self._refusals.drop(name)
+                if name in self._undone:
+                    await self._post(self._undone[name], IsolationReason.MARKS_RESTORED, _UNDONE)
+                return ""
+            if not is_answer(failure):
+                del self._right[name]
+                return str(failure)
+            self._refusals.add(name, change, str(failure))
+            if isinstance(change, Publish) and _is_final(failure):
+                await self._close(name, uid)
+        del self._right[name]
+        return self._refusals.find_answer(name)
+
+    async def _close(self, name: str, uid: str) -> None:
+        """Leaves the label alone on a namespace. Not on Monopod's own: the operator has to be able to start."""
+        view = self._mirror.namespaces.find("", name)
+        if view is None or view.is_closed or name == self._system_namespace:
+            return
+        patch = self._patch_namespace(Close(name), uid)
+        await self._attempt("namespaces", f"label of namespace {name}", patch)
+
+    async def _patch_namespace(self, change: NamespaceChange, uid: str) -> None:
+        try:
+            written = await self._api.merge(
+                f"/api/v1/namespaces/{change.namespace}", build_namespace_patch(change, uid)
+            )
+        except ApiError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return  # deleted meanwhile
+            raise
+        self._mirror.namespaces.observe("MODIFIED", written)
+
+    async def _post(self, view: NamespaceView, reason: Explained, message: str) -> None:
+        about = {"apiVersion": "v1", "kind": "Namespace", "name": view.name, "uid": view.uid}
+        try:
+            await post_event(self._api, about, EventType.WARNING, reason, message, count=True)
+        except (ApiError, ApiUnreachable) as error:
+            self._complaints.raise_about(f"event about namespace {view.name}", str(error))
+
+    async def _write_patterns(self, wanted: dict[str, str]) -> bool:
+        current = self._mirror.patterns.find(self._system_namespace, PATTERNS_CONFIGMAP)
+        patch = build_patterns_patch(current, wanted)
+        if patch is None:
+            return True
+        subject = f"ConfigMap {PATTERNS_CONFIGMAP}"
+        return await self._attempt("configmaps", subject, self._patch_patterns(patch)) is None
+
+    async def _patch_patterns(self, patch: dict[str, object]) -> None:
+        path = f"/api/v1/namespaces/{self._system_namespace}/configmaps/{PATTERNS_CONFIGMAP}"
+        try:
+            written = await self._api.merge(path, patch)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            # By apply: RBAC can allow a creation under one name only if the request has the name in its path.
+            whole = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": PATTERNS_CONFIGMAP}, **patch}
+            written = await self._api.apply(path, whole)
+        self._mirror.patterns.observe("MODIFIED", written)
+
+    async def _attempt(self, resource: str, subject: str, write: Awaitable[None]) -> Failure | None:
+        """Makes a write; what went wrong, if anything did."""
+        try:
+            await write
+        except (ApiError, ApiUnreachable) as error:
+            WRITES.labels(resource, "failed").inc()
+            self._complaints.raise_about(subject, str(error))
+            return error
+        WRITES.labels(resource, "ok").inc()
+        self._complaints.settle(subject)
+        return None
+
+
+_UNDONE = "Someone changed what Monopod writes on the namespace; it has put it right"
+
+
+def _is_final(failure: Failure) -> bool:
+    """Whether the same write would be refused again, so that the namespace has to be closed.
+
+    A conflict is about another namespace of that name. A server that is overloaded will take the write later, but what
+    is too large for etcd it answers with an error of its own.
+    """
+    if isinstance(failure, ServerTrouble):
+        return "too large" in failure.message
+    return isinstance(failure, ApiError) and failure.status != HTTPStatus.CONFLICT

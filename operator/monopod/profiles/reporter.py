@@ -1,0 +1,160 @@
+"""Tells users: statuses of profiles, events about profiles, and events about pods that Fargate can't run."""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from monopod.api.names import API_VERSION, GROUP, PROFILE_PLURAL, VERSION
+from monopod.api.reasons import EventType, PodReason, Reason
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.events import post_event
+from monopod.kube.logs import Complaints
+from monopod.kube.metrics import WRITES
+from monopod.kube.objects.views import PodView
+from monopod.profiles.rules.status import build_status_patch
+
+# Events that one pass writes at most; the rest waits for the next, so that a flood of pods doesn't hold up profiles.
+POD_EVENTS_PER_PASS = 50
+
+
+class Reporter:
+    """Remembers what it said, so that it says it once."""
+
+    def __init__(self, api: ApiClient, mirror: Mirror, complaints: Complaints) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._complaints = complaints
+        self._announced: dict[str, str] = {}
+        self._written: dict[str, tuple[dict[str, Any], Any]] = {}
+
+    async def report_status(self, resource: Mapping[str, Any], status: dict[str, Any]) -> bool:
+        """Writes the profile's status if it differs, after the event that it may call for; whether all went well."""
+        name, current = resource["metadata"]["name"], resource.get("status")
+        # A CRD of another version may drop fields that we write: the same answer to the same write ends it there.
+        if build_status_patch(current, status) is None or self._written.get(name) == (status, current):
+            return True
+        subject = f"status of profile {name}"
+        try:
+            await self._announce_phase(resource, status)
+            await self._announce_unwritten(resource, status)
+            await self._announce_moves(resource, status)
+            path = f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}/{name}/status"
+            written = await self._api.merge(path, build_status_patch(current, status) or {})
+        except (ApiError, ApiUnreachable) as error:
+            if isinstance(error, ApiError) and error.status == 404:
+                return True  # deleted meanwhile
+            WRITES.labels("status", "failed").inc()
+            self._complaints.raise_about(subject, str(error))
+            return False
+        WRITES.labels("status", "ok").inc()
+        self._complaints.settle(subject)
+        self._written[name] = (status, written.get("status"))
+        self._mirror.profiles.observe("MODIFIED", written)
+        return True
+
+    async def _announce_phase(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+        """An event when the profile becomes active, is deleted, and fails, or fails for another reason."""
+        before, after = _summarise(resource.get("status") or {}), _summarise(status)
+        if before == after:
+            return
+        message = status["conditions"][0]["message"]
+        match status["phase"]:
+            case "ACTIVE" if before[0] != "ACTIVE":
+                await self._post(resource, EventType.NORMAL, Reason.ACTIVE, message)
+            case "CREATE_FAILED":
+                await self._post(resource, EventType.WARNING, Reason.CREATE_FAILED, f"{after[1]}: {message}")
+            case "DELETING" if before[0] != "DELETING":
+                await self._post(resource, EventType.NORMAL, Reason.DELETING, message)
+            case "DELETE_FAILED" if before[0] != "DELETE_FAILED":
+                await self._post(resource, EventType.WARNING, Reason.DELETE_FAILED, message)
+            case _:
+                return
+
+    async def _announce_unwritten(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+        """An event when namespaces can't be written that could be before, or that are new."""
+        before = {name for issue in _find_unwritten(resource.get("status") or {}) for name in issue["resourceIds"]}
+        for issue in _find_unwritten(status):
+            if not before.issuperset(issue["resourceIds"]):
+                await self._post(resource, EventType.WARNING, Reason.PUBLISH_FAILED, issue["message"])
+
+    async def _announce_moves(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+        """Events when pods begin to be moved, when all are, and when a workload is stopped."""
+        before = (resource.get("status") or {}).get("rescheduling") or {}
+        after = status.get("rescheduling") or {}
+        open_before, open_after = _count_open(before), _count_open(after)
+        if after and open_after and before.get("startedAt") != after["startedAt"]:
+            message = f"{after['pods']} pods run elsewhere than they would if they were created now"
+            await self._post(resource, EventType.NORMAL, Reason.RESCHEDULING_STARTED, message)
+        stopped = {str(blocker["message"]) for blocker in _find_stopped(after)}
+        for message in sorted(stopped - {str(blocker["message"]) for blocker in _find_stopped(before)}):
+            await self._post(resource, EventType.WARNING, Reason.WORKLOAD_STOPPED, message)
+        if after and open_before and not open_after:
+            message = f"pods: {after['progress']} moved, {after['left']} left"
+            await self._post(resource, EventType.NORMAL, Reason.RESCHEDULING_FINISHED, message)
+
+    async def _post(self, resource: Mapping[str, Any], event_type: EventType, reason: Reason, message: str) -> None:
+        metadata = resource["metadata"]
+        about = {
+            "apiVersion": API_VERSION,
+            "kind": "FargateProfile",
+            "name": metadata["name"],
+            "uid": metadata["uid"],
+        }
+        await post_event(self._api, about, event_type, reason, message, count=True)
+        WRITES.labels("events", "ok").inc()
+
+    def retain(self, profiles: Sequence[str]) -> None:
+        """Forgets profiles that are gone."""
+        for name in self._written.keys() - set(profiles):
+            del self._written[name]
+
+    async def report_unsupported(self, pods: Sequence[PodView]) -> bool:
+        """Says of each pod that Fargate can't run why, once; whether there is nothing left to say."""
+        present = {pod.uid for pod in pods}
+        for uid in self._announced.keys() - present:
+            del self._announced[uid]
+        waiting = [pod for pod in pods if pod.unsupported and self._announced.get(pod.uid) != pod.unsupported]
+        done = [await self._announce_pod(pod) for pod in waiting[:POD_EVENTS_PER_PASS]]
+        return all(done) and len(waiting) <= POD_EVENTS_PER_PASS
+
+    async def _announce_pod(self, pod: PodView) -> bool:
+        about = {"apiVersion": "v1", "kind": "Pod", "namespace": pod.namespace, "name": pod.name, "uid": pod.uid}
+        subject = f"event of pod {pod.namespace}/{pod.name}"
+        try:
+            await post_event(
+                self._api, about, EventType.WARNING, PodReason.FAILED_SCHEDULING, pod.unsupported, count=False
+            )
+        except ApiUnreachable as error:
+            self._complaints.raise_about(subject, str(error))
+            return False
+        except ApiError as error:
+            # Refused for good: the namespace is being deleted, or its quota of events is full.
+            self._complaints.raise_about(subject, str(error))
+        self._announced[pod.uid] = pod.unsupported
+        return True
+
+
+def _count_open(rescheduling: Mapping[str, Any]) -> int:
+    return int(rescheduling.get("waiting", 0)) + int(rescheduling.get("blocked", 0))
+
+
+def _find_stopped(rescheduling: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    blockers = rescheduling.get("blockers") or ()
+    return [blocker for blocker in blockers if blocker["reason"] == Reason.REPLACEMENT_NOT_SANDBOXED]
+
+
+def _find_unwritten(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    issues = (status.get("health") or {}).get("issues") or ()
+    return [issue for issue in issues if issue["code"] == Reason.PUBLISH_FAILED]
+
+
+def _summarise(status: Mapping[str, Any]) -> tuple[str, str]:
+    """What an event is about: the phase, and the reason of the first condition, Ready."""
+    conditions = status.get("conditions") or [{}]
+    return status.get("phase") or "", conditions[0].get("reason") or ""
+
+
+def format_now() -> str:
+    """The present, as Kubernetes writes times."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,182 @@
+"""Holds back the eviction of pods whose replacements can't be created or can't run on any node.
+
+    first pod of a workload ──dry run──► created, sandboxed, a node fits ──► may be evicted
+                                 └─────► refused, in these words         ──► tried again later, longer each time
+
+A verdict is about what a workload's controller would create, not about one pod: it is good for some minutes, and for
+its replicas. Where a ResourceQuota counts pods it is not: one replacement may leave no room for the next. There one pod
+goes at a time, with a dry run of its own, and the next when its replacement exists and so counts. As a quota's status
+may lag behind, the namespace's pods are counted, too, and none goes while any workload lacks some. All of this is
+forgotten with the process; the next one tries again.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from monopod.api.reasons import Reason
+from monopod.eviction.rules.order import Obstacle
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiClient
+from monopod.kube.clock import Clock
+from monopod.pods.rules.dry_run import NotSandboxed, PodTrial, judge_pod
+from monopod.pods.rules.node_capacity import explain_unschedulable
+from monopod.rescheduling.rules.standing import Place, is_ready
+from monopod.rescheduling.rules.turns import Outlook
+from monopod.rescheduling.scanner import Attempt, Look
+from monopod.selectors.publication import list_names
+from monopod.workloads.replacements import list_quotas, try_replacement
+from monopod.workloads.rules.creation import Quota
+
+VALID_SECONDS: Final = 300.0
+FIRST_RETRY_SECONDS = 5.0
+LONGEST_RETRY_SECONDS = 60.0
+AT_ONCE: Final = 8
+# In one look; the others have their turn in the next.
+MOST_TRIED: Final = 40
+PER_MINUTE: Final = 600
+
+Manifest = dict[str, Any]
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What came of the last dry run.
+
+    Attributes:
+        body: what was tried.
+        fault: why no pod of the workload may be evicted; "" if they may.
+        created: the pod as it would be, None if it was refused.
+        pause: after how many seconds a refused one is tried again.
+    """
+
+    body: Manifest
+    at: float
+    fault: str = ""
+    reason: Reason = Reason.REPLACEMENT_REFUSED
+    created: Manifest | None = None
+    pause: float = 0.0
+
+    def is_current(self, body: Manifest, now: float) -> bool:
+        return self.body == body and now - self.at < (self.pause if self.fault else VALID_SECONDS)
+
+
+class DryRuns:
+    """Remembers verdicts by profile and workload."""
+
+    def __init__(self, api: ApiClient, mirror: Mirror, clock: Clock) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._clock = clock
+        self._verdicts: dict[Key, _Verdict] = {}
+        self._minute, self._tried = 0.0, 0
+
+    async def restrain(self, place: Place, look: Look) -> Look:
+        """The look without evictions that would leave a workload without a pod.
+
+        Raises:
+            ApiError: the quotas can't be listed.
+            ApiUnreachable: no answer.
+        """
+        if not look.attempts:
+            return look
+        self._forget()
+        quotas = await list_quotas(self._api, place.namespace)
+        if quotas:
+            return await self._restrain_by_quotas(place, look, quotas)
+        due = [key for key, attempt in look.attempts.items() if not self._is_current(key, attempt)]
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def attempt(key: Key) -> None:
+            async with slots:
+                await self._try(place, key, look.attempts[key])
+
+        await asyncio.gather(*(attempt(key) for key in due[: self._take(len(due))]))
+        return replace(look, outlooks=tuple(self._judge(each, look) for each in look.outlooks))
+
+    async def _restrain_by_quotas(self, place: Place, look: Look, quotas: Sequence[Quota]) -> Look:
+        """Of all workloads of the namespace one pod, tried at this moment, once nothing is missing."""
+        busy = next((each for each in look.outlooks if each.is_short), None)
+        ordered = sorted(
+            (each for each in look.outlooks if each.now and not each.workload.is_bare),
+            key=lambda each: (each.now[0].created, each.now[0].name),
+        )
+        chosen: Outlook | None = None
+        for each in ordered:
+            key = each.profile, each.workload.uid
+            verdict = self._verdicts.get(key)
+            refused = verdict is not None and verdict.fault and self._is_current(key, look.attempts[key])
+            if chosen is None and busy is None and not refused and self._take(1):
+                await self._try(place, key, look.attempts[key], quotas)
+                chosen = each if not self._verdicts[key].fault and not self._find_misfit(key) else None
+        waiting = busy or chosen
+        holdup = f"a quota counts the pods of namespace {place.namespace}, so they move one after the other"
+        outlooks = []
+        for each in look.outlooks:
+            outlook = each if each.workload.is_bare else self._judge(each, look, untried=holdup)
+            if outlook.now and not outlook.workload.is_bare:
+                allowed = outlook.now[:1] if each is chosen else ()
+                later = (*outlook.now[len(allowed) :], *outlook.later)
+                text = "" if allowed else f"{holdup}; {waiting.workload} has its turn" if waiting else holdup
+                outlook = replace(outlook, now=allowed, later=later, holdup=outlook.holdup or text)
+            outlooks.append(outlook)
+        return replace(look, outlooks=tuple(outlooks), is_bounded=True)
+
+    def _is_current(self, key: Key, attempt: Attempt) -> bool:
+        verdict = self._verdicts.get(key)
+        return verdict is not None and verdict.is_current(attempt.body, self._clock.monotonic())
+
+    def _take(self, wanted: int) -> int:
+        """How many dry runs may be sent now."""
+        if self._clock.monotonic() - self._minute >= 60:
+            self._minute, self._tried = self._clock.monotonic(), 0
+        allowed = min(wanted, MOST_TRIED, PER_MINUTE - self._tried)
+        self._tried += allowed
+        return allowed
+
+    async def _try(self, place: Place, key: Key, attempt: Attempt, quotas: Sequence[Quota] = ()) -> None:
+        profile = next(each for each in place.profiles if each.name == key[0])
+        before = self._verdicts.get(key)
+        pause = min(before.pause * 2, LONGEST_RETRY_SECONDS) if before and before.fault else FIRST_RETRY_SECONDS
+        reason, created = Reason.REPLACEMENT_REFUSED, None
+        fault, answer = await try_replacement(self._api, place.namespace, attempt.body, attempt.pod, quotas)
+        if answer and not fault:
+            outcome = judge_pod(answer, PodTrial(place.namespace, (), profile.name, profile.runtime_class))
+            if isinstance(outcome, NotSandboxed):
+                fault, reason = outcome.saw, Reason.REPLACEMENT_NOT_SANDBOXED
+            created = {"spec": answer["spec"]}
+        self._verdicts[key] = _Verdict(attempt.body, self._clock.monotonic(), fault, reason, created, pause)
+
+    def _find_misfit(self, key: Key) -> str:
+        """Why no node could take the replacement; it may change at any moment, and costs no request."""
+        created = self._verdicts[key].created
+        return explain_unschedulable(created, self._mirror.nodes.views()) if created else ""
+
+    def _judge(self, outlook: Outlook, look: Look, untried: str = "its replacement hasn't been tried yet") -> Outlook:
+        key = outlook.profile, outlook.workload.uid
+        if key not in look.attempts:
+            return outlook
+        later = (*outlook.now, *outlook.later)
+        if not self._is_current(key, look.attempts[key]):
+            return replace(outlook, now=(), later=later, holdup=outlook.holdup or f"{outlook.workload}: {untried}")
+        verdict = self._verdicts[key]
+        if verdict.fault:
+            what = "can't be created" if verdict.reason is Reason.REPLACEMENT_REFUSED else "wouldn't be sandboxed"
+            return _block(outlook, verdict.reason, f"a replacement {what}: {verdict.fault}")
+        # A pod that isn't Ready is missed by nobody, and may wait for a node itself.
+        if is_ready(look.attempts[key].pod) and (misfit := self._find_misfit(key)):
+            return _block(outlook, Reason.REPLACEMENT_UNSCHEDULABLE, f"no node could take a replacement: {misfit}")
+        return outlook
+
+    def _forget(self) -> None:
+        now = self._clock.monotonic()
+        self._verdicts = {key: each for key, each in self._verdicts.items() if now - each.at < 2 * VALID_SECONDS}
+
+
+def _block(outlook: Outlook, reason: Reason, why: str) -> Outlook:
+    waiting = (*outlook.now, *outlook.later)
+    names = tuple(map(str, waiting))
+    obstacle = Obstacle(reason, f"{list_names(names)} of {outlook.workload} stays, because {why}", names)
+    return replace(outlook, now=(), later=waiting, obstacles=(*outlook.obstacles, obstacle))

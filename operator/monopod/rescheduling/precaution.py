@@ -1,0 +1,55 @@
+"""Remembers since when replacements are on their way, and looks at all namespaces at once.
+
+What follows is decided in `monopod.rescheduling.rules.caution`.
+
+What is forgotten with the process costs time only: a deadline begins again, and so does a profile's canary, unless
+Ready pods in its sandbox prove it at the first look.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from monopod.kube.clock import Clock
+from monopod.rescheduling.rules.caution import Evidence, Key, find_key, restrain
+from monopod.rescheduling.rules.turns import Outlook
+
+
+class Precaution:
+    """Holds what is known between looks; a replacement that isn't Ready after `deadline` seconds is late."""
+
+    def __init__(self, clock: Clock, deadline: float) -> None:
+        self._clock = clock
+        self._deadline = deadline
+        self._proven: set[tuple[str, str]] = set()
+        self._since: dict[Key, tuple[int, float]] = {}
+        self._broken: set[Key] = set()
+        self._chosen: set[Key] = set()
+
+    def forget(self, profiles: Iterable[str]) -> None:
+        """What was known of profiles that are no longer the same."""
+        gone = set(profiles)
+        self._proven = {each for each in self._proven if each[0] not in gone}
+        self._chosen = {each for each in self._chosen if each[0] not in gone}
+
+    def observe(self, namespace: str, proven: Iterable[str], outlooks: Iterable[Outlook]) -> None:
+        """Takes note of what a look shows."""
+        self._proven |= {(profile, namespace) for profile in proven}
+        for outlook in outlooks:
+            key = find_key(outlook)
+            if outlook.is_broken:
+                self._broken.add(key)
+            if not outlook.replacing:
+                self._since.pop(key, None)
+                continue
+            waiting = len(outlook.now) + len(outlook.later)
+            if self._since.get(key, (-1, 0.0))[0] != waiting:
+                self._since[key] = waiting, self._clock.monotonic()
+
+    def restrain(self, outlooks: Sequence[Outlook], refused: Collection[str]) -> tuple[Outlook, ...]:
+        """No more than is safe now, where budgets refuse the evictions of some pods (NAMESPACE/NAME)."""
+        now = self._clock.monotonic()
+        late = {key for key, (_, since) in self._since.items() if now - since >= self._deadline}
+        held = {find_key(each) for each in outlooks if each.now and str(each.now[0]) in refused}
+        found = restrain(outlooks, Evidence(self._proven, late, self._broken, self._chosen, held))
+        unproven = (each for each in found if (each.profile, each.workload.namespace) not in self._proven)
+        self._chosen |= {find_key(each) for each in unproven if each.now}
+        return found

@@ -1,0 +1,186 @@
+"""Where each pod stands: in place, elsewhere, left alone, or such that its replacement couldn't run.
+
+Only that; whose turn it is among those elsewhere, `monopod.rescheduling.rules.turns` decides.
+"""
+
+import datetime
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+from monopod.api.names import PROFILE_LABEL
+from monopod.api.reasons import Reason
+from monopod.eviction.rules.order import Candidate
+from monopod.kube.objects.fields import Part
+from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported, decide
+from monopod.pods.rules.exemptions import guess_creator
+from monopod.pods.rules.selection import Profile
+from monopod.pods.rules.volumes import VolumesReady, judge_volumes
+from monopod.rescheduling.rules.terms import Terms, read_time
+from monopod.workloads.rules.replacement import Workload, build_replacement
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What decides about the pods of one namespace.
+
+    Attributes:
+        profiles: those that admission reads there, as the operator published them.
+        terms: of those among them that are in force and move pods, by name.
+        deleting: profiles that are being deleted, which moves their pods.
+        protected: namespaces that only their exact name reaches.
+        claims: the PersistentVolumeClaims of the namespace by name, if any pod to be moved has one.
+        volumes: the PersistentVolumes behind them, by name.
+    """
+
+    namespace: str
+    profiles: tuple[Profile, ...]
+    terms: Mapping[str, Terms]
+    deleting: frozenset[str] = frozenset()
+    protected: Collection[str] = frozenset()
+    claims: Mapping[str, Manifest] = field(default_factory=dict)
+    volumes: Mapping[str, Manifest] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class InPlace:
+    """The pod runs by the profile that would take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotConcerned:
+    """Nothing to do: no profile that moves pods would take it, or nobody moves pods of its sort."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Its replacement would run by this profile."""
+
+    profile: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """The same, but the profile says that pods of its sort stay."""
+
+    profile: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Impossible:
+    """The profile would take its replacement, and Fargate couldn't run it: moving it would end it."""
+
+    profile: str
+    why: str
+
+
+Standing = InPlace | NotConcerned | Elsewhere | LeftAlone | Impossible
+
+
+def judge(pod: Manifest, workload: Workload, place: Place) -> Standing:
+    """Where the pod stands.
+
+    Args:
+        pod: the whole pod, as the API server sends it.
+        workload: what would replace it.
+        place: its namespace.
+    """
+    mark, creator = find_mark(pod), guess_creator(pod)
+    if has_ended(pod) or mark in place.deleting:
+        return NotConcerned()
+    replacement = build_replacement(pod, workload)
+    match decide(replacement, place.namespace, place.profiles, username=creator, protected=place.protected):
+        case OutOfBounds() | Unmatched() | Skipped() | OptOutRefused():
+            return NotConcerned()  # beyond the bounds, or opting out in vain, its replacement would be refused
+        case Sandboxed(profile=profile) | Unsupported(profile=profile) if profile.name == mark:
+            return InPlace()
+        case Sandboxed(profile=profile) | Unsupported(profile=profile) if profile.name not in place.terms:
+            return NotConcerned()
+        case Unsupported(profile=profile, text=text):
+            return Impossible(profile.name, text)
+        case Sandboxed(profile=profile):
+            return _judge_matching(pod, workload, place, place.terms[profile.name], mark)
+        case never:
+            assert_never(never)
+
+
+def _judge_matching(pod: Manifest, workload: Workload, place: Place, terms: Terms, mark: str) -> Standing:
+    if workload.is_bare:
+        if mark:
+            return NotConcerned()  # sandboxed already, and nothing would replace it
+        if not terms.recreates_bare_pods:
+            return LeftAlone(terms.profile, Reason.RECREATION_OFF if terms.lacks_recreation else Reason.BARE_PODS_LEFT)
+    if workload.ends_by_itself(pod) and not terms.moves_running_jobs:
+        return LeftAlone(terms.profile, Reason.RUNNING_JOBS_LEFT)
+    verdict = judge_volumes(pod, place.claims, place.volumes)
+    return Elsewhere(terms.profile) if isinstance(verdict, VolumesReady) else Impossible(terms.profile, verdict.text)
+
+
+def has_ended(pod: Manifest) -> bool:
+    """Whether the pod's containers have run to their end, so that there is nothing to move."""
+    return Part(pod).child("status").text("phase") in ("Succeeded", "Failed")
+
+
+def find_mark(pod: Manifest) -> str:
+    """The profile that the pod runs by; "" if it runs by none."""
+    return Part(pod).child("metadata").text_map("labels").get(PROFILE_LABEL, "")
+
+
+STUCK_SECONDS = 120.0
+"""How long after the end of its grace period a pod counts as held: by a finalizer, or a node that doesn't answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A pod of a workload, reduced to what matters for its turn."""
+
+    pod: Candidate
+    standing: Standing
+    mark: str
+    is_ready: bool
+    is_terminating: bool
+    is_stuck: bool = False
+    is_unschedulable: bool = False
+
+
+def sight(pod: Manifest, workload: Workload, place: Place, now: str = "") -> Sighting:
+    """Reduces a pod, see `judge`; without the time (RFC 3339) none counts as stuck."""
+    return _reduce(pod, workload, place, judge(pod, workload, place), now)
+
+
+def glance(pod: Manifest, workload: Workload, place: Place, now: str = "") -> Sighting:
+    """Reduces a pod that no profile but its own matches, so that nothing has to be worked out."""
+    return _reduce(pod, workload, place, InPlace() if find_mark(pod) else NotConcerned(), now)
+
+
+def is_ready(pod: Manifest) -> bool:
+    """Whether a pod's condition says that it is Ready."""
+    return any(
+        condition.text("type") == "Ready" and condition.text("status") == "True"
+        for condition in Part(pod).child("status").children("conditions")
+    )
+
+
+def _reduce(pod: Manifest, workload: Workload, place: Place, standing: Standing, now: str) -> Sighting:
+    root = Part(pod)
+    metadata = root.child("metadata")
+    ready = is_ready(pod)
+    candidate = Candidate(
+        place.namespace,
+        metadata.text("name"),
+        metadata.text("uid"),
+        metadata.text("creationTimestamp"),
+        metadata.text("uid") if workload.is_bare else workload.uid,
+        patient=True,
+    )
+    # The API server writes the end of the grace period here.
+    ends, clock = read_time(metadata.text("deletionTimestamp")), read_time(now)
+    stuck = ends is not None and clock is not None and clock >= ends + datetime.timedelta(seconds=STUCK_SECONDS)
+    unschedulable = any(
+        condition.text("type") == "PodScheduled" and condition.text("reason") == "Unschedulable"
+        for condition in root.child("status").children("conditions")
+    )
+    return Sighting(candidate, standing, find_mark(pod), ready and ends is None, ends is not None, stuck, unschedulable)

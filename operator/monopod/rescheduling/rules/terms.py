@@ -1,0 +1,96 @@
+"""On what terms a profile moves pods that exist already: its own fields, and what its status remembers."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monopod.api.reasons import ConditionType
+from monopod.kube.objects.fields import InvalidProfile, Part
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a profile moves pods that exist; `max_unavailable` is a number of pods or a percentage (`10%`).
+
+    Attributes:
+        lacks_recreation: whether it asks for bare pods to be created again, and the installation doesn't do that.
+        started: status.rescheduling.startedAt, None before the first pod.
+        trusted: since when new pods are sandboxed, None if that isn't known: the profile is in force, and this round
+            of moves has begun.
+    """
+
+    profile: str
+    moves: bool = True
+    max_unavailable: int | str = "10%"
+    recreates_bare_pods: bool = False
+    moves_running_jobs: bool = False
+    paused: bool = False
+    started: datetime.datetime | None = None
+    trusted: datetime.datetime | None = None
+    lacks_recreation: bool = False
+
+    @classmethod
+    def from_resource(cls, resource: Manifest, *, recreation: bool = True) -> "Terms":
+        """Reads a FargateProfile as the API server sends it, or a manifest.
+
+        Args:
+            resource: the profile.
+            recreation: whether the installation lets the operator create pods.
+
+        Raises:
+            InvalidProfile: a field holds what the API server would never store.
+        """
+        root = Part(resource, error=InvalidProfile)
+        spec, status = root.child("spec"), root.child("status")
+        started = read_time(status.child("rescheduling").text("startedAt"))
+        ready = next(
+            (
+                read_time(condition.text("lastTransitionTime"))
+                for condition in status.children("conditions")
+                if condition.text("type") == ConditionType.READY and condition.text("status") == "True"
+            ),
+            None,
+        )
+        recreate = _read_choice(spec, "barePods", "Leave", "Recreate") == "Recreate"
+        return cls(
+            root.child("metadata").text("name"),
+            _read_choice(spec, "existingPods", "Reschedule", "Keep") == "Reschedule",
+            _read_max_unavailable(spec),
+            recreate and recreation,
+            _read_choice(spec, "runningJobs", "Leave", "Reschedule") == "Reschedule",
+            spec.flag("paused"),
+            started,
+            max(started, ready) if started and ready else None,
+            recreate and not recreation,
+        )
+
+    def find_budget(self, desired: int) -> int:
+        """How many of so many pods may be unavailable at a time."""
+        if isinstance(self.max_unavailable, int):
+            return self.max_unavailable
+        return max(1, desired * int(self.max_unavailable.removesuffix("%")) // 100)
+
+
+def _read_choice(spec: Part, key: str, *known: str) -> str:
+    """A field's value, the first of those known if it is absent."""
+    chosen = spec.text(key) or known[0]
+    if chosen not in known:
+        raise spec.fail(key, f"must be {' or '.join(known)}, not {chosen!r}")
+    return chosen
+
+
+def _read_max_unavailable(spec: Part) -> int | str:
+    value = spec.fields.get("maxUnavailable", "10%")
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    if isinstance(value, str) and value.endswith("%") and value[:-1].isdecimal() and 1 <= int(value[:-1]) <= 100:
+        return value
+    raise spec.fail("maxUnavailable", "must be a number of pods, at least 1, or a percentage from '1%' to '100%'")
+
+
+def read_time(text: str) -> datetime.datetime | None:
+    """An RFC 3339 time; None if there is none."""
+    return datetime.datetime.fromisoformat(text) if text else None

@@ -1,0 +1,296 @@
+"""Which pods run elsewhere than they would if they were created now, and which of them to move next.
+
+    seen ──judge──► in place, or none of our business
+             ├────► left alone: the profile says so (no controller, or a job at work)
+             ├────► impossible: nothing would run in its place
+             └────► elsewhere ──its turn──► evicted, replaced ──► in place
+                        └── a replacement is elsewhere again: the whole workload is stopped
+
+All follows from the objects, so an operator that was killed goes on where it was. Whether a budget allows an eviction
+is not known here (see `monopod.eviction.rules.order`), nor how a pod without a controller comes back. Who reads the
+objects must not hand over old ones: what is said here of a workload holds at the moment of the list.
+"""
+
+import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from monopod.api.reasons import Reason
+from monopod.eviction.rules.order import Candidate, Obstacle
+from monopod.rescheduling.rules.standing import (
+    Elsewhere,
+    Impossible,
+    InPlace,
+    LeftAlone,
+    NotConcerned,
+    Place,
+    Sighting,
+    Standing,
+)
+from monopod.rescheduling.rules.terms import Terms, read_time
+from monopod.selectors.publication import list_names
+from monopod.workloads.rules.replacement import Workload
+
+MARGIN_SECONDS = 30.0
+"""How long after a profile is in force a pod may still come up without its sandbox: admission reads namespaces from a
+cache, and clocks differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is to be done about the pods of one workload for one profile; pods are in the order in which they move.
+
+    Attributes:
+        now: those that may be evicted now, if their budgets allow it.
+        later: those that wait for their turn.
+        replacing: how many are on their way: evicted, or replaced by pods that aren't Ready.
+        is_short: whether pods are being deleted, or haven't been created again yet.
+        is_broken: whether some of those to move aren't Ready, so that their replacements needn't be either.
+        desired: how many pods the workload should have.
+        unschedulable: replacements (NAMESPACE/NAME) that no node has room for.
+        holdup: why none may be evicted now although some wait; "" if there is no reason to name.
+        left: pods that stay, by the reason.
+        obstacles: what keeps the others.
+    """
+
+    workload: Workload
+    profile: str
+    now: tuple[Candidate, ...] = ()
+    later: tuple[Candidate, ...] = ()
+    replacing: int = 0
+    is_short: bool = False
+    is_broken: bool = False
+    desired: int = 0
+    unschedulable: tuple[str, ...] = ()
+    holdup: str = ""
+    left: Mapping[Reason, tuple[Candidate, ...]] = field(default_factory=dict)
+    obstacles: tuple[Obstacle, ...] = ()
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether it is worth looking again soon."""
+        return bool(self.now or self.later or self.replacing)
+
+
+def find_outlooks(
+    workload: Workload,
+    sightings: Sequence[Sighting],
+    place: Place,
+    *,
+    settling: bool = False,
+    expected: int = 0,
+    missing: Collection[str] = (),
+    hindered: Collection[str] = (),
+) -> tuple[Outlook, ...]:
+    """The outlook for each profile that pods of the workload belong to but don't run by.
+
+    Args:
+        workload: whose pods these are.
+        sightings: all of its pods that haven't ended, whatever their standing.
+        place: their namespace.
+        settling: whether pods of it were moved lately, so that its replacements are still of interest.
+        expected: how many pods a workload without a known number had before the first was evicted.
+        missing: pods (NAMESPACE/NAME) that come back by the operator's own doing, and are gone unless they are seen.
+        hindered: pods (NAMESPACE/NAME) that can't be moved for now, so that others have their turn.
+    """
+    found = {_find_profile(sighting.standing) for sighting in sightings} - {""}
+    if not found and settling:
+        marks = sorted({sighting.mark for sighting in sightings if isinstance(sighting.standing, InPlace)})
+        found = {mark for mark in marks if mark in place.terms}
+    outlooks: list[Outlook] = []
+    for profile in sorted(found):
+        terms = place.terms[profile]
+        # Nothing controls these pods, so what becomes of others among them is no reason to wait, nor one that is stuck.
+        concerned = [each for each in sightings if profile in (each.mark, _find_profile(each.standing))]
+        stuck = {str(each.pod) for each in concerned if each.is_stuck and workload.is_bare}
+        pods = [each for each in concerned if str(each.pod) not in stuck] if workload.is_bare else sightings
+        strength = _measure(workload, pods, terms, expected, set(missing) - stuck)
+        outlook = _find_outlook(workload, pods, place, terms, strength, hindered)
+        if stuck:
+            outlook = replace(outlook, obstacles=(*outlook.obstacles, _describe_stuck(sorted(stuck))))
+        # The bound is the workload's: where two profiles take its pods, one after the other has its turn.
+        busy = any(other.now for other in outlooks)
+        outlooks.append(replace(outlook, now=(), later=outlook.now + outlook.later) if busy else outlook)
+    return tuple(outlooks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Strength:
+    """How many pods of a workload there should be, may be and are unavailable, and are on their way."""
+
+    desired: int
+    budget: int
+    unavailable: int
+    in_flight: int
+    missing: int
+    is_short: bool
+
+
+def _measure(
+    workload: Workload, pods: Sequence[Sighting], terms: Terms, expected: int, missing: Collection[str]
+) -> _Strength:
+    present = len(pods) if workload.is_bare else sum(not each.is_terminating for each in pods)
+    gone = len(set(missing) - {str(each.pod) for each in pods})
+    desired = max(expected, present) + gone if workload.desired is None else workload.desired
+    going = sum(each.is_terminating for each in pods)
+    coming = sum(each.mark == terms.profile and not (each.is_ready or each.is_terminating) for each in pods)
+    unavailable = max(0, desired - sum(each.is_ready for each in pods))
+    lacking = gone if workload.is_bare else max(0, desired - present)
+    return _Strength(
+        desired, terms.find_budget(desired), unavailable, going + coming + gone, lacking, lacking > 0 or going > 0
+    )
+
+
+def _find_profile(standing: Standing) -> str:
+    match standing:
+        case Elsewhere(profile) | LeftAlone(profile) | Impossible(profile):
+            return profile
+        case InPlace() | NotConcerned():
+            return ""
+        case never:
+            assert_never(never)
+
+
+def _find_outlook(
+    workload: Workload,
+    sightings: Sequence[Sighting],
+    place: Place,
+    terms: Terms,
+    strength: _Strength,
+    hindered: Collection[str],
+) -> Outlook:
+    ordered = sorted(sightings, key=lambda each: (each.pod.created, each.pod.namespace, each.pod.name))
+    ours = [each for each in ordered if each.standing == Elsewhere(terms.profile)]
+    waiting = [each for each in ours if not each.is_terminating]
+    strays = [each for each in waiting if _is_stray(each, terms, place)]
+    # What becomes of one pod without a controller says nothing about the next.
+    stopped = waiting if strays and not workload.is_bare else strays
+    moving = [] if stopped == waiting else [each for each in waiting if each not in stopped]
+    going = [each for each in ours if each.is_terminating]
+    coming = [each for each in ordered if each.mark == terms.profile and not (each.is_ready or each.is_terminating)]
+    now, holdup = _find_turn(workload, moving, terms, strength, hindered)
+    obstacles = _find_impossible(ordered, terms.profile)
+    if stopped:
+        obstacles = (*obstacles, _describe_stop(workload, strays, stopped, terms))
+    return Outlook(
+        workload,
+        terms.profile,
+        tuple(each.pod for each in now),
+        tuple(each.pod for each in moving if each not in now),
+        max(len(going), 0 if workload.is_bare else len(coming) + strength.missing),
+        strength.is_short,
+        any(not each.is_ready for each in moving),
+        strength.desired,
+        tuple(str(each.pod) for each in coming if each.is_unschedulable),
+        holdup or ("" if moving else _describe_wait(workload, strength, going, coming)),
+        _find_left(ordered, terms.profile),
+        obstacles,
+    )
+
+
+def _describe_wait(
+    workload: Workload, strength: _Strength, going: Sequence[Sighting], coming: Sequence[Sighting]
+) -> str:
+    """What a workload waits for of which no more pods have to move."""
+    if strength.missing and not (going or coming):
+        return f"{strength.missing} of {strength.desired} pods of {workload} don't exist (`kubectl get events`)"
+    names = list_names([str(each.pod) for each in coming or going])
+    if coming or not going:
+        return f"{names} isn't Ready" if coming else ""
+    return f"{names} is being deleted: in its grace period, or held by a finalizer or by a node that doesn't answer"
+
+
+def _is_stray(sighting: Sighting, terms: Terms, place: Place) -> bool:
+    """Whether the pod shows that replacements don't come up in the profile's sandbox.
+
+    One that runs by a profile that is gone meanwhile shows nothing: it was right when it was created.
+    """
+    created = read_time(sighting.pod.created)
+    if terms.trusted is None or created is None:
+        return False
+    known = not sighting.mark or any(profile.name == sighting.mark for profile in place.profiles)
+    return known and created > terms.trusted + datetime.timedelta(seconds=MARGIN_SECONDS)
+
+
+def _find_turn(
+    workload: Workload, moving: Sequence[Sighting], terms: Terms, strength: _Strength, hindered: Collection[str]
+) -> tuple[list[Sighting], str]:
+    """Those of the pods to move that may be evicted now, and why there are none."""
+    # Nothing may be evicted before the beginning is on record, or a loop of evictions would never be noticed.
+    if terms.paused or terms.started is None or not moving:
+        return [], ""
+    if terms.trusted is None:
+        return [], f"profile {terms.profile} isn't Ready"
+    free = [each for each in moving if str(each.pod) not in hindered]
+    ready = [each for each in free if each.is_ready][: max(0, strength.budget - strength.unavailable)]
+    # Those that aren't Ready are missed by nobody, but no more than the budget are on their way.
+    unready = [each for each in free if not each.is_ready][: max(0, strength.budget - strength.in_flight)]
+    now = [each for each in free if each in ready or each in unready]
+    if now or not free:
+        return now, ""
+    holdup = (
+        f"{strength.unavailable} of {strength.desired} pods of {workload} aren't Ready, and {strength.budget} may be "
+        f"while they are moved"
+    )
+    return now, holdup
+
+
+def _find_left(sightings: Iterable[Sighting], profile: str) -> dict[Reason, tuple[Candidate, ...]]:
+    left: dict[Reason, tuple[Candidate, ...]] = {}
+    for each in sightings:
+        match each.standing:
+            case LeftAlone(owner, reason) if owner == profile and not each.is_terminating:
+                left[reason] = (*left.get(reason, ()), each.pod)
+            case _:
+                continue
+    return left
+
+
+def _find_impossible(sightings: Iterable[Sighting], profile: str) -> tuple[Obstacle, ...]:
+    reasons: dict[str, list[str]] = {}
+    for each in sightings:
+        match each.standing:
+            case Impossible(owner, why) if owner == profile and not each.is_terminating:
+                reasons.setdefault(why, []).append(str(each.pod))
+            case _:
+                continue
+    return tuple(
+        Obstacle(Reason.PODS_UNSUPPORTED, f"{list_names(pods)} would stay Pending: {why}", tuple(pods))
+        for why, pods in reasons.items()
+    )
+
+
+def _describe_stuck(pods: Sequence[str]) -> Obstacle:
+    verb = "has been" if len(pods) == 1 else "have been"
+    message = (
+        f"{list_names(pods)} {verb} terminating for minutes, held by a finalizer or by a node that doesn't answer "
+        f"(`kubectl describe pod`); others go on"
+    )
+    return Obstacle(Reason.PODS_TERMINATING, message, tuple(pods))
+
+
+def _describe_stop(
+    workload: Workload, strays: Sequence[Sighting], stopped: Sequence[Sighting], terms: Terms
+) -> Obstacle:
+    stray = str(strays[0].pod)
+    message = (
+        f"{workload} isn't moved any further: pod {stray} was created after profile {terms.profile} became active, and "
+        f"doesn't run by it. Find out why (`kubectl fargate explain pod {strays[0].pod.name} -n "
+        f"{strays[0].pod.namespace}`), then delete that pod"
+    )
+    return Obstacle(Reason.REPLACEMENT_NOT_SANDBOXED, message, tuple(str(each.pod) for each in stopped))
+
+
+def is_proof(sighting: Sighting, terms: Terms) -> bool:
+    """Whether the pod shows that what is created now becomes Ready in the profile's sandbox."""
+    created = read_time(sighting.pod.created)
+    if terms.trusted is None or created is None:
+        return False
+    return sighting.mark == terms.profile and sighting.is_ready and created >= terms.trusted
+
+
+def order_moves(outlooks: Iterable[Outlook]) -> list[tuple[Candidate, Outlook]]:
+    """All pods that will be moved, in the order in which they are, budgets aside: the oldest first."""
+    moves = [(pod, outlook) for outlook in outlooks for pod in (*outlook.now, *outlook.later)]
+    return sorted(moves, key=lambda move: (move[0].created, move[0].namespace, move[0].name))

@@ -1,0 +1,234 @@
+"""Looks at the pods of one namespace: whether any may have to move, and what is to be done about each.
+
+    search ──nothing that a profile might move──► done until the next resync
+       └── something ──► whole look: all pods, what controls them, their claims ──► outlooks
+
+A search reads metadata of those pods only that no profile runs, and asks the mirror for the others; a look reads all
+pods of the namespace. Nothing is kept of them but what their turn depends on.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, PROFILE_LABEL
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiClient
+from monopod.kube.clock import Clock
+from monopod.kube.concurrency import gather_some
+from monopod.pods.rules.exemptions import guess_creator
+from monopod.pods.rules.selection import find_match
+from monopod.pods.rules.volumes import find_claims
+from monopod.pods.volumes import fetch_claims, fetch_volumes
+from monopod.profiles.reporter import format_now
+from monopod.rescheduling.rules.standing import Place, Sighting, find_mark, glance, has_ended, sight
+from monopod.rescheduling.rules.turns import Outlook, find_outlooks, is_proof
+from monopod.workloads.fetch import count_desired, fetch_workload
+from monopod.workloads.rules.creation import build_attempt
+from monopod.workloads.rules.replacement import STATEFUL_SET, Owner, Workload, build_bare_workload, find_owner
+
+# What controls pods may be so old: a Deployment that is scaled, or a StatefulSet whose template changes, is seen then.
+OWNER_SECONDS = 15.0
+# Other tasks have their turn after so many pods.
+PODS_AT_ONCE = 100
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What would be created in the place of the next pod of a workload, and that pod, trimmed."""
+
+    body: Manifest
+    pod: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What there is to do in a namespace.
+
+    Attributes:
+        at: when the pods were listed, on the monotonic clock.
+        manifests: of the pods without a controller that may be moved now, by uid.
+        attempts: of the other workloads of which pods may be moved now, by profile and the workload's uid.
+        expected: how many pods workloads of unknown kinds had, by uid.
+        proven: profiles of which a pod was seen that became Ready in its sandbox since they are in force.
+        is_bounded: whether a quota counts the pods, so that one eviction is all that this look is good for.
+    """
+
+    at: float
+    outlooks: tuple[Outlook, ...] = ()
+    manifests: Mapping[str, Manifest] = field(default_factory=dict)
+    attempts: Mapping[tuple[str, str], Attempt] = field(default_factory=dict)
+    expected: Mapping[str, int] = field(default_factory=dict)
+    proven: frozenset[str] = frozenset()
+    is_bounded: bool = False
+
+    @property
+    def settling(self) -> frozenset[str]:
+        """Workloads with pods on their way."""
+        return frozenset(outlook.workload.uid for outlook in self.outlooks if outlook.is_moving)
+
+
+def _may_move(labels: Mapping[str, str], mark: str, place: Place) -> bool:
+    """Whether a profile other than the pod's own might take it, by its labels; whether it does, its owner tells."""
+    others = (profile for profile in place.profiles if profile.name in place.terms and profile.name != mark)
+    return any(find_match(profile, labels, place.namespace, place.protected) for profile in others)
+
+
+def _may_move_pod(pod: Manifest, place: Place) -> bool:
+    return _may_move(pod["metadata"].get("labels") or {}, find_mark(pod), place)
+
+
+def _trim(pod: Manifest, place: Place) -> Manifest:
+    """What is needed of a pod: its spec only if it may move, and who wrote what only if no template may replace it."""
+    may_move, owner = _may_move_pod(pod, place), find_owner(pod)
+    if may_move and (owner is None or not owner.has_template or owner.kind == STATEFUL_SET):
+        return pod
+    metadata = {key: value for key, value in pod["metadata"].items() if key != "managedFields"}
+    status = {"conditions": pod["status"].get("conditions")}
+    return {"metadata": metadata, "spec": pod["spec"] if may_move else {}, "status": status}
+
+
+class Scanner:
+    """Remembers owners for some seconds."""
+
+    def __init__(self, api: ApiClient, mirror: Mirror, clock: Clock) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._clock = clock
+        self._owners: dict[str, tuple[float, Workload | None]] = {}
+
+    async def search(self, place: Place) -> bool:
+        """Whether a whole look may find anything.
+
+        Raises:
+            ApiError: the pods can't be listed.
+            ApiUnreachable: no answer.
+        """
+        marked = self._mirror.pods.look_up("namespace", place.namespace)
+        for number, pod in enumerate(marked, 1):
+            if _may_move(pod.labels, pod.profile, place):
+                return True
+            if number % PODS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        path = f"/api/v1/namespaces/{place.namespace}/pods"
+        query = {"labelSelector": f"!{PROFILE_LABEL}", "fieldSelector": "status.phase!=Succeeded,status.phase!=Failed"}
+        async for item in self._api.list_pages(path, query, metadata_only=True):
+            metadata = item["metadata"]
+            if not _stays_for_sure(metadata) and _may_move(metadata.get("labels") or {}, "", place):
+                return True
+        return False
+
+    async def look(self, place: Place, before: Look, missing: Collection[str], hindered: Collection[str]) -> Look:
+        """A whole look.
+
+        Args:
+            place: the namespace.
+            before: the last look.
+            missing: pods without a controller that don't exist for the moment, unless they are listed.
+            hindered: such pods that can't be moved.
+
+        Raises:
+            ApiError: pods, their owners or their claims can't be read.
+            ApiUnreachable: no answer.
+        """
+        at = self._clock.monotonic()
+        pods = await self._list_pods(place)
+        place = await self._add_storage(place, pods)
+        outlooks: list[Outlook] = []
+        expected: dict[str, int] = {}
+        proven: set[str] = set()
+        groups = await self._sight_all(pods, place)
+        for uid, (workload, sightings) in groups.items():
+            terms = ((each, place.terms[each.mark]) for each in sightings if each.mark in place.terms)
+            proven.update(each.mark for each, own in terms if is_proof(each, own))
+            if workload.desired is None and not workload.is_bare and uid in before.settling:
+                present = sum(not each.is_terminating for each in sightings)
+                expected[uid] = max(before.expected.get(uid, 0), present)
+            outlooks += find_outlooks(
+                workload,
+                sightings,
+                place,
+                settling=uid in before.settling,
+                expected=expected.get(uid, 0),
+                missing=missing if workload.is_bare else (),
+                hindered=hindered,
+            )
+        outlooks += [each async for each in self._find_emptied(before, groups.keys())]
+        by_uid = {pod["metadata"]["uid"]: pod for pod in pods}
+        bare = {pod.uid for outlook in outlooks if outlook.workload.is_bare for pod in outlook.now}
+        attempts = {
+            (each.profile, each.workload.uid): _build_attempt(by_uid[each.now[0].uid], each.workload)
+            for each in outlooks
+            if each.now and not each.workload.is_bare
+        }
+        return Look(at, tuple(outlooks), {uid: by_uid[uid] for uid in bare}, attempts, expected, frozenset(proven))
+
+    async def _sight_all(self, pods: Sequence[Manifest], place: Place) -> dict[str, tuple[Workload, list[Sighting]]]:
+        """The workloads by uid, each with its pods."""
+        owners = {owner.uid: owner for pod in pods if (owner := find_owner(pod))}
+        # Several at a time, or in a namespace of hundreds of workloads all would be too old to use when it is known.
+        found = await gather_some(self._find_workload(place, each) for each in owners.values())
+        workloads = dict(zip(owners, found, strict=True))
+        groups: dict[str, tuple[Workload, list[Sighting]]] = {}
+        now = format_now()
+        for number, pod in enumerate(pods, 1):
+            owner = find_owner(pod)
+            workload = workloads[owner.uid] if owner else build_bare_workload(place.namespace)
+            if workload is not None:
+                see = sight if _may_move_pod(pod, place) else glance
+                groups.setdefault(workload.uid, (workload, []))[1].append(see(pod, workload, place, now))
+            if number % PODS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return groups
+
+    async def _find_emptied(self, before: Look, present: Collection[str]) -> AsyncIterator[Outlook]:
+        """Workloads whose pods were on their way and that have none now, although they should: these aren't moved."""
+        for each in before.outlooks:
+            if not each.is_moving or each.workload.is_bare or each.workload.uid in present:
+                continue
+            if desired := await count_desired(self._api, each.workload):
+                why = f"{desired} of {desired} pods of {each.workload} don't exist (`kubectl get events`)"
+                yield Outlook(
+                    each.workload, each.profile, replacing=desired, is_short=True, desired=desired, holdup=why
+                )
+
+    async def _list_pods(self, place: Place) -> list[Manifest]:
+        path = f"/api/v1/namespaces/{place.namespace}/pods"
+        return [_trim(pod, place) async for pod in self._api.list_pages(path) if not has_ended(pod)]
+
+    async def _add_storage(self, place: Place, pods: Sequence[Manifest]) -> Place:
+        """The place with the claims and volumes of pods that may be moved."""
+        moving = (pod for pod in pods if _may_move_pod(pod, place))
+        names = {claim for pod in moving for claim in find_claims(pod)}
+        if not names:
+            return place
+        claims = await fetch_claims(self._api, place.namespace)
+        volumes = await fetch_volumes(self._api, [claims[name] for name in sorted(names & claims.keys())])
+        return replace(place, claims=claims, volumes=volumes)
+
+    async def _find_workload(self, place: Place, owner: Owner) -> Workload | None:
+        now = self._clock.monotonic()
+        known = self._owners.get(owner.uid)
+        if known and now - known[0] < OWNER_SECONDS:
+            return known[1]
+        workload = await fetch_workload(self._api, place.namespace, owner)
+        self._owners[owner.uid] = (now, workload)
+        return workload
+
+    def forget(self) -> None:
+        """Drops owners that were read too long ago to be used again."""
+        now = self._clock.monotonic()
+        self._owners = {uid: known for uid, known in self._owners.items() if now - known[0] < OWNER_SECONDS}
+
+
+def _build_attempt(pod: Manifest, workload: Workload) -> Attempt:
+    return Attempt(build_attempt(pod, workload), pod)
+
+
+def _stays_for_sure(metadata: Mapping[str, Any]) -> bool:
+    """Whether metadata alone tell that nobody moves the pod."""
+    annotations = metadata.get("annotations") or {}
+    return annotations.get(COMPUTE_TYPE) == COMPUTE_TYPE_EC2 or guess_creator({"metadata": metadata}) != ""

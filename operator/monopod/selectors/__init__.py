@@ -1,0 +1,1 @@
+"""What stands on namespaces: selectors compiled to text, within bounds. No cluster, no input or output."""

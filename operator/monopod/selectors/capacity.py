@@ -1,0 +1,223 @@
+"""Which profiles there is room for: what doesn't fit into the bounds of admission isn't published, the rest is.
+
+Kubernetes bounds what an object carries and what a policy may spend on reading it, so there is room for so many rows
+on a namespace, and for so many in the ConfigMap for new namespaces. A profile that doesn't fit is held back as a whole:
+one that is in force in some of its namespaces, and without a word not in others, would be believed to be in force.
+
+- What is in force keeps its place, whatever comes; of the others the older ones come first. So a profile is never
+  ousted, and whoever works this out again comes to the same result.
+- A profile in force that was changed, and doesn't fit any more, keeps the rows that it has.
+- What counts are the profiles, not the namespaces that exist: the creation of a namespace brings no trouble. For names
+  that no selector spells out, wildcard patterns count as if they met in one name, unless they begin differently:
+  `team-a-*` and `team-b-*` never meet.
+
+What rows look like and how much room there is isn't known here (see `monopod.selectors.compile`).
+"""
+
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from monopod.pods.rules.selection import is_wildcard
+from monopod.profiles.rules.quota import Registration
+from monopod.selectors.reach import each_head, find_head, reaches_by_pattern
+
+Load = tuple[int, ...]
+"""What rows take, of each bound of a place."""
+
+CONFIGMAP: Final = ""
+"""The place that holds the rows of all profiles, for namespaces to come."""
+
+_AFTER: Final = "\uffff"
+"""Sorts after all that a name holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How much of something there is room for."""
+
+    what: str
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A selector, compiled: for namespaces that match the pattern, and what it takes of one, and of the ConfigMap."""
+
+    namespace: str
+    text: str
+    load: Load
+    load_of_configmap: Load
+
+
+Rows = tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A profile that asks for room.
+
+    Attributes:
+        rows: those that it should have.
+        in_force: whether it has rows already.
+        old_rows: which, if that is known.
+    """
+
+    registration: Registration
+    rows: Rows
+    in_force: bool = False
+    old_rows: Rows | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """Why there is no room: the place (a namespace's name, a pattern like `team-*`, or CONFIGMAP), and its bound."""
+
+    place: str
+    found: int
+    bound: Bound
+
+    def __str__(self) -> str:
+        if self.place == CONFIGMAP:
+            place = "the ConfigMap for new namespaces"
+        else:
+            place = f"namespaces {self.place}" if is_wildcard(self.place) else f"namespace {self.place}"
+        return f"{place} would have {self.found} {self.bound.what}, and there is room for {self.bound.most}"
+
+    def concerns(self, namespace: str) -> bool:
+        """Whether the place is this namespace, or a pattern that it matches."""
+        return self.place != CONFIGMAP and reaches_by_pattern(self.place, namespace, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Which rows each profile gets, by its name. Whoever lacks room gets none, or keeps its old ones."""
+
+    rows: Mapping[str, Rows]
+    excess: Mapping[str, Excess]
+
+
+def allocate(
+    claims: Iterable[Claim], of_namespace: Sequence[Bound], of_configmap: Sequence[Bound], protected: Collection[str]
+) -> Allocation:
+    """Gives room to what is in force, then to the older, then to the newer profiles."""
+    room = _Room(of_namespace, of_configmap, protected)
+    rows: dict[str, Rows] = {}
+    excess: dict[str, Excess] = {}
+    ordered = sorted(claims, key=lambda claim: (not claim.in_force, claim.registration))
+    settled = [claim for claim in ordered if claim.in_force]
+    for claim in settled:
+        rows[claim.registration.name] = kept = claim.rows if claim.old_rows is None else claim.old_rows
+        if (found := room.add(kept)) and kept == claim.rows:
+            excess[claim.registration.name] = found
+    for claim in ordered:
+        name = claim.registration.name
+        held = rows.get(name, ())
+        if held == claim.rows:
+            continue
+        room.remove(held)
+        if found := room.add(claim.rows):
+            room.remove(claim.rows)
+            room.add(held)
+            excess[name] = found
+        else:
+            rows[name] = claim.rows
+    return Allocation(rows, excess)
+
+
+class _Room:
+    """What is taken, by the namespaces that selectors spell out, and by what wildcard patterns begin with."""
+
+    def __init__(
+        self, of_namespace: Sequence[Bound], of_configmap: Sequence[Bound], protected: Collection[str]
+    ) -> None:
+        self._of_namespace = of_namespace
+        self._of_configmap = of_configmap
+        self._protected = protected
+        self._patterns: defaultdict[str, list[Row]] = defaultdict(list)
+        """Rows with wildcards, by what these begin with."""
+        self._heads = _Places()
+        self._names = _Places()
+        self._configmap = [0] * len(of_configmap)
+
+    def add(self, rows: Rows) -> Excess | None:
+        """Puts the rows in, whether or not there is room; the first bound that they exceed."""
+        found = [each for row in rows for each in self._put(row)]
+        for row in rows:
+            _add(self._configmap, row.load_of_configmap)
+        found += _find_excess(CONFIGMAP, self._configmap, self._of_configmap)
+        return found[0] if found else None
+
+    def remove(self, rows: Rows) -> None:
+        """Takes rows out that were put in."""
+        for row in rows:
+            for _, taken in self._find_places(row):
+                _add(taken, row.load, -1)
+            if is_wildcard(row.namespace):
+                self._patterns[find_head(row.namespace)].remove(row)
+            _add(self._configmap, row.load_of_configmap, -1)
+
+    def _put(self, row: Row) -> Iterator[Excess]:
+        head = find_head(row.namespace)
+        if is_wildcard(row.namespace):
+            self._heads.open(head, len(self._of_namespace), self._find_rows(head))
+            self._patterns[head].append(row)
+        else:
+            reaching = (each for each in self._find_rows(head) if self._reaches(each, head))
+            self._names.open(head, len(self._of_namespace), reaching)
+        for place, taken in self._find_places(row):
+            _add(taken, row.load)
+            yield from _find_excess(place, taken, self._of_namespace)
+
+    def _find_rows(self, text: str) -> Iterator[Row]:
+        """Rows with wildcards that begin as the text does."""
+        return (row for head in each_head(text) for row in self._patterns.get(head, ()))
+
+    def _find_places(self, row: Row) -> Iterator[tuple[str, list[int]]]:
+        """What the row counts in, each with a name for a message."""
+        head = find_head(row.namespace)
+        if not is_wildcard(row.namespace):
+            yield head, self._names.find(head)
+            return
+        for longer in self._heads.each_beginning(head):
+            yield f"{longer}*", self._heads.find(longer)
+        for name in self._names.each_beginning(head):
+            if self._reaches(row, name):
+                yield name, self._names.find(name)
+
+    def _reaches(self, row: Row, name: str) -> bool:
+        return reaches_by_pattern(row.namespace, name, self._protected)
+
+
+class _Places:
+    """What is taken of each place, and the places in the order of their names, so that a beginning finds its own."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, list[int]] = {}
+        self._sorted: list[str] = []
+
+    def open(self, place: str, bounds: int, rows: Iterable[Row]) -> None:
+        """Adds the place, with what these rows take of it, unless it is there."""
+        if place in self._taken:
+            return
+        insort(self._sorted, place)
+        self._taken[place] = taken = [0] * bounds
+        for row in rows:
+            _add(taken, row.load)
+
+    def find(self, place: str) -> list[int]:
+        return self._taken[place]
+
+    def each_beginning(self, head: str) -> list[str]:
+        return self._sorted[bisect_left(self._sorted, head) : bisect_left(self._sorted, head + _AFTER)]
+
+
+def _add(taken: list[int], load: Load, sign: int = 1) -> None:
+    for index, amount in enumerate(load):
+        taken[index] += sign * amount
+
+
+def _find_excess(place: str, taken: Sequence[int], bounds: Sequence[Bound]) -> Iterator[Excess]:
+    return (Excess(place, amount, bound) for amount, bound in zip(taken, bounds, strict=True) if amount > bound.most)

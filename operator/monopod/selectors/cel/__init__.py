@@ -1,0 +1,1 @@
+"""How namespaces get their compiled selectors, and that nobody else writes them."""

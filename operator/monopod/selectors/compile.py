@@ -1,0 +1,233 @@
+r"""The data that the policies read: profiles compiled to one line of text per selector.
+
+The lines stand in an annotation of each namespace that a profile reaches, and, for namespaces that don't exist yet, in
+a ConfigMap. CEL can parse neither JSON nor YAML, so the lines are made for `split`:
+
+    web|kata|Pend|tier=web app=shop|team~a.* example\.com/.*=yes
+    │   │    │    │                 └ label patterns: `key~value` where only the value has wildcards, as a regular
+    │   │    │    │                   expression for the value; else a regular expression for any label's `key=value`
+    │   │    │    └ label pairs without wildcards: no regular expression has to be compiled for them
+    │   │    └ what happens to pods that Fargate can't run: Pend or Reject
+    │   └ RuntimeClass
+    └ profile
+
+A profile with zones has a sixth field, `…|eu-1a,eu-1b`; one with security groups a seventh, `…||web,db`; one that lets
+pods choose theirs an eighth, `…|||Allow`; one that allows annotations a ninth, `…||||run.oci.*`; one that allows
+SELinux options a tenth, `…|||||Allow`; one that refuses pods that opt out an eleventh, `…||||||Refuse`. Empty fields at
+the end are left out, so that policies and rows of different releases understand each other while Monopod is upgraded.
+
+Lines are sorted by profile name, the order in which profiles win, so that the policy takes the first that matches.
+Names and patterns hold none of the separators; a label pattern that does (the API refuses it) matches no label.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
+
+from monopod.pods.rules.selection import Profile, Selector, is_wildcard, is_written, pattern_to_regex
+from monopod.selectors.capacity import Allocation, Bound, Claim, Row, Rows, allocate
+from monopod.selectors.reach import Reach
+
+LINE_SEPARATOR: Final = "\n"
+SEPARATOR: Final = "|"
+PAIR_SEPARATOR: Final = " "
+VALUE_SEPARATOR: Final = "~"
+ZONE_SEPARATOR: Final = ","
+GROUP_SEPARATOR: Final = ","
+ANNOTATION_SEPARATOR: Final = ","
+GROUPS_ALLOWED: Final = "Allow"
+SELINUX_ALLOWED: Final = "Allow"
+OPT_OUT_REFUSED: Final = "Refuse"
+FIXED_FIELDS: Final = 5
+"""Fields that every row has, empty or not."""
+
+MAX_ROWS: Final = 2000
+"""Rows in a namespace. Admission takes some milliseconds per hundred, and CEL has a budget of cost per expression."""
+
+MAX_WILDCARD_CHARACTERS: Final = 5_000
+"""Length of all label patterns with wildcards in keys in a namespace, and five more for each. They are tested against
+all labels of a pod. Kubernetes bounds the cost of an expression, and that of a regular expression is its length times
+that of the text: pods are refused beyond the budget, which is reached at 7,800 characters of labels. Promised, and
+tested, are 4,000. Patterns for the value of one label cost so little that MAX_ROWS_BYTES bounds them enough."""
+
+MAX_ROWS_BYTES: Final = 176 * 1024
+"""Kubernetes allows 256 KiB for all annotations of an object together; others need room too."""
+
+MAX_PATTERNS: Final = 5000
+"""Selectors of the whole cluster. With 20,000 the creation of a namespace would exceed CEL's budget."""
+
+MAX_NAMESPACE_CHARACTERS: Final = 250_000
+"""Length of all their namespace patterns with wildcards. With twice as much it would exceed the budget, too."""
+
+MAX_PATTERNS_BYTES: Final = 960 * 1024
+"""A ConfigMap holds 1 MiB."""
+
+STALE_SECONDS: Final = 3.0
+"""How long after rows or the mark of isolation were taken off a namespace admission may still read them in its cache.
+
+Of 300 withdrawals at a busy API server none was read by the next request. Another API server of the cluster learns of
+it through a watch, which takes milliseconds unless it is overloaded; the rest is room for that.
+"""
+
+PATTERNS_KEY: Final = "rows"
+PROTECTED_KEY: Final = "protected"
+
+FOREIGN: Final = re.compile(r"[|=,~\s]")
+"""What no label's key or value holds."""
+
+
+NAMESPACE_BOUNDS: Final = (
+    Bound("selectors", MAX_ROWS),
+    Bound("characters of label patterns with wildcards in keys", MAX_WILDCARD_CHARACTERS),
+    Bound("bytes of selectors", MAX_ROWS_BYTES),
+)
+CONFIGMAP_BOUNDS: Final = (
+    Bound("selectors", MAX_PATTERNS),
+    Bound("characters of namespace patterns with wildcards", MAX_NAMESPACE_CHARACTERS),
+    Bound("bytes of selectors", MAX_PATTERNS_BYTES),
+)
+
+
+def compile_profile(profile: Profile) -> Rows:
+    """A row per selector that a label can match."""
+    texts = [(selector.namespace, text) for selector in profile.selectors for text in _compile_row(profile, selector)]
+    return tuple(_build_row(namespace, text) for namespace, text in texts if not FOREIGN.search(namespace))
+
+
+def _build_row(namespace: str, text: str) -> Row:
+    pattern = _compile_namespace(namespace)
+    size = len(text.encode()) + 1
+    wildcards = len(pattern) if is_wildcard(namespace) else 0
+    return Row(namespace, text, (1, _weigh_patterns(text), size), (1, wildcards, len(pattern) + 1 + size))
+
+
+def compile_rows(namespace: str, profiles: Iterable[Profile], protected: Collection[str]) -> str:
+    """The text of the profiles that reach a namespace, whether or not there is room for it; empty if none does.
+
+    Args:
+        namespace: its name.
+        profiles: all profiles, in any order.
+        protected: namespaces that only their exact name reaches, never a wildcard.
+    """
+    rows = order_rows({profile.name: compile_profile(profile) for profile in profiles})
+    return join_rows(Reach(((row.namespace, row) for row in rows), protected).find(namespace))
+
+
+def order_rows(rows: Mapping[str, Rows]) -> tuple[Row, ...]:
+    """The rows of all profiles, by whose name they are given, in the order in which profiles win."""
+    return tuple(row for name in sorted(rows, key=str.encode) for row in rows[name])
+
+
+def join_rows(rows: Iterable[Row]) -> str:
+    """The rows as a namespace carries them."""
+    return LINE_SEPARATOR.join(row.text for row in rows)
+
+
+def pick_rows_of(text: str, profile: str) -> str:
+    """Of a namespace's rows those of one profile."""
+    own = profile + SEPARATOR
+    return LINE_SEPARATOR.join(line for line in text.split(LINE_SEPARATOR) if line.startswith(own))
+
+
+def find_room(claims: Iterable[Claim], protected: Collection[str]) -> Allocation:
+    """Which rows each profile gets within the bounds."""
+    return allocate(claims, NAMESPACE_BOUNDS, CONFIGMAP_BOUNDS, protected)
+
+
+def _weigh_patterns(row: str) -> int:
+    """What the row takes of MAX_WILDCARD_CHARACTERS."""
+    patterns = row.split(SEPARATOR)[4].split(PAIR_SEPARATOR)
+    return sum(len(pattern) + 5 for pattern in patterns if pattern and VALUE_SEPARATOR not in pattern)
+
+
+def has_row_of(rows: str, profile: str) -> bool:
+    """Whether any of a namespace's rows is the profile's."""
+    return any(line.startswith(profile + SEPARATOR) for line in rows.split(LINE_SEPARATOR))
+
+
+def build_patterns(rows: Iterable[Row], protected: Collection[str]) -> dict[str, str]:
+    """The data of the ConfigMap from which a new namespace gets its rows.
+
+    Each line is a row with one more field before it: the namespace that the selector names, or, for a wildcard, an
+    anchored regular expression, which begins with `^`.
+    """
+    lines = (f"{_compile_namespace(row.namespace)}{SEPARATOR}{row.text}" for row in rows)
+    return {PATTERNS_KEY: LINE_SEPARATOR.join(lines), PROTECTED_KEY: LINE_SEPARATOR.join(sorted(protected))}
+
+
+def compile_namespace_patterns(profiles: Iterable[Profile], protected: Collection[str]) -> dict[str, str]:
+    """The same from profiles, whether or not there is room for them."""
+    return build_patterns(order_rows({profile.name: compile_profile(profile) for profile in profiles}), protected)
+
+
+def read_patterns(data: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
+    """The ConfigMap's lines, by profile: namespace and row."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for line in data.get(PATTERNS_KEY, "").split(LINE_SEPARATOR):
+        namespace, _, row = line.partition(SEPARATOR)
+        if row:
+            found.setdefault(row.partition(SEPARATOR)[0], []).append((namespace, row))
+    return found
+
+
+def match_old_rows(rows: Rows, lines: Sequence[tuple[str, str]]) -> Rows | None:
+    """The rows that a profile has in the ConfigMap, if they are of the same selectors: those never change."""
+    if [namespace for namespace, _ in lines] != [_compile_namespace(row.namespace) for row in rows]:
+        return None
+    return tuple(_build_row(row.namespace, text) for row, (_, text) in zip(rows, lines, strict=True))
+
+
+def _compile_row(profile: Profile, selector: Selector) -> tuple[str, ...]:
+    """The selector's row; none if no label can ever match it."""
+    if any(is_written(key) or FOREIGN.search(key) or FOREIGN.search(value) for key, value in selector.labels):
+        return ()
+    exact = [f"{key}={value}" for key, value in selector.labels if not (is_wildcard(key) or is_wildcard(value))]
+    wild = [
+        f"{_compile_label(key)}={_compile_label(value)}"
+        if is_wildcard(key)
+        else f"{key}{VALUE_SEPARATOR}{_compile_label(value)}"
+        for key, value in selector.labels
+        if is_wildcard(key) or is_wildcard(value)
+    ]
+    fields = (
+        profile.name,
+        profile.runtime_class,
+        profile.unsupported,
+        PAIR_SEPARATOR.join(exact),
+        PAIR_SEPARATOR.join(wild),
+        ZONE_SEPARATOR.join(profile.zones),
+        GROUP_SEPARATOR.join(profile.security_groups),
+        GROUPS_ALLOWED if profile.pod_security_groups == GROUPS_ALLOWED else "",
+        ANNOTATION_SEPARATOR.join(profile.allowed_annotations),
+        SELINUX_ALLOWED if profile.selinux_options == SELINUX_ALLOWED else "",
+        OPT_OUT_REFUSED if profile.opt_out == OPT_OUT_REFUSED else "",
+    )
+    used = max(FIXED_FIELDS, *(place for place, field in enumerate(fields, 1) if field))
+    return (SEPARATOR.join(fields[:used]),)
+
+
+# "." matches no line break, and "-" needs no backslash outside brackets: the shorter, the cheaper.
+_LABEL_WILDCARDS: Final[Mapping[str, str]] = {"*": ".*", "?": ".", "-": "-"}
+
+
+def _compile_label(pattern: str) -> str:
+    """A key or value pattern as a regular expression that stays inside one line `key=value` of the policy's text."""
+    return "".join(_LABEL_WILDCARDS.get(char) or re.escape(char) for char in pattern)
+
+
+def _compile_namespace(pattern: str) -> str:
+    return pattern_to_regex(pattern) if is_wildcard(pattern) else pattern
+
+
+class RowsTooLarge(ValueError):
+    """More than Kubernetes lets an object carry, or lets a policy spend on reading it."""
+
+
+def check_room(found: int, most: int, what: str, place: str) -> None:
+    """Holds a number to its bound; `what` says with `{}` for the number what there is, `place` where.
+
+    Raises:
+        RowsTooLarge: it is above the bound.
+    """
+    if found > most:
+        raise RowsTooLarge(f"{what.format(found)} for {place}; there is room for {most}")

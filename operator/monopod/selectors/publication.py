@@ -1,0 +1,169 @@
+"""What belongs on namespaces, and what has to be written so that it is there.
+
+A namespace that a profile reaches carries a label, by which the admission policies find it, and annotations, which
+they read: the compiled profiles, whether its pods are closed by a base policy, and the compiled SecurityGroupPolicies.
+Nobody else may write these, so anything that differs is undone. What the rows look like is not known here (see
+`monopod.selectors.compile`): they come in as text.
+
+    reached ──► label and content ──the API server refuses them──► the label alone: new pods are refused
+                     ▲─────────────── they can be written again ───────────┘
+    not reached ──► neither
+
+Labels have no bound in all, as annotations have, and old content that can't be replaced would be a wrong answer.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from monopod.api.names import (
+    GROUP_POLICIES_ANNOTATION,
+    ISOLATED_ANNOTATION,
+    NAMESPACE_LABEL,
+    NAMESPACE_LABEL_VALUE,
+    ROWS_ANNOTATION,
+)
+from monopod.pods.rules.selection import Profile
+from monopod.selectors.reach import Reach
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceView:
+    """The part of a namespace that matters here; label and annotations are None where they are absent."""
+
+    name: str
+    label: str | None = None
+    rows: str | None = None
+    terminating: bool = False
+    isolated: str | None = None
+    group_rows: str | None = None
+    uid: str = ""
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether it says that its pods are closed by a base policy."""
+        return self.isolated == ISOLATED
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it carries the label alone, so that its new pods are refused."""
+        return (self.label, self.rows, self.isolated, self.group_rows) == (NAMESPACE_LABEL_VALUE, None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a namespace should carry: rows of profiles ("": none), and rows of SecurityGroupPolicies.
+
+    `is_isolated` says whether its base policy has been seen. Where it has not, pods wait behind a gate.
+    """
+
+    rows: str
+    is_isolated: bool = False
+    group_rows: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """The namespace is to carry the label and this content."""
+
+    namespace: str
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """The namespace is to carry nothing: no profile reaches it."""
+
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The namespace is to carry the label alone: profiles reach it, and what they say can't be written."""
+
+    namespace: str
+
+
+NamespaceChange = Publish | Withdraw | Close
+
+ISOLATED = "true"
+
+
+def decide_namespace(view: NamespaceView, content: Content) -> NamespaceChange | None:
+    """What to write on a namespace that should carry this; None if it is as it should be.
+
+    A namespace that is being deleted takes no new pods, so it is left as it is.
+    """
+    if view.terminating:
+        return None
+    marks = (view.label, view.rows, view.isolated, view.group_rows)
+    if not content.rows:
+        return None if marks == (None, None, None, None) else Withdraw(view.name)
+    wanted = (NAMESPACE_LABEL_VALUE, content.rows, *_build_isolation(content))
+    return None if marks == wanted else Publish(view.name, content)
+
+
+def _build_isolation(content: Content) -> tuple[str | None, str | None]:
+    return ISOLATED if content.is_isolated else None, content.group_rows or None
+
+
+def build_namespace_patch(change: NamespaceChange, uid: str) -> dict[str, object]:
+    """The merge patch that makes the change. A null removes a value whoever wrote it, which an apply could not.
+
+    It is refused for a namespace of another uid: what was seen of one says nothing of its namesake.
+    """
+    label: str | None = None
+    annotations: dict[str, str | None] = dict.fromkeys(
+        (ROWS_ANNOTATION, ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION)
+    )
+    match change:
+        case Publish(content=content):
+            label = NAMESPACE_LABEL_VALUE
+            isolated, group_rows = _build_isolation(content)
+            annotations = {
+                ROWS_ANNOTATION: content.rows,
+                ISOLATED_ANNOTATION: isolated,
+                GROUP_POLICIES_ANNOTATION: group_rows,
+            }
+        case Close():
+            label = NAMESPACE_LABEL_VALUE
+        case Withdraw():
+            pass
+        case never:
+            assert_never(never)
+    return {"metadata": {"uid": uid, "labels": {NAMESPACE_LABEL: label}, "annotations": annotations}}
+
+
+def build_patterns_patch(current: Mapping[str, str] | None, wanted: Mapping[str, str]) -> dict[str, object] | None:
+    """The merge patch for the ConfigMap of patterns, foreign keys removed; None if it is as it should be.
+
+    `current` is None if there is no ConfigMap, and the patch is then its whole content.
+    """
+    if current is not None and dict(current) == dict(wanted):
+        return None
+    foreign = dict.fromkeys(sorted(set(current or {}) - set(wanted)))
+    return {"data": {**wanted, **foreign}}
+
+
+def find_reached(
+    profiles: Iterable[Profile], namespaces: Iterable[NamespaceView], protected: Collection[str]
+) -> dict[str, list[str]]:
+    """By profile the namespaces that a selector covers, sorted; not those that are being deleted."""
+    selectors = ((selector.namespace, profile.name) for profile in profiles for selector in profile.selectors)
+    reach = Reach(selectors, protected)
+    found: dict[str, list[str]] = {}
+    for namespace in sorted(view.name for view in namespaces if not view.terminating):
+        for name in dict.fromkeys(reach.find(namespace)):
+            found.setdefault(name, []).append(namespace)
+    return found
+
+
+def describe_selectors(profile: Profile) -> str:
+    """The selectors as one readable line, for tables: `prod-*{tier=web}, dev`."""
+    return ", ".join(str(selector) for selector in profile.selectors)
+
+
+def list_names(names: Sequence[str], most: int = 3) -> str:
+    """A few names for a message, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,0 +1,1 @@
+"""What pods cost: price lists and what they mean."""

@@ -1,0 +1,1 @@
+"""Prices of sizes: no cluster, no clock, no input or output."""

@@ -1,0 +1,237 @@
+"""Holds back the eviction of a deleted profile's pods that couldn't be created again, or that no node could take.
+
+    oldest pod of a workload ──dry run──► created, a node fits ──► its pods are evicted
+                                  └─────► refused ──► they stay, the profile says why; tried again, longer each time
+
+As when pods are moved (see `monopod.rescheduling.dry_runs`), but the replacements are whatever admission makes of them
+without the profile. Pods without a controller aren't replaced by anybody, so nothing is tried. All of this is forgotten
+with the process; the next one tries again.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from monopod.api.reasons import Reason
+from monopod.eviction.rules.order import Candidate, Obstacle
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.concurrency import gather_some
+from monopod.kube.objects.fields import InvalidManifest
+from monopod.pods.rules.node_capacity import explain_unschedulable
+from monopod.rescheduling.rules.standing import find_mark, has_ended, is_ready
+from monopod.selectors.publication import list_names
+from monopod.workloads.fetch import fetch_census, fetch_workload
+from monopod.workloads.rules.creation import Quota, build_attempt, fits_once_gone
+from monopod.workloads.rules.replacement import find_owner
+
+VALID_SECONDS: Final = 60.0
+# Where a quota counts, a verdict is about one pod at this moment.
+BOUNDED_SECONDS: Final = 3.0
+# What was tried longer ago evicts nothing there.
+KNOWN_SECONDS: Final = 15.0
+FIRST_RETRY_SECONDS: Final = 2.0
+LONGEST_RETRY_SECONDS: Final = 60.0
+# In one pass; the others have their turn in the next.
+MOST_TRIED: Final = 40
+
+Manifest = dict[str, Any]
+Key = tuple[str, str]
+
+
+async def list_quotas(api: ApiClient, namespace: str) -> tuple[Quota, ...]:
+    """The namespace's quotas.
+
+    Raises:
+        ApiError: they can't be listed.
+        ApiUnreachable: no answer.
+    """
+    path = f"/api/v1/namespaces/{namespace}/resourcequotas"
+    return tuple([Quota.from_resource(each) async for each in api.list_pages(path)])
+
+
+async def try_replacement(
+    api: ApiClient, namespace: str, body: Manifest, pod: Manifest, quotas: Sequence[Quota]
+) -> tuple[str, Manifest | None]:
+    """Why a replacement can't be created once the pod is gone, "" if it can; and what the dry run made, if anything.
+
+    Raises:
+        ApiError: what is in the namespace can't be listed.
+        ApiUnreachable: no answer.
+    """
+    created, refusal = None, ""
+    try:
+        created = await api.create(f"/api/v1/namespaces/{namespace}/pods", body, dry_run=True)
+    except ApiError as error:
+        refusal = error.message
+        if not fits_once_gone(refusal, quotas, pod):
+            return refusal, None
+    if not quotas:
+        return "", created
+    census = await fetch_census(api, namespace)
+    if lacking := census.find_lacking():
+        return lacking, created
+    if overdrawn := census.find_overdrawn(quotas, pod, created, refusal):
+        name, resource = overdrawn
+        return f"quota {name} has no room for it: its pods use more {resource} than its status says", created
+    return "", created
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What came of the last dry run for a workload.
+
+    Attributes:
+        about: the uid of the pod that it was about.
+        until: when it is tried again.
+        is_bounded: whether it holds for that pod alone.
+    """
+
+    about: str
+    until: float
+    fault: str = ""
+    reason: Reason = Reason.REPLACEMENT_REFUSED
+    pause: float = 0.0
+    is_bounded: bool = False
+
+    def is_current(self, pod: Candidate) -> bool:
+        return time.monotonic() < self.until and (bool(self.fault) or not self.is_bounded or self.about == pod.uid)
+
+
+class ReplacementTrials:
+    """Remembers verdicts by profile and workload; `mark` asks for a pass within some seconds."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        mirror: Mirror,
+        is_refused: Callable[[Candidate], bool],
+        mark: Callable[[float], None],
+    ) -> None:
+        self._api = api
+        self._mirror = mirror
+        self._is_refused = is_refused
+        self._mark = mark
+        self._verdicts: dict[Key, _Verdict] = {}
+
+    def find_obstacles(self, profile: str, pods: Iterable[Candidate]) -> list[Obstacle]:
+        """What keeps pods of a profile, as far as it was tried."""
+        held: dict[_Verdict, list[str]] = {}
+        for pod in sorted(pods, key=_age):
+            verdict = self._verdicts.get((profile, pod.workload))
+            if verdict and verdict.fault:
+                held.setdefault(verdict, []).append(str(pod))
+        return [_describe(verdict, names) for verdict, names in held.items()]
+
+    def retain(self, profiles: Collection[str]) -> None:
+        """Forgets all others."""
+        self._verdicts = {key: each for key, each in self._verdicts.items() if key[0] in profiles}
+
+    async def select(self, profile: str, pods: Sequence[Candidate]) -> list[Candidate]:
+        """Those of a profile's pods that may be evicted now."""
+        before = self.find_obstacles(profile, pods)
+        namespaces: dict[str, dict[str, list[Candidate]]] = {}
+        for pod in sorted(pods, key=_age):
+            if pod.workload != pod.uid:
+                namespaces.setdefault(pod.namespace, {}).setdefault(pod.workload, []).append(pod)
+        left = [MOST_TRIED]
+        chosen = [pod for pod in pods if pod.workload == pod.uid]
+        for namespace, workloads in namespaces.items():
+            chosen += await self._select_in(namespace, profile, workloads, left)
+        untold = self.find_obstacles(profile, pods) != before
+        faults = [each.until for key, each in self._verdicts.items() if key[0] == profile and each.fault]
+        if untold or left[0] <= 0:
+            self._mark(0.5)
+        if faults:
+            self._mark(max(0.5, min(faults) - time.monotonic()))
+        return chosen
+
+    async def _select_in(
+        self, namespace: str, profile: str, workloads: Mapping[str, list[Candidate]], left: list[int]
+    ) -> list[Candidate]:
+        due = [uid for uid, pods in workloads.items() if not self._is_current(profile, pods[0])]
+        try:
+            quotas = await list_quotas(self._api, namespace) if due else ()
+        except (ApiError, ApiUnreachable):
+            self._mark(FIRST_RETRY_SECONDS)
+            return []
+        if quotas or any(each.is_bounded for each in self._find_current(profile, workloads)):
+            return await self._select_one(profile, workloads, quotas, left)
+        tried = due[: max(0, left[0])]
+        left[0] -= len(due)
+        await gather_some(self._try(profile, workloads[uid][0], ()) for uid in tried)
+        return [pod for pods in workloads.values() if self._is_passed(profile, pods[0]) for pod in pods]
+
+    async def _select_one(
+        self, profile: str, workloads: Mapping[str, list[Candidate]], quotas: Sequence[Quota], left: list[int]
+    ) -> list[Candidate]:
+        """One pod of the namespace, beside those that budgets refuse for the time being."""
+        chosen: list[Candidate] = []
+        for pod, *_ in workloads.values():
+            if not self._is_current(profile, pod) and left[0] > 0:
+                left[0] -= 1
+                await self._try(profile, pod, quotas)
+            if self._is_passed(profile, pod):
+                chosen.append(replace(pod, known_until=time.monotonic() + KNOWN_SECONDS))
+                self._mark(BOUNDED_SECONDS)
+                if not self._is_refused(pod):
+                    break
+        return chosen
+
+    def _find_current(self, profile: str, workloads: Mapping[str, list[Candidate]]) -> list[_Verdict]:
+        return [self._verdicts[profile, uid] for uid, pods in workloads.items() if self._is_current(profile, pods[0])]
+
+    def _is_current(self, profile: str, pod: Candidate) -> bool:
+        verdict = self._verdicts.get((profile, pod.workload))
+        return verdict is not None and verdict.is_current(pod)
+
+    def _is_passed(self, profile: str, pod: Candidate) -> bool:
+        return self._is_current(profile, pod) and not self._verdicts[profile, pod.workload].fault
+
+    async def _try(self, profile: str, pod: Candidate, quotas: Sequence[Quota]) -> None:
+        before = self._verdicts.get((profile, pod.workload))
+        pause = min(before.pause * 2, LONGEST_RETRY_SECONDS) if before and before.fault else FIRST_RETRY_SECONDS
+        reason = Reason.REPLACEMENT_REFUSED
+        try:
+            fault, misfit = await self._find_fault(profile, pod, quotas)
+        except (ApiError, ApiUnreachable, InvalidManifest) as error:
+            fault, misfit = f"it can't be tried: {error}", ""
+        if misfit:
+            fault, reason = misfit, Reason.REPLACEMENT_UNSCHEDULABLE
+        valid = pause if fault else BOUNDED_SECONDS if quotas else VALID_SECONDS
+        self._verdicts[profile, pod.workload] = _Verdict(
+            pod.uid, time.monotonic() + valid, fault, reason, pause, bool(quotas)
+        )
+
+    async def _find_fault(self, profile: str, pod: Candidate, quotas: Sequence[Quota]) -> tuple[str, str]:
+        """Why the pod's replacement can't be created, or else why no node could take it."""
+        try:
+            manifest = await self._api.get(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}")
+        except ApiError as error:
+            if error.status == 404:
+                return "", ""
+            raise
+        owner = find_owner(manifest)
+        workload = await fetch_workload(self._api, pod.namespace, owner) if owner else None
+        if workload is None or has_ended(manifest):
+            return "", ""  # nothing takes its place
+        fault, created = await try_replacement(
+            self._api, pod.namespace, build_attempt(manifest, workload), manifest, quotas
+        )
+        if fault or created is None:
+            return fault, ""
+        if find_mark(created) == profile:
+            return "admission still reads that the profile is in force", ""
+        return "", explain_unschedulable(created, self._mirror.nodes.views()) if is_ready(manifest) else ""
+
+
+def _age(pod: Candidate) -> tuple[str, str, str]:
+    return pod.created, pod.namespace, pod.name
+
+
+def _describe(verdict: _Verdict, names: Sequence[str]) -> Obstacle:
+    unfit = verdict.reason is Reason.REPLACEMENT_UNSCHEDULABLE
+    why = "no node could take a replacement" if unfit else "a replacement can't be created"
+    verb = "stays" if len(names) == 1 else "stay"
+    return Obstacle(verdict.reason, f"{list_names(names)} {verb}, because {why}: {verdict.fault}", tuple(names))
