@@ -12,7 +12,7 @@ from typing import Self
 from tests.controlplane.operating.lab import PATHS, Json, Lab
 from tests.controlplane.operating.observer import STREAM_SECONDS
 from tests.controlplane.server import Server
-from tests.unit.domain.verdicts import HOME, Flow, RemotePod, is_open_by_policy, selector_fits
+from tests.unit.isolation.rules.verdicts import HOME, Flow, RemotePod, is_open_by_policy, selector_fits
 
 FRIEND = {"role": "friend"}
 ELSEWHERE = {"kubernetes.io/metadata.name": "elsewhere"}

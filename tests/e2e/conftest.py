@@ -25,7 +25,7 @@ ARTIFACTS = ROOT / "artifacts"
 PROFILE = "suite"
 LIVES = pytest.StashKey[list[Live]]()
 """The clusters whose state is saved when a test fails."""
-LAST = "test_release.py"
+LAST = "manager/test_release.py"
 """Uninstalls Monopod from the tier's cluster, so nothing may come after it."""
 
 

@@ -1,7 +1,7 @@
 """Which connections security groups and the namespaces' own policies open, to hold what happens against.
 
-The judge is tests/unit/domain/verdicts.py, which shares no decision with Monopod: what NetworkPolicies the operator
-writes, and which labels it finds on a pod, play no part.
+The judge is tests/unit/isolation/rules/verdicts.py, which shares no decision with Monopod: what NetworkPolicies the
+operator writes, and which labels it finds on a pod, play no part.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,7 +10,14 @@ from typing import Any
 
 from monopod.isolation.rules.network_policies import Infrastructure
 from monopod.isolation.rules.security_group import SecurityGroup
-from tests.unit.domain.verdicts import HOME, Flow, RemotePod, is_open_by_groups, is_open_by_policy, selector_fits
+from tests.unit.isolation.rules.verdicts import (
+    HOME,
+    Flow,
+    RemotePod,
+    is_open_by_groups,
+    is_open_by_policy,
+    selector_fits,
+)
 
 Policies = Mapping[str, Sequence[Mapping[str, Any]]]
 """The specs of the NetworkPolicies that people have written, by namespace."""

@@ -10,9 +10,9 @@ from monopod.cli.doctor.command import check
 from monopod.cli.doctor.diagnosis import Check, Finding, Level, Unread
 from tests.unit.builders import a_pod, a_profile_resource
 from tests.unit.cli.clusters import a_cluster
+from tests.unit.cli.lint.test_lint import a_workload
 from tests.unit.cli.running import explain, explain_json, run, write_yaml
-from tests.unit.cli.test_lint import a_workload
-from tests.unit.domain.test_autoscaling import an_autoscaler
+from tests.unit.workloads.rules.test_autoscaling import an_autoscaler
 
 Json = dict[str, Any]
 

@@ -1,0 +1,388 @@
+"""What the isolator makes of events that come late, in another order, or while it is at work."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+
+from monopod.api.names import (
+    API_VERSION,
+    GROUP_COUNT_LABEL,
+    GROUP_LABEL_PREFIX,
+    ISOLATION_GATE,
+    POD_GROUPS_ANNOTATION,
+    PROFILE_LABEL,
+    TASK_LABEL,
+)
+from monopod.gates import controller
+from monopod.isolation.controller import Isolator
+from monopod.isolation.rules.network_policies import build_base_policy
+from monopod.kube.cache import Kind, Mirror
+from monopod.kube.client import ApiError, Json, ServerTrouble
+from monopod.kube.lease import Timing
+from monopod.manager.settings import Settings
+from monopod.profiles.rules.conditions import Isolation
+from tests.unit.fake_api import FakeApi, an_object, not_found
+from tests.unit.fake_clock import FakeClock
+from tests.unit.running import COMPLAINTS, running, settle
+from tests.unit.waiting import until
+
+SETTINGS = Settings(
+    sandbox="kata",
+    namespace="monopod-system",
+    identity="test",
+    leader_elect=False,
+    lease=Timing(),
+    listen_host="",
+    listen_port=0,
+    resync_seconds=60,
+    kubeconfig=None,
+)
+POLICIES = "/apis/networking.k8s.io/v1/namespaces/prod/networkpolicies"
+POD = "/api/v1/namespaces/prod/pods/app"
+
+
+class Server(FakeApi):
+    """Stamps what is applied, as an API server does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.version = 10
+        self.labels: dict[str, dict[str, str]] = {}
+
+    def stamp(self, item: Json) -> Json:
+        self.version += 1
+        metadata = {"uid": item["metadata"]["name"], **item["metadata"], "resourceVersion": str(self.version)}
+        return {**item, "metadata": metadata}
+
+    async def merge(self, path: str, patch: Json) -> Json:
+        if path.endswith("/status"):
+            raise not_found()  # a group's, at which nobody looks here
+        if ("merge", path) not in self.answers and path.startswith("/api/v1/namespaces/prod/pods/"):
+            self.requests.append(("merge", path, patch))
+            name = path.rpartition("/")[2]
+            labels = {**self.labels.get(name, {}), **patch["metadata"]["labels"]}
+            self.labels[name] = {key: value for key, value in labels.items() if value}
+            return self.stamp(an_object(name, namespace="prod", **patch["metadata"] | {"labels": self.labels[name]}))
+        return await super().merge(path, patch)
+
+    async def apply(self, path: str, body: Json) -> Json:
+        return self.stamp(await super().apply(path, body))
+
+
+class Cluster:
+    """An isolator, and the events that it is given; the profile `web` reaches the namespace `prod`."""
+
+    def __init__(self, api: Server | None = None) -> None:
+        self.api = api or Server()
+        self.mirror = Mirror("monopod-system")
+        self.clock = FakeClock()
+        self.isolator = Isolator(self.api.client, self.mirror, SETTINGS, COMPLAINTS, self.clock)
+        self.put(self.mirror.namespaces, an_object("prod"))
+        self.put_group("web")
+
+    def put(self, kind: Kind[Any], item: Json) -> None:
+        kind.observe("ADDED", self.api.stamp(item))
+
+    def put_profile(self, **spec: Any) -> None:
+        whole = {"selectors": [{"namespace": "prod"}], "securityGroups": ["web"], **spec}
+        self.put(self.mirror.profiles, {"apiVersion": API_VERSION, "spec": whole, **an_object("web")})
+
+    def put_group(self, name: str, **spec: Any) -> None:
+        spec = spec or {"ingress": [{"from": [{"cidr": "10.0.0.0/8"}]}]}
+        self.put(self.mirror.groups, {"apiVersion": API_VERSION, "spec": spec, **an_object(name)})
+
+    def put_pod(self, name: str = "app", group: str = "web", *, identified: bool = False) -> None:
+        labels = {PROFILE_LABEL: "web", GROUP_COUNT_LABEL: "1", f"{GROUP_LABEL_PREFIX}{group}": "true"}
+        if identified:
+            labels[TASK_LABEL] = name
+        self.api.labels[name] = labels
+        pod = an_object(name, namespace="prod", labels=labels, annotations={POD_GROUPS_ANNOTATION: group})
+        self.put(self.mirror.pods, pod)
+
+    def delete(self, kind: Kind[Any], name: str, namespace: str = "prod") -> None:
+        kind.observe("DELETED", self.api.stamp(an_object(name, namespace=namespace)))
+
+    def policies(self) -> set[str]:
+        return {view.name for view in self.mirror.network_policies.views()}
+
+    def events(self) -> list[tuple[str, str]]:
+        bodies = [body for path, body in self.api.sent("create") if path.endswith("/events")]
+        return [(body["reason"], body["message"]) for body in bodies]
+
+    def at_work(self) -> AbstractAsyncContextManager[None]:
+        return running(*self.isolator.controllers)
+
+    async def comes(self, holds: Callable[[], bool]) -> None:
+        """Lets time pass until something holds."""
+        await until(holds, self.clock)
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster()
+
+
+async def test_a_pod_that_goes_while_it_is_worked_on_is_not_counted_as_closed(cluster: Cluster) -> None:
+    def refuse(_: Json) -> Json:
+        cluster.delete(cluster.mirror.pods, "app")
+        raise not_found()
+
+    cluster.api.answers["merge", POD] = refuse
+    cluster.put_profile(securityGroups=["later"])
+    cluster.put_pod()
+    async with cluster.at_work():
+        assert [path for path, _ in cluster.api.sent("merge")] == [POD]
+        assert cluster.isolator.sum_up() == {}
+
+
+async def test_pods_that_share_a_policy_get_their_own_when_their_profile_is_gone_before_them(cluster: Cluster) -> None:
+    cluster.put_profile(isolation="PerGroup")
+    cluster.put_pod()
+    cluster.put_pod("other")
+    async with cluster.at_work():
+        assert cluster.policies() == {"monopod-groups.web"}
+        cluster.delete(cluster.mirror.profiles, "web", namespace="")
+        await cluster.comes(lambda: cluster.policies() == {"app.web", "other.web"})
+        cluster.delete(cluster.mirror.pods, "other")
+        await settle()
+        assert "app.web" in cluster.policies()
+
+
+async def test_a_policy_that_someone_else_gave_to_a_pod_is_left_alone(cluster: Cluster) -> None:
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": "app", "uid": "app"}
+    theirs = an_object("theirs", namespace="prod", ownerReferences=[owner])
+    cluster.put(cluster.mirror.network_policies, {**theirs, "spec": {"podSelector": {}}})
+    cluster.put_profile()
+    cluster.put_pod()
+    async with cluster.at_work():
+        assert cluster.policies() == {"app.web", "theirs"}
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [ApiError(403, "Forbidden", "exceeded quota: none"), ServerTrouble("PATCH", 500, "failed calling webhook")],
+    ids=["quota", "webhook"],
+)
+async def test_a_pod_whose_policy_cannot_be_written_says_so_once(cluster: Cluster, refusal: Exception) -> None:
+    cluster.api.answers["apply", f"{POLICIES}/app.web"] = refusal
+    cluster.put_profile()
+    cluster.put_pod()
+    async with cluster.at_work():
+        await cluster.comes(lambda: bool(cluster.events()))
+        cluster.clock.step(60)
+        await settle()
+        ((reason, message),) = cluster.events()
+        assert reason == "SecurityGroupsNotInForce"
+        assert str(refusal) in message
+        assert cluster.isolator.sum_up() == {"web": Isolation(unwritten=1)}
+        del cluster.api.answers["apply", f"{POLICIES}/app.web"]
+        await cluster.comes(lambda: cluster.policies() == {"app.web"})
+        assert cluster.isolator.sum_up() == {}
+
+
+REFUSALS = {
+    "refused": ApiError(403, "Forbidden", "out of budget"),
+    "webhook broken": ServerTrouble("PATCH", 500, "failed calling webhook"),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+async def test_a_pod_whose_labels_cannot_be_written_has_the_rules_of_its_new_groups_and_says_so(
+    cluster: Cluster, refusal: Exception
+) -> None:
+    cluster.put_profile()
+    cluster.put_pod()
+    cluster.put_group("none", ingress=[])
+    async with cluster.at_work():
+        assert cluster.policies() == {"app.web"}
+        cluster.api.answers["merge", POD] = refusal
+        cluster.put_profile(securityGroups=["none"])
+        await cluster.comes(lambda: cluster.policies() == {"app.none"})
+        await cluster.comes(lambda: bool(cluster.events()))
+        assert cluster.events()[0][0] == "SecurityGroupsNotInForce"
+        assert cluster.isolator.sum_up() == {"web": Isolation(unwritten=1)}
+
+
+async def test_a_pod_that_changes_groups_is_at_no_instant_open_to_both(cluster: Cluster) -> None:
+    cluster.put_profile()
+    cluster.put_pod(identified=True)
+    cluster.put_group("none", ingress=[])
+    async with cluster.at_work():
+        before = len(cluster.api.requests)
+        cluster.put_profile(securityGroups=["none"])
+        await cluster.comes(lambda: cluster.policies() == {"app.none"})
+        await settle()
+        written = [
+            (method, path.rpartition("/")[2], bool(body.get("spec", {}).get("ingress")))
+            for method, path, body in cluster.api.requests[before:]
+            if method in ("apply", "delete", "merge")
+        ]
+        assert written == [
+            ("apply", "app.web", False),
+            ("merge", "app", False),
+            ("apply", "app.none", False),
+            ("delete", "app.web", False),
+        ]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+async def test_a_pod_whose_policy_cannot_get_its_new_name_has_the_rules_and_labels_of_its_new_groups(
+    cluster: Cluster, refusal: Exception
+) -> None:
+    cluster.put_profile()
+    cluster.put_pod()
+    cluster.put_group("none", ingress=[])
+    async with cluster.at_work():
+        before = len(cluster.api.requests)
+        cluster.api.answers["apply", f"{POLICIES}/app.none"] = refusal
+        cluster.put_profile(securityGroups=["none"])
+        await cluster.comes(lambda: bool(cluster.events()))
+        requests = cluster.api.requests[before:]
+        assert next(body["spec"].get("ingress") for _, path, body in requests if path.endswith("/app.web")) == []
+        assert [method for method, path, _ in requests if path == POD]
+
+
+async def test_a_pod_whose_new_groups_cannot_share_a_policy_leaves_that_of_its_old_groups(cluster: Cluster) -> None:
+    cluster.put_profile(isolation="PerGroup")
+    cluster.put_pod(identified=True)
+    cluster.put_group("none", ingress=[])
+    async with cluster.at_work():
+        cluster.api.answers["apply", f"{POLICIES}/monopod-groups.none"] = REFUSALS["refused"]
+        before = len(cluster.api.requests)
+        cluster.put_profile(isolation="PerGroup", securityGroups=["none"])
+        await cluster.comes(lambda: bool([path for method, path, _ in cluster.api.requests[before:] if path == POD]))
+
+
+async def test_a_pod_whose_labels_cannot_be_written_is_left_out_of_the_policy_that_it_shared(cluster: Cluster) -> None:
+    cluster.put_profile(isolation="PerGroup")
+    cluster.put_pod(identified=True)
+    cluster.put_pod("other", identified=True)
+    cluster.put_group("none", ingress=[])
+    async with cluster.at_work():
+        assert cluster.policies() == {"monopod-groups.web"}
+        cluster.api.answers["merge", POD] = REFUSALS["refused"]
+        cluster.put_profile(isolation="PerGroup", securityGroups=["none"])
+        await cluster.comes(lambda: "app.none" in cluster.policies())
+        shared = [body for path, body in cluster.api.sent("apply") if path == f"{POLICIES}/monopod-groups.web"]
+        left_out = {"key": TASK_LABEL, "operator": "NotIn", "values": ["app"]}
+        assert left_out in shared[-1]["spec"]["podSelector"]["matchExpressions"]
+        # The groups are as before again: nothing has to be written on the pod any more.
+        cluster.put_profile(isolation="PerGroup")
+        await cluster.comes(lambda: "app.none" not in cluster.policies())
+        shared = [body for path, body in cluster.api.sent("apply") if path == f"{POLICIES}/monopod-groups.web"]
+        assert left_out not in shared[-1]["spec"]["podSelector"]["matchExpressions"]
+
+
+async def test_a_pod_without_an_identity_stays_with_its_old_groups_until_its_labels_can_be_written(
+    cluster: Cluster,
+) -> None:
+    cluster.put_profile(isolation="PerGroup")
+    cluster.put_pod()
+    cluster.put_pod("other")
+    cluster.put_group("none", ingress=[])
+    async with cluster.at_work():
+        cluster.api.answers["merge", POD] = REFUSALS["refused"]
+        cluster.put_profile(isolation="PerGroup", securityGroups=["none"])
+        await cluster.comes(lambda: cluster.isolator.sum_up() == {"web": Isolation(unwritten=1)})
+        assert cluster.policies() == {"monopod-groups.none", "monopod-groups.web"}
+        del cluster.api.answers["merge", POD]
+        await cluster.comes(lambda: cluster.policies() == {"monopod-groups.none"})
+        assert not any(TASK_LABEL in body["metadata"]["labels"] for _, body in cluster.api.sent("merge"))
+
+
+async def test_only_a_pod_with_a_policy_of_its_own_gets_an_identity_and_once(cluster: Cluster) -> None:
+    cluster.put_profile(isolation="PerGroup")
+    cluster.put_pod()
+    async with cluster.at_work():
+        assert cluster.policies() == {"monopod-groups.web"}
+        assert cluster.api.sent("merge") == []
+        cluster.put_profile()
+        await cluster.comes(lambda: cluster.policies() == {"app.web"})
+        await settle()
+        assert [body["metadata"]["labels"].get(TASK_LABEL) for _, body in cluster.api.sent("merge")] == ["app"]
+
+
+async def test_a_namespace_that_is_made_again_is_not_closed_by_the_base_policy_of_its_namesake(
+    cluster: Cluster,
+) -> None:
+    cluster.put(cluster.mirror.network_policies, build_base_policy("prod"))
+    cluster.isolator.base.require(["prod"])
+    assert cluster.isolator.base.is_seen("prod")
+    async with cluster.at_work():
+        # The watch of policies was interrupted so long that it never tells of the end of the first one's.
+        cluster.put(cluster.mirror.namespaces, an_object("prod", uid="another"))
+        assert not cluster.isolator.base.is_seen("prod")
+        await settle()
+        assert [path for path, _ in cluster.api.sent("apply")] == [f"{POLICIES}/monopod-base"]
+        assert cluster.isolator.base.is_seen("prod")
+        assert cluster.events() == []
+
+
+async def test_what_a_set_of_groups_opens_is_forgotten_with_its_last_pod(cluster: Cluster) -> None:
+    cluster.put_profile()
+    cluster.put_pod()
+    cluster.put_pod("other")
+    async with cluster.at_work():
+        answer = cluster.isolator.rules.find(("web",))
+        cluster.delete(cluster.mirror.pods, "other")
+        assert cluster.isolator.rules.find(("web",)) is answer
+        cluster.delete(cluster.mirror.pods, "app")
+        assert cluster.isolator.rules.find(("web",)) is not answer
+
+
+@pytest.fixture
+def gated(cluster: Cluster) -> Cluster:
+    """A pod waits; by what the watches have told, its namespace is closed."""
+    cluster.put_profile()
+    cluster.put_pod()
+    cluster.put(cluster.mirror.network_policies, build_base_policy("prod"))
+    gate = {"schedulingGates": [{"name": ISOLATION_GATE}]}
+    cluster.api.lists["/api/v1/pods"] = [{**an_object("app", namespace="prod"), "spec": gate}]
+    return cluster
+
+
+async def test_a_pod_is_released_once_its_namespace_is_closed(gated: Cluster) -> None:
+    gated.api.lists[POLICIES] = [gated.api.stamp(build_base_policy("prod"))]
+    async with gated.at_work():
+        assert POD in [path for path, _ in gated.api.sent("patch")]
+
+
+async def test_no_pod_is_released_by_what_a_watch_told_that_has_died_since(gated: Cluster) -> None:
+    async with gated.at_work():
+        gated.clock.step(controller.POLL_SECONDS)
+        await settle()
+        written = [path for method, path, _ in gated.api.requests if method in ("apply", "patch")]
+        assert written.index(f"{POLICIES}/monopod-base") < written.index(POD)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [ApiError(403, "Forbidden", "not on Sundays"), ServerTrouble("PATCH", 500, "failed calling webhook")],
+    ids=["refused", "webhook broken"],
+)
+async def test_a_pod_that_cannot_be_released_says_so(gated: Cluster, refusal: Exception) -> None:
+    gated.api.lists[POLICIES] = [gated.api.stamp(build_base_policy("prod"))]
+    gated.api.answers["patch", POD] = refusal
+    async with gated.at_work():
+        await gated.comes(lambda: ("WaitsForIsolation", f"Can't be released: {refusal}") in gated.events())
+
+
+async def test_a_running_pod_keeps_its_groups_while_its_service_account_is_made_anew(cluster: Cluster) -> None:
+    policy = {"serviceAccountSelector": {"matchLabels": {"team": "ci"}}, "securityGroups": {"groupIds": ["web"]}}
+    cluster.put(cluster.mirror.group_policies, {**an_object("ci", namespace="prod"), "spec": policy})
+    account = an_object("ci", namespace="prod", labels={"team": "ci"})
+    cluster.put(cluster.mirror.accounts, account)
+    cluster.put_profile(securityGroups=["wide"])
+    cluster.put_group("wide")
+    cluster.api.answers["get", POD] = {"spec": {"serviceAccountName": "ci"}}
+    cluster.put_pod(identified=True)
+    async with cluster.at_work():
+        assert cluster.policies() == {"app.web"}
+        cluster.delete(cluster.mirror.accounts, "ci")
+        await settle()
+        assert cluster.api.sent("merge") == []
+        cluster.api.answers["merge", POD] = not_found()
+        cluster.put(cluster.mirror.accounts, {**account, "metadata": {**account["metadata"], "labels": {}}})
+        await cluster.comes(lambda: bool(cluster.api.sent("merge")))

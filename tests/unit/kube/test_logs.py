@@ -1,0 +1,127 @@
+"""Troubles are logged when they begin, change and end."""
+
+import logging
+
+import pytest
+from structlog.testing import CapturingLogger
+
+from monopod.kube import logs
+from monopod.kube.cache import Mirror
+from monopod.kube.lease import Timing
+from monopod.kube.logs import Complaints, FirstAttemptOnly
+from monopod.manager.settings import Settings
+from monopod.pods.rules.dry_run import Outcome, Pending
+from monopod.profiles.dry_runs import Plan
+from monopod.profiles.gather import Gatherer
+from monopod.profiles.overlaps import Overlaps
+from monopod.profiles.publisher import Publication
+from monopod.profiles.rules.conditions import PoliciesInstalled
+from monopod.rescheduling.rules.progress import NotListed
+from tests.unit.fake_api import an_object
+
+
+@pytest.fixture
+def log() -> CapturingLogger:
+    return CapturingLogger()
+
+
+def test_a_trouble_is_logged_once(log: CapturingLogger) -> None:
+    complaints = Complaints(log)  # type: ignore[arg-type]  # structlog's stand-in for a logger
+    for _ in range(3):
+        complaints.raise_about("API server", "away")
+    assert [call.method_name for call in log.calls] == ["warning"]
+
+
+def test_another_trouble_and_the_end_of_it_are_logged_too(log: CapturingLogger) -> None:
+    complaints = Complaints(log)  # type: ignore[arg-type]  # the same
+    complaints.raise_about("API server", "away")
+    complaints.raise_about("API server", "overloaded")
+    complaints.settle("API server")
+    complaints.settle("API server")
+    assert [call.method_name for call in log.calls] == ["warning", "warning", "info"]
+
+
+def test_of_very_many_troubles_the_oldest_are_forgotten(log: CapturingLogger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MOST_REMEMBERED", 2)
+    complaints = Complaints(log)  # type: ignore[arg-type]  # the same
+    for subject in ("a", "b", "c", "c", "a"):
+        complaints.raise_about(subject, "away")
+    assert [call.kwargs["subject"] for call in log.calls] == ["a", "b", "c", "a"]
+
+
+class Looks:
+    """A gatherer that looks at one profile again and again."""
+
+    def __init__(self, log: CapturingLogger, **spec: object) -> None:
+        mirror = Mirror("monopod-system")
+        profile = {**an_object("web"), "spec": {"selectors": [{"namespace": "prod"}], **spec}}
+        mirror.profiles.observe("ADDED", profile)
+        mirror.namespaces.observe("ADDED", an_object("prod"))
+        mirror.runtime_classes.observe("ADDED", {**an_object("kata"), "handler": "kata"})
+        self.has_bug = False
+        settings = Settings(
+            sandbox="kata",
+            namespace="monopod-system",
+            identity="",
+            leader_elect=False,
+            lease=Timing.from_duration(10),
+            listen_host="",
+            listen_port=0,
+            resync_seconds=60,
+            kubeconfig=None,
+        )
+        complaints = Complaints(log)  # type: ignore[arg-type]  # structlog's stand-in for a logger
+        self.gatherer = Gatherer(
+            mirror,
+            self._find_outcome,
+            Overlaps(settings.protected, lambda: None, complaints),
+            dict,
+            lambda _: NotListed(),
+            settings,
+            complaints,
+        )
+
+    def _find_outcome(self, _: str, __: Plan) -> Outcome:
+        if self.has_bug:
+            raise ZeroDivisionError
+        return Pending()
+
+    def look(self) -> None:
+        snapshot = self.gatherer.snapshot()
+        publication = Publication(lambda _: "")
+        self.gatherer.gather(snapshot, "web", publication, PoliciesInstalled(), None)
+        enforced = {"phase": "ACTIVE", "conditions": [{"type": "Enforced", "status": "True"}]}
+        self.gatherer.find_situation(snapshot, {"web": enforced}, publication)
+
+
+def test_a_profile_that_cannot_be_moved_is_logged_once_and_not_at_each_look(log: CapturingLogger) -> None:
+    looks = Looks(log, maxUnavailable="lots")
+    for _ in range(3):
+        looks.look()
+    assert [(call.method_name, call.kwargs["subject"]) for call in log.calls] == [
+        ("warning", "rescheduling of profile web")
+    ]
+
+
+def test_a_bug_in_a_profiles_state_is_logged_once_with_its_traceback(log: CapturingLogger) -> None:
+    looks = Looks(log)
+    for looks.has_bug in (True, True, True, False):
+        looks.look()
+    assert [(call.method_name, call.kwargs.get("exc_info")) for call in log.calls] == [
+        ("warning", True),
+        ("info", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "logged"),
+    [
+        ("Request attempt #1 failed; will retry: GET /x", True),
+        ("Request attempt #2 failed; will retry: GET /x", False),
+        ("Request attempt #12 failed; will retry: GET /x", False),
+        ("Watcher has failed", True),
+    ],
+)
+def test_of_many_attempts_at_a_request_the_first_is_logged(message: str, logged: bool) -> None:
+    record = logging.LogRecord("kopf", logging.ERROR, "", 0, message, None, None)
+    assert FirstAttemptOnly().filter(record) is logged

@@ -1,0 +1,369 @@
+"""Which namespaces are looked at, how often, and what is handed to the mover."""
+
+import asyncio
+import datetime
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import cast
+
+import pytest
+
+from monopod.api.names import NAMESPACE_LABEL, PROFILE_LABEL, ROWS_ANNOTATION
+from monopod.api.reasons import Reason
+from monopod.bare_pods.controller import BareKeeper
+from monopod.bare_pods.rules.report import BareReport
+from monopod.bare_pods.rules.steps import BarePod
+from monopod.eviction.evictor import Mover
+from monopod.eviction.rules.order import Candidate, Obstacle
+from monopod.kube.cache import Mirror
+from monopod.kube.client import ApiError, Json, ServerTrouble
+from monopod.kube.concurrency import AT_ONCE
+from monopod.kube.controller import WHOLE
+from monopod.kube.signals import Signal
+from monopod.rescheduling.controller import Rescheduler, Situation
+from monopod.rescheduling.rules.progress import Kept, NotListed, Tally, Verdict, judge_progress
+from monopod.rescheduling.rules.terms import Terms
+from tests.unit.builders import Manifest, a_pod, a_profile, a_selector
+from tests.unit.fake_api import FakeApi
+from tests.unit.fake_clock import FakeClock
+from tests.unit.running import COMPLAINTS, running, settle
+
+PODS = "/api/v1/namespaces/prod/pods"
+REPLICA_SET = "/apis/apps/v1/namespaces/prod/replicasets/owner"
+BEGAN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+WEB = a_profile("web", a_selector("*", tier="web"))
+TERMS = Terms("web", started=BEGAN, trusted=BEGAN)
+
+
+A_NODE: Manifest = {
+    "metadata": {"name": "node", "uid": "node", "resourceVersion": "1"},
+    "status": {"allocatable": {"cpu": "64", "memory": "256Gi"}},
+}
+
+
+def sandbox(pod: Manifest) -> Manifest:
+    """The answer to a dry run, as admission leaves it."""
+    labels = {**pod["metadata"]["labels"], PROFILE_LABEL: "web"}
+    return {
+        **pod,
+        "metadata": {**pod["metadata"], "labels": labels},
+        "spec": {**pod["spec"], "runtimeClassName": "kata"},
+    }
+
+
+class CountingApi(FakeApi):
+    """Counts looks at pods, and fails them if it is told so."""
+
+    searches = 0
+    looks = 0
+    under_way = 0
+    most_at_once = 0
+    trouble: Exception | None = None
+    trouble_about = "/"
+
+    async def list_pages(
+        self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False
+    ) -> AsyncIterator[Json]:
+        self.searches += metadata_only
+        self.looks += not metadata_only
+        if self.trouble and self.trouble_about in path:
+            raise self.trouble
+        async for item in super().list_pages(path, query):
+            yield item
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
+        self.under_way += 1
+        self.most_at_once = max(self.most_at_once, self.under_way)
+        await asyncio.sleep(0)
+        self.under_way -= 1
+        return await super().get(path, query)
+
+
+class FakeMover:
+    """Remembers what it is asked for."""
+
+    def __init__(self) -> None:
+        self.wanted: list[Candidate] = []
+
+    def require(self, source: str, pods: Iterable[Candidate]) -> None:
+        assert source == "rescheduling"
+        self.wanted = list(pods)
+
+    def find_obstacles(self, pods: Iterable[Candidate], lasting: float = 0.0) -> tuple[Obstacle, ...]:
+        return ()
+
+    def listen(self, listener: Callable[[Candidate], None]) -> None:
+        self.tell = listener
+
+
+class FakeBareKeeper:
+    """Remembers what it is asked for; these pods are missing."""
+
+    def __init__(self) -> None:
+        self.missing: tuple[str, ...] = ()
+        self.required: list[list[str]] = []
+        self.changed = Signal()
+
+    def require(self, now: Iterable[BarePod], waiting: Iterable[str]) -> None:
+        self.required.append([pod.name for pod in now])
+
+    def report(self, profile: str) -> BareReport:
+        return BareReport(missing=self.missing)
+
+
+def an_old_pod(name: str, tier: str = "web") -> Manifest:
+    pod = a_pod(name).in_namespace("prod").labelled(tier=tier).build()
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "owner", "uid": "uid-owner", "controller": True}
+    pod["metadata"] |= {"uid": f"uid-{name}", "creationTimestamp": "2025-12-01T00:00:00Z", "ownerReferences": [owner]}
+    return pod | {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
+
+
+class Setting:
+    """A rescheduler with one namespace, whose rows are those of the profile."""
+
+    def __init__(self, *pods: Manifest, rows: str = "rows") -> None:
+        self.api, self.mover = CountingApi(), FakeMover()
+        self.api.lists[PODS] = list(pods)
+        self.api.answers["try", PODS] = sandbox
+        template = {"metadata": {"labels": {"tier": "web"}}, "spec": a_pod().build()["spec"]}
+        whole = {
+            "metadata": {"name": "owner", "uid": "uid-owner"},
+            "spec": {"replicas": len(pods), "template": template},
+        }
+        self.api.answers["get", REPLICA_SET] = whole
+        mirror = Mirror("monopod-system")
+        marks = {"labels": {NAMESPACE_LABEL: "true"}, "annotations": {ROWS_ANNOTATION: rows}}
+        for name in ("prod", "other"):
+            mirror.namespaces.observe(
+                "ADDED", {"metadata": {"name": name, "uid": "1", "resourceVersion": "1", **marks}}
+            )
+        mirror.nodes.observe("ADDED", A_NODE)
+        self.marked, self.clock, self.bare = 0, FakeClock(), FakeBareKeeper()
+        mover, bare = cast(Mover, self.mover), cast(BareKeeper, self.bare)
+        self.rescheduler = Rescheduler(self.api.client, mirror, mover, bare, frozenset(), 300.0, COMPLAINTS, self.clock)
+        self.rescheduler.changed.subscribe(self._count_mark)
+
+    def _count_mark(self) -> None:
+        self.marked += 1
+
+    def take_in(
+        self, terms: Terms = TERMS, namespaces: tuple[str, ...] = ("prod",), unwritten: tuple[str, ...] = ()
+    ) -> None:
+        reached, refused = {"web": namespaces}, dict.fromkeys(unwritten, "refused")
+        self.rescheduler.take_in(Situation((WEB,), {"web": terms}, frozenset(), reached, lambda _: "rows", refused))
+
+    async def run(self, seconds: float = 40.0) -> None:
+        """Runs it for so long, half a second after the other."""
+        self.rescheduler.controller.enqueue(WHOLE)
+        async with running(self.rescheduler.controller):
+            for _ in range(round(2 * seconds)):
+                self.clock.step(0.5)
+                await settle(60)
+
+    @property
+    def wanted(self) -> list[str]:
+        return [pod.name for pod in self.mover.wanted]
+
+
+async def test_a_namespace_without_pods_to_move_is_searched_once_until_the_resync() -> None:
+    setting = Setting(an_old_pod("other", tier="db"))
+    setting.take_in()
+    await setting.run()
+    setting.take_in()
+    await setting.run()
+    assert (setting.api.searches, setting.api.looks) == (1, 0)
+    assert setting.rescheduler.find_moves("web") == Tally()
+
+
+async def test_pods_that_move_are_looked_at_again_and_again_and_handed_over_in_turn() -> None:
+    setting = Setting(an_old_pod("a"), an_old_pod("b"))
+    setting.take_in()
+    await setting.run(100)
+    assert (setting.api.searches, setting.wanted) == (1, ["a"])
+    assert setting.api.looks > 1
+    assert setting.mover.wanted[0].known_until < float("inf")
+    assert setting.marked == 1, "the same is told once"
+    moves = setting.rescheduler.find_moves("web")
+    assert isinstance(moves, Tally)
+    assert moves.waiting == 2
+
+
+async def test_owners_are_read_several_at_a_time_or_what_a_full_namespace_shows_would_be_too_old_to_use() -> None:
+    pods = [an_old_pod(f"pod-{number}") for number in range(20)]
+    for number, pod in enumerate(pods):
+        pod["metadata"]["ownerReferences"][0]["uid"] = f"uid-{number}"
+    setting = Setting(*pods)
+    setting.take_in()
+    await setting.run(20)
+    assert (setting.api.looks, setting.api.most_at_once) == (1, AT_ONCE)
+
+
+async def test_a_pause_holds_at_once_and_ends_the_looking() -> None:
+    setting = Setting(an_old_pod("a"))
+    setting.take_in()
+    await setting.run()
+    assert setting.wanted == ["a"]
+    setting.take_in(replace(TERMS, paused=True))
+    assert setting.wanted == []
+    await setting.run(10)
+    looks = setting.api.looks
+    await setting.run()
+    assert setting.api.looks == looks
+
+
+async def test_nothing_moves_for_a_profile_that_is_about_to_be_withdrawn() -> None:
+    setting = Setting(an_old_pod("a"))
+    setting.take_in()
+    await setting.run()
+    setting.rescheduler.restrain(["other"])
+    assert setting.wanted == []
+    assert setting.rescheduler.find_moves("web") == NotListed()
+
+
+async def test_nothing_is_looked_at_where_the_rows_are_not_the_profiles_yet() -> None:
+    setting = Setting(an_old_pod("a"), rows="older")
+    setting.take_in()
+    await setting.run()
+    assert (setting.api.searches, setting.wanted) == (0, [])
+    assert setting.rescheduler.find_moves("web") == NotListed()
+
+
+async def test_trouble_is_met_by_asking_less_and_keeps_what_was_known() -> None:
+    setting = Setting(an_old_pod("a"))
+    setting.take_in()
+    await setting.run(10)
+    known, looks = setting.rescheduler.find_moves("web"), setting.api.looks
+    setting.api.trouble = ServerTrouble("GET", 500, "no")
+    await setting.run(62)
+    # After 2 s, 4, 8, 16, 30.
+    assert 2 <= setting.api.looks - looks <= 6
+    assert setting.rescheduler.find_moves("web") == known
+    setting.api.trouble = None
+    setting.api.lists[PODS] = [an_old_pod("b")]
+    await setting.run(60)
+    assert setting.wanted == ["b"]
+
+
+async def test_a_namespace_with_a_trouble_of_its_own_does_not_hold_up_the_others() -> None:
+    setting = Setting(an_old_pod("a"))
+    setting.api.trouble, setting.api.trouble_about = ServerTrouble("GET", 500, "no"), "/other/"
+    setting.take_in(namespaces=("other", "prod"))
+    await setting.run(50)
+    assert setting.wanted == ["a"]
+    assert setting.api.looks > 3
+    assert setting.rescheduler.find_moves("web") == NotListed(), "it may be over soon"
+    setting.take_in(replace(TERMS, max_unavailable=1), namespaces=("other", "prod"))
+    await setting.run(100)
+    moves = setting.rescheduler.find_moves("web")
+    assert isinstance(moves, Tally)
+    assert (moves.waiting, moves.unseen) == (1, ("other",)), "or the profile's moves would never be on record"
+
+
+async def test_a_profile_that_keeps_pods_is_not_looked_after() -> None:
+    setting = Setting(an_old_pod("a"))
+    setting.take_in(replace(TERMS, moves=False))
+    await setting.run(10)
+    assert (setting.api.searches, setting.rescheduler.find_moves("web")) == (0, Kept())
+
+
+def a_bare_pod(name: str) -> Manifest:
+    pod = an_old_pod(name)
+    del pod["metadata"]["ownerReferences"]
+    return pod
+
+
+@pytest.mark.parametrize(("missing", "now"), [((), ["a"]), (("prod/refused",), [])])
+async def test_a_pod_that_does_not_come_back_keeps_the_others_from_going(
+    missing: tuple[str, ...], now: list[str]
+) -> None:
+    setting = Setting(a_bare_pod("a"), a_bare_pod("b"))
+    setting.bare.missing = missing
+    setting.take_in(replace(TERMS, recreates_bare_pods=True))
+    await setting.run()
+    assert setting.bare.required[-1] == now
+
+
+async def test_a_pause_holds_for_pods_without_a_controller_too_while_a_namespace_is_not_known_yet() -> None:
+    setting, terms = Setting(a_bare_pod("a")), replace(TERMS, recreates_bare_pods=True)
+    bare = setting.bare
+    setting.take_in(terms, namespaces=("prod", "other"))
+    assert bare.required == [], "what isn't known at the start is no reason to let go of anything"
+    setting.take_in(terms)
+    await setting.run()
+    assert bare.required[-1] == ["a"]
+    setting.take_in(replace(terms, paused=True), namespaces=("prod", "other"))
+    assert bare.required[-1] == []
+
+
+async def test_nothing_is_moved_in_a_namespace_that_cannot_be_written_and_everything_elsewhere() -> None:
+    setting = Setting(an_old_pod("a"))
+    setting.take_in(namespaces=("prod", "other"), unwritten=("other",))
+    await setting.run()
+    assert [pod.name for pod in setting.mover.wanted] == ["a"]
+    setting.take_in(namespaces=("prod", "other"), unwritten=("prod",))
+    assert setting.mover.wanted == []
+    setting.api.requests.clear()
+    await setting.run()
+    assert [path for _, path, _ in setting.api.requests if "/prod/" in path] == []
+    verdict = judge_progress(setting.rescheduler.find_moves("web"), None, None)
+    assert verdict == Verdict(
+        False, Reason.BLOCKED, "pods: 0/0 moved: nothing is moved in namespace prod; prod: refused"
+    )
+
+
+async def test_a_pod_whose_replacement_is_refused_stays_and_goes_when_it_no_longer_is() -> None:
+    setting = Setting(an_old_pod("a"), an_old_pod("b"))
+    setting.api.answers["try", PODS] = ApiError(403, "Forbidden", "violates PodSecurity")
+    setting.take_in()
+    await setting.run()
+    assert setting.wanted == []
+    moves = setting.rescheduler.find_moves("web")
+    assert isinstance(moves, Tally)
+    assert (moves.waiting, moves.blocked) == (0, 2)
+    (obstacle,) = moves.obstacles
+    assert obstacle.reason is Reason.REPLACEMENT_REFUSED
+    assert "violates PodSecurity" in obstacle.message
+    setting.api.answers["try", PODS] = sandbox
+    await setting.run(120)
+    assert setting.wanted == ["a"]
+
+
+async def test_where_a_quota_counts_one_pod_of_the_namespace_goes_at_a_time() -> None:
+    pods = [an_old_pod("a"), an_old_pod("b"), an_old_pod("proof")]
+    pods[1]["metadata"]["ownerReferences"][0] |= {"name": "other", "uid": "uid-other"}
+    pods[2]["metadata"] |= {"creationTimestamp": "2026-01-02T00:00:00Z"}
+    pods[2]["metadata"]["labels"] |= {PROFILE_LABEL: "web"}
+    setting = Setting(*pods)
+    owner = setting.api.answers["get", REPLICA_SET]
+    assert isinstance(owner, dict)
+    setting.api.answers["get", REPLICA_SET] = {**owner, "spec": {**owner["spec"], "replicas": 2}}
+    other = {"metadata": {"name": "other", "uid": "uid-other"}, "spec": {**owner["spec"], "replicas": 1}}
+    setting.api.answers["get", REPLICA_SET.replace("owner", "other")] = other
+    setting.take_in()
+    await setting.run()
+    assert sorted(setting.wanted) == ["a", "b"]
+    setting = Setting(*pods)
+    setting.api.answers |= {("get", REPLICA_SET.replace("owner", "other")): other}
+    setting.api.answers["get", REPLICA_SET] = {**owner, "spec": {**owner["spec"], "replicas": 2}}
+    setting.api.lists[PODS.replace("pods", "resourcequotas")] = [{"metadata": {"name": "full"}, "spec": {}}]
+    setting.take_in()
+    await setting.run()
+    assert setting.wanted == ["a"]
+    setting.mover.tell(setting.mover.wanted[0])
+    setting.take_in(namespaces=("prod", "other"))
+    assert setting.wanted == [], "what was seen before the eviction is good for no other"
+
+
+async def test_a_workload_whose_pods_are_merely_gone_is_not_moved() -> None:
+    setting = Setting(an_old_pod("a"))
+    setting.take_in()
+    await setting.run()
+    setting.api.lists[PODS] = []
+    await setting.run()
+    moves = setting.rescheduler.find_moves("web")
+    assert isinstance(moves, Tally)
+    assert moves.waiting == 1
+    assert moves.holdup.startswith("1 of 1 pods of ReplicaSet prod/owner don't exist")
+    del setting.api.answers["get", REPLICA_SET]
+    await setting.run()
+    assert setting.rescheduler.find_moves("web") == Tally()
