@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lab.pins import HACK
-from lab.toolchain import find_module
+from lab.build.pins import HACK
+from lab.build.toolchain import find_module
 
 TARGET: Final = HACK.parent / "operator/monopod/cli/input/schema/kubernetes.json"
 KINDS: Final = {

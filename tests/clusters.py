@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.lab_cluster import LabCluster
+from lab.cluster.lab_cluster import LabCluster
 
 KUBECTL_SECONDS = 120
 

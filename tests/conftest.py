@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.installation import NAMESPACE, apply_api
+from lab.cluster.installation import NAMESPACE, apply_api
 from tests.clusters import ControlPlane, run_control_plane
 
 

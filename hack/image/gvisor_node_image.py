@@ -9,8 +9,8 @@ from typing import Any
 
 from image.layers import File, Tree, hash_parts, name_build, read_tree, write_archive, write_layer
 from image.operator_image import ROOT, build_base
+from lab.build.toolchain import build_tools
 from lab.progress import step
-from lab.toolchain import build_tools
 
 REPOSITORY = "monopod.local/gvisor-node"
 PROGRAMS = ("runsc", "containerd-shim-runsc-v1")

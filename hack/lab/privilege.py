@@ -4,9 +4,9 @@ import os
 import sys
 from pathlib import Path
 
+from lab.cluster.provider import ENGINE_VARIABLE, NO_ENGINE, find_engine
 from lab.places import state_dir
 from lab.progress import say
-from lab.provider import ENGINE_VARIABLE, NO_ENGINE, find_engine
 
 KEPT_BY_SUDO = (
     "PATH,PYTHONPATH,HOME,VIRTUAL_ENV,MONOPOD_CACHE,MONOPOD_ENGINE,MONOPOD_STATE,XDG_CACHE_HOME,XDG_STATE_HOME"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.pins import HACK
+from lab.build.pins import HACK
 from lab.shell import run
 
 _LAUNCHED: list[subprocess.Popen[bytes]] = []

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from lab.toolchain import build_tools
+from lab.build.toolchain import build_tools
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "monopod"

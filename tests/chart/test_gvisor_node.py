@@ -9,7 +9,7 @@ import pytest
 from chartgen.values_table import read_values
 from gvisor_node.__main__ import build_agent
 from image.gvisor_node_image import CONFIG, PROGRAMS_FOLDER
-from lab.pins import read_pins
+from lab.build.pins import read_pins
 from tests.chart.rendering import ROOT, Object, Refused, Rendered, nest, read_objects, run_tool
 
 CHART = ROOT / "charts/gvisor-node"

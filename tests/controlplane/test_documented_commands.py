@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from lab.installation import apply_api
-from lab.kwok import TAINT
+from lab.cluster.installation import apply_api
+from lab.cluster.kwok import TAINT
 from tests.clusters import ControlPlane, run_control_plane
 from tests.controlplane.operating.lab import Lab, OperatorProcess
 from tests.documents import BARE_CONTROL_PLANE, CONTROL_PLANE, FAKE_NODES, OWN_CLUSTER, Block, read_blocks, run_block

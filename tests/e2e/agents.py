@@ -19,7 +19,7 @@ from typing import Any
 
 from image.layers import read_reference
 from image.operator_image import build_operator_image
-from lab.lab_cluster import LabCluster
+from lab.cluster.lab_cluster import LabCluster
 from lab.places import cache_dir
 from lab.services import Services
 from lab.shell import run

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.installation import NAMESPACE as SYSTEM_NAMESPACE
-from lab.installation import ROOT, install_chart
-from lab.lab_cluster import LabCluster
-from lab.provider import provide_cluster
+from lab.cluster.installation import NAMESPACE as SYSTEM_NAMESPACE
+from lab.cluster.installation import ROOT, install_chart
+from lab.cluster.lab_cluster import LabCluster
+from lab.cluster.provider import provide_cluster
 from lab.shell import CommandFailed
 from tests.e2e.live import Live
 from tests.e2e.workloads import SANDBOXED, a_profile

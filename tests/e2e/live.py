@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from lab.installation import NAMESPACE as SYSTEM_NAMESPACE
-from lab.provider import Cluster
+from lab.cluster.installation import NAMESPACE as SYSTEM_NAMESPACE
+from lab.cluster.provider import Cluster
 from monopod.api.names import ISOLATED_ANNOTATION
 from tests.waiting import describe_check
 

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from image.small import build_binary_image
-from lab.ginkgo import read_report
+from lab.build.toolchain import build_tools
+from lab.conformance.ginkgo import read_report
 from lab.places import cache_dir
 from lab.shell import run
-from lab.toolchain import build_tools
 from monopod.api.names import EKS_PROFILE_LABEL, POLICY_LABEL
 from tests.e2e.conftest import ARTIFACTS
 from tests.e2e.live import Live

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
-from lab.bench_client import Client
+from lab.bench.client import Client
 from monopod.api.names import API_VERSION, DEFAULT_GROUP, GROUP_POLICY_API_VERSION, GROUPS_ANNOTATION
 from monopod.isolation.rules.network_policies import Infrastructure
 from tests.e2e.agents import FRIEND, METADATA, STRANGER, Agent, an_agent_pod, attach, run_outside

@@ -6,9 +6,9 @@ system behind the mount isn't, because nodes made of one machine have no NFS ser
 
 from pathlib import Path
 
-from lab.kind_cluster import KindProvider
-from lab.lab_cluster import LabCluster
-from lab.provider import Cluster
+from lab.cluster.kind_cluster import KindProvider
+from lab.cluster.lab_cluster import LabCluster
+from lab.cluster.provider import Cluster
 from lab.shell import run
 
 Object = dict[str, object]

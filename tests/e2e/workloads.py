@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lab.images import BUSYBOX_IMAGE
+from lab.cluster.images import BUSYBOX_IMAGE
 from monopod.api.names import API_VERSION
 
 Object = dict[str, Any]

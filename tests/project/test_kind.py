@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from lab.kind_config import CRI_PLUGINS, build_containerd_patch, find_node_image
-from lab.node import SANDBOX_HANDLER
-from lab.pins import read_pins
-from lab.toolchain import find_module
+from lab.build.pins import read_pins
+from lab.build.toolchain import find_module
+from lab.cluster.kind_config import CRI_PLUGINS, build_containerd_patch, find_node_image
+from lab.cluster.node import SANDBOX_HANDLER
 
 Table = dict[str, Any]
 

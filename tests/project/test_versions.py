@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.modules import RECIPES
-from lab.pins import read_pins
+from lab.build.modules import RECIPES
+from lab.build.pins import read_pins
 from tests.project.repository import ROOT
 
 GOMOD = ROOT / "hack" / "lab" / "gomod"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.toolchain import find_module
+from lab.build.toolchain import find_module
 from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, build_profile
 
 NAMESPACE = "pod-security"

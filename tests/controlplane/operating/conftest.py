@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.installation import apply_api
+from lab.cluster.installation import apply_api
 from tests.clusters import run_control_plane
 from tests.controlplane.operating.lab import Lab, OperatorProcess, eventually
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lab.kwok import TAINT
+from lab.cluster.kwok import TAINT
 from tests.controlplane.operating.lab import Json, Lab, eventually
 
 # So quick that what budgets don't hold back would be a storm.

@@ -9,13 +9,13 @@ import pytest
 
 from image.engine import provide_gvisor_node_image
 from image.layers import read_reference
-from lab.images import BUSYBOX_IMAGE
-from lab.installation import ROOT
-from lab.lab_cluster import LabCluster
+from lab.build.toolchain import build_tools
+from lab.cluster.images import BUSYBOX_IMAGE
+from lab.cluster.installation import ROOT
+from lab.cluster.lab_cluster import LabCluster
+from lab.cluster.provider import find_engine
 from lab.places import cache_dir
-from lab.provider import find_engine
 from lab.shell import CommandFailed, run
-from lab.toolchain import build_tools
 from tests.e2e.live import Live, Object
 
 NAMESPACE = "gvisor-node"

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from lab.network import pod_cidr
-from lab.provider import find_engine
+from lab.cluster.network import pod_cidr
+from lab.cluster.provider import find_engine
 from monopod.api.names import BASE_POLICY, ISOLATION_GATE
 from tests.e2e.agents import FRIEND, STRANGER, Agent, an_agent_pod, attach, get_node_machine, run_outside
 from tests.e2e.live import Live, Object

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from lab.provider import find_engine
+from lab.cluster.provider import find_engine
 from lab.shell import run
 from tests.e2e.agents import FRIEND, METADATA, get_node_machine, run_on_node
 from tests.e2e.connections import Cell

@@ -4,8 +4,8 @@ import json
 import subprocess
 from pathlib import Path
 
-from lab.bench_pods import measure_pods_on
-from lab.installation import ROOT
+from lab.bench.pods import measure_pods_on
+from lab.cluster.installation import ROOT
 from tests.e2e.live import Live
 
 

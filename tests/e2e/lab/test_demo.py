@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.demo_pods import Seen, find_faults
-from lab.installation import ROOT
-from lab.provider import find_all_clusters, find_cluster
+from lab.cluster.installation import ROOT
+from lab.cluster.provider import find_all_clusters, find_cluster
+from lab.demo.pods import Seen, find_faults
 
 PREFIX = "e2e-demo-"
 DEMO = ROOT / "hack/demo"

@@ -12,12 +12,12 @@ import pytest
 
 from image.small import build_busybox_image
 from lab.cgroups import CGROUPS, cgroup_root
-from lab.installation import ROOT
-from lab.kwok import TAINT
-from lab.lab_cluster import LabCluster
-from lab.network import host_interface
+from lab.cluster.installation import ROOT
+from lab.cluster.kwok import TAINT
+from lab.cluster.lab_cluster import LabCluster
+from lab.cluster.network import host_interface
+from lab.cluster.provider import find_engine
 from lab.places import cache_dir, state_dir
-from lab.provider import find_engine
 from tests.e2e.conftest import LIVES
 from tests.e2e.live import Live
 from tests.e2e.workloads import a_pod, a_profile
@@ -25,8 +25,8 @@ from tests.e2e.workloads import a_pod, a_profile
 OWN_CLUSTER_ONLY = pytest.mark.skipif(bool(find_engine()), reason="kind's clusters are kind's to look after")
 OWNER = """
 import sys, time
-from lab.lab_cluster import LabCluster
-from lab.network import host_interface
+from lab.cluster.lab_cluster import LabCluster
+from lab.cluster.network import host_interface
 cluster = LabCluster(sys.argv[1], nodes=2)
 cluster.create(tied_to_caller=True)
 ready = "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"

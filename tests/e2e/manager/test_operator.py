@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.installation import NAMESPACE as SYSTEM_NAMESPACE
+from lab.cluster.installation import NAMESPACE as SYSTEM_NAMESPACE
 from lab.shell import CommandFailed
 from monopod.api.names import EKS_PROFILE_LABEL, UNSUPPORTED_ANNOTATION
 from tests.e2e.conftest import PROFILE

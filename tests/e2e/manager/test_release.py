@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from lab.installation import NAMESPACE as SYSTEM_NAMESPACE
-from lab.installation import RELEASE, install_chart
+from lab.build.toolchain import build_tools
+from lab.cluster.installation import NAMESPACE as SYSTEM_NAMESPACE
+from lab.cluster.installation import RELEASE, install_chart
 from lab.shell import CommandFailed, run
-from lab.toolchain import build_tools
 from monopod.api.names import EKS_PROFILE_LABEL
 from tests.e2e.conftest import PROFILE
 from tests.e2e.live import Live, Object

@@ -1,6 +1,6 @@
 """The kubelet holds a pod to its ephemeral storage as a whole, and leaves the pods beside it alone."""
 
-from lab.images import BUSYBOX_IMAGE
+from lab.cluster.images import BUSYBOX_IMAGE
 from tests.e2e.live import Live, Object
 from tests.e2e.workloads import SANDBOXED, a_pod
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from lab.kwok import TAINT
+from lab.cluster.kwok import TAINT
 from monopod.api.names import PROFILE_LABEL
 from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.lab import Json, Lab, eventually

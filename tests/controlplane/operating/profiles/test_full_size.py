@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.fleet import CROWD, CROWDED, EVERYWHERE, PROFILES, build_namespaces, build_profiles, name_app
+from lab.bench.fleet import CROWD, CROWDED, EVERYWHERE, PROFILES, build_namespaces, build_profiles, name_app
 from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
 from monopod.pods.rules.selection import Profile, choose_profile
 from tests.controlplane.operating.conftest import run_lab

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from lab.kwok import TAINT
+from lab.cluster.kwok import TAINT
 from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.instants import Instants
 from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.images import BUSYBOX_IMAGE
+from lab.cluster.images import BUSYBOX_IMAGE
 from tests.e2e.live import Live, Object
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from lab.bench_figures import sum_up
+from lab.bench.figures import sum_up
 
 
 @pytest.mark.parametrize(

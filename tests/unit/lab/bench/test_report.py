@@ -2,14 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from lab.bench_admission import AdmissionFigures, read_histograms
-from lab.bench_figures import Figures
-from lab.bench_isolation import IsolationFigures, count_writes
-from lab.bench_moves import MoveFigures, count_requests
-from lab.bench_pods import PodFigures
-from lab.bench_profiles import ProfileFigures
-from lab.bench_report import Machine, Measured, build_details, build_summary, mark, write_documents
-from lab.bench_startup import StartupFigures
+from lab.bench.admission import AdmissionFigures, read_histograms
+from lab.bench.figures import Figures
+from lab.bench.isolation import IsolationFigures, count_writes
+from lab.bench.moves import MoveFigures, count_requests
+from lab.bench.pods import PodFigures
+from lab.bench.profiles import ProfileFigures
+from lab.bench.report import Machine, Measured, build_details, build_summary, mark, write_documents
+from lab.bench.startup import StartupFigures
 
 MACHINE = Machine("2026-11-01", 2, "a processor", "6.1", "1.36.3", "0.0.0-20260905035102-160fafc42237", 0.5)
 METRICS = """

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import kind_cluster
-from lab.kind_cluster import KindProvider, NameTaken, find_kind_clusters, kind_state_dir
-from lab.kind_config import find_network_manifest, find_node_image
+from lab.cluster import kind_cluster
+from lab.cluster.kind_cluster import KindProvider, NameTaken, find_kind_clusters, kind_state_dir
+from lab.cluster.kind_config import find_network_manifest, find_node_image
 from lab.shell import CommandFailed
 
 pytestmark = pytest.mark.timeout(10)  # each test runs a dozen of scripts

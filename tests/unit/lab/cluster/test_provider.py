@@ -7,7 +7,7 @@ import pytest
 
 from image import engine
 from image.layers import name_build
-from lab.provider import find_engine
+from lab.cluster.provider import find_engine
 from lab.shell import CommandFailed
 
 pytestmark = pytest.mark.timeout(10)  # they run scripts

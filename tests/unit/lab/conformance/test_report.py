@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.conformance_report import SpecClass, compare, read_expectations, render_comparison
-from lab.ginkgo import read_report
+from lab.conformance.ginkgo import read_report
+from lab.conformance.report import SpecClass, compare, read_expectations, render_comparison
 
 HOST = SpecClass("host", "Fargate runs no pod with hostNetwork.", ("hostNetwork", "^Etc hosts"))
 

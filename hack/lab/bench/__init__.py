@@ -1,0 +1,1 @@
+"""What Monopod costs, measured: `hack/bench`."""

@@ -1,0 +1,88 @@
+"""`hack/bench`: what Monopod costs, measured side by side with plain Kubernetes in one run.
+
+Six questions, each in a module of its own: bench_pods.py (how long until a pod is Ready), bench_admission.py (what
+admission adds to creating a pod), bench_profiles.py (how soon a thousand profiles are in force), bench_isolation.py
+(how soon each of thousands of pods has its NetworkPolicy), bench_moves.py (how fast running pods are moved into
+sandboxes), bench_startup.py (how long `kubectl fargate` takes to say anything). Nothing here judges a figure: machines
+differ, and a timed test fails on a busy one.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lab.bench.admission import measure_admission
+from lab.bench.isolation import measure_isolation
+from lab.bench.moves import measure_moves
+from lab.bench.pods import measure_pods
+from lab.bench.profiles import measure_profiles
+from lab.bench.report import Measured, describe_machine, print_report, write_documents
+from lab.bench.startup import measure_startup
+from lab.cluster.installation import ROOT
+from lab.commands import run_command
+from lab.privilege import become_root
+
+PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How often each thing is measured."""
+
+    pods: int
+    creates: int
+    burst: int
+    rate: float
+    moves: int
+    startups: int
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
+@click.option("--pods", type=click.IntRange(1), default=30, show_default=True, help="Pods to start of each sort.")
+@click.option("--creates", type=click.IntRange(1), default=240, show_default=True, help="Pods to create of each sort.")
+@click.option("--burst", type=click.IntRange(1), default=10_000, show_default=True, help="Pods to isolate.")
+@click.option("--rate", type=click.FloatRange(1), default=100, show_default=True, help="Of these in a second.")
+@click.option("--moves", type=click.IntRange(1), default=1000, show_default=True, help="Pods to move.")
+@click.option("--startups", type=click.IntRange(1), default=20, show_default=True, help="Times to run the CLI.")
+@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here, too.")
+@click.option(
+    "--write",
+    is_flag=True,
+    help="Put the figures into docs/performance.md; those of pods, admission and startup together into README.md, too.",
+)
+def main(parts: tuple[str, ...], file: Path | None, write: bool, **counts: Any) -> None:
+    """Measure what Monopod costs, side by side with plain Kubernetes: all PARTS, or those named.
+
+    Takes about half an hour on two cores, most of it for --burst, and makes and removes its clusters itself. Figures of
+    a busy machine say little: leave it alone meanwhile.
+    """
+    wanted = parts or PARTS
+    if "pods" in wanted:
+        become_root("lab.bench")
+    measured = measure(wanted, Counts(**counts))
+    print_report(measured)
+    if file:
+        file.write_text(json.dumps(measured.to_json(), indent=2) + "\n")
+    if write:
+        write_documents(measured, ROOT)
+
+
+def measure(parts: tuple[str, ...], counts: Counts) -> Measured:
+    """Measures the named parts."""
+    return Measured(
+        machine=describe_machine(),
+        pods=measure_pods(counts.pods) if "pods" in parts else None,
+        admission=measure_admission(counts.creates) if "admission" in parts else None,
+        profiles=measure_profiles() if "profiles" in parts else None,
+        isolation=measure_isolation(counts.burst, counts.rate) if "isolation" in parts else None,
+        moves=measure_moves(counts.moves) if "moves" in parts else None,
+        startup=measure_startup(counts.startups) if "startup" in parts else None,
+    )
+
+
+if __name__ == "__main__":
+    run_command(main, "hack/bench")

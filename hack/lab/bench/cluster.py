@@ -1,0 +1,40 @@
+"""What the benchmarks of the operator share: a control plane with the operator beside it, and waiting."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lab.cluster.installation import run_beside
+from lab.cluster.lab_cluster import LabCluster
+from lab.services import NotReady
+
+
+@contextmanager
+def run_operated(purpose: str, *flags: str, fake_nodes: int = 0) -> Iterator[LabCluster]:
+    """A control plane, with fake nodes if there are to be any, and the operator with these flags as a process."""
+    cluster = LabCluster(f"bench-{purpose}-{os.getpid()}", control_plane_only=True, kwok=fake_nodes)
+    cluster.create(tied_to_caller=True)
+    try:
+        run_beside(cluster, *flags)
+        yield cluster
+    finally:
+        cluster.delete()
+
+
+def find_operator(cluster: LabCluster) -> int:
+    """The operator's process."""
+    return int((cluster.machines()[0].folder / "pids/monopod").read_text())
+
+
+def wait_until(holds: Callable[[], bool], what: str, patience: float, interval: float = 0.5) -> None:
+    """Waits until it holds.
+
+    Raises:
+        NotReady: It doesn't within `patience` seconds.
+    """
+    deadline = time.monotonic() + patience
+    while not holds():
+        if time.monotonic() > deadline:
+            raise NotReady(f"{what} is not ready after {patience:.0f} s")
+        time.sleep(interval)

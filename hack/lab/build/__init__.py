@@ -1,0 +1,1 @@
+"""The tools that clusters are made of, built from pinned sources."""

@@ -1,0 +1,244 @@
+"""The cluster of our own, for machines without Docker: one folder of state, one set of namespaces per node.
+
+    created ── create() ──► running ── delete(), or the owner's end ──► dead ── delete() ──► gone
+
+A dead cluster holds nothing but its folder and empty cgroups; the next create() of any cluster sweeps those away.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab import cgroups
+from lab.build import apt
+from lab.build.toolchain import build_tools
+from lab.cluster import addons, kwok
+from lab.cluster.controlplane import ControlPlane, find_free_ports
+from lab.cluster.images import build_node_images
+from lab.cluster.network import connect_nodes, disconnect, find_free_subnet
+from lab.cluster.node import Node, import_image
+from lab.cluster.pki import Authority
+from lab.cluster.port_forward import forward_port
+from lab.places import state_dir
+from lab.progress import step
+from lab.services import NotReady, Services
+from lab.shell import run_kubectl
+
+CONTROL_PLANE_TOOLS = ("etcd", "kubernetes")
+NODE_TOOLS = ("containerd", "gvisor", "cni", "calico", "coredns")
+NODE_PORTS = (6443, 2379, 2380, 10257, 10259)
+NODE_READY_SECONDS = 120
+
+
+@dataclass
+class LabCluster:
+    """A named cluster. The methods are those of pytest-kind's KindCluster, so that tests run on either.
+
+    Attributes:
+        name: The cluster's name: letters, digits and dashes.
+        control_plane_only: etcd and kube-apiserver on loopback, without nodes; needs no root.
+        nodes: Number of real nodes otherwise.
+        kwok: Number of fake nodes beside them.
+    """
+
+    name: str
+    control_plane_only: bool = False
+    nodes: int = 1
+    kwok: int = 0
+    _lifeline: int | None = field(default=None, repr=False)
+
+    sandbox = addons.SANDBOX_CLASS
+
+    @property
+    def folder(self) -> Path:
+        """Everything that this cluster keeps."""
+        return state_dir() / self.name
+
+    @property
+    def kubeconfig_path(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.folder / "kubeconfig"
+
+    @property
+    def kubectl_path(self) -> Path:
+        """Kubectl of the cluster's version."""
+        return build_tools("kubernetes")["kubectl"]
+
+    def create(self, *, tied_to_caller: bool = False) -> None:
+        """Brings the cluster up, or leaves it as it is when it is up.
+
+        Args:
+            tied_to_caller: Ends the cluster with this process, however this process ends.
+
+        Raises:
+            NotReady: If a component doesn't come up; the message says where its log is.
+        """
+        if self.is_running():
+            return
+        sweep()
+        self.delete()
+        lifeline = self._make_lifeline() if tied_to_caller else None
+        programs = build_tools(*self._tools())
+        if not self.control_plane_only:
+            apt.install_packages(apt.NODE_PACKAGES)
+        try:
+            with step(f"starting cluster {self.name}", 6 if self.control_plane_only else 25):
+                self._start(programs, lifeline)
+        finally:
+            if lifeline is not None:
+                os.close(lifeline)
+
+    def is_running(self) -> bool:
+        """Tells whether every machine of the cluster runs and its set-up was finished."""
+        machines = self.machines()
+        return (self.folder / "ready").exists() and bool(machines) and all(m.alive() for m in machines)
+
+    def machines(self) -> list[Services]:
+        """The cluster's machines: its nodes, or the control plane's."""
+        return [Services(f, isolated=f.name != "control-plane") for f in sorted(self.folder.glob("machines/*"))]
+
+    def delete(self) -> None:
+        """Removes everything of the cluster; nothing happens when there is nothing."""
+        machines = self.machines()
+        for machine in machines:
+            machine.kill()
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+        if any(machine.isolated for machine in machines):
+            disconnect(self.name)
+            cgroups.remove_cgroups(self.name)
+        _remove_tree(self.folder)
+
+    def kubectl(self, *args: str, stdin: str | None = None) -> str:
+        """Runs kubectl and returns what it prints.
+
+        Raises:
+            lab.shell.CommandFailed: If kubectl exits non-zero.
+        """
+        return run_kubectl(self.kubectl_path, self.kubeconfig_path, *args, stdin=stdin)
+
+    def load_image_archive(self, archive: Path) -> None:
+        """Gives every node an image from an archive."""
+        for machine in self.machines():
+            if machine.isolated:
+                import_image(machine, archive)
+
+    def port_forward(
+        self, name: str, remote_port: int, *args: str, local_port: int | None = None
+    ) -> contextlib.AbstractContextManager[int]:
+        """Forwards a local port to a pod or service for as long as the context lasts; gives the local port."""
+        return forward_port(self.kubectl_path, self.kubeconfig_path, name, remote_port, *args, local_port=local_port)
+
+    def _tools(self) -> Sequence[str]:
+        tools = CONTROL_PLANE_TOOLS if self.control_plane_only else (*CONTROL_PLANE_TOOLS, *NODE_TOOLS)
+        return (*tools, "kwok") if self.kwok else tools
+
+    def _make_lifeline(self) -> int:
+        reader, self._lifeline = os.pipe()
+        os.set_inheritable(self._lifeline, False)
+        return reader
+
+    def _start(self, programs: dict[str, Path], lifeline: int | None) -> None:
+        authority = Authority.create(self.folder / "pki")
+        if self.control_plane_only:
+            machine = Services(self.folder / "machines/control-plane", isolated=False)
+            machine.launch("control-plane", lifeline)
+            ports, address = find_free_ports(), "127.0.0.1"
+            plane = ControlPlane(machine, authority, address, ports, programs, runs_pods=bool(self.kwok))
+            plane.start(self.kubeconfig_path)
+        else:
+            plane = self._start_nodes(authority, programs, lifeline)
+        if self.kwok:
+            kwok.start_kwok(plane.services, authority, plane.url, programs["kwok"])
+            self._apply(kwok.build_nodes(self.kwok))
+        (self.folder / "ready").touch()
+
+    def _start_nodes(self, authority: Authority, programs: dict[str, Path], lifeline: int | None) -> ControlPlane:
+        machines = [Services(self.folder / f"machines/node-{i + 1}", isolated=True) for i in range(self.nodes)]
+        with _one_at_a_time():  # or two clusters would find the same network free
+            for index, machine in enumerate(machines):
+                machine.launch(f"{self.name}-node-{index + 1}", lifeline)
+            subnet = find_free_subnet()
+            connect_nodes(self.name, subnet, machines)
+        plane = ControlPlane(machines[0], authority, subnet.node(0), NODE_PORTS, programs, runs_pods=True)
+        nodes = [
+            Node(self.name, index, subnet.node(index), plane.url, machine, authority, programs)
+            for index, machine in enumerate(machines)
+        ]
+        archives = build_node_images(programs["coredns"])
+        with ThreadPoolExecutor() as pool:
+            runtimes = [pool.submit(self._start_runtime, node, archives) for node in nodes]
+            plane.start(self.kubeconfig_path)
+            self._apply(addons.build_node_objects())
+            self._apply_calico(programs["crd"])
+            for runtime in runtimes:
+                runtime.result()
+            list(pool.map(Node.start, nodes))
+        self._apply(addons.build_dns_objects())
+        self._await_nodes(machines[0])
+        return plane
+
+    @staticmethod
+    def _start_runtime(node: Node, archives: Sequence[Path]) -> None:
+        node.start_runtime()
+        for archive in archives:
+            import_image(node.services, archive)
+
+    def _apply_calico(self, kinds: Path) -> None:
+        for path in addons.read_calico_kinds(kinds):
+            self.kubectl("apply", "--server-side", "-f", str(path))
+        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+        self._apply(addons.build_calico_objects())
+
+    def _await_nodes(self, machine: Services) -> None:
+        def ready() -> bool:
+            jsonpath = '{.items[*].status.conditions[?(@.type=="Ready")].status}'
+            statuses = self.kubectl("get", "nodes", "-l", "!kwok", "-o", f"jsonpath={jsonpath}").split()
+            dns = self.kubectl(
+                "get", "deploy", "coredns", "-n", "kube-system", "-o", "jsonpath={.status.readyReplicas}"
+            )
+            return statuses.count("True") == self.nodes and dns == "1"
+
+        machine.wait_until(ready, "nodes and DNS", machine.log("kubelet"), NODE_READY_SECONDS)
+
+    def _apply(self, objects: list[addons.Object]) -> None:
+        self.kubectl("apply", "--server-side", "-f", "-", stdin=addons.to_list(objects))
+
+
+def find_clusters() -> list[LabCluster]:
+    """The clusters that have a folder, running or dead."""
+    folders = [f for f in sorted(state_dir().glob("*")) if (f / "machines").is_dir()]
+    return [LabCluster(f.name, control_plane_only=(f / "machines/control-plane").exists()) for f in folders]
+
+
+def sweep() -> None:
+    """Removes what dead clusters left, as a run that was killed leaves its folder and cgroups."""
+    for cluster in find_clusters():
+        recent = time.time() - (cluster.folder / "machines").stat().st_mtime < NODE_READY_SECONDS
+        if not recent and not any(machine.alive() for machine in cluster.machines()):
+            cluster.delete()
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    state_dir().mkdir(parents=True, exist_ok=True)
+    with (state_dir() / "network.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _remove_tree(folder: Path) -> None:
+    # The last processes of a killed node may still be on their way out, with files open and mounts in their namespace.
+    for _ in range(50):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
+    raise NotReady(f"{folder}: can't be removed; something still uses it (see: mount, fuser)")

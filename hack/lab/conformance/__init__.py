@@ -1,0 +1,1 @@
+"""Kubernetes' own conformance tests, with a profile and without: `make test-conformance`."""

@@ -1,0 +1,1 @@
+"""From nothing to pods in kernels of their own: `hack/demo`."""
