@@ -8,9 +8,9 @@ import pytest
 from monopod.cli.commands import fargate
 from monopod.cli.doctor.diagnosis import Check, Level
 from monopod.cli.explain.explanation import Outcome
-from monopod.cli.isolation.command import GroupState, Identity
+from monopod.cli.isolation.findings import GroupState, Identity
 from monopod.cli.plan.forecast import Fate
-from monopod.cli.rollout.command import State
+from monopod.cli.rollout.state import State
 from monopod.pods.rules.exemptions import Skip
 from monopod.pods.rules.selection import LabelDiffers, LabelMissing, NamespaceDiffers, NamespaceProtected
 from tests.project.repository import ROOT

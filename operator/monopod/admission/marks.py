@@ -22,6 +22,7 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
+from monopod.cel.compiled_selectors import LINE_SEPARATOR, SEPARATOR
 from monopod.cel.expressions import Validation, Variable, quote
 from monopod.isolation.cel.groups import IS_GROUP
 from monopod.pods.cel.bounds import build_growth_refused, grows
@@ -35,7 +36,6 @@ from monopod.pods.cel.support import (
     build_allowed_annotations,
     build_security_variables,
 )
-from monopod.selectors.compile import LINE_SEPARATOR, SEPARATOR
 
 ROADS = ("pods", "pods/status", "pods/ephemeralcontainers", "pods/resize")
 """Where a pod's marks could change once it exists."""

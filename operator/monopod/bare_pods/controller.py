@@ -39,13 +39,12 @@ from monopod.bare_pods.rules.steps import (
 )
 from monopod.eviction.evictor import Mover
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
-from monopod.kube.clock import SYSTEM_CLOCK, Clock
+from monopod.kube.clock import SYSTEM_CLOCK, Clock, format_now
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
 from monopod.kube.events import post_event
 from monopod.kube.logs import Complaints
 from monopod.kube.metrics import STORED_PODS, WRITES
 from monopod.kube.signals import Signal
-from monopod.profiles.reporter import format_now
 
 POLL_SECONDS = 2.0
 FIRST_RETRY_SECONDS = 2.0

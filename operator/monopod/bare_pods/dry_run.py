@@ -14,8 +14,8 @@ from monopod.bare_pods.rules.steps import BarePod, build_trial
 from monopod.eviction.rules.order import Obstacle
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.clock import Clock
+from monopod.kube.objects.text import list_names
 from monopod.pods.rules.dry_run import NotSandboxed, PodTrial, Sandboxed, judge_pod
-from monopod.selectors.publication import list_names
 
 VALID_SECONDS = 60.0
 AT_ONCE = 8

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from monopod.api.names import GROUP, PROFILE_FINALIZER, PROFILE_LABEL, PROFILE_PLURAL, VERSION
+from monopod.deletion.caches import Caches
 from monopod.deletion.rules.stages import (
     Evicting,
     Failed,
@@ -24,14 +25,13 @@ from monopod.deletion.rules.stages import (
 )
 from monopod.eviction.evictor import Mover
 from monopod.eviction.rules.order import Candidate
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.concurrency import gather_some
 from monopod.kube.logs import Complaints
 from monopod.kube.metrics import WRITES
-from monopod.kube.objects.views import PodView
-from monopod.profiles.publisher import Publication
+from monopod.pods.view import PodView
 from monopod.selectors.compile import STALE_SECONDS, has_row_of
+from monopod.selectors.publication import Publication
 from monopod.workloads.replacements import ReplacementTrials
 
 PROFILES = f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}"
@@ -61,7 +61,7 @@ class Deletions:
     def __init__(
         self,
         api: ApiClient,
-        mirror: Mirror,
+        mirror: Caches,
         mover: Mover,
         patience: Patience,
         complaints: Complaints,

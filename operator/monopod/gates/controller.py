@@ -19,10 +19,10 @@ import structlog
 
 from monopod.api.names import ISOLATION_GATE, PROFILE_LABEL, VOLUMES_GATE
 from monopod.api.reasons import IsolationReason
+from monopod.gates.caches import Caches
 from monopod.gates.node_demands import NodeDemands
 from monopod.gates.volumes import Claims
 from monopod.kube.announcements import Announcements
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiClient, ApiError, ServerTrouble
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
@@ -52,7 +52,7 @@ class GateKeeper:
     def __init__(
         self,
         api: ApiClient,
-        mirror: Mirror,
+        mirror: Caches,
         look_up: LookUp,
         prepare_release: PrepareRelease,
         complaints: Complaints,

@@ -11,8 +11,8 @@ from typing import Any
 
 from monopod.api.names import PROFILE_LABEL
 from monopod.api.reasons import PodReason
+from monopod.gates.caches import Caches
 from monopod.kube.announcements import Announcements
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiClient
 from monopod.kube.clock import Clock
 from monopod.kube.logs import Complaints
@@ -29,7 +29,7 @@ Manifest = dict[str, Any]
 class NodeDemands:
     """Remembers what it found of each demand while neither nodes nor RuntimeClasses change: replicas have the same."""
 
-    def __init__(self, api: ApiClient, mirror: Mirror, complaints: Complaints, clock: Clock) -> None:
+    def __init__(self, api: ApiClient, mirror: Caches, complaints: Complaints, clock: Clock) -> None:
         self._mirror = mirror
         self._clock = clock
         self._announcements = Announcements(api, complaints)

@@ -14,6 +14,7 @@ from typing import Any, assert_never
 
 from monopod.api.names import BASE_POLICY
 from monopod.gates.controller import GateKeeper, Manifest
+from monopod.isolation.caches import Caches
 from monopod.isolation.default_deny import BaseKeeper
 from monopod.isolation.group_status import GroupReporter
 from monopod.isolation.membership import Membership, Names
@@ -24,18 +25,18 @@ from monopod.isolation.restorations import Restorations
 from monopod.isolation.rules.changes import PolicyView
 from monopod.isolation.rules.membership import find_account
 from monopod.isolation.rules.owners_policies import DEFAULT_GROUPS, Concern, Directions
+from monopod.isolation.rules.summary import Isolation
 from monopod.isolation.rules_cache import Closed, RuleBook
 from monopod.isolation.widenings import Widenings
-from monopod.kube.cache import Key, Mirror
+from monopod.kube.cache import Key
 from monopod.kube.client import ApiClient, ApiError
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, WHOLE, After, Controller, Result
 from monopod.kube.logs import Complaints
 from monopod.kube.metrics import CLOSED_PODS
-from monopod.kube.objects.views import PodView
 from monopod.kube.signals import Signal
 from monopod.manager.settings import Settings
-from monopod.profiles.rules.conditions import Isolation
+from monopod.pods.view import PodView
 from monopod.selectors.publication import NamespaceView
 
 WORKERS = 16
@@ -113,7 +114,7 @@ class Isolator:
     """
 
     def __init__(
-        self, api: ApiClient, mirror: Mirror, settings: Settings, complaints: Complaints, clock: Clock = SYSTEM_CLOCK
+        self, api: ApiClient, mirror: Caches, settings: Settings, complaints: Complaints, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self._api = api
         self._mirror = mirror

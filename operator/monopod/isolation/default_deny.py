@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection
 from functools import lru_cache
 
 from monopod.api.names import BASE_POLICY
+from monopod.isolation.caches import Caches
 from monopod.isolation.policy_writer import PolicyWriter
 from monopod.isolation.rules.network_policies import build_base_policy, digest_spec
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiError, ApiUnreachable
 from monopod.kube.concurrency import gather_some
 from monopod.kube.logs import Complaints
@@ -24,7 +24,7 @@ class BaseKeeper:
 
     def __init__(
         self,
-        mirror: Mirror,
+        mirror: Caches,
         writer: PolicyWriter,
         complaints: Complaints,
         clock: Callable[[], float] = time.monotonic,

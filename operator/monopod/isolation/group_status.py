@@ -6,21 +6,20 @@ Counting follows the pods at a distance, so that a burst of them is one write an
 import structlog
 
 from monopod.api.names import API_VERSION, DEFAULT_GROUP, GROUP, SECURITY_GROUP_PLURAL, VERSION
+from monopod.isolation.caches import Caches
 from monopod.isolation.membership import Membership
 from monopod.isolation.rules.default_group import build_default_group
 from monopod.isolation.rules.group_status import GroupFacts, decide_group_status
 from monopod.isolation.rules.network_policies import Infrastructure, find_void_peers
 from monopod.isolation.rules.security_group import SecurityGroup
 from monopod.isolation.rules_cache import RuleBook
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
-from monopod.kube.clock import SYSTEM_CLOCK, Clock
+from monopod.kube.clock import SYSTEM_CLOCK, Clock, format_now
 from monopod.kube.controller import DONE, WHOLE, Backoff, Controller, Incomplete, Result
 from monopod.kube.logs import Complaints
 from monopod.kube.metrics import WRITES
-from monopod.kube.objects.views import PodView
-from monopod.profiles.reporter import format_now
-from monopod.profiles.rules.status import build_status_patch
+from monopod.kube.objects.status import build_status_patch
+from monopod.pods.view import PodView
 
 # How old a status may be.
 DEBOUNCE_SECONDS = 2.0
@@ -35,7 +34,7 @@ class GroupReporter:
     def __init__(
         self,
         api: ApiClient,
-        mirror: Mirror,
+        mirror: Caches,
         membership: Membership,
         rules: RuleBook,
         complaints: Complaints,

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from monopod.api.names import GROUP_COUNT_LABEL, GROUP_LABEL_PREFIX, GROUPS_ANNOTATION, TASK_LABEL
+from monopod.isolation.caches import Caches
 from monopod.isolation.rules.group_policy import GroupPolicy
 from monopod.isolation.rules.membership import (
     Groups,
@@ -21,12 +22,11 @@ from monopod.isolation.rules.membership import (
     find_account,
 )
 from monopod.isolation.rules.network_policies import find_task
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiClient, ApiError
 from monopod.kube.logs import Complaints
 from monopod.kube.metrics import WRITES
-from monopod.kube.objects.views import PodView
 from monopod.pods.rules.selection import Profile
+from monopod.pods.view import PodView
 
 Names = tuple[str, ...]
 Accounts = Mapping[str, Mapping[str, str]]
@@ -36,7 +36,7 @@ logger = structlog.stdlib.get_logger(__name__)
 class Membership:
     """Remembers what it has read: profiles, SecurityGroupPolicies, and the ServiceAccounts of pods that need it."""
 
-    def __init__(self, api: ApiClient, mirror: Mirror, default_sandbox: str, complaints: Complaints) -> None:
+    def __init__(self, api: ApiClient, mirror: Caches, default_sandbox: str, complaints: Complaints) -> None:
         self._api = api
         self._mirror = mirror
         self._default_sandbox = default_sandbox

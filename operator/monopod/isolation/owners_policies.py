@@ -11,13 +11,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 from monopod.api.names import POLICY_LABEL
+from monopod.isolation.caches import Caches
 from monopod.isolation.policy_writer import COLLECTION
 from monopod.isolation.rules.changes import PolicyView
 from monopod.isolation.rules.membership import Groups
 from monopod.isolation.rules.owners_policies import Concern, Directions, find_left_directions
-from monopod.kube.cache import Key, Mirror
+from monopod.kube.cache import Key
 from monopod.kube.client import ApiClient
-from monopod.kube.objects.views import PodView
+from monopod.pods.view import PodView
 from monopod.selectors.publication import NamespaceView
 
 FOREIGN = {"labelSelector": f"!{POLICY_LABEL}"}
@@ -27,7 +28,7 @@ NEVER = float("-inf")
 class OwnersPolicies:
     """Knows them by namespace, and when pods and they last changed."""
 
-    def __init__(self, api: ApiClient, mirror: Mirror, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, api: ApiClient, mirror: Caches, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
         self._mirror = mirror
         self._clock = clock

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from monopod.api.reasons import IsolationReason
+from monopod.isolation.caches import Caches
 from monopod.isolation.membership import Membership, Names
 from monopod.isolation.owners_policies import OwnersPolicies
 from monopod.isolation.policy_writer import PolicyWriter
@@ -42,12 +43,11 @@ from monopod.isolation.rules.owners_policies import (
 )
 from monopod.isolation.rules_cache import Closed, Opened, RuleBook
 from monopod.kube.announcements import Announcements
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.logs import Complaints
 from monopod.kube.metrics import ISOLATION_SECONDS
-from monopod.kube.objects.views import PodView
+from monopod.pods.view import PodView
 
 PER_GROUP = "PerGroup"
 # What is refused only so long, by a webhook that is being restarted for instance, is nothing to tell.
@@ -60,7 +60,7 @@ class PodKeeper:
     def __init__(
         self,
         api: ApiClient,
-        mirror: Mirror,
+        mirror: Caches,
         membership: Membership,
         rules: RuleBook,
         owners: OwnersPolicies,

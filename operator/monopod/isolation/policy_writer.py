@@ -11,9 +11,10 @@ to report that someone else did. A new process remembers nothing, puts right wha
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, assert_never
 
+from monopod.isolation.caches import Caches
 from monopod.isolation.rules.changes import Apply, Delete, PolicyChange, PolicyView, decide_policies
 from monopod.isolation.rules.network_policies import digest_spec
-from monopod.kube.cache import Key, Mirror
+from monopod.kube.cache import Key
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.metrics import ISOLATION_POLICIES, WRITES
 
@@ -33,7 +34,7 @@ class OnTampered(Protocol):
 class PolicyWriter:
     """The only one that writes NetworkPolicies; `on_tampered` hears of each of ours that someone else changed."""
 
-    def __init__(self, api: ApiClient, mirror: Mirror, on_tampered: OnTampered) -> None:
+    def __init__(self, api: ApiClient, mirror: Caches, on_tampered: OnTampered) -> None:
         self._api = api
         self._mirror = mirror
         self._on_tampered = on_tampered

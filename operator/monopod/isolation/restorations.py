@@ -4,8 +4,8 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from monopod.api.reasons import EventType, IsolationReason
+from monopod.isolation.caches import Caches
 from monopod.isolation.rules.changes import PolicyView
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.events import post_event
 from monopod.kube.logs import Complaints
@@ -17,7 +17,7 @@ Key = TypeVar("Key", bound=Hashable)
 class Restorations(Generic[Key]):
     """What is to be reported once the work on a key is done; after a failure it stays."""
 
-    def __init__(self, api: ApiClient, mirror: Mirror, complaints: Complaints) -> None:
+    def __init__(self, api: ApiClient, mirror: Caches, complaints: Complaints) -> None:
         self._api = api
         self._mirror = mirror
         self._complaints = complaints

@@ -7,12 +7,12 @@ others have nothing to do with it.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from monopod.isolation.caches import Caches
 from monopod.isolation.rules.infrastructure import build_infrastructure, describe_odd_addresses
 from monopod.isolation.rules.network_policies import Infrastructure, PolicyTooLarge, Rules, build_rules
 from monopod.isolation.rules.security_group import SecurityGroup
-from monopod.kube.cache import Mirror
 from monopod.kube.logs import Complaints
-from monopod.selectors.publication import list_names
+from monopod.kube.objects.text import list_names
 
 Names = tuple[str, ...]
 
@@ -39,7 +39,7 @@ class RuleBook:
     """Remembers groups as they were read, and the answers that were given."""
 
     def __init__(
-        self, mirror: Mirror, node_cidrs: tuple[str, ...], metadata: tuple[str, ...], complaints: Complaints
+        self, mirror: Caches, node_cidrs: tuple[str, ...], metadata: tuple[str, ...], complaints: Complaints
     ) -> None:
         self._mirror = mirror
         self._node_cidrs = node_cidrs

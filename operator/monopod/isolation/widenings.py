@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from monopod.isolation.caches import Caches
 from monopod.isolation.membership import Names
 from monopod.isolation.rules.changes import PolicyView
 from monopod.isolation.rules.network_policies import PolicyTooLarge
@@ -19,12 +20,12 @@ from monopod.isolation.rules.owners_policies import NO_DIRECTIONS, Directions
 from monopod.isolation.rules.security_group import SecurityGroup
 from monopod.isolation.rules.widening import find_widening
 from monopod.isolation.rules_cache import RuleBook
-from monopod.kube.cache import Key, Mirror
+from monopod.kube.cache import Key
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, Controller, Result
 from monopod.kube.logs import Complaints
 from monopod.kube.metrics import WIDENED_PODS
-from monopod.kube.objects.views import PodView
+from monopod.pods.view import PodView
 
 DEBOUNCE_SECONDS = 2.0
 PODS_AT_ONCE = 200
@@ -43,7 +44,7 @@ class Widenings:
 
     def __init__(
         self,
-        mirror: Mirror,
+        mirror: Caches,
         rules: RuleBook,
         left: Mapping[str, Directions],
         tell: Callable[[], None],

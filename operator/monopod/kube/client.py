@@ -83,19 +83,23 @@ class ApiError(Exception):
         return f"{self.message} ({self.status} {self.reason})"
 
 
+Unconfigured = kubernetes_config.ConfigException
+"""The client has no configuration, or can't read it."""
+
+
 async def load_configuration(kubeconfig: str | None = None) -> Configuration:
     """Finds the API server and the credentials: the given kubeconfig, $KUBECONFIG, the pod's own, ~/.kube/config.
 
     Raises:
-        kubernetes.aio.config.ConfigException: there is none, or it can't be read.
+        Unconfigured: there is none, or it can't be read.
     """
     try:
         return await _load_configuration(kubeconfig)
-    except kubernetes_config.ConfigException:
+    except Unconfigured:
         raise
     except Exception as problem:
         # The client reads the file unguarded: a malformed one raises whatever its content happens to break.
-        raise kubernetes_config.ConfigException(f"Invalid kube-config file. {problem}") from problem
+        raise Unconfigured(f"Invalid kube-config file. {problem}") from problem
 
 
 async def _load_configuration(kubeconfig: str | None) -> Configuration:

@@ -1,6 +1,7 @@
 """Time, as something that is handed down: tests step it instead of waiting."""
 
 import asyncio
+import datetime
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -36,3 +37,8 @@ class SystemClock:
 
 
 SYSTEM_CLOCK = SystemClock()
+
+
+def format_now() -> str:
+    """The present, as Kubernetes writes times."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

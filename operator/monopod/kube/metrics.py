@@ -1,8 +1,5 @@
 """The operator's metrics, in a registry of their own; docs/reference/metrics.md lists them."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -13,8 +10,6 @@ from prometheus_client import (
     disable_created_metrics,
 )
 from prometheus_client import ProcessCollector as ProcessMetrics
-
-from monopod.kube.cache import Mirror
 
 # When a counter began is noise beside it.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
@@ -129,22 +124,3 @@ WIDENED_PODS = Gauge(
 UNSUPPORTED_PODS = Gauge(
     "monopod_unsupported_pods", "Pods that stay Pending because Fargate can't run them.", registry=REGISTRY
 )
-
-
-def measure(statuses: Mapping[str, Mapping[str, Any]], namespaces: int, mirror: Mirror) -> None:
-    """Sets the gauges to what a pass found; profiles that are gone disappear from them."""
-    PROFILES.clear()
-    PROFILE_PODS.clear()
-    PROFILE_ISSUES.clear()
-    RESCHEDULED_PODS.clear()
-    for name, status in statuses.items():
-        PROFILES.labels(status["phase"]).inc()
-        PROFILE_PODS.labels(name).set(status["pods"])
-        for state in ("moved", "waiting", "blocked", "left") if "rescheduling" in status else ():
-            RESCHEDULED_PODS.labels(name, state).set(status["rescheduling"][state])
-        for issue in status["health"]["issues"]:
-            PROFILE_ISSUES.labels(name, issue["code"]).set(1)
-    NAMESPACES.set(namespaces)
-    UNSUPPORTED_PODS.set(sum(1 for pod in mirror.pods.views() if pod.unsupported))
-    for kind in mirror.kinds():
-        WATCHED.labels(kind.resource).set(len(kind))

@@ -2,13 +2,13 @@
 
 import structlog
 
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import WHOLE, After, Controller, Result
 from monopod.kube.logs import Complaints
 from monopod.kube.metrics import WATCH_MISSED
 from monopod.kube.signals import Signal
+from monopod.manager.sources import Mirror
 
 # The first audit comes soon: it closes the gap between the first lists and the beginning of the watches.
 FIRST_SECONDS = 5.0

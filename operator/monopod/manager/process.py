@@ -10,24 +10,27 @@ starting from nothing is the one path that is always tested.
 
 import asyncio
 import signal
+from functools import partial
 from typing import Any
 
 import structlog
-from kubernetes.aio.config import ConfigException
 
+from monopod.admission.installed import fetch_admission
+from monopod.admission.policies import build_policies
 from monopod.bare_pods.controller import BareKeeper
 from monopod.eviction.evictor import Mover
 from monopod.isolation.controller import Isolator
-from monopod.kube.cache import Mirror
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, load_configuration
+from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, Unconfigured, load_configuration
 from monopod.kube.controller import Controller
 from monopod.kube.health import HealthServer
 from monopod.kube.lease import LeadershipLost, Lease
 from monopod.kube.logs import Complaints
 from monopod.kube.metrics import LEADER
+from monopod.kube.watch import Watching
 from monopod.manager.auditor import Auditor
 from monopod.manager.settings import Settings
-from monopod.manager.watches import Watching
+from monopod.manager.sources import Mirror
+from monopod.manager.watches import build_sources
 from monopod.profiles.controller import Reconciler
 from monopod.rescheduling.controller import Rescheduler
 
@@ -54,7 +57,7 @@ class Process:
         self._install_signals()
         try:
             configuration = await load_configuration(self._settings.kubeconfig)
-        except ConfigException as error:
+        except Unconfigured as error:
             logger.error("no API server", error=str(error))
             return 1
         api = ApiClient(configuration)
@@ -139,7 +142,8 @@ class Process:
         rescheduler = Rescheduler(
             api, mirror, mover, bare, settings.protected, resync, complaints, replacement_timeout=timeout
         )
-        reconciler = Reconciler(api, mirror, isolator, settings, mover, rescheduler, complaints)
+        read_admission = partial(fetch_admission, api, _list_policies(settings))
+        reconciler = Reconciler(api, mirror, isolator, settings, read_admission, mover, rescheduler, complaints)
         auditor = Auditor(api, mirror, resync, complaints)
         auditor.audited.subscribe(reconciler.mark)
         self._controllers = (
@@ -154,7 +158,7 @@ class Process:
         isolator.begin()
         auditor.begin()
         reconciler.mark(0)
-        watching = Watching(mirror, reconciler, api.configuration, self._settings.namespace)
+        watching = Watching(build_sources(mirror, reconciler, self._settings.namespace), api.configuration)
         async with asyncio.TaskGroup() as group:
             for controller in self._controllers:
                 group.create_task(controller.run(), name=controller.name)
@@ -198,6 +202,11 @@ class Process:
         if not self._controllers:
             return "starting"
         return "" if self._controllers[0].completed else "the profiles haven't been looked at yet"
+
+
+def _list_policies(settings: Settings) -> list[dict[str, Any]]:
+    policies = build_policies(settings.user_name, settings.namespace, recreate_bare_pods=settings.recreate_bare_pods)
+    return [document for pair in policies.values() for document in pair]
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:

@@ -4,17 +4,16 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from monopod.api.names import PATTERNS_CONFIGMAP
-from monopod.kube.cache import Mirror
 from monopod.pods.rules.selection import Profile
-from monopod.profiles.rules.quota import Registration
-from monopod.selectors.capacity import Allocation, Claim, Rows
+from monopod.profiles.caches import Caches
+from monopod.selectors.capacity import Allocation, Claim, Registration, Rows
 from monopod.selectors.compile import compile_profile, find_room, match_old_rows, read_patterns
 
 
 class Allocator:
     """Remembers the result until a profile, or what is published, changes."""
 
-    def __init__(self, mirror: Mirror, system_namespace: str, protected: frozenset[str]) -> None:
+    def __init__(self, mirror: Caches, system_namespace: str, protected: frozenset[str]) -> None:
         self._mirror = mirror
         self._system_namespace = system_namespace
         self._protected = protected

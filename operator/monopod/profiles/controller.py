@@ -4,30 +4,29 @@ It gathers (from the mirror), decides (in the domain) and applies (only differen
 later; nothing is remembered that a new process would miss.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any, assert_never
 
 import structlog
 
-from monopod.admission.installed import fetch_admission
-from monopod.admission.policies import build_policies
 from monopod.deletion.controller import Deletions
 from monopod.eviction.evictor import Mover
 from monopod.isolation.controller import Isolator
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiClient
-from monopod.kube.clock import SYSTEM_CLOCK, Clock
+from monopod.kube.clock import SYSTEM_CLOCK, Clock, format_now
 from monopod.kube.concurrency import gather_some
 from monopod.kube.controller import DONE, WHOLE, Controller, Incomplete, Result
 from monopod.kube.logs import Complaints
-from monopod.kube.metrics import measure
 from monopod.kube.refusals import Refusals
 from monopod.manager.settings import Settings
+from monopod.profiles.caches import Caches
 from monopod.profiles.dry_runs import Plan, Prober
 from monopod.profiles.gather import Gatherer
+from monopod.profiles.measure import measure
 from monopod.profiles.overlaps import Overlaps
 from monopod.profiles.publisher import Publisher
 from monopod.profiles.quota_publisher import Counter
-from monopod.profiles.reporter import Reporter, format_now
+from monopod.profiles.reporter import Reporter
 from monopod.profiles.rules.conditions import (
     Admission,
     PoliciesChanged,
@@ -60,15 +59,15 @@ class Reconciler:
     def __init__(
         self,
         api: ApiClient,
-        mirror: Mirror,
+        mirror: Caches,
         isolator: Isolator,
         settings: Settings,
+        read_admission: Callable[[], Awaitable[Admission]],
         mover: Mover,
         rescheduler: Rescheduler,
         complaints: Complaints,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._api = api
         self._mirror = mirror
         self._isolator = isolator
         self._complaints = complaints
@@ -106,10 +105,7 @@ class Reconciler:
             settings,
             self._complaints,
         )
-        policies = build_policies(
-            settings.user_name, settings.namespace, recreate_bare_pods=settings.recreate_bare_pods
-        )
-        self._policies = [document for pair in policies.values() for document in pair]
+        self._read_admission = read_admission
         self._admission: Admission | None = None
         self._admission_read_at = 0.0
         self._resync_seconds = settings.resync_seconds
@@ -167,7 +163,7 @@ class Reconciler:
     async def _fetch_admission(self) -> Admission:
         age = self._clock.monotonic() - self._admission_read_at
         if self._admission is None or age >= self._find_patience(self._admission):
-            self._admission = await fetch_admission(self._api, self._policies)
+            self._admission = await self._read_admission()
             self._admission_read_at = self._clock.monotonic()
         if not isinstance(self._admission, PoliciesInstalled):
             self.mark(self._find_patience(self._admission))

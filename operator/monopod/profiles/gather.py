@@ -8,23 +8,22 @@ from typing import Any
 
 from monopod.api.reasons import ConditionType, Reason
 from monopod.deletion.rules.stages import Request, Stage, find_blocker
-from monopod.kube.cache import Mirror
+from monopod.isolation.rules.summary import Isolation
+from monopod.kube.clock import format_now
 from monopod.kube.logs import Complaints
-from monopod.kube.objects.views import PodView
 from monopod.manager.settings import Settings
 from monopod.pods.rules.dry_run import NamespaceTrial, Outcome, PodTrial, Trial, find_namespace_names, find_pod_labels
 from monopod.pods.rules.selection import Profile, reaches
+from monopod.pods.view import PodView
 from monopod.profiles.allocation import Allocator
+from monopod.profiles.caches import Caches
 from monopod.profiles.dry_runs import Plan
 from monopod.profiles.overlaps import Overlaps
-from monopod.profiles.publisher import Publication
-from monopod.profiles.reporter import format_now
 from monopod.profiles.rules.conditions import (
     Admission,
     BeyondQuota,
     Facts,
     HeldBack,
-    Isolation,
     NoRoom,
     PoliciesChanged,
     PoliciesInstalled,
@@ -32,14 +31,14 @@ from monopod.profiles.rules.conditions import (
     WaitsForDeletion,
 )
 from monopod.profiles.rules.overlap import Overlap, may_share_pods
-from monopod.profiles.rules.quota import Registration, find_beyond_quota
+from monopod.profiles.rules.quota import find_beyond_quota
 from monopod.profiles.rules.sandboxes import choose_sandbox, is_sandbox, rank_sandboxes
 from monopod.rescheduling.controller import Situation
 from monopod.rescheduling.rules.progress import Moves
 from monopod.rescheduling.rules.terms import Terms
-from monopod.selectors.capacity import Allocation
+from monopod.selectors.capacity import Allocation, Registration
 from monopod.selectors.compile import pick_rows_of
-from monopod.selectors.publication import find_reached
+from monopod.selectors.publication import Publication, find_reached
 
 # Several, because one may refuse every pod for reasons of its own (a full quota). The fewer, the clearer the message.
 NAMESPACES_TRIED = 3
@@ -75,7 +74,7 @@ class Gatherer:
 
     def __init__(
         self,
-        mirror: Mirror,
+        mirror: Caches,
         find_outcome: Callable[[str, Plan], Outcome],
         overlaps: Overlaps,
         sum_up_isolation: Callable[[], Mapping[str, Isolation]],

@@ -8,29 +8,30 @@ write is tried again by itself, and neither the pass nor any other namespace wai
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Mapping, Sequence
 from http import HTTPStatus
 
 from monopod.api.names import BASE_POLICY, PATTERNS_CONFIGMAP
 from monopod.api.reasons import EventType, Explained, IsolationReason, Reason
+from monopod.cel.compiled_selectors import RowsTooLarge
 from monopod.isolation.cel.group_policies import compile_group_rows
 from monopod.isolation.default_deny import BaseKeeper
 from monopod.isolation.membership import Membership
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.concurrency import gather_some
 from monopod.kube.events import post_event
 from monopod.kube.logs import Complaints
 from monopod.kube.metrics import WRITES
 from monopod.kube.refusals import Failure, Refusals, is_answer
+from monopod.profiles.caches import Caches
 from monopod.selectors.capacity import Row, Rows
-from monopod.selectors.compile import RowsTooLarge, build_patterns, join_rows, order_rows
+from monopod.selectors.compile import build_patterns, join_rows, order_rows
 from monopod.selectors.publication import (
     Close,
     Content,
     NamespaceChange,
     NamespaceView,
+    Publication,
     Publish,
     build_namespace_patch,
     build_patterns_patch,
@@ -41,29 +42,13 @@ from monopod.selectors.reach import Reach
 JOINED_AT_ONCE = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """What came of it, by namespace."""
-
-    find_rows: Callable[[str], str]
-    """The rows that a namespace of this name should carry ("": none)."""
-    reached: int = 0
-    """How many namespaces the profiles reach."""
-    unwritten: Mapping[str, str] = field(default_factory=dict)
-    """Namespaces that couldn't be written, with the reason and what it means for their new pods."""
-    complete: bool = True
-    """Whether everything is as it should be, the patterns included, but for namespaces that the API server refuses."""
-    retry: float | None = None
-    """After how many seconds the next of these is to be tried again."""
-
-
 class Publisher:
     """Remembers namespaces' rows between passes; they depend on those of the profiles and the name alone."""
 
     def __init__(
         self,
         api: ApiClient,
-        mirror: Mirror,
+        mirror: Caches,
         base: BaseKeeper,
         membership: Membership,
         system_namespace: str,

@@ -1,18 +1,17 @@
 """Tells users: statuses of profiles, events about profiles, and events about pods that Fargate can't run."""
 
-import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monopod.api.names import API_VERSION, GROUP, PROFILE_PLURAL, VERSION
 from monopod.api.reasons import EventType, PodReason, Reason
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.events import post_event
 from monopod.kube.logs import Complaints
 from monopod.kube.metrics import WRITES
-from monopod.kube.objects.views import PodView
-from monopod.profiles.rules.status import build_status_patch
+from monopod.kube.objects.status import build_status_patch
+from monopod.pods.view import PodView
+from monopod.profiles.caches import Caches
 
 # Events that one pass writes at most; the rest waits for the next, so that a flood of pods doesn't hold up profiles.
 POD_EVENTS_PER_PASS = 50
@@ -21,7 +20,7 @@ POD_EVENTS_PER_PASS = 50
 class Reporter:
     """Remembers what it said, so that it says it once."""
 
-    def __init__(self, api: ApiClient, mirror: Mirror, complaints: Complaints) -> None:
+    def __init__(self, api: ApiClient, mirror: Caches, complaints: Complaints) -> None:
         self._api = api
         self._mirror = mirror
         self._complaints = complaints
@@ -153,8 +152,3 @@ def _summarise(status: Mapping[str, Any]) -> tuple[str, str]:
     """What an event is about: the phase, and the reason of the first condition, Ready."""
     conditions = status.get("conditions") or [{}]
     return status.get("phase") or "", conditions[0].get("reason") or ""
-
-
-def format_now() -> str:
-    """The present, as Kubernetes writes times."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -20,7 +20,6 @@ from monopod.bare_pods.rules.report import BareReport
 from monopod.bare_pods.rules.steps import BarePod
 from monopod.eviction.evictor import Mover
 from monopod.eviction.rules.order import Candidate, Obstacle
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import WHOLE, After, Controller, Result
@@ -29,6 +28,7 @@ from monopod.kube.logs import Complaints
 from monopod.kube.metrics import RESCHEDULING_SCANS
 from monopod.kube.signals import Signal
 from monopod.pods.rules.selection import Profile
+from monopod.rescheduling.caches import Caches
 from monopod.rescheduling.dry_runs import DryRuns
 from monopod.rescheduling.precaution import Precaution
 from monopod.rescheduling.rules.progress import Kept, Moves, NotListed, build_tally, find_unwritten
@@ -109,7 +109,7 @@ class Rescheduler:
     def __init__(
         self,
         api: ApiClient,
-        mirror: Mirror,
+        mirror: Caches,
         mover: Mover,
         bare: BareKeeper,
         protected: frozenset[str],

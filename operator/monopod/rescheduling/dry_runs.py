@@ -17,15 +17,16 @@ from typing import Any, Final
 
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Obstacle
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiClient
 from monopod.kube.clock import Clock
+from monopod.kube.objects.text import list_names
 from monopod.pods.rules.dry_run import NotSandboxed, PodTrial, judge_pod
 from monopod.pods.rules.node_capacity import explain_unschedulable
-from monopod.rescheduling.rules.standing import Place, is_ready
+from monopod.pods.rules.state import is_ready
+from monopod.rescheduling.caches import Caches
+from monopod.rescheduling.rules.standing import Place
 from monopod.rescheduling.rules.turns import Outlook
 from monopod.rescheduling.scanner import Attempt, Look
-from monopod.selectors.publication import list_names
 from monopod.workloads.replacements import list_quotas, try_replacement
 from monopod.workloads.rules.creation import Quota
 
@@ -66,7 +67,7 @@ class _Verdict:
 class DryRuns:
     """Remembers verdicts by profile and workload."""
 
-    def __init__(self, api: ApiClient, mirror: Mirror, clock: Clock) -> None:
+    def __init__(self, api: ApiClient, mirror: Caches, clock: Clock) -> None:
         self._api = api
         self._mirror = mirror
         self._clock = clock

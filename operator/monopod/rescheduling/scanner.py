@@ -13,16 +13,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, PROFILE_LABEL
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiClient
-from monopod.kube.clock import Clock
+from monopod.kube.clock import Clock, format_now
 from monopod.kube.concurrency import gather_some
 from monopod.pods.rules.exemptions import guess_creator
 from monopod.pods.rules.selection import find_match
+from monopod.pods.rules.state import find_mark, has_ended
 from monopod.pods.rules.volumes import find_claims
 from monopod.pods.volumes import fetch_claims, fetch_volumes
-from monopod.profiles.reporter import format_now
-from monopod.rescheduling.rules.standing import Place, Sighting, find_mark, glance, has_ended, sight
+from monopod.rescheduling.caches import Caches
+from monopod.rescheduling.rules.standing import Place, Sighting, glance, sight
 from monopod.rescheduling.rules.turns import Outlook, find_outlooks, is_proof
 from monopod.workloads.fetch import count_desired, fetch_workload
 from monopod.workloads.rules.creation import build_attempt
@@ -94,7 +94,7 @@ def _trim(pod: Manifest, place: Place) -> Manifest:
 class Scanner:
     """Remembers owners for some seconds."""
 
-    def __init__(self, api: ApiClient, mirror: Mirror, clock: Clock) -> None:
+    def __init__(self, api: ApiClient, mirror: Caches, clock: Clock) -> None:
         self._api = api
         self._mirror = mirror
         self._clock = clock

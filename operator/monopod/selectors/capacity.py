@@ -20,9 +20,31 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from monopod.kube.objects.fields import InvalidProfile, Part
 from monopod.pods.rules.selection import is_wildcard
-from monopod.profiles.rules.quota import Registration
 from monopod.selectors.reach import each_head, find_head, reaches_by_pattern
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Registration:
+    """When a profile was created, and its name; in the order in which profiles count against the quota.
+
+    `created` is metadata.creationTimestamp as the API server writes it (UTC, whole seconds), so it sorts as text.
+    """
+
+    created: str
+    name: str
+
+    @classmethod
+    def from_resource(cls, resource: Mapping[str, object]) -> "Registration":
+        """Reads a FargateProfile as the API server sends it.
+
+        Raises:
+            InvalidProfile: a field is of the wrong type.
+        """
+        metadata = Part(resource, error=InvalidProfile).child("metadata")
+        return cls(metadata.text("creationTimestamp"), metadata.text("name"))
+
 
 Load = tuple[int, ...]
 """What rows take, of each bound of a place."""

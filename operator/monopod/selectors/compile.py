@@ -24,22 +24,25 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
+from monopod.cel.compiled_selectors import (
+    ANNOTATION_SEPARATOR,
+    FIXED_FIELDS,
+    FOREIGN,
+    GROUP_SEPARATOR,
+    GROUPS_ALLOWED,
+    LINE_SEPARATOR,
+    OPT_OUT_REFUSED,
+    PAIR_SEPARATOR,
+    PATTERNS_KEY,
+    PROTECTED_KEY,
+    SELINUX_ALLOWED,
+    SEPARATOR,
+    VALUE_SEPARATOR,
+    ZONE_SEPARATOR,
+)
 from monopod.pods.rules.selection import Profile, Selector, is_wildcard, is_written, pattern_to_regex
 from monopod.selectors.capacity import Allocation, Bound, Claim, Row, Rows, allocate
 from monopod.selectors.reach import Reach
-
-LINE_SEPARATOR: Final = "\n"
-SEPARATOR: Final = "|"
-PAIR_SEPARATOR: Final = " "
-VALUE_SEPARATOR: Final = "~"
-ZONE_SEPARATOR: Final = ","
-GROUP_SEPARATOR: Final = ","
-ANNOTATION_SEPARATOR: Final = ","
-GROUPS_ALLOWED: Final = "Allow"
-SELINUX_ALLOWED: Final = "Allow"
-OPT_OUT_REFUSED: Final = "Refuse"
-FIXED_FIELDS: Final = 5
-"""Fields that every row has, empty or not."""
 
 MAX_ROWS: Final = 2000
 """Rows in a namespace. Admission takes some milliseconds per hundred, and CEL has a budget of cost per expression."""
@@ -68,12 +71,6 @@ STALE_SECONDS: Final = 3.0
 Of 300 withdrawals at a busy API server none was read by the next request. Another API server of the cluster learns of
 it through a watch, which takes milliseconds unless it is overloaded; the rest is room for that.
 """
-
-PATTERNS_KEY: Final = "rows"
-PROTECTED_KEY: Final = "protected"
-
-FOREIGN: Final = re.compile(r"[|=,~\s]")
-"""What no label's key or value holds."""
 
 
 NAMESPACE_BOUNDS: Final = (
@@ -217,17 +214,3 @@ def _compile_label(pattern: str) -> str:
 
 def _compile_namespace(pattern: str) -> str:
     return pattern_to_regex(pattern) if is_wildcard(pattern) else pattern
-
-
-class RowsTooLarge(ValueError):
-    """More than Kubernetes lets an object carry, or lets a policy spend on reading it."""
-
-
-def check_room(found: int, most: int, what: str, place: str) -> None:
-    """Holds a number to its bound; `what` says with `{}` for the number what there is, `place` where.
-
-    Raises:
-        RowsTooLarge: it is above the bound.
-    """
-    if found > most:
-        raise RowsTooLarge(f"{what.format(found)} for {place}; there is room for {most}")

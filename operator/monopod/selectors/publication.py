@@ -12,9 +12,9 @@ Nobody else may write these, so anything that differs is undone. What the rows l
 Labels have no bound in all, as annotations have, and old content that can't be replaced would be a wrong answer.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import assert_never
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, assert_never
 
 from monopod.api.names import (
     GROUP_POLICIES_ANNOTATION,
@@ -163,7 +163,32 @@ def describe_selectors(profile: Profile) -> str:
     return ", ".join(str(selector) for selector in profile.selectors)
 
 
-def list_names(names: Sequence[str], most: int = 3) -> str:
-    """A few names for a message, and how many more there are."""
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+def read_namespace(item: Mapping[str, Any]) -> NamespaceView:
+    """The marks, and whether it is being deleted."""
+    metadata = item["metadata"]
+    annotations = metadata.get("annotations") or {}
+    return NamespaceView(
+        name=metadata["name"],
+        label=(metadata.get("labels") or {}).get(NAMESPACE_LABEL),
+        rows=annotations.get(ROWS_ANNOTATION),
+        isolated=annotations.get(ISOLATED_ANNOTATION),
+        group_rows=annotations.get(GROUP_POLICIES_ANNOTATION),
+        terminating="deletionTimestamp" in metadata,
+        uid=metadata.get("uid") or "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What came of it, by namespace."""
+
+    find_rows: Callable[[str], str]
+    """The rows that a namespace of this name should carry ("": none)."""
+    reached: int = 0
+    """How many namespaces the profiles reach."""
+    unwritten: Mapping[str, str] = field(default_factory=dict)
+    """Namespaces that couldn't be written, with the reason and what it means for their new pods."""
+    complete: bool = True
+    """Whether everything is as it should be, the patterns included, but for namespaces that the API server refuses."""
+    retry: float | None = None
+    """After how many seconds the next of these is to be tried again."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from monopod.kube.client import ApiClient, ApiError
-from monopod.rescheduling.rules.standing import has_ended
+from monopod.pods.rules.state import has_ended
 from monopod.workloads.rules.creation import Census
 from monopod.workloads.rules.replacement import Owner, Workload, find_owner, read_workload
 

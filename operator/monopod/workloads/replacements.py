@@ -15,13 +15,13 @@ from typing import Any, Final
 
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Candidate, Obstacle
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.concurrency import gather_some
 from monopod.kube.objects.fields import InvalidManifest
+from monopod.kube.objects.text import list_names
 from monopod.pods.rules.node_capacity import explain_unschedulable
-from monopod.rescheduling.rules.standing import find_mark, has_ended, is_ready
-from monopod.selectors.publication import list_names
+from monopod.pods.rules.state import find_mark, has_ended, is_ready
+from monopod.workloads.caches import Caches
 from monopod.workloads.fetch import fetch_census, fetch_workload
 from monopod.workloads.rules.creation import Quota, build_attempt, fits_once_gone
 from monopod.workloads.rules.replacement import find_owner
@@ -105,7 +105,7 @@ class ReplacementTrials:
     def __init__(
         self,
         api: ApiClient,
-        mirror: Mirror,
+        mirror: Caches,
         is_refused: Callable[[Candidate], bool],
         mark: Callable[[float], None],
     ) -> None:

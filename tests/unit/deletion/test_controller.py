@@ -10,10 +10,10 @@ from monopod.deletion import controller
 from monopod.deletion.controller import Deletions
 from monopod.deletion.rules.stages import Evicting, Failed, Patience, Queued, Request, Stage
 from monopod.eviction.rules.order import Candidate, Obstacle
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiError
 from monopod.kube.logs import Complaints
-from monopod.profiles.publisher import Publication
+from monopod.manager.sources import Mirror
+from monopod.selectors.publication import Publication
 from monopod.workloads import replacements
 from tests.unit.fake_api import FakeApi, an_object, not_found
 

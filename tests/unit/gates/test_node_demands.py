@@ -7,8 +7,8 @@ import structlog
 
 from monopod.api.names import PROFILE_LABEL
 from monopod.gates.node_demands import EVENTS_PER_PASS, PATIENCE_SECONDS, NodeDemands
-from monopod.kube.cache import Mirror
 from monopod.kube.logs import Complaints
+from monopod.manager.sources import Mirror
 from tests.unit.builders import a_pod
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock

@@ -1,122 +1,18 @@
 """What the isolator makes of events that come late, in another order, or while it is at work."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Any
-
 import pytest
 
 from monopod.api.names import (
-    API_VERSION,
-    GROUP_COUNT_LABEL,
-    GROUP_LABEL_PREFIX,
     ISOLATION_GATE,
-    POD_GROUPS_ANNOTATION,
-    PROFILE_LABEL,
     TASK_LABEL,
 )
 from monopod.gates import controller
-from monopod.isolation.controller import Isolator
 from monopod.isolation.rules.network_policies import build_base_policy
-from monopod.kube.cache import Kind, Mirror
+from monopod.isolation.rules.summary import Isolation
 from monopod.kube.client import ApiError, Json, ServerTrouble
-from monopod.kube.lease import Timing
-from monopod.manager.settings import Settings
-from monopod.profiles.rules.conditions import Isolation
-from tests.unit.fake_api import FakeApi, an_object, not_found
-from tests.unit.fake_clock import FakeClock
-from tests.unit.running import COMPLAINTS, running, settle
-from tests.unit.waiting import until
-
-SETTINGS = Settings(
-    sandbox="kata",
-    namespace="monopod-system",
-    identity="test",
-    leader_elect=False,
-    lease=Timing(),
-    listen_host="",
-    listen_port=0,
-    resync_seconds=60,
-    kubeconfig=None,
-)
-POLICIES = "/apis/networking.k8s.io/v1/namespaces/prod/networkpolicies"
-POD = "/api/v1/namespaces/prod/pods/app"
-
-
-class Server(FakeApi):
-    """Stamps what is applied, as an API server does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.version = 10
-        self.labels: dict[str, dict[str, str]] = {}
-
-    def stamp(self, item: Json) -> Json:
-        self.version += 1
-        metadata = {"uid": item["metadata"]["name"], **item["metadata"], "resourceVersion": str(self.version)}
-        return {**item, "metadata": metadata}
-
-    async def merge(self, path: str, patch: Json) -> Json:
-        if path.endswith("/status"):
-            raise not_found()  # a group's, at which nobody looks here
-        if ("merge", path) not in self.answers and path.startswith("/api/v1/namespaces/prod/pods/"):
-            self.requests.append(("merge", path, patch))
-            name = path.rpartition("/")[2]
-            labels = {**self.labels.get(name, {}), **patch["metadata"]["labels"]}
-            self.labels[name] = {key: value for key, value in labels.items() if value}
-            return self.stamp(an_object(name, namespace="prod", **patch["metadata"] | {"labels": self.labels[name]}))
-        return await super().merge(path, patch)
-
-    async def apply(self, path: str, body: Json) -> Json:
-        return self.stamp(await super().apply(path, body))
-
-
-class Cluster:
-    """An isolator, and the events that it is given; the profile `web` reaches the namespace `prod`."""
-
-    def __init__(self, api: Server | None = None) -> None:
-        self.api = api or Server()
-        self.mirror = Mirror("monopod-system")
-        self.clock = FakeClock()
-        self.isolator = Isolator(self.api.client, self.mirror, SETTINGS, COMPLAINTS, self.clock)
-        self.put(self.mirror.namespaces, an_object("prod"))
-        self.put_group("web")
-
-    def put(self, kind: Kind[Any], item: Json) -> None:
-        kind.observe("ADDED", self.api.stamp(item))
-
-    def put_profile(self, **spec: Any) -> None:
-        whole = {"selectors": [{"namespace": "prod"}], "securityGroups": ["web"], **spec}
-        self.put(self.mirror.profiles, {"apiVersion": API_VERSION, "spec": whole, **an_object("web")})
-
-    def put_group(self, name: str, **spec: Any) -> None:
-        spec = spec or {"ingress": [{"from": [{"cidr": "10.0.0.0/8"}]}]}
-        self.put(self.mirror.groups, {"apiVersion": API_VERSION, "spec": spec, **an_object(name)})
-
-    def put_pod(self, name: str = "app", group: str = "web", *, identified: bool = False) -> None:
-        labels = {PROFILE_LABEL: "web", GROUP_COUNT_LABEL: "1", f"{GROUP_LABEL_PREFIX}{group}": "true"}
-        if identified:
-            labels[TASK_LABEL] = name
-        self.api.labels[name] = labels
-        pod = an_object(name, namespace="prod", labels=labels, annotations={POD_GROUPS_ANNOTATION: group})
-        self.put(self.mirror.pods, pod)
-
-    def delete(self, kind: Kind[Any], name: str, namespace: str = "prod") -> None:
-        kind.observe("DELETED", self.api.stamp(an_object(name, namespace=namespace)))
-
-    def policies(self) -> set[str]:
-        return {view.name for view in self.mirror.network_policies.views()}
-
-    def events(self) -> list[tuple[str, str]]:
-        bodies = [body for path, body in self.api.sent("create") if path.endswith("/events")]
-        return [(body["reason"], body["message"]) for body in bodies]
-
-    def at_work(self) -> AbstractAsyncContextManager[None]:
-        return running(*self.isolator.controllers)
-
-    async def comes(self, holds: Callable[[], bool]) -> None:
-        """Lets time pass until something holds."""
-        await until(holds, self.clock)
+from tests.unit.fake_api import an_object, not_found
+from tests.unit.isolation.cluster import POD, POLICIES, Cluster
+from tests.unit.running import settle
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from monopod.api.names import API_VERSION, DEFAULT_GROUP, GROUP_LABEL_PREFIX, PR
 from monopod.isolation.group_status import COLLECTION, DEBOUNCE_SECONDS, GroupReporter
 from monopod.isolation.membership import Membership
 from monopod.isolation.rules_cache import RuleBook
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiError, ApiUnreachable
+from monopod.manager.sources import Mirror
 from tests.unit.builders import a_profile_resource
 from tests.unit.fake_api import Answer, FakeApi, conflict
 from tests.unit.fake_clock import FakeClock

@@ -7,7 +7,7 @@ from typing import Any
 from monopod.api.names import GROUP_COUNT_LABEL, GROUP_LABEL_PREFIX, POD_GROUPS_ANNOTATION, PROFILE_LABEL
 from monopod.kube.client import ApiError, Json, ServerTrouble
 from tests.unit.fake_api import an_object
-from tests.unit.isolation.test_controller import POLICIES, Cluster, Server
+from tests.unit.isolation.cluster import POLICIES, Cluster, Server
 from tests.unit.running import settle
 
 FOREIGN = {"labelSelector": "!monopod.dev/policy"}

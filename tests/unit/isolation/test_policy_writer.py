@@ -8,8 +8,8 @@ from monopod.api.names import POLICY_LABEL
 from monopod.isolation.policy_writer import PolicyWriter
 from monopod.isolation.rules.changes import PolicyView
 from monopod.isolation.rules.network_policies import Rules, build_base_policy, build_pod_policy, digest_spec
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiError, ApiUnreachable
+from monopod.manager.sources import Mirror
 from tests.unit.fake_api import FakeApi, conflict
 
 Json = dict[str, Any]

@@ -5,8 +5,8 @@ from typing import Any
 from structlog.testing import CapturingLogger
 
 from monopod.isolation.rules_cache import RuleBook
-from monopod.kube.cache import Mirror
 from monopod.kube.logs import Complaints
+from monopod.manager.sources import Mirror
 
 
 def put_node(mirror: Mirror, event: str, version: int, *addresses: str) -> None:

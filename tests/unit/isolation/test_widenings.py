@@ -8,7 +8,7 @@ from monopod.isolation import widenings
 from monopod.isolation.rules.owners_policies import Directions
 from monopod.isolation.rules_cache import RuleBook
 from monopod.isolation.widenings import Widened, Widenings
-from monopod.kube.cache import Mirror
+from monopod.manager.sources import Mirror
 from tests.unit.fake_clock import FakeClock
 from tests.unit.running import COMPLAINTS, running, settle
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from monopod.api.names import GROUPS_ANNOTATION
-from monopod.isolation.rules.membership import MAX_ANNOTATED
-from monopod.kube.cache import Kind, Mirror
-from monopod.kube.objects.views import PodView, RuntimeClassView, read_pod, read_uid
+from monopod.kube.cache import Kind
+from monopod.kube.objects.views import RuntimeClassView, read_uid
+from monopod.manager.sources import Mirror
+from monopod.pods.view import MAX_ANNOTATED, PodView, read_pod
 from tests.unit.fake_api import FakeApi, an_object
 
 PATH = "/apis/node.k8s.io/v1/runtimeclasses"

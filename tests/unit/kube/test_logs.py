@@ -6,17 +6,17 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from monopod.kube import logs
-from monopod.kube.cache import Mirror
 from monopod.kube.lease import Timing
 from monopod.kube.logs import Complaints, FirstAttemptOnly
 from monopod.manager.settings import Settings
+from monopod.manager.sources import Mirror
 from monopod.pods.rules.dry_run import Outcome, Pending
 from monopod.profiles.dry_runs import Plan
 from monopod.profiles.gather import Gatherer
 from monopod.profiles.overlaps import Overlaps
-from monopod.profiles.publisher import Publication
 from monopod.profiles.rules.conditions import PoliciesInstalled
 from monopod.rescheduling.rules.progress import NotListed
+from monopod.selectors.publication import Publication
 from tests.unit.fake_api import an_object
 
 

@@ -10,13 +10,14 @@ import structlog
 from monopod.isolation.default_deny import BaseKeeper
 from monopod.isolation.membership import Membership
 from monopod.isolation.policy_writer import PolicyWriter
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiError, ApiUnreachable, Json, ServerTrouble
 from monopod.kube.logs import Complaints
 from monopod.kube.refusals import Refusals
+from monopod.manager.sources import Mirror
 from monopod.pods.rules.selection import Profile
-from monopod.profiles.publisher import Publication, Publisher
+from monopod.profiles.publisher import Publisher
 from monopod.selectors.compile import STALE_SECONDS, compile_profile
+from monopod.selectors.publication import Publication
 from tests.unit.builders import a_profile, a_selector
 from tests.unit.fake_api import FakeApi, an_object, not_found
 

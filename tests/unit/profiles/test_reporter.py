@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import structlog
 
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiError, ApiUnreachable
 from monopod.kube.logs import Complaints
-from monopod.kube.objects.views import PodView
+from monopod.manager.sources import Mirror
+from monopod.pods.view import PodView
 from monopod.profiles.reporter import POD_EVENTS_PER_PASS, Reporter
 from tests.unit.fake_api import FakeApi, an_object, conflict
 

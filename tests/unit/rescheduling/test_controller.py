@@ -15,11 +15,11 @@ from monopod.bare_pods.rules.report import BareReport
 from monopod.bare_pods.rules.steps import BarePod
 from monopod.eviction.evictor import Mover
 from monopod.eviction.rules.order import Candidate, Obstacle
-from monopod.kube.cache import Mirror
 from monopod.kube.client import ApiError, Json, ServerTrouble
 from monopod.kube.concurrency import AT_ONCE
 from monopod.kube.controller import WHOLE
 from monopod.kube.signals import Signal
+from monopod.manager.sources import Mirror
 from monopod.rescheduling.controller import Rescheduler, Situation
 from monopod.rescheduling.rules.progress import Kept, NotListed, Tally, Verdict, judge_progress
 from monopod.rescheduling.rules.terms import Terms

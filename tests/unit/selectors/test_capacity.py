@@ -6,8 +6,7 @@ import random
 import pytest
 
 from monopod.pods.rules.selection import Selector, reaches
-from monopod.profiles.rules.quota import Registration
-from monopod.selectors.capacity import CONFIGMAP, Allocation, Bound, Claim, Excess, Row, Rows, allocate
+from monopod.selectors.capacity import CONFIGMAP, Allocation, Bound, Claim, Excess, Registration, Row, Rows, allocate
 
 ROOM, ALL = Bound("selectors", 3), Bound("selectors in all", 6)
 PROTECTED = frozenset({"kube-system"})

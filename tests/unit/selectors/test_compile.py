@@ -4,8 +4,7 @@ import pytest
 
 from monopod.api.names import EKS_PROFILE_LABEL
 from monopod.pods.rules.selection import Profile
-from monopod.profiles.rules.quota import Registration
-from monopod.selectors.capacity import Claim
+from monopod.selectors.capacity import Claim, Registration
 from monopod.selectors.compile import (
     MAX_PATTERNS,
     MAX_ROWS,

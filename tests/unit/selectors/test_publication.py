@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from monopod.kube.objects.text import list_names
 from monopod.pods.rules.selection import Profile, Selector
 from monopod.selectors.publication import (
     Content,
@@ -15,7 +16,6 @@ from monopod.selectors.publication import (
     build_patterns_patch,
     decide_namespace,
     find_reached,
-    list_names,
 )
 
 ROWS = "web|kata|Pend||"

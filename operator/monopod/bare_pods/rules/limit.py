@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from monopod.bare_pods.rules.steps import FOR_A_PERSON, BarePod, StoredPod
-from monopod.rescheduling.rules.terms import read_time
+from monopod.kube.objects.timestamps import read_time
 
 MOST_STORED = 50
 """More than are evicted in the time that one takes; the others wait for their turn."""

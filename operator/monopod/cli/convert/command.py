@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import click
 
 from monopod.cli.convert.conversion import convert
-from monopod.cli.explain.command import find_name, read_all, refuse_invalid
 from monopod.cli.failure import UnreadableInput
-from monopod.cli.input.documents import format_documents, show
+from monopod.cli.input.documents import format_documents, read_all, show
 from monopod.cli.input.manifests import refuse_twins
+from monopod.cli.input.profiles import find_name, refuse_invalid
 
 
 def convert_files(filenames: Sequence[str]) -> str:

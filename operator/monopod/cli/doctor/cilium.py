@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from monopod.api.names import GROUP_COUNT_LABEL, GROUP_LABEL_PREFIX, PROFILE_LABEL, TASK_LABEL
 from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Level, Unread, unread
-from monopod.selectors.publication import list_names
+from monopod.kube.objects.text import list_names
 
 CONFIG_MAP: Final = "cilium-config"
 IDENTITIES: Final = 65_535

@@ -17,8 +17,8 @@ from monopod.cli.doctor.examination import examine
 from monopod.cli.doctor.network_probe import NetworkProbe
 from monopod.cli.doctor.overhead import check_overhead
 from monopod.cli.doctor.sandboxes import check_sandboxes
-from monopod.cli.explain.as_text import build_grid, print_lines
 from monopod.cli.live import Cluster
+from monopod.cli.output.terminal import build_grid, print_lines
 
 _STYLES: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "bold red"}
 

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from monopod.api.names import KUBE_SYSTEM
 from monopod.kube.objects.fields import InvalidProfile
+from monopod.kube.objects.text import list_names
 from monopod.pods.rules.selection import Profile
 from monopod.profiles.rules.overlap import describe_overlap, find_overlaps
 from monopod.profiles.rules.sandboxes import choose_sandbox
-from monopod.selectors.publication import list_names
 
 Json = Mapping[str, Any]
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Level, Unread
 from monopod.cli.doctor.sandboxes import find_users
-from monopod.selectors.publication import list_names
+from monopod.kube.objects.text import list_names
 
 GATE: Final = "InPlacePodLevelResourcesVerticalScaling"
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Level, Unread, read_minor, read_profiles, unread
 from monopod.kube.objects.quantity import InvalidQuantity, parse_quantity
+from monopod.kube.objects.text import list_names
 from monopod.profiles.rules.sandboxes import (
     INSTALL_A_SANDBOX,
     NO_SANDBOX,
@@ -19,7 +20,6 @@ from monopod.profiles.rules.sandboxes import (
     is_sandbox,
     rank_sandboxes,
 )
-from monopod.selectors.publication import list_names
 
 Json = Mapping[str, Any]
 

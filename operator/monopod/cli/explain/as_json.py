@@ -6,8 +6,7 @@ from typing import Any, assert_never
 
 import click
 
-from monopod.cli.explain.command import LiveExplanation, Report
-from monopod.cli.explain.explanation import Explanation, ProfileVerdict
+from monopod.cli.explain.explanation import Explanation, LiveExplanation, ProfileVerdict, Report
 from monopod.cli.explain.group_sources import GroupsAnswer
 from monopod.cli.explain.live_pod import Admitted
 from monopod.pods.rules.decision import (

@@ -1,19 +1,18 @@
 """Explanations as text for a person: first the answer, then the profiles, the size, and what Fargate can't run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final, assert_never
 
-import click
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from monopod.api.names import EKS_PROFILE_LABEL, GROUPS_ANNOTATION, ISOLATION_GATE
-from monopod.cli.explain.command import LiveExplanation, Report
-from monopod.cli.explain.explanation import Explanation, Outcome, ProfileVerdict
+from monopod.cli.explain.explanation import Explanation, LiveExplanation, Outcome, ProfileVerdict, Report
 from monopod.cli.explain.group_sources import GroupsAnswer
 from monopod.cli.explain.live_pod import Admitted
+from monopod.cli.output.terminal import build_grid, print_all
 from monopod.isolation.rules.membership import GroupSource
 from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported
 from monopod.pods.rules.node_demand import UNSATISFIED
@@ -27,9 +26,6 @@ from monopod.pods.rules.selection import (
 )
 from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, ContainerKind, Need, Resources, format_capacity
 
-_PIPE_WIDTH: Final = 100_000
-"""Columns where there is no terminal: lines are then not broken, so that grep finds whole ones."""
-
 _INDENT: Final = (0, 0, 0, 2)
 _DEFAULT_SANDBOX: Final = "the default sandbox"
 
@@ -37,30 +33,6 @@ _DEFAULT_SANDBOX: Final = "the default sandbox"
 def write_text(report: Report) -> None:
     """Writes the report to stdout, in colour on a terminal."""
     print_all(lambda out: _write_report(report, out))
-
-
-def print_lines(*parts: RenderableType) -> None:
-    """Writes tables, texts and strings to stdout, in colour on a terminal."""
-    print_all(lambda out: out.print(*parts, sep="\n"))
-
-
-def print_all(write: Callable[[Console], None]) -> None:
-    """Lets `write` fill stdout."""
-    out = _open_console()
-    if out.is_terminal:
-        write(out)
-        return
-    # A table fills its lines with spaces, which would be noise in a file.
-    with out.capture() as capture:
-        write(out)
-    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
-
-
-def _open_console() -> Console:
-    on_terminal = Console(highlight=False, markup=False, emoji=False)
-    if on_terminal.is_terminal:
-        return on_terminal
-    return Console(highlight=False, markup=False, emoji=False, width=_PIPE_WIDTH)
 
 
 def _write_report(report: Report, out: Console) -> None:
@@ -282,11 +254,3 @@ def describe_needs(explanation: Explanation) -> Iterator[tuple[str, str]]:
 def _format_resources(resources: Resources) -> tuple[str, str, str]:
     storage = f"{resources.storage_mib}Mi" if resources.storage_mib else ""
     return f"{resources.cpu_millis}m", f"{resources.memory_mib}Mi", storage
-
-
-def build_grid(columns: int) -> Table:
-    """A table without lines and head. Where a terminal is too narrow, words are broken and nothing is left out."""
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    for _ in range(columns):
-        table.add_column(overflow="fold")
-    return table

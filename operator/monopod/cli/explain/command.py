@@ -1,6 +1,6 @@
 """`kubectl fargate explain`: gathers pods and profiles, decides, writes."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -8,21 +8,19 @@ from typing import TYPE_CHECKING
 import click
 
 from monopod.cli import autoscalers as autoscaling
-from monopod.cli.explain.explanation import Explanation, build_explanation, find_protected
+from monopod.cli.explain.explanation import Explanation, LiveExplanation, Report, build_explanation
 from monopod.cli.explain.group_sources import Surroundings, fetch, find_in_documents
-from monopod.cli.explain.live_pod import Admitted, find_admitted, rebuild_manifest
+from monopod.cli.explain.live_pod import find_admitted, rebuild_manifest
 from monopod.cli.failure import ApiFailure, UnreadableInput
-from monopod.cli.input.documents import find_files, read_documents
-from monopod.cli.input.manifests import Subject, find_profiles, find_subjects, refuse_twins
+from monopod.cli.input.documents import read_all, read_documents
+from monopod.cli.input.manifests import Subject, find_subjects
+from monopod.cli.input.profiles import find_name, find_protected, read_profile_resource, read_profiles
 from monopod.kube.objects.fields import InvalidPod, InvalidProfile, Part
 from monopod.pods.rules.exemptions import guess_creator
 from monopod.pods.rules.selection import Profile
 
 if TYPE_CHECKING:
     from monopod.cli.live import Cluster
-
-UNNAMED_SANDBOX = ""
-"""Stands for the sandbox that Monopod was installed with, where nothing tells which that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +33,6 @@ class Sources:
     context: str | None = None
     kubeconfig: str | None = None
     monopod_namespace: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LiveExplanation:
-    """A pod of the cluster: what admission decided, and what today's profiles would."""
-
-    admitted: Admitted | None
-    today: Explanation
-
-
-Report = Sequence[Explanation] | LiveExplanation
 
 
 def explain_files(filenames: Sequence[str], sources: Sources) -> Sequence[Explanation]:
@@ -163,38 +150,6 @@ def _connect(sources: Sources) -> "Cluster":
     return Cluster.connect(sources.kubeconfig, sources.context)
 
 
-def read_profiles(documents: Iterable[object], path: str, sandbox: str | None) -> list[Profile]:
-    """The profiles in the documents of a file or folder.
-
-    Raises:
-        UnreadableInput: a profile is malformed or there twice, or there is none.
-    """
-    profiles = []
-    for resource in find_profiles(documents, path):
-        refuse_invalid(resource)
-        try:
-            profiles.append(read_profile_resource(resource, sandbox))
-        except InvalidProfile as problem:
-            raise UnreadableInput(f"FargateProfile {find_name(resource)}: {problem}") from None
-    refuse_twins(profile.name for profile in profiles)
-    return profiles
-
-
-def refuse_invalid(resource: Mapping[str, object]) -> None:
-    """Raises UnreadableInput, in the API server's words, if it would refuse an object that is one of our kinds."""
-    # The engine of the rules takes half a second to import.
-    from monopod.cli.input.schema.kinds import find_faults, find_kind
-
-    kind = find_kind(resource)
-    if kind and (faults := find_faults(resource, kind)):
-        raise UnreadableInput(f"{resource.get('kind')} {find_name(resource)}: {'; '.join(map(str, faults))}")
-
-
-def read_all(path: str) -> list[object]:
-    """The documents in a file or folder; raises UnreadableInput as `read_documents` does."""
-    return [document for file in find_files(path) for document in read_documents(file)]
-
-
 def _fetch_profiles(cluster: "Cluster", sandbox: str | None) -> list[Profile]:
     profiles = []
     for resource in cluster.list_profiles():
@@ -210,22 +165,3 @@ def _fetch_profiles(cluster: "Cluster", sandbox: str | None) -> list[Profile]:
             hint = f"kubectl describe fp {name}"
             click.echo(f"Note: profile {name} is {phase}, so pods may pass it by for now; see {hint}.", err=True)
     return profiles
-
-
-def read_profile_resource(resource: Mapping[str, object], sandbox: str | None) -> Profile:
-    """A profile that names no sandbox gets the one that the user names, else the one that its status tells.
-
-    Raises:
-        InvalidProfile: a field is missing or of the wrong type.
-    """
-    # Read without raising: a status that nobody validated must not keep the profile from being explained.
-    status = resource.get("status")
-    told = status.get("runtimeClassName") if isinstance(status, Mapping) else None
-    return Profile.from_resource(resource, sandbox or (told if isinstance(told, str) else UNNAMED_SANDBOX))
-
-
-def find_name(resource: Mapping[str, object]) -> str:
-    """A profile's name for a message."""
-    metadata = resource.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, Mapping) else None
-    return str(name) if name else "without a name"

@@ -4,8 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from monopod.api.names import EKS_PROFILE_LABEL, KUBE_SYSTEM, SYSTEM_NAMESPACE
+from monopod.api.names import EKS_PROFILE_LABEL
 from monopod.cli.explain.group_sources import NO_SURROUNDINGS, GroupsAnswer, Surroundings, answer_groups
+from monopod.cli.explain.live_pod import Admitted
+from monopod.cli.input.profiles import find_protected
 from monopod.kube.objects.fields import Part
 from monopod.pods.rules.decision import (
     Decision,
@@ -21,11 +23,6 @@ from monopod.pods.rules.nodes import choose_node_selector, rules_out_fargate
 from monopod.pods.rules.selection import Choice, Mismatch, Profile, Selector, choose_profile, find_mismatches
 from monopod.pods.rules.size import MAX_STORAGE_MIB, Need, measure_need
 from monopod.pods.rules.storage import provision_gib
-
-
-def find_protected(monopod_namespace: str | None = None) -> frozenset[str]:
-    """The namespaces that only their exact name reaches, as for the operator and the policies."""
-    return frozenset({KUBE_SYSTEM, monopod_namespace or SYSTEM_NAMESPACE})
 
 
 class Outcome(StrEnum):
@@ -170,3 +167,14 @@ def _judge(
     selector: Selector, labels: Mapping[str, str], namespace: str, protected: Collection[str]
 ) -> SelectorVerdict:
     return SelectorVerdict(selector, tuple(find_mismatches(selector, labels, namespace, protected)))
+
+
+@dataclass(frozen=True, slots=True)
+class LiveExplanation:
+    """A pod of the cluster: what admission decided, and what today's profiles would."""
+
+    admitted: Admitted | None
+    today: Explanation
+
+
+Report = Sequence[Explanation] | LiveExplanation

@@ -196,3 +196,8 @@ def _describe(problem: yaml.YAMLError) -> str:
     if isinstance(problem, yaml.MarkedYAMLError) and problem.problem_mark:
         return f"{problem.problem or problem.context} in line {problem.problem_mark.line + 1}"
     return " ".join(str(problem).split())
+
+
+def read_all(path: str) -> list[object]:
+    """The documents in a file or folder; raises UnreadableInput as `read_documents` does."""
+    return [document for file in find_files(path) for document in read_documents(file)]

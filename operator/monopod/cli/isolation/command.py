@@ -1,8 +1,6 @@
 """`kubectl fargate isolation`: reads a pod, the NetworkPolicies of its namespace and its groups; says what is open."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -15,53 +13,14 @@ from monopod.api.names import (
     VERSION,
 )
 from monopod.cli.failure import ApiFailure
+from monopod.cli.isolation.findings import GroupFinding, GroupState, Identity, PodIsolation
 from monopod.cli.live import NOT_FOUND, Cluster, Refusal
-from monopod.isolation.rules.effective_rules import EffectiveRules, find_effective_rules
+from monopod.isolation.rules.effective_rules import find_effective_rules
 from monopod.isolation.rules.network_policies import find_task
 from monopod.isolation.rules.security_group import SecurityGroup
 from monopod.kube.objects.fields import InvalidGroup
 
 _GROUPS: Final = f"/apis/{GROUP}/{VERSION}/{SECURITY_GROUP_PLURAL}"
-
-
-class GroupState(StrEnum):
-    """What is known of a pod's security group."""
-
-    FOUND = "Found"
-    MISSING = "Missing"
-    DELETING = "Deleting"
-    INVALID = "Invalid"
-    UNREADABLE = "Unreadable"
-
-
-class Identity(StrEnum):
-    """Whether policies of the pod's own can select it."""
-
-    GIVEN = "Given"
-    NOT_NEEDED = "NotNeeded"
-    MISSING = "Missing"
-
-
-@dataclass(frozen=True, slots=True)
-class GroupFinding:
-    """A group that the pod belongs to; `problem` says what is wrong, if it isn't found."""
-
-    name: str
-    state: GroupState
-    problem: str = ""
-    group: SecurityGroup | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PodIsolation:
-    """All that is said about a pod."""
-
-    name: str
-    namespace: str
-    profile: str
-    identity: Identity
-    groups: tuple[GroupFinding, ...]
-    rules: EffectiveRules
 
 
 def inspect_pod(name: str, namespace: str | None, kubeconfig: str | None, context: str | None) -> PodIsolation:

@@ -11,12 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from monopod.api.names import BASE_POLICY
-from monopod.cli.explain.as_text import build_grid, print_all
-from monopod.cli.isolation.command import GroupState, Identity, PodIsolation
+from monopod.cli.isolation.findings import GroupState, Identity, PodIsolation
+from monopod.cli.output.terminal import build_grid, print_all
 from monopod.isolation.rules.addresses import Block
 from monopod.isolation.rules.effective_rules import Decider, Kept, OneWay, OpenRule, RuleOfGroup
 from monopod.isolation.rules.policy_rules import Pods, PolicyPeer, describe_peer, find_group
-from monopod.selectors.publication import list_names
+from monopod.kube.objects.text import list_names
 
 Json = dict[str, Any]
 

@@ -7,25 +7,25 @@ verdicts, problems ──► exit status
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
+from dataclasses import dataclass
 from functools import cache
 
 import click
 
 from monopod.cli import autoscalers as autoscaling
-from monopod.cli.explain.command import read_all, read_profiles
-from monopod.cli.explain.explanation import Explanation, build_explanation, find_protected
+from monopod.cli.explain.explanation import build_explanation
 from monopod.cli.explain.group_sources import Surroundings, find_in_documents
 from monopod.cli.failure import UnreadableInput
-from monopod.cli.input.documents import find_files, read_documents, show
+from monopod.cli.input.documents import find_files, read_all, read_documents, show
 from monopod.cli.input.manifests import Found, Subject, sort_documents
+from monopod.cli.input.prices import find_prices
+from monopod.cli.input.profiles import find_protected, read_profiles
+from monopod.cli.lint.report import LintReport, Verdict
 from monopod.kube.objects.fields import InvalidPod
-from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Unsupported
+from monopod.pods.rules.decision import Sandboxed
 from monopod.pods.rules.selection import Profile
 from monopod.pods.rules.storage import provision_gib
 from monopod.profiles.rules.overlap import describe_overlap, find_overlaps
-from monopod.usage.prices import UnknownRegion, load_prices
 from monopod.usage.rules.price import PriceList
 
 
@@ -45,57 +45,6 @@ class Question:
     def protected(self) -> frozenset[str]:
         """The namespaces that no wildcard reaches."""
         return find_protected(self.monopod_namespace)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What becomes of the pods of one object.
-
-    Attributes:
-        file: where it stands; `-` is stdin.
-        replicas: how many pods the manifest says; None if it doesn't.
-        hourly: the price of one of them per hour; None unless it runs on Fargate.
-    """
-
-    file: str
-    explanation: Explanation
-    replicas: int | None
-    hourly: Decimal | None
-
-    @property
-    def hourly_total(self) -> Decimal | None:
-        """The price of all of them."""
-        return None if self.hourly is None or self.replicas is None else self.hourly * self.replicas
-
-    @property
-    def would_run(self) -> bool:
-        """False if Fargate can't run the pods that it has to take, or they are refused."""
-        refused = OutOfBounds | OptOutRefused | Unsupported
-        waits = self.explanation.off_fargate
-        return not (isinstance(self.explanation.decision, refused) or self.explanation.refusal or waits)
-
-    @property
-    def on_fargate(self) -> bool:
-        """Whether the pods run each in a sandbox."""
-        return isinstance(self.explanation.decision, Sandboxed) and self.would_run
-
-
-@dataclass(frozen=True, slots=True)
-class LintReport:
-    """All verdicts, what was passed over, and what couldn't be read."""
-
-    prices: PriceList
-    architecture: str
-    verdicts: list[Verdict] = field(default_factory=list)
-    others: Counter[str] = field(default_factory=Counter)
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def exit_status(self) -> int:
-        """0: all would run; 1: something would not; 2: something couldn't be read."""
-        if self.problems:
-            return 2
-        return 0 if all(verdict.would_run for verdict in self.verdicts) else 1
 
 
 def lint(question: Question) -> LintReport:
@@ -136,21 +85,6 @@ def write(report: LintReport, output: str) -> None:
         write_text(report)
     for problem in report.problems:
         click.echo(f"Error: {problem}", err=True)
-
-
-def find_prices(region: str, architecture: str) -> PriceList:
-    """The prices of a region.
-
-    Raises:
-        UnreadableInput: the region or the architecture has none.
-    """
-    try:
-        prices = PriceList.from_resource(load_prices(region))
-    except UnknownRegion as problem:
-        raise UnreadableInput(str(problem)) from None
-    if architecture not in prices.rates:
-        raise UnreadableInput(f"There is no price for {architecture} in {region}.")
-    return prices
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import click
 from rich.text import Text
 
 from monopod.cli.explain.as_json import build_explanation
-from monopod.cli.explain.as_text import build_grid, print_lines
-from monopod.cli.lint.command import LintReport, Verdict
+from monopod.cli.lint.report import LintReport, Verdict
+from monopod.cli.output.terminal import build_grid, print_lines
 from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported
 from monopod.pods.rules.node_demand import UNSATISFIED
 from monopod.pods.rules.size import format_capacity

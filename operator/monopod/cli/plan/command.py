@@ -13,33 +13,24 @@ from typing import Any
 
 import click
 
-from monopod.cli.explain.command import UNNAMED_SANDBOX, find_name, read_profile_resource
-from monopod.cli.explain.explanation import find_protected
 from monopod.cli.failure import ApiFailure, UnreadableInput
 from monopod.cli.input.documents import find_files, read_documents
 from monopod.cli.input.manifests import find_profiles, refuse_twins
-from monopod.cli.lint.command import find_prices
+from monopod.cli.input.prices import find_prices
+from monopod.cli.input.profiles import UNNAMED_SANDBOX, find_name, find_protected, read_profile_resource
 from monopod.cli.live import NOT_FOUND, Cluster, Refusal, describe_deletion
-from monopod.cli.plan.forecast import Contents, Rates, Step, build_steps
+from monopod.cli.plan.forecast import Contents, Plan, Rates, build_steps
 from monopod.cli.plan.rehearsal import Rehearsal
 from monopod.eviction.rules.budgets import Budget
 from monopod.kube.objects.fields import InvalidManifest, InvalidProfile
 from monopod.pods.rules.selection import Profile, is_wildcard, reaches
+from monopod.pods.rules.state import find_mark
 from monopod.pods.rules.volumes import find_claims
-from monopod.rescheduling.rules.standing import Place, find_mark
+from monopod.rescheduling.rules.standing import Place
 from monopod.rescheduling.rules.terms import Terms
 from monopod.workloads.rules.replacement import Owner, Workload, build_bare_workload, find_owner, read_workload
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What becomes of the pods that these profiles have to do with."""
-
-    profiles: tuple[Terms, ...]
-    steps: Sequence[Step]
-    rates: Rates
 
 
 @dataclass(frozen=True, slots=True)

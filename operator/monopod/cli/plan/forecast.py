@@ -18,6 +18,7 @@ from monopod.pods.rules.exemptions import guess_creator
 from monopod.pods.rules.size import Size
 from monopod.pods.rules.storage import provision_gib
 from monopod.rescheduling.rules.standing import Place, Sighting, sight
+from monopod.rescheduling.rules.terms import Terms
 from monopod.rescheduling.rules.turns import Outlook, find_outlooks, order_moves
 from monopod.usage.rules.price import PriceList
 from monopod.workloads.rules.replacement import Workload, build_replacement
@@ -163,3 +164,12 @@ def _build_stay(look: _Looks, uid: str, profile: str, fate: Fate, reason: Reason
 
 def _name(workload: Workload) -> str:
     return "" if workload.is_bare else f"{workload.kind}/{workload.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of the pods that these profiles have to do with."""
+
+    profiles: tuple[Terms, ...]
+    steps: Sequence[Step]
+    rates: Rates

@@ -9,9 +9,8 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from monopod.cli.explain.as_text import build_grid, print_lines
-from monopod.cli.plan.command import Plan
-from monopod.cli.plan.forecast import Fate, Step
+from monopod.cli.output.terminal import build_grid, print_lines
+from monopod.cli.plan.forecast import Fate, Plan, Step
 from monopod.pods.rules.size import format_capacity
 
 _HEAD: Final = ("", "pod", "workload", "from", "to", "size", "per hour", "")

@@ -12,14 +12,13 @@ from typing import Any, Final
 import click
 
 from monopod.api.reasons import Reason
-from monopod.cli.explain.command import UNNAMED_SANDBOX
+from monopod.cli.input.profiles import UNNAMED_SANDBOX
 from monopod.cli.live import Cluster, Refusal
 from monopod.cli.plan.forecast import Contents, Fate, Step
-from monopod.isolation.rules.infrastructure import NodeView
-from monopod.kube.objects.views import read_node
+from monopod.kube.objects.views import NodeView, read_node
 from monopod.pods.rules.node_capacity import explain_unschedulable
 from monopod.pods.rules.selection import Profile
-from monopod.rescheduling.rules.standing import has_ended
+from monopod.pods.rules.state import has_ended
 from monopod.workloads.rules.creation import Census, Quota, build_attempt, fits_once_gone
 from monopod.workloads.rules.replacement import Workload
 

@@ -7,8 +7,6 @@ The operator decides all of it; here is only read, and on request `spec.paused` 
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -17,6 +15,7 @@ import click
 from monopod.api.reasons import ConditionType, Reason
 from monopod.cli.failure import ApiFailure, UnreadableInput
 from monopod.cli.live import Cluster, Refusal, describe_deletion, find_profile_path
+from monopod.cli.rollout.state import Blocker, Rollout, State
 from monopod.kube.objects.fields import InvalidProfile, Part
 
 POLL_SECONDS: Final = 1.0
@@ -26,55 +25,6 @@ STALLED_SECONDS: Final = 900.0
 """After so long without any change a watch ends: longer than a replacement is given to become Ready."""
 UNREACHABLE_SECONDS: Final = 60.0
 """For so long an API server that doesn't answer doesn't end the watch: it may be restarting."""
-
-
-class State(StrEnum):
-    """How a profile's rescheduling stands."""
-
-    UNKNOWN = "Unknown"
-    MOVING = "Moving"
-    PAUSED = "Paused"
-    BLOCKED = "Blocked"
-    DONE = "Done"
-
-
-@dataclass(frozen=True, slots=True)
-class Blocker:
-    """Why some pods aren't moved; `examples` are a few of them, NAMESPACE/NAME."""
-
-    reason: str
-    message: str
-    pods: int
-    examples: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Rollout:
-    """A profile's rescheduling.
-
-    Attributes:
-        message: the operator's own words.
-        pods: how many there were to look at when it began.
-        waiting: those that are moved in turn.
-        left: those that are left alone because the profile says so.
-        started: when it began, as the API server writes times; "" if there was never anything to move.
-    """
-
-    profile: str
-    state: State
-    message: str
-    pods: int = 0
-    moved: int = 0
-    waiting: int = 0
-    blocked: int = 0
-    left: int = 0
-    started: str = ""
-    blockers: tuple[Blocker, ...] = ()
-
-    @property
-    def finished(self) -> int:
-        """Pods about which nothing is left to do."""
-        return self.moved + self.left
 
 
 def read_rollout(resource: Mapping[str, object]) -> Rollout:

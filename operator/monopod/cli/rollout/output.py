@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from monopod.cli.explain.as_text import build_grid, print_lines
-from monopod.cli.rollout.command import Rollout, State
+from monopod.cli.output.terminal import build_grid, print_lines
+from monopod.cli.rollout.state import Rollout, State
 
 _STYLES: Final = {State.DONE: "green", State.BLOCKED: "red", State.PAUSED: "yellow"}
 

@@ -22,7 +22,7 @@ from typing import Any
 from monopod.api.names import PROFILE_FINALIZER
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Obstacle
-from monopod.selectors.publication import list_names
+from monopod.kube.objects.text import list_names
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
 from monopod.api.reasons import Reason
-from monopod.selectors.publication import list_names
+from monopod.kube.objects.text import list_names
 
 FIRST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 15.0

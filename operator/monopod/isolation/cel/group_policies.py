@@ -20,11 +20,18 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
+from monopod.cel.compiled_selectors import (
+    FOREIGN,
+    GROUP_SEPARATOR,
+    LINE_SEPARATOR,
+    PAIR_SEPARATOR,
+    SEPARATOR,
+    check_room,
+)
 from monopod.isolation.rules.group_policy import GroupPolicy
 from monopod.isolation.rules.security_group import is_group_name
 from monopod.kube.objects.label_selector import Requirement
 from monopod.pods.rules.selection import is_written
-from monopod.selectors.compile import FOREIGN, GROUP_SEPARATOR, LINE_SEPARATOR, PAIR_SEPARATOR, SEPARATOR, check_room
 
 ACCOUNTS: Final = "accounts"
 VALUE_SEPARATOR: Final = ","

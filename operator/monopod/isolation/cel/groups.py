@@ -18,11 +18,12 @@ from monopod.api.names import (
     PROFILE_LABEL,
     TASK_LABEL,
 )
+from monopod.cel.compiled_selectors import GROUP_SEPARATOR, GROUPS_ALLOWED, LINE_SEPARATOR, PAIR_SEPARATOR, SEPARATOR
 from monopod.cel.expressions import Variable, quote, quote_all
 from monopod.cel.json_patch import each, escape_pointer, put_annotation, put_label
 from monopod.isolation.cel.group_policies import ACCOUNTS, ANY_ACCOUNT, VALUE_SEPARATOR
-from monopod.isolation.rules.membership import ANNOTATED_GROUPS, DEFAULT_ACCOUNT, MAX_ANNOTATED, MEMBER
-from monopod.selectors.compile import GROUP_SEPARATOR, GROUPS_ALLOWED, LINE_SEPARATOR, PAIR_SEPARATOR, SEPARATOR
+from monopod.isolation.rules.membership import ANNOTATED_GROUPS, DEFAULT_ACCOUNT, MEMBER
+from monopod.pods.view import MAX_ANNOTATED
 
 _PROFILE_LABELS = (PROFILE_LABEL, EKS_PROFILE_LABEL)
 _PREFIX = len(GROUP_LABEL_PREFIX)

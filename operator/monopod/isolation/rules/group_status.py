@@ -9,7 +9,7 @@ from typing import Any
 
 from monopod.api.reasons import GroupReason
 from monopod.isolation.rules.security_group import SecurityGroup
-from monopod.selectors.publication import list_names
+from monopod.kube.objects.text import list_names
 
 # A list for people; that there is any is what protects the group.
 USERS_LISTED = 100

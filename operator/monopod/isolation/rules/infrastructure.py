@@ -5,37 +5,14 @@ Otherwise they are the addresses that the nodes tell, and the first address of e
 bridge on the node usually has.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_network
 from typing import Final
 
 from monopod.isolation.rules.addresses import as_cidr, find_address
 from monopod.isolation.rules.network_policies import Infrastructure
-from monopod.selectors.publication import list_names
-
-
-@dataclass(frozen=True, slots=True)
-class NodeView:
-    """A node's addresses, the networks of its pods, and what decides which pods it takes.
-
-    Attributes:
-        taints: key, value and effect of those that keep new pods away.
-        cpu_millis: what it has for pods, used or not.
-        memory_mib: the same.
-    """
-
-    name: str
-    addresses: tuple[str, ...]
-    pod_networks: tuple[str, ...]
-    labels: Mapping[str, str] = field(default_factory=dict)
-    taints: tuple[tuple[str, str, str], ...] = ()
-    cpu_millis: int = 0
-    memory_mib: int = 0
-
-
-Endpoints = tuple[tuple[str, int], ...]
-"""Addresses and ports."""
+from monopod.kube.objects.text import list_names
+from monopod.kube.objects.views import Endpoints, NodeView
 
 MAX_ADDRESSES: Final = 256
 """How many addresses of one node count. One that tells tens of thousands would make every policy too large."""

@@ -30,6 +30,7 @@ from monopod.isolation.rules.group_policy import GroupPolicy
 from monopod.isolation.rules.security_group import is_group_name
 from monopod.kube.objects.fields import InvalidPod, Part
 from monopod.pods.rules.selection import Profile, is_written
+from monopod.pods.view import MAX_ANNOTATED
 
 DEFAULT_ACCOUNT: Final = "default"
 MEMBER: Final = "true"
@@ -42,8 +43,6 @@ _NAME: Final = r"[ \t]*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?[ \t]*"
 ANNOTATED_GROUPS: Final = f"^{_NAME}(,{_NAME}){{0,{MAX_GROUPS - 1}}}$"
 """The annotation as pods' authors write it; read by the admission policy too."""
 
-MAX_ANNOTATED: Final = 512
-"""Characters of that annotation: room for five names, and no regular expression has to read more."""
 
 MALFORMED: Final = (
     f"must name 1 to {MAX_GROUPS} security groups, separated by commas, as in 'web,db': lower-case letters, digits "

@@ -38,7 +38,7 @@ from monopod.isolation.rules.security_group import (
     SecurityGroup,
     SelectorPeer,
 )
-from monopod.selectors.publication import list_names
+from monopod.kube.objects.text import list_names
 
 METADATA: Final = (
     "169.254.169.254/32",  # AWS, Azure, Google, OpenStack, Oracle, DigitalOcean, Hetzner and most others

@@ -28,7 +28,7 @@ from monopod.isolation.rules.ports import EVERYTHING, Ports, merge_ports
 from monopod.isolation.rules.security_group import CidrPeer, Direction, Rule, SecurityGroup, SelectorPeer
 from monopod.kube.objects.fields import InvalidManifest
 from monopod.kube.objects.label_selector import LabelSelector, Requirement
-from monopod.selectors.publication import list_names
+from monopod.kube.objects.text import list_names
 
 _NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 """On every namespace, by the API server: its name."""

@@ -5,76 +5,43 @@ has no place in them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from monopod.api.names import (
-    GROUP_COUNT_LABEL,
-    GROUP_LABEL_PREFIX,
-    GROUP_POLICIES_ANNOTATION,
-    GROUPS_ANNOTATION,
-    ISOLATED_ANNOTATION,
-    NAMESPACE_LABEL,
-    POD_GROUPS_ANNOTATION,
-    POLICY_LABEL,
-    PROFILE_LABEL,
-    ROWS_ANNOTATION,
-    TASK_LABEL,
-    UNSUPPORTED_ANNOTATION,
-)
-from monopod.isolation.rules.changes import PolicyView
-from monopod.isolation.rules.infrastructure import Endpoints, NodeView
-from monopod.isolation.rules.membership import MAX_ANNOTATED
-from monopod.isolation.rules.network_policies import digest_spec
-from monopod.isolation.rules.owners_policies import NO_DIRECTIONS, find_opened_directions, read_concern
 from monopod.kube.objects.fields import Part
-from monopod.pods.rules.node_capacity import read_taints
-from monopod.selectors.publication import NamespaceView
 
 
 @dataclass(frozen=True, slots=True)
-class PodView:
-    """What matters of a pod of a profile.
+class NodeView:
+    """A node's addresses, the networks of its pods, and what decides which pods it takes.
 
     Attributes:
-        unsupported: why Fargate can't run it, "" if it can.
-        created: metadata.creationTimestamp.
-        controller: the uid of the object that made the pod and would replace it, "" if there is none.
-        terminating: whether it is being deleted.
-        label_text: all of its labels, a line `key=value` each: whatever selects pods may name any of them, and as
-            objects of their own they would take ten times the memory.
-        groups: the security groups that its labels say it belongs to, by name.
-        asked: the groups that its author asks for, None if the annotation is absent.
-        shown: the groups as its annotation shows them, None if it is absent.
+        taints: key, value and effect of those that keep new pods away.
+        cpu_millis: what it has for pods, used or not.
+        memory_mib: the same.
     """
 
-    namespace: str
     name: str
-    uid: str
-    profile: str
-    unsupported: str = ""
-    created: str = ""
-    controller: str = ""
-    terminating: bool = False
-    label_text: str = ""
-    groups: tuple[str, ...] = ()
-    asked: str | None = None
-    shown: str | None = None
+    addresses: tuple[str, ...]
+    pod_networks: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[tuple[str, str, str], ...] = ()
+    cpu_millis: int = 0
+    memory_mib: int = 0
 
-    @property
-    def labels(self) -> dict[str, str]:
-        """All of its labels."""
-        return dict(line.split("=", 1) for line in self.label_text.splitlines())  # no key or value holds either
 
-    @property
-    def count(self) -> str:
-        """The value of the label that counts its groups."""
-        return self.labels.get(GROUP_COUNT_LABEL, "")
+Endpoints = tuple[tuple[str, int], ...]
+"""Addresses and ports."""
 
-    @property
-    def task(self) -> str:
-        """Its task id, which the operator writes where the pod has a policy of its own."""
-        return self.labels.get(TASK_LABEL, "")
+
+CORDONED: Final = ("node.kubernetes.io/unschedulable", "", "NoSchedule")
+
+
+def read_taints(spec: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    """The taints of a node that keep new pods away, by its spec; a cordon is one, however fresh."""
+    taints = {(one["key"], one.get("value") or "", one["effect"]) for one in spec.get("taints") or ()}
+    cordon = {CORDONED} if spec.get("unschedulable") else set()
+    return tuple(sorted(taint for taint in taints | cordon if taint[2] in ("NoSchedule", "NoExecute")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +57,6 @@ def read_whole(item: Mapping[str, Any]) -> dict[str, Any]:
     """The whole object without the record of who wrote which field, which is most of its size."""
     metadata = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
     return {**item, "metadata": metadata}
-
-
-def read_namespace(item: Mapping[str, Any]) -> NamespaceView:
-    """The marks, and whether it is being deleted."""
-    metadata = item["metadata"]
-    annotations = metadata.get("annotations") or {}
-    return NamespaceView(
-        name=metadata["name"],
-        label=(metadata.get("labels") or {}).get(NAMESPACE_LABEL),
-        rows=annotations.get(ROWS_ANNOTATION),
-        isolated=annotations.get(ISOLATED_ANNOTATION),
-        group_rows=annotations.get(GROUP_POLICIES_ANNOTATION),
-        terminating="deletionTimestamp" in metadata,
-        uid=metadata.get("uid") or "",
-    )
 
 
 def read_uid(item: Mapping[str, Any]) -> str:
@@ -138,57 +90,6 @@ def read_account(item: Mapping[str, Any]) -> AccountView:
 def read_data(item: Mapping[str, Any]) -> dict[str, str]:
     """A ConfigMap's data."""
     return dict(item.get("data") or {})
-
-
-def read_pod(item: Mapping[str, Any]) -> PodView:
-    """What the metadata tell, because lists have no spec: the reason stands in an annotation beside the gate."""
-    metadata = item["metadata"]
-    owners = metadata.get("ownerReferences") or ()
-    labels = metadata.get("labels") or {}
-    annotations = metadata.get("annotations") or {}
-    return PodView(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        profile=labels.get(PROFILE_LABEL) or "",
-        unsupported=annotations.get(UNSUPPORTED_ANNOTATION) or "",
-        created=str(metadata.get("creationTimestamp") or ""),
-        controller=next((str(owner["uid"]) for owner in owners if owner.get("controller")), ""),
-        terminating="deletionTimestamp" in metadata,
-        label_text=write_labels(labels),
-        groups=tuple(sorted(k.removeprefix(GROUP_LABEL_PREFIX) for k in labels if k.startswith(GROUP_LABEL_PREFIX))),
-        asked=_cut(annotations.get(GROUPS_ANNOTATION), MAX_ANNOTATED),
-        shown=annotations.get(POD_GROUPS_ANNOTATION),
-    )
-
-
-def write_labels(labels: Mapping[str, str]) -> str:
-    """Labels as a view of a pod keeps them."""
-    return "\n".join(f"{key}={value}" for key, value in sorted(labels.items()))
-
-
-def _cut(text: str | None, most: int) -> str | None:
-    """What is too long to be read is known as such by one character more."""
-    return None if text is None else text[: most + 1]
-
-
-def read_policy(item: Mapping[str, Any]) -> PolicyView:
-    """Which of the two it is: whoever puts our label on a policy hands it over to us."""
-    metadata = item["metadata"]
-    kind = (metadata.get("labels") or {}).get(POLICY_LABEL) or ""
-    owners = metadata.get("ownerReferences") or ()
-    return PolicyView(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata.get("uid") or "",
-        kind=kind,
-        digest=digest_spec(item) if kind else "",
-        owner=next((str(owner["uid"]) for owner in owners if owner.get("kind") == "Pod"), ""),
-        opened=find_opened_directions(item.get("spec") or {}) if kind else NO_DIRECTIONS,
-        held=bool(kind and metadata.get("finalizers")),
-        spec=None if kind else item.get("spec") or {},
-        concern=None if kind else read_concern(item),
-    )
 
 
 def read_node(item: Mapping[str, Any]) -> NodeView:

@@ -7,10 +7,10 @@ them.
 from textwrap import dedent
 
 from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, MIRROR_ANNOTATION
+from monopod.cel.compiled_selectors import OPT_OUT_REFUSED
 from monopod.cel.expressions import Validation, Variable, quote, quote_all
 from monopod.pods.cel.bounds import WITHIN_BOUNDS
 from monopod.pods.rules.exemptions import DAEMON_SET_API, DAEMON_SET_CONTROLLERS, OPT_OUTS, REFUSAL, SCHEDULERS, Skip
-from monopod.selectors.compile import OPT_OUT_REFUSED
 
 OWNED_BY_DAEMON_SET = f"""
     request.userInfo.username in {quote_all(DAEMON_SET_CONTROLLERS)}

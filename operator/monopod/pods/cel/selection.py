@@ -15,9 +15,9 @@ from monopod.api.names import (
     PROFILE_LABEL,
     ROWS_ANNOTATION,
 )
+from monopod.cel.compiled_selectors import LINE_SEPARATOR, PAIR_SEPARATOR, SEPARATOR, VALUE_SEPARATOR
 from monopod.cel.expressions import Variable, quote, quote_all
 from monopod.pods.rules.selection import WRITTEN_LABELS
-from monopod.selectors.compile import LINE_SEPARATOR, PAIR_SEPARATOR, SEPARATOR, VALUE_SEPARATOR
 
 IS_OWN = f"!key.contains('/') || !(key.startsWith({quote(GROUP_LABEL_PREFIX)}) || key in {quote_all(WRITTEN_LABELS)})"
 """Whether a label, `key`, isn't one that admission writes: all of those have a slash, and that is seen at once."""

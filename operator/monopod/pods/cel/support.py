@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from monopod.cel.compiled_selectors import ANNOTATION_SEPARATOR, SELINUX_ALLOWED
 from monopod.cel.expressions import Variable, quote, quote_all
 from monopod.pods.rules.size import LARGEST, MAX_STORAGE_GIB, MAX_STORAGE_MIB
 from monopod.pods.rules.support import (
@@ -18,7 +19,6 @@ from monopod.pods.rules.support import (
     UNSUPPORTED_PREFIX,
     WINDOWS,
 )
-from monopod.selectors.compile import ANNOTATION_SEPARATOR, SELINUX_ALLOWED
 
 ALL_CONTAINERS = Variable(
     "allContainers",

@@ -1,11 +1,11 @@
 """Where a profile's pods may run, in CEL: the same as `monopod.pods.rules.zones`, which says how affinities merge."""
 
 from monopod.api.names import TOPOLOGY_ZONE
+from monopod.cel.compiled_selectors import ZONE_SEPARATOR
 from monopod.cel.expressions import Variable, quote
 from monopod.cel.json_patch import put, put_map_if_absent
 from monopod.pods.cel.nodes import ASKS_FOR_TYPE, IS_ON_FARGATE, ON_FARGATE, RULES_OUT
 from monopod.pods.rules.nodes import REQUIRED
-from monopod.selectors.compile import ZONE_SEPARATOR
 
 _PATH = f"/spec/affinity/nodeAffinity/{REQUIRED}"
 _NEEDS = "term.?matchExpressions.orValue([])"

@@ -8,21 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from monopod.isolation.rules.infrastructure import NodeView
 from monopod.kube.objects.fields import Part
+from monopod.kube.objects.views import CORDONED, NodeView
 from monopod.pods.rules.node_demand import NodeDemand, read_demand
 
 Manifest = Mapping[str, Any]
 
 NO_NODES: Final = "0/0 nodes are available."
-_CORDONED: Final = ("node.kubernetes.io/unschedulable", "", "NoSchedule")
-
-
-def read_taints(spec: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
-    """The taints of a node that keep new pods away, by its spec; a cordon is one, however fresh."""
-    taints = {(one["key"], one.get("value") or "", one["effect"]) for one in spec.get("taints") or ()}
-    cordon = {_CORDONED} if spec.get("unschedulable") else set()
-    return tuple(sorted(taint for taint in taints | cordon if taint[2] in ("NoSchedule", "NoExecute")))
 
 
 def explain_unschedulable(pod: Manifest, nodes: Iterable[NodeView]) -> str:
@@ -56,7 +48,7 @@ def _find_fault(node: NodeView, demand: NodeDemand, tolerations: Iterable[Part])
     if not demand.matches(node.name, node.labels):
         return "node(s) didn't match Pod's node affinity/selector"
     kept_out = [taint for taint in node.taints if not any(_tolerates(one, taint) for one in tolerations)]
-    if _CORDONED in kept_out:
+    if CORDONED in kept_out:
         return "node(s) were unschedulable"
     return f"node(s) had untolerated taint {{{kept_out[0][0]}: {kept_out[0][1]}}}" if kept_out else ""
 

@@ -5,8 +5,8 @@ some milliseconds; what slips through meanwhile it reports on the profile (`mono
 """
 
 from monopod.api.names import QUOTA_KEY, QUOTA_PROFILES_KEY
+from monopod.cel.compiled_selectors import LINE_SEPARATOR
 from monopod.cel.expressions import Validation, Variable, quote
-from monopod.selectors.compile import LINE_SEPARATOR
 
 _QUOTA = f"params.?data[?{quote(QUOTA_KEY)}].orValue('')"
 

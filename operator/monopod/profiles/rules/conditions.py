@@ -11,13 +11,14 @@ from typing import assert_never
 from monopod.api.names import PATTERNS_CONFIGMAP
 from monopod.api.reasons import ConditionType, Reason
 from monopod.deletion.rules.stages import Stage
+from monopod.isolation.rules.summary import Isolation
+from monopod.kube.objects.text import list_names
 from monopod.pods.rules import dry_run
 from monopod.pods.rules.selection import Profile
 from monopod.profiles.rules.overlap import Equal, Overlap, Shadowed, describe_overlap
 from monopod.profiles.rules.sandboxes import INSTALL_A_SANDBOX, describe_no_sandbox
 from monopod.rescheduling.rules.progress import Moves, NotListed
 from monopod.selectors.capacity import Excess
-from monopod.selectors.publication import list_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +78,6 @@ class NoRoom:
 
 
 HeldBack = WaitsForDeletion | BeyondQuota | NoRoom
-
-
-@dataclass(frozen=True, slots=True)
-class Isolation:
-    """What isn't as security groups say; pods are counted, and causes named.
-
-    Attributes:
-        closed: pods that have a group that can't be used.
-        groups: those groups.
-        widened: pods that NetworkPolicies of others may open further.
-        policies: those policies, `NAMESPACE/NAME`.
-        unwritten: pods whose policies or labels can't be written.
-    """
-
-    closed: int = 0
-    groups: tuple[str, ...] = ()
-    widened: int = 0
-    policies: tuple[str, ...] = ()
-    unwritten: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from monopod.kube.objects.text import list_names
 from monopod.pods.rules.selection import (
     WRITTEN_LABELS,
     Profile,
@@ -38,7 +39,6 @@ from monopod.profiles.rules.pattern import (
     is_satisfiable,
     may_overlap,
 )
-from monopod.selectors.publication import list_names
 
 Pair = tuple[str, str]
 Pairs = tuple[Pair, ...]

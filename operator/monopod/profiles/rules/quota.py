@@ -5,35 +5,13 @@ beyond the quota when it is created, by a policy that reads the operator's lates
 Several created at once can outrun that count, so the operator asks here which ones came too late.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Final
 
 from monopod.api.names import QUOTA_KEY, QUOTA_PROFILES_KEY
-from monopod.kube.objects.fields import InvalidProfile, Part
+from monopod.selectors.capacity import Registration
 
 DEFAULT_QUOTA: Final = 10
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Registration:
-    """When a profile was created, and its name; in the order in which profiles count against the quota.
-
-    `created` is metadata.creationTimestamp as the API server writes it (UTC, whole seconds), so it sorts as text.
-    """
-
-    created: str
-    name: str
-
-    @classmethod
-    def from_resource(cls, resource: Mapping[str, object]) -> "Registration":
-        """Reads a FargateProfile as the API server sends it.
-
-        Raises:
-            InvalidProfile: a field is of the wrong type.
-        """
-        metadata = Part(resource, error=InvalidProfile).child("metadata")
-        return cls(metadata.text("creationTimestamp"), metadata.text("name"))
 
 
 def find_beyond_quota(profiles: Iterable[Registration], quota: int) -> tuple[str, ...]:

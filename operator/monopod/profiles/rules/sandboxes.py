@@ -6,7 +6,7 @@ What runs behind a handler only its node knows.
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from monopod.selectors.publication import list_names
+from monopod.kube.objects.text import list_names
 
 NO_SANDBOXES: Final = ("runc", "crun", "youki", "nvidia")
 """Runtimes whose containers share the node's kernel, by the first word of their handlers' names, as `runc`, `runc-v2`

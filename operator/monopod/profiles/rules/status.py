@@ -179,10 +179,3 @@ def _build_condition(finding: Finding, generation: int, before: Mapping[str, Any
         "reason": str(finding.reason),
         "message": finding.message,
     }
-
-
-def build_status_patch(current: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The merge patch for the status subresource; None if nothing differs. Fields that nobody wants are removed."""
-    if current is not None and dict(current) == dict(wanted):
-        return None
-    return {"status": {**dict.fromkeys(sorted(set(current or {}) - set(wanted))), **wanted}}

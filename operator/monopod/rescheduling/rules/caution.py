@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Obstacle
+from monopod.kube.objects.text import list_names
 from monopod.rescheduling.rules.turns import Outlook
-from monopod.selectors.publication import list_names
 
 MOST_LATE = 3
 """Two workloads may have troubles of their own at a time; three are more likely to have the same."""

@@ -15,8 +15,8 @@ from typing import Any, Final, assert_never
 
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Obstacle
+from monopod.kube.objects.text import list_names
 from monopod.rescheduling.rules.turns import Outlook
-from monopod.selectors.publication import list_names
 
 EXAMPLES = 5
 BLOCKERS = 10

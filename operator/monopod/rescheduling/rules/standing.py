@@ -8,15 +8,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from monopod.api.names import PROFILE_LABEL
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Candidate
 from monopod.kube.objects.fields import Part
+from monopod.kube.objects.timestamps import read_time
 from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported, decide
 from monopod.pods.rules.exemptions import guess_creator
 from monopod.pods.rules.selection import Profile
+from monopod.pods.rules.state import find_mark, has_ended, is_ready
 from monopod.pods.rules.volumes import VolumesReady, judge_volumes
-from monopod.rescheduling.rules.terms import Terms, read_time
+from monopod.rescheduling.rules.terms import Terms
 from monopod.workloads.rules.replacement import Workload, build_replacement
 
 Manifest = Mapping[str, Any]
@@ -119,16 +120,6 @@ def _judge_matching(pod: Manifest, workload: Workload, place: Place, terms: Term
     return Elsewhere(terms.profile) if isinstance(verdict, VolumesReady) else Impossible(terms.profile, verdict.text)
 
 
-def has_ended(pod: Manifest) -> bool:
-    """Whether the pod's containers have run to their end, so that there is nothing to move."""
-    return Part(pod).child("status").text("phase") in ("Succeeded", "Failed")
-
-
-def find_mark(pod: Manifest) -> str:
-    """The profile that the pod runs by; "" if it runs by none."""
-    return Part(pod).child("metadata").text_map("labels").get(PROFILE_LABEL, "")
-
-
 STUCK_SECONDS = 120.0
 """How long after the end of its grace period a pod counts as held: by a finalizer, or a node that doesn't answer."""
 
@@ -154,14 +145,6 @@ def sight(pod: Manifest, workload: Workload, place: Place, now: str = "") -> Sig
 def glance(pod: Manifest, workload: Workload, place: Place, now: str = "") -> Sighting:
     """Reduces a pod that no profile but its own matches, so that nothing has to be worked out."""
     return _reduce(pod, workload, place, InPlace() if find_mark(pod) else NotConcerned(), now)
-
-
-def is_ready(pod: Manifest) -> bool:
-    """Whether a pod's condition says that it is Ready."""
-    return any(
-        condition.text("type") == "Ready" and condition.text("status") == "True"
-        for condition in Part(pod).child("status").children("conditions")
-    )
 
 
 def _reduce(pod: Manifest, workload: Workload, place: Place, standing: Standing, now: str) -> Sighting:

@@ -7,6 +7,7 @@ from typing import Any
 
 from monopod.api.reasons import ConditionType
 from monopod.kube.objects.fields import InvalidProfile, Part
+from monopod.kube.objects.timestamps import read_time
 
 Manifest = Mapping[str, Any]
 
@@ -89,8 +90,3 @@ def _read_max_unavailable(spec: Part) -> int | str:
     if isinstance(value, str) and value.endswith("%") and value[:-1].isdecimal() and 1 <= int(value[:-1]) <= 100:
         return value
     raise spec.fail("maxUnavailable", "must be a number of pods, at least 1, or a percentage from '1%' to '100%'")
-
-
-def read_time(text: str) -> datetime.datetime | None:
-    """An RFC 3339 time; None if there is none."""
-    return datetime.datetime.fromisoformat(text) if text else None

@@ -18,6 +18,8 @@ from typing import assert_never
 
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Candidate, Obstacle
+from monopod.kube.objects.text import list_names
+from monopod.kube.objects.timestamps import read_time
 from monopod.rescheduling.rules.standing import (
     Elsewhere,
     Impossible,
@@ -28,8 +30,7 @@ from monopod.rescheduling.rules.standing import (
     Sighting,
     Standing,
 )
-from monopod.rescheduling.rules.terms import Terms, read_time
-from monopod.selectors.publication import list_names
+from monopod.rescheduling.rules.terms import Terms
 from monopod.workloads.rules.replacement import Workload
 
 MARGIN_SECONDS = 30.0

@@ -17,9 +17,9 @@ from monopod.api.names import (
     NAMESPACE_LABEL_VALUE,
     ROWS_ANNOTATION,
 )
+from monopod.cel.compiled_selectors import LINE_SEPARATOR, PATTERNS_KEY, PROTECTED_KEY, SEPARATOR
 from monopod.cel.expressions import Validation, Variable, quote
 from monopod.cel.json_patch import drop_if, escape_pointer, put, put_map_if_absent
-from monopod.selectors.compile import LINE_SEPARATOR, PATTERNS_KEY, PROTECTED_KEY, SEPARATOR
 
 ROADS = ("namespaces", "namespaces/status", "namespaces/finalize")
 """Where a namespace's metadata can change once it exists."""

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from monopod.api.names import CAPACITY_ANNOTATION, PROFILE_LABEL, UNSUPPORTED_ANNOTATION
-from monopod.cli.explain.command import read_profiles
 from monopod.cli.input.documents import read_documents
 from monopod.cli.input.manifests import find_subjects
+from monopod.cli.input.profiles import read_profiles
 from tests.clusters import ControlPlane
 from tests.controlplane.differential.comparison import Case
 from tests.controlplane.differential.group_draws import Setting

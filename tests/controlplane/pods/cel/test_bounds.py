@@ -12,8 +12,7 @@ import pytest
 from monopod.api.names import PROFILE_LABEL
 from monopod.pods.rules.bounds import MAX_LABEL_CHARACTERS
 from monopod.pods.rules.selection import Profile
-from monopod.profiles.rules.quota import Registration
-from monopod.selectors.capacity import Claim
+from monopod.selectors.capacity import Claim, Registration
 from monopod.selectors.compile import MAX_ROWS, compile_profile, find_room
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Server

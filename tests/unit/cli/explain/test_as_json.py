@@ -3,8 +3,7 @@ from pathlib import Path
 
 from monopod.api.names import EKS_PROFILE_LABEL
 from monopod.cli.explain.as_json import build_report
-from monopod.cli.explain.command import LiveExplanation
-from monopod.cli.explain.explanation import build_explanation
+from monopod.cli.explain.explanation import LiveExplanation, build_explanation
 from monopod.cli.explain.live_pod import Admitted
 from tests.unit.builders import a_pod, a_profile, a_profile_resource, a_selector
 from tests.unit.cli.running import explain, explain_json

@@ -4,8 +4,9 @@ import pytest
 from rich.console import Console
 
 from monopod.api.names import COMPUTE_TYPE, EKS_PROFILE_LABEL
-from monopod.cli.explain.as_text import build_grid, describe_admitted
+from monopod.cli.explain.as_text import describe_admitted
 from monopod.cli.explain.live_pod import Admitted
+from monopod.cli.output.terminal import build_grid
 from tests.unit.builders import PodBuilder, a_pod, a_profile_resource
 from tests.unit.cli.running import explain
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from monopod.api.names import GROUP_COUNT_LABEL, PROFILE_LABEL, TASK_LABEL
-from monopod.cli.isolation.command import GroupFinding, GroupState, Identity, PodIsolation, assess, read_finding
+from monopod.cli.isolation.command import assess, read_finding
+from monopod.cli.isolation.findings import GroupFinding, GroupState, Identity, PodIsolation
 from monopod.cli.isolation.output import build_report, describe_troubles, write
 from monopod.isolation.rules.network_policies import (
     Infrastructure,

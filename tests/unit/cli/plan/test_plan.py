@@ -7,9 +7,8 @@ import pytest
 
 from monopod.api.names import PROFILE_LABEL
 from monopod.cli import live
-from monopod.cli.lint.command import find_prices
-from monopod.cli.plan.command import Plan
-from monopod.cli.plan.forecast import Contents, Fate, Rates, Step, build_steps
+from monopod.cli.input.prices import find_prices
+from monopod.cli.plan.forecast import Contents, Fate, Plan, Rates, Step, build_steps
 from monopod.cli.plan.output import build_report, write_json, write_text
 from monopod.eviction.rules.budgets import Budget
 from monopod.rescheduling.rules.standing import Place

@@ -9,15 +9,8 @@ from rich.console import Console
 from monopod.cli.failure import ApiFailure
 from monopod.cli.live import Refusal
 from monopod.cli.rollout import output
-from monopod.cli.rollout.command import (
-    BLOCKED_SECONDS,
-    STALLED_SECONDS,
-    UNREACHABLE_SECONDS,
-    Rollout,
-    State,
-    follow,
-    read_rollout,
-)
+from monopod.cli.rollout.command import BLOCKED_SECONDS, STALLED_SECONDS, UNREACHABLE_SECONDS, follow, read_rollout
+from monopod.cli.rollout.state import Rollout, State
 from monopod.kube.objects.fields import InvalidProfile
 from tests.unit.cli.running import run
 

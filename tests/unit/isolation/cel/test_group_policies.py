@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from monopod.api.names import EKS_PROFILE_LABEL, GROUP_LABEL_PREFIX
+from monopod.cel.compiled_selectors import RowsTooLarge
 from monopod.isolation.cel import group_policies
 from monopod.isolation.cel.group_policies import compile_group_rows
 from monopod.isolation.rules.group_policy import GroupPolicy
 from monopod.kube.objects.label_selector import LabelSelector
-from monopod.selectors.compile import RowsTooLarge
 
 ACCOUNTS = {"default": {}, "builder": {"team": "ci"}, "agent": {"team": "ci"}}
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from monopod.isolation.rules.infrastructure import Endpoints, NodeView, build_infrastructure, describe_odd_addresses
+from monopod.isolation.rules.infrastructure import build_infrastructure, describe_odd_addresses
 from monopod.isolation.rules.network_policies import METADATA, Infrastructure
+from monopod.kube.objects.views import Endpoints, NodeView
 
 
 def build(

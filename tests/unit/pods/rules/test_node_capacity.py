@@ -2,8 +2,8 @@
 
 import pytest
 
-from monopod.isolation.rules.infrastructure import NodeView
-from monopod.pods.rules.node_capacity import explain_unschedulable, read_taints
+from monopod.kube.objects.views import NodeView, read_taints
+from monopod.pods.rules.node_capacity import explain_unschedulable
 from tests.unit.builders import Manifest
 
 LABELS = {"sandbox": "yes"}

@@ -1,6 +1,7 @@
 import pytest
 
-from monopod.profiles.rules.quota import Registration, build_quota_data, find_beyond_quota
+from monopod.profiles.rules.quota import build_quota_data, find_beyond_quota
+from monopod.selectors.capacity import Registration
 
 OLD, NEW = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 PROFILES = [Registration(NEW, "b"), Registration(OLD, "z"), Registration(NEW, "a"), Registration(OLD, "y")]

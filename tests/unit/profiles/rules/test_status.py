@@ -8,12 +8,13 @@ import pytest
 from monopod.api.reasons import Reason
 from monopod.deletion.rules.stages import Evicting, Failed, Queued, Released
 from monopod.eviction.rules.order import Obstacle
+from monopod.isolation.rules.summary import Isolation
+from monopod.kube.objects.status import build_status_patch
 from monopod.pods.rules.dry_run import Impossible, NotSandboxed, Outcome, Pending, Refused, Sandboxed
 from monopod.pods.rules.selection import Profile, Selector
 from monopod.profiles.rules.conditions import (
     BeyondQuota,
     Facts,
-    Isolation,
     NoRoom,
     PoliciesChanged,
     PoliciesMissing,
@@ -23,7 +24,7 @@ from monopod.profiles.rules.conditions import (
 )
 from monopod.profiles.rules.overlap import Equal, Overlap, Shadowed
 from monopod.profiles.rules.sandboxes import NO_SANDBOX
-from monopod.profiles.rules.status import build_status_patch, decide_status
+from monopod.profiles.rules.status import decide_status
 from monopod.rescheduling.rules.progress import Tally
 from monopod.selectors.capacity import Bound, Excess
 

@@ -1,0 +1,42 @@
+"""The format of the text that policies read from namespaces: separators, fixed words, and what doesn't fit.
+
+Who writes it is `monopod.selectors.compile`, where the fields are explained, and, for SecurityGroupPolicies,
+`monopod.isolation.cel.group_policies`.
+"""
+
+import re
+from typing import Final
+
+LINE_SEPARATOR: Final = "\n"
+SEPARATOR: Final = "|"
+PAIR_SEPARATOR: Final = " "
+VALUE_SEPARATOR: Final = "~"
+ZONE_SEPARATOR: Final = ","
+GROUP_SEPARATOR: Final = ","
+ANNOTATION_SEPARATOR: Final = ","
+GROUPS_ALLOWED: Final = "Allow"
+SELINUX_ALLOWED: Final = "Allow"
+OPT_OUT_REFUSED: Final = "Refuse"
+
+FIXED_FIELDS: Final = 5
+"""Fields that every row has, empty or not."""
+
+PATTERNS_KEY: Final = "rows"
+PROTECTED_KEY: Final = "protected"
+
+FOREIGN: Final = re.compile(r"[|=,~\s]")
+"""What no label's key or value holds."""
+
+
+class RowsTooLarge(ValueError):
+    """More than Kubernetes lets an object carry, or lets a policy spend on reading it."""
+
+
+def check_room(found: int, most: int, what: str, place: str) -> None:
+    """Holds a number to its bound; `what` says with `{}` for the number what there is, `place` where.
+
+    Raises:
+        RowsTooLarge: it is above the bound.
+    """
+    if found > most:
+        raise RowsTooLarge(f"{what.format(found)} for {place}; there is room for {most}")

@@ -1,0 +1,60 @@
+"""What `lint` finds, before it is written as text or JSON."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from monopod.cli.explain.explanation import Explanation
+from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Unsupported
+from monopod.usage.rules.price import PriceList
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of the pods of one object.
+
+    Attributes:
+        file: where it stands; `-` is stdin.
+        replicas: how many pods the manifest says; None if it doesn't.
+        hourly: the price of one of them per hour; None unless it runs on Fargate.
+    """
+
+    file: str
+    explanation: Explanation
+    replicas: int | None
+    hourly: Decimal | None
+
+    @property
+    def hourly_total(self) -> Decimal | None:
+        """The price of all of them."""
+        return None if self.hourly is None or self.replicas is None else self.hourly * self.replicas
+
+    @property
+    def would_run(self) -> bool:
+        """False if Fargate can't run the pods that it has to take, or they are refused."""
+        refused = OutOfBounds | OptOutRefused | Unsupported
+        waits = self.explanation.off_fargate
+        return not (isinstance(self.explanation.decision, refused) or self.explanation.refusal or waits)
+
+    @property
+    def on_fargate(self) -> bool:
+        """Whether the pods run each in a sandbox."""
+        return isinstance(self.explanation.decision, Sandboxed) and self.would_run
+
+
+@dataclass(frozen=True, slots=True)
+class LintReport:
+    """All verdicts, what was passed over, and what couldn't be read."""
+
+    prices: PriceList
+    architecture: str
+    verdicts: list[Verdict] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def exit_status(self) -> int:
+        """0: all would run; 1: something would not; 2: something couldn't be read."""
+        if self.problems:
+            return 2
+        return 0 if all(verdict.would_run for verdict in self.verdicts) else 1

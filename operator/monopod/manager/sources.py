@@ -1,0 +1,153 @@
+"""Everything that the operator watches: a cache for each kind, and what is read of each object.
+
+Capabilities don't know this: each names the caches that it needs (`caches.py` in its folder).
+"""
+
+from typing import Any
+
+from monopod.api.names import (
+    GROUP,
+    GROUP_POLICY_GROUP,
+    GROUP_POLICY_PLURAL,
+    GROUP_POLICY_VERSION,
+    PATTERNS_CONFIGMAP,
+    PROFILE_LABEL,
+    PROFILE_PLURAL,
+    SECURITY_GROUP_PLURAL,
+    VERSION,
+)
+from monopod.isolation.policy_view import read_policy
+from monopod.isolation.rules.changes import PolicyView
+from monopod.kube.cache import Kind
+from monopod.kube.client import ApiClient, ApiError
+from monopod.kube.objects.views import (
+    AccountView,
+    Endpoints,
+    NodeView,
+    RuntimeClassView,
+    read_account,
+    read_data,
+    read_endpoints,
+    read_node,
+    read_runtime_class,
+    read_whole,
+)
+from monopod.pods.view import PodView, read_pod
+from monopod.selectors.publication import NamespaceView, read_namespace
+
+
+class Mirror:
+    """Everything that the operator watches."""
+
+    def __init__(self, system_namespace: str) -> None:
+        self.profiles: Kind[dict[str, Any]] = Kind(
+            "fargateprofiles", f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}", read_whole, metadata_only=False
+        )
+        self.namespaces: Kind[NamespaceView] = Kind("namespaces", "/api/v1/namespaces", read_namespace)
+        self.runtime_classes: Kind[RuntimeClassView] = Kind(
+            "runtimeclasses", "/apis/node.k8s.io/v1/runtimeclasses", read_runtime_class, metadata_only=False
+        )
+        self.pods: Kind[PodView] = Kind(
+            "pods",
+            "/api/v1/pods",
+            read_pod,
+            query={"labelSelector": PROFILE_LABEL},
+            indexes={
+                "uid": lambda pod: (pod.uid,),
+                "namespace": lambda pod: (pod.namespace,),
+                "profile": lambda pod: (pod.profile,),
+                "group": lambda pod: pod.groups,
+                "groups": lambda pod: (pod.groups,),
+                "set": lambda pod: ((pod.namespace, pod.profile, pod.groups),),
+            },
+        )
+        self.network_policies: Kind[PolicyView] = Kind(
+            "networkpolicies",
+            "/apis/networking.k8s.io/v1/networkpolicies",
+            read_policy,
+            metadata_only=False,
+            indexes={
+                "kind": lambda policy: (policy.kind,),
+                "owner": lambda policy: (policy.owner,) if policy.owner else (),
+                "place": lambda policy: ((policy.namespace, policy.kind),),
+            },
+        )
+        self.patterns: Kind[dict[str, str]] = Kind(
+            "configmaps",
+            "/api/v1/configmaps",
+            read_data,
+            query={"fieldSelector": select_patterns(system_namespace)},
+            metadata_only=False,
+        )
+
+        self.groups: Kind[dict[str, Any]] = Kind(
+            "securitygroups", f"/apis/{GROUP}/{VERSION}/{SECURITY_GROUP_PLURAL}", read_whole, metadata_only=False
+        )
+        self.nodes: Kind[NodeView] = Kind("nodes", "/api/v1/nodes", read_node, metadata_only=False)
+        self.endpoints: Kind[Endpoints] = Kind(
+            "endpointslices",
+            "/apis/discovery.k8s.io/v1/endpointslices",
+            read_endpoints,
+            query={"fieldSelector": API_SERVER_SLICE},
+            metadata_only=False,
+        )
+        self.group_policies: Kind[dict[str, Any]] = Kind(
+            GROUP_POLICY_PLURAL,
+            f"/apis/{GROUP_POLICY_GROUP}/{GROUP_POLICY_VERSION}/{GROUP_POLICY_PLURAL}",
+            read_whole,
+            metadata_only=False,
+            indexes={"namespace": lambda policy: (policy["metadata"]["namespace"],)},
+        )
+        self.accounts: Kind[AccountView] = Kind(
+            "serviceaccounts",
+            "/api/v1/serviceaccounts",
+            read_account,
+            indexes={"namespace": lambda account: (account.namespace,)},
+        )
+        self.has_group_policies: bool | None = None
+        """Whether the cluster has EKS's kind; None before that is known. Without it nobody needs accounts."""
+
+    def kinds(self) -> tuple[Kind[Any], ...]:
+        """All kinds, the profiles first. Pods come after everything that is decided about them."""
+        optional = (self.group_policies, self.accounts) if self.has_group_policies else ()
+        return (
+            self.profiles,
+            self.namespaces,
+            self.runtime_classes,
+            self.patterns,
+            self.groups,
+            self.nodes,
+            self.endpoints,
+            *optional,
+            self.network_policies,
+            self.pods,
+        )
+
+    async def load(self, api: ApiClient) -> None:
+        """The full lists that everything starts with."""
+        self.has_group_policies = await self.find_group_policies(api)
+        for kind in self.kinds():
+            await kind.load(api)
+
+    async def find_group_policies(self, api: ApiClient) -> bool:
+        """Whether the API server serves EKS's kind now."""
+        try:
+            served = await api.get(f"/apis/{GROUP_POLICY_GROUP}/{GROUP_POLICY_VERSION}")
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return any(resource.get("name") == GROUP_POLICY_PLURAL for resource in served.get("resources") or ())
+
+    def find_dead_watches(self) -> list[str]:
+        """Kinds whose watch brings nothing any more."""
+        return [kind.resource for kind in self.kinds() if kind.is_dead]
+
+
+API_SERVER_SLICE = "metadata.name=kubernetes,metadata.namespace=default"
+"""The EndpointSlice that the API server itself writes, and puts right; anybody else's may carry the same labels."""
+
+
+def select_patterns(system_namespace: str) -> str:
+    """The field selector of the one ConfigMap that is watched; RBAC allows a list by this name alone."""
+    return f"metadata.name={PATTERNS_CONFIGMAP},metadata.namespace={system_namespace}"
