@@ -35,7 +35,7 @@ def test_every_reason_has_a_sentence(constant: reasons.Explained) -> None:
 METRICS = sorted(
     {
         name
-        for path in find_files("operator/monopod/controller/*.py")
+        for path in find_files("operator/monopod/kube/*.py")
         for name in re.findall(r'"(monopod_[a-z_]+)"', (ROOT / path).read_text())
     }
 )

@@ -1,6 +1,6 @@
 """The controller of profiles: whatever changed, it looks at all of them, and never twice at a time.
 
-It gathers (from the mirror), decides (in the domain) and applies (only differences). Whatever fails is tried again
+It gathers (from the mirror), decides (by rules) and applies (only differences). Whatever fails is tried again
 later; nothing is remembered that a new process would miss.
 """
 

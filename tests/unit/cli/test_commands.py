@@ -186,7 +186,7 @@ def closed_port() -> int:
 
 
 def test_help_imports_nothing_that_takes_its_time() -> None:
-    heavy = "{'kopf', 'kubernetes', 'pydantic', 'yaml', 'rich', 'monopod.domain', 'monopod.cli.explain.command'}"
+    heavy = "{'kopf', 'kubernetes', 'pydantic', 'yaml', 'rich', 'monopod.pods', 'monopod.cli.explain.command'}"
     program = (
         f"import sys, monopod.cli as c\ntry: c.main()\nfinally: assert not {heavy} & set(sys.modules), sys.modules"
     )

@@ -1,7 +1,7 @@
 """The SecurityGroupPolicies of a namespace, compiled to the text that the policies on pods read.
 
 They stand in an annotation of the namespace, a line each, sorted by name, made for CEL's `split` like the rows of
-profiles (see `rows`):
+profiles (see `monopod.selectors.compile`):
 
     accounts|build,deploy
     db-clients|db,web|+app=shop,cart -tier=test +team|*

@@ -1,9 +1,9 @@
 """The security group `cluster`: what pods may do for which nobody chose a group.
 
 As with EKS's cluster security group, everything inside the cluster may connect, and every connection out is allowed;
-that to the instance metadata service and to the nodes themselves is left out of every group (see `isolation`). The
-operator creates it where it is missing, and leaves it to administrators otherwise.
-Source: EKS user guide, "View Amazon EKS security group requirements for clusters".
+that to the instance metadata service and to the nodes themselves is left out of every group (see `network_policies`).
+The operator creates it where it is missing, and leaves it to administrators otherwise. Source: EKS user guide, "View
+Amazon EKS security group requirements for clusters".
 """
 
 from typing import Any

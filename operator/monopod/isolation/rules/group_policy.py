@@ -1,6 +1,6 @@
 """What a SecurityGroupPolicy says (EKS's kind): which pods of its namespace have which security groups.
 
-Whether it matches a pod is decided in `groups`, and in CEL; here it is only read.
+Whether it matches a pod is decided in `membership`, and in CEL; here it is only read.
 """
 
 from collections.abc import Mapping

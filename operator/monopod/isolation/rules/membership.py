@@ -7,8 +7,8 @@ Source: EKS user guide, "Assign security groups to individual Pods". The first o
     the profile's securityGroups
     the group `cluster`
 
-Whether a group exists is not known here: a pod whose group doesn't exist stays closed (see `isolation`). The admission
-policies decide the same in CEL (`monopod.isolation.cel.groups`).
+Whether a group exists is not known here: a pod whose group doesn't exist stays closed (`network_policies`). The
+admission policies decide the same in CEL (`monopod.isolation.cel.groups`).
 """
 
 import re

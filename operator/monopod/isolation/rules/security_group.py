@@ -1,8 +1,8 @@
 """What a SecurityGroup says: rules in both directions, each with its peers, protocol and ports.
 
 Everything that isn't understood is an error, never skipped: a skipped `except` or an unknown kind of peer would open
-more than was meant. Says nothing about how rules become NetworkPolicies (`isolation`), nor which groups a pod has
-(`groups`).
+more than was meant. Says nothing about how rules become NetworkPolicies (`network_policies`), nor which groups a
+pod has (`membership`).
 """
 
 import re

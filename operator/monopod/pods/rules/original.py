@@ -7,7 +7,7 @@ a RuntimeClass, by the scheduler. Such fields are left out; whatever fills them 
 recorded like an author's own words; they are left out where the value can't depend on anything else.
 
 Someone may have cleared the record. Then nothing is left out but what is the API server's beyond doubt, and above all
-the node stays: nobody knows any more whether the author named it. `domain.skips` leaves such a pod alone.
+the node stays: nobody knows any more whether the author named it. `exemptions` leaves such a pod alone.
 """
 
 import json

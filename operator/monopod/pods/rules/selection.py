@@ -3,7 +3,7 @@
 Source: EKS user guide, Fargate profiles. Wildcards are `*` (zero or more characters) and `?` (exactly one), in
 namespaces, label keys and label values; there are no regular expressions. Of several matching profiles the
 alphanumerically first wins, unless the pod names one that matches it. Says nothing about whether a pod is exempt (see
-`skips`) or can run (see `support`).
+`exemptions`) or can run (see `support`).
 """
 
 import re
