@@ -95,6 +95,37 @@ REFUSED: dict[str, tuple[Object, str]] = {
     ),
 }
 
+
+def _write(labels: str = "", container: str = "") -> str:
+    """A pod as people write it, which quote nothing."""
+    metadata = f"{{name: p, labels: {{{labels}}}}}"
+    return f"apiVersion: v1\nkind: Pod\nmetadata: {metadata}\nspec: {{containers: [{{name: a, image: i{container}}}]}}"
+
+
+def _write_requests(requests: str) -> str:
+    return _write(container=f", resources: {{requests: {{{requests}}}}}")
+
+
+REFUSED_TEXTS: dict[str, tuple[str, str]] = {
+    "a label y": (_write("fargate: y"), "metadata.labels.fargate: must be a string, not a boolean"),
+    "a label n": (_write("fargate: n"), "metadata.labels.fargate: must be a string, not a boolean"),
+    "a label on": (_write("on: off"), "metadata.labels.true: must be a string, not a boolean"),
+    "a version as label": (_write("version: 1.10"), "metadata.labels.version: must be a string, not a number"),
+    "a port in quotes": (
+        _write(container=', ports: [{containerPort: "53", protocol: UDP}]'),
+        "spec.containers[0].ports[0].containerPort: must be a whole number, not a string",
+    ),
+    "CPU in Fargate's words": (_write_requests('cpu: ".25 vCPU"'), f"{REQUESTS}.cpu: must be a quantity such as"),
+    "memory in Fargate's words": (_write_requests("memory: 512MB"), f"{REQUESTS}.memory: must be a quantity such as"),
+    "less than nothing": (_write_requests("cpu: -1"), f"{REQUESTS}.cpu: must not be negative"),
+}
+
+ACCEPTED_TEXTS: dict[str, str] = {
+    "a label of a number": _write("1: x"),
+    "a label that is there twice": _write("tier: api, tier: web"),
+    "a port": _write(container=", ports: [{containerPort: 53, protocol: UDP}]"),
+}
+
 ACCEPTED: dict[str, Object] = {
     "a pod": a_pod(),
     "a pod with a generated name": a_pod({"name": None, "generateName": "p-"}),

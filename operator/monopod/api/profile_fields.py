@@ -26,7 +26,7 @@ Zone = Annotated[
         "and starts and ends with a letter or a digit",
     ),
     Rule(
-        "!self.matches('^subnet-[0-9a-f]{8,17}$')",
+        "!self.matches('^subnet-[0-9a-f]+$')",
         "must be the name of a zone, the value of the label topology.kubernetes.io/zone on nodes, "
         "in place of a subnet's ID",
     ),

@@ -12,6 +12,7 @@ from tests.controlplane.server import Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 
 SIZE = {"cpu": "300m", "memory": "300Mi"}
+STORED = {"limits": {"ephemeral-storage": "100Gi"}, "requests": {"ephemeral-storage": "1Gi"}}
 UNCHANGED = {
     "an ordinary pod": a_pod("ordinary").requesting(cpu="100m", memory="64Mi"),
     "EKS's logging annotation": a_pod("logging").annotated({LOGGING_ANNOTATION: "LoggingEnabled"}),
@@ -23,6 +24,12 @@ REFUSED = {
     "a limit above the size": a_pod("above").requesting(cpu="100m").limited_to(cpu="1", memory="1Gi"),
     "a class of its own": a_pod("class").with_spec(runtimeClassName="other"),
     "pod-level resources": a_pod("level").with_pod_level(requests=SIZE, limits=SIZE),
+    "limits of ephemeral storage above what the pod is given": a_pod("storage").with_spec(
+        containers=[
+            {"name": "a", "image": "i", "resources": {"limits": {"ephemeral-storage": "1Gi"}}},
+            {"name": "b", "image": "i", "resources": STORED},
+        ]
+    ),
 }
 FLAGS = pytest.mark.parametrize("flags", [(), ("--server-side", "--field-manager=me")], ids=["client", "server"])
 

@@ -220,6 +220,11 @@ REFUSED_PROFILES = {
         'spec.selectors[0].labels.spot: Invalid value: "boolean": '
         'spec.selectors[0].labels.spot in body must be of type string: "boolean"',
     ),
+    "a number as label value": (
+        labelled({"version": 1.1}),
+        'spec.selectors[0].labels.version: Invalid value: "number": '
+        'spec.selectors[0].labels.version in body must be of type string: "number"',
+    ),
     "an empty RuntimeClass": (
         a_profile(runtimeClassName=""),
         f'spec.runtimeClassName: Invalid value: "": {RUNTIME_CLASS}',
@@ -274,8 +279,8 @@ REFUSED_PROFILES = {
         "spec.subnets[0]: Too long: may not be more than 63 bytes",
     ),
     "a subnet's ID": (
-        a_profile(subnets=["subnet-0a1b2c3d4e5f60718"]),
-        'spec.subnets[0]: Invalid value: "subnet-0a1b2c3d4e5f60718": must be the name of a zone',
+        a_profile(subnets=["subnet-0aa"]),
+        'spec.subnets[0]: Invalid value: "subnet-0aa": must be the name of a zone',
     ),
     "51 tags": (a_profile(tags=many(51)), "spec.tags: Too many: 51: must have at most 50 items"),
     "a tag that is reserved for AWS": (
@@ -301,6 +306,11 @@ UNKNOWN_FIELDS = {
         a_profile(selectors=[{"namespace": "prod", "podSelector": {}}]),
         "spec.selectors[0].podSelector",
     ),
+    "labels as a Deployment selects by them": (
+        a_profile(selectors=[{"namespace": "prod", "matchLabels": {"tier": "web"}}]),
+        "spec.selectors[0].matchLabels",
+    ),
+    "a field of ACK's": (a_profile(clusterName="demo"), "spec.clusterName"),
 }
 
 ACCEPTED_PROFILES = {

@@ -103,7 +103,8 @@ def test_a_pod_that_the_api_server_would_refuse_ends_with_status_2(tmp_path: Pat
     result = run("explain", "-f", path, "--profiles", profiles_file)
     assert result.exit_code == 2
     assert result.stderr == (
-        "Error: Pod/bad: spec.containers[0].resources.requests.cpu: must be a quantity such as 250m or 1Gi, not 'one'\n"
+        f"Error: {path}: Pod/bad: spec.containers[0].resources.requests.cpu: must be a quantity such as 250m or 1Gi, "
+        "not 'one'\n"
     )
 
 

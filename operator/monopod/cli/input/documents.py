@@ -30,7 +30,10 @@ _FLOAT: Final = re.compile(
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # its base is chosen at run time
-    """YAML as kubectl reads it: dates, times such as 12:30 and a lone = are strings; 1e3 is a number; y is true."""
+    """YAML as kubectl reads it: dates, times such as 12:30 and a lone = are strings; 1e3 is a number; y is true.
+
+    Keys are strings, as JSON's are: of a label `on` comes one of the name `true`.
+    """
 
     bool_values = {**yaml.SafeLoader.bool_values, "y": True, "n": False}  # noqa: RUF012  # PyYAML's own attribute
 
@@ -38,6 +41,24 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         first: [each for each in resolvers if each[0].removeprefix(_TAG) not in ("timestamp", "value", "int", "float")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        """The mapping with its keys as kubectl writes them."""
+        return {_name_key(key, node): value for key, value in super().construct_mapping(node, deep).items()}
+
+
+def _name_key(key: object, node: yaml.MappingNode) -> str:
+    match key:
+        case str():
+            return key
+        case bool():
+            return "true" if key else "false"
+        case int():
+            return str(key)
+        case float():
+            return f"{key:g}"
+        case _:
+            raise yaml.constructor.ConstructorError(None, None, "a key is no string", node.start_mark)
 
 
 _Loader.add_implicit_resolver(f"{_TAG}bool", re.compile("[yYnN]$"), list("yYnN"))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.clusters import ControlPlane
-from tests.manifests.judged import ACCEPTED, REFUSED
+from tests.manifests.judged import ACCEPTED, ACCEPTED_TEXTS, REFUSED, REFUSED_TEXTS
 
 Object = dict[str, Any]
 
@@ -23,4 +23,15 @@ def test_what_lint_refuses_is_refused(installed: ControlPlane, document: Object)
 def test_what_lint_takes_is_taken(installed: ControlPlane) -> None:
     """All at once, because a dry run stores nothing that could be in another's way."""
     answer = create(installed, {"apiVersion": "v1", "kind": "List", "items": list(ACCEPTED.values())})
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize("text", [text for text, _ in REFUSED_TEXTS.values()], ids=list(REFUSED_TEXTS))
+def test_a_text_that_lint_refuses_is_refused(installed: ControlPlane, text: str) -> None:
+    assert installed.kubectl("create", "--dry-run=server", "-f", "-", input=text, check=False).returncode != 0
+
+
+def test_a_text_that_lint_takes_is_taken(installed: ControlPlane) -> None:
+    texts = "\n---\n".join(ACCEPTED_TEXTS.values())
+    answer = installed.kubectl("create", "--dry-run=server", "-f", "-", input=texts, check=False)
     assert answer.returncode == 0, answer.stderr

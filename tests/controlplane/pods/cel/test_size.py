@@ -158,6 +158,11 @@ def test_the_need(server: Server, pod: PodBuilder, expected: str) -> None:
             id="request above the sum",
         ),
         pytest.param(
+            a_pod().requesting(cpu="2", memory="4Gi").with_pod_level(limits={"cpu": "100m", "memory": "100Mi"}),
+            "2vCPU 5GB",
+            id="limits below what containers request, which Kubernetes refuses elsewhere",
+        ),
+        pytest.param(
             a_pod()
             .with_pod_level(requests={"cpu": "600m"}, limits={"cpu": "700m", "memory": "1Gi"})
             .requesting(cpu="100m")

@@ -43,6 +43,10 @@ UNSUPPORTED = {
         a_pod().adding_capabilities("NET_ADMIN"),
         "invalid SecurityContext fields: Capabilities added: NET_ADMIN",
     ),
+    "a usual capability with a prefix, which Kubernetes' don't have": (
+        a_pod().adding_capabilities("CAP_CHOWN"),
+        "invalid SecurityContext fields: Capabilities added: CAP_CHOWN",
+    ),
     "added capabilities, sorted, once each, without the usual ones": (
         a_pod().adding_capabilities("SYS_TIME", "NET_ADMIN", "SYS_TIME", "CHOWN"),
         "invalid SecurityContext fields: Capabilities added: NET_ADMIN, SYS_TIME",

@@ -45,6 +45,23 @@ def test_plain_words_mean_what_they_mean_to_kubectl(tmp_path: Path, text: str, v
     assert (read_value, type(read_value)) == (value, type(value))
 
 
+@pytest.mark.parametrize(
+    ("text", "key"), [("on", "true"), ("n", "false"), ("1", "1"), ("1.50", "1.5"), ("1e3", "1000"), ("'1'", "1")]
+)
+def test_keys_become_what_they_become_to_kubectl(tmp_path: Path, text: str, key: str) -> None:
+    assert read(tmp_path, f"{text}: x") == [{key: "x"}]
+
+
+def test_of_a_key_that_is_there_twice_the_last_counts_as_for_kubectl(tmp_path: Path) -> None:
+    assert read(tmp_path, "a: x\na: z") == [{"a": "z"}]
+
+
+@pytest.mark.parametrize("text", ["null: x", "? [a]\n: x", "? {a: b}\n: x"])
+def test_other_keys_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UnreadableInput, match=r"is not valid YAML: .* in line 1"):
+        read(tmp_path, text)
+
+
 def test_json_objects_may_follow_each_other_as_jq_writes_them(tmp_path: Path) -> None:
     assert read(tmp_path, '\n{"kind": "Pod"}\n{"kind": "Job"}{"kind": "List", "items": [{"kind": "A"}]}\n') == [
         {"kind": "Pod"},

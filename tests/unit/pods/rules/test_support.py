@@ -35,6 +35,11 @@ from tests.unit.builders import PodBuilder, a_pod, a_profile
             id="capabilities, sorted, once each",
         ),
         pytest.param(
+            a_pod().adding_capabilities("CAP_CHOWN"),
+            "invalid SecurityContext fields: Capabilities added: CAP_CHOWN",
+            id="a prefix, which Kubernetes' capabilities don't have",
+        ),
+        pytest.param(
             a_pod().adding_capabilities("ALL"), "invalid SecurityContext fields: Capabilities added: ALL", id="ALL"
         ),
         pytest.param(

@@ -12,9 +12,8 @@ from typing import Any, Final
 
 from monopod.cli.input.schema.names import find_metadata_faults
 from monopod.cli.input.schema.structural import Checker, Fault, Schema, describe_type, join
-from monopod.kube.objects.fields import InvalidManifest
+from monopod.kube.objects.fields import InvalidManifest, InvalidPod, Part
 from monopod.kube.objects.label_selector import LabelSelector
-from monopod.kube.objects.quantity import InvalidQuantity, parse_quantity
 
 Manifest = Mapping[str, Any]
 
@@ -125,16 +124,14 @@ def _find_restart_faults(spec: Manifest, path: str, version: str) -> Iterator[Fa
 
 
 def _find_resource_faults(resources: Manifest, path: str) -> Iterator[Fault]:
-    limits = resources.get("limits", {})
-    for name, requested in resources.get("requests", {}).items():
-        if name not in limits:
-            continue
-        try:
-            above = parse_quantity(requested) > parse_quantity(limits[name])
-        except InvalidQuantity:
-            continue  # said where the pod's size is worked out
-        if above:
-            yield Fault(
-                f"{path}.requests",
-                f'Invalid value: "{requested}": must be less than or equal to {name} limit of {limits[name]}',
-            )
+    part = Part(resources, path)
+    try:
+        requests, limits = part.quantities("requests"), part.quantities("limits")
+    except InvalidPod as problem:
+        yield Fault("", str(problem))
+        return
+    for name in requests:
+        if name in limits and requests[name] > limits[name]:
+            requested, limit = resources["requests"][name], resources["limits"][name]
+            words = f'Invalid value: "{requested}": must be less than or equal to {name} limit of {limit}'
+            yield Fault(f"{path}.requests", words)
