@@ -97,8 +97,10 @@ def _explain(bound: Bound, count: str) -> str:
     return f"{quote(before + ' ')} + string({count}) + {quote(f' {after}{bound.advice}')}"
 
 
-_HAS_LISTS = f"dyn(object.spec.containers) != null && (!has(object.spec.affinity) || dyn({_TERMS}) != null)"
-"""Lists that Go writes even if there is none are null in a pod that lacks them."""
+_HAS_LISTS = f"""dyn(object.spec.containers) != null && object.spec.containers.size() > 0 &&
+  (!has(object.spec.affinity) || dyn({_TERMS}) != null)"""
+"""Lists that Go writes even if there is none are null in a pod that lacks them; and some expressions ask for the first
+container."""
 
 WITHIN_BOUNDS = Variable(
     "withinBounds",

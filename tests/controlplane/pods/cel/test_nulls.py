@@ -1,4 +1,4 @@
-"""A pod in which anything is null or missing is judged, or refused in the API server's own words, never by an error.
+"""A pod in which anything is null, empty or missing is judged, or refused in the API server's own words, never by an error.
 
 Admission sees pods before the API server looks whether they are valid, and fields that Go writes even if they are
 empty, such as the list of containers, are null then.
@@ -19,6 +19,8 @@ from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 Path = tuple[str | int, ...]
 
 NAMESPACE = "nulls"
+MISSING = "missing"
+NOTHING: dict[str, Any] = {"null": None, "missing": MISSING, "empty list": [], "empty object": {}, "empty text": ""}
 
 
 def a_full_pod() -> PodBuilder:
@@ -55,15 +57,15 @@ def find_paths(value: Any, path: Path = ()) -> Iterator[Path]:
         yield from find_paths(inner, (*path, key))
 
 
-def without(pod: Manifest, path: Path, *, null: bool) -> Manifest:
+def without(pod: Manifest, path: Path, instead: Any) -> Manifest:
     changed = copy.deepcopy(pod)
     place: Any = changed
     for key in path[:-1]:
         place = place[key]
-    if null:
-        place[path[-1]] = None
-    else:
+    if instead is MISSING:
         del place[path[-1]]
+    else:
+        place[path[-1]] = instead
     return changed
 
 
@@ -75,15 +77,19 @@ def reached(server: Server) -> Server:
 
 PODS: dict[str, PodBuilder] = {
     "a pod": a_full_pod(),
+    "one that Fargate can run": a_pod().labelled(app="web").requesting(cpu="1").with_volume("data", emptyDir={}),
     "one that opts out after admission": a_full_pod().labelled({PROFILE_LABEL: "web"}).with_spec(schedulerName="other"),
 }
 
 
 @pytest.mark.parametrize("pod", PODS.values(), ids=PODS)
-def test_whatever_is_null_or_missing_fails_no_expression(reached: Server, pod: PodBuilder) -> None:
+def test_whatever_is_null_empty_or_missing_fails_no_expression(reached: Server, pod: PodBuilder) -> None:
     reached.create_pod(NAMESPACE, pod.build()).expect_ok()
-    shapes = [(path, null) for path in find_paths(pod.build()) for null in (True, False)]
-    answers = {shape: reached.create_pod(NAMESPACE, without(pod.build(), shape[0], null=shape[1])) for shape in shapes}
+    shapes = [(path, nothing) for path in find_paths(pod.build()) for nothing in NOTHING]
+    answers = {
+        (path, nothing): reached.create_pod(NAMESPACE, without(pod.build(), path, NOTHING[nothing]))
+        for path, nothing in shapes
+    }
     failed = {shape: answer.message[-200:] for shape, answer in answers.items() if "in error:" in answer.message}
     assert failed == {}
     assert {answer.status for answer in answers.values()} <= {201, 400, 403, 422}
@@ -98,9 +104,9 @@ REQUIRED_BY_KUBERNETES: dict[str, tuple[Path, str]] = {
 }
 
 
-@pytest.mark.parametrize("null", [True, False], ids=["null", "missing"])
+@pytest.mark.parametrize("nothing", ["null", "missing", "empty list"])
 @pytest.mark.parametrize(("path", "message"), REQUIRED_BY_KUBERNETES.values(), ids=REQUIRED_BY_KUBERNETES)
-def test_what_kubernetes_requires_it_asks_for_itself(reached: Server, path: Path, message: str, null: bool) -> None:
-    answer = reached.create_pod(NAMESPACE, without(a_full_pod().build(), path, null=null))
+def test_what_kubernetes_requires_it_asks_for_itself(reached: Server, path: Path, message: str, nothing: str) -> None:
+    answer = reached.create_pod(NAMESPACE, without(a_full_pod().build(), path, NOTHING[nothing]))
     assert answer.status == 422
     assert message in answer.message
