@@ -5,7 +5,6 @@ reconcile lists the stored pods, looks at the pod of each one's name, and does w
 decides. A list and not a watch: what is decided here must not rest on an old copy, and there are few of them.
 """
 
-import asyncio
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, assert_never, get_args
@@ -40,6 +39,7 @@ from monopod.bare_pods.rules.steps import (
 from monopod.eviction.evictor import Mover
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, format_now
+from monopod.kube.concurrency import gather_some
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
 from monopod.kube.events import post_event
 from monopod.kube.logs import Complaints
@@ -49,7 +49,6 @@ from monopod.kube.signals import Signal
 POLL_SECONDS = 2.0
 FIRST_RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 60.0
-AT_ONCE = 8
 # Of one stored pod in one reconcile: it is renewed, evicting, created again, recorded. A bound for what isn't known.
 MOST_STEPS = 6
 
@@ -126,27 +125,28 @@ class BareKeeper:
 
     def _find_delay(self, findings: Sequence[Finding]) -> float:
         """Seconds until the next look is due. Stored pods that wait for a person are no reason to hurry."""
+        soon = min(POLL_SECONDS, self._resync_seconds)
         if self._waiting or any(finding.stored.phase not in FOR_A_PERSON for finding in findings):
-            return min(POLL_SECONDS, self._resync_seconds)
+            return soon
+        # One that is due may not be tried at all: another pod has its name, or the API server gave no answer.
         due = [at - self._clock.monotonic() for at, _ in self._retries.values()]
-        return max(0.0, min([self._resync_seconds, *due]))
+        return max(soon, min([self._resync_seconds, *due]))
 
     async def _work_through_all(self, stored: Iterable[StoredPod], wanted: Mapping[str, bool | None]) -> list[Finding]:
-        slots = asyncio.Semaphore(AT_ONCE)
-
         async def work(each: StoredPod) -> Finding | None:
             subject = f"what became of stored pod {each}"
-            async with slots:
-                try:
-                    finding = await self._work_through(each, wanted)
-                except (ApiError, ApiUnreachable) as error:
-                    # Perhaps a trouble of its own, such as a webhook of its namespace's.
-                    self._complaints.raise_about(subject, str(error))
-                    return Finding(each)
+            try:
+                finding = await self._work_through(each, wanted)
+            except (ApiError, ApiUnreachable) as error:
+                # Perhaps a trouble of its own, such as a webhook of its namespace's.
+                self._complaints.raise_about(subject, str(error))
+                return Finding(each)
+            finally:
+                self.controller.note_progress()
             self._complaints.settle(subject)
             return finding
 
-        findings = await asyncio.gather(*(work(each) for each in stored))
+        findings = await gather_some(work(each) for each in stored)
         return [finding for finding in findings if finding]
 
     async def _store(self, pod: BarePod) -> StoredPod | None:

@@ -4,7 +4,6 @@ A verdict is good for a minute. A refusal is looked at again that often, with th
 pod waits to be moved: a quota may have been raised, or the pod relabelled.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +13,11 @@ from monopod.bare_pods.rules.steps import BarePod, build_trial
 from monopod.eviction.rules.order import Obstacle
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.clock import Clock
+from monopod.kube.concurrency import gather_some
 from monopod.kube.objects.text import list_names
 from monopod.pods.rules.dry_run import NotSandboxed, PodTrial, Sandboxed, judge_pod
 
 VALID_SECONDS = 60.0
-AT_ONCE = 8
 # In one go; the others have their turn two seconds later.
 MOST_TRIED = 40
 
@@ -57,14 +56,8 @@ class Trials:
             for uid, verdict in self._verdicts.items()
             if uid in wanted or (verdict.fault and uid in waiting)
         }
-        slots = asyncio.Semaphore(AT_ONCE)
-
-        async def attempt(uid: str) -> None:
-            async with slots:
-                await self._attempt(uid, wanted.get(uid))
-
         due = [uid for uid in {**wanted, **self._verdicts} if self._is_due(uid, wanted.get(uid))]
-        await asyncio.gather(*(attempt(uid) for uid in due[:MOST_TRIED]))
+        await gather_some(self._attempt(uid, wanted.get(uid)) for uid in due[:MOST_TRIED])
 
     def _is_due(self, uid: str, pod: BarePod | None) -> bool:
         verdict = self._verdicts.get(uid)

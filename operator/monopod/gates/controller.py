@@ -11,7 +11,6 @@ cache, and it holds nothing but pods that no node has yet. Nothing is remembered
 event that is written again meets its older self.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,13 +24,13 @@ from monopod.gates.volumes import Claims
 from monopod.kube.announcements import Announcements
 from monopod.kube.client import ApiClient, ApiError, ServerTrouble
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
+from monopod.kube.concurrency import attempt_some
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
 from monopod.kube.logs import Complaints
 from monopod.kube.metrics import WRITES
 
 POLL_SECONDS = 2.0
 PENDING_PODS = {"labelSelector": PROFILE_LABEL, "fieldSelector": "spec.nodeName=,status.phase=Pending"}
-AT_ONCE = 8
 # A pod that waits for its isolation no longer than this has nothing to tell.
 PATIENCE_SECONDS = 5.0
 
@@ -69,7 +68,8 @@ class GateKeeper:
         self._announcements = Announcements(api, complaints)
         self._waiting_since: dict[str, float] = {}
         self._pending, self._seen = True, -1
-        backoff = Backoff(first=POLL_SECONDS)
+        # Not longer each time: it may be one pod that can't be released, and the others don't wait for it.
+        backoff = Backoff(first=POLL_SECONDS, longest=POLL_SECONDS)
         self.controller = Controller("gates", self._reconcile, complaints, backoff=backoff, clock=clock)
         self.controller.enqueue(WHOLE)
 
@@ -93,8 +93,8 @@ class GateKeeper:
                 unsatisfied.append(pod["metadata"])
         failure = await self._release_isolated([pod for pod in gated if find_gate(pod, ISOLATION_GATE) is not None])
         released = await self._claims.find_ready([pod for pod in gated if find_gate(pod, VOLUMES_GATE) is not None])
-        for pod in released:
-            await self._lift_gate(pod, VOLUMES_GATE)
+        lifted = await attempt_some(self._lift_gate(pod, VOLUMES_GATE) for pod in released)
+        failure = failure or _find_failure(lifted)
         await self._node_demands.report(unsatisfied)
         if failure:
             raise failure
@@ -106,23 +106,18 @@ class GateKeeper:
         self._waiting_since = {uid: since for uid, since in self._waiting_since.items() if uid in uids}
         self._announcements.retain(uids)
         namespaces = sorted({pod["metadata"]["namespace"] for pod in waiting})
-        slots = asyncio.Semaphore(AT_ONCE)
-
-        async def look_up(namespace: str) -> None:
-            async with slots:
-                await self._look_up(namespace)
-
-        looked_up = await asyncio.gather(*map(look_up, namespaces), return_exceptions=True)
+        looked_up = await attempt_some(map(self._look_up, namespaces))
         unknown = {name: failure for name, failure in zip(namespaces, looked_up, strict=True) if failure}
 
         async def release(pod: Manifest) -> None:
             if failure := unknown.get(pod["metadata"]["namespace"]):
                 raise failure
-            async with slots:
+            try:
                 await self._release(pod)
+            finally:
+                self.controller.note_progress()
 
-        done = await asyncio.gather(*map(release, waiting), return_exceptions=True)
-        return next((failure for failure in done if failure), None)
+        return _find_failure(await attempt_some(map(release, waiting)))
 
     async def _release(self, pod: Manifest) -> None:
         try:
@@ -171,3 +166,7 @@ def find_gate(pod: Mapping[str, Any], name: str) -> int | None:
     """The place of a gate among the pod's scheduling gates; None if it has no such gate."""
     gates = pod["spec"].get(GATES) or ()
     return next((index for index, gate in enumerate(gates) if gate.get("name") == name), None)
+
+
+def _find_failure(results: Sequence[object]) -> BaseException | None:
+    return next((each for each in results if isinstance(each, BaseException)), None)

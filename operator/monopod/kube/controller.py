@@ -10,6 +10,7 @@ the same key. What fails is tried again after a back-off, and is logged when it 
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from monopod.kube.logs import Complaints
 from monopod.kube.metrics import QUEUE_DEPTH, RECONCILE_SECONDS, RECONCILES
 
 STALLED_SECONDS = 180.0
-"""A reconcile that takes longer hangs: the liveness probe says so, and the kubelet starts the process anew."""
+"""A reconcile in which nothing moves for longer hangs: the liveness probe says so, and the kubelet starts the process
+anew."""
 
 Key = TypeVar("Key", bound=Hashable)
 logger = structlog.stdlib.get_logger(__name__)
@@ -99,6 +101,7 @@ class Controller(Generic[Key]):
         self._waiting: deque[Key] = deque()
         self._known: set[Key] = set()
         self._working: dict[Key, float] = {}
+        self._moved_at = -math.inf
         self._again: set[Key] = set()
         self._failures: dict[Key, int] = {}
         self._delayed: dict[Key, tuple[float, Timer]] = {}
@@ -115,9 +118,13 @@ class Controller(Generic[Key]):
 
     @property
     def is_stalled(self) -> bool:
-        """Whether a reconcile hangs."""
+        """Whether a reconcile hangs: it has gone on for long, and nothing has moved since."""
         now = self._clock.monotonic()
-        return any(now - began > STALLED_SECONDS for began in self._working.values())
+        return any(now - max(began, self._moved_at) > STALLED_SECONDS for began in self._working.values())
+
+    def note_progress(self) -> None:
+        """A reconcile that looks at many things has seen to one of them: it may take long and yet not hang."""
+        self._moved_at = self._clock.monotonic()
 
     def enqueue(self, key: Key, *, urgent: bool = False) -> None:
         """Has the key reconciled, before all others if it is urgent."""
@@ -191,6 +198,7 @@ class Controller(Generic[Key]):
             result = await self._attempt(key)
         finally:
             del self._working[key]
+            self.note_progress()  # for those that wait for what this one held
         took = self._clock.monotonic() - began
         self._seconds.observe(took)
         if self._rest and (rest := self._rest(took)) > 0:
@@ -216,7 +224,9 @@ class Controller(Generic[Key]):
             self._complaints.raise_about(subject, str(error))
         except Incomplete:
             pass
-        except Exception:
+        except (Exception, asyncio.CancelledError):
+            if _is_cancelled():
+                raise
             outcome = "failed"
             logger.exception("reconcile failed", controller=self.name, key=str(key))
         else:
@@ -228,3 +238,12 @@ class Controller(Generic[Key]):
         RECONCILES.labels(self.name, outcome).inc()
         self._failures[key] = self._failures.get(key, 0) + 1
         return After(self._backoff.after(self._failures[key]))
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancels this task. What it waited for may be cancelled, too, and then a worker must go on.
+
+    A group of tasks doesn't miss one that ends so, and nobody else would.
+    """
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

@@ -252,6 +252,7 @@ class Rescheduler:
                 failures.append(error)
                 if len(failures) == FAILURES_OF_THEIR_OWN + 1:
                     break
+            self.controller.note_progress()
             self._hand_over()
         took = self._clock.monotonic() - began
         for spot in due:

@@ -10,7 +10,6 @@ may lag behind, the namespace's pods are counted, too, and none goes while any w
 forgotten with the process; the next one tries again.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -19,6 +18,7 @@ from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Obstacle
 from monopod.kube.client import ApiClient
 from monopod.kube.clock import Clock
+from monopod.kube.concurrency import gather_some
 from monopod.kube.objects.text import list_names
 from monopod.pods.rules.dry_run import NotSandboxed, PodTrial, judge_pod
 from monopod.pods.rules.node_capacity import explain_unschedulable
@@ -33,7 +33,6 @@ from monopod.workloads.rules.creation import Quota
 VALID_SECONDS: Final = 300.0
 FIRST_RETRY_SECONDS = 5.0
 LONGEST_RETRY_SECONDS = 60.0
-AT_ONCE: Final = 8
 # In one look; the others have their turn in the next.
 MOST_TRIED: Final = 40
 PER_MINUTE: Final = 600
@@ -88,13 +87,7 @@ class DryRuns:
         if quotas:
             return await self._restrain_by_quotas(place, look, quotas)
         due = [key for key, attempt in look.attempts.items() if not self._is_current(key, attempt)]
-        slots = asyncio.Semaphore(AT_ONCE)
-
-        async def attempt(key: Key) -> None:
-            async with slots:
-                await self._try(place, key, look.attempts[key])
-
-        await asyncio.gather(*(attempt(key) for key in due[: self._take(len(due))]))
+        await gather_some(self._try(place, key, look.attempts[key]) for key in due[: self._take(len(due))])
         return replace(look, outlooks=tuple(self._judge(each, look) for each in look.outlooks))
 
     async def _restrain_by_quotas(self, place: Place, look: Look, quotas: Sequence[Quota]) -> Look:

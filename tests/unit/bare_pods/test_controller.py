@@ -297,3 +297,14 @@ async def test_only_stored_pods_that_need_a_person_are_looked_at_rarely() -> Non
 
 def test_a_withdrawn_manifest_outlives_every_eviction_that_may_be_under_way() -> None:
     assert SETTLING_SECONDS > KNOWN_SECONDS + REQUEST_TIMEOUT_SECONDS
+
+
+async def test_one_whose_name_was_taken_while_it_was_refused_is_looked_at_rarely_too() -> None:
+    setting = Setting(a_stored_pod("Recreating"))
+    setting.api.answers["get", POD] = ApiError(404, "NotFound", "not found")
+    setting.api.answers["create", PODS] = ApiError(403, "Forbidden", "exceeded quota")
+    await setting.make_pass()
+    setting.api.lists[STORED_PODS] = [a_stored_pod("NameTaken", message="another pod has the name")]
+    setting.api.answers["get", POD] = a_live_pod("another")
+    setting.clock.step(120)
+    assert await setting.make_pass() >= POLL_SECONDS, "or the API server would be asked without pause"

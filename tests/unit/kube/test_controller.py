@@ -283,6 +283,60 @@ async def test_a_reconcile_that_hangs_is_noticed() -> None:
         assert [*seen, controller.is_stalled] == [False, True, False]
 
 
+async def test_a_reconcile_that_takes_long_and_gets_on_does_not_hang() -> None:
+    clock, going = FakeClock(), asyncio.Event()
+
+    async def work(_: str) -> None:
+        await going.wait()
+
+    async with a_controller(work, clock=clock) as controller:
+        controller.enqueue("a")
+        await settle()
+        for _ in range(5):
+            clock.step(STALLED_SECONDS)
+            assert not controller.is_stalled
+            controller.note_progress()
+        clock.step(STALLED_SECONDS + 1)
+        assert controller.is_stalled
+
+
+async def test_those_that_wait_for_each_other_do_not_hang_while_one_after_the_other_ends() -> None:
+    clock, turns, done = FakeClock(), asyncio.Semaphore(0), 0
+
+    async def work(_: str) -> None:
+        nonlocal done
+        await turns.acquire()
+        done += 1
+
+    async with a_controller(work, clock=clock) as controller:
+        for key in "abcd":
+            controller.enqueue(key)
+        await settle()
+        for _ in range(4):
+            clock.step(STALLED_SECONDS)
+            assert not controller.is_stalled
+            turns.release()
+            await settle()
+        assert done == 4
+
+
+async def test_a_worker_outlives_what_it_waited_for_being_cancelled() -> None:
+    clock, done = FakeClock(), 0
+
+    async def work(_: str) -> None:
+        nonlocal done
+        done += 1
+        if done == 1:
+            raise asyncio.CancelledError  # as a future does that others share
+
+    async with a_controller(work, workers=1, clock=clock) as controller:
+        controller.enqueue("a")
+        await settle()
+        clock.step(1.0)
+        await settle()
+        assert done == 2, "it is tried again like any failure"
+
+
 async def test_metrics_count_by_controller_and_result() -> None:
     def count(result: str) -> float:
         labels = {"controller": "test", "result": result}

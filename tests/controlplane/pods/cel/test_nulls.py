@@ -1,4 +1,4 @@
-"""A pod in which anything is null, empty or missing is judged, or refused in the API server's own words, never by an error.
+"""A pod in which anything is null, empty or missing is judged, or refused in Kubernetes' own words, never by an error.
 
 Admission sees pods before the API server looks whether they are valid, and fields that Go writes even if they are
 empty, such as the list of containers, are null then.
