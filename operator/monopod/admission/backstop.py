@@ -30,6 +30,7 @@ from monopod.pods.cel.bounds import NOT_TOO_LARGE
 from monopod.pods.cel.exemptions import MIRRORS_STATIC_POD, OPT_OUT_STAYS_REFUSED, OWNED_BY_DAEMON_SET
 from monopod.pods.cel.selection import IS_REACHED
 from monopod.pods.cel.storage import has_limit
+from monopod.selectors.publication import CLOSED
 
 MUTATING_POLICY = "monopod-pods"
 
@@ -49,12 +50,7 @@ PROFILES_ARE_KNOWN = Validation(
       ({MIRRORS_STATIC_POD.strip()})
     """,
     "Fargate profiles reach this namespace, but Monopod cannot write them on it.",
-    """
-    'Fargate profiles reach namespace ' + namespaceObject.metadata.name + ', but Monopod cannot write them on it, so '
-      + 'it is not known whether this pod belongs in a sandbox. Make room among the annotations of the namespace '
-      + '(Kubernetes allows 256 KiB of them in all), or remove what else refuses them; events of the namespace and the '
-      + 'condition Published of the profiles say what it is. Monopod tries again by itself.'
-    """,
+    f"{quote(CLOSED[0])} + namespaceObject.metadata.name + " + "\n  + ".join(map(quote, CLOSED[1:])),
 )
 
 ONLY_TAKEN_PODS_ARE_MARKED = Validation(

@@ -43,7 +43,9 @@ class Autoscalers:
             for each in find_out_of_reach(autoscaler, explanation.decision.size.row, overhead or KATA_OVERHEAD)
         )
         assumed = "" if overhead else name or "the default sandbox's"
-        return replace(explanation, notes=(*explanation.notes, *(each.describe(assumed) for each in found)))
+        return replace(
+            explanation, notes=tuple(dict.fromkeys([*explanation.notes, *(each.describe(assumed) for each in found)]))
+        )
 
 
 def find_in_documents(

@@ -14,7 +14,7 @@ Labels have no bound in all, as annotations have, and old content that can't be 
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from monopod.api.names import (
     GROUP_POLICIES_ANNOTATION,
@@ -25,6 +25,15 @@ from monopod.api.names import (
 )
 from monopod.pods.rules.selection import Profile
 from monopod.selectors.reach import Reach
+
+CLOSED: Final = (
+    "Fargate profiles reach namespace ",
+    ", but Monopod cannot write them on it, so ",
+    "it is not known whether this pod belongs in a sandbox. Make room among the annotations of the namespace ",
+    "(Kubernetes allows 256 KiB of them in all), or remove what else refuses them; events of the namespace and the ",
+    "condition Published of the profiles say what it is. Monopod tries again by itself.",
+)
+"""Why a pod is refused in a namespace that carries the label alone; the namespace's name comes after the first part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,12 @@ class NamespaceView:
     def is_closed(self) -> bool:
         """Whether it carries the label alone, so that its new pods are refused."""
         return (self.label, self.rows, self.isolated, self.group_rows) == (NAMESPACE_LABEL_VALUE, None, None, None)
+
+
+def describe_closed(namespace: str) -> str:
+    """Why pods are refused in a namespace that carries the label alone, in the API server's words."""
+    before, *after = CLOSED
+    return before + namespace + "".join(after)
 
 
 @dataclass(frozen=True, slots=True)

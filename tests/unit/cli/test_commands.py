@@ -261,7 +261,7 @@ class InstalledElsewhere(live.Cluster):
             return self._lists["pods"][0]
         if kind.startswith(("monopod-", "services.")):
             raise live.Refusal("Not yours to read.", 403)
-        return {"items": self._lists.get(kind, [])}
+        return {"metadata": {}, "items": self._lists.get(kind, [])}
 
 
 ELSEWHERE = (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monopod.cli import autoscalers as autoscaling
+from monopod.cli.closed_namespaces import find_refusal
 from monopod.cli.explain.explanation import Explanation, LiveExplanation, Report, build_explanation
 from monopod.cli.explain.group_sources import Surroundings, fetch, find_in_documents
 from monopod.cli.explain.live_pod import find_admitted, rebuild_manifest
@@ -65,9 +66,14 @@ def explain_files(filenames: Sequence[str], sources: Sources) -> Sequence[Explan
         written = find_in_documents(documents, namespace, default)
         return fetch(cluster, namespace).beside(written) if cluster else written
 
+    @cache
+    def find_closed(namespace: str) -> str:
+        return find_refusal(cluster, namespace) if cluster else ""
+
     autoscalers = autoscaling.find_in_documents(documents, default, cluster.list_runtime_classes if cluster else tuple)
     explained = (
-        _explain_subject(each, profiles, sources.namespace, default, protected, find_surroundings) for each in subjects
+        _explain_subject(each, profiles, sources.namespace, default, protected, find_surroundings, find_closed)
+        for each in subjects
     )
     return [autoscalers.annotate(each) for each in explained]
 
@@ -96,6 +102,7 @@ def explain_pod(name: str, sources: Sources) -> LiveExplanation:
         username=guess_creator(pod),
         protected=_find_protected(sources, cluster),
         surroundings=fetch(cluster, namespace),
+        closed=find_refusal(cluster, namespace),
     )
     return LiveExplanation(find_admitted(pod), today)
 
@@ -119,6 +126,7 @@ def _explain_subject(
     default: str,
     protected: Collection[str],
     find_surroundings: Callable[[str], Surroundings],
+    find_closed: Callable[[str], str],
 ) -> Explanation:
     if wanted and subject.namespace not in ("", wanted):
         raise UnreadableInput(f"{subject.source} is in namespace {subject.namespace}, but --namespace is {wanted}.")
@@ -133,6 +141,7 @@ def _explain_subject(
             username=creator,
             protected=protected,
             surroundings=surroundings,
+            closed=find_closed(namespace),
         )
     except InvalidPod as problem:
         raise UnreadableInput(subject.describe(problem)) from None

@@ -19,6 +19,7 @@ from monopod.pods.rules.decision import (
     Unsupported,
     decide,
 )
+from monopod.pods.rules.exemptions import find_skip
 from monopod.pods.rules.nodes import choose_node_selector, rules_out_fargate
 from monopod.pods.rules.selection import Choice, Mismatch, Profile, Selector, choose_profile, find_mismatches
 from monopod.pods.rules.size import MAX_STORAGE_MIB, Need, measure_need
@@ -127,8 +128,11 @@ def build_explanation(
     username: str = "",
     protected: Collection[str] | None = None,
     surroundings: Surroundings = NO_SURROUNDINGS,
+    closed: str = "",
 ) -> Explanation:
     """Decides on the pod and collects the grounds.
+
+    `closed` is why the namespace's new pods are refused, "" if they aren't; those that no profile ever takes pass.
 
     Raises:
         InvalidPod: a field holds what the API server would never store.
@@ -147,7 +151,9 @@ def build_explanation(
         need, groups = measure_need(pod, decision.runtime_class), answer_groups(pod, decision.profile, surroundings)
         nodes, off_fargate = choose_node_selector(pod), rules_out_fargate(pod)
     pin = labels.get(EKS_PROFILE_LABEL)
-    return Explanation(source, namespace, decision, need, verdicts, pin, groups, nodes, off_fargate)
+    passes = (skip := find_skip(pod, username)) is not None and not skip.is_opt_out
+    notes = (f"The API server refuses it for now: {closed}",) if closed and not passes else ()
+    return Explanation(source, namespace, decision, need, verdicts, pin, groups, nodes, off_fargate, notes)
 
 
 def _rate(

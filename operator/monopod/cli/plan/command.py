@@ -13,22 +13,31 @@ from typing import Any
 
 import click
 
+from monopod.cli.closed_namespaces import find_refusal
 from monopod.cli.failure import ApiFailure, UnreadableInput
 from monopod.cli.input.documents import find_files, read_documents
 from monopod.cli.input.manifests import find_profiles, refuse_twins
 from monopod.cli.input.prices import find_prices
 from monopod.cli.input.profiles import UNNAMED_SANDBOX, find_name, find_protected, read_profile_resource
 from monopod.cli.live import NOT_FOUND, Cluster, Refusal, describe_deletion
-from monopod.cli.plan.forecast import Contents, Plan, Rates, build_steps
+from monopod.cli.plan.forecast import Contents, Plan, Rates, build_steps, name_workload
 from monopod.cli.plan.rehearsal import Rehearsal
 from monopod.eviction.rules.budgets import Budget
 from monopod.kube.objects.fields import InvalidManifest, InvalidProfile
+from monopod.pods.rules.bounds import find_excess
 from monopod.pods.rules.selection import Profile, is_wildcard, reaches
-from monopod.pods.rules.state import find_mark
+from monopod.pods.rules.state import find_mark, has_ended
 from monopod.pods.rules.volumes import find_claims
 from monopod.rescheduling.rules.standing import Place
 from monopod.rescheduling.rules.terms import Terms
-from monopod.workloads.rules.replacement import Owner, Workload, build_bare_workload, find_owner, read_workload
+from monopod.workloads.rules.replacement import (
+    Owner,
+    Workload,
+    build_bare_workload,
+    build_replacement,
+    find_owner,
+    read_workload,
+)
 
 Json = dict[str, Any]
 
@@ -116,9 +125,23 @@ def _plan(
         contents = [_read_namespace(cluster, name, profiles) for name in _find_namespaces(cluster, profiles)]
         new = {each.name: each for each in profiles.living if pending and each.name in profiles.wanted}
         steps = Rehearsal(cluster, new).try_all(build_steps(contents, rates), contents)
-        return Plan(tuple(profiles.wanted.values()), steps, rates)
+        notes = tuple(note for each in contents for note in _find_notes(cluster, each))
+        return Plan(tuple(profiles.wanted.values()), steps, rates, notes)
     except InvalidManifest as problem:
         raise UnreadableInput(str(problem)) from None
+
+
+def _find_notes(cluster: Cluster, contents: Contents) -> Iterator[str]:
+    """What keeps new pods out of the namespace, and which of those that it has are too large to be created again."""
+    namespace = contents.place.namespace
+    if refusal := find_refusal(cluster, namespace):
+        yield f"The API server refuses new pods for now: {refusal}"
+    found: dict[str, None] = {}
+    for pod, workload in contents.pods:
+        if not has_ended(pod) and (excess := find_excess(build_replacement(pod, workload))):
+            name = name_workload(workload) or f"Pod/{pod['metadata']['name']}"
+            found[f"{name} in namespace {namespace} would be refused if it were created again: {excess}"] = None
+    yield from found
 
 
 def _read_profiles(

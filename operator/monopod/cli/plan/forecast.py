@@ -130,7 +130,7 @@ def _build_move(candidate: Candidate, outlook: Outlook, look: _Looks, rates: Rat
         size = decision.size
     if size:
         hourly = rates.prices.find_hourly(rates.architecture, size.row, provision_gib(size.need))
-    common = (candidate, _name(workload), sighting.mark, outlook.profile)
+    common = (candidate, name_workload(workload), sighting.mark, outlook.profile)
     match refusal := foretell(manifest, sighting.is_ready, look.contents.budgets):
         case None:
             return Step(*common, Fate.MOVES, size, hourly)
@@ -159,17 +159,23 @@ def _build_stays(outlook: Outlook, look: _Looks) -> Iterator[Step]:
 def _build_stay(look: _Looks, uid: str, profile: str, fate: Fate, reason: Reason, message: str) -> Step:
     _, workload = look.pods[uid]
     sighting = look.sightings[uid]
-    return Step(sighting.pod, _name(workload), sighting.mark, profile, fate, reason=reason, message=message)
+    return Step(sighting.pod, name_workload(workload), sighting.mark, profile, fate, reason=reason, message=message)
 
 
-def _name(workload: Workload) -> str:
+def name_workload(workload: Workload) -> str:
+    """`KIND/NAME`; "" of pods that nothing controls."""
     return "" if workload.is_bare else f"{workload.kind}/{workload.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What becomes of the pods that these profiles have to do with."""
+    """What becomes of the pods that these profiles have to do with.
+
+    Attributes:
+        notes: what else keeps pods of their namespaces from being created, as sentences.
+    """
 
     profiles: tuple[Terms, ...]
     steps: Sequence[Step]
     rates: Rates
+    notes: tuple[str, ...] = ()

@@ -35,6 +35,7 @@ def build_report(plan: Plan) -> dict[str, Any]:
             **{fate.value.lower(): len(find_steps(plan, fate)) for fate in Fate},
             "hourlyPrice": _round(sum_hourly(plan)),
         },
+        "notes": list(plan.notes),
         "prices": {"region": prices.region, "architecture": plan.rates.architecture, "currency": prices.currency},
     }
 
@@ -72,12 +73,14 @@ def sum_hourly(plan: Plan) -> Decimal:
 
 def write_text(plan: Plan) -> None:
     """Writes a line per pod, the reasons and a summary to stdout, in colour on a terminal."""
+    notes = [f"Note: {note}" for note in plan.notes]
     if not plan.steps:
         names = ", ".join(each.profile for each in plan.profiles)
-        print_lines(f"Nothing to move: no pod that would run by {names} runs elsewhere.")
+        nothing = f"Nothing to move: no pod that would run by {names} runs elsewhere."
+        print_lines(nothing, *notes)
         return
     reasons = _build_reasons(plan)
-    print_lines(_build_table(plan), *(("", reasons) if reasons.row_count else ()), "", *describe_summary(plan))
+    print_lines(_build_table(plan), *(("", reasons) if reasons.row_count else ()), "", *notes, *describe_summary(plan))
 
 
 def _build_table(plan: Plan) -> Table:

@@ -15,11 +15,13 @@ from monopod.api.names import (
     GROUP_POLICY_API_VERSION,
     GROUP_POLICY_PLURAL,
     ISOLATION_GATE,
+    NAMESPACE_LABEL,
+    NAMESPACE_LABEL_VALUE,
     PROFILE_PLURAL,
 )
 from monopod.pods.rules.selection import Profile
 from tests.clusters import ControlPlane
-from tests.controlplane.reach import reach
+from tests.controlplane.reach import OPERATOR, poll, reach
 from tests.controlplane.server import Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile_resource
 from tests.unit.cli.running import run
@@ -284,3 +286,30 @@ def write_config(tmp_path: Path, config: object) -> str:
     path = tmp_path / "kubeconfig"
     path.write_text(yaml.safe_dump(config))
     return str(path)
+
+
+def close(server: Server, namespace: str) -> str:
+    """A namespace that carries the label alone, as where the operator can't write more; what its pods are told."""
+    server.create("/api/v1/namespaces", {"metadata": {"name": namespace}}).expect_ok()
+    mark = {"metadata": {"labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}}}
+    server.patch(f"/api/v1/namespaces/{namespace}", mark, user=OPERATOR).expect_ok()
+    answer = poll(lambda: server.create_pod(namespace, a_pod().build()), lambda answer: answer.status == 403)
+    return answer.message.partition(" denied request: ")[2]
+
+
+def test_in_a_namespace_that_could_not_be_written_pods_are_told_that_they_are_refused(
+    server: Server, cluster: ControlPlane, tmp_path: Path
+) -> None:
+    told = close(server, "explain-closed")
+    assert told.startswith("Fargate profiles reach namespace explain-closed, but")
+    pod = a_pod().in_namespace("explain-closed").labelled(tier="web").build()
+    report = explain_file(cluster, tmp_path, {"apiVersion": "v1", "kind": "Pod", **pod})
+    assert report["notes"] == [f"The API server refuses it for now: {told}"]
+    opted_out = {**pod, "spec": {**pod["spec"], "schedulerName": "volcano"}}
+    assert explain_file(cluster, tmp_path, {"apiVersion": "v1", "kind": "Pod", **opted_out})["notes"] == report["notes"]
+    template = {"metadata": {"labels": {"tier": "web"}}, "spec": pod["spec"]}
+    spec = {"selector": {"matchLabels": {"tier": "web"}}, "template": template}
+    agent = {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": pod["metadata"], "spec": spec}
+    assert explain_file(cluster, tmp_path, agent)["notes"] == []
+    elsewhere = {"apiVersion": "v1", "kind": "Pod", **a_pod().in_namespace(REACHED).build()}
+    assert explain_file(cluster, tmp_path, elsewhere)["notes"] == []

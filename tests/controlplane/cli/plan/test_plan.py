@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from monopod.api.names import API_VERSION, PROFILE_PLURAL
+from monopod.api.names import API_VERSION, NAMESPACE_LABEL, NAMESPACE_LABEL_VALUE, PROFILE_PLURAL
+from monopod.selectors.publication import describe_closed
 from tests.clusters import ControlPlane
+from tests.controlplane.reach import OPERATOR
 from tests.controlplane.server import Server
 from tests.unit.builders import a_pod, a_profile_resource
 from tests.unit.cli.running import run
@@ -129,6 +131,30 @@ def test_what_could_not_be_created_again_is_told_beforehand(
     found = {each["pod"]: each["message"] for each in report["pods"] if each["reason"] == "ReplacementRefused"}
     assert sorted(found) == blocked
     assert all(words in message for message in found.values())
+
+
+def test_namespaces_and_pods_that_admission_refuses_altogether_are_noted(
+    server: Server, cluster: ControlPlane, profile_file: str
+) -> None:
+    assert plan(cluster, "-f", profile_file)["notes"] == []
+    server.create("/api/v1/namespaces", {"metadata": {"name": "planned-closed"}}).expect_ok()
+    mark = {"metadata": {"labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}}}
+    server.patch("/api/v1/namespaces/planned-closed", mark, user=OPERATOR).expect_ok()
+    server.create("/api/v1/namespaces", {"metadata": {"name": "planned-large"}}).expect_ok()
+    large = a_pod("large").labelled({f"label-{number}": "x" for number in range(101)})
+    server.create_pod("planned-large", large.build(), dry_run=False).expect_ok()
+    try:
+        notes = plan(cluster, "-f", profile_file)["notes"]
+        text = run("plan", "-f", profile_file, "--kubeconfig", str(cluster.kubeconfig_path)).stdout
+    finally:
+        server.delete("/api/v1/namespaces/planned-closed").expect_ok()
+        server.delete("/api/v1/namespaces/planned-large/pods/large").expect_ok()
+    assert notes == [
+        f"The API server refuses new pods for now: {describe_closed('planned-closed')}",
+        "Pod/large in namespace planned-large would be refused if it were created again: metadata.labels has 101 "
+        "labels; a pod may have at most 100 in a namespace that a Fargate profile reaches.",
+    ]
+    assert all(f"Note: {note}" in text.splitlines() for note in notes)
 
 
 def test_without_a_node_for_the_sandbox_nothing_would_move(cluster: ControlPlane, profile_file: str) -> None:

@@ -337,3 +337,13 @@ def test_a_pod_that_rules_fargate_out_would_stay_pending(tmp_path: Path, profile
     result = run("lint", "-f", path, "--profiles", profiles)
     assert result.exit_code == 1
     assert "would stay Pending: MatchNodeSelector failed: Fargate profile web cannot satisfy" in result.stdout
+
+
+def test_a_pod_beyond_the_bounds_would_be_refused_and_explain_says_the_same(tmp_path: Path, profiles: str) -> None:
+    pod = a_pod("large").in_namespace("prod").annotated({f"note-{number}": "x" for number in range(101)})
+    path = write_yaml(tmp_path / "manifests.yaml", pod.build())
+    words = "metadata.annotations has 101 annotations; a pod may have at most 100 in a namespace that a Fargate profile"
+    result = run("lint", "-f", path, "--profiles", profiles)
+    assert result.exit_code == 1
+    assert f"would be refused: {words} reaches." in result.stdout
+    assert f"refused. {words} reaches." in run("explain", "-f", path, "--profiles", profiles).stdout
