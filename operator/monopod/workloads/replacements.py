@@ -41,14 +41,15 @@ Key = tuple[str, str]
 
 
 async def list_quotas(api: ApiClient, namespace: str) -> tuple[Quota, ...]:
-    """The namespace's quotas.
+    """The namespace's quotas, but for those that have nothing to do with pods.
 
     Raises:
         ApiError: they can't be listed.
         ApiUnreachable: no answer.
     """
     path = f"/api/v1/namespaces/{namespace}/resourcequotas"
-    return tuple([Quota.from_resource(each) async for each in api.list_pages(path)])
+    found = [Quota.from_resource(each) async for each in api.list_pages(path)]
+    return tuple(quota for quota in found if quota.concerns_pods)
 
 
 async def try_replacement(

@@ -233,7 +233,7 @@ async def test_where_a_quota_counts_one_pod_of_a_deletion_goes_at_a_time() -> No
     setting = Setting()
     own_pods(setting, "one", "a", "b")
     own_pods(setting, "two", "c")
-    setting.api.lists[QUOTAS] = [{"metadata": {"name": "full"}, "spec": {}}]
+    setting.api.lists[QUOTAS] = [{"metadata": {"name": "full"}, "spec": {"hard": {"pods": "9"}}}]
     await setting.make_pass(Request("web", BEGAN, BEGAN, 3))
     assert setting.evicted == ["a"]
 

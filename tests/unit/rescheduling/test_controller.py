@@ -339,13 +339,15 @@ async def test_where_a_quota_counts_one_pod_of_the_namespace_goes_at_a_time() ->
     setting.api.answers["get", REPLICA_SET] = {**owner, "spec": {**owner["spec"], "replicas": 2}}
     other = {"metadata": {"name": "other", "uid": "uid-other"}, "spec": {**owner["spec"], "replicas": 1}}
     setting.api.answers["get", REPLICA_SET.replace("owner", "other")] = other
+    quotas = PODS.replace("pods", "resourcequotas")
+    setting.api.lists[quotas] = [{"metadata": {"name": "no-pods"}, "spec": {"hard": {"services": "1"}}}]
     setting.take_in()
     await setting.run()
-    assert sorted(setting.wanted) == ["a", "b"]
+    assert sorted(setting.wanted) == ["a", "b"], "no pod counts against that one"
     setting = Setting(*pods)
     setting.api.answers |= {("get", REPLICA_SET.replace("owner", "other")): other}
     setting.api.answers["get", REPLICA_SET] = {**owner, "spec": {**owner["spec"], "replicas": 2}}
-    setting.api.lists[PODS.replace("pods", "resourcequotas")] = [{"metadata": {"name": "full"}, "spec": {}}]
+    setting.api.lists[quotas] = [{"metadata": {"name": "full"}, "spec": {"hard": {"pods": "9"}}}]
     setting.take_in()
     await setting.run()
     assert setting.wanted == ["a"]

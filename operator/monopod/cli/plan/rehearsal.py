@@ -96,7 +96,7 @@ class Rehearsal:
 
     def _list_quotas(self, namespace: str) -> list[Quota]:
         found = self._list(f"/api/v1/namespaces/{namespace}/resourcequotas", f"quotas of namespace {namespace}")
-        return [Quota.from_resource(each) for each in found or ()]
+        return [quota for quota in map(Quota.from_resource, found or ()) if quota.concerns_pods]
 
     def _list_nodes(self) -> list[NodeView] | None:
         if self._nodes is None and (found := self._list("/api/v1/nodes", "nodes")) is not None:

@@ -24,6 +24,20 @@ Manifest = Mapping[str, Any]
 
 _EXCEEDED: Final = re.compile(r"exceeded quota: (.+?), requested: (.+?), used: (.+?), limited: (.+)")
 _COUNTS: Final = ("pods", "count/pods")
+_OF_OTHERS: Final = frozenset(
+    (
+        "configmaps",
+        "persistentvolumeclaims",
+        "replicationcontrollers",
+        "requests.storage",
+        "resourcequotas",
+        "secrets",
+        "services",
+        "services.loadbalancers",
+        "services.nodeports",
+    )
+)
+_OF_STORAGE_CLASS: Final = ".storageclass.storage.k8s.io/"
 
 
 def build_attempt(pod: Manifest, workload: Workload) -> dict[str, Any]:
@@ -80,6 +94,14 @@ class Quota:
         selective = bool(spec.child("scopeSelector").children("matchExpressions"))
         name, hard = Part(resource).child("metadata").text("name"), spec.quantities("hard")
         return cls(name, frozenset(spec.texts("scopes")), selective, hard)
+
+    @property
+    def concerns_pods(self) -> bool:
+        """Whether a pod may exceed it at all: one of services and storage alone has nothing to do with pods."""
+        return any(
+            name in _COUNTS or not (name in _OF_OTHERS or name.startswith("count/") or _OF_STORAGE_CLASS in name)
+            for name in self.hard
+        )
 
     def counts(self, pod: Manifest) -> bool:
         """Whether it surely counts this pod."""
@@ -175,8 +197,9 @@ def _find_freed(pod: Manifest, resource: str) -> Fraction:
     """What of a quota's resource becomes free with the pod; at least that."""
     if resource in _COUNTS:
         return Fraction(1)
-    kind, _, name = resource.rpartition(".")
-    return _sum_of(Part(pod).child("spec"), kind or "requests", name)
+    kind, dot, name = resource.partition(".")
+    kind, name = (kind, name) if dot and kind in ("requests", "limits") else ("requests", resource)
+    return _sum_of(Part(pod).child("spec"), kind, name)
 
 
 def _sum_of(spec: Part, kind: str, name: str) -> Fraction:

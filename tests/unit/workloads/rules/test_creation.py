@@ -44,6 +44,12 @@ CASES: dict[str, tuple[str, Manifest, Manifest, bool]] = {
         {},
         True,
     ),
+    "a resource whose name has dots": (
+        SAID.format("requests.example.com/gpu=1", "requests.example.com/gpu=2", "requests.example.com/gpu=2"),
+        a_live_pod(**{"example.com/gpu": "1"}),
+        {},
+        True,
+    ),
     "a scope that doesn't count it": (
         SAID.format("pods=1", "pods=5", "pods=5"),
         a_live_pod(),
@@ -71,6 +77,27 @@ def test_what_the_pod_frees_is_taken_off_where_it_is_certain(
 def test_of_several_quotas_only_the_first_has_answered() -> None:
     said = SAID.format("pods=1", "pods=5", "pods=5")
     assert not fits_once_gone(said, [Quota("full"), Quota("other")], a_live_pod())
+
+
+CONCERNS: dict[str, bool] = {
+    "pods": True,
+    "count/pods": True,
+    "cpu": True,
+    "limits.memory": True,
+    "requests.ephemeral-storage": True,
+    "requests.example.com/gpu": True,
+    "services": False,
+    "services.loadbalancers": False,
+    "count/deployments.apps": False,
+    "requests.storage": False,
+    "gold.storageclass.storage.k8s.io/requests.storage": False,
+}
+
+
+@pytest.mark.parametrize(("name", "concerns"), CONCERNS.items(), ids=CONCERNS)
+def test_a_quota_concerns_pods_if_it_bounds_them_or_what_they_ask_for(name: str, concerns: bool) -> None:
+    for hard in ({name: "1"}, {name: "1", "secrets": "1"}):
+        assert Quota.from_resource({"metadata": {"name": "full"}, "spec": {"hard": hard}}).concerns_pods is concerns
 
 
 HELD: dict[str, tuple[Manifest, str]] = {
