@@ -32,6 +32,7 @@ test-unit test-controlplane test-e2e test-chart test-project: test-%:
 test-deep: ## the tests of many pods, churn, attacks in loops, Kubernetes' own tests of NetworkPolicies (an hour)
 	MONOPOD_DIFFERENTIAL_PODS=$${MONOPOD_DIFFERENTIAL_PODS:-12000} \
 	MONOPOD_RESCHEDULED_PODS=$${MONOPOD_RESCHEDULED_PODS:-1000} \
+	MONOPOD_OBSERVED_WORKLOADS=$${MONOPOD_OBSERVED_WORKLOADS:-50} \
 	MONOPOD_CHURNED_NAMESPACES=$${MONOPOD_CHURNED_NAMESPACES:-200} \
 	MONOPOD_FORGERIES=$${MONOPOD_FORGERIES:-10000} \
 	MONOPOD_ATTACK_SECONDS=$${MONOPOD_ATTACK_SECONDS:-60} \
@@ -39,6 +40,7 @@ test-deep: ## the tests of many pods, churn, attacks in loops, Kubernetes' own t
 	MONOPOD_REQUEST_COST_REPEATS=$${MONOPOD_REQUEST_COST_REPEATS:-40} \
 	  $(RUN) pytest --timeout 7200 tests/controlplane/differential/test_differential.py tests/controlplane/admission/test_request_cost.py \
 	  tests/controlplane/admission/test_marks_while_profiles_change.py \
+	  tests/controlplane/operating/rescheduling/test_shapes.py \
 	  tests/controlplane/operating/rescheduling/test_scale.py tests/attack/profiles/test_churn.py \
 	  tests/attack/isolation/test_network_policies.py tests/attack/pods/test_pod_security.py
 	MONOPOD_NETWORK_POLICIES=all ./hack/test e2e -- -k test_all_tests_of_network_policies

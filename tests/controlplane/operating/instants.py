@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 from monopod.api.names import PROFILE_LABEL
 from tests.controlplane.operating.lab import Json, Lab
@@ -36,7 +37,7 @@ class Eviction:
 
 
 class Instants:
-    """Follows the watch until it is stopped.
+    """Follows the watch of a namespace, or of all for "", until it is stopped.
 
     Attributes:
         all: every instant, in order.
@@ -44,9 +45,11 @@ class Instants:
         changes: how many changes the watch has told of.
     """
 
-    def __init__(self, lab: Lab, namespace: str) -> None:
+    def __init__(self, lab: Lab, namespace: str, selector: str = "") -> None:
         self._lab = lab
-        self._path = f"/api/v1/namespaces/{namespace}/pods?watch=true&timeoutSeconds={STREAM_SECONDS}"
+        chosen = f"labelSelector={quote(selector)}"
+        path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
+        self._path = f"{path}?{chosen}&watch=true&timeoutSeconds={STREAM_SECONDS}"
         self._ready: defaultdict[str, set[str]] = defaultdict(set)
         self._version = 0
         self._stopping = threading.Event()
@@ -55,7 +58,7 @@ class Instants:
         self.all: list[Instant] = []
         self.evictions: dict[str, Eviction] = {}
         self.changes = 0
-        for pod in lab.list_all("Pod", namespace):
+        for pod in lab.list_all("Pod", namespace, f"?{chosen}"):
             self._take_in("ADDED", pod)
         # The first instant is that of the whole list.
         self.all = [Instant(self._version, app, len(ready)) for app, ready in self._ready.items()]

@@ -152,7 +152,9 @@ class Lab:
         return answer.body if answer.ok else None
 
     def list_all(self, kind: str, namespace: str = "", query: str = "") -> Sequence[Json]:
-        return list(self._api.get(PATHS[kind].format(namespace) + query).expect_ok()["items"])
+        """The objects of a namespace, or of all."""
+        path = PATHS[kind].format(namespace).replace("/namespaces//", "/")
+        return list(self._api.get(path + query).expect_ok()["items"])
 
     def patch(self, kind: str, name: str, patch: Json, namespace: str = "") -> None:
         self._api.patch(f"{PATHS[kind].format(namespace)}/{name}", patch).expect_ok()
