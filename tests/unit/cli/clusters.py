@@ -62,6 +62,7 @@ HEALTHY = Facts(
     profiles=[a_live_profile("web")],
     runtime_classes=[a_runtime_class()],
     nodes=[a_node()],
+    cgroup_drivers={"node-1": "cgroupfs"},
     deployments=[a_deployment()],
     lease=a_lease(),
     namespace="monopod-system",

@@ -5,12 +5,14 @@ Without `--probe` it only reads.
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import click
 from rich.text import Text
 
 from monopod.cli.autoscalers import check_autoscalers
+from monopod.cli.doctor.cgroups import check_cgroups, read_drivers
 from monopod.cli.doctor.cilium import check_cilium
 from monopod.cli.doctor.diagnosis import CLUSTER_CHECKS, Check, Facts, Finding, Level
 from monopod.cli.doctor.examination import examine
@@ -37,7 +39,8 @@ def diagnose(kubeconfig: str | None, context: str | None, namespace: str, probe_
         ApiFailure: the API server can't be reached, or doesn't know who asks.
     """
     cluster = Cluster.connect(kubeconfig, context)
-    findings = check(examine(cluster, namespace))
+    facts = examine(cluster, namespace)
+    findings = check(replace(facts, cgroup_drivers=read_drivers(cluster, facts)))
     if probe_image is None:
         return [*findings, _NOT_PROBED]
     probe = NetworkProbe.with_fresh_name(cluster, probe_image)
@@ -47,7 +50,7 @@ def diagnose(kubeconfig: str | None, context: str | None, namespace: str, probe_
 
 def check(facts: Facts) -> list[Finding]:
     """All checks, in order."""
-    more = (check_sandboxes, check_overhead, check_autoscalers, check_cilium)
+    more = (check_sandboxes, check_cgroups, check_overhead, check_autoscalers, check_cilium)
     return [finding for each in (*CLUSTER_CHECKS, *more) for finding in each(facts)]
 
 

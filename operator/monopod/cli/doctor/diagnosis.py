@@ -8,7 +8,7 @@ What could not be read is `Unread`; a check says so then and guesses nothing. Th
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -40,6 +40,7 @@ class Check(StrEnum):
     RUNTIME_CLASS = "RuntimeClass"
     NODES = "Nodes"
     KATA_SIZING = "KataSizing"
+    CGROUP_DRIVER = "CgroupDriver"
     OVERHEAD = "Overhead"
     AUTOSCALERS = "Autoscalers"
     NETWORK_PLUGIN = "NetworkPlugin"
@@ -89,6 +90,7 @@ class Facts:
         counts_overhead_twice: whether the API server's feature gate is on with which Kubernetes does so.
         autoscalers: the HorizontalPodAutoscalers.
         pods: those of profiles, if there are autoscalers.
+        cgroup_drivers: that of the kubelets where gVisor may run pods, by node.
         cilium: Cilium's ConfigMaps, of which there is one where it is the network plugin.
     """
 
@@ -105,6 +107,7 @@ class Facts:
     namespace: str
     now: datetime
     changed: Sequence[str] = ()
+    cgroup_drivers: Mapping[str, str] | Unread = field(default_factory=dict)
     cilium: Sequence[Json] | Unread = ()
     counts_overhead_twice: bool | Unread = False
     autoscalers: Sequence[Json] | Unread = ()

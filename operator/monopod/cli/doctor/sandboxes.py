@@ -127,7 +127,7 @@ def check_nodes(runtime_class: Json, facts: Facts) -> Iterator[Finding]:
         yield Finding(Check.NODES, Level.WARNING, message, action)
         return
     lacking = [_name(node) for node in usable if (known := find_handlers(node)) and handler not in known]
-    old = [_name(node) for node in usable if (read_minor(_kubelet(node)) or POD_LEVEL_MINOR) < POD_LEVEL_MINOR]
+    old = [_name(node) for node in usable if (read_minor(find_kubelet(node)) or POD_LEVEL_MINOR) < POD_LEVEL_MINOR]
     if lacking:
         message = f"The container runtime of {list_names(lacking)} doesn't know the handler {handler}; pods of "
         message += f"RuntimeClass {name} that land there never start."
@@ -206,5 +206,6 @@ def _name(node: Json) -> str:
     return str(node["metadata"]["name"])
 
 
-def _kubelet(node: Json) -> str:
+def find_kubelet(node: Json) -> str:
+    """The version of the node's kubelet."""
     return str(((node.get("status") or {}).get("nodeInfo") or {}).get("kubeletVersion"))

@@ -24,7 +24,8 @@ INSTALL_A_SANDBOX: Final = (
 _KATA: Final = ("kata", "kata-qemu", "kata-qemu-runtime-rs", "kata-clh", "kata-clh-runtime-rs")
 """Kata's handlers that come before its others, which follow by name: QEMU first, which runs on most nodes."""
 
-_GVISOR: Final = ("runsc", "gvisor")
+GVISOR: Final = ("runsc", "gvisor")
+"""gVisor's handlers."""
 
 _SPECIAL: Final = frozenset(
     ("debug", "devkit", "coco", "tdx", "snp", "sev", "se", "cca", "cc", "confidential", "nvidia", "gpu", "remote")
@@ -62,8 +63,8 @@ def _rank(handler: str, allowed: Collection[str]) -> tuple[int, int] | None:
     words = handler.split("-")
     if words[0] == "kata" and _SPECIAL.isdisjoint(words):
         return 0, _KATA.index(handler) if handler in _KATA else len(_KATA)
-    if handler in _GVISOR:
-        return 1, _GVISOR.index(handler)
+    if handler in GVISOR:
+        return 1, GVISOR.index(handler)
     return (2, 0) if handler in allowed and words[0] != "kata" else None
 
 

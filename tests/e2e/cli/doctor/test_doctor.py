@@ -52,6 +52,8 @@ def test_doctor_finds_no_problem_and_sees_that_policies_are_enforced_on_a_full_n
         finding["message"] for finding in findings
     ]
     assert done.returncode == 0
+    (driver,) = [finding for finding in findings if finding["check"] == "CgroupDriver"]
+    assert driver["level"] == "OK", "it is read from the kubelet itself"
     (found,) = [finding["message"] for finding in findings if "found by Monopod" in finding["message"]]
     assert found.startswith(f"RuntimeClass {live.cluster.sandbox} exists")
     left = [

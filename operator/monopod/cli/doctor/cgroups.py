@@ -1,0 +1,94 @@
+"""What `doctor` says of the kubelets' cgroup driver on nodes where gVisor runs pods.
+
+What enforces a pod's size is the pod's cgroup, and its sandbox has to be in it. Under the driver systemd the container
+runtime names cgroups as systemd does (`slice:prefix:name`). Releases of gVisor from before June 2026 (gvisor#13384)
+take such a name for a path unless `systemd-cgroup` is set: the sandbox is then elsewhere, without a limit
+(gvisor#10371).
+
+Which release a node has, and its shim's configuration, can't be read from the cluster. The driver can, from the
+kubelet's /configz; up to Kubernetes 1.34 that told what was configured, although the container runtime's own driver
+counts (kubernetes#134743).
+"""
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Level, Unread, read_minor, unread
+from monopod.cli.doctor.sandboxes import find_handlers, find_kubelet, find_users, is_usable
+from monopod.cli.live import Cluster, Refusal
+from monopod.kube.objects.text import list_names
+from monopod.profiles.rules.sandboxes import GVISOR
+
+TRUE_SINCE_MINOR: Final = 35
+MOST_NODES: Final = 10
+"""Each is asked for itself, through the API server; nodes of one kind are mostly alike."""
+
+INSTALLED_BY_CHART: Final = "monopod.dev/gvisor"
+"""The label of nodes on which charts/gvisor-node has put its own release, which reads systemd's names by itself."""
+
+Json = Mapping[str, Any]
+
+
+def read_drivers(cluster: Cluster, facts: Facts) -> dict[str, str] | Unread:
+    """The cgroup driver by node, of those that could take gVisor's pods; Unread if none can be had.
+
+    Raises:
+        ApiFailure: the API server can't be reached.
+    """
+    drivers: dict[str, str] = {}
+    refused: Refusal | None = None
+    for node in list(_find_nodes(facts))[:MOST_NODES]:
+        name = node["metadata"]["name"]
+        try:
+            told = cluster.read(f"/api/v1/nodes/{name}/proxy/configz")
+        except Refusal as refusal:
+            refused = refusal
+            if refusal.status == HTTPStatus.FORBIDDEN:
+                break
+            continue  # a kubelet that doesn't answer
+        if driver := (told.get("kubeletconfig") or {}).get("cgroupDriver"):
+            drivers[name] = str(driver)
+    return Unread(refused.message) if refused and not drivers else drivers
+
+
+def _find_nodes(facts: Facts) -> Iterator[Json]:
+    if isinstance(facts.runtime_classes, Unread) or isinstance(facts.nodes, Unread):
+        return  # other checks say so
+    users = find_users(facts)
+    classes = [each for each in facts.runtime_classes if each["metadata"]["name"] in users]
+    for node in facts.nodes:
+        labels, known = node["metadata"].get("labels") or {}, find_handlers(node)
+        for handler, scheduling in ((each["handler"], each.get("scheduling") or {}) for each in classes):
+            chosen = (scheduling.get("nodeSelector") or {}).items() <= labels.items()
+            usable = chosen and is_usable(node, scheduling.get("tolerations") or ())
+            told = (read_minor(find_kubelet(node)) or 0) >= TRUE_SINCE_MINOR
+            if handler in GVISOR and usable and told and (not known or handler in known):
+                yield node
+                break
+
+
+def check_cgroups(facts: Facts) -> Iterator[Finding]:
+    """Whether gVisor has to be told of the driver under which pods' sizes are enforced."""
+    if isinstance(facts.cgroup_drivers, Unread):
+        yield unread(Check.CGROUP_DRIVER, "The kubelets' cgroup driver", facts.cgroup_drivers)
+        return
+    nodes = () if isinstance(facts.nodes, Unread) else facts.nodes
+    by_chart = {
+        each["metadata"]["name"] for each in nodes if INSTALLED_BY_CHART in (each["metadata"].get("labels") or {})
+    }
+    unsure = [name for name, driver in facts.cgroup_drivers.items() if driver == "systemd" and name not in by_chart]
+    sure = [name for name in facts.cgroup_drivers if name not in unsure]
+    if unsure:
+        message = (
+            f"The kubelets of {list_names(unsure)} use the cgroup driver systemd. There a gVisor from before June 2026 "
+            "enforces no pod's size unless it is told so; which one it is can't be read from here."
+        )
+        action = (
+            'Look at `runsc --version` on these nodes. For an older one, set systemd-cgroup = "true" under '
+            "[runsc_config] in its shim's configuration (docs/how-to/install.md), or install a newer one."
+        )
+        yield Finding(Check.CGROUP_DRIVER, Level.WARNING, message, action)
+    if sure:
+        message = f"gVisor enforces pods' sizes under the cgroup driver of the kubelets of {list_names(sure)}."
+        yield Finding(Check.CGROUP_DRIVER, Level.OK, message)
