@@ -35,8 +35,9 @@ from monopod.pods.rules.decision import (
     Unsupported,
     decide,
 )
+from monopod.pods.rules.exemptions import find_skip
 from monopod.pods.rules.nodes import DEFAULT_SCHEDULER, choose_node_selector, read_terms
-from monopod.pods.rules.selection import Profile, is_written
+from monopod.pods.rules.selection import Profile, is_written, reaches_any
 from monopod.pods.rules.size import Row
 from monopod.pods.rules.storage import LimitChange, plan_storage
 from monopod.pods.rules.zones import merge_terms
@@ -161,10 +162,12 @@ class Case:
         yield from _differ("gates", _find_gates(self.pod), _find_gates(answer.body))
 
     def _is_withdrawn(self) -> bool:
-        """Whether the pod is as an earlier run left it, and has opted out since."""
-        if not isinstance(self.decision, Skipped) or PROFILE_LABEL not in self.pod["metadata"].get("labels", {}):
-            return False
-        return self.decision.skip.is_opt_out and not self.pod["spec"].get("nodeName")
+        """Whether the pod is as an earlier run may have left it, and has opted out since."""
+        mark = self._read_metadata("labels").get(PROFILE_LABEL)
+        marked_by = [profile for profile in self.profiles if profile.name == mark]
+        skip = find_skip(self.pod, self.username)
+        opted_out = skip is not None and skip.is_opt_out and not self.pod["spec"].get("nodeName")
+        return opted_out and reaches_any(marked_by, self.namespace, ())
 
     def _compare_unsupported(self, pod: Manifest, decision: Unsupported) -> Iterator[str]:
         yield from self._compare_marks(pod, decision, UNSUPPORTED_GATE)
