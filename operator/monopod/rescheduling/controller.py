@@ -264,7 +264,7 @@ class Rescheduler:
             self._complaints.settle("pods to move")
 
     async def _look_at(self, spot: _Spot) -> None:
-        place, before = spot.place, spot.look or Look(0.0)
+        place, before = spot.place, spot.look
         namespace = self._mirror.namespaces.find("", place.namespace)
         spot.due = self._clock.monotonic() + INTERVAL_SECONDS
         if namespace is None or namespace.terminating:
@@ -272,9 +272,11 @@ class Rescheduler:
             return
         if namespace.rows != self._situation.find_rows(place.namespace):
             return  # a replacement might run by whatever its rows say still
-        extent = "whole" if before.outlooks else "search"
+        # A replacement that an operator before this one left behind shows nothing of its move.
+        is_known = bool(before.outlooks) if before else any(each.is_open for each in place.terms.values())
+        extent = "whole" if is_known else "search"
         try:
-            found = bool(before.outlooks) or await self._scanner.search(place)
+            found = is_known or await self._scanner.search(place)
             if found:
                 extent = "whole"
                 look = await self._scanner.look(place, before, self._find_missing(place), self._find_hindered(place))
@@ -289,7 +291,7 @@ class Rescheduler:
         RESCHEDULING_SCANS.labels(extent, "ok").inc()
         spot.look, spot.failures = look, 0
         self._precaution.observe(place.namespace, look.proven, look.outlooks)
-        changed = look.outlooks != before.outlooks
+        changed = look.outlooks != (before.outlooks if before else ())
         spot.interval = INTERVAL_SECONDS if changed else min(spot.interval * 1.5, LONGEST_INTERVAL_SECONDS)
         spot.due = self._clock.monotonic() + self._find_interval(spot, look)
 

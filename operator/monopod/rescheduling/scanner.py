@@ -16,15 +16,16 @@ from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, PROFILE_LABEL
 from monopod.kube.client import ApiClient
 from monopod.kube.clock import Clock, format_now
 from monopod.kube.concurrency import gather_some
+from monopod.kube.objects.timestamps import read_time
 from monopod.pods.rules.exemptions import guess_creator
 from monopod.pods.rules.selection import find_match
 from monopod.pods.rules.state import find_mark, has_ended
 from monopod.pods.rules.volumes import find_claims
 from monopod.pods.volumes import fetch_claims, fetch_volumes
 from monopod.rescheduling.caches import Caches
-from monopod.rescheduling.rules.standing import Place, Sighting, glance, sight
+from monopod.rescheduling.rules.standing import Elsewhere, InPlace, Place, Sighting, glance, judge, sight
 from monopod.rescheduling.rules.turns import Outlook, find_outlooks, is_proof
-from monopod.workloads.fetch import count_desired, fetch_workload
+from monopod.workloads.fetch import count_desired, fetch_makers, fetch_workload
 from monopod.workloads.rules.creation import build_attempt
 from monopod.workloads.rules.replacement import STATEFUL_SET, Owner, Workload, build_bare_workload, find_owner
 
@@ -121,12 +122,14 @@ class Scanner:
                 return True
         return False
 
-    async def look(self, place: Place, before: Look, missing: Collection[str], hindered: Collection[str]) -> Look:
+    async def look(
+        self, place: Place, before: Look | None, missing: Collection[str], hindered: Collection[str]
+    ) -> Look:
         """A whole look.
 
         Args:
             place: the namespace.
-            before: the last look.
+            before: the last look; None: there was none since this process started.
             missing: pods without a controller that don't exist for the moment, unless they are listed.
             hindered: such pods that can't be moved.
 
@@ -135,6 +138,8 @@ class Scanner:
             ApiUnreachable: no answer.
         """
         at = self._clock.monotonic()
+        resumed = {name for name, terms in place.terms.items() if terms.is_open} if before is None else set()
+        before = before or Look(0.0)
         pods = await self._list_pods(place)
         place = await self._add_storage(place, pods)
         outlooks: list[Outlook] = []
@@ -151,12 +156,14 @@ class Scanner:
                 workload,
                 sightings,
                 place,
-                settling=uid in before.settling,
+                settling=uid in before.settling or any(_is_on_its_way(each, place, resumed) for each in sightings),
                 expected=expected.get(uid, 0),
                 missing=missing if workload.is_bare else (),
                 hindered=hindered,
             )
         outlooks += [each async for each in self._find_emptied(before, groups.keys())]
+        if resumed:
+            outlooks += [each async for each in self._find_lost(place, resumed, groups.keys())]
         by_uid = {pod["metadata"]["uid"]: pod for pod in pods}
         bare = {pod.uid for outlook in outlooks if outlook.workload.is_bare for pod in outlook.now}
         attempts = {
@@ -190,10 +197,30 @@ class Scanner:
             if not each.is_moving or each.workload.is_bare or each.workload.uid in present:
                 continue
             if desired := await count_desired(self._api, each.workload):
-                why = f"{desired} of {desired} pods of {each.workload} don't exist (`kubectl get events`)"
-                yield Outlook(
-                    each.workload, each.profile, replacing=desired, is_short=True, desired=desired, holdup=why
-                )
+                yield _describe_emptied(each.workload, each.profile, desired)
+
+    async def _find_lost(
+        self, place: Place, resumed: Collection[str], present: Collection[str]
+    ) -> AsyncIterator[Outlook]:
+        """Workloads without any pod whose pods would be these profiles': the last one may have been evicted."""
+        found = set(present)
+        for kind, resource in await fetch_makers(self._api, place.namespace):
+            metadata, above = resource["metadata"], find_owner(resource)
+            uid = above.uid if above and above.is_deployment else metadata["uid"]
+            if uid in found or not resource["spec"].get("replicas", 1):
+                continue
+            found.add(uid)
+            owner = Owner(
+                "v1" if kind == "ReplicationController" else "apps/v1", kind, metadata["name"], metadata["uid"]
+            )
+            workload = await self._find_workload(place, owner)
+            if workload is None or not workload.desired:
+                continue
+            match judge({"metadata": {"name": metadata["name"]}}, workload, place):
+                case Elsewhere(profile) if profile in resumed:
+                    yield _describe_emptied(workload, profile, workload.desired)
+                case _:
+                    continue
 
     async def _list_pods(self, place: Place) -> list[Manifest]:
         path = f"/api/v1/namespaces/{place.namespace}/pods"
@@ -222,6 +249,19 @@ class Scanner:
         """Drops owners that were read too long ago to be used again."""
         now = self._clock.monotonic()
         self._owners = {uid: known for uid, known in self._owners.items() if now - known[0] < OWNER_SECONDS}
+
+
+def _is_on_its_way(sighting: Sighting, place: Place, resumed: Collection[str]) -> bool:
+    """Whether the pod may be a replacement that an operator before this one waited for, or has siblings that are."""
+    if sighting.mark not in resumed or not isinstance(sighting.standing, InPlace):
+        return False
+    began, created = place.terms[sighting.mark].started, read_time(sighting.pod.created)
+    return began is not None and created is not None and created >= began
+
+
+def _describe_emptied(workload: Workload, profile: str, desired: int) -> Outlook:
+    why = f"{desired} of {desired} pods of {workload} don't exist (`kubectl get events`)"
+    return Outlook(workload, profile, replacing=desired, is_short=True, desired=desired, holdup=why)
 
 
 def _build_attempt(pod: Manifest, workload: Workload) -> Attempt:

@@ -57,12 +57,21 @@ async def fetch_census(api: ApiClient, namespace: str) -> Census:
         ApiUnreachable: no answer.
     """
     pods = [pod async for pod in api.list_pages(f"/api/v1/namespaces/{namespace}/pods") if not has_ended(pod)]
-    owners = [
+    return Census(pods, await fetch_makers(api, namespace))
+
+
+async def fetch_makers(api: ApiClient, namespace: str) -> list[tuple[str, dict[str, Any]]]:
+    """What should always have pods in the namespace, each with its kind.
+
+    Raises:
+        ApiError: they can't be listed.
+        ApiUnreachable: no answer.
+    """
+    return [
         (kind, each)
         for kind in ("ReplicaSet", "StatefulSet", "ReplicationController")
         async for each in api.list_pages(_PATHS[kind].format(namespace))
     ]
-    return Census(pods, owners)
 
 
 async def _fetch(api: ApiClient, namespace: str, owner: Owner) -> dict[str, Any] | None:

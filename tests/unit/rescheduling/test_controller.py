@@ -126,11 +126,11 @@ class Setting:
         self.api.lists[PODS] = list(pods)
         self.api.answers["try", PODS] = sandbox
         template = {"metadata": {"labels": {"tier": "web"}}, "spec": a_pod().build()["spec"]}
-        whole = {
+        whole: Manifest = {
             "metadata": {"name": "owner", "uid": "uid-owner"},
             "spec": {"replicas": len(pods), "template": template},
         }
-        self.api.answers["get", REPLICA_SET] = whole
+        self.api.answers["get", REPLICA_SET] = self.owner = whole
         mirror = Mirror("monopod-system")
         marks = {"labels": {NAMESPACE_LABEL: "true"}, "annotations": {ROWS_ANNOTATION: rows}}
         for name in ("prod", "other"):
@@ -367,5 +367,33 @@ async def test_a_workload_whose_pods_are_merely_gone_is_not_moved() -> None:
     assert moves.waiting == 1
     assert moves.holdup.startswith("1 of 1 pods of ReplicaSet prod/owner don't exist")
     del setting.api.answers["get", REPLICA_SET]
+    await setting.run()
+    assert setting.rescheduler.find_moves("web") == Tally()
+
+
+@pytest.mark.parametrize("is_gone", [True, False], ids=["gone", "not Ready"])
+async def test_what_an_operator_before_left_without_its_pods_is_waited_for_by_the_next(is_gone: bool) -> None:
+    replacement = sandbox(an_old_pod("new")) | {"status": {"phase": "Pending"}}
+    replacement["metadata"]["creationTimestamp"] = "2026-01-01T00:00:01Z"
+    setting = Setting(*(() if is_gone else (replacement,)))
+    setting.owner["spec"]["replicas"] = 1
+    setting.api.lists[REPLICA_SET.removesuffix("/owner")] = [setting.owner]
+    setting.take_in(replace(TERMS, is_open=True))
+    await setting.run()
+    moves = setting.rescheduler.find_moves("web")
+    assert isinstance(moves, Tally)
+    assert moves.waiting == 1
+    assert ("don't exist" if is_gone else "isn't Ready") in moves.holdup
+    setting.api.lists[PODS] = [replacement | {"status": an_old_pod("new")["status"]}]
+    await setting.run()
+    assert setting.rescheduler.find_moves("web") == Tally()
+
+
+async def test_workloads_of_others_and_those_that_should_have_no_pods_are_not_waited_for() -> None:
+    setting = Setting()
+    other = {"metadata": {"name": "other", "uid": "uid-other"}, "spec": {"replicas": 1, "template": {"spec": {}}}}
+    setting.api.answers["get", REPLICA_SET.replace("owner", "other")] = other
+    setting.api.lists[REPLICA_SET.removesuffix("/owner")] = [setting.owner, other]
+    setting.take_in(replace(TERMS, is_open=True))
     await setting.run()
     assert setting.rescheduler.find_moves("web") == Tally()

@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from monopod.api.reasons import ConditionType
@@ -21,6 +21,8 @@ class Terms:
         started: status.rescheduling.startedAt, None before the first pod.
         trusted: since when new pods are sandboxed, None if that isn't known: the profile is in force, and this round
             of moves has begun.
+        is_open: whether pods had to move, or were on their way, when the status was written. It says to an operator
+            that has just started where one before it may have left off.
     """
 
     profile: str
@@ -32,6 +34,7 @@ class Terms:
     started: datetime.datetime | None = None
     trusted: datetime.datetime | None = None
     lacks_recreation: bool = False
+    is_open: bool = field(default=False, compare=False)
 
     @classmethod
     def from_resource(cls, resource: Manifest, *, recreation: bool = True) -> "Terms":
@@ -46,7 +49,8 @@ class Terms:
         """
         root = Part(resource, error=InvalidProfile)
         spec, status = root.child("spec"), root.child("status")
-        started = read_time(status.child("rescheduling").text("startedAt"))
+        told = status.child("rescheduling")
+        started = read_time(told.text("startedAt"))
         ready = next(
             (
                 read_time(condition.text("lastTransitionTime"))
@@ -66,6 +70,7 @@ class Terms:
             started,
             max(started, ready) if started and ready else None,
             recreate and not recreation,
+            told.number("waiting") + told.number("blocked") > 0,
         )
 
     def find_budget(self, desired: int) -> int:

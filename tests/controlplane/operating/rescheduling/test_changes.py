@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from monopod.rescheduling.rules.turns import MARGIN_SECONDS
+from tests.controlplane.operating.bare_pods.scene import forbid
 from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.lab import Lab, eventually
 from tests.controlplane.operating.moving import (
@@ -206,6 +207,31 @@ def test_an_operator_that_is_killed_at_random_moves_each_pod_once(lab: Lab, star
     assert progress(lab, "web")["startedAt"] == begun["startedAt"]
     assert progress(lab, "web")["progress"] == "8/8"
     assert marks(lab, "killed") == {"web"}
+
+
+def test_a_workload_left_without_its_pod_is_waited_for_by_the_next_operator_too(lab: Lab, start: StartOperator) -> None:
+    """What refuses its replacement lets dry runs pass, so that it is evicted for nothing."""
+    namespace = "emptied"
+    create_namespace(lab, namespace)
+    run_workload(lab, "Deployment", namespace, 1, labels={"example.com/forbidden": "yes"})
+    forbid(lab, namespace, dry_runs=False)
+    operator = start(*QUICK)
+    lab.create_profile("web", namespace)
+    missing = "1 of 1 pods of Deployment emptied/web don't exist"
+    eventually(lambda: missing in lab.condition("web", "Rescheduled").get("message", ""))
+    told = lab.status("web")
+    operator.kill()
+    operator = start(*QUICK)
+    scans = 'monopod_rescheduling_scans_total{{extent="{}",result="ok"}}'
+    eventually(lambda: operator.metric(scans.format("search")) + operator.metric(scans.format("whole")) >= 2)
+    operator.passes_happen(3)
+    assert (lab.status("web")["rescheduling"], lab.condition("web", "Rescheduled")) == (
+        told["rescheduling"],
+        next(one for one in told["conditions"] if one["type"] == "Rescheduled"),
+    )
+    lab.delete("ValidatingAdmissionPolicyBinding", f"forbid-{namespace}")
+    await_all_moved(lab, "web")
+    assert marks(lab, namespace) == {"web"}
 
 
 PER_MINUTE = 60

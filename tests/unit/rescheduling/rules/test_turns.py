@@ -297,6 +297,13 @@ def test_terms_are_read_with_their_defaults() -> None:
     assert Terms.from_resource(resource) == Terms("web", False, 3, True, True, True)
 
 
+@pytest.mark.parametrize(("told", "is_open"), [({}, False), ({"waiting": 1}, True), ({"blocked": 1}, True)])
+def test_whether_pods_were_on_their_way_is_read_from_the_status(told: dict[str, int], is_open: bool) -> None:
+    status = {"rescheduling": {"startedAt": "2026-01-01T00:00:00Z", "waiting": 0, "blocked": 0, **told}}
+    resource = {**a_profile_resource("web", {"namespace": "prod"}), "status": status}
+    assert Terms.from_resource(resource).is_open is is_open
+
+
 def test_where_pods_are_not_recreated_the_terms_say_that_it_was_asked_for() -> None:
     for bare_pods, lacking in (("Recreate", True), ("Leave", False)):
         terms = Terms.from_resource(a_profile_resource("web", barePods=bare_pods), recreation=False)
