@@ -1,4 +1,4 @@
-"""Pytest plugin: every test belongs to the tier whose folder it is in, and a unit test has 20 s, of which it takes milliseconds where nothing else runs."""
+"""Pytest plugin: every test belongs to the tier whose folder it is in, and a unit test that takes 20 s hangs."""
 
 from pathlib import Path
 
