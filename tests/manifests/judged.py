@@ -19,6 +19,14 @@ def a_workload(kind: str, *, version: str = "apps/v1", restart: str | None = Non
     return {"apiVersion": version, "kind": kind, "metadata": {"name": "w"}, "spec": spec}
 
 
+def a_sized_workload(size: Object, *containers: Object) -> Object:
+    """A Deployment with pod-level resources, and containers with theirs."""
+    workload = a_workload("Deployment", selector=SELECTOR)
+    named = [{"name": f"c{number}", "image": "i", "resources": each} for number, each in enumerate(containers or ({},))]
+    workload["spec"]["template"]["spec"] |= {"resources": size, "containers": named}
+    return workload
+
+
 SELECTOR = {"matchLabels": {"app": "y"}}
 REQUESTS = "spec.containers[0].resources.requests"
 
@@ -85,6 +93,18 @@ REFUSED: dict[str, tuple[Object, str]] = {
         },
         "spec.schedule: Required value",
     ),
+    "pod-level requests below those of a template's containers": (
+        a_sized_workload({"requests": {"cpu": "500m"}}, {"requests": {"cpu": "300m"}}, {"requests": {"cpu": "201m"}}),
+        'spec.template.spec.resources.requests[cpu]: Invalid value: "500m": must be greater than or equal to aggregate',
+    ),
+    "pod-level limits below a container's": (
+        a_sized_workload({"limits": {"memory": "1Gi"}}, {"limits": {"memory": "2Gi"}}),
+        "spec.template.spec.resources.containers[0][memory].limits: Invalid value",
+    ),
+    "pod-level requests above pod-level limits": (
+        a_sized_workload({"requests": {"cpu": 2}, "limits": {"cpu": 1}}),
+        'spec.template.spec.resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1',
+    ),
     "another version": (
         {**a_workload("Deployment", selector=SELECTOR), "apiVersion": "extensions/v1beta1"},
         'apiVersion: no matches for kind "Deployment" in version "extensions/v1beta1": it is apps/v1',
@@ -138,6 +158,11 @@ ACCEPTED: dict[str, Object] = {
     "a Deployment of none": a_workload("Deployment", selector=SELECTOR, replicas=0),
     "a selector with expressions": a_workload(
         "ReplicaSet", selector={"matchExpressions": [{"key": "app", "operator": "In", "values": ["x", "y"]}]}
+    ),
+    "pod-level resources of their sum": a_sized_workload(
+        {"requests": {"cpu": "500m"}, "limits": {"memory": "1Gi"}},
+        {"requests": {"cpu": "300m"}, "limits": {"memory": "1Gi"}},
+        {"requests": {"cpu": "200m"}},
     ),
     "a StatefulSet": a_workload("StatefulSet", selector=SELECTOR, serviceName="w"),
     "a DaemonSet": a_workload("DaemonSet", selector=SELECTOR),

@@ -209,6 +209,7 @@ SUPPORTED = {
 @pytest.mark.eks("2.privileged", case="privileged")
 @pytest.mark.eks("2.privilege-escalation", case="allowPrivilegeEscalation")
 @pytest.mark.eks("2.capabilities", case="an added capability")
+@pytest.mark.eks("2.capabilities", case="a usual capability with a prefix, which Kubernetes' don't have")
 @pytest.mark.eks("2.volumes", "2.no-host-path", case="hostPath")
 @pytest.mark.eks("2.volumes", "2.several-reasons", case="two volumes")
 @pytest.mark.eks("2.gpu", case="a GPU")

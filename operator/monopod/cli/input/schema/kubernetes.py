@@ -6,6 +6,7 @@ and labels, resources, restart policies, selectors. Others are not, so a manifes
 
 import json
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -14,6 +15,7 @@ from monopod.cli.input.schema.names import find_metadata_faults
 from monopod.cli.input.schema.structural import Checker, Fault, Schema, describe_type, join
 from monopod.kube.objects.fields import InvalidManifest, InvalidPod, Part
 from monopod.kube.objects.label_selector import LabelSelector
+from monopod.pods.rules.size import ContainerKind, combine, find_kind
 
 Manifest = Mapping[str, Any]
 
@@ -21,6 +23,8 @@ _ARTICLES: Final = {"integer": "a whole number", "object": "a mapping", "array":
 _GIVEN: Final = {"integer": "a number", "number": "a number", "object": "a mapping", "array": "a list"}
 _FOREVER: Final = ("apps/v1", "v1/ReplicationController")
 _TO_AN_END: Final = ("OnFailure", "Never")
+_NANOS: Final = 10**9
+"""Quantities have at most nine decimal places."""
 
 
 class _KubernetesChecker(Checker):
@@ -78,6 +82,7 @@ def _find_broken_rules(document: Manifest, version: str) -> Iterator[Fault]:
         yield from find_metadata_faults(template.get("metadata", {}), f"{path}.metadata", named=False)
         yield from _find_selector_faults(document, template, path, version)
         yield from _find_restart_faults(template.get("spec", {}), f"{path}.spec", version)
+        yield from _find_pod_level_faults(template.get("spec", {}), f"{path}.spec")
     spec = join(path, "spec")
     for key in ("containers", "initContainers"):
         for index, container in enumerate(template.get("spec", {}).get(key, [])):
@@ -135,3 +140,28 @@ def _find_resource_faults(resources: Manifest, path: str) -> Iterator[Fault]:
             requested, limit = resources["requests"][name], resources["limits"][name]
             words = f'Invalid value: "{requested}": must be less than or equal to {name} limit of {limit}'
             yield Fault(f"{path}.requests", words)
+
+
+def _find_pod_level_faults(spec: Manifest, path: str) -> Iterator[Fault]:
+    """Of a template, whose pod-level resources stay as they are; those of a pod admission may write over."""
+    path, resources, pod = f"{path}.resources", spec.get("resources", {}), Part(spec)
+    if faults := list(_find_resource_faults(resources, path)):
+        yield from faults
+        return
+    own = pod.child("resources")
+    containers = [(ContainerKind.ORDINARY, each.child("resources")) for each in pod.children("containers")]
+    inits = [(find_kind(each), each.child("resources")) for each in pod.children("initContainers")]
+    try:
+        for name, amount in own.quantities("requests").items():
+            asked = [(kind, each.quantities("requests").get(name, Fraction(0))) for kind, each in containers + inits]
+            total = combine([(kind, int(each * _NANOS)) for kind, each in asked]).total
+            if total > amount * _NANOS:
+                words = "must be greater than or equal to aggregate container requests"
+                yield Fault(f"{path}.requests[{name}]", f'Invalid value: "{resources["requests"][name]}": {words}')
+        for name, amount in own.quantities("limits").items():
+            for index, (_, each) in enumerate(containers):
+                if each.quantities("limits").get(name, amount) > amount:
+                    words = f"must be less than or equal to pod limits of {resources['limits'][name]}"
+                    yield Fault(f"{path}.containers[{index}][{name}].limits", f"Invalid value: {words}")
+    except InvalidPod:
+        return  # a container's amount, of which its own fault tells
