@@ -18,6 +18,7 @@ from monopod.isolation.caches import Caches
 from monopod.isolation.default_deny import BaseKeeper
 from monopod.isolation.group_status import GroupReporter
 from monopod.isolation.membership import Membership, Names
+from monopod.isolation.options import IsolationOptions
 from monopod.isolation.owners_policies import OwnersPolicies
 from monopod.isolation.pod_policies import PodKeeper
 from monopod.isolation.policy_writer import PolicyWriter
@@ -35,7 +36,6 @@ from monopod.kube.controller import DONE, WHOLE, After, Controller, Result
 from monopod.kube.logs import Complaints
 from monopod.kube.metrics import CLOSED_PODS
 from monopod.kube.signals import Signal
-from monopod.manager.settings import Settings
 from monopod.pods.view import PodView
 from monopod.selectors.publication import NamespaceView
 
@@ -114,7 +114,12 @@ class Isolator:
     """
 
     def __init__(
-        self, api: ApiClient, mirror: Caches, settings: Settings, complaints: Complaints, clock: Clock = SYSTEM_CLOCK
+        self,
+        api: ApiClient,
+        mirror: Caches,
+        options: IsolationOptions,
+        complaints: Complaints,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
         self._mirror = mirror
@@ -124,11 +129,11 @@ class Isolator:
         )
         self._writer = PolicyWriter(api, mirror, self._see_tampering)
         self._restorations: Restorations[WorkKey] = Restorations(api, mirror, complaints)
-        self.membership = Membership(api, mirror, settings.sandbox, complaints)
-        self.rules = RuleBook(mirror, settings.node_cidrs, settings.metadata_addresses, complaints)
+        self.membership = Membership(api, mirror, options.sandbox, complaints)
+        self.rules = RuleBook(mirror, options.node_cidrs, options.metadata_addresses, complaints)
         self._owners = OwnersPolicies(api, mirror)
         self.base = BaseKeeper(
-            mirror, self._writer, complaints, clock.monotonic, longest_retry=settings.longest_retry_seconds
+            mirror, self._writer, complaints, clock.monotonic, longest_retry=options.longest_retry_seconds
         )
         left: dict[str, Directions] = {}
         tell = self.sums_changed.fire

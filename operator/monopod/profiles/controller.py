@@ -18,11 +18,11 @@ from monopod.kube.concurrency import gather_some
 from monopod.kube.controller import DONE, WHOLE, Controller, Incomplete, Result
 from monopod.kube.logs import Complaints
 from monopod.kube.refusals import Refusals
-from monopod.manager.settings import Settings
 from monopod.profiles.caches import Caches
 from monopod.profiles.dry_runs import Plan, Prober
 from monopod.profiles.gather import Gatherer
 from monopod.profiles.measure import measure
+from monopod.profiles.options import ProfileOptions
 from monopod.profiles.overlaps import Overlaps
 from monopod.profiles.publisher import Publisher
 from monopod.profiles.quota_publisher import Counter
@@ -61,7 +61,7 @@ class Reconciler:
         api: ApiClient,
         mirror: Caches,
         isolator: Isolator,
-        settings: Settings,
+        options: ProfileOptions,
         read_admission: Callable[[], Awaitable[Admission]],
         mover: Mover,
         rescheduler: Rescheduler,
@@ -83,18 +83,16 @@ class Reconciler:
             mirror,
             isolator.base,
             isolator.membership,
-            settings.namespace,
-            settings.protected,
+            options.namespace,
+            options.protected,
             self._complaints,
-            Refusals(settings.longest_retry_seconds),
+            Refusals(options.longest_retry_seconds),
         )
-        self._counter = Counter(
-            api, settings.namespace, settings.profile_quota, settings.resync_seconds, self._complaints
-        )
+        self._counter = Counter(api, options.namespace, options.profile_quota, options.resync_seconds, self._complaints)
         self._reporter = Reporter(api, mirror, self._complaints)
         self._prober = Prober(api, self.mark, complaints, clock)
-        self._deletions = Deletions(api, mirror, mover, settings.patience, self._complaints, self.mark)
-        self._overlaps = Overlaps(settings.protected, self.mark, complaints, clock)
+        self._deletions = Deletions(api, mirror, mover, options.patience, self._complaints, self.mark)
+        self._overlaps = Overlaps(options.protected, self.mark, complaints, clock)
         self._rescheduler = rescheduler
         self._gatherer = Gatherer(
             mirror,
@@ -102,13 +100,13 @@ class Reconciler:
             self._overlaps,
             isolator.sum_up,
             rescheduler.find_moves,
-            settings,
+            options,
             self._complaints,
         )
         self._read_admission = read_admission
         self._admission: Admission | None = None
         self._admission_read_at = 0.0
-        self._resync_seconds = settings.resync_seconds
+        self._resync_seconds = options.resync_seconds
         self.controllers = (
             self.controller,
             self._prober.controller,

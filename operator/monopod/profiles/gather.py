@@ -11,13 +11,13 @@ from monopod.deletion.rules.stages import Request, Stage, find_blocker
 from monopod.isolation.rules.summary import Isolation
 from monopod.kube.clock import format_now
 from monopod.kube.logs import Complaints
-from monopod.manager.settings import Settings
 from monopod.pods.rules.dry_run import NamespaceTrial, Outcome, PodTrial, Trial, find_namespace_names, find_pod_labels
 from monopod.pods.rules.selection import Profile, reaches
 from monopod.pods.view import PodView
 from monopod.profiles.allocation import Allocator
 from monopod.profiles.caches import Caches
 from monopod.profiles.dry_runs import Plan
+from monopod.profiles.options import ProfileOptions
 from monopod.profiles.overlaps import Overlaps
 from monopod.profiles.rules.conditions import (
     Admission,
@@ -79,7 +79,7 @@ class Gatherer:
         overlaps: Overlaps,
         sum_up_isolation: Callable[[], Mapping[str, Isolation]],
         find_moves: Callable[[str], Moves],
-        settings: Settings,
+        options: ProfileOptions,
         complaints: Complaints,
     ) -> None:
         self._mirror = mirror
@@ -87,9 +87,9 @@ class Gatherer:
         self._overlaps = overlaps
         self._sum_up = sum_up_isolation
         self._find_moves = find_moves
-        self._settings = settings
+        self._options = options
         self._complaints = complaints
-        self._allocator = Allocator(mirror, settings.namespace, settings.protected)
+        self._allocator = Allocator(mirror, options.namespace, options.protected)
         self._reached_for: tuple[int, tuple[Profile, ...]] = (0, ())
         self._reached: dict[str, list[str]] = {}
 
@@ -120,7 +120,7 @@ class Gatherer:
             pod_counts=Counter(pod.profile for pod in pods),
             isolation=self._sum_up(),
             classes=classes,
-            sandboxes=rank_sandboxes(classes, self._settings.sandbox_handlers),
+            sandboxes=rank_sandboxes(classes, self._options.sandbox_handlers),
         )
 
     def _find_held_back(
@@ -137,12 +137,12 @@ class Gatherer:
         ]
         if not new:
             return {}
-        quota = self._settings.profile_quota
+        quota = self._options.profile_quota
         registered = [Registration.from_resource(resource) for resource in resources.values()]
         beyond = set(find_beyond_quota(registered, quota))
         held_back: dict[str, HeldBack] = {}
         now = format_now()
-        holding = [request for request in requests if request.holds(self._settings.patience, now)]
+        holding = [request for request in requests if request.holds(self._options.patience, now)]
         for name in new:
             created = str(resources[name]["metadata"].get("creationTimestamp") or "")
             if name in beyond:
@@ -156,11 +156,11 @@ class Gatherer:
     def _may_share_pods(self, one: Profile | Unreadable, other: Profile | Unreadable) -> bool:
         if isinstance(one, Unreadable) or isinstance(other, Unreadable):
             return True
-        return may_share_pods(one, other, self._settings.protected)
+        return may_share_pods(one, other, self._options.protected)
 
     def _read(self, name: str, resource: Mapping[str, Any], classes: Mapping[str, str]) -> Profile | Unreadable:
         current = (resource.get("status") or {}).get("runtimeClassName") or ""
-        default = self._settings.sandbox or choose_sandbox(classes, self._settings.sandbox_handlers, current)
+        default = self._options.sandbox or choose_sandbox(classes, self._options.sandbox_handlers, current)
         try:
             profile = Profile.from_resource(resource, default)
         except ValueError as error:
@@ -204,8 +204,8 @@ class Gatherer:
     ) -> tuple[Facts, Plan | None]:
         reached = tuple(snapshot.reached.get(profile.name, ()))
         runtime_class = self._mirror.runtime_classes.find("", profile.runtime_class)
-        sandboxed = runtime_class is not None and is_sandbox(runtime_class.handler, self._settings.sandbox_handlers)
-        named = self._settings.sandbox or (snapshot.resources[profile.name].get("spec") or {}).get("runtimeClassName")
+        sandboxed = runtime_class is not None and is_sandbox(runtime_class.handler, self._options.sandbox_handlers)
+        named = self._options.sandbox or (snapshot.resources[profile.name].get("spec") or {}).get("runtimeClassName")
         facts = replace(
             facts,
             detected=not named,
@@ -235,7 +235,7 @@ class Gatherer:
         profiles = tuple(each for each in read if isinstance(each, Profile))
         if self._reached_for != (namespaces.revision, profiles):
             self._reached_for = (namespaces.revision, profiles)
-            self._reached = find_reached(profiles, namespaces.views(), self._settings.protected)
+            self._reached = find_reached(profiles, namespaces.views(), self._options.protected)
         return self._reached
 
     def find_situation(
@@ -249,7 +249,7 @@ class Gatherer:
             if resource is None or not _is_in_force(statuses[profile.name]):
                 continue
             try:
-                terms[profile.name] = Terms.from_resource(resource, recreation=self._settings.recreate_bare_pods)
+                terms[profile.name] = Terms.from_resource(resource, recreation=self._options.recreate_bare_pods)
             except ValueError as error:
                 self._complaints.raise_about(f"rescheduling of profile {profile.name}", str(error))
             else:
@@ -267,7 +267,7 @@ class Gatherer:
             for selector in profile.selectors
             if (labels := find_pod_labels(selector)) is not None
             for namespace in namespaces
-            if reaches(selector, namespace, self._settings.protected)
+            if reaches(selector, namespace, self._options.protected)
         )
         if facts.reached:
             return tuple(dict.fromkeys(itertools.islice(pods, NAMESPACES_TRIED)))
