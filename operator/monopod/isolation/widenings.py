@@ -57,6 +57,7 @@ class Widenings:
         self._left = left
         self._tell = tell
         self.found: dict[str, Widened] = {}
+        self._measure()  # what stands there was found before this process started over
         self.controller = Controller("foreign-policies", self._reconcile, complaints, clock=clock)
         mirror.network_policies.listeners.append(self._see_policy)
         mirror.pods.listeners.append(self._see_pod)

@@ -114,7 +114,7 @@ class Controller(Generic[Key]):
     @property
     def depth(self) -> int:
         """How many keys wait, those that are worked on or wait for their time not among them."""
-        return len(self._waiting)
+        return len(self._known)
 
     @property
     def is_stalled(self) -> bool:

@@ -8,6 +8,7 @@ from monopod.isolation import widenings
 from monopod.isolation.rules.owners_policies import Directions
 from monopod.isolation.rules_cache import RuleBook
 from monopod.isolation.widenings import Widened, Widenings
+from monopod.kube.metrics import REGISTRY
 from monopod.manager.sources import Mirror
 from tests.unit.fake_clock import FakeClock
 from tests.unit.running import COMPLAINTS, running, settle
@@ -149,3 +150,13 @@ async def test_more_pods_than_are_looked_at_in_one_go_are_all_counted() -> None:
         watching.put_pod(f"pod-{number}")
     watching.put_policy("theirs", FROM_ALL)
     assert (await watching.find())["prod"].pods == {"shop": widenings.PODS_AT_ONCE * 3}
+
+
+async def test_whoever_starts_over_shows_nothing_that_was_found_before() -> None:
+    before = Watching()
+    before.put_pod("a")
+    before.put_policy("theirs", FROM_ALL)
+    await before.find()
+    assert REGISTRY.get_sample_value("monopod_widened_pods", {"profile": "shop"}) == 1
+    Watching()
+    assert REGISTRY.get_sample_value("monopod_widened_pods", {"profile": "shop"}) is None

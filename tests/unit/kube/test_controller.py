@@ -354,3 +354,20 @@ async def test_metrics_count_by_controller_and_result() -> None:
             controller.enqueue(key)
         await settle()
     assert {result: count(result) - value for result, value in before.items()} == {"ok": 1, "error": 1, "failed": 1}
+
+
+async def test_a_key_that_waits_twice_or_no_more_does_not_count_as_another_that_waits() -> None:
+    going = asyncio.Event()
+
+    async def work(_: str) -> None:
+        await going.wait()
+
+    async with a_controller(work, workers=1) as controller:
+        controller.enqueue("busy")
+        await settle()
+        controller.enqueue("a")
+        controller.enqueue("a", urgent=True)
+        controller.enqueue("b")
+        controller.forget("b")
+        assert controller.depth == 1
+        going.set()
