@@ -11,7 +11,7 @@ the same key. What fails is tried again after a back-off, and is logged when it 
 
 import asyncio
 import math
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar, assert_never
@@ -65,6 +65,41 @@ class Backoff:
         return min(self.first * 2.0 ** min(failures - 1, 20), self.longest)
 
 
+class _Waiting(Generic[Key]):
+    """The keys that wait, each once: the urgent ones first, but of four that are taken one isn't urgent.
+
+    A tenant may cause urgent work without end, for which the pods of the others mustn't wait for ever.
+    """
+
+    def __init__(self) -> None:
+        self._urgent: OrderedDict[Key, None] = OrderedDict()
+        self._others: OrderedDict[Key, None] = OrderedDict()
+        self._taken = 0
+
+    def __len__(self) -> int:
+        return len(self._urgent) + len(self._others)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._urgent or key in self._others
+
+    def add(self, key: Key, *, urgent: bool) -> None:
+        if urgent:
+            self._others.pop(key, None)
+            self._urgent[key] = None
+        elif key not in self._urgent:
+            self._others[key] = None
+
+    def discard(self, key: Key) -> None:
+        self._urgent.pop(key, None)
+        self._others.pop(key, None)
+
+    def take(self) -> Key:
+        """The next; there must be one."""
+        self._taken += 1
+        first, second = (self._urgent, self._others) if self._taken % 4 else (self._others, self._urgent)
+        return (first or second).popitem(last=False)[0]
+
+
 class Controller(Generic[Key]):
     """Reconciles keys, one after the other or by several workers."""
 
@@ -98,8 +133,7 @@ class Controller(Generic[Key]):
         self._backoff = backoff
         self._rest = rest
         self._clock = clock
-        self._waiting: deque[Key] = deque()
-        self._known: set[Key] = set()
+        self._waiting = _Waiting[Key]()
         self._working: dict[Key, float] = {}
         self._moved_at = -math.inf
         self._again: set[Key] = set()
@@ -114,7 +148,7 @@ class Controller(Generic[Key]):
     @property
     def depth(self) -> int:
         """How many keys wait, those that are worked on or wait for their time not among them."""
-        return len(self._known)
+        return len(self._waiting)
 
     @property
     def is_stalled(self) -> bool:
@@ -127,7 +161,7 @@ class Controller(Generic[Key]):
         self._moved_at = self._clock.monotonic()
 
     def enqueue(self, key: Key, *, urgent: bool = False) -> None:
-        """Has the key reconciled, before all others if it is urgent."""
+        """Has the key reconciled, before those that aren't urgent if it is."""
         if key in self._working:
             self._again.add(key)
             return
@@ -137,19 +171,14 @@ class Controller(Generic[Key]):
         self._rested.pop(key, None)
         if delayed := self._delayed.pop(key, None):
             delayed[1].cancel()
-        if key in self._known:
-            if urgent:
-                self._waiting.appendleft(key)  # the second time it is met, nothing is left to do
-            return
-        self._known.add(key)
-        (self._waiting.appendleft if urgent else self._waiting.append)(key)
+        self._waiting.add(key, urgent=urgent)
         self._filled.set()
 
     def enqueue_after(self, key: Key, seconds: float) -> None:
         """Has the key reconciled after some seconds, or sooner if it is enqueued meanwhile."""
         due = self._clock.monotonic() + seconds
         delayed = self._delayed.get(key)
-        if key in self._known or (delayed and delayed[0] <= due):
+        if key in self._waiting or (delayed and delayed[0] <= due):
             return
         if delayed:
             delayed[1].cancel()
@@ -163,7 +192,7 @@ class Controller(Generic[Key]):
         """Reconciles the key no more, unless it is enqueued again."""
         if delayed := self._delayed.pop(key, None):
             delayed[1].cancel()
-        self._known.discard(key)
+        self._waiting.discard(key)
         self._again.discard(key)
         self._failures.pop(key, None)
         self._rested.pop(key, None)
@@ -184,11 +213,7 @@ class Controller(Generic[Key]):
             while not self._waiting:
                 self._filled.clear()
                 await self._filled.wait()
-            key = self._waiting.popleft()
-            if key not in self._known:
-                continue
-            self._known.discard(key)
-            await self._work_on(key)
+            await self._work_on(self._waiting.take())
             # Of thousands of keys for which nothing has to be written none waits for anything: the Lease must go on.
             await asyncio.sleep(0)
 
