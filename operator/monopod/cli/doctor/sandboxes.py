@@ -68,7 +68,7 @@ def find_users(facts: Facts) -> dict[str, str]:
     """The RuntimeClasses in use, each with who uses it, for a message."""
     users: dict[str, list[str]] = {}
     if default := facts.find_default_sandbox():
-        users[default] = ["the default sandbox" if facts.default_sandbox else FOUND]
+        users[default] = ["the default sandbox" if facts.default_sandbox or default == NO_SANDBOX else FOUND]
     for profile in read_profiles(facts):
         if profile.runtime_class:
             users.setdefault(profile.runtime_class, []).append(f"profile {profile.name}")
@@ -79,7 +79,8 @@ def describe_missing(name: str, user: str, facts: Facts) -> Finding:
     """The finding about a RuntimeClass that is in use and doesn't exist; what to do depends on those that do."""
     if name == NO_SANDBOX:
         message = describe_no_sandbox(facts.classes)
-        action = describe_classless(facts) or f"{INSTALL_A_SANDBOX[0].upper()}{INSTALL_A_SANDBOX[1:]}."
+        action = describe_classless(facts) or describe_unknown(facts)
+        action = action or f"{INSTALL_A_SANDBOX[0].upper()}{INSTALL_A_SANDBOX[1:]}."
         return Finding(Check.RUNTIME_CLASS, Level.PROBLEM, f"{message[0].upper()}{message[1:]} ({user}).", action)
     message = f"RuntimeClass {name} doesn't exist ({user}), so matching pods are refused."
     action = "Install the sandbox; its RuntimeClass comes with it. Or name another: kubectl get runtimeclass."
@@ -88,6 +89,15 @@ def describe_missing(name: str, user: str, facts: Facts) -> Finding:
         if name == "kata" and facts.classes[there[0]].startswith("kata"):
             action += " Or let kata-deploy make the class kata: helm upgrade … --set runtimeClasses.createDefault=true."
     return Finding(Check.RUNTIME_CLASS, Level.PROBLEM, message, action)
+
+
+def describe_unknown(facts: Facts) -> str:
+    """The command that makes a class the default whose handler nobody here knows; "" without any."""
+    names = sorted(name for name, handler in facts.classes.items() if is_sandbox(handler, facts.sandbox_handlers))
+    if not names:
+        return ""
+    command = f"helm upgrade monopod charts/monopod -n {facts.namespace} --reuse-values --set sandbox={names[0]}"
+    return f"If {list_names(names)} is a sandbox's, name it: {command}. Else install Kata Containers or gVisor."
 
 
 def describe_classless(facts: Facts) -> str:

@@ -318,9 +318,18 @@ def test_a_cluster_without_a_sandbox_is_told_what_to_do() -> None:
     (finding,) = [one for one in check(facts) if one.check is Check.RUNTIME_CLASS]
     assert finding.message == (
         "No RuntimeClass is Kata's or gVisor's (there is only runc), so matching pods are refused "
-        f"({FOUND}, profile web)."
+        "(the default sandbox, profile web)."
     )
     assert finding.action.startswith("Install Kata Containers (kata-deploy makes RuntimeClasses) or gVisor")
+
+
+def test_a_class_that_may_be_a_sandboxs_can_be_named() -> None:
+    plain = spoil_node(status={"runtimeHandlers": [{"name": "runc"}]})
+    classes = [a_runtime_class("plain", "runc"), a_runtime_class("mine", "runsc-kvm")]
+    facts = a_cluster(deployments=DETECTING, runtime_classes=classes, nodes=[plain])
+    (finding,) = [one for one in check(facts) if one.check is Check.RUNTIME_CLASS]
+    command = "helm upgrade monopod charts/monopod -n monopod-system --reuse-values --set sandbox=mine"
+    assert finding.action.startswith(f"If mine is a sandbox's, name it: {command}. Else install")
 
 
 def test_a_sandbox_on_nodes_that_lacks_only_its_class_gets_the_command_that_makes_it() -> None:
