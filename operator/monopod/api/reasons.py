@@ -180,7 +180,7 @@ class Reason(Explained):
 
     BARE_POD_NOT_RECREATABLE = (
         "BarePodNotRecreatable",
-        "A dry run shows that a pod without a controller would not come back in the sandbox, so it isn't touched.",
+        "A pod without a controller would not come back in the sandbox, or no node could take it, so it isn't touched.",
     )
     RECREATION_REFUSED = (
         "RecreationRefused",

@@ -14,6 +14,7 @@ import structlog
 from monopod.api.names import API_VERSION, GROUP, STORED_POD_PLURAL, VERSION
 from monopod.api.reasons import EventType, Explained, PodReason
 from monopod.api.stored_pod import Phase
+from monopod.bare_pods.caches import Caches
 from monopod.bare_pods.dry_run import Trials
 from monopod.bare_pods.rules.limit import find_next
 from monopod.bare_pods.rules.report import REASONS, BareReport, Finding, build_reports
@@ -68,6 +69,7 @@ class BareKeeper:
     def __init__(
         self,
         api: ApiClient,
+        caches: Caches,
         mover: Mover,
         complaints: Complaints,
         resync_seconds: float,
@@ -78,7 +80,7 @@ class BareKeeper:
         self._complaints = complaints
         self._resync_seconds = resync_seconds
         self._clock = clock
-        self._trials = Trials(api, clock)
+        self._trials = Trials(api, caches, clock)
         self._required: tuple[BarePod, ...] | None = None
         self._waiting: frozenset[str] = frozenset()
         self._retries: dict[str, tuple[float, float]] = {}

@@ -137,7 +137,7 @@ class Process:
         is_leading = (lambda: lease.is_held) if lease else (lambda: True)
         isolator = Isolator(api, mirror, settings, complaints)
         mover = Mover(api, settings.evictions_per_minute, complaints, is_leading)
-        bare = BareKeeper(api, mover, complaints, resync)
+        bare = BareKeeper(api, mirror, mover, complaints, resync)
         timeout = settings.replacement_timeout_seconds
         rescheduler = Rescheduler(
             api, mirror, mover, bare, settings.protected, resync, complaints, replacement_timeout=timeout

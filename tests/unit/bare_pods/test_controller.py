@@ -10,6 +10,7 @@ from monopod.eviction.evictor import Mover
 from monopod.eviction.rules.order import Candidate
 from monopod.kube.client import REQUEST_TIMEOUT_SECONDS, ApiError, ServerTrouble
 from monopod.kube.controller import WHOLE, After
+from monopod.manager.sources import Mirror
 from tests.unit.builders import a_pod
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
@@ -65,13 +66,21 @@ class Setting:
         self.mover = FakeMover()
         self.changes = 0
         self.clock = FakeClock()
-        self.keeper = BareKeeper(self.api.client, cast(Mover, self.mover), COMPLAINTS, 60.0, self.clock)
+        self.mirror = Mirror("monopod-system")
+        self.add_node("node")
+        mover = cast(Mover, self.mover)
+        self.keeper = BareKeeper(self.api.client, self.mirror, mover, COMPLAINTS, 60.0, self.clock)
         self.keeper.changed.subscribe(self._note_change)
         self.api.lists[STORED_PODS] = list(stored)
         self.api.answers["get", POD] = a_live_pod()
         self.api.answers["try", PODS] = sandbox
         self.api.answers["create", COLLECTION] = self._take_in
         self.api.answers["merge", f"{STORED_POD}/status"] = self._take_status
+
+    def add_node(self, name: str, **labels: str) -> None:
+        metadata = {"name": name, "uid": name, "resourceVersion": "1", "labels": labels}
+        status = {"allocatable": {"cpu": "64", "memory": "256Gi"}}
+        self.mirror.nodes.observe("ADDED", {"metadata": metadata, "status": status})
 
     def _note_change(self) -> None:
         self.changes += 1
@@ -169,6 +178,27 @@ async def test_a_pod_whose_trial_fails_is_not_touched_and_told_of() -> None:
     assert (obstacle.reason, obstacle.pods) == ("BarePodNotRecreatable", ("prod/toolbox",))
     assert "runtimeClassName is kata, not other" in obstacle.message
     assert setting.changes == 1
+
+
+async def test_a_pod_that_no_node_could_take_is_not_touched_until_one_can() -> None:
+    setting = Setting()
+    fitting = {"nodeSelector": {"sandboxes": "yes"}}
+    setting.api.answers["try", PODS] = lambda pod: sandbox(pod | {"spec": pod["spec"] | fitting})
+    ready = a_live_pod() | {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
+    setting.want(ready)
+    await setting.make_pass()
+    assert setting.written == [f"try {PODS}"]
+    (obstacle,) = setting.keeper.report("web").obstacles
+    assert "no node could take it" in obstacle.message
+    setting.keeper.require([], ["old"])
+    await setting.make_pass()
+    assert setting.keeper.report("web").obstacles, "it is told of while others have their turn"
+    setting.add_node("new", sandboxes="yes")
+    await setting.make_pass()
+    assert not setting.keeper.report("web").obstacles
+    setting.want(ready)
+    await setting.make_pass()
+    assert setting.mover.required == ["old"]
 
 
 async def test_a_trial_without_an_answer_stores_nothing_and_lets_nothing_stored_go() -> None:

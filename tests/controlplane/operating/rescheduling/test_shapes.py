@@ -86,11 +86,12 @@ SHAPES = (
     Workload("held-security", "newer", replicas=2, fate=Reason.REPLACEMENT_REFUSED),
     Workload("held-policy", "forbidden", fate=Reason.REPLACEMENT_REFUSED),
     Workload("homeless-all", "nowhere", replicas=2, fate=Reason.REPLACEMENT_UNSCHEDULABLE),
+    Workload("homeless-all", "bare-nowhere", "Pod", fate=Reason.BARE_POD_NOT_RECREATABLE),
 )
 PROFILES: Mapping[str, Json] = {
     "free": {"barePods": "Recreate"},
     "held": {},
-    "homeless": {"runtimeClassName": "homeless"},
+    "homeless": {"runtimeClassName": "homeless", "barePods": "Recreate"},
 }
 COPIES = max(1, round(int(os.environ.get("MONOPOD_OBSERVED_WORKLOADS") or 1) / len(SHAPES)))
 KILLS = 3 + COPIES
