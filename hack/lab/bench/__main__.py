@@ -1,9 +1,9 @@
 """`hack/bench`: what Monopod costs, measured side by side with plain Kubernetes in one run.
 
-Six questions, each in a module of its own: bench_pods.py (how long until a pod is Ready), bench_admission.py (what
-admission adds to creating a pod), bench_profiles.py (how soon a thousand profiles are in force), bench_isolation.py
-(how soon each of thousands of pods has its NetworkPolicy), bench_moves.py (how fast running pods are moved into
-sandboxes), bench_startup.py (how long `kubectl fargate` takes to say anything). Nothing here judges a figure: machines
+Six questions, each in a module of its own: pods.py (how long until a pod is Ready), admission.py (what admission adds
+to creating a pod), profiles.py (how soon a thousand profiles are enforced), isolation.py (how soon each of thousands of
+pods has its NetworkPolicy), moves.py (how fast running pods are moved into sandboxes), startup.py (how long `kubectl
+fargate` takes to say anything). Nothing here judges a figure: machines
 differ, and a timed test fails on a busy one.
 """
 

@@ -2,8 +2,8 @@
 
     cluster ─► chart ─► sample profile, ACTIVE ─► sample workloads, Ready ─► a table of what became of them
 
-Every step may be repeated: what is up already is reused, only the workloads are made anew, so that the table shows how
-they start. demo_pods.py says what to look at in a pod, demo_table.py how it is printed.
+Every step may be repeated: what is up already is reused, only the workloads are made again, so that the table shows
+how they start. pods.py says what to look at in a pod, table.py how it is printed.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """Evicts pods, one after the other: the controller that does what `monopod.eviction.rules.order` decides.
 
-Whoever wants pods moved says which, again in every pass; what isn't asked for any more is left alone. There is one
-mover for all purposes, so that the bound on evictions holds over the whole cluster.
+Whoever wants pods moved says which, in each reconcile again; what isn't asked for any more is left alone. There is one
+evictor for all purposes, so that the bound on evictions holds over the whole cluster.
 """
 
 from collections.abc import Callable, Iterable, Mapping

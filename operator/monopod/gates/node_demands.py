@@ -21,7 +21,7 @@ from monopod.pods.rules.node_demand import UNSATISFIED, NodeDemand, read_demand
 # A node with the labels may be on its way.
 PATIENCE_SECONDS = 5.0
 # Other pods are to be released meanwhile.
-EVENTS_PER_PASS = 50
+EVENTS_AT_ONCE = 50
 
 Manifest = dict[str, Any]
 
@@ -68,6 +68,6 @@ class NodeDemands:
             if now - self._since[each["uid"]] >= PATIENCE_SECONDS
             and not self._announcements.has_said(each["uid"], text := UNSATISFIED.format(each["labels"][PROFILE_LABEL]))
         ]
-        for each, text in due[:EVENTS_PER_PASS]:
+        for each, text in due[:EVENTS_AT_ONCE]:
             reason = PodReason.FAILED_SCHEDULING
             await self._announcements.say(each["namespace"], each["name"], each["uid"], reason, text)

@@ -1,10 +1,10 @@
-"""Keeps pods isolated: what the reconciler's passes would be too slow for, and what would be too much for them.
+"""Keeps pods isolated, by one key each: what would be too slow, and too much, for the controller of profiles.
 
     event ──mirror──► key in the queue ──worker──► compare what should be with what is ──► write the difference
 
-Everything is level-based: a key names a place, and the work on it looks at the whole of that place. The work runs in
-tasks of its own, so that a burst of pods never holds up the profiles, nor the other way round. A namespace goes before
-all pods, because its base policy is what closes them.
+Everything is level-based: a key names a place, and the work on it looks at the whole of that place. The controller
+is one of its own, so that a burst of pods never delays the profiles, nor the other way round. A namespace goes before
+all pods, because its default-deny policy is what closes them.
 """
 
 from collections import Counter

@@ -57,7 +57,7 @@ class Membership:
             try:
                 profile: Profile | None = Profile.from_resource(resource, self._default_sandbox)
             except ValueError:
-                profile = None  # the reconciler reports it
+                profile = None  # the profile's status reports it
             self._profiles[name] = known = (resource, profile)
         return known[1]
 

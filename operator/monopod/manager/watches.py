@@ -1,4 +1,4 @@
-"""Which objects are watched, and what follows from their events: a pass, or what a cache's listeners know."""
+"""Which objects are watched, and what follows from their events: all profiles are looked at, or what listeners know."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -46,7 +46,7 @@ NAMESPACES_TRIED = 3
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The profiles and their pods at the beginning of a pass; mappings by the profile's name."""
+    """The profiles and their pods at the beginning of a reconcile; mappings by the profile's name."""
 
     resources: Mapping[str, Mapping[str, Any]]
     profiles: Mapping[str, Profile | Unreadable]
@@ -230,7 +230,7 @@ class Gatherer:
         return replace(facts, outcome=self._find_outcome(profile.name, plan)), plan
 
     def _find_reached(self, read: Iterable[Profile | Unreadable]) -> Mapping[str, list[str]]:
-        """By profile; remembered until a namespace or a profile changes: most passes are about pods."""
+        """By profile; remembered until a namespace or a profile changes: most reconciles are about pods."""
         namespaces = self._mirror.namespaces
         profiles = tuple(each for each in read if isinstance(each, Profile))
         if self._reached_for != (namespaces.revision, profiles):

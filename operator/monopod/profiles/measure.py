@@ -1,4 +1,4 @@
-"""Sets the gauges that a pass of all profiles knows."""
+"""Sets the gauges that follow from a look at all profiles."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from monopod.profiles.caches import Caches
 
 
 def measure(statuses: Mapping[str, Mapping[str, Any]], namespaces: int, mirror: Caches) -> None:
-    """Sets the gauges to what a pass found; profiles that are gone disappear from them."""
+    """Sets the gauges to what was found; profiles that are gone disappear from them."""
     PROFILES.clear()
     PROFILE_PODS.clear()
     PROFILE_ISSUES.clear()

@@ -1,4 +1,4 @@
-"""Which profiles get in each other's way, worked out beside the passes where there are many."""
+"""Which profiles get in each other's way, worked out by a controller of its own where there are many."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -13,8 +13,8 @@ from monopod.profiles.rules.overlap import Overlap, find_overlaps
 
 logger = structlog.stdlib.get_logger(__name__)
 
-# So many are compared within a pass, in some hundredths of a second. A thousand take seconds, in which a new profile
-# would wait for its rows, and the Lease for its renewal.
+# As many are compared while profiles are reconciled, in some hundredths of a second. A thousand take seconds, in which
+# a new profile would wait for its rows, and the Lease for its renewal.
 COMPARED_AT_ONCE = 100
 
 

@@ -4,7 +4,7 @@ A namespace that was right, and should carry what it carried, was changed by som
 process remembers nothing, puts right what differs, and reports none of it.
 
 A namespace that can't be written is closed: it gets the label alone, by which admission refuses its new pods. The
-write is tried again by itself, and neither the pass nor any other namespace waits for it.
+write is tried again by itself, and neither the profiles nor any other namespace waits for it.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ JOINED_AT_ONCE = 200
 
 
 class Publisher:
-    """Remembers namespaces' rows between passes; they depend on those of the profiles and the name alone."""
+    """Remembers namespaces' rows between reconciles; they depend on those of the profiles and the name alone."""
 
     def __init__(
         self,

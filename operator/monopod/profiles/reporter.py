@@ -13,8 +13,8 @@ from monopod.kube.objects.status import build_status_patch
 from monopod.pods.view import PodView
 from monopod.profiles.caches import Caches
 
-# Events that one pass writes at most; the rest waits for the next, so that a flood of pods doesn't hold up profiles.
-POD_EVENTS_PER_PASS = 50
+# Events that one reconcile writes at most; the others wait for the next, so that many pods don't delay profiles.
+POD_EVENTS_AT_ONCE = 50
 
 
 class Reporter:
@@ -114,8 +114,8 @@ class Reporter:
         for uid in self._announced.keys() - present:
             del self._announced[uid]
         waiting = [pod for pod in pods if pod.unsupported and self._announced.get(pod.uid) != pod.unsupported]
-        done = [await self._announce_pod(pod) for pod in waiting[:POD_EVENTS_PER_PASS]]
-        return all(done) and len(waiting) <= POD_EVENTS_PER_PASS
+        done = [await self._announce_pod(pod) for pod in waiting[:POD_EVENTS_AT_ONCE]]
+        return all(done) and len(waiting) <= POD_EVENTS_AT_ONCE
 
     async def _announce_pod(self, pod: PodView) -> bool:
         about = {"apiVersion": "v1", "kind": "Pod", "namespace": pod.namespace, "name": pod.name, "uid": pod.uid}

@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from monopod.api.names import PROFILE_LABEL
-from monopod.gates.node_demands import EVENTS_PER_PASS, PATIENCE_SECONDS, NodeDemands
+from monopod.gates.node_demands import EVENTS_AT_ONCE, PATIENCE_SECONDS, NodeDemands
 from monopod.kube.logs import Complaints
 from monopod.manager.sources import Mirror
 from tests.unit.builders import a_pod
@@ -70,6 +70,6 @@ async def test_it_is_said_once_and_after_some_seconds(scene: Scene) -> None:
 
 
 async def test_many_pods_at_once_hold_up_nothing_else(scene: Scene) -> None:
-    pods = [some_metadata(f"pod-{number}") for number in range(EVENTS_PER_PASS + 1)]
-    assert len(await scene.pass_by(*pods)) == EVENTS_PER_PASS
+    pods = [some_metadata(f"pod-{number}") for number in range(EVENTS_AT_ONCE + 1)]
+    assert len(await scene.pass_by(*pods)) == EVENTS_AT_ONCE
     assert len(await scene.pass_by(*pods)) == 0, "the last one was said before the time that counts"

@@ -9,7 +9,7 @@ from monopod.kube.client import ApiError, ApiUnreachable
 from monopod.kube.logs import Complaints
 from monopod.manager.sources import Mirror
 from monopod.pods.view import PodView
-from monopod.profiles.reporter import POD_EVENTS_PER_PASS, Reporter
+from monopod.profiles.reporter import POD_EVENTS_AT_ONCE, Reporter
 from tests.unit.fake_api import FakeApi, an_object, conflict
 
 STATUS = "/apis/monopod.dev/v1beta1/fargateprofiles/web/status"
@@ -153,9 +153,9 @@ async def test_an_event_that_is_refused_for_good_is_not_tried_again(api: FakeApi
 
 
 async def test_a_flood_of_pods_is_told_in_portions(api: FakeApi, reporter: Reporter) -> None:
-    pods = [a_pod(f"pod-{number}") for number in range(POD_EVENTS_PER_PASS + 1)]
+    pods = [a_pod(f"pod-{number}") for number in range(POD_EVENTS_AT_ONCE + 1)]
     assert not await reporter.report_unsupported(pods)
-    assert len(api.sent("create")) == POD_EVENTS_PER_PASS
+    assert len(api.sent("create")) == POD_EVENTS_AT_ONCE
     assert await reporter.report_unsupported(pods)
 
 
