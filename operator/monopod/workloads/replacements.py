@@ -131,6 +131,7 @@ class ReplacementTrials:
 
     async def select(self, profile: str, pods: Sequence[Candidate]) -> list[Candidate]:
         """Those of a profile's pods that may be evicted now."""
+        self._forget_others(profile, {pod.workload for pod in pods})
         before = self.find_obstacles(profile, pods)
         namespaces: dict[str, dict[str, list[Candidate]]] = {}
         for pod in sorted(pods, key=_age):
@@ -147,6 +148,10 @@ class ReplacementTrials:
         if faults:
             self._mark(max(0.5, min(faults) - time.monotonic()))
         return chosen
+
+    def _forget_others(self, profile: str, workloads: Collection[str]) -> None:
+        """Drops what was tried for workloads that have no pods of the profile any more: nothing is due for them."""
+        self._verdicts = {key: each for key, each in self._verdicts.items() if key[0] != profile or key[1] in workloads}
 
     async def _select_in(
         self, namespace: str, profile: str, workloads: Mapping[str, list[Candidate]], left: list[int]

@@ -229,6 +229,22 @@ async def test_pods_that_could_not_be_created_again_stay_and_go_once_they_can(mo
     assert setting.evicted == ["a", "b", "c"]
 
 
+async def test_a_refused_workload_that_is_gone_is_no_reason_to_look_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replacements, "FIRST_RETRY_SECONDS", 0.0)
+    setting = Setting()
+    own_pods(setting, "one", "a")
+    own_pods(setting, "two", "b")
+    setting.api.answers["try", PODS] = ApiError(403, "Forbidden", "violates PodSecurity")
+    await setting.make_pass(Request("web", BEGAN, BEGAN, 2))
+    setting.mirror.pods.observe("DELETED", an_object("a", namespace="prod", version=2))
+    setting.api.answers["try", PODS] = {"metadata": {}, "spec": {}}
+    await setting.make_pass(Request("web", BEGAN, BEGAN, 2))
+    assert setting.evicted == ["b"]
+    setting.marks.clear()
+    await setting.make_pass(Request("web", BEGAN, BEGAN, 2))
+    assert min(setting.marks) >= 1, "all profiles would be looked at twice a second until the last pod is gone"
+
+
 async def test_where_a_quota_counts_one_pod_of_a_deletion_goes_at_a_time() -> None:
     setting = Setting()
     own_pods(setting, "one", "a", "b")
