@@ -37,6 +37,8 @@ _OF_OTHERS: Final = frozenset(
         "services.nodeports",
     )
 )
+_SHORT: Final = {f"requests.{name}": name for name in ("cpu", "memory", "ephemeral-storage")}
+"""Of two names for the same, the other."""
 _OF_STORAGE_CLASS: Final = ".storageclass.storage.k8s.io/"
 
 
@@ -86,6 +88,8 @@ class Quota:
     is_selective: bool = False
     """Whether it has conditions that aren't known here."""
     hard: Mapping[str, Fraction] = field(default_factory=dict, compare=False)
+    used: Mapping[str, Fraction] = field(default_factory=dict, compare=False)
+    """By its status, which may lag behind."""
 
     @classmethod
     def from_resource(cls, resource: Manifest) -> "Quota":
@@ -93,15 +97,13 @@ class Quota:
         spec = Part(resource).child("spec")
         selective = bool(spec.child("scopeSelector").children("matchExpressions"))
         name, hard = Part(resource).child("metadata").text("name"), spec.quantities("hard")
-        return cls(name, frozenset(spec.texts("scopes")), selective, hard)
+        used = Part(resource).child("status").quantities("used")
+        return cls(name, frozenset(spec.texts("scopes")), selective, hard, used)
 
     @property
     def concerns_pods(self) -> bool:
         """Whether a pod may exceed it at all: one of services and storage alone has nothing to do with pods."""
-        return any(
-            name in _COUNTS or not (name in _OF_OTHERS or name.startswith("count/") or _OF_STORAGE_CLASS in name)
-            for name in self.hard
-        )
+        return any(map(_concerns_pods, self.hard))
 
     def counts(self, pod: Manifest) -> bool:
         """Whether it surely counts this pod."""
@@ -115,26 +117,45 @@ class Quota:
         }
         return all(holds.get(scope, False) for scope in self.scopes)
 
+    def has_room_for(self, requested: Mapping[str, Fraction], gone: Manifest) -> bool:
+        """Whether it surely has room for a pod of which this much is known, once the other is gone."""
+        asked = _find_known(requested, filter(_concerns_pods, self.hard))
+        is_freed = self.counts(gone)
+        return all(
+            amount is not None
+            and name in self.used
+            and self.used[name] - (_find_freed(gone, name) if is_freed else 0) + amount <= self.hard[name]
+            for name, amount in asked.items()
+        )
+
 
 _COMPUTE: Final = ("cpu", "memory")
+
+
+def _concerns_pods(resource: str) -> bool:
+    if resource in _COUNTS:
+        return True
+    return not (resource in _OF_OTHERS or resource.startswith("count/") or _OF_STORAGE_CLASS in resource)
 
 
 def fits_once_gone(refusal: str, quotas: Iterable[Quota], pod: Manifest) -> bool:
     """Whether a replacement that a quota refuses, in these words, would fit once the pod is gone.
 
-    The API server names the first quota that refuses and only what exceeds it. With several quotas the others' answers
-    aren't known, so then it isn't certain.
+    The API server names the first quota that refuses, in no order of its own, and only what exceeds it. Others must
+    have room for what is known by that: where one bounds anything else, it isn't certain.
     """
     known = list(quotas)
     found = _EXCEEDED.search(refusal)
-    if not found or len(known) != 1 or known[0].name != found[1] or not known[0].counts(pod):
+    refusing = next((quota for quota in known if found and quota.name == found[1]), None)
+    if not found or refusing is None or not refusing.counts(pod):
         return False
     try:
         requested, used, limited = (_read_amounts(text) for text in found.groups()[1:])
         freed = {name: _find_freed(pod, name) for name in requested}
+        has_room = all(quota.has_room_for(requested, pod) for quota in known if quota is not refusing)
     except (InvalidQuantity, InvalidManifest, ValueError):
         return False
-    return all(
+    return has_room and all(
         name in used and name in limited and used[name] - freed[name] + amount <= limited[name]
         for name, amount in requested.items()
     )
@@ -166,11 +187,13 @@ class Census:
             counted = [pod for pod in staying if quota.counts(pod)]
             found = _EXCEEDED.search(refusal) if created is None else None
             asked = (
-                _read_amounts(found[2]) if found else {name: _find_freed(created or gone, name) for name in quota.hard}
+                _find_known(_read_amounts(found[2]), quota.hard)
+                if found
+                else {name: _find_freed(created or gone, name) for name in quota.hard}
             )
             for name, amount in asked.items():
                 used = sum(_find_freed(pod, name) for pod in counted)
-                if amount and name in quota.hard and used + amount > quota.hard[name]:
+                if amount and used + amount > quota.hard[name]:
                     return quota.name, name
         return None
 
@@ -191,6 +214,12 @@ class Census:
 def _read_amounts(text: str) -> dict[str, Fraction]:
     pairs = (part.split("=", 1) for part in text.split(","))
     return {name.strip(): parse_quantity(amount) for name, amount in pairs}
+
+
+def _find_known(requested: Mapping[str, Fraction], names: Iterable[str]) -> dict[str, Fraction | None]:
+    """How much of each resource a pod asks for, by what a refusal says of it; None where that isn't known."""
+    known = {_SHORT.get(name, name): amount for name, amount in requested.items()}
+    return {name: Fraction(1) if name in _COUNTS else known.get(_SHORT.get(name, name)) for name in names}
 
 
 def _find_freed(pod: Manifest, resource: str) -> Fraction:

@@ -74,9 +74,37 @@ def test_what_the_pod_frees_is_taken_off_where_it_is_certain(
     assert fits_once_gone(said, [quota], pod) is fits
 
 
-def test_of_several_quotas_only_the_first_has_answered() -> None:
-    said = SAID.format("pods=1", "pods=5", "pods=5")
-    assert not fits_once_gone(said, [Quota("full"), Quota("other")], a_live_pod())
+OTHERS: dict[str, tuple[Manifest, Manifest, bool]] = {
+    "room where it is": ({"pods": "5"}, {"pods": "5"}, True),
+    "room for what was asked for": ({"memory": "1Gi", "count/pods": "9"}, {"memory": "400Mi", "count/pods": "5"}, True),
+    "too little of it": ({"memory": "1Gi"}, {"memory": "500Mi"}, False),
+    "of something that isn't known": ({"requests.cpu": "9"}, {"requests.cpu": "1"}, False),
+    "not counted yet": ({"pods": "5"}, {}, False),
+    "of other objects too": ({"pods": "5", "services": "0"}, {"pods": "1", "services": "0"}, True),
+}
+
+
+@pytest.mark.parametrize(("hard", "used", "fits"), OTHERS.values(), ids=OTHERS)
+def test_of_several_quotas_the_others_must_have_room_for_what_the_first_was_asked_for(
+    hard: Manifest, used: Manifest, fits: bool
+) -> None:
+    said = SAID.format("requests.memory=640Mi", "requests.memory=500Mi", "requests.memory=1100Mi")
+    resource = {"metadata": {"name": "other"}, "spec": {"hard": hard}, "status": {"used": used}}
+    quotas = [Quota.from_resource(resource), Quota("full")]
+    assert fits_once_gone(said, quotas, a_live_pod(memory="100Mi")) is fits
+    # What doesn't surely count the pod that goes has its place still.
+    selective = {"scopeSelector": {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "Exists"}]}}
+    quotas = [Quota.from_resource(resource | {"spec": {"hard": {"pods": "5"}, **selective}}), Quota("full")]
+    assert fits_once_gone(said, quotas, a_live_pod(memory="100Mi")) is (used.get("pods") == "1")
+
+
+def test_of_several_quotas_all_are_counted() -> None:
+    gone, *others = (a_live_pod(memory="200Mi") for _ in range(3))
+    gone["metadata"]["uid"] = "gone"
+    said = SAID.format("requests.memory=600Mi", "requests.memory=500Mi", "requests.memory=2Gi")
+    quotas = [Quota.from_resource({"metadata": {"name": "two"}, "spec": {"hard": {"pods": "2"}}}), Quota("full")]
+    assert Census([gone, *others], ()).find_overdrawn(quotas, gone, None, said) == ("two", "pods")
+    assert not Census([gone, others[0]], ()).find_overdrawn(quotas, gone, None, said)
 
 
 CONCERNS: dict[str, bool] = {
