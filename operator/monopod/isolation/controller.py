@@ -148,7 +148,7 @@ class Isolator:
             complaints,
             left,
             tell,
-            self._widenings.mark,
+            self._widenings.enqueue,
             clock,
         )
         self._gates = GateKeeper(api, mirror, self.base.look_up, self._prepare_release, complaints, clock)

@@ -62,22 +62,22 @@ class Widenings:
         mirror.network_policies.listeners.append(self._see_policy)
         mirror.pods.listeners.append(self._see_pod)
         for kind in (mirror.groups, mirror.nodes, mirror.endpoints):
-            kind.listeners.append(lambda *_: self._mark_all())
+            kind.listeners.append(lambda *_: self._enqueue_all())
 
     def _see_policy(self, key: Key, old: PolicyView | None, new: PolicyView | None) -> None:
         if any(view and not view.kind for view in (old, new)):
-            self.mark(key[0])
+            self.enqueue(key[0])
 
     def _see_pod(self, key: Key, _: PodView | None, __: PodView | None) -> None:
         if self._mirror.network_policies.count("place", (key[0], "")):
-            self.mark(key[0])
+            self.enqueue(key[0])
 
-    def _mark_all(self) -> None:
+    def _enqueue_all(self) -> None:
         for namespace, kind in self._mirror.network_policies.values("place"):
             if not kind:
-                self.mark(namespace)
+                self.enqueue(namespace)
 
-    def mark(self, namespace: str) -> None:
+    def enqueue(self, namespace: str) -> None:
         """Has the namespace looked at, with what comes together with this change: a new policy and its pods, say."""
         self.controller.enqueue_after(namespace, DEBOUNCE_SECONDS)
 

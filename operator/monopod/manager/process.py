@@ -145,7 +145,7 @@ class Process:
         read_admission = partial(fetch_admission, api, _list_policies(settings))
         reconciler = Reconciler(api, mirror, isolator, settings, read_admission, mover, rescheduler, complaints)
         auditor = Auditor(api, mirror, resync, complaints)
-        auditor.audited.subscribe(reconciler.mark)
+        auditor.audited.subscribe(reconciler.enqueue)
         self._controllers = (
             *reconciler.controllers,
             rescheduler.controller,
@@ -157,7 +157,7 @@ class Process:
         await self._load(api)
         isolator.begin()
         auditor.begin()
-        reconciler.mark(0)
+        reconciler.enqueue(0)
         watching = Watching(build_sources(mirror, reconciler, self._settings.namespace), api.configuration)
         async with asyncio.TaskGroup() as group:
             for controller in self._controllers:

@@ -22,12 +22,12 @@ Observe = Callable[[str | None, Mapping[str, Any]], None]
 def build_sources(mirror: Mirror, reconciler: Reconciler, system_namespace: str) -> list[Source]:
     """Everything that is watched."""
 
-    def mark(kind: Kind[Any], delay: float = COALESCE_SECONDS) -> Observe:
-        """A change that matters asks for a pass."""
+    def look_at_profiles(kind: Kind[Any], delay: float = COALESCE_SECONDS) -> Observe:
+        """After a change that matters all profiles are looked at."""
 
         def observe(event_type: str | None, item: Mapping[str, Any]) -> None:
             if kind.observe(event_type, item):
-                reconciler.mark(delay)
+                reconciler.enqueue(delay)
 
         return observe
 
@@ -41,10 +41,10 @@ def build_sources(mirror: Mirror, reconciler: Reconciler, system_namespace: str)
 
     slices, patterns = API_SERVER_SLICE, select_patterns(system_namespace)
     sources = [
-        Source(GROUP, VERSION, PROFILE_PLURAL, mark(mirror.profiles)),
-        Source("", "v1", "namespaces", mark(mirror.namespaces)),
-        Source("node.k8s.io", "v1", "runtimeclasses", mark(mirror.runtime_classes)),
-        Source("", "v1", "configmaps", mark(mirror.patterns), field_selector=patterns),
+        Source(GROUP, VERSION, PROFILE_PLURAL, look_at_profiles(mirror.profiles)),
+        Source("", "v1", "namespaces", look_at_profiles(mirror.namespaces)),
+        Source("node.k8s.io", "v1", "runtimeclasses", look_at_profiles(mirror.runtime_classes)),
+        Source("", "v1", "configmaps", look_at_profiles(mirror.patterns), field_selector=patterns),
         Source("networking.k8s.io", "v1", "networkpolicies", tell(mirror.network_policies)),
         Source(GROUP, VERSION, mirror.groups.resource, tell(mirror.groups)),
         Source("", "v1", "nodes", tell(mirror.nodes)),
@@ -56,5 +56,5 @@ def build_sources(mirror: Mirror, reconciler: Reconciler, system_namespace: str)
             Source(GROUP_POLICY_GROUP, GROUP_POLICY_VERSION, group_policies.resource, tell(group_policies)),
             Source("", "v1", "serviceaccounts", tell(mirror.accounts)),
         ]
-    pods = Source("", "v1", "pods", mark(mirror.pods, POD_COUNT_SECONDS), label_selector=PROFILE_LABEL)
+    pods = Source("", "v1", "pods", look_at_profiles(mirror.pods, POD_COUNT_SECONDS), label_selector=PROFILE_LABEL)
     return [*sources, pods]

@@ -25,7 +25,7 @@ from monopod.profiles.measure import measure
 from monopod.profiles.options import ProfileOptions
 from monopod.profiles.overlaps import Overlaps
 from monopod.profiles.publisher import Publisher
-from monopod.profiles.quota_publisher import Counter
+from monopod.profiles.quota_publisher import QuotaPublisher
 from monopod.profiles.reporter import Reporter
 from monopod.profiles.rules.conditions import (
     Admission,
@@ -75,9 +75,9 @@ class Reconciler:
         self.controller = Controller(
             "profiles", self._reconcile, complaints, rest=lambda took: min(took, LONGEST_REST_SECONDS), clock=clock
         )
-        isolator.places_changed.subscribe(self.mark)
+        isolator.places_changed.subscribe(self.enqueue)
         for counted in (isolator.sums_changed, mover.answered, rescheduler.changed):
-            counted.subscribe(self._mark_count)
+            counted.subscribe(self._enqueue_count)
         self._publisher = Publisher(
             api,
             mirror,
@@ -86,13 +86,15 @@ class Reconciler:
             options.namespace,
             options.protected,
             self._complaints,
-            Refusals(options.longest_retry_seconds),
+            Refusals(options.longest_retry_seconds, clock.monotonic),
         )
-        self._counter = Counter(api, options.namespace, options.profile_quota, options.resync_seconds, self._complaints)
+        self._quota_publisher = QuotaPublisher(
+            api, options.namespace, options.profile_quota, options.resync_seconds, complaints, clock
+        )
         self._reporter = Reporter(api, mirror, self._complaints)
-        self._prober = Prober(api, self.mark, complaints, clock)
-        self._deletions = Deletions(api, mirror, mover, options.patience, self._complaints, self.mark)
-        self._overlaps = Overlaps(options.protected, self.mark, complaints, clock)
+        self._prober = Prober(api, self.enqueue, complaints, clock)
+        self._deletions = Deletions(api, mirror, mover, options.patience, self._complaints, self.enqueue)
+        self._overlaps = Overlaps(options.protected, self.enqueue, complaints, clock)
         self._rescheduler = rescheduler
         self._gatherer = Gatherer(
             mirror,
@@ -113,12 +115,12 @@ class Reconciler:
             self._overlaps.controller,
         )
 
-    def mark(self, delay: float = COALESCE_SECONDS) -> None:
+    def enqueue(self, delay: float = COALESCE_SECONDS) -> None:
         """Has the profiles looked at within `delay` seconds."""
         self.controller.enqueue_after(WHOLE, delay)
 
-    def _mark_count(self) -> None:
-        self.mark(POD_COUNT_SECONDS)
+    def _enqueue_count(self) -> None:
+        self.enqueue(POD_COUNT_SECONDS)
 
     async def _reconcile(self, _: str) -> Result:
         """Gathers, decides, applies."""
@@ -126,12 +128,12 @@ class Reconciler:
         guarded = await self._deletions.guard(self._mirror.profiles.views())
         snapshot = self._gatherer.snapshot()
         self._rescheduler.restrain(profile.name for profile in snapshot.living)
-        counted = await self._counter.publish(snapshot.resources)
+        counted = await self._quota_publisher.publish(snapshot.resources)
         publication = await self._publisher.publish(snapshot.allocation.rows)
         if self._isolator.base.is_settling:
-            self.mark(STALE_SECONDS)
+            self.enqueue(STALE_SECONDS)
         if publication.retry is not None:
-            self.mark(max(COALESCE_SECONDS, publication.retry))
+            self.enqueue(max(COALESCE_SECONDS, publication.retry))
         admission = await self._fetch_admission()
         self._reporter.retain(list(snapshot.profiles))
         now = format_now()
@@ -164,7 +166,7 @@ class Reconciler:
             self._admission = await self._read_admission()
             self._admission_read_at = self._clock.monotonic()
         if not isinstance(self._admission, PoliciesInstalled):
-            self.mark(self._find_patience(self._admission))
+            self.enqueue(self._find_patience(self._admission))
         return self._admission
 
     def _find_patience(self, admission: Admission) -> float:

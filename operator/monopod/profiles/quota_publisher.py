@@ -1,10 +1,10 @@
 """Keeps the count of profiles that the quota's admission policy reads (`monopod.profiles.cel.quota`)."""
 
-import time
 from collections.abc import Iterable
 
 from monopod.api.names import QUOTA_CONFIGMAP
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.clock import Clock
 from monopod.kube.logs import Complaints
 from monopod.kube.metrics import WRITES
 from monopod.profiles.rules.quota import build_quota_data
@@ -13,7 +13,7 @@ from monopod.selectors.publication import build_patterns_patch
 SUBJECT = f"ConfigMap {QUOTA_CONFIGMAP}"
 
 
-class Counter:
+class QuotaPublisher:
     """Writes the ConfigMap when the profiles change, and looks from time to time whether it is still as written.
 
     It isn't watched, unlike the patterns: what someone does to it lets some profiles more be created, or some less, and
@@ -21,20 +21,27 @@ class Counter:
     """
 
     def __init__(
-        self, api: ApiClient, system_namespace: str, quota: int, check_seconds: float, complaints: Complaints
+        self,
+        api: ApiClient,
+        system_namespace: str,
+        quota: int,
+        check_seconds: float,
+        complaints: Complaints,
+        clock: Clock,
     ) -> None:
         self._api = api
         self._path = f"/api/v1/namespaces/{system_namespace}/configmaps/{QUOTA_CONFIGMAP}"
         self._quota = quota
         self._check_seconds = check_seconds
         self._complaints = complaints
+        self._clock = clock
         self._known: dict[str, str] | None = None
         self._known_at = 0.0
 
     async def publish(self, profiles: Iterable[str]) -> bool:
-        """Brings the ConfigMap to these names, those that are being deleted included; whether it is."""
+        """Writes these names, profiles that are being deleted included; returns False if a write failed."""
         wanted = build_quota_data(profiles, self._quota)
-        fresh = time.monotonic() - self._known_at < self._check_seconds
+        fresh = self._clock.monotonic() - self._known_at < self._check_seconds
         if wanted == self._known and fresh:
             return True
         try:
@@ -48,7 +55,7 @@ class Counter:
             self._complaints.raise_about(SUBJECT, str(error))
             return False
         self._complaints.settle(SUBJECT)
-        self._known, self._known_at = wanted, time.monotonic()
+        self._known, self._known_at = wanted, self._clock.monotonic()
         return True
 
     async def _fetch(self) -> dict[str, str] | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from monopod.api.names import API_VERSION, GROUP, PROFILE_PLURAL, VERSION
 from monopod.api.reasons import EventType, PodReason, Reason
+from monopod.kube.announcements import Announcements
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.events import post_event
 from monopod.kube.logs import Complaints
@@ -24,7 +25,7 @@ class Reporter:
         self._api = api
         self._mirror = mirror
         self._complaints = complaints
-        self._announced: dict[str, str] = {}
+        self._announcements = Announcements(api, complaints)
         self._written: dict[str, tuple[dict[str, Any], Any]] = {}
 
     async def report_status(self, resource: Mapping[str, Any], status: dict[str, Any]) -> bool:
@@ -110,27 +111,19 @@ class Reporter:
 
     async def report_unsupported(self, pods: Sequence[PodView]) -> bool:
         """Says of each pod that Fargate can't run why, once; whether there is nothing left to say."""
-        present = {pod.uid for pod in pods}
-        for uid in self._announced.keys() - present:
-            del self._announced[uid]
-        waiting = [pod for pod in pods if pod.unsupported and self._announced.get(pod.uid) != pod.unsupported]
+        self._announcements.retain({pod.uid for pod in pods})
+        has_said = self._announcements.has_said
+        waiting = [pod for pod in pods if pod.unsupported and not has_said(pod.uid, pod.unsupported)]
         done = [await self._announce_pod(pod) for pod in waiting[:POD_EVENTS_AT_ONCE]]
         return all(done) and len(waiting) <= POD_EVENTS_AT_ONCE
 
     async def _announce_pod(self, pod: PodView) -> bool:
-        about = {"apiVersion": "v1", "kind": "Pod", "namespace": pod.namespace, "name": pod.name, "uid": pod.uid}
-        subject = f"event of pod {pod.namespace}/{pod.name}"
+        reason = PodReason.FAILED_SCHEDULING
         try:
-            await post_event(
-                self._api, about, EventType.WARNING, PodReason.FAILED_SCHEDULING, pod.unsupported, count=False
-            )
+            await self._announcements.say(pod.namespace, pod.name, pod.uid, reason, pod.unsupported)
         except ApiUnreachable as error:
-            self._complaints.raise_about(subject, str(error))
+            self._complaints.raise_about(f"event about pod {pod.namespace}/{pod.name}", str(error))
             return False
-        except ApiError as error:
-            # Refused for good: the namespace is being deleted, or its quota of events is full.
-            self._complaints.raise_about(subject, str(error))
-        self._announced[pod.uid] = pod.unsupported
         return True
 
 

@@ -112,7 +112,7 @@ async def test_a_direction_that_is_left_to_a_policy_is_not_widened_by_it() -> No
     watching.left["a"] = frozenset({"ingress"})
     assert (await watching.find())["prod"].pods == {"shop": 1}
     watching.left["b"] = frozenset({"ingress"})
-    watching.widenings.mark("prod")
+    watching.widenings.enqueue("prod")
     assert await watching.find() == {}
 
 

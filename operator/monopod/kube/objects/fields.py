@@ -33,7 +33,10 @@ class InvalidGroupPolicy(InvalidManifest):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One mapping inside a manifest and where it stands there; an absent or null field reads as empty."""
+    """One mapping inside a manifest and where it stands there; an absent or null field reads as empty.
+
+    Whatever reads a field raises `error` where the field holds something of another type.
+    """
 
     fields: Mapping[str, object]
     path: str = ""

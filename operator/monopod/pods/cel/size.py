@@ -108,6 +108,9 @@ def ladder_steps() -> tuple[tuple[int, int, int, int], ...]:
     """The ladder as runs of equal steps: (millicores, smallest MiB, largest MiB, step in MiB).
 
     0.25 vCPU makes two runs, because its first step (0.5 to 1 GB) is smaller than its second.
+
+    Raises:
+        ValueError: Fargate's sizes aren't such runs.
     """
     runs: list[tuple[int, int, int, int]] = []
     for cpu in sorted({row.cpu_millis for row in LADDER}):
@@ -119,7 +122,7 @@ def ladder_steps() -> tuple[tuple[int, int, int, int], ...]:
         runs.append((cpu, sizes[0], sizes[-1], step))
     check = tuple(Row(cpu, mib) for cpu, low, high, step in runs for mib in range(low, high + 1, step))
     if check != LADDER:
-        raise ValueError("the ladder no longer consists of runs of equal steps")
+        raise ValueError("the sizes aren't runs of equal steps")
     return tuple(runs)
 
 
