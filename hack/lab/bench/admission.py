@@ -154,11 +154,11 @@ def _prepare_series(bare: Client, ruled: Client) -> list[_Series]:
 
 
 def _warm_up(series: list[_Series]) -> None:
-    """Until the policies are in force; after that, until everything is compiled and cached."""
+    """Until the policies are enforced; after that, until everything is compiled and cached."""
     deadline = time.monotonic() + SETTLING_SECONDS
     while not all([_comes_out_right(one) for one in series]):
         if time.monotonic() > deadline:
-            raise NotReady(f"the admission policies are not in force after {SETTLING_SECONDS:.0f} s")
+            raise NotReady(f"the admission policies are not enforced after {SETTLING_SECONDS:.0f} s")
         time.sleep(0.2)
     for one in series:
         for _ in range(WARM_UP):
@@ -169,7 +169,7 @@ def _comes_out_right(one: _Series) -> bool:
     try:
         return _create(one)
     except Refused:
-        return False  # one policy is in force and the other isn't yet
+        return False  # one policy is enforced and the other isn't yet
 
 
 def _create_block(one: _Series, count: int) -> None:

@@ -96,7 +96,7 @@ def show(name: str) -> None:
 
 
 def apply_profile(cluster: Cluster) -> None:
-    """Applies the sample profile and waits until it is in force."""
+    """Applies the sample profile and waits until it is ACTIVE."""
     with step("applying the sample FargateProfile, until it is ACTIVE"):
         cluster.kubectl("apply", "--server-side", "-k", str(SAMPLES / "profile"))
         active = "--for=jsonpath={.status.phase}=ACTIVE"

@@ -1,6 +1,6 @@
 """Releases pods that wait behind a scheduling gate, and says of the others what they wait for.
 
-    gate `monopod.dev/isolation` ──► base policy seen, security groups worked out? ── yes: gate lifted
+    gate `monopod.dev/isolation` ──► default-deny policy seen, security groups worked out? ── yes: gate lifted
                                         └── no: looked at again as soon as one is; event once it has lasted a while
     gate `monopod.dev/volumes`   ──► every claim bound, to a volume that Fargate mounts? ── yes: gate lifted
                                         └── no: event FailedScheduling, asked again in POLL_SECONDS
@@ -8,7 +8,7 @@
 
 A list every few seconds instead of watches of whole pods, claims and volumes: the API server answers it from its
 cache, and it holds nothing but pods that no node has yet. Nothing is remembered but which events were written, and an
-event that is written again meets its older self.
+event that exists already is left as it is.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

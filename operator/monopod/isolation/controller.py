@@ -54,7 +54,7 @@ STRAY_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class NamespaceKey:
-    """A namespace, for its base policy."""
+    """A namespace, for its default-deny policy."""
 
     namespace: str
 
@@ -109,7 +109,7 @@ class Isolator:
     """Listens to the mirror, and works off what follows from it.
 
     Attributes:
-        places_changed: namespaces may have to be marked anew.
+        places_changed: namespaces may have to be marked again.
         sums_changed: other pods are closed, unwritten or widened than before.
     """
 

@@ -1,6 +1,6 @@
-"""The base policy of each namespace: it closes all Fargate pods, so that only policies of ours open anything.
+"""The default-deny policy of each namespace: it closes all Fargate pods, so that only policies of ours open anything.
 
-reached by a profile, or marked pods left ──► base policy ──► seen: the namespace may be marked as isolated
+reached by a profile, or marked pods left ──► default-deny policy ──► seen: the namespace may be marked as isolated
 neither ──► the mark is withdrawn first, and some seconds later the policy is deleted
 """
 
@@ -37,7 +37,7 @@ class BaseKeeper:
         self._required: frozenset[str] | None = None
         self.refusals = Refusals(longest_retry, clock)
         self._idle_since: dict[str, float] = {}
-        """Namespaces with a base policy that carry no mark any more, and since when that is known."""
+        """Namespaces with a default-deny policy that carry no mark any more, and since when that is known."""
 
     def require(self, namespaces: Collection[str]) -> None:
         """The namespaces that need one whether or not they have pods; before this is said, none is deleted."""
@@ -48,19 +48,19 @@ class BaseKeeper:
 
     @property
     def is_settling(self) -> bool:
-        """Whether a base policy stays only until admission has certainly seen that nothing requires it any more."""
+        """Whether a default-deny policy stays only until admission has certainly seen that nothing requires it."""
         return any(
             name not in (self._required or ()) and not self._mirror.pods.count("namespace", name)
             for name in self._find_present()
         )
 
     def is_seen(self, namespace: str) -> bool:
-        """Whether the API server has the namespace's base policy, as it should be."""
+        """Whether the API server has the namespace's default-deny policy, as it should be."""
         view = self._mirror.network_policies.find(namespace, BASE_POLICY)
         return view is not None and view.kind == "base" and view.digest == _digest_base(namespace)
 
     async def look_up(self, namespace: str) -> None:
-        """Asks the API server for the namespace's base policy.
+        """Asks the API server for the namespace's default-deny policy.
 
         Raises:
             ApiError: the API server refuses it.
@@ -69,7 +69,7 @@ class BaseKeeper:
         await self._writer.look_up(namespace, BASE_POLICY)
 
     def find_trouble(self, namespace: str) -> str:
-        """Why the namespace's base policy couldn't be written; "" if nothing is known to be in the way."""
+        """Why the namespace's default-deny policy couldn't be written; "" if nothing is known to be in the way."""
         return self.refusals.find_answer(namespace)
 
     async def secure(self) -> dict[str, str]:
@@ -106,7 +106,7 @@ class BaseKeeper:
         return ""
 
     async def keep(self, namespace: str) -> None:
-        """Brings one namespace's base policy to what it should be.
+        """Brings one namespace's default-deny policy to what it should be.
 
         Raises:
             ApiError: the API server refuses it.
@@ -140,7 +140,7 @@ class BaseKeeper:
         return view is not None and bool(view.rows or view.isolated)
 
     def _find_present(self) -> set[str]:
-        """The namespaces that have a base policy, but for those that are being deleted, which take it with them."""
+        """The namespaces with a default-deny policy, but for those that are being deleted, which take it with them."""
         policies = self._mirror.network_policies.look_up("kind", "base")
         return {policy.namespace for policy in policies if self._stays(policy.namespace)}
 

@@ -1,7 +1,7 @@
 """Which security groups pods belong to, and the labels that say so; and the identity of a pod with its own policy.
 
 Admission writes these labels when a pod is created. When a SecurityGroupPolicy, a profile or a ServiceAccount changes
-later, the running pods' labels follow here, without the pods being created anew. Nobody else may change them.
+later, the running pods' labels follow here, without the pods being created again. Nobody else may change them.
 """
 
 from collections.abc import Mapping
@@ -99,7 +99,7 @@ class Membership:
             account = account or await self._fetch_account(pod)
             accounts = self.find_accounts(pod.namespace)
             if account not in accounts:
-                return unknown  # it was deleted, perhaps to be made anew: what selects it can't be told
+                return unknown  # it was deleted, perhaps to be made again: what selects it can't be told
         annotations = {} if pod.asked is None else {GROUPS_ANNOTATION: pod.asked}
         try:
             return choose_groups(labels, annotations, account or "", profile, policies, accounts)

@@ -1,6 +1,6 @@
 """The NetworkPolicies of pods: one per pod, or one per namespace and set of groups, as the pod's profile says.
 
-    groups by the rules ── every group exists? ── no: no policy, so the base policy keeps the pod closed; event
+    groups by the rules ── every group exists? ── no: no policy, so the default-deny policy keeps the pod closed; event
         └── yes: policy compared with what the API server has, and written if it differs; others deleted
                 └── groups differ from the labels? ── labels written
 

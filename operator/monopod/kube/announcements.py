@@ -9,7 +9,7 @@ from monopod.kube.logs import Complaints
 
 
 class Announcements:
-    """Remembers what it said last of which pod; a new process says it again, and meets its older self."""
+    """Remembers what it said last of which pod. A new process says it again; an event that exists is left alone."""
 
     def __init__(self, api: ApiClient, complaints: Complaints) -> None:
         self._api = api

@@ -1,7 +1,7 @@
 """Kubernetes Events about profiles and pods, each under a name that follows from what it says.
 
-An event that is written again, after a restart for instance, meets its older self: about a pod it is then left
-alone, about a profile it is counted, as `kubectl describe` shows it ("x2 over 5m").
+An event that is written again, after a restart for instance, exists already: about a pod it is then left as it is,
+about a profile it is counted, as `kubectl describe` shows it ("x2 over 5m").
 """
 
 import datetime

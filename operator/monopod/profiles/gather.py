@@ -241,7 +241,7 @@ class Gatherer:
     def find_situation(
         self, snapshot: Snapshot, statuses: Mapping[str, Mapping[str, Any]], publication: Publication
     ) -> Situation:
-        """What moving pods depends on; a profile is in force if the last trial was sandboxed."""
+        """What moving pods depends on; a profile is enforced if the last trial was sandboxed."""
         terms = {}
         for profile in snapshot.living:
             # With the status as it has been written: what isn't on record hasn't begun.

@@ -80,7 +80,7 @@ class Publisher:
             self._rows, self._joined = ordered, {}
             self._reach = Reach(((row.namespace, row) for row in ordered), self._protected)
         texts = await self._join_all()
-        # The mark says that a base policy has been seen, so that comes first; and goes after the mark.
+        # The mark says that a default-deny policy has been seen, so that comes first; and goes after the mark.
         self._base.require([name for name, text in texts.items() if text])
         uncovered = await self._base.secure()
         unmarked = await self._write_namespaces(self._find_changes(texts))

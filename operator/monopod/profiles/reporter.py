@@ -29,7 +29,7 @@ class Reporter:
         self._written: dict[str, tuple[dict[str, Any], Any]] = {}
 
     async def report_status(self, resource: Mapping[str, Any], status: dict[str, Any]) -> bool:
-        """Writes the profile's status if it differs, after the event that it may call for; whether all went well."""
+        """Writes the profile's status if it differs, after the event that it may call for; False if that failed."""
         name, current = resource["metadata"]["name"], resource.get("status")
         # A CRD of another version may drop fields that we write: the same answer to the same write ends it there.
         if build_status_patch(current, status) is None or self._written.get(name) == (status, current):

@@ -2,11 +2,11 @@
 
 Kubernetes bounds what an object carries and what a policy may spend on reading it, so there is room for so many rows
 on a namespace, and for so many in the ConfigMap for new namespaces. A profile that doesn't fit is held back as a whole:
-one that is in force in some of its namespaces, and without a word not in others, would be believed to be in force.
+one that is enforced in some of its namespaces, and without a word not in others, would be believed to be enforced.
 
-- What is in force keeps its place, whatever comes; of the others the older ones come first. So a profile is never
+- What is enforced keeps its place, whatever comes; of the others the older ones come first. So a profile is never
   ousted, and whoever works this out again comes to the same result.
-- A profile in force that was changed, and doesn't fit any more, keeps the rows that it has.
+- An enforced profile that was changed, and doesn't fit any more, keeps the rows that it has.
 - What counts are the profiles, not the namespaces that exist: the creation of a namespace brings no trouble. For names
   that no selector spells out, wildcard patterns count as if they met in one name, unless they begin differently:
   `team-a-*` and `team-b-*` never meet.
@@ -124,7 +124,7 @@ class Allocation:
 def allocate(
     claims: Iterable[Claim], of_namespace: Sequence[Bound], of_configmap: Sequence[Bound], protected: Collection[str]
 ) -> Allocation:
-    """Gives room to what is in force, then to the older, then to the newer profiles."""
+    """Gives room to what is enforced, then to the older, then to the newer profiles."""
     room = _Room(of_namespace, of_configmap, protected)
     rows: dict[str, Rows] = {}
     excess: dict[str, Excess] = {}

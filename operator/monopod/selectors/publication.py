@@ -1,8 +1,8 @@
 """What belongs on namespaces, and what has to be written so that it is there.
 
 A namespace that a profile reaches carries a label, by which the admission policies find it, and annotations, which
-they read: the compiled profiles, whether its pods are closed by a base policy, and the compiled SecurityGroupPolicies.
-Nobody else may write these, so anything that differs is undone. What the rows look like is not known here (see
+they read: the compiled profiles, whether its pods are closed by a default-deny policy, and the compiled
+SecurityGroupPolicies. No one else may write these, so anything that differs is undone. What the rows look like is not known here (see
 `monopod.selectors.compile`): they come in as text.
 
     reached ──► label and content ──the API server refuses them──► the label alone: new pods are refused
@@ -50,7 +50,7 @@ class NamespaceView:
 
     @property
     def is_isolated(self) -> bool:
-        """Whether it says that its pods are closed by a base policy."""
+        """Whether it says that its pods are closed by a default-deny policy."""
         return self.isolated == ISOLATED
 
     @property
@@ -69,7 +69,7 @@ def describe_closed(namespace: str) -> str:
 class Content:
     """What a namespace should carry: rows of profiles ("": none), and rows of SecurityGroupPolicies.
 
-    `is_isolated` says whether its base policy has been seen. Where it has not, pods wait behind a gate.
+    `is_isolated` says whether its default-deny policy has been seen. Where it has not, pods wait behind a gate.
     """
 
     rows: str

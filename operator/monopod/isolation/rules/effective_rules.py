@@ -1,6 +1,6 @@
 """What NetworkPolicies really open for one pod, whose rules these are, and what they leave closed.
 
-The policies are the truth: what they say is in force, whatever the groups say by now. Each rule of Monopod's policies
+The policies are the truth: what they say is enforced, whatever the groups say by now. Each rule of Monopod's policies
 is led back to the rules of the pod's groups. That needs no look at nodes, which few people may read: where a rule's
 CIDR was cut, the cut one lies inside it; and addresses that no CIDR accounts for are those of an entity.
 """
@@ -111,7 +111,7 @@ class EffectiveRules:
 
     Attributes:
         base: whether a policy of Monopod's closes the pod, whatever becomes of the others.
-        idle: rules of groups that no policy has: they open nothing, or are not in force yet.
+        idle: rules of groups that no policy has: they open nothing, or are not enforced yet.
         widenings: what policies of others open beyond Monopod's, by their names.
         kept: what no group should open.
     """

@@ -1,8 +1,8 @@
 """The NetworkPolicies that isolate pods: what they select, and the rules that security groups amount to.
 
 NetworkPolicies only ever open, and they add up. So a namespace has one that selects all Fargate pods and opens nothing
-(the base policy), and each pod, or each set of groups, has one with the rules of the groups. What must stay closed is
-never opened in the first place: it is taken out of every CIDR.
+(the default-deny policy), and each pod, or each set of groups, has one with the rules of the groups. What must stay
+closed is never opened in the first place: it is taken out of every CIDR.
 
 An empty list of peers means *everything* in a NetworkPolicy. So a rule of which no peer is left is left out altogether,
 never written with an empty list.

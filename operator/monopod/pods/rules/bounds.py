@@ -48,7 +48,7 @@ MAX_ENTRIES: Final = 300
 MAX_NODE_TERMS: Final = 30
 MAX_NODE_ENTRIES: Final = 100
 """Expressions, fields and values of all terms of a pod's required node affinity, which is compared with the profile's
-zones and written anew."""
+zones and written again."""
 
 ADDED_NODE_ENTRIES: Final = 19
 """What admission adds to each term at most: an expression and 16 zones, and one for the compute type."""

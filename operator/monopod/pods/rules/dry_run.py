@@ -1,6 +1,6 @@
 """The trial that makes a profile ACTIVE: which pod or namespace to try, and what the answer means.
 
-A profile is in force only if the API server really sandboxes a pod that matches it: policies that are missing, stale
+A profile is enforced only if the API server really sandboxes a pod that matches it: policies that are missing, stale
 or not yet compiled let pods pass without a word. So the operator creates one as a server-side dry run and looks at
 what comes back. Where no namespace exists to try it in, the creation of one is tried. Sending is not done here.
 """

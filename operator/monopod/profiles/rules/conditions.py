@@ -35,7 +35,7 @@ class PoliciesMissing:
 
 @dataclass(frozen=True, slots=True)
 class PoliciesChanged:
-    """These policies or bindings were edited since they were installed; what is in force, a trial tells."""
+    """These policies or bindings were edited since they were installed; what is enforced, a dry run tells."""
 
     names: tuple[str, ...]
 
@@ -72,7 +72,7 @@ class BeyondQuota:
 
 @dataclass(frozen=True, slots=True)
 class NoRoom:
-    """Admission can't read more than the profiles that are in force already; with this one it would have to."""
+    """Admission can't read more than the profiles that are enforced already; with this one it would have to."""
 
     excess: Excess
 
@@ -279,7 +279,7 @@ def find_distinction(facts: Facts) -> Finding:
 
 
 def find_isolation(facts: Facts) -> Finding:
-    """Whether its pods' networks do what their groups say. A warning: the profile is in force either way."""
+    """Whether its pods' networks do what their groups say. A warning: the profile is enforced either way."""
     kind, found = ConditionType.ISOLATED, facts.isolation
     closed = f"{count_pods(found.closed)} closed: {list_names(found.groups)} can't be used" if found.closed else ""
     widened = (
@@ -330,7 +330,7 @@ def find_enforcement(facts: Facts) -> Finding:
             return Finding(kind, False, Reason.PROBE_NOT_SANDBOXED, message)
         case dry_run.Refused(where, answer):
             message = f"{where} was tried, and the API server refused it: {answer}"
-            # A quota that is full says nothing about the profile: one that was in force stays so.
+            # A quota that is full says nothing about the profile: one that was enforced stays so.
             return Finding(kind, None if facts.was_active else False, Reason.PROBE_REFUSED, message)
         case dry_run.Impossible():
             message = "no valid name or label matches any selector: create the profile again with other selectors"

@@ -85,7 +85,7 @@ def find_overlaps(profiles: Iterable[Profile], protected: Collection[str] = ()) 
     """The profiles that never win without a pin, and those with equal selectors, by name.
 
     Args:
-        profiles: all profiles that are in force, in any order.
+        profiles: all profiles that are enforced, in any order.
         protected: namespaces that only their exact name reaches.
     """
     guarded = frozenset(protected)
