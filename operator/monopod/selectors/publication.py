@@ -2,8 +2,8 @@
 
 A namespace that a profile reaches carries a label, by which the admission policies find it, and annotations, which
 they read: the compiled profiles, whether its pods are closed by a default-deny policy, and the compiled
-SecurityGroupPolicies. No one else may write these, so anything that differs is undone. What the rows look like is not known here (see
-`monopod.selectors.compile`): they come in as text.
+SecurityGroupPolicies. No one else may write these, so anything that differs is undone. What the rows look like is not
+known here (see `monopod.selectors.compile`): they come in as text.
 
     reached ──► label and content ──the API server refuses them──► the label alone: new pods are refused
                      ▲─────────────── they can be written again ───────────┘
