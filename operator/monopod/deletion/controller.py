@@ -4,7 +4,6 @@ A profile gets the finalizer before its rows are published, and loses it when it
 pods is left: so no pod runs by a profile that is gone.
 """
 
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +25,7 @@ from monopod.deletion.rules.stages import (
 from monopod.eviction.evictor import Mover
 from monopod.eviction.rules.order import Candidate
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.concurrency import gather_some
 from monopod.kube.logs import Complaints
 from monopod.kube.metrics import WRITES
@@ -66,14 +66,16 @@ class Deletions:
         patience: Patience,
         complaints: Complaints,
         mark: Callable[[float], None],
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
+        self._clock = clock
         self._mirror = mirror
         self._mover = mover
         self._patience = patience
         self._complaints = complaints
         self._mark = mark
-        self._trials = ReplacementTrials(api, mirror, lambda pod: bool(mover.find_obstacles([pod])), mark)
+        self._trials = ReplacementTrials(api, mirror, lambda pod: bool(mover.find_obstacles([pod])), mark, clock)
         self._owned: dict[str, _Pods] = {}
         self._withdrawn_at: dict[str, float] = {}
 
@@ -94,7 +96,7 @@ class Deletions:
         """How far each deletion is."""
         self._owned = {request.name: self._sort_pods(request.name, pods, publication) for request in requests}
         self._withdrawn_at = {
-            name: self._withdrawn_at.get(name, time.monotonic())
+            name: self._withdrawn_at.get(name, self._clock.monotonic())
             for name, own in self._owned.items()
             if not own.namespaces
         }
@@ -170,7 +172,7 @@ class Deletions:
     async def _let_go(self, name: str) -> bool:
         """Takes the finalizer away, unless pods may still come or the API server knows of some; whether all is well."""
         # A pod that admission still marks meanwhile is evicted too.
-        left = self._withdrawn_at[name] + STALE_SECONDS - time.monotonic()
+        left = self._withdrawn_at[name] + STALE_SECONDS - self._clock.monotonic()
         if left > 0:
             self._mark(left)
             return True

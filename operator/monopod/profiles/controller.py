@@ -93,7 +93,7 @@ class Reconciler:
         )
         self._reporter = Reporter(api, mirror, self._complaints)
         self._prober = Prober(api, self.enqueue, complaints, clock)
-        self._deletions = Deletions(api, mirror, mover, options.patience, self._complaints, self.enqueue)
+        self._deletions = Deletions(api, mirror, mover, options.patience, self._complaints, self.enqueue, clock)
         self._overlaps = Overlaps(options.protected, self.enqueue, complaints, clock)
         self._rescheduler = rescheduler
         self._gatherer = Gatherer(

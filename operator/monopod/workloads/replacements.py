@@ -8,7 +8,6 @@ without the profile. Pods without a controller aren't replaced by anybody, so no
 with the process; the next one tries again.
 """
 
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -16,6 +15,7 @@ from typing import Any, Final
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Candidate, Obstacle
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.clock import Clock
 from monopod.kube.concurrency import gather_some
 from monopod.kube.objects.fields import InvalidManifest
 from monopod.kube.objects.text import list_names
@@ -96,8 +96,8 @@ class _Verdict:
     pause: float = 0.0
     is_bounded: bool = False
 
-    def is_current(self, pod: Candidate) -> bool:
-        return time.monotonic() < self.until and (bool(self.fault) or not self.is_bounded or self.about == pod.uid)
+    def is_current(self, pod: Candidate, now: float) -> bool:
+        return now < self.until and (bool(self.fault) or not self.is_bounded or self.about == pod.uid)
 
 
 class ReplacementTrials:
@@ -109,8 +109,10 @@ class ReplacementTrials:
         mirror: Caches,
         is_refused: Callable[[Candidate], bool],
         mark: Callable[[float], None],
+        clock: Clock,
     ) -> None:
         self._api = api
+        self._clock = clock
         self._mirror = mirror
         self._is_refused = is_refused
         self._mark = mark
@@ -146,7 +148,7 @@ class ReplacementTrials:
         if untold or left[0] <= 0:
             self._mark(0.5)
         if faults:
-            self._mark(max(0.5, min(faults) - time.monotonic()))
+            self._mark(max(0.5, min(faults) - self._clock.monotonic()))
         return chosen
 
     def _forget_others(self, profile: str, workloads: Collection[str]) -> None:
@@ -179,7 +181,7 @@ class ReplacementTrials:
                 left[0] -= 1
                 await self._try(profile, pod, quotas)
             if self._is_passed(profile, pod):
-                chosen.append(replace(pod, known_until=time.monotonic() + KNOWN_SECONDS))
+                chosen.append(replace(pod, known_until=self._clock.monotonic() + KNOWN_SECONDS))
                 self._mark(BOUNDED_SECONDS)
                 if not self._is_refused(pod):
                     break
@@ -190,7 +192,7 @@ class ReplacementTrials:
 
     def _is_current(self, profile: str, pod: Candidate) -> bool:
         verdict = self._verdicts.get((profile, pod.workload))
-        return verdict is not None and verdict.is_current(pod)
+        return verdict is not None and verdict.is_current(pod, self._clock.monotonic())
 
     def _is_passed(self, profile: str, pod: Candidate) -> bool:
         return self._is_current(profile, pod) and not self._verdicts[profile, pod.workload].fault
@@ -207,7 +209,7 @@ class ReplacementTrials:
             fault, reason = misfit, Reason.REPLACEMENT_UNSCHEDULABLE
         valid = pause if fault else BOUNDED_SECONDS if quotas else VALID_SECONDS
         self._verdicts[profile, pod.workload] = _Verdict(
-            pod.uid, time.monotonic() + valid, fault, reason, pause, bool(quotas)
+            pod.uid, self._clock.monotonic() + valid, fault, reason, pause, bool(quotas)
         )
 
     async def _find_fault(self, profile: str, pod: Candidate, quotas: Sequence[Quota]) -> tuple[str, str]:

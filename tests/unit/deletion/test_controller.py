@@ -6,16 +6,17 @@ from typing import Any
 import pytest
 import structlog
 
-from monopod.deletion import controller
 from monopod.deletion.controller import Deletions
 from monopod.deletion.rules.stages import Evicting, Failed, Patience, Queued, Request, Stage
 from monopod.eviction.rules.order import Candidate, Obstacle
 from monopod.kube.client import ApiError
 from monopod.kube.logs import Complaints
 from monopod.manager.sources import Mirror
+from monopod.selectors.compile import STALE_SECONDS
 from monopod.selectors.publication import Publication
-from monopod.workloads import replacements
+from monopod.workloads.replacements import LONGEST_RETRY_SECONDS
 from tests.unit.fake_api import FakeApi, an_object, not_found
+from tests.unit.fake_clock import FakeClock
 
 FINALIZER = "monopod.dev/profile"
 LONG_AGO = "2025-12-31T23:59:45Z"
@@ -46,6 +47,7 @@ class Setting:
         self.mirror = Mirror("monopod-system")
         self.mover = FakeMover()
         self.marks: list[float] = []
+        self.clock = FakeClock()
         self.deletions = Deletions(
             self.api.client,
             self.mirror,
@@ -53,6 +55,7 @@ class Setting:
             Patience(timeout=60, per_minute=60),
             Complaints(structlog.stdlib.get_logger()),
             self.marks.append,
+            self.clock,
         )
 
     def add_profile(self, name: str = "web", *, finalizers: tuple[str, ...] = (FINALIZER,), **metadata: Any) -> None:
@@ -68,17 +71,13 @@ class Setting:
     async def make_pass(self, *requests: Request, recorded: bool = True) -> dict[str, Stage]:
         pods = self.mirror.pods.views()
         stages = self.deletions.find_stages(requests, pods, PUBLISHED, NOW)
+        self.clock.step(STALE_SECONDS)
         self.well = await self.deletions.advance(requests, stages, list(stages) if recorded else [])
         return stages
 
     @property
     def evicted(self) -> list[str]:
         return [pod.name for pod in self.mover.required]
-
-
-@pytest.fixture(autouse=True)
-def no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(controller, "STALE_SECONDS", 0.0)
 
 
 async def test_a_profile_without_the_finalizer_gets_it_beside_those_of_others() -> None:
@@ -171,6 +170,17 @@ async def test_a_profile_without_pods_is_let_go_of_and_keeps_the_finalizers_of_o
     assert (path, patch["metadata"]["finalizers"]) == (PROFILE, ["theirs"])
 
 
+async def test_a_profile_is_kept_for_the_seconds_in_which_admission_may_still_read_it() -> None:
+    setting = Setting()
+    setting.add_profile(deletionTimestamp=BEGAN)
+    stages = setting.deletions.find_stages([Request("web", BEGAN)], [], PUBLISHED, NOW)
+    setting.clock.step(STALE_SECONDS - 0.5)
+    await setting.deletions.advance([Request("web", BEGAN)], stages, [])
+    assert (setting.api.sent("merge"), setting.marks[-1]) == ([], 0.5)
+    await setting.make_pass(Request("web", BEGAN))
+    assert len(setting.api.sent("merge")) == 1
+
+
 async def test_a_profile_is_kept_while_the_api_server_knows_of_a_pod_that_the_watch_has_not_shown() -> None:
     setting = Setting()
     setting.add_profile(deletionTimestamp=BEGAN)
@@ -205,8 +215,7 @@ def own_pods(setting: Setting, owner: str, *names: str) -> None:
     setting.api.lists.setdefault(PODS, []).extend(setting.api.answers["get", f"{PODS}/{name}"] for name in names)  # type: ignore[misc]  # no exceptions among them
 
 
-async def test_pods_that_could_not_be_created_again_stay_and_go_once_they_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replacements, "FIRST_RETRY_SECONDS", 0.0)
+async def test_pods_that_could_not_be_created_again_stay_and_go_once_they_can() -> None:
     setting = Setting()
     own_pods(setting, "one", "a", "b")
     own_pods(setting, "two", "c")
@@ -225,12 +234,12 @@ async def test_pods_that_could_not_be_created_again_stay_and_go_once_they_can(mo
     assert (obstacle.reason, obstacle.pods) == ("ReplacementRefused", ("prod/a", "prod/b"))
     assert obstacle.message.endswith("stay, because a replacement can't be created: violates PodSecurity")
     setting.api.answers["try", PODS] = {"metadata": {}, "spec": {}}
+    setting.clock.step(LONGEST_RETRY_SECONDS)
     await setting.make_pass(Request("web", BEGAN, BEGAN, 3))
     assert setting.evicted == ["a", "b", "c"]
 
 
-async def test_a_refused_workload_that_is_gone_is_no_reason_to_look_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replacements, "FIRST_RETRY_SECONDS", 0.0)
+async def test_a_refused_workload_that_is_gone_is_no_reason_to_look_again() -> None:
     setting = Setting()
     own_pods(setting, "one", "a")
     own_pods(setting, "two", "b")
@@ -238,6 +247,7 @@ async def test_a_refused_workload_that_is_gone_is_no_reason_to_look_again(monkey
     await setting.make_pass(Request("web", BEGAN, BEGAN, 2))
     setting.mirror.pods.observe("DELETED", an_object("a", namespace="prod", version=2))
     setting.api.answers["try", PODS] = {"metadata": {}, "spec": {}}
+    setting.clock.step(LONGEST_RETRY_SECONDS)
     await setting.make_pass(Request("web", BEGAN, BEGAN, 2))
     assert setting.evicted == ["b"]
     setting.marks.clear()
