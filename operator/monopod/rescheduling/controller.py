@@ -170,6 +170,7 @@ class Rescheduler:
             known = before.get(place.namespace)
             same = known is not None and known.place == place
             self._spots[place.namespace] = known if known and same else _Spot(place, look=known.look if known else None)
+        self._precaution.retain(self._spots.keys())
         self._hand_over()
         self.controller.enqueue(WHOLE)
 

@@ -23,16 +23,33 @@ class Precaution:
         self._since: dict[Key, tuple[int, float]] = {}
         self._broken: set[Key] = set()
         self._chosen: set[Key] = set()
+        self._seen: dict[str, tuple[frozenset[Key], frozenset[Key]]] = {}
+        """What the last two looks at a namespace showed."""
 
     def forget(self, profiles: Iterable[str]) -> None:
         """What was known of profiles that are no longer the same."""
         gone = set(profiles)
         self._proven = {each for each in self._proven if each[0] not in gone}
-        self._chosen = {each for each in self._chosen if each[0] not in gone}
+        self._drop({key for looks in self._seen.values() for key in frozenset().union(*looks) if key[0] in gone})
 
-    def observe(self, namespace: str, proven: Iterable[str], outlooks: Iterable[Outlook]) -> None:
-        """Takes note of what a look shows."""
+    def retain(self, namespaces: Collection[str]) -> None:
+        """Forgets workloads of all other namespaces."""
+        for namespace in self._seen.keys() - set(namespaces):
+            self._drop(frozenset().union(*self._seen.pop(namespace)))
+
+    def _drop(self, keys: Collection[Key]) -> None:
+        self._since = {key: each for key, each in self._since.items() if key not in keys}
+        self._broken -= set(keys)
+        self._chosen -= set(keys)
+
+    def observe(self, namespace: str, proven: Iterable[str], outlooks: Sequence[Outlook]) -> None:
+        """Takes note of what a look shows; a workload that two in a row don't show is gone, or done with."""
         self._proven |= {(profile, namespace) for profile in proven}
+        keys = frozenset(map(find_key, outlooks))
+        older, last = self._seen.get(namespace, (keys, keys))
+        if gone := older - last - keys:
+            self._drop(gone)
+        self._seen[namespace] = last, keys
         for outlook in outlooks:
             key = find_key(outlook)
             if outlook.is_broken:
