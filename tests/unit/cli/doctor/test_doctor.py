@@ -1,4 +1,4 @@
-"""What `doctor` makes of a cluster: from facts to findings, their output and the exit status."""
+"""What `doctor` makes of a cluster: from facts to findings."""
 
 import json
 from dataclasses import replace
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from monopod.cli.doctor import examination
-from monopod.cli.doctor.command import check, find_exit_status, write
-from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Level, Unread
+from monopod.cli.doctor.command import check, find_exit_status
+from monopod.cli.doctor.diagnosis import Check, Facts, Level, Unread
 from monopod.cli.doctor.sandboxes import find_users
 from monopod.kube.lease import LEASE_NAME
 from tests.unit.cli.clusters import (
@@ -20,7 +20,6 @@ from tests.unit.cli.clusters import (
     a_node,
     a_runtime_class,
 )
-from tests.unit.cli.running import run
 
 FORBIDDEN = Unread("The API server refused: nodes is forbidden.")
 ABSENT = Unread("The API server refused: not found.", absent=True)
@@ -361,45 +360,6 @@ def test_kata_deploys_classes_are_named_where_the_class_kata_is_missing() -> Non
         "There is kata-qemu, gvisor: leave the chart's value sandbox empty, and kata-qemu is taken. Or let kata-deploy "
         "make the class kata: helm upgrade … --set runtimeClasses.createDefault=true."
     )
-
-
-FINDINGS = [
-    Finding(Check.OPERATOR, Level.OK, "All is well."),
-    Finding(Check.NODES, Level.WARNING, "No node.", "Add one."),
-    Finding(Check.LEADER, Level.PROBLEM, "Nobody leads.", "Look."),
-]
-
-
-def test_the_text_has_a_line_per_finding_and_one_for_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
-    write(FINDINGS, "text")
-    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [
-        "OK Operator All is well.",
-        "Warning Nodes No node.",
-        "→ Add one.",
-        "Problem Leader Nobody leads.",
-        "→ Look.",
-        "",
-        "Problems: 1, warnings: 1.",
-    ]
-
-
-def test_the_json_has_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    write(FINDINGS, "json")
-    report = json.loads(capsys.readouterr().out)
-    assert report["summary"] == {"ok": 1, "warnings": 1, "problems": 1}
-    assert report["findings"][0] == {"check": "Operator", "level": "OK", "message": "All is well.", "action": None}
-    assert [finding["action"] for finding in report["findings"]] == [None, "Add one.", "Look."]
-
-
-@pytest.mark.parametrize(("findings", "status"), [(FINDINGS, 1), (FINDINGS[:2], 0), ([], 0)])
-def test_only_problems_end_with_status_1(findings: list[Finding], status: int) -> None:
-    assert find_exit_status(findings) == status
-
-
-def test_a_cluster_that_cannot_be_reached_ends_with_status_2(tmp_path: Any) -> None:
-    result = run("doctor", "--kubeconfig", str(tmp_path / "nowhere"))
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("Error: The kubeconfig can't be used: ")
 
 
 def test_the_lease_is_the_operators() -> None:
