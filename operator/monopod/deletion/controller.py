@@ -153,7 +153,7 @@ class Deletions:
 
         Args:
             requests: the profiles that are being deleted.
-            stages: what `find_stages` made of them in the same pass.
+            stages: what `find_stages` made of them in the same reconcile.
             recorded: those whose status says so; no turn begins without that, or its beginning could be forgotten.
         """
         evictable: list[Candidate] = []

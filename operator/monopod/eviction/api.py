@@ -21,7 +21,7 @@ SEVERAL_BUDGETS = "more than one PodDisruptionBudget"
 
 
 async def request_eviction(api: ApiClient, pod: Candidate) -> Answer:
-    """Asks once. The uid goes with it, so that a namesake that took the pod's place is left alone."""
+    """Asks once. The uid goes with it, so that another pod of the same name is left alone."""
     eviction = {
         "apiVersion": "policy/v1",
         "kind": "Eviction",
@@ -36,8 +36,8 @@ async def request_eviction(api: ApiClient, pod: Candidate) -> Answer:
         return Unanswered(str(error))
     except ApiError as error:
         # A precondition that fails has no cause to go by.
-        namesake = error.status == 409 and "Precondition failed: UID" in error.message
-        return Gone() if error.status == 404 or namesake else Refused(str(error))
+        is_another = error.status == 409 and "Precondition failed: UID" in error.message
+        return Gone() if error.status == 404 or is_another else Refused(str(error))
     return Evicted()
 
 

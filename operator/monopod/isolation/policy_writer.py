@@ -78,7 +78,7 @@ class PolicyWriter:
             policies.observe("DELETED", _name_gone(view))
 
     def lose(self, namespace: str) -> None:
-        """Takes for gone what a namespace's namesake had: it went with it, whether or not a watch has told so."""
+        """Drops cached policies of a deleted namespace whose name was reused, whether or not a watch has told so."""
         policies = self._mirror.network_policies
         for view in [view for kind in ("base", "groups") for view in policies.look_up("place", (namespace, kind))]:
             self._expected.pop((view.namespace, view.name), None)

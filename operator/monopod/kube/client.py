@@ -156,7 +156,7 @@ class ApiClient:
         return await self._request("PATCH", path, query, body, APPLY_PATCH)
 
     async def delete(self, path: str, uid: str, version: str = "") -> None:
-        """Deletes an object, and no namesake that replaced it; one that is gone already is fine.
+        """Deletes an object, and no other of its name that replaced it; one that is gone already is fine.
 
         With a resourceVersion only if nobody changed it meanwhile.
 

@@ -1,4 +1,4 @@
-"""Moves pods that run elsewhere: looks at namespaces, has the mover evict those whose turn it is, and counts.
+"""Moves pods that run elsewhere: looks at namespaces, has those evicted whose turn it is, and counts.
 
     a profile or a namespace changes ──► searched at once; otherwise at each resync
     something to move                ──► looked at every INTERVAL_SECONDS, longer while nothing changes
@@ -59,7 +59,7 @@ logger = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the reconciler found out about profiles; mappings by their names.
+    """What the controller of profiles found out about them; mappings by their names.
 
     Attributes:
         profiles: those that take pods.
@@ -364,7 +364,7 @@ class Rescheduler:
         return [BarePod(profile.name, profile.runtime_class, manifest) for manifest in known]
 
     def _tell(self) -> None:
-        """Asks for a pass if the profiles' statuses would differ."""
+        """Has the profiles looked at if their statuses would differ."""
         told = {name: self.find_moves(name) for name in self._situation.terms}
         if told != self._told:
             self._told = told

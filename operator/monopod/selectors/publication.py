@@ -125,7 +125,7 @@ def _build_isolation(content: Content) -> tuple[str | None, str | None]:
 def build_namespace_patch(change: NamespaceChange, uid: str) -> dict[str, object]:
     """The merge patch that makes the change. A null removes a value whoever wrote it, which an apply could not.
 
-    It is refused for a namespace of another uid: what was seen of one says nothing of its namesake.
+    It is refused for a namespace of another uid: what was seen of one says nothing of the other.
     """
     label: str | None = None
     annotations: dict[str, str | None] = dict.fromkeys(

@@ -33,7 +33,7 @@ BOUNDED_SECONDS: Final = 3.0
 KNOWN_SECONDS: Final = 15.0
 FIRST_RETRY_SECONDS: Final = 2.0
 LONGEST_RETRY_SECONDS: Final = 60.0
-# In one pass; the others have their turn in the next.
+# In one reconcile; the others follow in the next.
 MOST_TRIED: Final = 40
 
 Manifest = dict[str, Any]
@@ -101,7 +101,7 @@ class _Verdict:
 
 
 class ReplacementTrials:
-    """Remembers verdicts by profile and workload; `mark` asks for a pass within some seconds."""
+    """Remembers verdicts by profile and workload; `mark` has the profiles looked at within some seconds."""
 
     def __init__(
         self,

@@ -60,7 +60,7 @@ def read_whole(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_uid(item: Mapping[str, Any]) -> str:
-    """What tells an object from a namesake that replaced it."""
+    """What tells an object from another of the same name that replaced it."""
     return str(item["metadata"].get("uid") or "")
 
 
