@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lab.cluster.images import BUSYBOX_IMAGE
 from lab.demo.pods import Seen
 
 LOG_WIDTH = 150
@@ -52,6 +53,7 @@ def print_next_steps(kubeconfig: Path, namespace: str, example: str, name: str |
         "./hack/run kubectl get fargateprofiles",
         f"./hack/run kubectl fargate explain pod {example} -n {namespace}",
         f"./hack/run kubectl exec -n {namespace} {example} -- dmesg",
+        f"./hack/run kubectl fargate doctor --probe --image {BUSYBOX_IMAGE}",
         f"./hack/demo down{option}",
     )
     out = make_console()

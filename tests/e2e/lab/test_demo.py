@@ -93,9 +93,10 @@ def test_the_commands_that_the_demo_names_work(demo: Demo) -> None:
     *tried, last = commands
     assert last == f"./hack/demo down --name {demo.name}"
     script = "set -e\n" + "\n".join(tried)
-    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ACTIVE" in done.stdout
+    assert "NetworkPolicies are enforced" in done.stdout
     assert "Starting gVisor" in done.stdout
 
 

@@ -127,9 +127,9 @@ def check_nodes(runtime_class: Json, facts: Facts) -> Iterator[Finding]:
     wanted = scheduling.get("nodeSelector") or {}
     chosen = [node for node in facts.nodes if wanted.items() <= (node["metadata"].get("labels") or {}).items()]
     usable = [node for node in chosen if is_usable(node, scheduling.get("tolerations") or ())]
-    where = "labelled " + ",".join(f"{key}={value}" for key, value in sorted(wanted.items())) if wanted else "at all"
+    where = " labelled " + ",".join(f"{key}={value}" for key, value in sorted(wanted.items())) if wanted else ""
     if not usable:
-        message = f"No node {where} is ready to take pods of RuntimeClass {name} ({len(chosen)} are not ready, "
+        message = f"No node{where} is ready to take pods of RuntimeClass {name} ({len(chosen)} are not ready, "
         message += "cordoned, or tainted); they stay Pending."
         action = (
             "Add such a node, unless your autoscaler does; taints must be tolerated in the RuntimeClass's scheduling."
@@ -148,7 +148,7 @@ def check_nodes(runtime_class: Json, facts: Facts) -> Iterator[Finding]:
         yield Finding(Check.NODES, Level.PROBLEM, message, f"Upgrade them, or keep RuntimeClass {name} off them.")
     if not lacking and not old:
         unsure = "" if any(find_handlers(node) for node in usable) else " None of them tells which handlers it knows."
-        message = f"RuntimeClass {name}: {len(usable)} of {len(chosen)} nodes {where} can take its pods.{unsure}"
+        message = f"RuntimeClass {name}: {len(usable)} of {len(chosen)} nodes{where} can take its pods.{unsure}"
         yield Finding(Check.NODES, Level.OK, message)
 
 
