@@ -37,7 +37,9 @@ class ControlPlane:
         check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
         """Runs kubectl as the administrator; raises AssertionError with what it said if it fails and `check` is set."""
-        command = [self.lab.kubectl_path, "--kubeconfig", self.kubeconfig_path, *args]
+        # A cache of its own: another cluster may have had this port before, with other kinds.
+        cache = f"--cache-dir={self.kubeconfig_path.parent}/kubectl-cache"
+        command = [self.lab.kubectl_path, "--kubeconfig", self.kubeconfig_path, cache, *args]
         done = subprocess.run(
             [str(word) for word in command],
             input=input,
@@ -47,7 +49,7 @@ class ControlPlane:
             timeout=KUBECTL_SECONDS,
             check=False,
         )
-        assert not check or done.returncode == 0, f"{' '.join(done.args[3:])}\n{done.stdout}{done.stderr}"
+        assert not check or done.returncode == 0, f"{' '.join(done.args[4:])}\n{done.stdout}{done.stderr}"
         return done
 
 

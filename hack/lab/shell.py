@@ -61,4 +61,6 @@ def run_kubectl(program: Path, kubeconfig: Path, *args: str, stdin: str | None =
     Raises:
         CommandFailed: If it exits non-zero.
     """
-    return run([program, "--kubeconfig", kubeconfig, *args], stdin=stdin, timeout=180).stdout
+    # A cache of its own: another cluster may have had this address before, with other kinds.
+    cache = f"--cache-dir={kubeconfig.parent}/kubectl-cache"
+    return run([program, "--kubeconfig", kubeconfig, cache, *args], stdin=stdin, timeout=180).stdout

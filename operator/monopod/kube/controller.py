@@ -198,11 +198,17 @@ class Controller(Generic[Key]):
         self._rested.pop(key, None)
 
     async def run(self) -> None:
-        """Reconciles until cancelled."""
+        """Reconciles until cancelled.
+
+        Raises:
+            RuntimeError: All workers have ended, which nothing but a cancellation should bring about: without this the
+                process would live on and do nothing.
+        """
         try:
             async with asyncio.TaskGroup() as group:
                 for number in range(self._workers):
                     group.create_task(self._run_worker(), name=f"{self.name} {number}")
+            raise RuntimeError(f"the workers of controller {self.name} have ended")
         finally:
             for _, timer in self._delayed.values():
                 timer.cancel()

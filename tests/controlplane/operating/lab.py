@@ -362,6 +362,7 @@ class OperatorProcess:
         before, since = self.count_writes(), time.monotonic()
 
         def is_quiet() -> bool:
+            assert self.process.poll() is None, "the operator has ended"
             nonlocal before, since
             if (written := self.count_writes()) != before:
                 before, since = written, time.monotonic()
