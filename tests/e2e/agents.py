@@ -29,7 +29,7 @@ from tests.e2e.live import Live, Object
 from tests.e2e.workloads import a_pod
 
 PROGRAM = Path(__file__).with_name("agent.py").read_text()
-ANSWER_SECONDS = 60
+ANSWER_SECONDS = 240
 
 FRIEND, STRANGER, METADATA = "198.51.100.10", "198.51.100.11", "169.254.169.254"
 OUTSIDE = "lab-outside"

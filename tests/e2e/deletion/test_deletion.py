@@ -10,7 +10,7 @@ from tests.e2e.workloads import a_budget, a_deployment, a_profile
 
 KEPT, LEFT = {"moves": "yes", "kept": "yes"}, {"moves": "yes"}
 SMALL = {"cpu": "100m"}
-MOVED_SECONDS = 90
+MOVED_SECONDS = 300
 
 
 @pytest.fixture

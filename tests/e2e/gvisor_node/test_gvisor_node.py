@@ -56,7 +56,7 @@ class Stage:
         if self.lab:
             (machine,) = self.lab.machines()
             drop_in = machine.folder / "conf.d" / DROP_IN
-            self.live.wait_for(lambda: drop_in.exists() is once_there, f"{drop_in} {once_there}", 90)
+            self.live.wait_for(lambda: drop_in.exists() is once_there, f"{drop_in} {once_there}", 300)
             run(machine.enter("kill", (machine.folder / "pids/containerd").read_text()))
 
     def find_node(self) -> Object:
@@ -112,5 +112,5 @@ def test_the_runtime_comes_to_a_node_runs_a_pod_and_goes_again(stage: Stage) -> 
     live.wait_for(lambda: not live.find("pods", namespace), "the pod gone")
     stage.helm("uninstall", "gvisor-node")
     stage.restart_containerd(once_there=False)
-    live.wait_for(stage.is_calm, "a Ready node without the handler", 90)
+    live.wait_for(stage.is_calm, "a Ready node without the handler", 300)
     assert live.kubectl("get", "nodes", "-l", LABEL, "-o", "name") == ""

@@ -10,7 +10,7 @@ from tests.e2e.workloads import PORT, SANDBOXED, a_group, a_group_policy, a_pod,
 # busybox's own wget dies on a name: statically linked, it can't look one up. nslookup asks the DNS server itself.
 FETCH = "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | timeout 5 nc {address} {port} | tail -n 1"
 LOOK_UP = "nslookup {name} | awk '/^Address/ {{found=$2}} END {{print found}}'"
-POLICY_SECONDS = 20
+POLICY_SECONDS = 120
 
 
 @pytest.fixture(scope="module")

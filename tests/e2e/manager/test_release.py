@@ -32,10 +32,10 @@ def test_pods_live_through_an_upgrade_and_a_removal_of_monopod(live: Live) -> No
     assert live.run_in(before, "echo alive") == "alive"
     assert live.get("fargateprofile", PROFILE), "profiles are kept for a later install"
 
-    after = live.wait_for(lambda: _make_ordinary_pod(live, namespace), "an ordinary pod in the old namespace", 30)
+    after = live.wait_for(lambda: _make_ordinary_pod(live, namespace), "an ordinary pod in the old namespace", 180)
     assert _find_profile(live, after, namespace) == ""
     fresh = live.make_namespace()
-    live.wait_for(lambda: _make_ordinary_pod(live, fresh), "an ordinary pod in a new namespace", 30)
+    live.wait_for(lambda: _make_ordinary_pod(live, fresh), "an ordinary pod in a new namespace", 180)
     live.await_ready(fresh)
 
 
