@@ -19,6 +19,7 @@ from monopod.eviction.rules.order import Obstacle
 from monopod.kube.client import ApiClient
 from monopod.kube.clock import Clock
 from monopod.kube.concurrency import gather_some
+from monopod.kube.controller import Backoff
 from monopod.kube.objects.text import list_names
 from monopod.pods.rules.dry_run import NotSandboxed, PodTrial, judge_pod
 from monopod.pods.rules.node_capacity import explain_unschedulable
@@ -31,8 +32,7 @@ from monopod.workloads.replacements import list_quotas, try_replacement
 from monopod.workloads.rules.creation import Quota
 
 VALID_SECONDS: Final = 300.0
-FIRST_RETRY_SECONDS = 5.0
-LONGEST_RETRY_SECONDS = 60.0
+REFUSED: Final = Backoff(first=5.0, longest=60.0)
 # In one look; the others have their turn in the next.
 MOST_TRIED: Final = 40
 PER_MINUTE: Final = 600
@@ -49,7 +49,7 @@ class _Verdict:
         body: what was tried.
         fault: why no pod of the workload may be evicted; "" if they may.
         created: the pod as it would be, None if it was refused.
-        pause: after how many seconds a refused one is tried again.
+        failures: how many in a row have told of a fault.
     """
 
     body: Manifest
@@ -57,10 +57,10 @@ class _Verdict:
     fault: str = ""
     reason: Reason = Reason.REPLACEMENT_REFUSED
     created: Manifest | None = None
-    pause: float = 0.0
+    failures: int = 0
 
     def is_current(self, body: Manifest, now: float) -> bool:
-        return self.body == body and now - self.at < (self.pause if self.fault else VALID_SECONDS)
+        return self.body == body and now - self.at < (REFUSED.after(self.failures) if self.fault else VALID_SECONDS)
 
 
 class DryRuns:
@@ -133,7 +133,6 @@ class DryRuns:
     async def _try(self, place: Place, key: Key, attempt: Attempt, quotas: Sequence[Quota] = ()) -> None:
         profile = next(each for each in place.profiles if each.name == key[0])
         before = self._verdicts.get(key)
-        pause = min(before.pause * 2, LONGEST_RETRY_SECONDS) if before and before.fault else FIRST_RETRY_SECONDS
         reason, created = Reason.REPLACEMENT_REFUSED, None
         fault, answer = await try_replacement(self._api, place.namespace, attempt.body, attempt.pod, quotas)
         if answer and not fault:
@@ -141,7 +140,8 @@ class DryRuns:
             if isinstance(outcome, NotSandboxed):
                 fault, reason = outcome.saw, Reason.REPLACEMENT_NOT_SANDBOXED
             created = {"spec": answer["spec"]}
-        self._verdicts[key] = _Verdict(attempt.body, self._clock.monotonic(), fault, reason, created, pause)
+        failures = (before.failures if before else 0) + 1 if fault else 0
+        self._verdicts[key] = _Verdict(attempt.body, self._clock.monotonic(), fault, reason, created, failures)
 
     def _find_misfit(self, key: Key) -> str:
         """Why no node could take the replacement; it may change at any moment, and costs no request."""

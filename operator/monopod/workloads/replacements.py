@@ -17,6 +17,7 @@ from monopod.eviction.rules.order import Candidate, Obstacle
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.clock import Clock
 from monopod.kube.concurrency import gather_some
+from monopod.kube.controller import Backoff
 from monopod.kube.objects.fields import InvalidManifest
 from monopod.kube.objects.text import list_names
 from monopod.pods.rules.node_capacity import explain_unschedulable
@@ -31,8 +32,7 @@ VALID_SECONDS: Final = 60.0
 BOUNDED_SECONDS: Final = 3.0
 # What was tried longer ago evicts nothing there.
 KNOWN_SECONDS: Final = 15.0
-FIRST_RETRY_SECONDS: Final = 2.0
-LONGEST_RETRY_SECONDS: Final = 60.0
+REFUSED: Final = Backoff(first=2.0, longest=60.0)
 # In one reconcile; the others follow in the next.
 MOST_TRIED: Final = 40
 
@@ -86,6 +86,7 @@ class _Verdict:
     Attributes:
         about: the uid of the pod that it was about.
         until: when it is tried again.
+        failures: how many in a row have told of a fault.
         is_bounded: whether it holds for that pod alone.
     """
 
@@ -93,7 +94,7 @@ class _Verdict:
     until: float
     fault: str = ""
     reason: Reason = Reason.REPLACEMENT_REFUSED
-    pause: float = 0.0
+    failures: int = 0
     is_bounded: bool = False
 
     def is_current(self, pod: Candidate, now: float) -> bool:
@@ -162,7 +163,7 @@ class ReplacementTrials:
         try:
             quotas = await list_quotas(self._api, namespace) if due else ()
         except (ApiError, ApiUnreachable):
-            self._mark(FIRST_RETRY_SECONDS)
+            self._mark(REFUSED.first)
             return []
         if quotas or any(each.is_bounded for each in self._find_current(profile, workloads)):
             return await self._select_one(profile, workloads, quotas, left)
@@ -199,7 +200,6 @@ class ReplacementTrials:
 
     async def _try(self, profile: str, pod: Candidate, quotas: Sequence[Quota]) -> None:
         before = self._verdicts.get((profile, pod.workload))
-        pause = min(before.pause * 2, LONGEST_RETRY_SECONDS) if before and before.fault else FIRST_RETRY_SECONDS
         reason = Reason.REPLACEMENT_REFUSED
         try:
             fault, misfit = await self._find_fault(profile, pod, quotas)
@@ -207,9 +207,10 @@ class ReplacementTrials:
             fault, misfit = f"it can't be tried: {error}", ""
         if misfit:
             fault, reason = misfit, Reason.REPLACEMENT_UNSCHEDULABLE
-        valid = pause if fault else BOUNDED_SECONDS if quotas else VALID_SECONDS
+        failures = (before.failures if before else 0) + 1 if fault else 0
+        valid = REFUSED.after(failures) if fault else BOUNDED_SECONDS if quotas else VALID_SECONDS
         self._verdicts[profile, pod.workload] = _Verdict(
-            pod.uid, self._clock.monotonic() + valid, fault, reason, pause, bool(quotas)
+            pod.uid, self._clock.monotonic() + valid, fault, reason, failures, bool(quotas)
         )
 
     async def _find_fault(self, profile: str, pod: Candidate, quotas: Sequence[Quota]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from monopod.kube.logs import Complaints
 from monopod.manager.sources import Mirror
 from monopod.selectors.compile import STALE_SECONDS
 from monopod.selectors.publication import Publication
-from monopod.workloads.replacements import LONGEST_RETRY_SECONDS
+from monopod.workloads.replacements import REFUSED
 from tests.unit.fake_api import FakeApi, an_object, not_found
 from tests.unit.fake_clock import FakeClock
 
@@ -234,7 +234,7 @@ async def test_pods_that_could_not_be_created_again_stay_and_go_once_they_can() 
     assert (obstacle.reason, obstacle.pods) == ("ReplacementRefused", ("prod/a", "prod/b"))
     assert obstacle.message.endswith("stay, because a replacement can't be created: violates PodSecurity")
     setting.api.answers["try", PODS] = {"metadata": {}, "spec": {}}
-    setting.clock.step(LONGEST_RETRY_SECONDS)
+    setting.clock.step(REFUSED.longest)
     await setting.make_pass(Request("web", BEGAN, BEGAN, 3))
     assert setting.evicted == ["a", "b", "c"]
 
@@ -247,7 +247,7 @@ async def test_a_refused_workload_that_is_gone_is_no_reason_to_look_again() -> N
     await setting.make_pass(Request("web", BEGAN, BEGAN, 2))
     setting.mirror.pods.observe("DELETED", an_object("a", namespace="prod", version=2))
     setting.api.answers["try", PODS] = {"metadata": {}, "spec": {}}
-    setting.clock.step(LONGEST_RETRY_SECONDS)
+    setting.clock.step(REFUSED.longest)
     await setting.make_pass(Request("web", BEGAN, BEGAN, 2))
     assert setting.evicted == ["b"]
     setting.marks.clear()
