@@ -17,6 +17,7 @@ from lab.shell import run
 ROOT = HACK.parent
 NAMESPACE = "monopod-system"
 RELEASE = "monopod"
+DISCOVERY_SECONDS = 30
 
 
 def install_chart(cluster: Cluster, *settings: str) -> None:
@@ -58,6 +59,22 @@ def apply_api(cluster: LabCluster, *, recreate_bare_pods: bool = False) -> None:
     if recreate_bare_pods:
         cluster.kubectl("delete", "-f", str(manifests / "policies/operator-dry-runs.yaml"))
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+    _await_discovery(cluster)
+
+
+def _await_discovery(cluster: LabCluster) -> None:
+    """Waits until kubectl finds every kind by each of its names.
+
+    Discovery follows a kind's establishment after a moment, and what kubectl cached before it lacks the short names,
+    which `kubectl explain` doesn't ask for again (unlike get). `api-resources` reads anew and renews the cache.
+    """
+    machine = cluster.machines()[0]
+    crds = cluster.kubectl("get", "crd", "--output=jsonpath={.items[*].metadata.name}").split()
+
+    def all_found() -> bool:
+        return set(crds) <= set(cluster.kubectl("api-resources", "--output=name").split())
+
+    machine.wait_until(all_found, "discovery of all kinds", machine.log("kube-apiserver"), DISCOVERY_SECONDS)
 
 
 def run_beside(cluster: LabCluster, *more: str) -> None:
