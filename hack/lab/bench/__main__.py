@@ -3,18 +3,19 @@
 Six questions, each in a module of its own: pods.py (how long until a pod is Ready), admission.py (what admission adds
 to creating a pod), profiles.py (how soon a thousand profiles are enforced), isolation.py (how soon each of thousands of
 pods has its NetworkPolicy), moves.py (how fast running pods are moved into sandboxes), startup.py (how long `kubectl
-fargate` takes to say anything). Nothing here judges a figure: machines
-differ, and a timed test fails on a busy one.
+fargate` takes to say anything). Nothing here judges a figure: machines differ, and a timed test fails on a busy one.
+beside.py compares two checkouts.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from lab.bench.admission import measure_admission
+from lab.bench.beside import measure_beside, print_compared
 from lab.bench.isolation import measure_isolation
 from lab.bench.moves import measure_moves
 from lab.bench.pods import measure_pods
@@ -50,11 +51,19 @@ class Counts:
 @click.option("--startups", type=click.IntRange(1), default=20, show_default=True, help="Times to run the CLI.")
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here, too.")
 @click.option(
+    "--beside",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Measure another checkout, too, in turns with this one, and print the ratios.",
+)
+@click.option("--turns", type=click.IntRange(1), default=2, show_default=True, help="With --beside, of each checkout.")
+@click.option(
     "--write",
     is_flag=True,
     help="Put the figures into docs/performance.md; those of pods, admission and startup together into README.md, too.",
 )
-def main(parts: tuple[str, ...], file: Path | None, write: bool, **counts: Any) -> None:
+def main(
+    parts: tuple[str, ...], file: Path | None, beside: Path | None, turns: int, write: bool, **counts: Any
+) -> None:
     """Measure what Monopod costs, side by side with plain Kubernetes: all PARTS, or those named.
 
     Takes about half an hour on two cores, most of it for --burst, and makes and removes its clusters itself. Figures of
@@ -63,6 +72,15 @@ def main(parts: tuple[str, ...], file: Path | None, write: bool, **counts: Any) 
     wanted = parts or PARTS
     if "pods" in wanted:
         become_root("lab.bench")
+    if beside:
+        if write:
+            raise click.UsageError("--write is for the figures of this checkout alone, without --beside.")
+        options = [word for name, count in counts.items() for word in (f"--{name}", str(count))]
+        compared = measure_beside(beside.resolve(), ROOT, [*wanted, *options], turns)
+        print_compared(compared, beside)
+        if file:
+            file.write_text(json.dumps([asdict(one) for one in compared], indent=2) + "\n")
+        return
     measured = measure(wanted, Counts(**counts))
     print_report(measured)
     if file:
