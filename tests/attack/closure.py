@@ -104,10 +104,10 @@ class Closure:
         if self._failure:
             raise AssertionError("the watch broke off") from self._failure
         changes = sorted((one for one in self._changes if one.place in self._namespaces), key=lambda one: one.version)
-        places = {namespace: Place() for namespace in self._namespaces}
+        places = {namespace: NamespaceContext() for namespace in self._namespaces}
         for change in changes:
             place = places[change.place]
-            place.take_in(change)
+            place.update(change)
             if change.version > self._began:
                 self.instants += 1
                 self.opened += [f"{change.place} at {change.version}: {place}"] if place.is_open else []
@@ -115,7 +115,7 @@ class Closure:
         assert not (self.vouch and self.opened), f"{len(self.opened)} of {self.instants} instants: {self.opened[0]}"
 
 
-class Place:
+class NamespaceContext:
     """A namespace at an instant."""
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class Place:
     def is_open(self) -> bool:
         return bool(self._running or self._isolated) and not _is_ours(self._base)
 
-    def take_in(self, change: Change) -> None:
+    def update(self, change: Change) -> None:
         name = change.item["metadata"]["name"]
         match change.kind:
             case "Pod":

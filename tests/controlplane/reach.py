@@ -13,10 +13,10 @@ from monopod.api.names import (
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
     PROFILE_LABEL,
-    ROWS_ANNOTATION,
+    SELECTORS_ANNOTATION,
 )
 from monopod.pods.rules.selection import Profile, Selector
-from monopod.selectors.compile import compile_rows
+from monopod.selectors.compile import compile_selectors
 from tests.controlplane.server import Answer, Server
 from tests.unit.builders import a_pod
 
@@ -34,7 +34,7 @@ def reach(
     protected: Collection[str] = frozenset(),
     *,
     isolated: bool = True,
-    group_rows: str = "",
+    group_policies: str = "",
 ) -> None:
     """Gives the namespace these profiles, and returns when pods created in it are admitted by them.
 
@@ -47,7 +47,7 @@ def reach(
         profiles: those of the cluster.
         protected: namespaces that no wildcard reaches.
         isolated: whether the operator has closed the namespace, so that no pod has to wait for that.
-        group_rows: the namespace's SecurityGroupPolicies, compiled.
+        group_policies: the namespace's SecurityGroupPolicies, compiled.
     """
     generation = str(next(_generations))
     sentinel = Profile(f"zz-sentinel-{generation}", (Selector(namespace, ((_SENTINEL_LABEL, generation),)),), "kata")
@@ -55,9 +55,9 @@ def reach(
     marks = {
         "labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE},
         "annotations": {
-            ROWS_ANNOTATION: compile_rows(namespace, [*profiles, sentinel], protected),
+            SELECTORS_ANNOTATION: compile_selectors(namespace, [*profiles, sentinel], protected),
             ISOLATED_ANNOTATION: "true" if isolated else None,
-            GROUP_POLICIES_ANNOTATION: group_rows or None,
+            GROUP_POLICIES_ANNOTATION: group_policies or None,
         },
     }
     path = f"/api/v1/namespaces/{namespace}"

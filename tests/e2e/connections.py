@@ -27,7 +27,7 @@ Ports = Mapping[tuple[str, int], str]
 
 
 @dataclass(frozen=True)
-class Place:
+class NamespaceContext:
     """One end of connections.
 
     Attributes:
@@ -62,7 +62,7 @@ class Cell:
         return f"{self.client} → {self.server} {self.protocol} {self.port}"
 
 
-def list_cells(places: Collection[Place]) -> Iterator[Cell]:
+def list_cells(places: Collection[NamespaceContext]) -> Iterator[Cell]:
     """All connections in which a pod takes part."""
     for client in places:
         for server in places:
@@ -74,7 +74,7 @@ def list_cells(places: Collection[Place]) -> Iterator[Cell]:
 
 
 def judge(
-    places: Collection[Place],
+    places: Collection[NamespaceContext],
     groups: Mapping[str, Mapping[str, Any]],
     infrastructure: Infrastructure,
     policies: Policies | None = None,
@@ -106,11 +106,11 @@ def judge(
     return {cell: is_open(cell) for cell in list_cells(places)}
 
 
-def _is_about(spec: Mapping[str, Any], pod: Place, direction: str) -> bool:
+def _is_about(spec: Mapping[str, Any], pod: NamespaceContext, direction: str) -> bool:
     return direction.capitalize() in spec["policyTypes"] and selector_fits(spec["podSelector"], pod.labels or {})
 
 
-def _see(place: Place, pod: Place) -> RemotePod | None:
+def _see(place: NamespaceContext, pod: NamespaceContext) -> RemotePod | None:
     """A place as the rules of a pod see it."""
     if place.namespace is None:
         return None

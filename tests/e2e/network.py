@@ -17,7 +17,7 @@ from lab.bench.client import Client
 from monopod.api.names import API_VERSION, DEFAULT_GROUP, GROUP_POLICY_API_VERSION, GROUPS_ANNOTATION
 from monopod.isolation.rules.network_policies import Infrastructure
 from tests.e2e.agents import FRIEND, METADATA, STRANGER, Agent, an_agent_pod, attach, run_outside
-from tests.e2e.connections import Cell, Place, Ports, judge
+from tests.e2e.connections import Cell, NamespaceContext, Ports, judge
 from tests.e2e.live import Live, Object
 from tests.e2e.workloads import a_group, a_group_policy, a_profile
 
@@ -116,7 +116,7 @@ class Change:
     path: str
     patch: Object
     groups: dict[str, Object]
-    places: dict[str, Place]
+    places: dict[str, NamespaceContext]
 
 
 @dataclass
@@ -130,7 +130,7 @@ class Network:
     """
 
     client: Client
-    places: dict[str, Place]
+    places: dict[str, NamespaceContext]
     agents: dict[str, Agent]
     groups: dict[str, Object]
     infrastructure: Infrastructure
@@ -304,7 +304,9 @@ def build_network(live: Live) -> Iterator[Network]:
         agents |= dict.fromkeys(OUTSIDE, stack.enter_context(run_outside(live, TCP | UDP | SCTP)))
         colours = {name: colour for colour, name in namespaces.items()}
         places = [_describe(pod, colours[pod["metadata"]["namespace"]]) for pod in running]
-        places += [Place(address, address, TCP | UDP | SCTP, calls=address != METADATA) for address in OUTSIDE]
+        places += [
+            NamespaceContext(address, address, TCP | UDP | SCTP, calls=address != METADATA) for address in OUTSIDE
+        ]
         network = Network(
             Client(live.cluster.kubeconfig_path),
             {place.name: place for place in places},
@@ -329,7 +331,7 @@ def _build_group_policy(pod: Object) -> Object:
     return a_group_policy(name, pod["metadata"]["namespace"], name, *GROUPS_OF[name])
 
 
-def _describe(pod: Object, colour: str) -> Place:
+def _describe(pod: Object, colour: str) -> NamespaceContext:
     meta = pod["metadata"]
     name, namespace = meta["name"], meta["namespace"]
     chosen = GROUPS_OF.get(name) or CHOSEN.get(name)
@@ -338,7 +340,9 @@ def _describe(pod: Object, colour: str) -> Place:
     namespace_labels = {"colour": colour, "kubernetes.io/metadata.name": namespace}
     ports = _find_ports(meta["labels"])
     address = pod["status"]["podIP"]
-    return Place(name, address, ports, groups, namespace, namespace_labels, labels, chosen=chosen is not None)
+    return NamespaceContext(
+        name, address, ports, groups, namespace, namespace_labels, labels, chosen=chosen is not None
+    )
 
 
 def _find_ports(labels: Mapping[str, str]) -> Ports:

@@ -11,7 +11,7 @@ REFERENCE = "\n".join((ROOT / path).read_text() for path in find_files("docs/ref
 CONSTANTS = {
     f"{family.__name__} {constant.value}": constant
     for family in vars(reasons).values()
-    if isinstance(family, type) and issubclass(family, reasons.Explained)
+    if isinstance(family, type) and issubclass(family, reasons.Documented)
     for constant in family
 }
 
@@ -21,12 +21,12 @@ def test_there_are_reasons() -> None:
 
 
 @pytest.mark.parametrize("constant", CONSTANTS.values(), ids=CONSTANTS)
-def test_every_reason_is_in_the_reference(constant: reasons.Explained) -> None:
+def test_every_reason_is_in_the_reference(constant: reasons.Documented) -> None:
     assert f"`{constant.value}`" in REFERENCE
 
 
 @pytest.mark.parametrize("constant", CONSTANTS.values(), ids=CONSTANTS)
-def test_every_reason_has_a_sentence(constant: reasons.Explained) -> None:
+def test_every_reason_has_a_sentence(constant: reasons.Documented) -> None:
     assert constant.sentence.endswith(".")
     assert constant.value[0].isupper()
     assert constant.value.isalnum()

@@ -23,7 +23,7 @@ QUOTES = [
 REASONS = {
     str(member)
     for family in vars(reasons).values()
-    if isinstance(family, type) and issubclass(family, reasons.Explained)
+    if isinstance(family, type) and issubclass(family, reasons.Documented)
     for member in family
 }
 

@@ -8,9 +8,9 @@ from typing import Any
 import structlog
 
 from monopod.kube.controller import Controller
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 
-COMPLAINTS = Complaints(structlog.stdlib.get_logger())
+PROBLEMS = ProblemLog(structlog.stdlib.get_logger())
 
 
 async def settle(turns: int = 300) -> None:

@@ -24,11 +24,11 @@ from monopod.api.names import (
     CAPACITY_ANNOTATION,
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
-    ROWS_ANNOTATION,
+    SELECTORS_ANNOTATION,
     SERVICE_ACCOUNT,
 )
 from monopod.pods.rules.selection import Profile, Selector
-from monopod.selectors.compile import compile_rows
+from monopod.selectors.compile import compile_selectors
 
 Object = dict[str, Any]
 PROFILES = (1, 10, 100, 300)
@@ -145,7 +145,9 @@ def _prepare_series(bare: Client, ruled: Client) -> list[_Series]:
             metadata = {
                 "labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE},
                 "annotations": {
-                    ROWS_ANNOTATION: compile_rows(one.namespace, build_profiles(one.profiles, one.namespace), ())
+                    SELECTORS_ANNOTATION: compile_selectors(
+                        one.namespace, build_profiles(one.profiles, one.namespace), ()
+                    )
                 },
             }
             # In the operator's name: the policies let nobody else write these two.

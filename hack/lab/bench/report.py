@@ -26,7 +26,7 @@ SUMMARY = "figures"
 """What the README's part is called in its markers; those of docs/performance.md are `figures of pods` and so on."""
 PERFORMANCE = Path("docs/performance.md")
 README = Path("README.md")
-Rows = list[list[str]]
+CompiledSelectors = list[list[str]]
 POD_HEADINGS = ["pod", "median", "p99", "longest", "median, as a ratio", "p99, as a ratio"]
 ADMISSION_HEADINGS = ["pods are created with", "median", "p99", "added to the median", "server, mean", "policies, mean"]
 PROFILE_HEADINGS = ["many profiles", ""]
@@ -111,9 +111,9 @@ def print_report(measured: Measured) -> None:
         console.print(table)
 
 
-def build_tables(measured: Measured) -> dict[str, tuple[str, list[str], Rows]]:
+def build_tables(measured: Measured) -> dict[str, tuple[str, list[str], CompiledSelectors]]:
     """Title, headings and rows of each part that was measured."""
-    tables: dict[str, tuple[str, list[str], Rows]] = {}
+    tables: dict[str, tuple[str, list[str], CompiledSelectors]] = {}
     if measured.pods:
         title = f"From creating a pod to Ready ({measured.pods.monopod.count} of each)"
         tables["pods"] = (title, POD_HEADINGS, _build_pod_rows(measured.pods))
@@ -188,7 +188,7 @@ def build_summary(measured: Measured) -> str:
     return "\n\n".join([_to_markdown(headings, rows), _wrap(note)])
 
 
-def _build_pod_rows(pods: PodFigures) -> Rows:
+def _build_pod_rows(pods: PodFigures) -> CompiledSelectors:
     named = (
         ("on the node's kernel (runc)", pods.node),
         ("in a sandbox by its manifest, no profile", pods.by_hand),
@@ -207,7 +207,7 @@ def _build_pod_rows(pods: PodFigures) -> Rows:
     ]
 
 
-def _build_admission_rows(series: tuple[AdmissionFigures, ...]) -> Rows:
+def _build_admission_rows(series: tuple[AdmissionFigures, ...]) -> CompiledSelectors:
     plain = series[0].client.median
     return [
         [
@@ -222,7 +222,7 @@ def _build_admission_rows(series: tuple[AdmissionFigures, ...]) -> Rows:
     ]
 
 
-def _build_profile_rows(one: ProfileFigures) -> Rows:
+def _build_profile_rows(one: ProfileFigures) -> CompiledSelectors:
     return [
         ["creating them, eight at a time", _seconds(one.created)],
         ["from the first one's creation until all are ACTIVE", _seconds(one.active)],
@@ -233,7 +233,7 @@ def _build_profile_rows(one: ProfileFigures) -> Rows:
     ]
 
 
-def _build_isolation_rows(series: tuple[IsolationFigures, ...]) -> Rows:
+def _build_isolation_rows(series: tuple[IsolationFigures, ...]) -> CompiledSelectors:
     offered = f"{series[0].offered:.0f}"
     rows: tuple[tuple[str, Callable[[IsolationFigures], str]], ...] = (
         ("from a pod's creation to its policy, median", lambda one: _seconds(one.policy.median)),
@@ -248,7 +248,7 @@ def _build_isolation_rows(series: tuple[IsolationFigures, ...]) -> Rows:
     return [[name, *(show(one) for one in series)] for name, show in rows]
 
 
-def _build_move_rows(one: MoveFigures) -> Rows:
+def _build_move_rows(one: MoveFigures) -> CompiledSelectors:
     return [
         ["pods moved in a minute", f"{one.per_minute:.0f}"],
         ["the operator's requests to the API server, for each pod", f"{one.requests:.1f}"],
@@ -258,7 +258,7 @@ def _build_move_rows(one: MoveFigures) -> Rows:
     ]
 
 
-def _build_startup_rows(startup: StartupFigures) -> Rows:
+def _build_startup_rows(startup: StartupFigures) -> CompiledSelectors:
     named = (("python -c pass", startup.nothing), ("kubectl fargate --help", startup.help))
     return [[name, _seconds(one.median), _seconds(one.p99)] for name, one in named]
 
@@ -289,7 +289,7 @@ def _difference(seconds: float) -> str:
     return f"{seconds * 1000:+.1f} ms".replace("-", "−")
 
 
-def _to_markdown(headings: list[str], rows: Rows) -> str:
+def _to_markdown(headings: list[str], rows: CompiledSelectors) -> str:
     rule = ["---", *["---:"] * (len(headings) - 1)]
     return "\n".join("| " + " | ".join(row) + " |" for row in [headings, rule, *rows])
 

@@ -11,7 +11,7 @@ from monopod.cel.expressions import Validation, Variable, quote, quote_all
 from monopod.isolation.cel.groups import IS_GROUP
 from monopod.pods.cel.support import CONFIGURES_NODE, CONFIGURES_SANDBOX
 
-ROADS = ("pods/binding", "bindings")
+SUBRESOURCES = ("pods/binding", "bindings")
 
 TASK = Variable(
     "task",

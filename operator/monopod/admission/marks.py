@@ -15,7 +15,7 @@ from monopod.api.names import (
     ISOLATION_GATE,
     POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
-    ROWS_ANNOTATION,
+    SELECTORS_ANNOTATION,
     STORAGE_ANNOTATION,
     TASK_LABEL,
     UNSUPPORTED_ANNOTATION,
@@ -37,7 +37,7 @@ from monopod.pods.cel.support import (
     build_security_variables,
 )
 
-ROADS = ("pods", "pods/status", "pods/ephemeralcontainers", "pods/resize")
+SUBRESOURCES = ("pods", "pods/status", "pods/ephemeralcontainers", "pods/resize")
 """Where a pod's marks could change once it exists."""
 
 LABEL_MARKS = (PROFILE_LABEL, EKS_PROFILE_LABEL, GROUP_COUNT_LABEL)
@@ -222,7 +222,7 @@ OWN_ROW = Variable(
     "ownRow",
     "A row of the profile that the pod runs by; empty if the namespace has none of it any more.",
     f"""
-    (namespaceObject.metadata.?annotations[?{quote(ROWS_ANNOTATION)}].orValue('')
+    (namespaceObject.metadata.?annotations[?{quote(SELECTORS_ANNOTATION)}].orValue('')
       .split({quote(LINE_SEPARATOR)})
       .filter(line, line.startsWith(object.metadata.?labels[?{quote(PROFILE_LABEL)}].orValue('') + {quote(SEPARATOR)}))
       + [''])[0].split({quote(SEPARATOR)})

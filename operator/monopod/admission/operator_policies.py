@@ -10,7 +10,7 @@ from monopod.admission import restraint
 from monopod.admission.shapes import Document, build_validating, core_rule, own_rule, to_documents
 from monopod.api.names import PROFILE_PLURAL, SECURITY_GROUP_PLURAL
 from monopod.cel.expressions import Validation, Variable, quote
-from monopod.selectors.cel.namespaces import ROADS
+from monopod.selectors.cel.namespaces import SUBRESOURCES
 
 Policy = tuple[Document, Document]
 
@@ -84,7 +84,7 @@ def _build_other_policies(service_account: str) -> dict[str, Policy]:
             service_account,
             "monopod-operator",
             "creates namespaces only as dry runs, and changes nothing of one but its own label and annotations.",
-            [core_rule(["CREATE"], ["namespaces"]), core_rule(["UPDATE"], ROADS)],
+            [core_rule(["CREATE"], ["namespaces"]), core_rule(["UPDATE"], SUBRESOURCES)],
             (restraint.ONLY_TRIED, restraint.ONLY_MARKED),
             restraint.MAPS,
         ),

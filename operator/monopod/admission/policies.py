@@ -194,7 +194,7 @@ def _build_marks(service_account: str) -> tuple[Document, Document]:
         {
             "matchConstraints": {
                 "objectSelector": MARKED_PODS,
-                "resourceRules": [core_rule(["UPDATE"], marks.ROADS)],
+                "resourceRules": [core_rule(["UPDATE"], marks.SUBRESOURCES)],
             },
             "variables": to_documents(marks.MARK_VARIABLES),
             "validations": to_documents(marks.build_marks(service_account)),
@@ -225,7 +225,7 @@ def _build_bindings() -> tuple[Document, Document]:
         "monopod-bindings",
         "Keeps a Binding from writing Monopod's marks on the pod that it binds.",
         {
-            "matchConstraints": {"resourceRules": [core_rule(["CREATE"], bindings.ROADS)]},
+            "matchConstraints": {"resourceRules": [core_rule(["CREATE"], bindings.SUBRESOURCES)]},
             "variables": to_documents([bindings.TASK]),
             "validations": to_documents(
                 [bindings.NOT_BOUND_WITH_MARKS, bindings.NOT_BOUND_WITH_SANDBOX, bindings.BOUND_AS_ITSELF]
@@ -258,7 +258,7 @@ def _build_new_namespaces_check(system_namespace: str) -> tuple[Document, Docume
             "paramKind": CONFIGMAP_KIND,
             "matchConstraints": {"resourceRules": [core_rule(["CREATE"], ["namespaces"])]},
             "variables": to_documents(namespaces.NAMESPACE_VARIABLES),
-            "validations": to_documents([namespaces.CREATED_WITH_ITS_ROWS]),
+            "validations": to_documents([namespaces.CREATED_WITH_ITS_SELECTORS]),
         },
         _param(PATTERNS_CONFIGMAP, system_namespace),
     )
@@ -271,7 +271,7 @@ def _build_namespaces(service_account: str) -> tuple[Document, Document]:
         "would let its new pods run unsandboxed at once, and a forged third would let them run open.",
         {
             "matchConstraints": {
-                "resourceRules": [core_rule(["CREATE"], ["namespaces"]), core_rule(["UPDATE"], namespaces.ROADS)]
+                "resourceRules": [core_rule(["CREATE"], ["namespaces"]), core_rule(["UPDATE"], namespaces.SUBRESOURCES)]
             },
             "validations": to_documents(namespaces.build_kept_by_operator(service_account)),
         },

@@ -24,7 +24,7 @@ from monopod.api.names import (
     PROFILE_FINALIZER,
     PROFILE_LABEL,
     RECREATED_ANNOTATION,
-    ROWS_ANNOTATION,
+    SELECTORS_ANNOTATION,
     STORED_POD_PLURAL,
     TASK_LABEL,
     VOLUMES_GATE,
@@ -74,7 +74,7 @@ ONLY_TRIED = Validation(
     "Monopod's operator may create namespaces only with dryRun=All, to try admission.",
 )
 
-_NAMESPACE_ANNOTATIONS = (ROWS_ANNOTATION, ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION)
+_NAMESPACE_ANNOTATIONS = (SELECTORS_ANNOTATION, ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION)
 
 ONLY_MARKED = Validation(
     "By an owner that doesn't exist the garbage collector would delete the namespace; by another label Pod Security or "

@@ -33,8 +33,8 @@ NAMESPACE_LABEL: Final = f"{GROUP}/fargate"
 
 NAMESPACE_LABEL_VALUE: Final = "true"
 
-ROWS_ANNOTATION: Final = f"{GROUP}/profiles"
-"""On the same namespaces: their profiles, compiled to the rows that the admission policies read."""
+SELECTORS_ANNOTATION: Final = f"{GROUP}/profiles"
+"""On the same namespaces: their profiles' compiled selectors, which the admission policies read."""
 
 PATTERNS_CONFIGMAP: Final = "monopod-namespaces"
 """In Monopod's namespace: the compiled profiles for namespaces that don't exist yet."""
@@ -119,7 +119,7 @@ ISOLATED_ANNOTATION: Final = f"{GROUP}/isolated"
 """On a namespace that a profile reaches, with the value `true`: its base policy exists."""
 
 GROUP_POLICIES_ANNOTATION: Final = f"{GROUP}/security-group-policies"
-"""On the same namespaces: their SecurityGroupPolicies, compiled to rows that the admission policies read."""
+"""On the same namespaces: their SecurityGroupPolicies, compiled for the admission policies."""
 
 POLICY_LABEL: Final = f"{GROUP}/policy"
 """On NetworkPolicies of Monopod's: `base`, `pod` or `groups`."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Self
 
 
-class Explained(StrEnum):
+class Documented(StrEnum):
     """A name together with the sentence that explains it."""
 
     sentence: str
@@ -22,7 +22,7 @@ class Explained(StrEnum):
         return member
 
 
-class ConditionType(Explained):
+class ConditionType(Documented):
     """The conditions of a FargateProfile, in the order in which they are found."""
 
     READY = "Ready", "Everything below holds: matching pods are sandboxed when they are created."
@@ -41,7 +41,7 @@ class ConditionType(Explained):
     DELETING = "Deleting", "The profile is being deleted: it takes no more pods, and its pods are evicted."
 
 
-class Reason(Explained):
+class Reason(Documented):
     """Why a condition has its status; also the codes of health issues and the reasons of events."""
 
     ACTIVE = "Active", "The profile is active."
@@ -53,8 +53,8 @@ class Reason(Explained):
     SEVERAL_BUDGETS = "SeveralBudgets", "Several PodDisruptionBudgets select a pod, which can't be evicted then."
     EVICTION_REFUSED = "EvictionRefused", "The API server refuses an eviction for another reason than a budget."
     PODS_TERMINATING = "PodsTerminating", "Pods were evicted and still exist."
-    ROWS_NOT_WITHDRAWN = (
-        "RowsNotWithdrawn",
+    SELECTORS_NOT_WITHDRAWN = (
+        "SelectorsNotWithdrawn",
         "The profile's compiled selectors couldn't be removed from a namespace, so its pods aren't evicted: they would "
         "come back; or it takes no new ones.",
     )
@@ -91,13 +91,16 @@ class Reason(Explained):
         "Some of Monopod's admission policies or bindings were edited since they were installed.",
     )
 
-    ROWS_PUBLISHED = "RowsPublished", "The profile's compiled selectors are on the namespaces that it reaches."
-    ROWS_TOO_LARGE = (
-        "RowsTooLarge",
+    SELECTORS_PUBLISHED = (
+        "SelectorsPublished",
+        "The profile's compiled selectors are on the namespaces that it reaches.",
+    )
+    SELECTORS_TOO_LARGE = (
+        "SelectorsTooLarge",
         "With this profile, those of a namespace, or of the cluster, would be more than admission can read.",
     )
-    ROWS_KEPT = (
-        "RowsKept",
+    SELECTORS_KEPT = (
+        "SelectorsKept",
         "The profile was changed and is more than admission can read; what was published before still applies.",
     )
     PUBLISH_FAILED = (
@@ -113,23 +116,23 @@ class Reason(Explained):
     NEVER_WINS = "NeverWins", "Profiles that come first by name match every pod that this one matches."
     EQUAL_SELECTORS = "EqualSelectors", "Another profile matches exactly the same pods."
 
-    PROBE_SANDBOXED = "ProbeSandboxed", "A dry run of a pod came back sandboxed by this profile."
-    PROBE_PENDING = "ProbePending", "The dry run has no result yet."
-    PROBE_NOT_SANDBOXED = "ProbeNotSandboxed", "The dry run of a pod came back without this profile's sandbox."
-    PROBE_REFUSED = "ProbeRefused", "The API server refused the dry run, so the operator can't tell."
-    PROBE_IMPOSSIBLE = "ProbeImpossible", "No pod with valid labels can match any of the profile's selectors."
+    DRY_RUN_SANDBOXED = "DryRunSandboxed", "A dry run of a pod came back sandboxed by this profile."
+    DRY_RUN_PENDING = "DryRunPending", "The dry run has no result yet."
+    DRY_RUN_NOT_SANDBOXED = "DryRunNotSandboxed", "The dry run of a pod came back without this profile's sandbox."
+    DRY_RUN_REFUSED = "DryRunRefused", "The API server refused the dry run, so the operator can't tell."
+    DRY_RUN_IMPOSSIBLE = "DryRunImpossible", "No pod with valid labels can match any of the profile's selectors."
     PODS_ISOLATED = "PodsIsolated", "Each pod's network does what its security groups say."
-    PODS_CLOSED = (
-        "PodsClosed",
-        "Pods stay closed, because a security group of theirs doesn't exist or can't be used.",
+    PODS_DENIED = (
+        "PodsDenied",
+        "Pods are denied all traffic, because a security group of theirs doesn't exist or can't be used.",
     )
     POLICIES_NOT_WRITTEN = (
         "PoliciesNotWritten",
-        "NetworkPolicies or labels of pods can't be written, so these stay closed, or keep the rules that they had.",
+        "NetworkPolicies or labels of pods can't be written, so these are denied all traffic or keep their old rules.",
     )
-    PODS_WIDENED = (
-        "PodsWidened",
-        "NetworkPolicies of others may open pods further than security groups that someone chose do, as "
+    PODS_OVER_PERMISSIVE = (
+        "PodsOverPermissive",
+        "NetworkPolicies of others may allow more than security groups that someone chose do, as "
         "NetworkPolicies add up; or they open the metadata service or nodes.",
     )
 
@@ -191,10 +194,10 @@ class Reason(Explained):
         "Another pod has the name of one that is to be created again; its manifest is kept in a StoredPod.",
     )
 
-    NOT_PROBED = "NotProbed", "No dry run was done, because something that it needs is missing."
+    NO_DRY_RUN = "NoDryRun", "No dry run was done, because something that it needs is missing."
 
 
-class PodReason(Explained):
+class PodReason(Documented):
     """Reasons of the events that the operator writes about pods."""
 
     RECREATED = "Recreated", "The pod was created in the place of one without a controller that was moved."
@@ -205,32 +208,35 @@ class PodReason(Explained):
     )
 
 
-class MoveReason(Explained):
+class MoveReason(Documented):
     """Reasons of the events about pods that are moved."""
 
     RESCHEDULED = "Rescheduled", "The pod was evicted so that its replacement runs in a sandbox of its own."
 
 
-class GroupReason(Explained):
+class GroupReason(Documented):
     """Why the condition Ready of a SecurityGroup has its status."""
 
-    RULES_IN_FORCE = "RulesInForce", "The group's rules are in the NetworkPolicies of its pods."
-    GROUP_INVALID = "GroupInvalid", "The operator can't use the group, as the message says; its pods stay closed."
-    PEER_NOT_FOUND = "PeerNotFound", "A rule names a group that doesn't exist; it opens nothing there."
-    PEER_OPENS_NOTHING = "PeerOpensNothing", "A peer of a rule opens nothing, as the message says."
+    RULES_ENFORCED = "RulesEnforced", "The group's rules are in the NetworkPolicies of its pods."
+    GROUP_INVALID = (
+        "GroupInvalid",
+        "The operator can't use the group, as the message says; its pods are denied all traffic.",
+    )
+    PEER_NOT_FOUND = "PeerNotFound", "A rule names a group that doesn't exist; it allows nothing there."
+    PEER_OPENS_NOTHING = "PeerOpensNothing", "A peer of a rule allows nothing, as the message says."
 
 
-class IsolationReason(Explained):
+class IsolationReason(Documented):
     """Reasons of the events about what isolates pods."""
 
     SECURITY_GROUP_NOT_FOUND = (
         "SecurityGroupNotFound",
-        "A security group of the pod doesn't exist or can't be used, so the pod stays closed, as the message says.",
+        "A security group of the pod doesn't exist or can't be used, so its traffic is denied, as the message says.",
     )
-    NOT_IN_FORCE = (
-        "SecurityGroupsNotInForce",
-        "The pod's NetworkPolicy or its labels can't be written, so it stays closed, keeps the rules that it had, or "
-        "has those of its new groups while its labels name the old ones; the message says what refuses it.",
+    NOT_ENFORCED = (
+        "SecurityGroupsNotEnforced",
+        "The pod's NetworkPolicy or its labels can't be written, so it is denied traffic, keeps the rules that it had, "
+        "or has those of its new groups while its labels name the old ones; the message says what refuses it.",
     )
     WAITS_FOR_ISOLATION = (
         "WaitsForIsolation",

@@ -12,7 +12,7 @@ from typing import Any, assert_never, get_args
 import structlog
 
 from monopod.api.names import API_VERSION, GROUP, STORED_POD_PLURAL, VERSION
-from monopod.api.reasons import EventType, Explained, PodReason
+from monopod.api.reasons import Documented, EventType, PodReason
 from monopod.api.stored_pod import Phase
 from monopod.bare_pods.caches import Caches
 from monopod.bare_pods.dry_run import Trials
@@ -25,25 +25,25 @@ from monopod.bare_pods.rules.steps import (
     AskForEviction,
     BarePod,
     Drop,
+    ObservedPod,
     Record,
     Recreate,
     Renew,
-    Sight,
     Stay,
     StoredPod,
     build_recreated,
     build_stored,
     decide_step,
     describe_refusal,
-    look,
+    observe,
 )
-from monopod.eviction.evictor import Mover
+from monopod.eviction.evictor import Evictor
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, format_now
 from monopod.kube.concurrency import gather_some
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
 from monopod.kube.events import post_event
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import STORED_PODS, WRITES
 from monopod.kube.signals import Signal
 
@@ -70,17 +70,17 @@ class BareKeeper:
         self,
         api: ApiClient,
         caches: Caches,
-        mover: Mover,
-        complaints: Complaints,
+        evictor: Evictor,
+        problems: ProblemLog,
         resync_seconds: float,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
-        self._mover = mover
-        self._complaints = complaints
+        self._evictor = evictor
+        self._problems = problems
         self._resync_seconds = resync_seconds
         self._clock = clock
-        self._trials = Trials(api, caches, clock)
+        self._dry_runs = Trials(api, caches, clock)
         self._required: tuple[BarePod, ...] | None = None
         self._waiting: frozenset[str] = frozenset()
         self._retries: dict[str, tuple[float, float]] = {}
@@ -88,11 +88,11 @@ class BareKeeper:
         self._reports: dict[str, BareReport] = {}
         self.changed = Signal()
         self.controller = Controller(
-            "bare-pods", self._reconcile, complaints, backoff=Backoff(first=POLL_SECONDS), clock=clock
+            "bare-pods", self._reconcile, problems, backoff=Backoff(first=POLL_SECONDS), clock=clock
         )
         self.controller.enqueue(WHOLE)
 
-    def require(self, now: Sequence[BarePod], waiting: Collection[str]) -> None:
+    def update(self, now: Sequence[BarePod], waiting: Collection[str]) -> None:
         """Says what is to be moved, all of it again each time; before that is said, no pod is touched.
 
         Args:
@@ -111,14 +111,14 @@ class BareKeeper:
     async def _reconcile(self, _: str) -> Result:
         stored = [StoredPod.from_resource(item) async for item in self._api.list_pages(STORED_PODS_PATH)]
         required = self._required or ()
-        await self._trials.hold(required, self._waiting)
-        wanted = {pod.uid: self._trials.is_good(pod) for pod in required}
+        await self._dry_runs.update(required, self._waiting)
+        wanted = {pod.uid: self._dry_runs.is_good(pod) for pod in required}
         taken = {(each.namespace, each.name) for each in stored}
         new = [pod for pod in required if wanted[pod.uid] and (pod.namespace, pod.name) not in taken]
         stored += [each for pod in find_next(stored, new, format_now()) if (each := await self._store(pod))]
         findings = await self._work_through_all(stored, wanted)
         candidates = [finding.candidate for finding in findings if finding.candidate]
-        self._mover.require("bare", candidates)
+        self._evictor.update("bare", candidates)
         self._report_all(findings)
         uids = {finding.stored.uid for finding in findings}
         self._retries = {uid: retry for uid, retry in self._retries.items() if uid in uids}
@@ -141,11 +141,11 @@ class BareKeeper:
                 finding = await self._work_through(each, wanted)
             except (ApiError, ApiUnreachable) as error:
                 # Perhaps a trouble of its own, such as a webhook of its namespace's.
-                self._complaints.raise_about(subject, str(error))
+                self._problems.report(subject, str(error))
                 return Finding(each)
             finally:
                 self.controller.note_progress()
-            self._complaints.settle(subject)
+            self._problems.clear(subject)
             return finding
 
         findings = await gather_some(work(each) for each in stored)
@@ -157,30 +157,30 @@ class BareKeeper:
             item = await self._api.create(_find_path(pod.namespace), build_stored(pod))
         except (ApiError, ApiUnreachable) as error:
             self._count(STORED_POD_PLURAL, well=False)
-            self._complaints.raise_about(subject, str(error))
+            self._problems.report(subject, str(error))
             if not (isinstance(error, ApiError) and error.reason == "AlreadyExists"):
                 # A quota, a webhook, a manifest too large: others have their turn meanwhile.
-                self._trials.refuse(pod, f"its manifest can't be stored: {error}")
+                self._dry_runs.refuse(pod, f"its manifest can't be stored: {error}")
             return None
         self._count(STORED_POD_PLURAL)
-        self._complaints.settle(subject)
+        self._problems.clear(subject)
         return StoredPod.from_resource(item)
 
     async def _work_through(self, stored: StoredPod, wanted: Mapping[str, bool | None]) -> Finding | None:
         """Takes a stored pod as far as it goes now; None if it was dropped."""
-        sight: Sight | None = None
+        observed: ObservedPod | None = None
         for _ in range(MOST_STEPS):
             seen_at = self._clock.monotonic()
-            sight = look(stored, await self._find_pod(stored.namespace, stored.name))
+            observed = observe(stored, await self._find_pod(stored.namespace, stored.name))
             known = None if self._required is None else wanted.get(stored.pod_uid, False)
-            step = decide_step(stored, sight, wanted=known, settled=self._has_settled(stored))
+            step = decide_step(stored, observed, wanted=known, settled=self._has_settled(stored))
             match step:
                 case Stay():
                     break
                 case AskForEviction(candidate):
-                    return Finding(stored, sight, replace(candidate, known_until=seen_at + KNOWN_SECONDS))
+                    return Finding(stored, observed, replace(candidate, known_until=seen_at + KNOWN_SECONDS))
                 case Drop(why):
-                    return None if await self._drop(stored, why) else Finding(stored, sight)
+                    return None if await self._drop(stored, why) else Finding(stored, observed)
                 case Record() | Renew() | Recreate():
                     advanced = await self._apply(stored, step)
                     if advanced is None:
@@ -188,7 +188,7 @@ class BareKeeper:
                     stored = advanced
                 case never:
                     assert_never(never)
-        return Finding(stored, sight)
+        return Finding(stored, observed)
 
     def _has_settled(self, stored: StoredPod) -> bool:
         if stored.phase != "Withdrawn":
@@ -245,7 +245,7 @@ class BareKeeper:
             # Gone, or changed meanwhile: the next reconcile looks again.
             if error.status not in (404, 409, 422):
                 self._count(STORED_POD_PLURAL, well=False)
-                self._complaints.raise_about(f"stored pod {stored}", str(error))
+                self._problems.report(f"stored pod {stored}", str(error))
             return None
         self._count(STORED_POD_PLURAL)
         return StoredPod.from_resource(item)
@@ -287,7 +287,7 @@ class BareKeeper:
         except ApiError as error:
             if error.status != 409:
                 self._count(STORED_POD_PLURAL, well=False)
-                self._complaints.raise_about(f"stored pod {stored}", str(error))
+                self._problems.report(f"stored pod {stored}", str(error))
             return False
         self._count(STORED_POD_PLURAL)
         logger.info("stored pod dropped", pod=str(stored), why=why)
@@ -305,12 +305,12 @@ class BareKeeper:
             about = _refer(API_VERSION, "StoredPod", stored, stored.uid)
             await self._post(about, EventType.WARNING, REASONS[record.phase], record.message)
 
-    async def _post(self, about: Mapping[str, str], kind: EventType, reason: Explained, text: str) -> None:
+    async def _post(self, about: Mapping[str, str], kind: EventType, reason: Documented, text: str) -> None:
         try:
             await post_event(self._api, about, kind, reason, text, count=False)
         except ApiError as error:
             # Refused for good: the namespace is being deleted, or its quota of events is full.
-            self._complaints.raise_about(f"event about {about['namespace']}/{about['name']}", str(error))
+            self._problems.report(f"event about {about['namespace']}/{about['name']}", str(error))
 
     def _count(self, resource: str, *, well: bool = True) -> None:
         WRITES.labels(resource, "ok" if well else "failed").inc()
@@ -319,7 +319,7 @@ class BareKeeper:
         phases = [finding.stored.phase for finding in findings]
         for phase in get_args(Phase):
             STORED_PODS.labels(phase).set(phases.count(phase))
-        reports = build_reports(findings, self._trials.find_obstacles())
+        reports = build_reports(findings, self._dry_runs.find_obstacles())
         if reports != self._reports:
             self._reports = reports
             self.changed.fire()

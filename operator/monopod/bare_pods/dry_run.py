@@ -18,7 +18,7 @@ from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.clock import Clock
 from monopod.kube.concurrency import gather_some
 from monopod.kube.objects.text import list_names
-from monopod.pods.rules.dry_run import NotSandboxed, PodTrial, Sandboxed, judge_pod
+from monopod.pods.rules.dry_run import NotSandboxed, PodDryRun, Sandboxed, judge_pod
 from monopod.pods.rules.node_capacity import explain_unschedulable
 from monopod.pods.rules.state import is_ready
 
@@ -31,7 +31,7 @@ Manifest = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What came of the last trial.
+    """What came of the last dry run.
 
     Attributes:
         fault: why the pod wouldn't come back in its sandbox; "" if it would.
@@ -58,7 +58,7 @@ class Trials:
         self._clock = clock
         self._verdicts: dict[str, _Verdict] = {}
 
-    async def hold(self, pods: Sequence[BarePod], waiting: Collection[str]) -> None:
+    async def update(self, pods: Sequence[BarePod], waiting: Collection[str]) -> None:
         """Tries the pods, and refused ones among those that wait again; forgets all others."""
         wanted = {pod.uid: pod for pod in pods}
         self._verdicts = {
@@ -106,7 +106,7 @@ class Trials:
             return f"the API server refuses it: {error.message}", True, None
         except ApiUnreachable as error:
             return f"the API server doesn't answer: {error}", False, None
-        match judge_pod(answer, PodTrial(pod.namespace, (), pod.profile, pod.runtime_class)):
+        match judge_pod(answer, PodDryRun(pod.namespace, (), pod.profile, pod.runtime_class)):
             case Sandboxed():
                 return "", True, {"spec": answer["spec"]}
             case NotSandboxed(saw=saw):
@@ -115,7 +115,7 @@ class Trials:
                 raise TypeError(f"{outcome} is no verdict on a pod")
 
     def refuse(self, pod: BarePod, fault: str) -> None:
-        """Counts as the outcome of a trial that something else failed."""
+        """Counts as the outcome of a dry run that something else failed."""
         self._verdicts[pod.uid] = _Verdict(pod, fault, known=True, at=self._clock.monotonic())
 
     def is_good(self, pod: BarePod) -> bool | None:

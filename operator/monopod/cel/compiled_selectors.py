@@ -19,7 +19,7 @@ SELINUX_ALLOWED: Final = "Allow"
 OPT_OUT_REFUSED: Final = "Refuse"
 
 FIXED_FIELDS: Final = 5
-"""Fields that every row has, empty or not."""
+"""Fields that every compiled selector has, empty or not."""
 
 PATTERNS_KEY: Final = "rows"
 PROTECTED_KEY: Final = "protected"
@@ -28,7 +28,7 @@ FOREIGN: Final = re.compile(r"[|=,~\s]")
 """What no label's key or value holds."""
 
 
-class RowsTooLarge(ValueError):
+class SelectorsTooLarge(ValueError):
     """More than Kubernetes lets an object carry, or lets a policy spend on reading it."""
 
 
@@ -36,7 +36,7 @@ def check_room(found: int, most: int, what: str, place: str) -> None:
     """Holds a number to its bound; `what` says with `{}` for the number what there is, `place` where.
 
     Raises:
-        RowsTooLarge: it is above the bound.
+        SelectorsTooLarge: it is above the bound.
     """
     if found > most:
-        raise RowsTooLarge(f"{what.format(found)} for {place}; there is room for {most}")
+        raise SelectorsTooLarge(f"{what.format(found)} for {place}; there is room for {most}")

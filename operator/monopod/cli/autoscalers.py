@@ -9,7 +9,7 @@ from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Json, Level, Unr
 from monopod.cli.explain.explanation import Explanation
 from monopod.kube.objects.fields import InvalidManifest, Part
 from monopod.pods.rules.decision import Sandboxed
-from monopod.pods.rules.size import Row
+from monopod.pods.rules.size import PodSize
 from monopod.workloads.rules.autoscaling import (
     KATA_OVERHEAD,
     Autoscaler,
@@ -28,7 +28,7 @@ class Autoscalers:
     """Those that are known, and the overhead of each RuntimeClass that is."""
 
     known: Sequence[Autoscaler] = ()
-    overheads: Mapping[str, Row] = field(default_factory=dict)
+    overheads: Mapping[str, PodSize] = field(default_factory=dict)
 
     def annotate(self, explanation: Explanation) -> Explanation:
         """The explanation with a note for each target that the pods can't exceed."""
@@ -64,7 +64,7 @@ def find_in_documents(
     return Autoscalers(known, read_overheads([*fetch_classes(), *classes])) if known else Autoscalers()
 
 
-def read_overheads(classes: Iterable[object]) -> dict[str, Row]:
+def read_overheads(classes: Iterable[object]) -> dict[str, PodSize]:
     """The overhead of each RuntimeClass by its name; without those that can't be read."""
     found = {}
     for each in classes:
@@ -108,7 +108,7 @@ def _find_workload(pod: Json) -> tuple[str, str] | None:
     return metadata["namespace"], f"{kind}/{name}"
 
 
-def _measure(pod: Json) -> tuple[Row, Row] | None:
+def _measure(pod: Json) -> tuple[PodSize, PodSize] | None:
     """Its size and its overhead; None without a size."""
     spec = Part(pod).child("spec")
     with suppress(InvalidManifest):

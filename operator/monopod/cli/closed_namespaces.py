@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from monopod.api.names import NAMESPACE_LABEL, NAMESPACE_LABEL_VALUE, ROWS_ANNOTATION
+from monopod.api.names import NAMESPACE_LABEL, NAMESPACE_LABEL_VALUE, SELECTORS_ANNOTATION
 from monopod.selectors.publication import describe_closed
 
 if TYPE_CHECKING:
@@ -22,5 +22,5 @@ def find_refusal(cluster: "Cluster", namespace: str) -> str:
     except Refusal:
         return ""
     labelled = (metadata.get("labels") or {}).get(NAMESPACE_LABEL) == NAMESPACE_LABEL_VALUE
-    told = (metadata.get("annotations") or {}).get(ROWS_ANNOTATION)
+    told = (metadata.get("annotations") or {}).get(SELECTORS_ANNOTATION)
     return "" if told or not labelled else describe_closed(namespace)

@@ -42,9 +42,9 @@ class Cluster:
         warnings.filterwarnings("ignore", "URLs without a scheme", FutureWarning)
         # The client looks at $KUBECONFIG when it is imported; by then it may be another one.
         kubeconfig = kubeconfig or os.environ.get("KUBECONFIG") or None
-        complaints = _Complaints()
+        problems = _Complaints()
         try:
-            with complaints:
+            with problems:
                 api = config.new_client_from_config(kubeconfig, context)  # type: ignore[no-untyped-call]  # no annotations
             contexts, current = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]  # nor here
             chosen = next(each for each in contexts if each["name"] == context) if context else current
@@ -52,8 +52,8 @@ class Cluster:
         except Exception as problem:
             # The client reads the file unguarded: a malformed one raises whatever its content happens to break.
             raise ApiFailure(f"The kubeconfig can't be used: {_one_line(problem)}") from None
-        if complaints.messages:
-            raise ApiFailure(f"The kubeconfig's credentials can't be had: {_one_line(complaints.messages[0])}")
+        if problems.messages:
+            raise ApiFailure(f"The kubeconfig's credentials can't be had: {_one_line(problems.messages[0])}")
         return found
 
     def find_monopod_namespace(self) -> str | None:
@@ -154,7 +154,7 @@ class Cluster:
         self._request("PATCH", path, body, "application/merge-patch+json")
 
     def delete(self, path: str, uid: str = "") -> None:
-        """Deletes an object; with a uid no namesake that replaced it. Raises as `read` does."""
+        """Deletes an object; with a uid, not another one of the same name that replaced it. Raises as `read` does."""
         self._request("DELETE", path, {"preconditions": {"uid": uid}} if uid else None)
 
     def _request(

@@ -1,7 +1,7 @@
-"""Sees profiles to their end: the finalizer that lets the operator do so, their pods, and the finalizer's removal.
+"""Deletes profiles: adds the finalizer that allows this, evicts their pods, and removes the finalizer.
 
-A profile gets the finalizer before its rows are published, and loses it when its rows are withdrawn and none of its
-pods is left: so no pod runs by a profile that is gone.
+A profile gets the finalizer before its compiled selectors are published, and loses it when they are withdrawn and none
+of its pods is left: so no pod runs by a profile that is gone.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -11,9 +11,9 @@ from typing import Any
 from monopod.api.names import GROUP, PROFILE_FINALIZER, PROFILE_LABEL, PROFILE_PLURAL, VERSION
 from monopod.deletion.caches import Caches
 from monopod.deletion.rules.stages import (
+    DeletionDeadline,
     Evicting,
     Failed,
-    Patience,
     Request,
     Stage,
     count_seconds_until,
@@ -22,17 +22,17 @@ from monopod.deletion.rules.stages import (
     find_turn,
     find_withheld,
 )
-from monopod.eviction.evictor import Mover
+from monopod.eviction.evictor import Evictor
 from monopod.eviction.rules.order import Candidate
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.concurrency import gather_some
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
 from monopod.pods.view import PodView
-from monopod.selectors.compile import STALE_SECONDS, has_row_of
+from monopod.selectors.compile import STALE_SECONDS, has_selector_of
 from monopod.selectors.publication import Publication
-from monopod.workloads.replacements import ReplacementTrials
+from monopod.workloads.replacements import ReplacementDryRuns
 
 PROFILES = f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}"
 
@@ -44,7 +44,7 @@ class _Pods:
     waiting: tuple[Candidate, ...]
     terminating: tuple[str, ...]
     withheld: tuple[str, ...]
-    """Those that aren't evicted, because their namespaces still carry the profile's rows, or refuse new pods."""
+    """Those that aren't evicted, because their namespaces still carry its compiled selectors, or refuse new pods."""
     namespaces: Mapping[str, str]
     """Namespaces that still carry them, each with the reason."""
     closed: Mapping[str, str]
@@ -61,25 +61,25 @@ class Deletions:
     def __init__(
         self,
         api: ApiClient,
-        mirror: Caches,
-        mover: Mover,
-        patience: Patience,
-        complaints: Complaints,
+        caches: Caches,
+        evictor: Evictor,
+        patience: DeletionDeadline,
+        problems: ProblemLog,
         mark: Callable[[float], None],
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
         self._clock = clock
-        self._mirror = mirror
-        self._mover = mover
+        self._caches = caches
+        self._evictor = evictor
         self._patience = patience
-        self._complaints = complaints
+        self._problems = problems
         self._mark = mark
-        self._trials = ReplacementTrials(api, mirror, lambda pod: bool(mover.find_obstacles([pod])), mark, clock)
+        self._dry_runs = ReplacementDryRuns(api, caches, lambda pod: bool(evictor.find_obstacles([pod])), mark, clock)
         self._owned: dict[str, _Pods] = {}
         self._withdrawn_at: dict[str, float] = {}
 
-    async def guard(self, resources: Iterable[Mapping[str, Any]]) -> bool:
+    async def ensure_finalizers(self, resources: Iterable[Mapping[str, Any]]) -> bool:
         """Puts the finalizer on profiles that lack it and that nobody has deleted; whether all went well."""
         bare = [
             resource["metadata"]
@@ -105,7 +105,10 @@ class Deletions:
 
     def _find_stage(self, request: Request, turn: str | None, now: str) -> Stage:
         own = self._owned[request.name]
-        obstacles = [*self._trials.find_obstacles(request.name, own.waiting), *self._mover.find_obstacles(own.waiting)]
+        obstacles = [
+            *self._dry_runs.find_obstacles(request.name, own.waiting),
+            *self._evictor.find_obstacles(own.waiting),
+        ]
         if own.withheld:
             obstacles.append(find_withheld(own.namespaces, own.closed, own.withheld))
         stage = find_stage(request, turn, own.count, obstacles, self._patience, now)
@@ -121,8 +124,8 @@ class Deletions:
     def _sort_pods(self, name: str, pods: Iterable[PodView], publication: Publication) -> _Pods:
         namespaces = {
             view.name: publication.unwritten.get(view.name) or "not written yet"
-            for view in self._mirror.namespaces.views()
-            if not view.terminating and has_row_of(view.rows or "", name)
+            for view in self._caches.namespaces.views()
+            if not view.terminating and has_selector_of(view.compiled or "", name)
         }
         closed: dict[str, str] = {}
         waiting: list[Candidate] = []
@@ -143,7 +146,7 @@ class Deletions:
         return _Pods(tuple(waiting), tuple(terminating), tuple(withheld), namespaces, closed)
 
     def _is_closed(self, namespace: str) -> bool:
-        view = self._mirror.namespaces.find("", namespace)
+        view = self._caches.namespaces.find("", namespace)
         return view is not None and view.is_closed
 
     async def advance(
@@ -157,15 +160,15 @@ class Deletions:
             recorded: those whose status says so; no turn begins without that, or its beginning could be forgotten.
         """
         evictable: list[Candidate] = []
-        self._trials.retain({request.name for request in requests})
+        self._dry_runs.retain({request.name for request in requests})
         for request in requests:
             stage = stages[request.name]
             if isinstance(stage, Evicting | Failed) and request.name in recorded:
-                own = await self._trials.select(request.name, self._owned[request.name].waiting)
+                own = await self._dry_runs.select(request.name, self._owned[request.name].waiting)
                 evictable += [replace(pod, patient=isinstance(stage, Failed)) for pod in own]
             if isinstance(stage, Failed) and not request.failed:
                 self._mark(0)  # the next profile has its turn
-        self._mover.require("deletion", evictable)
+        self._evictor.update("deletion", evictable)
         empty = [request.name for request in requests if request.is_open and not self._owned[request.name].count]
         return all([await self._let_go(name) for name in empty if name in self._withdrawn_at])
 
@@ -176,7 +179,7 @@ class Deletions:
         if left > 0:
             self._mark(left)
             return True
-        resource = self._mirror.profiles.find("", name)
+        resource = self._caches.profiles.find("", name)
         if resource is None:
             return True
         if await self._find_any_pod(name):
@@ -203,11 +206,11 @@ class Deletions:
             WRITES.labels("profiles", "failed").inc()
             if isinstance(error, ApiError) and error.status == 409:
                 return False  # the watch brings the newer version
-            self._complaints.raise_about(subject, str(error))
+            self._problems.report(subject, str(error))
             return False
         WRITES.labels("profiles", "ok").inc()
-        self._complaints.settle(subject)
+        self._problems.clear(subject)
         if finalizers and PROFILE_FINALIZER in finalizers:
             # Not after the removal: the watch may have said already that the profile is gone.
-            self._mirror.profiles.observe("MODIFIED", written)
+            self._caches.profiles.observe("MODIFIED", written)
         return True

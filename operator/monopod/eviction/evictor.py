@@ -15,7 +15,7 @@ from monopod.eviction.rules.order import LABELS, Candidate, Evict, Evicted, Evic
 from monopod.kube.client import ApiClient
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, WHOLE, After, Backoff, Controller, Result
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import EVICTIONS, EVICTIONS_LIMIT
 from monopod.kube.signals import Signal
 
@@ -30,14 +30,14 @@ PURPOSES: Mapping[str, Purpose] = {"deletion": "deletion", "rescheduling": "resc
 logger = structlog.stdlib.get_logger(__name__)
 
 
-class Mover:
+class Evictor:
     """Holds the queue of the pods to evict, and works it off."""
 
     def __init__(
         self,
         api: ApiClient,
         per_minute: float,
-        complaints: Complaints,
+        problems: ProblemLog,
         may_evict: Callable[[], bool] = lambda: True,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -51,18 +51,18 @@ class Mover:
         self.answered = Signal()
         """The API server has answered a request."""
         self.controller = Controller(
-            "evictions", self._reconcile, complaints, backoff=Backoff(first=BREATH_SECONDS), clock=clock
+            "evictions", self._reconcile, problems, backoff=Backoff(first=BREATH_SECONDS), clock=clock
         )
         EVICTIONS_LIMIT.set(per_minute)
 
-    def require(self, source: str, pods: Iterable[Candidate]) -> None:
+    def update(self, source: str, pods: Iterable[Candidate]) -> None:
         """The pods that one of PURPOSES wants evicted from now on, none that is being terminated among them."""
         self._wanted[source] = tuple(replace(pod, purpose=PURPOSES[source]) for pod in pods)
         merged: dict[str, Candidate] = {}
         for wanted in self._wanted.values():
             for pod in wanted:
                 merged.setdefault(pod.uid, pod)
-        if self._queue.require(merged.values()):
+        if self._queue.update(merged.values()):
             self.controller.enqueue(WHOLE)
 
     def listen(self, listener: Callable[[Candidate], None]) -> None:
@@ -89,7 +89,7 @@ class Mover:
 
     async def _evict(self, pod: Candidate) -> None:
         answer = await request_eviction(self._api, pod)
-        self._queue.take_in(pod, answer, self._clock.monotonic())
+        self._queue.record_answer(pod, answer, self._clock.monotonic())
         EVICTIONS.labels(LABELS[type(answer)], pod.purpose).inc()
         if isinstance(answer, Evicted):
             for listener in self._listeners:

@@ -26,7 +26,7 @@ from monopod.kube.client import ApiClient, ApiError, ServerTrouble
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.concurrency import attempt_some
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
 
 POLL_SECONDS = 2.0
@@ -51,31 +51,31 @@ class GateKeeper:
     def __init__(
         self,
         api: ApiClient,
-        mirror: Caches,
+        caches: Caches,
         look_up: LookUp,
         prepare_release: PrepareRelease,
-        complaints: Complaints,
+        problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
-        self._mirror = mirror
+        self._caches = caches
         self._look_up = look_up
         self._prepare_release = prepare_release
-        self._complaints = complaints
+        self._problems = problems
         self._clock = clock
-        self._claims = Claims(api, complaints)
-        self._node_demands = NodeDemands(api, mirror, complaints, clock)
-        self._announcements = Announcements(api, complaints)
+        self._claims = Claims(api, problems)
+        self._node_demands = NodeDemands(api, caches, problems, clock)
+        self._announcements = Announcements(api, problems)
         self._waiting_since: dict[str, float] = {}
         self._pending, self._seen = True, -1
         # Not longer each time: it may be one pod that can't be released, and the others don't wait for it.
         backoff = Backoff(first=POLL_SECONDS, longest=POLL_SECONDS)
-        self.controller = Controller("gates", self._reconcile, complaints, backoff=backoff, clock=clock)
+        self.controller = Controller("gates", self._reconcile, problems, backoff=backoff, clock=clock)
         self.controller.enqueue(WHOLE)
 
     async def _reconcile(self, _: str) -> Result:
         """Looks at the pods, unless none was pending the last time and none has come or changed since."""
-        revision = self._mirror.pods.revision
+        revision = self._caches.pods.revision
         if self._pending or revision != self._seen:
             self._pending = True
             self._pending = await self._release_pods()
@@ -150,7 +150,7 @@ class GateKeeper:
             if error.status in (404, 409, 422):  # gone, replaced, or changed meanwhile: seen again next time
                 return ""
             WRITES.labels("pods", "failed").inc()
-            self._complaints.raise_about(f"pod {metadata['namespace']}/{metadata['name']}", str(error))
+            self._problems.report(f"pod {metadata['namespace']}/{metadata['name']}", str(error))
             return f"Can't be released: {error}"
         WRITES.labels("pods", "ok").inc()
         # What is left of the list has moved up.

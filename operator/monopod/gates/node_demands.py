@@ -15,7 +15,7 @@ from monopod.gates.caches import Caches
 from monopod.kube.announcements import Announcements
 from monopod.kube.client import ApiClient
 from monopod.kube.clock import Clock
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.pods.rules.node_demand import UNSATISFIED, NodeDemand, read_demand
 
 # A node with the labels may be on its way.
@@ -29,17 +29,17 @@ Manifest = dict[str, Any]
 class NodeDemands:
     """Remembers what it found of each demand while neither nodes nor RuntimeClasses change: replicas have the same."""
 
-    def __init__(self, api: ApiClient, mirror: Caches, complaints: Complaints, clock: Clock) -> None:
-        self._mirror = mirror
+    def __init__(self, api: ApiClient, caches: Caches, problems: ProblemLog, clock: Clock) -> None:
+        self._caches = caches
         self._clock = clock
-        self._announcements = Announcements(api, complaints)
+        self._announcements = Announcements(api, problems)
         self._since: dict[str, float] = {}
         self._known: dict[tuple[NodeDemand, str], bool] = {}
         self._revisions = (-1, -1)
 
     def is_unsatisfied(self, pod: Mapping[str, Any]) -> bool:
         """Whether the pod's RuntimeClass has nodes, and none of them is what the pod asks for."""
-        revisions = self._mirror.nodes.revision, self._mirror.runtime_classes.revision
+        revisions = self._caches.nodes.revision, self._caches.runtime_classes.revision
         if revisions != self._revisions:
             self._known, self._revisions = {}, revisions
         key = read_demand(pod), pod["spec"].get("runtimeClassName") or ""
@@ -48,9 +48,9 @@ class NodeDemands:
         return self._known[key]
 
     def _look(self, demand: NodeDemand, class_name: str) -> bool:
-        runtime_class = self._mirror.runtime_classes.find("", class_name)
+        runtime_class = self._caches.runtime_classes.find("", class_name)
         wanted = runtime_class.node_selector if runtime_class else frozenset[tuple[str, str]]()
-        nodes = [node for node in self._mirror.nodes.views() if wanted <= node.labels.items()]
+        nodes = [node for node in self._caches.nodes.views() if wanted <= node.labels.items()]
         return bool(nodes) and not any(demand.matches(node.name, node.labels) for node in nodes)
 
     async def report(self, pods: Sequence[Manifest]) -> None:

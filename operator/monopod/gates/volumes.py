@@ -10,7 +10,7 @@ from typing import Any
 from monopod.api.reasons import PodReason
 from monopod.kube.announcements import Announcements
 from monopod.kube.client import ApiClient
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.pods.rules.volumes import NotBound, UnsupportedType, VolumesReady, find_claims, judge_volumes
 from monopod.pods.volumes import fetch_claims, fetch_volumes
 
@@ -20,9 +20,9 @@ Manifest = dict[str, Any]
 class Claims:
     """Says of each pod once what it waits for."""
 
-    def __init__(self, api: ApiClient, complaints: Complaints) -> None:
+    def __init__(self, api: ApiClient, problems: ProblemLog) -> None:
         self._api = api
-        self._announcements = Announcements(api, complaints)
+        self._announcements = Announcements(api, problems)
 
     async def find_ready(self, waiting: Sequence[Manifest]) -> list[Manifest]:
         """Those of all waiting pods that need wait no longer.

@@ -1,6 +1,6 @@
 """Keeps pods isolated, by one key each: what would be too slow, and too much, for the controller of profiles.
 
-    event ──mirror──► key in the queue ──worker──► compare what should be with what is ──► write the difference
+    event ──caches──► key in the queue ──worker──► compare what should be with what is ──► write the difference
 
 Everything is level-based: a key names a place, and the work on it looks at the whole of that place. The controller
 is one of its own, so that a burst of pods never delays the profiles, nor the other way round. A namespace goes before
@@ -15,25 +15,25 @@ from typing import Any, assert_never
 from monopod.api.names import BASE_POLICY
 from monopod.gates.controller import GateKeeper, Manifest
 from monopod.isolation.caches import Caches
-from monopod.isolation.default_deny import BaseKeeper
+from monopod.isolation.default_deny import DefaultDenyPolicies
+from monopod.isolation.drift import DriftReporter
+from monopod.isolation.group_resolver import Names, SecurityGroupResolver
 from monopod.isolation.group_status import GroupReporter
-from monopod.isolation.membership import Membership, Names
 from monopod.isolation.options import IsolationOptions
 from monopod.isolation.owners_policies import OwnersPolicies
-from monopod.isolation.pod_policies import PodKeeper
+from monopod.isolation.pod_policies import PodPolicies
 from monopod.isolation.policy_writer import PolicyWriter
-from monopod.isolation.restorations import Restorations
 from monopod.isolation.rules.changes import PolicyView
 from monopod.isolation.rules.membership import find_account
 from monopod.isolation.rules.owners_policies import DEFAULT_GROUPS, Concern, Directions
 from monopod.isolation.rules.summary import Isolation
-from monopod.isolation.rules_cache import Closed, RuleBook
+from monopod.isolation.rules_cache import Closed, GroupRulesCache
 from monopod.isolation.widenings import Widenings
 from monopod.kube.cache import Key
 from monopod.kube.client import ApiClient, ApiError
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, WHOLE, After, Controller, Result
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import CLOSED_PODS
 from monopod.kube.signals import Signal
 from monopod.pods.view import PodView
@@ -106,7 +106,7 @@ WorkKey = NamespaceKey | SetsKey | PodKey | StrayKey | InfrastructureKey
 
 
 class Isolator:
-    """Listens to the mirror, and works off what follows from it.
+    """Enqueues what changes in the caches concern, and reconciles it.
 
     Attributes:
         places_changed: namespaces may have to be marked again.
@@ -116,43 +116,43 @@ class Isolator:
     def __init__(
         self,
         api: ApiClient,
-        mirror: Caches,
+        caches: Caches,
         options: IsolationOptions,
-        complaints: Complaints,
+        problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
-        self._mirror = mirror
+        self._caches = caches
         self.places_changed, self.sums_changed = Signal(), Signal()
         self._queue: Controller[WorkKey] = Controller(
-            "isolation", self._reconcile, complaints, workers=WORKERS, clock=clock
+            "isolation", self._reconcile, problems, workers=WORKERS, clock=clock
         )
-        self._writer = PolicyWriter(api, mirror, self._see_tampering)
-        self._restorations: Restorations[WorkKey] = Restorations(api, mirror, complaints)
-        self.membership = Membership(api, mirror, options.sandbox, complaints)
-        self.rules = RuleBook(mirror, options.node_cidrs, options.metadata_addresses, complaints)
-        self._owners = OwnersPolicies(api, mirror)
-        self.base = BaseKeeper(
-            mirror, self._writer, complaints, clock.monotonic, longest_retry=options.longest_retry_seconds
+        self._writer = PolicyWriter(api, caches, self._see_tampering)
+        self._restorations: DriftReporter[WorkKey] = DriftReporter(api, caches, problems)
+        self.membership = SecurityGroupResolver(api, caches, options.sandbox, problems)
+        self.rules = GroupRulesCache(caches, options.node_cidrs, options.metadata_addresses, problems)
+        self._owners = OwnersPolicies(api, caches)
+        self.base = DefaultDenyPolicies(
+            caches, self._writer, problems, clock.monotonic, longest_retry=options.longest_retry_seconds
         )
         left: dict[str, Directions] = {}
         tell = self.sums_changed.fire
-        self._widenings = Widenings(mirror, self.rules, left, tell, complaints, clock)
-        self.pods = PodKeeper(
+        self._widenings = Widenings(caches, self.rules, left, tell, problems, clock)
+        self.pods = PodPolicies(
             api,
-            mirror,
+            caches,
             self.membership,
             self.rules,
             self._owners,
             self._writer,
-            complaints,
+            problems,
             left,
             tell,
             self._widenings.enqueue,
             clock,
         )
-        self._gates = GateKeeper(api, mirror, self.base.look_up, self._prepare_release, complaints, clock)
-        self._groups = GroupReporter(api, mirror, self.membership, self.rules, complaints, clock)
+        self._gates = GateKeeper(api, caches, self.base.look_up, self._prepare_release, problems, clock)
+        self._groups = GroupReporter(api, caches, self.membership, self.rules, problems, clock)
         self.controllers: tuple[Controller[Any], ...] = (
             self._queue,
             self._gates.controller,
@@ -190,32 +190,32 @@ class Isolator:
         self.pods.begin()
 
     def _listen(self) -> None:
-        mirror = self._mirror
-        mirror.namespaces.listeners.append(self._see_namespace)
-        mirror.pods.listeners.append(self._see_pod)
-        mirror.network_policies.listeners.append(self._see_policy)
-        mirror.profiles.listeners.append(self._see_profile)
-        mirror.groups.listeners.append(self._see_group)
-        mirror.nodes.listeners.append(lambda *_: self._refresh_later())
-        mirror.endpoints.listeners.append(lambda *_: self._refresh_later())
-        mirror.group_policies.listeners.append(lambda key, _, __: self._see_membership(key[0]))
-        mirror.accounts.listeners.append(lambda key, _, __: self._see_membership(key[0]))
+        caches = self._caches
+        caches.namespaces.listeners.append(self._see_namespace)
+        caches.pods.listeners.append(self._see_pod)
+        caches.network_policies.listeners.append(self._see_policy)
+        caches.profiles.listeners.append(self._see_profile)
+        caches.groups.listeners.append(self._see_group)
+        caches.nodes.listeners.append(lambda *_: self._refresh_later())
+        caches.endpoints.listeners.append(lambda *_: self._refresh_later())
+        caches.group_policies.listeners.append(lambda key, _, __: self._see_membership(key[0]))
+        caches.accounts.listeners.append(lambda key, _, __: self._see_membership(key[0]))
 
     def _see_namespace(self, key: Key, old: NamespaceView | None, new: NamespaceView | None) -> None:
         if new and (old is None or old.uid != new.uid):
-            self._writer.lose(key[1])
+            self._writer.forget(key[1])
 
     def _see_pod(self, key: Key, old: PodView | None, new: PodView | None) -> None:
         if old and (new is None or new.uid != old.uid):
             self.pods.forget(old.uid)
         if new and (old is None or new.uid != old.uid):
-            self.pods.see(new.uid)
+            self.pods.observe(new.uid)
         if new and (old is None or _find_relevant(old) != _find_relevant(new)):
             self._queue.enqueue(PodKey(*key))
-        if old and not self._mirror.pods.count("groups", old.groups):
+        if old and not self._caches.pods.count("groups", old.groups):
             self.rules.forget(old.groups)
         leaves = old and (new is None or (old.groups, old.profile) != (new.groups, new.profile))
-        if leaves and self._mirror.network_policies.count("place", (key[0], "groups")):
+        if leaves and self._caches.network_policies.count("place", (key[0], "groups")):
             self._queue.enqueue_after(SetsKey(key[0]), SETS_SECONDS)
 
     def _see_policy(self, key: Key, old: PolicyView | None, new: PolicyView | None) -> None:
@@ -235,10 +235,10 @@ class Isolator:
         if not concerns:
             return
         first_or_last = self._owners.count(namespace) <= 1
-        for value in self._mirror.pods.values("set"):
+        for value in self._caches.pods.values("set"):
             if value[0] == namespace and value[2] == DEFAULT_GROUPS:
                 is_per_group = self.pods.is_per_group(value[1])
-                for pod in self._mirror.pods.look_up("set", value):
+                for pod in self._caches.pods.look_up("set", value):
                     labels = pod.labels
                     if (is_per_group and first_or_last) or any(each.selects(labels) for each in concerns):
                         key = PodKey(namespace, pod.name)
@@ -246,13 +246,13 @@ class Isolator:
                             self._queue.enqueue_after(key, OWNERS_SECONDS)
                         else:
                             self._queue.enqueue(key, urgent=True)
-        if not gone and first_or_last and self._mirror.network_policies.count("place", (namespace, "groups")):
+        if not gone and first_or_last and self._caches.network_policies.count("place", (namespace, "groups")):
             self._queue.enqueue_after(SetsKey(namespace), AWAITED_SECONDS)
 
     def _add_for(self, policy: PolicyView) -> WorkKey | None:
         """Has the place looked at that one of our policies belongs to; None if it belongs to none any more."""
         key: WorkKey
-        pods = self._mirror.pods.look_up("uid", policy.owner) if policy.kind == "pod" else []
+        pods = self._caches.pods.look_up("uid", policy.owner) if policy.kind == "pod" else []
         if policy.kind == "base":
             key = NamespaceKey(policy.namespace)
         elif policy.kind == "groups":
@@ -260,7 +260,7 @@ class Isolator:
         elif pods and pods[0].namespace == policy.namespace:
             key = PodKey(policy.namespace, pods[0].name)
         else:
-            if self._mirror.network_policies.find(policy.namespace, policy.name):
+            if self._caches.network_policies.find(policy.namespace, policy.name):
                 self._queue.enqueue_after(StrayKey(policy.namespace, policy.name), STRAY_SECONDS)
             return None
         self._queue.enqueue(key, urgent=True)
@@ -277,10 +277,10 @@ class Isolator:
 
     def _see_profile(self, key: Key, _: dict[str, Any] | None, __: dict[str, Any] | None) -> None:
         if self.membership.has_changed(key[1]):
-            self._add_with_sets(self._mirror.pods.look_up("profile", key[1]))
+            self._add_with_sets(self._caches.pods.look_up("profile", key[1]))
 
     def _see_membership(self, namespace: str) -> None:
-        self._add_pods(self._mirror.pods.look_up("namespace", namespace))
+        self._add_pods(self._caches.pods.look_up("namespace", namespace))
         self.places_changed.fire()
 
     def _add_pods(self, pods: Iterable[PodView]) -> None:
@@ -289,13 +289,13 @@ class Isolator:
 
     def _add_sets(self, changed: Iterable[Names]) -> None:
         for names in changed:
-            self._add_with_sets(self._mirror.pods.look_up("groups", names))
+            self._add_with_sets(self._caches.pods.look_up("groups", names))
 
     def _add_with_sets(self, pods: Sequence[PodView]) -> None:
         """The pods first, so that each has its own policy before one that it shared is deleted."""
         self._add_pods(pods)
         for namespace in {pod.namespace for pod in pods}:
-            if self._mirror.network_policies.count("place", (namespace, "groups")):
+            if self._caches.network_policies.count("place", (namespace, "groups")):
                 self._queue.enqueue(SetsKey(namespace))
 
     def _refresh_later(self) -> None:
@@ -304,7 +304,7 @@ class Isolator:
     async def _reconcile(self, key: WorkKey) -> Result:
         match key:
             case NamespaceKey(namespace):
-                await self.base.keep(namespace)
+                await self.base.reconcile(namespace)
             case SetsKey(namespace):
                 if not await self.pods.keep_sets(namespace):
                     return After(AWAITED_SECONDS)
@@ -320,7 +320,7 @@ class Isolator:
         return DONE
 
     async def _work_on_pod(self, key: PodKey, namespace: str, name: str) -> None:
-        pod = self._mirror.pods.find(namespace, name)
+        pod = self._caches.pods.find(namespace, name)
         if pod is None:
             self._restorations.drop(key)
             return
@@ -328,7 +328,7 @@ class Isolator:
             # The pod went first, and its policy with it; the watch of pods is about to say so.
             self._restorations.drop(key)
             return
-        await self.pods.keep(pod)
+        await self.pods.reconcile(pod)
 
     async def _exists(self, pod: PodView) -> bool:
         try:
@@ -340,10 +340,10 @@ class Isolator:
         return bool(found["metadata"]["uid"] == pod.uid)
 
     async def _clear_away(self, namespace: str, name: str) -> None:
-        view = self._mirror.network_policies.find(namespace, name)
+        view = self._caches.network_policies.find(namespace, name)
         if view is None or view.kind in ("", "base", "groups"):
             return
-        if not (view.kind == "pod" and self._mirror.pods.count("uid", view.owner)):
+        if not (view.kind == "pod" and self._caches.pods.count("uid", view.owner)):
             await self._writer.delete(view)
 
     async def _prepare_release(self, pod: Manifest) -> str:
@@ -356,7 +356,7 @@ class Isolator:
             trouble = self.base.find_trouble(namespace)
             waits = f"Waits until namespace {namespace} is closed by the NetworkPolicy {BASE_POLICY}"
             return f"{waits}, which can't be written: {trouble}" if trouble else f"{waits}."
-        view = self._mirror.pods.find(namespace, name)
+        view = self._caches.pods.find(namespace, name)
         if view is None or view.uid != pod["metadata"]["uid"]:
             return "Waits until Monopod's operator has seen it."
         account = find_account(pod)

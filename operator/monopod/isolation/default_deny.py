@@ -14,32 +14,32 @@ from monopod.isolation.policy_writer import PolicyWriter
 from monopod.isolation.rules.network_policies import build_base_policy, digest_spec
 from monopod.kube.client import ApiError, ApiUnreachable
 from monopod.kube.concurrency import gather_some
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.refusals import LONGEST_RETRY_SECONDS, Refusals, is_answer
 from monopod.selectors.compile import STALE_SECONDS
 
 
-class BaseKeeper:
+class DefaultDenyPolicies:
     """Keeps the base policies where they belong."""
 
     def __init__(
         self,
-        mirror: Caches,
+        caches: Caches,
         writer: PolicyWriter,
-        complaints: Complaints,
+        problems: ProblemLog,
         clock: Callable[[], float] = time.monotonic,
         longest_retry: float = LONGEST_RETRY_SECONDS,
     ) -> None:
-        self._mirror = mirror
+        self._caches = caches
         self._writer = writer
-        self._complaints = complaints
+        self._problems = problems
         self._clock = clock
         self._required: frozenset[str] | None = None
         self.refusals = Refusals(longest_retry, clock)
         self._idle_since: dict[str, float] = {}
         """Namespaces with a default-deny policy that carry no mark any more, and since when that is known."""
 
-    def require(self, namespaces: Collection[str]) -> None:
+    def update(self, namespaces: Collection[str]) -> None:
         """The namespaces that need one whether or not they have pods; before this is said, none is deleted."""
         self._required = frozenset(namespaces)
         now = self._clock()
@@ -50,13 +50,13 @@ class BaseKeeper:
     def is_settling(self) -> bool:
         """Whether a default-deny policy stays only until admission has certainly seen that nothing requires it."""
         return any(
-            name not in (self._required or ()) and not self._mirror.pods.count("namespace", name)
+            name not in (self._required or ()) and not self._caches.pods.count("namespace", name)
             for name in self._find_present()
         )
 
     def is_seen(self, namespace: str) -> bool:
         """Whether the API server has the namespace's default-deny policy, as it should be."""
-        view = self._mirror.network_policies.find(namespace, BASE_POLICY)
+        view = self._caches.network_policies.find(namespace, BASE_POLICY)
         return view is not None and view.kind == "base" and view.digest == _digest_base(namespace)
 
     async def look_up(self, namespace: str) -> None:
@@ -72,9 +72,9 @@ class BaseKeeper:
         """Why the namespace's default-deny policy couldn't be written; "" if nothing is known to be in the way."""
         return self.refusals.find_answer(namespace)
 
-    async def secure(self) -> dict[str, str]:
+    async def ensure(self) -> dict[str, str]:
         """Writes the base policies that are missing or wrong; the namespaces whose couldn't be, and why."""
-        with_pods = set(self._mirror.pods.values("namespace"))
+        with_pods = set(self._caches.pods.values("namespace"))
         missing = [name for name in (self._required or frozenset()) | with_pods if not self.is_seen(name)]
         self.refusals.retain({*missing, *self._find_superfluous()})
         return await self._keep_all(missing)
@@ -95,17 +95,17 @@ class BaseKeeper:
         if not self.refusals.is_due(namespace, needed):
             return self.refusals.find_answer(namespace)
         try:
-            await self.keep(namespace)
+            await self.reconcile(namespace)
         except (ApiError, ApiUnreachable) as error:
-            self._complaints.raise_about(subject, str(error))
+            self._problems.report(subject, str(error))
             if is_answer(error):
                 self.refusals.add(namespace, needed, str(error))
             return str(error)
-        self._complaints.settle(subject)
+        self._problems.clear(subject)
         self.refusals.drop(namespace)
         return ""
 
-    async def keep(self, namespace: str) -> None:
+    async def reconcile(self, namespace: str) -> None:
         """Brings one namespace's default-deny policy to what it should be.
 
         Raises:
@@ -115,15 +115,15 @@ class BaseKeeper:
         if not self._stays(namespace):
             return
         desired = [build_base_policy(namespace)] if self._is_needed(namespace) else []
-        policies = self._mirror.network_policies
+        policies = self._caches.network_policies
         existing = policies.look_up("place", (namespace, "base"))
-        await self._writer.bring(desired, existing)
+        await self._writer.apply(desired, existing)
 
     def _is_needed(self, namespace: str) -> bool:
         return (
             self._required is None
             or namespace in self._required
-            or bool(self._mirror.pods.count("namespace", namespace))
+            or bool(self._caches.pods.count("namespace", namespace))
             or self._may_admit(namespace)
         )
 
@@ -132,20 +132,20 @@ class BaseKeeper:
         if self._is_marked(namespace):
             return True
         since = self._idle_since.get(namespace, self._clock())
-        is_present = bool(self._mirror.network_policies.count("place", (namespace, "base")))
+        is_present = bool(self._caches.network_policies.count("place", (namespace, "base")))
         return is_present and self._clock() - since < STALE_SECONDS
 
     def _is_marked(self, namespace: str) -> bool:
-        view = self._mirror.namespaces.find("", namespace)
-        return view is not None and bool(view.rows or view.isolated)
+        view = self._caches.namespaces.find("", namespace)
+        return view is not None and bool(view.compiled or view.isolated)
 
     def _find_present(self) -> set[str]:
         """The namespaces with a default-deny policy, but for those that are being deleted, which take it with them."""
-        policies = self._mirror.network_policies.look_up("kind", "base")
+        policies = self._caches.network_policies.look_up("kind", "base")
         return {policy.namespace for policy in policies if self._stays(policy.namespace)}
 
     def _stays(self, namespace: str) -> bool:
-        view = self._mirror.namespaces.find("", namespace)
+        view = self._caches.namespaces.find("", namespace)
         return view is not None and not view.terminating
 
 

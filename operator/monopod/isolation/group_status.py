@@ -7,16 +7,16 @@ import structlog
 
 from monopod.api.names import API_VERSION, DEFAULT_GROUP, GROUP, SECURITY_GROUP_PLURAL, VERSION
 from monopod.isolation.caches import Caches
-from monopod.isolation.membership import Membership
+from monopod.isolation.group_resolver import SecurityGroupResolver
 from monopod.isolation.rules.default_group import build_default_group
 from monopod.isolation.rules.group_status import GroupFacts, decide_group_status
 from monopod.isolation.rules.network_policies import Infrastructure, find_void_peers
 from monopod.isolation.rules.security_group import SecurityGroup
-from monopod.isolation.rules_cache import RuleBook
+from monopod.isolation.rules_cache import GroupRulesCache
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, format_now
 from monopod.kube.controller import DONE, WHOLE, Backoff, Controller, Incomplete, Result
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
 from monopod.kube.objects.status import build_status_patch
 from monopod.pods.view import PodView
@@ -34,30 +34,30 @@ class GroupReporter:
     def __init__(
         self,
         api: ApiClient,
-        mirror: Caches,
-        membership: Membership,
-        rules: RuleBook,
-        complaints: Complaints,
+        caches: Caches,
+        membership: SecurityGroupResolver,
+        rules: GroupRulesCache,
+        problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
-        self._mirror = mirror
+        self._caches = caches
         self._membership = membership
         self._rules = rules
-        self._complaints = complaints
+        self._problems = problems
         self.controller = Controller(
             "security-groups",
             self._reconcile,
-            complaints,
+            problems,
             backoff=Backoff(first=DEBOUNCE_SECONDS),
             rest=lambda _: DEBOUNCE_SECONDS,
             clock=clock,
         )
         self.controller.enqueue(WHOLE)
         self._void: dict[SecurityGroup, tuple[Infrastructure, tuple[str, ...]]] = {}
-        for kind in (mirror.groups, mirror.profiles, mirror.group_policies, mirror.nodes, mirror.endpoints):
+        for kind in (caches.groups, caches.profiles, caches.group_policies, caches.nodes, caches.endpoints):
             kind.listeners.append(lambda *_: self.controller.enqueue(WHOLE))
-        mirror.pods.listeners.append(lambda _, old, new: self._see_pod(old, new))
+        caches.pods.listeners.append(lambda _, old, new: self._see_pod(old, new))
 
     def _see_pod(self, old: PodView | None, new: PodView | None) -> None:
         if (old and old.groups) != (new and new.groups):
@@ -67,7 +67,7 @@ class GroupReporter:
         """Creates the default group and writes all statuses that differ."""
         complete = await self._create_default()
         users = self._find_users()
-        for name in [resource["metadata"]["name"] for resource in self._mirror.groups.views()]:
+        for name in [resource["metadata"]["name"] for resource in self._caches.groups.views()]:
             complete = await self._report(name, tuple(sorted(users.get(name, ())))) and complete
         if not complete:
             raise Incomplete
@@ -75,33 +75,33 @@ class GroupReporter:
 
     async def _create_default(self) -> bool:
         """The group that pods have for which nobody chose one; without it they would stay closed."""
-        if self._mirror.groups.find("", DEFAULT_GROUP) is not None:
+        if self._caches.groups.find("", DEFAULT_GROUP) is not None:
             return True
         subject = f"creation of SecurityGroup {DEFAULT_GROUP}"
         try:
-            self._mirror.groups.observe("ADDED", await self._api.create(COLLECTION, build_default_group()))
+            self._caches.groups.observe("ADDED", await self._api.create(COLLECTION, build_default_group()))
         except (ApiError, ApiUnreachable) as error:
             if isinstance(error, ApiError) and error.status == 409:
                 return True  # somebody else was faster, and it is theirs: the watch is about to tell
-            self._complaints.raise_about(subject, str(error))
+            self._problems.report(subject, str(error))
             return False
-        self._complaints.settle(subject)
+        self._problems.clear(subject)
         logger.info("default security group created", name=DEFAULT_GROUP)
         return True
 
     def _find_users(self) -> dict[str, set[str]]:
         """Who names which group."""
         users: dict[str, set[str]] = {}
-        for resource in self._mirror.profiles.views():
+        for resource in self._caches.profiles.views():
             name = resource["metadata"]["name"]
             profile = self._membership.find_profile(name)
             for group in profile.security_groups or (DEFAULT_GROUP,) if profile else ():
                 users.setdefault(group, set()).add(f"FargateProfile/{name}")
-        for namespace in self._mirror.group_policies.values("namespace"):
+        for namespace in self._caches.group_policies.values("namespace"):
             for policy in self._membership.find_policies(namespace):
                 for group in policy.groups:
                     users.setdefault(group, set()).add(f"SecurityGroupPolicy/{namespace}/{policy.name}")
-        for resource in self._mirror.groups.views():
+        for resource in self._caches.groups.views():
             name = resource["metadata"]["name"]
             read = self._rules.find_group(name)
             for group in read.find_peer_groups() - {name} if isinstance(read, SecurityGroup) else ():
@@ -109,7 +109,7 @@ class GroupReporter:
         return users
 
     async def _report(self, name: str, users: tuple[str, ...]) -> bool:
-        resource = self._mirror.groups.find("", name)
+        resource = self._caches.groups.find("", name)
         if resource is None or resource.get("apiVersion") not in (None, API_VERSION):
             return True
         current = resource.get("status")
@@ -124,25 +124,25 @@ class GroupReporter:
             if isinstance(error, ApiError) and error.status == 404:
                 return True  # deleted meanwhile
             WRITES.labels("status", "failed").inc()
-            self._complaints.raise_about(subject, str(error))
+            self._problems.report(subject, str(error))
             return False
         WRITES.labels("status", "ok").inc()
-        self._complaints.settle(subject)
-        self._mirror.groups.observe("MODIFIED", written)
+        self._problems.clear(subject)
+        self._caches.groups.observe("MODIFIED", written)
         return True
 
     def _gather(self, name: str, metadata: dict[str, object], users: tuple[str, ...]) -> GroupFacts:
         group = self._rules.find_group(name)
-        generation, pods = int(str(metadata.get("generation") or 0)), self._mirror.pods.count("group", name)
+        generation, pods = int(str(metadata.get("generation") or 0)), self._caches.pods.count("group", name)
         if isinstance(group, str):
             return GroupFacts(generation, group, pods, users)
-        unknown = sorted(peer for peer in group.find_peer_groups() if self._mirror.groups.find("", peer) is None)
+        unknown = sorted(peer for peer in group.find_peer_groups() if self._caches.groups.find("", peer) is None)
         return GroupFacts(generation, group, pods, users, tuple(unknown), self._find_void(group))
 
     def _find_void(self, group: SecurityGroup) -> tuple[str, ...]:
         known = self._void.get(group)
         if known is None or known[0] != self._rules.infrastructure:
-            if len(self._void) > 2 * len(self._mirror.groups):
+            if len(self._void) > 2 * len(self._caches.groups):
                 self._void.clear()
             self._void[group] = known = (self._rules.infrastructure, find_void_peers(group, self._rules.infrastructure))
         return known[1]

@@ -28,9 +28,9 @@ NEVER = float("-inf")
 class OwnersPolicies:
     """Knows them by namespace, and when pods and they last changed."""
 
-    def __init__(self, api: ApiClient, mirror: Caches, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, api: ApiClient, caches: Caches, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
-        self._mirror = mirror
+        self._caches = caches
         self._clock = clock
         self._pods_changed: dict[str, float] = {}
         self._changed: dict[str, float] = {}
@@ -38,20 +38,20 @@ class OwnersPolicies:
         self._gone: dict[str, set[str]] = {}
         """Where a list is under way: the uids of those of which the watch has told the end meanwhile."""
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        mirror.pods.listeners.append(self._see_pod)
-        mirror.network_policies.listeners.append(self._see_policy)
-        mirror.namespaces.listeners.append(self._see_namespace)
+        caches.pods.listeners.append(self._see_pod)
+        caches.network_policies.listeners.append(self._see_policy)
+        caches.namespaces.listeners.append(self._see_namespace)
 
     def count(self, namespace: str) -> int:
         """How many of them the namespace has."""
-        return self._mirror.network_policies.count("place", (namespace, ""))
+        return self._caches.network_policies.count("place", (namespace, ""))
 
     def find_left(self, pod: PodView, groups: Groups) -> Directions:
         """The directions of the pod, as it is now, that are left to them."""
         concerns = self._find_concerns(pod.namespace)
         if not concerns:
             return find_left_directions(groups, (), {})
-        current = self._mirror.pods.find(pod.namespace, pod.name)
+        current = self._caches.pods.find(pod.namespace, pod.name)
         labels: Mapping[str, str] = dict((current if current and current.uid == pod.uid else pod).labels)
         return find_left_directions(groups, concerns, labels)
 
@@ -74,11 +74,11 @@ class OwnersPolicies:
                 del self._gone[namespace]
             for item in items:
                 if item["metadata"]["uid"] not in gone:
-                    self._mirror.network_policies.observe("MODIFIED", item)
+                    self._caches.network_policies.observe("MODIFIED", item)
             self._listed[namespace] = began
 
     def _find_concerns(self, namespace: str) -> list[Concern]:
-        views = self._mirror.network_policies.look_up("place", (namespace, ""))
+        views = self._caches.network_policies.look_up("place", (namespace, ""))
         return [view.concern for view in views if view.concern]
 
     def _see_pod(self, _: Key, old: PodView | None, new: PodView | None) -> None:

@@ -21,7 +21,7 @@ from typing import assert_never
 
 from monopod.api.reasons import IsolationReason
 from monopod.isolation.caches import Caches
-from monopod.isolation.membership import Membership, Names
+from monopod.isolation.group_resolver import Names, SecurityGroupResolver
 from monopod.isolation.owners_policies import OwnersPolicies
 from monopod.isolation.policy_writer import PolicyWriter
 from monopod.isolation.rules.changes import PolicyView
@@ -41,11 +41,11 @@ from monopod.isolation.rules.owners_policies import (
     find_opened_directions,
     leave_directions,
 )
-from monopod.isolation.rules_cache import Closed, Opened, RuleBook
+from monopod.isolation.rules_cache import Closed, GroupRulesCache, Opened
 from monopod.kube.announcements import Announcements
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import ISOLATION_SECONDS
 from monopod.pods.view import PodView
 
@@ -54,18 +54,18 @@ PER_GROUP = "PerGroup"
 PATIENCE_SECONDS = 5.0
 
 
-class PodKeeper:
+class PodPolicies:
     """Keeps the policies of pods, one pod at a time; remembers which are closed, and when a pod was first seen."""
 
     def __init__(
         self,
         api: ApiClient,
-        mirror: Caches,
-        membership: Membership,
-        rules: RuleBook,
+        caches: Caches,
+        membership: SecurityGroupResolver,
+        rules: GroupRulesCache,
         owners: OwnersPolicies,
         writer: PolicyWriter,
-        complaints: Complaints,
+        problems: ProblemLog,
         left: dict[str, Directions],
         tell: Callable[[], None],
         tell_left: Callable[[str], None],
@@ -76,12 +76,12 @@ class PodKeeper:
         `left` has the directions that are left to the owners of a pod's namespace, by the pod's uid, and is kept here;
         `tell_left` hears of a namespace where it has changed, `tell` that other pods are closed or unwritten.
         """
-        self._mirror = mirror
+        self._caches = caches
         self._membership = membership
         self._rules = rules
         self._owners = owners
         self._writer = writer
-        self._announcements = Announcements(api, complaints)
+        self._announcements = Announcements(api, problems)
         self._sets = asyncio.Lock()
         self._seen: dict[str, float] = {}
         self._failing_since: dict[str, float] = {}
@@ -100,7 +100,7 @@ class PodKeeper:
         """The first lists are complete: pods that come from now on are new."""
         self._seen.clear()
 
-    def see(self, uid: str) -> None:
+    def observe(self, uid: str) -> None:
         """A pod appeared: from now on its time counts."""
         self._seen[uid] = self._clock.monotonic()
 
@@ -132,7 +132,7 @@ class PodKeeper:
         """Whether a profile's pods of these groups share a policy in a namespace."""
         return self.is_per_group(profile) and not (names == DEFAULT_GROUPS and self._owners.count(namespace))
 
-    async def keep(self, pod: PodView) -> None:
+    async def reconcile(self, pod: PodView) -> None:
         """Brings labels and policies of one pod to what they should be.
 
         Raises:
@@ -147,7 +147,7 @@ class PodKeeper:
             await self._tell_of_failure(pod, error)
             raise
         finally:
-            if not self._mirror.pods.count("uid", pod.uid):
+            if not self._caches.pods.count("uid", pod.uid):
                 self.forget(pod.uid)  # it went meanwhile, and nothing will say so again
         self._recover(pod.uid)
 
@@ -161,7 +161,7 @@ class PodKeeper:
             self._tell()
         text = f"What its security groups say can't be enforced yet, and is tried again: {error}"
         with contextlib.suppress(ApiUnreachable):
-            await self._announcements.say(pod.namespace, pod.name, pod.uid, IsolationReason.NOT_IN_FORCE, text)
+            await self._announcements.say(pod.namespace, pod.name, pod.uid, IsolationReason.NOT_ENFORCED, text)
 
     async def _keep(self, pod: PodView) -> None:
         groups = await self._membership.choose(pod)
@@ -199,7 +199,7 @@ class PodKeeper:
             left, view = NO_DIRECTIONS, self._find_shared(pod.namespace)
         else:
             left = self._owners.find_left(pod, groups)
-            named = self._mirror.network_policies.find(pod.namespace, name_pod_policy(pod.name, groups.names))
+            named = self._caches.network_policies.find(pod.namespace, name_pod_policy(pod.name, groups.names))
             view = named if named and named.owner == pod.uid else None
         opened = find_opened_directions({"ingress": rules.ingress, "egress": rules.egress}) - left
         return bool(opened - (view.opened if view else NO_DIRECTIONS))
@@ -233,24 +233,24 @@ class PodKeeper:
         """
         own, existing = self._build_own(pod, groups), self._find_own(pod)
         if own is None:
-            await self._writer.bring([], existing.values())
+            await self._writer.apply([], existing.values())
         elif own["metadata"]["name"] not in existing:
             renamed = [{**own, "metadata": {**own["metadata"], "name": old}} for old in existing]
-            await self._writer.bring(renamed, existing.values())
+            await self._writer.apply(renamed, existing.values())
 
     async def _rename(self, pod: PodView, groups: Groups | None) -> None:
         """Leaves a pod one policy, with the rules of its groups and the name that says them."""
         own, existing = self._build_own(pod, groups), self._find_own(pod)
         if own is None:
             return
-        # The name may be one that a namesake's policy still has, which then becomes this pod's.
+        # A deleted pod of the same name may have left its policy, which then becomes this pod's.
         name = own["metadata"]["name"]
-        if view := self._mirror.network_policies.find(pod.namespace, name):
+        if view := self._caches.network_policies.find(pod.namespace, name):
             existing |= {name: view} if view.kind else {}
-        await self._writer.bring([own], existing.values())
+        await self._writer.apply([own], existing.values())
 
     def _find_own(self, pod: PodView) -> dict[str, PolicyView]:
-        owned = self._mirror.network_policies.look_up("owner", pod.uid)
+        owned = self._caches.network_policies.look_up("owner", pod.uid)
         return {view.name: view for view in owned if view.kind}  # others may give the pod policies, too
 
     async def _adjust(self, pod: PodView, names: Names) -> None:
@@ -289,8 +289,8 @@ class PodKeeper:
             answer = self._rules.find(names)
             if isinstance(answer, Opened) and self.shares_policy(namespace, pod.profile, names):
                 policy = self._build_shared(namespace, names, answer)
-                view = self._mirror.network_policies.find(namespace, policy["metadata"]["name"])
-                await self._writer.bring([policy], [view] if view and view.kind else [])
+                view = self._caches.network_policies.find(namespace, policy["metadata"]["name"])
+                await self._writer.apply([policy], [view] if view and view.kind else [])
 
     def _build_shared(self, namespace: str, names: Names, answer: Opened) -> Policy:
         left_out = [
@@ -314,39 +314,39 @@ class PodKeeper:
                 for names, answer in answers.items()
                 if isinstance(answer, Opened)
             ]
-            existing = self._mirror.network_policies.look_up("place", (namespace, "groups"))
+            existing = self._caches.network_policies.look_up("place", (namespace, "groups"))
             wanted = {policy["metadata"]["name"] for policy in desired}
             awaited = self._find_awaited(namespace) - wanted
             existing = [view for view in existing if view.name not in awaited]
-            await self._writer.bring(desired, existing)
+            await self._writer.apply(desired, existing)
             return not awaited
 
     def _find_sets(self, namespace: str) -> set[Names]:
         """The sets of groups of which pods of a namespace share policies."""
         return {
             pod.groups
-            for value in self._mirror.pods.values("set")
+            for value in self._caches.pods.values("set")
             if value[0] == namespace and self.shares_policy(namespace, value[1], value[2])
-            for pod in self._mirror.pods.look_up("set", value)[:1]
+            for pod in self._caches.pods.look_up("set", value)[:1]
         }
 
     def _find_shared(self, namespace: str) -> PolicyView | None:
         """The policy that the pods of the default group share."""
-        view = self._mirror.network_policies.find(namespace, name_groups_policy(DEFAULT_GROUPS))
+        view = self._caches.network_policies.find(namespace, name_groups_policy(DEFAULT_GROUPS))
         return view if view and view.kind else None
 
     def _find_awaited(self, namespace: str) -> set[str]:
         """The shared policies whose pods have to get their own before these may go."""
         return {
             name_groups_policy(value[2])
-            for value in self._mirror.pods.values("set")
+            for value in self._caches.pods.values("set")
             if value[0] == namespace and not self.shares_policy(namespace, value[1], value[2])
-            if self._mirror.network_policies.find(namespace, name_groups_policy(value[2]))
-            if any(map(self._lacks_policy, self._mirror.pods.look_up("set", value)))
+            if self._caches.network_policies.find(namespace, name_groups_policy(value[2]))
+            if any(map(self._lacks_policy, self._caches.pods.look_up("set", value)))
         }
 
     def _lacks_policy(self, pod: PodView) -> bool:
         """Whether no policy of its own selects a pod, and one is going to: not for long, unless something is wrong."""
         if pod.unsupported or pod.uid in self.closed or pod.uid in self.unwritten:
             return False
-        return not (pod.task and any(view.kind for view in self._mirror.network_policies.look_up("owner", pod.uid)))
+        return not (pod.task and any(view.kind for view in self._caches.network_policies.look_up("owner", pod.uid)))

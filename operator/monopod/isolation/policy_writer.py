@@ -3,7 +3,7 @@
     written ──watch: as written──► nothing            written ──watch: other content, or gone──► tampered with
     deleted by us ──watch: gone──► nothing
 
-What the API server answers goes into the mirror at once, so that the next look at it compares with what is there.
+What the API server answers goes into the cache at once, so that the next reconcile compares with what is there.
 What it should be is decided elsewhere, from the whole state, whoever changed it; the memory here only tells whether
 to report that someone else did. A new process remembers nothing, puts right what differs, and reports none of it.
 """
@@ -34,13 +34,13 @@ class OnTampered(Protocol):
 class PolicyWriter:
     """The only one that writes NetworkPolicies; `on_tampered` hears of each of ours that someone else changed."""
 
-    def __init__(self, api: ApiClient, mirror: Caches, on_tampered: OnTampered) -> None:
+    def __init__(self, api: ApiClient, caches: Caches, on_tampered: OnTampered) -> None:
         self._api = api
-        self._mirror = mirror
+        self._caches = caches
         self._on_tampered = on_tampered
         self._expected: dict[Key, str] = {}
         self._deleting: set[Key] = set()
-        mirror.network_policies.listeners.append(self._compare)
+        caches.network_policies.listeners.append(self._compare)
 
     def has_written(self, key: Key, policy: PolicyView | None) -> bool:
         """Whether this is just what was written here; or, of one that is gone, whether it was deleted here."""
@@ -48,7 +48,7 @@ class PolicyWriter:
             return key in self._deleting
         return bool(policy.kind) and policy.digest == self._expected.get(key)
 
-    async def bring(self, desired: Sequence[Mapping[str, Any]], existing: Iterable[PolicyView]) -> None:
+    async def apply(self, desired: Sequence[Mapping[str, Any]], existing: Iterable[PolicyView]) -> None:
         """Writes and deletes what differs; what doesn't is known from now on, so that changes of it are noticed.
 
         Raises:
@@ -60,7 +60,7 @@ class PolicyWriter:
             await self._make(change)
         for policy in desired:
             key = _find_key(policy)
-            if key not in self._expected and self._mirror.network_policies.find(*key):
+            if key not in self._expected and self._caches.network_policies.find(*key):
                 self._expected[key] = digest_spec(policy)
 
     async def delete(self, view: PolicyView) -> None:
@@ -69,7 +69,7 @@ class PolicyWriter:
 
     async def look_up(self, namespace: str, name: str) -> None:
         """Takes in what a policy is now: a watch may be late, or dead without a sign; raises as `bring`."""
-        policies, query = self._mirror.network_policies, {"fieldSelector": f"metadata.name={name}"}
+        policies, query = self._caches.network_policies, {"fieldSelector": f"metadata.name={name}"}
         view = policies.find(namespace, name)
         found = [item async for item in self._api.list_pages(COLLECTION.format(namespace), query)]
         for item in found:
@@ -77,9 +77,9 @@ class PolicyWriter:
         if view and not found:
             policies.observe("DELETED", _name_gone(view))
 
-    def lose(self, namespace: str) -> None:
+    def forget(self, namespace: str) -> None:
         """Drops cached policies of a deleted namespace whose name was reused, whether or not a watch has told so."""
-        policies = self._mirror.network_policies
+        policies = self._caches.network_policies
         for view in [view for kind in ("base", "groups") for view in policies.look_up("place", (namespace, kind))]:
             self._expected.pop((view.namespace, view.name), None)
             policies.observe("DELETED", _name_gone(view))
@@ -120,7 +120,7 @@ class PolicyWriter:
         except (ApiError, ApiUnreachable):
             self._expected.pop(key, None)
             raise
-        self._mirror.network_policies.observe("MODIFIED", written)
+        self._caches.network_policies.observe("MODIFIED", written)
         if digest_spec(written) != wanted:
             raise ApiError(409, "Conflict", f"NetworkPolicy {key[1]} of namespace {key[0]} {ALTERED}")
 
@@ -133,7 +133,7 @@ class PolicyWriter:
             if view.held:
                 await self._api.patch(path, [_test_uid(view.uid), {"op": "remove", "path": "/metadata/finalizers"}])
             await self._api.delete(path, view.uid)
-            self._mirror.network_policies.observe("DELETED", _name_gone(view))
+            self._caches.network_policies.observe("DELETED", _name_gone(view))
         except ApiError as error:
             if error.status != 409:  # another one of this name: the watch tells of it
                 raise

@@ -11,7 +11,7 @@ from monopod.isolation.caches import Caches
 from monopod.isolation.rules.infrastructure import build_infrastructure, describe_odd_addresses
 from monopod.isolation.rules.network_policies import Infrastructure, PolicyTooLarge, Rules, build_rules
 from monopod.isolation.rules.security_group import SecurityGroup
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.objects.text import list_names
 
 Names = tuple[str, ...]
@@ -35,16 +35,16 @@ class Closed:
 Answer = Opened | Closed
 
 
-class RuleBook:
+class GroupRulesCache:
     """Remembers groups as they were read, and the answers that were given."""
 
     def __init__(
-        self, mirror: Caches, node_cidrs: tuple[str, ...], metadata: tuple[str, ...], complaints: Complaints
+        self, caches: Caches, node_cidrs: tuple[str, ...], metadata: tuple[str, ...], problems: ProblemLog
     ) -> None:
-        self._mirror = mirror
+        self._caches = caches
         self._node_cidrs = node_cidrs
         self._metadata = metadata
-        self._complaints = complaints
+        self._problems = problems
         self._groups: dict[str, SecurityGroup] = {}
         self._answers: dict[Names, Answer] = {}
         self._infrastructure: Infrastructure | None = None
@@ -113,7 +113,7 @@ class RuleBook:
             return Closed(names, f"{error}; the pod stays closed")
 
     def _read(self, name: str) -> SecurityGroup | str:
-        resource = self._mirror.groups.find("", name)
+        resource = self._caches.groups.find("", name)
         if resource is None:
             return f"SecurityGroup {name} doesn't exist"
         if "deletionTimestamp" in resource["metadata"]:
@@ -122,19 +122,19 @@ class RuleBook:
         try:
             group = SecurityGroup.from_resource(resource)
         except ValueError as error:
-            self._complaints.raise_about(subject, str(error))
+            self._problems.report(subject, str(error))
             return f"SecurityGroup {name} can't be read ({error})"
-        self._complaints.settle(subject)
+        self._problems.clear(subject)
         return group
 
     def _build_infrastructure(self) -> Infrastructure:
-        nodes = [] if self._node_cidrs else self._mirror.nodes.views()
+        nodes = [] if self._node_cidrs else self._caches.nodes.views()
         self._report_odd({f"node {node.name}": odd for node in nodes if (odd := describe_odd_addresses(node))})
-        return build_infrastructure(nodes, self._node_cidrs, self._mirror.endpoints.views(), self._metadata)
+        return build_infrastructure(nodes, self._node_cidrs, self._caches.endpoints.views(), self._metadata)
 
     def _report_odd(self, odd: Mapping[str, str]) -> None:
         for subject, trouble in odd.items():
-            self._complaints.raise_about(subject, trouble)
+            self._problems.report(subject, trouble)
         for subject in self._odd - odd.keys():
-            self._complaints.settle(subject)
+            self._problems.clear(subject)
         self._odd = frozenset(odd)

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from monopod.isolation.caches import Caches
-from monopod.isolation.membership import Names
+from monopod.isolation.group_resolver import Names
 from monopod.isolation.rules.changes import PolicyView
 from monopod.isolation.rules.network_policies import PolicyTooLarge
 from monopod.isolation.rules.owners_policies import NO_DIRECTIONS, Directions
 from monopod.isolation.rules.security_group import SecurityGroup
 from monopod.isolation.rules.widening import find_widening
-from monopod.isolation.rules_cache import RuleBook
+from monopod.isolation.rules_cache import GroupRulesCache
 from monopod.kube.cache import Key
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, Controller, Result
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WIDENED_PODS
 from monopod.pods.view import PodView
 
@@ -44,24 +44,24 @@ class Widenings:
 
     def __init__(
         self,
-        mirror: Caches,
-        rules: RuleBook,
+        caches: Caches,
+        rules: GroupRulesCache,
         left: Mapping[str, Directions],
         tell: Callable[[], None],
-        complaints: Complaints,
+        problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """`tell` hears of news."""
-        self._mirror = mirror
+        self._caches = caches
         self._rules = rules
         self._left = left
         self._tell = tell
         self.found: dict[str, Widened] = {}
         self._measure()  # what stands there was found before this process started over
-        self.controller = Controller("foreign-policies", self._reconcile, complaints, clock=clock)
-        mirror.network_policies.listeners.append(self._see_policy)
-        mirror.pods.listeners.append(self._see_pod)
-        for kind in (mirror.groups, mirror.nodes, mirror.endpoints):
+        self.controller = Controller("foreign-policies", self._reconcile, problems, clock=clock)
+        caches.network_policies.listeners.append(self._see_policy)
+        caches.pods.listeners.append(self._see_pod)
+        for kind in (caches.groups, caches.nodes, caches.endpoints):
             kind.listeners.append(lambda *_: self._enqueue_all())
 
     def _see_policy(self, key: Key, old: PolicyView | None, new: PolicyView | None) -> None:
@@ -69,11 +69,11 @@ class Widenings:
             self.enqueue(key[0])
 
     def _see_pod(self, key: Key, _: PodView | None, __: PodView | None) -> None:
-        if self._mirror.network_policies.count("place", (key[0], "")):
+        if self._caches.network_policies.count("place", (key[0], "")):
             self.enqueue(key[0])
 
     def _enqueue_all(self) -> None:
-        for namespace, kind in self._mirror.network_policies.values("place"):
+        for namespace, kind in self._caches.network_policies.values("place"):
             if not kind:
                 self.enqueue(namespace)
 
@@ -93,8 +93,8 @@ class Widenings:
         known: dict[tuple[str, Names, Directions], bool] = {}
         pods: Counter[str] = Counter()
         policies: dict[str, set[str]] = {}
-        foreign = self._mirror.network_policies.look_up("place", (namespace, ""))
-        for number, pod in enumerate(self._mirror.pods.look_up("namespace", namespace) if foreign else ()):
+        foreign = self._caches.network_policies.look_up("place", (namespace, ""))
+        for number, pod in enumerate(self._caches.pods.look_up("namespace", namespace) if foreign else ()):
             if number % PODS_AT_ONCE == 0:
                 await asyncio.sleep(0)  # thousands of pods must not keep the Lease from being renewed
             labels = pod.labels

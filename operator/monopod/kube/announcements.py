@@ -2,21 +2,21 @@
 
 from collections.abc import Collection
 
-from monopod.api.reasons import EventType, Explained
+from monopod.api.reasons import Documented, EventType
 from monopod.kube.client import ApiClient, ApiError
 from monopod.kube.events import post_event
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 
 
 class Announcements:
     """Remembers what it said last of which pod. A new process says it again; an event that exists is left alone."""
 
-    def __init__(self, api: ApiClient, complaints: Complaints) -> None:
+    def __init__(self, api: ApiClient, problems: ProblemLog) -> None:
         self._api = api
-        self._complaints = complaints
+        self._problems = problems
         self._said: dict[str, str] = {}
 
-    async def say(self, namespace: str, name: str, uid: str, reason: Explained, text: str) -> None:
+    async def say(self, namespace: str, name: str, uid: str, reason: Documented, text: str) -> None:
         """Writes the event, unless it is what was said last of this pod.
 
         Raises:
@@ -29,7 +29,7 @@ class Announcements:
             await post_event(self._api, about, EventType.WARNING, reason, text, count=False)
         except ApiError as error:
             # Refused for good: the namespace is being deleted, or its quota of events is full.
-            self._complaints.raise_about(f"event about pod {namespace}/{name}", str(error))
+            self._problems.report(f"event about pod {namespace}/{name}", str(error))
         self._said[uid] = text
 
     def has_said(self, uid: str, text: str) -> bool:

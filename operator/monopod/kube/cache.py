@@ -94,14 +94,14 @@ class Kind(Generic[View]):
         known = self._entries.get(key)
         self._touched.add(key)
         if event_type == "DELETED":
-            # Events of different objects come in any order: the old one's end may follow its namesake's beginning.
+            # Events of different objects come in any order: the old one's end may follow the creation of the next.
             if known is None or known.uid != uid:
                 return False
             self._put(key, None)
             return True
         version = _read_version(metadata)
         if known and version < known.version:
-            return False  # an answer to our own write overtook its watch event, or came when a namesake was there
+            return False  # an answer to our own write overtook its watch event, or another object has the name now
         return self._put(key, _Entry(uid, version, self._read(item)))
 
     def _put(self, key: Key, entry: _Entry[View] | None) -> bool:

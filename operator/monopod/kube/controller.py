@@ -20,7 +20,7 @@ import structlog
 
 from monopod.kube.client import ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, Timer
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import QUEUE_DEPTH, RECONCILE_SECONDS, RECONCILES
 
 STALLED_SECONDS = 180.0
@@ -107,7 +107,7 @@ class Controller(Generic[Key]):
         self,
         name: str,
         reconcile: Callable[[Key], Awaitable[Result]],
-        complaints: Complaints,
+        problems: ProblemLog,
         *,
         workers: int = 1,
         backoff: Backoff = Backoff(),
@@ -119,7 +119,7 @@ class Controller(Generic[Key]):
         Args:
             name: What logs and metrics call it.
             reconcile: Brings what a key names to what it should be; what it raises is tried again.
-            complaints: The log of problems.
+            problems: The log of problems.
             workers: How many keys are reconciled at once.
             backoff: How long a key waits after a failure.
             rest: How many seconds a key rests after it was reconciled, by how long that took. What is enqueued
@@ -128,7 +128,7 @@ class Controller(Generic[Key]):
         """
         self.name = name
         self._reconcile = reconcile
-        self._complaints = complaints
+        self._problems = problems
         self._workers = workers
         self._backoff = backoff
         self._rest = rest
@@ -252,7 +252,7 @@ class Controller(Generic[Key]):
         try:
             result = await self._reconcile(key)
         except (ApiError, ApiUnreachable) as error:
-            self._complaints.raise_about(subject, str(error))
+            self._problems.report(subject, str(error))
         except Incomplete:
             pass
         except (Exception, asyncio.CancelledError):
@@ -263,7 +263,7 @@ class Controller(Generic[Key]):
         else:
             self.completed += 1
             self._failures.pop(key, None)
-            self._complaints.settle(subject)
+            self._problems.clear(subject)
             RECONCILES.labels(self.name, "ok").inc()
             return result
         RECONCILES.labels(self.name, outcome).inc()

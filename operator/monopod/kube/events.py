@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from monopod.api.names import EVENT_SOURCE
-from monopod.api.reasons import EventType, Explained
+from monopod.api.reasons import Documented, EventType
 from monopod.kube.client import ApiClient, ApiError
 
 # Events of cluster-scoped objects live in this namespace, by Kubernetes' convention.
@@ -19,7 +19,7 @@ MESSAGE_LIMIT = 1024
 
 
 async def post_event(
-    api: ApiClient, about: Mapping[str, str], event_type: EventType, reason: Explained, message: str, *, count: bool
+    api: ApiClient, about: Mapping[str, str], event_type: EventType, reason: Documented, message: str, *, count: bool
 ) -> None:
     """Writes an event about an object reference (apiVersion, kind, name, uid, namespace), or counts it once more.
 
@@ -39,7 +39,7 @@ async def post_event(
             await api.merge(path, {"count": int(existing.get("count") or 1) + 1})
 
 
-def build_event(about: Mapping[str, str], event_type: EventType, reason: Explained, message: str) -> dict[str, Any]:
+def build_event(about: Mapping[str, str], event_type: EventType, reason: Documented, message: str) -> dict[str, Any]:
     """The event, first and last seen now."""
     text = message if len(message) <= MESSAGE_LIMIT else f"{message[: MESSAGE_LIMIT - 1]}…"
     digest = hashlib.sha256("\0".join((about["uid"], reason, text)).encode()).hexdigest()[:16]

@@ -63,7 +63,7 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
     logging.getLogger("asyncio").setLevel(logging.WARNING)
 
 
-class Complaints:
+class ProblemLog:
     """Logs a trouble when it begins, when it changes and when it is over, not each time that it is met.
 
     Of many thousands the oldest are forgotten: most are about pods that are gone.
@@ -73,7 +73,7 @@ class Complaints:
         self._logger = logger
         self._current: dict[str, str] = {}
 
-    def raise_about(self, subject: str, trouble: str, *, traceback: bool = False) -> None:
+    def report(self, subject: str, trouble: str, *, traceback: bool = False) -> None:
         """Something is wrong with the subject, which belongs to one caller: another would settle what this one raised.
 
         Args:
@@ -89,7 +89,7 @@ class Complaints:
             if len(self._current) > MOST_REMEMBERED:
                 del self._current[next(iter(self._current))]
 
-    def settle(self, subject: str) -> None:
+    def clear(self, subject: str) -> None:
         """Nothing is wrong with the subject (any more)."""
         if self._current.pop(subject, None):
             self._logger.info("recovered", subject=subject)

@@ -55,7 +55,7 @@ STORED_PODS = Gauge(
     registry=REGISTRY,
 )
 PROBES = Counter(
-    "monopod_probes",
+    "monopod_dry_runs",
     "Trials of profiles by server-side dry run, by outcome.",
     ["outcome"],
     registry=REGISTRY,
@@ -110,13 +110,13 @@ ISOLATION_SECONDS = Histogram(
     registry=REGISTRY,
 )
 CLOSED_PODS = Gauge(
-    "monopod_closed_pods",
+    "monopod_denied_pods",
     "Pods that nothing reaches, because a security group of theirs doesn't exist or can't be used, by profile.",
     ["profile"],
     registry=REGISTRY,
 )
 WIDENED_PODS = Gauge(
-    "monopod_widened_pods",
+    "monopod_over_permissive_pods",
     "Pods that NetworkPolicies of others may open further than their security groups do, by profile.",
     ["profile"],
     registry=REGISTRY,

@@ -69,7 +69,7 @@ def build_registry(sources: Sequence[Source], configuration: Configuration) -> k
 
     def listen_to(source: Source) -> None:
         @kopf.on.event(source.group, source.version, source.resource, id=f"see_{source.resource}", registry=registry)
-        async def see(event: kopf.RawEvent, **_: Any) -> None:
+        async def observe(event: kopf.RawEvent, **_: Any) -> None:
             source.observe(event["type"], event["object"])
 
     for source in sources:

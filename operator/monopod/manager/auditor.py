@@ -5,10 +5,10 @@ import structlog
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import WHOLE, After, Controller, Result
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WATCH_MISSED
 from monopod.kube.signals import Signal
-from monopod.manager.sources import Mirror
+from monopod.manager.sources import WatchedCaches
 
 # The first audit comes soon: it closes the gap between the first lists and the beginning of the watches.
 FIRST_SECONDS = 5.0
@@ -26,30 +26,30 @@ class Auditor:
     def __init__(
         self,
         api: ApiClient,
-        mirror: Mirror,
+        caches: WatchedCaches,
         resync_seconds: float,
-        complaints: Complaints,
+        problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
-        self._mirror = mirror
+        self._caches = caches
         self._resync_seconds = resync_seconds
-        self._complaints = complaints
+        self._problems = problems
         self.audited = Signal()
-        self.controller = Controller("audit", self._reconcile, complaints, clock=clock)
+        self.controller = Controller("audit", self._reconcile, problems, clock=clock)
 
     def begin(self) -> None:
         """The first lists are complete, and the watches begin."""
         self.controller.enqueue_after(WHOLE, min(FIRST_SECONDS, self._resync_seconds))
 
     async def _reconcile(self, _: str) -> Result:
-        for kind in self._mirror.kinds():
+        for kind in self._caches.kinds():
             try:
                 missed = await kind.audit(self._api)
             except (ApiUnreachable, ApiError) as error:
-                self._complaints.raise_about(f"list of {kind.resource}", str(error))
+                self._problems.report(f"list of {kind.resource}", str(error))
                 continue
-            self._complaints.settle(f"list of {kind.resource}")
+            self._problems.clear(f"list of {kind.resource}")
             if missed:
                 WATCH_MISSED.labels(kind.resource).inc(missed)
                 logger.warning("the watch had missed objects", resource=kind.resource, objects=missed)

@@ -18,18 +18,18 @@ import structlog
 from monopod.admission.installed import fetch_admission
 from monopod.admission.policies import build_policies
 from monopod.bare_pods.controller import BareKeeper
-from monopod.eviction.evictor import Mover
+from monopod.eviction.evictor import Evictor
 from monopod.isolation.controller import Isolator
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, Unconfigured, load_configuration
 from monopod.kube.controller import Controller
 from monopod.kube.health import HealthServer
 from monopod.kube.lease import LeadershipLost, Lease
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import LEADER
 from monopod.kube.watch import Watching
 from monopod.manager.auditor import Auditor
 from monopod.manager.settings import Settings
-from monopod.manager.sources import Mirror
+from monopod.manager.sources import WatchedCaches
 from monopod.manager.watches import build_sources
 from monopod.profiles.controller import Reconciler
 from monopod.rescheduling.controller import Rescheduler
@@ -46,11 +46,11 @@ class Process:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._mirror = Mirror(settings.namespace)
+        self._caches = WatchedCaches(settings.namespace)
         self._stopping = asyncio.Event()
         self._controllers: tuple[Controller[Any], ...] = ()
         self._standing_by = False
-        self._complaints = Complaints(logger)
+        self._problems = ProblemLog(logger)
 
     async def run(self) -> int:
         """Runs until a signal or a failure; the exit code."""
@@ -105,9 +105,9 @@ class Process:
 
     def _report_lease(self, trouble: str) -> None:
         if trouble:
-            self._complaints.raise_about("lease", trouble)
+            self._problems.report("lease", trouble)
         else:
-            self._complaints.settle("lease")
+            self._problems.clear("lease")
 
     async def _lead(self, api: ApiClient, lease: Lease | None) -> int:
         logger.info("leading", identity=self._settings.identity)
@@ -132,25 +132,25 @@ class Process:
 
     async def _work(self, api: ApiClient, lease: Lease | None) -> None:
         """Starts from nothing each time, as a new process does."""
-        self._mirror = mirror = Mirror(self._settings.namespace)
-        settings, complaints, resync = self._settings, self._complaints, self._settings.resync_seconds
+        self._caches = caches = WatchedCaches(self._settings.namespace)
+        settings, problems, resync = self._settings, self._problems, self._settings.resync_seconds
         is_leading = (lambda: lease.is_held) if lease else (lambda: True)
-        isolator = Isolator(api, mirror, settings, complaints)
-        mover = Mover(api, settings.evictions_per_minute, complaints, is_leading)
-        bare = BareKeeper(api, mirror, mover, complaints, resync)
+        isolator = Isolator(api, caches, settings, problems)
+        evictor = Evictor(api, settings.evictions_per_minute, problems, is_leading)
+        bare = BareKeeper(api, caches, evictor, problems, resync)
         timeout = settings.replacement_timeout_seconds
         rescheduler = Rescheduler(
-            api, mirror, mover, bare, settings.protected, resync, complaints, replacement_timeout=timeout
+            api, caches, evictor, bare, settings.protected, resync, problems, replacement_timeout=timeout
         )
         read_admission = partial(fetch_admission, api, _list_policies(settings))
-        reconciler = Reconciler(api, mirror, isolator, settings, read_admission, mover, rescheduler, complaints)
-        auditor = Auditor(api, mirror, resync, complaints)
+        reconciler = Reconciler(api, caches, isolator, settings, read_admission, evictor, rescheduler, problems)
+        auditor = Auditor(api, caches, resync, problems)
         auditor.audited.subscribe(reconciler.enqueue)
         self._controllers = (
             *reconciler.controllers,
             rescheduler.controller,
             bare.controller,
-            mover.controller,
+            evictor.controller,
             *isolator.controllers,
             auditor.controller,
         )
@@ -158,7 +158,7 @@ class Process:
         isolator.begin()
         auditor.begin()
         reconciler.enqueue(0)
-        watching = Watching(build_sources(mirror, reconciler, self._settings.namespace), api.configuration)
+        watching = Watching(build_sources(caches, reconciler, self._settings.namespace), api.configuration)
         async with asyncio.TaskGroup() as group:
             for controller in self._controllers:
                 group.create_task(controller.run(), name=controller.name)
@@ -168,9 +168,9 @@ class Process:
         """Returns when EKS's kind is installed or goes: what is watched is settled at the start."""
         while True:
             await asyncio.sleep(KINDS_SECONDS)
-            known = self._mirror.has_group_policies
+            known = self._caches.has_group_policies
             try:
-                has_it = await self._mirror.find_group_policies(api)
+                has_it = await self._caches.find_group_policies(api)
             except (ApiUnreachable, ApiError):
                 continue
             if known is not None and has_it != known:
@@ -181,19 +181,19 @@ class Process:
         """The first lists. A CRD that isn't there yet, or an API server that is away, is waited for."""
         while True:
             try:
-                await self._mirror.load(api)
+                await self._caches.load(api)
             except (ApiUnreachable, ApiError) as error:
-                self._complaints.raise_about("first lists", str(error))
+                self._problems.report("first lists", str(error))
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                self._complaints.settle("first lists")
+                self._problems.clear("first lists")
                 return
 
     def _find_trouble(self) -> str:
         """What a restart would mend."""
         if stalled := [controller.name for controller in self._controllers if controller.is_stalled]:
             return f"controller {', '.join(stalled)} hangs in a reconcile"
-        dead = self._mirror.find_dead_watches()
+        dead = self._caches.find_dead_watches()
         return f"the watch of {', '.join(dead)} brings nothing any more" if dead else ""
 
     def _find_unreadiness(self) -> str:

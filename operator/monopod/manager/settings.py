@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from monopod.api.names import KUBE_SYSTEM, SERVICE_ACCOUNT
-from monopod.deletion.rules.stages import Patience
+from monopod.deletion.rules.stages import DeletionDeadline
 from monopod.isolation.rules.network_policies import METADATA
 from monopod.kube.lease import Timing
 from monopod.kube.refusals import LONGEST_RETRY_SECONDS
@@ -50,9 +50,9 @@ class Settings:
         return f"system:serviceaccount:{self.namespace}:{self.service_account}"
 
     @property
-    def patience(self) -> Patience:
+    def patience(self) -> DeletionDeadline:
         """How long the deletion of a profile may take."""
-        return Patience(self.deletion_timeout_seconds, self.evictions_per_minute)
+        return DeletionDeadline(self.deletion_timeout_seconds, self.evictions_per_minute)
 
     @property
     def longest_retry_seconds(self) -> float:

@@ -36,7 +36,7 @@ from monopod.pods.view import PodView, read_pod
 from monopod.selectors.publication import NamespaceView, read_namespace
 
 
-class Mirror:
+class WatchedCaches:
     """Everything that the operator watches."""
 
     def __init__(self, system_namespace: str) -> None:

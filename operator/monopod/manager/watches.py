@@ -13,13 +13,13 @@ from monopod.api.names import (
 )
 from monopod.kube.cache import Kind
 from monopod.kube.watch import Source
-from monopod.manager.sources import API_SERVER_SLICE, Mirror, select_patterns
+from monopod.manager.sources import API_SERVER_SLICE, WatchedCaches, select_patterns
 from monopod.profiles.controller import COALESCE_SECONDS, POD_COUNT_SECONDS, Reconciler
 
 Observe = Callable[[str | None, Mapping[str, Any]], None]
 
 
-def build_sources(mirror: Mirror, reconciler: Reconciler, system_namespace: str) -> list[Source]:
+def build_sources(caches: WatchedCaches, reconciler: Reconciler, system_namespace: str) -> list[Source]:
     """Everything that is watched."""
 
     def look_at_profiles(kind: Kind[Any], delay: float = COALESCE_SECONDS) -> Observe:
@@ -41,20 +41,20 @@ def build_sources(mirror: Mirror, reconciler: Reconciler, system_namespace: str)
 
     slices, patterns = API_SERVER_SLICE, select_patterns(system_namespace)
     sources = [
-        Source(GROUP, VERSION, PROFILE_PLURAL, look_at_profiles(mirror.profiles)),
-        Source("", "v1", "namespaces", look_at_profiles(mirror.namespaces)),
-        Source("node.k8s.io", "v1", "runtimeclasses", look_at_profiles(mirror.runtime_classes)),
-        Source("", "v1", "configmaps", look_at_profiles(mirror.patterns), field_selector=patterns),
-        Source("networking.k8s.io", "v1", "networkpolicies", tell(mirror.network_policies)),
-        Source(GROUP, VERSION, mirror.groups.resource, tell(mirror.groups)),
-        Source("", "v1", "nodes", tell(mirror.nodes)),
-        Source("discovery.k8s.io", "v1", "endpointslices", tell(mirror.endpoints), field_selector=slices),
+        Source(GROUP, VERSION, PROFILE_PLURAL, look_at_profiles(caches.profiles)),
+        Source("", "v1", "namespaces", look_at_profiles(caches.namespaces)),
+        Source("node.k8s.io", "v1", "runtimeclasses", look_at_profiles(caches.runtime_classes)),
+        Source("", "v1", "configmaps", look_at_profiles(caches.patterns), field_selector=patterns),
+        Source("networking.k8s.io", "v1", "networkpolicies", tell(caches.network_policies)),
+        Source(GROUP, VERSION, caches.groups.resource, tell(caches.groups)),
+        Source("", "v1", "nodes", tell(caches.nodes)),
+        Source("discovery.k8s.io", "v1", "endpointslices", tell(caches.endpoints), field_selector=slices),
     ]
-    if mirror.has_group_policies:
-        group_policies = mirror.group_policies
+    if caches.has_group_policies:
+        group_policies = caches.group_policies
         sources += [
             Source(GROUP_POLICY_GROUP, GROUP_POLICY_VERSION, group_policies.resource, tell(group_policies)),
-            Source("", "v1", "serviceaccounts", tell(mirror.accounts)),
+            Source("", "v1", "serviceaccounts", tell(caches.accounts)),
         ]
-    pods = Source("", "v1", "pods", look_at_profiles(mirror.pods, POD_COUNT_SECONDS), label_selector=PROFILE_LABEL)
+    pods = Source("", "v1", "pods", look_at_profiles(caches.pods, POD_COUNT_SECONDS), label_selector=PROFILE_LABEL)
     return [*sources, pods]

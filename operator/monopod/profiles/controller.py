@@ -1,6 +1,6 @@
 """The controller of profiles: whatever changed, it looks at all of them, and never twice at a time.
 
-It gathers (from the mirror), decides (by rules) and applies (only differences). Whatever fails is tried again
+It gathers (from the caches), decides (by rules) and applies (only differences). Whatever fails is tried again
 later; nothing is remembered that a new process would miss.
 """
 
@@ -10,16 +10,16 @@ from typing import Any, assert_never
 import structlog
 
 from monopod.deletion.controller import Deletions
-from monopod.eviction.evictor import Mover
+from monopod.eviction.evictor import Evictor
 from monopod.isolation.controller import Isolator
 from monopod.kube.client import ApiClient
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, format_now
 from monopod.kube.concurrency import gather_some
 from monopod.kube.controller import DONE, WHOLE, Controller, Incomplete, Result
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.refusals import Refusals
 from monopod.profiles.caches import Caches
-from monopod.profiles.dry_runs import Plan, Prober
+from monopod.profiles.dry_runs import Plan, ProfileDryRuns
 from monopod.profiles.gather import Gatherer
 from monopod.profiles.measure import measure
 from monopod.profiles.options import ProfileOptions
@@ -42,8 +42,8 @@ from monopod.selectors.compile import STALE_SECONDS
 COALESCE_SECONDS = 0.05
 # A count of pods may be this old; a busy profile is then written once in this time instead of at each pod.
 POD_COUNT_SECONDS = 2.0
-# After a reconcile as much time is left to trials and watches as it took, but not more than this. With a thousand
-# profiles, whose trials end one after the other, nothing would be left to them.
+# After a reconcile as much time is left to dry runs and watches as it took, but not more than this. With a thousand
+# profiles, whose dry runs end one after the other, nothing would be left to them.
 LONGEST_REST_SECONDS = 1.0
 # Policies have no watch, because they change with the chart only: they are looked at when everything is compared with
 # fresh lists, and more often while one is missing, or isn't what it should be.
@@ -59,51 +59,51 @@ class Reconciler:
     def __init__(
         self,
         api: ApiClient,
-        mirror: Caches,
+        caches: Caches,
         isolator: Isolator,
         options: ProfileOptions,
         read_admission: Callable[[], Awaitable[Admission]],
-        mover: Mover,
+        evictor: Evictor,
         rescheduler: Rescheduler,
-        complaints: Complaints,
+        problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._mirror = mirror
+        self._caches = caches
         self._isolator = isolator
-        self._complaints = complaints
+        self._problems = problems
         self._clock = clock
         self.controller = Controller(
-            "profiles", self._reconcile, complaints, rest=lambda took: min(took, LONGEST_REST_SECONDS), clock=clock
+            "profiles", self._reconcile, problems, rest=lambda took: min(took, LONGEST_REST_SECONDS), clock=clock
         )
         isolator.places_changed.subscribe(self.enqueue)
-        for counted in (isolator.sums_changed, mover.answered, rescheduler.changed):
+        for counted in (isolator.sums_changed, evictor.answered, rescheduler.changed):
             counted.subscribe(self._enqueue_count)
         self._publisher = Publisher(
             api,
-            mirror,
+            caches,
             isolator.base,
             isolator.membership,
             options.namespace,
             options.protected,
-            self._complaints,
+            self._problems,
             Refusals(options.longest_retry_seconds, clock.monotonic),
         )
         self._quota_publisher = QuotaPublisher(
-            api, options.namespace, options.profile_quota, options.resync_seconds, complaints, clock
+            api, options.namespace, options.profile_quota, options.resync_seconds, problems, clock
         )
-        self._reporter = Reporter(api, mirror, self._complaints)
-        self._prober = Prober(api, self.enqueue, complaints, clock)
-        self._deletions = Deletions(api, mirror, mover, options.patience, self._complaints, self.enqueue, clock)
-        self._overlaps = Overlaps(options.protected, self.enqueue, complaints, clock)
+        self._reporter = Reporter(api, caches, self._problems)
+        self._prober = ProfileDryRuns(api, self.enqueue, problems, clock)
+        self._deletions = Deletions(api, caches, evictor, options.patience, self._problems, self.enqueue, clock)
+        self._overlaps = Overlaps(options.protected, self.enqueue, problems, clock)
         self._rescheduler = rescheduler
         self._gatherer = Gatherer(
-            mirror,
+            caches,
             self._prober.outcome,
             self._overlaps,
             isolator.sum_up,
             rescheduler.find_moves,
             options,
-            self._complaints,
+            self._problems,
         )
         self._read_admission = read_admission
         self._admission: Admission | None = None
@@ -124,12 +124,12 @@ class Reconciler:
 
     async def _reconcile(self, _: str) -> Result:
         """Gathers, decides, applies."""
-        # Before any row is published, or a profile could be gone while its pods run on.
-        guarded = await self._deletions.guard(self._mirror.profiles.views())
+        # Before any compiled selector is published, or a profile could be gone while its pods run on.
+        guarded = await self._deletions.ensure_finalizers(self._caches.profiles.views())
         snapshot = self._gatherer.snapshot()
-        self._rescheduler.restrain(profile.name for profile in snapshot.living)
+        self._rescheduler.limit(profile.name for profile in snapshot.living)
         counted = await self._quota_publisher.publish(snapshot.resources)
-        publication = await self._publisher.publish(snapshot.allocation.rows)
+        publication = await self._publisher.publish(snapshot.allocation.compiled)
         if self._isolator.base.is_settling:
             self.enqueue(STALE_SECONDS)
         if publication.retry is not None:
@@ -145,15 +145,15 @@ class Reconciler:
             statuses[name] = decide_status(facts, resource.get("status") or {}, now)
             if plan:
                 plans[name] = plan
-        self._prober.require(plans)
-        self._overlaps.require(snapshot.living)
-        measure(statuses, publication.reached, self._mirror)
+        self._prober.update(plans)
+        self._overlaps.update(snapshot.living)
+        measure(statuses, publication.reached, self._caches)
         self._isolator.measure()
         written = await gather_some(
             self._reporter.report_status(snapshot.resources[name], status) for name, status in statuses.items()
         )
         recorded = [name for name, well in zip(statuses, written, strict=True) if well]
-        self._rescheduler.take_in(self._gatherer.find_situation(snapshot, statuses, publication))
+        self._rescheduler.update(self._gatherer.build_rescheduling_input(snapshot, statuses, publication))
         advanced = await self._deletions.advance(snapshot.requests, stages, recorded)
         announced = await self._reporter.report_unsupported(snapshot.pods)
         if not (publication.complete and guarded and counted and advanced and announced and all(written)):

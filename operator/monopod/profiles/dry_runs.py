@@ -1,7 +1,7 @@
 """Tries profiles on the API server until the result is clear, and again from time to time.
 
-A policy that was just written takes up to 1.5 s to be seen by the admission code, a row some milliseconds, so a trial
-that comes back unsandboxed is repeated for a while before it counts.
+A policy that was just written takes up to 1.5 s to be seen by the admission code, a namespace some milliseconds, so a
+dry run that comes back unsandboxed is repeated for a while before it counts.
 """
 
 import random
@@ -13,10 +13,10 @@ import structlog
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, After, Backoff, Controller, Result
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import PROBES
-from monopod.pods.rules import dry_run as trials
-from monopod.pods.rules.dry_run import NamespaceTrial, Outcome, PodTrial, Trial
+from monopod.pods.rules import dry_run as dry_runs
+from monopod.pods.rules.dry_run import DryRun, NamespaceDryRun, Outcome, PodDryRun
 
 # A result other than "sandboxed" counts once it has lasted this long.
 SETTLING_SECONDS = 5.0
@@ -30,17 +30,17 @@ logger = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The trials of one profile, the best first, and what the result depends on beside them."""
+    """The dry runs of one profile, the best first, and what the result depends on beside them."""
 
-    trials: tuple[Trial, ...]
+    dry_runs: tuple[DryRun, ...]
     depends_on: tuple[str, ...]
 
 
-class Prober:
+class ProfileDryRuns:
     """Tries each profile by its plan, and holds the outcomes."""
 
     def __init__(
-        self, api: ApiClient, tell: Callable[[], None], complaints: Complaints, clock: Clock = SYSTEM_CLOCK
+        self, api: ApiClient, tell: Callable[[], None], problems: ProblemLog, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         """`tell` hears of each new outcome."""
         self._api = api
@@ -49,15 +49,15 @@ class Prober:
         self._plans: dict[str, Plan] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._unclear: dict[str, tuple[float, int]] = {}
-        """Since when a profile's trials haven't come back sandboxed, and how many."""
-        self.controller = Controller("dry-runs", self._reconcile, complaints, workers=AT_ONCE, clock=clock)
+        """Since when a profile's dry runs haven't come back sandboxed, and how many."""
+        self.controller = Controller("dry-runs", self._reconcile, problems, workers=AT_ONCE, clock=clock)
 
     def outcome(self, profile: str, plan: Plan) -> Outcome:
         """What came of this plan of the profile's, as far as it is known."""
         known = self._outcomes.get(profile) if self._plans.get(profile) == plan else None
-        return known or trials.Pending()
+        return known or dry_runs.Pending()
 
-    def require(self, plans: Mapping[str, Plan]) -> None:
+    def update(self, plans: Mapping[str, Plan]) -> None:
         """Has these profiles tried, and no others; one whose plan is another now begins afresh."""
         for profile in [name for name, plan in self._plans.items() if plans.get(name) != plan]:
             self._forget(profile)
@@ -78,7 +78,7 @@ class Prober:
         outcome = await self._try_all(plan)
         if self._plans.get(profile) is not plan:
             return DONE  # another one waits for its turn
-        if isinstance(outcome, trials.Sandboxed):
+        if isinstance(outcome, dry_runs.Sandboxed):
             self._unclear.pop(profile, None)
             self._conclude(profile, outcome)
             return After(REPEAT_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 spreads load, hides nothing
@@ -90,7 +90,7 @@ class Prober:
         return After(UNTIL_SANDBOXED.after(failures + 1))
 
     def _conclude(self, profile: str, outcome: Outcome) -> None:
-        if isinstance(outcome, trials.Pending) or self._outcomes.get(profile) == outcome:
+        if isinstance(outcome, dry_runs.Pending) or self._outcomes.get(profile) == outcome:
             return
         logger.info("probed", profile=profile, outcome=type(outcome).__name__, detail=str(outcome))
         self._outcomes[profile] = outcome
@@ -98,54 +98,56 @@ class Prober:
 
     async def _try_all(self, plan: Plan) -> Outcome:
         """The first result that tells; a refusal tells only if nothing else does."""
-        outcome: Outcome = trials.Pending() if plan.trials else trials.Impossible()
-        for trial in plan.trials:
-            found = await self._try(trial)
-            if not isinstance(found, trials.Pending | trials.Refused):
+        outcome: Outcome = dry_runs.Pending() if plan.dry_runs else dry_runs.Impossible()
+        for dry_run in plan.dry_runs:
+            found = await self._try(dry_run)
+            if not isinstance(found, dry_runs.Pending | dry_runs.Refused):
                 return found
-            if isinstance(outcome, trials.Pending):
+            if isinstance(outcome, dry_runs.Pending):
                 outcome = found
         return outcome
 
-    async def _try(self, trial: Trial) -> Outcome:
+    async def _try(self, dry_run: DryRun) -> Outcome:
         outcome: Outcome
         try:
-            outcome = await send_trial(self._api, trial)
+            outcome = await send_dry_run(self._api, dry_run)
         except ApiUnreachable:
-            outcome = trials.Pending()
+            outcome = dry_runs.Pending()
         except Exception as error:
-            # An answer of a shape that nobody foresaw must not end the trials of this profile.
-            logger.warning("probe failed", trial=str(trial), error=repr(error))
-            outcome = trials.Refused(f"namespace {trial.namespace}", f"unexpected answer: {error!r}")
+            # An answer of a shape that nobody foresaw must not end the dry runs of this profile.
+            logger.warning("probe failed", dry_run=str(dry_run), error=repr(error))
+            outcome = dry_runs.Refused(f"namespace {dry_run.namespace}", f"unexpected answer: {error!r}")
         PROBES.labels(OUTCOME_LABELS[type(outcome)]).inc()
         return outcome
 
 
 OUTCOME_LABELS: dict[type[Outcome], str] = {
-    trials.Pending: "unreachable",
-    trials.Sandboxed: "sandboxed",
-    trials.NotSandboxed: "not_sandboxed",
-    trials.Refused: "refused",
-    trials.Impossible: "impossible",
+    dry_runs.Pending: "unreachable",
+    dry_runs.Sandboxed: "sandboxed",
+    dry_runs.NotSandboxed: "not_sandboxed",
+    dry_runs.Refused: "refused",
+    dry_runs.Impossible: "impossible",
 }
 
 
-async def send_trial(api: ApiClient, trial: Trial) -> Outcome:
-    """Sends one trial as a server-side dry run and judges the answer.
+async def send_dry_run(api: ApiClient, dry_run: DryRun) -> Outcome:
+    """Sends one server-side dry run and judges the answer.
 
     Raises:
         ApiUnreachable: no answer.
     """
     try:
-        match trial:
-            case PodTrial(namespace=namespace):
+        match dry_run:
+            case PodDryRun(namespace=namespace):
                 path = f"/api/v1/namespaces/{namespace}/pods"
-                return trials.judge_pod(await api.create(path, trials.build_pod(trial), dry_run=True), trial)
-            case NamespaceTrial():
-                body = trials.build_namespace(trial)
-                return trials.judge_namespace(await api.create("/api/v1/namespaces", body, dry_run=True), trial)
+                return dry_runs.judge_pod(await api.create(path, dry_runs.build_pod(dry_run), dry_run=True), dry_run)
+            case NamespaceDryRun():
+                body = dry_runs.build_namespace(dry_run)
+                return dry_runs.judge_namespace(await api.create("/api/v1/namespaces", body, dry_run=True), dry_run)
     except ApiError as error:
         where = (
-            f"a pod in namespace {trial.namespace}" if isinstance(trial, PodTrial) else f"namespace {trial.namespace}"
+            f"a pod in namespace {dry_run.namespace}"
+            if isinstance(dry_run, PodDryRun)
+            else f"namespace {dry_run.namespace}"
         )
-        return trials.Refused(where, str(error))
+        return dry_runs.Refused(where, str(error))

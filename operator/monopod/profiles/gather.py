@@ -10,8 +10,15 @@ from monopod.api.reasons import ConditionType, Reason
 from monopod.deletion.rules.stages import Request, Stage, find_blocker
 from monopod.isolation.rules.summary import Isolation
 from monopod.kube.clock import format_now
-from monopod.kube.logs import Complaints
-from monopod.pods.rules.dry_run import NamespaceTrial, Outcome, PodTrial, Trial, find_namespace_names, find_pod_labels
+from monopod.kube.logs import ProblemLog
+from monopod.pods.rules.dry_run import (
+    DryRun,
+    NamespaceDryRun,
+    Outcome,
+    PodDryRun,
+    find_namespace_names,
+    find_pod_labels,
+)
 from monopod.pods.rules.selection import Profile, reaches
 from monopod.pods.view import PodView
 from monopod.profiles.allocation import Allocator
@@ -33,11 +40,11 @@ from monopod.profiles.rules.conditions import (
 from monopod.profiles.rules.overlap import Overlap, may_share_pods
 from monopod.profiles.rules.quota import find_beyond_quota
 from monopod.profiles.rules.sandboxes import choose_sandbox, is_sandbox, rank_sandboxes
-from monopod.rescheduling.controller import Situation
+from monopod.rescheduling.controller import ReschedulingInput
 from monopod.rescheduling.rules.progress import Moves
-from monopod.rescheduling.rules.terms import Terms
+from monopod.rescheduling.rules.settings import ReschedulingSettings
 from monopod.selectors.capacity import Allocation, Registration
-from monopod.selectors.compile import pick_rows_of
+from monopod.selectors.compile import pick_selectors_of
 from monopod.selectors.publication import Publication, find_reached
 
 # Several, because one may refuse every pod for reasons of its own (a full quota). The fewer, the clearer the message.
@@ -53,7 +60,7 @@ class Snapshot:
     living: tuple[Profile, ...]
     """The profiles that take pods: readable, not being deleted, not held back."""
     allocation: Allocation
-    """Their rows, and who lacks room for any, or for a change."""
+    """Their compiled selectors, and which profiles lack capacity for any, or for a change."""
     requests: tuple[Request, ...]
     """The profiles that are being deleted."""
     held_back: Mapping[str, HeldBack]
@@ -70,33 +77,33 @@ class Snapshot:
 
 
 class Gatherer:
-    """Reads the mirror and what others know; a profile that breaks anything here doesn't stop the others."""
+    """Reads the caches and what others know; a profile that breaks anything here doesn't stop the others."""
 
     def __init__(
         self,
-        mirror: Caches,
+        caches: Caches,
         find_outcome: Callable[[str, Plan], Outcome],
         overlaps: Overlaps,
         sum_up_isolation: Callable[[], Mapping[str, Isolation]],
         find_moves: Callable[[str], Moves],
         options: ProfileOptions,
-        complaints: Complaints,
+        problems: ProblemLog,
     ) -> None:
-        self._mirror = mirror
+        self._caches = caches
         self._find_outcome = find_outcome
         self._overlaps = overlaps
         self._sum_up = sum_up_isolation
         self._find_moves = find_moves
         self._options = options
-        self._complaints = complaints
-        self._allocator = Allocator(mirror, options.namespace, options.protected)
+        self._problems = problems
+        self._allocator = Allocator(caches, options.namespace, options.protected)
         self._reached_for: tuple[int, tuple[Profile, ...]] = (0, ())
         self._reached: dict[str, list[str]] = {}
 
     def snapshot(self) -> Snapshot:
         """What there is now."""
-        resources = {resource["metadata"]["name"]: resource for resource in self._mirror.profiles.views()}
-        classes = {view.name: view.handler for view in self._mirror.runtime_classes.views()}
+        resources = {resource["metadata"]["name"]: resource for resource in self._caches.profiles.views()}
+        classes = {view.name: view.handler for view in self._caches.runtime_classes.views()}
         profiles = {name: self._read(name, resource, classes) for name, resource in resources.items()}
         requests = tuple(found for resource in resources.values() if (found := Request.from_resource(resource)))
         held_back = self._find_held_back(resources, profiles, requests)
@@ -104,9 +111,9 @@ class Gatherer:
         willing = [each for name, each in profiles.items() if isinstance(each, Profile) and name not in kept_out]
         published = {name for name, resource in resources.items() if _was_published(resource)}
         allocation = self._allocator.allocate(willing, resources, published)
-        held_back |= {name: NoRoom(why) for name, why in allocation.excess.items() if name not in allocation.rows}
+        held_back |= {name: NoRoom(why) for name, why in allocation.overflow.items() if name not in allocation.compiled}
         living = tuple(profile for profile in willing if profile.name not in held_back)
-        pods = self._mirror.pods.views()
+        pods = self._caches.pods.views()
         return Snapshot(
             resources=resources,
             profiles=profiles,
@@ -164,12 +171,12 @@ class Gatherer:
         try:
             profile = Profile.from_resource(resource, default)
         except ValueError as error:
-            self._complaints.raise_about(f"profile {name}", str(error))
+            self._problems.report(f"profile {name}", str(error))
             return Unreadable(str(error))
         except Exception as error:
-            self._complaints.raise_about(f"profile {name}", repr(error))
+            self._problems.report(f"profile {name}", repr(error))
             return Unreadable(repr(error), Reason.INTERNAL_ERROR)
-        self._complaints.settle(f"profile {name}")
+        self._problems.clear(f"profile {name}")
         return profile
 
     def gather(
@@ -194,16 +201,16 @@ class Gatherer:
         try:
             complete = self._complete(facts, profile, snapshot, publication)
         except Exception as error:
-            self._complaints.raise_about(f"state of profile {name}", repr(error), traceback=True)
+            self._problems.report(f"state of profile {name}", repr(error), traceback=True)
             return replace(facts, profile=Unreadable(repr(error), Reason.INTERNAL_ERROR)), None
-        self._complaints.settle(f"state of profile {name}")
+        self._problems.clear(f"state of profile {name}")
         return complete
 
     def _complete(
         self, facts: Facts, profile: Profile, snapshot: Snapshot, publication: Publication
     ) -> tuple[Facts, Plan | None]:
         reached = tuple(snapshot.reached.get(profile.name, ()))
-        runtime_class = self._mirror.runtime_classes.find("", profile.runtime_class)
+        runtime_class = self._caches.runtime_classes.find("", profile.runtime_class)
         sandboxed = runtime_class is not None and is_sandbox(runtime_class.handler, self._options.sandbox_handlers)
         named = self._options.sandbox or (snapshot.resources[profile.name].get("spec") or {}).get("runtimeClassName")
         facts = replace(
@@ -214,56 +221,60 @@ class Gatherer:
             runtime_class_exists=runtime_class is not None,
             unsandboxed_by=runtime_class.handler if runtime_class and not sandboxed else "",
             reached=reached,
-            kept_for=snapshot.allocation.excess.get(profile.name),
+            kept_for=snapshot.allocation.overflow.get(profile.name),
             unwritten={name: publication.unwritten[name] for name in reached if name in publication.unwritten},
         )
         admitting = isinstance(facts.admission, PoliciesInstalled | PoliciesChanged)
         if facts.held_back or runtime_class is None or not sandboxed or not admitting:
-            # What a trial would say is known already; it starts afresh when the cause is gone.
+            # What a dry run would say is known already; it starts afresh when the cause is gone.
             return facts, None
-        trials = self._plan_trials(profile, facts, publication)
-        # Of the rows its own: the trial is pinned, and what others add, which happens often, doesn't touch it.
-        rows = (pick_rows_of(publication.find_rows(trial.namespace), profile.name) for trial in trials)
+        dry_runs = self._plan_dry_runs(profile, facts, publication)
+        # Only its own compiled selectors: the dry run is pinned, so what others add doesn't matter.
+        compiled = (
+            pick_selectors_of(publication.get_selectors(dry_run.namespace), profile.name) for dry_run in dry_runs
+        )
         # An edited policy may sandbox no more: it is tried again at once.
         edits = facts.admission.names if isinstance(facts.admission, PoliciesChanged) else ()
-        plan = Plan(trials, depends_on=(runtime_class.uid, *edits, *rows))
+        plan = Plan(dry_runs, depends_on=(runtime_class.uid, *edits, *compiled))
         return replace(facts, outcome=self._find_outcome(profile.name, plan)), plan
 
     def _find_reached(self, read: Iterable[Profile | Unreadable]) -> Mapping[str, list[str]]:
         """By profile; remembered until a namespace or a profile changes: most reconciles are about pods."""
-        namespaces = self._mirror.namespaces
+        namespaces = self._caches.namespaces
         profiles = tuple(each for each in read if isinstance(each, Profile))
         if self._reached_for != (namespaces.revision, profiles):
             self._reached_for = (namespaces.revision, profiles)
             self._reached = find_reached(profiles, namespaces.views(), self._options.protected)
         return self._reached
 
-    def find_situation(
+    def build_rescheduling_input(
         self, snapshot: Snapshot, statuses: Mapping[str, Mapping[str, Any]], publication: Publication
-    ) -> Situation:
-        """What moving pods depends on; a profile is enforced if the last trial was sandboxed."""
-        terms = {}
+    ) -> ReschedulingInput:
+        """What moving pods depends on; a profile is enforced if the last dry run was sandboxed."""
+        settings = {}
         for profile in snapshot.living:
             # With the status as it has been written: what isn't on record hasn't begun.
-            resource = self._mirror.profiles.find("", profile.name)
+            resource = self._caches.profiles.find("", profile.name)
             if resource is None or not _is_in_force(statuses[profile.name]):
                 continue
             try:
-                terms[profile.name] = Terms.from_resource(resource, recreation=self._options.recreate_bare_pods)
+                settings[profile.name] = ReschedulingSettings.from_resource(
+                    resource, recreation=self._options.recreate_bare_pods
+                )
             except ValueError as error:
-                self._complaints.raise_about(f"rescheduling of profile {profile.name}", str(error))
+                self._problems.report(f"rescheduling of profile {profile.name}", str(error))
             else:
-                self._complaints.settle(f"rescheduling of profile {profile.name}")
+                self._problems.clear(f"rescheduling of profile {profile.name}")
         deleting = frozenset(request.name for request in snapshot.requests)
         reached, unwritten = snapshot.reached, publication.unwritten
-        return Situation(snapshot.living, terms, deleting, reached, publication.find_rows, unwritten)
+        return ReschedulingInput(snapshot.living, settings, deleting, reached, publication.get_selectors, unwritten)
 
-    def _plan_trials(self, profile: Profile, facts: Facts, publication: Publication) -> tuple[Trial, ...]:
+    def _plan_dry_runs(self, profile: Profile, facts: Facts, publication: Publication) -> tuple[DryRun, ...]:
         """Pods in reached namespaces; without any, a namespace that would be reached."""
         # What is wrong with one namespace is known, and says nothing about the profile.
         namespaces = [name for name in facts.reached if name not in facts.unwritten] or facts.reached
         pods = (
-            PodTrial(namespace, labels, profile.name, profile.runtime_class)
+            PodDryRun(namespace, labels, profile.name, profile.runtime_class)
             for selector in profile.selectors
             if (labels := find_pod_labels(selector)) is not None
             for namespace in namespaces
@@ -278,7 +289,8 @@ class Gatherer:
             for name in find_namespace_names(selector.namespace)
         ]
         return tuple(
-            NamespaceTrial(name, pick_rows_of(publication.find_rows(name), profile.name)) for name in names[:1]
+            NamespaceDryRun(name, pick_selectors_of(publication.get_selectors(name), profile.name))
+            for name in names[:1]
         )
 
 
@@ -290,11 +302,11 @@ def _is_in_force(status: Mapping[str, Any]) -> bool:
 
 
 def _was_published(resource: Mapping[str, Any]) -> bool:
-    """Whether the profile's rows have been on namespaces, by what its status says."""
+    """Whether the profile's compiled selectors have been on namespaces, by what its status says."""
     status = resource.get("status") or {}
     return any(
         condition.get("type") == ConditionType.PUBLISHED
         and condition.get("reason")
-        not in (Reason.WAITS_FOR_DELETION, Reason.PROFILE_QUOTA_EXCEEDED, Reason.ROWS_TOO_LARGE)
+        not in (Reason.WAITS_FOR_DELETION, Reason.PROFILE_QUOTA_EXCEEDED, Reason.SELECTORS_TOO_LARGE)
         for condition in status.get("conditions") or ()
     )

@@ -15,7 +15,7 @@ from monopod.kube.metrics import (
 from monopod.profiles.caches import Caches
 
 
-def measure(statuses: Mapping[str, Mapping[str, Any]], namespaces: int, mirror: Caches) -> None:
+def measure(statuses: Mapping[str, Mapping[str, Any]], namespaces: int, caches: Caches) -> None:
     """Sets the gauges to what was found; profiles that are gone disappear from them."""
     PROFILES.clear()
     PROFILE_PODS.clear()
@@ -29,6 +29,6 @@ def measure(statuses: Mapping[str, Mapping[str, Any]], namespaces: int, mirror: 
         for issue in status["health"]["issues"]:
             PROFILE_ISSUES.labels(name, issue["code"]).set(1)
     NAMESPACES.set(namespaces)
-    UNSUPPORTED_PODS.set(sum(1 for pod in mirror.pods.views() if pod.unsupported))
-    for kind in mirror.kinds():
+    UNSUPPORTED_PODS.set(sum(1 for pod in caches.pods.views() if pod.unsupported))
+    for kind in caches.kinds():
         WATCHED.labels(kind.resource).set(len(kind))

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from monopod.deletion.rules.stages import Patience
+from monopod.deletion.rules.stages import DeletionDeadline
 
 
 class ProfileOptions(Protocol):
@@ -29,7 +29,7 @@ class ProfileOptions(Protocol):
         """How many profiles there may be."""
 
     @property
-    def patience(self) -> Patience:
+    def patience(self) -> DeletionDeadline:
         """How long the deletion of a profile may take."""
 
     @property

@@ -7,14 +7,14 @@ import structlog
 
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, WHOLE, Controller, Result
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.pods.rules.selection import Profile
 from monopod.profiles.rules.overlap import Overlap, find_overlaps
 
 logger = structlog.stdlib.get_logger(__name__)
 
 # As many are compared while profiles are reconciled, in some hundredths of a second. A thousand take seconds, in which
-# a new profile would wait for its rows, and the Lease for its renewal.
+# a new profile would wait for its compiled selectors, and the Lease for its renewal.
 COMPARED_AT_ONCE = 100
 
 
@@ -22,7 +22,7 @@ class Overlaps:
     """Remembers the result until a profile changes; one that is worked out beside is up to some seconds old."""
 
     def __init__(
-        self, protected: frozenset[str], tell: Callable[[], None], complaints: Complaints, clock: Clock = SYSTEM_CLOCK
+        self, protected: frozenset[str], tell: Callable[[], None], problems: ProblemLog, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         """`tell` hears of a new result."""
         self._protected = protected
@@ -30,7 +30,7 @@ class Overlaps:
         self._asked: tuple[Profile, ...] = ()
         self._known_for: tuple[Profile, ...] = ()
         self._found: Mapping[str, Overlap] = {}
-        self.controller = Controller("overlaps", self._reconcile, complaints, clock=clock)
+        self.controller = Controller("overlaps", self._reconcile, problems, clock=clock)
 
     def find(self, profiles: tuple[Profile, ...]) -> Mapping[str, Overlap]:
         """The overlaps by profile, as far as they are known."""
@@ -38,7 +38,7 @@ class Overlaps:
             self._known_for, self._found = profiles, self._compare(profiles)
         return self._found
 
-    def require(self, profiles: tuple[Profile, ...]) -> None:
+    def update(self, profiles: tuple[Profile, ...]) -> None:
         """Has these profiles compared, if they haven't been."""
         self._asked = profiles
         if profiles != self._known_for:

@@ -12,20 +12,20 @@ from collections.abc import Awaitable, Mapping, Sequence
 from http import HTTPStatus
 
 from monopod.api.names import BASE_POLICY, PATTERNS_CONFIGMAP
-from monopod.api.reasons import EventType, Explained, IsolationReason, Reason
-from monopod.cel.compiled_selectors import RowsTooLarge
-from monopod.isolation.cel.group_policies import compile_group_rows
-from monopod.isolation.default_deny import BaseKeeper
-from monopod.isolation.membership import Membership
+from monopod.api.reasons import Documented, EventType, IsolationReason, Reason
+from monopod.cel.compiled_selectors import SelectorsTooLarge
+from monopod.isolation.cel.group_policies import compile_group_policies
+from monopod.isolation.default_deny import DefaultDenyPolicies
+from monopod.isolation.group_resolver import SecurityGroupResolver
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.concurrency import gather_some
 from monopod.kube.events import post_event
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
 from monopod.kube.refusals import Failure, Refusals, is_answer
 from monopod.profiles.caches import Caches
-from monopod.selectors.capacity import Row, Rows
-from monopod.selectors.compile import build_patterns, join_rows, order_rows
+from monopod.selectors.capacity import CompiledSelector, CompiledSelectors
+from monopod.selectors.compile import build_patterns, join_selectors, order_selectors
 from monopod.selectors.publication import (
     Close,
     Content,
@@ -43,29 +43,29 @@ JOINED_AT_ONCE = 200
 
 
 class Publisher:
-    """Remembers namespaces' rows between reconciles; they depend on those of the profiles and the name alone."""
+    """Remembers namespaces' compiled selectors between reconciles; they depend on the profiles' and the name alone."""
 
     def __init__(
         self,
         api: ApiClient,
-        mirror: Caches,
-        base: BaseKeeper,
-        membership: Membership,
+        caches: Caches,
+        base: DefaultDenyPolicies,
+        membership: SecurityGroupResolver,
         system_namespace: str,
         protected: frozenset[str],
-        complaints: Complaints,
+        problems: ProblemLog,
         refusals: Refusals,
     ) -> None:
         self._api = api
-        self._mirror = mirror
+        self._caches = caches
         self._refusals = refusals
         self._base = base
         self._membership = membership
         self._system_namespace = system_namespace
         self._protected = protected
-        self._complaints = complaints
-        self._rows: tuple[Row, ...] = ()
-        self._reach = Reach[Row]((), protected)
+        self._problems = problems
+        self._rows: tuple[CompiledSelector, ...] = ()
+        self._reach = Reach[CompiledSelector]((), protected)
         self._joined: dict[str, str] = {}
         self._right: dict[str, tuple[str, Content]] = {}
         """Namespaces that are as they should be, as far as is known: their uid and content."""
@@ -73,16 +73,16 @@ class Publisher:
         self._announced: frozenset[str] = frozenset()
         """Namespaces about which an event says that they are refused."""
 
-    async def publish(self, rows: Mapping[str, Rows]) -> Publication:
-        """Brings all namespaces and the patterns to these rows, which are given by profile."""
-        ordered = order_rows(rows)
+    async def publish(self, compiled: Mapping[str, CompiledSelectors]) -> Publication:
+        """Brings all namespaces and the patterns to these compiled selectors, which are given by profile."""
+        ordered = order_selectors(compiled)
         if ordered != self._rows:
             self._rows, self._joined = ordered, {}
-            self._reach = Reach(((row.namespace, row) for row in ordered), self._protected)
+            self._reach = Reach(((selector.namespace, selector) for selector in ordered), self._protected)
         texts = await self._join_all()
         # The mark says that a default-deny policy has been seen, so that comes first; and goes after the mark.
-        self._base.require([name for name, text in texts.items() if text])
-        uncovered = await self._base.secure()
+        self._base.update([name for name, text in texts.items() if text])
+        uncovered = await self._base.ensure()
         unmarked = await self._write_namespaces(self._find_changes(texts))
         unreleased = await self._base.release()
         written = await self._write_patterns(build_patterns(ordered, self._protected))
@@ -90,7 +90,7 @@ class Publisher:
         await self._announce(unwritten)
         refused = all(name in self._refusals or name in self._base.refusals for name in unwritten)
         reached = sum(map(bool, texts.values()))
-        return Publication(self._find_rows, reached, unwritten, written and refused, self._find_retry())
+        return Publication(self._get_selectors, reached, unwritten, written and refused, self._find_retry())
 
     def _find_retry(self) -> float | None:
         delays = (self._refusals.find_delay(), self._base.refusals.find_delay())
@@ -107,7 +107,7 @@ class Publisher:
         for name, answer in uncovered.items():
             found[name] = f"its NetworkPolicy {BASE_POLICY} can't be written, so its new pods wait: {answer}"
         for name, answer in marks.items():
-            view = self._mirror.namespaces.find("", name)
+            view = self._caches.namespaces.find("", name)
             closed = view is not None and view.is_closed
             what = "so its new pods are refused" if closed else "so what it carried before holds"
             found[name] = f"it can't be written, {what}: {answer}"
@@ -116,7 +116,7 @@ class Publisher:
     async def _announce(self, unwritten: Mapping[str, str]) -> None:
         """An event about each namespace that is refused from now on."""
         refused = {name for name in unwritten if name in self._refusals or name in self._base.refusals}
-        views = [view for name in sorted(refused - self._announced) if (view := self._mirror.namespaces.find("", name))]
+        views = [view for name in sorted(refused - self._announced) if (view := self._caches.namespaces.find("", name))]
         await gather_some(
             self._post(view, Reason.PUBLISH_FAILED, f"{unwritten[view.name]}; nothing is moved here meanwhile")
             for view in views
@@ -124,17 +124,17 @@ class Publisher:
         self._announced = frozenset(refused)
 
     async def _join_all(self) -> dict[str, str]:
-        """Each namespace's rows."""
+        """Each namespace's compiled selectors."""
         texts: dict[str, str] = {}
-        for number, view in enumerate(self._mirror.namespaces.views()):
+        for number, view in enumerate(self._caches.namespaces.views()):
             if number % JOINED_AT_ONCE == 0:
                 await asyncio.sleep(0)  # thousands of namespaces must not keep the Lease from being renewed
             if not view.terminating:
-                texts[view.name] = self._find_rows(view.name)
+                texts[view.name] = self._get_selectors(view.name)
         return texts
 
     def _find_changes(self, texts: Mapping[str, str]) -> list[NamespaceChange]:
-        views = ((text, self._mirror.namespaces.find("", name)) for name, text in texts.items())
+        views = ((text, self._caches.namespaces.find("", name)) for name, text in texts.items())
         contents = [(view, self._build_content(view.name, text)) for text, view in views if view]
         changes = {view.name: change for view, content in contents if (change := decide_namespace(view, content))}
         self._undone = {
@@ -145,25 +145,25 @@ class Publisher:
         self._right = {view.name: (view.uid, content) for view, content in contents}
         return list(changes.values())
 
-    def _build_content(self, namespace: str, rows: str) -> Content:
-        """What the namespace should carry beside these rows."""
-        is_isolated = bool(rows) and self._base.is_seen(namespace)
+    def _build_content(self, namespace: str, compiled: str) -> Content:
+        """What the namespace should carry beside these compiled selectors."""
+        is_isolated = bool(compiled) and self._base.is_seen(namespace)
         policies = self._membership.find_policies(namespace) if is_isolated else ()
         if not policies:
-            return Content(rows, is_isolated)
+            return Content(compiled, is_isolated)
         subject = f"SecurityGroupPolicies of namespace {namespace}"
         try:
-            group_rows = compile_group_rows(policies, self._membership.find_accounts(namespace))
-        except RowsTooLarge as error:
+            group_policies = compile_group_policies(policies, self._membership.find_accounts(namespace))
+        except SelectorsTooLarge as error:
             # Without the mark its new pods wait until their groups are worked out here.
-            self._complaints.raise_about(subject, str(error))
-            return Content(rows)
-        self._complaints.settle(subject)
-        return Content(rows, is_isolated, group_rows)
+            self._problems.report(subject, str(error))
+            return Content(compiled)
+        self._problems.clear(subject)
+        return Content(compiled, is_isolated, group_policies)
 
-    def _find_rows(self, namespace: str) -> str:
+    def _get_selectors(self, namespace: str) -> str:
         if namespace not in self._joined:
-            self._joined[namespace] = join_rows(self._reach.find(namespace))
+            self._joined[namespace] = join_selectors(self._reach.find(namespace))
         return self._joined[namespace]
 
     async def _write_namespaces(self, changes: Sequence[NamespaceChange]) -> dict[str, str]:
@@ -194,7 +194,7 @@ class Publisher:
 
     async def _close(self, name: str, uid: str) -> None:
         """Leaves the label alone on a namespace. Not on Monopod's own: the operator has to be able to start."""
-        view = self._mirror.namespaces.find("", name)
+        view = self._caches.namespaces.find("", name)
         if view is None or view.is_closed or name == self._system_namespace:
             return
         patch = self._patch_namespace(Close(name), uid)
@@ -209,17 +209,17 @@ class Publisher:
             if error.status == HTTPStatus.NOT_FOUND:
                 return  # deleted meanwhile
             raise
-        self._mirror.namespaces.observe("MODIFIED", written)
+        self._caches.namespaces.observe("MODIFIED", written)
 
-    async def _post(self, view: NamespaceView, reason: Explained, message: str) -> None:
+    async def _post(self, view: NamespaceView, reason: Documented, message: str) -> None:
         about = {"apiVersion": "v1", "kind": "Namespace", "name": view.name, "uid": view.uid}
         try:
             await post_event(self._api, about, EventType.WARNING, reason, message, count=True)
         except (ApiError, ApiUnreachable) as error:
-            self._complaints.raise_about(f"event about namespace {view.name}", str(error))
+            self._problems.report(f"event about namespace {view.name}", str(error))
 
     async def _write_patterns(self, wanted: dict[str, str]) -> bool:
-        current = self._mirror.patterns.find(self._system_namespace, PATTERNS_CONFIGMAP)
+        current = self._caches.patterns.find(self._system_namespace, PATTERNS_CONFIGMAP)
         patch = build_patterns_patch(current, wanted)
         if patch is None:
             return True
@@ -236,7 +236,7 @@ class Publisher:
             # By apply: RBAC can allow a creation under one name only if the request has the name in its path.
             whole = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": PATTERNS_CONFIGMAP}, **patch}
             written = await self._api.apply(path, whole)
-        self._mirror.patterns.observe("MODIFIED", written)
+        self._caches.patterns.observe("MODIFIED", written)
 
     async def _attempt(self, resource: str, subject: str, write: Awaitable[None]) -> Failure | None:
         """Makes a write; what went wrong, if anything did."""
@@ -244,10 +244,10 @@ class Publisher:
             await write
         except (ApiError, ApiUnreachable) as error:
             WRITES.labels(resource, "failed").inc()
-            self._complaints.raise_about(subject, str(error))
+            self._problems.report(subject, str(error))
             return error
         WRITES.labels(resource, "ok").inc()
-        self._complaints.settle(subject)
+        self._problems.clear(subject)
         return None
 
 

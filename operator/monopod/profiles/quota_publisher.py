@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from monopod.api.names import QUOTA_CONFIGMAP
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.clock import Clock
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
 from monopod.profiles.rules.quota import build_quota_data
 from monopod.selectors.publication import build_patterns_patch
@@ -26,14 +26,14 @@ class QuotaPublisher:
         system_namespace: str,
         quota: int,
         check_seconds: float,
-        complaints: Complaints,
+        problems: ProblemLog,
         clock: Clock,
     ) -> None:
         self._api = api
         self._path = f"/api/v1/namespaces/{system_namespace}/configmaps/{QUOTA_CONFIGMAP}"
         self._quota = quota
         self._check_seconds = check_seconds
-        self._complaints = complaints
+        self._problems = problems
         self._clock = clock
         self._known: dict[str, str] | None = None
         self._known_at = 0.0
@@ -52,9 +52,9 @@ class QuotaPublisher:
                 WRITES.labels("configmaps", "ok").inc()
         except (ApiError, ApiUnreachable) as error:
             WRITES.labels("configmaps", "failed").inc()
-            self._complaints.raise_about(SUBJECT, str(error))
+            self._problems.report(SUBJECT, str(error))
             return False
-        self._complaints.settle(SUBJECT)
+        self._problems.clear(SUBJECT)
         self._known, self._known_at = wanted, self._clock.monotonic()
         return True
 

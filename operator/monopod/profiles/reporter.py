@@ -8,7 +8,7 @@ from monopod.api.reasons import EventType, PodReason, Reason
 from monopod.kube.announcements import Announcements
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.events import post_event
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
 from monopod.kube.objects.status import build_status_patch
 from monopod.pods.view import PodView
@@ -21,11 +21,11 @@ POD_EVENTS_AT_ONCE = 50
 class Reporter:
     """Remembers what it said, so that it says it once."""
 
-    def __init__(self, api: ApiClient, mirror: Caches, complaints: Complaints) -> None:
+    def __init__(self, api: ApiClient, caches: Caches, problems: ProblemLog) -> None:
         self._api = api
-        self._mirror = mirror
-        self._complaints = complaints
-        self._announcements = Announcements(api, complaints)
+        self._caches = caches
+        self._problems = problems
+        self._announcements = Announcements(api, problems)
         self._written: dict[str, tuple[dict[str, Any], Any]] = {}
 
     async def report_status(self, resource: Mapping[str, Any], status: dict[str, Any]) -> bool:
@@ -45,12 +45,12 @@ class Reporter:
             if isinstance(error, ApiError) and error.status == 404:
                 return True  # deleted meanwhile
             WRITES.labels("status", "failed").inc()
-            self._complaints.raise_about(subject, str(error))
+            self._problems.report(subject, str(error))
             return False
         WRITES.labels("status", "ok").inc()
-        self._complaints.settle(subject)
+        self._problems.clear(subject)
         self._written[name] = (status, written.get("status"))
-        self._mirror.profiles.observe("MODIFIED", written)
+        self._caches.profiles.observe("MODIFIED", written)
         return True
 
     async def _announce_phase(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
@@ -122,7 +122,7 @@ class Reporter:
         try:
             await self._announcements.say(pod.namespace, pod.name, pod.uid, reason, pod.unsupported)
         except ApiUnreachable as error:
-            self._complaints.raise_about(f"event about pod {pod.namespace}/{pod.name}", str(error))
+            self._problems.report(f"event about pod {pod.namespace}/{pod.name}", str(error))
             return False
         return True
 

@@ -4,7 +4,7 @@
     something to move                ──► looked at every INTERVAL_SECONDS, longer while nothing changes
     no answer from the API server    ──► nothing is looked at for a while; what is known gets too old to evict anything
 
-What is decided rests on objects (see `monopod.rescheduling.rules.turns`), so a new leader goes on where the old one
+What is decided rests on objects (see `monopod.rescheduling.rules.plans`), so a new leader goes on where the old one
 was. Only the number of pods that workloads of unknown kinds had is remembered.
 """
 
@@ -18,24 +18,24 @@ from monopod.api.reasons import EventType, MoveReason, Reason
 from monopod.bare_pods.controller import BareKeeper
 from monopod.bare_pods.rules.report import BareReport
 from monopod.bare_pods.rules.steps import BarePod
-from monopod.eviction.evictor import Mover
+from monopod.eviction.evictor import Evictor
 from monopod.eviction.rules.order import Candidate, Obstacle
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import WHOLE, After, Controller, Result
 from monopod.kube.events import post_event
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import RESCHEDULING_SCANS
 from monopod.kube.signals import Signal
 from monopod.pods.rules.selection import Profile
 from monopod.rescheduling.caches import Caches
 from monopod.rescheduling.dry_runs import DryRuns
 from monopod.rescheduling.precaution import Precaution
+from monopod.rescheduling.rules.plans import WorkloadPlan
 from monopod.rescheduling.rules.progress import Kept, Moves, NotListed, build_tally, find_unwritten
-from monopod.rescheduling.rules.standing import Place
-from monopod.rescheduling.rules.terms import Terms
-from monopod.rescheduling.rules.turns import Outlook
-from monopod.rescheduling.scanner import Look, Scanner
+from monopod.rescheduling.rules.settings import ReschedulingSettings
+from monopod.rescheduling.rules.standing import NamespaceContext
+from monopod.rescheduling.scanner import NamespaceScan, Scanner
 
 INTERVAL_SECONDS = 2.0
 LONGEST_INTERVAL_SECONDS = 10.0
@@ -58,45 +58,45 @@ logger = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class ReschedulingInput:
     """What the controller of profiles found out about them; mappings by their names.
 
     Attributes:
         profiles: those that take pods.
-        terms: of those that are in force.
+        settings: of those that are in force.
         deleting: those that are being deleted.
         reached: the namespaces that each reaches.
-        find_rows: the rows that a namespace should carry.
+        get_selectors: the compiled selectors that a namespace should carry.
         unwritten: namespaces that can't be written, with the reason: a replacement there would be refused, or wait.
     """
 
     profiles: tuple[Profile, ...] = ()
-    terms: Mapping[str, Terms] = field(default_factory=dict)
+    settings: Mapping[str, ReschedulingSettings] = field(default_factory=dict)
     deleting: frozenset[str] = frozenset()
     reached: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    find_rows: Callable[[str], str] = field(default=lambda _: "", compare=False)
+    get_selectors: Callable[[str], str] = field(default=lambda _: "", compare=False)
     unwritten: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class _Spot:
+class _NamespaceState:
     """A namespace that profiles with pods to move reach.
 
     Attributes:
         failures: how many looks have failed since one went well.
     """
 
-    place: Place
+    context: NamespaceContext
     due: float = 0.0
-    look: Look | None = None
+    scan: NamespaceScan | None = None
     interval: float = INTERVAL_SECONDS
     failures: int = 0
 
 
-def _is_known(spots: Collection[_Spot]) -> bool:
+def _is_known(states: Collection[_NamespaceState]) -> bool:
     """Whether enough has been seen: all that can be, and something, if there is anything."""
-    seen = [spot for spot in spots if spot.look]
-    return all(spot.look or spot.failures >= FAILURES_BORNE for spot in spots) and bool(seen or not spots)
+    seen = [state for state in states if state.scan]
+    return all(state.scan or state.failures >= FAILURES_BORNE for state in states) and bool(seen or not states)
 
 
 class Rescheduler:
@@ -109,112 +109,112 @@ class Rescheduler:
     def __init__(
         self,
         api: ApiClient,
-        mirror: Caches,
-        mover: Mover,
+        caches: Caches,
+        evictor: Evictor,
         bare: BareKeeper,
         protected: frozenset[str],
         resync_seconds: float,
-        complaints: Complaints,
+        problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
         replacement_timeout: float = 600.0,
     ) -> None:
         self._api = api
-        self._mirror = mirror
-        self._mover = mover
+        self._caches = caches
+        self._evictor = evictor
         self._protected = protected
         self._resync_seconds = resync_seconds
-        self._complaints = complaints
+        self._problems = problems
         self._clock = clock
         self.changed = Signal()
-        self._scanner = Scanner(api, mirror, clock)
-        self._dry_runs = DryRuns(api, mirror, clock)
+        self._scanner = Scanner(api, caches, clock)
+        self._dry_runs = DryRuns(api, caches, clock)
         self._precaution = Precaution(clock, replacement_timeout)
-        self._outlooks: tuple[Outlook, ...] = ()
+        self._plans: tuple[WorkloadPlan, ...] = ()
         self._bare = bare
-        self._situation = Situation()
-        self._spots: dict[str, _Spot] = {}
+        self._given = ReschedulingInput()
+        self._states: dict[str, _NamespaceState] = {}
         self._told: dict[str, Moves] = {}
         self._evicted: deque[tuple[Candidate, str]] = deque()
         self._evicted_at: dict[str, float] = {}
         self._handed: dict[str, str] = {}
         self._started = False
         self._retry_at, self._retry = 0.0, FIRST_RETRY_SECONDS
-        self.controller = Controller("rescheduling", self._reconcile, complaints, clock=clock)
+        self.controller = Controller("rescheduling", self._reconcile, problems, clock=clock)
         self.controller.enqueue(WHOLE)
         bare.changed.subscribe(lambda: self.controller.enqueue(WHOLE))
-        mover.listen(self._note_eviction)
+        evictor.listen(self._note_eviction)
 
-    def restrain(self, living: Iterable[str]) -> None:
+    def limit(self, living: Iterable[str]) -> None:
         """Before anything of a profile is taken back: from now on no pod moves for any but these."""
         names = set(living)
         if any(profile not in names for profile in self._handed.values()):
-            self._situation = replace(
-                self._situation, terms={name: each for name, each in self._situation.terms.items() if name in names}
+            self._given = replace(
+                self._given, settings={name: each for name, each in self._given.settings.items() if name in names}
             )
             self._hand_over()
 
-    def take_in(self, situation: Situation) -> None:
+    def update(self, given: ReschedulingInput) -> None:
         """What has changed is looked at now."""
-        if situation == self._situation:
+        if given == self._given:
             return
         self._precaution.forget(
             name
-            for name, terms in self._situation.terms.items()
-            if name not in situation.terms or situation.terms[name].trusted != terms.trusted
+            for name, settings in self._given.settings.items()
+            if name not in given.settings or given.settings[name].trusted != settings.trusted
         )
-        self._situation = situation
-        before, self._spots = self._spots, {}
+        self._given = given
+        before, self._states = self._states, {}
         recent = self._clock.monotonic() - KNOWN_SECONDS
         self._evicted_at = {name: at for name, at in self._evicted_at.items() if at > recent}
-        for place in self._build_places():
-            known = before.get(place.namespace)
-            same = known is not None and known.place == place
-            self._spots[place.namespace] = known if known and same else _Spot(place, look=known.look if known else None)
-        self._precaution.retain(self._spots.keys())
+        for context in self._build_contexts():
+            known = before.get(context.namespace)
+            same = known is not None and known.context == context
+            self._states[context.namespace] = (
+                known if known and same else _NamespaceState(context, scan=known.scan if known else None)
+            )
+        self._precaution.retain(self._states.keys())
         self._hand_over()
         self.controller.enqueue(WHOLE)
 
-    def _build_places(self) -> Iterator[Place]:
+    def _build_contexts(self) -> Iterator[NamespaceContext]:
         """The namespaces that a profile with pods to move reaches."""
-        situation = self._situation
+        given = self._given
         found: dict[str, list[Profile]] = {}
-        for profile in situation.profiles:
-            for namespace in situation.reached.get(profile.name, ()):
-                if namespace in situation.unwritten:
+        for profile in given.profiles:
+            for namespace in given.reached.get(profile.name, ()):
+                if namespace in given.unwritten:
                     continue
                 found.setdefault(namespace, []).append(profile)
         for namespace, profiles in found.items():
-            terms = {each.name: situation.terms[each.name] for each in profiles if self._moves(each.name)}
-            if terms:
-                yield Place(namespace, tuple(profiles), terms, situation.deleting, self._protected)
+            settings = {each.name: given.settings[each.name] for each in profiles if self._moves(each.name)}
+            if settings:
+                yield NamespaceContext(namespace, tuple(profiles), settings, given.deleting, self._protected)
 
     def _moves(self, profile: str) -> bool:
-        terms = self._situation.terms.get(profile)
-        return terms is not None and terms.moves
+        settings = self._given.settings.get(profile)
+        return settings is not None and settings.moves
 
     def _moves_now(self, profile: str) -> bool:
-        return self._moves(profile) and not self._situation.terms[profile].paused
+        return self._moves(profile) and not self._given.settings[profile].paused
 
     def find_moves(self, profile: str) -> Moves:
         """How far the profile's pods are moved."""
-        terms = self._situation.terms.get(profile)
-        if terms is None:
+        settings = self._given.settings.get(profile)
+        if settings is None:
             return NotListed()
-        if not terms.moves:
+        if not settings.moves:
             return Kept()
-        spots = [spot for spot in self._spots.values() if profile in spot.place.terms]
-        if not _is_known(spots):
+        states = [state for state in self._states.values() if profile in state.context.settings]
+        if not _is_known(states):
             return NotListed()
-        namespaces = {spot.place.namespace for spot in spots}
-        outlooks = [
-            each for each in self._outlooks if each.profile == profile and each.workload.namespace in namespaces
-        ]
-        waiting = [pod for outlook in outlooks for pod in (*outlook.now, *outlook.later)]
-        refused = self._mover.find_obstacles(waiting, LASTING_PAUSE_SECONDS)
+        namespaces = {state.context.namespace for state in states}
+        plans = [each for each in self._plans if each.profile == profile and each.workload.namespace in namespaces]
+        waiting = [pod for plan in plans for pod in (*plan.now, *plan.later)]
+        refused = self._evictor.find_obstacles(waiting, LASTING_PAUSE_SECONDS)
         report = self._report_bare(profile)
-        unseen = [spot.place.namespace for spot in spots if spot.look is None]
+        unseen = [state.context.namespace for state in states if state.scan is None]
         obstacles = [*refused, *report.obstacles, *self._find_unwritten(profile)]
-        return build_tally(outlooks, obstacles, report.waiting, paused=terms.paused, unseen=unseen)
+        return build_tally(plans, obstacles, report.waiting, paused=settings.paused, unseen=unseen)
 
     async def _reconcile(self, _: str) -> Result:
         try:
@@ -230,12 +230,12 @@ class Rescheduler:
 
     def _find_delay(self) -> float:
         now = self._clock.monotonic()
-        due = min((spot.due for spot in self._spots.values()), default=now + self._resync_seconds)
+        due = min((state.due for state in self._states.values()), default=now + self._resync_seconds)
         return max(due, self._retry_at) - now
 
     def _give_pause(self, trouble: str) -> None:
         """Failures keep all namespaces waiting: it is the API server that is asked less."""
-        self._complaints.raise_about("pods to move", trouble)
+        self._problems.report("pods to move", trouble)
         self._retry_at = self._clock.monotonic() + self._retry
         self._retry = min(self._retry * 2, LONGEST_RETRY_SECONDS)
 
@@ -243,12 +243,12 @@ class Rescheduler:
         began = self._clock.monotonic()
         if began < self._retry_at:
             return
-        due = sorted((spot for spot in self._spots.values() if spot.due <= began), key=lambda spot: spot.due)
+        due = sorted((state for state in self._states.values() if state.due <= began), key=lambda state: state.due)
         self._scanner.forget()
         failures: list[Exception] = []
-        for spot in due:
+        for state in due:
             try:
-                await self._look_at(spot)
+                await self._look_at(state)
             except (ApiError, ApiUnreachable) as error:
                 failures.append(error)
                 if len(failures) == FAILURES_OF_THEIR_OWN + 1:
@@ -256,71 +256,73 @@ class Rescheduler:
             self.controller.note_progress()
             self._hand_over()
         took = self._clock.monotonic() - began
-        for spot in due:
-            spot.due = max(spot.due, self._clock.monotonic() + REST_PER_LOOK * took)
+        for state in due:
+            state.due = max(state.due, self._clock.monotonic() + REST_PER_LOOK * took)
         if failures and len(failures) == min(len(due), FAILURES_OF_THEIR_OWN + 1):
             raise failures[0]
         if due:
             self._retry = FIRST_RETRY_SECONDS
-            self._complaints.settle("pods to move")
+            self._problems.clear("pods to move")
 
-    async def _look_at(self, spot: _Spot) -> None:
-        place, before = spot.place, spot.look
-        namespace = self._mirror.namespaces.find("", place.namespace)
-        spot.due = self._clock.monotonic() + INTERVAL_SECONDS
+    async def _look_at(self, state: _NamespaceState) -> None:
+        context, before = state.context, state.scan
+        namespace = self._caches.namespaces.find("", context.namespace)
+        state.due = self._clock.monotonic() + INTERVAL_SECONDS
         if namespace is None or namespace.terminating:
-            spot.look = Look(self._clock.monotonic())
+            state.scan = NamespaceScan(self._clock.monotonic())
             return
-        if namespace.rows != self._situation.find_rows(place.namespace):
-            return  # a replacement might run by whatever its rows say still
+        if namespace.compiled != self._given.get_selectors(context.namespace):
+            return  # a replacement might run by whatever its compiled selectors say still
         # A replacement that an operator before this one left behind shows nothing of its move.
-        is_known = bool(before.outlooks) if before else any(each.is_open for each in place.terms.values())
+        is_known = bool(before.plans) if before else any(each.is_open for each in context.settings.values())
         extent = "whole" if is_known else "search"
         try:
-            found = is_known or await self._scanner.search(place)
+            found = is_known or await self._scanner.search(context)
             if found:
                 extent = "whole"
-                look = await self._scanner.look(place, before, self._find_missing(place), self._find_hindered(place))
-                look = await self._dry_runs.restrain(place, look)
+                scan = await self._scanner.scan(
+                    context, before, self._find_missing(context), self._find_blocked(context)
+                )
+                scan = await self._dry_runs.limit(context, scan)
             else:
-                look = Look(self._clock.monotonic())
+                scan = NamespaceScan(self._clock.monotonic())
         except (ApiError, ApiUnreachable):
-            spot.due = self._clock.monotonic() + LONGEST_RETRY_SECONDS if len(self._spots) > 1 else 0.0
-            spot.failures += 1
+            state.due = self._clock.monotonic() + LONGEST_RETRY_SECONDS if len(self._states) > 1 else 0.0
+            state.failures += 1
             RESCHEDULING_SCANS.labels(extent, "failed").inc()
             raise
         RESCHEDULING_SCANS.labels(extent, "ok").inc()
-        spot.look, spot.failures = look, 0
-        self._precaution.observe(place.namespace, look.proven, look.outlooks)
-        changed = look.outlooks != (before.outlooks if before else ())
-        spot.interval = INTERVAL_SECONDS if changed else min(spot.interval * 1.5, LONGEST_INTERVAL_SECONDS)
-        spot.due = self._clock.monotonic() + self._find_interval(spot, look)
+        state.scan, state.failures = scan, 0
+        self._precaution.observe(context.namespace, scan.proven, scan.plans)
+        changed = scan.plans != (before.plans if before else ())
+        state.interval = INTERVAL_SECONDS if changed else min(state.interval * 1.5, LONGEST_INTERVAL_SECONDS)
+        state.due = self._clock.monotonic() + self._find_interval(state, scan)
 
-    def _find_interval(self, spot: _Spot, look: Look) -> float:
+    def _find_interval(self, state: _NamespaceState, scan: NamespaceScan) -> float:
         """After how many seconds the namespace is worth another look."""
-        if self._is_lively(look):
-            return spot.interval
-        obstacles = (obstacle for outlook in look.outlooks for obstacle in outlook.obstacles)
+        if self._is_lively(scan):
+            return state.interval
+        obstacles = (obstacle for plan in scan.plans for obstacle in plan.obstacles)
         stopped = any(obstacle.reason is Reason.REPLACEMENT_NOT_SANDBOXED for obstacle in obstacles)
         return min(STOPPED_SECONDS, self._resync_seconds) if stopped else self._resync_seconds
 
-    def _is_lively(self, look: Look) -> bool:
-        return any(outlook.is_moving and self._moves_now(outlook.profile) for outlook in look.outlooks)
+    def _is_lively(self, scan: NamespaceScan) -> bool:
+        return any(plan.is_moving and self._moves_now(plan.profile) for plan in scan.plans)
 
-    def _find_missing(self, place: Place) -> frozenset[str]:
+    def _find_missing(self, context: NamespaceContext) -> frozenset[str]:
         """The namespace's pods without a controller that don't exist for the moment, unless they are listed."""
-        missing = (pod for profile in place.terms for pod in self._report_bare(profile).missing)
-        return frozenset(pod for pod in missing if pod.startswith(f"{place.namespace}/"))
+        missing = (pod for profile in context.settings for pod in self._report_bare(profile).missing)
+        return frozenset(pod for pod in missing if pod.startswith(f"{context.namespace}/"))
 
-    def _find_hindered(self, place: Place) -> frozenset[str]:
+    def _find_blocked(self, context: NamespaceContext) -> frozenset[str]:
         """Pods without a controller that can't be moved, so that others have their turn."""
-        obstacles = (obstacle for profile in place.terms for obstacle in self._report_bare(profile).obstacles)
+        obstacles = (obstacle for profile in context.settings for obstacle in self._report_bare(profile).obstacles)
         return frozenset(pod for obstacle in obstacles for pod in obstacle.pods)
 
     def _find_unwritten(self, profile: str) -> tuple[Obstacle, ...]:
         """The profile's namespaces in which nothing is moved."""
-        names = [name for name in self._situation.reached.get(profile, ()) if name in self._situation.unwritten]
-        return (find_unwritten(names, self._situation.unwritten[names[0]]),) if names else ()
+        names = [name for name in self._given.reached.get(profile, ()) if name in self._given.unwritten]
+        return (find_unwritten(names, self._given.unwritten[names[0]]),) if names else ()
 
     def _report_bare(self, profile: str) -> BareReport:
         return self._bare.report(profile)
@@ -331,47 +333,47 @@ class Rescheduler:
         bare: list[BarePod] = []
         bare_uids: set[str] = set()
         handed: dict[str, str] = {}
-        seen = [each for spot in self._spots.values() if spot.look for each in spot.look.outlooks]
-        tried = [pod for outlook in seen for pod in outlook.now[:1]]
-        obstacles = self._mover.find_obstacles(tried, LASTING_PAUSE_SECONDS)
-        self._outlooks = self._precaution.restrain(seen, {pod for each in obstacles for pod in each.pods})
-        for outlook in self._outlooks:
-            if not self._moves_now(outlook.profile):
+        seen = [each for state in self._states.values() if state.scan for each in state.scan.plans]
+        tried = [pod for plan in seen for pod in plan.now[:1]]
+        obstacles = self._evictor.find_obstacles(tried, LASTING_PAUSE_SECONDS)
+        self._plans = self._precaution.limit(seen, {pod for each in obstacles for pod in each.pods})
+        for plan in self._plans:
+            if not self._moves_now(plan.profile):
                 continue
-            spot = self._spots[outlook.workload.namespace]
-            handed |= {pod.uid: outlook.profile for pod in outlook.now}
-            if outlook.workload.is_bare:
-                bare += self._build_bare_pods(outlook, spot)
-                bare_uids |= {pod.uid for pod in (*outlook.now, *outlook.later)}
-            elif spot.look and not self._is_spent(spot):
-                until = spot.look.at + KNOWN_SECONDS
-                candidates += [replace(pod, known_until=until) for pod in outlook.now]
+            state = self._states[plan.workload.namespace]
+            handed |= {pod.uid: plan.profile for pod in plan.now}
+            if plan.workload.is_bare:
+                bare += self._build_bare_pods(plan, state)
+                bare_uids |= {pod.uid for pod in (*plan.now, *plan.later)}
+            elif state.scan and not self._is_spent(state):
+                until = state.scan.at + KNOWN_SECONDS
+                candidates += [replace(pod, known_until=until) for pod in plan.now]
         self._handed = handed
-        self._mover.require("rescheduling", candidates)
-        self._started = self._started or _is_known(self._spots.values())
+        self._evictor.update("rescheduling", candidates)
+        self._started = self._started or _is_known(self._states.values())
         if self._started:
-            self._bare.require(bare, bare_uids)
+            self._bare.update(bare, bare_uids)
 
-    def _is_spent(self, spot: _Spot) -> bool:
+    def _is_spent(self, state: _NamespaceState) -> bool:
         """Whether a pod was evicted since the look, on whose replacement it depends whether another may go."""
-        evicted_at = self._evicted_at.get(spot.place.namespace, 0.0)
-        return spot.look is not None and spot.look.is_bounded and spot.look.at <= evicted_at
+        evicted_at = self._evicted_at.get(state.context.namespace, 0.0)
+        return state.scan is not None and state.scan.is_bounded and state.scan.at <= evicted_at
 
-    def _build_bare_pods(self, outlook: Outlook, spot: _Spot) -> list[BarePod]:
-        profile = next(each for each in spot.place.profiles if each.name == outlook.profile)
-        manifests = spot.look.manifests if spot.look else {}
-        known = (manifests[pod.uid] for pod in outlook.now if pod.uid in manifests)
+    def _build_bare_pods(self, plan: WorkloadPlan, state: _NamespaceState) -> list[BarePod]:
+        profile = next(each for each in state.context.profiles if each.name == plan.profile)
+        manifests = state.scan.manifests if state.scan else {}
+        known = (manifests[pod.uid] for pod in plan.now if pod.uid in manifests)
         return [BarePod(profile.name, profile.runtime_class, manifest) for manifest in known]
 
     def _tell(self) -> None:
         """Has the profiles looked at if their statuses would differ."""
-        told = {name: self.find_moves(name) for name in self._situation.terms}
+        told = {name: self.find_moves(name) for name in self._given.settings}
         if told != self._told:
             self._told = told
             self.changed.fire()
 
     def _note_eviction(self, pod: Candidate) -> None:
-        if pod.namespace in self._spots:
+        if pod.namespace in self._states:
             self._evicted_at[pod.namespace] = self._clock.monotonic()
         if profile := self._handed.get(pod.uid):
             self._evicted.append((pod, profile))
@@ -386,5 +388,5 @@ class Rescheduler:
                 await post_event(self._api, about, EventType.NORMAL, MoveReason.RESCHEDULED, message, count=False)
             except ApiError as error:
                 # Refused for good: the namespace is being deleted, or its quota of events is full.
-                self._complaints.raise_about(f"event of pod {pod}", str(error))
+                self._problems.report(f"event of pod {pod}", str(error))
             self._evicted.popleft()

@@ -21,13 +21,13 @@ from monopod.kube.clock import Clock
 from monopod.kube.concurrency import gather_some
 from monopod.kube.controller import Backoff
 from monopod.kube.objects.text import list_names
-from monopod.pods.rules.dry_run import NotSandboxed, PodTrial, judge_pod
+from monopod.pods.rules.dry_run import NotSandboxed, PodDryRun, judge_pod
 from monopod.pods.rules.node_capacity import explain_unschedulable
 from monopod.pods.rules.state import is_ready
 from monopod.rescheduling.caches import Caches
-from monopod.rescheduling.rules.standing import Place
-from monopod.rescheduling.rules.turns import Outlook
-from monopod.rescheduling.scanner import Attempt, Look
+from monopod.rescheduling.rules.plans import WorkloadPlan
+from monopod.rescheduling.rules.standing import NamespaceContext
+from monopod.rescheduling.scanner import Attempt, NamespaceScan
 from monopod.workloads.replacements import list_quotas, try_replacement
 from monopod.workloads.rules.creation import Quota
 
@@ -66,57 +66,59 @@ class _Verdict:
 class DryRuns:
     """Remembers verdicts by profile and workload."""
 
-    def __init__(self, api: ApiClient, mirror: Caches, clock: Clock) -> None:
+    def __init__(self, api: ApiClient, caches: Caches, clock: Clock) -> None:
         self._api = api
-        self._mirror = mirror
+        self._caches = caches
         self._clock = clock
         self._verdicts: dict[Key, _Verdict] = {}
         self._minute, self._tried = 0.0, 0
 
-    async def restrain(self, place: Place, look: Look) -> Look:
+    async def limit(self, context: NamespaceContext, scan: NamespaceScan) -> NamespaceScan:
         """The look without evictions that would leave a workload without a pod.
 
         Raises:
             ApiError: the quotas can't be listed.
             ApiUnreachable: no answer.
         """
-        if not look.attempts:
-            return look
+        if not scan.attempts:
+            return scan
         self._forget()
-        quotas = await list_quotas(self._api, place.namespace)
+        quotas = await list_quotas(self._api, context.namespace)
         if quotas:
-            return await self._restrain_by_quotas(place, look, quotas)
-        due = [key for key, attempt in look.attempts.items() if not self._is_current(key, attempt)]
-        await gather_some(self._try(place, key, look.attempts[key]) for key in due[: self._take(len(due))])
-        return replace(look, outlooks=tuple(self._judge(each, look) for each in look.outlooks))
+            return await self._limit_by_quotas(context, scan, quotas)
+        due = [key for key, attempt in scan.attempts.items() if not self._is_current(key, attempt)]
+        await gather_some(self._try(context, key, scan.attempts[key]) for key in due[: self._take(len(due))])
+        return replace(scan, plans=tuple(self._judge(each, scan) for each in scan.plans))
 
-    async def _restrain_by_quotas(self, place: Place, look: Look, quotas: Sequence[Quota]) -> Look:
+    async def _limit_by_quotas(
+        self, context: NamespaceContext, scan: NamespaceScan, quotas: Sequence[Quota]
+    ) -> NamespaceScan:
         """Of all workloads of the namespace one pod, tried at this moment, once nothing is missing."""
-        busy = next((each for each in look.outlooks if each.is_short), None)
+        busy = next((each for each in scan.plans if each.is_short), None)
         ordered = sorted(
-            (each for each in look.outlooks if each.now and not each.workload.is_bare),
+            (each for each in scan.plans if each.now and not each.workload.is_bare),
             key=lambda each: (each.now[0].created, each.now[0].name),
         )
-        chosen: Outlook | None = None
+        chosen: WorkloadPlan | None = None
         for each in ordered:
             key = each.profile, each.workload.uid
             verdict = self._verdicts.get(key)
-            refused = verdict is not None and verdict.fault and self._is_current(key, look.attempts[key])
+            refused = verdict is not None and verdict.fault and self._is_current(key, scan.attempts[key])
             if chosen is None and busy is None and not refused and self._take(1):
-                await self._try(place, key, look.attempts[key], quotas)
+                await self._try(context, key, scan.attempts[key], quotas)
                 chosen = each if not self._verdicts[key].fault and not self._find_misfit(key) else None
         waiting = busy or chosen
-        holdup = f"a quota counts the pods of namespace {place.namespace}, so they move one after the other"
-        outlooks = []
-        for each in look.outlooks:
-            outlook = each if each.workload.is_bare else self._judge(each, look, untried=holdup)
-            if outlook.now and not outlook.workload.is_bare:
-                allowed = outlook.now[:1] if each is chosen else ()
-                later = (*outlook.now[len(allowed) :], *outlook.later)
-                text = "" if allowed else f"{holdup}; {waiting.workload} has its turn" if waiting else holdup
-                outlook = replace(outlook, now=allowed, later=later, holdup=outlook.holdup or text)
-            outlooks.append(outlook)
-        return replace(look, outlooks=tuple(outlooks), is_bounded=True)
+        waiting_for = f"a quota counts the pods of namespace {context.namespace}, so they move one after the other"
+        plans = []
+        for each in scan.plans:
+            plan = each if each.workload.is_bare else self._judge(each, scan, untried=waiting_for)
+            if plan.now and not plan.workload.is_bare:
+                allowed = plan.now[:1] if each is chosen else ()
+                later = (*plan.now[len(allowed) :], *plan.later)
+                text = "" if allowed else f"{waiting_for}; {waiting.workload} has its turn" if waiting else waiting_for
+                plan = replace(plan, now=allowed, later=later, waiting_for=plan.waiting_for or text)
+            plans.append(plan)
+        return replace(scan, plans=tuple(plans), is_bounded=True)
 
     def _is_current(self, key: Key, attempt: Attempt) -> bool:
         verdict = self._verdicts.get(key)
@@ -130,13 +132,13 @@ class DryRuns:
         self._tried += allowed
         return allowed
 
-    async def _try(self, place: Place, key: Key, attempt: Attempt, quotas: Sequence[Quota] = ()) -> None:
-        profile = next(each for each in place.profiles if each.name == key[0])
+    async def _try(self, context: NamespaceContext, key: Key, attempt: Attempt, quotas: Sequence[Quota] = ()) -> None:
+        profile = next(each for each in context.profiles if each.name == key[0])
         before = self._verdicts.get(key)
         reason, created = Reason.REPLACEMENT_REFUSED, None
-        fault, answer = await try_replacement(self._api, place.namespace, attempt.body, attempt.pod, quotas)
+        fault, answer = await try_replacement(self._api, context.namespace, attempt.body, attempt.pod, quotas)
         if answer and not fault:
-            outcome = judge_pod(answer, PodTrial(place.namespace, (), profile.name, profile.runtime_class))
+            outcome = judge_pod(answer, PodDryRun(context.namespace, (), profile.name, profile.runtime_class))
             if isinstance(outcome, NotSandboxed):
                 fault, reason = outcome.saw, Reason.REPLACEMENT_NOT_SANDBOXED
             created = {"spec": answer["spec"]}
@@ -146,31 +148,33 @@ class DryRuns:
     def _find_misfit(self, key: Key) -> str:
         """Why no node could take the replacement; it may change at any moment, and costs no request."""
         created = self._verdicts[key].created
-        return explain_unschedulable(created, self._mirror.nodes.views()) if created else ""
+        return explain_unschedulable(created, self._caches.nodes.views()) if created else ""
 
-    def _judge(self, outlook: Outlook, look: Look, untried: str = "its replacement hasn't been tried yet") -> Outlook:
-        key = outlook.profile, outlook.workload.uid
-        if key not in look.attempts:
-            return outlook
-        later = (*outlook.now, *outlook.later)
-        if not self._is_current(key, look.attempts[key]):
-            return replace(outlook, now=(), later=later, holdup=outlook.holdup or f"{outlook.workload}: {untried}")
+    def _judge(
+        self, plan: WorkloadPlan, scan: NamespaceScan, untried: str = "its replacement hasn't been tried yet"
+    ) -> WorkloadPlan:
+        key = plan.profile, plan.workload.uid
+        if key not in scan.attempts:
+            return plan
+        later = (*plan.now, *plan.later)
+        if not self._is_current(key, scan.attempts[key]):
+            return replace(plan, now=(), later=later, waiting_for=plan.waiting_for or f"{plan.workload}: {untried}")
         verdict = self._verdicts[key]
         if verdict.fault:
             what = "can't be created" if verdict.reason is Reason.REPLACEMENT_REFUSED else "wouldn't be sandboxed"
-            return _block(outlook, verdict.reason, f"a replacement {what}: {verdict.fault}")
+            return _block(plan, verdict.reason, f"a replacement {what}: {verdict.fault}")
         # A pod that isn't Ready is missed by nobody, and may wait for a node itself.
-        if is_ready(look.attempts[key].pod) and (misfit := self._find_misfit(key)):
-            return _block(outlook, Reason.REPLACEMENT_UNSCHEDULABLE, f"no node could take a replacement: {misfit}")
-        return outlook
+        if is_ready(scan.attempts[key].pod) and (misfit := self._find_misfit(key)):
+            return _block(plan, Reason.REPLACEMENT_UNSCHEDULABLE, f"no node could take a replacement: {misfit}")
+        return plan
 
     def _forget(self) -> None:
         now = self._clock.monotonic()
         self._verdicts = {key: each for key, each in self._verdicts.items() if now - each.at < 2 * VALID_SECONDS}
 
 
-def _block(outlook: Outlook, reason: Reason, why: str) -> Outlook:
-    waiting = (*outlook.now, *outlook.later)
+def _block(plan: WorkloadPlan, reason: Reason, why: str) -> WorkloadPlan:
+    waiting = (*plan.now, *plan.later)
     names = tuple(map(str, waiting))
-    obstacle = Obstacle(reason, f"{list_names(names)} of {outlook.workload} stays, because {why}", names)
-    return replace(outlook, now=(), later=waiting, obstacles=(*outlook.obstacles, obstacle))
+    obstacle = Obstacle(reason, f"{list_names(names)} of {plan.workload} stays, because {why}", names)
+    return replace(plan, now=(), later=waiting, obstacles=(*plan.obstacles, obstacle))

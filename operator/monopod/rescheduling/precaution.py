@@ -9,8 +9,8 @@ Ready pods in its sandbox prove it at the first look.
 from collections.abc import Collection, Iterable, Sequence
 
 from monopod.kube.clock import Clock
-from monopod.rescheduling.rules.caution import Evidence, Key, find_key, restrain
-from monopod.rescheduling.rules.turns import Outlook
+from monopod.rescheduling.rules.caution import Evidence, Key, find_key, limit
+from monopod.rescheduling.rules.plans import WorkloadPlan
 
 
 class Precaution:
@@ -42,31 +42,31 @@ class Precaution:
         self._broken -= set(keys)
         self._chosen -= set(keys)
 
-    def observe(self, namespace: str, proven: Iterable[str], outlooks: Sequence[Outlook]) -> None:
+    def observe(self, namespace: str, proven: Iterable[str], plans: Sequence[WorkloadPlan]) -> None:
         """Takes note of what a look shows; a workload that two in a row don't show is gone, or done with."""
         self._proven |= {(profile, namespace) for profile in proven}
-        keys = frozenset(map(find_key, outlooks))
+        keys = frozenset(map(find_key, plans))
         older, last = self._seen.get(namespace, (keys, keys))
         if gone := older - last - keys:
             self._drop(gone)
         self._seen[namespace] = last, keys
-        for outlook in outlooks:
-            key = find_key(outlook)
-            if outlook.is_broken:
+        for plan in plans:
+            key = find_key(plan)
+            if plan.is_broken:
                 self._broken.add(key)
-            if not outlook.replacing:
+            if not plan.replacing:
                 self._since.pop(key, None)
                 continue
-            waiting = len(outlook.now) + len(outlook.later)
+            waiting = len(plan.now) + len(plan.later)
             if self._since.get(key, (-1, 0.0))[0] != waiting:
                 self._since[key] = waiting, self._clock.monotonic()
 
-    def restrain(self, outlooks: Sequence[Outlook], refused: Collection[str]) -> tuple[Outlook, ...]:
+    def limit(self, plans: Sequence[WorkloadPlan], refused: Collection[str]) -> tuple[WorkloadPlan, ...]:
         """No more than is safe now, where budgets refuse the evictions of some pods (NAMESPACE/NAME)."""
         now = self._clock.monotonic()
         late = {key for key, (_, since) in self._since.items() if now - since >= self._deadline}
-        held = {find_key(each) for each in outlooks if each.now and str(each.now[0]) in refused}
-        found = restrain(outlooks, Evidence(self._proven, late, self._broken, self._chosen, held))
+        held = {find_key(each) for each in plans if each.now and str(each.now[0]) in refused}
+        found = limit(plans, Evidence(self._proven, late, self._broken, self._chosen, held))
         unproven = (each for each in found if (each.profile, each.workload.namespace) not in self._proven)
         self._chosen |= {find_key(each) for each in unproven if each.now}
         return found

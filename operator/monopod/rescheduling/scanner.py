@@ -3,7 +3,7 @@
     search ──nothing that a profile might move──► done until the next resync
        └── something ──► whole look: all pods, what controls them, their claims ──► outlooks
 
-A search reads metadata of those pods only that no profile runs, and asks the mirror for the others; a look reads all
+A search reads metadata of those pods only that no profile runs, and asks the cache for the others; a scan reads all
 pods of the namespace. Nothing is kept of them but what their turn depends on.
 """
 
@@ -23,8 +23,16 @@ from monopod.pods.rules.state import find_mark, has_ended
 from monopod.pods.rules.volumes import find_claims
 from monopod.pods.volumes import fetch_claims, fetch_volumes
 from monopod.rescheduling.caches import Caches
-from monopod.rescheduling.rules.standing import Elsewhere, InPlace, Place, Sighting, glance, judge, sight
-from monopod.rescheduling.rules.turns import Outlook, find_outlooks, is_proof
+from monopod.rescheduling.rules.plans import WorkloadPlan, is_proof, plan_workloads
+from monopod.rescheduling.rules.standing import (
+    Elsewhere,
+    InPlace,
+    NamespaceContext,
+    PodState,
+    judge,
+    observe,
+    observe_unmovable,
+)
 from monopod.workloads.fetch import count_desired, fetch_makers, fetch_workload
 from monopod.workloads.rules.creation import build_attempt
 from monopod.workloads.rules.replacement import STATEFUL_SET, Owner, Workload, build_bare_workload, find_owner
@@ -46,7 +54,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class NamespaceScan:
     """What there is to do in a namespace.
 
     Attributes:
@@ -59,7 +67,7 @@ class Look:
     """
 
     at: float
-    outlooks: tuple[Outlook, ...] = ()
+    plans: tuple[WorkloadPlan, ...] = ()
     manifests: Mapping[str, Manifest] = field(default_factory=dict)
     attempts: Mapping[tuple[str, str], Attempt] = field(default_factory=dict)
     expected: Mapping[str, int] = field(default_factory=dict)
@@ -69,22 +77,22 @@ class Look:
     @property
     def settling(self) -> frozenset[str]:
         """Workloads with pods on their way."""
-        return frozenset(outlook.workload.uid for outlook in self.outlooks if outlook.is_moving)
+        return frozenset(plan.workload.uid for plan in self.plans if plan.is_moving)
 
 
-def _may_move(labels: Mapping[str, str], mark: str, place: Place) -> bool:
+def _may_move(labels: Mapping[str, str], mark: str, context: NamespaceContext) -> bool:
     """Whether a profile other than the pod's own might take it, by its labels; whether it does, its owner tells."""
-    others = (profile for profile in place.profiles if profile.name in place.terms and profile.name != mark)
-    return any(find_match(profile, labels, place.namespace, place.protected) for profile in others)
+    others = (profile for profile in context.profiles if profile.name in context.settings and profile.name != mark)
+    return any(find_match(profile, labels, context.namespace, context.protected) for profile in others)
 
 
-def _may_move_pod(pod: Manifest, place: Place) -> bool:
-    return _may_move(pod["metadata"].get("labels") or {}, find_mark(pod), place)
+def _may_move_pod(pod: Manifest, context: NamespaceContext) -> bool:
+    return _may_move(pod["metadata"].get("labels") or {}, find_mark(pod), context)
 
 
-def _trim(pod: Manifest, place: Place) -> Manifest:
+def _trim(pod: Manifest, context: NamespaceContext) -> Manifest:
     """What is needed of a pod: its spec only if it may move, and who wrote what only if no template may replace it."""
-    may_move, owner = _may_move_pod(pod, place), find_owner(pod)
+    may_move, owner = _may_move_pod(pod, context), find_owner(pod)
     if may_move and (owner is None or not owner.has_template or owner.kind == STATEFUL_SET):
         return pod
     metadata = {key: value for key, value in pod["metadata"].items() if key != "managedFields"}
@@ -95,116 +103,124 @@ def _trim(pod: Manifest, place: Place) -> Manifest:
 class Scanner:
     """Remembers owners for some seconds."""
 
-    def __init__(self, api: ApiClient, mirror: Caches, clock: Clock) -> None:
+    def __init__(self, api: ApiClient, caches: Caches, clock: Clock) -> None:
         self._api = api
-        self._mirror = mirror
+        self._caches = caches
         self._clock = clock
         self._owners: dict[str, tuple[float, Workload | None]] = {}
 
-    async def search(self, place: Place) -> bool:
+    async def search(self, context: NamespaceContext) -> bool:
         """Whether a whole look may find anything.
 
         Raises:
             ApiError: the pods can't be listed.
             ApiUnreachable: no answer.
         """
-        marked = self._mirror.pods.look_up("namespace", place.namespace)
+        marked = self._caches.pods.look_up("namespace", context.namespace)
         for number, pod in enumerate(marked, 1):
-            if _may_move(pod.labels, pod.profile, place):
+            if _may_move(pod.labels, pod.profile, context):
                 return True
             if number % PODS_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        path = f"/api/v1/namespaces/{place.namespace}/pods"
+        path = f"/api/v1/namespaces/{context.namespace}/pods"
         query = {"labelSelector": f"!{PROFILE_LABEL}", "fieldSelector": "status.phase!=Succeeded,status.phase!=Failed"}
         async for item in self._api.list_pages(path, query, metadata_only=True):
             metadata = item["metadata"]
-            if not _stays_for_sure(metadata) and _may_move(metadata.get("labels") or {}, "", place):
+            if not _stays_for_sure(metadata) and _may_move(metadata.get("labels") or {}, "", context):
                 return True
         return False
 
-    async def look(
-        self, place: Place, before: Look | None, missing: Collection[str], hindered: Collection[str]
-    ) -> Look:
+    async def scan(
+        self,
+        context: NamespaceContext,
+        before: NamespaceScan | None,
+        missing: Collection[str],
+        blocked: Collection[str],
+    ) -> NamespaceScan:
         """A whole look.
 
         Args:
-            place: the namespace.
+            context: the namespace.
             before: the last look; None: there was none since this process started.
             missing: pods without a controller that don't exist for the moment, unless they are listed.
-            hindered: such pods that can't be moved.
+            blocked: such pods that can't be moved.
 
         Raises:
             ApiError: pods, their owners or their claims can't be read.
             ApiUnreachable: no answer.
         """
         at = self._clock.monotonic()
-        resumed = {name for name, terms in place.terms.items() if terms.is_open} if before is None else set()
-        before = before or Look(0.0)
-        pods = await self._list_pods(place)
-        place = await self._add_storage(place, pods)
-        outlooks: list[Outlook] = []
+        resumed = {name for name, settings in context.settings.items() if settings.is_open} if before is None else set()
+        before = before or NamespaceScan(0.0)
+        pods = await self._list_pods(context)
+        context = await self._add_storage(context, pods)
+        plans: list[WorkloadPlan] = []
         expected: dict[str, int] = {}
         proven: set[str] = set()
-        groups = await self._sight_all(pods, place)
+        groups = await self._sight_all(pods, context)
         for uid, (workload, sightings) in groups.items():
-            terms = ((each, place.terms[each.mark]) for each in sightings if each.mark in place.terms)
-            proven.update(each.mark for each, own in terms if is_proof(each, own))
+            settings = ((each, context.settings[each.mark]) for each in sightings if each.mark in context.settings)
+            proven.update(each.mark for each, own in settings if is_proof(each, own))
             if workload.desired is None and not workload.is_bare and uid in before.settling:
                 present = sum(not each.is_terminating for each in sightings)
                 expected[uid] = max(before.expected.get(uid, 0), present)
-            outlooks += find_outlooks(
+            plans += plan_workloads(
                 workload,
                 sightings,
-                place,
-                settling=uid in before.settling or any(_is_on_its_way(each, place, resumed) for each in sightings),
+                context,
+                settling=uid in before.settling or any(_is_on_its_way(each, context, resumed) for each in sightings),
                 expected=expected.get(uid, 0),
                 missing=missing if workload.is_bare else (),
-                hindered=hindered,
+                blocked=blocked,
             )
-        outlooks += [each async for each in self._find_emptied(before, groups.keys())]
+        plans += [each async for each in self._find_emptied(before, groups.keys())]
         if resumed:
-            outlooks += [each async for each in self._find_lost(place, resumed, groups.keys())]
+            plans += [each async for each in self._find_lost(context, resumed, groups.keys())]
         by_uid = {pod["metadata"]["uid"]: pod for pod in pods}
-        bare = {pod.uid for outlook in outlooks if outlook.workload.is_bare for pod in outlook.now}
+        bare = {pod.uid for plan in plans if plan.workload.is_bare for pod in plan.now}
         attempts = {
             (each.profile, each.workload.uid): _build_attempt(by_uid[each.now[0].uid], each.workload)
-            for each in outlooks
+            for each in plans
             if each.now and not each.workload.is_bare
         }
-        return Look(at, tuple(outlooks), {uid: by_uid[uid] for uid in bare}, attempts, expected, frozenset(proven))
+        return NamespaceScan(
+            at, tuple(plans), {uid: by_uid[uid] for uid in bare}, attempts, expected, frozenset(proven)
+        )
 
-    async def _sight_all(self, pods: Sequence[Manifest], place: Place) -> dict[str, tuple[Workload, list[Sighting]]]:
+    async def _sight_all(
+        self, pods: Sequence[Manifest], context: NamespaceContext
+    ) -> dict[str, tuple[Workload, list[PodState]]]:
         """The workloads by uid, each with its pods."""
         owners = {owner.uid: owner for pod in pods if (owner := find_owner(pod))}
         # Several at a time, or in a namespace of hundreds of workloads all would be too old to use when it is known.
-        found = await gather_some(self._find_workload(place, each) for each in owners.values())
+        found = await gather_some(self._find_workload(context, each) for each in owners.values())
         workloads = dict(zip(owners, found, strict=True))
-        groups: dict[str, tuple[Workload, list[Sighting]]] = {}
+        groups: dict[str, tuple[Workload, list[PodState]]] = {}
         now = format_now()
         for number, pod in enumerate(pods, 1):
             owner = find_owner(pod)
-            workload = workloads[owner.uid] if owner else build_bare_workload(place.namespace)
+            workload = workloads[owner.uid] if owner else build_bare_workload(context.namespace)
             if workload is not None:
-                see = sight if _may_move_pod(pod, place) else glance
-                groups.setdefault(workload.uid, (workload, []))[1].append(see(pod, workload, place, now))
+                see = observe if _may_move_pod(pod, context) else observe_unmovable
+                groups.setdefault(workload.uid, (workload, []))[1].append(see(pod, workload, context, now))
             if number % PODS_AT_ONCE == 0:
                 await asyncio.sleep(0)
         return groups
 
-    async def _find_emptied(self, before: Look, present: Collection[str]) -> AsyncIterator[Outlook]:
+    async def _find_emptied(self, before: NamespaceScan, present: Collection[str]) -> AsyncIterator[WorkloadPlan]:
         """Workloads whose pods were on their way and that have none now, although they should: these aren't moved."""
-        for each in before.outlooks:
+        for each in before.plans:
             if not each.is_moving or each.workload.is_bare or each.workload.uid in present:
                 continue
             if desired := await count_desired(self._api, each.workload):
                 yield _describe_emptied(each.workload, each.profile, desired)
 
     async def _find_lost(
-        self, place: Place, resumed: Collection[str], present: Collection[str]
-    ) -> AsyncIterator[Outlook]:
+        self, context: NamespaceContext, resumed: Collection[str], present: Collection[str]
+    ) -> AsyncIterator[WorkloadPlan]:
         """Workloads without any pod whose pods would be these profiles': the last one may have been evicted."""
         found = set(present)
-        for kind, resource in await fetch_makers(self._api, place.namespace):
+        for kind, resource in await fetch_makers(self._api, context.namespace):
             metadata, above = resource["metadata"], find_owner(resource)
             uid = above.uid if above and above.is_deployment else metadata["uid"]
             if uid in found or not resource["spec"].get("replicas", 1):
@@ -213,35 +229,35 @@ class Scanner:
             owner = Owner(
                 "v1" if kind == "ReplicationController" else "apps/v1", kind, metadata["name"], metadata["uid"]
             )
-            workload = await self._find_workload(place, owner)
+            workload = await self._find_workload(context, owner)
             if workload is None or not workload.desired:
                 continue
-            match judge({"metadata": {"name": metadata["name"]}}, workload, place):
+            match judge({"metadata": {"name": metadata["name"]}}, workload, context):
                 case Elsewhere(profile) if profile in resumed:
                     yield _describe_emptied(workload, profile, workload.desired)
                 case _:
                     continue
 
-    async def _list_pods(self, place: Place) -> list[Manifest]:
-        path = f"/api/v1/namespaces/{place.namespace}/pods"
-        return [_trim(pod, place) async for pod in self._api.list_pages(path) if not has_ended(pod)]
+    async def _list_pods(self, context: NamespaceContext) -> list[Manifest]:
+        path = f"/api/v1/namespaces/{context.namespace}/pods"
+        return [_trim(pod, context) async for pod in self._api.list_pages(path) if not has_ended(pod)]
 
-    async def _add_storage(self, place: Place, pods: Sequence[Manifest]) -> Place:
+    async def _add_storage(self, context: NamespaceContext, pods: Sequence[Manifest]) -> NamespaceContext:
         """The place with the claims and volumes of pods that may be moved."""
-        moving = (pod for pod in pods if _may_move_pod(pod, place))
+        moving = (pod for pod in pods if _may_move_pod(pod, context))
         names = {claim for pod in moving for claim in find_claims(pod)}
         if not names:
-            return place
-        claims = await fetch_claims(self._api, place.namespace)
+            return context
+        claims = await fetch_claims(self._api, context.namespace)
         volumes = await fetch_volumes(self._api, [claims[name] for name in sorted(names & claims.keys())])
-        return replace(place, claims=claims, volumes=volumes)
+        return replace(context, claims=claims, volumes=volumes)
 
-    async def _find_workload(self, place: Place, owner: Owner) -> Workload | None:
+    async def _find_workload(self, context: NamespaceContext, owner: Owner) -> Workload | None:
         now = self._clock.monotonic()
         known = self._owners.get(owner.uid)
         if known and now - known[0] < OWNER_SECONDS:
             return known[1]
-        workload = await fetch_workload(self._api, place.namespace, owner)
+        workload = await fetch_workload(self._api, context.namespace, owner)
         self._owners[owner.uid] = (now, workload)
         return workload
 
@@ -251,17 +267,17 @@ class Scanner:
         self._owners = {uid: known for uid, known in self._owners.items() if now - known[0] < OWNER_SECONDS}
 
 
-def _is_on_its_way(sighting: Sighting, place: Place, resumed: Collection[str]) -> bool:
+def _is_on_its_way(sighting: PodState, context: NamespaceContext, resumed: Collection[str]) -> bool:
     """Whether the pod may be a replacement that an operator before this one waited for, or has siblings that are."""
     if sighting.mark not in resumed or not isinstance(sighting.standing, InPlace):
         return False
-    began, created = place.terms[sighting.mark].started, read_time(sighting.pod.created)
+    began, created = context.settings[sighting.mark].started, read_time(sighting.pod.created)
     return began is not None and created is not None and created >= began
 
 
-def _describe_emptied(workload: Workload, profile: str, desired: int) -> Outlook:
+def _describe_emptied(workload: Workload, profile: str, desired: int) -> WorkloadPlan:
     why = f"{desired} of {desired} pods of {workload} don't exist (`kubectl get events`)"
-    return Outlook(workload, profile, replacing=desired, is_short=True, desired=desired, holdup=why)
+    return WorkloadPlan(workload, profile, replacing=desired, is_short=True, desired=desired, waiting_for=why)
 
 
 def _build_attempt(pod: Manifest, workload: Workload) -> Attempt:

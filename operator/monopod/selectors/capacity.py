@@ -1,17 +1,17 @@
-"""Which profiles there is room for: what doesn't fit into the bounds of admission isn't published, the rest is.
+"""Which profiles there is capacity for: what doesn't fit into the bounds of admission isn't published, the rest is.
 
-Kubernetes bounds what an object carries and what a policy may spend on reading it, so there is room for so many rows
-on a namespace, and for so many in the ConfigMap for new namespaces. A profile that doesn't fit is held back as a whole:
+Kubernetes bounds what an object carries and what a policy may spend on reading it, so a namespace holds only so many
+compiled selectors, and so does the ConfigMap for new namespaces. A profile that doesn't fit is held back as a whole:
 one that is enforced in some of its namespaces, and without a word not in others, would be believed to be enforced.
 
 - What is enforced keeps its place, whatever comes; of the others the older ones come first. So a profile is never
   ousted, and whoever works this out again comes to the same result.
-- An enforced profile that was changed, and doesn't fit any more, keeps the rows that it has.
+- An enforced profile that was changed, and doesn't fit any more, keeps the compiled selectors that it has.
 - What counts are the profiles, not the namespaces that exist: the creation of a namespace brings no trouble. For names
   that no selector spells out, wildcard patterns count as if they met in one name, unless they begin differently:
   `team-a-*` and `team-b-*` never meet.
 
-What rows look like and how much room there is isn't known here (see `monopod.selectors.compile`).
+What compiled selectors look like and how much room there is isn't known here (see `monopod.selectors.compile`).
 """
 
 from bisect import bisect_left, insort
@@ -47,10 +47,10 @@ class Registration:
 
 
 Load = tuple[int, ...]
-"""What rows take, of each bound of a place."""
+"""What compiled selectors take, of each bound of a place."""
 
 CONFIGMAP: Final = ""
-"""The place that holds the rows of all profiles, for namespaces to come."""
+"""The place that holds the compiled selectors of all profiles, for namespaces to come."""
 
 _AFTER: Final = "\uffff"
 """Sorts after all that a name holds."""
@@ -65,7 +65,7 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CompiledSelector:
     """A selector, compiled: for namespaces that match the pattern, and what it takes of one, and of the ConfigMap."""
 
     namespace: str
@@ -74,27 +74,27 @@ class Row:
     load_of_configmap: Load
 
 
-Rows = tuple[Row, ...]
+CompiledSelectors = tuple[CompiledSelector, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class CapacityRequest:
     """A profile that asks for room.
 
     Attributes:
-        rows: those that it should have.
-        in_force: whether it has rows already.
-        old_rows: which, if that is known.
+        compiled: those that it should have.
+        enforced: whether it has compiled selectors already.
+        old: which, if that is known.
     """
 
     registration: Registration
-    rows: Rows
-    in_force: bool = False
-    old_rows: Rows | None = None
+    compiled: CompiledSelectors
+    enforced: bool = False
+    old: CompiledSelectors | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Excess:
+class Overflow:
     """Why there is no room: the place (a namespace's name, a pattern like `team-*`, or CONFIGMAP), and its bound."""
 
     place: str
@@ -115,41 +115,44 @@ class Excess:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """Which rows each profile gets, by its name. Whoever lacks room gets none, or keeps its old ones."""
+    """Which compiled selectors each profile gets, by its name. Whoever lacks room gets none, or keeps its old ones."""
 
-    rows: Mapping[str, Rows]
-    excess: Mapping[str, Excess]
+    compiled: Mapping[str, CompiledSelectors]
+    overflow: Mapping[str, Overflow]
 
 
 def allocate(
-    claims: Iterable[Claim], of_namespace: Sequence[Bound], of_configmap: Sequence[Bound], protected: Collection[str]
+    requests: Iterable[CapacityRequest],
+    of_namespace: Sequence[Bound],
+    of_configmap: Sequence[Bound],
+    protected: Collection[str],
 ) -> Allocation:
     """Gives room to what is enforced, then to the older, then to the newer profiles."""
-    room = _Room(of_namespace, of_configmap, protected)
-    rows: dict[str, Rows] = {}
-    excess: dict[str, Excess] = {}
-    ordered = sorted(claims, key=lambda claim: (not claim.in_force, claim.registration))
-    settled = [claim for claim in ordered if claim.in_force]
-    for claim in settled:
-        rows[claim.registration.name] = kept = claim.rows if claim.old_rows is None else claim.old_rows
-        if (found := room.add(kept)) and kept == claim.rows:
-            excess[claim.registration.name] = found
-    for claim in ordered:
-        name = claim.registration.name
-        held = rows.get(name, ())
-        if held == claim.rows:
+    capacity = _Capacity(of_namespace, of_configmap, protected)
+    compiled: dict[str, CompiledSelectors] = {}
+    overflow: dict[str, Overflow] = {}
+    ordered = sorted(requests, key=lambda request: (not request.enforced, request.registration))
+    settled = [request for request in ordered if request.enforced]
+    for request in settled:
+        compiled[request.registration.name] = kept = request.compiled if request.old is None else request.old
+        if (found := capacity.add(kept)) and kept == request.compiled:
+            overflow[request.registration.name] = found
+    for request in ordered:
+        name = request.registration.name
+        held = compiled.get(name, ())
+        if held == request.compiled:
             continue
-        room.remove(held)
-        if found := room.add(claim.rows):
-            room.remove(claim.rows)
-            room.add(held)
-            excess[name] = found
+        capacity.remove(held)
+        if found := capacity.add(request.compiled):
+            capacity.remove(request.compiled)
+            capacity.add(held)
+            overflow[name] = found
         else:
-            rows[name] = claim.rows
-    return Allocation(rows, excess)
+            compiled[name] = request.compiled
+    return Allocation(compiled, overflow)
 
 
-class _Room:
+class _Capacity:
     """What is taken, by the namespaces that selectors spell out, and by what wildcard patterns begin with."""
 
     def __init__(
@@ -158,59 +161,59 @@ class _Room:
         self._of_namespace = of_namespace
         self._of_configmap = of_configmap
         self._protected = protected
-        self._patterns: defaultdict[str, list[Row]] = defaultdict(list)
+        self._patterns: defaultdict[str, list[CompiledSelector]] = defaultdict(list)
         """Rows with wildcards, by what these begin with."""
         self._heads = _Places()
         self._names = _Places()
         self._configmap = [0] * len(of_configmap)
 
-    def add(self, rows: Rows) -> Excess | None:
-        """Puts the rows in, whether or not there is room; the first bound that they exceed."""
-        found = [each for row in rows for each in self._put(row)]
-        for row in rows:
-            _add(self._configmap, row.load_of_configmap)
+    def add(self, compiled: CompiledSelectors) -> Overflow | None:
+        """Puts the compiled selectors in, whether or not there is room; the first bound that they exceed."""
+        found = [each for selector in compiled for each in self._put(selector)]
+        for selector in compiled:
+            _add(self._configmap, selector.load_of_configmap)
         found += _find_excess(CONFIGMAP, self._configmap, self._of_configmap)
         return found[0] if found else None
 
-    def remove(self, rows: Rows) -> None:
-        """Takes rows out that were put in."""
-        for row in rows:
-            for _, taken in self._find_places(row):
-                _add(taken, row.load, -1)
-            if is_wildcard(row.namespace):
-                self._patterns[find_head(row.namespace)].remove(row)
-            _add(self._configmap, row.load_of_configmap, -1)
+    def remove(self, compiled: CompiledSelectors) -> None:
+        """Takes compiled selectors out that were put in."""
+        for selector in compiled:
+            for _, taken in self._find_places(selector):
+                _add(taken, selector.load, -1)
+            if is_wildcard(selector.namespace):
+                self._patterns[find_head(selector.namespace)].remove(selector)
+            _add(self._configmap, selector.load_of_configmap, -1)
 
-    def _put(self, row: Row) -> Iterator[Excess]:
-        head = find_head(row.namespace)
-        if is_wildcard(row.namespace):
-            self._heads.open(head, len(self._of_namespace), self._find_rows(head))
-            self._patterns[head].append(row)
+    def _put(self, selector: CompiledSelector) -> Iterator[Overflow]:
+        head = find_head(selector.namespace)
+        if is_wildcard(selector.namespace):
+            self._heads.open(head, len(self._of_namespace), self._get_selectors(head))
+            self._patterns[head].append(selector)
         else:
-            reaching = (each for each in self._find_rows(head) if self._reaches(each, head))
+            reaching = (each for each in self._get_selectors(head) if self._reaches(each, head))
             self._names.open(head, len(self._of_namespace), reaching)
-        for place, taken in self._find_places(row):
-            _add(taken, row.load)
+        for place, taken in self._find_places(selector):
+            _add(taken, selector.load)
             yield from _find_excess(place, taken, self._of_namespace)
 
-    def _find_rows(self, text: str) -> Iterator[Row]:
+    def _get_selectors(self, text: str) -> Iterator[CompiledSelector]:
         """Rows with wildcards that begin as the text does."""
-        return (row for head in each_head(text) for row in self._patterns.get(head, ()))
+        return (selector for head in each_head(text) for selector in self._patterns.get(head, ()))
 
-    def _find_places(self, row: Row) -> Iterator[tuple[str, list[int]]]:
-        """What the row counts in, each with a name for a message."""
-        head = find_head(row.namespace)
-        if not is_wildcard(row.namespace):
+    def _find_places(self, selector: CompiledSelector) -> Iterator[tuple[str, list[int]]]:
+        """What the compiled selector counts in, each with a name for a message."""
+        head = find_head(selector.namespace)
+        if not is_wildcard(selector.namespace):
             yield head, self._names.find(head)
             return
         for longer in self._heads.each_beginning(head):
             yield f"{longer}*", self._heads.find(longer)
         for name in self._names.each_beginning(head):
-            if self._reaches(row, name):
+            if self._reaches(selector, name):
                 yield name, self._names.find(name)
 
-    def _reaches(self, row: Row, name: str) -> bool:
-        return reaches_by_pattern(row.namespace, name, self._protected)
+    def _reaches(self, selector: CompiledSelector, name: str) -> bool:
+        return reaches_by_pattern(selector.namespace, name, self._protected)
 
 
 class _Places:
@@ -220,14 +223,14 @@ class _Places:
         self._taken: dict[str, list[int]] = {}
         self._sorted: list[str] = []
 
-    def open(self, place: str, bounds: int, rows: Iterable[Row]) -> None:
-        """Adds the place, with what these rows take of it, unless it is there."""
+    def open(self, place: str, bounds: int, compiled: Iterable[CompiledSelector]) -> None:
+        """Adds the place, with what these compiled selectors take of it, unless it is there."""
         if place in self._taken:
             return
         insort(self._sorted, place)
         self._taken[place] = taken = [0] * bounds
-        for row in rows:
-            _add(taken, row.load)
+        for selector in compiled:
+            _add(taken, selector.load)
 
     def find(self, place: str) -> list[int]:
         return self._taken[place]
@@ -241,5 +244,5 @@ def _add(taken: list[int], load: Load, sign: int = 1) -> None:
         taken[index] += sign * amount
 
 
-def _find_excess(place: str, taken: Sequence[int], bounds: Sequence[Bound]) -> Iterator[Excess]:
-    return (Excess(place, amount, bound) for amount, bound in zip(taken, bounds, strict=True) if amount > bound.most)
+def _find_excess(place: str, taken: Sequence[int], bounds: Sequence[Bound]) -> Iterator[Overflow]:
+    return (Overflow(place, amount, bound) for amount, bound in zip(taken, bounds, strict=True) if amount > bound.most)

@@ -41,10 +41,10 @@ from monopod.cel.compiled_selectors import (
     ZONE_SEPARATOR,
 )
 from monopod.pods.rules.selection import Profile, Selector, is_wildcard, is_written, pattern_to_regex
-from monopod.selectors.capacity import Allocation, Bound, Claim, Row, Rows, allocate
+from monopod.selectors.capacity import Allocation, Bound, CapacityRequest, CompiledSelector, CompiledSelectors, allocate
 from monopod.selectors.reach import Reach
 
-MAX_ROWS: Final = 2000
+MAX_COMPILED: Final = 2000
 """Rows in a namespace. Admission takes some milliseconds per hundred, and CEL has a budget of cost per expression."""
 
 MAX_WILDCARD_CHARACTERS: Final = 5_000
@@ -53,7 +53,7 @@ all labels of a pod. Kubernetes bounds the cost of an expression, and that of a 
 that of the text: pods are refused beyond the budget, which is reached at 7,800 characters of labels. Promised, and
 tested, are 4,000. Patterns for the value of one label cost so little that MAX_ROWS_BYTES bounds them enough."""
 
-MAX_ROWS_BYTES: Final = 176 * 1024
+MAX_COMPILED_BYTES: Final = 176 * 1024
 """Kubernetes allows 256 KiB for all annotations of an object together; others need room too."""
 
 MAX_PATTERNS: Final = 5000
@@ -66,7 +66,7 @@ MAX_PATTERNS_BYTES: Final = 960 * 1024
 """A ConfigMap holds 1 MiB."""
 
 STALE_SECONDS: Final = 3.0
-"""How long after rows or the mark of isolation were taken off a namespace admission may still read them in its cache.
+"""How long admission may still read compiled selectors or the mark of isolation after they were taken off a namespace.
 
 Of 300 withdrawals at a busy API server none was read by the next request. Another API server of the cluster learns of
 it through a watch, which takes milliseconds unless it is overloaded; the rest is room for that.
@@ -74,9 +74,9 @@ it through a watch, which takes milliseconds unless it is overloaded; the rest i
 
 
 NAMESPACE_BOUNDS: Final = (
-    Bound("selectors", MAX_ROWS),
+    Bound("selectors", MAX_COMPILED),
     Bound("characters of label patterns with wildcards in keys", MAX_WILDCARD_CHARACTERS),
-    Bound("bytes of selectors", MAX_ROWS_BYTES),
+    Bound("bytes of selectors", MAX_COMPILED_BYTES),
 )
 CONFIGMAP_BOUNDS: Final = (
     Bound("selectors", MAX_PATTERNS),
@@ -85,20 +85,22 @@ CONFIGMAP_BOUNDS: Final = (
 )
 
 
-def compile_profile(profile: Profile) -> Rows:
-    """A row per selector that a label can match."""
-    texts = [(selector.namespace, text) for selector in profile.selectors for text in _compile_row(profile, selector)]
-    return tuple(_build_row(namespace, text) for namespace, text in texts if not FOREIGN.search(namespace))
+def compile_profile(profile: Profile) -> CompiledSelectors:
+    """One compiled selector for each selector that a label can match."""
+    texts = [
+        (selector.namespace, text) for selector in profile.selectors for text in _compile_selector(profile, selector)
+    ]
+    return tuple(_build_selector(namespace, text) for namespace, text in texts if not FOREIGN.search(namespace))
 
 
-def _build_row(namespace: str, text: str) -> Row:
+def _build_selector(namespace: str, text: str) -> CompiledSelector:
     pattern = _compile_namespace(namespace)
     size = len(text.encode()) + 1
     wildcards = len(pattern) if is_wildcard(namespace) else 0
-    return Row(namespace, text, (1, _weigh_patterns(text), size), (1, wildcards, len(pattern) + 1 + size))
+    return CompiledSelector(namespace, text, (1, _weigh_patterns(text), size), (1, wildcards, len(pattern) + 1 + size))
 
 
-def compile_rows(namespace: str, profiles: Iterable[Profile], protected: Collection[str]) -> str:
+def compile_selectors(namespace: str, profiles: Iterable[Profile], protected: Collection[str]) -> str:
     """The text of the profiles that reach a namespace, whether or not there is room for it; empty if none does.
 
     Args:
@@ -106,76 +108,76 @@ def compile_rows(namespace: str, profiles: Iterable[Profile], protected: Collect
         profiles: all profiles, in any order.
         protected: namespaces that only their exact name reaches, never a wildcard.
     """
-    rows = order_rows({profile.name: compile_profile(profile) for profile in profiles})
-    return join_rows(Reach(((row.namespace, row) for row in rows), protected).find(namespace))
+    compiled = order_selectors({profile.name: compile_profile(profile) for profile in profiles})
+    return join_selectors(Reach(((selector.namespace, selector) for selector in compiled), protected).find(namespace))
 
 
-def order_rows(rows: Mapping[str, Rows]) -> tuple[Row, ...]:
-    """The rows of all profiles, by whose name they are given, in the order in which profiles win."""
-    return tuple(row for name in sorted(rows, key=str.encode) for row in rows[name])
+def order_selectors(compiled: Mapping[str, CompiledSelectors]) -> tuple[CompiledSelector, ...]:
+    """The compiled selectors of all profiles, by whose name they are given, in the order in which profiles win."""
+    return tuple(selector for name in sorted(compiled, key=str.encode) for selector in compiled[name])
 
 
-def join_rows(rows: Iterable[Row]) -> str:
-    """The rows as a namespace carries them."""
-    return LINE_SEPARATOR.join(row.text for row in rows)
+def join_selectors(compiled: Iterable[CompiledSelector]) -> str:
+    """The compiled selectors as a namespace carries them."""
+    return LINE_SEPARATOR.join(selector.text for selector in compiled)
 
 
-def pick_rows_of(text: str, profile: str) -> str:
-    """Of a namespace's rows those of one profile."""
+def pick_selectors_of(text: str, profile: str) -> str:
+    """One profile's compiled selectors, of all that a namespace carries."""
     own = profile + SEPARATOR
     return LINE_SEPARATOR.join(line for line in text.split(LINE_SEPARATOR) if line.startswith(own))
 
 
-def find_room(claims: Iterable[Claim], protected: Collection[str]) -> Allocation:
-    """Which rows each profile gets within the bounds."""
-    return allocate(claims, NAMESPACE_BOUNDS, CONFIGMAP_BOUNDS, protected)
+def find_room(requests: Iterable[CapacityRequest], protected: Collection[str]) -> Allocation:
+    """Which compiled selectors each profile gets within the bounds."""
+    return allocate(requests, NAMESPACE_BOUNDS, CONFIGMAP_BOUNDS, protected)
 
 
-def _weigh_patterns(row: str) -> int:
-    """What the row takes of MAX_WILDCARD_CHARACTERS."""
-    patterns = row.split(SEPARATOR)[4].split(PAIR_SEPARATOR)
+def _weigh_patterns(selector: str) -> int:
+    """What the compiled selector takes of MAX_WILDCARD_CHARACTERS."""
+    patterns = selector.split(SEPARATOR)[4].split(PAIR_SEPARATOR)
     return sum(len(pattern) + 5 for pattern in patterns if pattern and VALUE_SEPARATOR not in pattern)
 
 
-def has_row_of(rows: str, profile: str) -> bool:
-    """Whether any of a namespace's rows is the profile's."""
-    return any(line.startswith(profile + SEPARATOR) for line in rows.split(LINE_SEPARATOR))
+def has_selector_of(compiled: str, profile: str) -> bool:
+    """Whether any of a namespace's compiled selectors is the profile's."""
+    return any(line.startswith(profile + SEPARATOR) for line in compiled.split(LINE_SEPARATOR))
 
 
-def build_patterns(rows: Iterable[Row], protected: Collection[str]) -> dict[str, str]:
-    """The data of the ConfigMap from which a new namespace gets its rows.
+def build_patterns(compiled: Iterable[CompiledSelector], protected: Collection[str]) -> dict[str, str]:
+    """The data of the ConfigMap from which a new namespace gets its compiled selectors.
 
-    Each line is a row with one more field before it: the namespace that the selector names, or, for a wildcard, an
+    Each line is a compiled selector after one more field: the namespace that the selector names, or, for a wildcard, an
     anchored regular expression, which begins with `^`.
     """
-    lines = (f"{_compile_namespace(row.namespace)}{SEPARATOR}{row.text}" for row in rows)
+    lines = (f"{_compile_namespace(selector.namespace)}{SEPARATOR}{selector.text}" for selector in compiled)
     return {PATTERNS_KEY: LINE_SEPARATOR.join(lines), PROTECTED_KEY: LINE_SEPARATOR.join(sorted(protected))}
 
 
 def compile_namespace_patterns(profiles: Iterable[Profile], protected: Collection[str]) -> dict[str, str]:
     """The same from profiles, whether or not there is room for them."""
-    return build_patterns(order_rows({profile.name: compile_profile(profile) for profile in profiles}), protected)
+    return build_patterns(order_selectors({profile.name: compile_profile(profile) for profile in profiles}), protected)
 
 
 def read_patterns(data: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
-    """The ConfigMap's lines, by profile: namespace and row."""
+    """The ConfigMap's lines, by profile: namespace and compiled selector."""
     found: dict[str, list[tuple[str, str]]] = {}
     for line in data.get(PATTERNS_KEY, "").split(LINE_SEPARATOR):
-        namespace, _, row = line.partition(SEPARATOR)
-        if row:
-            found.setdefault(row.partition(SEPARATOR)[0], []).append((namespace, row))
+        namespace, _, selector = line.partition(SEPARATOR)
+        if selector:
+            found.setdefault(selector.partition(SEPARATOR)[0], []).append((namespace, selector))
     return found
 
 
-def match_old_rows(rows: Rows, lines: Sequence[tuple[str, str]]) -> Rows | None:
-    """The rows that a profile has in the ConfigMap, if they are of the same selectors: those never change."""
-    if [namespace for namespace, _ in lines] != [_compile_namespace(row.namespace) for row in rows]:
+def match_old_selectors(compiled: CompiledSelectors, lines: Sequence[tuple[str, str]]) -> CompiledSelectors | None:
+    """What a profile has in the ConfigMap, if it is compiled from the same selectors: those never change."""
+    if [namespace for namespace, _ in lines] != [_compile_namespace(selector.namespace) for selector in compiled]:
         return None
-    return tuple(_build_row(row.namespace, text) for row, (_, text) in zip(rows, lines, strict=True))
+    return tuple(_build_selector(selector.namespace, text) for selector, (_, text) in zip(compiled, lines, strict=True))
 
 
-def _compile_row(profile: Profile, selector: Selector) -> tuple[str, ...]:
-    """The selector's row; none if no label can ever match it."""
+def _compile_selector(profile: Profile, selector: Selector) -> tuple[str, ...]:
+    """The selector as text; none if no label can ever match it."""
     if any(is_written(key) or FOREIGN.search(key) or FOREIGN.search(value) for key, value in selector.labels):
         return ()
     exact = [f"{key}={value}" for key, value in selector.labels if not (is_wildcard(key) or is_wildcard(value))]

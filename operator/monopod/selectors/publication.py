@@ -2,7 +2,7 @@
 
 A namespace that a profile reaches carries a label, by which the admission policies find it, and annotations, which
 they read: the compiled profiles, whether its pods are closed by a default-deny policy, and the compiled
-SecurityGroupPolicies. No one else may write these, so anything that differs is undone. What the rows look like is not
+SecurityGroupPolicies. No one else may write these, so anything that differs is undone. How they are written is not
 known here (see `monopod.selectors.compile`): they come in as text.
 
     reached ──► label and content ──the API server refuses them──► the label alone: new pods are refused
@@ -21,7 +21,7 @@ from monopod.api.names import (
     ISOLATED_ANNOTATION,
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
-    ROWS_ANNOTATION,
+    SELECTORS_ANNOTATION,
 )
 from monopod.pods.rules.selection import Profile
 from monopod.selectors.reach import Reach
@@ -42,10 +42,10 @@ class NamespaceView:
 
     name: str
     label: str | None = None
-    rows: str | None = None
+    compiled: str | None = None
     terminating: bool = False
     isolated: str | None = None
-    group_rows: str | None = None
+    group_policies: str | None = None
     uid: str = ""
 
     @property
@@ -56,7 +56,12 @@ class NamespaceView:
     @property
     def is_closed(self) -> bool:
         """Whether it carries the label alone, so that its new pods are refused."""
-        return (self.label, self.rows, self.isolated, self.group_rows) == (NAMESPACE_LABEL_VALUE, None, None, None)
+        return (self.label, self.compiled, self.isolated, self.group_policies) == (
+            NAMESPACE_LABEL_VALUE,
+            None,
+            None,
+            None,
+        )
 
 
 def describe_closed(namespace: str) -> str:
@@ -67,14 +72,14 @@ def describe_closed(namespace: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a namespace should carry: rows of profiles ("": none), and rows of SecurityGroupPolicies.
+    """What a namespace should carry: its compiled selectors ("": none) and SecurityGroupPolicies.
 
     `is_isolated` says whether its default-deny policy has been seen. Where it has not, pods wait behind a gate.
     """
 
-    rows: str
+    compiled: str
     is_isolated: bool = False
-    group_rows: str = ""
+    group_policies: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +116,15 @@ def decide_namespace(view: NamespaceView, content: Content) -> NamespaceChange |
     """
     if view.terminating:
         return None
-    marks = (view.label, view.rows, view.isolated, view.group_rows)
-    if not content.rows:
+    marks = (view.label, view.compiled, view.isolated, view.group_policies)
+    if not content.compiled:
         return None if marks == (None, None, None, None) else Withdraw(view.name)
-    wanted = (NAMESPACE_LABEL_VALUE, content.rows, *_build_isolation(content))
+    wanted = (NAMESPACE_LABEL_VALUE, content.compiled, *_build_isolation(content))
     return None if marks == wanted else Publish(view.name, content)
 
 
 def _build_isolation(content: Content) -> tuple[str | None, str | None]:
-    return ISOLATED if content.is_isolated else None, content.group_rows or None
+    return ISOLATED if content.is_isolated else None, content.group_policies or None
 
 
 def build_namespace_patch(change: NamespaceChange, uid: str) -> dict[str, object]:
@@ -129,16 +134,16 @@ def build_namespace_patch(change: NamespaceChange, uid: str) -> dict[str, object
     """
     label: str | None = None
     annotations: dict[str, str | None] = dict.fromkeys(
-        (ROWS_ANNOTATION, ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION)
+        (SELECTORS_ANNOTATION, ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION)
     )
     match change:
         case Publish(content=content):
             label = NAMESPACE_LABEL_VALUE
-            isolated, group_rows = _build_isolation(content)
+            isolated, group_policies = _build_isolation(content)
             annotations = {
-                ROWS_ANNOTATION: content.rows,
+                SELECTORS_ANNOTATION: content.compiled,
                 ISOLATED_ANNOTATION: isolated,
-                GROUP_POLICIES_ANNOTATION: group_rows,
+                GROUP_POLICIES_ANNOTATION: group_policies,
             }
         case Close():
             label = NAMESPACE_LABEL_VALUE
@@ -185,9 +190,9 @@ def read_namespace(item: Mapping[str, Any]) -> NamespaceView:
     return NamespaceView(
         name=metadata["name"],
         label=(metadata.get("labels") or {}).get(NAMESPACE_LABEL),
-        rows=annotations.get(ROWS_ANNOTATION),
+        compiled=annotations.get(SELECTORS_ANNOTATION),
         isolated=annotations.get(ISOLATED_ANNOTATION),
-        group_rows=annotations.get(GROUP_POLICIES_ANNOTATION),
+        group_policies=annotations.get(GROUP_POLICIES_ANNOTATION),
         terminating="deletionTimestamp" in metadata,
         uid=metadata.get("uid") or "",
     )
@@ -197,8 +202,8 @@ def read_namespace(item: Mapping[str, Any]) -> NamespaceView:
 class Publication:
     """What came of it, by namespace."""
 
-    find_rows: Callable[[str], str]
-    """The rows that a namespace of this name should carry ("": none)."""
+    get_selectors: Callable[[str], str]
+    """The compiled selectors that a namespace of this name should carry ("": none)."""
     reached: int = 0
     """How many namespaces the profiles reach."""
     unwritten: Mapping[str, str] = field(default_factory=dict)

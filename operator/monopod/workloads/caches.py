@@ -1,4 +1,4 @@
-"""The caches that trials of replacements read, of all that the operator watches (`monopod.manager.sources`)."""
+"""The caches that dry runs of replacements read, of all that the operator watches (`monopod.manager.sources`)."""
 
 from typing import Protocol
 

@@ -101,20 +101,20 @@ class _Verdict:
         return now < self.until and (bool(self.fault) or not self.is_bounded or self.about == pod.uid)
 
 
-class ReplacementTrials:
+class ReplacementDryRuns:
     """Remembers verdicts by profile and workload; `mark` has the profiles looked at within some seconds."""
 
     def __init__(
         self,
         api: ApiClient,
-        mirror: Caches,
+        caches: Caches,
         is_refused: Callable[[Candidate], bool],
         mark: Callable[[float], None],
         clock: Clock,
     ) -> None:
         self._api = api
         self._clock = clock
-        self._mirror = mirror
+        self._caches = caches
         self._is_refused = is_refused
         self._mark = mark
         self._verdicts: dict[Key, _Verdict] = {}
@@ -232,7 +232,7 @@ class ReplacementTrials:
             return fault, ""
         if find_mark(created) == profile:
             return "admission still reads that the profile is in force", ""
-        return "", explain_unschedulable(created, self._mirror.nodes.views()) if is_ready(manifest) else ""
+        return "", explain_unschedulable(created, self._caches.nodes.views()) if is_ready(manifest) else ""
 
 
 def _age(pod: Candidate) -> tuple[str, str, str]:

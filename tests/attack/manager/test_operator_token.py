@@ -38,7 +38,7 @@ def is_allowed(attempt: Attempt, answer: Answer) -> bool:
 
 
 DEBUGGER = {"spec": {"ephemeralContainers": [{"name": "e", "image": "e"}]}}
-ROADS = {
+SUBRESOURCES = {
     "a container added": ("PATCH", "ephemeralcontainers", DEBUGGER),
     "its status": ("PATCH", "status", {"status": {"phase": "Failed"}}),
     "a node of its choice": (
@@ -49,7 +49,7 @@ ROADS = {
 }
 
 
-@pytest.mark.parametrize(("method", "road", "body"), ROADS.values(), ids=ROADS)
+@pytest.mark.parametrize(("method", "road", "body"), SUBRESOURCES.values(), ids=SUBRESOURCES)
 def test_more_rights_give_a_thief_no_other_way_to_a_pod(scene: Scene, method: str, road: str, body: Json) -> None:
     """As if someone had bound a further role to the operator."""
     answer = send_with_all_rights(scene, method, f"{scene.bare}/{road}", body)

@@ -22,7 +22,7 @@ PODS = 3
 
 @pytest.fixture
 def changing_profiles(lab: Lab, profiles: CreateProfile) -> Iterator[Counter[str]]:
-    """One profile takes all pods of the namespaces; others come and go beside it, so that rows change all the time."""
+    """One profile takes all pods of the namespaces; others come and go, so that the namespaces change all the time."""
     lab.becomes_active(profiles("churn-z-all", "churn-*"))
     changed: Counter[str] = Counter()
     over = threading.Event()

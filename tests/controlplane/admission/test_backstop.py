@@ -18,7 +18,7 @@ from monopod.api.names import (
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
     PROFILE_LABEL,
-    ROWS_ANNOTATION,
+    SELECTORS_ANNOTATION,
     STORAGE_ANNOTATION,
     TOPOLOGY_ZONE,
     UNSUPPORTED_ANNOTATION,
@@ -170,7 +170,7 @@ def test_more_than_the_size_provisioned_is_refused(unmutated: Server) -> None:
 def publish(server: Server, namespace: str, row: str, *, isolated: bool) -> None:
     """Gives a new namespace this row, whatever becomes of pods meanwhile."""
     server.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
-    annotations = {ROWS_ANNOTATION: row, ISOLATED_ANNOTATION: "true" if isolated else None}
+    annotations = {SELECTORS_ANNOTATION: row, ISOLATED_ANNOTATION: "true" if isolated else None}
     marks = {"labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}, "annotations": annotations}
     path = f"/api/v1/namespaces/{namespace}"
     poll(lambda: server.patch(path, {"metadata": marks}, user=OPERATOR), lambda answer: answer.ok)

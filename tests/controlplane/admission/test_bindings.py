@@ -57,7 +57,7 @@ def _uid(server: Server, pod: str) -> str:
     return str(server.get(pod).expect_ok()["metadata"]["uid"])
 
 
-ROADS = pytest.mark.parametrize("road", ["binding", "bindings"])
+SUBRESOURCES = pytest.mark.parametrize("road", ["binding", "bindings"])
 
 
 def test_a_pod_that_is_bound_gets_no_identity(server: Server, marked: str) -> None:
@@ -82,7 +82,7 @@ def test_another_pods_uid_binds_nothing(server: Server, marked: str) -> None:
     assert _find_task(server, marked) is None
 
 
-@ROADS
+@SUBRESOURCES
 @pytest.mark.parametrize("namespace", ["fargate", "plain"])
 def test_a_binding_cannot_give_a_pod_the_identity_of_another(
     server: Server, request: pytest.FixtureRequest, namespace: str, road: str
@@ -123,7 +123,7 @@ MARKS: dict[str, dict[str, Any]] = {
 }
 
 
-@ROADS
+@SUBRESOURCES
 @pytest.mark.parametrize("metadata", MARKS.values(), ids=MARKS)
 def test_a_binding_cannot_write_marks(
     server: Server, unmarked: str, marked: str, metadata: dict[str, Any], road: str
@@ -135,7 +135,7 @@ def test_a_binding_cannot_write_marks(
         assert "Remove them from its metadata" in answer.message
 
 
-@ROADS
+@SUBRESOURCES
 @pytest.mark.parametrize("name", ["io.katacontainers.config_path", "v1.multus-cni.io/default-network"])
 def test_a_binding_cannot_configure_the_sandbox(server: Server, marked: str, name: str, road: str) -> None:
     metadata = {"uid": _uid(server, marked), "annotations": {name: "/etc/kata.toml"}}

@@ -38,7 +38,7 @@ from monopod.pods.rules.decision import (
 from monopod.pods.rules.exemptions import find_skip
 from monopod.pods.rules.nodes import DEFAULT_SCHEDULER, choose_node_selector, read_terms
 from monopod.pods.rules.selection import Profile, is_written, reaches_any
-from monopod.pods.rules.size import Row
+from monopod.pods.rules.size import PodSize
 from monopod.pods.rules.storage import LimitChange, plan_storage
 from monopod.pods.rules.zones import merge_terms
 from tests.controlplane.differential.draws import SCHEDULED_SANDBOX, Manifest, find_creator
@@ -222,7 +222,7 @@ class Case:
         yield from _differ("gates", [*others, *gates], _find_gates(pod))
 
 
-def _as_amounts(row: Row) -> dict[str, Fraction]:
+def _as_amounts(row: PodSize) -> dict[str, Fraction]:
     return {"cpu": Fraction(row.cpu_millis, 1000), "memory": Fraction(row.memory_mib * 2**20)}
 
 
@@ -249,7 +249,7 @@ def _in_thousandths(amount: Fraction) -> Fraction:
     return Fraction(-(-amount * 1000 // 1), 1000)
 
 
-def _lower(limits: dict[str, Fraction], row: Row) -> dict[str, Fraction]:
+def _lower(limits: dict[str, Fraction], row: PodSize) -> dict[str, Fraction]:
     bounds = _as_amounts(row)
     return {name: min(limit, bounds.get(name, limit)) for name, limit in limits.items()}
 

@@ -290,7 +290,7 @@ def _specify(**fields: Any) -> Change:
     return lambda draw, pod: pod["spec"].update(fields)
 
 
-def _mirror(draw: Draw, pod: Manifest) -> None:
+def _caches(draw: Draw, pod: Manifest) -> None:
     _annotate(MIRROR_ANNOTATION, "x")(draw, pod)
     pod["spec"]["nodeName"] = "node-1"
 
@@ -305,7 +305,7 @@ SKIPS: tuple[Change, ...] = (
     _specify(schedulerName="volcano"),
     _specify(schedulerName="default-scheduler"),
     _specify(schedulerName="fargate-scheduler"),
-    _mirror,
+    _caches,
 )
 
 

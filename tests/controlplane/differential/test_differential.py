@@ -13,7 +13,7 @@ from dataclasses import asdict
 import pytest
 import yaml
 
-from monopod.isolation.cel.group_policies import compile_group_rows
+from monopod.isolation.cel.group_policies import compile_group_policies
 from monopod.pods.rules.selection import Profile, Selector
 from tests.controlplane.differential.comparison import Case
 from tests.controlplane.differential.draws import Draw, Manifest
@@ -75,8 +75,8 @@ def draw_case(draw: Draw, namespace: str, profiles: Sequence[Profile], setting: 
 
 
 def publish(server: Server, namespace: str, profiles: Sequence[Profile], setting: Setting) -> None:
-    rows = compile_group_rows(setting.read_policies(), setting.accounts)
-    reach(server, namespace, profiles, isolated=setting.isolated, group_rows=rows)
+    rows = compile_group_policies(setting.read_policies(), setting.accounts)
+    reach(server, namespace, profiles, isolated=setting.isolated, group_policies=rows)
 
 
 def _explain(server: Server, case: Case, where: str) -> str:

@@ -11,7 +11,7 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
-from monopod.isolation.cel.group_policies import compile_group_rows
+from monopod.isolation.cel.group_policies import compile_group_policies
 from monopod.isolation.rules.group_policy import GroupPolicy
 from monopod.kube.objects.label_selector import LabelSelector
 from tests.controlplane.reach import reach
@@ -126,8 +126,8 @@ BY_ACCOUNT = GroupPolicy(
 @pytest.fixture(scope="module")
 def by_account(server: Server) -> str:
     """An isolated namespace where pods of the app `shop` get a group by their ServiceAccount."""
-    rows = compile_group_rows([BY_ACCOUNT], {"default": {}, "builder": {"team": "ci"}})
-    reach(server, "by-account", [a_profile("web", a_selector("by-account"))], group_rows=rows)
+    compiled = compile_group_policies([BY_ACCOUNT], {"default": {}, "builder": {"team": "ci"}})
+    reach(server, "by-account", [a_profile("web", a_selector("by-account"))], group_policies=compiled)
     return "by-account"
 
 

@@ -19,7 +19,7 @@ from itertools import pairwise
 
 import pytest
 
-from monopod.api.names import BASE_POLICY, ISOLATED_ANNOTATION, PROFILE_FINALIZER, ROWS_ANNOTATION
+from monopod.api.names import BASE_POLICY, ISOLATED_ANNOTATION, PROFILE_FINALIZER, SELECTORS_ANNOTATION
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.interceptor import Interceptor, Write
 from tests.controlplane.operating.lab import Json, Lab, eventually
@@ -96,7 +96,7 @@ def test_the_finalizer_is_there_before_any_rows(lab: Lab, start: StartOperator, 
     lab.create_profile("web", "wall-rows")
     lab.becomes_active("web")
     held = asked.find(f"PATCH {PROFILES}/web", lambda body: PROFILE_FINALIZER in body["metadata"]["finalizers"])
-    assert answered_before(held, asked.find("PATCH /api/v1/namespaces/wall-rows", carries(ROWS_ANNOTATION)))
+    assert answered_before(held, asked.find("PATCH /api/v1/namespaces/wall-rows", carries(SELECTORS_ANNOTATION)))
     patterns = "PATCH /api/v1/namespaces/monopod-system/configmaps/monopod-namespaces"
     assert answered_before(held, asked.find(patterns, lambda body: "wall-rows" in str(body)))
 
@@ -113,7 +113,7 @@ def test_nothing_moves_for_a_profile_whose_rows_are_being_withdrawn(
     namespace = "/api/v1/namespaces/wall-moves"
     with asked.holding(lambda method, path: (method, path.partition("?")[0]) == ("PATCH", namespace)):
         lab.delete("FargateProfile", "web")
-        withdrawal = eventually(lambda: asked.find(f"PATCH {namespace}", lacks(ROWS_ANNOTATION)))[0]
+        withdrawal = eventually(lambda: asked.find(f"PATCH {namespace}", lacks(SELECTORS_ANNOTATION)))[0]
         eventually(lambda: time.monotonic() > withdrawal.began + 6 * DISTANCE_SECONDS)
     eventually(lambda: lab.is_gone("web"))
     assert [each for each in find_evictions(asked) if each.began > withdrawal.began] == []

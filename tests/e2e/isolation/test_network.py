@@ -167,8 +167,8 @@ def find_node_addresses(live: Live) -> list[str]:
 def find_node_ports(live: Live) -> set[int]:
     """The TCP ports that the node listens on, other than on loopback."""
     tables = run(get_node_machine(live).enter("cat", "/proc/net/tcp", "/proc/net/tcp6")).stdout
-    rows = [line.split() for line in tables.splitlines()]
-    sockets = [row[1].split(":") for row in rows if len(row) > 3 and row[3] == LISTENING]
+    compiled = [line.split() for line in tables.splitlines()]
+    sockets = [row[1].split(":") for row in compiled if len(row) > 3 and row[3] == LISTENING]
     return {int(port, 16) for address, port in sockets if not is_loopback(address)}
 
 

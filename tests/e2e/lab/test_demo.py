@@ -33,7 +33,7 @@ class Demo:
     stdout: str
     stderr: str
 
-    def find_rows(self, beginning: str) -> list[str]:
+    def get_selectors(self, beginning: str) -> list[str]:
         return [line.strip() for line in self.stdout.splitlines() if line.strip().startswith(beginning)]
 
 
@@ -65,14 +65,14 @@ def remove_abandoned_demos() -> None:
 
 @pytest.mark.parametrize("workload", PODS)
 def test_the_demo_shows_the_pods_of_each_workload_in_their_own_kernels(demo: Demo, workload: str) -> None:
-    rows = demo.find_rows(workload)
+    rows = demo.get_selectors(workload)
     assert len(rows) == PODS[workload][1]
     for row in rows:
         assert re.search(r"\bdemo\b.*\d+vCPU [\d.]+GB.*\bgvisor\b.* \d+\.\d+\.\S+ .*-gvisor.*10\.\S+ +\d+ s$", row), row
 
 
 def test_the_demo_shows_the_pod_outside_on_the_nodes_kernel(demo: Demo) -> None:
-    (row,) = demo.find_rows("outside")
+    (row,) = demo.get_selectors("outside")
     name, profile, _, size, runtime, node_kernel, kernel = row.split()[:7]
     assert (name, profile, size, runtime) == ("outside", "none", "–", "runc")
     assert kernel == node_kernel

@@ -6,15 +6,15 @@ from typing import Any, cast
 from monopod.bare_pods.controller import POLL_SECONDS, BareKeeper
 from monopod.bare_pods.dry_run import VALID_SECONDS
 from monopod.bare_pods.rules.steps import KNOWN_SECONDS, SETTLING_SECONDS, BarePod
-from monopod.eviction.evictor import Mover
+from monopod.eviction.evictor import Evictor
 from monopod.eviction.rules.order import Candidate
 from monopod.kube.client import REQUEST_TIMEOUT_SECONDS, ApiError, ServerTrouble
 from monopod.kube.controller import WHOLE, After
-from monopod.manager.sources import Mirror
+from monopod.manager.sources import WatchedCaches
 from tests.unit.builders import a_pod
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
-from tests.unit.running import COMPLAINTS
+from tests.unit.running import PROBLEMS
 
 Json = dict[str, Any]
 
@@ -47,29 +47,29 @@ def sandbox(pod: Json) -> Json:
     return {**pod, "metadata": {**pod["metadata"], "labels": labels}, "spec": spec}
 
 
-class FakeMover:
+class FakeEvictor:
     """Remembers what is to be evicted."""
 
     def __init__(self) -> None:
         self.required: list[str] = []
 
-    def require(self, source: str, pods: Iterable[Candidate]) -> None:
+    def update(self, source: str, pods: Iterable[Candidate]) -> None:
         assert source == "bare"
         self.required = [pod.uid for pod in pods]
 
 
 class Setting:
-    """A keeper with an API server in which a pod runs, and trials come back sandboxed."""
+    """A keeper with an API server in which a pod runs, and dry runs come back sandboxed."""
 
     def __init__(self, *stored: Json) -> None:
         self.api = FakeApi()
-        self.mover = FakeMover()
+        self.evictor = FakeEvictor()
         self.changes = 0
         self.clock = FakeClock()
-        self.mirror = Mirror("monopod-system")
+        self.caches = WatchedCaches("monopod-system")
         self.add_node("node")
-        mover = cast(Mover, self.mover)
-        self.keeper = BareKeeper(self.api.client, self.mirror, mover, COMPLAINTS, 60.0, self.clock)
+        evictor = cast(Evictor, self.evictor)
+        self.keeper = BareKeeper(self.api.client, self.caches, evictor, PROBLEMS, 60.0, self.clock)
         self.keeper.changed.subscribe(self._note_change)
         self.api.lists[STORED_PODS] = list(stored)
         self.api.answers["get", POD] = a_live_pod()
@@ -80,7 +80,7 @@ class Setting:
     def add_node(self, name: str, **labels: str) -> None:
         metadata = {"name": name, "uid": name, "resourceVersion": "1", "labels": labels}
         status = {"allocatable": {"cpu": "64", "memory": "256Gi"}}
-        self.mirror.nodes.observe("ADDED", {"metadata": metadata, "status": status})
+        self.caches.nodes.observe("ADDED", {"metadata": metadata, "status": status})
 
     def _note_change(self) -> None:
         self.changes += 1
@@ -94,7 +94,7 @@ class Setting:
 
     def want(self, *pods: Json, runtime_class: str = "kata") -> None:
         wanted = [BarePod("web", runtime_class, pod) for pod in pods]
-        self.keeper.require(wanted, [pod.uid for pod in wanted])
+        self.keeper.update(wanted, [pod.uid for pod in wanted])
 
     async def make_pass(self) -> float:
         self.api.requests.clear()
@@ -116,7 +116,7 @@ async def test_a_pod_is_tried_and_stored_before_its_eviction_is_recorded_and_ask
     ((_, patch),) = setting.api.sent("merge")
     assert patch["metadata"] == {"uid": "stored", "resourceVersion": "1"}
     assert patch["status"]["phase"] == "Evicting"
-    assert setting.mover.required == ["old"]
+    assert setting.evictor.required == ["old"]
     assert setting.keeper.report("web").missing == ("prod/toolbox",), "it may be gone before the next look at it"
 
 
@@ -126,7 +126,7 @@ async def test_a_pod_whose_record_could_not_be_written_is_not_evicted() -> None:
         setting.api.answers["merge", f"{STORED_POD}/status"] = error
         setting.want(a_live_pod())
         await setting.make_pass()
-        assert setting.mover.required == []
+        assert setting.evictor.required == []
 
 
 async def test_a_pod_that_could_not_be_stored_is_not_touched() -> None:
@@ -135,7 +135,7 @@ async def test_a_pod_that_could_not_be_stored_is_not_touched() -> None:
     setting.want(a_live_pod())
     await setting.make_pass()
     assert setting.written == [f"try {PODS}", f"create {COLLECTION}"]
-    assert setting.mover.required == []
+    assert setting.evictor.required == []
 
 
 async def test_a_pod_that_could_not_be_stored_is_told_of_so_that_others_have_their_turn() -> None:
@@ -166,7 +166,7 @@ async def test_a_stored_pod_with_a_trouble_of_its_own_does_not_hold_up_the_other
     setting.api.answers["get", "/api/v1/namespaces/troubled/pods/toolbox"] = ServerTrouble("GET", 500, "webhook")
     setting.want(a_live_pod())
     await setting.make_pass()
-    assert setting.mover.required == ["old"]
+    assert setting.evictor.required == ["old"]
 
 
 async def test_a_pod_whose_trial_fails_is_not_touched_and_told_of() -> None:
@@ -190,7 +190,7 @@ async def test_a_pod_that_no_node_could_take_is_not_touched_until_one_can() -> N
     assert setting.written == [f"try {PODS}"]
     (obstacle,) = setting.keeper.report("web").obstacles
     assert "no node could take it" in obstacle.message
-    setting.keeper.require([], ["old"])
+    setting.keeper.update([], ["old"])
     await setting.make_pass()
     assert setting.keeper.report("web").obstacles, "it is told of while others have their turn"
     setting.add_node("new", sandboxes="yes")
@@ -198,7 +198,7 @@ async def test_a_pod_that_no_node_could_take_is_not_touched_until_one_can() -> N
     assert not setting.keeper.report("web").obstacles
     setting.want(ready)
     await setting.make_pass()
-    assert setting.mover.required == ["old"]
+    assert setting.evictor.required == ["old"]
 
 
 async def test_a_trial_without_an_answer_stores_nothing_and_lets_nothing_stored_go() -> None:
@@ -212,14 +212,14 @@ async def test_a_trial_without_an_answer_stores_nothing_and_lets_nothing_stored_
     setting.api.answers["try", PODS] = ServerTrouble("POST pods", 500, "webhook")
     setting.want(a_live_pod())
     await setting.make_pass()
-    assert (setting.written, setting.mover.required) == ([f"try {PODS}"], [])
+    assert (setting.written, setting.evictor.required) == ([f"try {PODS}"], [])
 
 
 async def test_a_pod_whose_trial_failed_is_tried_again_while_it_waits_and_not_touched_before_its_turn() -> None:
     setting = Setting()
     setting.want(a_live_pod(), runtime_class="other")
     await setting.make_pass()
-    setting.keeper.require([], ["old"])
+    setting.keeper.update([], ["old"])
     setting.clock.step(VALID_SECONDS)
     assert await setting.make_pass() == POLL_SECONDS
     assert (setting.written, len(setting.keeper.report("web").obstacles)) == ([f"try {PODS}"], 1)
@@ -235,7 +235,7 @@ async def test_a_pod_whose_trial_failed_is_tried_again_while_it_waits_and_not_to
 async def test_nothing_is_done_to_a_stored_pod_that_runs_before_it_is_known_what_is_wanted() -> None:
     setting = Setting(a_stored_pod("Evicting"))
     await setting.make_pass()
-    assert (setting.written, setting.mover.required) == ([], [])
+    assert (setting.written, setting.evictor.required) == ([], [])
 
 
 async def test_a_pod_that_is_gone_is_created_again_once_and_put_on_record() -> None:

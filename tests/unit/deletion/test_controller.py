@@ -7,11 +7,11 @@ import pytest
 import structlog
 
 from monopod.deletion.controller import Deletions
-from monopod.deletion.rules.stages import Evicting, Failed, Patience, Queued, Request, Stage
+from monopod.deletion.rules.stages import DeletionDeadline, Evicting, Failed, Queued, Request, Stage
 from monopod.eviction.rules.order import Candidate, Obstacle
 from monopod.kube.client import ApiError
-from monopod.kube.logs import Complaints
-from monopod.manager.sources import Mirror
+from monopod.kube.logs import ProblemLog
+from monopod.manager.sources import WatchedCaches
 from monopod.selectors.compile import STALE_SECONDS
 from monopod.selectors.publication import Publication
 from monopod.workloads.replacements import REFUSED
@@ -25,13 +25,13 @@ PUBLISHED = Publication(lambda _: "")
 PROFILE = "/apis/monopod.dev/v1beta1/fargateprofiles/web"
 
 
-class FakeMover:
+class FakeEvictor:
     """Remembers what is to be evicted."""
 
     def __init__(self) -> None:
         self.required: tuple[Candidate, ...] = ()
 
-    def require(self, source: str, pods: Iterable[Candidate]) -> None:
+    def update(self, source: str, pods: Iterable[Candidate]) -> None:
         assert source == "deletion"
         self.required = tuple(pods)
 
@@ -44,32 +44,32 @@ class Setting:
 
     def __init__(self) -> None:
         self.api = FakeApi()
-        self.mirror = Mirror("monopod-system")
-        self.mover = FakeMover()
+        self.caches = WatchedCaches("monopod-system")
+        self.evictor = FakeEvictor()
         self.marks: list[float] = []
         self.clock = FakeClock()
         self.deletions = Deletions(
             self.api.client,
-            self.mirror,
-            self.mover,  # type: ignore[arg-type]  # the two methods that matter
-            Patience(timeout=60, per_minute=60),
-            Complaints(structlog.stdlib.get_logger()),
+            self.caches,
+            self.evictor,  # type: ignore[arg-type]  # the two methods that matter
+            DeletionDeadline(timeout=60, per_minute=60),
+            ProblemLog(structlog.stdlib.get_logger()),
             self.marks.append,
             self.clock,
         )
 
     def add_profile(self, name: str = "web", *, finalizers: tuple[str, ...] = (FINALIZER,), **metadata: Any) -> None:
-        self.mirror.profiles.observe("ADDED", an_object(name, finalizers=list(finalizers), **metadata))
+        self.caches.profiles.observe("ADDED", an_object(name, finalizers=list(finalizers), **metadata))
 
     def add_pod(self, name: str, profile: str = "web", **metadata: Any) -> None:
         pod = an_object(name, namespace="prod", labels={"monopod.dev/profile": profile}, **metadata)
-        self.mirror.pods.observe("ADDED", pod)
+        self.caches.pods.observe("ADDED", pod)
 
-    def add_namespace(self, rows: str) -> None:
-        self.mirror.namespaces.observe("ADDED", an_object("prod", annotations={"monopod.dev/profiles": rows}))
+    def add_namespace(self, compiled: str) -> None:
+        self.caches.namespaces.observe("ADDED", an_object("prod", annotations={"monopod.dev/profiles": compiled}))
 
     async def make_pass(self, *requests: Request, recorded: bool = True) -> dict[str, Stage]:
-        pods = self.mirror.pods.views()
+        pods = self.caches.pods.views()
         stages = self.deletions.find_stages(requests, pods, PUBLISHED, NOW)
         self.clock.step(STALE_SECONDS)
         self.well = await self.deletions.advance(requests, stages, list(stages) if recorded else [])
@@ -77,7 +77,7 @@ class Setting:
 
     @property
     def evicted(self) -> list[str]:
-        return [pod.name for pod in self.mover.required]
+        return [pod.name for pod in self.evictor.required]
 
 
 async def test_a_profile_without_the_finalizer_gets_it_beside_those_of_others() -> None:
@@ -86,10 +86,10 @@ async def test_a_profile_without_the_finalizer_gets_it_beside_those_of_others() 
     setting.add_profile("guarded")
     setting.add_profile("deleted", finalizers=(), deletionTimestamp=BEGAN)
     setting.api.answers["merge", PROFILE] = an_object("web", version=2, finalizers=["theirs", FINALIZER])
-    assert await setting.deletions.guard(setting.mirror.profiles.views())
+    assert await setting.deletions.ensure_finalizers(setting.caches.profiles.views())
     metadata = {"finalizers": ["theirs", FINALIZER], "resourceVersion": "1"}
     assert setting.api.sent("merge") == [(PROFILE, {"metadata": metadata})]
-    assert (setting.mirror.profiles.find("", "web") or {})["metadata"]["finalizers"] == ["theirs", FINALIZER]
+    assert (setting.caches.profiles.find("", "web") or {})["metadata"]["finalizers"] == ["theirs", FINALIZER]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ async def test_a_finalizer_that_cannot_be_written_is_tried_again(error: Exceptio
     setting = Setting()
     setting.add_profile(finalizers=())
     setting.api.answers["merge", PROFILE] = error
-    assert await setting.deletions.guard(setting.mirror.profiles.views()) is well
+    assert await setting.deletions.ensure_finalizers(setting.caches.profiles.views()) is well
 
 
 async def test_pods_of_the_profile_whose_turn_it_is_are_evicted_unless_they_end_already() -> None:
@@ -128,12 +128,12 @@ async def test_pods_whose_namespace_still_has_the_rows_are_not_evicted_because_t
     stages = await setting.make_pass(Request("web", BEGAN, BEGAN, 1))
     assert setting.evicted == []
     assert isinstance(stages["web"], Evicting)
-    assert [obstacle.reason for obstacle in stages["web"].obstacles] == ["RowsNotWithdrawn"]
+    assert [obstacle.reason for obstacle in stages["web"].obstacles] == ["SelectorsNotWithdrawn"]
 
 
 async def test_pods_of_a_namespace_that_refuses_new_ones_are_not_evicted() -> None:
     setting = Setting()
-    setting.mirror.namespaces.observe("ADDED", an_object("prod", labels={"monopod.dev/fargate": "true"}))
+    setting.caches.namespaces.observe("ADDED", an_object("prod", labels={"monopod.dev/fargate": "true"}))
     setting.add_pod("a")
     stages = await setting.make_pass(Request("web", BEGAN, BEGAN, 1))
     assert setting.evicted == []
@@ -159,7 +159,7 @@ async def test_a_failed_deletion_goes_on_patiently_and_the_next_begins() -> None
     setting.add_pod("b", "other")
     stages = await setting.make_pass(Request("web", BEGAN, BEGAN, 1, failed=True), Request("other", BEGAN))
     assert isinstance(stages["web"], Failed)
-    assert [(pod.name, pod.patient) for pod in setting.mover.required] == [("a", True), ("b", False)]
+    assert [(pod.name, pod.patient) for pod in setting.evictor.required] == [("a", True), ("b", False)]
 
 
 async def test_a_profile_without_pods_is_let_go_of_and_keeps_the_finalizers_of_others() -> None:
@@ -245,7 +245,7 @@ async def test_a_refused_workload_that_is_gone_is_no_reason_to_look_again() -> N
     own_pods(setting, "two", "b")
     setting.api.answers["try", PODS] = ApiError(403, "Forbidden", "violates PodSecurity")
     await setting.make_pass(Request("web", BEGAN, BEGAN, 2))
-    setting.mirror.pods.observe("DELETED", an_object("a", namespace="prod", version=2))
+    setting.caches.pods.observe("DELETED", an_object("a", namespace="prod", version=2))
     setting.api.answers["try", PODS] = {"metadata": {}, "spec": {}}
     setting.clock.step(REFUSED.longest)
     await setting.make_pass(Request("web", BEGAN, BEGAN, 2))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monopod.eviction.api import request_eviction
-from monopod.eviction.evictor import Mover
+from monopod.eviction.evictor import Evictor
 from monopod.eviction.rules.order import (
     Answer,
     Candidate,
@@ -21,7 +21,7 @@ from monopod.eviction.rules.order import (
 from monopod.kube.client import LONGEST_MESSAGE, ApiError, ApiUnreachable, ServerTrouble, _read_answer
 from tests.unit.fake_api import FakeApi, not_found
 from tests.unit.fake_clock import FakeClock
-from tests.unit.running import COMPLAINTS, running, settle
+from tests.unit.running import PROBLEMS, running, settle
 
 POD = Candidate("prod", "a", "uid-a", "", "web")
 PATH = "/api/v1/namespaces/prod/pods/a/eviction"
@@ -100,10 +100,10 @@ def test_a_wish_that_is_no_number_of_seconds_is_none(wish: str) -> None:
 
 async def test_the_mover_evicts_what_is_wanted_and_nothing_more() -> None:
     api, clock = FakeApi(), FakeClock()
-    mover = Mover(api.client, 20, COMPLAINTS, clock=clock)  # one in 3 s
+    evictor = Evictor(api.client, 20, PROBLEMS, clock=clock)  # one in 3 s
     other = replace(POD, name="b", uid="uid-b", created="2026-01-02T00:00:00Z")
-    async with running(mover.controller):
-        mover.require("deletion", [POD, other])
+    async with running(evictor.controller):
+        evictor.update("deletion", [POD, other])
         clock.step(2.9)
         await settle()
         assert api.sent("create") == [], "a new process begins with a full distance"
@@ -111,7 +111,7 @@ async def test_the_mover_evicts_what_is_wanted_and_nothing_more() -> None:
         await settle()
         clock.step(2.9)
         await settle()
-        mover.require("deletion", [])
+        evictor.update("deletion", [])
         clock.step(60)
         await settle()
         assert [path for path, _ in api.sent("create")] == [PATH]
@@ -119,10 +119,10 @@ async def test_the_mover_evicts_what_is_wanted_and_nothing_more() -> None:
 
 async def test_evictions_keep_their_distance() -> None:
     api, clock = FakeApi(), FakeClock()
-    mover = Mover(api.client, 20, COMPLAINTS, clock=clock)
+    evictor = Evictor(api.client, 20, PROBLEMS, clock=clock)
     pods = [replace(POD, name=f"p{number}", uid=f"{number}") for number in range(5)]
-    async with running(mover.controller):
-        mover.require("deletion", pods)
+    async with running(evictor.controller):
+        evictor.update("deletion", pods)
         for evicted in range(1, 6):
             clock.step(3)
             await settle()
@@ -131,9 +131,9 @@ async def test_evictions_keep_their_distance() -> None:
 
 async def test_nothing_is_evicted_while_it_is_not_known_whether_this_replica_leads() -> None:
     api, clock, leads = FakeApi(), FakeClock(), False
-    mover = Mover(api.client, 60, COMPLAINTS, lambda: leads, clock)
-    async with running(mover.controller):
-        mover.require("deletion", [POD])
+    evictor = Evictor(api.client, 60, PROBLEMS, lambda: leads, clock)
+    async with running(evictor.controller):
+        evictor.update("deletion", [POD])
         clock.step(60)
         await settle()
         assert api.sent("create") == []
@@ -146,12 +146,12 @@ async def test_nothing_is_evicted_while_it_is_not_known_whether_this_replica_lea
 async def test_the_mover_tells_what_blocks() -> None:
     answered: list[None] = []
     api, clock = FakeApi({("create", PATH): ServerTrouble("evict", 429, "no", (CAUSE,))}), FakeClock()
-    mover = Mover(api.client, 60, COMPLAINTS, clock=clock)
-    mover.answered.subscribe(lambda: answered.append(None))
-    async with running(mover.controller):
-        mover.require("deletion", [POD])
+    evictor = Evictor(api.client, 60, PROBLEMS, clock=clock)
+    evictor.answered.subscribe(lambda: answered.append(None))
+    async with running(evictor.controller):
+        evictor.update("deletion", [POD])
         clock.step(1)
         await settle()
-        (obstacle,) = mover.find_obstacles([POD])
+        (obstacle,) = evictor.find_obstacles([POD])
         assert (obstacle.pods, obstacle.budgets) == (("prod/a",), ("prod/web",))
         assert answered

@@ -5,11 +5,11 @@ from typing import Any
 from monopod.api.names import PROFILE_LABEL, VOLUMES_GATE
 from monopod.gates.controller import POLL_SECONDS, GateKeeper
 from monopod.kube.client import ServerTrouble
-from monopod.manager.sources import Mirror
+from monopod.manager.sources import WatchedCaches
 from tests.unit.builders import a_pod
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
-from tests.unit.running import COMPLAINTS, running, settle
+from tests.unit.running import PROBLEMS, running, settle
 
 PODS = "/api/v1/pods"
 TROUBLED = "/api/v1/namespaces/troubled/pods/pod"
@@ -29,8 +29,8 @@ class Scene:
     def __init__(self) -> None:
         self.api, self.clock = FakeApi(), FakeClock()
         self.api.answers["patch", TROUBLED] = ServerTrouble("PATCH", 500, "failed calling webhook")
-        mirror = Mirror("monopod-system")
-        self.keeper = GateKeeper(self.api.client, mirror, self._look_up, self._prepare, COMPLAINTS, self.clock)
+        caches = WatchedCaches("monopod-system")
+        self.keeper = GateKeeper(self.api.client, caches, self._look_up, self._prepare, PROBLEMS, self.clock)
 
     async def _look_up(self, namespace: str) -> None:
         raise AssertionError(f"no pod waits for the isolation of {namespace}")

@@ -7,8 +7,8 @@ import structlog
 
 from monopod.api.names import PROFILE_LABEL
 from monopod.gates.node_demands import EVENTS_AT_ONCE, PATIENCE_SECONDS, NodeDemands
-from monopod.kube.logs import Complaints
-from monopod.manager.sources import Mirror
+from monopod.kube.logs import ProblemLog
+from monopod.manager.sources import WatchedCaches
 from tests.unit.builders import a_pod
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
@@ -18,14 +18,14 @@ class Scene:
     """A sandbox `kata` on nodes with the label `kata`, and time that a test steps."""
 
     def __init__(self) -> None:
-        self.api, self.mirror, self.clock = FakeApi(), Mirror("monopod-system"), FakeClock()
-        complaints = Complaints(structlog.stdlib.get_logger())
-        self.demands = NodeDemands(self.api.client, self.mirror, complaints, self.clock)
+        self.api, self.caches, self.clock = FakeApi(), WatchedCaches("monopod-system"), FakeClock()
+        problems = ProblemLog(structlog.stdlib.get_logger())
+        self.demands = NodeDemands(self.api.client, self.caches, problems, self.clock)
         scheduling = {"nodeSelector": {"kata": "yes"}}
-        self.mirror.runtime_classes.observe("ADDED", {"metadata": {"name": "kata"}, "scheduling": scheduling})
+        self.caches.runtime_classes.observe("ADDED", {"metadata": {"name": "kata"}, "scheduling": scheduling})
 
     def add_node(self, name: str, **labels: str) -> None:
-        self.mirror.nodes.observe("ADDED", {"metadata": {"name": name, "labels": labels}})
+        self.caches.nodes.observe("ADDED", {"metadata": {"name": name, "labels": labels}})
 
     async def pass_by(self, *pods: dict[str, Any]) -> list[str]:
         """The messages of a pass; one within the patience goes before it."""

@@ -17,10 +17,10 @@ from monopod.kube.cache import Kind
 from monopod.kube.client import Json
 from monopod.kube.lease import Timing
 from monopod.manager.settings import Settings
-from monopod.manager.sources import Mirror
+from monopod.manager.sources import WatchedCaches
 from tests.unit.fake_api import FakeApi, an_object, not_found
 from tests.unit.fake_clock import FakeClock
-from tests.unit.running import COMPLAINTS, running
+from tests.unit.running import PROBLEMS, running
 from tests.unit.waiting import until
 
 SETTINGS = Settings(
@@ -72,10 +72,10 @@ class Cluster:
 
     def __init__(self, api: Server | None = None) -> None:
         self.api = api or Server()
-        self.mirror = Mirror("monopod-system")
+        self.caches = WatchedCaches("monopod-system")
         self.clock = FakeClock()
-        self.isolator = Isolator(self.api.client, self.mirror, SETTINGS, COMPLAINTS, self.clock)
-        self.put(self.mirror.namespaces, an_object("prod"))
+        self.isolator = Isolator(self.api.client, self.caches, SETTINGS, PROBLEMS, self.clock)
+        self.put(self.caches.namespaces, an_object("prod"))
         self.put_group("web")
 
     def put(self, kind: Kind[Any], item: Json) -> None:
@@ -83,11 +83,11 @@ class Cluster:
 
     def put_profile(self, **spec: Any) -> None:
         whole = {"selectors": [{"namespace": "prod"}], "securityGroups": ["web"], **spec}
-        self.put(self.mirror.profiles, {"apiVersion": API_VERSION, "spec": whole, **an_object("web")})
+        self.put(self.caches.profiles, {"apiVersion": API_VERSION, "spec": whole, **an_object("web")})
 
     def put_group(self, name: str, **spec: Any) -> None:
         spec = spec or {"ingress": [{"from": [{"cidr": "10.0.0.0/8"}]}]}
-        self.put(self.mirror.groups, {"apiVersion": API_VERSION, "spec": spec, **an_object(name)})
+        self.put(self.caches.groups, {"apiVersion": API_VERSION, "spec": spec, **an_object(name)})
 
     def put_pod(self, name: str = "app", group: str = "web", *, identified: bool = False) -> None:
         labels = {PROFILE_LABEL: "web", GROUP_COUNT_LABEL: "1", f"{GROUP_LABEL_PREFIX}{group}": "true"}
@@ -95,13 +95,13 @@ class Cluster:
             labels[TASK_LABEL] = name
         self.api.labels[name] = labels
         pod = an_object(name, namespace="prod", labels=labels, annotations={POD_GROUPS_ANNOTATION: group})
-        self.put(self.mirror.pods, pod)
+        self.put(self.caches.pods, pod)
 
     def delete(self, kind: Kind[Any], name: str, namespace: str = "prod") -> None:
         kind.observe("DELETED", self.api.stamp(an_object(name, namespace=namespace)))
 
     def policies(self) -> set[str]:
-        return {view.name for view in self.mirror.network_policies.views()}
+        return {view.name for view in self.caches.network_policies.views()}
 
     def events(self) -> list[tuple[str, str]]:
         bodies = [body for path, body in self.api.sent("create") if path.endswith("/events")]

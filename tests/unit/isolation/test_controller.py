@@ -22,7 +22,7 @@ def cluster() -> Cluster:
 
 async def test_a_pod_that_goes_while_it_is_worked_on_is_not_counted_as_closed(cluster: Cluster) -> None:
     def refuse(_: Json) -> Json:
-        cluster.delete(cluster.mirror.pods, "app")
+        cluster.delete(cluster.caches.pods, "app")
         raise not_found()
 
     cluster.api.answers["merge", POD] = refuse
@@ -39,9 +39,9 @@ async def test_pods_that_share_a_policy_get_their_own_when_their_profile_is_gone
     cluster.put_pod("other")
     async with cluster.at_work():
         assert cluster.policies() == {"monopod-groups.web"}
-        cluster.delete(cluster.mirror.profiles, "web", namespace="")
+        cluster.delete(cluster.caches.profiles, "web", namespace="")
         await cluster.comes(lambda: cluster.policies() == {"app.web", "other.web"})
-        cluster.delete(cluster.mirror.pods, "other")
+        cluster.delete(cluster.caches.pods, "other")
         await settle()
         assert "app.web" in cluster.policies()
 
@@ -49,7 +49,7 @@ async def test_pods_that_share_a_policy_get_their_own_when_their_profile_is_gone
 async def test_a_policy_that_someone_else_gave_to_a_pod_is_left_alone(cluster: Cluster) -> None:
     owner = {"apiVersion": "v1", "kind": "Pod", "name": "app", "uid": "app"}
     theirs = an_object("theirs", namespace="prod", ownerReferences=[owner])
-    cluster.put(cluster.mirror.network_policies, {**theirs, "spec": {"podSelector": {}}})
+    cluster.put(cluster.caches.network_policies, {**theirs, "spec": {"podSelector": {}}})
     cluster.put_profile()
     cluster.put_pod()
     async with cluster.at_work():
@@ -70,7 +70,7 @@ async def test_a_pod_whose_policy_cannot_be_written_says_so_once(cluster: Cluste
         cluster.clock.step(60)
         await settle()
         ((reason, message),) = cluster.events()
-        assert reason == "SecurityGroupsNotInForce"
+        assert reason == "SecurityGroupsNotEnforced"
         assert str(refusal) in message
         assert cluster.isolator.sum_up() == {"web": Isolation(unwritten=1)}
         del cluster.api.answers["apply", f"{POLICIES}/app.web"]
@@ -97,7 +97,7 @@ async def test_a_pod_whose_labels_cannot_be_written_has_the_rules_of_its_new_gro
         cluster.put_profile(securityGroups=["none"])
         await cluster.comes(lambda: cluster.policies() == {"app.none"})
         await cluster.comes(lambda: bool(cluster.events()))
-        assert cluster.events()[0][0] == "SecurityGroupsNotInForce"
+        assert cluster.events()[0][0] == "SecurityGroupsNotEnforced"
         assert cluster.isolator.sum_up() == {"web": Isolation(unwritten=1)}
 
 
@@ -203,12 +203,12 @@ async def test_only_a_pod_with_a_policy_of_its_own_gets_an_identity_and_once(clu
 async def test_a_namespace_that_is_made_again_is_not_closed_by_the_base_policy_of_its_namesake(
     cluster: Cluster,
 ) -> None:
-    cluster.put(cluster.mirror.network_policies, build_base_policy("prod"))
-    cluster.isolator.base.require(["prod"])
+    cluster.put(cluster.caches.network_policies, build_base_policy("prod"))
+    cluster.isolator.base.update(["prod"])
     assert cluster.isolator.base.is_seen("prod")
     async with cluster.at_work():
         # The watch of policies was interrupted so long that it never tells of the end of the first one's.
-        cluster.put(cluster.mirror.namespaces, an_object("prod", uid="another"))
+        cluster.put(cluster.caches.namespaces, an_object("prod", uid="another"))
         assert not cluster.isolator.base.is_seen("prod")
         await settle()
         assert [path for path, _ in cluster.api.sent("apply")] == [f"{POLICIES}/monopod-base"]
@@ -222,9 +222,9 @@ async def test_what_a_set_of_groups_opens_is_forgotten_with_its_last_pod(cluster
     cluster.put_pod("other")
     async with cluster.at_work():
         answer = cluster.isolator.rules.find(("web",))
-        cluster.delete(cluster.mirror.pods, "other")
+        cluster.delete(cluster.caches.pods, "other")
         assert cluster.isolator.rules.find(("web",)) is answer
-        cluster.delete(cluster.mirror.pods, "app")
+        cluster.delete(cluster.caches.pods, "app")
         assert cluster.isolator.rules.find(("web",)) is not answer
 
 
@@ -233,7 +233,7 @@ def gated(cluster: Cluster) -> Cluster:
     """A pod waits; by what the watches have told, its namespace is closed."""
     cluster.put_profile()
     cluster.put_pod()
-    cluster.put(cluster.mirror.network_policies, build_base_policy("prod"))
+    cluster.put(cluster.caches.network_policies, build_base_policy("prod"))
     gate = {"schedulingGates": [{"name": ISOLATION_GATE}]}
     cluster.api.lists["/api/v1/pods"] = [{**an_object("app", namespace="prod"), "spec": gate}]
     return cluster
@@ -267,18 +267,18 @@ async def test_a_pod_that_cannot_be_released_says_so(gated: Cluster, refusal: Ex
 
 async def test_a_running_pod_keeps_its_groups_while_its_service_account_is_made_anew(cluster: Cluster) -> None:
     policy = {"serviceAccountSelector": {"matchLabels": {"team": "ci"}}, "securityGroups": {"groupIds": ["web"]}}
-    cluster.put(cluster.mirror.group_policies, {**an_object("ci", namespace="prod"), "spec": policy})
+    cluster.put(cluster.caches.group_policies, {**an_object("ci", namespace="prod"), "spec": policy})
     account = an_object("ci", namespace="prod", labels={"team": "ci"})
-    cluster.put(cluster.mirror.accounts, account)
+    cluster.put(cluster.caches.accounts, account)
     cluster.put_profile(securityGroups=["wide"])
     cluster.put_group("wide")
     cluster.api.answers["get", POD] = {"spec": {"serviceAccountName": "ci"}}
     cluster.put_pod(identified=True)
     async with cluster.at_work():
         assert cluster.policies() == {"app.web"}
-        cluster.delete(cluster.mirror.accounts, "ci")
+        cluster.delete(cluster.caches.accounts, "ci")
         await settle()
         assert cluster.api.sent("merge") == []
         cluster.api.answers["merge", POD] = not_found()
-        cluster.put(cluster.mirror.accounts, {**account, "metadata": {**account["metadata"], "labels": {}}})
+        cluster.put(cluster.caches.accounts, {**account, "metadata": {**account["metadata"], "labels": {}}})
         await cluster.comes(lambda: bool(cluster.api.sent("merge")))

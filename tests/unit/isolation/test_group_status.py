@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from monopod.api.names import API_VERSION, DEFAULT_GROUP, GROUP_LABEL_PREFIX, PROFILE_LABEL
+from monopod.isolation.group_resolver import SecurityGroupResolver
 from monopod.isolation.group_status import COLLECTION, DEBOUNCE_SECONDS, GroupReporter
-from monopod.isolation.membership import Membership
-from monopod.isolation.rules_cache import RuleBook
+from monopod.isolation.rules_cache import GroupRulesCache
 from monopod.kube.client import ApiError, ApiUnreachable
-from monopod.manager.sources import Mirror
+from monopod.manager.sources import WatchedCaches
 from tests.unit.builders import a_profile_resource
 from tests.unit.fake_api import Answer, FakeApi, conflict
 from tests.unit.fake_clock import FakeClock
-from tests.unit.running import COMPLAINTS, running, settle
+from tests.unit.running import PROBLEMS, running, settle
 
 Json = dict[str, Any]
 FORBIDDEN = ApiError(403, "Forbidden", "not allowed")
@@ -25,15 +25,15 @@ class Reporting:
 
     def __init__(self, answers: Mapping[tuple[str, str], Answer] | None = None) -> None:
         self.api = FakeApi(answers)
-        self.mirror = Mirror("monopod-system")
+        self.caches = WatchedCaches("monopod-system")
         self.clock = FakeClock()
-        membership = Membership(self.api.client, self.mirror, "kata", COMPLAINTS)
-        rules = RuleBook(self.mirror, (), (), COMPLAINTS)
-        self.reporter = GroupReporter(self.api.client, self.mirror, membership, rules, COMPLAINTS, self.clock)
+        membership = SecurityGroupResolver(self.api.client, self.caches, "kata", PROBLEMS)
+        rules = GroupRulesCache(self.caches, (), (), PROBLEMS)
+        self.reporter = GroupReporter(self.api.client, self.caches, membership, rules, PROBLEMS, self.clock)
 
-        self.keep(DEFAULT_GROUP, {})
+        self.reconcile(DEFAULT_GROUP, {})
 
-    def keep(self, name: str, spec: Json) -> Json:
+    def reconcile(self, name: str, spec: Json) -> Json:
         """The group as the API server would have it, which from now on answers writes of its status."""
         metadata = {"name": name, "uid": name, "generation": 1, "resourceVersion": "1"}
         group = {"apiVersion": API_VERSION, "metadata": metadata, "spec": spec}
@@ -45,17 +45,17 @@ class Reporting:
         return group
 
     def put_group(self, name: str, **spec: Any) -> None:
-        self.mirror.groups.observe("ADDED", self.keep(name, spec))
+        self.caches.groups.observe("ADDED", self.reconcile(name, spec))
 
     def put_profile(self, name: str, **spec: Any) -> None:
         resource = a_profile_resource(name, {"namespace": name}, **spec)
         resource["metadata"] |= {"uid": name, "resourceVersion": "1"}
-        self.mirror.profiles.observe("ADDED", resource)
+        self.caches.profiles.observe("ADDED", resource)
 
     def put_pod(self, name: str, *groups: str) -> None:
         labels = {PROFILE_LABEL: "web", **{f"{GROUP_LABEL_PREFIX}{group}": "true" for group in groups}}
         metadata = {"name": name, "namespace": "prod", "uid": name, "resourceVersion": "1", "labels": labels}
-        self.mirror.pods.observe("ADDED", {"metadata": metadata})
+        self.caches.pods.observe("ADDED", {"metadata": metadata})
 
     async def run(self, times: int = 3) -> None:
         """Lets it look so often at what is in the mirror now."""
@@ -88,7 +88,7 @@ async def test_a_default_group_that_someone_changed_is_left_as_it_is() -> None:
 async def test_a_default_group_that_was_deleted_is_made_again() -> None:
     reporting = Reporting()
     await reporting.run()
-    reporting.mirror.groups.observe("DELETED", reporting.keep(DEFAULT_GROUP, {}))
+    reporting.caches.groups.observe("DELETED", reporting.reconcile(DEFAULT_GROUP, {}))
     await reporting.run()
     assert len(reporting.api.sent("create")) == 2
 

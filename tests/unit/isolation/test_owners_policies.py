@@ -47,25 +47,25 @@ class Defaults(Cluster):
         self.lister = Lister()
         super().__init__(self.lister)
         spec = {"selectors": [{"namespace": "prod"}], **spec}
-        self.put(self.mirror.profiles, {"apiVersion": "monopod.dev/v1beta1", "spec": spec, **an_object("web")})
+        self.put(self.caches.profiles, {"apiVersion": "monopod.dev/v1beta1", "spec": spec, **an_object("web")})
         rule = {"ingress": [{"from": [{"namespaceSelector": {}}]}], "egress": [{"to": [{"cidr": "0.0.0.0/0"}]}]}
-        self.put(self.mirror.groups, {"apiVersion": "monopod.dev/v1beta1", "spec": rule, **an_object("cluster")})
+        self.put(self.caches.groups, {"apiVersion": "monopod.dev/v1beta1", "spec": rule, **an_object("cluster")})
 
     def put_default_pod(self, name: str = "app", **own: str) -> None:
         labels = {PROFILE_LABEL: "web", GROUP_COUNT_LABEL: "1", f"{GROUP_LABEL_PREFIX}cluster": "true", **own}
         self.api.labels[name] = labels
         pod = an_object(name, namespace="prod", labels=labels, annotations={POD_GROUPS_ANNOTATION: "cluster"})
-        self.put(self.mirror.pods, pod)
+        self.put(self.caches.pods, pod)
 
     def a_denial(self, name: str = "deny", *types: str) -> Json:
         spec = {"podSelector": {}, "policyTypes": list(types or ("Ingress",))}
         return self.api.stamp({**an_object(name, namespace="prod"), "spec": spec})
 
     def put_denial(self, name: str = "deny", *types: str) -> None:
-        self.mirror.network_policies.observe("ADDED", self.a_denial(name, *types))
+        self.caches.network_policies.observe("ADDED", self.a_denial(name, *types))
 
     def find_opened(self, name: str = "app.cluster") -> set[str] | None:
-        view = self.mirror.network_policies.find("prod", name)
+        view = self.caches.network_policies.find("prod", name)
         return set(view.opened) if view else None
 
 
@@ -107,9 +107,9 @@ async def test_a_policy_that_goes_while_it_is_listed_is_not_brought_back() -> No
     cluster.put_default_pod()
     async with cluster.at_work():
         await cluster.comes(lambda: cluster.lister.listed == 1)
-        cluster.mirror.network_policies.observe("ADDED", going)
+        cluster.caches.network_policies.observe("ADDED", going)
         cluster.lister.lists[POLICIES] = []
-        cluster.mirror.network_policies.observe("DELETED", going)
+        cluster.caches.network_policies.observe("DELETED", going)
         cluster.lister.answered.set()
         await cluster.comes(lambda: cluster.find_opened() == OPENED)
 
@@ -123,7 +123,7 @@ async def test_a_pod_is_narrowed_without_a_list() -> None:
         cluster.put_denial("deny", "Ingress", "Egress")
         await cluster.comes(lambda: cluster.find_opened() == set())
         assert cluster.lister.listed == 1
-        cluster.delete(cluster.mirror.network_policies, "deny")
+        cluster.delete(cluster.caches.network_policies, "deny")
         await settle()
         assert cluster.find_opened() == set()
         cluster.lister.refusal = None
@@ -135,10 +135,10 @@ async def test_a_policy_that_goes_may_have_a_successor_so_the_pod_is_not_opened_
     cluster.put_denial("first")
     cluster.put_default_pod()
     opened: list[set[str] | None] = []
-    cluster.mirror.network_policies.listeners.append(lambda *_: opened.append(cluster.find_opened()))
+    cluster.caches.network_policies.listeners.append(lambda *_: opened.append(cluster.find_opened()))
     async with cluster.at_work():
         await cluster.comes(lambda: cluster.find_opened() == {"egress"})
-        cluster.delete(cluster.mirror.network_policies, "first")
+        cluster.delete(cluster.caches.network_policies, "first")
         await settle()
         cluster.put_denial("second")
         await settle()
@@ -158,7 +158,7 @@ async def test_pods_that_share_a_policy_get_their_own_before_it_goes_and_share_i
     for name in ("app", "other"):
         cluster.put_default_pod(name)
     steps: list[set[str]] = []
-    cluster.mirror.network_policies.listeners.append(lambda *_: steps.append(cluster.policies() - {"deny"}))
+    cluster.caches.network_policies.listeners.append(lambda *_: steps.append(cluster.policies() - {"deny"}))
     own, shared = {"app.cluster", "other.cluster"}, {"monopod-groups.cluster"}
     async with cluster.at_work():
         await cluster.comes(lambda: cluster.policies() == shared)
@@ -167,7 +167,7 @@ async def test_pods_that_share_a_policy_get_their_own_before_it_goes_and_share_i
         assert cluster.find_opened() == cluster.find_opened("other.cluster") == {"egress"}
         assert own | shared in steps
         steps.clear()
-        cluster.delete(cluster.mirror.network_policies, "deny")
+        cluster.delete(cluster.caches.network_policies, "deny")
         await cluster.comes(lambda: cluster.policies() == shared)
         assert own | shared in steps
 

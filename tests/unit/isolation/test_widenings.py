@@ -6,12 +6,12 @@ from typing import Any
 from monopod.api.names import API_VERSION, GROUP_LABEL_PREFIX, POLICY_LABEL, PROFILE_LABEL
 from monopod.isolation import widenings
 from monopod.isolation.rules.owners_policies import Directions
-from monopod.isolation.rules_cache import RuleBook
+from monopod.isolation.rules_cache import GroupRulesCache
 from monopod.isolation.widenings import Widened, Widenings
 from monopod.kube.metrics import REGISTRY
-from monopod.manager.sources import Mirror
+from monopod.manager.sources import WatchedCaches
 from tests.unit.fake_clock import FakeClock
-from tests.unit.running import COMPLAINTS, running, settle
+from tests.unit.running import PROBLEMS, running, settle
 
 FROM_ALL: list[dict[str, Any]] = [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]
 FROM_SOME: list[dict[str, Any]] = [{"from": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}]
@@ -21,12 +21,12 @@ class Watching:
     """Widenings on a mirror that the test fills; the group `web` lets 10.1.0.0/16 in."""
 
     def __init__(self) -> None:
-        self.mirror = Mirror("monopod-system")
-        self._rules = RuleBook(self.mirror, (), (), COMPLAINTS)
+        self.caches = WatchedCaches("monopod-system")
+        self._rules = GroupRulesCache(self.caches, (), (), PROBLEMS)
         self.left: dict[str, Directions] = {}
         self.news, self.clock = 0, FakeClock()
-        self.widenings = Widenings(self.mirror, self._rules, self.left, self._count, COMPLAINTS, self.clock)
-        self.mirror.groups.listeners.append(lambda key, _, __: self._take_in(key[1]))
+        self.widenings = Widenings(self.caches, self._rules, self.left, self._count, PROBLEMS, self.clock)
+        self.caches.groups.listeners.append(lambda key, _, __: self._take_in(key[1]))
         self.put_group("10.1.0.0/16")
 
     def _take_in(self, group: str) -> None:
@@ -38,24 +38,24 @@ class Watching:
     def put_group(self, cidr: str, version: int = 1) -> None:
         metadata = {"name": "web", "uid": "web", "resourceVersion": str(version)}
         spec = {"ingress": [{"from": [{"cidr": cidr}]}]}
-        self.mirror.groups.observe("ADDED", {"apiVersion": API_VERSION, "metadata": metadata, "spec": spec})
+        self.caches.groups.observe("ADDED", {"apiVersion": API_VERSION, "metadata": metadata, "spec": spec})
 
     def put_pod(
         self, name: str, profile: str = "shop", group: str = "web", namespace: str = "prod", **own: str
     ) -> None:
         labels = {PROFILE_LABEL: profile, f"{GROUP_LABEL_PREFIX}{group}": "true", **own}
-        self.mirror.pods.observe("ADDED", {"metadata": self._name(name, namespace, labels)})
+        self.caches.pods.observe("ADDED", {"metadata": self._name(name, namespace, labels)})
 
     def put_policy(
         self, name: str, ingress: Sequence[dict[str, Any]], labels: dict[str, str] | None = None, **selector: Any
     ) -> None:
         spec = {"podSelector": selector, "policyTypes": ["Ingress"], "ingress": list(ingress)}
-        self.mirror.network_policies.observe(
+        self.caches.network_policies.observe(
             "ADDED", {"metadata": self._name(name, "prod", labels or {}), "spec": spec}
         )
 
     def delete_policy(self, name: str) -> None:
-        self.mirror.network_policies.observe("DELETED", {"metadata": self._name(name, "prod", {})})
+        self.caches.network_policies.observe("DELETED", {"metadata": self._name(name, "prod", {})})
 
     def _name(self, name: str, namespace: str, labels: dict[str, str]) -> dict[str, Any]:
         return {"name": name, "namespace": namespace, "uid": name, "resourceVersion": "1", "labels": labels}
@@ -157,6 +157,6 @@ async def test_whoever_starts_over_shows_nothing_that_was_found_before() -> None
     before.put_pod("a")
     before.put_policy("theirs", FROM_ALL)
     await before.find()
-    assert REGISTRY.get_sample_value("monopod_widened_pods", {"profile": "shop"}) == 1
+    assert REGISTRY.get_sample_value("monopod_over_permissive_pods", {"profile": "shop"}) == 1
     Watching()
-    assert REGISTRY.get_sample_value("monopod_widened_pods", {"profile": "shop"}) is None
+    assert REGISTRY.get_sample_value("monopod_over_permissive_pods", {"profile": "shop"}) is None

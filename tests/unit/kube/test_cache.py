@@ -9,7 +9,7 @@ import pytest
 from monopod.api.names import GROUPS_ANNOTATION
 from monopod.kube.cache import Kind
 from monopod.kube.objects.views import RuntimeClassView, read_uid
-from monopod.manager.sources import Mirror
+from monopod.manager.sources import WatchedCaches
 from monopod.pods.view import MAX_ANNOTATED, PodView, read_pod
 from tests.unit.fake_api import FakeApi, an_object
 
@@ -39,7 +39,7 @@ def test_an_event_that_changes_nothing_that_matters_is_no_change(kind: Kind[str]
 
 
 def test_an_older_version_does_not_undo_a_newer_one() -> None:
-    kind = Mirror("monopod-system").namespaces
+    kind = WatchedCaches("monopod-system").namespaces
     kind.observe("MODIFIED", an_object("prod", version=10, labels={"monopod.dev/fargate": "true"}))
     assert not kind.observe("MODIFIED", an_object("prod", version=9))
     view = kind.find("", "prod")
@@ -60,7 +60,7 @@ def test_the_end_of_an_object_does_not_take_its_namesake_with_it(kind: Kind[str]
 
 
 def test_what_is_told_late_of_an_object_does_not_replace_its_namesake() -> None:
-    kind = Mirror("monopod-system").runtime_classes
+    kind = WatchedCaches("monopod-system").runtime_classes
     kind.observe("ADDED", an_object("kata", uid="new", version=10))
     assert not kind.observe("MODIFIED", an_object("kata", uid="old", version=9))
     assert kind.find("", "kata") == RuntimeClassView("kata", "new", "")
@@ -147,8 +147,8 @@ def test_a_pod_is_known_by_its_age_its_controller_and_its_end() -> None:
 
 
 def test_profiles_are_kept_without_the_record_of_who_wrote_them() -> None:
-    mirror = Mirror("monopod-system")
-    mirror.profiles.observe("ADDED", {**an_object("web", managedFields=[{"manager": "kubectl"}]), "spec": {}})
-    profile = mirror.profiles.find("", "web") or {}
+    caches = WatchedCaches("monopod-system")
+    caches.profiles.observe("ADDED", {**an_object("web", managedFields=[{"manager": "kubectl"}]), "spec": {}})
+    profile = caches.profiles.find("", "web") or {}
     assert "managedFields" not in profile["metadata"]
     assert profile["spec"] == {}

@@ -10,7 +10,7 @@ from monopod.kube.client import ApiError
 from monopod.kube.controller import DONE, STALLED_SECONDS, After, Backoff, Controller, Incomplete, Result
 from monopod.kube.metrics import REGISTRY
 from tests.unit.fake_clock import FakeClock
-from tests.unit.running import COMPLAINTS, running, settle
+from tests.unit.running import PROBLEMS, running, settle
 from tests.unit.waiting import until
 
 Work = Callable[[str], Awaitable[Result | None]]
@@ -26,7 +26,7 @@ async def a_controller(
     controller = Controller(
         "test",
         reconcile,
-        COMPLAINTS,
+        PROBLEMS,
         workers=workers,
         backoff=Backoff(first=1.0, longest=4.0),
         rest=lambda _: rest,

@@ -7,9 +7,9 @@ from structlog.testing import CapturingLogger
 
 from monopod.kube import logs
 from monopod.kube.lease import Timing
-from monopod.kube.logs import Complaints, FirstAttemptOnly
+from monopod.kube.logs import FirstAttemptOnly, ProblemLog
 from monopod.manager.settings import Settings
-from monopod.manager.sources import Mirror
+from monopod.manager.sources import WatchedCaches
 from monopod.pods.rules.dry_run import Outcome, Pending
 from monopod.profiles.dry_runs import Plan
 from monopod.profiles.gather import Gatherer
@@ -26,26 +26,26 @@ def log() -> CapturingLogger:
 
 
 def test_a_trouble_is_logged_once(log: CapturingLogger) -> None:
-    complaints = Complaints(log)  # type: ignore[arg-type]  # structlog's stand-in for a logger
+    problems = ProblemLog(log)  # type: ignore[arg-type]  # structlog's stand-in for a logger
     for _ in range(3):
-        complaints.raise_about("API server", "away")
+        problems.report("API server", "away")
     assert [call.method_name for call in log.calls] == ["warning"]
 
 
 def test_another_trouble_and_the_end_of_it_are_logged_too(log: CapturingLogger) -> None:
-    complaints = Complaints(log)  # type: ignore[arg-type]  # the same
-    complaints.raise_about("API server", "away")
-    complaints.raise_about("API server", "overloaded")
-    complaints.settle("API server")
-    complaints.settle("API server")
+    problems = ProblemLog(log)  # type: ignore[arg-type]  # the same
+    problems.report("API server", "away")
+    problems.report("API server", "overloaded")
+    problems.clear("API server")
+    problems.clear("API server")
     assert [call.method_name for call in log.calls] == ["warning", "warning", "info"]
 
 
 def test_of_very_many_troubles_the_oldest_are_forgotten(log: CapturingLogger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "MOST_REMEMBERED", 2)
-    complaints = Complaints(log)  # type: ignore[arg-type]  # the same
+    problems = ProblemLog(log)  # type: ignore[arg-type]  # the same
     for subject in ("a", "b", "c", "c", "a"):
-        complaints.raise_about(subject, "away")
+        problems.report(subject, "away")
     assert [call.kwargs["subject"] for call in log.calls] == ["a", "b", "c", "a"]
 
 
@@ -53,11 +53,11 @@ class Looks:
     """A gatherer that looks at one profile again and again."""
 
     def __init__(self, log: CapturingLogger, **spec: object) -> None:
-        mirror = Mirror("monopod-system")
+        caches = WatchedCaches("monopod-system")
         profile = {**an_object("web"), "spec": {"selectors": [{"namespace": "prod"}], **spec}}
-        mirror.profiles.observe("ADDED", profile)
-        mirror.namespaces.observe("ADDED", an_object("prod"))
-        mirror.runtime_classes.observe("ADDED", {**an_object("kata"), "handler": "kata"})
+        caches.profiles.observe("ADDED", profile)
+        caches.namespaces.observe("ADDED", an_object("prod"))
+        caches.runtime_classes.observe("ADDED", {**an_object("kata"), "handler": "kata"})
         self.has_bug = False
         settings = Settings(
             sandbox="kata",
@@ -70,15 +70,15 @@ class Looks:
             resync_seconds=60,
             kubeconfig=None,
         )
-        complaints = Complaints(log)  # type: ignore[arg-type]  # structlog's stand-in for a logger
+        problems = ProblemLog(log)  # type: ignore[arg-type]  # structlog's stand-in for a logger
         self.gatherer = Gatherer(
-            mirror,
+            caches,
             self._find_outcome,
-            Overlaps(settings.protected, lambda: None, complaints),
+            Overlaps(settings.protected, lambda: None, problems),
             dict,
             lambda _: NotListed(),
             settings,
-            complaints,
+            problems,
         )
 
     def _find_outcome(self, _: str, __: Plan) -> Outcome:
@@ -91,7 +91,7 @@ class Looks:
         publication = Publication(lambda _: "")
         self.gatherer.gather(snapshot, "web", publication, PoliciesInstalled(), None)
         enforced = {"phase": "ACTIVE", "conditions": [{"type": "Enforced", "status": "True"}]}
-        self.gatherer.find_situation(snapshot, {"web": enforced}, publication)
+        self.gatherer.build_rescheduling_input(snapshot, {"web": enforced}, publication)
 
 
 def test_a_profile_that_cannot_be_moved_is_logged_once_and_not_at_each_look(log: CapturingLogger) -> None:

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from monopod.kube.client import ApiError, ApiUnreachable, Json
-from monopod.pods.rules.dry_run import Impossible, NotSandboxed, Outcome, Pending, PodTrial, Refused, Sandboxed
-from monopod.profiles.dry_runs import REPEAT_SECONDS, SETTLING_SECONDS, Plan, Prober
+from monopod.pods.rules.dry_run import Impossible, NotSandboxed, Outcome, Pending, PodDryRun, Refused, Sandboxed
+from monopod.profiles.dry_runs import REPEAT_SECONDS, SETTLING_SECONDS, Plan, ProfileDryRuns
 from tests.unit.fake_api import Answer, FakeApi
 from tests.unit.fake_clock import FakeClock
-from tests.unit.running import COMPLAINTS, running, settle
+from tests.unit.running import PROBLEMS, running, settle
 
-TRIAL = PodTrial("prod", (), "web", "kata")
-OTHER = PodTrial("dev", (), "web", "kata")
+TRIAL = PodDryRun("prod", (), "web", "kata")
+OTHER = PodDryRun("dev", (), "web", "kata")
 PLAN = Plan((TRIAL,), ())
 PATH, OTHER_PATH = "/api/v1/namespaces/prod/pods", "/api/v1/namespaces/dev/pods"
 MARKED: Json = {"metadata": {"labels": {"monopod.dev/profile": "web"}}, "spec": {"runtimeClassName": "kata"}}
@@ -25,14 +25,14 @@ class Probe:
 
     def __init__(self, answer: Answer) -> None:
         self.api, self.clock, self.told = FakeApi({("try", PATH): answer}), FakeClock(), 0
-        self.prober = Prober(self.api.client, self._count, COMPLAINTS, self.clock)
+        self.prober = ProfileDryRuns(self.api.client, self._count, PROBLEMS, self.clock)
 
     def _count(self) -> None:
         self.told += 1
 
     async def outcome(self, plan: Plan = PLAN, seconds: float = 2 * SETTLING_SECONDS) -> Outcome:
         """What is known of a plan, from nothing, after so much time."""
-        self.prober.require({"web": plan})
+        self.prober.update({"web": plan})
         async with running(self.prober.controller):
             return await self.later(seconds, plan)
 
@@ -46,7 +46,7 @@ class Probe:
 
 def test_nothing_is_known_at_first() -> None:
     probe = Probe(MARKED)
-    probe.prober.require({"web": PLAN})
+    probe.prober.update({"web": PLAN})
     assert probe.prober.outcome("web", PLAN) == Pending()
 
 
@@ -77,7 +77,7 @@ async def test_what_does_not_change_for_a_while_tells(answer: Answer, kind: type
 
 async def test_a_failed_profile_recovers_when_its_cause_is_gone() -> None:
     probe = Probe(PLAIN)
-    probe.prober.require({"web": PLAN})
+    probe.prober.update({"web": PLAN})
     async with running(probe.prober.controller):
         assert isinstance(await probe.later(2 * SETTLING_SECONDS), NotSandboxed)
         probe.api.answers["try", PATH] = MARKED
@@ -86,7 +86,7 @@ async def test_a_failed_profile_recovers_when_its_cause_is_gone() -> None:
 
 async def test_an_active_profile_is_tried_again_from_time_to_time() -> None:
     probe = Probe(MARKED)
-    probe.prober.require({"web": PLAN})
+    probe.prober.update({"web": PLAN})
     async with running(probe.prober.controller):
         assert isinstance(await probe.later(1), Sandboxed)
         probe.api.answers["try", PATH] = PLAIN
@@ -96,7 +96,7 @@ async def test_an_active_profile_is_tried_again_from_time_to_time() -> None:
 
 async def test_an_api_server_that_is_away_tells_nothing() -> None:
     probe = Probe(ApiUnreachable("away"))
-    probe.prober.require({"web": PLAN})
+    probe.prober.update({"web": PLAN})
     async with running(probe.prober.controller):
         assert await probe.later(2 * SETTLING_SECONDS) == Pending()
         probe.api.answers["try", PATH] = MARKED
@@ -116,10 +116,10 @@ async def test_a_plan_without_trials_is_impossible() -> None:
 async def test_another_plan_begins_afresh_and_the_same_one_does_not() -> None:
     probe = Probe(MARKED)
     await probe.outcome()
-    probe.prober.require({"web": PLAN})
+    probe.prober.update({"web": PLAN})
     assert isinstance(probe.prober.outcome("web", PLAN), Sandboxed)
     other = Plan((TRIAL,), ("other rows",))
-    probe.prober.require({"web": other})
+    probe.prober.update({"web": other})
     assert probe.prober.outcome("web", other) == Pending()
 
 
@@ -127,12 +127,12 @@ async def test_what_comes_of_a_plan_that_was_replaced_meanwhile_counts_for_nothi
     other = Plan((OTHER,), ())
 
     def replace_plan(_: Json) -> Json:
-        probe.prober.require({"web": other})
+        probe.prober.update({"web": other})
         return MARKED
 
     probe = Probe(replace_plan)
     probe.api.answers["try", OTHER_PATH] = PLAIN
-    probe.prober.require({"web": PLAN})
+    probe.prober.update({"web": PLAN})
     async with running(probe.prober.controller):
         assert probe.prober.outcome("web", other) == Pending()
     assert [path for _, path, _ in probe.api.requests[:2]] == [PATH, OTHER_PATH]
@@ -140,8 +140,8 @@ async def test_what_comes_of_a_plan_that_was_replaced_meanwhile_counts_for_nothi
 
 async def test_a_forgotten_profile_is_tried_no_more() -> None:
     probe = Probe(PLAIN)
-    probe.prober.require({"web": PLAN})
-    probe.prober.require({})
+    probe.prober.update({"web": PLAN})
+    probe.prober.update({})
     async with running(probe.prober.controller):
         probe.clock.step(60)
         await settle()

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import structlog
 
-from monopod.isolation.default_deny import BaseKeeper
-from monopod.isolation.membership import Membership
+from monopod.isolation.default_deny import DefaultDenyPolicies
+from monopod.isolation.group_resolver import SecurityGroupResolver
 from monopod.isolation.policy_writer import PolicyWriter
 from monopod.kube.client import ApiError, ApiUnreachable, Json, ServerTrouble
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.refusals import Refusals
-from monopod.manager.sources import Mirror
+from monopod.manager.sources import WatchedCaches
 from monopod.pods.rules.selection import Profile
 from monopod.profiles.publisher import Publisher
 from monopod.selectors.compile import STALE_SECONDS, compile_profile
@@ -31,19 +31,19 @@ class Setting:
 
     def __init__(self, *namespaces: str) -> None:
         self.api = FakeApi()
-        self.mirror = Mirror(SYSTEM)
-        complaints = Complaints(structlog.stdlib.get_logger())
-        writer = PolicyWriter(self.api.client, self.mirror, lambda policy, *, deleted: None)
+        self.caches = WatchedCaches(SYSTEM)
+        problems = ProblemLog(structlog.stdlib.get_logger())
+        writer = PolicyWriter(self.api.client, self.caches, lambda policy, *, deleted: None)
         self.now = 100.0
-        base = BaseKeeper(self.mirror, writer, complaints, lambda: self.now)
-        membership = Membership(self.api.client, self.mirror, "kata", complaints)
+        base = DefaultDenyPolicies(self.caches, writer, problems, lambda: self.now)
+        membership = SecurityGroupResolver(self.api.client, self.caches, "kata", problems)
         protected = frozenset({"kube-system"})
         refusals = Refusals(clock=lambda: self.now)
         self.publisher = Publisher(
-            self.api.client, self.mirror, base, membership, SYSTEM, protected, complaints, refusals
+            self.api.client, self.caches, base, membership, SYSTEM, protected, problems, refusals
         )
         for name in namespaces:
-            self.mirror.namespaces.observe("ADDED", an_object(name))
+            self.caches.namespaces.observe("ADDED", an_object(name))
             self.api.answers["merge", f"/api/v1/namespaces/{name}"] = functools.partial(written, name)
             self.api.answers["apply", base_policy(name)] = policy_written
         self.api.answers["merge", PATTERNS] = lambda patch: {
@@ -55,13 +55,13 @@ class Setting:
         self.api.requests.clear()
         return await self.publisher.publish({profile.name: compile_profile(profile) for profile in profiles})
 
-    def rows(self, name: str) -> str | None:
-        view = self.mirror.namespaces.find("", name)
+    def compiled(self, name: str) -> str | None:
+        view = self.caches.namespaces.find("", name)
         assert view is not None
-        return view.rows
+        return view.compiled
 
     def isolated(self, name: str) -> str | None:
-        view = self.mirror.namespaces.find("", name)
+        view = self.caches.namespaces.find("", name)
         assert view is not None
         return view.isolated
 
@@ -81,7 +81,7 @@ def policy_written(policy: Json) -> Json:
 async def test_reached_namespaces_get_their_rows_and_others_nothing() -> None:
     setting = Setting("prod-a", "dev")
     publication = await setting.publish(WEB)
-    assert (setting.rows("prod-a"), setting.rows("dev")) == ("web|kata|Pend||", None)
+    assert (setting.compiled("prod-a"), setting.compiled("dev")) == ("web|kata|Pend||", None)
     assert (publication.reached, publication.complete) == (1, True)
 
 
@@ -113,12 +113,12 @@ async def test_what_someone_did_to_a_namespace_is_undone_and_reported(annotation
     setting = Setting("prod-a", "prod-b")
     await setting.publish(WEB)
     labels = {"monopod.dev/fargate": "true"}
-    setting.mirror.namespaces.observe(
+    setting.caches.namespaces.observe(
         "MODIFIED", an_object("prod-a", version=3, labels=labels, annotations=annotations)
     )
     setting.api.answers["merge", "/api/v1/namespaces/prod-a"] = functools.partial(written, "prod-a", version=4)
     await setting.publish(WEB)
-    assert (setting.rows("prod-a"), setting.isolated("prod-a")) == ("web|kata|Pend||", "true")
+    assert (setting.compiled("prod-a"), setting.isolated("prod-a")) == ("web|kata|Pend||", "true")
     assert events(setting) == [("prod-a", "MarksRestored")]
     await setting.publish(WEB)
     assert setting.api.requests == []
@@ -127,7 +127,7 @@ async def test_what_someone_did_to_a_namespace_is_undone_and_reported(annotation
 async def test_marks_that_someone_puts_on_a_namespace_that_no_profile_reaches_are_reported_too() -> None:
     setting = Setting("dev")
     await setting.publish(WEB)
-    setting.mirror.namespaces.observe("MODIFIED", an_object("dev", version=3, labels={"monopod.dev/fargate": "true"}))
+    setting.caches.namespaces.observe("MODIFIED", an_object("dev", version=3, labels={"monopod.dev/fargate": "true"}))
     await setting.publish(WEB)
     assert events(setting) == [("dev", "MarksRestored")]
 
@@ -143,7 +143,7 @@ async def test_what_follows_from_a_change_of_profiles_is_not_reported() -> None:
 async def test_a_namesake_of_a_deleted_namespace_is_written_without_a_report() -> None:
     setting = Setting("prod-a")
     await setting.publish(WEB)
-    setting.mirror.namespaces.observe("ADDED", an_object("prod-a", uid="new", version=9))
+    setting.caches.namespaces.observe("ADDED", an_object("prod-a", uid="new", version=9))
     await setting.publish(WEB)
     assert [body["metadata"]["uid"] for path, body in setting.api.sent("merge") if path != PATTERNS] == ["new"]
     assert events(setting) == []
@@ -156,7 +156,7 @@ async def test_a_write_that_failed_is_tried_again_without_a_report() -> None:
     await setting.publish(WEB)
     setting.api.answers["merge", "/api/v1/namespaces/prod-a"] = answer
     await setting.publish(WEB)
-    assert setting.rows("prod-a")
+    assert setting.compiled("prod-a")
     assert events(setting) == []
 
 
@@ -179,7 +179,7 @@ async def test_a_namespace_whose_base_policy_cannot_be_written_gets_its_rows_and
     setting = Setting("prod-a", "prod-b")
     setting.api.answers["apply", base_policy("prod-a")] = ApiError(403, "Forbidden", "no")
     publication = await setting.publish(WEB)
-    assert (setting.rows("prod-a"), setting.isolated("prod-a")) == ("web|kata|Pend||", None)
+    assert (setting.compiled("prod-a"), setting.isolated("prod-a")) == ("web|kata|Pend||", None)
     assert setting.isolated("prod-b") == "true"
     assert list(publication.unwritten) == ["prod-a"]
 
@@ -187,7 +187,7 @@ async def test_a_namespace_whose_base_policy_cannot_be_written_gets_its_rows_and
 async def test_a_base_policy_that_vanished_is_written_again() -> None:
     setting = Setting("prod-a")
     await setting.publish(WEB)
-    setting.mirror.network_policies.observe("DELETED", an_object("monopod-base", namespace="prod-a"))
+    setting.caches.network_policies.observe("DELETED", an_object("monopod-base", namespace="prod-a"))
     await setting.publish(WEB)
     assert [path for path, _ in setting.api.sent("apply")] == [base_policy("prod-a")]
 
@@ -217,14 +217,14 @@ async def test_the_base_policy_stays_as_long_as_a_pod_of_a_profile() -> None:
     setting = Setting("prod-a")
     await setting.publish(WEB)
     pod = an_object("app", namespace="prod-a", labels={"monopod.dev/profile": "web"})
-    setting.mirror.pods.observe("ADDED", pod)
+    setting.caches.pods.observe("ADDED", pod)
     await setting.publish()
     assert setting.isolated("prod-a") is None
     setting.now += STALE_SECONDS
     await setting.publish()
     assert setting.api.sent("delete") == []
     setting.now += STALE_SECONDS
-    setting.mirror.pods.observe("DELETED", pod)
+    setting.caches.pods.observe("DELETED", pod)
     await setting.publish()
     assert [path for path, _ in setting.api.sent("delete")] == [base_policy("prod-a")]
 
@@ -233,7 +233,7 @@ async def test_without_its_profile_a_namespace_is_cleared() -> None:
     setting = Setting("prod-a")
     await setting.publish(WEB)
     await setting.publish()
-    assert setting.rows("prod-a") is None
+    assert setting.compiled("prod-a") is None
 
 
 NAMESPACE = "/api/v1/namespaces/prod-a"
@@ -253,7 +253,7 @@ def refuse_content(setting: Setting, error: Exception = TOO_MUCH) -> None:
 
 
 def closed(setting: Setting, name: str = "prod-a") -> bool:
-    view = setting.mirror.namespaces.find("", name)
+    view = setting.caches.namespaces.find("", name)
     return view is not None and view.is_closed
 
 
@@ -264,7 +264,7 @@ async def test_a_namespace_that_cannot_be_written_is_reported_and_stops_no_other
     publication = await setting.publish(WEB)
     assert list(publication.unwritten) == ["prod-a"]
     assert publication.unwritten["prod-a"].endswith(f"so what it carried before holds: {error}")
-    assert setting.rows("prod-b") == "web|kata|Pend||"
+    assert setting.compiled("prod-b") == "web|kata|Pend||"
 
 
 async def test_a_refusal_is_that_namespaces_and_no_answer_is_everybodys() -> None:
@@ -304,7 +304,7 @@ async def test_a_namesake_or_an_overloaded_server_closes_nothing(error: Exceptio
     await setting.publish(WEB)
     refuse_content(setting, error)
     await setting.publish(WEB, a_profile("all", a_selector("prod-a")))
-    assert setting.rows("prod-a") == "web|kata|Pend||"
+    assert setting.compiled("prod-a") == "web|kata|Pend||"
 
 
 async def test_the_operators_own_namespace_is_not_closed() -> None:
@@ -327,7 +327,7 @@ async def test_what_was_refused_is_tried_again_ever_more_slowly_and_said_once() 
     setting.api.answers["merge", NAMESPACE] = functools.partial(written, "prod-a", version=10)
     setting.now += 30.0
     publication = await setting.publish(WEB)
-    assert (publication.unwritten, publication.retry, setting.rows("prod-a")) == ({}, None, "web|kata|Pend||")
+    assert (publication.unwritten, publication.retry, setting.compiled("prod-a")) == ({}, None, "web|kata|Pend||")
     assert events(setting) == []
 
 
@@ -337,7 +337,7 @@ async def test_other_content_is_tried_at_once() -> None:
     await setting.publish(WEB, a_profile("all", a_selector("prod-a")))
     setting.api.answers["merge", NAMESPACE] = functools.partial(written, "prod-a", version=10)
     assert (await setting.publish(WEB)).unwritten == {}
-    assert setting.rows("prod-a") == "web|kata|Pend||"
+    assert setting.compiled("prod-a") == "web|kata|Pend||"
 
 
 async def test_a_base_policy_that_is_refused_is_no_reason_to_try_at_every_pass() -> None:
@@ -372,7 +372,7 @@ async def test_a_configmap_that_is_missing_is_created() -> None:
 async def test_thousands_of_namespaces_do_not_hold_up_the_loop() -> None:
     setting = Setting()
     for number in range(3000):
-        setting.mirror.namespaces.observe("ADDED", an_object(f"ns-{number}"))
+        setting.caches.namespaces.observe("ADDED", an_object(f"ns-{number}"))
     profiles = [a_profile(f"p-{number}", a_selector(f"prod-{number}-*")) for number in range(20)]
     loop, longest = asyncio.get_running_loop(), 0.0
 

@@ -6,8 +6,8 @@ import pytest
 import structlog
 
 from monopod.kube.client import ApiError, ApiUnreachable
-from monopod.kube.logs import Complaints
-from monopod.manager.sources import Mirror
+from monopod.kube.logs import ProblemLog
+from monopod.manager.sources import WatchedCaches
 from monopod.pods.view import PodView
 from monopod.profiles.reporter import POD_EVENTS_AT_ONCE, Reporter
 from tests.unit.fake_api import FakeApi, an_object, conflict
@@ -24,7 +24,7 @@ def api() -> FakeApi:
 
 @pytest.fixture
 def reporter(api: FakeApi) -> Reporter:
-    return Reporter(api.client, Mirror("monopod-system"), Complaints(structlog.stdlib.get_logger()))
+    return Reporter(api.client, WatchedCaches("monopod-system"), ProblemLog(structlog.stdlib.get_logger()))
 
 
 def a_status(phase: str = "ACTIVE", reason: str = "Active") -> dict[str, Any]:
@@ -60,7 +60,7 @@ async def test_a_status_that_changes_without_its_phase_makes_no_event(api: FakeA
 
 
 @pytest.mark.parametrize(
-    "before", [None, a_status(), a_status("CREATE_FAILED", "ProbeRefused")], ids=["new", "active", "other"]
+    "before", [None, a_status(), a_status("CREATE_FAILED", "DryRunRefused")], ids=["new", "active", "other"]
 )
 async def test_a_failure_makes_a_warning_with_its_reason(
     api: FakeApi, reporter: Reporter, before: dict[str, Any] | None
@@ -129,9 +129,9 @@ async def test_an_unsupported_pod_gets_one_event(api: FakeApi, reporter: Reporte
 
 async def test_after_a_restart_the_event_has_the_same_name_and_is_left_alone(api: FakeApi, reporter: Reporter) -> None:
     again = FakeApi({("create", "/api/v1/namespaces/prod/events"): conflict()})
-    complaints = Complaints(structlog.stdlib.get_logger())
+    problems = ProblemLog(structlog.stdlib.get_logger())
     await reporter.report_unsupported([a_pod()])
-    assert await Reporter(again.client, Mirror("monopod-system"), complaints).report_unsupported([a_pod()])
+    assert await Reporter(again.client, WatchedCaches("monopod-system"), problems).report_unsupported([a_pod()])
     assert again.sent("create")[0][1]["metadata"] == api.sent("create")[0][1]["metadata"]
     assert again.sent("merge") == []
 

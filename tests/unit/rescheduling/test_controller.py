@@ -1,4 +1,4 @@
-"""Which namespaces are looked at, how often, and what is handed to the mover."""
+"""Which namespaces are looked at, how often, and what is handed to the evictor."""
 
 import asyncio
 import datetime
@@ -8,33 +8,32 @@ from typing import cast
 
 import pytest
 
-from monopod.api.names import NAMESPACE_LABEL, PROFILE_LABEL, ROWS_ANNOTATION
+from monopod.api.names import NAMESPACE_LABEL, PROFILE_LABEL, SELECTORS_ANNOTATION
 from monopod.api.reasons import Reason
 from monopod.bare_pods.controller import BareKeeper
 from monopod.bare_pods.rules.report import BareReport
 from monopod.bare_pods.rules.steps import BarePod
-from monopod.eviction.evictor import Mover
+from monopod.eviction.evictor import Evictor
 from monopod.eviction.rules.order import Candidate, Obstacle
 from monopod.kube.client import ApiError, Json, ServerTrouble
 from monopod.kube.concurrency import AT_ONCE
 from monopod.kube.controller import WHOLE
 from monopod.kube.signals import Signal
-from monopod.manager.sources import Mirror
-from monopod.rescheduling.controller import Rescheduler, Situation
+from monopod.manager.sources import WatchedCaches
+from monopod.rescheduling.controller import Rescheduler, ReschedulingInput
 from monopod.rescheduling.rules.progress import Kept, NotListed, Tally, Verdict, judge_progress
-from monopod.rescheduling.rules.terms import Terms
+from monopod.rescheduling.rules.settings import ReschedulingSettings
 from tests.unit.builders import Manifest, a_pod, a_profile, a_selector
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
-from tests.unit.running import COMPLAINTS, running, settle
+from tests.unit.running import PROBLEMS, running, settle
 
 PODS = "/api/v1/namespaces/prod/pods"
 REPLICA_SET = "/apis/apps/v1/namespaces/prod/replicasets/owner"
 BEGAN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 WEB = a_profile("web", a_selector("*", tier="web"))
-TERMS = Terms("web", started=BEGAN, trusted=BEGAN)
-
-
+Names = tuple[str, ...]
+SETTINGS = ReschedulingSettings("web", started=BEGAN, trusted=BEGAN)
 A_NODE: Manifest = {
     "metadata": {"name": "node", "uid": "node", "resourceVersion": "1"},
     "status": {"allocatable": {"cpu": "64", "memory": "256Gi"}},
@@ -44,11 +43,8 @@ A_NODE: Manifest = {
 def sandbox(pod: Manifest) -> Manifest:
     """The answer to a dry run, as admission leaves it."""
     labels = {**pod["metadata"]["labels"], PROFILE_LABEL: "web"}
-    return {
-        **pod,
-        "metadata": {**pod["metadata"], "labels": labels},
-        "spec": {**pod["spec"], "runtimeClassName": "kata"},
-    }
+    spec = {**pod["spec"], "runtimeClassName": "kata"}
+    return {**pod, "metadata": {**pod["metadata"], "labels": labels}, "spec": spec}
 
 
 class CountingApi(FakeApi):
@@ -79,13 +75,13 @@ class CountingApi(FakeApi):
         return await super().get(path, query)
 
 
-class FakeMover:
+class FakeEvictor:
     """Remembers what it is asked for."""
 
     def __init__(self) -> None:
         self.wanted: list[Candidate] = []
 
-    def require(self, source: str, pods: Iterable[Candidate]) -> None:
+    def update(self, source: str, pods: Iterable[Candidate]) -> None:
         assert source == "rescheduling"
         self.wanted = list(pods)
 
@@ -104,7 +100,7 @@ class FakeBareKeeper:
         self.required: list[list[str]] = []
         self.changed = Signal()
 
-    def require(self, now: Iterable[BarePod], waiting: Iterable[str]) -> None:
+    def update(self, now: Iterable[BarePod], waiting: Iterable[str]) -> None:
         self.required.append([pod.name for pod in now])
 
     def report(self, profile: str) -> BareReport:
@@ -119,10 +115,10 @@ def an_old_pod(name: str, tier: str = "web") -> Manifest:
 
 
 class Setting:
-    """A rescheduler with one namespace, whose rows are those of the profile."""
+    """A rescheduler with one namespace, whose compiled selectors are those of the profile."""
 
-    def __init__(self, *pods: Manifest, rows: str = "rows") -> None:
-        self.api, self.mover = CountingApi(), FakeMover()
+    def __init__(self, *pods: Manifest, compiled: str = "rows") -> None:
+        self.api, self.evictor = CountingApi(), FakeEvictor()
         self.api.lists[PODS] = list(pods)
         self.api.answers["try", PODS] = sandbox
         template = {"metadata": {"labels": {"tier": "web"}}, "spec": a_pod().build()["spec"]}
@@ -131,26 +127,30 @@ class Setting:
             "spec": {"replicas": len(pods), "template": template},
         }
         self.api.answers["get", REPLICA_SET] = self.owner = whole
-        mirror = Mirror("monopod-system")
-        marks = {"labels": {NAMESPACE_LABEL: "true"}, "annotations": {ROWS_ANNOTATION: rows}}
+        caches = WatchedCaches("monopod-system")
+        marks = {"labels": {NAMESPACE_LABEL: "true"}, "annotations": {SELECTORS_ANNOTATION: compiled}}
         for name in ("prod", "other"):
-            mirror.namespaces.observe(
-                "ADDED", {"metadata": {"name": name, "uid": "1", "resourceVersion": "1", **marks}}
-            )
-        mirror.nodes.observe("ADDED", A_NODE)
+            namespace = {"name": name, "uid": "1", "resourceVersion": "1", **marks}
+            caches.namespaces.observe("ADDED", {"metadata": namespace})
+        caches.nodes.observe("ADDED", A_NODE)
         self.marked, self.clock, self.bare = 0, FakeClock(), FakeBareKeeper()
-        mover, bare = cast(Mover, self.mover), cast(BareKeeper, self.bare)
-        self.rescheduler = Rescheduler(self.api.client, mirror, mover, bare, frozenset(), 300.0, COMPLAINTS, self.clock)
+        evictor, bare = cast(Evictor, self.evictor), cast(BareKeeper, self.bare)
+        self.rescheduler = Rescheduler(self.api.client, caches, evictor, bare, frozenset(), 300.0, PROBLEMS, self.clock)
         self.rescheduler.changed.subscribe(self._count_mark)
 
     def _count_mark(self) -> None:
         self.marked += 1
 
-    def take_in(
-        self, terms: Terms = TERMS, namespaces: tuple[str, ...] = ("prod",), unwritten: tuple[str, ...] = ()
+    def update(
+        self,
+        settings: ReschedulingSettings = SETTINGS,
+        namespaces: tuple[str, ...] = ("prod",),
+        unwritten: tuple[str, ...] = (),
     ) -> None:
         reached, refused = {"web": namespaces}, dict.fromkeys(unwritten, "refused")
-        self.rescheduler.take_in(Situation((WEB,), {"web": terms}, frozenset(), reached, lambda _: "rows", refused))
+        self.rescheduler.update(
+            ReschedulingInput((WEB,), {"web": settings}, frozenset(), reached, lambda _: "rows", refused)
+        )
 
     async def run(self, seconds: float = 40.0) -> None:
         """Runs it for so long, half a second after the other."""
@@ -162,14 +162,14 @@ class Setting:
 
     @property
     def wanted(self) -> list[str]:
-        return [pod.name for pod in self.mover.wanted]
+        return [pod.name for pod in self.evictor.wanted]
 
 
 async def test_a_namespace_without_pods_to_move_is_searched_once_until_the_resync() -> None:
     setting = Setting(an_old_pod("other", tier="db"))
-    setting.take_in()
+    setting.update()
     await setting.run()
-    setting.take_in()
+    setting.update()
     await setting.run()
     assert (setting.api.searches, setting.api.looks) == (1, 0)
     assert setting.rescheduler.find_moves("web") == Tally()
@@ -177,11 +177,11 @@ async def test_a_namespace_without_pods_to_move_is_searched_once_until_the_resyn
 
 async def test_pods_that_move_are_looked_at_again_and_again_and_handed_over_in_turn() -> None:
     setting = Setting(an_old_pod("a"), an_old_pod("b"))
-    setting.take_in()
+    setting.update()
     await setting.run(100)
     assert (setting.api.searches, setting.wanted) == (1, ["a"])
     assert setting.api.looks > 1
-    assert setting.mover.wanted[0].known_until < float("inf")
+    assert setting.evictor.wanted[0].known_until < float("inf")
     assert setting.marked == 1, "the same is told once"
     moves = setting.rescheduler.find_moves("web")
     assert isinstance(moves, Tally)
@@ -193,17 +193,17 @@ async def test_owners_are_read_several_at_a_time_or_what_a_full_namespace_shows_
     for number, pod in enumerate(pods):
         pod["metadata"]["ownerReferences"][0]["uid"] = f"uid-{number}"
     setting = Setting(*pods)
-    setting.take_in()
+    setting.update()
     await setting.run(20)
     assert (setting.api.looks, setting.api.most_at_once) == (1, AT_ONCE)
 
 
 async def test_a_pause_holds_at_once_and_ends_the_looking() -> None:
     setting = Setting(an_old_pod("a"))
-    setting.take_in()
+    setting.update()
     await setting.run()
     assert setting.wanted == ["a"]
-    setting.take_in(replace(TERMS, paused=True))
+    setting.update(replace(SETTINGS, paused=True))
     assert setting.wanted == []
     await setting.run(10)
     looks = setting.api.looks
@@ -213,16 +213,16 @@ async def test_a_pause_holds_at_once_and_ends_the_looking() -> None:
 
 async def test_nothing_moves_for_a_profile_that_is_about_to_be_withdrawn() -> None:
     setting = Setting(an_old_pod("a"))
-    setting.take_in()
+    setting.update()
     await setting.run()
-    setting.rescheduler.restrain(["other"])
+    setting.rescheduler.limit(["other"])
     assert setting.wanted == []
     assert setting.rescheduler.find_moves("web") == NotListed()
 
 
 async def test_nothing_is_looked_at_where_the_rows_are_not_the_profiles_yet() -> None:
-    setting = Setting(an_old_pod("a"), rows="older")
-    setting.take_in()
+    setting = Setting(an_old_pod("a"), compiled="older")
+    setting.update()
     await setting.run()
     assert (setting.api.searches, setting.wanted) == (0, [])
     assert setting.rescheduler.find_moves("web") == NotListed()
@@ -230,7 +230,7 @@ async def test_nothing_is_looked_at_where_the_rows_are_not_the_profiles_yet() ->
 
 async def test_trouble_is_met_by_asking_less_and_keeps_what_was_known() -> None:
     setting = Setting(an_old_pod("a"))
-    setting.take_in()
+    setting.update()
     await setting.run(10)
     known, looks = setting.rescheduler.find_moves("web"), setting.api.looks
     setting.api.trouble = ServerTrouble("GET", 500, "no")
@@ -247,12 +247,12 @@ async def test_trouble_is_met_by_asking_less_and_keeps_what_was_known() -> None:
 async def test_a_namespace_with_a_trouble_of_its_own_does_not_hold_up_the_others() -> None:
     setting = Setting(an_old_pod("a"))
     setting.api.trouble, setting.api.trouble_about = ServerTrouble("GET", 500, "no"), "/other/"
-    setting.take_in(namespaces=("other", "prod"))
+    setting.update(namespaces=("other", "prod"))
     await setting.run(50)
     assert setting.wanted == ["a"]
     assert setting.api.looks > 3
     assert setting.rescheduler.find_moves("web") == NotListed(), "it may be over soon"
-    setting.take_in(replace(TERMS, max_unavailable=1), namespaces=("other", "prod"))
+    setting.update(replace(SETTINGS, max_unavailable=1), namespaces=("other", "prod"))
     await setting.run(100)
     moves = setting.rescheduler.find_moves("web")
     assert isinstance(moves, Tally)
@@ -261,7 +261,7 @@ async def test_a_namespace_with_a_trouble_of_its_own_does_not_hold_up_the_others
 
 async def test_a_profile_that_keeps_pods_is_not_looked_after() -> None:
     setting = Setting(an_old_pod("a"))
-    setting.take_in(replace(TERMS, moves=False))
+    setting.update(replace(SETTINGS, moves=False))
     await setting.run(10)
     assert (setting.api.searches, setting.rescheduler.find_moves("web")) == (0, Kept())
 
@@ -278,30 +278,30 @@ async def test_a_pod_that_does_not_come_back_keeps_the_others_from_going(
 ) -> None:
     setting = Setting(a_bare_pod("a"), a_bare_pod("b"))
     setting.bare.missing = missing
-    setting.take_in(replace(TERMS, recreates_bare_pods=True))
+    setting.update(replace(SETTINGS, recreates_bare_pods=True))
     await setting.run()
     assert setting.bare.required[-1] == now
 
 
 async def test_a_pause_holds_for_pods_without_a_controller_too_while_a_namespace_is_not_known_yet() -> None:
-    setting, terms = Setting(a_bare_pod("a")), replace(TERMS, recreates_bare_pods=True)
+    setting, settings = Setting(a_bare_pod("a")), replace(SETTINGS, recreates_bare_pods=True)
     bare = setting.bare
-    setting.take_in(terms, namespaces=("prod", "other"))
+    setting.update(settings, namespaces=("prod", "other"))
     assert bare.required == [], "what isn't known at the start is no reason to let go of anything"
-    setting.take_in(terms)
+    setting.update(settings)
     await setting.run()
     assert bare.required[-1] == ["a"]
-    setting.take_in(replace(terms, paused=True), namespaces=("prod", "other"))
+    setting.update(replace(settings, paused=True), namespaces=("prod", "other"))
     assert bare.required[-1] == []
 
 
 async def test_nothing_is_moved_in_a_namespace_that_cannot_be_written_and_everything_elsewhere() -> None:
     setting = Setting(an_old_pod("a"))
-    setting.take_in(namespaces=("prod", "other"), unwritten=("other",))
+    setting.update(namespaces=("prod", "other"), unwritten=("other",))
     await setting.run()
-    assert [pod.name for pod in setting.mover.wanted] == ["a"]
-    setting.take_in(namespaces=("prod", "other"), unwritten=("prod",))
-    assert setting.mover.wanted == []
+    assert [pod.name for pod in setting.evictor.wanted] == ["a"]
+    setting.update(namespaces=("prod", "other"), unwritten=("prod",))
+    assert setting.evictor.wanted == []
     setting.api.requests.clear()
     await setting.run()
     assert [path for _, path, _ in setting.api.requests if "/prod/" in path] == []
@@ -314,7 +314,7 @@ async def test_nothing_is_moved_in_a_namespace_that_cannot_be_written_and_everyt
 async def test_a_pod_whose_replacement_is_refused_stays_and_goes_when_it_no_longer_is() -> None:
     setting = Setting(an_old_pod("a"), an_old_pod("b"))
     setting.api.answers["try", PODS] = ApiError(403, "Forbidden", "violates PodSecurity")
-    setting.take_in()
+    setting.update()
     await setting.run()
     assert setting.wanted == []
     moves = setting.rescheduler.find_moves("web")
@@ -341,31 +341,31 @@ async def test_where_a_quota_counts_one_pod_of_the_namespace_goes_at_a_time() ->
     setting.api.answers["get", REPLICA_SET.replace("owner", "other")] = other
     quotas = PODS.replace("pods", "resourcequotas")
     setting.api.lists[quotas] = [{"metadata": {"name": "no-pods"}, "spec": {"hard": {"services": "1"}}}]
-    setting.take_in()
+    setting.update()
     await setting.run()
     assert sorted(setting.wanted) == ["a", "b"], "no pod counts against that one"
     setting = Setting(*pods)
     setting.api.answers |= {("get", REPLICA_SET.replace("owner", "other")): other}
     setting.api.answers["get", REPLICA_SET] = {**owner, "spec": {**owner["spec"], "replicas": 2}}
     setting.api.lists[quotas] = [{"metadata": {"name": "full"}, "spec": {"hard": {"pods": "9"}}}]
-    setting.take_in()
+    setting.update()
     await setting.run()
     assert setting.wanted == ["a"]
-    setting.mover.tell(setting.mover.wanted[0])
-    setting.take_in(namespaces=("prod", "other"))
+    setting.evictor.tell(setting.evictor.wanted[0])
+    setting.update(namespaces=("prod", "other"))
     assert setting.wanted == [], "what was seen before the eviction is good for no other"
 
 
 async def test_a_workload_whose_pods_are_merely_gone_is_not_moved() -> None:
     setting = Setting(an_old_pod("a"))
-    setting.take_in()
+    setting.update()
     await setting.run()
     setting.api.lists[PODS] = []
     await setting.run()
     moves = setting.rescheduler.find_moves("web")
     assert isinstance(moves, Tally)
     assert moves.waiting == 1
-    assert moves.holdup.startswith("1 of 1 pods of ReplicaSet prod/owner don't exist")
+    assert moves.waiting_for.startswith("1 of 1 pods of ReplicaSet prod/owner don't exist")
     del setting.api.answers["get", REPLICA_SET]
     await setting.run()
     assert setting.rescheduler.find_moves("web") == Tally()
@@ -378,12 +378,12 @@ async def test_what_an_operator_before_left_without_its_pods_is_waited_for_by_th
     setting = Setting(*(() if is_gone else (replacement,)))
     setting.owner["spec"]["replicas"] = 1
     setting.api.lists[REPLICA_SET.removesuffix("/owner")] = [setting.owner]
-    setting.take_in(replace(TERMS, is_open=True))
+    setting.update(replace(SETTINGS, is_open=True))
     await setting.run()
     moves = setting.rescheduler.find_moves("web")
     assert isinstance(moves, Tally)
     assert moves.waiting == 1
-    assert ("don't exist" if is_gone else "isn't Ready") in moves.holdup
+    assert ("don't exist" if is_gone else "isn't Ready") in moves.waiting_for
     setting.api.lists[PODS] = [replacement | {"status": an_old_pod("new")["status"]}]
     await setting.run()
     assert setting.rescheduler.find_moves("web") == Tally()
@@ -394,6 +394,6 @@ async def test_workloads_of_others_and_those_that_should_have_no_pods_are_not_wa
     other = {"metadata": {"name": "other", "uid": "uid-other"}, "spec": {"replicas": 1, "template": {"spec": {}}}}
     setting.api.answers["get", REPLICA_SET.replace("owner", "other")] = other
     setting.api.lists[REPLICA_SET.removesuffix("/owner")] = [setting.owner, other]
-    setting.take_in(replace(TERMS, is_open=True))
+    setting.update(replace(SETTINGS, is_open=True))
     await setting.run()
     assert setting.rescheduler.find_moves("web") == Tally()

@@ -6,7 +6,7 @@ import pytest
 
 from monopod.eviction.rules.order import Candidate
 from monopod.rescheduling.precaution import Precaution
-from monopod.rescheduling.rules.turns import Outlook
+from monopod.rescheduling.rules.plans import WorkloadPlan
 from monopod.workloads.rules.replacement import Workload
 from tests.unit.fake_clock import FakeClock
 
@@ -16,13 +16,13 @@ WAITING = (Candidate("prod", "pod", "uid"),)
 def test_the_first_replacement_that_is_late_stops_the_others_after_the_deadline_that_is_set() -> None:
     clock = FakeClock()
     precaution = Precaution(clock, deadline=30.0)
-    first = Outlook(Workload("prod", "Deployment", "first", "1", 2), "web", replacing=1, desired=2)
-    second = Outlook(Workload("prod", "Deployment", "second", "2", 2), "web", now=WAITING, desired=2)
+    first = WorkloadPlan(Workload("prod", "Deployment", "first", "1", 2), "web", replacing=1, desired=2)
+    second = WorkloadPlan(Workload("prod", "Deployment", "second", "2", 2), "web", now=WAITING, desired=2)
     precaution.observe("prod", (), (first, second))
     clock.step(29.0)
-    assert [each.obstacles for each in precaution.restrain((first, second), ())] == [(), ()]
+    assert [each.obstacles for each in precaution.limit((first, second), ())] == [(), ()]
     clock.step(1.0)
-    (_, stopped) = precaution.restrain((first, second), ())
+    (_, stopped) = precaution.limit((first, second), ())
     assert [each.reason for each in stopped.obstacles] == ["ReplacementsNotReady"]
 
 
@@ -42,12 +42,12 @@ FORGET: dict[str, Callable[[Precaution], None]] = {
 def test_a_workload_that_comes_back_has_its_whole_deadline(forget: Callable[[Precaution], None]) -> None:
     clock = FakeClock()
     precaution = Precaution(clock, deadline=30.0)
-    moving = Outlook(Workload("prod", "Deployment", "first", "1", 2), "web", WAITING, replacing=1, desired=2)
+    moving = WorkloadPlan(Workload("prod", "Deployment", "first", "1", 2), "web", WAITING, replacing=1, desired=2)
     precaution.observe("prod", (), (moving,))
     forget(precaution)
     clock.step(60.0)
     precaution.observe("prod", (), (moving,))
-    assert [each.obstacles for each in precaution.restrain((moving,), ())] == [()]
+    assert [each.obstacles for each in precaution.limit((moving,), ())] == [()]
 
 
 def test_nothing_is_kept_of_workloads_that_are_gone() -> None:
@@ -55,9 +55,9 @@ def test_nothing_is_kept_of_workloads_that_are_gone() -> None:
     precaution = Precaution(FakeClock(), deadline=30.0)
     for number in range(10):
         workload = Workload("prod", "ReplicaSet", "web", f"uid-{number}", 2)
-        look = (Outlook(workload, "web", WAITING, replacing=1, desired=2, is_broken=True),)
-        precaution.observe("prod", (), look)
-        precaution.restrain(look, ())
+        scan = (WorkloadPlan(workload, "web", WAITING, replacing=1, desired=2, is_broken=True),)
+        precaution.observe("prod", (), scan)
+        precaution.limit(scan, ())
     kept = (precaution._since, precaution._broken, precaution._chosen)
     assert max(map(len, kept)) <= 2
 
@@ -65,10 +65,10 @@ def test_nothing_is_kept_of_workloads_that_are_gone() -> None:
 def test_one_whose_only_pod_is_gone_for_a_moment_is_known_still() -> None:
     clock = FakeClock()
     precaution = Precaution(clock, deadline=30.0)
-    broken = Outlook(Workload("prod", "Owner", "first", "1", None), "web", WAITING, is_broken=True)
-    moving = Outlook(broken.workload, "web", replacing=1)
-    other = Outlook(Workload("prod", "Deployment", "second", "2", 2), "web", WAITING, desired=2)
-    for look in ((broken, other), (other,), (moving, other)):
-        precaution.observe("prod", (), look)
+    broken = WorkloadPlan(Workload("prod", "Owner", "first", "1", None), "web", WAITING, is_broken=True)
+    moving = WorkloadPlan(broken.workload, "web", replacing=1)
+    other = WorkloadPlan(Workload("prod", "Deployment", "second", "2", 2), "web", WAITING, desired=2)
+    for scan in ((broken, other), (other,), (moving, other)):
+        precaution.observe("prod", (), scan)
     clock.step(60.0)
-    assert [each.obstacles for each in precaution.restrain((moving, other), ())] == [(), ()], "it proves nothing"
+    assert [each.obstacles for each in precaution.limit((moving, other), ())] == [(), ()], "it proves nothing"

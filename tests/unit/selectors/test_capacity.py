@@ -1,4 +1,4 @@
-"""Who is published where there isn't room for all. A row takes 1, and there is room for 3 in a namespace, 6 in all."""
+"""Who is published where not all fit. A compiled selector takes 1; a namespace holds 3, the ConfigMap 6."""
 
 import itertools
 import random
@@ -6,43 +6,55 @@ import random
 import pytest
 
 from monopod.pods.rules.selection import Selector, reaches
-from monopod.selectors.capacity import CONFIGMAP, Allocation, Bound, Claim, Excess, Registration, Row, Rows, allocate
+from monopod.selectors.capacity import (
+    CONFIGMAP,
+    Allocation,
+    Bound,
+    CapacityRequest,
+    CompiledSelector,
+    CompiledSelectors,
+    Overflow,
+    Registration,
+    allocate,
+)
 
 ROOM, ALL = Bound("selectors", 3), Bound("selectors in all", 6)
 PROTECTED = frozenset({"kube-system"})
 
 
-def a_row(namespace: str, load: int = 1, text: str = "row") -> Row:
-    return Row(namespace, text, (load,), (load,))
+def a_row(namespace: str, load: int = 1, text: str = "row") -> CompiledSelector:
+    return CompiledSelector(namespace, text, (load,), (load,))
 
 
-def a_claim(name: str, *namespaces: str, old: Rows | None = None, in_force: bool = False, load: int = 1) -> Claim:
+def a_claim(
+    name: str, *namespaces: str, old: CompiledSelectors | None = None, enforced: bool = False, load: int = 1
+) -> CapacityRequest:
     """Names are ages, too: `a` is older than `b`."""
-    rows = tuple(a_row(namespace, load) for namespace in namespaces)
-    return Claim(Registration(name, name), rows, in_force or old is not None, old)
+    compiled = tuple(a_row(namespace, load) for namespace in namespaces)
+    return CapacityRequest(Registration(name, name), compiled, enforced or old is not None, old)
 
 
-def in_force(name: str, *namespaces: str) -> Claim:
+def enforced(name: str, *namespaces: str) -> CapacityRequest:
     return a_claim(name, *namespaces, old=tuple(map(a_row, namespaces)))
 
 
-def give(*claims: Claim) -> Allocation:
-    return allocate(claims, [ROOM], [ALL], PROTECTED)
+def give(*requests: CapacityRequest) -> Allocation:
+    return allocate(requests, [ROOM], [ALL], PROTECTED)
 
 
-def published(*claims: Claim) -> list[str]:
-    return sorted(give(*claims).rows)
+def published(*requests: CapacityRequest) -> list[str]:
+    return sorted(give(*requests).compiled)
 
 
 def test_all_that_fit_are_published() -> None:
     allocation = give(a_claim("a", "prod", "prod"), a_claim("b", "prod"), a_claim("c", "dev"))
-    assert (sorted(allocation.rows), allocation.excess) == (["a", "b", "c"], {})
+    assert (sorted(allocation.compiled), allocation.overflow) == (["a", "b", "c"], {})
 
 
 def test_the_newest_that_does_not_fit_is_left_out_and_told_where_and_why() -> None:
     allocation = give(a_claim("c", "prod"), a_claim("a", "prod", "prod"), a_claim("b", "prod"))
-    assert sorted(allocation.rows) == ["a", "b"]
-    assert allocation.excess == {"c": Excess("prod", 4, ROOM)}
+    assert sorted(allocation.compiled) == ["a", "b"]
+    assert allocation.overflow == {"c": Overflow("prod", 4, ROOM)}
 
 
 def test_one_that_is_left_out_takes_no_room() -> None:
@@ -54,22 +66,22 @@ def test_it_is_left_out_as_a_whole() -> None:
 
 
 def test_what_is_in_force_keeps_its_place_before_older_ones() -> None:
-    assert published(a_claim("a", "prod", "prod"), in_force("b", "prod"), in_force("c", "prod")) == ["b", "c"]
+    assert published(a_claim("a", "prod", "prod"), enforced("b", "prod"), enforced("c", "prod")) == ["b", "c"]
 
 
 def test_when_room_is_made_the_oldest_comes_first() -> None:
-    assert published(in_force("c", "prod", "prod"), a_claim("b", "prod"), a_claim("a", "prod")) == ["a", "c"]
+    assert published(enforced("c", "prod", "prod"), a_claim("b", "prod"), a_claim("a", "prod")) == ["a", "c"]
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
 def test_the_order_in_which_they_are_given_does_not_matter(order: tuple[int, ...]) -> None:
-    claims = [a_claim("a", "p*"), a_claim("b", "prod", "prod"), a_claim("c", "*"), a_claim("d", "dev")]
-    assert published(*(claims[index] for index in order)) == ["a", "b", "d"]
+    requests = [a_claim("a", "p*"), a_claim("b", "prod", "prod"), a_claim("c", "*"), a_claim("d", "dev")]
+    assert published(*(requests[index] for index in order)) == ["a", "b", "d"]
 
 
 def test_patterns_count_in_the_namespaces_that_are_named() -> None:
-    assert give(a_claim("a", "prod", "prod"), a_claim("b", "p*"), a_claim("c", "*d")).excess == {
-        "c": Excess("prod", 4, ROOM)
+    assert give(a_claim("a", "prod", "prod"), a_claim("b", "p*"), a_claim("c", "*d")).overflow == {
+        "c": Overflow("prod", 4, ROOM)
     }
 
 
@@ -83,13 +95,13 @@ def test_patterns_do_not_count_in_protected_namespaces() -> None:
 
 def test_patterns_that_can_meet_in_one_name_count_together() -> None:
     allocation = give(a_claim("a", "team-*", "team-?"), a_claim("b", "*"), a_claim("c", "team-a*"))
-    assert allocation.excess == {"c": Excess("team-a*", 4, ROOM)}
-    assert str(allocation.excess["c"]) == "namespaces team-a* would have 4 selectors, and there is room for 3"
+    assert allocation.overflow == {"c": Overflow("team-a*", 4, ROOM)}
+    assert str(allocation.overflow["c"]) == "namespaces team-a* would have 4 selectors, and there is room for 3"
 
 
 def test_a_wide_pattern_counts_among_narrow_ones() -> None:
     allocation = give(a_claim("a", "team-a*", "team-*", "team-?"), a_claim("b", "*"))
-    assert allocation.excess == {"b": Excess("team-a*", 4, ROOM)}
+    assert allocation.overflow == {"b": Overflow("team-a*", 4, ROOM)}
 
 
 def test_patterns_that_begin_differently_do_not() -> None:
@@ -98,50 +110,52 @@ def test_patterns_that_begin_differently_do_not() -> None:
 
 def test_all_profiles_together_have_a_bound_too() -> None:
     allocation = give(a_claim("a", "p", "q", "r"), a_claim("b", "s", "t", "u"), a_claim("c", "v"))
-    assert allocation.excess == {"c": Excess(CONFIGMAP, 7, ALL)}
-    assert str(allocation.excess["c"]) == (
+    assert allocation.overflow == {"c": Overflow(CONFIGMAP, 7, ALL)}
+    assert str(allocation.overflow["c"]) == (
         "the ConfigMap for new namespaces would have 7 selectors in all, and there is room for 6"
     )
 
 
 def test_a_change_that_fits_is_published() -> None:
     change = a_claim("a", "prod", old=(a_row("prod"),), load=2)
-    assert give(change, in_force("b", "prod")) == Allocation({"a": change.rows, "b": (a_row("prod"),)}, {})
+    assert give(change, enforced("b", "prod")) == Allocation({"a": change.compiled, "b": (a_row("prod"),)}, {})
 
 
 def test_a_change_that_does_not_fit_leaves_the_old_rows_and_the_others_alone() -> None:
     change = a_claim("a", "prod", old=(a_row("prod", text="old"),), load=2)
-    allocation = give(change, in_force("b", "prod", "prod"), a_claim("c", "prod"))
-    assert allocation.rows["a"] == (a_row("prod", text="old"),)
-    assert sorted(allocation.rows) == ["a", "b"]
-    assert allocation.excess["a"] == Excess("prod", 4, ROOM)
+    allocation = give(change, enforced("b", "prod", "prod"), a_claim("c", "prod"))
+    assert allocation.compiled["a"] == (a_row("prod", text="old"),)
+    assert sorted(allocation.compiled) == ["a", "b"]
+    assert allocation.overflow["a"] == Overflow("prod", 4, ROOM)
 
 
 def test_what_is_in_force_beyond_the_bounds_stays_and_says_so() -> None:
     """As after an upgrade that lowers a bound."""
-    allocation = give(in_force("a", "prod", "prod", "prod"), in_force("b", "prod"), a_claim("c", "dev"))
-    assert sorted(allocation.rows) == ["a", "b", "c"]
-    assert list(allocation.excess) == ["b"]
+    allocation = give(enforced("a", "prod", "prod", "prod"), enforced("b", "prod"), a_claim("c", "dev"))
+    assert sorted(allocation.compiled) == ["a", "b", "c"]
+    assert list(allocation.overflow) == ["b"]
 
 
 def test_what_was_published_stays_even_if_nobody_knows_its_old_rows() -> None:
-    assert published(a_claim("a", "prod", "prod"), a_claim("b", "prod", "prod", in_force=True)) == ["b"]
+    assert published(a_claim("a", "prod", "prod"), a_claim("b", "prod", "prod", enforced=True)) == ["b"]
 
 
 def test_no_name_ever_gets_more_than_there_is_room_for() -> None:
     draw = random.Random(2)
     names = ["".join(letters) for size in (1, 2, 3) for letters in itertools.product("ab", repeat=size)]
     for _ in range(150):
-        claims = [
+        requests = [
             a_claim(chr(97 + n), *("".join(draw.choices("aabb*?", k=draw.randint(1, 3))) for _ in range(2)))
             for n in range(draw.randint(2, 12))
         ]
-        rows = allocate(claims, [ROOM], [Bound("", 99)], PROTECTED).rows
+        compiled = allocate(requests, [ROOM], [Bound("", 99)], PROTECTED).compiled
         for name in names:
-            found = sum(reaches(Selector(row.namespace), name, PROTECTED) for own in rows.values() for row in own)
-            assert found <= ROOM.most, (name, claims)
+            found = sum(
+                reaches(Selector(selector.namespace), name, PROTECTED) for own in compiled.values() for selector in own
+            )
+            assert found <= ROOM.most, (name, requests)
 
 
 def test_a_thousand_profiles_of_a_thousand_namespaces_are_compared_in_less_than_the_time_limit() -> None:
-    claims = [a_claim(f"{n:04}", f"team-{n}-*", f"exact-{n}", "p*d", f"x-*-{n}") for n in range(1000)]
-    assert len(allocate(claims, [Bound("", 5000)], [Bound("", 5000)], PROTECTED).rows) == 1000
+    requests = [a_claim(f"{n:04}", f"team-{n}-*", f"exact-{n}", "p*d", f"x-*-{n}") for n in range(1000)]
+    assert len(allocate(requests, [Bound("", 5000)], [Bound("", 5000)], PROTECTED).compiled) == 1000

@@ -4,15 +4,15 @@ import pytest
 
 from monopod.api.names import EKS_PROFILE_LABEL
 from monopod.pods.rules.selection import Profile
-from monopod.selectors.capacity import Claim, Registration
+from monopod.selectors.capacity import CapacityRequest, Registration
 from monopod.selectors.compile import (
+    MAX_COMPILED,
     MAX_PATTERNS,
-    MAX_ROWS,
     compile_namespace_patterns,
     compile_profile,
-    compile_rows,
+    compile_selectors,
     find_room,
-    match_old_rows,
+    match_old_selectors,
     read_patterns,
 )
 from tests.unit.builders import a_profile, a_selector
@@ -20,8 +20,8 @@ from tests.unit.builders import a_profile, a_selector
 PROTECTED = frozenset({"kube-system", "monopod-system"})
 
 
-def rows(*profiles: Profile, namespace: str = "prod") -> list[str]:
-    return compile_rows(namespace, profiles, PROTECTED).splitlines()
+def compiled(*profiles: Profile, namespace: str = "prod") -> list[str]:
+    return compile_selectors(namespace, profiles, PROTECTED).splitlines()
 
 
 def test_a_row_per_selector_in_the_order_in_which_profiles_win() -> None:
@@ -29,35 +29,35 @@ def test_a_row_per_selector_in_the_order_in_which_profiles_win() -> None:
         a_profile("web", a_selector("prod", tier="web"), a_selector("prod", tier="api")),
         a_profile("db", a_selector("prod"), sandbox="gvisor", unsupported="Reject"),
     )
-    assert rows(*profiles) == ["db|gvisor|Reject||", "web|kata|Pend|tier=web|", "web|kata|Pend|tier=api|"]
+    assert compiled(*profiles) == ["db|gvisor|Reject||", "web|kata|Pend|tier=web|", "web|kata|Pend|tier=api|"]
 
 
 def test_zones_are_a_field_more() -> None:
     profile = a_profile("web", a_selector("prod", tier="web"), zones=("eu-1a", "eu-1b"))
-    assert rows(profile) == ["web|kata|Pend|tier=web||eu-1a,eu-1b"]
+    assert compiled(profile) == ["web|kata|Pend|tier=web||eu-1a,eu-1b"]
 
 
 def test_security_groups_are_two_fields_more() -> None:
     selector = a_selector("prod", tier="web")
     start = "web|kata|Pend|tier=web|"
-    assert rows(a_profile("web", selector, groups=("web", "db"))) == [f"{start}||web,db"]
-    assert rows(a_profile("web", selector, pod_groups="Allow")) == [f"{start}|||Allow"]
+    assert compiled(a_profile("web", selector, groups=("web", "db"))) == [f"{start}||web,db"]
+    assert compiled(a_profile("web", selector, pod_groups="Allow")) == [f"{start}|||Allow"]
     everything = a_profile("web", selector, zones=("a",), groups=("web",), pod_groups="Allow")
-    assert rows(everything) == [f"{start}|a|web|Allow"]
-    assert rows(a_profile("web", selector, annotations=("a/*", "b"))) == [f"{start}||||a/*,b"]
-    assert rows(a_profile("web", selector, selinux="Allow")) == [f"{start}|||||Allow"]
-    assert rows(a_profile("web", selector, opt_out="Refuse")) == [f"{start}||||||Refuse"]
+    assert compiled(everything) == [f"{start}|a|web|Allow"]
+    assert compiled(a_profile("web", selector, annotations=("a/*", "b"))) == [f"{start}||||a/*,b"]
+    assert compiled(a_profile("web", selector, selinux="Allow")) == [f"{start}|||||Allow"]
+    assert compiled(a_profile("web", selector, opt_out="Refuse")) == [f"{start}||||||Refuse"]
 
 
 def test_zones_do_not_count_as_wildcards() -> None:
-    [row] = compile_profile(a_profile("web", a_selector("prod"), zones=("z" * 63,) * 16))
-    assert row.load == (1, 0, len(row.text) + 1)
+    [selector] = compile_profile(a_profile("web", a_selector("prod"), zones=("z" * 63,) * 16))
+    assert selector.load == (1, 0, len(selector.text) + 1)
 
 
 def test_pairs_with_and_without_wildcards_stand_apart() -> None:
     labels = {"tier": "web", "a.io/team-*": "x", "app": "sh?p", "run": ""}
-    [row] = rows(a_profile("web", a_selector("prod", labels)))
-    assert row == r"web|kata|Pend|tier=web run=|a\.io/team-.*=x app~sh.p"
+    [selector] = compiled(a_profile("web", a_selector("prod", labels)))
+    assert selector == r"web|kata|Pend|tier=web run=|a\.io/team-.*=x app~sh.p"
 
 
 @pytest.mark.eks("1.wildcards-and-kube-system", case="a wildcard doesn't reach a protected namespace")
@@ -74,11 +74,11 @@ def test_pairs_with_and_without_wildcards_stand_apart() -> None:
     ],
 )
 def test_only_selectors_that_reach_the_namespace(pattern: str, namespace: str, reached: bool) -> None:
-    assert bool(rows(a_profile("web", a_selector(pattern)), namespace=namespace)) is reached
+    assert bool(compiled(a_profile("web", a_selector(pattern)), namespace=namespace)) is reached
 
 
 def test_no_profile_no_text() -> None:
-    assert compile_rows("prod", [], PROTECTED) == ""
+    assert compile_selectors("prod", [], PROTECTED) == ""
 
 
 @pytest.mark.parametrize("text", ["a b", "a|b", "a=b", "a,b", "a\nb"])
@@ -88,15 +88,15 @@ def test_a_pattern_that_no_label_can_match_makes_no_row(text: str) -> None:
         a_profile("value", a_selector("prod", {"x": text})),
         a_profile("sound", a_selector("prod")),
     )
-    assert rows(*profiles) == ["sound|kata|Pend||"]
+    assert compiled(*profiles) == ["sound|kata|Pend||"]
 
 
 def test_a_label_that_admission_writes_makes_no_row() -> None:
-    assert rows(a_profile("web", a_selector("prod", {EKS_PROFILE_LABEL: "w*"}))) == []
+    assert compiled(a_profile("web", a_selector("prod", {EKS_PROFILE_LABEL: "w*"}))) == []
 
 
 BEYOND = [
-    pytest.param(MAX_ROWS, "prod", {}, "namespace prod would have 2001 selectors, .* for 2000", id="rows"),
+    pytest.param(MAX_COMPILED, "prod", {}, "namespace prod would have 2001 selectors, .* for 2000", id="rows"),
     pytest.param(
         277,
         "*",
@@ -127,18 +127,20 @@ BEYOND = [
 @pytest.mark.parametrize(("count", "namespace", "labels", "problem"), BEYOND)
 def test_there_is_room_for_so_much(count: int, namespace: str, labels: dict[str, str], problem: str) -> None:
     profiles = [a_profile(f"profile-{n:04}", a_selector(namespace.format(n), labels)) for n in range(count + 1)]
-    claims = [Claim(Registration(profile.name, profile.name), compile_profile(profile)) for profile in profiles]
-    excess = find_room(claims, PROTECTED).excess
-    assert re.search(problem, str(excess[min(excess)]))
+    requests = [
+        CapacityRequest(Registration(profile.name, profile.name), compile_profile(profile)) for profile in profiles
+    ]
+    overflow = find_room(requests, PROTECTED).overflow
+    assert re.search(problem, str(overflow[min(overflow)]))
 
 
 def test_patterns_are_read_as_they_were_written() -> None:
     web = a_profile("web", a_selector("prod", tier="w*"), a_selector("team-?.*"))
     other = a_profile("other", a_selector("*"))
     data = compile_namespace_patterns([web, other], PROTECTED)
-    rows = compile_profile(web)
-    assert match_old_rows(rows, read_patterns(data)["web"]) == rows
-    assert match_old_rows(rows, read_patterns(data)["other"]) is None
+    compiled = compile_profile(web)
+    assert match_old_selectors(compiled, read_patterns(data)["web"]) == compiled
+    assert match_old_selectors(compiled, read_patterns(data)["other"]) is None
     assert read_patterns({}) == {}
 
 

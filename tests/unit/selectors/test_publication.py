@@ -23,7 +23,7 @@ PROFILE = Profile("web", (Selector("prod-*"), Selector("kube-system")), "kata")
 
 
 ISOLATED = Content(ROWS, is_isolated=True)
-WITH_GROUPS = Content(ROWS, is_isolated=True, group_rows="db|db||*")
+WITH_GROUPS = Content(ROWS, is_isolated=True, group_policies="db|db||*")
 NOTHING = Content("")
 SEEN = NamespaceView("a", "true", ROWS, isolated="true")
 
@@ -37,13 +37,17 @@ SEEN = NamespaceView("a", "true", ROWS, isolated="true")
         pytest.param(NamespaceView("a", "true", "old"), ISOLATED, Publish("a", ISOLATED), id="other rows"),
         pytest.param(replace(SEEN, label=None), ISOLATED, Publish("a", ISOLATED), id="label removed"),
         pytest.param(replace(SEEN, label="no"), ISOLATED, Publish("a", ISOLATED), id="label changed"),
-        pytest.param(replace(SEEN, rows=None), ISOLATED, Publish("a", ISOLATED), id="rows removed"),
+        pytest.param(replace(SEEN, compiled=None), ISOLATED, Publish("a", ISOLATED), id="rows removed"),
         pytest.param(replace(SEEN, isolated=None), ISOLATED, Publish("a", ISOLATED), id="isolation seen"),
         pytest.param(SEEN, Content(ROWS), Publish("a", Content(ROWS)), id="isolation no longer seen"),
         pytest.param(NamespaceView("a", "true", ROWS), Content(ROWS), None, id="isolation not seen yet"),
         pytest.param(SEEN, WITH_GROUPS, Publish("a", WITH_GROUPS), id="new SecurityGroupPolicy"),
-        pytest.param(replace(SEEN, group_rows="db|db||*"), WITH_GROUPS, None, id="SecurityGroupPolicy as it should be"),
-        pytest.param(replace(SEEN, group_rows="x"), ISOLATED, Publish("a", ISOLATED), id="SecurityGroupPolicy gone"),
+        pytest.param(
+            replace(SEEN, group_policies="db|db||*"), WITH_GROUPS, None, id="SecurityGroupPolicy as it should be"
+        ),
+        pytest.param(
+            replace(SEEN, group_policies="x"), ISOLATED, Publish("a", ISOLATED), id="SecurityGroupPolicy gone"
+        ),
         pytest.param(SEEN, NOTHING, Withdraw("a"), id="no longer reached"),
         pytest.param(NamespaceView("a", "true", None), NOTHING, Withdraw("a"), id="forged label"),
         pytest.param(NamespaceView("a", None, ROWS), NOTHING, Withdraw("a"), id="forged rows"),

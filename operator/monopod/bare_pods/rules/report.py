@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from monopod.api.reasons import Reason
 from monopod.api.stored_pod import Phase
-from monopod.bare_pods.rules.steps import Sight, StoredPod, is_gone
+from monopod.bare_pods.rules.steps import ObservedPod, StoredPod, is_gone
 from monopod.eviction.rules.order import Candidate, Obstacle
 
 REASONS: Mapping[Phase, Reason] = {
@@ -38,7 +38,7 @@ class Finding:
     """How one stored pod stands: what has its name, None if nobody looked; and the pod, if it is to be evicted."""
 
     stored: StoredPod
-    sight: Sight | None = None
+    observed: ObservedPod | None = None
     candidate: Candidate | None = None
 
 
@@ -60,7 +60,7 @@ def build_reports(findings: Sequence[Finding], refused: Mapping[str, tuple[Obsta
 
 def _build_report(findings: Sequence[Finding], refused: tuple[Obstacle, ...]) -> BareReport:
     troubled = [finding.stored for finding in findings if finding.stored.message and finding.stored.phase in REASONS]
-    under_way = [each for each in findings if each.stored not in troubled and each.sight and is_gone(each.sight)]
+    under_way = [each for each in findings if each.stored not in troubled and each.observed and is_gone(each.observed)]
     # Where another pod has the name, that one may well have replaced it.
     missing = (finding.stored for finding in findings if finding.stored.phase not in ("Stored", "NameTaken"))
     return BareReport(

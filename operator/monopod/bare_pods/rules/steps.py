@@ -1,6 +1,6 @@
 """The move of a pod that nothing would replace: its manifest is stored first, and it is created again from that.
 
-    wanted, and a trial is sandboxed ──► Stored ──► Evicting ──gone──► Recreating ──new pod runs──► dropped
+    wanted, and a dry run is sandboxed ──► Stored ──► Evicting ──gone──► Recreating ──new pod runs──► dropped
                                            │           │                  ├── refused ──► Refused, tried again slowly
                              not wanted:   ▼           ▼                  └── name taken ──► NameTaken, until a person
                                         dropped     Withdrawn ──settled──► dropped                          decides
@@ -162,7 +162,7 @@ class Foreign:
     uid: str
 
 
-Sight = Absent | Original | Recreated | Foreign
+ObservedPod = Absent | Original | Recreated | Foreign
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ class Drop:
 Step = Stay | AskForEviction | Renew | Record | Recreate | Drop
 
 
-def look(stored: StoredPod, pod: Mapping[str, Any] | None) -> Sight:
+def observe(stored: StoredPod, pod: Mapping[str, Any] | None) -> ObservedPod:
     """What the pod of a stored pod's name is to it."""
     if pod is None:
         return Absent()
@@ -252,20 +252,20 @@ def _find_disruption(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return next((one for one in conditions if one["type"] == "DisruptionTarget" and one["status"] == "True"), None)
 
 
-def decide_step(stored: StoredPod, sight: Sight, *, wanted: bool | None, settled: bool) -> Step:
+def decide_step(stored: StoredPod, observed: ObservedPod, *, wanted: bool | None, settled: bool) -> Step:
     """What to do next about a stored pod.
 
     Args:
         stored: the stored pod, as it is now.
-        sight: what has its name, as it is now.
+        observed: what has its name, as it is now.
         wanted: whether the pod is to be moved, if it still runs; None: not known yet.
         settled: whether it has been Withdrawn for SETTLING_SECONDS.
     """
-    match sight:
-        case Original() if sight.terminating:
-            return _judge_ending(stored, sight)
+    match observed:
+        case Original() if observed.terminating:
+            return _judge_ending(stored, observed)
         case Original():
-            return _judge_running(stored, sight, wanted, settled)
+            return _judge_running(stored, observed, wanted, settled)
         case Recreated(fault=fault) if fault:
             # It is no successor: when it is gone another is created, so it must not be on record by then.
             message = describe_fault(stored, fault)
@@ -365,9 +365,9 @@ def describe_taken(stored: StoredPod) -> str:
     )
 
 
-def is_gone(sight: Sight) -> bool:
+def is_gone(observed: ObservedPod) -> bool:
     """Whether the pod has gone and its successor doesn't run yet."""
-    match sight:
+    match observed:
         case Absent() | Foreign():
             return True
         case Recreated(started=started):

@@ -19,7 +19,7 @@ from monopod.pods.rules.decision import (
     Unsupported,
 )
 from monopod.pods.rules.selection import LabelDiffers, Mismatch
-from monopod.pods.rules.size import Need, Resources, Row, Size, format_capacity
+from monopod.pods.rules.size import Need, PodSize, Resources, Size, format_capacity
 
 Json = dict[str, Any]
 
@@ -81,7 +81,7 @@ def _build_sandbox(decision: Sandboxed | Unsupported, size: Size | None) -> Json
         "pinned": decision.pinned,
         "runtimeClassName": decision.runtime_class or None,
         "capacity": format_capacity(size.row) if size else None,
-        "size": _build_row(size.row) if size else None,
+        "size": _build_selector(size.row) if size else None,
     }
 
 
@@ -123,7 +123,7 @@ def _build_admitted(admitted: Admitted) -> Json:
     }
 
 
-def _build_row(row: Row) -> Json:
+def _build_selector(row: PodSize) -> Json:
     return {"cpuMillis": row.cpu_millis, "memoryMiB": row.memory_mib}
 
 

@@ -28,8 +28,8 @@ from monopod.pods.rules.bounds import find_excess
 from monopod.pods.rules.selection import Profile, is_wildcard, reaches
 from monopod.pods.rules.state import find_mark, has_ended
 from monopod.pods.rules.volumes import find_claims
-from monopod.rescheduling.rules.standing import Place
-from monopod.rescheduling.rules.terms import Terms
+from monopod.rescheduling.rules.settings import ReschedulingSettings
+from monopod.rescheduling.rules.standing import NamespaceContext
 from monopod.workloads.rules.replacement import (
     Owner,
     Workload,
@@ -54,7 +54,7 @@ class Profiles:
     """
 
     living: tuple[Profile, ...]
-    wanted: Mapping[str, Terms]
+    wanted: Mapping[str, ReschedulingSettings]
     deleting: frozenset[str] = frozenset()
     protected: frozenset[str] = frozenset()
 
@@ -105,7 +105,7 @@ def plan_files(cluster: Cluster, filenames: Sequence[str], sandbox: str | None, 
 def _check_profile(resource: Json) -> str:
     """The name of a profile in a file, which nobody has validated."""
     try:
-        Terms.from_resource(resource)
+        ReschedulingSettings.from_resource(resource)
         return Profile.from_resource(resource, UNNAMED_SANDBOX).name
     except InvalidProfile as problem:
         raise UnreadableInput(f"FargateProfile {find_name(resource)}: {problem}") from None
@@ -149,7 +149,7 @@ def _read_profiles(
 ) -> Profiles:
     wanted = {}
     for resource in own:
-        terms = Terms.from_resource(resource)
+        terms = ReschedulingSettings.from_resource(resource)
         for holds, what in ((terms.paused, "is paused"), (not terms.moves, "says existingPods: Keep")):
             if holds:
                 note = "so nothing moves; below is what would"
@@ -186,7 +186,7 @@ def _find_namespaces(cluster: Cluster, profiles: Profiles) -> list[str]:
 def _read_namespace(cluster: Cluster, namespace: str, profiles: Profiles) -> Contents:
     core = f"/api/v1/namespaces/{namespace}"
     pods = cluster.list_items(f"{core}/pods")
-    place = Place(namespace, profiles.living, profiles.wanted, profiles.deleting, profiles.protected)
+    place = NamespaceContext(namespace, profiles.living, profiles.wanted, profiles.deleting, profiles.protected)
     if not pods:
         return Contents(place, ())
     budgets = cluster.list_items(f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets")

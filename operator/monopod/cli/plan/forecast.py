@@ -1,6 +1,6 @@
 """What becomes of the pods of a namespace when profiles move them, step by step, before it is written as text or JSON.
 
-The decisions are the operator's own (`monopod.rescheduling.rules.turns`). Added is what a person wants to know
+The decisions are the operator's own (`monopod.rescheduling.rules.plans`). Added is what a person wants to know
 beforehand: sizes and prices, and what budgets would say now.
 """
 
@@ -17,9 +17,9 @@ from monopod.pods.rules.decision import Sandboxed, Unsupported, decide
 from monopod.pods.rules.exemptions import guess_creator
 from monopod.pods.rules.size import Size
 from monopod.pods.rules.storage import provision_gib
-from monopod.rescheduling.rules.standing import Place, Sighting, sight
-from monopod.rescheduling.rules.terms import Terms
-from monopod.rescheduling.rules.turns import Outlook, find_outlooks, order_moves
+from monopod.rescheduling.rules.plans import WorkloadPlan, order_moves, plan_workloads
+from monopod.rescheduling.rules.settings import ReschedulingSettings
+from monopod.rescheduling.rules.standing import NamespaceContext, PodState, observe
 from monopod.usage.rules.price import PriceList
 from monopod.workloads.rules.replacement import Workload, build_replacement
 
@@ -63,7 +63,7 @@ class Step:
 class Contents:
     """What is read of one namespace: each pod with the workload that it is of, and the budgets."""
 
-    place: Place
+    place: NamespaceContext
     pods: Sequence[tuple[Manifest, Workload]]
     budgets: Sequence[Budget] = ()
 
@@ -82,7 +82,7 @@ class _Looks:
 
     contents: Contents
     pods: dict[str, tuple[Manifest, Workload]] = field(default_factory=dict)
-    sightings: dict[str, Sighting] = field(default_factory=dict)
+    sightings: dict[str, PodState] = field(default_factory=dict)
 
 
 def build_steps(namespaces: Iterable[Contents], rates: Rates) -> list[Step]:
@@ -92,13 +92,13 @@ def build_steps(namespaces: Iterable[Contents], rates: Rates) -> list[Step]:
         InvalidPod: an object holds what the API server would never store.
     """
     looks: dict[str, _Looks] = {}
-    outlooks: list[Outlook] = []
+    plans: list[WorkloadPlan] = []
     for contents in namespaces:
         look = _look_at(contents)
         looks[contents.place.namespace] = look
-        outlooks += _find_all_outlooks(look)
-    moves = [_build_move(pod, outlook, looks[pod.namespace], rates) for pod, outlook in order_moves(outlooks)]
-    stays = [step for outlook in outlooks for step in _build_stays(outlook, looks[outlook.workload.namespace])]
+        plans += _find_all_outlooks(look)
+    moves = [_build_move(pod, plan, looks[pod.namespace], rates) for pod, plan in order_moves(plans)]
+    stays = [step for plan in plans for step in _build_stays(plan, looks[plan.workload.namespace])]
     # A sort keeps the order of what is equal: those that move stay in theirs.
     return sorted([*moves, *stays], key=lambda step: list(Fate).index(step.fate))
 
@@ -106,21 +106,21 @@ def build_steps(namespaces: Iterable[Contents], rates: Rates) -> list[Step]:
 def _look_at(contents: Contents) -> _Looks:
     look = _Looks(contents)
     for pod, workload in contents.pods:
-        sighting = sight(pod, workload, contents.place)
+        sighting = observe(pod, workload, contents.place)
         look.pods[sighting.pod.uid] = (pod, workload)
         look.sightings[sighting.pod.uid] = sighting
     return look
 
 
-def _find_all_outlooks(look: _Looks) -> Iterator[Outlook]:
-    groups: dict[str, tuple[Workload, list[Sighting]]] = {}
+def _find_all_outlooks(look: _Looks) -> Iterator[WorkloadPlan]:
+    groups: dict[str, tuple[Workload, list[PodState]]] = {}
     for uid, (_, workload) in look.pods.items():
         groups.setdefault(workload.uid, (workload, []))[1].append(look.sightings[uid])
     for workload, sightings in groups.values():
-        yield from find_outlooks(workload, sightings, look.contents.place)
+        yield from plan_workloads(workload, sightings, look.contents.place)
 
 
-def _build_move(candidate: Candidate, outlook: Outlook, look: _Looks, rates: Rates) -> Step:
+def _build_move(candidate: Candidate, plan: WorkloadPlan, look: _Looks, rates: Rates) -> Step:
     manifest, workload = look.pods[candidate.uid]
     sighting, place = look.sightings[candidate.uid], look.contents.place
     size, hourly = None, None
@@ -130,7 +130,7 @@ def _build_move(candidate: Candidate, outlook: Outlook, look: _Looks, rates: Rat
         size = decision.size
     if size:
         hourly = rates.prices.find_hourly(rates.architecture, size.row, provision_gib(size.need))
-    common = (candidate, name_workload(workload), sighting.mark, outlook.profile)
+    common = (candidate, name_workload(workload), sighting.mark, plan.profile)
     match refusal := foretell(manifest, sighting.is_ready, look.contents.budgets):
         case None:
             return Step(*common, Fate.MOVES, size, hourly)
@@ -146,14 +146,14 @@ def _build_move(candidate: Candidate, outlook: Outlook, look: _Looks, rates: Rat
             assert_never(refusal)
 
 
-def _build_stays(outlook: Outlook, look: _Looks) -> Iterator[Step]:
+def _build_stays(plan: WorkloadPlan, look: _Looks) -> Iterator[Step]:
     uids = {str(sighting.pod): uid for uid, sighting in look.sightings.items()}
-    for reason, pods in outlook.left.items():
+    for reason, pods in plan.left.items():
         for pod in pods:
-            yield _build_stay(look, pod.uid, outlook.profile, Fate.LEFT, reason, reason.sentence)
-    for obstacle in outlook.obstacles:
+            yield _build_stay(look, pod.uid, plan.profile, Fate.LEFT, reason, reason.sentence)
+    for obstacle in plan.obstacles:
         for name in obstacle.pods:
-            yield _build_stay(look, uids[name], outlook.profile, Fate.BLOCKED, obstacle.reason, obstacle.message)
+            yield _build_stay(look, uids[name], plan.profile, Fate.BLOCKED, obstacle.reason, obstacle.message)
 
 
 def _build_stay(look: _Looks, uid: str, profile: str, fate: Fate, reason: Reason, message: str) -> Step:
@@ -175,7 +175,7 @@ class Plan:
         notes: what else keeps pods of their namespaces from being created, as sentences.
     """
 
-    profiles: tuple[Terms, ...]
+    profiles: tuple[ReschedulingSettings, ...]
     steps: Sequence[Step]
     rates: Rates
     notes: tuple[str, ...] = ()

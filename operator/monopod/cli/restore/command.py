@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from monopod.api.names import GROUP, STORED_POD_PLURAL, VERSION
-from monopod.bare_pods.rules.steps import FOR_A_PERSON, Absent, Original, Recreated, StoredPod, build_recreated, look
+from monopod.bare_pods.rules.steps import FOR_A_PERSON, Absent, Original, Recreated, StoredPod, build_recreated, observe
 from monopod.cli.failure import ApiFailure, UnreadableInput
 from monopod.cli.input.documents import read_documents, show
 from monopod.cli.live import Cluster, Refusal
@@ -125,8 +125,8 @@ def _restore(cluster: Cluster, stored: StoredPod, edited: Manifest | None, dry_r
 
 
 def _describe_conflict(cluster: Cluster, stored: StoredPod, refusal: Refusal) -> str:
-    sight = look(stored, _find_pod(cluster, stored))
-    match sight:
+    observed = observe(stored, _find_pod(cluster, stored))
+    match observed:
         case Original():
             return f"Pod {stored.name} hasn't been moved: it is still there."
         case Recreated(fault=fault) if fault:

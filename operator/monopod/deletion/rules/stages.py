@@ -72,7 +72,7 @@ class Request:
             str(deletion.get("progressedAt") or ""),
         )
 
-    def holds(self, patience: "Patience", now: str) -> bool:
+    def holds(self, patience: "DeletionDeadline", now: str) -> bool:
         """Whether others wait for it; `now` is an RFC 3339 time."""
         since = self.progressed or self.started
         stalled = bool(since) and patience.is_stalled(since, now)
@@ -80,7 +80,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class DeletionDeadline:
     """How long a deletion may take before it counts as failed.
 
     Attributes:
@@ -150,7 +150,7 @@ class Released:
 Stage = Queued | Evicting | Failed | Released
 
 
-def find_turn(requests: Iterable[Request], patience: Patience, now: str) -> str | None:
+def find_turn(requests: Iterable[Request], patience: DeletionDeadline, now: str) -> str | None:
     """The profile for which those wait that haven't begun: one that has, or else the first of them.
 
     One that has begun keeps its turn even if another that was deleted in the same second comes first by name; if it has
@@ -163,7 +163,7 @@ def find_turn(requests: Iterable[Request], patience: Patience, now: str) -> str 
 
 
 def find_stage(
-    request: Request, turn: str | None, left: int, obstacles: Sequence[Obstacle], patience: Patience, now: str
+    request: Request, turn: str | None, left: int, obstacles: Sequence[Obstacle], patience: DeletionDeadline, now: str
 ) -> Stage:
     """How far the deletion of a profile with so many pods left is; `now` is an RFC 3339 time."""
     if not request.is_open:
@@ -183,8 +183,8 @@ def find_blocker(created: str, requests: Iterable[Request]) -> str | None:
 
     The requests are those that others wait for, and whose pods the profile may take.
 
-    Only one that was created since: a profile that was there before has nothing to wait for, and withdrawing its rows
-    would let pods pass unsandboxed. Both times have whole seconds; in doubt it waits.
+    Only one that was created since: a profile that was there before has nothing to wait for, and withdrawing its
+    selectors would let pods pass unsandboxed. Both times have whole seconds; in doubt it waits.
     """
     blocking = sorted((request.requested, request.name) for request in requests if created >= request.requested)
     return blocking[0][1] if blocking else None
@@ -203,7 +203,7 @@ def find_withheld(carrying: Mapping[str, str], closed: Mapping[str, str], pods: 
     """Pods that aren't evicted for their namespaces' sake, each of which comes with the reason.
 
     Args:
-        carrying: namespaces that still carry the profile's rows, so that new pods would replace these.
+        carrying: namespaces that still carry the profile's compiled selectors, so that new pods would replace these.
         closed: namespaces that refuse new pods, so that nothing would replace these.
         pods: the pods, NAMESPACE/NAME.
     """
@@ -214,7 +214,7 @@ def find_withheld(carrying: Mapping[str, str], closed: Mapping[str, str], pods: 
     else:
         message = f"new pods are refused in {where}, so nothing would take the place of "
     message += list_names(pods)
-    return Obstacle(Reason.ROWS_NOT_WITHDRAWN, message, tuple(pods))
+    return Obstacle(Reason.SELECTORS_NOT_WITHDRAWN, message, tuple(pods))
 
 
 def describe_stage(stage: Stage) -> str:

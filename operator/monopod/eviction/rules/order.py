@@ -152,7 +152,7 @@ class EvictionQueue:
     _pauses: dict[str, _Pause] = field(default_factory=dict)
     _unanswered: int = 0
 
-    def require(self, pods: Iterable[Candidate]) -> bool:
+    def update(self, pods: Iterable[Candidate]) -> bool:
         """Sets the pods that are to be evicted, those that are being terminated left out; whether they changed."""
         before, self._pods = self._pods, tuple(pods)
         wanted = self._pods
@@ -180,7 +180,7 @@ class EvictionQueue:
             return Evict(min(ready, key=_age))
         return Wait(min(self._paused_until(workload) for workload in first))
 
-    def take_in(self, pod: Candidate, answer: Answer, now: float) -> None:
+    def record_answer(self, pod: Candidate, answer: Answer, now: float) -> None:
         """Remembers what the API server answered."""
         self._tries[pod.uid] = self._tries.get(pod.uid, 0) + 1
         if not isinstance(answer, Unanswered):

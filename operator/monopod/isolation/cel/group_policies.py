@@ -37,18 +37,18 @@ ACCOUNTS: Final = "accounts"
 VALUE_SEPARATOR: Final = ","
 ANY_ACCOUNT: Final = "*"
 
-MAX_GROUP_ROWS: Final = 500
+MAX_GROUP_POLICIES: Final = 500
 """SecurityGroupPolicies in a namespace."""
 
 MAX_LOOKED_UP: Final = 2000
 """Keys and values in all podSelectors of a namespace. Each is looked up among the pod's labels, and CEL has a budget
 of cost per expression: beyond it pods would be refused."""
 
-MAX_GROUP_ROWS_BYTES: Final = 64 * 1024
+MAX_GROUP_POLICIES_BYTES: Final = 64 * 1024
 """Kubernetes allows 256 KiB for all annotations of an object together; the profiles' rows stand there too."""
 
 
-def compile_group_rows(policies: Iterable[GroupPolicy], accounts: Mapping[str, Mapping[str, str]]) -> str:
+def compile_group_policies(policies: Iterable[GroupPolicy], accounts: Mapping[str, Mapping[str, str]]) -> str:
     """The rows of a namespace's SecurityGroupPolicies; empty if no pod can match any.
 
     Args:
@@ -56,7 +56,7 @@ def compile_group_rows(policies: Iterable[GroupPolicy], accounts: Mapping[str, M
         accounts: the labels of all its ServiceAccounts, by name.
 
     Raises:
-        RowsTooLarge: they don't fit into an annotation, or are too many. The namespace must then not be marked as
+        SelectorsTooLarge: they don't fit into an annotation, or are too many. The namespace must then not be marked as
             isolated, so that its new pods wait for the operator, which works their groups out itself.
     """
     rows: list[str] = []
@@ -76,9 +76,9 @@ def _check_bounds(rows: list[str], text: str) -> None:
     requirements = PAIR_SEPARATOR.join(row.split(SEPARATOR)[2] for row in rows)
     looked_up = sum(need.count(VALUE_SEPARATOR) + 1 for need in requirements.split())
     has, place = "there are", "a namespace"
-    check_room(len(rows), MAX_GROUP_ROWS, f"{has} {{}} SecurityGroupPolicies", place)
+    check_room(len(rows), MAX_GROUP_POLICIES, f"{has} {{}} SecurityGroupPolicies", place)
     check_room(looked_up, MAX_LOOKED_UP, f"{has} {{}} keys and values in the podSelectors", place)
-    check_room(len(text.encode()), MAX_GROUP_ROWS_BYTES, f"{has} {{}} bytes of SecurityGroupPolicies", place)
+    check_room(len(text.encode()), MAX_GROUP_POLICIES_BYTES, f"{has} {{}} bytes of SecurityGroupPolicies", place)
 
 
 def _join_groups(policy: GroupPolicy) -> str:

@@ -37,7 +37,7 @@ class GroupFacts:
 def decide_group_status(facts: GroupFacts, previous: Mapping[str, Any], now: str) -> dict[str, Any]:
     """The whole status that the group should have; `now` is an RFC 3339 time, used where its condition changes."""
     reason, message = _find_readiness(facts)
-    status = "True" if reason is GroupReason.RULES_IN_FORCE else "False"
+    status = "True" if reason is GroupReason.RULES_ENFORCED else "False"
     before: Mapping[str, Any] = next(
         (one for one in previous.get("conditions") or () if one.get("type") == "Ready"), {}
     )
@@ -67,4 +67,4 @@ def _find_readiness(facts: GroupFacts) -> tuple[GroupReason, str]:
         return GroupReason.PEER_NOT_FOUND, f"its rules name groups that don't exist: {names}; they open nothing there"
     if facts.void_peers:
         return GroupReason.PEER_OPENS_NOTHING, list_names(facts.void_peers)
-    return GroupReason.RULES_IN_FORCE, "its rules are in the NetworkPolicies of its pods"
+    return GroupReason.RULES_ENFORCED, "its rules are in the NetworkPolicies of its pods"

@@ -66,7 +66,7 @@ def read_uid(item: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeClassView:
-    """A RuntimeClass; its uid tells it from a namesake that replaced it, its nodeSelector which nodes it is for."""
+    """A RuntimeClass; its uid tells it from a later one of the same name, its nodeSelector which nodes it is for."""
 
     name: str
     uid: str

@@ -13,7 +13,7 @@ from monopod.api.names import (
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
     PROFILE_LABEL,
-    ROWS_ANNOTATION,
+    SELECTORS_ANNOTATION,
 )
 from monopod.cel.compiled_selectors import LINE_SEPARATOR, PAIR_SEPARATOR, SEPARATOR, VALUE_SEPARATOR
 from monopod.cel.expressions import Variable, quote, quote_all
@@ -65,7 +65,7 @@ ROWS = Variable(
     "zones, security groups, Allow where pods may choose theirs, allowed annotations, Allow for SELinux options, "
     "Refuse for opting out].",
     f"""
-    namespaceObject.metadata.?annotations[?{quote(ROWS_ANNOTATION)}].orValue('')
+    namespaceObject.metadata.?annotations[?{quote(SELECTORS_ANNOTATION)}].orValue('')
       .split({quote(LINE_SEPARATOR)})
       .filter(line, line != '')
       .map(line, line.split({quote(SEPARATOR)}))

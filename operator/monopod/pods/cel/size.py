@@ -9,7 +9,7 @@ error is far smaller. The API server has also copied limits to requests where re
 
 from monopod.api.names import CAPACITY_ANNOTATION
 from monopod.cel.expressions import Variable, quote
-from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, LADDER, LARGEST, Row
+from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, LADDER, LARGEST, PodSize
 
 MIB = "1048576.0"
 ROUND_UP = "0.9999999995"
@@ -105,7 +105,7 @@ PEAKS = (
 
 
 def ladder_steps() -> tuple[tuple[int, int, int, int], ...]:
-    """The ladder as runs of equal steps: (millicores, smallest MiB, largest MiB, step in MiB).
+    """The sizes as runs of equal steps: (millicores, smallest MiB, largest MiB, step in MiB).
 
     0.25 vCPU makes two runs, because its first step (0.5 to 1 GB) is smaller than its second.
 
@@ -120,7 +120,7 @@ def ladder_steps() -> tuple[tuple[int, int, int, int], ...]:
             runs.append((cpu, sizes[0], sizes[0], sizes[0]))
             sizes = sizes[1:]
         runs.append((cpu, sizes[0], sizes[-1], step))
-    check = tuple(Row(cpu, mib) for cpu, low, high, step in runs for mib in range(low, high + 1, step))
+    check = tuple(PodSize(cpu, mib) for cpu, low, high, step in runs for mib in range(low, high + 1, step))
     if check != LADDER:
         raise ValueError("the sizes aren't runs of equal steps")
     return tuple(runs)
@@ -181,7 +181,7 @@ NEED = Variable(
 
 SIZES = Variable(
     "sizes",
-    "The ladder as runs of equal steps, [millicores, smallest MiB, largest MiB, step]; of each run that can hold the "
+    "The sizes as runs of equal steps, [millicores, smallest MiB, largest MiB, step]; of each run that can hold the "
     "need its smallest fitting size, [millicores, MiB]. The first is the pod's size; none: too large.",
     f"""
     [

@@ -15,7 +15,7 @@ from monopod.kube.objects.fields import Part
 from monopod.pods.rules.bounds import find_excess
 from monopod.pods.rules.exemptions import Skip, describe_refusal, find_skip
 from monopod.pods.rules.selection import Profile, choose_profile, find_matches, reaches_any
-from monopod.pods.rules.size import Need, Row, Size, find_row, measure_need
+from monopod.pods.rules.size import Need, PodSize, Size, find_row, measure_need
 from monopod.pods.rules.support import find_unsupported, format_unsupported
 from monopod.pods.rules.volumes import find_claims
 
@@ -138,5 +138,5 @@ def decide(
     return Sandboxed(profile, index, profile.runtime_class, Size(need, row), choice.pinned, find_claims(pod))
 
 
-def _build_size(need: Need, row: Row | None) -> Size | None:
+def _build_size(need: Need, row: PodSize | None) -> Size | None:
     return Size(need, row) if row else None

@@ -1,4 +1,4 @@
-"""The trial that makes a profile ACTIVE: which pod or namespace to try, and what the answer means.
+"""The dry run that makes a profile ACTIVE: which pod or namespace to try, and what the answer means.
 
 A profile is enforced only if the API server really sandboxes a pod that matches it: policies that are missing, stale
 or not yet compiled let pods pass without a word. So the operator creates one as a server-side dry run and looks at
@@ -16,7 +16,7 @@ from monopod.api.names import (
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
     PROFILE_LABEL,
-    ROWS_ANNOTATION,
+    SELECTORS_ANNOTATION,
     UNSUPPORTED_GATE,
 )
 from monopod.pods.rules.selection import Selector, is_written
@@ -35,7 +35,7 @@ LABEL_VALUE = re.compile(rf"({LABEL_NAME})?")
 
 
 @dataclass(frozen=True, slots=True)
-class PodTrial:
+class PodDryRun:
     """A pod to try in this namespace."""
 
     namespace: str
@@ -45,14 +45,14 @@ class PodTrial:
 
 
 @dataclass(frozen=True, slots=True)
-class NamespaceTrial:
-    """A namespace to try, and the profile's rows, which it should come back with among others."""
+class NamespaceDryRun:
+    """A namespace to try, and the profile's compiled selectors, which it should come back with among others."""
 
     namespace: str
-    rows: str
+    compiled: str
 
 
-Trial = PodTrial | NamespaceTrial
+DryRun = PodDryRun | NamespaceDryRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Sandboxed:
 
 @dataclass(frozen=True, slots=True)
 class NotSandboxed:
-    """The API server accepted the trial, but not as this profile says."""
+    """The API server accepted the dry run, but not as this profile says."""
 
     where: str
     saw: str
@@ -77,7 +77,7 @@ class NotSandboxed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The API server refused the trial, in these words."""
+    """The API server refused the dry run, in these words."""
 
     where: str
     answer: str
@@ -122,13 +122,13 @@ def _is_valid(syntax: re.Pattern[str], text: str, longest: int) -> bool:
     return len(text) <= longest and syntax.fullmatch(text) is not None
 
 
-def build_pod(trial: PodTrial) -> dict[str, Any]:
-    """The pod of a trial: pinned to its profile, and within the restricted Pod Security Standard."""
-    labels = {EKS_PROFILE_LABEL: trial.profile, **dict(trial.labels)}
+def build_pod(dry_run: PodDryRun) -> dict[str, Any]:
+    """The pod of a dry run: pinned to its profile, and within the restricted Pod Security Standard."""
+    labels = {EKS_PROFILE_LABEL: dry_run.profile, **dict(dry_run.labels)}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"generateName": "monopod-probe-", "namespace": trial.namespace, "labels": labels},
+        "metadata": {"generateName": "monopod-probe-", "namespace": dry_run.namespace, "labels": labels},
         "spec": {
             "automountServiceAccountToken": False,
             "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
@@ -143,49 +143,49 @@ def build_pod(trial: PodTrial) -> dict[str, Any]:
     }
 
 
-def build_namespace(trial: NamespaceTrial) -> dict[str, Any]:
-    """The namespace of a trial."""
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": trial.namespace}}
+def build_namespace(dry_run: NamespaceDryRun) -> dict[str, Any]:
+    """The namespace of a dry run."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": dry_run.namespace}}
 
 
-def judge_pod(pod: Mapping[str, Any], trial: PodTrial) -> Outcome:
-    """Whether the pod that came back is sandboxed by the trial's profile."""
-    where = f"a pod in namespace {trial.namespace}"
-    checks: tuple[Callable[[Mapping[str, Any], PodTrial], str], ...] = (
+def judge_pod(pod: Mapping[str, Any], dry_run: PodDryRun) -> Outcome:
+    """Whether the pod that came back is sandboxed by the dry run's profile."""
+    where = f"a pod in namespace {dry_run.namespace}"
+    checks: tuple[Callable[[Mapping[str, Any], PodDryRun], str], ...] = (
         _find_other_profile,
         _find_other_runtime,
         _find_gate,
     )
-    saw = [fault for check in checks if (fault := check(pod, trial))]
+    saw = [fault for check in checks if (fault := check(pod, dry_run))]
     return NotSandboxed(where, "; ".join(saw)) if saw else Sandboxed(where)
 
 
-def _find_other_profile(pod: Mapping[str, Any], trial: PodTrial) -> str:
+def _find_other_profile(pod: Mapping[str, Any], dry_run: PodDryRun) -> str:
     mark = (pod["metadata"].get("labels") or {}).get(PROFILE_LABEL)
-    if mark == trial.profile:
+    if mark == dry_run.profile:
         return ""
     return f"it belongs to profile {mark}" if mark else f"it has no label {PROFILE_LABEL}"
 
 
-def _find_other_runtime(pod: Mapping[str, Any], trial: PodTrial) -> str:
+def _find_other_runtime(pod: Mapping[str, Any], dry_run: PodDryRun) -> str:
     runtime_class = pod["spec"].get("runtimeClassName")
-    if runtime_class == trial.runtime_class:
+    if runtime_class == dry_run.runtime_class:
         return ""
-    return f"its runtimeClassName is {runtime_class or 'not set'}, not {trial.runtime_class}"
+    return f"its runtimeClassName is {runtime_class or 'not set'}, not {dry_run.runtime_class}"
 
 
-def _find_gate(pod: Mapping[str, Any], trial: PodTrial) -> str:
+def _find_gate(pod: Mapping[str, Any], dry_run: PodDryRun) -> str:
     gates = {gate.get("name") for gate in pod["spec"].get("schedulingGates") or ()}
     return "it was taken for a pod that Fargate can't run" if UNSUPPORTED_GATE in gates else ""
 
 
-def judge_namespace(namespace: Mapping[str, Any], trial: NamespaceTrial) -> Outcome:
+def judge_namespace(namespace: Mapping[str, Any], dry_run: NamespaceDryRun) -> Outcome:
     """Whether the namespace that came back carries what a namespace of the profile must carry."""
-    where = f"a namespace named {trial.namespace}"
+    where = f"a namespace named {dry_run.namespace}"
     metadata = namespace["metadata"]
     if (metadata.get("labels") or {}).get(NAMESPACE_LABEL) != NAMESPACE_LABEL_VALUE:
         return NotSandboxed(where, f"it has no label {NAMESPACE_LABEL}={NAMESPACE_LABEL_VALUE}")
-    rows = str((metadata.get("annotations") or {}).get(ROWS_ANNOTATION) or "")
-    if not set(trial.rows.splitlines()) <= set(rows.splitlines()):
-        return NotSandboxed(where, f"its annotation {ROWS_ANNOTATION} lacks the profile's rows")
+    compiled = str((metadata.get("annotations") or {}).get(SELECTORS_ANNOTATION) or "")
+    if not set(dry_run.compiled.splitlines()) <= set(compiled.splitlines()):
+        return NotSandboxed(where, f"its annotation {SELECTORS_ANNOTATION} lacks the profile's rows")
     return Sandboxed(where)

@@ -1,8 +1,8 @@
-"""How large a pod is on Fargate: what its containers ask for, plus 256 MiB, rounded up to a row of the ladder.
+"""How large a pod is on Fargate: what its containers ask for, plus 256 MiB, rounded up to a size of Fargate's.
 
-Sources: EKS user guide, Fargate pod configuration (ladder, 256 MB, init containers); Kubernetes' component-helpers,
+Sources: EKS user guide, Fargate pod configuration (sizes, 256 MB, init containers); Kubernetes' component-helpers,
 `AggregateContainerRequests` (restartable init containers, which AWS doesn't describe) and the API server's defaults for
-pod-level resources. AWS writes GB; here 1 GB of the ladder is 1 GiB.
+pod-level resources. AWS writes GB; here 1 GB of a size is 1 GiB.
 
 Amounts are rounded up per container, before they are added: CPU to millicores, memory and storage to MiB. CEL can't
 add quantities, so the admission policy has to round there, and both sides must agree.
@@ -31,7 +31,7 @@ _UNITS: Final[Mapping[str, Fraction]] = {"cpu": Fraction(1, 1000), "memory": _MI
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Row:
+class PodSize:
     """A size that Fargate offers: millicores and MiB, ordered by CPU first, then memory."""
 
     cpu_millis: int
@@ -42,7 +42,7 @@ class Row:
         return format_capacity(self)
 
 
-def _build_ladder() -> tuple[Row, ...]:
+def _build_ladder() -> tuple[PodSize, ...]:
     gib_by_cpu: Mapping[int, Iterable[Fraction | int]] = {
         250: (Fraction(1, 2), 1, 2),
         500: range(1, 5),
@@ -52,7 +52,7 @@ def _build_ladder() -> tuple[Row, ...]:
         8000: range(16, 61, 4),
         16000: range(32, 121, 8),
     }
-    return tuple(Row(cpu, int(gib * 1024)) for cpu, sizes in gib_by_cpu.items() for gib in sizes)
+    return tuple(PodSize(cpu, int(gib * 1024)) for cpu, sizes in gib_by_cpu.items() for gib in sizes)
 
 
 LADDER: Final = _build_ladder()
@@ -124,10 +124,10 @@ class Size:
     """What a pod asks for and the row that it gets."""
 
     need: Need
-    row: Row
+    row: PodSize
 
 
-def format_capacity(row: Row) -> str:
+def format_capacity(row: PodSize) -> str:
     """The row in AWS's notation, such as `0.25vCPU 0.5GB`."""
     return f"{_format_decimal(row.cpu_millis, 1000)}vCPU {_format_decimal(row.memory_mib, 1024)}GB"
 
@@ -136,7 +136,7 @@ def _format_decimal(amount: int, unit: int) -> str:
     return f"{amount / unit:.10g}"
 
 
-def find_row(need: Need) -> Row | None:
+def find_row(need: Need) -> PodSize | None:
     """The smallest row that holds the need and 256 MiB, or None if even the largest doesn't."""
     return next(
         (
@@ -270,8 +270,8 @@ def _is_copy(spec: Part, runtime_class: str, containers: Sequence[_Container]) -
     limits = spec.child("resources").quantities("limits")
     if not {"cpu", "memory"} <= limits.keys():
         return False
-    row = Row(*(ceil(limits[resource] / _UNITS[resource]) for resource in ("cpu", "memory")))
-    return row in LADDER and row == Row(*(_find_request(spec, each, containers) for each in ("cpu", "memory")))
+    row = PodSize(*(ceil(limits[resource] / _UNITS[resource]) for resource in ("cpu", "memory")))
+    return row in LADDER and row == PodSize(*(_find_request(spec, each, containers) for each in ("cpu", "memory")))
 
 
 def _find_request(spec: Part, resource: str, containers: Sequence[_Container]) -> int:

@@ -18,7 +18,7 @@ from monopod.pods.rules.selection import Profile
 from monopod.profiles.rules.overlap import Equal, Overlap, Shadowed, describe_overlap
 from monopod.profiles.rules.sandboxes import INSTALL_A_SANDBOX, describe_no_sandbox
 from monopod.rescheduling.rules.progress import Moves, NotListed
-from monopod.selectors.capacity import Excess
+from monopod.selectors.capacity import Overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class BeyondQuota:
 class NoRoom:
     """Admission can't read more than the profiles that are enforced already; with this one it would have to."""
 
-    excess: Excess
+    overflow: Overflow
 
 
 HeldBack = WaitsForDeletion | BeyondQuota | NoRoom
@@ -102,13 +102,13 @@ class Facts:
     admission: Admission = field(default_factory=PoliciesInstalled)
     reached: tuple[str, ...] = ()
     """Names of the namespaces that the profile reaches."""
-    kept_for: Excess | None = None
-    """Why it keeps the rows that it had before it was changed."""
+    kept_for: Overflow | None = None
+    """Why it keeps the compiled selectors that it had before it was changed."""
     unwritten: Mapping[str, str] = field(default_factory=dict)
     """Those that couldn't be written, with the reason and what it means for their new pods."""
     outcome: dry_run.Outcome = field(default_factory=dry_run.Pending)
     held_back: HeldBack | None = None
-    """Why its rows aren't published, although nothing is wrong with it."""
+    """Why its compiled selectors aren't published, although nothing is wrong with it."""
     overlap: Overlap | None = None
     """Other profiles that get in its way."""
     isolation: Isolation = field(default_factory=Isolation)
@@ -203,7 +203,7 @@ def find_admission(facts: Facts) -> Finding:
 
 
 def find_publication(facts: Facts) -> Finding:
-    """Whether the profile's rows are on all of its namespaces."""
+    """Whether the profile's compiled selectors are on all of its namespaces."""
     kind = ConditionType.PUBLISHED
     if isinstance(facts.profile, Unreadable):
         return _cannot_tell(kind)
@@ -217,13 +217,13 @@ def find_publication(facts: Facts) -> Finding:
                 f"the chart's values"
             )
             return Finding(kind, False, Reason.PROFILE_QUOTA_EXCEEDED, message)
-        case NoRoom(excess):
+        case NoRoom(overflow):
             message = (
-                f"with this profile, {excess}; so it isn't published, and matching pods aren't sandboxed. It becomes "
+                f"with this profile, {overflow}; so it isn't published, and matching pods aren't sandboxed. It becomes "
                 f"active by itself when others leave room: let fewer profiles, or fewer selectors, reach the same "
                 f"namespaces"
             )
-            return Finding(kind, False, Reason.ROWS_TOO_LARGE, message, _list_places(excess, facts.reached))
+            return Finding(kind, False, Reason.SELECTORS_TOO_LARGE, message, _list_places(overflow, facts.reached))
         case None:
             pass
         case never:
@@ -233,7 +233,7 @@ def find_publication(facts: Facts) -> Finding:
             f"as the profile is now, {facts.kept_for}; so what was published before the change still applies: "
             f"undo the change, or let fewer profiles, or fewer selectors, reach the same namespaces"
         )
-        return Finding(kind, False, Reason.ROWS_KEPT, message, _list_places(facts.kept_for, facts.reached))
+        return Finding(kind, False, Reason.SELECTORS_KEPT, message, _list_places(facts.kept_for, facts.reached))
     if facts.unwritten:
         names = sorted(facts.unwritten)
         partial = set(names) < set(facts.reached)
@@ -241,12 +241,12 @@ def find_publication(facts: Facts) -> Finding:
         message = f"{count}: {names[0]}: {facts.unwritten[names[0]]}; the operator keeps trying"
         resources = tuple(f"Namespace/{name}" for name in names)
         return Finding(kind, False, Reason.PUBLISH_FAILED, message, resources, partial)
-    return Finding(kind, True, Reason.ROWS_PUBLISHED, "every namespace that the profile reaches has its selectors")
+    return Finding(kind, True, Reason.SELECTORS_PUBLISHED, "every namespace that the profile reaches has its selectors")
 
 
-def _list_places(excess: Excess, reached: Sequence[str]) -> tuple[str, ...]:
-    """What lacks room: of namespaces those that exist, and else what holds the rows of those to come."""
-    namespaces = tuple(f"Namespace/{name}" for name in reached if excess.concerns(name))
+def _list_places(overflow: Overflow, reached: Sequence[str]) -> tuple[str, ...]:
+    """What lacks room: of namespaces those that exist, and else what holds the compiled selectors of those to come."""
+    namespaces = tuple(f"Namespace/{name}" for name in reached if overflow.concerns(name))
     return namespaces or (f"ConfigMap/{PATTERNS_CONFIGMAP}",)
 
 
@@ -298,11 +298,11 @@ def find_isolation(facts: Facts) -> Finding:
         *(f"SecurityGroup/{name}" for name in found.groups),
     )
     if widened:
-        return Finding(kind, False, Reason.PODS_WIDENED, message, resources)
+        return Finding(kind, False, Reason.PODS_OVER_PERMISSIVE, message, resources)
     if refused:
         return Finding(kind, False, Reason.POLICIES_NOT_WRITTEN, message, resources)
     if closed:
-        return Finding(kind, False, Reason.PODS_CLOSED, message, resources)
+        return Finding(kind, False, Reason.PODS_DENIED, message, resources)
     return Finding(kind, True, Reason.PODS_ISOLATED, "no pod is closed or opened by anything but its security groups")
 
 
@@ -312,29 +312,29 @@ def count_pods(number: int) -> str:
 
 
 def find_enforcement(facts: Facts) -> Finding:
-    """What the trial said."""
+    """What the dry run said."""
     kind = ConditionType.ENFORCED
     checks = (find_validity(facts), find_runtime_class(facts), find_admission(facts))
     if facts.held_back or any(check.holds is not True and check.reason not in TOLERATED_REASONS for check in checks):
-        return Finding(kind, None, Reason.NOT_PROBED, "not tried: see the other conditions")
+        return Finding(kind, None, Reason.NO_DRY_RUN, "not tried: see the other conditions")
     match facts.outcome:
         case dry_run.Pending():
-            return Finding(kind, None, Reason.PROBE_PENDING, "a trial is under way")
+            return Finding(kind, None, Reason.DRY_RUN_PENDING, "a trial is under way")
         case dry_run.Sandboxed(where):
-            return Finding(kind, True, Reason.PROBE_SANDBOXED, f"{where} was tried and comes out as the profile says")
+            return Finding(kind, True, Reason.DRY_RUN_SANDBOXED, f"{where} was tried and comes out as the profile says")
         case dry_run.NotSandboxed(where, saw):
             message = (
                 f"{where} was tried, and {saw}: compare Monopod's admission policies with the chart's "
                 f"(`kubectl get mutatingadmissionpolicies,mutatingadmissionpolicybindings`)"
             )
-            return Finding(kind, False, Reason.PROBE_NOT_SANDBOXED, message)
+            return Finding(kind, False, Reason.DRY_RUN_NOT_SANDBOXED, message)
         case dry_run.Refused(where, answer):
             message = f"{where} was tried, and the API server refused it: {answer}"
             # A quota that is full says nothing about the profile: one that was enforced stays so.
-            return Finding(kind, None if facts.was_active else False, Reason.PROBE_REFUSED, message)
+            return Finding(kind, None if facts.was_active else False, Reason.DRY_RUN_REFUSED, message)
         case dry_run.Impossible():
             message = "no valid name or label matches any selector: create the profile again with other selectors"
-            return Finding(kind, False, Reason.PROBE_IMPOSSIBLE, message)
+            return Finding(kind, False, Reason.DRY_RUN_IMPOSSIBLE, message)
         case never:
             assert_never(never)
 
@@ -351,7 +351,7 @@ RULES = (
 )
 
 # Faults that don't put a profile out of force: a policy that was edited may sandbox pods all the same, and whether it
-# does, a trial tells.
+# does, a dry run tells.
 TOLERATED_REASONS = (Reason.POLICY_CHANGED,)
 
 # What is no fault where it is False: neither an issue nor a reason not to be Ready.

@@ -12,7 +12,7 @@ What is decided, and what isn't:
 pattern
   with more than 25 different letters and digits may cost a warning.
 
-A selector that no valid pod can match is passed over: that is another fault, which the operator's trial finds.
+A selector that no valid pod can match is passed over: that is another fault, which the operator's dry run finds.
 """
 
 from collections import defaultdict

@@ -1,13 +1,13 @@
 """A profile's status: phase, conditions and health issues, from what was found out about it.
 
-    CREATING ──trial sandboxed──► ACTIVE ──something it needs is gone, or a trial fails──► CREATE_FAILED
-        └───── a need is missing, or the trial keeps failing ─────────────────────────────────▲ │
-    CREATING ◄──────────── the cause is gone; the trial runs again ─────────────────────────────┘
+    CREATING ──dry run sandboxed──► ACTIVE ──something it needs is gone, or a dry run fails──► CREATE_FAILED
+        └───── a need is missing, or the dry run keeps failing ─────────────────────────────────▲ │
+    CREATING ◄──────────── the cause is gone; the dry run runs again ─────────────────────────────┘
     any phase ──deletionTimestamp──► DELETING ──pods left at the deadline──► DELETE_FAILED
 
 The phase follows from the facts, so an operator that was killed comes to the same one. Some things it remembers,
-through the status itself: what the last trial said, until the next one says something, so that a restart changes
-nothing; and that a profile was ACTIVE, which it stays while the API server refuses trials for reasons of its own (a
+through the status itself: what the last dry run said, until the next one says something, so that a restart changes
+nothing; and that a profile was ACTIVE, which it stays while the API server refuses dry runs for reasons of its own (a
 full quota). What it remembers of a deletion is in `monopod.deletion.rules.stages`.
 """
 
@@ -33,14 +33,14 @@ from monopod.selectors.publication import describe_selectors
 
 Phase = Literal["CREATING", "ACTIVE", "CREATE_FAILED", "DELETING", "DELETE_FAILED"]
 
-# What may be False in an ACTIVE profile: rows that can't be written on some namespace don't undo those elsewhere.
+# What may be False in an ACTIVE profile: a namespace that can't be written doesn't undo the others.
 TOLERATED = (ConditionType.PUBLISHED, *REMARKS)
 
 CONCLUSIONS = (
-    Reason.PROBE_SANDBOXED,
-    Reason.PROBE_NOT_SANDBOXED,
-    Reason.PROBE_REFUSED,
-    Reason.PROBE_IMPOSSIBLE,
+    Reason.DRY_RUN_SANDBOXED,
+    Reason.DRY_RUN_NOT_SANDBOXED,
+    Reason.DRY_RUN_REFUSED,
+    Reason.DRY_RUN_IMPOSSIBLE,
 )
 
 
@@ -67,7 +67,7 @@ def find_readiness(phase: Phase, findings: Sequence[Finding]) -> Finding:
     if phase == "ACTIVE":
         message = "matching pods are sandboxed when they are created"
         return Finding(kind, True, Reason.ACTIVE, f"{message}, but not in {partial.message}" if partial else message)
-    return Finding(kind, None, Reason.PROBE_PENDING, "a trial is under way")
+    return Finding(kind, None, Reason.DRY_RUN_PENDING, "a trial is under way")
 
 
 def decide_status(facts: Facts, previous: Mapping[str, Any], now: str) -> dict[str, Any]:
@@ -158,8 +158,8 @@ def _build_status(
 
 
 def _keep_conclusion(finding: Finding, facts: Facts, before: Mapping[str, Any] | None) -> Finding:
-    """While a trial is under way, what the last one said about the same spec holds."""
-    if finding.reason is not Reason.PROBE_PENDING or before is None:
+    """While a dry run is under way, what the last one said about the same spec holds."""
+    if finding.reason is not Reason.DRY_RUN_PENDING or before is None:
         return finding
     reason = next((known for known in CONCLUSIONS if known == before.get("reason")), None)
     if reason is None or before.get("observedGeneration") != facts.generation:

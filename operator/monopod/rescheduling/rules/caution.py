@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Obstacle
 from monopod.kube.objects.text import list_names
-from monopod.rescheduling.rules.turns import Outlook
+from monopod.rescheduling.rules.plans import WorkloadPlan
 
 MOST_LATE = 3
 """Two workloads may have troubles of their own at a time; three are more likely to have the same."""
@@ -24,9 +24,9 @@ Key = tuple[str, str]
 """A profile and a workload's uid."""
 
 
-def find_key(outlook: Outlook) -> Key:
+def find_key(plan: WorkloadPlan) -> Key:
     """What identifies it."""
-    return outlook.profile, outlook.workload.uid
+    return plan.profile, plan.workload.uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +48,16 @@ class Evidence:
     refused: Collection[Key] = ()
 
 
-def restrain(outlooks: Sequence[Outlook], evidence: Evidence) -> tuple[Outlook, ...]:
+def limit(plans: Sequence[WorkloadPlan], evidence: Evidence) -> tuple[WorkloadPlan, ...]:
     """The outlooks of all namespaces, in their order, with no more to be moved now than is safe."""
-    groups = _group(outlooks, lambda each: each.profile)
+    groups = _group(plans, lambda each: each.profile)
     cautions = {profile: _ProfileCaution(ours, evidence) for profile, ours in groups.items()}
-    return tuple(cautions[each.profile].restrain(each) for each in outlooks)
+    return tuple(cautions[each.profile].limit(each) for each in plans)
 
 
-def _group(outlooks: Iterable[Outlook], key: Callable[[Outlook], str]) -> dict[str, list[Outlook]]:
-    groups: dict[str, list[Outlook]] = {}
-    for each in outlooks:
+def _group(plans: Iterable[WorkloadPlan], key: Callable[[WorkloadPlan], str]) -> dict[str, list[WorkloadPlan]]:
+    groups: dict[str, list[WorkloadPlan]] = {}
+    for each in plans:
         groups.setdefault(key(each), []).append(each)
     return groups
 
@@ -65,7 +65,7 @@ def _group(outlooks: Iterable[Outlook], key: Callable[[Outlook], str]) -> dict[s
 class _ProfileCaution:
     """What is said of all workloads of a profile, worked out once."""
 
-    def __init__(self, ours: Sequence[Outlook], evidence: Evidence) -> None:
+    def __init__(self, ours: Sequence[WorkloadPlan], evidence: Evidence) -> None:
         self._evidence = evidence
         sound = [each for each in ours if find_key(each) not in evidence.broken]
         self._late = [each for each in sound if each.replacing and self._is_late(each)]
@@ -77,36 +77,36 @@ class _ProfileCaution:
         candidates = _group(free, self._find_rivals)
         self._canaries = {rivals: _choose(those, evidence) for rivals, those in candidates.items()}
 
-    def _find_rivals(self, outlook: Outlook) -> str:
+    def _find_rivals(self, plan: WorkloadPlan) -> str:
         """Among whom one goes first: those of the namespace, or all."""
-        return outlook.workload.namespace if self._is_known else ""
+        return plan.workload.namespace if self._is_known else ""
 
-    def _is_late(self, outlook: Outlook) -> bool:
-        return find_key(outlook) in self._evidence.late
+    def _is_late(self, plan: WorkloadPlan) -> bool:
+        return find_key(plan) in self._evidence.late
 
-    def restrain(self, outlook: Outlook) -> Outlook:
+    def limit(self, plan: WorkloadPlan) -> WorkloadPlan:
         """One of its outlooks with no more to be moved now than is safe."""
         if len(self._late) >= MOST_LATE:
-            return _stop(outlook, f"replacements of {_list(self._late)} don't become Ready")
+            return _stop(plan, f"replacements of {_list(self._late)} don't become Ready")
         if self._stuck:
             pods = list_names([pod for each in self._stuck for pod in each.unschedulable])
             why = f"no node has room for {pods} (`kubectl describe pod`)"
-            return (_stop if any(map(self._is_late, self._stuck)) else _hold)(outlook, why)
-        if (outlook.profile, outlook.workload.namespace) in self._evidence.proven:
-            return outlook
-        on_their_way = self._on_their_way.get(self._find_rivals(outlook), [])
+            return (_stop if any(map(self._is_late, self._stuck)) else _hold)(plan, why)
+        if (plan.profile, plan.workload.namespace) in self._evidence.proven:
+            return plan
+        on_their_way = self._on_their_way.get(self._find_rivals(plan), [])
         if overdue := [each for each in on_their_way if self._is_late(each)]:
-            return _stop(outlook, f"the first replacement, of {_list(overdue)}, doesn't become Ready")
+            return _stop(plan, f"the first replacement, of {_list(overdue)}, doesn't become Ready")
         if on_their_way:
-            return _hold(outlook, f"{_list(on_their_way)} goes first, until its replacement is Ready")
-        canary = self._canaries.get(self._find_rivals(outlook), outlook)
+            return _hold(plan, f"{_list(on_their_way)} goes first, until its replacement is Ready")
+        canary = self._canaries.get(self._find_rivals(plan), plan)
         # One that a budget refuses is tried on, so that it moves and is reported like others.
-        if canary is not outlook and find_key(outlook) not in self._evidence.refused:
-            return _hold(outlook, f"{canary.workload} goes first, until its replacement is Ready")
-        return replace(outlook, now=outlook.now[:1], later=(*outlook.now[1:], *outlook.later))
+        if canary is not plan and find_key(plan) not in self._evidence.refused:
+            return _hold(plan, f"{canary.workload} goes first, until its replacement is Ready")
+        return replace(plan, now=plan.now[:1], later=(*plan.now[1:], *plan.later))
 
 
-def _choose(candidates: Iterable[Outlook], evidence: Evidence) -> Outlook:
+def _choose(candidates: Iterable[WorkloadPlan], evidence: Evidence) -> WorkloadPlan:
     """The one that misses a pod least: it is Ready and has several; of these the youngest."""
     ordered = sorted(candidates, key=lambda each: (each.now[0].created, find_key(each)), reverse=True)
     return min(
@@ -115,18 +115,18 @@ def _choose(candidates: Iterable[Outlook], evidence: Evidence) -> Outlook:
     )
 
 
-def _list(outlooks: Iterable[Outlook]) -> str:
-    return list_names(sorted({str(each.workload) for each in outlooks}))
+def _list(plans: Iterable[WorkloadPlan]) -> str:
+    return list_names(sorted({str(each.workload) for each in plans}))
 
 
-def _hold(outlook: Outlook, why: str) -> Outlook:
-    if not outlook.now:
-        return outlook
-    return replace(outlook, now=(), later=(*outlook.now, *outlook.later), holdup=why)
+def _hold(plan: WorkloadPlan, why: str) -> WorkloadPlan:
+    if not plan.now:
+        return plan
+    return replace(plan, now=(), later=(*plan.now, *plan.later), waiting_for=why)
 
 
-def _stop(outlook: Outlook, why: str) -> Outlook:
-    held = _hold(outlook, why)
+def _stop(plan: WorkloadPlan, why: str) -> WorkloadPlan:
+    held = _hold(plan, why)
     if not held.later:
         return held
     names = tuple(map(str, held.later))

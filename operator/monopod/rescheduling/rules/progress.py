@@ -16,7 +16,7 @@ from typing import Any, Final, assert_never
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Obstacle
 from monopod.kube.objects.text import list_names
-from monopod.rescheduling.rules.turns import Outlook
+from monopod.rescheduling.rules.plans import WorkloadPlan
 
 EXAMPLES = 5
 BLOCKERS = 10
@@ -44,7 +44,7 @@ class Tally:
         blocked: those that can't be moved now.
         left: those that the profile leaves.
         obstacles: why pods are blocked or left.
-        holdup: what the next pod waits for, "" if it is known of none.
+        waiting_for: what the next pod waits for, "" if it is known of none.
         paused: whether the profile says that nothing is moved now.
         unseen: namespaces whose pods can't be read.
     """
@@ -53,7 +53,7 @@ class Tally:
     blocked: int = 0
     left: int = 0
     obstacles: tuple[Obstacle, ...] = ()
-    holdup: str = ""
+    waiting_for: str = ""
     paused: bool = False
     unseen: tuple[str, ...] = ()
 
@@ -72,7 +72,7 @@ Moves = Tally | Kept | NotListed
 
 
 def build_tally(
-    outlooks: Iterable[Outlook],
+    plans: Iterable[WorkloadPlan],
     refused: Iterable[Obstacle],
     gone: Iterable[str] = (),
     *,
@@ -82,27 +82,27 @@ def build_tally(
     """Counts.
 
     Args:
-        outlooks: of one profile.
+        plans: of one profile.
         refused: what the Eviction API, or the storing of bare pods, has against pods among them.
         gone: pods (NAMESPACE/NAME) that don't exist for the moment, until they are created again.
         paused: whether the profile is.
         unseen: namespaces whose pods can't be read.
     """
-    all_of_them = list(outlooks)
-    obstacles = [*(obstacle for outlook in all_of_them for obstacle in outlook.obstacles), *refused]
+    all_of_them = list(plans)
+    obstacles = [*(obstacle for plan in all_of_them for obstacle in plan.obstacles), *refused]
     blocked = {pod for obstacle in obstacles for pod in obstacle.pods}
-    waiting = {str(pod) for outlook in all_of_them for pod in (*outlook.now, *outlook.later)} | set(gone)
+    waiting = {str(pod) for plan in all_of_them for pod in (*plan.now, *plan.later)} | set(gone)
     left: defaultdict[Reason, list[str]] = defaultdict(list)
-    for outlook in all_of_them:
-        for reason, pods in outlook.left.items():
+    for plan in all_of_them:
+        for reason, pods in plan.left.items():
             left[reason] += map(str, pods)
     obstacles += [Obstacle(reason, _LEFT[reason], tuple(pods)) for reason, pods in sorted(left.items())]
     return Tally(
-        len(waiting - blocked) + sum(outlook.replacing for outlook in all_of_them),
+        len(waiting - blocked) + sum(plan.replacing for plan in all_of_them),
         len(blocked),
         sum(map(len, left.values())),
         tuple(obstacles),
-        next((outlook.holdup for outlook in all_of_them if outlook.holdup), ""),
+        next((plan.waiting_for for plan in all_of_them if plan.waiting_for), ""),
         paused,
         tuple(sorted(unseen)),
     )
@@ -219,7 +219,7 @@ def _judge_tally(tally: Tally, counted: Mapping[str, Any]) -> Verdict:
     )
     message = f"pods: {counted.get('progress', '0/0')} moved" + (f", {numbers}" if numbers else "")
     first = next((obstacle.message for obstacle in tally.obstacles if obstacle.reason not in _LEFT), "")
-    why = first or tally.holdup
+    why = first or tally.waiting_for
     explained = f"{message}: {why}" if why else message
     idle = not tally.waiting and not tally.blocked
     if tally.unseen and idle:

@@ -1,6 +1,6 @@
 """Where each pod stands: in place, elsewhere, left alone, or such that its replacement couldn't run.
 
-Only that; whose turn it is among those elsewhere, `monopod.rescheduling.rules.turns` decides.
+Only that; whose turn it is among those elsewhere, `monopod.rescheduling.rules.plans` decides.
 """
 
 import datetime
@@ -17,19 +17,19 @@ from monopod.pods.rules.exemptions import guess_creator
 from monopod.pods.rules.selection import Profile
 from monopod.pods.rules.state import find_mark, has_ended, is_ready
 from monopod.pods.rules.volumes import VolumesReady, judge_volumes
-from monopod.rescheduling.rules.terms import Terms
+from monopod.rescheduling.rules.settings import ReschedulingSettings
 from monopod.workloads.rules.replacement import Workload, build_replacement
 
 Manifest = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NamespaceContext:
     """What decides about the pods of one namespace.
 
     Attributes:
         profiles: those that admission reads there, as the operator published them.
-        terms: of those among them that are in force and move pods, by name.
+        settings: of those among them that are in force and move pods, by name.
         deleting: profiles that are being deleted, which moves their pods.
         protected: namespaces that only their exact name reaches.
         claims: the PersistentVolumeClaims of the namespace by name, if any pod to be moved has one.
@@ -38,7 +38,7 @@ class Place:
 
     namespace: str
     profiles: tuple[Profile, ...]
-    terms: Mapping[str, Terms]
+    settings: Mapping[str, ReschedulingSettings]
     deleting: frozenset[str] = frozenset()
     protected: Collection[str] = frozenset()
     claims: Mapping[str, Manifest] = field(default_factory=dict)
@@ -81,43 +81,49 @@ class Impossible:
 Standing = InPlace | NotConcerned | Elsewhere | LeftAlone | Impossible
 
 
-def judge(pod: Manifest, workload: Workload, place: Place) -> Standing:
+def judge(pod: Manifest, workload: Workload, context: NamespaceContext) -> Standing:
     """Where the pod stands.
 
     Args:
         pod: the whole pod, as the API server sends it.
         workload: what would replace it.
-        place: its namespace.
+        context: its namespace.
     """
     mark, creator = find_mark(pod), guess_creator(pod)
-    if has_ended(pod) or mark in place.deleting:
+    if has_ended(pod) or mark in context.deleting:
         return NotConcerned()
     replacement = build_replacement(pod, workload)
-    match decide(replacement, place.namespace, place.profiles, username=creator, protected=place.protected):
+    match decide(replacement, context.namespace, context.profiles, username=creator, protected=context.protected):
         case OutOfBounds() | Unmatched() | Skipped() | OptOutRefused():
             return NotConcerned()  # beyond the bounds, or opting out in vain, its replacement would be refused
         case Sandboxed(profile=profile) | Unsupported(profile=profile) if profile.name == mark:
             return InPlace()
-        case Sandboxed(profile=profile) | Unsupported(profile=profile) if profile.name not in place.terms:
+        case Sandboxed(profile=profile) | Unsupported(profile=profile) if profile.name not in context.settings:
             return NotConcerned()
         case Unsupported(profile=profile, text=text):
             return Impossible(profile.name, text)
         case Sandboxed(profile=profile):
-            return _judge_matching(pod, workload, place, place.terms[profile.name], mark)
+            return _judge_matching(pod, workload, context, context.settings[profile.name], mark)
         case never:
             assert_never(never)
 
 
-def _judge_matching(pod: Manifest, workload: Workload, place: Place, terms: Terms, mark: str) -> Standing:
+def _judge_matching(
+    pod: Manifest, workload: Workload, context: NamespaceContext, settings: ReschedulingSettings, mark: str
+) -> Standing:
     if workload.is_bare:
         if mark:
             return NotConcerned()  # sandboxed already, and nothing would replace it
-        if not terms.recreates_bare_pods:
-            return LeftAlone(terms.profile, Reason.RECREATION_OFF if terms.lacks_recreation else Reason.BARE_PODS_LEFT)
-    if workload.ends_by_itself(pod) and not terms.moves_running_jobs:
-        return LeftAlone(terms.profile, Reason.RUNNING_JOBS_LEFT)
-    verdict = judge_volumes(pod, place.claims, place.volumes)
-    return Elsewhere(terms.profile) if isinstance(verdict, VolumesReady) else Impossible(terms.profile, verdict.text)
+        if not settings.recreates_bare_pods:
+            return LeftAlone(
+                settings.profile, Reason.RECREATION_OFF if settings.lacks_recreation else Reason.BARE_PODS_LEFT
+            )
+    if workload.ends_by_itself(pod) and not settings.moves_running_jobs:
+        return LeftAlone(settings.profile, Reason.RUNNING_JOBS_LEFT)
+    verdict = judge_volumes(pod, context.claims, context.volumes)
+    return (
+        Elsewhere(settings.profile) if isinstance(verdict, VolumesReady) else Impossible(settings.profile, verdict.text)
+    )
 
 
 STUCK_SECONDS = 120.0
@@ -125,7 +131,7 @@ STUCK_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class PodState:
     """A pod of a workload, reduced to what matters for its turn."""
 
     pod: Candidate
@@ -137,22 +143,22 @@ class Sighting:
     is_unschedulable: bool = False
 
 
-def sight(pod: Manifest, workload: Workload, place: Place, now: str = "") -> Sighting:
+def observe(pod: Manifest, workload: Workload, context: NamespaceContext, now: str = "") -> PodState:
     """Reduces a pod, see `judge`; without the time (RFC 3339) none counts as stuck."""
-    return _reduce(pod, workload, place, judge(pod, workload, place), now)
+    return _reduce(pod, workload, context, judge(pod, workload, context), now)
 
 
-def glance(pod: Manifest, workload: Workload, place: Place, now: str = "") -> Sighting:
+def observe_unmovable(pod: Manifest, workload: Workload, context: NamespaceContext, now: str = "") -> PodState:
     """Reduces a pod that no profile but its own matches, so that nothing has to be worked out."""
-    return _reduce(pod, workload, place, InPlace() if find_mark(pod) else NotConcerned(), now)
+    return _reduce(pod, workload, context, InPlace() if find_mark(pod) else NotConcerned(), now)
 
 
-def _reduce(pod: Manifest, workload: Workload, place: Place, standing: Standing, now: str) -> Sighting:
+def _reduce(pod: Manifest, workload: Workload, context: NamespaceContext, standing: Standing, now: str) -> PodState:
     root = Part(pod)
     metadata = root.child("metadata")
     ready = is_ready(pod)
     candidate = Candidate(
-        place.namespace,
+        context.namespace,
         metadata.text("name"),
         metadata.text("uid"),
         metadata.text("creationTimestamp"),
@@ -166,4 +172,4 @@ def _reduce(pod: Manifest, workload: Workload, place: Place, standing: Standing,
         condition.text("type") == "PodScheduled" and condition.text("reason") == "Unschedulable"
         for condition in root.child("status").children("conditions")
     )
-    return Sighting(candidate, standing, find_mark(pod), ready and ends is None, ends is not None, stuck, unschedulable)
+    return PodState(candidate, standing, find_mark(pod), ready and ends is None, ends is not None, stuck, unschedulable)

@@ -15,13 +15,13 @@ from monopod.api.names import (
     ISOLATED_ANNOTATION,
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
-    ROWS_ANNOTATION,
+    SELECTORS_ANNOTATION,
 )
 from monopod.cel.compiled_selectors import LINE_SEPARATOR, PATTERNS_KEY, PROTECTED_KEY, SEPARATOR
 from monopod.cel.expressions import Validation, Variable, quote
 from monopod.cel.json_patch import drop_if, escape_pointer, put, put_map_if_absent
 
-ROADS = ("namespaces", "namespaces/status", "namespaces/finalize")
+SUBRESOURCES = ("namespaces", "namespaces/status", "namespaces/finalize")
 """Where a namespace's metadata can change once it exists."""
 
 NAME = Variable("name", "The new namespace's name.", "object.metadata.?name.orValue('')")
@@ -60,9 +60,9 @@ EXPECTED_ROWS = Variable(
 NAMESPACE_VARIABLES = (NAME, PROTECTED, PATTERN_LINES, EXPECTED_ROWS)
 
 _LABEL_PATH = f"/metadata/labels/{escape_pointer(NAMESPACE_LABEL)}"
-_ROWS_PATH = f"/metadata/annotations/{escape_pointer(ROWS_ANNOTATION)}"
+_ROWS_PATH = f"/metadata/annotations/{escape_pointer(SELECTORS_ANNOTATION)}"
 _HAS_LABEL = f"{quote(NAMESPACE_LABEL)} in object.metadata.?labels.orValue({{}})"
-_HAS_ROWS = f"{quote(ROWS_ANNOTATION)} in object.metadata.?annotations.orValue({{}})"
+_HAS_ROWS = f"{quote(SELECTORS_ANNOTATION)} in object.metadata.?annotations.orValue({{}})"
 
 LATER_ANNOTATIONS = (ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION)
 """What the operator writes on a namespace once it exists."""
@@ -93,8 +93,8 @@ NAMESPACE_PATCH = f"""
 """The operations that mark a new namespace, or remove marks that it must not have."""
 
 _NOT_BY_HAND = (
-    f"Only Monopod writes metadata.labels[{NAMESPACE_LABEL}] and metadata.annotations[{ROWS_ANNOTATION}]. Create the "
-    "namespace again, without them: profiles may have changed at that moment. If it fails again, the "
+    f"Only Monopod writes metadata.labels[{NAMESPACE_LABEL}] and metadata.annotations[{SELECTORS_ANNOTATION}]. "
+    "Create the namespace again, without them: profiles may have changed at that moment. If it fails again, the "
     "MutatingAdmissionPolicy monopod-namespaces or its binding is missing, or a webhook undoes its work."
 )
 
@@ -105,12 +105,12 @@ _NOT_GENERATED = (
     "instead of metadata.generateName."
 )
 
-CREATED_WITH_ITS_ROWS = Validation(
+CREATED_WITH_ITS_SELECTORS = Validation(
     "A new namespace has exactly the rows that the mutating policy gives it, so it can't have a generated name.",
     f"""
     object.metadata.?labels[?{quote(NAMESPACE_LABEL)}].orValue('')
       == (variables.expectedRows == '' ? '' : {quote(NAMESPACE_LABEL_VALUE)}) &&
-    object.metadata.?annotations[?{quote(ROWS_ANNOTATION)}].orValue('') == variables.expectedRows
+    object.metadata.?annotations[?{quote(SELECTORS_ANNOTATION)}].orValue('') == variables.expectedRows
     """,
     _NOT_BY_HAND,
     f"""
@@ -128,7 +128,7 @@ def build_kept_by_operator(service_account: str) -> tuple[Validation, ...]:
         service_account: the operator's user name, which alone may change what the pods' policies read.
     """
     label = f"metadata.?labels[?{quote(NAMESPACE_LABEL)}]"
-    rows = f"metadata.?annotations[?{quote(ROWS_ANNOTATION)}]"
+    rows = f"metadata.?annotations[?{quote(SELECTORS_ANNOTATION)}]"
     by_operator = f"request.operation == 'CREATE' || request.userInfo.username == {quote(service_account)}"
     return (
         Validation(
@@ -140,8 +140,8 @@ def build_kept_by_operator(service_account: str) -> tuple[Validation, ...]:
         Validation(
             "The annotation holds the profiles that the pods' policies read.",
             f"{by_operator} || object.{rows} == oldObject.{rows}",
-            f"metadata.annotations[{ROWS_ANNOTATION}] is written by Monopod's operator alone. Leave it as it is; to "
-            "change which pods run on Fargate, change the profiles that select the namespace.",
+            f"metadata.annotations[{SELECTORS_ANNOTATION}] is written by Monopod's operator alone. Leave it as it is; "
+            "to change which pods run on Fargate, change the profiles that select the namespace.",
         ),
         *(_written_later(service_account, name) for name in LATER_ANNOTATIONS),
     )

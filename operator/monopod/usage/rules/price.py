@@ -1,6 +1,6 @@
 """What a pod costs per hour: its size, its storage above the free part, and a region's prices.
 
-Source: EKS user guide and the AWS Fargate pricing page: billed is what is provisioned (the row of the ladder), not what
+Source: EKS user guide and the AWS Fargate pricing page: billed is what is provisioned (the pod's size), not what
 is requested. How long a pod is billed is not known here. The prices come in as data.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from monopod.kube.objects.fields import InvalidManifest, Part
-from monopod.pods.rules.size import DEFAULT_STORAGE_GIB, Row
+from monopod.pods.rules.size import DEFAULT_STORAGE_GIB, PodSize
 
 _MIB_PER_GIB = 1024
 
@@ -59,7 +59,7 @@ class PriceList:
             storage.number("freeGB"),
         )
 
-    def find_hourly(self, architecture: str, row: Row, storage_gib: int = DEFAULT_STORAGE_GIB) -> Decimal:
+    def find_hourly(self, architecture: str, row: PodSize, storage_gib: int = DEFAULT_STORAGE_GIB) -> Decimal:
         """The price of one pod for one hour, unrounded.
 
         Args:

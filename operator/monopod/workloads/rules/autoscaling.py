@@ -10,14 +10,14 @@ from fractions import Fraction
 from typing import Final
 
 from monopod.kube.objects.fields import InvalidManifest, Part
-from monopod.pods.rules.size import Row
+from monopod.pods.rules.size import PodSize
 
 KIND: Final = "HorizontalPodAutoscaler"
 
 TOLERANCE: Final = Fraction(11, 10)
 """An autoscaler adds a pod only where usage is above its target by a tenth, by default."""
 
-KATA_OVERHEAD: Final = Row(250, 320)
+KATA_OVERHEAD: Final = PodSize(250, 320)
 """Of kata-deploy's class for QEMU: what is assumed of a RuntimeClass that nobody has seen."""
 
 
@@ -105,7 +105,7 @@ def _read(root: Part, default: str) -> Autoscaler:
     )
 
 
-def find_out_of_reach(autoscaler: Autoscaler, size: Row, overhead: Row) -> Iterator[OutOfReach]:
+def find_out_of_reach(autoscaler: Autoscaler, size: PodSize, overhead: PodSize) -> Iterator[OutOfReach]:
     """The autoscaler's targets that pods of this size and overhead can't exceed."""
     amounts = {
         "cpu": (size.cpu_millis, overhead.cpu_millis),
@@ -120,7 +120,7 @@ def find_out_of_reach(autoscaler: Autoscaler, size: Row, overhead: Row) -> Itera
             yield OutOfReach(autoscaler, resource, percent, given, beside)
 
 
-def read_overhead(runtime_class: Mapping[str, object]) -> Row:
+def read_overhead(runtime_class: Mapping[str, object]) -> PodSize:
     """The overhead of a RuntimeClass, rounded up.
 
     Raises:
@@ -129,8 +129,8 @@ def read_overhead(runtime_class: Mapping[str, object]) -> Row:
     return read_amounts(Part(runtime_class).child("overhead"), "podFixed")
 
 
-def read_amounts(holder: Part, key: str) -> Row:
+def read_amounts(holder: Part, key: str) -> PodSize:
     """CPU and memory of a list of resources, rounded up; 0 of what it lacks."""
     amounts = holder.quantities(key)
     cpu, memory = amounts.get("cpu", Fraction(0)) * 1000, amounts.get("memory", Fraction(0)) / 2**20
-    return Row(*(-(-each.numerator // each.denominator) for each in (cpu, memory)))
+    return PodSize(*(-(-each.numerator // each.denominator) for each in (cpu, memory)))

@@ -13,7 +13,7 @@ from monopod.api.names import (
     POD_GROUPS_ANNOTATION,
     TASK_LABEL,
 )
-from monopod.isolation.cel.group_policies import MAX_GROUP_ROWS, MAX_LOOKED_UP, compile_group_rows
+from monopod.isolation.cel.group_policies import MAX_GROUP_POLICIES, MAX_LOOKED_UP, compile_group_policies
 from monopod.isolation.rules.group_policy import GroupPolicy
 from monopod.isolation.rules.membership import build_group_marks
 from monopod.kube.objects.label_selector import LabelSelector
@@ -58,7 +58,7 @@ class Setting:
     def __init__(self, server: Server, *policies: GroupPolicy, **profile: Any) -> None:
         self.server, self.namespace = server, next(_namespaces)
         profiles = [a_profile("web", a_selector(self.namespace), **profile)]
-        reach(server, self.namespace, profiles, group_rows=compile_group_rows(policies, ACCOUNTS))
+        reach(server, self.namespace, profiles, group_policies=compile_group_policies(policies, ACCOUNTS))
 
     def create(self, pod: PodBuilder) -> Answer:
         return self.server.create_pod(self.namespace, pod.build())
@@ -213,9 +213,9 @@ def test_a_policy_that_selects_by_service_account(server: Server) -> None:
 
 def test_as_many_policies_as_there_is_room_for_stay_within_cels_budget(server: Server) -> None:
     """With pods of as many labels as one rarely sees, and of which each is looked up in vain."""
-    each = MAX_LOOKED_UP // MAX_GROUP_ROWS - 1
+    each = MAX_LOOKED_UP // MAX_GROUP_POLICIES - 1
     expressions = [{"key": "k" * 63, "operator": "In", "values": [f"{n}-{'v' * 10}" for n in range(each)]}]
-    policies = [a_policy(f"p{n:03}", "web", pods={"matchExpressions": expressions}) for n in range(MAX_GROUP_ROWS)]
+    policies = [a_policy(f"p{n:03}", "web", pods={"matchExpressions": expressions}) for n in range(MAX_GROUP_POLICIES)]
     setting = Setting(server, *policies)
     labels = {f"{n}-{'k' * 60}": "v" * 63 for n in range(30)}
     assert setting.groups_of(a_pod().labelled(labels)) == ["cluster"]

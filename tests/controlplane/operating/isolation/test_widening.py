@@ -45,16 +45,18 @@ def test_the_condition_counts_widened_pods_and_names_the_policies(
 ) -> None:
     eventually(lambda: has_isolation(lab, "PodsIsolated"))
     create_policy(lab, namespace, "one", FROM_ALL, matchLabels={"app": "a"})
-    eventually(lambda: has_isolation(lab, "PodsWidened", f"1 pod is opened further by NetworkPolicy {namespace}/one"))
+    eventually(
+        lambda: has_isolation(lab, "PodsOverPermissive", f"1 pod is opened further by NetworkPolicy {namespace}/one")
+    )
     create_policy(lab, namespace, "two", FROM_ALL)
     both = f"2 pods are opened further by NetworkPolicy {namespace}/one, {namespace}/two"
-    eventually(lambda: has_isolation(lab, "PodsWidened", both))
-    assert operator.metric('monopod_widened_pods{profile="shop"}') == 2
+    eventually(lambda: has_isolation(lab, "PodsOverPermissive", both))
+    assert operator.metric('monopod_over_permissive_pods{profile="shop"}') == 2
     assert (lab.condition("shop", "Ready")["status"], lab.phase("shop")) == ("True", "ACTIVE")
     for name in ("one", "two"):
         lab.delete("NetworkPolicy", name, namespace)
     eventually(lambda: has_isolation(lab, "PodsIsolated"))
-    eventually(lambda: operator.metric('monopod_widened_pods{profile="shop"}') == 0)
+    eventually(lambda: operator.metric('monopod_over_permissive_pods{profile="shop"}') == 0)
 
 
 def test_a_policy_that_opens_no_more_than_the_groups_counts_once_the_groups_are_narrower(
@@ -64,11 +66,13 @@ def test_a_policy_that_opens_no_more_than_the_groups_counts_once_the_groups_are_
     create_policy(lab, namespace, "telling", FROM_ALL, matchLabels={"app": "a"})
     # As both are looked at together, the second tells that the first was.
     eventually(
-        lambda: has_isolation(lab, "PodsWidened", f"1 pod is opened further by NetworkPolicy {namespace}/telling")
+        lambda: has_isolation(
+            lab, "PodsOverPermissive", f"1 pod is opened further by NetworkPolicy {namespace}/telling"
+        )
     )
     lab.patch("SecurityGroup", "web", {"spec": {"ingress": [{"from": [{"cidr": "10.1.2.0/24"}]}]}})
     eventually(
-        lambda: has_isolation(lab, "PodsWidened", f"2 pods are opened further by NetworkPolicy {namespace}/harm")
+        lambda: has_isolation(lab, "PodsOverPermissive", f"2 pods are opened further by NetworkPolicy {namespace}/harm")
     )
 
 
@@ -76,9 +80,9 @@ def test_the_condition_counts_closed_pods_and_names_the_missing_group(
     lab: Lab, operator: OperatorProcess, namespace: str
 ) -> None:
     lab.patch("FargateProfile", "shop", {"spec": {"securityGroups": ["web", "later"]}})
-    eventually(lambda: has_isolation(lab, "PodsClosed", "2 pods are closed: later can't be used"))
+    eventually(lambda: has_isolation(lab, "PodsDenied", "2 pods are closed: later can't be used"))
     assert lab.policies(namespace) == {}
-    eventually(lambda: operator.metric('monopod_closed_pods{profile="shop"}') == 2)
+    eventually(lambda: operator.metric('monopod_denied_pods{profile="shop"}') == 2)
     lab.create_group("later")
     eventually(lambda: has_isolation(lab, "PodsIsolated"))
     assert len(lab.policies(namespace)) == 2
@@ -90,7 +94,7 @@ def test_the_condition_counts_pods_whose_policies_are_refused_and_their_events_s
     lab.allow_no_policies(namespace)
     lab.create_pod(namespace, "c")
     (event,) = eventually(lambda: lab.events(namespace, "c"))
-    assert (event["type"], event["reason"]) == ("Warning", "SecurityGroupsNotInForce")
+    assert (event["type"], event["reason"]) == ("Warning", "SecurityGroupsNotEnforced")
     assert "exceeded quota: none" in event["message"]
     eventually(lambda: has_isolation(lab, "PoliciesNotWritten", "1 pod is not as security groups say"))
     lab.delete("ResourceQuota", "none", namespace)
@@ -124,7 +128,7 @@ def test_a_rule_that_names_a_group_that_does_not_exist_is_said_until_it_does(
     lab.create_group("front", egress=[{"to": [{"securityGroup": "back"}]}])
     eventually(lambda: reason() == "PeerNotFound")
     lab.create_group("back")
-    eventually(lambda: reason() == "RulesInForce")
+    eventually(lambda: reason() == "RulesEnforced")
 
 
 def test_the_default_group_is_made_kept_as_someone_changes_it_and_made_again_when_it_is_gone(

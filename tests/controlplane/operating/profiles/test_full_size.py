@@ -147,7 +147,7 @@ def test_a_profile_that_there_is_no_room_for_is_refused_alone(fleet: Fleet) -> N
     lab, before = fleet.lab, (fleet.lab.namespace_marks(CROWD), fleet.find_versions())
     selectors = [{"namespace": CROWD, "labels": {**LARGE, "app": f"app-{n}"}} for n in range(5)]
     lab.create(build_profile("too-large", selectors=selectors)).expect_ok()
-    eventually(lambda: (lab.phase("too-large"), lab.reason("too-large")) == ("CREATE_FAILED", "RowsTooLarge"))
+    eventually(lambda: (lab.phase("too-large"), lab.reason("too-large")) == ("CREATE_FAILED", "SelectorsTooLarge"))
     after = fleet.find_versions()
     del after["too-large"]
     assert (lab.namespace_marks(CROWD), after) == before
@@ -159,7 +159,7 @@ def test_an_operator_that_starts_over_finds_nothing_to_write(fleet: Fleet) -> No
     fleet.operator.becomes_quiet(PATIENCE_SECONDS)
     before = fleet.find_versions()
     fleet.restart()
-    sample = 'monopod_probes_total{outcome="sandboxed"}'
+    sample = 'monopod_dry_runs_total{outcome="sandboxed"}'
     eventually(lambda: fleet.operator.metric(sample) >= TRIALS_AWAITED, PATIENCE_SECONDS)
     assert fleet.find_versions() == before
     assert fleet.operator.count_writes() == 0

@@ -1,4 +1,4 @@
-"""What becomes of a profile: rows on its namespaces, a trial, and a status that says how it went."""
+"""What becomes of a profile: rows on its namespaces, a dry run, and a status that says how it went."""
 
 import json
 
@@ -24,11 +24,11 @@ def test_a_profile_becomes_active_once_a_trial_pod_comes_back_sandboxed(lab: Lab
         "Valid": ("True", "SpecValid"),
         "RuntimeClassFound": ("True", "RuntimeClassFound"),
         "AdmissionInstalled": ("True", "PoliciesInstalled"),
-        "Published": ("True", "RowsPublished"),
+        "Published": ("True", "SelectorsPublished"),
         "NamespaceMatched": ("True", "NamespacesMatched"),
         "Distinct": ("True", "NoOverlap"),
         "Isolated": ("True", "PodsIsolated"),
-        "Enforced": ("True", "ProbeSandboxed"),
+        "Enforced": ("True", "DryRunSandboxed"),
         "Rescheduled": ("True", "AllMoved"),
     }
     assert all(one["observedGeneration"] == 1 for one in status["conditions"])
@@ -66,7 +66,7 @@ def test_a_profile_without_a_namespace_is_active_and_says_that_none_matches(
     lab.create_profile("early", "early-*")
     lab.becomes_active("early")
     assert lab.condition("early", "NamespaceMatched")["reason"] == "NoNamespaceMatches"
-    assert lab.condition("early", "Enforced")["reason"] == "ProbeSandboxed"
+    assert lab.condition("early", "Enforced")["reason"] == "DryRunSandboxed"
     lab.create_namespace("early-1")
     eventually(lambda: lab.condition("early", "NamespaceMatched")["reason"] == "NamespacesMatched")
     assert lab.namespace_marks("early-1") == ("true", f"early|{SANDBOX}|Pend||")

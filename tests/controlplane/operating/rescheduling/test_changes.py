@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from monopod.rescheduling.rules.turns import MARGIN_SECONDS
+from monopod.rescheduling.rules.plans import MARGIN_SECONDS
 from tests.controlplane.operating.bare_pods.scene import forbid
 from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.lab import Lab, eventually

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from monopod.pods.rules.selection import Profile
-from monopod.selectors.compile import MAX_ROWS_BYTES, compile_profile
+from monopod.selectors.compile import MAX_COMPILED_BYTES, compile_profile
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import SANDBOX, Json, Lab, OperatorProcess, build_profile, eventually
 
@@ -18,12 +18,12 @@ def create(lab: Lab, name: str) -> None:
 
 
 def is_refused(lab: Lab, name: str) -> bool:
-    return lab.phase(name) == "CREATE_FAILED" and lab.reason(name) == "RowsTooLarge"
+    return lab.phase(name) == "CREATE_FAILED" and lab.reason(name) == "SelectorsTooLarge"
 
 
 def profiles_on(lab: Lab, namespace: str) -> list[str]:
     rows = lab.namespace_marks(namespace)[1] or ""
-    return sorted({row.split("|")[0] for row in rows.splitlines()})
+    return sorted({selector.split("|")[0] for selector in rows.splitlines()})
 
 
 def crowd(lab: Lab) -> None:
@@ -43,7 +43,7 @@ def test_a_profile_without_room_says_where_and_the_others_do_not_feel_it(lab: La
     assert published["status"] == "False"
     assert "characters of label patterns with wildcards in keys, and there is room for 5000" in published["message"]
     [issue] = lab.status("early")["health"]["issues"]
-    assert issue["code"] == "RowsTooLarge"
+    assert issue["code"] == "SelectorsTooLarge"
     assert "Namespace/room-a" in issue["resourceIds"]
     assert profiles_on(lab, "room-a") == ["first", "second"]
     for name in ("first", "second"):
@@ -102,7 +102,7 @@ def build_large_profile(number: int, length: int) -> Json:
 
 def weigh(profile: Json) -> int:
     """What it takes of a namespace's bytes."""
-    return sum(row.load[2] for row in compile_profile(Profile.from_resource(profile, SANDBOX)))
+    return sum(selector.load[2] for selector in compile_profile(Profile.from_resource(profile, SANDBOX)))
 
 
 def test_a_change_that_there_is_no_room_for_leaves_the_old_rows_in_force(
@@ -111,8 +111,10 @@ def test_a_change_that_there_is_no_room_for_leaves_the_old_rows_in_force(
     start("--profile-quota", "30")
     eventually(lambda: lab.quota().get("quota") == "30")
     lab.create_namespace("room-full")
-    length = next(n for n in range(62, 0, -1) if MAX_ROWS_BYTES % weigh(build_large_profile(0, n)) < 1000)
-    profiles = [build_large_profile(n, length) for n in range(MAX_ROWS_BYTES // weigh(build_large_profile(0, length)))]
+    length = next(n for n in range(62, 0, -1) if MAX_COMPILED_BYTES % weigh(build_large_profile(0, n)) < 1000)
+    profiles = [
+        build_large_profile(n, length) for n in range(MAX_COMPILED_BYTES // weigh(build_large_profile(0, length)))
+    ]
     names = [profile["metadata"]["name"] for profile in profiles]
     for profile in profiles:
         lab.create(profile).expect_ok()
@@ -120,11 +122,13 @@ def test_a_change_that_there_is_no_room_for_leaves_the_old_rows_in_force(
         lab.becomes_active(name)
     before = lab.namespace_marks("room-full")
     lab.patch("FargateProfile", names[3], {"spec": {"securityGroups": long_groups}})
-    eventually(lambda: lab.condition(names[3], "Published").get("reason") == "RowsKept")
+    eventually(lambda: lab.condition(names[3], "Published").get("reason") == "SelectorsKept")
     assert lab.namespace_marks("room-full") == before
     assert [lab.phase(name) for name in names] == ["ACTIVE"] * len(names)
     assert [name for name in names if lab.status(name)["health"]["issues"]] == [names[3]]
     lab.delete_profile(names[0])
     eventually(lambda: lab.condition(names[3], "Published")["status"] == "True")
     rows = (lab.namespace_marks("room-full")[1] or "").splitlines()
-    assert [row for row in rows if long_groups[0] in row] == [row for row in rows if row.startswith(f"{names[3]}|")]
+    assert [selector for selector in rows if long_groups[0] in selector] == [
+        selector for selector in rows if selector.startswith(f"{names[3]}|")
+    ]

@@ -12,8 +12,8 @@ import pytest
 from monopod.api.names import PROFILE_LABEL
 from monopod.pods.rules.bounds import MAX_LABEL_CHARACTERS
 from monopod.pods.rules.selection import Profile
-from monopod.selectors.capacity import Claim, Registration
-from monopod.selectors.compile import MAX_ROWS, compile_profile, find_room
+from monopod.selectors.capacity import CapacityRequest, Registration
+from monopod.selectors.compile import MAX_COMPILED, compile_profile, find_room
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
@@ -47,9 +47,11 @@ SHAPES: dict[str, Callable[[str], Profile]] = {
 
 def fill(shape: Callable[[str], Profile], rest: list[Profile]) -> list[Profile]:
     """As many profiles of the shape as there is room for beside the others and one for `reach`."""
-    profiles = [*rest, shape("zz-sentinel-0000"), *build(shape, MAX_ROWS)]
-    claims = [Claim(Registration(f"{n:04}", each.name), compile_profile(each)) for n, each in enumerate(profiles)]
-    allocated = find_room(claims, ()).rows
+    profiles = [*rest, shape("zz-sentinel-0000"), *build(shape, MAX_COMPILED)]
+    claims = [
+        CapacityRequest(Registration(f"{n:04}", each.name), compile_profile(each)) for n, each in enumerate(profiles)
+    ]
+    allocated = find_room(claims, ()).compiled
     return [profile for profile in profiles[len(rest) + 1 :] if profile.name in allocated]
 
 

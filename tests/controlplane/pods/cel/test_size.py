@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, LADDER, Row
+from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, LADDER, PodSize
 from tests.controlplane.reach import poll, reach
 from tests.controlplane.server import Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
@@ -18,7 +18,7 @@ def capacity(server: Server, pod: PodBuilder) -> str | None:
     return provisioned
 
 
-def filling(row: Row) -> PodBuilder:
+def filling(row: PodSize) -> PodBuilder:
     """A pod that needs exactly this row."""
     return a_pod().requesting(cpu=f"{row.cpu_millis}m", memory=f"{row.memory_mib - COMPONENTS_MEMORY_MIB}Mi")
 
@@ -36,13 +36,13 @@ def filling(row: Row) -> PodBuilder:
     "3.gb",
 )
 @pytest.mark.parametrize("row", LADDER, ids=str)
-def test_a_pod_that_fills_a_row_gets_it(server: Server, row: Row) -> None:
+def test_a_pod_that_fills_a_row_gets_it(server: Server, row: PodSize) -> None:
     assert capacity(server, filling(row)) == str(row)
 
 
 @pytest.mark.eks("3.smallest", "3.order", "3.components")
 @pytest.mark.parametrize(("row", "larger"), list(itertools.pairwise(LADDER)), ids=str)
-def test_a_pod_that_exceeds_a_row_gets_the_next_larger_one(server: Server, row: Row, larger: Row) -> None:
+def test_a_pod_that_exceeds_a_row_gets_the_next_larger_one(server: Server, row: PodSize, larger: PodSize) -> None:
     """By a single byte of memory; where that leads to the next CPU, to the first row with that much memory."""
     memory = row.memory_mib - COMPONENTS_MEMORY_MIB
     pod = a_pod().requesting(cpu=f"{row.cpu_millis}m", memory=str(memory * 2**20 + 1))

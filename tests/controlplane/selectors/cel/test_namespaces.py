@@ -13,11 +13,16 @@ from monopod.api.names import (
     NAMESPACE_LABEL_VALUE,
     PATTERNS_CONFIGMAP,
     PROFILE_LABEL,
-    ROWS_ANNOTATION,
+    SELECTORS_ANNOTATION,
     SYSTEM_NAMESPACE,
 )
 from monopod.pods.rules.selection import Profile, pattern_to_regex
-from monopod.selectors.compile import MAX_NAMESPACE_CHARACTERS, MAX_PATTERNS, compile_namespace_patterns, compile_rows
+from monopod.selectors.compile import (
+    MAX_NAMESPACE_CHARACTERS,
+    MAX_PATTERNS,
+    compile_namespace_patterns,
+    compile_selectors,
+)
 from tests.controlplane.reach import OPERATOR, poll
 from tests.controlplane.server import Answer, Manifest, Server
 from tests.unit.builders import a_pod, a_profile, a_selector
@@ -64,7 +69,7 @@ def create(
 def read_rows(namespace: Manifest) -> str:
     """The namespace's rows; checks that the label says whether there are any."""
     metadata = namespace["metadata"]
-    rows: str = metadata.get("annotations", {}).get(ROWS_ANNOTATION, "")
+    rows: str = metadata.get("annotations", {}).get(SELECTORS_ANNOTATION, "")
     assert metadata["labels"].get(NAMESPACE_LABEL) == (NAMESPACE_LABEL_VALUE if rows else None)
     return rows
 
@@ -75,7 +80,7 @@ NAMES = ("only-this", "only-this-2", "team-", "team-a", "team", "my-team-a", "x-
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.endswith("-")])
 def test_a_new_namespace_gets_the_rows_that_the_operator_would_write(published: Server, name: str) -> None:
     namespace = create(published, name).expect_ok()
-    assert read_rows(namespace) == compile_rows(name, PROFILES, PROTECTED)
+    assert read_rows(namespace) == compile_selectors(name, PROFILES, PROTECTED)
 
 
 @pytest.mark.eks("1.wildcards-in-namespaces", "1.wildcards-and-kube-system")
@@ -103,7 +108,7 @@ def test_generated_names_and_patterns_come_to_the_same_in_python_and_in_cel(serv
         publish(server, profiles)
         for name in {"a" + "".join(draw.choices("ab-", k=draw.randint(0, 5))) + "b" for _ in range(30)}:
             rows = read_rows(create(server, name).expect_ok())
-            assert rows == compile_rows(name, profiles, PROTECTED), f"seed {seed}, {name}, {patterns}"
+            assert rows == compile_selectors(name, profiles, PROTECTED), f"seed {seed}, {name}, {patterns}"
     publish(server, [])
 
 
@@ -119,9 +124,9 @@ FORGED = {
     "another value of the label": {"labels": {NAMESPACE_LABEL: "no", "a": "b"}},
     "isolation": {"annotations": {ISOLATED_ANNOTATION: "true"}, "labels": {"a": "b"}},
     "policies": {"annotations": {GROUP_POLICIES_ANNOTATION: "p|admin||*"}, "labels": {"a": "b"}},
-    "rows": {"annotations": {ROWS_ANNOTATION: "evil|bare|Pend||"}, "labels": {"a": "b"}},
+    "rows": {"annotations": {SELECTORS_ANNOTATION: "evil|bare|Pend||"}, "labels": {"a": "b"}},
     "both": {
-        "annotations": {ROWS_ANNOTATION: "evil|bare|Pend||"},
+        "annotations": {SELECTORS_ANNOTATION: "evil|bare|Pend||"},
         "labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE, "a": "b"},
     },
 }
@@ -131,7 +136,7 @@ FORGED = {
 @pytest.mark.parametrize("name", ["unreached", "team-b"])
 def test_what_a_manifest_brings_is_replaced(published: Server, name: str, metadata: Manifest) -> None:
     namespace = create(published, name, metadata=metadata).expect_ok()
-    assert read_rows(namespace) == compile_rows(name, PROFILES, PROTECTED)
+    assert read_rows(namespace) == compile_selectors(name, PROFILES, PROTECTED)
     assert namespace["metadata"]["labels"]["a"] == "b"
     assert not {ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION} & namespace["metadata"].get("annotations", {}).keys()
 
@@ -153,8 +158,8 @@ CHANGES = {
         {"annotations": {GROUP_POLICIES_ANNOTATION: "p|admin||*"}},
         GROUP_POLICIES_ANNOTATION,
     ),
-    "dropping the rows": ({"annotations": {ROWS_ANNOTATION: None}}, ROWS_ANNOTATION),
-    "changing the rows": ({"annotations": {ROWS_ANNOTATION: "evil|bare|Pend||"}}, ROWS_ANNOTATION),
+    "dropping the rows": ({"annotations": {SELECTORS_ANNOTATION: None}}, SELECTORS_ANNOTATION),
+    "changing the rows": ({"annotations": {SELECTORS_ANNOTATION: "evil|bare|Pend||"}}, SELECTORS_ANNOTATION),
 }
 
 
@@ -188,7 +193,7 @@ def test_nor_by_way_of_finalize(server: Server) -> None:
     "metadata",
     [
         {"labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}},
-        {"annotations": {ROWS_ANNOTATION: "evil|bare|Pend||"}},
+        {"annotations": {SELECTORS_ANNOTATION: "evil|bare|Pend||"}},
         {"annotations": {ISOLATED_ANNOTATION: "true"}},
         {"annotations": {GROUP_POLICIES_ANNOTATION: "p|admin||*"}},
     ],
@@ -203,7 +208,7 @@ def test_the_operator_changes_them_and_others_change_the_rest(server: Server) ->
     path = "/api/v1/namespaces/switched"
     marks = {
         "labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE},
-        "annotations": {ROWS_ANNOTATION: compile_rows("switched", [a_profile("p", a_selector("*"))], ())},
+        "annotations": {SELECTORS_ANNOTATION: compile_selectors("switched", [a_profile("p", a_selector("*"))], ())},
     }
     server.patch(path, {"metadata": marks}, user=OPERATOR).expect_ok()
     server.patch(path, {"metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}}}, user="somebody").expect_ok()

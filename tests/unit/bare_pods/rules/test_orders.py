@@ -16,11 +16,11 @@ from monopod.bare_pods.rules.steps import (
     AskForEviction,
     Drop,
     Foreign,
+    ObservedPod,
     Original,
     Record,
     Recreate,
     Recreated,
-    Sight,
     Stay,
     Step,
     StoredPod,
@@ -58,7 +58,7 @@ class World:
     created: int = 0
 
 
-SIGHTS: dict[str, Sight] = {
+SIGHTS: dict[str, ObservedPod] = {
     "": Absent(),
     "original": Original(MANIFEST),
     "leaving": Original(MANIFEST, terminating=True, disrupted=True),

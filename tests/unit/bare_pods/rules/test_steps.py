@@ -13,12 +13,12 @@ from monopod.bare_pods.rules.steps import (
     BarePod,
     Drop,
     Foreign,
+    ObservedPod,
     Original,
     Record,
     Recreate,
     Recreated,
     Renew,
-    Sight,
     Stay,
     Step,
     StoredPod,
@@ -26,7 +26,7 @@ from monopod.bare_pods.rules.steps import (
     build_stored,
     build_trial,
     decide_step,
-    look,
+    observe,
 )
 from tests.unit.builders import a_pod
 
@@ -46,8 +46,8 @@ def a_live_pod(uid: str = "old", phase: str = "Running", **metadata: Any) -> Man
     return {**pod, "status": {"phase": phase, "conditions": []}}
 
 
-def decide(stored: StoredPod, sight: Sight, *, wanted: bool | None = True, settled: bool = False) -> Step:
-    return decide_step(stored, sight, wanted=wanted, settled=settled)
+def decide(stored: StoredPod, observed: ObservedPod, *, wanted: bool | None = True, settled: bool = False) -> Step:
+    return decide_step(stored, observed, wanted=wanted, settled=settled)
 
 
 RUNS = Original(MANIFEST)
@@ -70,9 +70,9 @@ def test_a_pod_that_is_gone_after_its_eviction_was_on_record_is_created_again(ph
         assert decide(a_stored_pod(phase), Absent(), wanted=wanted) == Recreate()
 
 
-@pytest.mark.parametrize("sight", [Absent(), Foreign("other"), Original(MANIFEST, terminating=True)], ids=str)
-def test_a_pod_that_went_before_anyone_asked_for_its_eviction_stays_gone(sight: Sight) -> None:
-    assert isinstance(decide(a_stored_pod("Stored"), sight), Drop)
+@pytest.mark.parametrize("observed", [Absent(), Foreign("other"), Original(MANIFEST, terminating=True)], ids=str)
+def test_a_pod_that_went_before_anyone_asked_for_its_eviction_stays_gone(observed: ObservedPod) -> None:
+    assert isinstance(decide(a_stored_pod("Stored"), observed), Drop)
 
 
 @pytest.mark.parametrize("phase", ["Evicting", "Withdrawn"])
@@ -117,9 +117,9 @@ def test_a_new_pod_that_fails_before_it_runs_is_told_of_and_another_is_created_o
     assert decide(told, Absent()) == Recreate()
 
 
-@pytest.mark.parametrize("sight", [Absent(), Foreign("other")], ids=str)
-def test_a_new_pod_that_its_owner_deletes_stays_gone(sight: Sight) -> None:
-    assert isinstance(decide(a_stored_pod("Recreating", recreated_uid="new"), sight), Drop)
+@pytest.mark.parametrize("observed", [Absent(), Foreign("other")], ids=str)
+def test_a_new_pod_that_its_owner_deletes_stays_gone(observed: ObservedPod) -> None:
+    assert isinstance(decide(a_stored_pod("Recreating", recreated_uid="new"), observed), Drop)
 
 
 def test_a_name_that_is_taken_is_left_to_a_person_even_if_it_becomes_free() -> None:
@@ -132,7 +132,7 @@ def test_a_name_that_is_taken_is_left_to_a_person_even_if_it_becomes_free() -> N
 
 
 @pytest.mark.parametrize(
-    ("pod", "sight"),
+    ("pod", "observed"),
     [
         (None, Absent()),
         (a_live_pod("other"), Foreign("other")),
@@ -143,8 +143,8 @@ def test_a_name_that_is_taken_is_left_to_a_person_even_if_it_becomes_free() -> N
     ],
     ids=["none", "another", "created again", "not running yet", "over already", "created in another's place"],
 )
-def test_a_pod_is_known_by_its_uid_and_its_annotation(pod: Manifest | None, sight: Sight) -> None:
-    assert look(a_stored_pod(), pod) == sight
+def test_a_pod_is_known_by_its_uid_and_its_annotation(pod: Manifest | None, observed: ObservedPod) -> None:
+    assert observe(a_stored_pod(), pod) == observed
 
 
 RAN = {"terminated": {"exitCode": 1, "startedAt": "2026-01-01T00:00:00Z"}}
@@ -152,7 +152,7 @@ NEVER_LOCATED = {"terminated": {"exitCode": 137, "startedAt": None, "reason": "C
 
 
 @pytest.mark.parametrize(
-    ("status", "metadata", "sight"),
+    ("status", "metadata", "observed"),
     [
         ({"containerStatuses": [{"state": RAN}]}, {}, Recreated("new", started=True)),
         ({"containerStatuses": [{"state": NEVER_LOCATED, "lastState": RAN}]}, {}, Recreated("new", started=True)),
@@ -174,17 +174,17 @@ NEVER_LOCATED = {"terminated": {"exitCode": 137, "startedAt": None, "reason": "C
     ],
     ids=["over already", "over after a restart", "refused by its node", "failed without a word", "evicted", "deleted"],
 )
-def test_a_new_pod_that_never_ran_is_no_successor(status: Manifest, metadata: Manifest, sight: Sight) -> None:
+def test_a_new_pod_that_never_ran_is_no_successor(status: Manifest, metadata: Manifest, observed: ObservedPod) -> None:
     pod = a_live_pod("new", "Failed", annotations={RECREATED_ANNOTATION: "old"}, **metadata)
     pod["status"] |= status
-    assert look(a_stored_pod(), pod) == sight
+    assert observe(a_stored_pod(), pod) == observed
 
 
 def test_an_eviction_is_known_by_its_condition() -> None:
     pod = a_live_pod(deletionTimestamp="2026-01-01T00:01:00Z")
-    assert look(a_stored_pod(), pod) == Original(MANIFEST, "2026-01-01T00:00:00Z", terminating=True)
+    assert observe(a_stored_pod(), pod) == Original(MANIFEST, "2026-01-01T00:00:00Z", terminating=True)
     pod["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
-    assert look(a_stored_pod(), pod) == Original(MANIFEST, "2026-01-01T00:00:00Z", terminating=True, disrupted=True)
+    assert observe(a_stored_pod(), pod) == Original(MANIFEST, "2026-01-01T00:00:00Z", terminating=True, disrupted=True)
 
 
 def test_a_stored_pod_has_the_name_and_the_uid_of_its_pod_and_the_new_pod_says_in_whose_place_it_comes() -> None:

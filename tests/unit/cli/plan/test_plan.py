@@ -11,8 +11,8 @@ from monopod.cli.input.prices import find_prices
 from monopod.cli.plan.forecast import Contents, Fate, Plan, Rates, Step, build_steps
 from monopod.cli.plan.output import build_report, write_json, write_text
 from monopod.eviction.rules.budgets import Budget
-from monopod.rescheduling.rules.standing import Place
-from monopod.rescheduling.rules.terms import Terms
+from monopod.rescheduling.rules.settings import ReschedulingSettings
+from monopod.rescheduling.rules.standing import NamespaceContext
 from monopod.workloads.rules.replacement import Workload, build_bare_workload
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 from tests.unit.cli.running import run
@@ -46,7 +46,7 @@ def a_budget(allowed: int, name: str = "keep") -> Budget:
 
 
 def foretell(*pods: tuple[dict[str, Any], Workload], budgets: tuple[Budget, ...] = (), **terms: Any) -> list[Step]:
-    place = Place("prod", (WEB,), {"web": Terms("web", **terms)})
+    place = NamespaceContext("prod", (WEB,), {"web": ReschedulingSettings("web", **terms)})
     return build_steps([Contents(place, pods, budgets)], RATES)
 
 
@@ -114,7 +114,7 @@ def test_budgets_block_as_the_eviction_api_would(budgets: tuple[Budget, ...], fa
 def everything() -> Plan:
     impossible = a_workload(a_pod().with_spec(hostPID=True), kind="ReplicaSet", name="agent")
     pods = ((a_live_pod("b", 2), a_workload()), (a_live_pod("bare", 1), BARE), (a_live_pod("agent", 0), impossible))
-    return Plan((Terms("web"),), foretell(*pods), RATES)
+    return Plan((ReschedulingSettings("web"),), foretell(*pods), RATES)
 
 
 def test_the_table_has_those_that_move_first_and_explains_the_others(capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,7 +134,7 @@ def test_the_table_has_those_that_move_first_and_explains_the_others(capsys: pyt
 
 
 def test_nothing_to_move_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    write_text(Plan((Terms("web"),), [], RATES))
+    write_text(Plan((ReschedulingSettings("web"),), [], RATES))
     assert capsys.readouterr().out == "Nothing to move: no pod that would run by web runs elsewhere.\n"
 
 

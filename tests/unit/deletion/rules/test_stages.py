@@ -6,9 +6,9 @@ import pytest
 
 from monopod.api.reasons import Reason
 from monopod.deletion.rules.stages import (
+    DeletionDeadline,
     Evicting,
     Failed,
-    Patience,
     Queued,
     Released,
     Request,
@@ -19,7 +19,7 @@ from monopod.deletion.rules.stages import (
 )
 from monopod.eviction.rules.order import Obstacle
 
-PATIENCE = Patience(timeout=60, per_minute=60)
+PATIENCE = DeletionDeadline(timeout=60, per_minute=60)
 BEGAN, LATER, NOW = "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z", "2026-01-01T00:02:00Z"
 EARLY, SOON = "2025-12-31T23:59:50Z", "2026-01-01T00:00:05Z"
 

@@ -32,7 +32,7 @@ def a_pod(name: str, created: str = "", workload: str = "", *, patient: bool = F
 
 def a_queue(*pods: Candidate, distance: float = 1.0) -> EvictionQueue:
     queue = EvictionQueue(distance, free_at=0.0)
-    queue.require(pods)
+    queue.update(pods)
     return queue
 
 
@@ -45,7 +45,7 @@ def run(queue: EvictionQueue, answers: Iterable[Answer], now: float = 0.0) -> li
                 return asked
             now = step.until
         asked.append((now, step.pod.name))
-        queue.take_in(step.pod, answer, now)
+        queue.record_answer(step.pod, answer, now)
     return asked
 
 
@@ -63,7 +63,7 @@ def test_what_was_seen_too_long_ago_is_left_alone_until_it_is_seen_again() -> No
     queue = a_queue(replace(a_pod("a"), known_until=15.0))
     assert queue.decide(14.9) == Evict(a_pod("a"))
     assert queue.decide(15.0) == Wait(None)
-    assert queue.require([replace(a_pod("a"), known_until=30.0)])
+    assert queue.update([replace(a_pod("a"), known_until=30.0)])
     assert queue.decide(15.0) == Evict(a_pod("a"))
 
 
@@ -71,15 +71,15 @@ def test_budgets_count_as_obstacles_once_they_have_refused_for_some_pauses() -> 
     pod = a_pod("a", patient=True)
     queue = a_queue(pod)
     for now in (0.0, 2.0):
-        queue.take_in(pod, NO, now)
+        queue.record_answer(pod, NO, now)
         assert queue.find_obstacles([pod], lasting=8.0) == ()
-    queue.take_in(pod, NO, 6.0)
+    queue.record_answer(pod, NO, 6.0)
     assert len(queue.find_obstacles([pod], lasting=8.0)) == 1
 
 
 def test_a_fresh_queue_begins_with_a_distance_so_that_restarts_make_no_storm() -> None:
     queue = EvictionQueue(5.0, free_at=105.0)
-    queue.require([a_pod("a")])
+    queue.update([a_pod("a")])
     assert queue.decide(100.0) == Wait(105.0)
     assert queue.decide(105.0) == Evict(a_pod("a"))
 
@@ -137,9 +137,9 @@ def test_what_is_gone_counts_as_no_eviction() -> None:
 
 def test_pods_that_nobody_wants_moved_any_more_are_left_alone() -> None:
     queue = a_queue(a_pod("a"))
-    assert queue.require([])
+    assert queue.update([])
     assert queue.decide(1) == Wait(None)
-    assert not queue.require([])
+    assert not queue.update([])
 
 
 def test_any_minute_has_no_more_evictions_than_the_bound() -> None:

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from monopod.api.names import EKS_PROFILE_LABEL, GROUP_LABEL_PREFIX
-from monopod.cel.compiled_selectors import RowsTooLarge
+from monopod.cel.compiled_selectors import SelectorsTooLarge
 from monopod.isolation.cel import group_policies
-from monopod.isolation.cel.group_policies import compile_group_rows
+from monopod.isolation.cel.group_policies import compile_group_policies
 from monopod.isolation.rules.group_policy import GroupPolicy
 from monopod.kube.objects.label_selector import LabelSelector
 
@@ -28,11 +28,11 @@ def a_policy(
 
 
 def rows(*policies: GroupPolicy) -> list[str]:
-    return compile_group_rows(policies, ACCOUNTS).splitlines()
+    return compile_group_policies(policies, ACCOUNTS).splitlines()
 
 
 def test_no_policy_no_text() -> None:
-    assert compile_group_rows([], ACCOUNTS) == ""
+    assert compile_group_policies([], ACCOUNTS) == ""
 
 
 def test_a_row_per_policy_sorted_by_name() -> None:
@@ -76,7 +76,7 @@ def too_many(count: int, pods: LabelSelector) -> list[GroupPolicy]:
 
 
 LARGE = {
-    "policies": (too_many(group_policies.MAX_GROUP_ROWS + 1, LabelSelector()), "501 SecurityGroupPolicies"),
+    "policies": (too_many(group_policies.MAX_GROUP_POLICIES + 1, LabelSelector()), "501 SecurityGroupPolicies"),
     "values": (too_many(21, selecting(("k", "In", [f"v{n}" for n in range(100)]))), "2100 keys and values"),
     "bytes": (too_many(500, selecting(("k", "In", ["v" * 63, "w" * 63, "x" * 50]))), "bytes of SecurityGroupPolicies"),
 }
@@ -84,11 +84,12 @@ LARGE = {
 
 @pytest.mark.parametrize(("policies", "what"), LARGE.values(), ids=LARGE)
 def test_more_than_admission_can_read_is_refused(policies: list[GroupPolicy], what: str) -> None:
-    with pytest.raises(RowsTooLarge, match=what):
-        compile_group_rows(policies, ACCOUNTS)
+    with pytest.raises(SelectorsTooLarge, match=what):
+        compile_group_policies(policies, ACCOUNTS)
 
 
 def test_what_is_within_bounds_is_not() -> None:
     assert (
-        len(compile_group_rows(too_many(group_policies.MAX_GROUP_ROWS, LabelSelector()), ACCOUNTS).splitlines()) == 500
+        len(compile_group_policies(too_many(group_policies.MAX_GROUP_POLICIES, LabelSelector()), ACCOUNTS).splitlines())
+        == 500
     )

@@ -16,7 +16,7 @@ NOW, BEFORE = "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"
 FACTS = GroupFacts(generation=3, group=SecurityGroup("web"), pods=2, users=("FargateProfile/web",))
 
 REASONS = [
-    pytest.param(FACTS, "True", "RulesInForce", "its rules are in the NetworkPolicies of its pods", id="all is well"),
+    pytest.param(FACTS, "True", "RulesEnforced", "its rules are in the NetworkPolicies of its pods", id="all is well"),
     pytest.param(
         replace(FACTS, group="SecurityGroup web can't be read (spec: x)"),
         "False",

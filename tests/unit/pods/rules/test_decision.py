@@ -1,7 +1,7 @@
 from monopod.api.names import COMPUTE_TYPE, EKS_PROFILE_LABEL, MIRROR_ANNOTATION
 from monopod.pods.rules.decision import OptOutRefused, Sandboxed, Skipped, Unmatched, Unsupported, decide
 from monopod.pods.rules.exemptions import DAEMON_SET_CONTROLLER, Skip
-from monopod.pods.rules.size import Row
+from monopod.pods.rules.size import PodSize
 from tests.unit.builders import a_pod, a_profile, a_selector
 
 WEB = a_profile("web", a_selector("test"), a_selector("prod", tier="web"), sandbox="gvisor")
@@ -13,7 +13,7 @@ def test_a_matching_pod_is_sandboxed_at_its_size() -> None:
     assert decision.profile is WEB
     assert decision.selector_index == 1
     assert decision.runtime_class == "gvisor"
-    assert decision.size.row == Row(2000, 4096)
+    assert decision.size.row == PodSize(2000, 4096)
     assert not decision.pinned
 
 
@@ -48,7 +48,7 @@ def test_a_pod_that_fargate_cannot_run_keeps_its_profile_and_size() -> None:
     assert isinstance(decision, Unsupported)
     assert (decision.profile, decision.selector_index, decision.runtime_class) == (WEB, 0, "gvisor")
     assert decision.size is not None
-    assert decision.size.row == Row(250, 512)
+    assert decision.size.row == PodSize(250, 512)
     assert decision.messages == ("fields not supported: HostNetwork",)
     assert decision.text == "Pod not supported on Fargate: fields not supported: HostNetwork"
 

@@ -9,9 +9,9 @@ from monopod.pods.rules.dry_run import (
     LABEL_KEY,
     LABEL_VALUE,
     NAMESPACE_NAME,
-    NamespaceTrial,
+    NamespaceDryRun,
     NotSandboxed,
-    PodTrial,
+    PodDryRun,
     Sandboxed,
     build_pod,
     find_namespace_names,
@@ -21,7 +21,7 @@ from monopod.pods.rules.dry_run import (
 )
 from monopod.pods.rules.selection import Profile, Selector, choose_profile, matches_pattern
 
-TRIAL = PodTrial("prod", (("tier", "web"),), "web", "kata")
+TRIAL = PodDryRun("prod", (("tier", "web"),), "web", "kata")
 SELECTORS = [
     {},
     {"tier": "web"},
@@ -105,7 +105,7 @@ def test_anything_else_is_not_sandboxed_and_says_what_was_seen(pod: dict[str, An
     assert saw in outcome.saw
 
 
-NAMESPACE = NamespaceTrial("prod-x", "rows")
+NAMESPACE = NamespaceDryRun("prod-x", "rows")
 MARKED = {"labels": {"monopod.dev/fargate": "true"}, "annotations": {"monopod.dev/profiles": "rows"}}
 
 

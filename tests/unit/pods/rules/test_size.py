@@ -6,8 +6,8 @@ from monopod.pods.rules.size import (
     ContainerKind,
     ContainerNeed,
     InitPeak,
+    PodSize,
     Resources,
-    Row,
     find_row,
     format_capacity,
     measure_need,
@@ -101,14 +101,14 @@ def test_each_cpu_size_comes_with_fargates_range_of_memory(cpu: int, first: floa
 @pytest.mark.parametrize(
     ("row", "text"),
     [
-        (Row(250, 512), "0.25vCPU 0.5GB"),
-        (Row(250, 1024), "0.25vCPU 1GB"),
-        (Row(500, 4096), "0.5vCPU 4GB"),
-        (Row(1000, 8192), "1vCPU 8GB"),
-        (Row(16000, 122880), "16vCPU 120GB"),
+        (PodSize(250, 512), "0.25vCPU 0.5GB"),
+        (PodSize(250, 1024), "0.25vCPU 1GB"),
+        (PodSize(500, 4096), "0.5vCPU 4GB"),
+        (PodSize(1000, 8192), "1vCPU 8GB"),
+        (PodSize(16000, 122880), "16vCPU 120GB"),
     ],
 )
-def test_capacity_is_written_as_aws_writes_it(row: Row, text: str) -> None:
+def test_capacity_is_written_as_aws_writes_it(row: PodSize, text: str) -> None:
     assert format_capacity(row) == text
 
 

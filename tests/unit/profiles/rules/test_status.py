@@ -26,14 +26,14 @@ from monopod.profiles.rules.overlap import Equal, Overlap, Shadowed
 from monopod.profiles.rules.sandboxes import NO_SANDBOX
 from monopod.profiles.rules.status import decide_status
 from monopod.rescheduling.rules.progress import Tally
-from monopod.selectors.capacity import Bound, Excess
+from monopod.selectors.capacity import Bound, Overflow
 
 NOW = "2026-01-02T00:00:00Z"
 BEFORE = "2026-01-01T00:00:00Z"
 PROFILE = Profile("web", (Selector("prod-*", (("tier", "web"),)), Selector("dev")), "kata")
 GOOD = Facts(generation=1, profile=PROFILE, reached=("prod-a",), outcome=Sandboxed("a pod in namespace prod-a"))
 REFUSED = Refused("a pod in namespace prod-a", "exceeded quota (403 Forbidden)")
-EXCESS = Excess("prod-*", 2001, Bound("selectors", 2000))
+EXCESS = Overflow("prod-*", 2001, Bound("selectors", 2000))
 NOT_SANDBOXED = NotSandboxed("a pod in namespace prod-a", "it has no label monopod.dev/profile")
 
 
@@ -47,19 +47,19 @@ def condition(status: dict[str, Any], kind: str) -> tuple[str, str]:
 
 PHASES = [
     pytest.param(GOOD, "ACTIVE", "Active", id="all is well"),
-    pytest.param(replace(GOOD, outcome=Pending()), "CREATING", "ProbePending", id="no trial yet"),
-    pytest.param(replace(GOOD, outcome=NOT_SANDBOXED), "CREATE_FAILED", "ProbeNotSandboxed", id="not sandboxed"),
+    pytest.param(replace(GOOD, outcome=Pending()), "CREATING", "DryRunPending", id="no trial yet"),
+    pytest.param(replace(GOOD, outcome=NOT_SANDBOXED), "CREATE_FAILED", "DryRunNotSandboxed", id="not sandboxed"),
     pytest.param(
         replace(GOOD, outcome=NOT_SANDBOXED, was_active=True),
         "CREATE_FAILED",
-        "ProbeNotSandboxed",
+        "DryRunNotSandboxed",
         id="no longer sandboxed",
     ),
-    pytest.param(replace(GOOD, outcome=REFUSED), "CREATE_FAILED", "ProbeRefused", id="trial refused"),
+    pytest.param(replace(GOOD, outcome=REFUSED), "CREATE_FAILED", "DryRunRefused", id="trial refused"),
     pytest.param(
         replace(GOOD, outcome=REFUSED, was_active=True), "ACTIVE", "Active", id="trial of an active one refused"
     ),
-    pytest.param(replace(GOOD, outcome=Impossible()), "CREATE_FAILED", "ProbeImpossible", id="nothing can match"),
+    pytest.param(replace(GOOD, outcome=Impossible()), "CREATE_FAILED", "DryRunImpossible", id="nothing can match"),
     pytest.param(replace(GOOD, runtime_class_exists=False), "CREATE_FAILED", "RuntimeClassNotFound", id="no class"),
     pytest.param(replace(GOOD, unsandboxed_by="runc"), "CREATE_FAILED", "NotASandbox", id="no sandbox"),
     pytest.param(
@@ -87,8 +87,8 @@ PHASES = [
         id="old Kubernetes",
     ),
     pytest.param(replace(GOOD, reached=()), "ACTIVE", "Active", id="no namespace yet"),
-    pytest.param(replace(GOOD, held_back=NoRoom(EXCESS)), "CREATE_FAILED", "RowsTooLarge", id="rows don't fit"),
-    pytest.param(replace(GOOD, kept_for=EXCESS), "ACTIVE", "RowsKept", id="a change doesn't fit"),
+    pytest.param(replace(GOOD, held_back=NoRoom(EXCESS)), "CREATE_FAILED", "SelectorsTooLarge", id="rows don't fit"),
+    pytest.param(replace(GOOD, kept_for=EXCESS), "ACTIVE", "SelectorsKept", id="a change doesn't fit"),
     pytest.param(replace(GOOD, unwritten={"prod-a": "no"}), "ACTIVE", "PublishFailed", id="rows not written"),
     pytest.param(replace(GOOD, profile=Unreadable("no selectors")), "CREATE_FAILED", "SpecInvalid", id="senseless"),
     pytest.param(
@@ -103,7 +103,7 @@ PHASES = [
 ]
 
 
-NO_ISSUE = ("Active", "ProbePending", "Deleting", "DeletionQueued", "WaitsForDeletion")
+NO_ISSUE = ("Active", "DryRunPending", "Deleting", "DeletionQueued", "WaitsForDeletion")
 
 
 @pytest.mark.eks("1.creating", case="no trial yet")
@@ -152,7 +152,7 @@ def test_a_profile_without_room_names_the_namespaces_and_the_bound() -> None:
     [issue] = status["health"]["issues"]
     assert "namespaces prod-* would have 2001 selectors, and there is room for 2000" in issue["message"]
     assert issue["resourceIds"] == ["Namespace/prod-a"]
-    assert condition(status, "Enforced") == ("Unknown", "NotProbed")
+    assert condition(status, "Enforced") == ("Unknown", "NoDryRun")
 
 
 def test_without_a_namespace_yet_it_names_what_holds_the_rows() -> None:
@@ -168,7 +168,7 @@ def test_a_namespace_that_does_not_exist_yet_is_a_condition_and_no_issue() -> No
 
 def test_a_trial_that_was_not_made_is_neither_good_nor_bad() -> None:
     status = decide(replace(GOOD, runtime_class_exists=False, outcome=NOT_SANDBOXED))
-    assert condition(status, "Enforced") == ("Unknown", "NotProbed")
+    assert condition(status, "Enforced") == ("Unknown", "NoDryRun")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,11 @@ def test_an_overlap_is_a_condition_that_names_the_other_profile(overlap: Overlap
 @pytest.mark.parametrize(
     ("isolation", "reason", "words"),
     [
-        (Isolation(widened=1, policies=("prod/x",), closed=2, groups=("db",)), "PodsWidened", "2 pods are closed: db"),
+        (
+            Isolation(widened=1, policies=("prod/x",), closed=2, groups=("db",)),
+            "PodsOverPermissive",
+            "2 pods are closed: db",
+        ),
         (
             Isolation(unwritten=1, closed=1, groups=("web",)),
             "PoliciesNotWritten",

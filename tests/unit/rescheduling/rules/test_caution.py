@@ -4,23 +4,23 @@ from dataclasses import replace
 from typing import Any
 
 from monopod.eviction.rules.order import Candidate
-from monopod.rescheduling.rules.caution import Evidence, restrain
-from monopod.rescheduling.rules.turns import Outlook
+from monopod.rescheduling.rules.caution import Evidence, limit
+from monopod.rescheduling.rules.plans import WorkloadPlan
 from monopod.workloads.rules.replacement import Workload
 
 
-def an_outlook(name: str, namespace: str = "prod", pods: int = 2, desired: int = 2, **more: Any) -> Outlook:
+def an_outlook(name: str, namespace: str = "prod", pods: int = 2, desired: int = 2, **more: Any) -> WorkloadPlan:
     workload = Workload(namespace, "Deployment", name, f"uid-{name}", desired)
     now = tuple(Candidate(namespace, f"{name}-{number}", f"{name}-{number}", "2026") for number in range(pods))
-    return Outlook(workload, "web", now, desired=desired, **more)
+    return WorkloadPlan(workload, "web", now, desired=desired, **more)
 
 
-def moving(*outlooks: Outlook, **evidence: Any) -> list[str]:
-    return [pod.name for each in restrain(outlooks, Evidence(**evidence)) for pod in each.now]
+def moving(*plans: WorkloadPlan, **evidence: Any) -> list[str]:
+    return [pod.name for each in limit(plans, Evidence(**evidence)) for pod in each.now]
 
 
-def reasons(*outlooks: Outlook, **evidence: Any) -> set[str]:
-    return {str(one.reason) for each in restrain(outlooks, Evidence(**evidence)) for one in each.obstacles}
+def reasons(*plans: WorkloadPlan, **evidence: Any) -> set[str]:
+    return {str(one.reason) for each in limit(plans, Evidence(**evidence)) for one in each.obstacles}
 
 
 def test_one_pod_of_one_workload_goes_first_that_misses_it_least() -> None:

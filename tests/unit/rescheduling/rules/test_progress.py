@@ -6,6 +6,7 @@ import pytest
 
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Candidate, Obstacle
+from monopod.rescheduling.rules.plans import WorkloadPlan
 from monopod.rescheduling.rules.progress import (
     BLOCKERS,
     Kept,
@@ -16,7 +17,6 @@ from monopod.rescheduling.rules.progress import (
     decide_rescheduling,
     judge_progress,
 )
-from monopod.rescheduling.rules.turns import Outlook
 from monopod.workloads.rules.replacement import Workload
 
 WEB = Workload("prod", "Deployment", "web", "uid")
@@ -36,9 +36,9 @@ def count(tally: Tally, before: dict[str, Any] | None = None, now: str = "later"
 
 def test_pods_are_counted_once_each() -> None:
     left = {Reason.BARE_PODS_LEFT: pods("d")}
-    outlook = Outlook(WEB, "web", pods("a"), pods("b", "c"), replacing=2, left=left, holdup="1 of 4")
-    tally = build_tally([outlook], [BUDGET], ["prod/gone"])
-    assert (tally.waiting, tally.blocked, tally.left, tally.holdup) == (2 + 1 + 2, 1, 1, "1 of 4")
+    plan = WorkloadPlan(WEB, "web", pods("a"), pods("b", "c"), replacing=2, left=left, waiting_for="1 of 4")
+    tally = build_tally([plan], [BUDGET], ["prod/gone"])
+    assert (tally.waiting, tally.blocked, tally.left, tally.waiting_for) == (2 + 1 + 2, 1, 1, "1 of 4")
     assert [obstacle.reason for obstacle in tally.obstacles] == [Reason.BUDGET_EXHAUSTED, Reason.BARE_PODS_LEFT]
 
 
@@ -109,7 +109,7 @@ def test_what_the_condition_says(moves: Moves, holds: bool | None, reason: Reaso
 
 
 def test_the_message_names_what_blocks_or_what_the_next_pod_waits_for() -> None:
-    blocked, waiting = Tally(3, 1, obstacles=(BUDGET,)), Tally(2, holdup="1 of 4 pods aren't Ready")
+    blocked, waiting = Tally(3, 1, obstacles=(BUDGET,)), Tally(2, waiting_for="1 of 4 pods aren't Ready")
     assert judge_progress(blocked, {"progress": "1/5"}, None).message == (
         "pods: 1/5 moved, 3 waiting, 1 blocked: PodDisruptionBudget prod/web doesn't allow it"
     )

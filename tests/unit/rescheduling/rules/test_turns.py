@@ -8,32 +8,32 @@ import pytest
 from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
 from monopod.api.reasons import Reason
 from monopod.kube.objects.fields import InvalidProfile
+from monopod.rescheduling.rules.plans import WorkloadPlan, order_moves, plan_workloads
+from monopod.rescheduling.rules.settings import ReschedulingSettings
 from monopod.rescheduling.rules.standing import (
     Elsewhere,
     Impossible,
     InPlace,
     LeftAlone,
+    NamespaceContext,
     NotConcerned,
-    Place,
-    Sighting,
+    PodState,
     Standing,
     judge,
-    sight,
+    observe,
 )
-from monopod.rescheduling.rules.terms import Terms
-from monopod.rescheduling.rules.turns import Outlook, find_outlooks, order_moves
 from monopod.workloads.rules.replacement import Owner, Workload, build_bare_workload, build_replacement, read_workload
 from tests.unit.builders import Manifest, a_pod, a_profile, a_profile_resource, a_selector
 
 IN_FORCE = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
-TERMS = Terms("web", started=IN_FORCE, trusted=IN_FORCE)
+TERMS = ReschedulingSettings("web", started=IN_FORCE, trusted=IN_FORCE)
 TEMPLATE: Manifest = {"metadata": {"labels": {"tier": "web"}}, "spec": a_pod().build()["spec"]}
 OTHER = a_profile("z", a_selector("prod"))
 
 
-def a_place(terms: Terms = TERMS, **more: Any) -> Place:
+def a_place(settings: ReschedulingSettings = TERMS, **more: Any) -> NamespaceContext:
     profiles = (a_profile("web", a_selector("prod", tier="web")), OTHER)
-    return Place("prod", profiles, {"web": terms}, **more)
+    return NamespaceContext("prod", profiles, {"web": settings}, **more)
 
 
 def a_workload(desired: int | None = 4, kind: str = "Deployment", template: Manifest | None = TEMPLATE) -> Workload:
@@ -59,14 +59,16 @@ def a_live_pod(
     return pod
 
 
-def look(*pods: Manifest, workload: Workload | None = None, terms: Terms = TERMS, **more: Any) -> Outlook:
-    workload, place = workload or a_workload(), a_place(terms)
-    (outlook,) = find_outlooks(workload, [sight(pod, workload, place) for pod in pods], place, **more)
-    return outlook
+def scan(
+    *pods: Manifest, workload: Workload | None = None, settings: ReschedulingSettings = TERMS, **more: Any
+) -> WorkloadPlan:
+    workload, context = workload or a_workload(), a_place(settings)
+    (plan,) = plan_workloads(workload, [observe(pod, workload, context) for pod in pods], context, **more)
+    return plan
 
 
-def names(outlook: Outlook) -> tuple[list[str], list[str]]:
-    return [pod.name for pod in outlook.now], [pod.name for pod in outlook.later]
+def names(plan: WorkloadPlan) -> tuple[list[str], list[str]]:
+    return [pod.name for pod in plan.now], [pod.name for pod in plan.later]
 
 
 STANDINGS: dict[str, tuple[Manifest, Workload, Standing]] = {
@@ -130,25 +132,27 @@ def test_a_deletion_moves_its_own_pods() -> None:
 def test_the_oldest_goes_first_and_the_others_wait_for_its_replacement() -> None:
     old = [a_live_pod(f"old-{hour}", created=f"2026-01-01T0{hour}:00:00Z") for hour in (3, 1, 2)]
     new = a_live_pod("new", mark="web", created="2026-01-01T13:00:00Z")
-    assert names(look(*old, new)) == (["old-1"], ["old-2", "old-3"])
-    coming = look(*old, a_live_pod("new", mark="web", ready=False))
+    assert names(scan(*old, new)) == (["old-1"], ["old-2", "old-3"])
+    coming = scan(*old, a_live_pod("new", mark="web", ready=False))
     assert names(coming) == ([], ["old-1", "old-2", "old-3"])
     assert coming.replacing == 1
-    assert "1 of 4 pods of Deployment prod/web aren't Ready" in coming.holdup
+    assert "1 of 4 pods of Deployment prod/web aren't Ready" in coming.waiting_for
 
 
 def test_a_pod_that_is_being_deleted_counts_as_unavailable_and_is_not_asked_for_again() -> None:
-    outlook = look(*(a_live_pod(f"old-{number}") for number in range(3)), a_live_pod("going", terminating=True))
-    assert (names(outlook)[0], outlook.replacing) == ([], 1)
+    plan = scan(*(a_live_pod(f"old-{number}") for number in range(3)), a_live_pod("going", terminating=True))
+    assert (names(plan)[0], plan.replacing) == ([], 1)
 
 
 def test_a_pod_that_does_not_end_is_named() -> None:
-    assert "prod/stuck is being deleted" in look(a_live_pod("stuck", terminating=True), workload=a_workload(1)).holdup
+    assert (
+        "prod/stuck is being deleted" in scan(a_live_pod("stuck", terminating=True), workload=a_workload(1)).waiting_for
+    )
 
 
 def test_a_pod_that_is_not_ready_does_not_wait_for_one_that_is() -> None:
     broken = a_live_pod("broken", ready=False, created="2026-01-01T11:00:00Z")
-    assert names(look(*(a_live_pod(f"old-{n}") for n in range(3)), broken))[0] == ["broken"]
+    assert names(scan(*(a_live_pod(f"old-{n}") for n in range(3)), broken))[0] == ["broken"]
 
 
 @pytest.mark.parametrize(
@@ -156,27 +160,27 @@ def test_a_pod_that_is_not_ready_does_not_wait_for_one_that_is() -> None:
     [("10%", 4, 1), ("10%", 20, 2), ("50%", 5, 2), ("100%", 3, 3), (2, 10, 2), ("10%", 0, 1)],
 )
 def test_how_many_may_be_unavailable(bound: int | str, desired: int, budget: int) -> None:
-    assert Terms("web", max_unavailable=bound).find_budget(desired) == budget
+    assert ReschedulingSettings("web", max_unavailable=bound).find_budget(desired) == budget
 
 
 @pytest.mark.parametrize(
-    "terms",
+    "settings",
     [
-        Terms("web", started=IN_FORCE, trusted=IN_FORCE, paused=True),
-        Terms("web", started=IN_FORCE),
-        Terms("web"),
+        ReschedulingSettings("web", started=IN_FORCE, trusted=IN_FORCE, paused=True),
+        ReschedulingSettings("web", started=IN_FORCE),
+        ReschedulingSettings("web"),
     ],
     ids=["paused", "not Ready", "its beginning isn't on record"],
 )
-def test_nothing_is_evicted_for_a_profile_that_is(terms: Terms) -> None:
-    assert names(look(a_live_pod("a"), workload=a_workload(1), terms=terms)) == ([], ["a"])
+def test_nothing_is_evicted_for_a_profile_that_is(settings: ReschedulingSettings) -> None:
+    assert names(scan(a_live_pod("a"), workload=a_workload(1), settings=settings)) == ([], ["a"])
 
 
 def test_a_replacement_that_came_up_elsewhere_stops_its_workload() -> None:
-    stray = a_live_pod("stray", created="2026-01-01T12:00:31Z")
-    outlook = look(a_live_pod("old"), stray, workload=a_workload(2))
-    assert names(outlook) == ([], [])
-    (obstacle,) = outlook.obstacles
+    misplaced = a_live_pod("stray", created="2026-01-01T12:00:31Z")
+    plan = scan(a_live_pod("old"), misplaced, workload=a_workload(2))
+    assert names(plan) == ([], [])
+    (obstacle,) = plan.obstacles
     assert (obstacle.reason, set(obstacle.pods)) == (Reason.REPLACEMENT_NOT_SANDBOXED, {"prod/old", "prod/stray"})
 
 
@@ -186,58 +190,60 @@ def test_a_replacement_that_came_up_elsewhere_stops_its_workload() -> None:
     ids=["created while admission came into force", "by a profile that is gone"],
 )
 def test_what_shows_nothing_about_replacements_is_moved(mark: str, created: str) -> None:
-    assert names(look(a_live_pod("young", mark=mark, created=created), workload=a_workload(1)))[0] == ["young"]
+    assert names(scan(a_live_pod("young", mark=mark, created=created), workload=a_workload(1)))[0] == ["young"]
 
 
 def test_of_an_owner_that_nobody_knows_the_number_of_pods_before_counts() -> None:
     custom = a_workload(None, "Rollout", None)
-    assert names(look(a_live_pod("a"), a_live_pod("b"), workload=custom))[0] == ["a"]
-    assert names(look(a_live_pod("b"), workload=custom, expected=2)) == ([], ["b"])
+    assert names(scan(a_live_pod("a"), a_live_pod("b"), workload=custom))[0] == ["a"]
+    assert names(scan(a_live_pod("b"), workload=custom, expected=2)) == ([], ["b"])
 
 
 def test_a_pod_without_a_controller_waits_for_those_that_are_gone_and_not_for_strangers() -> None:
-    terms = Terms("web", recreates_bare_pods=True, started=IN_FORCE, trusted=IN_FORCE)
+    settings = ReschedulingSettings("web", recreates_bare_pods=True, started=IN_FORCE, trusted=IN_FORCE)
     bare, stranger = build_bare_workload("prod"), a_live_pod("stranger", labels={"a": "b"}, ready=False)
-    assert names(look(a_live_pod("a"), stranger, workload=bare, terms=terms))[0] == ["a"]
-    assert names(look(a_live_pod("a"), workload=bare, terms=terms, missing=("prod/b",))) == ([], ["a"])
-    assert names(look(a_live_pod("a"), workload=bare, terms=terms, missing=("prod/a",)))[0] == ["a"], "it is there"
+    assert names(scan(a_live_pod("a"), stranger, workload=bare, settings=settings))[0] == ["a"]
+    assert names(scan(a_live_pod("a"), workload=bare, settings=settings, missing=("prod/b",))) == ([], ["a"])
+    assert names(scan(a_live_pod("a"), workload=bare, settings=settings, missing=("prod/a",)))[0] == ["a"], (
+        "it is there"
+    )
 
 
 def test_a_pod_without_a_controller_that_cannot_be_moved_takes_nobodys_turn_and_waits_for_its_own() -> None:
-    terms = Terms("web", recreates_bare_pods=True, started=IN_FORCE, trusted=IN_FORCE)
+    settings = ReschedulingSettings("web", recreates_bare_pods=True, started=IN_FORCE, trusted=IN_FORCE)
     bare, pods = build_bare_workload("prod"), [a_live_pod(name) for name in "abc"]
-    hindered = look(*pods, workload=bare, terms=terms, hindered=("prod/a", "prod/b"))
-    assert names(hindered) == (["c"], ["a", "b"]), "if what hinders them goes, not all move at once"
+    blocked = scan(*pods, workload=bare, settings=settings, blocked=("prod/a", "prod/b"))
+    assert names(blocked) == (["c"], ["a", "b"]), "if what hinders them goes, not all move at once"
 
 
 def test_a_pod_without_a_controller_that_is_terminating_for_minutes_keeps_no_other_waiting() -> None:
-    terms = Terms("web", recreates_bare_pods=True, started=IN_FORCE, trusted=IN_FORCE)
-    bare, place = build_bare_workload("prod"), a_place(terms)
+    settings = ReschedulingSettings("web", recreates_bare_pods=True, started=IN_FORCE, trusted=IN_FORCE)
+    bare, context = build_bare_workload("prod"), a_place(settings)
     pods = [a_live_pod("held", terminating=True, ready=False), a_live_pod("a"), a_live_pod("b")]
     for now, moving in (("2026-01-01T10:01:00Z", []), ("2026-01-01T10:02:00Z", ["a"])):
-        seen = [sight(pod, bare, place, now) for pod in pods]
-        (outlook,) = find_outlooks(bare, seen, place, missing=("prod/held",))
-        assert [pod.name for pod in outlook.now] == moving
-    (obstacle,) = outlook.obstacles
+        seen = [observe(pod, bare, context, now) for pod in pods]
+        (plan,) = plan_workloads(bare, seen, context, missing=("prod/held",))
+        assert [pod.name for pod in plan.now] == moving
+    (obstacle,) = plan.obstacles
     assert (obstacle.reason, obstacle.pods) == (Reason.PODS_TERMINATING, ("prod/held",))
 
 
 def test_two_profiles_share_the_bound_of_a_workload() -> None:
-    terms = {"web": TERMS, "z": Terms("z", started=IN_FORCE, trusted=IN_FORCE)}
-    place = Place("prod", a_place().profiles, terms)
+    settings = {"web": TERMS, "z": ReschedulingSettings("z", started=IN_FORCE, trusted=IN_FORCE)}
+    context = NamespaceContext("prod", a_place().profiles, settings)
     custom = a_workload(None, "Rollout", None)
     pods = [a_live_pod("a"), a_live_pod("b", labels={"other": "yes"})]
-    outlooks = find_outlooks(custom, [sight(pod, custom, place) for pod in pods], place)
-    assert [len(outlook.now) for outlook in outlooks] == [1, 0]
-    assert [pod.name for pod, _ in order_moves(outlooks)] == ["a", "b"]
+    plans = plan_workloads(custom, [observe(pod, custom, context) for pod in pods], context)
+    assert [len(plan.now) for plan in plans] == [1, 0]
+    assert [pod.name for pod, _ in order_moves(plans)] == ["a", "b"]
 
 
 def test_replacements_count_until_they_are_ready() -> None:
-    workload, place = a_workload(1), a_place()
-    sightings: list[Sighting] = [sight(a_live_pod(mark="web", ready=False), workload, place)]
-    assert find_outlooks(workload, sightings, place) == ()
-    (outlook,) = find_outlooks(workload, sightings, place, settling=True)
-    assert (outlook.replacing, outlook.is_moving) == (1, True)
+    workload, context = a_workload(1), a_place()
+    sightings: list[PodState] = [observe(a_live_pod(mark="web", ready=False), workload, context)]
+    assert plan_workloads(workload, sightings, context) == ()
+    (plan,) = plan_workloads(workload, sightings, context, settling=True)
+    assert (plan.replacing, plan.is_moving) == (1, True)
 
 
 def test_the_deployment_behind_a_replica_set_is_the_workload() -> None:
@@ -291,23 +297,23 @@ def test_a_replacement_is_made_from_the_template_and_carries_no_marks() -> None:
 
 def test_terms_are_read_with_their_defaults() -> None:
     resource = a_profile_resource("web", {"namespace": "prod"})
-    assert Terms.from_resource(resource) == Terms("web")
+    assert ReschedulingSettings.from_resource(resource) == ReschedulingSettings("web")
     spec = {"existingPods": "Keep", "maxUnavailable": 3, "barePods": "Recreate", "runningJobs": "Reschedule"}
     resource = a_profile_resource("web", {"namespace": "prod"}, paused=True, **spec)
-    assert Terms.from_resource(resource) == Terms("web", False, 3, True, True, True)
+    assert ReschedulingSettings.from_resource(resource) == ReschedulingSettings("web", False, 3, True, True, True)
 
 
 @pytest.mark.parametrize(("told", "is_open"), [({}, False), ({"waiting": 1}, True), ({"blocked": 1}, True)])
 def test_whether_pods_were_on_their_way_is_read_from_the_status(told: dict[str, int], is_open: bool) -> None:
     status = {"rescheduling": {"startedAt": "2026-01-01T00:00:00Z", "waiting": 0, "blocked": 0, **told}}
     resource = {**a_profile_resource("web", {"namespace": "prod"}), "status": status}
-    assert Terms.from_resource(resource).is_open is is_open
+    assert ReschedulingSettings.from_resource(resource).is_open is is_open
 
 
 def test_where_pods_are_not_recreated_the_terms_say_that_it_was_asked_for() -> None:
     for bare_pods, lacking in (("Recreate", True), ("Leave", False)):
-        terms = Terms.from_resource(a_profile_resource("web", barePods=bare_pods), recreation=False)
-        assert (terms.recreates_bare_pods, terms.lacks_recreation) == (False, lacking)
+        settings = ReschedulingSettings.from_resource(a_profile_resource("web", barePods=bare_pods), recreation=False)
+        assert (settings.recreates_bare_pods, settings.lacks_recreation) == (False, lacking)
 
 
 def test_new_pods_are_trusted_once_the_profile_is_ready_and_its_beginning_on_record() -> None:
@@ -315,12 +321,12 @@ def test_new_pods_are_trusted_once_the_profile_is_ready_and_its_beginning_on_rec
     resource = a_profile_resource("web") | {
         "status": {"conditions": [ready], "rescheduling": {"startedAt": "2026-01-01T12:00:00Z"}}
     }
-    assert Terms.from_resource(resource).trusted == IN_FORCE
+    assert ReschedulingSettings.from_resource(resource).trusted == IN_FORCE
     resource["status"]["conditions"] = [{**ready, "status": "False"}]
-    assert Terms.from_resource(resource).trusted is None
+    assert ReschedulingSettings.from_resource(resource).trusted is None
 
 
 @pytest.mark.parametrize("value", [0, -1, "0%", "101%", "ten", True, 1.5])
 def test_a_bound_that_bounds_nothing_is_refused(value: object) -> None:
     with pytest.raises(InvalidProfile, match="maxUnavailable"):
-        Terms.from_resource(a_profile_resource("web", maxUnavailable=value))
+        ReschedulingSettings.from_resource(a_profile_resource("web", maxUnavailable=value))

@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
-from monopod.pods.rules.size import Row
+from monopod.pods.rules.size import PodSize
 from monopod.usage.prices import UnknownRegion, find_regions, load_prices
 from monopod.usage.rules.price import InvalidPrices, PriceList
 
-SMALLEST = Row(250, 512)
+SMALLEST = PodSize(250, 512)
 
 
 @pytest.fixture
@@ -26,12 +26,12 @@ def test_the_worked_example_comes_out(prices: PriceList) -> None:
     [
         ("x86", SMALLEST, 20, "0.0123425"),
         ("arm", SMALLEST, 20, "0.009875"),
-        ("x86", Row(2000, 4096), 20, "0.09874"),
-        ("x86", Row(2000, 4096), 120, "0.10984"),
-        ("x86", Row(2000, 4096), 0, "0.09874"),
+        ("x86", PodSize(2000, 4096), 20, "0.09874"),
+        ("x86", PodSize(2000, 4096), 120, "0.10984"),
+        ("x86", PodSize(2000, 4096), 0, "0.09874"),
     ],
 )
-def test_price_per_hour(prices: PriceList, architecture: str, row: Row, storage: int, price: str) -> None:
+def test_price_per_hour(prices: PriceList, architecture: str, row: PodSize, storage: int, price: str) -> None:
     assert prices.find_hourly(architecture, row, storage) == Decimal(price)
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from monopod.pods.rules.size import Row
+from monopod.pods.rules.size import PodSize
 from monopod.workloads.rules.autoscaling import find_autoscalers, find_out_of_reach, read_overhead
 
-SMALLEST = Row(250, 512)
-KATA = Row(250, 130)
+SMALLEST = PodSize(250, 512)
+KATA = PodSize(250, 130)
 
 
 def an_autoscaler(**utilizations: int) -> dict[str, object]:
@@ -39,12 +39,12 @@ def test_a_target_beyond_size_over_size_and_overhead_is_out_of_reach() -> None:
     [
         pytest.param(45, SMALLEST, KATA, True, id="exceeded by more than a tenth"),
         pytest.param(46, SMALLEST, KATA, False, id="exceeded by less than a tenth"),
-        pytest.param(70, Row(1000, 2048), KATA, True, id="a larger size"),
-        pytest.param(73, Row(1000, 2048), KATA, False, id="a larger size and a larger target"),
-        pytest.param(99, SMALLEST, Row(0, 0), True, id="no overhead"),
+        pytest.param(70, PodSize(1000, 2048), KATA, True, id="a larger size"),
+        pytest.param(73, PodSize(1000, 2048), KATA, False, id="a larger size and a larger target"),
+        pytest.param(99, SMALLEST, PodSize(0, 0), True, id="no overhead"),
     ],
 )
-def test_where_the_line_is(percent: int, size: Row, overhead: Row, reached: bool) -> None:
+def test_where_the_line_is(percent: int, size: PodSize, overhead: PodSize, reached: bool) -> None:
     (autoscaler,) = find_autoscalers([an_autoscaler(cpu=percent)], "shop")
     found = list(find_out_of_reach(autoscaler, size, overhead))
     assert not found if reached else found[0].largest < percent
@@ -86,4 +86,4 @@ def test_the_older_version_has_a_target_of_cpu() -> None:
 
 def test_an_overhead_is_read_in_any_unit() -> None:
     assert read_overhead({"overhead": {"podFixed": {"cpu": "0.25", "memory": "136314880"}}}) == KATA
-    assert read_overhead({"handler": "runc"}) == Row(0, 0)
+    assert read_overhead({"handler": "runc"}) == PodSize(0, 0)

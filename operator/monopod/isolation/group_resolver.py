@@ -23,7 +23,7 @@ from monopod.isolation.rules.membership import (
 )
 from monopod.isolation.rules.network_policies import find_task
 from monopod.kube.client import ApiClient, ApiError
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
 from monopod.pods.rules.selection import Profile
 from monopod.pods.view import PodView
@@ -33,14 +33,14 @@ Accounts = Mapping[str, Mapping[str, str]]
 logger = structlog.stdlib.get_logger(__name__)
 
 
-class Membership:
+class SecurityGroupResolver:
     """Remembers what it has read: profiles, SecurityGroupPolicies, and the ServiceAccounts of pods that need it."""
 
-    def __init__(self, api: ApiClient, mirror: Caches, default_sandbox: str, complaints: Complaints) -> None:
+    def __init__(self, api: ApiClient, caches: Caches, default_sandbox: str, problems: ProblemLog) -> None:
         self._api = api
-        self._mirror = mirror
+        self._caches = caches
         self._default_sandbox = default_sandbox
-        self._complaints = complaints
+        self._problems = problems
         self._profiles: dict[str, tuple[Mapping[str, Any], Profile | None]] = {}
         self._policies_at = -1
         self._policies: dict[str, tuple[GroupPolicy, ...]] = {}
@@ -48,7 +48,7 @@ class Membership:
 
     def find_profile(self, name: str) -> Profile | None:
         """The profile; None if there is none, or it can't be read."""
-        resource = self._mirror.profiles.find("", name)
+        resource = self._caches.profiles.find("", name)
         if resource is None:
             self._profiles.pop(name, None)
             return None
@@ -69,7 +69,7 @@ class Membership:
 
     def find_policies(self, namespace: str) -> tuple[GroupPolicy, ...]:
         """The SecurityGroupPolicies of a namespace, but for those that can't be read."""
-        kind = self._mirror.group_policies
+        kind = self._caches.group_policies
         if self._policies_at != kind.revision:
             self._policies_at, self._policies = kind.revision, {}
         if namespace not in self._policies:
@@ -80,7 +80,7 @@ class Membership:
 
     def find_accounts(self, namespace: str) -> Accounts:
         """The labels of a namespace's ServiceAccounts by name."""
-        return {account.name: account.labels for account in self._mirror.accounts.look_up("namespace", namespace)}
+        return {account.name: account.labels for account in self._caches.accounts.look_up("namespace", namespace)}
 
     async def choose(self, pod: PodView, account: str | None = None) -> Groups:
         """The groups that the pod should belong to; those that it has, as if nobody chose them, where that is unknown.
@@ -143,7 +143,7 @@ class Membership:
             logger.info(
                 "security groups changed", namespace=pod.namespace, pod=pod.name, groups=names, before=pod.groups
             )
-        self._mirror.pods.observe("MODIFIED", written)
+        self._caches.pods.observe("MODIFIED", written)
 
     def forget(self, uid: str) -> None:
         """Forgets a pod that is gone."""
@@ -161,9 +161,9 @@ class Membership:
         try:
             policy = GroupPolicy.from_resource(resource)
         except ValueError as error:
-            self._complaints.raise_about(subject, str(error))
+            self._problems.report(subject, str(error))
             return None
-        self._complaints.settle(subject)
+        self._problems.clear(subject)
         return policy
 
 

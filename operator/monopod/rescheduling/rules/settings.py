@@ -13,7 +13,7 @@ Manifest = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ReschedulingSettings:
     """How a profile moves pods that exist; `max_unavailable` is a number of pods or a percentage (`10%`).
 
     Attributes:
@@ -37,7 +37,7 @@ class Terms:
     is_open: bool = field(default=False, compare=False)
 
     @classmethod
-    def from_resource(cls, resource: Manifest, *, recreation: bool = True) -> "Terms":
+    def from_resource(cls, resource: Manifest, *, recreation: bool = True) -> "ReschedulingSettings":
         """Reads a FargateProfile as the API server sends it, or a manifest.
 
         Args:

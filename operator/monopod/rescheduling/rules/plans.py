@@ -20,17 +20,17 @@ from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Candidate, Obstacle
 from monopod.kube.objects.text import list_names
 from monopod.kube.objects.timestamps import read_time
+from monopod.rescheduling.rules.settings import ReschedulingSettings
 from monopod.rescheduling.rules.standing import (
     Elsewhere,
     Impossible,
     InPlace,
     LeftAlone,
+    NamespaceContext,
     NotConcerned,
-    Place,
-    Sighting,
+    PodState,
     Standing,
 )
-from monopod.rescheduling.rules.terms import Terms
 from monopod.workloads.rules.replacement import Workload
 
 MARGIN_SECONDS = 30.0
@@ -39,7 +39,7 @@ cache, and clocks differ."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class WorkloadPlan:
     """What is to be done about the pods of one workload for one profile; pods are in the order in which they move.
 
     Attributes:
@@ -50,7 +50,7 @@ class Outlook:
         is_broken: whether some of those to move aren't Ready, so that their replacements needn't be either.
         desired: how many pods the workload should have.
         unschedulable: replacements (NAMESPACE/NAME) that no node has room for.
-        holdup: why none may be evicted now although some wait; "" if there is no reason to name.
+        waiting_for: why none may be evicted now although some wait; "" if there is no reason to name.
         left: pods that stay, by the reason.
         obstacles: what keeps the others.
     """
@@ -64,7 +64,7 @@ class Outlook:
     is_broken: bool = False
     desired: int = 0
     unschedulable: tuple[str, ...] = ()
-    holdup: str = ""
+    waiting_for: str = ""
     left: Mapping[Reason, tuple[Candidate, ...]] = field(default_factory=dict)
     obstacles: tuple[Obstacle, ...] = ()
 
@@ -74,50 +74,50 @@ class Outlook:
         return bool(self.now or self.later or self.replacing)
 
 
-def find_outlooks(
+def plan_workloads(
     workload: Workload,
-    sightings: Sequence[Sighting],
-    place: Place,
+    sightings: Sequence[PodState],
+    context: NamespaceContext,
     *,
     settling: bool = False,
     expected: int = 0,
     missing: Collection[str] = (),
-    hindered: Collection[str] = (),
-) -> tuple[Outlook, ...]:
+    blocked: Collection[str] = (),
+) -> tuple[WorkloadPlan, ...]:
     """The outlook for each profile that pods of the workload belong to but don't run by.
 
     Args:
         workload: whose pods these are.
         sightings: all of its pods that haven't ended, whatever their standing.
-        place: their namespace.
+        context: their namespace.
         settling: whether pods of it were moved lately, so that its replacements are still of interest.
         expected: how many pods a workload without a known number had before the first was evicted.
         missing: pods (NAMESPACE/NAME) that come back by the operator's own doing, and are gone unless they are seen.
-        hindered: pods (NAMESPACE/NAME) that can't be moved for now, so that others have their turn.
+        blocked: pods (NAMESPACE/NAME) that can't be moved for now, so that others have their turn.
     """
     found = {_find_profile(sighting.standing) for sighting in sightings} - {""}
     if not found and settling:
         marks = sorted({sighting.mark for sighting in sightings if isinstance(sighting.standing, InPlace)})
-        found = {mark for mark in marks if mark in place.terms}
-    outlooks: list[Outlook] = []
+        found = {mark for mark in marks if mark in context.settings}
+    plans: list[WorkloadPlan] = []
     for profile in sorted(found):
-        terms = place.terms[profile]
+        settings = context.settings[profile]
         # Nothing controls these pods, so what becomes of others among them is no reason to wait, nor one that is stuck.
         concerned = [each for each in sightings if profile in (each.mark, _find_profile(each.standing))]
         stuck = {str(each.pod) for each in concerned if each.is_stuck and workload.is_bare}
         pods = [each for each in concerned if str(each.pod) not in stuck] if workload.is_bare else sightings
-        strength = _measure(workload, pods, terms, expected, set(missing) - stuck)
-        outlook = _find_outlook(workload, pods, place, terms, strength, hindered)
+        availability = _measure(workload, pods, settings, expected, set(missing) - stuck)
+        plan = _plan_workload(workload, pods, context, settings, availability, blocked)
         if stuck:
-            outlook = replace(outlook, obstacles=(*outlook.obstacles, _describe_stuck(sorted(stuck))))
+            plan = replace(plan, obstacles=(*plan.obstacles, _describe_stuck(sorted(stuck))))
         # The bound is the workload's: where two profiles take its pods, one after the other has its turn.
-        busy = any(other.now for other in outlooks)
-        outlooks.append(replace(outlook, now=(), later=outlook.now + outlook.later) if busy else outlook)
-    return tuple(outlooks)
+        busy = any(other.now for other in plans)
+        plans.append(replace(plan, now=(), later=plan.now + plan.later) if busy else plan)
+    return tuple(plans)
 
 
 @dataclass(frozen=True, slots=True)
-class _Strength:
+class _Availability:
     """How many pods of a workload there should be, may be and are unavailable, and are on their way."""
 
     desired: int
@@ -129,17 +129,21 @@ class _Strength:
 
 
 def _measure(
-    workload: Workload, pods: Sequence[Sighting], terms: Terms, expected: int, missing: Collection[str]
-) -> _Strength:
+    workload: Workload,
+    pods: Sequence[PodState],
+    settings: ReschedulingSettings,
+    expected: int,
+    missing: Collection[str],
+) -> _Availability:
     present = len(pods) if workload.is_bare else sum(not each.is_terminating for each in pods)
     gone = len(set(missing) - {str(each.pod) for each in pods})
     desired = max(expected, present) + gone if workload.desired is None else workload.desired
     going = sum(each.is_terminating for each in pods)
-    coming = sum(each.mark == terms.profile and not (each.is_ready or each.is_terminating) for each in pods)
+    coming = sum(each.mark == settings.profile and not (each.is_ready or each.is_terminating) for each in pods)
     unavailable = max(0, desired - sum(each.is_ready for each in pods))
     lacking = gone if workload.is_bare else max(0, desired - present)
-    return _Strength(
-        desired, terms.find_budget(desired), unavailable, going + coming + gone, lacking, lacking > 0 or going > 0
+    return _Availability(
+        desired, settings.find_budget(desired), unavailable, going + coming + gone, lacking, lacking > 0 or going > 0
     )
 
 
@@ -153,91 +157,95 @@ def _find_profile(standing: Standing) -> str:
             assert_never(never)
 
 
-def _find_outlook(
+def _plan_workload(
     workload: Workload,
-    sightings: Sequence[Sighting],
-    place: Place,
-    terms: Terms,
-    strength: _Strength,
-    hindered: Collection[str],
-) -> Outlook:
+    sightings: Sequence[PodState],
+    context: NamespaceContext,
+    settings: ReschedulingSettings,
+    availability: _Availability,
+    blocked: Collection[str],
+) -> WorkloadPlan:
     ordered = sorted(sightings, key=lambda each: (each.pod.created, each.pod.namespace, each.pod.name))
-    ours = [each for each in ordered if each.standing == Elsewhere(terms.profile)]
+    ours = [each for each in ordered if each.standing == Elsewhere(settings.profile)]
     waiting = [each for each in ours if not each.is_terminating]
-    strays = [each for each in waiting if _is_stray(each, terms, place)]
+    misplaced_pods = [each for each in waiting if _is_stray(each, settings, context)]
     # What becomes of one pod without a controller says nothing about the next.
-    stopped = waiting if strays and not workload.is_bare else strays
+    stopped = waiting if misplaced_pods and not workload.is_bare else misplaced_pods
     moving = [] if stopped == waiting else [each for each in waiting if each not in stopped]
     going = [each for each in ours if each.is_terminating]
-    coming = [each for each in ordered if each.mark == terms.profile and not (each.is_ready or each.is_terminating)]
-    now, holdup = _find_turn(workload, moving, terms, strength, hindered)
-    obstacles = _find_impossible(ordered, terms.profile)
+    coming = [each for each in ordered if each.mark == settings.profile and not (each.is_ready or each.is_terminating)]
+    now, waiting_for = _find_turn(workload, moving, settings, availability, blocked)
+    obstacles = _find_impossible(ordered, settings.profile)
     if stopped:
-        obstacles = (*obstacles, _describe_stop(workload, strays, stopped, terms))
-    return Outlook(
+        obstacles = (*obstacles, _describe_stop(workload, misplaced_pods, stopped, settings))
+    return WorkloadPlan(
         workload,
-        terms.profile,
+        settings.profile,
         tuple(each.pod for each in now),
         tuple(each.pod for each in moving if each not in now),
-        max(len(going), 0 if workload.is_bare else len(coming) + strength.missing),
-        strength.is_short,
+        max(len(going), 0 if workload.is_bare else len(coming) + availability.missing),
+        availability.is_short,
         any(not each.is_ready for each in moving),
-        strength.desired,
+        availability.desired,
         tuple(str(each.pod) for each in coming if each.is_unschedulable),
-        holdup or ("" if moving else _describe_wait(workload, strength, going, coming)),
-        _find_left(ordered, terms.profile),
+        waiting_for or ("" if moving else _describe_wait(workload, availability, going, coming)),
+        _find_left(ordered, settings.profile),
         obstacles,
     )
 
 
 def _describe_wait(
-    workload: Workload, strength: _Strength, going: Sequence[Sighting], coming: Sequence[Sighting]
+    workload: Workload, availability: _Availability, going: Sequence[PodState], coming: Sequence[PodState]
 ) -> str:
     """What a workload waits for of which no more pods have to move."""
-    if strength.missing and not (going or coming):
-        return f"{strength.missing} of {strength.desired} pods of {workload} don't exist (`kubectl get events`)"
+    if availability.missing and not (going or coming):
+        return f"{availability.missing} of {availability.desired} pods of {workload} don't exist (`kubectl get events`)"
     names = list_names([str(each.pod) for each in coming or going])
     if coming or not going:
         return f"{names} isn't Ready" if coming else ""
     return f"{names} is being deleted: in its grace period, or held by a finalizer or by a node that doesn't answer"
 
 
-def _is_stray(sighting: Sighting, terms: Terms, place: Place) -> bool:
+def _is_stray(sighting: PodState, settings: ReschedulingSettings, context: NamespaceContext) -> bool:
     """Whether the pod shows that replacements don't come up in the profile's sandbox.
 
     One that runs by a profile that is gone meanwhile shows nothing: it was right when it was created.
     """
     created = read_time(sighting.pod.created)
-    if terms.trusted is None or created is None:
+    if settings.trusted is None or created is None:
         return False
-    known = not sighting.mark or any(profile.name == sighting.mark for profile in place.profiles)
-    return known and created > terms.trusted + datetime.timedelta(seconds=MARGIN_SECONDS)
+    known = not sighting.mark or any(profile.name == sighting.mark for profile in context.profiles)
+    return known and created > settings.trusted + datetime.timedelta(seconds=MARGIN_SECONDS)
 
 
 def _find_turn(
-    workload: Workload, moving: Sequence[Sighting], terms: Terms, strength: _Strength, hindered: Collection[str]
-) -> tuple[list[Sighting], str]:
+    workload: Workload,
+    moving: Sequence[PodState],
+    settings: ReschedulingSettings,
+    availability: _Availability,
+    blocked: Collection[str],
+) -> tuple[list[PodState], str]:
     """Those of the pods to move that may be evicted now, and why there are none."""
     # Nothing may be evicted before the beginning is on record, or a loop of evictions would never be noticed.
-    if terms.paused or terms.started is None or not moving:
+    if settings.paused or settings.started is None or not moving:
         return [], ""
-    if terms.trusted is None:
-        return [], f"profile {terms.profile} isn't Ready"
-    free = [each for each in moving if str(each.pod) not in hindered]
-    ready = [each for each in free if each.is_ready][: max(0, strength.budget - strength.unavailable)]
+    if settings.trusted is None:
+        return [], f"profile {settings.profile} isn't Ready"
+    free = [each for each in moving if str(each.pod) not in blocked]
+    ready = [each for each in free if each.is_ready][: max(0, availability.budget - availability.unavailable)]
     # Those that aren't Ready are missed by nobody, but no more than the budget are on their way.
-    unready = [each for each in free if not each.is_ready][: max(0, strength.budget - strength.in_flight)]
+    unready = [each for each in free if not each.is_ready][: max(0, availability.budget - availability.in_flight)]
     now = [each for each in free if each in ready or each in unready]
     if now or not free:
         return now, ""
-    holdup = (
-        f"{strength.unavailable} of {strength.desired} pods of {workload} aren't Ready, and {strength.budget} may be "
-        f"while they are moved"
+    waiting_for = (
+        f"{availability.unavailable} of {availability.desired} pods of {workload} aren't Ready, and "
+        f"{availability.budget} may be while they are moved"
     )
-    return now, holdup
+    return now, waiting_for
 
 
-def _find_left(sightings: Iterable[Sighting], profile: str) -> dict[Reason, tuple[Candidate, ...]]:
+def _find_left(sightings: Iterable[PodState], profile: str) -> dict[Reason, tuple[Candidate, ...]]:
     left: dict[Reason, tuple[Candidate, ...]] = {}
     for each in sightings:
         match each.standing:
@@ -248,7 +256,7 @@ def _find_left(sightings: Iterable[Sighting], profile: str) -> dict[Reason, tupl
     return left
 
 
-def _find_impossible(sightings: Iterable[Sighting], profile: str) -> tuple[Obstacle, ...]:
+def _find_impossible(sightings: Iterable[PodState], profile: str) -> tuple[Obstacle, ...]:
     reasons: dict[str, list[str]] = {}
     for each in sightings:
         match each.standing:
@@ -272,26 +280,26 @@ def _describe_stuck(pods: Sequence[str]) -> Obstacle:
 
 
 def _describe_stop(
-    workload: Workload, strays: Sequence[Sighting], stopped: Sequence[Sighting], terms: Terms
+    workload: Workload, misplaced_pods: Sequence[PodState], stopped: Sequence[PodState], settings: ReschedulingSettings
 ) -> Obstacle:
-    stray = str(strays[0].pod)
+    pod = misplaced_pods[0].pod
     message = (
-        f"{workload} isn't moved any further: pod {stray} was created after profile {terms.profile} became active, and "
-        f"doesn't run by it. Find out why (`kubectl fargate explain pod {strays[0].pod.name} -n "
-        f"{strays[0].pod.namespace}`), then delete that pod"
+        f"{workload} isn't moved any further: pod {pod} was created after profile {settings.profile} became active, "
+        f"and doesn't run by it. Find out why (`kubectl fargate explain pod {pod.name} -n {pod.namespace}`), then "
+        "delete that pod"
     )
     return Obstacle(Reason.REPLACEMENT_NOT_SANDBOXED, message, tuple(str(each.pod) for each in stopped))
 
 
-def is_proof(sighting: Sighting, terms: Terms) -> bool:
+def is_proof(sighting: PodState, settings: ReschedulingSettings) -> bool:
     """Whether the pod shows that what is created now becomes Ready in the profile's sandbox."""
     created = read_time(sighting.pod.created)
-    if terms.trusted is None or created is None:
+    if settings.trusted is None or created is None:
         return False
-    return sighting.mark == terms.profile and sighting.is_ready and created >= terms.trusted
+    return sighting.mark == settings.profile and sighting.is_ready and created >= settings.trusted
 
 
-def order_moves(outlooks: Iterable[Outlook]) -> list[tuple[Candidate, Outlook]]:
+def order_moves(plans: Iterable[WorkloadPlan]) -> list[tuple[Candidate, WorkloadPlan]]:
     """All pods that will be moved, in the order in which they are, budgets aside: the oldest first."""
-    moves = [(pod, outlook) for outlook in outlooks for pod in (*outlook.now, *outlook.later)]
+    moves = [(pod, plan) for plan in plans for pod in (*plan.now, *plan.later)]
     return sorted(moves, key=lambda move: (move[0].created, move[0].namespace, move[0].name))

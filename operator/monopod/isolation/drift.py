@@ -8,19 +8,19 @@ from monopod.isolation.caches import Caches
 from monopod.isolation.rules.changes import PolicyView
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.events import post_event
-from monopod.kube.logs import Complaints
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import ISOLATION_POLICIES
 
 Key = TypeVar("Key", bound=Hashable)
 
 
-class Restorations(Generic[Key]):
+class DriftReporter(Generic[Key]):
     """What is to be reported once the work on a key is done; after a failure it stays."""
 
-    def __init__(self, api: ApiClient, mirror: Caches, complaints: Complaints) -> None:
+    def __init__(self, api: ApiClient, caches: Caches, problems: ProblemLog) -> None:
         self._api = api
-        self._mirror = mirror
-        self._complaints = complaints
+        self._caches = caches
+        self._problems = problems
         self._expected: dict[Key, tuple[PolicyView, bool]] = {}
 
     def expect(self, key: Key, policy: PolicyView, *, deleted: bool) -> None:
@@ -49,14 +49,14 @@ class Restorations(Generic[Key]):
         try:
             await post_event(self._api, about, EventType.WARNING, IsolationReason.POLICY_RESTORED, message, count=True)
         except (ApiError, ApiUnreachable) as error:
-            self._complaints.raise_about(f"event about {about['kind']} {about['name']}", str(error))
+            self._problems.report(f"event about {about['kind']} {about['name']}", str(error))
 
     def _find_subject(self, policy: PolicyView) -> dict[str, str] | None:
         """The pod that the policy belongs to, else its namespace, as an object reference."""
-        if pods := self._mirror.pods.look_up("uid", policy.owner):
+        if pods := self._caches.pods.look_up("uid", policy.owner):
             pod = pods[0]
             return {"apiVersion": "v1", "kind": "Pod", "namespace": pod.namespace, "name": pod.name, "uid": pod.uid}
-        namespace = self._mirror.namespaces.find("", policy.namespace)
+        namespace = self._caches.namespaces.find("", policy.namespace)
         if namespace is None or namespace.terminating:
             return None
         return {"apiVersion": "v1", "kind": "Namespace", "name": namespace.name, "uid": namespace.uid}
