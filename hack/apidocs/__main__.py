@@ -1,19 +1,25 @@
-"""Writes docs/reference/api.md; `hack/generate` calls it."""
+"""Writes docs/reference/api.md and docs/reference/operator.md; `hack/generate` calls it."""
 
 import sys
 from pathlib import Path
 
+from apidocs.options import render_options
 from apidocs.page import render_page
+from chartgen.arguments import read_arguments
 from monopod.api.crd import KINDS
+from monopod.manager.options import OperatorOptions
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = Path("docs/reference/api.md")
+DEPLOYMENT = ROOT / "charts/monopod/templates/deployment.yaml"
 
 
 def main() -> int:
-    """Writes the file and says so."""
-    (ROOT / PAGE).write_text(render_page(KINDS))
-    print(f"apidocs: {PAGE}", file=sys.stderr)
+    """Writes each file and says which."""
+    pages = {"api": render_page(KINDS), "operator": render_options(OperatorOptions, read_arguments(DEPLOYMENT))}
+    for name, text in pages.items():
+        path = Path(f"docs/reference/{name}.md")
+        (ROOT / path).write_text(text)
+        print(f"apidocs: {path}", file=sys.stderr)
     return 0
 
 

@@ -59,7 +59,10 @@ NOT_NEEDED = (
 )
 """What dependencies bring along for scripts of packages, which don't run here, and for Python's `dbm` and `nis`."""
 
-IMPORTED = ("kopf", "kubernetes.aio", "kubernetes.aio.client", "prometheus_client", "pydantic", "structlog", "yaml")
+IMPORTED = (
+    *("click", "kopf", "kubernetes.aio", "kubernetes.aio.client", "prometheus_client", "pydantic", "pydantic_settings"),
+    *("structlog", "yaml"),
+)
 """What the operator imports when it starts: compiled ahead, as a read-only file system can't keep bytecode."""
 
 ACCOUNTS = {

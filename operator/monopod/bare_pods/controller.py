@@ -16,6 +16,7 @@ from monopod.api.reasons import Documented, EventType, PodReason
 from monopod.api.stored_pod import Phase
 from monopod.bare_pods.caches import Caches
 from monopod.bare_pods.dry_run import Trials
+from monopod.bare_pods.options import BarePodOptions
 from monopod.bare_pods.rules.limit import find_next
 from monopod.bare_pods.rules.report import REASONS, BareReport, Finding, build_reports
 from monopod.bare_pods.rules.steps import (
@@ -71,14 +72,14 @@ class BareKeeper:
         api: ApiClient,
         caches: Caches,
         evictor: Evictor,
+        options: BarePodOptions,
         problems: ProblemLog,
-        resync_seconds: float,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
         self._evictor = evictor
         self._problems = problems
-        self._resync_seconds = resync_seconds
+        self._resync_seconds = options.resync_seconds
         self._clock = clock
         self._dry_runs = Trials(api, caches, clock)
         self._required: tuple[BarePod, ...] | None = None

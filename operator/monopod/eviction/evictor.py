@@ -11,6 +11,7 @@ from typing import assert_never
 import structlog
 
 from monopod.eviction.api import request_eviction
+from monopod.eviction.options import EvictionOptions
 from monopod.eviction.rules.order import LABELS, Candidate, Evict, Evicted, EvictionQueue, Obstacle, Purpose, Wait
 from monopod.kube.client import ApiClient
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
@@ -36,7 +37,7 @@ class Evictor:
     def __init__(
         self,
         api: ApiClient,
-        per_minute: float,
+        options: EvictionOptions,
         problems: ProblemLog,
         may_evict: Callable[[], bool] = lambda: True,
         clock: Clock = SYSTEM_CLOCK,
@@ -44,7 +45,7 @@ class Evictor:
         self._api = api
         self._may_evict = may_evict
         self._clock = clock
-        distance = 60 / per_minute
+        distance = 60 / options.evictions_per_minute
         self._queue = EvictionQueue(distance, free_at=clock.monotonic() + distance)
         self._wanted: dict[str, tuple[Candidate, ...]] = dict.fromkeys(PURPOSES, ())
         self._listeners: list[Callable[[Candidate], None]] = []
@@ -53,7 +54,7 @@ class Evictor:
         self.controller = Controller(
             "evictions", self._reconcile, problems, backoff=Backoff(first=BREATH_SECONDS), clock=clock
         )
-        EVICTIONS_LIMIT.set(per_minute)
+        EVICTIONS_LIMIT.set(options.evictions_per_minute)
 
     def update(self, source: str, pods: Iterable[Candidate]) -> None:
         """The pods that one of PURPOSES wants evicted from now on, none that is being terminated among them."""

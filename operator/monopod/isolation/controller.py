@@ -130,7 +130,7 @@ class Isolator:
         self._writer = PolicyWriter(api, caches, self._see_tampering)
         self._restorations: DriftReporter[WorkKey] = DriftReporter(api, caches, problems)
         self.membership = SecurityGroupResolver(api, caches, options.sandbox, problems)
-        self.rules = GroupRulesCache(caches, options.node_cidrs, options.metadata_addresses, problems)
+        self.rules = GroupRulesCache(caches, options.node_cidrs, options.blocked_addresses, problems)
         self._owners = OwnersPolicies(api, caches)
         self.base = DefaultDenyPolicies(
             caches, self._writer, problems, clock.monotonic, longest_retry=options.longest_retry_seconds

@@ -15,7 +15,8 @@ from monopod.isolation.rules.network_policies import build_base_policy, digest_s
 from monopod.kube.client import ApiError, ApiUnreachable
 from monopod.kube.concurrency import gather_some
 from monopod.kube.logs import ProblemLog
-from monopod.kube.refusals import LONGEST_RETRY_SECONDS, Refusals, is_answer
+from monopod.kube.options import LONGEST_RETRY_SECONDS
+from monopod.kube.refusals import Refusals, is_answer
 from monopod.selectors.compile import STALE_SECONDS
 
 

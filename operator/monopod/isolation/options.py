@@ -1,23 +1,48 @@
 """What the operator is told about isolation."""
 
-from typing import Protocol
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from monopod.isolation.rules.addresses import read_block_cidr
+from monopod.isolation.rules.network_policies import METADATA
+from monopod.kube.options import Flag, Words
+from monopod.pods.options import PodOptions
 
 
-class IsolationOptions(Protocol):
-    """Options of the command line; times in seconds."""
+def _check_cidr(cidr: str) -> str:
+    """No rule could be written with anything else, and all pods would stay closed."""
+    read_block_cidr(cidr)
+    return cidr
+
+
+Cidr = Annotated[
+    str,
+    AfterValidator(_check_cidr),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9A-Fa-f.:]+/[0-9]{1,3}$"}),
+]
+
+
+class IsolationOptions(PodOptions):
+    """Isolation."""
+
+    node_cidrs: Annotated[
+        tuple[Cidr, ...], Field(alias="node_cidr"), Words, Flag("CIDR", default="the addresses that the nodes tell")
+    ] = ()
+    """A network that the cluster's nodes are in, which pods reach only if a security group names the entity Nodes."""
+
+    metadata_addresses: Annotated[
+        tuple[Cidr, ...],
+        Field(alias="metadata_address", min_length=1),
+        Words,  # after the bound, which is of the values and not of the variable's text
+        Flag("CIDR", default="those of the well-known clouds, as in the chart's values"),
+    ] = METADATA
+    """Where a cloud's metadata service listens, which no security group opens."""
+
+    allow_metadata_service: bool = False
+    """Let security groups open the addresses of `--metadata-address`, whose credentials are the node's."""
 
     @property
-    def sandbox(self) -> str:
-        """The RuntimeClass of profiles that name none; "": the best of those that the cluster has."""
-
-    @property
-    def node_cidrs(self) -> tuple[str, ...]:
-        """The networks of the nodes; empty: the addresses that the nodes tell."""
-
-    @property
-    def metadata_addresses(self) -> tuple[str, ...]:
+    def blocked_addresses(self) -> tuple[str, ...]:
         """The metadata services that no security group opens; none where groups may."""
-
-    @property
-    def longest_retry_seconds(self) -> float:
-        """After how long at most what was refused is tried again."""
+        return () if self.allow_metadata_service else self.metadata_addresses

@@ -9,7 +9,6 @@ import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import getproxies_environment
@@ -241,9 +240,3 @@ async def build_authorization(configuration: Configuration) -> dict[str, str]:
     if configuration.username:
         return {"Authorization": aiohttp.encode_basic_auth(configuration.username, configuration.password or "")}
     return {}
-
-
-def find_own_namespace(default: str) -> str:
-    """The namespace that this process runs in as a pod, or the default outside a cluster."""
-    path = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-    return path.read_text().strip() if path.exists() else default

@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 
 from monopod.kube.client import ApiError, ApiUnreachable, ServerTrouble
+from monopod.kube.options import LONGEST_RETRY_SECONDS
 
 FIRST_RETRY_SECONDS = 0.5
-LONGEST_RETRY_SECONDS = 30.0
 
 Failure = ApiError | ApiUnreachable
 

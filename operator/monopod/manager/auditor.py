@@ -7,6 +7,7 @@ from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import WHOLE, After, Controller, Result
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WATCH_MISSED
+from monopod.kube.options import SharedOptions
 from monopod.kube.signals import Signal
 from monopod.manager.sources import WatchedCaches
 
@@ -27,13 +28,13 @@ class Auditor:
         self,
         api: ApiClient,
         caches: WatchedCaches,
-        resync_seconds: float,
+        options: SharedOptions,
         problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
         self._caches = caches
-        self._resync_seconds = resync_seconds
+        self._resync_seconds = options.resync_seconds
         self._problems = problems
         self.audited = Signal()
         self.controller = Controller("audit", self._reconcile, problems, clock=clock)

@@ -23,12 +23,12 @@ from monopod.isolation.controller import Isolator
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, Unconfigured, load_configuration
 from monopod.kube.controller import Controller
 from monopod.kube.health import HealthServer
-from monopod.kube.lease import LeadershipLost, Lease
+from monopod.kube.lease import LeadershipLost, Lease, Timing
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import LEADER
 from monopod.kube.watch import Watching
 from monopod.manager.auditor import Auditor
-from monopod.manager.settings import Settings
+from monopod.manager.options import OperatorOptions
 from monopod.manager.sources import WatchedCaches
 from monopod.manager.watches import build_sources
 from monopod.profiles.controller import Reconciler
@@ -44,9 +44,9 @@ logger = structlog.stdlib.get_logger(__name__)
 class Process:
     """Everything that one replica runs."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._caches = WatchedCaches(settings.namespace)
+    def __init__(self, options: OperatorOptions) -> None:
+        self._options = options
+        self._caches = WatchedCaches(options.namespace)
         self._stopping = asyncio.Event()
         self._controllers: tuple[Controller[Any], ...] = ()
         self._standing_by = False
@@ -56,7 +56,8 @@ class Process:
         """Runs until a signal or a failure; the exit code."""
         self._install_signals()
         try:
-            configuration = await load_configuration(self._settings.kubeconfig)
+            path = self._options.kubeconfig
+            configuration = await load_configuration(str(path) if path else None)
         except Unconfigured as error:
             logger.error("no API server", error=str(error))
             return 1
@@ -64,11 +65,11 @@ class Process:
         server = HealthServer(self._find_trouble, self._find_unreadiness)
         try:
             try:
-                port = await server.start(self._settings.listen_host, self._settings.listen_port)
+                port = await server.start(self._options.listen, self._options.metrics_port)
             except OSError as error:
                 logger.error("no port to listen on", error=str(error))
                 return 1
-            logger.info("started", identity=self._settings.identity, port=port, api_server=configuration.host)
+            logger.info("started", identity=self._options.identity, port=port, api_server=configuration.host)
             return await self._stand_by_then_lead(api)
         finally:
             await server.stop()
@@ -81,10 +82,11 @@ class Process:
             loop.add_signal_handler(number, self._stopping.set)
 
     async def _stand_by_then_lead(self, api: ApiClient) -> int:
-        settings = self._settings
-        if not settings.leader_elect:
+        options = self._options
+        if not options.leader_elect:
             return await self._lead(api, None)
-        lease = Lease(api, settings.namespace, settings.identity, settings.lease, self._report_lease)
+        timing = Timing.from_duration(options.lease_seconds)
+        lease = Lease(api, options.namespace, options.identity, timing, self._report_lease)
         self._standing_by = True
         waiting = asyncio.create_task(lease.acquire(), name="lease")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop")
@@ -110,7 +112,7 @@ class Process:
             self._problems.clear("lease")
 
     async def _lead(self, api: ApiClient, lease: Lease | None) -> int:
-        logger.info("leading", identity=self._settings.identity)
+        logger.info("leading", identity=self._options.identity)
         LEADER.set(1)
         own: list[asyncio.Task[Any]] = [asyncio.create_task(self._stopping.wait(), name="stop")]
         if lease:
@@ -132,19 +134,16 @@ class Process:
 
     async def _work(self, api: ApiClient, lease: Lease | None) -> None:
         """Starts from nothing each time, as a new process does."""
-        self._caches = caches = WatchedCaches(self._settings.namespace)
-        settings, problems, resync = self._settings, self._problems, self._settings.resync_seconds
+        self._caches = caches = WatchedCaches(self._options.namespace)
+        options, problems = self._options, self._problems
         is_leading = (lambda: lease.is_held) if lease else (lambda: True)
-        isolator = Isolator(api, caches, settings, problems)
-        evictor = Evictor(api, settings.evictions_per_minute, problems, is_leading)
-        bare = BareKeeper(api, caches, evictor, problems, resync)
-        timeout = settings.replacement_timeout_seconds
-        rescheduler = Rescheduler(
-            api, caches, evictor, bare, settings.protected, resync, problems, replacement_timeout=timeout
-        )
-        read_admission = partial(fetch_admission, api, _list_policies(settings))
-        reconciler = Reconciler(api, caches, isolator, settings, read_admission, evictor, rescheduler, problems)
-        auditor = Auditor(api, caches, resync, problems)
+        isolator = Isolator(api, caches, options, problems)
+        evictor = Evictor(api, options, problems, is_leading)
+        bare = BareKeeper(api, caches, evictor, options, problems)
+        rescheduler = Rescheduler(api, caches, evictor, bare, options, problems)
+        read_admission = partial(fetch_admission, api, _list_policies(options))
+        reconciler = Reconciler(api, caches, isolator, options, read_admission, evictor, rescheduler, problems)
+        auditor = Auditor(api, caches, options, problems)
         auditor.audited.subscribe(reconciler.enqueue)
         self._controllers = (
             *reconciler.controllers,
@@ -158,7 +157,7 @@ class Process:
         isolator.begin()
         auditor.begin()
         reconciler.enqueue(0)
-        watching = Watching(build_sources(caches, reconciler, self._settings.namespace), api.configuration)
+        watching = Watching(build_sources(caches, reconciler, self._options.namespace), api.configuration)
         async with asyncio.TaskGroup() as group:
             for controller in self._controllers:
                 group.create_task(controller.run(), name=controller.name)
@@ -204,8 +203,8 @@ class Process:
         return "" if self._controllers[0].completed else "the profiles haven't been looked at yet"
 
 
-def _list_policies(settings: Settings) -> list[dict[str, Any]]:
-    policies = build_policies(settings.user_name, settings.namespace, recreate_bare_pods=settings.recreate_bare_pods)
+def _list_policies(options: OperatorOptions) -> list[dict[str, Any]]:
+    policies = build_policies(options.user_name, options.namespace, recreate_bare_pods=options.recreate_bare_pods)
     return [document for pair in policies.values() for document in pair]
 
 

@@ -1,45 +1,28 @@
 """What the operator is told about profiles."""
 
-from typing import Protocol
+from typing import Annotated
 
-from monopod.deletion.rules.stages import DeletionDeadline
+from pydantic import Field, StringConstraints
+
+from monopod.bare_pods.options import BarePodOptions
+from monopod.deletion.options import DeletionOptions
+from monopod.kube.options import MOST, Flag, Words
+from monopod.pods.options import PodOptions
+from monopod.profiles.rules.quota import DEFAULT_QUOTA
+
+Handler = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 
 
-class ProfileOptions(Protocol):
-    """Options of the command line; times in seconds."""
+class ProfileOptions(DeletionOptions, BarePodOptions, PodOptions):
+    """Profiles."""
 
-    @property
-    def sandbox(self) -> str:
-        """The RuntimeClass of profiles that name none; "": the best of those that the cluster has."""
+    profile_quota: Annotated[int, Field(ge=0, le=MOST), Flag("PROFILES")] = DEFAULT_QUOTA
+    """How many profiles the cluster may have."""
 
-    @property
-    def sandbox_handlers(self) -> tuple[str, ...]:
-        """Handlers of RuntimeClasses that count as sandboxes; empty: all but those that are known to be none."""
-
-    @property
-    def namespace(self) -> str:
-        """Monopod's own namespace."""
-
-    @property
-    def protected(self) -> frozenset[str]:
-        """Namespaces that only an exact name reaches."""
-
-    @property
-    def profile_quota(self) -> int:
-        """How many profiles there may be."""
-
-    @property
-    def patience(self) -> DeletionDeadline:
-        """How long the deletion of a profile may take."""
-
-    @property
-    def recreate_bare_pods(self) -> bool:
-        """Whether the admission policies let the operator create pods again that it moved."""
-
-    @property
-    def resync_seconds(self) -> float:
-        """After how long at most everything is looked at again."""
-
-    @property
-    def longest_retry_seconds(self) -> float:
-        """After how long at most what was refused is tried again."""
+    sandbox_handlers: Annotated[
+        tuple[Handler, ...],
+        Field(alias="sandbox_handler"),
+        Words,
+        Flag("HANDLER", default="all but those of runc, crun, youki and NVIDIA"),
+    ] = ()
+    """A handler of RuntimeClasses that counts as a sandbox; with any, no others do."""

@@ -30,6 +30,7 @@ from monopod.kube.signals import Signal
 from monopod.pods.rules.selection import Profile
 from monopod.rescheduling.caches import Caches
 from monopod.rescheduling.dry_runs import DryRuns
+from monopod.rescheduling.options import ReschedulingOptions
 from monopod.rescheduling.precaution import Precaution
 from monopod.rescheduling.rules.plans import WorkloadPlan
 from monopod.rescheduling.rules.progress import Kept, Moves, NotListed, build_tally, find_unwritten
@@ -112,23 +113,21 @@ class Rescheduler:
         caches: Caches,
         evictor: Evictor,
         bare: BareKeeper,
-        protected: frozenset[str],
-        resync_seconds: float,
+        options: ReschedulingOptions,
         problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
-        replacement_timeout: float = 600.0,
     ) -> None:
         self._api = api
         self._caches = caches
         self._evictor = evictor
-        self._protected = protected
-        self._resync_seconds = resync_seconds
+        self._protected = options.protected
+        self._resync_seconds = options.resync_seconds
         self._problems = problems
         self._clock = clock
         self.changed = Signal()
         self._scanner = Scanner(api, caches, clock)
         self._dry_runs = DryRuns(api, caches, clock)
-        self._precaution = Precaution(clock, replacement_timeout)
+        self._precaution = Precaution(clock, options.replacement_timeout_seconds)
         self._plans: tuple[WorkloadPlan, ...] = ()
         self._bare = bare
         self._given = ReschedulingInput()

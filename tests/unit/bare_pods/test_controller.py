@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from monopod.bare_pods.controller import POLL_SECONDS, BareKeeper
 from monopod.bare_pods.dry_run import VALID_SECONDS
+from monopod.bare_pods.options import BarePodOptions
 from monopod.bare_pods.rules.steps import KNOWN_SECONDS, SETTLING_SECONDS, BarePod
 from monopod.eviction.evictor import Evictor
 from monopod.eviction.rules.order import Candidate
@@ -69,7 +70,7 @@ class Setting:
         self.caches = WatchedCaches("monopod-system")
         self.add_node("node")
         evictor = cast(Evictor, self.evictor)
-        self.keeper = BareKeeper(self.api.client, self.caches, evictor, PROBLEMS, 60.0, self.clock)
+        self.keeper = BareKeeper(self.api.client, self.caches, evictor, BarePodOptions(), PROBLEMS, self.clock)
         self.keeper.changed.subscribe(self._note_change)
         self.api.lists[STORED_PODS] = list(stored)
         self.api.answers["get", POD] = a_live_pod()

@@ -8,6 +8,7 @@ import pytest
 
 from monopod.eviction.api import request_eviction
 from monopod.eviction.evictor import Evictor
+from monopod.eviction.options import EvictionOptions
 from monopod.eviction.rules.order import (
     Answer,
     Candidate,
@@ -23,6 +24,7 @@ from tests.unit.fake_api import FakeApi, not_found
 from tests.unit.fake_clock import FakeClock
 from tests.unit.running import PROBLEMS, running, settle
 
+TWENTY = EvictionOptions(evictions_per_minute=20)  # one in 3 s
 POD = Candidate("prod", "a", "uid-a", "", "web")
 PATH = "/api/v1/namespaces/prod/pods/a/eviction"
 SAID = "The disruption budget web needs 3 healthy pods and has 3 currently"
@@ -100,7 +102,7 @@ def test_a_wish_that_is_no_number_of_seconds_is_none(wish: str) -> None:
 
 async def test_the_mover_evicts_what_is_wanted_and_nothing_more() -> None:
     api, clock = FakeApi(), FakeClock()
-    evictor = Evictor(api.client, 20, PROBLEMS, clock=clock)  # one in 3 s
+    evictor = Evictor(api.client, TWENTY, PROBLEMS, clock=clock)
     other = replace(POD, name="b", uid="uid-b", created="2026-01-02T00:00:00Z")
     async with running(evictor.controller):
         evictor.update("deletion", [POD, other])
@@ -119,7 +121,7 @@ async def test_the_mover_evicts_what_is_wanted_and_nothing_more() -> None:
 
 async def test_evictions_keep_their_distance() -> None:
     api, clock = FakeApi(), FakeClock()
-    evictor = Evictor(api.client, 20, PROBLEMS, clock=clock)
+    evictor = Evictor(api.client, TWENTY, PROBLEMS, clock=clock)
     pods = [replace(POD, name=f"p{number}", uid=f"{number}") for number in range(5)]
     async with running(evictor.controller):
         evictor.update("deletion", pods)
@@ -131,7 +133,7 @@ async def test_evictions_keep_their_distance() -> None:
 
 async def test_nothing_is_evicted_while_it_is_not_known_whether_this_replica_leads() -> None:
     api, clock, leads = FakeApi(), FakeClock(), False
-    evictor = Evictor(api.client, 60, PROBLEMS, lambda: leads, clock)
+    evictor = Evictor(api.client, EvictionOptions(), PROBLEMS, lambda: leads, clock)
     async with running(evictor.controller):
         evictor.update("deletion", [POD])
         clock.step(60)
@@ -146,7 +148,7 @@ async def test_nothing_is_evicted_while_it_is_not_known_whether_this_replica_lea
 async def test_the_mover_tells_what_blocks() -> None:
     answered: list[None] = []
     api, clock = FakeApi({("create", PATH): ServerTrouble("evict", 429, "no", (CAUSE,))}), FakeClock()
-    evictor = Evictor(api.client, 60, PROBLEMS, clock=clock)
+    evictor = Evictor(api.client, EvictionOptions(), PROBLEMS, clock=clock)
     evictor.answered.subscribe(lambda: answered.append(None))
     async with running(evictor.controller):
         evictor.update("deletion", [POD])

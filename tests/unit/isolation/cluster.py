@@ -13,27 +13,16 @@ from monopod.api.names import (
     TASK_LABEL,
 )
 from monopod.isolation.controller import Isolator
+from monopod.isolation.options import IsolationOptions
 from monopod.kube.cache import Kind
 from monopod.kube.client import Json
-from monopod.kube.lease import Timing
-from monopod.manager.settings import Settings
 from monopod.manager.sources import WatchedCaches
 from tests.unit.fake_api import FakeApi, an_object, not_found
 from tests.unit.fake_clock import FakeClock
 from tests.unit.running import PROBLEMS, running
 from tests.unit.waiting import until
 
-SETTINGS = Settings(
-    sandbox="kata",
-    namespace="monopod-system",
-    identity="test",
-    leader_elect=False,
-    lease=Timing(),
-    listen_host="",
-    listen_port=0,
-    resync_seconds=60,
-    kubeconfig=None,
-)
+OPTIONS = IsolationOptions(sandbox="kata", namespace="monopod-system")
 
 POLICIES = "/apis/networking.k8s.io/v1/namespaces/prod/networkpolicies"
 POD = "/api/v1/namespaces/prod/pods/app"
@@ -74,7 +63,7 @@ class Cluster:
         self.api = api or Server()
         self.caches = WatchedCaches("monopod-system")
         self.clock = FakeClock()
-        self.isolator = Isolator(self.api.client, self.caches, SETTINGS, PROBLEMS, self.clock)
+        self.isolator = Isolator(self.api.client, self.caches, OPTIONS, PROBLEMS, self.clock)
         self.put(self.caches.namespaces, an_object("prod"))
         self.put_group("web")
 

@@ -6,13 +6,12 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from monopod.kube import logs
-from monopod.kube.lease import Timing
 from monopod.kube.logs import FirstAttemptOnly, ProblemLog
-from monopod.manager.settings import Settings
 from monopod.manager.sources import WatchedCaches
 from monopod.pods.rules.dry_run import Outcome, Pending
 from monopod.profiles.dry_runs import Plan
 from monopod.profiles.gather import Gatherer
+from monopod.profiles.options import ProfileOptions
 from monopod.profiles.overlaps import Overlaps
 from monopod.profiles.rules.conditions import PoliciesInstalled
 from monopod.rescheduling.rules.progress import NotListed
@@ -59,25 +58,15 @@ class Looks:
         caches.namespaces.observe("ADDED", an_object("prod"))
         caches.runtime_classes.observe("ADDED", {**an_object("kata"), "handler": "kata"})
         self.has_bug = False
-        settings = Settings(
-            sandbox="kata",
-            namespace="monopod-system",
-            identity="",
-            leader_elect=False,
-            lease=Timing.from_duration(10),
-            listen_host="",
-            listen_port=0,
-            resync_seconds=60,
-            kubeconfig=None,
-        )
+        options = ProfileOptions(sandbox="kata", namespace="monopod-system")
         problems = ProblemLog(log)  # type: ignore[arg-type]  # structlog's stand-in for a logger
         self.gatherer = Gatherer(
             caches,
             self._find_outcome,
-            Overlaps(settings.protected, lambda: None, problems),
+            Overlaps(options.protected, lambda: None, problems),
             dict,
             lambda _: NotListed(),
-            settings,
+            options,
             problems,
         )
 

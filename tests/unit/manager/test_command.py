@@ -5,13 +5,20 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from click.testing import CliRunner
+from pydantic import FilePath
 
 from monopod.__main__ import main
+from monopod.isolation.options import Cidr
+from monopod.manager.flags import list_sections, read_options
+from monopod.manager.options import OperatorOptions
 
+PATTERN = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+FIELDS = OperatorOptions.model_fields
 KUBECONFIG = {
     "current-context": "c",
     "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
@@ -29,10 +36,52 @@ def test_the_help_of_run_teaches_every_option() -> None:
     assert "On healthy pods it writes nothing" in text
 
 
-def test_a_wrong_option_is_refused_with_the_choices() -> None:
-    done = CliRunner().invoke(main, ["run", "--log-format", "xml"])
+@pytest.mark.parametrize(
+    ("option", "value", "rule"),
+    [
+        ("--log-format", "xml", "must be 'json' or 'console', not 'xml'."),
+        ("--lease-seconds", "1", "must be at least 5, not '1'."),
+        ("--resync-seconds", "nan", "must be a finite number, not 'nan'."),
+        ("--resync-seconds", "a minute", "must be a number, not 'a minute'."),
+        ("--evictions-per-minute", "0", "must be at least 1, not '0'."),
+        ("--evictions-per-minute", "1.5", "must be a whole number, not '1.5'."),
+        ("--metrics-port", "70000", "must be at most 65535, not '70000'."),
+        ("--kubeconfig", "/nowhere", "must be a file that exists, not '/nowhere'."),
+        (
+            "--sandbox",
+            "Kata",
+            "must be a name as Kubernetes takes it, ^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$, not 'Kata'.",
+        ),
+    ],
+)
+def test_a_bad_value_is_refused_by_flag_rule_and_value(option: str, value: str, rule: str) -> None:
+    done = CliRunner().invoke(main, ["run", option, value])
     assert done.exit_code == 2
-    assert "'json', 'console'" in done.output
+    assert done.output.splitlines()[-1] == f"Error: Invalid value for '{option}': {rule}"
+
+
+def test_a_bad_value_in_the_environment_is_refused_by_the_variables_name() -> None:
+    done = CliRunner(env={"MONOPOD_RUN_LEADER_ELECT": "maybe"}).invoke(main, ["run"])
+    assert done.exit_code == 2
+    assert done.output.endswith("Invalid value for 'MONOPOD_RUN_LEADER_ELECT': must be true or false, not 'maybe'.\n")
+
+
+def test_an_option_is_its_flags_value_else_its_variables_else_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONOPOD_RUN_NODE_CIDR", "192.0.2.0/24 198.51.100.0/24")
+    monkeypatch.setenv("MONOPOD_RUN_LEASE_SECONDS", "20")
+    monkeypatch.setenv("MONOPOD_RUN_SANDBOX", "")
+    options = read_options(OperatorOptions, {"lease_seconds": "30", "node_cidr": (), "leader_elect": None})
+    assert (options.lease_seconds, options.resync_seconds, options.leader_elect) == (30, 60, True)
+    assert options.node_cidrs == ("192.0.2.0/24", "198.51.100.0/24")
+    assert options.sandbox == ""
+
+
+def test_every_option_says_what_it_is_for_and_its_default() -> None:
+    options = [option for _, own in list_sections(OperatorOptions) for option in own]
+    assert {option.name for option in options} == {field.alias or name for name, field in FIELDS.items()}
+    assert [option.flag for option in options if not option.description.endswith(".")] == []
+    assert [option.flag for option in options if option.default in ("", "()", "None", "PydanticUndefined")] == []
+    assert [option.flag for option in options if not (option.metavar or option.is_switch)] == []
 
 
 @pytest.mark.parametrize("option", ["--node-cidr", "--metadata-address"])
@@ -44,10 +93,20 @@ def test_a_network_that_no_rule_takes_is_refused(option: str, cidr: str) -> None
     assert cidr in done.output
 
 
-def test_every_option_has_the_variable_that_its_name_says() -> None:
-    for option in main.commands["run"].params:
-        named = "MONOPOD_RUN_" + option.opts[0].removeprefix("--").replace("-", "_").upper()
-        assert (option.envvar or f"MONOPOD_RUN_{str(option.name).upper()}") == named
+def test_every_option_has_the_variable_that_its_name_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    values: dict[Any, str] = {
+        bool: "true",
+        int: "7",
+        float: "7",
+        FilePath | None: __file__,
+        tuple[Cidr, ...]: "10.0.0.0/8",
+    }
+    for option in (option for _, own in list_sections(OperatorOptions) for option in own):
+        named = "MONOPOD_RUN_" + option.flag.removeprefix("--").replace("-", "_").upper()
+        value = option.choices[-1] if option.choices else values.get(option.field.annotation, "kata")
+        with monkeypatch.context() as patch:
+            patch.setenv(named, value)
+            assert value in str(OperatorOptions().model_dump(by_alias=True)[option.name]).lower(), named
 
 
 def test_the_help_imports_neither_kopf_nor_the_client() -> None:

@@ -21,6 +21,7 @@ from monopod.kube.controller import WHOLE
 from monopod.kube.signals import Signal
 from monopod.manager.sources import WatchedCaches
 from monopod.rescheduling.controller import Rescheduler, ReschedulingInput
+from monopod.rescheduling.options import ReschedulingOptions
 from monopod.rescheduling.rules.progress import Kept, NotListed, Tally, Verdict, judge_progress
 from monopod.rescheduling.rules.settings import ReschedulingSettings
 from tests.unit.builders import Manifest, a_pod, a_profile, a_selector
@@ -32,8 +33,11 @@ PODS = "/api/v1/namespaces/prod/pods"
 REPLICA_SET = "/apis/apps/v1/namespaces/prod/replicasets/owner"
 BEGAN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 WEB = a_profile("web", a_selector("*", tier="web"))
+OPTIONS = ReschedulingOptions(namespace="monopod-system", resync_seconds=300)
 Names = tuple[str, ...]
 SETTINGS = ReschedulingSettings("web", started=BEGAN, trusted=BEGAN)
+
+
 A_NODE: Manifest = {
     "metadata": {"name": "node", "uid": "node", "resourceVersion": "1"},
     "status": {"allocatable": {"cpu": "64", "memory": "256Gi"}},
@@ -135,7 +139,7 @@ class Setting:
         caches.nodes.observe("ADDED", A_NODE)
         self.marked, self.clock, self.bare = 0, FakeClock(), FakeBareKeeper()
         evictor, bare = cast(Evictor, self.evictor), cast(BareKeeper, self.bare)
-        self.rescheduler = Rescheduler(self.api.client, caches, evictor, bare, frozenset(), 300.0, PROBLEMS, self.clock)
+        self.rescheduler = Rescheduler(self.api.client, caches, evictor, bare, OPTIONS, PROBLEMS, self.clock)
         self.rescheduler.changed.subscribe(self._count_mark)
 
     def _count_mark(self) -> None:
