@@ -14,22 +14,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Obstacle
 from monopod.kube.client import ApiClient
 from monopod.kube.clock import Clock
 from monopod.kube.concurrency import gather_some
 from monopod.kube.controller import Backoff
 from monopod.kube.objects.text import list_names
-from monopod.pods.rules.dry_run import NotSandboxed, PodDryRun, judge_pod
-from monopod.pods.rules.node_capacity import explain_unschedulable
-from monopod.pods.rules.state import is_ready
 from monopod.rescheduling.caches import Caches
 from monopod.rescheduling.rules.plans import WorkloadPlan
 from monopod.rescheduling.rules.standing import NamespaceContext
 from monopod.rescheduling.scanner import Attempt, NamespaceScan
 from monopod.workloads.replacements import list_quotas, try_replacement
 from monopod.workloads.rules.creation import Quota
+from monopod.workloads.rules.verdict import Fault, judge_node, judge_sandbox
 
 VALID_SECONDS: Final = 300.0
 REFUSED: Final = Backoff(first=5.0, longest=60.0)
@@ -47,15 +44,14 @@ class _Verdict:
 
     Attributes:
         body: what was tried.
-        fault: why no pod of the workload may be evicted; "" if they may.
+        fault: why no pod of the workload may be evicted; None if they may.
         created: the pod as it would be, None if it was refused.
         failures: how many in a row have told of a fault.
     """
 
     body: Manifest
     at: float
-    fault: str = ""
-    reason: Reason = Reason.REPLACEMENT_REFUSED
+    fault: Fault | None = None
     created: Manifest | None = None
     failures: int = 0
 
@@ -103,10 +99,10 @@ class DryRuns:
         for each in ordered:
             key = each.profile, each.workload.uid
             verdict = self._verdicts.get(key)
-            refused = verdict is not None and verdict.fault and self._is_current(key, scan.attempts[key])
+            refused = verdict is not None and verdict.fault is not None and self._is_current(key, scan.attempts[key])
             if chosen is None and busy is None and not refused and self._take(1):
                 await self._try(context, key, scan.attempts[key], quotas)
-                chosen = each if not self._verdicts[key].fault and not self._find_misfit(key) else None
+                chosen = None if self._find_fault(key, scan.attempts[key]) else each
         waiting = busy or chosen
         waiting_for = f"a quota counts the pods of namespace {context.namespace}, so they move one after the other"
         plans = []
@@ -134,21 +130,20 @@ class DryRuns:
 
     async def _try(self, context: NamespaceContext, key: Key, attempt: Attempt, quotas: Sequence[Quota] = ()) -> None:
         profile = next(each for each in context.profiles if each.name == key[0])
-        before = self._verdicts.get(key)
-        reason, created = Reason.REPLACEMENT_REFUSED, None
+        before, created = self._verdicts.get(key), None
         fault, answer = await try_replacement(self._api, context.namespace, attempt.body, attempt.pod, quotas)
         if answer and not fault:
-            outcome = judge_pod(answer, PodDryRun(context.namespace, (), profile.name, profile.runtime_class))
-            if isinstance(outcome, NotSandboxed):
-                fault, reason = outcome.saw, Reason.REPLACEMENT_NOT_SANDBOXED
+            fault = judge_sandbox(answer, context.namespace, profile.name, profile.runtime_class)
             created = {"spec": answer["spec"]}
         failures = (before.failures if before else 0) + 1 if fault else 0
-        self._verdicts[key] = _Verdict(attempt.body, self._clock.monotonic(), fault, reason, created, failures)
+        self._verdicts[key] = _Verdict(attempt.body, self._clock.monotonic(), fault, created, failures)
 
-    def _find_misfit(self, key: Key) -> str:
-        """Why no node could take the replacement; it may change at any moment, and costs no request."""
-        created = self._verdicts[key].created
-        return explain_unschedulable(created, self._caches.nodes.views()) if created else ""
+    def _find_fault(self, key: Key, attempt: Attempt) -> Fault | None:
+        """What is wrong with the replacement. What nodes could take may change at any moment, and costs no request."""
+        verdict = self._verdicts[key]
+        if verdict.fault or verdict.created is None:
+            return verdict.fault
+        return judge_node(verdict.created, attempt.pod, self._caches.nodes.views())
 
     def _judge(
         self, plan: WorkloadPlan, scan: NamespaceScan, untried: str = "its replacement hasn't been tried yet"
@@ -159,22 +154,16 @@ class DryRuns:
         later = (*plan.now, *plan.later)
         if not self._is_current(key, scan.attempts[key]):
             return replace(plan, now=(), later=later, waiting_for=plan.waiting_for or f"{plan.workload}: {untried}")
-        verdict = self._verdicts[key]
-        if verdict.fault:
-            what = "can't be created" if verdict.reason is Reason.REPLACEMENT_REFUSED else "wouldn't be sandboxed"
-            return _block(plan, verdict.reason, f"a replacement {what}: {verdict.fault}")
-        # A pod that isn't Ready is missed by nobody, and may wait for a node itself.
-        if is_ready(scan.attempts[key].pod) and (misfit := self._find_misfit(key)):
-            return _block(plan, Reason.REPLACEMENT_UNSCHEDULABLE, f"no node could take a replacement: {misfit}")
-        return plan
+        fault = self._find_fault(key, scan.attempts[key])
+        return _block(plan, fault) if fault else plan
 
     def _forget(self) -> None:
         now = self._clock.monotonic()
         self._verdicts = {key: each for key, each in self._verdicts.items() if now - each.at < 2 * VALID_SECONDS}
 
 
-def _block(plan: WorkloadPlan, reason: Reason, why: str) -> WorkloadPlan:
+def _block(plan: WorkloadPlan, fault: Fault) -> WorkloadPlan:
     waiting = (*plan.now, *plan.later)
     names = tuple(map(str, waiting))
-    obstacle = Obstacle(reason, f"{list_names(names)} of {plan.workload} stays, because {why}", names)
+    obstacle = Obstacle(fault.reason, f"{list_names(names)} of {plan.workload} stays, because {fault}", names)
     return replace(plan, now=(), later=waiting, obstacles=(*plan.obstacles, obstacle))

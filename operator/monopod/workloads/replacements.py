@@ -20,12 +20,12 @@ from monopod.kube.concurrency import gather_some
 from monopod.kube.controller import Backoff
 from monopod.kube.objects.fields import InvalidManifest
 from monopod.kube.objects.text import list_names
-from monopod.pods.rules.node_capacity import explain_unschedulable
-from monopod.pods.rules.state import find_mark, has_ended, is_ready
+from monopod.pods.rules.state import find_mark, has_ended
 from monopod.workloads.caches import Caches
 from monopod.workloads.fetch import fetch_census, fetch_workload
-from monopod.workloads.rules.creation import Quota, build_attempt, fits_once_gone
+from monopod.workloads.rules.creation import Quota, build_attempt
 from monopod.workloads.rules.replacement import find_owner
+from monopod.workloads.rules.verdict import Answer, Fault, judge_answer, judge_node, judge_room
 
 VALID_SECONDS: Final = 60.0
 # Where a quota counts, a verdict is about one pod at this moment.
@@ -54,29 +54,21 @@ async def list_quotas(api: ApiClient, namespace: str) -> tuple[Quota, ...]:
 
 async def try_replacement(
     api: ApiClient, namespace: str, body: Manifest, pod: Manifest, quotas: Sequence[Quota]
-) -> tuple[str, Manifest | None]:
-    """Why a replacement can't be created once the pod is gone, "" if it can; and what the dry run made, if anything.
+) -> tuple[Fault | None, Manifest | None]:
+    """Why a replacement can't be created once the pod is gone, None if it can; and what the dry run made, if anything.
 
     Raises:
         ApiError: what is in the namespace can't be listed.
         ApiUnreachable: no answer.
     """
-    created, refusal = None, ""
     try:
-        created = await api.create(f"/api/v1/namespaces/{namespace}/pods", body, dry_run=True)
+        answer = Answer(await api.create(f"/api/v1/namespaces/{namespace}/pods", body, dry_run=True))
     except ApiError as error:
-        refusal = error.message
-        if not fits_once_gone(refusal, quotas, pod):
-            return refusal, None
-    if not quotas:
-        return "", created
-    census = await fetch_census(api, namespace)
-    if lacking := census.find_lacking():
-        return lacking, created
-    if overdrawn := census.find_overdrawn(quotas, pod, created, refusal):
-        name, resource = overdrawn
-        return f"quota {name} has no room for it: its pods use more {resource} than its status says", created
-    return "", created
+        answer = Answer(refusal=error.message)
+    fault = judge_answer(answer, pod, quotas)
+    if quotas and not fault:
+        fault = judge_room(answer, pod, quotas, await fetch_census(api, namespace))
+    return fault, answer.created
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +84,12 @@ class _Verdict:
 
     about: str
     until: float
-    fault: str = ""
-    reason: Reason = Reason.REPLACEMENT_REFUSED
+    fault: Fault | None = None
     failures: int = 0
     is_bounded: bool = False
 
     def is_current(self, pod: Candidate, now: float) -> bool:
-        return now < self.until and (bool(self.fault) or not self.is_bounded or self.about == pod.uid)
+        return now < self.until and (self.fault is not None or not self.is_bounded or self.about == pod.uid)
 
 
 class ReplacementDryRuns:
@@ -121,12 +112,12 @@ class ReplacementDryRuns:
 
     def find_obstacles(self, profile: str, pods: Iterable[Candidate]) -> list[Obstacle]:
         """What keeps pods of a profile, as far as it was tried."""
-        held: dict[_Verdict, list[str]] = {}
+        held: dict[Fault, list[str]] = {}
         for pod in sorted(pods, key=_age):
             verdict = self._verdicts.get((profile, pod.workload))
             if verdict and verdict.fault:
-                held.setdefault(verdict, []).append(str(pod))
-        return [_describe(verdict, names) for verdict, names in held.items()]
+                held.setdefault(verdict.fault, []).append(str(pod))
+        return [_describe(fault, names) for fault, names in held.items()]
 
     def retain(self, profiles: Collection[str]) -> None:
         """Forgets all others."""
@@ -200,47 +191,42 @@ class ReplacementDryRuns:
 
     async def _try(self, profile: str, pod: Candidate, quotas: Sequence[Quota]) -> None:
         before = self._verdicts.get((profile, pod.workload))
-        reason = Reason.REPLACEMENT_REFUSED
         try:
-            fault, misfit = await self._find_fault(profile, pod, quotas)
+            fault = await self._find_fault(profile, pod, quotas)
         except (ApiError, ApiUnreachable, InvalidManifest) as error:
-            fault, misfit = f"it can't be tried: {error}", ""
-        if misfit:
-            fault, reason = misfit, Reason.REPLACEMENT_UNSCHEDULABLE
+            fault = Fault(Reason.REPLACEMENT_REFUSED, f"it can't be tried: {error}")
         failures = (before.failures if before else 0) + 1 if fault else 0
         valid = REFUSED.after(failures) if fault else BOUNDED_SECONDS if quotas else VALID_SECONDS
         self._verdicts[profile, pod.workload] = _Verdict(
-            pod.uid, self._clock.monotonic() + valid, fault, reason, failures, bool(quotas)
+            pod.uid, self._clock.monotonic() + valid, fault, failures, bool(quotas)
         )
 
-    async def _find_fault(self, profile: str, pod: Candidate, quotas: Sequence[Quota]) -> tuple[str, str]:
-        """Why the pod's replacement can't be created, or else why no node could take it."""
+    async def _find_fault(self, profile: str, pod: Candidate, quotas: Sequence[Quota]) -> Fault | None:
+        """What would be wrong with the pod's replacement."""
         try:
             manifest = await self._api.get(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}")
         except ApiError as error:
             if error.status == 404:
-                return "", ""
+                return None
             raise
         owner = find_owner(manifest)
         workload = await fetch_workload(self._api, pod.namespace, owner) if owner else None
         if workload is None or has_ended(manifest):
-            return "", ""  # nothing takes its place
+            return None  # nothing takes its place
         fault, created = await try_replacement(
             self._api, pod.namespace, build_attempt(manifest, workload), manifest, quotas
         )
         if fault or created is None:
-            return fault, ""
+            return fault
         if find_mark(created) == profile:
-            return "admission still reads that the profile is in force", ""
-        return "", explain_unschedulable(created, self._caches.nodes.views()) if is_ready(manifest) else ""
+            return Fault(Reason.REPLACEMENT_REFUSED, "admission still reads that the profile is in force")
+        return judge_node(created, manifest, self._caches.nodes.views())
 
 
 def _age(pod: Candidate) -> tuple[str, str, str]:
     return pod.created, pod.namespace, pod.name
 
 
-def _describe(verdict: _Verdict, names: Sequence[str]) -> Obstacle:
-    unfit = verdict.reason is Reason.REPLACEMENT_UNSCHEDULABLE
-    why = "no node could take a replacement" if unfit else "a replacement can't be created"
+def _describe(fault: Fault, names: Sequence[str]) -> Obstacle:
     verb = "stays" if len(names) == 1 else "stay"
-    return Obstacle(verdict.reason, f"{list_names(names)} {verb}, because {why}: {verdict.fault}", tuple(names))
+    return Obstacle(fault.reason, f"{list_names(names)} {verb}, because {fault}", tuple(names))

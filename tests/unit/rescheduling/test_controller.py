@@ -34,10 +34,7 @@ REPLICA_SET = "/apis/apps/v1/namespaces/prod/replicasets/owner"
 BEGAN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 WEB = a_profile("web", a_selector("*", tier="web"))
 OPTIONS = ReschedulingOptions(namespace="monopod-system", resync_seconds=300)
-Names = tuple[str, ...]
 SETTINGS = ReschedulingSettings("web", started=BEGAN, trusted=BEGAN)
-
-
 A_NODE: Manifest = {
     "metadata": {"name": "node", "uid": "node", "resourceVersion": "1"},
     "status": {"allocatable": {"cpu": "64", "memory": "256Gi"}},

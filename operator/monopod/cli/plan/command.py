@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from monopod.api.reasons import ConditionType
 from monopod.cli.closed_namespaces import find_refusal
 from monopod.cli.failure import ApiFailure, UnreadableInput
 from monopod.cli.input.documents import find_files, read_documents
@@ -23,7 +24,7 @@ from monopod.cli.live import NOT_FOUND, Cluster, Refusal, describe_deletion
 from monopod.cli.plan.forecast import Contents, Plan, Rates, build_steps, name_workload
 from monopod.cli.plan.rehearsal import Rehearsal
 from monopod.eviction.rules.budgets import Budget
-from monopod.kube.objects.fields import InvalidManifest, InvalidProfile
+from monopod.kube.objects.fields import InvalidManifest, InvalidProfile, Part
 from monopod.pods.rules.bounds import find_excess
 from monopod.pods.rules.selection import Profile, is_wildcard, reaches
 from monopod.pods.rules.state import find_mark, has_ended
@@ -123,12 +124,20 @@ def _plan(
     try:
         profiles = _read_profiles(resources, own, sandbox, find_protected(cluster.find_monopod_namespace()))
         contents = [_read_namespace(cluster, name, profiles) for name in _find_namespaces(cluster, profiles)]
-        new = {each.name: each for each in profiles.living if pending and each.name in profiles.wanted}
-        steps = Rehearsal(cluster, new).try_all(build_steps(contents, rates), contents)
+        enforced = [] if pending else [read_profile_resource(each, None) for each in own if _is_enforced(each)]
+        shown = {each.name: each for each in enforced}
+        new = {each.name: each for each in profiles.living if each.name in profiles.wanted and each.name not in shown}
+        steps = Rehearsal(cluster, new, shown).try_all(build_steps(contents, rates), contents)
         notes = tuple(note for each in contents for note in _find_notes(cluster, each))
         return Plan(tuple(profiles.wanted.values()), steps, rates, notes)
     except InvalidManifest as problem:
         raise UnreadableInput(str(problem)) from None
+
+
+def _is_enforced(resource: Json) -> bool:
+    """Whether the operator has seen admission sandbox pods of the profile."""
+    conditions = Part(resource).child("status").children("conditions")
+    return any(each.text("type") == ConditionType.READY and each.text("status") == "True" for each in conditions)
 
 
 def _find_notes(cluster: Cluster, contents: Contents) -> Iterator[str]:

@@ -11,16 +11,15 @@ from typing import Any, Final
 
 import click
 
-from monopod.api.reasons import Reason
 from monopod.cli.input.profiles import UNNAMED_SANDBOX
 from monopod.cli.live import Cluster, Refusal
 from monopod.cli.plan.forecast import Contents, Fate, Step
 from monopod.kube.objects.views import NodeView, read_node
-from monopod.pods.rules.node_capacity import explain_unschedulable
 from monopod.pods.rules.selection import Profile
 from monopod.pods.rules.state import has_ended
-from monopod.workloads.rules.creation import Census, Quota, build_attempt, fits_once_gone
+from monopod.workloads.rules.creation import Census, Quota, build_attempt
 from monopod.workloads.rules.replacement import Workload
+from monopod.workloads.rules.verdict import Answer, Fault, judge_answer, judge_node, judge_room, judge_sandbox
 
 _NO_RIGHT: Final = re.compile(r'cannot (create resource "pods"|list resource)')
 
@@ -30,12 +29,13 @@ Json = dict[str, Any]
 class Rehearsal:
     """Tries one replacement for each workload, and follows what quotas have left."""
 
-    def __init__(self, cluster: Cluster, pending: Mapping[str, Profile]) -> None:
-        """`pending` are profiles that aren't in force: what admission would write is written here."""
+    def __init__(self, cluster: Cluster, pending: Mapping[str, Profile], enforced: Mapping[str, Profile]) -> None:
+        """What admission would write for `pending` profiles is written here; of those `enforced` it shows."""
         self._cluster = cluster
         self._pending = pending
+        self._enforced = enforced
         self._nodes: list[NodeView] | None = None
-        self._answers: dict[tuple[str, str], tuple[str, Json | None]] = {}
+        self._answers: dict[tuple[str, str], Answer] = {}
         self._noted: set[str] = set()
 
     def try_all(self, steps: Sequence[Step], namespaces: Iterable[Contents]) -> list[Step]:
@@ -59,27 +59,36 @@ class Rehearsal:
             if name not in quotas:
                 quotas[name] = self._list_quotas(name)
                 census[name] = [dict(each) for each, _ in contents.pods if not has_ended(each)]
-            tried.append(self._try(step, dict(pod), workload, quotas[name], census[name]))
+            step, created = self._try(step, dict(pod), workload, quotas[name], census[name])
+            tried.append(step)
+            if created:  # what comes later finds it there
+                staying = [each for each in census[name] if each["metadata"]["uid"] != step.pod.uid]
+                census[name] = [created, *staying]
         return sorted(tried, key=lambda step: list(Fate).index(step.fate))
 
-    def _try(self, step: Step, pod: Json, workload: Workload, quotas: Sequence[Quota], present: list[Json]) -> Step:
+    def _try(
+        self, step: Step, pod: Json, workload: Workload, quotas: Sequence[Quota], present: list[Json]
+    ) -> tuple[Step, Json | None]:
+        """The step, blocked if the replacement would be at fault, and else what takes the pod's place."""
         key = step.profile, workload.uid
         if key not in self._answers:
             self._answers[key] = self._create(step, build_attempt(pod, workload))
-        refusal, created = self._answers[key]
-        if refusal and not fits_once_gone(refusal, quotas, pod):
-            return _block(step, Reason.REPLACEMENT_REFUSED, f"a replacement can't be created: {refusal}")
-        if created is None:
-            return step
-        if misfit := explain_unschedulable(created, nodes) if (nodes := self._list_nodes()) is not None else "":
-            return _block(step, Reason.REPLACEMENT_UNSCHEDULABLE, f"no node could take a replacement: {misfit}")
-        if overdrawn := Census(present, ()).find_overdrawn(quotas, pod, created, ""):
-            message = f"a replacement can't be created: quota {overdrawn[0]} has no {overdrawn[1]} left for it"
-            return _block(step, Reason.REPLACEMENT_REFUSED, f"{message}, when those before it have moved")
-        present[:] = [created, *(each for each in present if each["metadata"]["uid"] != step.pod.uid)]
-        return step
+        answer = self._answers[key]
+        if answer == Answer():
+            return step, None
+        fault = judge_answer(answer, pod, quotas) or judge_room(answer, pod, quotas, Census(present, ()))
+        if not fault and answer.created:
+            fault = self._judge_created(answer.created, step, pod)
+        if not fault:
+            return step, answer.created
+        return replace(step, fate=Fate.BLOCKED, size=None, hourly=None, reason=fault.reason, message=str(fault)), None
 
-    def _create(self, step: Step, body: Json) -> tuple[str, Json | None]:
+    def _judge_created(self, created: Json, step: Step, pod: Json) -> Fault | None:
+        profile, nodes = self._enforced.get(step.profile), self._list_nodes()
+        fault = judge_sandbox(created, step.pod.namespace, profile.name, profile.runtime_class) if profile else None
+        return fault or (judge_node(created, pod, nodes) if nodes is not None else None)
+
+    def _create(self, step: Step, body: Json) -> Answer:
         profile = self._pending.get(step.profile)
         if profile and step.size:
             row = step.size.row
@@ -87,12 +96,12 @@ class Rehearsal:
             named = {} if profile.runtime_class == UNNAMED_SANDBOX else {"runtimeClassName": profile.runtime_class}
             body = {**body, "spec": {**body["spec"], "resources": {"requests": amounts}, **named}}
         try:
-            return "", self._cluster.try_create(f"/api/v1/namespaces/{step.pod.namespace}/pods", body)
+            return Answer(self._cluster.try_create(f"/api/v1/namespaces/{step.pod.namespace}/pods", body))
         except Refusal as refusal:
             if _NO_RIGHT.search(refusal.said):
                 self._note(f"replacements in namespace {step.pod.namespace} weren't tried: {refusal.said}")
-                return "", None
-            return refusal.said, None
+                return Answer()
+            return Answer(refusal=refusal.said)
 
     def _list_quotas(self, namespace: str) -> list[Quota]:
         found = self._list(f"/api/v1/namespaces/{namespace}/resourcequotas", f"quotas of namespace {namespace}")
@@ -116,7 +125,3 @@ class Rehearsal:
         if text not in self._noted:
             self._noted.add(text)
             click.echo(f"Note: {text}", err=True)
-
-
-def _block(step: Step, reason: Reason, message: str) -> Step:
-    return replace(step, fate=Fate.BLOCKED, size=None, hourly=None, reason=reason, message=message)

@@ -49,7 +49,8 @@ def cluster(server: Server, installed: ControlPlane) -> Iterator[ControlPlane]:
         pod = a_pod(name).labelled(labels).build()
         pod["metadata"] |= {"ownerReferences": [owner]} if owner else {}
         server.create_pod(NAMESPACE, pod, dry_run=False).expect_ok()
-        server.patch(f"{CORE}/pods/{name}/status", {"status": {"phase": "Running"}}).expect_ok()
+        status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+        server.patch(f"{CORE}/pods/{name}/status", {"status": status}).expect_ok()
     budgets = f"/apis/policy/v1/namespaces/{NAMESPACE}/poddisruptionbudgets"
     budget = {"metadata": {"name": "db"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "db"}}}}
     server.create(budgets, budget).expect_ok()
@@ -203,6 +204,18 @@ def applied(server: Server, cluster: ControlPlane) -> Iterator[ControlPlane]:
 
 def test_a_profile_of_the_cluster_is_planned(applied: ControlPlane) -> None:
     assert find_fates(plan(applied, "planned")) == EXPECTED
+
+
+def test_what_admission_does_not_sandbox_although_the_profile_is_ready_would_not_move(
+    server: Server, applied: ControlPlane
+) -> None:
+    now = "2026-01-01T00:00:00Z"
+    ready = {"type": "Ready", "status": "True", "reason": "Active", "message": "", "lastTransitionTime": now}
+    status = {"runtimeClassName": "kata", "conditions": [ready]}
+    server.patch(f"{PROFILES}/planned/status", {"status": status}, user=OPERATOR).expect_ok()
+    found = {each["message"] for each in plan(applied, "planned")["pods"] if each["workload"] == "Deployment/web"}
+    (message,) = found
+    assert message.startswith("a replacement wouldn't be sandboxed: it has no label monopod.dev/profile")
 
 
 def test_a_profile_that_comes_first_by_name_takes_the_pods(
