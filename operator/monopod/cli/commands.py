@@ -8,7 +8,15 @@ from monopod import __version__
 from monopod.api.names import SYSTEM_NAMESPACE
 from monopod.cli.failure import UNWRITABLE, drop_output
 from monopod.cli.moving_commands import plan, restore, rollout
-from monopod.cli.parameters import FILE_NAME, MONOPOD_NAMESPACE, OBJECT_NAME, file_names
+from monopod.cli.parameters import (
+    FILE_NAME,
+    MONOPOD_NAMESPACE,
+    OBJECT_NAME,
+    OUTPUT,
+    SANDBOX,
+    cluster_options,
+    file_names,
+)
 
 _INTERRUPTED: Final = 130
 
@@ -197,11 +205,10 @@ def fargate() -> None:
 @click.option(
     "-n", "--namespace", type=OBJECT_NAME, metavar="NAME", help="Namespace of the pod, where its manifest names none."
 )
-@click.option("--sandbox", type=OBJECT_NAME, metavar="NAME", help="RuntimeClass of profiles that name none.")
+@SANDBOX
 @MONOPOD_NAMESPACE
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
-@click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
-@click.option("--kubeconfig", metavar="FILE", help="Path of the kubeconfig to use.")
+@OUTPUT
+@cluster_options
 def explain(
     target: tuple[str, ...],
     filenames: tuple[str, ...],
@@ -254,11 +261,11 @@ def _read_target(target: tuple[str, ...]) -> str | None:
     "-n", "--namespace", type=OBJECT_NAME, default="default", show_default=True, metavar="NAME",
     help="Namespace of objects whose manifest names none.",
 )  # fmt: skip
-@click.option("--sandbox", type=OBJECT_NAME, metavar="NAME", help="RuntimeClass of profiles that name none.")
+@SANDBOX
 @MONOPOD_NAMESPACE
 @click.option("--region", default="us-east-1", show_default=True, metavar="NAME", help="Whose prices to use.")
 @click.option("--arch", type=click.Choice(["x86", "arm"]), default="x86", show_default=True, help="The same.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
+@OUTPUT
 @click.pass_context
 def lint(
     context: click.Context,
@@ -302,9 +309,8 @@ def convert(filenames: tuple[str, ...]) -> None:
     metavar="NAME",
     help="Monopod's own namespace.",
 )
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
-@click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
-@click.option("--kubeconfig", metavar="FILE", help="Path of the kubeconfig to use.")
+@OUTPUT
+@cluster_options
 @click.pass_context
 def doctor(
     shell: click.Context,
@@ -330,9 +336,8 @@ def doctor(
 @fargate.command(help=_ISOLATION_HELP, short_help="Say which connections a pod has, and who says so.")
 @click.argument("pod", nargs=-1, metavar="POD")
 @click.option("-n", "--namespace", type=OBJECT_NAME, metavar="NAME", help="Namespace of the pod.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
-@click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
-@click.option("--kubeconfig", metavar="FILE", help="Path of the kubeconfig to use.")
+@OUTPUT
+@cluster_options
 def isolation(
     pod: tuple[str, ...], namespace: str | None, output: str, context: str | None, kubeconfig: str | None
 ) -> None:

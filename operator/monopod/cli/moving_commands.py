@@ -2,7 +2,7 @@
 
 import click
 
-from monopod.cli.parameters import FILE_NAME, OBJECT_NAME, file_names
+from monopod.cli.parameters import FILE_NAME, OBJECT_NAME, OUTPUT, SANDBOX, cluster_options, file_names
 
 _PLAN_HELP = """Show which running pods a profile would move into its sandboxes, before any of them moves.
 
@@ -78,12 +78,11 @@ can't be read.
 @click.command(help=_PLAN_HELP, short_help="Show which running pods a profile would move, and how.")
 @click.argument("profile", type=OBJECT_NAME, required=False)
 @file_names("Profiles that aren't applied yet, YAML or JSON; - is stdin.")
-@click.option("--sandbox", type=OBJECT_NAME, metavar="NAME", help="RuntimeClass of profiles that name none.")
+@SANDBOX
 @click.option("--region", default="us-east-1", show_default=True, metavar="NAME", help="Whose prices to use.")
 @click.option("--arch", type=click.Choice(["x86", "arm"]), default="x86", show_default=True, help="The same.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
-@click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
-@click.option("--kubeconfig", metavar="FILE", help="Path of the kubeconfig to use.")
+@OUTPUT
+@cluster_options
 def plan(
     profile: str | None,
     filenames: tuple[str, ...],
@@ -115,9 +114,8 @@ def plan(
 @click.option("-w", "--watch", is_flag=True, help="Follow it until it is done, paused or blocked.")
 @click.option("--pause", is_flag=True, help="Move no more pods for now.")
 @click.option("--resume", is_flag=True, help="Go on moving pods.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
-@click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
-@click.option("--kubeconfig", metavar="FILE", help="Path of the kubeconfig to use.")
+@OUTPUT
+@cluster_options
 @click.pass_context
 def rollout(
     shell: click.Context,
@@ -160,8 +158,7 @@ def rollout(
     "-f", "--filename", type=FILE_NAME, metavar="FILE", help="An edited manifest of the pod, YAML or JSON; - is stdin."
 )
 @click.option("--dry-run", is_flag=True, help="Only ask the API server whether it would create the pod.")
-@click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
-@click.option("--kubeconfig", metavar="FILE", help="Path of the kubeconfig to use.")
+@cluster_options
 def restore(
     name: str | None,
     namespace: str | None,

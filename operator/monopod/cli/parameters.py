@@ -45,6 +45,20 @@ MONOPOD_NAMESPACE: Final = click.option(
     metavar="NAME",
     help=f"Monopod's own namespace, which no wildcard reaches; default: as the cluster says, else {SYSTEM_NAMESPACE}.",
 )
+SANDBOX: Final = click.option(
+    "--sandbox", type=OBJECT_NAME, metavar="NAME", help="RuntimeClass of profiles that name none."
+)
+OUTPUT: Final = click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format."
+)
+
+_CONTEXT: Final = click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")
+_KUBECONFIG: Final = click.option("--kubeconfig", metavar="FILE", help="Path of the kubeconfig to use.")
+
+
+def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which cluster is asked."""
+    return _CONTEXT(_KUBECONFIG(command))
 
 
 def file_names(what: str, *, metavar: str = "FILE|DIR", required: bool = False) -> Callable[[Any], Any]:

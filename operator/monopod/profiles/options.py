@@ -6,11 +6,12 @@ from pydantic import Field, StringConstraints
 
 from monopod.bare_pods.options import BarePodOptions
 from monopod.deletion.options import DeletionOptions
+from monopod.kube.objects.names import DNS_LABEL
 from monopod.kube.options import MOST, Flag, Words
 from monopod.pods.options import PodOptions
 from monopod.profiles.rules.quota import DEFAULT_QUOTA
 
-Handler = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+Handler = Annotated[str, StringConstraints(pattern=f"^{DNS_LABEL}$")]
 
 
 class ProfileOptions(DeletionOptions, BarePodOptions, PodOptions):

@@ -5,12 +5,12 @@ kata-containers issues 6129, 6533 and 12786. That configuration lies in files on
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
 from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Level, Unread, read_minor, read_profiles, unread
+from monopod.kube.objects.names import is_dns_label
 from monopod.kube.objects.quantity import InvalidQuantity, parse_quantity
 from monopod.kube.objects.text import list_names
 from monopod.profiles.rules.sandboxes import (
@@ -28,7 +28,6 @@ POD_LEVEL_MINOR: Final = 34
 
 FOUND: Final = "the default sandbox, found by Monopod"
 
-_HANDLER: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """What a RuntimeClass takes. A node may report anything, and somebody pastes the command that is made of it."""
 
 _NEW_KATA: Final = ("runtime-rs", "dragonball", "cloud-hypervisor")
@@ -103,7 +102,7 @@ def describe_unknown(facts: Facts) -> str:
 def describe_classless(facts: Facts) -> str:
     """The command that makes a RuntimeClass where nodes have a sandbox and only that is missing; "" if none has."""
     nodes = () if isinstance(facts.nodes, Unread) else facts.nodes
-    handlers = {handler: handler for node in nodes for handler in find_handlers(node) if _HANDLER.fullmatch(handler)}
+    handlers = {handler: handler for node in nodes for handler in find_handlers(node) if is_dns_label(handler)}
     if not (ranked := rank_sandboxes(handlers, facts.sandbox_handlers)):
         return ""
     handler = ranked[0]

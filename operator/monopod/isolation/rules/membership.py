@@ -29,6 +29,7 @@ from monopod.api.names import (
 from monopod.isolation.rules.group_policy import GroupPolicy
 from monopod.isolation.rules.security_group import is_group_name
 from monopod.kube.objects.fields import InvalidPod, Part
+from monopod.kube.objects.names import DNS_LABEL
 from monopod.pods.rules.selection import Profile, is_written
 from monopod.pods.view import MAX_ANNOTATED
 
@@ -39,7 +40,7 @@ MEMBER: Final = "true"
 MAX_GROUPS: Final = 5
 """As on EKS; the groups of several SecurityGroupPolicies may be more together."""
 
-_NAME: Final = r"[ \t]*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?[ \t]*"
+_NAME: Final = rf"[ \t]*{DNS_LABEL}[ \t]*"
 ANNOTATED_GROUPS: Final = f"^{_NAME}(,{_NAME}){{0,{MAX_GROUPS - 1}}}$"
 """The annotation as pods' authors write it; read by the admission policy too."""
 

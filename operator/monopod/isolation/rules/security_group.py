@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, get_args
 
 from monopod.kube.objects.fields import InvalidGroup, Part
 from monopod.kube.objects.label_selector import LabelSelector
+from monopod.kube.objects.names import is_dns_label
 
 Protocol = Literal["TCP", "UDP", "SCTP"]
 Entity = Literal["Nodes", "APIServer"]
@@ -22,7 +23,6 @@ _PROTOCOLS: Final[Mapping[str, Protocol]] = {protocol: protocol for protocol in 
 _ENTITIES: Final[Mapping[str, Entity]] = {entity: entity for entity in get_args(Entity)}
 _PEERS: Final[Mapping[Direction, str]] = {"ingress": "from", "egress": "to"}
 
-_GROUP_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PORT_NAME: Final = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?")
 _CIDR: Final = re.compile(r"[0-9A-Fa-f.:]+/(0|[1-9][0-9]{0,2})")
 _MAPPED: Final = ip_network("::ffff:0:0/96")
@@ -105,7 +105,7 @@ class SecurityGroup:
 
 def is_group_name(name: str) -> bool:
     """Whether a security group can have this name: a DNS label, because it becomes part of a label's key."""
-    return _GROUP_NAME.fullmatch(name) is not None
+    return is_dns_label(name)
 
 
 def _read_rules(spec: Part, direction: Direction) -> tuple[Rule, ...]:

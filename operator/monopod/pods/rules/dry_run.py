@@ -6,7 +6,6 @@ what comes back. Where no namespace exists to try it in, the creation of one is 
 """
 
 import itertools
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,8 @@ from monopod.api.names import (
     SELECTORS_ANNOTATION,
     UNSUPPORTED_GATE,
 )
+from monopod.kube.objects.label_selector import is_label_key, is_label_value
+from monopod.kube.objects.names import is_dns_label
 from monopod.pods.rules.selection import Selector, is_written
 
 # Never pulled: the pod is only tried, not created.
@@ -26,12 +27,6 @@ IMAGE = "registry.k8s.io/pause:3.10"
 
 # What a `*` is tried with, in this order. (A `?` is tried as x, which is valid everywhere, then as 0.)
 FILLINGS = ("", "x", "x0", "x1", "x2", "x3", "x4", "xx/x", "x.x/x")
-
-NAMESPACE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-LABEL_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-DNS_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-LABEL_KEY = re.compile(rf"({DNS_LABEL}(\.{DNS_LABEL})*/)?{LABEL_NAME}")
-LABEL_VALUE = re.compile(rf"({LABEL_NAME})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +91,10 @@ def find_pod_labels(selector: Selector) -> tuple[tuple[str, str], ...] | None:
     labels: dict[str, str] = {}
     # Exact keys first: a wildcard key can evade them, not the other way round.
     for key_pattern, value_pattern in sorted(selector.labels, key=lambda pair: ("*" in pair[0], "?" in pair[0], pair)):
-        value = next((text for text in _fill(value_pattern) if _is_valid(LABEL_VALUE, text, 63)), None)
+        value = next((text for text in _fill(value_pattern) if is_label_value(text)), None)
         if value is None:
             return None
-        keys = (text for text in _fill(key_pattern) if _is_valid(LABEL_KEY, text, 317) and not is_written(text))
+        keys = (text for text in _fill(key_pattern) if is_label_key(text) and not is_written(text))
         key = next((text for text in keys if labels.get(text, value) == value), None)
         if key is None:
             return None
@@ -109,17 +104,13 @@ def find_pod_labels(selector: Selector) -> tuple[tuple[str, str], ...] | None:
 
 def find_namespace_names(pattern: str) -> Iterator[str]:
     """Valid namespace names that the pattern matches, the shortest first."""
-    return (text for text in _fill(pattern) if NAMESPACE_NAME.fullmatch(text))
+    return (text for text in _fill(pattern) if is_dns_label(text))
 
 
 def _fill(pattern: str) -> Iterator[str]:
     stars = FILLINGS if "*" in pattern else FILLINGS[:1]
     marks = "x0" if "?" in pattern else "x"
     return (pattern.replace("*", star).replace("?", mark) for star, mark in itertools.product(stars, marks))
-
-
-def _is_valid(syntax: re.Pattern[str], text: str, longest: int) -> bool:
-    return len(text) <= longest and syntax.fullmatch(text) is not None
 
 
 def build_pod(dry_run: PodDryRun) -> dict[str, Any]:

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
+from monopod.kube.objects.label_selector import is_label_key, is_label_value
+from monopod.kube.objects.names import is_dns_label
 from monopod.pods.rules.dry_run import (
-    LABEL_KEY,
-    LABEL_VALUE,
-    NAMESPACE_NAME,
     NamespaceDryRun,
     NotSandboxed,
     PodDryRun,
@@ -44,7 +43,7 @@ IMPOSSIBLE = [{"tier": "*-"}, {"-tier": "web"}, {"a/b/c": "x"}, {"": "x"}, {"mon
 def test_the_labels_of_a_trial_pod_are_valid_and_match(labels: dict[str, str]) -> None:
     found = find_pod_labels(Selector("prod", tuple(labels.items())))
     assert found is not None
-    assert all(LABEL_KEY.fullmatch(key) and LABEL_VALUE.fullmatch(value) for key, value in found)
+    assert all(is_label_key(key) and is_label_value(value) for key, value in found)
     profile = Profile("web", (Selector("prod", tuple(labels.items())),), "kata")
     assert choose_profile(dict(found), "prod", [profile]) is not None
 
@@ -58,7 +57,7 @@ def test_a_selector_that_no_valid_label_matches_has_no_trial_pod(labels: dict[st
 def test_the_name_of_a_trial_namespace_is_valid_and_matches(pattern: str) -> None:
     names = list(islice(find_namespace_names(pattern), 3))
     assert names
-    assert all(NAMESPACE_NAME.fullmatch(name) and matches_pattern(pattern, name) for name in names)
+    assert all(is_dns_label(name) and matches_pattern(pattern, name) for name in names)
 
 
 @pytest.mark.parametrize("pattern", ["*-", "-prod", "x" * 64])
