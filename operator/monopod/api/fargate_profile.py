@@ -8,7 +8,7 @@ which Pods use AWS Fargate when launched"). This module must not know how profil
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field
 
 from monopod.api.names import (
     API_VERSION,
@@ -18,8 +18,9 @@ from monopod.api.names import (
     PROFILE_LABEL,
     TASK_LABEL,
 )
-from monopod.api.parts import ATOMIC_LIST, ATOMIC_MAP, Condition, Part
+from monopod.api.parts import ATOMIC_LIST, ATOMIC_MAP, Part
 from monopod.api.profile_fields import AnnotationPatterns, GroupNames, MaxUnavailable, Subnets, Tags
+from monopod.api.profile_status import FargateProfileStatus
 from monopod.api.rules import Rule, for_kind, unchangeable
 
 MAX_SELECTORS = 5
@@ -217,119 +218,6 @@ class FargateProfileSpec(Part):
 
     tags: Annotated[Tags, Field(json_schema_extra=ATOMIC_MAP)] = Field(default_factory=dict)
     """Tags of the profile itself; at most 50. As on EKS they are not passed on to pods."""
-
-
-class HealthIssue(Part):
-    """Something that keeps the profile from working."""
-
-    code: str
-    """The kind of issue, as one CamelCase word."""
-
-    message: str
-    """What is wrong, and what to do."""
-
-    resource_ids: Annotated[list[str], Field(json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
-    """The objects that the issue is about, such as `RuntimeClass/kata`."""
-
-
-class Health(Part):
-    """What keeps the profile from working, if anything does."""
-
-    issues: Annotated[list[HealthIssue], Field(json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
-    """Empty when the profile is healthy."""
-
-
-class Deletion(Part):
-    """Progress of the profile's deletion, which begins when no other profile is being deleted."""
-
-    started_at: Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
-    """When the operator began to evict the profile's pods."""
-
-    pods: Annotated[int, Field(ge=0)]
-    """How many pods there were to evict."""
-
-    progressed_at: Annotated[str | None, WithJsonSchema({"type": "string", "format": "date-time"})] = None
-    """When one of them last went; absent as long as none has."""
-
-
-class Blocker(Part):
-    """Why some pods aren't moved."""
-
-    reason: str
-    """The reason, as one CamelCase word."""
-
-    message: str
-    """The same for a person, with what to do where something is to be done."""
-
-    pods: Annotated[int, Field(ge=0)]
-    """The number of pods concerned."""
-
-    examples: Annotated[list[str], Field(json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
-    """Some of them, as NAMESPACE/NAME."""
-
-
-class Rescheduling(Part):
-    """Progress of moving the pods that existed before the profile. pods = moved + waiting + blocked + left."""
-
-    started_at: Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
-    """When this round began: when there were pods to move, and none before."""
-
-    progress: str
-    """`moved/pods`, for tables."""
-
-    pods: Annotated[int, Field(ge=0)]
-    """The number of pods in this round."""
-
-    moved: Annotated[int, Field(ge=0)]
-    """How many of them no longer run outside the sandbox."""
-
-    waiting: Annotated[int, Field(ge=0)]
-    """How many will be moved in turn, or are being replaced."""
-
-    blocked: Annotated[int, Field(ge=0)]
-    """How many can't be moved now; `blockers` says why."""
-
-    left: Annotated[int, Field(ge=0)]
-    """How many are left where they are, because the profile says so."""
-
-    blockers: Annotated[list[Blocker], Field(json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
-    """Why pods are blocked or left."""
-
-
-class FargateProfileStatus(Part):
-    """What Monopod observed. Written by the operator only."""
-
-    phase: Literal["CREATING", "ACTIVE", "CREATE_FAILED", "DELETING", "DELETE_FAILED"] | None = None
-    """Where the profile is in its life, in EKS's words. ACTIVE means observed: a pod, created as a dry run, came back
-    from the API server sandboxed."""
-
-    selectors: str | None = None
-    """The selectors as one readable line, for tables: `prod-*{tier=web}`."""
-
-    runtime_class_name: str | None = None
-    """The RuntimeClass of the sandbox that each pod runs in: the spec's, the one that Monopod was installed with, or
-    the one that it found, which stays while it exists, whatever is installed later."""
-
-    pods: Annotated[int | None, Field(ge=0)] = None
-    """How many pods of the profile exist."""
-
-    observed_generation: Annotated[int | None, Field(ge=0)] = None
-    """The metadata.generation of the profile that this status is about."""
-
-    conditions: Annotated[
-        list[Condition],
-        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
-    ] = Field(default_factory=list)
-    """The profile's state, aspect by aspect, with reasons."""
-
-    health: Health | None = None
-    """Issues that keep the profile from working, as EKS reports them."""
-
-    deletion: Deletion | None = None
-    """Present while the profile's pods are evicted because it is being deleted."""
-
-    rescheduling: Rescheduling | None = None
-    """Present once there were pods to move."""
 
 
 class FargateProfile(Part):

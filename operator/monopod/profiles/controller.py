@@ -140,9 +140,9 @@ class Reconciler:
         stages = self._deletions.find_stages(snapshot.requests, snapshot.pods, publication, now)
         statuses: dict[str, dict[str, Any]] = {}
         plans: dict[str, Plan] = {}
-        for name, resource in snapshot.resources.items():
+        for name in snapshot.resources:
             facts, plan = self._gatherer.gather(snapshot, name, publication, admission, stages.get(name))
-            statuses[name] = decide_status(facts, resource.get("status") or {}, now)
+            statuses[name] = decide_status(facts, snapshot.statuses[name], now)
             if plan:
                 plans[name] = plan
         self._prober.update(plans)

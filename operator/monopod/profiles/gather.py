@@ -2,11 +2,12 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monopod.api.reasons import ConditionType, Reason
+from monopod.api.earlier_status import complete_status
+from monopod.api.reasons import Reason
 from monopod.deletion.rules.stages import Request, Stage, find_blocker
 from monopod.isolation.rules.summary import Isolation
 from monopod.kube.clock import format_now
@@ -56,6 +57,8 @@ class Snapshot:
     """The profiles and their pods at the beginning of a reconcile; mappings by the profile's name."""
 
     resources: Mapping[str, Mapping[str, Any]]
+    statuses: Mapping[str, Mapping[str, Any]]
+    """Their statuses, with what the version before kept elsewhere in the fields for it."""
     profiles: Mapping[str, Profile | Unreadable]
     living: tuple[Profile, ...]
     """The profiles that take pods: readable, not being deleted, not held back."""
@@ -106,16 +109,18 @@ class Gatherer:
         classes = {view.name: view.handler for view in self._caches.runtime_classes.views()}
         profiles = {name: self._read(name, resource, classes) for name, resource in resources.items()}
         requests = tuple(found for resource in resources.values() if (found := Request.from_resource(resource)))
-        held_back = self._find_held_back(resources, profiles, requests)
+        statuses = {name: complete_status(resource.get("status")) for name, resource in resources.items()}
+        published = {name for name, status in statuses.items() if status["published"]}
+        held_back = self._find_held_back(resources, profiles, requests, published)
         kept_out = {*held_back, *(request.name for request in requests)}
         willing = [each for name, each in profiles.items() if isinstance(each, Profile) and name not in kept_out]
-        published = {name for name, resource in resources.items() if _was_published(resource)}
         allocation = self._allocator.allocate(willing, resources, published)
         held_back |= {name: NoRoom(why) for name, why in allocation.overflow.items() if name not in allocation.compiled}
         living = tuple(profile for profile in willing if profile.name not in held_back)
         pods = self._caches.pods.views()
         return Snapshot(
             resources=resources,
+            statuses=statuses,
             profiles=profiles,
             living=living,
             allocation=allocation,
@@ -135,12 +140,13 @@ class Gatherer:
         resources: Mapping[str, Mapping[str, Any]],
         profiles: Mapping[str, Profile | Unreadable],
         requests: Sequence[Request],
+        published: Collection[str],
     ) -> dict[str, HeldBack]:
         """Profiles that aren't to be published yet. Never one that was: its pods would pass unsandboxed."""
         new = [
             name
             for name, resource in resources.items()
-            if "deletionTimestamp" not in resource["metadata"] and not _was_published(resource)
+            if "deletionTimestamp" not in resource["metadata"] and name not in published
         ]
         if not new:
             return {}
@@ -188,7 +194,8 @@ class Gatherer:
             generation=int(resource["metadata"].get("generation") or 0),
             profile=profile,
             stage=stage,
-            was_active=(resource.get("status") or {}).get("phase") == "ACTIVE",
+            was_active=snapshot.statuses[name].get("phase") == "ACTIVE",
+            published=name in snapshot.allocation.compiled,
             pods=snapshot.pod_counts.get(name, 0),
             admission=admission,
             held_back=snapshot.held_back.get(name),
@@ -255,11 +262,12 @@ class Gatherer:
         for profile in snapshot.living:
             # With the status as it has been written: what isn't on record hasn't begun.
             resource = self._caches.profiles.find("", profile.name)
-            if resource is None or not _is_in_force(statuses[profile.name]):
+            if resource is None or not _is_enforced(statuses[profile.name]):
                 continue
+            recorded = {**resource, "status": complete_status(resource.get("status"))}
             try:
                 settings[profile.name] = ReschedulingSettings.from_resource(
-                    resource, recreation=self._options.recreate_bare_pods
+                    recorded, recreation=self._options.recreate_bare_pods
                 )
             except ValueError as error:
                 self._problems.report(f"rescheduling of profile {profile.name}", str(error))
@@ -294,19 +302,5 @@ class Gatherer:
         )
 
 
-def _is_in_force(status: Mapping[str, Any]) -> bool:
-    return status["phase"] == "ACTIVE" and any(
-        condition["type"] == ConditionType.ENFORCED and condition["status"] == "True"
-        for condition in status["conditions"]
-    )
-
-
-def _was_published(resource: Mapping[str, Any]) -> bool:
-    """Whether the profile's compiled selectors have been on namespaces, by what its status says."""
-    status = resource.get("status") or {}
-    return any(
-        condition.get("type") == ConditionType.PUBLISHED
-        and condition.get("reason")
-        not in (Reason.WAITS_FOR_DELETION, Reason.PROFILE_QUOTA_EXCEEDED, Reason.SELECTORS_TOO_LARGE)
-        for condition in status.get("conditions") or ()
-    )
+def _is_enforced(status: Mapping[str, Any]) -> bool:
+    return status["phase"] == "ACTIVE" and "dryRun" in status and bool(status["dryRun"]["result"] == "Sandboxed")

@@ -89,6 +89,8 @@ class Facts:
     stage: Stage | None = None
     """How far its deletion is; None if nobody has deleted it."""
     was_active: bool = False
+    published: bool = False
+    """Whether its compiled selectors are put on namespaces."""
     pods: int = 0
     runtime_class_exists: bool = True
     unsandboxed_by: str = ""

@@ -5,14 +5,15 @@
     CREATING ◄──────────── the cause is gone; the dry run runs again ─────────────────────────────┘
     any phase ──deletionTimestamp──► DELETING ──pods left at the deadline──► DELETE_FAILED
 
-The phase follows from the facts, so an operator that was killed comes to the same one. Some things it remembers,
-through the status itself: what the last dry run said, until the next one says something, so that a restart changes
-nothing; and that a profile was ACTIVE, which it stays while the API server refuses dry runs for reasons of its own (a
-full quota). What it remembers of a deletion is in `monopod.deletion.rules.stages`.
+The phase follows from the facts, so an operator that was killed comes to the same one. What it has to remember has
+fields of its own in the status (`monopod.api.profile_status`), never a condition's reason or time: what the last dry
+run said, until the next one says something, so that a restart changes nothing; that the profile was published; since
+when it is enforced; and, in the phase, that it was ACTIVE, which it stays while the API server refuses dry runs for
+reasons of its own (a full quota). What it remembers of a deletion is in `monopod.deletion.rules.stages`.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, assert_never
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, assert_never
 
 from monopod.api.reasons import ConditionType, Reason
 from monopod.deletion.rules.stages import Evicting, Failed, Queued, Released, Stage, describe_stage
@@ -28,7 +29,7 @@ from monopod.profiles.rules.conditions import (
     Unreadable,
 )
 from monopod.profiles.rules.sandboxes import NO_SANDBOX
-from monopod.rescheduling.rules.progress import decide_rescheduling, find_end, judge_progress
+from monopod.rescheduling.rules.progress import decide_rescheduling, judge_progress
 from monopod.selectors.publication import describe_selectors
 
 Phase = Literal["CREATING", "ACTIVE", "CREATE_FAILED", "DELETING", "DELETE_FAILED"]
@@ -36,12 +37,13 @@ Phase = Literal["CREATING", "ACTIVE", "CREATE_FAILED", "DELETING", "DELETE_FAILE
 # What may be False in an ACTIVE profile: a namespace that can't be written doesn't undo the others.
 TOLERATED = (ConditionType.PUBLISHED, *REMARKS)
 
-CONCLUSIONS = (
-    Reason.DRY_RUN_SANDBOXED,
-    Reason.DRY_RUN_NOT_SANDBOXED,
-    Reason.DRY_RUN_REFUSED,
-    Reason.DRY_RUN_IMPOSSIBLE,
-)
+RESULTS: Final[Mapping[str, Reason]] = {
+    "Sandboxed": Reason.DRY_RUN_SANDBOXED,
+    "NotSandboxed": Reason.DRY_RUN_NOT_SANDBOXED,
+    "Refused": Reason.DRY_RUN_REFUSED,
+    "Impossible": Reason.DRY_RUN_IMPOSSIBLE,
+}
+"""What status.dryRun remembers, and the reason that the condition Enforced has then."""
 
 
 def decide_phase(facts: Facts, findings: Sequence[Finding]) -> Phase:
@@ -75,16 +77,23 @@ def decide_status(facts: Facts, previous: Mapping[str, Any], now: str) -> dict[s
     if facts.stage is not None:
         return _decide_deletion(facts, facts.stage, previous, now)
     before = {condition.get("type"): condition for condition in previous.get("conditions") or ()}
-    findings = [_keep_conclusion(rule(facts), facts, before.get(ConditionType.ENFORCED)) for rule in RULES]
+    findings = [_keep_result(rule(facts), facts, previous.get("dryRun")) for rule in RULES]
     phase = decide_phase(facts, findings)
     faults = [f for f in findings if f.holds is False and f.condition not in REMARKS]
     issues = [_build_issue(fault.reason, fault.message, fault.resources) for fault in faults]
     moved_before = before.get(ConditionType.RESCHEDULED)
-    rescheduling = decide_rescheduling(facts.moves, previous.get("rescheduling"), now, find_end(moved_before))
+    rescheduling = decide_rescheduling(facts.moves, previous.get("rescheduling"), now)
     verdict = judge_progress(facts.moves, rescheduling, moved_before)
     moved = Finding(ConditionType.RESCHEDULED, verdict.holds, verdict.reason, verdict.message)
-    status = _build_status(facts, phase, [find_readiness(phase, findings), *findings, moved], issues, previous, now)
-    return {**status, "rescheduling": rescheduling} if rescheduling else status
+    ready = find_readiness(phase, findings)
+    status = _build_status(facts, phase, [ready, *findings, moved], issues, previous, now)
+    if result := _find_result(findings, facts.generation):
+        status["dryRun"] = result
+    if ready.holds:
+        status["enforcedSince"] = previous.get("enforcedSince") or now
+    if rescheduling:
+        status["rescheduling"] = rescheduling
+    return status
 
 
 # Issues and their resources are lists for people; what blocks hundreds of pods is told by a few of them.
@@ -149,6 +158,7 @@ def _build_status(
         "selectors": "" if isinstance(profile, Unreadable) else describe_selectors(profile),
         **sandbox,
         "pods": facts.pods,
+        "published": facts.published or bool(previous.get("published")),
         "observedGeneration": facts.generation,
         "conditions": [
             _build_condition(finding, facts.generation, before.get(finding.condition), now) for finding in findings
@@ -157,15 +167,25 @@ def _build_status(
     }
 
 
-def _keep_conclusion(finding: Finding, facts: Facts, before: Mapping[str, Any] | None) -> Finding:
+def _keep_result(finding: Finding, facts: Facts, last: Mapping[str, Any] | None) -> Finding:
     """While a dry run is under way, what the last one said about the same spec holds."""
-    if finding.reason is not Reason.DRY_RUN_PENDING or before is None:
+    if finding.reason is not Reason.DRY_RUN_PENDING or last is None or last["observedGeneration"] != facts.generation:
         return finding
-    reason = next((known for known in CONCLUSIONS if known == before.get("reason")), None)
-    if reason is None or before.get("observedGeneration") != facts.generation:
-        return finding
-    holds = {"True": True, "False": False}.get(str(before.get("status")))
-    return Finding(finding.condition, holds, reason, str(before.get("message")))
+    holds = {"Sandboxed": True, "Refused": None if facts.was_active else False}.get(last["result"], False)
+    return Finding(finding.condition, holds, RESULTS[last["result"]], last["message"])
+
+
+def _find_result(findings: Iterable[Finding], generation: int) -> dict[str, Any] | None:
+    """What is to be remembered of the last dry run; None if there is nothing."""
+    return next(
+        (
+            {"result": result, "message": finding.message, "observedGeneration": generation}
+            for finding in findings
+            for result, reason in RESULTS.items()
+            if finding.reason is reason
+        ),
+        None,
+    )
 
 
 def _build_condition(finding: Finding, generation: int, before: Mapping[str, Any] | None, now: str) -> dict[str, Any]:

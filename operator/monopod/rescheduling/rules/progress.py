@@ -57,6 +57,11 @@ class Tally:
     paused: bool = False
     unseen: tuple[str, ...] = ()
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the pods of all namespaces are in it, so that none left means the end."""
+        return not self.unseen and all(obstacle.reason is not Reason.PUBLISH_FAILED for obstacle in self.obstacles)
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -114,16 +119,13 @@ def find_unwritten(namespaces: Sequence[str], why: str) -> Obstacle:
     return Obstacle(Reason.PUBLISH_FAILED, message, ())
 
 
-def decide_rescheduling(
-    moves: Moves, before: Mapping[str, Any] | None, now: str, ended: str = ""
-) -> dict[str, Any] | None:
+def decide_rescheduling(moves: Moves, before: Mapping[str, Any] | None, now: str) -> dict[str, Any] | None:
     """What status.rescheduling should be.
 
     Args:
         moves: the pods now.
         before: what it is.
-        now: an RFC 3339 time, used where a round begins.
-        ended: when the last round ended, "" if that isn't known.
+        now: an RFC 3339 time, used where a round begins or ends.
     """
     match moves:
         case NotListed():
@@ -131,21 +133,23 @@ def decide_rescheduling(
         case Kept():
             return None
         case Tally():
-            return _count(moves, before or {}, now, ended)
+            return _count(moves, before or {}, now)
         case never:
             assert_never(never)
 
 
-def _count(tally: Tally, before: Mapping[str, Any], now: str, ended: str) -> dict[str, Any] | None:
+def _count(tally: Tally, before: Mapping[str, Any], now: str) -> dict[str, Any] | None:
     still_open = tally.waiting + tally.blocked
     remaining = still_open + tally.left
     if not before and not remaining:
         return None
     was_open = before.get("waiting", 0) + before.get("blocked", 0)
-    begins = not before or (still_open and not was_open and not _is_recent(ended, now))
+    begins = not before or (still_open and not was_open and not _is_recent(before.get("endedAt"), now))
     pods = remaining if begins else max(before["pods"], before["moved"] + remaining)
+    ended = None if still_open else before.get("endedAt") or (now if tally.is_complete else None)
     return {
         "startedAt": now if begins else before["startedAt"],
+        **({"endedAt": ended} if ended else {}),
         "progress": f"{pods - remaining}/{pods}",
         "pods": pods,
         "moved": pods - remaining,
@@ -156,17 +160,11 @@ def _count(tally: Tally, before: Mapping[str, Any], now: str, ended: str) -> dic
     }
 
 
-def _is_recent(ended: str, now: str) -> bool:
+def _is_recent(ended: str | None, now: str) -> bool:
     if not ended:
         return False
     age = datetime.datetime.fromisoformat(now) - datetime.datetime.fromisoformat(ended)
     return age.total_seconds() <= REOPENING_SECONDS
-
-
-def find_end(condition: Mapping[str, Any] | None) -> str:
-    """When the last round ended, by the condition Rescheduled; "" if it hasn't, or isn't known."""
-    over = condition is not None and condition.get("reason") in (Reason.ALL_MOVED, Reason.RECREATION_OFF)
-    return str(condition["lastTransitionTime"]) if condition and over else ""
 
 
 def _list_blockers(obstacles: Sequence[Obstacle]) -> list[dict[str, Any]]:
@@ -225,7 +223,7 @@ def _judge_tally(tally: Tally, counted: Mapping[str, Any]) -> Verdict:
     if tally.unseen and idle:
         where = list_names(tally.unseen)
         return Verdict(None, Reason.PODS_NOT_LISTED, f"{message}; the pods of namespace {where} can't be read")
-    if idle and any(obstacle.reason is Reason.PUBLISH_FAILED for obstacle in tally.obstacles):
+    if idle and not tally.is_complete:
         return Verdict(False, Reason.BLOCKED, explained)
     if idle:
         if any(obstacle.reason is Reason.RECREATION_OFF for obstacle in tally.obstacles):

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from monopod.api.reasons import ConditionType
 from monopod.kube.objects.fields import InvalidProfile, Part
 from monopod.kube.objects.timestamps import read_time
 
@@ -19,8 +18,8 @@ class ReschedulingSettings:
     Attributes:
         lacks_recreation: whether it asks for bare pods to be created again, and the installation doesn't do that.
         started: status.rescheduling.startedAt, None before the first pod.
-        trusted: since when new pods are sandboxed, None if that isn't known: the profile is in force, and this round
-            of moves has begun.
+        trusted: since when new pods are sandboxed, None if that isn't known: the profile is enforced
+            (status.enforcedSince), and this round of moves has begun.
         is_open: whether pods had to move, or were on their way, when the status was written. It says to an operator
             that has just started where one before it may have left off.
     """
@@ -50,15 +49,7 @@ class ReschedulingSettings:
         root = Part(resource, error=InvalidProfile)
         spec, status = root.child("spec"), root.child("status")
         told = status.child("rescheduling")
-        started = read_time(told.text("startedAt"))
-        ready = next(
-            (
-                read_time(condition.text("lastTransitionTime"))
-                for condition in status.children("conditions")
-                if condition.text("type") == ConditionType.READY and condition.text("status") == "True"
-            ),
-            None,
-        )
+        started, enforced = read_time(told.text("startedAt")), read_time(status.text("enforcedSince"))
         recreate = _read_choice(spec, "barePods", "Leave", "Recreate") == "Recreate"
         return cls(
             root.child("metadata").text("name"),
@@ -68,7 +59,7 @@ class ReschedulingSettings:
             _read_choice(spec, "runningJobs", "Leave", "Reschedule") == "Reschedule",
             spec.flag("paused"),
             started,
-            max(started, ready) if started and ready else None,
+            max(started, enforced) if started and enforced else None,
             recreate and not recreation,
             told.number("waiting") + told.number("blocked") > 0,
         )

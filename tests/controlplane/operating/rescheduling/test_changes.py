@@ -72,12 +72,10 @@ def test_no_pod_is_evicted_whose_replacement_would_have_no_sandbox(lab: Lab, sta
     run_workload(lab, "Deployment", "stopped", 3)
     lab.create_profile("web", "stopped", paused=True)
     eventually(lambda: progress(lab, "web").get("waiting") == 3)
-    # As if it had been in force for as long as its pods exist: what is created from now on should be sandboxed.
+    # As if it had been enforced for as long as its pods exist: what is created from now on should be sandboxed.
     newest = max(pod["metadata"]["creationTimestamp"] for pod in pods_of(lab, "stopped"))
     begun = (datetime.datetime.fromisoformat(newest) - MARGIN).strftime("%Y-%m-%dT%H:%M:%SZ")
-    conditions = lab.status("web")["conditions"]
-    dated = [{**one, "lastTransitionTime": begun} for one in conditions]
-    status = {"conditions": dated, "rescheduling": {"startedAt": begun}}
+    status = {"enforcedSince": begun, "rescheduling": {"startedAt": begun}}
     lab.kubectl(
         "patch", "fargateprofile", "web", "--subresource=status", "--type=merge", "-p", json.dumps({"status": status})
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from monopod.api.earlier_status import complete_status
 from monopod.api.reasons import Reason
 from monopod.deletion.rules.stages import Evicting, Failed, Queued, Released
 from monopod.eviction.rules.order import Obstacle
@@ -273,6 +274,52 @@ def test_a_restarted_operator_keeps_what_the_last_trial_said(outcome: Outcome) -
     first = decide(replace(GOOD, outcome=outcome), now=BEFORE)
     was_active = first["phase"] == "ACTIVE"
     assert decide(replace(GOOD, outcome=Pending(), was_active=was_active), first) == first
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [replace(GOOD, held_back=BeyondQuota(10)), replace(GOOD, stage=Queued("old", 3)), replace(GOOD, outcome=REFUSED)],
+    ids=["held back", "deleted", "failed"],
+)
+def test_a_profile_that_was_published_stays_so_in_its_status(facts: Facts) -> None:
+    first = decide(facts)
+    assert first["published"] is False
+    second = decide(replace(facts, published=True))
+    assert decide(facts, second)["published"] is True
+
+
+def test_it_is_remembered_since_when_a_profile_is_enforced() -> None:
+    first = decide(GOOD, now=BEFORE)
+    assert (first["enforcedSince"], decide(GOOD, first)["enforcedSince"]) == (BEFORE, BEFORE)
+    lost = decide(replace(GOOD, runtime_class_exists=False), first)
+    assert "enforcedSince" not in lost
+    assert decide(GOOD, lost)["enforcedSince"] == NOW
+
+
+def test_a_result_is_not_remembered_beyond_a_time_in_which_nothing_could_be_tried() -> None:
+    first = decide(GOOD)
+    assert first["dryRun"]["result"] == "Sandboxed"
+    assert "dryRun" not in decide(replace(GOOD, runtime_class_exists=False), first)
+
+
+LIVING = {
+    str(row.id): facts
+    for row in PHASES
+    if isinstance(facts := row.values[0], Facts) and not facts.stage and isinstance(facts.profile, Profile)
+}
+
+
+@pytest.mark.parametrize("facts", LIVING.values(), ids=LIVING)
+def test_the_version_before_finds_in_conditions_what_fields_remember(facts: Facts) -> None:
+    """So that a downgrade, which drops the fields, forgets nothing; nor does the upgrade after it."""
+    published = facts.held_back is None
+    status: dict[str, Any] = {}
+    for moves in (Tally(waiting=1), Tally()):
+        status = decide(replace(facts, moves=moves, published=published), status, BEFORE)
+    told = {key: value for key, value in status.items() if key not in ("published", "enforcedSince", "dryRun")}
+    if "rescheduling" in told:
+        told["rescheduling"] = {key: value for key, value in told["rescheduling"].items() if key != "endedAt"}
+    assert complete_status(told) == status
 
 
 def test_what_a_trial_said_about_another_spec_is_forgotten() -> None:

@@ -15,10 +15,12 @@ from monopod.rescheduling.rules.progress import (
     Tally,
     build_tally,
     decide_rescheduling,
+    find_unwritten,
     judge_progress,
 )
 from monopod.workloads.rules.replacement import Workload
 
+ENDED, SOON, LATER = "2026-01-01T12:00:00Z", "2026-01-01T12:10:00Z", "2026-01-01T12:10:01Z"
 WEB = Workload("prod", "Deployment", "web", "uid")
 BUDGET = Obstacle(Reason.BUDGET_EXHAUSTED, "PodDisruptionBudget prod/web doesn't allow it", ("prod/a",))
 NOT_RECREATED = Obstacle(Reason.RECREATION_OFF, "not here", ("prod/c",))
@@ -61,19 +63,36 @@ def test_after_a_restart_it_goes_on_where_it_was() -> None:
 
 
 def test_a_new_round_begins_after_the_last_one_has_ended_whatever_was_left() -> None:
-    over = decide_rescheduling(Tally(left=1), decide_rescheduling(Tally(waiting=4, left=1), None, "first"), "x") or {}
+    over = decide_rescheduling(Tally(left=1), decide_rescheduling(Tally(waiting=4, left=1), None, "first"), ENDED) or {}
     assert over["progress"] == "4/5"
-    assert count(Tally(waiting=2, left=1), over, "second") == ("second", "0/3", 2)
+    assert count(Tally(waiting=2, left=1), over, LATER) == (LATER, "0/3", 2)
 
 
 def test_a_round_goes_on_if_pods_are_to_be_moved_again_soon_after_its_end() -> None:
     """A controller may take a while to replace a pod. If each replacement began a round there'd be no end of it."""
-    over = decide_rescheduling(Tally(), decide_rescheduling(Tally(waiting=1), None, "first"), "x") or {}
-    ended, soon, later = "2026-01-01T12:00:00Z", "2026-01-01T12:10:00Z", "2026-01-01T12:10:01Z"
-    again = decide_rescheduling(Tally(waiting=1), over, soon, ended) or {}
+    over = decide_rescheduling(Tally(), decide_rescheduling(Tally(waiting=1), None, "first"), ENDED) or {}
+    again = decide_rescheduling(Tally(waiting=1), over, SOON) or {}
     assert (again["startedAt"], again["progress"]) == ("first", "1/2")
-    new = decide_rescheduling(Tally(waiting=1), over, later, ended) or {}
-    assert (new["startedAt"], new["progress"]) == (later, "0/1")
+    new = decide_rescheduling(Tally(waiting=1), over, LATER) or {}
+    assert (new["startedAt"], new["progress"]) == (LATER, "0/1")
+
+
+@pytest.mark.parametrize("last", [Tally(), Tally(left=1, obstacles=(NOT_RECREATED,))], ids=["moved", "not recreated"])
+def test_a_round_ends_when_no_pod_waits_any_more_and_that_is_remembered(last: Tally) -> None:
+    begun = decide_rescheduling(Tally(waiting=2), None, "first") or {}
+    over = decide_rescheduling(last, begun, ENDED) or {}
+    assert ("endedAt" in begun, over["endedAt"]) == (False, ENDED)
+    assert (decide_rescheduling(last, over, SOON) or {})["endedAt"] == ENDED
+    assert (decide_rescheduling(NotListed(), over, SOON) or {})["endedAt"] == ENDED
+    assert "endedAt" not in (decide_rescheduling(Tally(waiting=1), over, SOON) or {})
+
+
+@pytest.mark.parametrize(
+    "tally", [Tally(unseen=("prod",)), Tally(obstacles=(find_unwritten(["prod"], "no"),))], ids=["unseen", "unwritten"]
+)
+def test_a_round_has_not_ended_while_pods_of_a_namespace_are_not_known(tally: Tally) -> None:
+    begun = decide_rescheduling(Tally(waiting=2), None, "first") or {}
+    assert "endedAt" not in (decide_rescheduling(tally, begun, ENDED) or {})
 
 
 def test_what_never_was_is_not_mentioned() -> None:

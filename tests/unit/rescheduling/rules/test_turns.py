@@ -316,14 +316,11 @@ def test_where_pods_are_not_recreated_the_terms_say_that_it_was_asked_for() -> N
         assert (settings.recreates_bare_pods, settings.lacks_recreation) == (False, lacking)
 
 
-def test_new_pods_are_trusted_once_the_profile_is_ready_and_its_beginning_on_record() -> None:
-    ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T11:00:00Z"}
-    resource = a_profile_resource("web") | {
-        "status": {"conditions": [ready], "rescheduling": {"startedAt": "2026-01-01T12:00:00Z"}}
-    }
-    assert ReschedulingSettings.from_resource(resource).trusted == IN_FORCE
-    resource["status"]["conditions"] = [{**ready, "status": "False"}]
-    assert ReschedulingSettings.from_resource(resource).trusted is None
+def test_new_pods_are_trusted_once_the_profile_is_enforced_and_its_beginning_on_record() -> None:
+    begun = {"rescheduling": {"startedAt": "2026-01-01T12:00:00Z"}}
+    enforced = {"enforcedSince": "2026-01-01T11:00:00Z"}
+    for status, trusted in (({**begun, **enforced}, IN_FORCE), (begun, None), (enforced, None)):
+        assert ReschedulingSettings.from_resource(a_profile_resource("web") | {"status": status}).trusted == trusted
 
 
 @pytest.mark.parametrize("value", [0, -1, "0%", "101%", "ten", True, 1.5])

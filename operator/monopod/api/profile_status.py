@@ -1,0 +1,158 @@
+"""What a FargateProfile's status says, and what the operator remembers in it.
+
+What an operator that has just started must know of the one before it has a field of its own here, so that nothing has
+to be inferred from the reason or the time of a condition. The docstrings are the CRD's descriptions, as everywhere in
+this package.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, WithJsonSchema
+
+from monopod.api.parts import ATOMIC_LIST, Condition, Part
+
+Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+
+
+class HealthIssue(Part):
+    """Something that keeps the profile from working."""
+
+    code: str
+    """The kind of issue, as one CamelCase word."""
+
+    message: str
+    """What is wrong, and what to do."""
+
+    resource_ids: Annotated[list[str], Field(json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
+    """The objects that the issue is about, such as `RuntimeClass/kata`."""
+
+
+class Health(Part):
+    """What keeps the profile from working, if anything does."""
+
+    issues: Annotated[list[HealthIssue], Field(json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
+    """Empty when the profile is healthy."""
+
+
+class Deletion(Part):
+    """Progress of the profile's deletion, which begins when no other profile is being deleted."""
+
+    started_at: Time
+    """When the operator began to evict the profile's pods."""
+
+    pods: Annotated[int, Field(ge=0)]
+    """How many pods there were to evict."""
+
+    progressed_at: Time | None = None
+    """When one of them last went; absent as long as none has."""
+
+
+class DryRunResult(Part):
+    """What the last dry run of a pod of the profile said. It holds until the next one says something, also for an
+    operator that has just started.
+    """
+
+    result: Literal["Sandboxed", "NotSandboxed", "Refused", "Impossible"]
+    """Sandboxed: the pod came back as the profile says. NotSandboxed: it didn't. Refused: the API server refused it.
+    Impossible: no valid pod can match."""
+
+    message: str
+    """The same for a person."""
+
+    observed_generation: Annotated[int, Field(ge=0)]
+    """The metadata.generation of the profile that was tried. About another one it says nothing."""
+
+
+class Blocker(Part):
+    """Why some pods aren't moved."""
+
+    reason: str
+    """The reason, as one CamelCase word."""
+
+    message: str
+    """The same for a person, with what to do where something is to be done."""
+
+    pods: Annotated[int, Field(ge=0)]
+    """The number of pods concerned."""
+
+    examples: Annotated[list[str], Field(json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
+    """Some of them, as NAMESPACE/NAME."""
+
+
+class Rescheduling(Part):
+    """Progress of moving the pods that existed before the profile. pods = moved + waiting + blocked + left."""
+
+    started_at: Time
+    """When this round began: when there were pods to move, and none before."""
+
+    ended_at: Time | None = None
+    """When it ended: no pod waited or was blocked any more. If pods have to move again soon after, it goes on, and this
+    is absent."""
+
+    progress: str
+    """`moved/pods`, for tables."""
+
+    pods: Annotated[int, Field(ge=0)]
+    """The number of pods in this round."""
+
+    moved: Annotated[int, Field(ge=0)]
+    """How many of them no longer run outside the sandbox."""
+
+    waiting: Annotated[int, Field(ge=0)]
+    """How many will be moved in turn, or are being replaced."""
+
+    blocked: Annotated[int, Field(ge=0)]
+    """How many can't be moved now; `blockers` says why."""
+
+    left: Annotated[int, Field(ge=0)]
+    """How many are left where they are, because the profile says so."""
+
+    blockers: Annotated[list[Blocker], Field(json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
+    """Why pods are blocked or left."""
+
+
+class FargateProfileStatus(Part):
+    """What Monopod observed. Written by the operator only."""
+
+    phase: Literal["CREATING", "ACTIVE", "CREATE_FAILED", "DELETING", "DELETE_FAILED"] | None = None
+    """Where the profile is in its life, in EKS's words. ACTIVE means observed: a pod, created as a dry run, came back
+    from the API server sandboxed."""
+
+    selectors: str | None = None
+    """The selectors as one readable line, for tables: `prod-*{tier=web}`."""
+
+    runtime_class_name: str | None = None
+    """The RuntimeClass of the sandbox that each pod runs in: the spec's, the one that Monopod was installed with, or
+    the one that it found, which stays while it exists, whatever is installed later."""
+
+    pods: Annotated[int | None, Field(ge=0)] = None
+    """How many pods of the profile exist."""
+
+    observed_generation: Annotated[int | None, Field(ge=0)] = None
+    """The metadata.generation of the profile that this status is about."""
+
+    conditions: Annotated[
+        list[Condition],
+        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+    ] = Field(default_factory=list)
+    """The profile's state, aspect by aspect, with reasons."""
+
+    published: bool | None = None
+    """Whether the profile's compiled selectors have been published on namespaces. From then on they stay: the profile
+    waits neither for another's deletion, nor for the quota, nor for room."""
+
+    dry_run: DryRunResult | None = None
+    """What the last dry run of a pod said; absent while there is nothing to try."""
+
+    enforced_since: Time | None = None
+    """Since when every matching pod is sandboxed when it is created, as far as is known; absent while the profile isn't
+    Ready. Pods that were created since, and run elsewhere, stop the rescheduling of their workload."""
+
+    health: Health | None = None
+    """Issues that keep the profile from working, as EKS reports them."""
+
+    deletion: Deletion | None = None
+    """Present while the profile's pods are evicted because it is being deleted."""
+
+    rescheduling: Rescheduling | None = None
+    """Present once there were pods to move."""
