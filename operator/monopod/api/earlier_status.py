@@ -8,8 +8,13 @@ removes the fields, so that they are derived again afterwards.
 from collections.abc import Mapping
 from typing import Any
 
-_NOT_PUBLISHED = ("WaitsForDeletion", "ProfileQuotaExceeded", "Rows" + "TooLarge")
-_RESULTS = {"Probe" + result: result for result in ("Sandboxed", "NotSandboxed", "Refused", "Impossible")}
+_NOT_PUBLISHED = ("WaitsForDeletion", "ProfileQuotaExceeded", "RowsTooLarge", "SelectorsTooLarge")
+_RESULTS = {
+    f"{called}{result}": result
+    for called in ("Probe", "DryRun")
+    for result in ("Sandboxed", "NotSandboxed", "Refused", "Impossible")
+}
+"""The reasons' old names, and those of today."""
 
 
 def complete_status(status: Mapping[str, Any] | None) -> dict[str, Any]:

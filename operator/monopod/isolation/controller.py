@@ -26,7 +26,7 @@ from monopod.isolation.policy_writer import PolicyWriter
 from monopod.isolation.rules.changes import PolicyView
 from monopod.isolation.rules.membership import find_account
 from monopod.isolation.rules.owners_policies import DEFAULT_GROUPS, Concern, Directions
-from monopod.isolation.rules.summary import Isolation
+from monopod.isolation.rules.summary import Isolation, describe_isolation
 from monopod.isolation.rules_cache import Closed, GroupRulesCache
 from monopod.isolation.widenings import Widenings
 from monopod.kube.cache import Key
@@ -35,6 +35,7 @@ from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, WHOLE, After, Controller, Result
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import CLOSED_PODS
+from monopod.kube.objects.conditions import Contribution
 from monopod.kube.signals import Signal
 from monopod.pods.view import PodView
 from monopod.selectors.publication import NamespaceView
@@ -178,6 +179,11 @@ class Isolator:
             )
             for profile in {*closed, *unwritten, *(profile for found in widened for profile in found.pods)}
         }
+
+    def contribute(self, profiles: Iterable[str], _: str) -> dict[str, Contribution]:
+        """What each profile's status says of the isolation of its pods."""
+        sums = self.sum_up()
+        return {name: Contribution((describe_isolation(sums.get(name, Isolation())),)) for name in profiles}
 
     def measure(self) -> None:
         """Sets the gauges that a scrape can't work out."""

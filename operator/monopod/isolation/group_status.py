@@ -17,8 +17,7 @@ from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, format_now
 from monopod.kube.controller import DONE, WHOLE, Backoff, Controller, Incomplete, Result
 from monopod.kube.logs import ProblemLog
-from monopod.kube.metrics import WRITES
-from monopod.kube.objects.status import build_status_patch
+from monopod.kube.statuses import StatusWriter
 from monopod.pods.view import PodView
 
 # How old a status may be.
@@ -45,6 +44,7 @@ class GroupReporter:
         self._membership = membership
         self._rules = rules
         self._problems = problems
+        self._statuses = StatusWriter(api, caches.groups, "SecurityGroup", problems)
         self.controller = Controller(
             "security-groups",
             self._reconcile,
@@ -67,7 +67,9 @@ class GroupReporter:
         """Creates the default group and writes all statuses that differ."""
         complete = await self._create_default()
         users = self._find_users()
-        for name in [resource["metadata"]["name"] for resource in self._caches.groups.views()]:
+        names = [resource["metadata"]["name"] for resource in self._caches.groups.views()]
+        self._statuses.retain(names)
+        for name in names:
             complete = await self._report(name, tuple(sorted(users.get(name, ())))) and complete
         if not complete:
             raise Incomplete
@@ -114,22 +116,7 @@ class GroupReporter:
             return True
         current = resource.get("status")
         wanted = decide_group_status(self._gather(name, resource["metadata"], users), current or {}, format_now())
-        patch = build_status_patch(current, wanted)
-        if patch is None:
-            return True
-        subject = f"status of SecurityGroup {name}"
-        try:
-            written = await self._api.merge(f"{COLLECTION}/{name}/status", patch)
-        except (ApiError, ApiUnreachable) as error:
-            if isinstance(error, ApiError) and error.status == 404:
-                return True  # deleted meanwhile
-            WRITES.labels("status", "failed").inc()
-            self._problems.report(subject, str(error))
-            return False
-        WRITES.labels("status", "ok").inc()
-        self._problems.clear(subject)
-        self._caches.groups.observe("MODIFIED", written)
-        return True
+        return await self._statuses.write(name, current, wanted)
 
     def _gather(self, name: str, metadata: dict[str, object], users: tuple[str, ...]) -> GroupFacts:
         group = self._rules.find_group(name)

@@ -32,6 +32,7 @@ from monopod.manager.options import OperatorOptions
 from monopod.manager.sources import WatchedCaches
 from monopod.manager.watches import build_sources
 from monopod.profiles.controller import Reconciler
+from monopod.rescheduling.contributor import ProgressContributor
 from monopod.rescheduling.controller import Rescheduler
 
 RETRY_SECONDS = 2.0
@@ -142,7 +143,10 @@ class Process:
         bare = BareKeeper(api, caches, evictor, options, problems)
         rescheduler = Rescheduler(api, caches, evictor, bare, options, problems)
         read_admission = partial(fetch_admission, api, _list_policies(options))
-        reconciler = Reconciler(api, caches, isolator, options, read_admission, evictor, rescheduler, problems)
+        contributors = (isolator, ProgressContributor(rescheduler.find_moves))
+        reconciler = Reconciler(
+            api, caches, isolator, options, read_admission, evictor, rescheduler, contributors, problems
+        )
         auditor = Auditor(api, caches, options, problems)
         auditor.audited.subscribe(reconciler.enqueue)
         self._controllers = (

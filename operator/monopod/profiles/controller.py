@@ -4,12 +4,13 @@ It gathers (from the caches), decides (by rules) and applies (only differences).
 later; nothing is remembered that a new process would miss.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, assert_never
 
 import structlog
 
 from monopod.deletion.controller import Deletions
+from monopod.deletion.rules.ending import describe_ending
 from monopod.eviction.evictor import Evictor
 from monopod.isolation.controller import Isolator
 from monopod.kube.client import ApiClient
@@ -19,6 +20,7 @@ from monopod.kube.controller import DONE, WHOLE, Controller, Incomplete, Result
 from monopod.kube.logs import ProblemLog
 from monopod.kube.refusals import Refusals
 from monopod.profiles.caches import Caches
+from monopod.profiles.contributor import Contributor
 from monopod.profiles.dry_runs import Plan, ProfileDryRuns
 from monopod.profiles.gather import Gatherer
 from monopod.profiles.measure import measure
@@ -34,7 +36,7 @@ from monopod.profiles.rules.conditions import (
     PoliciesMissing,
     PoliciesNotServed,
 )
-from monopod.profiles.rules.status import decide_status
+from monopod.profiles.rules.status import decide_ending, decide_status
 from monopod.rescheduling.controller import Rescheduler
 from monopod.selectors.compile import STALE_SECONDS
 
@@ -65,6 +67,7 @@ class Reconciler:
         read_admission: Callable[[], Awaitable[Admission]],
         evictor: Evictor,
         rescheduler: Rescheduler,
+        contributors: Sequence[Contributor],
         problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -96,12 +99,11 @@ class Reconciler:
         self._deletions = Deletions(api, caches, evictor, options.patience, self._problems, self.enqueue, clock)
         self._overlaps = Overlaps(options.protected, self.enqueue, problems, clock)
         self._rescheduler = rescheduler
+        self._contributors = contributors
         self._gatherer = Gatherer(
             caches,
             self._prober.outcome,
             self._overlaps,
-            isolator.sum_up,
-            rescheduler.find_moves,
             options,
             self._problems,
         )
@@ -135,14 +137,20 @@ class Reconciler:
         if publication.retry is not None:
             self.enqueue(max(COALESCE_SECONDS, publication.retry))
         admission = await self._fetch_admission()
-        self._reporter.retain(list(snapshot.profiles))
+        self._reporter.retain(snapshot.profiles)
         now = format_now()
         stages = self._deletions.find_stages(snapshot.requests, snapshot.pods, publication, now)
         statuses: dict[str, dict[str, Any]] = {}
         plans: dict[str, Plan] = {}
-        for name in snapshot.resources:
-            facts, plan = self._gatherer.gather(snapshot, name, publication, admission, stages.get(name))
-            statuses[name] = decide_status(facts, snapshot.statuses[name], now)
+        contributed = [each.contribute(snapshot.statuses, now) for each in self._contributors]
+        for name, status in snapshot.statuses.items():
+            subject = snapshot.describe(name)
+            if stage := stages.get(name):
+                statuses[name] = decide_ending(subject, describe_ending(stage, status), status, now)
+                continue
+            own, plan = self._gatherer.gather(snapshot, name, publication, admission)
+            contributions = (*own, *(each[name] for each in contributed))
+            statuses[name] = decide_status(subject, contributions, status, now)
             if plan:
                 plans[name] = plan
         self._prober.update(plans)

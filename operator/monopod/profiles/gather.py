@@ -3,15 +3,16 @@
 import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from monopod.api.earlier_status import complete_status
 from monopod.api.reasons import Reason
-from monopod.deletion.rules.stages import Request, Stage, find_blocker
-from monopod.isolation.rules.summary import Isolation
+from monopod.deletion.rules.ending import hold_back_until_deleted
+from monopod.deletion.rules.stages import Request, find_blocker
 from monopod.kube.clock import format_now
 from monopod.kube.logs import ProblemLog
+from monopod.kube.objects.conditions import Contribution, Finding
 from monopod.pods.rules.dry_run import (
     DryRun,
     NamespaceDryRun,
@@ -29,23 +30,26 @@ from monopod.profiles.options import ProfileOptions
 from monopod.profiles.overlaps import Overlaps
 from monopod.profiles.rules.conditions import (
     Admission,
-    BeyondQuota,
-    Facts,
-    HeldBack,
-    NoRoom,
     PoliciesChanged,
     PoliciesInstalled,
+    Sandbox,
     Unreadable,
-    WaitsForDeletion,
+    contribute_dry_run,
+    contribute_unreadable,
+    describe_admission,
+    describe_distinction,
+    describe_sandbox,
+    describe_validity,
 )
 from monopod.profiles.rules.overlap import Overlap, may_share_pods
-from monopod.profiles.rules.quota import find_beyond_quota
+from monopod.profiles.rules.quota import find_beyond_quota, hold_back_beyond_quota
 from monopod.profiles.rules.sandboxes import choose_sandbox, is_sandbox, rank_sandboxes
+from monopod.profiles.rules.status import Subject
 from monopod.rescheduling.controller import ReschedulingInput
-from monopod.rescheduling.rules.progress import Moves
 from monopod.rescheduling.rules.settings import ReschedulingSettings
 from monopod.selectors.capacity import Allocation, Registration
 from monopod.selectors.compile import pick_selectors_of
+from monopod.selectors.conditions import Published, contribute_publication, hold_back_for_capacity
 from monopod.selectors.publication import Publication, find_reached
 
 # Several, because one may refuse every pod for reasons of its own (a full quota). The fewer, the clearer the message.
@@ -66,17 +70,25 @@ class Snapshot:
     """Their compiled selectors, and which profiles lack capacity for any, or for a change."""
     requests: tuple[Request, ...]
     """The profiles that are being deleted."""
-    held_back: Mapping[str, HeldBack]
+    held_back: Mapping[str, Finding]
+    """Why profiles aren't published that nothing is wrong with."""
     overlaps: Mapping[str, Overlap]
     reached: Mapping[str, list[str]]
     """The namespaces that the selectors of each cover, whether or not it is published."""
     pods: Sequence[PodView]
     pod_counts: Mapping[str, int]
-    isolation: Mapping[str, Isolation]
     classes: Mapping[str, str]
     """The handler of each RuntimeClass."""
     sandboxes: tuple[str, ...]
     """Those that can be taken without being named, the best first."""
+
+    def find_generation(self, name: str) -> int:
+        """The profile's metadata.generation."""
+        return int(self.resources[name]["metadata"].get("generation") or 0)
+
+    def describe(self, name: str) -> Subject:
+        """The profile that a status is about."""
+        return Subject(self.find_generation(name), self.profiles[name], self.pod_counts.get(name, 0))
 
 
 class Gatherer:
@@ -87,16 +99,12 @@ class Gatherer:
         caches: Caches,
         find_outcome: Callable[[str, Plan], Outcome],
         overlaps: Overlaps,
-        sum_up_isolation: Callable[[], Mapping[str, Isolation]],
-        find_moves: Callable[[str], Moves],
         options: ProfileOptions,
         problems: ProblemLog,
     ) -> None:
         self._caches = caches
         self._find_outcome = find_outcome
         self._overlaps = overlaps
-        self._sum_up = sum_up_isolation
-        self._find_moves = find_moves
         self._options = options
         self._problems = problems
         self._allocator = Allocator(caches, options.namespace, options.protected)
@@ -115,7 +123,12 @@ class Gatherer:
         kept_out = {*held_back, *(request.name for request in requests)}
         willing = [each for name, each in profiles.items() if isinstance(each, Profile) and name not in kept_out]
         allocation = self._allocator.allocate(willing, resources, published)
-        held_back |= {name: NoRoom(why) for name, why in allocation.overflow.items() if name not in allocation.compiled}
+        reached = self._find_reached(profiles.values())
+        held_back |= {
+            name: hold_back_for_capacity(why, reached.get(name, ()))
+            for name, why in allocation.overflow.items()
+            if name not in allocation.compiled
+        }
         living = tuple(profile for profile in willing if profile.name not in held_back)
         pods = self._caches.pods.views()
         return Snapshot(
@@ -127,10 +140,9 @@ class Gatherer:
             requests=requests,
             held_back=held_back,
             overlaps=self._overlaps.find(living),
-            reached=self._find_reached(profiles.values()),
+            reached=reached,
             pods=pods,
             pod_counts=Counter(pod.profile for pod in pods),
-            isolation=self._sum_up(),
             classes=classes,
             sandboxes=rank_sandboxes(classes, self._options.sandbox_handlers),
         )
@@ -141,7 +153,7 @@ class Gatherer:
         profiles: Mapping[str, Profile | Unreadable],
         requests: Sequence[Request],
         published: Collection[str],
-    ) -> dict[str, HeldBack]:
+    ) -> dict[str, Finding]:
         """Profiles that aren't to be published yet. Never one that was: its pods would pass unsandboxed."""
         new = [
             name
@@ -153,17 +165,17 @@ class Gatherer:
         quota = self._options.profile_quota
         registered = [Registration.from_resource(resource) for resource in resources.values()]
         beyond = set(find_beyond_quota(registered, quota))
-        held_back: dict[str, HeldBack] = {}
+        held_back: dict[str, Finding] = {}
         now = format_now()
         holding = [request for request in requests if request.holds(self._options.patience, now)]
         for name in new:
             created = str(resources[name]["metadata"].get("creationTimestamp") or "")
             if name in beyond:
-                held_back[name] = BeyondQuota(quota)
+                held_back[name] = hold_back_beyond_quota(quota)
                 continue
             related = [each for each in holding if self._may_share_pods(profiles[name], profiles[each.name])]
             if blocker := find_blocker(created, related):
-                held_back[name] = WaitsForDeletion(blocker)
+                held_back[name] = hold_back_until_deleted(blocker)
         return held_back
 
     def _may_share_pods(self, one: Profile | Unreadable, other: Profile | Unreadable) -> bool:
@@ -186,64 +198,82 @@ class Gatherer:
         return profile
 
     def gather(
-        self, snapshot: Snapshot, name: str, publication: Publication, admission: Admission, stage: Stage | None
-    ) -> tuple[Facts, Plan | None]:
-        """The facts of one profile, and how it is to be tried, if it is; `stage` is how far its deletion is."""
-        resource, profile = snapshot.resources[name], snapshot.profiles[name]
-        facts = Facts(
-            generation=int(resource["metadata"].get("generation") or 0),
-            profile=profile,
-            stage=stage,
-            was_active=snapshot.statuses[name].get("phase") == "ACTIVE",
-            published=name in snapshot.allocation.compiled,
-            pods=snapshot.pod_counts.get(name, 0),
-            admission=admission,
-            held_back=snapshot.held_back.get(name),
-            overlap=snapshot.overlaps.get(name),
-            isolation=snapshot.isolation.get(name, Isolation()),
-            moves=self._find_moves(name),
-        )
-        if isinstance(profile, Unreadable) or stage is not None:
-            return facts, None
+        self, snapshot: Snapshot, name: str, publication: Publication, admission: Admission
+    ) -> tuple[tuple[Contribution, ...], Plan | None]:
+        """What is to be said of a profile that nobody deletes, and how it is to be tried, if it is."""
+        profile = snapshot.profiles[name]
+        if isinstance(profile, Unreadable):
+            return self._give_up(snapshot, name, profile, admission), None
         try:
-            complete = self._complete(facts, profile, snapshot, publication)
+            found = self._complete(profile, snapshot, publication, admission)
         except Exception as error:
             self._problems.report(f"state of profile {name}", repr(error), traceback=True)
-            return replace(facts, profile=Unreadable(repr(error), Reason.INTERNAL_ERROR)), None
+            return self._give_up(snapshot, name, Unreadable(repr(error), Reason.INTERNAL_ERROR), admission), None
         self._problems.clear(f"state of profile {name}")
-        return complete
+        return found
+
+    def _give_up(
+        self, snapshot: Snapshot, name: str, profile: Unreadable, admission: Admission
+    ) -> tuple[Contribution, ...]:
+        untried = contribute_dry_run(None, snapshot.statuses[name], snapshot.find_generation(name))
+        return contribute_unreadable(profile, admission), untried
 
     def _complete(
-        self, facts: Facts, profile: Profile, snapshot: Snapshot, publication: Publication
-    ) -> tuple[Facts, Plan | None]:
-        reached = tuple(snapshot.reached.get(profile.name, ()))
-        runtime_class = self._caches.runtime_classes.find("", profile.runtime_class)
-        sandboxed = runtime_class is not None and is_sandbox(runtime_class.handler, self._options.sandbox_handlers)
+        self, profile: Profile, snapshot: Snapshot, publication: Publication, admission: Admission
+    ) -> tuple[tuple[Contribution, ...], Plan | None]:
+        name = profile.name
+        reached = tuple(snapshot.reached.get(name, ()))
+        sandbox, uid = self._find_sandbox(profile, snapshot)
+        published = Published(
+            patterns=[selector.namespace for selector in profile.selectors],
+            reached=reached,
+            held_back=snapshot.held_back.get(name),
+            kept_for=snapshot.allocation.overflow.get(name),
+            unwritten={each: publication.unwritten[each] for each in reached if each in publication.unwritten},
+            is_published=name in snapshot.allocation.compiled,
+        )
+        plan, outcome = None, None
+        # Otherwise what a dry run would say is known already; it starts afresh when the cause is gone.
+        if sandbox.is_usable and not published.held_back and isinstance(admission, PoliciesInstalled | PoliciesChanged):
+            plan = self._plan(profile, published, publication, uid, admission)
+            outcome = self._find_outcome(name, plan)
+        own = Contribution(
+            (
+                describe_validity(profile),
+                describe_sandbox(sandbox),
+                describe_admission(admission),
+                describe_distinction(name, snapshot.overlaps.get(name)),
+            )
+        )
+        tried = contribute_dry_run(outcome, snapshot.statuses[name], snapshot.find_generation(name))
+        return (own, contribute_publication(published), tried), plan
+
+    def _find_sandbox(self, profile: Profile, snapshot: Snapshot) -> tuple[Sandbox, str]:
+        """The profile's RuntimeClass, and its uid."""
+        view = self._caches.runtime_classes.find("", profile.runtime_class)
         named = self._options.sandbox or (snapshot.resources[profile.name].get("spec") or {}).get("runtimeClassName")
-        facts = replace(
-            facts,
+        sandbox = Sandbox(
+            profile.runtime_class,
+            exists=view is not None,
+            handler=view.handler if view and not is_sandbox(view.handler, self._options.sandbox_handlers) else "",
             detected=not named,
             classes=tuple(snapshot.classes),
             sandboxes=snapshot.sandboxes,
-            runtime_class_exists=runtime_class is not None,
-            unsandboxed_by=runtime_class.handler if runtime_class and not sandboxed else "",
-            reached=reached,
-            kept_for=snapshot.allocation.overflow.get(profile.name),
-            unwritten={name: publication.unwritten[name] for name in reached if name in publication.unwritten},
         )
-        admitting = isinstance(facts.admission, PoliciesInstalled | PoliciesChanged)
-        if facts.held_back or runtime_class is None or not sandboxed or not admitting:
-            # What a dry run would say is known already; it starts afresh when the cause is gone.
-            return facts, None
-        dry_runs = self._plan_dry_runs(profile, facts, publication)
+        return sandbox, view.uid if view else ""
+
+    def _plan(
+        self, profile: Profile, published: Published, publication: Publication, uid: str, admission: Admission
+    ) -> Plan:
+        """How the profile is tried: `uid` is its RuntimeClass's."""
+        dry_runs = self._plan_dry_runs(profile, published, publication)
         # Only its own compiled selectors: the dry run is pinned, so what others add doesn't matter.
         compiled = (
             pick_selectors_of(publication.get_selectors(dry_run.namespace), profile.name) for dry_run in dry_runs
         )
         # An edited policy may sandbox no more: it is tried again at once.
-        edits = facts.admission.names if isinstance(facts.admission, PoliciesChanged) else ()
-        plan = Plan(dry_runs, depends_on=(runtime_class.uid, *edits, *compiled))
-        return replace(facts, outcome=self._find_outcome(profile.name, plan)), plan
+        edits = admission.names if isinstance(admission, PoliciesChanged) else ()
+        return Plan(dry_runs, depends_on=(uid, *edits, *compiled))
 
     def _find_reached(self, read: Iterable[Profile | Unreadable]) -> Mapping[str, list[str]]:
         """By profile; remembered until a namespace or a profile changes: most reconciles are about pods."""
@@ -277,10 +307,10 @@ class Gatherer:
         reached, unwritten = snapshot.reached, publication.unwritten
         return ReschedulingInput(snapshot.living, settings, deleting, reached, publication.get_selectors, unwritten)
 
-    def _plan_dry_runs(self, profile: Profile, facts: Facts, publication: Publication) -> tuple[DryRun, ...]:
+    def _plan_dry_runs(self, profile: Profile, published: Published, publication: Publication) -> tuple[DryRun, ...]:
         """Pods in reached namespaces; without any, a namespace that would be reached."""
         # What is wrong with one namespace is known, and says nothing about the profile.
-        namespaces = [name for name in facts.reached if name not in facts.unwritten] or facts.reached
+        namespaces = [name for name in published.reached if name not in published.unwritten] or published.reached
         pods = (
             PodDryRun(namespace, labels, profile.name, profile.runtime_class)
             for selector in profile.selectors
@@ -288,7 +318,7 @@ class Gatherer:
             for namespace in namespaces
             if reaches(selector, namespace, self._options.protected)
         )
-        if facts.reached:
+        if published.reached:
             return tuple(dict.fromkeys(itertools.islice(pods, NAMESPACES_TRIED)))
         names = [
             name

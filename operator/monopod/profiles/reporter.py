@@ -1,16 +1,16 @@
 """Tells users: statuses of profiles, events about profiles, and events about pods that Fargate can't run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from monopod.api.names import API_VERSION, GROUP, PROFILE_PLURAL, VERSION
+from monopod.api.names import API_VERSION
 from monopod.api.reasons import EventType, PodReason, Reason
 from monopod.kube.announcements import Announcements
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.events import post_event
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
-from monopod.kube.objects.status import build_status_patch
+from monopod.kube.statuses import StatusWriter
 from monopod.pods.view import PodView
 from monopod.profiles.caches import Caches
 
@@ -23,35 +23,25 @@ class Reporter:
 
     def __init__(self, api: ApiClient, caches: Caches, problems: ProblemLog) -> None:
         self._api = api
-        self._caches = caches
         self._problems = problems
         self._announcements = Announcements(api, problems)
-        self._written: dict[str, tuple[dict[str, Any], Any]] = {}
+        self._statuses = StatusWriter(api, caches.profiles, "profile", problems)
 
     async def report_status(self, resource: Mapping[str, Any], status: dict[str, Any]) -> bool:
         """Writes the profile's status if it differs, after the event that it may call for; False if that failed."""
         name, current = resource["metadata"]["name"], resource.get("status")
-        # A CRD of another version may drop fields that we write: the same answer to the same write ends it there.
-        if build_status_patch(current, status) is None or self._written.get(name) == (status, current):
+        if not self._statuses.differs(name, current, status):
             return True
-        subject = f"status of profile {name}"
+        subject = f"events of profile {name}"
         try:
             await self._announce_phase(resource, status)
             await self._announce_unwritten(resource, status)
             await self._announce_moves(resource, status)
-            path = f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}/{name}/status"
-            written = await self._api.merge(path, build_status_patch(current, status) or {})
         except (ApiError, ApiUnreachable) as error:
-            if isinstance(error, ApiError) and error.status == 404:
-                return True  # deleted meanwhile
-            WRITES.labels("status", "failed").inc()
             self._problems.report(subject, str(error))
             return False
-        WRITES.labels("status", "ok").inc()
         self._problems.clear(subject)
-        self._written[name] = (status, written.get("status"))
-        self._caches.profiles.observe("MODIFIED", written)
-        return True
+        return await self._statuses.write(name, current, status)
 
     async def _announce_phase(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
         """An event when the profile becomes active, is deleted, and fails, or fails for another reason."""
@@ -104,10 +94,9 @@ class Reporter:
         await post_event(self._api, about, event_type, reason, message, count=True)
         WRITES.labels("events", "ok").inc()
 
-    def retain(self, profiles: Sequence[str]) -> None:
+    def retain(self, profiles: Collection[str]) -> None:
         """Forgets profiles that are gone."""
-        for name in self._written.keys() - set(profiles):
-            del self._written[name]
+        self._statuses.retain(profiles)
 
     async def report_unsupported(self, pods: Sequence[PodView]) -> bool:
         """Says of each pod that Fargate can't run why, once; whether there is nothing left to say."""

@@ -64,7 +64,7 @@ class ReschedulingInput:
 
     Attributes:
         profiles: those that take pods.
-        settings: of those that are in force.
+        settings: of those that are enforced.
         deleting: those that are being deleted.
         reached: the namespaces that each reaches.
         get_selectors: the compiled selectors that a namespace should carry.

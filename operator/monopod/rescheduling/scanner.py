@@ -62,7 +62,7 @@ class NamespaceScan:
         manifests: of the pods without a controller that may be moved now, by uid.
         attempts: of the other workloads of which pods may be moved now, by profile and the workload's uid.
         expected: how many pods workloads of unknown kinds had, by uid.
-        proven: profiles of which a pod was seen that became Ready in its sandbox since they are in force.
+        proven: profiles of which a pod was seen that became Ready in its sandbox since they became active.
         is_bounded: whether a quota counts the pods, so that one eviction is all that this look is good for.
     """
 

@@ -219,7 +219,7 @@ class ReplacementDryRuns:
         if fault or created is None:
             return fault
         if find_mark(created) == profile:
-            return Fault(Reason.REPLACEMENT_REFUSED, "admission still reads that the profile is in force")
+            return Fault(Reason.REPLACEMENT_REFUSED, "admission still sees the profile as active")
         return judge_node(created, manifest, self._caches.nodes.views())
 
 

@@ -28,6 +28,7 @@ def complete(*conditions: dict[str, Any], **fields: Any) -> dict[str, Any]:
         "WaitsForDeletion": False,
         "ProfileQuotaExceeded": False,
         "SelectorsTooLarge": False,
+        "RowsTooLarge": False,
     }.items(),
 )
 def test_a_profile_counts_as_published_unless_its_condition_says_what_it_waits_for(
@@ -46,13 +47,14 @@ def test_it_is_enforced_since_its_condition_ready_became_true() -> None:
     assert "enforcedSince" not in complete(a_condition("Ready", "PolicyChanged", "False"))
 
 
+@pytest.mark.parametrize("called", ["Probe", "DryRun"])
 @pytest.mark.parametrize("result", ["Sandboxed", "NotSandboxed", "Refused", "Impossible"])
-def test_what_the_last_dry_run_said_is_read_with_the_generation_that_it_was_about(result: str) -> None:
-    found = complete(a_condition("Enforced", f"Probe{result}"))["dryRun"]
+def test_what_the_last_dry_run_said_is_read_with_the_generation_that_it_was_about(result: str, called: str) -> None:
+    found = complete(a_condition("Enforced", f"{called}{result}"))["dryRun"]
     assert found == {"result": result, "message": "because", "observedGeneration": 3}
 
 
-@pytest.mark.parametrize("reason", ["DryRunPending", "NoDryRun"])
+@pytest.mark.parametrize("reason", ["DryRunPending", "NoDryRun", "ProbePending", "NotProbed"])
 def test_a_dry_run_that_said_nothing_leaves_nothing(reason: str) -> None:
     assert "dryRun" not in complete(a_condition("Enforced", reason, "Unknown"))
 
@@ -66,5 +68,8 @@ def test_a_round_of_moves_ended_when_its_condition_said_so() -> None:
 
 
 def test_a_status_of_this_version_is_taken_as_it_is() -> None:
-    status = {"published": False, "conditions": [a_condition("Published", "SelectorsPublished"), a_condition("Ready", "x")]}
+    status = {
+        "published": False,
+        "conditions": [a_condition("Published", "SelectorsPublished"), a_condition("Ready", "x")],
+    }
     assert complete_status(status) == status

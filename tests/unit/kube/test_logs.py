@@ -14,7 +14,6 @@ from monopod.profiles.gather import Gatherer
 from monopod.profiles.options import ProfileOptions
 from monopod.profiles.overlaps import Overlaps
 from monopod.profiles.rules.conditions import PoliciesInstalled
-from monopod.rescheduling.rules.progress import NotListed
 from monopod.selectors.publication import Publication
 from tests.unit.fake_api import an_object
 
@@ -64,8 +63,6 @@ class Looks:
             caches,
             self._find_outcome,
             Overlaps(options.protected, lambda: None, problems),
-            dict,
-            lambda _: NotListed(),
             options,
             problems,
         )
@@ -78,8 +75,8 @@ class Looks:
     def look(self) -> None:
         snapshot = self.gatherer.snapshot()
         publication = Publication(lambda _: "")
-        self.gatherer.gather(snapshot, "web", publication, PoliciesInstalled(), None)
-        enforced = {"phase": "ACTIVE", "conditions": [{"type": "Enforced", "status": "True"}]}
+        self.gatherer.gather(snapshot, "web", publication, PoliciesInstalled())
+        enforced = {"phase": "ACTIVE", "dryRun": {"result": "Sandboxed"}}
         self.gatherer.build_rescheduling_input(snapshot, {"web": enforced}, publication)
 
 

@@ -22,7 +22,7 @@ from monopod.kube.signals import Signal
 from monopod.manager.sources import WatchedCaches
 from monopod.rescheduling.controller import Rescheduler, ReschedulingInput
 from monopod.rescheduling.options import ReschedulingOptions
-from monopod.rescheduling.rules.progress import Kept, NotListed, Tally, Verdict, judge_progress
+from monopod.rescheduling.rules.progress import Kept, NotListed, Tally, judge_progress
 from monopod.rescheduling.rules.settings import ReschedulingSettings
 from tests.unit.builders import Manifest, a_pod, a_profile, a_selector
 from tests.unit.fake_api import FakeApi
@@ -306,10 +306,9 @@ async def test_nothing_is_moved_in_a_namespace_that_cannot_be_written_and_everyt
     setting.api.requests.clear()
     await setting.run()
     assert [path for _, path, _ in setting.api.requests if "/prod/" in path] == []
-    verdict = judge_progress(setting.rescheduler.find_moves("web"), None, None)
-    assert verdict == Verdict(
-        False, Reason.BLOCKED, "pods: 0/0 moved: nothing is moved in namespace prod; prod: refused"
-    )
+    found = judge_progress(setting.rescheduler.find_moves("web"), None)
+    assert (found.holds, found.reason) == (False, Reason.BLOCKED)
+    assert found.message == "pods: 0/0 moved: nothing is moved in namespace prod; prod: refused"
 
 
 async def test_a_pod_whose_replacement_is_refused_stays_and_goes_when_it_no_longer_is() -> None:

@@ -275,7 +275,7 @@ def check_leader(facts: Facts) -> Iterator[Finding]:
 
 
 def check_profiles(facts: Facts) -> Iterator[Finding]:
-    """Whether the profiles are in force, and none stands in another's way."""
+    """Whether the profiles are active, and none stands in another's way."""
     if isinstance(facts.profiles, Unread):
         if facts.profiles.absent:
             action = "Install Monopod's chart, or its CRDs again: helm upgrade --install."
@@ -315,7 +315,7 @@ def _find_shadows(facts: Facts) -> Iterator[Finding]:
 
 
 def read_profiles(facts: Facts) -> list[Profile]:
-    """The profiles that are in force; those that can't be read have a fault of their own in their status."""
+    """The profiles that are active; those that can't be read have a fault of their own in their status."""
     profiles = []
     for resource in () if isinstance(facts.profiles, Unread) else facts.profiles:
         try:

@@ -9,6 +9,7 @@ from typing import Any
 
 from monopod.api.reasons import GroupReason
 from monopod.isolation.rules.security_group import SecurityGroup
+from monopod.kube.objects.conditions import Finding, merge_conditions
 from monopod.kube.objects.text import list_names
 
 # A list for people; that there is any is what protects the group.
@@ -37,25 +38,12 @@ class GroupFacts:
 def decide_group_status(facts: GroupFacts, previous: Mapping[str, Any], now: str) -> dict[str, Any]:
     """The whole status that the group should have; `now` is an RFC 3339 time, used where its condition changes."""
     reason, message = _find_readiness(facts)
-    status = "True" if reason is GroupReason.RULES_ENFORCED else "False"
-    before: Mapping[str, Any] = next(
-        (one for one in previous.get("conditions") or () if one.get("type") == "Ready"), {}
-    )
-    unchanged = before.get("status") == status
+    ready = Finding("Ready", reason is GroupReason.RULES_ENFORCED, reason, message)
     return {
         "pods": facts.pods,
         "usedBy": list(facts.users[:USERS_LISTED]),
         "observedGeneration": facts.generation,
-        "conditions": [
-            {
-                "type": "Ready",
-                "status": status,
-                "observedGeneration": facts.generation,
-                "lastTransitionTime": before.get("lastTransitionTime") if unchanged else now,
-                "reason": str(reason),
-                "message": message,
-            }
-        ],
+        "conditions": merge_conditions([ready], previous, facts.generation, now),
     }
 
 

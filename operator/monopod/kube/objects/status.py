@@ -1,7 +1,10 @@
 """The status subresource of kinds that the operator owns."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+RESOURCES_LISTED: Final = 20
+"""Of an issue: a list for people."""
 
 
 def build_status_patch(current: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -9,3 +12,8 @@ def build_status_patch(current: Mapping[str, Any] | None, wanted: Mapping[str, A
     if current is not None and dict(current) == dict(wanted):
         return None
     return {"status": {**dict.fromkeys(sorted(set(current or {}) - set(wanted))), **wanted}}
+
+
+def build_issue(code: str, message: str, resources: Sequence[str]) -> dict[str, Any]:
+    """An issue in a status, and the objects that it is about."""
+    return {"code": str(code), "message": message, "resourceIds": list(resources[:RESOURCES_LISTED])}

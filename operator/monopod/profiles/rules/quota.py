@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from monopod.api.names import QUOTA_KEY, QUOTA_PROFILES_KEY
+from monopod.api.reasons import ConditionType, Reason
+from monopod.kube.objects.conditions import Finding
 from monopod.selectors.capacity import Registration
 
 DEFAULT_QUOTA: Final = 10
@@ -22,3 +24,12 @@ def find_beyond_quota(profiles: Iterable[Registration], quota: int) -> tuple[str
 def build_quota_data(names: Iterable[str], quota: int) -> dict[str, str]:
     """The data of the ConfigMap that the policy reads. Profiles that are being deleted count until they are gone."""
     return {QUOTA_PROFILES_KEY: "\n".join(sorted(names)), QUOTA_KEY: str(quota)}
+
+
+def hold_back_beyond_quota(quota: int) -> Finding:
+    """Why a profile isn't published: the cluster has that many already, as many as it may have."""
+    message = (
+        f"the cluster has {quota} profiles already, which is its quota: delete one, or raise profileQuota in "
+        f"the chart's values"
+    )
+    return Finding(ConditionType.PUBLISHED, False, Reason.PROFILE_QUOTA_EXCEEDED, message)

@@ -5,7 +5,7 @@
     a replacement is Unschedulable   ──► nothing more of the profile until it isn't
     MOST_LATE workloads are late     ──► nothing more of the profile until fewer are
 
-What proves it is a Ready pod in the profile's sandbox, created since the profile is in force: an object, so that an
+What proves it is a Ready pod in the profile's sandbox, created since the profile became active: an object, so that an
 operator that was killed needs no memory of it. Workloads that weren't Ready before prove nothing, and stop nothing.
 """
 

@@ -34,7 +34,7 @@ from monopod.rescheduling.rules.standing import (
 from monopod.workloads.rules.replacement import Workload
 
 MARGIN_SECONDS = 30.0
-"""How long after a profile is in force a pod may still come up without its sandbox: admission reads namespaces from a
+"""How long after a profile is active a pod may still come up without its sandbox: admission reads namespaces from a
 cache, and clocks differ."""
 
 

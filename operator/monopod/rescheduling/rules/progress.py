@@ -10,11 +10,12 @@ operator that was killed goes on counting where it was.
 import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, assert_never
 
-from monopod.api.reasons import Reason
+from monopod.api.reasons import ConditionType, Reason
 from monopod.eviction.rules.order import Obstacle
+from monopod.kube.objects.conditions import Contribution, Finding, Severity
 from monopod.kube.objects.text import list_names
 from monopod.rescheduling.rules.plans import WorkloadPlan
 
@@ -70,7 +71,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class NotListed:
-    """The pods haven't been looked at, or the profile isn't in force."""
+    """The pods haven't been looked at, or the profile isn't active."""
 
 
 Moves = Tally | Kept | NotListed
@@ -180,36 +181,39 @@ def _list_blockers(obstacles: Sequence[Obstacle]) -> list[dict[str, Any]]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the condition Rescheduled says; `holds` is None where it can't be told."""
+def contribute_progress(moves: Moves, status: Mapping[str, Any], now: str, *, was_kept: bool = False) -> Contribution:
+    """What a profile's status says of the moves.
 
-    holds: bool | None
-    reason: Reason
-    message: str
+    Args:
+        moves: the pods now.
+        status: the one that the profile has.
+        now: an RFC 3339 time.
+        was_kept: whether the last that was known is that it leaves pods where they are. That says nothing of pods.
+    """
+    rescheduling = decide_rescheduling(moves, status.get("rescheduling"), now)
+    finding = judge_progress(moves, rescheduling)
+    fields = {"rescheduling": rescheduling} if rescheduling else {}
+    return Contribution((replace(finding, keeps=isinstance(moves, NotListed) and not was_kept),), fields)
 
 
-def judge_progress(moves: Moves, rescheduling: Mapping[str, Any] | None, before: Mapping[str, Any] | None) -> Verdict:
-    """The condition; `before` is the one that the profile has."""
+def judge_progress(moves: Moves, rescheduling: Mapping[str, Any] | None) -> Finding:
+    """The condition Rescheduled."""
     match moves:
         case Kept():
-            return Verdict(True, Reason.EXISTING_PODS_KEPT, "pods that exist are left where they are")
+            return _build_finding(True, Reason.EXISTING_PODS_KEPT, "pods that exist are left where they are")
         case NotListed():
-            known = next((reason for reason in _CONCLUSIONS if before and reason == before.get("reason")), None)
-            if known and before:
-                holds = before.get("status") == "True"
-                return Verdict(holds, known, str(before.get("message")))
-            return Verdict(None, Reason.PODS_NOT_LISTED, "the pods haven't been looked at yet")
+            return _build_finding(None, Reason.PODS_NOT_LISTED, "the pods haven't been looked at yet")
         case Tally():
             return _judge_tally(moves, rescheduling or {})
         case never:
             assert_never(never)
 
 
-_CONCLUSIONS: Final = (Reason.ALL_MOVED, Reason.RECREATION_OFF, Reason.MOVING, Reason.PAUSED, Reason.BLOCKED)
+def _build_finding(holds: bool | None, reason: Reason, message: str) -> Finding:
+    return Finding(ConditionType.RESCHEDULED, holds, reason, message, severity=Severity.REMARK)
 
 
-def _judge_tally(tally: Tally, counted: Mapping[str, Any]) -> Verdict:
+def _judge_tally(tally: Tally, counted: Mapping[str, Any]) -> Finding:
     numbers = ", ".join(
         f"{number} {what}"
         for number, what in ((tally.waiting, "waiting"), (tally.blocked, "blocked"), (tally.left, "left"))
@@ -222,15 +226,15 @@ def _judge_tally(tally: Tally, counted: Mapping[str, Any]) -> Verdict:
     idle = not tally.waiting and not tally.blocked
     if tally.unseen and idle:
         where = list_names(tally.unseen)
-        return Verdict(None, Reason.PODS_NOT_LISTED, f"{message}; the pods of namespace {where} can't be read")
+        return _build_finding(None, Reason.PODS_NOT_LISTED, f"{message}; the pods of namespace {where} can't be read")
     if idle and not tally.is_complete:
-        return Verdict(False, Reason.BLOCKED, explained)
+        return _build_finding(False, Reason.BLOCKED, explained)
     if idle:
         if any(obstacle.reason is Reason.RECREATION_OFF for obstacle in tally.obstacles):
-            return Verdict(False, Reason.RECREATION_OFF, f"{message}: {_RECREATION_OFF}")
-        return Verdict(True, Reason.ALL_MOVED, message if counted else "no pod of the profile runs elsewhere")
+            return _build_finding(False, Reason.RECREATION_OFF, f"{message}: {_RECREATION_OFF}")
+        return _build_finding(True, Reason.ALL_MOVED, message if counted else "no pod of the profile runs elsewhere")
     if tally.paused:
-        return Verdict(False, Reason.PAUSED, f"{message}; the profile is paused")
+        return _build_finding(False, Reason.PAUSED, f"{message}; the profile is paused")
     if tally.waiting:
-        return Verdict(False, Reason.MOVING, explained)
-    return Verdict(False, Reason.BLOCKED, explained)
+        return _build_finding(False, Reason.MOVING, explained)
+    return _build_finding(False, Reason.BLOCKED, explained)

@@ -29,7 +29,7 @@ class NamespaceContext:
 
     Attributes:
         profiles: those that admission reads there, as the operator published them.
-        settings: of those among them that are in force and move pods, by name.
+        settings: of those among them that are enforced and move pods, by name.
         deleting: profiles that are being deleted, which moves their pods.
         protected: namespaces that only their exact name reaches.
         claims: the PersistentVolumeClaims of the namespace by name, if any pod to be moved has one.

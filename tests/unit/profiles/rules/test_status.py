@@ -7,39 +7,33 @@ import pytest
 
 from monopod.api.earlier_status import complete_status
 from monopod.api.reasons import Reason
+from monopod.deletion.rules.ending import hold_back_until_deleted
 from monopod.deletion.rules.stages import Evicting, Failed, Queued, Released
 from monopod.eviction.rules.order import Obstacle
 from monopod.isolation.rules.summary import Isolation
 from monopod.kube.objects.status import build_status_patch
 from monopod.pods.rules.dry_run import Impossible, NotSandboxed, Outcome, Pending, Refused, Sandboxed
 from monopod.pods.rules.selection import Profile, Selector
-from monopod.profiles.rules.conditions import (
-    BeyondQuota,
-    Facts,
-    NoRoom,
-    PoliciesChanged,
-    PoliciesMissing,
-    PoliciesNotServed,
-    Unreadable,
-    WaitsForDeletion,
-)
+from monopod.profiles.rules.conditions import PoliciesChanged, PoliciesMissing, PoliciesNotServed, Unreadable
 from monopod.profiles.rules.overlap import Equal, Overlap, Shadowed
+from monopod.profiles.rules.quota import hold_back_beyond_quota
 from monopod.profiles.rules.sandboxes import NO_SANDBOX
-from monopod.profiles.rules.status import decide_status
 from monopod.rescheduling.rules.progress import Tally
 from monopod.selectors.capacity import Bound, Overflow
+from tests.unit.profiles.rules.facts import Facts, decide_from
 
 NOW = "2026-01-02T00:00:00Z"
 BEFORE = "2026-01-01T00:00:00Z"
 PROFILE = Profile("web", (Selector("prod-*", (("tier", "web"),)), Selector("dev")), "kata")
 GOOD = Facts(generation=1, profile=PROFILE, reached=("prod-a",), outcome=Sandboxed("a pod in namespace prod-a"))
 REFUSED = Refused("a pod in namespace prod-a", "exceeded quota (403 Forbidden)")
+BEYOND_QUOTA, WAITS = hold_back_beyond_quota(10), hold_back_until_deleted("old")
 EXCESS = Overflow("prod-*", 2001, Bound("selectors", 2000))
 NOT_SANDBOXED = NotSandboxed("a pod in namespace prod-a", "it has no label monopod.dev/profile")
 
 
 def decide(facts: Facts, previous: dict[str, Any] | None = None, now: str = NOW) -> dict[str, Any]:
-    return decide_status(facts, previous or {}, now)
+    return decide_from(facts, previous or {}, now)
 
 
 def condition(status: dict[str, Any], kind: str) -> tuple[str, str]:
@@ -88,15 +82,15 @@ PHASES = [
         id="old Kubernetes",
     ),
     pytest.param(replace(GOOD, reached=()), "ACTIVE", "Active", id="no namespace yet"),
-    pytest.param(replace(GOOD, held_back=NoRoom(EXCESS)), "CREATE_FAILED", "SelectorsTooLarge", id="rows don't fit"),
+    pytest.param(replace(GOOD, lacks_room=EXCESS), "CREATE_FAILED", "SelectorsTooLarge", id="rows don't fit"),
     pytest.param(replace(GOOD, kept_for=EXCESS), "ACTIVE", "SelectorsKept", id="a change doesn't fit"),
     pytest.param(replace(GOOD, unwritten={"prod-a": "no"}), "ACTIVE", "PublishFailed", id="rows not written"),
     pytest.param(replace(GOOD, profile=Unreadable("no selectors")), "CREATE_FAILED", "SpecInvalid", id="senseless"),
     pytest.param(
         replace(GOOD, profile=Unreadable("oops", Reason.INTERNAL_ERROR)), "CREATE_FAILED", "InternalError", id="a bug"
     ),
-    pytest.param(replace(GOOD, held_back=BeyondQuota(10)), "CREATE_FAILED", "ProfileQuotaExceeded", id="quota"),
-    pytest.param(replace(GOOD, held_back=WaitsForDeletion("old")), "CREATING", "WaitsForDeletion", id="held back"),
+    pytest.param(replace(GOOD, held_back=BEYOND_QUOTA), "CREATE_FAILED", "ProfileQuotaExceeded", id="quota"),
+    pytest.param(replace(GOOD, held_back=WAITS), "CREATING", "WaitsForDeletion", id="held back"),
     pytest.param(replace(GOOD, overlap=Shadowed(("all",))), "ACTIVE", "Active", id="never wins"),
     pytest.param(replace(GOOD, stage=Queued("old", 3)), "DELETING", "DeletionQueued", id="deletion queued"),
     pytest.param(replace(GOOD, stage=Evicting(BEFORE, 3, 4)), "DELETING", "Deleting", id="being deleted"),
@@ -149,7 +143,7 @@ def test_an_issue_names_the_objects_that_it_is_about() -> None:
 
 
 def test_a_profile_without_room_names_the_namespaces_and_the_bound() -> None:
-    status = decide(replace(GOOD, held_back=NoRoom(EXCESS), reached=("dev", "prod-a")))
+    status = decide(replace(GOOD, lacks_room=EXCESS, reached=("dev", "prod-a")))
     [issue] = status["health"]["issues"]
     assert "namespaces prod-* would have 2001 selectors, and there is room for 2000" in issue["message"]
     assert issue["resourceIds"] == ["Namespace/prod-a"]
@@ -157,7 +151,7 @@ def test_a_profile_without_room_names_the_namespaces_and_the_bound() -> None:
 
 
 def test_without_a_namespace_yet_it_names_what_holds_the_rows() -> None:
-    [issue] = decide(replace(GOOD, held_back=NoRoom(EXCESS), reached=()))["health"]["issues"]
+    [issue] = decide(replace(GOOD, lacks_room=EXCESS, reached=()))["health"]["issues"]
     assert issue["resourceIds"] == ["ConfigMap/monopod-namespaces"]
 
 
@@ -278,13 +272,17 @@ def test_a_restarted_operator_keeps_what_the_last_trial_said(outcome: Outcome) -
 
 @pytest.mark.parametrize(
     "facts",
-    [replace(GOOD, held_back=BeyondQuota(10)), replace(GOOD, stage=Queued("old", 3)), replace(GOOD, outcome=REFUSED)],
+    [
+        replace(GOOD, held_back=BEYOND_QUOTA),
+        replace(GOOD, stage=Queued("old", 3)),
+        replace(GOOD, outcome=REFUSED),
+    ],
     ids=["held back", "deleted", "failed"],
 )
 def test_a_profile_that_was_published_stays_so_in_its_status(facts: Facts) -> None:
     first = decide(facts)
     assert first["published"] is False
-    second = decide(replace(facts, published=True))
+    second = decide(replace(GOOD, published=True))
     assert decide(facts, second)["published"] is True
 
 
@@ -312,7 +310,7 @@ LIVING = {
 @pytest.mark.parametrize("facts", LIVING.values(), ids=LIVING)
 def test_the_version_before_finds_in_conditions_what_fields_remember(facts: Facts) -> None:
     """So that a downgrade, which drops the fields, forgets nothing; nor does the upgrade after it."""
-    published = facts.held_back is None
+    published = not (facts.held_back or facts.lacks_room)
     status: dict[str, Any] = {}
     for moves in (Tally(waiting=1), Tally()):
         status = decide(replace(facts, moves=moves, published=published), status, BEFORE)

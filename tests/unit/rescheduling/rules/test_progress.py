@@ -6,6 +6,7 @@ import pytest
 
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Candidate, Obstacle
+from monopod.kube.objects.conditions import merge_conditions
 from monopod.rescheduling.rules.plans import WorkloadPlan
 from monopod.rescheduling.rules.progress import (
     BLOCKERS,
@@ -14,6 +15,7 @@ from monopod.rescheduling.rules.progress import (
     NotListed,
     Tally,
     build_tally,
+    contribute_progress,
     decide_rescheduling,
     find_unwritten,
     judge_progress,
@@ -123,18 +125,22 @@ VERDICTS: dict[str, tuple[Moves, bool | None, Reason]] = {
 
 @pytest.mark.parametrize(("moves", "holds", "reason"), VERDICTS.values(), ids=VERDICTS)
 def test_what_the_condition_says(moves: Moves, holds: bool | None, reason: Reason) -> None:
-    verdict = judge_progress(moves, decide_rescheduling(moves, None, "now"), None)
+    verdict = judge_progress(moves, decide_rescheduling(moves, None, "now"))
     assert (verdict.holds, verdict.reason) == (holds, reason)
 
 
 def test_the_message_names_what_blocks_or_what_the_next_pod_waits_for() -> None:
     blocked, waiting = Tally(3, 1, obstacles=(BUDGET,)), Tally(2, waiting_for="1 of 4 pods aren't Ready")
-    assert judge_progress(blocked, {"progress": "1/5"}, None).message == (
+    assert judge_progress(blocked, {"progress": "1/5"}).message == (
         "pods: 1/5 moved, 3 waiting, 1 blocked: PodDisruptionBudget prod/web doesn't allow it"
     )
-    assert judge_progress(waiting, {"progress": "1/3"}, None).message.endswith("1 of 4 pods aren't Ready")
+    assert judge_progress(waiting, {"progress": "1/3"}).message.endswith("1 of 4 pods aren't Ready")
 
 
 def test_what_was_said_holds_until_the_pods_have_been_looked_at() -> None:
-    before = {"status": "False", "reason": "Blocked", "message": "why"}
-    assert judge_progress(NotListed(), None, before).message == "why"
+    said = {"type": "Rescheduled", "status": "False", "reason": "Blocked", "message": "why", "observedGeneration": 1}
+    status = {"conditions": [said]}
+    assert merge_conditions(contribute_progress(NotListed(), status, "now").findings, status, 1, "now") == [said]
+    kept = contribute_progress(NotListed(), status, "now", was_kept=True)
+    (other,) = merge_conditions(kept.findings, status, 1, "now")
+    assert (other["status"], other["reason"]) == ("Unknown", "PodsNotListed")
