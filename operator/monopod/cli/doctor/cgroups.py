@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Level, Unread, read_minor, unread
-from monopod.cli.doctor.sandboxes import find_handlers, find_kubelet, find_users, is_usable
+from monopod.cli.doctor.sandboxes import find_kubelet, find_takers, find_users
 from monopod.cli.live import Cluster, Refusal
 from monopod.kube.objects.text import list_names
 from monopod.profiles.rules.sandboxes import GVISOR
@@ -53,19 +53,15 @@ def read_drivers(cluster: Cluster, facts: Facts) -> dict[str, str] | Unread:
 
 
 def _find_nodes(facts: Facts) -> Iterator[Json]:
-    if isinstance(facts.runtime_classes, Unread) or isinstance(facts.nodes, Unread):
+    if isinstance(facts.runtime_classes, Unread):
         return  # other checks say so
     users = find_users(facts)
-    classes = [each for each in facts.runtime_classes if each["metadata"]["name"] in users]
-    for node in facts.nodes:
-        labels, known = node["metadata"].get("labels") or {}, find_handlers(node)
-        for handler, scheduling in ((each["handler"], each.get("scheduling") or {}) for each in classes):
-            chosen = (scheduling.get("nodeSelector") or {}).items() <= labels.items()
-            usable = chosen and is_usable(node, scheduling.get("tolerations") or ())
-            told = (read_minor(find_kubelet(node)) or 0) >= TRUE_SINCE_MINOR
-            if handler in GVISOR and usable and told and (not known or handler in known):
-                yield node
-                break
+    classes = [
+        each for each in facts.runtime_classes if each["metadata"]["name"] in users and each["handler"] in GVISOR
+    ]
+    for node in find_takers(facts, classes):
+        if (read_minor(find_kubelet(node)) or 0) >= TRUE_SINCE_MINOR:
+            yield node
 
 
 def check_cgroups(facts: Facts) -> Iterator[Finding]:

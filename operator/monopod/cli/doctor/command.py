@@ -17,7 +17,7 @@ from monopod.cli.doctor.cilium import check_cilium
 from monopod.cli.doctor.diagnosis import CLUSTER_CHECKS, Check, Facts, Finding, Level
 from monopod.cli.doctor.examination import examine
 from monopod.cli.doctor.network_probe import NetworkProbe
-from monopod.cli.doctor.overhead import check_overhead
+from monopod.cli.doctor.overhead import check_overhead, read_gates
 from monopod.cli.doctor.sandboxes import check_sandboxes
 from monopod.cli.live import Cluster
 from monopod.cli.output.terminal import build_grid, print_lines
@@ -40,7 +40,8 @@ def diagnose(kubeconfig: str | None, context: str | None, namespace: str, probe_
     """
     cluster = Cluster.connect(kubeconfig, context)
     facts = examine(cluster, namespace)
-    findings = check(replace(facts, cgroup_drivers=read_drivers(cluster, facts)))
+    drivers, gates = read_drivers(cluster, facts), read_gates(cluster, facts)
+    findings = check(replace(facts, cgroup_drivers=drivers, overhead_gates=gates))
     if probe_image is None:
         return [*findings, _NOT_PROBED]
     probe = NetworkProbe.with_fresh_name(cluster, probe_image)

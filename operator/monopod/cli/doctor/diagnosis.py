@@ -74,6 +74,21 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True)
+class Gates:
+    """A feature gate where it counts, as far as it could be read.
+
+    Attributes:
+        scheduler: kube-scheduler's; None if it couldn't be read.
+        kubelets: those of the nodes that were asked and told, by node.
+        unread: what couldn't be read, and why, as phrases.
+    """
+
+    scheduler: bool | None = None
+    kubelets: Mapping[str, bool] = field(default_factory=dict)
+    unread: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """A cluster as far as it could be read.
 
@@ -88,6 +103,7 @@ class Facts:
         lease: the leader's, or Unread.
         now: by this machine's clock.
         counts_overhead_twice: whether the API server's feature gate is on with which Kubernetes does so.
+        overhead_gates: the same gate of those who count.
         autoscalers: the HorizontalPodAutoscalers.
         pods: those of profiles, if there are autoscalers.
         cgroup_drivers: that of the kubelets where gVisor may run pods, by node.
@@ -110,6 +126,7 @@ class Facts:
     cgroup_drivers: Mapping[str, str] | Unread = field(default_factory=dict)
     cilium: Sequence[Json] | Unread = ()
     counts_overhead_twice: bool | Unread = False
+    overhead_gates: Gates = Gates()
     autoscalers: Sequence[Json] | Unread = ()
     pods: Sequence[Json] | Unread = ()
 

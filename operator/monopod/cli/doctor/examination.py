@@ -1,6 +1,5 @@
 """Reads what `doctor` looks at. It only reads; what a user may not read becomes `Unread`."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -11,7 +10,7 @@ from monopod.admission.revision import find_changed
 from monopod.api.names import API_VERSION, PROFILE_LABEL, PROFILE_PLURAL, SERVICE_ACCOUNT
 from monopod.cli.doctor.cilium import CONFIG_MAP as CILIUM_CONFIG
 from monopod.cli.doctor.diagnosis import Facts, Unread, list_arguments
-from monopod.cli.doctor.overhead import GATE
+from monopod.cli.doctor.overhead import GATE, is_on
 from monopod.cli.live import NOT_FOUND, Cluster, Refusal
 from monopod.workloads.rules.autoscaling import KIND as HPA
 
@@ -25,7 +24,6 @@ _POLICY_KINDS: Final = {
     "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
 }
-_FEATURE: Final = r'^kubernetes_feature_enabled\{{name="{}"[^}}]*\}} (\d)'
 
 Fact = TypeVar("Fact")
 Policies = dict[str, tuple[dict[str, Any], dict[str, Any]]]
@@ -48,7 +46,7 @@ def examine(cluster: Cluster, namespace: str) -> Facts:
         version=cluster.read("/version"),
         admission_kinds=_try(lambda: _read_kinds(cluster)),
         pod_level_resources=metrics if isinstance(metrics, Unread) else _has_feature(metrics),
-        counts_overhead_twice=metrics if isinstance(metrics, Unread) else _is_on(metrics, GATE) is True,
+        counts_overhead_twice=metrics if isinstance(metrics, Unread) else is_on(metrics, GATE) is True,
         policies=policies,
         expected=[_key(document) for document in expected],
         changed=() if isinstance(policies, Unread) else find_changed(expected, {_key(one): one for one in policies}),
@@ -115,9 +113,4 @@ def _read_policies(cluster: Cluster) -> list[dict[str, Any]]:
 def _has_feature(metrics: str) -> bool:
     # A gate that is gone has become a part of Kubernetes; one that doesn't exist yet means a version that is too old,
     # which another check says.
-    return _is_on(metrics, "PodLevelResources") is not False
-
-
-def _is_on(metrics: str, gate: str) -> bool | None:
-    found = re.search(_FEATURE.format(gate), metrics, re.MULTILINE)
-    return None if found is None else found[1] == "1"
+    return is_on(metrics, "PodLevelResources") is not False

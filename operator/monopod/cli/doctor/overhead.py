@@ -3,32 +3,132 @@
 With pod-level resources and the feature InPlacePodLevelResourcesVerticalScaling (Kubernetes 1.36, kubernetes#139627)
 the overhead of a pod that runs is counted twice: by the kubelet at once, by the scheduler later. Near a node's capacity
 the kubelet then refuses pods that the scheduler has bound, and such pods fail for good.
+
+Those two count, so their gates are asked for. A kubelet's is in its node's status where it is on (declaredFeatures),
+in its /configz where somebody set it, else in its metrics. The scheduler's is a flag, which can be read where it runs
+as a pod: its metrics listen on the node's loopback. The API server's gate, which mostly is the same, stands in for what
+can't be read.
 """
 
-from collections.abc import Iterator
-from typing import Final
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
 
-from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Level, Unread
-from monopod.cli.doctor.sandboxes import find_users
+from monopod.api.names import KUBE_SYSTEM
+from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Gates, Level, Unread, read_minor
+from monopod.cli.doctor.sandboxes import find_kubelet, find_takers, find_users
+from monopod.cli.live import Cluster, Refusal
 from monopod.kube.objects.text import list_names
 
 GATE: Final = "InPlacePodLevelResourcesVerticalScaling"
+SINCE_MINOR: Final = 36
+MOST_NODES: Final = 10
+"""Each kubelet is asked for itself, through the API server; nodes of one kind are mostly alike."""
+
+SCHEDULERS: Final = f"/api/v1/namespaces/{KUBE_SYSTEM}/pods?labelSelector=component%3Dkube-scheduler"
+_FEATURE: Final = r'^kubernetes_feature_enabled\{{name="{}"[^}}]*\}} (\d)'
+_SET: Final = re.compile(rf"\b{GATE}=(\w+)")
+
+Json = Mapping[str, Any]
+
+
+def is_on(metrics: str, gate: str) -> bool | None:
+    """Whether a component's metrics say that the gate is on; None if they don't name it."""
+    found = re.search(_FEATURE.format(gate), metrics, re.MULTILINE)
+    return None if found is None else found[1] == "1"
+
+
+def read_gates(cluster: Cluster, facts: Facts) -> Gates:
+    """The gates of scheduler and kubelets, where a class in use has an overhead that they could count twice.
+
+    Raises:
+        ApiFailure: the API server can't be reached.
+    """
+    heavy = _find_heavy(facts)
+    if not heavy or (read_minor(str(facts.version.get("gitVersion"))) or 0) < SINCE_MINOR:
+        return Gates()
+    kubelets: dict[str, bool] = {}
+    unread: list[str] = []
+    nodes = list(find_takers(facts, heavy))
+    for node in nodes[:MOST_NODES]:
+        name = node["metadata"]["name"]
+        try:
+            told = _read_kubelet(cluster, node)
+        except Refusal as refusal:
+            unread.append(f"the kubelet's of {name} ({refusal.message.rstrip('.')})")
+            if refusal.status == HTTPStatus.FORBIDDEN:
+                break  # nor may the others be read
+            continue
+        if told is None:
+            unread.append(f"the kubelet's of {name}, which doesn't tell")
+        else:
+            kubelets[name] = told
+    if len(nodes) > MOST_NODES:
+        unread.append(f"those of {len(nodes) - MOST_NODES} more kubelets, which weren't asked")
+    scheduler, why = _read_scheduler(cluster)
+    return Gates(scheduler, kubelets, (*([f"kube-scheduler's ({why})"] if why else []), *unread))
+
+
+def _find_heavy(facts: Facts) -> list[Json]:
+    if isinstance(facts.runtime_classes, Unread):
+        return []  # another check says so
+    users = find_users(facts)
+    return [
+        each
+        for each in facts.runtime_classes
+        if each["metadata"]["name"] in users and (each.get("overhead") or {}).get("podFixed")
+    ]
+
+
+def _read_kubelet(cluster: Cluster, node: Json) -> bool | None:
+    if (read_minor(find_kubelet(node)) or SINCE_MINOR) < SINCE_MINOR:
+        return False
+    if GATE in (node.get("status") or {}).get("declaredFeatures", ()):
+        return True
+    proxy = f"/api/v1/nodes/{node['metadata']['name']}/proxy"
+    gates = (cluster.read(f"{proxy}/configz").get("kubeletconfig") or {}).get("featureGates") or {}
+    return bool(gates[GATE]) if GATE in gates else is_on(cluster.read_text(f"{proxy}/metrics"), GATE)
+
+
+def _read_scheduler(cluster: Cluster) -> tuple[bool | None, str]:
+    """Whether it is on, or why that can't be read. Where no flag names the gate, it has its default."""
+    try:
+        pods = cluster.list_items(SCHEDULERS)
+    except Refusal as refusal:
+        return None, refusal.message.rstrip(".")
+    if not pods:
+        return None, f"no pod of namespace {KUBE_SYSTEM} is one"
+    return any(_is_set(pod) for pod in pods), ""
+
+
+def _is_set(pod: Json) -> bool:
+    containers: Sequence[Json] = pod["spec"]["containers"]
+    words = [word for each in containers for word in (*(each.get("command") or ()), *(each.get("args") or ()))]
+    found = [value for word in words for value in _SET.findall(word)]
+    return not found or found[-1].lower() in ("true", "t", "1")
 
 
 def check_overhead(facts: Facts) -> Iterator[Finding]:
     """Whether the feature is on with which it is counted twice; nothing where no class in use has any."""
-    if isinstance(facts.runtime_classes, Unread):
-        return  # another check says so
-    classes = {each["metadata"]["name"]: (each.get("overhead") or {}).get("podFixed") for each in facts.runtime_classes}
-    heavy = sorted(name for name in find_users(facts) if classes.get(name))
-    if not heavy or facts.counts_overhead_twice is not True:
+    classes, gates = sorted(each["metadata"]["name"] for each in _find_heavy(facts)), facts.overhead_gates
+    if not classes:
         return
+    on = [name for name, is_gate_on in gates.kubelets.items() if is_gate_on]
+    who = [*(["kube-scheduler"] if gates.scheduler else []), *([f"the kubelets of {list_names(on)}"] if on else [])]
+    asked = gates.unread or gates.scheduler is not None
+    missing = list(gates.unread) if asked else ["kube-scheduler's and the kubelets'"]
+    if not who and not (missing and facts.counts_overhead_twice is True):
+        return
+    counts = "counts" if who else "may count"
+    by = f" by the gates of {' and '.join(who)}" if who else ", as the API server's gate is on"
     message = (
-        f"Kubernetes counts the overhead of running pods twice (RuntimeClass {list_names(heavy)}; kubernetes#139627): "
-        "near a node's capacity pods fail with OutOfcpu or OutOfmemory."
+        f"Kubernetes {counts} the overhead of running pods twice (RuntimeClass {list_names(classes)}; "
+        f"kubernetes#139627){by}: near a node's capacity pods fail with OutOfcpu or OutOfmemory."
     )
-    action = (
-        f"Start kube-scheduler and the kubelets, and kube-apiserver too, with --feature-gates={GATE}=false. What is "
-        "read here is the API server's gate; leave it if the other two have theirs off already."
-    )
+    if missing:
+        message += f" Not read: {'; '.join(missing)}."
+    action = f"Start kube-scheduler and the kubelets with --feature-gates={GATE}=false."
+    if not who:
+        action += " Leave it if they have it off already."
     yield Finding(Check.OVERHEAD, Level.WARNING, message, action)

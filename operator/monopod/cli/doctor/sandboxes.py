@@ -151,6 +151,18 @@ def check_nodes(runtime_class: Json, facts: Facts) -> Iterator[Finding]:
         yield Finding(Check.NODES, Level.OK, message)
 
 
+def find_takers(facts: Facts, classes: Sequence[Json]) -> Iterator[Json]:
+    """The nodes that pods of any of these RuntimeClasses may land on and start."""
+    for node in () if isinstance(facts.nodes, Unread) else facts.nodes:
+        labels, known = node["metadata"].get("labels") or {}, find_handlers(node)
+        for handler, scheduling in ((each["handler"], each.get("scheduling") or {}) for each in classes):
+            chosen = (scheduling.get("nodeSelector") or {}).items() <= labels.items()
+            usable = chosen and is_usable(node, scheduling.get("tolerations") or ())
+            if usable and (not known or handler in known):
+                yield node
+                break
+
+
 def is_usable(node: Json, tolerations: Sequence[Json]) -> bool:
     """Whether the scheduler puts new pods with these tolerations on the node."""
     spec, status = node.get("spec") or {}, node.get("status") or {}

@@ -8,7 +8,8 @@ from monopod.api.names import EKS_PROFILE_LABEL
 from monopod.cli.explain.group_sources import NO_SURROUNDINGS, GroupsAnswer, Surroundings, answer_groups
 from monopod.cli.explain.live_pod import Admitted
 from monopod.cli.input.profiles import find_protected
-from monopod.kube.objects.fields import Part
+from monopod.cli.input.schema.kubernetes import find_pod_level_faults
+from monopod.kube.objects.fields import InvalidPod, Part
 from monopod.pods.rules.decision import (
     Decision,
     OptOutRefused,
@@ -140,6 +141,8 @@ def build_explanation(
     protected = find_protected() if protected is None else protected
     labels = Part(pod).child("metadata").text_map("labels")
     decision = decide(pod, namespace, profiles, username=username, protected=protected)
+    if not isinstance(decision, Sandboxed) and (faults := list(find_pod_level_faults(Part(pod).child("spec").fields))):
+        raise InvalidPod("; ".join(map(str, faults)))
     choice = choose_profile(labels, namespace, profiles, protected)
     judged = [
         (profile, tuple(_judge(selector, labels, namespace, protected) for selector in profile.selectors))

@@ -11,6 +11,7 @@ import yaml
 from monopod.api.names import (
     API_VERSION,
     CAPACITY_ANNOTATION,
+    COMPUTE_TYPE,
     EKS_PROFILE_LABEL,
     GROUP_POLICY_API_VERSION,
     GROUP_POLICY_PLURAL,
@@ -106,6 +107,32 @@ def test_a_size_from_the_manifests_own_pod_level_resources_is_kept(server: Serve
     create(server, REACHED, "pod-level", pod)
     report = explain_pod(cluster, REACHED, "pod-level")
     assert (report["admitted"]["capacity"], report["capacity"]) == ("4vCPU 10GB", "4vCPU 10GB")
+
+
+def a_small_pod(**labels: str) -> PodBuilder:
+    return a_pod().labelled(labels).requesting(cpu="1").with_pod_level(requests={"cpu": "500m"})
+
+
+BELOW_ITS_CONTAINERS: dict[str, tuple[PodBuilder, bool]] = {
+    "taken": (a_small_pod(tier="web"), True),
+    "unsupported": (a_small_pod(tier="web").with_spec(hostNetwork=True), False),
+    "opted out": (a_small_pod(tier="web").annotated({COMPUTE_TYPE: "ec2"}), False),
+    "of no profile": (a_small_pod(), False),
+}
+
+
+@pytest.mark.parametrize(("pod", "fits"), BELOW_ITS_CONTAINERS.values(), ids=BELOW_ITS_CONTAINERS)
+def test_pod_level_resources_below_the_containers_are_refused_unless_admission_writes_over_them(
+    server: Server, cluster: ControlPlane, tmp_path: Path, pod: PodBuilder, fits: bool
+) -> None:
+    manifest = pod.build()
+    assert (server.create_pod(REACHED, manifest).status < 400) == fits
+    path = tmp_path / "pod.yaml"
+    path.write_text(yaml.safe_dump(manifest))
+    config = ("--kubeconfig", str(cluster.kubeconfig_path))
+    result = run("explain", "-f", str(path), "-n", REACHED, *config)
+    assert (result.exit_code == 0) == fits, result.stderr
+    assert fits or "must be greater than or equal to aggregate container requests" in result.stderr
 
 
 def test_the_text_tells_then_and_now(server: Server, cluster: ControlPlane) -> None:

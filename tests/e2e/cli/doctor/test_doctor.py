@@ -54,6 +54,9 @@ def test_doctor_finds_no_problem_and_sees_that_policies_are_enforced_on_a_full_n
     assert done.returncode == 0
     (driver,) = [finding for finding in findings if finding["check"] == "CgroupDriver"]
     assert driver["level"] == "OK", "it is read from the kubelet itself"
+    # So is the gate by which overhead is counted twice; only the scheduler's can't be read everywhere.
+    overhead = [finding["message"] for finding in findings if finding["check"] == "Overhead"]
+    assert all("kubelet" not in message.partition("Not read:")[2] for message in overhead)
     (found,) = [finding["message"] for finding in findings if "found by Monopod" in finding["message"]]
     assert found.startswith(f"RuntimeClass {live.cluster.sandbox} exists")
     left = [

@@ -82,7 +82,7 @@ def _find_broken_rules(document: Manifest, version: str) -> Iterator[Fault]:
         yield from find_metadata_faults(template.get("metadata", {}), f"{path}.metadata", named=False)
         yield from _find_selector_faults(document, template, path, version)
         yield from _find_restart_faults(template.get("spec", {}), f"{path}.spec", version)
-        yield from _find_pod_level_faults(template.get("spec", {}), f"{path}.spec")
+        yield from find_pod_level_faults(template.get("spec", {}), f"{path}.spec")
     spec = join(path, "spec")
     for key in ("containers", "initContainers"):
         for index, container in enumerate(template.get("spec", {}).get(key, [])):
@@ -142,8 +142,9 @@ def _find_resource_faults(resources: Manifest, path: str) -> Iterator[Fault]:
             yield Fault(f"{path}.requests", words)
 
 
-def _find_pod_level_faults(spec: Manifest, path: str) -> Iterator[Fault]:
-    """Of a template, whose pod-level resources stay as they are; those of a pod admission may write over."""
+def find_pod_level_faults(spec: Manifest, path: str = "spec") -> Iterator[Fault]:
+    """What is wrong with pod-level resources, unless admission writes over them because the pod gets a size."""
+    spec = _drop_nulls(spec)
     path, resources, pod = f"{path}.resources", spec.get("resources", {}), Part(spec)
     if faults := list(_find_resource_faults(resources, path)):
         yield from faults
