@@ -1,5 +1,6 @@
 """A clock that the test steps."""
 
+import datetime
 import heapq
 import itertools
 from collections.abc import Callable
@@ -22,6 +23,9 @@ class FakeClock:
 
     def monotonic(self) -> float:
         return self._now
+
+    def now(self) -> datetime.datetime:
+        return datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=self._now)
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> FakeTimer:
         timer = FakeTimer(callback)

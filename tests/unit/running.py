@@ -7,10 +7,17 @@ from typing import Any
 
 import structlog
 
+from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import Controller
+from monopod.kube.event_recorder import EventRecorder
 from monopod.kube.logs import ProblemLog
+from tests.unit.fake_api import FakeApi
 
 PROBLEMS = ProblemLog(structlog.stdlib.get_logger())
+
+
+def a_recorder(api: FakeApi, clock: Clock = SYSTEM_CLOCK) -> EventRecorder:
+    return EventRecorder(api.client, PROBLEMS, clock)
 
 
 async def settle(turns: int = 300) -> None:

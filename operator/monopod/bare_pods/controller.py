@@ -12,7 +12,7 @@ from typing import Any, assert_never, get_args
 import structlog
 
 from monopod.api.names import API_VERSION, GROUP, STORED_POD_PLURAL, VERSION
-from monopod.api.reasons import Documented, EventType, PodReason
+from monopod.api.reasons import EventType, PodReason
 from monopod.api.stored_pod import Phase
 from monopod.bare_pods.caches import Caches
 from monopod.bare_pods.dry_run import Trials
@@ -43,7 +43,7 @@ from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, ServerTroub
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, format_now
 from monopod.kube.concurrency import gather_some
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
-from monopod.kube.events import post_event
+from monopod.kube.event_recorder import EventRecorder
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import STORED_PODS, WRITES
 from monopod.kube.signals import Signal
@@ -73,11 +73,13 @@ class BareKeeper:
         caches: Caches,
         evictor: Evictor,
         options: BarePodOptions,
+        recorder: EventRecorder,
         problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
         self._evictor = evictor
+        self._recorder = recorder
         self._problems = problems
         self._resync_seconds = options.resync_seconds
         self._clock = clock
@@ -301,17 +303,10 @@ class BareKeeper:
             text = (
                 f"created in the place of the pod with the uid {stored.pod_uid}, which profile {stored.profile} moved"
             )
-            await self._post(about, EventType.NORMAL, PodReason.RECREATED, text)
+            await self._recorder.record_state(about, EventType.NORMAL, PodReason.RECREATED, text)
         elif record.message and record.phase in REASONS:
             about = _refer(API_VERSION, "StoredPod", stored, stored.uid)
-            await self._post(about, EventType.WARNING, REASONS[record.phase], record.message)
-
-    async def _post(self, about: Mapping[str, str], kind: EventType, reason: Documented, text: str) -> None:
-        try:
-            await post_event(self._api, about, kind, reason, text, count=False)
-        except ApiError as error:
-            # Refused for good: the namespace is being deleted, or its quota of events is full.
-            self._problems.report(f"event about {about['namespace']}/{about['name']}", str(error))
+            await self._recorder.record_state(about, EventType.WARNING, REASONS[record.phase], record.message)
 
     def _count(self, resource: str, *, well: bool = True) -> None:
         WRITES.labels(resource, "ok" if well else "failed").inc()

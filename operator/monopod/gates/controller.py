@@ -7,8 +7,7 @@
     no gate of any kind          ──► a node that is what the pod asks for? (see `node_demands`)
 
 A list every few seconds instead of watches of whole pods, claims and volumes: the API server answers it from its
-cache, and it holds nothing but pods that no node has yet. Nothing is remembered but which events were written, and an
-event that exists already is left as it is.
+cache, and it holds nothing but pods that no node has yet. Nothing is remembered but how long pods have waited.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -17,15 +16,15 @@ from typing import Any
 import structlog
 
 from monopod.api.names import ISOLATION_GATE, PROFILE_LABEL, VOLUMES_GATE
-from monopod.api.reasons import IsolationReason
+from monopod.api.reasons import EventType, IsolationReason
 from monopod.gates.caches import Caches
 from monopod.gates.node_demands import NodeDemands
 from monopod.gates.volumes import Claims
-from monopod.kube.announcements import Announcements
 from monopod.kube.client import ApiClient, ApiError, ServerTrouble
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.concurrency import attempt_some
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
+from monopod.kube.event_recorder import EventRecorder, refer_to_pod
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
 
@@ -54,6 +53,7 @@ class GateKeeper:
         caches: Caches,
         look_up: LookUp,
         prepare_release: PrepareRelease,
+        recorder: EventRecorder,
         problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -61,11 +61,11 @@ class GateKeeper:
         self._caches = caches
         self._look_up = look_up
         self._prepare_release = prepare_release
+        self._recorder = recorder
         self._problems = problems
         self._clock = clock
-        self._claims = Claims(api, problems)
-        self._node_demands = NodeDemands(api, caches, problems, clock)
-        self._announcements = Announcements(api, problems)
+        self._claims = Claims(api, recorder)
+        self._node_demands = NodeDemands(caches, recorder, clock)
         self._waiting_since: dict[str, float] = {}
         self._pending, self._seen = True, -1
         # Not longer each time: it may be one pod that can't be released, and the others don't wait for it.
@@ -104,7 +104,6 @@ class GateKeeper:
         """What went wrong with one of them, if anything did."""
         uids = {pod["metadata"]["uid"] for pod in waiting}
         self._waiting_since = {uid: since for uid, since in self._waiting_since.items() if uid in uids}
-        self._announcements.retain(uids)
         namespaces = sorted({pod["metadata"]["namespace"] for pod in waiting})
         looked_up = await attempt_some(map(self._look_up, namespaces))
         unknown = {name: failure for name, failure in zip(namespaces, looked_up, strict=True) if failure}
@@ -131,8 +130,9 @@ class GateKeeper:
     async def _announce(self, metadata: Manifest, obstacle: str) -> None:
         now = self._clock.monotonic()
         if now - self._waiting_since.setdefault(metadata["uid"], now) >= PATIENCE_SECONDS:
+            about = refer_to_pod(metadata["namespace"], metadata["name"], metadata["uid"])
             reason = IsolationReason.WAITS_FOR_ISOLATION
-            await self._announcements.say(metadata["namespace"], metadata["name"], metadata["uid"], reason, obstacle)
+            await self._recorder.record_state(about, EventType.WARNING, reason, obstacle)
 
     async def _lift_gate(self, pod: Manifest, name: str) -> str:
         """What refuses it for good; "" if nothing does."""

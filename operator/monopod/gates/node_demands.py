@@ -10,18 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monopod.api.names import PROFILE_LABEL
-from monopod.api.reasons import PodReason
+from monopod.api.reasons import EventType, PodReason
 from monopod.gates.caches import Caches
-from monopod.kube.announcements import Announcements
-from monopod.kube.client import ApiClient
 from monopod.kube.clock import Clock
-from monopod.kube.logs import ProblemLog
+from monopod.kube.event_recorder import EventRecorder, refer_to_pod
 from monopod.pods.rules.node_demand import UNSATISFIED, NodeDemand, read_demand
 
 # A node with the labels may be on its way.
 PATIENCE_SECONDS = 5.0
-# Other pods are to be released meanwhile.
-EVENTS_AT_ONCE = 50
 
 Manifest = dict[str, Any]
 
@@ -29,10 +25,10 @@ Manifest = dict[str, Any]
 class NodeDemands:
     """Remembers what it found of each demand while neither nodes nor RuntimeClasses change: replicas have the same."""
 
-    def __init__(self, api: ApiClient, caches: Caches, problems: ProblemLog, clock: Clock) -> None:
+    def __init__(self, caches: Caches, recorder: EventRecorder, clock: Clock) -> None:
         self._caches = caches
+        self._recorder = recorder
         self._clock = clock
-        self._announcements = Announcements(api, problems)
         self._since: dict[str, float] = {}
         self._known: dict[tuple[NodeDemand, str], bool] = {}
         self._revisions = (-1, -1)
@@ -61,13 +57,8 @@ class NodeDemands:
         """
         now = self._clock.monotonic()
         self._since = {each["uid"]: self._since.get(each["uid"], now) for each in pods}
-        self._announcements.retain(self._since.keys())
-        due = [
-            (each, text)
-            for each in pods
-            if now - self._since[each["uid"]] >= PATIENCE_SECONDS
-            and not self._announcements.has_said(each["uid"], text := UNSATISFIED.format(each["labels"][PROFILE_LABEL]))
-        ]
-        for each, text in due[:EVENTS_AT_ONCE]:
-            reason = PodReason.FAILED_SCHEDULING
-            await self._announcements.say(each["namespace"], each["name"], each["uid"], reason, text)
+        for each in pods:
+            if now - self._since[each["uid"]] >= PATIENCE_SECONDS:
+                about = refer_to_pod(each["namespace"], each["name"], each["uid"])
+                text = UNSATISFIED.format(each["labels"][PROFILE_LABEL])
+                await self._recorder.record_state(about, EventType.WARNING, PodReason.FAILED_SCHEDULING, text)

@@ -7,10 +7,9 @@ once for all of its pods.
 from collections.abc import Sequence
 from typing import Any
 
-from monopod.api.reasons import PodReason
-from monopod.kube.announcements import Announcements
+from monopod.api.reasons import EventType, PodReason
 from monopod.kube.client import ApiClient
-from monopod.kube.logs import ProblemLog
+from monopod.kube.event_recorder import EventRecorder, refer_to_pod
 from monopod.pods.rules.volumes import NotBound, UnsupportedType, VolumesReady, find_claims, judge_volumes
 from monopod.pods.volumes import fetch_claims, fetch_volumes
 
@@ -20,9 +19,9 @@ Manifest = dict[str, Any]
 class Claims:
     """Says of each pod once what it waits for."""
 
-    def __init__(self, api: ApiClient, problems: ProblemLog) -> None:
+    def __init__(self, api: ApiClient, recorder: EventRecorder) -> None:
         self._api = api
-        self._announcements = Announcements(api, problems)
+        self._recorder = recorder
 
     async def find_ready(self, waiting: Sequence[Manifest]) -> list[Manifest]:
         """Those of all waiting pods that need wait no longer.
@@ -31,7 +30,6 @@ class Claims:
             ApiError: claims or volumes can't be read.
             ApiUnreachable: no answer.
         """
-        self._announcements.retain({pod["metadata"]["uid"] for pod in waiting})
         claims: dict[str, dict[str, Manifest]] = {}
         volumes: dict[str, Manifest] = {}
         ready = []
@@ -45,7 +43,7 @@ class Claims:
                 case VolumesReady():
                     ready.append(pod)
                 case NotBound(text=text) | UnsupportedType(text=text):
-                    at = pod["metadata"]
+                    about = refer_to_pod(namespace, pod["metadata"]["name"], pod["metadata"]["uid"])
                     reason = PodReason.FAILED_SCHEDULING
-                    await self._announcements.say(at["namespace"], at["name"], at["uid"], reason, text)
+                    await self._recorder.record_state(about, EventType.WARNING, reason, text)
         return ready

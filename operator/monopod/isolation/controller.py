@@ -33,6 +33,7 @@ from monopod.kube.cache import Key
 from monopod.kube.client import ApiClient, ApiError
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, WHOLE, After, Controller, Result
+from monopod.kube.event_recorder import EventRecorder
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import CLOSED_PODS
 from monopod.kube.objects.conditions import Contribution
@@ -119,6 +120,7 @@ class Isolator:
         api: ApiClient,
         caches: Caches,
         options: IsolationOptions,
+        recorder: EventRecorder,
         problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -129,7 +131,7 @@ class Isolator:
             "isolation", self._reconcile, problems, workers=WORKERS, clock=clock
         )
         self._writer = PolicyWriter(api, caches, self._see_tampering)
-        self._restorations: DriftReporter[WorkKey] = DriftReporter(api, caches, problems)
+        self._restorations: DriftReporter[WorkKey] = DriftReporter(caches, recorder, problems)
         self.membership = SecurityGroupResolver(api, caches, options.sandbox, problems)
         self.rules = GroupRulesCache(caches, options.node_cidrs, options.blocked_addresses, problems)
         self._owners = OwnersPolicies(api, caches)
@@ -140,19 +142,18 @@ class Isolator:
         tell = self.sums_changed.fire
         self._widenings = Widenings(caches, self.rules, left, tell, problems, clock)
         self.pods = PodPolicies(
-            api,
             caches,
             self.membership,
             self.rules,
             self._owners,
             self._writer,
-            problems,
+            recorder,
             left,
             tell,
             self._widenings.enqueue,
             clock,
         )
-        self._gates = GateKeeper(api, caches, self.base.look_up, self._prepare_release, problems, clock)
+        self._gates = GateKeeper(api, caches, self.base.look_up, self._prepare_release, recorder, problems, clock)
         self._groups = GroupReporter(api, caches, self.membership, self.rules, problems, clock)
         self.controllers: tuple[Controller[Any], ...] = (
             self._queue,

@@ -19,7 +19,7 @@ import contextlib
 from collections.abc import Callable
 from typing import assert_never
 
-from monopod.api.reasons import IsolationReason
+from monopod.api.reasons import EventType, IsolationReason
 from monopod.isolation.caches import Caches
 from monopod.isolation.group_resolver import Names, SecurityGroupResolver
 from monopod.isolation.owners_policies import OwnersPolicies
@@ -42,10 +42,9 @@ from monopod.isolation.rules.owners_policies import (
     leave_directions,
 )
 from monopod.isolation.rules_cache import Closed, GroupRulesCache, Opened
-from monopod.kube.announcements import Announcements
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
+from monopod.kube.client import ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
-from monopod.kube.logs import ProblemLog
+from monopod.kube.event_recorder import EventRecorder, refer_to_pod
 from monopod.kube.metrics import ISOLATION_SECONDS
 from monopod.pods.view import PodView
 
@@ -59,13 +58,12 @@ class PodPolicies:
 
     def __init__(
         self,
-        api: ApiClient,
         caches: Caches,
         membership: SecurityGroupResolver,
         rules: GroupRulesCache,
         owners: OwnersPolicies,
         writer: PolicyWriter,
-        problems: ProblemLog,
+        recorder: EventRecorder,
         left: dict[str, Directions],
         tell: Callable[[], None],
         tell_left: Callable[[str], None],
@@ -81,7 +79,7 @@ class PodPolicies:
         self._rules = rules
         self._owners = owners
         self._writer = writer
-        self._announcements = Announcements(api, problems)
+        self._recorder = recorder
         self._sets = asyncio.Lock()
         self._seen: dict[str, float] = {}
         self._failing_since: dict[str, float] = {}
@@ -110,7 +108,6 @@ class PodPolicies:
         self._left_out.pop(uid, None)
         self._recover(uid)
         self._left.pop(uid, None)
-        self._announcements.forget(uid)
         self._open(uid)
         self._membership.forget(uid)
 
@@ -161,7 +158,11 @@ class PodPolicies:
             self._tell()
         text = f"What its security groups say can't be enforced yet, and is tried again: {error}"
         with contextlib.suppress(ApiUnreachable):
-            await self._announcements.say(pod.namespace, pod.name, pod.uid, IsolationReason.NOT_ENFORCED, text)
+            await self._record(pod, IsolationReason.NOT_ENFORCED, text)
+
+    async def _record(self, pod: PodView, reason: IsolationReason, text: str) -> None:
+        about = refer_to_pod(pod.namespace, pod.name, pod.uid)
+        await self._recorder.record_state(about, EventType.WARNING, reason, text)
 
     async def _keep(self, pod: PodView) -> None:
         groups = await self._membership.choose(pod)
@@ -186,8 +187,7 @@ class PodPolicies:
                 await self._rename(pod, groups)
         began = self._seen.pop(pod.uid, None)
         if trouble := self.closed.get(pod.uid):
-            reason, text = IsolationReason.SECURITY_GROUP_NOT_FOUND, trouble[1].why
-            await self._announcements.say(pod.namespace, pod.name, pod.uid, reason, text)
+            await self._record(pod, IsolationReason.SECURITY_GROUP_NOT_FOUND, trouble[1].why)
         elif began is not None:
             ISOLATION_SECONDS.observe(self._clock.monotonic() - began)
 

@@ -20,6 +20,9 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds since some moment; never less than before."""
 
+    def now(self) -> datetime.datetime:
+        """The time of day, in UTC."""
+
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Calls back after some seconds, in the event loop."""
 
@@ -30,6 +33,10 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds since some moment; never less than before."""
         return time.monotonic()
+
+    def now(self) -> datetime.datetime:
+        """The time of day, in UTC."""
+        return datetime.datetime.now(datetime.UTC)
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Calls back after some seconds, in the event loop."""

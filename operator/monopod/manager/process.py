@@ -22,6 +22,7 @@ from monopod.eviction.evictor import Evictor
 from monopod.isolation.controller import Isolator
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, Unconfigured, load_configuration
 from monopod.kube.controller import Controller
+from monopod.kube.event_recorder import EventRecorder
 from monopod.kube.health import HealthServer
 from monopod.kube.lease import LeadershipLost, Lease, Timing
 from monopod.kube.logs import ProblemLog
@@ -138,14 +139,15 @@ class Process:
         self._caches = caches = WatchedCaches(self._options.namespace)
         options, problems = self._options, self._problems
         is_leading = (lambda: lease.is_held) if lease else (lambda: True)
-        isolator = Isolator(api, caches, options, problems)
+        recorder = EventRecorder(api, problems)
+        isolator = Isolator(api, caches, options, recorder, problems)
         evictor = Evictor(api, options, problems, is_leading)
-        bare = BareKeeper(api, caches, evictor, options, problems)
-        rescheduler = Rescheduler(api, caches, evictor, bare, options, problems)
+        bare = BareKeeper(api, caches, evictor, options, recorder, problems)
+        rescheduler = Rescheduler(api, caches, evictor, bare, options, recorder, problems)
         read_admission = partial(fetch_admission, api, _list_policies(options))
         contributors = (isolator, ProgressContributor(rescheduler.find_moves))
         reconciler = Reconciler(
-            api, caches, isolator, options, read_admission, evictor, rescheduler, contributors, problems
+            api, caches, isolator, options, read_admission, evictor, rescheduler, contributors, recorder, problems
         )
         auditor = Auditor(api, caches, options, problems)
         auditor.audited.subscribe(reconciler.enqueue)

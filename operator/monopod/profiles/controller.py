@@ -17,6 +17,7 @@ from monopod.kube.client import ApiClient
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, format_now
 from monopod.kube.concurrency import gather_some
 from monopod.kube.controller import DONE, WHOLE, Controller, Incomplete, Result
+from monopod.kube.event_recorder import EventRecorder
 from monopod.kube.logs import ProblemLog
 from monopod.kube.refusals import Refusals
 from monopod.profiles.caches import Caches
@@ -68,6 +69,7 @@ class Reconciler:
         evictor: Evictor,
         rescheduler: Rescheduler,
         contributors: Sequence[Contributor],
+        recorder: EventRecorder,
         problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -88,13 +90,14 @@ class Reconciler:
             isolator.membership,
             options.namespace,
             options.protected,
+            recorder,
             self._problems,
             Refusals(options.longest_retry_seconds, clock.monotonic),
         )
         self._quota_publisher = QuotaPublisher(
             api, options.namespace, options.profile_quota, options.resync_seconds, problems, clock
         )
-        self._reporter = Reporter(api, caches, self._problems)
+        self._reporter = Reporter(api, caches, recorder, self._problems)
         self._prober = ProfileDryRuns(api, self.enqueue, problems, clock)
         self._deletions = Deletions(api, caches, evictor, options.patience, self._problems, self.enqueue, clock)
         self._overlaps = Overlaps(options.protected, self.enqueue, problems, clock)

@@ -19,7 +19,7 @@ from monopod.isolation.default_deny import DefaultDenyPolicies
 from monopod.isolation.group_resolver import SecurityGroupResolver
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.concurrency import gather_some
-from monopod.kube.events import post_event
+from monopod.kube.event_recorder import EventRecorder, Recording, refer_to_namespace
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
 from monopod.kube.refusals import Failure, Refusals, is_answer
@@ -53,6 +53,7 @@ class Publisher:
         membership: SecurityGroupResolver,
         system_namespace: str,
         protected: frozenset[str],
+        recorder: EventRecorder,
         problems: ProblemLog,
         refusals: Refusals,
     ) -> None:
@@ -63,6 +64,7 @@ class Publisher:
         self._membership = membership
         self._system_namespace = system_namespace
         self._protected = protected
+        self._recorder = recorder
         self._problems = problems
         self._rows: tuple[CompiledSelector, ...] = ()
         self._reach = Reach[CompiledSelector]((), protected)
@@ -70,8 +72,6 @@ class Publisher:
         self._right: dict[str, tuple[str, Content]] = {}
         """Namespaces that are as they should be, as far as is known: their uid and content."""
         self._undone: dict[str, NamespaceView] = {}
-        self._announced: frozenset[str] = frozenset()
-        """Namespaces about which an event says that they are refused."""
 
     async def publish(self, compiled: Mapping[str, CompiledSelectors]) -> Publication:
         """Brings all namespaces and the patterns to these compiled selectors, which are given by profile."""
@@ -87,8 +87,8 @@ class Publisher:
         unreleased = await self._base.release()
         written = await self._write_patterns(build_patterns(ordered, self._protected))
         unwritten = self._describe(unreleased, uncovered, unmarked)
-        await self._announce(unwritten)
-        refused = all(name in self._refusals or name in self._base.refusals for name in unwritten)
+        await self._report(unwritten)
+        refused = all(map(self._is_refused, unwritten))
         reached = sum(map(bool, texts.values()))
         return Publication(self._get_selectors, reached, unwritten, written and refused, self._find_retry())
 
@@ -113,15 +113,16 @@ class Publisher:
             found[name] = f"it can't be written, {what}: {answer}"
         return found
 
-    async def _announce(self, unwritten: Mapping[str, str]) -> None:
-        """An event about each namespace that is refused from now on."""
-        refused = {name for name in unwritten if name in self._refusals or name in self._base.refusals}
-        views = [view for name in sorted(refused - self._announced) if (view := self._caches.namespaces.find("", name))]
-        await gather_some(
-            self._post(view, Reason.PUBLISH_FAILED, f"{unwritten[view.name]}; nothing is moved here meanwhile")
-            for view in views
-        )
-        self._announced = frozenset(refused)
+    def _is_refused(self, namespace: str) -> bool:
+        return namespace in self._refusals or namespace in self._base.refusals
+
+    async def _report(self, unwritten: Mapping[str, str]) -> None:
+        """An event about each namespace that is refused."""
+        for name, trouble in unwritten.items():
+            view = self._caches.namespaces.find("", name)
+            if view and self._is_refused(name):
+                message = f"{trouble}; nothing is moved here meanwhile"
+                await self._record(view, Reason.PUBLISH_FAILED, message, self._recorder.record_state)
 
     async def _join_all(self) -> dict[str, str]:
         """Each namespace's compiled selectors."""
@@ -181,7 +182,8 @@ class Publisher:
             if failure is None:
                 self._refusals.drop(name)
                 if name in self._undone:
-                    await self._post(self._undone[name], IsolationReason.MARKS_RESTORED, _UNDONE)
+                    view, reason = self._undone[name], IsolationReason.MARKS_RESTORED
+                    await self._record(view, reason, _UNDONE, self._recorder.record_occurrence)
                 return ""
             if not is_answer(failure):
                 del self._right[name]
@@ -211,11 +213,11 @@ class Publisher:
             raise
         self._caches.namespaces.observe("MODIFIED", written)
 
-    async def _post(self, view: NamespaceView, reason: Documented, message: str) -> None:
-        about = {"apiVersion": "v1", "kind": "Namespace", "name": view.name, "uid": view.uid}
+    async def _record(self, view: NamespaceView, reason: Documented, message: str, record: Recording) -> None:
+        about = refer_to_namespace(view.name, view.uid)
         try:
-            await post_event(self._api, about, EventType.WARNING, reason, message, count=True)
-        except (ApiError, ApiUnreachable) as error:
+            await record(about, EventType.WARNING, reason, message)
+        except ApiUnreachable as error:
             self._problems.report(f"event about namespace {view.name}", str(error))
 
     async def _write_patterns(self, wanted: dict[str, str]) -> bool:

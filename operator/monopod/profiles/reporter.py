@@ -5,26 +5,22 @@ from typing import Any
 
 from monopod.api.names import API_VERSION
 from monopod.api.reasons import EventType, PodReason, Reason
-from monopod.kube.announcements import Announcements
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
-from monopod.kube.events import post_event
+from monopod.kube.event_recorder import EventRecorder, refer_to_pod
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
 from monopod.kube.statuses import StatusWriter
 from monopod.pods.view import PodView
 from monopod.profiles.caches import Caches
 
-# Events that one reconcile writes at most; the others wait for the next, so that many pods don't delay profiles.
-POD_EVENTS_AT_ONCE = 50
-
 
 class Reporter:
-    """Remembers what it said, so that it says it once."""
+    """Remembers what it wrote, so that a status that the API server changes isn't written again and again."""
 
-    def __init__(self, api: ApiClient, caches: Caches, problems: ProblemLog) -> None:
+    def __init__(self, api: ApiClient, caches: Caches, recorder: EventRecorder, problems: ProblemLog) -> None:
         self._api = api
+        self._recorder = recorder
         self._problems = problems
-        self._announcements = Announcements(api, problems)
         self._statuses = StatusWriter(api, caches.profiles, "profile", problems)
 
     async def report_status(self, resource: Mapping[str, Any], status: dict[str, Any]) -> bool:
@@ -91,8 +87,7 @@ class Reporter:
             "name": metadata["name"],
             "uid": metadata["uid"],
         }
-        await post_event(self._api, about, event_type, reason, message, count=True)
-        WRITES.labels("events", "ok").inc()
+        await self._recorder.record_occurrence(about, event_type, reason, message)
 
     def retain(self, profiles: Collection[str]) -> None:
         """Forgets profiles that are gone."""
@@ -100,20 +95,19 @@ class Reporter:
 
     async def report_unsupported(self, pods: Sequence[PodView]) -> bool:
         """Says of each pod that Fargate can't run why, once; whether there is nothing left to say."""
-        self._announcements.retain({pod.uid for pod in pods})
-        has_said = self._announcements.has_said
-        waiting = [pod for pod in pods if pod.unsupported and not has_said(pod.uid, pod.unsupported)]
-        done = [await self._announce_pod(pod) for pod in waiting[:POD_EVENTS_AT_ONCE]]
-        return all(done) and len(waiting) <= POD_EVENTS_AT_ONCE
-
-    async def _announce_pod(self, pod: PodView) -> bool:
-        reason = PodReason.FAILED_SCHEDULING
-        try:
-            await self._announcements.say(pod.namespace, pod.name, pod.uid, reason, pod.unsupported)
-        except ApiUnreachable as error:
-            self._problems.report(f"event about pod {pod.namespace}/{pod.name}", str(error))
-            return False
-        return True
+        subject, reason = "events about unsupported pods", PodReason.FAILED_SCHEDULING
+        well = True
+        for pod in pods:
+            if not pod.unsupported:
+                continue
+            about = refer_to_pod(pod.namespace, pod.name, pod.uid)
+            try:
+                well &= await self._recorder.record_state(about, EventType.WARNING, reason, pod.unsupported)
+            except ApiUnreachable as error:
+                self._problems.report(subject, str(error))
+                return False
+        self._problems.clear(subject)
+        return well
 
 
 def _count_open(rescheduling: Mapping[str, Any]) -> int:

@@ -23,7 +23,7 @@ from monopod.eviction.rules.order import Candidate, Obstacle
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import WHOLE, After, Controller, Result
-from monopod.kube.events import post_event
+from monopod.kube.event_recorder import EventRecorder, refer_to_pod
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import RESCHEDULING_SCANS
 from monopod.kube.signals import Signal
@@ -114,14 +114,15 @@ class Rescheduler:
         evictor: Evictor,
         bare: BareKeeper,
         options: ReschedulingOptions,
+        recorder: EventRecorder,
         problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._api = api
         self._caches = caches
         self._evictor = evictor
         self._protected = options.protected
         self._resync_seconds = options.resync_seconds
+        self._recorder = recorder
         self._problems = problems
         self._clock = clock
         self.changed = Signal()
@@ -381,11 +382,8 @@ class Rescheduler:
     async def _announce(self) -> None:
         while self._evicted:
             pod, profile = self._evicted[0]
-            about = {"apiVersion": "v1", "kind": "Pod", "namespace": pod.namespace, "name": pod.name, "uid": pod.uid}
+            about = refer_to_pod(pod.namespace, pod.name, pod.uid)
             message = f"evicted so that its replacement runs by profile {profile}, in a sandbox of its own"
-            try:
-                await post_event(self._api, about, EventType.NORMAL, MoveReason.RESCHEDULED, message, count=False)
-            except ApiError as error:
-                # Refused for good: the namespace is being deleted, or its quota of events is full.
-                self._problems.report(f"event of pod {pod}", str(error))
+            if not await self._recorder.record_state(about, EventType.NORMAL, MoveReason.RESCHEDULED, message):
+                return
             self._evicted.popleft()

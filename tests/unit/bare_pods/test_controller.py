@@ -15,7 +15,7 @@ from monopod.manager.sources import WatchedCaches
 from tests.unit.builders import a_pod
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
-from tests.unit.running import PROBLEMS
+from tests.unit.running import PROBLEMS, a_recorder
 
 Json = dict[str, Any]
 
@@ -70,7 +70,10 @@ class Setting:
         self.caches = WatchedCaches("monopod-system")
         self.add_node("node")
         evictor = cast(Evictor, self.evictor)
-        self.keeper = BareKeeper(self.api.client, self.caches, evictor, BarePodOptions(), PROBLEMS, self.clock)
+        recorder = a_recorder(self.api, self.clock)
+        self.keeper = BareKeeper(
+            self.api.client, self.caches, evictor, BarePodOptions(), recorder, PROBLEMS, self.clock
+        )
         self.keeper.changed.subscribe(self._note_change)
         self.api.lists[STORED_PODS] = list(stored)
         self.api.answers["get", POD] = a_live_pod()

@@ -9,7 +9,7 @@ from monopod.manager.sources import WatchedCaches
 from tests.unit.builders import a_pod
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
-from tests.unit.running import PROBLEMS, running, settle
+from tests.unit.running import PROBLEMS, a_recorder, running, settle
 
 PODS = "/api/v1/pods"
 TROUBLED = "/api/v1/namespaces/troubled/pods/pod"
@@ -30,7 +30,8 @@ class Scene:
         self.api, self.clock = FakeApi(), FakeClock()
         self.api.answers["patch", TROUBLED] = ServerTrouble("PATCH", 500, "failed calling webhook")
         caches = WatchedCaches("monopod-system")
-        self.keeper = GateKeeper(self.api.client, caches, self._look_up, self._prepare, PROBLEMS, self.clock)
+        recorder = a_recorder(self.api, self.clock)
+        self.keeper = GateKeeper(self.api.client, caches, self._look_up, self._prepare, recorder, PROBLEMS, self.clock)
 
     async def _look_up(self, namespace: str) -> None:
         raise AssertionError(f"no pod waits for the isolation of {namespace}")

@@ -3,15 +3,15 @@
 from typing import Any
 
 import pytest
-import structlog
 
 from monopod.api.names import PROFILE_LABEL
-from monopod.gates.node_demands import EVENTS_AT_ONCE, PATIENCE_SECONDS, NodeDemands
-from monopod.kube.logs import ProblemLog
+from monopod.gates.node_demands import PATIENCE_SECONDS, NodeDemands
+from monopod.kube.event_recorder import OF_A_NAMESPACE
 from monopod.manager.sources import WatchedCaches
 from tests.unit.builders import a_pod
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
+from tests.unit.running import a_recorder
 
 
 class Scene:
@@ -19,8 +19,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.api, self.caches, self.clock = FakeApi(), WatchedCaches("monopod-system"), FakeClock()
-        problems = ProblemLog(structlog.stdlib.get_logger())
-        self.demands = NodeDemands(self.api.client, self.caches, problems, self.clock)
+        self.demands = NodeDemands(self.caches, a_recorder(self.api, self.clock), self.clock)
         scheduling = {"nodeSelector": {"kata": "yes"}}
         self.caches.runtime_classes.observe("ADDED", {"metadata": {"name": "kata"}, "scheduling": scheduling})
 
@@ -70,6 +69,6 @@ async def test_it_is_said_once_and_after_some_seconds(scene: Scene) -> None:
 
 
 async def test_many_pods_at_once_hold_up_nothing_else(scene: Scene) -> None:
-    pods = [some_metadata(f"pod-{number}") for number in range(EVENTS_AT_ONCE + 1)]
-    assert len(await scene.pass_by(*pods)) == EVENTS_AT_ONCE
-    assert len(await scene.pass_by(*pods)) == 0, "the last one was said before the time that counts"
+    pods = [some_metadata(f"pod-{number}") for number in range(round(OF_A_NAMESPACE.burst) + 1)]
+    assert len(await scene.pass_by(*pods)) == OF_A_NAMESPACE.burst
+    assert len(await scene.pass_by(*pods)) == 1, "the last one has waited for its turn"

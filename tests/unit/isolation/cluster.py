@@ -19,7 +19,7 @@ from monopod.kube.client import Json
 from monopod.manager.sources import WatchedCaches
 from tests.unit.fake_api import FakeApi, an_object, not_found
 from tests.unit.fake_clock import FakeClock
-from tests.unit.running import PROBLEMS, running
+from tests.unit.running import PROBLEMS, a_recorder, running
 from tests.unit.waiting import until
 
 OPTIONS = IsolationOptions(sandbox="kata", namespace="monopod-system")
@@ -63,7 +63,8 @@ class Cluster:
         self.api = api or Server()
         self.caches = WatchedCaches("monopod-system")
         self.clock = FakeClock()
-        self.isolator = Isolator(self.api.client, self.caches, OPTIONS, PROBLEMS, self.clock)
+        recorder = a_recorder(self.api, self.clock)
+        self.isolator = Isolator(self.api.client, self.caches, OPTIONS, recorder, PROBLEMS, self.clock)
         self.put(self.caches.namespaces, an_object("prod"))
         self.put_group("web")
 

@@ -20,6 +20,7 @@ from monopod.selectors.compile import STALE_SECONDS, compile_profile
 from monopod.selectors.publication import Publication
 from tests.unit.builders import a_profile, a_selector
 from tests.unit.fake_api import FakeApi, an_object, not_found
+from tests.unit.running import a_recorder
 
 SYSTEM = "monopod-system"
 PATTERNS = f"/api/v1/namespaces/{SYSTEM}/configmaps/monopod-namespaces"
@@ -40,7 +41,15 @@ class Setting:
         protected = frozenset({"kube-system"})
         refusals = Refusals(clock=lambda: self.now)
         self.publisher = Publisher(
-            self.api.client, self.caches, base, membership, SYSTEM, protected, problems, refusals
+            self.api.client,
+            self.caches,
+            base,
+            membership,
+            SYSTEM,
+            protected,
+            a_recorder(self.api),
+            problems,
+            refusals,
         )
         for name in namespaces:
             self.caches.namespaces.observe("ADDED", an_object(name))

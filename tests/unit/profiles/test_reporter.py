@@ -3,14 +3,14 @@
 from typing import Any
 
 import pytest
-import structlog
 
 from monopod.kube.client import ApiError, ApiUnreachable
-from monopod.kube.logs import ProblemLog
+from monopod.kube.event_recorder import OF_A_NAMESPACE
 from monopod.manager.sources import WatchedCaches
 from monopod.pods.view import PodView
-from monopod.profiles.reporter import POD_EVENTS_AT_ONCE, Reporter
-from tests.unit.fake_api import FakeApi, an_object, conflict
+from monopod.profiles.reporter import Reporter
+from tests.unit.fake_api import FakeApi, an_object
+from tests.unit.running import PROBLEMS, a_recorder
 
 STATUS = "/apis/monopod.dev/v1beta1/fargateprofiles/web/status"
 EVENTS = "/api/v1/namespaces/default/events"
@@ -24,7 +24,7 @@ def api() -> FakeApi:
 
 @pytest.fixture
 def reporter(api: FakeApi) -> Reporter:
-    return Reporter(api.client, WatchedCaches("monopod-system"), ProblemLog(structlog.stdlib.get_logger()))
+    return Reporter(api.client, WatchedCaches("monopod-system"), a_recorder(api), PROBLEMS)
 
 
 def a_status(phase: str = "ACTIVE", reason: str = "Active") -> dict[str, Any]:
@@ -71,22 +71,16 @@ async def test_a_failure_makes_a_warning_with_its_reason(
 
 async def test_namespaces_that_cannot_be_written_are_told_once(api: FakeApi, reporter: Reporter) -> None:
     def refused(*names: str) -> dict[str, Any]:
-        issue = {"code": "PublishFailed", "message": "refused", "resourceIds": [f"Namespace/{name}" for name in names]}
+        ids, message = [f"Namespace/{name}" for name in names], f"refused: {', '.join(names)}"
+        issue = {"code": "PublishFailed", "message": message, "resourceIds": ids}
         return {**a_status(), "health": {"issues": [issue]}}
 
     await reporter.report_status(a_resource(a_status()), refused("a"))
-    assert reasons(api) == [("PublishFailed", "refused")]
+    assert reasons(api) == [("PublishFailed", "refused: a")]
     await reporter.report_status(a_resource(refused("a", "b")), refused("b"))
     assert len(api.sent("create")) == 1
     await reporter.report_status(a_resource(refused("b")), refused("b", "c"))
     assert len(api.sent("create")) == 2
-
-
-async def test_an_event_that_exists_already_is_counted(api: FakeApi, reporter: Reporter) -> None:
-    api.answers["create", EVENTS] = conflict()
-    await reporter.report_status(a_resource(), a_status())
-    patches = [body for path, body in api.sent("merge") if path.startswith(EVENTS)]
-    assert [list(patch) for patch in patches] == [["lastTimestamp"], ["count"]]
 
 
 async def test_a_crd_that_drops_a_field_is_not_written_to_for_ever(api: FakeApi, reporter: Reporter) -> None:
@@ -127,15 +121,6 @@ async def test_an_unsupported_pod_gets_one_event(api: FakeApi, reporter: Reporte
     }
 
 
-async def test_after_a_restart_the_event_has_the_same_name_and_is_left_alone(api: FakeApi, reporter: Reporter) -> None:
-    again = FakeApi({("create", "/api/v1/namespaces/prod/events"): conflict()})
-    problems = ProblemLog(structlog.stdlib.get_logger())
-    await reporter.report_unsupported([a_pod()])
-    assert await Reporter(again.client, WatchedCaches("monopod-system"), problems).report_unsupported([a_pod()])
-    assert again.sent("create")[0][1]["metadata"] == api.sent("create")[0][1]["metadata"]
-    assert again.sent("merge") == []
-
-
 async def test_an_event_that_could_not_be_sent_is_sent_later(api: FakeApi, reporter: Reporter) -> None:
     path = ("create", "/api/v1/namespaces/prod/events")
     api.answers[path] = ApiUnreachable("away")
@@ -145,20 +130,7 @@ async def test_an_event_that_could_not_be_sent_is_sent_later(api: FakeApi, repor
     assert len(api.sent("create")) == 2
 
 
-async def test_an_event_that_is_refused_for_good_is_not_tried_again(api: FakeApi, reporter: Reporter) -> None:
-    api.answers["create", "/api/v1/namespaces/prod/events"] = ApiError(403, "Forbidden", "being terminated")
-    assert await reporter.report_unsupported([a_pod()])
-    await reporter.report_unsupported([a_pod()])
-    assert len(api.sent("create")) == 1
-
-
 async def test_a_flood_of_pods_is_told_in_portions(api: FakeApi, reporter: Reporter) -> None:
-    pods = [a_pod(f"pod-{number}") for number in range(POD_EVENTS_AT_ONCE + 1)]
+    pods = [a_pod(f"pod-{number}") for number in range(round(OF_A_NAMESPACE.burst) + 50)]
     assert not await reporter.report_unsupported(pods)
-    assert len(api.sent("create")) == POD_EVENTS_AT_ONCE
-    assert await reporter.report_unsupported(pods)
-
-
-async def test_a_long_message_is_cut_to_what_an_event_may_hold(api: FakeApi, reporter: Reporter) -> None:
-    await reporter.report_unsupported([a_pod(text="x" * 2000)])
-    assert len(api.sent("create")[0][1]["message"]) == 1024
+    assert len(api.sent("create")) < len(pods)

@@ -27,7 +27,7 @@ from monopod.rescheduling.rules.settings import ReschedulingSettings
 from tests.unit.builders import Manifest, a_pod, a_profile, a_selector
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
-from tests.unit.running import PROBLEMS, running, settle
+from tests.unit.running import PROBLEMS, a_recorder, running, settle
 
 PODS = "/api/v1/namespaces/prod/pods"
 REPLICA_SET = "/apis/apps/v1/namespaces/prod/replicasets/owner"
@@ -136,7 +136,8 @@ class Setting:
         caches.nodes.observe("ADDED", A_NODE)
         self.marked, self.clock, self.bare = 0, FakeClock(), FakeBareKeeper()
         evictor, bare = cast(Evictor, self.evictor), cast(BareKeeper, self.bare)
-        self.rescheduler = Rescheduler(self.api.client, caches, evictor, bare, OPTIONS, PROBLEMS, self.clock)
+        rest = OPTIONS, a_recorder(self.api, self.clock), PROBLEMS, self.clock
+        self.rescheduler = Rescheduler(self.api.client, caches, evictor, bare, *rest)
         self.rescheduler.changed.subscribe(self._count_mark)
 
     def _count_mark(self) -> None:
