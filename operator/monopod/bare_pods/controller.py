@@ -46,10 +46,10 @@ from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
 from monopod.kube.event_recorder import EventRecorder
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import STORED_PODS, WRITES
+from monopod.kube.refusals import Refusals
 from monopod.kube.signals import Signal
 
 POLL_SECONDS = 2.0
-FIRST_RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 60.0
 # Of one stored pod in one reconcile: it is renewed, evicting, created again, recorded. A bound for what isn't known.
 MOST_STEPS = 6
@@ -86,7 +86,7 @@ class BareKeeper:
         self._dry_runs = Trials(api, caches, clock)
         self._required: tuple[BarePod, ...] | None = None
         self._waiting: frozenset[str] = frozenset()
-        self._retries: dict[str, tuple[float, float]] = {}
+        self._refusals = Refusals(LONGEST_RETRY_SECONDS, clock.monotonic)
         self._withdrawn: dict[str, float] = {}
         self._reports: dict[str, BareReport] = {}
         self.changed = Signal()
@@ -124,7 +124,7 @@ class BareKeeper:
         self._evictor.update("bare", candidates)
         self._report_all(findings)
         uids = {finding.stored.uid for finding in findings}
-        self._retries = {uid: retry for uid, retry in self._retries.items() if uid in uids}
+        self._refusals.retain(uids)
         self._withdrawn = {uid: since for uid, since in self._withdrawn.items() if uid in uids}
         return After(self._find_delay(findings))
 
@@ -134,8 +134,8 @@ class BareKeeper:
         if self._waiting or any(finding.stored.phase not in FOR_A_PERSON for finding in findings):
             return soon
         # One that is due may not be tried at all: another pod has its name, or the API server gave no answer.
-        due = [at - self._clock.monotonic() for at, _ in self._retries.values()]
-        return max(soon, min([self._resync_seconds, *due]))
+        retry = self._refusals.find_delay()
+        return self._resync_seconds if retry is None else max(soon, min(self._resync_seconds, retry))
 
     async def _work_through_all(self, stored: Iterable[StoredPod], wanted: Mapping[str, bool | None]) -> list[Finding]:
         async def work(each: StoredPod) -> Finding | None:
@@ -255,7 +255,7 @@ class BareKeeper:
 
     async def _recreate(self, stored: StoredPod) -> StoredPod | None:
         """Creates the pod, if it is time to; the next look tells what came of it."""
-        if self._clock.monotonic() < self._retries.get(stored.uid, (0.0, 0.0))[0]:
+        if not self._refusals.is_due(stored.uid, None):
             return None
         try:
             await self._api.create(f"/api/v1/namespaces/{stored.namespace}/pods", build_recreated(stored))
@@ -263,14 +263,14 @@ class BareKeeper:
             if error.reason == "AlreadyExists":
                 return stored
             self._count("pods", well=False)
-            self._put_off(stored)
+            self._refusals.add(stored.uid, None, error.message)
             return await self._note(stored, Record("Refused", describe_refusal(stored, error.message)))
         except ServerTrouble as trouble:
             # A webhook that doesn't answer, for instance: nobody else would tell why the pod is missing.
-            self._put_off(stored)
+            self._refusals.add(stored.uid, None, trouble.message)
             return await self._note(stored, Record("Recreating", describe_refusal(stored, trouble.message)))
         self._count("pods")
-        self._retries.pop(stored.uid, None)
+        self._refusals.drop(stored.uid)
         logger.info("pod created again", pod=str(stored), profile=stored.profile)
         return stored
 
@@ -278,10 +278,6 @@ class BareKeeper:
         if (record.phase, record.message) == (stored.phase, stored.message):
             return stored
         return await self._record(stored, record)
-
-    def _put_off(self, stored: StoredPod) -> None:
-        length = min(self._retries.get(stored.uid, (0.0, FIRST_RETRY_SECONDS / 2))[1] * 2, LONGEST_RETRY_SECONDS)
-        self._retries[stored.uid] = (self._clock.monotonic() + length, length)
 
     async def _drop(self, stored: StoredPod, why: str) -> bool:
         """Deletes a stored pod in the version that was decided about; whether it is gone."""

@@ -55,10 +55,16 @@ class Incomplete(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Seconds until what failed is tried again: twice as long each time, up to a bound."""
+    """Seconds until what failed is tried again: twice as long each time, up to a bound.
+
+    Attributes:
+        is_firm: whether the pause lasts, whatever is enqueued meanwhile. What fails because the API server can't keep
+            up would else be tried again at each of its events.
+    """
 
     first: float = 0.5
     longest: float = 30.0
+    is_firm: bool = False
 
     def after(self, failures: int) -> float:
         """The seconds to wait after so many failures in a row, at least one."""
@@ -233,7 +239,7 @@ class Controller(Generic[Key]):
         took = self._clock.monotonic() - began
         self._seconds.observe(took)
         if self._rest and (rest := self._rest(took)) > 0:
-            self._rested[key] = self._clock.monotonic() + rest
+            self._rested[key] = max(self._rested.get(key, 0.0), self._clock.monotonic() + rest)
         if key in self._again:
             self._again.discard(key)
             self.enqueue(key)
@@ -268,7 +274,10 @@ class Controller(Generic[Key]):
             return result
         RECONCILES.labels(self.name, outcome).inc()
         self._failures[key] = self._failures.get(key, 0) + 1
-        return After(self._backoff.after(self._failures[key]))
+        pause = self._backoff.after(self._failures[key])
+        if self._backoff.is_firm:
+            self._rested[key] = self._clock.monotonic() + pause
+        return After(pause)
 
 
 def _is_cancelled() -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 
 from monopod.kube.client import ApiError, ApiUnreachable, ServerTrouble
+from monopod.kube.controller import Backoff
 from monopod.kube.options import LONGEST_RETRY_SECONDS
 
 FIRST_RETRY_SECONDS = 0.5
@@ -26,14 +27,14 @@ class _Refusal:
     wanted: Hashable
     answer: str
     due: float
-    delay: float
+    times: int
 
 
 class Refusals:
     """Remembers what was refused, by the name of what it was to be written on."""
 
     def __init__(self, longest: float = LONGEST_RETRY_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
-        self._longest = longest
+        self._backoff = Backoff(FIRST_RETRY_SECONDS, longest)
         self._clock = clock
         self._refused: dict[str, _Refusal] = {}
 
@@ -55,8 +56,8 @@ class Refusals:
         """Notes that this was refused."""
         before = self._refused.get(name)
         again = before is not None and before.wanted == wanted
-        delay = min(before.delay * 2 if before and again else FIRST_RETRY_SECONDS, self._longest)
-        self._refused[name] = _Refusal(wanted, answer, self._clock() + delay, delay)
+        times = before.times + 1 if before and again else 1
+        self._refused[name] = _Refusal(wanted, answer, self._clock() + self._backoff.after(times), times)
 
     def drop(self, name: str) -> None:
         """Forgets it: it was written."""

@@ -12,8 +12,6 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import structlog
-
 from monopod.api.reasons import EventType, MoveReason, Reason
 from monopod.bare_pods.controller import BareKeeper
 from monopod.bare_pods.rules.report import BareReport
@@ -22,7 +20,7 @@ from monopod.eviction.evictor import Evictor
 from monopod.eviction.rules.order import Candidate, Obstacle
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
-from monopod.kube.controller import WHOLE, After, Controller, Result
+from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
 from monopod.kube.event_recorder import EventRecorder, refer_to_pod
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import RESCHEDULING_SCANS
@@ -54,8 +52,6 @@ FAILURES_OF_THEIR_OWN = 1
 FAILURES_BORNE = 3
 # Budgets refuse for a moment whenever a replacement has become Ready: they block once they did so a few times.
 LASTING_PAUSE_SECONDS = 8.0
-
-logger = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +119,6 @@ class Rescheduler:
         self._protected = options.protected
         self._resync_seconds = options.resync_seconds
         self._recorder = recorder
-        self._problems = problems
         self._clock = clock
         self.changed = Signal()
         self._scanner = Scanner(api, caches, clock)
@@ -138,8 +133,9 @@ class Rescheduler:
         self._evicted_at: dict[str, float] = {}
         self._handed: dict[str, str] = {}
         self._started = False
-        self._retry_at, self._retry = 0.0, FIRST_RETRY_SECONDS
-        self.controller = Controller("rescheduling", self._reconcile, problems, clock=clock)
+        # Failures keep all namespaces waiting: it is the API server that is asked less.
+        backoff = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, is_firm=True)
+        self.controller = Controller("rescheduling", self._reconcile, problems, backoff=backoff, clock=clock)
         self.controller.enqueue(WHOLE)
         bare.changed.subscribe(lambda: self.controller.enqueue(WHOLE))
         evictor.listen(self._note_eviction)
@@ -217,32 +213,18 @@ class Rescheduler:
         return build_tally(plans, obstacles, report.waiting, paused=settings.paused, unseen=unseen)
 
     async def _reconcile(self, _: str) -> Result:
-        try:
-            await self._look_around()
-            self._tell()
-            await self._announce()
-        except (ApiError, ApiUnreachable) as error:
-            self._give_pause(str(error))
-        except Exception:
-            logger.exception("looking for pods to move failed")
-            self._give_pause("a failure of the operator's own")
+        await self._look_around()
+        self._tell()
+        await self._announce()
         return After(max(self._find_delay(), 0.05))
 
     def _find_delay(self) -> float:
         now = self._clock.monotonic()
         due = min((state.due for state in self._states.values()), default=now + self._resync_seconds)
-        return max(due, self._retry_at) - now
-
-    def _give_pause(self, trouble: str) -> None:
-        """Failures keep all namespaces waiting: it is the API server that is asked less."""
-        self._problems.report("pods to move", trouble)
-        self._retry_at = self._clock.monotonic() + self._retry
-        self._retry = min(self._retry * 2, LONGEST_RETRY_SECONDS)
+        return due - now
 
     async def _look_around(self) -> None:
         began = self._clock.monotonic()
-        if began < self._retry_at:
-            return
         due = sorted((state for state in self._states.values() if state.due <= began), key=lambda state: state.due)
         self._scanner.forget()
         failures: list[Exception] = []
@@ -260,9 +242,6 @@ class Rescheduler:
             state.due = max(state.due, self._clock.monotonic() + REST_PER_LOOK * took)
         if failures and len(failures) == min(len(due), FAILURES_OF_THEIR_OWN + 1):
             raise failures[0]
-        if due:
-            self._retry = FIRST_RETRY_SECONDS
-            self._problems.clear("pods to move")
 
     async def _look_at(self, state: _NamespaceState) -> None:
         context, before = state.context, state.scan
