@@ -1,11 +1,15 @@
 """Deletes profiles: adds the finalizer that allows this, evicts their pods, and removes the finalizer.
 
+    profiles ──selectors withdrawn, statuses written──► update ──► evict pods whose replacements can be created
+                                                          └─────► no pod left, for seconds: remove the finalizer
+
 A profile gets the finalizer before its compiled selectors are published, and loses it when they are withdrawn and none
-of its pods is left: so no pod runs by a profile that is gone.
+of its pods is left: so no pod runs by a profile that is gone. That is why the controller of profiles puts the finalizer
+there, and why this one acts on nothing but what that one has handed over after it has published the others.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monopod.api.names import GROUP, PROFILE_FINALIZER, PROFILE_LABEL, PROFILE_PLURAL, VERSION
@@ -27,6 +31,7 @@ from monopod.eviction.rules.order import Candidate
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.concurrency import gather_some
+from monopod.kube.controller import DONE, WHOLE, After, Controller, Incomplete, Result
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
 from monopod.pods.view import PodView
@@ -55,8 +60,25 @@ class _Pods:
         return len(self.waiting) + len(self.terminating) + len(self.withheld)
 
 
+@dataclass(frozen=True, slots=True)
+class DeletionInput:
+    """What the controller of profiles found out about those that are being deleted; mappings by their names.
+
+    Attributes:
+        requests: those whose compiled selectors it doesn't publish any more.
+        stages: how far each is.
+        pods: of each.
+        recorded: those whose status says so; no turn begins without that, or its beginning could be forgotten.
+    """
+
+    requests: tuple[Request, ...] = ()
+    stages: Mapping[str, Stage] = field(default_factory=dict)
+    pods: Mapping[str, _Pods] = field(default_factory=dict)
+    recorded: frozenset[str] = frozenset()
+
+
 class Deletions:
-    """Works through the profiles that are being deleted."""
+    """Works through the profiles that are being deleted; `mark` has the profiles looked at within some seconds."""
 
     def __init__(
         self,
@@ -76,8 +98,9 @@ class Deletions:
         self._problems = problems
         self._mark = mark
         self._dry_runs = ReplacementDryRuns(api, caches, lambda pod: bool(evictor.find_obstacles([pod])), mark, clock)
-        self._owned: dict[str, _Pods] = {}
+        self._given = DeletionInput()
         self._withdrawn_at: dict[str, float] = {}
+        self.controller = Controller("deletion", self._reconcile, problems, clock=clock)
 
     async def ensure_finalizers(self, resources: Iterable[Mapping[str, Any]]) -> bool:
         """Puts the finalizer on profiles that lack it and that nobody has deleted; whether all went well."""
@@ -90,21 +113,16 @@ class Deletions:
         writes = (self._write(each, [*(each.get("finalizers") or ()), PROFILE_FINALIZER]) for each in bare)
         return all(await gather_some(writes))
 
-    def find_stages(
+    def gather(
         self, requests: Sequence[Request], pods: Sequence[PodView], publication: Publication, now: str
-    ) -> dict[str, Stage]:
-        """How far each deletion is."""
-        self._owned = {request.name: self._sort_pods(request.name, pods, publication) for request in requests}
-        self._withdrawn_at = {
-            name: self._withdrawn_at.get(name, self._clock.monotonic())
-            for name, own in self._owned.items()
-            if not own.namespaces
-        }
+    ) -> DeletionInput:
+        """How far each deletion is, of which nothing is on record yet."""
+        owned = {request.name: self._sort_pods(request.name, pods, publication) for request in requests}
         turn = find_turn(requests, self._patience, now)
-        return {request.name: self._find_stage(request, turn, now) for request in requests}
+        stages = {request.name: self._find_stage(request, owned[request.name], turn, now) for request in requests}
+        return DeletionInput(tuple(requests), stages, owned)
 
-    def _find_stage(self, request: Request, turn: str | None, now: str) -> Stage:
-        own = self._owned[request.name]
+    def _find_stage(self, request: Request, own: _Pods, turn: str | None, now: str) -> Stage:
         obstacles = [
             *self._dry_runs.find_obstacles(request.name, own.waiting),
             *self._evictor.find_obstacles(own.waiting),
@@ -115,10 +133,6 @@ class Deletions:
         late = isinstance(stage, Failed) or (isinstance(stage, Evicting) and stage.stalled)
         if isinstance(stage, Failed | Evicting) and late and own.terminating:
             stage = replace(stage, obstacles=(*stage.obstacles, find_leftover(own.terminating)))
-        if isinstance(stage, Evicting):
-            deadline = self._patience.find_deadline(stage.started, stage.total)
-            left = count_seconds_until(deadline, now)
-            self._mark(max(1.0, left if stage.stalled else min(left, self._patience.stall)))
         return stage
 
     def _sort_pods(self, name: str, pods: Iterable[PodView], publication: Publication) -> _Pods:
@@ -149,44 +163,63 @@ class Deletions:
         view = self._caches.namespaces.find("", namespace)
         return view is not None and view.is_closed
 
-    async def advance(
-        self, requests: Sequence[Request], stages: Mapping[str, Stage], recorded: Collection[str]
-    ) -> bool:
-        """Has pods evicted, and lets go of profiles without pods; whether all went well.
+    def update(self, given: DeletionInput, now: str) -> None:
+        """The others' selectors have been published, and what is on record is known: goes on from here."""
+        if not given.requests and not self._given.requests:
+            return
+        self._given = given
+        self._withdrawn_at = {
+            name: self._withdrawn_at.get(name, self._clock.monotonic())
+            for name, own in given.pods.items()
+            if not own.namespaces
+        }
+        for request in given.requests:
+            self._mark_next(request, given.stages[request.name], now)
+        self.controller.enqueue(WHOLE)
 
-        Args:
-            requests: the profiles that are being deleted.
-            stages: what `find_stages` made of them in the same reconcile.
-            recorded: those whose status says so; no turn begins without that, or its beginning could be forgotten.
-        """
+    def _mark_next(self, request: Request, stage: Stage, now: str) -> None:
+        """Has the profiles looked at when time alone makes another stage of this one."""
+        if isinstance(stage, Evicting):
+            left = count_seconds_until(self._patience.find_deadline(stage.started, stage.total), now)
+            self._mark(max(1.0, left if stage.stalled else min(left, self._patience.stall)))
+        if isinstance(stage, Failed) and not request.failed:
+            self._mark(0)  # the next profile has its turn
+
+    async def _reconcile(self, _: str) -> Result:
+        """Has pods evicted, and lets go of profiles without pods."""
+        given = self._given
         evictable: list[Candidate] = []
-        self._dry_runs.retain({request.name for request in requests})
-        for request in requests:
-            stage = stages[request.name]
-            if isinstance(stage, Evicting | Failed) and request.name in recorded:
-                own = await self._dry_runs.select(request.name, self._owned[request.name].waiting)
+        self._dry_runs.retain({request.name for request in given.requests})
+        for request in given.requests:
+            stage = given.stages[request.name]
+            if isinstance(stage, Evicting | Failed) and request.name in given.recorded:
+                own = await self._dry_runs.select(request.name, given.pods[request.name].waiting)
                 evictable += [replace(pod, patient=isinstance(stage, Failed)) for pod in own]
-            if isinstance(stage, Failed) and not request.failed:
-                self._mark(0)  # the next profile has its turn
         self._evictor.update("deletion", evictable)
-        empty = [request.name for request in requests if request.is_open and not self._owned[request.name].count]
-        return all([await self._let_go(name) for name in empty if name in self._withdrawn_at])
+        empty = [request for request in given.requests if request.is_open and not given.pods[request.name].count]
+        delays = [await self._let_go(request) for request in empty if request.name in self._withdrawn_at]
+        return After(min(delay)) if (delay := [each for each in delays if each is not None]) else DONE
 
-    async def _let_go(self, name: str) -> bool:
-        """Takes the finalizer away, unless pods may still come or the API server knows of some; whether all is well."""
+    async def _let_go(self, request: Request) -> float | None:
+        """Takes the finalizer away; or after how many seconds to look again, since pods may come or are known of.
+
+        Raises:
+            Incomplete: it can't be written.
+        """
         # A pod that admission still marks meanwhile is evicted too.
-        left = self._withdrawn_at[name] + STALE_SECONDS - self._clock.monotonic()
+        left = self._withdrawn_at[request.name] + STALE_SECONDS - self._clock.monotonic()
         if left > 0:
-            self._mark(left)
-            return True
-        resource = self._caches.profiles.find("", name)
-        if resource is None:
-            return True
-        if await self._find_any_pod(name):
-            self._mark(1.0)  # the watch brings it
-            return True
+            return left
+        resource = self._caches.profiles.find("", request.name)
+        current = Request.from_resource(resource) if resource else None
+        if resource is None or current is None or current.requested != request.requested or not current.is_open:
+            return None  # gone, and perhaps another one has its name
+        if await self._find_any_pod(request.name):
+            return 1.0  # the watch brings it
         finalizers = [each for each in resource["metadata"].get("finalizers") or () if each != PROFILE_FINALIZER]
-        return await self._write(resource["metadata"], finalizers)
+        if not await self._write(resource["metadata"], finalizers):
+            raise Incomplete
+        return None
 
     async def _find_any_pod(self, name: str) -> bool:
         query = {"labelSelector": f"{PROFILE_LABEL}={name}", "limit": "1"}

@@ -5,6 +5,7 @@ later; nothing is remembered that a new process would miss.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, assert_never
 
 import structlog
@@ -118,6 +119,7 @@ class Reconciler:
             self.controller,
             self._prober.controller,
             self._overlaps.controller,
+            self._deletions.controller,
         )
 
     def enqueue(self, delay: float = COALESCE_SECONDS) -> None:
@@ -142,13 +144,13 @@ class Reconciler:
         admission = await self._fetch_admission()
         self._reporter.retain(snapshot.profiles)
         now = format_now()
-        stages = self._deletions.find_stages(snapshot.requests, snapshot.pods, publication, now)
+        deletion = self._deletions.gather(snapshot.requests, snapshot.pods, publication, now)
         statuses: dict[str, dict[str, Any]] = {}
         plans: dict[str, Plan] = {}
         contributed = [each.contribute(snapshot.statuses, now) for each in self._contributors]
         for name, status in snapshot.statuses.items():
             subject = snapshot.describe(name)
-            if stage := stages.get(name):
+            if stage := deletion.stages.get(name):
                 statuses[name] = decide_ending(subject, describe_ending(stage, status), status, now)
                 continue
             own, plan = self._gatherer.gather(snapshot, name, publication, admission)
@@ -163,11 +165,11 @@ class Reconciler:
         written = await gather_some(
             self._reporter.report_status(snapshot.resources[name], status) for name, status in statuses.items()
         )
-        recorded = [name for name, well in zip(statuses, written, strict=True) if well]
+        recorded = frozenset(name for name, well in zip(statuses, written, strict=True) if well)
         self._rescheduler.update(self._gatherer.build_rescheduling_input(snapshot, statuses, publication))
-        advanced = await self._deletions.advance(snapshot.requests, stages, recorded)
+        self._deletions.update(replace(deletion, recorded=recorded), now)
         announced = await self._reporter.report_unsupported(snapshot.pods)
-        if not (publication.complete and guarded and counted and advanced and announced and all(written)):
+        if not (publication.complete and guarded and counted and announced and all(written)):
             raise Incomplete
         return DONE
 

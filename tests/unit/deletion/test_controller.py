@@ -1,22 +1,22 @@
 """Profiles are guarded by a finalizer, emptied in turn, and let go of when nothing is left."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
-import structlog
 
 from monopod.deletion.controller import Deletions
 from monopod.deletion.rules.stages import DeletionDeadline, Evicting, Failed, Queued, Request, Stage
 from monopod.eviction.rules.order import Candidate, Obstacle
 from monopod.kube.client import ApiError
-from monopod.kube.logs import ProblemLog
 from monopod.manager.sources import WatchedCaches
 from monopod.selectors.compile import STALE_SECONDS
 from monopod.selectors.publication import Publication
 from monopod.workloads.replacements import REFUSED
 from tests.unit.fake_api import FakeApi, an_object, not_found
 from tests.unit.fake_clock import FakeClock
+from tests.unit.running import COMPLAINTS, running, settle
 
 FINALIZER = "monopod.dev/profile"
 LONG_AGO = "2025-12-31T23:59:45Z"
@@ -53,7 +53,7 @@ class Setting:
             self.caches,
             self.evictor,  # type: ignore[arg-type]  # the two methods that matter
             DeletionDeadline(timeout=60, per_minute=60),
-            ProblemLog(structlog.stdlib.get_logger()),
+            COMPLAINTS,
             self.marks.append,
             self.clock,
         )
@@ -70,10 +70,11 @@ class Setting:
 
     async def make_pass(self, *requests: Request, recorded: bool = True) -> dict[str, Stage]:
         pods = self.caches.pods.views()
-        stages = self.deletions.find_stages(requests, pods, PUBLISHED, NOW)
+        given = self.deletions.gather(requests, pods, PUBLISHED, NOW)
+        self.deletions.update(replace(given, recorded=frozenset(given.stages if recorded else ())), NOW)
         self.clock.step(STALE_SECONDS)
-        self.well = await self.deletions.advance(requests, stages, list(stages) if recorded else [])
-        return stages
+        async with running(self.deletions.controller):
+            return dict(given.stages)
 
     @property
     def evicted(self) -> list[str]:
@@ -173,21 +174,34 @@ async def test_a_profile_without_pods_is_let_go_of_and_keeps_the_finalizers_of_o
 async def test_a_profile_is_kept_for_the_seconds_in_which_admission_may_still_read_it() -> None:
     setting = Setting()
     setting.add_profile(deletionTimestamp=BEGAN)
-    stages = setting.deletions.find_stages([Request("web", BEGAN)], [], PUBLISHED, NOW)
+    setting.deletions.update(setting.deletions.gather([Request("web", BEGAN)], [], PUBLISHED, NOW), NOW)
     setting.clock.step(STALE_SECONDS - 0.5)
-    await setting.deletions.advance([Request("web", BEGAN)], stages, [])
-    assert (setting.api.sent("merge"), setting.marks[-1]) == ([], 0.5)
-    await setting.make_pass(Request("web", BEGAN))
-    assert len(setting.api.sent("merge")) == 1
+    async with running(setting.deletions.controller):
+        assert setting.api.sent("merge") == []
+        setting.clock.step(0.5)
+        await settle()
+        assert len(setting.api.sent("merge")) == 1
 
 
 async def test_a_profile_is_kept_while_the_api_server_knows_of_a_pod_that_the_watch_has_not_shown() -> None:
     setting = Setting()
     setting.add_profile(deletionTimestamp=BEGAN)
     setting.api.lists["/api/v1/pods"] = [an_object("late", namespace="prod")]
+    setting.deletions.update(setting.deletions.gather([Request("web", BEGAN)], [], PUBLISHED, NOW), NOW)
+    setting.clock.step(STALE_SECONDS)
+    async with running(setting.deletions.controller):
+        assert setting.api.sent("merge") == []
+        setting.api.lists.clear()
+        setting.clock.step(1.0)
+        await settle()
+        assert len(setting.api.sent("merge")) == 1
+
+
+async def test_a_profile_that_has_the_name_of_one_that_is_gone_keeps_its_finalizer() -> None:
+    setting = Setting()
+    setting.add_profile()
     await setting.make_pass(Request("web", BEGAN))
     assert setting.api.sent("merge") == []
-    assert setting.marks
 
 
 async def test_a_profile_is_kept_while_a_namespace_has_its_rows() -> None:
