@@ -6,9 +6,9 @@ began. What the list doesn't have, the watch will tell of: until then a pod is r
 """
 
 import asyncio
-import time
+import itertools
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from monopod.api.names import POLICY_LABEL
 from monopod.isolation.caches import Caches
@@ -22,19 +22,20 @@ from monopod.pods.view import PodView
 from monopod.selectors.publication import NamespaceView
 
 FOREIGN = {"labelSelector": f"!{POLICY_LABEL}"}
-NEVER = float("-inf")
+NEVER = -1
 
 
 class OwnersPolicies:
     """Knows them by namespace, and when pods and they last changed."""
 
-    def __init__(self, api: ApiClient, caches: Caches, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, api: ApiClient, caches: Caches) -> None:
         self._api = api
         self._caches = caches
-        self._clock = clock
-        self._pods_changed: dict[str, float] = {}
-        self._changed: dict[str, float] = {}
-        self._listed: dict[str, float] = {}
+        self._order = itertools.count()
+        """What came first, of changes and of lists: a clock may tell the same time twice."""
+        self._pods_changed: dict[str, int] = {}
+        self._changed: dict[str, int] = {}
+        self._listed: dict[str, int] = {}
         self._gone: dict[str, set[str]] = {}
         """Where a list is under way: the uids of those of which the watch has told the end meanwhile."""
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -62,12 +63,12 @@ class OwnersPolicies:
             ApiError: the API server refuses it.
             ApiUnreachable: no answer.
         """
-        asked = self._pods_changed.get(pod_uid, self._clock())
+        asked = self._pods_changed.get(pod_uid, next(self._order))
         since = max(asked, self._changed.get(namespace, NEVER))
         async with self._locks[namespace]:  # those that wait here find it done
             if self._listed.get(namespace, NEVER) >= since:
                 return
-            began, gone = self._clock(), self._gone.setdefault(namespace, set())
+            began, gone = next(self._order), self._gone.setdefault(namespace, set())
             try:
                 items = [item async for item in self._api.list_pages(COLLECTION.format(namespace), FOREIGN)]
             finally:
@@ -85,11 +86,11 @@ class OwnersPolicies:
         if old and (new is None or new.uid != old.uid):
             self._pods_changed.pop(old.uid, None)
         if new:
-            self._pods_changed[new.uid] = self._clock()
+            self._pods_changed[new.uid] = next(self._order)
 
     def _see_policy(self, key: Key, old: PolicyView | None, new: PolicyView | None) -> None:
         if any(view and view.concern for view in (old, new)):
-            self._changed[key[0]] = self._clock()
+            self._changed[key[0]] = next(self._order)
         if old and (new is None or new.uid != old.uid):
             self._gone.get(key[0], set()).add(old.uid)
 

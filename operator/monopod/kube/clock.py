@@ -1,9 +1,10 @@
 """Time, as something that is handed down: tests step it instead of waiting."""
 
 import asyncio
+import contextlib
 import datetime
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 
@@ -48,4 +49,29 @@ SYSTEM_CLOCK = SystemClock()
 
 def format_now() -> str:
     """The present, as Kubernetes writes times."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return SYSTEM_CLOCK.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def sleep(clock: Clock, seconds: float) -> None:
+    """Lets some time pass."""
+    over = asyncio.Event()
+    timer = clock.call_later(seconds, over.set)
+    try:
+        await over.wait()
+    finally:
+        timer.cancel()
+
+
+@contextlib.asynccontextmanager
+async def timeout(clock: Clock, seconds: float) -> AsyncIterator[None]:
+    """Cancels what is awaited inside after some seconds.
+
+    Raises:
+        TimeoutError: it was.
+    """
+    async with asyncio.timeout(None) as scope:
+        timer = clock.call_later(seconds, lambda: scope.reschedule(asyncio.get_running_loop().time()))
+        try:
+            yield
+        finally:
+            timer.cancel()

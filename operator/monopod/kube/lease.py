@@ -10,14 +10,16 @@ what counts is how long we ourselves have seen its record unchanged.
 
 import asyncio
 import datetime
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, Json
+from monopod.kube.clock import SYSTEM_CLOCK, Clock, sleep, timeout
 
 LEASE_NAME = "monopod"
+# A process that is told to end has so long for it, and as long for a request that is under way.
+RELEASE_SECONDS = 5.0
 
 
 class LeadershipLost(Exception):
@@ -48,6 +50,7 @@ class Lease:
         identity: str,
         timing: Timing,
         report: Callable[[str], None] = lambda _: None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.identity = identity
         self.holder = ""
@@ -56,6 +59,7 @@ class Lease:
         self._path = f"{self._collection}/{LEASE_NAME}"
         self._timing = timing
         self._report = report
+        self._clock = clock
         self._seen_version = ""
         self._seen_at = 0.0
         self._renewed_at = 0.0
@@ -63,7 +67,7 @@ class Lease:
     @property
     def is_held(self) -> bool:
         """Whether no other replica can lead: for what must not be done twice, after a process that stood still."""
-        return time.monotonic() - self._renewed_at < self._timing.renew_within
+        return self._clock.monotonic() - self._renewed_at < self._timing.renew_within
 
     async def acquire(self) -> None:
         """Waits until this replica leads.
@@ -73,13 +77,26 @@ class Lease:
         """
         while True:
             try:
-                taken = await self._try_once()
+                taken = await self._attempt()
                 self._report("")
                 if taken:
                     return
             except ApiUnreachable as error:
                 self._report(str(error))
-            await asyncio.sleep(self._timing.retry_every)
+            await sleep(self._clock, self._timing.retry_every)
+
+    async def _attempt(self) -> bool:
+        """One attempt, which is brought to its end if this is cancelled: the API server might do what was asked later.
+
+        Who cancels it must then release the Lease, which may have been taken.
+        """
+        attempt = asyncio.create_task(self._try_once(), name="attempt")
+        try:
+            return await asyncio.shield(attempt)
+        except asyncio.CancelledError:
+            await asyncio.wait([attempt], timeout=RELEASE_SECONDS)
+            attempt.cancel()
+            raise
 
     async def hold(self) -> None:
         """Renews until that fails.
@@ -87,15 +104,15 @@ class Lease:
         Raises:
             LeadershipLost: it failed for longer than `renew_within`, or another replica leads.
         """
-        self._renewed_at = time.monotonic()
+        self._renewed_at = self._clock.monotonic()
         while True:
-            await asyncio.sleep(self._timing.retry_every)
-            left = self._timing.renew_within - (time.monotonic() - self._renewed_at)
+            await sleep(self._clock, self._timing.retry_every)
+            left = self._timing.renew_within - (self._clock.monotonic() - self._renewed_at)
             if left <= 0:
                 raise LeadershipLost(f"the Lease could not be renewed for {self._timing.renew_within:g} s")
-            began = time.monotonic()
+            began = self._clock.monotonic()
             try:
-                async with asyncio.timeout(left):
+                async with timeout(self._clock, left):
                     renewed = await self._try_once()
             except (TimeoutError, ApiUnreachable, ApiError) as error:
                 self._report(str(error) or "no answer in time")
@@ -108,7 +125,7 @@ class Lease:
     async def release(self) -> None:
         """Lets the next replica take over at once. Failing to is no harm: the Lease runs out."""
         try:
-            async with asyncio.timeout(2.0):
+            async with timeout(self._clock, RELEASE_SECONDS):
                 lease = await self._api.get(self._path)
                 if lease["spec"].get("holderIdentity") == self.identity:
                     lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()}
@@ -129,7 +146,7 @@ class Lease:
         return await self._write(self._api.replace, self._path, self._build(lease))
 
     def _may_take(self, lease: Json) -> bool:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if lease["metadata"]["resourceVersion"] != self._seen_version:
             self._seen_version, self._seen_at = lease["metadata"]["resourceVersion"], now
         spec = lease.get("spec") or {}
@@ -145,7 +162,7 @@ class Lease:
             if error.status != 409:
                 raise
             return False
-        self._seen_version, self._seen_at = lease["metadata"]["resourceVersion"], time.monotonic()
+        self._seen_version, self._seen_at = lease["metadata"]["resourceVersion"], self._clock.monotonic()
         self.holder = self.identity
         return True
 

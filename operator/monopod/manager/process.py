@@ -94,7 +94,8 @@ class Process:
         stopping = asyncio.create_task(self._stopping.wait(), name="stop")
         await asyncio.wait([waiting, stopping], return_when=asyncio.FIRST_COMPLETED)
         if not waiting.done():
-            waiting.cancel()
+            await _end(waiting)
+            await lease.release()  # it may have been taken in this very moment
             return 0
         stopping.cancel()
         if failure := waiting.exception():
