@@ -6,8 +6,8 @@ from typing import Generic, TypeVar
 from monopod.api.reasons import EventType, IsolationReason
 from monopod.isolation.caches import Caches
 from monopod.isolation.rules.changes import PolicyView
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
-from monopod.kube.events import post_event
+from monopod.kube.client import ApiUnreachable
+from monopod.kube.event_recorder import EventRecorder, Reference, refer_to_namespace, refer_to_pod
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import ISOLATION_POLICIES
 
@@ -17,9 +17,9 @@ Key = TypeVar("Key", bound=Hashable)
 class DriftReporter(Generic[Key]):
     """What is to be reported once the work on a key is done; after a failure it stays."""
 
-    def __init__(self, api: ApiClient, caches: Caches, problems: ProblemLog) -> None:
-        self._api = api
+    def __init__(self, caches: Caches, recorder: EventRecorder, problems: ProblemLog) -> None:
         self._caches = caches
+        self._recorder = recorder
         self._problems = problems
         self._expected: dict[Key, tuple[PolicyView, bool]] = {}
 
@@ -47,16 +47,16 @@ class DriftReporter(Generic[Key]):
         done = "deleted" if deleted else "changed"
         message = f"NetworkPolicy {policy.name} was {done} by someone; Monopod has put it right"
         try:
-            await post_event(self._api, about, EventType.WARNING, IsolationReason.POLICY_RESTORED, message, count=True)
-        except (ApiError, ApiUnreachable) as error:
+            await self._recorder.record_occurrence(about, EventType.WARNING, IsolationReason.POLICY_RESTORED, message)
+        except ApiUnreachable as error:
             self._problems.report(f"event about {about['kind']} {about['name']}", str(error))
 
-    def _find_subject(self, policy: PolicyView) -> dict[str, str] | None:
+    def _find_subject(self, policy: PolicyView) -> Reference | None:
         """The pod that the policy belongs to, else its namespace, as an object reference."""
         if pods := self._caches.pods.look_up("uid", policy.owner):
             pod = pods[0]
-            return {"apiVersion": "v1", "kind": "Pod", "namespace": pod.namespace, "name": pod.name, "uid": pod.uid}
+            return refer_to_pod(pod.namespace, pod.name, pod.uid)
         namespace = self._caches.namespaces.find("", policy.namespace)
         if namespace is None or namespace.terminating:
             return None
-        return {"apiVersion": "v1", "kind": "Namespace", "name": namespace.name, "uid": namespace.uid}
+        return refer_to_namespace(namespace.name, namespace.uid)

@@ -16,7 +16,7 @@ from monopod.selectors.publication import Publication
 from monopod.workloads.replacements import REFUSED
 from tests.unit.fake_api import FakeApi, an_object, not_found
 from tests.unit.fake_clock import FakeClock
-from tests.unit.running import COMPLAINTS, running, settle
+from tests.unit.running import PROBLEMS, running, settle
 
 FINALIZER = "monopod.dev/profile"
 LONG_AGO = "2025-12-31T23:59:45Z"
@@ -53,7 +53,7 @@ class Setting:
             self.caches,
             self.evictor,  # type: ignore[arg-type]  # the two methods that matter
             DeletionDeadline(timeout=60, per_minute=60),
-            COMPLAINTS,
+            PROBLEMS,
             self.marks.append,
             self.clock,
         )

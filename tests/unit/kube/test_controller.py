@@ -184,7 +184,7 @@ async def test_events_end_a_pause_after_a_failure_unless_it_is_firm(firm: bool, 
 
     began = clock.monotonic()
     backoff = Backoff(first=2.0, longest=30.0, is_firm=firm)
-    controller = Controller("test", reconcile, COMPLAINTS, backoff=backoff, clock=clock)
+    controller = Controller("test", reconcile, PROBLEMS, backoff=backoff, clock=clock)
     async with running(controller):
         while len(attempts) < 3:
             controller.enqueue("a")
