@@ -19,7 +19,7 @@ from typing import Any
 
 from monopod.api.names import EVENT_SOURCE
 from monopod.api.reasons import Documented, EventType
-from monopod.kube.client import ApiClient, ApiError
+from monopod.kube.client import ApiClient, ApiError, ServerTrouble
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
@@ -34,7 +34,7 @@ SAME_OCCURRENCE_SECONDS = 300.0
 REFUSED_SECONDS = 60.0
 # The API server has forgotten an event by then, if it keeps them for an hour, as it does by default.
 FORGOTTEN_SECONDS = 3900.0
-MOST_REMEMBERED = 50_000
+MOST_REMEMBERED = 20_000
 
 Reference = Mapping[str, str]
 """An object reference: apiVersion, kind, name, uid, namespace."""
@@ -133,7 +133,13 @@ class EventRecorder:
             return True
         if not self._is_allowed(about):
             return False
-        await self._create(digest, about, event_type, reason, message)
+        try:
+            await self._create(digest, about, event_type, reason, message)
+        except ServerTrouble as trouble:
+            # Perhaps a webhook that fails in this namespace alone: what is so elsewhere doesn't wait for it.
+            self._problems.report(_find_subject(about), str(trouble))
+            self._refuse(about)
+            return False
         return True
 
     async def record_occurrence(

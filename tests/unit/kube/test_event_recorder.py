@@ -6,7 +6,7 @@ import pytest
 
 from monopod.api.reasons import EventType, PodReason, Reason
 from monopod.kube import event_recorder
-from monopod.kube.client import ApiError, ApiUnreachable, Json
+from monopod.kube.client import ApiError, ApiUnreachable, Json, ServerTrouble
 from monopod.kube.event_recorder import (
     FORGOTTEN_SECONDS,
     OF_A_NAMESPACE,
@@ -204,6 +204,16 @@ async def test_without_an_answer_it_is_recorded_again(scene: Scene) -> None:
     scene.api.answers.clear()
     assert await scene.state()
     assert scene.api.counts() == [1]
+
+
+async def test_a_webhook_that_fails_in_one_namespace_keeps_no_event_of_another_waiting(scene: Scene) -> None:
+    scene.api.answers["create", "/api/v1/namespaces/troubled/events"] = ServerTrouble("POST", 500, "webhook")
+    assert not await scene.state(refer_to_pod("troubled", "pod", "9"))
+    assert await scene.state()
+    scene.api.answers.clear()
+    scene.clock.step(REFUSED_SECONDS)
+    assert await scene.state(refer_to_pod("troubled", "pod", "9"))
+    assert scene.api.counts() == [1, 1]
 
 
 async def test_of_many_events_the_oldest_is_forgotten(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
