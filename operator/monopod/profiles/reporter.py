@@ -8,7 +8,6 @@ from monopod.api.reasons import EventType, PodReason, Reason
 from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
 from monopod.kube.event_recorder import EventRecorder, refer_to_pod
 from monopod.kube.logs import ProblemLog
-from monopod.kube.metrics import WRITES
 from monopod.kube.statuses import StatusWriter
 from monopod.pods.view import PodView
 from monopod.profiles.caches import Caches
