@@ -347,3 +347,20 @@ def test_a_pod_beyond_the_bounds_would_be_refused_and_explain_says_the_same(tmp_
     assert result.exit_code == 1
     assert f"would be refused: {words} reaches." in result.stdout
     assert f"refused. {words} reaches." in run("explain", "-f", path, "--profiles", profiles).stdout
+
+
+def test_pod_level_resources_below_the_containers_are_an_error_where_no_profile_writes_over_them(
+    tmp_path: Path, profiles: str
+) -> None:
+    def a_small_pod(**labels: str) -> dict[str, Any]:
+        pod = a_pod("small").in_namespace("prod").labelled(labels).requesting(cpu="1")
+        return pod.with_pod_level(requests={"cpu": "500m"}).build()
+
+    lint(tmp_path, profiles, a_small_pod(tier="web"))
+    path = write_yaml(tmp_path / "manifests.yaml", a_small_pod())
+    result = run("lint", "-f", path, "--profiles", profiles)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f'Error: {path}: Pod/small: spec.resources.requests[cpu]: Invalid value: "500m": must be greater than or equal '
+        "to aggregate container requests\n",
+    )
