@@ -26,7 +26,7 @@ from monopod.profiles.rules.conditions import Unreadable
 from monopod.profiles.rules.sandboxes import NO_SANDBOX
 from monopod.selectors.publication import describe_selectors
 
-ORDER: Final = tuple(ConditionType)
+ORDER: Final = {str(kind): place for place, kind in enumerate(ConditionType)}
 Phase = Literal["CREATING", "ACTIVE", "CREATE_FAILED", "DELETING", "DELETE_FAILED"]
 
 
@@ -73,7 +73,8 @@ def decide_status(
         now: an RFC 3339 time, used where something changes.
     """
     parts = list(contributions)
-    findings = sorted((each for part in parts for each in part.findings), key=lambda each: ORDER.index(each.condition))
+    contributed = (finding for part in parts for finding in part.findings)
+    findings = sorted(contributed, key=lambda finding: ORDER.get(finding.condition, len(ORDER)))
     phase = decide_phase(findings, was_active=previous.get("phase") == "ACTIVE")
     ready = find_readiness(phase, findings)
     issues = [build_issue(each.reason, each.message, each.resources) for each in findings if each.is_fault]

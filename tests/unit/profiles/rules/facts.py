@@ -57,7 +57,7 @@ class Facts:
     moves: Moves = field(default_factory=NotListed)
 
 
-def decide_from(facts: Facts, previous: dict[str, Any], now: str) -> dict[str, Any]:
+def decide_from(facts: Facts, previous: dict[str, Any], now: str, *others: Contribution) -> dict[str, Any]:
     """The status that follows."""
     status = previous | ({"phase": "ACTIVE"} if facts.was_active else {})
     subject = Subject(facts.generation, facts.profile, facts.pods)
@@ -65,7 +65,7 @@ def decide_from(facts: Facts, previous: dict[str, Any], now: str) -> dict[str, A
         return decide_ending(subject, describe_ending(facts.stage, status), status, now)
     isolated = Contribution((describe_isolation(facts.isolation),))
     moved = contribute_progress(facts.moves, status, now)
-    return decide_status(subject, (*_contribute(facts, status), isolated, moved), status, now)
+    return decide_status(subject, (*others, *_contribute(facts, status), isolated, moved), status, now)
 
 
 def _contribute(facts: Facts, status: Mapping[str, Any]) -> tuple[Contribution, ...]:

@@ -11,6 +11,7 @@ from monopod.deletion.rules.ending import hold_back_until_deleted
 from monopod.deletion.rules.stages import Evicting, Failed, Queued, Released
 from monopod.eviction.rules.order import Obstacle
 from monopod.isolation.rules.summary import Isolation
+from monopod.kube.objects.conditions import Contribution, Finding, Severity
 from monopod.kube.objects.status import build_status_patch
 from monopod.pods.rules.dry_run import Impossible, NotSandboxed, Outcome, Pending, Refused, Sandboxed
 from monopod.pods.rules.selection import Profile, Selector
@@ -292,6 +293,25 @@ def test_it_is_remembered_since_when_a_profile_is_enforced() -> None:
     lost = decide(replace(GOOD, runtime_class_exists=False), first)
     assert "enforcedSince" not in lost
     assert decide(GOOD, lost)["enforcedSince"] == NOW
+
+
+@pytest.mark.parametrize(
+    ("severity", "phase", "ready", "issues"),
+    [
+        (Severity.REMARK, "ACTIVE", "True", []),
+        (Severity.PARTIAL, "ACTIVE", "True", ["NoMeter"]),
+        (Severity.FAULT, "ACTIVE", "False", ["NoMeter"]),
+        (Severity.FAILURE, "CREATE_FAILED", "False", ["NoMeter"]),
+    ],
+)
+def test_a_capability_that_nothing_here_knows_of_contributes_what_it_found_and_its_fields(
+    severity: Severity, phase: str, ready: str, issues: list[str]
+) -> None:
+    unmetered = Finding("Metered", False, "NoMeter", "nothing counts its seconds", severity=severity)
+    status = decide_from(GOOD, {}, NOW, Contribution((unmetered,), {"metered": {"seconds": 3}}))
+    assert (status["phase"], condition(status, "Ready")[0], status["metered"]) == (phase, ready, {"seconds": 3})
+    assert [issue["code"] for issue in status["health"]["issues"]] == issues
+    assert status["conditions"][-1]["type"] == "Metered"
 
 
 def test_a_result_is_not_remembered_beyond_a_time_in_which_nothing_could_be_tried() -> None:
