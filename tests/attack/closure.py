@@ -11,14 +11,15 @@ from types import TracebackType
 from typing import Self
 
 from monopod.api.names import BASE_POLICY, ISOLATED_ANNOTATION, POLICY_LABEL, PROFILE_LABEL
+from monopod.kube.objects.resources import NAMESPACES, NETWORK_POLICIES, PODS
 from tests.controlplane.operating.lab import Json, Lab
 from tests.controlplane.operating.observer import STREAM_SECONDS
 from tests.controlplane.server import Server
 
 KINDS = {
-    "NetworkPolicy": "/apis/networking.k8s.io/v1/networkpolicies",
-    "Pod": "/api/v1/pods",
-    "Namespace": "/api/v1/namespaces",
+    "NetworkPolicy": NETWORK_POLICIES.list_path(),
+    "Pod": PODS.list_path(),
+    "Namespace": NAMESPACES.list_path(),
 }
 CLOSED = {
     "podSelector": {"matchExpressions": [{"key": PROFILE_LABEL, "operator": "Exists"}]},

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from tests.controlplane.operating.lab import PATHS, Json, Lab
+from tests.controlplane.operating.lab import Json, Lab
 from tests.controlplane.operating.observer import STREAM_SECONDS
 from tests.controlplane.server import Server
+from tests.resources import RESOURCES
 from tests.unit.isolation.rules.verdicts import HOME, Flow, RemotePod, is_open_by_policy, selector_fits
 
 FRIEND = {"role": "friend"}
@@ -62,7 +63,7 @@ class Instants:
 
     def mark(self) -> int:
         """This moment, as the API server counts."""
-        listed = self._server.get(f"{PATHS['Pod'].format(self._namespace)}?limit=1").expect_ok()
+        listed = self._server.get(f"{RESOURCES['Pod'].list_path(self._namespace)}?limit=1").expect_ok()
         return int(listed["metadata"]["resourceVersion"])
 
     def find_between(self, pod: str, start: int = 0, end: int | None = None) -> Sequence[Open]:
@@ -89,7 +90,7 @@ class Instants:
         assert not self._failures, self._failures
 
     def _follow(self, kind: str) -> None:
-        version, path = str(self._start), PATHS[kind].format(self._namespace)
+        version, path = str(self._start), RESOURCES[kind].list_path(self._namespace)
         query = f"?watch=true&allowWatchBookmarks=true&timeoutSeconds={STREAM_SECONDS}"
         try:
             while not self._stopping.is_set():

@@ -5,7 +5,8 @@ from typing import Any
 
 from monopod.api.names import API_VERSION, RECREATED_ANNOTATION
 from tests.attack.people import as_operator
-from tests.controlplane.operating.lab import PATHS, Json, Lab, eventually
+from tests.controlplane.operating.lab import Json, Lab, eventually
+from tests.resources import RESOURCES
 
 REACHED, OUTSIDE = "token-reached", "token-outside"
 PROFILE = "token"
@@ -71,7 +72,7 @@ def set_the_scene(lab: Lab) -> Scene:
         lab.patch("Namespace", namespace, {"metadata": {"labels": {"team": "theirs"}}})
     lab.create_profile(PROFILE, REACHED)
     eventually(lambda: lab.phase(PROFILE) == "ACTIVE", 180)
-    own = f"{PATHS['NetworkPolicy'].format(REACHED)}/monopod-base"
+    own = RESOURCES["NetworkPolicy"].path("monopod-base", REACHED)
     eventually(lambda: lab.get("NetworkPolicy", "monopod-base", REACHED))
     pods: dict[str, tuple[str, Json]] = {
         "supported": (REACHED, {"schedulingGates": NEVER}),
@@ -89,16 +90,16 @@ def set_the_scene(lab: Lab) -> Scene:
     lab.kubectl("create", "clusterrolebinding", POWERFUL, f"--clusterrole={POWERFUL}", user)
     return Scene(
         lab,
-        foreign_policy=f"{PATHS['NetworkPolicy'].format(OUTSIDE)}/theirs",
+        foreign_policy=RESOURCES["NetworkPolicy"].path("theirs", OUTSIDE),
         own_policy=own,
-        foreign_event=f"{PATHS['Event'].format(OUTSIDE)}/theirs",
+        foreign_event=RESOURCES["Event"].path("theirs", OUTSIDE),
         **paths,
     )
 
 
 def _create_pod(lab: Lab, namespace: str, name: str, spec: Json) -> str:
     lab.create_pod(namespace, name, **spec)
-    return f"{PATHS['Pod'].format(namespace)}/{name}"
+    return RESOURCES["Pod"].path(name, namespace)
 
 
 def a_stored_pod(name: str, namespace: str, account: str = "default", within: str = "") -> Json:
@@ -118,4 +119,4 @@ def _store_pod(lab: Lab) -> None:
     successor = a_pod("stored", annotations={RECREATED_ANNOTATION: STORED_UID}, schedulingGates=NEVER)
     successor["metadata"]["namespace"] = REACHED
     lab.create(successor).expect_ok()
-    as_operator(lab).create(PATHS["StoredPod"].format(REACHED), a_stored_pod("stored", REACHED)).expect_ok()
+    as_operator(lab).create(RESOURCES["StoredPod"].list_path(REACHED), a_stored_pod("stored", REACHED)).expect_ok()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monopod.api.names import GROUP_LABEL_PREFIX, PROFILE_FINALIZER, PROFILE_LABEL
+from monopod.kube.objects.resources import CONFIG_MAPS
 from tests.attack.people import Person
 from tests.attack.token_scene import (
     OUTSIDE,
@@ -20,8 +21,9 @@ from tests.attack.token_scene import (
     a_stored_pod,
     an_event,
 )
-from tests.controlplane.operating.lab import PATHS, Json, eventually
+from tests.controlplane.operating.lab import Json, eventually
 from tests.controlplane.server import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, Answer
+from tests.resources import RESOURCES
 from tests.rights import Right
 
 SYSTEM = "monopod-system"
@@ -68,7 +70,7 @@ def meta(**fields: Any) -> Json:
 
 
 def of_namespaces(_: Scene) -> Sequence[Attempt]:
-    ns, system = f"{PATHS['Namespace']}/{OUTSIDE}", f"{PATHS['Namespace']}/kube-system"
+    ns, system = RESOURCES["Namespace"].path(OUTSIDE), RESOURCES["Namespace"].path("kube-system")
     return (
         no("have the garbage collector delete it", "PATCH", ns, meta(ownerReferences=[GONE])),
         no("hold it by a finalizer", "PATCH", ns, meta(finalizers=["example.com/hold"])),
@@ -87,14 +89,14 @@ def of_namespaces(_: Scene) -> Sequence[Attempt]:
 def of_new_namespaces(_: Scene) -> Sequence[Attempt]:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "by-the-token"}}
     return (
-        no("create one", "POST", PATHS["Namespace"], namespace, real=True),
-        yes("try one", "POST", PATHS["Namespace"], namespace),
+        no("create one", "POST", RESOURCES["Namespace"].list_path(), namespace, real=True),
+        yes("try one", "POST", RESOURCES["Namespace"].list_path(), namespace),
     )
 
 
 def of_new_pods(_: Scene) -> Sequence[Attempt]:
     """Here the chart's value barePods.recreate is on, so this is the most that a token is ever worth."""
-    reached, outside = PATHS["Pod"].format(REACHED), PATHS["Pod"].format(OUTSIDE)
+    reached, outside = RESOURCES["Pod"].list_path(REACHED), RESOURCES["Pod"].list_path(OUTSIDE)
 
     def pod(**spec: Any) -> Json:
         return a_pod(annotations=RECREATED, **spec)
@@ -128,8 +130,8 @@ def of_new_pods(_: Scene) -> Sequence[Attempt]:
         *(no(what, "POST", reached, each, real=True) for what, each in beyond.items()),
         *(no(f"{what}, tried", "POST", reached, each) for what, each in beyond.items()),
         no("one outside all profiles", "POST", outside, pod(), real=True),
-        no("one in kube-system", "POST", PATHS["Pod"].format("kube-system"), system, real=True),
-        no("one beside the operator", "POST", PATHS["Pod"].format(SYSTEM), operator, real=True),
+        no("one in kube-system", "POST", RESOURCES["Pod"].list_path("kube-system"), system, real=True),
+        no("one beside the operator", "POST", RESOURCES["Pod"].list_path(SYSTEM), operator, real=True),
         no("one that leaves its profile", "POST", reached, opting_out, real=True),
         no("one in nobody's place", "POST", reached, a_pod(), real=True),
         yes("an ordinary one, with the Secrets of its namespace", "POST", reached, volume(secret={"secretName": "s"})),
@@ -179,7 +181,7 @@ def of_evictions(scene: Scene) -> Sequence[Attempt]:
 
 
 def of_profiles(_: Scene) -> Sequence[Attempt]:
-    path = f"{PATHS['FargateProfile']}/{PROFILE}"
+    path = RESOURCES["FargateProfile"].path(PROFILE)
     return (
         no("its selectors", "PATCH", path, {"spec": {"unsupportedPods": "Reject"}}),
         no("a label", "PATCH", path, meta(labels={"team": "mine"})),
@@ -191,12 +193,12 @@ def of_profiles(_: Scene) -> Sequence[Attempt]:
 
 
 def of_profile_statuses(_: Scene) -> Sequence[Attempt]:
-    path = f"{PATHS['FargateProfile']}/{PROFILE}/status"
+    path = f"{RESOURCES['FargateProfile'].list_path()}/{PROFILE}/status"
     return (yes("tell any lie", "PATCH", path, {"status": {"phase": "ACTIVE"}}),)
 
 
 def of_new_stored_pods(_: Scene) -> Sequence[Attempt]:
-    place, system = PATHS["StoredPod"].format(REACHED), PATHS["StoredPod"].format("kube-system")
+    place, system = RESOURCES["StoredPod"].list_path(REACHED), RESOURCES["StoredPod"].list_path("kube-system")
     return (
         no("one in kube-system", "POST", system, a_stored_pod("x", "kube-system")),
         no("one of another namespace", "POST", place, a_stored_pod("x", REACHED, within=OUTSIDE)),
@@ -205,7 +207,7 @@ def of_new_stored_pods(_: Scene) -> Sequence[Attempt]:
 
 
 def of_stored_pods(_: Scene) -> Sequence[Attempt]:
-    path = f"{PATHS['StoredPod'].format(REACHED)}/stored"
+    path = RESOURCES["StoredPod"].path("stored", REACHED)
     other = a_stored_pod("stored", REACHED, POWERFUL)["spec"]
     same = {**a_stored_pod("stored", REACHED)["spec"], "profile": "other"}
     return (
@@ -227,7 +229,7 @@ def of_policies(scene: Scene) -> Sequence[Attempt]:
 
 
 def of_new_policies(_: Scene) -> Sequence[Attempt]:
-    place = PATHS["NetworkPolicy"].format(OUTSIDE)
+    place = RESOURCES["NetworkPolicy"].list_path(OUTSIDE)
     return (
         no("one that isn't its own", "POST", place, a_policy("x", selector=FARGATE)),
         no("one that closes others' pods", "POST", place, a_policy("x", OURS)),
@@ -237,11 +239,11 @@ def of_new_policies(_: Scene) -> Sequence[Attempt]:
 
 def of_groups(_: Scene) -> Sequence[Attempt]:
     group = {"apiVersion": "monopod.dev/v1beta1", "kind": "SecurityGroup", "spec": {}}
-    return (no("any other", "POST", PATHS["SecurityGroup"], {**group, **meta(name="web")}),)
+    return (no("any other", "POST", RESOURCES["SecurityGroup"].list_path(), {**group, **meta(name="web")}),)
 
 
 def of_new_events(_: Scene) -> Sequence[Attempt]:
-    place = PATHS["Event"].format(OUTSIDE)
+    place = RESOURCES["Event"].list_path(OUTSIDE)
     return (
         no("in another's name", "POST", place, an_event("x", "kubelet", OUTSIDE)),
         yes("about anything, in Monopod's name", "POST", place, an_event("x", "monopod", OUTSIDE)),
@@ -259,8 +261,8 @@ def only(method: str, path: str, what: str, body: Any = None, kind: str = "") ->
     return lambda _: (yes(what, method, path, body, kind),)
 
 
-CONFIGMAPS = f"/api/v1/namespaces/{SYSTEM}/configmaps"
-LEASES = PATHS["Lease"].format(SYSTEM)
+CONFIGMAPS = CONFIG_MAPS.list_path(SYSTEM)
+LEASES = RESOURCES["Lease"].list_path(SYSTEM)
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 ROWS = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "monopod-namespaces"}, "data": {"rows": ""}}
 
@@ -281,9 +283,12 @@ WRITES: dict[str, Callable[[Scene], Sequence[Attempt]]] = {
     "create storedpods.monopod.dev": of_new_stored_pods,
     "patch storedpods.monopod.dev": of_stored_pods,
     "patch storedpods.monopod.dev/status": only(
-        "PATCH", f"{PATHS['StoredPod'].format(REACHED)}/stored/status", "tell any lie", {"status": {"phase": "Stored"}}
+        "PATCH",
+        f"{RESOURCES['StoredPod'].list_path(REACHED)}/stored/status",
+        "tell any lie",
+        {"status": {"phase": "Stored"}},
     ),
-    "delete storedpods.monopod.dev": only("DELETE", f"{PATHS['StoredPod'].format(REACHED)}/stored", "lose a manifest"),
+    "delete storedpods.monopod.dev": only("DELETE", RESOURCES["StoredPod"].path("stored", REACHED), "lose a manifest"),
     "create networkpolicies.networking.k8s.io": of_new_policies,
     "patch networkpolicies.networking.k8s.io": of_policies,
     "delete networkpolicies.networking.k8s.io": lambda scene: (
@@ -292,7 +297,10 @@ WRITES: dict[str, Callable[[Scene], Sequence[Attempt]]] = {
     ),
     "create securitygroups.monopod.dev": of_groups,
     "patch securitygroups.monopod.dev/status": only(
-        "PATCH", f"{PATHS['SecurityGroup']}/cluster/status", "say that nobody uses it", {"status": {"pods": 0}}
+        "PATCH",
+        f"{RESOURCES['SecurityGroup'].list_path()}/cluster/status",
+        "say that nobody uses it",
+        {"status": {"pods": 0}},
     ),
     "create events": of_new_events,
     "patch events": of_events,
@@ -307,38 +315,19 @@ WRITES: dict[str, Callable[[Scene], Sequence[Attempt]]] = {
 }
 
 LISTS = {
-    "fargateprofiles.monopod.dev": PATHS["FargateProfile"],
-    "namespaces": PATHS["Namespace"],
-    "pods": "/api/v1/pods",
-    "storedpods.monopod.dev": "/apis/monopod.dev/v1beta1/storedpods",
-    "persistentvolumeclaims": "/api/v1/persistentvolumeclaims",
-    "resourcequotas": "/api/v1/resourcequotas",
-    "replicasets.apps": "/apis/apps/v1/replicasets",
-    "statefulsets.apps": "/apis/apps/v1/statefulsets",
-    "replicationcontrollers": "/api/v1/replicationcontrollers",
-    "networkpolicies.networking.k8s.io": "/apis/networking.k8s.io/v1/networkpolicies",
-    "securitygroups.monopod.dev": PATHS["SecurityGroup"],
-    "securitygrouppolicies.vpcresources.k8s.aws": "/apis/vpcresources.k8s.aws/v1beta1/securitygrouppolicies",
-    "serviceaccounts": "/api/v1/serviceaccounts",
-    "nodes": PATHS["Node"],
-    "endpointslices.discovery.k8s.io": "/apis/discovery.k8s.io/v1/endpointslices",
-    "runtimeclasses.node.k8s.io": PATHS["RuntimeClass"],
-    "mutatingadmissionpolicies.admissionregistration.k8s.io": f"{ADMISSION}/mutatingadmissionpolicies",
-    "mutatingadmissionpolicybindings.admissionregistration.k8s.io": f"{ADMISSION}/mutatingadmissionpolicybindings",
-    "validatingadmissionpolicies.admissionregistration.k8s.io": f"{ADMISSION}/validatingadmissionpolicies",
-    "validatingadmissionpolicybindings.admissionregistration.k8s.io": f"{ADMISSION}/validatingadmissionpolicybindings",
+    **{".".join(filter(None, (each.plural, each.group))): each.list_path() for each in RESOURCES.values()},
     "configmaps": f"{CONFIGMAPS}?fieldSelector=metadata.name=monopod-namespaces",
 }
 """Where; a watch shows the same."""
 
 GETS = {
-    "pods": f"{PATHS['Pod'].format(OUTSIDE)}/bare",
-    "persistentvolumes": f"{PATHS['PersistentVolume']}/x",
-    "deployments.apps": f"{PATHS['Deployment'].format(OUTSIDE)}/x",
-    "replicasets.apps": f"{PATHS['ReplicaSet'].format(OUTSIDE)}/x",
-    "statefulsets.apps": f"{PATHS['StatefulSet'].format(OUTSIDE)}/x",
-    "replicationcontrollers": f"{PATHS['ReplicationController'].format(OUTSIDE)}/x",
-    "jobs.batch": f"{PATHS['Job'].format(OUTSIDE)}/x",
+    "pods": RESOURCES["Pod"].path("bare", OUTSIDE),
+    "persistentvolumes": RESOURCES["PersistentVolume"].path("x"),
+    "deployments.apps": RESOURCES["Deployment"].path("x", OUTSIDE),
+    "replicasets.apps": RESOURCES["ReplicaSet"].path("x", OUTSIDE),
+    "statefulsets.apps": RESOURCES["StatefulSet"].path("x", OUTSIDE),
+    "replicationcontrollers": RESOURCES["ReplicationController"].path("x", OUTSIDE),
+    "jobs.batch": RESOURCES["Job"].path("x", OUTSIDE),
     "configmaps (own)": f"{CONFIGMAPS}/monopod-quota",
     "leases.coordination.k8s.io (own)": f"{LEASES}/monopod",
 }

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from monopod.api.names import COMPUTE_TYPE, NAMESPACE_LABEL, PROFILE_LABEL
+from monopod.kube.objects.resources import BY_KIND, NAMESPACES, PODS
 from monopod.pods.rules.bounds import MAX_LABELS
 from tests.clusters import ControlPlane
 from tests.controlplane.reach import OPERATOR, poll, reach
@@ -56,8 +57,8 @@ def server(installed: ControlPlane) -> Server:
     """
     server = Server(installed.kubeconfig_path)
     for runtime_class in RUNTIME_CLASSES:
-        server.create("/apis/node.k8s.io/v1/runtimeclasses", runtime_class)
-    server.create("/api/v1/namespaces", {"metadata": {"name": "plain"}})
+        server.create(BY_KIND["RuntimeClass"].list_path(), runtime_class)
+    server.create(NAMESPACES.list_path(), {"metadata": {"name": "plain"}})
     reach(server, "fargate", [a_profile("web", a_selector("fargate"))])
     _await_refusals(server)
     return server
@@ -75,8 +76,8 @@ def _await_refusals(server: Server) -> None:
         lambda: server.create_pod("plain", marked.build()),
         lambda: server.create_pod("fargate", large.build()),
         lambda: server.patch("/api/v1/namespaces/fargate?dryRun=All", unlabel),
-        lambda: server.create("/api/v1/namespaces/plain/pods/nobody/binding", binding, dry_run=True),
-        lambda: server.create("/api/v1/namespaces", {"metadata": {"name": "by-the-operator"}}, user=OPERATOR),
+        lambda: server.create(f"{PODS.path('nobody', 'plain')}/binding", binding, dry_run=True),
+        lambda: server.create(NAMESPACES.list_path(), {"metadata": {"name": "by-the-operator"}}, user=OPERATOR),
         lambda: server.patch("/api/v1/namespaces/plain/pods/by-the-operator?dryRun=All", relabel, user=OPERATOR),
     ):
         poll(attempt, lambda answer: "ValidatingAdmissionPolicy" in answer.message)

@@ -15,6 +15,7 @@ from monopod.api.names import (
     PROFILE_LABEL,
     SELECTORS_ANNOTATION,
 )
+from monopod.kube.objects.resources import NAMESPACES
 from monopod.pods.rules.selection import Profile, Selector
 from monopod.selectors.compile import compile_selectors
 from tests.controlplane.server import Answer, Server
@@ -51,7 +52,7 @@ def reach(
     """
     generation = str(next(_generations))
     sentinel = Profile(f"zz-sentinel-{generation}", (Selector(namespace, ((_SENTINEL_LABEL, generation),)),), "kata")
-    server.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
+    server.create(NAMESPACES.list_path(), {"metadata": {"name": namespace}})
     marks = {
         "labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE},
         "annotations": {
@@ -60,7 +61,7 @@ def reach(
             GROUP_POLICIES_ANNOTATION: group_policies or None,
         },
     }
-    path = f"/api/v1/namespaces/{namespace}"
+    path = NAMESPACES.path(namespace)
     poll(lambda: server.patch(path, {"metadata": marks}, user=OPERATOR), lambda answer: answer.ok)
     probe = a_pod("sentinel").labelled({_SENTINEL_LABEL: generation, EKS_PROFILE_LABEL: sentinel.name}).build()
     poll(

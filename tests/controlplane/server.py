@@ -12,6 +12,8 @@ from typing import Any
 import urllib3
 import yaml
 
+from monopod.kube.objects.resources import PODS
+
 Manifest = dict[str, Any]
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -78,7 +80,7 @@ class Server:
 
     def create_pod(self, namespace: str, pod: Manifest, *, user: str = "", dry_run: bool = True) -> Answer:
         """Creates the pod; a dry run, unless told otherwise, goes through all of admission and stores nothing."""
-        return self.create(f"/api/v1/namespaces/{namespace}/pods", pod, user=user, dry_run=dry_run)
+        return self.create(PODS.list_path(namespace), pod, user=user, dry_run=dry_run)
 
     def send_as(
         self, user: str, method: str, path: str, body: Any, content_type: str, groups: Sequence[str] = ()

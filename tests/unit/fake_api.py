@@ -1,9 +1,9 @@
 """Stands in for the API client: answers by path, from a script, and remembers what it was asked."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
-from monopod.kube.client import ApiClient, ApiError, Json
+from monopod.kube.client.api import ApiError, Json
 
 Answer = Json | Exception | Callable[[Json], Json]
 
@@ -23,10 +23,6 @@ class FakeApi:
         self.answers: dict[tuple[str, str], Answer] = dict(answers or {})
         self.lists: dict[str, list[Json]] = {}
         self.requests: list[tuple[str, str, Json]] = []
-
-    @property
-    def client(self) -> ApiClient:
-        return cast(ApiClient, self)
 
     def sent(self, method: str) -> list[tuple[str, Json]]:
         return [(path, body) for verb, path, body in self.requests if verb == method]

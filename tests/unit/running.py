@@ -17,7 +17,7 @@ PROBLEMS = ProblemLog(structlog.stdlib.get_logger())
 
 
 def a_recorder(api: FakeApi, clock: Clock = SYSTEM_CLOCK) -> EventRecorder:
-    return EventRecorder(api.client, PROBLEMS, clock)
+    return EventRecorder(api, PROBLEMS, clock)
 
 
 async def settle(turns: int = 300) -> None:

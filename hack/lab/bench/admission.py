@@ -27,6 +27,7 @@ from monopod.api.names import (
     SELECTORS_ANNOTATION,
     SERVICE_ACCOUNT,
 )
+from monopod.kube.objects.resources import NAMESPACES, PODS
 from monopod.pods.rules.selection import Profile, Selector
 from monopod.selectors.compile import compile_selectors
 
@@ -140,7 +141,7 @@ def _prepare_series(bare: Client, ruled: Client) -> list[_Series]:
         for count in PROFILES
     ]
     for one in series:
-        one.client.post("/api/v1/namespaces", {"metadata": {"name": one.namespace}})
+        one.client.post(NAMESPACES.list_path(), {"metadata": {"name": one.namespace}})
         if one.profiles:
             metadata = {
                 "labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE},
@@ -151,7 +152,7 @@ def _prepare_series(bare: Client, ruled: Client) -> list[_Series]:
                 },
             }
             # In the operator's name: the policies let nobody else write these two.
-            one.client.patch(f"/api/v1/namespaces/{one.namespace}", {"metadata": metadata}, user=OPERATOR)
+            one.client.patch(NAMESPACES.path(one.namespace), {"metadata": metadata}, user=OPERATOR)
     return series
 
 
@@ -185,12 +186,12 @@ def _create_block(one: _Series, count: int) -> None:
     after = read_histograms(one.client.get_text("/metrics"))
     one.server += after.request - before.request
     one.admission += after.admission - before.admission
-    one.client.delete(f"/api/v1/namespaces/{one.namespace}/pods")
+    one.client.delete(PODS.list_path(one.namespace))
 
 
 def _create(one: _Series) -> bool:
     """Creates a pod and tells whether it came out as it should."""
-    pod = one.client.post(f"/api/v1/namespaces/{one.namespace}/pods", build_pod(one.profiles))
+    pod = one.client.post(PODS.list_path(one.namespace), build_pod(one.profiles))
     return (CAPACITY_ANNOTATION in pod["metadata"].get("annotations", {})) == bool(one.profiles)
 
 

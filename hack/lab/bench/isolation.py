@@ -25,11 +25,11 @@ from lab.progress import say, step
 from lab.services import NotReady
 from monopod.api.names import API_VERSION, DEFAULT_GROUP
 from monopod.isolation.rules.network_policies import name_groups_policy, name_pod_policy
+from monopod.kube.objects.resources import NAMESPACES, NETWORK_POLICIES, PODS, PROFILES, SERVICE_ACCOUNTS
 
 Object = dict[str, Any]
 NAMESPACE = "burst"
-POLICIES = f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies"
-PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+POLICIES = NETWORK_POLICIES.list_path(NAMESPACE)
 PODS_PER_NODE = 50  # a fake node has 1 TiB for the 20 GiB that each pod is provisioned with
 WRITERS = 8
 PATIENCE_SECONDS = 600.0
@@ -106,23 +106,25 @@ def _measure_mode(mode: str, count: int, rate: float) -> IsolationFigures:
 
 
 def _prepare(client: Client, mode: str) -> None:
-    client.post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    client.post(NAMESPACES.list_path(), {"metadata": {"name": NAMESPACE}})
     profile = {
         "apiVersion": API_VERSION,
         "kind": "FargateProfile",
         "metadata": {"name": NAMESPACE},
         "spec": {"selectors": [{"namespace": NAMESPACE}], "isolation": mode},
     }
-    client.post(f"/apis/{API_VERSION}/fargateprofiles", profile)
-    path, accounts = f"/apis/{API_VERSION}/fargateprofiles/{NAMESPACE}", PODS.replace("pods", "serviceaccounts")
+    client.post(PROFILES.list_path(), profile)
+    path, accounts = PROFILES.path(NAMESPACE), SERVICE_ACCOUNTS.list_path(NAMESPACE)
     wait_until(lambda: '"ACTIVE"' in client.get_text(path), "a profile", PATIENCE_SECONDS)
     wait_until(lambda: '"name":"default"' in client.get_text(accounts), "an account", PATIENCE_SECONDS)
 
 
 def _is_settled(client: Client, count: int) -> bool:
     """Whether every pod has a node, and the operator has seen them all: its work for them is done then."""
-    profile = json.loads(client.get_text(f"/apis/{API_VERSION}/fargateprofiles/{NAMESPACE}"))
-    unbound = json.loads(client.get_text(f"{PODS}?fieldSelector=spec.nodeName%3D&limit=1"))["items"]
+    profile = json.loads(client.get_text(PROFILES.path(NAMESPACE)))
+    unbound = json.loads(client.get_text(f"{PODS.list_path(NAMESPACE)}?fieldSelector=spec.nodeName%3D&limit=1"))[
+        "items"
+    ]
     return profile["status"].get("pods") == count and not unbound
 
 
@@ -150,7 +152,7 @@ def _create_pods(kubeconfig: Path, count: int, rate: float) -> dict[str, float]:
             for number in range(first, count, WRITERS):
                 time.sleep(max(0.0, began + number / rate - time.monotonic()))
                 name = name_pod(number)
-                client.post(PODS, build_pod(name))
+                client.post(PODS.list_path(NAMESPACE), build_pod(name))
                 created[name] = time.time()
         except Exception as error:
             failures.append(error)

@@ -17,10 +17,11 @@ from lab.bench.isolation import read_cpu_seconds, read_peak_memory
 from lab.cluster.installation import NAMESPACE as SYSTEM_NAMESPACE
 from lab.progress import step
 from monopod.api.names import API_VERSION, SERVICE_ACCOUNT
+from monopod.kube.objects.resources import DEPLOYMENTS, DISRUPTION_BUDGETS, NAMESPACES, PROFILES
 
 Object = dict[str, Any]
 NAMESPACE = "moves"
-PROFILE = f"/apis/{API_VERSION}/fargateprofiles/{NAMESPACE}"
+PROFILE = PROFILES.path(NAMESPACE)
 REPLICAS = 20
 AVAILABLE = 18
 PODS_PER_NODE = 40  # a fake node has 1 TiB for the 20 GiB that each sandboxed pod is provisioned with
@@ -75,17 +76,17 @@ def measure_moves(count: int) -> MoveFigures:
 
 
 def _deploy(client: Client, deployments: int) -> None:
-    client.post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    client.post(NAMESPACES.list_path(), {"metadata": {"name": NAMESPACE}})
     client.post("/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas", build_flow_schema())
     for number in range(deployments):
-        client.post(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments", build_deployment(f"app-{number}"))
-        budgets = f"/apis/policy/v1/namespaces/{NAMESPACE}/poddisruptionbudgets"
+        client.post(DEPLOYMENTS.list_path(NAMESPACE), build_deployment(f"app-{number}"))
+        budgets = DISRUPTION_BUDGETS.list_path(NAMESPACE)
         client.post(budgets, build_budget(f"app-{number}"))
     wait_until(lambda: _are_ready(client, deployments), "a Deployment", PATIENCE_SECONDS)
 
 
 def _are_ready(client: Client, deployments: int) -> bool:
-    items = json.loads(client.get_text(f"/apis/policy/v1/namespaces/{NAMESPACE}/poddisruptionbudgets"))["items"]
+    items = json.loads(client.get_text(DISRUPTION_BUDGETS.list_path(NAMESPACE)))["items"]
     healthy = [int(item["status"].get("currentHealthy") or 0) for item in items]
     return healthy == [REPLICAS] * deployments
 

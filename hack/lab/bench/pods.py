@@ -17,13 +17,14 @@ from lab.cluster.installation import install_chart
 from lab.cluster.provider import Cluster, provide_cluster
 from lab.progress import say, step
 from monopod.api.names import API_VERSION, CAPACITY_ANNOTATION
+from monopod.kube.objects.resources import PODS, PROFILES
 
 Object = dict[str, Any]
 NAMESPACE = "bench"
 LABELS = {"tier": "bench"}
 NODE, BY_HAND, MONOPOD = "node", "by-hand", "monopod"
 SORTS = (NODE, BY_HAND, MONOPOD)
-PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+COLLECTION = PODS.list_path(NAMESPACE)
 WARM_UP = 2
 PROFILE_TIMEOUT = "--timeout=60s"
 
@@ -73,7 +74,7 @@ def _prepare(cluster: Cluster) -> None:
         "metadata": {"name": NAMESPACE},
         "spec": {"selectors": [{"namespace": NAMESPACE, "labels": LABELS}]},
     }
-    Client(cluster.kubeconfig_path).post(f"/apis/{API_VERSION}/fargateprofiles", profile)
+    Client(cluster.kubeconfig_path).post(PROFILES.list_path(), profile)
     active = "--for=jsonpath={.status.phase}=ACTIVE"
     cluster.kubectl("wait", active, PROFILE_TIMEOUT, f"fargateprofile/{NAMESPACE}")
 
@@ -93,14 +94,14 @@ def _start_pod(client: Client, sort: str, sandbox: str) -> float:
     """Starts a pod, removes it, and returns the seconds from sending its manifest to hearing that it is Ready."""
     pod = build_pod(f"{sort}-{time.monotonic_ns()}", sort, sandbox)
     name = pod["metadata"]["name"]
-    events = client.watch(PODS, name)
+    events = client.watch(COLLECTION, name)
     began = time.perf_counter()
-    created = client.post(PODS, pod)
+    created = client.post(COLLECTION, pod)
     if (CAPACITY_ANNOTATION in created["metadata"].get("annotations", {})) != (sort == MONOPOD):
         raise RuntimeError(f"pod {name} was not admitted as one of sort {sort}")
     next(event for event in events if _is_ready(event["object"]))
     took = time.perf_counter() - began
-    client.delete(f"{PODS}/{name}")
+    client.delete(PODS.path(name, NAMESPACE))
     next(event for event in events if event["type"] == "DELETED")
     return took
 

@@ -17,10 +17,11 @@ from lab.bench.isolation import read_cpu_seconds, read_peak_memory
 from lab.cluster.lab_cluster import LabCluster
 from lab.progress import step
 from monopod.api.names import API_VERSION, QUOTA_CONFIGMAP, SYSTEM_NAMESPACE
+from monopod.kube.objects.resources import CONFIG_MAPS, NAMESPACES, PROFILES
 
 Object = dict[str, Any]
-COLLECTION = f"/apis/{API_VERSION}/fargateprofiles"
-QUOTA = f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/configmaps/{QUOTA_CONFIGMAP}"
+COLLECTION = PROFILES.list_path()
+QUOTA = CONFIG_MAPS.path(QUOTA_CONFIGMAP, SYSTEM_NAMESPACE)
 WRITERS = 8
 PATIENCE_SECONDS = 600.0
 IDLE_SECONDS = 60.0
@@ -59,7 +60,7 @@ def measure_profiles() -> ProfileFigures:
     with run_operated("profiles", "--profile-quota", str(len(profiles) + 1)) as cluster:
         client = Client(cluster.kubeconfig_path)
         with step(f"creating {len(namespaces)} namespaces", 10):
-            _create_all(cluster, "/api/v1/namespaces", [{"metadata": {"name": name}} for name in namespaces])
+            _create_all(cluster, NAMESPACES.list_path(), [{"metadata": {"name": name}} for name in namespaces])
         wait_until(lambda: "data" in json.loads(client.get_text(QUOTA)), "the operator", PATIENCE_SECONDS)
         operator = find_operator(cluster)
         before, began = read_cpu_seconds(operator), time.monotonic()

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monopod.admission.revision import find_changed, find_missing
-from monopod.kube.client import ApiClient, ApiError
+from monopod.kube.client.api import Api, ApiError
+from monopod.kube.objects.resources import ADMISSION_RESOURCES
 from monopod.profiles.rules.conditions import (
     Admission,
     PoliciesChanged,
@@ -13,17 +14,8 @@ from monopod.profiles.rules.conditions import (
     PoliciesNotServed,
 )
 
-GROUP_PATH = "/apis/admissionregistration.k8s.io/v1"
 
-PLURALS: Mapping[str, str] = {
-    "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
-    "MutatingAdmissionPolicyBinding": "mutatingadmissionpolicybindings",
-    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
-    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
-}
-
-
-async def fetch_admission(api: ApiClient, expected: Sequence[dict[str, Any]]) -> Admission:
+async def fetch_admission(api: Api, expected: Sequence[dict[str, Any]]) -> Admission:
     """Compares what is installed with the policies and bindings that should be.
 
     Raises:
@@ -31,10 +23,10 @@ async def fetch_admission(api: ApiClient, expected: Sequence[dict[str, Any]]) ->
         ApiUnreachable: no answer.
     """
     found: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for kind, plural in PLURALS.items():
+    for resource in ADMISSION_RESOURCES:
         try:
-            async for item in api.list_pages(f"{GROUP_PATH}/{plural}"):
-                found[kind, item["metadata"]["name"]] = item
+            async for item in api.list_pages(resource.list_path()):
+                found[resource.kind, item["metadata"]["name"]] = item
         except ApiError as error:
             if error.status == 404:
                 return PoliciesNotServed()

@@ -11,7 +11,7 @@ from typing import Any, assert_never, get_args
 
 import structlog
 
-from monopod.api.names import API_VERSION, GROUP, STORED_POD_PLURAL, VERSION
+from monopod.api.names import API_VERSION, STORED_POD_PLURAL
 from monopod.api.reasons import EventType, PodReason
 from monopod.api.stored_pod import Phase
 from monopod.bare_pods.caches import Caches
@@ -39,13 +39,15 @@ from monopod.bare_pods.rules.steps import (
     observe,
 )
 from monopod.eviction.evictor import Evictor
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, format_now
 from monopod.kube.concurrency import gather_some
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
 from monopod.kube.event_recorder import EventRecorder
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import STORED_PODS, WRITES
+from monopod.kube.objects import resources
+from monopod.kube.objects.resources import PODS
 from monopod.kube.refusals import Refusals
 from monopod.kube.signals import Signal
 
@@ -54,7 +56,6 @@ LONGEST_RETRY_SECONDS = 60.0
 # Of one stored pod in one reconcile: it is renewed, evicting, created again, recorded. A bound for what isn't known.
 MOST_STEPS = 6
 
-STORED_PODS_PATH = f"/apis/{GROUP}/{VERSION}/{STORED_POD_PLURAL}"
 
 Manifest = dict[str, Any]
 logger = structlog.stdlib.get_logger(__name__)
@@ -69,7 +70,7 @@ class BareKeeper:
 
     def __init__(
         self,
-        api: ApiClient,
+        api: Api,
         caches: Caches,
         evictor: Evictor,
         options: BarePodOptions,
@@ -112,7 +113,9 @@ class BareKeeper:
         return self._reports.get(profile, BareReport())
 
     async def _reconcile(self, _: str) -> Result:
-        stored = [StoredPod.from_resource(item) async for item in self._api.list_pages(STORED_PODS_PATH)]
+        stored = [
+            StoredPod.from_resource(item) async for item in self._api.list_pages(resources.STORED_PODS.list_path())
+        ]
         required = self._required or ()
         await self._dry_runs.update(required, self._waiting)
         wanted = {pod.uid: self._dry_runs.is_good(pod) for pod in required}
@@ -157,7 +160,7 @@ class BareKeeper:
     async def _store(self, pod: BarePod) -> StoredPod | None:
         subject = f"stored pod {pod}"
         try:
-            item = await self._api.create(_find_path(pod.namespace), build_stored(pod))
+            item = await self._api.create(resources.STORED_PODS.list_path(pod.namespace), build_stored(pod))
         except (ApiError, ApiUnreachable) as error:
             self._count(STORED_POD_PLURAL, well=False)
             self._problems.report(subject, str(error))
@@ -202,7 +205,7 @@ class BareKeeper:
 
     async def _find_pod(self, namespace: str, name: str) -> Manifest | None:
         try:
-            return await self._api.get(f"/api/v1/namespaces/{namespace}/pods/{name}")
+            return await self._api.get(PODS.path(name, namespace))
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -231,7 +234,7 @@ class BareKeeper:
             "recreatedUID": record.recreated_uid or None,
         }
         patch = {"metadata": {"uid": stored.uid, "resourceVersion": stored.version}, "status": status}
-        return await self._write(stored, self._api.merge(f"{_find_path(stored.namespace, stored.name)}/status", patch))
+        return await self._write(stored, self._api.merge(_find_path(stored, "status"), patch))
 
     async def _renew(self, stored: StoredPod, manifest: Manifest) -> StoredPod | None:
         operations: list[Manifest] = [
@@ -239,7 +242,7 @@ class BareKeeper:
             {"op": "test", "path": "/metadata/resourceVersion", "value": stored.version},
             {"op": "replace", "path": "/spec/manifest", "value": manifest},
         ]
-        return await self._write(stored, self._api.patch(_find_path(stored.namespace, stored.name), operations))
+        return await self._write(stored, self._api.patch(_find_path(stored), operations))
 
     async def _write(self, stored: StoredPod, writing: Awaitable[Manifest]) -> StoredPod | None:
         try:
@@ -258,7 +261,7 @@ class BareKeeper:
         if not self._refusals.is_due(stored.uid, None):
             return None
         try:
-            await self._api.create(f"/api/v1/namespaces/{stored.namespace}/pods", build_recreated(stored))
+            await self._api.create(PODS.list_path(stored.namespace), build_recreated(stored))
         except ApiError as error:
             if error.reason == "AlreadyExists":
                 return stored
@@ -282,7 +285,7 @@ class BareKeeper:
     async def _drop(self, stored: StoredPod, why: str) -> bool:
         """Deletes a stored pod in the version that was decided about; whether it is gone."""
         try:
-            await self._api.delete(_find_path(stored.namespace, stored.name), stored.uid, stored.version)
+            await self._api.delete(_find_path(stored), stored.uid, stored.version)
         except ApiError as error:
             if error.status != 409:
                 self._count(STORED_POD_PLURAL, well=False)
@@ -317,9 +320,8 @@ class BareKeeper:
             self.changed.fire()
 
 
-def _find_path(namespace: str, name: str = "") -> str:
-    collection = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{STORED_POD_PLURAL}"
-    return f"{collection}/{name}" if name else collection
+def _find_path(stored: StoredPod, subresource: str = "") -> str:
+    return resources.STORED_PODS.path(stored.name, stored.namespace, subresource)
 
 
 def _refer(api_version: str, kind: str, stored: StoredPod, uid: str) -> dict[str, str]:

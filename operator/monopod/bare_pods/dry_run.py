@@ -14,9 +14,10 @@ from monopod.api.reasons import Reason
 from monopod.bare_pods.caches import Caches
 from monopod.bare_pods.rules.steps import BarePod, build_trial
 from monopod.eviction.rules.order import Obstacle
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.clock import Clock
 from monopod.kube.concurrency import gather_some
+from monopod.kube.objects.resources import PODS
 from monopod.kube.objects.text import list_names
 from monopod.pods.rules.dry_run import NotSandboxed, PodDryRun, Sandboxed, judge_pod
 from monopod.pods.rules.node_capacity import explain_unschedulable
@@ -52,7 +53,7 @@ class _Verdict:
 class Trials:
     """Holds the verdicts."""
 
-    def __init__(self, api: ApiClient, caches: Caches, clock: Clock) -> None:
+    def __init__(self, api: Api, caches: Caches, clock: Clock) -> None:
         self._api = api
         self._caches = caches
         self._clock = clock
@@ -91,7 +92,7 @@ class Trials:
 
     async def _refresh(self, pod: BarePod) -> BarePod | None:
         try:
-            found = await self._api.get(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}")
+            found = await self._api.get(PODS.path(pod.name, pod.namespace))
         except ApiError:
             return None
         except ApiUnreachable:
@@ -101,7 +102,7 @@ class Trials:
     async def _try(self, pod: BarePod) -> tuple[str, bool, Manifest | None]:
         """Why the pod wouldn't come back, whether that is known, and the pod as it would."""
         try:
-            answer = await self._api.create(f"/api/v1/namespaces/{pod.namespace}/pods", build_trial(pod), dry_run=True)
+            answer = await self._api.create(PODS.list_path(pod.namespace), build_trial(pod), dry_run=True)
         except ApiError as error:
             return f"the API server refuses it: {error.message}", True, None
         except ApiUnreachable as error:

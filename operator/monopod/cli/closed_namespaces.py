@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 from monopod.api.names import NAMESPACE_LABEL, NAMESPACE_LABEL_VALUE, SELECTORS_ANNOTATION
+from monopod.kube.client.api import ApiError
+from monopod.kube.objects.resources import NAMESPACES
 from monopod.selectors.publication import describe_closed
 
 if TYPE_CHECKING:
@@ -13,13 +15,11 @@ def find_refusal(cluster: "Cluster", namespace: str) -> str:
     """Why the namespace's new pods are refused, in the API server's words; "" if they aren't, or it may not be read.
 
     Raises:
-        ApiFailure: the API server can't be reached.
+        ApiUnreachable: the API server can't be reached.
     """
-    from monopod.cli.live import Refusal
-
     try:
-        metadata = cluster.read(f"/api/v1/namespaces/{namespace}")["metadata"]
-    except Refusal:
+        metadata = cluster.get(NAMESPACES.path(namespace))["metadata"]
+    except ApiError:
         return ""
     labelled = (metadata.get("labels") or {}).get(NAMESPACE_LABEL) == NAMESPACE_LABEL_VALUE
     told = (metadata.get("annotations") or {}).get(SELECTORS_ANNOTATION)

@@ -6,7 +6,7 @@ import click
 
 from monopod import __version__
 from monopod.api.names import SYSTEM_NAMESPACE
-from monopod.cli.failure import UNWRITABLE, drop_output
+from monopod.cli.failure import UNWRITABLE, ApiFailure, NoCluster, drop_output, told_as
 from monopod.cli.moving_commands import plan, restore, rollout
 from monopod.cli.parameters import (
     FILE_NAME,
@@ -179,7 +179,8 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command. Ends with 130 on SIGINT, as kubectl and shells do, and with 2 if nobody reads on."""
         try:
-            return super().invoke(ctx)
+            with told_as(ApiFailure):
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             ctx.exit(_INTERRUPTED)
         except BrokenPipeError:
@@ -323,12 +324,9 @@ def doctor(
 ) -> None:
     """Gathers the options; what users read is `_DOCTOR_HELP`."""
     from monopod.cli.doctor import command as work
-    from monopod.cli.failure import ApiFailure, NoCluster
 
-    try:
+    with told_as(NoCluster):
         findings = work.diagnose(kubeconfig, context, namespace, image if probe else None)
-    except ApiFailure as failure:
-        raise NoCluster(failure.message) from None
     work.write(findings, output)
     shell.exit(work.find_exit_status(findings))
 

@@ -2,6 +2,7 @@
 
 import click
 
+from monopod.cli.failure import NoCluster, told_as
 from monopod.cli.parameters import FILE_NAME, OBJECT_NAME, OUTPUT, SANDBOX, cluster_options, file_names
 
 _PLAN_HELP = """Show which running pods a profile would move into its sandboxes, before any of them moves.
@@ -132,12 +133,11 @@ def rollout(
         raise click.UsageError("Give only one of --pause, --resume and --watch; --resume --watch goes together.")
     if watch and output != "text":
         raise click.UsageError("--watch writes text only.")
-    from monopod.cli.failure import ApiFailure, NoCluster
     from monopod.cli.live import Cluster
     from monopod.cli.rollout import command as work
 
     status = 0
-    try:
+    with told_as(NoCluster):
         cluster = Cluster.connect(kubeconfig, context)
         if pause or resume:
             work.pause(cluster, profile, pause)
@@ -145,8 +145,6 @@ def rollout(
             status = work.watch(cluster, profile)
         elif not (pause or resume):
             work.report(cluster, profile, output)
-    except ApiFailure as failure:
-        raise NoCluster(failure.message) from None
     shell.exit(status)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from monopod.api.names import GROUP, PROFILE_FINALIZER, PROFILE_LABEL, PROFILE_PLURAL, VERSION
+from monopod.api.names import PROFILE_FINALIZER, PROFILE_LABEL
 from monopod.deletion.caches import Caches
 from monopod.deletion.rules.stages import (
     DeletionDeadline,
@@ -28,18 +28,17 @@ from monopod.deletion.rules.stages import (
 )
 from monopod.eviction.evictor import Evictor
 from monopod.eviction.rules.order import Candidate
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.concurrency import gather_some
 from monopod.kube.controller import DONE, WHOLE, After, Controller, Incomplete, Result
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
+from monopod.kube.objects.resources import PODS, PROFILES
 from monopod.pods.view import PodView
 from monopod.selectors.compile import STALE_SECONDS, has_selector_of
 from monopod.selectors.publication import Publication
 from monopod.workloads.replacements import ReplacementDryRuns
-
-PROFILES = f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ class Deletions:
 
     def __init__(
         self,
-        api: ApiClient,
+        api: Api,
         caches: Caches,
         evictor: Evictor,
         patience: DeletionDeadline,
@@ -223,7 +222,7 @@ class Deletions:
 
     async def _find_any_pod(self, name: str) -> bool:
         query = {"labelSelector": f"{PROFILE_LABEL}={name}", "limit": "1"}
-        async for _ in self._api.list_pages("/api/v1/pods", query, metadata_only=True):
+        async for _ in self._api.list_pages(PODS.list_path(), query, metadata_only=True):
             return True
         return False
 
@@ -232,7 +231,7 @@ class Deletions:
         name, subject = metadata["name"], f"finalizer of profile {metadata['name']}"
         patch = {"metadata": {"finalizers": list(finalizers), "resourceVersion": metadata["resourceVersion"]}}
         try:
-            written = await self._api.merge(f"{PROFILES}/{name}", patch)
+            written = await self._api.merge(PROFILES.path(name), patch)
         except (ApiError, ApiUnreachable) as error:
             if isinstance(error, ApiError) and error.status == 404:
                 return True  # gone meanwhile

@@ -13,7 +13,7 @@ import structlog
 from monopod.eviction.api import request_eviction
 from monopod.eviction.options import EvictionOptions
 from monopod.eviction.rules.order import LABELS, Candidate, Evict, Evicted, EvictionQueue, Obstacle, Purpose, Wait
-from monopod.kube.client import ApiClient
+from monopod.kube.client.api import Api
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, WHOLE, After, Backoff, Controller, Result
 from monopod.kube.logs import ProblemLog
@@ -36,7 +36,7 @@ class Evictor:
 
     def __init__(
         self,
-        api: ApiClient,
+        api: Api,
         options: EvictionOptions,
         problems: ProblemLog,
         may_evict: Callable[[], bool] = lambda: True,

@@ -20,13 +20,14 @@ from monopod.api.reasons import EventType, IsolationReason
 from monopod.gates.caches import Caches
 from monopod.gates.node_demands import NodeDemands
 from monopod.gates.volumes import Claims
-from monopod.kube.client import ApiClient, ApiError, ServerTrouble
+from monopod.kube.client.api import Api, ApiError, ServerTrouble
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.concurrency import attempt_some
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
 from monopod.kube.event_recorder import EventRecorder, refer_to_pod
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
+from monopod.kube.objects.resources import PODS
 
 POLL_SECONDS = 2.0
 PENDING_PODS = {"labelSelector": PROFILE_LABEL, "fieldSelector": "spec.nodeName=,status.phase=Pending"}
@@ -49,7 +50,7 @@ class GateKeeper:
 
     def __init__(
         self,
-        api: ApiClient,
+        api: Api,
         caches: Caches,
         look_up: LookUp,
         prepare_release: PrepareRelease,
@@ -85,7 +86,7 @@ class GateKeeper:
     async def _release_pods(self) -> bool:
         """Releases those that nothing holds any more; whether there are pods that no node has yet."""
         gated, unsatisfied, is_any = [], [], False
-        async for pod in self._api.list_pages("/api/v1/pods", PENDING_PODS):
+        async for pod in self._api.list_pages(PODS.list_path(), PENDING_PODS):
             is_any = True
             if pod["spec"].get(GATES):
                 gated.append(pod)
@@ -145,7 +146,7 @@ class GateKeeper:
             {"op": "remove", "path": place},
         ]
         try:
-            await self._api.patch(f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}", operations)
+            await self._api.patch(PODS.path(metadata["name"], metadata["namespace"]), operations)
         except ApiError as error:
             if error.status in (404, 409, 422):  # gone, replaced, or changed meanwhile: seen again next time
                 return ""

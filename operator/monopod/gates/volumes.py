@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from monopod.api.reasons import EventType, PodReason
-from monopod.kube.client import ApiClient
+from monopod.kube.client.api import Api
 from monopod.kube.event_recorder import EventRecorder, refer_to_pod
 from monopod.pods.rules.volumes import NotBound, UnsupportedType, VolumesReady, find_claims, judge_volumes
 from monopod.pods.volumes import fetch_claims, fetch_volumes
@@ -19,7 +19,7 @@ Manifest = dict[str, Any]
 class Claims:
     """Says of each pod once what it waits for."""
 
-    def __init__(self, api: ApiClient, recorder: EventRecorder) -> None:
+    def __init__(self, api: Api, recorder: EventRecorder) -> None:
         self._api = api
         self._recorder = recorder
 

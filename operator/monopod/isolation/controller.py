@@ -30,13 +30,14 @@ from monopod.isolation.rules.summary import Isolation, describe_isolation
 from monopod.isolation.rules_cache import Closed, GroupRulesCache
 from monopod.isolation.widenings import Widenings
 from monopod.kube.cache import Key
-from monopod.kube.client import ApiClient, ApiError
+from monopod.kube.client.api import Api, ApiError
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, WHOLE, After, Controller, Result
 from monopod.kube.event_recorder import EventRecorder
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import CLOSED_PODS
 from monopod.kube.objects.conditions import Contribution
+from monopod.kube.objects.resources import PODS
 from monopod.kube.signals import Signal
 from monopod.pods.view import PodView
 from monopod.selectors.publication import NamespaceView
@@ -117,7 +118,7 @@ class Isolator:
 
     def __init__(
         self,
-        api: ApiClient,
+        api: Api,
         caches: Caches,
         options: IsolationOptions,
         recorder: EventRecorder,
@@ -339,7 +340,7 @@ class Isolator:
 
     async def _exists(self, pod: PodView) -> bool:
         try:
-            found = await self._api.get(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}")
+            found = await self._api.get(PODS.path(pod.name, pod.namespace))
         except ApiError as error:
             if error.status == 404:
                 return False

@@ -12,7 +12,7 @@ from monopod.api.names import BASE_POLICY
 from monopod.isolation.caches import Caches
 from monopod.isolation.policy_writer import PolicyWriter
 from monopod.isolation.rules.network_policies import build_base_policy, digest_spec
-from monopod.kube.client import ApiError, ApiUnreachable
+from monopod.kube.client.api import ApiError, ApiUnreachable
 from monopod.kube.concurrency import gather_some
 from monopod.kube.logs import ProblemLog
 from monopod.kube.options import LONGEST_RETRY_SECONDS

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 from monopod.api.reasons import EventType, IsolationReason
 from monopod.isolation.caches import Caches
 from monopod.isolation.rules.changes import PolicyView
-from monopod.kube.client import ApiUnreachable
+from monopod.kube.client.api import ApiUnreachable
 from monopod.kube.event_recorder import EventRecorder, Reference, refer_to_namespace, refer_to_pod
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import ISOLATION_POLICIES

@@ -22,9 +22,10 @@ from monopod.isolation.rules.membership import (
     find_account,
 )
 from monopod.isolation.rules.network_policies import find_task
-from monopod.kube.client import ApiClient, ApiError
+from monopod.kube.client.api import Api, ApiError
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
+from monopod.kube.objects.resources import PODS
 from monopod.pods.rules.selection import Profile
 from monopod.pods.view import PodView
 
@@ -36,7 +37,7 @@ logger = structlog.stdlib.get_logger(__name__)
 class SecurityGroupResolver:
     """Remembers what it has read: profiles, SecurityGroupPolicies, and the ServiceAccounts of pods that need it."""
 
-    def __init__(self, api: ApiClient, caches: Caches, default_sandbox: str, problems: ProblemLog) -> None:
+    def __init__(self, api: Api, caches: Caches, default_sandbox: str, problems: ProblemLog) -> None:
         self._api = api
         self._caches = caches
         self._default_sandbox = default_sandbox
@@ -132,7 +133,7 @@ class SecurityGroupResolver:
         identity = {TASK_LABEL: find_task(pod.uid)} if identify else {}
         patch = {"metadata": {"uid": pod.uid, "labels": {**gone, **labels, **identity}, "annotations": annotations}}
         try:
-            written = await self._api.merge(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}", patch)
+            written = await self._api.merge(PODS.path(pod.name, pod.namespace), patch)
         except ApiError as error:
             if error.status == 404:
                 return
@@ -152,7 +153,7 @@ class SecurityGroupResolver:
     async def _fetch_account(self, pod: PodView) -> str:
         # Lists have no spec, and few pods need it: an account never changes, so once per pod is enough.
         if pod.uid not in self._accounts:
-            path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
+            path = PODS.path(pod.name, pod.namespace)
             self._accounts[pod.uid] = find_account(await self._api.get(path))
         return self._accounts[pod.uid]
 

@@ -5,7 +5,7 @@ Counting follows the pods at a distance, so that a burst of them is one write an
 
 import structlog
 
-from monopod.api.names import API_VERSION, DEFAULT_GROUP, GROUP, SECURITY_GROUP_PLURAL, VERSION
+from monopod.api.names import API_VERSION, DEFAULT_GROUP
 from monopod.isolation.caches import Caches
 from monopod.isolation.group_resolver import SecurityGroupResolver
 from monopod.isolation.rules.default_group import build_default_group
@@ -13,16 +13,16 @@ from monopod.isolation.rules.group_status import GroupFacts, decide_group_status
 from monopod.isolation.rules.network_policies import Infrastructure, find_void_peers
 from monopod.isolation.rules.security_group import SecurityGroup
 from monopod.isolation.rules_cache import GroupRulesCache
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, format_now
 from monopod.kube.controller import DONE, WHOLE, Backoff, Controller, Incomplete, Result
 from monopod.kube.logs import ProblemLog
+from monopod.kube.objects.resources import SECURITY_GROUPS
 from monopod.kube.statuses import StatusWriter
 from monopod.pods.view import PodView
 
 # How old a status may be.
 DEBOUNCE_SECONDS = 2.0
-COLLECTION = f"/apis/{GROUP}/{VERSION}/{SECURITY_GROUP_PLURAL}"
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -32,7 +32,7 @@ class GroupReporter:
 
     def __init__(
         self,
-        api: ApiClient,
+        api: Api,
         caches: Caches,
         membership: SecurityGroupResolver,
         rules: GroupRulesCache,
@@ -81,7 +81,9 @@ class GroupReporter:
             return True
         subject = f"creation of SecurityGroup {DEFAULT_GROUP}"
         try:
-            self._caches.groups.observe("ADDED", await self._api.create(COLLECTION, build_default_group()))
+            self._caches.groups.observe(
+                "ADDED", await self._api.create(SECURITY_GROUPS.list_path(), build_default_group())
+            )
         except (ApiError, ApiUnreachable) as error:
             if isinstance(error, ApiError) and error.status == 409:
                 return True  # somebody else was faster, and it is theirs: the watch is about to tell

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 
 from monopod.api.names import POLICY_LABEL
 from monopod.isolation.caches import Caches
-from monopod.isolation.policy_writer import COLLECTION
 from monopod.isolation.rules.changes import PolicyView
 from monopod.isolation.rules.membership import Groups
 from monopod.isolation.rules.owners_policies import Concern, Directions, find_left_directions
 from monopod.kube.cache import Key
-from monopod.kube.client import ApiClient
+from monopod.kube.client.api import Api
+from monopod.kube.objects.resources import NETWORK_POLICIES
 from monopod.pods.view import PodView
 from monopod.selectors.publication import NamespaceView
 
@@ -28,7 +28,7 @@ NEVER = -1
 class OwnersPolicies:
     """Knows them by namespace, and when pods and they last changed."""
 
-    def __init__(self, api: ApiClient, caches: Caches) -> None:
+    def __init__(self, api: Api, caches: Caches) -> None:
         self._api = api
         self._caches = caches
         self._order = itertools.count()
@@ -70,7 +70,7 @@ class OwnersPolicies:
                 return
             began, gone = next(self._order), self._gone.setdefault(namespace, set())
             try:
-                items = [item async for item in self._api.list_pages(COLLECTION.format(namespace), FOREIGN)]
+                items = [item async for item in self._api.list_pages(NETWORK_POLICIES.list_path(namespace), FOREIGN)]
             finally:
                 del self._gone[namespace]
             for item in items:

@@ -42,7 +42,7 @@ from monopod.isolation.rules.owners_policies import (
     leave_directions,
 )
 from monopod.isolation.rules_cache import Closed, GroupRulesCache, Opened
-from monopod.kube.client import ApiError, ApiUnreachable, ServerTrouble
+from monopod.kube.client.api import ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.event_recorder import EventRecorder, refer_to_pod
 from monopod.kube.metrics import ISOLATION_SECONDS

@@ -15,10 +15,10 @@ from monopod.isolation.caches import Caches
 from monopod.isolation.rules.changes import Apply, Delete, PolicyChange, PolicyView, decide_policies
 from monopod.isolation.rules.network_policies import digest_spec
 from monopod.kube.cache import Key
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.metrics import ISOLATION_POLICIES, WRITES
+from monopod.kube.objects.resources import NETWORK_POLICIES
 
-COLLECTION = "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies"
 NAMESPACE_TERMINATING = "NamespaceTerminating"
 """The cause in Kubernetes' refusal of new objects in a namespace that is being deleted."""
 ALTERED = "isn't stored as it was written: something, such as a mutating webhook, changes it on its way"
@@ -34,7 +34,7 @@ class OnTampered(Protocol):
 class PolicyWriter:
     """The only one that writes NetworkPolicies; `on_tampered` hears of each of ours that someone else changed."""
 
-    def __init__(self, api: ApiClient, caches: Caches, on_tampered: OnTampered) -> None:
+    def __init__(self, api: Api, caches: Caches, on_tampered: OnTampered) -> None:
         self._api = api
         self._caches = caches
         self._on_tampered = on_tampered
@@ -71,7 +71,7 @@ class PolicyWriter:
         """Takes in what a policy is now: a watch may be late, or dead without a sign; raises as `bring`."""
         policies, query = self._caches.network_policies, {"fieldSelector": f"metadata.name={name}"}
         view = policies.find(namespace, name)
-        found = [item async for item in self._api.list_pages(COLLECTION.format(namespace), query)]
+        found = [item async for item in self._api.list_pages(NETWORK_POLICIES.list_path(namespace), query)]
         for item in found:
             policies.observe("MODIFIED", item)
         if view and not found:
@@ -106,7 +106,7 @@ class PolicyWriter:
 
     async def _apply(self, policy: Mapping[str, Any]) -> None:
         key = _find_key(policy)
-        path = f"{COLLECTION.format(key[0])}/{key[1]}"
+        path = NETWORK_POLICIES.path(key[1], key[0])
         # Before the request: its watch event may come before its answer.
         wanted = self._expected[key] = digest_spec(policy)
         try:
@@ -128,7 +128,7 @@ class PolicyWriter:
         key = (view.namespace, view.name)
         self._expected.pop(key, None)
         self._deleting.add(key)
-        path = f"{COLLECTION.format(view.namespace)}/{view.name}"
+        path = NETWORK_POLICIES.path(view.name, view.namespace)
         try:
             if view.held:
                 await self._api.patch(path, [_test_uid(view.uid), {"op": "remove", "path": "/metadata/finalizers"}])

@@ -11,7 +11,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from monopod.kube.client import ApiClient
+from monopod.kube.client.api import Api
+from monopod.kube.objects.resources import Resource
 
 View = TypeVar("View")
 Key = tuple[str, str]
@@ -42,8 +43,7 @@ class Kind(Generic[View]):
 
     def __init__(
         self,
-        resource: str,
-        path: str,
+        resource: Resource,
         read: Callable[[Mapping[str, Any]], View],
         *,
         query: Mapping[str, str] | None = None,
@@ -51,7 +51,6 @@ class Kind(Generic[View]):
         indexes: Mapping[str, Index[View]] | None = None,
     ) -> None:
         self.resource = resource
-        self.path = path
         self.query = dict(query or {})
         self.metadata_only = metadata_only
         self.failed_audits = 0
@@ -124,7 +123,7 @@ class Kind(Generic[View]):
             listener(key, old, new)
         return True
 
-    async def load(self, api: ApiClient) -> None:
+    async def load(self, api: Api) -> None:
         """Takes over what a full list says."""
         listed = await self._list(api)
         for key in [*self._entries.keys() - listed.keys()]:
@@ -133,7 +132,7 @@ class Kind(Generic[View]):
             self._put(key, entry)
         self.revision += 1
 
-    async def audit(self, api: ApiClient, grace: float = GRACE_SECONDS) -> int:
+    async def audit(self, api: Api, grace: float = GRACE_SECONDS) -> int:
         """Compares with a full list, puts right what the watch has missed, and says how many objects that was."""
         self._touched = set()
         listed = await self._list(api)
@@ -153,9 +152,9 @@ class Kind(Generic[View]):
         """Whether the watch brings nothing any more."""
         return self.failed_audits >= DEAD_AFTER_AUDITS
 
-    async def _list(self, api: ApiClient) -> dict[Key, _Entry[View]]:
+    async def _list(self, api: Api) -> dict[Key, _Entry[View]]:
         entries: dict[Key, _Entry[View]] = {}
-        async for item in api.list_pages(self.path, self.query, metadata_only=self.metadata_only):
+        async for item in api.list_pages(self.resource.list_path(), self.query, metadata_only=self.metadata_only):
             metadata = item["metadata"]
             key = (metadata.get("namespace") or "", metadata["name"])
             uid, version = metadata.get("uid") or "", _read_version(metadata)

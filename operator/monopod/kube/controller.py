@@ -18,7 +18,7 @@ from typing import Generic, TypeVar, assert_never
 
 import structlog
 
-from monopod.kube.client import ApiError, ApiUnreachable
+from monopod.kube.client.api import ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, Timer
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import QUEUE_DEPTH, RECONCILE_SECONDS, RECONCILES

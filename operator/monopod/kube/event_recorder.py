@@ -19,10 +19,11 @@ from typing import Any
 
 from monopod.api.names import EVENT_SOURCE
 from monopod.api.reasons import Documented, EventType
-from monopod.kube.client import ApiClient, ApiError, ServerTrouble
+from monopod.kube.client.api import Api, ApiError, ServerTrouble
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
+from monopod.kube.objects.resources import EVENTS
 
 # Events of cluster-scoped objects live in this namespace, by Kubernetes' convention.
 CLUSTER_NAMESPACE = "default"
@@ -104,7 +105,7 @@ class _Known:
 class EventRecorder:
     """Posts the events of all controllers."""
 
-    def __init__(self, api: ApiClient, problems: ProblemLog, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, api: Api, problems: ProblemLog, clock: Clock = SYSTEM_CLOCK) -> None:
         self._api = api
         self._problems = problems
         self._clock = clock
@@ -297,7 +298,7 @@ def _find_namespace(about: Reference) -> str:
 
 
 def _find_collection(about: Reference) -> str:
-    return f"/api/v1/namespaces/{_find_namespace(about)}/events"
+    return EVENTS.list_path(_find_namespace(about))
 
 
 def _find_subject(about: Reference) -> str:

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, Json
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable, Json
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, sleep, timeout
+from monopod.kube.objects.resources import LEASES
 
 LEASE_NAME = "monopod"
 # A process that is told to end has so long for it, and as long for a request that is under way.
@@ -45,7 +46,7 @@ class Lease:
 
     def __init__(
         self,
-        api: ApiClient,
+        api: Api,
         namespace: str,
         identity: str,
         timing: Timing,
@@ -55,7 +56,7 @@ class Lease:
         self.identity = identity
         self.holder = ""
         self._api = api
-        self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self._collection = LEASES.list_path(namespace)
         self._path = f"{self._collection}/{LEASE_NAME}"
         self._timing = timing
         self._report = report

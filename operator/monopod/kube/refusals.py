@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 
-from monopod.kube.client import ApiError, ApiUnreachable, ServerTrouble
+from monopod.kube.client.api import ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.controller import Backoff
 from monopod.kube.options import LONGEST_RETRY_SECONDS
 

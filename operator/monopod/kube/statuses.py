@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from monopod.kube.cache import Kind
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
 from monopod.kube.objects.status import build_status_patch
@@ -13,7 +13,7 @@ from monopod.kube.objects.status import build_status_patch
 class StatusWriter:
     """The only writer of the statuses of one kind, which is cluster-scoped."""
 
-    def __init__(self, api: ApiClient, kind: Kind[Any], noun: str, problems: ProblemLog) -> None:
+    def __init__(self, api: Api, kind: Kind[Any], noun: str, problems: ProblemLog) -> None:
         """`noun` says in logs what it is that has the status: `profile`."""
         self._api = api
         self._kind = kind
@@ -34,9 +34,8 @@ class StatusWriter:
             return True
         subject = f"status of {self._noun} {name}"
         try:
-            written = await self._api.merge(
-                f"{self._kind.path}/{name}/status", build_status_patch(current, wanted) or {}
-            )
+            path = self._kind.resource.path(name, subresource="status")
+            written = await self._api.merge(path, build_status_patch(current, wanted) or {})
         except (ApiError, ApiUnreachable) as error:
             if isinstance(error, ApiError) and error.status == 404:
                 return True  # deleted meanwhile

@@ -12,7 +12,8 @@ from typing import Any
 import kopf
 from kubernetes.aio.client.configuration import Configuration
 
-from monopod.kube.client import build_authorization
+from monopod.kube.client.asynchronous import build_authorization
+from monopod.kube.objects.resources import Resource
 
 
 class EndlessBackoff:
@@ -51,9 +52,7 @@ class Source:
     The selectors are the API server's, so that it sends nothing else.
     """
 
-    group: str
-    version: str
-    resource: str
+    resource: Resource
     observe: Callable[[str | None, Mapping[str, Any]], None]
     label_selector: str = ""
     field_selector: str = ""
@@ -68,7 +67,9 @@ def build_registry(sources: Sequence[Source], configuration: Configuration) -> k
         return await build_connection(configuration)
 
     def listen_to(source: Source) -> None:
-        @kopf.on.event(source.group, source.version, source.resource, id=f"see_{source.resource}", registry=registry)
+        group, version, plural = _name(source)
+
+        @kopf.on.event(group, version, plural, id=f"see_{plural}", registry=registry)
         async def observe(event: kopf.RawEvent, **_: Any) -> None:
             source.observe(event["type"], event["object"])
 
@@ -82,9 +83,9 @@ def build_settings(sources: Sequence[Source]) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     for source in sources:
         if source.label_selector:
-            settings.watching.label_selectors[source.group, source.version, source.resource] = source.label_selector
+            settings.watching.label_selectors[_name(source)] = source.label_selector
         if source.field_selector:
-            settings.watching.field_selectors[source.group, source.version, source.resource] = source.field_selector
+            settings.watching.field_selectors[_name(source)] = source.field_selector
     settings.watching.chunk_size = 500
     settings.networking.error_backoffs = EndlessBackoff()
     settings.networking.connect_timeout = 10
@@ -95,6 +96,11 @@ def build_settings(sources: Sequence[Source]) -> kopf.OperatorSettings:
     # Watching CRDs would need rights on all of them, and the kinds that we watch don't change.
     settings.scanning.disabled = True
     return settings
+
+
+def _name(source: Source) -> tuple[str, str, str]:
+    resource = source.resource
+    return resource.group, resource.version, resource.plural
 
 
 async def build_connection(configuration: Configuration) -> kopf.ConnectionInfo:

@@ -2,7 +2,7 @@
 
 import structlog
 
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import WHOLE, After, Controller, Result
 from monopod.kube.logs import ProblemLog
@@ -26,7 +26,7 @@ class Auditor:
 
     def __init__(
         self,
-        api: ApiClient,
+        api: Api,
         caches: WatchedCaches,
         options: SharedOptions,
         problems: ProblemLog,
@@ -48,11 +48,11 @@ class Auditor:
             try:
                 missed = await kind.audit(self._api)
             except (ApiUnreachable, ApiError) as error:
-                self._problems.report(f"list of {kind.resource}", str(error))
+                self._problems.report(f"list of {kind.resource.plural}", str(error))
                 continue
-            self._problems.clear(f"list of {kind.resource}")
+            self._problems.clear(f"list of {kind.resource.plural}")
             if missed:
-                WATCH_MISSED.labels(kind.resource).inc(missed)
-                logger.warning("the watch had missed objects", resource=kind.resource, objects=missed)
+                WATCH_MISSED.labels(kind.resource.plural).inc(missed)
+                logger.warning("the watch had missed objects", resource=kind.resource.plural, objects=missed)
         self.audited.fire()
         return After(self._resync_seconds)

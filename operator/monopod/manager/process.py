@@ -20,7 +20,8 @@ from monopod.admission.policies import build_policies
 from monopod.bare_pods.controller import BareKeeper
 from monopod.eviction.evictor import Evictor
 from monopod.isolation.controller import Isolator
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, Unconfigured, load_configuration
+from monopod.kube.client.api import ApiError, ApiUnreachable, Unconfigured
+from monopod.kube.client.asynchronous import ApiClient, load_configuration
 from monopod.kube.controller import Controller
 from monopod.kube.event_recorder import EventRecorder
 from monopod.kube.health import HealthServer

@@ -6,20 +6,26 @@ Capabilities don't know this: each names the caches that it needs (`caches.py` i
 from typing import Any
 
 from monopod.api.names import (
-    GROUP,
-    GROUP_POLICY_GROUP,
-    GROUP_POLICY_PLURAL,
-    GROUP_POLICY_VERSION,
     PATTERNS_CONFIGMAP,
     PROFILE_LABEL,
-    PROFILE_PLURAL,
-    SECURITY_GROUP_PLURAL,
-    VERSION,
 )
 from monopod.isolation.policy_view import read_policy
 from monopod.isolation.rules.changes import PolicyView
 from monopod.kube.cache import Kind
-from monopod.kube.client import ApiClient, ApiError
+from monopod.kube.client.api import Api, ApiError
+from monopod.kube.objects.resources import (
+    CONFIG_MAPS,
+    ENDPOINT_SLICES,
+    GROUP_POLICIES,
+    NAMESPACES,
+    NETWORK_POLICIES,
+    NODES,
+    PODS,
+    PROFILES,
+    RUNTIME_CLASSES,
+    SECURITY_GROUPS,
+    SERVICE_ACCOUNTS,
+)
 from monopod.kube.objects.views import (
     AccountView,
     Endpoints,
@@ -40,16 +46,11 @@ class WatchedCaches:
     """Everything that the operator watches."""
 
     def __init__(self, system_namespace: str) -> None:
-        self.profiles: Kind[dict[str, Any]] = Kind(
-            "fargateprofiles", f"/apis/{GROUP}/{VERSION}/{PROFILE_PLURAL}", read_whole, metadata_only=False
-        )
-        self.namespaces: Kind[NamespaceView] = Kind("namespaces", "/api/v1/namespaces", read_namespace)
-        self.runtime_classes: Kind[RuntimeClassView] = Kind(
-            "runtimeclasses", "/apis/node.k8s.io/v1/runtimeclasses", read_runtime_class, metadata_only=False
-        )
+        self.profiles: Kind[dict[str, Any]] = Kind(PROFILES, read_whole, metadata_only=False)
+        self.namespaces: Kind[NamespaceView] = Kind(NAMESPACES, read_namespace)
+        self.runtime_classes: Kind[RuntimeClassView] = Kind(RUNTIME_CLASSES, read_runtime_class, metadata_only=False)
         self.pods: Kind[PodView] = Kind(
-            "pods",
-            "/api/v1/pods",
+            PODS,
             read_pod,
             query={"labelSelector": PROFILE_LABEL},
             indexes={
@@ -62,8 +63,7 @@ class WatchedCaches:
             },
         )
         self.network_policies: Kind[PolicyView] = Kind(
-            "networkpolicies",
-            "/apis/networking.k8s.io/v1/networkpolicies",
+            NETWORK_POLICIES,
             read_policy,
             metadata_only=False,
             indexes={
@@ -73,34 +73,28 @@ class WatchedCaches:
             },
         )
         self.patterns: Kind[dict[str, str]] = Kind(
-            "configmaps",
-            "/api/v1/configmaps",
+            CONFIG_MAPS,
             read_data,
             query={"fieldSelector": select_patterns(system_namespace)},
             metadata_only=False,
         )
 
-        self.groups: Kind[dict[str, Any]] = Kind(
-            "securitygroups", f"/apis/{GROUP}/{VERSION}/{SECURITY_GROUP_PLURAL}", read_whole, metadata_only=False
-        )
-        self.nodes: Kind[NodeView] = Kind("nodes", "/api/v1/nodes", read_node, metadata_only=False)
+        self.groups: Kind[dict[str, Any]] = Kind(SECURITY_GROUPS, read_whole, metadata_only=False)
+        self.nodes: Kind[NodeView] = Kind(NODES, read_node, metadata_only=False)
         self.endpoints: Kind[Endpoints] = Kind(
-            "endpointslices",
-            "/apis/discovery.k8s.io/v1/endpointslices",
+            ENDPOINT_SLICES,
             read_endpoints,
             query={"fieldSelector": API_SERVER_SLICE},
             metadata_only=False,
         )
         self.group_policies: Kind[dict[str, Any]] = Kind(
-            GROUP_POLICY_PLURAL,
-            f"/apis/{GROUP_POLICY_GROUP}/{GROUP_POLICY_VERSION}/{GROUP_POLICY_PLURAL}",
+            GROUP_POLICIES,
             read_whole,
             metadata_only=False,
             indexes={"namespace": lambda policy: (policy["metadata"]["namespace"],)},
         )
         self.accounts: Kind[AccountView] = Kind(
-            "serviceaccounts",
-            "/api/v1/serviceaccounts",
+            SERVICE_ACCOUNTS,
             read_account,
             indexes={"namespace": lambda account: (account.namespace,)},
         )
@@ -123,25 +117,25 @@ class WatchedCaches:
             self.pods,
         )
 
-    async def load(self, api: ApiClient) -> None:
+    async def load(self, api: Api) -> None:
         """The full lists that everything starts with."""
         self.has_group_policies = await self.find_group_policies(api)
         for kind in self.kinds():
             await kind.load(api)
 
-    async def find_group_policies(self, api: ApiClient) -> bool:
+    async def find_group_policies(self, api: Api) -> bool:
         """Whether the API server serves EKS's kind now."""
         try:
-            served = await api.get(f"/apis/{GROUP_POLICY_GROUP}/{GROUP_POLICY_VERSION}")
+            served = await api.get(GROUP_POLICIES.group_path)
         except ApiError as error:
             if error.status == 404:
                 return False
             raise
-        return any(resource.get("name") == GROUP_POLICY_PLURAL for resource in served.get("resources") or ())
+        return any(resource.get("name") == GROUP_POLICIES.plural for resource in served.get("resources") or ())
 
     def find_dead_watches(self) -> list[str]:
         """Kinds whose watch brings nothing any more."""
-        return [kind.resource for kind in self.kinds() if kind.is_dead]
+        return [kind.resource.plural for kind in self.kinds() if kind.is_dead]
 
 
 API_SERVER_SLICE = "metadata.name=kubernetes,metadata.namespace=default"

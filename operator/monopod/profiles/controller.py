@@ -14,7 +14,7 @@ from monopod.deletion.controller import Deletions
 from monopod.deletion.rules.ending import describe_ending
 from monopod.eviction.evictor import Evictor
 from monopod.isolation.controller import Isolator
-from monopod.kube.client import ApiClient
+from monopod.kube.client.api import Api
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, format_now
 from monopod.kube.concurrency import gather_some
 from monopod.kube.controller import DONE, WHOLE, Controller, Incomplete, Result
@@ -62,7 +62,7 @@ class Reconciler:
 
     def __init__(
         self,
-        api: ApiClient,
+        api: Api,
         caches: Caches,
         isolator: Isolator,
         options: ProfileOptions,

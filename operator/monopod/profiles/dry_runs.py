@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, After, Backoff, Controller, Result
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import PROBES
+from monopod.kube.objects.resources import NAMESPACES, PODS
 from monopod.pods.rules import dry_run as dry_runs
 from monopod.pods.rules.dry_run import DryRun, NamespaceDryRun, Outcome, PodDryRun
 
@@ -39,9 +40,7 @@ class Plan:
 class ProfileDryRuns:
     """Tries each profile by its plan, and holds the outcomes."""
 
-    def __init__(
-        self, api: ApiClient, tell: Callable[[], None], problems: ProblemLog, clock: Clock = SYSTEM_CLOCK
-    ) -> None:
+    def __init__(self, api: Api, tell: Callable[[], None], problems: ProblemLog, clock: Clock = SYSTEM_CLOCK) -> None:
         """`tell` hears of each new outcome."""
         self._api = api
         self._tell = tell
@@ -130,7 +129,7 @@ OUTCOME_LABELS: dict[type[Outcome], str] = {
 }
 
 
-async def send_dry_run(api: ApiClient, dry_run: DryRun) -> Outcome:
+async def send_dry_run(api: Api, dry_run: DryRun) -> Outcome:
     """Sends one server-side dry run and judges the answer.
 
     Raises:
@@ -139,11 +138,11 @@ async def send_dry_run(api: ApiClient, dry_run: DryRun) -> Outcome:
     try:
         match dry_run:
             case PodDryRun(namespace=namespace):
-                path = f"/api/v1/namespaces/{namespace}/pods"
+                path = PODS.list_path(namespace)
                 return dry_runs.judge_pod(await api.create(path, dry_runs.build_pod(dry_run), dry_run=True), dry_run)
             case NamespaceDryRun():
                 body = dry_runs.build_namespace(dry_run)
-                return dry_runs.judge_namespace(await api.create("/api/v1/namespaces", body, dry_run=True), dry_run)
+                return dry_runs.judge_namespace(await api.create(NAMESPACES.list_path(), body, dry_run=True), dry_run)
     except ApiError as error:
         where = (
             f"a pod in namespace {dry_run.namespace}"

@@ -31,4 +31,4 @@ def measure(statuses: Mapping[str, Mapping[str, Any]], namespaces: int, caches: 
     NAMESPACES.set(namespaces)
     UNSUPPORTED_PODS.set(sum(1 for pod in caches.pods.views() if pod.unsupported))
     for kind in caches.kinds():
-        WATCHED.labels(kind.resource).set(len(kind))
+        WATCHED.labels(kind.resource.plural).set(len(kind))

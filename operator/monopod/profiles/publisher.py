@@ -17,11 +17,12 @@ from monopod.cel.compiled_selectors import SelectorsTooLarge
 from monopod.isolation.cel.group_policies import compile_group_policies
 from monopod.isolation.default_deny import DefaultDenyPolicies
 from monopod.isolation.group_resolver import SecurityGroupResolver
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable, ServerTrouble
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.concurrency import gather_some
 from monopod.kube.event_recorder import EventRecorder, Recording, refer_to_namespace
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
+from monopod.kube.objects.resources import CONFIG_MAPS, NAMESPACES
 from monopod.kube.refusals import Failure, Refusals, is_answer
 from monopod.profiles.caches import Caches
 from monopod.selectors.capacity import CompiledSelector, CompiledSelectors
@@ -47,7 +48,7 @@ class Publisher:
 
     def __init__(
         self,
-        api: ApiClient,
+        api: Api,
         caches: Caches,
         base: DefaultDenyPolicies,
         membership: SecurityGroupResolver,
@@ -204,9 +205,7 @@ class Publisher:
 
     async def _patch_namespace(self, change: NamespaceChange, uid: str) -> None:
         try:
-            written = await self._api.merge(
-                f"/api/v1/namespaces/{change.namespace}", build_namespace_patch(change, uid)
-            )
+            written = await self._api.merge(NAMESPACES.path(change.namespace), build_namespace_patch(change, uid))
         except ApiError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 return  # deleted meanwhile
@@ -229,7 +228,7 @@ class Publisher:
         return await self._attempt("configmaps", subject, self._patch_patterns(patch)) is None
 
     async def _patch_patterns(self, patch: dict[str, object]) -> None:
-        path = f"/api/v1/namespaces/{self._system_namespace}/configmaps/{PATTERNS_CONFIGMAP}"
+        path = CONFIG_MAPS.path(PATTERNS_CONFIGMAP, self._system_namespace)
         try:
             written = await self._api.merge(path, patch)
         except ApiError as error:

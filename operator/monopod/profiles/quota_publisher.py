@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 
 from monopod.api.names import QUOTA_CONFIGMAP
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.clock import Clock
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
+from monopod.kube.objects.resources import CONFIG_MAPS
 from monopod.profiles.rules.quota import build_quota_data
 from monopod.selectors.publication import build_patterns_patch
 
@@ -22,7 +23,7 @@ class QuotaPublisher:
 
     def __init__(
         self,
-        api: ApiClient,
+        api: Api,
         system_namespace: str,
         quota: int,
         check_seconds: float,
@@ -30,7 +31,7 @@ class QuotaPublisher:
         clock: Clock,
     ) -> None:
         self._api = api
-        self._path = f"/api/v1/namespaces/{system_namespace}/configmaps/{QUOTA_CONFIGMAP}"
+        self._path = CONFIG_MAPS.path(QUOTA_CONFIGMAP, system_namespace)
         self._quota = quota
         self._check_seconds = check_seconds
         self._problems = problems

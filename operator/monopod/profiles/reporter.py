@@ -5,7 +5,7 @@ from typing import Any
 
 from monopod.api.names import API_VERSION
 from monopod.api.reasons import EventType, PodReason, Reason
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.event_recorder import EventRecorder, refer_to_pod
 from monopod.kube.logs import ProblemLog
 from monopod.kube.statuses import StatusWriter
@@ -16,7 +16,7 @@ from monopod.profiles.caches import Caches
 class Reporter:
     """Remembers what it wrote, so that a status that the API server changes isn't written again and again."""
 
-    def __init__(self, api: ApiClient, caches: Caches, recorder: EventRecorder, problems: ProblemLog) -> None:
+    def __init__(self, api: Api, caches: Caches, recorder: EventRecorder, problems: ProblemLog) -> None:
         self._api = api
         self._recorder = recorder
         self._problems = problems

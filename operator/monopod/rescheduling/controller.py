@@ -18,7 +18,7 @@ from monopod.bare_pods.rules.report import BareReport
 from monopod.bare_pods.rules.steps import BarePod
 from monopod.eviction.evictor import Evictor
 from monopod.eviction.rules.order import Candidate, Obstacle
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
 from monopod.kube.event_recorder import EventRecorder, refer_to_pod
@@ -105,7 +105,7 @@ class Rescheduler:
 
     def __init__(
         self,
-        api: ApiClient,
+        api: Api,
         caches: Caches,
         evictor: Evictor,
         bare: BareKeeper,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from monopod.eviction.rules.order import Obstacle
-from monopod.kube.client import ApiClient
+from monopod.kube.client.api import Api
 from monopod.kube.clock import Clock
 from monopod.kube.concurrency import gather_some
 from monopod.kube.controller import Backoff
@@ -62,7 +62,7 @@ class _Verdict:
 class DryRuns:
     """Remembers verdicts by profile and workload."""
 
-    def __init__(self, api: ApiClient, caches: Caches, clock: Clock) -> None:
+    def __init__(self, api: Api, caches: Caches, clock: Clock) -> None:
         self._api = api
         self._caches = caches
         self._clock = clock

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2, PROFILE_LABEL
-from monopod.kube.client import ApiClient
+from monopod.kube.client.api import Api
 from monopod.kube.clock import Clock, format_now
 from monopod.kube.concurrency import gather_some
+from monopod.kube.objects.resources import PODS
 from monopod.kube.objects.timestamps import read_time
 from monopod.pods.rules.exemptions import guess_creator
 from monopod.pods.rules.selection import find_match
@@ -103,7 +104,7 @@ def _trim(pod: Manifest, context: NamespaceContext) -> Manifest:
 class Scanner:
     """Remembers owners for some seconds."""
 
-    def __init__(self, api: ApiClient, caches: Caches, clock: Clock) -> None:
+    def __init__(self, api: Api, caches: Caches, clock: Clock) -> None:
         self._api = api
         self._caches = caches
         self._clock = clock
@@ -122,7 +123,7 @@ class Scanner:
                 return True
             if number % PODS_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        path = f"/api/v1/namespaces/{context.namespace}/pods"
+        path = PODS.list_path(context.namespace)
         query = {"labelSelector": f"!{PROFILE_LABEL}", "fieldSelector": "status.phase!=Succeeded,status.phase!=Failed"}
         async for item in self._api.list_pages(path, query, metadata_only=True):
             metadata = item["metadata"]
@@ -239,7 +240,7 @@ class Scanner:
                     continue
 
     async def _list_pods(self, context: NamespaceContext) -> list[Manifest]:
-        path = f"/api/v1/namespaces/{context.namespace}/pods"
+        path = PODS.list_path(context.namespace)
         return [_trim(pod, context) async for pod in self._api.list_pages(path) if not has_ended(pod)]
 
     async def _add_storage(self, context: NamespaceContext, pods: Sequence[Manifest]) -> NamespaceContext:

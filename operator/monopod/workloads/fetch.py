@@ -2,21 +2,24 @@
 
 from typing import Any
 
-from monopod.kube.client import ApiClient, ApiError
+from monopod.kube.client.api import Api, ApiError
+from monopod.kube.objects.resources import (
+    BY_KIND,
+    DEPLOYMENTS,
+    PODS,
+    REPLICA_SETS,
+    REPLICATION_CONTROLLERS,
+    STATEFUL_SETS,
+)
 from monopod.pods.rules.state import has_ended
 from monopod.workloads.rules.creation import Census
 from monopod.workloads.rules.replacement import Owner, Workload, find_owner, read_workload
 
-_PATHS = {
-    "ReplicaSet": "/apis/apps/v1/namespaces/{}/replicasets",
-    "StatefulSet": "/apis/apps/v1/namespaces/{}/statefulsets",
-    "ReplicationController": "/api/v1/namespaces/{}/replicationcontrollers",
-    "Job": "/apis/batch/v1/namespaces/{}/jobs",
-    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
-}
+_REPLICATED = (REPLICA_SETS, STATEFUL_SETS, REPLICATION_CONTROLLERS)
+_WITH_REPLICAS = {resource.kind for resource in (*_REPLICATED, DEPLOYMENTS)}
 
 
-async def fetch_workload(api: ApiClient, namespace: str, owner: Owner) -> Workload | None:
+async def fetch_workload(api: Api, namespace: str, owner: Owner) -> Workload | None:
     """The workload of pods with this controller; None if the controller is gone or going.
 
     Raises:
@@ -35,32 +38,32 @@ async def fetch_workload(api: ApiClient, namespace: str, owner: Owner) -> Worklo
     return read_workload(namespace, owner, resource, deployment) if deployment else None
 
 
-async def count_desired(api: ApiClient, workload: Workload) -> int:
+async def count_desired(api: Api, workload: Workload) -> int:
     """How many pods the workload should have now; 0 if it is gone or going, or its kind doesn't tell.
 
     Raises:
         ApiError: it can't be read.
         ApiUnreachable: no answer.
     """
-    if workload.kind not in _PATHS or workload.kind == "Job":
+    if workload.kind not in _WITH_REPLICAS:
         return 0
     found = await _fetch(api, workload.namespace, Owner("", workload.kind, workload.name, workload.uid))
     replicas = found["spec"].get("replicas", 1) if found else 0
     return int(replicas)
 
 
-async def fetch_census(api: ApiClient, namespace: str) -> Census:
+async def fetch_census(api: Api, namespace: str) -> Census:
     """The namespace's pods, and what makes some.
 
     Raises:
         ApiError: they can't be listed.
         ApiUnreachable: no answer.
     """
-    pods = [pod async for pod in api.list_pages(f"/api/v1/namespaces/{namespace}/pods") if not has_ended(pod)]
+    pods = [pod async for pod in api.list_pages(PODS.list_path(namespace)) if not has_ended(pod)]
     return Census(pods, await fetch_makers(api, namespace))
 
 
-async def fetch_makers(api: ApiClient, namespace: str) -> list[tuple[str, dict[str, Any]]]:
+async def fetch_makers(api: Api, namespace: str) -> list[tuple[str, dict[str, Any]]]:
     """What should always have pods in the namespace, each with its kind.
 
     Raises:
@@ -68,15 +71,15 @@ async def fetch_makers(api: ApiClient, namespace: str) -> list[tuple[str, dict[s
         ApiUnreachable: no answer.
     """
     return [
-        (kind, each)
-        for kind in ("ReplicaSet", "StatefulSet", "ReplicationController")
-        async for each in api.list_pages(_PATHS[kind].format(namespace))
+        (resource.kind, each)
+        for resource in _REPLICATED
+        async for each in api.list_pages(resource.list_path(namespace))
     ]
 
 
-async def _fetch(api: ApiClient, namespace: str, owner: Owner) -> dict[str, Any] | None:
+async def _fetch(api: Api, namespace: str, owner: Owner) -> dict[str, Any] | None:
     try:
-        found = await api.get(f"{_PATHS[owner.kind].format(namespace)}/{owner.name}")
+        found = await api.get(BY_KIND[owner.kind].path(owner.name, namespace))
     except ApiError as error:
         if error.status == 404:
             return None

@@ -14,11 +14,12 @@ from typing import Any, Final
 
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Candidate, Obstacle
-from monopod.kube.client import ApiClient, ApiError, ApiUnreachable
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.clock import Clock
 from monopod.kube.concurrency import gather_some
 from monopod.kube.controller import Backoff
 from monopod.kube.objects.fields import InvalidManifest
+from monopod.kube.objects.resources import PODS, RESOURCE_QUOTAS
 from monopod.kube.objects.text import list_names
 from monopod.pods.rules.state import find_mark, has_ended
 from monopod.workloads.caches import Caches
@@ -40,20 +41,20 @@ Manifest = dict[str, Any]
 Key = tuple[str, str]
 
 
-async def list_quotas(api: ApiClient, namespace: str) -> tuple[Quota, ...]:
+async def list_quotas(api: Api, namespace: str) -> tuple[Quota, ...]:
     """The namespace's quotas, but for those that have nothing to do with pods.
 
     Raises:
         ApiError: they can't be listed.
         ApiUnreachable: no answer.
     """
-    path = f"/api/v1/namespaces/{namespace}/resourcequotas"
+    path = RESOURCE_QUOTAS.list_path(namespace)
     found = [Quota.from_resource(each) async for each in api.list_pages(path)]
     return tuple(quota for quota in found if quota.concerns_pods)
 
 
 async def try_replacement(
-    api: ApiClient, namespace: str, body: Manifest, pod: Manifest, quotas: Sequence[Quota]
+    api: Api, namespace: str, body: Manifest, pod: Manifest, quotas: Sequence[Quota]
 ) -> tuple[Fault | None, Manifest | None]:
     """Why a replacement can't be created once the pod is gone, None if it can; and what the dry run made, if anything.
 
@@ -62,7 +63,7 @@ async def try_replacement(
         ApiUnreachable: no answer.
     """
     try:
-        answer = Answer(await api.create(f"/api/v1/namespaces/{namespace}/pods", body, dry_run=True))
+        answer = Answer(await api.create(PODS.list_path(namespace), body, dry_run=True))
     except ApiError as error:
         answer = Answer(refusal=error.message)
     fault = judge_answer(answer, pod, quotas)
@@ -97,7 +98,7 @@ class ReplacementDryRuns:
 
     def __init__(
         self,
-        api: ApiClient,
+        api: Api,
         caches: Caches,
         is_refused: Callable[[Candidate], bool],
         mark: Callable[[float], None],
@@ -204,7 +205,7 @@ class ReplacementDryRuns:
     async def _find_fault(self, profile: str, pod: Candidate, quotas: Sequence[Quota]) -> Fault | None:
         """What would be wrong with the pod's replacement."""
         try:
-            manifest = await self._api.get(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}")
+            manifest = await self._api.get(PODS.path(pod.name, pod.namespace))
         except ApiError as error:
             if error.status == 404:
                 return None

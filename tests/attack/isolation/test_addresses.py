@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import pytest
 
 from tests.attack.people import Person, as_kubelet, grant
-from tests.controlplane.operating.lab import PATHS, Json, Lab, OperatorProcess, build_profile, eventually
+from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, build_profile, eventually
+from tests.resources import RESOURCES
 
 NAMESPACE, NODE, POD = "addressed", "odd-addresses", "app"
-SLICES = PATHS["EndpointSlice"].format("default")
+STATUS = f"{RESOURCES['Node'].path(NODE)}/status"
+SLICES = RESOURCES["EndpointSlice"].list_path("default")
 RULES = [{"to": [{"cidr": "0.0.0.0/0"}, {"cidr": "::/0"}]}, {"to": [{"entity": "APIServer"}, {"entity": "Nodes"}]}]
 API_SERVER = "198.51.100.1"
 
@@ -31,7 +33,7 @@ class Quarry:
         """Has the node tell these addresses, each as an internal and an external one, and a mark of its own."""
         mark = next(_marks)
         told = [{"type": kind, "address": each} for each in (*addresses, mark) for kind in ("InternalIP", "ExternalIP")]
-        self.kubelet.patch(f"{PATHS['Node']}/{NODE}/status", {"status": {"addresses": told}}).expect_ok()
+        self.kubelet.patch(STATUS, {"status": {"addresses": told}}).expect_ok()
         return mark
 
     def await_rules(self, mark: str, pod: str = POD) -> Json:
@@ -129,14 +131,14 @@ def test_a_new_pod_gets_its_rules_whatever_a_node_tells(quarry: Quarry) -> None:
 def test_a_node_that_tells_tens_of_thousands_of_addresses_makes_no_rules_too_large(quarry: Quarry) -> None:
     many = [f"10.{number >> 7}.{number % 128 * 2}.1" for number in range(15_000)]
     told = [{"type": kind, "address": each} for each in many for kind in ("InternalIP", "ExternalIP")]
-    quarry.kubelet.patch(f"{PATHS['Node']}/{NODE}/status", {"status": {"addresses": told}}).expect_ok()
+    quarry.kubelet.patch(STATUS, {"status": {"addresses": told}}).expect_ok()
     quarry.lab.create_pod(NAMESPACE, "later")
     eventually(lambda: 200 < len(find_exceptions(quarry.find_rules("later"))) < 300)
 
 
 def test_an_odd_network_of_pods_keeps_no_rules_from_pods(quarry: Quarry) -> None:
     """The API server checks it when a node is created, but not when a node gets it later."""
-    quarry.kubelet.patch(f"{PATHS['Node']}/{NODE}", {"spec": {"podCIDRs": ["nonsense"], "podCIDR": "nonsense"}})
+    quarry.kubelet.patch(RESOURCES["Node"].path(NODE), {"spec": {"podCIDRs": ["nonsense"], "podCIDR": "nonsense"}})
     quarry.await_rules(quarry.tell())
 
 

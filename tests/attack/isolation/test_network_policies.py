@@ -17,8 +17,9 @@ import pytest
 from monopod.api.names import BASE_POLICY, ISOLATED_ANNOTATION, POLICY_LABEL
 from tests.attack.closure import CLOSED, Closure
 from tests.attack.people import Person, bind_role
-from tests.controlplane.operating.lab import PATHS, Json, Lab, OperatorProcess, eventually
+from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
 from tests.controlplane.server import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, Answer
+from tests.resources import RESOURCES
 
 SECONDS = float(os.environ.get("MONOPOD_ATTACK_SECONDS") or 3)
 OWN = "app.cluster"
@@ -37,7 +38,7 @@ class Team:
 
     @property
     def policies(self) -> str:
-        return PATHS["NetworkPolicy"].format(self.namespace)
+        return RESOURCES["NetworkPolicy"].list_path(self.namespace)
 
     def read(self, name: str) -> Json:
         return self.lab.get("NetworkPolicy", name, self.namespace) or {}
@@ -160,11 +161,11 @@ def test_a_quota_that_refuses_new_ones_gains_nothing(team: Team) -> None:
     spec = {"hard": {"count/networkpolicies.networking.k8s.io": "0"}}
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": spec}
     with Closure(team.lab, team.namespace):
-        oscar.create(PATHS["ResourceQuota"].format(team.namespace), quota).expect_ok()
+        oscar.create(RESOURCES["ResourceQuota"].list_path(team.namespace), quota).expect_ok()
         eventually(lambda: not mallory.create(team.policies, build_policy("counted")).ok)
         for person in team.people:
             assert person.delete(team.policies).status == 403
-    oscar.delete(f"{PATHS['ResourceQuota'].format(team.namespace)}/none").expect_ok()
+    oscar.delete(RESOURCES["ResourceQuota"].path("none", team.namespace)).expect_ok()
     mallory.delete(f"{team.policies}/counted")
 
 
@@ -250,9 +251,9 @@ def test_a_namespace_counts_as_isolated_only_by_a_policy_that_is_wholly_monopods
 ) -> None:
     """Whoever made one of that name before, and whatever should take it away later."""
     team = {name: bind(lab, f"prepared-{name}") for name in ("plain", "held", "going", "owned", "applied")}
-    accounts = {name: PATHS["ConfigMap"].format(namespace) for name, (namespace, _) in team.items()}
+    accounts = {name: RESOURCES["ConfigMap"].list_path(namespace) for name, (namespace, _) in team.items()}
     for name, (namespace, mallory) in team.items():
-        path = PATHS["NetworkPolicy"].format(namespace)
+        path = RESOURCES["NetworkPolicy"].list_path(namespace)
         theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs"}}
         uid = mallory.create(accounts[name], theirs).expect_ok()["metadata"]["uid"]
         owners: Json = {"ownerReferences": [{**OWNER, "uid": uid}]}
@@ -273,7 +274,7 @@ def test_a_namespace_counts_as_isolated_only_by_a_policy_that_is_wholly_monopods
             owner = mallory.get(f"{accounts[name]}/theirs").expect_ok()
             owners = {"ownerReferences": [{**OWNER, "uid": owner["metadata"]["uid"]}]}
             control = build_policy("control", **owners)
-            mallory.create(PATHS["NetworkPolicy"].format(namespace), control).expect_ok()
+            mallory.create(RESOURCES["NetworkPolicy"].list_path(namespace), control).expect_ok()
             mallory.delete(f"{accounts[name]}/theirs").expect_ok()
         for namespace, _ in team.values():
             eventually(lambda namespace=namespace: not lab.get("NetworkPolicy", "control", namespace))  # type: ignore[misc]  # the same

@@ -8,8 +8,9 @@ import pytest
 from tests.attack.people import OPERATOR_USER, Person, as_operator
 from tests.attack.token_scene import NEVER, OUTSIDE, PROFILE, REACHED, Scene, a_policy, set_the_scene
 from tests.attack.token_walk import FARGATE, GONE, STRATEGIC, Attempt, find_attempts
-from tests.controlplane.operating.lab import PATHS, Json, Lab, OperatorProcess
+from tests.controlplane.operating.lab import Json, Lab, OperatorProcess
 from tests.controlplane.server import Answer, Server
+from tests.resources import RESOURCES
 from tests.rights import Right, read_rights
 
 
@@ -61,7 +62,7 @@ def test_more_rights_give_a_thief_no_other_way_to_a_pod(scene: Scene, method: st
 def test_nor_one_to_a_namespace(scene: Scene, road: str) -> None:
     namespace = scene.lab.get("Namespace", OUTSIDE) or {}
     namespace["metadata"]["labels"]["team"] = "mine"
-    answer = send_with_all_rights(scene, "PUT", f"{PATHS['Namespace']}/{OUTSIDE}/{road}", namespace)
+    answer = send_with_all_rights(scene, "PUT", f"{RESOURCES['Namespace'].list_path()}/{OUTSIDE}/{road}", namespace)
     assert answer.status == 403
     assert "Monopod's operator may change nothing of a namespace but the label" in answer.message
 
@@ -78,7 +79,7 @@ def send_with_all_rights(scene: Scene, method: str, path: str, body: Json) -> An
 
 
 def test_the_status_of_a_profile_is_all_that_goes_by_its_own_way(scene: Scene, thief: Person) -> None:
-    path = f"{PATHS['FargateProfile']}/{PROFILE}"
+    path = RESOURCES["FargateProfile"].path(PROFILE)
     patch = {"metadata": {"labels": {"team": "mine"}, "ownerReferences": [GONE]}, "spec": {"paused": True}}
     thief.patch(f"{path}/status", patch).expect_ok()
     profile = scene.lab.get("FargateProfile", PROFILE) or {}
@@ -89,7 +90,7 @@ def test_the_status_of_a_profile_is_all_that_goes_by_its_own_way(scene: Scene, t
 def test_a_policy_that_has_a_name_of_monopods_is_taken_over(scene: Scene, thief: Person) -> None:
     for name, status in (("monopod-base", 200), ("web-1.cluster", 200), ("anybodys", 403)):
         scene.lab.create({**a_policy(name), "metadata": {"name": name, "namespace": OUTSIDE}}).expect_ok()
-        path = f"{PATHS['NetworkPolicy'].format(OUTSIDE)}/{name}?dryRun=All"
+        path = f"{RESOURCES['NetworkPolicy'].list_path(OUTSIDE)}/{name}?dryRun=All"
         taken = {"metadata": {"labels": {"monopod.dev/policy": "base"}}, "spec": {"podSelector": FARGATE}}
         assert thief.patch(path, taken).status == status, name
 
@@ -105,7 +106,7 @@ FULL = {
 def test_a_namespace_is_written_however_much_it_carries(scene: Scene, fill: Json, thief: Person) -> None:
     metadata = {"generateName": "full-", **fill}
     created = scene.lab.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}).expect_ok()
-    path = f"{PATHS['Namespace']}/{created['metadata']['name']}?dryRun=All"
+    path = f"{RESOURCES['Namespace'].list_path()}/{created['metadata']['name']}?dryRun=All"
     mark = {"labels": {"monopod.dev/fargate": "true"}, "annotations": {"monopod.dev/isolated": "true"}}
     thief.patch(path, {"metadata": mark}).expect_ok()
     assert thief.patch(path, {"metadata": {"labels": {**mark["labels"], "team": "mine"}}}).status == 403
@@ -115,4 +116,4 @@ def test_a_pod_with_many_labels_gets_other_groups(scene: Scene, thief: Person) -
     labels = {f"k{number}": "" for number in range(90)}
     scene.lab.create_pod(REACHED, "many-labels", labels=labels, schedulingGates=NEVER)
     patch = {"metadata": {"labels": {"sg.monopod.dev/quarantine": "true"}}}
-    thief.patch(f"{PATHS['Pod'].format(REACHED)}/many-labels?dryRun=All", patch).expect_ok()
+    thief.patch(f"{RESOURCES['Pod'].list_path(REACHED)}/many-labels?dryRun=All", patch).expect_ok()

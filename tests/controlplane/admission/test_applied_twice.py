@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from monopod.api.names import CAPACITY_ANNOTATION, EKS_PROFILE_LABEL, LOGGING_ANNOTATION
+from monopod.kube.objects.resources import PODS
 from tests.clusters import ControlPlane
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Server
@@ -38,8 +39,8 @@ FLAGS = pytest.mark.parametrize("flags", [(), ("--server-side", "--field-manager
 def namespace(server: Server) -> Iterator[str]:
     reach(server, "twice", [a_profile("web", a_selector("twice"))])
     yield "twice"
-    for pod in server.get("/api/v1/namespaces/twice/pods").expect_ok()["items"]:
-        server.delete(f"/api/v1/namespaces/twice/pods/{pod['metadata']['name']}")
+    for pod in server.get(PODS.list_path("twice")).expect_ok()["items"]:
+        server.delete(PODS.path(pod["metadata"]["name"], "twice"))
 
 
 def run(cluster: ControlPlane, namespace: str, verb: str, pod: PodBuilder, flags: Sequence[str]) -> tuple[int, str]:

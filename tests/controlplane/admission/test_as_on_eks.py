@@ -3,6 +3,7 @@
 import pytest
 
 from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
+from monopod.kube.objects.resources import NAMESPACES, PODS
 from tests.clusters import ControlPlane
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Server
@@ -11,8 +12,8 @@ from tests.unit.builders import a_pod, a_profile, a_selector
 
 @pytest.mark.eks("2.create-only")
 def test_a_pod_that_exists_already_is_left_as_it_is(server: Server) -> None:
-    server.create("/api/v1/namespaces", {"metadata": {"name": "older"}}).expect_ok()
-    pod = "/api/v1/namespaces/older/pods/old"
+    server.create(NAMESPACES.list_path(), {"metadata": {"name": "older"}}).expect_ok()
+    pod = PODS.path("old", "older")
     before = server.create_pod("older", a_pod("old").build(), dry_run=False).expect_ok()
     reach(server, "older", [a_profile("web", a_selector("older"))])
     after = server.patch(pod, {"metadata": {"labels": {"changed": "yes"}}}).expect_ok()

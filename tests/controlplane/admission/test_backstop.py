@@ -26,12 +26,13 @@ from monopod.api.names import (
     VOLUMES_GATE,
 )
 from monopod.isolation.rules.membership import build_group_marks
+from monopod.kube.objects.resources import MUTATING_BINDINGS, NAMESPACES
 from tests.controlplane.reach import OPERATOR, poll
 from tests.controlplane.server import Server
 from tests.unit.builders import PodBuilder, a_pod
 
 SSD = {"key": "disk", "operator": "In", "values": ["ssd"]}
-BINDINGS = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings"
+BINDINGS = MUTATING_BINDINGS.list_path()
 HOST_PID = "Pod not supported on Fargate: fields not supported: HostPID"
 
 
@@ -169,10 +170,10 @@ def test_more_than_the_size_provisioned_is_refused(unmutated: Server) -> None:
 
 def publish(server: Server, namespace: str, row: str, *, isolated: bool) -> None:
     """Gives a new namespace this row, whatever becomes of pods meanwhile."""
-    server.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
+    server.create(NAMESPACES.list_path(), {"metadata": {"name": namespace}})
     annotations = {SELECTORS_ANNOTATION: row, ISOLATED_ANNOTATION: "true" if isolated else None}
     marks = {"labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}, "annotations": annotations}
-    path = f"/api/v1/namespaces/{namespace}"
+    path = NAMESPACES.path(namespace)
     poll(lambda: server.patch(path, {"metadata": marks}, user=OPERATOR), lambda answer: answer.ok)
 
 

@@ -16,6 +16,7 @@ from monopod.api.names import (
     STORAGE_ANNOTATION,
     TASK_LABEL,
 )
+from monopod.kube.objects.resources import PODS
 from tests.controlplane.reach import OPERATOR
 from tests.controlplane.server import Answer, Server
 from tests.unit.builders import PodBuilder, a_pod
@@ -37,7 +38,7 @@ def unmarked(server: Server) -> Iterator[str]:
 
 def _stored(server: Server, namespace: str, pod: PodBuilder) -> Generator[str]:
     body = server.create_pod(namespace, pod.build(), dry_run=False).expect_ok()
-    path = f"/api/v1/namespaces/{namespace}/pods/{body['metadata']['name']}"
+    path = PODS.path(body["metadata"]["name"], namespace)
     yield path
     server.delete(path)
 

@@ -20,6 +20,7 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
+from monopod.kube.objects.resources import PODS
 from monopod.pods.rules.support import REPORTED_ANNOTATIONS
 from tests.controlplane.reach import OPERATOR, reach
 from tests.controlplane.server import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, Manifest, Server
@@ -68,7 +69,7 @@ def unisolated(server: Server, opened: str) -> Iterator[str]:
 
 def _stored(server: Server, namespace: str, pod: PodBuilder) -> Generator[str]:
     body = server.create_pod(namespace, pod.build(), dry_run=False).expect_ok()
-    path = f"/api/v1/namespaces/{namespace}/pods/{body['metadata']['name']}"
+    path = PODS.path(body["metadata"]["name"], namespace)
     yield path
     server.delete(path)
 

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from monopod.api.names import EKS_PROFILE_LABEL, NAMESPACE_LABEL, NAMESPACE_LABEL_VALUE, PROFILE_LABEL
+from monopod.kube.objects.resources import NAMESPACES
 from tests.controlplane.reach import OPERATOR, reach
 from tests.controlplane.server import Answer, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
@@ -41,7 +42,7 @@ def toggles(server: Server) -> Iterator[list[Answer]]:
             if over.is_set():
                 return
             marks = {"metadata": {"labels": {NAMESPACE_LABEL: value}}}
-            answers.append(server.patch(f"/api/v1/namespaces/{NAMESPACE}", marks, user=OPERATOR))
+            answers.append(server.patch(NAMESPACES.path(NAMESPACE), marks, user=OPERATOR))
 
     thread = threading.Thread(target=toggle)
     thread.start()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
+from monopod.kube.objects.resources import PODS
 from tests.clusters import ControlPlane
 from tests.controlplane.conftest import KATA_OVERHEAD, OTHER_OVERHEAD
 from tests.controlplane.reach import poll, reach
@@ -59,7 +60,7 @@ def test_the_stored_pod_is_the_dry_runs(server: Server) -> None:
     pod = a_pod("stored").requesting(cpu="300m")
     tried = admit(server, pod)
     stored = server.create_pod("fargate", pod.build(), dry_run=False).expect_ok()
-    server.delete("/api/v1/namespaces/fargate/pods/stored")
+    server.delete(PODS.path("stored", "fargate"))
     assert _without_bookkeeping(stored) == _without_bookkeeping(tried)
 
 
@@ -170,7 +171,7 @@ def test_a_copy_made_by_kubectl_debug_has_the_same_size(
     installed.kubectl("debug", names[0], "-n", "debugged", *copying)
     sizes = []
     for name in names:
-        path = f"/api/v1/namespaces/debugged/pods/{name}"
+        path = PODS.path(name, "debugged")
         pod = server.get(path).expect_ok()
         sizes.append((pod["metadata"]["annotations"]["CapacityProvisioned"], pod["spec"]["resources"]))
         server.delete(path)

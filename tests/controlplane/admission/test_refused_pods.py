@@ -10,6 +10,7 @@ from monopod.api.names import (
     PROFILE_LABEL,
     UNSUPPORTED_ANNOTATION,
 )
+from monopod.kube.objects.resources import PODS
 from tests.controlplane.reach import OPERATOR, reach
 from tests.controlplane.server import Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
@@ -178,7 +179,7 @@ def test_refused_when_changed(server: Server, road: str, change: Manifest, messa
     name = f"refused-{next(_numbers)}"
     server.create_pod("fargate", a_pod(name).requesting(cpu="5m").build(), dry_run=False).expect_ok()
     answer = server.patch(f"/api/v1/namespaces/fargate/pods/{name}{road}", change)
-    server.delete(f"/api/v1/namespaces/fargate/pods/{name}")
+    server.delete(PODS.path(name, "fargate"))
     assert answer.status == 403, answer.message
     assert message in answer.message
 

@@ -11,6 +11,7 @@ from statistics import median
 
 import pytest
 
+from monopod.kube.objects.resources import NAMESPACES, PODS
 from tests.attack.shapes import AT_BOUNDS, BEYOND, Pod
 from tests.clusters import ControlPlane
 from tests.controlplane.reach import reach
@@ -36,7 +37,7 @@ class Meter:
         self._tasks = Path("/proc", (machine.folder / "pids" / "kube-apiserver").read_text().strip(), "task")
         zones = tuple(f"zone-{index}" for index in range(16))
         reach(self._server, "costly", [a_profile("web", a_selector("costly"), zones=zones)])
-        self._server.create("/api/v1/namespaces", {"metadata": {"name": "plain"}})
+        self._server.create(NAMESPACES.list_path(), {"metadata": {"name": "plain"}})
 
     def measure(self, pod: Pod) -> tuple[float, float]:
         """Milliseconds of CPU time of one request: where no profile reaches, and where one does. They take turns."""
@@ -53,7 +54,7 @@ class Meter:
         return self._read() - before
 
     def _time_change(self, namespace: str, patch: Pod) -> float:
-        path = f"/api/v1/namespaces/{namespace}/pods"
+        path = PODS.list_path(namespace)
         self._server.create_pod(namespace, a_pod("changed").build(), dry_run=False).expect_ok()
         before = self._read()
         self._server.patch(f"{path}/changed?dryRun=All", patch)

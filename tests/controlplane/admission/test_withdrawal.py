@@ -6,12 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from monopod.api.names import COMPUTE_TYPE, PROFILE_LABEL
+from monopod.kube.objects.resources import MUTATING_POLICIES
 from monopod.pods.rules.bounds import MAX_NODE_TERMS
 from tests.controlplane.reach import poll, reach
 from tests.controlplane.server import Answer, Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 
-POLICIES = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies"
+POLICIES = MUTATING_POLICIES.list_path()
 BINDINGS = POLICIES.replace("policies", "policybindings")
 OPT_OUTS = {
     "annotation": "JSONPatch{op: 'add', path: '/metadata/annotations/eks.amazonaws.com~1compute-type', value: 'ec2'}",

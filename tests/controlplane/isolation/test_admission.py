@@ -14,6 +14,7 @@ from monopod.api.names import (
 from monopod.isolation.cel.group_policies import compile_group_policies
 from monopod.isolation.rules.group_policy import GroupPolicy
 from monopod.kube.objects.label_selector import LabelSelector
+from monopod.kube.objects.resources import PODS
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
@@ -104,7 +105,7 @@ def test_a_copy_of_a_pod_that_waits_waits_too(server: Server, opened: str) -> No
 
 def test_a_pod_that_waits_cannot_be_bound_to_a_node(server: Server, opened: str) -> None:
     server.create_pod(opened, a_pod("early").build(), dry_run=False).expect_ok()
-    path = f"/api/v1/namespaces/{opened}/pods/early"
+    path = PODS.path("early", opened)
     binding = {"metadata": {"name": "early"}, "target": {"kind": "Node", "name": "node-1"}}
     answer = server.create(f"{path}/binding", binding)
     assert "non-empty .spec.schedulingGates" in answer.message

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.cluster.installation import apply_api
+from monopod.kube.objects.resources import NAMESPACES
 from tests.clusters import run_control_plane
 from tests.controlplane.operating.lab import Lab, OperatorProcess, eventually
 
@@ -21,7 +22,7 @@ def run_lab(purpose: str, folder: Path, *, fake_nodes: int = 0) -> Iterator[Lab]
         lab = Lab(cluster, folder)
         # The policies take a moment to be in effect. This request is refused either way, by them or because it exists.
         default = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
-        eventually(lambda: lab.as_operator("POST", "/api/v1/namespaces", default) == 403)
+        eventually(lambda: lab.as_operator("POST", NAMESPACES.list_path(), default) == 403)
         yield lab
 
 

@@ -14,6 +14,7 @@ from typing import Self
 from urllib.parse import quote
 
 from monopod.api.names import PROFILE_LABEL
+from monopod.kube.objects.resources import PODS
 from tests.controlplane.operating.lab import Json, Lab
 from tests.controlplane.operating.observer import STREAM_SECONDS
 
@@ -48,7 +49,7 @@ class Instants:
     def __init__(self, lab: Lab, namespace: str, selector: str = "") -> None:
         self._lab = lab
         chosen = f"labelSelector={quote(selector)}"
-        path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
+        path = PODS.list_path(namespace) if namespace else PODS.list_path()
         self._path = f"{path}?{chosen}&watch=true&timeoutSeconds={STREAM_SECONDS}"
         self._ready: defaultdict[str, set[str]] = defaultdict(set)
         self._version = 0

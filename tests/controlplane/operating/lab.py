@@ -29,6 +29,7 @@ from monopod.api.names import (
 from monopod.selectors.compile import STALE_SECONDS
 from tests.clusters import ControlPlane
 from tests.controlplane.server import APPLY_PATCH, MERGE_PATCH, Answer, Server
+from tests.resources import RESOURCES
 from tests.waiting import describe_check
 
 ROOT = Path(__file__).parents[3]
@@ -53,40 +54,6 @@ def eventually(check: Callable[[], Found], deadline: float = DEADLINE_SECONDS) -
         if time.monotonic() > until:
             raise failure or AssertionError(f"not within {deadline:g} s: {describe_check(check)}")
         time.sleep(0.1)
-
-
-PATHS = {
-    "Namespace": "/api/v1/namespaces",
-    "Pod": "/api/v1/namespaces/{}/pods",
-    "Event": "/api/v1/namespaces/{}/events",
-    "ConfigMap": "/api/v1/namespaces/{}/configmaps",
-    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
-    "PersistentVolumeClaim": "/api/v1/namespaces/{}/persistentvolumeclaims",
-    "PersistentVolume": "/api/v1/persistentvolumes",
-    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
-    "StatefulSet": "/apis/apps/v1/namespaces/{}/statefulsets",
-    "ReplicaSet": "/apis/apps/v1/namespaces/{}/replicasets",
-    "DaemonSet": "/apis/apps/v1/namespaces/{}/daemonsets",
-    "ReplicationController": "/api/v1/namespaces/{}/replicationcontrollers",
-    "Job": "/apis/batch/v1/namespaces/{}/jobs",
-    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
-    "PodDisruptionBudget": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
-    "ResourceQuota": "/api/v1/namespaces/{}/resourcequotas",
-    "EndpointSlice": "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices",
-    "Lease": "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
-    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-    "RuntimeClass": "/apis/node.k8s.io/v1/runtimeclasses",
-    "SecurityGroup": f"/apis/{API_VERSION}/securitygroups",
-    "SecurityGroupPolicy": "/apis/vpcresources.k8s.aws/v1beta1/namespaces/{}/securitygrouppolicies",
-    "Node": "/api/v1/nodes",
-    "FargateProfile": f"/apis/{API_VERSION}/fargateprofiles",
-    "StoredPod": f"/apis/{API_VERSION}/namespaces/{{}}/storedpods",
-    "MutatingAdmissionPolicy": "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies",
-    "MutatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings",
-    "ValidatingAdmissionPolicy": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
-    "ValidatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
-    "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-}
 
 
 class Lab:
@@ -143,29 +110,29 @@ class Lab:
                 yield json.loads(line)
 
     def create(self, item: Json, *, dry_run: bool = False) -> Answer:
-        path = PATHS[item["kind"]].format(item["metadata"].get("namespace"))
+        path = RESOURCES[item["kind"]].list_path(item["metadata"].get("namespace", ""))
         return self._api.create(path, item, dry_run=dry_run)
 
     def get(self, kind: str, name: str, namespace: str = "") -> Json | None:
         """One object; None if it doesn't exist."""
-        answer = self._api.get(f"{PATHS[kind].format(namespace)}/{name}")
+        answer = self._api.get(RESOURCES[kind].path(name, namespace))
         return answer.body if answer.ok else None
 
     def list_all(self, kind: str, namespace: str = "", query: str = "") -> Sequence[Json]:
         """The objects of a namespace, or of all."""
-        path = PATHS[kind].format(namespace).replace("/namespaces//", "/")
+        path = RESOURCES[kind].list_path(namespace)
         return list(self._api.get(path + query).expect_ok()["items"])
 
     def patch(self, kind: str, name: str, patch: Json, namespace: str = "") -> None:
-        self._api.patch(f"{PATHS[kind].format(namespace)}/{name}", patch).expect_ok()
+        self._api.patch(RESOURCES[kind].path(name, namespace), patch).expect_ok()
 
     def apply(self, item: Json) -> None:
         """Applies fields as a field manager of its own, which then owns them too."""
-        path = PATHS[item["kind"]].format(item["metadata"].get("namespace"))
+        path = RESOURCES[item["kind"]].list_path(item["metadata"].get("namespace", ""))
         self._api.patch(f"{path}/{item['metadata']['name']}", item, kind=APPLY_PATCH).expect_ok()
 
     def delete(self, kind: str, name: str, namespace: str = "") -> None:
-        answer = self._api.delete(f"{PATHS[kind].format(namespace)}/{name}")
+        answer = self._api.delete(RESOURCES[kind].path(name, namespace))
         assert answer.ok or answer.status == 404, answer.message
 
     def restore(self, item: Json) -> None:
@@ -174,7 +141,7 @@ class Lab:
         fresh = {key: value for key, value in item.items() if key != "status"} | {"metadata": metadata}
         answer = self.create(fresh)
         if answer.status == 409:
-            path = f"{PATHS[item['kind']]}/{metadata['name']}"
+            path = f"{RESOURCES[item['kind']].list_path()}/{metadata['name']}"
             version = self._api.get(path).expect_ok()["metadata"]["resourceVersion"]
             self._api.update(path, {**fresh, "metadata": {**metadata, "resourceVersion": version}}).expect_ok()
         else:
@@ -192,7 +159,7 @@ class Lab:
         """Deletes all profiles, whether or not an operator is there to let go of them."""
         self.kubectl("delete", "fargateprofiles", "--all", "--wait=false")
         for profile in self.list_all("FargateProfile"):
-            path = f"{PATHS['FargateProfile']}/{profile['metadata']['name']}"
+            path = RESOURCES["FargateProfile"].path(profile["metadata"]["name"])
             answer = self._api.patch(path, {"metadata": {"finalizers": None}})
             assert answer.ok or answer.status == 404, answer.message
         eventually(lambda: not self.list_all("FargateProfile"))
@@ -215,7 +182,7 @@ class Lab:
         """Gives a pod a node, as the scheduler does once no gate holds the pod; or as others do, by name alone."""
         uid = {"uid": (self.get("Pod", name, namespace) or {})["metadata"]["uid"]} if by_uid else {}
         binding = {"metadata": {"name": name, **uid}, "target": {"kind": "Node", "name": node}}
-        path = f"{PATHS['Pod'].format(namespace)}/{name}/binding"
+        path = f"{RESOURCES['Pod'].list_path(namespace)}/{name}/binding"
         eventually(lambda: self._api.create(path, binding).ok)
 
     def create_group(self, name: str, **spec: Any) -> None:
@@ -230,7 +197,7 @@ class Lab:
             eventually(functools.partial(self._delete_group, name))
 
     def _delete_group(self, name: str) -> bool:
-        path = f"{PATHS['SecurityGroup']}/{name}"
+        path = RESOURCES["SecurityGroup"].path(name)
         self._api.patch(f"{path}/status", {"status": None})
         return self._api.delete(path).status in (200, 404)
 
@@ -241,7 +208,7 @@ class Lab:
 
     def damage_policy(self, namespace: str, name: str, damage: Json | None) -> None:
         """Changes a NetworkPolicy of Monopod's, or deletes it, as whoever holds the operator's token might."""
-        path = f"{PATHS['NetworkPolicy'].format(namespace)}/{name}"
+        path = RESOURCES["NetworkPolicy"].path(name, namespace)
         if damage is None:
             assert self.as_operator("DELETE", path, {}) == 200
         else:

@@ -20,13 +20,12 @@ from itertools import pairwise
 import pytest
 
 from monopod.api.names import BASE_POLICY, ISOLATED_ANNOTATION, PROFILE_FINALIZER, SELECTORS_ANNOTATION
+from monopod.kube.objects.resources import NAMESPACES, NETWORK_POLICIES, PROFILES
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.interceptor import Interceptor, Write
 from tests.controlplane.operating.lab import Json, Lab, eventually
 from tests.controlplane.operating.relay import Relay
 
-PROFILES = "/apis/monopod.dev/v1beta1/fargateprofiles"
-POLICIES = "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies"
 DISTANCE_SECONDS = 0.5
 BOUNDED = ("--no-leader-elect", "--evictions-per-minute", str(round(60 / DISTANCE_SECONDS)))
 
@@ -95,7 +94,7 @@ def test_the_finalizer_is_there_before_any_rows(lab: Lab, start: StartOperator, 
     start("--no-leader-elect", kubeconfig=lab.write_kubeconfig(asked.url))
     lab.create_profile("web", "wall-rows")
     lab.becomes_active("web")
-    held = asked.find(f"PATCH {PROFILES}/web", lambda body: PROFILE_FINALIZER in body["metadata"]["finalizers"])
+    held = asked.find(f"PATCH {PROFILES.path('web')}", lambda body: PROFILE_FINALIZER in body["metadata"]["finalizers"])
     assert answered_before(held, asked.find("PATCH /api/v1/namespaces/wall-rows", carries(SELECTORS_ANNOTATION)))
     patterns = "PATCH /api/v1/namespaces/monopod-system/configmaps/monopod-namespaces"
     assert answered_before(held, asked.find(patterns, lambda body: "wall-rows" in str(body)))
@@ -110,7 +109,7 @@ def test_nothing_moves_for_a_profile_whose_rows_are_being_withdrawn(
     start(*BOUNDED, kubeconfig=lab.write_kubeconfig(asked.url))
     lab.create_profile("web", "wall-moves")
     eventually(lambda: len(find_evictions(asked, "wall-moves")) >= 3)
-    namespace = "/api/v1/namespaces/wall-moves"
+    namespace = NAMESPACES.path("wall-moves")
     with asked.holding(lambda method, path: (method, path.partition("?")[0]) == ("PATCH", namespace)):
         lab.delete("FargateProfile", "web")
         withdrawal = eventually(lambda: asked.find(f"PATCH {namespace}", lacks(SELECTORS_ANNOTATION)))[0]
@@ -131,7 +130,7 @@ def test_the_base_policy_is_there_before_the_mark_and_stays_for_seconds_after_it
     start("--no-leader-elect", kubeconfig=lab.write_kubeconfig(asked.url))
     lab.create_profile("web", "wall-mark")
     lab.becomes_active("web")
-    policy, namespace = f"{POLICIES.format('wall-mark')}/{BASE_POLICY}", "PATCH /api/v1/namespaces/wall-mark"
+    policy, namespace = NETWORK_POLICIES.path(BASE_POLICY, "wall-mark"), "PATCH /api/v1/namespaces/wall-mark"
     marks = eventually(lambda: asked.find(namespace, carries(ISOLATED_ANNOTATION)))
     assert answered_before(asked.find(f"PATCH {policy}"), marks)
     lab.delete_profile("web")
@@ -157,7 +156,7 @@ def test_the_beginning_is_on_record_before_the_first_eviction(
         lab.becomes_active("web")
         if what == "deletion":
             create_pods(lab, namespace, 2)
-        with relay.troubled(500, f"{PROFILES}/web/status"):
+        with relay.troubled(500, PROFILES.path("web", subresource="status")):
             if what == "deletion":
                 lab.delete("FargateProfile", "web")
             else:
@@ -166,7 +165,9 @@ def test_the_beginning_is_on_record_before_the_first_eviction(
             assert find_evictions(asked) == []
         eventually(lambda: len(find_evictions(asked, namespace)) == 2)
         operator.kill()
-    assert answered_before(asked.find(f"PATCH {PROFILES}/web/status", has_begun(what)), find_evictions(asked))
+    assert answered_before(
+        asked.find(f"PATCH {PROFILES.path('web', subresource='status')}", has_begun(what)), find_evictions(asked)
+    )
 
 
 CHANGES: dict[str, tuple[Json, Json, str, str]] = {
@@ -214,7 +215,7 @@ def test_a_new_policy_is_there_before_the_old_one_goes(
     count = 1 if shared else PODS
     eventually(lambda: len([name for name in lab.policies(namespace) if re.fullmatch(old, name)]) == count)
     lab.patch("FargateProfile", "web", {"spec": after})
-    collection = POLICIES.format(namespace)
+    collection = NETWORK_POLICIES.list_path(namespace)
     deletions = eventually(lambda: _all_of(asked.find(f"DELETE {collection}/{old}"), count))
     for deletion in deletions:
         which = re.search(r"(pod-\d+)\.web$", deletion.request)
@@ -253,7 +254,7 @@ def test_nothing_is_written_once_the_lease_is_released(lab: Lab, start: StartOpe
     operator = start("--lease-seconds", "3600", kubeconfig=lab.write_kubeconfig(asked.url))
     lab.create_profile("web", "wall-lease")
     lab.becomes_active("web")
-    policies = POLICIES.format("wall-lease")
+    policies = NETWORK_POLICIES.list_path("wall-lease")
     with asked.holding(lambda _, path: path.startswith(f"{policies}/pod-")):
         create_pods(lab, "wall-lease", 60)
         eventually(lambda: len(asked.find(f"PATCH {policies}/pod-.*")) >= 16)

@@ -2,8 +2,10 @@
 
 import pytest
 
+from monopod.kube.objects.resources import RESOURCE_QUOTAS
 from tests.controlplane.reach import poll, reach
 from tests.controlplane.server import Manifest, Server
+from tests.resources import RESOURCES
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 
 SIZE_AND_OVERHEAD = {"requests.cpu": "500m", "requests.memory": "642Mi", "limits.cpu": "500m", "limits.memory": "642Mi"}
@@ -13,7 +15,7 @@ SIZE_AND_OVERHEAD = {"requests.cpu": "500m", "requests.memory": "642Mi", "limits
 def bound(server: Server, name: str, hard: dict[str, str]) -> str:
     """A namespace of a profile with a quota, counted as the controller of quotas counts when it has no pods."""
     reach(server, name, [a_profile("web", a_selector(name))])
-    quotas = f"/api/v1/namespaces/{name}/resourcequotas"
+    quotas = RESOURCE_QUOTAS.list_path(name)
     server.create(quotas, {"metadata": {"name": "bound"}, "spec": {"hard": hard}}).expect_ok()
     status = {"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}}
     server.patch(f"{quotas}/bound/status", status).expect_ok()
@@ -24,7 +26,7 @@ def limit(server: Server, name: str, **bounds: object) -> str:
     """A namespace of a profile with a limit range."""
     reach(server, name, [a_profile("web", a_selector(name))])
     ranged: Manifest = {"metadata": {"name": "bounds"}, "spec": {"limits": [bounds]}}
-    server.create(f"/api/v1/namespaces/{name}/limitranges", ranged).expect_ok()
+    server.create(RESOURCES["LimitRange"].list_path(name), ranged).expect_ok()
     return name
 
 

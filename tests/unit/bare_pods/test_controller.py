@@ -9,7 +9,8 @@ from monopod.bare_pods.options import BarePodOptions
 from monopod.bare_pods.rules.steps import KNOWN_SECONDS, SETTLING_SECONDS, BarePod
 from monopod.eviction.evictor import Evictor
 from monopod.eviction.rules.order import Candidate
-from monopod.kube.client import REQUEST_TIMEOUT_SECONDS, ApiError, ServerTrouble
+from monopod.kube.client.api import ApiError, ServerTrouble
+from monopod.kube.client.request import REQUEST_TIMEOUT_SECONDS
 from monopod.kube.controller import WHOLE, After
 from monopod.manager.sources import WatchedCaches
 from tests.unit.builders import a_pod
@@ -71,9 +72,7 @@ class Setting:
         self.add_node("node")
         evictor = cast(Evictor, self.evictor)
         recorder = a_recorder(self.api, self.clock)
-        self.keeper = BareKeeper(
-            self.api.client, self.caches, evictor, BarePodOptions(), recorder, PROBLEMS, self.clock
-        )
+        self.keeper = BareKeeper(self.api, self.caches, evictor, BarePodOptions(), recorder, PROBLEMS, self.clock)
         self.keeper.changed.subscribe(self._note_change)
         self.api.lists[STORED_PODS] = list(stored)
         self.api.answers["get", POD] = a_live_pod()
@@ -143,7 +142,7 @@ async def test_a_pod_that_could_not_be_stored_is_not_touched() -> None:
 
 
 async def test_a_pod_that_could_not_be_stored_is_told_of_so_that_others_have_their_turn() -> None:
-    for error in (ApiError(403, "Forbidden", "exceeded quota"), ServerTrouble("POST", 500, "exceeded quota")):
+    for error in (ApiError(403, "Forbidden", "exceeded quota"), ServerTrouble(500, "", "exceeded quota")):
         setting = Setting()
         setting.api.answers["create", COLLECTION] = error
         setting.want(a_live_pod())
@@ -167,7 +166,7 @@ async def test_a_stored_pod_with_a_trouble_of_its_own_does_not_hold_up_the_other
     other = a_stored_pod("Evicting")
     other["metadata"] |= {"namespace": "troubled", "uid": "other"}
     setting = Setting(other, a_stored_pod("Evicting"))
-    setting.api.answers["get", "/api/v1/namespaces/troubled/pods/toolbox"] = ServerTrouble("GET", 500, "webhook")
+    setting.api.answers["get", "/api/v1/namespaces/troubled/pods/toolbox"] = ServerTrouble(500, "", "webhook")
     setting.want(a_live_pod())
     await setting.make_pass()
     assert setting.evictor.required == ["old"]
@@ -207,13 +206,13 @@ async def test_a_pod_that_no_node_could_take_is_not_touched_until_one_can() -> N
 
 async def test_a_trial_without_an_answer_stores_nothing_and_lets_nothing_stored_go() -> None:
     setting = Setting()
-    setting.api.answers["try", PODS] = ServerTrouble("POST pods", 500, "webhook")
+    setting.api.answers["try", PODS] = ServerTrouble(500, "", "webhook")
     setting.want(a_live_pod())
     await setting.make_pass()
     assert setting.written == [f"try {PODS}"]
 
     setting = Setting(a_stored_pod("Evicting"))
-    setting.api.answers["try", PODS] = ServerTrouble("POST pods", 500, "webhook")
+    setting.api.answers["try", PODS] = ServerTrouble(500, "", "webhook")
     setting.want(a_live_pod())
     await setting.make_pass()
     assert (setting.written, setting.evictor.required) == ([f"try {PODS}"], [])
@@ -276,7 +275,7 @@ async def test_a_refusal_is_recorded_and_announced_once_and_tried_again_later() 
 async def test_a_webhook_that_does_not_answer_is_told_of_too() -> None:
     setting = Setting(a_stored_pod("Evicting"))
     del setting.api.answers["get", POD]
-    setting.api.answers["create", PODS] = ServerTrouble("POST pods", 500, "failed calling webhook")
+    setting.api.answers["create", PODS] = ServerTrouble(500, "", "failed calling webhook")
     await setting.make_pass()
     (obstacle,) = setting.keeper.report("web").obstacles
     assert "failed calling webhook" in obstacle.message

@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from monopod import __version__
 from monopod.cli import live
+from monopod.kube.client.api import ApiError
 from tests.unit.builders import a_pod, a_profile_resource
 from tests.unit.cli.running import run, write_yaml
 
@@ -253,15 +255,18 @@ class InstalledElsewhere(live.Cluster):
         self._tells = tells
         self._lists = {"fargateprofiles": [WEB], "pods": [pod], "namespaces": [{"metadata": {"name": "fargate"}}]}
 
-    def read(self, path: str) -> dict[str, Any]:
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         kind = path.rpartition("/")[2]
         if kind == "monopod-new-namespaces" and self._tells:
             return {"spec": {"paramRef": {"namespace": "fargate"}}}
         if path.endswith("/pods/x"):
             return self._lists["pods"][0]
         if kind.startswith(("monopod-", "services.")):
-            raise live.Refusal("Not yours to read.", 403)
-        return {"metadata": {}, "items": self._lists.get(kind, [])}
+            raise ApiError(403, "Forbidden", "Not yours to read.")
+        return {"metadata": {}}
+
+    def list_items(self, path: str, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        return self._lists.get(path.rpartition("/")[2], [])
 
 
 ELSEWHERE = (

@@ -9,7 +9,7 @@ import pytest
 from monopod.deletion.controller import Deletions
 from monopod.deletion.rules.stages import DeletionDeadline, Evicting, Failed, Queued, Request, Stage
 from monopod.eviction.rules.order import Candidate, Obstacle
-from monopod.kube.client import ApiError
+from monopod.kube.client.api import ApiError
 from monopod.manager.sources import WatchedCaches
 from monopod.selectors.compile import STALE_SECONDS
 from monopod.selectors.publication import Publication
@@ -49,7 +49,7 @@ class Setting:
         self.marks: list[float] = []
         self.clock = FakeClock()
         self.deletions = Deletions(
-            self.api.client,
+            self.api,
             self.caches,
             self.evictor,  # type: ignore[arg-type]  # the two methods that matter
             DeletionDeadline(timeout=60, per_minute=60),

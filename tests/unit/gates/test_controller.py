@@ -4,7 +4,7 @@ from typing import Any
 
 from monopod.api.names import PROFILE_LABEL, VOLUMES_GATE
 from monopod.gates.controller import POLL_SECONDS, GateKeeper
-from monopod.kube.client import ServerTrouble
+from monopod.kube.client.api import ServerTrouble
 from monopod.manager.sources import WatchedCaches
 from tests.unit.builders import a_pod
 from tests.unit.fake_api import FakeApi
@@ -28,10 +28,10 @@ class Scene:
 
     def __init__(self) -> None:
         self.api, self.clock = FakeApi(), FakeClock()
-        self.api.answers["patch", TROUBLED] = ServerTrouble("PATCH", 500, "failed calling webhook")
+        self.api.answers["patch", TROUBLED] = ServerTrouble(500, "", "failed calling webhook")
         caches = WatchedCaches("monopod-system")
         recorder = a_recorder(self.api, self.clock)
-        self.keeper = GateKeeper(self.api.client, caches, self._look_up, self._prepare, recorder, PROBLEMS, self.clock)
+        self.keeper = GateKeeper(self.api, caches, self._look_up, self._prepare, recorder, PROBLEMS, self.clock)
 
     async def _look_up(self, namespace: str) -> None:
         raise AssertionError(f"no pod waits for the isolation of {namespace}")

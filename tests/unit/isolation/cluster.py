@@ -15,7 +15,7 @@ from monopod.api.names import (
 from monopod.isolation.controller import Isolator
 from monopod.isolation.options import IsolationOptions
 from monopod.kube.cache import Kind
-from monopod.kube.client import Json
+from monopod.kube.client.api import Json
 from monopod.manager.sources import WatchedCaches
 from tests.unit.fake_api import FakeApi, an_object, not_found
 from tests.unit.fake_clock import FakeClock
@@ -64,7 +64,7 @@ class Cluster:
         self.caches = WatchedCaches("monopod-system")
         self.clock = FakeClock()
         recorder = a_recorder(self.api, self.clock)
-        self.isolator = Isolator(self.api.client, self.caches, OPTIONS, recorder, PROBLEMS, self.clock)
+        self.isolator = Isolator(self.api, self.caches, OPTIONS, recorder, PROBLEMS, self.clock)
         self.put(self.caches.namespaces, an_object("prod"))
         self.put_group("web")
 

@@ -9,7 +9,7 @@ from monopod.api.names import (
 from monopod.gates import controller
 from monopod.isolation.rules.network_policies import build_base_policy
 from monopod.isolation.rules.summary import Isolation
-from monopod.kube.client import ApiError, Json, ServerTrouble
+from monopod.kube.client.api import ApiError, Json, ServerTrouble
 from tests.unit.fake_api import an_object, not_found
 from tests.unit.isolation.cluster import POD, POLICIES, Cluster
 from tests.unit.running import settle
@@ -58,7 +58,7 @@ async def test_a_policy_that_someone_else_gave_to_a_pod_is_left_alone(cluster: C
 
 @pytest.mark.parametrize(
     "refusal",
-    [ApiError(403, "Forbidden", "exceeded quota: none"), ServerTrouble("PATCH", 500, "failed calling webhook")],
+    [ApiError(403, "Forbidden", "exceeded quota: none"), ServerTrouble(500, "", "failed calling webhook")],
     ids=["quota", "webhook"],
 )
 async def test_a_pod_whose_policy_cannot_be_written_says_so_once(cluster: Cluster, refusal: Exception) -> None:
@@ -80,7 +80,7 @@ async def test_a_pod_whose_policy_cannot_be_written_says_so_once(cluster: Cluste
 
 REFUSALS = {
     "refused": ApiError(403, "Forbidden", "out of budget"),
-    "webhook broken": ServerTrouble("PATCH", 500, "failed calling webhook"),
+    "webhook broken": ServerTrouble(500, "", "failed calling webhook"),
 }
 
 
@@ -255,7 +255,7 @@ async def test_no_pod_is_released_by_what_a_watch_told_that_has_died_since(gated
 
 @pytest.mark.parametrize(
     "refusal",
-    [ApiError(403, "Forbidden", "not on Sundays"), ServerTrouble("PATCH", 500, "failed calling webhook")],
+    [ApiError(403, "Forbidden", "not on Sundays"), ServerTrouble(500, "", "failed calling webhook")],
     ids=["refused", "webhook broken"],
 )
 async def test_a_pod_that_cannot_be_released_says_so(gated: Cluster, refusal: Exception) -> None:

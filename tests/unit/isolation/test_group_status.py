@@ -7,9 +7,10 @@ import pytest
 
 from monopod.api.names import API_VERSION, DEFAULT_GROUP, GROUP_LABEL_PREFIX, PROFILE_LABEL
 from monopod.isolation.group_resolver import SecurityGroupResolver
-from monopod.isolation.group_status import COLLECTION, DEBOUNCE_SECONDS, GroupReporter
+from monopod.isolation.group_status import DEBOUNCE_SECONDS, GroupReporter
 from monopod.isolation.rules_cache import GroupRulesCache
-from monopod.kube.client import ApiError, ApiUnreachable
+from monopod.kube.client.api import ApiError, ApiUnreachable
+from monopod.kube.objects.resources import SECURITY_GROUPS
 from monopod.manager.sources import WatchedCaches
 from tests.unit.builders import a_profile_resource
 from tests.unit.fake_api import Answer, FakeApi, conflict
@@ -20,6 +21,10 @@ Json = dict[str, Any]
 FORBIDDEN = ApiError(403, "Forbidden", "not allowed")
 
 
+def find_status_path(name: str) -> str:
+    return SECURITY_GROUPS.path(name, subresource="status")
+
+
 class Reporting:
     """A reporter on a mirror that the test fills."""
 
@@ -27,9 +32,9 @@ class Reporting:
         self.api = FakeApi(answers)
         self.caches = WatchedCaches("monopod-system")
         self.clock = FakeClock()
-        membership = SecurityGroupResolver(self.api.client, self.caches, "kata", PROBLEMS)
+        membership = SecurityGroupResolver(self.api, self.caches, "kata", PROBLEMS)
         rules = GroupRulesCache(self.caches, (), (), PROBLEMS)
-        self.reporter = GroupReporter(self.api.client, self.caches, membership, rules, PROBLEMS, self.clock)
+        self.reporter = GroupReporter(self.api, self.caches, membership, rules, PROBLEMS, self.clock)
 
         self.reconcile(DEFAULT_GROUP, {})
 
@@ -41,7 +46,7 @@ class Reporting:
         def store(patch: Json) -> Json:
             return {**group, **patch, "metadata": {**metadata, "resourceVersion": "2"}}
 
-        self.api.answers["merge", f"{COLLECTION}/{name}/status"] = store
+        self.api.answers["merge", find_status_path(name)] = store
         return group
 
     def put_group(self, name: str, **spec: Any) -> None:
@@ -66,7 +71,7 @@ class Reporting:
 
     def written(self, name: str) -> Json:
         """The last status that was written for a group."""
-        found = [body["status"] for path, body in self.api.sent("merge") if path == f"{COLLECTION}/{name}/status"]
+        found = [body["status"] for path, body in self.api.sent("merge") if path == find_status_path(name)]
         return dict(found[-1]) if found else {}
 
 
@@ -74,7 +79,7 @@ async def test_the_default_group_is_made_where_it_is_missing_and_once() -> None:
     reporting = Reporting()
     await reporting.run()
     ((path, body),) = reporting.api.sent("create")
-    assert (path, body["metadata"]["name"]) == (COLLECTION, DEFAULT_GROUP)
+    assert (path, body["metadata"]["name"]) == (SECURITY_GROUPS.list_path(), DEFAULT_GROUP)
 
 
 async def test_a_default_group_that_someone_changed_is_left_as_it_is() -> None:
@@ -82,7 +87,7 @@ async def test_a_default_group_that_someone_changed_is_left_as_it_is() -> None:
     reporting.put_group(DEFAULT_GROUP, description="ours")
     await reporting.run()
     assert reporting.api.sent("create") == []
-    assert [path for path, _ in reporting.api.sent("merge")] == [f"{COLLECTION}/{DEFAULT_GROUP}/status"]
+    assert [path for path, _ in reporting.api.sent("merge")] == [find_status_path(DEFAULT_GROUP)]
 
 
 async def test_a_default_group_that_was_deleted_is_made_again() -> None:
@@ -94,14 +99,14 @@ async def test_a_default_group_that_was_deleted_is_made_again() -> None:
 
 
 async def test_a_default_group_that_someone_else_made_meanwhile_is_theirs() -> None:
-    reporting = Reporting({("create", COLLECTION): conflict()})
+    reporting = Reporting({("create", SECURITY_GROUPS.list_path()): conflict()})
     await reporting.run()
     assert len(reporting.api.sent("create")) == 1
 
 
 @pytest.mark.parametrize("trouble", [FORBIDDEN, ApiUnreachable("away")], ids=["refused", "unreachable"])
 async def test_a_default_group_that_cannot_be_made_is_tried_again(trouble: Exception) -> None:
-    reporting = Reporting({("create", COLLECTION): trouble})
+    reporting = Reporting({("create", SECURITY_GROUPS.list_path()): trouble})
     await reporting.run()
     assert len(reporting.api.sent("create")) > 1
 
@@ -146,7 +151,7 @@ async def test_a_status_that_is_right_is_not_written_again() -> None:
     reporting.put_group(DEFAULT_GROUP)
     await reporting.run()
     await reporting.run()
-    assert [path for path, _ in reporting.api.sent("merge")].count(f"{COLLECTION}/web/status") == 1
+    assert [path for path, _ in reporting.api.sent("merge")].count(find_status_path("web")) == 1
 
 
 async def test_a_burst_of_pods_is_one_write() -> None:

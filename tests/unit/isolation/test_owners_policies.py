@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from monopod.api.names import GROUP_COUNT_LABEL, GROUP_LABEL_PREFIX, POD_GROUPS_ANNOTATION, PROFILE_LABEL
-from monopod.kube.client import ApiError, Json, ServerTrouble
+from monopod.kube.client.api import ApiError, Json, ServerTrouble
 from tests.unit.fake_api import an_object
 from tests.unit.isolation.cluster import POLICIES, Cluster, Server
 from tests.unit.running import settle
@@ -91,7 +91,7 @@ async def test_a_policy_of_which_no_watch_has_told_leaves_a_new_pod_closed() -> 
 
 async def test_a_pod_is_not_opened_while_the_policies_cannot_be_listed() -> None:
     cluster = Defaults()
-    cluster.lister.refusal = ServerTrouble("GET", 500, "not now")
+    cluster.lister.refusal = ServerTrouble(500, "", "not now")
     cluster.put_default_pod()
     async with cluster.at_work():
         assert cluster.policies() == set()
@@ -178,7 +178,7 @@ async def test_a_shared_policy_stays_until_the_last_pod_has_its_own() -> None:
         cluster.put_default_pod(name)
     async with cluster.at_work():
         await cluster.comes(lambda: cluster.policies() == {"monopod-groups.cluster"})
-        cluster.api.answers["apply", f"{POLICIES}/other.cluster"] = ServerTrouble("PATCH", 500, "not now")
+        cluster.api.answers["apply", f"{POLICIES}/other.cluster"] = ServerTrouble(500, "", "not now")
         cluster.put_denial()
         await settle()
         assert cluster.policies() == {"deny", "app.cluster", "monopod-groups.cluster"}

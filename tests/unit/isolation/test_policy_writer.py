@@ -8,7 +8,7 @@ from monopod.api.names import POLICY_LABEL
 from monopod.isolation.policy_writer import PolicyWriter
 from monopod.isolation.rules.changes import PolicyView
 from monopod.isolation.rules.network_policies import Rules, build_base_policy, build_pod_policy, digest_spec
-from monopod.kube.client import ApiError, ApiUnreachable
+from monopod.kube.client.api import ApiError, ApiUnreachable, Cause
 from monopod.manager.sources import WatchedCaches
 from tests.unit.fake_api import FakeApi, conflict
 
@@ -31,7 +31,7 @@ class Writing:
         self.api = FakeApi({("apply", PATH): lambda body: stored(body)})
         self.caches = WatchedCaches("monopod-system")
         self.tampered: list[tuple[str, bool]] = []
-        self.writer = PolicyWriter(self.api.client, self.caches, self._see)
+        self.writer = PolicyWriter(self.api, self.caches, self._see)
 
     def _see(self, policy: PolicyView, *, deleted: bool) -> None:
         self.tampered.append((policy.name, deleted))
@@ -173,7 +173,7 @@ async def test_a_policy_that_is_not_wholly_ours_is_written_again(metadata: Json)
 
 async def test_of_a_namespace_that_is_going_nothing_is_raised() -> None:
     writing = Writing()
-    causes = (("NamespaceTerminating", "namespace prod is being terminated"),)
+    causes = (Cause("NamespaceTerminating", "namespace prod is being terminated"),)
     writing.api.answers["apply", PATH] = ApiError(403, "Forbidden", "in other words", causes)
     await writing.apply()
     assert writing.existing() == []

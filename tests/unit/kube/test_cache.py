@@ -8,22 +8,21 @@ import pytest
 
 from monopod.api.names import GROUPS_ANNOTATION
 from monopod.kube.cache import Kind
+from monopod.kube.objects.resources import RUNTIME_CLASSES
 from monopod.kube.objects.views import RuntimeClassView, read_uid
 from monopod.manager.sources import WatchedCaches
 from monopod.pods.view import MAX_ANNOTATED, PodView, read_pod
 from tests.unit.fake_api import FakeApi, an_object
 
-PATH = "/apis/node.k8s.io/v1/runtimeclasses"
-
 
 @pytest.fixture
 def kind() -> Kind[str]:
-    return Kind("runtimeclasses", PATH, read_uid)
+    return Kind(RUNTIME_CLASSES, read_uid)
 
 
 def listing(*items: dict[str, Any]) -> FakeApi:
     api = FakeApi()
-    api.lists[PATH] = list(items)
+    api.lists[RUNTIME_CLASSES.list_path()] = list(items)
     return api
 
 
@@ -68,19 +67,19 @@ def test_what_is_told_late_of_an_object_does_not_replace_its_namesake() -> None:
 
 async def test_the_first_list_is_the_whole_truth(kind: Kind[str]) -> None:
     kind.observe("ADDED", an_object("gone"))
-    await kind.load(listing(an_object("kata"), an_object("gvisor")).client)
+    await kind.load(listing(an_object("kata"), an_object("gvisor")))
     assert kind.views() == ["gvisor", "kata"]
 
 
 async def test_an_audit_that_agrees_finds_nothing(kind: Kind[str]) -> None:
     kind.observe("ADDED", an_object("kata"))
-    assert await kind.audit(listing(an_object("kata", version=7)).client, grace=0) == 0
+    assert await kind.audit(listing(an_object("kata", version=7)), grace=0) == 0
 
 
 async def test_an_audit_puts_right_what_the_watch_has_missed(kind: Kind[str]) -> None:
     kind.observe("ADDED", an_object("deleted"))
     kind.observe("ADDED", an_object("changed", uid="before"))
-    assert await kind.audit(listing(an_object("new"), an_object("changed", uid="after")).client, grace=0) == 3
+    assert await kind.audit(listing(an_object("new"), an_object("changed", uid="after")), grace=0) == 3
     assert kind.views() == ["after", "new"]
 
 
@@ -94,7 +93,7 @@ async def test_what_arrives_while_an_audit_lists_is_newer_than_the_list(kind: Ki
         kind.observe("ADDED", an_object("kata", uid="watched"))
 
     api.list_pages = list_while_events_arrive  # type: ignore[method-assign]  # events between list and comparison
-    assert await kind.audit(api.client, grace=0) == 0
+    assert await kind.audit(api, grace=0) == 0
     assert kind.views() == ["watched"]
 
 
@@ -102,7 +101,7 @@ async def test_a_watch_that_misses_something_in_two_audits_is_dead(kind: Kind[st
     first, second = listing(an_object("a")), listing(an_object("a"), an_object("b"))
     found_dead = []
     for api in (first, second, second):
-        await kind.audit(api.client, grace=0)
+        await kind.audit(api, grace=0)
         found_dead.append(kind.is_dead)
     assert found_dead == [False, True, False]
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from monopod.kube.client import ApiError
+from monopod.kube.client.api import ApiError
 from monopod.kube.controller import DONE, STALLED_SECONDS, After, Backoff, Controller, Incomplete, Result
 from monopod.kube.metrics import REGISTRY
 from tests.unit.fake_clock import FakeClock

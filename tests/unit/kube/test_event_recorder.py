@@ -6,7 +6,7 @@ import pytest
 
 from monopod.api.reasons import EventType, PodReason, Reason
 from monopod.kube import event_recorder
-from monopod.kube.client import ApiError, ApiUnreachable, Json, ServerTrouble
+from monopod.kube.client.api import ApiError, ApiUnreachable, Cause, Json, ServerTrouble
 from monopod.kube.event_recorder import (
     FORGOTTEN_SECONDS,
     OF_A_NAMESPACE,
@@ -22,7 +22,7 @@ from tests.unit.fake_api import FakeApi, conflict, not_found
 from tests.unit.fake_clock import FakeClock
 from tests.unit.running import PROBLEMS
 
-TERMINATING = ApiError(403, "Forbidden", "being terminated", (("NamespaceTerminating", "being terminated"),))
+TERMINATING = ApiError(403, "Forbidden", "being terminated", (Cause("NamespaceTerminating", "being terminated"),))
 FULL = ApiError(403, "Forbidden", "exceeded quota")
 
 
@@ -58,7 +58,7 @@ class Scene:
         self.start()
 
     def start(self) -> None:
-        self.recorder = EventRecorder(self.api.client, PROBLEMS, self.clock)
+        self.recorder = EventRecorder(self.api, PROBLEMS, self.clock)
 
     async def state(self, about: Reference | None = None, message: str = "because") -> bool:
         about = about or refer_to_pod("prod", "app", "1")
@@ -207,7 +207,7 @@ async def test_without_an_answer_it_is_recorded_again(scene: Scene) -> None:
 
 
 async def test_a_webhook_that_fails_in_one_namespace_keeps_no_event_of_another_waiting(scene: Scene) -> None:
-    scene.api.answers["create", "/api/v1/namespaces/troubled/events"] = ServerTrouble("POST", 500, "webhook")
+    scene.api.answers["create", "/api/v1/namespaces/troubled/events"] = ServerTrouble(500, "", "webhook")
     assert not await scene.state(refer_to_pod("troubled", "pod", "9"))
     assert await scene.state()
     scene.api.answers.clear()

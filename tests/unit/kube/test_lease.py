@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from monopod.kube.client import ApiError, ApiUnreachable, Json
+from monopod.kube.client.api import ApiError, ApiUnreachable, Json
 from monopod.kube.lease import LeadershipLost, Lease, Timing
 from tests.unit.fake_api import FakeApi, an_object, conflict
 
@@ -15,7 +15,7 @@ QUICK = Timing(duration=0.2, renew_within=0.1, retry_every=0.01)
 
 
 def a_lease(api: FakeApi, identity: str = "me") -> Lease:
-    return Lease(api.client, "monopod-system", identity, QUICK)
+    return Lease(api, "monopod-system", identity, QUICK)
 
 
 def held_by(identity: str, version: int = 1, duration: float = 1) -> Json:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import structlog
 
-from monopod.kube.client import ApiError, ApiUnreachable
+from monopod.kube.client.api import ApiError, ApiUnreachable
 from monopod.kube.logs import ProblemLog
 from monopod.kube.statuses import StatusWriter
 from monopod.manager.sources import WatchedCaches
@@ -20,7 +20,7 @@ class Setting:
         self.caches = WatchedCaches("monopod-system")
         self.api = FakeApi({("merge", STATUS): answer})
         problems = ProblemLog(structlog.stdlib.get_logger())
-        self.writer = StatusWriter(self.api.client, self.caches.profiles, "profile", problems)
+        self.writer = StatusWriter(self.api, self.caches.profiles, "profile", problems)
 
 
 async def test_what_differs_is_written_and_what_the_api_server_answers_is_known_at_once() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from monopod.kube.client import ApiError, ApiUnreachable, Json
+from monopod.kube.client.api import ApiError, ApiUnreachable, Json
 from monopod.pods.rules.dry_run import Impossible, NotSandboxed, Outcome, Pending, PodDryRun, Refused, Sandboxed
 from monopod.profiles.dry_runs import REPEAT_SECONDS, SETTLING_SECONDS, Plan, ProfileDryRuns
 from tests.unit.fake_api import Answer, FakeApi
@@ -25,7 +25,7 @@ class Probe:
 
     def __init__(self, answer: Answer) -> None:
         self.api, self.clock, self.told = FakeApi({("try", PATH): answer}), FakeClock(), 0
-        self.prober = ProfileDryRuns(self.api.client, self._count, PROBLEMS, self.clock)
+        self.prober = ProfileDryRuns(self.api, self._count, PROBLEMS, self.clock)
 
     def _count(self) -> None:
         self.told += 1

@@ -10,7 +10,7 @@ import structlog
 from monopod.isolation.default_deny import DefaultDenyPolicies
 from monopod.isolation.group_resolver import SecurityGroupResolver
 from monopod.isolation.policy_writer import PolicyWriter
-from monopod.kube.client import ApiError, ApiUnreachable, Json, ServerTrouble
+from monopod.kube.client.api import ApiError, ApiUnreachable, Json, ServerTrouble
 from monopod.kube.logs import ProblemLog
 from monopod.kube.refusals import Refusals
 from monopod.manager.sources import WatchedCaches
@@ -34,14 +34,14 @@ class Setting:
         self.api = FakeApi()
         self.caches = WatchedCaches(SYSTEM)
         problems = ProblemLog(structlog.stdlib.get_logger())
-        writer = PolicyWriter(self.api.client, self.caches, lambda policy, *, deleted: None)
+        writer = PolicyWriter(self.api, self.caches, lambda policy, *, deleted: None)
         self.now = 100.0
         base = DefaultDenyPolicies(self.caches, writer, problems, lambda: self.now)
-        membership = SecurityGroupResolver(self.api.client, self.caches, "kata", problems)
+        membership = SecurityGroupResolver(self.api, self.caches, "kata", problems)
         protected = frozenset({"kube-system"})
         refusals = Refusals(clock=lambda: self.now)
         self.publisher = Publisher(
-            self.api.client,
+            self.api,
             self.caches,
             base,
             membership,
@@ -287,7 +287,7 @@ async def test_a_refusal_is_that_namespaces_and_no_answer_is_everybodys() -> Non
     assert events(setting) == [("prod-a", "PublishFailed")]
 
 
-TOO_LARGE = ServerTrouble("PATCH", 500, "etcdserver: request is too large")
+TOO_LARGE = ServerTrouble(500, "", "etcdserver: request is too large")
 
 
 @pytest.mark.parametrize("error", [TOO_MUCH, ApiError(403, "Forbidden", "no"), TOO_LARGE], ids=str)
@@ -307,7 +307,7 @@ async def test_rows_that_are_out_of_date_and_cannot_be_replaced_are_withdrawn() 
     assert closed(setting)
 
 
-@pytest.mark.parametrize("error", [ApiError(409, "Conflict", "uid"), ServerTrouble("PATCH", 503, "busy")], ids=str)
+@pytest.mark.parametrize("error", [ApiError(409, "Conflict", "uid"), ServerTrouble(503, "", "busy")], ids=str)
 async def test_a_namesake_or_an_overloaded_server_closes_nothing(error: Exception) -> None:
     setting = Setting("prod-a")
     await setting.publish(WEB)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from monopod.kube.client import ApiError, ApiUnreachable
+from monopod.kube.client.api import ApiError, ApiUnreachable
 from monopod.kube.event_recorder import OF_A_NAMESPACE
 from monopod.manager.sources import WatchedCaches
 from monopod.pods.view import PodView
@@ -24,7 +24,7 @@ def api() -> FakeApi:
 
 @pytest.fixture
 def reporter(api: FakeApi) -> Reporter:
-    return Reporter(api.client, WatchedCaches("monopod-system"), a_recorder(api), PROBLEMS)
+    return Reporter(api, WatchedCaches("monopod-system"), a_recorder(api), PROBLEMS)
 
 
 def a_status(phase: str = "ACTIVE", reason: str = "Active") -> dict[str, Any]:

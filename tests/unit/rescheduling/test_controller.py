@@ -15,7 +15,7 @@ from monopod.bare_pods.rules.report import BareReport
 from monopod.bare_pods.rules.steps import BarePod
 from monopod.eviction.evictor import Evictor
 from monopod.eviction.rules.order import Candidate, Obstacle
-from monopod.kube.client import ApiError, Json, ServerTrouble
+from monopod.kube.client.api import ApiError, Json, ServerTrouble
 from monopod.kube.concurrency import AT_ONCE
 from monopod.kube.controller import WHOLE
 from monopod.kube.signals import Signal
@@ -137,7 +137,7 @@ class Setting:
         self.marked, self.clock, self.bare = 0, FakeClock(), FakeBareKeeper()
         evictor, bare = cast(Evictor, self.evictor), cast(BareKeeper, self.bare)
         rest = OPTIONS, a_recorder(self.api, self.clock), PROBLEMS, self.clock
-        self.rescheduler = Rescheduler(self.api.client, caches, evictor, bare, *rest)
+        self.rescheduler = Rescheduler(self.api, caches, evictor, bare, *rest)
         self.rescheduler.changed.subscribe(self._count_mark)
 
     def _count_mark(self) -> None:
@@ -235,7 +235,7 @@ async def test_trouble_is_met_by_asking_less_and_keeps_what_was_known() -> None:
     setting.update()
     await setting.run(10)
     known, looks = setting.rescheduler.find_moves("web"), setting.api.looks
-    setting.api.trouble = ServerTrouble("GET", 500, "no")
+    setting.api.trouble = ServerTrouble(500, "", "no")
     await setting.run(62)
     # After 2 s, 4, 8, 16, 30.
     assert 2 <= setting.api.looks - looks <= 6
@@ -248,7 +248,7 @@ async def test_trouble_is_met_by_asking_less_and_keeps_what_was_known() -> None:
 
 async def test_a_namespace_with_a_trouble_of_its_own_does_not_hold_up_the_others() -> None:
     setting = Setting(an_old_pod("a"))
-    setting.api.trouble, setting.api.trouble_about = ServerTrouble("GET", 500, "no"), "/other/"
+    setting.api.trouble, setting.api.trouble_about = ServerTrouble(500, "", "no"), "/other/"
     setting.update(namespaces=("other", "prod"))
     await setting.run(50)
     assert setting.wanted == ["a"]

@@ -16,7 +16,10 @@ from typing import Any, Final
 
 from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Level, Unread, read_minor, unread
 from monopod.cli.doctor.sandboxes import find_kubelet, find_takers, find_users
-from monopod.cli.live import Cluster, Refusal
+from monopod.cli.failure import describe_refusal
+from monopod.cli.live import Cluster
+from monopod.kube.client.api import ApiError, ServerTrouble
+from monopod.kube.objects.resources import NODES
 from monopod.kube.objects.text import list_names
 from monopod.profiles.rules.sandboxes import GVISOR
 
@@ -34,22 +37,22 @@ def read_drivers(cluster: Cluster, facts: Facts) -> dict[str, str] | Unread:
     """The cgroup driver by node, of those that could take gVisor's pods; Unread if none can be had.
 
     Raises:
-        ApiFailure: the API server can't be reached.
+        ApiUnreachable: the API server can't be reached.
     """
     drivers: dict[str, str] = {}
-    refused: Refusal | None = None
+    refused: ApiError | ServerTrouble | None = None
     for node in list(_find_nodes(facts))[:MOST_NODES]:
         name = node["metadata"]["name"]
         try:
-            told = cluster.read(f"/api/v1/nodes/{name}/proxy/configz")
-        except Refusal as refusal:
-            refused = refusal
-            if refusal.status == HTTPStatus.FORBIDDEN:
+            told = cluster.get(f"{NODES.path(name, subresource='proxy')}/configz")
+        except (ApiError, ServerTrouble) as error:
+            refused = error
+            if error.status == HTTPStatus.FORBIDDEN:
                 break
             continue  # a kubelet that doesn't answer
         if driver := (told.get("kubeletconfig") or {}).get("cgroupDriver"):
             drivers[name] = str(driver)
-    return Unread(refused.message) if refused and not drivers else drivers
+    return Unread(describe_refusal(refused)) if refused and not drivers else drivers
 
 
 def _find_nodes(facts: Facts) -> Iterator[Json]:

@@ -36,7 +36,9 @@ def diagnose(kubeconfig: str | None, context: str | None, namespace: str, probe_
     """Examines the cluster; with an image, also probes the network.
 
     Raises:
-        ApiFailure: the API server can't be reached, or doesn't know who asks.
+        Unconfigured: there is no usable kubeconfig.
+        ApiUnreachable: the API server can't be reached.
+        ApiError: it doesn't know who asks.
     """
     cluster = Cluster.connect(kubeconfig, context)
     facts = examine(cluster, namespace)

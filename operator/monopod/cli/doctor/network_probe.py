@@ -9,13 +9,15 @@ Fargate: what is tried is the network, not the sandbox.
 import ipaddress
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from monopod.api.names import COMPUTE_TYPE, COMPUTE_TYPE_EC2
 from monopod.cli.doctor.diagnosis import Check, Finding, Level
-from monopod.cli.failure import ApiFailure
+from monopod.cli.failure import describe
+from monopod.kube.client.api import ApiError, ApiUnreachable
+from monopod.kube.objects.resources import NAMESPACES, NETWORK_POLICIES, PODS
 
 Json = dict[str, Any]
 
@@ -32,11 +34,11 @@ _ASK: Final = (
 
 
 class Api(Protocol):
-    """What the probe needs of `monopod.cli.live.Cluster`."""
+    """What the probe needs of `monopod.kube.client.synchronous.SyncClient`."""
 
-    def read(self, path: str) -> Json: ...  # noqa: D102  # documented there
-    def read_text(self, path: str) -> str: ...  # noqa: D102  # the same
-    def create(self, path: str, body: Json) -> None: ...  # noqa: D102  # the same
+    def get(self, path: str) -> Json: ...  # noqa: D102  # documented there
+    def get_text(self, path: str, query: Mapping[str, str]) -> str: ...  # noqa: D102  # the same
+    def create(self, path: str, body: Json) -> Json: ...  # noqa: D102  # the same
     def delete(self, path: str) -> None: ...  # noqa: D102  # the same
 
 
@@ -79,21 +81,23 @@ class NetworkProbe:
     def run(self) -> list[Finding]:
         """Tries, and deletes what it created, whatever happens."""
         try:
-            self.api.create("/api/v1/namespaces", build_namespace(self.namespace))
-        except ApiFailure as failure:
+            self.api.create(NAMESPACES.list_path(), build_namespace(self.namespace))
+        except (ApiError, ApiUnreachable) as failure:
             action = "Run it as a user who may create namespaces, and pods and NetworkPolicies in them."
-            return [self._describe_no_result(failure, action)]
+            return [self._describe_no_result(describe(failure), action)]
         left: list[Finding] = []
         try:
             try:
                 found = self._try()
             finally:
                 left = self._clean_up()
-        except (ApiFailure, _NoResult) as problem:
-            found = self._describe_no_result(problem)
+        except (ApiError, ApiUnreachable) as failure:
+            found = self._describe_no_result(describe(failure))
+        except _NoResult as problem:
+            found = self._describe_no_result(str(problem))
         return [found, *left]
 
-    def _describe_no_result(self, problem: Exception, action: str = "") -> Finding:
+    def _describe_no_result(self, problem: str, action: str = "") -> Finding:
         message = f"Whether NetworkPolicies are enforced can't be told. {problem}"
         action = action or f"See that pods of image {self.image} can start (--image names another), and try again."
         return Finding(Check.NETWORK_POLICY, Level.PROBLEM, message, action)
@@ -103,7 +107,7 @@ class NetworkProbe:
         address = self._wait(START_SECONDS, "server", lambda: self._find_address("server"))
         self._create_pod("client", _ASK.format(address=address, port=_PORT))
         self._wait(START_SECONDS, "client", lambda: self._read_answers(1) == ["reached"])
-        policies = f"/apis/networking.k8s.io/v1/namespaces/{self.namespace}/networkpolicies"
+        policies = NETWORK_POLICIES.list_path(self.namespace)
         self.api.create(policies, build_policy())
         try:
             # Twice in a row, because a single lost packet looks the same.
@@ -121,9 +125,12 @@ class NetworkProbe:
         deadline = self.clock.monotonic() + ENFORCE_SECONDS
         while True:
             try:
-                self.api.create(f"/api/v1/namespaces/{self.namespace}/pods", build_pod(name, self.image, script))
-            except ApiFailure as failure:
-                if "serviceaccount" not in failure.message or self.clock.monotonic() > deadline:
+                self.api.create(PODS.list_path(self.namespace), build_pod(name, self.image, script))
+            except ApiError as error:
+                # Forbidden, without a cause: the words are those of Kubernetes' plugin/pkg/admission/serviceaccount
+                # (`error looking up service account`).
+                waits = error.reason == "Forbidden" and "service account" in error.message
+                if not waits or self.clock.monotonic() > deadline:
                     raise
                 self.clock.sleep(_POLL_SECONDS)
             else:
@@ -139,11 +146,10 @@ class NetworkProbe:
     def _read_answers(self, count: int) -> list[str]:
         if not self._find_address("client"):
             return []
-        path = f"/api/v1/namespaces/{self.namespace}/pods/client/log?tailLines={count}"
-        return self.api.read_text(path).split()
+        return self.api.get_text(PODS.path("client", self.namespace, "log"), {"tailLines": str(count)}).split()
 
     def _read_pod(self, name: str) -> Json:
-        return self.api.read(f"/api/v1/namespaces/{self.namespace}/pods/{name}")
+        return self.api.get(PODS.path(name, self.namespace))
 
     def _wait(self, seconds: float, pod: str, ask: Callable[[], Any]) -> Any:
         deadline = self.clock.monotonic() + seconds
@@ -155,9 +161,9 @@ class NetworkProbe:
 
     def _clean_up(self) -> list[Finding]:
         try:
-            self.api.delete(f"/api/v1/namespaces/{self.namespace}")
-        except ApiFailure as failure:
-            message = f"Namespace {self.namespace} couldn't be deleted. {failure.message}"
+            self.api.delete(NAMESPACES.path(self.namespace))
+        except (ApiError, ApiUnreachable) as failure:
+            message = f"Namespace {self.namespace} couldn't be deleted. {describe(failure)}"
             action = f"kubectl delete namespace {self.namespace} --ignore-not-found"
             return [Finding(Check.NETWORK_POLICY, Level.WARNING, message, action)]
         return []

@@ -18,7 +18,10 @@ from typing import Any, Final
 from monopod.api.names import KUBE_SYSTEM
 from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Gates, Level, Unread, read_minor
 from monopod.cli.doctor.sandboxes import find_kubelet, find_takers, find_users
-from monopod.cli.live import Cluster, Refusal
+from monopod.cli.failure import describe_refusal
+from monopod.cli.live import Cluster
+from monopod.kube.client.api import ApiError, ServerTrouble
+from monopod.kube.objects.resources import NODES, PODS
 from monopod.kube.objects.text import list_names
 
 GATE: Final = "InPlacePodLevelResourcesVerticalScaling"
@@ -26,7 +29,7 @@ SINCE_MINOR: Final = 36
 MOST_NODES: Final = 10
 """Each kubelet is asked for itself, through the API server; nodes of one kind are mostly alike."""
 
-SCHEDULERS: Final = f"/api/v1/namespaces/{KUBE_SYSTEM}/pods?labelSelector=component%3Dkube-scheduler"
+SCHEDULERS: Final = {"labelSelector": "component=kube-scheduler"}
 _FEATURE: Final = r'^kubernetes_feature_enabled\{{name="{}"[^}}]*\}} (\d)'
 _SET: Final = re.compile(rf"\b{GATE}=(\w+)")
 
@@ -43,7 +46,7 @@ def read_gates(cluster: Cluster, facts: Facts) -> Gates:
     """The gates of scheduler and kubelets, where a class in use has an overhead that they could count twice.
 
     Raises:
-        ApiFailure: the API server can't be reached.
+        ApiUnreachable: the API server can't be reached.
     """
     heavy = _find_heavy(facts)
     if not heavy or (read_minor(str(facts.version.get("gitVersion"))) or 0) < SINCE_MINOR:
@@ -55,9 +58,9 @@ def read_gates(cluster: Cluster, facts: Facts) -> Gates:
         name = node["metadata"]["name"]
         try:
             told = _read_kubelet(cluster, node)
-        except Refusal as refusal:
-            unread.append(f"the kubelet's of {name} ({refusal.message.rstrip('.')})")
-            if refusal.status == HTTPStatus.FORBIDDEN:
+        except (ApiError, ServerTrouble) as error:
+            unread.append(f"the kubelet's of {name} ({describe_refusal(error).rstrip('.')})")
+            if error.status == HTTPStatus.FORBIDDEN:
                 break  # nor may the others be read
             continue
         if told is None:
@@ -86,17 +89,17 @@ def _read_kubelet(cluster: Cluster, node: Json) -> bool | None:
         return False
     if GATE in (node.get("status") or {}).get("declaredFeatures", ()):
         return True
-    proxy = f"/api/v1/nodes/{node['metadata']['name']}/proxy"
-    gates = (cluster.read(f"{proxy}/configz").get("kubeletconfig") or {}).get("featureGates") or {}
-    return bool(gates[GATE]) if GATE in gates else is_on(cluster.read_text(f"{proxy}/metrics"), GATE)
+    proxy = NODES.path(node["metadata"]["name"], subresource="proxy")
+    gates = (cluster.get(f"{proxy}/configz").get("kubeletconfig") or {}).get("featureGates") or {}
+    return bool(gates[GATE]) if GATE in gates else is_on(cluster.get_text(f"{proxy}/metrics"), GATE)
 
 
 def _read_scheduler(cluster: Cluster) -> tuple[bool | None, str]:
     """Whether it is on, or why that can't be read. Where no flag names the gate, it has its default."""
     try:
-        pods = cluster.list_items(SCHEDULERS)
-    except Refusal as refusal:
-        return None, refusal.message.rstrip(".")
+        pods = cluster.list_items(PODS.list_path(KUBE_SYSTEM), SCHEDULERS)
+    except (ApiError, ServerTrouble) as error:
+        return None, describe_refusal(error).rstrip(".")
     if not pods:
         return None, f"no pod of namespace {KUBE_SYSTEM} is one"
     return any(_is_set(pod) for pod in pods), ""

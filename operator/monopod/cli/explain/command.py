@@ -12,10 +12,11 @@ from monopod.cli.closed_namespaces import find_refusal
 from monopod.cli.explain.explanation import Explanation, LiveExplanation, Report, build_explanation
 from monopod.cli.explain.group_sources import Surroundings, fetch, find_in_documents
 from monopod.cli.explain.live_pod import find_admitted, rebuild_manifest
-from monopod.cli.failure import ApiFailure, UnreadableInput
+from monopod.cli.failure import ApiFailure, UnreadableInput, describe
 from monopod.cli.input.documents import read_all, read_documents
 from monopod.cli.input.manifests import Subject, find_subjects
 from monopod.cli.input.profiles import find_name, find_protected, read_profile_resource, read_profiles
+from monopod.kube.client.api import ApiError, ApiUnreachable, Unconfigured
 from monopod.kube.objects.fields import InvalidPod, InvalidProfile, Part
 from monopod.pods.rules.exemptions import guess_creator
 from monopod.pods.rules.selection import Profile
@@ -56,8 +57,8 @@ def explain_files(filenames: Sequence[str], sources: Sources) -> Sequence[Explan
         try:
             cluster = _connect(sources)
             profiles, default = _fetch_profiles(cluster, sources.sandbox), cluster.namespace
-        except ApiFailure as failure:
-            raise ApiFailure(f"{failure.message} Give --profiles FILE to explain without a cluster.") from None
+        except (ApiFailure, ApiError, ApiUnreachable, Unconfigured) as failure:
+            raise ApiFailure(f"{describe(failure)} Give --profiles FILE to explain without a cluster.") from None
     default = sources.namespace or default
     protected = _find_protected(sources, cluster)
 

@@ -10,20 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from monopod.api.names import GROUP_POLICY_API_VERSION, GROUP_POLICY_PLURAL
 from monopod.cli.failure import UnreadableInput
 from monopod.isolation.rules.group_policy import GroupPolicy
 from monopod.isolation.rules.membership import Groups, InvalidGroups, awaits_account, choose_groups, find_account
+from monopod.kube.client.api import ApiError
 from monopod.kube.objects.fields import InvalidGroupPolicy, Part
+from monopod.kube.objects.resources import GROUP_POLICIES, SERVICE_ACCOUNTS
 from monopod.pods.rules.selection import Profile
 
 if TYPE_CHECKING:
     from monopod.cli.live import Cluster
 
 Accounts = Mapping[str, Mapping[str, str]]
-
-_POLICIES: Final = f"/apis/{GROUP_POLICY_API_VERSION}/namespaces/{{}}/{GROUP_POLICY_PLURAL}"
-_ACCOUNTS: Final = "/api/v1/namespaces/{}/serviceaccounts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +100,11 @@ def fetch(cluster: "Cluster", namespace: str) -> Surroundings:
     """Those of a namespace of the cluster; what may not be read is left out, and a note on stderr says so.
 
     Raises:
-        ApiFailure: the API server can't be reached or refused for another reason.
+        ApiUnreachable: the API server can't be reached.
+        ApiError: it refused for another reason.
     """
     policies = []
-    for resource in _list(cluster, _POLICIES.format(namespace), "SecurityGroupPolicies"):
+    for resource in _list(cluster, GROUP_POLICIES.list_path(namespace), "SecurityGroupPolicies"):
         try:
             policies.append(GroupPolicy.from_resource(resource))
         except InvalidGroupPolicy as problem:
@@ -114,19 +113,17 @@ def fetch(cluster: "Cluster", namespace: str) -> Surroundings:
             click.echo(f"Note: SecurityGroupPolicy {name} is passed over: {problem}", err=True)
     if all(policy.accounts is None for policy in policies):
         return Surroundings(policies)
-    found = _list(cluster, _ACCOUNTS.format(namespace), "ServiceAccounts")
+    found = _list(cluster, SERVICE_ACCOUNTS.list_path(namespace), "ServiceAccounts")
     return Surroundings(policies, {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in found})
 
 
 def _list(cluster: "Cluster", path: str, kinds: str) -> Sequence[dict[str, Any]]:
-    from monopod.cli.live import NOT_FOUND, Refusal
-
     try:
         return cluster.list_items(path)
-    except Refusal as refusal:
-        if refusal.status == NOT_FOUND:
+    except ApiError as error:
+        if error.status == HTTPStatus.NOT_FOUND:
             return ()  # the cluster doesn't have EKS's kind
-        if refusal.status != HTTPStatus.FORBIDDEN:
+        if error.status != HTTPStatus.FORBIDDEN:
             raise
         click.echo(f"Note: the security groups may be others, as you may not list {kinds}.", err=True)
         return ()

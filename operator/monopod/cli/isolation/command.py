@@ -2,32 +2,31 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 from monopod.api.names import (
-    GROUP,
     GROUP_LABEL_PREFIX,
     PROFILE_LABEL,
-    SECURITY_GROUP_PLURAL,
     TASK_LABEL,
-    VERSION,
 )
 from monopod.cli.failure import ApiFailure
 from monopod.cli.isolation.findings import GroupFinding, GroupState, Identity, PodIsolation
-from monopod.cli.live import NOT_FOUND, Cluster, Refusal
+from monopod.cli.live import NOT_FOUND, Cluster
 from monopod.isolation.rules.effective_rules import find_effective_rules
 from monopod.isolation.rules.network_policies import find_task
 from monopod.isolation.rules.security_group import SecurityGroup
+from monopod.kube.client.api import ApiError
 from monopod.kube.objects.fields import InvalidGroup
-
-_GROUPS: Final = f"/apis/{GROUP}/{VERSION}/{SECURITY_GROUP_PLURAL}"
+from monopod.kube.objects.resources import NETWORK_POLICIES, SECURITY_GROUPS
 
 
 def inspect_pod(name: str, namespace: str | None, kubeconfig: str | None, context: str | None) -> PodIsolation:
     """Gathers what holds for a pod of the cluster.
 
     Raises:
-        ApiFailure: the pod isn't there or isn't Fargate's, or the API server can't be reached or refused.
+        ApiFailure: the pod isn't there or isn't Fargate's.
+        ApiUnreachable: the API server can't be reached.
+        ApiError: it refused.
     """
     cluster = Cluster.connect(kubeconfig, context)
     namespace = namespace or cluster.namespace
@@ -37,7 +36,7 @@ def inspect_pod(name: str, namespace: str | None, kubeconfig: str | None, contex
             f"Pod {name} in namespace {namespace} isn't on Fargate, so it has no security groups: "
             "no profile took it when it was created."
         )
-    policies = cluster.list_items(f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies")
+    policies = cluster.list_items(NETWORK_POLICIES.list_path(namespace))
     names = find_group_names(pod["metadata"]["labels"])
     return assess(pod, policies, [_read_group(cluster, each) for each in names])
 
@@ -71,11 +70,11 @@ def read_finding(name: str, resource: Mapping[str, Any]) -> GroupFinding:
 
 def _read_group(cluster: Cluster, name: str) -> GroupFinding:
     try:
-        return read_finding(name, cluster.read(f"{_GROUPS}/{name}"))
-    except Refusal as refusal:
-        if refusal.status == NOT_FOUND:
+        return read_finding(name, cluster.get(SECURITY_GROUPS.path(name)))
+    except ApiError as error:
+        if error.status == NOT_FOUND:
             return GroupFinding(name, GroupState.MISSING, "doesn't exist")
-        if refusal.status == HTTPStatus.FORBIDDEN:
+        if error.status == HTTPStatus.FORBIDDEN:
             # People of one namespace may lack the right to read what is cluster-wide; the policies tell most of it.
             return GroupFinding(name, GroupState.UNREADABLE, "can't be read: you may not get SecurityGroups")
         raise

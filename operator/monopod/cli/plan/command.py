@@ -15,16 +15,25 @@ import click
 
 from monopod.api.reasons import ConditionType
 from monopod.cli.closed_namespaces import find_refusal
-from monopod.cli.failure import ApiFailure, UnreadableInput
+from monopod.cli.failure import Missing, UnreadableInput
 from monopod.cli.input.documents import find_files, read_documents
 from monopod.cli.input.manifests import find_profiles, refuse_twins
 from monopod.cli.input.prices import find_prices
 from monopod.cli.input.profiles import UNNAMED_SANDBOX, find_name, find_protected, read_profile_resource
-from monopod.cli.live import NOT_FOUND, Cluster, Refusal, describe_deletion
+from monopod.cli.live import NOT_FOUND, Cluster, describe_deletion
 from monopod.cli.plan.forecast import Contents, Plan, Rates, build_steps, name_workload
 from monopod.cli.plan.rehearsal import Rehearsal
 from monopod.eviction.rules.budgets import Budget
+from monopod.kube.client.api import ApiError
 from monopod.kube.objects.fields import InvalidManifest, InvalidProfile, Part
+from monopod.kube.objects.resources import (
+    BY_KIND,
+    DISRUPTION_BUDGETS,
+    NAMESPACES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    PODS,
+)
 from monopod.pods.rules.bounds import find_excess
 from monopod.pods.rules.selection import Profile, is_wildcard, reaches
 from monopod.pods.rules.state import find_mark, has_ended
@@ -73,15 +82,17 @@ def plan_profile(cluster: Cluster, name: str, sandbox: str | None, rates: Rates)
     """The plan of a profile of the cluster.
 
     Raises:
-        ApiFailure: there is no such profile, or the API server can't be reached or refused.
+        Missing: there is no such profile, or no longer.
+        ApiUnreachable: the API server can't be reached.
+        ApiError: it refused.
         UnreadableInput: an object holds what the API server would never store.
     """
     resources = cluster.list_profiles(deleting=True)
     own = [resource for resource in resources if resource["metadata"]["name"] == name]
     if not own:
-        raise ApiFailure(f"There is no FargateProfile {name}.")
+        raise Missing(f"There is no FargateProfile {name}.")
     if "deletionTimestamp" in own[0]["metadata"]:
-        raise ApiFailure(describe_deletion(name))
+        raise Missing(describe_deletion(name))
     return _plan(cluster, resources, own, sandbox, rates)
 
 
@@ -89,7 +100,8 @@ def plan_files(cluster: Cluster, filenames: Sequence[str], sandbox: str | None, 
     """The plan of profiles in files, as if they were applied.
 
     Raises:
-        ApiFailure: the API server can't be reached or refused.
+        ApiUnreachable: the API server can't be reached.
+        ApiError: it refused.
         UnreadableInput: a file can't be read, or holds no profile or a malformed one, or one is there twice.
     """
     new = [
@@ -186,30 +198,30 @@ def _find_namespaces(cluster: Cluster, profiles: Profiles) -> list[str]:
         return sorted({selector.namespace for selector in selectors})
     return sorted(
         item["metadata"]["name"]
-        for item in cluster.list_items("/api/v1/namespaces")
+        for item in cluster.list_items(NAMESPACES.list_path())
         if "deletionTimestamp" not in item["metadata"]
         and any(reaches(selector, item["metadata"]["name"], profiles.protected) for selector in selectors)
     )
 
 
 def _read_namespace(cluster: Cluster, namespace: str, profiles: Profiles) -> Contents:
-    core = f"/api/v1/namespaces/{namespace}"
-    pods = cluster.list_items(f"{core}/pods")
+    pods = cluster.list_items(PODS.list_path(namespace))
     place = NamespaceContext(namespace, profiles.living, profiles.wanted, profiles.deleting, profiles.protected)
     if not pods:
         return Contents(place, ())
-    budgets = cluster.list_items(f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets")
+    budgets = cluster.list_items(DISRUPTION_BUDGETS.list_path(namespace))
     workloads = Workloads(cluster, namespace)
     owned = [(pod, workloads.find(pod)) for pod in pods]
     if any(find_claims(pod) for pod in pods if find_mark(pod) not in profiles.wanted):
-        claims = {each["metadata"]["name"]: each for each in cluster.list_items(f"{core}/persistentvolumeclaims")}
+        found = cluster.list_items(PERSISTENT_VOLUME_CLAIMS.list_path(namespace))
+        claims = {each["metadata"]["name"]: each for each in found}
         place = replace(place, claims=claims, volumes=_read_volumes(cluster, claims.values()))
     return Contents(place, owned, [Budget.from_resource(each) for each in budgets])
 
 
 def _read_volumes(cluster: Cluster, claims: Iterable[Json]) -> dict[str, Json]:
     names = sorted({each["spec"]["volumeName"] for each in claims if each["spec"].get("volumeName")})
-    found = ((name, _find(cluster, f"/api/v1/persistentvolumes/{name}")) for name in names)
+    found = ((name, _find(cluster, PERSISTENT_VOLUMES.path(name))) for name in names)
     return {name: volume for name, volume in found if volume}
 
 
@@ -237,16 +249,14 @@ class Workloads:
         return read_workload(self._namespace, owner, resource, deployment)
 
     def _fetch(self, owner: Owner) -> Json | None:
-        api = f"/apis/{owner.api_version}" if "/" in owner.api_version else f"/api/{owner.api_version}"
-        path = f"{api}/namespaces/{self._namespace}/{owner.kind.lower()}s/{owner.name}"
-        found = _find(self._cluster, path)
+        found = _find(self._cluster, BY_KIND[owner.kind].path(owner.name, self._namespace))
         return found if found and found["metadata"]["uid"] == owner.uid else None
 
 
 def _find(cluster: Cluster, path: str) -> Json | None:
     try:
-        return cluster.read(path)
-    except Refusal as refusal:
-        if refusal.status != NOT_FOUND:
+        return cluster.get(path)
+    except ApiError as error:
+        if error.status != NOT_FOUND:
             raise
         return None

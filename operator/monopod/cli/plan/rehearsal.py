@@ -7,13 +7,17 @@ pods, or list nodes or quotas, that is said and not tried.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, Final
 
 import click
 
+from monopod.cli.failure import describe_answer
 from monopod.cli.input.profiles import UNNAMED_SANDBOX
-from monopod.cli.live import Cluster, Refusal
+from monopod.cli.live import Cluster
 from monopod.cli.plan.forecast import Contents, Fate, Step
+from monopod.kube.client.api import ApiError, ServerTrouble
+from monopod.kube.objects.resources import NODES, PODS, RESOURCE_QUOTAS
 from monopod.kube.objects.views import NodeView, read_node
 from monopod.pods.rules.selection import Profile
 from monopod.pods.rules.state import has_ended
@@ -21,6 +25,8 @@ from monopod.workloads.rules.creation import Census, Quota, build_attempt
 from monopod.workloads.rules.replacement import Workload
 from monopod.workloads.rules.verdict import Answer, Fault, judge_answer, judge_node, judge_room, judge_sandbox
 
+# RBAC, quotas and admission plugins all answer 403 Forbidden without a cause; only RBAC's words have this
+# (`forbiddenMessage` in k8s.io/apiserver/pkg/endpoints/handlers/responsewriters/errors.go).
 _NO_RIGHT: Final = re.compile(r'cannot (create resource "pods"|list resource)')
 
 Json = dict[str, Any]
@@ -42,7 +48,7 @@ class Rehearsal:
         """The steps, those blocked that the API server, a quota or the nodes would block.
 
         Raises:
-            ApiFailure: the API server can't be reached.
+            ApiUnreachable: the API server can't be reached.
         """
         looks = {contents.place.namespace: contents for contents in namespaces}
         quotas: dict[str, list[Quota]] = {}
@@ -96,32 +102,36 @@ class Rehearsal:
             named = {} if profile.runtime_class == UNNAMED_SANDBOX else {"runtimeClassName": profile.runtime_class}
             body = {**body, "spec": {**body["spec"], "resources": {"requests": amounts}, **named}}
         try:
-            return Answer(self._cluster.try_create(f"/api/v1/namespaces/{step.pod.namespace}/pods", body))
-        except Refusal as refusal:
-            if _NO_RIGHT.search(refusal.said):
-                self._note(f"replacements in namespace {step.pod.namespace} weren't tried: {refusal.said}")
+            return Answer(self._cluster.create(PODS.list_path(step.pod.namespace), body, dry_run=True))
+        except (ApiError, ServerTrouble) as error:
+            if _lacks_right(error):
+                self._note(f"replacements in namespace {step.pod.namespace} weren't tried: {describe_answer(error)}")
                 return Answer()
-            return Answer(refusal=refusal.said)
+            return Answer(refusal=describe_answer(error))
 
     def _list_quotas(self, namespace: str) -> list[Quota]:
-        found = self._list(f"/api/v1/namespaces/{namespace}/resourcequotas", f"quotas of namespace {namespace}")
+        found = self._list(RESOURCE_QUOTAS.list_path(namespace), f"quotas of namespace {namespace}")
         return [quota for quota in map(Quota.from_resource, found or ()) if quota.concerns_pods]
 
     def _list_nodes(self) -> list[NodeView] | None:
-        if self._nodes is None and (found := self._list("/api/v1/nodes", "nodes")) is not None:
+        if self._nodes is None and (found := self._list(NODES.list_path(), "nodes")) is not None:
             self._nodes = [read_node(each) for each in found]
         return self._nodes
 
     def _list(self, path: str, what: str) -> list[Json] | None:
         try:
             return self._cluster.list_items(path)
-        except Refusal as refusal:
-            if not _NO_RIGHT.search(refusal.said):
+        except ApiError as error:
+            if not _lacks_right(error):
                 raise
-            self._note(f"{what} weren't looked at: {refusal.said}")
+            self._note(f"{what} weren't looked at: {describe_answer(error)}")
             return None
 
     def _note(self, text: str) -> None:
         if text not in self._noted:
             self._noted.add(text)
             click.echo(f"Note: {text}", err=True)
+
+
+def _lacks_right(error: ApiError | ServerTrouble) -> bool:
+    return error.status == HTTPStatus.FORBIDDEN and _NO_RIGHT.search(error.message) is not None

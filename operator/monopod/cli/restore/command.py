@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import click
 
-from monopod.api.names import GROUP, STORED_POD_PLURAL, VERSION
 from monopod.bare_pods.rules.steps import FOR_A_PERSON, Absent, Original, Recreated, StoredPod, build_recreated, observe
-from monopod.cli.failure import ApiFailure, UnreadableInput
+from monopod.cli.failure import ApiFailure, Missing, UnreadableInput, describe, describe_refusal
 from monopod.cli.input.documents import read_documents, show
-from monopod.cli.live import Cluster, Refusal
+from monopod.cli.live import Cluster
+from monopod.kube.client.api import ApiError, ApiUnreachable
+from monopod.kube.objects.resources import PODS, STORED_PODS
 
 Manifest = dict[str, Any]
 
@@ -25,7 +26,9 @@ def show_stored(cluster: Cluster, namespace: str) -> None:
     """Writes which pods of a namespace are stored.
 
     Raises:
-        ApiFailure: the API server can't be reached or refused.
+        Missing: Monopod isn't installed.
+        ApiUnreachable: the API server can't be reached.
+        ApiError: it refused.
     """
     found = list_stored(cluster, namespace)
     if not found:
@@ -41,11 +44,11 @@ def _indent(message: str) -> str:
 def list_stored(cluster: Cluster, namespace: str) -> list[StoredPod]:
     """The StoredPods of a namespace. Raises as `show_stored` does."""
     try:
-        return [StoredPod.from_resource(item) for item in cluster.list_items(_find_path(namespace))]
-    except Refusal as refusal:
-        if refusal.status != HTTPStatus.NOT_FOUND:
+        return [StoredPod.from_resource(item) for item in cluster.list_items(STORED_PODS.list_path(namespace))]
+    except ApiError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
             raise
-        raise ApiFailure(_NO_STORED_PODS) from None
+        raise Missing(_NO_STORED_PODS) from None
 
 
 def restore_all(cluster: Cluster, namespace: str, *, dry_run: bool) -> None:
@@ -61,8 +64,8 @@ def restore_all(cluster: Cluster, namespace: str, *, dry_run: bool) -> None:
     for stored in waiting:
         try:
             _restore(cluster, stored, None, dry_run)
-        except ApiFailure as failure:
-            click.echo(f"{stored.name}: {failure.message}", err=True)
+        except (ApiFailure, ApiError, ApiUnreachable) as failure:
+            click.echo(f"{stored.name}: {describe(failure)}", err=True)
             failed.append(stored.name)
     if failed:
         raise ApiFailure(f"Not brought back: {', '.join(failed)}.")
@@ -73,16 +76,18 @@ def restore_one(cluster: Cluster, namespace: str, name: str, filename: str | Non
 
     Raises:
         UnreadableInput: the file can't be read, or holds no manifest of this pod.
-        ApiFailure: there is no such StoredPod, or the API server can't be reached or refused.
+        Missing: there is no such StoredPod.
+        ApiUnreachable: the API server can't be reached.
+        ApiError: it refused.
     """
     edited = read_pod(filename, namespace, name) if filename else None
     try:
-        stored = StoredPod.from_resource(cluster.read(_find_path(namespace, name)))
-    except Refusal as refusal:
-        if refusal.status != HTTPStatus.NOT_FOUND:
+        stored = StoredPod.from_resource(cluster.get(STORED_PODS.path(name, namespace)))
+    except ApiError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
             raise
-        message = f"There is no stored pod {name} in namespace {namespace}." if refusal.told else _NO_STORED_PODS
-        raise ApiFailure(message) from None
+        message = f"There is no stored pod {name} in namespace {namespace}."
+        raise Missing(_NO_STORED_PODS if error.is_unserved else message) from None
     _restore(cluster, stored, edited, dry_run)
 
 
@@ -107,24 +112,22 @@ def read_pod(filename: str, namespace: str, name: str) -> Manifest:
 
 
 def _restore(cluster: Cluster, stored: StoredPod, edited: Manifest | None, dry_run: bool) -> None:
-    collection = f"/api/v1/namespaces/{stored.namespace}/pods"
     try:
-        cluster.create(collection + ("?dryRun=All" if dry_run else ""), build_recreated(stored, edited))
-    except Refusal as refusal:
-        if refusal.status != HTTPStatus.CONFLICT:
-            raise
-        raise ApiFailure(_describe_conflict(cluster, stored, refusal)) from None
+        cluster.create(PODS.list_path(stored.namespace), build_recreated(stored, edited), dry_run=dry_run)
+    except ApiError as error:
+        said = _describe_conflict(cluster, stored) if error.status == HTTPStatus.CONFLICT else ""
+        raise ApiFailure(said or describe_refusal(error)) from None
     if dry_run:
         click.echo(f"pod/{stored.name} would be created (server dry run); the stored pod stays")
         return
     click.echo(f"pod/{stored.name} created")
     try:
-        cluster.delete(_find_path(stored.namespace, stored.name), stored.uid)
-    except ApiFailure as failure:
-        click.echo(f"Note: the stored pod stays until the operator deletes it: {failure.message}", err=True)
+        cluster.delete(STORED_PODS.path(stored.name, stored.namespace), stored.uid)
+    except (ApiError, ApiUnreachable) as failure:
+        click.echo(f"Note: the stored pod stays until the operator deletes it: {describe(failure)}", err=True)
 
 
-def _describe_conflict(cluster: Cluster, stored: StoredPod, refusal: Refusal) -> str:
+def _describe_conflict(cluster: Cluster, stored: StoredPod) -> str:
     observed = observe(stored, _find_pod(cluster, stored))
     match observed:
         case Original():
@@ -134,7 +137,7 @@ def _describe_conflict(cluster: Cluster, stored: StoredPod, refusal: Refusal) ->
         case Recreated():
             return f"Pod {stored.name} has been created again already; its stored pod goes once it runs."
         case Absent():
-            return refusal.message
+            return ""
         case _:
             return (
                 f"Another pod is named {stored.name}. Delete it first, or, if it replaces the stored one, `kubectl "
@@ -144,13 +147,8 @@ def _describe_conflict(cluster: Cluster, stored: StoredPod, refusal: Refusal) ->
 
 def _find_pod(cluster: Cluster, stored: StoredPod) -> Mapping[str, Any] | None:
     try:
-        return cluster.read(f"/api/v1/namespaces/{stored.namespace}/pods/{stored.name}")
-    except Refusal as refusal:
-        if refusal.status != HTTPStatus.NOT_FOUND:
+        return cluster.get(PODS.path(stored.name, stored.namespace))
+    except ApiError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
             raise
         return None
-
-
-def _find_path(namespace: str, name: str = "") -> str:
-    collection = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{STORED_POD_PLURAL}"
-    return f"{collection}/{name}" if name else collection

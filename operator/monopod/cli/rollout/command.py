@@ -7,16 +7,17 @@ The operator decides all of it; here is only read, and on request `spec.paused` 
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from http import HTTPStatus
 from typing import Any, Final
 
 import click
 
 from monopod.api.reasons import ConditionType, Reason
-from monopod.cli.failure import ApiFailure, UnreadableInput
-from monopod.cli.live import Cluster, Refusal, describe_deletion, find_profile_path
+from monopod.cli.failure import Missing, UnreadableInput
+from monopod.cli.live import Cluster, describe_deletion
 from monopod.cli.rollout.state import Blocker, Rollout, State
+from monopod.kube.client.api import ApiUnreachable
 from monopod.kube.objects.fields import InvalidProfile, Part
+from monopod.kube.objects.resources import PROFILES
 
 POLL_SECONDS: Final = 1.0
 BLOCKED_SECONDS: Final = 30.0
@@ -71,7 +72,9 @@ def fetch_rollout(cluster: Cluster, name: str) -> Rollout:
     """Asks the cluster.
 
     Raises:
-        ApiFailure: the API server can't be reached or refused, or there is no such profile, or no longer.
+        Missing: there is no such profile, or no longer.
+        ApiUnreachable: the API server can't be reached.
+        ApiError: it refused.
         UnreadableInput: the profile's status isn't one that the operator writes.
     """
     try:
@@ -83,7 +86,7 @@ def fetch_rollout(cluster: Cluster, name: str) -> Rollout:
 def _read_profile(cluster: Cluster, name: str) -> Mapping[str, Any]:
     resource = cluster.read_profile(name)
     if "deletionTimestamp" in resource["metadata"]:
-        raise Refusal(describe_deletion(name), HTTPStatus.GONE)
+        raise Missing(describe_deletion(name))
     return resource
 
 
@@ -98,7 +101,7 @@ def follow(
         wait: waits for so many seconds.
 
     Raises:
-        ApiFailure: as `fetch` does, once the API server has been away for some time.
+        ApiUnreachable: the API server has been away for some time.
     """
     stuck_since: float | None = None
     seen: Rollout | None = None
@@ -106,8 +109,8 @@ def follow(
     while True:
         try:
             rollout = fetch()
-        except ApiFailure as failure:
-            if _is_final(failure) or clock() - answered > UNREACHABLE_SECONDS:
+        except ApiUnreachable:
+            if clock() - answered > UNREACHABLE_SECONDS:
                 raise
             wait(POLL_SECONDS)
             continue
@@ -131,13 +134,6 @@ def _count(rollout: Rollout) -> tuple[object, ...]:
     return rollout.state, rollout.moved, rollout.waiting, rollout.blocked, rollout.left
 
 
-def _is_final(failure: ApiFailure) -> bool:
-    """Whether asking again would hear the same."""
-    if not isinstance(failure, Refusal):
-        return False
-    return failure.status < HTTPStatus.INTERNAL_SERVER_ERROR and failure.status != HTTPStatus.TOO_MANY_REQUESTS
-
-
 def report(cluster: Cluster, name: str, output: str) -> None:
     """Writes how the rescheduling stands to stdout, as `text` or `json`. Raises as `fetch_rollout` does."""
     from monopod.cli.rollout.output import write_json, write_text
@@ -159,8 +155,10 @@ def pause(cluster: Cluster, name: str, paused: bool) -> None:
     """Has the operator move no more of the profile's pods, or go on.
 
     Raises:
-        ApiFailure: the API server can't be reached or refused, or there is no such profile, or no longer.
+        Missing: there is no such profile, or no longer.
+        ApiUnreachable: the API server can't be reached.
+        ApiError: it refused.
     """
     _read_profile(cluster, name)
-    cluster.patch(find_profile_path(name), {"spec": {"paused": paused}})
+    cluster.merge(PROFILES.path(name), {"spec": {"paused": paused}})
     click.echo(f"{name}: {'paused: no more pods are moved' if paused else 'resumed'}")

@@ -8,11 +8,12 @@ import pytest
 
 from monopod.admission.render import optional_policies
 from monopod.api.names import POLICY_LABEL, PROFILE_LABEL
+from monopod.kube.objects.resources import SECURITY_GROUPS
 from tests.clusters import ControlPlane
 from tests.controlplane.reach import OPERATOR, poll
 from tests.controlplane.server import Manifest, Server
 
-GROUPS = "/apis/monopod.dev/v1beta1/securitygroups"
+GROUPS = SECURITY_GROUPS.list_path()
 POLICIES = "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies"
 
 _numbers = itertools.count(1)

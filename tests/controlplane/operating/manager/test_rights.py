@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from monopod.api.names import PROFILE_FINALIZER
-from tests.controlplane.operating.lab import PATHS, Lab, eventually
+from tests.controlplane.operating.lab import Lab, eventually
 from tests.controlplane.server import MERGE_PATCH
+from tests.resources import RESOURCES
 
 IDENTITY = "system:serviceaccount:monopod-system:monopod"
 
@@ -98,7 +99,7 @@ PROFILE_CHANGES: dict[str, tuple[dict[str, Any], int]] = {
 def someones_profile(lab: Lab) -> str:
     """A profile that no operator has seen, with the policy on the operator's changes in effect."""
     lab.create_profile("someones", "someones")
-    path = f"{PATHS['FargateProfile']}/someones"
+    path = RESOURCES["FargateProfile"].path("someones")
     relabel = {"metadata": {"labels": {"by": "operator"}}}
     eventually(lambda: lab.as_operator("PATCH", f"{path}?dryRun=All", relabel, MERGE_PATCH) == 403)
     return path

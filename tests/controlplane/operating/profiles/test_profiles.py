@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from monopod.kube.objects.resources import NAMESPACES
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import SANDBOX, Json, Lab, OperatorProcess, build_profile, eventually
 
@@ -214,7 +215,7 @@ def test_a_namespace_that_no_profile_reaches_loses_forged_marks(lab: Lab, start:
 def mark(lab: Lab, namespace: str, label: str | None, rows: str) -> int:
     marks = {"labels": {"monopod.dev/fargate": label}, "annotations": {"monopod.dev/profiles": rows}}
     patch = {"metadata": marks}
-    return lab.as_operator("PATCH", f"/api/v1/namespaces/{namespace}", patch, "application/merge-patch+json")
+    return lab.as_operator("PATCH", NAMESPACES.path(namespace), patch, "application/merge-patch+json")
 
 
 def test_what_someone_does_to_the_patterns_is_undone(lab: Lab, start: StartOperator) -> None:

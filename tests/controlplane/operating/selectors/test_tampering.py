@@ -16,8 +16,10 @@ from monopod.api.names import (
     POLICY_LABEL,
     PROFILE_LABEL,
 )
-from tests.controlplane.operating.lab import PATHS, Json, Lab, OperatorProcess, eventually
+from monopod.kube.objects.resources import NAMESPACES
+from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
 from tests.controlplane.server import APPLY_PATCH
+from tests.resources import RESOURCES
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_fields_that_another_manager_applies_and_goes_on_owning_are_put_right(
     before = read_spec(lab, namespace)
     policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "spec": spec}
     policy["metadata"] = {"name": BASE_POLICY, "namespace": namespace, "labels": {POLICY_LABEL: "base"}}
-    path = f"{PATHS['NetworkPolicy'].format(namespace)}/{BASE_POLICY}?fieldManager=another&force=true"
+    path = f"{RESOURCES['NetworkPolicy'].list_path(namespace)}/{BASE_POLICY}?fieldManager=another&force=true"
     assert lab.as_operator("PATCH", path, policy, APPLY_PATCH) == 200
     eventually(lambda: read_spec(lab, namespace) == before)
     assert [event["reason"] for event in eventually(lambda: lab.events("default", namespace))] == ["PolicyRestored"]
@@ -94,7 +96,7 @@ def test_marks_of_a_namespace_that_someone_changes_are_put_right_and_reported(
 ) -> None:
     before = read_metadata(lab, namespace)
     # Under the operator's identity, because a ValidatingAdmissionPolicy lets nobody else do this.
-    path = f"/api/v1/namespaces/{namespace}"
+    path = NAMESPACES.path(namespace)
     assert lab.as_operator("PATCH", path, {"metadata": metadata}, "application/merge-patch+json") == 200
 
     def is_put_right() -> bool:

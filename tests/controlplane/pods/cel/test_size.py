@@ -7,6 +7,7 @@ import pytest
 from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, LADDER, PodSize
 from tests.controlplane.reach import poll, reach
 from tests.controlplane.server import Server
+from tests.resources import RESOURCES
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 
 LARGEST_BY_CPU = {row.cpu_millis: row for row in LADDER}
@@ -182,7 +183,7 @@ def test_defaults_of_a_limit_range_count(server: Server) -> None:
     reach(server, "limited", [a_profile("web", a_selector("limited"))])
     defaults = {"type": "Container", "default": {"cpu": "8"}, "defaultRequest": {"cpu": "900m"}}
     limit_range = {"metadata": {"name": "defaults"}, "spec": {"limits": [defaults]}}
-    server.create("/api/v1/namespaces/limited/limitranges", limit_range).expect_ok()
+    server.create(RESOURCES["LimitRange"].list_path("limited"), limit_range).expect_ok()
     pod = poll(
         lambda: server.create_pod("limited", a_pod().build()),
         lambda answer: "cpu" in answer.body["spec"]["containers"][0]["resources"]["requests"],

@@ -7,6 +7,7 @@ import pytest
 from monopod.api.names import STORAGE_ANNOTATION
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
+from tests.resources import RESOURCES
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 
 NOTHING = {"requests": {"ephemeral-storage": "0"}, "limits": {"ephemeral-storage": "20Gi"}}
@@ -90,7 +91,7 @@ def test_a_limit_range_of_the_namespace_does_not_undo_it(server: Server) -> None
     reach(server, "ranged", [a_profile("web", a_selector("ranged", app="web"))])
     bounds = {"default": {"ephemeral-storage": "15Gi"}, "defaultRequest": {"ephemeral-storage": "1Gi"}}
     ranged = {"metadata": {"name": "ranged"}, "spec": {"limits": [{"type": "Container", **bounds}]}}
-    server.create("/api/v1/namespaces/ranged/limitranges", ranged).expect_ok()
+    server.create(RESOURCES["LimitRange"].list_path("ranged"), ranged).expect_ok()
     pod = admit(server, a_pod().labelled(app="web").with_container("b"), "ranged")
     request = {"ephemeral-storage": "1Gi"}
     assert resources(pod) == [{"requests": request, "limits": {"ephemeral-storage": "20Gi"}}, {"requests": request}]

@@ -11,6 +11,7 @@ from monopod.api.names import (
     VOLUMES_GATE,
 )
 from monopod.isolation.rules.membership import build_group_marks
+from monopod.kube.objects.resources import PODS
 from monopod.pods.rules.support import REPORTED_ANNOTATIONS
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
@@ -336,6 +337,6 @@ def test_a_gated_pod_cannot_be_bound_to_a_node(server: Server) -> None:
     pod = a_pod("gated").with_spec(hostPID=True).build()
     server.create_pod("fargate", pod, dry_run=False).expect_ok()
     binding = {"metadata": {"name": "gated"}, "target": {"kind": "Node", "name": "node-1"}}
-    answer = server.create("/api/v1/namespaces/fargate/pods/gated/binding", binding)
+    answer = server.create(f"{PODS.path('gated', 'fargate')}/binding", binding)
     assert "non-empty .spec.schedulingGates" in answer.message
-    server.delete("/api/v1/namespaces/fargate/pods/gated")
+    server.delete(PODS.path("gated", "fargate"))

@@ -16,6 +16,7 @@ from monopod.api.names import (
     SELECTORS_ANNOTATION,
     SYSTEM_NAMESPACE,
 )
+from monopod.kube.objects.resources import CONFIG_MAPS, NAMESPACES
 from monopod.pods.rules.selection import Profile, pattern_to_regex
 from monopod.selectors.compile import (
     MAX_NAMESPACE_CHARACTERS,
@@ -27,7 +28,7 @@ from tests.controlplane.reach import OPERATOR, poll
 from tests.controlplane.server import Answer, Manifest, Server
 from tests.unit.builders import a_pod, a_profile, a_selector
 
-CONFIGMAPS = f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/configmaps"
+CONFIGMAPS = CONFIG_MAPS.list_path(SYSTEM_NAMESPACE)
 PROTECTED = frozenset({"kube-system", SYSTEM_NAMESPACE, "guarded"})
 
 _numbers = itertools.count(1)
@@ -63,7 +64,7 @@ def create(
     server: Server, name: str, *, dry_run: bool = True, user: str = "", metadata: Manifest | None = None
 ) -> Answer:
     manifest = {"metadata": {"name": name, **(metadata or {})}}
-    return server.create("/api/v1/namespaces", manifest, dry_run=dry_run, user=user)
+    return server.create(NAMESPACES.list_path(), manifest, dry_run=dry_run, user=user)
 
 
 def read_rows(namespace: Manifest) -> str:
@@ -183,9 +184,9 @@ def test_a_new_namespace_is_not_isolated_even_where_nothing_removes_the_mark(ser
 
 
 def test_nor_by_way_of_finalize(server: Server) -> None:
-    namespace = server.get("/api/v1/namespaces/fargate").expect_ok()
+    namespace = server.get(NAMESPACES.path("fargate")).expect_ok()
     del namespace["metadata"]["labels"][NAMESPACE_LABEL]
-    answer = server.update("/api/v1/namespaces/fargate/finalize", namespace, user="somebody")
+    answer = server.update(f"{NAMESPACES.path('fargate')}/finalize", namespace, user="somebody")
     assert answer.status == 403
 
 
@@ -200,12 +201,12 @@ def test_nor_by_way_of_finalize(server: Server) -> None:
     ids=["label", "rows", "isolation", "policies"],
 )
 def test_nobody_adds_marks_to_a_namespace(server: Server, metadata: Manifest) -> None:
-    assert server.patch("/api/v1/namespaces/plain", {"metadata": metadata}).status == 403
+    assert server.patch(NAMESPACES.path("plain"), {"metadata": metadata}).status == 403
 
 
 def test_the_operator_changes_them_and_others_change_the_rest(server: Server) -> None:
     create(server, "switched", dry_run=False)
-    path = "/api/v1/namespaces/switched"
+    path = NAMESPACES.path("switched")
     marks = {
         "labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE},
         "annotations": {SELECTORS_ANNOTATION: compile_selectors("switched", [a_profile("p", a_selector("*"))], ())},

@@ -1,5 +1,6 @@
 """`doctor` warns where a gVisor that wasn't told the kubelets' cgroup driver would enforce no pod's size."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -7,8 +8,8 @@ import pytest
 from monopod.cli.doctor.cgroups import INSTALLED_BY_CHART, MOST_NODES, read_drivers
 from monopod.cli.doctor.command import check
 from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Level, Unread
-from monopod.cli.failure import ApiFailure
-from monopod.cli.live import Cluster, Refusal
+from monopod.cli.live import Cluster
+from monopod.kube.client.api import ApiError, ApiUnreachable
 from tests.unit.cli.clusters import a_cluster, a_node, a_runtime_class
 
 Json = dict[str, Any]
@@ -21,12 +22,12 @@ class Kubelets(Cluster):
         self._drivers = drivers
         self.asked: list[str] = []
 
-    def read(self, path: str) -> Json:
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
         name = path.removeprefix("/api/v1/nodes/").removesuffix("/proxy/configz")
         self.asked.append(name)
         driver = self._drivers.get(name.replace("-", "_"), "systemd")
         if isinstance(driver, int):
-            raise Refusal(f"No: {driver}.", driver)
+            raise ApiError(driver, "Forbidden", f"no: {driver}")
         return {"kubeletconfig": {"cgroupDriver": driver} if driver else {}}
 
 
@@ -90,14 +91,16 @@ def test_a_kubelet_that_does_not_answer_or_tell_is_left_out() -> None:
 
 def test_who_may_not_ask_is_told_after_the_first() -> None:
     kubelets = Kubelets(a=403)
-    assert read_drivers(kubelets, a_cluster(nodes=[a_node("a"), a_node("b")])) == Unread("No: 403.")
+    assert read_drivers(kubelets, a_cluster(nodes=[a_node("a"), a_node("b")])) == Unread(
+        "The API server refused: no: 403."
+    )
     assert kubelets.asked == ["a"]
 
 
 def test_an_api_server_that_is_away_is_no_answer() -> None:
     class Away(Kubelets):
-        def read(self, path: str) -> Json:
-            raise ApiFailure("Away.")
+        def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
+            raise ApiUnreachable("Away.")
 
-    with pytest.raises(ApiFailure):
+    with pytest.raises(ApiUnreachable):
         read_drivers(Away(), a_cluster())

@@ -1,6 +1,6 @@
 """The network probe against a pretended cluster and pretended time: what it concludes, and that it leaves nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +8,7 @@ import pytest
 
 from monopod.cli.doctor.diagnosis import Level
 from monopod.cli.doctor.network_probe import NetworkProbe
-from monopod.cli.failure import ApiFailure
+from monopod.kube.client.api import ApiError
 
 NAMESPACE = "/api/v1/namespaces/monopod-doctor-x"
 
@@ -38,20 +38,21 @@ class FakeCluster:
     bodies: dict[str, Any] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
 
-    def create(self, path: str, body: dict[str, Any]) -> None:
+    def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         if path in self.refused:
-            raise ApiFailure("The API server refused: forbidden")
+            raise ApiError(403, "Forbidden", "forbidden")
         if path.endswith("/pods") and self.clock.now < self.account_at:
-            raise ApiFailure('The API server refused: serviceaccount "default" not found')
+            raise ApiError(403, "Forbidden", "error looking up service account x/default: not found")
         self.created[body["metadata"]["name"]] = self.clock.now
         self.bodies[body["metadata"]["name"]] = body
+        return body
 
     def delete(self, path: str) -> None:
         if "delete" in self.refused:
-            raise ApiFailure("The API server refused: forbidden")
+            raise ApiError(403, "Forbidden", "forbidden")
         self.deleted.append(path)
 
-    def read(self, path: str) -> dict[str, Any]:
+    def get(self, path: str) -> dict[str, Any]:
         name = path.rsplit("/", 1)[1]
         if self.clock.now < self.created[name] + self.starts_within:
             waiting = {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}
@@ -61,9 +62,9 @@ class FakeCluster:
             status = {"phase": "Running", "podIP": self.address, "containerStatuses": [{"state": running}]}
         return {"metadata": {"name": name}, "status": status}
 
-    def read_text(self, path: str) -> str:
-        assert path.startswith(f"{NAMESPACE}/pods/client/log?tailLines=")
-        return f"{self.answer(self)}\n" * int(path[-1])
+    def get_text(self, path: str, query: Mapping[str, str]) -> str:
+        assert path == f"{NAMESPACE}/pods/client/log"
+        return f"{self.answer(self)}\n" * int(query["tailLines"])
 
     @property
     def has_policy(self) -> bool:
@@ -120,7 +121,7 @@ def test_a_network_that_does_not_is_a_problem() -> None:
         ),
         pytest.param(
             FakeCluster(FakeClock(), enforcing, refused=(f"{NAMESPACE}/pods",)),
-            "The API server refused: forbidden",
+            "The API server refused: forbidden.",
             id="no right to create pods",
         ),
     ],

@@ -1,5 +1,6 @@
 """`doctor` warns where Kubernetes counts the overhead of running pods twice, in the words that people search for."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from monopod.cli.doctor.command import check
 from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Gates, Level
 from monopod.cli.doctor.overhead import GATE, MOST_NODES, SCHEDULERS, is_on, read_gates
-from monopod.cli.live import Cluster, Refusal
+from monopod.cli.live import Cluster
+from monopod.kube.client.api import ApiError
 from tests.unit.cli.clusters import a_cluster, a_node, a_runtime_class
 
 Json = dict[str, Any]
@@ -59,23 +61,23 @@ class Counters(Cluster):
         self._flags, self._kubelets = flags, kubelets
         self.asked: list[str] = []
 
-    def list_items(self, path: str) -> list[Json]:
-        assert path == SCHEDULERS
+    def list_items(self, path: str, query: Mapping[str, str] | None = None) -> list[Json]:
+        assert (path, query) == ("/api/v1/namespaces/kube-system/pods", SCHEDULERS)
         return [{"spec": {"containers": [{"command": ["kube-scheduler", *self._flags]}]}}] if self._flags else []
 
-    def read(self, path: str) -> Json:
-        told = self._ask(path)
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
+        told = self._find_answer(path)
         return {"kubeletconfig": {"featureGates": {GATE: told} if isinstance(told, bool) else {"Other": True}}}
 
-    def read_text(self, path: str) -> str:
-        return str(self._ask(path))
+    def get_text(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        return str(self._find_answer(path))
 
-    def _ask(self, path: str) -> bool | str:
+    def _find_answer(self, path: str) -> bool | str:
         name = path.removeprefix("/api/v1/nodes/").partition("/")[0]
         self.asked.append(path.rpartition("/")[2])
         told = self._kubelets.get(name, False)
         if isinstance(told, int) and not isinstance(told, bool):
-            raise Refusal(f"No: {told}.", told)
+            raise ApiError(told, "Forbidden", f"no: {told}")
         return told
 
 
@@ -127,9 +129,9 @@ def test_what_can_not_be_read_is_told_and_who_may_not_ask_asks_once() -> None:
     gates = read(Counters("--v=2", a=502, b="", c=403), *map(a_node, "abcd"))
     assert gates.kubelets == {}
     assert gates.unread == (
-        "the kubelet's of a (No: 502)",
+        "the kubelet's of a (The API server refused: no: 502)",
         "the kubelet's of b, which doesn't tell",
-        "the kubelet's of c (No: 403)",
+        "the kubelet's of c (The API server refused: no: 403)",
     )
 
 

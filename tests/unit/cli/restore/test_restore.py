@@ -7,7 +7,7 @@ import pytest
 
 from monopod.api.names import RECREATED_ANNOTATION
 from monopod.cli import live
-from monopod.cli.live import Refusal
+from monopod.kube.client.api import ApiError
 from tests.unit.builders import a_pod
 from tests.unit.cli.running import run, write_yaml
 
@@ -24,7 +24,7 @@ class FakeCluster:
 
     def __init__(self) -> None:
         self.objects: dict[str, Json] = {}
-        self.refused: dict[tuple[str, str], Refusal] = {}
+        self.refused: dict[tuple[str, str], ApiError] = {}
         self.created: list[tuple[str, Json]] = []
         self.deleted: list[tuple[str, str]] = []
 
@@ -35,18 +35,19 @@ class FakeCluster:
             "status": {"phase": phase, "message": message},
         }
 
-    def read(self, path: str) -> Json:
+    def get(self, path: str) -> Json:
         if path not in self.objects:
-            raise Refusal("not found", 404)
+            raise ApiError(404, "NotFound", "not found")
         return self.objects[path]
 
     def list_items(self, path: str) -> list[Json]:
         self._refuse("list", path)
         return [item for key, item in self.objects.items() if key.startswith(f"{path}/")]
 
-    def create(self, path: str, body: Json) -> None:
-        self._refuse("create", f"{path.partition('?')[0]}/{body['metadata']['name']}")
-        self.created.append((path, body))
+    def create(self, path: str, body: Json, *, dry_run: bool = False) -> Json:
+        self._refuse("create", f"{path}/{body['metadata']['name']}")
+        self.created.append((f"{path} (dry run)" if dry_run else path, body))
+        return body
 
     def delete(self, path: str, uid: str = "") -> None:
         self._refuse("delete", path)
@@ -76,13 +77,13 @@ def test_a_pod_is_created_in_the_place_of_the_old_one_and_the_stored_pod_goes(cl
 def test_a_dry_run_leaves_everything_as_it_is(cluster: FakeCluster) -> None:
     cluster.store("toolbox")
     assert run("restore", "toolbox", "--dry-run").exit_code == 0
-    assert [path for path, _ in cluster.created] == [f"{PODS}?dryRun=All"]
+    assert [path for path, _ in cluster.created] == [f"{PODS} (dry run)"]
     assert cluster.deleted == []
 
 
 def test_a_refused_pod_leaves_the_stored_pod_as_it_is(cluster: FakeCluster) -> None:
     cluster.store("toolbox")
-    cluster.refused["create", f"{PODS}/toolbox"] = Refusal("over quota", 403)
+    cluster.refused["create", f"{PODS}/toolbox"] = ApiError(403, "Forbidden", "over quota")
     result = run("restore", "toolbox")
     assert (result.exit_code, cluster.deleted) == (1, [])
     assert "over quota" in result.stderr
@@ -90,7 +91,7 @@ def test_a_refused_pod_leaves_the_stored_pod_as_it_is(cluster: FakeCluster) -> N
 
 def test_without_the_right_to_delete_the_pod_comes_back_all_the_same(cluster: FakeCluster) -> None:
     cluster.store("toolbox")
-    cluster.refused["delete", f"{STORED_PODS}/toolbox"] = Refusal("forbidden", 403)
+    cluster.refused["delete", f"{STORED_PODS}/toolbox"] = ApiError(403, "Forbidden", "forbidden")
     result = run("restore", "toolbox")
     assert (result.exit_code, len(cluster.created)) == (0, 1)
     assert "until the operator deletes it" in result.stderr
@@ -107,7 +108,7 @@ def test_without_the_right_to_delete_the_pod_comes_back_all_the_same(cluster: Fa
 )
 def test_a_name_in_use_is_explained(cluster: FakeCluster, metadata: Json, phase: str, said: str) -> None:
     cluster.store("toolbox")
-    cluster.refused["create", f"{PODS}/toolbox"] = Refusal("exists", 409)
+    cluster.refused["create", f"{PODS}/toolbox"] = ApiError(409, "AlreadyExists", "exists")
     pod = a_pod("toolbox").in_namespace("prod").build()
     cluster.objects[f"{PODS}/toolbox"] = {**pod, "metadata": {**pod["metadata"], **metadata}}
     cluster.objects[f"{PODS}/toolbox"]["status"] = {"phase": phase}
@@ -119,7 +120,7 @@ def test_a_name_in_use_is_explained(cluster: FakeCluster, metadata: Json, phase:
 def test_all_that_wait_are_restored_and_one_that_fails_stops_no_other(cluster: FakeCluster) -> None:
     for name, phase in (("a", "Refused"), ("b", "NameTaken"), ("c", "Evicting"), ("d", "Refused")):
         cluster.store(name, phase)
-    cluster.refused["create", f"{PODS}/a"] = Refusal("over quota", 403)
+    cluster.refused["create", f"{PODS}/a"] = ApiError(403, "Forbidden", "over quota")
     result = run("restore", "--all")
     assert result.exit_code == 1
     assert [pod["metadata"]["name"] for _, pod in cluster.created] == ["b", "d"]
@@ -164,7 +165,7 @@ def test_a_file_must_hold_this_pod(cluster: FakeCluster, tmp_path: Path, documen
 
 def test_what_does_not_exist_is_told(cluster: FakeCluster) -> None:
     assert "There is no stored pod toolbox in namespace prod." in run("restore", "toolbox").stderr
-    cluster.refused["list", STORED_PODS] = Refusal("not found", 404)
+    cluster.refused["list", STORED_PODS] = ApiError(404, "", "404 page not found")
     assert "Monopod isn't installed" in run("restore").stderr
 
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from monopod.cli.failure import ApiFailure
-from monopod.cli.live import Refusal
+from monopod.cli.failure import Missing
 from monopod.cli.rollout import output
 from monopod.cli.rollout.command import BLOCKED_SECONDS, STALLED_SECONDS, UNREACHABLE_SECONDS, follow, read_rollout
 from monopod.cli.rollout.state import Rollout, State
+from monopod.kube.client.api import ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.objects.fields import InvalidProfile
 from tests.unit.cli.running import run
 
@@ -134,7 +134,9 @@ def test_the_watch_ends_when_nothing_has_changed_for_long(state: State) -> None:
     assert seen[-1].state is state
 
 
-@pytest.mark.parametrize("failure", [ApiFailure("away"), Refusal("starting", 503), Refusal("busy", 429)])
+@pytest.mark.parametrize(
+    "failure", [ApiUnreachable("away"), ServerTrouble(503, "", "starting"), ServerTrouble(429, "", "busy")], ids=str
+)
 def test_an_api_server_that_is_away_for_a_moment_does_not_end_the_watch(failure: Exception) -> None:
     seen, _ = watch(iter([a_rollout(), failure, failure, a_rollout(State.DONE)]))
     assert len(seen) == 2
@@ -142,16 +144,16 @@ def test_an_api_server_that_is_away_for_a_moment_does_not_end_the_watch(failure:
 
 def test_an_api_server_that_stays_away_ends_the_watch() -> None:
     clock = Clock()
-    with pytest.raises(ApiFailure, match="away"):
-        list(follow(_raise(ApiFailure("away")), clock, clock.wait))
+    with pytest.raises(ApiUnreachable, match="away"):
+        list(follow(_raise(ApiUnreachable("away")), clock, clock.wait))
     assert clock.now > UNREACHABLE_SECONDS
 
 
-@pytest.mark.parametrize("status", [403, 404])
-def test_a_refusal_ends_the_watch_at_once(status: int) -> None:
+@pytest.mark.parametrize("failure", [ApiError(403, "Forbidden", "no"), Missing("gone")], ids=str)
+def test_a_refusal_ends_the_watch_at_once(failure: Exception) -> None:
     clock = Clock()
-    with pytest.raises(Refusal):
-        list(follow(_raise(Refusal("no", status)), clock, clock.wait))
+    with pytest.raises(type(failure)):
+        list(follow(_raise(failure), clock, clock.wait))
     assert clock.now == 0
 
 

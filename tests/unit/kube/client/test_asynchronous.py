@@ -1,15 +1,13 @@
-"""The connection to the API server: what a kubeconfig must be, which proxy is used, and what is read of refusals."""
+"""The connection to the API server: what a kubeconfig must be, and which proxy is used."""
 
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
-from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
-from kubernetes.aio.config import ConfigException
 
-from monopod.kube.client import ApiClient, ApiError, load_configuration
+from monopod.kube.client.api import Unconfigured
+from monopod.kube.client.asynchronous import load_configuration
 
 KUBECONFIG = {
     "current-context": "c",
@@ -41,28 +39,5 @@ async def test_the_environment_is_looked_at_for_each_request_only_where_it_names
 async def test_a_file_that_is_no_kubeconfig_is_one_error_whatever_it_holds(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "kubeconfig"
     path.write_bytes(content)
-    with pytest.raises(ConfigException):
+    with pytest.raises(Unconfigured):
         await load_configuration(str(path))
-
-
-async def test_the_causes_of_a_refusal_are_read() -> None:
-    cause = {"reason": "NamespaceTerminating", "message": "namespace prod is being terminated"}
-    refusal = {"kind": "Status", "reason": "Forbidden", "message": "no", "details": {"causes": [cause]}}
-    body = json.dumps(refusal).encode()
-
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        head = f"HTTP/1.1 403 Forbidden\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        writer.write(head.encode() + body)
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    api = ApiClient(Configuration(host=f"http://127.0.0.1:{port}"))
-    with pytest.raises(ApiError) as refused:
-        await api.get("/x")
-    assert refused.value.has_cause("NamespaceTerminating")
-    assert not refused.value.has_cause("Forbidden")
-    await api.close()
-    server.close()

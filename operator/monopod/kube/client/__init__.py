@@ -1,0 +1,1 @@
+"""Requests to the API server: what they say and what answers mean, and two transports that send them."""

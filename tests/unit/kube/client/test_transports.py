@@ -1,0 +1,210 @@
+"""Both clients over a real connection: the same server says the same to a process and to the command line."""
+
+import asyncio
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes.aio.client import Configuration
+
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable, Json, ServerTrouble
+from monopod.kube.client.asynchronous import ApiClient
+from monopod.kube.client.synchronous import SyncClient
+from tests.unit.cli.running import write_yaml
+
+Answer = tuple[int, dict[str, str], Any]
+
+
+class Server:
+    """Gives its answers one after the other, the last for ever, and notes what it was asked."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+        self.bodies: list[Json] = []
+        self.url = ""
+
+    def answer(self, asked: str, body: bytes) -> Answer:
+        self.asked.append(asked)
+        if body:
+            self.bodies.append(json.loads(body))
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@contextmanager
+def serving(*answers: Answer) -> Iterator[Server]:
+    server = Server(*answers)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            status, headers, content = server.answer(f"{self.command} {self.path}", self.rfile.read(length))
+            body = content if isinstance(content, bytes) else json.dumps(content).encode()
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = _answer
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        threading.Thread(target=listening.serve_forever, args=(0.01,), daemon=True).start()
+        server.url = f"http://127.0.0.1:{listening.server_port}"
+        yield server
+        listening.shutdown()
+
+
+class Asked:
+    """What one of the clients is asked, whichever it is."""
+
+    def __init__(self, url: str, folder: Path, *, is_async: bool) -> None:
+        config = {
+            "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            "clusters": [{"name": "c", "cluster": {"server": url}}],
+            "users": [{"name": "u", "user": {}}],
+        }
+        self._is_async = is_async
+        self._url = url
+        self._kubeconfig = write_yaml(folder / "config", config)
+
+    async def get(self) -> Json:
+        if not self._is_async:
+            return await asyncio.to_thread(self._connect().get, "/x")
+        api = ApiClient(Configuration(host=self._url))
+        try:
+            return await api.get("/x")
+        finally:
+            await api.close()
+
+    async def list_all(self) -> list[Any]:
+        if not self._is_async:
+            return await asyncio.to_thread(self._connect().list_items, "/x")
+        api = ApiClient(Configuration(host=self._url))
+        try:
+            return [item async for item in api.list_pages("/x")]
+        finally:
+            await api.close()
+
+    async def create(self) -> Json:
+        if not self._is_async:
+            return await asyncio.to_thread(self._connect().create, "/x", {"kind": "Pod"})
+        api = ApiClient(Configuration(host=self._url))
+        try:
+            return await api.create("/x", {"kind": "Pod"})
+        finally:
+            await api.close()
+
+    async def delete(self) -> None:
+        if not self._is_async:
+            return await asyncio.to_thread(self._connect().delete, "/x", "u")
+        api = ApiClient(Configuration(host=self._url))
+        try:
+            return await api.delete("/x", "u")
+        finally:
+            await api.close()
+
+    def _connect(self) -> SyncClient:
+        return SyncClient.connect(self._kubeconfig, None)
+
+
+both = pytest.mark.parametrize("is_async", [True, False], ids=["process", "command"])
+
+OK: Answer = (200, {}, {"metadata": {"name": "x"}})
+BUSY: Answer = (429, {"Retry-After": "0"}, {"reason": "TooManyRequests", "message": "slow down"})
+GONE: Answer = (404, {}, {"reason": "NotFound", "message": "x not found"})
+TERMINATING: Answer = (
+    403,
+    {},
+    {"reason": "Forbidden", "message": "no", "details": {"causes": [{"reason": "NamespaceTerminating"}]}},
+)
+
+
+_: type[Api] = ApiClient
+"""The product knows no more of the client than this Protocol; mypy sees that it keeps it."""
+
+
+@both
+async def test_causes_are_read(tmp_path: Path, is_async: bool) -> None:
+    with serving(TERMINATING) as server, pytest.raises(ApiError) as caught:
+        await Asked(server.url, tmp_path, is_async=is_async).get()
+    assert (caught.value.status, caught.value.reason) == (403, "Forbidden")
+    assert caught.value.has_cause("NamespaceTerminating")
+
+
+@both
+async def test_a_read_that_the_server_is_too_busy_for_is_sent_again(tmp_path: Path, is_async: bool) -> None:
+    with serving(BUSY, (503, {}, b"starting"), OK) as server:
+        assert await Asked(server.url, tmp_path, is_async=is_async).get() == OK[2]
+    assert server.asked == ["GET /x"] * 3
+
+
+@both
+async def test_a_server_that_stays_busy_is_trouble(tmp_path: Path, is_async: bool) -> None:
+    with serving(BUSY) as server, pytest.raises(ServerTrouble) as caught:
+        await Asked(server.url, tmp_path, is_async=is_async).get()
+    assert (caught.value.status, caught.value.reason, len(server.asked)) == (429, "TooManyRequests", 3)
+
+
+@both
+async def test_a_server_that_asks_for_a_long_wait_is_not_waited_for(tmp_path: Path, is_async: bool) -> None:
+    with serving((503, {"Retry-After": "3600"}, b"")) as server, pytest.raises(ServerTrouble) as caught:
+        await Asked(server.url, tmp_path, is_async=is_async).get()
+    assert (caught.value.retry_after, len(server.asked)) == (3600, 1)
+
+
+@both
+async def test_a_write_is_sent_once(tmp_path: Path, is_async: bool) -> None:
+    with serving((429, {"Retry-After": "1"}, b"")) as server, pytest.raises(ServerTrouble):
+        await Asked(server.url, tmp_path, is_async=is_async).create()
+    assert len(server.asked) == 1
+    assert server.asked[0].startswith("POST /x?fieldManager=")
+
+
+@both
+async def test_lists_are_read_in_pages_and_go_on_after_one_that_is_too_old(tmp_path: Path, is_async: bool) -> None:
+    pages: list[Answer] = [
+        (200, {}, {"metadata": {"continue": "one"}, "items": [1]}),
+        (410, {}, {"reason": "Expired", "metadata": {"continue": "two"}}),
+        (503, {}, b""),
+        (200, {}, {"metadata": {}, "items": [2]}),
+    ]
+    with serving(*pages) as server:
+        assert await Asked(server.url, tmp_path, is_async=is_async).list_all() == [1, 2]
+    assert [each.partition("continue=")[2] for each in server.asked] == ["", "one", "two", "two"]
+
+
+@both
+async def test_what_is_gone_already_is_deleted(tmp_path: Path, is_async: bool) -> None:
+    with serving(GONE) as server:
+        await Asked(server.url, tmp_path, is_async=is_async).delete()
+    assert server.bodies == [{"preconditions": {"uid": "u"}}]
+
+
+@both
+@pytest.mark.parametrize("content", [b"<html>Sign in</html>", b'{"metadata": {"na', b"[]"], ids=repr)
+async def test_what_answers_without_an_object_is_no_api_server(tmp_path: Path, is_async: bool, content: bytes) -> None:
+    with serving((200, {}, content)) as server, pytest.raises(ApiUnreachable, match="a Kubernetes object"):
+        await Asked(server.url, tmp_path, is_async=is_async).get()
+
+
+@both
+async def test_an_answer_that_breaks_off_is_none(tmp_path: Path, is_async: bool) -> None:
+    cut: Answer = (200, {"Content-Length": "999", "Connection": "close"}, b'{"metadata": {}}')
+    with serving(cut) as server, pytest.raises(ApiUnreachable):
+        await Asked(server.url, tmp_path, is_async=is_async).get()
+
+
+@both
+async def test_no_server_is_no_answer(tmp_path: Path, is_async: bool) -> None:
+    with pytest.raises(ApiUnreachable, match=r"127\.0\.0\.1"):
+        await Asked("http://127.0.0.1:1", tmp_path, is_async=is_async).get()
