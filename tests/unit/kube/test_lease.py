@@ -1,6 +1,7 @@
 """Who leads: what the Lease allows, whatever else happens."""
 
 import asyncio
+import copy
 from typing import Any
 
 import pytest
@@ -151,3 +152,27 @@ async def test_a_release_that_fails_is_no_harm(failing: tuple[str, str], asked: 
 def test_a_leader_gives_up_before_its_lease_runs_out() -> None:
     timing = Timing.from_duration(10)
     assert timing.retry_every < timing.renew_within < timing.duration
+
+
+async def test_a_replica_that_is_cancelled_while_it_takes_the_lease_sees_what_came_of_it_and_releases_it() -> None:
+    api, asked, answered = api_with(held_by("")), asyncio.Event(), asyncio.Event()
+    replace = api.replace
+
+    async def replace_late(path: str, body: Json) -> Json:
+        asked.set()
+        await answered.wait()
+        api.answers["get", PATH] = copy.deepcopy(accept(body))
+        return await replace(path, body)
+
+    api.replace = replace_late  # type: ignore[method-assign]  # the API server does it after a while
+    lease = a_lease(api)
+    waiting = asyncio.create_task(lease.acquire())
+    await asked.wait()
+    waiting.cancel()
+    await asyncio.sleep(0)
+    assert not waiting.done(), "the API server would take the Lease for a process that has ended"
+    answered.set()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await lease.release()
+    assert [body["spec"]["holderIdentity"] for _, body in api.sent("replace")] == ["me", ""]

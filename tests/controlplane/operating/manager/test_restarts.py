@@ -1,10 +1,14 @@
 """Replicas come and go, and so does the API server: the result is the same."""
 
+import contextlib
 import itertools
+import signal
+import subprocess
 import time
 
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.gateway import Gateway
+from tests.controlplane.operating.interceptor import Interceptor
 from tests.controlplane.operating.lab import SANDBOX, Lab, eventually
 
 FAILED_RECONCILES = 'monopod_controller_reconciles_total{controller="profiles",result="error"}'
@@ -157,3 +161,19 @@ def test_a_new_leader_waits_for_the_crd(lab: Lab, start: StartOperator) -> None:
     eventually(lambda: operator.fetch("/readyz")[0] == 200)
     lab.create_profile("web", "late-*")
     lab.becomes_active("web")
+
+
+def test_a_standby_that_ends_while_it_takes_the_lease_leaves_it_to_no_one(lab: Lab, start: StartOperator) -> None:
+    def is_lease_write(method: str, path: str) -> bool:
+        return method in ("POST", "PUT") and "/leases" in path
+
+    with Interceptor(lab.server, lab.tls, is_lease_write) as asked:
+        with asked.holding(is_lease_write):
+            standby = start("--identity", "first", "--lease-seconds", "60", kubeconfig=lab.write_kubeconfig(asked.url))
+            eventually(lambda: asked.find("(POST|PUT) .*/leases(/monopod)?"))
+            standby.process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                standby.process.wait(timeout=1)
+        assert standby.process.wait(timeout=60) == 0
+    eventually(lambda: all(write.status for write in asked.find("(POST|PUT) .*/leases(/monopod)?")))
+    assert lab.lease_holder() == ""
