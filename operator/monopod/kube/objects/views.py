@@ -34,6 +34,13 @@ Endpoints = tuple[tuple[str, int], ...]
 """Addresses and ports."""
 
 
+TUNNEL_ANNOTATIONS: Final = tuple(
+    f"projectcalico.org/IPv{version}{kind}Addr"
+    for version in (4, 6)
+    for kind in ("IPIPTunnel", "VXLANTunnel", "WireguardInterface")
+)
+"""Where Calico tells an address of the node that isn't in its status: pods reach all that listens on the node at it."""
+
 CORDONED: Final = ("node.kubernetes.io/unschedulable", "", "NoSchedule")
 
 
@@ -95,9 +102,11 @@ def read_data(item: Mapping[str, Any]) -> dict[str, str]:
 def read_node(item: Mapping[str, Any]) -> NodeView:
     """A node's addresses, of which its names are none, and what decides which pods it takes."""
     spec, status = item.get("spec") or {}, item.get("status") or {}
-    found = (a["address"] for a in status.get("addresses") or () if a.get("type") in ("InternalIP", "ExternalIP"))
+    found = [a["address"] for a in status.get("addresses") or () if a.get("type") in ("InternalIP", "ExternalIP")]
     networks = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else ())
     metadata = item["metadata"]
+    annotations = metadata.get("annotations") or {}
+    found += [annotations[name] for name in TUNNEL_ANNOTATIONS if name in annotations]
     allocatable = Part(status).quantities("allocatable")
     return NodeView(
         metadata["name"],

@@ -4,7 +4,7 @@ import pytest
 
 from monopod.isolation.rules.infrastructure import build_infrastructure, describe_odd_addresses
 from monopod.isolation.rules.network_policies import METADATA, Infrastructure
-from monopod.kube.objects.views import Endpoints, NodeView
+from monopod.kube.objects.views import Endpoints, NodeView, read_node
 
 
 def build(
@@ -18,6 +18,13 @@ NODE = NodeView("a", ("192.0.2.7", "2001:db8::7", "a.example.com"), ("10.244.1.0
 
 def test_a_nodes_addresses_are_those_it_tells_and_the_first_of_its_pods_networks() -> None:
     assert build(NODE).nodes == ("10.244.1.1/32", "192.0.2.7/32", "2001:db8::7/128", "fd00:1::1/128")
+
+
+def test_the_address_that_calico_gives_a_node_in_its_tunnels_is_one_of_the_nodes() -> None:
+    tunnels = {"projectcalico.org/IPv4IPIPTunnelAddr": "10.244.82.0", "projectcalico.org/IPv4Address": "192.0.2.7/24"}
+    addresses = [{"type": "InternalIP", "address": "192.0.2.7"}, {"type": "Hostname", "address": "a"}]
+    node = {"metadata": {"name": "a", "annotations": tunnels}, "status": {"addresses": addresses}}
+    assert build(read_node(node)).nodes == ("10.244.82.0/32", "192.0.2.7/32")
 
 
 def test_networks_that_an_administrator_names_count_instead() -> None:
