@@ -2,8 +2,8 @@
 
     outside: 198.51.100.10, .11, and 169.254.169.254 ──veth── node ──cali*── pods
 
-The outside is a network namespace beside the node's, for clusters of our own only. The node has no address in its
-network, or pods could mistake the node for it.
+The outside is a network namespace beside the node's. The node has no address in its network, or pods could mistake the
+node for it. There, and on the node, agents run by the operator's image, which has a Python; kind's nodes have none.
 """
 
 import contextlib
@@ -11,17 +11,15 @@ import json
 import os
 import select
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from image.engine import provide_operator_image
 from image.layers import read_reference
-from image.operator_image import build_operator_image
-from lab.cluster.lab_cluster import LabCluster
+from lab.cluster.provider import find_engine
 from lab.places import cache_dir
-from lab.services import Services
 from lab.shell import run
 from tests.e2e.agent import ANYWHERE
 from tests.e2e.connections import Ports
@@ -47,6 +45,17 @@ ip -n {OUTSIDE} route add 169.254.1.1 dev eth0
 ip -n {OUTSIDE} route add default via 169.254.1.1 src {FRIEND}
 """
 TEAR_DOWN = f"ip netns delete {OUTSIDE}"
+IMAGE_FOLDER = "/run/agents"
+"""On the node: the operator's image, unpacked."""
+
+POOL = "ippools.crd.projectcalico.org"
+NOT_MASQUERADED: Object = {
+    "apiVersion": "crd.projectcalico.org/v1",
+    "kind": "IPPool",
+    "metadata": {"name": OUTSIDE},
+    "spec": {"cidr": "198.51.100.0/24", "disabled": True},
+}
+"""No pod gets an address of it: it is Calico's way to say that pods keep their own addresses on their way there."""
 
 
 class Agent:
@@ -79,7 +88,7 @@ def an_agent_pod(name: str, namespace: str, labels: dict[str, str], ports: Ports
     """A pod with an agent that waits to be attached to, in the operator's image, which has a Python."""
     pod = a_pod(name, namespace, labels)
     pod["spec"]["containers"][0] |= {
-        "image": read_reference(build_operator_image(cache_dir() / "images")),
+        "image": find_image(),
         "command": ["python3", "-c", PROGRAM, _write_config({ANYWHERE: name}, ports)],
         "stdin": True,
         "ports": [
@@ -107,41 +116,43 @@ def attach(live: Live, *pods: Object) -> dict[str, Agent]:
 @contextlib.contextmanager
 def run_outside(live: Live, ports: Ports) -> Iterator[Agent]:
     """An agent outside of the cluster, with three addresses; each of them is its name."""
-    machine = get_node_machine(live)
-    run(machine.enter("sh", "-ec", SET_UP))
+    live.apply(NOT_MASQUERADED)
+    run(live.cluster.enter_node("sh", "-ec", SET_UP))
     names = {address: address for address in (FRIEND, STRANGER, METADATA)}
-    inside = ["nsenter", f"--net=/run/netns/{OUTSIDE}", "--"]
     try:
-        with _run_agent(machine.enter(*inside, *_build_command(names, ports))) as agent:
+        with _run_agent(live, ["nsenter", f"--net=/run/netns/{OUTSIDE}", "--"], names, ports) as agent:
             yield agent
     finally:
-        run(machine.enter("sh", "-ec", TEAR_DOWN))
+        run(live.cluster.enter_node("sh", "-ec", TEAR_DOWN))
+        live.kubectl("delete", POOL, OUTSIDE)
 
 
 @contextlib.contextmanager
 def run_on_node(live: Live, port: int) -> Iterator[Agent]:
     """An agent in the node's own network, on all its addresses of both families."""
     names = dict.fromkeys((ANYWHERE, "::"), "node")
-    with _run_agent(get_node_machine(live).enter(*_build_command(names, {("TCP", port): ""}))) as agent:
+    with _run_agent(live, [], names, {("TCP", port): ""}) as agent:
         yield agent
 
 
-def get_node_machine(live: Live) -> Services:
-    assert isinstance(live.cluster, LabCluster), "the node of a cluster of our own"
-    return live.cluster.machines()[0]
-
-
 @contextlib.contextmanager
-def _run_agent(command: Sequence[str | Path]) -> Iterator[Agent]:
-    agent = Agent(command)
+def _run_agent(live: Live, inside: Sequence[str], names: Mapping[str, str], ports: Ports) -> Iterator[Agent]:
+    """An agent on the node, by a command that takes it elsewhere."""
+    cluster = live.cluster
+    if run(cluster.enter_node("test", "-e", f"{IMAGE_FOLDER}/usr"), check=False).returncode:
+        run(cluster.enter_node("mkdir", "-p", IMAGE_FOLDER))
+        run(cluster.enter_ctr("--namespace", "k8s.io", "images", "mount", find_image(), IMAGE_FOLDER))
+    python = ["chroot", IMAGE_FOLDER, "python3", "-S", "-c", PROGRAM, _write_config(names, ports)]
+    agent = Agent(cluster.enter_node(*inside, *python))
     try:
         yield agent
     finally:
         agent.close()
 
 
-def _build_command(names: Mapping[str, str], ports: Ports) -> list[str | Path]:
-    return [sys.executable, "-S", "-c", PROGRAM, _write_config(names, ports)]
+def find_image() -> str:
+    """The operator's image, which all nodes have."""
+    return read_reference(provide_operator_image(cache_dir() / "images", find_engine()))
 
 
 def _write_config(names: Mapping[str, str], ports: Ports) -> str:

@@ -157,6 +157,14 @@ class KindProvider:
         """Gives every node an image from an archive."""
         run([self._kind.kind_path, "load", "image-archive", archive, "--name", self.name], timeout=300)
 
+    def enter_node(self, *argv: str | Path) -> list[str | Path]:
+        """The command that runs `argv` as root on the first node: in its network, with its files."""
+        return [self.engine, "exec", "--interactive", f"{self.name}-control-plane", *argv]
+
+    def enter_ctr(self, *argv: str | Path) -> list[str | Path]:
+        """The command that runs containerd's ctr there."""
+        return self.enter_node("ctr", *argv)
+
     def port_forward(
         self, name: str, remote_port: int, *args: str, local_port: int | None = None
     ) -> AbstractContextManager[int]:

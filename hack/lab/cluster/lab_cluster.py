@@ -22,7 +22,7 @@ from lab.cluster import addons, kwok
 from lab.cluster.controlplane import ControlPlane, find_free_ports
 from lab.cluster.images import build_node_images
 from lab.cluster.network import connect_nodes, disconnect, find_free_subnet
-from lab.cluster.node import Node, import_image
+from lab.cluster.node import Node, ctr, import_image
 from lab.cluster.pki import Authority
 from lab.cluster.port_forward import forward_port
 from lab.places import state_dir
@@ -129,6 +129,14 @@ class LabCluster:
         for machine in self.machines():
             if machine.isolated:
                 import_image(machine, archive)
+
+    def enter_node(self, *argv: str | Path) -> list[str | Path]:
+        """The command that runs `argv` as root on the first node: in its network, with its files."""
+        return self.machines()[0].enter(*argv)
+
+    def enter_ctr(self, *argv: str | Path) -> list[str | Path]:
+        """The command that runs containerd's ctr there."""
+        return ctr(self.machines()[0], *argv)
 
     def port_forward(
         self, name: str, remote_port: int, *args: str, local_port: int | None = None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lab.cluster.kind_cluster import KindProvider, find_kind_clusters
+from lab.cluster.kind_config import find_network_manifest
 from lab.cluster.lab_cluster import LabCluster, find_clusters
 from lab.shell import CommandFailed
 
@@ -47,6 +48,12 @@ class Cluster(Protocol):
     def load_image_archive(self, archive: Path) -> None:
         """Gives every node an image."""
 
+    def enter_node(self, *argv: str | Path) -> list[str | Path]:
+        """The command that runs `argv` as root on the first node: in its network, with its files."""
+
+    def enter_ctr(self, *argv: str | Path) -> list[str | Path]:
+        """The command that runs containerd's ctr there."""
+
     def port_forward(
         self, name: str, remote_port: int, *args: str, local_port: int | None = None
     ) -> AbstractContextManager[int]:
@@ -75,6 +82,11 @@ def find_engine() -> str | None:
             if asked.returncode == 0:
                 return engine
     return None
+
+
+def polices_first_packets() -> bool:
+    """Whether a cluster's network holds its policies from a pod's first packet on, as Calico does: ours, or kind's."""
+    return not find_engine() or bool(find_network_manifest())
 
 
 def provide_cluster(name: str, *, nodes: int = 1, kwok: int = 0) -> Cluster:

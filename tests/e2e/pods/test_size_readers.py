@@ -18,12 +18,15 @@ METRICS = "pods.metrics.k8s.io"
 
 @pytest.fixture
 def filled(live: Live) -> Iterator[tuple[str, Object]]:
-    """A namespace, and the RuntimeClass by which two of its smallest pods take all that is free on the only node."""
-    nodes = live.find("nodes", "default")
-    if len(nodes) != 1:
-        pytest.skip("the pods could land on either node")
+    """A namespace, and the node that two of its smallest pods fill: by their RuntimeClass's overhead.
+
+    No other node takes pods meanwhile.
+    """
+    node, *others = live.find("nodes", "default")
+    for other in others:
+        live.kubectl("cordon", other["metadata"]["name"])
     live.wait_for(lambda: not find_leaving(live), "no pod on its way out", 120)
-    free = count_free(live, nodes[0])
+    free = count_free(live, node)
     assert free > 2 * SMALLEST_MILLIS, f"{free}m are free on the node"
     overhead = {"cpu": f"{free // 2 - SMALLEST_MILLIS}m"}
     heavy = {**live.get("runtimeclass", live.cluster.sandbox), "overhead": {"podFixed": overhead}}
@@ -31,10 +34,12 @@ def filled(live: Live) -> Iterator[tuple[str, Object]]:
     namespace = live.make_namespace("full")
     live.apply(heavy, a_profile("full", namespace, {"app": "heavy"}, runtimeClassName=HEAVY))
     live.await_phase("full")
-    yield namespace, nodes[0]
+    yield namespace, node
     live.remove_namespace(namespace)
     live.kubectl("delete", "fargateprofile", "full", "--wait=false")
     live.kubectl("delete", "runtimeclass", HEAVY)
+    for other in others:
+        live.kubectl("uncordon", other["metadata"]["name"])
 
 
 def test_pods_fill_a_node_to_the_last_milli_cpu(live: Live, filled: tuple[str, Object]) -> None:
