@@ -46,8 +46,8 @@ test-deep: ## the tests of many pods, churn, attacks in loops, Kubernetes' own t
 	MONOPOD_NETWORK_POLICIES=all ./hack/test e2e -- -k test_all_tests_of_network_policies
 
 .PHONY: test-conformance
-test-conformance: ## Kubernetes' conformance tests with a profile and without (hours); FOCUS='regular expression' for some
-	$(RUN) python -m lab.conformance $(if $(FOCUS),--focus '$(FOCUS)')
+test-conformance: ## Kubernetes' conformance tests with a profile and without (hours); FOCUS='regular expression' for some, RESUME=1 goes on
+	$(RUN) python -m lab.conformance $(if $(FOCUS),--focus '$(FOCUS)') $(if $(RESUME),--resume)
 
 .PHONY: fmt
 fmt: ## format and sort imports

@@ -99,8 +99,17 @@ TOOLS: dict[str, Tool] = {
     "kubectl": Tool("kubernetes", {"kubectl": "k8s.io/kubernetes/cmd/kubectl"}, 90, module="kubernetes"),
     # Kubernetes' own tests of NetworkPolicies, and the program in their pods.
     "netpol": Tool("kubernetes", {"netpol": ".", "agnhost": "k8s.io/kubernetes/test/images/agnhost"}, 120),
-    # Kubernetes' own conformance tests, and the program in most of their pods.
-    "conformance": Tool("kubernetes", {"conformance": ".", "agnhost": "k8s.io/kubernetes/test/images/agnhost"}, 300),
+    # Kubernetes' own conformance tests, what runs them side by side (it wants a name with .test), and the program in
+    # most of their pods.
+    "conformance": Tool(
+        "kubernetes",
+        {
+            "conformance.test": ".",
+            "ginkgo": "github.com/onsi/ginkgo/v2/ginkgo",
+            "agnhost": "k8s.io/kubernetes/test/images/agnhost",
+        },
+        300,
+    ),
     "containerd": Tool(
         "containerd",
         _packages("github.com/containerd/containerd/v2/cmd", "containerd", "containerd-shim-runc-v2", "ctr"),

@@ -25,7 +25,7 @@ CONFIGS: Mapping[str, Mapping[str, object]] = {
 def build_conformance_images(cache: Path) -> list[Path]:
     """Builds the archives, or takes them from the cache."""
     programs = build_tools("conformance")
-    names: dict[str, list[str]] = json.loads(run([programs["conformance"], "--print-images"]).stdout)
+    names: dict[str, list[str]] = json.loads(run([programs["conformance.test"], "--print-images"]).stdout)
     extra: dict[str, Tree] = {
         "agnhost": {"agnhost": File(programs["agnhost"].read_bytes(), 0o755)},
         "busybox": {},

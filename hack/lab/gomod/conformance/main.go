@@ -1,7 +1,8 @@
 // Kubernetes' conformance tests: the packages of its end-to-end tests that hold them (test/e2e), without those of cloud
 // providers, Windows and storage drivers.
 //
-// The flags are those of Kubernetes' e2e.test (--kubeconfig, --ginkgo.focus, --ginkgo.json-report …) and --print-images.
+// The flags are those of Kubernetes' e2e.test (--kubeconfig, --ginkgo.focus …) and the two here. Like e2e.test it is run
+// by the program `ginkgo` too, which runs specs side by side.
 package main
 
 import (
@@ -9,8 +10,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
+	"testing"
+	"time"
 
 	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/ginkgo/v2/types"
 	"github.com/onsi/gomega"
 	"k8s.io/component-base/logs"
 	"k8s.io/kubernetes/test/conformance/testdata"
@@ -38,7 +43,10 @@ import (
 	imageutils "k8s.io/kubernetes/test/utils/image"
 )
 
-var images = flag.Bool("print-images", false, "print the names of the images that most tests take, as JSON, and end")
+var (
+	images  = flag.Bool("print-images", false, "print the names of the images that most tests take, as JSON, and end")
+	results = flag.String("results", "", "file that gets a line of JSON as soon as a spec has ended")
+)
 
 type suite struct{}
 
@@ -54,7 +62,28 @@ func printImages() error {
 	})
 }
 
+// A report is only written when all specs have run, so a run that was stopped would have none.
+func recordResult(spec ginkgo.SpecReport) {
+	const unfinished = types.SpecStateSkipped | types.SpecStatePending | types.SpecStateInterrupted | types.SpecStateAborted
+	if spec.State.Is(unfinished) {
+		return
+	}
+	failure := ""
+	if spec.Failed() {
+		failure = strings.TrimSpace(spec.State.String() + ": " + spec.FailureMessage())
+	}
+	seconds := time.Since(spec.StartTime).Seconds()
+	line, err := json.Marshal(map[string]any{"spec": spec.FullText(), "failure": failure, "seconds": seconds})
+	framework.ExpectNoError(err)
+	file, err := os.OpenFile(*results, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	framework.ExpectNoError(err)
+	defer file.Close()
+	_, err = file.Write(append(line, '\n'))
+	framework.ExpectNoError(err)
+}
+
 func main() {
+	testing.Init() // ginkgo sends -test.timeout
 	config.CopyFlags(config.Flags, flag.CommandLine)
 	framework.RegisterCommonFlags(flag.CommandLine)
 	framework.RegisterClusterFlags(flag.CommandLine)
@@ -70,6 +99,9 @@ func main() {
 	testfiles.AddFileSource(testfixtures.GetTestFixturesFS())
 	testfiles.AddFileSource(testdata.GetConformanceTestdataFS())
 	framework.AfterReadingAllFlags(&framework.TestContext)
+	if *results != "" {
+		ginkgo.ReportAfterEach(recordResult) // not earlier: the flags are followed by a preview, in which each spec passes
+	}
 	logs.InitLogs()
 	defer logs.FlushLogs()
 	gomega.RegisterFailHandler(framework.Fail)
