@@ -121,7 +121,7 @@ def test_a_network_that_does_not_is_a_problem() -> None:
         ),
         pytest.param(
             FakeCluster(FakeClock(), enforcing, refused=(f"{NAMESPACE}/pods",)),
-            "The API server refused: forbidden.",
+            "The API server refused: forbidden. `kubectl auth can-i --list` shows your rights.",
             id="no right to create pods",
         ),
     ],
