@@ -4,6 +4,7 @@ It gathers (from the caches), decides (by rules) and applies (only differences).
 later; nothing is remembered that a new process would miss.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, assert_never
@@ -49,6 +50,8 @@ POD_COUNT_SECONDS = 2.0
 # After a reconcile as much time is left to dry runs and watches as it took, but not more than this. With a thousand
 # profiles, whose dry runs end one after the other, nothing would be left to them.
 LONGEST_REST_SECONDS = 1.0
+# Statuses that are decided before others have their turn.
+DECIDED_AT_ONCE = 50
 # Policies have no watch, because they change with the chart only: they are looked at when everything is compared with
 # fresh lists, and more often while one is missing, or isn't what it should be.
 MISSING_POLICIES_SECONDS = 2.0
@@ -148,7 +151,9 @@ class Reconciler:
         statuses: dict[str, dict[str, Any]] = {}
         plans: dict[str, Plan] = {}
         contributed = [each.contribute(snapshot.statuses, now) for each in self._contributors]
-        for name, status in snapshot.statuses.items():
+        for number, (name, status) in enumerate(snapshot.statuses.items()):
+            if number % DECIDED_AT_ONCE == 0:
+                await asyncio.sleep(0)  # a thousand profiles must not keep the Lease from being renewed
             subject = snapshot.describe(name)
             if stage := deletion.stages.get(name):
                 statuses[name] = decide_ending(subject, describe_ending(stage, status), status, now)
