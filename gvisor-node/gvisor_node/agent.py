@@ -55,6 +55,7 @@ class Agent:
     restarts: bool = True
     restart: Callable[[tuple[str, ...]], str] = restart
     report_seconds: float = _REPORT_SECONDS
+    sleep: Callable[[float], None] = time.sleep
 
     def run(self) -> None:
         """Lives until it is told to end."""
@@ -88,7 +89,7 @@ class Agent:
             if forever and self.ending.wait(_RETRY_SECONDS):
                 return None
             if not forever:
-                time.sleep(_POLL_SECONDS)
+                self.sleep(_POLL_SECONDS)
         return None
 
     def _set_up(self) -> bool:

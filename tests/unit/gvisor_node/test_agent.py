@@ -89,7 +89,7 @@ class Stage:
         """One pod's life; `end` happens before it is told to end."""
         api, ready, ending = cast(Api, self.api), self.node.folder / "ready", threading.Event()
         node = Node(api, "n", KEY, KEY)
-        arguments = {"restart": self.restart, "report_seconds": 0.05, **changes}
+        arguments = {"restart": self.restart, "report_seconds": 0.05, "sleep": lambda _: None, **changes}
         agent = Agent(self.node.installation(), node, api, SET, ready, ending, **arguments)
         waiting = ending.wait
 
@@ -111,9 +111,7 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    monkeypatch.setattr(module, "_POLL_SECONDS", 0.0)
-    monkeypatch.setattr("time.sleep", lambda _: None)
+def stage(tmp_path: Path) -> Stage:
     node = a_node(tmp_path)
     node.write(PLAIN, "version = 3\n")
     return Stage(node, FakeApi())
