@@ -14,7 +14,7 @@ def describe_check(check: Callable[[], object]) -> str:
     source = _find_lambda(check)
     if source is None:
         return f"{getattr(check, '__qualname__', check)}() is {_evaluate(check)}"
-    parts = [f"{ast.unparse(part)} is {_evaluate(_bind(part, check))}" for part in _find_parts(source.body)]
+    parts = [f"{ast.unparse(part)} is {_evaluate(_bind(part, check))}" for part in _compute_parts(source.body)]
     return "\n".join((ast.unparse(source.body), *parts))
 
 
@@ -28,14 +28,14 @@ def _find_lambda(check: Callable[[], object]) -> ast.Lambda | None:
     return next((node for node in here if node.body.col_offset in columns), here[0] if here else None)
 
 
-def _find_parts(body: ast.expr) -> Iterator[ast.expr]:
+def _compute_parts(body: ast.expr) -> Iterator[ast.expr]:
     """The expressions whose values tell why the whole isn't true."""
     match body:
         case ast.Compare():
             yield from (each for each in (body.left, *body.comparators) if not isinstance(each, ast.Constant))
         case ast.BoolOp():
             for each in body.values:
-                yield from _find_parts(each)
+                yield from _compute_parts(each)
         case ast.UnaryOp(op=ast.Not()):
             yield body.operand
         case _:

@@ -73,10 +73,10 @@ def _render_row(rule: Rule, shown_by: Sequence[Evidence]) -> str:
 
 
 def _render_source(rule: Rule) -> str:
-    return "<br>".join((rule.source, *(f"[{thread}]({_find_address(thread)})" for thread in rule.threads)))
+    return "<br>".join((rule.source, *(f"[{thread}]({_compute_address(thread)})" for thread in rule.threads)))
 
 
-def _find_address(thread: str) -> str:
+def _compute_address(thread: str) -> str:
     repository, number = thread.split("#")
     return f"https://github.com/{repository}/issues/{number}"
 

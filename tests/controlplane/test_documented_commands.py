@@ -14,9 +14,9 @@ from lab.cluster.kwok import TAINT
 from tests.clusters import ControlPlane, run_control_plane
 from tests.controlplane.operating.lab import Lab, OperatorProcess
 from tests.documents import BARE_CONTROL_PLANE, CONTROL_PLANE, FAKE_NODES, OWN_CLUSTER, Block, read_blocks, run_block
-from tests.project.repository import find_files
+from tests.project.repository import list_files
 
-BLOCKS = [block for document in find_files("*.md") for block in read_blocks(document)]
+BLOCKS = [block for document in list_files("*.md") for block in read_blocks(document)]
 OWN_CLUSTERS = [block for block in BLOCKS if block.setting == OWN_CLUSTER]
 PROFILES = [block for block in BLOCKS if block.language == "yaml" and "kind: FargateProfile" in block.lines]
 

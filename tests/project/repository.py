@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def find_files(*patterns: str) -> list[Path]:
+def list_files(*patterns: str) -> list[Path]:
     """Paths relative to the root, of those files whose path matches one of the git patterns."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns]
     listing = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.project.repository import ROOT, find_files
+from tests.project.repository import ROOT, list_files
 
 VARIABLE = re.compile(r'environ\.get\("(MONOPOD_(?!SEED)\w+)"\)')
 """How tests ask for their depth; a seed only repeats a run."""
@@ -13,7 +13,7 @@ def test_whatever_has_a_longer_form_is_run_at_its_full_length() -> None:
     assert recipe
     asked = {
         (str(path), variable)
-        for path in find_files("tests/*.py")
+        for path in list_files("tests/*.py")
         for variable in VARIABLE.findall((ROOT / path).read_text())
     }
     assert len(asked) > 3

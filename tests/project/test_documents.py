@@ -22,9 +22,9 @@ from tests.documents import (
     read_prose,
     run_block,
 )
-from tests.project.repository import find_files
+from tests.project.repository import list_files
 
-DOCUMENTS = find_files("*.md")
+DOCUMENTS = list_files("*.md")
 INDEX = Path("docs/README.md")
 MAX_COLUMNS = 120
 BLOCKS = [block for document in DOCUMENTS for block in read_blocks(document)]
@@ -69,7 +69,7 @@ def test_every_document_is_reached_from_the_index() -> None:
             if target.suffix == ".md" and target not in reached and (ROOT / target).exists():
                 reached.add(target)
                 following.append(target)
-    assert [document for document in find_files("docs/*.md") if document not in reached] == []
+    assert [document for document in list_files("docs/*.md") if document not in reached] == []
 
 
 def test_the_readme_leads_to_the_index() -> None:

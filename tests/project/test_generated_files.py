@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.project.repository import ROOT, find_files
+from tests.project.repository import ROOT, list_files
 
 
 def read_digests(root: Path) -> dict[str, str]:
@@ -15,7 +15,7 @@ def read_digests(root: Path) -> dict[str, str]:
 
 def test_generating_again_changes_nothing(tmp_path: Path) -> None:
     """Runs hack/generate in a copy, so that a stale file is reported and not overwritten."""
-    for path in find_files():
+    for path in list_files():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / path, tmp_path / path)
     before = read_digests(tmp_path)

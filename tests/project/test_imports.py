@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.project.repository import ROOT, find_files
+from tests.project.repository import ROOT, list_files
 
 SLOW = ("kopf", "kubernetes", "aiohttp", "kubernetes_asyncio")
-RULES = find_files("operator/monopod/*/rules/*.py", "operator/monopod/selectors/*.py")
+RULES = list_files("operator/monopod/*/rules/*.py", "operator/monopod/selectors/*.py")
 QUICK = ["monopod", "monopod.api", "monopod.pods.rules.decision", "monopod.isolation.rules", "monopod.cli"]
 
 
@@ -47,7 +47,7 @@ def test_importing_loads_neither_kopf_nor_the_kubernetes_client(module: str) -> 
 
 def find_folders() -> dict[str, int]:
     """Folders of the operator and the local cluster, with how many modules are in each."""
-    paths = [path for path in find_files("operator/*.py", "hack/lab/*.py") if path.name != "__init__.py"]
+    paths = [path for path in list_files("operator/*.py", "hack/lab/*.py") if path.name != "__init__.py"]
     return {str(folder): [path.parent for path in paths].count(folder) for folder in {path.parent for path in paths}}
 
 
@@ -56,7 +56,7 @@ def test_every_room_is_small_enough_to_be_seen_at_once() -> None:
     assert {folder: modules for folder, modules in find_folders().items() if modules > 15} == {}
 
 
-@pytest.mark.parametrize("path", find_files("operator/monopod/pods/cel/*.py"), ids=str)
+@pytest.mark.parametrize("path", list_files("operator/monopod/pods/cel/*.py"), ids=str)
 def test_each_rule_of_a_pods_decision_is_told_in_both_languages(path: Path) -> None:
     """A file of the same name in `rules` says the same in Python."""
     alone = {"gates.py": "only admission writes gates"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project.repository import ROOT, find_files
+from tests.project.repository import ROOT, list_files
 
 MAX_LINES = 400
 
@@ -23,7 +23,7 @@ def test_the_standard_librarys_operator_is_found_from_the_root() -> None:
     assert subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout == "2\n"
 
 
-@pytest.mark.parametrize("path", find_files("*.py", "hack/*", ":!:*.lock", ":!:*go.sum", ":!:*go.mod"), ids=str)
+@pytest.mark.parametrize("path", list_files("*.py", "hack/*", ":!:*.lock", ":!:*go.sum", ":!:*go.mod"), ids=str)
 def test_no_source_file_is_longer_than_400_lines(path: Path) -> None:
     assert len((ROOT / path).read_text().splitlines()) <= MAX_LINES, "split it"
 
@@ -33,7 +33,7 @@ def test_no_file_names_a_place_on_somebodys_machine() -> None:
     pattern = re.compile("|".join(rf"(?<![\w.-]){re.escape(place)}(?![\w-])" for place in sorted(places)))
     found = [
         f"{path}:{number}: {line.strip()}"
-        for path in find_files()
+        for path in list_files()
         for number, line in enumerate((ROOT / path).read_text(errors="replace").splitlines(), start=1)
         if pattern.search(line)
     ]
@@ -68,7 +68,7 @@ SUPPRESSION = re.compile(
 def test_every_suppressed_warning_has_a_reason_beside_it() -> None:
     without = [
         f"{path}:{number}: {line.strip()}"
-        for path in find_files("*.py")
+        for path in list_files("*.py")
         for number, line in enumerate((ROOT / path).read_text().splitlines(), start=1)
         if (match := SUPPRESSION.search(line)) and len(match["reason"].strip(" #-:–").split()) < 2
     ]

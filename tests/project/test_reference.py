@@ -5,9 +5,9 @@ import re
 import pytest
 
 from monopod.api import reasons
-from tests.project.repository import ROOT, find_files
+from tests.project.repository import ROOT, list_files
 
-REFERENCE = "\n".join((ROOT / path).read_text() for path in find_files("docs/reference/*.md"))
+REFERENCE = "\n".join((ROOT / path).read_text() for path in list_files("docs/reference/*.md"))
 CONSTANTS = {
     f"{family.__name__} {constant.value}": constant
     for family in vars(reasons).values()
@@ -35,7 +35,7 @@ def test_every_reason_has_a_sentence(constant: reasons.Documented) -> None:
 METRICS = sorted(
     {
         name
-        for path in find_files("operator/monopod/kube/*.py")
+        for path in list_files("operator/monopod/kube/*.py")
         for name in re.findall(r'"(monopod_[a-z_]+)"', (ROOT / path).read_text())
     }
 )

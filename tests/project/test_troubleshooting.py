@@ -9,7 +9,7 @@ import pytest
 
 from monopod.api import reasons
 from tests.documents import ROOT, read_blocks
-from tests.project.repository import find_files
+from tests.project.repository import list_files
 
 PAGE = Path("docs/how-to/troubleshooting.md")
 EVENT = re.compile(r"(?:Warning|Normal)\s+(?P<reason>\w+)\s+")
@@ -35,7 +35,7 @@ def read_texts(path: Path) -> Iterator[str]:
             yield " ".join(node.value.split())
 
 
-TEXT = "\n".join(text for path in find_files("operator/monopod/*.py") for text in read_texts(path))
+TEXT = "\n".join(text for path in list_files("operator/monopod/*.py") for text in read_texts(path))
 
 
 @pytest.mark.parametrize("line", QUOTES)

@@ -12,7 +12,7 @@ def read_report(report: Path) -> dict[str, str]:
     """Name and failure of each spec that has run; a failure of "" is a success."""
     (suite,) = json.loads(report.read_text())
     ran = [each for each in suite["SpecReports"] or () if each["LeafNodeType"] == "It" and each["State"] != "skipped"]
-    return {shorten(_name(each)): _find_failure(each) for each in ran}
+    return {shorten(_name(each)): _get_failure(each) for each in ran}
 
 
 def read_results(*files: Path) -> dict[str, str]:
@@ -34,7 +34,7 @@ def _name(report: dict[str, Any]) -> str:
     return " ".join((*report["ContainerHierarchyTexts"], report["LeafNodeText"]))
 
 
-def _find_failure(report: dict[str, Any]) -> str:
+def _get_failure(report: dict[str, Any]) -> str:
     if report["State"] == "passed":
         return ""
     return str(report.get("Failure", {}).get("Message") or report["State"])

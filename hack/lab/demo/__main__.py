@@ -21,7 +21,7 @@ from lab.cluster.images import BUSYBOX_IMAGE
 from lab.cluster.installation import ROOT, install_chart
 from lab.cluster.lab_cluster import LabCluster
 from lab.cluster.provider import Cluster, find_cluster, provide_cluster
-from lab.demo.pods import Facts, Seen, describe_unready, find_faults, is_settled, read_facts, see_pods
+from lab.demo.pods import Facts, Seen, compute_faults, describe_unready, is_settled, read_facts, see_pods
 from lab.demo.table import print_next_steps, print_table
 from lab.places import state_dir
 from lab.privilege import become_root, give_back
@@ -160,7 +160,7 @@ def _overlay() -> Iterator[Path]:
 
 
 def _require_promises(seen: tuple[Seen, ...]) -> None:
-    if faults := find_faults(seen):
+    if faults := compute_faults(seen):
         raise click.ClickException("the pods don't run as they should: " + "; ".join(faults))
 
 

@@ -81,7 +81,7 @@ def read_facts(kubectl: Kubectl, namespace: str) -> Facts:
 
 def is_settled(facts: Facts) -> bool:
     """Tells whether every workload has the pods that it should have, and all pods are Ready."""
-    found = [_find_workload(pod) for pod in facts.pods]
+    found = [_fetch_workload(pod) for pod in facts.pods]
     enough = all(found.count(workload) == count for workload, count in facts.wanted.items())
     return bool(facts.wanted) and enough and all(_find_ready_time(pod) for pod in facts.pods)
 
@@ -97,7 +97,7 @@ def describe_unready(facts: Facts) -> str:
         conditions = [c for c in status.get("conditions", []) if c["status"] == "False"]
         reasons = [f"{part.get('reason', '')} {part.get('message', '')}".strip() for part in [*waiting, *conditions]]
         said.append(f"pod {pod['metadata']['name']} ({', '.join(filter(None, reasons)) or status.get('phase')})")
-    missing = [w for w, count in facts.wanted.items() if [_find_workload(p) for p in facts.pods].count(w) < count]
+    missing = [w for w, count in facts.wanted.items() if [_fetch_workload(p) for p in facts.pods].count(w) < count]
     return "; ".join([*said, *(f"{workload} lacks pods" for workload in missing)])
 
 
@@ -107,7 +107,7 @@ def see_pods(facts: Facts, kubectl: Kubectl) -> tuple[Seen, ...]:
     return tuple(sorted(seen, key=lambda pod: (not pod.profile, pod.owner, pod.name)))
 
 
-def find_faults(seen: tuple[Seen, ...]) -> tuple[str, ...]:
+def compute_faults(seen: tuple[Seen, ...]) -> tuple[str, ...]:
     """What contradicts the demo's promise: a kernel of its own for pods of a profile, the node's for the others."""
     faults = [f"{pod.name} is of profile {pod.profile} and on the node's kernel" for pod in seen if _is_open(pod)]
     faults += [f"{pod.name} is of no profile and not on the node's kernel" for pod in seen if _is_astray(pod)]
@@ -154,7 +154,7 @@ def _find_owner(pod: Object) -> str:
     return "Deployment" if kind == "ReplicaSet" else kind
 
 
-def _find_workload(pod: Object) -> str:
+def _fetch_workload(pod: Object) -> str:
     """Name of the Deployment or Job that the pod belongs to; a bare pod's own."""
     owners = pod["metadata"].get("ownerReferences", [])
     if not owners:

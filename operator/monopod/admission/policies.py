@@ -11,7 +11,7 @@ from typing import Final
 from monopod.admission import backstop, bindings, marks, restoration
 from monopod.admission.mutation import POD_PATCH
 from monopod.admission.operator_policies import DRY_RUNS_ONLY, build_operator_policies
-from monopod.admission.revision import find_revision
+from monopod.admission.revision import get_revision
 from monopod.admission.shapes import (
     Document,
     build_mutating,
@@ -84,7 +84,7 @@ def build_policies(
         system_namespace: where the operator runs and keeps its ConfigMap.
         recreate_bare_pods: whether it may create pods other than as dry runs.
     """
-    built, revisions = _build(service_account, system_namespace), _find_revisions()
+    built, revisions = _build(service_account, system_namespace), _compute_revisions()
     if recreate_bare_pods:
         del built[DRY_RUNS_ONLY]
     for kind_and_name, document in ((_key(each), each) for pair in built.values() for each in pair):
@@ -93,10 +93,10 @@ def build_policies(
 
 
 @cache
-def _find_revisions() -> Mapping[tuple[str, str], str]:
+def _compute_revisions() -> Mapping[tuple[str, str], str]:
     """By kind and name; the same whatever the operator and its namespace are called."""
     built = _build(DEFAULT_SERVICE_ACCOUNT, SYSTEM_NAMESPACE)
-    return {_key(each): find_revision(each["spec"]) for pair in built.values() for each in pair}
+    return {_key(each): get_revision(each["spec"]) for pair in built.values() for each in pair}
 
 
 def _key(document: Document) -> tuple[str, str]:

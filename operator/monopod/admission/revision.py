@@ -32,7 +32,7 @@ _FIELDS: Final = frozenset({
 """All fields of the specs of policies and bindings, at any depth."""
 
 
-def find_revision(spec: Mapping[str, Any]) -> str:
+def get_revision(spec: Mapping[str, Any]) -> str:
     """The revision of a policy that is rendered with this spec."""
     return "sha256:" + hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -129,15 +129,15 @@ class BareKeeper:
         uids = {finding.stored.uid for finding in findings}
         self._refusals.retain(uids)
         self._withdrawn = {uid: since for uid, since in self._withdrawn.items() if uid in uids}
-        return After(self._find_delay(findings))
+        return After(self._compute_delay(findings))
 
-    def _find_delay(self, findings: Sequence[Finding]) -> float:
+    def _compute_delay(self, findings: Sequence[Finding]) -> float:
         """Seconds until the next look is due. Stored pods that wait for a person are no reason to hurry."""
         soon = min(POLL_SECONDS, self._resync_seconds)
         if self._waiting or any(finding.stored.phase not in FOR_A_PERSON for finding in findings):
             return soon
         # One that is due may not be tried at all: another pod has its name, or the API server gave no answer.
-        retry = self._refusals.find_delay()
+        retry = self._refusals.get_delay()
         return self._resync_seconds if retry is None else max(soon, min(self._resync_seconds, retry))
 
     async def _work_through_all(self, stored: Iterable[StoredPod], wanted: Mapping[str, bool | None]) -> list[Finding]:
@@ -177,7 +177,7 @@ class BareKeeper:
         observed: ObservedPod | None = None
         for _ in range(MOST_STEPS):
             seen_at = self._clock.monotonic()
-            observed = observe(stored, await self._find_pod(stored.namespace, stored.name))
+            observed = observe(stored, await self._fetch_pod(stored.namespace, stored.name))
             known = None if self._required is None else wanted.get(stored.pod_uid, False)
             step = decide_step(stored, observed, wanted=known, settled=self._has_settled(stored))
             match step:
@@ -203,7 +203,7 @@ class BareKeeper:
         now = self._clock.monotonic()
         return now - self._withdrawn.setdefault(stored.uid, now) >= SETTLING_SECONDS
 
-    async def _find_pod(self, namespace: str, name: str) -> Manifest | None:
+    async def _fetch_pod(self, namespace: str, name: str) -> Manifest | None:
         try:
             return await self._api.get(PODS.path(name, namespace))
         except ApiError as error:
@@ -234,7 +234,7 @@ class BareKeeper:
             "recreatedUID": record.recreated_uid or None,
         }
         patch = {"metadata": {"uid": stored.uid, "resourceVersion": stored.version}, "status": status}
-        return await self._write(stored, self._api.merge(_find_path(stored, "status"), patch))
+        return await self._write(stored, self._api.merge(_build_path(stored, "status"), patch))
 
     async def _renew(self, stored: StoredPod, manifest: Manifest) -> StoredPod | None:
         operations: list[Manifest] = [
@@ -242,7 +242,7 @@ class BareKeeper:
             {"op": "test", "path": "/metadata/resourceVersion", "value": stored.version},
             {"op": "replace", "path": "/spec/manifest", "value": manifest},
         ]
-        return await self._write(stored, self._api.patch(_find_path(stored), operations))
+        return await self._write(stored, self._api.patch(_build_path(stored), operations))
 
     async def _write(self, stored: StoredPod, writing: Awaitable[Manifest]) -> StoredPod | None:
         try:
@@ -285,7 +285,7 @@ class BareKeeper:
     async def _drop(self, stored: StoredPod, why: str) -> bool:
         """Deletes a stored pod in the version that was decided about; whether it is gone."""
         try:
-            await self._api.delete(_find_path(stored), stored.uid, stored.version)
+            await self._api.delete(_build_path(stored), stored.uid, stored.version)
         except ApiError as error:
             if error.status != 409:
                 self._count(STORED_POD_PLURAL, well=False)
@@ -314,13 +314,13 @@ class BareKeeper:
         phases = [finding.stored.phase for finding in findings]
         for phase in get_args(Phase):
             STORED_PODS.labels(phase).set(phases.count(phase))
-        reports = build_reports(findings, self._dry_runs.find_obstacles())
+        reports = build_reports(findings, self._dry_runs.compute_obstacles())
         if reports != self._reports:
             self._reports = reports
             self.changed.fire()
 
 
-def _find_path(stored: StoredPod, subresource: str = "") -> str:
+def _build_path(stored: StoredPod, subresource: str = "") -> str:
     return resources.STORED_PODS.path(stored.name, stored.namespace, subresource)
 
 

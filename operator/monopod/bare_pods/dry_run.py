@@ -132,7 +132,7 @@ class Trials:
         misfit = explain_unschedulable(verdict.created, self._caches.nodes.views())
         return f"no node could take it: {misfit}" if misfit else ""
 
-    def find_obstacles(self) -> Mapping[str, tuple[Obstacle, ...]]:
+    def compute_obstacles(self) -> Mapping[str, tuple[Obstacle, ...]]:
         """What would keep pods from coming back, by profile."""
         groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for verdict in self._verdicts.values():

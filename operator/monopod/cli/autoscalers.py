@@ -13,8 +13,8 @@ from monopod.pods.rules.size import PodSize
 from monopod.workloads.rules.autoscaling import (
     KATA_OVERHEAD,
     Autoscaler,
+    compute_out_of_reach,
     find_autoscalers,
-    find_out_of_reach,
     read_amounts,
     read_overhead,
 )
@@ -40,7 +40,7 @@ class Autoscalers:
             each
             for autoscaler in self.known
             if (autoscaler.namespace, autoscaler.target) == (explanation.namespace, explanation.source)
-            for each in find_out_of_reach(autoscaler, explanation.decision.size.row, overhead or KATA_OVERHEAD)
+            for each in compute_out_of_reach(autoscaler, explanation.decision.size.row, overhead or KATA_OVERHEAD)
         )
         assumed = "" if overhead else name or "the default sandbox's"
         return replace(
@@ -83,19 +83,19 @@ def check_autoscalers(facts: Facts) -> Iterator[Finding]:
     if isinstance(facts.autoscalers, Unread) or isinstance(facts.pods, Unread):
         return
     workloads = {
-        workload: sizes for pod in facts.pods if (workload := _find_workload(pod)) and (sizes := _measure(pod))
+        workload: sizes for pod in facts.pods if (workload := _fetch_workload(pod)) and (sizes := _measure(pod))
     }
     found = [
         (autoscaler, each)
         for autoscaler in find_autoscalers(facts.autoscalers, "")
         if (sizes := workloads.get((autoscaler.namespace, autoscaler.target)))
-        for each in find_out_of_reach(autoscaler, *sizes)
+        for each in compute_out_of_reach(autoscaler, *sizes)
     ]
     for autoscaler, each in found:
         yield Finding(Check.AUTOSCALERS, Level.WARNING, f"Namespace {autoscaler.namespace}: {each.describe()}", _ACTION)
 
 
-def _find_workload(pod: Json) -> tuple[str, str] | None:
+def _fetch_workload(pod: Json) -> tuple[str, str] | None:
     """Namespace, kind and name of what an autoscaler scales; a ReplicaSet's name ends with its pods' hash."""
     metadata = pod["metadata"]
     owner = next((each for each in metadata.get("ownerReferences") or () if each.get("controller")), None)

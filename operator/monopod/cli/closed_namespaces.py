@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from monopod.cli.live import Cluster
 
 
-def find_refusal(cluster: "Cluster", namespace: str) -> str:
+def fetch_refusal(cluster: "Cluster", namespace: str) -> str:
     """Why the namespace's new pods are refused, in the API server's words; "" if they aren't, or it may not be read.
 
     Raises:

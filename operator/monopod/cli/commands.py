@@ -328,7 +328,7 @@ def doctor(
     with told_as(NoCluster):
         findings = work.diagnose(kubeconfig, context, namespace, image if probe else None)
     work.write(findings, output)
-    shell.exit(work.find_exit_status(findings))
+    shell.exit(work.compute_exit_status(findings))
 
 
 @fargate.command(help=_ISOLATION_HELP, short_help="Say which connections a pod has, and who says so.")

@@ -18,7 +18,7 @@ _NO_PROFILES = "The cluster has no FargateProfiles: Monopod isn't installed."
 class Cluster(SyncClient):
     """A connection to the API server that a kubeconfig names. Methods raise as those of `SyncClient` do."""
 
-    def find_monopod_namespace(self) -> str | None:
+    def fetch_monopod_namespace(self) -> str | None:
         """Where Monopod is installed, as the binding of one of its policies tells; None where that can't be read."""
         try:
             binding = self.get(_NAMESPACES_BINDING)

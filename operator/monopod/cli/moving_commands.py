@@ -101,7 +101,7 @@ def plan(
     from monopod.cli.plan import command as work
     from monopod.cli.plan.output import write_json, write_text
 
-    rates = work.find_rates(region, arch)
+    rates = work.get_rates(region, arch)
     cluster = Cluster.connect(kubeconfig, context)
     if profile is None:
         found = work.plan_files(cluster, filenames, sandbox, rates)

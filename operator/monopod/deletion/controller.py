@@ -20,11 +20,11 @@ from monopod.deletion.rules.stages import (
     Failed,
     Request,
     Stage,
+    compute_stage,
+    compute_withheld,
     count_seconds_until,
     find_leftover,
-    find_stage,
     find_turn,
-    find_withheld,
 )
 from monopod.eviction.evictor import Evictor
 from monopod.eviction.rules.order import Candidate
@@ -96,7 +96,9 @@ class Deletions:
         self._patience = patience
         self._problems = problems
         self._mark = mark
-        self._dry_runs = ReplacementDryRuns(api, caches, lambda pod: bool(evictor.find_obstacles([pod])), mark, clock)
+        self._dry_runs = ReplacementDryRuns(
+            api, caches, lambda pod: bool(evictor.compute_obstacles([pod])), mark, clock
+        )
         self._given = DeletionInput()
         self._withdrawn_at: dict[str, float] = {}
         self.controller = Controller("deletion", self._reconcile, problems, clock=clock)
@@ -118,17 +120,17 @@ class Deletions:
         """How far each deletion is, of which nothing is on record yet."""
         owned = {request.name: self._sort_pods(request.name, pods, publication) for request in requests}
         turn = find_turn(requests, self._patience, now)
-        stages = {request.name: self._find_stage(request, owned[request.name], turn, now) for request in requests}
+        stages = {request.name: self._compute_stage(request, owned[request.name], turn, now) for request in requests}
         return DeletionInput(tuple(requests), stages, owned)
 
-    def _find_stage(self, request: Request, own: _Pods, turn: str | None, now: str) -> Stage:
+    def _compute_stage(self, request: Request, own: _Pods, turn: str | None, now: str) -> Stage:
         obstacles = [
-            *self._dry_runs.find_obstacles(request.name, own.waiting),
-            *self._evictor.find_obstacles(own.waiting),
+            *self._dry_runs.compute_obstacles(request.name, own.waiting),
+            *self._evictor.compute_obstacles(own.waiting),
         ]
         if own.withheld:
-            obstacles.append(find_withheld(own.namespaces, own.closed, own.withheld))
-        stage = find_stage(request, turn, own.count, obstacles, self._patience, now)
+            obstacles.append(compute_withheld(own.namespaces, own.closed, own.withheld))
+        stage = compute_stage(request, turn, own.count, obstacles, self._patience, now)
         late = isinstance(stage, Failed) or (isinstance(stage, Evicting) and stage.stalled)
         if isinstance(stage, Failed | Evicting) and late and own.terminating:
             stage = replace(stage, obstacles=(*stage.obstacles, find_leftover(own.terminating)))
@@ -179,7 +181,7 @@ class Deletions:
     def _mark_next(self, request: Request, stage: Stage, now: str) -> None:
         """Has the profiles looked at when time alone makes another stage of this one."""
         if isinstance(stage, Evicting):
-            left = count_seconds_until(self._patience.find_deadline(stage.started, stage.total), now)
+            left = count_seconds_until(self._patience.compute_deadline(stage.started, stage.total), now)
             self._mark(max(1.0, left if stage.stalled else min(left, self._patience.stall)))
         if isinstance(stage, Failed) and not request.failed:
             self._mark(0)  # the next profile has its turn
@@ -213,14 +215,14 @@ class Deletions:
         current = Request.from_resource(resource) if resource else None
         if resource is None or current is None or current.requested != request.requested or not current.is_open:
             return None  # gone, and perhaps another one has its name
-        if await self._find_any_pod(request.name):
+        if await self._fetch_any_pod(request.name):
             return 1.0  # the watch brings it
         finalizers = [each for each in resource["metadata"].get("finalizers") or () if each != PROFILE_FINALIZER]
         if not await self._write(resource["metadata"], finalizers):
             raise Incomplete
         return None
 
-    async def _find_any_pod(self, name: str) -> bool:
+    async def _fetch_any_pod(self, name: str) -> bool:
         query = {"labelSelector": f"{PROFILE_LABEL}={name}", "limit": "1"}
         async for _ in self._api.list_pages(PODS.list_path(), query, metadata_only=True):
             return True

@@ -70,9 +70,9 @@ class Evictor:
         """Has `listener` told of every pod that is evicted."""
         self._listeners.append(listener)
 
-    def find_obstacles(self, pods: Iterable[Candidate], lasting: float = 0.0) -> tuple[Obstacle, ...]:
+    def compute_obstacles(self, pods: Iterable[Candidate], lasting: float = 0.0) -> tuple[Obstacle, ...]:
         """What keeps these pods from being evicted; budgets only if they have refused for some pauses."""
-        return self._queue.find_obstacles(pods, lasting)
+        return self._queue.compute_obstacles(pods, lasting)
 
     async def _reconcile(self, _: str) -> Result:
         now = self._clock.monotonic()

@@ -92,10 +92,10 @@ class GateKeeper:
                 gated.append(pod)
             elif self._node_demands.is_unsatisfied(pod):
                 unsatisfied.append(pod["metadata"])
-        failure = await self._release_isolated([pod for pod in gated if find_gate(pod, ISOLATION_GATE) is not None])
-        released = await self._claims.find_ready([pod for pod in gated if find_gate(pod, VOLUMES_GATE) is not None])
+        failure = await self._release_isolated([pod for pod in gated if get_gate(pod, ISOLATION_GATE) is not None])
+        released = await self._claims.fetch_ready([pod for pod in gated if get_gate(pod, VOLUMES_GATE) is not None])
         lifted = await attempt_some(self._lift_gate(pod, VOLUMES_GATE) for pod in released)
-        failure = failure or _find_failure(lifted)
+        failure = failure or _get_failure(lifted)
         await self._node_demands.report(unsatisfied)
         if failure:
             raise failure
@@ -117,7 +117,7 @@ class GateKeeper:
             finally:
                 self.controller.note_progress()
 
-        return _find_failure(await attempt_some(map(release, waiting)))
+        return _get_failure(await attempt_some(map(release, waiting)))
 
     async def _release(self, pod: Manifest) -> None:
         try:
@@ -138,7 +138,7 @@ class GateKeeper:
     async def _lift_gate(self, pod: Manifest, name: str) -> str:
         """What refuses it for good; "" if nothing does."""
         metadata = pod["metadata"]
-        place = f"/spec/{GATES}/{find_gate(pod, name)}"
+        place = f"/spec/{GATES}/{get_gate(pod, name)}"
         operations: list[Manifest] = [
             # Only this very pod, and only the gate where it was seen.
             {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]},
@@ -163,11 +163,11 @@ class GateKeeper:
 GATES = "schedulingGates"
 
 
-def find_gate(pod: Mapping[str, Any], name: str) -> int | None:
+def get_gate(pod: Mapping[str, Any], name: str) -> int | None:
     """The place of a gate among the pod's scheduling gates; None if it has no such gate."""
     gates = pod["spec"].get(GATES) or ()
     return next((index for index, gate in enumerate(gates) if gate.get("name") == name), None)
 
 
-def _find_failure(results: Sequence[object]) -> BaseException | None:
+def _get_failure(results: Sequence[object]) -> BaseException | None:
     return next((each for each in results if isinstance(each, BaseException)), None)

@@ -10,7 +10,7 @@ from typing import Any
 from monopod.api.reasons import EventType, PodReason
 from monopod.kube.client.api import Api
 from monopod.kube.event_recorder import EventRecorder, refer_to_pod
-from monopod.pods.rules.volumes import NotBound, UnsupportedType, VolumesReady, find_claims, judge_volumes
+from monopod.pods.rules.volumes import NotBound, UnsupportedType, VolumesReady, get_claims, judge_volumes
 from monopod.pods.volumes import fetch_claims, fetch_volumes
 
 Manifest = dict[str, Any]
@@ -23,7 +23,7 @@ class Claims:
         self._api = api
         self._recorder = recorder
 
-    async def find_ready(self, waiting: Sequence[Manifest]) -> list[Manifest]:
+    async def fetch_ready(self, waiting: Sequence[Manifest]) -> list[Manifest]:
         """Those of all waiting pods that need wait no longer.
 
         Raises:
@@ -37,7 +37,7 @@ class Claims:
             namespace = pod["metadata"]["namespace"]
             if namespace not in claims:
                 claims[namespace] = await fetch_claims(self._api, namespace)
-            own = [claims[namespace][name] for name in find_claims(pod) if name in claims[namespace]]
+            own = [claims[namespace][name] for name in get_claims(pod) if name in claims[namespace]]
             volumes = await fetch_volumes(self._api, own, volumes)
             match judge_volumes(pod, claims[namespace], volumes):
                 case VolumesReady():

@@ -24,7 +24,7 @@ from monopod.isolation.owners_policies import OwnersPolicies
 from monopod.isolation.pod_policies import PodPolicies
 from monopod.isolation.policy_writer import PolicyWriter
 from monopod.isolation.rules.changes import PolicyView
-from monopod.isolation.rules.membership import find_account
+from monopod.isolation.rules.membership import get_account
 from monopod.isolation.rules.owners_policies import DEFAULT_GROUPS, Concern, Directions
 from monopod.isolation.rules.summary import Isolation, describe_isolation
 from monopod.isolation.rules_cache import Closed, GroupRulesCache
@@ -218,7 +218,7 @@ class Isolator:
             self.pods.forget(old.uid)
         if new and (old is None or new.uid != old.uid):
             self.pods.observe(new.uid)
-        if new and (old is None or _find_relevant(old) != _find_relevant(new)):
+        if new and (old is None or _get_relevant(old) != _get_relevant(new)):
             self._queue.enqueue(PodKey(*key))
         if old and not self._caches.pods.count("groups", old.groups):
             self.rules.forget(old.groups)
@@ -280,7 +280,7 @@ class Isolator:
             self._restorations.expect(key, policy, deleted=deleted)
 
     def _see_group(self, key: Key, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
-        if _find_substance(old) != _find_substance(new):  # not for a status, which counts pods
+        if _get_substance(old) != _get_substance(new):  # not for a status, which counts pods
             self._add_sets(self.rules.change_group(key[1]))
 
     def _see_profile(self, key: Key, _: dict[str, Any] | None, __: dict[str, Any] | None) -> None:
@@ -361,13 +361,13 @@ class Isolator:
         """
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         if not self.base.is_seen(namespace):
-            trouble = self.base.find_trouble(namespace)
+            trouble = self.base.get_trouble(namespace)
             waits = f"Waits until namespace {namespace} is closed by the NetworkPolicy {BASE_POLICY}"
             return f"{waits}, which can't be written: {trouble}" if trouble else f"{waits}."
         view = self._caches.pods.find(namespace, name)
         if view is None or view.uid != pod["metadata"]["uid"]:
             return "Waits until Monopod's operator has seen it."
-        account = find_account(pod)
+        account = get_account(pod)
         if self.membership.awaits_account(view, account):
             return f"Waits for ServiceAccount {account}, on which its security groups depend, and which doesn't exist."
         names = (await self.membership.choose(view, account)).names
@@ -376,11 +376,11 @@ class Isolator:
         return ""
 
 
-def _find_substance(group: Mapping[str, Any] | None) -> tuple[object, ...] | None:
+def _get_substance(group: Mapping[str, Any] | None) -> tuple[object, ...] | None:
     if group is None:
         return None
     return (group.get("spec"), group["metadata"].get("uid"), group["metadata"].get("deletionTimestamp"))
 
 
-def _find_relevant(pod: PodView) -> tuple[object, ...]:
+def _get_relevant(pod: PodView) -> tuple[object, ...]:
     return (pod.uid, pod.profile, pod.label_text, pod.asked, pod.shown, pod.unsupported)

@@ -44,7 +44,7 @@ class DefaultDenyPolicies:
         """The namespaces that need one whether or not they have pods; before this is said, none is deleted."""
         self._required = frozenset(namespaces)
         now = self._clock()
-        idle = {name for name in self._find_present() if not (name in self._required or self._is_marked(name))}
+        idle = {name for name in self._get_present() if not (name in self._required or self._is_marked(name))}
         self._idle_since = {name: self._idle_since.get(name, now) for name in idle}
 
     @property
@@ -52,7 +52,7 @@ class DefaultDenyPolicies:
         """Whether a default-deny policy stays only until admission has certainly seen that nothing requires it."""
         return any(
             name not in (self._required or ()) and not self._caches.pods.count("namespace", name)
-            for name in self._find_present()
+            for name in self._get_present()
         )
 
     def is_seen(self, namespace: str) -> bool:
@@ -69,23 +69,23 @@ class DefaultDenyPolicies:
         """
         await self._writer.look_up(namespace, BASE_POLICY)
 
-    def find_trouble(self, namespace: str) -> str:
+    def get_trouble(self, namespace: str) -> str:
         """Why the namespace's default-deny policy couldn't be written; "" if nothing is known to be in the way."""
-        return self.refusals.find_answer(namespace)
+        return self.refusals.get_answer(namespace)
 
     async def ensure(self) -> dict[str, str]:
         """Writes the base policies that are missing or wrong; the namespaces whose couldn't be, and why."""
         with_pods = set(self._caches.pods.values("namespace"))
         missing = [name for name in (self._required or frozenset()) | with_pods if not self.is_seen(name)]
-        self.refusals.retain({*missing, *self._find_superfluous()})
+        self.refusals.retain({*missing, *self._get_superfluous()})
         return await self._keep_all(missing)
 
     async def release(self) -> dict[str, str]:
         """Deletes the base policies of namespaces that need none; as `secure`."""
-        return await self._keep_all(self._find_superfluous())
+        return await self._keep_all(self._get_superfluous())
 
-    def _find_superfluous(self) -> list[str]:
-        return [name for name in self._find_present() if not self._is_needed(name)]
+    def _get_superfluous(self) -> list[str]:
+        return [name for name in self._get_present() if not self._is_needed(name)]
 
     async def _keep_all(self, namespaces: Collection[str]) -> dict[str, str]:
         troubles = await gather_some(self._attempt(namespace) for namespace in namespaces)
@@ -94,7 +94,7 @@ class DefaultDenyPolicies:
     async def _attempt(self, namespace: str) -> str:
         subject, needed = f"base policy of namespace {namespace}", self._is_needed(namespace)
         if not self.refusals.is_due(namespace, needed):
-            return self.refusals.find_answer(namespace)
+            return self.refusals.get_answer(namespace)
         try:
             await self.reconcile(namespace)
         except (ApiError, ApiUnreachable) as error:
@@ -140,7 +140,7 @@ class DefaultDenyPolicies:
         view = self._caches.namespaces.find("", namespace)
         return view is not None and bool(view.compiled or view.isolated)
 
-    def _find_present(self) -> set[str]:
+    def _get_present(self) -> set[str]:
         """The namespaces with a default-deny policy, but for those that are being deleted, which take it with them."""
         policies = self._caches.network_policies.look_up("kind", "base")
         return {policy.namespace for policy in policies if self._stays(policy.namespace)}

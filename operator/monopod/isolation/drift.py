@@ -41,7 +41,7 @@ class DriftReporter(Generic[Key]):
             return
         policy, deleted = self._expected.pop(key)
         ISOLATION_POLICIES.labels("restored").inc()
-        about = self._find_subject(policy)
+        about = self._compute_subject(policy)
         if about is None:
             return
         done = "deleted" if deleted else "changed"
@@ -51,7 +51,7 @@ class DriftReporter(Generic[Key]):
         except ApiUnreachable as error:
             self._problems.report(f"event about {about['kind']} {about['name']}", str(error))
 
-    def _find_subject(self, policy: PolicyView) -> Reference | None:
+    def _compute_subject(self, policy: PolicyView) -> Reference | None:
         """The pod that the policy belongs to, else its namespace, as an object reference."""
         if pods := self._caches.pods.look_up("uid", policy.owner):
             pod = pods[0]

@@ -19,9 +19,9 @@ from monopod.isolation.rules.membership import (
     build_group_marks,
     choose_groups,
     depends_on_account,
-    find_account,
+    get_account,
 )
-from monopod.isolation.rules.network_policies import find_task
+from monopod.isolation.rules.network_policies import build_task_id
 from monopod.kube.client.api import Api, ApiError
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
@@ -47,7 +47,7 @@ class SecurityGroupResolver:
         self._policies: dict[str, tuple[GroupPolicy, ...]] = {}
         self._accounts: dict[str, str] = {}
 
-    def find_profile(self, name: str) -> Profile | None:
+    def get_profile(self, name: str) -> Profile | None:
         """The profile; None if there is none, or it can't be read."""
         resource = self._caches.profiles.find("", name)
         if resource is None:
@@ -65,10 +65,10 @@ class SecurityGroupResolver:
     def has_changed(self, name: str) -> bool:
         """Whether the profile gives pods other groups, or other policies, than when it was last asked for."""
         known = self._profiles.get(name)
-        before, after = known[1] if known else None, self.find_profile(name)
-        return _find_isolation(before) != _find_isolation(after)
+        before, after = known[1] if known else None, self.get_profile(name)
+        return _get_isolation(before) != _get_isolation(after)
 
-    def find_policies(self, namespace: str) -> tuple[GroupPolicy, ...]:
+    def get_policies(self, namespace: str) -> tuple[GroupPolicy, ...]:
         """The SecurityGroupPolicies of a namespace, but for those that can't be read."""
         kind = self._caches.group_policies
         if self._policies_at != kind.revision:
@@ -79,7 +79,7 @@ class SecurityGroupResolver:
             )
         return self._policies[namespace]
 
-    def find_accounts(self, namespace: str) -> Accounts:
+    def get_accounts(self, namespace: str) -> Accounts:
         """The labels of a namespace's ServiceAccounts by name."""
         return {account.name: account.labels for account in self._caches.accounts.look_up("namespace", namespace)}
 
@@ -91,14 +91,14 @@ class SecurityGroupResolver:
             ApiUnreachable: no answer.
         """
         unknown = Groups(pod.groups, GroupSource.DEFAULT)
-        profile = self.find_profile(pod.profile)
+        profile = self.get_profile(pod.profile)
         if profile is None:
             return unknown
-        labels, policies = pod.labels, self.find_policies(pod.namespace)
+        labels, policies = pod.labels, self.get_policies(pod.namespace)
         accounts: Accounts = {}
         if depends_on_account(labels, profile, policies):
             account = account or await self._fetch_account(pod)
-            accounts = self.find_accounts(pod.namespace)
+            accounts = self.get_accounts(pod.namespace)
             if account not in accounts:
                 return unknown  # it was deleted, perhaps to be made again: what selects it can't be told
         annotations = {} if pod.asked is None else {GROUPS_ANNOTATION: pod.asked}
@@ -109,16 +109,16 @@ class SecurityGroupResolver:
 
     def awaits_account(self, pod: PodView, account: str) -> bool:
         """Whether the pod's groups depend on its ServiceAccount, and that one hasn't been seen."""
-        profile = self.find_profile(pod.profile)
+        profile = self.get_profile(pod.profile)
         if profile is None:
             return False
-        policies, accounts = self.find_policies(pod.namespace), self.find_accounts(pod.namespace)
+        policies, accounts = self.get_policies(pod.namespace), self.get_accounts(pod.namespace)
         return awaits_account(pod.labels, account, profile, policies, accounts)
 
     def is_right(self, pod: PodView, names: Names) -> bool:
         """Whether the pod's marks say that it belongs to exactly these groups."""
         labels, annotations = build_group_marks(names)
-        return _find_marks(pod) == labels and pod.shown in annotations.values()
+        return _get_marks(pod) == labels and pod.shown in annotations.values()
 
     async def adjust(self, pod: PodView, names: Names, *, identify: bool = False) -> None:
         """Writes the marks of these groups on the pod, its identity if it needs one, and nothing else.
@@ -128,9 +128,9 @@ class SecurityGroupResolver:
             ApiUnreachable: no answer.
         """
         labels, annotations = build_group_marks(names)
-        gone: dict[str, str | None] = {key: None for key in _find_marks(pod) if key not in labels}
+        gone: dict[str, str | None] = {key: None for key in _get_marks(pod) if key not in labels}
         # The uid never changes, so a patch that names another one is refused.
-        identity = {TASK_LABEL: find_task(pod.uid)} if identify else {}
+        identity = {TASK_LABEL: build_task_id(pod.uid)} if identify else {}
         patch = {"metadata": {"uid": pod.uid, "labels": {**gone, **labels, **identity}, "annotations": annotations}}
         try:
             written = await self._api.merge(PODS.path(pod.name, pod.namespace), patch)
@@ -154,7 +154,7 @@ class SecurityGroupResolver:
         # Lists have no spec, and few pods need it: an account never changes, so once per pod is enough.
         if pod.uid not in self._accounts:
             path = PODS.path(pod.name, pod.namespace)
-            self._accounts[pod.uid] = find_account(await self._api.get(path))
+            self._accounts[pod.uid] = get_account(await self._api.get(path))
         return self._accounts[pod.uid]
 
     def _read_policy(self, resource: Mapping[str, Any]) -> GroupPolicy | None:
@@ -168,11 +168,11 @@ class SecurityGroupResolver:
         return policy
 
 
-def _find_isolation(profile: Profile | None) -> tuple[object, ...] | None:
+def _get_isolation(profile: Profile | None) -> tuple[object, ...] | None:
     return (profile.security_groups, profile.isolation, profile.pod_security_groups) if profile else None
 
 
-def _find_marks(pod: PodView) -> dict[str, str]:
+def _get_marks(pod: PodView) -> dict[str, str]:
     return {
         key: value
         for key, value in pod.labels.items()

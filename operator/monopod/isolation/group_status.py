@@ -10,7 +10,7 @@ from monopod.isolation.caches import Caches
 from monopod.isolation.group_resolver import SecurityGroupResolver
 from monopod.isolation.rules.default_group import build_default_group
 from monopod.isolation.rules.group_status import GroupFacts, decide_group_status
-from monopod.isolation.rules.network_policies import Infrastructure, find_void_peers
+from monopod.isolation.rules.network_policies import Infrastructure, compute_void_peers
 from monopod.isolation.rules.security_group import SecurityGroup
 from monopod.isolation.rules_cache import GroupRulesCache
 from monopod.kube.client.api import Api, ApiError, ApiUnreachable
@@ -98,17 +98,17 @@ class GroupReporter:
         users: dict[str, set[str]] = {}
         for resource in self._caches.profiles.views():
             name = resource["metadata"]["name"]
-            profile = self._membership.find_profile(name)
+            profile = self._membership.get_profile(name)
             for group in profile.security_groups or (DEFAULT_GROUP,) if profile else ():
                 users.setdefault(group, set()).add(f"FargateProfile/{name}")
         for namespace in self._caches.group_policies.values("namespace"):
-            for policy in self._membership.find_policies(namespace):
+            for policy in self._membership.get_policies(namespace):
                 for group in policy.groups:
                     users.setdefault(group, set()).add(f"SecurityGroupPolicy/{namespace}/{policy.name}")
         for resource in self._caches.groups.views():
             name = resource["metadata"]["name"]
-            read = self._rules.find_group(name)
-            for group in read.find_peer_groups() - {name} if isinstance(read, SecurityGroup) else ():
+            read = self._rules.get_group(name)
+            for group in read.compute_peer_groups() - {name} if isinstance(read, SecurityGroup) else ():
                 users.setdefault(group, set()).add(f"SecurityGroup/{name}")
         return users
 
@@ -121,17 +121,20 @@ class GroupReporter:
         return await self._statuses.write(name, current, wanted)
 
     def _gather(self, name: str, metadata: dict[str, object], users: tuple[str, ...]) -> GroupFacts:
-        group = self._rules.find_group(name)
+        group = self._rules.get_group(name)
         generation, pods = int(str(metadata.get("generation") or 0)), self._caches.pods.count("group", name)
         if isinstance(group, str):
             return GroupFacts(generation, group, pods, users)
-        unknown = sorted(peer for peer in group.find_peer_groups() if self._caches.groups.find("", peer) is None)
-        return GroupFacts(generation, group, pods, users, tuple(unknown), self._find_void(group))
+        unknown = sorted(peer for peer in group.compute_peer_groups() if self._caches.groups.find("", peer) is None)
+        return GroupFacts(generation, group, pods, users, tuple(unknown), self._compute_void(group))
 
-    def _find_void(self, group: SecurityGroup) -> tuple[str, ...]:
+    def _compute_void(self, group: SecurityGroup) -> tuple[str, ...]:
         known = self._void.get(group)
         if known is None or known[0] != self._rules.infrastructure:
             if len(self._void) > 2 * len(self._caches.groups):
                 self._void.clear()
-            self._void[group] = known = (self._rules.infrastructure, find_void_peers(group, self._rules.infrastructure))
+            self._void[group] = known = (
+                self._rules.infrastructure,
+                compute_void_peers(group, self._rules.infrastructure),
+            )
         return known[1]

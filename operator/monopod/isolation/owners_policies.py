@@ -49,7 +49,7 @@ class OwnersPolicies:
 
     def find_left(self, pod: PodView, groups: Groups) -> Directions:
         """The directions of the pod, as it is now, that are left to them."""
-        concerns = self._find_concerns(pod.namespace)
+        concerns = self._get_concerns(pod.namespace)
         if not concerns:
             return find_left_directions(groups, (), {})
         current = self._caches.pods.find(pod.namespace, pod.name)
@@ -78,7 +78,7 @@ class OwnersPolicies:
                     self._caches.network_policies.observe("MODIFIED", item)
             self._listed[namespace] = began
 
-    def _find_concerns(self, namespace: str) -> list[Concern]:
+    def _get_concerns(self, namespace: str) -> list[Concern]:
         views = self._caches.network_policies.look_up("place", (namespace, ""))
         return [view.concern for view in views if view.concern]
 

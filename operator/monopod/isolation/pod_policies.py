@@ -38,7 +38,7 @@ from monopod.isolation.rules.owners_policies import (
     DEFAULT_GROUPS,
     NO_DIRECTIONS,
     Directions,
-    find_opened_directions,
+    get_opened_directions,
     leave_directions,
 )
 from monopod.isolation.rules_cache import Closed, GroupRulesCache, Opened
@@ -122,7 +122,7 @@ class PodPolicies:
 
     def is_per_group(self, profile: str) -> bool:
         """Whether the pods of a profile share policies."""
-        found = self._membership.find_profile(profile)
+        found = self._membership.get_profile(profile)
         return found is not None and found.isolation == PER_GROUP
 
     def shares_policy(self, namespace: str, profile: str, names: Names) -> bool:
@@ -196,12 +196,12 @@ class PodPolicies:
         if groups.names != DEFAULT_GROUPS:
             return False
         if self.shares_policy(pod.namespace, pod.profile, groups.names):
-            left, view = NO_DIRECTIONS, self._find_shared(pod.namespace)
+            left, view = NO_DIRECTIONS, self._compute_shared(pod.namespace)
         else:
             left = self._owners.find_left(pod, groups)
             named = self._caches.network_policies.find(pod.namespace, name_pod_policy(pod.name, groups.names))
             view = named if named and named.owner == pod.uid else None
-        opened = find_opened_directions({"ingress": rules.ingress, "egress": rules.egress}) - left
+        opened = get_opened_directions({"ingress": rules.ingress, "egress": rules.egress}) - left
         return bool(opened - (view.opened if view else NO_DIRECTIONS))
 
     def _build_own(self, pod: PodView, groups: Groups | None) -> Policy | None:
@@ -231,7 +231,7 @@ class PodPolicies:
 
         Between the look at what the owners say and the write nothing is awaited.
         """
-        own, existing = self._build_own(pod, groups), self._find_own(pod)
+        own, existing = self._build_own(pod, groups), self._get_own(pod)
         if own is None:
             await self._writer.apply([], existing.values())
         elif own["metadata"]["name"] not in existing:
@@ -240,7 +240,7 @@ class PodPolicies:
 
     async def _rename(self, pod: PodView, groups: Groups | None) -> None:
         """Leaves a pod one policy, with the rules of its groups and the name that says them."""
-        own, existing = self._build_own(pod, groups), self._find_own(pod)
+        own, existing = self._build_own(pod, groups), self._get_own(pod)
         if own is None:
             return
         # A deleted pod of the same name may have left its policy, which then becomes this pod's.
@@ -249,7 +249,7 @@ class PodPolicies:
             existing |= {name: view} if view.kind else {}
         await self._writer.apply([own], existing.values())
 
-    def _find_own(self, pod: PodView) -> dict[str, PolicyView]:
+    def _get_own(self, pod: PodView) -> dict[str, PolicyView]:
         owned = self._caches.network_policies.look_up("owner", pod.uid)
         return {view.name: view for view in owned if view.kind}  # others may give the pod policies, too
 
@@ -306,9 +306,9 @@ class PodPolicies:
             ApiUnreachable: no answer.
         """
         async with self._sets:
-            if DEFAULT_GROUPS in self._find_sets(namespace) and not self._find_shared(namespace):
+            if DEFAULT_GROUPS in self._compute_sets(namespace) and not self._compute_shared(namespace):
                 await self._owners.refresh(namespace)
-            answers = {names: self._rules.find(names) for names in sorted(self._find_sets(namespace))}
+            answers = {names: self._rules.find(names) for names in sorted(self._compute_sets(namespace))}
             desired = [
                 self._build_shared(namespace, names, answer)
                 for names, answer in answers.items()
@@ -316,12 +316,12 @@ class PodPolicies:
             ]
             existing = self._caches.network_policies.look_up("place", (namespace, "groups"))
             wanted = {policy["metadata"]["name"] for policy in desired}
-            awaited = self._find_awaited(namespace) - wanted
+            awaited = self._compute_awaited(namespace) - wanted
             existing = [view for view in existing if view.name not in awaited]
             await self._writer.apply(desired, existing)
             return not awaited
 
-    def _find_sets(self, namespace: str) -> set[Names]:
+    def _compute_sets(self, namespace: str) -> set[Names]:
         """The sets of groups of which pods of a namespace share policies."""
         return {
             pod.groups
@@ -330,12 +330,12 @@ class PodPolicies:
             for pod in self._caches.pods.look_up("set", value)[:1]
         }
 
-    def _find_shared(self, namespace: str) -> PolicyView | None:
+    def _compute_shared(self, namespace: str) -> PolicyView | None:
         """The policy that the pods of the default group share."""
         view = self._caches.network_policies.find(namespace, name_groups_policy(DEFAULT_GROUPS))
         return view if view and view.kind else None
 
-    def _find_awaited(self, namespace: str) -> set[str]:
+    def _compute_awaited(self, namespace: str) -> set[str]:
         """The shared policies whose pods have to get their own before these may go."""
         return {
             name_groups_policy(value[2])

@@ -6,7 +6,7 @@ from typing import Any
 from monopod.api.names import POLICY_LABEL
 from monopod.isolation.rules.changes import PolicyView
 from monopod.isolation.rules.network_policies import digest_spec
-from monopod.isolation.rules.owners_policies import NO_DIRECTIONS, find_opened_directions, read_concern
+from monopod.isolation.rules.owners_policies import NO_DIRECTIONS, get_opened_directions, read_concern
 
 
 def read_policy(item: Mapping[str, Any]) -> PolicyView:
@@ -21,7 +21,7 @@ def read_policy(item: Mapping[str, Any]) -> PolicyView:
         kind=kind,
         digest=digest_spec(item) if kind else "",
         owner=next((str(owner["uid"]) for owner in owners if owner.get("kind") == "Pod"), ""),
-        opened=find_opened_directions(item.get("spec") or {}) if kind else NO_DIRECTIONS,
+        opened=get_opened_directions(item.get("spec") or {}) if kind else NO_DIRECTIONS,
         held=bool(kind and metadata.get("finalizers")),
         spec=None if kind else item.get("spec") or {},
         concern=None if kind else read_concern(item),

@@ -59,7 +59,7 @@ class PolicyWriter:
         for change in decide_policies(desired, views):
             await self._make(change)
         for policy in desired:
-            key = _find_key(policy)
+            key = _build_key(policy)
             if key not in self._expected and self._caches.network_policies.find(*key):
                 self._expected[key] = digest_spec(policy)
 
@@ -105,7 +105,7 @@ class PolicyWriter:
             WRITES.labels("networkpolicies", "ok").inc()
 
     async def _apply(self, policy: Mapping[str, Any]) -> None:
-        key = _find_key(policy)
+        key = _build_key(policy)
         path = NETWORK_POLICIES.path(key[1], key[0])
         # Before the request: its watch event may come before its answer.
         wanted = self._expected[key] = digest_spec(policy)
@@ -149,7 +149,7 @@ class PolicyWriter:
         self._on_tampered(old, deleted=new is None)
 
 
-def _find_key(policy: Mapping[str, Any]) -> Key:
+def _build_key(policy: Mapping[str, Any]) -> Key:
     return (policy["metadata"]["namespace"], policy["metadata"]["name"])
 
 

@@ -63,7 +63,7 @@ class GroupRulesCache:
             self._answers[names] = self._answer(names)
         return self._answers[names]
 
-    def find_group(self, name: str) -> SecurityGroup | str:
+    def get_group(self, name: str) -> SecurityGroup | str:
         """The group, or why there is none that counts."""
         known = self._groups.get(name) or self._read(name)
         if isinstance(known, SecurityGroup):  # pods may name any number of others
@@ -97,7 +97,7 @@ class GroupRulesCache:
         return changed
 
     def _answer(self, names: Names) -> Answer:
-        found = {name: self.find_group(name) for name in names}
+        found = {name: self.get_group(name) for name in names}
         missing = tuple(name for name, group in found.items() if isinstance(group, str))
         if missing:
             reasons = [str(found[name]) for name in missing]

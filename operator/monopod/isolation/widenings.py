@@ -18,7 +18,7 @@ from monopod.isolation.rules.changes import PolicyView
 from monopod.isolation.rules.network_policies import PolicyTooLarge
 from monopod.isolation.rules.owners_policies import NO_DIRECTIONS, Directions
 from monopod.isolation.rules.security_group import SecurityGroup
-from monopod.isolation.rules.widening import find_widening
+from monopod.isolation.rules.widening import compute_widening
 from monopod.isolation.rules_cache import GroupRulesCache
 from monopod.kube.cache import Key
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
@@ -120,15 +120,15 @@ class Widenings:
         self, view: PolicyView, names: Names, left: Directions, known: dict[tuple[str, Names, Directions], bool]
     ) -> bool:
         if (view.name, names, left) not in known:
-            read = [self._rules.find_group(name) for name in names]
+            read = [self._rules.get_group(name) for name in names]
             groups = [group for group in read if isinstance(group, SecurityGroup)]
             # A pod with a group that doesn't exist is closed: whatever is opened is too much.
             groups = groups if len(groups) == len(read) else []
             policy, infrastructure = _as_policy(view), self._rules.infrastructure
             try:
-                found = find_widening(policy, groups, infrastructure, view.namespace, left)
+                found = compute_widening(policy, groups, infrastructure, view.namespace, left)
             except PolicyTooLarge:
-                found = find_widening(policy, [], infrastructure, view.namespace, left)
+                found = compute_widening(policy, [], infrastructure, view.namespace, left)
             known[view.name, names, left] = bool(found)
         return known[view.name, names, left]
 

@@ -138,7 +138,7 @@ class EventRecorder:
             await self._create(digest, about, event_type, reason, message)
         except ServerTrouble as trouble:
             # Perhaps a webhook that fails in this namespace alone: what is so elsewhere doesn't wait for it.
-            self._problems.report(_find_subject(about), str(trouble))
+            self._problems.report(_compute_subject(about), str(trouble))
             self._refuse(about)
             return False
         return True
@@ -161,14 +161,14 @@ class EventRecorder:
         if known is None:
             if await self._create(digest, about, event_type, reason, message):
                 return
-            known = await self._find_repetition(digest, about)
+            known = await self._fetch_repetition(digest, about)
         if known and not await self._write_count(digest, about, known):
             # The API server has forgotten it: events live for an hour, by default.
             self._known.pop(digest, None)
             await self._create(digest, about, event_type, reason, message)
 
     def _is_refusing(self, about: Reference) -> bool:
-        namespace = _find_namespace(about)
+        namespace = _get_namespace(about)
         if self._refusing.get(namespace, 0.0) > self._clock.monotonic():
             return True
         self._refusing.pop(namespace, None)
@@ -191,7 +191,7 @@ class EventRecorder:
         event = build_event(about, event_type, reason, message, self._clock.now())
         self._remember(digest)  # before it is there: another worker may record the same meanwhile
         try:
-            await self._api.create(_find_collection(about), event)
+            await self._api.create(_get_collection(about), event)
         except ApiError as error:
             if error.status == 409:
                 return False
@@ -200,7 +200,7 @@ class EventRecorder:
         except BaseException:
             self._known.pop(digest, None)
             raise
-        self._problems.clear(_find_subject(about))
+        self._problems.clear(_compute_subject(about))
         WRITES.labels("events", "ok").inc()
         return True
 
@@ -215,16 +215,16 @@ class EventRecorder:
         if error.status == 404 or error.has_cause("NamespaceTerminating"):
             self._refuse(about)  # it is being deleted, or is gone, so there is nobody to tell
             return
-        self._problems.report(_find_subject(about), str(error))
+        self._problems.report(_compute_subject(about), str(error))
         if error.status == 403:
             self._refuse(about)
 
     def _refuse(self, about: Reference) -> None:
         now = self._clock.monotonic()
         self._refusing = {name: until for name, until in self._refusing.items() if until > now}
-        self._refusing[_find_namespace(about)] = now + REFUSED_SECONDS
+        self._refusing[_get_namespace(about)] = now + REFUSED_SECONDS
 
-    async def _find_repetition(self, digest: str, about: Reference) -> _Known | None:
+    async def _fetch_repetition(self, digest: str, about: Reference) -> _Known | None:
         """An event that exists and that this process hasn't posted, counted once more; None if that would be a copy."""
         event = await self._patch(digest, about, {})
         if event is None:
@@ -249,7 +249,7 @@ class EventRecorder:
     async def _patch(self, digest: str, about: Reference, patch: dict[str, Any]) -> dict[str, Any] | None:
         """The event after a patch; None if there is none."""
         try:
-            event = await self._api.merge(f"{_find_collection(about)}/{_name_event(about, digest)}", patch)
+            event = await self._api.merge(f"{_get_collection(about)}/{_name_event(about, digest)}", patch)
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -268,7 +268,7 @@ def build_event(
         "kind": "Event",
         "metadata": {
             "name": _name_event(about, _digest(about, reason, message)),
-            "namespace": _find_namespace(about),
+            "namespace": _get_namespace(about),
         },
         "involvedObject": dict(about),
         "type": str(event_type),
@@ -293,16 +293,16 @@ def _name_event(about: Reference, digest: str) -> str:
     return f"{about['name'][:230]}.{digest}"
 
 
-def _find_namespace(about: Reference) -> str:
+def _get_namespace(about: Reference) -> str:
     return about.get("namespace") or CLUSTER_NAMESPACE
 
 
-def _find_collection(about: Reference) -> str:
-    return EVENTS.list_path(_find_namespace(about))
+def _get_collection(about: Reference) -> str:
+    return EVENTS.list_path(_get_namespace(about))
 
 
-def _find_subject(about: Reference) -> str:
-    return f"events in namespace {_find_namespace(about)}"
+def _compute_subject(about: Reference) -> str:
+    return f"events in namespace {_get_namespace(about)}"
 
 
 def _read_time(value: Any) -> datetime.datetime:

@@ -54,7 +54,7 @@ class Options(BaseSettings):
     )
 
 
-def find_own_namespace() -> str:
+def read_own_namespace() -> str:
     """Returns the namespace that this process runs in as a pod, or the usual one outside a cluster."""
     path = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
     return path.read_text().strip() if path.exists() else SYSTEM_NAMESPACE
@@ -65,7 +65,7 @@ class SharedOptions(Options):
 
     namespace: Annotated[
         str,
-        Field(default_factory=find_own_namespace),
+        Field(default_factory=read_own_namespace),
         Flag("NAME", default=f"the one that this process runs in as a pod, else {SYSTEM_NAMESPACE}"),
     ]
     """Monopod's own namespace: its Lease and its ConfigMap are there."""

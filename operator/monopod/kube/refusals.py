@@ -42,7 +42,7 @@ class Refusals:
         """Whether the last write was refused."""
         return name in self._refused
 
-    def find_answer(self, name: str) -> str:
+    def get_answer(self, name: str) -> str:
         """Why it was refused; "" if it wasn't."""
         refusal = self._refused.get(name)
         return refusal.answer if refusal else ""
@@ -68,7 +68,7 @@ class Refusals:
         for name in self._refused.keys() - set(names):
             del self._refused[name]
 
-    def find_delay(self) -> float | None:
+    def get_delay(self) -> float | None:
         """After how many seconds the next is due; None if there is none."""
         due = min((refusal.due for refusal in self._refused.values()), default=None)
         return None if due is None else max(0.0, due - self._clock())

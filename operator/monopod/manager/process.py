@@ -65,7 +65,7 @@ class Process:
             logger.error("no API server", error=str(error))
             return 1
         api = ApiClient(configuration)
-        server = HealthServer(self._find_trouble, self._find_unreadiness)
+        server = HealthServer(self._get_trouble, self._get_unreadiness)
         try:
             try:
                 port = await server.start(self._options.listen, self._options.metrics_port)
@@ -147,7 +147,7 @@ class Process:
         bare = BareKeeper(api, caches, evictor, options, recorder, problems)
         rescheduler = Rescheduler(api, caches, evictor, bare, options, recorder, problems)
         read_admission = partial(fetch_admission, api, _list_policies(options))
-        contributors = (isolator, ProgressContributor(rescheduler.find_moves))
+        contributors = (isolator, ProgressContributor(rescheduler.compute_moves))
         reconciler = Reconciler(
             api, caches, isolator, options, read_admission, evictor, rescheduler, contributors, recorder, problems
         )
@@ -177,7 +177,7 @@ class Process:
             await asyncio.sleep(KINDS_SECONDS)
             known = self._caches.has_group_policies
             try:
-                has_it = await self._caches.find_group_policies(api)
+                has_it = await self._caches.fetch_group_policies(api)
             except (ApiUnreachable, ApiError):
                 continue
             if known is not None and has_it != known:
@@ -196,14 +196,14 @@ class Process:
                 self._problems.clear("first lists")
                 return
 
-    def _find_trouble(self) -> str:
+    def _get_trouble(self) -> str:
         """What a restart would mend."""
         if stalled := [controller.name for controller in self._controllers if controller.is_stalled]:
             return f"controller {', '.join(stalled)} hangs in a reconcile"
-        dead = self._caches.find_dead_watches()
+        dead = self._caches.get_dead_watches()
         return f"the watch of {', '.join(dead)} brings nothing any more" if dead else ""
 
-    def _find_unreadiness(self) -> str:
+    def _get_unreadiness(self) -> str:
         if self._standing_by:
             return ""
         if not self._controllers:

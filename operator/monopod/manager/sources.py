@@ -119,11 +119,11 @@ class WatchedCaches:
 
     async def load(self, api: Api) -> None:
         """The full lists that everything starts with."""
-        self.has_group_policies = await self.find_group_policies(api)
+        self.has_group_policies = await self.fetch_group_policies(api)
         for kind in self.kinds():
             await kind.load(api)
 
-    async def find_group_policies(self, api: Api) -> bool:
+    async def fetch_group_policies(self, api: Api) -> bool:
         """Whether the API server serves EKS's kind now."""
         try:
             served = await api.get(GROUP_POLICIES.group_path)
@@ -133,7 +133,7 @@ class WatchedCaches:
             raise
         return any(resource.get("name") == GROUP_POLICIES.plural for resource in served.get("resources") or ())
 
-    def find_dead_watches(self) -> list[str]:
+    def get_dead_watches(self) -> list[str]:
         """Kinds whose watch brings nothing any more."""
         return [kind.resource.plural for kind in self.kinds() if kind.is_dead]
 

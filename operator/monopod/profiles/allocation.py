@@ -7,7 +7,7 @@ from monopod.api.names import PATTERNS_CONFIGMAP
 from monopod.pods.rules.selection import Profile
 from monopod.profiles.caches import Caches
 from monopod.selectors.capacity import Allocation, CapacityRequest, CompiledSelectors, Registration
-from monopod.selectors.compile import compile_profile, find_room, match_old_selectors, read_patterns
+from monopod.selectors.compile import compile_profile, compute_allocation, match_old_selectors, read_patterns
 
 
 class Allocator:
@@ -41,5 +41,5 @@ class Allocator:
             old = match_old_selectors(compiled, lines[profile.name]) if profile.name in lines else None
             requests.append(CapacityRequest(registration, compiled, old is not None or profile.name in published, old))
         if requests != self._claims:
-            self._claims, self._allocation = requests, find_room(requests, self._protected)
+            self._claims, self._allocation = requests, compute_allocation(requests, self._protected)
         return self._allocation

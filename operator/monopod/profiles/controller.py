@@ -180,14 +180,14 @@ class Reconciler:
 
     async def _fetch_admission(self) -> Admission:
         age = self._clock.monotonic() - self._admission_read_at
-        if self._admission is None or age >= self._find_patience(self._admission):
+        if self._admission is None or age >= self._compute_patience(self._admission):
             self._admission = await self._read_admission()
             self._admission_read_at = self._clock.monotonic()
         if not isinstance(self._admission, PoliciesInstalled):
-            self.enqueue(self._find_patience(self._admission))
+            self.enqueue(self._compute_patience(self._admission))
         return self._admission
 
-    def _find_patience(self, admission: Admission) -> float:
+    def _compute_patience(self, admission: Admission) -> float:
         match admission:
             case PoliciesInstalled():
                 return self._resync_seconds

@@ -18,8 +18,8 @@ from monopod.pods.rules.dry_run import (
     NamespaceDryRun,
     Outcome,
     PodDryRun,
-    find_namespace_names,
-    find_pod_labels,
+    compute_pod_labels,
+    get_namespace_names,
 )
 from monopod.pods.rules.selection import Profile, reaches
 from monopod.pods.view import PodView
@@ -50,7 +50,7 @@ from monopod.rescheduling.rules.settings import ReschedulingSettings
 from monopod.selectors.capacity import Allocation, Registration
 from monopod.selectors.compile import pick_selectors_of
 from monopod.selectors.conditions import Published, contribute_publication, hold_back_for_capacity
-from monopod.selectors.publication import Publication, find_reached
+from monopod.selectors.publication import Publication, compute_reached
 
 # Several, because one may refuse every pod for reasons of its own (a full quota). The fewer, the clearer the message.
 NAMESPACES_TRIED = 3
@@ -82,13 +82,13 @@ class Snapshot:
     sandboxes: tuple[str, ...]
     """Those that can be taken without being named, the best first."""
 
-    def find_generation(self, name: str) -> int:
+    def get_generation(self, name: str) -> int:
         """The profile's metadata.generation."""
         return int(self.resources[name]["metadata"].get("generation") or 0)
 
     def describe(self, name: str) -> Subject:
         """The profile that a status is about."""
-        return Subject(self.find_generation(name), self.profiles[name], self.pod_counts.get(name, 0))
+        return Subject(self.get_generation(name), self.profiles[name], self.pod_counts.get(name, 0))
 
 
 class Gatherer:
@@ -119,11 +119,11 @@ class Gatherer:
         requests = tuple(found for resource in resources.values() if (found := Request.from_resource(resource)))
         statuses = {name: complete_status(resource.get("status")) for name, resource in resources.items()}
         published = {name for name, status in statuses.items() if status["published"]}
-        held_back = self._find_held_back(resources, profiles, requests, published)
+        held_back = self._compute_held_back(resources, profiles, requests, published)
         kept_out = {*held_back, *(request.name for request in requests)}
         willing = [each for name, each in profiles.items() if isinstance(each, Profile) and name not in kept_out]
         allocation = self._allocator.allocate(willing, resources, published)
-        reached = self._find_reached(profiles.values())
+        reached = self._compute_reached(profiles.values())
         held_back |= {
             name: hold_back_for_capacity(why, reached.get(name, ()))
             for name, why in allocation.overflow.items()
@@ -147,7 +147,7 @@ class Gatherer:
             sandboxes=rank_sandboxes(classes, self._options.sandbox_handlers),
         )
 
-    def _find_held_back(
+    def _compute_held_back(
         self,
         resources: Mapping[str, Mapping[str, Any]],
         profiles: Mapping[str, Profile | Unreadable],
@@ -215,7 +215,7 @@ class Gatherer:
     def _give_up(
         self, snapshot: Snapshot, name: str, profile: Unreadable, admission: Admission
     ) -> tuple[Contribution, ...]:
-        untried = contribute_dry_run(None, snapshot.statuses[name], snapshot.find_generation(name))
+        untried = contribute_dry_run(None, snapshot.statuses[name], snapshot.get_generation(name))
         return contribute_unreadable(profile, admission), untried
 
     def _complete(
@@ -223,7 +223,7 @@ class Gatherer:
     ) -> tuple[tuple[Contribution, ...], Plan | None]:
         name = profile.name
         reached = tuple(snapshot.reached.get(name, ()))
-        sandbox, uid = self._find_sandbox(profile, snapshot)
+        sandbox, uid = self._compute_sandbox(profile, snapshot)
         published = Published(
             patterns=[selector.namespace for selector in profile.selectors],
             reached=reached,
@@ -245,10 +245,10 @@ class Gatherer:
                 describe_distinction(name, snapshot.overlaps.get(name)),
             )
         )
-        tried = contribute_dry_run(outcome, snapshot.statuses[name], snapshot.find_generation(name))
+        tried = contribute_dry_run(outcome, snapshot.statuses[name], snapshot.get_generation(name))
         return (own, contribute_publication(published), tried), plan
 
-    def _find_sandbox(self, profile: Profile, snapshot: Snapshot) -> tuple[Sandbox, str]:
+    def _compute_sandbox(self, profile: Profile, snapshot: Snapshot) -> tuple[Sandbox, str]:
         """The profile's RuntimeClass, and its uid."""
         view = self._caches.runtime_classes.find("", profile.runtime_class)
         named = self._options.sandbox or (snapshot.resources[profile.name].get("spec") or {}).get("runtimeClassName")
@@ -275,13 +275,13 @@ class Gatherer:
         edits = admission.names if isinstance(admission, PoliciesChanged) else ()
         return Plan(dry_runs, depends_on=(uid, *edits, *compiled))
 
-    def _find_reached(self, read: Iterable[Profile | Unreadable]) -> Mapping[str, list[str]]:
+    def _compute_reached(self, read: Iterable[Profile | Unreadable]) -> Mapping[str, list[str]]:
         """By profile; remembered until a namespace or a profile changes: most reconciles are about pods."""
         namespaces = self._caches.namespaces
         profiles = tuple(each for each in read if isinstance(each, Profile))
         if self._reached_for != (namespaces.revision, profiles):
             self._reached_for = (namespaces.revision, profiles)
-            self._reached = find_reached(profiles, namespaces.views(), self._options.protected)
+            self._reached = compute_reached(profiles, namespaces.views(), self._options.protected)
         return self._reached
 
     def build_rescheduling_input(
@@ -314,7 +314,7 @@ class Gatherer:
         pods = (
             PodDryRun(namespace, labels, profile.name, profile.runtime_class)
             for selector in profile.selectors
-            if (labels := find_pod_labels(selector)) is not None
+            if (labels := compute_pod_labels(selector)) is not None
             for namespace in namespaces
             if reaches(selector, namespace, self._options.protected)
         )
@@ -323,8 +323,8 @@ class Gatherer:
         names = [
             name
             for selector in profile.selectors
-            if find_pod_labels(selector) is not None
-            for name in find_namespace_names(selector.namespace)
+            if compute_pod_labels(selector) is not None
+            for name in get_namespace_names(selector.namespace)
         ]
         return tuple(
             NamespaceDryRun(name, pick_selectors_of(publication.get_selectors(name), profile.name))

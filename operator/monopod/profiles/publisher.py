@@ -84,17 +84,17 @@ class Publisher:
         # The mark says that a default-deny policy has been seen, so that comes first; and goes after the mark.
         self._base.update([name for name, text in texts.items() if text])
         uncovered = await self._base.ensure()
-        unmarked = await self._write_namespaces(self._find_changes(texts))
+        unmarked = await self._write_namespaces(self._compute_changes(texts))
         unreleased = await self._base.release()
         written = await self._write_patterns(build_patterns(ordered, self._protected))
         unwritten = self._describe(unreleased, uncovered, unmarked)
         await self._report(unwritten)
         refused = all(map(self._is_refused, unwritten))
         reached = sum(map(bool, texts.values()))
-        return Publication(self._get_selectors, reached, unwritten, written and refused, self._find_retry())
+        return Publication(self._get_selectors, reached, unwritten, written and refused, self._get_retry())
 
-    def _find_retry(self) -> float | None:
-        delays = (self._refusals.find_delay(), self._base.refusals.find_delay())
+    def _get_retry(self) -> float | None:
+        delays = (self._refusals.get_delay(), self._base.refusals.get_delay())
         return min((delay for delay in delays if delay is not None), default=None)
 
     def _describe(
@@ -135,7 +135,7 @@ class Publisher:
                 texts[view.name] = self._get_selectors(view.name)
         return texts
 
-    def _find_changes(self, texts: Mapping[str, str]) -> list[NamespaceChange]:
+    def _compute_changes(self, texts: Mapping[str, str]) -> list[NamespaceChange]:
         views = ((text, self._caches.namespaces.find("", name)) for name, text in texts.items())
         contents = [(view, self._build_content(view.name, text)) for text, view in views if view]
         changes = {view.name: change for view, content in contents if (change := decide_namespace(view, content))}
@@ -150,12 +150,12 @@ class Publisher:
     def _build_content(self, namespace: str, compiled: str) -> Content:
         """What the namespace should carry beside these compiled selectors."""
         is_isolated = bool(compiled) and self._base.is_seen(namespace)
-        policies = self._membership.find_policies(namespace) if is_isolated else ()
+        policies = self._membership.get_policies(namespace) if is_isolated else ()
         if not policies:
             return Content(compiled, is_isolated)
         subject = f"SecurityGroupPolicies of namespace {namespace}"
         try:
-            group_policies = compile_group_policies(policies, self._membership.find_accounts(namespace))
+            group_policies = compile_group_policies(policies, self._membership.get_accounts(namespace))
         except SelectorsTooLarge as error:
             # Without the mark its new pods wait until their groups are worked out here.
             self._problems.report(subject, str(error))
@@ -193,7 +193,7 @@ class Publisher:
             if isinstance(change, Publish) and _is_final(failure):
                 await self._close(name, uid)
         del self._right[name]
-        return self._refusals.find_answer(name)
+        return self._refusals.get_answer(name)
 
     async def _close(self, name: str, uid: str) -> None:
         """Leaves the label alone on a namespace. Not on Monopod's own: the operator has to be able to start."""

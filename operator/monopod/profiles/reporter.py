@@ -58,8 +58,8 @@ class Reporter:
 
     async def _announce_unwritten(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
         """An event when namespaces can't be written that could be before, or that are new."""
-        before = {name for issue in _find_unwritten(resource.get("status") or {}) for name in issue["resourceIds"]}
-        for issue in _find_unwritten(status):
+        before = {name for issue in _compute_unwritten(resource.get("status") or {}) for name in issue["resourceIds"]}
+        for issue in _compute_unwritten(status):
             if not before.issuperset(issue["resourceIds"]):
                 await self._post(resource, EventType.WARNING, Reason.PUBLISH_FAILED, issue["message"])
 
@@ -118,7 +118,7 @@ def _find_stopped(rescheduling: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [blocker for blocker in blockers if blocker["reason"] == Reason.REPLACEMENT_NOT_SANDBOXED]
 
 
-def _find_unwritten(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _compute_unwritten(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     issues = (status.get("health") or {}).get("issues") or ()
     return [issue for issue in issues if issue["code"] == Reason.PUBLISH_FAILED]
 

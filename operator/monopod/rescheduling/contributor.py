@@ -10,8 +10,8 @@ from monopod.rescheduling.rules.progress import Kept, Moves, NotListed, contribu
 class ProgressContributor:
     """Contributes the condition Rescheduled, and status.rescheduling."""
 
-    def __init__(self, find_moves: Callable[[str], Moves]) -> None:
-        self._find_moves = find_moves
+    def __init__(self, compute_moves: Callable[[str], Moves]) -> None:
+        self._find_moves = compute_moves
         self._kept: set[str] = set()
         """Profiles of which the last that is known is that they leave existing pods where they are."""
 

@@ -31,7 +31,7 @@ from monopod.rescheduling.dry_runs import DryRuns
 from monopod.rescheduling.options import ReschedulingOptions
 from monopod.rescheduling.precaution import Precaution
 from monopod.rescheduling.rules.plans import WorkloadPlan
-from monopod.rescheduling.rules.progress import Kept, Moves, NotListed, build_tally, find_unwritten
+from monopod.rescheduling.rules.progress import Kept, Moves, NotListed, build_tally, compute_unwritten
 from monopod.rescheduling.rules.settings import ReschedulingSettings
 from monopod.rescheduling.rules.standing import NamespaceContext
 from monopod.rescheduling.scanner import NamespaceScan, Scanner
@@ -193,7 +193,7 @@ class Rescheduler:
     def _moves_now(self, profile: str) -> bool:
         return self._moves(profile) and not self._given.settings[profile].paused
 
-    def find_moves(self, profile: str) -> Moves:
+    def compute_moves(self, profile: str) -> Moves:
         """How far the profile's pods are moved."""
         settings = self._given.settings.get(profile)
         if settings is None:
@@ -206,19 +206,19 @@ class Rescheduler:
         namespaces = {state.context.namespace for state in states}
         plans = [each for each in self._plans if each.profile == profile and each.workload.namespace in namespaces]
         waiting = [pod for plan in plans for pod in (*plan.now, *plan.later)]
-        refused = self._evictor.find_obstacles(waiting, LASTING_PAUSE_SECONDS)
+        refused = self._evictor.compute_obstacles(waiting, LASTING_PAUSE_SECONDS)
         report = self._report_bare(profile)
         unseen = [state.context.namespace for state in states if state.scan is None]
-        obstacles = [*refused, *report.obstacles, *self._find_unwritten(profile)]
+        obstacles = [*refused, *report.obstacles, *self._compute_unwritten(profile)]
         return build_tally(plans, obstacles, report.waiting, paused=settings.paused, unseen=unseen)
 
     async def _reconcile(self, _: str) -> Result:
         await self._look_around()
         self._tell()
         await self._announce()
-        return After(max(self._find_delay(), 0.05))
+        return After(max(self._compute_delay(), 0.05))
 
-    def _find_delay(self) -> float:
+    def _compute_delay(self) -> float:
         now = self._clock.monotonic()
         due = min((state.due for state in self._states.values()), default=now + self._resync_seconds)
         return due - now
@@ -260,7 +260,7 @@ class Rescheduler:
             if found:
                 extent = "whole"
                 scan = await self._scanner.scan(
-                    context, before, self._find_missing(context), self._find_blocked(context)
+                    context, before, self._find_missing(context), self._compute_blocked(context)
                 )
                 scan = await self._dry_runs.limit(context, scan)
             else:
@@ -275,9 +275,9 @@ class Rescheduler:
         self._precaution.observe(context.namespace, scan.proven, scan.plans)
         changed = scan.plans != (before.plans if before else ())
         state.interval = INTERVAL_SECONDS if changed else min(state.interval * 1.5, LONGEST_INTERVAL_SECONDS)
-        state.due = self._clock.monotonic() + self._find_interval(state, scan)
+        state.due = self._clock.monotonic() + self._compute_interval(state, scan)
 
-    def _find_interval(self, state: _NamespaceState, scan: NamespaceScan) -> float:
+    def _compute_interval(self, state: _NamespaceState, scan: NamespaceScan) -> float:
         """After how many seconds the namespace is worth another look."""
         if self._is_lively(scan):
             return state.interval
@@ -293,15 +293,15 @@ class Rescheduler:
         missing = (pod for profile in context.settings for pod in self._report_bare(profile).missing)
         return frozenset(pod for pod in missing if pod.startswith(f"{context.namespace}/"))
 
-    def _find_blocked(self, context: NamespaceContext) -> frozenset[str]:
+    def _compute_blocked(self, context: NamespaceContext) -> frozenset[str]:
         """Pods without a controller that can't be moved, so that others have their turn."""
         obstacles = (obstacle for profile in context.settings for obstacle in self._report_bare(profile).obstacles)
         return frozenset(pod for obstacle in obstacles for pod in obstacle.pods)
 
-    def _find_unwritten(self, profile: str) -> tuple[Obstacle, ...]:
+    def _compute_unwritten(self, profile: str) -> tuple[Obstacle, ...]:
         """The profile's namespaces in which nothing is moved."""
         names = [name for name in self._given.reached.get(profile, ()) if name in self._given.unwritten]
-        return (find_unwritten(names, self._given.unwritten[names[0]]),) if names else ()
+        return (compute_unwritten(names, self._given.unwritten[names[0]]),) if names else ()
 
     def _report_bare(self, profile: str) -> BareReport:
         return self._bare.report(profile)
@@ -314,7 +314,7 @@ class Rescheduler:
         handed: dict[str, str] = {}
         seen = [each for state in self._states.values() if state.scan for each in state.scan.plans]
         tried = [pod for plan in seen for pod in plan.now[:1]]
-        obstacles = self._evictor.find_obstacles(tried, LASTING_PAUSE_SECONDS)
+        obstacles = self._evictor.compute_obstacles(tried, LASTING_PAUSE_SECONDS)
         self._plans = self._precaution.limit(seen, {pod for each in obstacles for pod in each.pods})
         for plan in self._plans:
             if not self._moves_now(plan.profile):
@@ -346,7 +346,7 @@ class Rescheduler:
 
     def _tell(self) -> None:
         """Has the profiles looked at if their statuses would differ."""
-        told = {name: self.find_moves(name) for name in self._given.settings}
+        told = {name: self.compute_moves(name) for name in self._given.settings}
         if told != self._told:
             self._told = told
             self.changed.fire()

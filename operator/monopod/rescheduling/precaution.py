@@ -9,7 +9,7 @@ Ready pods in its sandbox prove it at the first look.
 from collections.abc import Collection, Iterable, Sequence
 
 from monopod.kube.clock import Clock
-from monopod.rescheduling.rules.caution import Evidence, Key, find_key, limit
+from monopod.rescheduling.rules.caution import Evidence, Key, get_key, limit
 from monopod.rescheduling.rules.plans import WorkloadPlan
 
 
@@ -45,13 +45,13 @@ class Precaution:
     def observe(self, namespace: str, proven: Iterable[str], plans: Sequence[WorkloadPlan]) -> None:
         """Takes note of what a look shows; a workload that two in a row don't show is gone, or done with."""
         self._proven |= {(profile, namespace) for profile in proven}
-        keys = frozenset(map(find_key, plans))
+        keys = frozenset(map(get_key, plans))
         older, last = self._seen.get(namespace, (keys, keys))
         if gone := older - last - keys:
             self._drop(gone)
         self._seen[namespace] = last, keys
         for plan in plans:
-            key = find_key(plan)
+            key = get_key(plan)
             if plan.is_broken:
                 self._broken.add(key)
             if not plan.replacing:
@@ -65,8 +65,8 @@ class Precaution:
         """No more than is safe now, where budgets refuse the evictions of some pods (NAMESPACE/NAME)."""
         now = self._clock.monotonic()
         late = {key for key, (_, since) in self._since.items() if now - since >= self._deadline}
-        held = {find_key(each) for each in plans if each.now and str(each.now[0]) in refused}
+        held = {get_key(each) for each in plans if each.now and str(each.now[0]) in refused}
         found = limit(plans, Evidence(self._proven, late, self._broken, self._chosen, held))
         unproven = (each for each in found if (each.profile, each.workload.namespace) not in self._proven)
-        self._chosen |= {find_key(each) for each in unproven if each.now}
+        self._chosen |= {get_key(each) for each in unproven if each.now}
         return found

@@ -20,8 +20,8 @@ from monopod.kube.objects.resources import PODS
 from monopod.kube.objects.timestamps import read_time
 from monopod.pods.rules.exemptions import guess_creator
 from monopod.pods.rules.selection import find_match
-from monopod.pods.rules.state import find_mark, has_ended
-from monopod.pods.rules.volumes import find_claims
+from monopod.pods.rules.state import get_mark, has_ended
+from monopod.pods.rules.volumes import get_claims
 from monopod.pods.volumes import fetch_claims, fetch_volumes
 from monopod.rescheduling.caches import Caches
 from monopod.rescheduling.rules.plans import WorkloadPlan, is_proof, plan_workloads
@@ -36,7 +36,7 @@ from monopod.rescheduling.rules.standing import (
 )
 from monopod.workloads.fetch import count_desired, fetch_makers, fetch_workload
 from monopod.workloads.rules.creation import build_attempt
-from monopod.workloads.rules.replacement import STATEFUL_SET, Owner, Workload, build_bare_workload, find_owner
+from monopod.workloads.rules.replacement import STATEFUL_SET, Owner, Workload, build_bare_workload, get_owner
 
 # What controls pods may be so old: a Deployment that is scaled, or a StatefulSet whose template changes, is seen then.
 OWNER_SECONDS = 15.0
@@ -88,12 +88,12 @@ def _may_move(labels: Mapping[str, str], mark: str, context: NamespaceContext) -
 
 
 def _may_move_pod(pod: Manifest, context: NamespaceContext) -> bool:
-    return _may_move(pod["metadata"].get("labels") or {}, find_mark(pod), context)
+    return _may_move(pod["metadata"].get("labels") or {}, get_mark(pod), context)
 
 
 def _trim(pod: Manifest, context: NamespaceContext) -> Manifest:
     """What is needed of a pod: its spec only if it may move, and who wrote what only if no template may replace it."""
-    may_move, owner = _may_move_pod(pod, context), find_owner(pod)
+    may_move, owner = _may_move_pod(pod, context), get_owner(pod)
     if may_move and (owner is None or not owner.has_template or owner.kind == STATEFUL_SET):
         return pod
     metadata = {key: value for key, value in pod["metadata"].items() if key != "managedFields"}
@@ -192,14 +192,14 @@ class Scanner:
         self, pods: Sequence[Manifest], context: NamespaceContext
     ) -> dict[str, tuple[Workload, list[PodState]]]:
         """The workloads by uid, each with its pods."""
-        owners = {owner.uid: owner for pod in pods if (owner := find_owner(pod))}
+        owners = {owner.uid: owner for pod in pods if (owner := get_owner(pod))}
         # Several at a time, or in a namespace of hundreds of workloads all would be too old to use when it is known.
-        found = await gather_some(self._find_workload(context, each) for each in owners.values())
+        found = await gather_some(self._fetch_workload(context, each) for each in owners.values())
         workloads = dict(zip(owners, found, strict=True))
         groups: dict[str, tuple[Workload, list[PodState]]] = {}
         now = format_now()
         for number, pod in enumerate(pods, 1):
-            owner = find_owner(pod)
+            owner = get_owner(pod)
             workload = workloads[owner.uid] if owner else build_bare_workload(context.namespace)
             if workload is not None:
                 see = observe if _may_move_pod(pod, context) else observe_unmovable
@@ -222,7 +222,7 @@ class Scanner:
         """Workloads without any pod whose pods would be these profiles': the last one may have been evicted."""
         found = set(present)
         for kind, resource in await fetch_makers(self._api, context.namespace):
-            metadata, above = resource["metadata"], find_owner(resource)
+            metadata, above = resource["metadata"], get_owner(resource)
             uid = above.uid if above and above.is_deployment else metadata["uid"]
             if uid in found or not resource["spec"].get("replicas", 1):
                 continue
@@ -230,7 +230,7 @@ class Scanner:
             owner = Owner(
                 "v1" if kind == "ReplicationController" else "apps/v1", kind, metadata["name"], metadata["uid"]
             )
-            workload = await self._find_workload(context, owner)
+            workload = await self._fetch_workload(context, owner)
             if workload is None or not workload.desired:
                 continue
             match judge({"metadata": {"name": metadata["name"]}}, workload, context):
@@ -246,14 +246,14 @@ class Scanner:
     async def _add_storage(self, context: NamespaceContext, pods: Sequence[Manifest]) -> NamespaceContext:
         """The place with the claims and volumes of pods that may be moved."""
         moving = (pod for pod in pods if _may_move_pod(pod, context))
-        names = {claim for pod in moving for claim in find_claims(pod)}
+        names = {claim for pod in moving for claim in get_claims(pod)}
         if not names:
             return context
         claims = await fetch_claims(self._api, context.namespace)
         volumes = await fetch_volumes(self._api, [claims[name] for name in sorted(names & claims.keys())])
         return replace(context, claims=claims, volumes=volumes)
 
-    async def _find_workload(self, context: NamespaceContext, owner: Owner) -> Workload | None:
+    async def _fetch_workload(self, context: NamespaceContext, owner: Owner) -> Workload | None:
         now = self._clock.monotonic()
         known = self._owners.get(owner.uid)
         if known and now - known[0] < OWNER_SECONDS:

@@ -22,7 +22,7 @@ from typing import Final
 
 from monopod.kube.objects.fields import InvalidProfile, Part
 from monopod.pods.rules.selection import is_wildcard
-from monopod.selectors.reach import each_head, find_head, reaches_by_pattern
+from monopod.selectors.reach import each_head, get_head, reaches_by_pattern
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -178,21 +178,21 @@ class _Capacity:
     def remove(self, compiled: CompiledSelectors) -> None:
         """Takes compiled selectors out that were put in."""
         for selector in compiled:
-            for _, taken in self._find_places(selector):
+            for _, taken in self._compute_places(selector):
                 _add(taken, selector.load, -1)
             if is_wildcard(selector.namespace):
-                self._patterns[find_head(selector.namespace)].remove(selector)
+                self._patterns[get_head(selector.namespace)].remove(selector)
             _add(self._configmap, selector.load_of_configmap, -1)
 
     def _put(self, selector: CompiledSelector) -> Iterator[Overflow]:
-        head = find_head(selector.namespace)
+        head = get_head(selector.namespace)
         if is_wildcard(selector.namespace):
             self._heads.open(head, len(self._of_namespace), self._get_selectors(head))
             self._patterns[head].append(selector)
         else:
             reaching = (each for each in self._get_selectors(head) if self._reaches(each, head))
             self._names.open(head, len(self._of_namespace), reaching)
-        for place, taken in self._find_places(selector):
+        for place, taken in self._compute_places(selector):
             _add(taken, selector.load)
             yield from _find_excess(place, taken, self._of_namespace)
 
@@ -200,9 +200,9 @@ class _Capacity:
         """Rows with wildcards that begin as the text does."""
         return (selector for head in each_head(text) for selector in self._patterns.get(head, ()))
 
-    def _find_places(self, selector: CompiledSelector) -> Iterator[tuple[str, list[int]]]:
+    def _compute_places(self, selector: CompiledSelector) -> Iterator[tuple[str, list[int]]]:
         """What the compiled selector counts in, each with a name for a message."""
-        head = find_head(selector.namespace)
+        head = get_head(selector.namespace)
         if not is_wildcard(selector.namespace):
             yield head, self._names.find(head)
             return

@@ -128,7 +128,7 @@ def pick_selectors_of(text: str, profile: str) -> str:
     return LINE_SEPARATOR.join(line for line in text.split(LINE_SEPARATOR) if line.startswith(own))
 
 
-def find_room(requests: Iterable[CapacityRequest], protected: Collection[str]) -> Allocation:
+def compute_allocation(requests: Iterable[CapacityRequest], protected: Collection[str]) -> Allocation:
     """Which compiled selectors each profile gets within the bounds."""
     return allocate(requests, NAMESPACE_BOUNDS, CONFIGMAP_BOUNDS, protected)
 

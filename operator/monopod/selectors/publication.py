@@ -165,7 +165,7 @@ def build_patterns_patch(current: Mapping[str, str] | None, wanted: Mapping[str,
     return {"data": {**wanted, **foreign}}
 
 
-def find_reached(
+def compute_reached(
     profiles: Iterable[Profile], namespaces: Iterable[NamespaceView], protected: Collection[str]
 ) -> dict[str, list[str]]:
     """By profile the namespaces that a selector covers, sorted; not those that are being deleted."""

@@ -17,20 +17,20 @@ Item = TypeVar("Item")
 _WILDCARD: Final = re.compile(r"[*?]")
 
 
-def find_head(pattern: str) -> str:
+def get_head(pattern: str) -> str:
     """What stands before the first wildcard."""
-    return _find_ends(pattern)[0]
+    return _get_ends(pattern)[0]
 
 
 @lru_cache(maxsize=65536)
-def _find_ends(pattern: str) -> tuple[str, str]:
+def _get_ends(pattern: str) -> tuple[str, str]:
     parts = _WILDCARD.split(pattern)
     return parts[0], parts[-1]
 
 
 def reaches_by_pattern(pattern: str, namespace: str, protected: Collection[str]) -> bool:
     """Whether a selector with this namespace pattern covers the namespace; quick where the ends differ."""
-    head, tail = _find_ends(pattern)
+    head, tail = _get_ends(pattern)
     return namespace.startswith(head) and namespace.endswith(tail) and reaches(Selector(pattern), namespace, protected)
 
 
@@ -48,7 +48,7 @@ class Reach(Generic[Item]):
         self._wild: defaultdict[str, list[tuple[int, str, Item]]] = defaultdict(list)
         for number, (pattern, item) in enumerate(items):
             if is_wildcard(pattern):
-                self._wild[find_head(pattern)].append((number, pattern, item))
+                self._wild[get_head(pattern)].append((number, pattern, item))
             else:
                 self._exact[pattern].append((number, item))
 

@@ -17,7 +17,7 @@ class UnknownRegion(LookupError):
     """There is no price list of the region; the message names those that there are."""
 
 
-def find_regions() -> list[str]:
+def list_regions() -> list[str]:
     """The regions whose prices are known."""
     names = (entry.name for entry in (files("monopod") / "usage" / "price_lists").iterdir())
     return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
@@ -31,6 +31,6 @@ def load_prices(region: str) -> Mapping[str, object]:
     """
     path = files("monopod") / "usage" / "price_lists" / f"{region}.yaml"
     if not _REGION.fullmatch(region) or not path.is_file():
-        raise UnknownRegion(f"There are no prices for region {region!r}, only for {', '.join(find_regions())}.")
+        raise UnknownRegion(f"There are no prices for region {region!r}, only for {', '.join(list_regions())}.")
     prices: Mapping[str, object] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return prices

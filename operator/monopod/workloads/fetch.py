@@ -13,7 +13,7 @@ from monopod.kube.objects.resources import (
 )
 from monopod.pods.rules.state import has_ended
 from monopod.workloads.rules.creation import Census
-from monopod.workloads.rules.replacement import Owner, Workload, find_owner, read_workload
+from monopod.workloads.rules.replacement import Owner, Workload, get_owner, read_workload
 
 _REPLICATED = (REPLICA_SETS, STATEFUL_SETS, REPLICATION_CONTROLLERS)
 _WITH_REPLICAS = {resource.kind for resource in (*_REPLICATED, DEPLOYMENTS)}
@@ -31,7 +31,7 @@ async def fetch_workload(api: Api, namespace: str, owner: Owner) -> Workload | N
     resource = await _fetch(api, namespace, owner)
     if resource is None:
         return None
-    above = find_owner(resource)
+    above = get_owner(resource)
     if above is None or not above.is_deployment:
         return read_workload(namespace, owner, resource)
     deployment = await _fetch(api, namespace, above)

@@ -21,11 +21,11 @@ from monopod.kube.controller import Backoff
 from monopod.kube.objects.fields import InvalidManifest
 from monopod.kube.objects.resources import PODS, RESOURCE_QUOTAS
 from monopod.kube.objects.text import list_names
-from monopod.pods.rules.state import find_mark, has_ended
+from monopod.pods.rules.state import get_mark, has_ended
 from monopod.workloads.caches import Caches
 from monopod.workloads.fetch import fetch_census, fetch_workload
 from monopod.workloads.rules.creation import Quota, build_attempt
-from monopod.workloads.rules.replacement import find_owner
+from monopod.workloads.rules.replacement import get_owner
 from monopod.workloads.rules.verdict import Answer, Fault, judge_answer, judge_node, judge_room
 
 VALID_SECONDS: Final = 60.0
@@ -111,7 +111,7 @@ class ReplacementDryRuns:
         self._mark = mark
         self._verdicts: dict[Key, _Verdict] = {}
 
-    def find_obstacles(self, profile: str, pods: Iterable[Candidate]) -> list[Obstacle]:
+    def compute_obstacles(self, profile: str, pods: Iterable[Candidate]) -> list[Obstacle]:
         """What keeps pods of a profile, as far as it was tried."""
         held: dict[Fault, list[str]] = {}
         for pod in sorted(pods, key=_age):
@@ -127,7 +127,7 @@ class ReplacementDryRuns:
     async def select(self, profile: str, pods: Sequence[Candidate]) -> list[Candidate]:
         """Those of a profile's pods that may be evicted now."""
         self._forget_others(profile, {pod.workload for pod in pods})
-        before = self.find_obstacles(profile, pods)
+        before = self.compute_obstacles(profile, pods)
         namespaces: dict[str, dict[str, list[Candidate]]] = {}
         for pod in sorted(pods, key=_age):
             if pod.workload != pod.uid:
@@ -136,7 +136,7 @@ class ReplacementDryRuns:
         chosen = [pod for pod in pods if pod.workload == pod.uid]
         for namespace, workloads in namespaces.items():
             chosen += await self._select_in(namespace, profile, workloads, left)
-        untold = self.find_obstacles(profile, pods) != before
+        untold = self.compute_obstacles(profile, pods) != before
         faults = [each.until for key, each in self._verdicts.items() if key[0] == profile and each.fault]
         if untold or left[0] <= 0:
             self._mark(0.5)
@@ -157,7 +157,7 @@ class ReplacementDryRuns:
         except (ApiError, ApiUnreachable):
             self._mark(REFUSED.first)
             return []
-        if quotas or any(each.is_bounded for each in self._find_current(profile, workloads)):
+        if quotas or any(each.is_bounded for each in self._get_current(profile, workloads)):
             return await self._select_one(profile, workloads, quotas, left)
         tried = due[: max(0, left[0])]
         left[0] -= len(due)
@@ -180,7 +180,7 @@ class ReplacementDryRuns:
                     break
         return chosen
 
-    def _find_current(self, profile: str, workloads: Mapping[str, list[Candidate]]) -> list[_Verdict]:
+    def _get_current(self, profile: str, workloads: Mapping[str, list[Candidate]]) -> list[_Verdict]:
         return [self._verdicts[profile, uid] for uid, pods in workloads.items() if self._is_current(profile, pods[0])]
 
     def _is_current(self, profile: str, pod: Candidate) -> bool:
@@ -210,7 +210,7 @@ class ReplacementDryRuns:
             if error.status == 404:
                 return None
             raise
-        owner = find_owner(manifest)
+        owner = get_owner(manifest)
         workload = await fetch_workload(self._api, pod.namespace, owner) if owner else None
         if workload is None or has_ended(manifest):
             return None  # nothing takes its place
@@ -219,7 +219,7 @@ class ReplacementDryRuns:
         )
         if fault or created is None:
             return fault
-        if find_mark(created) == profile:
+        if get_mark(created) == profile:
             return Fault(Reason.REPLACEMENT_REFUSED, "admission still sees the profile as active")
         return judge_node(created, manifest, self._caches.nodes.views())
 

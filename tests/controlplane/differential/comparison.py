@@ -22,7 +22,7 @@ from monopod.isolation.rules.membership import (
     awaits_account,
     build_group_marks,
     choose_groups,
-    find_account,
+    get_account,
 )
 from monopod.kube.objects.quantity import parse_quantity
 from monopod.pods.rules.decision import (
@@ -35,7 +35,7 @@ from monopod.pods.rules.decision import (
     Unsupported,
     decide,
 )
-from monopod.pods.rules.exemptions import find_skip
+from monopod.pods.rules.exemptions import compute_skip
 from monopod.pods.rules.nodes import DEFAULT_SCHEDULER, choose_node_selector, read_terms
 from monopod.pods.rules.selection import Profile, is_written, reaches_any
 from monopod.pods.rules.size import PodSize
@@ -75,7 +75,7 @@ class Case:
 
     def _choose_groups(self, profile: Profile) -> None:
         labels, annotations = self._read_metadata("labels"), self._read_metadata("annotations")
-        account, policies, accounts = find_account(self.pod), self.setting.read_policies(), self.setting.accounts
+        account, policies, accounts = get_account(self.pod), self.setting.read_policies(), self.setting.accounts
         self.waits = not self.setting.isolated or awaits_account(labels, account, profile, policies, accounts)
         with contextlib.suppress(InvalidGroups):
             chosen = choose_groups(labels, annotations, account, profile, policies, accounts)
@@ -165,7 +165,7 @@ class Case:
         """Whether the pod is as an earlier run may have left it, and has opted out since."""
         mark = self._read_metadata("labels").get(PROFILE_LABEL)
         marked_by = [profile for profile in self.profiles if profile.name == mark]
-        skip = find_skip(self.pod, self.username)
+        skip = compute_skip(self.pod, self.username)
         opted_out = skip is not None and skip.is_opt_out and not self.pod["spec"].get("nodeName")
         return opted_out and reaches_any(marked_by, self.namespace, ())
 

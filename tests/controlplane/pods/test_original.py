@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from monopod.api.names import COMPUTE_TYPE, PROFILE_LABEL
-from monopod.pods.rules.original import find_original
+from monopod.pods.rules.original import compute_original
 from monopod.pods.rules.support import REPORTED_ANNOTATIONS
 from tests.controlplane.differential.draws import Draw
 from tests.controlplane.reach import poll, reach
@@ -67,14 +67,14 @@ def test_a_pod_created_again_from_its_original_is_the_same(
             continue
         tried += 1
         stored = _bind(server, first.expect_ok())
-        original = find_original(stored)
+        original = compute_original(stored)
         path = f"/api/v1/namespaces/{namespaces[kind]}/pods/{stored['metadata']['name']}"
         server.delete(path)
         poll(functools.partial(server.get, path), lambda answer: answer.status == 404)
         again = server.create_pod(namespaces[kind], original).expect_ok()
         assert list(_find_differences(_comparable(again), _comparable(first.body))) == [], (drawn, original, first.body)
-        assert find_original(again) == original
-        assert find_original(original) == original
+        assert compute_original(again) == original
+        assert compute_original(original) == original
     assert tried > PODS / 2
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from lab.cluster.installation import ROOT
 from lab.cluster.provider import find_all_clusters, find_cluster
-from lab.demo.pods import Seen, find_faults
+from lab.demo.pods import Seen, compute_faults
 
 PREFIX = "e2e-demo-"
 DEMO = ROOT / "hack/demo"
@@ -124,7 +124,7 @@ def test_a_demo_that_cannot_go_on_says_what_and_where_to_look() -> None:
 )
 def test_the_demo_fails_unless_its_pods_have_their_own_kernels(profile: str, kernel: str, fault: str) -> None:
     seen = Seen("web", "Pod", profile, "", "", "gvisor", "6.1", kernel, "", "10.0.0.1", 1)
-    faults = find_faults((seen,))
+    faults = compute_faults((seen,))
     assert fault in "".join(faults)
     assert bool(faults) == bool(fault)
 

@@ -25,7 +25,7 @@ def test_pods_live_through_an_upgrade_and_a_removal_of_monopod(live: Live) -> No
     live.await_phase(PROFILE)
     assert _is_untouched(live, before), "an upgrade leaves running pods alone"
     live.apply(a_pod("upgraded", namespace, SANDBOXED))
-    assert _find_profile(live, "upgraded", namespace) == PROFILE
+    assert _compute_profile(live, "upgraded", namespace) == PROFILE
 
     _helm("uninstall", RELEASE, "--namespace", SYSTEM_NAMESPACE, "--wait", "--kubeconfig", live.cluster.kubeconfig_path)
     assert _is_untouched(live, before), "removing Monopod leaves running pods alone"
@@ -33,7 +33,7 @@ def test_pods_live_through_an_upgrade_and_a_removal_of_monopod(live: Live) -> No
     assert live.get("fargateprofile", PROFILE), "profiles are kept for a later install"
 
     after = live.wait_for(lambda: _make_ordinary_pod(live, namespace), "an ordinary pod in the old namespace", 180)
-    assert _find_profile(live, after, namespace) == ""
+    assert _compute_profile(live, after, namespace) == ""
     fresh = live.make_namespace()
     live.wait_for(lambda: _make_ordinary_pod(live, fresh), "an ordinary pod in a new namespace", 180)
     live.await_ready(fresh)
@@ -67,7 +67,7 @@ def _is_untouched(live: Live, pod: Object) -> bool:
     return bool(now["metadata"]["uid"] == meta["uid"]) and not any(restarts)
 
 
-def _find_profile(live: Live, pod: str, namespace: str) -> str:
+def _compute_profile(live: Live, pod: str, namespace: str) -> str:
     labels = live.get("pod", pod, namespace)["metadata"].get("labels", {})
     return str(labels.get(EKS_PROFILE_LABEL, ""))
 

@@ -35,7 +35,7 @@ class FakeEvictor:
         assert source == "deletion"
         self.required = tuple(pods)
 
-    def find_obstacles(self, pods: Iterable[Candidate]) -> tuple[Obstacle, ...]:
+    def compute_obstacles(self, pods: Iterable[Candidate]) -> tuple[Obstacle, ...]:
         return ()
 
 

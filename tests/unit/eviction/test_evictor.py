@@ -114,6 +114,6 @@ async def test_the_mover_tells_what_blocks() -> None:
         evictor.update("deletion", [POD])
         clock.step(1)
         await settle()
-        (obstacle,) = evictor.find_obstacles([POD])
+        (obstacle,) = evictor.compute_obstacles([POD])
         assert (obstacle.pods, obstacle.budgets) == (("prod/a",), ("prod/web",))
         assert answered

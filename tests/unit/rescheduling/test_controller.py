@@ -86,7 +86,7 @@ class FakeEvictor:
         assert source == "rescheduling"
         self.wanted = list(pods)
 
-    def find_obstacles(self, pods: Iterable[Candidate], lasting: float = 0.0) -> tuple[Obstacle, ...]:
+    def compute_obstacles(self, pods: Iterable[Candidate], lasting: float = 0.0) -> tuple[Obstacle, ...]:
         return ()
 
     def listen(self, listener: Callable[[Candidate], None]) -> None:
@@ -174,7 +174,7 @@ async def test_a_namespace_without_pods_to_move_is_searched_once_until_the_resyn
     setting.update()
     await setting.run()
     assert (setting.api.searches, setting.api.looks) == (1, 0)
-    assert setting.rescheduler.find_moves("web") == Tally()
+    assert setting.rescheduler.compute_moves("web") == Tally()
 
 
 async def test_pods_that_move_are_looked_at_again_and_again_and_handed_over_in_turn() -> None:
@@ -185,7 +185,7 @@ async def test_pods_that_move_are_looked_at_again_and_again_and_handed_over_in_t
     assert setting.api.looks > 1
     assert setting.evictor.wanted[0].known_until < float("inf")
     assert setting.marked == 1, "the same is told once"
-    moves = setting.rescheduler.find_moves("web")
+    moves = setting.rescheduler.compute_moves("web")
     assert isinstance(moves, Tally)
     assert moves.waiting == 2
 
@@ -219,7 +219,7 @@ async def test_nothing_moves_for_a_profile_that_is_about_to_be_withdrawn() -> No
     await setting.run()
     setting.rescheduler.limit(["other"])
     assert setting.wanted == []
-    assert setting.rescheduler.find_moves("web") == NotListed()
+    assert setting.rescheduler.compute_moves("web") == NotListed()
 
 
 async def test_nothing_is_looked_at_where_the_rows_are_not_the_profiles_yet() -> None:
@@ -227,19 +227,19 @@ async def test_nothing_is_looked_at_where_the_rows_are_not_the_profiles_yet() ->
     setting.update()
     await setting.run()
     assert (setting.api.searches, setting.wanted) == (0, [])
-    assert setting.rescheduler.find_moves("web") == NotListed()
+    assert setting.rescheduler.compute_moves("web") == NotListed()
 
 
 async def test_trouble_is_met_by_asking_less_and_keeps_what_was_known() -> None:
     setting = Setting(an_old_pod("a"))
     setting.update()
     await setting.run(10)
-    known, looks = setting.rescheduler.find_moves("web"), setting.api.looks
+    known, looks = setting.rescheduler.compute_moves("web"), setting.api.looks
     setting.api.trouble = ServerTrouble(500, "", "no")
     await setting.run(62)
     # After 2 s, 4, 8, 16, 30.
     assert 2 <= setting.api.looks - looks <= 6
-    assert setting.rescheduler.find_moves("web") == known
+    assert setting.rescheduler.compute_moves("web") == known
     setting.api.trouble = None
     setting.api.lists[PODS] = [an_old_pod("b")]
     await setting.run(60)
@@ -253,10 +253,10 @@ async def test_a_namespace_with_a_trouble_of_its_own_does_not_hold_up_the_others
     await setting.run(50)
     assert setting.wanted == ["a"]
     assert setting.api.looks > 3
-    assert setting.rescheduler.find_moves("web") == NotListed(), "it may be over soon"
+    assert setting.rescheduler.compute_moves("web") == NotListed(), "it may be over soon"
     setting.update(replace(SETTINGS, max_unavailable=1), namespaces=("other", "prod"))
     await setting.run(100)
-    moves = setting.rescheduler.find_moves("web")
+    moves = setting.rescheduler.compute_moves("web")
     assert isinstance(moves, Tally)
     assert (moves.waiting, moves.unseen) == (1, ("other",)), "or the profile's moves would never be on record"
 
@@ -265,7 +265,7 @@ async def test_a_profile_that_keeps_pods_is_not_looked_after() -> None:
     setting = Setting(an_old_pod("a"))
     setting.update(replace(SETTINGS, moves=False))
     await setting.run(10)
-    assert (setting.api.searches, setting.rescheduler.find_moves("web")) == (0, Kept())
+    assert (setting.api.searches, setting.rescheduler.compute_moves("web")) == (0, Kept())
 
 
 def a_bare_pod(name: str) -> Manifest:
@@ -307,7 +307,7 @@ async def test_nothing_is_moved_in_a_namespace_that_cannot_be_written_and_everyt
     setting.api.requests.clear()
     await setting.run()
     assert [path for _, path, _ in setting.api.requests if "/prod/" in path] == []
-    found = judge_progress(setting.rescheduler.find_moves("web"), None)
+    found = judge_progress(setting.rescheduler.compute_moves("web"), None)
     assert (found.holds, found.reason) == (False, Reason.BLOCKED)
     assert found.message == "pods: 0/0 moved: nothing is moved in namespace prod; prod: refused"
 
@@ -318,7 +318,7 @@ async def test_a_pod_whose_replacement_is_refused_stays_and_goes_when_it_no_long
     setting.update()
     await setting.run()
     assert setting.wanted == []
-    moves = setting.rescheduler.find_moves("web")
+    moves = setting.rescheduler.compute_moves("web")
     assert isinstance(moves, Tally)
     assert (moves.waiting, moves.blocked) == (0, 2)
     (obstacle,) = moves.obstacles
@@ -363,13 +363,13 @@ async def test_a_workload_whose_pods_are_merely_gone_is_not_moved() -> None:
     await setting.run()
     setting.api.lists[PODS] = []
     await setting.run()
-    moves = setting.rescheduler.find_moves("web")
+    moves = setting.rescheduler.compute_moves("web")
     assert isinstance(moves, Tally)
     assert moves.waiting == 1
     assert moves.waiting_for.startswith("1 of 1 pods of ReplicaSet prod/owner don't exist")
     del setting.api.answers["get", REPLICA_SET]
     await setting.run()
-    assert setting.rescheduler.find_moves("web") == Tally()
+    assert setting.rescheduler.compute_moves("web") == Tally()
 
 
 @pytest.mark.parametrize("is_gone", [True, False], ids=["gone", "not Ready"])
@@ -381,13 +381,13 @@ async def test_what_an_operator_before_left_without_its_pods_is_waited_for_by_th
     setting.api.lists[REPLICA_SET.removesuffix("/owner")] = [setting.owner]
     setting.update(replace(SETTINGS, is_open=True))
     await setting.run()
-    moves = setting.rescheduler.find_moves("web")
+    moves = setting.rescheduler.compute_moves("web")
     assert isinstance(moves, Tally)
     assert moves.waiting == 1
     assert ("don't exist" if is_gone else "isn't Ready") in moves.waiting_for
     setting.api.lists[PODS] = [replacement | {"status": an_old_pod("new")["status"]}]
     await setting.run()
-    assert setting.rescheduler.find_moves("web") == Tally()
+    assert setting.rescheduler.compute_moves("web") == Tally()
 
 
 async def test_workloads_of_others_and_those_that_should_have_no_pods_are_not_waited_for() -> None:
@@ -397,4 +397,4 @@ async def test_workloads_of_others_and_those_that_should_have_no_pods_are_not_wa
     setting.api.lists[REPLICA_SET.removesuffix("/owner")] = [setting.owner, other]
     setting.update(replace(SETTINGS, is_open=True))
     await setting.run()
-    assert setting.rescheduler.find_moves("web") == Tally()
+    assert setting.rescheduler.compute_moves("web") == Tally()

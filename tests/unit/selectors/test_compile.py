@@ -11,7 +11,7 @@ from monopod.selectors.compile import (
     compile_namespace_patterns,
     compile_profile,
     compile_selectors,
-    find_room,
+    compute_allocation,
     match_old_selectors,
     read_patterns,
 )
@@ -130,7 +130,7 @@ def test_there_is_room_for_so_much(count: int, namespace: str, labels: dict[str,
     requests = [
         CapacityRequest(Registration(profile.name, profile.name), compile_profile(profile)) for profile in profiles
     ]
-    overflow = find_room(requests, PROTECTED).overflow
+    overflow = compute_allocation(requests, PROTECTED).overflow
     assert re.search(problem, str(overflow[min(overflow)]))
 
 

@@ -14,8 +14,8 @@ from monopod.selectors.publication import (
     Withdraw,
     build_namespace_patch,
     build_patterns_patch,
+    compute_reached,
     decide_namespace,
-    find_reached,
 )
 
 ROWS = "web|kata|Pend||"
@@ -92,7 +92,7 @@ def test_patterns_are_written_only_if_they_differ() -> None:
 def test_a_profile_reaches_namespaces_by_name_and_protected_ones_only_by_their_exact_name() -> None:
     names = ["prod-b", "dev", "kube-system", "prod-system", "prod-a"]
     views = [NamespaceView(name) for name in names] + [NamespaceView("prod-gone", terminating=True)]
-    reached = find_reached([PROFILE], views, {"kube-system", "prod-system"})
+    reached = compute_reached([PROFILE], views, {"kube-system", "prod-system"})
     assert reached == {PROFILE.name: ["kube-system", "prod-a", "prod-b"]}
 
 

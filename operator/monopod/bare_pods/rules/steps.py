@@ -19,7 +19,7 @@ from typing import Any, assert_never
 from monopod.api.names import API_VERSION, RECREATED_ANNOTATION
 from monopod.api.stored_pod import Phase
 from monopod.eviction.rules.order import Candidate
-from monopod.pods.rules.original import find_original
+from monopod.pods.rules.original import compute_original
 
 Manifest = dict[str, Any]
 
@@ -216,10 +216,10 @@ def observe(stored: StoredPod, pod: Mapping[str, Any] | None) -> ObservedPod:
     if metadata["uid"] == stored.pod_uid:
         controlled = any(owner.get("controller") for owner in metadata.get("ownerReferences") or ())
         return Original(
-            find_original(pod),
+            compute_original(pod),
             str(metadata.get("creationTimestamp") or ""),
             "deletionTimestamp" in metadata,
-            _find_disruption(status) is not None,
+            _compute_disruption(status) is not None,
             controlled,
         )
     if (metadata.get("annotations") or {}).get(RECREATED_ANNOTATION) == stored.pod_uid:
@@ -240,13 +240,13 @@ def _find_fault(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> str:
     """Why a pod that hasn't run never will; "" if it may, or if someone deletes it."""
     told: Mapping[str, Any] | None = status if status.get("phase") == "Failed" else None
     if told is None and "deletionTimestamp" in metadata:
-        told = _find_disruption(status)
+        told = _compute_disruption(status)
     if told is None:
         return ""
     return ": ".join(str(told[key]) for key in ("reason", "message") if told.get(key)) or "Failed"
 
 
-def _find_disruption(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _compute_disruption(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The condition by which an eviction, or another disruption, is known from its owner's wish."""
     conditions: Iterable[Mapping[str, Any]] = status.get("conditions") or ()
     return next((one for one in conditions if one["type"] == "DisruptionTarget" and one["status"] == "True"), None)
@@ -319,13 +319,13 @@ def build_stored(bare: BarePod) -> Manifest:
         "apiVersion": API_VERSION,
         "kind": "StoredPod",
         "metadata": {"name": bare.name, "namespace": bare.namespace},
-        "spec": {"profile": bare.profile, "podUID": bare.uid, "manifest": find_original(bare.pod)},
+        "spec": {"profile": bare.profile, "podUID": bare.uid, "manifest": compute_original(bare.pod)},
     }
 
 
 def build_trial(bare: BarePod) -> Manifest:
     """The pod to try: its name is another, because its own is in use. It says that it is one to be created again."""
-    manifest = find_original(bare.pod)
+    manifest = compute_original(bare.pod)
     metadata = {key: value for key, value in manifest["metadata"].items() if key != "name"}
     annotations = {**(metadata.get("annotations") or {}), RECREATED_ANNOTATION: bare.uid}
     return {**manifest, "metadata": {**metadata, "annotations": annotations, "generateName": f"{bare.name}-"}}

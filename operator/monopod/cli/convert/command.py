@@ -8,7 +8,7 @@ from monopod.cli.convert.conversion import convert
 from monopod.cli.failure import UnreadableInput
 from monopod.cli.input.documents import format_documents, read_all, show
 from monopod.cli.input.manifests import refuse_twins
-from monopod.cli.input.profiles import find_name, refuse_invalid
+from monopod.cli.input.profiles import get_name, refuse_invalid
 
 
 def convert_files(filenames: Sequence[str]) -> str:
@@ -27,8 +27,8 @@ def convert_files(filenames: Sequence[str]) -> str:
         found += converted
     for each in found:
         refuse_invalid(each.profile)
-    refuse_twins(find_name(each.profile) for each in found)
+    refuse_twins(get_name(each.profile) for each in found)
     for each in found:
         for note in each.notes:
-            click.echo(f"Note: profile {find_name(each.profile)}: {note}.", err=True)
+            click.echo(f"Note: profile {get_name(each.profile)}: {note}.", err=True)
     return format_documents(each.profile for each in found)

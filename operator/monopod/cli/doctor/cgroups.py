@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Level, Unread, read_minor, unread
-from monopod.cli.doctor.sandboxes import find_kubelet, find_takers, find_users
+from monopod.cli.doctor.sandboxes import compute_takers, find_users, get_kubelet
 from monopod.cli.failure import describe_refusal
 from monopod.cli.live import Cluster
 from monopod.kube.client.api import ApiError, ServerTrouble
@@ -41,7 +41,7 @@ def read_drivers(cluster: Cluster, facts: Facts) -> dict[str, str] | Unread:
     """
     drivers: dict[str, str] = {}
     refused: ApiError | ServerTrouble | None = None
-    for node in list(_find_nodes(facts))[:MOST_NODES]:
+    for node in list(_compute_nodes(facts))[:MOST_NODES]:
         name = node["metadata"]["name"]
         try:
             told = cluster.get(f"{NODES.path(name, subresource='proxy')}/configz")
@@ -55,15 +55,15 @@ def read_drivers(cluster: Cluster, facts: Facts) -> dict[str, str] | Unread:
     return Unread(describe_refusal(refused)) if refused and not drivers else drivers
 
 
-def _find_nodes(facts: Facts) -> Iterator[Json]:
+def _compute_nodes(facts: Facts) -> Iterator[Json]:
     if isinstance(facts.runtime_classes, Unread):
         return  # other checks say so
     users = find_users(facts)
     classes = [
         each for each in facts.runtime_classes if each["metadata"]["name"] in users and each["handler"] in GVISOR
     ]
-    for node in find_takers(facts, classes):
-        if (read_minor(find_kubelet(node)) or 0) >= TRUE_SINCE_MINOR:
+    for node in compute_takers(facts, classes):
+        if (read_minor(get_kubelet(node)) or 0) >= TRUE_SINCE_MINOR:
             yield node
 
 

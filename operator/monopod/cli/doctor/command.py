@@ -57,7 +57,7 @@ def check(facts: Facts) -> list[Finding]:
     return [finding for each in (*CLUSTER_CHECKS, *more) for finding in each(facts)]
 
 
-def find_exit_status(findings: Sequence[Finding]) -> int:
+def compute_exit_status(findings: Sequence[Finding]) -> int:
     """1 if there is a problem."""
     return int(any(finding.level is Level.PROBLEM for finding in findings))
 

@@ -133,12 +133,12 @@ class Facts:
     @property
     def default_sandbox(self) -> str:
         """The RuntimeClass of profiles that name none, from the operator's arguments; "" if they name none."""
-        return next(iter(self._find_arguments("--sandbox=")), "")
+        return next(iter(self._get_arguments("--sandbox=")), "")
 
     @property
     def sandbox_handlers(self) -> Sequence[str]:
         """The handlers that alone count as sandboxes, from the same; empty: all but those that are known to be none."""
-        return self._find_arguments("--sandbox-handler=")
+        return self._get_arguments("--sandbox-handler=")
 
     @property
     def classes(self) -> dict[str, str]:
@@ -146,7 +146,7 @@ class Facts:
         found = () if isinstance(self.runtime_classes, Unread) else self.runtime_classes
         return {each["metadata"]["name"]: str(each["handler"]) for each in found}
 
-    def find_default_sandbox(self, current: str = "") -> str:
+    def compute_default_sandbox(self, current: str = "") -> str:
         """The RuntimeClass of a profile that names none, as the operator finds it; "" if that isn't known.
 
         Args:
@@ -156,7 +156,7 @@ class Facts:
             return self.default_sandbox or current
         return choose_sandbox(self.classes, self.sandbox_handlers, current)
 
-    def _find_arguments(self, option: str) -> Sequence[str]:
+    def _get_arguments(self, option: str) -> Sequence[str]:
         arguments = list_arguments(self.deployments)
         return [argument.removeprefix(option) for argument in arguments if argument.startswith(option)]
 
@@ -301,7 +301,7 @@ def check_profiles(facts: Facts) -> Iterator[Finding]:
             yield unread(Check.PROFILES, "The FargateProfiles", facts.profiles)
         return
     yield Finding(Check.INSTALLATION, Level.OK, "The cluster knows FargateProfiles.")
-    faults = [fault for profile in facts.profiles for fault in _find_profile_faults(profile)]
+    faults = [fault for profile in facts.profiles for fault in _compute_profile_faults(profile)]
     faults += _find_shadows(facts)
     yield from faults
     if not faults:
@@ -310,7 +310,7 @@ def check_profiles(facts: Facts) -> Iterator[Finding]:
         yield Finding(Check.PROFILES, Level.OK, message)
 
 
-def _find_profile_faults(profile: Json) -> Iterator[Finding]:
+def _compute_profile_faults(profile: Json) -> Iterator[Finding]:
     name, status = profile["metadata"]["name"], profile.get("status") or {}
     phase = status.get("phase") or "not looked at by the operator yet"
     if phase == "ACTIVE":
@@ -337,7 +337,7 @@ def read_profiles(facts: Facts) -> list[Profile]:
     for resource in () if isinstance(facts.profiles, Unread) else facts.profiles:
         try:
             told = str((resource.get("status") or {}).get("runtimeClassName") or "")
-            profiles.append(Profile.from_resource(resource, facts.find_default_sandbox(told)))
+            profiles.append(Profile.from_resource(resource, facts.compute_default_sandbox(told)))
         except InvalidProfile:
             continue
     return profiles

@@ -104,7 +104,7 @@ class NetworkProbe:
 
     def _try(self) -> Finding:
         self._create_pod("server", _SERVE)
-        address = self._wait(START_SECONDS, "server", lambda: self._find_address("server"))
+        address = self._wait(START_SECONDS, "server", lambda: self._compute_address("server"))
         self._create_pod("client", _ASK.format(address=address, port=_PORT))
         self._wait(START_SECONDS, "client", lambda: self._read_answers(1) == ["reached"])
         policies = NETWORK_POLICIES.list_path(self.namespace)
@@ -136,7 +136,7 @@ class NetworkProbe:
             else:
                 return
 
-    def _find_address(self, name: str) -> str:
+    def _compute_address(self, name: str) -> str:
         status = self._read_pod(name).get("status") or {}
         running = any((each.get("state") or {}).get("running") for each in status.get("containerStatuses") or ())
         if not running or not status.get("podIP"):
@@ -144,7 +144,7 @@ class NetworkProbe:
         return str(ipaddress.ip_address(status["podIP"]))
 
     def _read_answers(self, count: int) -> list[str]:
-        if not self._find_address("client"):
+        if not self._compute_address("client"):
             return []
         return self.api.get_text(PODS.path("client", self.namespace, "log"), {"tailLines": str(count)}).split()
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from monopod.api.names import KUBE_SYSTEM
 from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Gates, Level, Unread, read_minor
-from monopod.cli.doctor.sandboxes import find_kubelet, find_takers, find_users
+from monopod.cli.doctor.sandboxes import compute_takers, find_users, get_kubelet
 from monopod.cli.failure import describe_refusal
 from monopod.cli.live import Cluster
 from monopod.kube.client.api import ApiError, ServerTrouble
@@ -48,12 +48,12 @@ def read_gates(cluster: Cluster, facts: Facts) -> Gates:
     Raises:
         ApiUnreachable: the API server can't be reached.
     """
-    heavy = _find_heavy(facts)
+    heavy = _compute_heavy(facts)
     if not heavy or (read_minor(str(facts.version.get("gitVersion"))) or 0) < SINCE_MINOR:
         return Gates()
     kubelets: dict[str, bool] = {}
     unread: list[str] = []
-    nodes = list(find_takers(facts, heavy))
+    nodes = list(compute_takers(facts, heavy))
     for node in nodes[:MOST_NODES]:
         name = node["metadata"]["name"]
         try:
@@ -73,7 +73,7 @@ def read_gates(cluster: Cluster, facts: Facts) -> Gates:
     return Gates(scheduler, kubelets, (*([f"kube-scheduler's ({why})"] if why else []), *unread))
 
 
-def _find_heavy(facts: Facts) -> list[Json]:
+def _compute_heavy(facts: Facts) -> list[Json]:
     if isinstance(facts.runtime_classes, Unread):
         return []  # another check says so
     users = find_users(facts)
@@ -85,7 +85,7 @@ def _find_heavy(facts: Facts) -> list[Json]:
 
 
 def _read_kubelet(cluster: Cluster, node: Json) -> bool | None:
-    if (read_minor(find_kubelet(node)) or SINCE_MINOR) < SINCE_MINOR:
+    if (read_minor(get_kubelet(node)) or SINCE_MINOR) < SINCE_MINOR:
         return False
     if GATE in (node.get("status") or {}).get("declaredFeatures", ()):
         return True
@@ -114,7 +114,7 @@ def _is_set(pod: Json) -> bool:
 
 def check_overhead(facts: Facts) -> Iterator[Finding]:
     """Whether the feature is on with which it is counted twice; nothing where no class in use has any."""
-    classes, gates = sorted(each["metadata"]["name"] for each in _find_heavy(facts)), facts.overhead_gates
+    classes, gates = sorted(each["metadata"]["name"] for each in _compute_heavy(facts)), facts.overhead_gates
     if not classes:
         return
     on = [name for name, is_gate_on in gates.kubelets.items() if is_gate_on]

@@ -66,7 +66,7 @@ def check_sandboxes(facts: Facts) -> Iterator[Finding]:
 def find_users(facts: Facts) -> dict[str, str]:
     """The RuntimeClasses in use, each with who uses it, for a message."""
     users: dict[str, list[str]] = {}
-    if default := facts.find_default_sandbox():
+    if default := facts.compute_default_sandbox():
         users[default] = ["the default sandbox" if facts.default_sandbox or default == NO_SANDBOX else FOUND]
     for profile in read_profiles(facts):
         if profile.runtime_class:
@@ -102,7 +102,7 @@ def describe_unknown(facts: Facts) -> str:
 def describe_classless(facts: Facts) -> str:
     """The command that makes a RuntimeClass where nodes have a sandbox and only that is missing; "" if none has."""
     nodes = () if isinstance(facts.nodes, Unread) else facts.nodes
-    handlers = {handler: handler for node in nodes for handler in find_handlers(node) if is_dns_label(handler)}
+    handlers = {handler: handler for node in nodes for handler in compute_handlers(node) if is_dns_label(handler)}
     if not (ranked := rank_sandboxes(handlers, facts.sandbox_handlers)):
         return ""
     handler = ranked[0]
@@ -112,7 +112,7 @@ def describe_classless(facts: Facts) -> str:
         "metadata": {"name": "gvisor" if handler == "runsc" else handler},
         "handler": handler,
     }
-    known = list_names([_name(node) for node in nodes if handler in find_handlers(node)])
+    known = list_names([_name(node) for node in nodes if handler in compute_handlers(node)])
     return f"{known} has the handler {handler}, so: echo '{json.dumps(runtime_class)}' | kubectl apply -f -"
 
 
@@ -135,8 +135,8 @@ def check_nodes(runtime_class: Json, facts: Facts) -> Iterator[Finding]:
         )
         yield Finding(Check.NODES, Level.WARNING, message, action)
         return
-    lacking = [_name(node) for node in usable if (known := find_handlers(node)) and handler not in known]
-    old = [_name(node) for node in usable if (read_minor(find_kubelet(node)) or POD_LEVEL_MINOR) < POD_LEVEL_MINOR]
+    lacking = [_name(node) for node in usable if (known := compute_handlers(node)) and handler not in known]
+    old = [_name(node) for node in usable if (read_minor(get_kubelet(node)) or POD_LEVEL_MINOR) < POD_LEVEL_MINOR]
     if lacking:
         message = f"The container runtime of {list_names(lacking)} doesn't know the handler {handler}; pods of "
         message += f"RuntimeClass {name} that land there never start."
@@ -146,15 +146,17 @@ def check_nodes(runtime_class: Json, facts: Facts) -> Iterator[Finding]:
         message = f"The kubelets of {list_names(old)} are older than 1.{POD_LEVEL_MINOR}: they don't enforce sizes."
         yield Finding(Check.NODES, Level.PROBLEM, message, f"Upgrade them, or keep RuntimeClass {name} off them.")
     if not lacking and not old:
-        unsure = "" if any(find_handlers(node) for node in usable) else " None of them tells which handlers it knows."
+        unsure = (
+            "" if any(compute_handlers(node) for node in usable) else " None of them tells which handlers it knows."
+        )
         message = f"RuntimeClass {name}: {len(usable)} of {len(chosen)} nodes{where} can take its pods.{unsure}"
         yield Finding(Check.NODES, Level.OK, message)
 
 
-def find_takers(facts: Facts, classes: Sequence[Json]) -> Iterator[Json]:
+def compute_takers(facts: Facts, classes: Sequence[Json]) -> Iterator[Json]:
     """The nodes that pods of any of these RuntimeClasses may land on and start."""
     for node in () if isinstance(facts.nodes, Unread) else facts.nodes:
-        labels, known = node["metadata"].get("labels") or {}, find_handlers(node)
+        labels, known = node["metadata"].get("labels") or {}, compute_handlers(node)
         for handler, scheduling in ((each["handler"], each.get("scheduling") or {}) for each in classes):
             chosen = (scheduling.get("nodeSelector") or {}).items() <= labels.items()
             usable = chosen and is_usable(node, scheduling.get("tolerations") or ())
@@ -182,7 +184,7 @@ def _tolerates(toleration: Json, taint: Json) -> bool:
     return toleration["key"] == taint["key"] and same
 
 
-def find_handlers(node: Json) -> set[str]:
+def compute_handlers(node: Json) -> set[str]:
     """The handlers that the node's kubelet reports; empty with a container runtime that doesn't tell."""
     handlers = (node.get("status") or {}).get("runtimeHandlers") or ()
     # The nameless one is the default. Where it stands alone, the runtime told nothing else.
@@ -227,6 +229,6 @@ def _name(node: Json) -> str:
     return str(node["metadata"]["name"])
 
 
-def find_kubelet(node: Json) -> str:
+def get_kubelet(node: Json) -> str:
     """The version of the node's kubelet."""
     return str(((node.get("status") or {}).get("nodeInfo") or {}).get("kubeletVersion"))

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from monopod.cli import autoscalers as autoscaling
-from monopod.cli.closed_namespaces import find_refusal
+from monopod.cli.closed_namespaces import fetch_refusal
 from monopod.cli.explain.explanation import Explanation, LiveExplanation, Report, build_explanation
 from monopod.cli.explain.group_sources import Surroundings, fetch, find_in_documents
-from monopod.cli.explain.live_pod import find_admitted, rebuild_manifest
+from monopod.cli.explain.live_pod import compute_admitted, rebuild_manifest
 from monopod.cli.failure import ApiFailure, UnreadableInput, describe
 from monopod.cli.input.documents import read_all, read_documents
 from monopod.cli.input.manifests import Subject, find_subjects
-from monopod.cli.input.profiles import find_name, find_protected, read_profile_resource, read_profiles
+from monopod.cli.input.profiles import get_name, get_protected, read_profile_resource, read_profiles
 from monopod.kube.client.api import ApiError, ApiUnreachable, Unconfigured
 from monopod.kube.objects.fields import InvalidPod, InvalidProfile, Part
 from monopod.pods.rules.exemptions import guess_creator
@@ -60,20 +60,20 @@ def explain_files(filenames: Sequence[str], sources: Sources) -> Sequence[Explan
         except (ApiFailure, ApiError, ApiUnreachable, Unconfigured) as failure:
             raise ApiFailure(f"{describe(failure)} Give --profiles FILE to explain without a cluster.") from None
     default = sources.namespace or default
-    protected = _find_protected(sources, cluster)
+    protected = _fetch_protected(sources, cluster)
 
     @cache
-    def find_surroundings(namespace: str) -> Surroundings:
+    def fetch_surroundings(namespace: str) -> Surroundings:
         written = find_in_documents(documents, namespace, default)
         return fetch(cluster, namespace).beside(written) if cluster else written
 
     @cache
-    def find_closed(namespace: str) -> str:
-        return find_refusal(cluster, namespace) if cluster else ""
+    def fetch_closed(namespace: str) -> str:
+        return fetch_refusal(cluster, namespace) if cluster else ""
 
     autoscalers = autoscaling.find_in_documents(documents, default, cluster.list_runtime_classes if cluster else tuple)
     explained = (
-        _explain_subject(each, profiles, sources.namespace, default, protected, find_surroundings, find_closed)
+        _explain_subject(each, profiles, sources.namespace, default, protected, fetch_surroundings, fetch_closed)
         for each in subjects
     )
     return [autoscalers.annotate(each) for each in explained]
@@ -101,11 +101,11 @@ def explain_pod(name: str, sources: Sources) -> LiveExplanation:
         namespace,
         profiles,
         username=guess_creator(pod),
-        protected=_find_protected(sources, cluster),
+        protected=_fetch_protected(sources, cluster),
         surroundings=fetch(cluster, namespace),
-        closed=find_refusal(cluster, namespace),
+        closed=fetch_refusal(cluster, namespace),
     )
-    return LiveExplanation(find_admitted(pod), today)
+    return LiveExplanation(compute_admitted(pod), today)
 
 
 def write(report: Report, output: str) -> None:
@@ -126,13 +126,13 @@ def _explain_subject(
     wanted: str | None,
     default: str,
     protected: Collection[str],
-    find_surroundings: Callable[[str], Surroundings],
-    find_closed: Callable[[str], str],
+    fetch_surroundings: Callable[[str], Surroundings],
+    fetch_closed: Callable[[str], str],
 ) -> Explanation:
     if wanted and subject.namespace not in ("", wanted):
         raise UnreadableInput(f"{subject.source} is in namespace {subject.namespace}, but --namespace is {wanted}.")
     namespace = subject.namespace or default
-    surroundings, creator = find_surroundings(namespace), subject.creator
+    surroundings, creator = fetch_surroundings(namespace), subject.creator
     try:
         return build_explanation(
             subject.source,
@@ -142,15 +142,15 @@ def _explain_subject(
             username=creator,
             protected=protected,
             surroundings=surroundings,
-            closed=find_closed(namespace),
+            closed=fetch_closed(namespace),
         )
     except InvalidPod as problem:
         raise UnreadableInput(subject.describe(problem)) from None
 
 
-def _find_protected(sources: Sources, cluster: "Cluster | None") -> frozenset[str]:
+def _fetch_protected(sources: Sources, cluster: "Cluster | None") -> frozenset[str]:
     """By what the user says, else what the cluster says, if there is one."""
-    return find_protected(sources.monopod_namespace or (cluster.find_monopod_namespace() if cluster else None))
+    return get_protected(sources.monopod_namespace or (cluster.fetch_monopod_namespace() if cluster else None))
 
 
 def _connect(sources: Sources) -> "Cluster":
@@ -163,7 +163,7 @@ def _connect(sources: Sources) -> "Cluster":
 def _fetch_profiles(cluster: "Cluster", sandbox: str | None) -> list[Profile]:
     profiles = []
     for resource in cluster.list_profiles():
-        name = find_name(resource)
+        name = get_name(resource)
         try:
             profiles.append(read_profile_resource(resource, sandbox))
         except InvalidProfile as problem:

@@ -7,8 +7,8 @@ from enum import StrEnum
 from monopod.api.names import EKS_PROFILE_LABEL
 from monopod.cli.explain.group_sources import NO_SURROUNDINGS, GroupsAnswer, Surroundings, answer_groups
 from monopod.cli.explain.live_pod import Admitted
-from monopod.cli.input.profiles import find_protected
-from monopod.cli.input.schema.kubernetes import find_pod_level_faults
+from monopod.cli.input.profiles import get_protected
+from monopod.cli.input.schema.kubernetes import compute_pod_level_faults
 from monopod.kube.objects.fields import InvalidPod, Part
 from monopod.pods.rules.decision import (
     Decision,
@@ -20,7 +20,7 @@ from monopod.pods.rules.decision import (
     Unsupported,
     decide,
 )
-from monopod.pods.rules.exemptions import find_skip
+from monopod.pods.rules.exemptions import compute_skip
 from monopod.pods.rules.nodes import choose_node_selector, rules_out_fargate
 from monopod.pods.rules.selection import Choice, Mismatch, Profile, Selector, choose_profile, find_mismatches
 from monopod.pods.rules.size import MAX_STORAGE_MIB, Need, measure_need
@@ -138,10 +138,12 @@ def build_explanation(
     Raises:
         InvalidPod: a field holds what the API server would never store.
     """
-    protected = find_protected() if protected is None else protected
+    protected = get_protected() if protected is None else protected
     labels = Part(pod).child("metadata").text_map("labels")
     decision = decide(pod, namespace, profiles, username=username, protected=protected)
-    if not isinstance(decision, Sandboxed) and (faults := list(find_pod_level_faults(Part(pod).child("spec").fields))):
+    if not isinstance(decision, Sandboxed) and (
+        faults := list(compute_pod_level_faults(Part(pod).child("spec").fields))
+    ):
         raise InvalidPod("; ".join(map(str, faults)))
     choice = choose_profile(labels, namespace, profiles, protected)
     judged = [
@@ -154,7 +156,7 @@ def build_explanation(
         need, groups = measure_need(pod, decision.runtime_class), answer_groups(pod, decision.profile, surroundings)
         nodes, off_fargate = choose_node_selector(pod), rules_out_fargate(pod)
     pin = labels.get(EKS_PROFILE_LABEL)
-    passes = (skip := find_skip(pod, username)) is not None and not skip.is_opt_out
+    passes = (skip := compute_skip(pod, username)) is not None and not skip.is_opt_out
     notes = (f"The API server refuses it for now: {closed}",) if closed and not passes else ()
     return Explanation(source, namespace, decision, need, verdicts, pin, groups, nodes, off_fargate, notes)
 

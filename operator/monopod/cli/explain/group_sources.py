@@ -12,7 +12,7 @@ import click
 
 from monopod.cli.failure import UnreadableInput
 from monopod.isolation.rules.group_policy import GroupPolicy
-from monopod.isolation.rules.membership import Groups, InvalidGroups, awaits_account, choose_groups, find_account
+from monopod.isolation.rules.membership import Groups, InvalidGroups, awaits_account, choose_groups, get_account
 from monopod.kube.client.api import ApiError
 from monopod.kube.objects.fields import InvalidGroupPolicy, Part
 from monopod.kube.objects.resources import GROUP_POLICIES, SERVICE_ACCOUNTS
@@ -61,7 +61,7 @@ def answer_groups(pod: Mapping[str, object], profile: Profile, surroundings: Sur
     Raises:
         InvalidPod: a field is of the wrong type.
     """
-    metadata, account = Part(pod).child("metadata"), find_account(pod)
+    metadata, account = Part(pod).child("metadata"), get_account(pod)
     labels, policies, accounts = metadata.text_map("labels"), surroundings.policies, surroundings.accounts
     try:
         groups = choose_groups(labels, metadata.text_map("annotations"), account, profile, policies, accounts)

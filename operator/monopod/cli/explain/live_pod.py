@@ -19,8 +19,8 @@ from monopod.api.names import (
     VOLUMES_GATE,
 )
 from monopod.kube.objects.fields import Part
-from monopod.pods.rules.original import find_original
-from monopod.pods.rules.volumes import find_claims
+from monopod.pods.rules.original import compute_original
+from monopod.pods.rules.volumes import get_claims
 
 Manifest = dict[str, Any]
 
@@ -50,7 +50,7 @@ class Admitted:
     waits_for_isolation: bool = False
 
 
-def find_admitted(pod: Mapping[str, object]) -> Admitted | None:
+def compute_admitted(pod: Mapping[str, object]) -> Admitted | None:
     """What admission decided, or None if it left the pod alone."""
     root = Part(pod)
     metadata = root.child("metadata")
@@ -66,7 +66,7 @@ def find_admitted(pod: Mapping[str, object]) -> Admitted | None:
         root.child("spec").text("runtimeClassName"),
         annotations.get(UNSUPPORTED_ANNOTATION, ""),
         annotations.get(STORAGE_ANNOTATION, ""),
-        find_claims(pod) if VOLUMES_GATE in gates else (),
+        get_claims(pod) if VOLUMES_GATE in gates else (),
         tuple(sorted(k.removeprefix(GROUP_LABEL_PREFIX) for k in labels if k.startswith(GROUP_LABEL_PREFIX))),
         ISOLATION_GATE in gates,
     )
@@ -74,7 +74,7 @@ def find_admitted(pod: Mapping[str, object]) -> Admitted | None:
 
 def rebuild_manifest(pod: Mapping[str, Any]) -> Manifest:
     """The pod as it would be created again, without marks and without what scheduling filled in."""
-    manifest = find_original(pod)
+    manifest = compute_original(pod)
     if not _is_named_by_manifest("f:nodeName", pod["metadata"].get("managedFields") or ()):
         manifest["spec"].pop("nodeName", None)
     return manifest

@@ -77,7 +77,7 @@ def format_documents(documents: Iterable[object]) -> str:
     return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, explicit_start=True, allow_unicode=True)
 
 
-def find_files(path: str) -> list[str]:
+def list_files(path: str) -> list[str]:
     """The path itself, or the YAML and JSON files in and below it if it is a folder, in the order of their names.
 
     Hidden files are left out, and kustomizations, which are instructions and no objects.
@@ -221,4 +221,4 @@ def _describe(problem: yaml.YAMLError) -> str:
 
 def read_all(path: str) -> list[object]:
     """The documents in a file or folder; raises UnreadableInput as `read_documents` does."""
-    return [document for file in find_files(path) for document in read_documents(file)]
+    return [document for file in list_files(path) for document in read_documents(file)]

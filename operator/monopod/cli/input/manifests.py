@@ -109,7 +109,7 @@ def _build_subject(kind: str, document: Manifest, path: str) -> Subject:
     inside = "".join(f"{key}." for key in _PATHS.get(kind, _TEMPLATE))
     if pod.get("spec") is None or (isinstance(pod["spec"], Mapping) and not pod["spec"].get("containers")):
         raise UnreadableInput(f"{place}: {inside}spec.containers is missing.")
-    if faults := kubernetes.find_faults(document):
+    if faults := kubernetes.compute_faults(document):
         raise UnreadableInput(f"{place}: {'; '.join(map(str, faults))}")
     return Subject(source, namespace, pod, replicas, inside, DAEMON_SET_CONTROLLER if kind == "DaemonSet" else "")
 

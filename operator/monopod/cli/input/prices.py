@@ -5,7 +5,7 @@ from monopod.usage.prices import UnknownRegion, load_prices
 from monopod.usage.rules.price import PriceList
 
 
-def find_prices(region: str, architecture: str) -> PriceList:
+def read_prices(region: str, architecture: str) -> PriceList:
     """The prices of a region.
 
     Raises:

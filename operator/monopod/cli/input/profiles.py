@@ -24,7 +24,7 @@ def read_profiles(documents: Iterable[object], path: str, sandbox: str | None) -
         try:
             profiles.append(read_profile_resource(resource, sandbox))
         except InvalidProfile as problem:
-            raise UnreadableInput(f"FargateProfile {find_name(resource)}: {problem}") from None
+            raise UnreadableInput(f"FargateProfile {get_name(resource)}: {problem}") from None
     refuse_twins(profile.name for profile in profiles)
     return profiles
 
@@ -32,11 +32,11 @@ def read_profiles(documents: Iterable[object], path: str, sandbox: str | None) -
 def refuse_invalid(resource: Mapping[str, object]) -> None:
     """Raises UnreadableInput, in the API server's words, if it would refuse an object that is one of our kinds."""
     # The engine of the rules takes half a second to import.
-    from monopod.cli.input.schema.kinds import find_faults, find_kind
+    from monopod.cli.input.schema.kinds import compute_faults, get_kind
 
-    kind = find_kind(resource)
-    if kind and (faults := find_faults(resource, kind)):
-        raise UnreadableInput(f"{resource.get('kind')} {find_name(resource)}: {'; '.join(map(str, faults))}")
+    kind = get_kind(resource)
+    if kind and (faults := compute_faults(resource, kind)):
+        raise UnreadableInput(f"{resource.get('kind')} {get_name(resource)}: {'; '.join(map(str, faults))}")
 
 
 def read_profile_resource(resource: Mapping[str, object], sandbox: str | None) -> Profile:
@@ -51,13 +51,13 @@ def read_profile_resource(resource: Mapping[str, object], sandbox: str | None) -
     return Profile.from_resource(resource, sandbox or (told if isinstance(told, str) else UNNAMED_SANDBOX))
 
 
-def find_name(resource: Mapping[str, object]) -> str:
+def get_name(resource: Mapping[str, object]) -> str:
     """A profile's name for a message."""
     metadata = resource.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
     return str(name) if name else "without a name"
 
 
-def find_protected(monopod_namespace: str | None = None) -> frozenset[str]:
+def get_protected(monopod_namespace: str | None = None) -> frozenset[str]:
     """The namespaces that only their exact name reaches, as for the operator and the policies."""
     return frozenset({KUBE_SYSTEM, monopod_namespace or SYSTEM_NAMESPACE})

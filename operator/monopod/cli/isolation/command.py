@@ -12,8 +12,8 @@ from monopod.api.names import (
 from monopod.cli.failure import ApiFailure
 from monopod.cli.isolation.findings import GroupFinding, GroupState, Identity, PodIsolation
 from monopod.cli.live import NOT_FOUND, Cluster
-from monopod.isolation.rules.effective_rules import find_effective_rules
-from monopod.isolation.rules.network_policies import find_task
+from monopod.isolation.rules.effective_rules import compute_effective_rules
+from monopod.isolation.rules.network_policies import build_task_id
 from monopod.isolation.rules.security_group import SecurityGroup
 from monopod.kube.client.api import ApiError
 from monopod.kube.objects.fields import InvalidGroup
@@ -37,11 +37,11 @@ def inspect_pod(name: str, namespace: str | None, kubeconfig: str | None, contex
             "no profile took it when it was created."
         )
     policies = cluster.list_items(NETWORK_POLICIES.list_path(namespace))
-    names = find_group_names(pod["metadata"]["labels"])
+    names = get_group_names(pod["metadata"]["labels"])
     return assess(pod, policies, [_read_group(cluster, each) for each in names])
 
 
-def find_group_names(labels: Mapping[str, str]) -> list[str]:
+def get_group_names(labels: Mapping[str, str]) -> list[str]:
     """The groups that a pod's labels say it belongs to, sorted."""
     return sorted(key.removeprefix(GROUP_LABEL_PREFIX) for key in labels if key.startswith(GROUP_LABEL_PREFIX))
 
@@ -51,10 +51,10 @@ def assess(
 ) -> PodIsolation:
     """What the policies do to the pod, a Fargate pod with these groups."""
     metadata, labels = pod["metadata"], dict(pod["metadata"]["labels"])
-    identity = _find_identity(pod, policies)
+    identity = _compute_identity(pod, policies)
     node = [each["ip"] for each in (pod.get("status") or {}).get("hostIPs") or () if each.get("ip")]
     known = [each.group for each in groups if each.group]
-    rules = find_effective_rules(labels, metadata["namespace"], policies, known, node)
+    rules = compute_effective_rules(labels, metadata["namespace"], policies, known, node)
     return PodIsolation(metadata["name"], metadata["namespace"], labels[PROFILE_LABEL], identity, tuple(groups), rules)
 
 
@@ -80,9 +80,9 @@ def _read_group(cluster: Cluster, name: str) -> GroupFinding:
         raise
 
 
-def _find_identity(pod: Mapping[str, Any], policies: Sequence[Mapping[str, Any]]) -> Identity:
+def _compute_identity(pod: Mapping[str, Any], policies: Sequence[Mapping[str, Any]]) -> Identity:
     if TASK_LABEL in pod["metadata"]["labels"]:
         return Identity.GIVEN
-    own = {TASK_LABEL: find_task(pod["metadata"]["uid"])}
+    own = {TASK_LABEL: build_task_id(pod["metadata"]["uid"])}
     has_own = any((each["spec"].get("podSelector") or {}).get("matchLabels") == own for each in policies)
     return Identity.MISSING if has_own else Identity.NOT_NEEDED

@@ -15,7 +15,7 @@ from monopod.cli.isolation.findings import GroupState, Identity, PodIsolation
 from monopod.cli.output.terminal import build_grid, print_all
 from monopod.isolation.rules.addresses import Block
 from monopod.isolation.rules.effective_rules import Decider, Kept, OneWay, OpenRule, RuleOfGroup
-from monopod.isolation.rules.policy_rules import Pods, PolicyPeer, describe_peer, find_group
+from monopod.isolation.rules.policy_rules import Pods, PolicyPeer, describe_peer, get_group
 from monopod.kube.objects.text import list_names
 
 Json = dict[str, Any]
@@ -95,7 +95,7 @@ def _build_peer(peer: PolicyPeer) -> Json:
     match peer:
         case Block(cidr=cidr, excepts=excepts):
             return {"cidr": cidr, "except": list(excepts)}
-        case Pods() if name := find_group(peer):
+        case Pods() if name := get_group(peer):
             return {"securityGroup": name}
         case Pods(namespaces=namespaces, pods=pods):
             return {

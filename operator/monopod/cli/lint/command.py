@@ -16,10 +16,10 @@ from monopod.cli import autoscalers as autoscaling
 from monopod.cli.explain.explanation import build_explanation
 from monopod.cli.explain.group_sources import Surroundings, find_in_documents
 from monopod.cli.failure import UnreadableInput
-from monopod.cli.input.documents import find_files, read_all, read_documents, show
+from monopod.cli.input.documents import list_files, read_all, read_documents, show
 from monopod.cli.input.manifests import Found, Subject, sort_documents
-from monopod.cli.input.prices import find_prices
-from monopod.cli.input.profiles import find_protected, read_profiles
+from monopod.cli.input.prices import read_prices
+from monopod.cli.input.profiles import get_protected, read_profiles
 from monopod.cli.lint.report import LintReport, Verdict
 from monopod.kube.objects.fields import InvalidPod
 from monopod.pods.rules.decision import Sandboxed
@@ -44,7 +44,7 @@ class Question:
     @property
     def protected(self) -> frozenset[str]:
         """The namespaces that no wildcard reaches."""
-        return find_protected(self.monopod_namespace)
+        return get_protected(self.monopod_namespace)
 
 
 def lint(question: Question) -> LintReport:
@@ -53,7 +53,7 @@ def lint(question: Question) -> LintReport:
     Raises:
         UnreadableInput: the profiles can't be read, or the region or architecture has no prices.
     """
-    report = LintReport(find_prices(question.region, question.architecture), question.architecture)
+    report = LintReport(read_prices(question.region, question.architecture), question.architecture)
     beside = read_all(question.profiles)
     profiles = read_profiles(beside, question.profiles, question.sandbox)
     for name, overlap in find_overlaps(profiles, question.protected).items():
@@ -62,12 +62,12 @@ def lint(question: Question) -> LintReport:
     documents = [*beside, *(document for file in files for document in file.documents)]
 
     @cache
-    def find_surroundings(namespace: str) -> Surroundings:
+    def fetch_surroundings(namespace: str) -> Surroundings:
         return find_in_documents(documents, namespace, question.namespace)
 
     autoscalers = autoscaling.find_in_documents(documents, question.namespace)
     for file in files:
-        _judge_all(file, Judge(question, profiles, report.prices, find_surroundings, autoscalers), report)
+        _judge_all(file, Judge(question, profiles, report.prices, fetch_surroundings, autoscalers), report)
     if not report.verdicts and not report.problems:
         report.problems.append(_describe_nothing(question.filenames, report.others))
     return report
@@ -101,7 +101,7 @@ def _read_files(paths: Sequence[str], report: LintReport) -> Iterator[File]:
     names: dict[str, None] = {}
     for path in paths:
         try:
-            names |= dict.fromkeys(find_files(path))
+            names |= dict.fromkeys(list_files(path))
         except UnreadableInput as problem:
             report.problems.append(problem.message)
     for name in names:
@@ -119,13 +119,13 @@ class Judge:
     question: Question
     profiles: Sequence[Profile]
     prices: PriceList
-    find_surroundings: Callable[[str], Surroundings]
+    fetch_surroundings: Callable[[str], Surroundings]
     autoscalers: autoscaling.Autoscalers
 
     def judge(self, file: str, subject: Subject) -> Verdict:
         """Raises InvalidPod if the manifest can't be read, UnreadableInput if a SecurityGroupPolicy can't."""
         namespace = subject.namespace or self.question.namespace
-        surroundings, creator = self.find_surroundings(namespace), subject.creator
+        surroundings, creator = self.fetch_surroundings(namespace), subject.creator
         explanation = build_explanation(
             subject.source,
             subject.pod,
@@ -138,7 +138,7 @@ class Judge:
         decision, hourly = explanation.decision, None
         if isinstance(decision, Sandboxed) and not explanation.refusal:
             storage = provision_gib(decision.size.need)
-            hourly = self.prices.find_hourly(self.question.architecture, decision.size.row, storage)
+            hourly = self.prices.compute_hourly(self.question.architecture, decision.size.row, storage)
         return Verdict(file, self.autoscalers.annotate(explanation), subject.replicas, hourly)
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import click
 
 from monopod.api.reasons import ConditionType
-from monopod.cli.closed_namespaces import find_refusal
+from monopod.cli.closed_namespaces import fetch_refusal
 from monopod.cli.failure import Missing, UnreadableInput
-from monopod.cli.input.documents import find_files, read_documents
+from monopod.cli.input.documents import list_files, read_documents
 from monopod.cli.input.manifests import find_profiles, refuse_twins
-from monopod.cli.input.prices import find_prices
-from monopod.cli.input.profiles import UNNAMED_SANDBOX, find_name, find_protected, read_profile_resource
+from monopod.cli.input.prices import read_prices
+from monopod.cli.input.profiles import UNNAMED_SANDBOX, get_name, get_protected, read_profile_resource
 from monopod.cli.live import NOT_FOUND, Cluster, describe_deletion
 from monopod.cli.plan.forecast import Contents, Plan, Rates, build_steps, name_workload
 from monopod.cli.plan.rehearsal import Rehearsal
@@ -34,10 +34,10 @@ from monopod.kube.objects.resources import (
     PERSISTENT_VOLUMES,
     PODS,
 )
-from monopod.pods.rules.bounds import find_excess
+from monopod.pods.rules.bounds import compute_excess
 from monopod.pods.rules.selection import Profile, is_wildcard, reaches
-from monopod.pods.rules.state import find_mark, has_ended
-from monopod.pods.rules.volumes import find_claims
+from monopod.pods.rules.state import get_mark, has_ended
+from monopod.pods.rules.volumes import get_claims
 from monopod.rescheduling.rules.settings import ReschedulingSettings
 from monopod.rescheduling.rules.standing import NamespaceContext
 from monopod.workloads.rules.replacement import (
@@ -45,7 +45,7 @@ from monopod.workloads.rules.replacement import (
     Workload,
     build_bare_workload,
     build_replacement,
-    find_owner,
+    get_owner,
     read_workload,
 )
 
@@ -68,14 +68,14 @@ class Profiles:
     deleting: frozenset[str] = frozenset()
     protected: frozenset[str] = frozenset()
 
-    def find_selectors(self) -> Iterator[Any]:
+    def compute_selectors(self) -> Iterator[Any]:
         """The selectors of those that are asked about."""
         return (selector for profile in self.living if profile.name in self.wanted for selector in profile.selectors)
 
 
-def find_rates(region: str, architecture: str) -> Rates:
-    """Whose prices to use. Raises as `find_prices` does."""
-    return Rates(find_prices(region, architecture), architecture)
+def get_rates(region: str, architecture: str) -> Rates:
+    """Whose prices to use. Raises as `read_prices` does."""
+    return Rates(read_prices(region, architecture), architecture)
 
 
 def plan_profile(cluster: Cluster, name: str, sandbox: str | None, rates: Rates) -> Plan:
@@ -107,7 +107,7 @@ def plan_files(cluster: Cluster, filenames: Sequence[str], sandbox: str | None, 
     new = [
         resource
         for path in filenames
-        for resource in find_profiles((each for file in find_files(path) for each in read_documents(file)), path)
+        for resource in find_profiles((each for file in list_files(path) for each in read_documents(file)), path)
     ]
     names = [_check_profile(resource) for resource in new]
     refuse_twins(names)
@@ -121,7 +121,7 @@ def _check_profile(resource: Json) -> str:
         ReschedulingSettings.from_resource(resource)
         return Profile.from_resource(resource, UNNAMED_SANDBOX).name
     except InvalidProfile as problem:
-        raise UnreadableInput(f"FargateProfile {find_name(resource)}: {problem}") from None
+        raise UnreadableInput(f"FargateProfile {get_name(resource)}: {problem}") from None
 
 
 def _plan(
@@ -134,13 +134,13 @@ def _plan(
     pending: bool = False,
 ) -> Plan:
     try:
-        profiles = _read_profiles(resources, own, sandbox, find_protected(cluster.find_monopod_namespace()))
-        contents = [_read_namespace(cluster, name, profiles) for name in _find_namespaces(cluster, profiles)]
+        profiles = _read_profiles(resources, own, sandbox, get_protected(cluster.fetch_monopod_namespace()))
+        contents = [_read_namespace(cluster, name, profiles) for name in _fetch_namespaces(cluster, profiles)]
         enforced = [] if pending else [read_profile_resource(each, None) for each in own if _is_enforced(each)]
         shown = {each.name: each for each in enforced}
         new = {each.name: each for each in profiles.living if each.name in profiles.wanted and each.name not in shown}
         steps = Rehearsal(cluster, new, shown).try_all(build_steps(contents, rates), contents)
-        notes = tuple(note for each in contents for note in _find_notes(cluster, each))
+        notes = tuple(note for each in contents for note in _compute_notes(cluster, each))
         return Plan(tuple(profiles.wanted.values()), steps, rates, notes)
     except InvalidManifest as problem:
         raise UnreadableInput(str(problem)) from None
@@ -152,14 +152,14 @@ def _is_enforced(resource: Json) -> bool:
     return any(each.text("type") == ConditionType.READY and each.text("status") == "True" for each in conditions)
 
 
-def _find_notes(cluster: Cluster, contents: Contents) -> Iterator[str]:
+def _compute_notes(cluster: Cluster, contents: Contents) -> Iterator[str]:
     """What keeps new pods out of the namespace, and which of those that it has are too large to be created again."""
     namespace = contents.place.namespace
-    if refusal := find_refusal(cluster, namespace):
+    if refusal := fetch_refusal(cluster, namespace):
         yield f"The API server refuses new pods for now: {refusal}"
     found: dict[str, None] = {}
     for pod, workload in contents.pods:
-        if not has_ended(pod) and (excess := find_excess(build_replacement(pod, workload))):
+        if not has_ended(pod) and (excess := compute_excess(build_replacement(pod, workload))):
             name = name_workload(workload) or f"Pod/{pod['metadata']['name']}"
             found[f"{name} in namespace {namespace} would be refused if it were created again: {excess}"] = None
     yield from found
@@ -191,9 +191,9 @@ def _read_profiles(
     return Profiles(tuple(living), wanted, frozenset(deleting), protected)
 
 
-def _find_namespaces(cluster: Cluster, profiles: Profiles) -> list[str]:
+def _fetch_namespaces(cluster: Cluster, profiles: Profiles) -> list[str]:
     """The namespaces that the profiles reach. Only wildcards need the right to list them."""
-    selectors = list(profiles.find_selectors())
+    selectors = list(profiles.compute_selectors())
     if not any(is_wildcard(selector.namespace) for selector in selectors):
         return sorted({selector.namespace for selector in selectors})
     return sorted(
@@ -212,7 +212,7 @@ def _read_namespace(cluster: Cluster, namespace: str, profiles: Profiles) -> Con
     budgets = cluster.list_items(DISRUPTION_BUDGETS.list_path(namespace))
     workloads = Workloads(cluster, namespace)
     owned = [(pod, workloads.find(pod)) for pod in pods]
-    if any(find_claims(pod) for pod in pods if find_mark(pod) not in profiles.wanted):
+    if any(get_claims(pod) for pod in pods if get_mark(pod) not in profiles.wanted):
         found = cluster.list_items(PERSISTENT_VOLUME_CLAIMS.list_path(namespace))
         claims = {each["metadata"]["name"]: each for each in found}
         place = replace(place, claims=claims, volumes=_read_volumes(cluster, claims.values()))
@@ -235,7 +235,7 @@ class Workloads:
 
     def find(self, pod: Json) -> Workload:
         """The workload of a pod. Raises as `Cluster.read` does."""
-        owner = find_owner(pod)
+        owner = get_owner(pod)
         if owner is None:
             return build_bare_workload(self._namespace)
         if owner.uid not in self._known:
@@ -244,7 +244,7 @@ class Workloads:
 
     def _read(self, owner: Owner) -> Workload:
         resource = self._fetch(owner) if owner.has_template else None
-        above = find_owner(resource) if resource else None
+        above = get_owner(resource) if resource else None
         deployment = self._fetch(above) if above and above.is_deployment else None
         return read_workload(self._namespace, owner, resource, deployment)
 

@@ -96,7 +96,7 @@ def build_steps(namespaces: Iterable[Contents], rates: Rates) -> list[Step]:
     for contents in namespaces:
         look = _look_at(contents)
         looks[contents.place.namespace] = look
-        plans += _find_all_outlooks(look)
+        plans += _compute_all_outlooks(look)
     moves = [_build_move(pod, plan, looks[pod.namespace], rates) for pod, plan in order_moves(plans)]
     stays = [step for plan in plans for step in _build_stays(plan, looks[plan.workload.namespace])]
     # A sort keeps the order of what is equal: those that move stay in theirs.
@@ -112,7 +112,7 @@ def _look_at(contents: Contents) -> _Looks:
     return look
 
 
-def _find_all_outlooks(look: _Looks) -> Iterator[WorkloadPlan]:
+def _compute_all_outlooks(look: _Looks) -> Iterator[WorkloadPlan]:
     groups: dict[str, tuple[Workload, list[PodState]]] = {}
     for uid, (_, workload) in look.pods.items():
         groups.setdefault(workload.uid, (workload, []))[1].append(look.sightings[uid])
@@ -129,7 +129,7 @@ def _build_move(candidate: Candidate, plan: WorkloadPlan, look: _Looks, rates: R
     if isinstance(decision, Sandboxed | Unsupported):
         size = decision.size
     if size:
-        hourly = rates.prices.find_hourly(rates.architecture, size.row, provision_gib(size.need))
+        hourly = rates.prices.compute_hourly(rates.architecture, size.row, provision_gib(size.need))
     common = (candidate, name_workload(workload), sighting.mark, plan.profile)
     match refusal := foretell(manifest, sighting.is_ready, look.contents.budgets):
         case None:

@@ -32,7 +32,7 @@ def build_report(plan: Plan) -> dict[str, Any]:
         ],
         "pods": [_build_step(step) for step in plan.steps],
         "summary": {
-            **{fate.value.lower(): len(find_steps(plan, fate)) for fate in Fate},
+            **{fate.value.lower(): len(compute_steps(plan, fate)) for fate in Fate},
             "hourlyPrice": _round(sum_hourly(plan)),
         },
         "notes": list(plan.notes),
@@ -61,14 +61,14 @@ def _round(amount: Decimal) -> float:
     return float(round(amount, 8))
 
 
-def find_steps(plan: Plan, fate: Fate) -> Sequence[Step]:
+def compute_steps(plan: Plan, fate: Fate) -> Sequence[Step]:
     """The steps of pods with this fate."""
     return [step for step in plan.steps if step.fate is fate]
 
 
 def sum_hourly(plan: Plan) -> Decimal:
     """What the pods that move cost per hour once all of them have."""
-    return sum((step.hourly or Decimal(0) for step in find_steps(plan, Fate.MOVES)), Decimal(0))
+    return sum((step.hourly or Decimal(0) for step in compute_steps(plan, Fate.MOVES)), Decimal(0))
 
 
 def write_text(plan: Plan) -> None:
@@ -113,7 +113,7 @@ def _build_reasons(plan: Plan) -> Table:
 
 def describe_summary(plan: Plan) -> Iterator[str]:
     """How many pods move, how many don't, and what those that do cost."""
-    moves, blocked, left = (find_steps(plan, fate) for fate in Fate)
+    moves, blocked, left = (compute_steps(plan, fate) for fate in Fate)
     workloads = {(step.pod.namespace, step.workload) for step in moves}
     shares = ", ".join(dict.fromkeys(str(each.max_unavailable) for each in plan.profiles))
     yield (

@@ -128,7 +128,7 @@ def _restore(cluster: Cluster, stored: StoredPod, edited: Manifest | None, dry_r
 
 
 def _describe_conflict(cluster: Cluster, stored: StoredPod) -> str:
-    observed = observe(stored, _find_pod(cluster, stored))
+    observed = observe(stored, _fetch_pod(cluster, stored))
     match observed:
         case Original():
             return f"Pod {stored.name} hasn't been moved: it is still there."
@@ -145,7 +145,7 @@ def _describe_conflict(cluster: Cluster, stored: StoredPod) -> str:
             )
 
 
-def _find_pod(cluster: Cluster, stored: StoredPod) -> Mapping[str, Any] | None:
+def _fetch_pod(cluster: Cluster, stored: StoredPod) -> Mapping[str, Any] | None:
     try:
         return cluster.get(PODS.path(stored.name, stored.namespace))
     except ApiError as error:

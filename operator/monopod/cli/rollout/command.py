@@ -44,7 +44,7 @@ def read_rollout(resource: Mapping[str, object]) -> Rollout:
     current = status.number("observedGeneration") >= metadata.number("generation")
     return Rollout(
         metadata.text("name"),
-        _find_state(found) if found and current else State.UNKNOWN,
+        _compute_state(found) if found and current else State.UNKNOWN,
         found.text("message") if found else "the operator hasn't looked for pods of this profile yet",
         pods=told.number("pods"),
         moved=told.number("moved"),
@@ -59,7 +59,7 @@ def read_rollout(resource: Mapping[str, object]) -> Rollout:
     )
 
 
-def _find_state(condition: Part) -> State:
+def _compute_state(condition: Part) -> State:
     if condition.text("status") == "True":
         return State.DONE
     reason = condition.text("reason")

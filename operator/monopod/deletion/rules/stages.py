@@ -91,7 +91,7 @@ class DeletionDeadline:
     timeout: float
     per_minute: float
 
-    def find_deadline(self, started: str, pods: int) -> datetime.datetime:
+    def compute_deadline(self, started: str, pods: int) -> datetime.datetime:
         """When a deletion with so many pods has failed."""
         return _parse(started) + datetime.timedelta(seconds=self.timeout + 60 * pods / self.per_minute)
 
@@ -162,7 +162,7 @@ def find_turn(requests: Iterable[Request], patience: DeletionDeadline, now: str)
     return min(open_ones, key=lambda request: (not request.started, request.requested, request.name)).name
 
 
-def find_stage(
+def compute_stage(
     request: Request, turn: str | None, left: int, obstacles: Sequence[Obstacle], patience: DeletionDeadline, now: str
 ) -> Stage:
     """How far the deletion of a profile with so many pods left is; `now` is an RFC 3339 time."""
@@ -171,7 +171,7 @@ def find_stage(
     if turn is not None and request.name != turn and not request.started:
         return Queued(turn, left)
     started, total = request.started or now, max(request.pods, left)
-    if request.failed or (left and _parse(now) >= patience.find_deadline(started, total)):
+    if request.failed or (left and _parse(now) >= patience.compute_deadline(started, total)):
         return Failed(started, left, total, tuple(obstacles))
     progressed = now if left < request.left else request.progressed or started
     stalled = bool(left) and patience.is_stalled(progressed, now)
@@ -199,7 +199,7 @@ def find_leftover(terminating: Sequence[str]) -> Obstacle:
     return Obstacle(Reason.PODS_TERMINATING, message, tuple(terminating))
 
 
-def find_withheld(carrying: Mapping[str, str], closed: Mapping[str, str], pods: Sequence[str]) -> Obstacle:
+def compute_withheld(carrying: Mapping[str, str], closed: Mapping[str, str], pods: Sequence[str]) -> Obstacle:
     """Pods that aren't evicted for their namespaces' sake, each of which comes with the reason.
 
     Args:

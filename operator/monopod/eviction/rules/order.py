@@ -212,7 +212,7 @@ class EvictionQueue:
         pause = self._pauses.get(workload)
         return pause.until if pause else 0.0
 
-    def find_obstacles(self, pods: Iterable[Candidate], lasting: float = 0.0) -> tuple[Obstacle, ...]:
+    def compute_obstacles(self, pods: Iterable[Candidate], lasting: float = 0.0) -> tuple[Obstacle, ...]:
         """What keeps these pods from being evicted, the last answers taken together by what they say.
 
         Budgets count only if they have refused long enough for a pause of so many seconds.
@@ -222,14 +222,14 @@ class EvictionQueue:
             for workload, pause in self._pauses.items()
             if pause.length >= lasting or not isinstance(pause.refusal, OverBudget)
         }
-        return find_obstacles((pod for pod in pods if pod.uid not in self._evicted), refusals)
+        return compute_obstacles((pod for pod in pods if pod.uid not in self._evicted), refusals)
 
 
 def _age(pod: Candidate) -> tuple[bool, str, str, str]:
     return pod.purpose != "deletion", pod.created, pod.namespace, pod.name
 
 
-def find_obstacles(pods: Iterable[Candidate], refusals: Mapping[str, Refusal]) -> tuple[Obstacle, ...]:
+def compute_obstacles(pods: Iterable[Candidate], refusals: Mapping[str, Refusal]) -> tuple[Obstacle, ...]:
     """The obstacles of pods whose workloads were refused, by namespace and budget."""
     groups: defaultdict[tuple[str, Refusal], list[str]] = defaultdict(list)
     for pod in sorted(pods, key=_age):

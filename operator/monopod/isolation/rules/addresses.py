@@ -94,7 +94,7 @@ def read_block_cidr(text: str) -> str:
     return str(network)
 
 
-def find_address(text: str) -> str | None:
+def compute_address(text: str) -> str | None:
     """The address that a machine tells, as an `ipBlock` takes it; None if none takes it, or no machine has it.
 
     The API server takes any text for a node's address, but refuses the whole NetworkPolicy that repeats some of them,
@@ -116,7 +116,7 @@ def as_cidr(address: str) -> str:
     return str(read_network(address))
 
 
-def find_block(cidr: str, excepts: Iterable[str], closed: Addresses) -> Block | None:
+def compute_block(cidr: str, excepts: Iterable[str], closed: Addresses) -> Block | None:
     """What is left of a CIDR without its exceptions and the closed addresses; None if that is nothing."""
     network = read_network(cidr)
     shut = closed.find_inside(network)
@@ -140,7 +140,7 @@ def merge_networks(networks: Iterable[Network]) -> list[Network]:
     return merged
 
 
-def find_region(block: Block) -> list[Network]:
+def compute_region(block: Block) -> list[Network]:
     """The addresses of a block, as stretches from a first to a last address."""
     return subtract([read_network(block.cidr)], [read_network(each) for each in block.excepts])
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Final, assert_never
 
 from monopod.api.names import DEFAULT_GROUP, GROUP_LABEL_PREFIX, POLICY_LABEL
-from monopod.isolation.rules.addresses import Block, as_cidr, find_address, find_region, read_network, subtract
+from monopod.isolation.rules.addresses import Block, as_cidr, compute_address, compute_region, read_network, subtract
 from monopod.isolation.rules.network_policies import METADATA, Infrastructure
 from monopod.isolation.rules.policy_rules import (
     DIRECTIONS,
@@ -20,7 +20,7 @@ from monopod.isolation.rules.policy_rules import (
     PolicyPeer,
     Unclear,
     closes,
-    find_group,
+    get_group,
     read_rules,
     selects,
 )
@@ -124,7 +124,7 @@ class EffectiveRules:
     kept: tuple[Kept, ...]
 
 
-def find_effective_rules(
+def compute_effective_rules(
     labels: Mapping[str, str],
     namespace: str,
     policies: Sequence[Policy],
@@ -140,7 +140,7 @@ def find_effective_rules(
         groups: those of the pod that exist and could be read.
         node: the addresses of the pod's node, as far as they are known.
     """
-    known = [address for text in node if (address := find_address(text))]
+    known = [address for text in node if (address := compute_address(text))]
     selecting = sorted((each for each in policies if selects(each, labels)), key=_name)
     ours = [each for each in selecting if _kind(each)]
     is_default = [key for key in labels if key.startswith(GROUP_LABEL_PREFIX)] == [GROUP_LABEL_PREFIX + DEFAULT_GROUP]
@@ -162,7 +162,7 @@ def find_effective_rules(
         base=any(_kind(policy) == "base" for policy in selecting),
         ingress=ways["ingress"],
         egress=egress,
-        idle=tuple(_find_idle(groups, ways)),
+        idle=tuple(_compute_idle(groups, ways)),
         widenings=widenings,
         kept=tuple(kept),
     )
@@ -178,7 +178,9 @@ def _find_way(
         for rule in read_rules(policy, direction)
         for peer in rule.peers
     ]
-    led_back = (replace(rule, origins=_find_origins(rule, groups, direction)) if rule.ours else rule for rule in rules)
+    led_back = (
+        replace(rule, origins=_compute_origins(rule, groups, direction)) if rule.ours else rule for rule in rules
+    )
     owners = tuple(_name(policy) for policy in about if not _kind(policy))
     if not about:
         decider = Decider.NOBODY
@@ -191,7 +193,9 @@ def _find_way(
     return OneWay(bool(about), tuple(led_back), decider, owners)
 
 
-def _find_origins(opened: OpenRule, groups: Sequence[SecurityGroup], direction: Direction) -> tuple[RuleOfGroup, ...]:
+def _compute_origins(
+    opened: OpenRule, groups: Sequence[SecurityGroup], direction: Direction
+) -> tuple[RuleOfGroup, ...]:
     rules = list(_each_rule(groups, direction))
     exact = [(place, rule) for place, rule in rules if any(_opens(peer, opened.peer) for peer in rule.peers)]
     covered = merge_ports(_ports_of(rule) for _, rule in exact)
@@ -204,7 +208,7 @@ def _find_origins(opened: OpenRule, groups: Sequence[SecurityGroup], direction: 
     return tuple(dict.fromkeys([*origins, *(place for place, rule in by_entity if _share_ports(rule, left))]))
 
 
-def _find_idle(groups: Sequence[SecurityGroup], ways: Mapping[Direction, OneWay]) -> Iterator[RuleOfGroup]:
+def _compute_idle(groups: Sequence[SecurityGroup], ways: Mapping[Direction, OneWay]) -> Iterator[RuleOfGroup]:
     for direction, way in ways.items():
         if way.decider is Decider.NETWORK_POLICIES:
             continue
@@ -238,9 +242,9 @@ def _opens(peer: Peer, opened: PolicyPeer) -> bool:
     match peer, opened:
         case CidrPeer(cidr=cidr, excepts=excepts), Block():
             same = read_network(cidr) == read_network(opened.cidr)
-            return same and not subtract(find_region(opened), find_region(Block(cidr, excepts)))
+            return same and not subtract(compute_region(opened), compute_region(Block(cidr, excepts)))
         case GroupPeer(name=name), Pods():
-            return find_group(opened) == name
+            return get_group(opened) == name
         case SelectorPeer(namespaces=namespaces, pods=pods), Pods():
             return opened == Pods(namespaces, pods or LabelSelector())
         case _:
@@ -269,7 +273,7 @@ def _reaches(peer: PolicyPeer, address: str) -> bool:
             return True
         case Block():
             network = read_network(address)
-            return any(stretch.holds(network) for stretch in find_region(peer))
+            return any(stretch.holds(network) for stretch in compute_region(peer))
         case Pods():
             return False
         case _:

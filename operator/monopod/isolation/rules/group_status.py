@@ -37,7 +37,7 @@ class GroupFacts:
 
 def decide_group_status(facts: GroupFacts, previous: Mapping[str, Any], now: str) -> dict[str, Any]:
     """The whole status that the group should have; `now` is an RFC 3339 time, used where its condition changes."""
-    reason, message = _find_readiness(facts)
+    reason, message = _compute_readiness(facts)
     ready = Finding("Ready", reason is GroupReason.RULES_ENFORCED, reason, message)
     return {
         "pods": facts.pods,
@@ -47,7 +47,7 @@ def decide_group_status(facts: GroupFacts, previous: Mapping[str, Any], now: str
     }
 
 
-def _find_readiness(facts: GroupFacts) -> tuple[GroupReason, str]:
+def _compute_readiness(facts: GroupFacts) -> tuple[GroupReason, str]:
     if isinstance(facts.group, str):
         return GroupReason.GROUP_INVALID, f"{facts.group}; its pods stay closed"
     if facts.unknown_peers:

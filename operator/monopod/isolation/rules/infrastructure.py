@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_network
 from typing import Final
 
-from monopod.isolation.rules.addresses import as_cidr, find_address
+from monopod.isolation.rules.addresses import as_cidr, compute_address
 from monopod.isolation.rules.network_policies import Infrastructure
 from monopod.kube.objects.text import list_names
 from monopod.kube.objects.views import Endpoints, NodeView
@@ -27,19 +27,19 @@ def build_infrastructure(
 
     What no rule could be written with is left out, or one odd address would have the API server refuse them all.
     """
-    found = set(node_cidrs) or {as_cidr(address) for node in nodes for address in _find_usable(node)}
+    found = set(node_cidrs) or {as_cidr(address) for node in nodes for address in _get_usable(node)}
     servers = {
         (as_cidr(address), port)
         for endpoints in api_servers
         for text, port in endpoints
-        if (address := find_address(text))
+        if (address := compute_address(text))
     }
     return Infrastructure(tuple(sorted(found)), tuple(sorted(servers)), tuple(metadata))
 
 
 def describe_odd_addresses(node: NodeView) -> str:
     """Which of a node's addresses don't count, as a sentence for the log; "" if all do."""
-    odd = [text for text in node.addresses if not find_address(text)]
+    odd = [text for text in node.addresses if not compute_address(text)]
     odd += [text for text in node.pod_networks if not _find_first(text)]
     if odd:
         shown = list_names([repr(text[:_LONGEST_SHOWN]) for text in odd])
@@ -49,9 +49,9 @@ def describe_odd_addresses(node: NodeView) -> str:
     return ""
 
 
-def _find_usable(node: NodeView) -> Iterator[str]:
+def _get_usable(node: NodeView) -> Iterator[str]:
     for text in node.addresses[:MAX_ADDRESSES]:
-        if address := find_address(text):
+        if address := compute_address(text):
             yield address
     for text in node.pod_networks:
         if address := _find_first(text):
@@ -64,4 +64,4 @@ def _find_first(pod_network: str) -> str | None:
         network = ip_network(pod_network, strict=False)
     except ValueError:
         return None  # the API server doesn't check what a node gets later than at its creation
-    return find_address(str(network[1] if network.num_addresses > 1 else network[0]))
+    return compute_address(str(network[1] if network.num_addresses > 1 else network[0]))

@@ -108,7 +108,7 @@ def choose_groups(
     if matching:
         names = (name for policy in matching for name in policy.groups)
         return Groups(_tidy(names), GroupSource.SECURITY_GROUP_POLICY, tuple(sorted(each.name for each in matching)))
-    asked = find_annotated_groups(annotations) if profile.pod_security_groups == "Allow" else None
+    asked = get_annotated_groups(annotations) if profile.pod_security_groups == "Allow" else None
     if asked is not None:
         return Groups(asked, GroupSource.ANNOTATION)
     if profile.security_groups:
@@ -132,7 +132,7 @@ def awaits_account(
     return account not in accounts and depends_on_account(labels, profile, policies)
 
 
-def find_account(pod: Mapping[str, object]) -> str:
+def get_account(pod: Mapping[str, object]) -> str:
     """The name of the ServiceAccount that a pod runs as.
 
     Raises:
@@ -142,7 +142,7 @@ def find_account(pod: Mapping[str, object]) -> str:
     return spec.text("serviceAccountName") or spec.text("serviceAccount") or DEFAULT_ACCOUNT
 
 
-def find_annotated_groups(annotations: Mapping[str, str]) -> tuple[str, ...] | None:
+def get_annotated_groups(annotations: Mapping[str, str]) -> tuple[str, ...] | None:
     """The groups that a pod asks for, sorted; None if it doesn't ask.
 
     Raises:

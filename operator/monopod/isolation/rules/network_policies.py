@@ -26,7 +26,7 @@ from monopod.api.names import (
     PROFILE_LABEL,
     TASK_LABEL,
 )
-from monopod.isolation.rules.addresses import Addresses, Block, find_block, read_network
+from monopod.isolation.rules.addresses import Addresses, Block, compute_block, read_network
 from monopod.isolation.rules.ports import EVERYTHING, Ports, merge_ports
 from monopod.isolation.rules.security_group import (
     CidrPeer,
@@ -125,12 +125,14 @@ def build_rules(groups: Collection[SecurityGroup], infrastructure: Infrastructur
     return rules
 
 
-def find_openings(rule: Rule, peer: Peer, direction: Direction, infrastructure: Infrastructure) -> tuple[Opening, ...]:
+def compute_openings(
+    rule: Rule, peer: Peer, direction: Direction, infrastructure: Infrastructure
+) -> tuple[Opening, ...]:
     """What one peer of a rule opens: nothing, if all its addresses are closed, or none are known."""
     ports = Ports.of(rule.protocol, rule.port, rule.end_port)
     match peer:
         case CidrPeer(cidr=cidr, excepts=excepts):
-            block = find_open_block(cidr, excepts, direction, infrastructure)
+            block = compute_open_block(cidr, excepts, direction, infrastructure)
             return () if block is None else (Opening(_dump(block.as_dict()), ports),)
         case GroupPeer(name=name):
             return (Opening(_dump(build_group_peer(name)), ports),)
@@ -140,14 +142,14 @@ def find_openings(rule: Rule, peer: Peer, direction: Direction, infrastructure: 
             return (Opening(_dump(_build_selector_peer(peer)), ports),)
         case EntityPeer(entity=entity):
             if entity == "Nodes":
-                nodes = _find_nodes(direction, infrastructure)
+                nodes = _compute_nodes(direction, infrastructure)
                 return tuple(Opening(_dump(block.as_dict()), ports) for block in nodes)
-            return tuple(_find_api_servers(ports, direction, infrastructure))
+            return tuple(_compute_api_servers(ports, direction, infrastructure))
         case _:
             assert_never(peer)
 
 
-def find_open_block(
+def compute_open_block(
     cidr: str, excepts: Sequence[str], direction: Direction, infrastructure: Infrastructure
 ) -> Block | None:
     """What a rule opens that names the CIDR; None if nothing.
@@ -157,9 +159,9 @@ def find_open_block(
     from: a node that connects to its pods (kubelet's probes) is nobody's escape.
     """
     if direction == "ingress":
-        return find_block(cidr, excepts, Addresses())
-    everywhere, never = _find_closed(infrastructure)
-    return find_block(cidr, excepts, never if read_network(cidr).single else everywhere)
+        return compute_block(cidr, excepts, Addresses())
+    everywhere, never = _compute_closed(infrastructure)
+    return compute_block(cidr, excepts, never if read_network(cidr).single else everywhere)
 
 
 def build_group_peer(name: str) -> dict[str, Any]:
@@ -168,7 +170,7 @@ def build_group_peer(name: str) -> dict[str, Any]:
     return {"namespaceSelector": {}, "podSelector": {"matchExpressions": exist}}
 
 
-def find_void_peers(group: SecurityGroup, infrastructure: Infrastructure) -> tuple[str, ...]:
+def compute_void_peers(group: SecurityGroup, infrastructure: Infrastructure) -> tuple[str, ...]:
     """The peers of a group that open nothing, each with the reason as a sentence."""
     directions: tuple[tuple[Direction, Sequence[Rule]], ...] = (("ingress", group.ingress), ("egress", group.egress))
     return tuple(
@@ -176,7 +178,7 @@ def find_void_peers(group: SecurityGroup, infrastructure: Infrastructure) -> tup
         for direction, rules in directions
         for number, rule in enumerate(rules)
         for index, peer in enumerate(rule.peers)
-        if not find_openings(rule, peer, direction, infrastructure)
+        if not compute_openings(rule, peer, direction, infrastructure)
     )
 
 
@@ -185,7 +187,7 @@ def build_base_policy(namespace: str) -> Policy:
     return _build_policy(namespace, BASE_POLICY, "base", {"matchExpressions": [_exists(PROFILE_LABEL)]}, Rules())
 
 
-def find_task(pod_uid: str) -> str:
+def build_task_id(pod_uid: str) -> str:
     """The identity of a pod, by which its own policy selects it."""
     return pod_uid.replace("-", "")
 
@@ -195,7 +197,7 @@ def build_pod_policy(namespace: str, pod_name: str, pod_uid: str, groups: Sequen
 
     Pods that no profile takes may copy the task id, but not the mark.
     """
-    selector = {"matchLabels": {TASK_LABEL: find_task(pod_uid)}, "matchExpressions": [_exists(PROFILE_LABEL)]}
+    selector = {"matchLabels": {TASK_LABEL: build_task_id(pod_uid)}, "matchExpressions": [_exists(PROFILE_LABEL)]}
     policy = _build_policy(namespace, name_pod_policy(pod_name, groups), "pod", selector, rules)
     policy["metadata"]["ownerReferences"] = [{"apiVersion": "v1", "kind": "Pod", "name": pod_name, "uid": pod_uid}]
     return policy
@@ -252,7 +254,7 @@ def _merge_rules(
     for group in groups:
         for rule in group.ingress if direction == "ingress" else group.egress:
             for opening in (
-                each for peer in rule.peers for each in find_openings(rule, peer, direction, infrastructure)
+                each for peer in rule.peers for each in compute_openings(rule, peer, direction, infrastructure)
             ):
                 # Every peer is written at least once, so what is too large already can be given up at once.
                 size += 0 if opening.peer in opened else len(opening.peer)
@@ -268,25 +270,25 @@ def _merge_rules(
 
 
 @lru_cache(maxsize=8)
-def _find_closed(infrastructure: Infrastructure) -> tuple[Addresses, Addresses]:
+def _compute_closed(infrastructure: Infrastructure) -> tuple[Addresses, Addresses]:
     """What is closed in every CIDR of egress, and what is closed even to rules that name a single address."""
     never = infrastructure.metadata
     return Addresses((*infrastructure.nodes, *never, *ON_LINK)), Addresses(never)
 
 
-def _find_nodes(direction: Direction, infrastructure: Infrastructure) -> Iterator[Block]:
-    closed = Addresses() if direction == "ingress" else _find_closed(infrastructure)[1]
+def _compute_nodes(direction: Direction, infrastructure: Infrastructure) -> Iterator[Block]:
+    closed = Addresses() if direction == "ingress" else _compute_closed(infrastructure)[1]
     for network in Addresses(infrastructure.nodes).networks:
-        block = find_block(str(network), (), closed)
+        block = compute_block(str(network), (), closed)
         if block is not None:
             yield block
 
 
-def _find_api_servers(ports: Ports, direction: Direction, infrastructure: Infrastructure) -> Iterator[Opening]:
+def _compute_api_servers(ports: Ports, direction: Direction, infrastructure: Infrastructure) -> Iterator[Opening]:
     """The API servers' own ports, never all ports of the machines that they run on."""
     for address, number in infrastructure.api_servers if direction == "egress" else ():
         both = ports.intersect(Ports.of("TCP", number))
-        block = find_block(address, (), _find_closed(infrastructure)[1])
+        block = compute_block(address, (), _compute_closed(infrastructure)[1])
         if both is not None and block is not None:
             yield Opening(_dump(block.as_dict()), both)
 
@@ -304,9 +306,9 @@ def _build_selector_peer(peer: SelectorPeer) -> dict[str, Any]:
 def _explain_void(peer: Peer, infrastructure: Infrastructure) -> str:
     match peer:
         case CidrPeer(cidr=cidr, excepts=excepts):
-            if find_block(cidr, excepts, Addresses()) is None:
+            if compute_block(cidr, excepts, Addresses()) is None:
                 return f"{cidr} opens nothing, because its exceptions cover all of it"
-            if find_block(cidr, excepts, _find_closed(infrastructure)[1]) is None:
+            if compute_block(cidr, excepts, _compute_closed(infrastructure)[1]) is None:
                 return f"{cidr} opens nothing, because the metadata service is closed to all pods"
             return f"{cidr} opens nothing, because these are addresses of nodes; name the entity Nodes or one address"
         case EntityPeer(entity=entity):

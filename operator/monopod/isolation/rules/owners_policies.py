@@ -65,6 +65,6 @@ def leave_directions(rules: Rules, left: Collection[Direction]) -> Rules:
     return replace(rules, **dict.fromkeys(left, ())) if left else rules
 
 
-def find_opened_directions(spec: Mapping[str, Any]) -> Directions:
+def get_opened_directions(spec: Mapping[str, Any]) -> Directions:
     """The directions in which the spec of a policy opens anything at all."""
     return frozenset(way for way in DIRECTIONS if spec.get(way))

@@ -83,13 +83,13 @@ def describe_peer(peer: PolicyPeer) -> str:
         case Unclear(problem=problem):
             return f"something that isn't understood ({problem})"
         case Pods():
-            group = find_group(peer)
+            group = get_group(peer)
             return f"security group {group}" if group else _describe_pods(peer)
         case _:
             assert_never(peer)
 
 
-def find_group(peer: PolicyPeer) -> str | None:
+def get_group(peer: PolicyPeer) -> str | None:
     """The security group whose members the peer means, if it is one of Monopod's own."""
     match peer:
         case Pods(

@@ -97,7 +97,7 @@ class SecurityGroup:
         spec.refuse_unknown("description", "ingress", "egress")
         return cls(name, _read_rules(spec, "ingress"), _read_rules(spec, "egress"), spec.text("description"))
 
-    def find_peer_groups(self) -> frozenset[str]:
+    def compute_peer_groups(self) -> frozenset[str]:
         """The names of the groups that its rules speak of."""
         peers = (peer for rule in (*self.ingress, *self.egress) for peer in rule.peers)
         return frozenset(peer.name for peer in peers if isinstance(peer, GroupPeer))

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
-from monopod.isolation.rules.addresses import Addresses, Block, Network, find_region, list_cidrs, subtract
+from monopod.isolation.rules.addresses import Addresses, Block, Network, compute_region, list_cidrs, subtract
 from monopod.isolation.rules.network_policies import METADATA, ON_LINK, Infrastructure, build_rules
 from monopod.isolation.rules.policy_rules import (
     DIRECTIONS,
@@ -49,7 +49,7 @@ class Widening:
     text: str
 
 
-def find_widening(
+def compute_widening(
     policy: Mapping[str, Any],
     groups: Sequence[SecurityGroup],
     infrastructure: Infrastructure,
@@ -132,15 +132,15 @@ class _Cover:
                 several = merge_ports(each for opened in wider for each in opened)
                 return None if any(each.covers(ports) for each in several) else ""
             case Block():
-                return self._find_closed_part(peer, ports)
+                return self._compute_closed_part(peer, ports)
             case _:
                 assert_never(peer)
 
-    def _find_closed_part(self, block: Block, ports: Ports) -> str | None:
-        left = asked = find_region(block)
+    def _compute_closed_part(self, block: Block, ports: Ports) -> str | None:
+        left = asked = compute_region(block)
         for other, opened in self._opened:
             if isinstance(other, Block) and any(each.covers(ports) for each in opened):
-                left = subtract(left, find_region(other))
+                left = subtract(left, compute_region(other))
         if not left:
             return None
         return "" if left == asked else self._describe_closed(left)

@@ -115,7 +115,7 @@ class ApiClient:
             try:
                 return request.read_answer(asked, *await self._exchange(asked))
             except ServerTrouble as trouble:
-                pause = request.find_pause(asked, trouble, attempts)
+                pause = request.compute_pause(asked, trouble, attempts)
                 if pause is None:
                     raise
                 await asyncio.sleep(pause)

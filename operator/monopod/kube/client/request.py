@@ -2,7 +2,7 @@
 
     Request ──transport: sends, waits──► status, bytes ──read_answer──► dict │ ApiError │ ServerTrouble
                    ▲                                                                          │
-                   └────────────────────────── find_pause: reads only ◄──────────────────────┘
+                   └────────────────────────── compute_pause: reads only ◄──────────────────────┘
 
 A read that the server is too busy for is sent again, as client-go does: after the seconds that the server names, or a
 pause that doubles. A write never is. It may have been done although the answer says otherwise, and its author has a
@@ -179,7 +179,7 @@ def check_answer(status: int, content: bytes, retry_after: str | None = None) ->
     raise ApiError(*told_all)
 
 
-def find_pause(request: Request, trouble: ServerTrouble, attempts: int) -> float | None:
+def compute_pause(request: Request, trouble: ServerTrouble, attempts: int) -> float | None:
     """For how many seconds to wait before the request is sent again; None if it isn't.
 
     Args:

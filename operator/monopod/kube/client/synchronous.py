@@ -21,7 +21,7 @@ from monopod.kube.objects.text import to_line
 
 MANAGER: Final = "kubectl-fargate"
 
-# Nothing is tried again here but what `find_pause` says; and no server may have this wait for as long as it likes.
+# Nothing is tried again here but what `compute_pause` says; and no server may have this wait for as long as it likes.
 _ONCE = urllib3.Retry(connect=0, read=0, status=0, other=0, redirect=3, respect_retry_after_header=False)
 
 
@@ -122,7 +122,7 @@ class SyncClient:
             try:
                 request.check_answer(*answer)
             except ServerTrouble as trouble:
-                pause = request.find_pause(asked, trouble, attempts)
+                pause = request.compute_pause(asked, trouble, attempts)
                 if pause is None:
                     raise
                 time.sleep(pause)

@@ -113,7 +113,7 @@ GATES: Final = Bound(("spec.schedulingGates has", "scheduling gates"), MAX_GATES
 LABEL_CHARACTERS: Final = Bound(("metadata.labels has", "characters"), MAX_LABEL_CHARACTERS)
 
 
-def find_excess(pod: Mapping[str, object]) -> str:
+def compute_excess(pod: Mapping[str, object]) -> str:
     """Why the pod is refused in a namespace that a profile reaches: what it has too many of; "" if it isn't.
 
     Raises:
@@ -142,7 +142,7 @@ def _count_annotations(pod: Part) -> int:
     return sum(key not in WRITTEN_ANNOTATIONS for key in pod.child("metadata").text_map("annotations"))
 
 
-def _find_containers(pod: Part) -> tuple[Part, ...]:
+def _get_containers(pod: Part) -> tuple[Part, ...]:
     spec = pod.child("spec")
     return (*spec.children("containers"), *spec.children("initContainers"))
 
@@ -153,7 +153,7 @@ def _count_volumes(pod: Part) -> int:
 
 
 def _count_entries(pod: Part) -> int:
-    return sum(map(_count_entries_of, _find_containers(pod)))
+    return sum(map(_count_entries_of, _get_containers(pod)))
 
 
 def _count_entries_of(container: Part) -> int:
@@ -186,7 +186,7 @@ def _count_characters(pod: Part) -> int:
 _COUNTS: Final[tuple[tuple[Bound, Callable[[Part], int]], ...]] = (
     (LABELS, _count_labels),
     (ANNOTATIONS, _count_annotations),
-    (CONTAINERS, lambda pod: len(_find_containers(pod))),
+    (CONTAINERS, lambda pod: len(_get_containers(pod))),
     (VOLUMES, _count_volumes),
     (ENTRIES, _count_entries),
     (NODE_TERMS, lambda pod: len(read_terms(pod.fields))),

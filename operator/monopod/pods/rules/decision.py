@@ -12,12 +12,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from monopod.kube.objects.fields import Part
-from monopod.pods.rules.bounds import find_excess
-from monopod.pods.rules.exemptions import Skip, describe_refusal, find_skip
+from monopod.pods.rules.bounds import compute_excess
+from monopod.pods.rules.exemptions import Skip, compute_skip, describe_refusal
 from monopod.pods.rules.selection import Profile, choose_profile, find_matches, reaches_any
-from monopod.pods.rules.size import Need, PodSize, Size, find_row, measure_need
-from monopod.pods.rules.support import find_unsupported, format_unsupported
-from monopod.pods.rules.volumes import find_claims
+from monopod.pods.rules.size import Need, PodSize, Size, compute_pod_size, measure_need
+from monopod.pods.rules.support import compute_unsupported, format_unsupported
+from monopod.pods.rules.volumes import get_claims
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def decide(
     Raises:
         InvalidPod: a field holds what the API server would never store. Stored pods never raise.
     """
-    excess = find_excess(pod)
+    excess = compute_excess(pod)
     if excess and reaches_any(profiles, namespace, protected):
         return OutOfBounds(excess)
     labels = Part(pod).child("metadata").text_map("labels")
@@ -120,7 +120,7 @@ def decide(
     if choice is None:
         return Unmatched()
     profile, index = choice.match.profile, choice.match.selector_index
-    skip = find_skip(pod, username)
+    skip = compute_skip(pod, username)
     if skip and skip.is_opt_out:
         matching = (match.profile for match in find_matches(labels, namespace, profiles, protected))
         if refusing := next((each for each in matching if each.opt_out == "Refuse"), None):
@@ -128,14 +128,14 @@ def decide(
     if skip:
         return Skipped(skip, profile, index)
     need = measure_need(pod, profile.runtime_class)
-    row = find_row(need)
-    messages = find_unsupported(pod, need, profile)
+    row = compute_pod_size(need)
+    messages = compute_unsupported(pod, need, profile)
     if row is None or messages:
         return Unsupported(
             profile, index, profile.runtime_class, _build_size(need, row), messages, format_unsupported(messages),
             choice.pinned,
         )  # fmt: skip
-    return Sandboxed(profile, index, profile.runtime_class, Size(need, row), choice.pinned, find_claims(pod))
+    return Sandboxed(profile, index, profile.runtime_class, Size(need, row), choice.pinned, get_claims(pod))
 
 
 def _build_size(need: Need, row: PodSize | None) -> Size | None:

@@ -86,7 +86,7 @@ class Impossible:
 Outcome = Pending | Sandboxed | NotSandboxed | Refused | Impossible
 
 
-def find_pod_labels(selector: Selector) -> tuple[tuple[str, str], ...] | None:
+def compute_pod_labels(selector: Selector) -> tuple[tuple[str, str], ...] | None:
     """Valid labels that satisfy the selector; None if there are none, as for the value pattern `*-`."""
     labels: dict[str, str] = {}
     # Exact keys first: a wildcard key can evade them, not the other way round.
@@ -102,7 +102,7 @@ def find_pod_labels(selector: Selector) -> tuple[tuple[str, str], ...] | None:
     return tuple(sorted(labels.items()))
 
 
-def find_namespace_names(pattern: str) -> Iterator[str]:
+def get_namespace_names(pattern: str) -> Iterator[str]:
     """Valid namespace names that the pattern matches, the shortest first."""
     return (text for text in _fill(pattern) if is_dns_label(text))
 
@@ -145,7 +145,7 @@ def judge_pod(pod: Mapping[str, Any], dry_run: PodDryRun) -> Outcome:
     checks: tuple[Callable[[Mapping[str, Any], PodDryRun], str], ...] = (
         _find_other_profile,
         _find_other_runtime,
-        _find_gate,
+        _compute_gate,
     )
     saw = [fault for check in checks if (fault := check(pod, dry_run))]
     return NotSandboxed(where, "; ".join(saw)) if saw else Sandboxed(where)
@@ -165,7 +165,7 @@ def _find_other_runtime(pod: Mapping[str, Any], dry_run: PodDryRun) -> str:
     return f"its runtimeClassName is {runtime_class or 'not set'}, not {dry_run.runtime_class}"
 
 
-def _find_gate(pod: Mapping[str, Any], dry_run: PodDryRun) -> str:
+def _compute_gate(pod: Mapping[str, Any], dry_run: PodDryRun) -> str:
     gates = {gate.get("name") for gate in pod["spec"].get("schedulingGates") or ()}
     return "it was taken for a pod that Fargate can't run" if UNSUPPORTED_GATE in gates else ""
 

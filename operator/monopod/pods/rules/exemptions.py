@@ -64,7 +64,7 @@ _SENTENCES: Final[Mapping[Skip, str]] = {
 }
 
 
-def find_skip(pod: Mapping[str, object], username: str = "") -> Skip | None:
+def compute_skip(pod: Mapping[str, object], username: str = "") -> Skip | None:
     """The first reason to leave the pod alone, or None.
 
     Args:

@@ -29,7 +29,7 @@ from monopod.api.names import (
     TASK_LABEL,
     UNSUPPORTED_ANNOTATION,
 )
-from monopod.pods.rules.size import find_row, measure_need
+from monopod.pods.rules.size import compute_pod_size, measure_need
 
 Manifest = dict[str, Any]
 Record = dict[str, Any]
@@ -77,7 +77,7 @@ _DEFAULT_TOLERATIONS: Final = tuple(
 )
 
 
-def find_original(pod: Mapping[str, Any]) -> Manifest:
+def compute_original(pod: Mapping[str, Any]) -> Manifest:
     """The manifest of a pod as the API server sends it, managedFields included; a second time it changes nothing.
 
     The result shares no structure with the pod.
@@ -118,7 +118,7 @@ def _unsize(pod: Manifest, spec: Manifest) -> Manifest:
         return spec
     rest = {key: value for key, value in spec.items() if key != "resources"}
     asked = measure_need(pod)
-    row, alone = find_row(asked), find_row(measure_need({**pod, "spec": rest}))
+    row, alone = compute_pod_size(asked), compute_pod_size(measure_need({**pod, "spec": rest}))
     if row is not None and alone is not None and row > alone:
         # Admission writes both; a pod that lacks one isn't admission's.
         cpu, memory = asked.pod_cpu_millis or 0, asked.pod_memory_mib or 0

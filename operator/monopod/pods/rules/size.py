@@ -136,7 +136,7 @@ def _format_decimal(amount: int, unit: int) -> str:
     return f"{amount / unit:.10g}"
 
 
-def find_row(need: Need) -> PodSize | None:
+def compute_pod_size(need: Need) -> PodSize | None:
     """The smallest row that holds the need and 256 MiB, or None if even the largest doesn't."""
     return next(
         (
@@ -165,8 +165,8 @@ def measure_need(pod: Mapping[str, object], runtime_class: str = "") -> Need:
     spec = root.child("spec")
     containers = _read_containers(spec)
     sums = {resource: combine([(each.kind, each.round_up(resource)) for each in containers]) for resource in _UNITS}
-    pod_cpu = _find_pod_level(spec, "cpu", containers)
-    pod_memory = _find_pod_level(spec, "memory", containers)
+    pod_cpu = _get_pod_level(spec, "cpu", containers)
+    pod_memory = _get_pod_level(spec, "memory", containers)
     if is_sized(root) or _is_copy(spec, runtime_class, containers):
         pod_cpu, pod_memory = _uncount_components(pod_cpu, pod_memory)
     inits = [each.name for each in containers if each.kind is ContainerKind.INIT]
@@ -205,10 +205,10 @@ class _Container:
 
 def _read_containers(spec: Part) -> list[_Container]:
     ordinary = [_read_container(part, ContainerKind.ORDINARY) for part in spec.children("containers")]
-    return ordinary + [_read_container(part, find_kind(part)) for part in spec.children("initContainers")]
+    return ordinary + [_read_container(part, get_kind(part)) for part in spec.children("initContainers")]
 
 
-def find_kind(init_container: Part) -> ContainerKind:
+def get_kind(init_container: Part) -> ContainerKind:
     """Whether an init container is a sidecar."""
     return ContainerKind.SIDECAR if init_container.text("restartPolicy") == "Always" else ContainerKind.INIT
 
@@ -245,7 +245,7 @@ def combine(amounts: Sequence[tuple[ContainerKind, int]]) -> Sums:
     return Sums(running + sidecars, tuple(peaks))
 
 
-def _find_pod_level(spec: Part, resource: str, containers: Sequence[_Container]) -> int | None:
+def _get_pod_level(spec: Part, resource: str, containers: Sequence[_Container]) -> int | None:
     """The pod-level request for one resource, in whole units, as the API server's defaults complete it."""
     resources = spec.child("resources")
     request = resources.quantities("requests").get(resource)
@@ -271,12 +271,12 @@ def _is_copy(spec: Part, runtime_class: str, containers: Sequence[_Container]) -
     if not {"cpu", "memory"} <= limits.keys():
         return False
     row = PodSize(*(ceil(limits[resource] / _UNITS[resource]) for resource in ("cpu", "memory")))
-    return row in LADDER and row == PodSize(*(_find_request(spec, each, containers) for each in ("cpu", "memory")))
+    return row in LADDER and row == PodSize(*(_compute_request(spec, each, containers) for each in ("cpu", "memory")))
 
 
-def _find_request(spec: Part, resource: str, containers: Sequence[_Container]) -> int:
+def _compute_request(spec: Part, resource: str, containers: Sequence[_Container]) -> int:
     """The pod-level request beside a limit, as the API server completes it."""
-    request = _find_pod_level(spec, resource, containers)
+    request = _get_pod_level(spec, resource, containers)
     return combine([(each.kind, each.round_up(resource)) for each in containers]).total if request is None else request
 
 

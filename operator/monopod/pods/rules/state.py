@@ -14,7 +14,7 @@ def has_ended(pod: Manifest) -> bool:
     return Part(pod).child("status").text("phase") in ("Succeeded", "Failed")
 
 
-def find_mark(pod: Manifest) -> str:
+def get_mark(pod: Manifest) -> str:
     """The profile that the pod runs by; "" if it runs by none."""
     return Part(pod).child("metadata").text_map("labels").get(PROFILE_LABEL, "")
 

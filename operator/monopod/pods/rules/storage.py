@@ -22,7 +22,7 @@ from typing import Final
 
 from monopod.api.names import STORAGE_ANNOTATION
 from monopod.kube.objects.fields import Part
-from monopod.pods.rules.size import DEFAULT_STORAGE_GIB, ContainerKind, Need, combine, find_kind, is_sized
+from monopod.pods.rules.size import DEFAULT_STORAGE_GIB, ContainerKind, Need, combine, get_kind, is_sized
 
 FILE_SYSTEM_PERCENT: Final = 10
 SYSTEM_GIB: Final = 5
@@ -68,8 +68,8 @@ def plan_storage(pod: Mapping[str, object], need: Need) -> StoragePlan:
     """
     gib = provision_gib(need)
     spec = Part(pod).child("spec")
-    containers = [(ContainerKind.ORDINARY, _find_limit(part)) for part in spec.children("containers")]
-    inits = [(find_kind(part), _find_limit(part)) for part in spec.children("initContainers")]
+    containers = [(ContainerKind.ORDINARY, _compute_limit(part)) for part in spec.children("containers")]
+    inits = [(get_kind(part), _compute_limit(part)) for part in spec.children("initContainers")]
     ours = _has_our_limit(pod) or _has_first_limit(spec, gib)
     if not ours and _is_bounded([*containers, *inits], gib):
         return StoragePlan(gib, (LimitChange.KEEP,) * len(containers), (LimitChange.KEEP,) * len(inits))
@@ -94,7 +94,7 @@ def _change_init(kind: ContainerKind, limit: int | None, gib: int) -> LimitChang
     return LimitChange.SET if limit is not None and limit > gib * 1024 else LimitChange.KEEP
 
 
-def _find_limit(container: Part) -> int | None:
+def _compute_limit(container: Part) -> int | None:
     """The limit in MiB, rounded up; None without one."""
     limit = container.child("resources").quantities("limits").get(_RESOURCE)
     return None if limit is None else ceil(limit / 2**20)

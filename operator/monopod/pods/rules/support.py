@@ -13,7 +13,7 @@ from typing import Final
 
 from monopod.kube.objects.fields import Part
 from monopod.pods.rules.selection import Profile
-from monopod.pods.rules.size import LARGEST, MAX_STORAGE_GIB, MAX_STORAGE_MIB, Need, find_row, measure_need
+from monopod.pods.rules.size import LARGEST, MAX_STORAGE_GIB, MAX_STORAGE_MIB, Need, compute_pod_size, measure_need
 from monopod.pods.rules.zones import excludes_zones
 
 UNSUPPORTED_PREFIX: Final = "Pod not supported on Fargate: "
@@ -111,7 +111,7 @@ def is_allowed(annotation: str, patterns: Sequence[str]) -> bool:
     )
 
 
-def find_unsupported(
+def compute_unsupported(
     pod: Mapping[str, object], need: Need | None = None, profile: Profile = _NO_PROFILE
 ) -> tuple[str, ...]:
     """Every reason why Fargate can't run the pod; none if it can.
@@ -208,7 +208,7 @@ def _is_extended(name: str) -> bool:
 
 
 def _exceeds_largest_size(_: Part, need: Need, __: Profile) -> Iterator[str]:
-    if find_row(need) is None:
+    if compute_pod_size(need) is None:
         yield f"requests exceed the largest size: {LARGEST}"
 
 

@@ -64,7 +64,7 @@ class _Fault:
     reason: str
 
 
-def find_claims(pod: Manifest) -> tuple[str, ...]:
+def get_claims(pod: Manifest) -> tuple[str, ...]:
     """The names of the claims that the pod mounts, in the manifest's order, each once."""
     return tuple(dict.fromkeys(claim for _, claim in _each_claim(pod)))
 

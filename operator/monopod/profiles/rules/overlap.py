@@ -265,13 +265,13 @@ class _Index:
             return _Covering(alone, alone[:1])
         used: set[str] = set()
         for selector, containers, found in zip(selectors, singles, candidates, strict=True):
-            parts = sorted(containers, key=str.encode)[:1] or self._find_parts(selector, found)
+            parts = sorted(containers, key=str.encode)[:1] or self._compute_parts(selector, found)
             if not parts:
                 return _Covering((), ())
             used.update(parts)
         return _Covering((), tuple(sorted(used, key=str.encode)))
 
-    def _find_parts(self, selector: Selector, candidates: list[tuple[str, Selector]]) -> list[str]:
+    def _compute_parts(self, selector: Selector, candidates: list[tuple[str, Selector]]) -> list[str]:
         """Profiles whose selectors contain this one together; none of them can be left out."""
         if not _is_contained(selector, [other for _, other in candidates], self.protected):
             return []

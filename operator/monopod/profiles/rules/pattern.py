@@ -56,7 +56,7 @@ class Syntax:
                 return False
         return state in self.accepting
 
-    def find_fillings(self, used: Iterable[str]) -> str:
+    def compute_fillings(self, used: Iterable[str]) -> str:
         """Characters that stand for all that a wildcard can match, where patterns use these characters."""
         taken = set(used)
         # A lower-case letter or digit is valid wherever any other character but "/" is.
@@ -116,7 +116,7 @@ def is_covered(pattern: str, covers: tuple[str, ...], syntax: Syntax) -> bool:
     if not is_wildcard(pattern):
         return not syntax.is_valid(pattern) or any(matches_pattern(cover, pattern) for cover in covers)
     automaton = _Automaton(covers)
-    fillings = syntax.find_fillings("".join(covers))
+    fillings = syntax.compute_fillings("".join(covers))
     front = _Front(automaton, syntax, {"": [automaton.start]})
     for token in _normalize(pattern):
         if token == "*":  # noqa: S105  # a token of a pattern
@@ -136,15 +136,15 @@ def is_satisfiable(pattern: str, syntax: Syntax) -> bool:
 
 def may_overlap(one: str, other: str) -> bool:
     """Whether what the patterns begin and end with leaves a common text possible; quick, and not the whole truth."""
-    head, tail = _find_ends(one)
-    other_head, other_tail = _find_ends(other)
+    head, tail = _get_ends(one)
+    other_head, other_tail = _get_ends(other)
     return (head.startswith(other_head) or other_head.startswith(head)) and (
         tail.endswith(other_tail) or other_tail.endswith(tail)
     )
 
 
 @lru_cache(maxsize=65536)
-def _find_ends(pattern: str) -> tuple[str, str]:
+def _get_ends(pattern: str) -> tuple[str, str]:
     """What stands before the first and behind the last wildcard."""
     parts = _WILDCARD.split(pattern)
     return parts[0], parts[-1]
@@ -158,7 +158,7 @@ def have_common_text(patterns: Iterable[str], syntax: Syntax) -> bool:
         return syntax.is_valid(exact) and all(matches_pattern(pattern, exact) for pattern in wanted)
     automata = [_Automaton((pattern,)) for pattern in wanted]
     letters = set("".join(wanted)).intersection(syntax.letters)
-    alphabet = "".join(sorted(letters)) + syntax.find_fillings(letters)
+    alphabet = "".join(sorted(letters)) + syntax.compute_fillings(letters)
     waiting = [("", tuple(automaton.start for automaton in automata))]
     seen = set(waiting)
     while waiting and len(seen) <= _MOST_STATES:

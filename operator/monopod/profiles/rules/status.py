@@ -47,7 +47,7 @@ def decide_phase(findings: Iterable[Finding], *, was_active: bool) -> Phase:
     return "ACTIVE" if was_active or all(finding.holds for finding in needed) else "CREATING"
 
 
-def find_readiness(phase: Phase, findings: Sequence[Finding]) -> Finding:
+def compute_readiness(phase: Phase, findings: Sequence[Finding]) -> Finding:
     """The summary of all the others."""
     kind = ConditionType.READY
     fault = next((each for each in findings if each.is_fault and each.severity > Severity.PARTIAL), None)
@@ -76,7 +76,7 @@ def decide_status(
     contributed = (finding for part in parts for finding in part.findings)
     findings = sorted(contributed, key=lambda finding: ORDER.get(finding.condition, len(ORDER)))
     phase = decide_phase(findings, was_active=previous.get("phase") == "ACTIVE")
-    ready = find_readiness(phase, findings)
+    ready = compute_readiness(phase, findings)
     issues = [build_issue(each.reason, each.message, each.resources) for each in findings if each.is_fault]
     status = _build_status(subject, phase, [ready, *findings], issues, previous, now)
     if ready.holds:

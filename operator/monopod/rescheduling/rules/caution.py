@@ -24,7 +24,7 @@ Key = tuple[str, str]
 """A profile and a workload's uid."""
 
 
-def find_key(plan: WorkloadPlan) -> Key:
+def get_key(plan: WorkloadPlan) -> Key:
     """What identifies it."""
     return plan.profile, plan.workload.uid
 
@@ -67,22 +67,22 @@ class _ProfileCaution:
 
     def __init__(self, ours: Sequence[WorkloadPlan], evidence: Evidence) -> None:
         self._evidence = evidence
-        sound = [each for each in ours if find_key(each) not in evidence.broken]
+        sound = [each for each in ours if get_key(each) not in evidence.broken]
         self._late = [each for each in sound if each.replacing and self._is_late(each)]
         self._stuck = [each for each in ours if each.unschedulable]
         self._is_known = any(profile == ours[0].profile for profile, _ in evidence.proven)
         # Namespaces are proven one by one; until the profile itself is, one canary goes for all of them.
-        self._on_their_way = _group((each for each in sound if each.replacing), self._find_rivals)
-        free = (each for each in ours if each.now and find_key(each) not in evidence.refused)
-        candidates = _group(free, self._find_rivals)
+        self._on_their_way = _group((each for each in sound if each.replacing), self._compute_rivals)
+        free = (each for each in ours if each.now and get_key(each) not in evidence.refused)
+        candidates = _group(free, self._compute_rivals)
         self._canaries = {rivals: _choose(those, evidence) for rivals, those in candidates.items()}
 
-    def _find_rivals(self, plan: WorkloadPlan) -> str:
+    def _compute_rivals(self, plan: WorkloadPlan) -> str:
         """Among whom one goes first: those of the namespace, or all."""
         return plan.workload.namespace if self._is_known else ""
 
     def _is_late(self, plan: WorkloadPlan) -> bool:
-        return find_key(plan) in self._evidence.late
+        return get_key(plan) in self._evidence.late
 
     def limit(self, plan: WorkloadPlan) -> WorkloadPlan:
         """One of its outlooks with no more to be moved now than is safe."""
@@ -94,24 +94,24 @@ class _ProfileCaution:
             return (_stop if any(map(self._is_late, self._stuck)) else _hold)(plan, why)
         if (plan.profile, plan.workload.namespace) in self._evidence.proven:
             return plan
-        on_their_way = self._on_their_way.get(self._find_rivals(plan), [])
+        on_their_way = self._on_their_way.get(self._compute_rivals(plan), [])
         if overdue := [each for each in on_their_way if self._is_late(each)]:
             return _stop(plan, f"the first replacement, of {_list(overdue)}, doesn't become Ready")
         if on_their_way:
             return _hold(plan, f"{_list(on_their_way)} goes first, until its replacement is Ready")
-        canary = self._canaries.get(self._find_rivals(plan), plan)
+        canary = self._canaries.get(self._compute_rivals(plan), plan)
         # One that a budget refuses is tried on, so that it moves and is reported like others.
-        if canary is not plan and find_key(plan) not in self._evidence.refused:
+        if canary is not plan and get_key(plan) not in self._evidence.refused:
             return _hold(plan, f"{canary.workload} goes first, until its replacement is Ready")
         return replace(plan, now=plan.now[:1], later=(*plan.now[1:], *plan.later))
 
 
 def _choose(candidates: Iterable[WorkloadPlan], evidence: Evidence) -> WorkloadPlan:
     """The one that misses a pod least: it is Ready and has several; of these the youngest."""
-    ordered = sorted(candidates, key=lambda each: (each.now[0].created, find_key(each)), reverse=True)
+    ordered = sorted(candidates, key=lambda each: (each.now[0].created, get_key(each)), reverse=True)
     return min(
         ordered,
-        key=lambda each: (find_key(each) not in evidence.chosen, each.is_broken, each.desired < 2),
+        key=lambda each: (get_key(each) not in evidence.chosen, each.is_broken, each.desired < 2),
     )
 
 

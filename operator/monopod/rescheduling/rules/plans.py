@@ -95,7 +95,7 @@ def plan_workloads(
         missing: pods (NAMESPACE/NAME) that come back by the operator's own doing, and are gone unless they are seen.
         blocked: pods (NAMESPACE/NAME) that can't be moved for now, so that others have their turn.
     """
-    found = {_find_profile(sighting.standing) for sighting in sightings} - {""}
+    found = {_compute_profile(sighting.standing) for sighting in sightings} - {""}
     if not found and settling:
         marks = sorted({sighting.mark for sighting in sightings if isinstance(sighting.standing, InPlace)})
         found = {mark for mark in marks if mark in context.settings}
@@ -103,7 +103,7 @@ def plan_workloads(
     for profile in sorted(found):
         settings = context.settings[profile]
         # Nothing controls these pods, so what becomes of others among them is no reason to wait, nor one that is stuck.
-        concerned = [each for each in sightings if profile in (each.mark, _find_profile(each.standing))]
+        concerned = [each for each in sightings if profile in (each.mark, _compute_profile(each.standing))]
         stuck = {str(each.pod) for each in concerned if each.is_stuck and workload.is_bare}
         pods = [each for each in concerned if str(each.pod) not in stuck] if workload.is_bare else sightings
         availability = _measure(workload, pods, settings, expected, set(missing) - stuck)
@@ -143,11 +143,11 @@ def _measure(
     unavailable = max(0, desired - sum(each.is_ready for each in pods))
     lacking = gone if workload.is_bare else max(0, desired - present)
     return _Availability(
-        desired, settings.find_budget(desired), unavailable, going + coming + gone, lacking, lacking > 0 or going > 0
+        desired, settings.compute_budget(desired), unavailable, going + coming + gone, lacking, lacking > 0 or going > 0
     )
 
 
-def _find_profile(standing: Standing) -> str:
+def _compute_profile(standing: Standing) -> str:
     match standing:
         case Elsewhere(profile) | LeftAlone(profile) | Impossible(profile):
             return profile
@@ -175,7 +175,7 @@ def _plan_workload(
     going = [each for each in ours if each.is_terminating]
     coming = [each for each in ordered if each.mark == settings.profile and not (each.is_ready or each.is_terminating)]
     now, waiting_for = _find_turn(workload, moving, settings, availability, blocked)
-    obstacles = _find_impossible(ordered, settings.profile)
+    obstacles = _compute_impossible(ordered, settings.profile)
     if stopped:
         obstacles = (*obstacles, _describe_stop(workload, misplaced_pods, stopped, settings))
     return WorkloadPlan(
@@ -256,7 +256,7 @@ def _find_left(sightings: Iterable[PodState], profile: str) -> dict[Reason, tupl
     return left
 
 
-def _find_impossible(sightings: Iterable[PodState], profile: str) -> tuple[Obstacle, ...]:
+def _compute_impossible(sightings: Iterable[PodState], profile: str) -> tuple[Obstacle, ...]:
     reasons: dict[str, list[str]] = {}
     for each in sightings:
         match each.standing:

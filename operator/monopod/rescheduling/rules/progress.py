@@ -114,7 +114,7 @@ def build_tally(
     )
 
 
-def find_unwritten(namespaces: Sequence[str], why: str) -> Obstacle:
+def compute_unwritten(namespaces: Sequence[str], why: str) -> Obstacle:
     """Namespaces that can't be written, in which pods haven't been looked at; why, of the first."""
     message = f"nothing is moved in namespace {list_names(namespaces)}; {namespaces[0]}: {why}"
     return Obstacle(Reason.PUBLISH_FAILED, message, ())

@@ -64,7 +64,7 @@ class ReschedulingSettings:
             told.number("waiting") + told.number("blocked") > 0,
         )
 
-    def find_budget(self, desired: int) -> int:
+    def compute_budget(self, desired: int) -> int:
         """How many of so many pods may be unavailable at a time."""
         if isinstance(self.max_unavailable, int):
             return self.max_unavailable

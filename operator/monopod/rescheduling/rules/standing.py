@@ -15,7 +15,7 @@ from monopod.kube.objects.timestamps import read_time
 from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported, decide
 from monopod.pods.rules.exemptions import guess_creator
 from monopod.pods.rules.selection import Profile
-from monopod.pods.rules.state import find_mark, has_ended, is_ready
+from monopod.pods.rules.state import get_mark, has_ended, is_ready
 from monopod.pods.rules.volumes import VolumesReady, judge_volumes
 from monopod.rescheduling.rules.settings import ReschedulingSettings
 from monopod.workloads.rules.replacement import Workload, build_replacement
@@ -89,7 +89,7 @@ def judge(pod: Manifest, workload: Workload, context: NamespaceContext) -> Stand
         workload: what would replace it.
         context: its namespace.
     """
-    mark, creator = find_mark(pod), guess_creator(pod)
+    mark, creator = get_mark(pod), guess_creator(pod)
     if has_ended(pod) or mark in context.deleting:
         return NotConcerned()
     replacement = build_replacement(pod, workload)
@@ -150,7 +150,7 @@ def observe(pod: Manifest, workload: Workload, context: NamespaceContext, now: s
 
 def observe_unmovable(pod: Manifest, workload: Workload, context: NamespaceContext, now: str = "") -> PodState:
     """Reduces a pod that no profile but its own matches, so that nothing has to be worked out."""
-    return _reduce(pod, workload, context, InPlace() if find_mark(pod) else NotConcerned(), now)
+    return _reduce(pod, workload, context, InPlace() if get_mark(pod) else NotConcerned(), now)
 
 
 def _reduce(pod: Manifest, workload: Workload, context: NamespaceContext, standing: Standing, now: str) -> PodState:
@@ -172,4 +172,4 @@ def _reduce(pod: Manifest, workload: Workload, context: NamespaceContext, standi
         condition.text("type") == "PodScheduled" and condition.text("reason") == "Unschedulable"
         for condition in root.child("status").children("conditions")
     )
-    return PodState(candidate, standing, find_mark(pod), ready and ends is None, ends is not None, stuck, unschedulable)
+    return PodState(candidate, standing, get_mark(pod), ready and ends is None, ends is not None, stuck, unschedulable)

@@ -59,7 +59,7 @@ class PriceList:
             storage.number("freeGB"),
         )
 
-    def find_hourly(self, architecture: str, row: PodSize, storage_gib: int = DEFAULT_STORAGE_GIB) -> Decimal:
+    def compute_hourly(self, architecture: str, row: PodSize, storage_gib: int = DEFAULT_STORAGE_GIB) -> Decimal:
         """The price of one pod for one hour, unrounded.
 
         Args:

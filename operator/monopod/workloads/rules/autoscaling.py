@@ -105,7 +105,7 @@ def _read(root: Part, default: str) -> Autoscaler:
     )
 
 
-def find_out_of_reach(autoscaler: Autoscaler, size: PodSize, overhead: PodSize) -> Iterator[OutOfReach]:
+def compute_out_of_reach(autoscaler: Autoscaler, size: PodSize, overhead: PodSize) -> Iterator[OutOfReach]:
     """The autoscaler's targets that pods of this size and overhead can't exceed."""
     amounts = {
         "cpu": (size.cpu_millis, overhead.cpu_millis),

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from monopod.kube.objects.fields import InvalidManifest, Part
 from monopod.kube.objects.quantity import InvalidQuantity, parse_quantity
-from monopod.workloads.rules.replacement import Workload, build_replacement, find_owner
+from monopod.workloads.rules.replacement import Workload, build_replacement, get_owner
 
 Manifest = Mapping[str, Any]
 
@@ -50,7 +50,7 @@ def build_attempt(pod: Manifest, workload: Workload) -> dict[str, Any]:
     replacement, live = build_replacement(pod, workload), Part(pod)
     metadata, spec = Part(replacement).child("metadata"), dict(replacement["spec"])
     known = {volume.text("name") for volume in Part(spec).children("volumes")}
-    wanted = {mount.text("name") for mount in _find_mounts(Part(spec))} - known
+    wanted = {mount.text("name") for mount in _get_mounts(Part(spec))} - known
     added = [one.fields for one in live.child("spec").children("volumes") if one.text("name") in wanted]
     if added:
         spec["volumes"] = [*(spec.get("volumes") or ()), *added]
@@ -74,7 +74,7 @@ def build_attempt(pod: Manifest, workload: Workload) -> dict[str, Any]:
     }
 
 
-def _find_mounts(spec: Part) -> Iterator[Part]:
+def _get_mounts(spec: Part) -> Iterator[Part]:
     for container in (*spec.children("containers"), *spec.children("initContainers")):
         yield from (*container.children("volumeMounts"), *container.children("volumeDevices"))
 
@@ -119,12 +119,12 @@ class Quota:
 
     def has_room_for(self, requested: Mapping[str, Fraction], gone: Manifest) -> bool:
         """Whether it surely has room for a pod of which this much is known, once the other is gone."""
-        asked = _find_known(requested, filter(_concerns_pods, self.hard))
+        asked = _compute_known(requested, filter(_concerns_pods, self.hard))
         is_freed = self.counts(gone)
         return all(
             amount is not None
             and name in self.used
-            and self.used[name] - (_find_freed(gone, name) if is_freed else 0) + amount <= self.hard[name]
+            and self.used[name] - (_compute_freed(gone, name) if is_freed else 0) + amount <= self.hard[name]
             for name, amount in asked.items()
         )
 
@@ -151,7 +151,7 @@ def fits_once_gone(refusal: str, quotas: Iterable[Quota], pod: Manifest) -> bool
         return False
     try:
         requested, used, limited = (_read_amounts(text) for text in found.groups()[1:])
-        freed = {name: _find_freed(pod, name) for name in requested}
+        freed = {name: _compute_freed(pod, name) for name in requested}
         has_room = all(quota.has_room_for(requested, pod) for quota in known if quota is not refusing)
     except (InvalidQuantity, InvalidManifest, ValueError):
         return False
@@ -168,7 +168,7 @@ class Census:
     pods: Sequence[Manifest]
     owners: Sequence[tuple[str, Manifest]]
 
-    def find_overdrawn(
+    def compute_overdrawn(
         self, quotas: Iterable[Quota], gone: Manifest, created: Manifest | None, refusal: str
     ) -> tuple[str, str] | None:
         """The quota that has no room for a replacement, by the pods that it surely counts, and of what; or None.
@@ -187,20 +187,20 @@ class Census:
             counted = [pod for pod in staying if quota.counts(pod)]
             found = _EXCEEDED.search(refusal) if created is None else None
             asked = (
-                _find_known(_read_amounts(found[2]), quota.hard)
+                _compute_known(_read_amounts(found[2]), quota.hard)
                 if found
-                else {name: _find_freed(created or gone, name) for name in quota.hard}
+                else {name: _compute_freed(created or gone, name) for name in quota.hard}
             )
             for name, amount in asked.items():
-                used = sum(_find_freed(pod, name) for pod in counted)
+                used = sum(_compute_freed(pod, name) for pod in counted)
                 if amount and used + amount > quota.hard[name]:
                     return quota.name, name
         return None
 
-    def find_lacking(self) -> str:
+    def compute_lacking(self) -> str:
         """Which workload has fewer pods than it should have, and may need the room that there is; "" if none has."""
         present = Counter(
-            owner.uid for pod in self.pods if "deletionTimestamp" not in pod["metadata"] and (owner := find_owner(pod))
+            owner.uid for pod in self.pods if "deletionTimestamp" not in pod["metadata"] and (owner := get_owner(pod))
         )
         for kind, each in self.owners:
             metadata, wanted = each["metadata"], each["spec"].get("replicas", 1)
@@ -216,13 +216,13 @@ def _read_amounts(text: str) -> dict[str, Fraction]:
     return {name.strip(): parse_quantity(amount) for name, amount in pairs}
 
 
-def _find_known(requested: Mapping[str, Fraction], names: Iterable[str]) -> dict[str, Fraction | None]:
+def _compute_known(requested: Mapping[str, Fraction], names: Iterable[str]) -> dict[str, Fraction | None]:
     """How much of each resource a pod asks for, by what a refusal says of it; None where that isn't known."""
     known = {_SHORT.get(name, name): amount for name, amount in requested.items()}
     return {name: Fraction(1) if name in _COUNTS else known.get(_SHORT.get(name, name)) for name in names}
 
 
-def _find_freed(pod: Manifest, resource: str) -> Fraction:
+def _compute_freed(pod: Manifest, resource: str) -> Fraction:
     """What of a quota's resource becomes free with the pod; at least that."""
     if resource in _COUNTS:
         return Fraction(1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monopod.kube.objects.fields import Part
-from monopod.pods.rules.original import find_original
+from monopod.pods.rules.original import compute_original
 from monopod.pods.rules.selection import is_written
 
 Manifest = Mapping[str, Any]
@@ -90,7 +90,7 @@ class Workload:
         return self.kind == "Job" or Part(pod).child("spec").text("restartPolicy") in ("OnFailure", "Never")
 
 
-def find_owner(resource: Manifest) -> Owner | None:
+def get_owner(resource: Manifest) -> Owner | None:
     """The controller of a pod or of another object; None if there is none."""
     for owner in Part(resource).child("metadata").children("ownerReferences"):
         if owner.flag("controller"):
@@ -152,7 +152,7 @@ def build_replacement(pod: Manifest, workload: Workload) -> Manifest:
     """The manifest of the pod that would be created in this one's place."""
     live = Part(pod).child("metadata")
     if workload.template is None or _is_held_back(live, workload):
-        return find_original(pod)
+        return compute_original(pod)
     template = Part(workload.template).child("metadata")
     # Controllers and webhooks add labels of their own, which count at admission; ours and the pin are admission's work.
     own = {key: value for key, value in live.text_map("labels").items() if not is_written(key)}

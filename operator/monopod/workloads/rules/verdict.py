@@ -52,9 +52,9 @@ def judge_answer(answer: Answer, gone: Manifest, quotas: Iterable[Quota]) -> Fau
 
 def judge_room(answer: Answer, gone: Manifest, quotas: Sequence[Quota], census: Census) -> Fault | None:
     """Whether the quotas have room for it, by the pods themselves, and nobody else waits for that room."""
-    if lacking := census.find_lacking():
+    if lacking := census.compute_lacking():
         return Fault(Reason.REPLACEMENT_REFUSED, lacking)
-    if overdrawn := census.find_overdrawn(quotas, gone, answer.created, answer.refusal):
+    if overdrawn := census.compute_overdrawn(quotas, gone, answer.created, answer.refusal):
         name, resource = overdrawn
         saw = f"quota {name} has no {resource} left for it: its pods use more than its status says"
         return Fault(Reason.REPLACEMENT_REFUSED, saw)

@@ -34,7 +34,7 @@ def find_uid(lab: Lab, namespace: str, name: str = "toolbox") -> str:
     return str(find_pod(lab, namespace, name)["metadata"].get("uid", ""))
 
 
-def find_profile(lab: Lab, namespace: str, name: str = "toolbox") -> str | None:
+def get_profile(lab: Lab, namespace: str, name: str = "toolbox") -> str | None:
     labels = find_pod(lab, namespace, name)["metadata"].get("labels", {})
     return str(labels["monopod.dev/profile"]) if "monopod.dev/profile" in labels else None
 
@@ -63,7 +63,7 @@ def move(lab: Lab, profile: str, *namespaces: str, **spec: Any) -> None:
 
 def is_moved(lab: Lab, namespace: str, profile: str, name: str = "toolbox") -> bool:
     return (
-        find_profile(lab, namespace, name) == profile
+        get_profile(lab, namespace, name) == profile
         and find_phase(lab, namespace, name) == "Running"
         and not find_stored(lab, namespace, name)
     )

@@ -8,9 +8,9 @@ from tests.controlplane.operating.bare_pods.scene import (
     await_phase,
     find_phase,
     find_pod,
-    find_profile,
     find_stored,
     find_uid,
+    get_profile,
     is_leaving,
     is_moved,
     let_go,
@@ -143,7 +143,7 @@ def test_what_is_evicted_is_kept_for_a_person_if_no_profile_reaches_its_namespac
     assert restore(lab, "toolbox", "-n", "orphaned").exit_code == 0
     eventually(lambda: find_phase(lab, "orphaned") == "Running" and not find_stored(lab, "orphaned"))
     assert find_uid(lab, "orphaned") != old
-    assert find_profile(lab, "orphaned") is None
+    assert get_profile(lab, "orphaned") is None
     let_go(lab, "orphaned")
 
 

@@ -22,7 +22,7 @@ def namespace(lab: Lab, operator: OperatorProcess, request: pytest.FixtureReques
     lab.delete("Namespace", name)
 
 
-def find_task(lab: Lab, namespace: str, pod: str) -> str | None:
+def build_task_id(lab: Lab, namespace: str, pod: str) -> str | None:
     found = lab.get("Pod", pod, namespace)
     assert found is not None
     task: str | None = found["metadata"].get("labels", {}).get(TASK_LABEL)
@@ -38,8 +38,8 @@ def test_only_pods_with_policies_of_their_own_have_an_identity(lab: Lab, namespa
     for pod in ("mine", "other"):
         lab.bind_pod(namespace, pod, by_uid=pod == "other")
     # It was bound without its uid, as by schedulers of others.
-    eventually(lambda: find_task(lab, namespace, "mine"))
-    assert find_task(lab, namespace, "other") is None
+    eventually(lambda: build_task_id(lab, namespace, "mine"))
+    assert build_task_id(lab, namespace, "other") is None
 
 
 def test_pods_that_shared_their_policy_get_an_identity_when_they_need_it(lab: Lab, namespace: str) -> None:
@@ -48,7 +48,7 @@ def test_pods_that_shared_their_policy_get_an_identity_when_they_need_it(lab: La
     lab.create_pod(namespace, "mine")
     lab.bind_pod(namespace, "mine")
     eventually(lambda: "monopod-groups.cluster" in lab.policies(namespace))
-    assert find_task(lab, namespace, "mine") is None
+    assert build_task_id(lab, namespace, "mine") is None
     lab.patch("FargateProfile", "web", {"spec": {"isolation": "PerPod"}})
-    eventually(lambda: find_task(lab, namespace, "mine"))
+    eventually(lambda: build_task_id(lab, namespace, "mine"))
     eventually(lambda: lab.policies(namespace).keys() == {"mine.cluster"})

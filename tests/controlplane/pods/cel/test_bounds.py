@@ -13,7 +13,7 @@ from monopod.api.names import PROFILE_LABEL
 from monopod.pods.rules.bounds import MAX_LABEL_CHARACTERS
 from monopod.pods.rules.selection import Profile
 from monopod.selectors.capacity import CapacityRequest, Registration
-from monopod.selectors.compile import MAX_COMPILED, compile_profile, find_room
+from monopod.selectors.compile import MAX_COMPILED, compile_profile, compute_allocation
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
@@ -51,7 +51,7 @@ def fill(shape: Callable[[str], Profile], rest: list[Profile]) -> list[Profile]:
     claims = [
         CapacityRequest(Registration(f"{n:04}", each.name), compile_profile(each)) for n, each in enumerate(profiles)
     ]
-    allocated = find_room(claims, ()).compiled
+    allocated = compute_allocation(claims, ()).compiled
     return [profile for profile in profiles[len(rest) + 1 :] if profile.name in allocated]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monopod.cli.doctor import examination
-from monopod.cli.doctor.command import check, find_exit_status
+from monopod.cli.doctor.command import check, compute_exit_status
 from monopod.cli.doctor.diagnosis import Check, Facts, Level, Unread
 from monopod.cli.doctor.sandboxes import find_users
 from monopod.kube.lease import LEASE_NAME
@@ -39,7 +39,7 @@ def test_a_healthy_cluster_has_nothing_but_good_findings() -> None:
     assert {finding.level for finding in findings} == {Level.OK}
     silent = {Check.NETWORK_POLICY, Check.NETWORK_PLUGIN, Check.OVERHEAD, Check.KATA_SIZING, Check.AUTOSCALERS}
     assert {finding.check for finding in findings} == set(Check) - silent
-    assert find_exit_status(findings) == 0
+    assert compute_exit_status(findings) == 0
 
 
 def test_every_bad_finding_says_what_to_do() -> None:
@@ -205,7 +205,7 @@ BAD: list[tuple[Check, Facts, tuple[Level, str]]] = [
 @pytest.mark.parametrize(("of", "facts", "expected"), BAD, ids=[text for _, _, (_, text) in BAD])
 def test_what_is_wrong_is_found(of: Check, facts: Facts, expected: tuple[Level, str]) -> None:
     assert expected in findings_of(facts, of)
-    assert find_exit_status(check(facts)) == (expected[0] is Level.PROBLEM)
+    assert compute_exit_status(check(facts)) == (expected[0] is Level.PROBLEM)
 
 
 SCHEDULING = {

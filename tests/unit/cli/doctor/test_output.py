@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from monopod.cli.doctor.command import find_exit_status, write
+from monopod.cli.doctor.command import compute_exit_status, write
 from monopod.cli.doctor.diagnosis import Check, Finding, Level
 from tests.unit.cli.running import run
 
@@ -39,7 +39,7 @@ def test_the_json_has_the_same(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(("findings", "status"), [(FINDINGS, 1), (FINDINGS[:2], 0), ([], 0)])
 def test_only_problems_end_with_status_1(findings: list[Finding], status: int) -> None:
-    assert find_exit_status(findings) == status
+    assert compute_exit_status(findings) == status
 
 
 def test_a_cluster_that_cannot_be_reached_ends_with_status_2(tmp_path: Any) -> None:

@@ -13,9 +13,9 @@ from monopod.api.names import (
     UNSUPPORTED_ANNOTATION,
     VOLUMES_GATE,
 )
-from monopod.cli.explain.live_pod import Admitted, find_admitted, rebuild_manifest
+from monopod.cli.explain.live_pod import Admitted, compute_admitted, rebuild_manifest
 from monopod.isolation.rules.membership import build_group_marks
-from monopod.pods.rules.size import find_row, format_capacity, measure_need
+from monopod.pods.rules.size import compute_pod_size, format_capacity, measure_need
 from tests.unit.builders import PodBuilder, a_pod
 
 
@@ -38,35 +38,35 @@ def managed(pod: PodBuilder, **spec: object) -> dict[str, Any]:
 
 
 def test_the_marks_tell_what_admission_decided() -> None:
-    assert find_admitted(a_sandboxed_pod().build()) == Admitted("web", "0.25vCPU 0.5GB", "kata", "", "20Gi", ())
+    assert compute_admitted(a_sandboxed_pod().build()) == Admitted("web", "0.25vCPU 0.5GB", "kata", "", "20Gi", ())
 
 
 def test_a_gated_pod_tells_why_it_pends() -> None:
     text = "Pod not supported on Fargate: port contains HostIP or HostPort"
     pod = a_sandboxed_pod().annotated({UNSUPPORTED_ANNOTATION: text}).build()
-    assert find_admitted(pod) == Admitted("web", "0.25vCPU 0.5GB", "kata", text, "20Gi", ())
+    assert compute_admitted(pod) == Admitted("web", "0.25vCPU 0.5GB", "kata", text, "20Gi", ())
 
 
 @pytest.mark.parametrize(("gates", "waits_for"), [([{"name": VOLUMES_GATE}], ("data",)), ([], ())])
 def test_a_pod_waits_for_its_claims_while_it_is_gated(gates: list[dict[str, str]], waits_for: tuple[str, ...]) -> None:
     pod = a_sandboxed_pod().with_volume("v", persistentVolumeClaim={"claimName": "data"})
-    admitted = find_admitted(pod.with_spec(schedulingGates=gates).build())
+    admitted = compute_admitted(pod.with_spec(schedulingGates=gates).build())
     assert admitted is not None
     assert admitted.waits_for == waits_for
 
 
 def test_a_pod_tells_its_security_groups_and_whether_it_waits_for_its_isolation() -> None:
     pod = a_sandboxed_pod().labelled(build_group_marks(["db", "web"])[0])
-    admitted = find_admitted(pod.build())
+    admitted = compute_admitted(pod.build())
     assert admitted is not None
     assert (admitted.groups, admitted.waits_for_isolation) == (("db", "web"), False)
-    waiting = find_admitted(pod.with_spec(schedulingGates=[{"name": "a.io/b"}, {"name": ISOLATION_GATE}]).build())
+    waiting = compute_admitted(pod.with_spec(schedulingGates=[{"name": "a.io/b"}, {"name": ISOLATION_GATE}]).build())
     assert waiting is not None
     assert waiting.waits_for_isolation
 
 
 def test_a_pod_without_our_mark_was_left_alone() -> None:
-    assert find_admitted(a_pod().labelled({EKS_PROFILE_LABEL: "web"}).build()) is None
+    assert compute_admitted(a_pod().labelled({EKS_PROFILE_LABEL: "web"}).build()) is None
 
 
 def test_created_again_a_sandboxed_pod_is_its_plain_manifest() -> None:
@@ -77,7 +77,7 @@ def test_created_again_a_sandboxed_pod_is_its_plain_manifest() -> None:
 def test_a_size_that_the_containers_do_not_explain_was_the_manifests_own() -> None:
     pod = a_sandboxed_pod().annotated({CAPACITY_ANNOTATION: "2vCPU 9GB"})
     pod.with_pod_level(requests={"cpu": "2", "memory": "9Gi"}, limits={"cpu": "2", "memory": "9Gi"})
-    row = find_row(measure_need(rebuild_manifest(pod.build())))
+    row = compute_pod_size(measure_need(rebuild_manifest(pod.build())))
     assert row is not None
     assert format_capacity(row) == "2vCPU 9GB"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from monopod.cli.failure import UnreadableInput
-from monopod.cli.input.documents import find_files, read_documents
+from monopod.cli.input.documents import list_files, read_documents
 
 
 def read(tmp_path: Path, content: str | bytes) -> list[Any]:
@@ -119,11 +119,11 @@ def test_a_folder_that_is_named_like_a_file_is_a_folder(tmp_path: Path) -> None:
     inner = tmp_path / "shop.yaml"
     inner.mkdir()
     (inner / "pod.yaml").write_text("kind: Pod")
-    assert find_files(str(tmp_path)) == [str(inner / "pod.yaml")]
+    assert list_files(str(tmp_path)) == [str(inner / "pod.yaml")]
 
 
 def test_a_name_that_no_file_can_have_is_no_folder(tmp_path: Path) -> None:
     name = str(tmp_path / ("x" * 300))
-    assert find_files(name) == [name]
+    assert list_files(name) == [name]
     with pytest.raises(UnreadableInput, match=os.strerror(36)):
         read_documents(name)

@@ -7,7 +7,7 @@ import pytest
 from monopod.cli.failure import UnreadableInput
 from monopod.cli.input.documents import read_documents
 from monopod.cli.input.manifests import Subject, find_subjects, sort_documents
-from monopod.pods.rules.exemptions import Skip, find_skip
+from monopod.pods.rules.exemptions import Skip, compute_skip
 from tests.unit.builders import a_pod, a_profile_resource
 from tests.unit.cli.running import explain_json, run, write_yaml
 
@@ -63,18 +63,18 @@ def test_pods_are_found_in_every_workload(document: dict[str, Any], source: str)
 
 def test_pods_of_a_daemon_set_belong_to_it() -> None:
     (subject,) = subjects_in(an_apps_workload("DaemonSet"))
-    assert find_skip(subject.pod, subject.creator) == Skip.DAEMON_SET
+    assert compute_skip(subject.pod, subject.creator) == Skip.DAEMON_SET
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "ReplicaSet"])
 def test_pods_of_other_workloads_are_not_exempt(kind: str) -> None:
     (subject,) = subjects_in(an_apps_workload(kind))
-    assert find_skip(subject.pod, subject.creator) is None
+    assert compute_skip(subject.pod, subject.creator) is None
 
 
 def test_a_pod_that_names_a_daemon_set_as_its_owner_is_not_exempt() -> None:
     (subject,) = subjects_in(a_pod().owned_by("DaemonSet").build())
-    assert find_skip(subject.pod, subject.creator) is None
+    assert compute_skip(subject.pod, subject.creator) is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from monopod.api.names import PROFILE_LABEL
 from monopod.cli import live
-from monopod.cli.input.prices import find_prices
+from monopod.cli.input.prices import read_prices
 from monopod.cli.plan.forecast import Contents, Fate, Plan, Rates, Step, build_steps
 from monopod.cli.plan.output import build_report, write_json, write_text
 from monopod.eviction.rules.budgets import Budget
@@ -17,7 +17,7 @@ from monopod.workloads.rules.replacement import Workload, build_bare_workload
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 from tests.unit.cli.running import run
 
-RATES = Rates(find_prices("us-east-1", "x86"), "x86")
+RATES = Rates(read_prices("us-east-1", "x86"), "x86")
 SMALLEST = 0.0123425
 WEB = a_profile("web", a_selector("prod"))
 BARE = build_bare_workload("prod")

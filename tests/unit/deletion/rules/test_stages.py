@@ -12,9 +12,9 @@ from monopod.deletion.rules.stages import (
     Queued,
     Released,
     Request,
+    compute_stage,
     describe_stage,
     find_blocker,
-    find_stage,
     find_turn,
 )
 from monopod.eviction.rules.order import Obstacle
@@ -87,7 +87,7 @@ def test_one_profile_has_its_turn(requests: list[Request], turn: str | None) -> 
     ],
 )
 def test_the_stage_follows_from_request_turn_and_time(request_: Request, turn: str, left: int, stage: object) -> None:
-    assert find_stage(request_, turn, left, (), PATIENCE, NOW) == stage
+    assert compute_stage(request_, turn, left, (), PATIENCE, NOW) == stage
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,9 @@ def test_budgets_count_as_obstacles_once_they_have_refused_for_some_pauses() -> 
     queue = a_queue(pod)
     for now in (0.0, 2.0):
         queue.record_answer(pod, NO, now)
-        assert queue.find_obstacles([pod], lasting=8.0) == ()
+        assert queue.compute_obstacles([pod], lasting=8.0) == ()
     queue.record_answer(pod, NO, 6.0)
-    assert len(queue.find_obstacles([pod], lasting=8.0)) == 1
+    assert len(queue.compute_obstacles([pod], lasting=8.0)) == 1
 
 
 def test_a_fresh_queue_begins_with_a_distance_so_that_restarts_make_no_storm() -> None:
@@ -152,7 +152,7 @@ def test_obstacles_name_the_pods_the_budget_and_the_reason() -> None:
     pods = [a_pod("a", "1", "web"), a_pod("b", "2", "web"), a_pod("c", "3")]
     queue = a_queue(*pods)
     run(queue, [NO, SeveralBudgets()])
-    first, second = queue.find_obstacles(pods)
+    first, second = queue.compute_obstacles(pods)
     assert (first.reason, first.pods, first.budgets) == (
         Reason.BUDGET_EXHAUSTED,
         ("prod/a", "prod/b"),

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from monopod.api.names import GROUP_COUNT_LABEL, PROFILE_LABEL, TASK_LABEL
-from monopod.isolation.rules.effective_rules import EffectiveRules, RuleOfGroup, find_effective_rules
+from monopod.isolation.rules.effective_rules import EffectiveRules, RuleOfGroup, compute_effective_rules
 from monopod.isolation.rules.network_policies import (
     Infrastructure,
     build_base_policy,
     build_groups_policy,
     build_pod_policy,
     build_rules,
-    find_openings,
+    compute_openings,
 )
 from monopod.isolation.rules.policy_rules import describe_peer
 from monopod.isolation.rules.security_group import (
@@ -56,7 +56,7 @@ def foreign(name: str = "theirs", selector: dict[str, Any] | None = None, **spec
 def find(
     *policies: dict[str, Any], groups: tuple[SecurityGroup, ...] = (WEB,), node: tuple[str, ...] = ()
 ) -> EffectiveRules:
-    return find_effective_rules(LABELS, NAMESPACE, policies, groups, node)
+    return compute_effective_rules(LABELS, NAMESPACE, policies, groups, node)
 
 
 def test_rules_are_led_back_to_the_rules_of_the_groups() -> None:
@@ -194,7 +194,7 @@ def test_whatever_groups_there_are_each_opening_has_an_origin_and_only_what_open
             )
             for direction, of_group in directions:
                 for number, rule in enumerate(of_group):
-                    opens = any(find_openings(rule, peer, direction, infrastructure) for peer in rule.peers)
+                    opens = any(compute_openings(rule, peer, direction, infrastructure) for peer in rule.peers)
                     idle = RuleOfGroup(group.name, f"{direction}[{number}]") in found.idle
                     assert not (opens and idle), (rule, infrastructure)
     assert seen > 50

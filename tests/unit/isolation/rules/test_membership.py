@@ -21,8 +21,8 @@ from monopod.isolation.rules.membership import (
     build_group_marks,
     choose_groups,
     depends_on_account,
-    find_account,
-    find_annotated_groups,
+    get_account,
+    get_annotated_groups,
 )
 from monopod.kube.objects.label_selector import LabelSelector
 from monopod.pods.rules.selection import Profile
@@ -159,13 +159,13 @@ def test_what_a_pod_asks_for(text: str, names: tuple[str, ...] | None) -> None:
         with pytest.raises(
             InvalidGroups, match=r"metadata.annotations\[monopod.dev/security-groups\]: must name 1 to 5"
         ):
-            find_annotated_groups({GROUPS_ANNOTATION: text})
+            get_annotated_groups({GROUPS_ANNOTATION: text})
     else:
-        assert find_annotated_groups({GROUPS_ANNOTATION: text}) == names
+        assert get_annotated_groups({GROUPS_ANNOTATION: text}) == names
 
 
 def test_a_pod_need_not_ask() -> None:
-    assert find_annotated_groups({}) is None
+    assert get_annotated_groups({}) is None
 
 
 def test_marks_name_each_group_and_their_number() -> None:
@@ -179,6 +179,6 @@ def test_marks_name_each_group_and_their_number() -> None:
 
 
 def test_a_pod_runs_as_default_unless_it_says_otherwise() -> None:
-    assert find_account(a_pod().build()) == "default"
-    assert find_account(a_pod().with_spec(serviceAccountName="a", serviceAccount="b").build()) == "a"
-    assert find_account(a_pod().with_spec(serviceAccount="b").build()) == "b"
+    assert get_account(a_pod().build()) == "default"
+    assert get_account(a_pod().with_spec(serviceAccountName="a", serviceAccount="b").build()) == "a"
+    assert get_account(a_pod().with_spec(serviceAccount="b").build()) == "b"

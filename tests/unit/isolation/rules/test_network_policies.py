@@ -14,8 +14,8 @@ from monopod.isolation.rules.network_policies import (
     build_groups_policy,
     build_pod_policy,
     build_rules,
+    compute_void_peers,
     digest_spec,
-    find_void_peers,
     name_groups_policy,
     name_pod_policy,
 )
@@ -382,13 +382,13 @@ VOID: dict[str, tuple[SecurityGroup, str]] = {
 
 @pytest.mark.parametrize(("group", "sentence"), VOID.values(), ids=VOID)
 def test_a_peer_that_opens_nothing_is_told(group: SecurityGroup, sentence: str) -> None:
-    assert find_void_peers(group, NODES) == (sentence,)
+    assert compute_void_peers(group, NODES) == (sentence,)
 
 
 def test_entities_without_known_addresses_are_told() -> None:
     group = outward(EntityPeer("Nodes"), EntityPeer("APIServer"))
-    assert find_void_peers(group, NOTHING) == (
+    assert compute_void_peers(group, NOTHING) == (
         "egress[0].to[0]: Nodes opens nothing, because none of its addresses are known",
         "egress[0].to[1]: APIServer opens nothing, because none of its addresses are known",
     )
-    assert find_void_peers(group, NODES) == ()
+    assert compute_void_peers(group, NODES) == ()

@@ -8,7 +8,7 @@ from monopod.isolation.rules.membership import Groups, GroupSource
 from monopod.isolation.rules.network_policies import Rules
 from monopod.isolation.rules.owners_policies import (
     find_left_directions,
-    find_opened_directions,
+    get_opened_directions,
     leave_directions,
     read_concern,
 )
@@ -77,4 +77,4 @@ def test_what_is_left_is_not_opened() -> None:
     assert leave_directions(rules, frozenset()) == rules
     assert leave_directions(rules, {"ingress"}) == Rules((), rules.egress)
     assert leave_directions(rules, {"ingress", "egress"}) == Rules()
-    assert find_opened_directions({"ingress": [], "egress": [{}]}) == {"egress"}
+    assert get_opened_directions({"ingress": [], "egress": [{}]}) == {"egress"}

@@ -19,7 +19,7 @@ from monopod.isolation.rules.security_group import (
     SecurityGroup,
     SelectorPeer,
 )
-from monopod.isolation.rules.widening import find_widening
+from monopod.isolation.rules.widening import compute_widening
 from monopod.kube.objects.label_selector import LabelSelector
 from tests.unit.isolation.rules.random_groups import a_flow, an_infrastructure, some_groups
 from tests.unit.isolation.rules.verdicts import HOME, is_open_by_groups, is_open_by_policy
@@ -58,7 +58,7 @@ def tcp(port: int | str, end: int | None = None) -> list[dict[str, Any]]:
 
 
 def find(policy: Policy, *groups: SecurityGroup, infrastructure: Infrastructure = NODES) -> list[str]:
-    return [each.text for each in find_widening(policy, groups, infrastructure, HOME)]
+    return [each.text for each in compute_widening(policy, groups, infrastructure, HOME)]
 
 
 HARMLESS: dict[str, tuple[Policy, SecurityGroup]] = {
@@ -208,7 +208,7 @@ def test_nothing_that_a_policy_opens_beyond_the_groups_is_passed_over(seed: int)
         rules = build_rules(others, replace(infrastructure, metadata=random.choice([METADATA, ()])))
         opening = {"ingress": list(rules.ingress), "egress": list(rules.egress)}
         policy = {"spec": {"podSelector": {}, **opening}}
-        directions = {each.direction for each in find_widening(policy, groups, infrastructure, HOME)}
+        directions = {each.direction for each in compute_widening(policy, groups, infrastructure, HOME)}
         silent: list[Direction] = [each for each in ("ingress", "egress") if each not in directions]
         for _ in range(40):
             flow = a_flow(random, others)
@@ -235,14 +235,14 @@ LEFT: dict[str, tuple[Policy, list[str]]] = {
 @pytest.mark.parametrize("case", LEFT)
 def test_in_a_direction_that_is_left_to_a_policy_only_what_no_group_should_open_counts(case: str) -> None:
     policy, texts = LEFT[case]
-    found = find_widening(policy, [SecurityGroup("cluster")], NODES, HOME, left=("ingress", "egress"))
+    found = compute_widening(policy, [SecurityGroup("cluster")], NODES, HOME, left=("ingress", "egress"))
     assert [each.text for each in found] == texts
     assert find(policy, SecurityGroup("cluster")), "not left, all of it counts"
 
 
 def test_what_is_left_in_one_direction_is_not_in_the_other() -> None:
     left: Direction = "ingress"
-    assert find_widening(egress(block("198.51.100.0/24")), [], NODES, HOME, left=[left])
+    assert compute_widening(egress(block("198.51.100.0/24")), [], NODES, HOME, left=[left])
 
 
 def test_a_policy_whose_selector_is_not_understood_is_taken_to_select_every_pod() -> None:

@@ -20,7 +20,7 @@ from monopod.kube.client.request import (
     build_read,
     build_replace,
     check_answer,
-    find_pause,
+    compute_pause,
     read_answer,
 )
 
@@ -164,18 +164,18 @@ def busy(retry_after: float = 0.0) -> ServerTrouble:
 
 
 def test_a_read_is_sent_again_after_pauses_that_double_and_in_the_end_not() -> None:
-    pauses = [find_pause(READ, busy(), attempts) for attempts in range(1, MOST_RETRIES + 2)]
+    pauses = [compute_pause(READ, busy(), attempts) for attempts in range(1, MOST_RETRIES + 2)]
     assert pauses == [0.25, 0.5, None]
 
 
 def test_a_read_waits_for_as_long_as_the_server_says_unless_that_is_long() -> None:
-    assert find_pause(READ, busy(1.0), 1) == 1.0
-    assert find_pause(READ, busy(LONGEST_PAUSE_SECONDS + 1), 1) is None
+    assert compute_pause(READ, busy(1.0), 1) == 1.0
+    assert compute_pause(READ, busy(LONGEST_PAUSE_SECONDS + 1), 1) is None
 
 
 @pytest.mark.parametrize("write", [build_create("/x", {}), build_merge("/x", {}), build_delete("/x", "u")], ids=str)
 def test_a_write_is_never_sent_again(write: Any) -> None:
-    assert find_pause(write, busy(1.0), 1) is None
+    assert compute_pause(write, busy(1.0), 1) is None
 
 
 def a_page(*names: str, token: str = "") -> dict[str, Any]:

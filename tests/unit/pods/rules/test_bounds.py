@@ -17,7 +17,7 @@ from monopod.pods.rules.bounds import (
     MAX_NODE_ENTRIES,
     MAX_NODE_TERMS,
     MAX_VOLUMES,
-    find_excess,
+    compute_excess,
 )
 from monopod.pods.rules.decision import OutOfBounds, Unmatched, decide
 from monopod.pods.rules.selection import WRITTEN_LABELS
@@ -27,13 +27,13 @@ from tests.unit.builders import a_pod, a_profile, a_selector
 
 @pytest.mark.parametrize("shape", AT_BOUNDS.values(), ids=AT_BOUNDS)
 def test_a_pod_at_a_bound_is_admitted(shape: dict[str, Any]) -> None:
-    assert find_excess(shape) == ""
+    assert compute_excess(shape) == ""
 
 
 @pytest.mark.parametrize("name", BEYOND)
 def test_a_pod_beyond_a_bound_is_told_which(name: str) -> None:
     pod, text = BEYOND[name]
-    assert find_excess(pod) == text
+    assert compute_excess(pod) == text
 
 
 @pytest.mark.parametrize(
@@ -51,26 +51,26 @@ def test_a_pod_beyond_a_bound_is_told_which(name: str) -> None:
     ],
 )
 def test_each_bound_is_sharp(what: str, most: int, start: str) -> None:
-    assert find_excess(many(what, most)) == ""
-    assert find_excess(many(what, most + 1)).startswith(start)
+    assert compute_excess(many(what, most)) == ""
+    assert compute_excess(many(what, most + 1)).startswith(start)
 
 
 def test_what_admission_writes_does_not_count() -> None:
     pod = many("labels", MAX_LABELS)
     pod["metadata"]["labels"] |= {PROFILE_LABEL: "web", f"{GROUP_LABEL_PREFIX}web": "true"}
-    assert find_excess(pod) == ""
+    assert compute_excess(pod) == ""
     pod = many("annotations", MAX_ANNOTATIONS)
     pod["metadata"]["annotations"][CAPACITY_ANNOTATION] = "0.25vCPU 0.5GB"
-    assert find_excess(pod) == ""
+    assert compute_excess(pod) == ""
     pod = many("gates", MAX_GATES)
     pod["spec"]["schedulingGates"] += [{"name": gate} for gate in OUR_GATES]
-    assert find_excess(pod) == ""
+    assert compute_excess(pod) == ""
 
 
 def test_limits_that_the_api_server_copies_to_requests_count_once() -> None:
     limits = {f"example.com/r{number}": 1 for number in range(MAX_ENTRIES)}
     pod = a_pod().limited_to(**limits)
-    assert find_excess(pod.build()) == find_excess(pod.requesting(**limits).build()) == ""
+    assert compute_excess(pod.build()) == compute_excess(pod.requesting(**limits).build()) == ""
 
 
 def test_a_few_labels_never_have_too_many_characters() -> None:

@@ -13,8 +13,8 @@ from monopod.pods.rules.dry_run import (
     PodDryRun,
     Sandboxed,
     build_pod,
-    find_namespace_names,
-    find_pod_labels,
+    compute_pod_labels,
+    get_namespace_names,
     judge_namespace,
     judge_pod,
 )
@@ -41,7 +41,7 @@ IMPOSSIBLE = [{"tier": "*-"}, {"-tier": "web"}, {"a/b/c": "x"}, {"": "x"}, {"mon
 
 @pytest.mark.parametrize("labels", SELECTORS[:-1], ids=str)
 def test_the_labels_of_a_trial_pod_are_valid_and_match(labels: dict[str, str]) -> None:
-    found = find_pod_labels(Selector("prod", tuple(labels.items())))
+    found = compute_pod_labels(Selector("prod", tuple(labels.items())))
     assert found is not None
     assert all(is_label_key(key) and is_label_value(value) for key, value in found)
     profile = Profile("web", (Selector("prod", tuple(labels.items())),), "kata")
@@ -50,19 +50,19 @@ def test_the_labels_of_a_trial_pod_are_valid_and_match(labels: dict[str, str]) -
 
 @pytest.mark.parametrize("labels", [*IMPOSSIBLE, SELECTORS[-1]], ids=str)
 def test_a_selector_that_no_valid_label_matches_has_no_trial_pod(labels: dict[str, str]) -> None:
-    assert find_pod_labels(Selector("prod", tuple(labels.items()))) is None
+    assert compute_pod_labels(Selector("prod", tuple(labels.items()))) is None
 
 
 @pytest.mark.parametrize("pattern", ["prod", "prod-*", "*", "*-prod", "p?od", "??", "a*b*c"])
 def test_the_name_of_a_trial_namespace_is_valid_and_matches(pattern: str) -> None:
-    names = list(islice(find_namespace_names(pattern), 3))
+    names = list(islice(get_namespace_names(pattern), 3))
     assert names
     assert all(is_dns_label(name) and matches_pattern(pattern, name) for name in names)
 
 
 @pytest.mark.parametrize("pattern", ["*-", "-prod", "x" * 64])
 def test_a_pattern_that_no_namespace_can_match_has_no_trial(pattern: str) -> None:
-    assert not list(find_namespace_names(pattern))
+    assert not list(get_namespace_names(pattern))
 
 
 def test_a_trial_pod_is_pinned_to_its_profile_and_restricted() -> None:

@@ -5,7 +5,7 @@ from monopod.pods.rules.exemptions import (
     DAEMON_SET_CONTROLLER,
     DAEMON_SET_CONTROLLERS,
     Skip,
-    find_skip,
+    compute_skip,
     guess_creator,
 )
 from tests.unit.builders import PodBuilder, a_pod
@@ -60,7 +60,7 @@ _, MANAGER = DAEMON_SET_CONTROLLERS
     ],
 )
 def test_exemptions(pod: PodBuilder, username: str, skip: Skip | None) -> None:
-    assert find_skip(pod.build(), username) == skip
+    assert compute_skip(pod.build(), username) == skip
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_only_pods_of_these_creators_go_unmarked(pod: PodBuilder, creator: str) 
 
 def test_of_several_reasons_the_first_in_order_is_given() -> None:
     pod = a_pod().with_spec(nodeName="n", schedulerName="x").annotated({COMPUTE_TYPE: "ec2"})
-    assert find_skip(pod.build()) == Skip.COMPUTE_TYPE_EC2
+    assert compute_skip(pod.build()) == Skip.COMPUTE_TYPE_EC2
 
 
 @pytest.mark.parametrize("skip", Skip)

@@ -12,7 +12,7 @@ from monopod.api.names import (
     TASK_LABEL,
     VOLUMES_GATE,
 )
-from monopod.pods.rules.original import find_original
+from monopod.pods.rules.original import compute_original
 from tests.unit.builders import PodBuilder, a_pod
 
 Manifest = dict[str, Any]
@@ -46,12 +46,12 @@ def test_what_the_api_server_and_the_scheduler_write_is_left_out() -> None:
         nodeName="node-1", priority=0, preemptionPolicy="PreemptLowerPriority", overhead={"cpu": "1"},
         serviceAccountName="default", serviceAccount="default", restartPolicy="Always", ephemeralContainers=[{}],
     )  # fmt: skip
-    assert find_original(recorded(pod, entry({"f:restartPolicy": {}}))) == plain()
+    assert compute_original(recorded(pod, entry({"f:restartPolicy": {}}))) == plain()
 
 
 def test_a_node_that_the_author_named_stays() -> None:
     pod = recorded(a_pod().with_spec(nodeName="node-1"), entry({"f:nodeName": {}}))
-    assert find_original(pod)["spec"]["nodeName"] == "node-1"
+    assert compute_original(pod)["spec"]["nodeName"] == "node-1"
 
 
 def test_the_volume_of_the_service_accounts_token_is_left_out_and_the_authors_stay() -> None:
@@ -62,18 +62,18 @@ def test_the_volume_of_the_service_accounts_token_is_left_out_and_the_authors_st
     )
     mounts = [{"name": "data", "mountPath": "/data"}, {"name": "kube-api-access-x2x7p", "mountPath": TOKEN}]
     pod["spec"]["containers"][0]["volumeMounts"] = mounts
-    spec = find_original(pod)["spec"]
+    spec = compute_original(pod)["spec"]
     assert spec["volumes"] == [{"name": "data", "emptyDir": {}}]
     assert spec["containers"][0]["volumeMounts"] == [{"name": "data", "mountPath": "/data"}]
 
 
 def test_a_sidecar_that_a_webhook_injected_is_left_out() -> None:
     pod = recorded(a_pod().with_container("proxy").with_init("proxy-init").annotated({"injected": "yes"}))
-    assert find_original(pod) == plain()
+    assert compute_original(pod) == plain()
 
 
 def test_requests_that_a_limit_range_filled_in_are_left_out() -> None:
-    assert find_original(recorded(a_pod().requesting(cpu="100m"))) == plain()
+    assert compute_original(recorded(a_pod().requesting(cpu="100m"))) == plain()
 
 
 def test_labels_and_annotations_of_any_author_stay_and_those_of_admission_and_bindings_do_not() -> None:
@@ -87,7 +87,7 @@ def test_labels_and_annotations_of_any_author_stay_and_those_of_admission_and_bi
     labels: Manifest = {".": {}, "f:app": {}}
     annotations: Manifest = {".": {}, "f:kubectl.kubernetes.io/last-applied-configuration": {}}
     writers = entry(labels=labels, annotations=annotations), entry(annotations={"f:added": {}})
-    metadata = find_original(recorded(pod, *writers))["metadata"]
+    metadata = compute_original(recorded(pod, *writers))["metadata"]
     assert metadata["labels"] == {"app": "web"}
     assert metadata["annotations"] == {"kubectl.kubernetes.io/last-applied-configuration": "{}", "added": "later"}
 
@@ -95,12 +95,12 @@ def test_labels_and_annotations_of_any_author_stay_and_those_of_admission_and_bi
 def test_what_kubelets_and_network_plugins_say_of_a_running_pod_is_left_out() -> None:
     pod = a_pod().annotated({"cni.projectcalico.org/podIP": "10.0.0.1/32", "example.com/address": "10.0.0.1"})
     names: Manifest = {".": {}, "f:cni.projectcalico.org/podIP": {}, "f:example.com/address": {}}
-    assert find_original(recorded(pod, entry(subresource="status", annotations=names))) == plain()
+    assert compute_original(recorded(pod, entry(subresource="status", annotations=names))) == plain()
 
 
 def test_a_pin_of_the_authors_stays() -> None:
     pod = recorded(a_pod().labelled({EKS_PROFILE_LABEL: "web"}), entry(labels={f"f:{EKS_PROFILE_LABEL}": {}}))
-    assert find_original(pod)["metadata"]["labels"] == {EKS_PROFILE_LABEL: "web"}
+    assert compute_original(pod)["metadata"]["labels"] == {EKS_PROFILE_LABEL: "web"}
 
 
 def test_marks_that_came_with_a_copied_manifest_are_left_out() -> None:
@@ -118,7 +118,7 @@ def test_marks_that_came_with_a_copied_manifest_are_left_out() -> None:
     )
     expected = plain()
     expected["spec"]["schedulingGates"] = [{"name": "example.com/wait"}]
-    assert find_original(recorded(pod, copied)) == expected
+    assert compute_original(recorded(pod, copied)) == expected
 
 
 def test_without_a_record_everything_stays_but_what_is_the_api_servers_beyond_doubt() -> None:
@@ -130,7 +130,7 @@ def test_without_a_record_everything_stays_but_what_is_the_api_servers_beyond_do
         "uid": "1",
         "managedFields": [{"manager": "cleaner", "fieldsV1": {"f:spec": {"f:containers": {}}}}],
     }
-    assert find_original(lost) == kept
+    assert compute_original(lost) == kept
 
 
 def test_only_the_tolerations_that_admission_appends_are_left_out() -> None:
@@ -140,7 +140,7 @@ def test_only_the_tolerations_that_admission_appends_are_left_out() -> None:
     ]
     own = [{"key": "disk", "operator": "Exists"}, {**late[0], "tolerationSeconds": 5}]
     pod = recorded(a_pod().with_spec(tolerations=[*own, *late]), entry({"f:tolerations": {}}))
-    assert find_original(pod)["spec"]["tolerations"] == own
+    assert compute_original(pod)["spec"]["tolerations"] == own
 
 
 def test_what_the_api_server_makes_of_label_keys_is_left_out_and_the_authors_selector_stays() -> None:
@@ -159,7 +159,7 @@ def test_what_the_api_server_makes_of_label_keys_is_left_out_and_the_authors_sel
     pod = a_pod().with_spec(
         affinity=affinity, topologySpreadConstraints=[{**keys, "labelSelector": {"matchExpressions": [own, same]}}]
     )
-    spec = find_original(recorded(pod, entry({"f:affinity": {}, "f:topologySpreadConstraints": {}})))["spec"]
+    spec = compute_original(recorded(pod, entry({"f:affinity": {}, "f:topologySpreadConstraints": {}})))["spec"]
     (kept,) = spec["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
     assert kept == {**term, "labelSelector": {"matchExpressions": [own]}}
     (kept,) = spec["affinity"]["podAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
@@ -172,7 +172,7 @@ def test_what_the_api_server_makes_of_label_keys_is_left_out_and_the_authors_sel
 def test_owners_that_are_no_controllers_and_finalizers_stay() -> None:
     pod = recorded(a_pod().owned_by("Database", "example.com/v1"))
     pod["metadata"]["finalizers"] = ["example.com/backup"]
-    metadata = find_original(pod)["metadata"]
+    metadata = compute_original(pod)["metadata"]
     assert [owner["kind"] for owner in metadata["ownerReferences"]] == ["Database"]
     assert metadata["finalizers"] == ["example.com/backup"]
 
@@ -180,5 +180,5 @@ def test_owners_that_are_no_controllers_and_finalizers_stay() -> None:
 def test_the_pod_itself_is_left_alone() -> None:
     pod = recorded(a_pod().with_volume("s", secret={"secretName": "s", "defaultMode": 420}))
     before = deepcopy(pod)
-    find_original(pod)
+    compute_original(pod)
     assert pod == before

@@ -8,7 +8,7 @@ from monopod.pods.rules.size import (
     InitPeak,
     PodSize,
     Resources,
-    find_row,
+    compute_pod_size,
     format_capacity,
     measure_need,
 )
@@ -16,7 +16,7 @@ from tests.unit.builders import PodBuilder, a_pod
 
 
 def capacity(pod: PodBuilder) -> str | None:
-    row = find_row(measure_need(pod.build()))
+    row = compute_pod_size(measure_need(pod.build()))
     return format_capacity(row) if row else None
 
 
@@ -270,7 +270,7 @@ def test_a_copy_without_marks_is_known_by_class_and_size(
     size = {"cpu": cpu, "memory": memory}
     pod = a_pod().with_pod_level(requests=size, limits=size).with_spec(runtimeClassName=runtime_class)
     for copied in (pod, a_pod().with_pod_level(limits=size).with_spec(runtimeClassName=runtime_class)):
-        row = find_row(measure_need(copied.build(), "kata"))
+        row = compute_pod_size(measure_need(copied.build(), "kata"))
         assert row is not None
         assert format_capacity(row) == expected
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from monopod.pods.rules.volumes import NotBound, UnsupportedType, VolumesReady, find_claims, judge_volumes
+from monopod.pods.rules.volumes import NotBound, UnsupportedType, VolumesReady, get_claims, judge_volumes
 from tests.unit.builders import PodBuilder, a_pod
 
 Manifest = dict[str, Any]
@@ -31,7 +31,7 @@ def test_a_pod_without_claims_is_ready() -> None:
 
 
 def test_claims_are_listed_in_the_manifests_order_and_once() -> None:
-    assert find_claims(mounting("b", "a", "b").build()) == ("b", "a")
+    assert get_claims(mounting("b", "a", "b").build()) == ("b", "a")
 
 
 MOUNTABLE = {

@@ -15,9 +15,9 @@ from monopod.rescheduling.rules.progress import (
     NotListed,
     Tally,
     build_tally,
+    compute_unwritten,
     contribute_progress,
     decide_rescheduling,
-    find_unwritten,
     judge_progress,
 )
 from monopod.workloads.rules.replacement import Workload
@@ -90,7 +90,9 @@ def test_a_round_ends_when_no_pod_waits_any_more_and_that_is_remembered(last: Ta
 
 
 @pytest.mark.parametrize(
-    "tally", [Tally(unseen=("prod",)), Tally(obstacles=(find_unwritten(["prod"], "no"),))], ids=["unseen", "unwritten"]
+    "tally",
+    [Tally(unseen=("prod",)), Tally(obstacles=(compute_unwritten(["prod"], "no"),))],
+    ids=["unseen", "unwritten"],
 )
 def test_a_round_has_not_ended_while_pods_of_a_namespace_are_not_known(tally: Tally) -> None:
     begun = decide_rescheduling(Tally(waiting=2), None, "first") or {}

@@ -160,7 +160,7 @@ def test_a_pod_that_is_not_ready_does_not_wait_for_one_that_is() -> None:
     [("10%", 4, 1), ("10%", 20, 2), ("50%", 5, 2), ("100%", 3, 3), (2, 10, 2), ("10%", 0, 1)],
 )
 def test_how_many_may_be_unavailable(bound: int | str, desired: int, budget: int) -> None:
-    assert ReschedulingSettings("web", max_unavailable=bound).find_budget(desired) == budget
+    assert ReschedulingSettings("web", max_unavailable=bound).compute_budget(desired) == budget
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from monopod.pods.rules.size import PodSize
-from monopod.usage.prices import UnknownRegion, find_regions, load_prices
+from monopod.usage.prices import UnknownRegion, list_regions, load_prices
 from monopod.usage.rules.price import InvalidPrices, PriceList
 
 SMALLEST = PodSize(250, 512)
@@ -17,7 +17,7 @@ def prices() -> PriceList:
 
 def test_the_worked_example_comes_out(prices: PriceList) -> None:
     """61 seconds of the smallest size, from the pricing page's formula."""
-    price = prices.find_hourly("x86", SMALLEST) * 61 / 3600
+    price = prices.compute_hourly("x86", SMALLEST) * 61 / 3600
     assert price == (Decimal("0.25") * Decimal("0.04048") + Decimal("0.5") * Decimal("0.004445")) * 61 / 3600
 
 
@@ -32,10 +32,10 @@ def test_the_worked_example_comes_out(prices: PriceList) -> None:
     ],
 )
 def test_price_per_hour(prices: PriceList, architecture: str, row: PodSize, storage: int, price: str) -> None:
-    assert prices.find_hourly(architecture, row, storage) == Decimal(price)
+    assert prices.compute_hourly(architecture, row, storage) == Decimal(price)
 
 
-@pytest.mark.parametrize("region", find_regions())
+@pytest.mark.parametrize("region", list_regions())
 def test_every_price_list_can_be_read(region: str) -> None:
     prices = PriceList.from_resource(load_prices(region))
     assert prices.region == region

@@ -3,7 +3,7 @@
 import pytest
 
 from monopod.pods.rules.size import PodSize
-from monopod.workloads.rules.autoscaling import find_autoscalers, find_out_of_reach, read_overhead
+from monopod.workloads.rules.autoscaling import compute_out_of_reach, find_autoscalers, read_overhead
 
 SMALLEST = PodSize(250, 512)
 KATA = PodSize(250, 130)
@@ -26,7 +26,7 @@ def an_autoscaler(**utilizations: int) -> dict[str, object]:
 def test_a_target_beyond_size_over_size_and_overhead_is_out_of_reach() -> None:
     (autoscaler,) = find_autoscalers([an_autoscaler(cpu=70)], "shop")
     assert (autoscaler.target, autoscaler.namespace) == ("Deployment/web", "shop")
-    (found,) = find_out_of_reach(autoscaler, SMALLEST, KATA)
+    (found,) = compute_out_of_reach(autoscaler, SMALLEST, KATA)
     assert found.describe() == (
         "HorizontalPodAutoscaler web won't add pods: its target of 70 % of cpu is counted of the pod's size (250m) and "
         "its overhead (250m), 500m in all, of which a pod can use 50 %. Take a ContainerResource metric, an "
@@ -46,20 +46,20 @@ def test_a_target_beyond_size_over_size_and_overhead_is_out_of_reach() -> None:
 )
 def test_where_the_line_is(percent: int, size: PodSize, overhead: PodSize, reached: bool) -> None:
     (autoscaler,) = find_autoscalers([an_autoscaler(cpu=percent)], "shop")
-    found = list(find_out_of_reach(autoscaler, size, overhead))
+    found = list(compute_out_of_reach(autoscaler, size, overhead))
     assert not found if reached else found[0].largest < percent
 
 
 def test_memory_has_its_own_line() -> None:
     (autoscaler,) = find_autoscalers([an_autoscaler(cpu=10, memory=80)], "shop")
-    (found,) = find_out_of_reach(autoscaler, SMALLEST, KATA)
+    (found,) = compute_out_of_reach(autoscaler, SMALLEST, KATA)
     assert (found.resource, found.largest) == ("memory", 72)
     assert "size (512Mi) and its overhead (130Mi), 642Mi in all, of which a pod can use 79 %" in found.describe()
 
 
 def test_an_assumed_overhead_is_called_that() -> None:
     (autoscaler,) = find_autoscalers([an_autoscaler(cpu=70)], "shop")
-    (found,) = find_out_of_reach(autoscaler, SMALLEST, KATA)
+    (found,) = compute_out_of_reach(autoscaler, SMALLEST, KATA)
     assert "the overhead of RuntimeClass kata-like, assumed to be Kata's 250m, 500m in all" in found.describe(
         "kata-like"
     )

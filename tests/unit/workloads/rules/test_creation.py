@@ -103,8 +103,8 @@ def test_of_several_quotas_all_are_counted() -> None:
     gone["metadata"]["uid"] = "gone"
     said = SAID.format("requests.memory=600Mi", "requests.memory=500Mi", "requests.memory=2Gi")
     quotas = [Quota.from_resource({"metadata": {"name": "two"}, "spec": {"hard": {"pods": "2"}}}), Quota("full")]
-    assert Census([gone, *others], ()).find_overdrawn(quotas, gone, None, said) == ("two", "pods")
-    assert not Census([gone, others[0]], ()).find_overdrawn(quotas, gone, None, said)
+    assert Census([gone, *others], ()).compute_overdrawn(quotas, gone, None, said) == ("two", "pods")
+    assert not Census([gone, others[0]], ()).compute_overdrawn(quotas, gone, None, said)
 
 
 CONCERNS: dict[str, bool] = {
@@ -141,7 +141,7 @@ def test_pods_are_counted_whatever_a_quotas_status_says(spec: Manifest, lacks: s
     gone, *others = (a_live_pod(memory="200Mi") for _ in range(3))
     gone["metadata"]["uid"] = "gone"
     quota = Quota.from_resource({"metadata": {"name": "full"}, "spec": spec})
-    found = Census([gone, *others], ()).find_overdrawn([quota], gone, a_live_pod(memory="600Mi"), "")
+    found = Census([gone, *others], ()).compute_overdrawn([quota], gone, a_live_pod(memory="600Mi"), "")
     assert found == (("full", lacks) if lacks else None)
 
 
@@ -151,8 +151,8 @@ def test_what_a_refusal_asked_for_is_counted_too() -> None:
     said = SAID.format("requests.memory=600Mi", "requests.memory=500Mi", "requests.memory=1Gi")
     quota = Quota.from_resource({"metadata": {"name": "full"}, "spec": {"hard": {"requests.memory": "1Gi"}}})
     assert fits_once_gone(said, [quota], gone)
-    assert Census([gone, other], ()).find_overdrawn([quota], gone, None, said)
-    assert not Census([gone], ()).find_overdrawn([quota], gone, None, said)
+    assert Census([gone, other], ()).compute_overdrawn([quota], gone, None, said)
+    assert not Census([gone], ()).compute_overdrawn([quota], gone, None, said)
 
 
 def test_a_workload_lacks_the_pods_that_it_should_have_and_those_that_go() -> None:
@@ -161,5 +161,5 @@ def test_a_workload_lacks_the_pods_that_it_should_have_and_those_that_go() -> No
     for pod in (there, going):
         pod["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "web", "uid": "1", "controller": True}]
     owner = {"metadata": {"name": "web", "namespace": "prod", "uid": "1"}, "spec": {"replicas": 2}}
-    assert "ReplicaSet prod/web has 1 of 2 pods" in Census([there, going], [("ReplicaSet", owner)]).find_lacking()
-    assert not Census([there, there], [("ReplicaSet", owner)]).find_lacking()
+    assert "ReplicaSet prod/web has 1 of 2 pods" in Census([there, going], [("ReplicaSet", owner)]).compute_lacking()
+    assert not Census([there, there], [("ReplicaSet", owner)]).compute_lacking()

@@ -24,7 +24,7 @@ _PREFIXES: Final = {
 }
 
 
-def find_broken_rules(value: Any, schema: Schema, path: str = "") -> Iterator[Fault]:
+def compute_broken_rules(value: Any, schema: Schema, path: str = "") -> Iterator[Fault]:
     """The rules that a value breaks, its own before those of its parts; it must fit the schema otherwise."""
     for rule in schema.get(VALIDATIONS, ()):
         if "oldSelf" not in rule["rule"] and not _holds(rule["rule"], value):
@@ -33,12 +33,12 @@ def find_broken_rules(value: Any, schema: Schema, path: str = "") -> Iterator[Fa
         named, others = schema.get("properties", {}), schema.get("additionalProperties")
         for key, inner in value.items():
             if key in named:
-                yield from find_broken_rules(inner, named[key], join(path, key))
+                yield from compute_broken_rules(inner, named[key], join(path, key))
             elif isinstance(others, dict):
-                yield from find_broken_rules(inner, others, f"{path}[{key}]")
+                yield from compute_broken_rules(inner, others, f"{path}[{key}]")
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from find_broken_rules(item, schema.get("items", {}), f"{path}[{index}]")
+            yield from compute_broken_rules(item, schema.get("items", {}), f"{path}[{index}]")
 
 
 def _build_fault(rule: Schema, value: Any, path: str) -> Fault:

@@ -5,20 +5,20 @@ from functools import cache
 from typing import Any, Final
 
 from monopod.api.crd import KINDS, Kind, build_schema
-from monopod.cli.input.schema.expressions import find_broken_rules
-from monopod.cli.input.schema.names import find_metadata_faults
+from monopod.cli.input.schema.expressions import compute_broken_rules
+from monopod.cli.input.schema.names import compute_metadata_faults
 from monopod.cli.input.schema.structural import Checker, Fault, Schema, fill_in
 
 _CHECKER: Final = Checker()
 
 
-def find_kind(document: Mapping[str, Any]) -> Kind | None:
+def get_kind(document: Mapping[str, Any]) -> Kind | None:
     """The kind of ours that a document claims to be, in whatever version; None if it is none."""
     group = str(document.get("apiVersion")).partition("/")[0]
     return next((kind for kind in KINDS if (kind.group, kind.model.__name__) == (group, document.get("kind"))), None)
 
 
-def find_faults(document: Mapping[str, Any], kind: Kind) -> list[Fault]:
+def compute_faults(document: Mapping[str, Any], kind: Kind) -> list[Fault]:
     """Why the API server, or kubectl before it, would refuse an object of ours; empty if neither would."""
     version = f"{kind.group}/{kind.version}"
     if document.get("apiVersion") != version:
@@ -33,8 +33,8 @@ def find_faults(document: Mapping[str, Any], kind: Kind) -> list[Fault]:
     metadata = document.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     filled = fill_in({**body, "metadata": metadata}, schema)
-    faults = [*find_metadata_faults(metadata), *_CHECKER.find_faults(filled, schema)]
-    return faults or list(find_broken_rules(filled, schema))
+    faults = [*compute_metadata_faults(metadata), *_CHECKER.compute_faults(filled, schema)]
+    return faults or list(compute_broken_rules(filled, schema))
 
 
 @cache

@@ -11,11 +11,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from monopod.cli.input.schema.names import find_metadata_faults
+from monopod.cli.input.schema.names import compute_metadata_faults
 from monopod.cli.input.schema.structural import Checker, Fault, Schema, describe_type, join
 from monopod.kube.objects.fields import InvalidManifest, InvalidPod, Part
 from monopod.kube.objects.label_selector import LabelSelector
-from monopod.pods.rules.size import ContainerKind, combine, find_kind
+from monopod.pods.rules.size import ContainerKind, combine, get_kind
 
 Manifest = Mapping[str, Any]
 
@@ -37,22 +37,22 @@ class _KubernetesChecker(Checker):
         return Fault(path, f"must be {needed}, not {_GIVEN.get(given, f'a {given}')}")
 
 
-def find_faults(document: Manifest) -> list[Fault]:
+def compute_faults(document: Manifest) -> list[Fault]:
     """Why the API server would refuse a pod or workload; empty if it wouldn't, or if the kind isn't one of these."""
     schemas = _load()
     version = f"{document.get('apiVersion')}/{document.get('kind')}"
     if version not in schemas["kinds"]:
-        return list(_find_version_faults(document, schemas["kinds"]))
+        return list(_compute_version_faults(document, schemas["kinds"]))
     checker = _KubernetesChecker(schemas["definitions"])
     schema = {"$ref": schemas["kinds"][version]}
     desired = _drop_nulls({key: value for key, value in document.items() if key != "status"})
     if unknown := list(checker.find_unknown(desired, schema)):
         return [Fault("", f'unknown field "{path}"') for path in unknown]
     # What is wrong with types would break the rules.
-    return list(checker.find_faults(desired, schema)) or list(_find_broken_rules(desired, version))
+    return list(checker.compute_faults(desired, schema)) or list(_compute_broken_rules(desired, version))
 
 
-def _find_version_faults(document: Manifest, kinds: Mapping[str, str]) -> Iterator[Fault]:
+def _compute_version_faults(document: Manifest, kinds: Mapping[str, str]) -> Iterator[Fault]:
     version, kind = document.get("apiVersion"), document.get("kind")
     served = [each.rpartition("/")[0] for each in kinds if each.rpartition("/")[2] == kind]
     if served and version is None:
@@ -75,21 +75,21 @@ def _drop_nulls(value: Any) -> Any:
     return [_drop_nulls(item) for item in value] if isinstance(value, list) else value
 
 
-def _find_broken_rules(document: Manifest, version: str) -> Iterator[Fault]:
-    yield from find_metadata_faults(document.get("metadata", {}))
-    path, template = _find_template(document, version)
+def _compute_broken_rules(document: Manifest, version: str) -> Iterator[Fault]:
+    yield from compute_metadata_faults(document.get("metadata", {}))
+    path, template = _compute_template(document, version)
     if path:
-        yield from find_metadata_faults(template.get("metadata", {}), f"{path}.metadata", named=False)
-        yield from _find_selector_faults(document, template, path, version)
-        yield from _find_restart_faults(template.get("spec", {}), f"{path}.spec", version)
-        yield from find_pod_level_faults(template.get("spec", {}), f"{path}.spec")
+        yield from compute_metadata_faults(template.get("metadata", {}), f"{path}.metadata", named=False)
+        yield from _compute_selector_faults(document, template, path, version)
+        yield from _compute_restart_faults(template.get("spec", {}), f"{path}.spec", version)
+        yield from compute_pod_level_faults(template.get("spec", {}), f"{path}.spec")
     spec = join(path, "spec")
     for key in ("containers", "initContainers"):
         for index, container in enumerate(template.get("spec", {}).get(key, [])):
-            yield from _find_resource_faults(container.get("resources", {}), f"{spec}.{key}[{index}].resources")
+            yield from _compute_resource_faults(container.get("resources", {}), f"{spec}.{key}[{index}].resources")
 
 
-def _find_template(document: Manifest, version: str) -> tuple[str, Manifest]:
+def _compute_template(document: Manifest, version: str) -> tuple[str, Manifest]:
     """Where the pod stands, "" if the object is one, and the pod."""
     if version == "v1/Pod":
         return "", document
@@ -101,7 +101,7 @@ def _find_template(document: Manifest, version: str) -> tuple[str, Manifest]:
     return ".".join(path), found
 
 
-def _find_selector_faults(document: Manifest, template: Manifest, path: str, version: str) -> Iterator[Fault]:
+def _compute_selector_faults(document: Manifest, template: Manifest, path: str, version: str) -> Iterator[Fault]:
     if not version.startswith("apps/v1"):
         return  # a Job's is made for it, a ReplicationController's is its template's labels
     labels = template.get("metadata", {}).get("labels", {})
@@ -120,7 +120,7 @@ def _find_selector_faults(document: Manifest, template: Manifest, path: str, ver
         )
 
 
-def _find_restart_faults(spec: Manifest, path: str, version: str) -> Iterator[Fault]:
+def _compute_restart_faults(spec: Manifest, path: str, version: str) -> Iterator[Fault]:
     policy = spec.get("restartPolicy", "Always")
     if version.startswith(_FOREVER) and policy != "Always":
         yield Fault(f"{path}.restartPolicy", f'Unsupported value: "{policy}": supported values: "Always"')
@@ -128,7 +128,7 @@ def _find_restart_faults(spec: Manifest, path: str, version: str) -> Iterator[Fa
         yield Fault(f"{path}.restartPolicy", f'Unsupported value: "{policy}": supported values: "OnFailure", "Never"')
 
 
-def _find_resource_faults(resources: Manifest, path: str) -> Iterator[Fault]:
+def _compute_resource_faults(resources: Manifest, path: str) -> Iterator[Fault]:
     part = Part(resources, path)
     try:
         requests, limits = part.quantities("requests"), part.quantities("limits")
@@ -142,16 +142,16 @@ def _find_resource_faults(resources: Manifest, path: str) -> Iterator[Fault]:
             yield Fault(f"{path}.requests", words)
 
 
-def find_pod_level_faults(spec: Manifest, path: str = "spec") -> Iterator[Fault]:
+def compute_pod_level_faults(spec: Manifest, path: str = "spec") -> Iterator[Fault]:
     """What is wrong with pod-level resources, unless admission writes over them because the pod gets a size."""
     spec = _drop_nulls(spec)
     path, resources, pod = f"{path}.resources", spec.get("resources", {}), Part(spec)
-    if faults := list(_find_resource_faults(resources, path)):
+    if faults := list(_compute_resource_faults(resources, path)):
         yield from faults
         return
     own = pod.child("resources")
     containers = [(ContainerKind.ORDINARY, each.child("resources")) for each in pod.children("containers")]
-    inits = [(find_kind(each), each.child("resources")) for each in pod.children("initContainers")]
+    inits = [(get_kind(each), each.child("resources")) for each in pod.children("initContainers")]
     try:
         for name, amount in own.quantities("requests").items():
             asked = [(kind, each.quantities("requests").get(name, Fraction(0))) for kind, each in containers + inits]

@@ -26,19 +26,21 @@ _KEY_RULE: Final = (
 _LONGEST_NAME: Final = 253
 
 
-def find_metadata_faults(metadata: Mapping[str, Any], path: str = "metadata", *, named: bool = True) -> Iterator[Fault]:
+def compute_metadata_faults(
+    metadata: Mapping[str, Any], path: str = "metadata", *, named: bool = True
+) -> Iterator[Fault]:
     """What is wrong with an object's metadata; `named` is False for a pod template's, which needs no name."""
     name = metadata.get("name")
     if named and not name and not metadata.get("generateName"):
         yield Fault(f"{path}.name", "Required value: name or generateName is required")
     if isinstance(name, str) and name and named:
-        yield from _find_name_faults(name, f"{path}.name")
+        yield from _compute_name_faults(name, f"{path}.name")
     for key, value in _pairs(metadata.get("labels")):
-        yield from _find_key_faults(key, f"{path}.labels")
+        yield from _compute_key_faults(key, f"{path}.labels")
         if isinstance(value, str) and not is_label_value(value):
             yield Fault(f"{path}.labels", f"Invalid value: {json.dumps(value)}: {_VALUE_RULE}")
     for key, _ in _pairs(metadata.get("annotations")):
-        yield from _find_key_faults(key.lower(), f"{path}.annotations")
+        yield from _compute_key_faults(key.lower(), f"{path}.annotations")
 
 
 def _pairs(value: object) -> Iterator[tuple[str, object]]:
@@ -46,13 +48,13 @@ def _pairs(value: object) -> Iterator[tuple[str, object]]:
         yield from ((key, inner) for key, inner in value.items() if isinstance(key, str))
 
 
-def _find_name_faults(name: str, path: str) -> Iterator[Fault]:
+def _compute_name_faults(name: str, path: str) -> Iterator[Fault]:
     if len(name) > _LONGEST_NAME:
         yield Fault(path, f"Invalid value: {json.dumps(name)}: must be no more than {_LONGEST_NAME} bytes")
     elif not re.fullmatch(_SUBDOMAIN, name):
         yield Fault(path, f"Invalid value: {json.dumps(name)}: {_SUBDOMAIN_RULE}")
 
 
-def _find_key_faults(key: str, path: str) -> Iterator[Fault]:
+def _compute_key_faults(key: str, path: str) -> Iterator[Fault]:
     if not is_label_key(key):
         yield Fault(path, f"Invalid value: {json.dumps(key)}: {_KEY_RULE}")

@@ -57,13 +57,13 @@ class Checker:
             for index, item in enumerate(value):
                 yield from self.find_unknown(item, schema.get("items", {}), f"{path}[{index}]")
 
-    def find_faults(self, value: object, schema: Schema, path: str = "") -> Iterator[Fault]:
+    def compute_faults(self, value: object, schema: Schema, path: str = "") -> Iterator[Fault]:
         """Wrong types, missing fields and broken bounds. Unknown fields are `find_unknown`'s."""
         schema = self._resolve(schema)
-        if wanted := _find_wanted_type(value, schema):
+        if wanted := _compute_wanted_type(value, schema):
             yield self.describe_wrong_type(value, wanted, path)
             return
-        yield from _find_broken_bounds(value, schema, path)
+        yield from _compute_broken_bounds(value, schema, path)
         if isinstance(value, dict):
             named, others = schema.get("properties", {}), schema.get("additionalProperties")
             yield from (
@@ -71,10 +71,10 @@ class Checker:
             )
             for key, inner in value.items():
                 if key in named or isinstance(others, Mapping):
-                    yield from self.find_faults(inner, named.get(key, others), join(path, str(key)))
+                    yield from self.compute_faults(inner, named.get(key, others), join(path, str(key)))
         elif isinstance(value, list) and "items" in schema:
             for index, item in enumerate(value):
-                yield from self.find_faults(item, schema["items"], f"{path}[{index}]")
+                yield from self.compute_faults(item, schema["items"], f"{path}[{index}]")
 
     def describe_wrong_type(self, value: object, wanted: str, path: str) -> Fault:
         """The fault of a value of another type than the wanted one."""
@@ -113,7 +113,7 @@ def describe_type(value: object) -> str:
     return next((name for name, types in _TYPES.items() if isinstance(value, types)), "null")
 
 
-def _find_wanted_type(value: object, schema: Schema) -> str:
+def _compute_wanted_type(value: object, schema: Schema) -> str:
     """The type that the value should be of; "" if it is of that type."""
     wanted = "integer,string" if schema.get(INT_OR_STRING) else str(schema.get("type", ""))
     types = tuple(each for name in wanted.split(",") if name for each in _TYPES[name])
@@ -121,12 +121,12 @@ def _find_wanted_type(value: object, schema: Schema) -> str:
     return "" if fits else wanted
 
 
-def _find_broken_bounds(value: object, schema: Schema, path: str) -> Iterator[Fault]:
+def _compute_broken_bounds(value: object, schema: Schema, path: str) -> Iterator[Fault]:
     if "enum" in schema and value not in schema["enum"]:
         listed = ", ".join(json.dumps(each) for each in schema["enum"])
         yield Fault(path, f"Unsupported value: {json.dumps(value)}: supported values: {listed}")
     if isinstance(value, str):
-        yield from _find_broken_text(value, schema, path)
+        yield from _compute_broken_text(value, schema, path)
     elif isinstance(value, list | dict):
         most = schema.get("maxItems" if isinstance(value, list) else "maxProperties", len(value))
         if len(value) > most:
@@ -141,7 +141,7 @@ def _find_broken_bounds(value: object, schema: Schema, path: str) -> Iterator[Fa
                 yield Fault(path, f"Invalid value: {value}: {text}")
 
 
-def _find_broken_text(value: str, schema: Schema, path: str) -> Iterator[Fault]:
+def _compute_broken_text(value: str, schema: Schema, path: str) -> Iterator[Fault]:
     if len(value) > schema.get("maxLength", len(value)):
         yield Fault(path, f"Too long: may not be more than {schema['maxLength']} bytes")
     if len(value) < schema.get("minLength", 0):

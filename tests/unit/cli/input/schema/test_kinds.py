@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monopod.cli.input.schema.kinds import find_faults, find_kind
+from monopod.cli.input.schema.kinds import compute_faults, get_kind
 from tests.controlplane.api import test_profile_validation as profiles
 from tests.controlplane.api import test_security_group_validation as groups
 from tests.controlplane.builders import a_profile
@@ -21,9 +21,9 @@ pytestmark = pytest.mark.timeout(10)  # the first rule of all builds the parser 
 
 
 def judge(document: Object) -> list[str]:
-    kind = find_kind(document)
+    kind = get_kind(document)
     assert kind is not None
-    return [str(fault) for fault in find_faults(document, kind)]
+    return [str(fault) for fault in compute_faults(document, kind)]
 
 
 @pytest.mark.parametrize(("document", "reason"), REFUSED.values(), ids=REFUSED)
@@ -58,5 +58,5 @@ def test_another_version_is_none_that_the_api_server_knows() -> None:
 
 
 def test_other_groups_kinds_are_not_ours() -> None:
-    assert find_kind({"apiVersion": "eks.services.k8s.aws/v1alpha1", "kind": "FargateProfile"}) is None
-    assert find_kind({"apiVersion": "v1", "kind": "Pod"}) is None
+    assert get_kind({"apiVersion": "eks.services.k8s.aws/v1alpha1", "kind": "FargateProfile"}) is None
+    assert get_kind({"apiVersion": "v1", "kind": "Pod"}) is None

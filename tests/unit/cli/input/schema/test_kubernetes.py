@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from monopod.cli.input.schema.kubernetes import find_faults
+from monopod.cli.input.schema.kubernetes import compute_faults
 from tests.manifests.judged import ACCEPTED, REFUSED
 
 Object = dict[str, Any]
@@ -12,17 +12,17 @@ Object = dict[str, Any]
 
 @pytest.mark.parametrize(("document", "reason"), REFUSED.values(), ids=REFUSED)
 def test_what_the_api_server_refuses_is_refused(document: Object, reason: str) -> None:
-    assert [str(fault) for fault in find_faults(document) if str(fault).startswith(reason)], find_faults(document)
+    assert [str(fault) for fault in compute_faults(document) if str(fault).startswith(reason)], compute_faults(document)
 
 
 @pytest.mark.parametrize("document", ACCEPTED.values(), ids=ACCEPTED)
 def test_what_the_api_server_accepts_is_accepted(document: Object) -> None:
-    assert find_faults(document) == []
+    assert compute_faults(document) == []
 
 
 def test_every_unknown_field_is_named() -> None:
     pod = {**a_pod_with(image="i", comand=[]), "spce": {}}
-    assert [str(fault) for fault in find_faults(pod)] == [
+    assert [str(fault) for fault in compute_faults(pod)] == [
         'unknown field "spec.containers[0].comand"',
         'unknown field "spce"',
     ]
