@@ -200,7 +200,8 @@ class Rescheduler:
             return NotListed()
         if not settings.moves:
             return Kept()
-        states = [state for state in self._states.values() if profile in state.context.settings]
+        reached = (self._states.get(name) for name in self._given.reached.get(profile, ()))
+        states = [state for state in reached if state and profile in state.context.settings]
         if not _is_known(states):
             return NotListed()
         namespaces = {state.context.namespace for state in states}

@@ -5,6 +5,7 @@ or not yet compiled let pods pass without a word. So the operator creates one as
 what comes back. Where no namespace exists to try it in, the creation of one is tried. Sending is not done here.
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -86,6 +87,7 @@ class Impossible:
 Outcome = Pending | Sandboxed | NotSandboxed | Refused | Impossible
 
 
+@functools.lru_cache(maxsize=8192)  # asked for every selector whenever profiles are looked at
 def compute_pod_labels(selector: Selector) -> tuple[tuple[str, str], ...] | None:
     """Valid labels that satisfy the selector; None if there are none, as for the value pattern `*-`."""
     labels: dict[str, str] = {}
