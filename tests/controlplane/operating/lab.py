@@ -279,7 +279,7 @@ def build_profile(name: str, **spec: Any) -> Json:
 
 
 class OperatorProcess:
-    """One replica: `python -m monopod run` with the real identity; `patch` is done first, to shorten its minutes."""
+    """One replica: `python -m monopod run` with the real identity; `patch` is done first, to move its clock."""
 
     def __init__(self, kubeconfig: Path, log: Path, *flags: str, patch: str = "") -> None:
         self.port = find_free_port()

@@ -49,8 +49,8 @@ def await_phase(lab: Lab, namespace: str, phase: str) -> None:
     eventually(lambda: find_stored(lab, namespace) == phase, 120)
 
 
-def is_leaving(lab: Lab, namespace: str) -> bool:
-    return "deletionTimestamp" in find_pod(lab, namespace)["metadata"]
+def is_leaving(lab: Lab, namespace: str, name: str = "toolbox") -> bool:
+    return "deletionTimestamp" in find_pod(lab, namespace, name)["metadata"]
 
 
 def let_go(lab: Lab, namespace: str, name: str = "toolbox") -> None:

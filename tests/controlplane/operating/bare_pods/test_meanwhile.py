@@ -83,7 +83,12 @@ def test_a_pod_is_evicted_only_as_its_budget_allows_and_as_it_is_then(lab: Lab, 
     assert find_pod(lab, "budget")["metadata"]["labels"]["late"] == "yes"
 
 
-SHORT_MINUTES = "import monopod.rescheduling.rules.standing as standing; standing.STUCK_SECONDS = 2.0"
+TWO_MINUTES_LATER = """
+import datetime
+from monopod.kube.clock import SystemClock
+now = SystemClock.now
+SystemClock.now = lambda clock: now(clock) + datetime.timedelta(seconds=125)
+"""
 
 
 def test_a_pod_that_does_not_go_keeps_no_other_waiting_and_comes_back(lab: Lab, start: StartOperator) -> None:
@@ -92,8 +97,11 @@ def test_a_pod_that_does_not_go_keeps_no_other_waiting_and_comes_back(lab: Lab, 
     others = ("one", "two")
     for name in others:
         run_pod(lab, "stuck", name)
-    start(*QUICK, patch=SHORT_MINUTES)
+    first = start(*QUICK)
     move(lab, "web", "stuck")
+    eventually(lambda: is_leaving(lab, "stuck", "held"))
+    first.kill()
+    start(*QUICK, patch=TWO_MINUTES_LATER)
     eventually(lambda: all(is_moved(lab, "stuck", "web", name) for name in others), 120)
     assert find_uid(lab, "stuck", "held") == held
     eventually(lambda: blockers(lab, "web").get("PodsTerminating", {}).get("examples") == ["stuck/held"])
