@@ -22,6 +22,8 @@ from monopod.workloads.rules.replacement import Workload, build_replacement, get
 
 Manifest = Mapping[str, Any]
 
+# The refusal has no causes, only this text, as k8s.io/apiserver writes it in
+# pkg/admission/plugin/resourcequota/controller.go, CheckRequest.
 _EXCEEDED: Final = re.compile(r"exceeded quota: (.+?), requested: (.+?), used: (.+?), limited: (.+)")
 _COUNTS: Final = ("pods", "count/pods")
 _OF_OTHERS: Final = frozenset(
