@@ -53,6 +53,8 @@ AWAITED_SECONDS = 0.2
 OWNERS_SECONDS = 1.0
 # The garbage collector has this long for the policy of a pod that is gone, before it counts as nobody's.
 STRAY_SECONDS = 30.0
+# After how long an event about a pod that couldn't be posted is tried again.
+UNTOLD_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +312,7 @@ class Isolator:
         self._queue.enqueue_after(InfrastructureKey(), INFRASTRUCTURE_SECONDS)
 
     async def _reconcile(self, key: WorkKey) -> Result:
+        result: Result = DONE
         match key:
             case NamespaceKey(namespace):
                 await self.base.reconcile(namespace)
@@ -317,7 +320,8 @@ class Isolator:
                 if not await self.pods.keep_sets(namespace):
                     return After(AWAITED_SECONDS)
             case PodKey(namespace, name):
-                await self._work_on_pod(key, namespace, name)
+                if not await self._work_on_pod(key, namespace, name):
+                    result = After(UNTOLD_SECONDS)
             case StrayKey(namespace, name):
                 await self._clear_away(namespace, name)
             case InfrastructureKey():
@@ -325,18 +329,19 @@ class Isolator:
             case _:
                 assert_never(key)
         await self._restorations.report(key)
-        return DONE
+        return result
 
-    async def _work_on_pod(self, key: PodKey, namespace: str, name: str) -> None:
+    async def _work_on_pod(self, key: PodKey, namespace: str, name: str) -> bool:
+        """False if there is something to say of the pod that couldn't be said yet."""
         pod = self._caches.pods.find(namespace, name)
         if pod is None:
             self._restorations.drop(key)
-            return
+            return True
         if self._restorations.is_deletion(key) and not await self._exists(pod):
             # The pod went first, and its policy with it; the watch of pods is about to say so.
             self._restorations.drop(key)
-            return
-        await self.pods.reconcile(pod)
+            return True
+        return await self.pods.reconcile(pod)
 
     async def _exists(self, pod: PodView) -> bool:
         try:

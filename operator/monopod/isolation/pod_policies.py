@@ -129,17 +129,17 @@ class PodPolicies:
         """Whether a profile's pods of these groups share a policy in a namespace."""
         return self.is_per_group(profile) and not (names == DEFAULT_GROUPS and self._owners.count(namespace))
 
-    async def reconcile(self, pod: PodView) -> None:
-        """Brings labels and policies of one pod to what they should be.
+    async def reconcile(self, pod: PodView) -> bool:
+        """Brings labels and policies of one pod to what they should be; False if an event has yet to be posted.
 
         Raises:
             ApiError: the API server refuses something.
             ApiUnreachable: no answer.
         """
         if pod.unsupported:
-            return  # it never runs
+            return True  # it never runs
         try:
-            await self._keep(pod)
+            is_told = await self._keep(pod)
         except (ApiError, ApiUnreachable) as error:
             await self._tell_of_failure(pod, error)
             raise
@@ -147,6 +147,7 @@ class PodPolicies:
             if not self._caches.pods.count("uid", pod.uid):
                 self.forget(pod.uid)  # it went meanwhile, and nothing will say so again
         self._recover(pod.uid)
+        return is_told
 
     async def _tell_of_failure(self, pod: PodView, error: ApiError | ApiUnreachable) -> None:
         now = self._clock.monotonic()
@@ -160,11 +161,11 @@ class PodPolicies:
         with contextlib.suppress(ApiUnreachable):
             await self._record(pod, IsolationReason.NOT_ENFORCED, text)
 
-    async def _record(self, pod: PodView, reason: IsolationReason, text: str) -> None:
+    async def _record(self, pod: PodView, reason: IsolationReason, text: str) -> bool:
         about = refer_to_pod(pod.namespace, pod.name, pod.uid)
-        await self._recorder.record_state(about, EventType.WARNING, reason, text)
+        return await self._recorder.record_state(about, EventType.WARNING, reason, text)
 
-    async def _keep(self, pod: PodView) -> None:
+    async def _keep(self, pod: PodView) -> bool:
         groups = await self._membership.choose(pod)
         match self._rules.find(groups.names):
             case Opened(rules):
@@ -187,9 +188,10 @@ class PodPolicies:
                 await self._rename(pod, groups)
         began = self._seen.pop(pod.uid, None)
         if trouble := self.closed.get(pod.uid):
-            await self._record(pod, IsolationReason.SECURITY_GROUP_NOT_FOUND, trouble[1].why)
-        elif began is not None:
+            return await self._record(pod, IsolationReason.SECURITY_GROUP_NOT_FOUND, trouble[1].why)
+        if began is not None:
             ISOLATION_SECONDS.observe(self._clock.monotonic() - began)
+        return True
 
     def _opens_anew(self, pod: PodView, groups: Groups, rules: Rules) -> bool:
         """Whether the default group opens a direction that isn't open yet by the policy that is to do so."""

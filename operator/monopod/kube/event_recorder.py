@@ -31,7 +31,8 @@ MESSAGE_LIMIT = 1024
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 # An operator that was killed before it could note that something happened records it again when it is back.
 SAME_OCCURRENCE_SECONDS = 300.0
-# For so long a namespace that refused an event, because it is being deleted or by a quota, isn't asked again.
+# For so long a namespace isn't asked again that refused an event, because it is being deleted or by a quota, or where
+# the API server had trouble with one, perhaps with a webhook.
 REFUSED_SECONDS = 60.0
 # The API server has forgotten an event by then, if it keeps them for an hour, as it does by default.
 FORGOTTEN_SECONDS = 3900.0
@@ -112,6 +113,8 @@ class EventRecorder:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._refusing: dict[str, float] = {}
         """Namespaces that refused an event, and until when they aren't asked again."""
+        self._troubled: dict[str, float] = {}
+        """The same of namespaces where the API server had trouble: what there is to say of them isn't said yet."""
         self._of_objects = _Allowance(OF_AN_OBJECT, clock)
         self._of_namespaces = _Allowance(OF_A_NAMESPACE, clock)
         self._of_all = _Allowance(OF_ALL_NAMESPACES, clock)
@@ -120,7 +123,8 @@ class EventRecorder:
         """Says that something is so: once, however often it is recorded.
 
         Returns:
-            False if there were too many events, so that it has to be recorded again later.
+            False if there were too many events, or the API server has trouble with those of the namespace, so that it
+            has to be recorded again later.
 
         Raises:
             ApiUnreachable: no answer, so it has to be recorded again.
@@ -130,16 +134,16 @@ class EventRecorder:
         if known and self._clock.monotonic() - known.posted_at < FORGOTTEN_SECONDS:
             self._known.move_to_end(digest)
             return True
-        if self._is_refusing(about):
+        if self._is_paused(self._refusing, about):
             return True
-        if not self._is_allowed(about):
+        if self._is_paused(self._troubled, about) or not self._is_allowed(about):
             return False
         try:
             await self._create(digest, about, event_type, reason, message)
         except ServerTrouble as trouble:
             # Perhaps a webhook that fails in this namespace alone: what is so elsewhere doesn't wait for it.
             self._problems.report(_compute_subject(about), str(trouble))
-            self._refuse(about)
+            self._pause(self._troubled, about)
             return False
         return True
 
@@ -156,7 +160,9 @@ class EventRecorder:
         if known:
             known.count += 1
             self._known.move_to_end(digest)
-        if self._is_refusing(about) or not self._is_allowed(about):
+        if any(self._is_paused(each, about) for each in (self._refusing, self._troubled)):
+            return
+        if not self._is_allowed(about):
             return
         if known is None:
             if await self._create(digest, about, event_type, reason, message):
@@ -167,12 +173,18 @@ class EventRecorder:
             self._known.pop(digest, None)
             await self._create(digest, about, event_type, reason, message)
 
-    def _is_refusing(self, about: Reference) -> bool:
+    def _is_paused(self, pauses: dict[str, float], about: Reference) -> bool:
         namespace = _get_namespace(about)
-        if self._refusing.get(namespace, 0.0) > self._clock.monotonic():
+        if pauses.get(namespace, 0.0) > self._clock.monotonic():
             return True
-        self._refusing.pop(namespace, None)
+        pauses.pop(namespace, None)
         return False
+
+    def _pause(self, pauses: dict[str, float], about: Reference) -> None:
+        now = self._clock.monotonic()
+        for name in [name for name, until in pauses.items() if until <= now]:
+            del pauses[name]
+        pauses[_get_namespace(about)] = now + REFUSED_SECONDS
 
     def _is_allowed(self, about: Reference) -> bool:
         allowances = [(self._of_objects, about["uid"])]
@@ -193,8 +205,10 @@ class EventRecorder:
         try:
             await self._api.create(_get_collection(about), event)
         except ApiError as error:
-            if error.status == 409:
+            if error.reason == "AlreadyExists":
                 return False
+            if error.status == 409:
+                self._known.pop(digest, None)  # a quota of events that others changed at that moment
             self._note_refusal(about, error)
             return True
         except BaseException:
@@ -213,16 +227,11 @@ class EventRecorder:
         """What was refused isn't tried again, and the namespace isn't asked for a while."""
         WRITES.labels("events", "failed").inc()
         if error.status == 404 or error.has_cause("NamespaceTerminating"):
-            self._refuse(about)  # it is being deleted, or is gone, so there is nobody to tell
+            self._pause(self._refusing, about)  # it is being deleted, or is gone, so there is nobody to tell
             return
         self._problems.report(_compute_subject(about), str(error))
         if error.status == 403:
-            self._refuse(about)
-
-    def _refuse(self, about: Reference) -> None:
-        now = self._clock.monotonic()
-        self._refusing = {name: until for name, until in self._refusing.items() if until > now}
-        self._refusing[_get_namespace(about)] = now + REFUSED_SECONDS
+            self._pause(self._refusing, about)
 
     async def _fetch_repetition(self, digest: str, about: Reference) -> _Known | None:
         """An event that exists and that this process hasn't posted, counted once more; None if that would be a copy."""

@@ -65,7 +65,7 @@ class SharedOptions(Options):
 
     namespace: Annotated[
         str,
-        Field(default_factory=read_own_namespace),
+        Field(default_factory=read_own_namespace, min_length=1),
         Flag("NAME", default=f"the one that this process runs in as a pod, else {SYSTEM_NAMESPACE}"),
     ]
     """Monopod's own namespace: its Lease and its ConfigMap are there."""

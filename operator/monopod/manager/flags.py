@@ -22,6 +22,7 @@ RULES = {
     "bool_parsing": "must be true or false",
     "literal_error": "must be {expected}",
     "string_pattern_mismatch": "must be a name as Kubernetes takes it, {pattern}",
+    "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must have at least {min_length} values",
     "path_not_file": "must be a file that exists",

@@ -30,7 +30,11 @@ class ProcessOptions(SharedOptions):
     """Lead only while holding the Lease `monopod`, so that several replicas can run. Switch off for one local process
     on a cluster of its own."""
 
-    identity: Annotated[str, Field(default_factory=build_identity), Flag("NAME", default="host name and a random part")]
+    identity: Annotated[
+        str,
+        Field(default_factory=build_identity, min_length=1),  # a Lease without a holder is anybody's
+        Flag("NAME", default="host name and a random part"),
+    ]
     """This replica's name in the Lease."""
 
     lease_seconds: Annotated[Seconds, Field(ge=5, le=3600)] = 10

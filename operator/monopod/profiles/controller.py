@@ -50,6 +50,8 @@ POD_COUNT_SECONDS = 2.0
 # After a reconcile as much time is left to dry runs and watches as it took, but not more than this. With a thousand
 # profiles, whose dry runs end one after the other, nothing would be left to them.
 LONGEST_REST_SECONDS = 1.0
+# After how long events that couldn't be posted are tried again; nothing else waits for them.
+UNTOLD_SECONDS = 10.0
 # Statuses that are decided before others have their turn.
 DECIDED_AT_ONCE = 50
 # Policies have no watch, because they change with the chart only: they are looked at when everything is compared with
@@ -173,8 +175,9 @@ class Reconciler:
         recorded = frozenset(name for name, well in zip(statuses, written, strict=True) if well)
         self._rescheduler.update(self._gatherer.build_rescheduling_input(snapshot, statuses, publication))
         self._deletions.update(replace(deletion, recorded=recorded), now)
-        announced = await self._reporter.report_unsupported(snapshot.pods)
-        if not (publication.complete and guarded and counted and announced and all(written)):
+        if not await self._reporter.report_unsupported(snapshot.pods):
+            self.enqueue(UNTOLD_SECONDS)
+        if not (publication.complete and guarded and counted and all(written)):
             raise Incomplete
         return DONE
 

@@ -52,6 +52,8 @@ FAILURES_OF_THEIR_OWN = 1
 FAILURES_BORNE = 3
 # Budgets refuse for a moment whenever a replacement has become Ready: they block once they did so a few times.
 LASTING_PAUSE_SECONDS = 8.0
+# Evictions whose events can't be posted for now; of more than these nothing is said.
+MOST_UNTOLD = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,14 +358,17 @@ class Rescheduler:
         if pod.namespace in self._states:
             self._evicted_at[pod.namespace] = self._clock.monotonic()
         if profile := self._handed.get(pod.uid):
-            self._evicted.append((pod, profile))
+            if len(self._evicted) < MOST_UNTOLD:
+                self._evicted.append((pod, profile))
             self.controller.enqueue(WHOLE)
 
     async def _announce(self) -> None:
-        while self._evicted:
+        """What can't be said yet waits for the next time, and keeps nothing else waiting."""
+        for _ in range(len(self._evicted)):
             pod, profile = self._evicted[0]
             about = refer_to_pod(pod.namespace, pod.name, pod.uid)
             message = f"evicted so that its replacement runs by profile {profile}, in a sandbox of its own"
-            if not await self._recorder.record_state(about, EventType.NORMAL, MoveReason.RESCHEDULED, message):
-                return
+            is_recorded = await self._recorder.record_state(about, EventType.NORMAL, MoveReason.RESCHEDULED, message)
             self._evicted.popleft()
+            if not is_recorded:
+                self._evicted.append((pod, profile))

@@ -7,6 +7,7 @@ from monopod.api.names import (
     TASK_LABEL,
 )
 from monopod.gates import controller
+from monopod.isolation.controller import UNTOLD_SECONDS
 from monopod.isolation.rules.network_policies import build_base_policy
 from monopod.isolation.rules.summary import Isolation
 from monopod.kube.client.api import ApiError, Json, ServerTrouble
@@ -76,6 +77,20 @@ async def test_a_pod_whose_policy_cannot_be_written_says_so_once(cluster: Cluste
         del cluster.api.answers["apply", f"{POLICIES}/app.web"]
         await cluster.comes(lambda: cluster.policies() == {"app.web"})
         assert cluster.isolator.sum_up() == {}
+
+
+async def test_a_closed_pod_whose_event_can_not_be_posted_yet_gets_it_later(cluster: Cluster) -> None:
+    events = "create", "/api/v1/namespaces/prod/events"
+    cluster.api.answers[events] = ServerTrouble(429, "TooManyRequests", "busy")
+    cluster.put_profile(securityGroups=["missing"])
+    cluster.put_pod(group="missing")
+    async with cluster.at_work():
+        assert [reason for reason, _ in cluster.events()] == ["SecurityGroupNotFound"]
+        del cluster.api.answers[events]
+        for _ in range(4):
+            cluster.clock.step(UNTOLD_SECONDS)
+            await settle()
+        assert [reason for reason, _ in cluster.events()] == ["SecurityGroupNotFound"] * 2
 
 
 REFUSALS = {

@@ -208,12 +208,22 @@ async def test_without_an_answer_it_is_recorded_again(scene: Scene) -> None:
 
 async def test_a_webhook_that_fails_in_one_namespace_keeps_no_event_of_another_waiting(scene: Scene) -> None:
     scene.api.answers["create", "/api/v1/namespaces/troubled/events"] = ServerTrouble(500, "", "webhook")
-    assert not await scene.state(refer_to_pod("troubled", "pod", "9"))
+    for _ in range(3):
+        assert not await scene.state(refer_to_pod("troubled", "pod", "9")), "it has to be recorded again"
+    assert len(scene.api.requests) == 1
     assert await scene.state()
     scene.api.answers.clear()
     scene.clock.step(REFUSED_SECONDS)
     assert await scene.state(refer_to_pod("troubled", "pod", "9"))
     assert scene.api.counts() == [1, 1]
+
+
+async def test_a_quota_that_others_changed_at_that_moment_is_no_event_that_exists(scene: Scene) -> None:
+    scene.api.answers["create", "/api/v1/namespaces/prod/events"] = ApiError(409, "Conflict", "quota was modified")
+    await scene.state()
+    scene.api.answers.clear()
+    assert await scene.state()
+    assert scene.api.counts() == [1]
 
 
 async def test_of_many_events_the_oldest_is_forgotten(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

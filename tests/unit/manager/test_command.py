@@ -46,6 +46,8 @@ def test_the_help_of_run_teaches_every_option() -> None:
         ("--evictions-per-minute", "0", "must be at least 1, not '0'."),
         ("--evictions-per-minute", "1.5", "must be a whole number, not '1.5'."),
         ("--metrics-port", "70000", "must be at most 65535, not '70000'."),
+        ("--identity", "", "must not be empty, not ''."),
+        ("--namespace", "", "must not be empty, not ''."),
         ("--kubeconfig", "/nowhere", "must be a file that exists, not '/nowhere'."),
         (
             "--sandbox",

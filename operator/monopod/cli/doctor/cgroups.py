@@ -18,9 +18,9 @@ from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Level, Unread, r
 from monopod.cli.doctor.sandboxes import compute_takers, find_users, get_kubelet
 from monopod.cli.failure import describe_refusal
 from monopod.cli.live import Cluster
-from monopod.kube.client.api import ApiError, ServerTrouble
+from monopod.kube.client.api import ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.objects.resources import NODES
-from monopod.kube.objects.text import list_names
+from monopod.kube.objects.text import list_names, to_line
 from monopod.profiles.rules.sandboxes import GVISOR
 
 TRUE_SINCE_MINOR: Final = 35
@@ -34,25 +34,24 @@ Json = Mapping[str, Any]
 
 
 def read_drivers(cluster: Cluster, facts: Facts) -> dict[str, str] | Unread:
-    """The cgroup driver by node, of those that could take gVisor's pods; Unread if none can be had.
-
-    Raises:
-        ApiUnreachable: the API server can't be reached.
-    """
+    """The cgroup driver by node, of those that could take gVisor's pods; Unread if none can be had."""
     drivers: dict[str, str] = {}
-    refused: ApiError | ServerTrouble | None = None
+    problem = ""
     for node in list(_compute_nodes(facts))[:MOST_NODES]:
         name = node["metadata"]["name"]
         try:
             told = cluster.get(f"{NODES.path(name, subresource='proxy')}/configz")
         except (ApiError, ServerTrouble) as error:
-            refused = error
+            problem = describe_refusal(error)
             if error.status == HTTPStatus.FORBIDDEN:
                 break
             continue  # a kubelet that doesn't answer
+        except ApiUnreachable as error:
+            problem = to_line(error)
+            break  # one for which the API server waits longer than one waits for the API server; so may others be
         if driver := (told.get("kubeletconfig") or {}).get("cgroupDriver"):
             drivers[name] = str(driver)
-    return Unread(describe_refusal(refused)) if refused and not drivers else drivers
+    return Unread(problem) if problem and not drivers else drivers
 
 
 def _compute_nodes(facts: Facts) -> Iterator[Json]:

@@ -20,9 +20,9 @@ from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Gates, Level, Un
 from monopod.cli.doctor.sandboxes import compute_takers, find_users, get_kubelet
 from monopod.cli.failure import describe_refusal
 from monopod.cli.live import Cluster
-from monopod.kube.client.api import ApiError, ServerTrouble
+from monopod.kube.client.api import ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.objects.resources import NODES, PODS
-from monopod.kube.objects.text import list_names
+from monopod.kube.objects.text import list_names, to_line
 
 GATE: Final = "InPlacePodLevelResourcesVerticalScaling"
 SINCE_MINOR: Final = 36
@@ -63,6 +63,9 @@ def read_gates(cluster: Cluster, facts: Facts) -> Gates:
             if error.status == HTTPStatus.FORBIDDEN:
                 break  # nor may the others be read
             continue
+        except ApiUnreachable as error:
+            unread.append(f"the kubelet's of {name} ({to_line(error).rstrip('.')})")
+            break  # the API server waits for it longer than one waits for the API server; so may it for others
         if told is None:
             unread.append(f"the kubelet's of {name}, which doesn't tell")
         else:

@@ -81,7 +81,7 @@ def _build_sandbox(decision: Sandboxed | Unsupported, size: Size | None) -> Json
         "pinned": decision.pinned,
         "runtimeClassName": decision.runtime_class or None,
         "capacity": format_capacity(size.row) if size else None,
-        "size": _build_selector(size.row) if size else None,
+        "size": _build_size(size.row) if size else None,
     }
 
 
@@ -123,7 +123,7 @@ def _build_admitted(admitted: Admitted) -> Json:
     }
 
 
-def _build_selector(row: PodSize) -> Json:
+def _build_size(row: PodSize) -> Json:
     return {"cpuMillis": row.cpu_millis, "memoryMiB": row.memory_mib}
 
 

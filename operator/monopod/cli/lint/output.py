@@ -72,12 +72,12 @@ def write_text(report: LintReport) -> None:
         table.columns[index].justify = "right"
     table.add_row(*_HEAD, *(["file"] if several else []), style="dim")
     for verdict in report.verdicts:
-        table.add_row(*_build_selector(verdict), *([verdict.file] if several else []))
+        table.add_row(*_build_row(verdict), *([verdict.file] if several else []))
     notes = [note for verdict in report.verdicts for note in verdict.explanation.notes]
     print_lines(table, "", *(f"Note: {note}" for note in dict.fromkeys(notes)), *describe_summary(report))
 
 
-def _build_selector(verdict: Verdict) -> tuple[str | Text, ...]:
+def _build_row(verdict: Verdict) -> tuple[str | Text, ...]:
     explanation = verdict.explanation
     winner = explanation.winner.name if explanation.winner else "–"
     size, fate = _describe_fate(verdict)

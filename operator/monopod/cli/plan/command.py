@@ -136,7 +136,7 @@ def _plan(
     try:
         profiles = _read_profiles(resources, own, sandbox, get_protected(cluster.fetch_monopod_namespace()))
         contents = [_read_namespace(cluster, name, profiles) for name in _fetch_namespaces(cluster, profiles)]
-        enforced = [] if pending else [read_profile_resource(each, None) for each in own if _is_enforced(each)]
+        enforced = [] if pending else [read_profile_resource(each, None) for each in own if is_read_by_admission(each)]
         shown = {each.name: each for each in enforced}
         new = {each.name: each for each in profiles.living if each.name in profiles.wanted and each.name not in shown}
         steps = Rehearsal(cluster, new, shown).try_all(build_steps(contents, rates), contents)
@@ -146,10 +146,11 @@ def _plan(
         raise UnreadableInput(str(problem)) from None
 
 
-def _is_enforced(resource: Json) -> bool:
-    """Whether the operator has seen admission sandbox pods of the profile."""
-    conditions = Part(resource).child("status").children("conditions")
-    return any(each.text("type") == ConditionType.READY and each.text("status") == "True" for each in conditions)
+def is_read_by_admission(resource: Json) -> bool:
+    """Whether admission reads the profile, so that a dry run shows what it makes of pods, be it Ready or not."""
+    status = Part(resource).child("status")
+    ready = (each for each in status.children("conditions") if each.text("type") == ConditionType.READY)
+    return status.flag("published") or any(each.text("status") == "True" for each in ready)
 
 
 def _compute_notes(cluster: Cluster, contents: Contents) -> Iterator[str]:

@@ -97,10 +97,12 @@ def test_who_may_not_ask_is_told_after_the_first() -> None:
     assert kubelets.asked == ["a"]
 
 
-def test_an_api_server_that_is_away_is_no_answer() -> None:
-    class Away(Kubelets):
+def test_a_kubelet_that_hangs_costs_one_request_and_not_the_diagnosis() -> None:
+    class Hanging(Kubelets):
         def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
-            raise ApiUnreachable("Away.")
+            super().get(path, query)
+            raise ApiUnreachable("timed out")
 
-    with pytest.raises(ApiUnreachable):
-        read_drivers(Away(), a_cluster())
+    kubelets = Hanging()
+    assert read_drivers(kubelets, a_cluster(nodes=[a_node("a"), a_node("b")])) == Unread("timed out.")
+    assert kubelets.asked == ["a"]

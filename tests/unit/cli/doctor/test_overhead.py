@@ -9,7 +9,7 @@ from monopod.cli.doctor.command import check
 from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Gates, Level
 from monopod.cli.doctor.overhead import GATE, MOST_NODES, SCHEDULERS, is_on, read_gates
 from monopod.cli.live import Cluster
-from monopod.kube.client.api import ApiError
+from monopod.kube.client.api import ApiError, ApiUnreachable
 from tests.unit.cli.clusters import a_cluster, a_node, a_runtime_class
 
 Json = dict[str, Any]
@@ -133,6 +133,17 @@ def test_what_can_not_be_read_is_told_and_who_may_not_ask_asks_once() -> None:
         "the kubelet's of b, which doesn't tell",
         "the kubelet's of c (The API server refused: no: 403)",
     )
+
+
+def test_a_kubelet_that_hangs_costs_one_request_and_not_the_diagnosis() -> None:
+    class Hanging(Counters):
+        def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
+            super().get(path, query)
+            raise ApiUnreachable("timed out")
+
+    cluster = Hanging("--v=2")
+    assert read(cluster, *map(a_node, "ab")) == Gates(True, {}, ("the kubelet's of a (timed out)",))
+    assert cluster.asked == ["configz"]
 
 
 def test_of_very_many_nodes_some_are_asked() -> None:

@@ -8,6 +8,7 @@ import pytest
 from monopod.api.names import PROFILE_LABEL
 from monopod.cli import live
 from monopod.cli.input.prices import read_prices
+from monopod.cli.plan.command import is_read_by_admission
 from monopod.cli.plan.forecast import Contents, Fate, Plan, Rates, Step, build_steps
 from monopod.cli.plan.output import build_report, write_json, write_text
 from monopod.eviction.rules.budgets import Budget
@@ -186,3 +187,17 @@ def test_a_malformed_profile_in_a_file_ends_with_status_2(
     profile = {"apiVersion": "monopod.dev/v1beta1", "kind": "FargateProfile", "metadata": metadata, "spec": spec}
     result = run("plan", "-f", "-", stdin=json.dumps(profile))
     assert (result.exit_code, result.stderr) == (2, f"Error: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({}, False),
+        ({"published": False, "conditions": [{"type": "Ready", "status": "False"}]}, False),
+        ({"published": True, "conditions": [{"type": "Ready", "status": "False"}]}, True),
+        ({"conditions": [{"type": "Ready", "status": "True"}]}, True),
+    ],
+    ids=["new", "held back", "published and not ready", "of an operator before this one"],
+)
+def test_where_admission_reads_a_profile_its_own_answer_counts(status: dict[str, Any], expected: bool) -> None:
+    assert is_read_by_admission({"status": status}) is expected
