@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from monopod.api.earlier_status import complete_status
+from monopod.api.names import PROFILE_FINALIZER
 from monopod.api.reasons import Reason
-from monopod.deletion.rules.ending import hold_back_until_deleted
+from monopod.deletion.rules.ending import hold_back_until_deleted, hold_back_without_finalizer
 from monopod.deletion.rules.stages import Request, find_blocker
 from monopod.kube.clock import format_now
 from monopod.kube.logs import ProblemLog
@@ -176,6 +177,8 @@ class Gatherer:
             related = [each for each in holding if self._may_share_pods(profiles[name], profiles[each.name])]
             if blocker := find_blocker(created, related):
                 held_back[name] = hold_back_until_deleted(blocker)
+            elif PROFILE_FINALIZER not in (resources[name]["metadata"].get("finalizers") or ()):
+                held_back[name] = hold_back_without_finalizer()  # it came a moment ago, or the write was refused
         return held_back
 
     def _may_share_pods(self, one: Profile | Unreadable, other: Profile | Unreadable) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, assert_never
 
+from monopod.api.names import PROFILE_FINALIZER
 from monopod.api.reasons import ConditionType, Reason
 from monopod.deletion.rules.stages import Evicting, Failed, Queued, Released, Stage, describe_stage
 from monopod.eviction.rules.order import Obstacle
@@ -72,3 +73,9 @@ def hold_back_until_deleted(blocker: str) -> Finding:
     """Why a profile isn't published that was created while this other one is being deleted."""
     message = f"waits until profile {blocker} is deleted; matching pods aren't sandboxed before"
     return Finding(ConditionType.PUBLISHED, None, Reason.WAITS_FOR_DELETION, message)
+
+
+def hold_back_without_finalizer() -> Finding:
+    """Why a profile isn't published that could still be gone while its pods run on."""
+    message = f"waits until the operator can write the finalizer {PROFILE_FINALIZER}; matching pods aren't sandboxed before"
+    return Finding(ConditionType.PUBLISHED, None, Reason.PUBLISH_FAILED, message)
