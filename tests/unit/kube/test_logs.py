@@ -5,6 +5,7 @@ import logging
 import pytest
 from structlog.testing import CapturingLogger
 
+from monopod.api.names import PROFILE_FINALIZER
 from monopod.kube import logs
 from monopod.kube.logs import FirstAttemptOnly, ProblemLog
 from monopod.manager.sources import WatchedCaches
@@ -52,7 +53,10 @@ class Looks:
 
     def __init__(self, log: CapturingLogger, **spec: object) -> None:
         caches = WatchedCaches("monopod-system")
-        profile = {**an_object("web"), "spec": {"selectors": [{"namespace": "prod"}], **spec}}
+        profile = {
+            **an_object("web", finalizers=[PROFILE_FINALIZER]),
+            "spec": {"selectors": [{"namespace": "prod"}], **spec},
+        }
         caches.profiles.observe("ADDED", profile)
         caches.namespaces.observe("ADDED", an_object("prod"))
         caches.runtime_classes.observe("ADDED", {**an_object("kata"), "handler": "kata"})

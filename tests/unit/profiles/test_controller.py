@@ -54,8 +54,8 @@ async def test_events_that_can_not_be_posted_hold_up_nothing_and_are_tried_again
     api, clock, caches = FakeApi(), FakeClock(), WatchedCaches("monopod-system")
     events = "create", "/api/v1/namespaces/prod/events"
     api.answers[events] = ServerTrouble(500, "", "webhook")
-    marks = {"labels": {PROFILE_LABEL: "web"}, "annotations": {UNSUPPORTED_ANNOTATION: "why"}}
-    caches.pods.observe("ADDED", an_object("app", namespace="prod", **marks))
+    labels, annotations = {PROFILE_LABEL: "web"}, {UNSUPPORTED_ANNOTATION: "why"}
+    caches.pods.observe("ADDED", an_object("app", namespace="prod", labels=labels, annotations=annotations))
     reconciler = a_reconciler(api, clock, caches)
     reconciler.enqueue(0)
     clock.step(1)

@@ -20,7 +20,7 @@ from monopod.cli.failure import describe_refusal
 from monopod.cli.live import Cluster
 from monopod.kube.client.api import ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.objects.resources import NODES
-from monopod.kube.objects.text import list_names, to_line
+from monopod.kube.objects.text import list_names
 from monopod.profiles.rules.sandboxes import GVISOR
 
 TRUE_SINCE_MINOR: Final = 35
@@ -46,9 +46,9 @@ def read_drivers(cluster: Cluster, facts: Facts) -> dict[str, str] | Unread:
             if error.status == HTTPStatus.FORBIDDEN:
                 break
             continue  # a kubelet that doesn't answer
-        except ApiUnreachable as error:
-            problem = to_line(error)
-            break  # one for which the API server waits longer than one waits for the API server; so may others be
+        except ApiUnreachable:
+            problem = f"The kubelet of {name} doesn't answer."
+            break  # the API server waits for it longer than one waits for the API server; so may it for others
         if driver := (told.get("kubeletconfig") or {}).get("cgroupDriver"):
             drivers[name] = str(driver)
     return Unread(problem) if problem and not drivers else drivers

@@ -22,7 +22,7 @@ from monopod.cli.failure import describe_refusal
 from monopod.cli.live import Cluster
 from monopod.kube.client.api import ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.objects.resources import NODES, PODS
-from monopod.kube.objects.text import list_names, to_line
+from monopod.kube.objects.text import list_names
 
 GATE: Final = "InPlacePodLevelResourcesVerticalScaling"
 SINCE_MINOR: Final = 36
@@ -63,8 +63,8 @@ def read_gates(cluster: Cluster, facts: Facts) -> Gates:
             if error.status == HTTPStatus.FORBIDDEN:
                 break  # nor may the others be read
             continue
-        except ApiUnreachable as error:
-            unread.append(f"the kubelet's of {name} ({to_line(error).rstrip('.')})")
+        except ApiUnreachable:
+            unread.append(f"the kubelet's of {name}, which doesn't answer")
             break  # the API server waits for it longer than one waits for the API server; so may it for others
         if told is None:
             unread.append(f"the kubelet's of {name}, which doesn't tell")

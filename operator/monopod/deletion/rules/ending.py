@@ -77,5 +77,5 @@ def hold_back_until_deleted(blocker: str) -> Finding:
 
 def hold_back_without_finalizer() -> Finding:
     """Why a profile isn't published that could still be gone while its pods run on."""
-    message = f"waits until the operator can write the finalizer {PROFILE_FINALIZER}; matching pods aren't sandboxed before"
+    message = f"waits until its finalizer {PROFILE_FINALIZER} is written; matching pods aren't sandboxed before"
     return Finding(ConditionType.PUBLISHED, None, Reason.PUBLISH_FAILED, message)
