@@ -67,12 +67,14 @@ def test_a_namespace_that_is_no_longer_reached_is_unmarked_and_opened_when_its_l
     lab.becomes_active("web")
     eventually(lambda: is_isolated(lab, namespace))
     lab.create_pod(namespace, "app")
-    # Without the wait for the pod's eviction.
+    # It may be evicted before the finalizers of the profiles are gone.
+    lab.patch("Pod", "app", {"metadata": {"finalizers": ["example.com/held"]}}, namespace)
     lab.delete_profiles()
     eventually(lambda: lab.namespace_marks(namespace) == (None, None))
     assert not is_isolated(lab, namespace)
     assert read_base(lab, namespace)
-    lab.kubectl("delete", "pod", "app", "-n", namespace, "--force", "--grace-period=0")
+    lab.delete("Pod", "app", namespace)
+    lab.patch("Pod", "app", {"metadata": {"finalizers": None}}, namespace)
     eventually(lambda: read_base(lab, namespace) is None)
 
 
