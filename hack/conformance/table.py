@@ -22,14 +22,14 @@ UPSTREAM = """
 
 `make test-conformance` runs Kubernetes' conformance tests on clusters of its own, without a profile and with one that
 takes every namespace, and fails when a test differs that isn't expected to. What is expected, by class and with a
-reason, stands in `hack/lab/conformance/conformance.yaml`. It runs 437 of the 442 of Kubernetes 1.36.3; the others need
+reason, is in `hack/lab/conformance/conformance.yaml`. It runs 437 of the 442 of Kubernetes 1.36.3; the others need
 images that can't be made here. Tests run side by side, but for serial ones; what fails without a profile, or
 unexpectedly with one, is run again alone. `FOCUS='regular expression'` runs only some, and `RESUME=1` goes on where a
 run was stopped. All of it takes hours on two cores.
 
 Of 380 of the tests, 371 passed without a profile and 343 with one, in a run by hand that is older than this command.
 Most of the 28 were rules of Fargate's (the node's network and files, RuntimeClasses of one's own, sysctls) and of
-gVisor; the others led to changes that the [change log](../CHANGELOG.md) tells. The command itself has been seen with a
+gVisor; the others led to changes that the [change log](../CHANGELOG.md) tells. The command itself has been run with a
 focus on ten of them: all passed without a profile and seven with one; the other three were expected to fail.
 """
 

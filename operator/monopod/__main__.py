@@ -18,11 +18,11 @@ def main() -> None:
 def run(**flags: object) -> None:
     """Run the operator: bring the cluster to what its FargateProfiles say.
 
-    It writes each namespace's profiles, compiled, on the namespace, where the admission policies read them; tries
+    It writes each namespace's profiles, compiled, on the namespace, where the admission policies read them; checks
     every profile by a server-side dry run and reports in its status; and says in events what Fargate can't run. It
-    writes the NetworkPolicies that isolate pods, which are closed until then. It evicts pods that should run by a
-    profile and don't, and those of profiles that are deleted. On healthy pods it writes nothing, unless their security
-    groups change. Pods are sandboxed without it.
+    writes the NetworkPolicies that isolate pods, which have no connections until then. It evicts pods that should run
+    by a profile and don't, and those of profiles that are deleted. On healthy pods it writes nothing, unless their
+    security groups change. Pods are sandboxed without it.
 
     Every option can also come from the environment: --sandbox from MONOPOD_RUN_SANDBOX, and so on. Several values of a
     repeatable one are separated by spaces there.

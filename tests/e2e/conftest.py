@@ -1,4 +1,4 @@
-"""One cluster for the whole tier, with Monopod installed by its chart and one profile in force.
+"""One cluster for the whole tier, with Monopod installed by its chart and one profile enforced.
 
 What a failed test saw is saved under artifacts/. The cluster is made and removed here, and ends with this process
 however that ends, so no test ever runs against a cluster that somebody else uses.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monopod.pods.rules.size import LADDER, format_capacity
+from monopod.pods.rules.size import SIZE_TABLE, format_capacity
 from tests.documents import (
     OFFLINE,
     ROOT,
@@ -110,7 +110,7 @@ def test_the_table_of_sizes_is_the_ladder() -> None:
     documented = [
         f"{cpu.strip()}vCPU {memory.strip()}GB" for cpu, sizes, _ in after_head for memory in sizes.split(",")
     ]
-    assert documented == [format_capacity(row) for row in LADDER]
+    assert documented == [format_capacity(row) for row in SIZE_TABLE]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)

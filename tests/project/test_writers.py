@@ -9,8 +9,8 @@ from tests.project.repository import ROOT
 
 PACKAGE = ROOT / "operator/monopod"
 VERBS = ("apply", "create", "delete", "merge", "patch", "replace")
-SHARED = ("kube/client.py", "kube/statuses.py")
-"""Tools of the writers; whoever makes a StatusWriter writes statuses."""
+SHARED = ("kube/statuses.py",)
+"""A tool of the writers; whoever makes a StatusWriter writes statuses."""
 
 
 def find_writers() -> set[str]:

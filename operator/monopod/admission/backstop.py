@@ -41,7 +41,7 @@ _ADVICE = (
 )
 
 PROFILES_ARE_KNOWN = Validation(
-    "In a namespace that profiles reach, and that doesn't say what they say, nobody knows which pods are theirs. Only "
+    "In a namespace that profiles reach, and that doesn't say what they say, no one knows which pods are theirs. Only "
     "those pass that no profile takes anywhere.",
     f"""
     variables.rows.size() > 0 ||
@@ -79,13 +79,13 @@ HAS_MARKS = Validation(
 )
 
 NAMES_GROUPS = Validation(
-    "Of a pod that asks for what can't be read as groups nobody knows what it is to be open to.",
+    "Of a pod that asks for what can't be read as groups no one knows what it is to be open to.",
     "!variables.taken || !variables.misnamesGroups",
     f"metadata.annotations[{GROUPS_ANNOTATION}] {MALFORMED}.",
 )
 
 HAS_GROUPS = Validation(
-    "The pod belongs to its security groups and to no others, and says so; and nobody gave it an identity beforehand.",
+    "The pod belongs to its security groups and to no others, and says so; and no one gave it a task id beforehand.",
     f"""
     !variables.taken ||
       (variables.groups.all(name,
@@ -161,11 +161,11 @@ PODS_WITH_CLAIMS_WAIT = Validation(
 )
 
 PODS_WAIT_FOR_ISOLATION = Validation(
-    "No pod runs that nothing keeps closed. One that waits in vain does no harm, for the operator lets it go: the "
-    "namespace may have been marked as isolated since the mutation looked at it.",
+    "No pod runs before its namespace is isolated. One that waits in vain does no harm, as the operator lifts its "
+    "gate: the namespace may have been marked as isolated since the mutation read it.",
     "!variables.taken || variables.unsupported.size() > 0 || !variables.awaitsIsolation || variables.waitsForIsolation",
-    f"{_MATCHES} it lacks the scheduling gate {ISOLATION_GATE}, by which it must wait until the operator has closed "
-    f"its namespace and knows its security groups. {_ADVICE}",
+    f"{_MATCHES} it lacks the scheduling gate {ISOLATION_GATE}, by which it must wait until its namespace has its "
+    f"default-deny policy and the operator knows its security groups. {_ADVICE}",
 )
 
 BACKSTOP = (

@@ -1,4 +1,4 @@
-"""What a Binding must not write on the pod that it binds to a node: marks, and another pod's identity.
+"""What a Binding must not write on the pod that it binds to a node: marks, and another pod's task id.
 
 The API server copies a Binding's labels and annotations to the pod, over the pod's own, past all other admission.
 """
@@ -15,8 +15,8 @@ SUBRESOURCES = ("pods/binding", "bindings")
 
 TASK = Variable(
     "task",
-    "The pod's identity: its uid without dashes. Empty if the Binding doesn't say which pod it means. One that comes "
-    "by the older of the two roads never does.",
+    "The pod's task id: its uid without dashes. Empty if the Binding doesn't say which pod it means. One that comes "
+    "by the older of the two resources never does.",
     "object.metadata.?uid.orValue('').replace('-', '')",
 )
 
@@ -35,7 +35,7 @@ NOT_BOUND_WITH_MARKS = Validation(
 )
 
 NOT_BOUND_WITH_SANDBOX = Validation(
-    "Nor by this road does anybody configure the sandbox that is about to start, or the node for it.",
+    "Nor does anybody configure the sandbox that is about to start, or the node for it, by a Binding.",
     f"""
     {_brings_none("annotations", (), CONFIGURES_SANDBOX)} &&
       (namespaceObject.metadata.?labels[?{quote(NAMESPACE_LABEL)}].orValue('') != {quote(NAMESPACE_LABEL_VALUE)} ||
@@ -46,7 +46,7 @@ NOT_BOUND_WITH_SANDBOX = Validation(
 )
 
 BOUND_AS_ITSELF = Validation(
-    "Nobody takes another pod's identity.",
+    "No one takes another pod's task id.",
     f"!({_HAS_TASK}) ||\n  (variables.task != '' && object.metadata.labels[{quote(TASK_LABEL)}] == variables.task)",
     f"A Binding's metadata.labels[{TASK_LABEL}] is the uid of the pod that it binds, without dashes. Leave it out; "
     "Monopod writes it where it is needed.",

@@ -1,7 +1,7 @@
-"""Monopod's marks on pods can't be forged, changed or dropped, by whichever road a pod is written.
+"""Monopod's marks on pods can't be forged, changed or dropped, by whichever resource a pod is written.
 
 Everything of Monopod's selects pods by its mark: the operator's watch, policies, usage. The mark's label selects the
-pods that this policy looks at, so that it costs nothing for others. The roads are the pod itself, its subresources
+pods that this policy looks at, so that it costs nothing for others. These are the pod itself, its subresources
 status, ephemeralcontainers and resize, and a Binding (see `bindings`).
 """
 
@@ -55,7 +55,7 @@ NOT_FORGED = Validation(
     "Only admission sets the mark, and it does so only in a namespace that a profile reaches.",
     IS_REACHED,
     f"metadata.labels[{PROFILE_LABEL}] says that this pod runs in a Fargate profile's sandbox, but no profile reaches "
-    "its namespace. Remove the label, or create a FargateProfile that selects the pod. If nobody wrote the label, "
+    "its namespace. Remove the label, or create a FargateProfile that selects the pod. If no one wrote the label, "
     "profiles have just changed: try again.",
 )
 
@@ -137,7 +137,7 @@ TASK_KEPT = Validation(
       (!oldObject.metadata.?labels[?{quote(TASK_LABEL)}].hasValue() &&
        object.metadata.labels[{quote(TASK_LABEL)}] == oldObject.metadata.uid.replace('-', ''))
     """,
-    f"metadata.labels[{TASK_LABEL}] is this pod's identity, its uid without dashes, by which its own NetworkPolicy "
+    f"metadata.labels[{TASK_LABEL}] is this pod's task id, its uid without dashes, by which its own NetworkPolicy "
     "finds it, and can't be anything else. Leave it as it is.",
 )
 
@@ -205,9 +205,10 @@ def _isolation_gate_kept(service_account: str) -> Validation:
     return _gate_kept(
         service_account,
         ISOLATION_GATE,
-        "Nor must a pod that no policy keeps closed yet.",
-        f"The scheduling gate {ISOLATION_GATE} keeps a pod from running until its namespace is closed by a base "
-        "policy and its security groups are known; only Monopod removes it. If it stays, look at the operator.",
+        "Nor must a pod whose namespace isn't isolated yet.",
+        f"The scheduling gate {ISOLATION_GATE} keeps a pod from running until its namespace has its "
+        "default-deny policy and its security groups are known; only Monopod removes it. If it stays, "
+        "check the operator.",
     )
 
 

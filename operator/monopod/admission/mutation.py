@@ -66,7 +66,7 @@ SIZE = """{
 
 SIZED_POD = f"""
     // A pod that Fargate can run gets its size. With claims it waits until they are bound, and
-    // where nothing keeps it closed yet it waits for that.
+    // where nothing denies its traffic yet it waits for that.
     {put_annotation(CAPACITY_ANNOTATION, "variables.capacity")} +
     {put_annotation(LOGGING_ANNOTATION, quote(LOGGING_DISABLED))} +
     {drop_annotation(UNSUPPORTED_ANNOTATION)} +

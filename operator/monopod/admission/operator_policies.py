@@ -72,7 +72,7 @@ def _build_pod_policies(
             service_account,
             "monopod-operator-subresources",
             "evicts pods, with their own grace periods, and uses no other subresource of them.",
-            [core_rule([operation], resources) for operation, resources in restraint.POD_ROADS.items()],
+            [core_rule([operation], resources) for operation, resources in restraint.POD_SUBRESOURCES.items()],
             (restraint.ONLY_EVICTED,),
         ),
     }
@@ -142,7 +142,7 @@ def _build_stored_pods(service_account: str, system_namespace: str) -> Policy:
         "monopod-stored-pods",
         "Lets only the operator write StoredPods, from which it creates pods. Who has the right to may delete them.",
         {
-            "matchConstraints": {"resourceRules": [own_rule(["CREATE", "UPDATE"], *restraint.STORED_POD_ROADS)]},
+            "matchConstraints": {"resourceRules": [own_rule(["CREATE", "UPDATE"], *restraint.STORED_POD_RESOURCES)]},
             "validations": to_documents(restraint.build_stored_pod_validations(service_account, system_namespace)),
         },
     )

@@ -237,8 +237,8 @@ def _build_bindings() -> tuple[Document, Document]:
 def _build_new_namespaces(system_namespace: str) -> tuple[Document, Document]:
     return build_mutating(
         "monopod-namespaces",
-        "Gives a namespace that is being created the label and the rows of the Fargate profiles that reach it, from a "
-        f"ConfigMap that the operator keeps in {system_namespace}.",
+        "Gives a namespace that is being created the label and the selectors of the Fargate profiles that reach it, "
+        f"from a ConfigMap that the operator keeps in {system_namespace}.",
         {
             "reinvocationPolicy": "Never",
             "paramKind": CONFIGMAP_KIND,
@@ -253,7 +253,7 @@ def _build_new_namespaces(system_namespace: str) -> tuple[Document, Document]:
 def _build_new_namespaces_check(system_namespace: str) -> tuple[Document, Document]:
     return build_validating(
         "monopod-new-namespaces",
-        "Refuses a new namespace whose label or rows are not those that the profiles give it.",
+        "Refuses a new namespace whose label or selectors are not those that the profiles give it.",
         {
             "paramKind": CONFIGMAP_KIND,
             "matchConstraints": {"resourceRules": [core_rule(["CREATE"], ["namespaces"])]},
@@ -267,8 +267,8 @@ def _build_new_namespaces_check(system_namespace: str) -> tuple[Document, Docume
 def _build_namespaces(service_account: str) -> tuple[Document, Document]:
     return build_validating(
         "monopod-namespaces",
-        "Lets only the operator change the label, the rows and the isolation of a namespace: removing the first two "
-        "would let its new pods run unsandboxed at once, and a forged third would let them run open.",
+        "Lets only the operator change the label, the selectors and the isolation of a namespace: removing the first "
+        "two would let its new pods run unsandboxed at once, and a forged third would let them run open.",
         {
             "matchConstraints": {
                 "resourceRules": [core_rule(["CREATE"], ["namespaces"]), core_rule(["UPDATE"], namespaces.SUBRESOURCES)]

@@ -1,6 +1,6 @@
 """Writes the policies as YAML that reads well: `python -m monopod.admission.render FOLDER`.
 
-Each policy and its binding go to a file of their own, beside a kustomization that lists those that always belong.
+Each policy and its binding go to a file of their own, next to a kustomization that lists those that always belong.
 """
 
 import sys

@@ -93,7 +93,7 @@ ONLY_MARKED = Validation(
 
 RECREATING = Variable(
     "recreating",
-    "Whether the pod is created in the place of another, or would be: trials of such pods say so too, so that what "
+    "Whether the pod is created in the place of another, or would be: dry runs of such pods say so too, so that what "
     "would be refused then is refused now, and the other pod is left alone.",
     f"""
     request.operation == 'CREATE' && (!request.?dryRun.orValue(false) ||
@@ -179,11 +179,11 @@ ONLY_GATES_LIFTED = Validation(
         == {_kept_gates("oldObject")})
     """,
     f"Monopod's operator may change nothing of a pod but remove the scheduling gates {' and '.join(_LIFTED_GATES)} and "
-    f"say its security groups ({GROUP_LABEL_PREFIX}…, {GROUP_COUNT_LABEL}, {POD_GROUPS_ANNOTATION}) and its identity "
+    f"say its security groups ({GROUP_LABEL_PREFIX}…, {GROUP_COUNT_LABEL}, {POD_GROUPS_ANNOTATION}) and its task id "
     f"({TASK_LABEL}), on pods of profiles.",
 )
 
-POD_ROADS = {
+POD_SUBRESOURCES = {
     "CREATE": ("pods/eviction", "pods/binding", "bindings"),
     "UPDATE": ("pods/status", "pods/ephemeralcontainers", "pods/resize"),
     "CONNECT": ("pods/exec", "pods/attach", "pods/portforward", "pods/proxy"),
@@ -191,7 +191,7 @@ POD_ROADS = {
 """What else there is of a pod. RBAC gives the operator the first only, and these rules too."""
 
 ONLY_EVICTED = Validation(
-    "A pod is evicted with its own grace period, and only the one that was looked at.",
+    "A pod is evicted with its own grace period, and only the one that was observed.",
     """
     request.?subResource.orValue('') == 'eviction' &&
       object.?deleteOptions.?preconditions.?uid.hasValue() &&
@@ -207,7 +207,7 @@ DRY_RUN = Validation(
     "barePods.recreate to let it create pods again that it moved; `kubectl fargate restore` does it with your rights.",
 )
 
-STORED_POD_ROADS = (STORED_POD_PLURAL, f"{STORED_POD_PLURAL}/status")
+STORED_POD_RESOURCES = (STORED_POD_PLURAL, f"{STORED_POD_PLURAL}/status")
 """Where a StoredPod could be written."""
 
 
@@ -262,7 +262,7 @@ ONLY_OWN_POLICIES = Validation(
 )
 
 ONLY_FARGATE_PODS = Validation(
-    "Policies add up, and close what they select: pods outside all profiles are none of its business.",
+    "Policies deny all else to the pods that they select, so they must not select pods outside all profiles.",
     f"""
     request.operation == 'DELETE' ||
       object.spec.?podSelector.?matchLabels[?{quote(TASK_LABEL)}].hasValue() ||
@@ -285,7 +285,7 @@ def _is_own_event(event: str) -> str:
 
 
 ONLY_OWN_EVENTS = Validation(
-    "Nobody is to take its words for another's.",
+    "No one is to take its words for another's.",
     f"{_is_own_event('object')} && (request.operation == 'CREATE' || {_is_own_event('oldObject')})",
     f"Monopod's operator may write only events whose source.component is {EVENT_SOURCE}.",
 )

@@ -1,6 +1,6 @@
 """Reads a profile's status as the version before wrote it, which inferred from conditions what has fields now.
 
-All of it can go with the second release after the one that brought these fields: nobody upgrades past a release. The
+All of it can go with the second release after the one that brought these fields: no one upgrades past a release. The
 version before, for its part, finds in the conditions of this one what it infers from them, as they say the same; and it
 removes the fields, so that they are derived again afterwards.
 """

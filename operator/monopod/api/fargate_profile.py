@@ -1,6 +1,6 @@
 """The kind FargateProfile: which pods run each in a sandbox of their own, and how.
 
-The docstrings of kinds and fields are the CRD's descriptions (`kubectl explain`), and the rules beside them are the
+The docstrings of kinds and fields are the CRD's descriptions (`kubectl explain`), and the rules next to them are the
 CRD's validation, in AWS's words where AWS has them (EKS API reference, CreateFargateProfile; EKS user guide, "Define
 which Pods use AWS Fargate when launched"). This module must not know how profiles are matched with pods: that is
 `monopod.pods.rules.selection`.

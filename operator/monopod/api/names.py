@@ -96,7 +96,7 @@ GROUP_COUNT_LABEL: Final = f"{GROUP}/security-groups"
 """How many groups a pod belongs to. With a label per group it selects the pods of exactly these groups."""
 
 DEFAULT_GROUP: Final = "cluster"
-"""The security group of pods for which nobody chose any. The operator makes it where it is missing."""
+"""The security group of pods for which no one chose any. The operator makes it where it is missing."""
 
 POD_GROUPS_ANNOTATION: Final = "fargate.amazonaws.com/pod-sg"
 """EKS's mark on a pod: its security groups, `cluster,web`. Admission writes it, and the operator keeps it right."""
@@ -105,18 +105,18 @@ GROUPS_ANNOTATION: Final = f"{GROUP}/security-groups"
 """On a pod, by its author: the security groups that it asks for, if its profile lets it."""
 
 TASK_LABEL: Final = f"{GROUP}/task"
-"""On a pod that has a NetworkPolicy of its own, which selects the pod by it: an identity that no other pod has, 32
+"""On a pod that has a NetworkPolicy of its own, which selects the pod by it: a task id that no other pod has, 32
 hexadecimal digits of its uid. Written by the operator, because a policy of admission doesn't know the uid yet."""
 
 ISOLATION_GATE: Final = f"{GROUP}/isolation"
-"""The scheduling gate of a pod whose namespace has no base policy yet, or whose security groups only the operator can
-work out."""
+"""The scheduling gate of a pod whose namespace has no default-deny policy yet, or whose security groups only the
+operator can work out."""
 
 OUR_GATES: Final = (UNSUPPORTED_GATE, VOLUMES_GATE, ISOLATION_GATE)
 """All scheduling gates of Monopod's."""
 
 ISOLATED_ANNOTATION: Final = f"{GROUP}/isolated"
-"""On a namespace that a profile reaches, with the value `true`: its base policy exists."""
+"""On a namespace that a profile reaches, with the value `true`: its default-deny policy exists."""
 
 GROUP_POLICIES_ANNOTATION: Final = f"{GROUP}/security-group-policies"
 """On the same namespaces: their SecurityGroupPolicies, compiled for the admission policies."""
@@ -125,7 +125,7 @@ POLICY_LABEL: Final = f"{GROUP}/policy"
 """On NetworkPolicies of Monopod's: `base`, `pod` or `groups`."""
 
 BASE_POLICY: Final = "monopod-base"
-"""The NetworkPolicy that closes all Fargate pods of a namespace, in both directions."""
+"""The default-deny policy: it denies all traffic of a namespace's Fargate pods, in both directions."""
 
 STORED_POD_PLURAL: Final = "storedpods"
 

@@ -62,7 +62,7 @@ class Condition(Part):
     """The same for a person, with what to do where something is to be done."""
 
 
-# A pattern and not a rule with a better message: selectors stand in so many places that rules would cost too much.
+# A pattern and not a rule with a better message: selectors are in so many places that rules would cost too much.
 LabelValue = Annotated[
     str, Field(max_length=63, json_schema_extra={"pattern": "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"})
 ]

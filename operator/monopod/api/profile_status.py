@@ -60,7 +60,7 @@ class DryRunResult(Part):
     """The same for a person."""
 
     observed_generation: Annotated[int, Field(ge=0)]
-    """The metadata.generation of the profile that was tried. About another one it says nothing."""
+    """The metadata.generation of the profile that it is about; it says nothing about another one."""
 
 
 class Blocker(Part):
@@ -142,7 +142,7 @@ class FargateProfileStatus(Part):
     waits neither for another's deletion, nor for the quota, nor for room."""
 
     dry_run: DryRunResult | None = None
-    """What the last dry run of a pod said; absent while there is nothing to try."""
+    """What the last dry run of a pod said; absent while there is none to make."""
 
     enforced_since: Time | None = None
     """Since when every matching pod is sandboxed when it is created, as far as is known; absent while the profile isn't

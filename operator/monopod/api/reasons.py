@@ -2,7 +2,7 @@
 
 The same constant appears as a condition's or event's reason, as a health issue's code, as a metric's label and in
 docs/reference/conditions.md. This module must not know when a reason applies: that is
-`monopod.profiles.rules.conditions`.
+`monopod.profiles.rules.conditions` and the capabilities' own rules.
 """
 
 from enum import StrEnum
@@ -97,7 +97,8 @@ class Reason(Documented):
     )
     SELECTORS_TOO_LARGE = (
         "SelectorsTooLarge",
-        "With this profile, those of a namespace, or of the cluster, would be more than admission can read.",
+        "With this profile, the compiled selectors of a namespace, or of the cluster, would be more than admission can "
+        "read.",
     )
     SELECTORS_KEPT = (
         "SelectorsKept",
@@ -112,7 +113,7 @@ class Reason(Documented):
     NAMESPACES_MATCHED = "NamespacesMatched", "Existing namespaces match the profile."
     NO_NAMESPACE_MATCHES = "NoNamespaceMatches", "No namespace matches yet; one that is created later will."
 
-    NO_OVERLAP = "NoOverlap", "No other profile gets in this one's way."
+    NO_OVERLAP = "NoOverlap", "No other profile takes all of this one's pods, or selects the same ones."
     NEVER_WINS = "NeverWins", "Profiles that come first by name match every pod that this one matches."
     EQUAL_SELECTORS = "EqualSelectors", "Another profile matches exactly the same pods."
 
@@ -240,7 +241,7 @@ class IsolationReason(Documented):
     )
     WAITS_FOR_ISOLATION = (
         "WaitsForIsolation",
-        "The pod doesn't start yet, because nothing would keep it closed, or its security groups aren't known; the "
+        "The pod doesn't start yet, because nothing would deny its traffic, or its security groups aren't known; the "
         "message says what it waits for.",
     )
     POLICY_RESTORED = (

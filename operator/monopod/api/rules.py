@@ -1,4 +1,4 @@
-"""Rules that the API server itself enforces on Monopod's kinds, written beside the field or kind they guard.
+"""Rules that the API server itself enforces on Monopod's kinds, written next to the field or kind they guard.
 
 A rule here is one entry of a CRD's `x-kubernetes-validations`. Rules are not run in Python: the API server is the
 judge, so that a profile from kubectl, from Helm or from any other client meets the same ones.

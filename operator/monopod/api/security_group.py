@@ -170,7 +170,7 @@ class EgressRule(SecurityGroupRule):
 
 
 class SecurityGroupSpec(Part):
-    """What the pods of the group may accept and open. What no rule allows is closed."""
+    """What the pods of the group may accept and open. What no rule allows is denied."""
 
     description: Annotated[str | None, Field(max_length=255)] = None
     """What the group is for."""
@@ -232,7 +232,7 @@ class SecurityGroup(Part):
     """The object's metadata; the name is at most 63 characters, without dots."""
 
     spec: SecurityGroupSpec
-    """What the pods of the group may accept and open. What no rule allows is closed."""
+    """What the pods of the group may accept and open. What no rule allows is denied."""
 
     status: SecurityGroupStatus | None = None
     """What Monopod observed. Written by the operator only."""

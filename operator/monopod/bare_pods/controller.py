@@ -1,7 +1,7 @@
 """Moves pods without a controller: stores them, has them evicted, creates them again, and clears up after itself.
 
 A controller of its own, because what was begun is brought to its end whatever became of the profile meanwhile. Each
-reconcile lists the stored pods, looks at the pod of each one's name, and does what `monopod.bare_pods.rules.steps`
+reconcile lists the stored pods, observes the pod of each one's name, and does what `monopod.bare_pods.rules.steps`
 decides. A list and not a watch: what is decided here must not rest on an old copy, and there are few of them.
 """
 
@@ -15,7 +15,7 @@ from monopod.api.names import API_VERSION, STORED_POD_PLURAL
 from monopod.api.reasons import EventType, PodReason
 from monopod.api.stored_pod import Phase
 from monopod.bare_pods.caches import Caches
-from monopod.bare_pods.dry_run import Trials
+from monopod.bare_pods.dry_run import DryRuns
 from monopod.bare_pods.options import BarePodOptions
 from monopod.bare_pods.rules.limit import find_next
 from monopod.bare_pods.rules.report import REASONS, BareReport, Finding, build_reports
@@ -84,7 +84,7 @@ class BareKeeper:
         self._problems = problems
         self._resync_seconds = options.resync_seconds
         self._clock = clock
-        self._dry_runs = Trials(api, caches, clock)
+        self._dry_runs = DryRuns(api, caches, clock)
         self._required: tuple[BarePod, ...] | None = None
         self._waiting: frozenset[str] = frozenset()
         self._refusals = Refusals(LONGEST_RETRY_SECONDS, clock.monotonic)
@@ -132,7 +132,7 @@ class BareKeeper:
         return After(self._compute_delay(findings))
 
     def _compute_delay(self, findings: Sequence[Finding]) -> float:
-        """Seconds until the next look is due. Stored pods that wait for a person are no reason to hurry."""
+        """Seconds until the next reconcile is due. Stored pods that wait for a person are no reason to hurry."""
         soon = min(POLL_SECONDS, self._resync_seconds)
         if self._waiting or any(finding.stored.phase not in FOR_A_PERSON for finding in findings):
             return soon
@@ -165,7 +165,7 @@ class BareKeeper:
             self._count(STORED_POD_PLURAL, well=False)
             self._problems.report(subject, str(error))
             if not (isinstance(error, ApiError) and error.reason == "AlreadyExists"):
-                # A quota, a webhook, a manifest too large: others have their turn meanwhile.
+                # A quota, a webhook, a manifest too large: others go on meanwhile.
                 self._dry_runs.refuse(pod, f"its manifest can't be stored: {error}")
             return None
         self._count(STORED_POD_PLURAL)
@@ -225,7 +225,7 @@ class BareKeeper:
 
     async def _record(self, stored: StoredPod, record: Record) -> StoredPod | None:
         """Writes the status, unless someone else has changed the stored pod meanwhile."""
-        await self._announce(stored, record)
+        await self._record_event(stored, record)
         since = stored.since if record.phase == stored.phase and stored.since else format_now()
         status = {
             "phase": record.phase,
@@ -248,7 +248,7 @@ class BareKeeper:
         try:
             item = await writing
         except ApiError as error:
-            # Gone, or changed meanwhile: the next reconcile looks again.
+            # Gone, or changed meanwhile: the next reconcile sees it.
             if error.status not in (404, 409, 422):
                 self._count(STORED_POD_PLURAL, well=False)
                 self._problems.report(f"stored pod {stored}", str(error))
@@ -257,7 +257,7 @@ class BareKeeper:
         return StoredPod.from_resource(item)
 
     async def _recreate(self, stored: StoredPod) -> StoredPod | None:
-        """Creates the pod, if it is time to; the next look tells what came of it."""
+        """Creates the pod, if it is time to; the next reconcile shows what came of it."""
         if not self._refusals.is_due(stored.uid, None):
             return None
         try:
@@ -269,7 +269,7 @@ class BareKeeper:
             self._refusals.add(stored.uid, None, error.message)
             return await self._note(stored, Record("Refused", describe_refusal(stored, error.message)))
         except ServerTrouble as trouble:
-            # A webhook that doesn't answer, for instance: nobody else would tell why the pod is missing.
+            # A webhook that doesn't answer, for instance: no one else would tell why the pod is missing.
             self._refusals.add(stored.uid, None, trouble.message)
             return await self._note(stored, Record("Recreating", describe_refusal(stored, trouble.message)))
         self._count("pods")
@@ -295,7 +295,7 @@ class BareKeeper:
         logger.info("stored pod dropped", pod=str(stored), why=why)
         return True
 
-    async def _announce(self, stored: StoredPod, record: Record) -> None:
+    async def _record_event(self, stored: StoredPod, record: Record) -> None:
         """The event of a change that people should know of."""
         if record.recreated_uid:
             about = _refer("v1", "Pod", stored, record.recreated_uid)

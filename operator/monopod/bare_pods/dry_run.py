@@ -1,7 +1,7 @@
 """Tries whether admission would take a pod and sandbox it, by server-side dry runs, before anything happens to it.
 
 What comes back is also compared with the nodes: where none could take it, the pod would wait where one runs now. A
-verdict is good for a minute. A refusal is looked at again that often, with the pod as it is then, for as long as the
+verdict is good for a minute. A refused dry run is repeated that often, with the pod as it is then, for as long as the
 pod waits to be moved: a quota may have been raised, or the pod relabelled.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from monopod.api.reasons import Reason
 from monopod.bare_pods.caches import Caches
-from monopod.bare_pods.rules.steps import BarePod, build_trial
+from monopod.bare_pods.rules.steps import BarePod, build_dry_run
 from monopod.eviction.rules.order import Obstacle
 from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.clock import Clock
@@ -24,7 +24,7 @@ from monopod.pods.rules.node_capacity import explain_unschedulable
 from monopod.pods.rules.state import is_ready
 
 VALID_SECONDS = 60.0
-# In one go; the others have their turn two seconds later.
+# In one go; the others follow two seconds later.
 MOST_TRIED = 40
 
 Manifest = Mapping[str, Any]
@@ -50,7 +50,7 @@ class _Verdict:
         return not self.known or now - self.at >= VALID_SECONDS
 
 
-class Trials:
+class DryRuns:
     """Holds the verdicts."""
 
     def __init__(self, api: Api, caches: Caches, clock: Clock) -> None:
@@ -102,7 +102,7 @@ class Trials:
     async def _try(self, pod: BarePod) -> tuple[str, bool, Manifest | None]:
         """Why the pod wouldn't come back, whether that is known, and the pod as it would."""
         try:
-            answer = await self._api.create(PODS.list_path(pod.namespace), build_trial(pod), dry_run=True)
+            answer = await self._api.create(PODS.list_path(pod.namespace), build_dry_run(pod), dry_run=True)
         except ApiError as error:
             return f"the API server refuses it: {error.message}", True, None
         except ApiUnreachable as error:
@@ -149,8 +149,8 @@ class Trials:
 def _is_same(one: BarePod, other: BarePod) -> bool:
     if one.pod["metadata"]["resourceVersion"] == other.pod["metadata"]["resourceVersion"]:
         return (one.profile, one.runtime_class) == (other.profile, other.runtime_class)
-    return (one.profile, one.runtime_class, build_trial(one)) == (
+    return (one.profile, one.runtime_class, build_dry_run(one)) == (
         other.profile,
         other.runtime_class,
-        build_trial(other),
+        build_dry_run(other),
     )

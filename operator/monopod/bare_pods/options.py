@@ -1,4 +1,4 @@
-"""What the operator is told about pods without a controller."""
+"""The operator's options for pods without a controller."""
 
 from monopod.kube.options import SharedOptions
 

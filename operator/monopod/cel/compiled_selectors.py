@@ -1,6 +1,6 @@
 """The format of the text that policies read from namespaces: separators, fixed words, and what doesn't fit.
 
-Who writes it is `monopod.selectors.compile`, where the fields are explained, and, for SecurityGroupPolicies,
+It is written by `monopod.selectors.compile`, where the fields are explained, and, for SecurityGroupPolicies, by
 `monopod.isolation.cel.group_policies`.
 """
 
@@ -32,7 +32,7 @@ class SelectorsTooLarge(ValueError):
     """More than Kubernetes lets an object carry, or lets a policy spend on reading it."""
 
 
-def check_room(found: int, most: int, what: str, place: str) -> None:
+def check_bound(found: int, most: int, what: str, place: str) -> None:
     """Holds a number to its bound; `what` says with `{}` for the number what there is, `place` where.
 
     Raises:

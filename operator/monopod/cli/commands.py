@@ -177,7 +177,7 @@ class _Commands(click.Group):
     """The commands. What keeps one from answering must not look like an answer, as click's own status 1 would."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command. Ends with 130 on SIGINT, as kubectl and shells do, and with 2 if nobody reads on."""
+        """Runs the command. Ends with 130 on SIGINT, as kubectl and shells do, and with 2 if no one reads on."""
         try:
             with told_as(ApiFailure):
                 return super().invoke(ctx)

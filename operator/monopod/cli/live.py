@@ -1,4 +1,4 @@
-"""The cluster as the CLI sees it, as dicts. Who writes is said in docs/reference/cli.md; most commands only read."""
+"""The cluster as the CLI sees it, as dicts. docs/reference/cli.md says which commands write; most only read."""
 
 from http import HTTPStatus
 from typing import Any

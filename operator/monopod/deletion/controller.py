@@ -77,34 +77,34 @@ class DeletionInput:
 
 
 class Deletions:
-    """Works through the profiles that are being deleted; `mark` has the profiles looked at within some seconds."""
+    """Works through the profiles that are being deleted; `enqueue` has the profiles reconciled within some seconds."""
 
     def __init__(
         self,
         api: Api,
         caches: Caches,
         evictor: Evictor,
-        patience: DeletionDeadline,
+        deadline: DeletionDeadline,
         problems: ProblemLog,
-        mark: Callable[[float], None],
+        enqueue: Callable[[float], None],
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
         self._clock = clock
         self._caches = caches
         self._evictor = evictor
-        self._patience = patience
+        self._deadline = deadline
         self._problems = problems
-        self._mark = mark
+        self._enqueue = enqueue
         self._dry_runs = ReplacementDryRuns(
-            api, caches, lambda pod: bool(evictor.compute_obstacles([pod])), mark, clock
+            api, caches, lambda pod: bool(evictor.compute_obstacles([pod])), enqueue, clock
         )
         self._given = DeletionInput()
         self._withdrawn_at: dict[str, float] = {}
         self.controller = Controller("deletion", self._reconcile, problems, clock=clock)
 
     async def ensure_finalizers(self, resources: Iterable[Mapping[str, Any]]) -> bool:
-        """Puts the finalizer on profiles that lack it and that nobody has deleted; whether all went well."""
+        """Puts the finalizer on profiles that lack it and aren't deleted; returns False if any write failed."""
         bare = [
             resource["metadata"]
             for resource in resources
@@ -119,7 +119,7 @@ class Deletions:
     ) -> DeletionInput:
         """How far each deletion is, of which nothing is on record yet."""
         owned = {request.name: self._sort_pods(request.name, pods, publication) for request in requests}
-        turn = find_turn(requests, self._patience, now)
+        turn = find_turn(requests, self._deadline, now)
         stages = {request.name: self._compute_stage(request, owned[request.name], turn, now) for request in requests}
         return DeletionInput(tuple(requests), stages, owned)
 
@@ -130,7 +130,7 @@ class Deletions:
         ]
         if own.withheld:
             obstacles.append(compute_withheld(own.namespaces, own.closed, own.withheld))
-        stage = compute_stage(request, turn, own.count, obstacles, self._patience, now)
+        stage = compute_stage(request, turn, own.count, obstacles, self._deadline, now)
         late = isinstance(stage, Failed) or (isinstance(stage, Evicting) and stage.stalled)
         if isinstance(stage, Failed | Evicting) and late and own.terminating:
             stage = replace(stage, obstacles=(*stage.obstacles, find_leftover(own.terminating)))
@@ -179,15 +179,15 @@ class Deletions:
         self.controller.enqueue(WHOLE)
 
     def _mark_next(self, request: Request, stage: Stage, now: str) -> None:
-        """Has the profiles looked at when time alone makes another stage of this one."""
+        """Enqueues the profiles for when time alone makes another stage of this one."""
         if isinstance(stage, Evicting):
-            left = count_seconds_until(self._patience.compute_deadline(stage.started, stage.total), now)
-            self._mark(max(1.0, left if stage.stalled else min(left, self._patience.stall)))
+            left = count_seconds_until(self._deadline.compute_deadline(stage.started, stage.total), now)
+            self._enqueue(max(1.0, left if stage.stalled else min(left, self._deadline.stall)))
         if isinstance(stage, Failed) and not request.failed:
-            self._mark(0)  # the next profile has its turn
+            self._enqueue(0)  # it is the next profile's turn
 
     async def _reconcile(self, _: str) -> Result:
-        """Has pods evicted, and lets go of profiles without pods."""
+        """Has pods evicted, and releases profiles without pods."""
         given = self._given
         evictable: list[Candidate] = []
         self._dry_runs.retain({request.name for request in given.requests})
@@ -202,7 +202,7 @@ class Deletions:
         return After(min(delay)) if (delay := [each for each in delays if each is not None]) else DONE
 
     async def _let_go(self, request: Request) -> float | None:
-        """Takes the finalizer away; or after how many seconds to look again, since pods may come or are known of.
+        """Removes the finalizer; or returns after how many seconds to check again, since pods may come or are known of.
 
         Raises:
             Incomplete: it can't be written.

@@ -1,4 +1,4 @@
-"""What the operator is told about the deletion of profiles."""
+"""The operator's options for the deletion of profiles."""
 
 from typing import Annotated
 
@@ -16,6 +16,6 @@ class DeletionOptions(EvictionOptions):
     """After how long a profile's deletion has failed, beyond the time that evicting its pods takes at their rate."""
 
     @property
-    def patience(self) -> DeletionDeadline:
+    def deletion_deadline(self) -> DeletionDeadline:
         """How long the deletion of a profile may take."""
         return DeletionDeadline(self.deletion_timeout_seconds, self.evictions_per_minute)

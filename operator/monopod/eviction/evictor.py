@@ -1,6 +1,6 @@
 """Evicts pods, one after the other: the controller that does what `monopod.eviction.rules.order` decides.
 
-Whoever wants pods moved says which, in each reconcile again; what isn't asked for any more is left alone. There is one
+Whoever wants pods moved says which, in each reconcile again; what isn't asked for any more isn't evicted. There is one
 evictor for all purposes, so that the bound on evictions holds over the whole cluster.
 """
 
@@ -20,7 +20,7 @@ from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import EVICTIONS, EVICTIONS_LIMIT
 from monopod.kube.signals import Signal
 
-# After a failure that nobody foresaw.
+# After a failure that no one foresaw.
 BREATH_SECONDS = 10.0
 # While it isn't known whether this replica still leads.
 STILL_SECONDS = 0.5

@@ -1,4 +1,4 @@
-"""What the operator is told about evictions."""
+"""The operator's options for evictions."""
 
 from typing import Annotated
 

@@ -1,7 +1,7 @@
 """Releases pods that wait behind a scheduling gate, and says of the others what they wait for.
 
     gate `monopod.dev/isolation` ──► default-deny policy seen, security groups worked out? ── yes: gate lifted
-                                        └── no: looked at again as soon as one is; event once it has lasted a while
+                                        └── no: checked again as soon as one is; event once it has lasted a while
     gate `monopod.dev/volumes`   ──► every claim bound, to a volume that Fargate mounts? ── yes: gate lifted
                                         └── no: event FailedScheduling, asked again in POLL_SECONDS
     no gate of any kind          ──► a node that is what the pod asks for? (see `node_demands`)
@@ -41,11 +41,11 @@ logger = structlog.stdlib.get_logger(__name__)
 
 
 class GateKeeper:
-    """Looks at the gated pods again and again.
+    """Lists the gated pods every few seconds.
 
     `prepare_release` readies a pod to leave the gate of isolation, which may mean writing its labels, and returns what
-    still keeps it there, once `look_up` has looked at its namespace: what a watch has told may be old, and without a
-    gate there is nothing to make up for it.
+    still keeps it there, once `look_up` has fetched the state of its namespace: what a watch has told may be old, and
+    without a gate there is nothing to make up for it.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class GateKeeper:
         self.controller.enqueue(WHOLE)
 
     async def _reconcile(self, _: str) -> Result:
-        """Looks at the pods, unless none was pending the last time and none has come or changed since."""
+        """Lists the pods, unless none was pending the last time and none has come or changed since."""
         revision = self._caches.pods.revision
         if self._pending or revision != self._seen:
             self._pending = True
@@ -123,12 +123,12 @@ class GateKeeper:
         try:
             obstacle = await self._prepare_release(pod) or await self._lift_gate(pod, ISOLATION_GATE)
         except (ApiError, ServerTrouble) as error:
-            await self._announce(pod["metadata"], f"Can't be released: {error}")
+            await self._record_event(pod["metadata"], f"Can't be released: {error}")
             raise
         if obstacle:
-            await self._announce(pod["metadata"], obstacle)
+            await self._record_event(pod["metadata"], obstacle)
 
-    async def _announce(self, metadata: Manifest, obstacle: str) -> None:
+    async def _record_event(self, metadata: Manifest, obstacle: str) -> None:
         now = self._clock.monotonic()
         if now - self._waiting_since.setdefault(metadata["uid"], now) >= PATIENCE_SECONDS:
             about = refer_to_pod(metadata["namespace"], metadata["name"], metadata["uid"])

@@ -2,9 +2,9 @@
 
     event ──caches──► key in the queue ──worker──► compare what should be with what is ──► write the difference
 
-Everything is level-based: a key names a place, and the work on it looks at the whole of that place. The controller
+Everything is level-based: a key names a namespace, a pod or a policy, and all of that is compared. The controller
 is one of its own, so that a burst of pods never delays the profiles, nor the other way round. A namespace goes before
-all pods, because its default-deny policy is what closes them.
+all pods, because its default-deny policy is what denies their traffic.
 """
 
 from collections import Counter
@@ -27,7 +27,7 @@ from monopod.isolation.rules.changes import PolicyView
 from monopod.isolation.rules.membership import get_account
 from monopod.isolation.rules.owners_policies import DEFAULT_GROUPS, Concern, Directions
 from monopod.isolation.rules.summary import Isolation, describe_isolation
-from monopod.isolation.rules_cache import Closed, GroupRulesCache
+from monopod.isolation.rules_cache import Denied, GroupRulesCache
 from monopod.isolation.widenings import Widenings
 from monopod.kube.cache import Key
 from monopod.kube.client.api import Api, ApiError
@@ -35,7 +35,7 @@ from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, WHOLE, After, Controller, Result
 from monopod.kube.event_recorder import EventRecorder
 from monopod.kube.logs import ProblemLog
-from monopod.kube.metrics import CLOSED_PODS
+from monopod.kube.metrics import DENIED_PODS
 from monopod.kube.objects.conditions import Contribution
 from monopod.kube.objects.resources import PODS
 from monopod.kube.signals import Signal
@@ -47,11 +47,11 @@ WORKERS = 16
 INFRASTRUCTURE_SECONDS = 1.0
 # A set whose last pod is gone often gets the next one soon.
 SETS_SECONDS = 1.0
-# As long as pods wait for policies of their own, the one that they share is looked at again after this time.
+# As long as pods wait for policies of their own, the one that they share is checked again after this time.
 AWAITED_SECONDS = 0.2
 # Replacing a policy by another may mean deleting the first before the second is there.
 OWNERS_SECONDS = 1.0
-# The garbage collector has this long for the policy of a pod that is gone, before it counts as nobody's.
+# The garbage collector has this long for the policy of a pod that is gone, before it counts as left over.
 STRAY_SECONDS = 30.0
 # After how long an event about a pod that couldn't be posted is tried again.
 UNTOLD_SECONDS = 30.0
@@ -115,7 +115,7 @@ class Isolator:
 
     Attributes:
         places_changed: namespaces may have to be marked again.
-        sums_changed: other pods are closed, unwritten or widened than before.
+        sums_changed: other pods are denied, unwritten or over-permissive than before.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Isolator:
             "isolation", self._reconcile, problems, workers=WORKERS, clock=clock
         )
         self._writer = PolicyWriter(api, caches, self._see_tampering)
-        self._restorations: DriftReporter[WorkKey] = DriftReporter(caches, recorder, problems)
+        self._drift: DriftReporter[WorkKey] = DriftReporter(caches, recorder, problems)
         self.membership = SecurityGroupResolver(api, caches, options.sandbox, problems)
         self.rules = GroupRulesCache(caches, options.node_cidrs, options.blocked_addresses, problems)
         self._owners = OwnersPolicies(api, caches)
@@ -168,20 +168,20 @@ class Isolator:
 
     def sum_up(self) -> dict[str, Isolation]:
         """What isn't as security groups say, by profile; those where all is well aren't among them."""
-        closed: dict[str, list[Closed]] = {}
-        for pod, trouble in self.pods.closed.values():
-            closed.setdefault(pod.profile, []).append(trouble)
+        denied: dict[str, list[Denied]] = {}
+        for pod, trouble in self.pods.denied.values():
+            denied.setdefault(pod.profile, []).append(trouble)
         widened = self._widenings.found.values()
         unwritten = Counter(pod.profile for pod in self.pods.unwritten.values())
         return {
             profile: Isolation(
-                closed=len(closed.get(profile, ())),
-                groups=tuple(sorted({name for trouble in closed.get(profile, ()) for name in trouble.missing})),
-                widened=sum(found.pods.get(profile, 0) for found in widened),
+                denied=len(denied.get(profile, ())),
+                groups=tuple(sorted({name for trouble in denied.get(profile, ()) for name in trouble.missing})),
+                over_permissive=sum(found.pods.get(profile, 0) for found in widened),
                 policies=tuple(sorted({name for found in widened for name in found.policies.get(profile, ())})),
                 unwritten=unwritten[profile],
             )
-            for profile in {*closed, *unwritten, *(profile for found in widened for profile in found.pods)}
+            for profile in {*denied, *unwritten, *(profile for found in widened for profile in found.pods)}
         }
 
     def contribute(self, profiles: Iterable[str], _: str) -> dict[str, Contribution]:
@@ -191,9 +191,9 @@ class Isolator:
 
     def measure(self) -> None:
         """Sets the gauges that a scrape can't work out."""
-        CLOSED_PODS.clear()
-        for pod, _ in self.pods.closed.values():
-            CLOSED_PODS.labels(pod.profile).inc()
+        DENIED_PODS.clear()
+        for pod, _ in self.pods.denied.values():
+            DENIED_PODS.labels(pod.profile).inc()
 
     def begin(self) -> None:
         """The first lists are complete: pods that come from now on are new."""
@@ -260,7 +260,7 @@ class Isolator:
             self._queue.enqueue_after(SetsKey(namespace), AWAITED_SECONDS)
 
     def _add_for(self, policy: PolicyView) -> WorkKey | None:
-        """Has the place looked at that one of our policies belongs to; None if it belongs to none any more."""
+        """Enqueues what one of our policies belongs to; None if it belongs to nothing any more."""
         key: WorkKey
         pods = self._caches.pods.look_up("uid", policy.owner) if policy.kind == "pod" else []
         if policy.kind == "base":
@@ -279,7 +279,7 @@ class Isolator:
     def _see_tampering(self, policy: PolicyView, *, deleted: bool) -> None:
         key = self._add_for(policy)
         if key:
-            self._restorations.expect(key, policy, deleted=deleted)
+            self._drift.expect(key, policy, deleted=deleted)
 
     def _see_group(self, key: Key, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
         if _get_substance(old) != _get_substance(new):  # not for a status, which counts pods
@@ -328,18 +328,18 @@ class Isolator:
                 self._add_sets(self.rules.refresh())
             case _:
                 assert_never(key)
-        await self._restorations.report(key)
+        await self._drift.report(key)
         return result
 
     async def _work_on_pod(self, key: PodKey, namespace: str, name: str) -> bool:
         """False if there is something to say of the pod that couldn't be said yet."""
         pod = self._caches.pods.find(namespace, name)
         if pod is None:
-            self._restorations.drop(key)
+            self._drift.drop(key)
             return True
-        if self._restorations.is_deletion(key) and not await self._exists(pod):
+        if self._drift.is_deletion(key) and not await self._exists(pod):
             # The pod went first, and its policy with it; the watch of pods is about to say so.
-            self._restorations.drop(key)
+            self._drift.drop(key)
             return True
         return await self.pods.reconcile(pod)
 
@@ -362,12 +362,12 @@ class Isolator:
     async def _prepare_release(self, pod: Manifest) -> str:
         """Writes the labels of the pod's groups if they are wrong; returns why it must not run yet, "" if it may.
 
-        It may once its namespace is closed and its labels say which groups it belongs to.
+        It may once its namespace has its default-deny policy and its labels say which groups it belongs to.
         """
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         if not self.base.is_seen(namespace):
             trouble = self.base.get_trouble(namespace)
-            waits = f"Waits until namespace {namespace} is closed by the NetworkPolicy {BASE_POLICY}"
+            waits = f"Waits until namespace {namespace} has the NetworkPolicy {BASE_POLICY}"
             return f"{waits}, which can't be written: {trouble}" if trouble else f"{waits}."
         view = self._caches.pods.find(namespace, name)
         if view is None or view.uid != pod["metadata"]["uid"]:

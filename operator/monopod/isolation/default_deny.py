@@ -1,4 +1,4 @@
-"""The default-deny policy of each namespace: it closes all Fargate pods, so that only policies of ours open anything.
+"""The default-deny policy of each namespace: it denies all traffic of Fargate pods but what other policies allow.
 
 reached by a profile, or marked pods left ──► default-deny policy ──► seen: the namespace may be marked as isolated
 neither ──► the mark is withdrawn first, and some seconds later the policy is deleted
@@ -21,7 +21,7 @@ from monopod.selectors.compile import STALE_SECONDS
 
 
 class DefaultDenyPolicies:
-    """Keeps the base policies where they belong."""
+    """Creates, restores and deletes the default-deny policies of namespaces."""
 
     def __init__(
         self,
@@ -74,14 +74,14 @@ class DefaultDenyPolicies:
         return self.refusals.get_answer(namespace)
 
     async def ensure(self) -> dict[str, str]:
-        """Writes the base policies that are missing or wrong; the namespaces whose couldn't be, and why."""
+        """Writes the default-deny policies that are missing or wrong; returns why any couldn't be, by namespace."""
         with_pods = set(self._caches.pods.values("namespace"))
         missing = [name for name in (self._required or frozenset()) | with_pods if not self.is_seen(name)]
         self.refusals.retain({*missing, *self._get_superfluous()})
         return await self._keep_all(missing)
 
     async def release(self) -> dict[str, str]:
-        """Deletes the base policies of namespaces that need none; as `secure`."""
+        """Deletes the default-deny policies of namespaces that need none; returns as `ensure`."""
         return await self._keep_all(self._get_superfluous())
 
     def _get_superfluous(self) -> list[str]:
@@ -92,7 +92,7 @@ class DefaultDenyPolicies:
         return {name: trouble for name, trouble in zip(namespaces, troubles, strict=True) if trouble}
 
     async def _attempt(self, namespace: str) -> str:
-        subject, needed = f"base policy of namespace {namespace}", self._is_needed(namespace)
+        subject, needed = f"default-deny policy of namespace {namespace}", self._is_needed(namespace)
         if not self.refusals.is_due(namespace, needed):
             return self.refusals.get_answer(namespace)
         try:

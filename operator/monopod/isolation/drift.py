@@ -1,4 +1,4 @@
-"""Says what the operator has put right after someone else changed or deleted a NetworkPolicy of Monopod's."""
+"""Reports what the operator has restored after someone else changed or deleted a NetworkPolicy of Monopod's."""
 
 from collections.abc import Hashable
 from typing import Generic, TypeVar
@@ -24,7 +24,7 @@ class DriftReporter(Generic[Key]):
         self._expected: dict[Key, tuple[PolicyView, bool]] = {}
 
     def expect(self, key: Key, policy: PolicyView, *, deleted: bool) -> None:
-        """Someone changed or deleted the policy; the work on the key will put it right."""
+        """Someone changed or deleted the policy; reconciling the key will restore it."""
         self._expected[key] = (policy, deleted)
 
     def is_deletion(self, key: Key) -> bool:
@@ -32,7 +32,7 @@ class DriftReporter(Generic[Key]):
         return key in self._expected and self._expected[key][1]
 
     def drop(self, key: Key) -> None:
-        """Nothing had to be put right."""
+        """Nothing had to be restored."""
         self._expected.pop(key, None)
 
     async def report(self, key: Key) -> None:
@@ -45,7 +45,7 @@ class DriftReporter(Generic[Key]):
         if about is None:
             return
         done = "deleted" if deleted else "changed"
-        message = f"NetworkPolicy {policy.name} was {done} by someone; Monopod has put it right"
+        message = f"NetworkPolicy {policy.name} was {done} by someone; Monopod has restored it"
         try:
             await self._recorder.record_occurrence(about, EventType.WARNING, IsolationReason.POLICY_RESTORED, message)
         except ApiUnreachable as error:

@@ -1,7 +1,7 @@
-"""Which security groups pods belong to, and the labels that say so; and the identity of a pod with its own policy.
+"""Which security groups pods belong to, and the labels that say so; and the task id of a pod with its own policy.
 
 Admission writes these labels when a pod is created. When a SecurityGroupPolicy, a profile or a ServiceAccount changes
-later, the running pods' labels follow here, without the pods being created again. Nobody else may change them.
+later, the running pods' labels follow here, without the pods being created again. No one else may change them.
 """
 
 from collections.abc import Mapping
@@ -84,7 +84,7 @@ class SecurityGroupResolver:
         return {account.name: account.labels for account in self._caches.accounts.look_up("namespace", namespace)}
 
     async def choose(self, pod: PodView, account: str | None = None) -> Groups:
-        """The groups that the pod should belong to; those that it has, as if nobody chose them, where that is unknown.
+        """The groups that the pod should belong to; those that it has, as if no one chose them, where that is unknown.
 
         Raises:
             ApiError: the pod's ServiceAccount can't be read.
@@ -105,7 +105,7 @@ class SecurityGroupResolver:
         try:
             return choose_groups(labels, annotations, account or "", profile, policies, accounts)
         except ValueError:
-            return unknown  # admission lets no such pod pass, so the profile came to allow it later
+            return unknown  # admission admits no such pod, so the profile came to allow it later
 
     def awaits_account(self, pod: PodView, account: str) -> bool:
         """Whether the pod's groups depend on its ServiceAccount, and that one hasn't been seen."""
@@ -121,7 +121,7 @@ class SecurityGroupResolver:
         return _get_marks(pod) == labels and pod.shown in annotations.values()
 
     async def adjust(self, pod: PodView, names: Names, *, identify: bool = False) -> None:
-        """Writes the marks of these groups on the pod, its identity if it needs one, and nothing else.
+        """Writes the marks of these groups on the pod, its task id if it needs one, and nothing else.
 
         Raises:
             ApiError: the API server refuses it; 422 if another pod has taken the name.
@@ -130,8 +130,8 @@ class SecurityGroupResolver:
         labels, annotations = build_group_marks(names)
         gone: dict[str, str | None] = {key: None for key in _get_marks(pod) if key not in labels}
         # The uid never changes, so a patch that names another one is refused.
-        identity = {TASK_LABEL: build_task_id(pod.uid)} if identify else {}
-        patch = {"metadata": {"uid": pod.uid, "labels": {**gone, **labels, **identity}, "annotations": annotations}}
+        task_id = {TASK_LABEL: build_task_id(pod.uid)} if identify else {}
+        patch = {"metadata": {"uid": pod.uid, "labels": {**gone, **labels, **task_id}, "annotations": annotations}}
         try:
             written = await self._api.merge(PODS.path(pod.name, pod.namespace), patch)
         except ApiError as error:

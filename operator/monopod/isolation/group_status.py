@@ -76,7 +76,7 @@ class GroupReporter:
         return DONE
 
     async def _create_default(self) -> bool:
-        """The group that pods have for which nobody chose one; without it they would stay closed."""
+        """The group that pods have for which no one chose one; without it all their traffic would be denied."""
         if self._caches.groups.find("", DEFAULT_GROUP) is not None:
             return True
         subject = f"creation of SecurityGroup {DEFAULT_GROUP}"

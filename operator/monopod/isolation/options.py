@@ -1,4 +1,4 @@
-"""What the operator is told about isolation."""
+"""The operator's options for isolation."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from monopod.pods.options import PodOptions
 
 
 def _check_cidr(cidr: str) -> str:
-    """No rule could be written with anything else, and all pods would stay closed."""
+    """No rule could be written with anything else, and all traffic of pods would be denied."""
     read_block_cidr(cidr)
     return cidr
 
@@ -27,7 +27,7 @@ class IsolationOptions(PodOptions):
     """Isolation."""
 
     node_cidrs: Annotated[
-        tuple[Cidr, ...], Field(alias="node_cidr"), Words, Flag("CIDR", default="the addresses that the nodes tell")
+        tuple[Cidr, ...], Field(alias="node_cidr"), Words, Flag("CIDR", default="the addresses that the nodes report")
     ] = ()
     """A network that the cluster's nodes are in, which pods reach only if a security group names the entity Nodes."""
 
@@ -37,12 +37,12 @@ class IsolationOptions(PodOptions):
         Words,  # after the bound, which is of the values and not of the variable's text
         Flag("CIDR", default="those of the well-known clouds, as in the chart's values"),
     ] = METADATA
-    """Where a cloud's metadata service listens, which no security group opens."""
+    """Where a cloud's metadata service listens, which no security group may allow."""
 
     allow_metadata_service: bool = False
-    """Let security groups open the addresses of `--metadata-address`, whose credentials are the node's."""
+    """Let security groups allow the addresses of `--metadata-address`, whose credentials are the node's."""
 
     @property
     def blocked_addresses(self) -> tuple[str, ...]:
-        """The metadata services that no security group opens; none where groups may."""
+        """The metadata services that no security group may allow; none where groups may."""
         return () if self.allow_metadata_service else self.metadata_addresses

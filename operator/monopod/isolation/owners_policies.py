@@ -2,7 +2,7 @@
 
 A watch may lag behind: a policy that was there before a pod may become known after it. So before a pod of the default
 group is opened, the owners' policies of its namespace are listed, once for all pods that were known when the list
-began. What the list doesn't have, the watch will tell of: until then a pod is rather too closed.
+began. What the list doesn't have, the watch will bring: until then a pod is allowed too little rather than too much.
 """
 
 import asyncio

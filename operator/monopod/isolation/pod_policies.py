@@ -1,15 +1,15 @@
 """The NetworkPolicies of pods: one per pod, or one per namespace and set of groups, as the pod's profile says.
 
-    groups by the rules ── every group exists? ── no: no policy, so the default-deny policy keeps the pod closed; event
+    groups by the rules ── every group exists? ── no: no policy, so default-deny denies all its traffic; event
         └── yes: policy compared with what the API server has, and written if it differs; others deleted
                 └── groups differ from the labels? ── labels written
 
 The policy comes before the labels: if these can't be written, what the pod may do has changed all the same. A shared
 policy selects by the labels, so there a pod whose labels can't be written is left out, and has a policy of its own.
 
-A pod that has the default group because nobody chose any is opened only in directions about which no policy of its
-namespace's owners is. Such policies may select some of the pods alone, so where there are any, the pods of the default
-group have policies of their own whatever their profile says.
+A pod that has the default group because no one chose any is allowed traffic only in directions that no policy of its
+namespace's owners is about. Such policies may select some of the pods alone, so where there are any, the pods of the
+default group have policies of their own whatever their profile says.
 
 Policies go with their pods: the garbage collector deletes those of a pod, and here those of a set that has none left.
 """
@@ -41,7 +41,7 @@ from monopod.isolation.rules.owners_policies import (
     get_opened_directions,
     leave_directions,
 )
-from monopod.isolation.rules_cache import Closed, GroupRulesCache, Opened
+from monopod.isolation.rules_cache import Allowed, Denied, GroupRulesCache
 from monopod.kube.client.api import ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.event_recorder import EventRecorder, refer_to_pod
@@ -54,7 +54,7 @@ PATIENCE_SECONDS = 5.0
 
 
 class PodPolicies:
-    """Keeps the policies of pods, one pod at a time; remembers which are closed, and when a pod was first seen."""
+    """Keeps the policies of pods, one pod at a time; remembers which are denied, and when a pod was first seen."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class PodPolicies:
         """Does nothing yet.
 
         `left` has the directions that are left to the owners of a pod's namespace, by the pod's uid, and is kept here;
-        `tell_left` hears of a namespace where it has changed, `tell` that other pods are closed or unwritten.
+        `tell_left` hears of a namespace where it has changed, `tell` that other pods are denied or unwritten.
         """
         self._caches = caches
         self._membership = membership
@@ -88,7 +88,7 @@ class PodPolicies:
         self._tell = tell
         self._tell_left = tell_left
         self._clock = clock
-        self.closed: dict[str, tuple[PodView, Closed]] = {}
+        self.denied: dict[str, tuple[PodView, Denied]] = {}
         """Pods that have no policy of their own, by uid, and why."""
         self.unwritten: dict[str, PodView] = {}
         """Pods of which something couldn't be written for some time, by uid."""
@@ -108,7 +108,7 @@ class PodPolicies:
         self._left_out.pop(uid, None)
         self._recover(uid)
         self._left.pop(uid, None)
-        self._open(uid)
+        self._allow(uid)
         self._membership.forget(uid)
 
     def _recover(self, uid: str) -> None:
@@ -116,8 +116,8 @@ class PodPolicies:
         if self.unwritten.pop(uid, None):
             self._tell()
 
-    def _open(self, uid: str) -> None:
-        if self.closed.pop(uid, None):
+    def _allow(self, uid: str) -> None:
+        if self.denied.pop(uid, None):
             self._tell()
 
     def is_per_group(self, profile: str) -> bool:
@@ -153,7 +153,7 @@ class PodPolicies:
         now = self._clock.monotonic()
         lasts = now - self._failing_since.setdefault(pod.uid, now) >= PATIENCE_SECONDS
         if not lasts or not isinstance(error, ApiError | ServerTrouble):
-            return  # without any answer there is nobody to tell
+            return  # without any answer no event can be written
         if pod.uid not in self.unwritten:
             self.unwritten[pod.uid] = pod
             self._tell()
@@ -168,12 +168,12 @@ class PodPolicies:
     async def _keep(self, pod: PodView) -> bool:
         groups = await self._membership.choose(pod)
         match self._rules.find(groups.names):
-            case Opened(rules):
-                self._open(pod.uid)
-                if self._opens_anew(pod, groups, rules):
+            case Allowed(rules):
+                self._allow(pod.uid)
+                if self._opens_more(pod, groups, rules):
                     await self._owners.refresh(pod.namespace, pod.uid)
-            case Closed() as closed:
-                self.closed[pod.uid] = (pod, closed)
+            case Denied() as denied:
+                self.denied[pod.uid] = (pod, denied)
                 self._tell()
             case never:
                 assert_never(never)
@@ -187,13 +187,13 @@ class PodPolicies:
             finally:
                 await self._rename(pod, groups)
         began = self._seen.pop(pod.uid, None)
-        if trouble := self.closed.get(pod.uid):
+        if trouble := self.denied.get(pod.uid):
             return await self._record(pod, IsolationReason.SECURITY_GROUP_NOT_FOUND, trouble[1].why)
         if began is not None:
             ISOLATION_SECONDS.observe(self._clock.monotonic() - began)
         return True
 
-    def _opens_anew(self, pod: PodView, groups: Groups, rules: Rules) -> bool:
+    def _opens_more(self, pod: PodView, groups: Groups, rules: Rules) -> bool:
         """Whether the default group opens a direction that isn't open yet by the policy that is to do so."""
         if groups.names != DEFAULT_GROUPS:
             return False
@@ -209,13 +209,13 @@ class PodPolicies:
     def _build_own(self, pod: PodView, groups: Groups | None) -> Policy | None:
         """The policy that a pod of these groups should have by itself, as of what the owners say now."""
         answer = self._rules.find(groups.names) if groups else None
-        left = self._owners.find_left(pod, groups) if groups and isinstance(answer, Opened) else NO_DIRECTIONS
+        left = self._owners.find_left(pod, groups) if groups and isinstance(answer, Allowed) else NO_DIRECTIONS
         before = self._left.pop(pod.uid, NO_DIRECTIONS)
         if left:
             self._left[pod.uid] = left
         if before != left:
             self._tell_left(pod.namespace)
-        if groups is None or not isinstance(answer, Opened):
+        if groups is None or not isinstance(answer, Allowed):
             return None
         return build_pod_policy(pod.namespace, pod.name, pod.uid, groups.names, leave_directions(answer.rules, left))
 
@@ -231,7 +231,7 @@ class PodPolicies:
     async def _change_rules(self, pod: PodView, groups: Groups | None) -> None:
         """Gives the policies that a pod has the rules of its groups, under the names that they have; or deletes them.
 
-        Between the look at what the owners say and the write nothing is awaited.
+        Nothing is awaited between reading what the owners say and the write.
         """
         own, existing = self._build_own(pod, groups), self._get_own(pod)
         if own is None:
@@ -256,9 +256,9 @@ class PodPolicies:
         return {view.name: view for view in owned if view.kind}  # others may give the pod policies, too
 
     async def _adjust(self, pod: PodView, names: Names) -> None:
-        needs_identity = not pod.task and not self.shares_policy(pod.namespace, pod.profile, names)
-        if needs_identity or not self._membership.is_right(pod, names):
-            await self._membership.adjust(pod, names, identify=needs_identity)
+        needs_task_id = not pod.task and not self.shares_policy(pod.namespace, pod.profile, names)
+        if needs_task_id or not self._membership.is_right(pod, names):
+            await self._membership.adjust(pod, names, identify=needs_task_id)
 
     async def _share(self, pod: PodView, groups: Groups) -> None:
         """Has the pod selected by the policy of its groups, or by one of its own where they have none."""
@@ -271,12 +271,12 @@ class PodPolicies:
             if not shares:
                 await self._bring(pod, groups)
         except (ApiError, ServerTrouble):
-            await self._adjust(pod, names)  # the policy of its old groups then selects it no more, so it is closed
+            await self._adjust(pod, names)  # the policy of its old groups then selects it no more: all is denied
             raise
         try:
             await self._adjust(pod, names)
         except (ApiError, ServerTrouble):
-            if pod.groups != names and pod.task:  # without an identity it can't be left out: it waits with its old ones
+            if pod.groups != names and pod.task:  # without a task id it can't be left out
                 self._left_out[pod.uid] = pod
                 await self._keep_set(pod, pod.groups)
                 await self._bring(pod, groups)
@@ -289,12 +289,12 @@ class PodPolicies:
         namespace = pod.namespace
         async with self._sets:  # of a thousand pods the first writes, the others find it written
             answer = self._rules.find(names)
-            if isinstance(answer, Opened) and self.shares_policy(namespace, pod.profile, names):
+            if isinstance(answer, Allowed) and self.shares_policy(namespace, pod.profile, names):
                 policy = self._build_shared(namespace, names, answer)
                 view = self._caches.network_policies.find(namespace, policy["metadata"]["name"])
                 await self._writer.apply([policy], [view] if view and view.kind else [])
 
-    def _build_shared(self, namespace: str, names: Names, answer: Opened) -> Policy:
+    def _build_shared(self, namespace: str, names: Names, answer: Allowed) -> Policy:
         left_out = [
             each.task for each in self._left_out.values() if (each.namespace, each.groups) == (namespace, names)
         ]
@@ -314,7 +314,7 @@ class PodPolicies:
             desired = [
                 self._build_shared(namespace, names, answer)
                 for names, answer in answers.items()
-                if isinstance(answer, Opened)
+                if isinstance(answer, Allowed)
             ]
             existing = self._caches.network_policies.look_up("place", (namespace, "groups"))
             wanted = {policy["metadata"]["name"] for policy in desired}
@@ -349,6 +349,6 @@ class PodPolicies:
 
     def _lacks_policy(self, pod: PodView) -> bool:
         """Whether no policy of its own selects a pod, and one is going to: not for long, unless something is wrong."""
-        if pod.unsupported or pod.uid in self.closed or pod.uid in self.unwritten:
+        if pod.unsupported or pod.uid in self.denied or pod.uid in self.unwritten:
             return False
         return not (pod.task and any(view.kind for view in self._caches.network_policies.look_up("owner", pod.uid)))

@@ -5,7 +5,7 @@
 
 What the API server answers goes into the cache at once, so that the next reconcile compares with what is there.
 What it should be is decided elsewhere, from the whole state, whoever changed it; the memory here only tells whether
-to report that someone else did. A new process remembers nothing, puts right what differs, and reports none of it.
+to report that someone else did. A new process remembers nothing, restores what differs, and reports none of it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -68,7 +68,7 @@ class PolicyWriter:
         await self._make(Delete(view))
 
     async def look_up(self, namespace: str, name: str) -> None:
-        """Takes in what a policy is now: a watch may be late, or dead without a sign; raises as `bring`."""
+        """Fetches what a policy is now: a watch may be late, or dead without a sign; raises as `apply`."""
         policies, query = self._caches.network_policies, {"fieldSelector": f"metadata.name={name}"}
         view = policies.find(namespace, name)
         found = [item async for item in self._api.list_pages(NETWORK_POLICIES.list_path(namespace), query)]
@@ -158,7 +158,7 @@ def _name_gone(view: PolicyView) -> dict[str, Any]:
 
 
 def _build_replacement(policy: Mapping[str, Any], current: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The JSON patch that makes a policy what it should be, owned and held by nobody else, if it is still the same."""
+    """The JSON patch that makes a policy what it should be, owned and held by no one else, if it is still the same."""
     operations = [_test_uid(current["metadata"]["uid"]), {"op": "replace", "path": "/spec", "value": policy["spec"]}]
     for field in ("ownerReferences", "finalizers"):
         if wanted := policy["metadata"].get(field):

@@ -1,4 +1,4 @@
-"""What sets of security groups open: rules, computed once for all pods that have them.
+"""What sets of security groups allow: rules, computed once for all pods that have them.
 
 A change of a group, or of the cluster's own addresses, is answered with the sets whose rules it changed; the pods of
 others have nothing to do with it.
@@ -18,25 +18,25 @@ Names = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """The groups exist, and open this."""
+class Allowed:
+    """The groups exist, and allow this."""
 
     rules: Rules
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
-    """Pods of these groups stay closed; `why` is for a person. `missing` names the groups that it is about."""
+class Denied:
+    """Pods of these groups are denied all traffic; `why` is for a person, `missing` names the groups at fault."""
 
     missing: Names
     why: str
 
 
-Answer = Opened | Closed
+GroupRules = Allowed | Denied
 
 
 class GroupRulesCache:
-    """Remembers groups as they were read, and the answers that were given."""
+    """Remembers groups as they were read, and the rules of each set of them."""
 
     def __init__(
         self, caches: Caches, node_cidrs: tuple[str, ...], metadata: tuple[str, ...], problems: ProblemLog
@@ -46,7 +46,7 @@ class GroupRulesCache:
         self._metadata = metadata
         self._problems = problems
         self._groups: dict[str, SecurityGroup] = {}
-        self._answers: dict[Names, Answer] = {}
+        self._rules: dict[Names, GroupRules] = {}
         self._infrastructure: Infrastructure | None = None
         self._odd: frozenset[str] = frozenset()
 
@@ -57,11 +57,11 @@ class GroupRulesCache:
             self._infrastructure = self._build_infrastructure()
         return self._infrastructure
 
-    def find(self, names: Names) -> Answer:
+    def find(self, names: Names) -> GroupRules:
         """What pods of exactly these groups may do."""
-        if names not in self._answers:
-            self._answers[names] = self._answer(names)
-        return self._answers[names]
+        if names not in self._rules:
+            self._rules[names] = self._compute(names)
+        return self._rules[names]
 
     def get_group(self, name: str) -> SecurityGroup | str:
         """The group, or why there is none that counts."""
@@ -71,46 +71,44 @@ class GroupRulesCache:
         return known
 
     def change_group(self, name: str) -> list[Names]:
-        """Takes in that a group changed; the sets whose rules are others now."""
+        """Updates the rules after a change of a group; returns the sets whose rules differ now."""
         self._groups.pop(name, None)
-        return self._renew(names for names in self._answers if name in names)
+        return self._renew(names for names in self._rules if name in names)
 
     def refresh(self) -> list[Names]:
-        """Takes in changes of nodes and API servers; the sets whose rules are others now."""
+        """Updates the rules after a change of nodes or API servers; returns the sets whose rules differ now."""
         fresh = self._build_infrastructure()
         if fresh == self._infrastructure:
             return []
         self._infrastructure = fresh
-        return self._renew(self._answers)
+        return self._renew(self._rules)
 
     def forget(self, names: Names) -> None:
         """Forgets a set that no pod has any more."""
-        self._answers.pop(names, None)
+        self._rules.pop(names, None)
 
     def _renew(self, sets: Iterable[Names]) -> list[Names]:
         changed = []
         for names in list(sets):
-            answer = self._answer(names)
-            if answer != self._answers[names]:
-                self._answers[names] = answer
+            rules = self._compute(names)
+            if rules != self._rules[names]:
+                self._rules[names] = rules
                 changed.append(names)
         return changed
 
-    def _answer(self, names: Names) -> Answer:
+    def _compute(self, names: Names) -> GroupRules:
         found = {name: self.get_group(name) for name in names}
         missing = tuple(name for name, group in found.items() if isinstance(group, str))
         if missing:
             reasons = [str(found[name]) for name in missing]
-            return Closed(
-                missing, f"{list_names(reasons)}, so the pod stays closed: nothing reaches it, nor it anything"
-            )
+            return Denied(missing, f"{list_names(reasons)}, so all the pod's traffic is denied")
         groups = [group for group in found.values() if isinstance(group, SecurityGroup)]
         if not groups:
-            return Closed((), "the pod belongs to no security group, so it stays closed")
+            return Denied((), "the pod belongs to no security group, so all its traffic is denied")
         try:
-            return Opened(build_rules(groups, self.infrastructure))
+            return Allowed(build_rules(groups, self.infrastructure))
         except PolicyTooLarge as error:
-            return Closed(names, f"{error}; the pod stays closed")
+            return Denied(names, f"{error}; all the pod's traffic is denied")
 
     def _read(self, name: str) -> SecurityGroup | str:
         resource = self._caches.groups.find("", name)

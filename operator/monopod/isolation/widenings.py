@@ -1,7 +1,7 @@
 """Finds pods that NetworkPolicies of others may open further than their security groups do.
 
 NetworkPolicies add up, so nothing can keep another policy that selects a pod from opening it. What can be done is to
-say so. That takes a look at all pods of the namespaces that have such policies, so it follows changes at a distance.
+say so. That takes reading all pods of the namespaces that have such policies, so it follows changes at a distance.
 
 A direction that is left to such policies is theirs to open, but for what no group should open either.
 """
@@ -24,7 +24,7 @@ from monopod.kube.cache import Key
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, Controller, Result
 from monopod.kube.logs import ProblemLog
-from monopod.kube.metrics import WIDENED_PODS
+from monopod.kube.metrics import OVER_PERMISSIVE_PODS
 from monopod.pods.view import PodView
 
 DEBOUNCE_SECONDS = 2.0
@@ -40,7 +40,7 @@ class Widened:
 
 
 class Widenings:
-    """Remembers what it found in each namespace, and looks again where something changed."""
+    """Remembers what it found in each namespace, and checks again where something changed."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Widenings:
         self._left = left
         self._tell = tell
         self.found: dict[str, Widened] = {}
-        self._measure()  # what stands there was found before this process started over
+        self._measure()  # what is there was found before this process started over
         self.controller = Controller("foreign-policies", self._reconcile, problems, clock=clock)
         caches.network_policies.listeners.append(self._see_policy)
         caches.pods.listeners.append(self._see_pod)
@@ -78,7 +78,7 @@ class Widenings:
                 self.enqueue(namespace)
 
     def enqueue(self, namespace: str) -> None:
-        """Has the namespace looked at, with what comes together with this change: a new policy and its pods, say."""
+        """Enqueues the namespace, to be checked once for what changes together: a new policy and its pods, say."""
         self.controller.enqueue_after(namespace, DEBOUNCE_SECONDS)
 
     async def _reconcile(self, namespace: str) -> Result:
@@ -122,7 +122,7 @@ class Widenings:
         if (view.name, names, left) not in known:
             read = [self._rules.get_group(name) for name in names]
             groups = [group for group in read if isinstance(group, SecurityGroup)]
-            # A pod with a group that doesn't exist is closed: whatever is opened is too much.
+            # A pod with a group that doesn't exist is to be denied all traffic: whatever is allowed is too much.
             groups = groups if len(groups) == len(read) else []
             policy, infrastructure = _as_policy(view), self._rules.infrastructure
             try:
@@ -133,10 +133,10 @@ class Widenings:
         return known[view.name, names, left]
 
     def _measure(self) -> None:
-        WIDENED_PODS.clear()
+        OVER_PERMISSIVE_PODS.clear()
         for widened in self.found.values():
             for profile, count in widened.pods.items():
-                WIDENED_PODS.labels(profile).inc(count)
+                OVER_PERMISSIVE_PODS.labels(profile).inc(count)
 
 
 def _as_policy(view: PolicyView) -> dict[str, Any]:

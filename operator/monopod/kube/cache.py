@@ -3,7 +3,7 @@
 Watches alone are not enough. A stream that is reopened after an expired version (410) never tells which objects were
 deleted meanwhile, and a stream can die without a sign (kopf#1276). So the copy starts with a full list, before which
 nothing may be decided (a list that is cut short would look like deletions), and is audited by lists from time to time:
-what the watch has missed is put right, counted, and in the end reported as a dead watch.
+what the watch has missed is corrected, counted, and in the end reported as a dead watch.
 """
 
 import asyncio
@@ -87,7 +87,7 @@ class Kind(Generic[View]):
         return list(self._indexes[index][1])
 
     def observe(self, event_type: str | None, item: Mapping[str, Any]) -> bool:
-        """Takes in a watch event or the answer to a write; whether anything that matters has changed."""
+        """Updates from a watch event or the answer to a write; returns whether anything that matters has changed."""
         metadata = item["metadata"]
         key, uid = (metadata.get("namespace") or "", metadata["name"]), metadata.get("uid") or ""
         known = self._entries.get(key)
@@ -133,7 +133,7 @@ class Kind(Generic[View]):
         self.revision += 1
 
     async def audit(self, api: Api, grace: float = GRACE_SECONDS) -> int:
-        """Compares with a full list, puts right what the watch has missed, and says how many objects that was."""
+        """Compares with a full list, corrects what the watch has missed, and returns how many objects that was."""
         self._touched = set()
         listed = await self._list(api)
         differing = {

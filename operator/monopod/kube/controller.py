@@ -25,7 +25,7 @@ from monopod.kube.metrics import QUEUE_DEPTH, RECONCILE_SECONDS, RECONCILES
 
 STALLED_SECONDS = 180.0
 """A reconcile in which nothing moves for longer hangs: the liveness probe says so, and the kubelet starts the process
-anew."""
+again."""
 
 Key = TypeVar("Key", bound=Hashable)
 logger = structlog.stdlib.get_logger(__name__)
@@ -46,7 +46,7 @@ class After:
 Result = Done | After
 DONE = Done()
 WHOLE = ""
-"""The one key of a controller that looks at everything at once."""
+"""The one key of a controller that reconciles everything at once."""
 
 
 class Incomplete(Exception):
@@ -67,7 +67,7 @@ class Backoff:
     is_firm: bool = False
 
     def after(self, failures: int) -> float:
-        """The seconds to wait after so many failures in a row, at least one."""
+        """The seconds to wait after a number of failures in a row, at least one."""
         return min(self.first * 2.0 ** min(failures - 1, 20), self.longest)
 
 
@@ -163,7 +163,7 @@ class Controller(Generic[Key]):
         return any(now - max(began, self._moved_at) > STALLED_SECONDS for began in self._working.values())
 
     def note_progress(self) -> None:
-        """A reconcile that looks at many things has seen to one of them: it may take long and yet not hang."""
+        """A reconcile of many things has done one of them: it may take long and yet not hang."""
         self._moved_at = self._clock.monotonic()
 
     def enqueue(self, key: Key, *, urgent: bool = False) -> None:
@@ -283,7 +283,7 @@ class Controller(Generic[Key]):
 def _is_cancelled() -> bool:
     """Whether somebody cancels this task. What it waited for may be cancelled, too, and then a worker must go on.
 
-    A group of tasks doesn't miss one that ends so, and nobody else would.
+    A group of tasks doesn't miss one that ends so, and no one else would.
     """
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0

@@ -1,9 +1,9 @@
 """Kubernetes Events about profiles and pods: each is posted once, repetitions are counted, and there are bounds.
 
     state       ──► posted within the hour? ── yes: nothing to do
-                       └── no ──► room for it? ── no: recorded again later
+                       └── no ──► within the bounds? ── no: recorded again later
                                      └── yes ──► posted; one that exists is left as it is
-    occurrence  ──► room for it? ── no: counted with the next
+    occurrence  ──► within the bounds? ── no: counted with the next
                        └── yes ──► posted; one that exists is counted ("x2 over 5m")
 
 An event's name follows from what it says and of which object, so an operator that starts again, and remembers nothing,
@@ -29,10 +29,10 @@ from monopod.kube.objects.resources import EVENTS
 CLUSTER_NAMESPACE = "default"
 MESSAGE_LIMIT = 1024
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
-# An operator that was killed before it could note that something happened records it again when it is back.
+# An operator that was killed before a status could say that something happened records it again when it is back.
 SAME_OCCURRENCE_SECONDS = 300.0
-# For so long a namespace isn't asked again that refused an event, because it is being deleted or by a quota, or where
-# the API server had trouble with one, perhaps with a webhook.
+# How long a namespace isn't asked again that refused an event, because it is being deleted or has a quota, or where the
+# API server had trouble with one, perhaps with a webhook.
 REFUSED_SECONDS = 60.0
 # The API server has forgotten an event by then, if it keeps them for an hour, as it does by default.
 FORGOTTEN_SECONDS = 3900.0
@@ -47,7 +47,7 @@ Recording = Callable[[Reference, EventType, Documented, str], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many at once, and after that one each so many seconds."""
+    """How many at once, and after that one in how many seconds."""
 
     burst: float
     every: float
@@ -87,7 +87,7 @@ class _Allowance:
         return min(self._rate.burst, left + (now - at) / self._rate.every)
 
     def take(self, key: str) -> None:
-        """There is one more."""
+        """Counts one more."""
         self._left[key] = (self.count_left(key) - 1, self._clock.monotonic())
         self._left.move_to_end(key)
         if len(self._left) > MOST_REMEMBERED:
@@ -120,7 +120,7 @@ class EventRecorder:
         self._of_all = _Allowance(OF_ALL_NAMESPACES, clock)
 
     async def record_state(self, about: Reference, event_type: EventType, reason: Documented, message: str) -> bool:
-        """Says that something is so: once, however often it is recorded.
+        """Records a state: once, however often it is called.
 
         Returns:
             False if there were too many events, or the API server has trouble with those of the namespace, so that it
@@ -141,7 +141,7 @@ class EventRecorder:
         try:
             await self._create(digest, about, event_type, reason, message)
         except ServerTrouble as trouble:
-            # Perhaps a webhook that fails in this namespace alone: what is so elsewhere doesn't wait for it.
+            # Perhaps a webhook that fails in this namespace alone: other states don't wait for it.
             self._problems.report(_compute_subject(about), str(trouble))
             self._pause(self._troubled, about)
             return False
@@ -150,7 +150,7 @@ class EventRecorder:
     async def record_occurrence(
         self, about: Reference, event_type: EventType, reason: Documented, message: str
     ) -> None:
-        """Says that something has happened, or has happened once more. What there is no room for is counted later.
+        """Records that something has happened, or has happened once more. What is beyond the bounds is counted later.
 
         Raises:
             ApiUnreachable: no answer, so it has to be recorded again.
@@ -224,10 +224,10 @@ class EventRecorder:
             self._known.popitem(last=False)
 
     def _note_refusal(self, about: Reference, error: ApiError) -> None:
-        """What was refused isn't tried again, and the namespace isn't asked for a while."""
+        """Doesn't send what was refused again, and leaves the namespace alone for a while."""
         WRITES.labels("events", "failed").inc()
         if error.status == 404 or error.has_cause("NamespaceTerminating"):
-            self._pause(self._refusing, about)  # it is being deleted, or is gone, so there is nobody to tell
+            self._pause(self._refusing, about)  # it is being deleted, or is gone, so there is no one to tell
             return
         self._problems.report(_compute_subject(about), str(error))
         if error.status == 403:
@@ -247,7 +247,7 @@ class EventRecorder:
         return known
 
     async def _write_count(self, digest: str, about: Reference, known: _Known) -> bool:
-        """Has the event say how often it happened; False if there is no such event any more."""
+        """Writes on the event how often it happened; returns False if there is no such event any more."""
         count = known.count
         if count == known.written:
             return True  # another worker has said so

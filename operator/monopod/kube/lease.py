@@ -19,7 +19,7 @@ from monopod.kube.clock import SYSTEM_CLOCK, Clock, sleep, timeout
 from monopod.kube.objects.resources import LEASES
 
 LEASE_NAME = "monopod"
-# A process that is told to end has so long for it, and as long for a request that is under way.
+# How long a process that is told to end has for the release, and for a request that is under way before it.
 RELEASE_SECONDS = 5.0
 
 

@@ -11,7 +11,7 @@ from prometheus_client import (
 )
 from prometheus_client import ProcessCollector as ProcessMetrics
 
-# When a counter began is noise beside it.
+# When a counter began is noise next to it.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
 
 REGISTRY = CollectorRegistry()
@@ -54,9 +54,9 @@ STORED_PODS = Gauge(
     ["phase"],
     registry=REGISTRY,
 )
-PROBES = Counter(
+DRY_RUNS = Counter(
     "monopod_dry_runs",
-    "Trials of profiles by server-side dry run, by outcome.",
+    "Server-side dry runs by which profiles are checked, by outcome.",
     ["outcome"],
     registry=REGISTRY,
 )
@@ -92,7 +92,7 @@ RESCHEDULED_PODS = Gauge(
 )
 RESCHEDULING_SCANS = Counter(
     "monopod_rescheduling_scans",
-    "Looks at the pods of a namespace, by extent (search: metadata of pods that no profile runs; whole) and result "
+    "Scans of the pods of a namespace, by extent (search: metadata of pods that no profile runs; whole) and result "
     "(ok, failed).",
     ["extent", "result"],
     registry=REGISTRY,
@@ -109,15 +109,15 @@ ISOLATION_SECONDS = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
     registry=REGISTRY,
 )
-CLOSED_PODS = Gauge(
+DENIED_PODS = Gauge(
     "monopod_denied_pods",
-    "Pods that nothing reaches, because a security group of theirs doesn't exist or can't be used, by profile.",
+    "Pods that are denied all traffic, because a security group of theirs doesn't exist or can't be used, by profile.",
     ["profile"],
     registry=REGISTRY,
 )
-WIDENED_PODS = Gauge(
+OVER_PERMISSIVE_PODS = Gauge(
     "monopod_over_permissive_pods",
-    "Pods that NetworkPolicies of others may open further than their security groups do, by profile.",
+    "Pods that NetworkPolicies of others may allow more than their security groups do, by profile.",
     ["profile"],
     registry=REGISTRY,
 )

@@ -1,6 +1,6 @@
-"""What a process is told: how a room declares its options, and those that every room may need.
+"""The options of a process: how a room declares its options, and those that every room may need.
 
-A room's options are the fields of a model in its `options.py`: type, bounds, default and docstring beside each other.
+A room's options are the fields of a model in its `options.py`: type, bounds, default and docstring next to each other.
 The options of a process are the models of its rooms in one class (`monopod.manager.options`); its flags, its variables
 and docs/reference/operator.md follow from the fields. A room is handed that object and knows its own model of it.
 """

@@ -1,4 +1,4 @@
-"""Writes the statuses of kinds that the operator owns: what differs, with the answer taken into the cache."""
+"""Writes the statuses of kinds that the operator owns: what differs; the answer goes into the cache."""
 
 from collections.abc import Collection, Mapping
 from typing import Any

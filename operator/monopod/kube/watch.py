@@ -120,7 +120,7 @@ async def build_connection(configuration: Configuration) -> kopf.ConnectionInfo:
 
 
 class Watching:
-    """kopf, running beside our own tasks in the same loop."""
+    """kopf, running next to our own tasks in the same loop."""
 
     def __init__(self, sources: Sequence[Source], configuration: Configuration) -> None:
         self._registry = build_registry(sources, configuration)

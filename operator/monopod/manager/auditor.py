@@ -21,7 +21,7 @@ class Auditor:
     """Audits all kinds at each resync.
 
     Attributes:
-        audited: all kinds have been compared; everything is looked at again then.
+        audited: all kinds have been compared; everything is reconciled again then.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the operator is told: the options of every room, and those of the process itself."""
+"""The options of the operator: those of every room, and those of the process itself."""
 
 import os
 import socket
@@ -23,8 +23,8 @@ class ProcessOptions(SharedOptions):
     """The process."""
 
     service_account: Annotated[str, Flag("NAME")] = SERVICE_ACCOUNT
-    """The ServiceAccount, in that namespace, that the admission policies were installed for. Policies that someone has
-    edited are found by it."""
+    """The ServiceAccount, in Monopod's own namespace, that the admission policies were installed for. Policies that
+    someone has edited are found by it."""
 
     leader_elect: bool = True
     """Lead only while holding the Lease `monopod`, so that several replicas can run. Switch off for one local process
@@ -41,7 +41,7 @@ class ProcessOptions(SharedOptions):
     """How long a leader that died keeps the others waiting. A leader that is stopped hands over at once."""
 
     listen: Annotated[str, Flag("ADDRESS")] = "0.0.0.0"  # noqa: S104 in a pod
-    """The address of the endpoints below."""
+    """The address that /healthz, /readyz and /metrics are served on."""
 
     metrics_port: Annotated[int, Field(ge=0, le=65535), Flag("PORT")] = 8080
     """Port of /healthz, /readyz and /metrics; 0 takes a free one and logs it."""

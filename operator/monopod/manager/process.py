@@ -4,7 +4,7 @@
                  └── SIGTERM: exit 0          ▲             ├── Lease lost, or a watch broke for good: exit 1
                                               └─────────────┴── SecurityGroupPolicy came or went: the Lease is kept
 
-A leader that failed exits rather than mends itself: the kubelet starts it afresh, the standby leads meanwhile, and
+A leader that failed exits rather than mends itself: the kubelet restarts it, the standby leads meanwhile, and
 starting from nothing is the one path that is always tested.
 """
 
@@ -38,7 +38,7 @@ from monopod.rescheduling.contributor import ProgressContributor
 from monopod.rescheduling.controller import Rescheduler
 
 RETRY_SECONDS = 2.0
-# How often to look whether the cluster has got SecurityGroupPolicies.
+# How often to check whether the cluster has SecurityGroupPolicies.
 KINDS_SECONDS = 10.0
 
 logger = structlog.stdlib.get_logger(__name__)
@@ -197,7 +197,7 @@ class Process:
                 return
 
     def _get_trouble(self) -> str:
-        """What a restart would mend."""
+        """What a restart would fix."""
         if stalled := [controller.name for controller in self._controllers if controller.is_stalled]:
             return f"controller {', '.join(stalled)} hangs in a reconcile"
         dead = self._caches.get_dead_watches()
@@ -208,7 +208,7 @@ class Process:
             return ""
         if not self._controllers:
             return "starting"
-        return "" if self._controllers[0].completed else "the profiles haven't been looked at yet"
+        return "" if self._controllers[0].completed else "the profiles haven't been reconciled yet"
 
 
 def _list_policies(options: OperatorOptions) -> list[dict[str, Any]]:

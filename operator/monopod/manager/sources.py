@@ -99,7 +99,7 @@ class WatchedCaches:
             indexes={"namespace": lambda account: (account.namespace,)},
         )
         self.has_group_policies: bool | None = None
-        """Whether the cluster has EKS's kind; None before that is known. Without it nobody needs accounts."""
+        """Whether the cluster has EKS's kind; None before that is known. Without it no one needs accounts."""
 
     def kinds(self) -> tuple[Kind[Any], ...]:
         """All kinds, the profiles first. Pods come after everything that is decided about them."""
@@ -139,7 +139,7 @@ class WatchedCaches:
 
 
 API_SERVER_SLICE = "metadata.name=kubernetes,metadata.namespace=default"
-"""The EndpointSlice that the API server itself writes, and puts right; anybody else's may carry the same labels."""
+"""The EndpointSlice that the API server itself writes, and restores; anybody else's may carry the same labels."""
 
 
 def select_patterns(system_namespace: str) -> str:

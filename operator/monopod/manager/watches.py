@@ -1,4 +1,4 @@
-"""Which objects are watched, and what follows from their events: all profiles are looked at, or what listeners know."""
+"""Which objects are watched, and what follows from events: all profiles are reconciled, or what listeners know."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ def build_sources(caches: WatchedCaches, reconciler: Reconciler, system_namespac
     """Everything that is watched."""
 
     def look_at_profiles(kind: Kind[Any], delay: float = COALESCE_SECONDS, **selectors: str) -> Source:
-        """After a change that matters all profiles are looked at."""
+        """After a change that matters all profiles are reconciled."""
 
         def observe(event_type: str | None, item: Mapping[str, Any]) -> None:
             if kind.observe(event_type, item):

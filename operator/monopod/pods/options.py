@@ -1,4 +1,4 @@
-"""What the operator is told about pods."""
+"""The operator's options for pods."""
 
 from typing import Annotated
 

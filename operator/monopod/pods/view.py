@@ -67,7 +67,7 @@ class PodView:
 
 
 def read_pod(item: Mapping[str, Any]) -> PodView:
-    """What the metadata tell, because lists have no spec: the reason stands in an annotation beside the gate."""
+    """What the metadata tell, because lists have no spec: the reason is in an annotation next to the gate."""
     metadata = item["metadata"]
     owners = metadata.get("ownerReferences") or ()
     labels = metadata.get("labels") or {}

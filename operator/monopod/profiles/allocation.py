@@ -1,4 +1,4 @@
-"""Which of the living profiles are published: those that admission has room for, and what they get."""
+"""Which of the living profiles are published: those that fit into admission's bounds, and what they get."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -27,7 +27,7 @@ class Allocator:
         """Gives the profiles their compiled selectors.
 
         Args:
-            profiles: those that would be published if there were room for all.
+            profiles: those that would be published if all fitted.
             resources: the profiles as the API server has them.
             published: those that have been published, by what their status says. What the ConfigMap for new namespaces
                 holds has been, too.

@@ -1,4 +1,4 @@
-"""The controller of profiles: whatever changed, it looks at all of them, and never twice at a time.
+"""The controller of profiles: whatever changed, it reconciles all of them, and never twice at a time.
 
 It gathers (from the caches), decides (by rules) and applies (only differences). Whatever fails is tried again
 later; nothing is remembered that a new process would miss.
@@ -52,9 +52,9 @@ POD_COUNT_SECONDS = 2.0
 LONGEST_REST_SECONDS = 1.0
 # After how long events that couldn't be posted are tried again; nothing else waits for them.
 UNTOLD_SECONDS = 10.0
-# Statuses that are decided before others have their turn.
+# Statuses that are decided before other tasks run.
 DECIDED_AT_ONCE = 50
-# Policies have no watch, because they change with the chart only: they are looked at when everything is compared with
+# Policies have no watch, because they change with the chart only: they are read when everything is compared with
 # fresh lists, and more often while one is missing, or isn't what it should be.
 MISSING_POLICIES_SECONDS = 2.0
 CHANGED_POLICIES_SECONDS = 10.0
@@ -104,14 +104,16 @@ class Reconciler:
             api, options.namespace, options.profile_quota, options.resync_seconds, problems, clock
         )
         self._reporter = Reporter(api, caches, recorder, self._problems)
-        self._prober = ProfileDryRuns(api, self.enqueue, problems, clock)
-        self._deletions = Deletions(api, caches, evictor, options.patience, self._problems, self.enqueue, clock)
+        self._dry_runs = ProfileDryRuns(api, self.enqueue, problems, clock)
+        self._deletions = Deletions(
+            api, caches, evictor, options.deletion_deadline, self._problems, self.enqueue, clock
+        )
         self._overlaps = Overlaps(options.protected, self.enqueue, problems, clock)
         self._rescheduler = rescheduler
         self._contributors = contributors
         self._gatherer = Gatherer(
             caches,
-            self._prober.outcome,
+            self._dry_runs.outcome,
             self._overlaps,
             options,
             self._problems,
@@ -122,13 +124,13 @@ class Reconciler:
         self._resync_seconds = options.resync_seconds
         self.controllers = (
             self.controller,
-            self._prober.controller,
+            self._dry_runs.controller,
             self._overlaps.controller,
             self._deletions.controller,
         )
 
     def enqueue(self, delay: float = COALESCE_SECONDS) -> None:
-        """Has the profiles looked at within `delay` seconds."""
+        """Has the profiles reconciled within `delay` seconds."""
         self.controller.enqueue_after(WHOLE, delay)
 
     def _enqueue_count(self) -> None:
@@ -165,7 +167,7 @@ class Reconciler:
             statuses[name] = decide_status(subject, contributions, status, now)
             if plan:
                 plans[name] = plan
-        self._prober.update(plans)
+        self._dry_runs.update(plans)
         self._overlaps.update(snapshot.living)
         measure(statuses, publication.reached, self._caches)
         self._isolator.measure()
@@ -183,14 +185,14 @@ class Reconciler:
 
     async def _fetch_admission(self) -> Admission:
         age = self._clock.monotonic() - self._admission_read_at
-        if self._admission is None or age >= self._compute_patience(self._admission):
+        if self._admission is None or age >= self._compute_refresh_seconds(self._admission):
             self._admission = await self._read_admission()
             self._admission_read_at = self._clock.monotonic()
         if not isinstance(self._admission, PoliciesInstalled):
-            self.enqueue(self._compute_patience(self._admission))
+            self.enqueue(self._compute_refresh_seconds(self._admission))
         return self._admission
 
-    def _compute_patience(self, admission: Admission) -> float:
+    def _compute_refresh_seconds(self, admission: Admission) -> float:
         match admission:
             case PoliciesInstalled():
                 return self._resync_seconds

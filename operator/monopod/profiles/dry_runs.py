@@ -14,7 +14,7 @@ from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, After, Backoff, Controller, Result
 from monopod.kube.logs import ProblemLog
-from monopod.kube.metrics import PROBES
+from monopod.kube.metrics import DRY_RUNS
 from monopod.kube.objects.resources import NAMESPACES, PODS
 from monopod.pods.rules import dry_run as dry_runs
 from monopod.pods.rules.dry_run import DryRun, NamespaceDryRun, Outcome, PodDryRun
@@ -31,7 +31,7 @@ logger = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The dry runs of one profile, the best first, and what the result depends on beside them."""
+    """The dry runs of one profile, the best first, and what the result depends on besides them."""
 
     dry_runs: tuple[DryRun, ...]
     depends_on: tuple[str, ...]
@@ -57,7 +57,7 @@ class ProfileDryRuns:
         return known or dry_runs.Pending()
 
     def update(self, plans: Mapping[str, Plan]) -> None:
-        """Has these profiles tried, and no others; one whose plan is another now begins afresh."""
+        """Has these profiles checked, and no others; one whose plan is another now begins again."""
         for profile in [name for name, plan in self._plans.items() if plans.get(name) != plan]:
             self._forget(profile)
         for profile in plans.keys() - self._plans.keys():
@@ -91,7 +91,7 @@ class ProfileDryRuns:
     def _conclude(self, profile: str, outcome: Outcome) -> None:
         if isinstance(outcome, dry_runs.Pending) or self._outcomes.get(profile) == outcome:
             return
-        logger.info("probed", profile=profile, outcome=type(outcome).__name__, detail=str(outcome))
+        logger.info("dry run done", profile=profile, outcome=type(outcome).__name__, detail=str(outcome))
         self._outcomes[profile] = outcome
         self._tell()
 
@@ -113,10 +113,10 @@ class ProfileDryRuns:
         except ApiUnreachable:
             outcome = dry_runs.Pending()
         except Exception as error:
-            # An answer of a shape that nobody foresaw must not end the dry runs of this profile.
-            logger.warning("probe failed", dry_run=str(dry_run), error=repr(error))
+            # An answer of a shape that no one foresaw must not end the dry runs of this profile.
+            logger.warning("dry run failed", dry_run=str(dry_run), error=repr(error))
             outcome = dry_runs.Refused(f"namespace {dry_run.namespace}", f"unexpected answer: {error!r}")
-        PROBES.labels(OUTCOME_LABELS[type(outcome)]).inc()
+        DRY_RUNS.labels(OUTCOME_LABELS[type(outcome)]).inc()
         return outcome
 
 

@@ -168,7 +168,7 @@ class Gatherer:
         beyond = set(find_beyond_quota(registered, quota))
         held_back: dict[str, Finding] = {}
         now = format_now()
-        holding = [request for request in requests if request.holds(self._options.patience, now)]
+        holding = [request for request in requests if request.holds(self._options.deletion_deadline, now)]
         for name in new:
             created = str(resources[name]["metadata"].get("creationTimestamp") or "")
             if name in beyond:
@@ -203,7 +203,7 @@ class Gatherer:
     def gather(
         self, snapshot: Snapshot, name: str, publication: Publication, admission: Admission
     ) -> tuple[tuple[Contribution, ...], Plan | None]:
-        """What is to be said of a profile that nobody deletes, and how it is to be tried, if it is."""
+        """What the status of a profile that no one deletes is to say, and how it is checked by a dry run, if it is."""
         profile = snapshot.profiles[name]
         if isinstance(profile, Unreadable):
             return self._give_up(snapshot, name, profile, admission), None
@@ -236,7 +236,7 @@ class Gatherer:
             is_published=name in snapshot.allocation.compiled,
         )
         plan, outcome = None, None
-        # Otherwise what a dry run would say is known already; it starts afresh when the cause is gone.
+        # Otherwise what a dry run would say is known already; it starts again when the cause is gone.
         if sandbox.is_usable and not published.held_back and isinstance(admission, PoliciesInstalled | PoliciesChanged):
             plan = self._plan(profile, published, publication, uid, admission)
             outcome = self._find_outcome(name, plan)
@@ -268,13 +268,13 @@ class Gatherer:
     def _plan(
         self, profile: Profile, published: Published, publication: Publication, uid: str, admission: Admission
     ) -> Plan:
-        """How the profile is tried: `uid` is its RuntimeClass's."""
+        """How the profile is checked by dry runs: `uid` is its RuntimeClass's."""
         dry_runs = self._plan_dry_runs(profile, published, publication)
         # Only its own compiled selectors: the dry run is pinned, so what others add doesn't matter.
         compiled = (
             pick_selectors_of(publication.get_selectors(dry_run.namespace), profile.name) for dry_run in dry_runs
         )
-        # An edited policy may sandbox no more: it is tried again at once.
+        # An edited policy may sandbox no more: a dry run follows at once.
         edits = admission.names if isinstance(admission, PoliciesChanged) else ()
         return Plan(dry_runs, depends_on=(uid, *edits, *compiled))
 

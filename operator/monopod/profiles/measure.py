@@ -1,4 +1,4 @@
-"""Sets the gauges that follow from a look at all profiles."""
+"""Sets the gauges that follow from all profiles together."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the operator is told about profiles."""
+"""The operator's options for profiles."""
 
 from typing import Annotated
 

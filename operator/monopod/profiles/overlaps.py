@@ -19,7 +19,7 @@ COMPARED_AT_ONCE = 100
 
 
 class Overlaps:
-    """Remembers the result until a profile changes; one that is worked out beside is up to some seconds old."""
+    """Remembers the result until a profile changes; one from the background is some seconds old at most."""
 
     def __init__(
         self, protected: frozenset[str], tell: Callable[[], None], problems: ProblemLog, clock: Clock = SYSTEM_CLOCK

@@ -1,9 +1,9 @@
 """Writes what namespaces and the ConfigMap of patterns should carry, wherever they differ from it.
 
 A namespace that was right, and should carry what it carried, was changed by someone else: that is reported. A new
-process remembers nothing, puts right what differs, and reports none of it.
+process remembers nothing, restores what differs, and reports none of it.
 
-A namespace that can't be written is closed: it gets the label alone, by which admission refuses its new pods. The
+A namespace that can't be written refuses new pods: it gets the label alone, by which admission refuses them. The
 write is tried again by itself, and neither the profiles nor any other namespace waits for it.
 """
 
@@ -100,7 +100,7 @@ class Publisher:
     def _describe(
         self, unreleased: Mapping[str, str], uncovered: Mapping[str, str], marks: Mapping[str, str]
     ) -> dict[str, str]:
-        """What the troubles with base policies and marks mean, by namespace."""
+        """What the troubles with default-deny policies and marks mean, by namespace."""
         found = {
             name: f"its NetworkPolicy {BASE_POLICY}, of which it has no more need, can't be deleted: {answer}"
             for name, answer in unreleased.items()
@@ -148,7 +148,7 @@ class Publisher:
         return list(changes.values())
 
     def _build_content(self, namespace: str, compiled: str) -> Content:
-        """What the namespace should carry beside these compiled selectors."""
+        """What the namespace should carry besides these compiled selectors."""
         is_isolated = bool(compiled) and self._base.is_seen(namespace)
         policies = self._membership.get_policies(namespace) if is_isolated else ()
         if not policies:
@@ -252,11 +252,11 @@ class Publisher:
         return None
 
 
-_UNDONE = "Someone changed what Monopod writes on the namespace; it has put it right"
+_UNDONE = "Someone changed what Monopod writes on the namespace; it has been restored"
 
 
 def _is_final(failure: Failure) -> bool:
-    """Whether the same write would be refused again, so that the namespace has to be closed.
+    """Whether the same write would be refused again, so that the namespace has to refuse new pods.
 
     A conflict is about another namespace of that name. A server that is overloaded will take the write later, but what
     is too large for etcd it answers with an error of its own.

@@ -15,7 +15,7 @@ SUBJECT = f"ConfigMap {QUOTA_CONFIGMAP}"
 
 
 class QuotaPublisher:
-    """Writes the ConfigMap when the profiles change, and looks from time to time whether it is still as written.
+    """Writes the ConfigMap when the profiles change, and checks from time to time whether it is still as written.
 
     It isn't watched, unlike the patterns: what someone does to it lets some profiles more be created, or some less, and
     no pod pass.

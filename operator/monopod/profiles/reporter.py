@@ -29,16 +29,16 @@ class Reporter:
             return True
         subject = f"events of profile {name}"
         try:
-            await self._announce_phase(resource, status)
-            await self._announce_unwritten(resource, status)
-            await self._announce_moves(resource, status)
+            await self._record_phase(resource, status)
+            await self._record_unwritten(resource, status)
+            await self._record_moves(resource, status)
         except (ApiError, ApiUnreachable) as error:
             self._problems.report(subject, str(error))
             return False
         self._problems.clear(subject)
         return await self._statuses.write(name, current, status)
 
-    async def _announce_phase(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+    async def _record_phase(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
         """An event when the profile becomes active, is deleted, and fails, or fails for another reason."""
         before, after = _summarise(resource.get("status") or {}), _summarise(status)
         if before == after:
@@ -56,14 +56,14 @@ class Reporter:
             case _:
                 return
 
-    async def _announce_unwritten(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+    async def _record_unwritten(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
         """An event when namespaces can't be written that could be before, or that are new."""
         before = {name for issue in _compute_unwritten(resource.get("status") or {}) for name in issue["resourceIds"]}
         for issue in _compute_unwritten(status):
             if not before.issuperset(issue["resourceIds"]):
                 await self._post(resource, EventType.WARNING, Reason.PUBLISH_FAILED, issue["message"])
 
-    async def _announce_moves(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+    async def _record_moves(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
         """Events when pods begin to be moved, when all are, and when a workload is stopped."""
         before = (resource.get("status") or {}).get("rescheduling") or {}
         after = status.get("rescheduling") or {}

@@ -1,8 +1,8 @@
-"""Moves pods that run elsewhere: looks at namespaces, has those evicted whose turn it is, and counts.
+"""Moves pods that run elsewhere: scans namespaces, has those evicted that are next in line, and counts.
 
     a profile or a namespace changes ──► searched at once; otherwise at each resync
-    something to move                ──► looked at every INTERVAL_SECONDS, longer while nothing changes
-    no answer from the API server    ──► nothing is looked at for a while; what is known gets too old to evict anything
+    something to move                ──► scanned every INTERVAL_SECONDS, longer while nothing changes
+    no answer from the API server    ──► nothing is scanned for a while; what is known gets too old to evict anything
 
 What is decided rests on objects (see `monopod.rescheduling.rules.plans`), so a new leader goes on where the old one
 was. Only the number of pods that workloads of unknown kinds had is remembered.
@@ -40,15 +40,15 @@ INTERVAL_SECONDS = 2.0
 LONGEST_INTERVAL_SECONDS = 10.0
 # What was seen longer ago evicts nothing.
 KNOWN_SECONDS = 15.0
-# Whether someone has seen to a workload that was stopped.
+# How often to check whether someone has fixed a workload that was stopped.
 STOPPED_SECONDS = 15.0
-# Looking takes at most a fifth of the time.
-REST_PER_LOOK = 4.0
+# Scanning takes at most a fifth of the time.
+REST_PER_SCAN = 4.0
 FIRST_RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 30.0
 # One namespace may have a trouble of its own (an object that can't be read); with a second it is the API server's.
 FAILURES_OF_THEIR_OWN = 1
-# After so many the others don't wait any longer for a namespace that hasn't been seen yet, and the status names it.
+# After that many the others don't wait any longer for a namespace that hasn't been scanned yet; the status names it.
 FAILURES_BORNE = 3
 # Budgets refuse for a moment whenever a replacement has become Ready: they block once they did so a few times.
 LASTING_PAUSE_SECONDS = 8.0
@@ -82,7 +82,7 @@ class _NamespaceState:
     """A namespace that profiles with pods to move reach.
 
     Attributes:
-        failures: how many looks have failed since one went well.
+        failures: how many scans have failed since one succeeded.
     """
 
     context: NamespaceContext
@@ -99,7 +99,7 @@ def _is_known(states: Collection[_NamespaceState]) -> bool:
 
 
 class Rescheduler:
-    """Looks at the namespaces of profiles that move pods, again and again.
+    """Scans the namespaces of profiles that move pods, again and again.
 
     Attributes:
         changed: another number of pods waits or has moved than before.
@@ -152,7 +152,7 @@ class Rescheduler:
             self._hand_over()
 
     def update(self, given: ReschedulingInput) -> None:
-        """What has changed is looked at now."""
+        """What has changed is scanned now."""
         if given == self._given:
             return
         self._precaution.forget(
@@ -216,9 +216,9 @@ class Rescheduler:
         return build_tally(plans, obstacles, report.waiting, paused=settings.paused, unseen=unseen)
 
     async def _reconcile(self, _: str) -> Result:
-        await self._look_around()
+        await self._scan_due()
         self._tell()
-        await self._announce()
+        await self._record_events()
         return After(max(self._compute_delay(), 0.05))
 
     def _compute_delay(self) -> float:
@@ -226,14 +226,14 @@ class Rescheduler:
         due = min((state.due for state in self._states.values()), default=now + self._resync_seconds)
         return due - now
 
-    async def _look_around(self) -> None:
+    async def _scan_due(self) -> None:
         began = self._clock.monotonic()
         due = sorted((state for state in self._states.values() if state.due <= began), key=lambda state: state.due)
         self._scanner.forget()
         failures: list[Exception] = []
         for state in due:
             try:
-                await self._look_at(state)
+                await self._scan_namespace(state)
             except (ApiError, ApiUnreachable) as error:
                 failures.append(error)
                 if len(failures) == FAILURES_OF_THEIR_OWN + 1:
@@ -242,11 +242,11 @@ class Rescheduler:
             self._hand_over()
         took = self._clock.monotonic() - began
         for state in due:
-            state.due = max(state.due, self._clock.monotonic() + REST_PER_LOOK * took)
+            state.due = max(state.due, self._clock.monotonic() + REST_PER_SCAN * took)
         if failures and len(failures) == min(len(due), FAILURES_OF_THEIR_OWN + 1):
             raise failures[0]
 
-    async def _look_at(self, state: _NamespaceState) -> None:
+    async def _scan_namespace(self, state: _NamespaceState) -> None:
         context, before = state.context, state.scan
         namespace = self._caches.namespaces.find("", context.namespace)
         state.due = self._clock.monotonic() + INTERVAL_SECONDS
@@ -297,7 +297,7 @@ class Rescheduler:
         return frozenset(pod for pod in missing if pod.startswith(f"{context.namespace}/"))
 
     def _compute_blocked(self, context: NamespaceContext) -> frozenset[str]:
-        """Pods without a controller that can't be moved, so that others have their turn."""
+        """Pods without a controller that can't be moved, so that others are next in line."""
         obstacles = (obstacle for profile in context.settings for obstacle in self._report_bare(profile).obstacles)
         return frozenset(pod for obstacle in obstacles for pod in obstacle.pods)
 
@@ -348,7 +348,7 @@ class Rescheduler:
         return [BarePod(profile.name, profile.runtime_class, manifest) for manifest in known]
 
     def _tell(self) -> None:
-        """Has the profiles looked at if their statuses would differ."""
+        """Enqueues the profiles if their statuses would differ."""
         told = {name: self.compute_moves(name) for name in self._given.settings}
         if told != self._told:
             self._told = told
@@ -362,7 +362,7 @@ class Rescheduler:
                 self._evicted.append((pod, profile))
             self.controller.enqueue(WHOLE)
 
-    async def _announce(self) -> None:
+    async def _record_events(self) -> None:
         """What can't be said yet waits for the next time, and keeps nothing else waiting."""
         for _ in range(len(self._evicted)):
             pod, profile = self._evicted[0]

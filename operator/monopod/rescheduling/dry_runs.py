@@ -30,7 +30,7 @@ from monopod.workloads.rules.verdict import Fault, judge_node, judge_sandbox
 
 VALID_SECONDS: Final = 300.0
 REFUSED: Final = Backoff(first=5.0, longest=60.0)
-# In one look; the others have their turn in the next.
+# In one scan; the others follow in the next.
 MOST_TRIED: Final = 40
 PER_MINUTE: Final = 600
 
@@ -70,7 +70,7 @@ class DryRuns:
         self._minute, self._tried = 0.0, 0
 
     async def limit(self, context: NamespaceContext, scan: NamespaceScan) -> NamespaceScan:
-        """The look without evictions that would leave a workload without a pod.
+        """The scan without evictions that would leave a workload without a pod.
 
         Raises:
             ApiError: the quotas can't be listed.
@@ -111,7 +111,7 @@ class DryRuns:
             if plan.now and not plan.workload.is_bare:
                 allowed = plan.now[:1] if each is chosen else ()
                 later = (*plan.now[len(allowed) :], *plan.later)
-                text = "" if allowed else f"{waiting_for}; {waiting.workload} has its turn" if waiting else waiting_for
+                text = "" if allowed else f"{waiting_for}; {waiting.workload} is next" if waiting else waiting_for
                 plan = replace(plan, now=allowed, later=later, waiting_for=plan.waiting_for or text)
             plans.append(plan)
         return replace(scan, plans=tuple(plans), is_bounded=True)

@@ -1,4 +1,4 @@
-"""What the operator is told about pods that are moved."""
+"""The operator's options for rescheduling."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Remembers since when replacements are on their way, and looks at all namespaces at once.
+"""Remembers since when replacements are on their way, and considers all namespaces at once.
 
 What follows is decided in `monopod.rescheduling.rules.caution`.
 
@@ -14,7 +14,7 @@ from monopod.rescheduling.rules.plans import WorkloadPlan
 
 
 class Precaution:
-    """Holds what is known between looks; a replacement that isn't Ready after `deadline` seconds is late."""
+    """Holds what is known between scans; a replacement that isn't Ready after `deadline` seconds is late."""
 
     def __init__(self, clock: Clock, deadline: float) -> None:
         self._clock = clock
@@ -24,13 +24,13 @@ class Precaution:
         self._broken: set[Key] = set()
         self._chosen: set[Key] = set()
         self._seen: dict[str, tuple[frozenset[Key], frozenset[Key]]] = {}
-        """What the last two looks at a namespace showed."""
+        """What the last two scans of a namespace showed."""
 
     def forget(self, profiles: Iterable[str]) -> None:
         """What was known of profiles that are no longer the same."""
         gone = set(profiles)
         self._proven = {each for each in self._proven if each[0] not in gone}
-        self._drop({key for looks in self._seen.values() for key in frozenset().union(*looks) if key[0] in gone})
+        self._drop({key for scans in self._seen.values() for key in frozenset().union(*scans) if key[0] in gone})
 
     def retain(self, namespaces: Collection[str]) -> None:
         """Forgets workloads of all other namespaces."""
@@ -43,7 +43,7 @@ class Precaution:
         self._chosen -= set(keys)
 
     def observe(self, namespace: str, proven: Iterable[str], plans: Sequence[WorkloadPlan]) -> None:
-        """Takes note of what a look shows; a workload that two in a row don't show is gone, or done with."""
+        """Records what a scan shows; a workload that two in a row don't show is gone, or done."""
         self._proven |= {(profile, namespace) for profile in proven}
         keys = frozenset(map(get_key, plans))
         older, last = self._seen.get(namespace, (keys, keys))

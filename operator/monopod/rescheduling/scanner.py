@@ -1,10 +1,10 @@
-"""Looks at the pods of one namespace: whether any may have to move, and what is to be done about each.
+"""Scans the pods of one namespace: whether any may have to move, and what is to be done about each.
 
     search ──nothing that a profile might move──► done until the next resync
-       └── something ──► whole look: all pods, what controls them, their claims ──► outlooks
+       └── something ──► full scan: all pods, what controls them, their claims ──► plans
 
 A search reads metadata of those pods only that no profile runs, and asks the cache for the others; a scan reads all
-pods of the namespace. Nothing is kept of them but what their turn depends on.
+pods of the namespace. Nothing is kept of them but what decides when they move.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ from monopod.workloads.rules.replacement import STATEFUL_SET, Owner, Workload, b
 
 # What controls pods may be so old: a Deployment that is scaled, or a StatefulSet whose template changes, is seen then.
 OWNER_SECONDS = 15.0
-# Other tasks have their turn after so many pods.
+# Other tasks run after that many pods.
 PODS_AT_ONCE = 100
 
 Manifest = dict[str, Any]
@@ -64,7 +64,7 @@ class NamespaceScan:
         attempts: of the other workloads of which pods may be moved now, by profile and the workload's uid.
         expected: how many pods workloads of unknown kinds had, by uid.
         proven: profiles of which a pod was seen that became Ready in its sandbox since they became active.
-        is_bounded: whether a quota counts the pods, so that one eviction is all that this look is good for.
+        is_bounded: whether a quota counts the pods, so that this scan allows one eviction at most.
     """
 
     at: float
@@ -111,7 +111,7 @@ class Scanner:
         self._owners: dict[str, tuple[float, Workload | None]] = {}
 
     async def search(self, context: NamespaceContext) -> bool:
-        """Whether a whole look may find anything.
+        """Whether a full scan may find anything.
 
         Raises:
             ApiError: the pods can't be listed.
@@ -138,11 +138,11 @@ class Scanner:
         missing: Collection[str],
         blocked: Collection[str],
     ) -> NamespaceScan:
-        """A whole look.
+        """A full scan.
 
         Args:
             context: the namespace.
-            before: the last look; None: there was none since this process started.
+            before: the last scan; None: there was none since this process started.
             missing: pods without a controller that don't exist for the moment, unless they are listed.
             blocked: such pods that can't be moved.
 
@@ -159,17 +159,17 @@ class Scanner:
         expected: dict[str, int] = {}
         proven: set[str] = set()
         groups = await self._sight_all(pods, context)
-        for uid, (workload, sightings) in groups.items():
-            settings = ((each, context.settings[each.mark]) for each in sightings if each.mark in context.settings)
+        for uid, (workload, pod_states) in groups.items():
+            settings = ((each, context.settings[each.mark]) for each in pod_states if each.mark in context.settings)
             proven.update(each.mark for each, own in settings if is_proof(each, own))
             if workload.desired is None and not workload.is_bare and uid in before.settling:
-                present = sum(not each.is_terminating for each in sightings)
+                present = sum(not each.is_terminating for each in pod_states)
                 expected[uid] = max(before.expected.get(uid, 0), present)
             plans += plan_workloads(
                 workload,
-                sightings,
+                pod_states,
                 context,
-                settling=uid in before.settling or any(_is_on_its_way(each, context, resumed) for each in sightings),
+                settling=uid in before.settling or any(_is_on_its_way(each, context, resumed) for each in pod_states),
                 expected=expected.get(uid, 0),
                 missing=missing if workload.is_bare else (),
                 blocked=blocked,
@@ -244,7 +244,7 @@ class Scanner:
         return [_trim(pod, context) async for pod in self._api.list_pages(path) if not has_ended(pod)]
 
     async def _add_storage(self, context: NamespaceContext, pods: Sequence[Manifest]) -> NamespaceContext:
-        """The place with the claims and volumes of pods that may be moved."""
+        """The context with the claims and volumes of pods that may be moved."""
         moving = (pod for pod in pods if _may_move_pod(pod, context))
         names = {claim for pod in moving for claim in get_claims(pod)}
         if not names:
@@ -268,11 +268,11 @@ class Scanner:
         self._owners = {uid: known for uid, known in self._owners.items() if now - known[0] < OWNER_SECONDS}
 
 
-def _is_on_its_way(sighting: PodState, context: NamespaceContext, resumed: Collection[str]) -> bool:
+def _is_on_its_way(pod_state: PodState, context: NamespaceContext, resumed: Collection[str]) -> bool:
     """Whether the pod may be a replacement that an operator before this one waited for, or has siblings that are."""
-    if sighting.mark not in resumed or not isinstance(sighting.standing, InPlace):
+    if pod_state.mark not in resumed or not isinstance(pod_state.standing, InPlace):
         return False
-    began, created = context.settings[sighting.mark].started, read_time(sighting.pod.created)
+    began, created = context.settings[pod_state.mark].started, read_time(pod_state.pod.created)
     return began is not None and created is not None and created >= began
 
 
@@ -286,6 +286,6 @@ def _build_attempt(pod: Manifest, workload: Workload) -> Attempt:
 
 
 def _stays_for_sure(metadata: Mapping[str, Any]) -> bool:
-    """Whether metadata alone tell that nobody moves the pod."""
+    """Whether metadata alone tell that no one moves the pod."""
     annotations = metadata.get("annotations") or {}
     return annotations.get(COMPUTE_TYPE) == COMPUTE_TYPE_EC2 or guess_creator({"metadata": metadata}) != ""

@@ -11,7 +11,7 @@ one that is enforced in some of its namespaces, and without a word not in others
   that no selector spells out, wildcard patterns count as if they met in one name, unless they begin differently:
   `team-a-*` and `team-b-*` never meet.
 
-What compiled selectors look like and how much room there is isn't known here (see `monopod.selectors.compile`).
+What compiled selectors look like and how much of them fits isn't known here (see `monopod.selectors.compile`).
 """
 
 from bisect import bisect_left, insort
@@ -58,7 +58,7 @@ _AFTER: Final = "\uffff"
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """How much of something there is room for."""
+    """How much of something fits."""
 
     what: str
     most: int
@@ -79,7 +79,7 @@ CompiledSelectors = tuple[CompiledSelector, ...]
 
 @dataclass(frozen=True, slots=True)
 class CapacityRequest:
-    """A profile that asks for room.
+    """A profile that asks for capacity.
 
     Attributes:
         compiled: those that it should have.
@@ -95,7 +95,7 @@ class CapacityRequest:
 
 @dataclass(frozen=True, slots=True)
 class Overflow:
-    """Why there is no room: the place (a namespace's name, a pattern like `team-*`, or CONFIGMAP), and its bound."""
+    """Why it doesn't fit: the place (a namespace's name, a pattern like `team-*`, or CONFIGMAP), and its bound."""
 
     place: str
     found: int
@@ -115,7 +115,7 @@ class Overflow:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """Which compiled selectors each profile gets, by its name. Whoever lacks room gets none, or keeps its old ones."""
+    """Which compiled selectors each profile gets, by its name; one that doesn't fit gets none, or keeps its own."""
 
     compiled: Mapping[str, CompiledSelectors]
     overflow: Mapping[str, Overflow]
@@ -127,7 +127,7 @@ def allocate(
     of_configmap: Sequence[Bound],
     protected: Collection[str],
 ) -> Allocation:
-    """Gives room to what is enforced, then to the older, then to the newer profiles."""
+    """Gives capacity to what is enforced, then to the older, then to the newer profiles."""
     capacity = _Capacity(of_namespace, of_configmap, protected)
     compiled: dict[str, CompiledSelectors] = {}
     overflow: dict[str, Overflow] = {}
@@ -162,13 +162,13 @@ class _Capacity:
         self._of_configmap = of_configmap
         self._protected = protected
         self._patterns: defaultdict[str, list[CompiledSelector]] = defaultdict(list)
-        """Rows with wildcards, by what these begin with."""
+        """Compiled selectors with wildcards, by what these begin with."""
         self._heads = _Places()
         self._names = _Places()
         self._configmap = [0] * len(of_configmap)
 
     def add(self, compiled: CompiledSelectors) -> Overflow | None:
-        """Puts the compiled selectors in, whether or not there is room; the first bound that they exceed."""
+        """Adds the compiled selectors, whether or not they fit; returns the first bound that they exceed."""
         found = [each for selector in compiled for each in self._put(selector)]
         for selector in compiled:
             _add(self._configmap, selector.load_of_configmap)
@@ -176,7 +176,7 @@ class _Capacity:
         return found[0] if found else None
 
     def remove(self, compiled: CompiledSelectors) -> None:
-        """Takes compiled selectors out that were put in."""
+        """Removes compiled selectors that were added."""
         for selector in compiled:
             for _, taken in self._compute_places(selector):
                 _add(taken, selector.load, -1)
@@ -197,7 +197,7 @@ class _Capacity:
             yield from _find_excess(place, taken, self._of_namespace)
 
     def _get_selectors(self, text: str) -> Iterator[CompiledSelector]:
-        """Rows with wildcards that begin as the text does."""
+        """Compiled selectors with wildcards that begin as the text does."""
         return (selector for head in each_head(text) for selector in self._patterns.get(head, ()))
 
     def _compute_places(self, selector: CompiledSelector) -> Iterator[tuple[str, list[int]]]:

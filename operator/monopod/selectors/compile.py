@@ -14,7 +14,8 @@ a ConfigMap. CEL can parse neither JSON nor YAML, so the lines are made for `spl
 A profile with zones has a sixth field, `…|eu-1a,eu-1b`; one with security groups a seventh, `…||web,db`; one that lets
 pods choose theirs an eighth, `…|||Allow`; one that allows annotations a ninth, `…||||run.oci.*`; one that allows
 SELinux options a tenth, `…|||||Allow`; one that refuses pods that opt out an eleventh, `…||||||Refuse`. Empty fields at
-the end are left out, so that policies and rows of different releases understand each other while Monopod is upgraded.
+the end are left out, so that policies and compiled selectors of different releases understand each other while Monopod
+is upgraded.
 
 Lines are sorted by profile name, the order in which profiles win, so that the policy takes the first that matches.
 Names and patterns hold none of the separators; a label pattern that does (the API refuses it) matches no label.
@@ -45,7 +46,8 @@ from monopod.selectors.capacity import Allocation, Bound, CapacityRequest, Compi
 from monopod.selectors.reach import Reach
 
 MAX_COMPILED: Final = 2000
-"""Rows in a namespace. Admission takes some milliseconds per hundred, and CEL has a budget of cost per expression."""
+"""Compiled selectors of a namespace. Admission takes some milliseconds per hundred, and CEL has a cost budget per
+expression."""
 
 MAX_WILDCARD_CHARACTERS: Final = 5_000
 """Length of all label patterns with wildcards in keys in a namespace, and five more for each. They are tested against
@@ -101,7 +103,7 @@ def _build_selector(namespace: str, text: str) -> CompiledSelector:
 
 
 def compile_selectors(namespace: str, profiles: Iterable[Profile], protected: Collection[str]) -> str:
-    """The text of the profiles that reach a namespace, whether or not there is room for it; empty if none does.
+    """The text of the profiles that reach a namespace, whether or not it fits; empty if none does.
 
     Args:
         namespace: its name.
@@ -155,7 +157,7 @@ def build_patterns(compiled: Iterable[CompiledSelector], protected: Collection[s
 
 
 def compile_namespace_patterns(profiles: Iterable[Profile], protected: Collection[str]) -> dict[str, str]:
-    """The same from profiles, whether or not there is room for them."""
+    """The same from profiles, whether or not they fit."""
     return build_patterns(order_selectors({profile.name: compile_profile(profile) for profile in profiles}), protected)
 
 

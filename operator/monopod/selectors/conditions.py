@@ -71,7 +71,7 @@ def hold_back_for_capacity(overflow: Overflow, reached: Sequence[str]) -> Findin
 
 
 def _list_places(overflow: Overflow, reached: Sequence[str]) -> tuple[str, ...]:
-    """What lacks room: of namespaces those that exist, and else what holds the compiled selectors of those to come."""
+    """Where they don't fit: namespaces that exist, else the ConfigMap with the selectors of those to come."""
     namespaces = tuple(f"Namespace/{name}" for name in reached if overflow.concerns(name))
     return namespaces or (f"ConfigMap/{PATTERNS_CONFIGMAP}",)
 

@@ -1,7 +1,7 @@
 """What belongs on namespaces, and what has to be written so that it is there.
 
 A namespace that a profile reaches carries a label, by which the admission policies find it, and annotations, which
-they read: the compiled profiles, whether its pods are closed by a default-deny policy, and the compiled
+they read: the compiled profiles, whether it has its default-deny policy, and the compiled
 SecurityGroupPolicies. No one else may write these, so anything that differs is undone. How they are written is not
 known here (see `monopod.selectors.compile`): they come in as text.
 
@@ -50,7 +50,7 @@ class NamespaceView:
 
     @property
     def is_isolated(self) -> bool:
-        """Whether it says that its pods are closed by a default-deny policy."""
+        """Whether it says that it has its default-deny policy."""
         return self.isolated == ISOLATED
 
     @property

@@ -1,4 +1,4 @@
-"""What reaches a namespace, found without a look at all there is: by its name, or by what a pattern begins with.
+"""What reaches a namespace, found without going through all there is: by its name, or by what a pattern begins with.
 
 A thousand profiles and a thousand namespaces make a million pairs, nearly all of which can't match by their first
 letters.

@@ -26,12 +26,12 @@ from monopod.workloads.caches import Caches
 from monopod.workloads.fetch import fetch_census, fetch_workload
 from monopod.workloads.rules.creation import Quota, build_attempt
 from monopod.workloads.rules.replacement import get_owner
-from monopod.workloads.rules.verdict import Answer, Fault, judge_answer, judge_node, judge_room
+from monopod.workloads.rules.verdict import Answer, Fault, judge_answer, judge_node, judge_quotas
 
 VALID_SECONDS: Final = 60.0
 # Where a quota counts, a verdict is about one pod at this moment.
 BOUNDED_SECONDS: Final = 3.0
-# What was tried longer ago evicts nothing there.
+# A dry run from longer ago evicts nothing there.
 KNOWN_SECONDS: Final = 15.0
 REFUSED: Final = Backoff(first=2.0, longest=60.0)
 # In one reconcile; the others follow in the next.
@@ -68,7 +68,7 @@ async def try_replacement(
         answer = Answer(refusal=error.message)
     fault = judge_answer(answer, pod, quotas)
     if quotas and not fault:
-        fault = judge_room(answer, pod, quotas, await fetch_census(api, namespace))
+        fault = judge_quotas(answer, pod, quotas, await fetch_census(api, namespace))
     return fault, answer.created
 
 
@@ -94,21 +94,21 @@ class _Verdict:
 
 
 class ReplacementDryRuns:
-    """Remembers verdicts by profile and workload; `mark` has the profiles looked at within some seconds."""
+    """Remembers verdicts by profile and workload; `enqueue` has the profiles reconciled within some seconds."""
 
     def __init__(
         self,
         api: Api,
         caches: Caches,
         is_refused: Callable[[Candidate], bool],
-        mark: Callable[[float], None],
+        enqueue: Callable[[float], None],
         clock: Clock,
     ) -> None:
         self._api = api
         self._clock = clock
         self._caches = caches
         self._is_refused = is_refused
-        self._mark = mark
+        self._enqueue = enqueue
         self._verdicts: dict[Key, _Verdict] = {}
 
     def compute_obstacles(self, profile: str, pods: Iterable[Candidate]) -> list[Obstacle]:
@@ -139,9 +139,9 @@ class ReplacementDryRuns:
         untold = self.compute_obstacles(profile, pods) != before
         faults = [each.until for key, each in self._verdicts.items() if key[0] == profile and each.fault]
         if untold or left[0] <= 0:
-            self._mark(0.5)
+            self._enqueue(0.5)
         if faults:
-            self._mark(max(0.5, min(faults) - self._clock.monotonic()))
+            self._enqueue(max(0.5, min(faults) - self._clock.monotonic()))
         return chosen
 
     def _forget_others(self, profile: str, workloads: Collection[str]) -> None:
@@ -155,7 +155,7 @@ class ReplacementDryRuns:
         try:
             quotas = await list_quotas(self._api, namespace) if due else ()
         except (ApiError, ApiUnreachable):
-            self._mark(REFUSED.first)
+            self._enqueue(REFUSED.first)
             return []
         if quotas or any(each.is_bounded for each in self._get_current(profile, workloads)):
             return await self._select_one(profile, workloads, quotas, left)
@@ -167,7 +167,7 @@ class ReplacementDryRuns:
     async def _select_one(
         self, profile: str, workloads: Mapping[str, list[Candidate]], quotas: Sequence[Quota], left: list[int]
     ) -> list[Candidate]:
-        """One pod of the namespace, beside those that budgets refuse for the time being."""
+        """One pod of the namespace, besides those that budgets refuse for the time being."""
         chosen: list[Candidate] = []
         for pod, *_ in workloads.values():
             if not self._is_current(profile, pod) and left[0] > 0:
@@ -175,7 +175,7 @@ class ReplacementDryRuns:
                 await self._try(profile, pod, quotas)
             if self._is_passed(profile, pod):
                 chosen.append(replace(pod, known_until=self._clock.monotonic() + KNOWN_SECONDS))
-                self._mark(BOUNDED_SECONDS)
+                self._enqueue(BOUNDED_SECONDS)
                 if not self._is_refused(pod):
                     break
         return chosen

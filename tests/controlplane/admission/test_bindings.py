@@ -110,7 +110,7 @@ def test_a_pod_gets_its_own_identity_and_keeps_it(server: Server, marked: str, r
             answer.expect_ok()  # it gets back what it lacks
             continue
         assert answer.status == 403
-        assert user or "is this pod's identity" in answer.message  # the operator is refused by a policy of its own, too
+        assert user or "is this pod's task id" in answer.message  # the operator is refused by a policy of its own, too
 
 
 MARKS: dict[str, dict[str, Any]] = {

@@ -19,7 +19,7 @@ FORGED = {PROFILE_LABEL: "web"}
 
 NOT_REACHED = (
     "metadata.labels[monopod.dev/profile] says that this pod runs in a Fargate profile's sandbox, but no profile "
-    "reaches its namespace. Remove the label, or create a FargateProfile that selects the pod. If nobody "
+    "reaches its namespace. Remove the label, or create a FargateProfile that selects the pod. If no one "
     "wrote the label, profiles have just changed: try again."
 )
 NOT_TAKEN = (

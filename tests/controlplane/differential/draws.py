@@ -21,7 +21,7 @@ from monopod.kube.objects.quantity import parse_quantity
 from monopod.pods.rules.exemptions import DAEMON_SET_CONTROLLER, DAEMON_SET_CONTROLLERS
 from monopod.pods.rules.nodes import REQUIRED
 from monopod.pods.rules.selection import Profile, Selector
-from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, LADDER
+from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, SIZE_TABLE
 
 Manifest = dict[str, Any]
 
@@ -167,11 +167,11 @@ class Draw(random.Random):
         )
 
     def cpu_millis(self) -> Fraction:
-        near = self.choice(LADDER).cpu_millis + self.choice((-1, 0, 0, 1, Fraction(1, 2), Fraction(1, 10**6)))
+        near = self.choice(SIZE_TABLE).cpu_millis + self.choice((-1, 0, 0, 1, Fraction(1, 2), Fraction(1, 10**6)))
         return Fraction(self.choice((near, near / self.randint(2, 4), self.randint(0, 2000), 0, 100)))
 
     def memory_bytes(self) -> Fraction:
-        row = self.choice(LADDER).memory_mib - COMPONENTS_MEMORY_MIB
+        row = self.choice(SIZE_TABLE).memory_mib - COMPONENTS_MEMORY_MIB
         near = row * 2**20 + self.choice((-1, 0, 0, 1, Fraction(1, 1000), Fraction(1, 10**9)))
         return Fraction(self.choice((near, near / self.randint(2, 4), self.randint(0, 2**32), 0, 10**9)))
 
@@ -201,7 +201,7 @@ class Draw(random.Random):
         pod["metadata"]["labels"][PROFILE_LABEL] = self.choice(PROFILE_NAMES)
         annotations = pod["metadata"].setdefault("annotations", {})
         if self.maybe(0.5):
-            annotations[CAPACITY_ANNOTATION] = self.choice(LADDER).__str__()
+            annotations[CAPACITY_ANNOTATION] = self.choice(SIZE_TABLE).__str__()
         if self.maybe(0.5):
             annotations[STORAGE_ANNOTATION] = self.choice(("20Gi", "21Gi", "92Gi", "20480Mi", "x"))
             pod["spec"]["containers"][0]["resources"].setdefault("limits", {})["ephemeral-storage"] = "20480Mi"

@@ -12,7 +12,7 @@ from monopod.admission.render import HEADER, KUSTOMIZATION, optional_policies, p
 from monopod.cel.expressions import format_comment, quote
 from monopod.cel.json_patch import escape_pointer
 from monopod.pods.cel.size import ladder_steps
-from monopod.pods.rules.size import LADDER
+from monopod.pods.rules.size import SIZE_TABLE
 
 DOCUMENTS = policies()
 INSTALLABLE = [*DOCUMENTS, *(each for documents in optional_policies().values() for each in documents)]
@@ -104,7 +104,7 @@ def test_the_ladder_is_eight_runs_of_equal_steps() -> None:
     steps = ladder_steps()
     assert len(steps) == 8
     assert [(cpu, mib) for cpu, low, high, step in steps for mib in range(low, high + 1, step)] == [
-        (row.cpu_millis, row.memory_mib) for row in LADDER
+        (row.cpu_millis, row.memory_mib) for row in SIZE_TABLE
     ]
 
 

@@ -1,4 +1,4 @@
-"""Statuses: written where they differ, and the answer is taken in."""
+"""Statuses: written where they differ, and the answer goes into the cache."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
 """How many pods without a controller are under way at a time: which of those to be moved are stored next.
 
 A pod may hang for as long as somebody likes, by a budget or a finalizer. It takes no room from pods of other namespaces
-then; and of its own namespace there are never more than a few, because each is looked at every two seconds.
+then; and of its own namespace there are never more than a few, because each is observed every two seconds.
 """
 
 import datetime
@@ -18,13 +18,13 @@ HANGING_SECONDS = 60.0
 
 
 def find_next(stored: Sequence[StoredPod], wanted: Iterable[BarePod], now: str) -> list[BarePod]:
-    """Those of the wanted pods for which there is room, in their order; `now` is an RFC 3339 time."""
+    """Those of the wanted pods that may be stored now, in their order; `now` is an RFC 3339 time."""
     active = [each for each in stored if each.phase not in FOR_A_PERSON]
     taken = Counter(each.namespace for each in active)
-    room = MOST_STORED - sum(not _hangs(each, now) for each in active)
+    capacity = MOST_STORED - sum(not _hangs(each, now) for each in active)
     found: list[BarePod] = []
     for pod in wanted:
-        if len(found) < room and taken[pod.namespace] < MOST_OF_A_NAMESPACE:
+        if len(found) < capacity and taken[pod.namespace] < MOST_OF_A_NAMESPACE:
             found.append(pod)
             taken[pod.namespace] += 1
     return found

@@ -35,7 +35,7 @@ class BareReport:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How one stored pod stands: what has its name, None if nobody looked; and the pod, if it is to be evicted."""
+    """One stored pod: what has its name, None if that wasn't observed; and the pod, if it is to be evicted."""
 
     stored: StoredPod
     observed: ObservedPod | None = None

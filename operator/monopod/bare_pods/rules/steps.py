@@ -6,7 +6,7 @@
                                         dropped     Withdrawn ──settled──► dropped                          decides
 
 The eviction is asked for only once `Evicting` is on record, so `Stored` proves that nothing was asked yet: a pod that
-is gone then was deleted by its owner, and is none of our business. From `Evicting` on, a pod that is gone counts as
+is gone then was deleted by its owner, and isn't created again. From `Evicting` on, a pod that is gone counts as
 evicted by us: better that one is back that its owner deleted in that moment than that one is lost. Every step follows
 from the stored pod and the pod of its name alone, so an operator that is killed, or two of them at once, come to the
 same end; and as both pods have the same name there are never two.
@@ -24,7 +24,7 @@ from monopod.pods.rules.original import compute_original
 Manifest = dict[str, Any]
 
 KNOWN_SECONDS = 15.0
-"""How long after a look at a pod it may be evicted."""
+"""How long after a pod was observed it may be evicted."""
 
 SETTLING_SECONDS = 45.0
 """How long an eviction may still come that was decided on before: it is asked for within KNOWN_SECONDS, and a client
@@ -323,7 +323,7 @@ def build_stored(bare: BarePod) -> Manifest:
     }
 
 
-def build_trial(bare: BarePod) -> Manifest:
+def build_dry_run(bare: BarePod) -> Manifest:
     """The pod to try: its name is another, because its own is in use. It says that it is one to be created again."""
     manifest = compute_original(bare.pod)
     metadata = {key: value for key, value in manifest["metadata"].items() if key != "name"}

@@ -2,7 +2,7 @@
 
 Cilium gives an identity to each set of labels that it takes for relevant, and has 65,535 of them for a whole cluster. A
 pod with a NetworkPolicy of its own has a label of its own, so it takes one for itself. A label that is left out of the
-relevant ones selects nothing any more: Monopod's base policy, which closes pods, would then close none.
+relevant ones selects nothing any more: Monopod's default-deny policy, for instance, would then select no pods.
 """
 
 import re

@@ -27,7 +27,7 @@ MINIMUM_MINOR: Final = 36
 
 
 class Check(StrEnum):
-    """What is looked at, in this order."""
+    """What is checked, in this order."""
 
     KUBERNETES_VERSION = "KubernetesVersion"
     ADMISSION_API = "MutatingAdmissionPolicy"

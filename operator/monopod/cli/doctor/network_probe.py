@@ -1,6 +1,6 @@
 """Whether the cluster's network enforces NetworkPolicies, found out by trying: `doctor --probe`.
 
-    namespace ─► server, client ─► the client reaches the server ─► policy: nobody may ─► still? ─► namespace deleted
+    namespace ─► server, client ─► the client reaches the server ─► policy: no one may ─► still? ─► namespace deleted
 
 The API server stores NetworkPolicies whether or not anything enforces them; so only a try tells. The pods opt out of
 Fargate: what is tried is the network, not the sandbox.
@@ -68,7 +68,7 @@ class NetworkProbe:
 
     @classmethod
     def with_fresh_name(cls, api: Api, image: str) -> "NetworkProbe":
-        """A probe whose namespace nobody else has."""
+        """A probe whose namespace no one else has."""
         return cls(api, image, f"monopod-doctor-{secrets.token_hex(3)}")
 
     def describe(self) -> str:
@@ -219,7 +219,7 @@ def build_pod(name: str, image: str, script: str) -> Json:
 
 
 def build_policy() -> Json:
-    """Nobody may reach the server."""
+    """No one may reach the server."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

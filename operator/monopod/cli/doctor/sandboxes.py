@@ -91,7 +91,7 @@ def describe_missing(name: str, user: str, facts: Facts) -> Finding:
 
 
 def describe_unknown(facts: Facts) -> str:
-    """The command that makes a class the default whose handler nobody here knows; "" without any."""
+    """The command that makes a class the default whose handler no one here knows; "" without any."""
     names = sorted(name for name, handler in facts.classes.items() if is_sandbox(handler, facts.sandbox_handlers))
     if not names:
         return ""

@@ -60,7 +60,7 @@ def describe_admitted(admitted: Admitted | None) -> str:
     size = f"{admitted.capacity}, RuntimeClass {admitted.runtime_class}"
     waits = f" It waits for its claims: {', '.join(admitted.waits_for)}." if admitted.waits_for else ""
     if admitted.waits_for_isolation:
-        waits += f" It waits behind the gate {ISOLATION_GATE} for the operator to close its namespace; see its events."
+        waits += f" It waits behind the gate {ISOLATION_GATE} until its namespace is isolated; see its events."
     groups = f" Its security groups: {', '.join(admitted.groups)}." if admitted.groups else ""
     return f"sandboxed by profile {admitted.profile}: {size}.{groups}{waits}"
 
@@ -212,7 +212,7 @@ def describe_groups(answer: GroupsAnswer, profile: str) -> Iterator[str]:
     if answer.groups is None:
         yield f"Its creation is refused: {answer.refusal}."
         return
-    names = ", ".join(answer.groups.names) or "none, so it stays closed"
+    names = ", ".join(answer.groups.names) or "none, so all its traffic is denied"
     match answer.groups.source:
         case GroupSource.SECURITY_GROUP_POLICY:
             plural = "y" if len(answer.groups.origin) == 1 else "ies"

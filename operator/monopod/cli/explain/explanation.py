@@ -70,7 +70,7 @@ class Explanation:
         verdicts: every profile, in the order of names.
         pin: what the pod's own profile label names, or None without the label.
         groups: its security groups and where they come from; None if it isn't Fargate's to run.
-        node_selector: the labels that its node must have, beside those that its RuntimeClass asks for.
+        node_selector: the labels that its node must have, besides those that its RuntimeClass asks for.
         off_fargate: whether it asks for a node that none of Fargate's is, so that it stays Pending.
         notes: what else whoever applies it should know, as sentences.
     """

@@ -1,4 +1,4 @@
-"""What decides on a pod's security groups beside its profile: SecurityGroupPolicies and ServiceAccounts.
+"""What decides on a pod's security groups besides its profile: SecurityGroupPolicies and ServiceAccounts.
 
 They come from the cluster, or from the same files as the pods and profiles where no cluster is asked.
 """

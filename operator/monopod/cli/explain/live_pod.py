@@ -2,7 +2,7 @@
 
 A stored pod is not the pod that was created: admission has marked and sized it, a RuntimeClass may have added node
 selectors, and the scheduler has named its node. To ask what today's profiles would decide, all that is taken off
-(`monopod.pods.rules.original`), and a node that nobody is known to have named, too.
+(`monopod.pods.rules.original`), and a node that no one is known to have named, too.
 """
 
 from collections.abc import Iterable, Mapping
@@ -37,7 +37,7 @@ class Admitted:
         storage: the ephemeral storage that it was given, as the pod's annotation has it; "" if it has none.
         waits_for: the persistent volume claims that keep it from being scheduled, by name.
         groups: its security groups, which follow those who name them.
-        waits_for_isolation: whether it waits until its namespace is closed and its groups are known.
+        waits_for_isolation: whether it waits until its namespace has its default-deny policy and its groups are known.
     """
 
     profile: str

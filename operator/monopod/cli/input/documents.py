@@ -1,6 +1,6 @@
 """Files and folders of YAML and JSON that a user hands in, read as kubectl reads them: what stands in them, as dicts.
 
-What they hold may be anything: nobody has validated it, and some of it was made to exhaust whoever reads it.
+What they hold may be anything: no one has validated it, and some of it was made to exhaust whoever reads it.
 """
 
 import codecs

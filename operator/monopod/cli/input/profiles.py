@@ -45,7 +45,7 @@ def read_profile_resource(resource: Mapping[str, object], sandbox: str | None) -
     Raises:
         InvalidProfile: a field is missing or of the wrong type.
     """
-    # Read without raising: a status that nobody validated must not keep the profile from being explained.
+    # Read without raising: a status that no one validated must not keep the profile from being explained.
     status = resource.get("status")
     told = status.get("runtimeClassName") if isinstance(status, Mapping) else None
     return Profile.from_resource(resource, sandbox or (told if isinstance(told, str) else UNNAMED_SANDBOX))

@@ -136,17 +136,17 @@ def describe_troubles(found: PodIsolation) -> Iterator[str]:
         if each.state is GroupState.UNREADABLE:
             yield f"Group {each.name} {each.problem}, so its rules aren't told apart."
         elif each.problem:
-            yield f"Group {each.name} {each.problem}, so the pod stays closed until it can be used."
+            yield f"Group {each.name} {each.problem}, so all the pod's traffic is denied until it can be used."
     if not found.rules.base:
-        yield f"NetworkPolicy {BASE_POLICY} is missing: nothing closes the pod but the policies below."
+        yield f"NetworkPolicy {BASE_POLICY} is missing: nothing denies the pod's traffic but the policies below."
 
 
 def describe_way(way: OneWay) -> str:
     """Who decides in a direction, and what holds."""
-    state = "closed, but for" if way.rules else "closed"
+    state = "all denied except" if way.rules else "all denied"
     match way.decider:
         case Decider.NOBODY:
-            return "open, because no NetworkPolicy closes it"
+            return "open, because no NetworkPolicy is about it"
         case Decider.SECURITY_GROUPS:
             return f"security groups decide; {state}"
         case Decider.NETWORK_POLICIES:
@@ -198,7 +198,7 @@ def _list_sections(found: PodIsolation) -> Iterator[tuple[str, list[str]]]:
     if rules.idle:
         lines = [describe_origin(each) for each in rules.idle]
         yield "In no NetworkPolicy: these rules open nothing, or not yet", lines
-    yield "Closed to every group", [describe_kept(each) for each in rules.kept]
+    yield "Denied whatever the groups say", [describe_kept(each) for each in rules.kept]
 
 
 def describe_kept(kept: Kept) -> str:
@@ -206,6 +206,6 @@ def describe_kept(kept: Kept) -> str:
     listed = [address.partition("/")[0] for address in kept.open or kept.addresses]
     what = f"{kept.what} ({list_names(listed, _ADDRESSES_SHOWN)})"
     if kept.closed:
-        return f"{what}: closed"
+        return f"{what}: denied"
     owners = list(dict.fromkeys(describe_owner(rule) for rule in kept.opened_by))
     return f"{what}: open, by {'; '.join(owners)}" if owners else f"{what}: open"

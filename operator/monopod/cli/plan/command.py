@@ -116,7 +116,7 @@ def plan_files(cluster: Cluster, filenames: Sequence[str], sandbox: str | None, 
 
 
 def _check_profile(resource: Json) -> str:
-    """The name of a profile in a file, which nobody has validated."""
+    """The name of a profile in a file, which no one has validated."""
     try:
         ReschedulingSettings.from_resource(resource)
         return Profile.from_resource(resource, UNNAMED_SANDBOX).name
@@ -155,7 +155,7 @@ def is_read_by_admission(resource: Json) -> bool:
 
 def _compute_notes(cluster: Cluster, contents: Contents) -> Iterator[str]:
     """What keeps new pods out of the namespace, and which of those that it has are too large to be created again."""
-    namespace = contents.place.namespace
+    namespace = contents.context.namespace
     if refusal := fetch_refusal(cluster, namespace):
         yield f"The API server refuses new pods for now: {refusal}"
     found: dict[str, None] = {}
@@ -207,17 +207,17 @@ def _fetch_namespaces(cluster: Cluster, profiles: Profiles) -> list[str]:
 
 def _read_namespace(cluster: Cluster, namespace: str, profiles: Profiles) -> Contents:
     pods = cluster.list_items(PODS.list_path(namespace))
-    place = NamespaceContext(namespace, profiles.living, profiles.wanted, profiles.deleting, profiles.protected)
+    context = NamespaceContext(namespace, profiles.living, profiles.wanted, profiles.deleting, profiles.protected)
     if not pods:
-        return Contents(place, ())
+        return Contents(context, ())
     budgets = cluster.list_items(DISRUPTION_BUDGETS.list_path(namespace))
     workloads = Workloads(cluster, namespace)
     owned = [(pod, workloads.find(pod)) for pod in pods]
     if any(get_claims(pod) for pod in pods if get_mark(pod) not in profiles.wanted):
         found = cluster.list_items(PERSISTENT_VOLUME_CLAIMS.list_path(namespace))
         claims = {each["metadata"]["name"]: each for each in found}
-        place = replace(place, claims=claims, volumes=_read_volumes(cluster, claims.values()))
-    return Contents(place, owned, [Budget.from_resource(each) for each in budgets])
+        context = replace(context, claims=claims, volumes=_read_volumes(cluster, claims.values()))
+    return Contents(context, owned, [Budget.from_resource(each) for each in budgets])
 
 
 def _read_volumes(cluster: Cluster, claims: Iterable[Json]) -> dict[str, Json]:

@@ -63,7 +63,7 @@ class Step:
 class Contents:
     """What is read of one namespace: each pod with the workload that it is of, and the budgets."""
 
-    place: NamespaceContext
+    context: NamespaceContext
     pods: Sequence[tuple[Manifest, Workload]]
     budgets: Sequence[Budget] = ()
 
@@ -77,61 +77,61 @@ class Rates:
 
 
 @dataclass
-class _Looks:
+class _Scan:
     """The pods of a namespace by uid, with what was made of them."""
 
     contents: Contents
     pods: dict[str, tuple[Manifest, Workload]] = field(default_factory=dict)
-    sightings: dict[str, PodState] = field(default_factory=dict)
+    pod_states: dict[str, PodState] = field(default_factory=dict)
 
 
 def build_steps(namespaces: Iterable[Contents], rates: Rates) -> list[Step]:
-    """All pods that the profiles of the places have to do with: first those that move, in the order in which they do.
+    """All pods that the profiles have to do with: first those that move, in the order in which they do.
 
     Raises:
         InvalidPod: an object holds what the API server would never store.
     """
-    looks: dict[str, _Looks] = {}
+    scans: dict[str, _Scan] = {}
     plans: list[WorkloadPlan] = []
     for contents in namespaces:
-        look = _look_at(contents)
-        looks[contents.place.namespace] = look
-        plans += _compute_all_outlooks(look)
-    moves = [_build_move(pod, plan, looks[pod.namespace], rates) for pod, plan in order_moves(plans)]
-    stays = [step for plan in plans for step in _build_stays(plan, looks[plan.workload.namespace])]
+        scan = _scan(contents)
+        scans[contents.context.namespace] = scan
+        plans += _compute_plans(scan)
+    moves = [_build_move(pod, plan, scans[pod.namespace], rates) for pod, plan in order_moves(plans)]
+    stays = [step for plan in plans for step in _build_stays(plan, scans[plan.workload.namespace])]
     # A sort keeps the order of what is equal: those that move stay in theirs.
     return sorted([*moves, *stays], key=lambda step: list(Fate).index(step.fate))
 
 
-def _look_at(contents: Contents) -> _Looks:
-    look = _Looks(contents)
+def _scan(contents: Contents) -> _Scan:
+    scan = _Scan(contents)
     for pod, workload in contents.pods:
-        sighting = observe(pod, workload, contents.place)
-        look.pods[sighting.pod.uid] = (pod, workload)
-        look.sightings[sighting.pod.uid] = sighting
-    return look
+        pod_state = observe(pod, workload, contents.context)
+        scan.pods[pod_state.pod.uid] = (pod, workload)
+        scan.pod_states[pod_state.pod.uid] = pod_state
+    return scan
 
 
-def _compute_all_outlooks(look: _Looks) -> Iterator[WorkloadPlan]:
+def _compute_plans(scan: _Scan) -> Iterator[WorkloadPlan]:
     groups: dict[str, tuple[Workload, list[PodState]]] = {}
-    for uid, (_, workload) in look.pods.items():
-        groups.setdefault(workload.uid, (workload, []))[1].append(look.sightings[uid])
-    for workload, sightings in groups.values():
-        yield from plan_workloads(workload, sightings, look.contents.place)
+    for uid, (_, workload) in scan.pods.items():
+        groups.setdefault(workload.uid, (workload, []))[1].append(scan.pod_states[uid])
+    for workload, pod_states in groups.values():
+        yield from plan_workloads(workload, pod_states, scan.contents.context)
 
 
-def _build_move(candidate: Candidate, plan: WorkloadPlan, look: _Looks, rates: Rates) -> Step:
-    manifest, workload = look.pods[candidate.uid]
-    sighting, place = look.sightings[candidate.uid], look.contents.place
+def _build_move(candidate: Candidate, plan: WorkloadPlan, scan: _Scan, rates: Rates) -> Step:
+    manifest, workload = scan.pods[candidate.uid]
+    pod_state, context = scan.pod_states[candidate.uid], scan.contents.context
     size, hourly = None, None
     replacement, creator = build_replacement(manifest, workload), guess_creator(manifest)
-    decision = decide(replacement, place.namespace, place.profiles, username=creator, protected=place.protected)
+    decision = decide(replacement, context.namespace, context.profiles, username=creator, protected=context.protected)
     if isinstance(decision, Sandboxed | Unsupported):
         size = decision.size
     if size:
         hourly = rates.prices.compute_hourly(rates.architecture, size.row, provision_gib(size.need))
-    common = (candidate, name_workload(workload), sighting.mark, plan.profile)
-    match refusal := foretell(manifest, sighting.is_ready, look.contents.budgets):
+    common = (candidate, name_workload(workload), pod_state.mark, plan.profile)
+    match refusal := foretell(manifest, pod_state.is_ready, scan.contents.budgets):
         case None:
             return Step(*common, Fate.MOVES, size, hourly)
         case OverBudget(budgets=(name,), message=said):
@@ -146,20 +146,20 @@ def _build_move(candidate: Candidate, plan: WorkloadPlan, look: _Looks, rates: R
             assert_never(refusal)
 
 
-def _build_stays(plan: WorkloadPlan, look: _Looks) -> Iterator[Step]:
-    uids = {str(sighting.pod): uid for uid, sighting in look.sightings.items()}
+def _build_stays(plan: WorkloadPlan, scan: _Scan) -> Iterator[Step]:
+    uids = {str(pod_state.pod): uid for uid, pod_state in scan.pod_states.items()}
     for reason, pods in plan.left.items():
         for pod in pods:
-            yield _build_stay(look, pod.uid, plan.profile, Fate.LEFT, reason, reason.sentence)
+            yield _build_stay(scan, pod.uid, plan.profile, Fate.LEFT, reason, reason.sentence)
     for obstacle in plan.obstacles:
         for name in obstacle.pods:
-            yield _build_stay(look, uids[name], plan.profile, Fate.BLOCKED, obstacle.reason, obstacle.message)
+            yield _build_stay(scan, uids[name], plan.profile, Fate.BLOCKED, obstacle.reason, obstacle.message)
 
 
-def _build_stay(look: _Looks, uid: str, profile: str, fate: Fate, reason: Reason, message: str) -> Step:
-    _, workload = look.pods[uid]
-    sighting = look.sightings[uid]
-    return Step(sighting.pod, name_workload(workload), sighting.mark, profile, fate, reason=reason, message=message)
+def _build_stay(scan: _Scan, uid: str, profile: str, fate: Fate, reason: Reason, message: str) -> Step:
+    _, workload = scan.pods[uid]
+    pod_state = scan.pod_states[uid]
+    return Step(pod_state.pod, name_workload(workload), pod_state.mark, profile, fate, reason=reason, message=message)
 
 
 def name_workload(workload: Workload) -> str:

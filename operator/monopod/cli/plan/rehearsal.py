@@ -1,7 +1,7 @@
-"""Tries what `plan` foretells: whether replacements can be created, as dry runs with the rights of who asks.
+"""Checks what `plan` forecasts: whether replacements can be created, by dry runs with the caller's rights.
 
-The operator does the same before the first eviction of a workload, with its own rights. Where who asks may not create
-pods, or list nodes or quotas, that is said and not tried.
+The operator does the same before the first eviction of a workload, with its own rights. Where the caller may not create
+pods, or list nodes or quotas, a note says so instead.
 """
 
 import re
@@ -23,7 +23,7 @@ from monopod.pods.rules.selection import Profile
 from monopod.pods.rules.state import has_ended
 from monopod.workloads.rules.creation import Census, Quota, build_attempt
 from monopod.workloads.rules.replacement import Workload
-from monopod.workloads.rules.verdict import Answer, Fault, judge_answer, judge_node, judge_room, judge_sandbox
+from monopod.workloads.rules.verdict import Answer, Fault, judge_answer, judge_node, judge_quotas, judge_sandbox
 
 # RBAC, quotas and admission plugins all answer 403 Forbidden without a cause; only RBAC's words have this
 # (`forbiddenMessage` in k8s.io/apiserver/pkg/endpoints/handlers/responsewriters/errors.go).
@@ -33,7 +33,7 @@ Json = dict[str, Any]
 
 
 class Rehearsal:
-    """Tries one replacement for each workload, and follows what quotas have left."""
+    """Sends a dry run of one replacement for each workload, and follows what quotas have left."""
 
     def __init__(self, cluster: Cluster, pending: Mapping[str, Profile], enforced: Mapping[str, Profile]) -> None:
         """What admission would write for `pending` profiles is written here; of those `enforced` it shows."""
@@ -50,12 +50,12 @@ class Rehearsal:
         Raises:
             ApiUnreachable: the API server can't be reached.
         """
-        looks = {contents.place.namespace: contents for contents in namespaces}
+        scans = {contents.context.namespace: contents for contents in namespaces}
         quotas: dict[str, list[Quota]] = {}
         census: dict[str, list[Json]] = {}
         tried: list[Step] = []
         for step in steps:
-            contents = looks[step.pod.namespace]
+            contents = scans[step.pod.namespace]
             found = {pod["metadata"]["uid"]: (pod, workload) for pod, workload in contents.pods}
             pod, workload = found[step.pod.uid]
             if step.fate is not Fate.MOVES or workload.is_bare:
@@ -82,7 +82,7 @@ class Rehearsal:
         answer = self._answers[key]
         if answer == Answer():
             return step, None
-        fault = judge_answer(answer, pod, quotas) or judge_room(answer, pod, quotas, Census(present, ()))
+        fault = judge_answer(answer, pod, quotas) or judge_quotas(answer, pod, quotas, Census(present, ()))
         if not fault and answer.created:
             fault = self._judge_created(answer.created, step, pod)
         if not fault:
@@ -105,7 +105,7 @@ class Rehearsal:
             return Answer(self._cluster.create(PODS.list_path(step.pod.namespace), body, dry_run=True))
         except (ApiError, ServerTrouble) as error:
             if _lacks_right(error):
-                self._note(f"replacements in namespace {step.pod.namespace} weren't tried: {describe_answer(error)}")
+                self._note(f"replacements in namespace {step.pod.namespace} weren't checked: {describe_answer(error)}")
                 return Answer()
             return Answer(refusal=describe_answer(error))
 
@@ -124,7 +124,7 @@ class Rehearsal:
         except ApiError as error:
             if not _lacks_right(error):
                 raise
-            self._note(f"{what} weren't looked at: {describe_answer(error)}")
+            self._note(f"{what} weren't read: {describe_answer(error)}")
             return None
 
     def _note(self, text: str) -> None:

@@ -93,12 +93,12 @@ def _read_profile(cluster: Cluster, name: str) -> Mapping[str, Any]:
 def follow(
     fetch: Callable[[], Rollout], clock: Callable[[], float], wait: Callable[[float], None]
 ) -> Iterator[Rollout]:
-    """Every look at a rescheduling until it is done, is paused, or has been blocked for some time.
+    """Every state of a rescheduling until it is done, is paused, or has been blocked for some time.
 
     Args:
         fetch: asks the cluster.
         clock: any steady clock, in seconds.
-        wait: waits for so many seconds.
+        wait: waits for a number of seconds.
 
     Raises:
         ApiUnreachable: the API server has been away for some time.

@@ -72,7 +72,7 @@ def _build_blockers(rollout: Rollout) -> Iterator[Any]:
 
 
 def show(rollouts: Iterable[Rollout]) -> Rollout:
-    """Shows each look at a rescheduling as it comes, and returns the last: a bar on a terminal, else lines."""
+    """Shows each state of a rescheduling as it comes, and returns the last: a bar on a terminal, else lines."""
     console = Console(highlight=False, markup=False, emoji=False)
     return _show_bar(rollouts, console) if console.is_terminal else _show_lines(rollouts)
 

@@ -2,12 +2,12 @@
 
     deletionTimestamp ──► queued ──its turn──► evicting ──no pod left──► gone (the operator takes its finalizer away)
                                                   │                         ▲
-                                                  ├──no pod goes──► stalled ┤ others have their turn; it goes on
+                                                  ├──no pod goes──► stalled ┤ others are deleted; it goes on
                                                   └──deadline──► failed ────┘ the same; it goes on slowly
 
 A profile takes no more pods from the moment that it is deleted, queued or not. Source of the rules: EKS user guide,
 Fargate profiles (one is deleted at a time, and none created meanwhile). Somebody's budget, or a finalizer on a pod, may
-hold a deletion for as long as they like; so one of which no pod has gone for some time holds up nobody.
+hold a deletion for as long as they like; so one of which no pod has gone for some time holds up no one.
 
 All follows from the profiles themselves, so an operator that was killed goes on where it was; what it has to remember
 is in their status: when the turn began, how many pods there were then, how many there are and since when, and that the
@@ -55,7 +55,7 @@ class Request:
 
     @classmethod
     def from_resource(cls, resource: Mapping[str, Any]) -> "Request | None":
-        """Reads a FargateProfile as the API server sends it; None if nobody has deleted it."""
+        """Reads a FargateProfile as the API server sends it; None if no one has deleted it."""
         metadata, status = resource["metadata"], resource.get("status") or {}
         requested = metadata.get("deletionTimestamp")
         if not requested:
@@ -72,10 +72,10 @@ class Request:
             str(deletion.get("progressedAt") or ""),
         )
 
-    def holds(self, patience: "DeletionDeadline", now: str) -> bool:
+    def holds(self, deadline: "DeletionDeadline", now: str) -> bool:
         """Whether others wait for it; `now` is an RFC 3339 time."""
         since = self.progressed or self.started
-        stalled = bool(since) and patience.is_stalled(since, now)
+        stalled = bool(since) and deadline.is_stalled(since, now)
         return self.is_open and not self.failed and not stalled
 
 
@@ -92,7 +92,7 @@ class DeletionDeadline:
     per_minute: float
 
     def compute_deadline(self, started: str, pods: int) -> datetime.datetime:
-        """When a deletion with so many pods has failed."""
+        """When a deletion of that many pods has failed."""
         return _parse(started) + datetime.timedelta(seconds=self.timeout + 60 * pods / self.per_minute)
 
     @property
@@ -150,31 +150,31 @@ class Released:
 Stage = Queued | Evicting | Failed | Released
 
 
-def find_turn(requests: Iterable[Request], patience: DeletionDeadline, now: str) -> str | None:
+def find_turn(requests: Iterable[Request], deadline: DeletionDeadline, now: str) -> str | None:
     """The profile for which those wait that haven't begun: one that has, or else the first of them.
 
     One that has begun keeps its turn even if another that was deleted in the same second comes first by name; if it has
     failed or stalled, it goes on next to the following one.
     """
-    open_ones = [request for request in requests if request.holds(patience, now)]
+    open_ones = [request for request in requests if request.holds(deadline, now)]
     if not open_ones:
         return None
     return min(open_ones, key=lambda request: (not request.started, request.requested, request.name)).name
 
 
 def compute_stage(
-    request: Request, turn: str | None, left: int, obstacles: Sequence[Obstacle], patience: DeletionDeadline, now: str
+    request: Request, turn: str | None, left: int, obstacles: Sequence[Obstacle], deadline: DeletionDeadline, now: str
 ) -> Stage:
-    """How far the deletion of a profile with so many pods left is; `now` is an RFC 3339 time."""
+    """How far the deletion of a profile with that many pods left is; `now` is an RFC 3339 time."""
     if not request.is_open:
         return Released(request.keepers)
     if turn is not None and request.name != turn and not request.started:
         return Queued(turn, left)
     started, total = request.started or now, max(request.pods, left)
-    if request.failed or (left and _parse(now) >= patience.compute_deadline(started, total)):
+    if request.failed or (left and _parse(now) >= deadline.compute_deadline(started, total)):
         return Failed(started, left, total, tuple(obstacles))
     progressed = now if left < request.left else request.progressed or started
-    stalled = bool(left) and patience.is_stalled(progressed, now)
+    stalled = bool(left) and deadline.is_stalled(progressed, now)
     return Evicting(started, left, total, tuple(obstacles), progressed, stalled)
 
 

@@ -58,7 +58,7 @@ def foretell(pod: Mapping[str, Any], is_ready: bool, budgets: Iterable[Budget]) 
     root = Part(pod)
     metadata = root.child("metadata")
     if root.child("status").text("phase") == "Pending":
-        return None  # it is nowhere, so nobody misses it
+        return None  # it is nowhere, so no one misses it
     found = [each for each in budgets if each.selects(metadata.text("namespace"), metadata.text_map("labels"))]
     if len(found) > 1:
         return SeveralBudgets()

@@ -23,7 +23,7 @@ from monopod.kube.objects.text import list_names
 
 FIRST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 15.0
-# For pods that nobody waits for: of a deletion that has failed, and those that only run elsewhere.
+# For pods that no one waits for: of a deletion that has failed, and those that only run elsewhere.
 PATIENT_PAUSE_SECONDS = 60.0
 # The API server wishes for seconds. What a proxy wishes for, which is being mended say, may be hours.
 LONGEST_WISH_SECONDS = 300.0
@@ -215,7 +215,7 @@ class EvictionQueue:
     def compute_obstacles(self, pods: Iterable[Candidate], lasting: float = 0.0) -> tuple[Obstacle, ...]:
         """What keeps these pods from being evicted, the last answers taken together by what they say.
 
-        Budgets count only if they have refused long enough for a pause of so many seconds.
+        Budgets count only if they have refused long enough for a pause of that many seconds.
         """
         refusals = {
             workload: pause.refusal

@@ -1,1 +1,1 @@
-"""Security groups in CEL: who belongs to which, and what nobody else may write."""
+"""Security groups in CEL: who belongs to which, and what no one else may write."""

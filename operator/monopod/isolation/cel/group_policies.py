@@ -1,6 +1,6 @@
 """The SecurityGroupPolicies of a namespace, compiled to the text that the policies on pods read.
 
-They stand in an annotation of the namespace, a line each, sorted by name, made for CEL's `split` like the rows of
+They stand in an annotation of the namespace, a line each, sorted by name, made for CEL's `split` like the selectors of
 profiles (see `monopod.selectors.compile`):
 
     accounts|build,deploy
@@ -26,7 +26,7 @@ from monopod.cel.compiled_selectors import (
     LINE_SEPARATOR,
     PAIR_SEPARATOR,
     SEPARATOR,
-    check_room,
+    check_bound,
 )
 from monopod.isolation.rules.group_policy import GroupPolicy
 from monopod.isolation.rules.security_group import is_group_name
@@ -45,11 +45,11 @@ MAX_LOOKED_UP: Final = 2000
 of cost per expression: beyond it pods would be refused."""
 
 MAX_GROUP_POLICIES_BYTES: Final = 64 * 1024
-"""Kubernetes allows 256 KiB for all annotations of an object together; the profiles' rows stand there too."""
+"""Kubernetes allows 256 KiB for all annotations of an object together; the compiled selectors are there too."""
 
 
 def compile_group_policies(policies: Iterable[GroupPolicy], accounts: Mapping[str, Mapping[str, str]]) -> str:
-    """The rows of a namespace's SecurityGroupPolicies; empty if no pod can match any.
+    """The compiled SecurityGroupPolicies of a namespace; empty if no pod can match any.
 
     Args:
         policies: those of one namespace, in any order.
@@ -76,13 +76,13 @@ def _check_bounds(rows: list[str], text: str) -> None:
     requirements = PAIR_SEPARATOR.join(row.split(SEPARATOR)[2] for row in rows)
     looked_up = sum(need.count(VALUE_SEPARATOR) + 1 for need in requirements.split())
     has, place = "there are", "a namespace"
-    check_room(len(rows), MAX_GROUP_POLICIES, f"{has} {{}} SecurityGroupPolicies", place)
-    check_room(looked_up, MAX_LOOKED_UP, f"{has} {{}} keys and values in the podSelectors", place)
-    check_room(len(text.encode()), MAX_GROUP_POLICIES_BYTES, f"{has} {{}} bytes of SecurityGroupPolicies", place)
+    check_bound(len(rows), MAX_GROUP_POLICIES, f"{has} {{}} SecurityGroupPolicies", place)
+    check_bound(looked_up, MAX_LOOKED_UP, f"{has} {{}} keys and values in the podSelectors", place)
+    check_bound(len(text.encode()), MAX_GROUP_POLICIES_BYTES, f"{has} {{}} bytes of SecurityGroupPolicies", place)
 
 
 def _join_groups(policy: GroupPolicy) -> str:
-    """The policy's groups that can exist; with none the pods that it selects belong to no group, and are closed."""
+    """The policy's groups that can exist; with none its pods belong to no group, and are denied all traffic."""
     return GROUP_SEPARATOR.join(sorted({name for name in policy.groups if is_group_name(name)}))
 
 

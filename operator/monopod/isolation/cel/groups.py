@@ -115,8 +115,8 @@ GROUPS = Variable(
 
 AWAITS_ISOLATION = Variable(
     "awaitsIsolation",
-    "Whether the pod has to wait for the operator: its namespace has no base policy yet, or a SecurityGroupPolicy "
-    "selects by ServiceAccount, and the operator hasn't seen the pod's yet.",
+    "Whether the pod has to wait for the operator: its namespace has no default-deny policy yet, or a "
+    "SecurityGroupPolicy selects by ServiceAccount, and the operator hasn't seen the pod's yet.",
     f"""
     namespaceObject.metadata.?annotations[?{quote(ISOLATED_ANNOTATION)}].orValue('') != 'true' ||
       (variables.podPolicies.exists(line, line[3] != {quote(ANY_ACCOUNT)}) &&
@@ -140,7 +140,7 @@ IS_GROUP = f"key.startsWith({quote(GROUP_LABEL_PREFIX)})"
 """Whether a label, `key`, is one of a security group."""
 
 JOIN = f"""
-    // Its security groups, and no others that the manifest may have brought; nor an identity, which it gets with its
+    // Its security groups, and no others that the manifest may have brought; nor a task id, which it gets with its
     // node.
     variables.labels
       .map(key, key == {quote(TASK_LABEL)} || ({IS_GROUP} && !(key.substring({_PREFIX}) in variables.groups)),

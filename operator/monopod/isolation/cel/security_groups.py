@@ -1,6 +1,6 @@
 """Security groups and NetworkPolicies, as far as the API server guards them.
 
-A group that is in use stays. Monopod's own NetworkPolicies, which it knows by their label, are nobody else's to touch.
+A group that is in use stays. Monopod's own NetworkPolicies, which it knows by their label, are no one else's to touch.
 And an administrator may have others' policies refused that would open a pod further than its groups do.
 """
 
@@ -23,7 +23,7 @@ PODS = Variable("pods", "How many pods belong to it.", "oldObject.?status.?pods.
 GROUP_USE = (USERS, PODS)
 
 NOT_IN_USE = Validation(
-    "A pod whose group doesn't exist is closed.",
+    "A pod whose group doesn't exist is denied all traffic.",
     "variables.users.size() == 0 && variables.pods == 0",
     "This security group is in use.",
     f"""
@@ -46,8 +46,8 @@ def build_kept_by_operator(service_account: str) -> Validation:
     """The validation of NetworkPolicies that are, were, or pretend to be Monopod's.
 
     Others may write them as they are, as storage migrations do. Kubernetes' own controllers may do what they do: with a
-    pod goes its policy, whose owner it is, and with a namespace all of them. A base policy has no owner, so no owner
-    that somebody gave it beforehand lets the garbage collector take it.
+    pod goes its policy, whose owner it is, and with a namespace all of them. A default-deny policy has no owner, so no
+    owner that somebody gave it beforehand lets the garbage collector take it.
 
     Args:
         service_account: the operator's user name, which alone may write, change and delete them.
@@ -81,7 +81,7 @@ def _is_one_of(users: Sequence[str]) -> str:
 
 OPENS = Variable(
     "opens",
-    "Whether the policy opens anything; one without rules only closes.",
+    "Whether the policy opens anything; one without rules only denies.",
     "object.spec.?ingress.orValue([]).size() + object.spec.?egress.orValue([]).size() > 0",
 )
 

@@ -116,10 +116,10 @@ def as_cidr(address: str) -> str:
     return str(read_network(address))
 
 
-def compute_block(cidr: str, excepts: Iterable[str], closed: Addresses) -> Block | None:
-    """What is left of a CIDR without its exceptions and the closed addresses; None if that is nothing."""
+def compute_block(cidr: str, excepts: Iterable[str], denied: Addresses) -> Block | None:
+    """What is left of a CIDR without its exceptions and the denied addresses; None if that is nothing."""
     network = read_network(cidr)
-    shut = closed.find_inside(network)
+    shut = denied.find_inside(network)
     own = Addresses(excepts).find_inside(network)
     taken = merge_networks([*own, *shut]) if own and shut else own or shut
     return None if taken == [network] else Block(str(network), tuple(str(each) for each in taken))

@@ -60,8 +60,8 @@ def decide_policies(desired: Sequence[Mapping[str, Any]], existing: Iterable[Pol
 
     Args:
         desired: the policies that should be.
-        existing: those of ours that are in the place that is looked at. One that has lost its label isn't among them,
-            and is written again.
+        existing: those of ours in the namespace, or of the pod, that is compared. One that has lost its label isn't
+            among them, and is written again.
     """
     views = {view.name: view for view in existing}
     wanted = {policy["metadata"]["name"]: policy for policy in desired}

@@ -1,4 +1,4 @@
-"""The security group `cluster`: what pods may do for which nobody chose a group.
+"""The security group `cluster`: what pods may do for which no one chose a group.
 
 As with EKS's cluster security group, everything inside the cluster may connect, and every connection out is allowed;
 that to the instance metadata service and to the nodes themselves is left out of every group (see `network_policies`).

@@ -1,7 +1,7 @@
-"""What NetworkPolicies really open for one pod, whose rules these are, and what they leave closed.
+"""What NetworkPolicies really allow for one pod, whose rules these are, and what they deny.
 
 The policies are the truth: what they say is enforced, whatever the groups say by now. Each rule of Monopod's policies
-is led back to the rules of the pod's groups. That needs no look at nodes, which few people may read: where a rule's
+is led back to the rules of the pod's groups. That doesn't need nodes, which few people may read: where a rule's
 CIDR was cut, the cut one lies inside it; and addresses that no CIDR accounts for are those of an entity.
 """
 
@@ -81,10 +81,10 @@ class Decider(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OneWay:
-    """A direction: closed but for the rules; or not closed at all, if no policy is about it.
+    """A direction: denied but for the rules; or not denied at all, if no policy is about it.
 
     Attributes:
-        decider: nobody if no policy is about it. NetworkPolicies of others alone where nobody chose the pod's group.
+        decider: no one if no policy is about it. NetworkPolicies of others alone where no one chose the pod's group.
         owners: the names of the policies of others that are about it.
     """
 
@@ -110,7 +110,7 @@ class EffectiveRules:
     """All that holds for a pod.
 
     Attributes:
-        base: whether a policy of Monopod's closes the pod, whatever becomes of the others.
+        base: whether the default-deny policy selects the pod, whatever becomes of the others.
         idle: rules of groups that no policy has: they open nothing, or are not enforced yet.
         widenings: what policies of others open beyond Monopod's, by their names.
         kept: what no group should open.

@@ -49,10 +49,10 @@ def decide_group_status(facts: GroupFacts, previous: Mapping[str, Any], now: str
 
 def _compute_readiness(facts: GroupFacts) -> tuple[GroupReason, str]:
     if isinstance(facts.group, str):
-        return GroupReason.GROUP_INVALID, f"{facts.group}; its pods stay closed"
+        return GroupReason.GROUP_INVALID, f"{facts.group}; its pods are denied all traffic"
     if facts.unknown_peers:
         names = list_names(facts.unknown_peers)
-        return GroupReason.PEER_NOT_FOUND, f"its rules name groups that don't exist: {names}; they open nothing there"
+        return GroupReason.PEER_NOT_FOUND, f"its rules name groups that don't exist: {names}; they allow nothing there"
     if facts.void_peers:
         return GroupReason.PEER_OPENS_NOTHING, list_names(facts.void_peers)
     return GroupReason.RULES_ENFORCED, "its rules are in the NetworkPolicies of its pods"

@@ -7,8 +7,8 @@ Source: EKS user guide, "Assign security groups to individual Pods". The first o
     the profile's securityGroups
     the group `cluster`
 
-Whether a group exists is not known here: a pod whose group doesn't exist stays closed (`network_policies`). The
-admission policies decide the same in CEL (`monopod.isolation.cel.groups`).
+Whether a group exists is not known here: a pod whose group doesn't exist is denied all traffic (`network_policies`).
+The admission policies decide the same in CEL (`monopod.isolation.cel.groups`).
 """
 
 import re
@@ -179,5 +179,5 @@ def _selects_account(policy: GroupPolicy, labels: Mapping[str, str] | None) -> b
 
 
 def _tidy(names: Iterable[str]) -> tuple[str, ...]:
-    """Sorted, each once; no other than a group can have. Where nothing is left the pod belongs to none: it's closed."""
+    """Sorted, each once; no other than a group can have. Where nothing is left the pod belongs to none."""
     return tuple(sorted({name for name in names if is_group_name(name)}))

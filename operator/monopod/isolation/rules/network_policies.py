@@ -1,8 +1,8 @@
 """The NetworkPolicies that isolate pods: what they select, and the rules that security groups amount to.
 
-NetworkPolicies only ever open, and they add up. So a namespace has one that selects all Fargate pods and opens nothing
-(the default-deny policy), and each pod, or each set of groups, has one with the rules of the groups. What must stay
-closed is never opened in the first place: it is taken out of every CIDR.
+NetworkPolicies only ever allow, and they add up. So a namespace has one that selects all Fargate pods and allows
+nothing (the default-deny policy), and each pod, or each set of groups, has one with the rules of the groups. What no
+group may allow is taken out of every CIDR.
 
 An empty list of peers means *everything* in a NetworkPolicy. So a rule of which no peer is left is left out altogether,
 never written with an empty list.
@@ -52,14 +52,14 @@ METADATA: Final = (
     "169.254.42.42/32",  # Scaleway
     "fd00:42::42/128",  # Scaleway
     "fd00:a9fe:a9fe::1/128",  # Akamai
-    "fe80::a9fe:a9fe/128",  # OpenStack; closed as link-local anyway, but to a rule that names it alone
+    "fe80::a9fe:a9fe/128",  # OpenStack; denied as link-local anyway, but to a rule that names it alone
 )
 """Where the clouds' metadata services listen, unless the administrator names other addresses: with a node's identity
 and credentials. No pod on Fargate reaches them. Addresses that hand a pod credentials of its own against its token
 aren't among them (169.254.170.2, 169.254.170.23, fd00:ec2::23), nor those of time and name servers."""
 
 ON_LINK: Final = ("fe80::/10", "ff00::/8", "224.0.0.0/4", "255.255.255.255/32")
-"""Link-local, multicast and broadcast addresses. At the other end of a pod's link is its node and nobody else, so these
+"""Link-local, multicast and broadcast addresses. At the other end of a pod's link is its node and no one else, so these
 are addresses of nodes too, whether or not pods have other IPv6 addresses: what listens there on `[::]`, and for UDP on
 `0.0.0.0`, hears what is sent to them. Nodes need no other entry for it: link-local addresses of IPv4 aren't the node's,
 and some are useful (169.254.20.10 is where a DNS cache on the node listens)."""
@@ -128,7 +128,7 @@ def build_rules(groups: Collection[SecurityGroup], infrastructure: Infrastructur
 def compute_openings(
     rule: Rule, peer: Peer, direction: Direction, infrastructure: Infrastructure
 ) -> tuple[Opening, ...]:
-    """What one peer of a rule opens: nothing, if all its addresses are closed, or none are known."""
+    """What one peer of a rule opens: nothing, if all its addresses are denied, or none are known."""
     ports = Ports.of(rule.protocol, rule.port, rule.end_port)
     match peer:
         case CidrPeer(cidr=cidr, excepts=excepts):
@@ -156,11 +156,11 @@ def compute_open_block(
 
     Nodes are taken out of what pods may reach, because kubelet and all else that listens on a node would answer. One
     address alone is not an oversight, so whoever names it gets it. Nothing is taken out of where connections may come
-    from: a node that connects to its pods (kubelet's probes) is nobody's escape.
+    from: a node that connects to its pods (kubelet's probes) lets no pod escape.
     """
     if direction == "ingress":
         return compute_block(cidr, excepts, Addresses())
-    everywhere, never = _compute_closed(infrastructure)
+    everywhere, never = _compute_denied(infrastructure)
     return compute_block(cidr, excepts, never if read_network(cidr).single else everywhere)
 
 
@@ -183,12 +183,12 @@ def compute_void_peers(group: SecurityGroup, infrastructure: Infrastructure) -> 
 
 
 def build_base_policy(namespace: str) -> Policy:
-    """The policy that closes all Fargate pods of a namespace, so that only what other policies open is open."""
+    """The policy that denies all traffic of a namespace's Fargate pods, but for what other policies allow."""
     return _build_policy(namespace, BASE_POLICY, "base", {"matchExpressions": [_exists(PROFILE_LABEL)]}, Rules())
 
 
 def build_task_id(pod_uid: str) -> str:
-    """The identity of a pod, by which its own policy selects it."""
+    """The task id of a pod, by which its own policy selects it."""
     return pod_uid.replace("-", "")
 
 
@@ -270,16 +270,16 @@ def _merge_rules(
 
 
 @lru_cache(maxsize=8)
-def _compute_closed(infrastructure: Infrastructure) -> tuple[Addresses, Addresses]:
-    """What is closed in every CIDR of egress, and what is closed even to rules that name a single address."""
+def _compute_denied(infrastructure: Infrastructure) -> tuple[Addresses, Addresses]:
+    """What is left out of every CIDR of egress, and what even rules that name a single address don't allow."""
     never = infrastructure.metadata
     return Addresses((*infrastructure.nodes, *never, *ON_LINK)), Addresses(never)
 
 
 def _compute_nodes(direction: Direction, infrastructure: Infrastructure) -> Iterator[Block]:
-    closed = Addresses() if direction == "ingress" else _compute_closed(infrastructure)[1]
+    denied = Addresses() if direction == "ingress" else _compute_denied(infrastructure)[1]
     for network in Addresses(infrastructure.nodes).networks:
-        block = compute_block(str(network), (), closed)
+        block = compute_block(str(network), (), denied)
         if block is not None:
             yield block
 
@@ -288,7 +288,7 @@ def _compute_api_servers(ports: Ports, direction: Direction, infrastructure: Inf
     """The API servers' own ports, never all ports of the machines that they run on."""
     for address, number in infrastructure.api_servers if direction == "egress" else ():
         both = ports.intersect(Ports.of("TCP", number))
-        block = compute_block(address, (), _compute_closed(infrastructure)[1])
+        block = compute_block(address, (), _compute_denied(infrastructure)[1])
         if both is not None and block is not None:
             yield Opening(_dump(block.as_dict()), both)
 
@@ -307,14 +307,14 @@ def _explain_void(peer: Peer, infrastructure: Infrastructure) -> str:
     match peer:
         case CidrPeer(cidr=cidr, excepts=excepts):
             if compute_block(cidr, excepts, Addresses()) is None:
-                return f"{cidr} opens nothing, because its exceptions cover all of it"
-            if compute_block(cidr, excepts, _compute_closed(infrastructure)[1]) is None:
-                return f"{cidr} opens nothing, because the metadata service is closed to all pods"
-            return f"{cidr} opens nothing, because these are addresses of nodes; name the entity Nodes or one address"
+                return f"{cidr} allows nothing, because its exceptions cover all of it"
+            if compute_block(cidr, excepts, _compute_denied(infrastructure)[1]) is None:
+                return f"{cidr} allows nothing, because no pod may reach the metadata service"
+            return f"{cidr} allows nothing, because these are addresses of nodes; name the entity Nodes or one address"
         case EntityPeer(entity=entity):
-            return f"{entity} opens nothing, because none of its addresses are known"
+            return f"{entity} allows nothing, because none of its addresses are known"
         case GroupPeer() | SelectorPeer():
-            return "opens nothing"
+            return "allows nothing"
         case _:
             assert_never(peer)
 

@@ -1,8 +1,8 @@
 """Which directions of a pod's connections the NetworkPolicies of its namespace's owners decide alone.
 
-NetworkPolicies add up, so a security group that nobody chose would open again what the owners of a namespace have
-closed. Where a pod has the default group because nobody chose, a direction that any policy of theirs is about is left
-to their policies, as it would be without Monopod: ours opens nothing there. Groups that someone chose add up instead.
+NetworkPolicies add up, so a security group that no one chose would allow again what the owners of a namespace have
+denied. Where a pod has the default group because no one chose, a direction that any policy of theirs is about is left
+to their policies, as it would be without Monopod: ours allows nothing there. Groups that someone chose add up instead.
 
     no policy of the owners is about the pod's ingress        the default group's rules
     one is, or several                                        what these allow, and nothing else
@@ -49,7 +49,7 @@ def read_concern(policy: Mapping[str, Any]) -> Concern:
 
 
 def is_left_to_owners(groups: Groups) -> bool:
-    """Whether the owners' policies take precedence: nobody chose the pod's groups."""
+    """Whether the owners' policies take precedence: no one chose the pod's groups."""
     return groups.source is GroupSource.DEFAULT and groups.names == DEFAULT_GROUPS
 
 

@@ -59,7 +59,7 @@ def selects(policy: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 
 
 def closes(policy: Mapping[str, Any], direction: Direction) -> bool:
-    """Whether the policy is about the direction: what it selects is closed there, but for what policies open."""
+    """Whether the policy is about the direction: what it selects is denied there, but for what policies allow."""
     spec = Part(policy).child("spec")
     types = spec.texts("policyTypes")
     # Without types, a policy is about egress only if it has rules for it.

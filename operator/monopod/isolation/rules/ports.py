@@ -1,6 +1,6 @@
 """Which ports a rule opens: all, those of a protocol, a range of them, or one by its name.
 
-A named port stands for the number that a pod's container gives it, which nobody knows before the pod is there: it is
+A named port stands for the number that a pod's container gives it, which no one knows before the pod is there: it is
 only ever equal to itself.
 """
 

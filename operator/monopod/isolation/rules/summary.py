@@ -12,26 +12,30 @@ class Isolation:
     """What isn't as security groups say; pods are counted, and causes named.
 
     Attributes:
-        closed: pods that have a group that can't be used.
+        denied: pods that have a group that can't be used.
         groups: those groups.
-        widened: pods that NetworkPolicies of others may open further.
+        over_permissive: pods that NetworkPolicies of others may allow more.
         policies: those policies, `NAMESPACE/NAME`.
         unwritten: pods whose policies or labels can't be written.
     """
 
-    closed: int = 0
+    denied: int = 0
     groups: tuple[str, ...] = ()
-    widened: int = 0
+    over_permissive: int = 0
     policies: tuple[str, ...] = ()
     unwritten: int = 0
 
 
 def describe_isolation(found: Isolation) -> Finding:
     """Whether pods' networks do what their groups say. A warning: the profile is enforced either way."""
-    closed = f"{count_pods(found.closed)} closed: {list_names(found.groups)} can't be used" if found.closed else ""
-    widened = (
-        f"{count_pods(found.widened)} opened further by NetworkPolicy {list_names(found.policies)}"
-        if found.widened
+    denied = (
+        f"{count_pods(found.denied)} denied all traffic: {list_names(found.groups)} can't be used"
+        if found.denied
+        else ""
+    )
+    over_permissive = (
+        f"{count_pods(found.over_permissive)} allowed more by NetworkPolicy {list_names(found.policies)}"
+        if found.over_permissive
         else ""
     )
     refused = (
@@ -39,20 +43,20 @@ def describe_isolation(found: Isolation) -> Finding:
         if found.unwritten
         else ""
     )
-    message = "; ".join(part for part in (widened, refused, closed) if part)
+    message = "; ".join(part for part in (over_permissive, refused, denied) if part)
     resources = (
         *(f"NetworkPolicy/{name}" for name in found.policies),
         *(f"SecurityGroup/{name}" for name in found.groups),
     )
-    if widened:
+    if over_permissive:
         reason = Reason.PODS_OVER_PERMISSIVE
     elif refused:
         reason = Reason.POLICIES_NOT_WRITTEN
-    elif closed:
+    elif denied:
         reason = Reason.PODS_DENIED
     else:
         reason = Reason.PODS_ISOLATED
-        message = "no pod is closed or opened by anything but its security groups"
+        message = "the network of each pod does what its security groups say"
     well = reason is Reason.PODS_ISOLATED
     return Finding(ConditionType.ISOLATED, well, reason, message, resources, Severity.REMARK)
 

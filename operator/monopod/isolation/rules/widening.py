@@ -113,7 +113,7 @@ class _Cover:
                 listed = ", ".join(str(ports) for ports, _ in beyond)
                 what = "everything" if listed == str(EVERYTHING) else listed
                 rest = next((text for _, text in beyond if text), "")
-                of_that = f", of which the groups leave {rest} closed" if rest else ""
+                of_that = f", of which the groups deny {rest}" if rest else ""
                 yield f"opens {what} {_PREPOSITIONS[direction]} {describe_peer(peer)}{of_that}"
 
     def _find_rest(self, peer: PolicyPeer, ports: Ports) -> str | None:

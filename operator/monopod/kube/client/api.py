@@ -83,7 +83,7 @@ class Api(Protocol):
         ...
 
     async def replace(self, path: str, body: Json) -> Json:
-        """Replaces an object; with a resourceVersion in it, only if nobody else changed it meanwhile."""
+        """Replaces an object; with a resourceVersion in it, only if no one else changed it meanwhile."""
         ...
 
     async def merge(self, path: str, patch: Json) -> Json:
@@ -101,7 +101,7 @@ class Api(Protocol):
     async def delete(self, path: str, uid: str, version: str = "") -> None:
         """Deletes an object, and no other of its name that replaced it; one that is gone already is fine.
 
-        With a resourceVersion only if nobody changed it meanwhile. Another object, or another version of it, is 409.
+        With a resourceVersion only if no one changed it meanwhile. Another object, or another version of it, is 409.
         """
         ...
 

@@ -1,6 +1,6 @@
 """The transport of the command line: one request after the other, without an event loop, which would cost time to load.
 
-What is sent and what answers mean is `monopod.kube.client.request`'s, as for the processes' transport beside it.
+What is sent and what answers mean is `monopod.kube.client.request`'s, as for the asynchronous transport.
 """
 
 import logging

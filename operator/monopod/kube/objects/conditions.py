@@ -1,6 +1,6 @@
 """Conditions of a status, from what was found out: what a part of the operator contributes, and how it is merged.
 
-Who contributes knows neither the others nor what stood in the status before; a condition's time is kept here.
+A contributor knows neither the others nor what the status said before; a condition's time is kept here.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ class Severity(IntEnum):
     FAULT = 2
     """It isn't Ready, but what worked goes on."""
     FAILURE = 3
-    """It has failed. It doesn't work either while nobody can tell."""
+    """It has failed. An unknown status counts as not working either."""
 
 
 @dataclass(frozen=True, slots=True)

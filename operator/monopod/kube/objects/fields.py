@@ -51,7 +51,7 @@ class Part:
         return f"{self.path}.{key}" if self.path else key
 
     def refuse_unknown(self, *known: str) -> None:
-        """Raises the error if there is a field beside the known ones: for kinds where ignoring one could open a pod."""
+        """Raises the error if there are other fields than the known: for kinds where ignoring one could open a pod."""
         for key in self.fields:
             if key not in known:
                 raise self.fail(str(key), "isn't known")

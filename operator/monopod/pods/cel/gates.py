@@ -2,7 +2,7 @@
 
 A pod that Fargate can't run waits for ever, behind one gate. Policies can't look a PersistentVolumeClaim up, nor a
 NetworkPolicy. So every other pod that mounts a claim gets a gate, and the operator, which sees the claims, lifts it
-(`monopod.pods.rules.volumes`); and so does every one in a namespace that the operator hasn't closed yet
+(`monopod.pods.rules.volumes`); and so does every one in a namespace without its default-deny policy
 (`monopod.isolation.cel.groups`). Gates of these names that a manifest brings are replaced by what admission decides;
 all others stay.
 """
@@ -42,7 +42,7 @@ WAITS_FOR_VOLUMES = Variable(
 
 WAITS_FOR_ISOLATION = Variable(
     "waitsForIsolation",
-    "Whether it waits behind the gate of pods that nothing keeps closed yet.",
+    "Whether it waits behind the gate of pods whose namespace isn't isolated yet.",
     has_gate("object.spec", ISOLATION_GATE),
 )
 

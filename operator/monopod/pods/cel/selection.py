@@ -3,7 +3,7 @@
 The policies read the namespace's rows (for their format see `monopod.selectors.compile`), sorted as profiles win. Three
 steps sift them, the cheapest first, each in a variable of its own, because Kubernetes bounds the cost of each
 expression: exact pairs, patterns for the value of one label, patterns for any label. The last are tested against all
-labels written as one text, a line each, because CEL compiles a regular expression anew for each test, and so one test
+labels written as one text, a line each, because CEL compiles a regular expression again for each test, and so one test
 per pattern suffices. Neither keys nor values can hold `=` or a line break, so no pattern matches across two lines.
 """
 

@@ -9,7 +9,7 @@ error is far smaller. The API server has also copied limits to requests where re
 
 from monopod.api.names import CAPACITY_ANNOTATION
 from monopod.cel.expressions import Variable, quote
-from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, LADDER, LARGEST, PodSize
+from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, LARGEST, SIZE_TABLE, PodSize
 
 MIB = "1048576.0"
 ROUND_UP = "0.9999999995"
@@ -82,7 +82,7 @@ def peak(place: int, containers: str = "containerNeeds", inits: str = "initNeeds
         inits: the same per init container, in the order in which they start.
         sidecar: the place in these lists that is 1 for a sidecar.
     """
-    # The sidecars' amounts are found once: for each init container anew it would take a hundred times a hundred looks.
+    # The sidecars' amounts are found once: for each init container it would take a hundred times a hundred steps.
     return f"""
     [variables.{inits}.map(amounts, amounts[{sidecar}] == 1 ? amounts[{place}] : 0)].map(sidecars,
       [variables.{containers}.map(amounts, amounts[{place}]).sum() + sidecars.sum()] +
@@ -113,15 +113,15 @@ def ladder_steps() -> tuple[tuple[int, int, int, int], ...]:
         ValueError: Fargate's sizes aren't such runs.
     """
     runs: list[tuple[int, int, int, int]] = []
-    for cpu in sorted({row.cpu_millis for row in LADDER}):
-        sizes = [row.memory_mib for row in LADDER if row.cpu_millis == cpu]
+    for cpu in sorted({row.cpu_millis for row in SIZE_TABLE}):
+        sizes = [row.memory_mib for row in SIZE_TABLE if row.cpu_millis == cpu]
         step = sizes[-1] - sizes[-2]
         if sizes[1] - sizes[0] != step:
             runs.append((cpu, sizes[0], sizes[0], sizes[0]))
             sizes = sizes[1:]
         runs.append((cpu, sizes[0], sizes[-1], step))
     check = tuple(PodSize(cpu, mib) for cpu, low, high, step in runs for mib in range(low, high + 1, step))
-    if check != LADDER:
+    if check != SIZE_TABLE:
         raise ValueError("the sizes aren't runs of equal steps")
     return tuple(runs)
 

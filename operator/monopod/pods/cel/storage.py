@@ -150,4 +150,4 @@ WITHDRAW = f"""
     {drop_if("variables.storageIsOurs", f"{FIRST}/limits/{RESOURCE}")} +
     {drop_if(f"variables.storageIsOurs && {_OUR_REQUEST}", f"{FIRST}/requests/{RESOURCE}")}
 """
-"""Operations on a pod that can't, or has opted out, beside removing the annotation."""
+"""Operations on a pod that can't, or has opted out, besides removing the annotation."""

@@ -100,7 +100,7 @@ def build_security_variables(
 
 
 def _break_lines(items: Sequence[str], per_line: int, separator: str, indent: int) -> str:
-    """The items with the separator between them, so many on a line."""
+    """The items with the separator between them, a number of them on a line."""
     lines = [separator.join(items[start : start + per_line]) for start in range(0, len(items), per_line)]
     return (separator.rstrip() + "\n" + " " * indent).join(lines)
 

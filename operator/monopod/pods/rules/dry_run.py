@@ -1,7 +1,7 @@
 """The dry run that makes a profile ACTIVE: which pod or namespace to try, and what the answer means.
 
 A profile is enforced only if the API server really sandboxes a pod that matches it: policies that are missing, stale
-or not yet compiled let pods pass without a word. So the operator creates one as a server-side dry run and looks at
+or not yet compiled let pods pass without a word. So the operator creates one as a server-side dry run and checks
 what comes back. Where no namespace exists to try it in, the creation of one is tried. Sending is not done here.
 """
 
@@ -87,7 +87,7 @@ class Impossible:
 Outcome = Pending | Sandboxed | NotSandboxed | Refused | Impossible
 
 
-@functools.lru_cache(maxsize=8192)  # asked for every selector whenever profiles are looked at
+@functools.lru_cache(maxsize=8192)  # asked for every selector whenever profiles are reconciled
 def compute_pod_labels(selector: Selector) -> tuple[tuple[str, str], ...] | None:
     """Valid labels that satisfy the selector; None if there are none, as for the value pattern `*-`."""
     labels: dict[str, str] = {}
@@ -180,5 +180,5 @@ def judge_namespace(namespace: Mapping[str, Any], dry_run: NamespaceDryRun) -> O
         return NotSandboxed(where, f"it has no label {NAMESPACE_LABEL}={NAMESPACE_LABEL_VALUE}")
     compiled = str((metadata.get("annotations") or {}).get(SELECTORS_ANNOTATION) or "")
     if not set(dry_run.compiled.splitlines()) <= set(compiled.splitlines()):
-        return NotSandboxed(where, f"its annotation {SELECTORS_ANNOTATION} lacks the profile's rows")
+        return NotSandboxed(where, f"its annotation {SELECTORS_ANNOTATION} lacks the profile's compiled selectors")
     return Sandboxed(where)

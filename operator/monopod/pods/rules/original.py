@@ -1,13 +1,13 @@
 """The manifest that a pod was made from, as far as the pod still tells: what its author would create it from again.
 
 The API server records which client wrote which field (metadata.managedFields), and it does so before mutating
-admission has its say, and not when a pod is bound to a node. So what nobody is recorded for was filled in: by
+admission has its say, and not when a pod is bound to a node. So what no one is recorded for was filled in: by
 admission (the volume of the ServiceAccount's token, tolerations, a LimitRange's requests, sidecars, marks of ours), by
 a RuntimeClass, by the scheduler. Such fields are left out; whatever fills them in does so again. Static defaults are
 recorded like an author's own words; they are left out where the value can't depend on anything else.
 
 Someone may have cleared the record. Then nothing is left out but what is the API server's beyond doubt, and above all
-the node stays: nobody knows any more whether the author named it. `exemptions` leaves such a pod alone.
+the node stays: no one knows any more whether the author named it. `exemptions` leaves such a pod alone.
 """
 
 import json
@@ -156,7 +156,7 @@ def _keep_recorded(value: Any, record: Record) -> Any:
     if isinstance(value, list):
         items = [(json.loads(key[2:]), below) for key, below in record.items() if key.startswith("k:")]
         if not items:
-            return value  # a set, of whose members nobody fills in any
+            return value  # a set, of whose members no one fills in any
         found = [(item, _find_item(item, items)) for item in value]
         return [_keep_recorded(item, below) for item, below in found if below is not None]
     return value

@@ -22,7 +22,7 @@ SELinuxOptions = Literal["Unsupported", "Allow"]
 OptOut = Literal["Allow", "Refuse"]
 
 WRITTEN_LABELS: Final = (PROFILE_LABEL, EKS_PROFILE_LABEL, GROUP_COUNT_LABEL, TASK_LABEL)
-"""Labels that admission writes, beside one per security group (see `is_written`); no selector sees them. Admission runs
+"""Labels that admission writes, and one per security group (see `is_written`); no selector sees them. Admission runs
 on its own work again (after webhooks, on copied manifests), and must not undo its decision then: a selector `*: ""`
 would match an empty pin, and no longer the name that replaces it. A pin counts by name only."""
 

@@ -42,7 +42,7 @@ class PodSize:
         return format_capacity(self)
 
 
-def _build_ladder() -> tuple[PodSize, ...]:
+def _build_size_table() -> tuple[PodSize, ...]:
     gib_by_cpu: Mapping[int, Iterable[Fraction | int]] = {
         250: (Fraction(1, 2), 1, 2),
         500: range(1, 5),
@@ -55,8 +55,8 @@ def _build_ladder() -> tuple[PodSize, ...]:
     return tuple(PodSize(cpu, int(gib * 1024)) for cpu, sizes in gib_by_cpu.items() for gib in sizes)
 
 
-LADDER: Final = _build_ladder()
-LARGEST: Final = LADDER[-1]
+SIZE_TABLE: Final = _build_size_table()
+LARGEST: Final = SIZE_TABLE[-1]
 
 
 class ContainerKind(StrEnum):
@@ -87,7 +87,7 @@ class ContainerNeed:
 
 @dataclass(frozen=True, slots=True)
 class InitPeak:
-    """What the pod takes while an ordinary init container runs, beside the sidecars that started before it."""
+    """What the pod takes while an ordinary init container runs, besides the sidecars that started before it."""
 
     name: str
     resources: Resources
@@ -141,7 +141,7 @@ def compute_pod_size(need: Need) -> PodSize | None:
     return next(
         (
             row
-            for row in LADDER
+            for row in SIZE_TABLE
             if row.cpu_millis >= need.total.cpu_millis and row.memory_mib >= need.memory_with_components_mib
         ),
         None,
@@ -264,18 +264,20 @@ def is_sized(pod: Part) -> bool:
 
 
 def _is_copy(spec: Part, runtime_class: str, containers: Sequence[_Container]) -> bool:
-    """Whether spec.resources is one of the sizes, on a pod of the profile's class: written by nobody but admission."""
+    """Whether spec.resources is one of the sizes, on a pod of the profile's class: written by no one but admission."""
     if not runtime_class or spec.text("runtimeClassName") != runtime_class:
         return False
     limits = spec.child("resources").quantities("limits")
     if not {"cpu", "memory"} <= limits.keys():
         return False
     row = PodSize(*(ceil(limits[resource] / _UNITS[resource]) for resource in ("cpu", "memory")))
-    return row in LADDER and row == PodSize(*(_compute_request(spec, each, containers) for each in ("cpu", "memory")))
+    if row not in SIZE_TABLE:
+        return False
+    return row == PodSize(*(_compute_request(spec, each, containers) for each in ("cpu", "memory")))
 
 
 def _compute_request(spec: Part, resource: str, containers: Sequence[_Container]) -> int:
-    """The pod-level request beside a limit, as the API server completes it."""
+    """The pod-level request next to a limit, as the API server completes it."""
     request = _get_pod_level(spec, resource, containers)
     return combine([(each.kind, each.round_up(resource)) for each in containers]).total if request is None else request
 

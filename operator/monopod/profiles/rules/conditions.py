@@ -1,4 +1,4 @@
-"""What this room finds out itself: can a profile be read, is there a sandbox, what does admission make of pods.
+"""What `profiles` finds out itself: can a profile be read, is there a sandbox, what does admission make of pods.
 
 A rule finds one fact and says so in words that tell a person what to do. What other capabilities contribute isn't known
 here; what follows from all of it, phase and status, is decided in `monopod.profiles.rules.status`.
@@ -192,12 +192,12 @@ def contribute_dry_run(outcome: dry_run.Outcome | None, status: Mapping[str, Any
     """
     kind = ConditionType.ENFORCED
     if outcome is None:
-        return Contribution((Finding(kind, None, Reason.NO_DRY_RUN, "not tried: see the other conditions"),))
+        return Contribution((Finding(kind, None, Reason.NO_DRY_RUN, "no dry run was made: see the other conditions"),))
     found = _read_outcome(outcome)
     if found is None and (last := status.get("dryRun")) and last["observedGeneration"] == generation:
         found = last["result"], last["message"]
     if found is None:
-        return Contribution((Finding(kind, None, Reason.DRY_RUN_PENDING, "a trial is under way"),))
+        return Contribution((Finding(kind, None, Reason.DRY_RUN_PENDING, "a dry run is under way"),))
     result, message = found
     # A quota that is full says nothing about the profile: one that was enforced stays so.
     unclear = result == "Refused" and status.get("phase") == "ACTIVE"

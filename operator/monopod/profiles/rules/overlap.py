@@ -167,7 +167,7 @@ def _is_namespace_covered(namespace: str, covers: Sequence[str], protected: froz
         return namespace in covers
     if not is_wildcard(namespace):
         return any(matches_pattern(cover, namespace) for cover in covers)
-    # What a wildcard would match of the protected namespaces it doesn't reach, so nobody needs to cover it.
+    # What a wildcard would match of the protected namespaces it doesn't reach, so no one needs to cover it.
     spared = sorted(name for name in protected if matches_pattern(namespace, name))
     able = sorted({cover for cover in covers if may_overlap(cover, namespace)})
     return bool(able) and is_covered(namespace, (*able, *spared), NAMESPACE)
@@ -201,7 +201,7 @@ def _imply(given: Pairs, wanted: Pair) -> bool:
 
 
 def _is_key_covered(key: str, cover: str) -> bool:
-    # The labels that admission writes don't count in selection, so nobody needs to cover them.
+    # The labels that admission writes don't count in selection, so no one needs to cover them.
     spared = (name for name in WRITTEN_LABELS if matches_pattern(key, name))
     return is_covered(key, (cover, *spared), LABEL_KEY)
 

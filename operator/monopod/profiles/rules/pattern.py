@@ -35,7 +35,7 @@ class Syntax:
         letters: each character that may occur, with the class that `moves` knows it by.
         moves: from a state, by a class, to the next state; what is missing here is invalid.
         accepting: the states in which a valid text may end.
-        fixed_fillings: characters that a wildcard must be tried with beside an unused letter, because no letter can
+        fixed_fillings: characters that a wildcard must be tried with besides an unused letter, because no letter can
             stand for them.
     """
 

@@ -30,7 +30,7 @@ GVISOR: Final = ("runsc", "gvisor")
 _SPECIAL: Final = frozenset(
     ("debug", "devkit", "coco", "tdx", "snp", "sev", "se", "cca", "cc", "confidential", "nvidia", "gpu", "remote")
 )
-"""Words in the names of Kata's handlers that are for special pods or hardware: nobody gets them without asking."""
+"""Words in the names of Kata's handlers that are for special pods or hardware: no one gets them without asking."""
 
 
 def is_sandbox(handler: str, allowed: Collection[str]) -> bool:

@@ -40,7 +40,7 @@ class Subject:
 
 
 def decide_phase(findings: Iterable[Finding], *, was_active: bool) -> Phase:
-    """Where the profile is in its life, as long as nobody deletes it."""
+    """Where the profile is in its life, as long as no one deletes it."""
     needed = [finding for finding in findings if finding.severity is Severity.FAILURE]
     if any(finding.holds is False for finding in needed):
         return "CREATE_FAILED"
@@ -64,7 +64,7 @@ def compute_readiness(phase: Phase, findings: Sequence[Finding]) -> Finding:
 def decide_status(
     subject: Subject, contributions: Iterable[Contribution], previous: Mapping[str, Any], now: str
 ) -> dict[str, Any]:
-    """The whole status of a profile that nobody deletes.
+    """The whole status of a profile that no one deletes.
 
     Args:
         subject: the profile.

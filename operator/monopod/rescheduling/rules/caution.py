@@ -49,7 +49,7 @@ class Evidence:
 
 
 def limit(plans: Sequence[WorkloadPlan], evidence: Evidence) -> tuple[WorkloadPlan, ...]:
-    """The outlooks of all namespaces, in their order, with no more to be moved now than is safe."""
+    """The plans of all namespaces, in their order, with no more to be moved now than is safe."""
     groups = _group(plans, lambda each: each.profile)
     cautions = {profile: _ProfileCaution(ours, evidence) for profile, ours in groups.items()}
     return tuple(cautions[each.profile].limit(each) for each in plans)
@@ -85,7 +85,7 @@ class _ProfileCaution:
         return get_key(plan) in self._evidence.late
 
     def limit(self, plan: WorkloadPlan) -> WorkloadPlan:
-        """One of its outlooks with no more to be moved now than is safe."""
+        """One of its plans with no more to be moved now than is safe."""
         if len(self._late) >= MOST_LATE:
             return _stop(plan, f"replacements of {_list(self._late)} don't become Ready")
         if self._stuck:

@@ -1,14 +1,14 @@
 """Which pods run elsewhere than they would if they were created now, and which of them to move next.
 
-    seen ──judge──► in place, or none of our business
+    seen ──judge──► in place, or not to be moved
              ├────► left alone: the profile says so (no controller, or a job at work)
              ├────► impossible: nothing would run in its place
              └────► elsewhere ──its turn──► evicted, replaced ──► in place
                         └── a replacement is elsewhere again: the whole workload is stopped
 
 All follows from the objects, so an operator that was killed goes on where it was. Whether a budget allows an eviction
-is not known here (see `monopod.eviction.rules.order`), nor how a pod without a controller comes back. Who reads the
-objects must not hand over old ones: what is said here of a workload holds at the moment of the list.
+is not known here (see `monopod.eviction.rules.order`), nor how a pod without a controller comes back. The caller
+must not hand over old objects: what is said here of a workload holds at the moment of the list.
 """
 
 import datetime
@@ -76,7 +76,7 @@ class WorkloadPlan:
 
 def plan_workloads(
     workload: Workload,
-    sightings: Sequence[PodState],
+    pod_states: Sequence[PodState],
     context: NamespaceContext,
     *,
     settling: bool = False,
@@ -84,33 +84,33 @@ def plan_workloads(
     missing: Collection[str] = (),
     blocked: Collection[str] = (),
 ) -> tuple[WorkloadPlan, ...]:
-    """The outlook for each profile that pods of the workload belong to but don't run by.
+    """A plan for each profile that pods of the workload belong to but don't run by.
 
     Args:
         workload: whose pods these are.
-        sightings: all of its pods that haven't ended, whatever their standing.
+        pod_states: all of its pods that haven't ended, whatever their standing.
         context: their namespace.
         settling: whether pods of it were moved lately, so that its replacements are still of interest.
         expected: how many pods a workload without a known number had before the first was evicted.
         missing: pods (NAMESPACE/NAME) that come back by the operator's own doing, and are gone unless they are seen.
-        blocked: pods (NAMESPACE/NAME) that can't be moved for now, so that others have their turn.
+        blocked: pods (NAMESPACE/NAME) that can't be moved for now, so that others are next in line.
     """
-    found = {_compute_profile(sighting.standing) for sighting in sightings} - {""}
+    found = {_compute_profile(pod_state.standing) for pod_state in pod_states} - {""}
     if not found and settling:
-        marks = sorted({sighting.mark for sighting in sightings if isinstance(sighting.standing, InPlace)})
+        marks = sorted({pod_state.mark for pod_state in pod_states if isinstance(pod_state.standing, InPlace)})
         found = {mark for mark in marks if mark in context.settings}
     plans: list[WorkloadPlan] = []
     for profile in sorted(found):
         settings = context.settings[profile]
         # Nothing controls these pods, so what becomes of others among them is no reason to wait, nor one that is stuck.
-        concerned = [each for each in sightings if profile in (each.mark, _compute_profile(each.standing))]
+        concerned = [each for each in pod_states if profile in (each.mark, _compute_profile(each.standing))]
         stuck = {str(each.pod) for each in concerned if each.is_stuck and workload.is_bare}
-        pods = [each for each in concerned if str(each.pod) not in stuck] if workload.is_bare else sightings
+        pods = [each for each in concerned if str(each.pod) not in stuck] if workload.is_bare else pod_states
         availability = _measure(workload, pods, settings, expected, set(missing) - stuck)
         plan = _plan_workload(workload, pods, context, settings, availability, blocked)
         if stuck:
             plan = replace(plan, obstacles=(*plan.obstacles, _describe_stuck(sorted(stuck))))
-        # The bound is the workload's: where two profiles take its pods, one after the other has its turn.
+        # The bound is the workload's: where two profiles take its pods, they take turns.
         busy = any(other.now for other in plans)
         plans.append(replace(plan, now=(), later=plan.now + plan.later) if busy else plan)
     return tuple(plans)
@@ -159,16 +159,16 @@ def _compute_profile(standing: Standing) -> str:
 
 def _plan_workload(
     workload: Workload,
-    sightings: Sequence[PodState],
+    pod_states: Sequence[PodState],
     context: NamespaceContext,
     settings: ReschedulingSettings,
     availability: _Availability,
     blocked: Collection[str],
 ) -> WorkloadPlan:
-    ordered = sorted(sightings, key=lambda each: (each.pod.created, each.pod.namespace, each.pod.name))
+    ordered = sorted(pod_states, key=lambda each: (each.pod.created, each.pod.namespace, each.pod.name))
     ours = [each for each in ordered if each.standing == Elsewhere(settings.profile)]
     waiting = [each for each in ours if not each.is_terminating]
-    misplaced_pods = [each for each in waiting if _is_stray(each, settings, context)]
+    misplaced_pods = [each for each in waiting if _is_misplaced(each, settings, context)]
     # What becomes of one pod without a controller says nothing about the next.
     stopped = waiting if misplaced_pods and not workload.is_bare else misplaced_pods
     moving = [] if stopped == waiting else [each for each in waiting if each not in stopped]
@@ -206,15 +206,15 @@ def _describe_wait(
     return f"{names} is being deleted: in its grace period, or held by a finalizer or by a node that doesn't answer"
 
 
-def _is_stray(sighting: PodState, settings: ReschedulingSettings, context: NamespaceContext) -> bool:
+def _is_misplaced(pod_state: PodState, settings: ReschedulingSettings, context: NamespaceContext) -> bool:
     """Whether the pod shows that replacements don't come up in the profile's sandbox.
 
     One that runs by a profile that is gone meanwhile shows nothing: it was right when it was created.
     """
-    created = read_time(sighting.pod.created)
+    created = read_time(pod_state.pod.created)
     if settings.trusted is None or created is None:
         return False
-    known = not sighting.mark or any(profile.name == sighting.mark for profile in context.profiles)
+    known = not pod_state.mark or any(profile.name == pod_state.mark for profile in context.profiles)
     return known and created > settings.trusted + datetime.timedelta(seconds=MARGIN_SECONDS)
 
 
@@ -233,7 +233,7 @@ def _find_turn(
         return [], f"profile {settings.profile} isn't Ready"
     free = [each for each in moving if str(each.pod) not in blocked]
     ready = [each for each in free if each.is_ready][: max(0, availability.budget - availability.unavailable)]
-    # Those that aren't Ready are missed by nobody, but no more than the budget are on their way.
+    # Those that aren't Ready are missed by no one, but no more than the budget are on their way.
     unready = [each for each in free if not each.is_ready][: max(0, availability.budget - availability.in_flight)]
     now = [each for each in free if each in ready or each in unready]
     if now or not free:
@@ -245,9 +245,9 @@ def _find_turn(
     return now, waiting_for
 
 
-def _find_left(sightings: Iterable[PodState], profile: str) -> dict[Reason, tuple[Candidate, ...]]:
+def _find_left(pod_states: Iterable[PodState], profile: str) -> dict[Reason, tuple[Candidate, ...]]:
     left: dict[Reason, tuple[Candidate, ...]] = {}
-    for each in sightings:
+    for each in pod_states:
         match each.standing:
             case LeftAlone(owner, reason) if owner == profile and not each.is_terminating:
                 left[reason] = (*left.get(reason, ()), each.pod)
@@ -256,9 +256,9 @@ def _find_left(sightings: Iterable[PodState], profile: str) -> dict[Reason, tupl
     return left
 
 
-def _compute_impossible(sightings: Iterable[PodState], profile: str) -> tuple[Obstacle, ...]:
+def _compute_impossible(pod_states: Iterable[PodState], profile: str) -> tuple[Obstacle, ...]:
     reasons: dict[str, list[str]] = {}
-    for each in sightings:
+    for each in pod_states:
         match each.standing:
             case Impossible(owner, why) if owner == profile and not each.is_terminating:
                 reasons.setdefault(why, []).append(str(each.pod))
@@ -291,12 +291,12 @@ def _describe_stop(
     return Obstacle(Reason.REPLACEMENT_NOT_SANDBOXED, message, tuple(str(each.pod) for each in stopped))
 
 
-def is_proof(sighting: PodState, settings: ReschedulingSettings) -> bool:
+def is_proof(pod_state: PodState, settings: ReschedulingSettings) -> bool:
     """Whether the pod shows that what is created now becomes Ready in the profile's sandbox."""
-    created = read_time(sighting.pod.created)
+    created = read_time(pod_state.pod.created)
     if settings.trusted is None or created is None:
         return False
-    return sighting.mark == settings.profile and sighting.is_ready and created >= settings.trusted
+    return pod_state.mark == settings.profile and pod_state.is_ready and created >= settings.trusted
 
 
 def order_moves(plans: Iterable[WorkloadPlan]) -> list[tuple[Candidate, WorkloadPlan]]:

@@ -71,7 +71,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class NotListed:
-    """The pods haven't been looked at, or the profile isn't active."""
+    """The pods haven't been scanned, or the profile isn't active."""
 
 
 Moves = Tally | Kept | NotListed
@@ -115,7 +115,7 @@ def build_tally(
 
 
 def compute_unwritten(namespaces: Sequence[str], why: str) -> Obstacle:
-    """Namespaces that can't be written, in which pods haven't been looked at; why, of the first."""
+    """Namespaces that can't be written, in which pods haven't been scanned; why, of the first."""
     message = f"nothing is moved in namespace {list_names(namespaces)}; {namespaces[0]}: {why}"
     return Obstacle(Reason.PUBLISH_FAILED, message, ())
 

@@ -65,7 +65,7 @@ class ReschedulingSettings:
         )
 
     def compute_budget(self, desired: int) -> int:
-        """How many of so many pods may be unavailable at a time."""
+        """How many of a number of pods may be unavailable at a time."""
         if isinstance(self.max_unavailable, int):
             return self.max_unavailable
         return max(1, desired * int(self.max_unavailable.removesuffix("%")) // 100)

@@ -52,7 +52,7 @@ class InPlace:
 
 @dataclass(frozen=True, slots=True)
 class NotConcerned:
-    """Nothing to do: no profile that moves pods would take it, or nobody moves pods of its sort."""
+    """Nothing to do: no profile that moves pods would take it, or no one moves pods of its sort."""
 
 
 @dataclass(frozen=True, slots=True)

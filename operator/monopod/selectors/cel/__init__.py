@@ -1,1 +1,1 @@
-"""How namespaces get their compiled selectors, and that nobody else writes them."""
+"""How namespaces get their compiled selectors, and that no one else writes them."""

@@ -1,13 +1,13 @@
-"""Namespaces: those that are created get their rows at once, and nobody but the operator changes any.
+"""Namespaces: those that are created get their compiled selectors at once, and no one but the operator changes any.
 
 The label and the annotation of a namespace are the switch of everything else: without the label its new pods run
 unsandboxed. The operator writes them on namespaces that exist; for those to come it keeps a ConfigMap with the
 compiled profiles, from which a policy writes them, so that a namespace and its first pod can be created in one go
 while the operator is down. An installation brings that ConfigMap empty: no namespace is reached. Without any, neither
-policy applies, so that nobody's namespaces suffer from half an installation.
+policy applies, so that no one's namespaces suffer from half an installation.
 
 Two more annotations are the operator's: that the namespace is isolated, and its SecurityGroupPolicies. A new namespace
-has neither, so that its first pods wait until the operator has closed it.
+has neither, so that its first pods wait until the operator has written its default-deny policy.
 """
 
 from monopod.api.names import (

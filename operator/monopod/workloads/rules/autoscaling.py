@@ -18,7 +18,7 @@ TOLERANCE: Final = Fraction(11, 10)
 """An autoscaler adds a pod only where usage is above its target by a tenth, by default."""
 
 KATA_OVERHEAD: Final = PodSize(250, 320)
-"""Of kata-deploy's class for QEMU: what is assumed of a RuntimeClass that nobody has seen."""
+"""Of kata-deploy's class for QEMU: what is assumed of a RuntimeClass that no one has seen."""
 
 
 @dataclass(frozen=True, slots=True)

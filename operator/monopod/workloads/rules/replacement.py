@@ -86,7 +86,7 @@ class Workload:
         return self.kind == BARE
 
     def ends_by_itself(self, pod: Manifest) -> bool:
-        """Whether a pod of it works towards an end, so that its replacement would begin anew."""
+        """Whether a pod of it works towards an end, so that its replacement would begin again."""
         return self.kind == "Job" or Part(pod).child("spec").text("restartPolicy") in ("OnFailure", "Never")
 
 

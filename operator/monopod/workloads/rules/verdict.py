@@ -26,7 +26,7 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """To a dry run: the pod as it would be, or in which words it was refused; neither if it wasn't tried."""
+    """To a dry run: the pod as it would be, or in which words it was refused; neither if none was sent."""
 
     created: dict[str, Any] | None = None
     refusal: str = ""
@@ -50,8 +50,8 @@ def judge_answer(answer: Answer, gone: Manifest, quotas: Iterable[Quota]) -> Fau
     return None
 
 
-def judge_room(answer: Answer, gone: Manifest, quotas: Sequence[Quota], census: Census) -> Fault | None:
-    """Whether the quotas have room for it, by the pods themselves, and nobody else waits for that room."""
+def judge_quotas(answer: Answer, gone: Manifest, quotas: Sequence[Quota], census: Census) -> Fault | None:
+    """Whether the quotas have capacity for it, by the pods themselves, and no other pod waits for that."""
     if lacking := census.compute_lacking():
         return Fault(Reason.REPLACEMENT_REFUSED, lacking)
     if overdrawn := census.compute_overdrawn(quotas, gone, answer.created, answer.refusal):
@@ -68,6 +68,6 @@ def judge_sandbox(created: Manifest, namespace: str, profile: str, runtime_class
 
 
 def judge_node(created: Manifest, gone: Manifest, nodes: Sequence[NodeView]) -> Fault | None:
-    """Whether a node could take it. A pod that isn't Ready is missed by nobody, and may wait for a node itself."""
+    """Whether a node could take it. A pod that isn't Ready serves no one, and may wait for a node itself."""
     misfit = explain_unschedulable(created, nodes) if is_ready(gone) else ""
     return Fault(Reason.REPLACEMENT_UNSCHEDULABLE, misfit) if misfit else None

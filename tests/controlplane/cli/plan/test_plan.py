@@ -190,7 +190,7 @@ def test_to_those_who_may_not_create_pods_it_is_said_that_nothing_was_tried(
         server.delete(f"{rbac}/clusterrolebindings/plan-reader").expect_ok()
         server.delete(f"{rbac}/clusterroles/plan-reader").expect_ok()
     assert result.exit_code == 0, result.stderr
-    assert f"Note: replacements in namespace {NAMESPACE} weren't tried:" in result.stderr
+    assert f"Note: replacements in namespace {NAMESPACE} weren't checked:" in result.stderr
     assert "2 pods of 1 workload would move" in result.stdout
 
 

@@ -63,7 +63,7 @@ def test_a_thousand_pods_hold_up_no_profile_and_a_change_of_their_group_is_a_wri
     lab.create_namespace(f"{burst}-beside")
     lab.create_profile("beside", f"{burst}-beside")
     lab.becomes_active("beside")
-    assert operator.metric(WRITTEN) < PODS, "the profile was in force before the last pod had its policy"
+    assert operator.metric(WRITTEN) < PODS, "the profile was enforced before the last pod had its policy"
     eventually(lambda: len(lab.policies(burst)) == PODS, deadline=400)
     assert operator.metric(WRITTEN) == PODS + 1  # and the base policy of the other namespace
     uids = find_uids(lab, burst)

@@ -230,7 +230,7 @@ def test_pods_wait_as_long_as_their_namespace_cannot_be_closed_and_say_so(lab: L
     events = eventually(lambda: [each for each in lab.events(late, "app") if each["reason"] == "WaitsForIsolation"])
     (event,) = events
     assert event["type"] == "Warning"
-    assert f"Waits until namespace {late} is closed by the NetworkPolicy monopod-base" in event["message"]
+    assert f"Waits until namespace {late} has the NetworkPolicy monopod-base" in event["message"]
     assert "quota" in event["message"]
     assert find_gates(lab, late) == [ISOLATION_GATE]
     assert not is_isolated(lab, late)

@@ -1,4 +1,4 @@
-"""A profile says how many of its pods are closed, or opened further by others; and groups say who uses them."""
+"""A profile says how many of its pods are denied traffic, or allowed more by others; and groups say who uses them."""
 
 import zlib
 from collections.abc import Iterator
@@ -46,10 +46,10 @@ def test_the_condition_counts_widened_pods_and_names_the_policies(
     eventually(lambda: has_isolation(lab, "PodsIsolated"))
     create_policy(lab, namespace, "one", FROM_ALL, matchLabels={"app": "a"})
     eventually(
-        lambda: has_isolation(lab, "PodsOverPermissive", f"1 pod is opened further by NetworkPolicy {namespace}/one")
+        lambda: has_isolation(lab, "PodsOverPermissive", f"1 pod is allowed more by NetworkPolicy {namespace}/one")
     )
     create_policy(lab, namespace, "two", FROM_ALL)
-    both = f"2 pods are opened further by NetworkPolicy {namespace}/one, {namespace}/two"
+    both = f"2 pods are allowed more by NetworkPolicy {namespace}/one, {namespace}/two"
     eventually(lambda: has_isolation(lab, "PodsOverPermissive", both))
     assert operator.metric('monopod_over_permissive_pods{profile="shop"}') == 2
     assert (lab.condition("shop", "Ready")["status"], lab.phase("shop")) == ("True", "ACTIVE")
@@ -66,13 +66,11 @@ def test_a_policy_that_opens_no_more_than_the_groups_counts_once_the_groups_are_
     create_policy(lab, namespace, "telling", FROM_ALL, matchLabels={"app": "a"})
     # As both are looked at together, the second tells that the first was.
     eventually(
-        lambda: has_isolation(
-            lab, "PodsOverPermissive", f"1 pod is opened further by NetworkPolicy {namespace}/telling"
-        )
+        lambda: has_isolation(lab, "PodsOverPermissive", f"1 pod is allowed more by NetworkPolicy {namespace}/telling")
     )
     lab.patch("SecurityGroup", "web", {"spec": {"ingress": [{"from": [{"cidr": "10.1.2.0/24"}]}]}})
     eventually(
-        lambda: has_isolation(lab, "PodsOverPermissive", f"2 pods are opened further by NetworkPolicy {namespace}/harm")
+        lambda: has_isolation(lab, "PodsOverPermissive", f"2 pods are allowed more by NetworkPolicy {namespace}/harm")
     )
 
 
@@ -80,7 +78,7 @@ def test_the_condition_counts_closed_pods_and_names_the_missing_group(
     lab: Lab, operator: OperatorProcess, namespace: str
 ) -> None:
     lab.patch("FargateProfile", "shop", {"spec": {"securityGroups": ["web", "later"]}})
-    eventually(lambda: has_isolation(lab, "PodsDenied", "2 pods are closed: later can't be used"))
+    eventually(lambda: has_isolation(lab, "PodsDenied", "2 pods are denied all traffic: later can't be used"))
     assert lab.policies(namespace) == {}
     eventually(lambda: operator.metric('monopod_denied_pods{profile="shop"}') == 2)
     lab.create_group("later")

@@ -4,13 +4,13 @@ import itertools
 
 import pytest
 
-from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, LADDER, PodSize
+from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, SIZE_TABLE, PodSize
 from tests.controlplane.reach import poll, reach
 from tests.controlplane.server import Server
 from tests.resources import RESOURCES
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 
-LARGEST_BY_CPU = {row.cpu_millis: row for row in LADDER}
+LARGEST_BY_CPU = {row.cpu_millis: row for row in SIZE_TABLE}
 
 
 def capacity(server: Server, pod: PodBuilder) -> str | None:
@@ -36,24 +36,24 @@ def filling(row: PodSize) -> PodBuilder:
     "3.smallest",
     "3.gb",
 )
-@pytest.mark.parametrize("row", LADDER, ids=str)
+@pytest.mark.parametrize("row", SIZE_TABLE, ids=str)
 def test_a_pod_that_fills_a_row_gets_it(server: Server, row: PodSize) -> None:
     assert capacity(server, filling(row)) == str(row)
 
 
 @pytest.mark.eks("3.smallest", "3.order", "3.components")
-@pytest.mark.parametrize(("row", "larger"), list(itertools.pairwise(LADDER)), ids=str)
+@pytest.mark.parametrize(("row", "larger"), list(itertools.pairwise(SIZE_TABLE)), ids=str)
 def test_a_pod_that_exceeds_a_row_gets_the_next_larger_one(server: Server, row: PodSize, larger: PodSize) -> None:
     """By a single byte of memory; where that leads to the next CPU, to the first row with that much memory."""
     memory = row.memory_mib - COMPONENTS_MEMORY_MIB
     pod = a_pod().requesting(cpu=f"{row.cpu_millis}m", memory=str(memory * 2**20 + 1))
-    expected = next(each for each in LADDER if each >= larger and each.memory_mib > row.memory_mib)
+    expected = next(each for each in SIZE_TABLE if each >= larger and each.memory_mib > row.memory_mib)
     assert capacity(server, pod) == str(expected)
 
 
 @pytest.mark.parametrize(("cpu", "next_cpu"), list(itertools.pairwise(LARGEST_BY_CPU)), ids=str)
 def test_a_pod_that_exceeds_a_rows_cpu_by_a_millicore_gets_the_next(server: Server, cpu: int, next_cpu: int) -> None:
-    expected = next(row for row in LADDER if row.cpu_millis == next_cpu)
+    expected = next(row for row in SIZE_TABLE if row.cpu_millis == next_cpu)
     assert capacity(server, a_pod().requesting(cpu=f"{cpu + 1}m")) == str(expected)
 
 

@@ -22,9 +22,9 @@ from monopod.bare_pods.rules.steps import (
     Stay,
     Step,
     StoredPod,
+    build_dry_run,
     build_recreated,
     build_stored,
-    build_trial,
     decide_step,
     observe,
 )
@@ -196,6 +196,6 @@ def test_a_stored_pod_has_the_name_and_the_uid_of_its_pod_and_the_new_pod_says_i
 
 
 def test_a_trial_has_another_name_and_says_in_whose_place_it_comes() -> None:
-    metadata = build_trial(BarePod("web", "kata", a_live_pod()))["metadata"]
+    metadata = build_dry_run(BarePod("web", "kata", a_live_pod()))["metadata"]
     annotations = {"monopod.dev/recreated-from": "old"}
     assert metadata == {"namespace": "prod", "generateName": "toolbox-", "annotations": annotations}

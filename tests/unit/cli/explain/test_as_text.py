@@ -205,7 +205,7 @@ def test_a_pod_that_waits_for_its_isolation_says_so_and_names_the_gate() -> None
     admitted = Admitted("web", "1vCPU 2GB", "kata", "", "20Gi", (), ("db", "web"), waits_for_isolation=True)
     assert describe_admitted(admitted) == (
         "sandboxed by profile web: 1vCPU 2GB, RuntimeClass kata. Its security groups: db, web. "
-        "It waits behind the gate monopod.dev/isolation for the operator to close its namespace; see its events."
+        "It waits behind the gate monopod.dev/isolation until its namespace is isolated; see its events."
     )
 
 

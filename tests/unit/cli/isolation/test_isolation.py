@@ -70,18 +70,18 @@ def test_the_text_names_ports_peers_and_whose_rule_it_is(capsys: pytest.CaptureF
     assert printed == [
         "Pod app in namespace prod",
         "Profile shop, security groups: web.",
-        "Ingress: security groups and NetworkPolicy theirs add up; closed, but for",
+        "Ingress: security groups and NetworkPolicy theirs add up; all denied except",
         "TCP 8080 10.1.0.0/16, 192.0.2.1/32, 192.0.2.2/31, 192.0.2.4/30, 192.0.2.8/31 "
         "group web ingress[0] (the balancer)",
         "all all pods of the namespace NetworkPolicy theirs, not Monopod's",
-        "Egress: security groups decide; closed, but for",
+        "Egress: security groups decide; all denied except",
         "all 0.0.0.0/0 without 100.100.100.200/32, 168.63.129.16/32, 169.254.0.23/32, 169.254.169.254/32 and 8 more "
         "group web egress[0]",
         "Wider than its groups, because NetworkPolicies add up",
         "NetworkPolicy theirs opens everything from all pods of the namespace",
-        "Closed to every group",
-        "the metadata service (169.254.169.254, fd00:ec2::254 and 10 more): closed",
-        "its own node (192.0.2.1): closed",
+        "Denied whatever the groups say",
+        "the metadata service (169.254.169.254, fd00:ec2::254 and 10 more): denied",
+        "its own node (192.0.2.1): denied",
     ]
 
 
@@ -137,7 +137,7 @@ def test_a_direction_that_is_left_to_the_namespaces_policies_is_theirs_alone(
     assert (report["widenings"], report["rulesWithoutEffect"]) == ([], [])
     write(found, "text")
     assert (
-        "Ingress: NetworkPolicy theirs decides alone, as no one chose a security group; closed, but for\n"
+        "Ingress: NetworkPolicy theirs decides alone, as no one chose a security group; all denied except\n"
     ) in capsys.readouterr().out
 
 
@@ -155,7 +155,7 @@ def test_a_node_that_the_namespaces_policy_opens_is_told_although_it_decides() -
     policy = {"metadata": {"name": "out", "namespace": "prod"}, "spec": spec}
     report = build_report(look_at_default(policy, rules=Rules()))
     (widening,) = report["widenings"]
-    assert widening["message"].endswith("the groups leave the metadata service and nodes' addresses closed")
+    assert widening["message"].endswith("the groups deny the metadata service and nodes' addresses")
     assert [each["openedBy"] for each in report["kept"]] == [["out"], ["out"]]
 
 
@@ -183,7 +183,7 @@ def test_a_pod_that_shares_its_policy_needs_no_identity() -> None:
 
 def test_a_missing_base_policy_is_said() -> None:
     assert list(describe_troubles(look(a_policy()))) == [
-        "NetworkPolicy monopod-base is missing: nothing closes the pod but the policies below."
+        "NetworkPolicy monopod-base is missing: nothing denies the pod's traffic but the policies below."
     ]
 
 
@@ -204,7 +204,7 @@ def test_a_group_that_cannot_be_used_says_why_the_pod_is_closed(
     finding = read_finding("web", resource)
     assert (finding.state, finding.problem) == (state, problem)
     lines = list(describe_troubles(assess(a_pod(), [BASE], [finding])))
-    assert lines == [f"Group web {problem}, so the pod stays closed until it can be used."]
+    assert lines == [f"Group web {problem}, so all the pod's traffic is denied until it can be used."]
 
 
 def test_groups_that_the_reader_may_not_read_leave_the_rules_without_their_origin() -> None:

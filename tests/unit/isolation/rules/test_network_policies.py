@@ -352,29 +352,29 @@ def test_a_digest_notices(change: Any) -> None:
 VOID: dict[str, tuple[SecurityGroup, str]] = {
     "its exceptions": (
         inward(GroupPeer("db"), CidrPeer("192.0.2.0/24", ("192.0.2.0/24",))),
-        "ingress[0].from[1]: 192.0.2.0/24 opens nothing, because its exceptions cover all of it",
+        "ingress[0].from[1]: 192.0.2.0/24 allows nothing, because its exceptions cover all of it",
     ),
     "Azure's WireServer": (
         outward(CidrPeer("168.63.129.16/32")),
-        "egress[0].to[0]: 168.63.129.16/32 opens nothing, because the metadata service is closed to all pods",
+        "egress[0].to[0]: 168.63.129.16/32 allows nothing, because no pod may reach the metadata service",
     ),
     "the metadata service": (
         outward(CidrPeer("169.254.169.254/32")),
-        "egress[0].to[0]: 169.254.169.254/32 opens nothing, because the metadata service is closed to all pods",
+        "egress[0].to[0]: 169.254.169.254/32 allows nothing, because no pod may reach the metadata service",
     ),
     "nodes": (
         outward(CidrPeer("10.0.0.4/31")),
-        "egress[0].to[0]: 10.0.0.4/31 opens nothing, because these are addresses of nodes; "
+        "egress[0].to[0]: 10.0.0.4/31 allows nothing, because these are addresses of nodes; "
         "name the entity Nodes or one address",
     ),
     "link-local addresses": (
         outward(CidrPeer("fe80::/64")),
-        "egress[0].to[0]: fe80::/64 opens nothing, because these are addresses of nodes; "
+        "egress[0].to[0]: fe80::/64 allows nothing, because these are addresses of nodes; "
         "name the entity Nodes or one address",
     ),
     "multicast": (
         outward(CidrPeer("239.0.0.0/8")),
-        "egress[0].to[0]: 239.0.0.0/8 opens nothing, because these are addresses of nodes; "
+        "egress[0].to[0]: 239.0.0.0/8 allows nothing, because these are addresses of nodes; "
         "name the entity Nodes or one address",
     ),
 }
@@ -388,7 +388,7 @@ def test_a_peer_that_opens_nothing_is_told(group: SecurityGroup, sentence: str) 
 def test_entities_without_known_addresses_are_told() -> None:
     group = outward(EntityPeer("Nodes"), EntityPeer("APIServer"))
     assert compute_void_peers(group, NOTHING) == (
-        "egress[0].to[0]: Nodes opens nothing, because none of its addresses are known",
-        "egress[0].to[1]: APIServer opens nothing, because none of its addresses are known",
+        "egress[0].to[0]: Nodes allows nothing, because none of its addresses are known",
+        "egress[0].to[1]: APIServer allows nothing, because none of its addresses are known",
     )
     assert compute_void_peers(group, NODES) == ()

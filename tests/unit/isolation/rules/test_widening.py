@@ -111,7 +111,7 @@ WIDENING: dict[str, tuple[Policy, SecurityGroup, list[str]]] = {
     "a larger network": (
         ingress(block("10.0.0.0/8")),
         inward(CidrPeer("10.0.0.0/9")),
-        ["opens everything from 10.0.0.0/8, of which the groups leave 10.128.0.0/9 closed"],
+        ["opens everything from 10.0.0.0/8, of which the groups deny 10.128.0.0/9"],
     ),
     "what the group excepts": (
         ingress(block("10.7.0.0/16")),
@@ -167,7 +167,7 @@ WIDENING: dict[str, tuple[Policy, SecurityGroup, list[str]]] = {
     "the metadata service": (
         egress(block("0.0.0.0/0")),
         outward(CidrPeer("0.0.0.0/0")),
-        ["opens everything to 0.0.0.0/0, of which the groups leave the metadata service and nodes' addresses closed"],
+        ["opens everything to 0.0.0.0/0, of which the groups deny the metadata service and nodes' addresses"],
     ),
     "egress without any rule of the groups": (egress(ports=tcp(443)), inward(EVERY_POD), ["opens TCP 443 to anything"]),
     "an IPv4 network in IPv6's form": (
@@ -225,7 +225,7 @@ LEFT: dict[str, tuple[Policy, list[str]]] = {
     "to a network without nodes": (egress(block("198.51.100.0/24")), []),
     "to anything": (
         egress(),
-        ["opens everything to anything, of which the groups leave the metadata service and nodes' addresses closed"],
+        ["opens everything to anything, of which the groups deny the metadata service and nodes' addresses"],
     ),
     "to the metadata service": (egress(block("169.254.169.254/32")), ["opens everything to 169.254.169.254/32"]),
     "to a node": (egress(block("10.0.0.4/32"), ports=tcp(22)), ["opens TCP 22 to 10.0.0.4/32"]),

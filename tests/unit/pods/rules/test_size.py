@@ -2,7 +2,7 @@ import pytest
 
 from monopod.api.names import CAPACITY_ANNOTATION, PROFILE_LABEL
 from monopod.pods.rules.size import (
-    LADDER,
+    SIZE_TABLE,
     ContainerKind,
     ContainerNeed,
     InitPeak,
@@ -76,8 +76,8 @@ def test_the_edges_of_the_ladder(cpu: str, memory: str, expected: str | None) ->
 
 @pytest.mark.eks("3.order")
 def test_the_ladder_has_74_rows_in_the_order_in_which_they_are_tried() -> None:
-    assert len(LADDER) == 74
-    assert list(LADDER) == sorted(set(LADDER))
+    assert len(SIZE_TABLE) == 74
+    assert list(SIZE_TABLE) == sorted(set(SIZE_TABLE))
 
 
 @pytest.mark.eks("3.row-0.25", "3.row-0.5", "3.row-1", "3.row-2", "3.row-4", "3.row-8", "3.row-16")
@@ -94,7 +94,7 @@ def test_the_ladder_has_74_rows_in_the_order_in_which_they_are_tried() -> None:
     ],
 )
 def test_each_cpu_size_comes_with_fargates_range_of_memory(cpu: int, first: float, last: float, count: int) -> None:
-    sizes = [row.memory_mib / 1024 for row in LADDER if row.cpu_millis == cpu]
+    sizes = [row.memory_mib / 1024 for row in SIZE_TABLE if row.cpu_millis == cpu]
     assert (sizes[0], sizes[-1], len(sizes)) == (first, last, count)
 
 

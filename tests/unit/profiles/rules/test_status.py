@@ -186,17 +186,17 @@ def test_an_overlap_is_a_condition_that_names_the_other_profile(overlap: Overlap
     ("isolation", "reason", "words"),
     [
         (
-            Isolation(widened=1, policies=("prod/x",), closed=2, groups=("db",)),
+            Isolation(over_permissive=1, policies=("prod/x",), denied=2, groups=("db",)),
             "PodsOverPermissive",
-            "2 pods are closed: db",
+            "2 pods are denied all traffic: db",
         ),
         (
-            Isolation(unwritten=1, closed=1, groups=("web",)),
+            Isolation(unwritten=1, denied=1, groups=("web",)),
             "PoliciesNotWritten",
             "1 pod is not as security groups say",
         ),
     ],
-    ids=["widened and closed", "not written"],
+    ids=["over-permissive and denied", "not written"],
 )
 def test_pods_whose_network_is_not_as_their_groups_say_are_counted(
     isolation: Isolation, reason: str, words: str

@@ -5,7 +5,7 @@ from typing import Any
 from monopod.api.names import PROFILE_LABEL
 from monopod.api.reasons import Reason
 from monopod.workloads.rules.creation import Census, Quota
-from monopod.workloads.rules.verdict import Answer, Fault, judge_answer, judge_node, judge_room, judge_sandbox
+from monopod.workloads.rules.verdict import Answer, Fault, judge_answer, judge_node, judge_quotas, judge_sandbox
 from tests.unit.builders import Manifest, a_pod
 
 FULL = 'pods "a" is forbidden: exceeded quota: full, requested: pods=1, used: pods=5, limited: pods=5'
@@ -37,8 +37,8 @@ def test_a_quotas_refusal_is_none_where_the_pod_that_goes_makes_room() -> None:
 def test_room_is_what_the_pods_leave_whatever_the_quotas_status_says() -> None:
     present = [a_stored_pod(f"web-{number}") for number in range(5)]
     answer = Answer(a_stored_pod("new"))
-    assert judge_room(answer, present[0], [QUOTA], Census(present, ())) is None
-    fault = judge_room(answer, present[0], [QUOTA], Census([*present, a_stored_pod("late")], ()))
+    assert judge_quotas(answer, present[0], [QUOTA], Census(present, ())) is None
+    fault = judge_quotas(answer, present[0], [QUOTA], Census([*present, a_stored_pod("late")], ()))
     assert fault is not None
     assert "quota full has no pods left for it" in str(fault)
 

@@ -240,9 +240,9 @@ def test_two_profiles_share_the_bound_of_a_workload() -> None:
 
 def test_replacements_count_until_they_are_ready() -> None:
     workload, context = a_workload(1), a_place()
-    sightings: list[PodState] = [observe(a_live_pod(mark="web", ready=False), workload, context)]
-    assert plan_workloads(workload, sightings, context) == ()
-    (plan,) = plan_workloads(workload, sightings, context, settling=True)
+    pod_states: list[PodState] = [observe(a_live_pod(mark="web", ready=False), workload, context)]
+    assert plan_workloads(workload, pod_states, context) == ()
+    (plan,) = plan_workloads(workload, pod_states, context, settling=True)
     assert (plan.replacing, plan.is_moving) == (1, True)
 
 
