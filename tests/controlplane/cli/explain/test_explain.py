@@ -188,7 +188,7 @@ def test_a_pod_that_waits_for_its_isolation_names_the_gate(server: Server, clust
     create(server, "explain-open", "early", a_pod().labelled(tier="web"))
     assert explain_pod(cluster, "explain-open", "early")["admitted"]["waitsForIsolation"]
     result = run("explain", "pod/early", "-n", "explain-open", "--kubeconfig", str(cluster.kubeconfig_path))
-    assert f"It waits behind the gate {ISOLATION_GATE} for the operator" in result.stdout
+    assert f"It waits behind the gate {ISOLATION_GATE} until its namespace is isolated" in result.stdout
 
 
 def test_who_may_not_read_policies_is_told_that_they_are_left_out(
