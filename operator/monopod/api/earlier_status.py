@@ -1,8 +1,9 @@
 """Reads a profile's status as the version before wrote it, which inferred from conditions what has fields now.
 
 All of it can go with the second release after the one that brought these fields: no one upgrades past a release. The
-version before, for its part, finds in the conditions of this one what it infers from them, as they say the same; and it
-removes the fields, so that they are derived again afterwards.
+version before, for its part, finds in the conditions of this one what it infers from them, and removes the fields, so
+that they are derived again afterwards. But it doesn't know the reasons that were renamed: a profile held back as
+SelectorsTooLarge counts as published there, and Enforced is Unknown until its next dry run.
 """
 
 from collections.abc import Mapping
