@@ -1,1 +1,1 @@
-"""What pods cost: price lists and what they mean."""
+"""What usage is, and what it costs: lifetimes of pods, bills, price books."""

@@ -1,1 +1,1 @@
-"""Prices of sizes: no cluster, no clock, no input or output."""
+"""Lifetimes, bills and prices: no cluster, no clock, no input or output."""
