@@ -1,0 +1,1 @@
+"""What the ledger tells people and its peers, over HTTP."""
