@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from monopod.kube.client.api import ApiError, Json
+from monopod.kube.client.api import ApiError, Json, WatchEvent
 
 Answer = Json | Exception | Callable[[Json], Json]
 
@@ -22,6 +22,7 @@ class FakeApi:
     def __init__(self, answers: Mapping[tuple[str, str], Answer] | None = None) -> None:
         self.answers: dict[tuple[str, str], Answer] = dict(answers or {})
         self.lists: dict[str, list[Json]] = {}
+        self.watches: list[list[WatchEvent | Exception]] = []
         self.requests: list[tuple[str, str, Json]] = []
 
     def sent(self, method: str) -> list[tuple[str, Json]]:
@@ -53,6 +54,13 @@ class FakeApi:
     ) -> AsyncIterator[Json]:
         for item in list(self.lists.get(path, ())):
             yield item
+
+    async def watch(self, path: str, version: str, query: Mapping[str, str] | None = None) -> AsyncIterator[WatchEvent]:
+        self.requests.append(("watch", path, {"version": version}))
+        for event in self.watches.pop(0) if self.watches else ():
+            if isinstance(event, Exception):
+                raise event
+            yield event
 
     def _answer(self, method: str, path: str, body: Json, default: Answer) -> Json:
         self.requests.append((method, path, body))

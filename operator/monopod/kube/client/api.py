@@ -67,6 +67,18 @@ class ApiError(_Answered, Exception):
 Failure = ApiError | ApiUnreachable
 
 
+class WatchEvent(NamedTuple):
+    """What a watch brings.
+
+    Attributes:
+        type: ADDED, MODIFIED, DELETED, or BOOKMARK, whose object has nothing but its resourceVersion.
+        object: as it is, or of a deletion as it last was, with the resourceVersion of the deletion.
+    """
+
+    type: str
+    object: Json
+
+
 class Unconfigured(Exception):
     """There is no kubeconfig or ServiceAccount to go by, or it can't be used; the message says why."""
 
@@ -109,4 +121,11 @@ class Api(Protocol):
         self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False
     ) -> AsyncIterator[Json]:
         """All objects of a collection, read in pages; with `metadata_only` without spec and status."""
+        ...
+
+    def watch(self, path: str, version: str, query: Mapping[str, str] | None = None) -> AsyncIterator[WatchEvent]:
+        """What happens to a collection after a resourceVersion, with bookmarks; it ends after some seconds.
+
+        A version that the API server no longer has is an `ApiError` with the status 410.
+        """
         ...

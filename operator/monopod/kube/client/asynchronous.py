@@ -8,6 +8,7 @@ the fields that the model doesn't know.
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
 from urllib.request import getproxies_environment
 
 import aiohttp
@@ -16,8 +17,13 @@ from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
 from monopod.kube.client import request
-from monopod.kube.client.api import ApiError, ApiUnreachable, Json, ServerTrouble, Unconfigured
-from monopod.kube.client.request import REQUEST_TIMEOUT_SECONDS, Request
+from monopod.kube.client.api import ApiError, ApiUnreachable, Json, ServerTrouble, Unconfigured, WatchEvent
+from monopod.kube.client.request import (
+    REQUEST_TIMEOUT_SECONDS,
+    WATCH_GRACE_SECONDS,
+    WATCH_SECONDS,
+    Request,
+)
 
 
 async def load_configuration(kubeconfig: str | None = None) -> Configuration:
@@ -108,6 +114,26 @@ class ApiClient:
             for item in pages.take(page):
                 yield item
 
+    async def watch(self, path: str, version: str, query: Mapping[str, str] | None = None) -> AsyncIterator[WatchEvent]:
+        """What happens to a collection after a resourceVersion; it ends after WATCH_SECONDS."""
+        asked = request.build_watch(path, version, query)
+        limits = aiohttp.ClientTimeout(
+            total=WATCH_SECONDS + 2 * WATCH_GRACE_SECONDS,
+            sock_connect=REQUEST_TIMEOUT_SECONDS,
+            sock_read=WATCH_SECONDS + WATCH_GRACE_SECONDS,
+        )
+        try:
+            response = await self._open(asked, limits)
+            try:
+                if response.status != HTTPStatus.OK:
+                    request.check_answer(response.status, await response.read(), response.headers.get("Retry-After"))
+                async for line in response.content:
+                    yield request.read_event(asked, line)
+            finally:
+                response.close()
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:  # ValueError: a line without end
+            raise ApiUnreachable(f"{asked}: {str(error) or type(error).__name__}") from error
+
     async def _send(self, asked: Request) -> Json:
         attempts = 0
         while True:
@@ -121,16 +147,20 @@ class ApiClient:
                 await asyncio.sleep(pause)
 
     async def _exchange(self, asked: Request) -> tuple[int, bytes, str | None]:
-        url = self.configuration.host.rstrip("/") + asked.target
-        headers = {**asked.headers, **await build_authorization(self.configuration)}
-        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS)
         try:
-            response = await self._rest.request(  # type: ignore[no-untyped-call]  # it has no annotations
-                asked.method, url, headers, asked.body, _request_timeout=timeout
-            )
-            return response.status, await response.read(), response.getheader("Retry-After")
+            response = await self._open(asked, aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS))
+            return response.status, await response.read(), response.headers.get("Retry-After")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiUnreachable(f"{asked}: {str(error) or type(error).__name__}") from error
+
+    async def _open(self, asked: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        url = self.configuration.host.rstrip("/") + asked.target
+        headers = {**asked.headers, **await build_authorization(self.configuration)}
+        answer = await self._rest.request(  # type: ignore[no-untyped-call]  # it has no annotations
+            asked.method, url, headers, asked.body, _request_timeout=limits
+        )
+        response: aiohttp.ClientResponse = answer.response
+        return response
 
 
 async def build_authorization(configuration: Configuration) -> dict[str, str]:

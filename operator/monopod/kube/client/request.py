@@ -18,10 +18,16 @@ from urllib.parse import urlencode
 
 from monopod import __version__
 from monopod.api.names import FIELD_MANAGER
-from monopod.kube.client.api import ApiError, ApiUnreachable, Cause, Json, ServerTrouble
+from monopod.kube.client.api import ApiError, ApiUnreachable, Cause, Json, ServerTrouble, WatchEvent
 
 REQUEST_TIMEOUT_SECONDS: Final = 15.0
 PAGE_SIZE: Final = 500
+
+WATCH_SECONDS: Final = 10
+"""How long a watch lasts. The API server sends a bookmark two seconds before the end, otherwise once a minute: whoever
+watches knows this often up to when nothing has been missed. A stream that is silent for longer is dead."""
+
+WATCH_GRACE_SECONDS: Final = 5.0
 
 # Of what the server says. A webhook may say anything, and statuses that quote it are refused if they are too long.
 LONGEST_MESSAGE: Final = 4096
@@ -30,6 +36,8 @@ MOST_RETRIES: Final = 2
 FIRST_PAUSE_SECONDS: Final = 0.25
 # Whoever is told to wait for longer has better things to do meanwhile: a controller's queue, a person.
 LONGEST_PAUSE_SECONDS: Final = 2.0
+
+WATCH_EVENTS: Final = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK"})
 
 JSON: Final = "application/json"
 _JSON_PATCH: Final = "application/json-patch+json"
@@ -100,6 +108,12 @@ def build_delete(path: str, uid: str = "", version: str = "") -> Request:
     return Request("DELETE", path, body={"preconditions": preconditions} if preconditions else None)
 
 
+def build_watch(path: str, version: str, query: Mapping[str, str] | None = None) -> Request:
+    """Watches a collection from a resourceVersion on."""
+    asked = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_SECONDS)}
+    return Request("GET", path, {**(query or {}), **asked, "resourceVersion": version})
+
+
 class Pages:
     """A collection that is read in pages: which page is to be read next, until `next` is None."""
 
@@ -150,6 +164,24 @@ def read_answer(request: Request, status: int, content: bytes, retry_after: str 
     if answer is None:
         raise ApiUnreachable(f"{request}: {status}, and not a Kubernetes object: {_quote(content, status)}")
     return answer
+
+
+def read_event(request: Request, line: bytes) -> WatchEvent:
+    """One line of a watch.
+
+    Raises:
+        ApiError: the API server refused to go on.
+        ServerTrouble: it has trouble of its own.
+        ApiUnreachable: this is no event.
+    """
+    told = _parse(line) or {}
+    kind, content = _read_text(told.get("type")), _read_mapping(told.get("object"))
+    if kind == "ERROR":
+        code = content.get("code")
+        check_answer(code if isinstance(code, int) else HTTPStatus.INTERNAL_SERVER_ERROR, json.dumps(content).encode())
+    if kind not in WATCH_EVENTS:
+        raise ApiUnreachable(f"{request}: not an event of a watch: {_quote(line, HTTPStatus.OK)}")
+    return WatchEvent(kind, content)
 
 
 def check_answer(status: int, content: bytes, retry_after: str | None = None) -> None:

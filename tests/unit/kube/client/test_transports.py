@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from kubernetes.aio.client import Configuration
 
-from monopod.kube.client.api import Api, ApiError, ApiUnreachable, Json, ServerTrouble
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable, Json, ServerTrouble, WatchEvent
 from monopod.kube.client.asynchronous import ApiClient
 from monopod.kube.client.synchronous import SyncClient
 from tests.unit.cli.running import write_yaml
@@ -208,3 +208,60 @@ async def test_an_answer_that_breaks_off_is_none(tmp_path: Path, is_async: bool)
 async def test_no_server_is_no_answer(tmp_path: Path, is_async: bool) -> None:
     with pytest.raises(ApiUnreachable, match=r"127\.0\.0\.1"):
         await Asked("http://127.0.0.1:1", tmp_path, is_async=is_async).get()
+
+
+BOOKMARK = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "9"}}}
+
+
+async def watched(server: Server) -> list[WatchEvent]:
+    api = ApiClient(Configuration(host=server.url))
+    try:
+        return [event async for event in api.watch("/x", "7", {"labelSelector": "a"})]
+    finally:
+        await api.close()
+
+
+def lines(*events: Json) -> bytes:
+    return b"".join(json.dumps(event).encode() + b"\n" for event in events)
+
+
+async def test_a_watch_brings_events_and_bookmarks_until_the_server_ends_it() -> None:
+    large = {"type": "ADDED", "object": {"metadata": {"annotations": {"a": "x" * 1_000_000}}}}
+    with serving((200, {}, lines(large, BOOKMARK))) as server:
+        events = await watched(server)
+    assert [event.type for event in events] == ["ADDED", "BOOKMARK"]
+    assert events[0].object == large["object"]
+    asked = server.asked[0]
+    assert "watch=true" in asked
+    assert "resourceVersion=7" in asked
+    assert "labelSelector=a" in asked
+    assert "allowWatchBookmarks=true" in asked
+
+
+EXPIRED = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version: 7 (9)"}
+
+
+@pytest.mark.parametrize(
+    "answer", [(410, {}, EXPIRED), (200, {}, lines({"type": "ERROR", "object": EXPIRED}))], ids=["at once", "as event"]
+)
+async def test_a_version_that_is_too_old_is_refused_whichever_way_the_server_says_it(answer: Answer) -> None:
+    with serving(answer) as server, pytest.raises(ApiError) as caught:
+        await watched(server)
+    assert (caught.value.status, caught.value.reason) == (410, "Expired")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, {}, b"<html>Sign in</html>"),
+        (200, {}, b'{"type": "ADDED", "obj'),
+        (200, {}, lines({"type": "ERROR", "object": {"code": 500, "message": "etcd"}})),
+        (200, {}, lines({"type": "ERROR"})),
+        (200, {"Content-Length": "999", "Connection": "close"}, lines(BOOKMARK)),
+        (503, {}, b"starting"),
+    ],
+    ids=["a page", "half an event", "an error of the server", "an empty error", "broken off", "busy"],
+)
+async def test_a_watch_that_ends_otherwise_is_no_answer(answer: Answer) -> None:
+    with serving(answer) as server, pytest.raises(ApiUnreachable):
+        await watched(server)
