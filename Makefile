@@ -78,6 +78,7 @@ bench: ## measure pod start, admission, many profiles, isolation and moves (half
 
 .PHONY: lock
 lock: ## resolve the lock files afresh from pyproject.toml
-	$(RUN) uv pip compile --quiet --universal --no-header --generate-hashes pyproject.toml -o requirements.lock
-	$(RUN) uv pip compile --quiet --universal --no-header --generate-hashes --extra dev -c requirements.lock \
+	$(RUN) uv pip compile --quiet --universal --no-header --generate-hashes --extra postgresql pyproject.toml -o requirements.lock
+	$(RUN) uv pip compile --quiet --universal --no-header --generate-hashes --extra dev --extra postgresql \
+	  -c requirements.lock \
 	  pyproject.toml -o hack/requirements-dev.lock
