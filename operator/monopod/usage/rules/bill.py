@@ -1,0 +1,182 @@
+"""For which seconds a lifetime is billed, and what was provisioned in them.
+
+Sources: the AWS Fargate pricing page (from the start of the image pull until the pod terminates, rounded up to the
+second, at least a minute; storage above 20 GB) and EKS's users: a pod that has completed is billed until its object is
+gone (containers-roadmap#1284), and so is one that can't pull its image.
+
+A bill is a span of whole seconds. Whatever is reported is that span clipped to a period, so reports of adjacent periods
+add up, and the minimum of a minute lands in the seconds after the start and nowhere else. No price is known here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from monopod.pods.rules.size import DEFAULT_STORAGE_GIB
+from monopod.usage.rules.lifetime import Description, Interval, Lifetime
+
+MINIMUM_SECONDS: Final = 60
+HOUR: Final = 3600
+
+
+class BilledUntil(StrEnum):
+    """What ends a bill."""
+
+    POD_DELETED = "PodDeleted"
+    """The pod object is gone, as on AWS."""
+
+    POD_TERMINATED = "PodTerminated"
+    """All containers have ended, or the pod object is gone."""
+
+
+class UnknownEnd(StrEnum):
+    """Which moment of the interval counts if an end wasn't seen."""
+
+    EARLIEST = "Earliest"
+    MIDDLE = "Middle"
+    LATEST = "Latest"
+
+
+class LostNode(StrEnum):
+    """What becomes of the bill if the node was lost, and the object outlived the containers."""
+
+    BILL = "Bill"
+    """It goes on until the object is gone, as on AWS."""
+
+    STOP = "Stop"
+    """It ends with the last renewal of the node's Lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How an operator of a cluster bills; the defaults charge as AWS does, and nothing that can't be shown."""
+
+    until: BilledUntil = BilledUntil.POD_DELETED
+    unknown_end: UnknownEnd = UnknownEnd.EARLIEST
+    lost_node: LostNode = LostNode.BILL
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was provisioned, times how long; whole numbers, so that sums are exact.
+
+    Attributes:
+        seconds: of pods.
+        milli_vcpu_seconds: milli-vCPU, times seconds.
+        mib_seconds: MiB of memory, times seconds.
+        storage_gib_seconds: GiB of ephemeral storage above the 20 GiB that every pod has, times seconds.
+    """
+
+    seconds: int = 0
+    milli_vcpu_seconds: int = 0
+    mib_seconds: int = 0
+    storage_gib_seconds: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.seconds + other.seconds,
+            self.milli_vcpu_seconds + other.milli_vcpu_seconds,
+            self.mib_seconds + other.mib_seconds,
+            self.storage_gib_seconds + other.storage_gib_seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Usage that is known only within bounds, because an end is; `billed` is what counts."""
+
+    least: Usage = Usage()
+    billed: Usage = Usage()
+    most: Usage = Usage()
+
+    def __add__(self, other: "Range") -> "Range":
+        return Range(self.least + other.least, self.billed + other.billed, self.most + other.most)
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """The seconds for which a pod is billed, since the epoch: from `start` to before `end`.
+
+    Attributes:
+        least: the end if it came as early as it may have.
+        most: the end if it came as late as it may have.
+        is_open: whether the pod exists still, so that the ends will move.
+    """
+
+    description: Description
+    start: int
+    least: int
+    end: int
+    most: int
+    is_open: bool
+
+    @property
+    def seconds(self) -> int:
+        """How many are billed."""
+        return self.end - self.start
+
+    def clip(self, since: int, until: int) -> Range:
+        """What falls into a period; both in seconds since the epoch, `until` is the first one after it."""
+        return Range(*(self._compute_usage(since, min(until, end)) for end in (self.least, self.end, self.most)))
+
+    def split_hours(self) -> Iterator[tuple[int, Range]]:
+        """Each hour that the bill touches, by its first second, and what falls into it."""
+        for hour in range(self.start - self.start % HOUR, self.most, HOUR):
+            yield hour, self.clip(hour, hour + HOUR)
+
+    def _compute_usage(self, since: int, until: int) -> Usage:
+        seconds = max(0, until - max(since, self.start))
+        size = self.description
+        return Usage(
+            seconds,
+            seconds * size.cpu_millis,
+            seconds * size.memory_mib,
+            seconds * max(0, size.storage_gib - DEFAULT_STORAGE_GIB),
+        )
+
+
+def compute_bill(lifetime: Lifetime, terms: Terms, now: int) -> Bill | None:
+    """The bill of a lifetime; None if its images never began to be pulled.
+
+    Args:
+        lifetime: of an open one, `alive` has to be the last moment at which its recorders knew it to exist.
+        terms: how it is billed.
+        now: in milliseconds; a pod that isn't known to be gone may have existed until then, but no longer.
+    """
+    if lifetime.start is None:
+        return None
+    start = lifetime.start // 1000
+    end = _compute_end(lifetime, terms, now)
+    return Bill(
+        lifetime.description,
+        start,
+        least=_round_up(start, end.earliest),
+        end=_round_up(start, _choose(end, terms.unknown_end)),
+        most=_round_up(start, end.latest),
+        is_open=lifetime.is_open,
+    )
+
+
+def _compute_end(lifetime: Lifetime, terms: Terms, now: int) -> Interval:
+    end = lifetime.end or Interval(lifetime.alive, max(lifetime.alive, now))
+    if terms.until is BilledUntil.POD_TERMINATED and lifetime.finished is not None:
+        end = Interval(min(lifetime.finished, end.latest), min(lifetime.finished, end.latest))
+    if terms.lost_node is LostNode.STOP and lifetime.node_renewed is not None:
+        end = Interval(min(lifetime.node_renewed, end.earliest), min(lifetime.node_renewed, end.latest))
+    return end
+
+
+def _choose(end: Interval, which: UnknownEnd) -> int:
+    match which:
+        case UnknownEnd.EARLIEST:
+            return end.earliest
+        case UnknownEnd.MIDDLE:
+            return (end.earliest + end.latest) // 2
+        case UnknownEnd.LATEST:
+            return end.latest
+
+
+def _round_up(start: int, end: int) -> int:
+    """The billed end in seconds, for an end in milliseconds."""
+    return max(start + MINIMUM_SECONDS, -(-end // 1000))
