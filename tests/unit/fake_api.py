@@ -1,6 +1,6 @@
 """Stands in for the API client: answers by path, from a script, and remembers what it was asked."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any
 
 from monopod.kube.client.api import ApiError, Json, WatchEvent
@@ -55,7 +55,9 @@ class FakeApi:
         for item in list(self.lists.get(path, ())):
             yield item
 
-    async def watch(self, path: str, version: str, query: Mapping[str, str] | None = None) -> AsyncIterator[WatchEvent]:
+    async def watch(
+        self, path: str, version: str, query: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[WatchEvent, None]:
         self.requests.append(("watch", path, {"version": version}))
         for event in self.watches.pop(0) if self.watches else ():
             if isinstance(event, Exception):

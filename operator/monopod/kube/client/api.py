@@ -4,7 +4,7 @@ Whoever decides goes by a failure's status, reason and causes. Messages are for 
 their words. Where it gives nothing else, the code that reads a message names the code of Kubernetes that writes it.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -123,7 +123,9 @@ class Api(Protocol):
         """All objects of a collection, read in pages; with `metadata_only` without spec and status."""
         ...
 
-    def watch(self, path: str, version: str, query: Mapping[str, str] | None = None) -> AsyncIterator[WatchEvent]:
+    def watch(
+        self, path: str, version: str, query: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[WatchEvent, None]:
         """What happens to a collection after a resourceVersion, with bookmarks; it ends after some seconds.
 
         A version that the API server no longer has is an `ApiError` with the status 410.

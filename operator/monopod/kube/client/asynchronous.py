@@ -7,7 +7,7 @@ the fields that the model doesn't know.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from http import HTTPStatus
 from urllib.request import getproxies_environment
 
@@ -114,7 +114,9 @@ class ApiClient:
             for item in pages.take(page):
                 yield item
 
-    async def watch(self, path: str, version: str, query: Mapping[str, str] | None = None) -> AsyncIterator[WatchEvent]:
+    async def watch(
+        self, path: str, version: str, query: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[WatchEvent, None]:
         """What happens to a collection after a resourceVersion; it ends after WATCH_SECONDS."""
         asked = request.build_watch(path, version, query)
         limits = aiohttp.ClientTimeout(

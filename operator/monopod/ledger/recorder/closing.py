@@ -1,0 +1,87 @@
+"""How lifetimes end: by an event, or because a pod that should be there isn't. Pure; times are handed in."""
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from monopod.usage.rules.lifetime import CONTRADICTION_MS, Evidence, Interval, Lifetime, Watched
+
+LOST_NODE_MS: Final = 40_000
+"""A node whose Lease is older than this is lost: kube-controller-manager's own default for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a list of all pods showed.
+
+    Attributes:
+        uids: of the pods.
+        version: the resourceVersion of the list.
+        answered: when it was known.
+        is_rewound: whether the API server is behind what was seen before, as after a restored backup of etcd. Versions
+            from before say nothing then.
+    """
+
+    uids: Container[str]
+    version: int
+    answered: int
+    is_rewound: bool = False
+
+
+def close(lifetime: Lifetime, moment: Interval, evidence: Evidence, renewed: int | None) -> Lifetime:
+    """The lifetime of a pod whose end is known, at least between two moments.
+
+    Args:
+        lifetime: what is known so far.
+        moment: when the pod was deleted.
+        evidence: how this is known.
+        renewed: when the Lease of its node was last renewed.
+    """
+    alive = max(lifetime.alive, moment.earliest)
+    gone = max(alive, moment.latest)
+    return replace(
+        lifetime,
+        alive=alive,
+        gone=lifetime.gone | {gone},
+        node_renewed=renewed if renewed is not None and renewed + LOST_NODE_MS < gone else lifetime.node_renewed,
+        evidence=lifetime.evidence | {evidence},
+    )
+
+
+def close_missing(
+    lifetimes: Iterable[Lifetime], listed: Listed, windows: Iterable[Watched], renewals: Mapping[str, int]
+) -> Iterator[Lifetime]:
+    """The lifetimes that are open although the list that followed an outage doesn't show their pods any more.
+
+    They lasted at least until the last recorder that knew them stopped watching.
+    """
+    until: dict[str, int] = {}
+    for window in windows:
+        until[window.recorder] = max(window.until, until.get(window.recorder, 0))
+    for lifetime in lifetimes:
+        if _is_missing(lifetime, listed):
+            seen = max((until.get(recorder, 0) for recorder in lifetime.seen_by), default=0)
+            moment = Interval(max(seen, lifetime.alive), listed.answered)
+            yield close(lifetime, moment, Evidence.LISTED_GONE, renewals.get(lifetime.description.node))
+
+
+def close_strays(lifetimes: Iterable[Lifetime], listed: Listed, renewals: Mapping[str, int]) -> Iterator[Lifetime]:
+    """The lifetimes that others left open, of pods that aren't there, while this recorder watched without a gap.
+
+    Another recorder may have seen a pod alive some milliseconds after this one saw its end, and may have died then.
+    """
+    for lifetime in lifetimes:
+        if _is_missing(lifetime, listed):
+            latest = lifetime.alive if is_stray(lifetime) else listed.answered
+            moment = Interval(lifetime.alive, latest)
+            yield close(lifetime, moment, Evidence.LISTED_GONE, renewals.get(lifetime.description.node))
+
+
+def is_stray(lifetime: Lifetime) -> bool:
+    """Whether it is open only because one recorder saw the pod a moment after another saw its end."""
+    return lifetime.is_open and any(gone + CONTRADICTION_MS >= lifetime.alive for gone in lifetime.gone)
+
+
+def _is_missing(lifetime: Lifetime, listed: Listed) -> bool:
+    is_newer = lifetime.description.version > listed.version and not listed.is_rewound
+    return lifetime.uid not in listed.uids and not is_newer

@@ -1,0 +1,340 @@
+"""The recorder beside an observer that knows everything: restarts, outages, lost history and restored backups."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from monopod.ledger.recorder.journal import Journal
+from monopod.ledger.recorder.nodes import Nodes
+from monopod.ledger.recorder.recorder import AUDIT_SECONDS, PROBE_SECONDS, Recorder
+from monopod.usage.rules.lifetime import Evidence, Interval, Lifetime
+from tests.unit.fake_clock import FakeClock
+from tests.unit.ledger.recorder.fake_cluster import FakeCluster, pass_time
+from tests.unit.ledger.recorder.fake_store import FakeStore, Inline
+from tests.unit.running import PROBLEMS
+
+SLACK_MS = 200  # of the fake cluster's network
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.cluster = FakeCluster(self.clock)
+        self.store = FakeStore()
+        self.recorders = 0
+
+    @asynccontextmanager
+    async def recording(self, name: str = "a", store: FakeStore | None = None) -> AsyncIterator[Recorder]:
+        """Killed at the end, without a last commit."""
+        store = store or self.store
+        journal = Journal(name, store, Inline(), PROBLEMS, self.clock)
+        nodes = Nodes(self.cluster, PROBLEMS, self.clock)
+        nodes.renewals["n1"] = 0
+        recorder = Recorder(name, "monopod-system", self.cluster, store, journal, nodes, Inline(), PROBLEMS, self.clock)
+        tasks = [asyncio.create_task(journal.run()), asyncio.create_task(recorder.run())]
+        self.recorders += 1
+        try:
+            await self.wait(1)
+            yield recorder
+            for task in tasks:
+                assert not task.done(), task.exception()
+        finally:
+            self.recorders -= 1
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def wait(self, seconds: float) -> None:
+        if self.recorders:
+            await pass_time(self.clock, seconds)
+        else:
+            self.clock.step(seconds)
+
+    def end_of(self, uid: str) -> Interval:
+        end = self.store.lifetimes[uid].end
+        assert end is not None
+        return end
+
+    def check(self, uid: str) -> Lifetime:
+        """Holds what is stored of a pod against the truth."""
+        lifetime, truth = self.store.lifetimes[uid], self.cluster.truth[uid]
+        assert lifetime.created <= truth.created < lifetime.created + 1000
+        if truth.deleted is None:
+            assert lifetime.is_open
+        else:
+            end = lifetime.end
+            assert end is not None, lifetime
+            assert end.earliest - SLACK_MS <= truth.deleted <= end.latest, (uid, truth, lifetime)
+        return lifetime
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+async def test_what_is_there_comes_and_goes_is_recorded_exactly(scene: Scene) -> None:
+    scene.cluster.create_pod("old")
+    async with scene.recording():
+        scene.cluster.create_pod("new")
+        await scene.wait(1)
+        scene.cluster.start_pod("new")
+        await scene.wait(3.3)
+        scene.cluster.delete_pod("new")
+        await scene.wait(2)
+        new, old = scene.check("new"), scene.check("old")
+    assert new.end is not None
+    assert new.end.is_exact
+    assert new.start is not None
+    assert Evidence.WATCHED_DELETION in new.evidence
+    assert old.is_open
+    assert new.seen_by == {"a"}
+
+
+async def test_facts_and_how_far_they_were_read_are_committed_together(scene: Scene) -> None:
+    async with scene.recording() as recorder:
+        scene.cluster.create_pod("one")
+        scene.cluster.create_pod("two")
+        await scene.wait(2)
+        assert scene.store.positions["a"].version == str(scene.cluster.revision)
+        assert [each.uid for each in scene.store.commits[-1]] == ["one", "two"]
+        assert recorder.count == 2
+
+
+async def test_the_window_grows_also_where_no_pod_moves(scene: Scene) -> None:
+    async with scene.recording() as recorder:
+        for _ in range(4):
+            await scene.wait(15)
+            assert recorder.window is not None
+            scene.cluster.write_something_else()
+            assert scene.clock.now().timestamp() * 1000 - recorder.window.until < 16_000
+
+
+async def test_a_stream_that_hangs_makes_the_window_stand_still(scene: Scene) -> None:
+    async with scene.recording() as recorder:
+        scene.cluster.create_pod("x")
+        await scene.wait(12)
+        scene.cluster.is_deaf = True
+        await scene.wait(PROBE_SECONDS)
+        window = recorder.window
+        scene.cluster.delete_pod("x")
+        await scene.wait(20)
+        assert recorder.window == window
+        scene.cluster.is_deaf = False
+        await scene.wait(2)
+        lifetime = scene.check("x")
+        assert Evidence.REPLAYED_DELETION in lifetime.evidence
+        assert window is not None
+        assert scene.end_of("x").earliest >= window.until
+
+
+@pytest.mark.parametrize("seconds", [1, 30, 180])
+async def test_after_a_restart_everything_is_replayed_and_nothing_is_a_gap(scene: Scene, seconds: int) -> None:
+    scene.cluster.create_pod("gone")
+    scene.cluster.create_pod("stays")
+    async with scene.recording():
+        await scene.wait(20)
+    await scene.wait(seconds / 2)
+    scene.cluster.create_pod("short")
+    await scene.wait(1)
+    scene.cluster.delete_pod("gone")
+    scene.cluster.delete_pod("short")
+    await scene.wait(seconds / 2)
+    async with scene.recording():
+        await scene.wait(20)
+        for uid in scene.cluster.truth:
+            scene.check(uid)
+    assert len(scene.store.windows) == 1
+    # The end lies after the API server's own stamps on what happened before.
+    assert scene.end_of("gone").earliest > scene.cluster.truth["short"].created - 1000
+
+
+async def test_after_an_outage_that_history_does_not_reach_over_there_is_a_gap_and_ends_are_intervals(
+    scene: Scene,
+) -> None:
+    scene.cluster.create_pod("gone")
+    scene.cluster.create_pod("stays")
+    async with scene.recording():
+        await scene.wait(20)
+    until = scene.store.windows.copy().popitem()[1].until
+    await scene.wait(300)
+    scene.cluster.delete_pod("gone")
+    scene.cluster.create_pod("new")
+    await scene.wait(300)
+    scene.cluster.compact()
+    async with scene.recording():
+        await scene.wait(5)
+        lifetimes = [scene.check(uid) for uid in scene.cluster.truth]
+        # (The same recorder closes nothing twice.)
+        await scene.wait(AUDIT_SECONDS)
+    assert [each.is_open for each in lifetimes] == [False, True, True]
+    assert scene.end_of("gone").earliest == until
+    assert Evidence.LISTED_GONE in lifetimes[0].evidence
+    assert [each.since for each in scene.store.windows.values()][-1] > until + 590_000
+
+
+async def test_a_recorder_that_lost_its_disk_learns_the_exact_end_from_the_other(scene: Scene) -> None:
+    scene.cluster.create_pod("x")
+    async with scene.recording("a"):
+        await scene.wait(5)
+    other = FakeStore()
+    async with scene.recording("b", other):
+        await scene.wait(30)
+        scene.cluster.delete_pod("x")
+        await scene.wait(30)
+    scene.cluster.compact()
+    async with scene.recording("a"):
+        await scene.wait(2)
+        assert not scene.end_of("x").is_exact
+        scene.store.join([*other.lifetimes.values()])
+        assert scene.end_of("x").is_exact
+        scene.check("x")
+
+
+async def test_a_pod_that_another_saw_alive_a_moment_too_long_does_not_stay_open(scene: Scene) -> None:
+    scene.cluster.create_pod("x")
+    async with scene.recording("a"):
+        await scene.wait(5)
+        scene.cluster.delete_pod("x")
+        await scene.wait(2)
+        known = scene.store.lifetimes["x"]
+        late = Lifetime("x", known.description, known.created, alive=known.alive + 100, seen_by=frozenset({"b"}))
+        scene.store.join([late])
+        assert scene.store.lifetimes["x"].is_open
+        await scene.wait(AUDIT_SECONDS + 5)
+        scene.check("x")
+
+
+async def test_a_restored_etcd_is_noticed_although_streams_say_nothing(scene: Scene) -> None:
+    for uid in ("both", "comes back"):
+        scene.cluster.create_pod(uid)
+    async with scene.recording() as recorder:
+        await scene.wait(10)
+        snapshot = scene.cluster.take_snapshot()
+        scene.cluster.delete_pod("comes back")
+        scene.cluster.create_pod("never was")
+        await scene.wait(10)
+        assert not scene.store.lifetimes["comes back"].is_open
+        scene.cluster.restore_snapshot(snapshot)
+        await scene.wait(PROBE_SECONDS + 15)
+        for uid in scene.cluster.truth:
+            scene.check(uid)
+        assert recorder.missed == 0
+        scene.cluster.delete_pod("comes back")
+        await scene.wait(3)
+        scene.check("comes back")
+
+
+async def test_what_the_stream_missed_an_audit_finds(scene: Scene) -> None:
+    scene.cluster.create_pod("x")
+    async with scene.recording() as recorder:
+        await scene.wait(AUDIT_SECONDS + 5)
+        audited = round(scene.clock.now().timestamp() * 1000) - 10_000
+        del scene.cluster.pods["x"]  # without an event
+        scene.cluster.truth["x"].deleted = round(scene.clock.now().timestamp() * 1000)
+        await scene.wait(AUDIT_SECONDS + 20)
+        assert recorder.missed == 1
+        scene.check("x")
+        assert scene.end_of("x").earliest > audited
+    assert len(scene.store.windows) == 2
+
+
+async def test_an_api_server_that_is_away_costs_nothing(scene: Scene) -> None:
+    for number in range(3):
+        scene.cluster.create_pod(f"pod-{number}")
+    async with scene.recording():
+        await scene.wait(10)
+        scene.cluster.is_away = True
+        await scene.wait(3)
+        scene.cluster.delete_pod("pod-1")
+        await scene.wait(40)
+        scene.cluster.is_away = False
+        await scene.wait(20)
+        lifetime = scene.check("pod-1")
+    assert Evidence.REPLAYED_DELETION in lifetime.evidence
+    assert len(scene.store.windows) == 1
+
+
+async def test_a_full_spool_stops_the_reading_and_nothing_is_dropped(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monopod.ledger.recorder.journal.MOST_PENDING", 3)
+    async with scene.recording():
+        await scene.wait(10)
+        scene.store.is_full = True
+        for number in range(10):
+            scene.cluster.create_pod(f"pod-{number}")
+        await scene.wait(30)
+        position = scene.store.positions["a"].version
+        assert scene.store.lifetimes == {}
+        assert int(position) < scene.cluster.revision
+        scene.store.is_full = False
+        await scene.wait(60)
+        for uid in scene.cluster.truth:
+            scene.check(uid)
+
+
+async def test_a_store_that_is_away_at_the_start_is_waited_for(scene: Scene) -> None:
+    scene.cluster.create_pod("x")
+    scene.store.is_away = True
+    async with scene.recording():
+        await scene.wait(20)
+        assert scene.store.lifetimes == {}
+        scene.store.is_away = False
+        await scene.wait(20)
+        scene.check("x")
+
+
+async def test_a_pod_that_cannot_be_read_is_named_and_stops_no_other(scene: Scene) -> None:
+    async with scene.recording() as recorder:
+        scene.cluster.create_pod("odd")
+        scene.cluster.pods["odd"]["spec"] = "no"
+        scene.cluster.start_pod("odd")
+        scene.cluster.create_pod("fine")
+        await scene.wait(3)
+        assert "odd" in recorder.unreadable
+        scene.check("fine")
+        scene.cluster.delete_pod("odd")
+        await scene.wait(3)
+        assert recorder.unreadable == {}
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whatever_happens_the_truth_is_inside_and_no_pod_is_missing(scene: Scene, seed: int) -> None:
+    """Pods come and go, streams break, the API server is away, recorders are killed; history reaches over all of it."""
+    chance = random.Random(seed)
+    number = 0
+
+    async def live(turns: int) -> None:
+        nonlocal number
+        for _ in range(turns):
+            match chance.randrange(8):
+                case 0 | 1 | 2:
+                    number += 1
+                    scene.cluster.create_pod(f"pod-{number}")
+                case 3 | 4 if scene.cluster.pods:
+                    scene.cluster.delete_pod(chance.choice(sorted(scene.cluster.pods)))
+                case 5 if scene.cluster.pods:
+                    scene.cluster.start_pod(chance.choice(sorted(scene.cluster.pods)))
+                case 6:
+                    scene.cluster.break_connections()
+                case 7:
+                    scene.cluster.is_away = not scene.cluster.is_away
+                case _:
+                    scene.cluster.write_something_else()
+            await scene.wait(chance.choice([0.05, 0.5, 2, 7]))
+
+    for _ in range(3):
+        async with scene.recording():
+            await live(8)
+        await live(4)
+    scene.cluster.is_away = False
+    async with scene.recording():
+        await scene.wait(20)
+        for uid in scene.cluster.truth:
+            scene.check(uid)
+    assert len(scene.store.windows) == 1
+    assert len(scene.store.lifetimes) == number
