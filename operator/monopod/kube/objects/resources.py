@@ -92,6 +92,11 @@ REPLICATION_CONTROLLERS: Final = Resource("ReplicationController", "", "v1", "re
 RESOURCE_QUOTAS: Final = Resource("ResourceQuota", "", "v1", "resourcequotas")
 SERVICE_ACCOUNTS: Final = Resource("ServiceAccount", "", "v1", "serviceaccounts")
 
+TOKEN_REVIEWS: Final = Resource("TokenReview", "authentication.k8s.io", "v1", "tokenreviews", namespaced=False)
+SUBJECT_ACCESS_REVIEWS: Final = Resource(
+    "SubjectAccessReview", "authorization.k8s.io", "v1", "subjectaccessreviews", namespaced=False
+)
+
 DEPLOYMENTS: Final = Resource("Deployment", "apps", "v1", "deployments")
 REPLICA_SETS: Final = Resource("ReplicaSet", "apps", "v1", "replicasets")
 STATEFUL_SETS: Final = Resource("StatefulSet", "apps", "v1", "statefulsets")
@@ -138,6 +143,8 @@ BY_KIND: Final[Mapping[str, Resource]] = {
         REPLICATION_CONTROLLERS,
         RESOURCE_QUOTAS,
         SERVICE_ACCOUNTS,
+        TOKEN_REVIEWS,
+        SUBJECT_ACCESS_REVIEWS,
         DEPLOYMENTS,
         REPLICA_SETS,
         STATEFUL_SETS,

@@ -46,7 +46,7 @@ class Listener:
         """The port; after `start` the one that it got."""
         self._site: web.TCPSite | None = None
         self._authorities = ""
-        self.controller: Controller[str] = Controller("client-ca", self._reconcile, ProblemLog("client-ca"))
+        self.controller: Controller[str] = Controller("client-ca", self._reconcile, ProblemLog(logger))
 
     async def start(self) -> None:
         """Listens, for the time being without client certificates.

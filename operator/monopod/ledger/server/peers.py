@@ -1,0 +1,92 @@
+"""The port that the ledger's other replica pulls from: what has become known here since it last asked.
+
+Only the ledger's own ServiceAccount may ask, by a token that is meant for nobody else (audience `monopod-ledger`),
+so that a peer's token is worth nothing at the API server. A lifetime holds names and labels of every namespace.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from aiohttp import web
+
+from monopod.ledger.server.access import USER, Forbidden
+from monopod.ledger.server.rules.question import InvalidQuestion
+from monopod.ledger.server.rules.wire import (
+    InvalidWire,
+    decode_lifetime,
+    decode_watched,
+    encode_lifetime,
+    encode_watched,
+)
+from monopod.ledger.store.answers import Changes
+
+AUDIENCE: Final = "monopod-ledger"
+MOST_CHANGES: Final = 1000
+"""Lifetimes in an answer, about half a megabyte."""
+CHANGES_PATH: Final = "/v1/changes"
+
+
+FetchChanges = Callable[[int, int], Awaitable[Changes]]
+"""Of a change's number and a bound: what follows it."""
+
+
+def encode_changes(changes: Changes) -> dict[str, Any]:
+    """The page as JSON. A peer that knows the store by another id begins again at 0: the disk is a new one."""
+    return {
+        "store": changes.store,
+        "last": changes.last,
+        "isEnd": changes.is_end,
+        "lifetimes": [encode_lifetime(each) for each in changes.lifetimes],
+        "watched": [encode_watched(each) for each in changes.watched],
+    }
+
+
+def decode_changes(encoded: Mapping[str, Any]) -> Changes:
+    """The page in JSON.
+
+    Raises:
+        InvalidWire: it is none.
+    """
+    try:
+        return Changes(
+            str(encoded["store"]),
+            tuple(decode_lifetime(each) for each in encoded["lifetimes"]),
+            tuple(decode_watched(each) for each in encoded["watched"]),
+            int(encoded["last"]),
+            encoded["isEnd"] is True,
+        )
+    except (KeyError, TypeError, ValueError) as problem:
+        raise InvalidWire(f"not a page of changes: {type(problem).__name__} {problem}") from None
+
+
+class PeersServer:
+    """Answers peers.
+
+    Args:
+        user_name: the ledger's own ServiceAccount, as the API server names it.
+        fetch_changes: reads the store.
+    """
+
+    def __init__(self, user_name: str, fetch_changes: FetchChanges) -> None:
+        self._user_name = user_name
+        self._fetch_changes = fetch_changes
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """Adds the one path there is."""
+        router.add_get(CHANGES_PATH, self._answer_changes)
+
+    async def _answer_changes(self, request: web.Request) -> web.StreamResponse:
+        if request[USER].name != self._user_name:
+            raise Forbidden(f"User {request[USER].name!r} is no recorder of this ledger.")
+        after = _read_number(request, "after", 0)
+        changes = await self._fetch_changes(after, MOST_CHANGES)
+        return web.json_response(encode_changes(changes))
+
+
+def _read_number(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise InvalidQuestion(name, f"{name} must be a whole number, not {text!r}.")
+    return int(text)

@@ -1,0 +1,1 @@
+"""What questions mean and how answers look; pure."""
