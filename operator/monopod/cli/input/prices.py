@@ -1,20 +1,23 @@
-"""The prices of the region that a user names."""
+"""The prices that a user names."""
+
+import datetime
 
 from monopod.cli.failure import UnreadableInput
-from monopod.usage.prices import UnknownRegion, load_prices
+from monopod.usage.books import UnknownBook, load_book
+from monopod.usage.rules.lifetime import FARGATE
 from monopod.usage.rules.price import PriceList
 
 
-def read_prices(region: str, architecture: str) -> PriceList:
-    """The prices of a region.
+def read_prices(book: str, architecture: str) -> PriceList:
+    """The prices of a book that hold today.
 
     Raises:
-        UnreadableInput: the region or the architecture has none.
+        UnreadableInput: there is no such book, or it has no price for the architecture.
     """
     try:
-        prices = PriceList.from_resource(load_prices(region))
-    except UnknownRegion as problem:
+        prices = load_book(book).get_prices(int(datetime.datetime.now(datetime.UTC).timestamp()))
+    except UnknownBook as problem:
         raise UnreadableInput(str(problem)) from None
-    if architecture not in prices.rates:
-        raise UnreadableInput(f"There is no price for {architecture} in {region}.")
+    if (FARGATE, architecture) not in prices.rates:
+        raise UnreadableInput(f"The price book {book} has no price for {architecture}.")
     return prices

@@ -33,7 +33,7 @@ def build_report(report: LintReport) -> dict[str, Any]:
             "hourlyPrice": _round(sum_hourly(report)),
         },
         "prices": {
-            "region": report.prices.region,
+            "region": report.prices.book,
             "architecture": report.architecture,
             "currency": report.prices.currency,
         },
@@ -117,7 +117,7 @@ def describe_summary(report: LintReport) -> list[str]:
     lines = [
         f"{_count(len(report.verdicts), 'workload')}: {inside} on Fargate, {outside} outside, {stuck} would not run.",
         f"{prices.currency} {sum_hourly(report):.5f} per hour while all of these pods run "
-        f"({prices.region}, {report.architecture}, on demand).",
+        f"({prices.book}, {report.architecture}, on demand).",
     ]
     if report.others:
         listed = ", ".join(f"{count} {kind}" for kind, count in sorted(report.others.items()))

@@ -36,7 +36,7 @@ def build_report(plan: Plan) -> dict[str, Any]:
             "hourlyPrice": _round(sum_hourly(plan)),
         },
         "notes": list(plan.notes),
-        "prices": {"region": prices.region, "architecture": plan.rates.architecture, "currency": prices.currency},
+        "prices": {"region": prices.book, "architecture": plan.rates.architecture, "currency": prices.currency},
     }
 
 
@@ -123,7 +123,7 @@ def describe_summary(plan: Plan) -> Iterator[str]:
     prices = plan.rates.prices
     yield (
         f"{prices.currency} {sum_hourly(plan):.5f} per hour once they have moved "
-        f"({prices.region}, {plan.rates.architecture}, on demand)."
+        f"({prices.book}, {plan.rates.architecture}, on demand)."
     )
 
 

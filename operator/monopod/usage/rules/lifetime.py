@@ -12,6 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+FARGATE: Final = "FARGATE"
+FARGATE_SPOT: Final = "FARGATE_SPOT"
+X86: Final = "x86"
+ARM: Final = "arm"
+
 CONTRADICTION_MS: Final = 10_000
 """Two recorders see the same deletion some milliseconds apart, or a second when one of them is slow. Only a pod that
 was alive later than this after it was gone is a contradiction: etcd was restored, or a clock is wrong."""

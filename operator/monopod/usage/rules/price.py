@@ -1,21 +1,23 @@
-"""What a pod costs per hour: its size, its storage above the free part, and a region's prices.
+"""What usage costs by one price list: the prices of a book from some date on.
 
-Source: EKS user guide and the AWS Fargate pricing page: billed is what is provisioned (the pod's size), not what
-is requested. How long a pod is billed is not known here. The prices come in as data.
+Source: the AWS Fargate pricing page: vCPU and memory per second by architecture and capacity, as provisioned, and
+ephemeral storage above 20 GB. No float is used anywhere: prices are decimals, usage is whole numbers, and a cost is
+their exact quotient until somebody rounds it.
 """
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final
 
-from monopod.kube.objects.fields import InvalidManifest, Part
 from monopod.pods.rules.size import DEFAULT_STORAGE_GIB, PodSize
+from monopod.usage.rules.bill import HOUR, Usage
+from monopod.usage.rules.lifetime import FARGATE, X86
 
-_MIB_PER_GIB = 1024
-
-
-class InvalidPrices(InvalidManifest):
-    """A price list that can't be read; the message begins with the field's path."""
+MIB_PER_GIB: Final = 1024
+MILLIS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,65 +29,77 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What usage costs, exact."""
+
+    vcpu: Fraction = Fraction()
+    memory: Fraction = Fraction()
+    storage: Fraction = Fraction()
+
+    @property
+    def total(self) -> Fraction:
+        """All of it."""
+        return self.vcpu + self.memory + self.storage
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.vcpu + other.vcpu, self.memory + other.memory, self.storage + other.storage)
+
+
+@dataclass(frozen=True, slots=True)
 class PriceList:
-    """A region's prices.
+    """The prices of a book from `effective` on, 00:00 UTC.
 
     Attributes:
+        book: the name of the price book.
+        region: "" if it is none of AWS's.
         currency: such as `USD`.
-        rates: by architecture: `x86`, `arm`.
-        storage_gb_hour: for each GB of ephemeral storage above `free_storage_gb`.
+        source: where the prices come from.
+        checked: when they were last read there.
+        rates: by capacity and architecture; `FARGATE` on `x86` is always among them.
+        storage_gb_hour: for each GB of ephemeral storage above 20; None if it isn't known, and then it costs nothing.
     """
 
+    book: str
     region: str
     currency: str
-    rates: Mapping[str, Rate]
-    storage_gb_hour: Decimal
-    free_storage_gb: int
+    effective: datetime.date
+    source: str
+    checked: datetime.date
+    rates: Mapping[tuple[str, str], Rate]
+    storage_gb_hour: Decimal | None = None
 
-    @classmethod
-    def from_resource(cls, resource: Mapping[str, object]) -> "PriceList":
-        """Reads a price list as its file has it.
+    def choose_rate(self, capacity: str, architecture: str) -> tuple[str, str]:
+        """By which of `rates` a pod is charged.
 
-        Raises:
-            InvalidPrices: a field is missing or of the wrong type.
+        Where the book has no price for Spot or ARM it is charged as if it were neither: it was provided, so it isn't
+        free, and no discount is made up.
         """
-        root = Part(resource, error=InvalidPrices)
-        rates, storage = root.child("rates"), root.child("storage")
-        return cls(
-            root.text("region"),
-            root.text("currency"),
-            {name: _read_rate(rates.child(name)) for name in rates.fields},
-            _read_price(storage, "gbHour"),
-            storage.number("freeGB"),
-        )
+        wanted = ((capacity, architecture), (FARGATE, architecture))
+        return next((key for key in wanted if key in self.rates), (FARGATE, X86))
 
     def compute_hourly(self, architecture: str, row: PodSize, storage_gib: int = DEFAULT_STORAGE_GIB) -> Decimal:
-        """The price of one pod for one hour, unrounded.
+        """The price of one pod on demand for one hour, unrounded.
 
         Args:
-            architecture: one of `rates`.
+            architecture: `x86` or `arm`.
             row: the pod's size.
             storage_gib: its ephemeral storage.
-
-        Raises:
-            KeyError: the architecture has no price.
         """
-        rate = self.rates[architecture]
-        storage = max(0, storage_gib - self.free_storage_gb) * self.storage_gb_hour
-        cpu = Decimal(row.cpu_millis) / 1000 * rate.vcpu_hour
-        return cpu + Decimal(row.memory_mib) / _MIB_PER_GIB * rate.gb_hour + storage
+        rate = self.rates[self.choose_rate(FARGATE, architecture)]
+        storage = max(0, storage_gib - DEFAULT_STORAGE_GIB) * (self.storage_gb_hour or 0)
+        cpu = Decimal(row.cpu_millis) / MILLIS * rate.vcpu_hour
+        return cpu + Decimal(row.memory_mib) / MIB_PER_GIB * rate.gb_hour + storage
+
+    def compute_cost(self, usage: Usage, capacity: str, architecture: str) -> Cost:
+        """What usage of one capacity and architecture costs, unrounded."""
+        rate = self.rates[self.choose_rate(capacity, architecture)]
+        return Cost(
+            Fraction(usage.milli_vcpu_seconds, MILLIS * HOUR) * Fraction(rate.vcpu_hour),
+            Fraction(usage.mib_seconds, MIB_PER_GIB * HOUR) * Fraction(rate.gb_hour),
+            Fraction(usage.storage_gib_seconds, HOUR) * Fraction(self.storage_gb_hour or 0),
+        )
 
 
-def _read_rate(part: Part) -> Rate:
-    return Rate(_read_price(part, "vcpuHour"), _read_price(part, "gbHour"))
-
-
-def _read_price(part: Part, key: str) -> Decimal:
-    text = part.text(key)
-    try:
-        price = Decimal(text)
-    except InvalidOperation:
-        raise part.fail(key, f"must be a price such as '0.04048', not {text!r}") from None
-    if not price.is_finite() or price < 0:
-        raise part.fail(key, f"must be a price such as '0.04048', not {text!r}")
-    return price
+def round_amount(amount: Fraction, places: int = 12) -> Decimal:
+    """An exact amount as a decimal with so many places, half to even."""
+    return Decimal(round(amount * 10**places)).scaleb(-places)

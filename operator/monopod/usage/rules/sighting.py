@@ -17,12 +17,7 @@ from monopod.pods.rules.nodes import read_terms
 from monopod.pods.rules.size import PodSize, compute_pod_size, measure_need
 from monopod.pods.rules.state import has_ended
 from monopod.pods.rules.storage import GIB_AS_WRITTEN, provision_gib
-from monopod.usage.rules.lifetime import Description, Evidence, Lifetime
-
-FARGATE: Final = "FARGATE"
-FARGATE_SPOT: Final = "FARGATE_SPOT"
-X86: Final = "x86"
-ARM: Final = "arm"
+from monopod.usage.rules.lifetime import ARM, FARGATE, X86, Description, Evidence, Lifetime
 
 _ARCHITECTURE_LABEL: Final = "kubernetes.io/arch"
 _HASH_LABEL: Final = "pod-template-hash"

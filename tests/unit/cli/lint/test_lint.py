@@ -295,7 +295,12 @@ def test_two_profiles_of_one_name_end_with_status_2(tmp_path: Path) -> None:
 def test_an_unknown_region_ends_with_status_2(profiles: str) -> None:
     result = run("lint", "-f", "-", "--profiles", profiles, "--region", "mars-1", stdin="")
     assert result.exit_code == 2
-    assert result.stderr == "Error: There are no prices for region 'mars-1', only for us-east-1.\n"
+    assert result.stderr.startswith("Error: There is no price book 'mars-1', only ap-northeast-1, ")
+
+
+def test_an_architecture_without_a_price_ends_with_status_2(profiles: str) -> None:
+    result = run("lint", "-f", "-", "--profiles", profiles, "--region", "eu-central-1", "--arch", "arm", stdin="")
+    assert (result.exit_code, result.stderr) == (2, "Error: The price book eu-central-1 has no price for arm.\n")
 
 
 @pytest.mark.parametrize("arguments", [["-f", "-"], ["--profiles", "x"]])

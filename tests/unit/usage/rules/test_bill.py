@@ -96,3 +96,38 @@ def test_a_month_of_ten_thousand_of_the_largest_pods_stays_exact() -> None:
     assert reduce(add, [bill.clip(0, AGES).most] * 10_000) == Usage(
         25_920_000_000, 414_720_000_000_000, 3_185_049_600_000_000, 4_613_760_000_000
     )
+
+
+@pytest.mark.eks("5.starts-with-the-pull")
+def test_the_bill_starts_with_the_pull_and_not_with_the_mounts() -> None:
+    bill = compute_bill(a_lifetime(ack=0, pull=40_000, container=52_000, alive=140_000, gone=[140_000]), Terms(), NOON)
+    assert bill is not None
+    assert (bill.start, bill.seconds) == (NOON // 1000 + 40, 100)
+
+
+@pytest.mark.eks("5.until-the-object-is-gone")
+def test_a_completed_pod_is_billed_until_its_object_is_gone() -> None:
+    bill = compute_bill(a_lifetime(pull=0, finished=30_000, alive=86_400_000, gone=[86_400_000]), Terms(), NOON)
+    assert bill is not None
+    assert bill.seconds == 86_400
+
+
+@pytest.mark.eks("5.per-second")
+def test_a_second_that_has_begun_is_billed() -> None:
+    bill = compute_bill(a_lifetime(pull=0, alive=61_001, gone=[61_001]), Terms(), NOON)
+    assert bill is not None
+    assert bill.seconds == 62
+
+
+@pytest.mark.eks("5.minute")
+def test_five_seconds_are_billed_as_a_minute() -> None:
+    bill = compute_bill(a_lifetime(pull=0, alive=5_000, gone=[5_000]), Terms(), NOON)
+    assert bill is not None
+    assert bill.seconds == 60
+
+
+@pytest.mark.eks("5.storage")
+def test_storage_is_billed_above_what_every_pod_has() -> None:
+    bill = compute_bill(a_lifetime(size=(250, 512, 21), pull=0, alive=60_000, gone=[60_000]), Terms(), NOON)
+    assert bill is not None
+    assert bill.clip(0, AGES).billed.storage_gib_seconds == 60

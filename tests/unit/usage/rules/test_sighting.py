@@ -100,6 +100,7 @@ def test_a_bare_pod_is_its_own_workload() -> None:
     assert see(a_pod(ownerReferences=None)).description.workload == "Pod/web-6d4fb-x2x4p"
 
 
+@pytest.mark.eks("5.provisioned")
 @pytest.mark.parametrize(
     ("written", "size"),
     [
