@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
+from monopod.usage.rules.bill import Usage
 from monopod.usage.rules.lifetime import Lifetime, Watched
 
 
@@ -12,7 +13,7 @@ class StoreUnavailableError(Exception):
 
 
 class SpoolFullError(Exception):
-    """Neither the database nor the spool takes more. Nothing of the call was kept: read no further, and try it again."""
+    """Neither the database nor the spool takes more. Nothing of the call was kept: read no further, and repeat it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,9 @@ class Group:
     key: tuple[str, ...]
     capacity: str
     architecture: str
-    least: Any
-    billed: Any
-    most: Any
+    least: Usage
+    billed: Usage
+    most: Usage
 
 
 @dataclass(frozen=True, slots=True)

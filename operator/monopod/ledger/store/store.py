@@ -6,9 +6,25 @@ and neither wait nor are waited for. Times are milliseconds since the epoch, UTC
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Lock
+from typing import Final
 
+from sqlalchemy import Connection, Engine, select, update
+
+from monopod.ledger.store import reading, sums
 from monopod.ledger.store.answers import Changes, Difference, Group, Grouping, Position
+from monopod.ledger.store.backup import check_copy, copy_sqlite
+from monopod.ledger.store.engine import begin_reading, begin_writing, build_engine
+from monopod.ledger.store.groups import Groups
+from monopod.ledger.store.migrations import migrate
+from monopod.ledger.store.tables import LEDGER, LIFETIME
+from monopod.ledger.store.terms import decode_terms, encode_terms
+from monopod.ledger.store.verify import find_differences, rebuild
+from monopod.ledger.store.writer import write_facts
+from monopod.usage.rules.bill import Terms
 from monopod.usage.rules.lifetime import Lifetime, Watched
+
+_PAGE: Final = 2000
 
 
 class Store:
@@ -17,23 +33,47 @@ class Store:
     Every method raises StoreUnavailableError if the database can't be used for now.
     """
 
+    def __init__(self, engine: Engine, identity: str) -> None:
+        """For `open`."""
+        self._engine = engine
+        self._id = identity
+        self._groups = Groups()
+        self._writing = Lock()
+
     @classmethod
-    def open(cls, url: str, terms: object) -> "Store":
+    def open(cls, url: str, terms: Terms) -> "Store":
         """Opens a database, makes it first if it is new, and brings its tables to this version.
 
         Args:
             url: `sqlite:////data/ledger.db` or `postgresql://user:password@host/database`.
-            terms: of billing; sums are computed again if they aren't those of last time.
+            terms: of billing. If they aren't those of last time, all sums are computed again, which takes minutes for
+                millions of lifetimes. They are the database's: a process that opened it earlier goes by them, too.
+
+        Raises:
+            ValueError: The URL is of no database that is supported.
+            NewerTablesError: A later version made the tables.
         """
-        raise NotImplementedError
+        engine = build_engine(url)
+        try:
+            with begin_writing(engine) as connection:
+                migrate(connection)
+                if _fetch_terms(connection) != encode_terms(terms):
+                    rebuild(connection, terms)
+                    connection.execute(update(LEDGER).values(terms=encode_terms(terms)))
+                identity = str(connection.execute(select(LEDGER.c.store)).scalar_one())
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine, identity)
 
     def close(self) -> None:
         """Closes all connections."""
+        self._engine.dispose()
 
     @property
     def id(self) -> str:
         """Tells this database from any other, also from an empty one in the same place."""
-        raise NotImplementedError
+        return self._id
 
     def join(
         self, lifetimes: Sequence[Lifetime], *, position: Position | None = None, watched: Sequence[Watched] = ()
@@ -42,31 +82,44 @@ class Store:
 
         In any order and as often as one likes: the same facts give the same store.
         """
-        raise NotImplementedError
+        with self._writing:
+            try:
+                with begin_writing(self._engine) as connection:
+                    terms = decode_terms(_fetch_terms(connection))
+                    write_facts(connection, self._groups, terms, lifetimes, position, watched)
+            except BaseException:
+                self._groups.forget()
+                raise
 
     def fetch_position(self, source: str) -> Position | None:
         """Returns how far `source` has read; None if it never did."""
-        raise NotImplementedError
+        with begin_reading(self._engine) as connection:
+            return reading.fetch_position(connection, source)
 
     def fetch_watched(self) -> list[Watched]:
         """Returns all windows of all recorders, by recorder and start."""
-        raise NotImplementedError
+        with begin_reading(self._engine) as connection:
+            return reading.fetch_watched(connection)
 
     def list_open(self) -> list[Lifetime]:
         """Returns the lifetimes without an end."""
-        raise NotImplementedError
+        with begin_reading(self._engine) as connection:
+            return reading.fetch_lifetimes(connection, LIFETIME.c.is_open)
 
     def fetch(self, uid: str) -> Lifetime | None:
         """Returns what is known of one pod."""
-        raise NotImplementedError
+        with begin_reading(self._engine) as connection:
+            return next(iter(reading.fetch_lifetimes(connection, LIFETIME.c.uid == uid)), None)
 
     def find(self, namespace: str, *, name: str | None = None, workload: str | None = None) -> list[Lifetime]:
         """Returns a namespace's lifetimes of that pod name or workload (`Deployment/web`), the oldest first."""
-        raise NotImplementedError
+        with begin_reading(self._engine) as connection:
+            return reading.find_lifetimes(connection, namespace, name, workload)
 
     def fetch_changes(self, after: int, limit: int) -> Changes:
         """Returns what changed since that number, for a peer to join; 0 for everything."""
-        raise NotImplementedError
+        with begin_reading(self._engine) as connection:
+            return reading.fetch_changes(connection, after, limit)
 
     def sum_usage(
         self, since: int, until: int, by: Grouping, *, now: int, namespaces: frozenset[str] | None = None
@@ -74,54 +127,89 @@ class Store:
         """Sums what was used in a period, by keys in their order.
 
         Args:
-            since: start of the period; part of a second counts if the second begins in the period.
+            since: start of the period; a second belongs to it if it begins in it.
             until: its end, which is no longer in it.
             by: what is summed up in one.
             now: the present, up to which open lifetimes are counted.
             namespaces: only these; None for all.
         """
-        raise NotImplementedError
+        period = (-(-since // 1000), -(-until // 1000))
+        with begin_reading(self._engine) as connection:
+            terms = decode_terms(_fetch_terms(connection))
+            return sums.sum_usage(connection, terms, period, by, namespaces, now)
 
     def sum_totals(self, *, now: int) -> list[Group]:
         """Sums everything ever used; keys are (namespace, profile). Cheap: it reads no lifetime that has ended."""
-        raise NotImplementedError
+        with begin_reading(self._engine) as connection:
+            return sums.sum_totals(connection, decode_terms(_fetch_terms(connection)), now)
 
     def iterate(self, since: int, until: int, *, namespaces: frozenset[str] | None = None) -> Iterator[Lifetime]:
-        """Streams the lifetimes that are billed for some of a period, open ones too, each once, in no set order."""
-        raise NotImplementedError
+        """Streams lifetimes that are billed for some of a period and all open ones, each once, in no set order.
+
+        All as of one moment, which the database remembers until the last is read: don't leave it half read.
+        """
+        period = (-(-since // 1000), -(-until // 1000))
+        with begin_reading(self._engine) as connection:
+            yield from reading.iterate_lifetimes(connection, *period, namespaces)
 
     def verify(self) -> Iterator[Difference]:
         """Computes everything that is derived again, and tells what isn't as it should be."""
-        raise NotImplementedError
+        return find_differences(self._engine, lambda connection: decode_terms(_fetch_terms(connection)))
+
+    def rebuild(self) -> None:
+        """Computes everything that is derived again, and keeps that: mends what `verify` finds."""
+        with self._writing, begin_writing(self._engine) as connection:
+            rebuild(connection, decode_terms(_fetch_terms(connection)))
 
     def backup(self, path: Path) -> None:
-        """Writes a copy, as of one moment, to a file that isn't there yet. Recording goes on meanwhile."""
-        raise NotImplementedError
-
-    def restore(self, path: Path) -> int:
-        """Joins all that a copy knows; returns how many lifetimes it had. Positions stay as they are here."""
-        raise NotImplementedError
-
-
-class SpooledStore:
-    """Writes to a store and, while it is away, to a bounded file, from where it is joined once the store is back."""
-
-    def join(
-        self, lifetimes: Sequence[Lifetime], *, position: Position | None = None, watched: Sequence[Watched] = ()
-    ) -> None:
-        """As `Store.join`, if need be to the spool.
+        """Writes a copy to a SQLite file that isn't there yet. Recording goes on meanwhile.
 
         Raises:
-            SpoolFullError: neither takes it. Nothing was kept: read no further, and call again with the same.
+            OSError: The file can't be written, or is there already.
         """
-        raise NotImplementedError
+        if self._engine.dialect.name == "sqlite":
+            copy_sqlite(self._engine, path)
+            return
+        path.touch(0o600, exist_ok=False)
+        with begin_reading(self._engine) as connection:
+            terms = decode_terms(_fetch_terms(connection))
+        copy = Store.open(f"sqlite:///{path}", terms)
+        try:
+            copy.join_store(self)
+        finally:
+            copy.close()
 
-    @property
-    def is_writable(self) -> bool:
-        """Whether the last call reached the store itself."""
-        raise NotImplementedError
+    def restore(self, path: Path) -> int:
+        """Joins all that a copy knows, and brings the copy's tables to this version for that.
 
-    @property
-    def fill(self) -> float:
-        """How full the spool is, from 0 to 1."""
-        raise NotImplementedError
+        Positions stay as they are here: what happened since the copy is read, not skipped.
+
+        Returns:
+            How many lifetimes the copy had.
+
+        Raises:
+            ValueError: It is no copy, or damaged.
+            NewerTablesError: A later version made the copy.
+        """
+        check_copy(path)
+        with begin_reading(self._engine) as connection:
+            terms = decode_terms(_fetch_terms(connection))
+        copy = Store.open(f"sqlite:///{path}", terms)
+        try:
+            return self.join_store(copy)
+        finally:
+            copy.close()
+
+    def join_store(self, other: "Store") -> int:
+        """Joins all that another store knows; returns how many lifetimes that was."""
+        after = count = 0
+        while True:
+            changes = other.fetch_changes(after, _PAGE)
+            self.join(changes.lifetimes, watched=changes.watched)
+            after, count = changes.last, count + len(changes.lifetimes)
+            if changes.is_end:
+                return count
+
+
+def _fetch_terms(connection: Connection) -> str:
+    return str(connection.execute(select(LEDGER.c.terms)).scalar_one())

@@ -1,0 +1,104 @@
+"""Reads lifetimes and positions."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, and_, func, select
+
+from monopod.ledger.store.answers import Changes, Position
+from monopod.ledger.store.rows import decode_row, select_lifetimes
+from monopod.ledger.store.tables import LEDGER, LIFETIME, POSITION, USAGE_GROUP, WATCHED
+from monopod.usage.rules.lifetime import Lifetime, Watched
+
+PAGE: Final = 1000
+
+
+def fetch_position(connection: Connection, source: str) -> Position | None:
+    """Returns how far `source` has read."""
+    version = connection.execute(select(POSITION.c.version).where(POSITION.c.source == source)).scalar()
+    return None if version is None else Position(source, version)
+
+
+def fetch_watched(connection: Connection) -> list[Watched]:
+    """Returns all windows, by recorder and start."""
+    return [Watched(*row) for row in connection.execute(select(WATCHED).order_by(WATCHED.c.recorder, WATCHED.c.since))]
+
+
+def fetch_lifetimes(connection: Connection, *conditions: Any) -> list[Lifetime]:
+    """Returns lifetimes, the oldest first."""
+    question = select_lifetimes().where(*conditions).order_by(LIFETIME.c.created, LIFETIME.c.uid)
+    return [decode_row(row) for row in connection.execute(question)]
+
+
+def list_alive(connection: Connection, namespaces: frozenset[str] | None = None) -> list[Lifetime]:
+    """Returns open lifetimes, each alive until one of those that saw it last saw everything."""
+    newest: dict[str, int] = {}
+    for window in fetch_watched(connection):
+        newest[window.recorder] = max(window.until, newest.get(window.recorder, 0))
+    question = restrict(select_lifetimes().where(LIFETIME.c.is_open), namespaces)
+    lifetimes = (decode_row(row) for row in connection.execute(question))
+    return [
+        replace(lifetime, alive=max(lifetime.alive, *(newest.get(recorder, 0) for recorder in lifetime.seen_by), 0))
+        for lifetime in lifetimes
+    ]
+
+
+def find_lifetimes(connection: Connection, namespace: str, name: str | None, workload: str | None) -> list[Lifetime]:
+    """Returns a namespace's lifetimes of a pod name or workload, the oldest first."""
+    conditions: list[Any] = [USAGE_GROUP.c.namespace == namespace]
+    if name is not None:
+        conditions.append(LIFETIME.c.name == name)
+    if workload is not None:
+        conditions.append(USAGE_GROUP.c.workload == workload)
+    return fetch_lifetimes(connection, *conditions)
+
+
+def fetch_changes(connection: Connection, after: int, limit: int) -> Changes:
+    """Returns lifetimes by their last change, and all windows with the last of them."""
+    store = connection.execute(select(LEDGER.c.store)).scalar_one()
+    question = select_lifetimes(LIFETIME.c.sequence).where(LIFETIME.c.sequence > after)
+    rows = connection.execute(question.order_by(LIFETIME.c.sequence).limit(limit + 1)).all()
+    page, is_end = rows[:limit], len(rows) <= limit
+    return Changes(
+        store,
+        tuple(decode_row(row) for row in page),
+        tuple(fetch_watched(connection)) if is_end else (),
+        page[-1][-1] if page else after,
+        is_end,
+    )
+
+
+def iterate_lifetimes(
+    connection: Connection, since: int, until: int, namespaces: frozenset[str] | None
+) -> Iterator[Lifetime]:
+    """Returns open lifetimes, and those that are billed for some of the seconds."""
+    for condition in (LIFETIME.c.is_open, *build_overlaps(connection, since, until)):
+        question = restrict(select_lifetimes().where(condition), namespaces)
+        yield from (decode_row(row) for row in connection.execute(question, execution_options={"yield_per": PAGE}))
+
+
+def restrict(question: Select[Any], namespaces: frozenset[str] | None) -> Select[Any]:
+    """Leaves only what is in these namespaces; None for all."""
+    return question if namespaces is None else question.where(USAGE_GROUP.c.namespace.in_(sorted(namespaces)))
+
+
+def build_overlaps(connection: Connection, since: int, until: int) -> list[Any]:
+    """Conditions for the ended lifetimes that are billed for some of the seconds [since, until); none meets two.
+
+    Half of all lifetimes begin before a moment in the middle, and half end after it. But one whose length has n bits
+    began less than 2^n before what it overlaps: for each n, that is a short range of an index.
+    """
+    length = LIFETIME.c.length
+    shortest, longest = (connection.execute(select(bound)).scalar() for bound in (func.min(length), func.max(length)))
+    if shortest is None or longest is None:
+        return []
+    return [
+        and_(
+            length == bits,
+            LIFETIME.c.billed_since < until,
+            LIFETIME.c.billed_since > since - (1 << bits),
+            LIFETIME.c.most_until > since,
+        )
+        for bits in range(shortest, longest + 1)
+    ]

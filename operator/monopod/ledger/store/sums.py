@@ -1,0 +1,173 @@
+"""What was used in a period: whole hours by the sums that are kept, the rest by the lifetimes themselves."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, case, func, literal, select
+from sqlalchemy.dialects.postgresql import JSONB
+
+from monopod.ledger.store.answers import Dimension, Group, Grouping
+from monopod.ledger.store.reading import build_overlaps, list_alive, restrict
+from monopod.ledger.store.rollups import HOUR
+from monopod.ledger.store.rows import BILL, GROUP_KEY, GroupKey, Spans, get_group_key
+from monopod.ledger.store.tables import LIFETIME, USAGE_GROUP, USAGE_HOUR
+from monopod.ledger.store.terms import compute_spans
+from monopod.pods.rules.size import DEFAULT_STORAGE_GIB
+from monopod.usage.rules.bill import Terms, Usage
+from monopod.usage.rules.lifetime import Lifetime
+
+Counted = tuple[GroupKey, tuple[str, ...], Sequence[int]]
+"""A group, what its pods are further told apart by, and their seconds: least, billed, most."""
+
+
+def sum_usage(
+    connection: Connection,
+    terms: Terms,
+    period: tuple[int, int],
+    by: Grouping,
+    namespaces: frozenset[str] | None,
+    now: int,
+) -> list[Group]:
+    """Sums what was used in the seconds [period); `now` is in milliseconds."""
+    parts = list(_count_open(connection, terms, period, by, namespaces, now))
+    since, until = period
+    first, last = -(-since // HOUR), until // HOUR
+    if by.dimension in _ROLLED_UP and first < last:
+        parts.extend(_count_hours(connection, (first, last), by, namespaces))
+        edges = [(since, first * HOUR), (last * HOUR, until)]
+    else:
+        edges = [period]
+    for edge in edges:
+        if edge[0] < edge[1]:
+            parts.extend(_count_ended(connection, edge, by, namespaces))
+    return _fold((_get_key(by, group, further), group, seconds) for group, further, seconds in parts)
+
+
+def sum_totals(connection: Connection, terms: Terms, now: int) -> list[Group]:
+    """Sums everything ever used, by namespace and profile."""
+    question = select(*GROUP_KEY, *(USAGE_GROUP.c[name] for name in _SECONDS)).where(USAGE_GROUP.c.total == 0)
+    ended = ((GroupKey(*row[:_WIDTH]), row[_WIDTH:]) for row in connection.execute(question))
+    opened = (
+        (get_group_key(lifetime), tuple(until - spans.since for until in spans[1:]))
+        for lifetime, spans in _bill_open(connection, terms, None, now)
+    )
+    return _fold(
+        ((group.namespace, group.profile), group, seconds) for part in (ended, opened) for group, seconds in part
+    )
+
+
+_SECONDS: Final = ("least", "billed", "most")
+_WIDTH: Final = len(GroupKey._fields)
+_ROLLED_UP: Final = (Dimension.NAMESPACE, Dimension.PROFILE, Dimension.WORKLOAD)
+
+
+def _get_key(by: Grouping, group: GroupKey, further: tuple[str, ...]) -> tuple[str, ...]:
+    match by.dimension:
+        case Dimension.NAMESPACE:
+            return (group.namespace,)
+        case Dimension.PROFILE:
+            return (group.profile,)
+        case Dimension.WORKLOAD:
+            return (group.namespace, group.workload)
+        case Dimension.POD:
+            return (group.namespace, *further)
+        case Dimension.LABEL:
+            return further
+
+
+def _fold(parts: Iterable[tuple[tuple[str, ...], GroupKey, Sequence[int]]]) -> list[Group]:
+    """Multiplies seconds with sizes, and sums by key and by what prices differ by."""
+    sums: defaultdict[tuple[tuple[str, ...], str, str], list[list[int]]] = defaultdict(
+        lambda: [[0] * 4 for _ in _SECONDS]
+    )
+    for key, group, seconds in parts:
+        amounts = sums[key, group.capacity, group.architecture]
+        sizes = (1, group.cpu_millis, group.memory_mib, max(0, group.storage_gib - DEFAULT_STORAGE_GIB))
+        for amount, some in zip(amounts, seconds, strict=True):
+            for position, size in enumerate(sizes):
+                amount[position] += int(some) * size  # PostgreSQL sums integers to decimals
+    return [
+        Group(*names, *(Usage(*amount) for amount in amounts))
+        for names, amounts in sorted(sums.items())
+        if any(amount[0] for amount in amounts)
+    ]
+
+
+def _count_hours(
+    connection: Connection, hours: tuple[int, int], by: Grouping, namespaces: frozenset[str] | None
+) -> Iterator[Counted]:
+    of_kind = USAGE_GROUP.c.total != 0 if by.dimension is Dimension.WORKLOAD else USAGE_GROUP.c.total == 0
+    in_group = (USAGE_HOUR.c.group_id == USAGE_GROUP.c.id) & USAGE_HOUR.c.hour.between(hours[0], hours[1] - 1)
+    question = (
+        select(*GROUP_KEY, *(func.sum(USAGE_HOUR.c[name]) for name in _SECONDS))
+        .select_from(USAGE_GROUP.join(USAGE_HOUR, in_group))
+        .where(of_kind)
+        .group_by(USAGE_GROUP.c.id)
+    )
+    for row in connection.execute(restrict(question, namespaces)):
+        yield GroupKey(*row[:_WIDTH]), (), row[_WIDTH:]
+
+
+def _count_ended(
+    connection: Connection, edge: tuple[int, int], by: Grouping, namespaces: frozenset[str] | None
+) -> Iterator[Counted]:
+    further = _build_further(connection, by)
+    begin = case((LIFETIME.c.billed_since < edge[0], literal(edge[0])), else_=LIFETIME.c.billed_since)
+    sums = (func.sum(_clip(LIFETIME.c[name], begin, edge)) for name in BILL[1:])
+    question = (
+        select(*GROUP_KEY, *further, *sums)
+        .select_from(LIFETIME.join(USAGE_GROUP, USAGE_GROUP.c.id == LIFETIME.c.group_id))
+        .group_by(USAGE_GROUP.c.id, *further)
+    )
+    for condition in build_overlaps(connection, *edge):
+        for row in connection.execute(restrict(question.where(condition), namespaces)):
+            yield GroupKey(*row[:_WIDTH]), tuple(row[_WIDTH:-3]), row[-3:]
+
+
+def _clip(until: ColumnElement[int], begin: ColumnElement[int], edge: tuple[int, int]) -> ColumnElement[int]:
+    end = case((until > edge[1], literal(edge[1])), else_=until)
+    return case((end > begin, end - begin), else_=0)
+
+
+def _build_further(connection: Connection, by: Grouping) -> tuple[ColumnElement[str], ...]:
+    match by.dimension:
+        case Dimension.POD:
+            return (LIFETIME.c.name, LIFETIME.c.uid)
+        case Dimension.LABEL if connection.dialect.name == "postgresql":
+            value = LIFETIME.c.labels.cast(JSONB)[by.label].astext
+        case Dimension.LABEL:
+            value = func.json_extract(LIFETIME.c.labels, f'$."{by.label}"')
+        case _:
+            return ()
+    return (func.coalesce(value, ""),)
+
+
+def _count_open(
+    connection: Connection,
+    terms: Terms,
+    period: tuple[int, int],
+    by: Grouping,
+    namespaces: frozenset[str] | None,
+    now: int,
+) -> Iterator[Counted]:
+    for lifetime, (since, *ends) in _bill_open(connection, terms, namespaces, now):
+        begin = max(since, period[0])
+        seconds = [max(0, min(until, period[1]) - begin) for until in ends]
+        description = lifetime.description
+        match by.dimension:
+            case Dimension.POD:
+                further: tuple[str, ...] = (description.name, lifetime.uid)
+            case Dimension.LABEL:
+                further = (dict(description.labels).get(by.label, ""),)
+            case _:
+                further = ()
+        yield get_group_key(lifetime), further, seconds
+
+
+def _bill_open(
+    connection: Connection, terms: Terms, namespaces: frozenset[str] | None, now: int
+) -> Iterator[tuple[Lifetime, Spans]]:
+    for lifetime in list_alive(connection, namespaces):
+        if spans := compute_spans(lifetime, terms, now):
+            yield lifetime, spans
