@@ -19,7 +19,7 @@ from monopod.kube.clock import SYSTEM_CLOCK, Clock, timeout
 from monopod.kube.controller import Backoff
 from monopod.kube.logs import ProblemLog
 from monopod.ledger.store.answers import Position, SpoolFullError, StoreUnavailableError
-from monopod.ledger.store.store import SpooledStore
+from monopod.ledger.store.spool import SpooledStore
 from monopod.usage.rules.lifetime import Lifetime, Watched, join
 
 COMMIT_SECONDS: Final = 1.0

@@ -10,14 +10,18 @@ def encode_lifetime(lifetime: Lifetime) -> dict[str, Any]:
     description = lifetime.description
     fields = {name: getattr(description, name) for name in _DESCRIPTION}
     facts = {name: value for name in _MOMENTS if (value := getattr(lifetime, name)) is not None}
-    sets = {name: sorted(value) for name in _SETS if (value := getattr(lifetime, name))}
+    sets: dict[str, list[Any]] = {
+        "gone": sorted(lifetime.gone),
+        "seen_by": sorted(lifetime.seen_by),
+        "evidence": sorted(str(constant) for constant in lifetime.evidence),
+    }
     return {
         "uid": lifetime.uid,
         "description": {**fields, "labels": dict(description.labels)},
         "created": lifetime.created,
         "alive": lifetime.alive,
         **facts,
-        **sets,
+        **{name: values for name, values in sets.items() if values},
     }
 
 
@@ -69,7 +73,6 @@ _DESCRIBED_NUMBERS = ("version", "cpu_millis", "memory_mib", "storage_gib")
 _DESCRIBED_TEXTS = ("namespace", "name", "profile", "workload", "capacity", "architecture", "node")
 _DESCRIPTION = (*_DESCRIBED_NUMBERS, *_DESCRIBED_TEXTS)
 _MOMENTS = ("pull_started", "acknowledged", "container_started", "finished", "node_renewed")
-_SETS = ("gone", "seen_by", "evidence")
 
 
 def _read(record: dict[str, Any], name: str, kind: type) -> Any:

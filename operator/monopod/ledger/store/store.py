@@ -7,7 +7,7 @@ and neither wait nor are waited for. Times are milliseconds since the epoch, UTC
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import Final, Self
 
 from sqlalchemy import Connection, Engine, select, update
 
@@ -41,7 +41,7 @@ class Store:
         self._writing = Lock()
 
     @classmethod
-    def open(cls, url: str, terms: Terms) -> "Store":
+    def open(cls, url: str, terms: Terms) -> Self:
         """Opens a database, makes it first if it is new, and brings its tables to this version.
 
         Args:

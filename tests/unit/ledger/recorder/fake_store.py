@@ -5,7 +5,8 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 from monopod.ledger.store.answers import Position, SpoolFullError, StoreUnavailableError
-from monopod.ledger.store.store import SpooledStore, Store
+from monopod.ledger.store.spool import SpooledStore
+from monopod.ledger.store.store import Store
 from monopod.usage.rules.lifetime import Lifetime, Watched, join, join_watched
 
 
