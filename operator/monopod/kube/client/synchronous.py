@@ -8,6 +8,7 @@ import os
 import time
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, Self
 
 import urllib3
@@ -23,6 +24,21 @@ MANAGER: Final = "kubectl-fargate"
 
 # Nothing is tried again here but what `compute_pause` says; and no server may have this wait for as long as it likes.
 _ONCE = urllib3.Retry(connect=0, read=0, status=0, other=0, redirect=3, respect_retry_after_header=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a kubeconfig's user is known by, credential plugins included.
+
+    Attributes:
+        authorization: the header of this name; "" if there is no token.
+        certificate: the file of the client certificate; "" if there is none.
+        key: the file of its key.
+    """
+
+    authorization: str
+    certificate: str
+    key: str
 
 
 class SyncClient:
@@ -71,6 +87,15 @@ class SyncClient:
     def host(self) -> str:
         """Where the API server is."""
         return str(self._api.configuration.host)
+
+    def get_credentials(self) -> Credentials:
+        """What the API server knows the user by, for those who know users as it does."""
+        configuration = self._api.configuration
+        return Credentials(
+            configuration.get_api_key_with_prefix("BearerToken", "authorization") or "",
+            configuration.cert_file or "",
+            configuration.key_file or "",
+        )
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
         """Reads one object."""

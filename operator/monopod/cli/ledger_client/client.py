@@ -1,0 +1,158 @@
+"""Questions to a ledger, over a port that leads to it, with the kubeconfig's token or client certificate."""
+
+import http.client
+import json
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from monopod import __version__
+from monopod.cli.failure import ApiFailure, UnreadableInput
+from monopod.cli.ledger_client.port_forward import PortForward
+from monopod.kube.client.synchronous import MANAGER, Credentials
+from monopod.kube.objects.text import to_line
+
+Json = dict[str, Any]
+Query = Sequence[tuple[str, str]]
+
+_TIMEOUT_SECONDS: Final = 300
+"""For one read: a ledger that verifies years of usage says nothing meanwhile."""
+_TROUBLE: Final = (OSError, http.client.HTTPException)
+_CHUNK: Final = 1 << 16
+_LONGEST_REFUSAL: Final = 1 << 16
+_BROKEN_OFF: Final = "The ledger's answer broke off before its end; nothing of it can be relied on. Try again."
+
+
+class LedgerClient:
+    """Asks a ledger. Methods raise `ApiFailure` if there is no answer, and `UnreadableInput` if the question is bad.
+
+    Args:
+        forward: the way to it.
+        credentials: whom the API server knows the user by.
+    """
+
+    def __init__(self, forward: PortForward, credentials: Credentials) -> None:
+        self._forward = forward
+        self._credentials = credentials
+        self._connection: http.client.HTTPSConnection | None = None
+
+    def get(self, path: str, query: Query = (), *, method: str = "GET") -> Json:
+        """Returns an answer."""
+        response = self._ask(method, path, query)
+        try:
+            found: Json = json.loads(response.read())
+        except (ValueError, *_TROUBLE):
+            raise ApiFailure(_BROKEN_OFF) from None
+        return found
+
+    def stream(self, path: str, query: Query = ()) -> Iterator[Json]:
+        """Yields the lines of an answer that has any number of them, the first of which tells of the whole.
+
+        The last line says that it is the last, and how many there were; it isn't yielded.
+        """
+        response, count = self._ask("GET", path, query), 0
+        try:
+            for line in response:
+                found = json.loads(line)
+                if "end" in found:
+                    if found["end"] != count - 1:
+                        break
+                    return
+                count += 1
+                yield found
+        except (ValueError, *_TROUBLE):
+            pass
+        raise ApiFailure(_BROKEN_OFF)
+
+    def download(self, path: str, target: Path) -> int:
+        """Writes an answer to a file, and returns how many bytes it has.
+
+        Raises:
+            FileExistsError: the file is there already.
+            OSError: it can't be written.
+        """
+        response, size = self._ask("GET", path), 0
+        with target.open("xb") as file:
+            try:
+                while chunk := response.read(_CHUNK):
+                    size += file.write(chunk)
+            except http.client.HTTPException:
+                target.unlink()
+                raise ApiFailure(_BROKEN_OFF) from None
+        return size
+
+    def _ask(self, method: str, path: str, query: Query = ()) -> http.client.HTTPResponse:
+        target = f"{path}?{urlencode(query)}" if query else path
+        try:
+            response = self._exchange(method, target, with_certificate=bool(self._credentials.certificate))
+        except _TROUBLE as problem:
+            if not (self._credentials.certificate and self._credentials.authorization):
+                raise self._build_failure(problem) from None
+            # A certificate of authorities that the ledger doesn't know ends the handshake; the token is as good.
+            try:
+                response = self._exchange(method, target, with_certificate=False)
+            except _TROUBLE as second:
+                raise self._build_failure(second) from None
+        if response.status != HTTPStatus.OK:
+            raise _read_refusal(response.status, response.read(_LONGEST_REFUSAL))
+        return response
+
+    def _exchange(self, method: str, target: str, *, with_certificate: bool) -> http.client.HTTPResponse:
+        if self._connection is not None:
+            self._connection.close()
+        context = self._build_context(with_certificate)
+        self._connection = connection = http.client.HTTPSConnection(
+            "127.0.0.1", self._forward.port, context=context, timeout=_TIMEOUT_SECONDS
+        )
+        connection.connect()
+        # The handshake is over, so the port was somebody's. It was kubectl's if kubectl lives.
+        if not self._forward.is_open:
+            raise ConnectionError("kubectl has ended")
+        connection.request(method, target, headers=self._build_headers())
+        return connection.getresponse()
+
+    def _build_context(self, with_certificate: bool) -> ssl.SSLContext:
+        # The ledger signs its own certificate: the way to it is what is trusted.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        if with_certificate:
+            try:
+                context.load_cert_chain(self._credentials.certificate, self._credentials.key or None)
+            except (OSError, ssl.SSLError) as problem:
+                raise ApiFailure(f"The kubeconfig's client certificate can't be used: {to_line(problem)}.") from None
+        return context
+
+    def _build_headers(self) -> Mapping[str, str]:
+        headers = {"User-Agent": f"{MANAGER}/{__version__}", "Accept": "application/json"}
+        if self._credentials.authorization:
+            headers["Authorization"] = self._credentials.authorization
+        return headers
+
+    def _build_failure(self, problem: Exception) -> ApiFailure:
+        complaint = self._forward.complaint
+        if complaint:
+            return ApiFailure(f"The ledger doesn't answer: {complaint}. See that its pods are ready.")
+        return ApiFailure(f"The ledger doesn't answer: {to_line(problem)}. See that its pods are ready.")
+
+
+def _read_refusal(status: int, content: bytes) -> ApiFailure | UnreadableInput:
+    try:
+        message = json.loads(content)["message"]
+    except (ValueError, KeyError, TypeError):
+        return ApiFailure(f"What answers isn't the ledger, or of another version: status {status}.")
+    match status:
+        case HTTPStatus.BAD_REQUEST:
+            return UnreadableInput(message)
+        case HTTPStatus.UNAUTHORIZED:
+            advice = " Log in again, or name another context with --context."
+        case HTTPStatus.FORBIDDEN:
+            advice = " Ask for the role view there, or for a role that may get usages.monopod.dev."
+        case HTTPStatus.SERVICE_UNAVAILABLE:
+            advice = " Try again in a moment."
+        case _:
+            advice = ""
+    return ApiFailure(f"{to_line(message)}{advice}")

@@ -1,0 +1,270 @@
+"""Answers, from a store and a price book: what pods cost, which run, what is known of one. Synchronous, for threads.
+
+Whoever asks has been checked, and `namespaces` is what they may see. Every answer says which span it is about, how much
+of that was watched, and by which prices it was computed.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any, Final
+
+from monopod.ledger.server.rules.amounts import (
+    Money,
+    Sum,
+    compute_hourly,
+    compute_money,
+    compute_sum,
+    encode_book,
+    encode_coverage,
+    encode_usage,
+    to_text,
+    to_time,
+)
+from monopod.ledger.server.rules.question import Question, Subject
+from monopod.ledger.server.rules.question import Span as Period
+from monopod.ledger.server.rules.receipt import build_receipt
+from monopod.ledger.store.answers import BY_NAMESPACE, Dimension, Grouping
+from monopod.ledger.store.store import Store
+from monopod.usage.rules.bill import HOUR, Range, Terms, compute_bill
+from monopod.usage.rules.coverage import compute_coverage
+from monopod.usage.rules.lifetime import Lifetime, Watched
+from monopod.usage.rules.price_book import PriceBook
+
+Json = dict[str, Any]
+Namespaces = frozenset[str] | None
+
+MOST_ROWS: Final = 50_000
+WATCH_TOLERANCE_MS: Final = 30_000
+"""How old a recorder's last word may be while it watches: it commits every few seconds."""
+
+_KEYS: Final[Mapping[Subject, tuple[str, ...]]] = {
+    Subject.NAMESPACE: ("namespace",),
+    Subject.PROFILE: ("profile",),
+    Subject.WORKLOAD: ("namespace", "workload"),
+    Subject.POD: ("namespace", "pod", "uid"),
+    Subject.LABEL: ("value",),
+}
+
+
+class TooManyRows(Exception):
+    """An answer would be too long; another question gets it in parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What answers are made from.
+
+    Attributes:
+        store: the lifetimes.
+        book: the prices.
+        terms: how lifetimes are billed.
+    """
+
+    store: Store
+    book: PriceBook
+    terms: Terms
+
+    def list_namespaces(self, period: Period, now: int) -> frozenset[str]:
+        """Those in which something was used."""
+        groups = self.store.sum_usage(period.since, period.until, BY_NAMESPACE, now=now)
+        return frozenset(group.key[0] for group in groups)
+
+    def answer_cost(self, question: Question, namespaces: Namespaces, now: int) -> Json:
+        """What pods cost, by what was asked for, the dearest first.
+
+        Raises:
+            TooManyRows: there are too many.
+        """
+        sums = self._sum(question.span, Grouping(Dimension(question.by), question.label), namespaces, now)
+        if len(sums) > MOST_ROWS:
+            raise TooManyRows
+        names = _KEYS[question.by]
+        rows = sorted(sums.items(), key=lambda item: (-item[1].money.billed, item[0]))
+        return {
+            **self._describe(question.span, self.store.fetch_watched()),
+            "by": f"label={question.label}" if question.by is Subject.LABEL else question.by,
+            "rows": [{"key": dict(zip(names, key, strict=True)), **total.encode()} for key, total in rows],
+            "total": _add(sums.values()).encode(),
+        }
+
+    def answer_running(self, namespaces: Namespaces, now: int) -> Json:
+        """Which pods run, what they cost in an hour, and what the month comes to if nothing changes.
+
+        Raises:
+            TooManyRows: there are too many.
+        """
+        second = now // 1000
+        prices = self.book.get_prices(second)
+        rows, hourly = list[Json](), Fraction()
+        for lifetime in self.store.list_open():
+            description = lifetime.description
+            if lifetime.start is None or (namespaces is not None and description.namespace not in namespaces):
+                continue
+            price = compute_hourly(prices, description)
+            hourly += price
+            rows.append({**_describe_pod(lifetime), "since": to_time(lifetime.start), "hourly": to_text(price)})
+        if len(rows) > MOST_ROWS:
+            raise TooManyRows
+        month, end = _compute_month(now)
+        spent = _add(self._sum(Period(month, second * 1000), BY_NAMESPACE, namespaces, now).values())
+        left = Fraction(end // 1000 - second, HOUR)
+        return {
+            **self._describe(Period(month, second * 1000), self.store.fetch_watched()),
+            "pods": rows,
+            "hourly": to_text(hourly),
+            "monthToDate": spent.encode(),
+            "projectedMonth": to_text(spent.money.billed + hourly * left),
+        }
+
+    def answer_receipt(self, question: Question, now: int) -> Json:
+        """All that is known of a pod's or a workload's lifetimes, and how their bills come about."""
+        (namespace,) = question.namespaces
+        name, workload = question.name or None, question.workload or None
+        found = self.store.find(namespace, name=name, workload=workload)
+        windows = self.store.fetch_watched()
+        lifetimes = [
+            lifetime
+            for lifetime in extend(found, windows)
+            if question.uid in ("", lifetime.uid) and _touches(lifetime, question.span)
+        ][-MOST_ROWS:]
+        receipts = [build_receipt(each, self.terms, self.book, now) for each in lifetimes]
+        since = min((each.created for each in lifetimes), default=question.span.since)
+        total = sum((each.money for each in receipts), Money())
+        return {
+            **self._describe(Period(since, question.span.until), windows),
+            "terms": encode_terms(self.terms),
+            "receipts": [each.encode() for each in receipts],
+            "total": total.encode(),
+        }
+
+    def answer_coverage(self, period: Period) -> Json:
+        """How much was watched, and by whom."""
+        windows = self.store.fetch_watched()
+        inside = [each for each in windows if each.until > period.since and each.since < period.until]
+        return {
+            **self._describe(period, windows),
+            "watched": [
+                {"recorder": each.recorder, "since": to_time(each.since), "until": to_time(each.until)}
+                for each in inside
+            ],
+        }
+
+    def answer_verify(self) -> Json:
+        """Where sums aren't what the lifetimes say; none if all is well."""
+        found = list[Json]()
+        count = 0
+        for each in self.store.verify():
+            count += 1
+            if count <= MOST_ROWS:
+                found.append({"what": each.what, "kept": each.kept, "computed": each.computed})
+        return {"differences": found, "count": count}
+
+    def describe(self, period: Period) -> Json:
+        """What heads every answer."""
+        return self._describe(period, self.store.fetch_watched())
+
+    def iterate(self, period: Period, namespaces: Namespaces) -> Iterator[Lifetime]:
+        """Yields the lifetimes that are billed for some of a span."""
+        windows = self.store.fetch_watched()
+        yield from extend(self.store.iterate(period.since, period.until, namespaces=namespaces), windows)
+
+    def _describe(self, period: Period, windows: list[Watched]) -> Json:
+        coverage = compute_coverage(windows, period.since, period.until, WATCH_TOLERANCE_MS)
+        return {
+            "since": to_time(period.since),
+            "until": to_time(period.until),
+            "coverage": encode_coverage(coverage),
+            "currency": self.book.currency,
+            "book": encode_book(self.book, period.since, period.until),
+        }
+
+    def _sum(self, period: Period, by: Grouping, namespaces: Namespaces, now: int) -> dict[tuple[str, ...], Sum]:
+        sums = dict[tuple[str, ...], Sum]()
+        for span in self.book.split(period.since // 1000, period.until // 1000):
+            groups = self.store.sum_usage(span.since * 1000, span.until * 1000, by, now=now, namespaces=namespaces)
+            for group in groups:
+                usage = Range(group.least, group.billed, group.most)
+                money = compute_money(span.prices, usage, group.capacity, group.architecture)
+                sums[group.key] = sums.get(group.key, Sum()) + Sum(usage, money)
+        return sums
+
+
+def extend(lifetimes: Iterable[Lifetime], windows: Iterable[Watched]) -> Iterator[Lifetime]:
+    """Yields the lifetimes, the open ones alive until the last moment at which a recorder that knew them watched."""
+    until = dict[str, int]()
+    for window in windows:
+        until[window.recorder] = max(window.until, until.get(window.recorder, 0))
+    for lifetime in lifetimes:
+        if lifetime.is_open:
+            alive = max((until.get(recorder, 0) for recorder in lifetime.seen_by), default=0)
+            yield replace(lifetime, alive=max(alive, lifetime.alive))
+        else:
+            yield lifetime
+
+
+def build_export_rows(
+    lifetime: Lifetime, ledger: Ledger, periods: Iterable[tuple[int, int]], now: int
+) -> Iterator[Json]:
+    """Yields what one lifetime was billed for in each of the periods in which it was billed."""
+    bill = compute_bill(lifetime, ledger.terms, now)
+    if bill is None:
+        return
+    for since, until in periods:
+        if until <= bill.start or since >= bill.most:
+            continue
+        spans = ledger.book.split(max(since, bill.start), until)
+        total = compute_sum(
+            ledger.book, bill.description, ((span.since, bill.clip(span.since, span.until)) for span in spans)
+        )
+        yield {
+            **_describe_pod(lifetime),
+            "periodStart": to_time(since * 1000),
+            "periodEnd": to_time(until * 1000),
+            **encode_usage(total.usage.billed),
+            **{f"cost{name.capitalize()}": amount for name, amount in total.money.encode().items()},
+            "currency": ledger.book.currency,
+            "start": to_time(bill.start * 1000),
+            "endNotBefore": to_time(bill.least * 1000),
+            "endNotAfter": "" if bill.is_open else to_time(bill.most * 1000),
+            "evidence": " ".join(sorted(lifetime.evidence)),
+        }
+
+
+def encode_terms(terms: Terms) -> Json:
+    """How lifetimes are billed, in the words of the chart's values."""
+    return {"until": terms.until, "unknownEnd": terms.unknown_end, "lostNode": terms.lost_node}
+
+
+def _describe_pod(lifetime: Lifetime) -> Json:
+    description = lifetime.description
+    return {
+        "namespace": description.namespace,
+        "pod": description.name,
+        "uid": lifetime.uid,
+        "profile": description.profile,
+        "workload": description.workload,
+        "cpuMillis": description.cpu_millis,
+        "memoryMib": description.memory_mib,
+        "storageGib": description.storage_gib,
+        "capacity": description.capacity,
+        "architecture": description.architecture,
+        "node": description.node,
+    }
+
+
+def _touches(lifetime: Lifetime, period: Period) -> bool:
+    end = lifetime.end
+    return lifetime.created < period.until and (end is None or end.latest >= period.since)
+
+
+def _add(sums: Iterable[Sum]) -> Sum:
+    return sum(sums, Sum())
+
+
+def _compute_month(now: int) -> tuple[int, int]:
+    present = datetime.fromtimestamp(now // 1000, UTC)
+    first = present.replace(day=1, hour=0, minute=0, second=0)
+    following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+    return int(first.timestamp()) * 1000, int(following.timestamp()) * 1000

@@ -1,0 +1,92 @@
+"""Both of the ledger's servers, put together: people on the loopback, the other recorder on the pod's address."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from monopod.kube.client.api import Api
+from monopod.kube.clock import Clock
+from monopod.kube.controller import WHOLE, Controller
+from monopod.ledger.server.access import Access
+from monopod.ledger.server.answers import Ledger
+from monopod.ledger.server.authentication import Authenticator
+from monopod.ledger.server.authorization import Authorizer
+from monopod.ledger.server.certificate import ServerCertificate
+from monopod.ledger.server.listener import Listener
+from monopod.ledger.server.options import ServerOptions
+from monopod.ledger.server.peers import AUDIENCE, PeersServer
+from monopod.ledger.server.people import People
+from monopod.ledger.store.answers import Changes
+
+LOOPBACK: Final = "127.0.0.1"
+_SHUTDOWN_SECONDS: Final = 5.0
+
+
+class Servers:
+    """Answers people and the other recorder.
+
+    Args:
+        api: the API server, which knows users and their rights.
+        clock: tells the time.
+        ledger: what answers are made from.
+        options: where to listen.
+        user_name: the ledger's own ServiceAccount, as the API server names it: no one else is a peer.
+        scratch: a folder on the database's volume, for copies of it while they are sent.
+    """
+
+    def __init__(
+        self, api: Api, clock: Clock, ledger: Ledger, options: ServerOptions, user_name: str, scratch: Path | None
+    ) -> None:
+        self._options = options
+        self._ledger = ledger
+        authorizer = Authorizer(api, clock)
+        self._people = People(ledger, Access(Authenticator(api, clock), authorizer), clock, scratch)
+        people = _build_runner(self._people.build_application())
+        self._listener = Listener(api, clock, people, LOOPBACK, options.api_port)
+        peers = Access(Authenticator(api, clock, (AUDIENCE,)), authorizer)
+        application = web.Application(middlewares=[peers.build_middleware()])
+        PeersServer(user_name, self._fetch_changes).add_routes(application.router)
+        self._peers = _build_runner(application)
+        self._certificate = ServerCertificate(clock.now())
+        self.controllers: tuple[Controller[str], ...] = (self._listener.controller,)
+        """To be run by the process."""
+
+    @property
+    def api_port(self) -> int:
+        """The port for people."""
+        return self._listener.port
+
+    @property
+    def peers_port(self) -> int:
+        """The port for the other recorder, once it listens."""
+        return int(self._peers.addresses[0][1])
+
+    async def start(self) -> None:
+        """Listens on both ports.
+
+        Raises:
+            OSError: one of them is taken.
+        """
+        await self._listener.start()
+        self._listener.controller.enqueue(WHOLE)
+        await self._peers.setup()
+        context = self._certificate.build_context()
+        await web.TCPSite(
+            self._peers, self._options.peers_listen, self._options.peers_port, ssl_context=context
+        ).start()
+
+    async def stop(self) -> None:
+        """Closes everything; answers that have begun get a few seconds."""
+        await self._listener.stop()
+        await self._peers.cleanup()
+        self._people.close()
+
+    async def _fetch_changes(self, after: int, limit: int) -> Changes:
+        return await asyncio.to_thread(self._ledger.store.fetch_changes, after, limit)
+
+
+def _build_runner(application: web.Application) -> web.AppRunner:
+    # A user who leaves ends the work on the answer.
+    return web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, handler_cancellation=True)

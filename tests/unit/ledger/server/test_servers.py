@@ -1,0 +1,101 @@
+"""Both servers as the process starts them: who gets in where."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from monopod.kube.client.api import Json
+from monopod.kube.objects.resources import TOKEN_REVIEWS
+from monopod.ledger.server.options import ServerOptions
+from monopod.ledger.server.peers import decode_changes
+from monopod.ledger.server.rules.wire import InvalidWire
+from monopod.ledger.server.servers import Servers
+from tests.unit.fake_clock import FakeClock
+from tests.unit.ledger.server.ledgers import ENDED, OPEN, VAGUE, WATCHED, an_api, build_people
+
+OWN = "system:serviceaccount:monopod-system:monopod-ledger"
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Servers]:
+    people = build_people(folder)
+    api = an_api()
+    ordinary = api.answers["create", TOKEN_REVIEWS.list_path()]
+
+    def review(body: Json) -> Json:
+        if not body["spec"].get("audiences"):
+            assert callable(ordinary)
+            return ordinary(body)
+        user = {"peer": OWN, "other": "system:serviceaccount:shop:monopod-ledger"}.get(body["spec"]["token"])
+        known = {"authenticated": True, "user": {"username": user}, "audiences": ["monopod-ledger"]}
+        return {"status": known if user else {}}
+
+    api.answers["create", TOKEN_REVIEWS.list_path()] = review
+    options = ServerOptions(api_port=0, peers_listen="127.0.0.1", peers_port=0)
+    servers = Servers(api, FakeClock(), people._ledger, options, OWN, folder)
+    await servers.start()
+    try:
+        yield servers
+    finally:
+        await servers.stop()
+        people.close()
+        people._ledger.store.close()
+
+
+async def ask(port: int, path: str, token: str) -> tuple[int, Any]:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    headers = {"Authorization": f"Bearer {token}"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"https://127.0.0.1:{port}{path}", ssl=context, headers=headers) as answer,
+    ):
+        return answer.status, await answer.json()
+
+
+async def test_a_peer_pulls_what_changed_in_pages_until_the_end(tmp_path: Path) -> None:
+    async with running(tmp_path) as servers:
+        status, answer = await ask(servers.peers_port, "/v1/changes?after=0", "peer")
+        _, rest = await ask(servers.peers_port, f"/v1/changes?after={answer['last']}", "peer")
+
+    changes = decode_changes(answer)
+    assert status == 200
+    assert {each.uid: each for each in changes.lifetimes} == {each.uid: each for each in (ENDED, VAGUE, OPEN)}
+    assert list(changes.watched) == WATCHED
+    assert changes.is_end
+    assert (rest["lifetimes"], rest["store"]) == ([], changes.store)
+
+
+STRANGERS = {"another ServiceAccount": ("other", 403), "a person": ("admin", 401), "nobody": ("x", 401)}
+
+
+@pytest.mark.parametrize(("token", "status"), STRANGERS.values(), ids=STRANGERS)
+async def test_only_the_ledgers_own_account_is_a_peer(tmp_path: Path, token: str, status: int) -> None:
+    async with running(tmp_path) as servers:
+        assert (await ask(servers.peers_port, "/v1/changes", token))[0] == status
+
+
+async def test_a_peers_token_is_worth_nothing_to_people(tmp_path: Path) -> None:
+    async with running(tmp_path) as servers:
+        assert (await ask(servers.api_port, "/v1/cost", "peer"))[0] == 401
+        assert (await ask(servers.api_port, "/v1/cost", "admin"))[0] == 200
+        assert (await ask(servers.api_port, "/v1/changes", "admin"))[0] == 404
+
+
+@pytest.mark.parametrize("after", ["x", "-1", "1.5", "", "9" * 30])
+async def test_a_peer_that_asks_nonsense_is_told(tmp_path: Path, after: str) -> None:
+    async with running(tmp_path) as servers:
+        status, refused = await ask(servers.peers_port, f"/v1/changes?after={after}", "peer")
+
+    assert (status, refused["parameter"]) == (400, "after")
+
+
+@pytest.mark.parametrize("answer", [{}, {"store": "s", "last": 1, "isEnd": True, "lifetimes": [{}], "watched": []}])
+def test_what_is_no_page_of_changes_is_refused(answer: dict[str, Any]) -> None:
+    with pytest.raises(InvalidWire):
+        decode_changes(answer)
