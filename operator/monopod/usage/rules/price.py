@@ -102,4 +102,4 @@ class PriceList:
 
 def round_amount(amount: Fraction, places: int = 12) -> Decimal:
     """An exact amount as a decimal with so many places, half to even."""
-    return Decimal(round(amount * 10**places)).scaleb(-places)
+    return Decimal(f"{round(amount * 10**places)}E-{places}")  # from text, because arithmetic would round to a context
