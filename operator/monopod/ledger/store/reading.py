@@ -1,7 +1,6 @@
 """Reads lifetimes and positions."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, and_, func, select
@@ -37,11 +36,7 @@ def list_alive(connection: Connection, namespaces: frozenset[str] | None = None)
     for window in fetch_watched(connection):
         newest[window.recorder] = max(window.until, newest.get(window.recorder, 0))
     question = restrict(select_lifetimes().where(LIFETIME.c.is_open), namespaces)
-    lifetimes = (decode_row(row) for row in connection.execute(question))
-    return [
-        replace(lifetime, alive=max(lifetime.alive, *(newest.get(recorder, 0) for recorder in lifetime.seen_by), 0))
-        for lifetime in lifetimes
-    ]
+    return [decode_row(row, newest) for row in connection.execute(question).all()]
 
 
 def find_lifetimes(connection: Connection, namespace: str, name: str | None, workload: str | None) -> list[Lifetime]:

@@ -26,44 +26,50 @@ class Changes:
     """Seconds by hour, as what changes from an hour to the next: a pod of a year changes four numbers, not 8,760."""
 
     def __init__(self) -> None:
-        self._steps: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
-        self.total = [0, 0, 0]
+        # Nearly all ends are exact, so that least, billed and most are one number: those are in the last.
+        self._steps: tuple[defaultdict[int, int], ...] = tuple(defaultdict(int) for _ in range(4))
+        self._totals = [0, 0, 0, 0]
 
     def add(self, spans: Spans, sign: int) -> None:
         """Adds spans, or takes them away with a sign of -1."""
         since, least, billed, most = spans
         if least == billed == most:
-            self._add(since, most, sign, (0, 1, 2))
+            self._add(3, since, most, sign)
         else:
             for position, until in enumerate((least, billed, most)):
-                self._add(since, until, sign, (position,))
+                self._add(position, since, until, sign)
 
-    def _add(self, since: int, until: int, sign: int, positions: tuple[int, ...]) -> None:
+    def _add(self, position: int, since: int, until: int, sign: int) -> None:
+        steps = self._steps[position]
+        seconds = sign * (until - since)
+        self._totals[position] += seconds
         first, last = since // HOUR, until // HOUR
         if first == last:
-            pieces = [(first, first + 1, until - since)]
-        else:
-            pieces = [
-                (first, first + 1, (first + 1) * HOUR - since),
-                (first + 1, last, HOUR),
-                (last, last + 1, until - last * HOUR),
-            ]
-        for begin, end, seconds in pieces:
-            if begin < end and seconds:
-                start, stop = self._steps[begin], self._steps[end]
-                for position in positions:
-                    start[position] += sign * seconds
-                    stop[position] -= sign * seconds
-        for position in positions:
-            self.total[position] += sign * (until - since)
+            steps[first] += seconds
+            steps[first + 1] -= seconds
+            return
+        begin, end = sign * ((first + 1) * HOUR - since), sign * (until - last * HOUR)
+        steps[first] += begin
+        steps[first + 1] += sign * HOUR - begin
+        steps[last] += end - sign * HOUR
+        steps[last + 1] -= end
+
+    @property
+    def total(self) -> Seconds:
+        """All of it."""
+        least, billed, most, each = self._totals
+        return least + each, billed + each, most + each
 
     def sum_hours(self) -> dict[int, Seconds]:
         """Returns the hours in which anything isn't zero."""
-        hours = {}
+        hours: dict[int, Seconds] = {}
+        least_steps, billed_steps, most_steps, each_steps = self._steps
         least = billed = most = 0
-        steps = sorted(self._steps.items())
-        for (begin, step), (end, _) in pairwise(steps):
-            least, billed, most = least + step[0], billed + step[1], most + step[2]
+        for begin, end in pairwise(sorted(set().union(*self._steps))):
+            each = each_steps.get(begin, 0)
+            least += least_steps.get(begin, 0) + each
+            billed += billed_steps.get(begin, 0) + each
+            most += most_steps.get(begin, 0) + each
             if least or billed or most:
                 hours.update(dict.fromkeys(range(begin, end), (least, billed, most)))
         return hours

@@ -1,8 +1,9 @@
 """A lifetime as a row of its table, and back."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row, Select, select
@@ -34,6 +35,7 @@ _FACTS: Final = (
     *("uid", "version", "name", "node", "labels", "created", "pull_started", "acknowledged", "container_started"),
     *("finished", "alive", "gone", "node_renewed", "seen_by", "evidence"),
 )
+_get_key: Final = attrgetter(*GroupKey._fields)
 BILL: Final = ("billed_since", "least_until", "billed_until", "most_until")
 
 
@@ -44,12 +46,20 @@ def select_lifetimes(*columns: Any) -> Select[Any]:
     return select(*facts, *GROUP_KEY, *columns).select_from(joined)
 
 
-def decode_row(row: Row[Any]) -> Lifetime:
-    """Returns the facts of a row."""
+def decode_row(row: Row[Any], watched: Mapping[str, int] | None = None) -> Lifetime:
+    """Returns the facts of a row.
+
+    Args:
+        row: of `select_lifetimes`.
+        watched: until when recorders saw everything; what one of them saw alive was alive until then.
+    """
     columns = tuple(row)
     (uid, version, name, node, labels, created, pull_started, acknowledged, container_started) = columns[:9]
     (finished, alive, gone, node_renewed, seen_by, evidence) = columns[9:15]
     (namespace, workload, profile, cpu_millis, memory_mib, storage_gib, capacity, architecture) = columns[15:23]
+    recorders = _decode_texts(seen_by)
+    if watched:
+        alive = max(alive, *(watched.get(recorder, 0) for recorder in recorders), 0)
     description = Description(
         version=version,
         namespace=namespace,
@@ -75,7 +85,7 @@ def decode_row(row: Row[Any]) -> Lifetime:
         alive=alive,
         gone=frozenset(json.loads(gone)) if gone != "[]" else frozenset(),
         node_renewed=node_renewed,
-        seen_by=_decode_texts(seen_by),
+        seen_by=recorders,
         evidence=_decode_texts(evidence),
     )
 
@@ -129,7 +139,7 @@ def encode_spans(spans: Spans | None) -> dict[str, int | None]:
 
 def get_group_key(lifetime: Lifetime) -> GroupKey:
     """Returns the group that a pod is in."""
-    return GroupKey(*(getattr(lifetime.description, name) for name in GroupKey._fields))
+    return GroupKey._make(_get_key(lifetime.description))
 
 
 def _encode(value: Any) -> str:

@@ -118,7 +118,9 @@ def _count_ended(
     question = (
         select(*GROUP_KEY, *further, *sums)
         .select_from(LIFETIME.join(USAGE_GROUP, USAGE_GROUP.c.id == LIFETIME.c.group_id))
-        .group_by(USAGE_GROUP.c.id, *further)
+        .group_by(
+            USAGE_GROUP.c.id, *(column.name for column in further)
+        )  # PostgreSQL takes two parameters for two keys
     )
     for condition in build_overlaps(connection, *edge):
         for row in connection.execute(restrict(question.where(condition), namespaces)):
@@ -140,7 +142,7 @@ def _build_further(connection: Connection, by: Grouping) -> tuple[ColumnElement[
             value = func.json_extract(LIFETIME.c.labels, f'$."{by.label}"')
         case _:
             return ()
-    return (func.coalesce(value, ""),)
+    return (func.coalesce(value, "").label("further"),)
 
 
 def _count_open(

@@ -87,8 +87,7 @@ def _compare_workload(connection: Connection, group: int, terms: Terms) -> Itera
             yield Difference(lifetime.uid, _describe(kept, row[-1]), _describe(spans, lifetime.is_open))
         if spans:
             expected.add(spans, 1)
-    least, billed, most = expected.total
-    yield from _compare(connection, group, expected.sum_hours(), (least, billed, most))
+    yield from _compare(connection, group, expected.sum_hours(), expected.total)
 
 
 def _compare_total(connection: Connection, group: int) -> Iterator[Difference]:
