@@ -52,7 +52,8 @@ can't be read.
 _LINT_HELP = """Judge manifests without a cluster, for a pipeline.
 
 Says of every pod and workload in files and folders which profile would take its pods, at which size and hourly price,
-and what Fargate would not run. Kinds without pods are passed over and counted.
+what Fargate would not run, and where a little less would be a cheaper size. Kinds without pods are passed over and
+counted.
 
 \b
 Examples:
@@ -64,11 +65,11 @@ Examples:
   helm template shop | kubectl fargate lint -f - --profiles profiles.yaml -n shop
 
 \b
-  # For a script
-  kubectl fargate lint -f deploy/ --profiles profiles.yaml -o json
+  # For a pipeline, which fails where more than a third of a price is for nothing
+  kubectl fargate lint -f deploy/ --profiles profiles.yaml --max-waste 33
 
-Exit status: 0 if all would run, on Fargate or outside; 1 if Fargate would take something that it can't run; 2 if
-something can't be read, or there is no pod in anything.
+Exit status: 0 if all would run, on Fargate or outside; 1 if Fargate would take something that it can't run, or
+something wastes more than --max-waste; 2 if something can't be read, or there is no pod in anything.
 """
 
 
@@ -266,6 +267,12 @@ def _read_target(target: tuple[str, ...]) -> str | None:
 @MONOPOD_NAMESPACE
 @click.option("--region", default="us-east-1", show_default=True, metavar="NAME", help="Whose prices to use.")
 @click.option("--arch", type=click.Choice(["x86", "arm"]), default="x86", show_default=True, help="The same.")
+@click.option(
+    "--max-waste",
+    type=click.IntRange(0, 100),
+    metavar="PERCENT",
+    help="Fail if more of a workload's price than this is for what its pods don't ask for.",
+)
 @OUTPUT
 @click.pass_context
 def lint(
@@ -277,13 +284,14 @@ def lint(
     monopod_namespace: str | None,
     region: str,
     arch: str,
+    max_waste: int | None,
     output: str,
 ) -> None:
     """Gathers the options; what users read is `_LINT_HELP`."""
     _refuse_stdin_twice(filenames, profiles_file)
     from monopod.cli.lint import command as work
 
-    question = work.Question(filenames, profiles_file, namespace, sandbox, region, arch, monopod_namespace)
+    question = work.Question(filenames, profiles_file, namespace, sandbox, region, arch, monopod_namespace, max_waste)
     report = work.lint(question)
     work.write(report, output)
     context.exit(report.exit_status)

@@ -8,8 +8,8 @@ from monopod.cli.parameters import FILE_NAME, OBJECT_NAME, OUTPUT, SANDBOX, clus
 _PLAN_HELP = """Show which running pods a profile would move into its sandboxes, before any of them moves.
 
 Lists the pods that exist and would run by the profile if they were created now: in which order they move, from where,
-at which size and price; and those that are blocked or left alone, with the reason. Takes a profile of the cluster, or
-profiles from files, as if they were applied. Changes nothing.
+at which size and price, and where a little less would be a cheaper size; and those that are blocked or left alone, with
+the reason. Takes a profile of the cluster, or profiles from files, as if they were applied. Changes nothing.
 
 \b
 Examples:

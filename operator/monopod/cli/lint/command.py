@@ -26,6 +26,7 @@ from monopod.pods.rules.decision import Sandboxed
 from monopod.pods.rules.selection import Profile
 from monopod.pods.rules.storage import provision_gib
 from monopod.profiles.rules.overlap import describe_overlap, find_overlaps
+from monopod.usage.rules.cliff import compute_cliff, compute_waste
 from monopod.usage.rules.price import PriceList
 
 
@@ -40,6 +41,7 @@ class Question:
     region: str = "us-east-1"
     architecture: str = "x86"
     monopod_namespace: str | None = None
+    max_waste: int | None = None
 
     @property
     def protected(self) -> frozenset[str]:
@@ -53,7 +55,8 @@ def lint(question: Question) -> LintReport:
     Raises:
         UnreadableInput: the profiles can't be read, or the region or architecture has no prices.
     """
-    report = LintReport(read_prices(question.region, question.architecture), question.architecture)
+    prices = read_prices(question.region, question.architecture)
+    report = LintReport(prices, question.architecture, question.max_waste)
     beside = read_all(question.profiles)
     profiles = read_profiles(beside, question.profiles, question.sandbox)
     for name, overlap in find_overlaps(profiles, question.protected).items():
@@ -135,11 +138,13 @@ class Judge:
             protected=self.question.protected,
             surroundings=surroundings,
         )
-        decision, hourly = explanation.decision, None
-        if isinstance(decision, Sandboxed) and not explanation.refusal:
-            storage = provision_gib(decision.size.need)
-            hourly = self.prices.compute_hourly(self.question.architecture, decision.size.row, storage)
-        return Verdict(file, self.autoscalers.annotate(explanation), subject.replicas, hourly)
+        decision, annotated = explanation.decision, self.autoscalers.annotate(explanation)
+        if not isinstance(decision, Sandboxed) or explanation.refusal:
+            return Verdict(file, annotated, subject.replicas, None)
+        size, rates = decision.size, (self.prices, self.question.architecture)
+        hourly = self.prices.compute_hourly(self.question.architecture, size.row, provision_gib(size.need))
+        waste, cliff = compute_waste(size, *rates), compute_cliff(size, *rates)
+        return Verdict(file, annotated, subject.replicas, hourly, waste, cliff)
 
 
 def _judge_all(file: File, judge: Judge, report: LintReport) -> None:

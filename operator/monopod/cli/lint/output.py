@@ -9,6 +9,7 @@ from rich.text import Text
 
 from monopod.cli.explain.as_json import build_explanation
 from monopod.cli.lint.report import LintReport, Verdict
+from monopod.cli.output.cliff import build_cliff, compute_percent, describe_cliff
 from monopod.cli.output.terminal import build_grid, print_lines
 from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported
 from monopod.pods.rules.node_demand import UNSATISFIED
@@ -30,6 +31,7 @@ def build_report(report: LintReport) -> dict[str, Any]:
             "onFargate": sum(verdict.on_fargate for verdict in report.verdicts),
             "outside": sum(verdict.would_run and not verdict.on_fargate for verdict in report.verdicts),
             "unsupported": sum(not verdict.would_run for verdict in report.verdicts),
+            "wasteful": sum(report.is_wasteful(verdict) for verdict in report.verdicts),
             "hourlyPrice": _round(sum_hourly(report)),
         },
         "prices": {
@@ -57,6 +59,8 @@ def _build_verdict(verdict: Verdict) -> dict[str, Any]:
         **build_explanation(verdict.explanation),
         "replicas": verdict.replicas,
         "hourlyPrice": price,
+        "wastePercent": None if verdict.waste is None else compute_percent(verdict.waste),
+        "cliff": build_cliff(verdict.cliff),
     }
 
 
@@ -72,15 +76,29 @@ def write_text(report: LintReport) -> None:
         table.columns[index].justify = "right"
     table.add_row(*_HEAD, *(["file"] if several else []), style="dim")
     for verdict in report.verdicts:
-        table.add_row(*_build_row(verdict), *([verdict.file] if several else []))
-    notes = [note for verdict in report.verdicts for note in verdict.explanation.notes]
-    print_lines(table, "", *(f"Note: {note}" for note in dict.fromkeys(notes)), *describe_summary(report))
+        table.add_row(*_build_row(verdict, report), *([verdict.file] if several else []))
+    notes = [f"Note: {note}" for verdict in report.verdicts for note in verdict.explanation.notes]
+    print_lines(table, "", *dict.fromkeys(notes), *describe_cliffs(report), *describe_summary(report))
 
 
-def _build_row(verdict: Verdict) -> tuple[str | Text, ...]:
+def describe_cliffs(report: LintReport) -> list[str]:
+    """A line for each workload that misses a smaller size by a little."""
+    lines = []
+    for verdict in report.verdicts:
+        if verdict.cliff:
+            source, namespace = verdict.explanation.source, verdict.explanation.namespace
+            whose = "" if source.startswith("Pod/") else " per replica"
+            told = describe_cliff(verdict.cliff, report.prices.currency, whose)
+            lines.append(f"{source} in namespace {namespace}: {told}.")
+    return lines
+
+
+def _build_row(verdict: Verdict, report: LintReport) -> tuple[str | Text, ...]:
     explanation = verdict.explanation
     winner = explanation.winner.name if explanation.winner else "–"
     size, fate = _describe_fate(verdict)
+    if verdict.waste is not None and report.is_wasteful(verdict):
+        fate = Text.assemble(fate, (f", and wastes {compute_percent(verdict.waste)} % of its price", "red"))
     total = verdict.hourly_total if verdict.hourly_total is not None else verdict.hourly
     price = "" if total is None else f"{total:.5f}" + ("" if verdict.replicas is not None else " each")
     pods = "–" if verdict.replicas is None else str(verdict.replicas)
@@ -119,6 +137,11 @@ def describe_summary(report: LintReport) -> list[str]:
         f"{prices.currency} {sum_hourly(report):.5f} per hour while all of these pods run "
         f"({prices.book}, {report.architecture}, on demand).",
     ]
+    if wasteful := sum(report.is_wasteful(verdict) for verdict in report.verdicts):
+        verb = "wastes" if wasteful == 1 else "waste"
+        lines.append(
+            f"{_count(wasteful, 'workload')} {verb} more than {report.max_waste} % of the price (--max-waste)."
+        )
     if report.others:
         listed = ", ".join(f"{count} {kind}" for kind, count in sorted(report.others.items()))
         lines.append(f"Passed over, as they hold no pods that are known here: {listed}.")

@@ -3,9 +3,11 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 
 from monopod.cli.explain.explanation import Explanation
 from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Unsupported
+from monopod.usage.rules.cliff import Cliff
 from monopod.usage.rules.price import PriceList
 
 
@@ -17,12 +19,16 @@ class Verdict:
         file: where it stands; `-` is stdin.
         replicas: how many pods the manifest says; None if it doesn't.
         hourly: the price of one of them per hour; None unless it runs on Fargate.
+        waste: the share of that which is for more than it asks for.
+        cliff: the smaller size that it misses by a little.
     """
 
     file: str
     explanation: Explanation
     replicas: int | None
     hourly: Decimal | None
+    waste: Fraction | None = None
+    cliff: Cliff | None = None
 
     @property
     def hourly_total(self) -> Decimal | None:
@@ -44,17 +50,29 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class LintReport:
-    """All verdicts, what was passed over, and what couldn't be read."""
+    """All verdicts, what was passed over, and what couldn't be read.
+
+    Attributes:
+        max_waste: the percentage of its price that no workload may waste; None if any may be.
+    """
 
     prices: PriceList
     architecture: str
+    max_waste: int | None = None
     verdicts: list[Verdict] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
+    def is_wasteful(self, verdict: Verdict) -> bool:
+        """Whether it wastes more than it may."""
+        if self.max_waste is None or verdict.waste is None:
+            return False
+        return verdict.waste * 100 > self.max_waste
+
     @property
     def exit_status(self) -> int:
-        """0: all would run; 1: something would not; 2: something couldn't be read."""
+        """0: all would run; 1: something would not, or wastes too much; 2: something couldn't be read."""
         if self.problems:
             return 2
-        return 0 if all(verdict.would_run for verdict in self.verdicts) else 1
+        good = all(verdict.would_run and not self.is_wasteful(verdict) for verdict in self.verdicts)
+        return 0 if good else 1

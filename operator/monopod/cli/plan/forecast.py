@@ -20,6 +20,7 @@ from monopod.pods.rules.storage import provision_gib
 from monopod.rescheduling.rules.plans import WorkloadPlan, order_moves, plan_workloads
 from monopod.rescheduling.rules.settings import ReschedulingSettings
 from monopod.rescheduling.rules.standing import NamespaceContext, PodState, observe
+from monopod.usage.rules.cliff import Cliff, compute_cliff
 from monopod.usage.rules.price import PriceList
 from monopod.workloads.rules.replacement import Workload, build_replacement
 
@@ -46,6 +47,7 @@ class Step:
         hourly: the price of that per hour; None where the size is, or the pod is kept by something other than budgets.
         reason: why it is blocked or left; None if it moves.
         message: the same for a person.
+        cliff: the smaller size that it misses by a little.
     """
 
     pod: Candidate
@@ -57,6 +59,7 @@ class Step:
     hourly: Decimal | None = None
     reason: Reason | None = None
     message: str = ""
+    cliff: Cliff | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,25 +126,26 @@ def _compute_plans(scan: _Scan) -> Iterator[WorkloadPlan]:
 def _build_move(candidate: Candidate, plan: WorkloadPlan, scan: _Scan, rates: Rates) -> Step:
     manifest, workload = scan.pods[candidate.uid]
     pod_state, context = scan.pod_states[candidate.uid], scan.contents.context
-    size, hourly = None, None
+    size, hourly, cliff = None, None, None
     replacement, creator = build_replacement(manifest, workload), guess_creator(manifest)
     decision = decide(replacement, context.namespace, context.profiles, username=creator, protected=context.protected)
     if isinstance(decision, Sandboxed | Unsupported):
         size = decision.size
     if size:
         hourly = rates.prices.compute_hourly(rates.architecture, size.row, provision_gib(size.need))
+        cliff = compute_cliff(size, rates.prices, rates.architecture)
     common = (candidate, name_workload(workload), pod_state.mark, plan.profile)
     match refusal := foretell(manifest, pod_state.is_ready, scan.contents.budgets):
         case None:
-            return Step(*common, Fate.MOVES, size, hourly)
+            return Step(*common, Fate.MOVES, size, hourly, cliff=cliff)
         case OverBudget(budgets=(name,), message=said):
             message = f"PodDisruptionBudget {name} doesn't allow it now: {said}"
-            return Step(*common, Fate.BLOCKED, size, hourly, Reason.BUDGET_EXHAUSTED, message)
+            return Step(*common, Fate.BLOCKED, size, hourly, Reason.BUDGET_EXHAUSTED, message, cliff)
         case OverBudget(message=said):
-            return Step(*common, Fate.BLOCKED, size, hourly, Reason.BUDGET_EXHAUSTED, said)
+            return Step(*common, Fate.BLOCKED, size, hourly, Reason.BUDGET_EXHAUSTED, said, cliff)
         case SeveralBudgets():
             message = "several PodDisruptionBudgets select it, and the Eviction API never evicts such a pod"
-            return Step(*common, Fate.BLOCKED, size, hourly, Reason.SEVERAL_BUDGETS, message)
+            return Step(*common, Fate.BLOCKED, size, hourly, Reason.SEVERAL_BUDGETS, message, cliff)
         case _:
             assert_never(refusal)
 

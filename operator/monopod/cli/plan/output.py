@@ -9,6 +9,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from monopod.cli.output.cliff import build_cliff, describe_cliff
 from monopod.cli.output.terminal import build_grid, print_lines
 from monopod.cli.plan.forecast import Fate, Plan, Step
 from monopod.pods.rules.size import format_capacity
@@ -54,6 +55,7 @@ def _build_step(step: Step) -> dict[str, Any]:
         "capacity": format_capacity(row) if row else None,
         "size": {"cpuMillis": row.cpu_millis, "memoryMiB": row.memory_mib} if row else None,
         "hourlyPrice": None if step.hourly is None else _round(step.hourly),
+        "cliff": build_cliff(step.cliff),
     }
 
 
@@ -80,7 +82,8 @@ def write_text(plan: Plan) -> None:
         print_lines(nothing, *notes)
         return
     reasons = _build_reasons(plan)
-    print_lines(_build_table(plan), *(("", reasons) if reasons.row_count else ()), "", *notes, *describe_summary(plan))
+    explained = ("", reasons) if reasons.row_count else ()
+    print_lines(_build_table(plan), *explained, "", *notes, *describe_cliffs(plan), *describe_summary(plan))
 
 
 def _build_table(plan: Plan) -> Table:
@@ -109,6 +112,17 @@ def _build_reasons(plan: Plan) -> Table:
     for reason, message in dict.fromkeys((step.reason, step.message) for step in plan.steps if step.reason):
         table.add_row(str(reason), message)
     return table
+
+
+def describe_cliffs(plan: Plan) -> list[str]:
+    """A line for each workload that misses a smaller size by a little."""
+    lines: dict[str, None] = {}
+    for step in plan.steps:
+        if step.cliff:
+            subject, whose = (step.workload, " per replica") if step.workload else (f"Pod/{step.pod.name}", "")
+            told = describe_cliff(step.cliff, plan.rates.prices.currency, whose)
+            lines[f"{subject} in namespace {step.pod.namespace}: {told}."] = None
+    return list(lines)
 
 
 def describe_summary(plan: Plan) -> Iterator[str]:

@@ -87,7 +87,9 @@ class Rehearsal:
             fault = self._judge_created(answer.created, step, pod)
         if not fault:
             return step, answer.created
-        return replace(step, fate=Fate.BLOCKED, size=None, hourly=None, reason=fault.reason, message=str(fault)), None
+        return replace(
+            step, fate=Fate.BLOCKED, size=None, hourly=None, cliff=None, reason=fault.reason, message=str(fault)
+        ), None
 
     def _judge_created(self, created: Json, step: Step, pod: Json) -> Fault | None:
         profile, nodes = self._enforced.get(step.profile), self._list_nodes()

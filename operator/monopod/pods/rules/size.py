@@ -138,14 +138,13 @@ def _format_decimal(amount: int, unit: int) -> str:
 
 def compute_pod_size(need: Need) -> PodSize | None:
     """The smallest row that holds the need and 256 MiB, or None if even the largest doesn't."""
-    return next(
-        (
-            row
-            for row in SIZE_TABLE
-            if row.cpu_millis >= need.total.cpu_millis and row.memory_mib >= need.memory_with_components_mib
-        ),
-        None,
-    )
+    return fit_size(need.total.cpu_millis, need.total.memory_mib)
+
+
+def fit_size(cpu_millis: int, memory_mib: int) -> PodSize | None:
+    """The same of amounts, without the 256 MiB."""
+    memory = memory_mib + COMPONENTS_MEMORY_MIB
+    return next((row for row in SIZE_TABLE if row.cpu_millis >= cpu_millis and row.memory_mib >= memory), None)
 
 
 def measure_need(pod: Mapping[str, object], runtime_class: str = "") -> Need:

@@ -77,12 +77,14 @@ class PriceList:
         wanted = ((capacity, architecture), (FARGATE, architecture))
         return next((key for key in wanted if key in self.rates), (FARGATE, X86))
 
-    def compute_hourly(self, architecture: str, row: PodSize, storage_gib: int = DEFAULT_STORAGE_GIB) -> Decimal:
+    def compute_hourly(
+        self, architecture: str, row: PodSize, storage_gib: int | Decimal = DEFAULT_STORAGE_GIB
+    ) -> Decimal:
         """The price of one pod on demand for one hour, unrounded.
 
         Args:
             architecture: `x86` or `arm`.
-            row: the pod's size.
+            row: the pod's size, or other amounts of CPU and memory.
             storage_gib: its ephemeral storage.
         """
         rate = self.rates[self.choose_rate(FARGATE, architecture)]

@@ -84,7 +84,7 @@ def test_a_daemon_set_is_outside_and_fails_nothing(tmp_path: Path, profiles: str
     report = lint(tmp_path, profiles, a_workload("DaemonSet"))
     (verdict,) = report["workloads"]
     assert (verdict["decision"], verdict["reason"], verdict["hourlyPrice"]) == ("Skipped", "DaemonSetPod", None)
-    assert report["summary"] == {"onFargate": 0, "outside": 1, "unsupported": 0, "hourlyPrice": 0}
+    assert report["summary"] == {"onFargate": 0, "outside": 1, "unsupported": 0, "wasteful": 0, "hourlyPrice": 0}
 
 
 def test_pods_that_no_profile_takes_are_outside_and_fail_nothing(tmp_path: Path, profiles: str) -> None:
@@ -97,7 +97,8 @@ def test_what_fargate_cannot_run_ends_with_status_1(tmp_path: Path, profiles: st
     report = lint(tmp_path, profiles, a_workload("Deployment", pod), a_workload("Deployment"), status=1)
     assert report["workloads"][0]["unsupported"] == ["fields not supported: HostNetwork"]
     assert report["workloads"][0]["hourlyPrice"] is None
-    assert report["summary"] == {"onFargate": 1, "outside": 0, "unsupported": 1, "hourlyPrice": SMALLEST}
+    summary = {"onFargate": 1, "outside": 0, "unsupported": 1, "wasteful": 0, "hourlyPrice": SMALLEST}
+    assert report["summary"] == summary
 
 
 def test_volumes_of_claim_templates_are_supported_and_replace_those_of_the_template(

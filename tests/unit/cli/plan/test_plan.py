@@ -134,6 +134,20 @@ def test_the_table_has_those_that_move_first_and_explains_the_others(capsys: pyt
     ]
 
 
+def test_a_workload_a_little_above_a_size_is_told_once_what_it_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    above = a_pod().requesting(cpu="1", memory="7948Mi")
+    shop, alone = a_workload(above), a_live_pod("alone") | {"spec": above.build()["spec"]}
+    steps = foretell((a_live_pod("a"), shop), (a_live_pod("b"), shop), (alone, BARE), recreates_bare_pods=True)
+    plan = Plan((ReschedulingSettings("web"),), steps, RATES)
+    write_text(plan)
+    told = "12 MiB over 1vCPU 8GB: −$32.79 a month{}, if it asks for at most 7936Mi of memory."
+    assert [line for line in capsys.readouterr().out.splitlines() if " over " in line] == [
+        f"Deployment/shop in namespace prod: {told.format(' per replica')}",
+        f"Pod/alone in namespace prod: {told.format('')}",
+    ]
+    assert {pod["cliff"]["monthlySaving"] for pod in build_report(plan)["pods"]} == {32.79}
+
+
 def test_nothing_to_move_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     write_text(Plan((ReschedulingSettings("web"),), [], RATES))
     assert capsys.readouterr().out == "Nothing to move: no pod that would run by web runs elsewhere.\n"
@@ -156,6 +170,7 @@ def test_the_json_has_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
         "capacity": "0.25vCPU 0.5GB",
         "size": {"cpuMillis": 250, "memoryMiB": 512},
         "hourlyPrice": SMALLEST,
+        "cliff": None,
     }
     assert report["profiles"] == [{"name": "web", "moves": True, "paused": False, "maxUnavailable": "10%"}]
 
