@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from monopod.pods.rules.size import DEFAULT_STORAGE_GIB
-from monopod.usage.rules.lifetime import Description, Interval, Lifetime
+from monopod.usage.rules.lifetime import Description, Evidence, Interval, Lifetime
 
 MINIMUM_SECONDS: Final = 60
 HOUR: Final = 3600
@@ -139,13 +139,16 @@ class Bill:
 def compute_bill(lifetime: Lifetime, terms: Terms, now: int) -> Bill | None:
     """The bill of a lifetime; None if its images never began to be pulled.
 
+    A pod that was last seen waiting and was gone when somebody looked again may have run in between. Its least bill has
+    no second, its greatest begins where it was last seen.
+
     Args:
         lifetime: of an open one, `alive` has to be the last moment at which its recorders knew it to exist.
         terms: how it is billed.
         now: in milliseconds; a pod that isn't known to be gone may have existed until then, but no longer.
     """
     if lifetime.start is None:
-        return None
+        return _compute_possible_bill(lifetime, terms)
     start = lifetime.start // 1000
     end = _compute_end(lifetime, terms, now)
     return Bill(
@@ -156,6 +159,21 @@ def compute_bill(lifetime: Lifetime, terms: Terms, now: int) -> Bill | None:
         most=_round_up(start, end.latest),
         is_open=lifetime.is_open,
     )
+
+
+def _compute_possible_bill(lifetime: Lifetime, terms: Terms) -> Bill | None:
+    """The bill of a pod that nobody saw start, but that may have run and gone while nobody watched; else None."""
+    end = lifetime.end
+    if end is None or end.is_exact or lifetime.evidence & _SEEN_TO_THE_END:
+        return None
+    start = end.earliest // 1000
+    most = _round_up(start, end.latest)
+    chosen = start if terms.unknown_end is UnknownEnd.EARLIEST else _round_up(start, _choose(end, terms.unknown_end))
+    return Bill(lifetime.description, start, least=start, end=chosen, most=most, is_open=False)
+
+
+_SEEN_TO_THE_END: Final = frozenset({Evidence.WATCHED_DELETION, Evidence.REPLAYED_DELETION, Evidence.REJECTED})
+"""Each event of the pod was seen, or it had failed before it ran: without a start, it never started."""
 
 
 def _compute_end(lifetime: Lifetime, terms: Terms, now: int) -> Interval:

@@ -27,7 +27,7 @@ def test_a_bill_is_what_was_computed_by_hand(golden: Golden) -> None:
         assert bill is None
         return
     assert bill is not None
-    assert bill.start == (golden.lifetime.start or 0) // 1000
+    assert bill.start == (golden.lifetime.start or golden.lifetime.alive) // 1000
     assert (bill.least - bill.start, bill.seconds, bill.most - bill.start) == golden.seconds
     assert bill.clip(0, AGES).billed == golden.usage
     assert bill.is_open == golden.lifetime.is_open

@@ -249,6 +249,12 @@ def test_the_evidence_of_each_stamp_is_named() -> None:
     assert see(pod).evidence == {"PullStarted", "Acknowledged", "ContainerStarted", "ContainersFinished"}
 
 
+def test_a_sandbox_that_has_ended_is_no_pull_to_come() -> None:
+    """The kubelet sets the condition False again when it stops the sandbox."""
+    pod = with_status(phase="Succeeded", conditions=[condition("False", 50)], containerStatuses=[ran(3, 49)])
+    assert see(pod).evidence == {"ContainerStarted", "ContainersFinished"}
+
+
 def test_a_clock_that_is_behind_does_not_end_a_life_before_it_began() -> None:
     seen = read_sighting(a_pod(), "a", NOON - 60_000)
     assert isinstance(seen, Lifetime)

@@ -119,7 +119,9 @@ def _build_lines(bill: Bill, span: Span, seconds: int) -> list[Line]:
 
 def _explain(lifetime: Lifetime, bill: Bill) -> list[str]:
     told = []
-    if lifetime.start_is_acknowledged:
+    if lifetime.start is None:
+        told.append("No recorder saw it start: if it ran, it was while none of them watched.")
+    elif lifetime.start_is_acknowledged:
         told.append("It starts when the kubelet acknowledged the pod: when the image pull began isn't known.")
     else:
         told.append("It starts when the images began to be pulled.")
