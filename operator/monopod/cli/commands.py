@@ -6,6 +6,7 @@ import click
 
 from monopod import __version__
 from monopod.api.names import SYSTEM_NAMESPACE
+from monopod.cli.cost_commands import cost, receipt, top
 from monopod.cli.failure import UNWRITABLE, ApiFailure, NoCluster, drop_output, told_as
 from monopod.cli.moving_commands import plan, restore, rollout
 from monopod.cli.parameters import (
@@ -17,6 +18,7 @@ from monopod.cli.parameters import (
     cluster_options,
     file_names,
 )
+from monopod.cli.usage_commands import usage
 
 _INTERRUPTED: Final = 130
 
@@ -169,6 +171,11 @@ Examples:
 \b
   # Which pods without a controller couldn't be created again?
   kubectl fargate restore -n prod
+
+\b
+  # What did the pods of this month cost, and what does it come to?
+  kubectl fargate cost
+  kubectl fargate top
 
 `kubectl fargate COMMAND --help` tells more about a command.
 """
@@ -360,6 +367,10 @@ def isolation(
 fargate.add_command(plan)
 fargate.add_command(rollout)
 fargate.add_command(restore)
+fargate.add_command(cost)
+fargate.add_command(top)
+fargate.add_command(receipt)
+fargate.add_command(usage)
 
 
 @fargate.command()

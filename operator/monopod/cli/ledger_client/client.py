@@ -38,6 +38,13 @@ class LedgerClient:
         self._forward = forward
         self._credentials = credentials
         self._connection: http.client.HTTPSConnection | None = None
+        self._response: http.client.HTTPResponse | None = None
+
+    def close(self) -> None:
+        """Closes the connection, also in the middle of an answer."""
+        for each in (self._response, self._connection):
+            if each is not None:
+                each.close()
 
     def get(self, path: str, query: Query = (), *, method: str = "GET") -> Json:
         """Returns an answer."""
@@ -101,8 +108,7 @@ class LedgerClient:
         return response
 
     def _exchange(self, method: str, target: str, *, with_certificate: bool) -> http.client.HTTPResponse:
-        if self._connection is not None:
-            self._connection.close()
+        self.close()
         context = self._build_context(with_certificate)
         self._connection = connection = http.client.HTTPSConnection(
             "127.0.0.1", self._forward.port, context=context, timeout=_TIMEOUT_SECONDS
@@ -112,7 +118,8 @@ class LedgerClient:
         if not self._forward.is_open:
             raise ConnectionError("kubectl has ended")
         connection.request(method, target, headers=self._build_headers())
-        return connection.getresponse()
+        self._response = response = connection.getresponse()
+        return response
 
     def _build_context(self, with_certificate: bool) -> ssl.SSLContext:
         # The ledger signs its own certificate: the way to it is what is trusted.
@@ -123,7 +130,7 @@ class LedgerClient:
             try:
                 context.load_cert_chain(self._credentials.certificate, self._credentials.key or None)
             except (OSError, ssl.SSLError) as problem:
-                raise ApiFailure(f"The kubeconfig's client certificate can't be used: {to_line(problem)}.") from None
+                raise ApiFailure(f"The kubeconfig's client certificate can't be used: {to_line(problem)}") from None
         return context
 
     def _build_headers(self) -> Mapping[str, str]:
@@ -135,8 +142,8 @@ class LedgerClient:
     def _build_failure(self, problem: Exception) -> ApiFailure:
         complaint = self._forward.complaint
         if complaint:
-            return ApiFailure(f"The ledger doesn't answer: {complaint}. See that its pods are ready.")
-        return ApiFailure(f"The ledger doesn't answer: {to_line(problem)}. See that its pods are ready.")
+            return ApiFailure(f"The ledger doesn't answer: {complaint} See that its pods are ready.")
+        return ApiFailure(f"The ledger doesn't answer: {to_line(problem)} See that its pods are ready.")
 
 
 def _read_refusal(status: int, content: bytes) -> ApiFailure | UnreadableInput:

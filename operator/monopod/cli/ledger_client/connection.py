@@ -54,7 +54,11 @@ def open_ledger(target: Target) -> Iterator[LedgerClient]:
     namespace = target.monopod_namespace or cluster.fetch_monopod_namespace() or SYSTEM_NAMESPACE
     pod = _choose_pod(cluster, namespace)
     with forward_port(namespace, pod, LEDGER_PORT, target.kubectl_arguments) as forward:
-        yield LedgerClient(forward, cluster.get_credentials())
+        client = LedgerClient(forward, cluster.get_credentials())
+        try:
+            yield client
+        finally:
+            client.close()
 
 
 def _choose_pod(cluster: Cluster, namespace: str) -> str:

@@ -43,8 +43,9 @@ class PortForward:
 
     @property
     def complaint(self) -> str:
-        """What kubectl has said of its trouble, on one line."""
-        return to_line("".join(self._complaints)[:_LONGEST_COMPLAINT].strip().removeprefix("error: "))
+        """What kubectl has said of its trouble, as a sentence on one line; "" if nothing."""
+        told = "".join(self._complaints)[:_LONGEST_COMPLAINT].strip().removeprefix("error: ")
+        return to_line(told) if told else ""
 
 
 @contextmanager
@@ -80,8 +81,8 @@ def forward_port(
             opened.port = _read_port(process, patience)
             if not opened.port:
                 reader.join(1)
-                cause = opened.complaint or f"it has not begun within {patience:.0f} s"
-                raise ApiFailure(f"kubectl can't forward a port to the ledger's pod {namespace}/{pod}: {cause}.")
+                cause = opened.complaint or f"it hasn't begun within {patience:.0f} s."
+                raise ApiFailure(f"kubectl can't forward a port to the ledger's pod {namespace}/{pod}: {cause}")
             yield opened
         finally:
             process.terminate()

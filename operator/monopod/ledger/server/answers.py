@@ -6,7 +6,6 @@ of that was watched, and by which prices it was computed.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, Final
 
@@ -15,7 +14,6 @@ from monopod.ledger.server.rules.amounts import (
     Sum,
     compute_hourly,
     compute_money,
-    compute_sum,
     encode_book,
     encode_coverage,
     encode_usage,
@@ -28,7 +26,10 @@ from monopod.ledger.server.rules.receipt import build_receipt
 from monopod.ledger.store.answers import BY_NAMESPACE, Dimension, Grouping
 from monopod.ledger.store.store import Store
 from monopod.usage.rules.bill import HOUR, Range, Terms, compute_bill
+from monopod.usage.rules.charge_period import Granularity, compute_month, split_charge_periods
 from monopod.usage.rules.coverage import compute_coverage
+from monopod.usage.rules.focus import Account, Export, build_rows, format_value
+from monopod.usage.rules.focus_columns import FocusVersion
 from monopod.usage.rules.lifetime import Lifetime, Watched
 from monopod.usage.rules.price_book import PriceBook
 
@@ -60,11 +61,13 @@ class Ledger:
         store: the lifetimes.
         book: the prices.
         terms: how lifetimes are billed.
+        account: whose pods these are, in FOCUS.
     """
 
     store: Store
     book: PriceBook
     terms: Terms
+    account: Account
 
     def list_namespaces(self, period: Period, now: int) -> frozenset[str]:
         """Those in which something was used."""
@@ -107,11 +110,12 @@ class Ledger:
             rows.append({**_describe_pod(lifetime), "since": to_time(lifetime.start), "hourly": to_text(price)})
         if len(rows) > MOST_ROWS:
             raise TooManyRows
-        month, end = _compute_month(now)
-        spent = _add(self._sum(Period(month, second * 1000), BY_NAMESPACE, namespaces, now).values())
-        left = Fraction(end // 1000 - second, HOUR)
+        start, end = compute_month(second)
+        month = Period(start * 1000, second * 1000)
+        spent = _add(self._sum(month, BY_NAMESPACE, namespaces, now).values())
+        left = Fraction(end - second, HOUR)
         return {
-            **self._describe(Period(month, second * 1000), self.store.fetch_watched()),
+            **self._describe(month, self.store.fetch_watched()),
             "pods": rows,
             "hourly": to_text(hourly),
             "monthToDate": spent.encode(),
@@ -145,6 +149,7 @@ class Ledger:
         inside = [each for each in windows if each.until > period.since and each.since < period.until]
         return {
             **self._describe(period, windows),
+            "terms": encode_terms(self.terms),
             "watched": [
                 {"recorder": each.recorder, "since": to_time(each.since), "until": to_time(each.until)}
                 for each in inside
@@ -169,6 +174,11 @@ class Ledger:
         """Yields the lifetimes that are billed for some of a span."""
         windows = self.store.fetch_watched()
         yield from extend(self.store.iterate(period.since, period.until, namespaces=namespaces), windows)
+
+    def build_export(self, period: Period, version: FocusVersion, granularity: Granularity, now: int) -> Export:
+        """What an export in FOCUS is to hold."""
+        since, until = period.since // 1000, period.until // 1000
+        return Export(self.account, self.book, self.terms, since, until, now, version, granularity)
 
     def _describe(self, period: Period, windows: list[Watched]) -> Json:
         coverage = compute_coverage(windows, period.since, period.until, WATCH_TOLERANCE_MS)
@@ -205,31 +215,35 @@ def extend(lifetimes: Iterable[Lifetime], windows: Iterable[Watched]) -> Iterato
 
 
 def build_export_rows(
-    lifetime: Lifetime, ledger: Ledger, periods: Iterable[tuple[int, int]], now: int
+    lifetime: Lifetime, ledger: Ledger, period: Period, granularity: Granularity, now: int
 ) -> Iterator[Json]:
-    """Yields what one lifetime was billed for in each of the periods in which it was billed."""
+    """Yields what one lifetime was billed for, in each charge period in which it was."""
     bill = compute_bill(lifetime, ledger.terms, now)
     if bill is None:
         return
-    for since, until in periods:
-        if until <= bill.start or since >= bill.most:
-            continue
-        spans = ledger.book.split(max(since, bill.start), until)
-        total = compute_sum(
-            ledger.book, bill.description, ((span.since, bill.clip(span.since, span.until)) for span in spans)
-        )
+    since, until = max(bill.start, period.since // 1000), min(bill.most, period.until // 1000)
+    for span in split_charge_periods(since, until, granularity, ledger.book):
+        usage = bill.clip(span.since, span.until)
+        money = compute_money(span.prices, usage, bill.description.capacity, bill.description.architecture)
         yield {
             **_describe_pod(lifetime),
-            "periodStart": to_time(since * 1000),
-            "periodEnd": to_time(until * 1000),
-            **encode_usage(total.usage.billed),
-            **{f"cost{name.capitalize()}": amount for name, amount in total.money.encode().items()},
+            "periodStart": to_time(span.since * 1000),
+            "periodEnd": to_time(span.until * 1000),
+            **encode_usage(usage.billed),
+            **money.encode_flat(),
             "currency": ledger.book.currency,
+            "prices": f"{span.prices.book}@{span.prices.effective}",
             "start": to_time(bill.start * 1000),
             "endNotBefore": to_time(bill.least * 1000),
             "endNotAfter": "" if bill.is_open else to_time(bill.most * 1000),
             "evidence": " ".join(sorted(lifetime.evidence)),
         }
+
+
+def build_focus_rows(lifetime: Lifetime, export: Export) -> Iterator[Json]:
+    """Yields the rows of FOCUS of one lifetime; amounts as exact texts."""
+    for row in build_rows(lifetime, export):
+        yield {column: None if value is None else format_value(value) for column, value in row.items()}
 
 
 def encode_terms(terms: Terms) -> Json:
@@ -261,10 +275,3 @@ def _touches(lifetime: Lifetime, period: Period) -> bool:
 
 def _add(sums: Iterable[Sum]) -> Sum:
     return sum(sums, Sum())
-
-
-def _compute_month(now: int) -> tuple[int, int]:
-    present = datetime.fromtimestamp(now // 1000, UTC)
-    first = present.replace(day=1, hour=0, minute=0, second=0)
-    following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
-    return int(first.timestamp()) * 1000, int(following.timestamp()) * 1000

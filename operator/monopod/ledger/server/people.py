@@ -4,6 +4,7 @@
     GET  /v1/running    ?namespace…
     GET  /v1/receipt    ?namespace & pod|workload|uid… & since & until
     GET  /v1/lifetimes  ?granularity=lifetime|day|hour & since & until & namespace…      lines
+    GET  /v1/focus      ?version=1.4|1.2 & granularity & since & until & namespace…      lines
     GET  /v1/coverage   ?since & until
     POST /v1/verify                                                                      the whole cluster's reader
     GET  /v1/backup                                                                      the same; a SQLite file
@@ -18,6 +19,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -25,13 +27,15 @@ from aiohttp import web
 
 from monopod.kube.clock import Clock
 from monopod.ledger.server.access import USER, Access, Scope, build_error
-from monopod.ledger.server.answers import MOST_ROWS, Ledger, TooManyRows, build_export_rows
-from monopod.ledger.server.rules.periods import Granularity, split_periods
+from monopod.ledger.server.answers import MOST_ROWS, Ledger, TooManyRows, build_export_rows, build_focus_rows
 from monopod.ledger.server.rules.question import InvalidQuestion, Question, read_question
 from monopod.ledger.store.answers import StoreUnavailableError
+from monopod.usage.rules.charge_period import Granularity
+from monopod.usage.rules.focus_columns import COLUMNS, FocusVersion
 
 Json = dict[str, Any]
 Result = TypeVar("Result")
+Choice = TypeVar("Choice", bound=StrEnum)
 
 _READERS: Final = 4
 _STREAMS: Final = 3
@@ -69,6 +73,7 @@ class People:
         router.add_get("/v1/running", self._answer_running)
         router.add_get("/v1/receipt", self._answer_receipt)
         router.add_get("/v1/lifetimes", self._answer_lifetimes)
+        router.add_get("/v1/focus", self._answer_focus)
         router.add_get("/v1/coverage", self._answer_coverage)
         router.add_post("/v1/verify", self._answer_verify)
         router.add_get("/v1/backup", self._answer_backup)
@@ -107,15 +112,28 @@ class People:
         return _answer(await self._run(self._ledger.answer_verify))
 
     async def _answer_lifetimes(self, request: web.Request) -> web.StreamResponse:
-        granularity = _read_granularity(request)
+        granularity = _read_choice(request, "granularity", Granularity, Granularity.LIFETIME)
         now, question, scope = await self._read(request, _SPAN | {"namespace", "granularity"})
-        span = question.span
-        periods = list(split_periods(span.since // 1000, span.until // 1000, granularity))
-        head = {**await self._run(self._ledger.describe, span), "granularity": granularity}
+        head = {**await self._run(self._ledger.describe, question.span), "granularity": granularity}
 
         def build() -> Iterator[Json]:
-            for lifetime in self._ledger.iterate(span, scope.namespaces):
-                yield from build_export_rows(lifetime, self._ledger, periods, now)
+            for lifetime in self._ledger.iterate(question.span, scope.namespaces):
+                yield from build_export_rows(lifetime, self._ledger, question.span, granularity, now)
+
+        async with self._streams, asyncio.timeout(STREAM_SECONDS):
+            return await _stream(request, head, build())
+
+    async def _answer_focus(self, request: web.Request) -> web.StreamResponse:
+        granularity = _read_choice(request, "granularity", Granularity, Granularity.DAY)
+        version = _read_choice(request, "version", FocusVersion, FocusVersion.V1_4)
+        now, question, scope = await self._read(request, _SPAN | {"namespace", "granularity", "version"})
+        export = self._ledger.build_export(question.span, version, granularity, now)
+        described = await self._run(self._ledger.describe, question.span)
+        head = {**described, "granularity": granularity, "version": version, "columns": list(COLUMNS[version])}
+
+        def build() -> Iterator[Json]:
+            for lifetime in self._ledger.iterate(question.span, scope.namespaces):
+                yield from build_focus_rows(lifetime, export)
 
         async with self._streams, asyncio.timeout(STREAM_SECONDS):
             return await _stream(request, head, build())
@@ -157,12 +175,14 @@ class People:
         return int(self._clock.now().timestamp() * 1000)
 
 
-def _read_granularity(request: web.Request) -> Granularity:
-    text = request.query.get("granularity", Granularity.LIFETIME)
+def _read_choice(request: web.Request, name: str, choices: type[Choice], default: Choice) -> Choice:
+    text = request.query.get(name)
+    if text is None:
+        return default
     try:
-        return Granularity(text)
+        return choices(text)
     except ValueError:
-        raise InvalidQuestion("granularity", f"granularity must be lifetime, day or hour, not {text!r}.") from None
+        raise InvalidQuestion(name, f"{name} must be one of {', '.join(choices)}, not {text!r}.") from None
 
 
 @web.middleware

@@ -29,8 +29,9 @@ def test_the_port_is_the_one_that_kubectl_tells(path: Path) -> None:
         assert forward.port == 40123
         assert forward.is_open
         arguments = (path / "arguments").read_text().split()
+    process = forward._process
 
-    assert not forward.is_open
+    assert process.poll() is not None
     assert arguments[:2] == ["--context=c", "port-forward"]
     assert "--address=127.0.0.1" in arguments
     assert arguments[-3:] == ["--namespace=monopod-system", "pod/monopod-ledger-0", ":8443"]
@@ -63,7 +64,7 @@ def test_without_kubectl_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPa
 def test_a_kubectl_that_says_nothing_is_not_waited_for_long(path: Path) -> None:
     a_kubectl(path, "exec sleep 60")
 
-    with pytest.raises(ApiFailure, match="it has not begun within"), forward_port("n", "p", 8443, patience=0.2):
+    with pytest.raises(ApiFailure, match="it hasn't begun within"), forward_port("n", "p", 8443, patience=0.2):
         pass
 
 

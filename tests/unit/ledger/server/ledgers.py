@@ -19,6 +19,7 @@ from monopod.ledger.server.people import People
 from monopod.ledger.store.store import Store
 from monopod.usage.books import load_book
 from monopod.usage.rules.bill import Terms
+from monopod.usage.rules.focus import Account
 from monopod.usage.rules.lifetime import Description, Lifetime, Watched
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
@@ -77,7 +78,7 @@ def build_people(folder: Path) -> People:
     store = Store.open(f"sqlite:///{folder / 'ledger.db'}", terms)
     store.join((ENDED, VAGUE, OPEN), watched=WATCHED)
     api = an_api()
-    ledger = Ledger(store, load_book("us-east-1"), terms)
+    ledger = Ledger(store, load_book("us-east-1"), terms, Account("c1", "test"))
     return People(ledger, Access(Authenticator(api, clock), Authorizer(api, clock)), clock)
 
 

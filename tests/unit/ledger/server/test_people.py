@@ -165,6 +165,18 @@ async def test_an_export_streams_rows_and_says_when_it_is_whole(people: People) 
     assert nothing[-1] == {"end": 0}
 
 
+@pytest.mark.parametrize("version", ["1.4", "1.2"])
+async def test_an_export_in_focus_has_its_columns_and_exact_costs(people: People, version: str) -> None:
+    async with serving(people) as client:
+        head, *rows, last = await read_lines(client, f"/v1/focus?{SPAN}&version={version}&namespace=shop")
+
+    assert last == {"end": 4}
+    assert head["version"] == version
+    assert all(list(row) == head["columns"] for row in rows)
+    assert sum(Decimal(row["BilledCost"]) for row in rows) == HOUR * 3 / 2
+    assert {row["BillingAccountId"] for row in rows} == {"c1"}
+
+
 async def test_a_tenant_sees_only_their_namespaces(people: People) -> None:
     async with serving(people) as client:
         cost = await ask(client, f"/v1/cost?{SPAN}", "tenant")
@@ -186,6 +198,7 @@ REFUSED = {
     "another's receipt": "/v1/receipt?namespace=data&pod=import-0",
     "another's pods": "/v1/running?namespace=data",
     "another's lifetimes": "/v1/lifetimes?namespace=data",
+    "another's rows of FOCUS": "/v1/focus?namespace=data",
     "a copy of everything": "/v1/backup",
 }
 
@@ -198,7 +211,7 @@ async def test_a_tenant_is_refused_what_is_not_theirs(people: People, path: str)
     assert "'tenant' can't get usages.monopod.dev in " in refused["message"]
 
 
-PATHS = ["cost", "running", "receipt?namespace=shop&pod=web-0", "lifetimes", "coverage", "backup"]
+PATHS = ["cost", "running", "receipt?namespace=shop&pod=web-0", "lifetimes", "focus", "coverage", "backup"]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -242,6 +255,7 @@ QUESTIONS = {
     "/v1/cost?by=node": "by",
     "/v1/running?since=1h": "since",
     "/v1/lifetimes?granularity=week": "granularity",
+    "/v1/focus?version=1.3": "version",
     "/v1/receipt?pod=web-0": "namespace",
     "/v1/receipt?namespace=shop": "pod",
     "/v1/receipt?namespace=shop&pod=a&workload=Job/a": "pod",

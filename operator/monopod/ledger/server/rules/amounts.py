@@ -1,6 +1,5 @@
 """Usage, money, times and sizes in answers: integers as they are, amounts as decimal texts, times in RFC 3339."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -31,6 +30,10 @@ class Money:
         """The amounts, rounded once, here."""
         return {name: to_text(getattr(self, name)) for name in ("least", "billed", "most")}
 
+    def encode_flat(self) -> Json:
+        """The same as columns of a row."""
+        return {"cost": to_text(self.billed), "costLeast": to_text(self.least), "costMost": to_text(self.most)}
+
 
 @dataclass(frozen=True, slots=True)
 class Sum:
@@ -51,15 +54,6 @@ def compute_money(prices: PriceList, usage: Range, capacity: str, architecture: 
     """What usage costs by one price list."""
     parts = (usage.least, usage.billed, usage.most)
     return Money(*(prices.compute_cost(part, capacity, architecture).total for part in parts))
-
-
-def compute_sum(book: PriceBook, description: Description, clipped: Iterable[tuple[int, Range]]) -> Sum:
-    """What parts of one bill cost, each by its first second, none across a change of prices."""
-    total = Sum()
-    for moment, usage in clipped:
-        money = compute_money(book.get_prices(moment), usage, description.capacity, description.architecture)
-        total += Sum(usage, money)
-    return total
 
 
 def compute_hourly(prices: PriceList, description: Description) -> Fraction:

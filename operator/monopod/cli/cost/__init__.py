@@ -1,0 +1,1 @@
+"""`kubectl fargate cost`: what pods cost, summed."""

@@ -1,0 +1,1 @@
+"""`kubectl fargate top`: what runs now, and what it costs."""
