@@ -1,21 +1,27 @@
-"""Writes docs/reference/api.md and docs/reference/operator.md; `hack/generate` calls it."""
+"""Writes api.md, operator.md and ledger.md in docs/reference; `hack/generate` calls it."""
 
 import sys
 from pathlib import Path
 
-from apidocs.options import render_options
+from apidocs.options import INTRODUCTION, LEDGER_INTRODUCTION, render_options
 from apidocs.page import render_page
 from chartgen.arguments import read_arguments
 from monopod.api.crd import KINDS
+from monopod.ledger.options import LedgerOptions
 from monopod.manager.options import OperatorOptions
 
 ROOT = Path(__file__).resolve().parents[2]
-DEPLOYMENT = ROOT / "charts/monopod/templates/deployment.yaml"
+TEMPLATES = ROOT / "charts/monopod/templates"
 
 
 def main() -> int:
     """Writes each file and says which."""
-    pages = {"api": render_page(KINDS), "operator": render_options(OperatorOptions, read_arguments(DEPLOYMENT))}
+    operator, ledger = (read_arguments(TEMPLATES / name) for name in ("deployment.yaml", "ledger.yaml"))
+    pages = {
+        "api": render_page(KINDS),
+        "operator": render_options(INTRODUCTION, OperatorOptions, operator),
+        "ledger": render_options(LEDGER_INTRODUCTION, LedgerOptions, ledger),
+    }
     for name, text in pages.items():
         path = Path(f"docs/reference/{name}.md")
         (ROOT / path).write_text(text)

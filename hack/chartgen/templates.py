@@ -22,12 +22,14 @@ FULLNAME = "release-fullname-stand-in"
 ACCOUNT = "release-account-stand-in"
 USER = "release-user-stand-in"
 LABELS = "release-labels-stand-in"
+LEDGER_LABELS = "release-ledger-labels-stand-in"
 EXPRESSIONS = {
     NAMESPACE: "{{ .Release.Namespace }}",
     FULLNAME: '{{ include "monopod.fullname" . }}',
     ACCOUNT: '{{ include "monopod.serviceAccountName" . }}',
     USER: '{{ include "monopod.userName" . }}',
     f"{LABELS}: ''": '{{- include "monopod.labels" . | nindent 4 }}',
+    f"{LEDGER_LABELS}: ''": '{{- include "monopod.ledgerLabels" . | nindent 4 }}',
 }
 CONDITIONS = {
     "foreign-policies": ".Values.isolation.refuseForeignPolicies",
@@ -62,6 +64,13 @@ def render_rbac(folder: Path) -> str:
     return HEADER % "manifests/rbac" + "---\n".join(_to_template(item) for item in objects)
 
 
+def render_ledger_rbac(folder: Path) -> str:
+    """Returns the template of the ledger's roles and bindings, and of the role of those who may see usage."""
+    objects = [labelled(name_for_release(item), LEDGER_LABELS) for item in read_objects(folder)]
+    body = "---\n".join(_to_template(item) for item in objects)
+    return HEADER % "manifests/ledger/rbac" + "{{- if .Values.ledger.enabled }}\n" + body + "{{- end }}\n"
+
+
 def render_policies() -> str:
     """Returns the template of the admission policies and their bindings."""
     pairs = {**build_policies(USER, NAMESPACE), **build_optional_policies(USER)}
@@ -81,20 +90,29 @@ def read_objects(folder: Path) -> list[Object]:
     return [item for path in paths for item in yaml.safe_load_all(path.read_text()) if item]
 
 
-def labelled(item: Object) -> Object:
-    """Returns the object with the chart's labels in place of its own, at the end of its metadata."""
+def labelled(item: Object, labels: str = LABELS) -> Object:
+    """Returns the object with the chart's labels in place of its own, at the end of its metadata.
+
+    Labels of Kubernetes' own, by which it aggregates roles, stay.
+    """
     metadata = {key: value for key, value in item["metadata"].items() if key != "labels"}
+    own = item["metadata"].get("labels", {}).items()
+    kept = {key: value for key, value in own if key.startswith("rbac.authorization.k8s.io/")}
     head = {key: item[key] for key in ("apiVersion", "kind")}
     rest = {key: value for key, value in item.items() if key not in ("apiVersion", "kind", "metadata")}
-    return {**head, "metadata": {**metadata, "labels": {LABELS: ""}}, **rest}
+    return {**head, "metadata": {**metadata, "labels": {**kept, labels: ""}}, **rest}
 
 
 def name_for_release(item: Object) -> Object:
     """Returns a role or binding with stand-ins for the names that follow the release's.
 
-    What a role is about, such as the names of a Lease or a ConfigMap, is the operator's own business and stays.
+    What a role is about, such as the names of a Lease or a ConfigMap, is the operator's own business and stays; the
+    ledger's pods are named for the release.
     """
     named = copy.deepcopy(item)
+    for rule in named.get("rules", []):
+        if "resourceNames" in rule and {"pods", "pods/portforward"} & {*rule["resources"]}:
+            rule["resourceNames"] = [_follow_release(name) for name in rule["resourceNames"]]
     for place in (named["metadata"], named.get("roleRef", {})):
         if "name" in place:
             place["name"] = _follow_release(place["name"])
@@ -102,8 +120,9 @@ def name_for_release(item: Object) -> Object:
         if place.get("namespace") == SYSTEM_NAMESPACE:
             place["namespace"] = NAMESPACE
     for subject in named.get("subjects", []):
-        if subject["kind"] == "ServiceAccount" and subject["name"] == SERVICE_ACCOUNT:
-            subject["name"] = ACCOUNT
+        if subject["kind"] == "ServiceAccount":
+            own = subject["name"] == SERVICE_ACCOUNT
+            subject["name"] = ACCOUNT if own else _follow_release(subject["name"])
     return named
 
 

@@ -1,10 +1,11 @@
-"""`python -m monopod`: the operator."""
+"""`python -m monopod`: the operator, and the ledger."""
 
 import asyncio
 import sys
 
 import click
 
+from monopod.ledger.options import LedgerOptions
 from monopod.manager.flags import OptionsCommand, read_options
 from monopod.manager.options import OperatorOptions
 
@@ -39,6 +40,37 @@ def run(**flags: object) -> None:
     # Here, because kopf and the client take a second to import, and `--help` needs neither.
     from monopod.kube.logs import configure_logs
     from monopod.manager.process import Process
+
+    configure_logs(options.log_format, options.log_level)
+
+    async def live() -> int:
+        return await Process(options).run()
+
+    sys.exit(asyncio.run(live()))
+
+
+@main.command(cls=OptionsCommand, model=LedgerOptions)
+def ledger(**flags: object) -> None:
+    """Run the ledger: count every second of every pod of a profile, and say what it costs.
+
+    It only reads in the cluster. Each replica keeps what it saw in a database of its own and learns from the others
+    what they saw; so one of them, with its disk, can be lost without a second being lost. `kubectl fargate cost` asks
+    any of them.
+
+    Every option can also come from the environment: --price-book from MONOPOD_LEDGER_PRICE_BOOK, and so on.
+
+    \b
+    Against the current kubeconfig, with readable logs:
+      python -m monopod ledger --database sqlite:///ledger.db --spool . --log-format console
+
+    \b
+    Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a part of it failed for good (start it again), or there is no API
+    server to talk to or no port to listen on; 2 wrong options.
+    """  # noqa: D301 click reads the backspace as "don't rewrap"
+    options = read_options(LedgerOptions, flags)
+    # Here, because the client takes a second to import, and `--help` doesn't need it.
+    from monopod.kube.logs import configure_logs
+    from monopod.ledger.process import Process
 
     configure_logs(options.log_format, options.log_level)
 

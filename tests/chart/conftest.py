@@ -18,6 +18,18 @@ def default_manifests() -> Rendered:
 
 
 @pytest.fixture(scope="session")
+def ledger_chart(default_chart: Rendered) -> Rendered:
+    """What the chart adds for the ledger."""
+    chart = render_chart({"ledger": {"enabled": True}})
+    return Rendered([item for item in chart.objects if item not in default_chart.objects])
+
+
+@pytest.fixture(scope="session")
+def ledger_manifests() -> Rendered:
+    return render_manifests("ledger")
+
+
+@pytest.fixture(scope="session")
 def release_cluster() -> Iterator[ControlPlane]:
     """A control plane of this tier's own: what the chart installs is cluster-wide, and other tiers install it too."""
     with run_control_plane("chart") as cluster:

@@ -35,6 +35,17 @@ class Rendered:
         return only
 
     @property
+    def ledger(self) -> Object:
+        """The pod template of the ledger."""
+        template: Object = self.one("StatefulSet")["spec"]["template"]
+        return template
+
+    @property
+    def ledger_container(self) -> Object:
+        (only,) = self.ledger["spec"]["containers"]
+        return dict(only)
+
+    @property
     def pod(self) -> Object:
         template: Object = self.one("Deployment")["spec"]["template"]
         return template

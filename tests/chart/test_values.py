@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import yaml
 
 from chartgen.values_table import read_values
 from tests.chart.rendering import CHART, Rendered, nest, render_chart
@@ -47,6 +48,34 @@ def endpoint(key: str) -> Callable[[Rendered], Any]:
     return lambda chart: chart.one("ServiceMonitor")["spec"]["endpoints"][0].get(key)
 
 
+def claim(read: Callable[[Any], Any]) -> Callable[[Rendered], Any]:
+    return lambda chart: read(chart.one("StatefulSet")["spec"]["volumeClaimTemplates"][0]["spec"])
+
+
+def database(key: str) -> Callable[[Rendered], Any]:
+    """Where the ledger's database is named, if it isn't a file on a volume."""
+
+    def read(chart: Rendered) -> Any:
+        variables = {each["name"]: each for each in chart.ledger_container["env"]}
+        return variables.get("MONOPOD_LEDGER_DATABASE", {}).get("valueFrom", {}).get("secretKeyRef", {}).get(key)
+
+    return read
+
+
+def ledger_argument(name: str) -> Callable[[Rendered], Any]:
+    def read(chart: Rendered) -> Any:
+        arguments = chart.ledger_container["args"]
+        return next(each.partition("=")[2] for each in arguments if each.startswith(f"--{name}="))
+
+    return read
+
+
+def price_books(chart: Rendered) -> Any:
+    maps = [each for each in chart.of_kind("ConfigMap") if each["metadata"]["name"] == "monopod-ledger-price-books"]
+    return {name: yaml.safe_load(text) for each in maps for name, text in each["data"].items()}
+
+
+LEDGER = {"ledger": {"enabled": True}}
 MONITORING = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
 MONITORED = {"metrics": {"serviceMonitor": {"enabled": True}}, "networkPolicy": {"metricsFrom": [MONITORING]}}
 CHANGES = [
@@ -148,6 +177,31 @@ CHANGES = [
         ],
         ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"],
     ),
+    Change("ledger.enabled", True, names_of("StatefulSet"), ["monopod-ledger"]),
+    Change("ledger.replicas", 3, lambda chart: chart.one("StatefulSet")["spec"]["replicas"], 3, LEDGER),
+    Change("ledger.storage.size", "1Gi", claim(lambda spec: spec["resources"]["requests"]["storage"]), "1Gi", LEDGER),
+    Change("ledger.storage.className", "fast", claim(lambda spec: spec.get("storageClassName")), "fast", LEDGER),
+    Change("ledger.database.secretName", "db", database("name"), "db", LEDGER),
+    Change(
+        "ledger.database.secretKey",
+        "uri",
+        database("key"),
+        "uri",
+        {"ledger": {"enabled": True, "database": {"secretName": "db"}}},
+    ),
+    Change(
+        "ledger.resources",
+        {"limits": {"cpu": "2"}},
+        lambda chart: chart.ledger_container["resources"]["limits"].get("cpu"),
+        "2",
+        LEDGER,
+    ),
+    Change("ledger.prometheusRule.enabled", True, names_of("PrometheusRule"), ["monopod-ledger"], LEDGER),
+    Change("billing.until", "PodTerminated", ledger_argument("billed-until"), "PodTerminated", LEDGER),
+    Change("billing.unknownEnd", "Middle", ledger_argument("unknown-end"), "Middle", LEDGER),
+    Change("billing.lostNode", "Stop", ledger_argument("lost-node"), "Stop", LEDGER),
+    Change("prices.book", "eu-west-1", ledger_argument("price-book"), "eu-west-1", LEDGER),
+    Change("prices.books", {"mine": {"name": "mine"}}, price_books, {"mine.yaml": {"name": "mine"}}, LEDGER),
     Change("podLabels", {"team": "a"}, lambda chart: chart.pod["metadata"]["labels"].get("team"), "a"),
     Change("podAnnotations", {"a": "b"}, lambda chart: chart.pod["metadata"].get("annotations"), {"a": "b"}),
 ]

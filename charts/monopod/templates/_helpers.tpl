@@ -38,3 +38,20 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "monopod.serviceAccoun
 {{- $tag := default .Chart.AppVersion .Values.image.tag }}
 {{- .Values.image.repository }}{{ ternary (printf "@%s" .Values.image.digest) (printf ":%s" $tag) (ne .Values.image.digest "") }}
 {{- end }}
+
+{{/* The ledger's objects. Its pods are other pods than the operator's, which the operator's Service and budget select. */}}
+{{- define "monopod.ledgerName" -}}
+{{ include "monopod.fullname" . }}-ledger
+{{- end }}
+
+{{- define "monopod.ledgerSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "monopod.name" . }}-ledger
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "monopod.ledgerLabels" -}}
+{{ include "monopod.ledgerSelectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}

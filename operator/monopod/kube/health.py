@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from monopod.kube.metrics import REGISTRY
 
@@ -14,11 +14,11 @@ Check = Callable[[], str]
 class HealthServer:
     """Serves the endpoints; the checks are asked at each request."""
 
-    def __init__(self, alive: Check, ready: Check) -> None:
+    def __init__(self, alive: Check, ready: Check, registry: CollectorRegistry = REGISTRY) -> None:
         application = web.Application()
         application.router.add_get("/healthz", _serve(alive))
         application.router.add_get("/readyz", _serve(ready))
-        application.router.add_get("/metrics", _serve_metrics)
+        application.router.add_get("/metrics", _serve_metrics(registry))
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
 
     async def start(self, host: str, port: int) -> int:
@@ -41,5 +41,8 @@ def _serve(check: Check) -> Callable[[web.Request], Awaitable[web.Response]]:
     return answer
 
 
-async def _serve_metrics(_: web.Request) -> web.Response:
-    return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+def _serve_metrics(registry: CollectorRegistry) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return answer

@@ -7,9 +7,9 @@ and docs/reference/operator.md follow from the fields. A room is handed that obj
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, FilePath
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from monopod.api.names import KUBE_SYSTEM, SYSTEM_NAMESPACE
@@ -82,3 +82,24 @@ class SharedOptions(Options):
     def protected(self) -> frozenset[str]:
         """Namespaces that only an exact name reaches."""
         return frozenset({KUBE_SYSTEM, self.namespace})
+
+
+class ProcessOptions(Options):
+    """For every process."""
+
+    listen: Annotated[str, Flag("ADDRESS")] = "0.0.0.0"  # noqa: S104 in a pod
+    """The address that /healthz, /readyz and /metrics are served on."""
+
+    metrics_port: Annotated[int, Field(ge=0, le=65535), Flag("PORT")] = 8080
+    """Port of /healthz, /readyz and /metrics; 0 takes a free one and logs it."""
+
+    kubeconfig: Annotated[
+        FilePath | None, Flag("FILE", default="$KUBECONFIG, else the pod's ServiceAccount, else ~/.kube/config")
+    ] = None
+    """How to reach the API server, and as whom."""
+
+    log_format: Literal["json", "console"] = "json"
+    """How log messages are written: json, or console for reading by eye."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe messages that are logged."""

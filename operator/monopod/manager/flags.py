@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import annotated_types
@@ -21,6 +22,7 @@ RULES = {
     "int_parsing": "must be a whole number",
     "bool_parsing": "must be true or false",
     "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
     "string_pattern_mismatch": "must be a name as Kubernetes takes it, {pattern}",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
@@ -37,6 +39,7 @@ class Option:
 
     name: str
     field: FieldInfo
+    prefix: str
 
     @property
     def flag(self) -> str:
@@ -46,7 +49,7 @@ class Option:
     @property
     def variable(self) -> str:
         """The environment variable that sets it where no flag does."""
-        return f"{Options.model_config['env_prefix']}{self.name.upper()}"
+        return f"{self.prefix}{self.name.upper()}"
 
     @property
     def description(self) -> str:
@@ -66,7 +69,10 @@ class Option:
     @property
     def choices(self) -> tuple[str, ...]:
         """Its values, if there are only some."""
-        return get_args(self.field.annotation) if get_origin(self.field.annotation) is Literal else ()
+        kind = self.field.annotation
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            return tuple(kind)
+        return get_args(kind) if get_origin(kind) is Literal else ()
 
     @property
     def metavar(self) -> str:
@@ -100,7 +106,8 @@ def list_sections(model: type[Options]) -> Iterator[tuple[str, list[Option]]]:
         if issubclass(part, Options) and own:
             fields = [(name, model.model_fields[name]) for name in own]
             title = (part.__doc__ or "").rstrip(".")
-            yield title, [Option(field.alias or name, field) for name, field in fields]
+            prefix = model.model_config.get("env_prefix", "")
+            yield title, [Option(field.alias or name, field, prefix) for name, field in fields]
 
 
 class OptionsCommand(click.Command):

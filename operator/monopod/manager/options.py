@@ -3,13 +3,13 @@
 import os
 import socket
 import uuid
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field, FilePath
+from pydantic import Field
 
 from monopod.api.names import SERVICE_ACCOUNT
 from monopod.isolation.options import IsolationOptions
-from monopod.kube.options import Flag, Seconds, SharedOptions
+from monopod.kube.options import Flag, ProcessOptions, Seconds, SharedOptions
 from monopod.profiles.options import ProfileOptions
 from monopod.rescheduling.options import ReschedulingOptions
 
@@ -19,8 +19,8 @@ def build_identity() -> str:
     return f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
 
 
-class ProcessOptions(SharedOptions):
-    """The process."""
+class ReplicaOptions(SharedOptions):
+    """A replica of the operator."""
 
     service_account: Annotated[str, Flag("NAME")] = SERVICE_ACCOUNT
     """The ServiceAccount, in Monopod's own namespace, that the admission policies were installed for. Policies that
@@ -40,28 +40,11 @@ class ProcessOptions(SharedOptions):
     lease_seconds: Annotated[Seconds, Field(ge=5, le=3600)] = 10
     """How long a leader that died keeps the others waiting. A leader that is stopped hands over at once."""
 
-    listen: Annotated[str, Flag("ADDRESS")] = "0.0.0.0"  # noqa: S104 in a pod
-    """The address that /healthz, /readyz and /metrics are served on."""
-
-    metrics_port: Annotated[int, Field(ge=0, le=65535), Flag("PORT")] = 8080
-    """Port of /healthz, /readyz and /metrics; 0 takes a free one and logs it."""
-
-    kubeconfig: Annotated[
-        FilePath | None, Flag("FILE", default="$KUBECONFIG, else the pod's ServiceAccount, else ~/.kube/config")
-    ] = None
-    """How to reach the API server, and as whom."""
-
-    log_format: Literal["json", "console"] = "json"
-    """How log messages are written: json, or console for reading by eye."""
-
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least severe messages that are logged."""
-
     @property
     def user_name(self) -> str:
         """The operator's user, as the API server names it."""
         return f"system:serviceaccount:{self.namespace}:{self.service_account}"
 
 
-class OperatorOptions(ProfileOptions, IsolationOptions, ReschedulingOptions, ProcessOptions):
+class OperatorOptions(ProfileOptions, IsolationOptions, ReschedulingOptions, ReplicaOptions, ProcessOptions):
     """All of the operator's options."""

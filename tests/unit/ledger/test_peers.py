@@ -1,0 +1,139 @@
+"""Replicas learn from each other: over a real connection, with real databases."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from monopod.kube.clock import SYSTEM_CLOCK
+from monopod.ledger.peers import Peers
+from monopod.ledger.server.certificate import ServerCertificate
+from monopod.ledger.server.peers import CHANGES_PATH, encode_changes
+from monopod.ledger.store.store import Store
+from monopod.usage.rules.bill import Terms
+from monopod.usage.rules.lifetime import Watched
+from tests.unit.fake_clock import FakeClock
+from tests.unit.ledger.recorder.fake_store import Inline
+from tests.unit.ledger.recorder.lifetimes import a_lifetime
+from tests.unit.running import PROBLEMS
+
+pytestmark = pytest.mark.timeout(60)
+
+
+class Scene:
+    """Two databases, and a server before the second."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.own = Store.open(f"sqlite:///{folder}/own.db", Terms())
+        self.other = Store.open(f"sqlite:///{folder}/other.db", Terms())
+        self.clock = FakeClock()
+        self.asked: list[tuple[str, int]] = []
+        self.asked_once = asyncio.Event()
+        self.is_broken = False
+        self.page = 2
+
+    async def answer(self, request: web.Request) -> web.Response:
+        after = int(request.query["after"])
+        self.asked_once.set()
+        self.asked.append((request.headers["Authorization"], after))
+        if self.is_broken:
+            return web.Response(status=503, text="starting")
+        return web.json_response(encode_changes(self.other.fetch_changes(after, self.page)))
+
+    @asynccontextmanager
+    async def pulling(self, store: Store | None = None) -> AsyncIterator[Peers]:
+        application = web.Application()
+        application.router.add_get(CHANGES_PATH, self.answer)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        context = ServerCertificate(SYSTEM_CLOCK.now()).build_context()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        token = self.folder / "token"
+        token.write_text("secret\n")
+        hosts = ("ledger-0.ledger", "127.0.0.1")
+        peers = Peers(
+            hosts, "ledger-0", runner.addresses[0][1], token, store or self.own, Inline(), PROBLEMS, self.clock
+        )
+        task = asyncio.create_task(peers.run())
+        try:
+            yield peers
+            assert not task.done()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await runner.cleanup()
+
+    async def until_pulled(self, count: int) -> None:
+        """Waits until so many lifetimes are known, and pulls again and again."""
+        for _ in range(2000):
+            if len(self.own.list_open()) >= count:
+                return
+            self.clock.step(0.2)
+            await asyncio.sleep(0.005)
+        raise AssertionError(f"only {len(self.own.list_open())} of {count}, asked {self.asked}")
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    scene = Scene(tmp_path)
+    yield scene
+    scene.own.close()
+    scene.other.close()
+
+
+async def test_everything_a_peer_knows_is_joined_in_pages_and_its_windows_with_the_last(scene: Scene) -> None:
+    scene.other.join([a_lifetime(f"pod-{n}", seen_by="b") for n in range(5)], watched=[Watched("b", 0, 900)])
+    async with scene.pulling() as peers:
+        await scene.until_pulled(5)
+        for _ in range(200):
+            if scene.own.fetch_watched():
+                break
+            await asyncio.sleep(0.01)
+        assert scene.own.fetch_watched() == [Watched("b", 0, 900)]
+        assert [*peers.lags] == ["127.0.0.1"]
+    assert {header for header, _ in scene.asked} == {"Bearer secret"}
+
+
+async def test_a_restarted_replica_goes_on_where_it_was(scene: Scene) -> None:
+    scene.other.join([a_lifetime(f"pod-{n}") for n in range(5)])
+    async with scene.pulling():
+        await scene.until_pulled(5)
+    before = len(scene.asked)
+    scene.other.join([a_lifetime("new")])
+    async with scene.pulling():
+        await scene.until_pulled(6)
+    assert min(after for _, after in scene.asked[before:]) > 0
+
+
+async def test_a_peer_with_a_new_disk_is_read_from_its_beginning(scene: Scene) -> None:
+    scene.other.join([a_lifetime(f"pod-{n}") for n in range(5)])
+    async with scene.pulling():
+        await scene.until_pulled(5)
+        scene.other.close()
+        scene.other = Store.open(f"sqlite:///{scene.folder}/new.db", Terms())
+        scene.other.join([a_lifetime("new")])
+        await scene.until_pulled(6)
+
+
+async def test_a_peer_that_is_away_is_asked_again(scene: Scene) -> None:
+    scene.is_broken = True
+    scene.other.join([a_lifetime("x")])
+    async with scene.pulling() as peers:
+        await scene.asked_once.wait()
+        scene.clock.step(60)
+        assert peers.lags["127.0.0.1"] >= 60
+        scene.is_broken = False
+        await scene.until_pulled(1)
+
+
+async def test_replicas_that_share_a_database_pull_nothing(scene: Scene) -> None:
+    scene.other.join([a_lifetime("x")])
+    async with scene.pulling(scene.other):
+        await scene.asked_once.wait()
+        scene.clock.step(10)
+        await asyncio.sleep(0.1)
+    assert len({after for _, after in scene.asked}) == 1

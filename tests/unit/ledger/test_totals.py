@@ -1,0 +1,90 @@
+"""Counters of what all pods used: bounded in number, and never falling."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+from monopod.ledger.metrics import LedgerCollector, State, build_registry
+from monopod.ledger.store.answers import Group
+from monopod.ledger.totals import OTHER, CostSeries, Series, Totals, compute_costs
+from monopod.usage.books import load_book
+from monopod.usage.rules.bill import Usage
+
+BOOK = load_book("us-east-1")
+PRICES = BOOK.versions[-1]
+
+
+def a_group(namespace: str, seconds: int, profile: str = "web") -> Group:
+    usage = Usage(seconds, 250 * seconds, 512 * seconds, 0)
+    return Group((namespace, profile), "FARGATE", "x86", usage, usage, usage)
+
+
+def usage_of(totals: Totals, namespace: str, profile: str = "web") -> int:
+    return totals.usage[Series(namespace, profile, "FARGATE", "x86")].seconds
+
+
+def test_a_counter_never_falls() -> None:
+    totals = Totals(10)
+    for seconds in (100, 90, 95, 120):
+        groups = [a_group("a", seconds)]
+        totals.update(groups, compute_costs(groups, [], PRICES))
+        assert usage_of(totals, "a") == max(100, seconds)
+    assert (
+        totals.cost[CostSeries("a", "FARGATE", "USD")]
+        == PRICES.compute_cost(a_group("a", 120).billed, "FARGATE", "x86").total
+    )
+
+
+def test_the_largest_have_series_of_their_own_and_keep_them() -> None:
+    totals = Totals(2)
+    totals.update([a_group("a", 1), a_group("b", 3), a_group("c", 2)], {})
+    assert (usage_of(totals, "b"), usage_of(totals, "c"), usage_of(totals, OTHER, OTHER)) == (3, 2, 1)
+    totals.update([a_group("a", 100), a_group("b", 3), a_group("c", 2), a_group("d", 5)], {})
+    assert (usage_of(totals, "b"), usage_of(totals, OTHER, OTHER)) == (3, 105)
+    assert len(totals.usage) == 3
+
+
+def test_what_namespaces_without_a_series_cost_is_not_lost() -> None:
+    totals = Totals(1)
+    groups = [a_group("a", 100), a_group("b", 50)]
+    costs = compute_costs(groups, [], PRICES)
+    totals.update(groups, costs)
+    assert set(totals.cost) == {CostSeries("a", "FARGATE", "USD"), CostSeries(OTHER, "FARGATE", "USD")}
+    assert sum(totals.cost.values()) == sum(costs.values())
+
+
+def test_what_was_used_at_an_earlier_price_keeps_it() -> None:
+    dear = PRICES.__class__(**{name: getattr(PRICES, name) for name in PRICES.__slots__} | {"currency": "EUR"})
+    costs = compute_costs([a_group("a", 100)], [(dear, [a_group("a", 30)])], PRICES)
+    per_second = PRICES.compute_cost(a_group("a", 1).billed, "FARGATE", "x86").total
+    assert costs == {
+        CostSeries("a", "FARGATE", "EUR"): 30 * per_second,
+        CostSeries("a", "FARGATE", "USD"): 70 * per_second,
+    }
+    assert isinstance(per_second, Fraction)
+
+
+def test_prometheus_is_told_all_of_it() -> None:
+    totals = Totals(10)
+    groups = [a_group("a", 4096)]
+    totals.update(groups, compute_costs(groups, [], PRICES))
+    state = State(3, 1.5, Decimal("0.99993"), 0.25, True, 1, 2, {"n1": -1500, "n2": 10}, {"b": 4.0})
+    registry = build_registry(LedgerCollector(totals, lambda: state))
+    labels = {"namespace": "a", "profile": "web", "capacity": "FARGATE", "architecture": "x86"}
+    assert registry.get_sample_value("monopod_ledger_billed_seconds_total", labels) == 4096
+    assert registry.get_sample_value("monopod_ledger_vcpu_seconds_total", labels) == 1024
+    assert registry.get_sample_value("monopod_ledger_memory_gib_seconds_total", labels) == 2048
+    cost = {"namespace": "a", "capacity": "FARGATE", "currency": "USD"}
+    assert registry.get_sample_value("monopod_ledger_cost_total", cost) == float(
+        PRICES.compute_cost(groups[0].billed, "FARGATE", "x86").total
+    )
+    assert registry.get_sample_value("monopod_ledger_node_clock_skew_seconds", {"node": "n1"}) == -1.5
+    assert registry.get_sample_value("monopod_ledger_peer_lag_seconds", {"peer": "b"}) == 4
+    simple = {"pods": 3, "lag_seconds": 1.5, "coverage_ratio": 0.99993, "spool_fill_ratio": 0.25, "unreadable_pods": 2}
+    for name, value in {**simple, "database_writable": 1, "missed_pods_total": 1}.items():
+        assert registry.get_sample_value(f"monopod_ledger_{name}") == value
+
+
+def test_nothing_is_claimed_before_anything_is_known() -> None:
+    registry = build_registry(LedgerCollector(Totals(1), State))
+    assert registry.get_sample_value("monopod_ledger_lag_seconds") is None
+    assert registry.get_sample_value("monopod_ledger_coverage_ratio") is None
