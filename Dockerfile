@@ -18,8 +18,9 @@ RUN python3 -m pip install --no-cache-dir --no-compile --no-deps --require-hashe
 # The root file system is read-only in the cluster, so what the operator imports is compiled here. The hash modes don't
 # depend on times, which a build changes.
 RUN PYTHONPATH=/packages python3 -m compileall -q --invalidation-mode unchecked-hash \
-      /packages/aiohttp /packages/click /packages/dotenv /packages/kopf /packages/prometheus_client /packages/pydantic \
-      /packages/pydantic_settings /packages/structlog /packages/yaml
+      /packages/aiohttp /packages/alembic /packages/click /packages/dotenv /packages/kopf /packages/prometheus_client \
+      /packages/psycopg /packages/pydantic /packages/pydantic_settings /packages/sqlalchemy /packages/structlog \
+      /packages/yaml
 
 FROM base
 COPY --from=packages /packages /opt/monopod/packages

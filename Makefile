@@ -73,7 +73,7 @@ verify: generate ## regenerate and fail if that changed anything
 	    exit 1; }
 
 .PHONY: bench
-bench: ## measure pod start, admission, many profiles, isolation and moves (half an hour)
+bench: ## measure pod start, admission, many profiles, isolation, moves and the ledger (an hour)
 	./hack/bench
 
 .PHONY: lock

@@ -62,6 +62,7 @@ NOT_NEEDED = (
 IMPORTED = (
     *("click", "kopf", "kubernetes.aio", "kubernetes.aio.client", "prometheus_client", "pydantic", "pydantic_settings"),
     *("structlog", "yaml"),
+    *("alembic", "psycopg", "sqlalchemy"),  # the ledger's
 )
 """What the operator imports when it starts: compiled ahead, as a read-only file system can't keep bytecode."""
 

@@ -1,10 +1,10 @@
 """`hack/bench`: what Monopod costs, measured side by side with plain Kubernetes in one run.
 
-Six questions, each in a module of its own: pods.py (how long until a pod is Ready), admission.py (what admission adds
+Seven questions, each in a module of its own: pods.py (how long until a pod is Ready), admission.py (what admission adds
 to creating a pod), profiles.py (how soon a thousand profiles are enforced), isolation.py (how soon each of thousands of
 pods has its NetworkPolicy), moves.py (how fast running pods are moved into sandboxes), startup.py (how long `kubectl
-fargate` takes to say anything). Nothing here judges a figure: machines differ, and a timed test fails on a busy one.
-beside.py compares two checkouts.
+fargate` takes to say anything), usage.py (how soon the ledger says what a month cost). Nothing here judges a figure:
+machines differ, and a timed test fails on a busy one. beside.py compares two checkouts.
 """
 
 import json
@@ -22,11 +22,12 @@ from lab.bench.pods import measure_pods
 from lab.bench.profiles import measure_profiles
 from lab.bench.report import Measured, describe_machine, print_report, write_documents
 from lab.bench.startup import measure_startup
+from lab.bench.usage import measure_usage
 from lab.cluster.installation import ROOT
 from lab.commands import run_command
 from lab.privilege import become_root
 
-PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup")
+PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup", "usage")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Counts:
     rate: float
     moves: int
     startups: int
+    lifetimes: int
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,6 +51,9 @@ class Counts:
 @click.option("--rate", type=click.FloatRange(1), default=100, show_default=True, help="Of these in a second.")
 @click.option("--moves", type=click.IntRange(1), default=1000, show_default=True, help="Pods to move.")
 @click.option("--startups", type=click.IntRange(1), default=20, show_default=True, help="Times to run the CLI.")
+@click.option(
+    "--lifetimes", type=click.IntRange(1), default=10_000_000, show_default=True, help="Pods that lived in the month."
+)
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here, too.")
 @click.option(
     "--beside",
@@ -66,8 +71,8 @@ def main(
 ) -> None:
     """Measure what Monopod costs, side by side with plain Kubernetes: all PARTS, or those named.
 
-    Takes about half an hour on two cores, most of it for --burst, and makes and removes its clusters itself. Figures of
-    a busy machine say little: leave it alone meanwhile.
+    Takes about an hour on two cores, most of it for --burst and --lifetimes, and makes and removes its clusters itself.
+    Figures of a busy machine say little: leave it alone meanwhile.
     """
     wanted = parts or PARTS
     if "pods" in wanted:
@@ -99,6 +104,7 @@ def measure(parts: tuple[str, ...], counts: Counts) -> Measured:
         isolation=measure_isolation(counts.burst, counts.rate) if "isolation" in parts else None,
         moves=measure_moves(counts.moves) if "moves" in parts else None,
         startup=measure_startup(counts.startups) if "startup" in parts else None,
+        usage=measure_usage(counts.lifetimes) if "usage" in parts else None,
     )
 
 

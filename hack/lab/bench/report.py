@@ -20,6 +20,7 @@ from lab.bench.moves import MoveFigures
 from lab.bench.pods import PodFigures
 from lab.bench.profiles import ProfileFigures
 from lab.bench.startup import StartupFigures
+from lab.bench.usage import UsageFigures
 from lab.build.pins import read_pins
 
 SUMMARY = "figures"
@@ -33,6 +34,7 @@ PROFILE_HEADINGS = ["many profiles", ""]
 ISOLATION_HEADINGS = ["", "`PerPod`", "`PerGroup`"]
 MOVE_HEADINGS = ["moving pods that run outside", ""]
 STARTUP_HEADINGS = ["command", "median", "p99"]
+USAGE_HEADINGS = ["what the ledger does", ""]
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Measured:
     isolation: tuple[IsolationFigures, ...] | None = None
     moves: MoveFigures | None = None
     startup: StartupFigures | None = None
+    usage: UsageFigures | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Everything, times in seconds."""
@@ -133,6 +136,11 @@ def build_tables(measured: Measured) -> dict[str, tuple[str, list[str], Compiled
     if measured.startup:
         title = f"Starting the CLI ({measured.startup.help.count} of each)"
         tables["startup"] = (title, STARTUP_HEADINGS, _build_startup_rows(measured.startup))
+    if measured.usage:
+        title = (
+            f"The ledger with {measured.usage.lifetimes:,} ended pods of a month and {measured.usage.open:,} running"
+        )
+        tables["usage"] = (title, USAGE_HEADINGS, _build_usage_rows(measured.usage))
     return tables
 
 
@@ -261,6 +269,19 @@ def _build_move_rows(one: MoveFigures) -> CompiledSelectors:
 def _build_startup_rows(startup: StartupFigures) -> CompiledSelectors:
     named = (("python -c pass", startup.nothing), ("kubectl fargate --help", startup.help))
     return [[name, _seconds(one.median), _seconds(one.p99)] for name, one in named]
+
+
+def _build_usage_rows(one: UsageFigures) -> CompiledSelectors:
+    return [
+        ["usage of the month by namespace", _seconds(one.by_namespace)],
+        ["the same without hourly sums, by one SQL query", _seconds(one.by_namespace_from_rows)],
+        ["usage of the last 24 hours by namespace", _seconds(one.day_by_namespace)],
+        ["usage of the month by workload, of all namespaces", _seconds(one.by_workload)],
+        ["the same of one namespace", _seconds(one.tenant_by_workload)],
+        ["usage of the month by a label, which isn't summed ahead", _seconds(one.by_label)],
+        ["keeping 500 facts, on disk", _milliseconds(one.join)],
+        ["size of the database", f"{one.size / 2**30:.1f} GiB"],
+    ]
 
 
 def _ratio(pods: PodFigures, which: str) -> str:
