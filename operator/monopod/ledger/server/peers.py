@@ -9,15 +9,15 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from monopod.ledger.server.access import USER, Forbidden
-from monopod.ledger.server.rules.question import InvalidQuestion
-from monopod.ledger.server.rules.wire import (
+from monopod.ledger.rules.wire import (
     InvalidWire,
     decode_lifetime,
     decode_watched,
     encode_lifetime,
     encode_watched,
 )
+from monopod.ledger.server.access import USER, Forbidden
+from monopod.ledger.server.rules.question import InvalidQuestion
 from monopod.ledger.store.answers import Changes
 
 AUDIENCE: Final = "monopod-ledger"

@@ -17,8 +17,8 @@ from typing import Any, BinaryIO, Final
 
 import structlog
 
+from monopod.ledger.rules.wire import decode_lifetime, decode_watched, encode_lifetime, encode_watched
 from monopod.ledger.store.answers import Position, SpoolFullError, StoreUnavailableError
-from monopod.ledger.store.record import decode_lifetime, decode_watched, encode_lifetime, encode_watched
 from monopod.ledger.store.store import Store
 from monopod.usage.rules.lifetime import Lifetime, Watched
 

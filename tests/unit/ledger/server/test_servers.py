@@ -11,9 +11,9 @@ import pytest
 
 from monopod.kube.client.api import Json
 from monopod.kube.objects.resources import TOKEN_REVIEWS
+from monopod.ledger.rules.wire import InvalidWire
 from monopod.ledger.server.options import ServerOptions
 from monopod.ledger.server.peers import decode_changes
-from monopod.ledger.server.rules.wire import InvalidWire
 from monopod.ledger.server.servers import Servers
 from tests.unit.fake_clock import FakeClock
 from tests.unit.ledger.server.ledgers import ENDED, OPEN, VAGUE, WATCHED, an_api, build_people

@@ -5,12 +5,10 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
 from monopod.ledger.store.answers import Position, SpoolFullError, StoreUnavailableError
-from monopod.ledger.store.record import decode_lifetime, encode_lifetime
 from monopod.ledger.store.spool import Spool, SpooledStore
 from monopod.ledger.store.store import Store
 from monopod.usage.rules.bill import Terms
@@ -162,26 +160,3 @@ def test_a_spool_holds_what_the_store_would(store: Interrupted, path: Path) -> N
     spooled.join([])
     assert read_everything(store) == (model.lifetimes, [*model.watched.values()])
     assert list(store.verify()) == []
-
-
-def test_every_lifetime_survives_json() -> None:
-    views = [view for number in range(50) for view in make_views(Random(number), f"uid-{number}")]
-    assert [decode_lifetime(encode_lifetime(view)) for view in views] == views
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"uid": 5},
-        {"created": "now"},
-        {"created": True},
-        {"gone": ["soon"]},
-        {"description": None},
-        {"description": {}},
-        {"seen_by": 4},
-    ],
-    ids=str,
-)
-def test_what_is_no_lifetime_is_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="not a lifetime"):
-        decode_lifetime({**encode_lifetime(a_lifetime()), **change})

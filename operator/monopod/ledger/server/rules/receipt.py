@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from monopod.ledger.rules.wire import encode_lifetime
 from monopod.ledger.server.rules.amounts import Money, compute_money, encode_usage, to_text, to_time
-from monopod.ledger.server.rules.wire import encode_lifetime
 from monopod.pods.rules.size import DEFAULT_STORAGE_GIB
 from monopod.usage.rules.bill import HOUR, MINIMUM_SECONDS, Bill, Terms, compute_bill
 from monopod.usage.rules.lifetime import Evidence, Lifetime

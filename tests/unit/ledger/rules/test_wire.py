@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from monopod.ledger.server.rules.wire import (
+from monopod.ledger.rules.wire import (
     InvalidWire,
     decode_lifetime,
     decode_watched,

@@ -1,4 +1,4 @@
-"""Lifetimes and windows as JSON: for peers, which join them, and for people's programs. Fields are only ever added."""
+"""Lifetimes and windows as JSON: in the spool, for peers, which join them, and for programs. Fields are only added."""
 
 from collections.abc import Mapping
 from dataclasses import fields

@@ -1,0 +1,1 @@
+"""What the rooms of the ledger share, decided from arguments alone."""
