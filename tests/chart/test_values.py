@@ -179,6 +179,7 @@ CHANGES = [
     ),
     Change("ledger.enabled", True, names_of("StatefulSet"), ["monopod-ledger"]),
     Change("ledger.replicas", 3, lambda chart: chart.one("StatefulSet")["spec"]["replicas"], 3, LEDGER),
+    Change("ledger.clusterName", "east", ledger_argument("cluster-name"), "east", LEDGER),
     Change("ledger.storage.size", "1Gi", claim(lambda spec: spec["resources"]["requests"]["storage"]), "1Gi", LEDGER),
     Change("ledger.storage.className", "fast", claim(lambda spec: spec.get("storageClassName")), "fast", LEDGER),
     Change("ledger.database.secretName", "db", database("name"), "db", LEDGER),

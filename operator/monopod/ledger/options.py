@@ -100,6 +100,9 @@ class LedgerOptions(ServerOptions, PeerOptions, BillingOptions, StoreOptions):
     service_account: Annotated[str, Flag("NAME")] = LEDGER
     """The ServiceAccount, in the same namespace, that all replicas run as."""
 
+    cluster_name: Annotated[str, Flag("NAME")] = ""
+    """What the cluster is called in exports, next to its uid."""
+
     most_series: Annotated[int, Field(ge=1, le=100_000), Flag("NUMBER")] = 500
     """How many pairs of namespace and profile have metrics of their own; the others are summed up as `other`."""
 

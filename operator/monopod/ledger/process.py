@@ -18,11 +18,13 @@ from typing import Final, TypeVar
 
 import structlog
 
-from monopod.kube.client.api import Unconfigured
+from monopod.api.names import KUBE_SYSTEM
+from monopod.kube.client.api import ApiError, ApiUnreachable, Unconfigured
 from monopod.kube.client.asynchronous import ApiClient, load_configuration
 from monopod.kube.clock import SYSTEM_CLOCK, sleep
 from monopod.kube.health import HealthServer
 from monopod.kube.logs import ProblemLog
+from monopod.kube.objects.resources import NAMESPACES
 from monopod.ledger.metrics import LedgerCollector, State, build_registry
 from monopod.ledger.options import LedgerOptions
 from monopod.ledger.peers import Peers
@@ -38,6 +40,7 @@ from monopod.ledger.store.store import Store
 from monopod.ledger.totals import Totals, compute_costs
 from monopod.usage.books import UnknownBook, load_book
 from monopod.usage.rules.coverage import compute_coverage
+from monopod.usage.rules.focus import Account
 from monopod.usage.rules.price import PriceList
 from monopod.usage.rules.price_book import InvalidPrices, PriceBook
 
@@ -147,22 +150,42 @@ class Process:
         recorder = Recorder(options.name, options.namespace, api, store, journal, nodes, readers, problems)
         peers = Peers(options.peer, options.name, options.peers_port, options.peer_token, store, writer, problems)
         self._spooled, self._nodes, self._recorder, self._peers = spooled, nodes, recorder, peers
-        ledger = Ledger(store, book, options.terms)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for part in (nodes, recorder, journal, peers):
+                    group.create_task(part.run(), name=type(part).__name__)
+                group.create_task(self._sum_always(store, readers, book), name="totals")
+                group.create_task(self._serve(api, book, store), name="servers")
+        finally:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    await journal.flush()
+            spool.close()
+
+    async def _serve(self, api: ApiClient, book: PriceBook, store: Store) -> None:
+        """Answers people and peers, once the API server is there: it knows who they are, and which cluster this is."""
+        options = self._options
+        ledger = Ledger(store, book, options.terms, Account(await self._fetch_cluster(api), options.cluster_name))
         servers = Servers(api, SYSTEM_CLOCK, ledger, options, options.user_name, options.scratch)
         try:
             await servers.start()
             async with asyncio.TaskGroup() as group:
                 for controller in servers.controllers:
                     group.create_task(controller.run(), name=controller.name)
-                for part in (nodes, recorder, journal, peers):
-                    group.create_task(part.run(), name=type(part).__name__)
-                group.create_task(self._sum_always(store, readers, book), name="totals")
         finally:
             await servers.stop()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FLUSH_SECONDS):
-                    await journal.flush()
-            spool.close()
+
+    async def _fetch_cluster(self, api: ApiClient) -> str:
+        """The uid of kube-system, which no other cluster has."""
+        while True:
+            try:
+                namespace = await api.get(NAMESPACES.path(KUBE_SYSTEM))
+            except (ApiError, ApiUnreachable) as error:
+                self._problems.report("the cluster's uid", str(error))
+                await sleep(SYSTEM_CLOCK, RETRY_SECONDS)
+            else:
+                self._problems.clear("the cluster's uid")
+                return str(namespace["metadata"]["uid"])
 
     async def _sum_always(self, store: Store, readers: Executor, book: PriceBook) -> None:
         while True:
