@@ -41,7 +41,7 @@ def build_engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
         match parsed.get_backend_name():
-            case "sqlite" if parsed.database:
+            case "sqlite" if parsed.database and parsed.database != ":memory:":
                 engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
                 event.listen(engine, "connect", _prepare_sqlite)
                 event.listen(engine, "begin", _begin_sqlite)

@@ -11,7 +11,7 @@ CREATE TABLE ledger (
 	terms TEXT NOT NULL, 
 	PRIMARY KEY (id)
 );
-INSERT INTO "ledger" VALUES(1,'ec925f854bd342a78cefde29cd46e0ad',2,'1 PodDeleted Earliest Bill');
+INSERT INTO "ledger" VALUES(1,'a5e3f73969504155b270810c22f01ef6',2,'1 PodDeleted Earliest Bill');
 CREATE TABLE lifetime (
 	id INTEGER NOT NULL, 
 	uid TEXT NOT NULL, 
@@ -90,5 +90,5 @@ CREATE UNIQUE INDEX lifetime_sequence ON lifetime (sequence);
 CREATE INDEX lifetime_group ON lifetime (group_id);
 CREATE INDEX lifetime_name ON lifetime (name);
 CREATE INDEX lifetime_billed ON lifetime (length, billed_since);
-CREATE INDEX lifetime_open ON lifetime (id) WHERE is_open;
+CREATE INDEX lifetime_open ON lifetime (id) WHERE is_open = 1;
 COMMIT;

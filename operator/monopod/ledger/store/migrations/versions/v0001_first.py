@@ -75,8 +75,13 @@ def _create_lifetime() -> None:
     op.create_index("lifetime_group", "lifetime", ["group_id"])
     op.create_index("lifetime_name", "lifetime", ["name"])
     op.create_index("lifetime_billed", "lifetime", ["length", "billed_since"])
-    is_open = sa.text("is_open")
-    op.create_index("lifetime_open", "lifetime", ["id"], sqlite_where=is_open, postgresql_where=is_open)
+    op.create_index(
+        "lifetime_open",
+        "lifetime",
+        ["id"],
+        sqlite_where=sa.text("is_open = 1"),
+        postgresql_where=sa.text("is_open"),
+    )
 
 
 def _number(name: str, **options: Any) -> sa.Column[int]:
