@@ -20,8 +20,8 @@ import structlog
 
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, sleep
 from monopod.kube.logs import ProblemLog
+from monopod.ledger.rules.wire import InvalidWire
 from monopod.ledger.server.peers import CHANGES_PATH, decode_changes
-from monopod.ledger.server.rules.wire import InvalidWire
 from monopod.ledger.store.answers import Changes, Position, StoreUnavailableError
 from monopod.ledger.store.store import Store
 

@@ -55,14 +55,17 @@ def a_ledger(folder: Path) -> Iterator[int]:
 @contextmanager
 def a_cluster(pods: dict[str, Any] | int) -> Iterator[str]:
     """The URL of an API server that has these pods of the ledger, or refuses all with a status."""
-
-    names = {} if isinstance(pods, int) else {PODS.path(name, "monopod-system"): pod for name, pod in pods.items()}
+    listed: dict[str, Any] = {} if isinstance(pods, int) else pods
+    names = {PODS.path(name, "monopod-system"): pod for name, pod in listed.items()}
     missing = pods if isinstance(pods, int) else 404
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            reason = "Forbidden" if missing == 403 else "NotFound"
-            status, body = (200, names[self.path]) if self.path in names else (missing, {"reason": reason})
+            status, body = missing, dict[str, Any](reason="Forbidden" if missing == 403 else "NotFound")
+            if self.path in names:
+                status, body = 200, names[self.path]
+            elif "labelSelector=" in self.path and missing == 404:
+                status, body = 200, {"items": [{"metadata": {"name": name}, **pod} for name, pod in listed.items()]}
             self.send_response(status)
             content = json.dumps(body).encode()
             self.send_header("Content-Length", str(len(content)))

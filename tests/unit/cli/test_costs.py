@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from tests.unit.cli.ledgers import PODS_OF_LEDGER, a_cluster, a_ledger, write_kubeconfig, write_kubectl
+from tests.unit.cli.ledgers import PODS_OF_LEDGER, READY, a_cluster, a_ledger, write_kubeconfig, write_kubectl
 from tests.unit.cli.running import run
 
 SINCE = ("--since", "2026-11-18T09:00:00Z")
@@ -210,6 +210,16 @@ def test_what_can_not_be_answered_is_one_sentence(
     assert (result.exit_code, result.stdout) == (status, "")
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_release_of_another_name_is_found(
+    world: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{world[0]}:{os.environ['PATH']}")
+    with a_cluster({"other-monopod-ledger-0": READY}) as server:
+        result = run("cost", *SINCE, "--kubeconfig", write_kubeconfig(tmp_path, server, token="admin"))
+
+    assert result.exit_code == 0, result.output
 
 
 UNREADY: dict[str, tuple[dict[str, Any] | int, str]] = {

@@ -16,6 +16,8 @@ from monopod.kube.objects.resources import PODS
 
 POD_NAMES: Final = ("monopod-ledger-0", "monopod-ledger-1")
 """A StatefulSet's, and so known beforehand: whoever may forward ports to the ledger needn't list pods."""
+_SELECTOR: Final = {"labelSelector": "app.kubernetes.io/name=monopod-ledger"}
+"""For a release of the chart of another name, whose pods have others."""
 LEDGER_PORT: Final = 8443
 
 
@@ -79,11 +81,24 @@ def _choose_pod(cluster: Cluster, namespace: str) -> str:
         if _is_ready(found[name]):
             return name
     if not found:
+        found = _list_pods(cluster, namespace)
+        ready = sorted(name for name, pod in found.items() if _is_ready(pod))
+        if ready:
+            return ready[0]
+    if not found:
         raise Missing(
             f"There is no ledger in namespace {namespace}: Monopod's chart installs it with ledger.enabled, and "
             "--monopod-namespace names another namespace."
         )
     raise ApiFailure(f"No pod of the ledger is ready: see `kubectl get pods -n {namespace} {' '.join(found)}`.")
+
+
+def _list_pods(cluster: Cluster, namespace: str) -> dict[str, dict[str, Any]]:
+    try:
+        items = cluster.list_items(PODS.list_path(namespace), _SELECTOR)
+    except ApiError:
+        return {}
+    return {item["metadata"]["name"]: item for item in items}
 
 
 def _is_ready(pod: dict[str, Any]) -> bool:
