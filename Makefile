@@ -43,6 +43,7 @@ test-deep: ## the tests of many pods, churn, attacks in loops, Kubernetes' own t
 	  tests/controlplane/operating/rescheduling/test_shapes.py \
 	  tests/controlplane/operating/rescheduling/test_scale.py tests/attack/profiles/test_churn.py \
 	  tests/attack/isolation/test_network_policies.py tests/attack/pods/test_pod_security.py
+	MONOPOD_FOCUS_VALIDATOR=$$(./hack/focus-validator) $(RUN) pytest tests/unit/usage/rules/test_focus_1_2.py
 	MONOPOD_NETWORK_POLICIES=all ./hack/test e2e -- -k test_all_tests_of_network_policies
 
 .PHONY: test-conformance

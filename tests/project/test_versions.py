@@ -14,8 +14,9 @@ FOLDERS = sorted(path.name for path in GOMOD.iterdir() if path.is_dir())
 PIN_OF_FOLDER = {"cni": "cni_plugins", "conformance": "kubernetes", "netpol": "kubernetes"}
 """Where the pin isn't named as the folder is."""
 
-NOT_FOLDERS = {"go", "calico_api"}
-"""Pins of other things than a program: the compiler, and a module that calico's go.mod replaces."""
+NOT_FOLDERS = {"go", "calico_api", "focus_validator"}
+"""Pins of other things than a program of Go's: the compiler, a module that calico's go.mod replaces, a package of
+Python's."""
 
 
 def parse_version(version: str) -> tuple[int, ...]:

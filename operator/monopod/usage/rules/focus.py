@@ -130,11 +130,13 @@ def _charge(meter: _Meter, prices: PriceList, lifetime: Lifetime) -> Row:
     pod = lifetime.description
     return {
         **dict.fromkeys(("BilledCost", "EffectiveCost", "ListCost", "ContractedCost"), cost),
-        "BillingCurrency": prices.currency,
+        "PricingCurrencyEffectiveCost": cost,
+        **dict.fromkeys(("BillingCurrency", "PricingCurrency"), prices.currency),
         "ChargeDescription": f"{meter.name} of pod {pod.namespace}/{pod.name}",
         **dict.fromkeys(("PricingQuantity", "ConsumedQuantity"), quantity),
         **dict.fromkeys(("PricingUnit", "ConsumedUnit"), meter.unit),
         **dict.fromkeys(("ListUnitPrice", "ContractedUnitPrice"), meter.price),
+        **dict.fromkeys(("PricingCurrencyListUnitPrice", "PricingCurrencyContractedUnitPrice"), meter.price),
         "PricingCategory": "Dynamic" if meter.sku.startswith("SpotUsage-") else "Standard",
         **dict.fromkeys(("RegionId", "RegionName"), prices.region or None),
         **dict.fromkeys(("SkuId", "SkuMeter"), meter.sku),
