@@ -5,6 +5,7 @@ import re
 import pytest
 
 from monopod.api import reasons
+from monopod.usage.rules.lifetime import Evidence
 from tests.project.repository import ROOT, list_files
 
 REFERENCE = "\n".join((ROOT / path).read_text() for path in list_files("docs/reference/*.md"))
@@ -44,3 +45,8 @@ METRICS = sorted(
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_metric_is_in_the_reference(metric: str) -> None:
     assert f"`{metric}" in REFERENCE
+
+
+@pytest.mark.parametrize("evidence", list(Evidence))
+def test_all_evidence_is_explained(evidence: Evidence) -> None:
+    assert f"`{evidence}`" in (ROOT / "docs/concepts/usage.md").read_text()
