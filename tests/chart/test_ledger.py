@@ -91,7 +91,10 @@ def test_every_role_is_bound_to_its_own_account_only(rendered: Rendered) -> None
 def test_whoever_may_view_a_namespace_may_see_what_it_costs(rendered: Rendered) -> None:
     (role,) = [each for each in rendered.of_kind("ClusterRole") if each["metadata"]["name"] == "monopod-usage-viewer"]
     assert role["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"] == "true"
-    assert role["rules"] == [{"apiGroups": ["monopod.dev"], "resources": ["usages"], "verbs": ["get"]}]
+    assert role["rules"] == [
+        {"apiGroups": ["monopod.dev"], "resources": ["usages"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["usages.monopod.dev"], "verbs": ["get"]},  # for `kubectl auth can-i`
+    ]
 
 
 def test_who_is_bound_to_it_reaches_the_ledgers_port_and_nothing_else(rendered: Rendered) -> None:

@@ -1,19 +1,23 @@
 """A ledger for the commands: its real server on a port of this machine, and a kubectl that says it leads there."""
 
 import asyncio
+import concurrent.futures
 import http.server
 import json
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from monopod.kube.client.api import Api
+from monopod.kube.client.asynchronous import ApiClient
 from monopod.kube.objects.resources import PODS
 from monopod.ledger.server.options import ServerOptions
 from monopod.ledger.server.servers import Servers
 from tests.unit.cli.running import write_yaml
+from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
 from tests.unit.ledger.server.ledgers import NOW, an_api, build_people
 
@@ -21,9 +25,16 @@ READY = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
 PODS_OF_LEDGER = {"monopod-ledger-0": READY}
 
 
+async def connect_fake() -> FakeApi:
+    """An API server that knows the users of `RIGHTS`."""
+    return an_api()
+
+
 @contextmanager
-def a_ledger(folder: Path) -> Iterator[int]:
-    """The port of a ledger with three pods."""
+def a_ledger(
+    folder: Path, connect: Callable[[], Awaitable[Api]] = connect_fake, user_name: str = "peer"
+) -> Iterator[Servers]:
+    """A ledger with three pods, whose users and rights an API server knows."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -31,20 +42,30 @@ def a_ledger(folder: Path) -> Iterator[int]:
     clock = FakeClock()
     clock.step((NOW - clock.now()).total_seconds())
 
-    async def start() -> Servers:
+    stopping, started = asyncio.Event(), concurrent.futures.Future[Servers]()
+
+    async def serve() -> None:
         options = ServerOptions(api_port=0, peers_listen="127.0.0.1", peers_port=0)
-        servers = Servers(an_api(), clock, people._ledger, options, "peer", folder)
+        api = await connect()
+        servers = Servers(api, clock, people._ledger, options, user_name, folder)
         await servers.start()
-        return servers
-
-    async def stop(servers: Servers) -> None:
+        controllers = [asyncio.create_task(controller.run()) for controller in servers.controllers]
+        started.set_result(servers)
+        await stopping.wait()
+        for task in controllers:
+            task.cancel()
+        await asyncio.gather(*controllers, return_exceptions=True)
         await servers.stop()
+        if isinstance(api, ApiClient):
+            await api.close()
 
-    servers = asyncio.run_coroutine_threadsafe(start(), loop).result(15)
+    serving = asyncio.run_coroutine_threadsafe(serve(), loop)
+    serving.add_done_callback(lambda done: started.cancel() if not started.done() else None)
     try:
-        yield servers.api_port
+        yield started.result(60)
     finally:
-        asyncio.run_coroutine_threadsafe(stop(servers), loop).result(15)
+        loop.call_soon_threadsafe(stopping.set)
+        serving.result(60)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(15)
         loop.close()

@@ -24,8 +24,8 @@ Ask = Callable[..., Result]
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """Where kubectl is, and the API server."""
     folder = tmp_path_factory.mktemp("world")
-    with a_ledger(folder) as port, a_cluster(PODS_OF_LEDGER) as server:
-        write_kubectl(folder, port)
+    with a_ledger(folder) as ledger, a_cluster(PODS_OF_LEDGER) as server:
+        write_kubectl(folder, ledger.api_port)
         yield folder, server
 
 
