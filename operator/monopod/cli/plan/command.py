@@ -38,8 +38,8 @@ from monopod.pods.rules.bounds import compute_excess
 from monopod.pods.rules.selection import Profile, is_wildcard, reaches
 from monopod.pods.rules.state import get_mark, has_ended
 from monopod.pods.rules.volumes import get_claims
+from monopod.rescheduling.rules.pod_verdict import NamespaceContext
 from monopod.rescheduling.rules.settings import ReschedulingSettings
-from monopod.rescheduling.rules.standing import NamespaceContext
 from monopod.workloads.rules.replacement import (
     Owner,
     Workload,
