@@ -261,9 +261,9 @@ def refuse_content(setting: Setting, error: Exception = TOO_MUCH) -> None:
     setting.api.answers["merge", NAMESPACE] = answer
 
 
-def closed(setting: Setting, name: str = "prod-a") -> bool:
+def refuses_pods(setting: Setting, name: str = "prod-a") -> bool:
     view = setting.caches.namespaces.find("", name)
-    return view is not None and view.is_closed
+    return view is not None and view.refuses_pods
 
 
 @pytest.mark.parametrize("error", [ApiError(403, "Forbidden", "no"), ApiUnreachable("away")], ids=str)
@@ -295,7 +295,7 @@ async def test_a_namespace_whose_rows_are_refused_gets_the_label_alone(error: Ex
     setting = Setting("prod-a")
     refuse_content(setting, error)
     publication = await setting.publish(WEB)
-    assert closed(setting)
+    assert refuses_pods(setting)
     assert publication.unwritten == {"prod-a": f"it can't be written, so its new pods are refused: {error}"}
 
 
@@ -304,11 +304,11 @@ async def test_rows_that_are_out_of_date_and_cannot_be_replaced_are_withdrawn() 
     await setting.publish(WEB)
     refuse_content(setting)
     await setting.publish(WEB, a_profile("all", a_selector("prod-a")))
-    assert closed(setting)
+    assert refuses_pods(setting)
 
 
 @pytest.mark.parametrize("error", [ApiError(409, "Conflict", "uid"), ServerTrouble(503, "", "busy")], ids=str)
-async def test_a_namesake_or_an_overloaded_server_closes_nothing(error: Exception) -> None:
+async def test_another_namespace_of_the_name_or_an_overloaded_server_refuses_no_pods(error: Exception) -> None:
     setting = Setting("prod-a")
     await setting.publish(WEB)
     refuse_content(setting, error)
@@ -316,7 +316,7 @@ async def test_a_namesake_or_an_overloaded_server_closes_nothing(error: Exceptio
     assert setting.compiled("prod-a") == "web|kata|Pend||"
 
 
-async def test_the_operators_own_namespace_is_not_closed() -> None:
+async def test_the_operators_own_namespace_never_refuses_its_pods() -> None:
     setting = Setting(SYSTEM)
     setting.api.answers["merge", f"/api/v1/namespaces/{SYSTEM}"] = TOO_MUCH
     await setting.publish(a_profile("own", a_selector(SYSTEM)))
