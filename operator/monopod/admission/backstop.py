@@ -44,7 +44,7 @@ PROFILES_ARE_KNOWN = Validation(
     "In a namespace that profiles reach, and that doesn't say what they say, no one knows which pods are theirs. Only "
     "those pass that no profile takes anywhere.",
     f"""
-    variables.rows.size() > 0 ||
+    variables.selectors.size() > 0 ||
       !({IS_REACHED}) ||
       ({OWNED_BY_DAEMON_SET.strip()}) ||
       ({MIRRORS_STATIC_POD.strip()})

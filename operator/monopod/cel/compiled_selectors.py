@@ -22,6 +22,8 @@ FIXED_FIELDS: Final = 5
 """Fields that every compiled selector has, empty or not."""
 
 PATTERNS_KEY: Final = "rows"
+"""Of the ConfigMap for new namespaces. Clusters have it, and policies of the version before read it: it stays."""
+
 PROTECTED_KEY: Final = "protected"
 
 FOREIGN: Final = re.compile(r"[|=,~\s]")

@@ -1,4 +1,4 @@
-"""Rows reach namespaces, and one namespace's trouble stays its own."""
+"""Compiled selectors reach namespaces, and one namespace's trouble stays its own."""
 
 import asyncio
 import functools
@@ -116,7 +116,7 @@ def events(setting: Setting) -> list[tuple[str, str]]:
         {"monopod.dev/profiles": "web|kata|Pend||"},
         {},
     ],
-    ids=["rows forged", "isolation taken away", "all taken away"],
+    ids=["selectors forged", "isolation taken away", "all taken away"],
 )
 async def test_what_someone_did_to_a_namespace_is_undone_and_reported(annotations: dict[str, str]) -> None:
     setting = Setting("prod-a", "prod-b")
@@ -291,7 +291,7 @@ TOO_LARGE = ServerTrouble(500, "", "etcdserver: request is too large")
 
 
 @pytest.mark.parametrize("error", [TOO_MUCH, ApiError(403, "Forbidden", "no"), TOO_LARGE], ids=str)
-async def test_a_namespace_whose_rows_are_refused_gets_the_label_alone(error: Exception) -> None:
+async def test_a_namespace_whose_selectors_are_refused_gets_the_label_alone(error: Exception) -> None:
     setting = Setting("prod-a")
     refuse_content(setting, error)
     publication = await setting.publish(WEB)

@@ -96,7 +96,7 @@ def test_a_label_that_admission_writes_makes_no_row() -> None:
 
 
 BEYOND = [
-    pytest.param(MAX_COMPILED, "prod", {}, "namespace prod would have 2001 selectors, .* for 2000", id="rows"),
+    pytest.param(MAX_COMPILED, "prod", {}, "namespace prod would have 2001 selectors, .* for 2000", id="selectors"),
     pytest.param(
         277,
         "*",

@@ -83,9 +83,9 @@ PHASES = [
         id="old Kubernetes",
     ),
     pytest.param(replace(GOOD, reached=()), "ACTIVE", "Active", id="no namespace yet"),
-    pytest.param(replace(GOOD, lacks_room=EXCESS), "CREATE_FAILED", "SelectorsTooLarge", id="rows don't fit"),
+    pytest.param(replace(GOOD, lacks_room=EXCESS), "CREATE_FAILED", "SelectorsTooLarge", id="selectors don't fit"),
     pytest.param(replace(GOOD, kept_for=EXCESS), "ACTIVE", "SelectorsKept", id="a change doesn't fit"),
-    pytest.param(replace(GOOD, unwritten={"prod-a": "no"}), "ACTIVE", "PublishFailed", id="rows not written"),
+    pytest.param(replace(GOOD, unwritten={"prod-a": "no"}), "ACTIVE", "PublishFailed", id="selectors not written"),
     pytest.param(replace(GOOD, profile=Unreadable("no selectors")), "CREATE_FAILED", "SpecInvalid", id="senseless"),
     pytest.param(
         replace(GOOD, profile=Unreadable("oops", Reason.INTERNAL_ERROR)), "CREATE_FAILED", "InternalError", id="a bug"
