@@ -41,4 +41,4 @@ def check_bound(found: int, most: int, what: str, place: str) -> None:
         SelectorsTooLarge: it is above the bound.
     """
     if found > most:
-        raise SelectorsTooLarge(f"{what.format(found)} for {place}; there is room for {most}")
+        raise SelectorsTooLarge(f"{what.format(found)} for {place}; the capacity is {most}")

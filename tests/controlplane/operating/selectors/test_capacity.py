@@ -41,7 +41,7 @@ def test_a_profile_without_room_says_where_and_the_others_do_not_feel_it(lab: La
     crowd(lab)
     published = lab.condition("early", "Published")
     assert published["status"] == "False"
-    assert "characters of label patterns with wildcards in keys, and there is room for 5000" in published["message"]
+    assert "characters of label patterns with wildcards in keys, and the capacity is 5000" in published["message"]
     [issue] = lab.status("early")["health"]["issues"]
     assert issue["code"] == "SelectorsTooLarge"
     assert "Namespace/room-a" in issue["resourceIds"]
