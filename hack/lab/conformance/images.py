@@ -18,8 +18,8 @@ from lab.build.toolchain import build_tools
 from lab.progress import step
 from lab.shell import run
 
-PACKAGES = ("bash", "bind9-dnsutils", "curl", "iproute2", "netcat-openbsd")
-"""As in agnhost's Dockerfile: `dig`, `curl`, `ss` and an `nc` with -z and -t."""
+PACKAGES = ("bash", "bind9-dnsutils", "curl", "dash", "iproute2", "netcat-openbsd")
+"""As in agnhost's Dockerfile: `dig`, `curl`, `ss`, an `nc` with -v and -t. Busybox's shell would take its own `nc`."""
 
 WEB_ROOT = "usr/share/nginx/html"
 CONFIGS: Mapping[str, Mapping[str, object]] = {
@@ -60,5 +60,6 @@ def _fetch_tools(cache: Path) -> Tree:
             fresh.mkdir(parents=True)
             download_packages(fresh, PACKAGES)
             fresh.rename(folder)
-    # Debian's alternatives are links that the packages' scripts make, which aren't run here.
-    return unpack_packages(sorted((folder / "archives").glob("*.deb"))) | {"usr/bin/nc": Link("nc.openbsd")}
+    # Links that the packages' scripts make, which aren't run here.
+    links: Tree = {"usr/bin/nc": Link("nc.openbsd"), "usr/bin/sh": Link("dash")}
+    return unpack_packages(sorted((folder / "archives").glob("*.deb"))) | links
