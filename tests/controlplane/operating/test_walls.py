@@ -1,6 +1,7 @@
 """The orders that must hold whatever else changes: each is a wall between a crash, or a race, and harm done.
 
-- The finalizer is on a profile before any namespace carries its selectors: or it could be gone while its pods run on.
+- The finalizer is on a profile before any namespace carries its selectors, also where the API server refuses it at
+  first: or the profile could be gone while its pods run on.
 - Nothing moves for a profile any more once its selectors are being withdrawn: or replacements land outside.
 - The base policy is there before the namespace's mark, and stays for seconds after it: or pods run unclosed.
 - The beginning is on record before the first eviction: or a loop of evictions would never be noticed.
@@ -98,6 +99,21 @@ def test_the_finalizer_is_there_before_any_selectors(lab: Lab, start: StartOpera
     assert answered_before(held, asked.find("PATCH /api/v1/namespaces/wall-selectors", carries(SELECTORS_ANNOTATION)))
     patterns = "PATCH /api/v1/namespaces/monopod-system/configmaps/monopod-namespaces"
     assert answered_before(held, asked.find(patterns, lambda body: "wall-selectors" in str(body)))
+
+
+def test_nothing_is_published_while_the_finalizer_is_refused(
+    lab: Lab, start: StartOperator, asked: Interceptor
+) -> None:
+    lab.create_namespace("wall-refused")
+    start("--no-leader-elect", kubeconfig=lab.write_kubeconfig(asked.url))
+    profile = PROFILES.path("web")
+    with asked.refusing(lambda method, path: (method, path.partition("?")[0]) == ("PATCH", profile)):
+        lab.create_profile("web", "wall-refused")
+        eventually(lambda: len(asked.find(f"PATCH {profile}")) > 1)
+    lab.becomes_active("web")
+    held = asked.find(f"PATCH {profile}", lambda body: PROFILE_FINALIZER in body["metadata"]["finalizers"])
+    assert not held[0].succeeded
+    assert answered_before(held, asked.find("PATCH /api/v1/namespaces/wall-refused", carries(SELECTORS_ANNOTATION)))
 
 
 @pytest.mark.usefixtures("_node")
