@@ -39,7 +39,7 @@ POLICY_KINDS = (
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:monopod"
 SELECTS_FARGATE_PODS = {"podSelector": {"matchExpressions": [{"key": PROFILE_LABEL, "operator": "Exists"}]}}
 OURS = "--selector=app.kubernetes.io/name=monopod"
-LABEL, ROWS = "monopod.dev/fargate", "monopod.dev/profiles"
+LABEL, SELECTORS = "monopod.dev/fargate", "monopod.dev/profiles"
 
 
 class Helm:
@@ -242,7 +242,7 @@ def test_profiles_that_an_uninstallation_keeps_can_be_removed_as_documented(helm
 
 
 def test_namespaces_stay_usable_after_an_uninstallation(helm: Helm) -> None:
-    helm.apply(build_namespace("marked", labels={LABEL: "true"}, annotations={ROWS: "rows"}))
+    helm.apply(build_namespace("marked", labels={LABEL: "true"}, annotations={SELECTORS: "selectors"}))
     helm.install()
     edit = ("label", "namespace", "marked", f"{LABEL}-")
     poll(lambda: not helm.try_kubectl(*edit, "--dry-run=server"), "the label is guarded")
@@ -283,13 +283,13 @@ def test_the_documented_commands_remove_what_a_deleted_namespace_leaves(helm: He
 
 
 def test_the_documented_commands_remove_the_marks_of_namespaces(helm: Helm) -> None:
-    helm.apply(build_namespace("once", labels={LABEL: "true"}, annotations={ROWS: "rows"}))
+    helm.apply(build_namespace("once", labels={LABEL: "true"}, annotations={SELECTORS: "selectors"}))
     edit = ("label", "namespace", "once", f"{LABEL}-", "--dry-run=server")
     poll(lambda: helm.try_kubectl(*edit), "no policy of an earlier installation is in force any more")
     helm.run_documented("kubectl label namespaces", "kubectl annotate namespaces")
     left = helm.get("namespace", "once")["metadata"]
     assert LABEL not in left["labels"]
-    assert ROWS not in left.get("annotations", {})
+    assert SELECTORS not in left.get("annotations", {})
 
 
 def test_a_second_installation_in_the_cluster_is_refused(helm: Helm) -> None:

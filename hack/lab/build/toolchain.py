@@ -109,6 +109,7 @@ TOOLS: dict[str, Tool] = {
             "agnhost": "k8s.io/kubernetes/test/images/agnhost",
         },
         300,
+        keep={"porter": ("k8s.io/kubernetes", "test/images/agnhost/porter/localhost.*")},
     ),
     "containerd": Tool(
         "containerd",

@@ -30,7 +30,7 @@ from monopod.pods.cel.bounds import NOT_TOO_LARGE
 from monopod.pods.cel.exemptions import MIRRORS_STATIC_POD, OPT_OUT_STAYS_REFUSED, OWNED_BY_DAEMON_SET
 from monopod.pods.cel.selection import IS_REACHED
 from monopod.pods.cel.storage import has_limit
-from monopod.selectors.publication import CLOSED
+from monopod.selectors.publication import PODS_REFUSED
 
 MUTATING_POLICY = "monopod-pods"
 
@@ -44,13 +44,13 @@ PROFILES_ARE_KNOWN = Validation(
     "In a namespace that profiles reach, and that doesn't say what they say, no one knows which pods are theirs. Only "
     "those pass that no profile takes anywhere.",
     f"""
-    variables.rows.size() > 0 ||
+    variables.selectors.size() > 0 ||
       !({IS_REACHED}) ||
       ({OWNED_BY_DAEMON_SET.strip()}) ||
       ({MIRRORS_STATIC_POD.strip()})
     """,
     "Fargate profiles reach this namespace, but Monopod cannot write them on it.",
-    f"{quote(CLOSED[0])} + namespaceObject.metadata.name + " + "\n  + ".join(map(quote, CLOSED[1:])),
+    f"{quote(PODS_REFUSED[0])} + namespaceObject.metadata.name + " + "\n  + ".join(map(quote, PODS_REFUSED[1:])),
 )
 
 ONLY_TAKEN_PODS_ARE_MARKED = Validation(

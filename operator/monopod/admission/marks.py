@@ -219,9 +219,9 @@ NOT_RESIZED = Validation(
     "Create the pod again with other requests.",
 )
 
-OWN_ROW = Variable(
-    "ownRow",
-    "A row of the profile that the pod runs by; empty if the namespace has none of it any more.",
+OWN_SELECTOR = Variable(
+    "ownSelector",
+    "A selector of the profile that the pod runs by; empty if the namespace has none of it any more.",
     f"""
     (namespaceObject.metadata.?annotations[?{quote(SELECTORS_ANNOTATION)}].orValue('')
       .split({quote(LINE_SEPARATOR)})
@@ -231,9 +231,9 @@ OWN_ROW = Variable(
 )
 
 MARK_VARIABLES = (
-    OWN_ROW,
-    build_allowed_annotations("variables.ownRow"),
-    *build_security_variables("object.spec.?ephemeralContainers.orValue([])", allows_selinux("variables.ownRow")),
+    OWN_SELECTOR,
+    build_allowed_annotations("variables.ownSelector"),
+    *build_security_variables("object.spec.?ephemeralContainers.orValue([])", allows_selinux("variables.ownSelector")),
 )
 
 NOT_DEBUGGED_WITH_PRIVILEGES = Validation(

@@ -17,11 +17,11 @@ from monopod.pods.cel.zones import UNBIND
 from monopod.pods.rules.bounds import WRITTEN_ANNOTATIONS
 from monopod.pods.rules.selection import WRITTEN_LABELS
 
-IS_WITHDRAWN = f"""(variables.marked && variables.withinBounds && variables.markedRow[0] != '' &&
+IS_WITHDRAWN = f"""(variables.marked && variables.withinBounds && variables.markedSelector[0] != '' &&
       variables.optedOut && !variables.exempt && !({HAS_NODE_NAME}))"""
 """Whether an earlier run took the pod, which has opted out since."""
 
-_OUR_CLASS = "object.spec.?runtimeClassName.orValue('') == variables.markedRow[1]"
+_OUR_CLASS = "object.spec.?runtimeClassName.orValue('') == variables.markedSelector[1]"
 
 TAKE_BACK = f"""
     // What an earlier run wrote on a pod that has opted out since.

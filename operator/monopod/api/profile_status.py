@@ -139,7 +139,7 @@ class FargateProfileStatus(Part):
 
     published: bool | None = None
     """Whether the profile's compiled selectors have been published on namespaces. From then on they stay: the profile
-    waits neither for another's deletion, nor for the quota, nor for room."""
+    waits neither for another's deletion, nor for the quota, nor for capacity."""
 
     dry_run: DryRunResult | None = None
     """What the last dry run of a pod said; absent while there is none to make."""

@@ -12,7 +12,7 @@ from typing import Any, assert_never, get_args
 import structlog
 
 from monopod.api.names import API_VERSION, STORED_POD_PLURAL
-from monopod.api.reasons import EventType, PodReason
+from monopod.api.reasons import Documented, EventType, PodReason
 from monopod.api.stored_pod import Phase
 from monopod.bare_pods.caches import Caches
 from monopod.bare_pods.dry_run import DryRuns
@@ -43,7 +43,7 @@ from monopod.kube.client.api import Api, ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, format_now
 from monopod.kube.concurrency import gather_some
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
-from monopod.kube.event_recorder import EventRecorder
+from monopod.kube.event_recorder import EventRecorder, Reference
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import STORED_PODS, WRITES
 from monopod.kube.objects import resources
@@ -58,6 +58,7 @@ MOST_STEPS = 6
 
 
 Manifest = dict[str, Any]
+_Event = tuple[Reference, EventType, Documented, str]
 logger = structlog.stdlib.get_logger(__name__)
 
 
@@ -90,6 +91,8 @@ class BareKeeper:
         self._refusals = Refusals(LONGEST_RETRY_SECONDS, clock.monotonic)
         self._withdrawn: dict[str, float] = {}
         self._reports: dict[str, BareReport] = {}
+        self._unposted: dict[str, _Event] = {}
+        """The newest event of each object that couldn't be posted yet; what it tells goes on meanwhile."""
         self.changed = Signal()
         self.controller = Controller(
             "bare-pods", self._reconcile, problems, backoff=Backoff(first=POLL_SECONDS), clock=clock
@@ -113,6 +116,7 @@ class BareKeeper:
         return self._reports.get(profile, BareReport())
 
     async def _reconcile(self, _: str) -> Result:
+        await gather_some(self._post(event) for event in list(self._unposted.values()))
         stored = [
             StoredPod.from_resource(item) async for item in self._api.list_pages(resources.STORED_PODS.list_path())
         ]
@@ -292,6 +296,7 @@ class BareKeeper:
                 self._problems.report(f"stored pod {stored}", str(error))
             return False
         self._count(STORED_POD_PLURAL)
+        self._unposted.pop(stored.uid, None)
         logger.info("stored pod dropped", pod=str(stored), why=why)
         return True
 
@@ -302,10 +307,23 @@ class BareKeeper:
             text = (
                 f"created in the place of the pod with the uid {stored.pod_uid}, which profile {stored.profile} moved"
             )
-            await self._recorder.record_state(about, EventType.NORMAL, PodReason.RECREATED, text)
+            await self._post((about, EventType.NORMAL, PodReason.RECREATED, text))
         elif record.message and record.phase in REASONS:
             about = _refer(API_VERSION, "StoredPod", stored, stored.uid)
-            await self._recorder.record_state(about, EventType.WARNING, REASONS[record.phase], record.message)
+            await self._post((about, EventType.WARNING, REASONS[record.phase], record.message))
+
+    async def _post(self, event: _Event) -> None:
+        """Posts it, if not now, then in a later reconcile: a step doesn't wait for its event."""
+        about = event[0]
+        self._unposted[about["uid"]] = event
+        try:
+            is_posted = await self._recorder.record_state(*event)
+        except ApiUnreachable as error:
+            self._problems.report("events about stored pods", str(error))
+            return
+        self._problems.clear("events about stored pods")
+        if is_posted:
+            self._unposted.pop(about["uid"], None)
 
     def _count(self, resource: str, *, well: bool = True) -> None:
         WRITES.labels(resource, "ok" if well else "failed").inc()

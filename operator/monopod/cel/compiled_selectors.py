@@ -22,6 +22,8 @@ FIXED_FIELDS: Final = 5
 """Fields that every compiled selector has, empty or not."""
 
 PATTERNS_KEY: Final = "rows"
+"""Of the ConfigMap for new namespaces. Clusters have it, and policies of the version before read it: it stays."""
+
 PROTECTED_KEY: Final = "protected"
 
 FOREIGN: Final = re.compile(r"[|=,~\s]")
@@ -39,4 +41,4 @@ def check_bound(found: int, most: int, what: str, place: str) -> None:
         SelectorsTooLarge: it is above the bound.
     """
     if found > most:
-        raise SelectorsTooLarge(f"{what.format(found)} for {place}; there is room for {most}")
+        raise SelectorsTooLarge(f"{what.format(found)} for {place}; the capacity is {most}")

@@ -127,7 +127,7 @@ Examples:
 
 \b
   # Which NetworkPolicies open more than the pod's groups?
-  kubectl fargate isolation web-0 -n prod -o json | jq .widenings
+  kubectl fargate isolation web-0 -n prod -o json | jq .overPermissive
 
 Needs the rights to get pods and to list NetworkPolicies in the namespace. Without the right to get
 securitygroups.monopod.dev, the rules are shown without the groups that they come from.

@@ -51,7 +51,7 @@ class _Pods:
     """Those that aren't evicted, because their namespaces still carry its compiled selectors, or refuse new pods."""
     namespaces: Mapping[str, str]
     """Namespaces that still carry them, each with the reason."""
-    closed: Mapping[str, str]
+    refusing: Mapping[str, str]
     """Namespaces of its pods that refuse new ones, each with the reason."""
 
     @property
@@ -129,7 +129,7 @@ class Deletions:
             *self._evictor.compute_obstacles(own.waiting),
         ]
         if own.withheld:
-            obstacles.append(compute_withheld(own.namespaces, own.closed, own.withheld))
+            obstacles.append(compute_withheld(own.namespaces, own.refusing, own.withheld))
         stage = compute_stage(request, turn, own.count, obstacles, self._deadline, now)
         late = isinstance(stage, Failed) or (isinstance(stage, Evicting) and stage.stalled)
         if isinstance(stage, Failed | Evicting) and late and own.terminating:
@@ -142,7 +142,7 @@ class Deletions:
             for view in self._caches.namespaces.views()
             if not view.terminating and has_selector_of(view.compiled or "", name)
         }
-        closed: dict[str, str] = {}
+        refusing: dict[str, str] = {}
         waiting: list[Candidate] = []
         terminating: list[str] = []
         withheld: list[str] = []
@@ -153,16 +153,16 @@ class Deletions:
                 terminating.append(f"{pod.namespace}/{pod.name}")
             elif pod.namespace in namespaces:
                 withheld.append(f"{pod.namespace}/{pod.name}")
-            elif self._is_closed(pod.namespace):
-                closed[pod.namespace] = publication.unwritten.get(pod.namespace) or "it can't be written"
+            elif self._refuses_pods(pod.namespace):
+                refusing[pod.namespace] = publication.unwritten.get(pod.namespace) or "it can't be written"
                 withheld.append(f"{pod.namespace}/{pod.name}")
             else:
                 waiting.append(Candidate(pod.namespace, pod.name, pod.uid, pod.created, pod.controller or pod.uid))
-        return _Pods(tuple(waiting), tuple(terminating), tuple(withheld), namespaces, closed)
+        return _Pods(tuple(waiting), tuple(terminating), tuple(withheld), namespaces, refusing)
 
-    def _is_closed(self, namespace: str) -> bool:
+    def _refuses_pods(self, namespace: str) -> bool:
         view = self._caches.namespaces.find("", namespace)
-        return view is not None and view.is_closed
+        return view is not None and view.refuses_pods
 
     def update(self, given: DeletionInput, now: str) -> None:
         """The others' selectors have been published, and what is on record is known: goes on from here."""

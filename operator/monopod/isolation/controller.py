@@ -20,6 +20,7 @@ from monopod.isolation.drift import DriftReporter
 from monopod.isolation.group_resolver import Names, SecurityGroupResolver
 from monopod.isolation.group_status import GroupReporter
 from monopod.isolation.options import IsolationOptions
+from monopod.isolation.over_permissive_policies import OverPermissivePolicies
 from monopod.isolation.owners_policies import OwnersPolicies
 from monopod.isolation.pod_policies import PodPolicies
 from monopod.isolation.policy_writer import PolicyWriter
@@ -28,7 +29,6 @@ from monopod.isolation.rules.membership import get_account
 from monopod.isolation.rules.owners_policies import DEFAULT_GROUPS, Concern, Directions
 from monopod.isolation.rules.summary import Isolation, describe_isolation
 from monopod.isolation.rules_cache import Denied, GroupRulesCache
-from monopod.isolation.widenings import Widenings
 from monopod.kube.cache import Key
 from monopod.kube.client.api import Api, ApiError
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
@@ -143,7 +143,7 @@ class Isolator:
         )
         left: dict[str, Directions] = {}
         tell = self.sums_changed.fire
-        self._widenings = Widenings(caches, self.rules, left, tell, problems, clock)
+        self._over_permissive = OverPermissivePolicies(caches, self.rules, left, tell, problems, clock)
         self.pods = PodPolicies(
             caches,
             self.membership,
@@ -153,7 +153,7 @@ class Isolator:
             recorder,
             left,
             tell,
-            self._widenings.enqueue,
+            self._over_permissive.enqueue,
             clock,
         )
         self._gates = GateKeeper(api, caches, self.base.look_up, self._prepare_release, recorder, problems, clock)
@@ -162,7 +162,7 @@ class Isolator:
             self._queue,
             self._gates.controller,
             self._groups.controller,
-            self._widenings.controller,
+            self._over_permissive.controller,
         )
         self._listen()
 
@@ -171,17 +171,17 @@ class Isolator:
         denied: dict[str, list[Denied]] = {}
         for pod, trouble in self.pods.denied.values():
             denied.setdefault(pod.profile, []).append(trouble)
-        widened = self._widenings.found.values()
+        over_permissive = self._over_permissive.found.values()
         unwritten = Counter(pod.profile for pod in self.pods.unwritten.values())
         return {
             profile: Isolation(
                 denied=len(denied.get(profile, ())),
                 groups=tuple(sorted({name for trouble in denied.get(profile, ()) for name in trouble.missing})),
-                over_permissive=sum(found.pods.get(profile, 0) for found in widened),
-                policies=tuple(sorted({name for found in widened for name in found.policies.get(profile, ())})),
+                over_permissive=sum(found.pods.get(profile, 0) for found in over_permissive),
+                policies=tuple(sorted({name for found in over_permissive for name in found.policies.get(profile, ())})),
                 unwritten=unwritten[profile],
             )
-            for profile in {*denied, *unwritten, *(profile for found in widened for profile in found.pods)}
+            for profile in {*denied, *unwritten, *(profile for found in over_permissive for profile in found.pods)}
         }
 
     def contribute(self, profiles: Iterable[str], _: str) -> dict[str, Contribution]:

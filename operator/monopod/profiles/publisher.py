@@ -28,12 +28,12 @@ from monopod.profiles.caches import Caches
 from monopod.selectors.capacity import CompiledSelector, CompiledSelectors
 from monopod.selectors.compile import build_patterns, join_selectors, order_selectors
 from monopod.selectors.publication import (
-    Close,
     Content,
     NamespaceChange,
     NamespaceView,
     Publication,
     Publish,
+    RefusePods,
     build_namespace_patch,
     build_patterns_patch,
     decide_namespace,
@@ -109,8 +109,8 @@ class Publisher:
             found[name] = f"its NetworkPolicy {BASE_POLICY} can't be written, so its new pods wait: {answer}"
         for name, answer in marks.items():
             view = self._caches.namespaces.find("", name)
-            closed = view is not None and view.is_closed
-            what = "so its new pods are refused" if closed else "so what it carried before holds"
+            refuses = view is not None and view.refuses_pods
+            what = "so its new pods are refused" if refuses else "so what it carried before holds"
             found[name] = f"it can't be written, {what}: {answer}"
         return found
 
@@ -191,16 +191,16 @@ class Publisher:
                 return str(failure)
             self._refusals.add(name, change, str(failure))
             if isinstance(change, Publish) and _is_final(failure):
-                await self._close(name, uid)
+                await self._refuse_pods(name, uid)
         del self._right[name]
         return self._refusals.get_answer(name)
 
-    async def _close(self, name: str, uid: str) -> None:
+    async def _refuse_pods(self, name: str, uid: str) -> None:
         """Leaves the label alone on a namespace. Not on Monopod's own: the operator has to be able to start."""
         view = self._caches.namespaces.find("", name)
-        if view is None or view.is_closed or name == self._system_namespace:
+        if view is None or view.refuses_pods or name == self._system_namespace:
             return
-        patch = self._patch_namespace(Close(name), uid)
+        patch = self._patch_namespace(RefusePods(name), uid)
         await self._attempt("namespaces", f"label of namespace {name}", patch)
 
     async def _patch_namespace(self, change: NamespaceChange, uid: str) -> None:

@@ -1,6 +1,7 @@
 """Tells users: statuses of profiles, events about profiles, and events about pods that Fargate can't run."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from monopod.api.names import API_VERSION
@@ -13,6 +14,14 @@ from monopod.pods.view import PodView
 from monopod.profiles.caches import Caches
 
 
+@dataclass(frozen=True, slots=True)
+class _Posted:
+    """The events of a change of a status, each by the profile's uid, reason and message, and the status before it."""
+
+    before: Mapping[str, Any] | None
+    events: set[tuple[str, str, str]] = field(default_factory=set)
+
+
 class Reporter:
     """Remembers what it wrote, so that a status that the API server changes isn't written again and again."""
 
@@ -21,12 +30,16 @@ class Reporter:
         self._recorder = recorder
         self._problems = problems
         self._statuses = StatusWriter(api, caches.profiles, "profile", problems)
+        self._posted: dict[str, _Posted] = {}
+        """Of profiles whose status couldn't be written after its events; they aren't repeated with it."""
 
     async def report_status(self, resource: Mapping[str, Any], status: dict[str, Any]) -> bool:
         """Writes the profile's status if it differs, after the event that it may call for; False if that failed."""
         name, current = resource["metadata"]["name"], resource.get("status")
         if not self._statuses.differs(name, current, status):
             return True
+        if name in self._posted and self._posted[name].before != current:
+            del self._posted[name]
         subject = f"events of profile {name}"
         try:
             await self._record_phase(resource, status)
@@ -36,7 +49,10 @@ class Reporter:
             self._problems.report(subject, str(error))
             return False
         self._problems.clear(subject)
-        return await self._statuses.write(name, current, status)
+        is_written = await self._statuses.write(name, current, status)
+        if is_written:
+            self._posted.pop(name, None)
+        return is_written
 
     async def _record_phase(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
         """An event when the profile becomes active, is deleted, and fails, or fails for another reason."""
@@ -80,17 +96,22 @@ class Reporter:
 
     async def _post(self, resource: Mapping[str, Any], event_type: EventType, reason: Reason, message: str) -> None:
         metadata = resource["metadata"]
+        name = metadata["name"]
         about = {
             "apiVersion": API_VERSION,
             "kind": "FargateProfile",
-            "name": metadata["name"],
+            "name": name,
             "uid": metadata["uid"],
         }
-        await self._recorder.record_occurrence(about, event_type, reason, message)
+        posted = self._posted.setdefault(name, _Posted(resource.get("status"))).events
+        if (event := (metadata["uid"], str(reason), message)) not in posted:
+            await self._recorder.record_occurrence(about, event_type, reason, message)
+            posted.add(event)
 
     def retain(self, profiles: Collection[str]) -> None:
         """Forgets profiles that are gone."""
         self._statuses.retain(profiles)
+        self._posted = {name: posted for name, posted in self._posted.items() if name in profiles}
 
     async def report_unsupported(self, pods: Sequence[PodView]) -> bool:
         """Says of each pod that Fargate can't run why, once; whether there is nothing left to say."""

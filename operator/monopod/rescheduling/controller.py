@@ -31,9 +31,9 @@ from monopod.rescheduling.dry_runs import DryRuns
 from monopod.rescheduling.options import ReschedulingOptions
 from monopod.rescheduling.precaution import Precaution
 from monopod.rescheduling.rules.plans import WorkloadPlan
+from monopod.rescheduling.rules.pod_verdict import NamespaceContext
 from monopod.rescheduling.rules.progress import Kept, Moves, NotListed, build_tally, compute_unwritten
 from monopod.rescheduling.rules.settings import ReschedulingSettings
-from monopod.rescheduling.rules.standing import NamespaceContext
 from monopod.rescheduling.scanner import NamespaceScan, Scanner
 
 INTERVAL_SECONDS = 2.0

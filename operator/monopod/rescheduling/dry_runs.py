@@ -22,7 +22,7 @@ from monopod.kube.controller import Backoff
 from monopod.kube.objects.text import list_names
 from monopod.rescheduling.caches import Caches
 from monopod.rescheduling.rules.plans import WorkloadPlan
-from monopod.rescheduling.rules.standing import NamespaceContext
+from monopod.rescheduling.rules.pod_verdict import NamespaceContext
 from monopod.rescheduling.scanner import Attempt, NamespaceScan
 from monopod.workloads.replacements import list_quotas, try_replacement
 from monopod.workloads.rules.creation import Quota

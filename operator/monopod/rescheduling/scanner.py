@@ -25,7 +25,7 @@ from monopod.pods.rules.volumes import get_claims
 from monopod.pods.volumes import fetch_claims, fetch_volumes
 from monopod.rescheduling.caches import Caches
 from monopod.rescheduling.rules.plans import WorkloadPlan, is_proof, plan_workloads
-from monopod.rescheduling.rules.standing import (
+from monopod.rescheduling.rules.pod_verdict import (
     Elsewhere,
     InPlace,
     NamespaceContext,
@@ -270,7 +270,7 @@ class Scanner:
 
 def _is_on_its_way(pod_state: PodState, context: NamespaceContext, resumed: Collection[str]) -> bool:
     """Whether the pod may be a replacement that an operator before this one waited for, or has siblings that are."""
-    if pod_state.mark not in resumed or not isinstance(pod_state.standing, InPlace):
+    if pod_state.mark not in resumed or not isinstance(pod_state.verdict, InPlace):
         return False
     began, created = context.settings[pod_state.mark].started, read_time(pod_state.pod.created)
     return began is not None and created is not None and created >= began

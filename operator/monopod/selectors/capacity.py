@@ -106,7 +106,7 @@ class Overflow:
             place = "the ConfigMap for new namespaces"
         else:
             place = f"namespaces {self.place}" if is_wildcard(self.place) else f"namespace {self.place}"
-        return f"{place} would have {self.found} {self.bound.what}, and there is room for {self.bound.most}"
+        return f"{place} would have {self.found} {self.bound.what}, and the capacity is {self.bound.most}"
 
     def concerns(self, namespace: str) -> bool:
         """Whether the place is this namespace, or a pattern that it matches."""

@@ -64,7 +64,7 @@ def hold_back_for_capacity(overflow: Overflow, reached: Sequence[str]) -> Findin
     """Admission can't read more than the profiles that are enforced already; with this one it would have to."""
     message = (
         f"with this profile, {overflow}; so it isn't published, and matching pods aren't sandboxed. It becomes "
-        f"active by itself when others leave room: let fewer profiles, or fewer selectors, reach the same "
+        f"active by itself when others free capacity: let fewer profiles, or fewer selectors, reach the same "
         f"namespaces"
     )
     return Finding(KIND, False, Reason.SELECTORS_TOO_LARGE, message, _list_places(overflow, reached))

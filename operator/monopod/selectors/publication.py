@@ -26,7 +26,7 @@ from monopod.api.names import (
 from monopod.pods.rules.selection import Profile
 from monopod.selectors.reach import Reach
 
-CLOSED: Final = (
+PODS_REFUSED: Final = (
     "Fargate profiles reach namespace ",
     ", but Monopod cannot write them on it, so ",
     "it is not known whether this pod belongs in a sandbox. Make room among the annotations of the namespace ",
@@ -54,7 +54,7 @@ class NamespaceView:
         return self.isolated == ISOLATED
 
     @property
-    def is_closed(self) -> bool:
+    def refuses_pods(self) -> bool:
         """Whether it carries the label alone, so that its new pods are refused."""
         return (self.label, self.compiled, self.isolated, self.group_policies) == (
             NAMESPACE_LABEL_VALUE,
@@ -64,9 +64,9 @@ class NamespaceView:
         )
 
 
-def describe_closed(namespace: str) -> str:
+def describe_refused_pods(namespace: str) -> str:
     """Why pods are refused in a namespace that carries the label alone, in the API server's words."""
-    before, *after = CLOSED
+    before, *after = PODS_REFUSED
     return before + namespace + "".join(after)
 
 
@@ -98,13 +98,13 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
+class RefusePods:
     """The namespace is to carry the label alone: profiles reach it, and what they say can't be written."""
 
     namespace: str
 
 
-NamespaceChange = Publish | Withdraw | Close
+NamespaceChange = Publish | Withdraw | RefusePods
 
 ISOLATED = "true"
 
@@ -145,7 +145,7 @@ def build_namespace_patch(change: NamespaceChange, uid: str) -> dict[str, object
                 ISOLATED_ANNOTATION: isolated,
                 GROUP_POLICIES_ANNOTATION: group_policies,
             }
-        case Close():
+        case RefusePods():
             label = NAMESPACE_LABEL_VALUE
         case Withdraw():
             pass

@@ -135,18 +135,18 @@ OPT_OUTS: dict[str, Json] = {
 
 
 @pytest.fixture(scope="module")
-def closed(lab: Lab, operator: OperatorProcess, nina: Person) -> Iterator[str]:
+def refusing(lab: Lab, operator: OperatorProcess, nina: Person) -> Iterator[str]:
     """A namespace that refuses its pods."""
-    lab.create_namespace("closed")
-    fill(nina, lab, "closed")
-    lab.create_profile("closed", "closed")
-    eventually(lambda: is_refused(lab, "closed"))
-    yield "closed"
-    lab.delete("FargateProfile", "closed")
+    lab.create_namespace("refusing")
+    fill(nina, lab, "refusing")
+    lab.create_profile("refusing", "refusing")
+    eventually(lambda: is_refused(lab, "refusing"))
+    yield "refusing"
+    lab.delete("FargateProfile", "refusing")
 
 
 @pytest.mark.parametrize("spec", OPT_OUTS.values(), ids=OPT_OUTS)
-def test_no_pod_opts_out_of_profiles_that_nobody_can_read(lab: Lab, closed: str, spec: Json) -> None:
-    answer = create_pod(lab, closed, dry_run=True, **spec)
+def test_no_pod_opts_out_of_profiles_that_nobody_can_read(lab: Lab, refusing: str, spec: Json) -> None:
+    answer = create_pod(lab, refusing, dry_run=True, **spec)
     assert answer.status == 403
     assert REFUSED in answer.message

@@ -75,8 +75,8 @@ def draw_case(draw: Draw, namespace: str, profiles: Sequence[Profile], setting: 
 
 
 def publish(server: Server, namespace: str, profiles: Sequence[Profile], setting: Setting) -> None:
-    rows = compile_group_policies(setting.read_policies(), setting.accounts)
-    reach(server, namespace, profiles, isolated=setting.isolated, group_policies=rows)
+    compiled = compile_group_policies(setting.read_policies(), setting.accounts)
+    reach(server, namespace, profiles, isolated=setting.isolated, group_policies=compiled)
 
 
 def _explain(server: Server, case: Case, where: str) -> str:

@@ -67,6 +67,7 @@ class Interceptor:
         self.writes: list[Write] = []
         self._held: Matches = lambda *_: False
         self._released = threading.Event()
+        self._refused: Matches = lambda *_: False
         self.url = f"http://127.0.0.1:{self._proxy.server_address[1]}"
 
     def __enter__(self) -> Self:
@@ -93,6 +94,15 @@ class Interceptor:
         finally:
             self._held = lambda *_: False
             self._released.set()
+
+    @contextlib.contextmanager
+    def refusing(self, matches: Matches) -> Iterator[None]:
+        """Requests that match are forbidden, and never reach the API server, until this ends."""
+        self._refused = matches
+        try:
+            yield
+        finally:
+            self._refused = lambda *_: False
 
     def find(self, request: str, matches: Callable[[Any], bool] = lambda _: True) -> list[Write]:
         """The writes whose `METHOD path` is all of the pattern, and whose body matches."""
@@ -134,6 +144,10 @@ class Interceptor:
                 write = interceptor._note(self.command, self.path, body)
                 if interceptor._held(self.command, self.path):
                     interceptor._released.wait()
+                if interceptor._refused(self.command, self.path):
+                    write.ended, write.status = time.monotonic(), 403
+                    self.refuse()
+                    return
                 stopped = interceptor._admit(self.command, self.path)
                 if stopped == "before":
                     self.close_connection = True
@@ -151,6 +165,15 @@ class Interceptor:
                             self.close_connection = True
                             return
                         self.answer(answer)
+
+            def refuse(self) -> None:
+                status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403}
+                body = json.dumps({**status, "message": "refused by the test"}).encode()
+                self.send_response(403)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
 
             def answer(self, answer: http.client.HTTPResponse) -> None:
                 self.send_response(answer.status)

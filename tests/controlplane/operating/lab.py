@@ -243,10 +243,10 @@ class Lab:
         return next((dict(one) for one in self.status(name).get("conditions", ()) if one["type"] == kind), {})
 
     def namespace_marks(self, name: str) -> tuple[str | None, str | None]:
-        """The namespace's label and rows."""
+        """The namespace's label and selectors."""
         metadata = (self.get("Namespace", name) or {"metadata": {}})["metadata"]
-        rows = metadata.get("annotations", {}).get("monopod.dev/profiles")
-        return metadata.get("labels", {}).get("monopod.dev/fargate"), rows
+        selectors = metadata.get("annotations", {}).get("monopod.dev/profiles")
+        return metadata.get("labels", {}).get("monopod.dev/fargate"), selectors
 
     def patterns(self) -> Json:
         """The data of the ConfigMap for new namespaces."""

@@ -1,7 +1,8 @@
 """The orders that must hold whatever else changes: each is a wall between a crash, or a race, and harm done.
 
-- The finalizer is on a profile before any namespace carries its rows: or it could be gone while its pods run on.
-- Nothing moves for a profile any more once its rows are being withdrawn: or replacements land outside.
+- The finalizer is on a profile before any namespace carries its selectors, also where the API server refuses it at
+  first: or the profile could be gone while its pods run on.
+- Nothing moves for a profile any more once its selectors are being withdrawn: or replacements land outside.
 - The base policy is there before the namespace's mark, and stays for seconds after it: or pods run unclosed.
 - The beginning is on record before the first eviction: or a loop of evictions would never be noticed.
 - A pod's new NetworkPolicy is there before its old one goes: or its connections break.
@@ -89,19 +90,34 @@ def create_pods(lab: Lab, namespace: str, count: int) -> None:
         lab.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}).expect_ok()
 
 
-def test_the_finalizer_is_there_before_any_rows(lab: Lab, start: StartOperator, asked: Interceptor) -> None:
-    lab.create_namespace("wall-rows")
+def test_the_finalizer_is_there_before_any_selectors(lab: Lab, start: StartOperator, asked: Interceptor) -> None:
+    lab.create_namespace("wall-selectors")
     start("--no-leader-elect", kubeconfig=lab.write_kubeconfig(asked.url))
-    lab.create_profile("web", "wall-rows")
+    lab.create_profile("web", "wall-selectors")
     lab.becomes_active("web")
     held = asked.find(f"PATCH {PROFILES.path('web')}", lambda body: PROFILE_FINALIZER in body["metadata"]["finalizers"])
-    assert answered_before(held, asked.find("PATCH /api/v1/namespaces/wall-rows", carries(SELECTORS_ANNOTATION)))
+    assert answered_before(held, asked.find("PATCH /api/v1/namespaces/wall-selectors", carries(SELECTORS_ANNOTATION)))
     patterns = "PATCH /api/v1/namespaces/monopod-system/configmaps/monopod-namespaces"
-    assert answered_before(held, asked.find(patterns, lambda body: "wall-rows" in str(body)))
+    assert answered_before(held, asked.find(patterns, lambda body: "wall-selectors" in str(body)))
+
+
+def test_nothing_is_published_while_the_finalizer_is_refused(
+    lab: Lab, start: StartOperator, asked: Interceptor
+) -> None:
+    lab.create_namespace("wall-refused")
+    start("--no-leader-elect", kubeconfig=lab.write_kubeconfig(asked.url))
+    profile = PROFILES.path("web")
+    with asked.refusing(lambda method, path: (method, path.partition("?")[0]) == ("PATCH", profile)):
+        lab.create_profile("web", "wall-refused")
+        eventually(lambda: len(asked.find(f"PATCH {profile}")) > 1)
+    lab.becomes_active("web")
+    held = asked.find(f"PATCH {profile}", lambda body: PROFILE_FINALIZER in body["metadata"]["finalizers"])
+    assert not held[0].succeeded
+    assert answered_before(held, asked.find("PATCH /api/v1/namespaces/wall-refused", carries(SELECTORS_ANNOTATION)))
 
 
 @pytest.mark.usefixtures("_node")
-def test_nothing_moves_for_a_profile_whose_rows_are_being_withdrawn(
+def test_nothing_moves_for_a_profile_whose_selectors_are_being_withdrawn(
     lab: Lab, start: StartOperator, asked: Interceptor
 ) -> None:
     lab.create_namespace("wall-moves")

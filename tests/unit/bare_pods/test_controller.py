@@ -3,15 +3,18 @@
 from collections.abc import Iterable
 from typing import Any, cast
 
+import pytest
+
 from monopod.bare_pods.controller import POLL_SECONDS, BareKeeper
 from monopod.bare_pods.dry_run import VALID_SECONDS
 from monopod.bare_pods.options import BarePodOptions
 from monopod.bare_pods.rules.steps import KNOWN_SECONDS, SETTLING_SECONDS, BarePod
 from monopod.eviction.evictor import Evictor
 from monopod.eviction.rules.order import Candidate
-from monopod.kube.client.api import ApiError, ServerTrouble
+from monopod.kube.client.api import ApiError, ApiUnreachable, ServerTrouble
 from monopod.kube.client.request import REQUEST_TIMEOUT_SECONDS
 from monopod.kube.controller import WHOLE, After
+from monopod.kube.event_recorder import REFUSED_SECONDS
 from monopod.manager.sources import WatchedCaches
 from tests.unit.builders import a_pod
 from tests.unit.fake_api import FakeApi
@@ -41,6 +44,9 @@ def a_stored_pod(phase: str = "Stored", **status: Any) -> Json:
         "spec": {"profile": "web", "podUID": "old", "manifest": manifest},
         "status": {"phase": phase, "since": "2026-01-01T00:00:00Z", **status},
     }
+
+
+RECREATED = a_live_pod("new", annotations={"monopod.dev/recreated-from": "old"})
 
 
 def sandbox(pod: Json) -> Json:
@@ -109,6 +115,18 @@ class Setting:
     def written(self) -> list[str]:
         """Methods and paths of all writes, in their order, but for events."""
         return [f"{verb} {path}" for verb, path, _ in self.api.requests if verb != "get" and path != EVENTS]
+
+
+def a_refusing_setting() -> Setting:
+    setting = Setting(a_stored_pod("Evicting"))
+    del setting.api.answers["get", POD]
+    setting.api.answers["create", PODS] = ApiError(403, "Forbidden", "over quota")
+    return setting
+
+
+def find_events(setting: Setting) -> list[str]:
+    """The reasons of the events of the last reconcile."""
+    return [body["reason"] for path, body in setting.api.sent("create") if path == EVENTS]
 
 
 async def test_a_pod_is_tried_and_stored_before_its_eviction_is_recorded_and_asked_for() -> None:
@@ -243,12 +261,11 @@ async def test_nothing_is_done_to_a_stored_pod_that_runs_before_it_is_known_what
 
 async def test_a_pod_that_is_gone_is_created_again_once_and_put_on_record() -> None:
     setting = Setting(a_stored_pod("Evicting"))
-    new = a_live_pod("new", annotations={"monopod.dev/recreated-from": "old"})
     del setting.api.answers["get", POD]
 
     def create(_: Json) -> Json:
-        setting.api.answers["get", POD] = new
-        return new
+        setting.api.answers["get", POD] = RECREATED
+        return RECREATED
 
     setting.api.answers["create", PODS] = create
     await setting.make_pass()
@@ -257,9 +274,7 @@ async def test_a_pod_that_is_gone_is_created_again_once_and_put_on_record() -> N
 
 
 async def test_a_refusal_is_recorded_and_announced_once_and_tried_again_later() -> None:
-    setting = Setting(a_stored_pod("Evicting"))
-    del setting.api.answers["get", POD]
-    setting.api.answers["create", PODS] = ApiError(403, "Forbidden", "over quota")
+    setting = a_refusing_setting()
     await setting.make_pass()
     assert setting.written == [f"create {PODS}", f"merge {STORED_POD}/status"]
     (obstacle,) = setting.keeper.report("web").obstacles
@@ -270,6 +285,50 @@ async def test_a_refusal_is_recorded_and_announced_once_and_tried_again_later() 
     delay = await setting.make_pass()
     assert setting.written == []
     assert 0 < delay <= 2
+
+
+@pytest.mark.parametrize("trouble", [ServerTrouble(500, "", "webhook"), ApiUnreachable("timed out")], ids=str)
+async def test_an_event_that_can_not_be_posted_holds_nothing_up_and_is_posted_later(trouble: Exception) -> None:
+    setting = a_refusing_setting()
+    setting.api.answers["create", EVENTS] = trouble
+    await setting.make_pass()
+    assert setting.written == [f"create {PODS}", f"merge {STORED_POD}/status"]
+    message = setting.api.sent("merge")[0][1]["status"]["message"]
+    setting.api.lists[STORED_PODS] = [a_stored_pod("Refused", message=message)]
+    del setting.api.answers["create", EVENTS]
+    setting.clock.step(REFUSED_SECONDS)
+    await setting.make_pass()
+    assert find_events(setting) == ["RecreationRefused"]
+    await setting.make_pass()
+    assert find_events(setting) == []
+
+
+async def test_the_event_of_a_pod_that_is_back_is_posted_later_although_nothing_is_stored_any_more() -> None:
+    setting = Setting(a_stored_pod("Recreating"))
+    setting.api.answers["get", POD] = RECREATED
+    setting.api.answers["create", EVENTS] = ServerTrouble(500, "", "webhook")
+    await setting.make_pass()
+    assert setting.written == [f"merge {STORED_POD}/status", f"delete {STORED_POD}"]
+    setting.api.lists[STORED_PODS] = []
+    del setting.api.answers["create", EVENTS]
+    setting.clock.step(REFUSED_SECONDS)
+    await setting.make_pass()
+    assert find_events(setting) == ["Recreated"]
+
+
+async def test_an_event_about_a_stored_pod_that_is_gone_is_not_posted_any_more() -> None:
+    setting = a_refusing_setting()
+    setting.api.answers["create", EVENTS] = ServerTrouble(500, "", "webhook")
+    await setting.make_pass()
+    setting.api.answers["get", POD] = RECREATED
+    setting.api.lists[STORED_PODS] = [a_stored_pod("Refused", message="over quota")]
+    await setting.make_pass()
+    assert f"delete {STORED_POD}" in setting.written
+    setting.api.lists[STORED_PODS] = []
+    del setting.api.answers["create", EVENTS]
+    setting.clock.step(REFUSED_SECONDS)
+    await setting.make_pass()
+    assert find_events(setting) == ["Recreated"]
 
 
 async def test_a_webhook_that_does_not_answer_is_told_of_too() -> None:
@@ -283,8 +342,7 @@ async def test_a_webhook_that_does_not_answer_is_told_of_too() -> None:
 
 async def test_a_pod_under_way_is_reported_as_waiting() -> None:
     setting = Setting(a_stored_pod("Recreating", recreatedUID="new"))
-    new = a_live_pod("new", annotations={"monopod.dev/recreated-from": "old"})
-    setting.api.answers["get", POD] = {**new, "status": {"phase": "Pending"}}
+    setting.api.answers["get", POD] = {**RECREATED, "status": {"phase": "Pending"}}
     await setting.make_pass()
     report = setting.keeper.report("web")
     assert (report.waiting, report.missing) == (("prod/toolbox",), ("prod/toolbox",))
@@ -292,8 +350,7 @@ async def test_a_pod_under_way_is_reported_as_waiting() -> None:
 
 async def test_a_new_pod_that_failed_before_it_ran_keeps_the_manifest_and_is_told_of() -> None:
     setting = Setting(a_stored_pod("Recreating", recreatedUID="new"))
-    new = a_live_pod("new", annotations={"monopod.dev/recreated-from": "old"})
-    setting.api.answers["get", POD] = {**new, "status": {"phase": "Failed", "reason": "OutOfcpu"}}
+    setting.api.answers["get", POD] = {**RECREATED, "status": {"phase": "Failed", "reason": "OutOfcpu"}}
     await setting.make_pass()
     assert setting.written == [f"merge {STORED_POD}/status"]
     ((_, patch),) = setting.api.sent("merge")

@@ -20,7 +20,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from monopod.kube.client import synchronous
+from monopod.cli.failure import describe
+from monopod.cli.live import Cluster
+from monopod.kube.client.api import ApiUnreachable
 from tests.unit.builders import a_pod
 from tests.unit.cli.running import run, write_yaml
 
@@ -219,17 +221,16 @@ def test_a_server_that_does_not_speak_tls_is_told_as_one(tmp_path: Path) -> None
     assert result.stderr.endswith(f" {CERTIFICATES}\n")
 
 
-def test_a_server_that_says_nothing_is_not_waited_for_without_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(synchronous, "REQUEST_TIMEOUT_SECONDS", 0.2)
+def test_a_server_that_says_nothing_is_not_waited_for_without_end(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        result = run("isolation", "x", "--kubeconfig", a_kubeconfig(tmp_path, url))
-    assert result.exit_code == 1
-    assert "timed out" in result.stderr
-    assert result.stderr.endswith(" See that the network lets you through: a VPN, a firewall, a proxy.\n")
-    assert result.stderr.count("\n") == 1
+        cluster = Cluster.connect(a_kubeconfig(tmp_path, url), None, timeout_seconds=0.2)
+        with pytest.raises(ApiUnreachable) as silence:
+            cluster.read_pod("x", "default")
+    told = describe(silence.value)
+    assert "timed out" in told
+    assert told.endswith(" See that the network lets you through: a VPN, a firewall, a proxy.")
+    assert "\n" not in told
 
 
 @pytest.mark.parametrize("content", ["", "text", "[]", "clusters: 1", "current-context: c"], ids=repr)

@@ -118,7 +118,7 @@ async def test_another_plan_begins_afresh_and_the_same_one_does_not() -> None:
     await probe.outcome()
     probe.prober.update({"web": PLAN})
     assert isinstance(probe.prober.outcome("web", PLAN), Sandboxed)
-    other = Plan((TRIAL,), ("other rows",))
+    other = Plan((TRIAL,), ("other selectors",))
     probe.prober.update({"web": other})
     assert probe.prober.outcome("web", other) == Pending()
 

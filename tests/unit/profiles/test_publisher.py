@@ -1,4 +1,4 @@
-"""Rows reach namespaces, and one namespace's trouble stays its own."""
+"""Compiled selectors reach namespaces, and one namespace's trouble stays its own."""
 
 import asyncio
 import functools
@@ -116,7 +116,7 @@ def events(setting: Setting) -> list[tuple[str, str]]:
         {"monopod.dev/profiles": "web|kata|Pend||"},
         {},
     ],
-    ids=["rows forged", "isolation taken away", "all taken away"],
+    ids=["selectors forged", "isolation taken away", "all taken away"],
 )
 async def test_what_someone_did_to_a_namespace_is_undone_and_reported(annotations: dict[str, str]) -> None:
     setting = Setting("prod-a", "prod-b")
@@ -261,9 +261,9 @@ def refuse_content(setting: Setting, error: Exception = TOO_MUCH) -> None:
     setting.api.answers["merge", NAMESPACE] = answer
 
 
-def closed(setting: Setting, name: str = "prod-a") -> bool:
+def refuses_pods(setting: Setting, name: str = "prod-a") -> bool:
     view = setting.caches.namespaces.find("", name)
-    return view is not None and view.is_closed
+    return view is not None and view.refuses_pods
 
 
 @pytest.mark.parametrize("error", [ApiError(403, "Forbidden", "no"), ApiUnreachable("away")], ids=str)
@@ -291,11 +291,11 @@ TOO_LARGE = ServerTrouble(500, "", "etcdserver: request is too large")
 
 
 @pytest.mark.parametrize("error", [TOO_MUCH, ApiError(403, "Forbidden", "no"), TOO_LARGE], ids=str)
-async def test_a_namespace_whose_rows_are_refused_gets_the_label_alone(error: Exception) -> None:
+async def test_a_namespace_whose_selectors_are_refused_gets_the_label_alone(error: Exception) -> None:
     setting = Setting("prod-a")
     refuse_content(setting, error)
     publication = await setting.publish(WEB)
-    assert closed(setting)
+    assert refuses_pods(setting)
     assert publication.unwritten == {"prod-a": f"it can't be written, so its new pods are refused: {error}"}
 
 
@@ -304,11 +304,11 @@ async def test_rows_that_are_out_of_date_and_cannot_be_replaced_are_withdrawn() 
     await setting.publish(WEB)
     refuse_content(setting)
     await setting.publish(WEB, a_profile("all", a_selector("prod-a")))
-    assert closed(setting)
+    assert refuses_pods(setting)
 
 
 @pytest.mark.parametrize("error", [ApiError(409, "Conflict", "uid"), ServerTrouble(503, "", "busy")], ids=str)
-async def test_a_namesake_or_an_overloaded_server_closes_nothing(error: Exception) -> None:
+async def test_another_namespace_of_the_name_or_an_overloaded_server_refuses_no_pods(error: Exception) -> None:
     setting = Setting("prod-a")
     await setting.publish(WEB)
     refuse_content(setting, error)
@@ -316,7 +316,7 @@ async def test_a_namesake_or_an_overloaded_server_closes_nothing(error: Exceptio
     assert setting.compiled("prod-a") == "web|kata|Pend||"
 
 
-async def test_the_operators_own_namespace_is_not_closed() -> None:
+async def test_the_operators_own_namespace_never_refuses_its_pods() -> None:
     setting = Setting(SYSTEM)
     setting.api.answers["merge", f"/api/v1/namespaces/{SYSTEM}"] = TOO_MUCH
     await setting.publish(a_profile("own", a_selector(SYSTEM)))

@@ -101,6 +101,24 @@ async def test_a_status_that_cannot_be_written_is_tried_again(
     assert not await reporter.report_status(a_resource(), a_status())
 
 
+async def test_the_event_of_a_status_that_is_written_at_the_second_try_happened_once(
+    api: FakeApi, reporter: Reporter
+) -> None:
+    write = api.answers["merge", STATUS]
+    api.answers["merge", STATUS] = ApiUnreachable("away")
+    assert not await reporter.report_status(a_resource(), a_status())
+    api.answers["merge", STATUS] = write
+    assert await reporter.report_status(a_resource(), a_status())
+    assert [path for _, path, _ in api.requests] == [EVENTS, STATUS, STATUS]
+
+
+async def test_what_happens_again_after_a_status_was_written_is_counted(api: FakeApi, reporter: Reporter) -> None:
+    for before in (None, a_status("CREATE_FAILED", "DryRunRefused")):
+        await reporter.report_status(a_resource(before), a_status())
+    (patch,) = [body for path, body in api.sent("merge") if path.startswith(EVENTS)]
+    assert patch["count"] == 2
+
+
 async def test_a_profile_that_is_gone_is_no_failure(api: FakeApi, reporter: Reporter) -> None:
     api.answers["merge", STATUS] = ApiError(404, "NotFound", "gone")
     assert await reporter.report_status(a_resource(), a_status())

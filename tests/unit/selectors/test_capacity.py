@@ -18,7 +18,7 @@ from monopod.selectors.capacity import (
     allocate,
 )
 
-ROOM, ALL = Bound("selectors", 3), Bound("selectors in all", 6)
+CAPACITY, ALL = Bound("selectors", 3), Bound("selectors in all", 6)
 PROTECTED = frozenset({"kube-system"})
 
 
@@ -39,7 +39,7 @@ def enforced(name: str, *namespaces: str) -> CapacityRequest:
 
 
 def give(*requests: CapacityRequest) -> Allocation:
-    return allocate(requests, [ROOM], [ALL], PROTECTED)
+    return allocate(requests, [CAPACITY], [ALL], PROTECTED)
 
 
 def published(*requests: CapacityRequest) -> list[str]:
@@ -54,7 +54,7 @@ def test_all_that_fit_are_published() -> None:
 def test_the_newest_that_does_not_fit_is_left_out_and_told_where_and_why() -> None:
     allocation = give(a_claim("c", "prod"), a_claim("a", "prod", "prod"), a_claim("b", "prod"))
     assert sorted(allocation.compiled) == ["a", "b"]
-    assert allocation.overflow == {"c": Overflow("prod", 4, ROOM)}
+    assert allocation.overflow == {"c": Overflow("prod", 4, CAPACITY)}
 
 
 def test_one_that_is_left_out_takes_no_room() -> None:
@@ -81,7 +81,7 @@ def test_the_order_in_which_they_are_given_does_not_matter(order: tuple[int, ...
 
 def test_patterns_count_in_the_namespaces_that_are_named() -> None:
     assert give(a_claim("a", "prod", "prod"), a_claim("b", "p*"), a_claim("c", "*d")).overflow == {
-        "c": Overflow("prod", 4, ROOM)
+        "c": Overflow("prod", 4, CAPACITY)
     }
 
 
@@ -95,13 +95,13 @@ def test_patterns_do_not_count_in_protected_namespaces() -> None:
 
 def test_patterns_that_can_meet_in_one_name_count_together() -> None:
     allocation = give(a_claim("a", "team-*", "team-?"), a_claim("b", "*"), a_claim("c", "team-a*"))
-    assert allocation.overflow == {"c": Overflow("team-a*", 4, ROOM)}
-    assert str(allocation.overflow["c"]) == "namespaces team-a* would have 4 selectors, and there is room for 3"
+    assert allocation.overflow == {"c": Overflow("team-a*", 4, CAPACITY)}
+    assert str(allocation.overflow["c"]) == "namespaces team-a* would have 4 selectors, and the capacity is 3"
 
 
 def test_a_wide_pattern_counts_among_narrow_ones() -> None:
     allocation = give(a_claim("a", "team-a*", "team-*", "team-?"), a_claim("b", "*"))
-    assert allocation.overflow == {"b": Overflow("team-a*", 4, ROOM)}
+    assert allocation.overflow == {"b": Overflow("team-a*", 4, CAPACITY)}
 
 
 def test_patterns_that_begin_differently_do_not() -> None:
@@ -112,7 +112,7 @@ def test_all_profiles_together_have_a_bound_too() -> None:
     allocation = give(a_claim("a", "p", "q", "r"), a_claim("b", "s", "t", "u"), a_claim("c", "v"))
     assert allocation.overflow == {"c": Overflow(CONFIGMAP, 7, ALL)}
     assert str(allocation.overflow["c"]) == (
-        "the ConfigMap for new namespaces would have 7 selectors in all, and there is room for 6"
+        "the ConfigMap for new namespaces would have 7 selectors in all, and the capacity is 6"
     )
 
 
@@ -126,7 +126,7 @@ def test_a_change_that_does_not_fit_leaves_the_old_rows_and_the_others_alone() -
     allocation = give(change, enforced("b", "prod", "prod"), a_claim("c", "prod"))
     assert allocation.compiled["a"] == (a_row("prod", text="old"),)
     assert sorted(allocation.compiled) == ["a", "b"]
-    assert allocation.overflow["a"] == Overflow("prod", 4, ROOM)
+    assert allocation.overflow["a"] == Overflow("prod", 4, CAPACITY)
 
 
 def test_what_is_in_force_beyond_the_bounds_stays_and_says_so() -> None:
@@ -148,12 +148,12 @@ def test_no_name_ever_gets_more_than_there_is_room_for() -> None:
             a_claim(chr(97 + n), *("".join(draw.choices("aabb*?", k=draw.randint(1, 3))) for _ in range(2)))
             for n in range(draw.randint(2, 12))
         ]
-        compiled = allocate(requests, [ROOM], [Bound("", 99)], PROTECTED).compiled
+        compiled = allocate(requests, [CAPACITY], [Bound("", 99)], PROTECTED).compiled
         for name in names:
             found = sum(
                 reaches(Selector(selector.namespace), name, PROTECTED) for own in compiled.values() for selector in own
             )
-            assert found <= ROOM.most, (name, requests)
+            assert found <= CAPACITY.most, (name, requests)
 
 
 def test_a_thousand_profiles_of_a_thousand_namespaces_are_compared_in_less_than_the_time_limit() -> None:

@@ -82,7 +82,7 @@ def test_no_profile_no_text() -> None:
 
 
 @pytest.mark.parametrize("text", ["a b", "a|b", "a=b", "a,b", "a\nb"])
-def test_a_pattern_that_no_label_can_match_makes_no_row(text: str) -> None:
+def test_a_pattern_that_no_label_can_match_makes_no_selector(text: str) -> None:
     profiles = (
         a_profile("key", a_selector("prod", {text: "x"})),
         a_profile("value", a_selector("prod", {"x": text})),
@@ -91,17 +91,19 @@ def test_a_pattern_that_no_label_can_match_makes_no_row(text: str) -> None:
     assert compiled(*profiles) == ["sound|kata|Pend||"]
 
 
-def test_a_label_that_admission_writes_makes_no_row() -> None:
+def test_a_label_that_admission_writes_makes_no_selector() -> None:
     assert compiled(a_profile("web", a_selector("prod", {EKS_PROFILE_LABEL: "w*"}))) == []
 
 
 BEYOND = [
-    pytest.param(MAX_COMPILED, "prod", {}, "namespace prod would have 2001 selectors, .* for 2000", id="rows"),
+    pytest.param(
+        MAX_COMPILED, "prod", {}, "namespace prod would have 2001 selectors, .* capacity is 2000", id="selectors"
+    ),
     pytest.param(
         277,
         "*",
         {"*tier": "web-*"},
-        "namespaces \\* would have 5004 characters of label patterns with wildcards in keys, .* for 5000",
+        "namespaces \\* would have 5004 characters of label patterns with wildcards in keys, .* capacity is 5000",
         id="patterns for any label",
     ),
     pytest.param(
@@ -112,20 +114,24 @@ BEYOND = [
         id="bytes",
     ),
     pytest.param(
-        MAX_PATTERNS, "prod-{}", {}, "the ConfigMap for new namespaces would have 5001 selectors, .* for 5000", id="all"
+        MAX_PATTERNS,
+        "prod-{}",
+        {},
+        "the ConfigMap for new namespaces would have 5001 selectors, .* capacity is 5000",
+        id="all",
     ),
     pytest.param(
         4000,
         "{}-" + "ab*" * 19,
         {},
-        "would have .* characters of namespace patterns with wildcards, .* for 250000",
+        "would have .* characters of namespace patterns with wildcards, .* capacity is 250000",
         id="namespace patterns",
     ),
 ]
 
 
 @pytest.mark.parametrize(("count", "namespace", "labels", "problem"), BEYOND)
-def test_there_is_room_for_so_much(count: int, namespace: str, labels: dict[str, str], problem: str) -> None:
+def test_more_than_the_capacity_overflows(count: int, namespace: str, labels: dict[str, str], problem: str) -> None:
     profiles = [a_profile(f"profile-{n:04}", a_selector(namespace.format(n), labels)) for n in range(count + 1)]
     requests = [
         CapacityRequest(Registration(profile.name, profile.name), compile_profile(profile)) for profile in profiles

@@ -18,14 +18,14 @@ from monopod.selectors.publication import (
     decide_namespace,
 )
 
-ROWS = "web|kata|Pend||"
+SELECTORS = "web|kata|Pend||"
 PROFILE = Profile("web", (Selector("prod-*"), Selector("kube-system")), "kata")
 
 
-ISOLATED = Content(ROWS, is_isolated=True)
-WITH_GROUPS = Content(ROWS, is_isolated=True, group_policies="db|db||*")
+ISOLATED = Content(SELECTORS, is_isolated=True)
+WITH_GROUPS = Content(SELECTORS, is_isolated=True, group_policies="db|db||*")
 NOTHING = Content("")
-SEEN = NamespaceView("a", "true", ROWS, isolated="true")
+SEEN = NamespaceView("a", "true", SELECTORS, isolated="true")
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ SEEN = NamespaceView("a", "true", ROWS, isolated="true")
         pytest.param(NamespaceView("a"), NOTHING, None, id="unreached and bare"),
         pytest.param(SEEN, ISOLATED, None, id="as it should be"),
         pytest.param(NamespaceView("a"), ISOLATED, Publish("a", ISOLATED), id="newly reached"),
-        pytest.param(NamespaceView("a", "true", "old"), ISOLATED, Publish("a", ISOLATED), id="other rows"),
+        pytest.param(NamespaceView("a", "true", "old"), ISOLATED, Publish("a", ISOLATED), id="other selectors"),
         pytest.param(replace(SEEN, label=None), ISOLATED, Publish("a", ISOLATED), id="label removed"),
         pytest.param(replace(SEEN, label="no"), ISOLATED, Publish("a", ISOLATED), id="label changed"),
-        pytest.param(replace(SEEN, compiled=None), ISOLATED, Publish("a", ISOLATED), id="rows removed"),
+        pytest.param(replace(SEEN, compiled=None), ISOLATED, Publish("a", ISOLATED), id="selectors removed"),
         pytest.param(replace(SEEN, isolated=None), ISOLATED, Publish("a", ISOLATED), id="isolation seen"),
-        pytest.param(SEEN, Content(ROWS), Publish("a", Content(ROWS)), id="isolation no longer seen"),
-        pytest.param(NamespaceView("a", "true", ROWS), Content(ROWS), None, id="isolation not seen yet"),
+        pytest.param(SEEN, Content(SELECTORS), Publish("a", Content(SELECTORS)), id="isolation no longer seen"),
+        pytest.param(NamespaceView("a", "true", SELECTORS), Content(SELECTORS), None, id="isolation not seen yet"),
         pytest.param(SEEN, WITH_GROUPS, Publish("a", WITH_GROUPS), id="new SecurityGroupPolicy"),
         pytest.param(
             replace(SEEN, group_policies="db|db||*"), WITH_GROUPS, None, id="SecurityGroupPolicy as it should be"
@@ -50,7 +50,7 @@ SEEN = NamespaceView("a", "true", ROWS, isolated="true")
         ),
         pytest.param(SEEN, NOTHING, Withdraw("a"), id="no longer reached"),
         pytest.param(NamespaceView("a", "true", None), NOTHING, Withdraw("a"), id="forged label"),
-        pytest.param(NamespaceView("a", None, ROWS), NOTHING, Withdraw("a"), id="forged rows"),
+        pytest.param(NamespaceView("a", None, SELECTORS), NOTHING, Withdraw("a"), id="forged selectors"),
         pytest.param(NamespaceView("a", "", ""), NOTHING, Withdraw("a"), id="forged and empty"),
         pytest.param(NamespaceView("a", isolated="true"), NOTHING, Withdraw("a"), id="forged isolation"),
         pytest.param(NamespaceView("a", terminating=True), ISOLATED, None, id="being deleted"),
@@ -65,8 +65,8 @@ def test_a_namespace_is_written_only_if_it_differs(
 @pytest.mark.parametrize(
     ("change", "label", "annotations"),
     [
-        pytest.param(Publish("a", Content(ROWS)), "true", (ROWS, None, None), id="not isolated yet"),
-        pytest.param(Publish("a", WITH_GROUPS), "true", (ROWS, "true", "db|db||*"), id="isolated"),
+        pytest.param(Publish("a", Content(SELECTORS)), "true", (SELECTORS, None, None), id="not isolated yet"),
+        pytest.param(Publish("a", WITH_GROUPS), "true", (SELECTORS, "true", "db|db||*"), id="isolated"),
         pytest.param(Withdraw("a"), None, (None, None, None), id="withdrawn"),
     ],
 )

@@ -57,6 +57,7 @@ func printImages() error {
 	return json.NewEncoder(os.Stdout).Encode(map[string][]string{
 		"agnhost": {imageutils.GetE2EImage(imageutils.Agnhost), imageutils.GetE2EImage(imageutils.AgnhostPrev)},
 		"busybox": {imageutils.GetE2EImage(imageutils.BusyBox)},
+		"dns":     {imageutils.GetE2EImage(imageutils.GlibcDnsTesting)},
 		"nginx":   {imageutils.GetE2EImage(imageutils.Nginx), imageutils.GetE2EImage(imageutils.NginxNew)},
 		"pause":   {imageutils.GetE2EImage(imageutils.Pause)},
 	})

@@ -11,47 +11,31 @@ counts (kubernetes#134743).
 """
 
 from collections.abc import Iterator, Mapping
-from http import HTTPStatus
 from typing import Any, Final
 
 from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Level, Unread, read_minor, unread
+from monopod.cli.doctor.kubelets import Kubelets
 from monopod.cli.doctor.sandboxes import compute_takers, find_users, get_kubelet
-from monopod.cli.failure import describe_refusal
-from monopod.cli.live import Cluster
-from monopod.kube.client.api import ApiError, ApiUnreachable, ServerTrouble
-from monopod.kube.objects.resources import NODES
 from monopod.kube.objects.text import list_names
 from monopod.profiles.rules.sandboxes import GVISOR
 
 TRUE_SINCE_MINOR: Final = 35
-MOST_NODES: Final = 10
-"""Each is asked for itself, through the API server; nodes of one kind are mostly alike."""
-
 INSTALLED_BY_CHART: Final = "monopod.dev/gvisor"
 """The label of nodes on which charts/gvisor-node has put its own release, which reads systemd's names by itself."""
 
 Json = Mapping[str, Any]
 
 
-def read_drivers(cluster: Cluster, facts: Facts) -> dict[str, str] | Unread:
+def read_drivers(kubelets: Kubelets, facts: Facts) -> dict[str, str] | Unread:
     """The cgroup driver by node, of those that could take gVisor's pods; Unread if none can be had."""
-    drivers: dict[str, str] = {}
-    problem = ""
-    for node in list(_compute_nodes(facts))[:MOST_NODES]:
-        name = node["metadata"]["name"]
-        try:
-            told = cluster.get(f"{NODES.path(name, subresource='proxy')}/configz")
-        except (ApiError, ServerTrouble) as error:
-            problem = describe_refusal(error)
-            if error.status == HTTPStatus.FORBIDDEN:
-                break
-            continue  # a kubelet that doesn't answer
-        except ApiUnreachable:
-            problem = f"The kubelet of {name} doesn't answer."
-            break  # the API server waits for it longer than one waits for the API server; so may it for others
-        if driver := (told.get("kubeletconfig") or {}).get("cgroupDriver"):
-            drivers[name] = str(driver)
-    return Unread(problem) if problem and not drivers else drivers
+    answers = kubelets.ask(
+        _compute_nodes(facts), lambda node: kubelets.read_configuration(node["metadata"]["name"]).get("cgroupDriver")
+    )
+    drivers = {name: str(driver) for name, driver in answers.told.items() if driver}
+    if answers.problems and not drivers:
+        name, problem = list(answers.problems.items())[-1]
+        return Unread(f"{name}: {problem}")
+    return drivers
 
 
 def _compute_nodes(facts: Facts) -> Iterator[Json]:

@@ -16,6 +16,7 @@ from monopod.cli.doctor.cgroups import check_cgroups, read_drivers
 from monopod.cli.doctor.cilium import check_cilium
 from monopod.cli.doctor.diagnosis import CLUSTER_CHECKS, Check, Facts, Finding, Level
 from monopod.cli.doctor.examination import examine
+from monopod.cli.doctor.kubelets import Kubelets
 from monopod.cli.doctor.network_probe import NetworkProbe
 from monopod.cli.doctor.overhead import check_overhead, read_gates
 from monopod.cli.doctor.sandboxes import check_sandboxes
@@ -42,7 +43,8 @@ def diagnose(kubeconfig: str | None, context: str | None, namespace: str, probe_
     """
     cluster = Cluster.connect(kubeconfig, context)
     facts = examine(cluster, namespace)
-    drivers, gates = read_drivers(cluster, facts), read_gates(cluster, facts)
+    kubelets = Kubelets(cluster)
+    drivers, gates = read_drivers(kubelets, facts), read_gates(cluster, kubelets, facts)
     findings = check(replace(facts, cgroup_drivers=drivers, overhead_gates=gates))
     if probe_image is None:
         return [*findings, _NOT_PROBED]

@@ -12,23 +12,20 @@ can't be read.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from http import HTTPStatus
 from typing import Any, Final
 
 from monopod.api.names import KUBE_SYSTEM
 from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Gates, Level, Unread, read_minor
+from monopod.cli.doctor.kubelets import MOST_NODES, Kubelets
 from monopod.cli.doctor.sandboxes import compute_takers, find_users, get_kubelet
 from monopod.cli.failure import describe_refusal
 from monopod.cli.live import Cluster
-from monopod.kube.client.api import ApiError, ApiUnreachable, ServerTrouble
-from monopod.kube.objects.resources import NODES, PODS
+from monopod.kube.client.api import ApiError, ServerTrouble
+from monopod.kube.objects.resources import PODS
 from monopod.kube.objects.text import list_names
 
 GATE: Final = "InPlacePodLevelResourcesVerticalScaling"
 SINCE_MINOR: Final = 36
-MOST_NODES: Final = 10
-"""Each kubelet is asked for itself, through the API server; nodes of one kind are mostly alike."""
-
 SCHEDULERS: Final = {"labelSelector": "component=kube-scheduler"}
 _FEATURE: Final = r'^kubernetes_feature_enabled\{{name="{}"[^}}]*\}} (\d)'
 _SET: Final = re.compile(rf"\b{GATE}=(\w+)")
@@ -42,7 +39,7 @@ def is_on(metrics: str, gate: str) -> bool | None:
     return None if found is None else found[1] == "1"
 
 
-def read_gates(cluster: Cluster, facts: Facts) -> Gates:
+def read_gates(cluster: Cluster, kubelets: Kubelets, facts: Facts) -> Gates:
     """The gates of scheduler and kubelets, where a class in use has an overhead that they could count twice.
 
     Raises:
@@ -51,29 +48,15 @@ def read_gates(cluster: Cluster, facts: Facts) -> Gates:
     heavy = _compute_heavy(facts)
     if not heavy or (read_minor(str(facts.version.get("gitVersion"))) or 0) < SINCE_MINOR:
         return Gates()
-    kubelets: dict[str, bool] = {}
-    unread: list[str] = []
     nodes = list(compute_takers(facts, heavy))
-    for node in nodes[:MOST_NODES]:
-        name = node["metadata"]["name"]
-        try:
-            told = _read_kubelet(cluster, node)
-        except (ApiError, ServerTrouble) as error:
-            unread.append(f"the kubelet's of {name} ({describe_refusal(error).rstrip('.')})")
-            if error.status == HTTPStatus.FORBIDDEN:
-                break  # nor may the others be read
-            continue
-        except ApiUnreachable:
-            unread.append(f"the kubelet's of {name}, which doesn't answer")
-            break  # the API server waits for it longer than one waits for the API server; so may it for others
-        if told is None:
-            unread.append(f"the kubelet's of {name}, which doesn't tell")
-        else:
-            kubelets[name] = told
+    answers = kubelets.ask(nodes, lambda node: _read_kubelet(kubelets, node))
+    unread = [f"the kubelet's of {name} ({problem.rstrip('.')})" for name, problem in answers.problems.items()]
+    unread += [f"the kubelet's of {name}, which doesn't tell" for name, told in answers.told.items() if told is None]
     if len(nodes) > MOST_NODES:
         unread.append(f"those of {len(nodes) - MOST_NODES} more kubelets, which weren't asked")
     scheduler, why = _read_scheduler(cluster)
-    return Gates(scheduler, kubelets, (*([f"kube-scheduler's ({why})"] if why else []), *unread))
+    gates = {name: told for name, told in answers.told.items() if told is not None}
+    return Gates(scheduler, gates, (*([f"kube-scheduler's ({why})"] if why else []), *unread))
 
 
 def _compute_heavy(facts: Facts) -> list[Json]:
@@ -87,14 +70,14 @@ def _compute_heavy(facts: Facts) -> list[Json]:
     ]
 
 
-def _read_kubelet(cluster: Cluster, node: Json) -> bool | None:
+def _read_kubelet(kubelets: Kubelets, node: Json) -> bool | None:
     if (read_minor(get_kubelet(node)) or SINCE_MINOR) < SINCE_MINOR:
         return False
     if GATE in (node.get("status") or {}).get("declaredFeatures", ()):
         return True
-    proxy = NODES.path(node["metadata"]["name"], subresource="proxy")
-    gates = (cluster.get(f"{proxy}/configz").get("kubeletconfig") or {}).get("featureGates") or {}
-    return bool(gates[GATE]) if GATE in gates else is_on(cluster.get_text(f"{proxy}/metrics"), GATE)
+    name = node["metadata"]["name"]
+    gates = kubelets.read_configuration(name).get("featureGates") or {}
+    return bool(gates[GATE]) if GATE in gates else is_on(kubelets.read_metrics(name), GATE)
 
 
 def _read_scheduler(cluster: Cluster) -> tuple[bool | None, str]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from monopod.cli import autoscalers as autoscaling
-from monopod.cli.closed_namespaces import fetch_refusal
 from monopod.cli.explain.explanation import Explanation, LiveExplanation, Report, build_explanation
 from monopod.cli.explain.group_sources import Surroundings, fetch, find_in_documents
 from monopod.cli.explain.live_pod import compute_admitted, rebuild_manifest
@@ -16,6 +15,7 @@ from monopod.cli.failure import ApiFailure, UnreadableInput, describe
 from monopod.cli.input.documents import read_all, read_documents
 from monopod.cli.input.manifests import Subject, find_subjects
 from monopod.cli.input.profiles import get_name, get_protected, read_profile_resource, read_profiles
+from monopod.cli.refused_pods import fetch_refusal
 from monopod.kube.client.api import ApiError, ApiUnreachable, Unconfigured
 from monopod.kube.objects.fields import InvalidPod, InvalidProfile, Part
 from monopod.pods.rules.exemptions import guess_creator
@@ -68,12 +68,12 @@ def explain_files(filenames: Sequence[str], sources: Sources) -> Sequence[Explan
         return fetch(cluster, namespace).beside(written) if cluster else written
 
     @cache
-    def fetch_closed(namespace: str) -> str:
+    def fetch_refused_pods(namespace: str) -> str:
         return fetch_refusal(cluster, namespace) if cluster else ""
 
     autoscalers = autoscaling.find_in_documents(documents, default, cluster.list_runtime_classes if cluster else tuple)
     explained = (
-        _explain_subject(each, profiles, sources.namespace, default, protected, fetch_surroundings, fetch_closed)
+        _explain_subject(each, profiles, sources.namespace, default, protected, fetch_surroundings, fetch_refused_pods)
         for each in subjects
     )
     return [autoscalers.annotate(each) for each in explained]
@@ -103,7 +103,7 @@ def explain_pod(name: str, sources: Sources) -> LiveExplanation:
         username=guess_creator(pod),
         protected=_fetch_protected(sources, cluster),
         surroundings=fetch(cluster, namespace),
-        closed=fetch_refusal(cluster, namespace),
+        refused=fetch_refusal(cluster, namespace),
     )
     return LiveExplanation(compute_admitted(pod), today)
 
@@ -127,7 +127,7 @@ def _explain_subject(
     default: str,
     protected: Collection[str],
     fetch_surroundings: Callable[[str], Surroundings],
-    fetch_closed: Callable[[str], str],
+    fetch_refused_pods: Callable[[str], str],
 ) -> Explanation:
     if wanted and subject.namespace not in ("", wanted):
         raise UnreadableInput(f"{subject.source} is in namespace {subject.namespace}, but --namespace is {wanted}.")
@@ -142,7 +142,7 @@ def _explain_subject(
             username=creator,
             protected=protected,
             surroundings=surroundings,
-            closed=fetch_closed(namespace),
+            refused=fetch_refused_pods(namespace),
         )
     except InvalidPod as problem:
         raise UnreadableInput(subject.describe(problem)) from None

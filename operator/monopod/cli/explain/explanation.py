@@ -129,11 +129,11 @@ def build_explanation(
     username: str = "",
     protected: Collection[str] | None = None,
     surroundings: Surroundings = NO_SURROUNDINGS,
-    closed: str = "",
+    refused: str = "",
 ) -> Explanation:
     """Decides on the pod and collects the grounds.
 
-    `closed` is why the namespace's new pods are refused, "" if they aren't; those that no profile ever takes pass.
+    `refused` is why the namespace's new pods are refused, "" if they aren't; those that no profile ever takes pass.
 
     Raises:
         InvalidPod: a field holds what the API server would never store.
@@ -157,7 +157,7 @@ def build_explanation(
         nodes, off_fargate = choose_node_selector(pod), rules_out_fargate(pod)
     pin = labels.get(EKS_PROFILE_LABEL)
     passes = (skip := compute_skip(pod, username)) is not None and not skip.is_opt_out
-    notes = (f"The API server refuses it for now: {closed}",) if closed and not passes else ()
+    notes = (f"The API server refuses it for now: {refused}",) if refused and not passes else ()
     return Explanation(source, namespace, decision, need, verdicts, pin, groups, nodes, off_fargate, notes)
 
 

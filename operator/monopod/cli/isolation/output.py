@@ -48,23 +48,24 @@ def build_report(found: PodIsolation) -> Json:
         "namespace": found.namespace,
         "profile": found.profile,
         "identity": found.identity,
-        "basePolicy": rules.base,
+        "defaultDenyPolicy": rules.base,
         "securityGroups": [
             {"name": each.name, "state": each.state, "problem": each.problem or None} for each in found.groups
         ],
         "ingress": _build_way(rules.ingress),
         "egress": _build_way(rules.egress),
-        "widenings": [
-            {"policy": policy, "direction": each.direction, "message": each.text} for policy, each in rules.widenings
+        "overPermissive": [
+            {"policy": policy, "direction": each.direction, "message": each.text}
+            for policy, each in rules.over_permissive
         ],
         "rulesWithoutEffect": [_build_origin(each) for each in rules.idle],
         "kept": [
             {
                 "what": each.what,
                 "addresses": list(each.addresses),
-                "open": list(each.open),
-                "closed": each.closed,
-                "openedBy": sorted({rule.policy for rule in each.opened_by}),
+                "allowed": list(each.allowed),
+                "denied": each.denied,
+                "allowedBy": sorted({rule.policy for rule in each.allowed_by}),
             }
             for each in rules.kept
         ],
@@ -73,7 +74,7 @@ def build_report(found: PodIsolation) -> Json:
 
 def _build_way(way: OneWay) -> Json:
     return {
-        "closed": way.closed,
+        "denied": way.denied,
         "decidedBy": way.decider,
         "networkPolicies": list(way.owners),
         "rules": [_build_rule(rule) for rule in way.rules],
@@ -192,9 +193,9 @@ def describe_origin(origin: RuleOfGroup) -> str:
 
 def _list_sections(found: PodIsolation) -> Iterator[tuple[str, list[str]]]:
     rules = found.rules
-    if rules.widenings:
-        lines = [f"NetworkPolicy {policy} {each.text}" for policy, each in rules.widenings]
-        yield "Wider than its groups, because NetworkPolicies add up", lines
+    if rules.over_permissive:
+        lines = [f"NetworkPolicy {policy} {each.text}" for policy, each in rules.over_permissive]
+        yield "More than its groups allow, because NetworkPolicies add up", lines
     if rules.idle:
         lines = [describe_origin(each) for each in rules.idle]
         yield "In no NetworkPolicy: these rules open nothing, or not yet", lines
@@ -203,9 +204,9 @@ def _list_sections(found: PodIsolation) -> Iterator[tuple[str, list[str]]]:
 
 def describe_kept(kept: Kept) -> str:
     """Whether something is out of reach, and if not, why."""
-    listed = [address.partition("/")[0] for address in kept.open or kept.addresses]
+    listed = [address.partition("/")[0] for address in kept.allowed or kept.addresses]
     what = f"{kept.what} ({list_names(listed, _ADDRESSES_SHOWN)})"
-    if kept.closed:
+    if kept.denied:
         return f"{what}: denied"
-    owners = list(dict.fromkeys(describe_owner(rule) for rule in kept.opened_by))
+    owners = list(dict.fromkeys(describe_owner(rule) for rule in kept.allowed_by))
     return f"{what}: open, by {'; '.join(owners)}" if owners else f"{what}: open"

@@ -14,7 +14,6 @@ from typing import Any
 import click
 
 from monopod.api.reasons import ConditionType
-from monopod.cli.closed_namespaces import fetch_refusal
 from monopod.cli.failure import Missing, UnreadableInput
 from monopod.cli.input.documents import list_files, read_documents
 from monopod.cli.input.manifests import find_profiles, refuse_twins
@@ -23,6 +22,7 @@ from monopod.cli.input.profiles import UNNAMED_SANDBOX, get_name, get_protected,
 from monopod.cli.live import NOT_FOUND, Cluster, describe_deletion
 from monopod.cli.plan.forecast import Contents, Plan, Rates, build_steps, name_workload
 from monopod.cli.plan.rehearsal import Rehearsal
+from monopod.cli.refused_pods import fetch_refusal
 from monopod.eviction.rules.budgets import Budget
 from monopod.kube.client.api import ApiError
 from monopod.kube.objects.fields import InvalidManifest, InvalidProfile, Part
@@ -38,8 +38,8 @@ from monopod.pods.rules.bounds import compute_excess
 from monopod.pods.rules.selection import Profile, is_wildcard, reaches
 from monopod.pods.rules.state import get_mark, has_ended
 from monopod.pods.rules.volumes import get_claims
+from monopod.rescheduling.rules.pod_verdict import NamespaceContext
 from monopod.rescheduling.rules.settings import ReschedulingSettings
-from monopod.rescheduling.rules.standing import NamespaceContext
 from monopod.workloads.rules.replacement import (
     Owner,
     Workload,

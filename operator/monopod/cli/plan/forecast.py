@@ -18,8 +18,8 @@ from monopod.pods.rules.exemptions import guess_creator
 from monopod.pods.rules.size import Size
 from monopod.pods.rules.storage import provision_gib
 from monopod.rescheduling.rules.plans import WorkloadPlan, order_moves, plan_workloads
+from monopod.rescheduling.rules.pod_verdict import NamespaceContext, PodState, observe
 from monopod.rescheduling.rules.settings import ReschedulingSettings
-from monopod.rescheduling.rules.standing import NamespaceContext, PodState, observe
 from monopod.usage.rules.cliff import Cliff, compute_cliff
 from monopod.usage.rules.price import PriceList
 from monopod.workloads.rules.replacement import Workload, build_replacement

@@ -199,16 +199,16 @@ def find_leftover(terminating: Sequence[str]) -> Obstacle:
     return Obstacle(Reason.PODS_TERMINATING, message, tuple(terminating))
 
 
-def compute_withheld(carrying: Mapping[str, str], closed: Mapping[str, str], pods: Sequence[str]) -> Obstacle:
+def compute_withheld(carrying: Mapping[str, str], refusing: Mapping[str, str], pods: Sequence[str]) -> Obstacle:
     """Pods that aren't evicted for their namespaces' sake, each of which comes with the reason.
 
     Args:
         carrying: namespaces that still carry the profile's compiled selectors, so that new pods would replace these.
-        closed: namespaces that refuse new pods, so that nothing would replace these.
+        refusing: namespaces that refuse new pods, so that nothing would replace these.
         pods: the pods, NAMESPACE/NAME.
     """
-    name, why = next(iter(sorted((carrying or closed).items())))
-    where = f"namespace {list_names(sorted(carrying or closed))} ({name}: {why})"
+    name, why = next(iter(sorted((carrying or refusing).items())))
+    where = f"namespace {list_names(sorted(carrying or refusing))} ({name}: {why})"
     if carrying:
         message = f"the profile's selectors can't be removed from {where}, so new pods would take the place of "
     else:

@@ -59,24 +59,26 @@ def compile_group_policies(policies: Iterable[GroupPolicy], accounts: Mapping[st
         SelectorsTooLarge: they don't fit into an annotation, or are too many. The namespace must then not be marked as
             isolated, so that its new pods wait for the operator, which works their groups out itself.
     """
-    rows: list[str] = []
+    compiled: list[str] = []
     by_account = False
     for policy in sorted(policies, key=lambda each: each.name.encode()):
         requirements = _compile_pods(policy)
         if requirements is not None:
             by_account = by_account or policy.accounts is not None
-            rows.append(SEPARATOR.join((policy.name, _join_groups(policy), requirements, _select(policy, accounts))))
+            compiled.append(
+                SEPARATOR.join((policy.name, _join_groups(policy), requirements, _select(policy, accounts)))
+            )
     known = [f"{ACCOUNTS}{SEPARATOR}{VALUE_SEPARATOR.join(sorted(accounts))}"] if by_account else []
-    text = LINE_SEPARATOR.join([*known, *rows])
-    _check_bounds(rows, text)
+    text = LINE_SEPARATOR.join([*known, *compiled])
+    _check_bounds(compiled, text)
     return text
 
 
-def _check_bounds(rows: list[str], text: str) -> None:
-    requirements = PAIR_SEPARATOR.join(row.split(SEPARATOR)[2] for row in rows)
+def _check_bounds(compiled: list[str], text: str) -> None:
+    requirements = PAIR_SEPARATOR.join(each.split(SEPARATOR)[2] for each in compiled)
     looked_up = sum(need.count(VALUE_SEPARATOR) + 1 for need in requirements.split())
     has, place = "there are", "a namespace"
-    check_bound(len(rows), MAX_GROUP_POLICIES, f"{has} {{}} SecurityGroupPolicies", place)
+    check_bound(len(compiled), MAX_GROUP_POLICIES, f"{has} {{}} SecurityGroupPolicies", place)
     check_bound(looked_up, MAX_LOOKED_UP, f"{has} {{}} keys and values in the podSelectors", place)
     check_bound(len(text.encode()), MAX_GROUP_POLICIES_BYTES, f"{has} {{}} bytes of SecurityGroupPolicies", place)
 

@@ -13,6 +13,7 @@ from typing import Any, Final, assert_never
 from monopod.api.names import DEFAULT_GROUP, GROUP_LABEL_PREFIX, POLICY_LABEL
 from monopod.isolation.rules.addresses import Block, as_cidr, compute_address, compute_region, read_network, subtract
 from monopod.isolation.rules.network_policies import METADATA, Infrastructure
+from monopod.isolation.rules.over_permissive import ExtraAccess, build_utmost, find_beyond
 from monopod.isolation.rules.policy_rules import (
     DIRECTIONS,
     Anyone,
@@ -35,7 +36,6 @@ from monopod.isolation.rules.security_group import (
     SecurityGroup,
     SelectorPeer,
 )
-from monopod.isolation.rules.widening import Widening, build_utmost, find_beyond
 from monopod.kube.objects.label_selector import LabelSelector
 
 Policy = Mapping[str, Any]
@@ -88,7 +88,7 @@ class OneWay:
         owners: the names of the policies of others that are about it.
     """
 
-    closed: bool
+    denied: bool
     rules: tuple[OpenRule, ...]
     decider: Decider
     owners: tuple[str, ...] = ()
@@ -100,9 +100,9 @@ class Kept:
 
     what: str
     addresses: tuple[str, ...]
-    open: tuple[str, ...]
-    opened_by: tuple[OpenRule, ...]
-    closed: bool
+    allowed: tuple[str, ...]
+    allowed_by: tuple[OpenRule, ...]
+    denied: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class EffectiveRules:
     Attributes:
         base: whether the default-deny policy selects the pod, whatever becomes of the others.
         idle: rules of groups that no policy has: they open nothing, or are not enforced yet.
-        widenings: what policies of others open beyond Monopod's, by their names.
+        over_permissive: what policies of others open beyond Monopod's, by their names.
         kept: what no group should open.
     """
 
@@ -120,7 +120,7 @@ class EffectiveRules:
     ingress: OneWay
     egress: OneWay
     idle: tuple[RuleOfGroup, ...]
-    widenings: tuple[tuple[str, Widening], ...]
+    over_permissive: tuple[tuple[str, ExtraAccess], ...]
     kept: tuple[Kept, ...]
 
 
@@ -150,11 +150,11 @@ def compute_effective_rules(
         [direction for direction in DIRECTIONS if ways[direction].decider is Decider.NETWORK_POLICIES],
         Infrastructure(nodes),
     )
-    widenings = tuple(
-        (_name(policy), widening)
+    over_permissive = tuple(
+        (_name(policy), access)
         for policy in selecting
         if not _kind(policy)
-        for widening in find_beyond(policy, [*ours, utmost], nodes, namespace)
+        for access in find_beyond(policy, [*ours, utmost], nodes, namespace)
     )
     egress = ways["egress"]
     kept = [_keep(METADATA_SERVICE, METADATA, egress), *([_keep(NODE, known, egress)] if known else [])]
@@ -163,7 +163,7 @@ def compute_effective_rules(
         ingress=ways["ingress"],
         egress=egress,
         idle=tuple(_compute_idle(groups, ways)),
-        widenings=widenings,
+        over_permissive=over_permissive,
         kept=tuple(kept),
     )
 
@@ -263,7 +263,7 @@ def _may_open(peer: Peer, opened: PolicyPeer, at: Iterable[Ports]) -> bool:
 def _keep(what: str, addresses: Sequence[str], egress: OneWay) -> Kept:
     opening = {rule: [each for each in addresses if _reaches(rule.peer, each)] for rule in egress.rules}
     reached = {each for several in opening.values() for each in several}
-    opened = tuple(each for each in addresses if not egress.closed or each in reached)
+    opened = tuple(each for each in addresses if not egress.denied or each in reached)
     return Kept(what, tuple(addresses), opened, tuple(rule for rule, several in opening.items() if several), not opened)
 
 

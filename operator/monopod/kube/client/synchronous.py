@@ -47,13 +47,16 @@ class SyncClient:
     Every method raises `ApiError` if the API server refuses, `ApiUnreachable` if none answers.
     """
 
-    def __init__(self, api: client.ApiClient, namespace: str) -> None:
+    def __init__(self, api: client.ApiClient, namespace: str, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS) -> None:
         self._api = api
+        self._timeout_seconds = timeout_seconds
         self.namespace = namespace
         """The namespace of the kubeconfig's context."""
 
     @classmethod
-    def connect(cls, kubeconfig: str | None, context: str | None) -> Self:
+    def connect(
+        cls, kubeconfig: str | None, context: str | None, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
+    ) -> Self:
         """Reads the kubeconfig as kubectl does: the option, $KUBECONFIG, ~/.kube/config.
 
         Raises:
@@ -75,7 +78,7 @@ class SyncClient:
             chosen = next(each for each in contexts if each["name"] == context) if context else current
             api = client.ApiClient(configuration)
             api.user_agent = f"{MANAGER}/{__version__}"
-            found = cls(api, chosen["context"].get("namespace") or "default")
+            found = cls(api, chosen["context"].get("namespace") or "default", timeout_seconds)
         except Exception as problem:
             # The client reads the file unguarded: a malformed one raises whatever its content happens to break.
             raise Unconfigured(f"The kubeconfig can't be used: {to_line(problem)}") from None
@@ -159,7 +162,7 @@ class SyncClient:
             serialized = self._api.param_serialize(
                 asked.method, asked.target, header_params=asked.headers, body=asked.body, auth_settings=["BearerToken"]
             )
-            response = self._api.call_api(*serialized, _request_timeout=REQUEST_TIMEOUT_SECONDS)
+            response = self._api.call_api(*serialized, _request_timeout=self._timeout_seconds)
             content = bytes(response.read())  # type: ignore[no-untyped-call]  # no annotations
             return response.status, content, response.headers.get("Retry-After")
         except (urllib3.exceptions.HTTPError, OSError, client.ApiException) as problem:

@@ -61,7 +61,7 @@ class LabelSelector:
         """Reads a LabelSelector; `path` is where it stands, for the message of an error.
 
         Keys and values are checked although the API server does it too for its own kinds: a selector may come from
-        another vendor's CRD, and what is read here becomes text with separators (rows) elsewhere.
+        another vendor's CRD, and what is read here becomes text with separators elsewhere.
 
         Raises:
             InvalidManifest: it holds anything that Kubernetes wouldn't take (as `error`, if given).

@@ -51,7 +51,8 @@ REFUSING = Variable(
     "Profiles that match a pod that opts out, and refuse that. Whichever wins it: a pod chooses that, too.",
     f"""
     !variables.optedOut || variables.exempt || !variables.withinBounds ? []
-      : variables.matching.filter(row, row[?10].orValue('') == {quote(OPT_OUT_REFUSED)}).map(row, row[0])
+      : variables.matching.filter(selector, selector[?10].orValue('') == {quote(OPT_OUT_REFUSED)})
+        .map(selector, selector[0])
     """,
 )
 

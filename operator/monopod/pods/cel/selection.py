@@ -1,10 +1,11 @@
 """Which profile a pod belongs to, in CEL: the same rule as `monopod.pods.rules.selection`.
 
-The policies read the namespace's rows (for their format see `monopod.selectors.compile`), sorted as profiles win. Three
-steps sift them, the cheapest first, each in a variable of its own, because Kubernetes bounds the cost of each
-expression: exact pairs, patterns for the value of one label, patterns for any label. The last are tested against all
-labels written as one text, a line each, because CEL compiles a regular expression again for each test, and so one test
-per pattern suffices. Neither keys nor values can hold `=` or a line break, so no pattern matches across two lines.
+The policies read the namespace's compiled selectors (for their format see `monopod.selectors.compile`), sorted as
+profiles win. Three steps sift them, the cheapest first, each in a variable of its own, because Kubernetes bounds the
+cost of each expression: exact pairs, patterns for the value of one label, patterns for any label. The last are tested
+against all labels written as one text, a line each, because CEL compiles a regular expression again for each test, and
+so one test per pattern suffices. Neither keys nor values can hold `=` or a line break, so no pattern matches across two
+lines.
 """
 
 from monopod.api.names import (
@@ -58,9 +59,9 @@ LABEL_TEXT = Variable(
     """,
 )
 
-ROWS = Variable(
-    "rows",
-    "The profiles that reach this namespace, a row per selector: "
+SELECTORS = Variable(
+    "selectors",
+    "The compiled selectors of the profiles that reach this namespace: "
     "[profile, RuntimeClass, Pend or Reject, exact label pairs, label patterns as regular expressions, and if any: "
     "zones, security groups, Allow where pods may choose theirs, allowed annotations, Allow for SELinux options, "
     "Refuse for opting out].",
@@ -74,9 +75,9 @@ ROWS = Variable(
 
 WITH_PAIRS = Variable(
     "withPairs",
-    "The rows whose label pairs without wildcards all hold, still in the order in which profiles win.",
+    "The selectors whose label pairs without wildcards all hold, still in the order in which profiles win.",
     f"""
-    variables.rows.filter(row, row[3] == '' || row[3].split({quote(PAIR_SEPARATOR)})
+    variables.selectors.filter(selector, selector[3] == '' || selector[3].split({quote(PAIR_SEPARATOR)})
       .all(pair, pair in variables.pairSet))
     """,
 )
@@ -86,7 +87,7 @@ WITH_VALUES = Variable(
     "Those among them whose patterns for the value of one label hold, too. A label that is missing has no value that a "
     "pattern matches.",
     f"""
-    variables.withPairs.filter(row, row[4] == '' || row[4].split({quote(PAIR_SEPARATOR)})
+    variables.withPairs.filter(selector, selector[4] == '' || selector[4].split({quote(PAIR_SEPARATOR)})
       .map(pattern, pattern.split({quote(VALUE_SEPARATOR)}))
       .all(parts, parts.size() == 1 || variables.labels[?parts[0]].orValue({quote(LINE_SEPARATOR)})
         .matches('^' + parts[1] + '$')))
@@ -95,9 +96,9 @@ WITH_VALUES = Variable(
 
 MATCHING = Variable(
     "matching",
-    "The rows that match the pod: the patterns for any label hold, too. No pairs and no patterns: every pod.",
+    "The selectors that match the pod: the patterns for any label hold, too. No pairs and no patterns: every pod.",
     f"""
-    variables.withValues.filter(row, row[4] == '' || row[4].split({quote(PAIR_SEPARATOR)})
+    variables.withValues.filter(selector, selector[4] == '' || selector[4].split({quote(PAIR_SEPARATOR)})
       .all(pattern, pattern.contains({quote(VALUE_SEPARATOR)}) ||
         variables.labelText.matches({quote(LINE_SEPARATOR)} + pattern + {quote(LINE_SEPARATOR)})))
     """,
@@ -105,10 +106,10 @@ MATCHING = Variable(
 
 WINNER = Variable(
     "winner",
-    "The profile that the pod names, if it matches; else the first. If nothing matches, an empty row, which allows "
+    "The profile that the pod names, if it matches; else the first. If nothing matches, an empty one, which allows "
     "nothing: the operator's pods are judged whether or not a profile takes them.",
     f"""
-    (variables.matching.filter(row, row[0] == variables.labels[?{quote(EKS_PROFILE_LABEL)}].orValue(''))
+    (variables.matching.filter(selector, selector[0] == variables.labels[?{quote(EKS_PROFILE_LABEL)}].orValue(''))
       + variables.matching + [['', '', '', '', '']])[0]
     """,
 )
@@ -119,17 +120,17 @@ MARKED = Variable(
     f"{quote(PROFILE_LABEL)} in variables.labels",
 )
 
-MARKED_ROW = Variable(
-    "markedRow",
-    "A row of the profile that the mark names: the one that took the pod when admission ran before, if it did. "
-    "Empty if none of its rows reaches the namespace.",
+MARKED_SELECTOR = Variable(
+    "markedSelector",
+    "A selector of the profile that the mark names: the one that took the pod when admission ran before, if it did. "
+    "Empty if none of its selectors reaches the namespace.",
     f"""
-    (variables.rows.filter(row, row[0] == variables.labels[?{quote(PROFILE_LABEL)}].orValue(''))
+    (variables.selectors.filter(selector, selector[0] == variables.labels[?{quote(PROFILE_LABEL)}].orValue(''))
       + [['', '', '', '', '']])[0]
     """,
 )
 
 SELECTION = (
-    *(LABELS, ANNOTATIONS, PAIR_SET, LABEL_TEXT, ROWS, WITH_PAIRS, WITH_VALUES, MATCHING, WINNER),
-    *(MARKED, MARKED_ROW),
+    *(LABELS, ANNOTATIONS, PAIR_SET, LABEL_TEXT, SELECTORS, WITH_PAIRS, WITH_VALUES, MATCHING, WINNER),
+    *(MARKED, MARKED_SELECTOR),
 )

@@ -170,18 +170,18 @@ IS_ALLOWED = """variables.allowedAnnotations.exists(pattern, pattern.endsWith('*
 """Whether the profile allows the annotation, `key`."""
 
 
-def build_allowed_annotations(row: str) -> Variable:
-    """The variable that `IS_ALLOWED` asks; `row` is the profile's, in CEL."""
+def build_allowed_annotations(selector: str) -> Variable:
+    """The variable that `IS_ALLOWED` asks; `selector` is the profile's, in CEL."""
     return Variable(
         "allowedAnnotations",
         "Annotations that the pod's profile allows: names, or how they begin and a star.",
-        f"{row}[?8].orValue('').split({quote(ANNOTATION_SEPARATOR)})",
+        f"{selector}[?8].orValue('').split({quote(ANNOTATION_SEPARATOR)})",
     )
 
 
-def allows_selinux(row: str) -> str:
-    """Whether the profile of the row, in CEL, allows SELinux options."""
-    return f"{row}[?9].orValue('') == {quote(SELINUX_ALLOWED)}"
+def allows_selinux(selector: str) -> str:
+    """Whether the profile of the selector, in CEL, allows SELinux options."""
+    return f"{selector}[?9].orValue('') == {quote(SELINUX_ALLOWED)}"
 
 
 CONFIGURING = Variable(

@@ -128,7 +128,7 @@ BIND = f"""
 """Operations on a pod that can run."""
 
 _WAS_BOUND = f"""need.key == {quote(TOPOLOGY_ZONE)} && need.operator == 'In' &&
-          need.?values.orValue([]) == variables.markedRow[?5].orValue('').split({quote(ZONE_SEPARATOR)})"""
+          need.?values.orValue([]) == variables.markedSelector[?5].orValue('').split({quote(ZONE_SEPARATOR)})"""
 _IS_OURS = f"""({_WAS_BOUND} || {IS_ON_FARGATE} &&
           {_NEEDS}.exists(need, {ASKS_FOR_TYPE} && {RULES_OUT}))"""
 

@@ -20,8 +20,7 @@ from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Candidate, Obstacle
 from monopod.kube.objects.text import list_names
 from monopod.kube.objects.timestamps import read_time
-from monopod.rescheduling.rules.settings import ReschedulingSettings
-from monopod.rescheduling.rules.standing import (
+from monopod.rescheduling.rules.pod_verdict import (
     Elsewhere,
     Impossible,
     InPlace,
@@ -29,8 +28,9 @@ from monopod.rescheduling.rules.standing import (
     NamespaceContext,
     NotConcerned,
     PodState,
-    Standing,
+    PodVerdict,
 )
+from monopod.rescheduling.rules.settings import ReschedulingSettings
 from monopod.workloads.rules.replacement import Workload
 
 MARGIN_SECONDS = 30.0
@@ -88,22 +88,22 @@ def plan_workloads(
 
     Args:
         workload: whose pods these are.
-        pod_states: all of its pods that haven't ended, whatever their standing.
+        pod_states: all of its pods that haven't ended, whatever their verdict.
         context: their namespace.
         settling: whether pods of it were moved lately, so that its replacements are still of interest.
         expected: how many pods a workload without a known number had before the first was evicted.
         missing: pods (NAMESPACE/NAME) that come back by the operator's own doing, and are gone unless they are seen.
         blocked: pods (NAMESPACE/NAME) that can't be moved for now, so that others are next in line.
     """
-    found = {_compute_profile(pod_state.standing) for pod_state in pod_states} - {""}
+    found = {_compute_profile(pod_state.verdict) for pod_state in pod_states} - {""}
     if not found and settling:
-        marks = sorted({pod_state.mark for pod_state in pod_states if isinstance(pod_state.standing, InPlace)})
+        marks = sorted({pod_state.mark for pod_state in pod_states if isinstance(pod_state.verdict, InPlace)})
         found = {mark for mark in marks if mark in context.settings}
     plans: list[WorkloadPlan] = []
     for profile in sorted(found):
         settings = context.settings[profile]
         # Nothing controls these pods, so what becomes of others among them is no reason to wait, nor one that is stuck.
-        concerned = [each for each in pod_states if profile in (each.mark, _compute_profile(each.standing))]
+        concerned = [each for each in pod_states if profile in (each.mark, _compute_profile(each.verdict))]
         stuck = {str(each.pod) for each in concerned if each.is_stuck and workload.is_bare}
         pods = [each for each in concerned if str(each.pod) not in stuck] if workload.is_bare else pod_states
         availability = _measure(workload, pods, settings, expected, set(missing) - stuck)
@@ -147,8 +147,8 @@ def _measure(
     )
 
 
-def _compute_profile(standing: Standing) -> str:
-    match standing:
+def _compute_profile(verdict: PodVerdict) -> str:
+    match verdict:
         case Elsewhere(profile) | LeftAlone(profile) | Impossible(profile):
             return profile
         case InPlace() | NotConcerned():
@@ -166,7 +166,7 @@ def _plan_workload(
     blocked: Collection[str],
 ) -> WorkloadPlan:
     ordered = sorted(pod_states, key=lambda each: (each.pod.created, each.pod.namespace, each.pod.name))
-    ours = [each for each in ordered if each.standing == Elsewhere(settings.profile)]
+    ours = [each for each in ordered if each.verdict == Elsewhere(settings.profile)]
     waiting = [each for each in ours if not each.is_terminating]
     misplaced_pods = [each for each in waiting if _is_misplaced(each, settings, context)]
     # What becomes of one pod without a controller says nothing about the next.
@@ -248,7 +248,7 @@ def _find_turn(
 def _find_left(pod_states: Iterable[PodState], profile: str) -> dict[Reason, tuple[Candidate, ...]]:
     left: dict[Reason, tuple[Candidate, ...]] = {}
     for each in pod_states:
-        match each.standing:
+        match each.verdict:
             case LeftAlone(owner, reason) if owner == profile and not each.is_terminating:
                 left[reason] = (*left.get(reason, ()), each.pod)
             case _:
@@ -259,7 +259,7 @@ def _find_left(pod_states: Iterable[PodState], profile: str) -> dict[Reason, tup
 def _compute_impossible(pod_states: Iterable[PodState], profile: str) -> tuple[Obstacle, ...]:
     reasons: dict[str, list[str]] = {}
     for each in pod_states:
-        match each.standing:
+        match each.verdict:
             case Impossible(owner, why) if owner == profile and not each.is_terminating:
                 reasons.setdefault(why, []).append(str(each.pod))
             case _:

@@ -34,8 +34,8 @@ PROTECTED = Variable(
 
 PATTERN_LINES = Variable(
     "patternLines",
-    "Each line of the ConfigMap as the namespace, a name or a regular expression (it begins with ^), and the row. A "
-    "variable of its own, because each has a budget of its own.",
+    "Each line of the ConfigMap as the namespace, a name or a regular expression (it begins with ^), and the selector. "
+    "A variable of its own, because each has a budget of its own.",
     f"""
     params.?data[?{quote(PATTERNS_KEY)}].orValue('')
       .split({quote(LINE_SEPARATOR)})
@@ -44,9 +44,9 @@ PATTERN_LINES = Variable(
     """,
 )
 
-EXPECTED_ROWS = Variable(
-    "expectedRows",
-    "The rows of this namespace: of each line the part after the namespace, where that is this one or matches it.",
+EXPECTED_SELECTORS = Variable(
+    "expectedSelectors",
+    "The selectors of this namespace: of each line the part after the namespace, where that is this one or matches it.",
     f"""
     variables.patternLines
       .filter(line, line[0].startsWith('^')
@@ -57,12 +57,12 @@ EXPECTED_ROWS = Variable(
     """,
 )
 
-NAMESPACE_VARIABLES = (NAME, PROTECTED, PATTERN_LINES, EXPECTED_ROWS)
+NAMESPACE_VARIABLES = (NAME, PROTECTED, PATTERN_LINES, EXPECTED_SELECTORS)
 
 _LABEL_PATH = f"/metadata/labels/{escape_pointer(NAMESPACE_LABEL)}"
-_ROWS_PATH = f"/metadata/annotations/{escape_pointer(SELECTORS_ANNOTATION)}"
+_SELECTORS_PATH = f"/metadata/annotations/{escape_pointer(SELECTORS_ANNOTATION)}"
 _HAS_LABEL = f"{quote(NAMESPACE_LABEL)} in object.metadata.?labels.orValue({{}})"
-_HAS_ROWS = f"{quote(SELECTORS_ANNOTATION)} in object.metadata.?annotations.orValue({{}})"
+_HAS_SELECTORS = f"{quote(SELECTORS_ANNOTATION)} in object.metadata.?annotations.orValue({{}})"
 
 LATER_ANNOTATIONS = (ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION)
 """What the operator writes on a namespace once it exists."""
@@ -79,15 +79,15 @@ _DROP_LATER = " +\n    ".join(
 NAMESPACE_PATCH = f"""
     // What only the operator knows of a namespace.
     {_DROP_LATER} +
-    (variables.expectedRows == '' ? (
+    (variables.expectedSelectors == '' ? (
     // No profile reaches the namespace, whatever its manifest says.
     {drop_if(_HAS_LABEL, _LABEL_PATH)} +
-    {drop_if(_HAS_ROWS, _ROWS_PATH)}
+    {drop_if(_HAS_SELECTORS, _SELECTORS_PATH)}
     ) : (
     {put_map_if_absent("/metadata/labels", "has(object.metadata.labels)")} +
     {put_map_if_absent("/metadata/annotations", "has(object.metadata.annotations)")} +
     {put(_LABEL_PATH, quote(NAMESPACE_LABEL_VALUE))} +
-    {put(_ROWS_PATH, "variables.expectedRows")}
+    {put(_SELECTORS_PATH, "variables.expectedSelectors")}
     ))
 """
 """The operations that mark a new namespace, or remove marks that it must not have."""
@@ -106,11 +106,11 @@ _NOT_GENERATED = (
 )
 
 CREATED_WITH_ITS_SELECTORS = Validation(
-    "A new namespace has exactly the rows that the mutating policy gives it, so it can't have a generated name.",
+    "A new namespace has exactly the selectors that the mutating policy gives it, so it can't have a generated name.",
     f"""
     object.metadata.?labels[?{quote(NAMESPACE_LABEL)}].orValue('')
-      == (variables.expectedRows == '' ? '' : {quote(NAMESPACE_LABEL_VALUE)}) &&
-    object.metadata.?annotations[?{quote(SELECTORS_ANNOTATION)}].orValue('') == variables.expectedRows
+      == (variables.expectedSelectors == '' ? '' : {quote(NAMESPACE_LABEL_VALUE)}) &&
+    object.metadata.?annotations[?{quote(SELECTORS_ANNOTATION)}].orValue('') == variables.expectedSelectors
     """,
     _NOT_BY_HAND,
     f"""
@@ -128,7 +128,7 @@ def build_kept_by_operator(service_account: str) -> tuple[Validation, ...]:
         service_account: the operator's user name, which alone may change what the pods' policies read.
     """
     label = f"metadata.?labels[?{quote(NAMESPACE_LABEL)}]"
-    rows = f"metadata.?annotations[?{quote(SELECTORS_ANNOTATION)}]"
+    selectors = f"metadata.?annotations[?{quote(SELECTORS_ANNOTATION)}]"
     by_operator = f"request.operation == 'CREATE' || request.userInfo.username == {quote(service_account)}"
     return (
         Validation(
@@ -139,7 +139,7 @@ def build_kept_by_operator(service_account: str) -> tuple[Validation, ...]:
         ),
         Validation(
             "The annotation holds the profiles that the pods' policies read.",
-            f"{by_operator} || object.{rows} == oldObject.{rows}",
+            f"{by_operator} || object.{selectors} == oldObject.{selectors}",
             f"metadata.annotations[{SELECTORS_ANNOTATION}] is written by Monopod's operator alone. Leave it as it is; "
             "to change which pods run on Fargate, change the profiles that select the namespace.",
         ),

@@ -316,7 +316,7 @@ def write_config(tmp_path: Path, config: object) -> str:
     return str(path)
 
 
-def close(server: Server, namespace: str) -> str:
+def refuse_pods(server: Server, namespace: str) -> str:
     """A namespace that carries the label alone, as where the operator can't write more; what its pods are told."""
     server.create("/api/v1/namespaces", {"metadata": {"name": namespace}}).expect_ok()
     mark = {"metadata": {"labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}}}
@@ -328,9 +328,9 @@ def close(server: Server, namespace: str) -> str:
 def test_in_a_namespace_that_could_not_be_written_pods_are_told_that_they_are_refused(
     server: Server, cluster: ControlPlane, tmp_path: Path
 ) -> None:
-    told = close(server, "explain-closed")
-    assert told.startswith("Fargate profiles reach namespace explain-closed, but")
-    pod = a_pod().in_namespace("explain-closed").labelled(tier="web").build()
+    told = refuse_pods(server, "explain-refused")
+    assert told.startswith("Fargate profiles reach namespace explain-refused, but")
+    pod = a_pod().in_namespace("explain-refused").labelled(tier="web").build()
     report = explain_file(cluster, tmp_path, {"apiVersion": "v1", "kind": "Pod", **pod})
     assert report["notes"] == [f"The API server refuses it for now: {told}"]
     opted_out = {**pod, "spec": {**pod["spec"], "schedulerName": "volcano"}}

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from monopod.api.names import API_VERSION, NAMESPACE_LABEL, NAMESPACE_LABEL_VALUE, PROFILE_PLURAL
-from monopod.selectors.publication import describe_closed
+from monopod.selectors.publication import describe_refused_pods
 from tests.clusters import ControlPlane
 from tests.controlplane.reach import OPERATOR
 from tests.controlplane.server import Server
@@ -138,9 +138,9 @@ def test_namespaces_and_pods_that_admission_refuses_altogether_are_noted(
     server: Server, cluster: ControlPlane, profile_file: str
 ) -> None:
     assert plan(cluster, "-f", profile_file)["notes"] == []
-    server.create("/api/v1/namespaces", {"metadata": {"name": "planned-closed"}}).expect_ok()
+    server.create("/api/v1/namespaces", {"metadata": {"name": "planned-refused"}}).expect_ok()
     mark = {"metadata": {"labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}}}
-    server.patch("/api/v1/namespaces/planned-closed", mark, user=OPERATOR).expect_ok()
+    server.patch("/api/v1/namespaces/planned-refused", mark, user=OPERATOR).expect_ok()
     server.create("/api/v1/namespaces", {"metadata": {"name": "planned-large"}}).expect_ok()
     large = a_pod("large").labelled({f"label-{number}": "x" for number in range(101)})
     server.create_pod("planned-large", large.build(), dry_run=False).expect_ok()
@@ -148,10 +148,10 @@ def test_namespaces_and_pods_that_admission_refuses_altogether_are_noted(
         notes = plan(cluster, "-f", profile_file)["notes"]
         text = run("plan", "-f", profile_file, "--kubeconfig", str(cluster.kubeconfig_path)).stdout
     finally:
-        server.delete("/api/v1/namespaces/planned-closed").expect_ok()
+        server.delete("/api/v1/namespaces/planned-refused").expect_ok()
         server.delete("/api/v1/namespaces/planned-large/pods/large").expect_ok()
     assert notes == [
-        f"The API server refuses new pods for now: {describe_closed('planned-closed')}",
+        f"The API server refuses new pods for now: {describe_refused_pods('planned-refused')}",
         "Pod/large in namespace planned-large would be refused if it were created again: metadata.labels has 101 "
         "labels; a pod may have at most 100 in a namespace that a Fargate profile reaches.",
     ]

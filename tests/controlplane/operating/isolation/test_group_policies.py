@@ -63,8 +63,8 @@ def test_the_kind_comes_and_goes_while_the_operator_runs(lab: Lab, operator: Ope
     install(lab, definition)
     create_policy(lab, namespace)
     eventually(lambda: read_groups(lab, namespace, "before") == "shop")
-    rows = "monopod.dev/security-group-policies"
-    eventually(lambda: rows in (lab.get("Namespace", namespace) or {})["metadata"]["annotations"])
+    annotation = "monopod.dev/security-group-policies"
+    eventually(lambda: annotation in (lab.get("Namespace", namespace) or {})["metadata"]["annotations"])
     lab.create_pod(namespace, "after", labels={"app": "shop"})
     eventually(lambda: read_groups(lab, namespace, "after") == "shop")
 

@@ -77,7 +77,7 @@ def allow(lab: Lab, namespace: str, rules: list[Json]) -> Path:
 
 def test_what_is_in_force_is_led_back_to_the_groups(show: Show) -> None:
     report = show()
-    assert (report["profile"], report["identity"], report["basePolicy"]) == ("shown", "Given", True)
+    assert (report["profile"], report["identity"], report["defaultDenyPolicy"]) == ("shown", "Given", True)
     (ingress,) = report["ingress"]["rules"]
     assert (ingress["ports"], ingress["peer"], ingress["policy"]) == (["TCP 8080"], "10.1.0.0/16", "app.shown-web")
     assert ingress["origins"] == [
@@ -87,8 +87,8 @@ def test_what_is_in_force_is_led_back_to_the_groups(show: Show) -> None:
         "security group shown-db"
     }
     assert {rule["cidr"] for rule in report["egress"]["rules"] if "cidr" in rule} == {"0.0.0.0/0"}
-    assert (report["widenings"], report["rulesWithoutEffect"]) == ([], [])
-    assert [kept["closed"] for kept in report["kept"]] == [True]
+    assert (report["overPermissive"], report["rulesWithoutEffect"]) == ([], [])
+    assert [kept["denied"] for kept in report["kept"]] == [True]
 
 
 def test_a_foreign_policy_is_shown_as_long_as_it_is_there(lab: Lab, namespace: str, show: Show) -> None:
@@ -96,18 +96,18 @@ def test_a_foreign_policy_is_shown_as_long_as_it_is_there(lab: Lab, namespace: s
     lab.create({**policy, "metadata": {"name": "theirs", "namespace": namespace}}).expect_ok()
     report = show()
     assert [rule["policy"] for rule in report["ingress"]["rules"] if rule["foreign"]] == ["theirs"]
-    assert [each["policy"] for each in report["widenings"]] == ["theirs"]
+    assert [each["policy"] for each in report["overPermissive"]] == ["theirs"]
     lab.delete("NetworkPolicy", "theirs", namespace)
-    assert show()["widenings"] == []
+    assert show()["overPermissive"] == []
 
 
-def test_a_missing_group_is_named_and_the_pod_is_closed(lab: Lab, namespace: str, show: Show) -> None:
+def test_a_missing_group_is_named_and_the_pods_traffic_is_denied(lab: Lab, namespace: str, show: Show) -> None:
     lab.delete_groups("shown-web")
     eventually(lambda: lab.policies(namespace) == {})
     report = show()
     assert report["securityGroups"] == [{"name": "shown-web", "state": "Missing", "problem": "doesn't exist"}]
-    closed = {"closed": True, "decidedBy": "SecurityGroups", "networkPolicies": [], "rules": []}
-    assert (report["ingress"], report["egress"]) == (closed, closed)
+    denied = {"denied": True, "decidedBy": "SecurityGroups", "networkPolicies": [], "rules": []}
+    assert (report["ingress"], report["egress"]) == (denied, denied)
 
 
 def test_what_an_operator_that_is_away_has_not_written_is_shown_as_without_effect(

@@ -138,9 +138,9 @@ def find_labels(profile: Profile) -> dict[str, str]:
 def test_a_new_namespace_has_its_rows_from_its_first_moment(fleet: Fleet) -> None:
     namespace = {"kind": "Namespace", "metadata": {"name": "team-07-new"}}
     created = fleet.lab.create(namespace, dry_run=True).expect_ok()
-    rows = created["metadata"]["annotations"]["monopod.dev/profiles"].splitlines()
+    selectors = created["metadata"]["annotations"]["monopod.dev/profiles"].splitlines()
     reaching = [each.name for each in read_profiles() if each.selectors[0].namespace in ("*", "team-07-*")]
-    assert [row.split("|")[0] for row in rows] == reaching
+    assert [each.split("|")[0] for each in selectors] == reaching
 
 
 def test_a_profile_that_there_is_no_room_for_is_refused_alone(fleet: Fleet) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of a profile: rows on its namespaces, a dry run, and a status that says how it went."""
+"""What becomes of a profile: selectors on its namespaces, a dry run, and a status that says how it went."""
 
 import json
 
@@ -186,8 +186,8 @@ def test_a_namespace_carries_the_rows_of_all_its_profiles(lab: Lab, operator: Op
     lab.create_namespace("several")
     lab.create_profile("b", "several")
     lab.create_profile("a", "sev*", unsupportedPods="Reject")
-    rows = f"a|{SANDBOX}|Reject||\nb|{SANDBOX}|Pend||"
-    eventually(lambda: lab.namespace_marks("several") == ("true", rows))
+    selectors = f"a|{SANDBOX}|Reject||\nb|{SANDBOX}|Pend||"
+    eventually(lambda: lab.namespace_marks("several") == ("true", selectors))
     lab.delete_profile("a")
     eventually(lambda: lab.namespace_marks("several") == ("true", f"b|{SANDBOX}|Pend||"))
 
@@ -212,8 +212,8 @@ def test_a_namespace_that_no_profile_reaches_loses_forged_marks(lab: Lab, start:
     eventually(lambda: lab.namespace_marks("forged") == (None, None))
 
 
-def mark(lab: Lab, namespace: str, label: str | None, rows: str) -> int:
-    marks = {"labels": {"monopod.dev/fargate": label}, "annotations": {"monopod.dev/profiles": rows}}
+def mark(lab: Lab, namespace: str, label: str | None, selectors: str) -> int:
+    marks = {"labels": {"monopod.dev/fargate": label}, "annotations": {"monopod.dev/profiles": selectors}}
     patch = {"metadata": marks}
     return lab.as_operator("PATCH", NAMESPACES.path(namespace), patch, "application/merge-patch+json")
 

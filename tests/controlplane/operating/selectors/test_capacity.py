@@ -22,8 +22,8 @@ def is_refused(lab: Lab, name: str) -> bool:
 
 
 def profiles_on(lab: Lab, namespace: str) -> list[str]:
-    rows = lab.namespace_marks(namespace)[1] or ""
-    return sorted({selector.split("|")[0] for selector in rows.splitlines()})
+    selectors = lab.namespace_marks(namespace)[1] or ""
+    return sorted({selector.split("|")[0] for selector in selectors.splitlines()})
 
 
 def crowd(lab: Lab) -> None:
@@ -41,7 +41,7 @@ def test_a_profile_without_room_says_where_and_the_others_do_not_feel_it(lab: La
     crowd(lab)
     published = lab.condition("early", "Published")
     assert published["status"] == "False"
-    assert "characters of label patterns with wildcards in keys, and there is room for 5000" in published["message"]
+    assert "characters of label patterns with wildcards in keys, and the capacity is 5000" in published["message"]
     [issue] = lab.status("early")["health"]["issues"]
     assert issue["code"] == "SelectorsTooLarge"
     assert "Namespace/room-a" in issue["resourceIds"]
@@ -85,7 +85,7 @@ GROUPS = [f"{n}{'g' * 62}" for n in range(5)]
 
 @pytest.fixture
 def long_groups(lab: Lab) -> Iterator[list[str]]:
-    """Security groups whose names, in five rows, take more than is left in a full namespace."""
+    """Security groups whose names, in five selectors, take more than is left in a full namespace."""
     for name in GROUPS:
         lab.create_group(name)
     yield GROUPS
@@ -94,7 +94,7 @@ def long_groups(lab: Lab) -> Iterator[list[str]]:
 
 
 def build_large_profile(number: int, length: int) -> Json:
-    """One whose five rows hold labels of this length, and as long as any label's value may be."""
+    """One whose five selectors hold labels of this length, and as long as any label's value may be."""
     keys = [f"{'k' * 60}.{'k' * 60}.{'k' * 60}.{'k' * 60}/{n}{'n' * 62}" for n in range(5)]
     selectors = [{"namespace": "room-full", "labels": dict.fromkeys(keys, f"{n}{'v' * length}")} for n in range(5)]
     return build_profile(f"large-{number:02}", selectors=selectors)
@@ -128,7 +128,7 @@ def test_a_change_that_there_is_no_room_for_leaves_the_old_rows_in_force(
     assert [name for name in names if lab.status(name)["health"]["issues"]] == [names[3]]
     lab.delete_profile(names[0])
     eventually(lambda: lab.condition(names[3], "Published")["status"] == "True")
-    rows = (lab.namespace_marks("room-full")[1] or "").splitlines()
-    assert [selector for selector in rows if long_groups[0] in selector] == [
-        selector for selector in rows if selector.startswith(f"{names[3]}|")
+    selectors = (lab.namespace_marks("room-full")[1] or "").splitlines()
+    assert [selector for selector in selectors if long_groups[0] in selector] == [
+        selector for selector in selectors if selector.startswith(f"{names[3]}|")
     ]

@@ -1,4 +1,4 @@
-"""Which profile admission gives a pod, on a real API server, by the rows of its namespace."""
+"""Which profile admission gives a pod, on a real API server, by the selectors of its namespace."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Namespaces on a real API server: new ones get their rows without the operator, and only it changes any."""
+"""Namespaces on a real API server: new ones get their selectors without the operator, and only it changes any."""
 
 import itertools
 import random
@@ -48,7 +48,7 @@ def publish(server: Server, profiles: list[Profile]) -> None:
     data = compile_namespace_patterns([*profiles, a_profile("seen", a_selector(name))], PROTECTED)
     server.create(CONFIGMAPS, {"metadata": {"name": PATTERNS_CONFIGMAP}})
     server.patch(f"{CONFIGMAPS}/{PATTERNS_CONFIGMAP}", {"data": data}).expect_ok()
-    poll(lambda: create(server, name), lambda answer: answer.ok and read_rows(answer.body) != "")
+    poll(lambda: create(server, name), lambda answer: answer.ok and read_selectors(answer.body) != "")
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def published(server: Server) -> Iterator[Server]:
     """The API server with the profiles above for namespaces to come."""
     publish(server, PROFILES)
     yield server
-    # Others create namespaces of any name, and expect no rows.
+    # Others create namespaces of any name, and expect no selectors.
     publish(server, [])
 
 
@@ -67,12 +67,12 @@ def create(
     return server.create(NAMESPACES.list_path(), manifest, dry_run=dry_run, user=user)
 
 
-def read_rows(namespace: Manifest) -> str:
-    """The namespace's rows; checks that the label says whether there are any."""
+def read_selectors(namespace: Manifest) -> str:
+    """The namespace's selectors; checks that the label says whether there are any."""
     metadata = namespace["metadata"]
-    rows: str = metadata.get("annotations", {}).get(SELECTORS_ANNOTATION, "")
-    assert metadata["labels"].get(NAMESPACE_LABEL) == (NAMESPACE_LABEL_VALUE if rows else None)
-    return rows
+    selectors: str = metadata.get("annotations", {}).get(SELECTORS_ANNOTATION, "")
+    assert metadata["labels"].get(NAMESPACE_LABEL) == (NAMESPACE_LABEL_VALUE if selectors else None)
+    return selectors
 
 
 NAMES = ("only-this", "only-this-2", "team-", "team-a", "team", "my-team-a", "x-y-z", "x-yy-z", "guarded", "guarding")
@@ -81,7 +81,7 @@ NAMES = ("only-this", "only-this-2", "team-", "team-a", "team", "my-team-a", "x-
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.endswith("-")])
 def test_a_new_namespace_gets_the_rows_that_the_operator_would_write(published: Server, name: str) -> None:
     namespace = create(published, name).expect_ok()
-    assert read_rows(namespace) == compile_selectors(name, PROFILES, PROTECTED)
+    assert read_selectors(namespace) == compile_selectors(name, PROFILES, PROTECTED)
 
 
 @pytest.mark.eks("1.wildcards-in-namespaces", "1.wildcards-and-kube-system")
@@ -97,8 +97,8 @@ def test_a_new_namespace_gets_the_rows_that_the_operator_would_write(published: 
     ],
 )
 def test_the_profiles_of_a_new_namespace(published: Server, name: str, profiles: list[str]) -> None:
-    rows = read_rows(create(published, name).expect_ok())
-    assert [row.split("|")[0] for row in rows.splitlines()] == profiles
+    selectors = read_selectors(create(published, name).expect_ok())
+    assert [each.split("|")[0] for each in selectors.splitlines()] == profiles
 
 
 def test_generated_names_and_patterns_come_to_the_same_in_python_and_in_cel(server: Server, seed: int) -> None:
@@ -108,8 +108,8 @@ def test_generated_names_and_patterns_come_to_the_same_in_python_and_in_cel(serv
         profiles = [a_profile(f"p{n:02}", a_selector(pattern, a="b")) for n, pattern in enumerate(patterns)]
         publish(server, profiles)
         for name in {"a" + "".join(draw.choices("ab-", k=draw.randint(0, 5))) + "b" for _ in range(30)}:
-            rows = read_rows(create(server, name).expect_ok())
-            assert rows == compile_selectors(name, profiles, PROTECTED), f"seed {seed}, {name}, {patterns}"
+            selectors = read_selectors(create(server, name).expect_ok())
+            assert selectors == compile_selectors(name, profiles, PROTECTED), f"seed {seed}, {name}, {patterns}"
     publish(server, [])
 
 
@@ -125,7 +125,7 @@ FORGED = {
     "another value of the label": {"labels": {NAMESPACE_LABEL: "no", "a": "b"}},
     "isolation": {"annotations": {ISOLATED_ANNOTATION: "true"}, "labels": {"a": "b"}},
     "policies": {"annotations": {GROUP_POLICIES_ANNOTATION: "p|admin||*"}, "labels": {"a": "b"}},
-    "rows": {"annotations": {SELECTORS_ANNOTATION: "evil|bare|Pend||"}, "labels": {"a": "b"}},
+    "selectors": {"annotations": {SELECTORS_ANNOTATION: "evil|bare|Pend||"}, "labels": {"a": "b"}},
     "both": {
         "annotations": {SELECTORS_ANNOTATION: "evil|bare|Pend||"},
         "labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE, "a": "b"},
@@ -137,17 +137,17 @@ FORGED = {
 @pytest.mark.parametrize("name", ["unreached", "team-b"])
 def test_what_a_manifest_brings_is_replaced(published: Server, name: str, metadata: Manifest) -> None:
     namespace = create(published, name, metadata=metadata).expect_ok()
-    assert read_rows(namespace) == compile_selectors(name, PROFILES, PROTECTED)
+    assert read_selectors(namespace) == compile_selectors(name, PROFILES, PROTECTED)
     assert namespace["metadata"]["labels"]["a"] == "b"
     assert not {ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION} & namespace["metadata"].get("annotations", {}).keys()
 
 
 def test_a_generated_name_is_refused_where_a_profile_reaches_it(published: Server) -> None:
-    """The API server completes the name after the policy that would have written the rows."""
+    """The API server completes the name after the policy that would have written the selectors."""
     answer = create(published, "", metadata={"generateName": "team-"})
     assert answer.status == 403
     assert "Create it with metadata.name instead of metadata.generateName" in answer.message
-    assert read_rows(create(published, "", metadata={"generateName": "unreached-"}).expect_ok()) == ""
+    assert read_selectors(create(published, "", metadata={"generateName": "unreached-"}).expect_ok()) == ""
 
 
 CHANGES = {
@@ -159,8 +159,8 @@ CHANGES = {
         {"annotations": {GROUP_POLICIES_ANNOTATION: "p|admin||*"}},
         GROUP_POLICIES_ANNOTATION,
     ),
-    "dropping the rows": ({"annotations": {SELECTORS_ANNOTATION: None}}, SELECTORS_ANNOTATION),
-    "changing the rows": ({"annotations": {SELECTORS_ANNOTATION: "evil|bare|Pend||"}}, SELECTORS_ANNOTATION),
+    "dropping the selectors": ({"annotations": {SELECTORS_ANNOTATION: None}}, SELECTORS_ANNOTATION),
+    "changing the selectors": ({"annotations": {SELECTORS_ANNOTATION: "evil|bare|Pend||"}}, SELECTORS_ANNOTATION),
 }
 
 
@@ -198,7 +198,7 @@ def test_nor_by_way_of_finalize(server: Server) -> None:
         {"annotations": {ISOLATED_ANNOTATION: "true"}},
         {"annotations": {GROUP_POLICIES_ANNOTATION: "p|admin||*"}},
     ],
-    ids=["label", "rows", "isolation", "policies"],
+    ids=["label", "selectors", "isolation", "policies"],
 )
 def test_nobody_adds_marks_to_a_namespace(server: Server, metadata: Manifest) -> None:
     assert server.patch(NAMESPACES.path("plain"), {"metadata": metadata}).status == 403
@@ -234,7 +234,7 @@ def test_as_many_patterns_as_there_is_room_for_stay_within_cels_budget(server: S
     publish(server, profiles)
     last = pattern.format(count - 1).replace("*", "x")
     name = last + "x" * (60 - len(last)) if pattern.endswith("*") else "x" * (60 - len(last)) + last
-    assert read_rows(create(server, name).expect_ok()).startswith(f"{profiles[-1].name}|")
+    assert read_selectors(create(server, name).expect_ok()).startswith(f"{profiles[-1].name}|")
     unreached = "y" * 63
-    assert read_rows(create(server, unreached).expect_ok()) == ""
+    assert read_selectors(create(server, unreached).expect_ok()) == ""
     publish(server, [])

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from monopod.cli.doctor.cgroups import INSTALLED_BY_CHART, MOST_NODES, read_drivers
+from monopod.cli.doctor.cgroups import INSTALLED_BY_CHART, read_drivers
 from monopod.cli.doctor.command import check
 from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Level, Unread
+from monopod.cli.doctor.kubelets import MOST_NODES, Kubelets
 from monopod.cli.live import Cluster
 from monopod.kube.client.api import ApiError, ApiUnreachable
 from tests.unit.cli.clusters import a_cluster, a_node, a_runtime_class
@@ -15,7 +16,7 @@ from tests.unit.cli.clusters import a_cluster, a_node, a_runtime_class
 Json = dict[str, Any]
 
 
-class Kubelets(Cluster):
+class Nodes(Cluster):
     """Answers for kubelets; a status is a refusal."""
 
     def __init__(self, **drivers: str | int) -> None:
@@ -79,31 +80,31 @@ ASKED: dict[str, tuple[Facts, list[str]]] = {
 
 @pytest.mark.parametrize(("facts", "asked"), ASKED.values(), ids=ASKED)
 def test_kubelets_are_asked_where_it_matters(facts: Facts, asked: list[str]) -> None:
-    kubelets = Kubelets()
-    assert read_drivers(kubelets, facts) == dict.fromkeys(asked, "systemd")
+    kubelets = Nodes()
+    assert read_drivers(Kubelets(kubelets), facts) == dict.fromkeys(asked, "systemd")
     assert kubelets.asked == asked
 
 
 def test_a_kubelet_that_does_not_answer_or_tell_is_left_out() -> None:
     facts = a_cluster(nodes=[a_node("a"), a_node("b"), a_node("c")])
-    assert read_drivers(Kubelets(a=502, b="", c="cgroupfs"), facts) == {"c": "cgroupfs"}
+    assert read_drivers(Kubelets(Nodes(a=502, b="", c="cgroupfs")), facts) == {"c": "cgroupfs"}
 
 
 def test_who_may_not_ask_is_told_after_the_first() -> None:
-    kubelets = Kubelets(a=403)
-    assert read_drivers(kubelets, a_cluster(nodes=[a_node("a"), a_node("b")])) == Unread(
-        "The API server refused: no: 403."
+    kubelets = Nodes(a=403)
+    assert read_drivers(Kubelets(kubelets), a_cluster(nodes=[a_node("a"), a_node("b")])) == Unread(
+        "a: The API server refused: no: 403."
     )
     assert kubelets.asked == ["a"]
 
 
 def test_a_kubelet_that_hangs_costs_one_request_and_not_the_diagnosis() -> None:
-    class Hanging(Kubelets):
+    class Hanging(Nodes):
         def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
             super().get(path, query)
             raise ApiUnreachable("timed out")
 
     kubelets = Hanging()
-    found = read_drivers(kubelets, a_cluster(nodes=[a_node("a"), a_node("b")]))
-    assert found == Unread("The kubelet of a doesn't answer.")
+    found = read_drivers(Kubelets(kubelets), a_cluster(nodes=[a_node("a"), a_node("b")]))
+    assert found == Unread("a: The kubelet doesn't answer.")
     assert kubelets.asked == ["a"]

@@ -7,7 +7,8 @@ import pytest
 
 from monopod.cli.doctor.command import check
 from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Gates, Level
-from monopod.cli.doctor.overhead import GATE, MOST_NODES, SCHEDULERS, is_on, read_gates
+from monopod.cli.doctor.kubelets import MOST_NODES, Kubelets
+from monopod.cli.doctor.overhead import GATE, SCHEDULERS, is_on, read_gates
 from monopod.cli.live import Cluster
 from monopod.kube.client.api import ApiError, ApiUnreachable
 from tests.unit.cli.clusters import a_cluster, a_node, a_runtime_class
@@ -82,7 +83,8 @@ class Counters(Cluster):
 
 
 def read(cluster: Cluster, *nodes: Json, **facts: Any) -> Gates:
-    return read_gates(cluster, a_cluster(runtime_classes=HEAVY, nodes=list(nodes) or [a_node("a")], **facts))
+    facts = {"runtime_classes": HEAVY, "nodes": list(nodes) or [a_node("a")], **facts}
+    return read_gates(cluster, Kubelets(cluster), a_cluster(**facts))
 
 
 SCHEDULING: dict[str, tuple[tuple[str, ...], bool]] = {
@@ -130,8 +132,8 @@ def test_what_can_not_be_read_is_told_and_who_may_not_ask_asks_once() -> None:
     assert gates.kubelets == {}
     assert gates.unread == (
         "the kubelet's of a (The API server refused: no: 502)",
-        "the kubelet's of b, which doesn't tell",
         "the kubelet's of c (The API server refused: no: 403)",
+        "the kubelet's of b, which doesn't tell",
     )
 
 
@@ -142,7 +144,7 @@ def test_a_kubelet_that_hangs_costs_one_request_and_not_the_diagnosis() -> None:
             raise ApiUnreachable("timed out")
 
     cluster = Hanging("--v=2")
-    assert read(cluster, *map(a_node, "ab")) == Gates(True, {}, ("the kubelet's of a, which doesn't answer",))
+    assert read(cluster, *map(a_node, "ab")) == Gates(True, {}, ("the kubelet's of a (The kubelet doesn't answer)",))
     assert cluster.asked == ["configz"]
 
 
@@ -157,7 +159,7 @@ def test_of_very_many_nodes_some_are_asked() -> None:
 )
 def test_nobody_is_asked_where_nothing_could_be_counted_twice(facts: Facts) -> None:
     cluster = Counters("--v=2")
-    assert (read_gates(cluster, facts), cluster.asked) == (Gates(), [])
+    assert (read_gates(cluster, Kubelets(cluster), facts), cluster.asked) == (Gates(), [])
 
 
 def test_a_gate_that_metrics_do_not_name_is_not_known() -> None:

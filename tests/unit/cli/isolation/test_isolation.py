@@ -77,7 +77,7 @@ def test_the_text_names_ports_peers_and_whose_rule_it_is(capsys: pytest.CaptureF
         "Egress: security groups decide; all denied except",
         "all 0.0.0.0/0 without 100.100.100.200/32, 168.63.129.16/32, 169.254.0.23/32, 169.254.169.254/32 and 8 more "
         "group web egress[0]",
-        "Wider than its groups, because NetworkPolicies add up",
+        "More than its groups allow, because NetworkPolicies add up",
         "NetworkPolicy theirs opens everything from all pods of the namespace",
         "Denied whatever the groups say",
         "the metadata service (169.254.169.254, fd00:ec2::254 and 10 more): denied",
@@ -91,7 +91,7 @@ def test_the_json_has_the_same_for_scripts() -> None:
         *("app", "prod", "shop"),
         "Given",
     )
-    assert report["basePolicy"] is True
+    assert report["defaultDenyPolicy"] is True
     assert report["securityGroups"] == [{"name": "web", "state": "Found", "problem": None}]
     first, *_, theirs = report["ingress"]["rules"]
     assert first == {
@@ -104,15 +104,15 @@ def test_the_json_has_the_same_for_scripts() -> None:
         "origins": [{"securityGroup": "web", "rule": "ingress[0]", "description": "the balancer"}],
     }
     assert (theirs["foreign"], theirs["namespaceSelector"], theirs["podSelector"]) == (True, None, {})
-    assert report["widenings"] == [
+    assert report["overPermissive"] == [
         {"policy": "theirs", "direction": "ingress", "message": "opens everything from all pods of the namespace"}
     ]
     assert report["kept"][1] == {
         "what": "its own node",
         "addresses": ["192.0.2.1"],
-        "open": [],
-        "closed": True,
-        "openedBy": [],
+        "allowed": [],
+        "denied": True,
+        "allowedBy": [],
     }
 
 
@@ -134,7 +134,7 @@ def test_a_direction_that_is_left_to_the_namespaces_policies_is_theirs_alone(
         ("NetworkPolicies", ["theirs"]),
         ("SecurityGroups", []),
     ]
-    assert (report["widenings"], report["rulesWithoutEffect"]) == ([], [])
+    assert (report["overPermissive"], report["rulesWithoutEffect"]) == ([], [])
     write(found, "text")
     assert (
         "Ingress: NetworkPolicy theirs decides alone, as no one chose a security group; all denied except\n"
@@ -147,16 +147,16 @@ def test_what_the_default_group_still_opens_adds_up() -> None:
         look_at_default(a_foreign_policy(), rules=build_rules([SecurityGroup.from_resource(CLUSTER)], NODES))
     )
     assert report["ingress"]["decidedBy"] == "Both"
-    assert [each["policy"] for each in report["widenings"]] == ["theirs"]
+    assert [each["policy"] for each in report["overPermissive"]] == ["theirs"]
 
 
 def test_a_node_that_the_namespaces_policy_opens_is_told_although_it_decides() -> None:
     spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}
     policy = {"metadata": {"name": "out", "namespace": "prod"}, "spec": spec}
     report = build_report(look_at_default(policy, rules=Rules()))
-    (widening,) = report["widenings"]
-    assert widening["message"].endswith("the groups deny the metadata service and nodes' addresses")
-    assert [each["openedBy"] for each in report["kept"]] == [["out"], ["out"]]
+    (beyond,) = report["overPermissive"]
+    assert beyond["message"].endswith("the groups deny the metadata service and nodes' addresses")
+    assert [each["allowedBy"] for each in report["kept"]] == [["out"], ["out"]]
 
 
 def test_a_direction_that_no_policy_is_about_is_nobodys() -> None:

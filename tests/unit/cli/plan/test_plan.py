@@ -12,8 +12,8 @@ from monopod.cli.plan.command import is_read_by_admission
 from monopod.cli.plan.forecast import Contents, Fate, Plan, Rates, Step, build_steps
 from monopod.cli.plan.output import build_report, write_json, write_text
 from monopod.eviction.rules.budgets import Budget
+from monopod.rescheduling.rules.pod_verdict import NamespaceContext
 from monopod.rescheduling.rules.settings import ReschedulingSettings
-from monopod.rescheduling.rules.standing import NamespaceContext
 from monopod.workloads.rules.replacement import Workload, build_bare_workload
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 from tests.unit.cli.running import run

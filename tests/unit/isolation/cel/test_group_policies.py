@@ -27,7 +27,7 @@ def a_policy(
     return GroupPolicy("prod", name, groups, pods, accounts)
 
 
-def rows(*policies: GroupPolicy) -> list[str]:
+def compiled(*policies: GroupPolicy) -> list[str]:
     return compile_group_policies(policies, ACCOUNTS).splitlines()
 
 
@@ -36,37 +36,39 @@ def test_no_policy_no_text() -> None:
 
 
 def test_a_row_per_policy_sorted_by_name() -> None:
-    found = rows(a_policy("b", "web", "db", "web", pods=LabelSelector()), a_policy("a", "x", pods=LabelSelector()))
+    found = compiled(a_policy("b", "web", "db", "web", pods=LabelSelector()), a_policy("a", "x", pods=LabelSelector()))
     assert found == ["a|x||*", "b|db,web||*"]
 
 
 def test_what_a_policy_requires_of_labels() -> None:
     pods = selecting(("tier", "NotIn", ["b", "a"]), ("a.io/x", "Exists"), ("y", "DoesNotExist"), app="shop", empty="")
-    assert rows(a_policy("p", "web", pods=pods)) == ["p|web|+a.io/x +app=shop +empty= -tier=a,b -y|*"]
+    assert compiled(a_policy("p", "web", pods=pods)) == ["p|web|+a.io/x +app=shop +empty= -tier=a,b -y|*"]
 
 
 def test_before_policies_that_select_by_account_stand_all_accounts() -> None:
-    found = rows(a_policy("p", "web", accounts=selecting(team="ci")), a_policy("q", "db", accounts=selecting(team="x")))
+    found = compiled(
+        a_policy("p", "web", accounts=selecting(team="ci")), a_policy("q", "db", accounts=selecting(team="x"))
+    )
     assert found == ["accounts|agent,builder,default", "p|web||agent,builder", "q|db||"]
 
 
 def test_a_policy_named_accounts_is_a_policy() -> None:
-    assert rows(a_policy("accounts", "web", pods=LabelSelector())) == ["accounts|web||*"]
+    assert compiled(a_policy("accounts", "web", pods=LabelSelector())) == ["accounts|web||*"]
 
 
 def test_a_policy_without_any_selector_makes_no_row() -> None:
-    assert rows(a_policy("p", "web")) == []
+    assert compiled(a_policy("p", "web")) == []
 
 
 def test_a_label_that_no_selector_sees_is_never_there() -> None:
     key = f"{GROUP_LABEL_PREFIX}web"
-    assert rows(a_policy("p", "web", pods=selecting((key, "Exists")))) == []
-    assert rows(a_policy("p", "web", pods=selecting(**{key: "true"}))) == []
-    assert rows(a_policy("p", "web", pods=selecting((key, "DoesNotExist"), (key, "NotIn", ["a"])))) == ["p|web||*"]
+    assert compiled(a_policy("p", "web", pods=selecting((key, "Exists")))) == []
+    assert compiled(a_policy("p", "web", pods=selecting(**{key: "true"}))) == []
+    assert compiled(a_policy("p", "web", pods=selecting((key, "DoesNotExist"), (key, "NotIn", ["a"])))) == ["p|web||*"]
 
 
 def test_the_profile_is_seen() -> None:
-    assert rows(a_policy("p", "web", pods=selecting(**{EKS_PROFILE_LABEL: "web"}))) == [
+    assert compiled(a_policy("p", "web", pods=selecting(**{EKS_PROFILE_LABEL: "web"}))) == [
         f"p|web|+{EKS_PROFILE_LABEL}=web|*"
     ]
 

@@ -64,7 +64,7 @@ def test_rules_are_led_back_to_the_rules_of_the_groups() -> None:
     (ingress,) = found.ingress.rules
     assert ingress.origins == (RuleOfGroup("web", "ingress[0]", "the load balancer"),)
     assert {rule.origins for rule in found.egress.rules} == {(RuleOfGroup("web", "egress[0]"),)}
-    assert (found.base, found.idle, found.widenings) == (True, (), ())
+    assert (found.base, found.idle, found.over_permissive) == (True, (), ())
 
 
 def test_a_shared_policy_counts_as_the_pods_own() -> None:
@@ -116,21 +116,21 @@ def test_what_the_groups_no_longer_say_has_no_origin_and_what_is_not_in_force_is
 
 def test_a_pod_without_a_policy_of_its_own_is_closed() -> None:
     found = find(BASE)
-    assert (found.ingress.closed, found.ingress.rules) == (True, ())
-    assert (found.egress.closed, found.egress.rules) == (True, ())
+    assert (found.ingress.denied, found.ingress.rules) == (True, ())
+    assert (found.egress.denied, found.egress.rules) == (True, ())
     assert len(found.idle) == 2
 
 
 def test_a_pod_that_no_policy_selects_is_open() -> None:
     elsewhere = foreign(selector={"matchLabels": {"app": "other"}}, policyTypes=["Ingress", "Egress"])
     found = find(elsewhere, node=("10.0.0.4",))
-    assert (found.base, found.ingress.closed, found.egress.closed) == (False, False, False)
-    assert [kept.closed for kept in found.kept] == [False, False]
+    assert (found.base, found.ingress.denied, found.egress.denied) == (False, False, False)
+    assert [kept.denied for kept in found.kept] == [False, False]
 
 
 def test_a_foreign_policy_closes_only_the_directions_that_it_is_about() -> None:
     found = find(foreign(policyTypes=["Ingress"]))
-    assert (found.base, found.ingress.closed, found.egress.closed) == (False, True, False)
+    assert (found.base, found.ingress.denied, found.egress.denied) == (False, True, False)
 
 
 def test_a_foreign_policy_is_named_with_what_it_opens_beyond() -> None:
@@ -138,16 +138,16 @@ def test_a_foreign_policy_is_named_with_what_it_opens_beyond() -> None:
     found = find(BASE, own(WEB), theirs)
     (rule,) = [rule for rule in found.ingress.rules if not rule.ours]
     assert (rule.policy, rule.origins) == ("theirs", ())
-    ((name, widening),) = found.widenings
-    assert (name, widening.direction, widening.text) == ("theirs", "ingress", "opens everything from 10.0.0.0/8")
+    ((name, access),) = found.over_permissive
+    assert (name, access.direction, access.text) == ("theirs", "ingress", "opens everything from 10.0.0.0/8")
 
 
-def test_a_foreign_policy_that_opens_no_more_than_the_groups_widens_nothing() -> None:
+def test_a_foreign_policy_that_opens_no_more_than_the_groups_is_not_over_permissive() -> None:
     ports = [{"protocol": "TCP", "port": 8080}]
     theirs = foreign(
         ingress=[{"from": [{"ipBlock": {"cidr": "10.1.2.0/24"}}], "ports": ports}], policyTypes=["Ingress"]
     )
-    assert find(BASE, own(WEB), theirs).widenings == ()
+    assert find(BASE, own(WEB), theirs).over_permissive == ()
 
 
 KEPT: dict[str, tuple[dict[str, Any], list[bool]]] = {
@@ -168,13 +168,13 @@ KEPT: dict[str, tuple[dict[str, Any], list[bool]]] = {
 }
 
 
-@pytest.mark.parametrize(("policy", "closed"), KEPT.values(), ids=KEPT.keys())
+@pytest.mark.parametrize(("policy", "denied"), KEPT.values(), ids=KEPT.keys())
 def test_it_is_said_whether_the_metadata_service_and_the_node_are_closed(
-    policy: dict[str, Any], closed: list[bool]
+    policy: dict[str, Any], denied: list[bool]
 ) -> None:
     found = find(BASE, policy, node=("10.0.0.4",))
-    assert [kept.closed for kept in found.kept] == closed
-    assert [bool(kept.opened_by) for kept in found.kept] == [not each for each in closed]
+    assert [kept.denied for kept in found.kept] == denied
+    assert [bool(kept.allowed_by) for kept in found.kept] == [not each for each in denied]
 
 
 @pytest.mark.parametrize("seed", range(24))

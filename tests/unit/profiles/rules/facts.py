@@ -48,7 +48,7 @@ class Facts:
     admission: Admission = field(default_factory=PoliciesInstalled)
     reached: tuple[str, ...] = ()
     kept_for: Overflow | None = None
-    lacks_room: Overflow | None = None
+    overflow: Overflow | None = None
     unwritten: Mapping[str, str] = field(default_factory=dict)
     outcome: Outcome = field(default_factory=Pending)
     held_back: Finding | None = None
@@ -72,7 +72,7 @@ def _contribute(facts: Facts, status: Mapping[str, Any]) -> tuple[Contribution, 
     profile = facts.profile
     if isinstance(profile, Unreadable):
         return contribute_unreadable(profile, facts.admission), contribute_dry_run(None, status, facts.generation)
-    overflow = facts.lacks_room
+    overflow = facts.overflow
     held_back = hold_back_for_capacity(overflow, facts.reached) if overflow else facts.held_back
     patterns = [selector.namespace for selector in profile.selectors]
     sandbox = Sandbox(

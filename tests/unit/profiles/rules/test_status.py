@@ -83,9 +83,9 @@ PHASES = [
         id="old Kubernetes",
     ),
     pytest.param(replace(GOOD, reached=()), "ACTIVE", "Active", id="no namespace yet"),
-    pytest.param(replace(GOOD, lacks_room=EXCESS), "CREATE_FAILED", "SelectorsTooLarge", id="rows don't fit"),
+    pytest.param(replace(GOOD, overflow=EXCESS), "CREATE_FAILED", "SelectorsTooLarge", id="selectors don't fit"),
     pytest.param(replace(GOOD, kept_for=EXCESS), "ACTIVE", "SelectorsKept", id="a change doesn't fit"),
-    pytest.param(replace(GOOD, unwritten={"prod-a": "no"}), "ACTIVE", "PublishFailed", id="rows not written"),
+    pytest.param(replace(GOOD, unwritten={"prod-a": "no"}), "ACTIVE", "PublishFailed", id="selectors not written"),
     pytest.param(replace(GOOD, profile=Unreadable("no selectors")), "CREATE_FAILED", "SpecInvalid", id="senseless"),
     pytest.param(
         replace(GOOD, profile=Unreadable("oops", Reason.INTERNAL_ERROR)), "CREATE_FAILED", "InternalError", id="a bug"
@@ -144,15 +144,15 @@ def test_an_issue_names_the_objects_that_it_is_about() -> None:
 
 
 def test_a_profile_without_room_names_the_namespaces_and_the_bound() -> None:
-    status = decide(replace(GOOD, lacks_room=EXCESS, reached=("dev", "prod-a")))
+    status = decide(replace(GOOD, overflow=EXCESS, reached=("dev", "prod-a")))
     [issue] = status["health"]["issues"]
-    assert "namespaces prod-* would have 2001 selectors, and there is room for 2000" in issue["message"]
+    assert "namespaces prod-* would have 2001 selectors, and the capacity is 2000" in issue["message"]
     assert issue["resourceIds"] == ["Namespace/prod-a"]
     assert condition(status, "Enforced") == ("Unknown", "NoDryRun")
 
 
 def test_without_a_namespace_yet_it_names_what_holds_the_rows() -> None:
-    [issue] = decide(replace(GOOD, lacks_room=EXCESS, reached=()))["health"]["issues"]
+    [issue] = decide(replace(GOOD, overflow=EXCESS, reached=()))["health"]["issues"]
     assert issue["resourceIds"] == ["ConfigMap/monopod-namespaces"]
 
 
@@ -330,7 +330,7 @@ LIVING = {
 @pytest.mark.parametrize("facts", LIVING.values(), ids=LIVING)
 def test_the_version_before_finds_in_conditions_what_fields_remember(facts: Facts) -> None:
     """So that a downgrade, which drops the fields, forgets nothing; nor does the upgrade after it."""
-    published = not (facts.held_back or facts.lacks_room)
+    published = not (facts.held_back or facts.overflow)
     status: dict[str, Any] = {}
     for moves in (Tally(waiting=1), Tally()):
         status = decide(replace(facts, moves=moves, published=published), status, BEFORE)

@@ -9,8 +9,7 @@ from monopod.api.names import EKS_PROFILE_LABEL, PROFILE_LABEL
 from monopod.api.reasons import Reason
 from monopod.kube.objects.fields import InvalidProfile
 from monopod.rescheduling.rules.plans import WorkloadPlan, order_moves, plan_workloads
-from monopod.rescheduling.rules.settings import ReschedulingSettings
-from monopod.rescheduling.rules.standing import (
+from monopod.rescheduling.rules.pod_verdict import (
     Elsewhere,
     Impossible,
     InPlace,
@@ -18,10 +17,11 @@ from monopod.rescheduling.rules.standing import (
     NamespaceContext,
     NotConcerned,
     PodState,
-    Standing,
+    PodVerdict,
     judge,
     observe,
 )
+from monopod.rescheduling.rules.settings import ReschedulingSettings
 from monopod.workloads.rules.replacement import Owner, Workload, build_bare_workload, build_replacement, read_workload
 from tests.unit.builders import Manifest, a_pod, a_profile, a_profile_resource, a_selector
 
@@ -71,7 +71,7 @@ def names(plan: WorkloadPlan) -> tuple[list[str], list[str]]:
     return [pod.name for pod in plan.now], [pod.name for pod in plan.later]
 
 
-STANDINGS: dict[str, tuple[Manifest, Workload, Standing]] = {
+VERDICTS: dict[str, tuple[Manifest, Workload, PodVerdict]] = {
     "unmarked": (a_live_pod(), a_workload(), Elsewhere("web")),
     "marked": (a_live_pod(mark="web"), a_workload(), InPlace()),
     "by a profile that lost": (a_live_pod(mark="z"), a_workload(), Elsewhere("web")),
@@ -102,9 +102,9 @@ STANDINGS: dict[str, tuple[Manifest, Workload, Standing]] = {
 }
 
 
-@pytest.mark.parametrize(("pod", "workload", "standing"), STANDINGS.values(), ids=STANDINGS)
-def test_where_a_pod_stands(pod: Manifest, workload: Workload, standing: Standing) -> None:
-    assert judge(pod, workload, a_place()) == standing
+@pytest.mark.parametrize(("pod", "workload", "verdict"), VERDICTS.values(), ids=VERDICTS)
+def test_the_verdict_on_a_pod(pod: Manifest, workload: Workload, verdict: PodVerdict) -> None:
+    assert judge(pod, workload, a_place()) == verdict
 
 
 def test_what_fargate_cannot_run_is_not_moved() -> None:
@@ -279,7 +279,7 @@ def test_what_a_stateful_set_holds_back_is_replaced_as_it_is_and_not_from_the_ne
     }
     workload = read_workload("prod", Owner("apps/v1", "StatefulSet", "db", "uid-db"), stateful_set)
 
-    def judge_pod(name: str, revision: str) -> Standing:
+    def judge_pod(name: str, revision: str) -> PodVerdict:
         labels = {"tier": "web", "controller-revision-hash": revision}
         return judge(a_live_pod(name, labels=labels), workload, a_place())
 

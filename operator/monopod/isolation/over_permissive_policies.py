@@ -16,9 +16,9 @@ from monopod.isolation.caches import Caches
 from monopod.isolation.group_resolver import Names
 from monopod.isolation.rules.changes import PolicyView
 from monopod.isolation.rules.network_policies import PolicyTooLarge
+from monopod.isolation.rules.over_permissive import compute_extra_access
 from monopod.isolation.rules.owners_policies import NO_DIRECTIONS, Directions
 from monopod.isolation.rules.security_group import SecurityGroup
-from monopod.isolation.rules.widening import compute_widening
 from monopod.isolation.rules_cache import GroupRulesCache
 from monopod.kube.cache import Key
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
@@ -32,14 +32,14 @@ PODS_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Widened:
+class OverPermissivePods:
     """What was found in one namespace: how many pods of each profile, and by which policies."""
 
     pods: Mapping[str, int]
     policies: Mapping[str, tuple[str, ...]]
 
 
-class Widenings:
+class OverPermissivePolicies:
     """Remembers what it found in each namespace, and checks again where something changed."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Widenings:
         self._rules = rules
         self._left = left
         self._tell = tell
-        self.found: dict[str, Widened] = {}
+        self.found: dict[str, OverPermissivePods] = {}
         self._measure()  # what is there was found before this process started over
         self.controller = Controller("foreign-policies", self._reconcile, problems, clock=clock)
         caches.network_policies.listeners.append(self._see_policy)
@@ -98,25 +98,25 @@ class Widenings:
             if number % PODS_AT_ONCE == 0:
                 await asyncio.sleep(0)  # thousands of pods must not keep the Lease from being renewed
             labels = pod.labels
-            widening = [
+            over_permissive = [
                 view.name
                 for view in foreign
                 if view.concern
                 and view.concern.selects(labels)
-                and self._widens(view, pod.groups, self._left.get(pod.uid, NO_DIRECTIONS), known)
+                and self._is_over_permissive(view, pod.groups, self._left.get(pod.uid, NO_DIRECTIONS), known)
             ]
-            if widening:
+            if over_permissive:
                 pods[pod.profile] += 1
-                policies.setdefault(pod.profile, set()).update(widening)
+                policies.setdefault(pod.profile, set()).update(over_permissive)
         if pods:
             named = {
                 profile: tuple(f"{namespace}/{name}" for name in sorted(names)) for profile, names in policies.items()
             }
-            self.found[namespace] = Widened(dict(pods), named)
+            self.found[namespace] = OverPermissivePods(dict(pods), named)
         else:
             self.found.pop(namespace, None)
 
-    def _widens(
+    def _is_over_permissive(
         self, view: PolicyView, names: Names, left: Directions, known: dict[tuple[str, Names, Directions], bool]
     ) -> bool:
         if (view.name, names, left) not in known:
@@ -126,16 +126,16 @@ class Widenings:
             groups = groups if len(groups) == len(read) else []
             policy, infrastructure = _as_policy(view), self._rules.infrastructure
             try:
-                found = compute_widening(policy, groups, infrastructure, view.namespace, left)
+                found = compute_extra_access(policy, groups, infrastructure, view.namespace, left)
             except PolicyTooLarge:
-                found = compute_widening(policy, [], infrastructure, view.namespace, left)
+                found = compute_extra_access(policy, [], infrastructure, view.namespace, left)
             known[view.name, names, left] = bool(found)
         return known[view.name, names, left]
 
     def _measure(self) -> None:
         OVER_PERMISSIVE_PODS.clear()
-        for widened in self.found.values():
-            for profile, count in widened.pods.items():
+        for pods in self.found.values():
+            for profile, count in pods.pods.items():
                 OVER_PERMISSIVE_PODS.labels(profile).inc(count)
 
 

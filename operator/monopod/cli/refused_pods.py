@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from monopod.api.names import NAMESPACE_LABEL, NAMESPACE_LABEL_VALUE, SELECTORS_ANNOTATION
 from monopod.kube.client.api import ApiError
 from monopod.kube.objects.resources import NAMESPACES
-from monopod.selectors.publication import describe_closed
+from monopod.selectors.publication import describe_refused_pods
 
 if TYPE_CHECKING:
     from monopod.cli.live import Cluster
@@ -23,4 +23,4 @@ def fetch_refusal(cluster: "Cluster", namespace: str) -> str:
         return ""
     labelled = (metadata.get("labels") or {}).get(NAMESPACE_LABEL) == NAMESPACE_LABEL_VALUE
     told = (metadata.get("annotations") or {}).get(SELECTORS_ANNOTATION)
-    return "" if told or not labelled else describe_closed(namespace)
+    return "" if told or not labelled else describe_refused_pods(namespace)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from monopod.api.names import API_VERSION, GROUP_LABEL_PREFIX, POLICY_LABEL, PROFILE_LABEL
-from monopod.isolation import widenings
+from monopod.isolation import over_permissive_policies
+from monopod.isolation.over_permissive_policies import OverPermissivePods, OverPermissivePolicies
 from monopod.isolation.rules.owners_policies import Directions
 from monopod.isolation.rules_cache import GroupRulesCache
-from monopod.isolation.widenings import Widened, Widenings
 from monopod.kube.metrics import REGISTRY
 from monopod.manager.sources import WatchedCaches
 from tests.unit.fake_clock import FakeClock
@@ -18,14 +18,14 @@ FROM_SOME: list[dict[str, Any]] = [{"from": [{"ipBlock": {"cidr": "10.1.0.0/16"}
 
 
 class Watching:
-    """Widenings on a mirror that the test fills; the group `web` lets 10.1.0.0/16 in."""
+    """OverPermissivePolicies on a mirror that the test fills; the group `web` lets 10.1.0.0/16 in."""
 
     def __init__(self) -> None:
         self.caches = WatchedCaches("monopod-system")
         self._rules = GroupRulesCache(self.caches, (), (), PROBLEMS)
         self.left: dict[str, Directions] = {}
         self.news, self.clock = 0, FakeClock()
-        self.widenings = Widenings(self.caches, self._rules, self.left, self._count, PROBLEMS, self.clock)
+        self.policies = OverPermissivePolicies(self.caches, self._rules, self.left, self._count, PROBLEMS, self.clock)
         self.caches.groups.listeners.append(lambda key, _, __: self._take_in(key[1]))
         self.put_group("10.1.0.0/16")
 
@@ -60,12 +60,12 @@ class Watching:
     def _name(self, name: str, namespace: str, labels: dict[str, str]) -> dict[str, Any]:
         return {"name": name, "namespace": namespace, "uid": name, "resourceVersion": "1", "labels": labels}
 
-    async def find(self) -> dict[str, Widened]:
+    async def find(self) -> dict[str, OverPermissivePods]:
         """What has been found when all changes so far are worked off."""
-        async with running(self.widenings.controller):
-            self.clock.step(widenings.DEBOUNCE_SECONDS)
+        async with running(self.policies.controller):
+            self.clock.step(over_permissive_policies.DEBOUNCE_SECONDS)
             await settle()
-        return self.widenings.found
+        return self.policies.found
 
 
 async def test_pods_that_a_foreign_policy_opens_further_are_counted_by_profile() -> None:
@@ -75,7 +75,9 @@ async def test_pods_that_a_foreign_policy_opens_further_are_counted_by_profile()
     watching.put_pod("d", namespace="elsewhere")
     watching.put_policy("theirs", FROM_ALL)
     found = await watching.find()
-    assert found == {"prod": Widened({"shop": 2, "other": 1}, {"shop": ("prod/theirs",), "other": ("prod/theirs",)})}
+    assert found == {
+        "prod": OverPermissivePods({"shop": 2, "other": 1}, {"shop": ("prod/theirs",), "other": ("prod/theirs",)})
+    }
 
 
 async def test_only_pods_that_the_policy_selects_count() -> None:
@@ -86,16 +88,16 @@ async def test_only_pods_that_the_policy_selects_count() -> None:
     assert (await watching.find())["prod"].pods == {"shop": 1}
 
 
-async def test_a_pod_that_two_policies_widen_is_one_pod_and_both_are_named() -> None:
+async def test_a_pod_with_two_over_permissive_policies_is_one_pod_and_both_are_named() -> None:
     watching = Watching()
     watching.put_pod("a")
     watching.put_policy("one", FROM_ALL)
     watching.put_policy("two", [{}])
     found = await watching.find()
-    assert found == {"prod": Widened({"shop": 1}, {"shop": ("prod/one", "prod/two")})}
+    assert found == {"prod": OverPermissivePods({"shop": 1}, {"shop": ("prod/one", "prod/two")})}
 
 
-async def test_a_policy_that_opens_no_more_than_the_group_widens_nothing_until_the_group_is_narrower() -> None:
+async def test_a_policy_that_opens_no_more_than_the_group_is_not_over_permissive_until_the_group_is_narrower() -> None:
     watching = Watching()
     watching.put_pod("a")
     watching.put_policy("theirs", FROM_SOME)
@@ -104,7 +106,7 @@ async def test_a_policy_that_opens_no_more_than_the_group_widens_nothing_until_t
     assert (await watching.find())["prod"].pods == {"shop": 1}
 
 
-async def test_a_direction_that_is_left_to_a_policy_is_not_widened_by_it() -> None:
+async def test_a_direction_that_is_left_to_a_policy_is_its_own_to_open() -> None:
     watching = Watching()
     watching.put_pod("a")
     watching.put_pod("b")
@@ -112,7 +114,7 @@ async def test_a_direction_that_is_left_to_a_policy_is_not_widened_by_it() -> No
     watching.left["a"] = frozenset({"ingress"})
     assert (await watching.find())["prod"].pods == {"shop": 1}
     watching.left["b"] = frozenset({"ingress"})
-    watching.widenings.enqueue("prod")
+    watching.policies.enqueue("prod")
     assert await watching.find() == {}
 
 
@@ -123,7 +125,7 @@ async def test_of_a_pod_one_of_whose_groups_does_not_exist_all_that_is_opened_is
     assert (await watching.find())["prod"].pods == {"shop": 1}
 
 
-async def test_monopods_own_policies_widen_nothing() -> None:
+async def test_monopods_own_policies_are_never_over_permissive() -> None:
     watching = Watching()
     watching.put_pod("a")
     watching.put_policy("ours", [{}], labels={POLICY_LABEL: "pod"})
@@ -146,10 +148,10 @@ async def test_news_are_told_when_a_policy_comes_and_when_it_goes_and_not_otherw
 
 async def test_more_pods_than_are_looked_at_in_one_go_are_all_counted() -> None:
     watching = Watching()
-    for number in range(widenings.PODS_AT_ONCE * 3):
+    for number in range(over_permissive_policies.PODS_AT_ONCE * 3):
         watching.put_pod(f"pod-{number}")
     watching.put_policy("theirs", FROM_ALL)
-    assert (await watching.find())["prod"].pods == {"shop": widenings.PODS_AT_ONCE * 3}
+    assert (await watching.find())["prod"].pods == {"shop": over_permissive_policies.PODS_AT_ONCE * 3}
 
 
 async def test_whoever_starts_over_shows_nothing_that_was_found_before() -> None:

@@ -1,4 +1,4 @@
-"""Whether other people's policies open more than the groups: proved, or taken for widening."""
+"""Whether other people's policies open more than the groups: proved, or taken for over-permissive."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from monopod.isolation.rules.network_policies import METADATA, Infrastructure, build_rules
+from monopod.isolation.rules.over_permissive import compute_extra_access
 from monopod.isolation.rules.policy_rules import describe_peer, read_rules, selects
 from monopod.isolation.rules.security_group import (
     CidrPeer,
@@ -19,7 +20,6 @@ from monopod.isolation.rules.security_group import (
     SecurityGroup,
     SelectorPeer,
 )
-from monopod.isolation.rules.widening import compute_widening
 from monopod.kube.objects.label_selector import LabelSelector
 from tests.unit.isolation.rules.random_groups import a_flow, an_infrastructure, some_groups
 from tests.unit.isolation.rules.verdicts import HOME, is_open_by_groups, is_open_by_policy
@@ -58,7 +58,7 @@ def tcp(port: int | str, end: int | None = None) -> list[dict[str, Any]]:
 
 
 def find(policy: Policy, *groups: SecurityGroup, infrastructure: Infrastructure = NODES) -> list[str]:
-    return [each.text for each in compute_widening(policy, groups, infrastructure, HOME)]
+    return [each.text for each in compute_extra_access(policy, groups, infrastructure, HOME)]
 
 
 HARMLESS: dict[str, tuple[Policy, SecurityGroup]] = {
@@ -102,11 +102,11 @@ HARMLESS: dict[str, tuple[Policy, SecurityGroup]] = {
 
 
 @pytest.mark.parametrize(("policy", "group"), HARMLESS.values(), ids=HARMLESS.keys())
-def test_what_the_groups_open_anyway_widens_nothing(policy: Policy, group: SecurityGroup) -> None:
+def test_what_the_groups_open_anyway_is_not_over_permissive(policy: Policy, group: SecurityGroup) -> None:
     assert find(policy, group) == []
 
 
-WIDENING: dict[str, tuple[Policy, SecurityGroup, list[str]]] = {
+OVER_PERMISSIVE: dict[str, tuple[Policy, SecurityGroup, list[str]]] = {
     "a rule that says nothing": (ingress(), inward(CidrPeer("10.0.0.0/8")), ["opens everything from anything"]),
     "a larger network": (
         ingress(block("10.0.0.0/8")),
@@ -186,18 +186,18 @@ WIDENING: dict[str, tuple[Policy, SecurityGroup, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("policy", "group", "texts"), WIDENING.values(), ids=WIDENING.keys())
+@pytest.mark.parametrize(("policy", "group", "texts"), OVER_PERMISSIVE.values(), ids=OVER_PERMISSIVE.keys())
 def test_what_the_groups_leave_closed_is_named(policy: Policy, group: SecurityGroup, texts: list[str]) -> None:
     assert find(policy, group) == texts
 
 
-def test_without_any_group_everything_that_is_opened_widens() -> None:
+def test_without_any_group_everything_that_is_opened_is_over_permissive() -> None:
     assert find(ingress(block("10.1.0.0/16"))) == ["opens everything from 10.1.0.0/16"]
 
 
 @pytest.mark.parametrize("seed", range(16))
 def test_nothing_that_a_policy_opens_beyond_the_groups_is_passed_over(seed: int) -> None:
-    """Judged by judges of their own: where no widening is found, no connection is open by the policy alone."""
+    """Judged by judges of their own: where no extra access is found, no connection is open by the policy alone."""
     random = Random(seed)
     harmless = 0
     for _ in range(20):
@@ -208,7 +208,7 @@ def test_nothing_that_a_policy_opens_beyond_the_groups_is_passed_over(seed: int)
         rules = build_rules(others, replace(infrastructure, metadata=random.choice([METADATA, ()])))
         opening = {"ingress": list(rules.ingress), "egress": list(rules.egress)}
         policy = {"spec": {"podSelector": {}, **opening}}
-        directions = {each.direction for each in compute_widening(policy, groups, infrastructure, HOME)}
+        directions = {each.direction for each in compute_extra_access(policy, groups, infrastructure, HOME)}
         silent: list[Direction] = [each for each in ("ingress", "egress") if each not in directions]
         for _ in range(40):
             flow = a_flow(random, others)
@@ -235,14 +235,14 @@ LEFT: dict[str, tuple[Policy, list[str]]] = {
 @pytest.mark.parametrize("case", LEFT)
 def test_in_a_direction_that_is_left_to_a_policy_only_what_no_group_should_open_counts(case: str) -> None:
     policy, texts = LEFT[case]
-    found = compute_widening(policy, [SecurityGroup("cluster")], NODES, HOME, left=("ingress", "egress"))
+    found = compute_extra_access(policy, [SecurityGroup("cluster")], NODES, HOME, left=("ingress", "egress"))
     assert [each.text for each in found] == texts
     assert find(policy, SecurityGroup("cluster")), "not left, all of it counts"
 
 
 def test_what_is_left_in_one_direction_is_not_in_the_other() -> None:
     left: Direction = "ingress"
-    assert compute_widening(egress(block("198.51.100.0/24")), [], NODES, HOME, left=[left])
+    assert compute_extra_access(egress(block("198.51.100.0/24")), [], NODES, HOME, left=[left])
 
 
 def test_a_policy_whose_selector_is_not_understood_is_taken_to_select_every_pod() -> None:

@@ -1,8 +1,8 @@
 """Whether other people's NetworkPolicies open more for a pod than its security groups do, and what.
 
 NetworkPolicies add up, so any policy of the namespace that selects a pod can open more for it. A rule is harmless only
-if the groups provably open all of it; whatever can't be proved counts as widening. The proof knows networks and their
-exceptions exactly, and ranges of ports. It takes one selector for wider than another if each of its requirements
+if the groups provably open all of it; whatever can't be proved counts as over-permissive. The proof knows networks and
+their exceptions exactly, and ranges of ports. It takes one selector for wider than another if each of its requirements
 follows from one of the other's. It never takes addresses for pods, nor pods for addresses, nor a port's name for a
 number.
 """
@@ -42,20 +42,20 @@ _PREPOSITIONS: Final[Mapping[Direction, str]] = {"ingress": "from", "egress": "t
 
 
 @dataclass(frozen=True, slots=True)
-class Widening:
+class ExtraAccess:
     """Something that a policy opens and that the groups don't, as far as is known."""
 
     direction: Direction
     text: str
 
 
-def compute_widening(
+def compute_extra_access(
     policy: Mapping[str, Any],
     groups: Sequence[SecurityGroup],
     infrastructure: Infrastructure,
     namespace: str,
     left: Collection[Direction] = (),
-) -> tuple[Widening, ...]:
+) -> tuple[ExtraAccess, ...]:
     """What the policy opens beyond the groups, for pods of this namespace that it selects.
 
     In directions that are `left` to such policies, only what no group should open counts.
@@ -77,19 +77,19 @@ def build_utmost(directions: Collection[Direction], infrastructure: Infrastructu
 
 def find_beyond(
     policy: Mapping[str, Any], own: Iterable[Mapping[str, Any]], nodes: Sequence[str], namespace: str
-) -> tuple[Widening, ...]:
+) -> tuple[ExtraAccess, ...]:
     """What the policy opens beyond other policies of its namespace; `nodes` are known CIDRs of nodes, for the text."""
     own = list(own)
-    found: list[Widening] = []
+    found: list[ExtraAccess] = []
     for direction in DIRECTIONS:
         try:
             rules = read_rules(policy, direction)
         except InvalidManifest as problem:
-            found.append(Widening(direction, f"isn't understood: {problem}"))
+            found.append(ExtraAccess(direction, f"isn't understood: {problem}"))
             continue
         cover = _Cover((rule for each in own for rule in read_rules(each, direction)), nodes, namespace)
         texts = dict.fromkeys(text for rule in rules for text in cover.find_beyond(rule, direction))
-        found.extend(Widening(direction, text) for text in texts)
+        found.extend(ExtraAccess(direction, text) for text in texts)
     return tuple(found)
 
 

@@ -1,4 +1,4 @@
-"""Where each pod stands: in place, elsewhere, left alone, or such that its replacement couldn't run.
+"""The verdict on each pod: in place, elsewhere, left alone, or such that its replacement couldn't run.
 
 Only that; whose turn it is among those elsewhere, `monopod.rescheduling.rules.plans` decides.
 """
@@ -78,11 +78,11 @@ class Impossible:
     why: str
 
 
-Standing = InPlace | NotConcerned | Elsewhere | LeftAlone | Impossible
+PodVerdict = InPlace | NotConcerned | Elsewhere | LeftAlone | Impossible
 
 
-def judge(pod: Manifest, workload: Workload, context: NamespaceContext) -> Standing:
-    """Where the pod stands.
+def judge(pod: Manifest, workload: Workload, context: NamespaceContext) -> PodVerdict:
+    """The verdict on the pod.
 
     Args:
         pod: the whole pod, as the API server sends it.
@@ -110,7 +110,7 @@ def judge(pod: Manifest, workload: Workload, context: NamespaceContext) -> Stand
 
 def _judge_matching(
     pod: Manifest, workload: Workload, context: NamespaceContext, settings: ReschedulingSettings, mark: str
-) -> Standing:
+) -> PodVerdict:
     if workload.is_bare:
         if mark:
             return NotConcerned()  # sandboxed already, and nothing would replace it
@@ -120,9 +120,9 @@ def _judge_matching(
             )
     if workload.ends_by_itself(pod) and not settings.moves_running_jobs:
         return LeftAlone(settings.profile, Reason.RUNNING_JOBS_LEFT)
-    verdict = judge_volumes(pod, context.claims, context.volumes)
+    volumes = judge_volumes(pod, context.claims, context.volumes)
     return (
-        Elsewhere(settings.profile) if isinstance(verdict, VolumesReady) else Impossible(settings.profile, verdict.text)
+        Elsewhere(settings.profile) if isinstance(volumes, VolumesReady) else Impossible(settings.profile, volumes.text)
     )
 
 
@@ -135,7 +135,7 @@ class PodState:
     """A pod of a workload, reduced to what matters for its turn."""
 
     pod: Candidate
-    standing: Standing
+    verdict: PodVerdict
     mark: str
     is_ready: bool
     is_terminating: bool
@@ -153,7 +153,7 @@ def observe_unmovable(pod: Manifest, workload: Workload, context: NamespaceConte
     return _reduce(pod, workload, context, InPlace() if get_mark(pod) else NotConcerned(), now)
 
 
-def _reduce(pod: Manifest, workload: Workload, context: NamespaceContext, standing: Standing, now: str) -> PodState:
+def _reduce(pod: Manifest, workload: Workload, context: NamespaceContext, verdict: PodVerdict, now: str) -> PodState:
     root = Part(pod)
     metadata = root.child("metadata")
     ready = is_ready(pod)
@@ -172,4 +172,4 @@ def _reduce(pod: Manifest, workload: Workload, context: NamespaceContext, standi
         condition.text("type") == "PodScheduled" and condition.text("reason") == "Unschedulable"
         for condition in root.child("status").children("conditions")
     )
-    return PodState(candidate, standing, get_mark(pod), ready and ends is None, ends is not None, stuck, unschedulable)
+    return PodState(candidate, verdict, get_mark(pod), ready and ends is None, ends is not None, stuck, unschedulable)

@@ -14,7 +14,7 @@ FROM_SOME = [{"from": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}]
 @pytest.fixture
 def namespace(lab: Lab, operator: OperatorProcess, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace with two pods of the profile `shop`, `a` and `b`, in the group `web`, which lets 10.1.0.0/16 in."""
-    name = f"widened-{zlib.crc32(request.node.name.encode()):08x}"
+    name = f"over-permissive-{zlib.crc32(request.node.name.encode()):08x}"
     lab.create_namespace(name)
     lab.create_group("web", ingress=[{"from": [{"cidr": "10.1.0.0/16"}]}])
     lab.create_profile("shop", name, securityGroups=["web"])
@@ -40,7 +40,7 @@ def has_isolation(lab: Lab, reason: str, message: str = "") -> bool:
     return bool(found.get("reason") == reason and message in found["message"])
 
 
-def test_the_condition_counts_widened_pods_and_names_the_policies(
+def test_the_condition_counts_over_permissive_pods_and_names_the_policies(
     lab: Lab, operator: OperatorProcess, namespace: str
 ) -> None:
     eventually(lambda: has_isolation(lab, "PodsIsolated"))
