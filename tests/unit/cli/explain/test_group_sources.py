@@ -132,7 +132,7 @@ def test_lint_knows_the_policies_of_all_files(tmp_path: Path) -> None:
 def test_lint_says_of_a_pod_that_would_be_refused_for_its_groups_that_it_would_not_run(tmp_path: Path) -> None:
     status, report = lint(tmp_path, asking("Web"))
     assert status == 1
-    assert report["summary"] == {"onFargate": 0, "outside": 0, "unsupported": 1, "hourlyPrice": 0.0}
+    assert report["summary"] == {"onFargate": 0, "outside": 0, "unsupported": 1, "wasteful": 0, "hourlyPrice": 0.0}
     assert report["workloads"][0]["hourlyPrice"] is None
 
 
