@@ -11,17 +11,12 @@ PACKAGE = ROOT / "operator/monopod"
 VERBS = ("apply", "create", "delete", "merge", "patch", "replace")
 SHARED = ("kube/statuses.py",)
 """A tool of the writers; whoever makes a StatusWriter writes statuses."""
-QUESTIONS = ("ledger/server/authentication.py", "ledger/server/authorization.py")
-"""They create TokenReviews and SubjectAccessReviews, which the API server answers and keeps nowhere."""
 
 
 def find_writers() -> set[str]:
     """Modules of the operator that send writes to the API server, dry runs aside."""
     modules = {str(path.relative_to(PACKAGE)): path for path in PACKAGE.rglob("*.py")}
-    return {name for name, path in modules.items() if not name.startswith("cli/") and _writes(path)} - {
-        *SHARED,
-        *QUESTIONS,
-    }
+    return {name for name, path in modules.items() if not name.startswith("cli/") and _writes(path)} - set(SHARED)
 
 
 def _writes(path: Path) -> bool:
