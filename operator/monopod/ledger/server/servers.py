@@ -22,6 +22,8 @@ from monopod.ledger.store.answers import Changes
 
 LOOPBACK: Final = "127.0.0.1"
 _SHUTDOWN_SECONDS: Final = 5.0
+_LONGEST_LINE: Final = 32_768
+"""Of a request: tokens that name a user's groups are longer than the 8 KiB that aiohttp takes otherwise."""
 
 
 class Servers:
@@ -88,5 +90,11 @@ class Servers:
 
 
 def _build_runner(application: web.Application) -> web.AppRunner:
-    # A user who leaves ends the work on the answer.
-    return web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, handler_cancellation=True)
+    return web.AppRunner(
+        application,
+        access_log=None,
+        shutdown_timeout=_SHUTDOWN_SECONDS,
+        handler_cancellation=True,  # a user who leaves ends the work on the answer
+        max_field_size=_LONGEST_LINE,
+        max_line_size=_LONGEST_LINE,
+    )

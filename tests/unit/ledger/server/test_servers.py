@@ -87,6 +87,12 @@ async def test_a_peers_token_is_worth_nothing_to_people(tmp_path: Path) -> None:
         assert (await ask(servers.api_port, "/v1/changes", "admin"))[0] == 404
 
 
+async def test_a_long_token_is_as_good_as_a_short_one(tmp_path: Path) -> None:
+    """Tokens of identity providers name all of a user's groups."""
+    async with running(tmp_path) as servers:
+        assert (await ask(servers.api_port, "/v1/cost", "x" * 12_000))[0] == 401
+
+
 @pytest.mark.parametrize("after", ["x", "-1", "1.5", "", "9" * 30])
 async def test_a_peer_that_asks_nonsense_is_told(tmp_path: Path, after: str) -> None:
     async with running(tmp_path) as servers:
