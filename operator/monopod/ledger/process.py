@@ -189,14 +189,15 @@ class Process:
 
     async def _sum_always(self, store: Store, readers: Executor, book: PriceBook) -> None:
         while True:
-            if self._recorder and self._recorder.window:
+            window = self._recorder.window if self._recorder else None
+            if window:
                 try:
-                    await _run_in(readers, partial(self._sum, store, book, self._recorder.window.until))
+                    await _run_in(readers, partial(self._sum, store, book, window.until))
                 except StoreUnavailableError as error:
                     self._problems.report("totals", str(error))
                 else:
                     self._problems.clear("totals")
-            await sleep(SYSTEM_CLOCK, TOTALS_SECONDS)
+            await sleep(SYSTEM_CLOCK, TOTALS_SECONDS if window else RETRY_SECONDS)
 
     def _sum(self, store: Store, book: PriceBook, until: int) -> None:
         """Reads the totals; until then, everything is known."""
