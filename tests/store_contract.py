@@ -277,3 +277,31 @@ class StoreContract:
         assert errors == []
         assert read_everything(store)[0] == model.lifetimes
         assert list(store.verify()) == []
+
+    def test_processes_that_write_at_once_keep_every_fact_once(self, url: str) -> None:
+        random, model = Random(11), Model()
+        views = [view for number in range(40) for view in make_views(random, f"uid-{number}")]
+        model.join(views)
+        errors: list[BaseException] = []
+
+        def write(number: int) -> None:
+            try:
+                store = Store.open(url, Terms())
+                mine = random.sample(views, len(views))
+                for begin in range(0, len(mine), 9):
+                    position = Position(f"ledger-{number}", str(begin))
+                    store.join(mine[begin : begin + 9], position=position)
+                store.close()
+            except BaseException as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert errors == []
+        store = Store.open(url, Terms())
+        assert read_everything(store)[0] == model.lifetimes
+        assert list(store.verify()) == []
+        store.close()

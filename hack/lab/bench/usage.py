@@ -1,6 +1,5 @@
 """How soon the ledger says what a month cost, from its hourly sums and from every lifetime, in one SQLite.
 
-The lifetimes are made up, and written to the tables directly: by the ledger's own transactions it would take an hour.
 Both answers have to be the same.
 """
 
@@ -8,37 +7,19 @@ import random
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from lab.bench.made_up_month import BEGIN, MONTH, NAMESPACES, NOW, OPEN, draw_pod, end_pod, make_month
 from lab.progress import step
 from monopod.ledger.store.answers import BY_NAMESPACE, BY_WORKLOAD, Dimension, Grouping
-from monopod.ledger.store.engine import begin_writing, build_engine
-from monopod.ledger.store.groups import Groups
-from monopod.ledger.store.rollups import Contribution, Rollups
-from monopod.ledger.store.rows import GroupKey, Spans
+from monopod.ledger.store.engine import build_engine
 from monopod.ledger.store.store import Store
-from monopod.ledger.store.tables import LIFETIME
 from monopod.usage.rules.bill import Terms
-from monopod.usage.rules.lifetime import Description, Evidence, Lifetime
 
-BEGIN = 1_793_491_200
-"""1 November 2026."""
-MONTH = 30 * 86_400
-NOW = (BEGIN + MONTH) * 1000
-NAMESPACES = 60
-WORKLOADS = 20
-"""In a namespace; one in fifty of its pods is a workload of its own."""
-SIZES = ((250, 512), (250, 1024), (500, 1024), (1000, 2048), (2000, 4096))
-OPEN = 10_000
-PAGE = 20_000
-MOST_GROUPS = 200_000
-SEEN_BY = '["monopod-ledger-0","monopod-ledger-1"]'
-INSERT = f"INSERT INTO lifetime VALUES ({', '.join('?' * len(LIFETIME.c))})"  # noqa: S608 only question marks
-EVIDENCE = '["Acknowledged","PullStarted","WatchedDeletion"]'
 ASKED = 5
 JOINED = 500
 
@@ -86,8 +67,8 @@ def measure_usage(count: int) -> UsageFigures:
     """
     with tempfile.TemporaryDirectory(prefix="monopod-usage-") as folder:
         path = Path(folder) / "ledger.db"
-        with step(f"making up {count:,} lifetimes", count / 20_000):
-            _fill(path, count)
+        with step(f"making up {count:,} pods", count / 40_000):
+            make_month(path, count)
         store = Store.open(f"sqlite:///{path}", Terms())
         with step("asking", 60):
             figures = _ask(store, path, count)
@@ -138,8 +119,8 @@ def _time_joins(store: Store) -> float:
     times = []
     for turn in range(2 * ASKED):
         numbers = range(turn * JOINED, (turn + 1) * JOINED)
-        started = [_make_up(dice, number, NOW - 3_600_000, number % NAMESPACES) for number in numbers]
-        ended = [_end(lifetime) for lifetime in started]
+        started = [draw_pod(dice, number, BEGIN + MONTH - 3600) for number in numbers]
+        ended = [end_pod(pod, 300) for pod in started]
         for batch in (started, ended):
             times.append(_time(partial(store.join, batch), 1))
     return median(times)
@@ -152,79 +133,3 @@ def _time(ask: Callable[[], Any], times: int = ASKED) -> float:
         ask()
         taken.append(time.perf_counter() - begin)
     return median(taken)
-
-
-def _fill(path: Path, count: int) -> None:
-    Store.open(f"sqlite:///{path}", Terms()).close()
-    dice = random.Random(1)  # noqa: S311 nothing is secret here
-    groups, rollups = Groups(), Rollups()
-    engine = build_engine(f"sqlite:///{path}")
-    for first in range(1, count + 1, PAGE):
-        with begin_writing(engine) as connection:
-            connection.exec_driver_sql("PRAGMA cache_size=-800000")
-            rows = []
-            drawn = [_draw(dice, number) for number in range(first, min(first + PAGE, count + 1))]
-            numbers = groups.resolve(connection, (key for key, _, _ in drawn))
-            for number, (key, one, spans) in enumerate(drawn, start=first):
-                rollups.change(None, Contribution(numbers[key], spans))
-                rows.append(_make_row(dice, number, one, numbers[key][0], spans))
-            connection.exec_driver_sql(INSERT, rows)
-            connection.exec_driver_sql("UPDATE ledger SET sequence = ?", (number,))
-            if len(rollups) > MOST_GROUPS or number == count:
-                rollups.write(connection)
-    engine.dispose()
-    store = Store.open(f"sqlite:///{path}", Terms())
-    running = range(OPEN)
-    store.join([_make_up(dice, number, NOW - 3_600_000, team=number % NAMESPACES) for number in running])
-    store.close()
-
-
-def _draw(dice: random.Random, number: int) -> tuple[GroupKey, int, Spans]:
-    """A lifetime that has ended: most are of Jobs of minutes, and one in fifty runs for up to a day."""
-    team, one = dice.randrange(NAMESPACES), dice.randrange(WORKLOADS)
-    since = BEGIN + dice.randrange(MONTH - 90_000)
-    length = dice.randrange(86_400) if dice.random() < 0.02 else int(dice.expovariate(1 / 300))
-    return _get_key(team, one, number, dice), one, Spans(since, *[since + max(60, length)] * 3)
-
-
-def _make_row(dice: random.Random, number: int, one: int, group: int, spans: Spans) -> tuple[Any, ...]:
-    start, end = spans.since * 1000, spans.billed_until * 1000
-    uid, name, node = f"{dice.getrandbits(128):032x}", f"app-{one}-{number:x}", f"node-{number % 100}"
-    labels = f'{{"app":"app-{one}","pod-template-hash":"{group:08x}"}}'
-    stamps = (start, start, start, start + 900, None, end, f"[{end}]", None)
-    row = (number, uid, group, number, name, node, labels, *stamps, SEEN_BY, EVIDENCE, number, False)
-    return (*row, *spans, (spans.most_until - spans.since).bit_length())
-
-
-def _get_key(team: int, one: int, number: int, dice: random.Random) -> GroupKey:
-    cpu, memory = SIZES[(team + one) % len(SIZES)]
-    workload = f"Pod/task-{number}" if dice.random() < 0.02 else f"Deployment/app-{one}"
-    return GroupKey(f"team-{team}", workload, "web" if one % 2 else "batch", cpu, memory, 20, "FARGATE", "x86")
-
-
-def _make_up(dice: random.Random, number: int, start: int, team: int) -> Lifetime:
-    one = dice.randrange(WORKLOADS)
-    group = _get_key(team, one, number, dice)
-    described = Description(
-        version=number,
-        name=f"app-{one}-{number:x}",
-        node=f"node-{number % 100}",
-        labels=(("app", f"app-{one}"), ("pod-template-hash", f"{team * one:08x}")),
-        **group._asdict(),
-    )
-    return Lifetime(
-        f"{dice.getrandbits(128):032x}",
-        described,
-        start,
-        pull_started=start,
-        acknowledged=start,
-        alive=start,
-        seen_by=frozenset({"monopod-ledger-0", "monopod-ledger-1"}),
-        evidence=frozenset({Evidence.PULL_STARTED, Evidence.ACKNOWLEDGED}),
-    )
-
-
-def _end(lifetime: Lifetime) -> Lifetime:
-    end = lifetime.created + 300_000
-    known = lifetime.evidence | {Evidence.WATCHED_DELETION}
-    return replace(lifetime, alive=end, gone=frozenset({end}), evidence=known)

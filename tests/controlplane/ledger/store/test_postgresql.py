@@ -1,7 +1,6 @@
 """The store in a real PostgreSQL: all that it promises in SQLite, several writers, and a server that goes away."""
 
 import itertools
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -36,35 +35,6 @@ def url(server: Postgresql) -> str:
 
 class TestPostgresql(StoreContract):
     """What any store promises."""
-
-
-def test_processes_that_write_at_once_keep_every_fact_once(url: str) -> None:
-    random, model = Random(11), Model()
-    views = [view for number in range(40) for view in make_views(random, f"uid-{number}")]
-    model.join(views)
-    errors: list[BaseException] = []
-
-    def write(number: int) -> None:
-        try:
-            store = Store.open(url, Terms())
-            mine = random.sample(views, len(views))
-            for begin in range(0, len(mine), 9):
-                position = Position(f"ledger-{number}", str(begin))
-                store.join(mine[begin : begin + 9], position=position)
-            store.close()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
-    store = Store.open(url, Terms())
-    assert read_everything(store)[0] == model.lifetimes
-    assert list(store.verify()) == []
-    store.close()
 
 
 def test_the_steps_make_the_tables_that_the_code_knows(url: str) -> None:
