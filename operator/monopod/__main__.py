@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from typing import BinaryIO
 
 import click
 
@@ -78,6 +79,37 @@ def ledger(**flags: object) -> None:
         return await Process(options).run()
 
     sys.exit(asyncio.run(live()))
+
+
+@main.command("restore-ledger")
+@click.option(
+    "--database",
+    metavar="URL",
+    envvar="MONOPOD_LEDGER_DATABASE",
+    default=LedgerOptions.model_fields["database"].default,
+    show_default=True,
+    help="Where the ledger keeps lifetimes.",
+)
+@click.argument("file", type=click.File("rb"), default="-")
+def restore_ledger(database: str, file: BinaryIO) -> None:
+    """Add what a copy of `kubectl fargate usage backup` knows to a ledger's database; FILE is - for standard input.
+
+    What both know counts once, and the ledger goes on recording meanwhile. One replica is enough: the others learn it
+    from there.
+
+    \b
+      kubectl exec -i -n monopod-system monopod-ledger-0 -- python3 -m monopod restore-ledger < ledger.db
+
+    \b
+    Exit codes: 0 added; 1 the file is no copy or damaged, or the database can't be used; nothing is lost by repeating.
+    """  # noqa: D301 click reads the backspace as "don't rewrap"
+    from monopod.ledger.restoration import RestorationError, restore_copy
+
+    try:
+        count = restore_copy(database, file)
+    except RestorationError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{count:,} lifetimes are in the ledger.")
 
 
 if __name__ == "__main__":

@@ -41,13 +41,14 @@ class Store:
         self._writing = Lock()
 
     @classmethod
-    def open(cls, url: str, terms: Terms) -> Self:
+    def open(cls, url: str, terms: Terms | None = None) -> Self:
         """Opens a database, makes it first if it is new, and brings its tables to this version.
 
         Args:
             url: `sqlite:////data/ledger.db` or `postgresql://user:password@host/database`.
             terms: of billing. If they aren't those of last time, all sums are computed again, which takes minutes for
                 millions of lifetimes. They are the database's: a process that opened it earlier goes by them, too.
+                None for those that it has.
 
         Raises:
             ValueError: The URL is of no database that is supported.
@@ -57,9 +58,7 @@ class Store:
         try:
             with begin_writing(engine) as connection:
                 migrate(connection)
-                if _fetch_terms(connection) != encode_terms(terms):
-                    rebuild(connection, terms)
-                    connection.execute(update(LEDGER).values(terms=encode_terms(terms)))
+                _apply_terms(connection, terms)
                 identity = str(connection.execute(select(LEDGER.c.store)).scalar_one())
         except BaseException:
             engine.dispose()
@@ -171,9 +170,7 @@ class Store:
             copy_sqlite(self._engine, path)
             return
         path.touch(0o600, exist_ok=False)
-        with begin_reading(self._engine) as connection:
-            terms = decode_terms(_fetch_terms(connection))
-        copy = Store.open(f"sqlite:///{path}", terms)
+        copy = Store.open(f"sqlite:///{path}")
         try:
             copy.join_store(self)
         finally:
@@ -192,9 +189,7 @@ class Store:
             NewerTablesError: A later version made the copy.
         """
         check_copy(path)
-        with begin_reading(self._engine) as connection:
-            terms = decode_terms(_fetch_terms(connection))
-        copy = Store.open(f"sqlite:///{path}", terms)
+        copy = Store.open(f"sqlite:///{path}")
         try:
             return self.join_store(copy)
         finally:
@@ -213,3 +208,12 @@ class Store:
 
 def _fetch_terms(connection: Connection) -> str:
     return str(connection.execute(select(LEDGER.c.terms)).scalar_one())
+
+
+def _apply_terms(connection: Connection, terms: Terms | None) -> None:
+    kept = _fetch_terms(connection)
+    if terms is None:
+        terms = decode_terms(kept) if kept else Terms()
+    if encode_terms(terms) != kept:
+        rebuild(connection, terms)
+        connection.execute(update(LEDGER).values(terms=encode_terms(terms)))
