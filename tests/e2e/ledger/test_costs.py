@@ -50,7 +50,7 @@ def ledger(live: Live) -> Iterator[None]:
 
 
 @pytest.fixture
-def tenant(live: Live, ledger: None, namespace: str, tmp_path: Path) -> Path:
+def tenant(live: Live, ledger: None, namespace: str, tmp_path: Path) -> Iterator[Path]:
     """The kubeconfig of an account that has the role `view` in the namespace, and the way to the ledger."""
     account = f"{namespace}:tenant"
     live.kubectl("create", "serviceaccount", "tenant", "-n", namespace)
@@ -63,7 +63,8 @@ def tenant(live: Live, ledger: None, namespace: str, tmp_path: Path) -> Path:
     config["users"][0]["user"] = {"token": live.kubectl("create", "token", "tenant", "-n", namespace).strip()}
     path = tmp_path / "tenant"
     path.write_text(json.dumps(config))
-    return path
+    yield path
+    live.kubectl("delete", "rolebinding", f"costs-{namespace}", "-n", SYSTEM_NAMESPACE)
 
 
 def read_rows(result: Result) -> list[dict[str, str]]:
