@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from http import HTTPStatus
+from typing import Final
 from urllib.request import getproxies_environment
 
 import aiohttp
@@ -24,6 +25,9 @@ from monopod.kube.client.request import (
     WATCH_SECONDS,
     Request,
 )
+
+LONGEST_LINE: Final = 32 * 1024 * 1024
+"""Of a watch. etcd takes objects of 1.5 MiB, and of each byte the API server may make six of JSON."""
 
 
 async def load_configuration(kubeconfig: str | None = None) -> Configuration:
@@ -129,7 +133,7 @@ class ApiClient:
             try:
                 if response.status != HTTPStatus.OK:
                     request.check_answer(response.status, await response.read(), response.headers.get("Retry-After"))
-                async for line in response.content:
+                async for line in _read_lines(response.content):
                     yield request.read_event(asked, line)
             finally:
                 response.close()
@@ -163,6 +167,26 @@ class ApiClient:
         )
         response: aiohttp.ClientResponse = answer.response
         return response
+
+
+async def _read_lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Lines of a watch. aiohttp's own may have 4 MiB, and a pod's author can write one that is longer.
+
+    Raises:
+        ValueError: there is a line without end.
+    """
+    begun = bytearray()
+    async for chunk in content.iter_any():
+        begun += chunk
+        if b"\n" in chunk:
+            *lines, rest = begun.split(b"\n")
+            begun = bytearray(rest)
+            for line in lines:
+                yield bytes(line)
+        if len(begun) > LONGEST_LINE:
+            raise ValueError(f"a line of a watch is longer than {LONGEST_LINE:,} bytes")
+    if begun:
+        yield bytes(begun)
 
 
 async def build_authorization(configuration: Configuration) -> dict[str, str]:

@@ -238,6 +238,15 @@ async def test_a_watch_brings_events_and_bookmarks_until_the_server_ends_it() ->
     assert "allowWatchBookmarks=true" in asked
 
 
+async def test_a_pod_that_its_author_made_as_long_as_etcd_takes_does_not_stop_a_watch() -> None:
+    written = {"type": "ADDED", "object": {"spec": {"containers": [{"args": ["<" * 1_400_000]}]}}}
+    sent = json.dumps(written).replace("<", "\\u003c").encode()  # as the API server writes it
+    with serving((200, {}, sent + b"\n" + lines(BOOKMARK))) as server:
+        events = await watched(server)
+    assert [event.type for event in events] == ["ADDED", "BOOKMARK"]
+    assert events[0].object == written["object"]
+
+
 EXPIRED = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version: 7 (9)"}
 
 
