@@ -4,6 +4,7 @@ The ledger's servers run in this process with the rights that manifests/ledger g
 kubelet and port-forward there is a pod that says it is ready, and a kubectl that tells the servers' port.
 """
 
+import base64
 import csv
 import http.client
 import io
@@ -201,20 +202,26 @@ def test_a_certificate_of_another_authority_does_not_get_in(world: World, ask: A
         fetch_status(world.servers.api_port, "/v1/cost", context=context)
 
 
-def test_a_credential_plugin_is_asked(world: World, ask: Ask) -> None:
-    plugin = world.folder / "plugin"
-    credential = {
-        "apiVersion": "client.authentication.k8s.io/v1",
-        "kind": "ExecCredential",
-        "status": {"token": world.create_token("tenant")},
-    }
+@pytest.mark.parametrize(("kind", "seen"), [("token", ["shop"]), ("certificate", ["shop", "data"])])
+def test_a_credential_plugin_is_asked(world: World, ask: Ask, kind: str, seen: list[str]) -> None:
+    version = "client.authentication.k8s.io/v1"
+    status = {"token": world.create_token("tenant")} if kind == "token" else read_certificate(world)
+    credential = {"apiVersion": version, "kind": "ExecCredential", "status": status}
+    plugin = world.folder / f"plugin-{kind}"
     plugin.write_text(f"#!/bin/sh\ncat <<'EOF'\n{json.dumps(credential)}\nEOF\n")
     plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
-    command = {
-        "apiVersion": credential["apiVersion"], "command": str(plugin), "interactiveMode": "Never", "args": []
-    }  # fmt: skip
+    command = {"apiVersion": version, "command": str(plugin), "interactiveMode": "Never", "args": []}
+    plugged = world.write_kubeconfig(f"plugged-{kind}", {"exec": command})
 
-    assert as_csv(ask, world.write_kubeconfig("plugged", {"exec": command})) == ["shop"]
+    eventually(lambda: ask(plugged, "cost").exit_code == 0, 30)
+    assert as_csv(ask, plugged) == seen
+
+
+def read_certificate(world: World) -> dict[str, str]:
+    """A client certificate as a credential plugin gives it: PEM, not in base64."""
+    user = yaml.safe_load(world.write_certificate("accountant", "finance").read_text())["users"][0]["user"]
+    names = {"clientCertificateData": "client-certificate-data", "clientKeyData": "client-key-data"}
+    return {name: base64.b64decode(user[key]).decode() for name, key in names.items()}
 
 
 def test_who_may_reach_the_ledger_and_has_no_right_sees_nothing(world: World, ask: Ask) -> None:
