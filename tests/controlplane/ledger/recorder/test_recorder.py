@@ -6,7 +6,6 @@ The truth is the test's own: it creates and deletes the pods, and notes when.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -221,19 +220,3 @@ def test_the_ledger_may_read_what_it_needs_and_write_nothing(
     user = f"--as=system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
     said = installed.kubectl("auth", "can-i", verb, resource, *where, user, check=False).stdout.strip()
     assert said == ("yes" if may else "no")
-
-
-def test_no_other_process_can_pull_what_the_replicas_exchange(scene: Scene, tmp_path: Path) -> None:
-    """Its own ServiceAccount's usual token is none for peers."""
-    scene.start(0)
-    peer_token = scene.replicas[1]._lab.peer_token
-    usual = scene.replicas[0]._lab.kubeconfig.read_text().split("token: ")[1].split()[0]
-    kept = peer_token.read_text()
-    try:
-        peer_token.write_text(usual)
-        uid = scene.create()
-        scene.replicas[1].start()
-        eventually(lambda: "401" in scene.replicas[1].log.read_text())
-        assert uid in scene.becomes_complete(0)[0]
-    finally:
-        peer_token.write_text(kept)
