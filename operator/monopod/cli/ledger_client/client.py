@@ -18,7 +18,8 @@ from monopod.kube.objects.text import to_line
 Json = dict[str, Any]
 Query = Sequence[tuple[str, str]]
 
-_TIMEOUT_SECONDS: Final = 300
+_CONNECT_SECONDS: Final = 30
+_TIMEOUT_SECONDS: Final = 1800
 """For one read: a ledger that verifies years of usage says nothing meanwhile."""
 _TROUBLE: Final = (OSError, http.client.HTTPException)
 _CHUNK: Final = 1 << 16
@@ -111,9 +112,10 @@ class LedgerClient:
         self.close()
         context = self._build_context(with_certificate)
         self._connection = connection = http.client.HTTPSConnection(
-            "127.0.0.1", self._forward.port, context=context, timeout=_TIMEOUT_SECONDS
+            "127.0.0.1", self._forward.port, context=context, timeout=_CONNECT_SECONDS
         )
         connection.connect()
+        connection.sock.settimeout(_TIMEOUT_SECONDS)
         # The handshake is over, so the port was somebody's. It was kubectl's if kubectl lives.
         if not self._forward.is_open:
             raise ConnectionError("kubectl has ended")

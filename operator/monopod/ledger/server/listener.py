@@ -72,11 +72,15 @@ class Listener:
                 context = self._certificate.build_context()
             await self._listen(context)
             self._authorities = authorities
+        elif self._site is None:  # the last time it couldn't listen
+            await self._listen(self._certificate.build_context(authorities))
         return After(REFRESH_SECONDS)
 
     async def _listen(self, context: ssl.SSLContext) -> None:
         if self._site is not None:
-            await self._site.stop()
-        self._site = web.TCPSite(self._runner, self._host, self.port, ssl_context=context, reuse_address=True)
-        await self._site.start()
+            closing, self._site = self._site, None
+            await closing.stop()
+        site = web.TCPSite(self._runner, self._host, self.port, ssl_context=context, reuse_address=True)
+        await site.start()
+        self._site = site
         self.port = int(self._runner.addresses[0][1])

@@ -92,10 +92,10 @@ class People:
         return _answer(await self._run(self._ledger.answer_running, scope.namespaces, now))
 
     async def _answer_receipt(self, request: web.Request) -> web.StreamResponse:
+        if len(request.query.getall("namespace", [])) != 1:
+            raise InvalidQuestion("namespace", "A receipt is of one namespace: give namespace once.")
         allowed = _SPAN | {"namespace", "pod", "workload", "uid"}
         now, question, _ = await self._read(request, allowed, since="1970-01-01")
-        if len(question.namespaces) != 1:
-            raise InvalidQuestion("namespace", "A receipt is of one namespace: give namespace once.")
         if bool(question.name) == bool(question.workload):
             raise InvalidQuestion("pod", "A receipt is of one pod or one workload: give either pod or workload.")
         return _answer(await self._run(self._ledger.answer_receipt, question, now))

@@ -171,6 +171,27 @@ async def test_other_authorities_count_when_they_are_published_and_the_old_ones_
             await ask(listener, old.issue(tmp_path, "admin"))
 
 
+async def test_a_port_that_was_taken_for_a_moment_is_listened_on_again(
+    api: FakeApi, old: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, failures = web.TCPSite.start, [OSError("taken"), OSError("taken")]
+
+    async def start_later(site: web.TCPSite) -> None:
+        if failures:
+            raise failures.pop()
+        await start(site)
+
+    async with listening(api) as listener:
+        publish(api, old)
+        monkeypatch.setattr(web.TCPSite, "start", start_later)
+        for _ in range(2):
+            with pytest.raises(OSError, match="taken"):
+                await reconcile(listener)
+        await reconcile(listener)
+
+        assert await ask(listener, old.issue(tmp_path, "admin")) == ["admin", "system:authenticated"]
+
+
 UNREADABLE: dict[str, Json | Exception] = {
     "forbidden": ApiError(403, "Forbidden", "no"),
     "without authorities": {"data": {}},
