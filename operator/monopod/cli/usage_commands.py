@@ -18,7 +18,7 @@ _EXPORT_HELP = """Write usage as rows: CSV, FOCUS or Parquet.
 csv has a row for each pod and period with its seconds, size, cost and evidence. focus is the FinOps Foundation's format
 of cost data, which tools for costs read: up to three rows for each pod and period, each cost exactly price times
 quantity. parquet holds the rows of csv, or with --focus-version those of focus, as typed columns; it needs
-pip install 'monopod[parquet]'. Rows never cross a month or a change of prices.
+python3 -m pip install '.[parquet]' in the checkout. Rows never cross a month or a change of prices.
 
 \b
 Examples:

@@ -1,4 +1,4 @@
-"""Rows as Parquet, by an extra of the command line (`pip install 'monopod[parquet]'`); the image has no need of it.
+"""Rows as Parquet, by an extra of the command line (`pip install '.[parquet]'`); the image has no need of it.
 
 Amounts are decimals of 38 digits, 20 of them after the point, so that nothing is rounded; times have the zone UTC.
 """
@@ -12,7 +12,7 @@ from monopod.cli.usage.output import replacing
 from monopod.usage.rules.focus_columns import Kind, get_kind
 
 _BATCH: Final = 50_000
-_MISSING: Final = "Parquet needs an extra: pip install 'monopod[parquet]'. CSV needs none: --format csv or focus."
+_MISSING: Final = "Parquet needs an extra: python3 -m pip install '.[parquet]' in the checkout. CSV needs none: --format csv or focus."
 _INTEGERS: Final = frozenset({
     "cpuMillis", "memoryMib", "storageGib", "seconds", "milliVcpuSeconds", "mibSeconds", "storageGibSeconds",
 })  # fmt: skip

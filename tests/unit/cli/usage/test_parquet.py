@@ -70,5 +70,5 @@ def test_an_export_that_breaks_off_leaves_no_file(tmp_path: Path) -> None:
 def test_without_the_extra_it_is_said_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "arro3.core", None)
 
-    with pytest.raises(UnreadableInput, match=r"pip install 'monopod\[parquet\]'"):
+    with pytest.raises(UnreadableInput, match=r"pip install '\.\[parquet\]'"):
         write_parquet(iter([ROW]), LIFETIME_COLUMNS, tmp_path / "x", is_focus=False)
