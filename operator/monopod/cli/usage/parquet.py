@@ -12,7 +12,7 @@ from monopod.cli.usage.output import replacing
 from monopod.usage.rules.focus_columns import Kind, get_kind
 
 _BATCH: Final = 50_000
-_MISSING: Final = "Parquet needs an extra: python3 -m pip install '.[parquet]' in the checkout. CSV needs none: --format csv or focus."
+_MISSING: Final = "Parquet needs an extra: python3 -m pip install '.[parquet]' in the checkout. CSV needs none."
 _INTEGERS: Final = frozenset({
     "cpuMillis", "memoryMib", "storageGib", "seconds", "milliVcpuSeconds", "mibSeconds", "storageGibSeconds",
 })  # fmt: skip
