@@ -46,7 +46,10 @@ class State:
 
 
 class LedgerCollector(Collector):
-    """Tells Prometheus what is known when it asks; it computes nothing."""
+    """Tells Prometheus what is known when it asks; it computes nothing.
+
+    Totals are updated in another thread, so they are copied first.
+    """
 
     def __init__(self, totals: Totals, get_state: Callable[[], State]) -> None:
         self._totals = totals
@@ -82,7 +85,7 @@ class LedgerCollector(Collector):
                 ("monopod_ledger_storage_gib_seconds", "GiB of ephemeral storage above 20, times seconds."),
             )
         }
-        for series, usage in sorted(self._totals.usage.items()):
+        for series, usage in sorted(self._totals.usage.copy().items()):
             amounts = (
                 usage.seconds,
                 usage.milli_vcpu_seconds / MILLIS,
@@ -94,7 +97,7 @@ class LedgerCollector(Collector):
         yield from families.values()
         about = "What that cost, by the prices that held then."
         cost = CounterMetricFamily("monopod_ledger_cost", about, labels=["namespace", "capacity", "currency"])
-        for labels, spent in sorted(self._totals.cost.items()):
+        for labels, spent in sorted(self._totals.cost.copy().items()):
             cost.add_metric(labels, float(spent))
         yield cost
 

@@ -42,7 +42,8 @@ from monopod.usage.rules.sighting import Unreadable, read_sighting
 PROBE_SECONDS: Final = 5.0
 AUDIT_SECONDS: Final = 60.0
 GRACE_SECONDS: Final = 5.0
-"""How long what a list shows may be on its way as an event before it counts as missed."""
+GRACES: Final = 3
+"""How often what a list shows is waited for as an event: long enough for the bookmark of a stream that lives."""
 
 SHORTEST_SECONDS: Final = 1.0
 """A watch that ends sooner isn't opened again at once: what answers may be a proxy without an API server."""
@@ -337,11 +338,15 @@ class Recorder:
         listed: dict[str, int] = {}
         async for item in self._api.list_pages(PODS.list_path(), OUR_PODS, metadata_only=True):
             listed[item["metadata"]["uid"]] = read_version(item)
-        if self._find_missed(listed):
-            await sleep(self._clock, GRACE_SECONDS)
-        if revisions is not self._revisions or not self._is_flowing:
+        version = (await self._probe()).version
+        for _ in range(GRACES):
+            if self._position < version and self._find_missed(listed):
+                await sleep(self._clock, GRACE_SECONDS)
+        if any((revisions is not self._revisions, not self._is_flowing, self._must_sync)):
             return  # a list came in between, or the stream is interrupted, which is known
         if missed := self._find_missed(listed):
+            if self._position < version:
+                return  # they may still come
             self.missed += len(missed)
             self._has_missed, self._must_sync = True, f"the watch had missed {len(missed)} pods"
             return
