@@ -151,9 +151,9 @@ def test_namespaces_and_pods_that_admission_refuses_altogether_are_noted(
         server.delete("/api/v1/namespaces/planned-refused").expect_ok()
         server.delete("/api/v1/namespaces/planned-large/pods/large").expect_ok()
     assert notes == [
-        f"The API server refuses new pods for now: {describe_refused_pods('planned-refused')}",
         "Pod/large in namespace planned-large would be refused if it were created again: metadata.labels has 101 "
         "labels; a pod may have at most 100 in a namespace that a Fargate profile reaches.",
+        f"The API server refuses new pods for now: {describe_refused_pods('planned-refused')}",
     ]
     assert all(f"Note: {note}" in text.splitlines() for note in notes)
 
