@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from monopod.ledger.store.answers import BY_NAMESPACE, BY_POD, BY_PROFILE, BY_WORKLOAD, Dimension, Grouping, Position
+from monopod.ledger.store.answers import (
+    BY_NAMESPACE,
+    BY_POD,
+    BY_PROFILE,
+    BY_WORKLOAD,
+    Dimension,
+    Grouping,
+    Position,
+    TooManyGroupsError,
+)
 from monopod.ledger.store.store import Store
 from monopod.usage.rules.bill import BilledUntil, LostNode, Terms, UnknownEnd, Usage
 from monopod.usage.rules.lifetime import Lifetime, Watched
@@ -100,6 +109,14 @@ class StoreContract:
         for group in store.sum_usage(0, NOW, BY_PROFILE, now=NOW):
             whole += group.billed
         assert summed == whole
+
+    @pytest.mark.parametrize("by", [BY_POD, BY_WORKLOAD])
+    def test_an_answer_that_memory_may_not_hold_is_refused(self, store: Store, by: Grouping) -> None:
+        pods = [a_lifetime(f"uid-{number}", seconds=61, workload=f"Pod/{number}") for number in range(5)]
+        store.join([*pods, a_lifetime("uid-5", seconds=None, workload="Pod/5")])
+        assert len(store.sum_usage(*FOREVER, by, now=NOW, most=6)) == 6
+        with pytest.raises(TooManyGroupsError):
+            store.sum_usage(*FOREVER, by, now=NOW, most=5)
 
     def test_sixty_one_seconds_are_billed_as_sixty_one(self, store: Store) -> None:
         store.join([a_lifetime(seconds=61)])

@@ -23,7 +23,7 @@ from monopod.ledger.server.rules.amounts import (
 from monopod.ledger.server.rules.question import Question, Subject
 from monopod.ledger.server.rules.question import Span as Period
 from monopod.ledger.server.rules.receipt import build_receipt
-from monopod.ledger.store.answers import BY_NAMESPACE, Dimension, Grouping
+from monopod.ledger.store.answers import BY_NAMESPACE, Dimension, Grouping, TooManyGroupsError
 from monopod.ledger.store.store import Store
 from monopod.usage.rules.bill import HOUR, Range, Terms, compute_bill
 from monopod.usage.rules.charge_period import Granularity, compute_month, split_charge_periods
@@ -193,7 +193,11 @@ class Ledger:
     def _sum(self, period: Period, by: Grouping, namespaces: Namespaces, now: int) -> dict[tuple[str, ...], Sum]:
         sums = dict[tuple[str, ...], Sum]()
         for span in self.book.split(period.since // 1000, period.until // 1000):
-            groups = self.store.sum_usage(span.since * 1000, span.until * 1000, by, now=now, namespaces=namespaces)
+            since, until = span.since * 1000, span.until * 1000
+            try:
+                groups = self.store.sum_usage(since, until, by, now=now, namespaces=namespaces, most=MOST_ROWS)
+            except TooManyGroupsError as error:
+                raise TooManyRows from error
             for group in groups:
                 usage = Range(group.least, group.billed, group.most)
                 money = compute_money(span.prices, usage, group.capacity, group.architecture)

@@ -16,6 +16,10 @@ class SpoolFullError(Exception):
     """Neither the database nor the spool takes more. Nothing of the call was kept: read no further, and repeat it."""
 
 
+class TooManyGroupsError(Exception):
+    """The answer would have more groups than may be held in memory."""
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """How far something was read: a watch (its resourceVersion) or a peer's changes (its store and sequence).

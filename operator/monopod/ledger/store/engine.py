@@ -17,7 +17,6 @@ BUSY_SECONDS: Final = 20
 _SQLITE: Final = (
     "PRAGMA journal_mode=WAL",  # readers see one state while the writer goes on
     "PRAGMA synchronous=FULL",  # what is committed survives the node's power
-    "PRAGMA temp_store=MEMORY",  # the image's file system is read-only
     "PRAGMA cache_size=-16000",
     "PRAGMA journal_size_limit=67108864",
 )

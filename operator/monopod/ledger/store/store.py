@@ -121,7 +121,14 @@ class Store:
             return reading.fetch_changes(connection, after, limit)
 
     def sum_usage(
-        self, since: int, until: int, by: Grouping, *, now: int, namespaces: frozenset[str] | None = None
+        self,
+        since: int,
+        until: int,
+        by: Grouping,
+        *,
+        now: int,
+        namespaces: frozenset[str] | None = None,
+        most: int | None = None,
     ) -> list[Group]:
         """Sums what was used in a period, by keys in their order.
 
@@ -131,11 +138,15 @@ class Store:
             by: what is summed up in one.
             now: the present, up to which open lifetimes are counted.
             namespaces: only these; None for all.
+            most: how many groups the answer may have; None for any number.
+
+        Raises:
+            TooManyGroupsError: It would have more.
         """
         period = (-(-since // 1000), -(-until // 1000))
         with begin_reading(self._engine) as connection:
             terms = decode_terms(_fetch_terms(connection))
-            return sums.sum_usage(connection, terms, period, by, namespaces, now)
+            return sums.sum_usage(connection, terms, period, by, namespaces, now, most)
 
     def sum_totals(self, *, now: int) -> list[Group]:
         """Sums everything ever used; keys are (namespace, profile). Cheap: it reads no lifetime that has ended."""

@@ -7,8 +7,8 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, case, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
 
-from monopod.ledger.store.answers import Dimension, Group, Grouping
-from monopod.ledger.store.reading import build_overlaps, list_alive, restrict
+from monopod.ledger.store.answers import Dimension, Group, Grouping, TooManyGroupsError
+from monopod.ledger.store.reading import PAGE, build_overlaps, list_alive, restrict
 from monopod.ledger.store.rollups import HOUR
 from monopod.ledger.store.rows import BILL, GROUP_KEY, GroupKey, Spans, get_group_key
 from monopod.ledger.store.tables import LIFETIME, USAGE_GROUP, USAGE_HOUR
@@ -28,20 +28,22 @@ def sum_usage(
     by: Grouping,
     namespaces: frozenset[str] | None,
     now: int,
+    most: int | None,
 ) -> list[Group]:
     """Sums what was used in the seconds [period); `now` is in milliseconds."""
-    parts = list(_count_open(connection, terms, period, by, namespaces, now))
+    parts = [_count_open(connection, terms, period, by, namespaces, now)]
     since, until = period
     first, last = -(-since // HOUR), until // HOUR
     if by.dimension in _ROLLED_UP and first < last:
-        parts.extend(_count_hours(connection, (first, last), by, namespaces))
+        parts.append(_count_hours(connection, (first, last), by, namespaces))
         edges = [(since, first * HOUR), (last * HOUR, until)]
     else:
         edges = [period]
     for edge in edges:
         if edge[0] < edge[1]:
-            parts.extend(_count_ended(connection, edge, by, namespaces))
-    return _fold((_get_key(by, group, further), group, seconds) for group, further, seconds in parts)
+            parts.append(_count_ended(connection, edge, by, namespaces))
+    counted = ((_get_key(by, group, further), group, seconds) for part in parts for group, further, seconds in part)
+    return _fold(counted, most)
 
 
 def sum_totals(connection: Connection, terms: Terms, now: int) -> list[Group]:
@@ -77,22 +79,22 @@ def _get_key(by: Grouping, group: GroupKey, further: tuple[str, ...]) -> tuple[s
             return further
 
 
-def _fold(parts: Iterable[tuple[tuple[str, ...], GroupKey, Sequence[int]]]) -> list[Group]:
+def _fold(parts: Iterable[tuple[tuple[str, ...], GroupKey, Sequence[int]]], allowed: int | None = None) -> list[Group]:
     """Multiplies seconds with sizes, and sums by key and by what prices differ by."""
     sums: defaultdict[tuple[tuple[str, ...], str, str], list[list[int]]] = defaultdict(
         lambda: [[0] * 4 for _ in _SECONDS]
     )
     for key, group, seconds in parts:
+        if not any(seconds):
+            continue
         amounts = sums[key, group.capacity, group.architecture]
+        if allowed is not None and len(sums) > allowed:
+            raise TooManyGroupsError(f"more than {allowed:,} groups")
         sizes = (1, group.cpu_millis, group.memory_mib, max(0, group.storage_gib - DEFAULT_STORAGE_GIB))
         for amount, some in zip(amounts, seconds, strict=True):
             for position, size in enumerate(sizes):
                 amount[position] += int(some) * size  # PostgreSQL sums integers to decimals
-    return [
-        Group(*names, *(Usage(*amount) for amount in amounts))
-        for names, amounts in sorted(sums.items())
-        if any(amount[0] for amount in amounts)
-    ]
+    return [Group(*names, *(Usage(*amount) for amount in amounts)) for names, amounts in sorted(sums.items())]
 
 
 def _count_hours(
@@ -117,14 +119,16 @@ def _count_ended(
 ) -> Iterator[Counted]:
     further = _build_further(connection, by)
     begin = case((LIFETIME.c.billed_since < edge[0], literal(edge[0])), else_=LIFETIME.c.billed_since)
-    sums = (func.sum(_clip(LIFETIME.c[name], begin, edge)) for name in BILL[1:])
-    question = (
-        select(*GROUP_KEY, *further, *sums)
-        .select_from(LIFETIME.join(USAGE_GROUP, USAGE_GROUP.c.id == LIFETIME.c.group_id))
-        .group_by(
-            USAGE_GROUP.c.id, *(column.name for column in further)
-        )  # PostgreSQL takes two parameters for two keys
-    )
+    seconds = [_clip(LIFETIME.c[name], begin, edge) for name in BILL[1:]]
+    joined = LIFETIME.join(USAGE_GROUP, USAGE_GROUP.c.id == LIFETIME.c.group_id)
+    if by.dimension is Dimension.POD:
+        # Each is a group: the database would sort them all for nothing.
+        question = select(*GROUP_KEY, *further, *seconds).select_from(joined)
+    else:
+        # PostgreSQL takes the label's parameter in a second place for another one, so it is named.
+        names = (USAGE_GROUP.c.id, *(column.name for column in further))
+        sums = (func.sum(each) for each in seconds)
+        question = select(*GROUP_KEY, *further, *sums).select_from(joined).group_by(*names)
     if namespaces is not None and edge[1] - edge[0] > _LONG:
         # Of all that lived so long, a few namespaces' lifetimes are the smaller part.
         in_edge = (LIFETIME.c.billed_since < edge[1]) & (LIFETIME.c.most_until > edge[0])
@@ -133,7 +137,7 @@ def _count_ended(
         overlaps = build_overlaps(connection, *edge)
         questions = [restrict(question.where(condition), namespaces) for condition in overlaps]
     for one in questions:
-        for row in connection.execute(one):
+        for row in connection.execute(one, execution_options={"yield_per": PAGE}):
             yield GroupKey(*row[:_WIDTH]), tuple(row[_WIDTH:-3]), row[-3:]
 
 
