@@ -181,6 +181,14 @@ class StoreContract:
         assert sorted(one.uid for one in found) == sorted(billed)
         assert all(model.lifetimes[one.uid] == one for one in found)
 
+    def test_an_export_that_is_broken_off_holds_nothing_back(self, store: Store) -> None:
+        store.join([a_lifetime("uid-1"), a_lifetime("uid-2")])
+        exported = store.iterate(*FOREVER)
+        next(exported)
+        exported.close()
+        store.join([a_lifetime("uid-3")])
+        assert len(list(store.iterate(*FOREVER))) == 3
+
     @staticmethod
     def _is_billed(model: Model, lifetime: Lifetime, since: int, until: int) -> bool:
         alone = Model()

@@ -70,7 +70,8 @@ def iterate_lifetimes(
     """Returns open lifetimes, and those that are billed for some of the seconds."""
     for condition in (LIFETIME.c.is_open, *build_overlaps(connection, since, until)):
         question = restrict(select_lifetimes().where(condition), namespaces)
-        yield from (decode_row(row) for row in connection.execute(question, execution_options={"yield_per": PAGE}))
+        with connection.execute(question, execution_options={"yield_per": PAGE}) as rows:
+            yield from (decode_row(row) for row in rows)
 
 
 def restrict(question: Select[Any], namespaces: frozenset[str] | None) -> Select[Any]:

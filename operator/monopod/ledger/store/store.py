@@ -4,7 +4,7 @@ Synchronous: it is called from threads. Writing calls wait for each other; readi
 and neither wait nor are waited for. Times are milliseconds since the epoch, UTC.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Final, Self
@@ -153,7 +153,9 @@ class Store:
         with begin_reading(self._engine) as connection:
             return sums.sum_totals(connection, decode_terms(_fetch_terms(connection)), now)
 
-    def iterate(self, since: int, until: int, *, namespaces: frozenset[str] | None = None) -> Iterator[Lifetime]:
+    def iterate(
+        self, since: int, until: int, *, namespaces: frozenset[str] | None = None
+    ) -> Generator[Lifetime, None, None]:
         """Streams lifetimes that are billed for some of a period and all open ones, each once, in no set order.
 
         All as of one moment, which the database remembers until the last is read: don't leave it half read.

@@ -1,7 +1,8 @@
 """What was used in a period: whole hours by the sums that are kept, the rest by the lifetimes themselves."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, case, func, literal, select
@@ -42,8 +43,11 @@ def sum_usage(
     for edge in edges:
         if edge[0] < edge[1]:
             parts.append(_count_ended(connection, edge, by, namespaces))
-    counted = ((_get_key(by, group, further), group, seconds) for part in parts for group, further, seconds in part)
-    return _fold(counted, most)
+    with ExitStack() as stack:
+        for part in parts:
+            stack.callback(part.close)  # with its cursor, also where there is too much
+        counted = ((_get_key(by, group, further), group, seconds) for part in parts for group, further, seconds in part)
+        return _fold(counted, most)
 
 
 def sum_totals(connection: Connection, terms: Terms, now: int) -> list[Group]:
@@ -99,7 +103,7 @@ def _fold(parts: Iterable[tuple[tuple[str, ...], GroupKey, Sequence[int]]], allo
 
 def _count_hours(
     connection: Connection, hours: tuple[int, int], by: Grouping, namespaces: frozenset[str] | None
-) -> Iterator[Counted]:
+) -> Generator[Counted, None, None]:
     of_kind = USAGE_GROUP.c.total != 0 if by.dimension is Dimension.WORKLOAD else USAGE_GROUP.c.total == 0
     in_group = (USAGE_HOUR.c.group_id == USAGE_GROUP.c.id) & USAGE_HOUR.c.hour.between(hours[0], hours[1] - 1)
     question = (
@@ -116,7 +120,7 @@ def _count_hours(
 
 def _count_ended(
     connection: Connection, edge: tuple[int, int], by: Grouping, namespaces: frozenset[str] | None
-) -> Iterator[Counted]:
+) -> Generator[Counted, None, None]:
     further = _build_further(connection, by)
     begin = case((LIFETIME.c.billed_since < edge[0], literal(edge[0])), else_=LIFETIME.c.billed_since)
     seconds = [_clip(LIFETIME.c[name], begin, edge) for name in BILL[1:]]
@@ -137,8 +141,9 @@ def _count_ended(
         overlaps = build_overlaps(connection, *edge)
         questions = [restrict(question.where(condition), namespaces) for condition in overlaps]
     for one in questions:
-        for row in connection.execute(one, execution_options={"yield_per": PAGE}):
-            yield GroupKey(*row[:_WIDTH]), tuple(row[_WIDTH:-3]), row[-3:]
+        with connection.execute(one, execution_options={"yield_per": PAGE}) as rows:
+            for row in rows:
+                yield GroupKey(*row[:_WIDTH]), tuple(row[_WIDTH:-3]), row[-3:]
 
 
 def _clip(until: ColumnElement[int], begin: ColumnElement[int], edge: tuple[int, int]) -> ColumnElement[int]:
@@ -166,7 +171,7 @@ def _count_open(
     by: Grouping,
     namespaces: frozenset[str] | None,
     now: int,
-) -> Iterator[Counted]:
+) -> Generator[Counted, None, None]:
     for lifetime, (since, *ends) in _bill_open(connection, terms, namespaces, now):
         begin = max(since, period[0])
         seconds = [max(0, min(until, period[1]) - begin) for until in ends]
