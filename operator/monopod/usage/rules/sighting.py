@@ -26,6 +26,13 @@ _READY_TO_START: Final = "PodReadyToStartContainers"
 _CAPACITY: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,10})?)vCPU ([0-9]{1,6}(?:\.[0-9]{1,10})?)GB")
 _SCHEDULED: Final = re.compile(r"(.+)-([0-9]{8})")
 _SCHEDULED_MINUTES: Final = 7 * 24 * 60
+_KIND: Final = re.compile("[A-Z][A-Za-z0-9]{0,62}")
+_NAME: Final = re.compile("[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_MOST_LABELS: Final = 16 * 1024
+"""Bytes. Kubernetes bounds each label and not their number; more would be a tenant's way to fill databases."""
+
+_LARGEST: Final = 10**12
+_LAST_VERSION: Final = 2**63 - 1
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -88,9 +95,13 @@ def _read(root: Part, metadata: Part, profile: str, recorder: str, at: int) -> L
 
 def _describe(root: Part, metadata: Part, profile: str, created: int) -> tuple[Description, frozenset[str]]:
     version = metadata.text("resourceVersion")
-    if not re.fullmatch("[0-9]{1,20}", version):
+    if not re.fullmatch("[0-9]{1,19}", version) or int(version) > _LAST_VERSION:
         raise metadata.fail("resourceVersion", f"must be a number, not {version!r}")
     size, evidence = _read_size(root, metadata)
+    storage_gib = _read_storage(root, metadata)
+    if max(size.cpu_millis, size.memory_mib, storage_gib) > _LARGEST:
+        raise root.child("spec").fail("containers", "ask for more than there is anywhere")
+    node = root.child("spec").text("nodeName")
     description = Description(
         int(version),
         metadata.text("namespace"),
@@ -99,12 +110,12 @@ def _describe(root: Part, metadata: Part, profile: str, created: int) -> tuple[D
         _name_workload(metadata, created),
         size.cpu_millis,
         size.memory_mib,
-        _read_storage(root, metadata),
+        storage_gib,
         # Admission writes no mark of Spot yet; one that users could write would give them its price.
         FARGATE,
         _read_architecture(root),
-        root.child("spec").text("nodeName"),
-        tuple(sorted(metadata.text_map("labels").items())),
+        node if _NAME.fullmatch(node) else "",  # whoever makes a pod may name a node that can't be
+        _read_labels(metadata),
     )
     return description, evidence
 
@@ -148,12 +159,29 @@ def _requires_arm(requirement: Part) -> bool:
     return about == (_ARCHITECTURE_LABEL, "In") and set(requirement.texts("values")) == {"arm64"}
 
 
+def _read_labels(metadata: Part) -> tuple[tuple[str, str], ...]:
+    """The labels, by key, as many as there is room for."""
+    room, kept = _MOST_LABELS, list[tuple[str, str]]()
+    for key, value in sorted(metadata.text_map("labels").items()):
+        room -= len(key) + len(value)
+        if room < 0:
+            break
+        kept.append((key, value))
+    return tuple(kept)
+
+
 def _name_workload(metadata: Part, created: int) -> str:
-    """What the pod belongs to, as far as its name and owner tell, because the owner's owner may be gone by now."""
+    """What the pod belongs to, as far as its name and owner tell, because the owner's owner may be gone by now.
+
+    The API server takes any text as an owner's kind and name. Texts that no object can have would go into an index,
+    which has no room for long ones, and onto terminals; such a pod is its own workload.
+    """
     owner = next((each for each in metadata.children("ownerReferences") if each.flag("controller")), None)
     if owner is None:
         return f"Pod/{metadata.text('name')}"
     kind, name = owner.text("kind"), owner.text("name")
+    if not _KIND.fullmatch(kind) or not _NAME.fullmatch(name):
+        return f"Pod/{metadata.text('name')}"
     template_hash = metadata.text_map("labels").get(_HASH_LABEL, "")
     if kind == "ReplicaSet" and template_hash and name.endswith(f"-{template_hash}"):
         return f"Deployment/{name.removesuffix(f'-{template_hash}')}"

@@ -96,6 +96,46 @@ def test_the_workload_that_it_belongs_to(owner: Json, workload: str) -> None:
     assert seen.description.workload == workload
 
 
+@pytest.mark.parametrize(
+    "owner",
+    [
+        {"kind": "Job", "name": "x" * 300_000},
+        {"kind": "Job", "name": "a\x00b"},
+        {"kind": "\x1b]0;Deployment\x07", "name": "web"},
+        {"kind": "=cmd|' /C calc'!A0", "name": "web"},
+        {"kind": "Deployment/db", "name": "web"},
+        {"kind": "K" * 1000, "name": "web"},
+    ],
+    ids=["long", "NUL", "terminal", "spreadsheet", "two workloads", "long kind"],
+)
+def test_an_owner_that_cannot_be_is_none(owner: Json) -> None:
+    seen = see(a_pod(ownerReferences=[{"uid": "o", "controller": True, **owner}]))
+    assert seen.description.workload == "Pod/web-6d4fb-x2x4p"
+
+
+@pytest.mark.parametrize("node", ["n\x00", "\x1b[2J", "n" * 300_000])
+def test_a_node_that_cannot_be_is_none(node: str) -> None:
+    pod = a_pod()
+    pod["spec"]["nodeName"] = node
+    assert see(pod).description.node == ""
+
+
+def test_labels_are_kept_as_far_as_there_is_room() -> None:
+    many = {f"monopod.dev/{number:05}": "x" * 60 for number in range(10_000)}
+    labels = see(a_pod(labels={"app": "shop", "monopod.dev/profile": "web", **many})).description.labels
+    assert labels[0] == ("app", "shop")
+    assert 12_000 < sum(len(key) + len(value) for key, value in labels) <= 16_384
+
+
+@pytest.mark.parametrize("resource", ["cpu", "memory", "ephemeral-storage"])
+def test_a_size_that_no_database_holds_cannot_be_read(resource: str) -> None:
+    pod = a_pod(annotations={})
+    pod["spec"]["containers"][0]["resources"] = {"requests": {resource: "9e36"}}
+    seen = read_sighting(pod, "a", SEEN)
+    assert isinstance(seen, Unreadable)
+    assert seen.problem == "spec.containers: ask for more than there is anywhere"
+
+
 def test_a_bare_pod_is_its_own_workload() -> None:
     assert see(a_pod(ownerReferences=None)).description.workload == "Pod/web-6d4fb-x2x4p"
 
@@ -269,6 +309,7 @@ def test_a_clock_that_is_behind_does_not_end_a_life_before_it_began() -> None:
         ({"creationTimestamp": "soon"}, "metadata.creationTimestamp: must be a time such as"),
         ({"creationTimestamp": "2026-11-28T12:00:00"}, "metadata.creationTimestamp: must be a time such as"),
         ({"resourceVersion": "abc"}, "metadata.resourceVersion: must be a number"),
+        ({"resourceVersion": "9223372036854775808"}, "metadata.resourceVersion: must be a number"),
         ({"ownerReferences": {}}, "metadata.ownerReferences: must be a list"),
     ],
 )
