@@ -176,13 +176,14 @@ class Recorder:
                 if self._clock.monotonic() - began < SHORTEST_SECONDS:
                     await sleep(self._clock, SHORTEST_SECONDS)
             except MissedError as problem:
+                failures += 1  # whatever the reason, lists that follow each other at once would be a load
                 self._begin_sync(str(problem))
             except ApiError as error:
+                failures += 1
                 self._is_flowing = False
                 if error.status == GONE:
                     self._begin_sync(str(error))
                 else:
-                    failures += 1
                     self._problems.report("watch of pods", str(error))
             except ApiUnreachable as error:
                 self._is_flowing = False

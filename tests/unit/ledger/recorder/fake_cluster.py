@@ -37,6 +37,7 @@ class FakeCluster(FakeApi):
         self.truth: dict[str, Truth] = {}
         self.is_away = False
         self.is_deaf = False
+        self.forgets = False
         self._compacted = 0
         self._connection = 0
 
@@ -116,7 +117,7 @@ class FakeCluster(FakeApi):
         self, path: str, version: str, query: Mapping[str, str] | None = None
     ) -> AsyncGenerator[WatchEvent, None]:
         self._answer_or_not()
-        if int(version) < self._compacted:
+        if self.forgets or int(version) < self._compacted:
             raise ApiError(410, "Expired", f"too old resource version: {version} ({self._compacted})")
         self.requests.append(("watch", path, {"version": version}))
         position, connection, end = int(version), self._connection, self.clock.monotonic() + WATCH_SECONDS

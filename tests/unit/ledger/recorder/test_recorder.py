@@ -302,6 +302,20 @@ async def test_a_pod_that_cannot_be_read_is_named_and_stops_no_other(scene: Scen
         assert recorder.unreadable == {}
 
 
+async def test_a_history_that_is_always_gone_is_no_reason_to_list_without_pause(scene: Scene) -> None:
+    scene.cluster.create_pod("x")
+    async with scene.recording():
+        scene.cluster.forgets = True
+        await scene.wait(60)
+        lists = [query for kind, _, query in scene.cluster.requests if kind == "get" and "labelSelector" in query]
+        assert 3 < len(lists) < 25
+        scene.cluster.forgets = False
+        await scene.wait(10)
+        scene.cluster.delete_pod("x")
+        await scene.wait(3)
+        scene.check("x")
+
+
 @pytest.mark.parametrize("seed", range(12))
 async def test_whatever_happens_the_truth_is_inside_and_no_pod_is_missing(scene: Scene, seed: int) -> None:
     """Pods come and go, streams break, the API server is away, recorders are killed; history reaches over all of it."""
