@@ -95,4 +95,4 @@ def read_renewal(lease: Mapping[str, Any]) -> int | None:
         time = read_time(str((lease.get("spec") or {}).get("renewTime") or ""))
     except ValueError:
         return None
-    return None if time is None else round(time.timestamp() * 1000)
+    return None if time is None or time.year < 1971 else round(time.timestamp() * 1000)

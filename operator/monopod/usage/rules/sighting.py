@@ -32,6 +32,7 @@ _MOST_LABELS: Final = 16 * 1024
 """Bytes. Kubernetes bounds each label and not their number; more would be a tenant's way to fill databases."""
 
 _LARGEST: Final = 10**12
+_LAST_MOMENT: Final = 10**13  # in the year 2286
 _LAST_VERSION: Final = 2**63 - 1
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
@@ -83,14 +84,19 @@ def _read(root: Part, metadata: Part, profile: str, recorder: str, at: int) -> L
         uid,
         description,
         created,
-        pull_started=stamps.pull_started,
-        acknowledged=stamps.acknowledged,
-        container_started=stamps.container_started,
-        finished=stamps.finished,
+        pull_started=_bound(stamps.pull_started, created),
+        acknowledged=_bound(stamps.acknowledged, created),
+        container_started=_bound(stamps.container_started, created),
+        finished=_bound(stamps.finished, created),
         alive=max(at, created),
         seen_by=frozenset({recorder}),
         evidence=size_evidence | stamps.evidence,
     )
+
+
+def _bound(stamp: int | None, created: int) -> int | None:
+    """A moment that a node tells. One whose clock had stopped in 1970 would have its pods pay for all the years."""
+    return None if stamp is None else min(max(stamp, created), _LAST_MOMENT)
 
 
 def _describe(root: Part, metadata: Part, profile: str, created: int) -> tuple[Description, frozenset[str]]:

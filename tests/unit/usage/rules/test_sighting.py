@@ -113,6 +113,16 @@ def test_an_owner_that_cannot_be_is_none(owner: Json) -> None:
     assert seen.description.workload == "Pod/web-6d4fb-x2x4p"
 
 
+@pytest.mark.parametrize(
+    ("told", "start"),
+    [("1970-01-01T00:00:09Z", NOON), ("0001-01-01T00:00:00Z", NOON), ("9999-12-31T23:59:59Z", 10**13)],
+)
+def test_no_clock_of_a_node_starts_a_pod_before_it_was_made(told: str, start: int) -> None:
+    started = {"type": "PodReadyToStartContainers", "status": "True", "lastTransitionTime": told}
+    seen = see(with_status(startTime=told, conditions=[started]))
+    assert (seen.start, seen.acknowledged) == (start, start)
+
+
 @pytest.mark.parametrize("node", ["n\x00", "\x1b[2J", "n" * 300_000])
 def test_a_node_that_cannot_be_is_none(node: str) -> None:
     pod = a_pod()
