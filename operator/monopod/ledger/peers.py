@@ -7,6 +7,7 @@ joined already, nor whether it comes back from the other side.
 
 import asyncio
 import contextlib
+import json
 import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -20,7 +21,6 @@ import structlog
 
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, sleep
 from monopod.kube.logs import ProblemLog
-from monopod.ledger.rules.wire import InvalidWire
 from monopod.ledger.server.peers import CHANGES_PATH, decode_changes
 from monopod.ledger.store.answers import Changes, Position, StoreUnavailableError
 from monopod.ledger.store.store import Store
@@ -29,6 +29,9 @@ PULL_SECONDS: Final = 2.0
 REQUEST_SECONDS: Final = 15.0
 END: Final = 10**17
 """Behind the last change of any store: an answer to it has the store's id and nothing else."""
+
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""Of an answer: a thousand lifetimes with as many labels as a recorder keeps, and as many windows."""
 
 Result = TypeVar("Result")
 logger = structlog.stdlib.get_logger(__name__)
@@ -121,6 +124,8 @@ class Peers:
             if changes.store != peer.store:
                 await self._begin(peer, changes)
                 continue
+            if not changes.is_end and changes.last <= peer.last:
+                raise PeerTrouble(f"it says that more follows {peer.last}, and gives nothing")
             await self._join(peer, changes)
             if changes.is_end:
                 return
@@ -149,7 +154,17 @@ class Peers:
                 peer.url, params={"after": str(after)}, headers={"Authorization": f"Bearer {token}"}
             ) as response:
                 if response.status != 200:
-                    raise PeerTrouble(f"{response.status}: {(await response.text())[:300]}")
-                return decode_changes(await response.json())
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, InvalidWire) as error:
-            raise PeerTrouble(str(error) or type(error).__name__) from error
+                    refusal = await response.content.read(300)
+                    raise PeerTrouble(f"{response.status}: {refusal.decode(errors='replace')}")
+                return decode_changes(json.loads(await _read_bounded(response)))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, ArithmeticError, RecursionError) as error:
+            raise PeerTrouble(str(error)[:300] or type(error).__name__) from error
+
+
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
+    content = bytearray()
+    async for chunk in response.content.iter_any():
+        content += chunk
+        if len(content) > MOST_BYTES:
+            raise PeerTrouble(f"its answer is longer than {MOST_BYTES:,} bytes")
+    return bytes(content)

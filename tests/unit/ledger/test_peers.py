@@ -34,6 +34,7 @@ class Scene:
         self.asked: list[tuple[str, int]] = []
         self.asked_once = asyncio.Event()
         self.is_broken = False
+        self.garbage = b""
         self.page = 2
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -42,6 +43,8 @@ class Scene:
         self.asked.append((request.headers["Authorization"], after))
         if self.is_broken:
             return web.Response(status=503, text="starting")
+        if self.garbage:
+            return web.Response(body=self.garbage, content_type="application/json")
         return web.json_response(encode_changes(self.other.fetch_changes(after, self.page)))
 
     @asynccontextmanager
@@ -127,6 +130,37 @@ async def test_a_peer_that_is_away_is_asked_again(scene: Scene) -> None:
         scene.clock.step(60)
         assert peers.lags["127.0.0.1"] >= 60
         scene.is_broken = False
+        await scene.until_pulled(1)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"[" * 100_000,
+        b'{"store": "s", "last": Infinity, "isEnd": true, "lifetimes": [], "watched": []}',
+        b'{"store": "s", "last": 0, "isEnd": false, "lifetimes": [], "watched": []}',
+        b'{"store": "s", "last": 0, "isEnd": true, "lifetimes": [],'
+        b' "watched": [{"recorder": "a", "since": 0, "until": 99999999999999}]}',
+        b'"' + b"x" * 2_000_000 + b'"',
+        b"\xff",
+    ],
+    ids=["deep", "infinite", "no end", "a window to the end of time", "long", "no text"],
+)
+async def test_a_peer_that_sends_garbage_is_trouble_and_asked_again(
+    scene: Scene, garbage: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monopod.ledger.peers.MOST_BYTES", 1_000_000)
+    scene.garbage = garbage
+    scene.other.join([a_lifetime("x")])
+    async with scene.pulling() as peers:
+        for _ in range(2000):
+            if len(scene.asked) > 3:
+                break
+            scene.clock.step(0.2)
+            await asyncio.sleep(0.005)
+        assert len(scene.asked) > 3
+        assert peers.lags["127.0.0.1"] > 1
+        scene.garbage = b""
         await scene.until_pulled(1)
 
 

@@ -10,6 +10,12 @@ Json = dict[str, Any]
 
 _NUMBERS: Final = frozenset({"version", "cpu_millis", "memory_mib", "storage_gib"})
 
+# What no recorder writes and what a sum by hours, an index or a column has no room for.
+_LONGEST: Final = 1024
+_LARGEST: Final = 2**63 - 1
+_LAST_MOMENT: Final = 10**13
+"""In the year 2286."""
+
 
 class InvalidWire(ValueError):
     """What a peer sent isn't a lifetime or a window."""
@@ -76,7 +82,7 @@ def decode_watched(encoded: Mapping[str, Any]) -> Watched:
 
 def _decode_description(encoded: Mapping[str, Any]) -> Description:
     values: Json = {
-        field.name: (_moment if field.name in _NUMBERS else _text)(encoded[_to_camel(field.name)])
+        field.name: (_number if field.name in _NUMBERS else _text)(encoded[_to_camel(field.name)])
         for field in fields(Description)
         if field.name != "labels"
     }
@@ -86,14 +92,22 @@ def _decode_description(encoded: Mapping[str, Any]) -> Description:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{str(value)[:80]!r} is no text")
+    if len(value) > _LONGEST or not value.isprintable():  # nor are half characters, which no database takes
+        raise TypeError(f"{value[:80]!r} is too long, or not printable")
+    return value
+
+
+def _number(value: object, largest: int = _LARGEST) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{str(value)[:80]!r} is no whole number")
+    if not 0 <= value <= largest:
+        raise TypeError("a number is out of bounds")
     return value
 
 
 def _moment(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{value!r} is no whole number")
-    return value
+    return _number(value, _LAST_MOMENT)
 
 
 def _optional(value: object) -> int | None:
