@@ -177,7 +177,8 @@ _SEEN_TO_THE_END: Final = frozenset({Evidence.WATCHED_DELETION, Evidence.REPLAYE
 
 
 def _compute_end(lifetime: Lifetime, terms: Terms, now: int) -> Interval:
-    end = lifetime.end or Interval(lifetime.alive, max(lifetime.alive, now))
+    # A recorder whose clock was ahead for a while has said that pods were alive then.
+    end = lifetime.end or Interval(min(lifetime.alive, now), now)
     if terms.until is BilledUntil.POD_TERMINATED and lifetime.finished is not None:
         end = Interval(min(lifetime.finished, end.latest), min(lifetime.finished, end.latest))
     if terms.lost_node is LostNode.STOP and lifetime.node_renewed is not None:

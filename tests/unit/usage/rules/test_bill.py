@@ -131,3 +131,9 @@ def test_storage_is_billed_above_what_every_pod_has() -> None:
     bill = compute_bill(a_lifetime(size=(250, 512, 21), pull=0, alive=60_000, gone=[60_000]), Terms(), NOON)
     assert bill is not None
     assert bill.clip(0, AGES).billed.storage_gib_seconds == 60
+
+
+def test_a_recorder_whose_clock_was_ahead_bills_no_second_that_is_to_come() -> None:
+    bill = compute_bill(a_lifetime(alive=86_400_000, pull=0), Terms(), NOON + 90_000)
+    assert bill is not None
+    assert (bill.least - bill.start, bill.seconds, bill.most - bill.start) == (90, 90, 90)
