@@ -124,6 +124,11 @@ class Peers:
             if changes.store != peer.store:
                 await self._begin(peer, changes)
                 continue
+            if changes.is_end and changes.last < peer.last:
+                # An older state of its database was restored; what it has learnt since has numbers that were read.
+                logger.warning("a peer's store went back", url=peer.url, before=peer.last, now=changes.last)
+                peer.last = 0
+                continue
             if not changes.is_end and changes.last <= peer.last:
                 raise PeerTrouble(f"it says that more follows {peer.last}, and gives nothing")
             await self._join(peer, changes)

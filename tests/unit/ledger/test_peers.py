@@ -1,6 +1,7 @@
 """Replicas learn from each other: over a real connection, with real databases."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -120,6 +121,21 @@ async def test_a_peer_with_a_new_disk_is_read_from_its_beginning(scene: Scene) -
         scene.other = Store.open(f"sqlite:///{scene.folder}/new.db", Terms())
         scene.other.join([a_lifetime("new")])
         await scene.until_pulled(6)
+
+
+async def test_a_peer_whose_disk_is_an_older_snapshot_is_read_from_its_beginning(scene: Scene) -> None:
+    file, snapshot = scene.folder / "other.db", scene.folder / "snapshot.db"
+    scene.other.join([a_lifetime("first")])
+    scene.other.close()
+    shutil.copy(file, snapshot)
+    scene.other = Store.open(f"sqlite:///{file}", Terms())
+    scene.other.join([a_lifetime(f"pod-{n}") for n in range(5)])
+    async with scene.pulling():
+        await scene.until_pulled(6)
+        scene.other.close()
+        scene.other = Store.open(f"sqlite:///{snapshot}", Terms())
+        scene.other.join([a_lifetime("new")])
+        await scene.until_pulled(7)
 
 
 async def test_a_peer_that_is_away_is_asked_again(scene: Scene) -> None:

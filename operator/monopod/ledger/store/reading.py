@@ -50,8 +50,12 @@ def find_lifetimes(connection: Connection, namespace: str, name: str | None, wor
 
 
 def fetch_changes(connection: Connection, after: int, limit: int) -> Changes:
-    """Returns lifetimes by their last change, and all windows with the last of them."""
-    store = connection.execute(select(LEDGER.c.store)).scalar_one()
+    """Returns lifetimes by their last change, and all windows with the last of them.
+
+    Whoever asks for what follows a change that this store doesn't know is told the last one that it does: an older
+    state of the database has been restored.
+    """
+    store, sequence = connection.execute(select(LEDGER.c.store, LEDGER.c.sequence)).one()
     question = select_lifetimes(LIFETIME.c.sequence).where(LIFETIME.c.sequence > after)
     rows = connection.execute(question.order_by(LIFETIME.c.sequence).limit(limit + 1)).all()
     page, is_end = rows[:limit], len(rows) <= limit
@@ -59,7 +63,7 @@ def fetch_changes(connection: Connection, after: int, limit: int) -> Changes:
         store,
         tuple(decode_row(row) for row in page),
         tuple(fetch_watched(connection)) if is_end else (),
-        page[-1][-1] if page else after,
+        page[-1][-1] if page else min(after, sequence),
         is_end,
     )
 
