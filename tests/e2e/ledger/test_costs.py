@@ -5,11 +5,13 @@ cluster has none that stay.
 """
 
 import csv
+import datetime
 import io
 import json
 import socket
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +19,23 @@ import pytest
 import yaml
 from click.testing import Result
 
+from image.small import build_busybox_image
 from lab.cluster.installation import NAMESPACE as SYSTEM_NAMESPACE
 from lab.cluster.installation import ROOT
+from lab.places import cache_dir
 from monopod.cli.ledger_client.port_forward import forward_port
+from monopod.usage.rules.bill import Terms, compute_bill
+from monopod.usage.rules.lifetime import Evidence, Lifetime
+from monopod.usage.rules.sighting import read_sighting
 from tests.e2e.conftest import PROFILE
-from tests.e2e.live import Live, is_ready
+from tests.e2e.ledger.slow_start import IMAGE, a_config_map, a_silent_registry, a_slow_pod, is_backing_off
+from tests.e2e.live import READY_SECONDS, Live, is_ready
 from tests.e2e.workloads import SANDBOXED, a_pod
 from tests.unit.cli.running import run
 
 LEDGER = "app.kubernetes.io/name=monopod-ledger"
+GAP_MS = 3000
+"""The kubelet's stamps are cut to whole seconds: what a test tells apart by them lies further apart."""
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +86,36 @@ def ask(kubeconfig: Path, *arguments: str) -> Result:
     return run(*arguments, "--kubeconfig", str(kubeconfig))
 
 
+def await_receipt(live: Live, kubeconfig: Path, pod: str, namespace: str, is_awaited: Callable[[Any], bool]) -> Any:
+    """The pod's receipt, once it is as awaited: the ledger knows a moment later what happened."""
+
+    def look() -> Any:
+        result = ask(kubeconfig, "receipt", pod, "-n", namespace, "-o", "json")
+        (receipt,) = json.loads(result.stdout)["receipts"] if result.exit_code == 0 else (None,)
+        return receipt if receipt and is_awaited(receipt) else None
+
+    return live.wait_for(look, f"the receipt of {pod}", 60)
+
+
+def await_life(live: Live, pod: str, namespace: str, is_awaited: Callable[[Lifetime], bool]) -> Lifetime:
+    """The pod's lifetime as its object tells it, once it is as awaited."""
+
+    def look() -> Lifetime | None:
+        seen = read_sighting(live.get("pod", pod, namespace), "test", time.time_ns() // 1_000_000)
+        assert isinstance(seen, Lifetime), seen
+        return seen if is_awaited(seen) else None
+
+    return live.wait_for(look, f"the awaited state of {pod}", READY_SECONDS)
+
+
+def has_waited(lifetime: Lifetime) -> bool:
+    return lifetime.acknowledged is not None and lifetime.alive >= lifetime.acknowledged + GAP_MS
+
+
+def to_ms(stamp: str) -> int:
+    return int(datetime.datetime.fromisoformat(stamp).timestamp()) * 1000
+
+
 def test_a_pod_is_on_the_bill_of_who_may_view_its_namespace(live: Live, tenant: Path, namespace: str) -> None:
     live.apply(a_pod("brief", namespace, SANDBOXED))
     live.await_ready(namespace)
@@ -83,13 +123,7 @@ def test_a_pod_is_on_the_bill_of_who_may_view_its_namespace(live: Live, tenant: 
     assert (running["namespace"], running["pod"], running["profile"]) == (namespace, "brief", PROFILE)
 
     live.kubectl("delete", "pod", "brief", "-n", namespace, "--now")
-
-    def find_receipt() -> dict[str, Any] | None:
-        result = ask(tenant, "receipt", "brief", "-n", namespace, "-o", "json")
-        (found,) = json.loads(result.stdout)["receipts"] if result.exit_code == 0 else ({},)
-        return found if found and not found["bill"]["isOpen"] else None
-
-    receipt = live.wait_for(find_receipt, "the receipt", 60)
+    receipt = await_receipt(live, tenant, "brief", namespace, lambda found: not found["bill"]["isOpen"])
     assert {"PullStarted", "WatchedDeletion"} <= set(receipt["facts"]["evidence"])
     assert receipt["bill"]["endNotBefore"] == receipt["bill"]["endNotAfter"]
     assert receipt["bill"]["seconds"] >= 60
@@ -97,6 +131,46 @@ def test_a_pod_is_on_the_bill_of_who_may_view_its_namespace(live: Live, tenant: 
     (row,) = read_rows(ask(tenant, "cost", "--by", "pod", "-o", "csv"))
     assert row["pod"] == "brief"
     assert 0 < int(row["seconds"]) <= receipt["bill"]["seconds"]
+
+
+@pytest.mark.eks("5.starts-with-the-pull")
+def test_waiting_for_a_volume_is_free_and_waiting_for_an_image_is_not(live: Live, tenant: Path, namespace: str) -> None:
+    live.apply(a_silent_registry(namespace))
+    live.await_ready(namespace)
+    live.apply(a_slow_pod("slow", namespace))
+
+    # The volume's ConfigMap isn't there, so the kubelet tries to mount it again and again.
+    mounting = await_life(live, "slow", namespace, has_waited)
+    assert Evidence.PULL_PENDING in mounting.evidence
+    assert compute_bill(mounting, Terms(), mounting.alive) is None
+    receipt = await_receipt(live, tenant, "slow", namespace, lambda found: "acknowledged" in found["facts"])
+    assert (receipt["bill"], receipt["lines"]) == (None, [])
+    assert not read_rows(ask(tenant, "top", "-n", namespace, "-o", "csv"))
+
+    # It is there; now the registry keeps the node waiting.
+    live.apply(a_config_map(namespace))
+    mountable = to_ms(live.get("configmap", "late", namespace)["metadata"]["creationTimestamp"])
+    pulling = await_life(live, "slow", namespace, lambda seen: seen.start is not None)
+    assert mounting.acknowledged is not None
+    assert pulling.start is not None
+    assert mounting.acknowledged < mountable <= pulling.start
+    (running,) = live.wait_for(
+        lambda: read_rows(ask(tenant, "top", "-n", namespace, "-o", "csv")), "the pod in top", 60
+    )
+    assert to_ms(running["since"]) == pulling.start
+
+    # The registry is gone, and the kubelet tries ever more rarely.
+    live.kubectl("delete", "pod", "registry", "-n", namespace, "--now")
+    live.wait_for(lambda: is_backing_off(live.get("pod", "slow", namespace)), "ImagePullBackOff", READY_SECONDS)
+    receipt = await_receipt(live, tenant, "slow", namespace, lambda found: found["bill"] is not None)
+    assert receipt["bill"]["isOpen"]
+    assert to_ms(receipt["bill"]["start"]) == pulling.start
+
+    # The node has the image, and a change makes the kubelet look at once.
+    live.cluster.load_image_archive(build_busybox_image(cache_dir() / "images", IMAGE))
+    live.kubectl("annotate", "pod", "slow", "-n", namespace, "example.com/image=loaded")
+    receipt = await_receipt(live, tenant, "slow", namespace, lambda found: "containerStarted" in found["facts"])
+    assert to_ms(receipt["bill"]["start"]) == pulling.start < receipt["facts"]["containerStarted"]
 
 
 def test_the_administrators_certificate_sees_the_cluster(live: Live, tenant: Path, namespace: str) -> None:
