@@ -20,6 +20,7 @@ from monopod.ledger.store.answers import (
     Grouping,
     Position,
     TooManyGroupsError,
+    TooManyLifetimesError,
 )
 from monopod.ledger.store.store import Store
 from monopod.usage.rules.bill import BilledUntil, LostNode, Terms, UnknownEnd, Usage
@@ -164,6 +165,9 @@ class StoreContract:
         assert store.find("default", name="db-0") == [early, late]
         assert store.find("default", workload="StatefulSet/db") == [early, late]
         assert store.find("default", workload="StatefulSet/web") == []
+        with pytest.raises(TooManyLifetimesError):
+            store.find("default", workload="StatefulSet/db", most=1)
+        assert store.find("default", name="db-0", period=(0, late.created), most=1) == [early]
 
     def test_an_export_has_every_lifetime_of_the_period_once(self, store: Store) -> None:
         random, model = Random(4), Model()

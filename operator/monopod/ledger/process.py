@@ -160,7 +160,8 @@ class Process:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_SECONDS):
                     await journal.flush()
-            spool.close()
+            # In the thread that may write to it still: its number could else be another file's by then.
+            writer.submit(spool.close)
 
     async def _serve(self, api: ApiClient, book: PriceBook, store: Store) -> None:
         """Answers people and peers, once the API server is there: it knows who they are, and which cluster this is."""

@@ -23,7 +23,7 @@ from monopod.ledger.server.rules.amounts import (
 from monopod.ledger.server.rules.question import Question, Subject
 from monopod.ledger.server.rules.question import Span as Period
 from monopod.ledger.server.rules.receipt import build_receipt
-from monopod.ledger.store.answers import BY_NAMESPACE, Dimension, Grouping, TooManyGroupsError
+from monopod.ledger.store.answers import BY_NAMESPACE, Dimension, Grouping, TooManyGroupsError, TooManyLifetimesError
 from monopod.ledger.store.store import Store
 from monopod.usage.rules.bill import HOUR, Range, Terms, compute_bill
 from monopod.usage.rules.charge_period import Granularity, compute_month, split_charge_periods
@@ -37,6 +37,7 @@ Json = dict[str, Any]
 Namespaces = frozenset[str] | None
 
 MOST_ROWS: Final = 50_000
+MOST_RECEIPTS: Final = 5_000
 WATCH_TOLERANCE_MS: Final = 30_000
 """How old a recorder's last word may be while it watches: it commits every few seconds."""
 
@@ -123,16 +124,23 @@ class Ledger:
         }
 
     def answer_receipt(self, question: Question, now: int) -> Json:
-        """All that is known of a pod's or a workload's lifetimes, and how their bills come about."""
+        """All that is known of a pod's or a workload's lifetimes, and how their bills come about.
+
+        Raises:
+            TooManyRows: there are too many.
+        """
         (namespace,) = question.namespaces
         name, workload = question.name or None, question.workload or None
-        found = self.store.find(namespace, name=name, workload=workload)
+        period = (question.span.since, question.span.until)
+        try:
+            found = self.store.find(
+                namespace, name=name, workload=workload, uid=question.uid, period=period, most=MOST_RECEIPTS
+            )
+        except TooManyLifetimesError as error:
+            message = f"There are more than {MOST_RECEIPTS} pods: ask for a shorter span by since and until."
+            raise TooManyRows(message) from error
         windows = self.store.fetch_watched()
-        lifetimes = [
-            lifetime
-            for lifetime in extend(found, windows)
-            if question.uid in ("", lifetime.uid) and _touches(lifetime, question.span)
-        ][-MOST_ROWS:]
+        lifetimes = list(extend(found, windows))
         receipts = [build_receipt(each, self.terms, self.book, now) for each in lifetimes]
         since = min((each.created for each in lifetimes), default=question.span.since)
         total = sum((each.money for each in receipts), Money())
@@ -270,11 +278,6 @@ def _describe_pod(lifetime: Lifetime) -> Json:
         "architecture": description.architecture,
         "node": description.node,
     }
-
-
-def _touches(lifetime: Lifetime, period: Period) -> bool:
-    end = lifetime.end
-    return lifetime.created < period.until and (end is None or end.latest >= period.since)
 
 
 def _add(sums: Iterable[Sum]) -> Sum:

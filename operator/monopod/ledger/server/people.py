@@ -191,8 +191,9 @@ async def _tell_trouble(request: web.Request, handler: Callable[[web.Request], A
         response: web.StreamResponse = await handler(request)
     except StoreUnavailableError as trouble:
         return build_error(503, "StoreUnavailable", f"The ledger can't read its database: {trouble}")
-    except TooManyRows:
-        message = f"The answer has more than {MOST_ROWS} rows: ask for fewer namespaces, or export lifetimes instead."
+    except TooManyRows as refused:
+        advice = f"The answer has more than {MOST_ROWS} rows: ask for fewer namespaces, or export lifetimes instead."
+        message = str(refused) or advice
         return build_error(400, "TooManyRows", message, parameter="by")
     return response
 

@@ -20,6 +20,10 @@ class TooManyGroupsError(Exception):
     """The answer would have more groups than may be held in memory."""
 
 
+class TooManyLifetimesError(Exception):
+    """More lifetimes were found than were asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """How far something was read: a watch (its resourceVersion) or a peer's changes (its store and sequence).

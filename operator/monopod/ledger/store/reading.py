@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, and_, func, literal, select
 
-from monopod.ledger.store.answers import Changes, Position
+from monopod.ledger.store.answers import Changes, Position, TooManyLifetimesError
 from monopod.ledger.store.rows import decode_row, select_lifetimes
 from monopod.ledger.store.tables import LEDGER, LIFETIME, POSITION, USAGE_GROUP, WATCHED
 from monopod.usage.rules.lifetime import Lifetime, Watched
@@ -39,14 +39,36 @@ def list_alive(connection: Connection, namespaces: frozenset[str] | None = None)
     return [decode_row(row, newest) for row in connection.execute(question).all()]
 
 
-def find_lifetimes(connection: Connection, namespace: str, name: str | None, workload: str | None) -> list[Lifetime]:
-    """Returns a namespace's lifetimes of a pod name or workload, the oldest first."""
-    conditions: list[Any] = [USAGE_GROUP.c.namespace == namespace]
+def find_lifetimes(
+    connection: Connection,
+    namespace: str,
+    name: str | None,
+    workload: str | None,
+    uid: str,
+    period: tuple[int, int],
+    most: int,
+) -> list[Lifetime]:
+    """Returns a namespace's lifetimes of a pod name or workload in a period, the oldest first.
+
+    Raises:
+        TooManyLifetimesError: there are more than `most`, which memory needn't have room for.
+    """
+    conditions: list[Any] = [USAGE_GROUP.c.namespace == namespace, LIFETIME.c.created < period[1]]
     if name is not None:
         conditions.append(LIFETIME.c.name == name)
     if workload is not None:
         conditions.append(USAGE_GROUP.c.workload == workload)
-    return fetch_lifetimes(connection, *conditions)
+    found: list[Lifetime] = []
+    if uid:
+        conditions.append(LIFETIME.c.uid == uid)
+    question = select_lifetimes().where(*conditions)
+    for row in connection.execute(question, execution_options={"yield_per": PAGE}):
+        lifetime = decode_row(row)
+        if lifetime.end is None or lifetime.end.latest >= period[0]:
+            found.append(lifetime)
+        if len(found) > most:
+            raise TooManyLifetimesError
+    return sorted(found, key=lambda each: (each.created, each.uid))
 
 
 def fetch_changes(connection: Connection, after: int, limit: int) -> Changes:

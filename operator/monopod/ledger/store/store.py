@@ -110,10 +110,23 @@ class Store:
         with begin_reading(self._engine) as connection:
             return next(iter(reading.fetch_lifetimes(connection, LIFETIME.c.uid == uid)), None)
 
-    def find(self, namespace: str, *, name: str | None = None, workload: str | None = None) -> list[Lifetime]:
-        """Returns a namespace's lifetimes of that pod name or workload (`Deployment/web`), the oldest first."""
+    def find(
+        self,
+        namespace: str,
+        *,
+        name: str | None = None,
+        workload: str | None = None,
+        uid: str = "",
+        period: tuple[int, int] = (0, 2**62),
+        most: int = 1000,
+    ) -> list[Lifetime]:
+        """Returns a namespace's lifetimes of that pod name or workload (`Deployment/web`), the oldest first.
+
+        Raises:
+            TooManyLifetimesError: there are more than `most` in the period.
+        """
         with begin_reading(self._engine) as connection:
-            return reading.find_lifetimes(connection, namespace, name, workload)
+            return reading.find_lifetimes(connection, namespace, name, workload, uid, period, most)
 
     def fetch_changes(self, after: int, limit: int) -> Changes:
         """Returns what changed since that number, for a peer to join; 0 for everything."""

@@ -131,6 +131,19 @@ async def test_a_receipt_accounts_for_every_second(people: People) -> None:
     assert answer["terms"] == {"until": "PodDeleted", "unknownEnd": "Earliest", "lostNode": "Bill"}
 
 
+async def test_a_receipt_of_more_pods_than_memory_has_room_for_is_refused_and_never_cut(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monopod.ledger.server.answers.MOST_RECEIPTS", 1)
+    async with serving(people) as client:
+        headers = {"Authorization": "Bearer admin"}
+        path = "/v1/receipt?namespace=shop&workload=Deployment/web"
+        refused = await client.get(path, headers=headers)
+        answer = await client.get(f"{path}&since=2026-11-18T11:30:00Z", headers=headers)
+        assert (refused.status, answer.status) == (400, 200)
+        assert "shorter span by since and until" in (await refused.json())["message"]
+
+
 async def test_a_receipt_of_a_workload_has_all_its_pods(people: People) -> None:
     async with serving(people) as client:
         answer = await ask(client, "/v1/receipt?namespace=shop&workload=Deployment/web")
