@@ -159,7 +159,7 @@ def _read_refusal(status: int, content: bytes) -> ApiFailure | UnreadableInput:
         case HTTPStatus.UNAUTHORIZED:
             advice = " Log in again, or name another context with --context."
         case HTTPStatus.FORBIDDEN:
-            advice = " Ask for the role view there, or for a role that may get usages.monopod.dev."
+            advice = " Ask for the role view in a namespace, and name it with -n."
         case HTTPStatus.SERVICE_UNAVAILABLE:
             advice = " Try again in a moment."
         case _:

@@ -83,7 +83,7 @@ class Access:
         if missing := sorted(asked - visible):
             raise Forbidden(f"User {user.name!r} can't {_RIGHT} in namespace {missing[0]!r}.")
         if not visible:
-            raise Forbidden(f"User {user.name!r} can't {_RIGHT} in any namespace that pods were counted in.")
+            raise Forbidden(f"User {user.name!r} can't {_RIGHT} in any namespace that pods were counted in so far.")
         return Scope(visible)
 
     async def require_cluster(self, user: User) -> None:
