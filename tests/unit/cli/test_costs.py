@@ -187,7 +187,7 @@ def test_a_backup_is_a_database_and_replaces_nothing(ask: Ask, tmp_path: Path) -
 
 FAILURES: dict[str, tuple[tuple[str, ...], str, int, str]] = {
     "an unknown user": (("cost",), "stranger", 1, "doesn't know these credentials. Log in again"),
-    "no rights": (("cost",), "nobody", 1, "can't get usages.monopod.dev in any namespace that pods were counted in so far"),
+    "no rights": (("cost",), "nobody", 1, "can't get usages.monopod.dev in any namespace that pods were counted in"),
     "another's namespace": (("cost", "-n", "data"), "tenant", 1, "'tenant' can't get usages.monopod.dev in namespace"),
     "another's copy": (("usage", "backup", "never.db"), "tenant", 1, "in the whole cluster"),
     "a bad span": (("cost", "--since", "yesterday"), "admin", 2, "since must be a duration such as 24h"),

@@ -7,8 +7,8 @@ quantities are rounded to twelve decimals, and costs are exact products of these
 
 import datetime
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
@@ -33,14 +33,10 @@ class Account:
     Attributes:
         cluster_id: the uid of the namespace kube-system.
         cluster_name: "" if it has none.
-        tags: by profile, its tags.
-        labels: the keys of pods' labels that become tags; they win over a profile's of the same name.
     """
 
     cluster_id: str
     cluster_name: str = ""
-    tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +172,7 @@ def _describe_pod(lifetime: Lifetime, bill: Bill, export: Export) -> Row:
         "ServiceSubcategory": "Serverless Compute",
         **dict.fromkeys(("SubAccountId", "SubAccountName"), pod.namespace),
         "SubAccountType": "Namespace",
-        "Tags": _write_json(_collect_tags(lifetime, account)),
+        "Tags": _write_json(dict(lifetime.description.labels)),
         "x_Profile": pod.profile,
         "x_Workload": pod.workload,
         "x_Node": pod.node or None,
@@ -189,12 +185,6 @@ def _describe_pod(lifetime: Lifetime, bill: Bill, export: Export) -> Row:
         "x_EndNotAfter": _format_time(-(-end.latest // 1000)) if end else None,
         "x_Evidence": ",".join(sorted(lifetime.evidence)) or None,
     }
-
-
-def _collect_tags(lifetime: Lifetime, account: Account) -> dict[str, str]:
-    pod = lifetime.description
-    chosen = {key: value for key, value in pod.labels if key in account.labels}
-    return {**account.tags.get(pod.profile, {}), **chosen}
 
 
 def _write_json(values: Mapping[str, str]) -> str:

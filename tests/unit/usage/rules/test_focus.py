@@ -22,7 +22,7 @@ from monopod.usage.rules.price_book import PriceBook
 from tests.unit.usage.rules.golden_bills import NOON, Golden, a_lifetime, read_golden
 
 AGES = 4 * 10**9
-ACCOUNT = Account("cluster-uid", "demo", {"web": {"team": "shop", "stage": "prod"}}, ["stage", "app"])
+ACCOUNT = Account("cluster-uid", "demo")
 RULES = ("SupportsMultiplePricingCategories", "SupportsUnitPricing")
 GOLDEN = [each for each in read_golden() if each.seconds]
 
@@ -197,11 +197,11 @@ def test_storage_is_a_row_where_it_has_a_price() -> None:
     assert len(build(lifetime, book=load_book("eu-central-1"))) == 2
 
 
-def test_tags_are_the_profiles_and_the_chosen_labels_of_the_pod() -> None:
+def test_tags_are_the_labels_of_the_pod() -> None:
     lifetime = a_lifetime(pull=0, alive=60_000, gone=[60_000])
-    labels = (("app", "shöp"), ("other", "x"), ("stage", "test"))
+    labels = (("app", "shöp"), ("stage", "test"))
     row = build(replace(lifetime, description=replace(lifetime.description, labels=labels)))[0]
-    assert row["Tags"] == '{"app":"shöp","stage":"test","team":"shop"}'
+    assert row["Tags"] == '{"app":"shöp","stage":"test"}'
 
 
 def test_an_end_that_was_not_seen_is_said() -> None:

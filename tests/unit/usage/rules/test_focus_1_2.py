@@ -38,7 +38,7 @@ NULL = {
 
 
 def list_rows() -> list[Row]:
-    account = Account("cluster-uid", "demo", {"web": {"team": "shop"}})
+    account = Account("cluster-uid", "demo")
     book = load_book("us-east-1")
     return [
         row
