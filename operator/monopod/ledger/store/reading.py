@@ -62,12 +62,13 @@ def find_lifetimes(
     if uid:
         conditions.append(LIFETIME.c.uid == uid)
     question = select_lifetimes().where(*conditions)
-    for row in connection.execute(question, execution_options={"yield_per": PAGE}):
-        lifetime = decode_row(row)
-        if lifetime.end is None or lifetime.end.latest >= period[0]:
-            found.append(lifetime)
-        if len(found) > most:
-            raise TooManyLifetimesError
+    with connection.execute(question, execution_options={"yield_per": PAGE}) as rows:
+        for row in rows:
+            lifetime = decode_row(row)
+            if lifetime.end is None or lifetime.end.latest >= period[0]:
+                found.append(lifetime)
+            if len(found) > most:
+                raise TooManyLifetimesError
     return sorted(found, key=lambda each: (each.created, each.uid))
 
 

@@ -80,13 +80,14 @@ def _compare_workload(connection: Connection, group: int, terms: Terms) -> Itera
     expected = Changes()
     question = select_lifetimes(*_DERIVED)
     in_group = question.where(LIFETIME.c.group_id == group)
-    for row in connection.execute(in_group, execution_options={"yield_per": PAGE}):
-        lifetime = decode_row(row)
-        spans, kept = compute_final_spans(lifetime, terms), decode_spans(row[-5:-1])
-        if (kept, row[-1]) != (spans, lifetime.is_open):
-            yield Difference(lifetime.uid, _describe(kept, row[-1]), _describe(spans, lifetime.is_open))
-        if spans:
-            expected.add(spans, 1)
+    with connection.execute(in_group, execution_options={"yield_per": PAGE}) as rows:
+        for row in rows:
+            lifetime = decode_row(row)
+            spans, kept = compute_final_spans(lifetime, terms), decode_spans(row[-5:-1])
+            if (kept, row[-1]) != (spans, lifetime.is_open):
+                yield Difference(lifetime.uid, _describe(kept, row[-1]), _describe(spans, lifetime.is_open))
+            if spans:
+                expected.add(spans, 1)
     yield from _compare(connection, group, expected.sum_hours(), expected.total)
 
 
