@@ -4,6 +4,7 @@ Amounts are decimals of 38 digits, 20 of them after the point, so that nothing i
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,7 +45,7 @@ def write_parquet(rows: Iterator[Mapping[str, Any]], columns: Sequence[str], fil
 
     def build() -> Iterator[Any]:
         nonlocal count
-        while batch := [row for row, _ in zip(rows, range(_BATCH), strict=False)]:
+        while batch := list(islice(rows, _BATCH)):
             count += len(batch)
             arrays = []
             for name in columns:

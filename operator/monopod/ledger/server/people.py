@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -211,7 +212,7 @@ async def _stream(request: web.Request, head: Json, rows: Iterator[Json]) -> web
     loop, count, is_begun = asyncio.get_running_loop(), 0, False
 
     def take() -> list[Json]:
-        return [row for row, _ in zip(rows, range(_BATCH), strict=False)]
+        return list(islice(rows, _BATCH))
 
     with ThreadPoolExecutor(1, thread_name_prefix="export") as thread:
         try:

@@ -49,6 +49,13 @@ def test_rows_of_focus_keep_exact_products(tmp_path: Path) -> None:
     assert found["Tags"] == ["{}"]
 
 
+def test_no_row_is_lost_between_batches(tmp_path: Path) -> None:
+    path, rows = tmp_path / "many.parquet", ({"seconds": number} for number in range(100_002))
+
+    assert write_parquet(rows, ("seconds",), path, is_focus=False) == 100_002
+    assert read(path)["seconds"] == list(range(100_002))
+
+
 def test_no_rows_are_a_file_with_columns(tmp_path: Path) -> None:
     path = tmp_path / "none.parquet"
 

@@ -11,7 +11,7 @@ import pytest
 
 from monopod.ledger.server.people import People
 from monopod.ledger.store.answers import StoreUnavailableError
-from tests.unit.ledger.server.ledgers import ask, build_people, serving
+from tests.unit.ledger.server.ledgers import a_lifetime, ask, at, build_people, serving
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +176,19 @@ async def test_an_export_streams_rows_and_says_when_it_is_whole(people: People) 
     assert [row["periodStart"] for row in hours[1:-1] if row["pod"] == "web-0"] == ["2026-11-18T10:00:00Z"]
     assert len(nothing) == 2
     assert nothing[-1] == {"end": 0}
+
+
+async def test_a_long_export_has_every_lifetime(tmp_path: Path) -> None:
+    people = build_people(tmp_path)
+    store = people._ledger.store
+    uids = {f"pod-{number}" for number in range(1000)}
+    store.join([a_lifetime(uid, "shop", "Job/many", "09:30:00", gone=frozenset({at("09:31:00")})) for uid in uids])
+    async with serving(people) as client:
+        _, *rows, last = await read_lines(client, f"/v1/lifetimes?{SPAN}")
+    people.close()
+    store.close()
+    assert {row["uid"] for row in rows} >= uids
+    assert last == {"end": len(rows)}
 
 
 @pytest.mark.parametrize("version", ["1.4", "1.2"])
