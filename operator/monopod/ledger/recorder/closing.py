@@ -4,7 +4,15 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from monopod.usage.rules.lifetime import CONTRADICTION_MS, Evidence, Interval, Lifetime, Watched
+from monopod.usage.rules.lifetime import (
+    CONTRADICTION_MS,
+    Evidence,
+    Interval,
+    Lifetime,
+    Watched,
+    compute_last_seen,
+    compute_last_watched,
+)
 
 LOST_NODE_MS: Final = 40_000
 """A node whose Lease is older than this is lost: kube-controller-manager's own default for it."""
@@ -55,12 +63,10 @@ def close_missing(
 
     They lasted at least until the last recorder that knew them stopped watching.
     """
-    until: dict[str, int] = {}
-    for window in windows:
-        until[window.recorder] = max(window.until, until.get(window.recorder, 0))
+    until = compute_last_watched(windows)
     for lifetime in lifetimes:
         if _is_missing(lifetime, listed):
-            seen = max((until.get(recorder, 0) for recorder in lifetime.seen_by), default=0)
+            seen = compute_last_seen(lifetime.seen_by, until)
             moment = Interval(max(seen, lifetime.alive), listed.answered)
             yield close(lifetime, moment, Evidence.LISTED_GONE, renewals.get(lifetime.description.node))
 

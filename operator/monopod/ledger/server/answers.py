@@ -30,7 +30,7 @@ from monopod.usage.rules.charge_period import Granularity, compute_month, split_
 from monopod.usage.rules.coverage import compute_coverage
 from monopod.usage.rules.focus import Account, Export, build_rows, format_value
 from monopod.usage.rules.focus_columns import FocusVersion
-from monopod.usage.rules.lifetime import Lifetime, Watched
+from monopod.usage.rules.lifetime import Lifetime, Watched, compute_last_seen, compute_last_watched
 from monopod.usage.rules.price_book import PriceBook
 
 Json = dict[str, Any]
@@ -215,13 +215,10 @@ class Ledger:
 
 def extend(lifetimes: Iterable[Lifetime], windows: Iterable[Watched]) -> Iterator[Lifetime]:
     """Yields the lifetimes, the open ones alive until the last moment at which a recorder that knew them watched."""
-    until = dict[str, int]()
-    for window in windows:
-        until[window.recorder] = max(window.until, until.get(window.recorder, 0))
+    until = compute_last_watched(windows)
     for lifetime in lifetimes:
         if lifetime.is_open:
-            alive = max((until.get(recorder, 0) for recorder in lifetime.seen_by), default=0)
-            yield replace(lifetime, alive=max(alive, lifetime.alive))
+            yield replace(lifetime, alive=max(lifetime.alive, compute_last_seen(lifetime.seen_by, until)))
         else:
             yield lifetime
 

@@ -14,7 +14,6 @@ import structlog
 from aiohttp import web
 
 from monopod.kube.client.api import Api
-from monopod.kube.clock import Clock
 from monopod.kube.controller import After, Controller, Result
 from monopod.kube.logs import ProblemLog
 from monopod.ledger.server.certificate import ServerCertificate
@@ -31,15 +30,15 @@ class Listener:
 
     Args:
         api: the API server, which knows the authorities.
-        clock: the time of day, for the certificate.
+        certificate: what it shows.
         runner: the application.
         host: where to listen.
         port: where to listen; 0 takes a free one.
     """
 
-    def __init__(self, api: Api, clock: Clock, runner: web.AppRunner, host: str, port: int) -> None:
+    def __init__(self, api: Api, certificate: ServerCertificate, runner: web.AppRunner, host: str, port: int) -> None:
         self._api = api
-        self._certificate = ServerCertificate(clock.now())
+        self._certificate = certificate
         self._runner = runner
         self._host = host
         self.port = port

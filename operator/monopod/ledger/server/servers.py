@@ -46,12 +46,12 @@ class Servers:
         authorizer = Authorizer(api, clock)
         self._people = People(ledger, Access(Authenticator(api, clock), authorizer), clock, scratch)
         people = _build_runner(self._people.build_application())
-        self._listener = Listener(api, clock, people, LOOPBACK, options.api_port)
+        self._certificate = ServerCertificate(clock.now())
+        self._listener = Listener(api, self._certificate, people, LOOPBACK, options.api_port)
         peers = Access(Authenticator(api, clock, (AUDIENCE,)), authorizer)
         application = web.Application(middlewares=[peers.build_middleware()])
         PeersServer(user_name, self._fetch_changes).add_routes(application.router)
         self._peers = _build_runner(application)
-        self._certificate = ServerCertificate(clock.now())
         self.controllers: tuple[Controller[str], ...] = (self._listener.controller,)
         """To be run by the process."""
 

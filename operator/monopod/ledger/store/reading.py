@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, and_, func, literal, select
 from monopod.ledger.store.answers import Changes, Position, TooManyLifetimesError
 from monopod.ledger.store.rows import decode_row, select_lifetimes
 from monopod.ledger.store.tables import LEDGER, LIFETIME, POSITION, USAGE_GROUP, WATCHED
-from monopod.usage.rules.lifetime import Lifetime, Watched
+from monopod.usage.rules.lifetime import Lifetime, Watched, compute_last_watched
 
 PAGE: Final = 1000
 
@@ -32,9 +32,7 @@ def fetch_lifetimes(connection: Connection, *conditions: Any) -> list[Lifetime]:
 
 def list_alive(connection: Connection, namespaces: frozenset[str] | None = None) -> list[Lifetime]:
     """Returns open lifetimes, each alive until one of those that saw it last saw everything."""
-    newest: dict[str, int] = {}
-    for window in fetch_watched(connection):
-        newest[window.recorder] = max(window.until, newest.get(window.recorder, 0))
+    newest = compute_last_watched(fetch_watched(connection))
     question = restrict(select_lifetimes().where(LIFETIME.c.is_open), namespaces)
     return [decode_row(row, newest) for row in connection.execute(question).all()]
 

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Row, Select, select
 
 from monopod.ledger.store.tables import LIFETIME, USAGE_GROUP
-from monopod.usage.rules.lifetime import Description, Lifetime
+from monopod.usage.rules.lifetime import Description, Lifetime, compute_last_seen
 
 
 class GroupKey(NamedTuple):
@@ -59,7 +59,7 @@ def decode_row(row: Row[Any], watched: Mapping[str, int] | None = None) -> Lifet
     (namespace, workload, profile, cpu_millis, memory_mib, storage_gib, capacity, architecture) = columns[15:23]
     recorders = _decode_texts(seen_by)
     if watched:
-        alive = max(alive, *(watched.get(recorder, 0) for recorder in recorders), 0)
+        alive = max(alive, compute_last_seen(recorders, watched))
     description = Description(
         version=version,
         namespace=namespace,

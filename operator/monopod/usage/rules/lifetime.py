@@ -8,6 +8,7 @@ lock and no leader.
 Nothing here knows what a lifetime costs, or where facts come from. All times are milliseconds since the epoch, UTC.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -174,6 +175,19 @@ class Watched:
     recorder: str
     since: int
     until: int
+
+
+def compute_last_watched(windows: Iterable[Watched]) -> dict[str, int]:
+    """Up to when each recorder watched, by its name."""
+    until: dict[str, int] = {}
+    for window in windows:
+        until[window.recorder] = max(window.until, until.get(window.recorder, 0))
+    return until
+
+
+def compute_last_seen(seen_by: Iterable[str], last_watched: Mapping[str, int]) -> int:
+    """Up to when the last of these recorders watched, and so knew of a pod that it had seen; 0 if none did."""
+    return max((last_watched.get(recorder, 0) for recorder in seen_by), default=0)
 
 
 def join(one: Lifetime, other: Lifetime) -> Lifetime:
