@@ -1,11 +1,15 @@
 """The commands about costs: what pods cost, what runs, what one was billed for. The work is imported when they run."""
 
+import functools
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from monopod.cli.parameters import OBJECT_NAME, cluster_options
+
+if TYPE_CHECKING:
+    from monopod.cli.ledger_client.connection import Target
 
 _COST_HELP = """Show what pods on Fargate cost, second by second summed.
 
@@ -77,7 +81,7 @@ _LEDGERS_NAMESPACE: Final = click.option(
 _OUTPUT: Final = click.option(
     "-o", "--output", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True, help="Format."
 )
-_NAMESPACES: Final = click.option(
+NAMESPACES: Final = click.option(
     "namespaces", "-n", "--namespace", type=OBJECT_NAME, multiple=True, metavar="NAME",
     help="Only this namespace; may be given several times. Default: all that you may see.",
 )  # fmt: skip
@@ -92,9 +96,16 @@ def span_options(default: str = "month") -> Callable[[Any], Any]:
     return lambda command: since(_UNTIL(command))
 
 
-def ledger_options(command: Any) -> Any:
-    """The options that say which ledger is asked."""
-    return _LEDGERS_NAMESPACE(cluster_options(command))
+def ledger_options(command: Callable[..., None]) -> Any:
+    """The options that say which ledger is asked; the command is handed the target that they name."""
+
+    @functools.wraps(command)
+    def run(*, kubeconfig: str | None, context: str | None, monopod_namespace: str | None, **others: Any) -> None:
+        from monopod.cli.ledger_client.connection import Target
+
+        command(target=Target(kubeconfig, context, monopod_namespace), **others)
+
+    return _LEDGERS_NAMESPACE(cluster_options(run))
 
 
 def build_span(since: str | None, until: str | None) -> list[tuple[str, str]]:
@@ -108,7 +119,7 @@ def build_span(since: str | None, until: str | None) -> list[tuple[str, str]]:
     help="What is summed.",
 )  # fmt: skip
 @span_options()
-@_NAMESPACES
+@NAMESPACES
 @_OUTPUT
 @ledger_options
 def cost(
@@ -117,16 +128,12 @@ def cost(
     until: str | None,
     namespaces: tuple[str, ...],
     output: str,
-    monopod_namespace: str | None,
-    context: str | None,
-    kubeconfig: str | None,
+    target: "Target",
 ) -> None:
     """Gathers the options; what users read is `_COST_HELP`."""
     from monopod.cli.cost.command import fetch_cost
     from monopod.cli.cost.output import write
-    from monopod.cli.ledger_client.connection import Target
 
-    target = Target(kubeconfig, context, monopod_namespace)
     write(fetch_cost(target, by, build_span(since, until), namespaces), output)
 
 
@@ -136,7 +143,7 @@ def cost(
     help="What a row of the table is.",
 )  # fmt: skip
 @click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Rows of the table; 0: all.")
-@_NAMESPACES
+@NAMESPACES
 @_OUTPUT
 @ledger_options
 def top(
@@ -144,16 +151,13 @@ def top(
     limit: int,
     namespaces: tuple[str, ...],
     output: str,
-    monopod_namespace: str | None,
-    context: str | None,
-    kubeconfig: str | None,
+    target: "Target",
 ) -> None:
     """Gathers the options; what users read is `_TOP_HELP`."""
-    from monopod.cli.ledger_client.connection import Target
     from monopod.cli.top.command import fetch_running
     from monopod.cli.top.output import write
 
-    write(fetch_running(Target(kubeconfig, context, monopod_namespace), namespaces), by, limit, output)
+    write(fetch_running(target, namespaces), by, limit, output)
 
 
 @click.command(help=_RECEIPT_HELP, short_help="Show what a pod or workload was billed for, and why.")
@@ -172,14 +176,10 @@ def receipt(
     since: str | None,
     until: str | None,
     output: str,
-    monopod_namespace: str | None,
-    context: str | None,
-    kubeconfig: str | None,
+    target: "Target",
 ) -> None:
     """Gathers the options; what users read is `_RECEIPT_HELP`."""
-    from monopod.cli.ledger_client.connection import Target
     from monopod.cli.receipt.command import fetch_receipt
     from monopod.cli.receipt.output import write
 
-    target = Target(kubeconfig, context, monopod_namespace)
     write(fetch_receipt(target, subject, namespace, uid, build_span(since, until)), output)

@@ -1,11 +1,15 @@
 """The commands of `kubectl fargate usage`: files of usage, how it is counted, a check and a copy of the ledger."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from monopod.cli.cost_commands import build_span, ledger_options, span_options
-from monopod.cli.parameters import OBJECT_NAME, OUTPUT
+from monopod.cli.cost_commands import NAMESPACES, build_span, ledger_options, span_options
+from monopod.cli.parameters import OUTPUT
+
+if TYPE_CHECKING:
+    from monopod.cli.ledger_client.connection import Target
 
 _USAGE_HELP = """The ledger's usage: as files, how it is counted, a check and a copy.
 
@@ -91,10 +95,7 @@ def usage() -> None:
 @click.option(
     "--file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where to; default: stdout."
 )
-@click.option(
-    "namespaces", "-n", "--namespace", type=OBJECT_NAME, multiple=True, metavar="NAME",
-    help="Only this namespace; may be given several times. Default: all that you may see.",
-)  # fmt: skip
+@NAMESPACES
 @span_options()
 @ledger_options
 def export(
@@ -105,23 +106,20 @@ def export(
     namespaces: tuple[str, ...],
     since: str | None,
     until: str | None,
-    monopod_namespace: str | None,
-    context: str | None,
-    kubeconfig: str | None,
+    target: "Target",
 ) -> None:
     """Gathers the options; what users read is `_EXPORT_HELP`."""
     if output_format == "csv" and focus_version:
         raise click.UsageError("--focus-version belongs to --format focus or parquet.")
     if output_format == "parquet" and file is None:
         raise click.UsageError("--format parquet needs --file FILE.")
-    from monopod.cli.ledger_client.connection import Target
     from monopod.cli.usage.command import ExportQuestion, open_export
     from monopod.cli.usage.output import describe_export, write_rows
     from monopod.cli.usage.parquet import write_parquet
 
     version = focus_version or ("1.4" if output_format == "focus" else "")
     question = ExportQuestion(version, granularity or "", build_span(since, until), namespaces)
-    with open_export(Target(kubeconfig, context, monopod_namespace), question) as (head, columns, rows):
+    with open_export(target, question) as (head, columns, rows):
         if output_format == "parquet" and file is not None:
             count = write_parquet(rows, columns, file, is_focus=bool(version))
         else:
@@ -137,16 +135,12 @@ def explain(
     since: str | None,
     until: str | None,
     output: str,
-    monopod_namespace: str | None,
-    context: str | None,
-    kubeconfig: str | None,
+    target: "Target",
 ) -> None:
     """Gathers the options; what users read is `_EXPLAIN_HELP`."""
-    from monopod.cli.ledger_client.connection import Target
     from monopod.cli.usage.command import fetch_coverage
     from monopod.cli.usage.output import write_explanation
 
-    target = Target(kubeconfig, context, monopod_namespace)
     write_explanation(fetch_coverage(target, build_span(since, until)), output)
 
 
@@ -154,15 +148,12 @@ def explain(
 @OUTPUT
 @ledger_options
 @click.pass_context
-def verify(
-    shell: click.Context, output: str, monopod_namespace: str | None, context: str | None, kubeconfig: str | None
-) -> None:
+def verify(shell: click.Context, output: str, target: "Target") -> None:
     """Gathers the options; what users read is `_VERIFY_HELP`."""
-    from monopod.cli.ledger_client.connection import Target
     from monopod.cli.usage import command
     from monopod.cli.usage.output import write_differences
 
-    answer = command.verify(Target(kubeconfig, context, monopod_namespace))
+    answer = command.verify(target)
     write_differences(answer, output)
     shell.exit(1 if answer["count"] else 0)
 
@@ -170,10 +161,9 @@ def verify(
 @usage.command(help=_BACKUP_HELP, short_help="Write a copy of the ledger's database.")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
 @ledger_options
-def backup(file: Path, monopod_namespace: str | None, context: str | None, kubeconfig: str | None) -> None:
+def backup(file: Path, target: "Target") -> None:
     """Gathers the options; what users read is `_BACKUP_HELP`."""
-    from monopod.cli.ledger_client.connection import Target
     from monopod.cli.usage.command import back_up
 
-    size = back_up(Target(kubeconfig, context, monopod_namespace), file)
+    size = back_up(target, file)
     click.echo(f"{file}: {size} bytes", err=True)
