@@ -15,7 +15,7 @@ kopf isn't used: it goes on from lists, and doesn't tell what was deleted meanwh
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
@@ -127,8 +127,8 @@ class Recorder:
         await self._resume()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(), name="follow")
-            group.create_task(self._probe_always(), name="probe")
-            group.create_task(self._audit_always(), name="audit")
+            group.create_task(self._repeat("probe", PROBE_SECONDS, self._probe), name="probe")
+            group.create_task(self._repeat("audit", AUDIT_SECONDS, self._audit), name="audit")
 
     async def _resume(self) -> None:
         """Goes on where the process before stopped, as far as the store knows."""
@@ -296,15 +296,15 @@ class Recorder:
             self.window = replace(self.window, until=until)
             self._journal.extend(self.window)
 
-    async def _probe_always(self) -> None:
+    async def _repeat(self, name: str, seconds: float, check: Callable[[], Awaitable[object]]) -> None:
         while True:
-            await sleep(self._clock, PROBE_SECONDS)
+            await sleep(self._clock, seconds)
             try:
-                await self._probe()
+                await check()
             except (ApiError, ApiUnreachable) as error:
-                self._problems.report("probe", str(error))
+                self._problems.report(name, str(error))
             else:
-                self._problems.clear("probe")
+                self._problems.clear(name)
 
     async def _probe(self) -> Probe:
         """Learns where the API server is."""
@@ -320,16 +320,6 @@ class Recorder:
         revisions.add_probe(probe)
         self._extend()
         return probe
-
-    async def _audit_always(self) -> None:
-        while True:
-            await sleep(self._clock, AUDIT_SECONDS)
-            try:
-                await self._audit()
-            except (ApiError, ApiUnreachable) as error:
-                self._problems.report("audit", str(error))
-            else:
-                self._problems.clear("audit")
 
     async def _audit(self) -> None:
         """Compares what is known with a list: a stream that missed something is replaced by a list."""
