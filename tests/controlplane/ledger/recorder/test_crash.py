@@ -210,6 +210,9 @@ class Crash:
             replica.start()
         for replica in self.replicas:
             replica.becomes_ready()
+        # They resume, and are ready, a moment before the API server answers that it doesn't know that past.
+        for replica in self.replicas:
+            eventually(partial(_has_window_since, replica, began))
         self.forgotten.append((began, _now_ms()))
 
 
