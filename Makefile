@@ -81,7 +81,7 @@ bench: ## measure pod start, admission, many profiles, isolation, moves and the 
 
 .PHONY: lock
 lock: ## resolve the lock files afresh from pyproject.toml
-	$(RUN) uv pip compile --quiet --universal --no-header --generate-hashes --extra postgresql pyproject.toml -o requirements.lock
-	$(RUN) uv pip compile --quiet --universal --no-header --generate-hashes --extra dev --extra parquet --extra postgresql \
+	$(RUN) uv pip compile --quiet --universal --no-header --generate-hashes --extra aws --extra postgresql pyproject.toml -o requirements.lock
+	$(RUN) uv pip compile --quiet --universal --no-header --generate-hashes --extra aws --extra dev --extra parquet --extra postgresql \
 	  -c requirements.lock \
 	  pyproject.toml -o hack/requirements-dev.lock

@@ -1,0 +1,1 @@
+"""How EKS says what a FargateProfile says, and back."""

@@ -1,0 +1,1 @@
+"""Who am I: STS, as far as clients need it."""

@@ -1,0 +1,1 @@
+"""AWS's protocols, read and written as the services' models say."""
