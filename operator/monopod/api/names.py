@@ -13,6 +13,13 @@ PROFILE_PLURAL: Final = "fargateprofiles"
 PROFILE_FINALIZER: Final = f"{GROUP}/profile"
 """On every profile: it stays until the profile's pods have been moved elsewhere."""
 
+EKS_REQUEST_ANNOTATION: Final = f"{GROUP}/eks-request"
+"""On a profile that was created by AWS's API: what the request said that the profile can't, such as its name in upper
+case, and by what a repetition of the request is known."""
+
+EKS_TOKEN_LABEL: Final = f"{GROUP}/eks-request-token"
+"""On the same profiles: a hash of the request's clientRequestToken."""
+
 REVISION_ANNOTATION: Final = f"{GROUP}/revision"
 """On every admission policy and binding: which text it was rendered from, so that an edit shows."""
 
