@@ -1,6 +1,7 @@
 """The options of the endpoint's process."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,9 +13,13 @@ class Account:
         region: "us-east-1".
         cluster: the cluster's name.
         endpoint: where its API server is, for those outside; "" if nobody said.
+        certificates: what that API server's certificate is checked by, as PEM; "" if nothing is known.
+        zones: the zone that each subnet's ID stands for; empty: any ID, for any zone.
     """
 
     id: str
     region: str
     cluster: str
     endpoint: str = ""
+    certificates: str = ""
+    zones: Mapping[str, str] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """The one cluster, as EKS tells of it: enough for `aws eks update-kubeconfig`, and nothing that isn't known."""
 
+import base64
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -32,23 +33,23 @@ def check_included(included: Iterable[str]) -> None:
             raise refuse_parameter(f"The include parameter is invalid: {each}")
 
 
-def describe_cluster(account: Account, version: Mapping[str, Any], certificates: str) -> Params:
+def describe_cluster(account: Account, version: Mapping[str, Any]) -> Params:
     """The cluster, as the members of EKS's shape.
 
     Args:
         account: what the cluster is called, and where it is.
         version: what its API server says of itself.
-        certificates: what its certificate is checked by, in base64.
     """
     digits = [str(version.get(part) or "").rstrip("+") for part in ("major", "minor")]
+    certificates = base64.b64encode(account.certificates.encode()).decode()
     return {
         "name": account.cluster,
         "arn": build_cluster_arn(account),
         "version": ".".join(digits),
-        "endpoint": account.endpoint,
-        "resourcesVpcConfig": {"subnetIds": [], "securityGroupIds": []},
+        **({"endpoint": account.endpoint} if account.endpoint else {}),
+        **({"certificateAuthority": {"data": certificates}} if certificates else {}),
+        "resourcesVpcConfig": {"subnetIds": sorted(account.zones), "securityGroupIds": []},
         "status": "ACTIVE",
-        "certificateAuthority": {"data": certificates},
         "tags": {},
         "health": {"issues": []},
     }
