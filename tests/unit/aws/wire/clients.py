@@ -2,6 +2,7 @@
 
 import functools
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSRequest, create_request_object, prepare_request_dict
 from botocore.loaders import Loader
@@ -31,13 +32,15 @@ def build_request(service: str, operation: str, params: dict[str, Any]) -> AWSRe
 def send(request: AWSRequest) -> HttpRequest:
     """The request as a server gets it."""
     prepared = request.prepare()
-    path, _, query = prepared.url.removeprefix(ENDPOINT).partition("?")
+    url = urlsplit(prepared.url)
     body = prepared.body or b""
     headers = [
         (key.lower(), value if isinstance(value, str) else value.decode()) for key, value in prepared.headers.items()
     ]
     headers.append(("host", ENDPOINT.removeprefix("https://")))
-    return HttpRequest(prepared.method, path, query, tuple(headers), body.encode() if isinstance(body, str) else body)
+    return HttpRequest(
+        prepared.method, url.path, url.query, tuple(headers), body.encode() if isinstance(body, str) else body
+    )
 
 
 def read(service: str, operation: str, answer: HttpAnswer) -> dict[str, Any]:
