@@ -1,4 +1,4 @@
-"""`python -m monopod`: the operator, and the ledger."""
+"""`python -m monopod`: the operator, the ledger, and the AWS endpoint."""
 
 import asyncio
 import sys
@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 import click
 
+from monopod.aws.options import AwsOptions
 from monopod.ledger.options import LedgerOptions
 from monopod.manager.flags import OptionsCommand, read_options
 from monopod.manager.options import OperatorOptions
@@ -72,6 +73,44 @@ def ledger(**flags: object) -> None:
     # Here, because the client takes a second to import, and `--help` doesn't need it.
     from monopod.kube.logs import configure_logs
     from monopod.ledger.process import Process
+
+    configure_logs(options.log_format, options.log_level)
+
+    async def live() -> int:
+        return await Process(options).run()
+
+    sys.exit(asyncio.run(live()))
+
+
+@main.command(cls=OptionsCommand, model=AwsOptions)
+def aws(**flags: object) -> None:
+    """Run the AWS endpoint: answer AWS's own tools from Kubernetes' objects, with the rights of whoever asks.
+
+    Requests are signed by access keys, which are Secrets in Monopod's namespace; `kubectl fargate access-key create`
+    makes one. Each names a user of Kubernetes, and what is done for it is done in this user's name. The process keeps
+    nothing, and any number of them may run.
+
+    Every option can also come from the environment: --region from MONOPOD_AWS_REGION, and so on. Several values of a
+    repeatable one are separated by spaces there.
+
+    \b
+    Against the current kubeconfig, with readable logs:
+      python -m monopod aws --log-format console
+
+    \b
+    Exit codes: 0 stopped by SIGTERM or SIGINT; 1 a part of it failed for good (start it again), or there is no API
+    server to talk to, no port to listen on or no certificate in the files; 2 wrong options.
+    """  # noqa: D301 click reads the backspace as "don't rewrap"
+    options = read_options(AwsOptions, flags)
+    # Here, because the client and botocore take a second to import, and `--help` needs neither.
+    from monopod.kube.logs import configure_logs
+
+    try:
+        from monopod.aws.process import Process
+    except ModuleNotFoundError as missing:
+        if missing.name != "botocore":
+            raise
+        raise click.ClickException("The AWS endpoint needs botocore: python3 -m pip install '.[aws]'") from None
 
     configure_logs(options.log_format, options.log_level)
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from monopod.kube.clock import SYSTEM_CLOCK
 from monopod.ledger.peers import Peers
-from monopod.ledger.server.certificate import ServerCertificate
+from monopod.kube.certificate import ServerCertificate
 from monopod.ledger.server.peers import CHANGES_PATH, encode_changes
 from monopod.ledger.store.store import Store
 from monopod.usage.rules.bill import Terms
@@ -54,7 +54,7 @@ class Scene:
         application.router.add_get(CHANGES_PATH, self.answer)
         runner = web.AppRunner(application)
         await runner.setup()
-        context = ServerCertificate(SYSTEM_CLOCK.now()).build_context()
+        context = ServerCertificate(SYSTEM_CLOCK.now(), ("ledger",)).build_context()
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
         token = self.folder / "token"
         token.write_text("secret\n")

@@ -24,6 +24,14 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessKey:
+    """What signs requests, and for whom."""
+
+    caller: Caller
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A request that was understood, and signed by its caller.
 

@@ -6,6 +6,7 @@ the fields that the model doesn't know.
 """
 
 import asyncio
+import copy
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from http import HTTPStatus
@@ -16,6 +17,7 @@ import aiohttp
 from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
+from multidict import CIMultiDict
 
 from monopod.kube.client import request
 from monopod.kube.client.api import ApiError, ApiUnreachable, Json, ServerTrouble, Unconfigured, WatchEvent
@@ -23,6 +25,7 @@ from monopod.kube.client.request import (
     REQUEST_TIMEOUT_SECONDS,
     WATCH_GRACE_SECONDS,
     WATCH_SECONDS,
+    Impersonation,
     Request,
 )
 
@@ -67,6 +70,13 @@ class ApiClient:
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self._rest = RESTClientObject(configuration)
+        self._impersonation: Impersonation | None = None
+
+    def impersonate(self, impersonation: Impersonation) -> "ApiClient":
+        """The same connections, used in another's name. They are closed by the one that opened them."""
+        found = copy.copy(self)
+        found._impersonation = impersonation
+        return found
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -161,7 +171,9 @@ class ApiClient:
 
     async def _open(self, asked: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         url = self.configuration.host.rstrip("/") + asked.target
-        headers = {**asked.headers, **await build_authorization(self.configuration)}
+        headers = CIMultiDict({**asked.headers, **await build_authorization(self.configuration)})
+        if self._impersonation:
+            headers.extend(self._impersonation.headers)
         answer = await self._rest.request(  # type: ignore[no-untyped-call]  # it has no annotations
             asked.method, url, headers, asked.body, _request_timeout=limits
         )

@@ -71,6 +71,24 @@ class Request:
         return f"{self.method} {self.path}"
 
 
+@dataclass(frozen=True, slots=True)
+class Impersonation:
+    """As whom a request is made: the API server checks that the sender may, and then goes by this user's rights.
+
+    Attributes:
+        user: the user's name.
+        groups: all groups but those that Kubernetes adds to everyone.
+    """
+
+    user: str
+    groups: tuple[str, ...] = ()
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """A group each has a header of its own."""
+        return (("Impersonate-User", self.user), *(("Impersonate-Group", group) for group in self.groups))
+
+
 def build_read(path: str, query: Mapping[str, str] | None = None, accept: str = JSON) -> Request:
     """Reads an object, a collection, or with another `accept` a text."""
     return Request("GET", path, query, accept=accept)

@@ -90,6 +90,7 @@ PERSISTENT_VOLUMES: Final = Resource("PersistentVolume", "", "v1", "persistentvo
 PODS: Final = Resource("Pod", "", "v1", "pods", subresources=("eviction", "log"))
 REPLICATION_CONTROLLERS: Final = Resource("ReplicationController", "", "v1", "replicationcontrollers")
 RESOURCE_QUOTAS: Final = Resource("ResourceQuota", "", "v1", "resourcequotas")
+SECRETS: Final = Resource("Secret", "", "v1", "secrets")
 SERVICE_ACCOUNTS: Final = Resource("ServiceAccount", "", "v1", "serviceaccounts")
 
 TOKEN_REVIEWS: Final = Resource("TokenReview", "authentication.k8s.io", "v1", "tokenreviews", namespaced=False)
@@ -142,6 +143,7 @@ BY_KIND: Final[Mapping[str, Resource]] = {
         PODS,
         REPLICATION_CONTROLLERS,
         RESOURCE_QUOTAS,
+        SECRETS,
         SERVICE_ACCOUNTS,
         TOKEN_REVIEWS,
         SUBJECT_ACCESS_REVIEWS,

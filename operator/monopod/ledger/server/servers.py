@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from monopod.kube.certificate import ServerCertificate
 from monopod.kube.client.api import Api
 from monopod.kube.clock import Clock
 from monopod.kube.controller import WHOLE, Controller
@@ -13,7 +14,6 @@ from monopod.ledger.server.access import Access
 from monopod.ledger.server.answers import Ledger
 from monopod.ledger.server.authentication import Authenticator
 from monopod.ledger.server.authorization import Authorizer
-from monopod.ledger.server.certificate import ServerCertificate
 from monopod.ledger.server.listener import Listener
 from monopod.ledger.server.options import ServerOptions
 from monopod.ledger.server.peers import AUDIENCE, PeersServer
@@ -21,6 +21,7 @@ from monopod.ledger.server.people import People
 from monopod.ledger.store.answers import Changes
 
 LOOPBACK: Final = "127.0.0.1"
+SERVER_NAME: Final = "monopod-ledger"
 _SHUTDOWN_SECONDS: Final = 5.0
 _LONGEST_LINE: Final = 32_768
 """Of a request: tokens that name a user's groups are longer than the 8 KiB that aiohttp takes otherwise."""
@@ -46,7 +47,7 @@ class Servers:
         authorizer = Authorizer(api, clock)
         self._people = People(ledger, Access(Authenticator(api, clock), authorizer), clock, scratch)
         people = _build_runner(self._people.build_application())
-        self._certificate = ServerCertificate(clock.now())
+        self._certificate = ServerCertificate(clock.now(), (SERVER_NAME,))
         self._listener = Listener(api, self._certificate, people, LOOPBACK, options.api_port)
         peers = Access(Authenticator(api, clock, (AUDIENCE,)), authorizer)
         application = web.Application(middlewares=[peers.build_middleware()])

@@ -16,7 +16,7 @@ from monopod.cli.failure import ApiFailure
 from monopod.cli.ledger_client.client import LedgerClient
 from monopod.cli.ledger_client.port_forward import PortForward
 from monopod.kube.client.synchronous import Credentials
-from monopod.ledger.server.certificate import ServerCertificate
+from monopod.kube.certificate import ServerCertificate
 
 HEAD = b'{"coverage":{}}\n'
 ROW = b'{"pod":"a"}\n'
@@ -62,7 +62,9 @@ def listening(body: bytes, status: int = 200, authority: str = "") -> Iterator[L
     server = HTTPServer(("127.0.0.1", 0), Handler)
     server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that hang up are what is tested
     server.socket = (
-        ServerCertificate(datetime.now(UTC)).build_context(authority).wrap_socket(server.socket, server_side=True)
+        ServerCertificate(datetime.now(UTC), ("ledger",))
+        .build_context(authority)
+        .wrap_socket(server.socket, server_side=True)
     )
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()

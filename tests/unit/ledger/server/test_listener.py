@@ -21,7 +21,7 @@ from monopod.kube.objects.resources import CONFIG_MAPS, TOKEN_REVIEWS
 from monopod.ledger.server.access import USER, Access
 from monopod.ledger.server.authentication import Authenticator
 from monopod.ledger.server.authorization import Authorizer
-from monopod.ledger.server.certificate import ServerCertificate
+from monopod.kube.certificate import ServerCertificate
 from monopod.ledger.server.client_ca import CONFIG_MAP
 from monopod.ledger.server.listener import Listener
 from tests.unit.fake_api import FakeApi
@@ -86,7 +86,11 @@ async def listening(api: FakeApi) -> AsyncIterator[Listener]:
 
     application.router.add_get("/who", tell)
     found = Listener(
-        api, ServerCertificate(SYSTEM_CLOCK.now()), web.AppRunner(application, shutdown_timeout=1), "127.0.0.1", 0
+        api,
+        ServerCertificate(SYSTEM_CLOCK.now(), ("ledger",)),
+        web.AppRunner(application, shutdown_timeout=1),
+        "127.0.0.1",
+        0,
     )
     await found.start()
     try:

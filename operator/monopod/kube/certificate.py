@@ -1,13 +1,14 @@
-"""The ledger's own certificate: made when the process starts, kept in memory, signed by nobody.
+"""A server's own certificate: made when the process starts, kept in memory, signed by nobody.
 
-No one who connects goes by who signed it. The way is what is trusted: kubectl's port-forward ends in the pod's own
-loopback, through the API server, and the certificate is there so that a client certificate can be asked for, and so
-that nothing on this way reads a token.
+The ledger's clients don't go by who signed it. The way is what they trust: kubectl's port-forward ends in the pod's
+own loopback, through the API server, and the certificate is there so that a client certificate can be asked for, and
+so that nothing on this way reads a token. The AWS endpoint shows such a one where it was given none.
 """
 
 import datetime
 import ssl
 import tempfile
+from collections.abc import Sequence
 from typing import Final
 
 from cryptography import x509
@@ -15,18 +16,22 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-SERVER_NAME: Final = "monopod-ledger"
 _DAYS: Final = 3650
 """Longer than any process runs; a client that checks no signature checks no date."""
 
 
 class ServerCertificate:
-    """A key and its certificate, PEM."""
+    """A key and its certificate, PEM.
 
-    def __init__(self, now: datetime.datetime) -> None:
+    Args:
+        now: the present.
+        names: the server's, the first of which is the subject's.
+    """
+
+    def __init__(self, now: datetime.datetime, names: Sequence[str]) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SERVER_NAME)])
-        names = x509.SubjectAlternativeName([x509.DNSName(SERVER_NAME), x509.DNSName("localhost")])
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+        alternatives = x509.SubjectAlternativeName([x509.DNSName(each) for each in (*names, "localhost")])
         certificate = (
             x509.CertificateBuilder()
             .subject_name(name)
@@ -35,7 +40,7 @@ class ServerCertificate:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(days=1))
             .not_valid_after(now + datetime.timedelta(days=_DAYS))
-            .add_extension(names, critical=False)
+            .add_extension(alternatives, critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .sign(key, hashes.SHA256())

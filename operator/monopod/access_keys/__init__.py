@@ -1,0 +1,1 @@
+"""Access keys: what signs requests to the AWS endpoint stands for a user of Kubernetes."""

@@ -1,0 +1,1 @@
+"""What an access key's Secret holds."""

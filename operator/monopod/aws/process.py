@@ -1,0 +1,108 @@
+"""One replica's life.
+
+    start ──► find the API server ──► listen ──► answer ──► SIGTERM: finish what has begun, exit 0
+                                                    └── a part failed for good: exit 1
+
+There is no leader and nothing to remember: all state is in Kubernetes' objects, and any replica answers any request.
+"""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import structlog
+
+from monopod.aws.access.keys import AccessKeys
+from monopod.aws.certificate import FileCertificate, build_own_context
+from monopod.aws.options import SERVER, Account, AwsOptions
+from monopod.aws.sts import operations as sts
+from monopod.aws.wire.call import Service
+from monopod.aws.wire.endpoint import Endpoint
+from monopod.aws.wire.metrics import REGISTRY
+from monopod.aws.wire.server import Server
+from monopod.kube.client.api import Unconfigured
+from monopod.kube.client.asynchronous import ApiClient, load_configuration
+from monopod.kube.clock import SYSTEM_CLOCK
+from monopod.kube.controller import WHOLE
+from monopod.kube.health import HealthServer
+
+logger = structlog.stdlib.get_logger(__name__)
+
+
+class Process:
+    """Everything that one replica runs."""
+
+    def __init__(self, options: AwsOptions) -> None:
+        self._options = options
+        self._stopping = asyncio.Event()
+        self._server: Server | None = None
+
+    async def run(self) -> int:
+        """Runs until a signal or a failure; the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        try:
+            path = self._options.kubeconfig
+            configuration = await load_configuration(str(path) if path else None)
+        except Unconfigured as error:
+            logger.error("can't start", error=str(error))
+            return 1
+        api = ApiClient(configuration)
+        health = HealthServer(lambda: "", self._get_unreadiness, REGISTRY)
+        try:
+            metrics_port = await health.start(self._options.listen, self._options.metrics_port)
+            account = self._options.build_account(configuration.host, _read_authority(configuration.ssl_ca_cert))
+            return await self._serve(api, account, metrics_port)
+        except (OSError, ValueError) as error:  # no port, or no certificate
+            logger.error("can't start", error=str(error))
+            return 1
+        finally:
+            await health.stop()
+            await api.close()
+            logger.info("stopped")
+
+    async def _serve(self, api: ApiClient, account: Account, metrics_port: int) -> int:
+        options = self._options
+        keys = AccessKeys(api, options.namespace, SYSTEM_CLOCK)
+        endpoint = Endpoint(build_services(account), options.region, keys.find, SYSTEM_CLOCK)
+        server = Server(endpoint, options.api_listen, options.api_port)
+        tasks: list[asyncio.Task[object]] = [asyncio.create_task(self._stopping.wait(), name="stop")]
+        if options.tls_certificate and options.tls_key:
+            certificate = FileCertificate(options.tls_certificate, options.tls_key, SYSTEM_CLOCK)
+            context = certificate.context
+            certificate.controller.enqueue(WHOLE)
+            tasks.append(asyncio.create_task(certificate.controller.run(), name="certificate"))
+        else:
+            context = build_own_context((SERVER, *options.server_name), SYSTEM_CLOCK)
+        try:
+            await server.start(context)
+            self._server = server
+            logger.info("started", port=server.port, metrics_port=metrics_port, region=account.region)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._server = None
+            await server.stop()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        failed = [task for task in done if task.get_name() != "stop"]
+        for task in failed:
+            logger.error("a part failed", part=task.get_name(), exc_info=task.exception())
+        return 1 if failed else 0
+
+    def _get_unreadiness(self) -> str:
+        return "" if self._server else "it doesn't listen yet"
+
+
+def _read_authority(file: str | None) -> str:
+    return Path(file).read_text() if file else ""
+
+
+def build_services(account: Account) -> tuple[Service, ...]:
+    """Everything that is answered.
+
+    Args:
+        account: what stands in ARNs.
+    """
+    return (sts.build_service(account),)

@@ -1,0 +1,121 @@
+"""The endpoint's HTTP server: bodies have a bound, in bytes and in time, and so has what is answered at once."""
+
+import asyncio
+import ssl
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+
+from monopod.aws.wire.call import AwsError
+from monopod.aws.wire.endpoint import Endpoint
+from monopod.aws.wire.message import HttpAnswer, HttpRequest
+
+LARGEST_BODY: Final = 1024 * 1024
+"""In bytes; AWS's own bound for these services."""
+
+BODY_SECONDS: Final = 10.0
+MOST_ACTIVE: Final = 200
+"""Requests that are answered at once, so that their bodies have a bound together; clients ask again by themselves."""
+
+IDLE_SECONDS: Final = 60.0
+LINGERING_SECONDS: Final = 1.0
+"""How long the rest of a refused body is thrown away, so that the refusal isn't lost when the connection is closed."""
+
+SHUTDOWN_SECONDS: Final = 10.0
+_LONGEST_LINE: Final = 16_384
+"""Of a request's first line, and of a header: a signature of many headers is one."""
+
+
+class Server:
+    """Serves an endpoint.
+
+    Args:
+        endpoint: what answers.
+        host: where to listen.
+        port: where to listen; 0 takes a free one.
+    """
+
+    def __init__(self, endpoint: Endpoint, host: str, port: int) -> None:
+        self._endpoint = endpoint
+        self._host = host
+        self.port = port
+        """The port; after `start` the one that it got."""
+        self._active = 0
+        self._runner: web.ServerRunner | None = None
+
+    async def start(self, context: ssl.SSLContext | None) -> None:
+        """Listens, by TLS if there is a context.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        # No application: nothing may decode, normalize or redirect a path before its signature is checked.
+        server = web.Server(
+            self._answer,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=IDLE_SECONDS,
+            lingering_time=LINGERING_SECONDS,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_SECONDS)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._host, self.port, ssl_context=context).start()
+        self.port = int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Closes everything; answers that have begun get a few seconds."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        path, _, query = request.raw_path.partition("?")
+        headers = tuple((name.lower(), value) for name, value in request.headers.items())
+        head = HttpRequest(request.method, path, query, headers)
+        is_busy = self._active >= MOST_ACTIVE
+
+        async def read_body() -> bytes:
+            if is_busy:
+                raise AwsError("ThrottlingException", "Rate exceeded", status=HTTPStatus.TOO_MANY_REQUESTS)
+            return await _read_body(request)
+
+        self._active += 1
+        try:
+            answer = await self._endpoint.answer(head, read_body)
+        finally:
+            self._active -= 1
+        return _build_response(request, answer)
+
+
+async def _read_body(request: web.BaseRequest) -> bytes:
+    if "Content-Encoding" in request.headers:
+        raise AwsError("SerializationException", "A body with a Content-Encoding isn't read.")
+    if (request.content_length or 0) > LARGEST_BODY:
+        raise _build_refusal()
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > LARGEST_BODY:
+                    raise _build_refusal()
+    except TimeoutError:
+        raise AwsError(
+            "RequestTimeoutException", "The body took too long.", status=HTTPStatus.REQUEST_TIMEOUT
+        ) from None
+    return bytes(body)
+
+
+def _build_refusal() -> AwsError:
+    message = f"The body is larger than {LARGEST_BODY:,} bytes."
+    return AwsError("RequestEntityTooLargeException", message, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+
+def _build_response(request: web.BaseRequest, answer: HttpAnswer) -> web.Response:
+    headers = {**answer.headers, "Content-Type": answer.content_type, "Server": "monopod", "Cache-Control": "no-store"}
+    response = web.Response(body=answer.body, status=answer.status, headers=headers)
+    if not request.content.is_eof():  # what wasn't read would be taken for the next request
+        response.force_close()
+    return response
