@@ -6,6 +6,7 @@ import click
 
 from monopod import __version__
 from monopod.api.names import SYSTEM_NAMESPACE
+from monopod.cli.access_commands import access_key
 from monopod.cli.cost_commands import cost, receipt, top
 from monopod.cli.failure import UNWRITABLE, ApiFailure, NoCluster, drop_output, told_as
 from monopod.cli.moving_commands import plan, restore, rollout
@@ -371,6 +372,7 @@ fargate.add_command(cost)
 fargate.add_command(top)
 fargate.add_command(receipt)
 fargate.add_command(usage)
+fargate.add_command(access_key)
 
 
 @fargate.command()

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from monopod.kube.certificate import ServerCertificate
 from monopod.kube.clock import SYSTEM_CLOCK
 from monopod.ledger.peers import Peers
-from monopod.kube.certificate import ServerCertificate
 from monopod.ledger.server.peers import CHANGES_PATH, encode_changes
 from monopod.ledger.store.store import Store
 from monopod.usage.rules.bill import Terms

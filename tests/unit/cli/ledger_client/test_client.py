@@ -15,8 +15,8 @@ from lab.cluster.pki import Authority
 from monopod.cli.failure import ApiFailure
 from monopod.cli.ledger_client.client import LedgerClient
 from monopod.cli.ledger_client.port_forward import PortForward
-from monopod.kube.client.synchronous import Credentials
 from monopod.kube.certificate import ServerCertificate
+from monopod.kube.client.synchronous import Credentials
 
 HEAD = b'{"coverage":{}}\n'
 ROW = b'{"pod":"a"}\n'

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from monopod.kube.certificate import ServerCertificate
 from monopod.kube.client.api import ApiError, Json
 from monopod.kube.clock import SYSTEM_CLOCK
 from monopod.kube.controller import WHOLE
@@ -21,7 +22,6 @@ from monopod.kube.objects.resources import CONFIG_MAPS, TOKEN_REVIEWS
 from monopod.ledger.server.access import USER, Access
 from monopod.ledger.server.authentication import Authenticator
 from monopod.ledger.server.authorization import Authorizer
-from monopod.kube.certificate import ServerCertificate
 from monopod.ledger.server.client_ca import CONFIG_MAP
 from monopod.ledger.server.listener import Listener
 from tests.unit.fake_api import FakeApi

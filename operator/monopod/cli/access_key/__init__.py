@@ -1,0 +1,1 @@
+"""`kubectl fargate access-key`: keys for the AWS endpoint."""
