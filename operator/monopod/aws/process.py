@@ -12,8 +12,10 @@ from pathlib import Path
 
 import structlog
 
+from monopod.aws.access.impersonation import ApiFor, impersonate_with
 from monopod.aws.access.keys import AccessKeys
 from monopod.aws.certificate import FileCertificate, build_own_context
+from monopod.aws.eks import operations as eks
 from monopod.aws.options import SERVER, Account, AwsOptions
 from monopod.aws.sts import operations as sts
 from monopod.aws.wire.call import Service
@@ -65,7 +67,7 @@ class Process:
     async def _serve(self, api: ApiClient, account: Account, metrics_port: int) -> int:
         options = self._options
         keys = AccessKeys(api, options.namespace, SYSTEM_CLOCK)
-        endpoint = Endpoint(build_services(account), options.region, keys.find, SYSTEM_CLOCK)
+        endpoint = Endpoint(build_services(impersonate_with(api), account), options.region, keys.find, SYSTEM_CLOCK)
         server = Server(endpoint, options.api_listen, options.api_port)
         tasks: list[asyncio.Task[object]] = [asyncio.create_task(self._stopping.wait(), name="stop")]
         if options.tls_certificate and options.tls_key:
@@ -99,10 +101,11 @@ def _read_authority(file: str | None) -> str:
     return Path(file).read_text() if file else ""
 
 
-def build_services(account: Account) -> tuple[Service, ...]:
+def build_services(apis: ApiFor, account: Account) -> tuple[Service, ...]:
     """Everything that is answered.
 
     Args:
+        apis: the API server in a caller's name.
         account: what stands in ARNs.
     """
-    return (sts.build_service(account),)
+    return (eks.build_service(apis, account), sts.build_service(account))

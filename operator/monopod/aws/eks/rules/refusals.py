@@ -69,7 +69,7 @@ def refuse_unread(members: Iterable[str]) -> AwsError:
 
 
 def translate_invalid(message: str, causes: Iterable[tuple[str, str]], params: Params) -> AwsError:
-    """What the API server refuses as invalid.
+    """A new profile that the API server refuses.
 
     Args:
         message: the API server's.
@@ -77,13 +77,20 @@ def translate_invalid(message: str, causes: Iterable[tuple[str, str]], params: P
         params: the request's.
     """
     wrong = [(field, told) for field, told in causes if field]
-    if not wrong:
-        if _QUOTA in message:
-            return AwsError("ResourceLimitExceededException", message[message.index(_QUOTA) :])
-        return refuse_parameter(message)
-    told = "; ".join(f"{field}: {text}" for field, text in wrong)
-    sentence = _find_sentence(wrong[0][0], params)
+    if not wrong and _QUOTA in message:
+        return AwsError("ResourceLimitExceededException", message[message.index(_QUOTA) :])
+    told = _describe(message, wrong)
+    sentence = _find_sentence(wrong[0][0], params) if wrong else ""
     return refuse_parameter(f"{sentence} {told}" if sentence else told)
+
+
+def translate_tags(message: str, causes: Iterable[tuple[str, str]]) -> AwsError:
+    """Tags that the API server refuses; the arguments are as above."""
+    return refuse_tags(_describe(message, [(field, told) for field, told in causes if field]))
+
+
+def _describe(message: str, wrong: Iterable[tuple[str, str]]) -> str:
+    return "; ".join(f"{field}: {told}" for field, told in wrong) or message
 
 
 def _find_sentence(field: str, params: Params) -> str:
