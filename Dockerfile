@@ -14,11 +14,13 @@ RUN apt-get update && apt-get install --yes --no-install-recommends python3-pip
 COPY requirements.lock /requirements.lock
 RUN python3 -m pip install --no-cache-dir --no-compile --no-deps --require-hashes --only-binary=:all: \
       --target /packages -r /requirements.lock \
- && rm -rf /packages/bin
+ && rm -rf /packages/bin \
+ # Models of services that nobody asks this one for are most of botocore.
+ && find /packages/botocore/data -mindepth 1 -maxdepth 1 ! -name ecs ! -name eks ! -name logs ! -name sts -exec rm -r {} +
 # The root file system is read-only in the cluster, so what the operator imports is compiled here. The hash modes don't
 # depend on times, which a build changes.
 RUN PYTHONPATH=/packages python3 -m compileall -q --invalidation-mode unchecked-hash \
-      /packages/aiohttp /packages/alembic /packages/click /packages/dotenv /packages/kopf /packages/prometheus_client \
+      /packages/aiohttp /packages/alembic /packages/botocore /packages/click /packages/dotenv /packages/kopf /packages/prometheus_client \
       /packages/psycopg /packages/pydantic /packages/pydantic_settings /packages/sqlalchemy /packages/structlog \
       /packages/yaml
 

@@ -63,6 +63,7 @@ IMPORTED = (
     *("click", "kopf", "kubernetes.aio", "kubernetes.aio.client", "prometheus_client", "pydantic", "pydantic_settings"),
     *("structlog", "yaml"),
     *("alembic", "psycopg", "sqlalchemy"),  # the ledger's
+    *("botocore.loaders", "botocore.model", "re2"),  # the AWS endpoint's
 )
 """What the operator imports when it starts: compiled ahead, as a read-only file system can't keep bytecode."""
 
@@ -181,6 +182,8 @@ def _find_python_version(system: Path) -> str:
 
 def _is_added(path: str) -> bool:
     """Picks what the packages' layer adds to the base: the packages, and bytecode, also the standard library's."""
+    if re.match(rf"{PACKAGES_FOLDER}/botocore/data/(?!(ecs|eks|logs|sts)/)", path):
+        return False  # models of services that nobody asks this one for
     if path.startswith(PACKAGES_FOLDER):
         return not re.match(rf"{PACKAGES_FOLDER}/(bin/|.*/(tests?|testing)/)", path)
     # Below the links of the merged /usr stands what is listed under /usr already.

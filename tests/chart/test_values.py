@@ -70,12 +70,34 @@ def ledger_argument(name: str) -> Callable[[Rendered], Any]:
     return read
 
 
+def of_aws(kind: str, read: Callable[[Any], Any]) -> Callable[[Rendered], Any]:
+    """Something of the AWS endpoint's object of a kind."""
+    return lambda chart: next(read(each) for each in chart.of_kind(kind) if each["metadata"]["name"] == "monopod-aws")
+
+
+def aws_container(read: Callable[[Any], Any]) -> Callable[[Rendered], Any]:
+    return of_aws("Deployment", lambda each: read(each["spec"]["template"]["spec"]["containers"][0]))
+
+
+def aws_argument(argument: str) -> Callable[[Rendered], Any]:
+    return aws_container(lambda container: argument in container["args"])
+
+
+def impersonated(resource: str) -> Callable[[Rendered], Any]:
+    return of_aws(
+        "ClusterRole",
+        lambda role: [rule["resourceNames"] for rule in role["rules"] if rule["resources"] == [resource]],
+    )
+
+
 def price_books(chart: Rendered) -> Any:
     maps = [each for each in chart.of_kind("ConfigMap") if each["metadata"]["name"] == "monopod-ledger-price-books"]
     return {name: yaml.safe_load(text) for each in maps for name, text in each["data"].items()}
 
 
 LEDGER = {"ledger": {"enabled": True}}
+AWS: dict[str, Any] = {"aws": {"enabled": True, "impersonate": {"users": ["ana"]}}}
+INGRESS: dict[str, Any] = {"aws": {**AWS["aws"], "ingress": {"enabled": True, "host": "aws.example.com"}}}
 MONITORING = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
 MONITORED = {"metrics": {"serviceMonitor": {"enabled": True}}, "networkPolicy": {"metricsFrom": [MONITORING]}}
 CHANGES = [
@@ -176,6 +198,87 @@ CHANGES = [
             if item["metadata"]["name"] == "monopod-foreign-policies"
         ],
         ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"],
+    ),
+    Change(
+        "aws.enabled",
+        True,
+        names_of("Deployment"),
+        ["monopod-aws", "monopod"],
+        {"aws": AWS["aws"] | {"enabled": False}},
+    ),
+    Change("aws.replicas", 3, of_aws("Deployment", lambda each: each["spec"]["replicas"]), 3, AWS),
+    Change("aws.accountID", "111122223333", aws_argument("--account-id=111122223333"), True, AWS),
+    Change("aws.region", "eu-west-1", aws_argument("--region=eu-west-1"), True, AWS),
+    Change("aws.clusterName", "prod", aws_argument("--cluster=prod"), True, AWS),
+    Change(
+        "aws.clusterEndpoint",
+        "https://k8s.example.com",
+        aws_argument("--cluster-endpoint=https://k8s.example.com"),
+        True,
+        AWS,
+    ),
+    Change("aws.subnetZones", ["subnet-1=a"], aws_argument("--subnet-zone=subnet-1=a"), True, AWS),
+    Change("aws.impersonate.users", ["ana", "ci"], impersonated("users"), [["ana", "ci"]], AWS),
+    Change("aws.impersonate.groups", ["developers"], impersonated("groups"), [["developers"]], AWS),
+    Change("aws.tls.secretName", "certificate", aws_argument("--tls-key=/etc/monopod/tls/tls.key"), True, AWS),
+    Change(
+        "aws.from",
+        [MONITORING],
+        of_aws("NetworkPolicy", lambda each: each["spec"]["ingress"][0].get("from")),
+        [MONITORING],
+        AWS,
+    ),
+    Change(
+        "aws.service.type", "LoadBalancer", of_aws("Service", lambda each: each["spec"]["type"]), "LoadBalancer", AWS
+    ),
+    Change(
+        "aws.service.annotations",
+        {"a": "b"},
+        of_aws("Service", lambda each: each["metadata"].get("annotations")),
+        {"a": "b"},
+        AWS,
+    ),
+    Change(
+        "aws.ingress.enabled",
+        True,
+        names_of("Ingress"),
+        ["monopod-aws"],
+        {"aws": AWS["aws"] | {"ingress": {"host": "aws.example.com"}}},
+    ),
+    Change(
+        "aws.ingress.host",
+        "a.example.com",
+        of_aws("Ingress", lambda each: each["spec"]["rules"][0]["host"]),
+        "a.example.com",
+        INGRESS,
+    ),
+    Change(
+        "aws.ingress.className",
+        "nginx",
+        of_aws("Ingress", lambda each: each["spec"].get("ingressClassName")),
+        "nginx",
+        INGRESS,
+    ),
+    Change(
+        "aws.ingress.tlsSecretName",
+        "shown",
+        of_aws("Ingress", lambda each: each["spec"].get("tls")),
+        [{"hosts": ["aws.example.com"], "secretName": "shown"}],
+        INGRESS,
+    ),
+    Change(
+        "aws.ingress.annotations",
+        {"a": "b"},
+        of_aws("Ingress", lambda each: each["metadata"].get("annotations")),
+        {"a": "b"},
+        INGRESS,
+    ),
+    Change(
+        "aws.resources",
+        {"limits": {"cpu": "2"}},
+        aws_container(lambda container: container["resources"]["limits"].get("cpu")),
+        "2",
+        AWS,
     ),
     Change("ledger.enabled", True, names_of("StatefulSet"), ["monopod-ledger"]),
     Change("ledger.replicas", 3, lambda chart: chart.one("StatefulSet")["spec"]["replicas"], 3, LEDGER),

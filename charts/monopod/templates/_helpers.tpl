@@ -39,6 +39,23 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "monopod.serviceAccoun
 {{- .Values.image.repository }}{{ ternary (printf "@%s" .Values.image.digest) (printf ":%s" $tag) (ne .Values.image.digest "") }}
 {{- end }}
 
+{{/* The AWS endpoint's objects, likewise of other pods than the operator's. */}}
+{{- define "monopod.awsName" -}}
+{{ include "monopod.fullname" . }}-aws
+{{- end }}
+
+{{- define "monopod.awsSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "monopod.name" . }}-aws
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "monopod.awsLabels" -}}
+{{ include "monopod.awsSelectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
 {{/* The ledger's objects. Its pods are other pods than the operator's, which the operator's Service and budget select. */}}
 {{- define "monopod.ledgerName" -}}
 {{ include "monopod.fullname" . }}-ledger

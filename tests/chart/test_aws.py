@@ -1,0 +1,131 @@
+"""The AWS endpoint, as the chart installs it: only if it is wanted, few rights, a restricted pod."""
+
+from typing import Any
+
+import pytest
+
+from chartgen.arguments import read_arguments
+from monopod.__main__ import main
+from monopod.aws.options import AwsOptions
+from monopod.manager.flags import list_sections, read_options
+from tests.chart.rendering import CHART, Refused, Rendered, render_chart
+from tests.chart.test_options import look_up
+
+OPTIONS = {option.flag: option for _, own in list_sections(AwsOptions) for option in own}
+BY_VALUE = {path: flag for flag, path in read_arguments(CHART / "templates" / "aws.yaml").items() if path}
+WANTED: dict[str, Any] = {"aws": {"enabled": True, "impersonate": {"users": ["ana"], "groups": ["developers"]}}}
+
+
+@pytest.fixture(scope="module")
+def rendered(default_chart: Rendered) -> Rendered:
+    """What the chart adds for the endpoint."""
+    chart = render_chart(WANTED)
+    return Rendered([item for item in chart.objects if item not in default_chart.objects])
+
+
+def test_nothing_of_it_is_there_unless_it_is_wanted(default_chart: Rendered) -> None:
+    assert not [item for item in default_chart.objects if item["metadata"]["name"].endswith("-aws")]
+
+
+def test_the_pod_meets_the_restricted_pod_security_standard(rendered: Rendered) -> None:
+    pod = rendered.pod["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not pod.keys() & {"hostNetwork", "hostPID", "hostIPC"}
+    assert rendered.container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_it_may_act_for_those_that_are_named_and_read_its_keys_and_nothing_else(rendered: Rendered) -> None:
+    (cluster_role,), (role,) = rendered.of_kind("ClusterRole"), rendered.of_kind("Role")
+    assert cluster_role["rules"] == [
+        {"apiGroups": [""], "resources": ["users"], "verbs": ["impersonate"], "resourceNames": ["ana"]},
+        {"apiGroups": [""], "resources": ["groups"], "verbs": ["impersonate"], "resourceNames": ["developers"]},
+    ]
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}]
+    assert role["metadata"]["namespace"] == "monopod-system"
+    for binding in rendered.of_kind("ClusterRoleBinding", "RoleBinding"):
+        (subject,) = binding["subjects"]
+        assert (subject["kind"], subject["name"], subject["namespace"]) == (
+            "ServiceAccount",
+            "monopod-aws",
+            "monopod-system",
+        )
+
+
+def test_without_groups_it_may_act_for_none() -> None:
+    """A rule with an empty list of names would be of all of them."""
+    chart = render_chart({"aws": {"enabled": True, "impersonate": {"users": ["ana"]}}})
+    (role,) = [each for each in chart.of_kind("ClusterRole") if each["metadata"]["name"] == "monopod-aws"]
+    assert [rule["resources"] for rule in role["rules"]] == [["users"]]
+    assert all(rule["resourceNames"] for rule in role["rules"])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"enabled": True},
+        {"impersonate": {"users": ["system:admin"]}},
+        {"impersonate": {"users": ["system:serviceaccount:kube-system:default"]}},
+        {"impersonate": {"groups": ["system:masters"]}},
+        {"impersonate": {"users": [""]}},
+        {"impersonate": {"users": ["*"]}},
+        {"accountID": "1"},
+        {"region": "Europe"},
+        {"clusterName": "a.b"},
+        {"clusterEndpoint": "http://k8s.example.com"},
+        {"subnetZones": ["subnet-1"]},
+        {"enabled": True, "impersonate": {"users": ["ana"]}, "ingress": {"enabled": True}},
+    ],
+    ids=str,
+)
+def test_values_that_make_no_sense_are_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(Refused):
+        render_chart({"aws": values})
+
+
+def test_service_budget_and_policy_select_it_and_the_operators_do_not(
+    default_chart: Rendered, rendered: Rendered
+) -> None:
+    labels = rendered.pod["metadata"]["labels"].items()
+    for kind in ("Service", "PodDisruptionBudget", "NetworkPolicy"):
+        for chart, is_its in ((rendered, True), (default_chart, False)):
+            spec = chart.one(kind)["spec"]
+            selector = spec.get("podSelector") or spec["selector"]
+            assert (selector.get("matchLabels", selector).items() <= labels) == is_its
+
+
+def test_what_is_served_is_what_the_service_names(rendered: Rendered) -> None:
+    ports = {each["name"]: each["containerPort"] for each in rendered.container["ports"]}
+    (port,) = rendered.one("Service")["spec"]["ports"]
+    assert port["targetPort"] in ports
+    assert ports == {"aws": OPTIONS["--api-port"].field.default, "metrics": 8080}
+
+
+@pytest.mark.parametrize("path", BY_VALUE)
+def test_a_value_has_the_default_of_its_option(path: str) -> None:
+    default = OPTIONS[BY_VALUE[path]].field.default
+    assert look_up(path) == (list(default) if isinstance(default, tuple) else default)
+
+
+def test_the_arguments_say_the_defaults(rendered: Rendered) -> None:
+    run, *arguments = rendered.container["args"]
+    given = main.commands[run].make_context(run, arguments).params
+    options = read_options(AwsOptions, given)
+    of_the_pod: Any = {"namespace", "server_name"}
+    assert options.model_dump(exclude=of_the_pod) == AwsOptions().model_dump(exclude=of_the_pod)
+    assert options.server_name == ("monopod-aws.$(POD_NAMESPACE).svc",)
+
+
+def test_a_certificate_is_mounted_where_the_arguments_say() -> None:
+    chart = render_chart({"aws": {**WANTED["aws"], "tls": {"secretName": "certificate"}}})
+    (pod,) = [each for each in chart.of_kind("Deployment") if each["metadata"]["name"] == "monopod-aws"]
+    spec = pod["spec"]["template"]["spec"]
+    (mount,) = [each for each in spec["containers"][0]["volumeMounts"] if each["name"] == "tls"]
+    (volume,) = [each for each in spec["volumes"] if each["name"] == "tls"]
+    assert f"--tls-certificate={mount['mountPath']}/tls.crt" in spec["containers"][0]["args"]
+    assert volume["secret"] == {"secretName": "certificate", "defaultMode": 0o440}
