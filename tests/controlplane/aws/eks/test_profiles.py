@@ -50,6 +50,7 @@ def client(api: ApiClient, server: Server) -> EksClient:
     return EksClient(api, replace(ACCOUNT, zones=ZONES))
 
 
+@pytest.mark.eks("1.as-sent")
 async def test_what_was_sent_comes_back_as_it_was_sent(client: EksClient, server: Server) -> None:
     request = a_request(
         fargateProfileName="Team_A-Größe",
@@ -107,6 +108,7 @@ async def test_of_many_that_ask_for_the_same_name_one_gets_it(client: EksClient)
     assert [answer.code for answer in refused] == ["ResourceInUseException"] * 7
 
 
+@pytest.mark.eks("1.token")
 async def test_a_restart_forgets_no_token(client: EksClient, api: ApiClient) -> None:
     first = await client.create(**a_request(clientRequestToken="t1"))
     restarted = EksClient(api, client.account)
@@ -133,6 +135,7 @@ async def test_a_profile_that_goes_is_deleting_until_it_is_gone(client: EksClien
     assert await client.list_names() == []
 
 
+@pytest.mark.eks("1.tagging")
 async def test_tags_that_several_change_at_once_are_all_changed(client: EksClient) -> None:
     created = await client.create(**a_request(tags={"gone": "1", "stays": "2"}))
     arn = created["fargateProfileArn"]
@@ -162,6 +165,7 @@ class BehindItsBack:
         return found
 
 
+@pytest.mark.eks("1.arn")
 @pytest.mark.parametrize(
     ("operation", "params"),
     [("TagResource", {"tags": {"a": "b"}}), ("UntagResource", {"tagKeys": ["old"]})],

@@ -18,6 +18,13 @@ from tests.unit.aws.eks.refusals import (
 )
 
 
+@pytest.mark.eks(
+    "1.message-exists",
+    "1.message-not-found",
+    "1.message-cluster",
+    "1.message-name-length",
+    "1.message-deleting",
+)
 @pytest.mark.parametrize("row", [row for row in REFUSALS if not row.judged_by_api_server], ids=lambda row: row.name)
 async def test_it_is_refused_in_awss_words(row: Refusal) -> None:
     api = MemoryApi()

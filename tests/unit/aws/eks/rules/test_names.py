@@ -20,6 +20,7 @@ def test_a_name_that_kubernetes_takes_is_the_same_on_both_sides(name: str) -> No
     assert compute_object_name(name) == name
 
 
+@pytest.mark.eks("1.name")
 def test_each_name_of_a_new_profile_is_one_that_the_kind_takes_and_no_others() -> None:
     draw = random.Random(1)
     names = {draw_name(draw) for _ in range(2_000)} | {"a" * length for length in range(1, 101)}

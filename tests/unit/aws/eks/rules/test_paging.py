@@ -28,6 +28,7 @@ def test_pages_hold_each_name_once_in_order_and_none_is_empty(names: list[str], 
     assert pages[-1] or not names
 
 
+@pytest.mark.eks("1.pages")
 def test_without_a_size_a_page_is_as_large_as_awss() -> None:
     assert [len(page) for page in walk([f"{number:03}" for number in range(250)], None)] == [LARGEST_PAGE, 100, 50]
 
