@@ -51,6 +51,8 @@ class FileCertificate:
 
     def _load(self) -> bytes:
         digest = self._compute_digest()
+        # Of a certificate and another one's key, OpenSSL would keep the first and forget what it had.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._certificate, self._key)
         self.context.load_cert_chain(self._certificate, self._key)
         return digest
 

@@ -1,10 +1,10 @@
 """The access keys that there are: Secrets of Monopod's own namespace, read when they are asked for, and kept shortly.
 
     find ── known, and read within FRESH_SECONDS ──► the key
-        └── older, or unknown and not asked just now ──► list, once for all who wait ──► the key │ None
+        └── older, or unknown ──► list, once for all who wait, RETRY_SECONDS after the last ──► the key │ None
 
-A key that was deleted signs nothing any more FRESH_SECONDS later. Nothing is watched: most endpoints stand idle, and
-whoever tries ids at random causes a list every RETRY_SECONDS, not one each.
+A new key is good at once, or after a moment; one that was deleted signs nothing any more FRESH_SECONDS later. Nothing
+is watched: most endpoints stand idle. Whoever tries ids at random waits, and causes a list every RETRY_SECONDS.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import structlog
 from monopod.access_keys.rules.stored_key import SECRET_TYPE, InvalidKey, StoredKey
 from monopod.aws.wire.call import AccessKey, AwsError, Caller
 from monopod.kube.client.api import Api, ApiError, ApiUnreachable
-from monopod.kube.clock import Clock
+from monopod.kube.clock import Clock, sleep
 from monopod.kube.logs import ProblemLog
 from monopod.kube.objects.resources import SECRETS
 
@@ -44,6 +44,8 @@ class AccessKeys:
         self._troubled: set[str] = set()
         self._keys: dict[str, AccessKey] = {}
         self._read_at = -math.inf
+        self._begun_at = -math.inf
+        self._failure: ApiError | ApiUnreachable | None = None
         self._reading = asyncio.Lock()
 
     async def find(self, access_key_id: str) -> AccessKey | None:
@@ -52,27 +54,32 @@ class AccessKeys:
         Raises:
             AwsError: the API server can't be asked, or doesn't tell.
         """
-        if self._is_stale(access_key_id):
+        arrived = self._clock.monotonic()
+        if access_key_id not in self._keys or arrived - self._read_at >= FRESH_SECONDS:
             async with self._reading:
-                if self._is_stale(access_key_id):
+                if self._begun_at < arrived:  # nobody has read them since
                     await self._read()
+            if self._failure:
+                message = "The access keys can't be read now."
+                raise AwsError("ServiceUnavailableException", message, status=HTTPStatus.SERVICE_UNAVAILABLE)
         return self._keys.get(access_key_id)
 
-    def _is_stale(self, access_key_id: str) -> bool:
-        bound = FRESH_SECONDS if access_key_id in self._keys else RETRY_SECONDS
-        return self._clock.monotonic() - self._read_at >= bound
-
     async def _read(self) -> None:
+        pause = self._begun_at + RETRY_SECONDS - self._clock.monotonic()
+        if pause > 0:
+            await sleep(self._clock, pause)
+        self._begun_at = self._clock.monotonic()
         query = {"fieldSelector": f"type={SECRET_TYPE}"}
         try:
             secrets = [item async for item in self._api.list_pages(SECRETS.list_path(self._namespace), query)]
         except (ApiError, ApiUnreachable) as failure:
             self._problems.report("access keys", str(failure))
-            message = "The access keys can't be read now."
-            raise AwsError("ServiceUnavailableException", message, status=HTTPStatus.SERVICE_UNAVAILABLE) from failure
-        self._problems.clear("access keys")
-        self._keys = self._collect(secrets)
-        self._read_at = self._clock.monotonic()
+            self._failure = failure
+        else:
+            self._problems.clear("access keys")
+            self._failure = None
+            self._keys = self._collect(secrets)
+            self._read_at = self._begun_at
 
     def _collect(self, secrets: list[dict[str, Any]]) -> dict[str, AccessKey]:
         found: dict[str, list[StoredKey]] = {}

@@ -1,7 +1,9 @@
 """The endpoint's HTTP server: bodies have a bound, in bytes and in time, and so has what is answered at once."""
 
 import asyncio
+import contextlib
 import ssl
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Final
 
@@ -16,7 +18,8 @@ LARGEST_BODY: Final = 1024 * 1024
 
 BODY_SECONDS: Final = 10.0
 MOST_ACTIVE: Final = 200
-"""Requests that are answered at once, so that their bodies have a bound together; clients ask again by themselves."""
+"""Requests with a known key that are answered at once, so that their bodies have a bound together; clients ask again by
+themselves. Those without one have no place that they could take from others."""
 
 IDLE_SECONDS: Final = 60.0
 LINGERING_SECONDS: Final = 1.0
@@ -74,19 +77,23 @@ class Server:
         path, _, query = request.raw_path.partition("?")
         headers = tuple((name.lower(), value) for name, value in request.headers.items())
         head = HttpRequest(request.method, path, query, headers)
-        is_busy = self._active >= MOST_ACTIVE
+        async with contextlib.AsyncExitStack() as held:
 
-        async def read_body() -> bytes:
-            if is_busy:
-                raise AwsError("ThrottlingException", "Rate exceeded", status=HTTPStatus.TOO_MANY_REQUESTS)
-            return await _read_body(request)
+            async def read_body() -> bytes:
+                held.enter_context(self._take_place())
+                return await _read_body(request)
 
+            return _build_response(request, await self._endpoint.answer(head, read_body))
+
+    @contextlib.contextmanager
+    def _take_place(self) -> Iterator[None]:
+        if self._active >= MOST_ACTIVE:
+            raise AwsError("ThrottlingException", "Rate exceeded", status=HTTPStatus.TOO_MANY_REQUESTS)
         self._active += 1
         try:
-            answer = await self._endpoint.answer(head, read_body)
+            yield
         finally:
             self._active -= 1
-        return _build_response(request, answer)
 
 
 async def _read_body(request: web.BaseRequest) -> bytes:

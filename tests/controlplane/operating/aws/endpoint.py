@@ -23,9 +23,12 @@ CLI_SECONDS = 120
 
 
 class Endpoint:
-    """`python -m monopod aws`, with a certificate of an authority of its own."""
+    """`python -m monopod aws`, with a certificate of an authority of its own.
 
-    def __init__(self, lab: Lab, folder: Path) -> None:
+    It asks the API server as the administrator, unless it is given another kubeconfig.
+    """
+
+    def __init__(self, lab: Lab, folder: Path, kubeconfig: Path | None = None) -> None:
         self._lab = lab
         self._folder = folder
         authority = Authority.create(folder / "pki")
@@ -36,7 +39,7 @@ class Endpoint:
         self.url = f"https://127.0.0.1:{port}"
         self.log = folder / "aws.log"
         command = [
-            *(sys.executable, "-m", "monopod", "aws", "--kubeconfig", str(lab.kubeconfig_path)),
+            *(sys.executable, "-m", "monopod", "aws", "--kubeconfig", str(kubeconfig or lab.kubeconfig_path)),
             *("--listen", "127.0.0.1", "--metrics-port", str(self._health)),
             *("--api-listen", "127.0.0.1", "--api-port", str(port), "--namespace", SYSTEM_NAMESPACE),
             *("--tls-certificate", str(certificate), "--tls-key", str(key)),
