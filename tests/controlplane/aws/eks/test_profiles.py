@@ -17,6 +17,7 @@ from tests.controlplane.server import Server
 from tests.unit.aws.eks.builders import ACCOUNT, ROLE, a_request
 from tests.unit.aws.eks.client import EksClient, Refused
 from tests.unit.aws.eks.refusals import LEAVING_REQUEST, OLD_REQUEST, REFUSALS, ZONES, Refusal
+from tests.unit.aws.eks.requests import draw_request
 
 FINALIZER = "example.com/waits"
 
@@ -93,6 +94,28 @@ async def test_what_the_kinds_rules_refuse_is_refused_in_awss_words(row: Refusal
     assert "FargateProfile.monopod.dev" not in refused.value.message
     assert await client.list_names() == ["leaving", "old"]
     assert (await client.describe("old"))["tags"] == OLD_REQUEST["tags"]
+
+
+async def test_any_request_is_answered_as_it_was_sent_or_refused_by_a_code_that_clients_know(
+    client: EksClient, server: Server
+) -> None:
+    created: dict[str, dict[str, Any]] = {}
+    codes: set[str] = set()
+    for seed in range(200):
+        request = draw_request("CreateFargateProfile", seed)
+        try:
+            await client.call_with("CreateFargateProfile", request)
+        except Refused as refused:
+            codes.add(refused.code)
+        else:
+            created[request.pop("fargateProfileName")] = request
+    assert codes <= {"InvalidParameterException", "ResourceInUseException", "ResourceNotFoundException"}
+    assert await client.list_names() == sorted(created)
+    for name, request in created.items():
+        told = await client.describe(name)
+        request.pop("clientRequestToken", None)
+        assert {key: told[key] for key in request} == request
+    assert len(created) >= 3
 
 
 async def test_of_many_that_ask_the_same_at_once_all_get_the_same_answer(client: EksClient) -> None:
