@@ -36,7 +36,9 @@ def test_every_reason_has_a_sentence(constant: reasons.Documented) -> None:
 METRICS = sorted(
     {
         name
-        for path in list_files("operator/monopod/kube/*.py", "operator/monopod/ledger/metrics.py")
+        for path in list_files(
+            "operator/monopod/kube/*.py", "operator/monopod/*/metrics.py", "operator/monopod/aws/wire/*.py"
+        )
         for name in re.findall(r'"(monopod_[a-z_]+)"', (ROOT / path).read_text())
     }
 )
