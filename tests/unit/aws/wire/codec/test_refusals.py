@@ -8,6 +8,7 @@ import pytest
 
 from monopod.aws.wire.call import AwsError
 from monopod.aws.wire.codec.codec import read_params, write_error
+from monopod.aws.wire.codec.constraints import describe, list_violations
 from monopod.aws.wire.codec.paths import get_body_members
 from monopod.aws.wire.codec.tree import write_members
 from monopod.aws.wire.message import HttpRequest
@@ -247,3 +248,58 @@ def test_an_error_has_its_services_code_and_status(service: str, code: str, stat
 def test_an_errors_further_members_are_sent() -> None:
     error = AwsError("ResourceNotFoundException", "No cluster found.", {"clusterName": "prod"})
     assert json.loads(write_error(load_model("eks"), error, "the-request").body)["clusterName"] == "prod"
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "params", "message"),
+    [
+        (
+            "ecs",
+            "RunTask",
+            {"taskDefinition": "a", "launchType": "fargate"},
+            "Value 'fargate' at 'launchType' failed to satisfy constraint: Member must satisfy enum value set: [EC2, ",
+        ),
+        (
+            "ecs",
+            "RunTask",
+            {"taskDefinition": "a", "tags": [{"key": "a"}, {"key": "b\x00"}]},
+            "at 'tags.2.member.key' failed to satisfy constraint: Member must satisfy regular expression pattern: ([",
+        ),
+        (
+            "ecs",
+            "RunTask",
+            {"taskDefinition": "a", "capacityProviderStrategy": [{"capacityProvider": "a", "weight": 1001}]},
+            "Value '1001' at 'capacityProviderStrategy.1.member.weight' failed to satisfy constraint: "
+            "Member must have value less than or equal to 1000",
+        ),
+        (
+            "logs",
+            "DescribeLogGroups",
+            {"logGroupNamePrefix": "a b"},
+            "Value 'a b' at 'logGroupNamePrefix' failed to satisfy constraint: "
+            "Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+",
+        ),
+        (
+            "logs",
+            "DescribeLogGroups",
+            {"logGroupNamePrefix": ""},
+            "Value '' at 'logGroupNamePrefix' failed to satisfy constraint: "
+            "Member must have length greater than or equal to 1",
+        ),
+        (
+            "logs",
+            "TagResource",
+            {"resourceArn": "a", "tags": {str(number): "" for number in range(51)}},
+            "at 'tags' failed to satisfy constraint: Member must have length less than or equal to 50",
+        ),
+        (
+            "eks",
+            "DescribeFargateProfile",
+            {"clusterName": "c"},
+            "Value null at 'fargateProfileName' failed to satisfy constraint: Member must not be null",
+        ),
+    ],
+)
+def test_every_kind_of_constraint_is_told(service: str, operation: str, params: dict[str, Any], message: str) -> None:
+    shape = load_model(service).operations[operation].input
+    assert message in describe(list_violations(shape, params))
