@@ -303,3 +303,22 @@ def test_an_errors_further_members_are_sent() -> None:
 def test_every_kind_of_constraint_is_told(service: str, operation: str, params: dict[str, Any], message: str) -> None:
     shape = load_model(service).operations[operation].input
     assert message in describe(list_violations(shape, params))
+
+
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [
+        ("true", "count: TRUE_VALUE can't be converted to integer."),
+        ("1.0", "count: NUMBER_VALUE can't be converted to integer."),
+        ('"1"', "count: STRING_VALUE can't be converted to integer."),
+        ("[1]", "count: START_ARRAY can't be converted to integer."),
+        ("2147483648", "count: 2147483648 is no integer."),
+        ("-2147483649", "count: -2147483649 is no integer."),
+    ],
+)
+def test_a_number_is_one_of_its_type(count: str, message: str) -> None:
+    model = load_model("ecs")
+    body = f'{{"taskDefinition": "a", "count": {count}}}'.encode()
+    with pytest.raises(AwsError) as refused:
+        read_params(model, model.operations["RunTask"], HttpRequest("POST", "/", body=body))
+    assert (refused.value.code, refused.value.message) == ("SerializationException", message)
