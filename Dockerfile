@@ -5,7 +5,7 @@ ARG DEBIAN=bookworm
 
 FROM debian:${DEBIAN}-slim AS base
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends ca-certificates libpython3-stdlib python3-minimal \
+ && apt-get install --yes --no-install-recommends ca-certificates libpython3-stdlib libstdc++6 python3-minimal \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 
 # pip is in this stage only: nothing in the image can install anything.

@@ -51,7 +51,9 @@ CONFIG: dict[str, Any] = {
     ],
 }
 
-SYSTEM_PACKAGES = ("python3-minimal", "libpython3-stdlib")
+SYSTEM_PACKAGES = ("python3-minimal", "libpython3-stdlib", "libstdc++6")
+"""The last is for re2, by which the AWS endpoint checks patterns."""
+
 NOT_NEEDED = (
     *("dpkg", "tar", "libacl1", "libmd0", "libpcre2-8-0", "libselinux1", "libzstd1", "readline-common", "media-types"),
     *("libdb5.3", "libnsl2", "libtirpc3", "libtirpc-common"),
