@@ -6,8 +6,8 @@ import pytest
 
 from chartgen.arguments import read_arguments
 from monopod.__main__ import main
+from monopod.ledger.identity import AUDIENCE
 from monopod.ledger.options import LedgerOptions
-from monopod.ledger.server.peers import AUDIENCE
 from monopod.manager.flags import list_sections, read_options
 from tests.chart.rendering import CHART, Refused, Rendered, render_chart
 from tests.chart.test_equality import index
@@ -61,6 +61,7 @@ def test_it_may_read_pods_and_ask_who_somebody_is_and_nothing_else(rendered: Ren
         ("ClusterRoleBinding", None, "monopod-ledger"),
         ("RoleBinding", "kube-node-lease", "monopod-ledger"),
         ("RoleBinding", "kube-system", "monopod-ledger"),
+        ("RoleBinding", "monopod-system", "monopod-ledger"),
     }
     roles = [each for each in rendered.of_kind("ClusterRole", "Role") if each["metadata"]["name"] == "monopod-ledger"]
     rights = {
@@ -77,6 +78,7 @@ def test_it_may_read_pods_and_ask_who_somebody_is_and_nothing_else(rendered: Ren
         ("watch", "leases"),
         ("get", "namespaces", "kube-system"),
         ("get", "configmaps", "extension-apiserver-authentication"),
+        ("create", "serviceaccounts/token", "monopod-ledger"),
         ("create", "tokenreviews"),
         ("create", "subjectaccessreviews"),
     }
@@ -132,6 +134,18 @@ def test_peers_know_each_other_by_a_token_that_is_worth_nothing_elsewhere(render
     mounts = {each["name"]: each["mountPath"] for each in rendered.ledger_container["volumeMounts"]}
     default = LedgerOptions.model_fields["peer_token"].default
     assert f"{mounts['peers-token']}/{source['serviceAccountToken']['path']}" == str(default)
+
+
+def test_the_right_to_make_tokens_is_for_its_own_account_and_restrained() -> None:
+    chart = render_chart({"ledger": {"enabled": True}}, release="other")
+    account = chart.one("StatefulSet")["spec"]["template"]["spec"]["serviceAccountName"]
+    rules = [rule for role in chart.of_kind("Role") for rule in role["rules"]]
+    rights = [rule for rule in rules if "serviceaccounts/token" in rule["resources"]]
+    policies = {item["metadata"]["name"]: item for item in chart.of_kind("ValidatingAdmissionPolicy")}
+    (constraint,) = policies["other-monopod-ledger-tokens"]["spec"]["matchConstraints"]["resourceRules"]
+    assert [rule["resourceNames"] for rule in (*rights, constraint)] == [[account], [account]]
+    bound = {item["spec"]["policyName"] for item in chart.of_kind("ValidatingAdmissionPolicyBinding")}
+    assert "other-monopod-ledger-tokens" in bound
 
 
 def test_what_it_writes_is_on_volumes(rendered: Rendered) -> None:

@@ -25,6 +25,7 @@ from monopod.kube.clock import SYSTEM_CLOCK, sleep
 from monopod.kube.health import HealthServer
 from monopod.kube.logs import ProblemLog
 from monopod.kube.objects.resources import NAMESPACES
+from monopod.ledger.identity import verify_identity
 from monopod.ledger.metrics import LedgerCollector, State, build_registry
 from monopod.ledger.options import LedgerOptions
 from monopod.ledger.peers import Peers
@@ -148,7 +149,9 @@ class Process:
         journal = Journal(options.name, spooled, writer, problems)
         nodes = Nodes(api, problems)
         recorder = Recorder(options.name, options.namespace, api, store, journal, nodes, readers, problems)
-        peers = Peers(options.peer, options.name, options.peers_port, options.peer_token, store, writer, problems)
+        verify = partial(verify_identity, api, SYSTEM_CLOCK, options.account)
+        hosts, port, token = options.peer, options.peers_port, options.peer_token
+        peers = Peers(hosts, options.name, port, token, verify, store, writer, problems)
         self._spooled, self._nodes, self._recorder, self._peers = spooled, nodes, recorder, peers
         try:
             async with asyncio.TaskGroup() as group:
@@ -167,7 +170,7 @@ class Process:
         """Answers people and peers, once the API server is there: it knows who they are, and which cluster this is."""
         options = self._options
         ledger = Ledger(store, book, options.terms, Account(await self._fetch_cluster(api), options.cluster_name))
-        servers = Servers(api, SYSTEM_CLOCK, ledger, options, options.user_name, options.scratch)
+        servers = Servers(api, SYSTEM_CLOCK, ledger, options, options.account, options.scratch)
         try:
             await servers.start()
             async with asyncio.TaskGroup() as group:

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from monopod.ledger.server.peers import AUDIENCE
+from monopod.ledger.identity import AUDIENCE
 from monopod.ledger.store.store import Store
 from monopod.usage.rules.bill import Terms
 from monopod.usage.rules.lifetime import Lifetime, Watched

@@ -90,7 +90,7 @@ PERSISTENT_VOLUMES: Final = Resource("PersistentVolume", "", "v1", "persistentvo
 PODS: Final = Resource("Pod", "", "v1", "pods", subresources=("eviction", "log"))
 REPLICATION_CONTROLLERS: Final = Resource("ReplicationController", "", "v1", "replicationcontrollers")
 RESOURCE_QUOTAS: Final = Resource("ResourceQuota", "", "v1", "resourcequotas")
-SERVICE_ACCOUNTS: Final = Resource("ServiceAccount", "", "v1", "serviceaccounts")
+SERVICE_ACCOUNTS: Final = Resource("ServiceAccount", "", "v1", "serviceaccounts", subresources=("token",))
 
 TOKEN_REVIEWS: Final = Resource("TokenReview", "authentication.k8s.io", "v1", "tokenreviews", namespaced=False)
 SUBJECT_ACCESS_REVIEWS: Final = Resource(

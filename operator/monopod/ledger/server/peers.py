@@ -2,6 +2,7 @@
 
 Only the ledger's own ServiceAccount may ask, by a token that is meant for nobody else (audience `monopod-ledger`),
 so that a peer's token is worth nothing at the API server. A lifetime holds names and labels of every namespace.
+Before a peer shows that token it asks who this is, which everybody may: the answer is no secret.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,6 +10,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from monopod.kube.client.api import ApiError, ApiUnreachable
+from monopod.ledger.identity import Identity
 from monopod.ledger.rules.wire import (
     InvalidWire,
     decode_lifetime,
@@ -16,15 +19,15 @@ from monopod.ledger.rules.wire import (
     encode_lifetime,
     encode_watched,
 )
-from monopod.ledger.server.access import USER, Forbidden
+from monopod.ledger.server.access import USER, Access, Forbidden, build_error
 from monopod.ledger.server.rules.question import InvalidQuestion
 from monopod.ledger.store.answers import Changes
 
-AUDIENCE: Final = "monopod-ledger"
 MOST_CHANGES: Final = 1000
 """Lifetimes in an answer, about half a megabyte."""
-CHANGES_PATH: Final = "/v1/changes"
-
+PREFIX: Final = "/v1"
+CHANGES_PATH: Final = f"{PREFIX}/changes"
+IDENTITY_PATH: Final = "/identity"
 
 FetchChanges = Callable[[int, int], Awaitable[Changes]]
 """Of a change's number and a bound: what follows it."""
@@ -64,16 +67,29 @@ class PeersServer:
 
     Args:
         user_name: the ledger's own ServiceAccount, as the API server names it.
+        identity: shows who this is.
         fetch_changes: reads the store.
     """
 
-    def __init__(self, user_name: str, fetch_changes: FetchChanges) -> None:
+    def __init__(self, user_name: str, identity: Identity, fetch_changes: FetchChanges) -> None:
         self._user_name = user_name
+        self._identity = identity
         self._fetch_changes = fetch_changes
 
-    def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Adds the one path there is."""
-        router.add_get(CHANGES_PATH, self._answer_changes)
+    def build_application(self, access: Access) -> web.Application:
+        """The two paths there are, the second behind `access`."""
+        application = web.Application()
+        application.router.add_get(IDENTITY_PATH, self._answer_identity)
+        checked = web.Application(middlewares=[access.build_middleware()])
+        checked.router.add_get(CHANGES_PATH.removeprefix(PREFIX), self._answer_changes)
+        application.add_subapp(PREFIX, checked)
+        return application
+
+    async def _answer_identity(self, _: web.Request) -> web.StreamResponse:
+        try:
+            return web.json_response(dict(await self._identity.fetch()))
+        except (ApiError, ApiUnreachable) as trouble:
+            return build_error(503, "ServiceUnavailable", f"The API server gives no token: {trouble}")
 
     async def _answer_changes(self, request: web.Request) -> web.StreamResponse:
         if request[USER].name != self._user_name:

@@ -9,6 +9,7 @@ from aiohttp import web
 from monopod.kube.client.api import Api
 from monopod.kube.clock import Clock
 from monopod.kube.controller import WHOLE, Controller
+from monopod.ledger.identity import AUDIENCE, Identity, LedgerAccount
 from monopod.ledger.server.access import Access
 from monopod.ledger.server.answers import Ledger
 from monopod.ledger.server.authentication import Authenticator
@@ -16,7 +17,7 @@ from monopod.ledger.server.authorization import Authorizer
 from monopod.ledger.server.certificate import ServerCertificate
 from monopod.ledger.server.listener import Listener
 from monopod.ledger.server.options import ServerOptions
-from monopod.ledger.server.peers import AUDIENCE, PeersServer
+from monopod.ledger.server.peers import PeersServer
 from monopod.ledger.server.people import People
 from monopod.ledger.store.answers import Changes
 
@@ -34,12 +35,18 @@ class Servers:
         clock: tells the time.
         ledger: what answers are made from.
         options: where to listen.
-        user_name: the ledger's own ServiceAccount, as the API server names it: no one else is a peer.
+        account: the ledger's own: no one else is a peer.
         scratch: a folder on the database's volume, for copies of it while they are sent.
     """
 
     def __init__(
-        self, api: Api, clock: Clock, ledger: Ledger, options: ServerOptions, user_name: str, scratch: Path | None
+        self,
+        api: Api,
+        clock: Clock,
+        ledger: Ledger,
+        options: ServerOptions,
+        account: LedgerAccount,
+        scratch: Path | None,
     ) -> None:
         self._options = options
         self._ledger = ledger
@@ -49,9 +56,9 @@ class Servers:
         self._certificate = ServerCertificate(clock.now())
         self._listener = Listener(api, self._certificate, people, LOOPBACK, options.api_port)
         peers = Access(Authenticator(api, clock, (AUDIENCE,)), authorizer)
-        application = web.Application(middlewares=[peers.build_middleware()])
-        PeersServer(user_name, self._fetch_changes).add_routes(application.router)
-        self._peers = _build_runner(application)
+        identity = Identity(api, clock, account, self._certificate.fingerprint)
+        server = PeersServer(account.user_name, identity, self._fetch_changes)
+        self._peers = _build_runner(server.build_application(peers))
         self.controllers: tuple[Controller[str], ...] = (self._listener.controller,)
         """To be run by the process."""
 

@@ -1,5 +1,7 @@
 """Both servers as the process starts them: who gets in where."""
 
+import asyncio
+import hashlib
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +12,8 @@ import aiohttp
 import pytest
 
 from monopod.kube.client.api import Json
-from monopod.kube.objects.resources import TOKEN_REVIEWS
+from monopod.kube.objects.resources import SERVICE_ACCOUNTS, TOKEN_REVIEWS
+from monopod.ledger.identity import LedgerAccount
 from monopod.ledger.rules.wire import InvalidWire
 from monopod.ledger.server.options import ServerOptions
 from monopod.ledger.server.peers import decode_changes
@@ -18,7 +21,14 @@ from monopod.ledger.server.servers import Servers
 from tests.unit.fake_clock import FakeClock
 from tests.unit.ledger.server.ledgers import ENDED, OPEN, VAGUE, WATCHED, an_api, build_people
 
+ACCOUNT = LedgerAccount("monopod-system", "monopod-ledger")
 OWN = "system:serviceaccount:monopod-system:monopod-ledger"
+TOKENS_OF_LEDGER = SERVICE_ACCOUNTS.path("monopod-ledger", "monopod-system", "token")
+
+
+def mint(body: Json) -> Json:
+    """A token that says what it is for."""
+    return {"status": {"token": body["spec"]["audiences"][0]}}
 
 
 @asynccontextmanager
@@ -36,8 +46,9 @@ async def running(folder: Path) -> AsyncIterator[Servers]:
         return {"status": known if user else {}}
 
     api.answers["create", TOKEN_REVIEWS.list_path()] = review
+    api.answers["create", TOKENS_OF_LEDGER] = mint
     options = ServerOptions(api_port=0, peers_listen="127.0.0.1", peers_port=0)
-    servers = Servers(api, FakeClock(), people._ledger, options, OWN, folder)
+    servers = Servers(api, FakeClock(), people._ledger, options, ACCOUNT, folder)
     await servers.start()
     try:
         yield servers
@@ -78,6 +89,17 @@ STRANGERS = {"another ServiceAccount": ("other", 403), "a person": ("admin", 401
 async def test_only_the_ledgers_own_account_is_a_peer(tmp_path: Path, token: str, status: int) -> None:
     async with running(tmp_path) as servers:
         assert (await ask(servers.peers_port, "/v1/changes", token))[0] == status
+
+
+async def test_everyone_is_shown_a_token_for_the_certificate_that_both_servers_have(tmp_path: Path) -> None:
+    async with running(tmp_path) as servers:
+        status, shown = await ask(servers.peers_port, "/identity", "")
+        for port in (servers.peers_port, servers.api_port):
+            pem = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port))
+            assert shown["fingerprint"] == hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+        assert (await ask(servers.peers_port, "/v1/changes", shown["token"]))[0] == 401
+
+    assert (status, shown["token"]) == (200, f"monopod-ledger/{shown['fingerprint']}")
 
 
 async def test_a_peers_token_is_worth_nothing_to_people(tmp_path: Path) -> None:
