@@ -25,6 +25,7 @@ from monopod.kube.clock import SYSTEM_CLOCK, sleep
 from monopod.kube.health import HealthServer
 from monopod.kube.logs import ProblemLog
 from monopod.kube.objects.resources import NAMESPACES
+from monopod.kube.retry import retry
 from monopod.ledger.identity import verify_identity
 from monopod.ledger.metrics import LedgerCollector, State, build_registry
 from monopod.ledger.options import LedgerOptions
@@ -132,15 +133,8 @@ class Process:
 
     async def _open(self, writer: Executor) -> Store:
         """Opens the store, once it is there."""
-        while True:
-            try:
-                store = await _run_in(writer, partial(Store.open, self._options.database, self._options.terms))
-            except StoreUnavailableError as error:
-                self._problems.report("database", str(error))
-                await sleep(SYSTEM_CLOCK, RETRY_SECONDS)
-            else:
-                self._problems.clear("database")
-                return store
+        opening = partial(Store.open, self._options.database, self._options.terms)
+        return await retry(partial(_run_in, writer, opening), "database", (StoreUnavailableError,), self._problems)
 
     async def _record(self, api: ApiClient, book: PriceBook, store: Store, writer: Executor, readers: Executor) -> None:
         options, problems = self._options, self._problems
@@ -181,15 +175,9 @@ class Process:
 
     async def _fetch_cluster(self, api: ApiClient) -> str:
         """The uid of kube-system, which no other cluster has."""
-        while True:
-            try:
-                namespace = await api.get(NAMESPACES.path(KUBE_SYSTEM))
-            except (ApiError, ApiUnreachable) as error:
-                self._problems.report("the cluster's uid", str(error))
-                await sleep(SYSTEM_CLOCK, RETRY_SECONDS)
-            else:
-                self._problems.clear("the cluster's uid")
-                return str(namespace["metadata"]["uid"])
+        asking = partial(api.get, NAMESPACES.path(KUBE_SYSTEM))
+        namespace = await retry(asking, "the cluster's uid", (ApiError, ApiUnreachable), self._problems)
+        return str(namespace["metadata"]["uid"])
 
     async def _sum_always(self, store: Store, readers: Executor, book: PriceBook) -> None:
         while True:

@@ -28,6 +28,7 @@ from monopod.kube.health import HealthServer
 from monopod.kube.lease import LeadershipLost, Lease, Timing
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import LEADER
+from monopod.kube.retry import retry
 from monopod.kube.watch import Watching
 from monopod.manager.auditor import Auditor
 from monopod.manager.options import OperatorOptions
@@ -37,7 +38,6 @@ from monopod.profiles.controller import Reconciler
 from monopod.rescheduling.contributor import ProgressContributor
 from monopod.rescheduling.controller import Rescheduler
 
-RETRY_SECONDS = 2.0
 # How often to check whether the cluster has SecurityGroupPolicies.
 KINDS_SECONDS = 10.0
 
@@ -186,15 +186,8 @@ class Process:
 
     async def _load(self, api: ApiClient) -> None:
         """The first lists. A CRD that isn't there yet, or an API server that is away, is waited for."""
-        while True:
-            try:
-                await self._caches.load(api)
-            except (ApiUnreachable, ApiError) as error:
-                self._problems.report("first lists", str(error))
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                self._problems.clear("first lists")
-                return
+        loading = partial(self._caches.load, api)
+        await retry(loading, "first lists", (ApiUnreachable, ApiError), self._problems)
 
     def _get_trouble(self) -> str:
         """What a restart would fix."""

@@ -29,6 +29,9 @@ watches knows this often up to when nothing has been missed. A stream that is si
 
 WATCH_GRACE_SECONDS: Final = 5.0
 
+SHORTEST_SECONDS: Final = 1.0
+"""A watch that ends sooner isn't opened again at once: what answers may be a proxy without an API server."""
+
 # Of what the server says. A webhook may say anything, and statuses that quote it are refused if they are too long.
 LONGEST_MESSAGE: Final = 4096
 

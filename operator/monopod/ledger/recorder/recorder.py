@@ -24,11 +24,13 @@ from typing import Final, TypeVar
 import structlog
 
 from monopod.kube.client.api import Api, ApiError, ApiUnreachable, Json, WatchEvent
-from monopod.kube.clock import SYSTEM_CLOCK, Clock, sleep
+from monopod.kube.client.request import SHORTEST_SECONDS
+from monopod.kube.clock import SYSTEM_CLOCK, Clock, lasting, sleep
 from monopod.kube.controller import Backoff
 from monopod.kube.logs import ProblemLog
 from monopod.kube.objects.resources import PODS
 from monopod.kube.objects.timestamps import read_time
+from monopod.kube.retry import retry
 from monopod.ledger.recorder.closing import Listed, close, close_missing, close_strays, is_stray
 from monopod.ledger.recorder.journal import Journal
 from monopod.ledger.recorder.listing import OUR_PODS, compute_now_ms, fetch_listing, fetch_probe, read_version
@@ -44,9 +46,6 @@ AUDIT_SECONDS: Final = 60.0
 GRACE_SECONDS: Final = 5.0
 GRACES: Final = 3
 """How often what a list shows is waited for as an event: long enough for the bookmark of a stream that lives."""
-
-SHORTEST_SECONDS: Final = 1.0
-"""A watch that ends sooner isn't opened again at once: what answers may be a proxy without an API server."""
 
 BACKOFF: Final = Backoff(first=0.5, longest=5.0)
 GONE: Final = 410
@@ -150,17 +149,10 @@ class Recorder:
 
     async def _ask(self, question: Callable[[], Result]) -> Result:
         """Reads from the store, however long it is away."""
-        failures = 0
-        while True:
-            try:
-                answer = await asyncio.get_running_loop().run_in_executor(self._executor, question)
-            except StoreUnavailableError as error:
-                failures += 1
-                self._problems.report("store", str(error))
-                await sleep(self._clock, BACKOFF.after(failures))
-            else:
-                self._problems.clear("store")
-                return answer
+        run = asyncio.get_running_loop().run_in_executor
+        return await retry(
+            lambda: run(self._executor, question), "store", (StoreUnavailableError,), self._problems, self._clock
+        )
 
     async def _follow(self) -> None:
         failures = 0
@@ -170,11 +162,9 @@ class Recorder:
                     await self._sync()
                 if not self._is_flowing:
                     await self._reconnect()
-                began = self._clock.monotonic()
-                await self._stream()
-                failures = 0
-                if self._clock.monotonic() - began < SHORTEST_SECONDS:
-                    await sleep(self._clock, SHORTEST_SECONDS)
+                async with lasting(self._clock, SHORTEST_SECONDS):
+                    await self._stream()
+                    failures = 0
             except MissedError as problem:
                 failures += 1  # whatever the reason, lists that follow each other at once would be a load
                 self._begin_sync(str(problem))
