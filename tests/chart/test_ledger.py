@@ -9,7 +9,8 @@ from monopod.__main__ import main
 from monopod.ledger.identity import AUDIENCE
 from monopod.ledger.options import LedgerOptions
 from monopod.manager.flags import list_sections, read_options
-from tests.chart.rendering import CHART, Refused, Rendered, render_chart
+from monopod.manager.options import OperatorOptions
+from tests.chart.rendering import CHART, Refused, Rendered, render_chart, render_manifests
 from tests.chart.test_equality import index
 from tests.chart.test_options import find_schema, look_up
 
@@ -35,6 +36,44 @@ def test_the_chart_renders_what_the_manifests_hold(ledger_chart: Rendered, ledge
 
 def test_nothing_of_it_is_there_unless_it_is_wanted(default_chart: Rendered) -> None:
     assert not [item for item in default_chart.objects if "ledger" in item["metadata"]["name"]]
+    assert default_chart.find_argument("ledger") is None
+    assert "volumes" not in default_chart.pod["spec"]
+
+
+def test_chart_and_manifests_have_the_operator_ask_it(default_chart: Rendered, ledger_chart: Rendered) -> None:
+    chart, manifests = render_chart({"ledger": {"enabled": True}}), render_manifests("with-ledger")
+    kinds = tuple({item["kind"] for item in chart.objects})
+    assert index(chart, kinds) == index(manifests, kinds)
+    assert chart.find_argument("ledger") == ledger_chart.one("Service")["metadata"]["name"]
+
+
+def test_the_operator_shows_it_a_token_that_is_worth_nothing_elsewhere() -> None:
+    chart = render_chart({"ledger": {"enabled": True}}, release="other", namespace="other-system")
+    assert chart.find_argument("ledger") == "other-monopod-ledger"
+    (volume,) = chart.pod["spec"]["volumes"]
+    (source,) = volume["projected"]["sources"]
+    assert source["serviceAccountToken"]["audience"] == AUDIENCE
+    (mount,) = chart.container["volumeMounts"]
+    default = OperatorOptions.model_fields["ledger_token"].default
+    assert f"{mount['mountPath']}/{source['serviceAccountToken']['path']}" == str(default)
+
+
+def test_the_operator_reaches_the_port_that_it_asks(rendered: Rendered, default_chart: Rendered) -> None:
+    ports = {each["name"]: each["containerPort"] for each in rendered.ledger_container["ports"]}
+    assert ports["peers"] == OperatorOptions.model_fields["ledger_port"].default
+    (rule,) = rendered.one("NetworkPolicy")["spec"]["ingress"]
+    allowed = [each["podSelector"]["matchLabels"] for each in rule["from"]]
+    assert default_chart.one("Deployment")["spec"]["selector"]["matchLabels"] in allowed
+    assert rule["ports"] == [{"port": "peers", "protocol": "TCP"}]
+
+
+def test_an_operator_by_another_name_may_see_what_profiles_cost() -> None:
+    values = {"ledger": {"enabled": True}, "serviceAccount": {"name": "account"}}
+    chart = render_chart(values, release="other", namespace="other-system")
+    (binding,) = [
+        each for each in chart.of_kind("ClusterRoleBinding") if each["roleRef"]["name"] == "other-monopod-usage-viewer"
+    ]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "account", "namespace": "other-system"}]
 
 
 def test_the_pod_meets_the_restricted_pod_security_standard(rendered: Rendered) -> None:
@@ -59,6 +98,7 @@ def test_it_may_read_pods_and_ask_who_somebody_is_and_nothing_else(rendered: Ren
     }
     assert bound == {
         ("ClusterRoleBinding", None, "monopod-ledger"),
+        ("ClusterRoleBinding", None, "monopod-usage-viewer"),
         ("RoleBinding", "kube-node-lease", "monopod-ledger"),
         ("RoleBinding", "kube-system", "monopod-ledger"),
         ("RoleBinding", "monopod-system", "monopod-ledger"),
@@ -87,7 +127,9 @@ def test_it_may_read_pods_and_ask_who_somebody_is_and_nothing_else(rendered: Ren
 def test_every_role_is_bound_to_its_own_account_only(rendered: Rendered) -> None:
     for binding in rendered.of_kind("ClusterRoleBinding", "RoleBinding"):
         subjects = [(each["kind"], each["namespace"], each["name"]) for each in binding["subjects"]]
-        assert subjects == [("ServiceAccount", "monopod-system", "monopod-ledger")]
+        is_for_operator = binding["roleRef"]["name"] == "monopod-usage-viewer"
+        account = "monopod" if is_for_operator else "monopod-ledger"
+        assert subjects == [("ServiceAccount", "monopod-system", account)]
 
 
 def test_whoever_may_view_a_namespace_may_see_what_it_costs(rendered: Rendered) -> None:

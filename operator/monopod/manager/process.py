@@ -37,6 +37,7 @@ from monopod.manager.watches import build_sources
 from monopod.profiles.controller import Reconciler
 from monopod.rescheduling.contributor import ProgressContributor
 from monopod.rescheduling.controller import Rescheduler
+from monopod.usage.controller import UsageReader
 
 # How often to check whether the cluster has SecurityGroupPolicies.
 KINDS_SECONDS = 10.0
@@ -147,12 +148,14 @@ class Process:
         bare = BareKeeper(api, caches, evictor, options, recorder, problems)
         rescheduler = Rescheduler(api, caches, evictor, bare, options, recorder, problems)
         read_admission = partial(fetch_admission, api, _list_policies(options))
-        contributors = (isolator, ProgressContributor(rescheduler.compute_moves))
+        usage = UsageReader(options, problems)
+        contributors = (isolator, ProgressContributor(rescheduler.compute_moves), usage)
         reconciler = Reconciler(
             api, caches, isolator, options, read_admission, evictor, rescheduler, contributors, recorder, problems
         )
         auditor = Auditor(api, caches, options, problems)
         auditor.audited.subscribe(reconciler.enqueue)
+        usage.changed.subscribe(reconciler.enqueue)
         self._controllers = (
             *reconciler.controllers,
             rescheduler.controller,
@@ -160,10 +163,12 @@ class Process:
             evictor.controller,
             *isolator.controllers,
             auditor.controller,
+            usage.controller,
         )
         await self._load(api)
         isolator.begin()
         auditor.begin()
+        usage.begin()
         reconciler.enqueue(0)
         watching = Watching(build_sources(caches, reconciler, self._options.namespace), api.configuration)
         async with asyncio.TaskGroup() as group:

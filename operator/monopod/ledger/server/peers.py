@@ -1,8 +1,12 @@
 """The port that the ledger's other replica pulls from: what has become known here since it last asked.
 
-Only the ledger's own ServiceAccount may ask, by a token that is meant for nobody else (audience `monopod-ledger`),
-so that a peer's token is worth nothing at the API server. A lifetime holds names and labels of every namespace.
-Before a peer shows that token it asks who this is, which everybody may: the answer is no secret.
+    GET  /identity                everybody: the answer is no secret
+    GET  /v1/changes   ?after     the ledger's own ServiceAccount
+    GET  /v1/profiles             who may see the whole cluster's usage, as the operator may
+
+Tokens are those that are meant for nobody else (audience `monopod-ledger`): they are worth nothing at the API server.
+Before a peer shows one it asks who this is. A lifetime holds names and labels of every namespace; what is told of
+profiles are sums.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,7 +25,8 @@ from monopod.ledger.rules.wire import (
 )
 from monopod.ledger.server.access import USER, Access, Forbidden, build_error
 from monopod.ledger.server.rules.question import InvalidQuestion
-from monopod.ledger.store.answers import Changes
+from monopod.ledger.store.answers import Changes, StoreUnavailableError
+from monopod.usage.rules.profile_cost import PROFILES_PATH
 
 MOST_CHANGES: Final = 1000
 """Lifetimes in an answer, about half a megabyte."""
@@ -31,6 +36,7 @@ IDENTITY_PATH: Final = "/identity"
 
 FetchChanges = Callable[[int, int], Awaitable[Changes]]
 """Of a change's number and a bound: what follows it."""
+AnswerProfiles = Callable[[], Awaitable[dict[str, Any]]]
 
 
 def encode_changes(changes: Changes) -> dict[str, Any]:
@@ -63,25 +69,37 @@ def decode_changes(encoded: Mapping[str, Any]) -> Changes:
 
 
 class PeersServer:
-    """Answers peers.
+    """Answers peers, and the operator.
 
     Args:
         user_name: the ledger's own ServiceAccount, as the API server names it.
         identity: shows who this is.
+        access: knows who asks, and who may see the whole cluster's usage.
         fetch_changes: reads the store.
+        answer_profiles: sums it.
     """
 
-    def __init__(self, user_name: str, identity: Identity, fetch_changes: FetchChanges) -> None:
+    def __init__(
+        self,
+        user_name: str,
+        identity: Identity,
+        access: Access,
+        fetch_changes: FetchChanges,
+        answer_profiles: AnswerProfiles,
+    ) -> None:
         self._user_name = user_name
         self._identity = identity
+        self._access = access
         self._fetch_changes = fetch_changes
+        self._answer_profiles = answer_profiles
 
-    def build_application(self, access: Access) -> web.Application:
-        """The two paths there are, the second behind `access`."""
+    def build_application(self) -> web.Application:
+        """The paths there are, all but the first for those who show a token."""
         application = web.Application()
         application.router.add_get(IDENTITY_PATH, self._answer_identity)
-        checked = web.Application(middlewares=[access.build_middleware()])
+        checked = web.Application(middlewares=[self._access.build_middleware()])
         checked.router.add_get(CHANGES_PATH.removeprefix(PREFIX), self._answer_changes)
+        checked.router.add_get(PROFILES_PATH.removeprefix(PREFIX), self._answer_costs)
         application.add_subapp(PREFIX, checked)
         return application
 
@@ -90,6 +108,13 @@ class PeersServer:
             return web.json_response(dict(await self._identity.fetch()))
         except (ApiError, ApiUnreachable) as trouble:
             return build_error(503, "ServiceUnavailable", f"The API server gives no token: {trouble}")
+
+    async def _answer_costs(self, request: web.Request) -> web.StreamResponse:
+        await self._access.require_cluster(request[USER])
+        try:
+            return web.json_response(await self._answer_profiles())
+        except StoreUnavailableError as trouble:
+            return build_error(503, "StoreUnavailable", f"The ledger can't read its database: {trouble}")
 
     async def _answer_changes(self, request: web.Request) -> web.StreamResponse:
         if request[USER].name != self._user_name:

@@ -1,8 +1,8 @@
-"""Both of the ledger's servers, put together: people on the loopback, the other recorder on the pod's address."""
+"""Both of the ledger's servers, put together: people on the loopback, replicas and operator on the pod's address."""
 
 import asyncio
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -49,6 +49,7 @@ class Servers:
         scratch: Path | None,
     ) -> None:
         self._options = options
+        self._clock = clock
         self._ledger = ledger
         authorizer = Authorizer(api, clock)
         self._people = People(ledger, Access(Authenticator(api, clock), authorizer), clock, scratch)
@@ -57,8 +58,8 @@ class Servers:
         self._listener = Listener(api, self._certificate, people, LOOPBACK, options.api_port)
         peers = Access(Authenticator(api, clock, (AUDIENCE,)), authorizer)
         identity = Identity(api, clock, account, self._certificate.fingerprint)
-        server = PeersServer(account.user_name, identity, self._fetch_changes)
-        self._peers = _build_runner(server.build_application(peers))
+        server = PeersServer(account.user_name, identity, peers, self._fetch_changes, self._answer_profiles)
+        self._peers = _build_runner(server.build_application())
         self.controllers: tuple[Controller[str], ...] = (self._listener.controller,)
         """To be run by the process."""
 
@@ -91,6 +92,10 @@ class Servers:
         await self._listener.stop()
         await self._peers.cleanup()
         self._people.close()
+
+    async def _answer_profiles(self) -> dict[str, Any]:
+        now = int(self._clock.now().timestamp() * 1000)
+        return await asyncio.to_thread(self._ledger.answer_profiles, now)
 
     async def _fetch_changes(self, after: int, limit: int) -> Changes:
         return await asyncio.to_thread(self._ledger.store.fetch_changes, after, limit)

@@ -255,11 +255,19 @@ def test_who_may_not_reach_the_ledger_is_told_which_role_is_missing(world: World
 
 
 def test_only_the_ledgers_token_for_its_peers_pulls_and_it_opens_nothing_else(world: World) -> None:
+    """And only the operator's, or that of somebody who may see all, is told what profiles cost."""
     peer = world.create_token("monopod-ledger", "monopod-system", "--audience=monopod-ledger")
     own = world.create_token("monopod-ledger", "monopod-system")
     tenant = world.create_token("tenant", "costs", "--audience=monopod-ledger")
     peers, people = world.servers.peers_port, world.servers.api_port
 
+    operator = world.create_token("monopod", "monopod-system", "--audience=monopod-ledger")
+
+    assert fetch_status(peers, "/v1/profiles", operator) == 200
+    assert fetch_status(peers, "/v1/changes", operator) == 403
+    assert fetch_status(people, "/v1/cost", operator) == 401
+    assert fetch_status(peers, "/v1/profiles", peer) == 403
+    assert fetch_status(peers, "/v1/profiles", tenant) == 403
     assert fetch_status(peers, "/v1/changes", peer) == 200
     assert fetch_status(peers, "/v1/changes", own) == 401
     assert fetch_status(peers, "/v1/changes", tenant) == 403

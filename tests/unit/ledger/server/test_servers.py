@@ -5,6 +5,7 @@ import hashlib
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,22 @@ from monopod.ledger.rules.wire import InvalidWire
 from monopod.ledger.server.options import ServerOptions
 from monopod.ledger.server.peers import decode_changes
 from monopod.ledger.server.servers import Servers
+from monopod.ledger.store.answers import StoreUnavailableError
+from monopod.usage.ledger_question import LedgerQuestion, LedgerTrouble
+from monopod.usage.options import UsageOptions
+from monopod.usage.rules.profile_cost import ProfileCost
 from tests.unit.fake_clock import FakeClock
-from tests.unit.ledger.server.ledgers import ENDED, OPEN, VAGUE, WATCHED, an_api, build_people
+from tests.unit.ledger.server.ledgers import ENDED, NOW, OPEN, VAGUE, WATCHED, an_api, build_people
 
 ACCOUNT = LedgerAccount("monopod-system", "monopod-ledger")
 OWN = "system:serviceaccount:monopod-system:monopod-ledger"
+USERS = {
+    "peer": OWN,
+    "other": "system:serviceaccount:shop:monopod-ledger",
+    "operator": "admin",
+    "no operator": "tenant",
+}
+"""By their tokens for the peers' port."""
 TOKENS_OF_LEDGER = SERVICE_ACCOUNTS.path("monopod-ledger", "monopod-system", "token")
 
 
@@ -41,14 +53,16 @@ async def running(folder: Path) -> AsyncIterator[Servers]:
         if not body["spec"].get("audiences"):
             assert callable(ordinary)
             return ordinary(body)
-        user = {"peer": OWN, "other": "system:serviceaccount:shop:monopod-ledger"}.get(body["spec"]["token"])
+        user = USERS.get(body["spec"]["token"])
         known = {"authenticated": True, "user": {"username": user}, "audiences": ["monopod-ledger"]}
         return {"status": known if user else {}}
 
     api.answers["create", TOKEN_REVIEWS.list_path()] = review
     api.answers["create", TOKENS_OF_LEDGER] = mint
     options = ServerOptions(api_port=0, peers_listen="127.0.0.1", peers_port=0)
-    servers = Servers(api, FakeClock(), people._ledger, options, ACCOUNT, folder)
+    clock = FakeClock()
+    clock.step((NOW - clock.now()).total_seconds())
+    servers = Servers(api, clock, people._ledger, options, ACCOUNT, folder)
     await servers.start()
     try:
         yield servers
@@ -107,6 +121,53 @@ async def test_a_peers_token_is_worth_nothing_to_people(tmp_path: Path) -> None:
         assert (await ask(servers.api_port, "/v1/cost", "peer"))[0] == 401
         assert (await ask(servers.api_port, "/v1/cost", "admin"))[0] == 200
         assert (await ask(servers.api_port, "/v1/changes", "admin"))[0] == 404
+
+
+async def test_the_operator_is_told_what_each_profile_costs(tmp_path: Path) -> None:
+    async with running(tmp_path) as servers:
+        costs = await a_question(servers, tmp_path, "operator").ask()
+
+    assert costs.currency == "USD"
+    # One pod runs; by now two have run for an hour and a half, and a third for at least ten minutes.
+    assert costs.profiles == {"web": ProfileCost(hourly=Decimal("0.0123425"), month=Decimal("0.020570833333"))}
+
+
+@pytest.mark.parametrize(
+    ("token", "trouble"),
+    [("no operator", "403.*can't get usages.monopod.dev in the whole cluster"), ("x", "401"), ("admin", "401")],
+)
+async def test_who_may_not_see_the_whole_cluster_is_told_of_no_profile(
+    tmp_path: Path, token: str, trouble: str
+) -> None:
+    async with running(tmp_path) as servers:
+        with pytest.raises(LedgerTrouble, match=trouble):
+            await a_question(servers, tmp_path, token).ask()
+        assert (await ask(servers.peers_port, "/v1/changes", "operator"))[0] == 403
+        assert (await ask(servers.api_port, "/v1/profiles", "admin"))[0] == 404
+
+
+async def test_a_ledger_whose_database_is_away_says_so_to_the_operator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailableError("disk full")
+
+    async with running(tmp_path) as servers:
+        monkeypatch.setattr(servers._ledger.store, "list_open", fail)
+        with pytest.raises(LedgerTrouble, match=r"503.*disk full"):
+            await a_question(servers, tmp_path, "operator").ask()
+
+
+async def test_a_ledger_that_is_not_there_is_trouble_and_no_crash(tmp_path: Path) -> None:
+    options = UsageOptions(ledger="127.0.0.1", ledger_port=1, ledger_token=tmp_path / "none")
+    with pytest.raises(LedgerTrouble):
+        await LedgerQuestion(options).ask()
+
+
+def a_question(servers: Servers, folder: Path, token: str) -> LedgerQuestion:
+    (folder / "token").write_text(f"{token}\n")
+    options = UsageOptions(ledger="127.0.0.1", ledger_port=servers.peers_port, ledger_token=folder / "token")
+    return LedgerQuestion(options)
 
 
 async def test_a_long_token_is_as_good_as_a_short_one(tmp_path: Path) -> None:
