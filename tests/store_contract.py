@@ -218,6 +218,23 @@ class StoreContract:
         assert store.sum_usage(*FOREVER, BY_WORKLOAD, now=NOW) == other.sum_usage(*FOREVER, BY_WORKLOAD, now=NOW)
         other.close()
 
+    def test_a_page_of_large_lifetimes_has_fewer_and_the_pages_have_all(self, store: Store) -> None:
+        labels = tuple((f"label-{number}", "x" * 60) for number in range(200))
+        lifetimes = {f"uid-{number}": a_lifetime(f"uid-{number}", labels=labels) for number in range(7)}
+        store.join([*lifetimes.values()], watched=[Watched("ledger-0", 1, 2)])
+        found, after, pages = dict[str, Lifetime](), 0, 0
+        while True:
+            changes = store.fetch_changes(after, 5, most_text=20_000)
+            found.update({each.uid: each for each in changes.lifetimes})
+            after, pages = changes.last, pages + 1
+            assert len(changes.lifetimes) <= 2
+            assert bool(changes.watched) is changes.is_end
+            if changes.is_end:
+                break
+        assert found == lifetimes
+        assert pages == 4
+        assert len(store.fetch_changes(0, 5, most_text=0).lifetimes) == 1
+
     def test_stores_that_know_the_same_have_nothing_to_tell(self, store: Store) -> None:
         store.join([a_lifetime()])
         last = store.fetch_changes(0, 10).last

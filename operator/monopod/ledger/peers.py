@@ -40,8 +40,9 @@ REQUEST_SECONDS: Final = 15.0
 END: Final = 10**17
 """Behind the last change of any store: an answer to it has the store's id and nothing else."""
 
-MOST_BYTES: Final = 64 * 1024 * 1024
-"""Of an answer: a thousand lifetimes with as many labels as a recorder keeps, and as many windows."""
+MOST_BYTES: Final = 32 * 1024 * 1024
+"""Of an answer: a page, whose lifetimes are bounded by their texts (`store.MOST_TEXT`), and a hundred thousand
+windows."""
 
 MOST_SHOWN_BYTES: Final = 64 * 1024
 """Of what a peer shows of itself: a fingerprint and a token."""

@@ -14,13 +14,13 @@ from monopod.usage.rules.bill import Terms
 from monopod.usage.rules.lifetime import Lifetime, Watched
 from tests.clusters import ControlPlane
 from tests.controlplane.operating.lab import Lab, eventually, find_free_port
+from tests.ledger import read_everything
 
 ROOT = Path(__file__).parents[3]
 ACCOUNT = "monopod-ledger"
 NAMESPACE = "monopod-system"
 ADDRESSES = ("127.0.0.2", "127.0.0.3")
 """Of the replicas: all of them listen on the same port."""
-EVERYTHING = 10**9
 
 
 class LedgerLab:
@@ -125,7 +125,6 @@ class LedgerProcess:
         """What is kept, by uid; of an open lifetime too."""
         store = Store.open(f"sqlite:///{self.database}", Terms())
         try:
-            changes = store.fetch_changes(0, EVERYTHING)
-            return {each.uid: each for each in changes.lifetimes}, [*changes.watched]
+            return read_everything(store, page=1000)
         finally:
             store.close()

@@ -190,16 +190,12 @@ class Recorder:
     async def _sync(self) -> None:
         """Starts from a list: what should be there and isn't has ended, and a new window begins."""
         await self._journal.flush()
-        listing = await fetch_listing(self._api, self._clock)
-        probe = listing.probe
+        self._known = {}
+        self.unreadable = {}
+        probe = await fetch_listing(self._api, self._clock, self._observe_listed)
         opened = await self._ask(self._store.list_open)
         windows = await self._ask(self._store.fetch_watched)
         self._revisions = RevisionClock(probe.sent)
-        self._known = {}
-        self.unreadable = {}
-        for item in listing.items:
-            if lifetime := self._read(item, probe.sent):
-                self._journal.add(lifetime)
         is_rewound = self._is_rewound or probe.version < self._position
         listed = Listed(self._known, probe.version, probe.answered, is_rewound)
         windows = [*(each for each in windows if each.recorder != self._name), *self._list_trusted(windows)]
@@ -213,6 +209,10 @@ class Recorder:
         await self._journal.flush()
         self._must_sync, self._is_rewound = "", False
         logger.info("synced", version=probe.version, pods=len(self._known))
+
+    def _observe_listed(self, item: Json, at: int) -> None:
+        if lifetime := self._read(item, at):
+            self._journal.add(lifetime)
 
     def _list_trusted(self, windows: Iterable[Watched]) -> Iterator[Watched]:
         """This recorder's own windows; where its stream missed something, the last only to where it was audited."""

@@ -29,7 +29,7 @@ from monopod.ledger.store.answers import Changes, StoreUnavailableError
 from monopod.usage.rules.profile_cost import PROFILES_PATH
 
 MOST_CHANGES: Final = 1000
-"""Lifetimes in an answer, about half a megabyte."""
+"""Lifetimes in an answer, about half a megabyte; the store gives fewer if they are large."""
 PREFIX: Final = "/v1"
 CHANGES_PATH: Final = f"{PREFIX}/changes"
 IDENTITY_PATH: Final = "/identity"

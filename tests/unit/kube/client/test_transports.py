@@ -183,6 +183,41 @@ async def test_lists_are_read_in_pages_and_go_on_after_one_that_is_too_old(tmp_p
     assert [each.partition("continue=")[2] for each in server.asked] == ["", "one", "two", "two"]
 
 
+async def read_snapshot(server: Server) -> list[Json]:
+    api = ApiClient(Configuration(host=server.url))
+    try:
+        return [page async for page in api.read_pages("/x", is_snapshot=True)]
+    finally:
+        await api.close()
+
+
+async def test_a_list_that_has_to_be_of_one_version_does_not_go_on_after_a_page_that_is_too_old() -> None:
+    first = {"metadata": {"continue": "one"}, "items": [1]}
+    with (
+        serving((200, {}, first), (410, {}, {"reason": "Expired", "metadata": {"continue": "two"}})) as server,
+        pytest.raises(ApiError, match="410"),
+    ):
+        await read_snapshot(server)
+
+
+async def test_a_page_of_large_objects_is_broken_off_and_asked_for_in_smaller_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A tenant may create as many pods as fill a page, each as large as etcd takes."""
+    monkeypatch.setattr("monopod.kube.client.asynchronous.LONGEST_ANSWER", 100_000)
+    pages: list[Answer] = [
+        (200, {}, {"metadata": {"continue": "one"}, "items": [1]}),
+        (200, {}, {"metadata": {}, "items": ["x" * 3_000_000]}),
+        (200, {}, {"metadata": {"continue": "two"}, "items": [2]}),
+        (200, {}, {"metadata": {}, "items": [3]}),
+    ]
+    with serving(*pages) as server:
+        assert [page["items"] for page in await read_snapshot(server)] == [[1], [2], [3]]
+    assert [each.partition("?")[2] for each in server.asked] == [
+        *("limit=500", "limit=500&continue=one", "limit=125&continue=one", "limit=250&continue=two"),
+    ]
+
+
 @both
 async def test_what_is_gone_already_is_deleted(tmp_path: Path, is_async: bool) -> None:
     with serving(GONE) as server:

@@ -107,11 +107,15 @@ class FakeCluster(FakeApi):
         items = [copy.deepcopy(pod) for pod in self.pods.values()] if path == "/api/v1/pods" else []
         return {"metadata": {"resourceVersion": str(self.revision)}, "items": items}
 
-    async def list_pages(
-        self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False
+    async def read_pages(
+        self,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        metadata_only: bool = False,
+        is_snapshot: bool = False,
     ) -> AsyncIterator[Json]:
-        for item in (await self.get(path, query))["items"]:
-            yield item
+        yield await self.get(path, query)
 
     async def watch(
         self, path: str, version: str, query: Mapping[str, str] | None = None
