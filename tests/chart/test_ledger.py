@@ -6,10 +6,10 @@ import pytest
 
 from chartgen.arguments import read_arguments
 from monopod.__main__ import main
-from monopod.ledger.identity import AUDIENCE
 from monopod.ledger.options import LedgerOptions
 from monopod.manager.flags import list_sections, read_options
 from monopod.manager.options import OperatorOptions
+from monopod.usage.ledger_identity import AUDIENCE
 from tests.chart.rendering import CHART, Refused, Rendered, render_chart, render_manifests
 from tests.chart.test_equality import index
 from tests.chart.test_options import find_schema, look_up
@@ -49,7 +49,8 @@ def test_chart_and_manifests_have_the_operator_ask_it(default_chart: Rendered, l
 
 def test_the_operator_shows_it_a_token_that_is_worth_nothing_elsewhere() -> None:
     chart = render_chart({"ledger": {"enabled": True}}, release="other", namespace="other-system")
-    assert chart.find_argument("ledger") == "other-monopod-ledger"
+    assert chart.find_argument("ledger") == chart.one("StatefulSet")["spec"]["serviceName"] == "other-monopod-ledger"
+    assert chart.find_argument("ledger-account") == chart.ledger["spec"]["serviceAccountName"]
     (volume,) = chart.pod["spec"]["volumes"]
     (source,) = volume["projected"]["sources"]
     assert source["serviceAccountToken"]["audience"] == AUDIENCE
@@ -71,7 +72,9 @@ def test_an_operator_by_another_name_may_see_what_profiles_cost() -> None:
     values = {"ledger": {"enabled": True}, "serviceAccount": {"name": "account"}}
     chart = render_chart(values, release="other", namespace="other-system")
     (binding,) = [
-        each for each in chart.of_kind("ClusterRoleBinding") if each["roleRef"]["name"] == "other-monopod-usage-viewer"
+        each
+        for each in chart.of_kind("ClusterRoleBinding")
+        if each["roleRef"]["name"] == "other-monopod-usage-of-profiles"
     ]
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "account", "namespace": "other-system"}]
 
@@ -98,7 +101,7 @@ def test_it_may_read_pods_and_ask_who_somebody_is_and_nothing_else(rendered: Ren
     }
     assert bound == {
         ("ClusterRoleBinding", None, "monopod-ledger"),
-        ("ClusterRoleBinding", None, "monopod-usage-viewer"),
+        ("ClusterRoleBinding", None, "monopod-usage-of-profiles"),
         ("RoleBinding", "kube-node-lease", "monopod-ledger"),
         ("RoleBinding", "kube-system", "monopod-ledger"),
         ("RoleBinding", "monopod-system", "monopod-ledger"),
@@ -127,9 +130,18 @@ def test_it_may_read_pods_and_ask_who_somebody_is_and_nothing_else(rendered: Ren
 def test_every_role_is_bound_to_its_own_account_only(rendered: Rendered) -> None:
     for binding in rendered.of_kind("ClusterRoleBinding", "RoleBinding"):
         subjects = [(each["kind"], each["namespace"], each["name"]) for each in binding["subjects"]]
-        is_for_operator = binding["roleRef"]["name"] == "monopod-usage-viewer"
+        is_for_operator = binding["roleRef"]["name"] == "monopod-usage-of-profiles"
         account = "monopod" if is_for_operator else "monopod-ledger"
         assert subjects == [("ServiceAccount", "monopod-system", account)]
+
+
+def test_the_operator_may_see_all_usage_and_ask_who_the_ledger_is(rendered: Rendered) -> None:
+    name = "monopod-usage-of-profiles"
+    (role,) = [each for each in rendered.of_kind("ClusterRole") if each["metadata"]["name"] == name]
+    assert role["rules"] == [
+        {"apiGroups": ["monopod.dev"], "resources": ["usages"], "verbs": ["get"]},
+        {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
+    ]
 
 
 def test_whoever_may_view_a_namespace_may_see_what_it_costs(rendered: Rendered) -> None:

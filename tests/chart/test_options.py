@@ -59,6 +59,7 @@ def test_most_flags_are_values_of_the_chart() -> None:
         "--namespace",
         "--service-account",
         "--ledger",
+        "--ledger-account",
     }
 
 

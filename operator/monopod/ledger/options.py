@@ -10,8 +10,8 @@ from pydantic_settings import SettingsConfigDict
 
 from monopod.api.names import SYSTEM_NAMESPACE
 from monopod.kube.options import Flag, ProcessOptions, Words, read_own_namespace
-from monopod.ledger.identity import LedgerAccount
 from monopod.ledger.server.options import ServerOptions
+from monopod.usage.ledger_identity import LedgerAccount
 from monopod.usage.rules.bill import BilledUntil, LostNode, Terms, UnknownEnd
 
 LEDGER: Final = "monopod-ledger"

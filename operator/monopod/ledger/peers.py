@@ -30,10 +30,10 @@ import structlog
 from monopod.kube.client.api import ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, sleep
 from monopod.kube.logs import ProblemLog
-from monopod.ledger.identity import StrangerError
-from monopod.ledger.server.peers import CHANGES_PATH, IDENTITY_PATH, decode_changes
+from monopod.ledger.server.peers import CHANGES_PATH, decode_changes
 from monopod.ledger.store.answers import Changes, Position, StoreUnavailableError
 from monopod.ledger.store.store import Store
+from monopod.usage.ledger_identity import IDENTITY_PATH, MOST_SHOWN_BYTES, StrangerError
 
 PULL_SECONDS: Final = 2.0
 REQUEST_SECONDS: Final = 15.0
@@ -43,9 +43,6 @@ END: Final = 10**17
 MOST_BYTES: Final = 32 * 1024 * 1024
 """Of an answer: a page, whose lifetimes are bounded by their texts (`store.MOST_TEXT`), and a hundred thousand
 windows."""
-
-MOST_SHOWN_BYTES: Final = 64 * 1024
-"""Of what a peer shows of itself: a fingerprint and a token."""
 
 Verify = Callable[[Any], Awaitable[str]]
 """Of what a peer shows: the fingerprint of its certificate. `verify_identity` says what it raises."""

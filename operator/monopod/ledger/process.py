@@ -26,7 +26,6 @@ from monopod.kube.health import HealthServer
 from monopod.kube.logs import ProblemLog
 from monopod.kube.objects.resources import NAMESPACES
 from monopod.kube.retry import retry
-from monopod.ledger.identity import verify_identity
 from monopod.ledger.metrics import LedgerCollector, State, build_registry
 from monopod.ledger.options import LedgerOptions
 from monopod.ledger.peers import Peers
@@ -41,6 +40,7 @@ from monopod.ledger.store.spool import Spool, SpooledStore
 from monopod.ledger.store.store import Store
 from monopod.ledger.totals import Totals, compute_costs
 from monopod.usage.books import UnknownBook, load_book
+from monopod.usage.ledger_identity import verify_identity
 from monopod.usage.rules.coverage import compute_coverage
 from monopod.usage.rules.focus import Account
 from monopod.usage.rules.price import PriceList
@@ -143,7 +143,7 @@ class Process:
         journal = Journal(options.name, spooled, writer, problems)
         nodes = Nodes(api, problems)
         recorder = Recorder(options.name, options.namespace, api, store, journal, nodes, readers, problems)
-        verify = partial(verify_identity, api, SYSTEM_CLOCK, options.account)
+        verify = partial(verify_identity, api, options.account)
         hosts, port, token = options.peer, options.peers_port, options.peer_token
         peers = Peers(hosts, options.name, port, token, verify, store, writer, problems)
         self._spooled, self._nodes, self._recorder, self._peers = spooled, nodes, recorder, peers

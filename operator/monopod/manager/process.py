@@ -148,7 +148,7 @@ class Process:
         bare = BareKeeper(api, caches, evictor, options, recorder, problems)
         rescheduler = Rescheduler(api, caches, evictor, bare, options, recorder, problems)
         read_admission = partial(fetch_admission, api, _list_policies(options))
-        usage = UsageReader(options, problems)
+        usage = UsageReader(api, options, problems)
         contributors = (isolator, ProgressContributor(rescheduler.compute_moves), usage)
         reconciler = Reconciler(
             api, caches, isolator, options, read_admission, evictor, rescheduler, contributors, recorder, problems

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import structlog
 
+from monopod.kube.client.api import Api
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Incomplete, Result
 from monopod.kube.logs import ProblemLog
@@ -28,6 +29,7 @@ class UsageReader:
     """Knows what the ledger last answered.
 
     Args:
+        api: the API server, which knows the ledger.
         options: where the ledger is; without one, nothing is asked and nothing said.
         problems: the log of problems.
         clock: tells the time.
@@ -36,6 +38,7 @@ class UsageReader:
 
     def __init__(
         self,
+        api: Api,
         options: UsageOptions,
         problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
@@ -44,7 +47,7 @@ class UsageReader:
         self._is_wanted = bool(options.ledger)
         self._problems = problems
         self._clock = clock
-        self._ask = ask or LedgerQuestion(options, clock).ask
+        self._ask = ask or LedgerQuestion(api, options, clock).ask
         self._costs: ProfileCosts | None = None
         self.changed = Signal()
         """The ledger has answered."""

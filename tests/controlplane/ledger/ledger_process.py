@@ -8,8 +8,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from monopod.ledger.identity import AUDIENCE
 from monopod.ledger.store.store import Store
+from monopod.usage.ledger_identity import AUDIENCE
 from monopod.usage.rules.bill import Terms
 from monopod.usage.rules.lifetime import Lifetime, Watched
 from tests.clusters import ControlPlane

@@ -14,9 +14,9 @@ from typing import Any
 from monopod.kube.client.api import Api
 from monopod.kube.client.asynchronous import ApiClient
 from monopod.kube.objects.resources import PODS
-from monopod.ledger.identity import LedgerAccount
 from monopod.ledger.server.options import ServerOptions
 from monopod.ledger.server.servers import Servers
+from monopod.usage.ledger_identity import LedgerAccount
 from tests.unit.cli.running import write_yaml
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock

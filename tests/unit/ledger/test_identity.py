@@ -6,15 +6,8 @@ import pytest
 
 from monopod.kube.client.api import ApiUnreachable, Json
 from monopod.kube.objects.resources import SERVICE_ACCOUNTS, TOKEN_REVIEWS
-from monopod.ledger.identity import (
-    RENEWED_SECONDS,
-    TOKEN_SECONDS,
-    Identity,
-    LedgerAccount,
-    StrangerError,
-    build_audience,
-    verify_identity,
-)
+from monopod.ledger.identity import RENEWED_SECONDS, TOKEN_SECONDS, Identity
+from monopod.usage.ledger_identity import LedgerAccount, StrangerError, build_audience, verify_identity
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
 
@@ -41,7 +34,7 @@ async def test_a_recorder_is_known_by_the_token_that_names_its_certificate() -> 
     api = an_api()
     shown = await Identity(api, FakeClock(), ACCOUNT, FINGERPRINT).fetch()
 
-    assert await verify_identity(api, FakeClock(), ACCOUNT, shown) == FINGERPRINT
+    assert await verify_identity(api, ACCOUNT, shown) == FINGERPRINT
     assert api.sent("create")[0][1]["spec"] == {
         "audiences": [build_audience(FINGERPRINT)],
         "expirationSeconds": TOKEN_SECONDS,
@@ -85,7 +78,7 @@ STRANGERS: dict[str, Any] = {
 @pytest.mark.parametrize("shown", STRANGERS.values(), ids=STRANGERS)
 async def test_what_shows_anything_else_is_a_stranger(shown: Any) -> None:
     with pytest.raises(StrangerError):
-        await verify_identity(an_api(), FakeClock(), ACCOUNT, shown)
+        await verify_identity(an_api(), ACCOUNT, shown)
 
 
 async def test_another_accounts_token_for_its_certificate_makes_no_recorder() -> None:
@@ -93,4 +86,4 @@ async def test_another_accounts_token_for_its_certificate_makes_no_recorder() ->
     shown = await Identity(api, FakeClock(), ACCOUNT, FINGERPRINT).fetch()
 
     with pytest.raises(StrangerError):
-        await verify_identity(api, FakeClock(), ACCOUNT, shown)
+        await verify_identity(api, ACCOUNT, shown)

@@ -11,11 +11,11 @@ import pytest
 from aiohttp import web
 
 from monopod.kube.clock import SYSTEM_CLOCK
-from monopod.ledger.identity import StrangerError
 from monopod.ledger.peers import Peers
 from monopod.ledger.server.certificate import ServerCertificate
-from monopod.ledger.server.peers import CHANGES_PATH, IDENTITY_PATH, encode_changes
+from monopod.ledger.server.peers import CHANGES_PATH, encode_changes
 from monopod.ledger.store.store import Store
+from monopod.usage.ledger_identity import IDENTITY_PATH, StrangerError
 from monopod.usage.rules.bill import Terms
 from monopod.usage.rules.lifetime import Watched
 from tests.unit.fake_clock import FakeClock

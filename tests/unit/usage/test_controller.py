@@ -8,6 +8,7 @@ from monopod.usage.controller import ASK_SECONDS, UsageReader
 from monopod.usage.ledger_question import LedgerTrouble
 from monopod.usage.options import UsageOptions
 from monopod.usage.rules.profile_cost import STALE_SECONDS, ProfileCost, ProfileCosts
+from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
 from tests.unit.running import PROBLEMS, running, settle
 
@@ -22,7 +23,7 @@ class Scene:
         self.asked = 0
         self.told = 0
         self.status: dict[str, Any] = {}
-        self.reader = UsageReader(UsageOptions(ledger=ledger), PROBLEMS, self.clock, self.ask)
+        self.reader = UsageReader(FakeApi(), UsageOptions(ledger=ledger), PROBLEMS, self.clock, self.ask)
         self.reader.changed.subscribe(self.hear)
         self.reader.begin()
 

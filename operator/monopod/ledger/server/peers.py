@@ -26,13 +26,13 @@ from monopod.ledger.rules.wire import (
 from monopod.ledger.server.access import USER, Access, Forbidden, build_error
 from monopod.ledger.server.rules.question import InvalidQuestion
 from monopod.ledger.store.answers import Changes, StoreUnavailableError
+from monopod.usage.ledger_identity import IDENTITY_PATH
 from monopod.usage.rules.profile_cost import PROFILES_PATH
 
 MOST_CHANGES: Final = 1000
 """Lifetimes in an answer, about half a megabyte; the store gives fewer if they are large."""
 PREFIX: Final = "/v1"
 CHANGES_PATH: Final = f"{PREFIX}/changes"
-IDENTITY_PATH: Final = "/identity"
 
 FetchChanges = Callable[[int, int], Awaitable[Changes]]
 """Of a change's number and a bound: what follows it."""

@@ -9,7 +9,7 @@ from aiohttp import web
 from monopod.kube.client.api import Api
 from monopod.kube.clock import Clock
 from monopod.kube.controller import WHOLE, Controller
-from monopod.ledger.identity import AUDIENCE, Identity, LedgerAccount
+from monopod.ledger.identity import Identity
 from monopod.ledger.server.access import Access
 from monopod.ledger.server.answers import Ledger
 from monopod.ledger.server.authentication import Authenticator
@@ -20,6 +20,7 @@ from monopod.ledger.server.options import ServerOptions
 from monopod.ledger.server.peers import PeersServer
 from monopod.ledger.server.people import People
 from monopod.ledger.store.answers import Changes
+from monopod.usage.ledger_identity import AUDIENCE, LedgerAccount
 
 LOOPBACK: Final = "127.0.0.1"
 _SHUTDOWN_SECONDS: Final = 5.0

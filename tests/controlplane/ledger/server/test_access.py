@@ -26,9 +26,8 @@ from click.testing import Result
 from lab.cluster.pki import Authority
 from monopod.kube.client.api import Json
 from monopod.kube.client.asynchronous import ApiClient, load_configuration
-from monopod.kube.clock import SYSTEM_CLOCK
-from monopod.ledger.identity import StrangerError, build_audience, verify_identity
 from monopod.ledger.server.servers import Servers
+from monopod.usage.ledger_identity import StrangerError, build_audience, verify_identity
 from tests.clusters import ControlPlane
 from tests.controlplane.operating.lab import eventually
 from tests.project.repository import ROOT
@@ -293,7 +292,7 @@ def verify(world: World, shown: Json) -> str:
     async def ask() -> str:
         api = ApiClient(await load_configuration(str(world.folder / "ledger")))
         try:
-            return await verify_identity(api, SYSTEM_CLOCK, ACCOUNT, shown)
+            return await verify_identity(api, ACCOUNT, shown)
         finally:
             await api.close()
 

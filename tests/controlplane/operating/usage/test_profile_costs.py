@@ -11,6 +11,7 @@ from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import ROOT, Lab, eventually
 from tests.unit.cli.ledgers import a_ledger
 
+ACCOUNT = ROOT / "manifests/ledger/serviceaccount.yaml"
 RBAC = ROOT / "manifests/ledger/rbac"
 
 
@@ -21,12 +22,14 @@ def ledger(lab: Lab, tmp_path: Path) -> Iterator[Servers]:
     async def connect() -> ApiClient:
         return ApiClient(await load_configuration(str(lab.kubeconfig_path)))
 
+    lab.kubectl("apply", "-f", ACCOUNT)
     lab.kubectl("apply", "-k", RBAC)
     try:
         with a_ledger(tmp_path, connect) as servers:
             yield servers
     finally:
         lab.kubectl("delete", "-k", RBAC)
+        lab.kubectl("delete", "-f", ACCOUNT)
 
 
 def test_a_profile_says_what_its_pods_cost_as_long_as_there_is_a_ledger(

@@ -11,18 +11,21 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from monopod.kube.client.api import Json
 from monopod.kube.objects.resources import SERVICE_ACCOUNTS, TOKEN_REVIEWS
-from monopod.ledger.identity import LedgerAccount
 from monopod.ledger.rules.wire import InvalidWire
+from monopod.ledger.server.certificate import ServerCertificate
 from monopod.ledger.server.options import ServerOptions
 from monopod.ledger.server.peers import decode_changes
 from monopod.ledger.server.servers import Servers
 from monopod.ledger.store.answers import StoreUnavailableError
+from monopod.usage.ledger_identity import AUDIENCE, LedgerAccount
 from monopod.usage.ledger_question import LedgerQuestion, LedgerTrouble
 from monopod.usage.options import UsageOptions
 from monopod.usage.rules.profile_cost import ProfileCost
+from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
 from tests.unit.ledger.server.ledgers import ENDED, NOW, OPEN, VAGUE, WATCHED, an_api, build_people
 
@@ -43,9 +46,8 @@ def mint(body: Json) -> Json:
     return {"status": {"token": body["spec"]["audiences"][0]}}
 
 
-@asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Servers]:
-    people = build_people(folder)
+def build_api() -> FakeApi:
+    """Knows users, and which tokens are for the peers' port or for a certificate."""
     api = an_api()
     ordinary = api.answers["create", TOKEN_REVIEWS.list_path()]
 
@@ -53,16 +55,23 @@ async def running(folder: Path) -> AsyncIterator[Servers]:
         if not body["spec"].get("audiences"):
             assert callable(ordinary)
             return ordinary(body)
-        user = USERS.get(body["spec"]["token"])
-        known = {"authenticated": True, "user": {"username": user}, "audiences": ["monopod-ledger"]}
+        token, (audience,) = body["spec"]["token"], body["spec"]["audiences"]
+        user = USERS.get(token) if audience == AUDIENCE else {audience: OWN}.get(token)
+        known = {"authenticated": True, "user": {"username": user}, "audiences": [audience]}
         return {"status": known if user else {}}
 
     api.answers["create", TOKEN_REVIEWS.list_path()] = review
     api.answers["create", TOKENS_OF_LEDGER] = mint
+    return api
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Servers]:
+    people = build_people(folder)
     options = ServerOptions(api_port=0, peers_listen="127.0.0.1", peers_port=0)
     clock = FakeClock()
     clock.step((NOW - clock.now()).total_seconds())
-    servers = Servers(api, clock, people._ledger, options, ACCOUNT, folder)
+    servers = Servers(build_api(), clock, people._ledger, options, ACCOUNT, folder)
     await servers.start()
     try:
         yield servers
@@ -159,15 +168,70 @@ async def test_a_ledger_whose_database_is_away_says_so_to_the_operator(
 
 
 async def test_a_ledger_that_is_not_there_is_trouble_and_no_crash(tmp_path: Path) -> None:
-    options = UsageOptions(ledger="127.0.0.1", ledger_port=1, ledger_token=tmp_path / "none")
-    with pytest.raises(LedgerTrouble):
-        await LedgerQuestion(options).ask()
+    options = build_options(1, tmp_path / "none")
+    with pytest.raises(LedgerTrouble, match=r"127\.0\.0\.1: "):
+        await LedgerQuestion(build_api(), options).ask()
+    with pytest.raises(LedgerTrouble, match=r"none\.invalid has no address"):
+        await LedgerQuestion(build_api(), options.model_copy(update={"ledger": "none.invalid"})).ask()
+
+
+async def test_the_next_replica_is_asked_where_one_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def resolve() -> list[str]:
+        return ["127.0.0.9", "127.0.0.1"]
+
+    async with running(tmp_path) as servers:
+        question = a_question(servers, tmp_path, "operator")
+        monkeypatch.setattr(question, "_resolve", resolve)
+        assert (await question.ask()).currency == "USD"
+
+
+async def test_what_can_not_show_that_it_is_the_ledger_gets_no_token_of_the_operators(tmp_path: Path) -> None:
+    """Not even if it shows what the ledger shows, without having its key."""
+    async with running(tmp_path) as servers:
+        _, shown = await ask(servers.peers_port, "/identity", "")
+    (tmp_path / "token").write_text("operator")
+    for pretended, trouble in (
+        (None, "404"),
+        ({**shown, "token": "other"}, "doesn't know its certificate"),
+        (shown, "another certificate than the one"),
+    ):
+        async with an_impostor(pretended) as (port, tokens):
+            with pytest.raises(LedgerTrouble, match=trouble):
+                await LedgerQuestion(build_api(), build_options(port, tmp_path / "token")).ask()
+        assert tokens == []
+
+
+@asynccontextmanager
+async def an_impostor(shown: Any) -> AsyncIterator[tuple[int, list[str]]]:
+    """Its port, and the tokens that it was shown."""
+    tokens: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        tokens.extend(request.headers.getall("Authorization", []))
+        is_known = request.path == "/identity" and shown
+        return web.json_response(shown if is_known else {}, status=200 if is_known else 404)
+
+    application = web.Application()
+    application.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        context = ServerCertificate(NOW).build_context()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        yield runner.addresses[0][1], tokens
+    finally:
+        await runner.cleanup()
 
 
 def a_question(servers: Servers, folder: Path, token: str) -> LedgerQuestion:
     (folder / "token").write_text(f"{token}\n")
-    options = UsageOptions(ledger="127.0.0.1", ledger_port=servers.peers_port, ledger_token=folder / "token")
-    return LedgerQuestion(options)
+    return LedgerQuestion(build_api(), build_options(servers.peers_port, folder / "token"))
+
+
+def build_options(port: int, token: Path) -> UsageOptions:
+    return UsageOptions(namespace="monopod-system", ledger="127.0.0.1", ledger_port=port, ledger_token=token)
 
 
 async def test_a_long_token_is_as_good_as_a_short_one(tmp_path: Path) -> None:
