@@ -29,7 +29,7 @@ test-unit test-controlplane test-e2e test-chart test-project: test-%:
 	./hack/test $*
 
 .PHONY: test-deep
-test-deep: ## the tests of many pods, churn, attacks in loops, Kubernetes' own tests of NetworkPolicies (an hour)
+test-deep: ## the tests of many pods, churn, attacks in loops, a ledger that is killed, Kubernetes' own tests of NetworkPolicies (an hour and a half)
 	MONOPOD_DIFFERENTIAL_PODS=$${MONOPOD_DIFFERENTIAL_PODS:-12000} \
 	MONOPOD_RESCHEDULED_PODS=$${MONOPOD_RESCHEDULED_PODS:-1000} \
 	MONOPOD_OBSERVED_WORKLOADS=$${MONOPOD_OBSERVED_WORKLOADS:-50} \

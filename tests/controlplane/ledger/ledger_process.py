@@ -45,7 +45,7 @@ class LedgerLab:
 class LedgerProcess:
     """One replica: `python -m monopod ledger`, which can be killed and started again with its disk."""
 
-    def __init__(self, lab: LedgerLab, number: int = 0, *, name: str = "") -> None:
+    def __init__(self, lab: LedgerLab, number: int = 0, *, name: str = "", url: str = "") -> None:
         self.name = name or f"monopod-ledger-{number}"
         self.address = ADDRESSES[number]
         self._lab = lab
@@ -54,10 +54,7 @@ class LedgerProcess:
         self.port = find_free_port()
         self.api_port = find_free_port()
         self._folder.mkdir(exist_ok=True)
-
-    @property
-    def database(self) -> Path:
-        return self._folder / "ledger.db"
+        self.url = url or f"sqlite:///{self._folder / 'ledger.db'}"
 
     @property
     def log(self) -> Path:
@@ -67,7 +64,7 @@ class LedgerProcess:
         lab = self._lab
         command = [
             *(sys.executable, "-m", "monopod", "ledger", "--kubeconfig", str(lab.kubeconfig), "--name", self.name),
-            *("--namespace", NAMESPACE, "--database", f"sqlite:///{self.database}", "--spool", str(self._folder)),
+            *("--namespace", NAMESPACE, "--database", self.url, "--spool", str(self._folder)),
             *("--listen", "127.0.0.1", "--metrics-port", str(self.port), "--api-port", str(self.api_port)),
             *("--peers-listen", self.address, "--peers-port", str(lab.peers_port)),
             *("--peer-token", str(lab.peer_token)),
@@ -123,7 +120,7 @@ class LedgerProcess:
 
     def read(self) -> tuple[dict[str, Lifetime], list[Watched]]:
         """What is kept, by uid; of an open lifetime too."""
-        store = Store.open(f"sqlite:///{self.database}", Terms())
+        store = Store.open(self.url, Terms())
         try:
             return read_everything(store, page=1000)
         finally:

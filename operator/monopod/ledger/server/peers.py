@@ -114,14 +114,21 @@ class PeersServer:
         try:
             return web.json_response(await self._answer_profiles())
         except StoreUnavailableError as trouble:
-            return build_error(503, "StoreUnavailable", f"The ledger can't read its database: {trouble}")
+            return _build_unavailable(trouble)
 
     async def _answer_changes(self, request: web.Request) -> web.StreamResponse:
         if request[USER].name != self._user_name:
             raise Forbidden(f"User {request[USER].name!r} is no recorder of this ledger.")
         after = _read_number(request, "after", 0)
-        changes = await self._fetch_changes(after, MOST_CHANGES)
+        try:
+            changes = await self._fetch_changes(after, MOST_CHANGES)
+        except StoreUnavailableError as trouble:
+            return _build_unavailable(trouble)
         return web.json_response(encode_changes(changes))
+
+
+def _build_unavailable(trouble: StoreUnavailableError) -> web.Response:
+    return build_error(503, "StoreUnavailable", f"The ledger can't read its database: {trouble}")
 
 
 def _read_number(request: web.Request, name: str, default: int) -> int:

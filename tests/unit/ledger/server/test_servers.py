@@ -20,7 +20,7 @@ from monopod.ledger.server.certificate import ServerCertificate
 from monopod.ledger.server.options import ServerOptions
 from monopod.ledger.server.peers import decode_changes
 from monopod.ledger.server.servers import Servers
-from monopod.ledger.store.answers import StoreUnavailableError
+from monopod.ledger.store.answers import Changes, StoreUnavailableError
 from monopod.usage.ledger_identity import AUDIENCE, LedgerAccount
 from monopod.usage.ledger_question import LedgerQuestion, LedgerTrouble
 from monopod.usage.options import UsageOptions
@@ -238,6 +238,18 @@ async def test_a_long_token_is_as_good_as_a_short_one(tmp_path: Path) -> None:
     """Tokens of identity providers name all of a user's groups."""
     async with running(tmp_path) as servers:
         assert (await ask(servers.api_port, "/v1/cost", "x" * 12_000))[0] == 401
+
+
+async def test_a_peer_is_told_that_the_database_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_: object, after: int, limit: int) -> Changes:
+        raise StoreUnavailableError("disk full")
+
+    monkeypatch.setattr(Servers, "_fetch_changes", fail)
+    async with running(tmp_path) as servers:
+        status, refused = await ask(servers.peers_port, "/v1/changes", "peer")
+
+    assert (status, refused["reason"]) == (503, "StoreUnavailable")
+    assert "disk full" in refused["message"]
 
 
 @pytest.mark.parametrize("after", ["x", "-1", "1.5", "", "9" * 30])
