@@ -94,7 +94,7 @@ def test_the_pod_meets_the_restricted_pod_security_standard(rendered: Rendered) 
     }
 
 
-def test_it_may_read_pods_and_ask_who_somebody_is_and_nothing_else(rendered: Rendered) -> None:
+def test_it_may_read_pods_and_their_events_and_ask_who_somebody_is_and_nothing_else(rendered: Rendered) -> None:
     bound = {
         (binding["kind"], binding["metadata"].get("namespace"), binding["roleRef"]["name"])
         for binding in rendered.of_kind("ClusterRoleBinding", "RoleBinding")
@@ -117,6 +117,7 @@ def test_it_may_read_pods_and_ask_who_somebody_is_and_nothing_else(rendered: Ren
     assert rights == {
         ("list", "pods"),
         ("watch", "pods"),
+        ("list", "events"),
         ("list", "leases"),
         ("watch", "leases"),
         ("get", "namespaces", "kube-system"),

@@ -121,6 +121,8 @@ class Pages:
     """A collection that is read in pages: which page is to be read next, until `next` is None.
 
     The API server bounds a page by its number of objects only. One that is too long is asked for again with fewer.
+    A list as of an exact resourceVersion names it once: it is in the token of the pages after the first, and the API
+    server refuses both together.
     """
 
     def __init__(self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False) -> None:
@@ -166,8 +168,13 @@ class Pages:
         self.next = self._build() if token else None
 
     def _build(self) -> Request:
-        query = {"limit": str(self._size), **self._query, **({"continue": self._token} if self._token else {})}
+        query = {"limit": str(self._size), **self._query}
+        if self._token:
+            query = {key: value for key, value in query.items() if key not in _VERSIONS} | {"continue": self._token}
         return build_read(self._path, query, self._accept)
+
+
+_VERSIONS: Final = frozenset({"resourceVersion", "resourceVersionMatch"})
 
 
 def read_answer(request: Request, status: int, content: bytes, retry_after: str | None = None) -> Json:

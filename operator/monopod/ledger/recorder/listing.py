@@ -7,6 +7,7 @@ from monopod.api.names import PROFILE_LABEL
 from monopod.kube.client.api import Api, ApiUnreachable, Json
 from monopod.kube.clock import Clock
 from monopod.kube.objects.resources import PODS
+from monopod.kube.objects.timestamps import read_time
 from monopod.ledger.recorder.revision_clock import Probe
 
 OUR_PODS: Final = {"labelSelector": PROFILE_LABEL}
@@ -20,6 +21,20 @@ TakePod = Callable[[Json, int], None]
 def read_version(item: Json) -> int:
     """Returns an object's resourceVersion, which is comparable as a number: Kubernetes' own promise since 1.35."""
     return int((item.get("metadata") or {}).get("resourceVersion") or 0)
+
+
+def read_stamp(item: Json) -> int:
+    """The latest moment that the API server itself stamped on an object, and that no one else can write; else 0."""
+    metadata = item.get("metadata") or {}
+    try:
+        created = read_time(str(metadata.get("creationTimestamp") or ""))
+        deleted = read_time(str(metadata.get("deletionTimestamp") or ""))
+    except ValueError:
+        return 0
+    stamps = [created.timestamp() if created else 0]
+    if deleted:  # when it was asked for, and the time that the pod was given
+        stamps.append(deleted.timestamp() - int(metadata.get("deletionGracePeriodSeconds") or 0))
+    return round(max(stamps) * 1000)
 
 
 def compute_now_ms(clock: Clock) -> int:

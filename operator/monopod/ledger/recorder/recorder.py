@@ -8,7 +8,8 @@
 Nothing is claimed that isn't known: the window of what was watched without a gap ends where a probe began whose
 version the stream has reached. A stream that hangs, or an API server that is away, only makes the window stand still.
 After a restart the watch goes on from the version that was committed with the facts, so that nothing is missed as long
-as the API server still has it; afterwards a list shows what is gone, and the window is broken: that is a gap.
+as the API server still has it; afterwards a list shows what is gone, and the window is broken: that is a gap. What the
+API server still knows of it is looked up meanwhile, by `Recovery`.
 
 kopf isn't used: it goes on from lists, and doesn't tell what was deleted meanwhile.
 """
@@ -29,12 +30,20 @@ from monopod.kube.clock import SYSTEM_CLOCK, Clock, lasting, sleep
 from monopod.kube.controller import Backoff
 from monopod.kube.logs import ProblemLog
 from monopod.kube.objects.resources import PODS
-from monopod.kube.objects.timestamps import read_time
 from monopod.kube.retry import retry
 from monopod.ledger.recorder.closing import Listed, close, close_missing, close_strays, is_stray
 from monopod.ledger.recorder.journal import Journal
-from monopod.ledger.recorder.listing import OUR_PODS, compute_now_ms, fetch_listing, fetch_probe, read_version
+from monopod.ledger.recorder.listing import (
+    OUR_PODS,
+    compute_now_ms,
+    fetch_listing,
+    fetch_probe,
+    read_stamp,
+    read_version,
+)
 from monopod.ledger.recorder.nodes import Nodes
+from monopod.ledger.recorder.past import Outage
+from monopod.ledger.recorder.recovery import Recovery
 from monopod.ledger.recorder.revision_clock import Probe, RevisionClock
 from monopod.ledger.store.answers import StoreUnavailableError
 from monopod.ledger.store.store import Store
@@ -98,6 +107,7 @@ class Recorder:
         self._executor = executor
         self._problems = problems
         self._clock = clock
+        self._recovery = Recovery(name, api, store, journal, executor, problems, clock)
         self._position = 0
         self._known: dict[str, int] = {}
         self._touched: set[str] = set()
@@ -126,6 +136,7 @@ class Recorder:
         await self._resume()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(), name="follow")
+            group.create_task(self._recovery.run(), name="recovery")
             group.create_task(self._repeat("probe", PROBE_SECONDS, self._probe), name="probe")
             group.create_task(self._repeat("audit", AUDIT_SECONDS, self._audit), name="audit")
 
@@ -199,8 +210,10 @@ class Recorder:
         is_rewound = self._is_rewound or probe.version < self._position
         listed = Listed(self._known, probe.version, probe.answered, is_rewound)
         windows = [*(each for each in windows if each.recorder != self._name), *self._list_trusted(windows)]
-        for lifetime in close_missing(opened, listed, windows, self._nodes.renewals):
+        missing = [*close_missing(opened, listed, windows, self._nodes.renewals)]
+        for lifetime in missing:
             self._journal.add(lifetime)
+        outage = self._build_outage(probe, missing)
         self._position = probe.version
         self.window = Watched(self._name, probe.sent, probe.sent)
         self._audited, self._has_missed = probe.sent, False
@@ -208,11 +221,20 @@ class Recorder:
         self._journal.extend(self.window)
         await self._journal.flush()
         self._must_sync, self._is_rewound = "", False
+        if outage:
+            self._recovery.begin(outage)
         logger.info("synced", version=probe.version, pods=len(self._known))
 
     def _observe_listed(self, item: Json, at: int) -> None:
         if lifetime := self._read(item, at):
             self._journal.add(lifetime)
+
+    def _build_outage(self, probe: Probe, missing: Iterable[Lifetime]) -> Outage | None:
+        """What this list can't tell of; None if nothing was watched before, or if versions from before say nothing."""
+        if self.window is None or self._has_missed or self._is_rewound or probe.version <= self._position:
+            return None
+        current = frozenset(self._known)
+        return Outage(self.window.until, probe.answered, self._position, probe.version, current, tuple(missing))
 
     def _list_trusted(self, windows: Iterable[Watched]) -> Iterator[Watched]:
         """This recorder's own windows; where its stream missed something, the last only to where it was audited."""
@@ -347,17 +369,3 @@ class Recorder:
             listed = Listed(self._known, position, now)
             for lifetime in close_strays(opened, listed, self._nodes.renewals):
                 self._journal.add(lifetime)
-
-
-def read_stamp(item: Json) -> int:
-    """The latest moment that the API server itself stamped on an object, and that no one else can write; else 0."""
-    metadata = item.get("metadata") or {}
-    try:
-        created = read_time(str(metadata.get("creationTimestamp") or ""))
-        deleted = read_time(str(metadata.get("deletionTimestamp") or ""))
-    except ValueError:
-        return 0
-    stamps = [created.timestamp() if created else 0]
-    if deleted:  # when it was asked for, and the time that the pod was given
-        stamps.append(deleted.timestamp() - int(metadata.get("deletionGracePeriodSeconds") or 0))
-    return round(max(stamps) * 1000)

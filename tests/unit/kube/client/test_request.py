@@ -186,6 +186,15 @@ def names(items: Iterable[Json]) -> list[str]:
     return [item["metadata"]["name"] for item in items]
 
 
+def test_a_list_as_of_a_version_names_it_on_its_first_page_only() -> None:
+    pages = Pages("/x", {"labelSelector": "a", "resourceVersion": "7", "resourceVersionMatch": "Exact"})
+    assert pages.next is not None
+    assert pages.next.target == "/x?limit=500&labelSelector=a&resourceVersion=7&resourceVersionMatch=Exact"
+    pages.take(a_page("a", token="t"))
+    assert pages.next is not None
+    assert pages.next.target == "/x?limit=500&labelSelector=a&continue=t"
+
+
 def test_pages_follow_each_other_with_the_same_query() -> None:
     pages = Pages("/x", {"labelSelector": "a"}, metadata_only=True)
     first = pages.next
