@@ -3,7 +3,7 @@
 RUN := ./hack/run
 # What hack/generate writes; `make verify` fails when regenerating changes any of it.
 GENERATED := manifests/crd manifests/policies docs/conformance.md \
-  $(addprefix docs/reference/, api.md chart.md gvisor-node.md ledger.md operator.md pod-fields.md) \
+  $(addprefix docs/reference/, api.md chart.md gvisor-node.md ledger.md operator.md pod-fields.md task-definitions.md) \
   operator/monopod/cli/input/schema/kubernetes.json \
   $(addprefix charts/monopod/templates/, crds.yaml rbac.yaml ledger-rbac.yaml policies.yaml)
 
