@@ -15,6 +15,7 @@ from monopod.ledger.store.answers import (
     BY_NAMESPACE,
     BY_POD,
     BY_PROFILE,
+    BY_SERIES,
     BY_WORKLOAD,
     Dimension,
     Grouping,
@@ -44,6 +45,7 @@ TERMS = {
 KEYS = {
     "namespace": (BY_NAMESPACE, lambda one: (one.description.namespace,)),
     "profile": (BY_PROFILE, lambda one: (one.description.profile,)),
+    "series": (BY_SERIES, lambda one: (one.description.namespace, one.description.profile)),
     "workload": (BY_WORKLOAD, lambda one: (one.description.namespace, one.description.workload)),
     "pod": (BY_POD, lambda one: (one.description.namespace, one.description.name, one.uid)),
     "label": (Grouping(Dimension.LABEL, "app"), lambda one: (dict(one.description.labels).get("app", ""),)),
@@ -97,6 +99,15 @@ class StoreContract:
         totals = model.sum_usage(*FOREVER, lambda one: (one.description.namespace, one.description.profile), terms, NOW)
         assert store.sum_totals(now=NOW) == totals
         store.close()
+
+    def test_it_is_known_which_namespace_and_profile_used_something_first(self, store: Store) -> None:
+        """Also of pods that still run, and whatever came to be known first."""
+        hour = BEGIN // HOUR_MS
+        late = BEGIN + 3 * HOUR_MS
+        store.join([a_lifetime("a", seconds=90, created=late), a_lifetime("b", seconds=None, namespace="data")])
+        assert store.find_first_hours(now=NOW) == {("default", "web"): hour + 3, ("data", "web"): hour}
+        store.join([a_lifetime("c", seconds=None), a_lifetime("d", created=late, namespace="data")])
+        assert store.find_first_hours(now=NOW) == {("default", "web"): hour, ("data", "web"): hour}
 
     def test_sums_of_adjacent_periods_add_up(self, store: Store) -> None:
         random = Random(3)

@@ -44,6 +44,9 @@ MOST_BYTES: Final = 32 * 1024 * 1024
 """Of an answer: a page, whose lifetimes are bounded by their texts (`store.MOST_TEXT`), and a hundred thousand
 windows."""
 
+_PATIENCE: Final = {False: 120.0, True: 3600.0}
+"""For how many seconds a peer is waited for that hasn't answered yet; and one that is being read."""
+
 Verify = Callable[[Any], Awaitable[str]]
 """Of what a peer shows: the fingerprint of its certificate. `verify_identity` says what it raises."""
 
@@ -108,6 +111,12 @@ class Peers:
         """For how many seconds each peer hasn't been read to its end."""
         now = self._clock.monotonic()
         return {host: now - (peer.pulled or self._started) for host, peer in self._peers.items()}
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether all is known that peers had known before the start, or they have had their time to tell."""
+        age = self._clock.monotonic() - self._started
+        return all(peer.pulled or age > _PATIENCE[bool(peer.store)] for peer in self._peers.values())
 
     async def run(self) -> None:
         """Pulls until cancelled."""

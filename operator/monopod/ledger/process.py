@@ -35,7 +35,7 @@ from monopod.ledger.recorder.nodes import Nodes
 from monopod.ledger.recorder.recorder import Recorder
 from monopod.ledger.server.answers import Ledger
 from monopod.ledger.server.servers import Servers
-from monopod.ledger.store.answers import BY_NAMESPACE, Group, StoreUnavailableError
+from monopod.ledger.store.answers import BY_SERIES, Group, StoreUnavailableError
 from monopod.ledger.store.spool import Spool, SpooledStore
 from monopod.ledger.store.store import Store
 from monopod.ledger.totals import Totals, compute_costs
@@ -196,15 +196,18 @@ class Process:
         windows = store.fetch_watched()
         since = max(until - DAY_MS, min((window.since for window in windows), default=until))
         self._coverage = compute_coverage(windows, since, until).percent / 100
+        if self._peers is None or not self._peers.is_caught_up:
+            return  # a disk that is new would show totals that begin anew and leap
         groups = store.sum_totals(now=until)
         *earlier, last = book.split(0, until // 1000 + 1)
         if until - self._past_summed >= HOUR_MS or len(earlier) != len(self._past):
             self._past_summed = until
             self._past = [
-                (span.prices, store.sum_usage(span.since * 1000, span.until * 1000, BY_NAMESPACE, now=until))
+                (span.prices, store.sum_usage(span.since * 1000, span.until * 1000, BY_SERIES, now=until))
                 for span in earlier
             ]
-        self._totals.update(groups, compute_costs(groups, self._past, last.prices))
+        costs = compute_costs(groups, self._past, last.prices)
+        self._totals.update(groups, costs, partial(store.find_first_hours, now=until))
 
     def _get_state(self) -> State:
         recorder, spooled = self._recorder, self._spooled

@@ -206,6 +206,24 @@ async def test_what_takes_a_peers_place_later_gets_no_token_and_its_next_process
         await scene.until_pulled(2)
 
 
+async def test_totals_wait_until_peers_were_read_but_not_for_ever_for_one_that_is_away(scene: Scene) -> None:
+    scene.other.join([a_lifetime("a")])
+    async with scene.pulling() as peers:
+        found = [peers.is_caught_up]
+        await scene.until_pulled(1)
+        await scene.several_pulls()
+        found.append(peers.is_caught_up)
+    assert found == [False, True]
+
+    scene.is_broken = True
+    async with scene.pulling() as peers:
+        await scene.several_pulls()
+        found = [peers.is_caught_up]
+        scene.clock.step(120)
+        found.append(peers.is_caught_up)
+    assert found == [False, True]
+
+
 async def test_a_peer_that_is_away_is_asked_again(scene: Scene) -> None:
     scene.is_broken = True
     scene.other.join([a_lifetime("x")])

@@ -23,7 +23,14 @@ from monopod.ledger.server.rules.amounts import (
 from monopod.ledger.server.rules.question import Question, Subject
 from monopod.ledger.server.rules.question import Span as Period
 from monopod.ledger.server.rules.receipt import build_receipt
-from monopod.ledger.store.answers import BY_NAMESPACE, Dimension, Grouping, TooManyGroupsError, TooManyLifetimesError
+from monopod.ledger.store.answers import (
+    BY_NAMESPACE,
+    BY_PROFILE,
+    Dimension,
+    Grouping,
+    TooManyGroupsError,
+    TooManyLifetimesError,
+)
 from monopod.ledger.store.store import Store
 from monopod.usage.rules.bill import HOUR, Range, Terms, compute_bill
 from monopod.usage.rules.charge_period import Granularity, compute_month, split_charge_periods
@@ -48,9 +55,6 @@ _KEYS: Final[Mapping[Subject, tuple[str, ...]]] = {
     Subject.POD: ("namespace", "pod", "uid"),
     Subject.LABEL: ("value",),
 }
-
-
-_BY_PROFILE: Final = Grouping(Dimension.PROFILE)
 
 
 class TooManyRows(Exception):
@@ -135,7 +139,7 @@ class Ledger:
             profile = lifetime.description.profile
             hourly[profile] = hourly.get(profile, Fraction()) + price
         begin, _ = compute_month(second)
-        month = self._sum(Period(begin * 1000, second * 1000), _BY_PROFILE, None, now)
+        month = self._sum(Period(begin * 1000, second * 1000), BY_PROFILE, None, now)
         spent = {profile: total.money.billed for (profile,), total in month.items()}
         return {
             "currency": self.book.currency,

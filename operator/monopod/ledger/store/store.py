@@ -170,6 +170,11 @@ class Store:
         with begin_reading(self._engine) as connection:
             return sums.sum_totals(connection, decode_terms(_fetch_terms(connection)), now)
 
+    def find_first_hours(self, *, now: int) -> dict[tuple[str, ...], int]:
+        """In which hour since the epoch each pair of namespace and profile first used something."""
+        with begin_reading(self._engine) as connection:
+            return sums.find_first_hours(connection, decode_terms(_fetch_terms(connection)), now)
+
     def iterate(
         self, since: int, until: int, *, namespaces: frozenset[str] | None = None
     ) -> Generator[Lifetime, None, None]:
