@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from lab.bench.made_up_month import BEGIN, MONTH, NAMESPACES, NOW, OPEN, draw_pod, end_pod, make_month
+from lab.bench.ledger.made_up_month import BEGIN, MONTH, NAMESPACES, NOW, OPEN, draw_pod, end_pod, make_month
 from lab.progress import step
 from monopod.ledger.store.answers import BY_NAMESPACE, BY_WORKLOAD, Dimension, Grouping
 from monopod.ledger.store.engine import build_engine
