@@ -45,7 +45,7 @@ test-deep: ## the tests of many pods, churn, attacks in loops, a ledger that is 
 	  tests/controlplane/operating/rescheduling/test_scale.py tests/attack/profiles/test_churn.py \
 	  tests/attack/isolation/test_network_policies.py tests/attack/pods/test_pod_security.py \
 	  tests/controlplane/ledger/recorder/test_crash.py
-	MONOPOD_FOCUS_VALIDATOR=$$(./hack/focus-validator) $(RUN) pytest tests/unit/usage/rules/test_focus_1_2.py
+	MONOPOD_FOCUS_VALIDATOR=$$(./hack/focus-validator) $(RUN) pytest tests/unit/usage/rules/test_focus_1_2.py tests/unit/usage/rules/test_focus.py
 	MONOPOD_NETWORK_POLICIES=all ./hack/test e2e -- -k test_all_tests_of_network_policies
 
 .PHONY: test-conformance
