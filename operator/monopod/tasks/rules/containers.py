@@ -59,7 +59,7 @@ RESOURCE_UNSUPPORTED = refused_untold(
 
 USER_BY_NAME = unavailable(
     "UserByName",
-    "Kubernetes knows users by number only, and the number of {user} is in the image.",
+    "Kubernetes knows users by number only, up to 2147483647: {user} is none.",
     'Write "user": "UID" or "UID:GID".',
 )
 REGISTRY = unavailable(
@@ -75,6 +75,8 @@ ECR_IMAGE = note(
 )
 
 MOST_CONTAINERS: Final = 10
+LARGEST_USER: Final = 2**31 - 1
+"""Of Kubernetes'."""
 _IMAGE: Final = re.compile(r"[a-zA-Z0-9_\-:./#]{1,255}(@sha256:[a-fA-F0-9]{64})?")
 _ECR: Final = re.compile(r"[0-9]{12}\.dkr[.-]ecr[.-]")
 _USER: Final = re.compile(r"[0-9]{1,10}(:[0-9]{1,10})?")
@@ -109,7 +111,7 @@ def check_container(container: View, root: View) -> Iterator[Finding]:
         elif each.text("type"):
             yield RESOURCE_UNSUPPORTED.at(each.path, kind=show(each.text("type")))
     user = container.text("user")
-    if user and not _USER.fullmatch(user):
+    if user and not (_USER.fullmatch(user) and all(int(each) <= LARGEST_USER for each in user.split(":"))):
         yield USER_BY_NAME.at(container.path_of("user"), user=repr(show(user)))
     if container.has("credentialSpecs"):
         yield CREDENTIAL_SPECS.at(container.path_of("credentialSpecs"))

@@ -7,7 +7,7 @@ January 2026 that Fargate mounts tmpfs; Kubernetes' documentation, safe sysctls.
 from collections.abc import Iterator
 from typing import Final
 
-from monopod.tasks.rules.rule import Finding, refused, refused_untold, unavailable
+from monopod.tasks.rules.rule import Finding, note, refused, refused_untold, unavailable
 from monopod.tasks.rules.view import View, show
 
 PRIVILEGED = refused(
@@ -85,6 +85,11 @@ TMPFS_OPTIONS = unavailable(
     "A pod's volume in memory has no mount options.",
     "Leave mountOptions out.",
 )
+INIT_PROCESS = note(
+    "InitProcess",
+    "No init process is added to a container.",
+    "Have the image bring one, such as tini, if its process leaves children behind.",
+)
 
 _CAPABILITIES: Final = frozenset(
     (
@@ -117,6 +122,8 @@ def check_linux(container: View) -> Iterator[Finding]:
         yield SECURITY_OPTIONS.at(container.path_of("dockerSecurityOptions"))
     parameters = container.child("linuxParameters")
     yield from _check_capabilities(parameters.child("capabilities"))
+    if parameters.is_true("initProcessEnabled"):
+        yield INIT_PROCESS.at(parameters.path_of("initProcessEnabled"))
     if parameters.has("devices"):
         yield DEVICES.at(parameters.path_of("devices"))
     for key, rule in (("sharedMemorySize", SHARED_MEMORY), ("maxSwap", MAX_SWAP), ("swappiness", SWAPPINESS)):

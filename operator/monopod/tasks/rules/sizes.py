@@ -74,9 +74,15 @@ SIZE_TOO_LARGE = unavailable(
     "Monopod's largest size is 16 vCPU with 120 GB.",
     "Use at most 16384 CPU units and 122880 MiB, or split the task.",
 )
+STORAGE_ABOVE_LARGEST = unavailable(
+    "StorageAboveLargest",
+    "Monopod's largest ephemeral storage is 198 GiB.",
+    "Ask for at most 198 GiB.",
+)
 
 SMALLEST_STORAGE_GIB: Final = 21
 LARGEST_STORAGE_GIB: Final = 200
+MONOPODS_LARGEST_STORAGE_GIB: Final = 198
 UNITS_PER_VCPU: Final = 1024
 LEAST_MEMORY_MIB: Final = 4
 """What Docker takes for a container's memory; the developer guide advises 6."""
@@ -199,6 +205,8 @@ def _check_storage(root: View) -> Iterator[Finding]:
         yield STORAGE_TOO_SMALL.at(storage.path_of("sizeInGiB"))
     elif size is not None and size > LARGEST_STORAGE_GIB:
         yield STORAGE_TOO_LARGE.at(storage.path_of("sizeInGiB"))
+    elif size is not None and size > MONOPODS_LARGEST_STORAGE_GIB:
+        yield STORAGE_ABOVE_LARGEST.at(storage.path_of("sizeInGiB"))
 
 
 def check_sums(root: View) -> Iterator[Finding]:

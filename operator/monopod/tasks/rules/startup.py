@@ -1,10 +1,9 @@
-"""In which order containers start, how their health is checked, when they are restarted, and how they stop.
+"""What containers wait for, how their health is checked, when they are restarted, and how they stop.
 
 Source: ECS developer guide, container dependency, health check, timeouts and restart policies.
 """
 
 from collections.abc import Iterator, Mapping
-from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
 from monopod.tasks.rules.rule import Finding, note, refused, refused_untold
@@ -24,9 +23,6 @@ DEPENDENCY_WITHOUT_HEALTH_CHECK = refused(
     "DependencyWithoutHealthCheck",
     "A dependency container with HEALTHY condition must have health check configured",
     "Add a healthCheck to {name}, or wait for START.",
-)
-DEPENDENCY_CYCLE = refused_untold(
-    "DependencyCycle", "Containers wait for each other: {cycle}.", "Remove one of these dependencies."
 )
 HEALTH_COMMAND_INVALID = refused_untold(
     "HealthCommandInvalid",
@@ -151,19 +147,8 @@ def _check_restarts(container: View) -> Iterator[Finding]:
         yield EXIT_CODES_INVALID.at(policy.path_of("ignoredExitCodes"))
 
 
-def check_order(root: View) -> Iterator[Finding]:
-    """The dependencies of all containers together, and the time that they have to stop."""
-    by_name = _index(root)
-    graph = {
-        name: {each.text("containerName") or "" for each in container.children("dependsOn")} & by_name.keys()
-        for name, container in by_name.items()
-    }
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as problem:
-        # In the order in which each waits for the next.
-        cycle = [show(name) for name in reversed(problem.args[1])]
-        yield DEPENDENCY_CYCLE.at("containerDefinitions", cycle=" → ".join(cycle))
-    timeouts = [each.number("stopTimeout") or DEFAULT_STOP_TIMEOUT for each in by_name.values()]
+def check_stop_timeouts(root: View) -> Iterator[Finding]:
+    """The time that the containers have to stop."""
+    timeouts = [each.number("stopTimeout") or DEFAULT_STOP_TIMEOUT for each in root.children("containerDefinitions")]
     if len(set(timeouts)) > 1:
         yield STOP_TIMEOUTS_DIFFER.at("containerDefinitions", longest=max(timeouts))

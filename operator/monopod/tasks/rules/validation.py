@@ -10,6 +10,7 @@ from monopod.tasks.rules import (
     linux,
     logs,
     network,
+    order,
     parameters,
     sizes,
     startup,
@@ -19,7 +20,7 @@ from monopod.tasks.rules import (
 from monopod.tasks.rules.rule import Finding, Rule
 from monopod.tasks.rules.view import View
 
-_MODULES: Final = (parameters, task, sizes, containers, network, linux, logs, startup, environment, volumes)
+_MODULES: Final = (parameters, task, sizes, containers, network, linux, logs, startup, order, environment, volumes)
 
 RULES: Final = tuple(each for module in _MODULES for each in vars(module).values() if isinstance(each, Rule))
 """Every rule, by subject."""
@@ -27,7 +28,7 @@ RULES: Final = tuple(each for module in _MODULES for each in vars(module).values
 
 MOST_FINDINGS: Final = 1000
 _MOST_JUDGED: Final = 10 * containers.MOST_CONTAINERS
-"""Where there are more of either, no more is told: enough is wrong, and whoever sent it may mean to exhaust us."""
+"""Of containers. Where there are more, they aren't looked at one by one: whoever sent it may mean to exhaust us."""
 
 
 def validate(definition: Mapping[str, Any]) -> tuple[Finding, ...]:
@@ -40,17 +41,19 @@ def validate(definition: Mapping[str, Any]) -> tuple[Finding, ...]:
 
 
 def _find_all(root: View) -> Iterator[Finding]:
+    found = root.children("containerDefinitions")
     yield from parameters.check_parameters(root)
     yield from task.check_task(root)
     yield from sizes.check_size(root)
     yield from sizes.check_sums(root)
     yield from containers.check_all(root)
     yield from network.check_ports(root)
-    yield from startup.check_order(root)
+    yield from startup.check_stop_timeouts(root)
     yield from linux.check_system_controls(root)
-    found = root.children("containerDefinitions")
-    for container in found if len(found) <= _MOST_JUDGED else ():
-        yield from _check_container(container, root)
+    if len(found) <= _MOST_JUDGED:
+        yield from order.check_order(root)
+        for container in found:
+            yield from _check_container(container, root)
     yield from volumes.check_volumes(root)
 
 

@@ -233,7 +233,7 @@ def test_the_text_tells_fargates_findings_from_monopods(tmp_path: Path) -> None:
         "Leave privileged out: a task has a kernel of its own, and no rights on its host.",
         "",
         "web, Fargate takes it, and Monopod can't run it:",
-        "containerDefinitions[0].user: Kubernetes knows users by number only, and the number of 'www' is in the image.",
+        "containerDefinitions[0].user: Kubernetes knows users by number only, up to 2147483647: 'www' is none.",
         'Write "user": "UID" or "UID:GID".',
         "",
         "web, to know:",

@@ -85,8 +85,8 @@ def test_any_definition_is_judged(part: int) -> None:
 
 def test_the_definitions_that_are_made_say_much() -> None:
     """Else the others show nothing: most rules are met."""
-    told = {finding.rule.name for seed in range(600) for finding in _judge(Maker(seed).make(TASK_DEFINITION))}
-    assert len(told) > 80, sorted(told)
+    told = {finding.rule.name for seed in range(250) for finding in _judge(Maker(seed).make(TASK_DEFINITION))}
+    assert len(told) > 75, sorted(told)
 
 
 def _judge(definition: Any) -> Any:
