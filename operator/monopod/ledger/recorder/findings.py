@@ -8,7 +8,7 @@ Owners aren't asked. A Job says when its last pod had ended, not when a pod was 
 and what is deleted together with its pods can't be asked any more.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Final
@@ -42,19 +42,19 @@ class Gathered:
         return self.times.outage
 
 
-def conclude(gathered: Gathered, opened: Iterable[Lifetime], recorded: Container[str]) -> list[Lifetime]:
+def conclude(gathered: Gathered, opened: Iterable[Lifetime], is_recorded: Callable[[str], bool]) -> list[Lifetime]:
     """The lifetimes of which something new is known.
 
     Args:
         gathered: what was to be had.
         opened: the lifetimes of the pods that exist now.
-        recorded: uids whose pods are known, although they are no longer there.
+        is_recorded: whether something is known of a uid; it is asked of pods that are neither there nor missing.
     """
     missing = {each.uid: each for each in gathered.outage.missing}
     ended = missing | {each.uid: each for each in _narrow(gathered, missing)}
     known = [*opened, *ended.values()]
     successors = _index_successors(known)
-    unseen = _infer_unseen(gathered, Siblings(known), recorded)
+    unseen = _infer_unseen(gathered, Siblings(known), is_recorded)
     found = []
     for lifetime in (*ended.values(), *unseen):
         narrower = _bound_by_successor(lifetime, successors)
@@ -132,17 +132,17 @@ def _add_events(lifetime: Lifetime, events: PodEvents) -> Lifetime:
     return lifetime
 
 
-def _infer_unseen(gathered: Gathered, siblings: Siblings, recorded: Container[str]) -> Iterator[Lifetime]:
+def _infer_unseen(gathered: Gathered, siblings: Siblings, is_recorded: Callable[[str], bool]) -> Iterator[Lifetime]:
     """The pods that only Events tell of, where it is certain what they were."""
     outage = gathered.outage
     shown = {uid for past in gathered.lists for uid in past.lifetimes}
     for uid, events in gathered.events.items():
-        if uid in outage.current or uid in shown or uid in recorded or events.scheduled is None:
+        if uid in outage.current or uid in shown or events.scheduled is None:
             continue
         if not outage.since - CUT_MS < events.scheduled <= events.alive:
             continue
         about = siblings.infer(events.namespace, events.name, events.scheduled)
-        if about is None:
+        if about is None or is_recorded(uid):
             continue
         evidence = {Evidence.SCHEDULED_EVENT, Evidence.INFERRED_FROM_SIBLINGS, Evidence.LISTED_GONE, events.latest}
         yield Lifetime(

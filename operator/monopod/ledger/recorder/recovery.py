@@ -148,8 +148,7 @@ class Recovery:
             self._problems.report("recovery", f"the API server's past took longer than {MOST_SECONDS:.0f} s")
         gathered = gathering.finish()
         opened = await self._run(self._store.list_open)
-        recorded = await self._run(partial(self._list_recorded, gathered))
-        found = await self._run(partial(conclude, gathered, opened, recorded))
+        found = await self._run(partial(conclude, gathered, opened, self._is_recorded))
         for lifetime in found:
             await self._journal.wait_for_room()
             self._journal.add(lifetime)
@@ -174,10 +173,8 @@ class Recovery:
             if waited >= PEER_LAG_SECONDS or not _has_watched_on(windows, outage):
                 return False
 
-    def _list_recorded(self, gathered: Gathered) -> frozenset[str]:
-        """The pods of which Events tell, and which are known already."""
-        asked = gathered.events.keys() - gathered.outage.current
-        return frozenset(uid for uid in asked if self._store.fetch(uid) is not None)
+    def _is_recorded(self, uid: str) -> bool:
+        return self._store.fetch(uid) is not None
 
     async def _run(self, call: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)

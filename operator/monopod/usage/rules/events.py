@@ -56,7 +56,7 @@ class PodEvents:
         pull_started: when its first image began to be pulled.
         container_started: when its first container had started.
         alive: the latest moment at which it existed.
-        is_killing: whether that is when its kubelet began to stop it.
+        is_killing: whether that is when its kubelet stopped a container.
     """
 
     uid: str

@@ -69,7 +69,7 @@ class Evidence(StrEnum):
     """Its kubelet's last Event about it is the latest sign that it existed."""
 
     KILLING_EVENT = "KillingEvent"
-    """Its kubelet's Event that it began to stop the pod is the latest sign that it existed."""
+    """Its kubelet's Event that it was stopping a container is the latest sign that it existed."""
 
     INFERRED_FROM_SIBLINGS = "InferredFromSiblings"
     """Only Events told of it; its size is that of its workload's pods before and after it, which are alike."""

@@ -34,6 +34,10 @@ def list_exact(scene: Scene, path: str = "/api/v1/pods") -> list[Json]:
     return [query for kind, of, query in scene.cluster.requests if (kind, of) == ("get", path) and is_exact(query)]
 
 
+def list_events(scene: Scene) -> list[Json]:
+    return [query for _, path, query in scene.cluster.requests if path == "/api/v1/events"]
+
+
 def is_exact(query: Json) -> bool:
     return query.get("resourceVersionMatch") == "Exact"
 
@@ -157,6 +161,56 @@ async def test_another_recorder_that_has_stopped_too_is_not_waited_for_long(scen
     assert list_exact(scene)
 
 
+async def test_after_a_restored_backup_of_etcd_versions_of_the_past_say_nothing(scene: Scene) -> None:
+    scene.cluster.create_pod("x")
+    async with scene.recording():
+        await live(scene, 30)
+        snapshot = scene.cluster.take_snapshot()
+        await live(scene, 30)
+        scene.cluster.restore_snapshot(snapshot)
+        await scene.wait(60)
+        assert scene.check("x").is_open
+        assert len(scene.store.windows) == 2
+    assert (list_exact(scene), list_events(scene)) == ([], [])
+
+
+async def test_after_the_stream_missed_something_the_past_is_not_asked(scene: Scene) -> None:
+    """Nobody knows from which version on."""
+    scene.cluster.create_pod("x")
+    async with scene.recording() as recorder:
+        await live(scene, 70)
+        scene.cluster.truth["x"].deleted = round(scene.clock.now().timestamp() * 1000)
+        del scene.cluster.pods["x"]  # without an event
+        for _ in range(120):
+            scene.cluster.write_something_else()
+            await scene.wait(1)
+        assert recorder.missed == 1
+        scene.check("x")
+    assert (list_exact(scene), list_events(scene)) == ([], [])
+
+
+async def test_of_outages_that_follow_each_other_the_longest_is_looked_up(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monopod.ledger.recorder.recovery.PAUSE_SECONDS", 400)
+    async with scene.recording():
+        for seconds in (20, 60, 40):
+            await live(scene, 20)
+            scene.cluster.is_away = True
+            await live(scene, seconds // 2)
+            scene.cluster.create_pod(f"short-{seconds}")
+            await live(scene, seconds // 2)
+            scene.cluster.delete_pod(f"short-{seconds}")
+            await scene.wait(1)
+            scene.cluster.is_away = False
+            scene.cluster.restart()
+            await scene.wait(8)
+        await scene.wait(400)
+        scene.check("short-20")
+        scene.check("short-60")
+    assert "short-40" not in scene.store.lifetimes
+
+
 async def test_a_short_outage_of_the_api_server_is_worth_few_lists(scene: Scene) -> None:
     scene.cluster.create_pod("x")
     async with scene.recording():
@@ -201,8 +255,7 @@ async def test_what_is_asked_is_bounded_in_a_large_cluster(scene: Scene, monkeyp
         scene.check("gone")
     paged = [query for _, _, query in scene.cluster.requests[begun:] if is_exact(query) or "continue" in query]
     assert 0 < len(list_exact(scene)) <= MOST_REQUESTS // 32
-    of_events = [query for _, path, query in scene.cluster.requests[begun:] if path == "/api/v1/events"]
-    assert len(of_events) == MOST_EVENT_PAGES
+    assert len(list_events(scene)) == MOST_EVENT_PAGES
     assert len(paged) <= MOST_REQUESTS + MOST_EVENT_PAGES + 40, "40 are the list itself"
 
 
@@ -292,6 +345,32 @@ async def test_a_pod_of_which_nothing_else_is_known_is_not_made_up(scene: Scene)
     async with scene.recording():
         await scene.wait(20)
     assert "web-1" not in scene.store.lifetimes, "no pod was made after it: its template may have been another"
+
+
+async def test_a_pod_of_whose_events_some_could_not_be_read_is_not_counted(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monopod.ledger.recorder.recovery.MOST_EVENT_PAGES", 1)
+    make_web(scene, 0, "bcdfg")
+    async with scene.recording():
+        await scene.wait(20)
+    await live(scene, 50)
+    for number, suffix in ((1, "hjklm"), (2, "npqrs")):
+        make_web(scene, number, suffix)
+        begin(scene, f"web-{number}")
+    await live(scene, 50)
+    for number in (1, 2):
+        scene.cluster.report(f"web-{number}", "Killing")
+        scene.cluster.delete_pod(f"web-{number}")
+    make_web(scene, 3, "ttttt")
+    await live(scene, 20)
+    scene.cluster.events.sort(key=lambda event: str(event["involvedObject"]["uid"]))
+    scene.cluster.compact()
+    scene.cluster.page_size = 5
+    async with scene.recording():
+        await scene.wait(20)
+        assert Evidence.KILLING_EVENT in scene.check("web-1").evidence
+    assert "web-2" not in scene.store.lifetimes
 
 
 async def test_an_end_in_the_gap_is_no_earlier_than_its_last_event(scene: Scene) -> None:

@@ -121,7 +121,7 @@ _NARROWER: Final = {
     Evidence.LISTED_IN_PAST: "Lists of the API server's past show when it was still there, or gone.",
     Evidence.NAME_REUSED: "Its StatefulSet made the next pod of its name, so it was gone by then.",
     Evidence.KUBELET_EVENT: "It was there when its kubelet last reported an Event about it.",
-    Evidence.KILLING_EVENT: "It was there when its kubelet reported that it began to stop it.",
+    Evidence.KILLING_EVENT: "It was there when its kubelet reported that it was stopping a container.",
     Evidence.SCHEDULED_EVENT: "It was there when the Event of its scheduling was reported.",
 }
 """Of an end that wasn't seen: what else is known of it."""
@@ -137,7 +137,7 @@ def _explain(lifetime: Lifetime, bill: Bill) -> list[str]:
         told.append("It starts when the images began to be pulled, as an Event told.")
     else:
         told.append("It starts when the images began to be pulled.")
-    if Evidence.INFERRED_FROM_SIBLINGS in lifetime.evidence:
+    if Evidence.INFERRED_FROM_SIBLINGS in lifetime.evidence and not lifetime.seen_by:
         told.append(
             "Nobody watched while it lived: its Events tell of it, and its size is that of its workload's pods before "
             "and after it, which are alike."

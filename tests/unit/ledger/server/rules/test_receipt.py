@@ -27,7 +27,7 @@ def test_an_end_that_was_not_seen_says_so() -> None:
         ("ListedInPast", "Lists of the API server's past show when it was still there, or gone."),
         ("NameReused", "Its StatefulSet made the next pod of its name, so it was gone by then."),
         ("KubeletEvent", "It was there when its kubelet last reported an Event about it."),
-        ("KillingEvent", "It was there when its kubelet reported that it began to stop it."),
+        ("KillingEvent", "It was there when its kubelet reported that it was stopping a container."),
         ("ScheduledEvent", "It was there when the Event of its scheduling was reported."),
     ],
 )
