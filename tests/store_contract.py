@@ -24,8 +24,10 @@ from monopod.ledger.store.answers import (
     TooManyLifetimesError,
 )
 from monopod.ledger.store.store import Store
+from monopod.ledger.store.writer import MOST_WINDOWS
 from monopod.usage.rules.bill import BilledUntil, LostNode, Terms, UnknownEnd, Usage
-from monopod.usage.rules.lifetime import Lifetime, Watched
+from monopod.usage.rules.coverage import compute_coverage
+from monopod.usage.rules.lifetime import Lifetime, Watched, compute_last_watched
 from tests.ledger import BEGIN, HOUR_MS, Model, a_lifetime, exchange, make_views, read_everything
 
 NOW = BEGIN + 200 * HOUR_MS
@@ -99,6 +101,26 @@ class StoreContract:
         totals = model.sum_usage(*FOREVER, lambda one: (one.description.namespace, one.description.profile), terms, NOW)
         assert store.sum_totals(now=NOW) == totals
         store.close()
+
+    def test_windows_stay_few_however_often_recorders_begin_anew(self, store: Store, url: str) -> None:
+        """Also where a peer tells its own ones again and again."""
+        windows = [Watched(f"ledger-{n % 2}", BEGIN + n * 1000, BEGIN + n * 1000 + 1500) for n in range(500)]
+        gap = Watched("ledger-0", BEGIN - 9000, BEGIN - 4000)
+        for number in range(0, 500, 50):
+            store.join([], watched=windows[number : number + 50])
+        store.join([], watched=[gap, *windows])
+        kept = store.fetch_watched()
+        assert compute_coverage(kept, gap.since, NOW).gaps == compute_coverage([gap, *windows], gap.since, NOW).gaps
+        last = compute_last_watched(kept)
+        assert (last["ledger-0"], last["ledger-1"]) == (windows[498].until, windows[499].until)
+        other = Store.open(url)
+        for _ in range(3):
+            store.join([], watched=[*kept, *windows[:50]])
+            other.join([], watched=[*kept, *windows[-60:]])
+        assert len(store.fetch_watched()) <= MOST_WINDOWS + 2
+        assert len(kept) <= MOST_WINDOWS
+        assert list(store.verify()) == []
+        other.close()
 
     def test_it_is_known_which_namespace_and_profile_used_something_first(self, store: Store) -> None:
         """Also of pods that still run, and whatever came to be known first."""

@@ -26,6 +26,7 @@ from monopod.kube.health import HealthServer
 from monopod.kube.logs import ProblemLog
 from monopod.kube.objects.resources import NAMESPACES
 from monopod.kube.retry import retry
+from monopod.ledger.bounded_clock import BoundedClock
 from monopod.ledger.metrics import LedgerCollector, State, build_registry
 from monopod.ledger.options import LedgerOptions
 from monopod.ledger.peers import Peers
@@ -65,6 +66,8 @@ class Process:
     def __init__(self, options: LedgerOptions) -> None:
         self._options = options
         self._problems = ProblemLog(logger)
+        self._clock = BoundedClock()
+        """What is known up to a moment that is to come would count as known until then."""
         self._stopping = asyncio.Event()
         self._totals = Totals(options.most_series)
         self._coverage: Decimal | None = None
@@ -87,7 +90,7 @@ class Process:
         except (UnknownBook, InvalidPrices, Unconfigured) as error:
             logger.error("can't start", error=str(error))
             return 1
-        api = ApiClient(configuration)
+        api = ApiClient(configuration, self._clock.hear)
         registry = build_registry(LedgerCollector(self._totals, self._get_state))
         health = HealthServer(lambda: "", self._get_unreadiness, registry)
         try:
@@ -141,8 +144,9 @@ class Process:
         spool = Spool(options.spool / "spool", options.spool_mib * 1024 * 1024)
         spooled = await _run_in(writer, partial(SpooledStore, store, spool))
         journal = Journal(options.name, spooled, writer, problems)
-        nodes = Nodes(api, problems)
-        recorder = Recorder(options.name, options.namespace, api, store, journal, nodes, readers, problems)
+        nodes = Nodes(api, problems, self._clock)
+        name, clock = options.name, self._clock
+        recorder = Recorder(name, options.namespace, api, store, journal, nodes, readers, problems, clock)
         verify = partial(verify_identity, api, options.account)
         hosts, port, token = options.peer, options.peers_port, options.peer_token
         peers = Peers(hosts, options.name, port, token, verify, store, writer, problems)
@@ -164,7 +168,7 @@ class Process:
         """Answers people and peers, once the API server is there: it knows who they are, and which cluster this is."""
         options = self._options
         ledger = Ledger(store, book, options.terms, Account(await self._fetch_cluster(api), options.cluster_name))
-        servers = Servers(api, SYSTEM_CLOCK, ledger, options, options.account, options.scratch)
+        servers = Servers(api, self._clock, ledger, options, options.account, options.scratch)
         try:
             await servers.start()
             async with asyncio.TaskGroup() as group:
@@ -216,7 +220,7 @@ class Process:
         window = recorder.window
         return State(
             pods=recorder.count,
-            lag_seconds=(compute_now_ms(SYSTEM_CLOCK) - window.until) / 1000 if window else None,
+            lag_seconds=(compute_now_ms(self._clock) - window.until) / 1000 if window else None,
             coverage=self._coverage,
             spool_fill=spooled.fill,
             is_writable=spooled.is_writable,

@@ -7,7 +7,7 @@ the fields that the model doesn't know.
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 from urllib.request import getproxies_environment
@@ -76,8 +76,10 @@ async def _load_configuration(kubeconfig: str | None) -> Configuration:
 class ApiClient:
     """`monopod.kube.client.api.Api` over one connection pool, where its methods are described."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, hear_date: Callable[[str | None], None] | None = None) -> None:
+        """Connects when it is used; `hear_date` is told the header `Date` of each answer."""
         self.configuration = configuration
+        self._hear_date = hear_date
         self._rest = RESTClientObject(configuration)
 
     async def close(self) -> None:
@@ -195,6 +197,8 @@ class ApiClient:
             asked.method, url, headers, asked.body, _request_timeout=limits
         )
         response: aiohttp.ClientResponse = answer.response
+        if self._hear_date:
+            self._hear_date(response.headers.get("Date"))
         return response
 
 

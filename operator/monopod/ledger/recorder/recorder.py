@@ -364,8 +364,9 @@ class Recorder:
         """Closes what other recorders left open, of pods that this one saw end or that it would have seen."""
         await self._journal.flush()
         revisions, position, now = self._revisions, self._position, compute_now_ms(self._clock)
+        others = [each for each in await self._ask(self._store.fetch_watched) if each.recorder != self._name]
         opened = await self._ask(self._store.list_open)
         if revisions is self._revisions and not self._must_sync:
             listed = Listed(self._known, position, now)
-            for lifetime in close_strays(opened, listed, self._nodes.renewals):
+            for lifetime in close_strays(opened, listed, others, self._nodes.renewals):
                 self._journal.add(lifetime)

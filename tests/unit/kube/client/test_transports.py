@@ -6,6 +6,8 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +191,21 @@ async def read_snapshot(server: Server) -> list[Json]:
         return [page async for page in api.read_pages("/x", is_snapshot=True)]
     finally:
         await api.close()
+
+
+async def test_who_wants_to_know_is_told_when_the_server_answered() -> None:
+    heard: list[str | None] = []
+    with serving((200, {}, {}), (404, {}, {"reason": "NotFound"})) as server:
+        api = ApiClient(Configuration(host=server.url), heard.append)
+        try:
+            await api.get("/x")
+            with pytest.raises(ApiError):
+                await api.get("/x")
+        finally:
+            await api.close()
+    moments = [parsedate_to_datetime(date or "") for date in heard]
+    assert len(moments) == 2
+    assert all(abs((datetime.now(UTC) - moment).total_seconds()) < 60 for moment in moments)
 
 
 async def test_a_list_that_has_to_be_of_one_version_does_not_go_on_after_a_page_that_is_too_old() -> None:
