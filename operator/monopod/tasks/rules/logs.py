@@ -48,6 +48,9 @@ DRIVER_UNAVAILABLE = unavailable(
     "Monopod has no log driver {driver}.",
     "Use awslogs: logs are then served from the containers' own.",
 )
+SECRET_OPTIONS = unavailable(
+    "LogSecretOptions", "Monopod gives no secrets to log drivers.", "Leave secretOptions out: awslogs needs none."
+)
 ROUTER_UNAVAILABLE = unavailable(
     "LogRouterUnavailable",
     "Monopod routes no logs through FireLens.",
@@ -84,6 +87,8 @@ def check_logs(container: View, root: View) -> Iterator[Finding]:
         if driver == "awsfirelens" and not routers:
             yield ROUTER_MISSING.at(path)
         yield DRIVER_UNAVAILABLE.at(path, driver=driver)
+    if configuration.has("secretOptions"):
+        yield SECRET_OPTIONS.at(configuration.path_of("secretOptions"))
     if container.has("firelensConfiguration"):
         options = container.child("firelensConfiguration").child("options")
         if options.text("config-file-type") == "s3":

@@ -41,7 +41,7 @@ STARTS_AFTER_JOBS = note(
 RESTARTED = note(
     "RestartedAsSidecar",
     "Others wait for it, so it is a sidecar of the pod: if it ends, it is restarted until the task is stopped.",
-    "Nothing, if it runs as long as the task.",
+    "Nothing to do, if it runs as long as the task.",
 )
 
 _TO_AN_END: Final = ("COMPLETE", "SUCCESS")

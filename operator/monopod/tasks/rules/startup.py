@@ -69,7 +69,7 @@ RESTARTS_AT_ONCE = note(
 STOP_TIMEOUTS_DIFFER = note(
     "StopTimeoutsDiffer",
     "A pod's containers have one time to stop, the longest: {longest} s.",
-    "Nothing, unless a container must be killed earlier than that.",
+    "Nothing to do, unless a container must be killed earlier than that.",
 )
 
 DEFAULT_STOP_TIMEOUT: Final = 30

@@ -71,7 +71,7 @@ EFS_OPTIONS = unavailable(
 EFS_BY_TABLE = note(
     "EfsByTable",
     "The file system is an NFS export, or a claim, that the installation names for {id}.",
-    "Have it added where there is none.",
+    "Ask those who run Monopod to name one for it.",
 )
 
 _KINDS = (
