@@ -3,7 +3,8 @@
 RUN := ./hack/run
 # What hack/generate writes; `make verify` fails when regenerating changes any of it.
 GENERATED := manifests/crd manifests/policies docs/conformance.md \
-  $(addprefix docs/reference/, api.md aws.md aws-operations.md chart.md gvisor-node.md ledger.md operator.md pod-fields.md) \
+  $(addprefix docs/reference/, api.md aws.md aws-operations.md chart.md gvisor-node.md ledger.md operator.md \
+    pod-fields.md task-definitions.md) \
   operator/monopod/cli/input/schema/kubernetes.json \
   $(addprefix charts/monopod/templates/, crds.yaml rbac.yaml ledger-rbac.yaml policies.yaml)
 
@@ -29,7 +30,7 @@ test-unit test-controlplane test-e2e test-chart test-project: test-%:
 	./hack/test $*
 
 .PHONY: test-deep
-test-deep: ## the tests of many pods, churn, attacks in loops, Kubernetes' own tests of NetworkPolicies (an hour)
+test-deep: ## the tests of many pods, churn, attacks in loops, a ledger that is killed, Kubernetes' own tests of NetworkPolicies (an hour and a half)
 	MONOPOD_DIFFERENTIAL_PODS=$${MONOPOD_DIFFERENTIAL_PODS:-12000} \
 	MONOPOD_RESCHEDULED_PODS=$${MONOPOD_RESCHEDULED_PODS:-1000} \
 	MONOPOD_OBSERVED_WORKLOADS=$${MONOPOD_OBSERVED_WORKLOADS:-50} \
@@ -45,7 +46,7 @@ test-deep: ## the tests of many pods, churn, attacks in loops, Kubernetes' own t
 	  tests/controlplane/operating/rescheduling/test_scale.py tests/attack/profiles/test_churn.py \
 	  tests/attack/isolation/test_network_policies.py tests/attack/pods/test_pod_security.py \
 	  tests/controlplane/ledger/recorder/test_crash.py
-	MONOPOD_FOCUS_VALIDATOR=$$(./hack/focus-validator) $(RUN) pytest tests/unit/usage/rules/test_focus_1_2.py
+	MONOPOD_FOCUS_VALIDATOR=$$(./hack/focus-validator) $(RUN) pytest tests/unit/usage/rules/test_focus_1_2.py tests/unit/usage/rules/test_focus.py
 	MONOPOD_NETWORK_POLICIES=all ./hack/test e2e -- -k test_all_tests_of_network_policies
 
 .PHONY: test-conformance

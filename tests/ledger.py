@@ -130,12 +130,12 @@ class Model:
         return replace(lifetime, alive=max([lifetime.alive, *seen]))
 
 
-def read_everything(store: Store) -> tuple[dict[str, Lifetime], list[Watched]]:
+def read_everything(store: Store, page: int = 7) -> tuple[dict[str, Lifetime], list[Watched]]:
     """All facts of a store."""
     lifetimes = {}
     after = 0
     while True:
-        changes = store.fetch_changes(after, 7)
+        changes = store.fetch_changes(after, page)
         lifetimes.update({lifetime.uid: lifetime for lifetime in changes.lifetimes})
         if changes.is_end:
             return lifetimes, list(changes.watched)

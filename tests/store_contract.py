@@ -15,6 +15,7 @@ from monopod.ledger.store.answers import (
     BY_NAMESPACE,
     BY_POD,
     BY_PROFILE,
+    BY_SERIES,
     BY_WORKLOAD,
     Dimension,
     Grouping,
@@ -23,8 +24,10 @@ from monopod.ledger.store.answers import (
     TooManyLifetimesError,
 )
 from monopod.ledger.store.store import Store
+from monopod.ledger.store.writer import MOST_WINDOWS
 from monopod.usage.rules.bill import BilledUntil, LostNode, Terms, UnknownEnd, Usage
-from monopod.usage.rules.lifetime import Lifetime, Watched
+from monopod.usage.rules.coverage import compute_coverage
+from monopod.usage.rules.lifetime import Lifetime, Watched, compute_last_watched
 from tests.ledger import BEGIN, HOUR_MS, Model, a_lifetime, exchange, make_views, read_everything
 
 NOW = BEGIN + 200 * HOUR_MS
@@ -44,6 +47,7 @@ TERMS = {
 KEYS = {
     "namespace": (BY_NAMESPACE, lambda one: (one.description.namespace,)),
     "profile": (BY_PROFILE, lambda one: (one.description.profile,)),
+    "series": (BY_SERIES, lambda one: (one.description.namespace, one.description.profile)),
     "workload": (BY_WORKLOAD, lambda one: (one.description.namespace, one.description.workload)),
     "pod": (BY_POD, lambda one: (one.description.namespace, one.description.name, one.uid)),
     "label": (Grouping(Dimension.LABEL, "app"), lambda one: (dict(one.description.labels).get("app", ""),)),
@@ -97,6 +101,35 @@ class StoreContract:
         totals = model.sum_usage(*FOREVER, lambda one: (one.description.namespace, one.description.profile), terms, NOW)
         assert store.sum_totals(now=NOW) == totals
         store.close()
+
+    def test_windows_stay_few_however_often_recorders_begin_anew(self, store: Store, url: str) -> None:
+        """Also where a peer tells its own ones again and again."""
+        windows = [Watched(f"ledger-{n % 2}", BEGIN + n * 1000, BEGIN + n * 1000 + 1500) for n in range(500)]
+        gap = Watched("ledger-0", BEGIN - 9000, BEGIN - 4000)
+        for number in range(0, 500, 50):
+            store.join([], watched=windows[number : number + 50])
+        store.join([], watched=[gap, *windows])
+        kept = store.fetch_watched()
+        assert compute_coverage(kept, gap.since, NOW).gaps == compute_coverage([gap, *windows], gap.since, NOW).gaps
+        last = compute_last_watched(kept)
+        assert (last["ledger-0"], last["ledger-1"]) == (windows[498].until, windows[499].until)
+        other = Store.open(url)
+        for _ in range(3):
+            store.join([], watched=[*kept, *windows[:50]])
+            other.join([], watched=[*kept, *windows[-60:]])
+        assert len(store.fetch_watched()) <= MOST_WINDOWS + 2
+        assert len(kept) <= MOST_WINDOWS
+        assert list(store.verify()) == []
+        other.close()
+
+    def test_it_is_known_which_namespace_and_profile_used_something_first(self, store: Store) -> None:
+        """Also of pods that still run, and whatever came to be known first."""
+        hour = BEGIN // HOUR_MS
+        late = BEGIN + 3 * HOUR_MS
+        store.join([a_lifetime("a", seconds=90, created=late), a_lifetime("b", seconds=None, namespace="data")])
+        assert store.find_first_hours(now=NOW) == {("default", "web"): hour + 3, ("data", "web"): hour}
+        store.join([a_lifetime("c", seconds=None), a_lifetime("d", created=late, namespace="data")])
+        assert store.find_first_hours(now=NOW) == {("default", "web"): hour, ("data", "web"): hour}
 
     def test_sums_of_adjacent_periods_add_up(self, store: Store) -> None:
         random = Random(3)
@@ -217,6 +250,23 @@ class StoreContract:
         assert read_everything(store) == (model.lifetimes, [model.watched[key] for key in sorted(model.watched)])
         assert store.sum_usage(*FOREVER, BY_WORKLOAD, now=NOW) == other.sum_usage(*FOREVER, BY_WORKLOAD, now=NOW)
         other.close()
+
+    def test_a_page_of_large_lifetimes_has_fewer_and_the_pages_have_all(self, store: Store) -> None:
+        labels = tuple((f"label-{number}", "x" * 60) for number in range(200))
+        lifetimes = {f"uid-{number}": a_lifetime(f"uid-{number}", labels=labels) for number in range(7)}
+        store.join([*lifetimes.values()], watched=[Watched("ledger-0", 1, 2)])
+        found, after, pages = dict[str, Lifetime](), 0, 0
+        while True:
+            changes = store.fetch_changes(after, 5, most_text=20_000)
+            found.update({each.uid: each for each in changes.lifetimes})
+            after, pages = changes.last, pages + 1
+            assert len(changes.lifetimes) <= 2
+            assert bool(changes.watched) is changes.is_end
+            if changes.is_end:
+                break
+        assert found == lifetimes
+        assert pages == 4
+        assert len(store.fetch_changes(0, 5, most_text=0).lifetimes) == 1
 
     def test_stores_that_know_the_same_have_nothing_to_tell(self, store: Store) -> None:
         store.join([a_lifetime()])

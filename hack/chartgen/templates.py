@@ -37,6 +37,9 @@ CONDITIONS = {
 }
 """When a policy is installed; all others are in any case."""
 
+NAMED_FOR_THE_RELEASE = {"pods", "pods/portforward", "serviceaccounts/token"}
+"""Resources whose names in a rule are the release's."""
+
 KEEP = """\
   {{- if .Values.crds.keep }}
   annotations:
@@ -65,7 +68,7 @@ def render_rbac(folder: Path) -> str:
 
 
 def render_ledger_rbac(folder: Path) -> str:
-    """Returns the template of the ledger's roles and bindings, and of the role of those who may see usage."""
+    """Returns the template of the ledger's rights, of what restrains them, and of the role of those who see usage."""
     objects = [labelled(name_for_release(item), LEDGER_LABELS) for item in read_objects(folder)]
     body = "---\n".join(_to_template(item) for item in objects)
     return HEADER % "manifests/ledger/rbac" + "{{- if .Values.ledger.enabled }}\n" + body + "{{- end }}\n"
@@ -104,18 +107,19 @@ def labelled(item: Object, labels: str = LABELS) -> Object:
 
 
 def name_for_release(item: Object) -> Object:
-    """Returns a role or binding with stand-ins for the names that follow the release's.
+    """Returns a role, a policy or a binding with stand-ins for the names that follow the release's.
 
     What a role is about, such as the names of a Lease or a ConfigMap, is the operator's own business and stays; the
-    ledger's pods are named for the release.
+    ledger's pods and its account are named for the release.
     """
     named = copy.deepcopy(item)
-    for rule in named.get("rules", []):
-        if "resourceNames" in rule and {"pods", "pods/portforward"} & {*rule["resources"]}:
+    spec = named.get("spec", {})
+    for rule in (*named.get("rules", []), *spec.get("matchConstraints", {}).get("resourceRules", [])):
+        if "resourceNames" in rule and NAMED_FOR_THE_RELEASE & {*rule["resources"]}:
             rule["resourceNames"] = [_follow_release(name) for name in rule["resourceNames"]]
-    for place in (named["metadata"], named.get("roleRef", {})):
-        if "name" in place:
-            place["name"] = _follow_release(place["name"])
+    for place, key in ((named["metadata"], "name"), (named.get("roleRef", {}), "name"), (spec, "policyName")):
+        if key in place:
+            place[key] = _follow_release(place[key])
     for place in (named["metadata"], *named.get("subjects", [])):
         if place.get("namespace") == SYSTEM_NAMESPACE:
             place["namespace"] = NAMESPACE

@@ -19,9 +19,10 @@ def default_manifests() -> Rendered:
 
 @pytest.fixture(scope="session")
 def ledger_chart(default_chart: Rendered) -> Rendered:
-    """What the chart adds for the ledger."""
+    """What the chart adds for the ledger, in objects of its own."""
     chart = render_chart({"ledger": {"enabled": True}})
-    return Rendered([item for item in chart.objects if item not in default_chart.objects])
+    names = {(item["kind"], item["metadata"]["name"]) for item in default_chart.objects}
+    return Rendered([item for item in chart.objects if (item["kind"], item["metadata"]["name"]) not in names])
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,10 @@ import pytest
 from chartgen.arguments import read_arguments
 from monopod.__main__ import main
 from monopod.ledger.options import LedgerOptions
-from monopod.ledger.server.peers import AUDIENCE
 from monopod.manager.flags import list_sections, read_options
-from tests.chart.rendering import CHART, Refused, Rendered, render_chart
+from monopod.manager.options import OperatorOptions
+from monopod.usage.ledger_identity import AUDIENCE
+from tests.chart.rendering import CHART, Refused, Rendered, render_chart, render_manifests
 from tests.chart.test_equality import index
 from tests.chart.test_options import find_schema, look_up
 
@@ -35,6 +36,47 @@ def test_the_chart_renders_what_the_manifests_hold(ledger_chart: Rendered, ledge
 
 def test_nothing_of_it_is_there_unless_it_is_wanted(default_chart: Rendered) -> None:
     assert not [item for item in default_chart.objects if "ledger" in item["metadata"]["name"]]
+    assert default_chart.find_argument("ledger") is None
+    assert "volumes" not in default_chart.pod["spec"]
+
+
+def test_chart_and_manifests_have_the_operator_ask_it(default_chart: Rendered, ledger_chart: Rendered) -> None:
+    chart, manifests = render_chart({"ledger": {"enabled": True}}), render_manifests("with-ledger")
+    kinds = tuple({item["kind"] for item in chart.objects})
+    assert index(chart, kinds) == index(manifests, kinds)
+    assert chart.find_argument("ledger") == ledger_chart.one("Service")["metadata"]["name"]
+
+
+def test_the_operator_shows_it_a_token_that_is_worth_nothing_elsewhere() -> None:
+    chart = render_chart({"ledger": {"enabled": True}}, release="other", namespace="other-system")
+    assert chart.find_argument("ledger") == chart.one("StatefulSet")["spec"]["serviceName"] == "other-monopod-ledger"
+    assert chart.find_argument("ledger-account") == chart.ledger["spec"]["serviceAccountName"]
+    (volume,) = chart.pod["spec"]["volumes"]
+    (source,) = volume["projected"]["sources"]
+    assert source["serviceAccountToken"]["audience"] == AUDIENCE
+    (mount,) = chart.container["volumeMounts"]
+    default = OperatorOptions.model_fields["ledger_token"].default
+    assert f"{mount['mountPath']}/{source['serviceAccountToken']['path']}" == str(default)
+
+
+def test_the_operator_reaches_the_port_that_it_asks(rendered: Rendered, default_chart: Rendered) -> None:
+    ports = {each["name"]: each["containerPort"] for each in rendered.ledger_container["ports"]}
+    assert ports["peers"] == OperatorOptions.model_fields["ledger_port"].default
+    (rule,) = rendered.one("NetworkPolicy")["spec"]["ingress"]
+    allowed = [each["podSelector"]["matchLabels"] for each in rule["from"]]
+    assert default_chart.one("Deployment")["spec"]["selector"]["matchLabels"] in allowed
+    assert rule["ports"] == [{"port": "peers", "protocol": "TCP"}]
+
+
+def test_an_operator_by_another_name_may_see_what_profiles_cost() -> None:
+    values = {"ledger": {"enabled": True}, "serviceAccount": {"name": "account"}}
+    chart = render_chart(values, release="other", namespace="other-system")
+    (binding,) = [
+        each
+        for each in chart.of_kind("ClusterRoleBinding")
+        if each["roleRef"]["name"] == "other-monopod-usage-of-profiles"
+    ]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "account", "namespace": "other-system"}]
 
 
 def test_the_pod_meets_the_restricted_pod_security_standard(rendered: Rendered) -> None:
@@ -52,15 +94,17 @@ def test_the_pod_meets_the_restricted_pod_security_standard(rendered: Rendered) 
     }
 
 
-def test_it_may_read_pods_and_ask_who_somebody_is_and_nothing_else(rendered: Rendered) -> None:
+def test_it_may_read_pods_and_their_events_and_ask_who_somebody_is_and_nothing_else(rendered: Rendered) -> None:
     bound = {
         (binding["kind"], binding["metadata"].get("namespace"), binding["roleRef"]["name"])
         for binding in rendered.of_kind("ClusterRoleBinding", "RoleBinding")
     }
     assert bound == {
         ("ClusterRoleBinding", None, "monopod-ledger"),
+        ("ClusterRoleBinding", None, "monopod-usage-of-profiles"),
         ("RoleBinding", "kube-node-lease", "monopod-ledger"),
         ("RoleBinding", "kube-system", "monopod-ledger"),
+        ("RoleBinding", "monopod-system", "monopod-ledger"),
     }
     roles = [each for each in rendered.of_kind("ClusterRole", "Role") if each["metadata"]["name"] == "monopod-ledger"]
     rights = {
@@ -73,10 +117,12 @@ def test_it_may_read_pods_and_ask_who_somebody_is_and_nothing_else(rendered: Ren
     assert rights == {
         ("list", "pods"),
         ("watch", "pods"),
+        ("list", "events"),
         ("list", "leases"),
         ("watch", "leases"),
         ("get", "namespaces", "kube-system"),
         ("get", "configmaps", "extension-apiserver-authentication"),
+        ("create", "serviceaccounts/token", "monopod-ledger"),
         ("create", "tokenreviews"),
         ("create", "subjectaccessreviews"),
     }
@@ -85,7 +131,18 @@ def test_it_may_read_pods_and_ask_who_somebody_is_and_nothing_else(rendered: Ren
 def test_every_role_is_bound_to_its_own_account_only(rendered: Rendered) -> None:
     for binding in rendered.of_kind("ClusterRoleBinding", "RoleBinding"):
         subjects = [(each["kind"], each["namespace"], each["name"]) for each in binding["subjects"]]
-        assert subjects == [("ServiceAccount", "monopod-system", "monopod-ledger")]
+        is_for_operator = binding["roleRef"]["name"] == "monopod-usage-of-profiles"
+        account = "monopod" if is_for_operator else "monopod-ledger"
+        assert subjects == [("ServiceAccount", "monopod-system", account)]
+
+
+def test_the_operator_may_see_all_usage_and_ask_who_the_ledger_is(rendered: Rendered) -> None:
+    name = "monopod-usage-of-profiles"
+    (role,) = [each for each in rendered.of_kind("ClusterRole") if each["metadata"]["name"] == name]
+    assert role["rules"] == [
+        {"apiGroups": ["monopod.dev"], "resources": ["usages"], "verbs": ["get"]},
+        {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
+    ]
 
 
 def test_whoever_may_view_a_namespace_may_see_what_it_costs(rendered: Rendered) -> None:
@@ -132,6 +189,18 @@ def test_peers_know_each_other_by_a_token_that_is_worth_nothing_elsewhere(render
     mounts = {each["name"]: each["mountPath"] for each in rendered.ledger_container["volumeMounts"]}
     default = LedgerOptions.model_fields["peer_token"].default
     assert f"{mounts['peers-token']}/{source['serviceAccountToken']['path']}" == str(default)
+
+
+def test_the_right_to_make_tokens_is_for_its_own_account_and_restrained() -> None:
+    chart = render_chart({"ledger": {"enabled": True}}, release="other")
+    account = chart.one("StatefulSet")["spec"]["template"]["spec"]["serviceAccountName"]
+    rules = [rule for role in chart.of_kind("Role") for rule in role["rules"]]
+    rights = [rule for rule in rules if "serviceaccounts/token" in rule["resources"]]
+    policies = {item["metadata"]["name"]: item for item in chart.of_kind("ValidatingAdmissionPolicy")}
+    (constraint,) = policies["other-monopod-ledger-tokens"]["spec"]["matchConstraints"]["resourceRules"]
+    assert [rule["resourceNames"] for rule in (*rights, constraint)] == [[account], [account]]
+    bound = {item["spec"]["policyName"] for item in chart.of_kind("ValidatingAdmissionPolicyBinding")}
+    assert "other-monopod-ledger-tokens" in bound
 
 
 def test_what_it_writes_is_on_volumes(rendered: Rendered) -> None:

@@ -55,7 +55,12 @@ def read_bounds(node: Any) -> dict[str, Any]:
 
 def test_most_flags_are_values_of_the_chart() -> None:
     assert len(BY_VALUE) >= 14
-    assert {flag for flag, path in ARGUMENTS.items() if not path} == {"--namespace", "--service-account"}
+    assert {flag for flag, path in ARGUMENTS.items() if not path} == {
+        "--namespace",
+        "--service-account",
+        "--ledger",
+        "--ledger-account",
+    }
 
 
 @pytest.mark.parametrize("path", BY_VALUE)

@@ -76,7 +76,7 @@ def test_two_replicas_that_tell_the_same_count_once(promtool: str, tmp_path: Pat
 
 def test_one_replica_is_enough_and_its_restart_is_no_peak(promtool: str, tmp_path: Path) -> None:
     metric = "monopod_ledger_cost_total"
-    labels = 'namespace="web",capacity="FARGATE",currency="USD"'
+    labels = 'namespace="web",profile="web",capacity="FARGATE",currency="USD"'
     inputs = [
         series(metric, "5+0.01x9 _x3 5.13+0.01x10", labels, ONE),  # away for a while; its totals go on
         series(metric, "5+0.01x30", labels, OTHER),
@@ -88,6 +88,29 @@ def test_one_replica_is_enough_and_its_restart_is_no_peak(promtool: str, tmp_pat
             "exp_samples": [{"labels": f"{{{labels}}}", "value": 0.6}],
         }
         for at in ("9m", "12m", "15m", "20m")
+    ]
+    judge(promtool, tmp_path, inputs=inputs, promql_expr_test=expected)
+
+
+def test_what_a_profile_costs_is_summed_over_its_namespaces_once(promtool: str, tmp_path: Path) -> None:
+    metric, rest = "monopod_ledger_cost_total", 'capacity="FARGATE",currency="USD"'
+    shop = f'namespace="shop",profile="web",{rest}'
+    inputs = [
+        series(metric, "5+0.01x30", shop, ONE),
+        series(metric, "5+0.01x30", shop, OTHER),
+        series(metric, "1+0.02x30", f'namespace="data",profile="web",{rest}', ONE),
+        series(metric, "1+0.03x30", f'namespace="data",profile="batch",{rest}', OTHER),
+    ]
+    name = "monopod:ledger_profile_cost_per_hour:rate5m"
+    expected = [
+        {
+            "expr": f"round({name}, 0.000001)",
+            "eval_time": "20m",
+            "exp_samples": [
+                {"labels": '{profile="web",currency="USD"}', "value": 1.8},
+                {"labels": '{profile="batch",currency="USD"}', "value": 1.8},
+            ],
+        }
     ]
     judge(promtool, tmp_path, inputs=inputs, promql_expr_test=expected)
 

@@ -13,6 +13,7 @@ from monopod.cli.plan.forecast import Fate
 from monopod.cli.rollout.state import State
 from monopod.pods.rules.exemptions import Skip
 from monopod.pods.rules.selection import LabelDiffers, LabelMissing, NamespaceDiffers, NamespaceProtected
+from monopod.tasks.rules.rule import Effect
 from tests.project.repository import ROOT
 
 REFERENCE = (ROOT / "docs/reference/cli.md").read_text()
@@ -25,7 +26,18 @@ OPTIONS = {
 }
 FACTS = (NamespaceDiffers, NamespaceProtected, LabelMissing, LabelDiffers)
 WORDS = dict.fromkeys(
-    [*Skip, *Outcome, *Check, *Level, *GroupState, *Identity, *State, *Fate, *(fact.__name__ for fact in FACTS)]
+    [
+        *Skip,
+        *Outcome,
+        *Check,
+        *Level,
+        *GroupState,
+        *Identity,
+        *State,
+        *Fate,
+        *Effect,
+        *(fact.__name__ for fact in FACTS),
+    ]
 )
 
 

@@ -49,11 +49,22 @@ class FakeApi:
     async def delete(self, path: str, uid: str, version: str = "") -> None:
         self._answer("delete", path, {"uid": uid, **({"version": version} if version else {})}, {})
 
+    async def read_pages(
+        self,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        metadata_only: bool = False,
+        is_snapshot: bool = False,
+    ) -> AsyncIterator[Json]:
+        yield {"metadata": {}, "items": list(self.lists.get(path, ()))}
+
     async def list_pages(
         self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False
     ) -> AsyncIterator[Json]:
-        for item in list(self.lists.get(path, ())):
-            yield item
+        async for page in self.read_pages(path, query, metadata_only=metadata_only):
+            for item in page["items"]:
+                yield item
 
     async def watch(
         self, path: str, version: str, query: Mapping[str, str] | None = None

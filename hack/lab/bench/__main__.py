@@ -1,10 +1,11 @@
 """`hack/bench`: what Monopod costs, measured side by side with plain Kubernetes in one run.
 
-Seven questions, each in a module of its own: pods.py (how long until a pod is Ready), admission.py (what admission adds
+Eight questions, each in a module of its own: pods.py (how long until a pod is Ready), admission.py (what admission adds
 to creating a pod), profiles.py (how soon a thousand profiles are enforced), isolation.py (how soon each of thousands of
 pods has its NetworkPolicy), moves.py (how fast running pods are moved into sandboxes), startup.py (how long `kubectl
-fargate` takes to say anything), usage.py (how soon the ledger says what a month cost). Nothing here judges a figure:
-machines differ, and a timed test fails on a busy one. beside.py compares two checkouts.
+fargate` takes to say anything), ledger/usage.py (how soon the ledger says what a month cost), ledger/recorder.py (what
+a recorder costs beside thousands of pods, and how far it lags). Nothing here judges a figure: machines differ, and a
+timed test fails on a busy one. beside.py compares two checkouts.
 """
 
 import json
@@ -17,17 +18,18 @@ import click
 from lab.bench.admission import measure_admission
 from lab.bench.beside import measure_beside, print_compared
 from lab.bench.isolation import measure_isolation
+from lab.bench.ledger.recorder import measure_ledger
+from lab.bench.ledger.usage import measure_usage
 from lab.bench.moves import measure_moves
 from lab.bench.pods import measure_pods
 from lab.bench.profiles import measure_profiles
 from lab.bench.report import Measured, describe_machine, print_report, write_documents
 from lab.bench.startup import measure_startup
-from lab.bench.usage import measure_usage
 from lab.cluster.installation import ROOT
 from lab.commands import run_command
 from lab.privilege import become_root
 
-PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup", "usage")
+PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup", "usage", "ledger")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Counts:
     moves: int
     startups: int
     lifetimes: int
+    running: int
+    churn: int
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,7 +52,15 @@ class Counts:
 @click.option("--pods", type=click.IntRange(1), default=30, show_default=True, help="Pods to start of each sort.")
 @click.option("--creates", type=click.IntRange(1), default=240, show_default=True, help="Pods to create of each sort.")
 @click.option("--burst", type=click.IntRange(1), default=10_000, show_default=True, help="Pods to isolate.")
-@click.option("--rate", type=click.FloatRange(1), default=100, show_default=True, help="Of these in a second.")
+@click.option(
+    "--rate", type=click.FloatRange(1), default=100, show_default=True, help="Of these in a second, and of --churn."
+)
+@click.option(
+    "--running", type=click.IntRange(1), default=10_000, show_default=True, help="Pods that a recorder knows."
+)
+@click.option(
+    "--churn", type=click.IntRange(1), default=6_000, show_default=True, help="Pods that come and go meanwhile."
+)
 @click.option("--moves", type=click.IntRange(1), default=1000, show_default=True, help="Pods to move.")
 @click.option("--startups", type=click.IntRange(1), default=20, show_default=True, help="Times to run the CLI.")
 @click.option(
@@ -105,6 +117,7 @@ def measure(parts: tuple[str, ...], counts: Counts) -> Measured:
         moves=measure_moves(counts.moves) if "moves" in parts else None,
         startup=measure_startup(counts.startups) if "startup" in parts else None,
         usage=measure_usage(counts.lifetimes) if "usage" in parts else None,
+        ledger=measure_ledger(counts.running, counts.churn, counts.rate) if "ledger" in parts else None,
     )
 
 

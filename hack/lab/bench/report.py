@@ -16,11 +16,12 @@ from rich.table import Table
 
 from lab.bench.admission import AdmissionFigures
 from lab.bench.isolation import IsolationFigures
+from lab.bench.ledger.recorder import LedgerFigures, ProcessFigures
+from lab.bench.ledger.usage import UsageFigures
 from lab.bench.moves import MoveFigures
 from lab.bench.pods import PodFigures
 from lab.bench.profiles import ProfileFigures
 from lab.bench.startup import StartupFigures
-from lab.bench.usage import UsageFigures
 from lab.build.pins import read_pins
 
 SUMMARY = "figures"
@@ -35,6 +36,7 @@ ISOLATION_HEADINGS = ["", "`PerPod`", "`PerGroup`"]
 MOVE_HEADINGS = ["moving pods that run outside", ""]
 STARTUP_HEADINGS = ["command", "median", "p99"]
 USAGE_HEADINGS = ["what the ledger does", ""]
+LEDGER_HEADINGS = ["", "a recorder", "a bare watch", "as a ratio"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Measured:
     moves: MoveFigures | None = None
     startup: StartupFigures | None = None
     usage: UsageFigures | None = None
+    ledger: LedgerFigures | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Everything, times in seconds."""
@@ -141,6 +144,9 @@ def build_tables(measured: Measured) -> dict[str, tuple[str, list[str], Compiled
             f"The ledger with {measured.usage.lifetimes:,} ended pods of a month and {measured.usage.open:,} running"
         )
         tables["usage"] = (title, USAGE_HEADINGS, _build_usage_rows(measured.usage))
+    if measured.ledger:
+        title = f"Recording {measured.ledger.running:,} running pods, and {measured.ledger.churned:,} that come and go"
+        tables["ledger"] = (title, LEDGER_HEADINGS, _build_ledger_rows(measured.ledger))
     return tables
 
 
@@ -282,6 +288,27 @@ def _build_usage_rows(one: UsageFigures) -> CompiledSelectors:
         ["keeping 500 facts, on disk", _milliseconds(one.join)],
         ["size of the database", f"{one.size / 2**30:.1f} GiB"],
     ]
+
+
+def _build_ledger_rows(one: LedgerFigures) -> CompiledSelectors:
+    compared: tuple[tuple[str, Callable[[float], str], Callable[[ProcessFigures], float]], ...] = (
+        ("CPU time to start and to read the running pods", _seconds, lambda process: process.started),
+        ("share of a core while no pod changes", lambda share: f"{share:.1%}", lambda process: process.idle),
+        ("CPU time for each pod that comes and goes", _milliseconds, lambda process: process.churn),
+        ("memory at its most", lambda size: _mebibytes(round(size)), lambda process: process.memory),
+    )
+    rows = [
+        [name, show(get(one.recorder)), show(get(one.watch)), _divide(get(one.recorder), get(one.watch))]
+        for name, show, get in compared
+    ]
+    lag = (("median", one.lag.median), ("p99", one.lag.p99), ("longest", one.lag.longest))
+    rows += [[f"from a pod's creation until it is committed, {name}", _seconds(value), "", ""] for name, value in lag]
+    rows.append([f"pods created in a second ({one.offered:.0f} offered)", f"{one.reached:.0f}", "", ""])
+    return rows
+
+
+def _divide(above: float, below: float) -> str:
+    return f"{above / below:.2f}" if below else ""
 
 
 def _ratio(pods: PodFigures, which: str) -> str:

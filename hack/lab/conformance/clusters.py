@@ -16,7 +16,8 @@ PROFILE = {
     "apiVersion": "monopod.dev/v1beta1",
     "kind": "FargateProfile",
     "metadata": {"name": "conformance"},
-    "spec": {"selectors": [{"namespace": "*"}]},
+    # Specs of volumes give their pods an SELinux level, whether or not nodes enforce SELinux.
+    "spec": {"selectors": [{"namespace": "*"}], "seLinuxOptions": "Allow"},
 }
 ACTIVE = "--for=jsonpath={.status.phase}=ACTIVE"
 

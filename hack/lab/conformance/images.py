@@ -18,8 +18,9 @@ from lab.build.toolchain import build_tools
 from lab.progress import step
 from lab.shell import run
 
-PACKAGES = ("bash", "bind9-dnsutils", "curl", "dash", "iproute2", "netcat-openbsd")
-"""As in agnhost's Dockerfile: `dig`, `curl`, `ss`, an `nc` with -v and -t. Busybox's shell would take its own `nc`."""
+PACKAGES = ("bash", "bind9-dnsutils", "curl", "dash", "iproute2", "libc-bin", "netcat-openbsd")
+"""As in agnhost's Dockerfile: `dig`, `curl`, `ss`, `getent`, an `nc` with -v and -t, where busybox's shell would take
+its own."""
 
 WEB_ROOT = "usr/share/nginx/html"
 CONFIGS: Mapping[str, Mapping[str, object]] = {
@@ -36,9 +37,12 @@ def build_conformance_images(cache: Path) -> list[Path]:
     names: dict[str, list[str]] = json.loads(run([programs["conformance.test"], "--print-images"]).stdout)
     tools = _fetch_tools(cache)
     porter = {path.name: File(path.read_bytes()) for path in sorted(programs["porter"].iterdir())}
+    # By the second name specs know whether a pod's own command is run.
+    agnhost: Tree = {"agnhost": File(programs["agnhost"].read_bytes(), 0o755), "agnhost-2": Link("agnhost")}
     extra: dict[str, Tree] = {
-        "agnhost": tools | porter | {"agnhost": File(programs["agnhost"].read_bytes(), 0o755)},
-        "busybox": {},
+        "agnhost": tools | porter | agnhost,
+        # Busybox's own shell doesn't pass on a variable with a dash in its name.
+        "busybox": tools | {"usr/bin/sh": Link("bash")},
         "dns": tools,
         "nginx": {f"{WEB_ROOT}/index.html": File(b"<h1>Welcome to nginx!</h1>\n")},
     }

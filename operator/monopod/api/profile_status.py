@@ -12,6 +12,7 @@ from pydantic import Field, WithJsonSchema
 from monopod.api.parts import ATOMIC_LIST, Condition, Part
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+Amount = Annotated[str, Field(max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?$")]
 
 
 class HealthIssue(Part):
@@ -111,6 +112,22 @@ class Rescheduling(Part):
     """Why pods are blocked or left."""
 
 
+class ProfileUsage(Part):
+    """What the profile's pods cost, as the ledger computes it; refreshed every few minutes where that changes."""
+
+    cost_per_hour: Amount
+    """What the pods that run cost in an hour, rounded to the hundredth of a cent."""
+
+    cost_this_month: Amount
+    """What the profile's pods have cost since the month began (UTC), rounded likewise."""
+
+    currency: Annotated[str, Field(max_length=8)]
+    """The currency of both, as the ledger's price book has it."""
+
+    observed_at: Time
+    """When the ledger was last asked and both were this."""
+
+
 class FargateProfileStatus(Part):
     """What Monopod observed. Written by the operator only."""
 
@@ -156,3 +173,7 @@ class FargateProfileStatus(Part):
 
     rescheduling: Rescheduling | None = None
     """Present once there were pods to move."""
+
+    usage: ProfileUsage | None = None
+    """What the profile's pods cost; absent without a ledger, once the ledger hasn't answered for an hour, and while the
+    profile is being deleted."""

@@ -12,10 +12,10 @@ from typing import Final
 
 import structlog
 
-from monopod.kube.certificate import ServerCertificate
 from monopod.kube.clock import Clock
 from monopod.kube.controller import After, Controller, Result
 from monopod.kube.logs import ProblemLog
+from monopod.kube.server.certificate import ServerCertificate
 
 REFRESH_SECONDS: Final = 60.0
 

@@ -26,7 +26,7 @@ from monopod.kube.client.api import Unconfigured
 from monopod.kube.client.asynchronous import ApiClient, load_configuration
 from monopod.kube.clock import SYSTEM_CLOCK
 from monopod.kube.controller import WHOLE
-from monopod.kube.health import HealthServer
+from monopod.kube.server.health import HealthServer
 
 logger = structlog.stdlib.get_logger(__name__)
 

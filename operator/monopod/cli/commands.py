@@ -52,11 +52,14 @@ can't be read.
 """
 
 
-_LINT_HELP = """Judge manifests without a cluster, for a pipeline.
+_LINT_HELP = """Judge manifests and ECS task definitions without a cluster, for a pipeline.
 
 Says of every pod and workload in files and folders which profile would take its pods, at which size and hourly price,
 what Fargate would not run, and where a little less would be a cheaper size. Kinds without pods are passed over and
 counted.
+
+Says of every ECS task definition, as the AWS CLI reads and writes them, all that Fargate refuses in it at once, in
+AWS's words, what Monopod can't run of what Fargate takes, and what a task costs a month.
 
 \b
 Examples:
@@ -71,8 +74,13 @@ Examples:
   # For a pipeline, which fails where more than a third of a price is for nothing
   kubectl fargate lint -f deploy/ --profiles profiles.yaml --max-waste 33
 
-Exit status: 0 if all would run, on Fargate or outside; 1 if Fargate would take something that it can't run, or
-something wastes more than --max-waste; 2 if something can't be read, or there is no pod in anything.
+\b
+  # Everything that keeps a task definition from Fargate
+  aws ecs describe-task-definition --task-definition web | kubectl fargate lint -f -
+
+Exit status: 0 if all would run, on Fargate or outside; 1 if Fargate would take something that it can't run, refuses a
+task definition or takes one that Monopod can't run, or something wastes more than --max-waste; 2 if something can't be
+read, or there is neither a pod nor a task definition in anything.
 """
 
 
@@ -257,15 +265,16 @@ def _read_target(target: tuple[str, ...]) -> str | None:
     return OBJECT_NAME.convert(words[1], None, None)
 
 
-@fargate.command(help=_LINT_HELP, short_help="Judge manifests without a cluster, for a pipeline.")
-@file_names("Manifests, YAML or JSON; - is stdin. A folder is read with all below it.", required=True)
+@fargate.command(help=_LINT_HELP, short_help="Judge manifests and ECS task definitions without a cluster.")
+@file_names(
+    "Manifests and ECS task definitions, YAML or JSON; - is stdin. A folder is read with all below it.", required=True
+)
 @click.option(
     "profiles_file",
     "--profiles",
     type=FILE_NAME,
-    required=True,
     metavar="FILE|DIR",
-    help="Read FargateProfiles from here.",
+    help="Read FargateProfiles from here; needed where there are pods.",
 )
 @click.option(
     "-n", "--namespace", type=OBJECT_NAME, default="default", show_default=True, metavar="NAME",
@@ -286,7 +295,7 @@ def _read_target(target: tuple[str, ...]) -> str | None:
 def lint(
     context: click.Context,
     filenames: tuple[str, ...],
-    profiles_file: str,
+    profiles_file: str | None,
     namespace: str,
     sandbox: str | None,
     monopod_namespace: str | None,

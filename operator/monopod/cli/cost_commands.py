@@ -102,8 +102,11 @@ def ledger_options(command: Callable[..., None]) -> Any:
     @functools.wraps(command)
     def run(*, kubeconfig: str | None, context: str | None, monopod_namespace: str | None, **others: Any) -> None:
         from monopod.cli.ledger_client.connection import Target
+        from monopod.cli.ledger_client.versions import told_as_another_version
 
-        command(target=Target(kubeconfig, context, monopod_namespace), **others)
+        target = Target(kubeconfig, context, monopod_namespace)
+        with told_as_another_version(target.version):
+            command(target=target, **others)
 
     return _LEDGERS_NAMESPACE(cluster_options(run))
 

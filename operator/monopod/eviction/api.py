@@ -5,6 +5,7 @@ import re
 from monopod.eviction.rules.order import (
     Answer,
     Candidate,
+    Changed,
     Evicted,
     Gone,
     OverBudget,
@@ -18,20 +19,26 @@ from monopod.kube.objects.resources import PODS
 BUDGET_CAUSE = "DisruptionBudget"
 
 # Words of Kubernetes, where nothing else tells: which budget a cause is about and that there are several, of its
-# eviction handler (pkg/registry/core/pod/storage/eviction.go); and of a precondition that failed, a 409 like any other
-# conflict (Preconditions.Check in k8s.io/apiserver/pkg/storage/interfaces.go).
+# eviction handler (pkg/registry/core/pod/storage/eviction.go); and which precondition failed, a 409 like any other
+# conflict: the handler says it while it marks the pod as disrupted, and deletion (Preconditions.Check in
+# k8s.io/apiserver/pkg/storage/interfaces.go) without the article.
 BUDGET_NAME = re.compile(r"The disruption budget (\S+) ")
 SEVERAL_BUDGETS = "more than one PodDisruptionBudget"
-ANOTHER_UID = "Precondition failed: UID"
+FAILED_PRECONDITION = re.compile(r"\b(UID|ResourceVersion) in (?:the )?precondition")
 
 
 async def request_eviction(api: Api, pod: Candidate) -> Answer:
-    """Asks once. The uid goes with it, so that another pod of the same name is left alone."""
+    """Asks once. The uid goes with it, so that another pod of the name is left alone, and the version if it counts.
+
+    Without a version a pod is evicted that is being deleted already: the API server says on it that it is a disruption,
+    and no one can tell any more that its owner wished it gone.
+    """
+    preconditions = {"uid": pod.uid, **({"resourceVersion": pod.version} if pod.version else {})}
     eviction = {
         "apiVersion": "policy/v1",
         "kind": "Eviction",
         "metadata": {"name": pod.name, "namespace": pod.namespace},
-        "deleteOptions": {"preconditions": {"uid": pod.uid}},
+        "deleteOptions": {"preconditions": preconditions},
     }
     try:
         await api.create(PODS.path(pod.name, pod.namespace, "eviction"), eviction)
@@ -40,9 +47,15 @@ async def request_eviction(api: Api, pod: Candidate) -> Answer:
     except ApiUnreachable as error:
         return Unanswered(str(error))
     except ApiError as error:
-        is_another = error.status == 409 and ANOTHER_UID in error.message
-        return Gone() if error.status == 404 or is_another else Refused(str(error))
+        return _read_refusal(error)
     return Evicted()
+
+
+def _read_refusal(error: ApiError) -> Answer:
+    failed = FAILED_PRECONDITION.search(error.message) if error.status == 409 else None
+    if error.status == 404 or (failed and failed[1] == "UID"):
+        return Gone()
+    return Changed() if failed else Refused(str(error))
 
 
 def _read_trouble(trouble: ServerTrouble) -> Answer:

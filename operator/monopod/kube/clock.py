@@ -63,6 +63,15 @@ async def sleep(clock: Clock, seconds: float) -> None:
 
 
 @contextlib.asynccontextmanager
+async def lasting(clock: Clock, seconds: float) -> AsyncIterator[None]:
+    """Takes some time at least, however soon what is done inside ends; what fails, fails at once."""
+    until = clock.monotonic() + seconds
+    yield
+    if (rest := until - clock.monotonic()) > 0:
+        await sleep(clock, rest)
+
+
+@contextlib.asynccontextmanager
 async def timeout(clock: Clock, seconds: float) -> AsyncIterator[None]:
     """Cancels what is awaited inside after some seconds.
 

@@ -16,6 +16,7 @@ MOST_NODES = 100
 """Whose skews are shown, the largest ones."""
 
 USAGE_LABELS = ["namespace", "profile", "capacity", "architecture"]
+COST_LABELS = ["namespace", "profile", "capacity", "currency"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class LedgerCollector(Collector):
                 family.add_metric(series, amount)
         yield from families.values()
         about = "What that cost, by the prices that held then."
-        cost = CounterMetricFamily("monopod_ledger_cost", about, labels=["namespace", "capacity", "currency"])
+        cost = CounterMetricFamily("monopod_ledger_cost", about, labels=COST_LABELS)
         for labels, spent in sorted(self._totals.cost.copy().items()):
             cost.add_metric(labels, float(spent))
         yield cost

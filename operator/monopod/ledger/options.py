@@ -11,6 +11,7 @@ from pydantic_settings import SettingsConfigDict
 from monopod.api.names import SYSTEM_NAMESPACE
 from monopod.kube.options import Flag, ProcessOptions, Words, read_own_namespace
 from monopod.ledger.server.options import ServerOptions
+from monopod.usage.ledger_identity import LedgerAccount
 from monopod.usage.rules.bill import BilledUntil, LostNode, Terms, UnknownEnd
 
 LEDGER: Final = "monopod-ledger"
@@ -107,6 +108,6 @@ class LedgerOptions(ServerOptions, PeerOptions, BillingOptions, StoreOptions):
     """How many pairs of namespace and profile have metrics of their own; the others are summed up as `other`."""
 
     @property
-    def user_name(self) -> str:
-        """The ledger's user, as the API server names it."""
-        return f"system:serviceaccount:{self.namespace}:{self.service_account}"
+    def account(self) -> LedgerAccount:
+        """The ledger's own account."""
+        return LedgerAccount(self.namespace, self.service_account)

@@ -3,35 +3,52 @@
 A peer is asked for what changed since last time. The number that says so is the peer's store's own and is committed
 with what was joined. A store with another id is a new disk: it is read from its beginning. It doesn't matter what was
 joined already, nor whether it comes back from the other side.
+
+    ask who it is ──vouched for──► pull, from that certificate only ◄──┐
+       ▲                                 │            └── every 2 s ───┘
+       └────────── another certificate ──┘
+
+What answers at a peer's address gets no token and is believed nothing before the API server vouches for its
+certificate: each process of a peer has one of its own.
 """
 
 import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import aiohttp
 import structlog
 
+from monopod.kube.client.api import ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, sleep
 from monopod.kube.logs import ProblemLog
 from monopod.ledger.server.peers import CHANGES_PATH, decode_changes
 from monopod.ledger.store.answers import Changes, Position, StoreUnavailableError
 from monopod.ledger.store.store import Store
+from monopod.usage.ledger_identity import IDENTITY_PATH, MOST_SHOWN_BYTES, StrangerError
 
 PULL_SECONDS: Final = 2.0
 REQUEST_SECONDS: Final = 15.0
 END: Final = 10**17
 """Behind the last change of any store: an answer to it has the store's id and nothing else."""
 
-MOST_BYTES: Final = 64 * 1024 * 1024
-"""Of an answer: a thousand lifetimes with as many labels as a recorder keeps, and as many windows."""
+MOST_BYTES: Final = 32 * 1024 * 1024
+"""Of an answer: a page, whose lifetimes are bounded by their texts (`store.MOST_TEXT`), and a hundred thousand
+windows."""
+
+_PATIENCE: Final = {False: 120.0, True: 3600.0}
+"""For how many seconds a peer is waited for that hasn't answered yet; and one that is being read."""
+
+Verify = Callable[[Any], Awaitable[str]]
+"""Of what a peer shows: the fingerprint of its certificate. `verify_identity` says what it raises."""
 
 Result = TypeVar("Result")
 logger = structlog.stdlib.get_logger(__name__)
@@ -43,9 +60,10 @@ class PeerTrouble(Exception):
 
 @dataclass
 class _Peer:
-    """What is known of one peer: its store, and how far that was read."""
+    """What is known of one peer: its certificate, its store, and how far that was read."""
 
     url: str
+    pin: aiohttp.Fingerprint | None = None
     store: str = ""
     last: int = 0
     pulled: float = field(default=0.0)
@@ -59,6 +77,7 @@ class Peers:
         name: this replica's.
         port: where they listen.
         token: the file with the token by which they know this replica.
+        verify: finds out by which certificate this replica knows them.
         store: what is joined with.
         writer: the one thread in which is written.
         problems: the log of problems.
@@ -71,14 +90,16 @@ class Peers:
         name: str,
         port: int,
         token: Path,
+        verify: Verify,
         store: Store,
         writer: Executor,
         problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         others = [host for host in hosts if host.partition(".")[0] != name]
-        self._peers = {host: _Peer(f"https://{host}:{port}{CHANGES_PATH}") for host in others}
+        self._peers = {host: _Peer(f"https://{host}:{port}") for host in others}
         self._token = token
+        self._verify = verify
         self._store = store
         self._writer = writer
         self._problems = problems
@@ -91,10 +112,15 @@ class Peers:
         now = self._clock.monotonic()
         return {host: now - (peer.pulled or self._started) for host, peer in self._peers.items()}
 
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether all is known that peers had known before the start, or they have had their time to tell."""
+        age = self._clock.monotonic() - self._started
+        return all(peer.pulled or age > _PATIENCE[bool(peer.store)] for peer in self._peers.values())
+
     async def run(self) -> None:
         """Pulls until cancelled."""
-        # The peer's certificate is its own and names no one: it hides names and labels from who listens on the network.
-        # Who the peer is doesn't matter to it: facts are joined, and the token is worth nothing elsewhere.
+        # For the one question who it is. All others are for a certificate that is known, whatever this says.
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -155,21 +181,33 @@ class Peers:
         with contextlib.suppress(OSError):
             token = (await asyncio.to_thread(self._token.read_text)).strip()
         try:
-            async with session.get(
-                peer.url, params={"after": str(after)}, headers={"Authorization": f"Bearer {token}"}
-            ) as response:
-                if response.status != 200:
-                    refusal = await response.content.read(300)
-                    raise PeerTrouble(f"{response.status}: {refusal.decode(errors='replace')}")
-                return decode_changes(json.loads(await _read_bounded(response)))
+            if peer.pin is None:
+                shown = await _fetch(session.get(peer.url + IDENTITY_PATH, allow_redirects=False), MOST_SHOWN_BYTES)
+                peer.pin = aiohttp.Fingerprint(bytes.fromhex(await self._verify(shown)))
+            query, headers = {"after": str(after)}, {"Authorization": f"Bearer {token}"}
+            asked = session.get(
+                peer.url + CHANGES_PATH, params=query, headers=headers, ssl=peer.pin, allow_redirects=False
+            )
+            return decode_changes(await _fetch(asked, MOST_BYTES))
+        except aiohttp.ServerFingerprintMismatch as error:
+            peer.pin = None
+            raise PeerTrouble("it shows another certificate than the one that it is known by") from error
+        except StrangerError as error:
+            raise PeerTrouble(str(error)) from error
+        except (ApiError, ApiUnreachable) as error:
+            raise PeerTrouble(f"the API server can't say who it is: {error}") from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, ArithmeticError, RecursionError) as error:
             raise PeerTrouble(str(error)[:300] or type(error).__name__) from error
 
 
-async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
-    content = bytearray()
-    async for chunk in response.content.iter_any():
-        content += chunk
-        if len(content) > MOST_BYTES:
-            raise PeerTrouble(f"its answer is longer than {MOST_BYTES:,} bytes")
-    return bytes(content)
+async def _fetch(asked: AbstractAsyncContextManager[aiohttp.ClientResponse], most: int) -> Any:
+    async with asked as response:
+        if response.status != 200:
+            refusal = await response.content.read(300)
+            raise PeerTrouble(f"{response.status}: {refusal.decode(errors='replace')}")
+        content = bytearray()
+        async for chunk in response.content.iter_any():
+            content += chunk
+            if len(content) > most:
+                raise PeerTrouble(f"its answer is longer than {most:,} bytes")
+        return json.loads(bytes(content))

@@ -22,9 +22,11 @@ from monopod.api.names import KUBE_SYSTEM
 from monopod.kube.client.api import ApiError, ApiUnreachable, Unconfigured
 from monopod.kube.client.asynchronous import ApiClient, load_configuration
 from monopod.kube.clock import SYSTEM_CLOCK, sleep
-from monopod.kube.health import HealthServer
 from monopod.kube.logs import ProblemLog
 from monopod.kube.objects.resources import NAMESPACES
+from monopod.kube.retry import retry
+from monopod.kube.server.health import HealthServer
+from monopod.ledger.bounded_clock import BoundedClock
 from monopod.ledger.metrics import LedgerCollector, State, build_registry
 from monopod.ledger.options import LedgerOptions
 from monopod.ledger.peers import Peers
@@ -34,11 +36,12 @@ from monopod.ledger.recorder.nodes import Nodes
 from monopod.ledger.recorder.recorder import Recorder
 from monopod.ledger.server.answers import Ledger
 from monopod.ledger.server.servers import Servers
-from monopod.ledger.store.answers import BY_NAMESPACE, Group, StoreUnavailableError
+from monopod.ledger.store.answers import BY_SERIES, Group, StoreUnavailableError
 from monopod.ledger.store.spool import Spool, SpooledStore
 from monopod.ledger.store.store import Store
 from monopod.ledger.totals import Totals, compute_costs
 from monopod.usage.books import UnknownBook, load_book
+from monopod.usage.ledger_identity import verify_identity
 from monopod.usage.rules.coverage import compute_coverage
 from monopod.usage.rules.focus import Account
 from monopod.usage.rules.price import PriceList
@@ -63,6 +66,8 @@ class Process:
     def __init__(self, options: LedgerOptions) -> None:
         self._options = options
         self._problems = ProblemLog(logger)
+        self._clock = BoundedClock()
+        """What is known up to a moment that is to come would count as known until then."""
         self._stopping = asyncio.Event()
         self._totals = Totals(options.most_series)
         self._coverage: Decimal | None = None
@@ -85,7 +90,7 @@ class Process:
         except (UnknownBook, InvalidPrices, Unconfigured) as error:
             logger.error("can't start", error=str(error))
             return 1
-        api = ApiClient(configuration)
+        api = ApiClient(configuration, self._clock.hear)
         registry = build_registry(LedgerCollector(self._totals, self._get_state))
         health = HealthServer(lambda: "", self._get_unreadiness, registry)
         try:
@@ -131,24 +136,20 @@ class Process:
 
     async def _open(self, writer: Executor) -> Store:
         """Opens the store, once it is there."""
-        while True:
-            try:
-                store = await _run_in(writer, partial(Store.open, self._options.database, self._options.terms))
-            except StoreUnavailableError as error:
-                self._problems.report("database", str(error))
-                await sleep(SYSTEM_CLOCK, RETRY_SECONDS)
-            else:
-                self._problems.clear("database")
-                return store
+        opening = partial(Store.open, self._options.database, self._options.terms)
+        return await retry(partial(_run_in, writer, opening), "database", (StoreUnavailableError,), self._problems)
 
     async def _record(self, api: ApiClient, book: PriceBook, store: Store, writer: Executor, readers: Executor) -> None:
         options, problems = self._options, self._problems
         spool = Spool(options.spool / "spool", options.spool_mib * 1024 * 1024)
         spooled = await _run_in(writer, partial(SpooledStore, store, spool))
         journal = Journal(options.name, spooled, writer, problems)
-        nodes = Nodes(api, problems)
-        recorder = Recorder(options.name, options.namespace, api, store, journal, nodes, readers, problems)
-        peers = Peers(options.peer, options.name, options.peers_port, options.peer_token, store, writer, problems)
+        nodes = Nodes(api, problems, self._clock)
+        name, clock = options.name, self._clock
+        recorder = Recorder(name, options.namespace, api, store, journal, nodes, readers, problems, clock)
+        verify = partial(verify_identity, api, options.account)
+        hosts, port, token = options.peer, options.peers_port, options.peer_token
+        peers = Peers(hosts, options.name, port, token, verify, store, writer, problems)
         self._spooled, self._nodes, self._recorder, self._peers = spooled, nodes, recorder, peers
         try:
             async with asyncio.TaskGroup() as group:
@@ -167,7 +168,7 @@ class Process:
         """Answers people and peers, once the API server is there: it knows who they are, and which cluster this is."""
         options = self._options
         ledger = Ledger(store, book, options.terms, Account(await self._fetch_cluster(api), options.cluster_name))
-        servers = Servers(api, SYSTEM_CLOCK, ledger, options, options.user_name, options.scratch)
+        servers = Servers(api, self._clock, ledger, options, options.account, options.scratch)
         try:
             await servers.start()
             async with asyncio.TaskGroup() as group:
@@ -178,15 +179,9 @@ class Process:
 
     async def _fetch_cluster(self, api: ApiClient) -> str:
         """The uid of kube-system, which no other cluster has."""
-        while True:
-            try:
-                namespace = await api.get(NAMESPACES.path(KUBE_SYSTEM))
-            except (ApiError, ApiUnreachable) as error:
-                self._problems.report("the cluster's uid", str(error))
-                await sleep(SYSTEM_CLOCK, RETRY_SECONDS)
-            else:
-                self._problems.clear("the cluster's uid")
-                return str(namespace["metadata"]["uid"])
+        asking = partial(api.get, NAMESPACES.path(KUBE_SYSTEM))
+        namespace = await retry(asking, "the cluster's uid", (ApiError, ApiUnreachable), self._problems)
+        return str(namespace["metadata"]["uid"])
 
     async def _sum_always(self, store: Store, readers: Executor, book: PriceBook) -> None:
         while True:
@@ -205,15 +200,18 @@ class Process:
         windows = store.fetch_watched()
         since = max(until - DAY_MS, min((window.since for window in windows), default=until))
         self._coverage = compute_coverage(windows, since, until).percent / 100
+        if self._peers is None or not self._peers.is_caught_up:
+            return  # a disk that is new would show totals that begin anew and leap
         groups = store.sum_totals(now=until)
         *earlier, last = book.split(0, until // 1000 + 1)
         if until - self._past_summed >= HOUR_MS or len(earlier) != len(self._past):
             self._past_summed = until
             self._past = [
-                (span.prices, store.sum_usage(span.since * 1000, span.until * 1000, BY_NAMESPACE, now=until))
+                (span.prices, store.sum_usage(span.since * 1000, span.until * 1000, BY_SERIES, now=until))
                 for span in earlier
             ]
-        self._totals.update(groups, compute_costs(groups, self._past, last.prices))
+        costs = compute_costs(groups, self._past, last.prices)
+        self._totals.update(groups, costs, partial(store.find_first_hours, now=until))
 
     def _get_state(self) -> State:
         recorder, spooled = self._recorder, self._spooled
@@ -222,7 +220,7 @@ class Process:
         window = recorder.window
         return State(
             pods=recorder.count,
-            lag_seconds=(compute_now_ms(SYSTEM_CLOCK) - window.until) / 1000 if window else None,
+            lag_seconds=(compute_now_ms(self._clock) - window.until) / 1000 if window else None,
             coverage=self._coverage,
             spool_fill=spooled.fill,
             is_writable=spooled.is_writable,

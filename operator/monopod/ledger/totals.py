@@ -1,11 +1,17 @@
 """What all pods have used and cost so far, as counters: they come from the store, so they go on after a restart.
 
-A counter must never fall, or Prometheus takes it for a new one and counts everything again. So what is counted of pods
-that exist ends where the recorder knows that they existed, which can't turn out to be too much later; and what falls
-all the same, because a backup was restored for instance, stands still until it is reached again.
+A counter must never fall, or Prometheus takes it for a new one and counts everything again. So
+
+- what is counted of pods that exist ends where the recorder knows that they existed, which can't turn out to be too
+  much later;
+- which pairs of namespace and profile have series of their own follows from when they first used something, not from
+  how much: neither a restart nor another pair's growth moves one between its own series and `other`;
+- what falls all the same, because a price or an older fact became known later, stands still until it is reached again.
+  Only a restart of the process forgets that, or a database that was put back to an older state.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final, NamedTuple
@@ -31,6 +37,7 @@ class CostSeries(NamedTuple):
     """The labels of a counter of cost."""
 
     namespace: str
+    profile: str
     capacity: str
     currency: str
 
@@ -40,7 +47,7 @@ class Totals:
     """Counters that never fall, with a bound on their number.
 
     Attributes:
-        most: how many pairs of namespace and profile have series of their own: once chosen, a pair keeps them.
+        most: how many pairs of namespace and profile have series of their own, those that were first.
         usage: the counters of usage.
         cost: the counters of cost.
     """
@@ -50,14 +57,20 @@ class Totals:
     cost: dict[CostSeries, Fraction] = field(default_factory=dict)
     _own: set[tuple[str, ...]] = field(default_factory=set)
 
-    def update(self, groups: Sequence[Group], costs: Mapping[CostSeries, Fraction]) -> None:
+    def update(
+        self,
+        groups: Sequence[Group],
+        costs: Mapping[CostSeries, Fraction],
+        find_first: Callable[[], Mapping[tuple[str, ...], int]],
+    ) -> None:
         """Takes over what the store says now.
 
         Args:
             groups: everything that was used, by namespace and profile.
             costs: what it cost.
+            find_first: tells when each pair of namespace and profile first used something, if that matters.
         """
-        self._choose(groups)
+        self._choose({group.key for group in groups}, find_first)
         summed: dict[Series, Usage] = {}
         for group in groups:
             namespace, profile = group.key if group.key in self._own else (OTHER, OTHER)
@@ -65,23 +78,22 @@ class Totals:
             summed[series] = summed.get(series, Usage()) + group.billed
         for series, usage in summed.items():
             self.usage[series] = _maximize(self.usage.get(series, Usage()), usage)
-        own = {namespace for namespace, _ in self._own}
         spent: dict[CostSeries, Fraction] = {}
         for labels, cost in costs.items():
-            named = labels if labels.namespace in own else labels._replace(namespace=OTHER)
+            is_own = (labels.namespace, labels.profile) in self._own
+            named = labels if is_own else labels._replace(namespace=OTHER, profile=OTHER)
             spent[named] = spent.get(named, Fraction()) + cost
         for named, cost in spent.items():
             self.cost[named] = max(self.cost.get(named, Fraction()), cost)
 
-    def _choose(self, groups: Iterable[Group]) -> None:
-        """The largest first, so that replicas choose the same."""
-        sizes: dict[tuple[str, ...], int] = {}
-        for group in groups:
-            sizes[group.key] = sizes.get(group.key, 0) + group.billed.seconds
-        for key in sorted(sizes.keys() - self._own, key=lambda key: (-sizes[key], key)):
-            if len(self._own) >= self.most:
-                return
-            self._own.add(key)
+    def _choose(self, pairs: set[tuple[str, ...]], find_first: Callable[[], Mapping[tuple[str, ...], int]]) -> None:
+        """The earliest first, so that replicas choose the same, and the next process does; of one hour by name."""
+        new, left = pairs - self._own, self.most - len(self._own)
+        if len(new) > left > 0:
+            first = find_first()
+            new = set(sorted(new, key=lambda pair: (first.get(pair, math.inf), pair))[:left])
+        if left > 0:
+            self._own |= new
 
 
 def compute_costs(
@@ -90,29 +102,34 @@ def compute_costs(
     """What everything cost, each part by the price list that held then.
 
     Args:
-        totals: everything that was used; a key begins with the namespace.
-        past: what was used while earlier price lists held, by namespace.
+        totals: everything that was used, by namespace and profile.
+        past: what was used while earlier price lists held, likewise.
         prices: the price list that holds now, for all the rest.
     """
-    rest: dict[tuple[str, str, str], Usage] = {}
+    rest: dict[tuple[str, str, str, str], Usage] = {}
     for group in totals:
-        place = (group.key[0], group.capacity, group.architecture)
+        place = _locate(group)
         rest[place] = rest.get(place, Usage()) + group.billed
     costs: dict[CostSeries, Fraction] = {}
 
-    def charge(list_: PriceList, place: tuple[str, str, str], usage: Usage) -> None:
-        namespace, capacity, architecture = place
-        series = CostSeries(namespace, capacity, list_.currency)
+    def charge(list_: PriceList, place: tuple[str, str, str, str], usage: Usage) -> None:
+        namespace, profile, capacity, architecture = place
+        series = CostSeries(namespace, profile, capacity, list_.currency)
         costs[series] = costs.get(series, Fraction()) + list_.compute_cost(usage, capacity, architecture).total
 
     for earlier, groups in past:
         for group in groups:
-            place = (group.key[0], group.capacity, group.architecture)
+            place = _locate(group)
             charge(earlier, place, group.billed)
             rest[place] = _subtract(rest.get(place, Usage()), group.billed)
     for place, usage in rest.items():
         charge(prices, place, usage)
     return costs
+
+
+def _locate(group: Group) -> tuple[str, str, str, str]:
+    namespace, profile = group.key
+    return namespace, profile, group.capacity, group.architecture
 
 
 def _maximize(one: Usage, other: Usage) -> Usage:

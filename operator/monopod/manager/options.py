@@ -12,6 +12,7 @@ from monopod.isolation.options import IsolationOptions
 from monopod.kube.options import Flag, ProcessOptions, Seconds, SharedOptions
 from monopod.profiles.options import ProfileOptions
 from monopod.rescheduling.options import ReschedulingOptions
+from monopod.usage.options import UsageOptions
 
 
 def build_identity() -> str:
@@ -46,5 +47,7 @@ class ReplicaOptions(SharedOptions):
         return f"system:serviceaccount:{self.namespace}:{self.service_account}"
 
 
-class OperatorOptions(ProfileOptions, IsolationOptions, ReschedulingOptions, ReplicaOptions, ProcessOptions):
+class OperatorOptions(
+    ProfileOptions, IsolationOptions, ReschedulingOptions, UsageOptions, ReplicaOptions, ProcessOptions
+):
     """All of the operator's options."""

@@ -24,10 +24,11 @@ from monopod.kube.client.api import ApiError, ApiUnreachable, Unconfigured
 from monopod.kube.client.asynchronous import ApiClient, load_configuration
 from monopod.kube.controller import Controller
 from monopod.kube.event_recorder import EventRecorder
-from monopod.kube.health import HealthServer
 from monopod.kube.lease import LeadershipLost, Lease, Timing
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import LEADER
+from monopod.kube.retry import retry
+from monopod.kube.server.health import HealthServer
 from monopod.kube.watch import Watching
 from monopod.manager.auditor import Auditor
 from monopod.manager.options import OperatorOptions
@@ -36,8 +37,8 @@ from monopod.manager.watches import build_sources
 from monopod.profiles.controller import Reconciler
 from monopod.rescheduling.contributor import ProgressContributor
 from monopod.rescheduling.controller import Rescheduler
+from monopod.usage.controller import UsageReader
 
-RETRY_SECONDS = 2.0
 # How often to check whether the cluster has SecurityGroupPolicies.
 KINDS_SECONDS = 10.0
 
@@ -147,12 +148,14 @@ class Process:
         bare = BareKeeper(api, caches, evictor, options, recorder, problems)
         rescheduler = Rescheduler(api, caches, evictor, bare, options, recorder, problems)
         read_admission = partial(fetch_admission, api, _list_policies(options))
-        contributors = (isolator, ProgressContributor(rescheduler.compute_moves))
+        usage = UsageReader(api, options, problems)
+        contributors = (isolator, ProgressContributor(rescheduler.compute_moves), usage)
         reconciler = Reconciler(
             api, caches, isolator, options, read_admission, evictor, rescheduler, contributors, recorder, problems
         )
         auditor = Auditor(api, caches, options, problems)
         auditor.audited.subscribe(reconciler.enqueue)
+        usage.changed.subscribe(reconciler.enqueue)
         self._controllers = (
             *reconciler.controllers,
             rescheduler.controller,
@@ -160,10 +163,12 @@ class Process:
             evictor.controller,
             *isolator.controllers,
             auditor.controller,
+            usage.controller,
         )
         await self._load(api)
         isolator.begin()
         auditor.begin()
+        usage.begin()
         reconciler.enqueue(0)
         watching = Watching(build_sources(caches, reconciler, self._options.namespace), api.configuration)
         async with asyncio.TaskGroup() as group:
@@ -186,15 +191,8 @@ class Process:
 
     async def _load(self, api: ApiClient) -> None:
         """The first lists. A CRD that isn't there yet, or an API server that is away, is waited for."""
-        while True:
-            try:
-                await self._caches.load(api)
-            except (ApiUnreachable, ApiError) as error:
-                self._problems.report("first lists", str(error))
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                self._problems.clear("first lists")
-                return
+        loading = partial(self._caches.load, api)
+        await retry(loading, "first lists", (ApiUnreachable, ApiError), self._problems)
 
     def _get_trouble(self) -> str:
         """What a restart would fix."""

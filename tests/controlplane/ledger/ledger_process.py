@@ -8,19 +8,19 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from monopod.ledger.server.peers import AUDIENCE
 from monopod.ledger.store.store import Store
+from monopod.usage.ledger_identity import AUDIENCE
 from monopod.usage.rules.bill import Terms
 from monopod.usage.rules.lifetime import Lifetime, Watched
 from tests.clusters import ControlPlane
 from tests.controlplane.operating.lab import Lab, eventually, find_free_port
+from tests.ledger import read_everything
 
 ROOT = Path(__file__).parents[3]
 ACCOUNT = "monopod-ledger"
 NAMESPACE = "monopod-system"
 ADDRESSES = ("127.0.0.2", "127.0.0.3")
 """Of the replicas: all of them listen on the same port."""
-EVERYTHING = 10**9
 
 
 class LedgerLab:
@@ -45,7 +45,7 @@ class LedgerLab:
 class LedgerProcess:
     """One replica: `python -m monopod ledger`, which can be killed and started again with its disk."""
 
-    def __init__(self, lab: LedgerLab, number: int = 0, *, name: str = "") -> None:
+    def __init__(self, lab: LedgerLab, number: int = 0, *, name: str = "", url: str = "") -> None:
         self.name = name or f"monopod-ledger-{number}"
         self.address = ADDRESSES[number]
         self._lab = lab
@@ -54,10 +54,7 @@ class LedgerProcess:
         self.port = find_free_port()
         self.api_port = find_free_port()
         self._folder.mkdir(exist_ok=True)
-
-    @property
-    def database(self) -> Path:
-        return self._folder / "ledger.db"
+        self.url = url or f"sqlite:///{self._folder / 'ledger.db'}"
 
     @property
     def log(self) -> Path:
@@ -67,7 +64,7 @@ class LedgerProcess:
         lab = self._lab
         command = [
             *(sys.executable, "-m", "monopod", "ledger", "--kubeconfig", str(lab.kubeconfig), "--name", self.name),
-            *("--namespace", NAMESPACE, "--database", f"sqlite:///{self.database}", "--spool", str(self._folder)),
+            *("--namespace", NAMESPACE, "--database", self.url, "--spool", str(self._folder)),
             *("--listen", "127.0.0.1", "--metrics-port", str(self.port), "--api-port", str(self.api_port)),
             *("--peers-listen", self.address, "--peers-port", str(lab.peers_port)),
             *("--peer-token", str(lab.peer_token)),
@@ -123,9 +120,8 @@ class LedgerProcess:
 
     def read(self) -> tuple[dict[str, Lifetime], list[Watched]]:
         """What is kept, by uid; of an open lifetime too."""
-        store = Store.open(f"sqlite:///{self.database}", Terms())
+        store = Store.open(self.url, Terms())
         try:
-            changes = store.fetch_changes(0, EVERYTHING)
-            return {each.uid: each for each in changes.lifetimes}, [*changes.watched]
+            return read_everything(store, page=1000)
         finally:
             store.close()

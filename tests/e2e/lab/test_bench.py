@@ -28,6 +28,17 @@ def test_admission_and_start_up_are_measured(tmp_path: Path) -> None:
     assert figures["startup"]["help"]["count"] == 1
 
 
+def test_a_recorder_is_measured_beside_a_bare_watch(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    command = [ROOT / "hack/bench", "ledger", "--running", "30", "--churn", "20", "--rate", "10", "--json", file]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(file.read_text())["ledger"]
+    assert (figures["running"], figures["churned"], figures["lag"]["count"]) == (30, 20, 20)
+    assert 0 < figures["lag"]["median"] < 60
+    assert min(figures[name]["memory"] * figures[name]["started"] for name in ("recorder", "watch")) > 0
+
+
 def test_isolation_is_measured_for_both_kinds_of_policies(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     command = [ROOT / "hack/bench", "isolation", "--burst", "20", "--rate", "20", "--json", file]

@@ -16,12 +16,14 @@ from monopod.kube.client.asynchronous import ApiClient
 from monopod.kube.objects.resources import PODS
 from monopod.ledger.server.options import ServerOptions
 from monopod.ledger.server.servers import Servers
+from monopod.usage.ledger_identity import LedgerAccount
 from tests.unit.cli.running import write_yaml
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
 from tests.unit.ledger.server.ledgers import NOW, an_api, build_people
 
 READY = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+ACCOUNT = LedgerAccount("monopod-system", "monopod-ledger")
 PODS_OF_LEDGER = {"monopod-ledger-0": READY}
 
 
@@ -32,7 +34,7 @@ async def connect_fake() -> FakeApi:
 
 @contextmanager
 def a_ledger(
-    folder: Path, connect: Callable[[], Awaitable[Api]] = connect_fake, user_name: str = "peer"
+    folder: Path, connect: Callable[[], Awaitable[Api]] = connect_fake, account: LedgerAccount = ACCOUNT
 ) -> Iterator[Servers]:
     """A ledger with three pods, whose users and rights an API server knows."""
     loop = asyncio.new_event_loop()
@@ -47,7 +49,7 @@ def a_ledger(
     async def serve() -> None:
         options = ServerOptions(api_port=0, peers_listen="127.0.0.1", peers_port=0)
         api = await connect()
-        servers = Servers(api, clock, people._ledger, options, user_name, folder)
+        servers = Servers(api, clock, people._ledger, options, account, folder)
         await servers.start()
         controllers = [asyncio.create_task(controller.run()) for controller in servers.controllers]
         started.set_result(servers)

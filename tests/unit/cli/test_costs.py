@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from monopod import __version__
+from monopod.cli.ledger_client.client import LedgerClient
+from monopod.cli.ledger_client.connection import Target, open_ledger
 from tests.unit.cli.ledgers import PODS_OF_LEDGER, READY, a_cluster, a_ledger, write_kubeconfig, write_kubectl
 from tests.unit.cli.running import run
 
@@ -236,3 +240,63 @@ def test_without_a_ledger_it_is_said_what_to_do(tmp_path: Path, pods: dict[str, 
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert message in result.stderr
+
+
+SHAPES: dict[str, Any] = {"nothing known": {}, "a list": [], "a number": 7, "parts of another kind": {
+    "rows": 1, "pods": [7], "receipts": [{}], "coverage": [], "total": "", "terms": {"until": "Later"}, "by": "x",
+    "count": "none", "differences": None, "currency": None, "since": 5, "until": None, "book": {"versions": "x"},
+}}  # fmt: skip
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "cost": ("cost",),
+    "top": ("top",),
+    "top, for spreadsheets": ("top", "-o", "csv"),
+    "receipt": ("receipt", "web-0", "-n", "shop"),
+    "export": ("usage", "export", "--format", "focus"),
+    "explain": ("usage", "explain"),
+    "verify": ("usage", "verify"),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
+def test_an_answer_of_another_release_is_a_sentence_that_names_both(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], shape: Any
+) -> None:
+    monkeypatch.setattr("monopod.ledger.server.people.__version__", "9.8.7")
+    monkeypatch.setattr(LedgerClient, "get", lambda self, *_, **__: self._ask("GET", "/v1/coverage") and shape)
+    monkeypatch.setattr(
+        LedgerClient, "stream", lambda self, *_: iter([self._ask("GET", "/v1/coverage") and shape, shape])
+    )
+
+    result = ask(*arguments)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    versions = f"The ledger is of version 9.8.7, and this command of version {__version__}: use the ledger's."
+    assert versions in result.stderr
+
+
+def test_a_question_that_the_ledgers_release_does_not_know_is_the_same(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monopod.ledger.server.people.__version__", "0.0.9")
+    with monkeypatch.context() as patched:
+        patched.setattr("monopod.cli.cost.command.open_ledger", _ask_for_nothing)
+        result = ask("cost")
+    assert (result.exit_code, "doesn't know this question. The ledger is of version 0.0.9" in result.stderr) == (
+        1,
+        True,
+    )
+
+
+@contextmanager
+def _ask_for_nothing(target: Target) -> Iterator[LedgerClient]:
+    with open_ledger(target) as ledger:
+        ledger.get("/v2/everything")
+        yield ledger
+
+
+def test_what_fails_with_a_ledger_of_ones_own_release_is_a_bug_and_told_as_one(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LedgerClient, "get", lambda self, *_, **__: self._ask("GET", "/v1/coverage") and {})
+    assert isinstance(ask("cost").exception, KeyError)

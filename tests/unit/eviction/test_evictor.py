@@ -11,6 +11,7 @@ from monopod.eviction.options import EvictionOptions
 from monopod.eviction.rules.order import (
     Answer,
     Candidate,
+    Changed,
     Evicted,
     Gone,
     OverBudget,
@@ -34,7 +35,12 @@ PROCESSING = Cause("DisruptionBudget", "The disruption budget web is still being
 ANSWERS = [
     pytest.param({}, Evicted(), id="granted"),
     pytest.param(not_found(), Gone(), id="gone"),
-    pytest.param(ApiError(409, "Conflict", "Precondition failed: UID in precondition: a, b"), Gone(), id="a namesake"),
+    pytest.param(ApiError(409, "Conflict", "the UID in the precondition (a) …"), Gone(), id="a namesake"),
+    pytest.param(ApiError(409, "Conflict", "Precondition failed: UID in precondition: a"), Gone(), id="a new namesake"),
+    pytest.param(
+        ApiError(409, "Conflict", "the ResourceVersion in the precondition (1) does …"), Changed(), id="another version"
+    ),
+    pytest.param(ApiError(409, "Conflict", "no"), Refused("no (409 Conflict)"), id="another conflict"),
     pytest.param(ApiError(403, "Forbidden", "no"), Refused("no (403 Forbidden)"), id="refused"),
     pytest.param(ServerTrouble(429, "", "no", (CAUSE,)), OverBudget(("web",), SAID), id="over budget"),
     pytest.param(
@@ -58,6 +64,29 @@ async def test_an_eviction_names_the_very_pod() -> None:
     await request_eviction(api, POD)
     ((_, eviction),) = api.sent("create")
     assert eviction["deleteOptions"] == {"preconditions": {"uid": "uid-a"}}
+
+
+async def test_an_eviction_names_the_version_that_counts() -> None:
+    api = FakeApi()
+    await request_eviction(api, replace(POD, version="7"))
+    ((_, eviction),) = api.sent("create")
+    assert eviction["deleteOptions"] == {"preconditions": {"uid": "uid-a", "resourceVersion": "7"}}
+
+
+async def test_a_pod_that_has_changed_is_left_alone_until_it_was_looked_at_again() -> None:
+    conflict = ApiError(409, "Conflict", "the ResourceVersion in the precondition (7) does not match")
+    api, clock = FakeApi({("create", PATH): conflict}), FakeClock()
+    evictor = Evictor(api, TWENTY, PROBLEMS, clock=clock)
+    pod = replace(POD, version="7")
+    async with running(evictor.controller):
+        for asked in (1, 2):
+            evictor.update("bare", [pod])
+            clock.step(60)
+            await settle()
+            clock.step(60)
+            await settle()
+            assert len(api.sent("create")) == asked
+        assert evictor.compute_obstacles([pod]) == ()
 
 
 async def test_the_mover_evicts_what_is_wanted_and_nothing_more() -> None:

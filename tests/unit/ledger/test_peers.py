@@ -5,15 +5,17 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
-from monopod.kube.certificate import ServerCertificate
 from monopod.kube.clock import SYSTEM_CLOCK
+from monopod.kube.server.certificate import ServerCertificate
 from monopod.ledger.peers import Peers
 from monopod.ledger.server.peers import CHANGES_PATH, encode_changes
 from monopod.ledger.store.store import Store
+from monopod.usage.ledger_identity import IDENTITY_PATH, StrangerError
 from monopod.usage.rules.bill import Terms
 from monopod.usage.rules.lifetime import Watched
 from tests.unit.fake_clock import FakeClock
@@ -37,6 +39,37 @@ class Scene:
         self.is_broken = False
         self.garbage = b""
         self.page = 2
+        self.runner = web.AppRunner(web.Application())
+        self.vouched: set[str] = set()
+        self.shown = ""
+        self.is_vouched = True
+        self.port = 0
+
+    async def show(self, request: web.Request) -> web.Response:
+        assert "Authorization" not in request.headers
+        return web.json_response(self.shown)
+
+    async def verify(self, shown: Any) -> str:
+        """In the API server's place."""
+        if shown not in self.vouched:
+            raise StrangerError("nobody vouches for it")
+        return str(shown)
+
+    async def listen(self, port: int = 0, *, vouched: bool = True) -> int:
+        """A new process on the port, with a certificate of its own."""
+        await self.runner.cleanup()
+        application = web.Application()
+        application.router.add_get(CHANGES_PATH, self.answer)
+        application.router.add_get(IDENTITY_PATH, self.show)
+        self.runner = web.AppRunner(application)
+        await self.runner.setup()
+        certificate = ServerCertificate(SYSTEM_CLOCK.now(), ("ledger",))
+        context = certificate.build_context()
+        await web.TCPSite(self.runner, "127.0.0.1", port, ssl_context=context, reuse_address=True).start()
+        self.shown = certificate.fingerprint
+        if vouched:
+            self.vouched.add(self.shown)
+        return int(self.runner.addresses[0][1])
 
     async def answer(self, request: web.Request) -> web.Response:
         after = int(request.query["after"])
@@ -50,18 +83,12 @@ class Scene:
 
     @asynccontextmanager
     async def pulling(self, store: Store | None = None) -> AsyncIterator[Peers]:
-        application = web.Application()
-        application.router.add_get(CHANGES_PATH, self.answer)
-        runner = web.AppRunner(application)
-        await runner.setup()
-        context = ServerCertificate(SYSTEM_CLOCK.now(), ("ledger",)).build_context()
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        self.port = await self.listen(vouched=self.is_vouched)
         token = self.folder / "token"
         token.write_text("secret\n")
         hosts = ("ledger-0.ledger", "127.0.0.1")
-        peers = Peers(
-            hosts, "ledger-0", runner.addresses[0][1], token, store or self.own, Inline(), PROBLEMS, self.clock
-        )
+        own = store or self.own
+        peers = Peers(hosts, "ledger-0", self.port, token, self.verify, own, Inline(), PROBLEMS, self.clock)
         task = asyncio.create_task(peers.run())
         try:
             yield peers
@@ -69,7 +96,7 @@ class Scene:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await runner.cleanup()
+            await self.runner.cleanup()
 
     async def until_pulled(self, count: int) -> None:
         """Waits until so many lifetimes are known, and pulls again and again."""
@@ -79,6 +106,12 @@ class Scene:
             self.clock.step(0.2)
             await asyncio.sleep(0.005)
         raise AssertionError(f"only {len(self.own.list_open())} of {count}, asked {self.asked}")
+
+    async def several_pulls(self) -> None:
+        """Time for some."""
+        for _ in range(100):
+            self.clock.step(0.2)
+            await asyncio.sleep(0.005)
 
 
 @pytest.fixture
@@ -136,6 +169,59 @@ async def test_a_peer_whose_disk_is_an_older_snapshot_is_read_from_its_beginning
         scene.other = Store.open(f"sqlite:///{snapshot}", Terms())
         scene.other.join([a_lifetime("new")])
         await scene.until_pulled(7)
+
+
+async def test_what_nobody_vouches_for_gets_no_token_and_is_believed_nothing(scene: Scene) -> None:
+    scene.other.join([a_lifetime("x")])
+    scene.is_vouched = False
+    async with scene.pulling() as peers:
+        await scene.several_pulls()
+        assert scene.asked == []
+        assert peers.lags["127.0.0.1"] > 1
+        scene.vouched.add(scene.shown)
+        await scene.until_pulled(1)
+
+
+async def test_what_shows_a_peers_certificate_without_having_its_key_gets_no_token(scene: Scene) -> None:
+    """As whoever stands between them can: what a recorder shows is no secret."""
+    scene.other.join([a_lifetime("x")])
+    scene.is_vouched = False
+    async with scene.pulling():
+        scene.shown = "ab" * 32
+        scene.vouched.add(scene.shown)
+        await scene.several_pulls()
+        assert scene.asked == []
+
+
+async def test_what_takes_a_peers_place_later_gets_no_token_and_its_next_process_does(scene: Scene) -> None:
+    scene.other.join([a_lifetime("x")])
+    async with scene.pulling():
+        await scene.until_pulled(1)
+        await scene.listen(scene.port, vouched=False)
+        known = len(scene.asked)
+        scene.other.join([a_lifetime("y")])
+        await scene.several_pulls()
+        assert len(scene.asked) == known
+        await scene.listen(scene.port)
+        await scene.until_pulled(2)
+
+
+async def test_totals_wait_until_peers_were_read_but_not_for_ever_for_one_that_is_away(scene: Scene) -> None:
+    scene.other.join([a_lifetime("a")])
+    async with scene.pulling() as peers:
+        found = [peers.is_caught_up]
+        await scene.until_pulled(1)
+        await scene.several_pulls()
+        found.append(peers.is_caught_up)
+    assert found == [False, True]
+
+    scene.is_broken = True
+    async with scene.pulling() as peers:
+        await scene.several_pulls()
+        found = [peers.is_caught_up]
+        scene.clock.step(120)
+        found.append(peers.is_caught_up)
+    assert found == [False, True]
 
 
 async def test_a_peer_that_is_away_is_asked_again(scene: Scene) -> None:

@@ -1,7 +1,9 @@
 """Counters of what all pods used: bounded in number, and never falling."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 from monopod.ledger.metrics import LedgerCollector, State, build_registry
 from monopod.ledger.store.answers import Group
@@ -18,6 +20,10 @@ def a_group(namespace: str, seconds: int, profile: str = "web") -> Group:
     return Group((namespace, profile), "FARGATE", "x86", usage, usage, usage)
 
 
+def first_used(**hours: int) -> Callable[[], dict[tuple[str, ...], int]]:
+    return lambda: {(namespace, "web"): hour for namespace, hour in hours.items()}
+
+
 def usage_of(totals: Totals, namespace: str, profile: str = "web") -> int:
     return totals.usage[Series(namespace, profile, "FARGATE", "x86")].seconds
 
@@ -26,29 +32,54 @@ def test_a_counter_never_falls() -> None:
     totals = Totals(10)
     for seconds in (100, 90, 95, 120):
         groups = [a_group("a", seconds)]
-        totals.update(groups, compute_costs(groups, [], PRICES))
+        totals.update(groups, compute_costs(groups, [], PRICES), first_used())
         assert usage_of(totals, "a") == max(100, seconds)
     assert (
-        totals.cost[CostSeries("a", "FARGATE", "USD")]
+        totals.cost[CostSeries("a", "web", "FARGATE", "USD")]
         == PRICES.compute_cost(a_group("a", 120).billed, "FARGATE", "x86").total
     )
 
 
-def test_the_largest_have_series_of_their_own_and_keep_them() -> None:
+def test_those_that_were_first_have_series_of_their_own_and_keep_them() -> None:
     totals = Totals(2)
-    totals.update([a_group("a", 1), a_group("b", 3), a_group("c", 2)], {})
-    assert (usage_of(totals, "b"), usage_of(totals, "c"), usage_of(totals, OTHER, OTHER)) == (3, 2, 1)
-    totals.update([a_group("a", 100), a_group("b", 3), a_group("c", 2), a_group("d", 5)], {})
-    assert (usage_of(totals, "b"), usage_of(totals, OTHER, OTHER)) == (3, 105)
+    totals.update([a_group("a", 100), a_group("b", 3), a_group("c", 2)], {}, first_used(a=9, b=7, c=8))
+    assert (usage_of(totals, "b"), usage_of(totals, "c"), usage_of(totals, OTHER, OTHER)) == (3, 2, 100)
+    totals.update([a_group("a", 200), a_group("b", 3), a_group("c", 2), a_group("d", 5)], {}, first_used(d=1))
+    assert (usage_of(totals, "b"), usage_of(totals, OTHER, OTHER)) == (3, 205)
     assert len(totals.usage) == 3
 
 
-def test_what_namespaces_without_a_series_cost_is_not_lost() -> None:
+def test_the_next_process_gives_the_same_pairs_their_series_although_others_have_grown() -> None:
+    """What moved between a series and `other` would be counted twice by Prometheus."""
+    first = first_used(a=1, b=2, c=2, d=4)
+    before, after = Totals(3), Totals(3)
+    for names in ("ab", "abc", "abcd"):
+        before.update([a_group(name, 10) for name in names], {}, first)
+    after.update([a_group(name, 10_000 if name == "d" else 10) for name in "dcba"], {}, first)
+
+    assert {series.namespace for series in before.usage} == {"a", "b", "c", OTHER}
+    assert before.usage.keys() == after.usage.keys()
+
+
+def test_while_there_are_series_enough_it_is_not_asked_who_was_first() -> None:
+    def fail() -> Any:
+        raise AssertionError("asked")
+
+    totals = Totals(2)
+    totals.update([a_group("a", 1), a_group("b", 1)], {}, fail)
+    totals.update([a_group("a", 1), a_group("b", 1), a_group("c", 1)], {}, fail)
+    assert usage_of(totals, OTHER, OTHER) == 1
+
+
+def test_what_pairs_without_a_series_cost_is_not_lost() -> None:
     totals = Totals(1)
-    groups = [a_group("a", 100), a_group("b", 50)]
+    groups = [a_group("a", 100), a_group("a", 50, "db"), a_group("b", 50)]
     costs = compute_costs(groups, [], PRICES)
-    totals.update(groups, costs)
-    assert set(totals.cost) == {CostSeries("a", "FARGATE", "USD"), CostSeries(OTHER, "FARGATE", "USD")}
+    totals.update(groups, costs, first_used(a=1, b=2))
+    assert set(totals.cost) == {
+        CostSeries("a", "web", "FARGATE", "USD"),
+        CostSeries(OTHER, OTHER, "FARGATE", "USD"),
+    }
     assert sum(totals.cost.values()) == sum(costs.values())
 
 
@@ -57,8 +88,8 @@ def test_what_was_used_at_an_earlier_price_keeps_it() -> None:
     costs = compute_costs([a_group("a", 100)], [(dear, [a_group("a", 30)])], PRICES)
     per_second = PRICES.compute_cost(a_group("a", 1).billed, "FARGATE", "x86").total
     assert costs == {
-        CostSeries("a", "FARGATE", "EUR"): 30 * per_second,
-        CostSeries("a", "FARGATE", "USD"): 70 * per_second,
+        CostSeries("a", "web", "FARGATE", "EUR"): 30 * per_second,
+        CostSeries("a", "web", "FARGATE", "USD"): 70 * per_second,
     }
     assert isinstance(per_second, Fraction)
 
@@ -66,14 +97,14 @@ def test_what_was_used_at_an_earlier_price_keeps_it() -> None:
 def test_prometheus_is_told_all_of_it() -> None:
     totals = Totals(10)
     groups = [a_group("a", 4096)]
-    totals.update(groups, compute_costs(groups, [], PRICES))
+    totals.update(groups, compute_costs(groups, [], PRICES), first_used())
     state = State(3, 1.5, Decimal("0.99993"), 0.25, True, 1, 2, {"n1": -1500, "n2": 10}, {"b": 4.0})
     registry = build_registry(LedgerCollector(totals, lambda: state))
     labels = {"namespace": "a", "profile": "web", "capacity": "FARGATE", "architecture": "x86"}
     assert registry.get_sample_value("monopod_ledger_billed_seconds_total", labels) == 4096
     assert registry.get_sample_value("monopod_ledger_vcpu_seconds_total", labels) == 1024
     assert registry.get_sample_value("monopod_ledger_memory_gib_seconds_total", labels) == 2048
-    cost = {"namespace": "a", "capacity": "FARGATE", "currency": "USD"}
+    cost = {"namespace": "a", "profile": "web", "capacity": "FARGATE", "currency": "USD"}
     assert registry.get_sample_value("monopod_ledger_cost_total", cost) == float(
         PRICES.compute_cost(groups[0].billed, "FARGATE", "x86").total
     )

@@ -6,10 +6,11 @@
                                         dropped     Withdrawn ──settled──► dropped                          decides
 
 The eviction is asked for only once `Evicting` is on record, so `Stored` proves that nothing was asked yet: a pod that
-is gone then was deleted by its owner, and isn't created again. From `Evicting` on, a pod that is gone counts as
-evicted by us: better that one is back that its owner deleted in that moment than that one is lost. Every step follows
-from the stored pod and the pod of its name alone, so an operator that is killed, or two of them at once, come to the
-same end; and as both pods have the same name there are never two.
+is gone then was deleted by its owner, and isn't created again. Only that version of a pod is evicted whose manifest is
+stored: no change of its is lost, and one that its owner is deleting isn't taken for evicted. From `Evicting` on, a pod
+that is gone counts as evicted by us: better that one is back that its owner deleted in that moment than that one is
+lost. Every step follows from the stored pod and the pod of its name alone, so an operator that is killed, or two of
+them at once, come to the same end; and as both pods have the same name there are never two.
 """
 
 from collections.abc import Iterable, Mapping
@@ -129,12 +130,14 @@ class Original:
 
     Attributes:
         manifest: as it would be stored now.
+        version: its resourceVersion.
         terminating: whether it is being deleted.
         disrupted: whether that is a disruption, such as an eviction, and not its owner's wish.
         controlled: whether a controller has adopted it, which would replace it.
     """
 
     manifest: Manifest = field(repr=False)
+    version: str = ""
     created: str = ""
     terminating: bool = False
     disrupted: bool = False
@@ -217,6 +220,7 @@ def observe(stored: StoredPod, pod: Mapping[str, Any] | None) -> ObservedPod:
         controlled = any(owner.get("controller") for owner in metadata.get("ownerReferences") or ())
         return Original(
             compute_original(pod),
+            str(metadata.get("resourceVersion") or ""),
             str(metadata.get("creationTimestamp") or ""),
             "deletionTimestamp" in metadata,
             _compute_disruption(status) is not None,
@@ -302,7 +306,13 @@ def _judge_running(stored: StoredPod, original: Original, wanted: bool | None, s
     if wanted and not original.controlled:
         if stored.phase == "Evicting":
             candidate = Candidate(
-                stored.namespace, stored.name, stored.pod_uid, original.created, stored.pod_uid, patient=True
+                stored.namespace,
+                stored.name,
+                stored.pod_uid,
+                original.created,
+                workload=stored.pod_uid,
+                patient=True,
+                version=original.version,
             )
             return AskForEviction(candidate)
         return Record("Evicting")

@@ -16,6 +16,7 @@ from monopod.cli.input.documents import show
 from monopod.cli.input.schema import kubernetes
 from monopod.kube.objects.fields import InvalidPod, Part
 from monopod.pods.rules.exemptions import DAEMON_SET_CONTROLLER
+from monopod.tasks.rules.shapes import find_definition
 
 Manifest = dict[str, Any]
 
@@ -50,9 +51,14 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What documents hold: the pods, how many objects there are of each other kind, and what can't be read."""
+    """What documents hold: the pods, how many objects there are of each other kind, and what can't be read.
+
+    Attributes:
+        definitions: ECS task definitions, which are no Kubernetes objects.
+    """
 
     subjects: list[Subject] = field(default_factory=list)
+    definitions: list[Mapping[str, Any]] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
@@ -67,12 +73,15 @@ def find_subjects(documents: Iterable[object], path: str) -> list[Subject]:
     if found.problems:
         raise UnreadableInput(found.problems[0])
     if not found.subjects:
-        raise UnreadableInput(f"{show(path)} holds no pod and no workload with a pod template.")
+        hint = (
+            f" It holds ECS task definitions: kubectl fargate lint -f {path} judges them." if found.definitions else ""
+        )
+        raise UnreadableInput(f"{show(path)} holds no pod and no workload with a pod template.{hint}")
     return found.subjects
 
 
 def sort_documents(documents: Iterable[object], path: str) -> Found:
-    """The pods in the documents, and the other kinds.
+    """The pods in the documents, ECS task definitions, and the other kinds.
 
     A problem is a document that is no Kubernetes object, a workload without a template, or a pod without a container.
     """
@@ -86,6 +95,10 @@ def sort_documents(documents: Iterable[object], path: str) -> Found:
 
 
 def _sort(document: object, path: str, found: Found) -> None:
+    definition = find_definition(document)
+    if definition is not None:
+        found.definitions.append(definition)
+        return
     kind = _read_kind(document, path)
     group = str(document.get("apiVersion")).rpartition("/")[0] if isinstance(document, dict) else ""
     if kind not in _BUILDERS or not isinstance(document, dict):
@@ -147,7 +160,7 @@ def find_profiles(documents: Iterable[object], path: str) -> list[Manifest]:
     for document in documents:
         if shape := describe_shape(document):
             foreign = foreign or shape
-        elif (
+        elif find_definition(document) is None and (
             _read_kind(document, path) == "FargateProfile"
             and isinstance(document, dict)
             and str(document.get("apiVersion")).startswith(f"{GROUP}/")

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from monopod import __version__
 from monopod.cli.failure import ApiFailure, UnreadableInput
 from monopod.cli.ledger_client.port_forward import PortForward
+from monopod.cli.ledger_client.versions import LedgerVersion
 from monopod.kube.client.synchronous import MANAGER, Credentials
 from monopod.kube.objects.text import to_line
 
@@ -24,7 +25,7 @@ _TIMEOUT_SECONDS: Final = 1800
 _TROUBLE: Final = (OSError, http.client.HTTPException)
 _CHUNK: Final = 1 << 16
 _LONGEST_REFUSAL: Final = 1 << 16
-_BROKEN_OFF: Final = "The ledger's answer broke off before its end; nothing of it can be relied on. Try again."
+BROKEN_OFF: Final = "The ledger's answer broke off before its end; nothing of it can be relied on. Try again."
 
 
 class LedgerClient:
@@ -33,11 +34,13 @@ class LedgerClient:
     Args:
         forward: the way to it.
         credentials: whom the API server knows the user by.
+        version: is told the ledger's.
     """
 
-    def __init__(self, forward: PortForward, credentials: Credentials) -> None:
+    def __init__(self, forward: PortForward, credentials: Credentials, version: LedgerVersion) -> None:
         self._forward = forward
         self._credentials = credentials
+        self._version = version
         self._connection: http.client.HTTPSConnection | None = None
         self._response: http.client.HTTPResponse | None = None
 
@@ -53,7 +56,7 @@ class LedgerClient:
         try:
             found: Json = json.loads(response.read())
         except (ValueError, *_TROUBLE):
-            raise ApiFailure(_BROKEN_OFF) from None
+            raise ApiFailure(BROKEN_OFF) from None
         return found
 
     def stream(self, path: str, query: Query = ()) -> Iterator[Json]:
@@ -73,7 +76,7 @@ class LedgerClient:
                 yield found
         except (ValueError, *_TROUBLE):
             pass
-        raise ApiFailure(_BROKEN_OFF)
+        raise ApiFailure(BROKEN_OFF)
 
     def download(self, path: str, target: Path) -> int:
         """Writes an answer to a file, and returns how many bytes it has.
@@ -89,7 +92,7 @@ class LedgerClient:
                     size += file.write(chunk)
             except http.client.HTTPException:
                 target.unlink()
-                raise ApiFailure(_BROKEN_OFF) from None
+                raise ApiFailure(BROKEN_OFF) from None
         return size
 
     def _ask(self, method: str, path: str, query: Query = ()) -> http.client.HTTPResponse:
@@ -104,6 +107,9 @@ class LedgerClient:
                 response = self._exchange(method, target, with_certificate=False)
             except _TROUBLE as second:
                 raise self._build_failure(second) from None
+        self._version.hear(response.headers.get("Server"))
+        if response.status == HTTPStatus.NOT_FOUND and self._version.is_other:
+            raise ApiFailure(f"The ledger doesn't know this question. {self._version.describe()}")
         if response.status != HTTPStatus.OK:
             raise _read_refusal(response.status, response.read(_LONGEST_REFUSAL))
         return response

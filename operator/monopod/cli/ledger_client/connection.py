@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from monopod.api.names import SYSTEM_NAMESPACE
 from monopod.cli.failure import ApiFailure, Missing
 from monopod.cli.ledger_client.client import LedgerClient
 from monopod.cli.ledger_client.port_forward import forward_port
+from monopod.cli.ledger_client.versions import LedgerVersion
 from monopod.cli.live import Cluster
 from monopod.kube.client.api import ApiError
 from monopod.kube.objects.resources import PODS
@@ -29,11 +30,13 @@ class Target:
         kubeconfig: its file; None: as kubectl finds it.
         context: its context; None: the current one.
         monopod_namespace: where Monopod is installed; None: as the cluster says.
+        version: of the ledger that answered, once one has.
     """
 
     kubeconfig: str | None = None
     context: str | None = None
     monopod_namespace: str | None = None
+    version: LedgerVersion = field(default_factory=LedgerVersion, compare=False)
 
     @property
     def kubectl_arguments(self) -> list[str]:
@@ -56,7 +59,7 @@ def open_ledger(target: Target) -> Iterator[LedgerClient]:
     namespace = target.monopod_namespace or cluster.fetch_monopod_namespace() or SYSTEM_NAMESPACE
     pod = _choose_pod(cluster, namespace)
     with forward_port(namespace, pod, LEDGER_PORT, target.kubectl_arguments) as forward:
-        client = LedgerClient(forward, cluster.get_credentials())
+        client = LedgerClient(forward, cluster.get_credentials(), target.version)
         try:
             yield client
         finally:

@@ -1,7 +1,8 @@
-"""`kubectl fargate lint`: judges manifests for a pipeline, without a cluster.
+"""`kubectl fargate lint`: judges manifests and ECS task definitions for a pipeline, without a cluster.
 
-files ──► pods, other kinds, problems        (a file that can't be read doesn't keep the others from being judged)
+files ──► pods, task definitions, other kinds, problems    (what can't be read doesn't keep the rest from being judged)
 pods ──► verdicts: the decision, how many, what they cost
+task definitions ──► verdicts: what Fargate refuses, what Monopod can't run, what a task costs
 verdicts, problems ──► exit status
 """
 
@@ -9,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Final
 
 import click
 
@@ -21,6 +23,7 @@ from monopod.cli.input.manifests import Found, Subject, sort_documents
 from monopod.cli.input.prices import read_prices
 from monopod.cli.input.profiles import get_protected, read_profiles
 from monopod.cli.lint.report import LintReport, Verdict
+from monopod.cli.lint.tasks import judge_definition
 from monopod.kube.objects.fields import InvalidPod
 from monopod.pods.rules.decision import Sandboxed
 from monopod.pods.rules.selection import Profile
@@ -29,13 +32,15 @@ from monopod.profiles.rules.overlap import describe_overlap, find_overlaps
 from monopod.usage.rules.cliff import compute_cliff, compute_waste
 from monopod.usage.rules.price import PriceList
 
+_NO_PROFILES: Final = "There are pods among the files: give --profiles FILE|DIR, by which it is decided where they run."
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is to be judged, and against what, as the options say."""
 
     filenames: Sequence[str]
-    profiles: str
+    profiles: str | None = None
     namespace: str = "default"
     sandbox: str | None = None
     region: str = "us-east-1"
@@ -50,15 +55,15 @@ class Question:
 
 
 def lint(question: Question) -> LintReport:
-    """Judges every pod and every workload's pods in the files.
+    """Judges every pod, every workload's pods, and every task definition in the files.
 
     Raises:
         UnreadableInput: the profiles can't be read, or the region or architecture has no prices.
     """
     prices = read_prices(question.region, question.architecture)
     report = LintReport(prices, question.architecture, question.max_waste)
-    beside = read_all(question.profiles)
-    profiles = read_profiles(beside, question.profiles, question.sandbox)
+    beside = read_all(question.profiles) if question.profiles else []
+    profiles = read_profiles(beside, question.profiles, question.sandbox) if question.profiles else []
     for name, overlap in find_overlaps(profiles, question.protected).items():
         click.echo(f"Note: profile {name}: {describe_overlap(name, overlap)}.", err=True)
     files = list(_read_files(question.filenames, report))
@@ -69,9 +74,10 @@ def lint(question: Question) -> LintReport:
         return find_in_documents(documents, namespace, question.namespace)
 
     autoscalers = autoscaling.find_in_documents(documents, question.namespace)
+    judge = Judge(question, profiles, report.prices, fetch_surroundings, autoscalers)
     for file in files:
-        _judge_all(file, Judge(question, profiles, report.prices, fetch_surroundings, autoscalers), report)
-    if not report.verdicts and not report.problems:
+        _judge_all(file, judge, report)
+    if not report.verdicts and not report.tasks and not report.problems:
         report.problems.append(_describe_nothing(question.filenames, report.others))
     return report
 
@@ -82,7 +88,7 @@ def write(report: LintReport, output: str) -> None:
         from monopod.cli.lint.output import write_json
 
         write_json(report)
-    elif report.verdicts:
+    elif report.verdicts or report.tasks:
         from monopod.cli.lint.output import write_text
 
         write_text(report)
@@ -150,6 +156,11 @@ class Judge:
 def _judge_all(file: File, judge: Judge, report: LintReport) -> None:
     report.others.update(file.found.others)
     report.problems.extend(file.found.problems)
+    report.tasks.extend(judge_definition(file.name, each, judge.prices) for each in file.found.definitions)
+    if file.found.subjects and judge.question.profiles is None:
+        if _NO_PROFILES not in report.problems:
+            report.problems.append(_NO_PROFILES)
+        return
     for subject in file.found.subjects:
         try:
             report.verdicts.append(judge.judge(file.name, subject))

@@ -5,10 +5,13 @@ from decimal import Decimal
 from typing import Any, assert_never
 
 import click
+from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from monopod.cli.explain.as_json import build_explanation
 from monopod.cli.lint.report import LintReport, Verdict
+from monopod.cli.lint.task_output import build_task, describe_tasks
 from monopod.cli.output.cliff import build_cliff, compute_percent, describe_cliff
 from monopod.cli.output.terminal import build_grid, print_lines
 from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported
@@ -27,6 +30,7 @@ def build_report(report: LintReport) -> dict[str, Any]:
     """The object that is written."""
     return {
         "workloads": [_build_verdict(verdict) for verdict in report.verdicts],
+        "taskDefinitions": [build_task(task) for task in report.tasks],
         "summary": {
             "onFargate": sum(verdict.on_fargate for verdict in report.verdicts),
             "outside": sum(verdict.would_run and not verdict.on_fargate for verdict in report.verdicts),
@@ -69,7 +73,21 @@ def _round(amount: Decimal) -> float:
 
 
 def write_text(report: LintReport) -> None:
-    """Writes a line per workload and a summary to stdout, in colour on a terminal."""
+    """Writes what was found to stdout, in colour on a terminal: workloads, task definitions, what was passed over."""
+    parts: list[RenderableType] = []
+    if report.verdicts:
+        notes = [f"Note: {note}" for verdict in report.verdicts for note in verdict.explanation.notes]
+        parts += [_build_table(report), "", *dict.fromkeys(notes), *describe_cliffs(report), *describe_summary(report)]
+    if report.tasks:
+        parts += [*([""] if parts else []), *describe_tasks(report.tasks, report.prices)]
+    if report.others:
+        listed = ", ".join(f"{count} {kind}" for kind, count in sorted(report.others.items()))
+        parts.append(f"Passed over, as they hold no pods that are known here: {listed}.")
+    print_lines(*parts)
+
+
+def _build_table(report: LintReport) -> Table:
+    """A line per workload."""
     several = len({verdict.file for verdict in report.verdicts}) > 1
     table = build_grid(len(_HEAD) + several)
     for index in (2, 5):
@@ -77,8 +95,7 @@ def write_text(report: LintReport) -> None:
     table.add_row(*_HEAD, *(["file"] if several else []), style="dim")
     for verdict in report.verdicts:
         table.add_row(*_build_row(verdict, report), *([verdict.file] if several else []))
-    notes = [f"Note: {note}" for verdict in report.verdicts for note in verdict.explanation.notes]
-    print_lines(table, "", *dict.fromkeys(notes), *describe_cliffs(report), *describe_summary(report))
+    return table
 
 
 def describe_cliffs(report: LintReport) -> list[str]:
@@ -127,7 +144,7 @@ def _describe_fate(verdict: Verdict) -> tuple[str, Text]:
 
 
 def describe_summary(report: LintReport) -> list[str]:
-    """How many run where, what that costs, and what was passed over."""
+    """How many run where, and what that costs."""
     inside = sum(verdict.on_fargate for verdict in report.verdicts)
     stuck = sum(not verdict.would_run for verdict in report.verdicts)
     outside = len(report.verdicts) - inside - stuck
@@ -142,9 +159,6 @@ def describe_summary(report: LintReport) -> list[str]:
         lines.append(
             f"{_count(wasteful, 'workload')} {verb} more than {report.max_waste} % of the price (--max-waste)."
         )
-    if report.others:
-        listed = ", ".join(f"{count} {kind}" for kind, count in sorted(report.others.items()))
-        lines.append(f"Passed over, as they hold no pods that are known here: {listed}.")
     return lines
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from monopod.cli.explain.explanation import Explanation
+from monopod.cli.lint.tasks import TaskVerdict
 from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Unsupported
 from monopod.usage.rules.cliff import Cliff
 from monopod.usage.rules.price import PriceList
@@ -60,6 +61,7 @@ class LintReport:
     architecture: str
     max_waste: int | None = None
     verdicts: list[Verdict] = field(default_factory=list)
+    tasks: list[TaskVerdict] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
@@ -75,4 +77,4 @@ class LintReport:
         if self.problems:
             return 2
         good = all(verdict.would_run and not self.is_wasteful(verdict) for verdict in self.verdicts)
-        return 0 if good else 1
+        return 0 if good and all(task.would_run for task in self.tasks) else 1

@@ -27,8 +27,13 @@ def describe_cliff(cliff: Cliff, currency: str, whose: str = "") -> str:
     ]
     beyond = " and ".join(text for text, _, amount in named if amount)
     bounds = " and ".join(text for _, text, amount in named if amount)
-    money = f"{_SYMBOLS.get(currency, f'{currency} ')}{cliff.monthly.quantize(_CENT, ROUND_DOWN)}"
+    money = format_money(cliff.monthly, currency)
     return f"{beyond} over {format_capacity(cliff.size)}: −{money} a month{whose}, if it asks for at most {bounds}"
+
+
+def format_money(amount: Decimal, currency: str) -> str:
+    """An amount such as `$32.79`, rounded down to cents."""
+    return f"{_SYMBOLS.get(currency, f'{currency} ')}{amount.quantize(_CENT, ROUND_DOWN)}"
 
 
 def build_cliff(cliff: Cliff | None) -> dict[str, Any] | None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from monopod.cli.failure import UnreadableInput
-from monopod.cli.ledger_client.client import Json
+from monopod.cli.failure import ApiFailure, UnreadableInput
+from monopod.cli.ledger_client.client import BROKEN_OFF, Json
 from monopod.cli.ledger_client.connection import Target, open_ledger
 
 LIFETIME_COLUMNS: Final = (
@@ -52,7 +52,9 @@ def open_export(target: Target, question: ExportQuestion) -> Iterator[tuple[Json
         query.append(("version", question.focus_version))
     with open_ledger(target) as ledger:
         rows = ledger.stream(path, query)
-        head = next(rows)
+        head = next(rows, None)
+        if head is None:
+            raise ApiFailure(BROKEN_OFF)
         yield head, tuple(head.get("columns") or LIFETIME_COLUMNS), rows
 
 

@@ -42,6 +42,7 @@ class Candidate:
             own uid if it has none.
         patient: whether its refusals are answered with longer pauses.
         purpose: what it is evicted for; what a deletion asks for comes first.
+        version: the resourceVersion that is to be evicted and no other, "" if any.
         known_until: when what is known of the pod is too old to evict it; it is left alone from then on.
     """
 
@@ -52,6 +53,7 @@ class Candidate:
     workload: str = ""
     patient: bool = False
     purpose: Purpose = "deletion"
+    version: str = ""
     known_until: float = field(default=math.inf, compare=False)
 
     def __str__(self) -> str:
@@ -66,6 +68,11 @@ class Evicted:
 @dataclass(frozen=True, slots=True)
 class Gone:
     """The pod doesn't exist any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The pod has another version than the one that was to be evicted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +105,7 @@ class Unanswered:
 
 
 Refusal = OverBudget | SeveralBudgets | Refused
-Answer = Evicted | Gone | Refusal | Unanswered
+Answer = Evicted | Gone | Changed | Refusal | Unanswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +199,9 @@ class EvictionQueue:
                 self._pauses.pop(pod.workload, None)
             case Gone():
                 self._evicted.add(pod.uid)
+            case Changed():
+                # Left alone until whoever wants it evicted has looked at it again.
+                self._pods = tuple(each for each in self._pods if each != pod)
             case Unanswered(retry_after=wish):
                 self._unanswered += 1
                 growing = min(FIRST_PAUSE_SECONDS * 2 ** (self._unanswered - 1), LONGEST_PAUSE_SECONDS)
@@ -264,6 +274,7 @@ def _describe(namespace: str, refusal: Refusal, pods: tuple[str, ...]) -> Obstac
 LABELS: Mapping[type[Answer], str] = {
     Evicted: "evicted",
     Gone: "gone",
+    Changed: "changed",
     OverBudget: "over_budget",
     SeveralBudgets: "several_budgets",
     Refused: "refused",

@@ -23,6 +23,10 @@ class ApiUnreachable(Exception):
     """No usable answer: the connection failed, took too long, or the server is overloaded. Worth trying again."""
 
 
+class AnswerTooLong(ApiUnreachable):
+    """An answer that memory needn't have room for was broken off. Of a list, a shorter page may be had."""
+
+
 @dataclass
 class _Answered:
     """What an answer says that is no success.
@@ -114,6 +118,21 @@ class Api(Protocol):
         """Deletes an object, and no other of its name that replaced it; one that is gone already is fine.
 
         With a resourceVersion only if no one changed it meanwhile. Another object, or another version of it, is 409.
+        """
+        ...
+
+    def read_pages(
+        self,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        metadata_only: bool = False,
+        is_snapshot: bool = False,
+    ) -> AsyncIterator[Json]:
+        """The pages of a collection; with `metadata_only` its objects are without spec and status.
+
+        With `is_snapshot` all of them are as of the first one's version. A page that is no longer to be had is an
+        `ApiError` with the status 410 then, where else the list goes on as the collection is by now.
         """
         ...
 

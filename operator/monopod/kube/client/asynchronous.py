@@ -8,7 +8,7 @@ the fields that the model doesn't know.
 import asyncio
 import copy
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 from urllib.request import getproxies_environment
@@ -20,7 +20,15 @@ from kubernetes.aio.client.rest import RESTClientObject
 from multidict import CIMultiDict
 
 from monopod.kube.client import request
-from monopod.kube.client.api import ApiError, ApiUnreachable, Json, ServerTrouble, Unconfigured, WatchEvent
+from monopod.kube.client.api import (
+    AnswerTooLong,
+    ApiError,
+    ApiUnreachable,
+    Json,
+    ServerTrouble,
+    Unconfigured,
+    WatchEvent,
+)
 from monopod.kube.client.request import (
     REQUEST_TIMEOUT_SECONDS,
     WATCH_GRACE_SECONDS,
@@ -31,6 +39,10 @@ from monopod.kube.client.request import (
 
 LONGEST_LINE: Final = 32 * 1024 * 1024
 """Of a watch. etcd takes objects of 1.5 MiB, and of each byte the API server may make six of JSON."""
+
+LONGEST_ANSWER: Final = 16 * 1024 * 1024
+"""Of any other request: one such object, or a page of 500 ordinary pods several times over. As Python's objects it is
+many times as large, and whoever may create pods may create 500 of the largest."""
 
 
 async def load_configuration(kubeconfig: str | None = None) -> Configuration:
@@ -67,8 +79,10 @@ async def _load_configuration(kubeconfig: str | None) -> Configuration:
 class ApiClient:
     """`monopod.kube.client.api.Api` over one connection pool, where its methods are described."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, hear_date: Callable[[str | None], None] | None = None) -> None:
+        """Connects when it is used; `hear_date` is told the header `Date` of each answer."""
         self.configuration = configuration
+        self._hear_date = hear_date
         self._rest = RESTClientObject(configuration)
         self._impersonation: Impersonation | None = None
 
@@ -114,18 +128,35 @@ class ApiClient:
             if error.status != 404:
                 raise
 
-    async def list_pages(
-        self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False
+    async def read_pages(
+        self,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        metadata_only: bool = False,
+        is_snapshot: bool = False,
     ) -> AsyncIterator[Json]:
-        """All objects of a collection."""
+        """The pages of a collection."""
         pages = request.Pages(path, query, metadata_only=metadata_only)
         while pages.next:
             try:
                 page = await self._send(pages.next)
+            except AnswerTooLong as trouble:
+                pages.shrink(trouble)
             except ApiError as error:
+                if is_snapshot:
+                    raise
                 pages.resume(error)
-                continue
-            for item in pages.take(page):
+            else:
+                pages.take(page)
+                yield page
+
+    async def list_pages(
+        self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False
+    ) -> AsyncIterator[Json]:
+        """All objects of a collection."""
+        async for page in self.read_pages(path, query, metadata_only=metadata_only):
+            for item in page.get("items") or ():
                 yield item
 
     async def watch(
@@ -165,7 +196,7 @@ class ApiClient:
     async def _exchange(self, asked: Request) -> tuple[int, bytes, str | None]:
         try:
             response = await self._open(asked, aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS))
-            return response.status, await response.read(), response.headers.get("Retry-After")
+            return response.status, await _read_bounded(asked, response), response.headers.get("Retry-After")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiUnreachable(f"{asked}: {str(error) or type(error).__name__}") from error
 
@@ -178,7 +209,22 @@ class ApiClient:
             asked.method, url, headers, asked.body, _request_timeout=limits
         )
         response: aiohttp.ClientResponse = answer.response
+        if self._hear_date:
+            self._hear_date(response.headers.get("Date"))
         return response
+
+
+async def _read_bounded(asked: Request, response: aiohttp.ClientResponse) -> bytes:
+    content = bytearray()
+    try:
+        async for chunk in response.content.iter_any():
+            content += chunk
+            if len(content) > LONGEST_ANSWER:
+                raise AnswerTooLong(f"{asked}: the answer is longer than {LONGEST_ANSWER:,} bytes")
+    except BaseException:
+        response.close()
+        raise
+    return bytes(content)
 
 
 async def _read_lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 from monopod import __version__
 from monopod.api.names import FIELD_MANAGER
-from monopod.kube.client.api import ApiError, ApiUnreachable, Cause, Json, ServerTrouble, WatchEvent
+from monopod.kube.client.api import AnswerTooLong, ApiError, ApiUnreachable, Cause, Json, ServerTrouble, WatchEvent
 
 REQUEST_TIMEOUT_SECONDS: Final = 15.0
 PAGE_SIZE: Final = 500
@@ -28,6 +28,9 @@ WATCH_SECONDS: Final = 10
 watches knows this often up to when nothing has been missed. A stream that is silent for longer is dead."""
 
 WATCH_GRACE_SECONDS: Final = 5.0
+
+SHORTEST_SECONDS: Final = 1.0
+"""A watch that ends sooner isn't opened again at once: what answers may be a proxy without an API server."""
 
 # Of what the server says. A webhook may say anything, and statuses that quote it are refused if they are too long.
 LONGEST_MESSAGE: Final = 4096
@@ -133,16 +136,24 @@ def build_watch(path: str, version: str, query: Mapping[str, str] | None = None)
 
 
 class Pages:
-    """A collection that is read in pages: which page is to be read next, until `next` is None."""
+    """A collection that is read in pages: which page is to be read next, until `next` is None.
+
+    The API server bounds a page by its number of objects only. One that is too long is asked for again with fewer.
+    A list as of an exact resourceVersion names it once: it is in the token of the pages after the first, and the API
+    server refuses both together.
+    """
 
     def __init__(self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False) -> None:
         self._path = path
-        self._query = {"limit": str(PAGE_SIZE), **(query or {})}
+        self._query = query or {}
         self._accept = _METADATA_ONLY if metadata_only else JSON
-        self.next: Request | None = build_read(path, self._query, self._accept)
+        self._size = PAGE_SIZE
+        self._token = ""
+        self.next: Request | None = self._build()
 
     def take(self, page: Json) -> Iterable[Json]:
         """The objects of a page that was read."""
+        self._size = min(self._size * 2, PAGE_SIZE)
         self._continue((page.get("metadata") or {}).get("continue") or "")
         return page.get("items") or ()
 
@@ -159,8 +170,29 @@ class Pages:
             raise error
         self._continue(error.continue_token)
 
+    def shrink(self, trouble: AnswerTooLong) -> None:
+        """Asks for the same page again, for fewer objects.
+
+        Raises:
+            AnswerTooLong: it was a single one.
+        """
+        if self._size == 1:
+            raise trouble
+        self._size = max(1, self._size // 4)
+        self.next = self._build()
+
     def _continue(self, token: str) -> None:
-        self.next = build_read(self._path, {**self._query, "continue": token}, self._accept) if token else None
+        self._token = token
+        self.next = self._build() if token else None
+
+    def _build(self) -> Request:
+        query = {"limit": str(self._size), **self._query}
+        if self._token:
+            query = {key: value for key, value in query.items() if key not in _VERSIONS} | {"continue": self._token}
+        return build_read(self._path, query, self._accept)
+
+
+_VERSIONS: Final = frozenset({"resourceVersion", "resourceVersionMatch"})
 
 
 def read_answer(request: Request, status: int, content: bytes, retry_after: str | None = None) -> Json:

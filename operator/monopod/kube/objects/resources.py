@@ -91,7 +91,7 @@ PODS: Final = Resource("Pod", "", "v1", "pods", subresources=("eviction", "log")
 REPLICATION_CONTROLLERS: Final = Resource("ReplicationController", "", "v1", "replicationcontrollers")
 RESOURCE_QUOTAS: Final = Resource("ResourceQuota", "", "v1", "resourcequotas")
 SECRETS: Final = Resource("Secret", "", "v1", "secrets")
-SERVICE_ACCOUNTS: Final = Resource("ServiceAccount", "", "v1", "serviceaccounts")
+SERVICE_ACCOUNTS: Final = Resource("ServiceAccount", "", "v1", "serviceaccounts", subresources=("token",))
 
 TOKEN_REVIEWS: Final = Resource("TokenReview", "authentication.k8s.io", "v1", "tokenreviews", namespaced=False)
 SUBJECT_ACCESS_REVIEWS: Final = Resource(

@@ -66,20 +66,33 @@ def close_missing(
     until = compute_last_watched(windows)
     for lifetime in lifetimes:
         if _is_missing(lifetime, listed):
-            seen = compute_last_seen(lifetime.seen_by, until)
+            seen = min(compute_last_seen(lifetime.seen_by, until), listed.answered)  # a clock was ahead
             moment = Interval(max(seen, lifetime.alive), listed.answered)
             yield close(lifetime, moment, Evidence.LISTED_GONE, renewals.get(lifetime.description.node))
 
 
-def close_strays(lifetimes: Iterable[Lifetime], listed: Listed, renewals: Mapping[str, int]) -> Iterator[Lifetime]:
+def close_strays(
+    lifetimes: Iterable[Lifetime], listed: Listed, others: Iterable[Watched], renewals: Mapping[str, int]
+) -> Iterator[Lifetime]:
     """The lifetimes that others left open, of pods that aren't there, while this recorder watched without a gap.
 
     Another recorder may have seen a pod alive some milliseconds after this one saw its end, and may have died then.
+    Else the pod lasted at least until the last of those that knew it stopped watching, not only until its last event.
+
+    Args:
+        lifetimes: those that are open.
+        listed: what is there.
+        others: the windows of all other recorders, as they were before the lifetimes were read.
+        renewals: when the Lease of each node was last renewed.
     """
+    until = compute_last_watched(others)
     for lifetime in lifetimes:
         if _is_missing(lifetime, listed):
-            latest = lifetime.alive if is_stray(lifetime) else listed.answered
-            moment = Interval(lifetime.alive, latest)
+            if is_stray(lifetime):
+                moment = Interval(lifetime.alive, lifetime.alive)
+            else:
+                seen = min(compute_last_seen(lifetime.seen_by, until), listed.answered)
+                moment = Interval(max(lifetime.alive, seen), listed.answered)
             yield close(lifetime, moment, Evidence.LISTED_GONE, renewals.get(lifetime.description.node))
 
 

@@ -1,25 +1,21 @@
 """Lists of all pods of profiles, as they were at one moment."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Final
 
 from monopod.api.names import PROFILE_LABEL
-from monopod.kube.client.api import Api, Json
-from monopod.kube.client.request import PAGE_SIZE
+from monopod.kube.client.api import Api, ApiUnreachable, Json
 from monopod.kube.clock import Clock
 from monopod.kube.objects.resources import PODS
+from monopod.kube.objects.timestamps import read_time
 from monopod.ledger.recorder.revision_clock import Probe
 
 OUR_PODS: Final = {"labelSelector": PROFILE_LABEL}
 """Admission doesn't let anyone set or drop this mark, so a pod that the selector loses is gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """All pods of profiles at one resourceVersion."""
-
-    probe: Probe
-    items: tuple[Json, ...]
+TakePod = Callable[[Json, int], None]
+"""Of a pod, and the moment at which the list was asked for."""
 
 
 def read_version(item: Json) -> int:
@@ -27,26 +23,40 @@ def read_version(item: Json) -> int:
     return int((item.get("metadata") or {}).get("resourceVersion") or 0)
 
 
+def read_stamp(item: Json) -> int:
+    """The latest moment that the API server itself stamped on an object, and that no one else can write; else 0."""
+    metadata = item.get("metadata") or {}
+    try:
+        created = read_time(str(metadata.get("creationTimestamp") or ""))
+        deleted = read_time(str(metadata.get("deletionTimestamp") or ""))
+    except ValueError:
+        return 0
+    stamps = [created.timestamp() if created else 0]
+    if deleted:  # when it was asked for, and the time that the pod was given
+        stamps.append(deleted.timestamp() - int(metadata.get("deletionGracePeriodSeconds") or 0))
+    return round(max(stamps) * 1000)
+
+
 def compute_now_ms(clock: Clock) -> int:
     """Returns the present in milliseconds."""
     return round(clock.now().timestamp() * 1000)
 
 
-async def fetch_listing(api: Api, clock: Clock) -> Listing:
-    """Reads all pods of profiles: in pages, but as of the first one's version.
+async def fetch_listing(api: Api, clock: Clock, take: TakePod) -> Probe:
+    """Reads all pods of profiles as of one version, and keeps no more than a page of them.
 
     Raises:
-        ApiError: the API server refused; 410 if later pages were no longer to be had, so that the list began again.
+        ApiError: the API server refused; 410 if later pages were no longer to be had, so that the list begins again.
     """
     sent = compute_now_ms(clock)
-    query = {**OUR_PODS, "limit": str(PAGE_SIZE)}
-    page = await api.get(PODS.list_path(), query)
-    probe = Probe(sent, compute_now_ms(clock), read_version(page))
-    items: list[Json] = list(page.get("items") or ())
-    while token := (page.get("metadata") or {}).get("continue"):
-        page = await api.get(PODS.list_path(), {**query, "continue": token})
-        items += page.get("items") or ()
-    return Listing(probe, tuple(items))
+    probe = None
+    async for page in api.read_pages(PODS.list_path(), OUR_PODS, is_snapshot=True):
+        probe = probe or Probe(sent, compute_now_ms(clock), read_version(page))
+        for item in page.get("items") or ():
+            take(item, sent)
+    if probe is None:
+        raise ApiUnreachable("a list without a page")
+    return probe
 
 
 async def fetch_probe(api: Api, clock: Clock, namespace: str) -> Probe:

@@ -5,7 +5,6 @@ remembered after the Lease is gone, because it goes with its node. A renewal car
 once, so the difference is the skew of its clock, by which the starts of its pods are off.
 """
 
-import asyncio
 import contextlib
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,7 +12,8 @@ from typing import Any, Final
 import structlog
 
 from monopod.kube.client.api import Api, ApiError, ApiUnreachable
-from monopod.kube.clock import SYSTEM_CLOCK, Clock, sleep
+from monopod.kube.client.request import SHORTEST_SECONDS
+from monopod.kube.clock import SYSTEM_CLOCK, Clock, lasting, sleep
 from monopod.kube.controller import Backoff
 from monopod.kube.logs import ProblemLog
 from monopod.kube.objects.resources import LEASES
@@ -66,14 +66,14 @@ class Nodes:
         version = str(listed["metadata"]["resourceVersion"])
         self._problems.clear("leases of nodes")
         while True:
-            async with contextlib.aclosing(self._api.watch(path, version)) as events:
+            watch = self._api.watch(path, version)
+            async with lasting(self._clock, SHORTEST_SECONDS), contextlib.aclosing(watch) as events:
                 async for event in events:
                     version = str((event.object.get("metadata") or {}).get("resourceVersion") or version)
                     if event.type in {"ADDED", "MODIFIED"}:
                         self._observe(event.object, arrived=compute_now_ms(self._clock))
                     elif event.type == "DELETED":
                         self.skews.pop(event.object["metadata"]["name"], None)
-            await asyncio.sleep(0)
 
     def _observe(self, lease: Mapping[str, Any], arrived: int = 0) -> None:
         name = lease["metadata"]["name"]

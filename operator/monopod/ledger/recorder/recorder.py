@@ -8,7 +8,8 @@
 Nothing is claimed that isn't known: the window of what was watched without a gap ends where a probe began whose
 version the stream has reached. A stream that hangs, or an API server that is away, only makes the window stand still.
 After a restart the watch goes on from the version that was committed with the facts, so that nothing is missed as long
-as the API server still has it; afterwards a list shows what is gone, and the window is broken: that is a gap.
+as the API server still has it; afterwards a list shows what is gone, and the window is broken: that is a gap. What the
+API server still knows of it is looked up meanwhile, by `Recovery`.
 
 kopf isn't used: it goes on from lists, and doesn't tell what was deleted meanwhile.
 """
@@ -24,15 +25,25 @@ from typing import Final, TypeVar
 import structlog
 
 from monopod.kube.client.api import Api, ApiError, ApiUnreachable, Json, WatchEvent
-from monopod.kube.clock import SYSTEM_CLOCK, Clock, sleep
+from monopod.kube.client.request import SHORTEST_SECONDS
+from monopod.kube.clock import SYSTEM_CLOCK, Clock, lasting, sleep
 from monopod.kube.controller import Backoff
 from monopod.kube.logs import ProblemLog
 from monopod.kube.objects.resources import PODS
-from monopod.kube.objects.timestamps import read_time
+from monopod.kube.retry import retry
 from monopod.ledger.recorder.closing import Listed, close, close_missing, close_strays, is_stray
 from monopod.ledger.recorder.journal import Journal
-from monopod.ledger.recorder.listing import OUR_PODS, compute_now_ms, fetch_listing, fetch_probe, read_version
+from monopod.ledger.recorder.listing import (
+    OUR_PODS,
+    compute_now_ms,
+    fetch_listing,
+    fetch_probe,
+    read_stamp,
+    read_version,
+)
 from monopod.ledger.recorder.nodes import Nodes
+from monopod.ledger.recorder.past import Outage
+from monopod.ledger.recorder.recovery import Recovery
 from monopod.ledger.recorder.revision_clock import Probe, RevisionClock
 from monopod.ledger.store.answers import StoreUnavailableError
 from monopod.ledger.store.store import Store
@@ -44,9 +55,6 @@ AUDIT_SECONDS: Final = 60.0
 GRACE_SECONDS: Final = 5.0
 GRACES: Final = 3
 """How often what a list shows is waited for as an event: long enough for the bookmark of a stream that lives."""
-
-SHORTEST_SECONDS: Final = 1.0
-"""A watch that ends sooner isn't opened again at once: what answers may be a proxy without an API server."""
 
 BACKOFF: Final = Backoff(first=0.5, longest=5.0)
 GONE: Final = 410
@@ -99,6 +107,7 @@ class Recorder:
         self._executor = executor
         self._problems = problems
         self._clock = clock
+        self._recovery = Recovery(name, api, store, journal, executor, problems, clock)
         self._position = 0
         self._known: dict[str, int] = {}
         self._touched: set[str] = set()
@@ -127,6 +136,7 @@ class Recorder:
         await self._resume()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(), name="follow")
+            group.create_task(self._recovery.run(), name="recovery")
             group.create_task(self._repeat("probe", PROBE_SECONDS, self._probe), name="probe")
             group.create_task(self._repeat("audit", AUDIT_SECONDS, self._audit), name="audit")
 
@@ -150,17 +160,10 @@ class Recorder:
 
     async def _ask(self, question: Callable[[], Result]) -> Result:
         """Reads from the store, however long it is away."""
-        failures = 0
-        while True:
-            try:
-                answer = await asyncio.get_running_loop().run_in_executor(self._executor, question)
-            except StoreUnavailableError as error:
-                failures += 1
-                self._problems.report("store", str(error))
-                await sleep(self._clock, BACKOFF.after(failures))
-            else:
-                self._problems.clear("store")
-                return answer
+        run = asyncio.get_running_loop().run_in_executor
+        return await retry(
+            lambda: run(self._executor, question), "store", (StoreUnavailableError,), self._problems, self._clock
+        )
 
     async def _follow(self) -> None:
         failures = 0
@@ -170,11 +173,9 @@ class Recorder:
                     await self._sync()
                 if not self._is_flowing:
                     await self._reconnect()
-                began = self._clock.monotonic()
-                await self._stream()
-                failures = 0
-                if self._clock.monotonic() - began < SHORTEST_SECONDS:
-                    await sleep(self._clock, SHORTEST_SECONDS)
+                async with lasting(self._clock, SHORTEST_SECONDS):
+                    await self._stream()
+                    failures = 0
             except MissedError as problem:
                 failures += 1  # whatever the reason, lists that follow each other at once would be a load
                 self._begin_sync(str(problem))
@@ -200,21 +201,19 @@ class Recorder:
     async def _sync(self) -> None:
         """Starts from a list: what should be there and isn't has ended, and a new window begins."""
         await self._journal.flush()
-        listing = await fetch_listing(self._api, self._clock)
-        probe = listing.probe
+        self._known = {}
+        self.unreadable = {}
+        probe = await fetch_listing(self._api, self._clock, self._observe_listed)
         opened = await self._ask(self._store.list_open)
         windows = await self._ask(self._store.fetch_watched)
         self._revisions = RevisionClock(probe.sent)
-        self._known = {}
-        self.unreadable = {}
-        for item in listing.items:
-            if lifetime := self._read(item, probe.sent):
-                self._journal.add(lifetime)
         is_rewound = self._is_rewound or probe.version < self._position
         listed = Listed(self._known, probe.version, probe.answered, is_rewound)
         windows = [*(each for each in windows if each.recorder != self._name), *self._list_trusted(windows)]
-        for lifetime in close_missing(opened, listed, windows, self._nodes.renewals):
+        missing = [*close_missing(opened, listed, windows, self._nodes.renewals)]
+        for lifetime in missing:
             self._journal.add(lifetime)
+        outage = self._build_outage(probe, missing)
         self._position = probe.version
         self.window = Watched(self._name, probe.sent, probe.sent)
         self._audited, self._has_missed = probe.sent, False
@@ -222,7 +221,20 @@ class Recorder:
         self._journal.extend(self.window)
         await self._journal.flush()
         self._must_sync, self._is_rewound = "", False
+        if outage:
+            self._recovery.begin(outage)
         logger.info("synced", version=probe.version, pods=len(self._known))
+
+    def _observe_listed(self, item: Json, at: int) -> None:
+        if lifetime := self._read(item, at):
+            self._journal.add(lifetime)
+
+    def _build_outage(self, probe: Probe, missing: Iterable[Lifetime]) -> Outage | None:
+        """What this list can't tell of; None if nothing was watched before, or if versions from before say nothing."""
+        if self.window is None or self._has_missed or self._is_rewound or probe.version <= self._position:
+            return None
+        current = frozenset(self._known)
+        return Outage(self.window.until, probe.answered, self._position, probe.version, current, tuple(missing))
 
     def _list_trusted(self, windows: Iterable[Watched]) -> Iterator[Watched]:
         """This recorder's own windows; where its stream missed something, the last only to where it was audited."""
@@ -352,22 +364,9 @@ class Recorder:
         """Closes what other recorders left open, of pods that this one saw end or that it would have seen."""
         await self._journal.flush()
         revisions, position, now = self._revisions, self._position, compute_now_ms(self._clock)
+        others = [each for each in await self._ask(self._store.fetch_watched) if each.recorder != self._name]
         opened = await self._ask(self._store.list_open)
         if revisions is self._revisions and not self._must_sync:
             listed = Listed(self._known, position, now)
-            for lifetime in close_strays(opened, listed, self._nodes.renewals):
+            for lifetime in close_strays(opened, listed, others, self._nodes.renewals):
                 self._journal.add(lifetime)
-
-
-def read_stamp(item: Json) -> int:
-    """The latest moment that the API server itself stamped on an object, and that no one else can write; else 0."""
-    metadata = item.get("metadata") or {}
-    try:
-        created = read_time(str(metadata.get("creationTimestamp") or ""))
-        deleted = read_time(str(metadata.get("deletionTimestamp") or ""))
-    except ValueError:
-        return 0
-    stamps = [created.timestamp() if created else 0]
-    if deleted:  # when it was asked for, and the time that the pod was given
-        stamps.append(deleted.timestamp() - int(metadata.get("deletionGracePeriodSeconds") or 0))
-    return round(max(stamps) * 1000)

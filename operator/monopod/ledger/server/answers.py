@@ -23,7 +23,14 @@ from monopod.ledger.server.rules.amounts import (
 from monopod.ledger.server.rules.question import Question, Subject
 from monopod.ledger.server.rules.question import Span as Period
 from monopod.ledger.server.rules.receipt import build_receipt
-from monopod.ledger.store.answers import BY_NAMESPACE, Dimension, Grouping, TooManyGroupsError, TooManyLifetimesError
+from monopod.ledger.store.answers import (
+    BY_NAMESPACE,
+    BY_PROFILE,
+    Dimension,
+    Grouping,
+    TooManyGroupsError,
+    TooManyLifetimesError,
+)
 from monopod.ledger.store.store import Store
 from monopod.usage.rules.bill import HOUR, Range, Terms, compute_bill
 from monopod.usage.rules.charge_period import Granularity, compute_month, split_charge_periods
@@ -100,19 +107,16 @@ class Ledger:
             TooManyRows: there are too many.
         """
         second = now // 1000
-        prices = self.book.get_prices(second)
         rows, hourly = list[Json](), Fraction()
-        for lifetime in self.store.list_open():
-            description = lifetime.description
-            if lifetime.start is None or (namespaces is not None and description.namespace not in namespaces):
+        for lifetime, start, price in self._price_running(second):
+            if namespaces is not None and lifetime.description.namespace not in namespaces:
                 continue
-            price = compute_hourly(prices, description)
             hourly += price
-            rows.append({**_describe_pod(lifetime), "since": to_time(lifetime.start), "hourly": to_text(price)})
+            rows.append({**_describe_pod(lifetime), "since": to_time(start), "hourly": to_text(price)})
         if len(rows) > MOST_ROWS:
             raise TooManyRows
-        start, end = compute_month(second)
-        month = Period(start * 1000, second * 1000)
+        begin, end = compute_month(second)
+        month = Period(begin * 1000, second * 1000)
         spent = _add(self._sum(month, BY_NAMESPACE, namespaces, now).values())
         left = Fraction(end - second, HOUR)
         return {
@@ -122,6 +126,38 @@ class Ledger:
             "monthToDate": spent.encode(),
             "projectedMonth": to_text(spent.money.billed + hourly * left),
         }
+
+    def answer_profiles(self, now: int) -> Json:
+        """What the pods of each profile cost in an hour, and this month so far, for the statuses of profiles.
+
+        Raises:
+            TooManyRows: there are too many profiles.
+        """
+        second = now // 1000
+        hourly = dict[str, Fraction]()
+        for lifetime, _, price in self._price_running(second):
+            profile = lifetime.description.profile
+            hourly[profile] = hourly.get(profile, Fraction()) + price
+        begin, _ = compute_month(second)
+        month = self._sum(Period(begin * 1000, second * 1000), BY_PROFILE, None, now)
+        spent = {profile: total.money.billed for (profile,), total in month.items()}
+        return {
+            "currency": self.book.currency,
+            "profiles": {
+                profile: {
+                    "hourly": to_text(hourly.get(profile, Fraction())),
+                    "month": to_text(spent.get(profile, Fraction())),
+                }
+                for profile in sorted(hourly.keys() | spent.keys())
+            },
+        }
+
+    def _price_running(self, second: int) -> Iterator[tuple[Lifetime, int, Fraction]]:
+        """Yields the lifetimes of pods that run, since when they are billed, and what they cost in an hour."""
+        prices = self.book.get_prices(second)
+        for lifetime in self.store.list_open():
+            if lifetime.start is not None:
+                yield lifetime, lifetime.start, compute_hourly(prices, lifetime.description)
 
     def answer_receipt(self, question: Question, now: int) -> Json:
         """All that is known of a pod's or a workload's lifetimes, and how their bills come about.

@@ -13,10 +13,10 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from monopod.kube.certificate import ServerCertificate
 from monopod.kube.client.api import Api
 from monopod.kube.controller import After, Controller, Result
 from monopod.kube.logs import ProblemLog
+from monopod.kube.server.certificate import ServerCertificate
 from monopod.ledger.server.client_ca import fetch_client_ca
 
 REFRESH_SECONDS: Final = 300.0

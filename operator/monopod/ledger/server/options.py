@@ -15,7 +15,8 @@ class ServerOptions(Options):
     free one."""
 
     peers_listen: Annotated[str, Flag("ADDRESS")] = "0.0.0.0"  # noqa: S104 in a pod, where the chart sets the pod's IP
-    """The address that the other recorder pulls from. With the pod's own IP it isn't reached through port-forward."""
+    """The address that the other recorder pulls from, and the operator asks. With the pod's own IP it isn't reached
+    through port-forward."""
 
     peers_port: Annotated[int, Field(ge=0, le=65535), Flag("PORT")] = 8444
     """Port of what the other recorder pulls, by TLS."""

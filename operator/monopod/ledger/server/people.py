@@ -26,6 +26,7 @@ from typing import Any, Final, TypeVar
 
 from aiohttp import web
 
+from monopod import __version__
 from monopod.kube.clock import Clock
 from monopod.ledger.server.access import USER, Access, Scope, build_error
 from monopod.ledger.server.answers import MOST_ROWS, Ledger, TooManyRows, build_export_rows, build_focus_rows
@@ -69,6 +70,7 @@ class People:
     def build_application(self) -> web.Application:
         """All paths, behind the check of who asks."""
         application = web.Application(middlewares=[self._access.build_middleware(), _tell_trouble])
+        application.on_response_prepare.append(_tell_version)
         router = application.router
         router.add_get("/v1/cost", self._answer_cost)
         router.add_get("/v1/running", self._answer_running)
@@ -197,6 +199,11 @@ async def _tell_trouble(request: web.Request, handler: Callable[[web.Request], A
         message = str(refused) or advice
         return build_error(400, "TooManyRows", message, parameter="by")
     return response
+
+
+async def _tell_version(_: web.Request, response: web.StreamResponse) -> None:
+    # A command of another release says by it why it doesn't understand the answer.
+    response.headers["Server"] = f"monopod-ledger/{__version__}"
 
 
 def _answer(content: Json) -> web.Response:

@@ -1,24 +1,26 @@
-"""Both of the ledger's servers, put together: people on the loopback, the other recorder on the pod's address."""
+"""Both of the ledger's servers, put together: people on the loopback, replicas and operator on the pod's address."""
 
 import asyncio
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
-from monopod.kube.certificate import ServerCertificate
 from monopod.kube.client.api import Api
 from monopod.kube.clock import Clock
 from monopod.kube.controller import WHOLE, Controller
+from monopod.kube.server.certificate import ServerCertificate
+from monopod.ledger.identity import Identity
 from monopod.ledger.server.access import Access
 from monopod.ledger.server.answers import Ledger
 from monopod.ledger.server.authentication import Authenticator
 from monopod.ledger.server.authorization import Authorizer
 from monopod.ledger.server.listener import Listener
 from monopod.ledger.server.options import ServerOptions
-from monopod.ledger.server.peers import AUDIENCE, PeersServer
+from monopod.ledger.server.peers import PeersServer
 from monopod.ledger.server.people import People
 from monopod.ledger.store.answers import Changes
+from monopod.usage.ledger_identity import AUDIENCE, LedgerAccount
 
 LOOPBACK: Final = "127.0.0.1"
 SERVER_NAME: Final = "monopod-ledger"
@@ -35,14 +37,21 @@ class Servers:
         clock: tells the time.
         ledger: what answers are made from.
         options: where to listen.
-        user_name: the ledger's own ServiceAccount, as the API server names it: no one else is a peer.
+        account: the ledger's own: no one else is a peer.
         scratch: a folder on the database's volume, for copies of it while they are sent.
     """
 
     def __init__(
-        self, api: Api, clock: Clock, ledger: Ledger, options: ServerOptions, user_name: str, scratch: Path | None
+        self,
+        api: Api,
+        clock: Clock,
+        ledger: Ledger,
+        options: ServerOptions,
+        account: LedgerAccount,
+        scratch: Path | None,
     ) -> None:
         self._options = options
+        self._clock = clock
         self._ledger = ledger
         authorizer = Authorizer(api, clock)
         self._people = People(ledger, Access(Authenticator(api, clock), authorizer), clock, scratch)
@@ -50,9 +59,9 @@ class Servers:
         self._certificate = ServerCertificate(clock.now(), (SERVER_NAME,))
         self._listener = Listener(api, self._certificate, people, LOOPBACK, options.api_port)
         peers = Access(Authenticator(api, clock, (AUDIENCE,)), authorizer)
-        application = web.Application(middlewares=[peers.build_middleware()])
-        PeersServer(user_name, self._fetch_changes).add_routes(application.router)
-        self._peers = _build_runner(application)
+        identity = Identity(api, clock, account, self._certificate.fingerprint)
+        server = PeersServer(account.user_name, identity, peers, self._fetch_changes, self._answer_profiles)
+        self._peers = _build_runner(server.build_application())
         self.controllers: tuple[Controller[str], ...] = (self._listener.controller,)
         """To be run by the process."""
 
@@ -85,6 +94,10 @@ class Servers:
         await self._listener.stop()
         await self._peers.cleanup()
         self._people.close()
+
+    async def _answer_profiles(self) -> dict[str, Any]:
+        now = int(self._clock.now().timestamp() * 1000)
+        return await asyncio.to_thread(self._ledger.answer_profiles, now)
 
     async def _fetch_changes(self, after: int, limit: int) -> Changes:
         return await asyncio.to_thread(self._ledger.store.fetch_changes, after, limit)

@@ -65,6 +65,9 @@ class Dimension(Enum):
     PROFILE = "profile"
     """Key: (profile,)"""
 
+    SERIES = "series"
+    """Key: (namespace, profile), as metrics have it."""
+
     WORKLOAD = "workload"
     """Key: (namespace, workload)"""
 
@@ -85,6 +88,7 @@ class Grouping:
 
 BY_NAMESPACE: Final = Grouping(Dimension.NAMESPACE)
 BY_PROFILE: Final = Grouping(Dimension.PROFILE)
+BY_SERIES: Final = Grouping(Dimension.SERIES)
 BY_WORKLOAD: Final = Grouping(Dimension.WORKLOAD)
 BY_POD: Final = Grouping(Dimension.POD)
 

@@ -11,6 +11,8 @@ from monopod.ledger.store.tables import LEDGER, LIFETIME, POSITION, USAGE_GROUP,
 from monopod.usage.rules.lifetime import Lifetime, Watched, compute_last_watched
 
 PAGE: Final = 1000
+FEW: Final = 100
+"""Rows that are fetched at once where they may be long."""
 
 
 def fetch_position(connection: Connection, source: str) -> Position | None:
@@ -70,23 +72,27 @@ def find_lifetimes(
     return sorted(found, key=lambda each: (each.created, each.uid))
 
 
-def fetch_changes(connection: Connection, after: int, limit: int) -> Changes:
+def fetch_changes(connection: Connection, after: int, limit: int, most_text: int) -> Changes:
     """Returns lifetimes by their last change, and all windows with the last of them.
+
+    So many lifetimes at most, and fewer if their texts are long: one at least.
 
     Whoever asks for what follows a change that this store doesn't know is told the last one that it does: an older
     state of the database has been restored.
     """
     store, sequence = connection.execute(select(LEDGER.c.store, LEDGER.c.sequence)).one()
     question = select_lifetimes(LIFETIME.c.sequence).where(LIFETIME.c.sequence > after)
-    rows = connection.execute(question.order_by(LIFETIME.c.sequence).limit(limit + 1)).all()
-    page, is_end = rows[:limit], len(rows) <= limit
-    return Changes(
-        store,
-        tuple(decode_row(row) for row in page),
-        tuple(fetch_watched(connection)) if is_end else (),
-        page[-1][-1] if page else min(after, sequence),
-        is_end,
-    )
+    page, last, text, is_end = list[Lifetime](), min(after, sequence), 0, True
+    ordered = question.order_by(LIFETIME.c.sequence).limit(limit + 1)
+    with connection.execute(ordered, execution_options={"yield_per": FEW}) as rows:
+        for row in rows:
+            if len(page) == limit or text > most_text:
+                is_end = False
+                break
+            page.append(decode_row(row))
+            last = row[-1]
+            text += sum(len(each) for each in row if isinstance(each, str))
+    return Changes(store, tuple(page), tuple(fetch_watched(connection)) if is_end else (), last, is_end)
 
 
 def iterate_lifetimes(

@@ -26,6 +26,10 @@ from monopod.usage.rules.lifetime import Lifetime, Watched
 
 _PAGE: Final = 2000
 
+MOST_TEXT: Final = 2 * 1024 * 1024
+"""Characters of the texts in a page of changes. A pod may have 16 KiB of labels, and each character of them may become
+six bytes of JSON."""
+
 
 class Store:
     """A database of lifetimes, SQLite or PostgreSQL.
@@ -128,10 +132,10 @@ class Store:
         with begin_reading(self._engine) as connection:
             return reading.find_lifetimes(connection, namespace, name, workload, uid, period, most)
 
-    def fetch_changes(self, after: int, limit: int) -> Changes:
-        """Returns what changed since that number, for a peer to join; 0 for everything."""
+    def fetch_changes(self, after: int, limit: int, most_text: int = MOST_TEXT) -> Changes:
+        """Returns a page of what changed since that number, for a peer to join; 0 for everything."""
         with begin_reading(self._engine) as connection:
-            return reading.fetch_changes(connection, after, limit)
+            return reading.fetch_changes(connection, after, limit, most_text)
 
     def sum_usage(
         self,
@@ -165,6 +169,11 @@ class Store:
         """Sums everything ever used; keys are (namespace, profile). Cheap: it reads no lifetime that has ended."""
         with begin_reading(self._engine) as connection:
             return sums.sum_totals(connection, decode_terms(_fetch_terms(connection)), now)
+
+    def find_first_hours(self, *, now: int) -> dict[tuple[str, ...], int]:
+        """In which hour since the epoch each pair of namespace and profile first used something."""
+        with begin_reading(self._engine) as connection:
+            return sums.find_first_hours(connection, decode_terms(_fetch_terms(connection)), now)
 
     def iterate(
         self, since: int, until: int, *, namespaces: frozenset[str] | None = None

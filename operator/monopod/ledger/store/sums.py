@@ -63,10 +63,25 @@ def sum_totals(connection: Connection, terms: Terms, now: int) -> list[Group]:
     )
 
 
+def find_first_hours(connection: Connection, terms: Terms, now: int) -> dict[tuple[str, ...], int]:
+    """In which hour each pair of namespace and profile first used something."""
+    hour = select(func.min(USAGE_HOUR.c.hour)).where(USAGE_HOUR.c.group_id == USAGE_GROUP.c.id).scalar_subquery()
+    question = select(USAGE_GROUP.c.namespace, USAGE_GROUP.c.profile, hour).where(USAGE_GROUP.c.total == 0)
+    found = [((namespace, profile), first) for namespace, profile, first in connection.execute(question)]
+    for lifetime, spans in _bill_open(connection, terms, None, now):
+        group = get_group_key(lifetime)
+        found.append(((group.namespace, group.profile), spans.since // HOUR))
+    hours: dict[tuple[str, ...], int] = {}
+    for pair, first in found:
+        if first is not None:
+            hours[pair] = min(first, hours.get(pair, first))
+    return hours
+
+
 _SECONDS: Final = ("least", "billed", "most")
 _WIDTH: Final = len(GroupKey._fields)
 _LONG: Final = 2 * 86_400
-_ROLLED_UP: Final = (Dimension.NAMESPACE, Dimension.PROFILE, Dimension.WORKLOAD)
+_ROLLED_UP: Final = (Dimension.NAMESPACE, Dimension.PROFILE, Dimension.SERIES, Dimension.WORKLOAD)
 
 
 def _get_key(by: Grouping, group: GroupKey, further: tuple[str, ...]) -> tuple[str, ...]:
@@ -75,6 +90,8 @@ def _get_key(by: Grouping, group: GroupKey, further: tuple[str, ...]) -> tuple[s
             return (group.namespace,)
         case Dimension.PROFILE:
             return (group.profile,)
+        case Dimension.SERIES:
+            return (group.namespace, group.profile)
         case Dimension.WORKLOAD:
             return (group.namespace, group.workload)
         case Dimension.POD:

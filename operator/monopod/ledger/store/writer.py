@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from monopod.ledger.store.answers import Position
 from monopod.ledger.store.groups import CHUNK, Groups, split
+from monopod.ledger.store.reading import fetch_watched
 from monopod.ledger.store.rollups import Contribution, Rollups, build_insert
 from monopod.ledger.store.rows import (
     BILL,
@@ -21,7 +22,11 @@ from monopod.ledger.store.rows import (
 from monopod.ledger.store.tables import LEDGER, LIFETIME, POSITION, USAGE_GROUP, WATCHED
 from monopod.ledger.store.terms import compute_final_spans
 from monopod.usage.rules.bill import Terms
+from monopod.usage.rules.coverage import MERGED, merge_windows
 from monopod.usage.rules.lifetime import Lifetime, Watched, join
+
+MOST_WINDOWS: Final = 200
+"""Beyond that all but the last of each recorder are merged: each answer and each peer reads all of them."""
 
 
 def write_facts(
@@ -111,7 +116,22 @@ def _write_watched(connection: Connection, watched: Iterable[Watched]) -> None:
         set_={"until": stored.excluded.until},
         where=WATCHED.c.until < stored.excluded.until,
     )
-    connection.execute(later, [{"recorder": one.recorder, "since": one.since, "until": one.until} for one in watched])
+    connection.execute(later, [_encode_window(one) for one in watched])
+    recorded = select(func.count()).select_from(WATCHED).where(WATCHED.c.recorder != MERGED)
+    if connection.execute(recorded).scalar_one() <= MOST_WINDOWS:
+        return
+    known = set(fetch_watched(connection))
+    wanted = {*merge_windows(known)}
+    if new := wanted - known:
+        connection.execute(later, [_encode_window(one) for one in new])
+    for one in known - wanted:
+        # Not one that another replica has extended meanwhile.
+        same = (WATCHED.c.recorder == one.recorder) & (WATCHED.c.since == one.since) & (WATCHED.c.until == one.until)
+        connection.execute(delete(WATCHED).where(same))
+
+
+def _encode_window(window: Watched) -> dict[str, Any]:
+    return {"recorder": window.recorder, "since": window.since, "until": window.until}
 
 
 _BESIDE: Final = (LIFETIME.c.id, LIFETIME.c.group_id, USAGE_GROUP.c.total, *(LIFETIME.c[name] for name in BILL))

@@ -5,12 +5,15 @@ span that no recorder's window covers; two recorders leave one only where both w
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
+from typing import Final
 
 from monopod.usage.rules.lifetime import Watched
 
 _PLACES = Decimal("0.001")
+MERGED: Final = "*"
+"""In place of a recorder: when any of them watched. No pod has this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,29 @@ class Coverage:
         if length <= 0:
             return Decimal(100)
         return (Decimal(100 * (length - self.unseen)) / length).quantize(_PLACES, ROUND_DOWN)
+
+
+def merge_windows(windows: Iterable[Watched]) -> list[Watched]:
+    """What is kept in place of many windows: the last of each recorder, and of all before when anybody watched.
+
+    Nothing that coverage tells is lost. Whoever gets one of the windows again from somebody else merges it again, and
+    has the same.
+    """
+    known = list(windows)
+    last: dict[str, Watched] = {}
+    for window in known:
+        if window.recorder != MERGED:
+            last[window.recorder] = max(window, last.get(window.recorder, window), key=lambda each: each.until)
+    kept = {*last.values()}
+    merged = list[Watched]()
+    for window in sorted((each for each in known if each not in kept), key=lambda each: each.since):
+        if window.since == window.until:
+            continue
+        if merged and window.since <= merged[-1].until:
+            merged[-1] = replace(merged[-1], until=max(merged[-1].until, window.until))
+        else:
+            merged.append(replace(window, recorder=MERGED))
+    return [*merged, *kept]
 
 
 def compute_coverage(windows: Iterable[Watched], since: int, until: int, tolerance: int = 0) -> Coverage:

@@ -53,6 +53,27 @@ class Evidence(StrEnum):
     LISTED_GONE = "ListedGone"
     """The pod was missing from the list that followed an outage."""
 
+    LISTED_IN_PAST = "ListedInPast"
+    """After an outage, lists at resourceVersions of the past showed when it existed, or that it was gone."""
+
+    NAME_REUSED = "NameReused"
+    """Its StatefulSet made the next pod of its name, which it does once the one before is gone."""
+
+    SCHEDULED_EVENT = "ScheduledEvent"
+    """An Event told when it was bound to its node."""
+
+    PULLING_EVENT = "PullingEvent"
+    """An Event told when its first image began to be pulled, or was there."""
+
+    KUBELET_EVENT = "KubeletEvent"
+    """Its kubelet's last Event about it is the latest sign that it existed."""
+
+    KILLING_EVENT = "KillingEvent"
+    """Its kubelet's Event that it was stopping a container is the latest sign that it existed."""
+
+    INFERRED_FROM_SIBLINGS = "InferredFromSiblings"
+    """Only Events told of it; its size is that of its workload's pods before and after it, which are alike."""
+
     INFERRED_SIZE = "InferredSize"
     """The pod carried no size that could be read; it was computed from its requests."""
 

@@ -191,12 +191,19 @@ def _name_workload(metadata: Part, created: int) -> str:
     template_hash = metadata.text_map("labels").get(_HASH_LABEL, "")
     if kind == "ReplicaSet" and template_hash and name.endswith(f"-{template_hash}"):
         return f"Deployment/{name.removesuffix(f'-{template_hash}')}"
-    if kind == "Job" and (scheduled := _SCHEDULED.fullmatch(name)):
-        # A CronJob's Jobs are named for the minute that they were due at. Other names rarely end in such a number.
-        late = created // 60_000 - int(scheduled[2])
-        if 0 <= late <= _SCHEDULED_MINUTES:
-            return f"CronJob/{scheduled[1]}"
+    if kind == "Job" and (cron_job := name_cron_job(name, created)):
+        return f"CronJob/{cron_job}"
     return f"{kind}/{name}"
+
+
+def name_cron_job(job: str, created: int) -> str:
+    """The CronJob that made a Job, whose name ends in the minute that it was due at; "" if it doesn't.
+
+    Other names rarely end in such a number.
+    """
+    scheduled = _SCHEDULED.fullmatch(job)
+    is_due = scheduled is not None and 0 <= created // 60_000 - int(scheduled[2]) <= _SCHEDULED_MINUTES
+    return scheduled[1] if scheduled and is_due else ""
 
 
 @dataclass

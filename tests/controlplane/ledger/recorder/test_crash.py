@@ -1,4 +1,6 @@
-"""Recorders that are killed, lose their disks and the API server's past, beside pods that run on fake nodes.
+"""Recorders that are killed, lose disks, databases and the API server's past, beside pods that run on fake nodes.
+
+One has PostgreSQL and the other SQLite, so that what one knows reaches the other's kind of database, too.
 
 Whatever happens, the truth lies inside the interval that is stored of each pod; both databases end up alike; and a pod
 is unknown only if it came and went while nobody watched and the API server forgot it.
@@ -7,29 +9,32 @@ is unknown only if it came and went while nobody watched and the API server forg
 import contextlib
 import json
 import os
-import random
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from statistics import median
 
 import pytest
 
 from lab.cluster.installation import apply_api
+from lab.postgresql import Postgresql, run_postgresql
 from lab.services import Services
-from monopod.kube.objects.resources import NAMESPACES, PODS, RUNTIME_CLASSES
+from monopod.kube.objects.resources import NAMESPACES, RUNTIME_CLASSES
 from monopod.ledger.store.store import Store
 from monopod.usage.rules.bill import Terms
 from monopod.usage.rules.coverage import compute_coverage
 from monopod.usage.rules.lifetime import Lifetime
 from tests.clusters import ControlPlane, run_control_plane
 from tests.controlplane.ledger.ledger_process import LedgerLab, LedgerProcess
+from tests.controlplane.ledger.recorder.accuracy import EARLIER_MS, HEADER, LATENCY_MS, Line, Span, tabulate
+from tests.controlplane.ledger.recorder.crowd import Crowd, Truth, now_ms
 from tests.controlplane.operating.lab import eventually
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Server
-from tests.unit.builders import a_pod, a_profile, a_selector
+from tests.unit.builders import a_profile, a_selector
 
 PODS_IN_ALL = int(os.environ.get("MONOPOD_LEDGER_PODS") or 80)
 IS_DEEP = PODS_IN_ALL >= 1000
@@ -38,93 +43,11 @@ OUTAGES = (30.0, 180.0, 1200.0) if IS_DEEP else (2.0, 3.0, 3.0)
 """Of one replica, of both, and of both while the API server is restarted."""
 
 PAUSE = 30.0 if IS_DEEP else 2.0
+SECONDS_IN_ALL = 4 * OUTAGES[0] + OUTAGES[1] + OUTAGES[2] + 8 * PAUSE
 SPACE = "crowd"
-LATENCY_MS = 2000
-BACK_SECONDS = 40.0
-
-COMMIT_MS = 2000
-"""What was seen a moment before a kill isn't committed yet."""
-
-EARLIER_MS = 30_000
-"""Where no pod moves, the moment up to which nothing was missed is that much behind at most."""
-
-SOURCE = random.Random(20)
-
-
-@dataclass
-class Truth:
-    """When a pod was created and deleted, each before and after the request, in milliseconds."""
-
-    created: tuple[int, int]
-    deleted: tuple[int, int] | None = None
-
-
-@dataclass
-class Crowd:
-    """Pods that come and go, until told to stop."""
-
-    server: Server
-    truth: dict[str, Truth] = field(default_factory=dict)
-    _ends: list[tuple[float, str, str]] = field(default_factory=list)
-    _stopping: threading.Event = field(default_factory=threading.Event)
-    _names: dict[str, str] = field(default_factory=dict)
-    _made: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def run(self) -> None:
-        seconds = (2 * sum(OUTAGES) + 8 * PAUSE) / PODS_IN_ALL
-        upcoming = time.monotonic()
-        while not self._stopping.is_set():
-            now = time.monotonic()
-            with self._lock, contextlib.suppress(Exception):  # the API server is away for a moment: tried again
-                if now >= upcoming:
-                    upcoming = now + seconds
-                    self._create()
-                self._delete_due(now)
-            time.sleep(0.02)  # a pace, not a wait
-
-    def stop(self) -> None:
-        self._stopping.set()
-
-    def pause(self) -> None:
-        """Nothing is asked of the API server any more, once this returns."""
-        self._lock.acquire()
-
-    def resume(self) -> None:
-        self._lock.release()
-
-    def list_existing(self) -> frozenset[str]:
-        return frozenset(uid for uid, truth in self.truth.items() if truth.deleted is None)
-
-    def go_back(self, existing: frozenset[str], since: int) -> None:
-        """The cluster is again as it was when these existed."""
-        due = {uid: (end, name, uid) for end, name, uid in self._ends}
-        for uid, truth in self.truth.items():
-            if uid in existing and truth.deleted:
-                truth.deleted = None
-                # Late enough that it is seen again before.
-                due[uid] = (time.monotonic() + BACK_SECONDS, self._names[uid], uid)
-            elif uid not in existing and truth.deleted is None:
-                truth.deleted = (since, _now_ms())
-                del due[uid]
-        self._ends = [*due.values()]
-
-    def _create(self) -> None:
-        name, before = f"pod-{self._made}", _now_ms()
-        made = self.server.create_pod(SPACE, a_pod(name).build(), dry_run=False).expect_ok()
-        self._made += 1
-        uid = made["metadata"]["uid"]
-        self.truth[uid] = Truth((before, _now_ms()))
-        self._names[uid] = name
-        self._ends.append((time.monotonic() + SOURCE.uniform(1, LONGEST_LIFE), name, uid))
-
-    def _delete_due(self, now: float) -> None:
-        for due in [each for each in self._ends if each[0] <= now]:
-            _, name, uid = due
-            before = _now_ms()
-            self.server.delete(PODS.path(name, SPACE)).expect_ok()
-            self.truth[uid].deleted = (before, _now_ms())
-            self._ends.remove(due)
+REPLAYABLE_SECONDS = 60.0
+CLOSE_MS = 20_000
+"""Half of the ends in an outage of three minutes are that closely known: a list of the past for each twelfth of it."""
 
 
 @dataclass
@@ -134,7 +57,17 @@ class Crash:
     cluster: ControlPlane
     crowd: Crowd
     replicas: list[LedgerProcess]
-    forgotten: list[tuple[int, int]] = field(default_factory=list)
+    postgresql: Postgresql
+    spans: list[Span] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def during(
+        self, situation: str, *, since: int = 0, is_watched: bool = True, is_forgotten: bool = False
+    ) -> Iterator[None]:
+        """Until the recorders have recovered, this is what is going on."""
+        began = since or now_ms()
+        yield
+        self.spans.append(Span(situation, began, now_ms(), is_watched, is_forgotten))
 
     @property
     def services(self) -> Services:
@@ -146,13 +79,15 @@ class Crash:
         """Without these services, and without new pods, until the API server is ready again."""
         specs = {name: json.loads((self.services.folder / f"services/{name}.json").read_text()) for name in names}
         self.crowd.pause()
-        for name in names:
-            self.services.stop(name)
-        yield
-        for name in reversed(names):
-            self.services.start(name, specs[name]["argv"], specs[name]["env"])
-        eventually(lambda: self.cluster.kubectl("get", "--raw", "/readyz", check=False).returncode == 0)
-        self.crowd.resume()
+        try:
+            for name in names:
+                self.services.stop(name)
+            yield
+            for name in reversed(names):
+                self.services.start(name, specs[name]["argv"], specs[name]["env"])
+            eventually(lambda: self.cluster.kubectl("get", "--raw", "/readyz", check=False).returncode == 0)
+        finally:
+            self.crowd.resume()
 
     def restart_api_server(self) -> None:
         """Its memory of the past is gone with it."""
@@ -163,61 +98,71 @@ class Crash:
         """From a copy that is some moments old: pods that were deleted since are back, new ones never were."""
         data = self.services.folder / "etcd"
         copy = data.with_name("etcd-copy")
-        began = _now_ms()
-        with self.stopping("kube-apiserver", "etcd"):
-            shutil.copytree(data, copy)
-            existing = self.crowd.list_existing()
-        for replica in self.replicas:
-            replica.becomes_ready()
-        _pass(OUTAGES[0])
-        with self.stopping("kube-apiserver", "etcd"):
-            shutil.rmtree(data)
-            copy.rename(data)
-            self.crowd.go_back(existing, began)
-            restored = _now_ms()
-        for replica in self.replicas:
-            eventually(partial(_has_window_since, replica, restored))
-        self.forgotten.append((began, _now_ms()))
+        with self.during("etcd restored", is_watched=False, is_forgotten=True):
+            began = now_ms()
+            with self.stopping("kube-apiserver", "etcd"):
+                shutil.copytree(data, copy)
+                existing = self.crowd.list_existing()
+            for replica in self.replicas:
+                replica.becomes_ready()
+            _pass(OUTAGES[0])
+            with self.stopping("kube-apiserver", "etcd"):
+                shutil.rmtree(data)
+                copy.rename(data)
+                self.crowd.go_back(existing, began)
+                restored = now_ms()
+            for replica in self.replicas:
+                eventually(partial(_has_window_since, replica, restored))
+
+    def restart_database(self) -> None:
+        """PostgreSQL crashes, with all connections. What is seen meanwhile waits in the spool."""
+        recorder = self.replicas[0]
+        with self.during(f"PostgreSQL away for {OUTAGES[0]:g} s"):
+            self.postgresql.stop()
+            eventually(lambda: (recorder.metric("monopod_ledger_spool_fill_ratio") or 0) > 0)
+            _pass(OUTAGES[0])
+            self.postgresql.start()
+            eventually(lambda: recorder.metric("monopod_ledger_spool_fill_ratio") == 0)
+        assert recorder.metric("monopod_ledger_database_writable") == 1
 
     def kill_one(self) -> None:
-        self.replicas[0].kill()
-        _pass(OUTAGES[0])
-        self.replicas[0].start()
-        self.replicas[0].becomes_ready()
+        with self.during(f"one recorder away for {OUTAGES[0]:g} s"):
+            self.replicas[0].kill()
+            _pass(OUTAGES[0])
+            self.start(self.replicas[0])
 
     def lose_a_disk(self) -> None:
-        self.replicas[1].kill()
-        self.replicas[1].lose_disk()
-        self.replicas[1].start()
-        self.replicas[1].becomes_ready()
+        with self.during("a recorder's disk lost"):
+            self.replicas[1].kill()
+            self.replicas[1].lose_disk()
+            self.start(self.replicas[1])
 
     def kill_both(self, seconds: float) -> None:
-        for replica in self.replicas:
-            replica.kill()
-        _pass(seconds)
-        for replica in self.replicas:
-            replica.start()
-        for replica in self.replicas:
-            replica.becomes_ready()
+        # The API server replays 75 seconds or more. Before that it has lists of the past, which have steps.
+        is_forgotten = seconds > REPLAYABLE_SECONDS
+        with self.during(f"both recorders away for {seconds:g} s", is_watched=False, is_forgotten=is_forgotten):
+            for replica in self.replicas:
+                replica.kill()
+            _pass(seconds)
+            self.start(*self.replicas)
 
     def kill_both_and_the_past(self) -> None:
-        began = _now_ms()
-        for replica in self.replicas:
-            replica.kill()
-        _pass(OUTAGES[2])
-        self.restart_api_server()
-        for replica in self.replicas:
+        with self.during(f"both and the API server's past, {OUTAGES[2]:g} s", is_watched=False, is_forgotten=True):
+            began = now_ms()
+            for replica in self.replicas:
+                replica.kill()
+            _pass(OUTAGES[2])
+            self.restart_api_server()
+            self.start(*self.replicas)
+            # They resume, and are ready, a moment before the API server answers that it doesn't know that past.
+            for replica in self.replicas:
+                eventually(partial(_has_window_since, replica, began))
+
+    def start(self, *replicas: LedgerProcess) -> None:
+        for replica in replicas:
             replica.start()
-        for replica in self.replicas:
+        for replica in replicas:
             replica.becomes_ready()
-        # They resume, and are ready, a moment before the API server answers that it doesn't know that past.
-        for replica in self.replicas:
-            eventually(partial(_has_window_since, replica, began))
-        self.forgotten.append((began, _now_ms()))
-
-
-def _now_ms() -> int:
-    return round(time.time() * 1000)
 
 
 def _has_window_since(replica: LedgerProcess, moment: int) -> bool:
@@ -232,18 +177,18 @@ def _pass(seconds: float) -> None:
 
 @pytest.fixture
 def crash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crash]:
-    with run_control_plane("ledger", fake_nodes=4) as cluster:
+    with run_control_plane("ledger", fake_nodes=4) as cluster, run_postgresql() as postgresql:
         apply_api(cluster.lab)
         server = Server(cluster.kubeconfig_path)
         server.create(RUNTIME_CLASSES.list_path(), {"metadata": {"name": "kata"}, "handler": "kata"}).expect_ok()
         reach(server, SPACE, [a_profile("crowd", a_selector(SPACE))])
         eventually(lambda: server.get(f"{NAMESPACES.path(SPACE)}/serviceaccounts/default").ok)
         lab = LedgerLab(cluster, tmp_path_factory.mktemp("ledger"))
-        replicas = [LedgerProcess(lab, number) for number in range(2)]
-        crowd = Crowd(server)
+        replicas = [LedgerProcess(lab, 0, url=postgresql.create_database("ledger")), LedgerProcess(lab, 1)]
+        crowd = Crowd(server, SPACE, SECONDS_IN_ALL / PODS_IN_ALL, LONGEST_LIFE)
         thread = threading.Thread(target=crowd.run, daemon=True)
         thread.start()
-        yield Crash(cluster, crowd, replicas)
+        yield Crash(cluster, crowd, replicas, postgresql)
         crowd.stop()
         thread.join()
         for replica in replicas:
@@ -251,32 +196,52 @@ def crash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crash]:
             print(replica.log.read_text() if replica.log.exists() else "")
 
 
-def test_whatever_is_killed_the_truth_is_inside_and_every_pod_counts_once(crash: Crash) -> None:
-    for replica in crash.replicas:
-        replica.start()
-    for replica in crash.replicas:
-        replica.becomes_ready()
-    crash.forgotten.append((0, _now_ms()))  # what was before the ledger, it can't know
-    for step in (
+def test_whatever_is_killed_the_truth_is_inside_and_every_pod_counts_once(
+    crash: Crash, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # What was before the ledger, it can't know.
+    with crash.during("before the ledger", since=1, is_watched=False, is_forgotten=True):
+        crash.start(*crash.replicas)
+    steps: list[Callable[[], None]] = [
         crash.kill_one,
-        *((lambda: crash.kill_both(OUTAGES[0]),) if IS_DEEP else ()),
+        *([partial(crash.kill_both, OUTAGES[0])] if IS_DEEP else []),
+        crash.restart_database,
         crash.lose_a_disk,
-        lambda: crash.kill_both(OUTAGES[1]),
+        partial(crash.kill_both, OUTAGES[1]),
         crash.restore_etcd,
         crash.kill_both_and_the_past,
-    ):
+    ]
+    say = _Progress(capsys)
+    for step in steps:
         _pass(PAUSE)
         step()
+        say(f"{crash.spans[-1].situation}: over, {len(crash.crowd.truth)} pods so far")
     _pass(PAUSE)
+    eventually(lambda: len(crash.crowd.truth) >= PODS_IN_ALL, deadline=SECONDS_IN_ALL)
     crash.crowd.stop()
     one = eventually(lambda: _read_alike(crash))
+    lines = tabulate(crash.spans, crash.crowd.truth, one)
+    say("\n".join(["the table", HEADER, *map(str, lines)]))
     for uid, truth in crash.crowd.truth.items():
         if uid not in one:
             assert truth.deleted
-            assert _is_within((truth.created[0], truth.deleted[1]), crash.forgotten), "it could be seen, and wasn't"
+            assert _is_forgotten((truth.created[0], truth.deleted[1]), crash.spans), "it could be seen, and wasn't"
             continue
         _check(one[uid], truth)
+    _check_bounds(lines)
     _check_coverage(crash)
+
+
+class _Progress:
+    """Says how far it is; a run of the deep form takes half an hour."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self._began = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        with self._capsys.disabled() if IS_DEEP else contextlib.nullcontext():
+            print(f"\n{time.monotonic() - self._began:5.0f} s  {text}", flush=True)
 
 
 def _read_alike(crash: Crash) -> dict[str, Lifetime]:
@@ -301,8 +266,17 @@ def _check(lifetime: Lifetime, truth: Truth) -> None:
     assert truth.deleted[0] <= end.latest, (truth, lifetime)
 
 
-def _is_within(span: tuple[int, int], outages: list[tuple[int, int]]) -> bool:
-    return any(since - COMMIT_MS <= span[0] and span[1] <= until for since, until in outages)
+def _check_bounds(lines: list[Line]) -> None:
+    for line in lines:
+        assert max(line.widths, default=0) <= line.widest_ms, str(line)
+        if IS_DEEP and line.is_watched:
+            assert median(line.widths or [0]) == 0, str(line)
+        if IS_DEEP and line.situation.startswith("both recorders away"):
+            assert median(line.widths or [0]) <= CLOSE_MS, str(line)
+
+
+def _is_forgotten(span: tuple[int, int], spans: list[Span]) -> bool:
+    return any(each.is_forgotten and each.holds(span[0]) and each.holds(span[1]) for each in spans)
 
 
 def _check_coverage(crash: Crash) -> None:
@@ -312,9 +286,10 @@ def _check_coverage(crash: Crash) -> None:
     gaps = compute_coverage(windows, since, until).gaps
     for gap in gaps:
         if gap.until - gap.since > LATENCY_MS:
-            assert any(since - EARLIER_MS <= gap.since and gap.until <= until for since, until in crash.forgotten)
+            forgotten = [(each.since, each.until) for each in crash.spans if each.is_forgotten]
+            assert any(since - EARLIER_MS <= gap.since and gap.until <= until for since, until in forgotten)
     for replica in crash.replicas:
-        store = Store.open(f"sqlite:///{replica.database}", Terms())
+        store = Store.open(replica.url, Terms())
         try:
             assert list(store.verify()) == []
         finally:

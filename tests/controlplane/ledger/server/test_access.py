@@ -4,8 +4,10 @@ The ledger's servers run in this process with the rights that manifests/ledger g
 kubelet and port-forward there is a pod that says it is ready, and a kubectl that tells the servers' port.
 """
 
+import asyncio
 import base64
 import csv
+import hashlib
 import http.client
 import io
 import json
@@ -22,15 +24,16 @@ import yaml
 from click.testing import Result
 
 from lab.cluster.pki import Authority
+from monopod.kube.client.api import Json
 from monopod.kube.client.asynchronous import ApiClient, load_configuration
 from monopod.ledger.server.servers import Servers
+from monopod.usage.ledger_identity import StrangerError, build_audience, verify_identity
 from tests.clusters import ControlPlane
 from tests.controlplane.operating.lab import eventually
 from tests.project.repository import ROOT
-from tests.unit.cli.ledgers import a_ledger, write_kubectl
+from tests.unit.cli.ledgers import ACCOUNT, a_ledger, write_kubectl
 from tests.unit.cli.running import run
 
-OWN = "system:serviceaccount:monopod-system:monopod-ledger"
 SINCE = ("--since", "2026-11-18T09:00:00Z")
 POD = {
     "apiVersion": "v1",
@@ -107,7 +110,7 @@ def world(installed: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> 
         return ApiClient(await load_configuration(str(folder / "ledger")))
 
     try:
-        with a_ledger(folder, connect, OWN) as servers:
+        with a_ledger(folder, connect) as servers:
             write_kubectl(folder, servers.api_port)
             yield World(installed, folder, servers)
     finally:
@@ -143,6 +146,16 @@ def fetch_status(port: int, path: str, token: str = "", context: ssl.SSLContext 
         return connection.getresponse().status
     finally:
         connection.close()
+
+
+def fetch(port: int, path: str) -> Json:
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=build_context(), timeout=30)
+    try:
+        connection.request("GET", path)
+        answer: Json = json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+    return answer
 
 
 def build_context() -> ssl.SSLContext:
@@ -241,13 +254,75 @@ def test_who_may_not_reach_the_ledger_is_told_which_role_is_missing(world: World
 
 
 def test_only_the_ledgers_token_for_its_peers_pulls_and_it_opens_nothing_else(world: World) -> None:
+    """And only the operator's, or that of somebody who may see all, is told what profiles cost."""
     peer = world.create_token("monopod-ledger", "monopod-system", "--audience=monopod-ledger")
     own = world.create_token("monopod-ledger", "monopod-system")
     tenant = world.create_token("tenant", "costs", "--audience=monopod-ledger")
     peers, people = world.servers.peers_port, world.servers.api_port
 
+    operator = world.create_token("monopod", "monopod-system", "--audience=monopod-ledger")
+
+    assert fetch_status(peers, "/v1/profiles", operator) == 200
+    assert fetch_status(peers, "/v1/changes", operator) == 403
+    assert fetch_status(people, "/v1/cost", operator) == 401
+    assert fetch_status(peers, "/v1/profiles", peer) == 403
+    assert fetch_status(peers, "/v1/profiles", tenant) == 403
     assert fetch_status(peers, "/v1/changes", peer) == 200
     assert fetch_status(peers, "/v1/changes", own) == 401
     assert fetch_status(peers, "/v1/changes", tenant) == 403
     assert fetch_status(people, "/v1/cost", peer) == 401
     assert fetch_status(people, "/v1/cost", f"{own[:-4]}AAAA") == 401
+
+
+def test_the_api_server_vouches_for_a_recorders_certificate_and_for_no_other(world: World) -> None:
+    shown = fetch(world.servers.peers_port, "/identity")
+    other = {**shown, "fingerprint": "0" * 64}
+    audience = build_audience(shown["fingerprint"])
+    tenants = {**shown, "token": world.create_token("tenant", "costs", f"--audience={audience}")}
+
+    assert verify(world, shown) == ssl_fingerprint(world.servers.peers_port) == shown["fingerprint"]
+    for stranger in (other, tenants):
+        with pytest.raises(StrangerError):
+            verify(world, stranger)
+    assert fetch_status(world.servers.peers_port, "/v1/changes", shown["token"]) == 401
+    assert fetch_status(world.servers.api_port, "/v1/cost", shown["token"]) == 401
+
+
+def verify(world: World, shown: Json) -> str:
+    async def ask() -> str:
+        api = ApiClient(await load_configuration(str(world.folder / "ledger")))
+        try:
+            return await verify_identity(api, ACCOUNT, shown)
+        finally:
+            await api.close()
+
+    return asyncio.run(ask())
+
+
+def ssl_fingerprint(port: int) -> str:
+    shown = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", port)))
+    return hashlib.sha256(shown).hexdigest()
+
+
+MINTED = {
+    "for a certificate": (("--audience=monopod-ledger/ab", "--duration=1h"), ""),
+    "for the API server": ((), "only for the fingerprint"),
+    "for peers": (("--audience=monopod-ledger",), "only for the fingerprint"),
+    "for two": (("--audience=monopod-ledger/ab", "--audience=vault"), "only for the fingerprint"),
+    "for a day": (("--audience=monopod-ledger/ab", "--duration=24h"), "only for the fingerprint"),
+}
+
+
+@pytest.mark.parametrize(("flags", "refusal"), MINTED.values(), ids=MINTED)
+def test_a_stolen_token_of_the_ledger_makes_none_that_opens_or_outlasts_anything(
+    world: World, flags: tuple[str, ...], refusal: str
+) -> None:
+    thief = ("--kubeconfig", str(world.folder / "ledger"))
+    made = world.cluster.kubectl(
+        "create", "token", "monopod-ledger", "-n", "monopod-system", *flags, *thief, check=False
+    )
+
+    assert refusal in made.stderr
+    assert (made.returncode == 0) is (not refusal)
+    other = world.cluster.kubectl("create", "token", "default", "-n", "monopod-system", *thief, check=False)
+    assert "forbidden" in other.stderr

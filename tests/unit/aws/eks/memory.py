@@ -72,6 +72,16 @@ class MemoryApi:
     async def apply(self, path: str, body: Json) -> Json:
         raise NotImplementedError
 
+    def read_pages(
+        self,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        metadata_only: bool = False,
+        is_snapshot: bool = False,
+    ) -> AsyncIterator[Json]:
+        raise NotImplementedError
+
     def watch(
         self, path: str, version: str, query: Mapping[str, str] | None = None
     ) -> AsyncGenerator[WatchEvent, None]:

@@ -42,7 +42,7 @@ def a_stored_pod(phase: Phase = "Stored", **fields: Any) -> StoredPod:
 
 def a_live_pod(uid: str = "old", phase: str = "Running", **metadata: Any) -> Manifest:
     pod = a_pod("toolbox").in_namespace("prod").build()
-    pod["metadata"] |= {"uid": uid, "creationTimestamp": "2026-01-01T00:00:00Z", **metadata}
+    pod["metadata"] |= {"uid": uid, "creationTimestamp": "2026-01-01T00:00:00Z", "resourceVersion": "7", **metadata}
     return {**pod, "status": {"phase": phase, "conditions": []}}
 
 
@@ -55,9 +55,9 @@ RUNS = Original(MANIFEST)
 
 def test_a_pod_is_evicted_only_once_that_is_on_record() -> None:
     assert decide(a_stored_pod("Stored"), RUNS) == Record("Evicting")
-    step = decide(a_stored_pod("Evicting"), RUNS)
+    step = decide(a_stored_pod("Evicting"), replace(RUNS, version="7"))
     assert isinstance(step, AskForEviction)
-    assert (step.pod.name, step.pod.uid) == ("toolbox", "old")
+    assert (step.pod.name, step.pod.uid, step.pod.version) == ("toolbox", "old", "7")
 
 
 def test_nothing_is_done_to_a_pod_before_it_is_known_what_is_wanted() -> None:
@@ -182,9 +182,11 @@ def test_a_new_pod_that_never_ran_is_no_successor(status: Manifest, metadata: Ma
 
 def test_an_eviction_is_known_by_its_condition() -> None:
     pod = a_live_pod(deletionTimestamp="2026-01-01T00:01:00Z")
-    assert observe(a_stored_pod(), pod) == Original(MANIFEST, "2026-01-01T00:00:00Z", terminating=True)
+    assert observe(a_stored_pod(), pod) == Original(MANIFEST, "7", "2026-01-01T00:00:00Z", terminating=True)
     pod["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
-    assert observe(a_stored_pod(), pod) == Original(MANIFEST, "2026-01-01T00:00:00Z", terminating=True, disrupted=True)
+    assert observe(a_stored_pod(), pod) == Original(
+        MANIFEST, "7", "2026-01-01T00:00:00Z", terminating=True, disrupted=True
+    )
 
 
 def test_a_stored_pod_has_the_name_and_the_uid_of_its_pod_and_the_new_pod_says_in_whose_place_it_comes() -> None:

@@ -15,8 +15,9 @@ from lab.cluster.pki import Authority
 from monopod.cli.failure import ApiFailure
 from monopod.cli.ledger_client.client import LedgerClient
 from monopod.cli.ledger_client.port_forward import PortForward
-from monopod.kube.certificate import ServerCertificate
+from monopod.cli.ledger_client.versions import LedgerVersion
 from monopod.kube.client.synchronous import Credentials
+from monopod.kube.server.certificate import ServerCertificate
 
 HEAD = b'{"coverage":{}}\n'
 ROW = b'{"pod":"a"}\n'
@@ -41,7 +42,7 @@ class Listening:
     def build_client(self, *, is_open: bool = True, certificate: tuple[Path, Path] | None = None) -> LedgerClient:
         way = cast("PortForward", Way(self.server.server_port, is_open))
         paths = [str(path) for path in certificate or ("", "")]
-        return LedgerClient(way, Credentials("Bearer secret", *paths))
+        return LedgerClient(way, Credentials("Bearer secret", *paths), LedgerVersion())
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monopod.kube.client.api import ApiError, ApiUnreachable, Cause, Json, ServerTrouble
+from monopod.kube.client.api import AnswerTooLong, ApiError, ApiUnreachable, Cause, Json, ServerTrouble
 from monopod.kube.client.request import (
     LONGEST_MESSAGE,
     LONGEST_PAUSE_SECONDS,
@@ -186,6 +186,15 @@ def names(items: Iterable[Json]) -> list[str]:
     return [item["metadata"]["name"] for item in items]
 
 
+def test_a_list_as_of_a_version_names_it_on_its_first_page_only() -> None:
+    pages = Pages("/x", {"labelSelector": "a", "resourceVersion": "7", "resourceVersionMatch": "Exact"})
+    assert pages.next is not None
+    assert pages.next.target == "/x?limit=500&labelSelector=a&resourceVersion=7&resourceVersionMatch=Exact"
+    pages.take(a_page("a", token="t"))
+    assert pages.next is not None
+    assert pages.next.target == "/x?limit=500&labelSelector=a&continue=t"
+
+
 def test_pages_follow_each_other_with_the_same_query() -> None:
     pages = Pages("/x", {"labelSelector": "a"}, metadata_only=True)
     first = pages.next
@@ -197,6 +206,24 @@ def test_pages_follow_each_other_with_the_same_query() -> None:
     assert pages.next.accept == first.accept != READ.accept
     assert names(pages.take(a_page("b"))) == ["b"]
     assert pages.next is None
+
+
+def test_a_page_that_is_too_long_is_asked_for_again_with_fewer_objects_and_pages_grow_again() -> None:
+    pages, trouble = Pages("/x", {"labelSelector": "a"}), AnswerTooLong("long")
+
+    def get_target() -> str:
+        assert pages.next is not None
+        return pages.next.target.removeprefix("/x?").replace("&labelSelector=a", "")
+
+    pages.take(a_page("a", token="t"))
+    for limit in (125, 31, 7, 1):
+        pages.shrink(trouble)
+        assert get_target() == f"limit={limit}&continue=t"
+    with pytest.raises(AnswerTooLong):
+        pages.shrink(trouble)
+    for number in range(12):
+        assert get_target() == f"limit={min(2**number, 500)}&continue=t"
+        pages.take(a_page("a", token="t"))
 
 
 @pytest.mark.parametrize("page", [{}, {"metadata": None, "items": None}], ids=str)

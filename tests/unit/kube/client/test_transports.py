@@ -6,6 +6,8 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +183,56 @@ async def test_lists_are_read_in_pages_and_go_on_after_one_that_is_too_old(tmp_p
     with serving(*pages) as server:
         assert await Asked(server.url, tmp_path, is_async=is_async).list_all() == [1, 2]
     assert [each.partition("continue=")[2] for each in server.asked] == ["", "one", "two", "two"]
+
+
+async def read_snapshot(server: Server) -> list[Json]:
+    api = ApiClient(Configuration(host=server.url))
+    try:
+        return [page async for page in api.read_pages("/x", is_snapshot=True)]
+    finally:
+        await api.close()
+
+
+async def test_who_wants_to_know_is_told_when_the_server_answered() -> None:
+    heard: list[str | None] = []
+    with serving((200, {}, {}), (404, {}, {"reason": "NotFound"})) as server:
+        api = ApiClient(Configuration(host=server.url), heard.append)
+        try:
+            await api.get("/x")
+            with pytest.raises(ApiError):
+                await api.get("/x")
+        finally:
+            await api.close()
+    moments = [parsedate_to_datetime(date or "") for date in heard]
+    assert len(moments) == 2
+    assert all(abs((datetime.now(UTC) - moment).total_seconds()) < 60 for moment in moments)
+
+
+async def test_a_list_that_has_to_be_of_one_version_does_not_go_on_after_a_page_that_is_too_old() -> None:
+    first = {"metadata": {"continue": "one"}, "items": [1]}
+    with (
+        serving((200, {}, first), (410, {}, {"reason": "Expired", "metadata": {"continue": "two"}})) as server,
+        pytest.raises(ApiError, match="410"),
+    ):
+        await read_snapshot(server)
+
+
+async def test_a_page_of_large_objects_is_broken_off_and_asked_for_in_smaller_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A tenant may create as many pods as fill a page, each as large as etcd takes."""
+    monkeypatch.setattr("monopod.kube.client.asynchronous.LONGEST_ANSWER", 100_000)
+    pages: list[Answer] = [
+        (200, {}, {"metadata": {"continue": "one"}, "items": [1]}),
+        (200, {}, {"metadata": {}, "items": ["x" * 3_000_000]}),
+        (200, {}, {"metadata": {"continue": "two"}, "items": [2]}),
+        (200, {}, {"metadata": {}, "items": [3]}),
+    ]
+    with serving(*pages) as server:
+        assert [page["items"] for page in await read_snapshot(server)] == [[1], [2], [3]]
+    assert [each.partition("?")[2] for each in server.asked] == [
+        *("limit=500", "limit=500&continue=one", "limit=125&continue=one", "limit=250&continue=two"),
+    ]
 
 
 @both

@@ -5,6 +5,7 @@ import pytest
 from lab.bench.admission import AdmissionFigures, read_histograms
 from lab.bench.figures import Figures
 from lab.bench.isolation import IsolationFigures, count_writes
+from lab.bench.ledger.recorder import LedgerFigures, ProcessFigures, compute_lags
 from lab.bench.moves import MoveFigures, count_requests
 from lab.bench.pods import PodFigures
 from lab.bench.profiles import ProfileFigures
@@ -53,6 +54,15 @@ def everything() -> Measured:
         ),
         MoveFigures(1000, 50, 400, 6.5, 0.01, 200 * 2**20),
         StartupFigures(some(0.02), some(0.1)),
+        ledger=LedgerFigures(
+            10_000,
+            6_000,
+            100,
+            80,
+            some(0.5),
+            ProcessFigures(6.0, 0.02, 0.004, 120 * 2**20),
+            ProcessFigures(4.0, 0.01, 0.001, 60 * 2**20),
+        ),
     )
 
 
@@ -78,7 +88,20 @@ def test_the_summary_has_ratios_and_differences() -> None:
     assert "| creating a pod, 10 profiles, median | 4.0 ms | 9.0 ms | +5.0 ms |" in summary
 
 
-PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup")
+def test_a_recorder_is_compared_with_a_bare_watch() -> None:
+    ledger = build_details(everything())["ledger"]
+    assert "| CPU time for each pod that comes and goes | 4.0 ms | 1.0 ms | 4.00 |" in ledger
+    assert "| share of a core while no pod changes | 2.0% | 1.0% | 2.00 |" in ledger
+    assert "| pods created in a second (100 offered) | 80 |  |  |" in ledger
+
+
+def test_a_write_lags_until_a_version_that_is_not_older_was_committed() -> None:
+    seen = [(10, 100.0), (14, 101.0), (20, 102.5)]
+    created = [(11, 100.2), (14, 100.9), (15, 101.5), (9, 100.5)]
+    assert compute_lags(created, seen) == pytest.approx([0.8, 0.1, 1.0, 0.0])
+
+
+PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup", "ledger")
 
 
 def test_the_details_have_a_table_for_each_part_that_was_measured() -> None:
@@ -114,6 +137,7 @@ def test_a_part_that_is_measured_alone_leaves_the_others_as_they_are(tmp_path: P
         "profiles",
         "moves",
         "startup",
+        "ledger",
     ]
     assert "old figures" in (tmp_path / "README.md").read_text()
 

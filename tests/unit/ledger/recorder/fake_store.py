@@ -56,6 +56,10 @@ class FakeStore(Store, SpooledStore):
         self._answer_or_not()
         return [lifetime for lifetime in self.lifetimes.values() if lifetime.is_open]
 
+    def fetch(self, uid: str) -> Lifetime | None:
+        self._answer_or_not()
+        return self.lifetimes.get(uid)
+
     def _answer_or_not(self) -> None:
         if self.is_away:
             raise StoreUnavailableError("away")

@@ -67,3 +67,19 @@ def test_a_pods_end_notes_the_renewal_only_of_a_node_that_was_lost(age: int, is_
     end = 10_000_000
     closed = close(a_lifetime("x"), Interval(end, end), Evidence.WATCHED_DELETION, end - age)
     assert closed.node_renewed == (end - age if is_lost else None)
+
+
+async def test_a_watch_that_ends_at_once_is_not_opened_again_at_once() -> None:
+    """As what a proxy without an API server answers."""
+    clock = FakeClock()
+    api = FakeApi({("get", PATH): a_list()})
+    nodes = Nodes(api, PROBLEMS, clock)
+    task = asyncio.create_task(nodes.run())
+    opened = []
+    for _ in range(3):
+        await settle()
+        opened.append(len(api.sent("watch")))
+        clock.step(1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert opened == [1, 2, 3]

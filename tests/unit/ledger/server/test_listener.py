@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from monopod.kube.certificate import ServerCertificate
 from monopod.kube.client.api import ApiError, Json
 from monopod.kube.clock import SYSTEM_CLOCK
 from monopod.kube.controller import WHOLE
 from monopod.kube.objects.resources import CONFIG_MAPS, TOKEN_REVIEWS
+from monopod.kube.server.certificate import ServerCertificate
 from monopod.ledger.server.access import USER, Access
 from monopod.ledger.server.authentication import Authenticator
 from monopod.ledger.server.authorization import Authorizer

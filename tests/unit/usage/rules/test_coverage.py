@@ -1,11 +1,12 @@
 """How much of a span of time somebody watched."""
 
 from decimal import Decimal
+from random import Random
 
 import pytest
 
-from monopod.usage.rules.coverage import Gap, compute_coverage
-from monopod.usage.rules.lifetime import Watched
+from monopod.usage.rules.coverage import MERGED, Gap, compute_coverage, merge_windows
+from monopod.usage.rules.lifetime import Watched, compute_last_watched
 
 CASES = {
     "nobody watched": ([], [(100, 200)], "0.000"),
@@ -51,3 +52,31 @@ def test_a_recorder_that_wrote_a_moment_ago_watches_now() -> None:
 
 def test_an_empty_span_is_covered() -> None:
     assert compute_coverage([], 100, 100).percent == 100
+
+
+def test_of_many_windows_the_last_of_each_recorder_is_kept_and_when_anybody_watched_before() -> None:
+    windows = [
+        Watched("a", 0, 10), Watched("b", 5, 20), Watched("a", 30, 40), Watched("a", 35, 35), Watched("b", 50, 60),
+        Watched("a", 70, 80), Watched("b", 90, 90),
+    ]  # fmt: skip
+    assert merge_windows(windows) == [
+        Watched(MERGED, 0, 20), Watched(MERGED, 30, 40), Watched(MERGED, 50, 60), Watched("a", 70, 80),
+        Watched("b", 90, 90),
+    ]  # fmt: skip
+
+
+def test_merging_changes_nothing_that_is_told_in_whatever_order_and_however_often_windows_come() -> None:
+    random = Random(1)
+    windows = []
+    for _ in range(60):
+        since = random.randrange(1000)
+        windows.append(Watched(random.choice("abc"), since, since + random.randrange(60)))
+    once = merge_windows(windows)
+    again: list[Watched] = []
+    for window in random.sample(windows, len(windows)) + random.sample(windows, len(windows)):
+        again = merge_windows([*again, window])
+
+    assert compute_coverage(again, 0, 1100) == compute_coverage(once, 0, 1100) == compute_coverage(windows, 0, 1100)
+    assert compute_last_watched(again) == compute_last_watched(once)
+    assert {**compute_last_watched(windows), MERGED: 0} == {**compute_last_watched(once), MERGED: 0}
+    assert set(merge_windows(once)) == set(once)

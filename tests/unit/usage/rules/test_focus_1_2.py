@@ -58,8 +58,10 @@ def test_only_what_monopod_does_not_have_is_null() -> None:
 @pytest.mark.timeout(600)
 def test_the_official_validator_finds_nothing_but_the_rule_that_cannot_pass(tmp_path: Path) -> None:
     program = os.environ.get("MONOPOD_FOCUS_VALIDATOR")
-    if not program:
+    if program is None:
         return  # the test above is the short form
+    if not program:
+        pytest.skip("hack/focus-validator found no Python 3.12, which the validator needs")
     rows = list_rows()
     with (tmp_path / "export.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)

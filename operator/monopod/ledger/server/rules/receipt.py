@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 from monopod.ledger.rules.wire import encode_lifetime
 from monopod.ledger.server.rules.amounts import Money, compute_money, encode_usage, to_text, to_time
@@ -117,14 +117,31 @@ def _build_lines(bill: Bill, span: Span, seconds: int) -> list[Line]:
     return [Line(name, span.since, seconds, amount, price, version) for name, amount, price in parts]
 
 
+_NARROWER: Final = {
+    Evidence.LISTED_IN_PAST: "Lists of the API server's past show when it was still there, or gone.",
+    Evidence.NAME_REUSED: "Its StatefulSet made the next pod of its name, so it was gone by then.",
+    Evidence.KUBELET_EVENT: "It was there when its kubelet last reported an Event about it.",
+    Evidence.KILLING_EVENT: "It was there when its kubelet reported that it was stopping a container.",
+    Evidence.SCHEDULED_EVENT: "It was there when the Event of its scheduling was reported.",
+}
+"""Of an end that wasn't seen: what else is known of it."""
+
+
 def _explain(lifetime: Lifetime, bill: Bill) -> list[str]:
     told = []
     if lifetime.start is None:
         told.append("No recorder saw it start: if it ran, it was while none of them watched.")
     elif lifetime.start_is_acknowledged:
         told.append("It starts when the kubelet acknowledged the pod: when the image pull began isn't known.")
+    elif Evidence.PULLING_EVENT in lifetime.evidence:
+        told.append("It starts when the images began to be pulled, as an Event told.")
     else:
         told.append("It starts when the images began to be pulled.")
+    if Evidence.INFERRED_FROM_SIBLINGS in lifetime.evidence and not lifetime.seen_by:
+        told.append(
+            "Nobody watched while it lived: its Events tell of it, and its size is that of its workload's pods before "
+            "and after it, which are alike."
+        )
     if bill.is_open:
         told.append("The pod exists still: it is billed until it was last seen.")
     elif bill.least == bill.most:
@@ -139,6 +156,7 @@ def _explain(lifetime: Lifetime, bill: Bill) -> list[str]:
             f"The end wasn't seen: it came within {bill.most - bill.least} s, between when the pod was last seen and "
             "when it was known to be gone."
         )
+        told += [sentence for evidence, sentence in _NARROWER.items() if evidence in lifetime.evidence]
     if bill.seconds == MINIMUM_SECONDS:
         told.append(f"At least {MINIMUM_SECONDS} s are billed.")
     if lifetime.contradictions:

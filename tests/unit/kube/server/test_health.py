@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from monopod.kube.health import HealthServer
 from monopod.kube.logs import OwnFaultsOnly
+from monopod.kube.server.health import HealthServer
 
 BIG = b"x" * 200_000
 

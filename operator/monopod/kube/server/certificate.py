@@ -1,8 +1,9 @@
 """A server's own certificate: made when the process starts, kept in memory, signed by nobody.
 
-The ledger's clients don't go by who signed it. The way is what they trust: kubectl's port-forward ends in the pod's
-own loopback, through the API server, and the certificate is there so that a client certificate can be asked for, and
-so that nothing on this way reads a token. The AWS endpoint shows such a one where it was given none.
+The ledger's clients don't go by who signed it. For people the way is what is trusted: kubectl's port-forward ends in
+the pod's own loopback, through the API server, and the certificate is there so that a client certificate can be asked
+for, and so that nothing on this way reads a token. The other recorder goes by its fingerprint
+(`monopod.ledger.identity`). The AWS endpoint shows such a one where it was given none.
 """
 
 import datetime
@@ -22,6 +23,9 @@ _DAYS: Final = 3650
 
 class ServerCertificate:
     """A key and its certificate, PEM.
+
+    Attributes:
+        fingerprint: SHA-256 of the certificate, in hexadecimal.
 
     Args:
         now: the present.
@@ -45,6 +49,7 @@ class ServerCertificate:
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .sign(key, hashes.SHA256())
         )
+        self.fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
         self._pem = certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )

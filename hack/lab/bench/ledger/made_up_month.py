@@ -66,7 +66,8 @@ _SUMS: Final = (
     """,
     """
     UPDATE usage_group SET (least, billed, most) =
-      (SELECT sum(least), sum(billed), sum(most) FROM usage_hour WHERE group_id = id)
+      (SELECT coalesce(sum(least), 0), coalesce(sum(billed), 0), coalesce(sum(most), 0)
+       FROM usage_hour WHERE group_id = id)
     """,
     "UPDATE ledger SET sequence = (SELECT count(*) FROM lifetime)",
 )

@@ -1,0 +1,1 @@
+"""docs/reference/task-definitions.md: every rule by which ECS task definitions are judged."""

@@ -1,0 +1,55 @@
+"""How a recorder shows who it is: it makes a certificate that nobody signs, and the API server vouches for it.
+
+    this one:  TokenRequest for the audience monopod-ledger/FINGERPRINT ──► token, shown to whoever asks
+    the other: is shown a fingerprint and a token ──► TokenReview for that audience ──► talks to that certificate only
+
+What the other one does, and what the token is worth, is in `monopod.usage.ledger_identity`.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from monopod.kube.client.api import Api
+from monopod.kube.clock import Clock
+from monopod.kube.objects.resources import SERVICE_ACCOUNTS
+from monopod.usage.ledger_identity import LedgerAccount, build_audience
+
+TOKEN_SECONDS: Final = 3600
+RENEWED_SECONDS: Final = 1200
+"""A token is shown for that long, so that it counts for a while yet whoever has been shown it."""
+
+
+class Identity:
+    """Shows who this recorder is.
+
+    Args:
+        api: the API server, with the right to create tokens of the account.
+        clock: tells when a token has to be renewed.
+        account: the ledger's own.
+        fingerprint: SHA-256 of the certificate that this process shows, in hexadecimal.
+    """
+
+    def __init__(self, api: Api, clock: Clock, account: LedgerAccount, fingerprint: str) -> None:
+        self._api = api
+        self._clock = clock
+        self._account = account
+        self._fingerprint = fingerprint
+        self._shown: dict[str, str] = {}
+        self._until = 0.0
+
+    async def fetch(self) -> Mapping[str, str]:
+        """What a peer is shown.
+
+        Raises:
+            ApiError: the API server refused a token.
+            ApiUnreachable: it can't be asked for one.
+        """
+        if not self._shown or self._clock.monotonic() >= self._until:
+            until = self._clock.monotonic() + RENEWED_SECONDS
+            spec = {"audiences": [build_audience(self._fingerprint)], "expirationSeconds": TOKEN_SECONDS}
+            request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+            path = SERVICE_ACCOUNTS.path(self._account.name, self._account.namespace, "token")
+            answer = await self._api.create(path, request)
+            self._shown = {"fingerprint": self._fingerprint, "token": str(answer["status"]["token"])}
+            self._until = until
+        return self._shown

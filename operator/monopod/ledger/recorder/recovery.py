@@ -1,0 +1,269 @@
+"""Looks up what the API server still knows of a time in which nobody watched.
+
+    list after an outage ──► is it known from another recorder? ──► lists of the past ──► Events ──► conclusions
+                                      └── then nothing is asked
+
+It runs beside the watch, which never waits for it: how ends are known only gets better, whenever that is. What it asks
+is bounded in number, pages and seconds, because it happens when an API server has just come back. If the process is
+killed meanwhile, ends stay as wide as the list left them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, TypeVar
+
+import structlog
+
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable, Json
+from monopod.kube.client.request import PAGE_SIZE
+from monopod.kube.clock import SYSTEM_CLOCK, Clock, sleep, timeout
+from monopod.kube.logs import ProblemLog
+from monopod.kube.objects.resources import EVENTS, LEASES, PODS
+from monopod.ledger.recorder.findings import Gathered, conclude
+from monopod.ledger.recorder.journal import Journal
+from monopod.ledger.recorder.listing import OUR_PODS, read_stamp, read_version
+from monopod.ledger.recorder.nodes import NODE_LEASES
+from monopod.ledger.recorder.past import Outage, PastList, Plan, RevisionTimes, count_lists, list_writes
+from monopod.ledger.store.answers import StoreUnavailableError
+from monopod.ledger.store.store import Store
+from monopod.usage.rules.coverage import compute_coverage
+from monopod.usage.rules.events import PodEvent, group_by_pod, read_pod_event
+from monopod.usage.rules.lifetime import Lifetime, Watched
+from monopod.usage.rules.sighting import Unreadable, read_sighting
+
+MOST_SECONDS: Final = 60.0
+"""For all that is asked after one outage."""
+
+MOST_REQUESTS: Final = 100
+"""For lists of the past: pages of pods and of Leases."""
+
+MOST_EVENT_PAGES: Final = 40
+RETRY_SECONDS: Final = 1.0
+MOST_LEASES: Final = 100
+"""Each is renewed every ten seconds, so that these tell a tenth of a second: more wouldn't tell more."""
+
+PAUSE_SECONDS: Final = 60.0
+"""From one recovery to the next, where outages follow each other."""
+
+PEER_SECONDS: Final = 3.0
+"""After that, what the other recorder knows has been pulled, if it runs."""
+
+PEER_LAG_SECONDS: Final = 20.0
+"""A recorder that watches says so this late at most, because bookmarks come every ten seconds."""
+
+GONE: Final = 410
+Result = TypeVar("Result")
+logger = structlog.stdlib.get_logger(__name__)
+
+
+class NotExact(Exception):
+    """What answered knows no lists of the past."""
+
+
+class RequestsSpentError(Exception):
+    """As many requests were made as there may be."""
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """What has been read until now."""
+
+    times: RevisionTimes
+    lists: list[PastList] = field(default_factory=list)
+    events: list[PodEvent] = field(default_factory=list)
+    left: int = 0
+    refused: int = 0
+
+    def finish(self) -> Gathered:
+        lists = sorted(self.lists, key=lambda past: past.version)
+        return Gathered(lists, self.times, group_by_pod(self.events, self.times.outage.until))
+
+
+class Recovery:
+    """Looks up outages, one after the other.
+
+    Args:
+        name: the recorder's.
+        api: the API server.
+        store: what is known.
+        journal: where conclusions go.
+        executor: threads in which the store is read, and conclusions are drawn.
+        problems: the log of problems.
+        clock: tells the time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        api: Api,
+        store: Store,
+        journal: Journal,
+        executor: Executor,
+        problems: ProblemLog,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._name = name
+        self._api = api
+        self._store = store
+        self._journal = journal
+        self._executor = executor
+        self._problems = problems
+        self._clock = clock
+        self._upcoming: Outage | None = None
+        self._has_begun = asyncio.Event()
+
+    def begin(self, outage: Outage) -> None:
+        """An outage to look up. Of those that follow each other faster than they can be, the longest counts."""
+        upcoming = self._upcoming
+        if upcoming is None or outage.until - outage.since > upcoming.until - upcoming.since:
+            self._upcoming = outage
+        self._has_begun.set()
+
+    async def run(self) -> None:
+        """Looks up outages until cancelled. What can't be learnt is said, and ends stay as they are known."""
+        while True:
+            await self._has_begun.wait()
+            outage, self._upcoming = self._upcoming, None
+            self._has_begun.clear()
+            if outage is None:
+                continue
+            try:
+                await self._recover(outage)
+            except StoreUnavailableError as error:
+                self._problems.report("recovery", str(error))
+            await sleep(self._clock, PAUSE_SECONDS)
+
+    async def _recover(self, outage: Outage) -> None:
+        if await self._is_known_from_others(outage):
+            return
+        gathering = _Gathering(RevisionTimes(outage))
+        try:
+            async with timeout(self._clock, MOST_SECONDS):
+                await self._read_past(gathering)
+                await self._read_events(gathering)
+        except TimeoutError:
+            self._problems.report("recovery", f"the API server's past took longer than {MOST_SECONDS:.0f} s")
+        gathered = gathering.finish()
+        opened = await self._run(self._store.list_open)
+        found = await self._run(partial(conclude, gathered, opened, self._is_recorded))
+        for lifetime in found:
+            await self._journal.wait_for_room()
+            self._journal.add(lifetime)
+        logger.info(
+            "looked up what wasn't watched",
+            seconds=(outage.until - outage.since) // 1000,
+            lists=len(gathering.lists),
+            refused=gathering.refused,
+            events=len(gathering.events),
+            pods=len(found),
+        )
+
+    async def _is_known_from_others(self, outage: Outage) -> bool:
+        """Whether another recorder has watched all of it. One that runs is given the time to say so."""
+        waited = 0.0
+        while True:
+            await sleep(self._clock, PEER_SECONDS)
+            waited += PEER_SECONDS
+            windows = [each for each in await self._run(self._store.fetch_watched) if each.recorder != self._name]
+            if not compute_coverage(windows, outage.since, outage.until).gaps:
+                return True
+            if waited >= PEER_LAG_SECONDS or not _has_watched_on(windows, outage):
+                return False
+
+    def _is_recorded(self, uid: str) -> bool:
+        return self._store.fetch(uid) is not None
+
+    async def _run(self, call: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+    async def _read_past(self, gathering: _Gathering) -> None:
+        outage = gathering.times.outage
+        plan = Plan(count_lists(1 + len(outage.current) // PAGE_SIZE, MOST_REQUESTS), gathering.times)
+        gathering.left = MOST_REQUESTS
+        try:
+            await self._try(gathering, partial(self._read_leases, gathering))
+            while (version := plan.choose()) is not None:
+                try:
+                    past = await self._try(gathering, partial(self._read_list, gathering, version))
+                except ApiError as error:
+                    if error.status != GONE:
+                        raise
+                    gathering.refused += 1
+                    plan.refuse(version)
+                else:
+                    gathering.lists.append(past)
+                    plan.add(version)
+        except RequestsSpentError:
+            return
+        except (ApiError, NotExact) as error:
+            self._problems.report("lists of the past", str(error))
+        else:
+            self._problems.clear("lists of the past")
+
+    async def _read_list(self, gathering: _Gathering, version: int) -> PastList:
+        exact = {"resourceVersion": str(version), "resourceVersionMatch": "Exact"}
+        await self._read_leases(gathering, exact)
+        lifetimes: dict[str, Lifetime] = {}
+        current, stamp = gathering.times.outage.current, 0
+        async for page in self._read_pages(gathering, PODS.list_path(), {**OUR_PODS, **exact}):
+            if read_version(page) != version:
+                raise NotExact(f"asked for pods as of resourceVersion {version}, it answers {read_version(page)}")
+            for item in page.get("items") or ():
+                stamp = max(stamp, read_stamp(item))
+                if (item.get("metadata") or {}).get("uid") not in current:
+                    seen = read_sighting(item, self._name, 0)
+                    if seen is not None and not isinstance(seen, Unreadable):
+                        lifetimes[seen.uid] = seen
+        gathering.times.add_stamp(version, stamp)
+        return PastList(version, lifetimes)
+
+    async def _read_leases(self, gathering: _Gathering, exact: Mapping[str, str] | None = None) -> None:
+        """One page of them: they are there for what they are stamped with."""
+        gathering.left -= 1
+        page = await self._api.get(LEASES.list_path(NODE_LEASES), {"limit": str(MOST_LEASES), **(exact or {})})
+        for version, moment in list_writes(page.get("items") or ()):
+            gathering.times.add_write(version, moment)
+
+    async def _read_events(self, gathering: _Gathering) -> None:
+        gathering.left = MOST_EVENT_PAGES
+        try:
+            await self._try(gathering, partial(self._read_all_events, gathering))
+        except (ApiError, RequestsSpentError) as error:
+            # Events come by name, and so by pod. Of the last one some may be missing.
+            last = gathering.events[-1].uid if gathering.events else ""
+            gathering.events = [each for each in gathering.events if each.uid != last]
+            if not isinstance(error, RequestsSpentError):
+                self._problems.report("events of pods", str(error))
+        else:
+            self._problems.clear("events of pods")
+
+    async def _read_all_events(self, gathering: _Gathering) -> None:
+        """Read again, they are there twice, which changes nothing."""
+        about_pods = {"fieldSelector": "involvedObject.kind=Pod"}
+        async for page in self._read_pages(gathering, EVENTS.list_path(), about_pods):
+            gathering.events += filter(None, map(read_pod_event, page.get("items") or ()))
+
+    async def _read_pages(self, gathering: _Gathering, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
+        async for page in self._api.read_pages(path, query, is_snapshot=True):
+            gathering.left -= 1
+            yield page
+            if gathering.left <= 0 and (page.get("metadata") or {}).get("continue"):
+                raise RequestsSpentError
+
+    async def _try(self, gathering: _Gathering, read: Callable[[], Awaitable[Result]]) -> Result:
+        """Reads; an API server that isn't there for a moment, as after it was restarted, is asked again."""
+        while gathering.left > 0:
+            try:
+                return await read()
+            except ApiUnreachable:
+                gathering.left -= 1
+                await sleep(self._clock, RETRY_SECONDS)
+        raise RequestsSpentError
+
+
+def _has_watched_on(windows: list[Watched], outage: Outage) -> bool:
+    """Whether one of the others watched when the outage had begun."""
+    return any(each.since <= outage.since < each.until for each in windows)

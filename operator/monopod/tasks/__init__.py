@@ -1,0 +1,1 @@
+"""ECS tasks: what a task definition may say on Fargate."""

@@ -1,0 +1,1 @@
+"""Decisions on ECS task definitions, from the definition alone."""

@@ -1,0 +1,112 @@
+"""Whether a task definition is of the form that the service's model describes: members, types, enumerations.
+
+The AWS CLI and SDKs check it before they send anything, and these are their words; enumerations they leave to the
+service.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from monopod.tasks.rules.rule import Finding, note, refused_by_sdk, refused_untold
+from monopod.tasks.rules.shapes import AMOUNT, TASK_DEFINITION, ListOf, MapOf, Scalar, Shape, Structure
+from monopod.tasks.rules.view import View, as_number, join, show
+
+MISSING = refused_by_sdk("ParameterMissing", 'Missing required parameter in {parent}: "{name}"', "Add {name}.")
+UNKNOWN = refused_by_sdk(
+    "ParameterUnknown",
+    'Unknown parameter in {parent}: "{name}", must be one of: {known}',
+    "Remove it, or correct its name{meant}.",
+)
+WRONG_TYPE = refused_by_sdk(
+    "ParameterTypeInvalid",
+    "Invalid type for parameter {path}, value: {value}, type: {found}, valid types: {valid}",
+    "{remedy}",
+)
+UNKNOWN_VALUE = refused_untold("ValueUnknown", "{value} isn't one of {known}.", "Use one of these, in this spelling.")
+AMOUNT_AS_NUMBER = note(
+    "AmountAsNumber",
+    "The AWS CLI and SDKs take the task's {name} as a text only.",
+    'Write "{name}": "{value}", with quotation marks.',
+)
+
+_SDK_TYPES: Final = {
+    "str": "<class 'str'>",
+    "int": "<class 'int'>",
+    "bool": "<class 'bool'>",
+    "list": "<class 'list'>, <class 'tuple'>",
+    "dict": "<class 'dict'>",
+}
+_REMEDIES: Final = {
+    "str": "Write a text, in quotation marks.",
+    "int": "Write a whole number, without quotation marks.",
+    "bool": "Write true or false, without quotation marks.",
+    "list": "Write a list, in brackets.",
+    "dict": "Write a structure, in braces.",
+}
+_LEAVE_OUT: Final = "Leave it out instead of null."
+
+
+def check_parameters(root: View) -> Iterator[Finding]:
+    """All that the model objects to."""
+    yield from _check(root.fields, TASK_DEFINITION, root.path)
+
+
+def _check(value: object, shape: Shape, path: str) -> Iterator[Finding]:
+    match shape:
+        case Scalar():
+            yield from _check_scalar(value, shape, path)
+        case ListOf(item=item):
+            if isinstance(value, list):
+                for index, each in enumerate(value):
+                    yield from _check(each, item, f"{path}[{index}]")
+            else:
+                yield _fail(value, "list", path)
+        case MapOf(value=item):
+            if isinstance(value, Mapping):
+                for key, each in value.items():
+                    yield from _check(each, item, join(path, show(key)))
+            else:
+                yield _fail(value, "dict", path)
+        case Structure():
+            if isinstance(value, Mapping):
+                yield from _check_structure(value, shape, path)
+            else:
+                yield _fail(value, "dict", path)
+
+
+def _check_structure(value: Mapping[str, object], shape: Structure, path: str) -> Iterator[Finding]:
+    parent = path or "input"
+    for name in shape.members:
+        if name in shape.required and name not in value:
+            yield MISSING.at(join(path, name), parent=parent, name=name)
+    for name, each in value.items():
+        if name in shape.members:
+            yield from _check(each, shape.members[name], join(path, name))
+        else:
+            known = ", ".join(shape.members)
+            meant = next((f" to {each}" for each in shape.members if each.lower() == str(name).lower()), "")
+            yield UNKNOWN.at(join(path, show(name)), parent=parent, name=show(name), known=known, meant=meant)
+
+
+def _check_scalar(value: object, shape: Scalar, path: str) -> Iterator[Finding]:
+    if shape is AMOUNT:
+        if as_number(value) is not None:
+            yield AMOUNT_AS_NUMBER.at(path, name=path, value=value)
+        elif not isinstance(value, str):
+            yield _fail(value, "str", path)
+    elif not _is_of_type(value, shape.python):
+        yield _fail(value, shape.python, path)
+    elif shape.values and value not in shape.values:
+        yield UNKNOWN_VALUE.at(path, value=repr(show(value)), known=", ".join(shape.values))
+
+
+def _is_of_type(value: object, python: str) -> bool:
+    if python == "int":
+        return as_number(value) is not None
+    return isinstance(value, str if python == "str" else bool)
+
+
+def _fail(value: object, python: str, path: str) -> Finding:
+    remedy = _LEAVE_OUT if value is None else _REMEDIES[python]
+    found = f"<class '{type(value).__name__}'>"
+    return WRONG_TYPE.at(path, path=path, value=show(value), found=found, valid=_SDK_TYPES[python], remedy=remedy)
