@@ -26,7 +26,8 @@ from monopod.ledger.recorder.findings import Gathered, conclude
 from monopod.ledger.recorder.journal import Journal
 from monopod.ledger.recorder.listing import OUR_PODS, read_stamp, read_version
 from monopod.ledger.recorder.nodes import NODE_LEASES
-from monopod.ledger.recorder.past import Outage, PastList, Plan, RevisionTimes, count_lists, list_writes
+from monopod.ledger.recorder.past import Outage, PastList, Plan, count_lists
+from monopod.ledger.recorder.revision_times import RevisionTimes
 from monopod.ledger.store.answers import StoreUnavailableError
 from monopod.ledger.store.store import Store
 from monopod.usage.rules.coverage import compute_coverage
@@ -71,7 +72,8 @@ class RequestsSpentError(Exception):
 class _Gathering:
     """What has been read until now."""
 
-    times: RevisionTimes
+    outage: Outage
+    times: RevisionTimes = field(default_factory=RevisionTimes)
     lists: list[PastList] = field(default_factory=list)
     events: list[PodEvent] = field(default_factory=list)
     left: int = 0
@@ -79,7 +81,7 @@ class _Gathering:
 
     def finish(self) -> Gathered:
         lists = sorted(self.lists, key=lambda past: past.version)
-        return Gathered(lists, self.times, group_by_pod(self.events, self.times.outage.until))
+        return Gathered(self.outage, lists, self.times, group_by_pod(self.events, self.outage.until))
 
 
 class Recovery:
@@ -139,7 +141,7 @@ class Recovery:
     async def _recover(self, outage: Outage) -> None:
         if await self._is_known_from_others(outage):
             return
-        gathering = _Gathering(RevisionTimes(outage))
+        gathering = _Gathering(outage)
         try:
             async with timeout(self._clock, MOST_SECONDS):
                 await self._read_past(gathering)
@@ -180,8 +182,8 @@ class Recovery:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
 
     async def _read_past(self, gathering: _Gathering) -> None:
-        outage = gathering.times.outage
-        plan = Plan(count_lists(1 + len(outage.current) // PAGE_SIZE, MOST_REQUESTS), gathering.times)
+        outage = gathering.outage
+        plan = Plan(outage, count_lists(1 + len(outage.current) // PAGE_SIZE, MOST_REQUESTS), gathering.times)
         gathering.left = MOST_REQUESTS
         try:
             await self._try(gathering, partial(self._read_leases, gathering))
@@ -207,7 +209,7 @@ class Recovery:
         exact = {"resourceVersion": str(version), "resourceVersionMatch": "Exact"}
         await self._read_leases(gathering, exact)
         lifetimes: dict[str, Lifetime] = {}
-        current, stamp = gathering.times.outage.current, 0
+        current, stamp = gathering.outage.current, 0
         async for page in self._read_pages(gathering, PODS.list_path(), {**OUR_PODS, **exact}):
             if read_version(page) != version:
                 raise NotExact(f"asked for pods as of resourceVersion {version}, it answers {read_version(page)}")
@@ -224,8 +226,7 @@ class Recovery:
         """One page of them: they are there for what they are stamped with."""
         gathering.left -= 1
         page = await self._api.get(LEASES.list_path(NODE_LEASES), {"limit": str(MOST_LEASES), **(exact or {})})
-        for version, moment in list_writes(page.get("items") or ()):
-            gathering.times.add_write(version, moment)
+        gathering.times.add_leases(page.get("items") or ())
 
     async def _read_events(self, gathering: _Gathering) -> None:
         gathering.left = MOST_EVENT_PAGES
