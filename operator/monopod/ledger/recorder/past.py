@@ -8,7 +8,7 @@ one (`resourceVersionMatch=Exact`) shows the cluster as it was right after the w
 takes it from its watch cache, else from etcd, until etcd is compacted: what was five to ten minutes ago is gone, and is
 refused with 410 ("too old").
 
-A page of Leases, listed at the same version, tells when that was (`RevisionTimes`).
+Leases, listed at the same version, tell when that was (`RevisionTimes`).
 """
 
 from collections.abc import Mapping
@@ -113,5 +113,5 @@ class Plan:
 
 
 def count_lists(pages: int, requests: int) -> int:
-    """How many lists of so many pages may be asked for, each with a page of Leases, if requests are bounded."""
-    return min(MOST_LISTS, requests // (pages + 1))
+    """How many lists of so many pages may be asked for, each with two pages of Leases, if requests are bounded."""
+    return min(MOST_LISTS, requests // (pages + 2))

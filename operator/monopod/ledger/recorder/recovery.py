@@ -21,13 +21,12 @@ from monopod.kube.client.api import Api, ApiError, ApiUnreachable, Json
 from monopod.kube.client.request import PAGE_SIZE
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, sleep, timeout
 from monopod.kube.logs import ProblemLog
-from monopod.kube.objects.resources import EVENTS, LEASES, PODS
+from monopod.kube.objects.resources import EVENTS, PODS
 from monopod.ledger.recorder.findings import Gathered, conclude
 from monopod.ledger.recorder.journal import Journal
 from monopod.ledger.recorder.listing import OUR_PODS, read_stamp, read_version
-from monopod.ledger.recorder.nodes import NODE_LEASES
 from monopod.ledger.recorder.past import Outage, PastList, Plan, count_lists
-from monopod.ledger.recorder.revision_times import RevisionTimes
+from monopod.ledger.recorder.revision_times import LEASES_LISTED, RevisionTimes
 from monopod.ledger.store.answers import StoreUnavailableError
 from monopod.ledger.store.store import Store
 from monopod.usage.rules.coverage import compute_coverage
@@ -223,10 +222,17 @@ class Recovery:
         return PastList(version, lifetimes)
 
     async def _read_leases(self, gathering: _Gathering, exact: Mapping[str, str] | None = None) -> None:
-        """One page of them: they are there for what they are stamped with."""
-        gathering.left -= 1
-        page = await self._api.get(LEASES.list_path(NODE_LEASES), {"limit": str(MOST_LEASES), **(exact or {})})
-        gathering.times.add_leases(page.get("items") or ())
+        """One page of each: they are there for what they are stamped with."""
+        for path in LEASES_LISTED:
+            gathering.left -= 1
+            try:
+                page = await self._api.get(path, {"limit": str(MOST_LEASES), **(exact or {})})
+            except ApiError as error:
+                if error.status == GONE:
+                    raise
+                self._problems.report("stamps of Leases", str(error))
+            else:
+                gathering.times.add_leases(page.get("items") or ())
 
     async def _read_events(self, gathering: _Gathering) -> None:
         gathering.left = MOST_EVENT_PAGES

@@ -1,16 +1,19 @@
 """When revisions of the past were: by the stamps that the API server put on what was written.
 
-Revisions have no times. But each node renews its Lease every ten seconds, and the API server stamps each renewal with
-its own clock (`managedFields`). Revisions are etcd's, one counter for all kinds: a pod's deletion between two renewals
-happened between their stamps. The node's clock doesn't matter. If kinds don't share a counter, or a stamp is wrong,
+Revisions have no times. But kube-scheduler and kube-controller-manager renew their Leases every two seconds, where they
+elect a leader, and each node its own every ten; and the API server stamps each renewal with its own clock
+(`managedFields`). Revisions are etcd's, one counter for all kinds: a pod's deletion between two renewals happened
+between their stamps. The clock of who renews doesn't matter. If kinds don't share a counter, or a stamp is wrong,
 revisions and stamps aren't in the same order; then nothing is concluded from them.
 """
 
+import asyncio
 import bisect
 import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from monopod.api.names import KUBE_SYSTEM
 from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.clock import Clock, timeout
 from monopod.kube.objects.resources import LEASES
@@ -18,6 +21,9 @@ from monopod.kube.objects.timestamps import read_time
 from monopod.ledger.recorder.listing import read_version
 from monopod.ledger.recorder.nodes import NODE_LEASES
 from monopod.usage.rules.lifetime import Interval
+
+LEASES_LISTED: Final = tuple(LEASES.list_path(namespace) for namespace in (NODE_LEASES, KUBE_SYSTEM))
+"""Where Leases are that are renewed whatever happens."""
 
 CUT_MS: Final = 1000
 WRITE_MS: Final = 2000
@@ -89,14 +95,17 @@ def read_write(lease: Mapping[str, Any]) -> tuple[int, int]:
 async def replay_leases(api: Api, clock: Clock, first: int, last: int) -> RevisionTimes:
     """When the versions between two were, as far as the API server replays it: for its sake nobody waits for long."""
     times = RevisionTimes()
-    with contextlib.suppress(ApiError, ApiUnreachable, TimeoutError):
-        async with (
-            timeout(clock, REPLAY_SECONDS),
-            contextlib.aclosing(api.watch(LEASES.list_path(NODE_LEASES), str(first))) as events,
-        ):
-            async for event in events:
-                if event.type in {"ADDED", "MODIFIED"}:
-                    times.add_leases([event.object])
-                if read_version(event.object) >= last:
-                    break
+
+    async def replay(path: str) -> None:
+        with contextlib.suppress(ApiError, ApiUnreachable):
+            async with contextlib.aclosing(api.watch(path, str(first))) as events:
+                async for event in events:
+                    if event.type in {"ADDED", "MODIFIED"}:
+                        times.add_leases([event.object])
+                    if read_version(event.object) >= last:
+                        break
+
+    with contextlib.suppress(TimeoutError):
+        async with timeout(clock, REPLAY_SECONDS):
+            await asyncio.gather(*map(replay, LEASES_LISTED))
     return times

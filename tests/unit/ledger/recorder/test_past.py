@@ -72,4 +72,4 @@ def test_versions_that_do_not_exist_are_not_listed() -> None:
 
 
 def test_the_number_of_lists_follows_from_the_number_of_pages() -> None:
-    assert [count_lists(pages, 100) for pages in (1, 7, 20, 99, 100, 1000)] == [11, 11, 4, 1, 0, 0]
+    assert [count_lists(pages, 100) for pages in (1, 7, 20, 99, 100, 1000)] == [11, 11, 4, 0, 0, 0]

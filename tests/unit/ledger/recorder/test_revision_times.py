@@ -110,7 +110,7 @@ async def test_leases_are_replayed_from_a_version_on(scene: Scene) -> None:
     version = scene.cluster.revision
     now = round(scene.clock.now().timestamp() * 1000)
     scene.cluster.renew_lease("n1")
-    times = await replay(scene, first, 0.2)
+    times = await replay(scene, first, REPLAY_SECONDS + 0.2)
     assert now - 11_000 <= times.narrow(version, known).earliest <= now
     assert now <= times.narrow(version, known).latest <= now + LATE
 
