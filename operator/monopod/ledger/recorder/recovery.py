@@ -34,8 +34,10 @@ from monopod.usage.rules.events import PodEvent, group_by_pod, read_pod_event
 from monopod.usage.rules.lifetime import Lifetime, Watched
 from monopod.usage.rules.sighting import Unreadable, read_sighting
 
-MOST_SECONDS: Final = 60.0
-"""For all that is asked after one outage."""
+PAST_SECONDS: Final = 45.0
+"""For lists of the past, which come first: they are the first to be forgotten."""
+
+EVENT_SECONDS: Final = 15.0
 
 MOST_REQUESTS: Final = 100
 """For lists of the past: pages of pods and of Leases."""
@@ -140,13 +142,15 @@ class Recovery:
     async def _recover(self, outage: Outage) -> None:
         if await self._is_known_from_others(outage):
             return
+        for subject in ("recovery", "stamps of Leases"):
+            self._problems.clear(subject)
         gathering = _Gathering(outage)
-        try:
-            async with timeout(self._clock, MOST_SECONDS):
-                await self._read_past(gathering)
-                await self._read_events(gathering)
-        except TimeoutError:
-            self._problems.report("recovery", f"the API server's past took longer than {MOST_SECONDS:.0f} s")
+        for seconds, read in ((PAST_SECONDS, self._read_past), (EVENT_SECONDS, self._read_events)):
+            try:
+                async with timeout(self._clock, seconds):
+                    await read(gathering)
+            except TimeoutError:
+                self._problems.report("recovery", f"what is left of an outage took longer than {seconds:.0f} s")
         gathered = gathering.finish()
         opened = await self._run(self._store.list_open)
         found = await self._run(partial(conclude, gathered, opened, self._is_recorded))
@@ -187,6 +191,7 @@ class Recovery:
         try:
             await self._try(gathering, partial(self._read_leases, gathering))
             while (version := plan.choose()) is not None:
+                began = self._clock.monotonic()
                 try:
                     past = await self._try(gathering, partial(self._read_list, gathering, version))
                 except ApiError as error:
@@ -197,6 +202,8 @@ class Recovery:
                 else:
                     gathering.lists.append(past)
                     plan.add(version)
+                    # The API server reads all pods from etcd for it, others' too: it has as long to rest.
+                    await sleep(self._clock, self._clock.monotonic() - began)
         except RequestsSpentError:
             return
         except (ApiError, NotExact) as error:

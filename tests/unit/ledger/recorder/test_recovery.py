@@ -3,7 +3,8 @@
 import pytest
 
 from monopod.kube.client.api import ApiError, Json
-from monopod.ledger.recorder.recovery import MOST_EVENT_PAGES, MOST_REQUESTS, PEER_LAG_SECONDS
+from monopod.kube.clock import sleep
+from monopod.ledger.recorder.recovery import MOST_EVENT_PAGES, MOST_REQUESTS, PAST_SECONDS, PEER_LAG_SECONDS
 from monopod.usage.rules.lifetime import Evidence, Interval, Watched
 from tests.unit.ledger.recorder.fake_cluster import LEASES
 from tests.unit.ledger.recorder.scene import Scene, live
@@ -280,3 +281,23 @@ async def test_what_answers_without_regard_to_versions_is_not_believed(
     async with scene.recording():
         await scene.wait(30)
         assert Evidence.LISTED_IN_PAST not in scene.check("gone").evidence
+
+
+async def test_an_api_server_for_which_lists_are_hard_work_is_left_half_of_its_time(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await go_through_an_outage(scene)
+    scene.cluster.restart()
+    get = scene.cluster.get
+
+    async def work(of: str, query: Json | None = None) -> Json:
+        if is_exact(query or {}) and of == "/api/v1/pods":
+            await sleep(scene.clock, 5)
+        return await get(of, query)
+
+    monkeypatch.setattr(scene.cluster, "get", work)
+    async with scene.recording():
+        await scene.wait(PAST_SECONDS + 10)
+        scene.check("gone")
+    assert 3 <= len(list_exact(scene)) <= PAST_SECONDS / 10 + 1
+    assert list_events(scene), "they have their own time"
