@@ -30,6 +30,10 @@ Examples:
   kubectl fargate usage export --format focus --since 2026-10-01 --until 2026-11-01 --file october.csv
 
 \b
+  # The months that its rows lie in, the data set beside it
+  kubectl fargate usage export --format focus --dataset billing-period --since 2026-10-01 --file months.csv
+
+\b
   # A row per pod and hour of the last day, in a pipe
   kubectl fargate usage export --granularity hour --since 24h | head
 
@@ -89,6 +93,10 @@ def usage() -> None:
 )  # fmt: skip
 @click.option("--focus-version", type=click.Choice(["1.4", "1.2"]), help="Of FOCUS; default: 1.4.")
 @click.option(
+    "--dataset", type=click.Choice(["cost-and-usage", "billing-period"]),
+    help="Of FOCUS 1.4; default: cost-and-usage.",
+)  # fmt: skip
+@click.option(
     "--granularity", type=click.Choice(["lifetime", "day", "hour"]),
     help="How long a row's period is at most; default: day for focus, else lifetime.",
 )  # fmt: skip
@@ -101,6 +109,7 @@ def usage() -> None:
 def export(
     output_format: str,
     focus_version: str | None,
+    dataset: str | None,
     granularity: str | None,
     file: Path | None,
     namespaces: tuple[str, ...],
@@ -109,22 +118,33 @@ def export(
     target: "Target",
 ) -> None:
     """Gathers the options; what users read is `_EXPORT_HELP`."""
-    if output_format == "csv" and focus_version:
-        raise click.UsageError("--focus-version belongs to --format focus or parquet.")
+    if output_format == "csv" and (focus_version or dataset):
+        raise click.UsageError("--focus-version and --dataset belong to --format focus or parquet.")
+    if dataset == "billing-period":
+        _check_billing_periods(focus_version, granularity)
     if output_format == "parquet" and file is None:
         raise click.UsageError("--format parquet needs --file FILE.")
     from monopod.cli.usage.command import ExportQuestion, open_export
     from monopod.cli.usage.output import describe_export, write_rows
     from monopod.cli.usage.parquet import write_parquet
 
-    version = focus_version or ("1.4" if output_format == "focus" else "")
-    question = ExportQuestion(version, granularity or "", build_span(since, until), namespaces)
+    version = focus_version or ("1.4" if output_format == "focus" or dataset else "")
+    # Of a ledger of an earlier release costs are asked for as it knows them.
+    other = dataset if dataset != "cost-and-usage" else None
+    question = ExportQuestion(version, granularity or "", build_span(since, until), namespaces, other or "")
     with open_export(target, question) as (head, columns, rows):
         if output_format == "parquet" and file is not None:
             count = write_parquet(rows, columns, file, is_focus=bool(version))
         else:
             count = write_rows(rows, columns, file)
     click.echo(describe_export(head, count), err=True)
+
+
+def _check_billing_periods(focus_version: str | None, granularity: str | None) -> None:
+    if focus_version == "1.2":
+        raise click.UsageError("FOCUS 1.2 has no data set billing-period; 1.4 has.")
+    if granularity:
+        raise click.UsageError("--granularity belongs to --dataset cost-and-usage.")
 
 
 @usage.command(help=_EXPLAIN_HELP, short_help="Say how pods are billed, and what was watched.")

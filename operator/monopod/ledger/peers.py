@@ -3,37 +3,25 @@
 A peer is asked for what changed since last time. The number that says so is the peer's store's own and is committed
 with what was joined. A store with another id is a new disk: it is read from its beginning. It doesn't matter what was
 joined already, nor whether it comes back from the other side.
-
-    ask who it is ──vouched for──► pull, from that certificate only ◄──┐
-       ▲                                 │            └── every 2 s ───┘
-       └────────── another certificate ──┘
-
-What answers at a peer's address gets no token and is believed nothing before the API server vouches for its
-certificate: each process of a peer has one of its own.
 """
 
 import asyncio
-import contextlib
-import json
-import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import aiohttp
 import structlog
 
-from monopod.kube.client.api import ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, sleep
 from monopod.kube.logs import ProblemLog
 from monopod.ledger.server.peers import CHANGES_PATH, decode_changes
 from monopod.ledger.store.answers import Changes, Position, StoreUnavailableError
 from monopod.ledger.store.store import Store
-from monopod.usage.ledger_identity import IDENTITY_PATH, MOST_SHOWN_BYTES, StrangerError
+from monopod.usage.replica import Replica, ReplicaTrouble, Verify, open_session
 
 PULL_SECONDS: Final = 2.0
 REQUEST_SECONDS: Final = 15.0
@@ -47,23 +35,16 @@ windows."""
 _PATIENCE: Final = {False: 120.0, True: 3600.0}
 """For how many seconds a peer is waited for that hasn't answered yet; and one that is being read."""
 
-Verify = Callable[[Any], Awaitable[str]]
-"""Of what a peer shows: the fingerprint of its certificate. `verify_identity` says what it raises."""
-
 Result = TypeVar("Result")
 logger = structlog.stdlib.get_logger(__name__)
 
 
-class PeerTrouble(Exception):
-    """A peer gave no answer that can be used."""
-
-
 @dataclass
 class _Peer:
-    """What is known of one peer: its certificate, its store, and how far that was read."""
+    """What is known of one peer: its store, and how far that was read."""
 
     url: str
-    pin: aiohttp.Fingerprint | None = None
+    replica: Replica
     store: str = ""
     last: int = 0
     pulled: float = field(default=0.0)
@@ -97,9 +78,8 @@ class Peers:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         others = [host for host in hosts if host.partition(".")[0] != name]
-        self._peers = {host: _Peer(f"https://{host}:{port}") for host in others}
-        self._token = token
-        self._verify = verify
+        urls = {host: f"https://{host}:{port}" for host in others}
+        self._peers = {host: _Peer(url, Replica(url, token, verify)) for host, url in urls.items()}
         self._store = store
         self._writer = writer
         self._problems = problems
@@ -120,13 +100,7 @@ class Peers:
 
     async def run(self) -> None:
         """Pulls until cancelled."""
-        # For the one question who it is. All others are for a certificate that is known, whatever this says.
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        connector = aiohttp.TCPConnector(ssl=context)
-        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session, asyncio.TaskGroup() as group:
+        async with open_session(REQUEST_SECONDS) as session, asyncio.TaskGroup() as group:
             for host, peer in self._peers.items():
                 group.create_task(self._pull_always(session, host, peer), name=f"pull {host}")
 
@@ -134,7 +108,7 @@ class Peers:
         while True:
             try:
                 await self._pull(session, peer)
-            except (PeerTrouble, StoreUnavailableError) as trouble:
+            except (ReplicaTrouble, StoreUnavailableError) as trouble:
                 self._problems.report(f"peer {host}", str(trouble))
             else:
                 peer.pulled = self._clock.monotonic()
@@ -156,7 +130,7 @@ class Peers:
                 peer.last = 0
                 continue
             if not changes.is_end and changes.last <= peer.last:
-                raise PeerTrouble(f"it says that more follows {peer.last}, and gives nothing")
+                raise ReplicaTrouble(f"it says that more follows {peer.last}, and gives nothing")
             await self._join(peer, changes)
             if changes.is_end:
                 return
@@ -177,37 +151,7 @@ class Peers:
         return await asyncio.get_running_loop().run_in_executor(self._writer, call)
 
     async def _ask(self, session: aiohttp.ClientSession, peer: _Peer, after: int) -> Changes:
-        token = ""
-        with contextlib.suppress(OSError):
-            token = (await asyncio.to_thread(self._token.read_text)).strip()
         try:
-            if peer.pin is None:
-                shown = await _fetch(session.get(peer.url + IDENTITY_PATH, allow_redirects=False), MOST_SHOWN_BYTES)
-                peer.pin = aiohttp.Fingerprint(bytes.fromhex(await self._verify(shown)))
-            query, headers = {"after": str(after)}, {"Authorization": f"Bearer {token}"}
-            asked = session.get(
-                peer.url + CHANGES_PATH, params=query, headers=headers, ssl=peer.pin, allow_redirects=False
-            )
-            return decode_changes(await _fetch(asked, MOST_BYTES))
-        except aiohttp.ServerFingerprintMismatch as error:
-            peer.pin = None
-            raise PeerTrouble("it shows another certificate than the one that it is known by") from error
-        except StrangerError as error:
-            raise PeerTrouble(str(error)) from error
-        except (ApiError, ApiUnreachable) as error:
-            raise PeerTrouble(f"the API server can't say who it is: {error}") from error
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, ArithmeticError, RecursionError) as error:
-            raise PeerTrouble(str(error)[:300] or type(error).__name__) from error
-
-
-async def _fetch(asked: AbstractAsyncContextManager[aiohttp.ClientResponse], most: int) -> Any:
-    async with asked as response:
-        if response.status != 200:
-            refusal = await response.content.read(300)
-            raise PeerTrouble(f"{response.status}: {refusal.decode(errors='replace')}")
-        content = bytearray()
-        async for chunk in response.content.iter_any():
-            content += chunk
-            if len(content) > most:
-                raise PeerTrouble(f"its answer is longer than {most:,} bytes")
-        return json.loads(bytes(content))
+            return decode_changes(await peer.replica.ask(session, CHANGES_PATH, {"after": str(after)}, MOST_BYTES))
+        except (ValueError, ArithmeticError, RecursionError) as error:
+            raise ReplicaTrouble(str(error)[:300] or type(error).__name__) from error

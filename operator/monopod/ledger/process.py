@@ -168,7 +168,8 @@ class Process:
         """Answers people and peers, once the API server is there: it knows who they are, and which cluster this is."""
         options = self._options
         ledger = Ledger(store, book, options.terms, Account(await self._fetch_cluster(api), options.cluster_name))
-        servers = Servers(api, self._clock, ledger, options, options.account, options.scratch)
+        account, scratch, peers = options.account, options.scratch, self._peers
+        servers = Servers(api, self._clock, ledger, options, account, scratch, lambda: not peers or peers.is_caught_up)
         try:
             await servers.start()
             async with asyncio.TaskGroup() as group:

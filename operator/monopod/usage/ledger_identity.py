@@ -15,8 +15,6 @@ from monopod.kube.objects.resources import TOKEN_REVIEWS
 AUDIENCE: Final = "monopod-ledger"
 """Of tokens by which recorders and the operator show who they are; the kubelet puts them into their pods."""
 IDENTITY_PATH: Final = "/identity"
-MOST_SHOWN_BYTES: Final = 64 * 1024
-"""Of what the ledger shows of itself: a fingerprint and a token."""
 _LONGEST_TOKEN: Final = 16_384
 
 

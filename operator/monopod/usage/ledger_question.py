@@ -1,28 +1,19 @@
-"""Asks the ledger what the pods of each profile cost.
-
-    resolve its name ──► for each replica: ask who it is ──vouched for──► ask what profiles cost, that certificate only
-                                  └── trouble: the next replica
-
-The operator's token is shown to a replica only after the API server has vouched for its certificate.
-"""
+"""Asks the ledger what the pods of each profile cost: the first of its replicas that answers."""
 
 import asyncio
-import contextlib
-import json
 import socket
-import ssl
+from functools import partial
 from typing import Final
 
-import aiohttp
 from yarl import URL
 
-from monopod.kube.client.api import Api, ApiError, ApiUnreachable
+from monopod.kube.client.api import Api
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
-from monopod.usage.ledger_identity import IDENTITY_PATH, MOST_SHOWN_BYTES, StrangerError, verify_identity
+from monopod.usage.ledger_identity import verify_identity
 from monopod.usage.options import UsageOptions
-from monopod.usage.rules.profile_cost import PROFILES_PATH, InvalidAnswer, ProfileCosts, decode_costs
+from monopod.usage.replica import Replica, ReplicaTrouble, open_session
+from monopod.usage.rules.profile_cost import PROFILES_PATH, InvalidAnswer, ProfileCosts, read_costs
 
-CONNECT_SECONDS: Final = 3.0
 REQUEST_SECONDS: Final = 20.0
 MOST_BYTES: Final = 16 * 1024 * 1024
 
@@ -41,7 +32,7 @@ class LedgerQuestion:
     """
 
     def __init__(self, api: Api, options: UsageOptions, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._api = api
+        self._verify = partial(verify_identity, api, options.account_of_ledger)
         self._options = options
         self._clock = clock
 
@@ -50,21 +41,16 @@ class LedgerQuestion:
 
         Raises:
             LedgerTrouble: none can be reached, or each refuses, answers something else, or is another.
-            ApiError: the API server refused to say whether it is the ledger.
-            ApiUnreachable: it can't be asked.
         """
         troubles = []
-        # For the one question who it is. The other is for a certificate that is known, whatever this says.
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
-        connector = aiohttp.TCPConnector(ssl=context)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+        async with open_session(REQUEST_SECONDS) as session:
             for address in await self._resolve():
+                url = URL.build(scheme="https", host=address, port=self._options.ledger_port)
+                replica = Replica(str(url), self._options.ledger_token, self._verify)
                 try:
-                    return await self._ask_replica(session, address)
-                except LedgerTrouble as trouble:
+                    answer = await replica.ask(session, PROFILES_PATH, {}, MOST_BYTES)
+                    return read_costs(answer, self._clock.now())
+                except (ReplicaTrouble, InvalidAnswer) as trouble:
                     troubles.append(f"{address}: {trouble}")
         raise LedgerTrouble("; ".join(troubles))
 
@@ -75,47 +61,3 @@ class LedgerQuestion:
         except OSError as error:
             raise LedgerTrouble(f"{name} has no address: {error}") from error
         return sorted({str(address[0]) for *_, address in found})
-
-    async def _ask_replica(self, session: aiohttp.ClientSession, address: str) -> ProfileCosts:
-        url = URL.build(scheme="https", host=address, port=self._options.ledger_port)
-        try:
-            shown = json.loads(await _fetch(session, url.with_path(IDENTITY_PATH), MOST_SHOWN_BYTES))
-            fingerprint = await verify_identity(self._api, self._options.account_of_ledger, shown)
-            pin = aiohttp.Fingerprint(bytes.fromhex(fingerprint))
-            token = await asyncio.to_thread(self._read_token)
-            answer = await _fetch(session, url.with_path(PROFILES_PATH), MOST_BYTES, pin=pin, token=token)
-            return decode_costs(answer, self._clock.now())
-        except aiohttp.ServerFingerprintMismatch as error:
-            raise LedgerTrouble("it shows another certificate than the one that the ledger is known by") from error
-        except (StrangerError, InvalidAnswer) as error:
-            raise LedgerTrouble(str(error)) from error
-        except (ApiError, ApiUnreachable):
-            raise
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError) as error:
-            raise LedgerTrouble(str(error)[:300] or type(error).__name__) from error
-
-    def _read_token(self) -> str:
-        with contextlib.suppress(OSError):
-            return self._options.ledger_token.read_text().strip()
-        return ""
-
-
-async def _fetch(
-    session: aiohttp.ClientSession,
-    url: URL,
-    most: int,
-    *,
-    pin: aiohttp.Fingerprint | bool = True,
-    token: str = "",
-) -> bytes:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    async with session.get(url, headers=headers, ssl=pin, allow_redirects=False) as response:
-        if response.status != 200:
-            refusal = await response.content.read(300)
-            raise LedgerTrouble(f"{response.status}: {refusal.decode(errors='replace')}")
-        content = bytearray()
-        async for chunk in response.content.iter_any():
-            content += chunk
-            if len(content) > most:
-                raise LedgerTrouble(f"its answer is longer than {most:,} bytes")
-        return bytes(content)

@@ -165,6 +165,31 @@ def test_an_export_in_focus_adds_up(ask: Ask, version: tuple[str, ...]) -> None:
     assert ("ProviderName" in rows[0]) is bool(version)
 
 
+def test_the_billing_periods_of_focus_are_a_data_set_beside_the_rows(ask: Ask) -> None:
+    command = ("usage", "export", "--format", "focus", "--since", "2026-09-30", "--dataset")
+    periods = read_csv(ask(*command, "billing-period"))
+    rows = read_csv(ask(*command, "cost-and-usage"))
+
+    assert [row["BillingPeriodStart"][:7] for row in periods] == ["2026-09", "2026-10", "2026-11"]
+    starts = {row["BillingPeriodStart"] for row in periods}
+    assert {row["BillingPeriodStart"] for row in rows} <= starts
+    assert ask(*command, "billing-period", user="nobody").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--format", "csv"), "--focus-version and --dataset belong to --format focus or parquet"),
+        (("--format", "focus", "--focus-version", "1.2"), "FOCUS 1.2 has no data set billing-period"),
+        (("--format", "focus", "--granularity", "day"), "--granularity belongs to --dataset cost-and-usage"),
+    ],
+    ids=["csv", "1.2", "granularity"],
+)
+def test_billing_periods_where_there_are_none_are_refused(ask: Ask, options: tuple[str, ...], message: str) -> None:
+    refused = ask("usage", "export", "--dataset", "billing-period", *options)
+    assert (refused.exit_code, message in refused.stderr) == (2, True)
+
+
 def test_what_counts_is_explained(ask: Ask) -> None:
     text = succeed(ask("usage", "explain", *SINCE))
 
@@ -189,6 +214,20 @@ def test_a_backup_is_a_database_and_replaces_nothing(ask: Ask, tmp_path: Path) -
     assert "is there already" in again.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "nothing"), [("cost", "No pod was billed for any of this time."), ("top", "0 pods run: 0.0000 USD")]
+)
+def test_who_sees_only_namespaces_in_which_nothing_was_counted_is_told_to_name_one(
+    ask: Ask, command: str, nothing: str
+) -> None:
+    refused = ask(command, user="newcomer")
+    assert refused.exit_code == 1
+    assert "there is nothing to tell of others unless one is named" in refused.stderr
+    assert "If you have the role view in a namespace, name it with -n; else ask for it." in refused.stderr
+
+    assert nothing in succeed(ask(command, "-n", "fresh", user="newcomer"))
+
+
 FAILURES: dict[str, tuple[tuple[str, ...], str, int, str]] = {
     "an unknown user": (("cost",), "stranger", 1, "doesn't know these credentials. Log in again"),
     "no rights": (("cost",), "nobody", 1, "can't get usages.monopod.dev in any namespace that pods were counted in"),
@@ -200,7 +239,7 @@ FAILURES: dict[str, tuple[tuple[str, ...], str, int, str]] = {
     "no kind": (("receipt", "thing/web"), "admin", 2, "'thing' is no kind"),
     "no name": (("receipt", "job/Web_1"), "admin", 2, "is no name of a Kubernetes object"),
     "parquet to stdout": (("usage", "export", "--format", "parquet"), "admin", 2, "needs --file FILE"),
-    "a version of no format": (("usage", "export", "--focus-version", "1.4"), "admin", 2, "belongs to --format focus"),
+    "a version of no format": (("usage", "export", "--focus-version", "1.4"), "admin", 2, "belong to --format focus"),
     "a folder for a file": (("usage", "export", "--file", "/nowhere/x.csv"), "admin", 2, "can't be written"),
 }
 

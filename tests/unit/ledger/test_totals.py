@@ -1,15 +1,24 @@
 """Counters of what all pods used: bounded in number, and never falling."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from random import Random
 from typing import Any
+
+import pytest
 
 from monopod.ledger.metrics import LedgerCollector, State, build_registry
 from monopod.ledger.store.answers import Group
+from monopod.ledger.store.store import Store
 from monopod.ledger.totals import OTHER, CostSeries, Series, Totals, compute_costs
 from monopod.usage.books import load_book
-from monopod.usage.rules.bill import Usage
+from monopod.usage.rules.bill import Terms, Usage
+from monopod.usage.rules.lifetime import Lifetime, Watched
+from tests.ledger import BEGIN, a_lifetime
 
 BOOK = load_book("us-east-1")
 PRICES = BOOK.versions[-1]
@@ -119,3 +128,38 @@ def test_nothing_is_claimed_before_anything_is_known() -> None:
     registry = build_registry(LedgerCollector(Totals(1), State))
     assert registry.get_sample_value("monopod_ledger_lag_seconds") is None
     assert registry.get_sample_value("monopod_ledger_coverage_ratio") is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_counter_falls_while_pods_come_and_go_although_the_process_begins_anew_each_time(
+    tmp_path: Path, seed: int
+) -> None:
+    """As a recorder sees them, with an outage now and then; more pairs of namespace and profile than have series."""
+    random = Random(seed)
+    store = Store.open(f"sqlite:///{tmp_path / 'ledger.db'}", Terms())
+    now, running, before, since = BEGIN, dict[str, Lifetime](), dict[str, Fraction](), BEGIN
+    for step in range(60):
+        has_watched, until = random.random() > 0.1, now
+        now += random.randrange(1, 900) * 1000
+        if not has_watched:
+            since = now
+        ended = [uid for uid in running if random.random() < 0.3]
+        facts = []
+        for uid in ended:
+            moment = random.randrange(until, now) if has_watched else until  # the last that is known of it
+            facts.append(replace(running.pop(uid), alive=moment, gone=frozenset({moment if has_watched else now})))
+        for number in range(random.randrange(4)):
+            namespace = f"team-{random.randrange(1 + step // 6)}"
+            running[f"{step}-{number}"] = a_lifetime(f"{step}-{number}", created=now, seconds=None, namespace=namespace)
+            facts.append(running[f"{step}-{number}"])
+        store.join(facts, watched=[Watched("ledger-0", since, now)])
+
+        groups, totals = store.sum_totals(now=now), Totals(4)
+        totals.update(groups, compute_costs(groups, [], PRICES), partial(store.find_first_hours, now=now))
+        found = {str(series): Fraction(usage.milli_vcpu_seconds) for series, usage in totals.usage.items()}
+        found |= {str(series): cost for series, cost in totals.cost.items()}
+        fallen = [series for series, value in before.items() if found.get(series, 0) < value]
+        assert fallen == [], f"in step {step}"
+        before = found
+    assert len(before) == 2 * (4 + 1)
+    store.close()

@@ -165,7 +165,7 @@ def _read_refusal(status: int, content: bytes) -> ApiFailure | UnreadableInput:
         case HTTPStatus.UNAUTHORIZED:
             advice = " Log in again, or name another context with --context."
         case HTTPStatus.FORBIDDEN:
-            advice = " Ask for the role view in a namespace, and name it with -n."
+            advice = " If you have the role view in a namespace, name it with -n; else ask for it."
         case HTTPStatus.SERVICE_UNAVAILABLE:
             advice = " Try again in a moment."
         case _:

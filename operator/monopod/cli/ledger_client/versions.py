@@ -1,5 +1,6 @@
 """A ledger of another release may answer in another form: then one sentence names both versions, and no traceback."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -9,7 +10,7 @@ import click
 from monopod import __version__
 from monopod.cli.failure import ApiFailure
 
-_PRODUCT: Final = "monopod-ledger/"
+_VERSION: Final = re.compile(r"monopod-ledger/([\w.+-]{1,40})", re.ASCII)
 
 
 class LedgerVersion:
@@ -20,8 +21,8 @@ class LedgerVersion:
 
     def hear(self, server: str | None) -> None:
         """Takes note of an answer's header `Server`."""
-        known = (server or "").startswith(_PRODUCT)
-        self._told = (server or "").removeprefix(_PRODUCT)[:40] if known else ""
+        found = _VERSION.fullmatch(server or "")
+        self._told = found[1] if found else ""
 
     @property
     def is_other(self) -> bool:
@@ -48,5 +49,5 @@ def told_as_another_version(version: LedgerVersion) -> Iterator[None]:
     except Exception as problem:
         if not version.is_other:
             raise
-        what = f"{type(problem).__name__} {problem}".strip()[:100]
+        what = repr(problem)[:100]  # which escapes what a terminal would obey
         raise ApiFailure(f"The ledger's answer isn't understood ({what}). {version.describe()}") from None

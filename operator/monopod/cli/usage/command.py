@@ -27,12 +27,14 @@ class ExportQuestion:
         granularity: how long a row's period is at most; "": as the format's default is.
         span: `since` and `until`, where they are given.
         namespaces: only these; none: all that the user may see.
+        dataset: of FOCUS; "": costs and usage.
     """
 
     focus_version: str
     granularity: str
     span: Sequence[tuple[str, str]]
     namespaces: Sequence[str]
+    dataset: str = ""
 
 
 @contextmanager
@@ -50,6 +52,8 @@ def open_export(target: Target, question: ExportQuestion) -> Iterator[tuple[Json
     if question.focus_version:
         path = "/v1/focus"
         query.append(("version", question.focus_version))
+    if question.dataset:
+        query.append(("dataset", question.dataset))
     with open_ledger(target) as ledger:
         rows = ledger.stream(path, query)
         head = next(rows, None)

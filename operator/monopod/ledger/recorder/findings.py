@@ -14,7 +14,8 @@ from functools import reduce
 from typing import Final
 
 from monopod.ledger.recorder.closing import close
-from monopod.ledger.recorder.past import CUT_MS, Outage, PastList, RevisionTimes
+from monopod.ledger.recorder.past import Outage, PastList
+from monopod.ledger.recorder.revision_times import CUT_MS, RevisionTimes
 from monopod.usage.rules.events import PodEvents
 from monopod.usage.rules.lifetime import Evidence, Interval, Lifetime, join
 from monopod.usage.rules.siblings import Siblings
@@ -27,19 +28,20 @@ class Gathered:
     """What was still to be had of an outage.
 
     Attributes:
+        outage: what this is about.
         lists: of the past, by version.
         times: when these versions were.
         events: what Events tell of each pod.
     """
 
+    outage: Outage
     lists: Sequence[PastList]
     times: RevisionTimes
     events: Mapping[str, PodEvents]
 
-    @property
-    def outage(self) -> Outage:
-        """What this is about."""
-        return self.times.outage
+    def locate(self, version: int) -> Interval:
+        """Between which moments a version was written."""
+        return self.times.narrow(version, self.outage.span)
 
 
 def conclude(gathered: Gathered, opened: Iterable[Lifetime], is_recorded: Callable[[str], bool]) -> list[Lifetime]:
@@ -67,7 +69,7 @@ def conclude(gathered: Gathered, opened: Iterable[Lifetime], is_recorded: Callab
 
 def _narrow(gathered: Gathered, missing: Mapping[str, Lifetime]) -> Iterator[Lifetime]:
     """The pods that lists of the past show, or show to be gone."""
-    outage, times = gathered.outage, gathered.times
+    outage = gathered.outage
     shown: dict[str, list[tuple[int, Lifetime]]] = {}
     for past in gathered.lists:
         for uid, lifetime in past.lifetimes.items():
@@ -82,8 +84,8 @@ def _narrow(gathered: Gathered, missing: Mapping[str, Lifetime]) -> Iterator[Lif
         lifetime = reduce(join, (*([known] if known else []), *(each for _, each in seen)))
         earliest = lifetime.alive
         if existed > outage.first:
-            earliest = max(earliest, times.compute(existed).earliest)
-        latest = times.compute(gone).latest if gone else outage.until
+            earliest = max(earliest, gathered.locate(existed).earliest)
+        latest = gathered.locate(gone).latest if gone else outage.until
         if latest < earliest:
             latest = max(earliest, outage.until)  # a clock is wrong: the list says nothing
         yield close(lifetime, Interval(earliest, latest), Evidence.LISTED_IN_PAST, None)
@@ -158,7 +160,7 @@ def _infer_unseen(gathered: Gathered, siblings: Siblings, is_recorded: Callable[
 def _find_absence(gathered: Gathered, alive: int) -> int:
     """When a pod was gone that no list shows, and that existed at a moment."""
     for past in gathered.lists:
-        when = gathered.times.compute(past.version)
+        when = gathered.locate(past.version)
         if when.earliest > alive + CUT_MS:
             return when.latest
     return gathered.outage.until

@@ -45,6 +45,7 @@ from monopod.ledger.recorder.nodes import Nodes
 from monopod.ledger.recorder.past import Outage
 from monopod.ledger.recorder.recovery import Recovery
 from monopod.ledger.recorder.revision_clock import Probe, RevisionClock
+from monopod.ledger.recorder.revision_times import RevisionTimes, replay_leases
 from monopod.ledger.store.answers import StoreUnavailableError
 from monopod.ledger.store.store import Store
 from monopod.usage.rules.lifetime import Evidence, Interval, Lifetime, Watched
@@ -55,6 +56,9 @@ AUDIT_SECONDS: Final = 60.0
 GRACE_SECONDS: Final = 5.0
 GRACES: Final = 3
 """How often what a list shows is waited for as an event: long enough for the bookmark of a stream that lives."""
+
+UNTIMED_MS: Final = 2000
+"""Of what is replayed of a longer time, it is worth knowing when it happened; stamps tell no less."""
 
 BACKOFF: Final = Backoff(first=0.5, longest=5.0)
 GONE: Final = 410
@@ -112,6 +116,7 @@ class Recorder:
         self._known: dict[str, int] = {}
         self._touched: set[str] = set()
         self._revisions = RevisionClock(0)
+        self._times = RevisionTimes()
         self._must_sync = ""
         self._is_rewound = False
         self._is_flowing = False
@@ -246,7 +251,10 @@ class Recorder:
 
     async def _reconnect(self) -> None:
         """Before a stream goes on: what happened since the one before, or the list, arrives later than it happened."""
-        probe = await self._probe()
+        probe, self._times = await self._probe(), RevisionTimes()
+        if self.window and probe.answered - self.window.until > UNTIMED_MS:
+            self._times = await replay_leases(self._api, self._clock, self._position, probe.version)
+            probe = await self._probe()  # what happened meanwhile arrives late, too
         self._revisions.begin_replay(probe.version)
 
     async def _stream(self) -> None:
@@ -269,6 +277,8 @@ class Recorder:
         if event.type != "BOOKMARK":
             self._revisions.add_stamp(version, read_stamp(event.object))
             moment = self._revisions.compute_moment(version, compute_now_ms(self._clock))
+            if not moment.is_exact:
+                moment = self._times.narrow(version, moment)
             lifetime = self._read(event.object, moment.earliest)
             if event.type == "DELETED":
                 self._forget(event.object)

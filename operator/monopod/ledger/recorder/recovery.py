@@ -21,12 +21,12 @@ from monopod.kube.client.api import Api, ApiError, ApiUnreachable, Json
 from monopod.kube.client.request import PAGE_SIZE
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, sleep, timeout
 from monopod.kube.logs import ProblemLog
-from monopod.kube.objects.resources import EVENTS, LEASES, PODS
+from monopod.kube.objects.resources import EVENTS, PODS
 from monopod.ledger.recorder.findings import Gathered, conclude
 from monopod.ledger.recorder.journal import Journal
 from monopod.ledger.recorder.listing import OUR_PODS, read_stamp, read_version
-from monopod.ledger.recorder.nodes import NODE_LEASES
-from monopod.ledger.recorder.past import Outage, PastList, Plan, RevisionTimes, count_lists, list_writes
+from monopod.ledger.recorder.past import Outage, PastList, Plan, count_lists
+from monopod.ledger.recorder.revision_times import LEASES_LISTED, RevisionTimes
 from monopod.ledger.store.answers import StoreUnavailableError
 from monopod.ledger.store.store import Store
 from monopod.usage.rules.coverage import compute_coverage
@@ -34,8 +34,10 @@ from monopod.usage.rules.events import PodEvent, group_by_pod, read_pod_event
 from monopod.usage.rules.lifetime import Lifetime, Watched
 from monopod.usage.rules.sighting import Unreadable, read_sighting
 
-MOST_SECONDS: Final = 60.0
-"""For all that is asked after one outage."""
+PAST_SECONDS: Final = 45.0
+"""For lists of the past, which come first: they are the first to be forgotten."""
+
+EVENT_SECONDS: Final = 15.0
 
 MOST_REQUESTS: Final = 100
 """For lists of the past: pages of pods and of Leases."""
@@ -71,7 +73,8 @@ class RequestsSpentError(Exception):
 class _Gathering:
     """What has been read until now."""
 
-    times: RevisionTimes
+    outage: Outage
+    times: RevisionTimes = field(default_factory=RevisionTimes)
     lists: list[PastList] = field(default_factory=list)
     events: list[PodEvent] = field(default_factory=list)
     left: int = 0
@@ -79,7 +82,7 @@ class _Gathering:
 
     def finish(self) -> Gathered:
         lists = sorted(self.lists, key=lambda past: past.version)
-        return Gathered(lists, self.times, group_by_pod(self.events, self.times.outage.until))
+        return Gathered(self.outage, lists, self.times, group_by_pod(self.events, self.outage.until))
 
 
 class Recovery:
@@ -139,13 +142,15 @@ class Recovery:
     async def _recover(self, outage: Outage) -> None:
         if await self._is_known_from_others(outage):
             return
-        gathering = _Gathering(RevisionTimes(outage))
-        try:
-            async with timeout(self._clock, MOST_SECONDS):
-                await self._read_past(gathering)
-                await self._read_events(gathering)
-        except TimeoutError:
-            self._problems.report("recovery", f"the API server's past took longer than {MOST_SECONDS:.0f} s")
+        for subject in ("recovery", "stamps of Leases"):
+            self._problems.clear(subject)
+        gathering = _Gathering(outage)
+        for seconds, read in ((PAST_SECONDS, self._read_past), (EVENT_SECONDS, self._read_events)):
+            try:
+                async with timeout(self._clock, seconds):
+                    await read(gathering)
+            except TimeoutError:
+                self._problems.report("recovery", f"what is left of an outage took longer than {seconds:.0f} s")
         gathered = gathering.finish()
         opened = await self._run(self._store.list_open)
         found = await self._run(partial(conclude, gathered, opened, self._is_recorded))
@@ -180,12 +185,13 @@ class Recovery:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
 
     async def _read_past(self, gathering: _Gathering) -> None:
-        outage = gathering.times.outage
-        plan = Plan(count_lists(1 + len(outage.current) // PAGE_SIZE, MOST_REQUESTS), gathering.times)
+        outage = gathering.outage
+        plan = Plan(outage, count_lists(1 + len(outage.current) // PAGE_SIZE, MOST_REQUESTS), gathering.times)
         gathering.left = MOST_REQUESTS
         try:
             await self._try(gathering, partial(self._read_leases, gathering))
             while (version := plan.choose()) is not None:
+                began = self._clock.monotonic()
                 try:
                     past = await self._try(gathering, partial(self._read_list, gathering, version))
                 except ApiError as error:
@@ -196,6 +202,8 @@ class Recovery:
                 else:
                     gathering.lists.append(past)
                     plan.add(version)
+                    # The API server reads all pods from etcd for it, others' too: it has as long to rest.
+                    await sleep(self._clock, self._clock.monotonic() - began)
         except RequestsSpentError:
             return
         except (ApiError, NotExact) as error:
@@ -207,7 +215,7 @@ class Recovery:
         exact = {"resourceVersion": str(version), "resourceVersionMatch": "Exact"}
         await self._read_leases(gathering, exact)
         lifetimes: dict[str, Lifetime] = {}
-        current, stamp = gathering.times.outage.current, 0
+        current, stamp = gathering.outage.current, 0
         async for page in self._read_pages(gathering, PODS.list_path(), {**OUR_PODS, **exact}):
             if read_version(page) != version:
                 raise NotExact(f"asked for pods as of resourceVersion {version}, it answers {read_version(page)}")
@@ -221,11 +229,17 @@ class Recovery:
         return PastList(version, lifetimes)
 
     async def _read_leases(self, gathering: _Gathering, exact: Mapping[str, str] | None = None) -> None:
-        """One page of them: they are there for what they are stamped with."""
-        gathering.left -= 1
-        page = await self._api.get(LEASES.list_path(NODE_LEASES), {"limit": str(MOST_LEASES), **(exact or {})})
-        for version, moment in list_writes(page.get("items") or ()):
-            gathering.times.add_write(version, moment)
+        """One page of each: they are there for what they are stamped with."""
+        for path in LEASES_LISTED:
+            gathering.left -= 1
+            try:
+                page = await self._api.get(path, {"limit": str(MOST_LEASES), **(exact or {})})
+            except ApiError as error:
+                if error.status == GONE:
+                    raise
+                self._problems.report("stamps of Leases", str(error))
+            else:
+                gathering.times.add_leases(page.get("items") or ())
 
     async def _read_events(self, gathering: _Gathering) -> None:
         gathering.left = MOST_EVENT_PAGES

@@ -83,7 +83,10 @@ class Access:
         if missing := sorted(asked - visible):
             raise Forbidden(f"User {user.name!r} can't {_RIGHT} in namespace {missing[0]!r}.")
         if not visible:
-            raise Forbidden(f"User {user.name!r} can't {_RIGHT} in any namespace that pods were counted in so far.")
+            raise Forbidden(
+                f"User {user.name!r} can't {_RIGHT} in any namespace that pods were counted in; there is nothing to "
+                "tell of others unless one is named."
+            )
         return Scope(visible)
 
     async def require_cluster(self, user: User) -> None:

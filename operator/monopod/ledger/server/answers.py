@@ -32,7 +32,7 @@ from monopod.ledger.store.answers import (
     TooManyLifetimesError,
 )
 from monopod.ledger.store.store import Store
-from monopod.usage.rules.bill import HOUR, Range, Terms, compute_bill
+from monopod.usage.rules.bill import HOUR, Range, Terms, compute_bill, is_charged
 from monopod.usage.rules.charge_period import Granularity, compute_month, split_charge_periods
 from monopod.usage.rules.coverage import compute_coverage
 from monopod.usage.rules.focus import Account, Export, build_rows, format_value
@@ -153,10 +153,10 @@ class Ledger:
         }
 
     def _price_running(self, second: int) -> Iterator[tuple[Lifetime, int, Fraction]]:
-        """Yields the lifetimes of pods that run, since when they are billed, and what they cost in an hour."""
+        """Yields the lifetimes whose bills grow, since when they are billed, and what they cost in an hour."""
         prices = self.book.get_prices(second)
         for lifetime in self.store.list_open():
-            if lifetime.start is not None:
+            if is_charged(lifetime, self.terms) and lifetime.start is not None:
                 yield lifetime, lifetime.start, compute_hourly(prices, lifetime.description)
 
     def answer_receipt(self, question: Question, now: int) -> Json:

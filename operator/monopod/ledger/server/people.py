@@ -5,6 +5,7 @@
     GET  /v1/receipt    ?namespace & pod|workload|uid… & since & until
     GET  /v1/lifetimes  ?granularity=lifetime|day|hour & since & until & namespace…      lines
     GET  /v1/focus      ?version=1.4|1.2 & granularity & since & until & namespace…      lines
+                        ?dataset=billing-period & version=1.4 & since & until            lines
     GET  /v1/coverage   ?since & until
     POST /v1/verify                                                                      the whole cluster's reader
     GET  /v1/backup                                                                      the same; a SQLite file
@@ -30,10 +31,11 @@ from monopod import __version__
 from monopod.kube.clock import Clock
 from monopod.ledger.server.access import USER, Access, Scope, build_error
 from monopod.ledger.server.answers import MOST_ROWS, Ledger, TooManyRows, build_export_rows, build_focus_rows
-from monopod.ledger.server.rules.question import InvalidQuestion, Question, read_question
+from monopod.ledger.server.rules.question import InvalidQuestion, Question, Span, read_question
 from monopod.ledger.store.answers import StoreUnavailableError
 from monopod.usage.rules.charge_period import Granularity
-from monopod.usage.rules.focus_columns import COLUMNS, FocusVersion
+from monopod.usage.rules.focus import build_billing_periods
+from monopod.usage.rules.focus_columns import BILLING_PERIOD_COLUMNS, COLUMNS, Dataset, FocusVersion
 
 Json = dict[str, Any]
 Result = TypeVar("Result")
@@ -129,7 +131,11 @@ class People:
     async def _answer_focus(self, request: web.Request) -> web.StreamResponse:
         granularity = _read_choice(request, "granularity", Granularity, Granularity.DAY)
         version = _read_choice(request, "version", FocusVersion, FocusVersion.V1_4)
-        now, question, scope = await self._read(request, _SPAN | {"namespace", "granularity", "version"})
+        dataset = _read_choice(request, "dataset", Dataset, Dataset.COSTS)
+        allowed = _SPAN | {"namespace", "granularity", "version", "dataset"}
+        now, question, scope = await self._read(request, allowed)
+        if dataset is Dataset.BILLING_PERIODS:
+            return await self._answer_billing_periods(request, question.span, version, now)
         export = self._ledger.build_export(question.span, version, granularity, now)
         described = await self._run(self._ledger.describe, question.span)
         head = {**described, "granularity": granularity, "version": version, "columns": list(COLUMNS[version])}
@@ -140,6 +146,16 @@ class People:
 
         async with self._streams, asyncio.timeout(STREAM_SECONDS):
             return await _stream(request, head, build())
+
+    async def _answer_billing_periods(
+        self, request: web.Request, span: Span, version: FocusVersion, now: int
+    ) -> web.StreamResponse:
+        if version is not FocusVersion.V1_4:
+            raise InvalidQuestion("dataset", f"dataset {Dataset.BILLING_PERIODS} is of FOCUS 1.4, not {version}.")
+        described = await self._run(self._ledger.describe, span)
+        head = {**described, "version": version, "columns": list(BILLING_PERIOD_COLUMNS)}
+        rows = build_billing_periods(span.since // 1000, -(-span.until // 1000), now // 1000)
+        return await _stream(request, head, (dict(row) for row in rows))
 
     async def _answer_backup(self, request: web.Request) -> web.StreamResponse:
         read_question(list(request.query.items()), frozenset(), self._get_now())

@@ -1,6 +1,7 @@
 """Both of the ledger's servers, put together: people on the loopback, replicas and operator on the pod's address."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from monopod.ledger.server.listener import Listener
 from monopod.ledger.server.options import ServerOptions
 from monopod.ledger.server.peers import PeersServer
 from monopod.ledger.server.people import People
-from monopod.ledger.store.answers import Changes
+from monopod.ledger.store.answers import Changes, StoreUnavailableError
 from monopod.usage.ledger_identity import AUDIENCE, LedgerAccount
 
 LOOPBACK: Final = "127.0.0.1"
@@ -39,6 +40,7 @@ class Servers:
         options: where to listen.
         account: the ledger's own: no one else is a peer.
         scratch: a folder on the database's volume, for copies of it while they are sent.
+        is_caught_up: whether this replica knows what others knew before it started.
     """
 
     def __init__(
@@ -49,10 +51,12 @@ class Servers:
         options: ServerOptions,
         account: LedgerAccount,
         scratch: Path | None,
+        is_caught_up: Callable[[], bool] = lambda: True,
     ) -> None:
         self._options = options
         self._clock = clock
         self._ledger = ledger
+        self._is_caught_up = is_caught_up
         authorizer = Authorizer(api, clock)
         self._people = People(ledger, Access(Authenticator(api, clock), authorizer), clock, scratch)
         people = _build_runner(self._people.build_application())
@@ -96,6 +100,8 @@ class Servers:
         self._people.close()
 
     async def _answer_profiles(self) -> dict[str, Any]:
+        if not self._is_caught_up():
+            raise StoreUnavailableError("this replica has still to read what the others know")
         now = int(self._clock.now().timestamp() * 1000)
         return await asyncio.to_thread(self._ledger.answer_profiles, now)
 

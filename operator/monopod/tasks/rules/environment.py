@@ -28,6 +28,11 @@ SECRET_SOURCE_UNKNOWN = refused_untold(
     "A secret comes from Secrets Manager or Parameter Store, and this is the ARN of neither.",
     "Write arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME or arn:aws:ssm:REGION:ACCOUNT:parameter/NAME.",
 )
+PARAMETER_NAME_INVALID = refused(
+    "ParameterNameInvalid",
+    "The Systems Manager parameter name specified for secret {name} is invalid.",
+    "What is no ARN is a parameter's name: letters, digits and _.-/. A secret of Secrets Manager needs its whole ARN.",
+)
 VARIABLE_NAMELESS = refused_untold("VariableNameMissing", "A variable needs a name.", "Name it, or remove it.")
 FILES_TOO_MANY = refused(
     "EnvironmentFilesTooMany",
@@ -63,6 +68,7 @@ SECRETS_OF_CLUSTER = note(
 _MOST_FILES: Final = 10
 _S3: Final = re.compile(r"arn:[a-z0-9-]+:s3:::[^/\s]+/\S+")
 _RANDOM_SUFFIX: Final = re.compile(r"-[a-zA-Z0-9]{6}$")
+_PARAMETER: Final = re.compile(r"[a-zA-Z0-9_.\-/]{1,2048}")
 _KEY: Final = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _VARIABLE: Final = re.compile(r"[ -<>-~]+")
 _LONGEST_NAME: Final = 253
@@ -136,7 +142,9 @@ def _check_sources(container: View, secrets: Sequence[View]) -> Iterator[Finding
     for each in secrets:
         source, path = each.text("valueFrom"), each.path_of("valueFrom")
         found = read_secret(source or "")
-        if found is None and source is not None:
+        if source is not None and not source.startswith("arn:") and not _PARAMETER.fullmatch(source):
+            yield PARAMETER_NAME_INVALID.at(path, name=show(each.text("name") or ""))
+        elif found is None and source is not None:
             yield SECRET_SOURCE_UNKNOWN.at(path)
         elif found:
             names[found.name] = None

@@ -56,9 +56,7 @@ SYSTEM_CONTROL_UNKNOWN = refused_untold(
     "{name} belongs to no namespace of the task's.",
     "Possible are net.*, fs.mqueue.* and kernel.{{msgmax,msgmnb,msgmni,sem,shmall,shmmax,shmmni,shm_rmid_forced}}.",
 )
-TMPFS_INVALID = refused_untold(
-    "TmpfsInvalid", "A tmpfs needs an absolute containerPath and a size of at least 1 MiB.", "Correct it."
-)
+TMPFS_TOO_SMALL = refused_untold("TmpfsTooSmall", "A tmpfs has at least 1 MiB.", "Raise its size.")
 
 PTRACE = unavailable(
     "PtraceCapability",
@@ -145,9 +143,9 @@ def _check_capabilities(capabilities: View) -> Iterator[Finding]:
 
 def _check_tmpfs(parameters: View) -> Iterator[Finding]:
     for mount in parameters.children("tmpfs"):
-        path, size = mount.text("containerPath"), mount.number("size")
-        if (path is not None and not path.startswith("/")) or (size is not None and size < 1):
-            yield TMPFS_INVALID.at(mount.path)
+        size = mount.number("size")
+        if size is not None and size < 1:
+            yield TMPFS_TOO_SMALL.at(mount.path_of("size"))
         if any(option != "defaults" for _, option in mount.texts("mountOptions")):
             yield TMPFS_OPTIONS.at(mount.path_of("mountOptions"))
 

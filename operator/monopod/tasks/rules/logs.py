@@ -69,7 +69,7 @@ _KNOWN: Final = frozenset(
     (
         *_REQUIRED,
         *_MULTI_LINE,
-        *("awslogs-stream-prefix", "awslogs-create-group", "awslogs-endpoint", "mode", "max-buffer-size"),
+        *("awslogs-stream-prefix", "awslogs-create-group", "mode", "max-buffer-size"),
     )
 )
 

@@ -15,8 +15,10 @@ HOST_PORT_DIFFERS = refused(
     "When networkMode=awsvpc, the host ports and container ports in port mappings must match.",
     "Leave hostPort out: the task has an address of its own.",
 )
-PORT_MISSING = refused_untold(
-    "ContainerPortMissing", "A port mapping needs a containerPort or a containerPortRange.", "Add it."
+PORT_MISSING = refused(
+    "ContainerPortMissing",
+    "Invalid 'containerPort' setting for container '{name}'.",
+    "Add a containerPort from 1 to 65535, or a containerPortRange.",
 )
 PORT_OUT_OF_RANGE = refused_untold("PortOutOfRange", "A port is from {least} to 65535.", "Correct it.")
 PORT_AND_RANGE = refused(
@@ -29,6 +31,11 @@ RANGE_INVALID = refused(
 )
 PORT_TWICE = refused(
     "PortTwice",
+    "{protocol} host port '{port}' is mapped multiple times in task.",
+    "Keep one mapping of it: a task's containers share their ports.",
+)
+RANGES_OVERLAP = refused(
+    "PortRangesOverlap",
     "container port is used multiple times in task",
     "Keep one mapping of {ports}/{protocol}: a task's containers share their ports.",
 )
@@ -78,7 +85,7 @@ _FIELDS: Final = {
 def check_network(container: View) -> Iterator[Finding]:
     """One container's mappings, and what only other network modes have."""
     for mapping in container.children("portMappings"):
-        yield from _check_mapping(mapping)
+        yield from _check_mapping(mapping, show(container.text("name") or ""))
     for key, rule in _FIELDS.items():
         if container.has(key):
             yield rule.at(container.path_of(key))
@@ -86,7 +93,7 @@ def check_network(container: View) -> Iterator[Finding]:
         yield NETWORKING_DISABLED.at(container.path_of("disableNetworking"))
 
 
-def _check_mapping(mapping: View) -> Iterator[Finding]:
+def _check_mapping(mapping: View, name: str) -> Iterator[Finding]:
     port, host, span = mapping.number("containerPort"), mapping.number("hostPort"), mapping.text("containerPortRange")
     for key, number, least in (("containerPort", port, 1), ("hostPort", host, 0)):
         if number is not None and not least <= number <= LARGEST_PORT:
@@ -96,7 +103,7 @@ def _check_mapping(mapping: View) -> Iterator[Finding]:
     elif span is not None and _read_range(span) is None:
         yield RANGE_INVALID.at(mapping.path_of("containerPortRange"))
     elif span is None and not mapping.has("containerPort"):
-        yield PORT_MISSING.at(mapping.path_of("containerPort"))
+        yield PORT_MISSING.at(mapping.path_of("containerPort"), name=name)
     elif port is not None and host is not None and host != port:
         yield HOST_PORT_DIFFERS.at(mapping.path_of("hostPort"))
 
@@ -128,14 +135,17 @@ def check_ports(root: View) -> Iterator[Finding]:
 
 def _check_overlaps(mappings: Sequence[View], protocol: str) -> Iterator[Finding]:
     spans = sorted((span, place) for place, mapping in enumerate(mappings) if (span := _get_span(mapping)))
-    last_port, last_place = 0, 0
-    for (first, last), place in spans:
-        if first <= last_port:
-            ports = first if first == last else f"{first}-{last}"
+    (before, last), last_place = (0, 0), 0
+    for (first, end), place in spans:
+        if first <= last:
             later = mappings[max(place, last_place)]
-            yield PORT_TWICE.at(later.path, ports=ports, protocol=show(protocol))
-        if last >= last_port:
-            last_port, last_place = last, place
+            if before == last and first == end:
+                yield PORT_TWICE.at(later.path, protocol=show(protocol.upper()), port=first)
+            else:
+                ports = first if first == end else f"{first}-{end}"
+                yield RANGES_OVERLAP.at(later.path, ports=ports, protocol=show(protocol))
+        if end >= last:
+            (before, last), last_place = (first, end), place
 
 
 def _get_span(mapping: View) -> tuple[int, int] | None:

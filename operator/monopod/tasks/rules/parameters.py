@@ -4,7 +4,7 @@ The AWS CLI and SDKs check it before they send anything, and these are their wor
 service.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from monopod.tasks.rules.rule import Finding, note, refused_by_sdk, refused_untold
@@ -29,6 +29,12 @@ AMOUNT_AS_NUMBER = note(
     'Write "{name}": "{value}", with quotation marks.',
 )
 
+NULLS = note(
+    "NullFields",
+    "{count} {fields} null, such as {first}, which the AWS CLI refuses.",
+    "Leave them out: the service takes null for nothing.",
+)
+
 _SDK_TYPES: Final = {
     "str": "<class 'str'>",
     "int": "<class 'int'>",
@@ -43,12 +49,30 @@ _REMEDIES: Final = {
     "list": "Write a list, in brackets.",
     "dict": "Write a structure, in braces.",
 }
-_LEAVE_OUT: Final = "Leave it out instead of null."
+_DEEPEST: Final = 12
 
 
 def check_parameters(root: View) -> Iterator[Finding]:
-    """All that the model objects to."""
+    """All that the model objects to. Fields that are null are as good as absent, and are told together."""
     yield from _check(root.fields, TASK_DEFINITION, root.path)
+    if nulls := list(_list_nulls(root.fields, root.path)):
+        yield NULLS.at(
+            nulls[0], count=len(nulls), fields="field is" if len(nulls) == 1 else "fields are", first=nulls[0]
+        )
+
+
+def _list_nulls(fields: object, path: str, depth: int = 0) -> Iterator[str]:
+    """The fields that are null, as deep as a task definition goes."""
+    items: Iterable[tuple[str, object]] = ()
+    if isinstance(fields, Mapping):
+        items = ((join(path, show(name)), each) for name, each in fields.items())
+    elif isinstance(fields, list):
+        items = ((f"{path}[{index}]", each) for index, each in enumerate(fields))
+    for place, each in items:
+        if each is None and isinstance(fields, Mapping):
+            yield place
+        elif depth < _DEEPEST:
+            yield from _list_nulls(each, place, depth + 1)
 
 
 def _check(value: object, shape: Shape, path: str) -> Iterator[Finding]:
@@ -77,9 +101,11 @@ def _check(value: object, shape: Shape, path: str) -> Iterator[Finding]:
 def _check_structure(value: Mapping[str, object], shape: Structure, path: str) -> Iterator[Finding]:
     parent = path or "input"
     for name in shape.members:
-        if name in shape.required and name not in value:
+        if name in shape.required and value.get(name) is None:
             yield MISSING.at(join(path, name), parent=parent, name=name)
     for name, each in value.items():
+        if name in shape.members and each is None:
+            continue
         if name in shape.members:
             yield from _check(each, shape.members[name], join(path, name))
         else:
@@ -107,6 +133,7 @@ def _is_of_type(value: object, python: str) -> bool:
 
 
 def _fail(value: object, python: str, path: str) -> Finding:
-    remedy = _LEAVE_OUT if value is None else _REMEDIES[python]
     found = f"<class '{type(value).__name__}'>"
-    return WRONG_TYPE.at(path, path=path, value=show(value), found=found, valid=_SDK_TYPES[python], remedy=remedy)
+    return WRONG_TYPE.at(
+        path, path=path, value=show(value), found=found, valid=_SDK_TYPES[python], remedy=_REMEDIES[python]
+    )

@@ -234,7 +234,7 @@ def find_definition(document: object) -> Mapping[str, Any] | None:
         return None
     inner = document.get("taskDefinition")
     if isinstance(inner, Mapping):
-        tags = {"tags": document["tags"]} if "tags" in document else {}
+        tags = {"tags": document["tags"]} if document.get("tags") else {}
         return _strip({**inner, **tags}) if _is_definition(inner) else None
     return _strip(document) if _is_definition(document) else None
 
@@ -246,4 +246,6 @@ def _is_definition(fields: Mapping[str, Any]) -> bool:
 
 
 def _strip(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {key: value for key, value in fields.items() if key not in _DESCRIBED}
+    """Without what a description adds, to which an empty list of tags belongs."""
+    added = _DESCRIBED | ({"tags"} if fields.keys() & _DESCRIBED and not fields.get("tags") else set())
+    return {key: value for key, value in fields.items() if key not in added}

@@ -29,8 +29,13 @@ HEALTH_COMMAND_INVALID = refused_untold(
     "A health check's command begins with CMD or CMD-SHELL and goes on with what is run, or is NONE.",
     'Write ["CMD-SHELL", "curl -f http://localhost/ || exit 1"].',
 )
-HEALTH_OUT_OF_RANGE = refused_untold(
-    "HealthCheckOutOfRange", "A health check's {field} is from {least} to {most}.", "Correct it, or leave it out."
+HEALTH_TOO_LARGE = refused(
+    "HealthCheckTooLarge",
+    "Health check {field} must be less than or equal to the maximum allowed value {most}",
+    "Lower it, or leave it out.",
+)
+HEALTH_TOO_SMALL = refused_untold(
+    "HealthCheckTooSmall", "A health check's {field} is from {least} to {most}.", "Raise it, or leave it out."
 )
 START_TIMEOUT_TOO_SHORT = refused(
     "StartTimeoutTooShort",
@@ -119,8 +124,10 @@ def _check_health(check: View) -> Iterator[Finding]:
             yield HEALTH_COMMAND_INVALID.at(check.path_of("command"))
     for key, (least, most) in _HEALTH.items():
         number = check.number(key)
-        if number is not None and not least <= number <= most:
-            yield HEALTH_OUT_OF_RANGE.at(check.path_of(key), field=key, least=least, most=most)
+        if number is not None and number > most:
+            yield HEALTH_TOO_LARGE.at(check.path_of(key), field=key, most=most)
+        elif number is not None and number < least:
+            yield HEALTH_TOO_SMALL.at(check.path_of(key), field=key, least=least, most=most)
 
 
 def _check_timeouts(container: View) -> Iterator[Finding]:

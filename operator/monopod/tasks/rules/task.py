@@ -11,10 +11,10 @@ from typing import Final
 from monopod.tasks.rules.rule import Finding, note, refused, refused_untold, unavailable
 from monopod.tasks.rules.view import View, show
 
-FAMILY_INVALID = refused_untold(
+FAMILY_INVALID = refused(
     "FamilyInvalid",
+    "Family contains invalid characters.",
     "A family has up to 255 letters, digits, underscores and hyphens.",
-    "Rename it.",
 )
 NETWORK_MODE_UNSUPPORTED = refused(
     "NetworkModeUnsupported",
@@ -58,6 +58,7 @@ PROXY_CONTAINER_UNKNOWN = refused(
     "Proxy container [{name}] does not exist.",
     "Name a container of this task definition.",
 )
+TAGS_EMPTY = refused("TagsEmpty", "Tags can not be empty.", "Leave tags out.")
 TAGS_TOO_MANY = refused_untold("TagsTooMany", "A task definition has at most 50 tags.", "Remove some.")
 TAG_INVALID = refused_untold(
     "TagInvalid",
@@ -146,6 +147,8 @@ def _check_proxy(root: View) -> Iterator[Finding]:
 
 def _check_tags(root: View) -> Iterator[Finding]:
     tags = root.children("tags")
+    if root.fields.get("tags") == []:
+        yield TAGS_EMPTY.at("tags")
     if len(tags) > _MOST_TAGS:
         yield TAGS_TOO_MANY.at("tags")
     for tag in tags:

@@ -32,6 +32,10 @@ VOLUME_UNKNOWN = refused("VolumeUnknown", "Unknown volume '{name}'.", "Add it to
 MOUNT_WITHOUT_PATH = refused_untold(
     "MountPathMissing", "A mount point needs a sourceVolume and a containerPath.", "Add them."
 )
+MOUNT_PATH_INVALID = refused_untold(
+    "MountPathInvalid", "{path} is no place to mount something.", "Write an absolute path, without a colon."
+)
+MOUNT_PATH_TWICE = refused_untold("MountPathTwice", "Two things are mounted at {path}.", "Move one of them.")
 SOURCE_CONTAINER_UNKNOWN = refused(
     "SourceContainerUnknown",
     "Invalid 'volumesFrom' setting. Unknown container: '{name}'.",
@@ -67,6 +71,9 @@ EFS_OPTIONS = unavailable(
     "EfsOptions",
     "Monopod mounts a file system by NFS, which knows no {option}.",
     "Leave it out.",
+)
+EFS_ROOT = unavailable(
+    "EfsRoot", "A pod mounts no directory whose path goes upwards.", "Write rootDirectory without .. in it."
 )
 EFS_BY_TABLE = note(
     "EfsByTable",
@@ -137,6 +144,8 @@ def _check_efs(efs: View) -> Iterator[Finding]:
     ):
         if has:
             yield EFS_OPTIONS.at(path, option=option)
+    if ".." in (efs.text("rootDirectory") or "").split("/"):
+        yield EFS_ROOT.at(efs.path_of("rootDirectory"))
     yield EFS_BY_TABLE.at(efs.path, id=show(efs.text("fileSystemId") or "it"))
 
 
@@ -150,7 +159,22 @@ def check_mounts(container: View, root: View) -> Iterator[Finding]:
             yield MOUNT_WITHOUT_PATH.at(mount.path)
         elif name is not None and name not in volumes:
             yield VOLUME_UNKNOWN.at(mount.path_of("sourceVolume"), name=show(name))
+    yield from _check_paths(container)
     for source in container.children("volumesFrom"):
         name = source.text("sourceContainer")
         if name is not None and name not in containers:
             yield SOURCE_CONTAINER_UNKNOWN.at(source.path_of("sourceContainer"), name=show(name))
+
+
+def _check_paths(container: View) -> Iterator[Finding]:
+    """Where a container mounts volumes and memory."""
+    taken: set[str] = set()
+    for mount in (*container.children("mountPoints"), *container.child("linuxParameters").children("tmpfs")):
+        path = mount.text("containerPath")
+        if not path:
+            continue
+        if not path.startswith("/") or ":" in path:
+            yield MOUNT_PATH_INVALID.at(mount.path_of("containerPath"), path=repr(show(path)))
+        if path.rstrip("/") in taken:
+            yield MOUNT_PATH_TWICE.at(mount.path_of("containerPath"), path=show(path))
+        taken.add(path.rstrip("/"))

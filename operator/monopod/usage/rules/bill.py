@@ -161,6 +161,12 @@ def compute_bill(lifetime: Lifetime, terms: Terms, now: int) -> Bill | None:
     )
 
 
+def is_charged(lifetime: Lifetime, terms: Terms) -> bool:
+    """Whether the bill of a pod that exists grows: its images began to be pulled, and nothing has ended the bill."""
+    is_over = terms.until is BilledUntil.POD_TERMINATED and lifetime.finished is not None
+    return lifetime.is_open and lifetime.start is not None and not is_over
+
+
 def _compute_possible_bill(lifetime: Lifetime, terms: Terms) -> Bill | None:
     """The bill of a pod that nobody saw start, but that may have run and gone while nobody watched; else None."""
     end = lifetime.end

@@ -83,13 +83,19 @@ def build_rows(lifetime: Lifetime, export: Export) -> Iterator[Row]:
             yield {column: values.get(column) for column in COLUMNS[export.version]}
 
 
-def build_billing_period(moment: int, now: int) -> Row:
-    """The row of the month of a moment in the data set Billing Period; both in seconds since the epoch."""
-    start, end = compute_month(moment)
+def build_billing_periods(since: int, until: int, now: int) -> Iterator[Row]:
+    """The rows of the data set Billing Period: each month of a span that has begun; all in seconds since the epoch."""
+    start, end = compute_month(since)
+    while start < min(until, now):
+        yield _build_billing_period(start, end, now)
+        start, end = compute_month(end)
+
+
+def _build_billing_period(start: int, end: int, now: int) -> Row:
     return {
         "BillingPeriodCreated": _format_time(start),
         "BillingPeriodEnd": _format_time(end),
-        "BillingPeriodLastUpdated": _format_time(max(start, now)),
+        "BillingPeriodLastUpdated": _format_time(now),
         "BillingPeriodStart": _format_time(start),
         "BillingPeriodStatus": "Open",  # what was seen late may still change any month
         "InvoiceIssuerName": PROVIDER,

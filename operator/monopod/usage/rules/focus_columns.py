@@ -16,6 +16,14 @@ class FocusVersion(StrEnum):
     V1_4 = "1.4"
 
 
+class Dataset(StrEnum):
+    """Data sets of FOCUS that can be exported."""
+
+    COSTS = "cost-and-usage"
+    BILLING_PERIODS = "billing-period"
+    """Only of 1.4; earlier versions have none."""
+
+
 class Kind(StrEnum):
     """What a column holds, for formats that have types."""
 

@@ -66,14 +66,14 @@ class ProfileCosts:
     profiles: Mapping[str, ProfileCost] = field(default_factory=dict)
 
 
-def decode_costs(answer: bytes, read_at: datetime.datetime) -> ProfileCosts:
-    """Reads an answer of the ledger's.
+def read_costs(answer: object, read_at: datetime.datetime) -> ProfileCosts:
+    """Reads an answer of the ledger's, as JSON has it.
 
     Raises:
         InvalidAnswer: it is none.
     """
     try:
-        read = _Answer.model_validate_json(answer)
+        read = _Answer.model_validate(answer)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))[:100]

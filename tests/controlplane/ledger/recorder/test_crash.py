@@ -122,8 +122,8 @@ class Crash:
             eventually(lambda: (recorder.metric("monopod_ledger_spool_fill_ratio") or 0) > 0)
             _pass(OUTAGES[0])
             self.postgresql.start()
-            eventually(lambda: recorder.metric("monopod_ledger_spool_fill_ratio") == 0)
-        assert recorder.metric("monopod_ledger_database_writable") == 1
+            eventually(lambda: recorder.metric("monopod_ledger_database_writable") == 1)
+        assert recorder.metric("monopod_ledger_spool_fill_ratio") == 0
 
     def kill_one(self) -> None:
         with self.during(f"one recorder away for {OUTAGES[0]:g} s"):

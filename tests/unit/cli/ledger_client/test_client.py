@@ -15,7 +15,7 @@ from lab.cluster.pki import Authority
 from monopod.cli.failure import ApiFailure
 from monopod.cli.ledger_client.client import LedgerClient
 from monopod.cli.ledger_client.port_forward import PortForward
-from monopod.cli.ledger_client.versions import LedgerVersion
+from monopod.cli.ledger_client.versions import LedgerVersion, told_as_another_version
 from monopod.kube.client.synchronous import Credentials
 from monopod.kube.server.certificate import ServerCertificate
 
@@ -130,3 +130,23 @@ def test_a_download_that_broke_off_leaves_no_file(tmp_path: Path) -> None:
         client.close()
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("server", "told"),
+    [
+        (None, "a version that doesn't say which"),
+        ("Python/3.11 aiohttp/3.12", "a version that doesn't say which"),
+        ("monopod-ledger/9.8.7-rc.1+x", "version 9.8.7-rc.1+x"),
+        ("monopod-ledger/\x1b[2J", "a version that doesn't say which"),
+    ],
+)
+def test_a_ledgers_version_is_told_as_it_says_it_and_commands_no_terminal(server: str | None, told: str) -> None:
+    version = LedgerVersion()
+    before = version.is_other
+    version.hear(server)
+    assert (before, version.is_other) == (False, True)
+    assert version.describe().startswith(f"The ledger is of {told}, and this command of version")
+    with pytest.raises(ApiFailure) as failure, told_as_another_version(version):
+        float("\x1b[2J")
+    assert "\x1b" not in failure.value.message

@@ -44,6 +44,7 @@ def lint(tmp_path: Path) -> Any:
         pytest.param(a_definition(), id="as it is registered"),
         pytest.param({"taskDefinition": {**a_definition(), **DESCRIBED}, "tags": []}, id="as it is described"),
         pytest.param({**a_definition(), **DESCRIBED}, id="as a script cuts it out of that"),
+        pytest.param({**a_definition(), **DESCRIBED, "tags": []}, id="as the console shows it"),
     ],
 )
 def test_a_task_definition_is_known_by_its_shape(lint: Any, document: object) -> None:

@@ -17,6 +17,7 @@ from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
 
 LATENCY_SECONDS = 0.05
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
 
 @dataclass
@@ -169,10 +170,9 @@ class FakeCluster(FakeApi):
                 raise ApiUnreachable("the stream broke off")
             if self.is_deaf:
                 continue
-            if path == "/api/v1/pods":
-                for revision, event in [each for each in self.history if each[0] > position]:
-                    yield copy.deepcopy(event)
-                    position = revision
+            for revision, event in [each for each in self._list_events(path) if each[0] > position]:
+                yield copy.deepcopy(event)
+                position = revision
             if self.clock.monotonic() >= end - 2 and not has_bookmark:
                 has_bookmark = True
                 yield WatchEvent("BOOKMARK", {"metadata": {"resourceVersion": str(max(position, self.revision))}})
@@ -205,7 +205,7 @@ class FakeCluster(FakeApi):
                 return [*pods.values()]
             case "/api/v1/events":
                 return self.events
-            case "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases":
+            case _ if path == LEASES:
                 known = (
                     [each for each in versions if int(each["metadata"]["resourceVersion"]) <= revision]
                     for versions in self.leases.values()
@@ -213,6 +213,12 @@ class FakeCluster(FakeApi):
                 return [versions[-1] for versions in known if versions]
             case _:
                 return []
+
+    def _list_events(self, path: str) -> list[tuple[int, WatchEvent]]:
+        if path != LEASES:
+            return self.history if path == "/api/v1/pods" else []
+        leases = (lease for versions in self.leases.values() for lease in versions)
+        return sorted((int(each["metadata"]["resourceVersion"]), WatchEvent("MODIFIED", each)) for each in leases)
 
     def _answer_or_not(self) -> None:
         if self.is_away:

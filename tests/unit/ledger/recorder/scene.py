@@ -66,3 +66,10 @@ class Scene:
             assert end is not None, lifetime
             assert end.earliest - SLACK_MS <= truth.deleted <= end.latest, (uid, truth, lifetime)
         return lifetime
+
+
+async def live(scene: Scene, seconds: int) -> None:
+    """Time passes, and a node renews its Lease."""
+    for _ in range(seconds // 10):
+        scene.cluster.renew_lease("n1")
+        await scene.wait(10)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from monopod.ledger.recorder.findings import Gathered, conclude
-from monopod.ledger.recorder.past import Outage, PastList, RevisionTimes
+from monopod.ledger.recorder.past import Outage, PastList
+from monopod.ledger.recorder.revision_times import RevisionTimes
 from monopod.usage.rules.events import PodEvents
 from monopod.usage.rules.lifetime import Evidence, Interval, Lifetime, join
 from tests.unit.ledger.recorder.lifetimes import a_lifetime
@@ -25,10 +26,10 @@ def missing(uid: str = "x", **facts: object) -> Lifetime:
 def gather(*known: Lifetime, lists: Iterable[PastList] = (), events: Iterable[PodEvents] = ()) -> Gathered:
     """Each version is written at ten times its number, to the second."""
     outage = Outage(SINCE, UNTIL, 10_000, 40_000, frozenset({"stays"}), known)
-    times = RevisionTimes(outage)
+    times = RevisionTimes()
     for version in range(10_000, 40_000, 100):
         times.add_write(version, version * 10)
-    return Gathered([*lists], times, {each.uid: each for each in events})
+    return Gathered(outage, [*lists], times, {each.uid: each for each in events})
 
 
 def list_at(version: int, *uids: str) -> PastList:

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from monopod.ledger.recorder.recorder import AUDIT_SECONDS, PROBE_SECONDS
+from monopod.ledger.recorder.revision_times import CUT_MS, WRITE_MS
 from monopod.usage.rules.lifetime import Evidence, Lifetime
 from tests.unit.ledger.recorder.fake_store import FakeStore
 from tests.unit.ledger.recorder.scene import Scene
@@ -89,6 +90,26 @@ async def test_after_a_restart_everything_is_replayed_and_nothing_is_a_gap(scene
     assert len(scene.store.windows) == 1
     # The end lies after the API server's own stamps on what happened before.
     assert scene.end_of("gone").earliest > scene.cluster.truth["short"].created - 1000
+
+
+async def test_a_replayed_deletion_lies_between_the_renewals_of_leases_around_it(scene: Scene) -> None:
+    scene.cluster.create_pod("gone")
+    scene.cluster.create_pod("earlier")
+    async with scene.recording():
+        await scene.wait(20)
+    for second in range(70):
+        scene.cluster.renew_lease(f"n{second % 10}")
+        if second in {20, 40}:
+            scene.cluster.delete_pod("earlier" if second == 20 else "gone")
+        await scene.wait(1)
+    async with scene.recording():
+        await scene.wait(20)
+        for uid in ("earlier", "gone"):
+            end, deleted = scene.end_of(uid), scene.cluster.truth[uid].deleted
+            scene.check(uid)
+            assert deleted is not None
+            assert deleted - end.earliest <= 2000, "nothing before it is billed by default"
+            assert end.latest - end.earliest <= 1000 + CUT_MS + WRITE_MS
 
 
 async def test_after_an_outage_that_history_does_not_reach_over_there_is_a_gap_and_ends_are_intervals(

@@ -25,7 +25,7 @@ from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
 
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
-RIGHTS = {"admin": {"", "shop", "data"}, "tenant": {"shop"}, "nobody": set[str]()}
+RIGHTS = {"admin": {"", "shop", "data"}, "tenant": {"shop"}, "nobody": set[str](), "newcomer": {"fresh"}}
 """Tokens, and the namespaces that each may see; "" is the cluster."""
 
 

@@ -11,7 +11,7 @@ from monopod.ledger.server.answers import Ledger, build_export_rows
 from monopod.ledger.server.rules.question import Question, Span
 from monopod.ledger.store.store import Store
 from monopod.usage.books import parse_book
-from monopod.usage.rules.bill import Terms
+from monopod.usage.rules.bill import BilledUntil, Terms
 from monopod.usage.rules.charge_period import Granularity
 from monopod.usage.rules.focus import Account
 from monopod.usage.rules.lifetime import Watched
@@ -111,3 +111,26 @@ def test_what_nobody_saw_run_costs_nothing_at_least(ledger: Ledger) -> None:
 def test_a_tenants_namespace_that_is_not_there_is_empty(ledger: Ledger) -> None:
     assert ledger.answer_cost(DAY, frozenset({"other"}), NOW)["rows"] == []
     assert ledger.answer_running(frozenset({"other"}), NOW)["pods"] == []
+
+
+@pytest.mark.parametrize(
+    ("until", "pods"), [(BilledUntil.POD_DELETED, ["done", "runs"]), (BilledUntil.POD_TERMINATED, ["runs"])]
+)
+def test_a_completed_pod_costs_something_an_hour_as_long_as_it_is_billed(
+    tmp_path: Path, until: BilledUntil, pods: list[str]
+) -> None:
+    terms = Terms(until)
+    store = Store.open(f"sqlite:///{tmp_path / 'ledger.db'}", terms)
+    runs = a_lifetime("runs", "shop", "Job/a", "01:00:00")
+    waits = a_lifetime(
+        "waits", "shop", "Job/a", "01:00:00", pull_started=None, acknowledged=None, container_started=None
+    )
+    done = a_lifetime("done", "shop", "Job/a", "01:00:00", finished=at(18, 1, 10))
+    store.join((runs, waits, done), watched=[Watched("ledger-0", at(17, 0), NOW)])
+    ledger = Ledger(store, parse_book(BOOK, "test.yaml"), terms, Account("c1"))
+
+    running, profiles = ledger.answer_running(None, NOW), ledger.answer_profiles(NOW)
+    assert sorted(pod["uid"] for pod in running["pods"]) == pods
+    assert Decimal(running["hourly"]) == Decimal(profiles["profiles"]["web"]["hourly"]) == 2 * HOUR * len(pods)
+    assert Decimal(profiles["profiles"]["web"]["month"]) == Decimal(running["monthToDate"]["cost"]["billed"])
+    store.close()

@@ -282,6 +282,8 @@ QUESTIONS = {
     "/v1/running?since=1h": "since",
     "/v1/lifetimes?granularity=week": "granularity",
     "/v1/focus?version=1.3": "version",
+    "/v1/focus?dataset=invoice-detail": "dataset",
+    "/v1/focus?dataset=billing-period&version=1.2": "dataset",
     "/v1/receipt?pod=web-0": "namespace",
     "/v1/receipt?namespace=shop": "pod",
     "/v1/receipt?namespace=shop&pod=a&workload=Job/a": "pod",

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -66,12 +66,12 @@ def build_api() -> FakeApi:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Servers]:
+async def running(folder: Path, is_caught_up: Callable[[], bool] = lambda: True) -> AsyncIterator[Servers]:
     people = build_people(folder)
     options = ServerOptions(api_port=0, peers_listen="127.0.0.1", peers_port=0)
     clock = FakeClock()
     clock.step((NOW - clock.now()).total_seconds())
-    servers = Servers(build_api(), clock, people._ledger, options, ACCOUNT, folder)
+    servers = Servers(build_api(), clock, people._ledger, options, ACCOUNT, folder, is_caught_up)
     await servers.start()
     try:
         yield servers
@@ -164,6 +164,13 @@ async def test_a_ledger_whose_database_is_away_says_so_to_the_operator(
     async with running(tmp_path) as servers:
         monkeypatch.setattr(servers._ledger.store, "list_open", fail)
         with pytest.raises(LedgerTrouble, match=r"503.*disk full"):
+            await a_question(servers, tmp_path, "operator").ask()
+
+
+async def test_a_replica_that_has_still_to_learn_from_others_says_so_to_the_operator(tmp_path: Path) -> None:
+    """Its disk may be new, and the month would begin at nothing."""
+    async with running(tmp_path, is_caught_up=lambda: False) as servers:
+        with pytest.raises(LedgerTrouble, match=r"503.*still to read what the others know"):
             await a_question(servers, tmp_path, "operator").ask()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from focus_data_toolkit.schema.registry import version_columns
 from monopod.usage.books import load_book
 from monopod.usage.rules.bill import Terms, UnknownEnd, compute_bill
 from monopod.usage.rules.charge_period import Granularity
-from monopod.usage.rules.focus import Account, Export, Row, build_billing_period, build_rows, format_value
+from monopod.usage.rules.focus import Account, Export, Row, build_billing_periods, build_rows, format_value
 from monopod.usage.rules.focus_columns import BILLING_PERIOD_COLUMNS, COLUMNS, FocusVersion, Kind, get_kind
 from monopod.usage.rules.lifetime import Lifetime
 from monopod.usage.rules.price_book import PriceBook
@@ -106,9 +107,25 @@ def test_the_lint_sees_a_wrong_cost() -> None:
 
 
 def test_billing_periods_of_1_4_pass_the_lint() -> None:
-    row = build_billing_period(NOON // 1000, NOON // 1000)
-    assert tuple(row) == BILLING_PERIOD_COLUMNS
-    assert lint([row], "Billing Period") == []
+    now = NOON // 1000
+    rows = list(build_billing_periods(now - 70 * 86_400, now + 400 * 86_400, now))
+    assert all(tuple(row) == BILLING_PERIOD_COLUMNS for row in rows)
+    assert lint(rows, "Billing Period") == []
+    assert all(row["BillingPeriodEnd"] == following["BillingPeriodStart"] for row, following in pairwise(rows))
+    assert second(rows[0], "BillingPeriodStart") <= now - 70 * 86_400
+    assert second(rows[-1], "BillingPeriodStart") <= now < second(rows[-1], "BillingPeriodEnd")
+
+
+def test_every_row_lies_in_a_billing_period_of_the_same_span() -> None:
+    lifetime = a_lifetime(pull=0, alive=80 * 86_400_000, gone=[80 * 86_400_000])
+    known = {(row["BillingPeriodStart"], row["BillingPeriodEnd"]) for row in build_billing_periods(0, AGES, AGES)}
+    rows = build(lifetime)
+    assert len({row["BillingPeriodStart"] for row in rows}) > 2
+    assert {(row["BillingPeriodStart"], row["BillingPeriodEnd"]) for row in rows} <= known
+
+
+def test_a_span_that_has_not_begun_has_no_billing_period() -> None:
+    assert list(build_billing_periods(NOON // 1000 + 40 * 86_400, AGES, NOON // 1000)) == []
 
 
 def test_1_2_has_every_column_of_1_2() -> None:
