@@ -7,6 +7,7 @@ What is unknown about the sender is settled by the head alone: nobody's body is 
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import time
 import uuid
@@ -28,6 +29,12 @@ from monopod.kube.clock import Clock
 
 HANDLER_SECONDS: Final = 50.0
 """AWS's clients wait for 60."""
+
+LARGE_BODY: Final = 65_536
+"""In bytes; larger ones are read in a thread, because the largest take a second in which all others would wait, and few
+at once, because what is read of a megabyte may be a hundred."""
+
+MOST_LARGE: Final = 2
 
 OK: Final = "ok"
 
@@ -73,6 +80,7 @@ class Endpoint:
         self._region = region
         self._find_key = find_key
         self._clock = clock
+        self._large = asyncio.Semaphore(MOST_LARGE)
         self._router = Router(load_model(name) for name in SERVICES)
 
     async def answer(self, head: HttpRequest, read_body: ReadBody) -> HttpAnswer:
@@ -123,9 +131,14 @@ class Endpoint:
         handler = self._handlers.get(model.name, {}).get(operation.name)
         if handler is None:
             raise build_refusal(model, operation)
-        params = read_params(model, operation, request)
-        call = Call(model.name, operation.name, params, key.caller, claim.region, known.request_id)
-        return write_answer(model, operation, await _run(handler, call), known.request_id)
+        is_large = len(request.body) > LARGE_BODY
+        async with self._large if is_large else contextlib.nullcontext():
+            if is_large:
+                params = await asyncio.to_thread(read_params, model, operation, request)
+            else:
+                params = read_params(model, operation, request)
+            call = Call(model.name, operation.name, params, key.caller, claim.region, known.request_id)
+            return write_answer(model, operation, await _run(handler, call), known.request_id)
 
 
 _FAILED: Final = "The request failed because of an error in Monopod; its log has it by the request's id."

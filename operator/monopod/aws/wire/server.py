@@ -17,7 +17,7 @@ LARGEST_BODY: Final = 1024 * 1024
 """In bytes; AWS's own bound for these services."""
 
 BODY_SECONDS: Final = 10.0
-MOST_ACTIVE: Final = 200
+MOST_ACTIVE: Final = 100
 """Requests with a known key that are answered at once, so that their bodies have a bound together; clients ask again by
 themselves. Those without one have no place that they could take from others."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import io
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -240,6 +241,32 @@ async def test_deep_json_is_refused() -> None:
     async with serving(Service("ecs", {"ListTasks": list_tasks})) as url:
         status, told = await post(url, sign(url, body), body)
     assert (status, told["__type"], calls) == (400, "SerializationException", [])
+
+
+async def test_large_bodies_are_read_beside_others_and_few_at_once() -> None:
+    begun, ends = asyncio.Event(), asyncio.Event()
+    large = json.dumps({"cluster": "x" * (2 * endpoint.LARGE_BODY)}).encode()
+    active, most = 0, 0
+
+    async def list_tasks(call: Call) -> Params:
+        nonlocal active, most
+        if len(call.params["cluster"]) == 1:
+            return {}
+        active += 1
+        most = max(most, active)
+        begun.set()
+        await ends.wait()
+        active -= 1
+        return {}
+
+    async with serving(Service("ecs", {"ListTasks": list_tasks})) as url:
+        asked = [asyncio.create_task(post(url, sign(url, large), large)) for _ in range(5)]
+        await begun.wait()
+        small = b'{"cluster": "x"}'
+        assert await post(url, sign(url, small), small) == (200, {})
+        ends.set()
+        assert await asyncio.gather(*asked) == [(200, {})] * 5
+    assert most <= endpoint.MOST_LARGE
 
 
 async def test_a_body_that_was_swapped_is_refused() -> None:

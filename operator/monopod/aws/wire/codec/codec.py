@@ -63,7 +63,7 @@ class JsonCodec:
         """The members that were sent."""
         if request.query:
             raise MalformedRequest("There is a query string, and nothing reads it.")
-        members = {} if operation.input is None else operation.input.members
+        members = {} if operation.input is None else tree.get_members(operation.input)
         return tree.read_members(members, tree.parse_object(request.body))
 
     def write(self, model: Model, operation: Operation, params: Params, request_id: str) -> HttpAnswer:
@@ -77,7 +77,7 @@ class JsonCodec:
         return _build_error(model, error, status, self.content_type)
 
 
-class RestJsonCodec:
+class RestJsonCodec(JsonCodec):
     """REST-JSON: what a request is about is in the path, the rest in the query string and the body."""
 
     content_type = "application/json"
@@ -86,11 +86,6 @@ class RestJsonCodec:
         """The members that were sent."""
         content = tree.read_members(paths.get_body_members(operation), tree.parse_object(request.body))
         return {**content, **paths.read_locations(operation, request)}
-
-    def write(self, model: Model, operation: Operation, params: Params, request_id: str) -> HttpAnswer:
-        """An answer."""
-        content = tree.write_members(operation.output, params) if operation.output else {}
-        return HttpAnswer(HTTPStatus.OK, self.content_type, tree.dump(content))
 
     def write_error(self, model: Model, error: AwsError, request_id: str) -> HttpAnswer:
         """An error."""

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote
 from monopod.aws.wire.call import Params
 from monopod.aws.wire.codec.problems import MalformedRequest, UnknownMember
 from monopod.aws.wire.codec.scalars import read_text
+from monopod.aws.wire.codec.tree import Members, get_members
 from monopod.aws.wire.message import HttpRequest
 from monopod.aws.wire.models import Operation, Shape
 
@@ -50,11 +51,12 @@ def read_locations(operation: Operation, request: HttpRequest) -> Params:
     return found
 
 
-def get_body_members(operation: Operation) -> dict[str, Shape]:
+def get_body_members(operation: Operation) -> Members:
     """The members that are in the body."""
     if operation.input is None:
         return {}
-    return {name: shape for name, shape in operation.input.members.items() if "location" not in shape.serialization}
+    members = get_members(operation.input).items()
+    return {key: (name, shape) for key, (name, shape) in members if "location" not in shape.serialization}
 
 
 def _read_labels(operation: Operation, path: str) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """JSON, read and written by a shape: of what is sent nothing is lost, and nothing is answered that the model hasn't."""
 
+import functools
 import json
+from collections import Counter
 from typing import Any, Final, NoReturn
 
 from monopod.aws.wire.call import Params
@@ -19,6 +21,9 @@ from monopod.aws.wire.models import Shape
 
 DEEPEST: Final = 64
 """Of values that have no shape. Those that have one are as deep as their shapes."""
+
+Members = dict[str, tuple[str, Shape]]
+"""Of a structure: by the name that is sent, the name that the model has, and the shape."""
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -43,8 +48,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
 def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):  # which of them was meant? Python would take the last, others the first
-        names = [name for name, _ in pairs]
-        twice = next(name for name in found if names.count(name) > 1)
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise MalformedRequest(f"{twice[:100]!r} is there twice in one object.")
     return found
 
@@ -53,22 +57,27 @@ def _refuse_constant(name: str) -> NoReturn:
     raise MalformedRequest(f"{name} is no JSON.")
 
 
-def read_members(members: dict[str, Shape], content: dict[str, Any], path: str = "") -> Params:
+@functools.cache
+def get_members(shape: Shape) -> Members:
+    """The members of a structure."""
+    return {member.serialization.get("name", name): (name, member) for name, member in shape.members.items()}
+
+
+def read_members(members: Members, content: dict[str, Any], path: str = "") -> Params:
     """The members of a structure that were sent; null is as good as absent.
 
     Raises:
         MalformedRequest: a value is of another type than its shape.
         UnknownMember: there is a member of another name.
     """
-    names = {shape.serialization.get("name", name): name for name, shape in members.items()}
     found: Params = {}
     for key, value in content.items():
         if value is None:
             continue
-        if key not in names:
+        if key not in members:
             raise UnknownMember(join(path, check_string(key, path)))
-        name = names[key]
-        found[name] = read_value(members[name], value, join(path, name))
+        name, shape = members[key]
+        found[name] = read_value(shape, value, join(path, name))
     return found
 
 
@@ -84,7 +93,9 @@ def read_value(shape: Shape, value: Any, path: str) -> Any:
         raise MalformedRequest(f"{path}: null can't be in a list or a map.")
     match kind, value:
         case "structure", dict():
-            return _read_document(value, path) if shape.is_document_type else read_members(shape.members, value, path)
+            if shape.is_document_type:
+                return _read_document(value, path)
+            return read_members(get_members(shape), value, path)
         case "structure", _ if shape.is_document_type:
             return _read_document(value, path)
         case "list", list():
