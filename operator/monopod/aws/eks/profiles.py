@@ -9,7 +9,13 @@ from monopod.api.names import EKS_TOKEN_LABEL
 from monopod.aws.access.failures import translate_failure
 from monopod.aws.eks.rules.names import compute_object_name
 from monopod.aws.eks.rules.record import hash_request, hash_token, read_record
-from monopod.aws.eks.rules.refusals import refuse_existing, refuse_repetition, translate_invalid, translate_tags
+from monopod.aws.eks.rules.refusals import (
+    refuse_existing,
+    refuse_repetition,
+    translate_invalid,
+    translate_quota,
+    translate_tags,
+)
 from monopod.aws.wire.call import Params
 from monopod.kube.client.api import Api, ApiError, ApiUnreachable, Json
 from monopod.kube.objects.resources import PROFILES
@@ -60,6 +66,8 @@ class Profiles:
             try:
                 return await self._api.create(PROFILES.list_path(), profile)
             except ApiError as error:
+                if beyond := translate_quota(error.message):
+                    raise beyond from error
                 if error.status in _INVALID:
                     raise translate_invalid(error.message, _read_causes(error), params) from error
                 if error.status != HTTPStatus.CONFLICT:
@@ -86,10 +94,10 @@ class Profiles:
             try:
                 await self._api.merge(PROFILES.path(profile["metadata"]["name"]), patch)
             except ApiError as error:
+                if _is_another(error) or _is_missing(error):
+                    return False
                 if error.status in _INVALID:
                     raise translate_tags(error.message, _read_causes(error)) from error
-                if error.status == HTTPStatus.CONFLICT or _is_missing(error):
-                    return False
                 raise
         return True
 
@@ -117,6 +125,11 @@ def _build_path(name: str) -> str:
 
 def _is_missing(error: ApiError) -> bool:
     return error.status == HTTPStatus.NOT_FOUND and not error.is_unserved
+
+
+def _is_another(error: ApiError) -> bool:
+    # What a patch would do to another object of the name: it would change its uid.
+    return error.status == HTTPStatus.CONFLICT or any(cause.field == "metadata.uid" for cause in error.causes)
 
 
 def _read_causes(error: ApiError) -> Iterable[tuple[str, str]]:

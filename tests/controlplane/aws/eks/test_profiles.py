@@ -19,6 +19,9 @@ from tests.unit.aws.eks.client import EksClient, Refused
 from tests.unit.aws.eks.refusals import LEAVING_REQUEST, OLD_REQUEST, REFUSALS, ZONES, Refusal
 from tests.unit.aws.eks.requests import draw_request
 
+# One loop for all tests: their connections are opened and closed in it.
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 FINALIZER = "example.com/waits"
 
 
@@ -26,6 +29,8 @@ FINALIZER = "example.com/waits"
 def server(installed: ControlPlane) -> Iterator[Server]:
     """The API server, without profiles before and after."""
     server = Server(installed.kubeconfig_path)
+    # The kind may be as new as the API server.
+    eventually(lambda: server.get(PROFILES.list_path()).ok)
     delete_profiles(server)
     yield server
     delete_profiles(server)
@@ -39,7 +44,7 @@ def delete_profiles(server: Server) -> None:
     eventually(lambda: not server.get(PROFILES.list_path()).expect_ok()["items"])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def api(installed: ControlPlane) -> AsyncIterator[ApiClient]:
     api = ApiClient(await load_configuration(str(installed.kubeconfig_path)))
     yield api

@@ -10,7 +10,7 @@ from monopod.aws.eks.operations import READ, build_service
 from monopod.aws.eks.rules.names import compute_object_name
 from monopod.aws.wire.call import AwsError, Call
 from monopod.aws.wire.models import load_model
-from monopod.kube.client.api import ApiError, ApiUnreachable
+from monopod.kube.client.api import ApiError, ApiUnreachable, Cause
 from tests.unit.aws.eks.builders import ACCOUNT, ROLE, UID, a_profile, a_request
 from tests.unit.aws.eks.client import CALLER, EksClient, Refused
 from tests.unit.aws.eks.memory import FORBIDDEN, MemoryApi
@@ -212,7 +212,8 @@ async def test_what_rbac_refuses_is_access_denied_at_each_step(operation: str, v
 @pytest.mark.parametrize("operation", ["TagResource", "UntagResource"])
 async def test_a_profile_that_is_another_by_now_is_not_tagged(operation: str) -> None:
     api = MemoryApi(a_profile(tags={"old": ""}))
-    api.failures["patch"] = ApiError(409, "Conflict", "the UID in the precondition doesn't match")
+    cause = Cause("FieldValueInvalid", "Invalid value: field is immutable", "metadata.uid")
+    api.failures["patch"] = ApiError(422, "Invalid", "field is immutable", (cause,))
     with pytest.raises(Refused, match="NotFoundException: No resource found for ARN"):
         await EksClient(api).call(operation, **CALLS[operation])
 

@@ -4,8 +4,9 @@ import pytest
 
 from monopod.aws.eks.rules.refusals import translate_invalid, translate_tags
 from monopod.aws.wire.models import load_model
+from monopod.kube.client.api import ApiError
 from monopod.profiles.cel.quota import WITHIN_QUOTA
-from tests.unit.aws.eks.builders import ACCOUNT
+from tests.unit.aws.eks.builders import ACCOUNT, a_request
 from tests.unit.aws.eks.client import EksClient, Refused
 from tests.unit.aws.eks.memory import MemoryApi
 from tests.unit.aws.eks.refusals import (
@@ -60,7 +61,9 @@ def test_without_a_field_the_api_servers_message_is_told(causes: list[tuple[str,
     assert translate_tags("denied: no", causes).message == "denied: no"
 
 
-def test_a_quota_that_is_used_up_is_a_limit_that_is_exceeded() -> None:
-    message = f"fargateprofiles.monopod.dev is forbidden: denied request: {WITHIN_QUOTA.message}"
-    error = translate_invalid(message, [("", message)], {})
-    assert (error.code, error.message) == ("ResourceLimitExceededException", WITHIN_QUOTA.message)
+async def test_a_quota_that_is_used_up_is_a_limit_that_is_exceeded() -> None:
+    api = MemoryApi()
+    api.failures["create"] = ApiError(403, "Forbidden", f"denied request: {WITHIN_QUOTA.message}")
+    with pytest.raises(Refused) as refused:
+        await EksClient(api).create(**a_request())
+    assert (refused.value.code, refused.value.message) == ("ResourceLimitExceededException", WITHIN_QUOTA.message)

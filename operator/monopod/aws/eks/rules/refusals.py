@@ -68,6 +68,16 @@ def refuse_unread(members: Iterable[str]) -> AwsError:
     return refuse_parameter(f"The following parameters are not supported by Monopod: {named}")
 
 
+def translate_quota(message: str) -> AwsError | None:
+    """A new profile that Monopod's quota refuses; None if it was refused for another reason.
+
+    Args:
+        message: the API server's. It calls what a policy refuses forbidden, as what a user may not do.
+    """
+    found = message.find(_QUOTA)
+    return AwsError("ResourceLimitExceededException", message[found:]) if found >= 0 else None
+
+
 def translate_invalid(message: str, causes: Iterable[tuple[str, str]], params: Params) -> AwsError:
     """A new profile that the API server refuses.
 
@@ -77,8 +87,6 @@ def translate_invalid(message: str, causes: Iterable[tuple[str, str]], params: P
         params: the request's.
     """
     wrong = [(field, told) for field, told in causes if field]
-    if not wrong and _QUOTA in message:
-        return AwsError("ResourceLimitExceededException", message[message.index(_QUOTA) :])
     told = _describe(message, wrong)
     sentence = _find_sentence(wrong[0][0], params) if wrong else ""
     return refuse_parameter(f"{sentence} {told}" if sentence else told)
