@@ -22,6 +22,7 @@ from monopod.kube.client.request import PAGE_SIZE
 from monopod.kube.clock import SYSTEM_CLOCK, Clock, sleep, timeout
 from monopod.kube.logs import ProblemLog
 from monopod.kube.objects.resources import EVENTS, PODS
+from monopod.kube.retry import retry
 from monopod.ledger.recorder.findings import Gathered, conclude
 from monopod.ledger.recorder.journal import Journal
 from monopod.ledger.recorder.listing import OUR_PODS, read_stamp, read_version
@@ -77,12 +78,16 @@ class _Gathering:
     times: RevisionTimes = field(default_factory=RevisionTimes)
     lists: list[PastList] = field(default_factory=list)
     events: list[PodEvent] = field(default_factory=list)
+    has_all_events: bool = False
     left: int = 0
     refused: int = 0
 
     def finish(self) -> Gathered:
         lists = sorted(self.lists, key=lambda past: past.version)
-        return Gathered(self.outage, lists, self.times, group_by_pod(self.events, self.outage.until))
+        # Events come by name, and so by pod. Of the last one some may be missing.
+        last = self.events[-1].uid if self.events and not self.has_all_events else ""
+        events = group_by_pod((each for each in self.events if each.uid != last), self.outage.until)
+        return Gathered(self.outage, lists, self.times, events)
 
 
 class Recovery:
@@ -133,27 +138,25 @@ class Recovery:
             self._has_begun.clear()
             if outage is None:
                 continue
-            try:
-                await self._recover(outage)
-            except StoreUnavailableError as error:
-                self._problems.report("recovery", str(error))
+            await self._recover(outage)
             await sleep(self._clock, PAUSE_SECONDS)
 
     async def _recover(self, outage: Outage) -> None:
         if await self._is_known_from_others(outage):
             return
-        for subject in ("recovery", "stamps of Leases"):
-            self._problems.clear(subject)
+        self._problems.clear("stamps of Leases")
         gathering = _Gathering(outage)
         for seconds, read in ((PAST_SECONDS, self._read_past), (EVENT_SECONDS, self._read_events)):
             try:
                 async with timeout(self._clock, seconds):
                     await read(gathering)
             except TimeoutError:
-                self._problems.report("recovery", f"what is left of an outage took longer than {seconds:.0f} s")
+                self._problems.report("outage", f"what is left of an outage took longer than {seconds:.0f} s")
+            else:
+                self._problems.clear("outage")
         gathered = gathering.finish()
-        opened = await self._run(self._store.list_open)
-        found = await self._run(partial(conclude, gathered, opened, self._is_recorded))
+        opened = await self._ask(self._store.list_open)
+        found = await self._ask(partial(conclude, gathered, opened, self._is_recorded))
         for lifetime in found:
             await self._journal.wait_for_room()
             self._journal.add(lifetime)
@@ -172,7 +175,7 @@ class Recovery:
         while True:
             await sleep(self._clock, PEER_SECONDS)
             waited += PEER_SECONDS
-            windows = [each for each in await self._run(self._store.fetch_watched) if each.recorder != self._name]
+            windows = [each for each in await self._ask(self._store.fetch_watched) if each.recorder != self._name]
             if not compute_coverage(windows, outage.since, outage.until).gaps:
                 return True
             if waited >= PEER_LAG_SECONDS or not _has_watched_on(windows, outage):
@@ -181,8 +184,11 @@ class Recovery:
     def _is_recorded(self, uid: str) -> bool:
         return self._store.fetch(uid) is not None
 
-    async def _run(self, call: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+    async def _ask(self, question: Callable[[], Result]) -> Result:
+        """Reads from the store, however long it is away."""
+        loop = asyncio.get_running_loop()
+        attempt = partial(loop.run_in_executor, self._executor, question)
+        return await retry(attempt, "recovery", (StoreUnavailableError,), self._problems, self._clock)
 
     async def _read_past(self, gathering: _Gathering) -> None:
         outage = gathering.outage
@@ -246,12 +252,10 @@ class Recovery:
         try:
             await self._try(gathering, partial(self._read_all_events, gathering))
         except (ApiError, RequestsSpentError) as error:
-            # Events come by name, and so by pod. Of the last one some may be missing.
-            last = gathering.events[-1].uid if gathering.events else ""
-            gathering.events = [each for each in gathering.events if each.uid != last]
             if not isinstance(error, RequestsSpentError):
                 self._problems.report("events of pods", str(error))
         else:
+            gathering.has_all_events = True
             self._problems.clear("events of pods")
 
     async def _read_all_events(self, gathering: _Gathering) -> None:

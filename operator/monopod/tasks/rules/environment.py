@@ -129,7 +129,7 @@ def check_environment(container: View, root: View) -> Iterator[Finding]:
             yield SECRET_NAME_TAKEN.at(each.path_of("name"), name=show(name))
     for each in (*secrets, *variables):
         name = each.text("name")
-        if each.fields.get("name") in (None, "") and ("value" in each.fields or "name" in each.fields):
+        if not each.has("name"):
             yield VARIABLE_NAMELESS.at(each.path_of("name"))
         elif name and not _VARIABLE.fullmatch(name):
             yield VARIABLE_NAME.at(each.path_of("name"))

@@ -56,6 +56,9 @@ SYSTEM_CONTROL_UNKNOWN = refused_untold(
     "{name} belongs to no namespace of the task's.",
     "Possible are net.*, fs.mqueue.* and kernel.{{msgmax,msgmnb,msgmni,sem,shmall,shmmax,shmmni,shm_rmid_forced}}.",
 )
+SYSTEM_CONTROL_INCOMPLETE = refused_untold(
+    "SystemControlIncomplete", "A system control needs a namespace and a value.", "Add them."
+)
 TMPFS_TOO_SMALL = refused_untold("TmpfsTooSmall", "A tmpfs has at least 1 MiB.", "Raise its size.")
 
 PTRACE = unavailable(
@@ -166,7 +169,9 @@ def check_system_controls(root: View) -> Iterator[Finding]:
     for container in root.children("containerDefinitions"):
         for control in container.children("systemControls"):
             name, value, path = control.text("namespace"), control.text("value"), control.path
-            if name is None:
+            if not control.has("namespace") or not control.has("value"):
+                yield SYSTEM_CONTROL_INCOMPLETE.at(path)
+            if not name:
                 continue
             if name not in _NAMESPACED and not name.startswith(("net.", "fs.mqueue.")):
                 yield SYSTEM_CONTROL_UNKNOWN.at(path, name=repr(show(name)))

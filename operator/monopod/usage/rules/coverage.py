@@ -72,7 +72,7 @@ def merge_windows(windows: Iterable[Watched]) -> list[Watched]:
             merged[-1] = replace(merged[-1], until=max(merged[-1].until, window.until))
         else:
             merged.append(replace(window, recorder=MERGED))
-    return [*merged, *kept]
+    return [*merged, *last.values()]
 
 
 def compute_coverage(windows: Iterable[Watched], since: int, until: int, tolerance: int = 0) -> Coverage:

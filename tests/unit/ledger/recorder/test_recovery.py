@@ -301,3 +301,17 @@ async def test_an_api_server_for_which_lists_are_hard_work_is_left_half_of_its_t
         scene.check("gone")
     assert 3 <= len(list_exact(scene)) <= PAST_SECONDS / 10 + 1
     assert list_events(scene), "they have their own time"
+
+
+async def test_a_store_that_is_away_meanwhile_loses_nothing_of_what_was_learnt(scene: Scene) -> None:
+    await go_through_an_outage(scene)
+    scene.cluster.restart()
+    async with scene.recording():
+        await scene.wait(4)
+        scene.store.is_away = True
+        await scene.wait(30)
+        asked = len(list_exact(scene))
+        scene.store.is_away = False
+        await scene.wait(20)
+        scene.check("short")
+    assert asked == len(list_exact(scene)) > 0
