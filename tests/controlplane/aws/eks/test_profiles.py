@@ -123,14 +123,30 @@ async def test_any_request_is_answered_as_it_was_sent_or_refused_by_a_code_that_
     assert len(created) >= 3
 
 
-async def test_of_many_that_ask_the_same_at_once_all_get_the_same_answer(client: EksClient) -> None:
+class Together:
+    """An API server that is asked to create something only once as many want that."""
+
+    def __init__(self, api: ApiClient, count: int) -> None:
+        self._api, self._all = api, asyncio.Barrier(count)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._api, name)
+
+    async def create(self, path: str, body: Any, *, dry_run: bool = False) -> Any:
+        await self._all.wait()
+        return await self._api.create(path, body, dry_run=dry_run)
+
+
+async def test_of_many_that_ask_the_same_at_once_all_get_the_same_answer(client: EksClient, api: ApiClient) -> None:
+    together = EksClient(Together(api, 8), client.account)
     request = a_request(clientRequestToken="t1")
-    answers = await asyncio.gather(*(client.create(**request) for _ in range(8)))
+    answers = await asyncio.gather(*(together.create(**request) for _ in range(8)))
     assert all(answer == answers[0] for answer in answers)
 
 
-async def test_of_many_that_ask_for_the_same_name_one_gets_it(client: EksClient) -> None:
-    requests = (client.create(**a_request(clientRequestToken=f"t{number}")) for number in range(8))
+async def test_of_many_that_ask_for_the_same_name_one_gets_it(client: EksClient, api: ApiClient) -> None:
+    together = EksClient(Together(api, 8), client.account)
+    requests = (together.create(**a_request(clientRequestToken=f"t{number}")) for number in range(8))
     answers = await asyncio.gather(*requests, return_exceptions=True)
     refused = [answer for answer in answers if isinstance(answer, Refused)]
     assert [answer.code for answer in refused] == ["ResourceInUseException"] * 7
