@@ -142,7 +142,7 @@ def test_no_key_stands_for_whom_the_chart_does_not_name(world: World) -> None:
     for key in (world.get_key("carla"), world.get_key("ana", "administrators")):
         code, message, status = refuse(world.list_names, key)
         assert (code, status) == ("AccessDeniedException", 403)
-        assert "cannot impersonate resource" in message
+        assert f'User "{OWN}" cannot impersonate' in message
 
 
 def test_no_key_stands_for_kubernetes_own(world: World) -> None:
