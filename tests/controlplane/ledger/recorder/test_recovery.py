@@ -18,7 +18,8 @@ from monopod.ledger.recorder.journal import Journal
 from monopod.ledger.recorder.listing import fetch_listing
 from monopod.ledger.recorder.past import Outage
 from monopod.ledger.recorder.recovery import Recovery
-from monopod.usage.rules.lifetime import Evidence, Lifetime
+from monopod.ledger.recorder.revision_times import replay_leases
+from monopod.usage.rules.lifetime import Evidence, Interval, Lifetime
 from monopod.usage.rules.sighting import read_sighting
 from tests.clusters import ControlPlane
 from tests.controlplane.ledger.ledger_process import LedgerLab
@@ -132,8 +133,8 @@ async def live_unwatched(cluster: Cluster) -> None:
         await asyncio.sleep(1)  # time is what this is about
 
 
-async def go_through_an_outage(cluster: Cluster, kubeconfig: Path) -> tuple[Outage, dict[str, Lifetime]]:
-    """What there was to be looked up, and what was found, by uid."""
+async def go_through_an_outage(cluster: Cluster, kubeconfig: Path) -> tuple[Outage, Interval, dict[str, Lifetime]]:
+    """What there was to be looked up, when half of its versions were written, and what was found, by uid."""
     api, store = ApiClient(await load_configuration(str(kubeconfig))), FakeStore()
     try:
         since, first, before = await look(api)
@@ -143,7 +144,8 @@ async def go_through_an_outage(cluster: Cluster, kubeconfig: Path) -> tuple[Outa
         store.join([*after.values()])
         missing = closed(before[cluster.uids["bcdfg"]], until)
         outage = Outage(since, until, first, last, frozenset(after), (missing,))
-        return outage, await recover(api, store, outage)
+        times = await replay_leases(api, SYSTEM_CLOCK, first, last)
+        return outage, times.narrow((first + last) // 2, outage.span), await recover(api, store, outage)
     finally:
         await api.close()
 
@@ -152,9 +154,11 @@ def test_of_a_time_that_nobody_watched_the_api_server_still_tells(cluster: Clust
     cluster.create("bcdfg")
     cluster.create("ddddd")
 
-    outage, found = asyncio.run(go_through_an_outage(cluster, kubeconfig))
+    outage, half, found = asyncio.run(go_through_an_outage(cluster, kubeconfig))
 
     since, until = outage.since, outage.until
+    assert since < half.earliest < half.latest < until, "the renewals of Leases are replayed"
+    assert half.latest - half.earliest < SECONDS * 1000 / 4 + LATENCY_MS
     gone = found[cluster.uids["bcdfg"]]
     assert Evidence.LISTED_IN_PAST in gone.evidence
     check(gone, cluster.ends["bcdfg"], since, until)
