@@ -50,7 +50,7 @@ test-deep: ## the tests of many pods, churn, attacks in loops, a ledger that is 
 	MONOPOD_NETWORK_POLICIES=all ./hack/test e2e -- -k test_all_tests_of_network_policies
 
 .PHONY: test-conformance
-test-conformance: ## Kubernetes' conformance tests with a profile and without (hours); FOCUS='regular expression' for some, RESUME=1 goes on
+test-conformance: ## Kubernetes' conformance tests with a profile and without (90 min); FOCUS='regular expression' for some, RESUME=1 goes on
 	$(RUN) python -m lab.conformance $(if $(FOCUS),--focus '$(FOCUS)') $(if $(RESUME),--resume)
 
 .PHONY: fmt

@@ -1,8 +1,9 @@
 """A clock that the API server's answers keep from being ahead, where this machine's is set wrong.
 
-Each answer has a date. Cut to a second, it says that the API server's time was less than a second more. How long ago
-that was tells a clock that nobody can set, so an upper bound of the present is always known. The least of the last
-minutes is the closest; older ones go, because the API server's own clock may be set, too.
+Each answer has a date. Cut to a second, it says that the API server's time was less than a second more, and when it was
+asked that was still to come: how long an answer is on its way, or isn't read, takes nothing off. How long ago it was
+asked tells a clock that nobody can set, so an upper bound of the present is always known. The least of the last minutes
+is the closest; older ones go, because the API server's own clock may be set, too.
 """
 
 import datetime
@@ -30,8 +31,8 @@ class BoundedClock:
         self._before = self._least = math.inf  # of the API server's time less the monotonic one
         self._begun = -math.inf
 
-    def hear(self, date: str | None) -> None:
-        """Learns from an answer's header `Date`."""
+    def hear(self, date: str | None, seconds: float) -> None:
+        """Learns from the header `Date` of an answer to what was asked so many seconds ago."""
         try:
             moment = parsedate_to_datetime(date or "").timestamp() + 1
         except (ValueError, OverflowError):
@@ -39,7 +40,7 @@ class BoundedClock:
         now = self._clock.monotonic()
         if now - self._begun > KEPT_SECONDS:
             self._begun, self._before, self._least = now, self._least, math.inf
-        self._least = min(self._least, moment - now)
+        self._least = min(self._least, moment - (now - seconds))
 
     def monotonic(self) -> float:
         """Seconds since some moment; never less than before."""

@@ -11,6 +11,7 @@ each process has one of its own.
 import asyncio
 import contextlib
 import json
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -82,7 +83,9 @@ class Replica:
         except (ApiError, ApiUnreachable) as error:
             raise ReplicaTrouble(f"the API server can't say who it is: {error}") from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError) as error:
-            raise ReplicaTrouble(str(error)[:300] or type(error).__name__) from error
+            # aiohttp names the pin by its place in memory.
+            text = re.sub(r" ssl:<[^>]*>", "", str(error))[:300]
+            raise ReplicaTrouble(text or type(error).__name__) from error
 
     async def _get(self, session: aiohttp.ClientSession, path: str, most: int, **options: Any) -> Any:
         async with session.get(self._url + path, allow_redirects=False, **options) as response:

@@ -29,9 +29,11 @@ class Scene:
     def truth(self) -> datetime.datetime:
         return FakeClock.now(self.own)
 
-    def answer(self) -> None:
-        """The API server answers something."""
-        self.clock.hear(format_datetime((self.truth + self.server_skew).replace(tzinfo=UTC), usegmt=True))
+    def answer(self, seconds: float = 0.0) -> None:
+        """The API server answers something at once, which is heard after some seconds."""
+        date = format_datetime((self.truth + self.server_skew).replace(tzinfo=UTC), usegmt=True)
+        self.own.step(seconds)
+        self.clock.hear(date, seconds)
 
     @property
     def ahead(self) -> float:
@@ -46,6 +48,13 @@ def test_a_clock_that_is_right_or_behind_is_taken_as_it_is(skew: float) -> None:
         scene.own.step(0.37)
         scene.answer()
         assert scene.ahead == pytest.approx(skew)
+
+
+def test_an_answer_that_was_long_on_its_way_does_not_set_a_right_clock_back() -> None:
+    scene = Scene()
+    for _ in range(3):
+        scene.answer(seconds=12)
+        assert scene.ahead == 0
 
 
 @pytest.mark.parametrize("skew", [4.0, 3600.0, 40 * 365 * 86400.0])
@@ -80,7 +89,7 @@ def test_an_api_server_whose_clock_was_set_is_believed_after_some_minutes() -> N
 )
 def test_an_answer_without_a_date_says_nothing(date: str | None) -> None:
     scene = Scene()
-    scene.clock.hear(date)
+    scene.clock.hear(date, 0.0)
     assert scene.ahead == 0
 
 

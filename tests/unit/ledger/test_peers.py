@@ -16,6 +16,7 @@ from monopod.ledger.peers import Peers
 from monopod.ledger.server.peers import CHANGES_PATH, encode_changes
 from monopod.ledger.store.store import Store
 from monopod.usage.ledger_identity import IDENTITY_PATH, StrangerError
+from monopod.usage.replica import Replica, ReplicaTrouble, open_session
 from monopod.usage.rules.bill import Terms
 from monopod.usage.rules.lifetime import Watched
 from tests.unit.fake_clock import FakeClock
@@ -222,6 +223,17 @@ async def test_totals_wait_until_peers_were_read_but_not_for_ever_for_one_that_i
         scene.clock.step(120)
         found.append(peers.is_caught_up)
     assert found == [False, True]
+
+
+async def test_a_peer_that_has_gone_is_told_of_in_words(scene: Scene) -> None:
+    port, token = await scene.listen(), scene.folder / "token"
+    token.write_text("secret")
+    peer = Replica(f"https://127.0.0.1:{port}", token, scene.verify)
+    async with open_session(20) as session:
+        await peer.ask(session, CHANGES_PATH, {"after": "0"}, 1_000_000)
+        await scene.runner.cleanup()
+        with pytest.raises(ReplicaTrouble, match=f"^Cannot connect to host 127.0.0.1:{port} [^<>]*$"):
+            await peer.ask(session, CHANGES_PATH, {"after": "0"}, 1_000_000)
 
 
 async def test_a_peer_that_is_away_is_asked_again(scene: Scene) -> None:

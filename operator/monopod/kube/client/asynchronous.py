@@ -36,6 +36,7 @@ from monopod.kube.client.request import (
     Impersonation,
     Request,
 )
+from monopod.kube.clock import SYSTEM_CLOCK
 
 LONGEST_LINE: Final = 32 * 1024 * 1024
 """Of a watch. etcd takes objects of 1.5 MiB, and of each byte the API server may make six of JSON."""
@@ -43,6 +44,9 @@ LONGEST_LINE: Final = 32 * 1024 * 1024
 LONGEST_ANSWER: Final = 16 * 1024 * 1024
 """Of any other request: one such object, or a page of 500 ordinary pods several times over. As Python's objects it is
 many times as large, and whoever may create pods may create 500 of the largest."""
+
+HearDate = Callable[[str | None, float], None]
+"""Of an answer's header `Date`, and how many seconds ago it was asked for."""
 
 
 async def load_configuration(kubeconfig: str | None = None) -> Configuration:
@@ -79,8 +83,8 @@ async def _load_configuration(kubeconfig: str | None) -> Configuration:
 class ApiClient:
     """`monopod.kube.client.api.Api` over one connection pool, where its methods are described."""
 
-    def __init__(self, configuration: Configuration, hear_date: Callable[[str | None], None] | None = None) -> None:
-        """Connects when it is used; `hear_date` is told the header `Date` of each answer."""
+    def __init__(self, configuration: Configuration, hear_date: HearDate | None = None) -> None:
+        """Connects when it is used; `hear_date` is told of each answer."""
         self.configuration = configuration
         self._hear_date = hear_date
         self._rest = RESTClientObject(configuration)
@@ -205,12 +209,13 @@ class ApiClient:
         headers = CIMultiDict({**asked.headers, **await build_authorization(self.configuration)})
         if self._impersonation:
             headers.extend(self._impersonation.headers)
+        began = SYSTEM_CLOCK.monotonic()
         answer = await self._rest.request(  # type: ignore[no-untyped-call]  # it has no annotations
             asked.method, url, headers, asked.body, _request_timeout=limits
         )
         response: aiohttp.ClientResponse = answer.response
         if self._hear_date:
-            self._hear_date(response.headers.get("Date"))
+            self._hear_date(response.headers.get("Date"), SYSTEM_CLOCK.monotonic() - began)
         return response
 
 

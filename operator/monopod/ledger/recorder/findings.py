@@ -8,6 +8,7 @@ Owners aren't asked. A Job says when its last pod had ended, not when a pod was 
 and what is deleted together with its pods can't be asked any more.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -31,13 +32,13 @@ class Gathered:
         outage: what this is about.
         lists: of the past, by version.
         times: when these versions were.
-        events: what Events tell of each pod.
+        events: what Events tell of each pod, by its namespace and uid.
     """
 
     outage: Outage
     lists: Sequence[PastList]
     times: RevisionTimes
-    events: Mapping[str, PodEvents]
+    events: Mapping[tuple[str, str], PodEvents]
 
     def locate(self, version: int) -> Interval:
         """Between which moments a version was written."""
@@ -60,7 +61,7 @@ def conclude(gathered: Gathered, opened: Iterable[Lifetime], is_recorded: Callab
     found = []
     for lifetime in (*ended.values(), *unseen):
         narrower = _bound_by_successor(lifetime, successors)
-        if events := gathered.events.get(lifetime.uid):
+        if events := gathered.events.get((lifetime.description.namespace, lifetime.uid)):
             narrower = _add_events(narrower, events)
         if narrower != missing.get(lifetime.uid):
             found.append(narrower)
@@ -138,8 +139,9 @@ def _infer_unseen(gathered: Gathered, siblings: Siblings, is_recorded: Callable[
     """The pods that only Events tell of, where it is certain what they were."""
     outage = gathered.outage
     shown = {uid for past in gathered.lists for uid in past.lifetimes}
-    for uid, events in gathered.events.items():
-        if uid in outage.current or uid in shown or events.scheduled is None:
+    claims = Counter(uid for _, uid in gathered.events)
+    for (_, uid), events in gathered.events.items():
+        if uid in outage.current or uid in shown or claims[uid] > 1 or events.scheduled is None:
             continue
         if not outage.since - CUT_MS < events.scheduled <= events.alive:
             continue

@@ -213,6 +213,8 @@ class Recorder:
         windows = await self._ask(self._store.fetch_watched)
         self._revisions = RevisionClock(probe.sent)
         is_rewound = self._is_rewound or probe.version < self._position
+        if is_rewound:
+            self._recovery.withdraw()
         listed = Listed(self._known, probe.version, probe.answered, is_rewound)
         windows = [*(each for each in windows if each.recorder != self._name), *self._list_trusted(windows)]
         missing = [*close_missing(opened, listed, windows, self._nodes.renewals)]
@@ -338,6 +340,7 @@ class Recorder:
             # Versions never go back, except when etcd is restored from a backup.
             self._must_sync = f"the API server went back from resourceVersion {position} to {probe.version}"
             self._is_rewound = True
+            self._recovery.withdraw()
             return probe
         revisions.add_probe(probe)
         self._extend()

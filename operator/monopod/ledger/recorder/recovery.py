@@ -57,6 +57,9 @@ PEER_SECONDS: Final = 3.0
 PEER_LAG_SECONDS: Final = 20.0
 """A recorder that watches says so this late at most, because bookmarks come every ten seconds."""
 
+SETTLE_SECONDS: Final = 6.0
+"""Before what was learnt counts: meanwhile the recorder looks once more whether versions have gone back."""
+
 GONE: Final = 410
 Result = TypeVar("Result")
 logger = structlog.stdlib.get_logger(__name__)
@@ -121,6 +124,7 @@ class Recovery:
         self._problems = problems
         self._clock = clock
         self._upcoming: Outage | None = None
+        self._withdrawals = 0
         self._has_begun = asyncio.Event()
 
     def begin(self, outage: Outage) -> None:
@@ -129,6 +133,11 @@ class Recovery:
         if upcoming is None or outage.until - outage.since > upcoming.until - upcoming.since:
             self._upcoming = outage
         self._has_begun.set()
+
+    def withdraw(self) -> None:
+        """Versions mean something else from now on, as after a restored backup of etcd: what they tell is dropped."""
+        self._upcoming = None
+        self._withdrawals += 1
 
     async def run(self) -> None:
         """Looks up outages until cancelled. What can't be learnt is said, and ends stay as they are known."""
@@ -142,6 +151,7 @@ class Recovery:
             await sleep(self._clock, PAUSE_SECONDS)
 
     async def _recover(self, outage: Outage) -> None:
+        withdrawals = self._withdrawals
         if await self._is_known_from_others(outage):
             return
         self._problems.clear("stamps of Leases")
@@ -157,6 +167,9 @@ class Recovery:
         gathered = gathering.finish()
         opened = await self._ask(self._store.list_open)
         found = await self._ask(partial(conclude, gathered, opened, self._is_recorded))
+        await sleep(self._clock, SETTLE_SECONDS)
+        if withdrawals != self._withdrawals:
+            return
         for lifetime in found:
             await self._journal.wait_for_room()
             self._journal.add(lifetime)

@@ -2,7 +2,8 @@
 
 Events are evidence and no record: they are dropped under load and forgotten after an hour, so what they don't say means
 nothing. They carry the pod's uid and the times of who reported them, and no size. Whoever may write Events in a
-namespace may invent some; so they lengthen a life within what is known otherwise, and never shorten one.
+namespace may invent some; so they lengthen a life within what is known otherwise, and never shorten one, and are
+believed of that namespace's pods only.
 """
 
 import datetime
@@ -96,14 +97,14 @@ def read_pod_event(event: Mapping[str, Any]) -> PodEvent | None:
     return PodEvent(uid, namespace, name, reason, min(times), max(times), assigned[1] if assigned else "")
 
 
-def group_by_pod(events: Iterable[PodEvent], until: int) -> dict[str, PodEvents]:
-    """What is told of each pod, by its uid, as far as it happened until a moment."""
-    grouped: dict[str, list[PodEvent]] = {}
+def group_by_pod(events: Iterable[PodEvent], until: int) -> dict[tuple[str, str], PodEvents]:
+    """What is told of each pod, by its namespace and uid, as far as it happened until a moment."""
+    grouped: dict[tuple[str, str], list[PodEvent]] = {}
     for event in events:
         if event.first <= until:
             known = event if event.last <= until else replace(event, last=event.first)
-            grouped.setdefault(event.uid, []).append(known)
-    return {uid: _summarize(told) for uid, told in grouped.items()}
+            grouped.setdefault((event.namespace, event.uid), []).append(known)
+    return {pod: _summarize(told) for pod, told in grouped.items()}
 
 
 def _summarize(events: list[PodEvent]) -> PodEvents:

@@ -194,17 +194,18 @@ async def read_snapshot(server: Server) -> list[Json]:
 
 
 async def test_who_wants_to_know_is_told_when_the_server_answered() -> None:
-    heard: list[str | None] = []
+    heard: list[tuple[str | None, float]] = []
     with serving((200, {}, {}), (404, {}, {"reason": "NotFound"})) as server:
-        api = ApiClient(Configuration(host=server.url), heard.append)
+        api = ApiClient(Configuration(host=server.url), lambda *told: heard.append(told))
         try:
             await api.get("/x")
             with pytest.raises(ApiError):
                 await api.get("/x")
         finally:
             await api.close()
-    moments = [parsedate_to_datetime(date or "") for date in heard]
+    moments = [parsedate_to_datetime(date or "") for date, _ in heard]
     assert len(moments) == 2
+    assert all(0 < seconds < 60 for _, seconds in heard)
     assert all(abs((datetime.now(UTC) - moment).total_seconds()) < 60 for moment in moments)
 
 

@@ -29,7 +29,7 @@ def gather(*known: Lifetime, lists: Iterable[PastList] = (), events: Iterable[Po
     times = RevisionTimes()
     for version in range(10_000, 40_000, 100):
         times.add_write(version, version * 10)
-    return Gathered(outage, [*lists], times, {each.uid: each for each in events})
+    return Gathered(outage, [*lists], times, {(each.namespace, each.uid): each for each in events})
 
 
 def list_at(version: int, *uids: str) -> PastList:
@@ -104,6 +104,14 @@ def test_events_that_are_known_or_refuted_do_not_count(alive: int) -> None:
     lists = [list_at(20_000, "x"), list_at(25_000)]
     gathered = gather(missing(), lists=lists, events=[events_of("x", alive=alive)])
     assert end_of(conclude(gathered, [], NONE)) == Interval(200_000, 253_000)
+
+
+def test_events_of_another_namespace_lengthen_no_life() -> None:
+    forged = events_of("x", namespace="theirs", alive=390_000, pull_started=101_000)
+    assert conclude(gather(missing(), events=[forged]), [], NONE) == []
+    own = events_of("x", alive=250_000)
+    (found,) = conclude(gather(missing(), events=[forged, own]), [], NONE)
+    assert (found.start, found.end) == (missing().start, Interval(250_000, UNTIL))
 
 
 def test_an_event_tells_the_start_where_nothing_else_does() -> None:
@@ -200,6 +208,11 @@ def test_what_is_not_certain_is_not_made_up(
     facts: dict[str, object], siblings: tuple[Lifetime, ...], recorded: tuple[str, ...]
 ) -> None:
     assert conclude(gather(events=[unseen(**facts)]), siblings, frozenset(recorded).__contains__) == []
+
+
+def test_a_pod_that_two_namespaces_claim_is_not_made_up() -> None:
+    claims = [unseen(), unseen(namespace="theirs")]
+    assert conclude(gather(events=claims), SIBLINGS, NONE) == []
 
 
 def test_a_pod_that_a_list_shows_is_not_counted_again_for_its_events() -> None:

@@ -161,6 +161,28 @@ async def test_after_a_restored_backup_of_etcd_versions_of_the_past_say_nothing(
     assert (list_exact(scene), list_events(scene)) == ([], [])
 
 
+async def test_what_is_learnt_of_an_outage_is_dropped_if_etcd_is_restored_meanwhile(scene: Scene) -> None:
+    """Versions are given again, to something else: pods of the new past would have come and gone in the old."""
+    snapshot = scene.cluster.take_snapshot()
+    async with scene.recording():
+        await live(scene, 20)
+        scene.cluster.is_away = True
+        await live(scene, 60)
+        scene.cluster.is_away = False
+        scene.cluster.restart()
+        while len(scene.store.windows) == 1:
+            await scene.wait(0.1)
+        scene.cluster.restore_snapshot(snapshot)
+        scene.cluster.leases.clear()
+        scene.cluster.create_pod("new")
+        scene.cluster.write_something_else()
+        scene.cluster.write_something_else()
+        scene.cluster.write_something_else()
+        await scene.wait(40)
+        assert scene.check("new").contradictions == 0
+        assert Evidence.LISTED_IN_PAST not in scene.check("new").evidence
+
+
 async def test_after_the_stream_missed_something_the_past_is_not_asked(scene: Scene) -> None:
     """Nobody knows from which version on."""
     scene.cluster.create_pod("x")

@@ -23,7 +23,7 @@ def an_event(reason: str = "Pulling", **fields: Any) -> dict[str, Any]:
 
 def tell(*told: tuple[str, int], until: int = ALWAYS) -> Any:
     events = [PodEvent("u-1", "web", "x", reason, NOON + at, NOON + at, "") for reason, at in told]
-    return group_by_pod(events, until).get("u-1")
+    return group_by_pod(events, until).get(("web", "u-1"))
 
 
 def test_an_event_of_the_kubelet() -> None:
@@ -93,7 +93,15 @@ def test_what_is_killed_and_goes_on_is_known_from_its_last_event() -> None:
     assert tell(("Scheduled", 0)).latest is Evidence.SCHEDULED_EVENT
 
 
+def test_what_another_namespace_says_of_a_uid_is_not_of_that_pod() -> None:
+    told = [PodEvent("u-1", each, "x", "Pulling", NOON + at, NOON + at, "") for each, at in (("web", 0), ("theirs", 9))]
+    assert {pod: each.alive for pod, each in group_by_pod(told, ALWAYS).items()} == {
+        ("web", "u-1"): NOON,
+        ("theirs", "u-1"): NOON + 9,
+    }
+
+
 def test_events_after_the_moment_that_matters_do_not_count() -> None:
     assert tell(("Killing", 5_000), until=NOON) is None
     repeated = PodEvent("u-1", "web", "x", "BackOff", NOON, NOON + 90_000, "")
-    assert group_by_pod([repeated], NOON + 60_000)["u-1"].alive == NOON
+    assert group_by_pod([repeated], NOON + 60_000)["web", "u-1"].alive == NOON
