@@ -5,9 +5,11 @@ import math
 import random
 import re
 import string
-from re import _constants as signs  # type: ignore[attr-defined]  # the standard library's own, without annotations
-from re import _parser as patterns  # type: ignore[attr-defined]  # the same
+from importlib import import_module
 from typing import Any, Final
+
+# The standard library's own reader of patterns, which has no annotations.
+patterns, signs = import_module("re._parser"), import_module("re._constants")
 
 LETTERS: Final = string.ascii_letters + string.digits + " -_./:=+@,\"'\\<>&%#?*\t\né漢🜁"
 MOST_ITEMS: Final = 3
