@@ -27,7 +27,14 @@ LINGERING_SECONDS: Final = 1.0
 
 SHUTDOWN_SECONDS: Final = 10.0
 _LONGEST_LINE: Final = 16_384
-"""Of a request's first line, and of a header: a signature of many headers is one."""
+"""Of a request's first line."""
+
+_LONGEST_HEADER: Final = 8192
+"""A signature of many headers is one."""
+
+_MOST_HEADERS: Final = 64
+_READ_AHEAD: Final = 16_384
+"""Bytes of a body that are taken in before somebody reads it."""
 
 
 class Server:
@@ -61,7 +68,9 @@ class Server:
             keepalive_timeout=IDLE_SECONDS,
             lingering_time=LINGERING_SECONDS,
             max_line_size=_LONGEST_LINE,
-            max_field_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_HEADER,
+            max_headers=_MOST_HEADERS,
+            read_bufsize=_READ_AHEAD,
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()
@@ -77,12 +86,20 @@ class Server:
         path, _, query = request.raw_path.partition("?")
         headers = tuple((name.lower(), value) for name, value in request.headers.items())
         head = HttpRequest(request.method, path, query, headers)
+        connection = _Hold(request.transport)
         async with contextlib.AsyncExitStack() as held:
 
             async def read_body() -> bytes:
                 held.enter_context(self._take_place())
-                return await _read_body(request)
+                connection.release()
+                try:
+                    return await _read_body(request)
+                finally:
+                    connection.hold()
 
+            # A few strangers who send one large head after the other would take all memory while the first waits.
+            connection.hold()
+            held.callback(connection.release)
             return _build_response(request, await self._endpoint.answer(head, read_body))
 
     @contextlib.contextmanager
@@ -94,6 +111,25 @@ class Server:
             yield
         finally:
             self._active -= 1
+
+
+class _Hold:
+    """Keeps what a connection sends out of memory for as long as nobody is to read it."""
+
+    def __init__(self, transport: asyncio.Transport | None) -> None:
+        self._transport = transport
+        self._is_held = False
+
+    def hold(self) -> None:
+        # Where aiohttp has stopped reading by itself, it also goes on by itself.
+        if self._transport and self._transport.is_reading():
+            self._transport.pause_reading()
+            self._is_held = True
+
+    def release(self) -> None:
+        if self._transport and self._is_held:
+            self._transport.resume_reading()
+            self._is_held = False
 
 
 async def _read_body(request: web.BaseRequest) -> bytes:
