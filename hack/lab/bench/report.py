@@ -293,7 +293,7 @@ def _build_usage_rows(one: UsageFigures) -> CompiledSelectors:
 def _build_ledger_rows(one: LedgerFigures) -> CompiledSelectors:
     compared: tuple[tuple[str, Callable[[float], str], Callable[[ProcessFigures], float]], ...] = (
         ("CPU time to start and to read the running pods", _seconds, lambda process: process.started),
-        ("share of a core while no pod changes", lambda share: f"{share:.1%}", lambda process: process.idle),
+        ("share of a core while no pod changes", lambda share: f"{share:.2%}", lambda process: process.idle),
         ("CPU time for each pod that comes and goes", _milliseconds, lambda process: process.churn),
         ("memory at its most", lambda size: _mebibytes(round(size)), lambda process: process.memory),
     )
