@@ -280,6 +280,7 @@ def _build_startup_rows(startup: StartupFigures) -> CompiledSelectors:
 def _build_usage_rows(one: UsageFigures) -> CompiledSelectors:
     return [
         ["usage of the month by namespace", _seconds(one.by_namespace)],
+        ["CPU time of the same", _seconds(one.by_namespace_cpu)],
         ["the same without hourly sums, by one SQL query", _seconds(one.by_namespace_from_rows)],
         ["usage of the last 24 hours by namespace", _seconds(one.day_by_namespace)],
         ["usage of the month by workload, of all namespaces", _seconds(one.by_workload)],
