@@ -280,6 +280,7 @@ def _build_startup_rows(startup: StartupFigures) -> CompiledSelectors:
 def _build_usage_rows(one: UsageFigures) -> CompiledSelectors:
     return [
         ["usage of the month by namespace", _seconds(one.by_namespace)],
+        ["CPU time of the same", _seconds(one.by_namespace_cpu)],
         ["the same without hourly sums, by one SQL query", _seconds(one.by_namespace_from_rows)],
         ["usage of the last 24 hours by namespace", _seconds(one.day_by_namespace)],
         ["usage of the month by workload, of all namespaces", _seconds(one.by_workload)],
@@ -293,7 +294,7 @@ def _build_usage_rows(one: UsageFigures) -> CompiledSelectors:
 def _build_ledger_rows(one: LedgerFigures) -> CompiledSelectors:
     compared: tuple[tuple[str, Callable[[float], str], Callable[[ProcessFigures], float]], ...] = (
         ("CPU time to start and to read the running pods", _seconds, lambda process: process.started),
-        ("share of a core while no pod changes", lambda share: f"{share:.1%}", lambda process: process.idle),
+        ("share of a core while no pod changes", lambda share: f"{share:.2%}", lambda process: process.idle),
         ("CPU time for each pod that comes and goes", _milliseconds, lambda process: process.churn),
         ("memory at its most", lambda size: _mebibytes(round(size)), lambda process: process.memory),
     )

@@ -3,7 +3,8 @@
 Each answer has a date. Cut to a second, it says that the API server's time was less than a second more, and when it was
 asked that was still to come: how long an answer is on its way, or isn't read, takes nothing off. How long ago it was
 asked tells a clock that nobody can set, so an upper bound of the present is always known. The least of the last minutes
-is the closest; older ones go, because the API server's own clock may be set, too.
+is the closest; older ones go, because clocks drift. All go that an answer refutes, by a date that is later than they
+allow: the API server's clock was set, or this machine stood still, and that clock with it.
 """
 
 import datetime
@@ -40,6 +41,8 @@ class BoundedClock:
         now = self._clock.monotonic()
         if now - self._begun > KEPT_SECONDS:
             self._begun, self._before, self._least = now, self._least, math.inf
+        if moment - 1 - now > min(self._before, self._least) + AHEAD_SECONDS:
+            self._before = self._least = math.inf
         self._least = min(self._least, moment - (now - seconds))
 
     def monotonic(self) -> float:

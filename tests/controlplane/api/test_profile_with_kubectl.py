@@ -109,8 +109,20 @@ def test_the_wide_table_says_what_the_profile_waits_for(installed: Any, existing
     condition["lastTransitionTime"] = "2026-01-01T00:00:00Z"
     set_status(installed, existing, {"conditions": [condition]})
     header, row = installed.kubectl("get", "fp", existing, "-o", "wide").stdout.splitlines()
-    assert header.split() == ["NAME", "PHASE", "SELECTORS", "PODS", "MOVED", "RUNTIMECLASS", "MESSAGE", "AGE"]
+    costs = ["COST/HOUR", "COST/MONTH", "CURRENCY"]
+    assert header.split() == [
+        "NAME", "PHASE", "SELECTORS", "PODS", "MOVED", "RUNTIMECLASS", *costs, "MESSAGE", "AGE",
+    ]  # fmt: skip
     assert "There is no RuntimeClass" in row
+    assert row[header.index(costs[0]) : header.index("MESSAGE")].split() == []  # nobody said what it costs
+
+
+@pytest.mark.parametrize(("amount", "is_taken"), [("0.0123", True), ("-1", False), ("NaN", False), ("1e9", False)])
+def test_what_a_profile_costs_is_an_amount(installed: Any, existing: str, amount: str, is_taken: bool) -> None:
+    usage = {"costPerHour": amount, "costThisMonth": "41.0712", "currency": "USD", "observedAt": "2026-01-01T00:00:00Z"}
+    answer = set_status(installed, existing, {"usage": usage})
+    assert (answer.returncode == 0) is is_taken
+    assert is_taken or "status.usage.costPerHour: Invalid value" in answer.stderr
 
 
 def test_an_unknown_phase_is_refused(installed: Any, existing: str) -> None:

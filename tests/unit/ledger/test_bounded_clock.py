@@ -72,12 +72,31 @@ def test_one_that_is_ahead_is_held_back_also_long_after_an_answer(skew: float) -
     assert scene.ahead == 0
 
 
-def test_an_api_server_whose_clock_was_set_is_believed_after_some_minutes() -> None:
+def test_an_api_server_whose_clock_was_set_is_believed_at_once() -> None:
     scene = Scene()
-    scene.server_skew = timedelta(hours=-1)
+    for hours in (-1, 0, -2, -1):
+        scene.server_skew = timedelta(hours=hours)
+        scene.own.step(5)
+        scene.answer()
+        assert scene.ahead == pytest.approx(3600 * hours, abs=1)
+
+
+def test_a_machine_that_stood_still_is_not_kept_in_the_past() -> None:
+    scene = Scene()
     scene.answer()
-    assert scene.ahead < -3500
-    scene.server_skew = timedelta()
+    # Nobody's clock but its own monotonic one stood still.
+    scene.own.skew = scene.server_skew = timedelta(minutes=10)
+    scene.own.step(5)
+    scene.answer()
+    assert scene.ahead == 600
+
+
+def test_what_was_long_ago_does_not_count() -> None:
+    scene = Scene()
+    scene.server_skew = timedelta(seconds=-4)
+    scene.answer()
+    assert scene.ahead < -2
+    scene.server_skew = timedelta(seconds=-1.5)  # drifted, by less than refutes
     for _ in range(3):
         scene.own.step(KEPT_SECONDS + 1)
         scene.answer()

@@ -1,9 +1,10 @@
 """What Events tell of a pod that nobody watched: when it was placed, began to pull, and was still there.
 
 Events are evidence and no record: they are dropped under load and forgotten after an hour, so what they don't say means
-nothing. They carry the pod's uid and the times of who reported them, and no size. Whoever may write Events in a
-namespace may invent some; so they lengthen a life within what is known otherwise, and never shorten one, and are
-believed of that namespace's pods only.
+nothing. They carry the pod's uid and the times of who reported them, and no size. Where a reporter's clock is ahead,
+the API server's stamp of the last write of an Event tells that what it reports had happened by then. Whoever may write
+Events in a namespace may invent some; so they lengthen a life within what is known otherwise, and never shorten one,
+and are believed of that namespace's pods only.
 """
 
 import datetime
@@ -84,7 +85,8 @@ def read_pod_event(event: Mapping[str, Any]) -> PodEvent | None:
         about = event.get("involvedObject") or {}
         reason = str(event.get("reason") or "")
         reporter = event.get("reportingComponent") or (event.get("source") or {}).get("component")
-        times = [each for each in map(_read_ms, _list_times(event)) if each is not None]
+        written = _read_written(event)
+        times = [min(each, written) for each in map(_read_ms, _list_times(event)) if each is not None]
         uid, namespace, name = (str(about.get(key) or "") for key in ("uid", "namespace", "name"))
         message = str(event.get("message") or "")
     except (AttributeError, TypeError, ValueError, OverflowError):
@@ -131,6 +133,13 @@ def _list_times(event: Mapping[str, Any]) -> list[str]:
     series = event.get("series") or {}
     stamps = [event.get(key) for key in ("firstTimestamp", "lastTimestamp", "eventTime")]
     return [str(stamp) for stamp in (*stamps, series.get("lastObservedTime")) if stamp]
+
+
+def _read_written(event: Mapping[str, Any]) -> int:
+    """When the API server wrote it last, by its own clock."""
+    entries = (event.get("metadata") or {}).get("managedFields") or ()
+    moments = [_read_ms(str(entry.get("time") or "")) for entry in entries]
+    return max((each for each in moments if each is not None), default=_LAST_MOMENT)
 
 
 def _read_ms(text: str) -> int | None:

@@ -5,9 +5,11 @@ namespace or its profile changes. So a pod between two others that are alike was
 tell less: not what admission made of it, nor with which profile, and it is gone with its owner.
 """
 
+import bisect
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Final
 
 from monopod.usage.rules.lifetime import Description, Lifetime
@@ -31,12 +33,12 @@ class Siblings:
     """
 
     def __init__(self, lifetimes: Iterable[Lifetime]) -> None:
-        self._known: dict[tuple[str, str], dict[str, Lifetime]] = {}
-        for lifetime in lifetimes:
+        self._known: dict[tuple[str, str], _Members] = {}
+        for lifetime in sorted({each.uid: each for each in lifetimes}.values(), key=_get_age):
             about = lifetime.description
             if not about.workload.startswith(_BARE):
                 for key in {about.workload, _cut_suffix(about.name)} - {""}:
-                    self._known.setdefault((about.namespace, key), {})[lifetime.uid] = lifetime
+                    self._known.setdefault((about.namespace, key), _Members()).add(lifetime)
 
     def infer(self, namespace: str, name: str, made: int) -> Description | None:
         """What a pod was; None unless that is certain.
@@ -46,19 +48,52 @@ class Siblings:
             name: the pod's, as its owner built it.
             made: when it was made, to the second.
         """
-        found: dict[str, Lifetime] = {}
-        for key in _list_keys(name, made):
-            found |= self._known.get((namespace, key), {})
-        siblings = sorted(found.values(), key=lambda each: (each.created, each.uid))
-        if len({_describe_kind(each.description) for each in siblings}) != 1:
+        keys = [(namespace, key) for key in _list_keys(name, made)]
+        found = [self._known[key] for key in keys if key in self._known]
+        if len(set[tuple[object, ...]]().union(*(each.kinds for each in found))) != 1:
             return None
-        before = [each for each in siblings if each.created <= made]
-        after = [each for each in siblings if each.created >= made and each not in before[-1:]]
-        if not before or not after:
+        before = max((last for each in found if (last := each.find_last(made))), key=_get_age, default=None)
+        if before is None:
             return None
-        one, other = before[-1].description, after[0].description
+        after = min(
+            (first for each in found if (first := each.find_first(made, before.uid))), key=_get_age, default=None
+        )
+        if after is None:
+            return None
+        one, other = before.description, after.description
         labels = tuple(sorted(set(one.labels) & set(other.labels)))
         return replace(one, version=0, name=name, node="", labels=labels)
+
+
+@dataclass(slots=True)
+class _Members:
+    """Pods that have something in common, by age: there may be very many, and as many questions."""
+
+    by_age: list[Lifetime] = field(default_factory=list)
+    kinds: set[tuple[object, ...]] = field(default_factory=set)
+
+    def add(self, lifetime: Lifetime) -> None:
+        """The next by age."""
+        self.by_age.append(lifetime)
+        self.kinds.add(_describe_kind(lifetime.description))
+
+    def find_last(self, made: int) -> Lifetime | None:
+        """The last that was made until then."""
+        index = bisect.bisect_right(self.by_age, made, key=_get_created)
+        return self.by_age[index - 1] if index else None
+
+    def find_first(self, made: int, other: str) -> Lifetime | None:
+        """The first that was made since then, but for one of them."""
+        start = bisect.bisect_left(self.by_age, made, key=_get_created)
+        return next((each for each in islice(self.by_age, start, start + 2) if each.uid != other), None)
+
+
+def _get_age(lifetime: Lifetime) -> tuple[int, str]:
+    return lifetime.created, lifetime.uid
+
+
+def _get_created(lifetime: Lifetime) -> int:
+    return lifetime.created
 
 
 def _describe_kind(about: Description) -> tuple[object, ...]:

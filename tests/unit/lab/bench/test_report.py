@@ -91,7 +91,7 @@ def test_the_summary_has_ratios_and_differences() -> None:
 def test_a_recorder_is_compared_with_a_bare_watch() -> None:
     ledger = build_details(everything())["ledger"]
     assert "| CPU time for each pod that comes and goes | 4.0 ms | 1.0 ms | 4.00 |" in ledger
-    assert "| share of a core while no pod changes | 2.0% | 1.0% | 2.00 |" in ledger
+    assert "| share of a core while no pod changes | 2.00% | 1.00% | 2.00 |" in ledger
     assert "| pods created in a second (100 offered) | 80 |  |  |" in ledger
 
 

@@ -49,6 +49,24 @@ def test_a_series_lasts_until_it_was_last_seen() -> None:
     assert (read.first, read.last) == (NOON, NOON + 120_000)
 
 
+@pytest.mark.parametrize(
+    ("written", "last"),
+    [
+        (("2026-11-28T12:00:00Z", "2026-11-28T12:01:30Z"), 90_000),
+        (("2026-11-28T12:07:00Z",), 120_000),
+        ((None,), 120_000),
+        ((), 120_000),
+    ],
+)
+def test_a_clock_that_is_ahead_tells_of_nothing_after_the_event_was_written(
+    written: tuple[str | None, ...], last: int
+) -> None:
+    metadata = {"managedFields": [{"manager": "kubelet", "time": each} for each in written]}
+    read = read_pod_event(an_event(lastTimestamp="2026-11-28T12:02:00Z", metadata=metadata))
+    assert read is not None
+    assert (read.first, read.last) == (NOON, NOON + last)
+
+
 def test_older_kubelets_are_named_as_the_source() -> None:
     assert read_pod_event(an_event(reportingComponent="", source={"component": "kubelet"}))
 
@@ -65,6 +83,7 @@ def test_older_kubelets_are_named_as_the_source() -> None:
         pytest.param(an_event(firstTimestamp="2026-11-28T12:00:00"), id="without a zone"),
         pytest.param(an_event(involvedObject="x"), id="about a text"),
         pytest.param(an_event(series="x"), id="an odd series"),
+        pytest.param(an_event(metadata={"managedFields": ["x"]}), id="odd managed fields"),
         pytest.param(an_event(source=[1], reportingComponent=""), id="an odd source"),
         pytest.param(
             an_event(involvedObject={"kind": "Pod", "namespace": "web", "name": "x", "uid": "\x1b[2J"}), id="odd uid"

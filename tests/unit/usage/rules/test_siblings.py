@@ -1,5 +1,6 @@
 """Whose pod it is that is known by its name only, and what those were like."""
 
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -105,3 +106,20 @@ def test_pods_of_the_same_second_are_before_and_after() -> None:
     alike = [a_pod("Job/x", f"x-{suffix}") for suffix in ("bcdfg", "hjklm")]
     assert Siblings(alike).infer("web", "x-npqrs", DUE)
     assert Siblings(alike[:1]).infer("web", "x-npqrs", DUE) is None, "one is either"
+
+
+def test_it_lies_between_two_that_are_alike_however_many_there_are() -> None:
+    dice, answers = random.Random(7), list[bool]()
+    sizes = [250] * 30 + [500]
+    for _ in range(500):
+        pods = [
+            a_pod("Job/one", f"one-{dice.randrange(10**6)}", dice.randrange(8), cpu_millis=dice.choice(sizes))
+            for _ in range(dice.randrange(8))
+        ]
+        made = dice.randrange(8)
+        before = sorted((each for each in pods if each.created <= made), key=lambda each: each.created)
+        after = [each for each in pods if each.created >= made and each.uid not in {one.uid for one in before[-1:]}]
+        is_certain = bool(before and after and len({each.description.cpu_millis for each in pods}) == 1)
+        answers.append(is_certain)
+        assert (Siblings(pods).infer("web", "one-1-zzzzz", made) is not None) == is_certain
+    assert 50 < sum(answers) < 450
