@@ -148,6 +148,8 @@ async def _read_body(request: web.BaseRequest) -> bytes:
         raise AwsError(
             "RequestTimeoutException", "The body took too long.", status=HTTPStatus.REQUEST_TIMEOUT
         ) from None
+    except (ConnectionError, web.RequestPayloadError):  # the sender's doing, and no failure of ours
+        raise AwsError("SerializationException", "The body broke off, or isn't written as HTTP says.") from None
     return bytes(body)
 
 

@@ -18,8 +18,10 @@ from monopod.aws.options import Account
 from monopod.aws.sts import operations as sts
 from monopod.aws.wire import endpoint, server
 from monopod.aws.wire.call import AccessKey, AwsError, Call, Params, Service
+from monopod.aws.wire.message import HttpAnswer
 from monopod.aws.wire.metrics import REQUESTS
-from tests.unit.aws.wire.serving import ANA, KEY, REGION, SECRET, ask, serving
+from monopod.kube.clock import SYSTEM_CLOCK
+from tests.unit.aws.wire.serving import ANA, KEY, REGION, SECRET, ask, find_key, serving
 
 STS = sts.build_service(Account("111122223333", REGION, "prod"))
 MIB = 1024 * 1024
@@ -200,6 +202,32 @@ async def test_nobodys_body_is_waited_for() -> None:
         unknown = sign(url, b"", "MPODBBBBBBBBBBBBBBBB")
         assert "UnrecognizedClientException" in await begin(url, unknown)
         assert "MissingAuthenticationTokenException" in await begin(url, {})
+
+
+async def test_a_body_that_breaks_off_is_no_failure_of_ours() -> None:
+    answered = asyncio.Event()
+
+    class Seen(endpoint.Endpoint):
+        async def answer(self, *asked: Any) -> HttpAnswer:
+            answers.append(await super().answer(*asked))
+            answered.set()
+            return answers[-1]
+
+    answers: list[HttpAnswer] = []
+    served = server.Server(Seen((), REGION, find_key, SYSTEM_CLOCK), "127.0.0.1", 0)
+    await served.start(None)
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        headers = {**sign("http://monopod", b"{}"), "Host": "monopod", "Content-Length": "2"}
+        lines = ["POST / HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        await writer.drain()
+        writer.close()
+        async with asyncio.timeout(10):
+            await answered.wait()
+    finally:
+        await served.stop()
+    assert b"SerializationException" in answers[0].body
 
 
 async def begin(url: str, headers: dict[str, str]) -> str:
