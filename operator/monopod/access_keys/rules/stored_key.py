@@ -56,12 +56,12 @@ class StoredKey:
             InvalidKey: it holds no access key.
         """
         data = secret.get("data") or {}
-        groups = _read(data, "groups", needed=False).splitlines()
+        groups = _read(data, "groups", needed=False).split("\n")
         return cls(
             _read(data, "accessKeyId"),
             _read(data, "secretAccessKey"),
             _read(data, "user"),
-            tuple(group for group in groups if group),
+            tuple(group for line in groups if (group := line.rstrip("\r"))),
         ).check()
 
     def check(self) -> "StoredKey":

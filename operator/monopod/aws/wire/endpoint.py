@@ -45,8 +45,8 @@ Raises:
     AwsError: nobody could say.
 """
 
-ReadBody = Callable[[], Awaitable[bytes]]
-"""Reads a request's body.
+ReadBody = Callable[[str], Awaitable[bytes]]
+"""Reads a request's body, on behalf of the access key of an id.
 
 Raises:
     AwsError: it is too large, or doesn't come.
@@ -123,7 +123,7 @@ class Endpoint:
         if key is None:
             message = "The security token included in the request is invalid."
             raise AwsError("UnrecognizedClientException", message, status=HTTPStatus.FORBIDDEN)
-        request = dataclasses.replace(head, body=await read_body())
+        request = dataclasses.replace(head, body=await read_body(claim.access_key_id))
         check_signature(claim, request, key.secret)
         known.caller = key.caller
         operation = self._router.choose_operation(model, request)

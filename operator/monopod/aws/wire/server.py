@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ssl
+from collections import Counter
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Final
@@ -20,6 +21,9 @@ BODY_SECONDS: Final = 10.0
 MOST_ACTIVE: Final = 100
 """Requests with a known key that are answered at once, so that their bodies have a bound together; clients ask again by
 themselves. Those without one have no place that they could take from others."""
+
+MOST_OF_A_KEY: Final = 20
+"""Of these, with one key: its id is no secret, and whoever knows it takes places until the signature is checked."""
 
 IDLE_SECONDS: Final = 60.0
 LINGERING_SECONDS: Final = 1.0
@@ -51,7 +55,7 @@ class Server:
         self._host = host
         self.port = port
         """The port; after `start` the one that it got."""
-        self._active = 0
+        self._active: Counter[str] = Counter()
         self._runner: web.ServerRunner | None = None
 
     async def start(self, context: ssl.SSLContext | None) -> None:
@@ -89,8 +93,8 @@ class Server:
         connection = _Hold(request.transport)
         async with contextlib.AsyncExitStack() as held:
 
-            async def read_body() -> bytes:
-                held.enter_context(self._take_place())
+            async def read_body(key: str) -> bytes:
+                held.enter_context(self._take_place(key))
                 connection.release()
                 try:
                     return await _read_body(request)
@@ -103,14 +107,16 @@ class Server:
             return _build_response(request, await self._endpoint.answer(head, read_body))
 
     @contextlib.contextmanager
-    def _take_place(self) -> Iterator[None]:
-        if self._active >= MOST_ACTIVE:
+    def _take_place(self, key: str) -> Iterator[None]:
+        if self._active.total() >= MOST_ACTIVE or self._active[key] >= MOST_OF_A_KEY:
             raise AwsError("ThrottlingException", "Rate exceeded", status=HTTPStatus.TOO_MANY_REQUESTS)
-        self._active += 1
+        self._active[key] += 1
         try:
             yield
         finally:
-            self._active -= 1
+            self._active[key] -= 1
+            if not self._active[key]:
+                del self._active[key]
 
 
 class _Hold:

@@ -251,6 +251,28 @@ async def test_more_than_can_be_read_at_once_is_asked_to_come_again(monkeypatch:
     assert (status, told["__type"]) == (400, "ThrottlingException")
 
 
+async def test_who_knows_a_keys_id_takes_no_more_places_than_that_key_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = "MPODBBBBBBBBBBBBBBBB"
+
+    async def find(access_key_id: str) -> AccessKey | None:
+        return AccessKey(ANA, SECRET) if access_key_id in (KEY, other) else None
+
+    monkeypatch.setattr(server, "MOST_OF_A_KEY", 1)
+    async with serving(find=find) as url:
+        host = url.removeprefix("http://")
+        head = "\r\n".join(["POST / HTTP/1.1", *(f"{name}: {value}" for name, value in sign(url, b"{}").items())])
+        _, writer = await asyncio.open_connection(*host.split(":"))
+        writer.write(f"{head}\r\nHost: {host}\r\nContent-Length: 2\r\n\r\n".encode())
+        try:
+            async with asyncio.timeout(10):
+                while (await post(url, sign(url, b"{}"), b"{}"))[1]["__type"] != "ThrottlingException":
+                    pass
+            _, told = await post(url, sign(url, b"{}", other), b"{}")
+        finally:
+            writer.close()
+    assert told["__type"] == "UnsupportedFeatureException"
+
+
 async def test_nothing_is_unpacked() -> None:
     body = b"\x1f\x8b" + b"\x00" * 100
     async with serving() as url:
