@@ -46,8 +46,10 @@ PAUSE = 30.0 if IS_DEEP else 2.0
 SECONDS_IN_ALL = 4 * OUTAGES[0] + OUTAGES[1] + OUTAGES[2] + 8 * PAUSE
 SPACE = "crowd"
 REPLAYABLE_SECONDS = 60.0
-CLOSE_MS = 20_000
-"""Half of the ends in an outage of three minutes are that closely known: a list of the past for each twelfth of it."""
+LISTS = 12
+LEASE_MS = 15_000
+"""Half of the ends in an outage of both are known to within a twelfth of it, for each of which there is a list of the
+past, and the time between two writes of a Lease, which tell when a list was; and a moment for requests."""
 
 
 @dataclass
@@ -200,7 +202,7 @@ def test_whatever_is_killed_the_truth_is_inside_and_every_pod_counts_once(
     crash: Crash, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # What was before the ledger, it can't know.
-    with crash.during("before the ledger", since=1, is_watched=False, is_forgotten=True):
+    with crash.during("before the ledger", since=now_ms() - 60_000, is_watched=False, is_forgotten=True):
         crash.start(*crash.replicas)
     steps: list[Callable[[], None]] = [
         crash.kill_one,
@@ -272,7 +274,8 @@ def _check_bounds(lines: list[Line]) -> None:
         if IS_DEEP and line.is_watched:
             assert median(line.widths or [0]) == 0, str(line)
         if IS_DEEP and line.situation.startswith("both recorders away"):
-            assert median(line.widths or [0]) <= CLOSE_MS, str(line)
+            outage_ms = line.widest_ms - EARLIER_MS
+            assert median(line.widths or [0]) <= outage_ms / LISTS + LEASE_MS, str(line)
 
 
 def _is_forgotten(span: tuple[int, int], spans: list[Span]) -> bool:
