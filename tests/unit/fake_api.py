@@ -57,7 +57,7 @@ class FakeApi:
         metadata_only: bool = False,
         is_snapshot: bool = False,
     ) -> AsyncIterator[Json]:
-        yield {"metadata": {}, "items": list(self.lists.get(path, ()))}
+        yield {"metadata": {"resourceVersion": "5"}, "items": list(self.lists.get(path, ()))}
 
     async def list_pages(
         self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False

@@ -5,7 +5,8 @@ A counter must never fall, or Prometheus takes it for a new one and counts every
 - what is counted of pods that exist ends where the recorder knows that they existed, which can't turn out to be too
   much later;
 - which pairs of namespace and profile have series of their own follows from when they first used something, not from
-  how much: neither a restart nor another pair's growth moves one between its own series and `other`;
+  how much: neither a restart nor another pair's growth moves one between its own series and `other` (but for those
+  that began in the same hour, beyond which there is nothing to go by);
 - what falls all the same, because a price or an older fact became known later, stands still until it is reached again.
   Only a restart of the process forgets that, or a database that was put back to an older state.
 """

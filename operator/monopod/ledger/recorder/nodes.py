@@ -59,11 +59,12 @@ class Nodes:
     async def _follow(self) -> None:
         """A list, and watches until one is refused: an old version isn't missed here, so the list is read anew."""
         path = LEASES.list_path(NODE_LEASES)
-        listed = await self._api.get(path)
-        for item in listed.get("items") or ():
-            self._observe(item)
+        version = ""
+        async for page in self._api.read_pages(path, is_snapshot=True):
+            for item in page.get("items") or ():
+                self._observe(item)
+            version = str(page["metadata"]["resourceVersion"])
         self._forget()
-        version = str(listed["metadata"]["resourceVersion"])
         self._problems.clear("leases of nodes")
         while True:
             watch = self._api.watch(path, version)

@@ -31,13 +31,15 @@ async def follow(api: FakeApi, clock: FakeClock) -> Nodes:
     return nodes
 
 
-def a_list(*leases: Json) -> Json:
-    return {"metadata": {"resourceVersion": "5"}, "items": [*leases]}
+def an_api(*leases: Json) -> FakeApi:
+    api = FakeApi()
+    api.lists[PATH] = [*leases]
+    return api
 
 
 async def test_renewals_are_known_from_a_list_and_go_on_by_the_watch_with_the_skew() -> None:
     clock = FakeClock()  # it is 00:16:40
-    api = FakeApi({("get", PATH): a_list(a_lease("n1", "2026-01-01T00:16:30.000000Z"))})
+    api = an_api(a_lease("n1", "2026-01-01T00:16:30.000000Z"))
     api.watches = [
         [WatchEvent("MODIFIED", a_lease("n1", "2026-01-01T00:16:43.250000Z"))],
         [ApiError(410, "Expired", "")],
@@ -50,7 +52,7 @@ async def test_renewals_are_known_from_a_list_and_go_on_by_the_watch_with_the_sk
 async def test_the_last_renewal_outlives_the_lease_as_the_lease_goes_with_its_node() -> None:
     clock = FakeClock()
     lease = a_lease("n1", "2026-01-01T00:16:30.000000Z")
-    api = FakeApi({("get", PATH): a_list(lease)})
+    api = an_api(lease)
     api.watches = [[WatchEvent("DELETED", lease)], [ApiError(410, "Expired", "")]]
     nodes = await follow(api, clock)
     assert nodes.renewals == {"n1": compute_now_ms(clock) - 10_000}
@@ -72,7 +74,7 @@ def test_a_pods_end_notes_the_renewal_only_of_a_node_that_was_lost(age: int, is_
 async def test_a_watch_that_ends_at_once_is_not_opened_again_at_once() -> None:
     """As what a proxy without an API server answers."""
     clock = FakeClock()
-    api = FakeApi({("get", PATH): a_list()})
+    api = an_api()
     nodes = Nodes(api, PROBLEMS, clock)
     task = asyncio.create_task(nodes.run())
     opened = []
