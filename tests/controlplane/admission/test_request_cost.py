@@ -24,6 +24,9 @@ MOST_TIMES = 6.0 if DEEP else 10.0
 """Beside what an ordinary pod costs more."""
 
 MOST_TIMES_REFUSED = 6.0 if DEEP else 10.0
+TURNS = 1 if DEEP else 3
+"""What else the machine does, and the API server itself, makes one measurement worse, and hardly three."""
+
 CHECKED = ("labels", "annotations", "containers", "init containers", "volumes", "ports", "terms", "everything")
 REFUSED = ("600 labels", "5,000 annotations", "500 init containers") if not DEEP else tuple(BEYOND)
 
@@ -82,20 +85,32 @@ def fixed(meter: Meter) -> float:
 def test_the_worst_pod_that_is_admitted_costs_little_more_than_elsewhere(
     meter: Meter, fixed: float, shape: str
 ) -> None:
-    plain, costly = meter.measure(AT_BOUNDS[shape])
-    print(f"{shape}: {plain:.1f} ms, {costly:.1f} ms, {fixed:.1f} ms of it as for a small pod")
-    assert costly - fixed <= MOST_TIMES * plain
+    def holds() -> bool:
+        plain, costly = meter.measure(AT_BOUNDS[shape])
+        print(f"{shape}: {plain:.1f} ms, {costly:.1f} ms, {fixed:.1f} ms of it as for a small pod")
+        return costly - fixed <= MOST_TIMES * plain
+
+    assert any(holds() for _ in range(TURNS))
 
 
 @pytest.mark.parametrize("shape", REFUSED)
 def test_a_pod_that_is_refused_costs_little_more_than_elsewhere(meter: Meter, fixed: float, shape: str) -> None:
-    plain, costly = meter.measure(BEYOND[shape][0])
-    print(f"{shape}: {plain:.1f} ms, {costly:.1f} ms")
-    assert costly - fixed <= MOST_TIMES_REFUSED * plain
+    def holds() -> bool:
+        plain, costly = meter.measure(BEYOND[shape][0])
+        print(f"{shape}: {plain:.1f} ms, {costly:.1f} ms")
+        return costly - fixed <= MOST_TIMES_REFUSED * plain
+
+    assert any(holds() for _ in range(TURNS))
 
 
 def test_a_change_that_is_refused_costs_little_more_than_elsewhere(meter: Meter) -> None:
     """CEL takes a time for each key of a map that grows with their number."""
-    plain, costly = meter.measure_change({"metadata": {"annotations": {f"k{index}": "" for index in range(10_000)}}})
-    print(f"10,000 annotations: {plain:.0f} ms, {costly:.0f} ms")
-    assert costly <= MOST_TIMES_REFUSED * plain
+
+    def holds() -> bool:
+        plain, costly = meter.measure_change(
+            {"metadata": {"annotations": {f"k{index}": "" for index in range(10_000)}}}
+        )
+        print(f"10,000 annotations: {plain:.0f} ms, {costly:.0f} ms")
+        return costly <= MOST_TIMES_REFUSED * plain
+
+    assert any(holds() for _ in range(TURNS))
