@@ -9,9 +9,9 @@ import json
 import multiprocessing
 import os
 import re
-import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -144,26 +144,17 @@ def _create_pods(kubeconfig: Path, count: int, rate: float) -> dict[str, float]:
     """When the API server had answered, by the pod's name."""
     began = time.monotonic()
     created: dict[str, float] = {}
-    failures: list[Exception] = []
 
     def write(first: int) -> None:
         client = Client(kubeconfig)
-        try:
-            for number in range(first, count, WRITERS):
-                time.sleep(max(0.0, began + number / rate - time.monotonic()))
-                name = name_pod(number)
-                client.post(PODS.list_path(NAMESPACE), build_pod(name))
-                created[name] = time.time()
-        except Exception as error:
-            failures.append(error)
+        for number in range(first, count, WRITERS):
+            time.sleep(max(0.0, began + number / rate - time.monotonic()))
+            name = name_pod(number)
+            client.post(PODS.list_path(NAMESPACE), build_pod(name))
+            created[name] = time.time()
 
-    threads = [threading.Thread(target=write, args=(first,)) for first in range(WRITERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(write, range(WRITERS)))
     return created
 
 

@@ -12,7 +12,8 @@ import threading
 import time
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -257,30 +258,13 @@ def _write_pods(kubeconfig: Path, count: int, rate: float, *, lives_on: bool) ->
             _wait_for(end)
             client.delete(PODS.path(name, NAMESPACE))
 
-    _run_all(write)
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(write, range(WRITERS)))
     return created
 
 
 def _wait_for(moment: float) -> None:
     time.sleep(max(0.0, moment - time.monotonic()))
-
-
-def _run_all(write: Callable[[int], None]) -> None:
-    failures: list[Exception] = []
-
-    def attempt(first: int) -> None:
-        try:
-            write(first)
-        except Exception as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=attempt, args=(first,)) for first in range(WRITERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
 
 
 def build_pod(name: str, number: int) -> Object:
