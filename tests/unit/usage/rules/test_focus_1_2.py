@@ -61,7 +61,7 @@ def test_the_official_validator_finds_nothing_but_the_rule_that_cannot_pass(tmp_
     if program is None:
         return  # the test above is the short form
     if not program:
-        pytest.skip("hack/focus-validator found no Python 3.12, which the validator needs")
+        pytest.fail("hack/focus-validator found no Python 3.12, which the validator needs")
     rows = list_rows()
     with (tmp_path / "export.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
