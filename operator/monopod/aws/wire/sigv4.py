@@ -32,8 +32,8 @@ _AUTHORIZATION: Final = re.compile(
 )
 _TIMESTAMP: Final = "%Y%m%dT%H%M%SZ"
 _MOST_LENGTH: Final = 8192
-_UNSIGNED: Final = "x-amz-"
-"""What begins so is read by services, and must be signed."""
+_MUST_BE_SIGNED: Final = "x-amz-"
+"""Headers that begin so are read by services."""
 
 MISMATCH: Final = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
@@ -84,7 +84,7 @@ def read_claim(request: HttpRequest, service: str, region: str, now: datetime.da
         raise _refuse("MissingAuthenticationTokenException", "Missing Authentication Token")
     match = _match(request.get_header("authorization"))
     signed = tuple(match["headers"].split(";"))
-    needed = {"host", "x-amz-date", *(name for name in names if name.startswith(_UNSIGNED))}
+    needed = {"host", "x-amz-date", *(name for name in names if name.startswith(_MUST_BE_SIGNED))}
     if missing := sorted(needed.difference(signed)):
         raise _refuse("InvalidSignatureException", f"'{missing[0]}' must be a 'SignedHeader' in the AWS Authorization.")
     for name in ("authorization", *signed):
