@@ -37,7 +37,7 @@ def _render_kind(kind: Kind, schema: Schema, shared: set[str]) -> str:
     name = kind.model.__name__
     definitions: Definitions = schema.get("$defs", {})
     scope = {"Cluster": "cluster-wide", "Namespaced": "in a namespace"}[kind.scope]
-    head = f"\n## {name}\n\n`{kind.group}/{kind.version}`, {scope}, `kubectl get {kind.short_name}`\n\n"
+    head = f"\n## {name}\n\n`{kind.group}/{kind.version}`, {scope}, `kubectl get {kind.short_names[0]}`\n\n"
     fields = {key: part for key, part in schema["properties"].items() if key not in ("apiVersion", "kind")}
     own = [part for part in _walk(schema, definitions) if part not in shared]
     return (

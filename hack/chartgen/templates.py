@@ -9,6 +9,7 @@ import yaml
 from monopod.admission.operator_policies import DRY_RUNS_ONLY
 from monopod.admission.policies import build_optional_policies, build_policies
 from monopod.admission.render import render
+from monopod.api.ecs.names import ECS_GROUP
 from monopod.api.names import GROUP, SERVICE_ACCOUNT, SYSTEM_NAMESPACE
 
 Object = dict[str, Any]
@@ -57,7 +58,7 @@ def render_crds(folder: Path) -> str:
 def _to_crd_template(crd: Object) -> str:
     text = "---\n" + _to_template(labelled(crd)).replace("\nspec:\n", f"\n{KEEP}spec:\n", 1)
     # The definition of a kind that isn't ours may be in the cluster already.
-    foreign = crd["spec"]["group"] != GROUP
+    foreign = crd["spec"]["group"] not in (GROUP, ECS_GROUP)
     return "{{- if .Values.crds.securityGroupPolicy }}\n" + text + "{{- end }}\n" if foreign else text
 
 

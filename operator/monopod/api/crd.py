@@ -14,6 +14,17 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel
 
+from monopod.api.ecs.cluster import ECSCluster
+from monopod.api.ecs.names import (
+    ECS_CLUSTER_PLURAL,
+    ECS_GROUP,
+    ECS_TASK_DEFINITION_PLURAL,
+    ECS_TASK_FAMILY_PLURAL,
+    ECS_TASK_PLURAL,
+    ECS_VERSION,
+)
+from monopod.api.ecs.task import ECSTask
+from monopod.api.ecs.task_definition import ECSTaskDefinition, ECSTaskFamily
 from monopod.api.fargate_profile import FargateProfile
 from monopod.api.names import (
     GROUP,
@@ -114,7 +125,7 @@ class Kind:
 
     model: type[BaseModel]
     plural: str
-    short_name: str
+    short_names: tuple[str, ...]
     columns: tuple[Schema, ...]
     group: str = GROUP
     version: str = VERSION
@@ -136,7 +147,7 @@ KINDS = (
     Kind(
         FargateProfile,
         PROFILE_PLURAL,
-        "fp",
+        ("fp",),
         (
             _column("Phase", ".status.phase"),
             _column("Selectors", ".status.selectors"),
@@ -153,7 +164,7 @@ KINDS = (
     Kind(
         SecurityGroup,
         SECURITY_GROUP_PLURAL,
-        "sg",
+        ("sg",),
         (
             _column("Ready", READY_STATUS),
             _column("Pods", ".status.pods", "integer"),
@@ -166,7 +177,7 @@ KINDS = (
     Kind(
         SecurityGroupPolicy,
         GROUP_POLICY_PLURAL,
-        "sgp",
+        ("sgp",),
         (_column("Security-Group-Ids", ".spec.securityGroups.groupIds"), AGE),
         GROUP_POLICY_GROUP,
         GROUP_POLICY_VERSION,
@@ -175,7 +186,7 @@ KINDS = (
     Kind(
         StoredPod,
         STORED_POD_PLURAL,
-        "stp",
+        ("stp",),
         (
             _column("Profile", ".spec.profile"),
             _column("Phase", ".status.phase"),
@@ -183,6 +194,66 @@ KINDS = (
             AGE,
         ),
         scope="Namespaced",
+    ),
+    Kind(
+        ECSCluster,
+        ECS_CLUSTER_PLURAL,
+        ("ecscluster",),
+        (
+            _column("Phase", ".status.phase"),
+            _column("Namespace", ".status.namespace"),
+            _column("Name", ".spec.name", wide=True),
+            _column("Message", ".status.message", wide=True),
+            AGE,
+        ),
+        ECS_GROUP,
+        ECS_VERSION,
+    ),
+    Kind(
+        ECSTaskDefinition,
+        ECS_TASK_DEFINITION_PLURAL,
+        ("taskdef", "taskdefs"),
+        (
+            _column("Family", ".spec.family"),
+            _column("Revision", ".spec.revision", "integer"),
+            _column("Active", ".spec.active", "boolean"),
+            _column("CPU", ".spec.definition.cpu"),
+            _column("Memory", ".spec.definition.memory"),
+            _column("Image", ".spec.definition.containerDefinitions[0].image", wide=True),
+            _column("Registered-By", ".spec.registeredBy", wide=True),
+            AGE,
+        ),
+        ECS_GROUP,
+        ECS_VERSION,
+    ),
+    Kind(
+        ECSTaskFamily,
+        ECS_TASK_FAMILY_PLURAL,
+        ("taskfamily", "taskfamilies"),
+        (_column("Family", ".spec.family"), _column("Latest", ".spec.latestRevision", "integer"), AGE),
+        ECS_GROUP,
+        ECS_VERSION,
+    ),
+    Kind(
+        ECSTask,
+        ECS_TASK_PLURAL,
+        ("task", "tasks"),
+        (
+            _column("Task-Definition", ".spec.taskDefinition.family"),
+            _column("Revision", ".spec.taskDefinition.revision", "integer"),
+            _column("Status", ".status.lastStatus"),
+            _column("Desired", ".status.desiredStatus"),
+            AGE,
+            _column("Reason", ".status.stoppedReason"),
+            _column("CPU", ".status.cpu", wide=True),
+            _column("Memory", ".status.memory", wide=True),
+            _column("IP", ".status.containers[0].networkInterfaces[0].privateIpv4Address", wide=True),
+            _column("Exit", ".status.containers[0].exitCode", "integer", wide=True),
+            _column("Group", ".spec.group", wide=True),
+        ),
+        ECS_GROUP,
+        ECS_VERSION,
+        "Namespaced",
     ),
 )
 
@@ -211,7 +282,7 @@ def build_crd(kind: Kind) -> Schema:
                 "listKind": f"{name}List",
                 "plural": kind.plural,
                 "singular": name.lower(),
-                "shortNames": [kind.short_name],
+                "shortNames": list(kind.short_names),
                 "categories": ["monopod"],
             },
             "versions": [version],

@@ -8,6 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
+from monopod.api.ecs.names import (
+    ECS_CLUSTER_PLURAL,
+    ECS_GROUP,
+    ECS_TASK_DEFINITION_PLURAL,
+    ECS_TASK_FAMILY_PLURAL,
+    ECS_TASK_PLURAL,
+    ECS_VERSION,
+)
 from monopod.api.names import (
     GROUP,
     GROUP_POLICY_GROUP,
@@ -130,6 +138,14 @@ SECURITY_GROUPS: Final = Resource(
 )
 STORED_PODS: Final = Resource("StoredPod", GROUP, VERSION, STORED_POD_PLURAL, subresources=("status",))
 GROUP_POLICIES: Final = Resource("SecurityGroupPolicy", GROUP_POLICY_GROUP, GROUP_POLICY_VERSION, GROUP_POLICY_PLURAL)
+ECS_CLUSTERS: Final = Resource(
+    "ECSCluster", ECS_GROUP, ECS_VERSION, ECS_CLUSTER_PLURAL, namespaced=False, subresources=("status",)
+)
+ECS_TASK_FAMILIES: Final = Resource("ECSTaskFamily", ECS_GROUP, ECS_VERSION, ECS_TASK_FAMILY_PLURAL, namespaced=False)
+ECS_TASK_DEFINITIONS: Final = Resource(
+    "ECSTaskDefinition", ECS_GROUP, ECS_VERSION, ECS_TASK_DEFINITION_PLURAL, namespaced=False
+)
+ECS_TASKS: Final = Resource("ECSTask", ECS_GROUP, ECS_VERSION, ECS_TASK_PLURAL, subresources=("status",))
 
 BY_KIND: Final[Mapping[str, Resource]] = {
     resource.kind: resource
@@ -162,5 +178,9 @@ BY_KIND: Final[Mapping[str, Resource]] = {
         SECURITY_GROUPS,
         STORED_PODS,
         GROUP_POLICIES,
+        ECS_CLUSTERS,
+        ECS_TASK_FAMILIES,
+        ECS_TASK_DEFINITIONS,
+        ECS_TASKS,
     )
 }

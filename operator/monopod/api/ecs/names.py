@@ -1,0 +1,26 @@
+"""Every name of ECS's kinds and of what is written on other objects for them."""
+
+from typing import Final
+
+ECS_GROUP: Final = "ecs.monopod.dev"
+ECS_VERSION: Final = "v1beta1"
+ECS_API_VERSION: Final = f"{ECS_GROUP}/{ECS_VERSION}"
+
+ECS_CLUSTER_PLURAL: Final = "ecsclusters"
+ECS_TASK_FAMILY_PLURAL: Final = "ecstaskfamilies"
+ECS_TASK_DEFINITION_PLURAL: Final = "ecstaskdefinitions"
+ECS_TASK_PLURAL: Final = "ecstasks"
+
+NAMESPACE_PREFIX: Final = "ecs-"
+"""A cluster's namespace is this and the cluster object's name."""
+
+LONGEST_CLUSTER_NAME: Final = 63 - len(NAMESPACE_PREFIX)
+
+CLUSTER_LABEL: Final = f"{ECS_GROUP}/cluster"
+"""On a cluster's namespace: the name of the ECSCluster whose it is. Written by the operator."""
+
+ECS_TASK_LABEL: Final = f"{ECS_GROUP}/task"
+"""On a task's pod: the task's id, which is the pod's name, too."""
+
+FAMILY_LABEL: Final = f"{ECS_GROUP}/family"
+"""On a task definition and on what runs by it: the name of the ECSTaskFamily."""
