@@ -55,6 +55,12 @@ def _replace_for_calico(source: Path) -> Replacements:
     }
 
 
+def _replace_for_plugin(_: Path) -> Replacements:
+    """It has no go.mod, so nothing says which version of this one it needs; with the tagged one it doesn't compile."""
+    uuid = "github.com/twinj/uuid"
+    return {uuid: (uuid, f"v{read_pins()['twinj_uuid']}")}
+
+
 RECIPES: dict[str, Recipe] = {
     "etcd": Recipe({"go.etcd.io/etcd/server/v3": "etcd"}),
     "kubernetes": Recipe({"k8s.io/kubernetes": "kubernetes"}, _replace_staging, seeded=True),
@@ -72,6 +78,9 @@ RECIPES: dict[str, Recipe] = {
     "kwok": Recipe({"sigs.k8s.io/kwok": "kwok"}),
     "helm": Recipe({"helm.sh/helm/v4": "helm"}),
     "kind": Recipe({"sigs.k8s.io/kind": "kind"}),
+    "session-manager-plugin": Recipe(
+        {"github.com/aws/session-manager-plugin": "session_manager_plugin"}, _replace_for_plugin
+    ),
 }
 
 

@@ -149,6 +149,12 @@ TOOLS: dict[str, Tool] = {
     ),
     "helm": Tool("helm", {"helm": "helm.sh/helm/v4/cmd/helm"}, 180),
     "kind": Tool("kind", {"kind": "sigs.k8s.io/kind"}, 30),
+    # What the AWS CLI starts for `aws ecs execute-command`; AWS itself publishes it as packages only.
+    "session-manager-plugin": Tool(
+        "session_manager_plugin",
+        {"session-manager-plugin": "github.com/aws/session-manager-plugin/src/sessionmanagerplugin-main"},
+        60,
+    ),
 }
 
 
