@@ -11,11 +11,16 @@ from tests.project.repository import ROOT
 
 GOMOD = ROOT / "hack" / "lab" / "gomod"
 FOLDERS = sorted(path.name for path in GOMOD.iterdir() if path.is_dir())
-PIN_OF_FOLDER = {"cni": "cni_plugins", "conformance": "kubernetes", "netpol": "kubernetes"}
+PIN_OF_FOLDER = {
+    "cni": "cni_plugins",
+    "conformance": "kubernetes",
+    "netpol": "kubernetes",
+    "session-manager-plugin": "session_manager_plugin",
+}
 """Where the pin isn't named as the folder is."""
 
-NOT_FOLDERS = {"go", "calico_api", "focus_validator"}
-"""Pins of other things than a program of Go's: the compiler, a module that calico's go.mod replaces, a package of
+NOT_FOLDERS = {"go", "calico_api", "focus_validator", "twinj_uuid"}
+"""Pins of other things than a program of Go's: the compiler, modules that go.mod files replace, a package of
 Python's."""
 
 
