@@ -1,1 +1,0 @@
-"""What several services of AWS's have alike: ARNs' beginnings, lists in pages."""
