@@ -12,7 +12,6 @@ from monopod.aws.eks.profiles import Profiles
 from monopod.aws.eks.rules.arns import ClusterArn, parse_arn
 from monopod.aws.eks.rules.cluster import check_cluster, check_included, describe_cluster
 from monopod.aws.eks.rules.description import DELETE_FAILED, DELETING, describe_profile, read_status
-from monopod.aws.eks.rules.paging import take_page
 from monopod.aws.eks.rules.record import IDEMPOTENCY
 from monopod.aws.eks.rules.refusals import (
     miss_profile,
@@ -24,6 +23,7 @@ from monopod.aws.eks.rules.refusals import (
 from monopod.aws.eks.rules.request import build_profile
 from monopod.aws.eks.rules.tags import build_tagging, build_untagging, read_tags
 from monopod.aws.options import Account
+from monopod.aws.rules.paging import take_page
 from monopod.aws.wire.call import Call, Handler, Params, Service
 from monopod.kube.client.api import Json
 

@@ -6,9 +6,9 @@ from typing import Final
 
 from monopod.aws.eks.rules.refusals import miss_resource, refuse_tags
 from monopod.aws.options import Account
+from monopod.aws.rules.arns import build_prefix
 
 _ARN: Final = re.compile(r"arn:[a-z-]+:eks:[a-z0-9-]+:[0-9]{12}:[a-z-]+/\S+")
-_PARTITIONS: Final = (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"), ("us-isob-", "aws-iso-b"), ("us-iso-", "aws-iso"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,12 @@ class ProfileArn:
 
 def build_cluster_arn(account: Account) -> str:
     """The cluster's ARN."""
-    return f"{_build_prefix(account)}:cluster/{account.cluster}"
+    return f"{build_prefix(account, 'eks')}:cluster/{account.cluster}"
 
 
 def build_profile_arn(account: Account, name: str, uid: str) -> str:
     """A profile's ARN: of another profile of the same name it is another one, as AWS's."""
-    return f"{_build_prefix(account)}:fargateprofile/{account.cluster}/{name}/{uid}"
+    return f"{build_prefix(account, 'eks')}:fargateprofile/{account.cluster}/{name}/{uid}"
 
 
 def parse_arn(account: Account, arn: str) -> ClusterArn | ProfileArn:
@@ -44,13 +44,8 @@ def parse_arn(account: Account, arn: str) -> ClusterArn | ProfileArn:
         raise refuse_tags(f"Invalid ARN: {arn}")
     if arn == build_cluster_arn(account):
         return ClusterArn()
-    stem = f"{_build_prefix(account)}:fargateprofile/{account.cluster}/"
+    stem = f"{build_prefix(account, 'eks')}:fargateprofile/{account.cluster}/"
     match arn.removeprefix(stem).split("/"):
         case [name, uid] if arn.startswith(stem) and name and uid:
             return ProfileArn(name, uid)
     raise miss_resource(arn)
-
-
-def _build_prefix(account: Account) -> str:
-    partition = next((name for prefix, name in _PARTITIONS if account.region.startswith(prefix)), "aws")
-    return f"arn:{partition}:eks:{account.region}:{account.id}"

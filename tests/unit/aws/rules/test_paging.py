@@ -3,7 +3,7 @@ import string
 
 import pytest
 
-from monopod.aws.eks.rules.paging import LARGEST_PAGE, take_page
+from monopod.aws.rules.paging import LARGEST_PAGE, take_page
 from monopod.aws.wire.call import AwsError
 
 ASKED = "ListFargateProfiles c1"

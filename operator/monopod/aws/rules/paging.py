@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from monopod.aws.eks.rules.refusals import refuse_parameter
+from monopod.aws.wire.call import AwsError
 
 LARGEST_PAGE: Final = 100
 """What AWS returns at once, where nothing smaller is asked for."""
@@ -54,4 +54,4 @@ def _read_token(token: str, asked: str) -> str:
                 return after
     except (binascii.Error, ValueError, RecursionError):
         pass
-    raise refuse_parameter("The nextToken parameter is invalid")
+    raise AwsError("InvalidParameterException", "The nextToken parameter is invalid")

@@ -1,0 +1,1 @@
+"""What ECS says and takes, apart from any request to the API server."""
