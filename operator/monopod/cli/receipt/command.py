@@ -13,15 +13,18 @@ _KINDS: Final = {
     "job": "Job", "jobs": "Job", "cj": "CronJob", "cronjob": "CronJob", "cronjobs": "CronJob",
     "deploy": "Deployment", "deployment": "Deployment", "deployments": "Deployment",
     "sts": "StatefulSet", "statefulset": "StatefulSet", "statefulsets": "StatefulSet",
+    "ecstaskfamily": "ECSTaskFamily", "ecstaskfamilies": "ECSTaskFamily",
     "rs": "ReplicaSet", "replicaset": "ReplicaSet", "replicasets": "ReplicaSet",
 }  # fmt: skip
-_POD: Final = frozenset({"pod", "pods", "po"})
+_POD: Final = frozenset({"pod", "pods", "po", "task", "tasks", "ecstask", "ecstasks"})
+"""A task's pod has its name."""
+
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _KIND: Final = re.compile(r"[A-Z][A-Za-z]*")
 
 
 def read_subject(text: str) -> tuple[str, str]:
-    """What a receipt is of, as a parameter of the question: `web-0`, `pod/web-0`, `job/nightly`, `Workflow/x`.
+    """What a receipt is of, as a parameter of the question: `web-0`, `job/nightly`, `task/ID`, `Workflow/x`.
 
     Raises:
         UnreadableInput: it is none of these.

@@ -2,7 +2,8 @@
 
 Sources: the AWS Fargate pricing page (from the start of the image pull until the pod terminates, rounded up to the
 second, at least a minute; storage above 20 GB) and EKS's users: a pod that has completed is billed until its object is
-gone (containers-roadmap#1284), and so is one that can't pull its image.
+gone (containers-roadmap#1284), and so is one that can't pull its image. A task of ECS's is billed until it terminates:
+its pod is kept for the logs alone, which no terms change.
 
 A bill is a span of whole seconds. Whatever is reported is that span clipped to a period, so reports of adjacent periods
 add up, and the minimum of a minute lands in the seconds after the start and nowhere else. No price is known here.
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from monopod.api.ecs.names import ECS_TASK_LABEL
 from monopod.pods.rules.size import DEFAULT_STORAGE_GIB
 from monopod.usage.rules.lifetime import Description, Evidence, Interval, Lifetime
 
@@ -163,8 +165,16 @@ def compute_bill(lifetime: Lifetime, terms: Terms, now: int) -> Bill | None:
 
 def is_charged(lifetime: Lifetime, terms: Terms) -> bool:
     """Whether the bill of a pod that exists grows: its images began to be pulled, and nothing has ended the bill."""
-    is_over = terms.until is BilledUntil.POD_TERMINATED and lifetime.finished is not None
-    return lifetime.is_open and lifetime.start is not None and not is_over
+    return lifetime.is_open and lifetime.start is not None and not is_over(lifetime, terms)
+
+
+def is_over(lifetime: Lifetime, terms: Terms) -> bool:
+    """Whether containers that have ended have ended the bill, whether or not the pod object exists."""
+    return lifetime.finished is not None and (terms.until is BilledUntil.POD_TERMINATED or _is_task(lifetime))
+
+
+def _is_task(lifetime: Lifetime) -> bool:
+    return any(key == ECS_TASK_LABEL for key, _ in lifetime.description.labels)
 
 
 def _compute_possible_bill(lifetime: Lifetime, terms: Terms) -> Bill | None:
@@ -185,7 +195,7 @@ _SEEN_TO_THE_END: Final = frozenset({Evidence.WATCHED_DELETION, Evidence.REPLAYE
 def _compute_end(lifetime: Lifetime, terms: Terms, now: int) -> Interval:
     # A recorder whose clock was ahead for a while has said that pods were alive then.
     end = lifetime.end or Interval(min(lifetime.alive, now), now)
-    if terms.until is BilledUntil.POD_TERMINATED and lifetime.finished is not None:
+    if lifetime.finished is not None and is_over(lifetime, terms):
         end = Interval(min(lifetime.finished, end.latest), min(lifetime.finished, end.latest))
     if terms.lost_node is LostNode.STOP and lifetime.node_renewed is not None:
         end = Interval(min(lifetime.node_renewed, end.earliest), min(lifetime.node_renewed, end.latest))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from monopod.api.ecs.names import FAMILY_LABEL
 from monopod.api.names import CAPACITY_ANNOTATION, PROFILE_LABEL, STORAGE_ANNOTATION
 from monopod.kube.objects.fields import InvalidManifest, InvalidPod, Part
 from monopod.kube.objects.timestamps import read_time
@@ -188,6 +189,9 @@ def _name_workload(metadata: Part, created: int) -> str:
     kind, name = owner.text("kind"), owner.text("name")
     if not _KIND.fullmatch(kind) or not _NAME.fullmatch(name):
         return f"Pod/{metadata.text('name')}"
+    family = metadata.text_map("labels").get(FAMILY_LABEL, "")
+    if kind == "ECSTask" and _NAME.fullmatch(family):
+        return f"ECSTaskFamily/{family}"
     template_hash = metadata.text_map("labels").get(_HASH_LABEL, "")
     if kind == "ReplicaSet" and template_hash and name.endswith(f"-{template_hash}"):
         return f"Deployment/{name.removesuffix(f'-{template_hash}')}"
@@ -230,10 +234,15 @@ def _read_stamps(root: Part) -> _Stamps:
             stamps.evidence.add(Evidence.REJECTED)
     for condition in status.children("conditions"):
         if condition.text("type") == _READY_TO_START:
+            changed = _read_ms(condition, "lastTransitionTime")
             if condition.text("status") == "True":
-                stamps.pull_started = _read_ms(condition, "lastTransitionTime")
-            elif stamps.container_started is None:
+                stamps.pull_started = changed
+                continue
+            if stamps.container_started is None:
                 stamps.evidence.add(Evidence.PULL_PENDING)
+                # No container ever ran, so none says when; the sandbox in which they were to run was taken away then.
+                if stamps.finished is None and has_ended(root.fields) and containers:
+                    stamps.finished = changed
     stamps.evidence |= {
         evidence
         for stamp, evidence in (

@@ -46,7 +46,18 @@ def a_lifetime(**facts: Any) -> Lifetime:
     return Lifetime(
         "uid",
         Description(
-            7, "prod", "web-1", "web", "Deployment/web", cpu, memory, storage, "FARGATE", architecture, "node-1", ()
+            7,
+            "prod",
+            "web-1",
+            "web",
+            "Deployment/web",
+            cpu,
+            memory,
+            storage,
+            "FARGATE",
+            architecture,
+            "node-1",
+            tuple(sorted(facts.get("labels", {}).items())),
         ),
         created=NOON,
         gone=frozenset(NOON + moment for moment in facts.get("gone", ())),

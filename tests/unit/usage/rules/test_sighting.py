@@ -61,6 +61,10 @@ def ran(start: int, end: int | None = None) -> Json:
     return {"name": "app", "state": {"terminated": {**started, "finishedAt": f"2026-11-28T12:00:{end:02}Z"}}}
 
 
+def waits() -> Json:
+    return {"name": "app", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
+
+
 def test_what_the_pod_is() -> None:
     seen = see(a_pod())
     description = seen.description
@@ -94,6 +98,15 @@ def test_other_pods_are_none_of_ours(pod: Json) -> None:
 def test_the_workload_that_it_belongs_to(owner: Json, workload: str) -> None:
     seen = see(a_pod(ownerReferences=[{"uid": "o", "controller": True, **owner}]))
     assert seen.description.workload == workload
+
+
+def test_a_task_belongs_to_its_family() -> None:
+    owner = {"uid": "o", "controller": True, "kind": "ECSTask", "name": "1f"}
+    of_family = a_pod(ownerReferences=[owner])
+    of_family["metadata"]["labels"]["ecs.monopod.dev/family"] = "web"
+    assert see(of_family).description.workload == "ECSTaskFamily/web"
+    of_family["metadata"]["labels"]["ecs.monopod.dev/family"] = "x" * 300
+    assert see(of_family).description.workload == "ECSTask/1f"
 
 
 @pytest.mark.parametrize(
@@ -283,6 +296,22 @@ def test_where_the_bill_starts(status: Json, start: int | None, acknowledged: bo
             None,
             id="the year 1",
         ),
+        pytest.param(
+            {"phase": "Failed", "conditions": [condition("False", 50)], "containerStatuses": [waits()]},
+            50,
+            id="none ever ran",
+        ),
+        pytest.param(
+            {"phase": "Pending", "conditions": [condition("False", 50)], "containerStatuses": [waits()]},
+            None,
+            id="none ran yet",
+        ),
+        pytest.param(
+            {"phase": "Failed", "conditions": [condition("False", 50)], "containerStatuses": [ran(1, 9)]},
+            9,
+            id="its sandbox was taken away later",
+        ),
+        pytest.param({"phase": "Failed", "conditions": [condition("False", 50)]}, None, id="refused"),
     ],
 )
 def test_when_all_containers_had_ended(status: Json, finished: int | None) -> None:

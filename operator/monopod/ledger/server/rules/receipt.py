@@ -7,7 +7,7 @@ from typing import Any, Final
 from monopod.ledger.rules.wire import encode_lifetime
 from monopod.ledger.server.rules.amounts import Money, compute_money, encode_usage, to_text, to_time
 from monopod.pods.rules.size import DEFAULT_STORAGE_GIB
-from monopod.usage.rules.bill import HOUR, MINIMUM_SECONDS, Bill, Terms, compute_bill
+from monopod.usage.rules.bill import HOUR, MINIMUM_SECONDS, Bill, Terms, compute_bill, is_over
 from monopod.usage.rules.lifetime import Evidence, Lifetime
 from monopod.usage.rules.price import MIB_PER_GIB, MILLIS
 from monopod.usage.rules.price_book import PriceBook, Span
@@ -101,7 +101,7 @@ def build_receipt(lifetime: Lifetime, terms: Terms, book: PriceBook, now: int) -
         money += compute_money(span.prices, usage, bill.description.capacity, bill.description.architecture)
         if usage.billed.seconds:
             lines += _build_lines(bill, span, usage.billed.seconds)
-    return Receipt(lifetime, bill, tuple(lines), money, tuple(_explain(lifetime, bill)))
+    return Receipt(lifetime, bill, tuple(lines), money, tuple(_explain(lifetime, bill, terms)))
 
 
 def _build_lines(bill: Bill, span: Span, seconds: int) -> list[Line]:
@@ -127,7 +127,7 @@ _NARROWER: Final = {
 """Of an end that wasn't seen: what else is known of it."""
 
 
-def _explain(lifetime: Lifetime, bill: Bill) -> list[str]:
+def _explain(lifetime: Lifetime, bill: Bill, terms: Terms) -> list[str]:
     told = []
     if lifetime.start is None:
         told.append("No recorder saw it start: if it ran, it was while none of them watched.")
@@ -142,7 +142,9 @@ def _explain(lifetime: Lifetime, bill: Bill) -> list[str]:
             "Nobody watched while it lived: its Events tell of it, and its size is that of its workload's pods before "
             "and after it, which are alike."
         )
-    if bill.is_open:
+    if is_over(lifetime, terms):
+        told.append("It ends when its containers had ended.")
+    elif bill.is_open:
         told.append("The pod exists still: it is billed until it was last seen.")
     elif bill.least == bill.most:
         seen = {

@@ -39,3 +39,11 @@ def test_a_pod_that_only_events_tell_of_says_where_its_size_is_from() -> None:
     told = explain("PullingEvent", "InferredFromSiblings")
     assert told[0] == "It starts when the images began to be pulled, as an Event told."
     assert told[1].endswith("its size is that of its workload's pods before and after it, which are alike.")
+
+
+def test_a_task_that_has_stopped_ends_with_its_containers() -> None:
+    lifetime = a_lifetime(pull=0, finished=75_000, alive=100_000, labels={"ecs.monopod.dev/task": "1f"})
+    receipt = build_receipt(lifetime, Terms(), load_book("us-east-1"), NOON + 10**6)
+    assert receipt.explanation[1:] == ("It ends when its containers had ended.",)
+    assert receipt.bill is not None
+    assert receipt.bill.seconds == 75
