@@ -121,7 +121,9 @@ def build_schema(kind: type[BaseModel]) -> Schema:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of ours as the API server is told of it; `columns` are kubectl's."""
+    """A kind of ours as the API server is told of it; `columns` are kubectl's, and by the fields that are
+    `selectable` the API server lists those with a value.
+    """
 
     model: type[BaseModel]
     plural: str
@@ -130,6 +132,7 @@ class Kind:
     group: str = GROUP
     version: str = VERSION
     scope: Literal["Cluster", "Namespaced"] = "Cluster"
+    selectable: tuple[str, ...] = ()
 
     @property
     def file_name(self) -> str:
@@ -225,6 +228,7 @@ KINDS = (
         ),
         ECS_GROUP,
         ECS_VERSION,
+        selectable=(".spec.family", ".spec.active"),
     ),
     Kind(
         ECSTaskFamily,
@@ -267,6 +271,7 @@ def build_crd(kind: Kind) -> Schema:
         "storage": True,
         **({"subresources": {"status": {}}} if "status" in schema["properties"] else {}),
         "additionalPrinterColumns": list(kind.columns),
+        **({"selectableFields": [{"jsonPath": path} for path in kind.selectable]} if kind.selectable else {}),
         "schema": {"openAPIV3Schema": schema},
     }
     name = kind.model.__name__

@@ -15,6 +15,7 @@ import structlog
 from monopod.aws.access.impersonation import ApiFor, impersonate_with
 from monopod.aws.access.keys import AccessKeys
 from monopod.aws.certificate import FileCertificate, build_own_context
+from monopod.aws.ecs import operations as ecs
 from monopod.aws.eks import operations as eks
 from monopod.aws.options import SERVER, Account, AwsOptions
 from monopod.aws.sts import operations as sts
@@ -108,4 +109,4 @@ def build_services(apis: ApiFor, account: Account) -> tuple[Service, ...]:
         apis: the API server in a caller's name.
         account: what stands in ARNs.
     """
-    return (eks.build_service(apis, account), sts.build_service(account))
+    return (ecs.build_service(apis, account), eks.build_service(apis, account), sts.build_service(account))

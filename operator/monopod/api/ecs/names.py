@@ -24,3 +24,6 @@ ECS_TASK_LABEL: Final = f"{ECS_GROUP}/task"
 
 FAMILY_LABEL: Final = f"{ECS_GROUP}/family"
 """On a task definition and on what runs by it: the name of the ECSTaskFamily."""
+
+FAMILY_ANNOTATION: Final = f"{ECS_GROUP}/family"
+"""On a task definition whose family has a name that Kubernetes doesn't take: that name."""

@@ -9,5 +9,13 @@ _PARTITIONS: Final = (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"), ("us-isob-",
 
 def build_prefix(account: Account, service: str) -> str:
     """The part of an ARN before the resource, without the colon between them."""
-    partition = next((name for prefix, name in _PARTITIONS if account.region.startswith(prefix)), "aws")
-    return f"arn:{partition}:{service}:{account.region}:{account.id}"
+    return f"arn:{_find_partition(account)}:{service}:{account.region}:{account.id}"
+
+
+def build_user_arn(account: Account, user: str) -> str:
+    """The ARN of a user of Kubernetes', told as one of IAM's."""
+    return f"arn:{_find_partition(account)}:iam::{account.id}:user/{user}"
+
+
+def _find_partition(account: Account) -> str:
+    return next((name for prefix, name in _PARTITIONS if account.region.startswith(prefix)), "aws")

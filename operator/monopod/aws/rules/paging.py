@@ -25,7 +25,9 @@ class Page:
     next_token: str
 
 
-def take_page(names: Iterable[str], asked: str, size: int | None, token: str | None) -> Page:
+def take_page(
+    names: Iterable[str], asked: str, size: int | None, token: str | None, *, descending: bool = False
+) -> Page:
     """The names of one page, sorted.
 
     Args:
@@ -33,12 +35,15 @@ def take_page(names: Iterable[str], asked: str, size: int | None, token: str | N
         asked: what the list is of; a token of another one isn't taken.
         size: how many are wanted at most.
         token: the one that came with the page before.
+        descending: whether the last name comes first.
 
     Raises:
         AwsError: this is no token for this list.
     """
-    after = "" if token is None else _read_token(token, asked)
-    left = sorted({name for name in names if name > after})
+    left = sorted(set(names), reverse=descending)
+    if token is not None:
+        after = _read_token(token, asked)
+        left = [name for name in left if (name < after if descending else name > after)]
     page = left[: size or LARGEST_PAGE]
     return Page(page, _build_token(page[-1], asked) if len(page) < len(left) else "")
 

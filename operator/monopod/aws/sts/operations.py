@@ -1,6 +1,7 @@
 """STS' one operation that needs no roles: whom does my key stand for?"""
 
 from monopod.aws.options import Account
+from monopod.aws.rules.arns import build_user_arn
 from monopod.aws.wire.call import Call, Params, Service
 
 
@@ -15,7 +16,7 @@ def build_service(account: Account) -> Service:
         return {
             "UserId": call.caller.user,
             "Account": account.id,
-            "Arn": f"arn:aws:iam::{account.id}:user/{call.caller.user}",
+            "Arn": build_user_arn(account, call.caller.user),
         }
 
     return Service("sts", {"GetCallerIdentity": get_caller_identity})

@@ -38,6 +38,12 @@ def test_what_comes_or_goes_meanwhile_leaves_no_gap() -> None:
     assert take_page("abcef", ASKED, 2, first.next_token).names == ["e", "f"]
 
 
+def test_a_list_can_be_read_from_its_end() -> None:
+    first = take_page("abcd", ASKED, 3, None, descending=True)
+    assert first.names == ["d", "c", "b"]
+    assert take_page("abxcd", ASKED, 3, first.next_token, descending=True).names == ["a"]
+
+
 def test_the_same_question_has_the_same_token() -> None:
     assert take_page("abc", ASKED, 1, None) == take_page("cab", ASKED, 1, None)
 

@@ -14,7 +14,7 @@ NAME_PATTERN: Final = r"^[a-zA-Z0-9\-_]{1,255}$"
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,255}")
 _REVISION: Final = re.compile(r"[0-9]{1,10}")
 _ID_LENGTHS: Final = (32, 36)
-_CLUSTER, _DEFINITION, _TASK = "cluster", "task-definition", "task"
+_CLUSTER, _DEFINITION, _TASK, _PROVIDER = "cluster", "task-definition", "task", "capacity-provider"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,20 @@ def build_task_arn(account: Account, cluster: str, task: str) -> str:
 def build_container_arn(account: Account, cluster: str, task: str, container: str) -> str:
     """The ARN of a task's container."""
     return f"{build_prefix(account, 'ecs')}:container/{cluster}/{task}/{container}"
+
+
+def build_provider_arn(account: Account, provider: str) -> str:
+    """The ARN of a capacity provider."""
+    return f"{build_prefix(account, 'ecs')}:{_PROVIDER}/{provider}"
+
+
+def read_provider(account: Account, identifier: str) -> str:
+    """The capacity provider's name, of a name or an ARN, whether there is one or not.
+
+    Raises:
+        AwsError: it is the ARN of something else.
+    """
+    return _read_resource(account, identifier, _PROVIDER) if identifier.startswith("arn:") else identifier
 
 
 def read_cluster(account: Account, identifier: str | None) -> str:

@@ -1,0 +1,51 @@
+"""The operations of ECS that are built: parameters in, what ECS answers out.
+
+Each module of operations names by `READ` the parameters of each that it has; one that isn't there is refused, so that
+nothing that a client says is lost when AWS's model grows.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from monopod.aws.access.impersonation import ApiFor
+from monopod.aws.ecs import cluster_operations, definition_operations
+from monopod.aws.ecs.rules.refusals import refuse_unread
+from monopod.aws.options import Account
+from monopod.aws.wire.call import AwsError, Call, Handler, Params, Service
+from monopod.kube.clock import SYSTEM_CLOCK, Clock
+from monopod.tasks.rules.running.refusal import Refusal
+
+_MODULES: Final = (cluster_operations, definition_operations)
+
+READ: Final[Mapping[str, frozenset[str]]] = {
+    name: members for module in _MODULES for name, members in module.READ.items()
+}
+"""The parameters of each operation that is built."""
+
+
+def build_service(apis: ApiFor, account: Account, clock: Clock = SYSTEM_CLOCK) -> Service:
+    """The service.
+
+    Args:
+        apis: the API server in a caller's name.
+        account: what stands in ARNs.
+        clock: tells the time.
+    """
+    handlers = {
+        name: _guard(READ[name], handler)
+        for module in _MODULES
+        for name, handler in module.build_handlers(apis, account, clock).items()
+    }
+    return Service("ecs", handlers)
+
+
+def _guard(read: frozenset[str], handler: Handler) -> Handler:
+    async def answer(call: Call) -> Params:
+        if unread := call.params.keys() - read:
+            raise refuse_unread(unread)
+        try:
+            return await handler(call)
+        except Refusal as refusal:
+            raise AwsError(refusal.code, refusal.message) from None
+
+    return answer
