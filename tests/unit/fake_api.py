@@ -1,6 +1,7 @@
 """Stands in for the API client: answers by path, from a script, and remembers what it was asked."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from monopod.kube.client.api import ApiError, Json, WatchEvent
@@ -65,6 +66,11 @@ class FakeApi:
         async for page in self.read_pages(path, query, metadata_only=metadata_only):
             for item in page["items"]:
                 yield item
+
+    def read_text(
+        self, path: str, query: Mapping[str, str] | None = None
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        raise not_found()
 
     async def watch(
         self, path: str, version: str, query: Mapping[str, str] | None = None

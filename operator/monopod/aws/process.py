@@ -12,11 +12,12 @@ from pathlib import Path
 
 import structlog
 
-from monopod.aws.access.impersonation import ApiFor, impersonate_with
+from monopod.aws.access.impersonation import TextApiFor, impersonate_with
 from monopod.aws.access.keys import AccessKeys
 from monopod.aws.certificate import FileCertificate, build_own_context
 from monopod.aws.ecs import operations as ecs
 from monopod.aws.eks import operations as eks
+from monopod.aws.logs import operations as logs
 from monopod.aws.options import SERVER, Account, AwsOptions
 from monopod.aws.sts import operations as sts
 from monopod.aws.wire.call import Service
@@ -102,11 +103,16 @@ def _read_authority(file: str | None) -> str:
     return Path(file).read_text() if file else ""
 
 
-def build_services(apis: ApiFor, account: Account) -> tuple[Service, ...]:
+def build_services(apis: TextApiFor, account: Account) -> tuple[Service, ...]:
     """Everything that is answered.
 
     Args:
         apis: the API server in a caller's name.
         account: what stands in ARNs.
     """
-    return (ecs.build_service(apis, account), eks.build_service(apis, account), sts.build_service(account))
+    return (
+        ecs.build_service(apis, account),
+        eks.build_service(apis, account),
+        logs.build_service(apis, account),
+        sts.build_service(account),
+    )

@@ -4,6 +4,7 @@ Whoever decides goes by a failure's status, reason and causes. Messages are for 
 their words. Where it gives nothing else, the code that reads a message names the code of Kubernetes that writes it.
 """
 
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -149,4 +150,14 @@ class Api(Protocol):
 
         A version that the API server no longer has is an `ApiError` with the status 410.
         """
+        ...
+
+
+class TextApi(Api, Protocol):
+    """It also reads texts that are of any length."""
+
+    def read_text(
+        self, path: str, query: Mapping[str, str] | None = None
+    ) -> contextlib.AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Opens a text, such as a container's log, and has it in pieces; whoever has enough leaves the context."""
         ...

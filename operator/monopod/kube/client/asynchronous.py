@@ -6,6 +6,7 @@ the fields that the model doesn't know.
 """
 
 import asyncio
+import contextlib
 import copy
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -44,6 +45,9 @@ LONGEST_LINE: Final = 32 * 1024 * 1024
 LONGEST_ANSWER: Final = 16 * 1024 * 1024
 """Of any other request: one such object, or a page of 500 ordinary pods several times over. As Python's objects it is
 many times as large, and whoever may create pods may create 500 of the largest."""
+
+TEXT_SECONDS: Final = 40.0
+"""How long a text of any length may take."""
 
 HearDate = Callable[[str | None, float], None]
 """Of an answer's header `Date`, and how many seconds ago it was asked for."""
@@ -183,6 +187,22 @@ class ApiClient:
             finally:
                 response.close()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:  # ValueError: a line without end
+            raise ApiUnreachable(f"{asked}: {str(error) or type(error).__name__}") from error
+
+    @contextlib.asynccontextmanager
+    async def read_text(self, path: str, query: Mapping[str, str] | None = None) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Opens a text, and has it in pieces."""
+        asked = request.build_read(path, query, accept="*/*")
+        try:
+            response = await self._open(asked, aiohttp.ClientTimeout(total=TEXT_SECONDS))
+            try:
+                if response.status != HTTPStatus.OK:
+                    content = await _read_bounded(asked, response)
+                    request.check_answer(response.status, content, response.headers.get("Retry-After"))
+                yield response.content.iter_any()
+            finally:
+                response.close()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiUnreachable(f"{asked}: {str(error) or type(error).__name__}") from error
 
     async def _send(self, asked: Request) -> Json:

@@ -185,6 +185,32 @@ async def test_lists_are_read_in_pages_and_go_on_after_one_that_is_too_old(tmp_p
     assert [each.partition("continue=")[2] for each in server.asked] == ["", "one", "two", "two"]
 
 
+async def test_a_text_is_read_in_pieces_as_far_as_somebody_wants(tmp_path: Path) -> None:
+    with serving((200, {}, b"x" * 50_000_000)) as server:
+        api = ApiClient(Configuration(host=server.url))
+        try:
+            async with api.read_text("/x", {"container": "app"}) as pieces:
+                first = await anext(aiter(pieces))
+        finally:
+            await api.close()
+    assert 0 < len(first) < 5_000_000
+    assert server.asked == ["GET /x?container=app"]
+
+
+async def test_a_text_that_is_refused_or_breaks_off_is_the_same_errors_as_an_object() -> None:
+    with serving(GONE, (200, {"Content-Length": "9"}, b"short")) as server:
+        api = ApiClient(Configuration(host=server.url))
+        try:
+            with pytest.raises(ApiError, match="x not found"):
+                async with api.read_text("/x"):
+                    pass
+            with pytest.raises(ApiUnreachable, match="GET /x"):
+                async with api.read_text("/x") as pieces:
+                    assert [piece async for piece in pieces] == []
+        finally:
+            await api.close()
+
+
 async def read_snapshot(server: Server) -> list[Json]:
     api = ApiClient(Configuration(host=server.url))
     try:

@@ -1,0 +1,1 @@
+"""What is in a log, and what of it is answered. Pure."""

@@ -1,0 +1,84 @@
+"""What is searched for in logs, read no further than an answer holds."""
+
+import contextlib
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any, Final
+
+from monopod.aws.logs.rules.lines import Event, Place
+from monopod.aws.logs.rules.pattern import Pattern
+from monopod.aws.logs.rules.streams import Stream
+from monopod.aws.logs.rules.tokens import StreamToken
+from monopod.aws.logs.rules.window import Earliest, Latest, Position, Span
+from monopod.aws.logs.task_logs import TaskLogs, Unreadable
+from monopod.aws.wire.call import AwsError
+from monopod.kube.concurrency import gather_some
+
+_MORE_LINES: Final = 1000
+"""That are read at an end, as empty lines are no events."""
+
+
+async def read_forward(logs: TaskLogs, stream: Stream, start: Place, span: Span, most: int) -> list[Event]:
+    """The first events of a stream from a place on."""
+    found = Earliest(Position(start.ns, stream.name, start.ordinal), most)
+    await _collect(logs, stream, found, span, Pattern())
+    return [each.event for each in found.events]
+
+
+async def read_backward(
+    logs: TaskLogs, stream: Stream, token: StreamToken | None, span: Span, most: int
+) -> list[Event]:
+    """The last events of a stream, or the last before a token's place.
+
+    Only where nothing says before when they are, the kubelet can be asked for the end of the log; else all is read.
+    """
+    tail = most + _MORE_LINES if token is None and span.end is None else None
+    while True:
+        found, lines, first = Latest(most), 0, -1
+        async with contextlib.aclosing(logs.read(stream, (span.start or 0) * 1_000_000, tail)) as events:
+            async for event in events:
+                lines, first = lines + 1, event.place.ns if lines == 0 else first
+                if span.is_before(event) or (token and event.place >= token.place):
+                    break
+                if not span.is_after(event):
+                    found.add(event)
+        if tail is None or lines < tail:
+            return list(found.events)
+        found.drop(first)
+        if found.events:
+            return list(found.events)
+        tail = None
+
+
+async def _collect(logs: TaskLogs, stream: Stream, found: Earliest, span: Span, pattern: Pattern) -> None:
+    async with contextlib.aclosing(logs.read(stream, found.after.ns)) as events:
+        async for event in events:
+            is_wanted = not span.is_after(event) and pattern.matches(event.message)
+            if span.is_before(event) or not found.add(stream.name, event, is_wanted=is_wanted):
+                break
+
+
+async def search(
+    logs: TaskLogs, streams: Iterable[Stream], found: Earliest, span: Span, pattern: Pattern
+) -> list[dict[str, Any]]:
+    """Takes in the events of all streams; those that couldn't be read are returned, unless it's all of them."""
+    troubles: dict[str, Unreadable] = {}
+
+    async def collect(stream: Stream) -> bool:
+        try:
+            await _collect(logs, stream, found, span, pattern)
+        except Unreadable as trouble:
+            troubles[stream.name] = trouble
+            return False
+        return True
+
+    read = await gather_some(collect(each) for each in streams)
+    if troubles and not any(read):
+        raise fail_to_read(next(iter(troubles.values())))
+    return [{"logStreamName": name, "searchedCompletely": False} for name in sorted(troubles)]
+
+
+def fail_to_read(trouble: Unreadable) -> AwsError:
+    """What a caller is told where a node can't be asked."""
+    message = f"The log can't be read now: {trouble}"
+    return AwsError("ServiceUnavailableException", message, status=HTTPStatus.SERVICE_UNAVAILABLE)
