@@ -1,0 +1,92 @@
+"""A registry on each node, for what insists on pulling its images: ECS's tasks do.
+
+It is busybox's web server with the files that a registry's clients ask for, in the node's own network, where
+containerd speaks plain HTTP. What a manifest is, it tells by the end of its path, which is the tag.
+"""
+
+import hashlib
+import json
+import tarfile
+from pathlib import Path
+
+from image.layers import File, Tree, read_member
+from image.small import build_busybox_image, build_busybox_tree, build_image
+from lab.cluster.addons import Object, to_list
+from lab.cluster.provider import Cluster
+from lab.places import cache_dir
+from lab.progress import step
+
+PORT = 5005
+HOST = f"127.0.0.1:{PORT}"
+TAG = "1.0"
+BUSYBOX = f"{HOST}/busybox:{TAG}"
+REFERENCE = "monopod.local/registry:1"
+NAMESPACE = "registry"
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+
+
+def install_registry(cluster: Cluster) -> None:
+    """Installs it, with one image, which is then to be had as `BUSYBOX`."""
+    cache = cache_dir() / "images"
+    with step("starting a registry on the node", 3):
+        tree = build_registry_tree({"busybox": build_busybox_image(cache)})
+        cluster.load_image_archive(build_image(cache, REFERENCE, tree, {"Env": ["PATH=/usr/bin"]}))
+        cluster.kubectl("apply", "--server-side", "-f", "-", stdin=to_list(_build_objects()))
+        cluster.kubectl("rollout", "status", "daemonset/registry", "-n", NAMESPACE, "--timeout=60s")
+
+
+def build_registry_tree(archives: dict[str, Path]) -> Tree:
+    """The web server and what it serves.
+
+    Args:
+        archives: images as `docker save` writes them, by repository; all have the tag `TAG`.
+    """
+    tree = build_busybox_tree(cache_dir() / "images")
+    suffix = TAG[TAG.rindex(".") :]
+    tree["etc/httpd.conf"] = File(f"{suffix}:{_MANIFEST}\n".encode())
+    for repository, archive in archives.items():
+        tree |= _build_repository(f"www/v2/{repository}", archive)
+    return tree
+
+
+def _build_repository(folder: str, archive: Path) -> Tree:
+    with tarfile.open(archive) as tar:
+        (image,) = json.loads(read_member(tar, "manifest.json"))
+        config, *layers = (read_member(tar, name) for name in (image["Config"], *image["Layers"]))
+    described = {
+        "schemaVersion": 2,
+        "mediaType": _MANIFEST,
+        "config": _describe(config, "application/vnd.oci.image.config.v1+json"),
+        "layers": [_describe(layer, "application/vnd.oci.image.layer.v1.tar") for layer in layers],
+    }
+    manifest = json.dumps(described).encode()
+    tree: Tree = {f"{folder}/manifests/{name}": File(manifest) for name in (TAG, _digest(manifest))}
+    return tree | {f"{folder}/blobs/{_digest(blob)}": File(blob) for blob in (config, *layers)}
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _describe(content: bytes, media_type: str) -> Object:
+    return {"mediaType": media_type, "digest": _digest(content), "size": len(content)}
+
+
+def _build_objects() -> list[Object]:
+    labels = {"app": "registry"}
+    container = {
+        "name": "registry",
+        "image": REFERENCE,
+        "imagePullPolicy": "Never",
+        "command": ["httpd", "-f", "-p", HOST, "-h", "/www", "-c", "/etc/httpd.conf"],
+    }
+    spec = {"hostNetwork": True, "tolerations": [{"operator": "Exists"}], "containers": [container]}
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        {
+            "apiVersion": "apps/v1",
+            "kind": "DaemonSet",
+            "metadata": {"name": "registry", "namespace": NAMESPACE},
+            "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": spec}},
+        },
+    ]
