@@ -27,3 +27,7 @@ FAMILY_LABEL: Final = f"{ECS_GROUP}/family"
 
 FAMILY_ANNOTATION: Final = f"{ECS_GROUP}/family"
 """On a task definition whose family has a name that Kubernetes doesn't take: that name."""
+
+ECS_TASK_GATE: Final = f"{ECS_GROUP}/task"
+"""The scheduling gate of a task's pod: it waits until the pod was seen in its sandbox and the task's record names it.
+Only the operator removes it, so no other pod of the task ever starts."""

@@ -1,0 +1,188 @@
+"""Why a task is to stop: AWS's code, and the sentence, in AWS's words where there are some.
+
+The first cause that is found counts, and stays: what others do afterwards changes nothing.
+"""
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from monopod.tasks.rules.lifecycle.facts import ContainerFacts
+from monopod.tasks.rules.lifecycle.failures import LONGEST_REASON
+from monopod.tasks.rules.lifecycle.members import Member
+from monopod.tasks.rules.lifecycle.sight import Sight
+from monopod.tasks.rules.lifecycle.states import (
+    BY_INFRASTRUCTURE,
+    BY_NOTICE,
+    BY_USER,
+    CONTAINER_EXITED,
+    FAILED_TO_START,
+)
+from monopod.tasks.rules.order import Role
+
+NO_CAPACITY: Final = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
+EXITED: Final = "Essential container in task exited"
+STOPPED_BY_USER: Final = "Task stopped by user"
+NOT_PREPARED: Final = "Timeout waiting for network interface provisioning to complete."
+
+SANDBOX_PATIENCE: Final = datetime.timedelta(minutes=5)
+"""How long a node may take to have a sandbox, its volumes and its network ready."""
+
+_BY_NODE: Final = frozenset({"DeletionByTaintManager", "DeletionByPodGC", "TerminationByKubelet"})
+_SHORT_OF: Final = "OutOf"
+_OF_THE_NODE: Final = "The node"
+"""How the kubelet's sentences on an eviction begin where not the pod is to blame (pkg/kubelet/eviction/helpers.go)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a task stops."""
+
+    code: str
+    reason: str
+
+
+def find_cause(sight: Sight) -> Cause | None:
+    """The first of the causes that there is."""
+    found = next((cause for rule in RULES if (cause := rule(sight))), None)
+    return found and Cause(found.code, found.reason[:LONGEST_REASON])
+
+
+def find_stop_asked(sight: Sight) -> Cause | None:
+    """Someone wants it stopped."""
+    stop = sight.spec.get("stop")
+    if not stop:
+        return None
+    code = str(stop.get("code") or BY_USER)
+    return Cause(code, str(stop.get("reason") or (STOPPED_BY_USER if code == BY_USER else "")))
+
+
+def find_unrunnable(sight: Sight) -> Cause | None:
+    """Its definition can't be run."""
+    return Cause(FAILED_TO_START, sight.problem) if sight.problem and not sight.recorded else None
+
+
+def find_pod_refused(sight: Sight) -> Cause | None:
+    """The API server takes no such pod, Fargate can't run it, or another has its name."""
+    if sight.recorded:
+        return None
+    if sight.foreign:
+        return _initialization("another pod has the task's id for a name.")
+    if sight.pod and sight.pod.unsupported:
+        return _initialization(sight.pod.unsupported)
+    return _initialization(sight.around.refusal) if sight.around.is_refused else None
+
+
+def find_no_capacity(sight: Sight) -> Cause | None:
+    """Nothing took the pod in the time that the task waits."""
+    if sight.now < sight.patience_ends or (sight.pod and (sight.pod.node or sight.pod.is_gone)):
+        return None
+    pod = sight.pod
+    if pod is None:
+        return _initialization(sight.around.refusal) if sight.around.refusal and not sight.recorded else None
+    if not sight.recorded and not sight.is_acceptable:
+        return _initialization("no Fargate profile gives the task's pod a sandbox of the task's size.")
+    if pod.other_gates:
+        return _initialization(f"the pod waits behind {', '.join(pod.other_gates)}; its events say what for.")
+    return Cause(FAILED_TO_START, f"{NO_CAPACITY} ({pod.unschedulable})" if pod.unschedulable else NO_CAPACITY)
+
+
+def find_pod_ended_by_others(sight: Sight) -> Cause | None:
+    """Someone deletes the pod, or has."""
+    pod = sight.pod
+    if not sight.recorded or (pod is not None and not pod.is_gone and pod.deletion is None):
+        return None
+    if pod is None:
+        return Cause(BY_USER, "The task's pod was deleted.")
+    told = f": {pod.disruption_message}" if pod.disruption_message else "."
+    if pod.disruption in _BY_NODE or sight.is_lost:
+        return Cause(BY_INFRASTRUCTURE, f"The task's node ended its pod{told}")
+    if pod.disruption:
+        return Cause(BY_NOTICE, f"The task's pod was evicted{told}")
+    if pod.is_terminal and not pod.reason:
+        return None  # it had ended before: how, its containers tell
+    return Cause(BY_USER, "The task's pod was deleted.")
+
+
+def find_pod_ended_by_node(sight: Sight) -> Cause | None:
+    """The node refused the pod, or ended it for a reason of its own."""
+    pod = sight.pod
+    if pod is None or not pod.is_terminal or not pod.reason or pod.is_stopping:
+        return None
+    told = f"{pod.reason}: {pod.message}".removesuffix(": ")
+    if not any(facts.has_begun for facts in pod.containers.values()):
+        is_short = pod.reason.startswith(_SHORT_OF)
+        return Cause(FAILED_TO_START, f"{NO_CAPACITY} ({told})") if is_short else _initialization(told)
+    if pod.reason == "Evicted" and not pod.message.startswith(_OF_THE_NODE):
+        return Cause(CONTAINER_EXITED, f"{EXITED} ({told})")
+    return Cause(BY_INFRASTRUCTURE, f"The task's node ended its pod: {told}")
+
+
+def find_container_failed(sight: Sight) -> Cause | None:
+    """A container won't start, and the task can't do without."""
+    for member, facts in sight.list_members():
+        failure = sight.failures.get(member.name)
+        if failure and (member.is_essential or not facts.could_not_start):
+            return Cause(FAILED_TO_START, failure)
+    return None
+
+
+def find_essential_exit(sight: Sight) -> Cause | None:
+    """An essential container has ended."""
+    if any(has_ended(member, facts) for member, facts in sight.list_members() if member.is_essential):
+        return Cause(CONTAINER_EXITED, EXITED)
+    return None
+
+
+def find_not_prepared(sight: Sight) -> Cause | None:
+    """The node doesn't get the sandbox, its volumes or its network ready."""
+    due = compute_preparation_due(sight)
+    if due is None or sight.now < due:
+        return None
+    return Cause(FAILED_TO_START, f"{NOT_PREPARED} The events of the pod say what its node waits for.")
+
+
+def find_ended(sight: Sight) -> Cause | None:
+    """All has ended, and no one said why."""
+    if sight.pod is None or not sight.pod.is_terminal:
+        return None
+    return Cause(CONTAINER_EXITED, EXITED)
+
+
+def compute_preparation_due(sight: Sight) -> datetime.datetime | None:
+    """By when the node should have it ready; None if it has, or hasn't begun."""
+    pod = sight.pod
+    if pod is None or not pod.node or pod.unprepared_since is None or pod.is_terminal:
+        return None
+    if any(facts.has_begun for facts in pod.containers.values()):
+        return None
+    return pod.unprepared_since + SANDBOX_PATIENCE
+
+
+def has_ended(member: Member, facts: ContainerFacts) -> bool:
+    """Whether a container's process has ended for good.
+
+    A container that others wait for is restarted in the pod when it ends. If it's essential, its first end counts.
+    """
+    if member.restarts:
+        return bool(facts.ended) and facts.exit_code in member.ignored
+    return bool(facts.ended) or (member.is_essential and member.role is Role.SIDECAR and facts.earlier_exit is not None)
+
+
+def _initialization(problem: str) -> Cause:
+    return Cause(FAILED_TO_START, f"ResourceInitializationError: {problem}")
+
+
+RULES: Final[tuple[Callable[[Sight], Cause | None], ...]] = (
+    find_stop_asked,
+    find_unrunnable,
+    find_pod_refused,
+    find_no_capacity,
+    find_pod_ended_by_others,
+    find_pod_ended_by_node,
+    find_container_failed,
+    find_essential_exit,
+    find_not_prepared,
+    find_ended,
+)

@@ -1,0 +1,131 @@
+"""A task's containers, as its definition and its overrides say: what each is in the pod, and what hangs on it."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from monopod.tasks.rules.order import Order, Place, Role, compute_order, name_of
+from monopod.tasks.rules.pod.names import name_in_pod
+from monopod.tasks.rules.registration.overrides import InvalidOverride, apply_overrides
+from monopod.tasks.rules.rule import Effect
+from monopod.tasks.rules.validation import validate
+from monopod.tasks.rules.view import View
+
+Json = dict[str, Any]
+
+_CHECKS: Final = ("CMD", "CMD-SHELL")
+_INTERVAL: Final = 30
+_RETRIES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One container of a task.
+
+    Attributes:
+        name: in the task definition.
+        in_pod: its name in the pod.
+        view: what the definition says of it.
+        is_essential: whether its end is the task's.
+        is_awaited: whether others wait for it to end or to be healthy.
+        is_checked: whether it has a health check.
+        restarts: whether its own restart policy has it restarted.
+        ignored: the exit codes after which that doesn't.
+        before: the names of all that come before it.
+    """
+
+    name: str
+    in_pod: str
+    view: View
+    role: Role
+    is_essential: bool
+    is_awaited: bool
+    is_checked: bool
+    restarts: bool
+    ignored: frozenset[int] = frozenset()
+    before: frozenset[str] = frozenset()
+
+    @property
+    def start_timeout(self) -> datetime.timedelta | None:
+        """How long those that wait for it do so."""
+        seconds = self.view.number("startTimeout")
+        return None if seconds is None or not self.is_awaited else datetime.timedelta(seconds=seconds)
+
+    @property
+    def health_patience(self) -> datetime.timedelta:
+        """How long after its start failing checks say nothing yet."""
+        check = self.view.child("healthCheck")
+        retries, interval = check.number("retries") or _RETRIES, check.number("interval") or _INTERVAL
+        return datetime.timedelta(seconds=(check.number("startPeriod") or 0) + retries * interval)
+
+
+class Unrunnable(ValueError):
+    """The task can't run by its definition; the message is what its stoppedReason says."""
+
+
+def compute_effective(task: Mapping[str, Any], definition: Mapping[str, Any]) -> Json:
+    """What the task runs by: its definition with its overrides.
+
+    Raises:
+        Unrunnable: the overrides, which `kubectl` may have written, are none.
+    """
+    overrides = (task.get("spec") or {}).get("overrides") or {}
+    if not _is_wellformed(overrides):
+        raise Unrunnable("InvalidParameterException: the task's overrides aren't those of RunTask.")
+    try:
+        return apply_overrides(definition, overrides)
+    except InvalidOverride as problem:
+        raise Unrunnable(f"{problem.code}: {problem}") from None
+
+
+def _is_wellformed(overrides: object) -> bool:
+    """Whether the overrides have the form that RunTask's model says, as far as they are read as such."""
+    if not isinstance(overrides, Mapping):
+        return False
+    containers = overrides.get("containerOverrides") or []
+    if not isinstance(containers, list):
+        return False
+    return all(isinstance(each, Mapping) and _are_variables(each.get("environment") or []) for each in containers)
+
+
+def _are_variables(variables: object) -> bool:
+    return isinstance(variables, list) and all(
+        isinstance(each, Mapping) and isinstance(each.get("name"), str) for each in variables
+    )
+
+
+def find_objection(effective: Mapping[str, Any]) -> str:
+    """What keeps a task of this definition from running; "" if nothing does."""
+    findings = validate(effective)
+    objection = next((each for each in findings if each.rule.effect is not Effect.NOTE), None)
+    return f"{objection.rule.code}: {objection.message}" if objection else ""
+
+
+def compute_members(effective: Mapping[str, Any]) -> tuple[Member, ...]:
+    """The containers in the definition's order; none if they wait for each other."""
+    root = View(effective)
+    order = compute_order(root)
+    if not isinstance(order, Order):
+        return ()
+    places = {name_of(place.container): place for place in order.places}
+    names = dict.fromkeys(name_of(each) for each in root.children("containerDefinitions"))
+    return tuple(_build(places[name], order) for name in names)
+
+
+def _build(place: Place, order: Order) -> Member:
+    container, role = place.container, place.role
+    name, check, policy = name_of(container), container.child("healthCheck"), container.child("restartPolicy")
+    command = [text for _, text in check.texts("command")]
+    return Member(
+        name=name,
+        in_pod=name_in_pod(name),
+        view=container,
+        role=role,
+        is_essential=container.fields.get("essential") is not False,
+        is_awaited=role is Role.JOB or place.must_be_healthy,
+        is_checked=role is not Role.JOB and bool(command) and command[0] in _CHECKS,
+        restarts=role is not Role.JOB and policy.is_true("enabled"),
+        ignored=frozenset(code for _, code in policy.numbers("ignoredExitCodes")),
+        before=order.before[name],
+    )

@@ -1,0 +1,49 @@
+"""The pod of an ECSTask: that of its definition, with what binds the two."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from monopod.api.ecs.names import ECS_API_VERSION, ECS_TASK_GATE, ECS_TASK_LABEL, FAMILY_LABEL
+from monopod.tasks.rules.names import compute_object_name
+from monopod.tasks.rules.pod.pod import TaskSettings, build_pod
+
+Json = dict[str, Any]
+
+
+def build_task_pod(
+    task: Mapping[str, Any], effective: Mapping[str, Any], file_systems: Mapping[str, Mapping[str, Any]]
+) -> Json:
+    """The pod, behind the gate that it waits at until the task's record names it.
+
+    Args:
+        task: the ECSTask as it is stored.
+        effective: its definition with its overrides, in which nothing keeps it from running.
+        file_systems: by the id of an EFS file system, the source of a pod's volume.
+
+    Raises:
+        UnknownFileSystem: nothing is known of a file system that it mounts.
+        ValueError: the definition would not run.
+    """
+    metadata, spec = task["metadata"], task["spec"]
+    network = spec.get("network") or {}
+    family = compute_object_name(spec["taskDefinition"]["family"])
+    settings = TaskSettings(
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        labels={ECS_TASK_LABEL: metadata["name"], FAMILY_LABEL: family},
+        groups=network.get("securityGroups") or (),
+        zones=network.get("zones") or (),
+    )
+    pod = build_pod(effective, replace(settings, file_systems=file_systems))
+    # Without blockOwnerDeletion, for which the operator would need a right on the task's finalizers.
+    owner = {
+        "apiVersion": ECS_API_VERSION,
+        "kind": "ECSTask",
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        "controller": True,
+    }
+    pod["metadata"]["ownerReferences"] = [owner]
+    pod["spec"]["schedulingGates"] = [{"name": ECS_TASK_GATE}]
+    return pod
