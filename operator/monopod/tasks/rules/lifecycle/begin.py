@@ -27,7 +27,7 @@ def begin(task: Mapping[str, Any], definition: Mapping[str, Any] | None, now: da
         now: the time, for a task that doesn't say when it was made.
     """
     try:
-        effective = compute_effective(task, definition or {"containerDefinitions": []})
+        effective = compute_effective(task, definition or {"containerDefinitions": []}, is_judged=False)
     except Unrunnable:
         effective = dict(definition or {})
     root, metadata = View(effective), task.get("metadata") or {}

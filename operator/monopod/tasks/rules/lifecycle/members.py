@@ -7,13 +7,18 @@ from typing import Any, Final
 
 from monopod.tasks.rules.order import Order, Place, Role, compute_order, name_of
 from monopod.tasks.rules.pod.names import name_in_pod
-from monopod.tasks.rules.registration.overrides import InvalidOverride, apply_overrides
-from monopod.tasks.rules.rule import Effect
-from monopod.tasks.rules.validation import validate
-from monopod.tasks.rules.view import View
+from monopod.tasks.rules.running import effective as running
+from monopod.tasks.rules.running.refusal import INVALID, Refusal
+from monopod.tasks.rules.view import View, show
 
 Json = dict[str, Any]
 
+_KNOWN: Final = frozenset(
+    {
+        *("containerOverrides", "cpu", "memory", "ephemeralStorage", "executionRoleArn", "taskRoleArn"),
+        "inferenceAcceleratorOverrides",
+    }
+)
 _CHECKS: Final = ("CMD", "CMD-SHELL")
 _INTERVAL: Final = 30
 _RETRIES: Final = 3
@@ -64,19 +69,26 @@ class Unrunnable(ValueError):
     """The task can't run by its definition; the message is what its stoppedReason says."""
 
 
-def compute_effective(task: Mapping[str, Any], definition: Mapping[str, Any]) -> Json:
+def compute_effective(task: Mapping[str, Any], definition: Mapping[str, Any], *, is_judged: bool) -> Json:
     """What the task runs by: its definition with its overrides.
 
+    Args:
+        task: the ECSTask. `kubectl` may have written it, so its overrides may have any form.
+        definition: as it is registered.
+        is_judged: whether it has to be one that can run. A task that has its pod isn't asked again.
+
     Raises:
-        Unrunnable: the overrides, which `kubectl` may have written, are none.
+        Unrunnable: it isn't, or the overrides are none.
     """
     overrides = (task.get("spec") or {}).get("overrides") or {}
     if not _is_wellformed(overrides):
-        raise Unrunnable("InvalidParameterException: the task's overrides aren't those of RunTask.")
+        raise Unrunnable(f"{INVALID}: the task's overrides haven't the form of RunTask's.")
+    if unknown := ", ".join(show(key) for key in overrides if key not in _KNOWN):
+        raise Unrunnable(f"{INVALID}: the task's overrides have members that aren't known: {unknown}.")
     try:
-        return apply_overrides(definition, overrides)
-    except InvalidOverride as problem:
-        raise Unrunnable(f"{problem.code}: {problem}") from None
+        return (running.compute_effective if is_judged else running.merge)(definition, overrides)
+    except Refusal as refusal:
+        raise Unrunnable(f"{refusal.code}: {refusal}") from None
 
 
 def _is_wellformed(overrides: object) -> bool:
@@ -93,13 +105,6 @@ def _are_variables(variables: object) -> bool:
     return isinstance(variables, list) and all(
         isinstance(each, Mapping) and isinstance(each.get("name"), str) for each in variables
     )
-
-
-def find_objection(effective: Mapping[str, Any]) -> str:
-    """What keeps a task of this definition from running; "" if nothing does."""
-    findings = validate(effective)
-    objection = next((each for each in findings if each.rule.effect is not Effect.NOTE), None)
-    return f"{objection.rule.code}: {objection.message}" if objection else ""
 
 
 def compute_members(effective: Mapping[str, Any]) -> tuple[Member, ...]:

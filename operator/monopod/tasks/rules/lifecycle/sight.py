@@ -13,7 +13,6 @@ from monopod.tasks.rules.lifecycle.members import (
     Unrunnable,
     compute_effective,
     compute_members,
-    find_objection,
 )
 from monopod.tasks.rules.lifecycle.states import read_moment
 from monopod.tasks.rules.sizes import read_size
@@ -155,7 +154,6 @@ def _read_definition(
     if definition is None:
         return None, "" if is_begun else "ClientException: Unable to describe task definition."
     try:
-        effective = compute_effective(task, definition)
+        return compute_effective(task, definition, is_judged=not is_begun), ""
     except Unrunnable as problem:
         return None, str(problem)
-    return effective, "" if is_begun else find_objection(effective)

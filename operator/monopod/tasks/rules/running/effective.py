@@ -28,6 +28,20 @@ def compute_effective(definition: Mapping[str, Any], overrides: Mapping[str, Any
         Refusal: what comes of it can't run.
     """
     _check_overrides(overrides)
+    done = merge(definition, overrides)
+    for finding in validate(done):
+        if finding.rule.effect is not Effect.NOTE:
+            code = INVALID if finding.rule.code == SDK_CODE else finding.rule.code
+            raise Refusal(finding.message, code)
+    return done
+
+
+def merge(definition: Mapping[str, Any], overrides: Mapping[str, Any]) -> Json:
+    """The definition with the overrides, whether or not that can run.
+
+    Raises:
+        Refusal: they name a container that isn't there.
+    """
     # Of the task's own members an empty one changes nothing, as on AWS.
     given = {key: value for key, value in overrides.items() if value not in ("", [], {})}
     try:
@@ -37,10 +51,6 @@ def compute_effective(definition: Mapping[str, Any], overrides: Mapping[str, Any
     for key, amount in (("cpu", read_cpu(done.get("cpu"))), ("memory", read_memory(done.get("memory")))):
         if key in given and amount is not None:
             done[key] = str(amount)
-    for finding in validate(done):
-        if finding.rule.effect is not Effect.NOTE:
-            code = INVALID if finding.rule.code == SDK_CODE else finding.rule.code
-            raise Refusal(finding.message, code)
     return done
 
 

@@ -1,13 +1,14 @@
 """An operator that is killed at any step, or comes back late: nothing is lost, and nothing starts twice."""
 
 import random
+from copy import deepcopy
 from typing import Any
 
 import pytest
 
 from monopod.tasks.rules.lifecycle.observe import Create, Record, Wait
 from monopod.tasks.rules.lifecycle.states import DEPROVISIONING, PENDING, PROVISIONING, RUNNING, STOPPED
-from tests.unit.tasks.made import Maker
+from tests.unit.tasks.made import Maker, make_all
 from tests.unit.tasks.rules.lifecycle.world import Fate, World, a_task
 
 ORDER = [PROVISIONING, PENDING, RUNNING, DEPROVISIONING, STOPPED]
@@ -20,12 +21,13 @@ UNSEEN = frozenset(
     }
 )
 SECONDS = 60
+DEFINITIONS = make_all(range(100))
 
 
 def make_world(seed: int) -> World:
     """A task of any definition, whose containers fare differently; it is stopped or its pod deleted at some time."""
     maker = Maker(seed)
-    world = World(maker.make(), task=a_task(enableExecuteCommand=bool(seed % 2)))
+    world = World(DEFINITIONS[seed], task=a_task(enableExecuteCommand=bool(seed % 2)))
     for member in world.members:
         lasting = None if maker.random.random() < 0.4 and not member.is_awaited else maker.random.randrange(1, 30)
         code = maker.random.choice([0, 0, 1, 137])
@@ -113,7 +115,7 @@ def test_a_killed_operator_comes_to_the_same_end(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_a_task_that_ends_by_itself_ends_alike_wherever_the_operator_is_killed(seed: int) -> None:
     """One container, so that nothing hangs on when the operator sees what."""
-    definition = Maker(seed).make()
+    definition = deepcopy(DEFINITIONS[seed])
     first = next(each for each in definition["containerDefinitions"] if each["essential"])
     definition["containerDefinitions"] = [{**first, "dependsOn": [], "volumesFrom": [], "restartPolicy": None}]
     chance, found = random.Random(seed), []

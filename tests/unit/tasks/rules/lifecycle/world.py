@@ -74,7 +74,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.definition = complete(self.definition)
-        self.effective = compute_effective(self.task, self.definition)
+        self.effective = compute_effective(self.task, self.definition, is_judged=True)
         self.members = compute_members(self.effective)
 
     @property
