@@ -239,3 +239,21 @@ class World:
 
     def container(self, name: str = "app") -> Json:
         return next(each for each in self.status["containers"] if each["name"] == name)
+
+    def set_state(self, state: Json, name: str = "app") -> None:
+        """Has the kubelet say so of a container."""
+        assert self.pod
+        statuses = self.pod["status"].setdefault("containerStatuses", [])
+        statuses[:] = [each for each in statuses if each["name"] != name]
+        statuses.append({"name": name, "state": state, "ready": False})
+
+    @property
+    def why(self) -> tuple[str, str]:
+        return self.status["stopCode"], self.status["stoppedReason"]
+
+
+def make_running(definition: Json) -> World:
+    world = World(definition)
+    world.pass_time(5)
+    assert world.status["lastStatus"] == "RUNNING"
+    return world
