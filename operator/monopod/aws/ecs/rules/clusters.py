@@ -11,7 +11,7 @@ from monopod.aws.ecs.rules.refusals import refuse_parameter, refuse_provider, re
 from monopod.aws.options import Account
 from monopod.aws.wire.call import Params
 from monopod.tasks.rules.names import compute_object_name
-from monopod.tasks.rules.running.tags import check_number, read_tags, write_tags
+from monopod.tasks.rules.running.tags import read_tags, write_tags
 
 Json = dict[str, Any]
 
@@ -67,7 +67,6 @@ def build_cluster(name: str, params: Params, account: Account) -> Json:
     """
     object_name = compute_object_name(name)
     tags = read_tags(params.get("tags") or ())
-    check_number(tags)
     spec: Json = {
         "active": True,
         **({"name": name} if name != object_name else {}),

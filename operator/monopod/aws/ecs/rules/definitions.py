@@ -42,17 +42,20 @@ def check_definition(params: Params) -> tuple[Json, dict[str, str]]:
 
 
 def find_refusal(findings: Iterable[Finding]) -> AwsError | None:
-    """The error that a definition's findings are: the first of Fargate's, else the first of Monopod's."""
+    """The error that a definition's findings are: the first that AWS has words for, else Fargate's, else Monopod's."""
     refused = [each for each in findings if each.rule.effect is not Effect.NOTE]
-    of_fargate = (each for each in refused if each.rule.effect is Effect.REFUSED)
-    found = next(of_fargate, None) or next(iter(refused), None)
-    if found is None:
+    if not refused:
         return None
+    found = min(refused, key=_rank)
     code = CLIENT if found.rule.code == SDK_CODE else found.rule.code
     if found.rule.words is not Words.OWN:
         return AwsError(code, found.message)
     told = f"{found.message} {found.advice}"
     return AwsError(code, f"{found.path}: {told}" if found.path else told)
+
+
+def _rank(finding: Finding) -> tuple[bool, bool]:
+    return finding.rule.effect is not Effect.REFUSED, finding.rule.words is Words.OWN
 
 
 def build_family(family: str) -> Json:
