@@ -13,8 +13,8 @@ from monopod.aws.options import Account
 from monopod.aws.wire.call import Call, Handler, Params
 from monopod.kube.client.api import Json
 from monopod.kube.clock import Clock
+from monopod.tasks.rules.form.shapes import TASK_DEFINITION
 from monopod.tasks.rules.running.tags import write_tags
-from monopod.tasks.rules.shapes import TASK_DEFINITION
 from monopod.tasks.rules.task import NAME
 
 READ: Final[Mapping[str, frozenset[str]]] = {

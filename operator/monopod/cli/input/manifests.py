@@ -16,7 +16,7 @@ from monopod.cli.input.documents import show
 from monopod.cli.input.schema import kubernetes
 from monopod.kube.objects.fields import InvalidPod, Part
 from monopod.pods.rules.exemptions import DAEMON_SET_CONTROLLER
-from monopod.tasks.rules.shapes import find_definition
+from monopod.tasks.rules.form.shapes import find_definition
 
 Manifest = dict[str, Any]
 

@@ -11,12 +11,12 @@ from monopod.tasks.rules import (
     logs,
     network,
     order,
-    parameters,
     sizes,
     startup,
     task,
     volumes,
 )
+from monopod.tasks.rules.form import parameters
 from monopod.tasks.rules.rule import Finding, Rule
 from monopod.tasks.rules.view import View
 

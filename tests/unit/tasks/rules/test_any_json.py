@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monopod.cli.commands import fargate
-from monopod.tasks.rules.shapes import TASK_DEFINITION, ListOf, MapOf, Scalar, Shape, Structure, find_definition
+from monopod.tasks.rules.form.shapes import TASK_DEFINITION, ListOf, MapOf, Scalar, Shape, Structure, find_definition
 from monopod.tasks.rules.validation import validate
 from tests.unit.cli.running import run
 

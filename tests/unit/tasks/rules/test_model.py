@@ -4,8 +4,17 @@ from typing import Any
 
 import pytest
 
+from monopod.tasks.rules.form.shapes import (
+    AMOUNT,
+    TASK_DEFINITION,
+    ListOf,
+    MapOf,
+    Scalar,
+    Shape,
+    Structure,
+    find_definition,
+)
 from monopod.tasks.rules.rule import SDK_CODE
-from monopod.tasks.rules.shapes import AMOUNT, TASK_DEFINITION, ListOf, MapOf, Scalar, Shape, Structure, find_definition
 from tests.unit.tasks.definitions import Case, read_cases
 
 # What the service takes otherwise than the SDK: Python takes a boolean for a number, and null is absent.

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from monopod.tasks.rules.form.shapes import TASK_DEFINITION, ListOf, MapOf, Shape, Structure
 from monopod.tasks.rules.pod.pod import TaskSettings, build_pod
 from monopod.tasks.rules.rule import Effect
-from monopod.tasks.rules.shapes import TASK_DEFINITION, ListOf, MapOf, Shape, Structure
 from monopod.tasks.rules.validation import validate
 from tests.unit.tasks.definitions import ROLE
 

@@ -7,8 +7,8 @@ service.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from monopod.tasks.rules.form.shapes import AMOUNT, TASK_DEFINITION, ListOf, MapOf, Scalar, Shape, Structure
 from monopod.tasks.rules.rule import Finding, note, refused_by_sdk, refused_untold
-from monopod.tasks.rules.shapes import AMOUNT, TASK_DEFINITION, ListOf, MapOf, Scalar, Shape, Structure
 from monopod.tasks.rules.view import View, as_number, join, show
 
 MISSING = refused_by_sdk("ParameterMissing", 'Missing required parameter in {parent}: "{name}"', "Add {name}.")

@@ -1,0 +1,1 @@
+"""Whether a task definition is of the form that the service's model describes."""
