@@ -31,3 +31,6 @@ FAMILY_ANNOTATION: Final = f"{ECS_GROUP}/family"
 ECS_TASK_GATE: Final = f"{ECS_GROUP}/task"
 """The scheduling gate of a task's pod: it waits until the pod was seen in its sandbox and the task's record names it.
 Only the operator removes it, so no other pod of the task ever starts."""
+
+MANAGED_TAGS_ANNOTATION: Final = f"{ECS_GROUP}/managed-tags"
+"""On a task that was run with enableECSManagedTags: "true". Which tags these are follows from where the task is."""

@@ -20,6 +20,7 @@ from monopod.aws.ecs.rules.times import format_time
 from monopod.kube.client.api import Api, ApiError, Json
 from monopod.kube.objects.resources import ECS_TASK_DEFINITIONS, ECS_TASK_FAMILIES
 from monopod.tasks.rules.names import compute_definition_name, compute_object_name
+from monopod.tasks.rules.task import NAME
 
 _ATTEMPTS: Final = 20
 
@@ -46,12 +47,10 @@ class Definitions:
                         raise
         raise refuse_concurrency()
 
-    async def fetch(self, named: DefinitionName) -> Json:
-        """A task definition; where no revision is named, the latest that is active.
-
-        Raises:
-            AwsError: there is none.
-        """
+    async def find(self, named: DefinitionName) -> Json | None:
+        """A task definition; where no revision is named, the latest that is active. None if there is none."""
+        if not NAME.fullmatch(named.family):
+            return None
         revision = named.revision
         if revision is None:
             revision = max((number for _, number in await self.list_revisions(named.family)), default=0)
@@ -60,9 +59,17 @@ class Definitions:
                 found = await self._api.get(ECS_TASK_DEFINITIONS.path(compute_definition_name(named.family, revision)))
             except ApiError as error:
                 if is_missing(error):
-                    raise miss_definition() from error
+                    return None
                 raise
-        if not is_named(found, named):
+        return found if is_named(found, named) else None
+
+    async def fetch(self, named: DefinitionName) -> Json:
+        """The same.
+
+        Raises:
+            AwsError: there is none.
+        """
+        if (found := await self.find(named)) is None:
             raise miss_definition()
         return found
 

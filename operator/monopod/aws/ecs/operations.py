@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from monopod.aws.access.impersonation import ApiFor
-from monopod.aws.ecs import cluster_operations, definition_operations
+from monopod.aws.ecs import cluster_operations, definition_operations, tag_operations, task_operations
 from monopod.aws.ecs.rules.refusals import refuse_unread
 from monopod.aws.options import Account
 from monopod.aws.wire.call import AwsError, Call, Handler, Params, Service
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.tasks.rules.running.refusal import Refusal
 
-_MODULES: Final = (cluster_operations, definition_operations)
+_MODULES: Final = (cluster_operations, definition_operations, tag_operations, task_operations)
 
 READ: Final[Mapping[str, frozenset[str]]] = {
     name: members for module in _MODULES for name, members in module.READ.items()

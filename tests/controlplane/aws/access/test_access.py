@@ -227,7 +227,7 @@ def test_the_aws_cli_says_who_it_is(world: World) -> None:
     ("words", "message"),
     [
         (("eks", "list-nodegroups", "--cluster-name", CLUSTER), "(InvalidRequestException)"),
-        (("ecs", "list-tasks"), "(UnsupportedFeatureException)"),
+        (("ecs", "list-services"), "(UnsupportedFeatureException)"),
         (("sts", "get-session-token"), "(InvalidAction)"),
     ],
     ids=lambda each: each if isinstance(each, str) else each[1],

@@ -74,7 +74,7 @@ REFUSALS: dict[str, tuple[str, str, dict[str, Any], str, str, int]] = {
         "InvalidRequestException", "ListNodegroups isn't part of Monopod: Pods of Fargate profiles need no worker", 400,
     ),
     "what isn't built yet": (
-        "ecs", "list_tasks", {}, "UnsupportedFeatureException", "ListTasks isn't built yet: Tasks", 400,
+        "ecs", "list_services", {}, "UnsupportedFeatureException", "ListServices isn't built yet: Services", 400,
     ),
     "logs that aren't served": (
         "logs", "describe_queries", {}, "InvalidOperationException", "DescribeQueries isn't part of Monopod: ", 400,

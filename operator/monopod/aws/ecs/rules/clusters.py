@@ -20,6 +20,7 @@ MOST_STRATEGY: Final = 20
 
 ACTIVE: Final = "ACTIVE"
 INACTIVE: Final = "INACTIVE"
+FAILED: Final = "FAILED"
 PROVISIONING: Final = "PROVISIONING"
 STOPPED: Final = "STOPPED"
 RUNNING: Final = "RUNNING"
@@ -55,7 +56,7 @@ def read_status(cluster: Mapping[str, Any]) -> str:
         return INACTIVE
     phase = (cluster.get("status") or {}).get("phase")
     # Of one that was made again the status may still be the old one's.
-    return phase if phase in (ACTIVE, "FAILED") else PROVISIONING
+    return phase if phase in (ACTIVE, FAILED) else PROVISIONING
 
 
 def build_cluster(name: str, params: Params, account: Account) -> Json:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from monopod.aws.wire.call import AwsError
+from monopod.aws.wire.models import load_model
 
 REMOVAL_REFUSED: Final = "The specified capacity provider is in use and cannot be removed."
 
@@ -43,6 +44,23 @@ def refuse_repetition() -> AwsError:
 def miss_cluster() -> AwsError:
     """A cluster that isn't there, or not any more."""
     return AwsError("ClusterNotFoundException", "Cluster not found.")
+
+
+def refuse_inactive() -> AwsError:
+    """A cluster that was deleted."""
+    return AwsError("ClusterNotFoundException", "The referenced cluster was inactive.")
+
+
+def miss_task() -> AwsError:
+    """A task that isn't there, or not any more."""
+    return refuse_parameter("The referenced task was not found.")
+
+
+def miss_resource(operation: str, arn: str) -> AwsError:
+    """Something with tags that isn't there; not every operation has a code of its own for that."""
+    known = load_model("ecs").operations[operation]
+    code = known.choose_code(("ResourceNotFoundException",), "InvalidParameterException")
+    return AwsError(code, f"The specified resource wasn't found: {arn}")
 
 
 def refuse_cluster_deletion() -> AwsError:

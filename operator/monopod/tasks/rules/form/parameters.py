@@ -54,7 +54,7 @@ _DEEPEST: Final = 12
 
 def check_parameters(root: View) -> Iterator[Finding]:
     """All that the model objects to. Fields that are null are as good as absent, and are told together."""
-    yield from _check(root.fields, TASK_DEFINITION, root.path)
+    yield from check_form(root.fields, TASK_DEFINITION, root.path)
     if nulls := list(_list_nulls(root.fields, root.path)):
         yield NULLS.at(
             nulls[0], count=len(nulls), fields="field is" if len(nulls) == 1 else "fields are", first=nulls[0]
@@ -75,20 +75,21 @@ def _list_nulls(fields: object, path: str, depth: int = 0) -> Iterator[str]:
             yield from _list_nulls(each, place, depth + 1)
 
 
-def _check(value: object, shape: Shape, path: str) -> Iterator[Finding]:
+def check_form(value: object, shape: Shape, path: str = "") -> Iterator[Finding]:
+    """All in a value that isn't as its shape says."""
     match shape:
         case Scalar():
             yield from _check_scalar(value, shape, path)
         case ListOf(item=item):
             if isinstance(value, list):
                 for index, each in enumerate(value):
-                    yield from _check(each, item, f"{path}[{index}]")
+                    yield from check_form(each, item, f"{path}[{index}]")
             else:
                 yield _fail(value, "list", path)
         case MapOf(value=item):
             if isinstance(value, Mapping):
                 for key, each in value.items():
-                    yield from _check(each, item, join(path, show(key)))
+                    yield from check_form(each, item, join(path, show(key)))
             else:
                 yield _fail(value, "dict", path)
         case Structure():
@@ -107,7 +108,7 @@ def _check_structure(value: Mapping[str, object], shape: Structure, path: str) -
         if name in shape.members and each is None:
             continue
         if name in shape.members:
-            yield from _check(each, shape.members[name], join(path, name))
+            yield from check_form(each, shape.members[name], join(path, name))
         else:
             known = ", ".join(shape.members)
             meant = next((f" to {each}" for each in shape.members if each.lower() == str(name).lower()), "")

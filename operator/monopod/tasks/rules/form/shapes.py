@@ -214,6 +214,28 @@ TASK_DEFINITION: Final = _structure(
     ),
 )
 
+OVERRIDES: Final = _structure(
+    containerOverrides=ListOf(
+        _structure(
+            name=TEXT,
+            command=_TEXTS,
+            environment=ListOf(_PAIR),
+            environmentFiles=_CONTAINER.members["environmentFiles"],
+            cpu=NUMBER,
+            memory=NUMBER,
+            memoryReservation=NUMBER,
+            resourceRequirements=_CONTAINER.members["resourceRequirements"],
+        )
+    ),
+    cpu=TEXT,
+    inferenceAcceleratorOverrides=ListOf(_structure(deviceName=TEXT, deviceType=TEXT)),
+    executionRoleArn=TEXT,
+    memory=TEXT,
+    taskRoleArn=TEXT,
+    ephemeralStorage=TASK_DEFINITION.members["ephemeralStorage"],
+)
+"""What RunTask takes as `overrides`."""
+
 _DESCRIBED: Final = frozenset(
     (
         *("taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities"),

@@ -53,7 +53,9 @@ def choose_capacity(params: Mapping[str, Any], cluster: Mapping[str, Any], count
 def _check_strategy(strategy: Sequence[Item], cluster: Mapping[str, Any]) -> None:
     names = [each["capacityProvider"] for each in strategy]
     if len(strategy) > MOST_ITEMS:
-        raise Refusal(f"A capacity provider strategy can have at most {MOST_ITEMS} capacity providers.")
+        raise Refusal(
+            f"The specified capacity provider strategy cannot contain more than {MOST_ITEMS} capacity providers."
+        )
     if set(names) - set(cluster.get("capacityProviders") or ()):
         raise Refusal(
             "The specified capacity provider strategy cannot contain a capacity provider that is not associated with "
@@ -61,9 +63,11 @@ def _check_strategy(strategy: Sequence[Item], cluster: Mapping[str, Any]) -> Non
             "try again."
         )
     if len(set(names)) < len(names):
-        raise Refusal("A capacity provider can be in a capacity provider strategy only once.")
+        raise Refusal("The specified capacity provider strategy cannot contain duplicate capacity providers.")
     if sum(1 for each in strategy if each.get("base")) > 1:
-        raise Refusal("Only one capacity provider in a capacity provider strategy can have a base defined.")
+        raise Refusal(
+            "The specified capacity provider strategy cannot contain more than one capacity provider with a base value."
+        )
     if not _has_weight(strategy):
         raise Refusal("At least one capacity provider must have a weight value greater than zero specified.")
 

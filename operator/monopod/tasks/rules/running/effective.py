@@ -5,9 +5,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
+from monopod.tasks.rules.form.parameters import check_form
+from monopod.tasks.rules.form.shapes import OVERRIDES, TASK_DEFINITION, Structure
 from monopod.tasks.rules.registration.overrides import InvalidOverride, apply_overrides
 from monopod.tasks.rules.rule import SDK_CODE, Effect
-from monopod.tasks.rules.running.refusal import INVALID, Refusal
+from monopod.tasks.rules.running.refusal import Refusal
 from monopod.tasks.rules.sizes import read_cpu, read_memory
 from monopod.tasks.rules.validation import validate
 
@@ -21,18 +23,19 @@ def compute_effective(definition: Mapping[str, Any], overrides: Mapping[str, Any
     """The definition that a task with these overrides runs by.
 
     Args:
-        definition: as it is registered.
-        overrides: as RunTask takes them; empty if there are none.
+        definition: as it is registered; any JSON, as it may be kubectl's.
+        overrides: as RunTask takes them, empty if there are none; any JSON, too.
 
     Raises:
         Refusal: what comes of it can't run.
     """
+    _check_form(definition, TASK_DEFINITION, "The task definition")
+    _check_form(overrides, OVERRIDES, "overrides")
     _check_overrides(overrides)
     done = merge(definition, overrides)
     for finding in validate(done):
         if finding.rule.effect is not Effect.NOTE:
-            code = INVALID if finding.rule.code == SDK_CODE else finding.rule.code
-            raise Refusal(finding.message, code)
+            raise Refusal(finding.message, finding.rule.code)
     return done
 
 
@@ -43,7 +46,7 @@ def merge(definition: Mapping[str, Any], overrides: Mapping[str, Any]) -> Json:
         Refusal: they name a container that isn't there.
     """
     # Of the task's own members an empty one changes nothing, as on AWS.
-    given = {key: value for key, value in overrides.items() if value not in ("", [], {})}
+    given = {key: value for key, value in overrides.items() if value not in ("", [], {}, None)}
     try:
         done = apply_overrides(definition, given)
     except InvalidOverride as invalid:
@@ -52,6 +55,12 @@ def merge(definition: Mapping[str, Any], overrides: Mapping[str, Any]) -> Json:
         if key in given and amount is not None:
             done[key] = str(amount)
     return done
+
+
+def _check_form(value: Mapping[str, Any], shape: Structure, name: str) -> None:
+    wrong = next((each for each in check_form(value, shape) if each.rule.code == SDK_CODE), None)
+    if wrong:
+        raise Refusal(f"{name} holds what it can't: {wrong.message}")
 
 
 def _check_overrides(overrides: Mapping[str, Any]) -> None:

@@ -46,12 +46,20 @@ def test_without_a_word_the_clusters_strategy_counts() -> None:
         ({"capacityProviderStrategy": [an_item(weight=1)]}, {}, "The specified capacity provider strategy cannot"),
         ({"capacityProviderStrategy": [an_item("mine", weight=1)]}, BOTH, "The specified capacity provider strategy"),
         ({"capacityProviderStrategy": [an_item()]}, BOTH, "At least one capacity provider must have a weight"),
-        ({"capacityProviderStrategy": [an_item(weight=1)] * 21}, BOTH, "A capacity provider strategy can have at most"),
-        ({"capacityProviderStrategy": [an_item(weight=1)] * 2}, BOTH, "A capacity provider can be in a capacity"),
+        (
+            {"capacityProviderStrategy": [an_item(weight=1)] * 21},
+            BOTH,
+            "The specified capacity provider strategy cannot contain more than 20",
+        ),
+        (
+            {"capacityProviderStrategy": [an_item(weight=1)] * 2},
+            BOTH,
+            "The specified capacity provider strategy cannot contain dup",
+        ),
         (
             {"capacityProviderStrategy": [an_item("FARGATE", base=1, weight=1), an_item(base=1)]},
             BOTH,
-            "Only one capacity provider in a capacity provider strategy can have a base defined.",
+            "The specified capacity provider strategy cannot contain more than one capacity provider with a base",
         ),
         ({}, {"defaultCapacityProviderStrategy": [an_item(base=1)]}, "There are no capacity providers with a weight"),
     ],

@@ -1,0 +1,122 @@
+"""Clusters' tasks, as one caller may see and change them: what ECS asks, in requests to the API server."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from monopod.aws.ecs.failures import is_another, is_conflict, is_missing, translating
+from monopod.aws.ecs.rules.refusals import refuse_inactive
+from monopod.kube.client.api import Api, ApiError, Json
+from monopod.kube.concurrency import gather_some
+from monopod.kube.objects.resources import ECS_TASKS, SECURITY_GROUPS
+from monopod.tasks.rules.names import compute_namespace
+
+_TASK_ID: Final = re.compile(r"[0-9a-f]{32}")
+_GROUP_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_TERMINATING: Final = "NamespaceTerminating"
+_STOP: Final = "spec.stop"
+# Kubernetes' plugin/pkg/admission/resourcequota/controller.go says so, and gives no reason of its own.
+_QUOTA: Final = "exceeded quota: "
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A task that there is no room for: a quota is used up."""
+
+    message: str
+
+
+class Exists(Exception):
+    """There is a task of this id already."""
+
+
+class NoNamespace(Exception):
+    """The cluster's namespace isn't there yet."""
+
+
+class Tasks:
+    """The tasks of all clusters, by the clusters' names on ECS. Methods raise `AwsError`, unless they say otherwise."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def fetch(self, cluster: str, task: str) -> Json | None:
+        """A task; None if there is none of this id."""
+        if not _TASK_ID.fullmatch(task):
+            return None
+        with translating():
+            return await self._find(ECS_TASKS.path(task, compute_namespace(cluster)))
+
+    async def fetch_all(self, cluster: str, tasks: Iterable[str]) -> list[Json | None]:
+        """Several tasks, in their order."""
+        return await gather_some([self.fetch(cluster, task) for task in tasks])
+
+    async def list_all(self, cluster: str) -> list[Json]:
+        """All tasks of a cluster."""
+        with translating():
+            listed = self._api.list_pages(ECS_TASKS.list_path(compute_namespace(cluster)))
+            return [each async for each in listed]
+
+    async def create(self, task: Json) -> Json | Refused:
+        """Creates a task.
+
+        Raises:
+            AwsError: it is refused.
+            Exists: there is one of this id.
+            NoNamespace: the cluster has no namespace yet.
+        """
+        with translating():
+            try:
+                return await self._api.create(ECS_TASKS.list_path(task["metadata"]["namespace"]), task)
+            except ApiError as error:
+                if error.has_cause(_TERMINATING):
+                    raise refuse_inactive() from error
+                if error.status == HTTPStatus.FORBIDDEN and _QUOTA in error.message:
+                    return Refused(error.message)
+                if is_conflict(error):
+                    raise Exists from error
+                if is_missing(error):
+                    raise NoNamespace from error
+                raise
+
+    async def stop(self, task: Json, patch: Json) -> Json | None:
+        """Has a task stopped; None if it's gone, another by now, or was told to stop by someone else meanwhile."""
+        metadata = task["metadata"]
+        with translating():
+            try:
+                return await self._api.merge(ECS_TASKS.path(metadata["name"], metadata["namespace"]), patch)
+            except ApiError as error:
+                was_stopped = any(cause.field.startswith(_STOP) for cause in error.causes)
+                if is_missing(error) or is_another(error) or was_stopped:
+                    return None
+                raise
+
+    async def list_unknown_groups(self, groups: Sequence[str]) -> list[str]:
+        """Which security groups there aren't, as far as the caller may see.
+
+        Who may run tasks needn't be allowed to see groups. A task in a group that there isn't reaches nothing.
+        """
+
+        async def is_unknown(group: str) -> bool:
+            if not _GROUP_NAME.fullmatch(group):
+                return True
+            try:
+                return await self._find(SECURITY_GROUPS.path(group)) is None
+            except ApiError as error:
+                if error.status == HTTPStatus.FORBIDDEN:
+                    return False
+                raise
+
+        with translating():
+            unknown = await gather_some([is_unknown(each) for each in groups])
+        return [group for group, is_missing_one in zip(groups, unknown, strict=True) if is_missing_one]
+
+    async def _find(self, path: str) -> Json | None:
+        try:
+            return await self._api.get(path)
+        except ApiError as error:
+            if is_missing(error):
+                return None
+            raise
