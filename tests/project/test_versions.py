@@ -14,6 +14,7 @@ FOLDERS = sorted(path.name for path in GOMOD.iterdir() if path.is_dir())
 PIN_OF_FOLDER = {
     "cni": "cni_plugins",
     "conformance": "kubernetes",
+    "ecs-client": "aws_sdk_go_ecs",
     "netpol": "kubernetes",
     "session-manager-plugin": "session_manager_plugin",
 }

@@ -81,6 +81,7 @@ RECIPES: dict[str, Recipe] = {
     "session-manager-plugin": Recipe(
         {"github.com/aws/session-manager-plugin": "session_manager_plugin"}, _replace_for_plugin
     ),
+    "ecs-client": Recipe({"github.com/aws/aws-sdk-go-v2/service/ecs": "aws_sdk_go_ecs"}),
 }
 
 

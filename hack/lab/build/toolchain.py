@@ -155,6 +155,8 @@ TOOLS: dict[str, Tool] = {
         {"session-manager-plugin": "github.com/aws/session-manager-plugin/src/sessionmanagerplugin-main"},
         60,
     ),
+    # A program of our own by AWS's SDK for Go, for tests of ECS.
+    "ecs-client": Tool("aws_sdk_go_ecs", {"ecs-client": "."}, 30),
 }
 
 
