@@ -44,7 +44,7 @@ QUEUE_DEPTH = Gauge(
 WRITES = Counter(
     "monopod_writes",
     "Writes to the API server, by resource (namespaces, configmaps, profiles, status, events, pods, networkpolicies, "
-    "storedpods) and result (ok, failed).",
+    "storedpods, ecstasks) and result (ok, failed).",
     ["resource", "result"],
     registry=REGISTRY,
 )

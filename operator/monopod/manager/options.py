@@ -12,6 +12,7 @@ from monopod.isolation.options import IsolationOptions
 from monopod.kube.options import Flag, ProcessOptions, Seconds, SharedOptions
 from monopod.profiles.options import ProfileOptions
 from monopod.rescheduling.options import ReschedulingOptions
+from monopod.tasks.options import TaskOptions
 from monopod.usage.options import UsageOptions
 
 
@@ -48,6 +49,6 @@ class ReplicaOptions(SharedOptions):
 
 
 class OperatorOptions(
-    ProfileOptions, IsolationOptions, ReschedulingOptions, UsageOptions, ReplicaOptions, ProcessOptions
+    ProfileOptions, IsolationOptions, ReschedulingOptions, UsageOptions, TaskOptions, ReplicaOptions, ProcessOptions
 ):
     """All of the operator's options."""

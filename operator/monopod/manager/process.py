@@ -37,6 +37,7 @@ from monopod.manager.watches import build_sources
 from monopod.profiles.controller import Reconciler
 from monopod.rescheduling.contributor import ProgressContributor
 from monopod.rescheduling.controller import Rescheduler
+from monopod.tasks.controller import TaskRunner
 from monopod.usage.controller import UsageReader
 
 # How often to check whether the cluster has SecurityGroupPolicies.
@@ -50,7 +51,7 @@ class Process:
 
     def __init__(self, options: OperatorOptions) -> None:
         self._options = options
-        self._caches = WatchedCaches(options.namespace)
+        self._caches = WatchedCaches(options.namespace, has_ecs=options.ecs)
         self._stopping = asyncio.Event()
         self._controllers: tuple[Controller[Any], ...] = ()
         self._standing_by = False
@@ -139,8 +140,8 @@ class Process:
 
     async def _work(self, api: ApiClient, lease: Lease | None) -> None:
         """Starts from nothing each time, as a new process does."""
-        self._caches = caches = WatchedCaches(self._options.namespace)
         options, problems = self._options, self._problems
+        self._caches = caches = WatchedCaches(options.namespace, has_ecs=options.ecs)
         is_leading = (lambda: lease.is_held) if lease else (lambda: True)
         recorder = EventRecorder(api, problems)
         isolator = Isolator(api, caches, options, recorder, problems)
@@ -153,6 +154,7 @@ class Process:
         reconciler = Reconciler(
             api, caches, isolator, options, read_admission, evictor, rescheduler, contributors, recorder, problems
         )
+        tasks = TaskRunner(api, caches, options, problems) if options.ecs else None
         auditor = Auditor(api, caches, options, problems)
         auditor.audited.subscribe(reconciler.enqueue)
         usage.changed.subscribe(reconciler.enqueue)
@@ -164,13 +166,16 @@ class Process:
             *isolator.controllers,
             auditor.controller,
             usage.controller,
+            *(tasks.controllers if tasks else ()),
         )
         await self._load(api)
         isolator.begin()
         auditor.begin()
         usage.begin()
+        if tasks:
+            tasks.begin()
         reconciler.enqueue(0)
-        watching = Watching(build_sources(caches, reconciler, self._options.namespace), api.configuration)
+        watching = Watching(build_sources(caches, reconciler, tasks, options.namespace), api.configuration)
         async with asyncio.TaskGroup() as group:
             for controller in self._controllers:
                 group.create_task(controller.run(), name=controller.name)

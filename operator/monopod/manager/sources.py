@@ -15,6 +15,7 @@ from monopod.kube.cache import Kind
 from monopod.kube.client.api import Api, ApiError
 from monopod.kube.objects.resources import (
     CONFIG_MAPS,
+    ECS_TASKS,
     ENDPOINT_SLICES,
     GROUP_POLICIES,
     NAMESPACES,
@@ -45,7 +46,7 @@ from monopod.selectors.publication import NamespaceView, read_namespace
 class WatchedCaches:
     """Everything that the operator watches."""
 
-    def __init__(self, system_namespace: str) -> None:
+    def __init__(self, system_namespace: str, *, has_ecs: bool = False) -> None:
         self.profiles: Kind[dict[str, Any]] = Kind(PROFILES, read_whole, metadata_only=False)
         self.namespaces: Kind[NamespaceView] = Kind(NAMESPACES, read_namespace)
         self.runtime_classes: Kind[RuntimeClassView] = Kind(RUNTIME_CLASSES, read_runtime_class, metadata_only=False)
@@ -98,12 +99,17 @@ class WatchedCaches:
             read_account,
             indexes={"namespace": lambda account: (account.namespace,)},
         )
+        self.ecs_tasks: Kind[dict[str, Any]] = Kind(ECS_TASKS, read_whole, metadata_only=False)
+        self.has_ecs = has_ecs
+        """Whether this installation runs ECS. Without it no one needs its kinds."""
+
         self.has_group_policies: bool | None = None
         """Whether the cluster has EKS's kind; None before that is known. Without it no one needs accounts."""
 
     def kinds(self) -> tuple[Kind[Any], ...]:
         """All kinds, the profiles first. Pods come after everything that is decided about them."""
         optional = (self.group_policies, self.accounts) if self.has_group_policies else ()
+        ecs = (self.ecs_tasks,) if self.has_ecs else ()
         return (
             self.profiles,
             self.namespaces,
@@ -113,6 +119,7 @@ class WatchedCaches:
             self.nodes,
             self.endpoints,
             *optional,
+            *ecs,
             self.network_policies,
             self.pods,
         )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from monopod.api.ecs.names import NAMESPACE_PREFIX
 from monopod.pods.rules.size import format_capacity
 from monopod.tasks.rules.lifecycle.facts import NOTHING, ContainerFacts, PodFacts
 from monopod.tasks.rules.lifecycle.failures import find_failures
@@ -151,6 +152,9 @@ def _read_definition(
     task: Mapping[str, Any], definition: Mapping[str, Any] | None, *, is_begun: bool
 ) -> tuple[Json | None, str]:
     """What the task runs by, and what is against it; a task that has its pod isn't judged any more."""
+    namespace = str((task.get("metadata") or {}).get("namespace") or "")
+    if not is_begun and not namespace.startswith(NAMESPACE_PREFIX):
+        return None, "ClusterNotFoundException: Cluster not found. Tasks are run in namespaces of ECSClusters."
     if definition is None:
         return None, "" if is_begun else "ClientException: Unable to describe task definition."
     try:

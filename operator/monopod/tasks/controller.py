@@ -1,0 +1,243 @@
+"""Runs tasks: has each ECSTask go through its life, one step after the other, as `rules.lifecycle` decides.
+
+The task and its pod are read anew before each step. A status is written only over the version that was decided about,
+so of two operators one fails and looks again. Nothing is remembered but what the API server refused lately, since when
+a task is known, and how pods were last seen that are gone.
+"""
+
+import datetime
+from collections import OrderedDict
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final, assert_never
+
+import structlog
+
+from monopod.api.ecs.names import ECS_TASK_LABEL
+from monopod.api.names import TOPOLOGY_ZONE
+from monopod.kube.client.api import Api, ApiError
+from monopod.kube.clock import SYSTEM_CLOCK, Clock
+from monopod.kube.controller import DONE, WHOLE, After, Backoff, Controller, Incomplete, Result
+from monopod.kube.logs import ProblemLog
+from monopod.kube.metrics import WRITES
+from monopod.kube.objects.resources import ECS_TASKS
+from monopod.kube.objects.status import build_status_patch
+from monopod.tasks.caches import Caches
+from monopod.tasks.definitions import Definitions
+from monopod.tasks.options import TaskOptions
+from monopod.tasks.pods import Refusal, TaskPods
+from monopod.tasks.rules.lifecycle.facts import PodFacts
+from monopod.tasks.rules.lifecycle.observe import Create, Discard, Record, Release, Step, Stop, Wait, observe
+from monopod.tasks.rules.lifecycle.sight import Surroundings
+from monopod.tasks.rules.lifecycle.states import STOPPED
+from monopod.tasks.rules.pod.task_pod import build_task_pod
+from monopod.tasks.rules.retention import find_expired
+
+WORKERS: Final = 4
+MOST_STEPS: Final = 20
+"""In one reconcile. A whole life has fewer."""
+
+RECHECK_SECONDS: Final = 300.0
+"""How often a task is looked at that nothing happens to: what a watch has missed comes to light."""
+
+EXPIRY_SECONDS: Final = 30.0
+MOST_SEEN: Final = 1000
+
+Key = tuple[str, str]
+Json = dict[str, Any]
+logger = structlog.stdlib.get_logger(__name__)
+
+
+class TaskRunner:
+    """Runs the tasks of all clusters, and forgets them an hour after they have stopped."""
+
+    def __init__(
+        self, api: Api, caches: Caches, options: TaskOptions, problems: ProblemLog, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self._api = api
+        self._caches = caches
+        self._clock = clock
+        self._problems = problems
+        self._patience = datetime.timedelta(seconds=options.ecs_capacity_seconds)
+        self._pods = TaskPods(api)
+        self._definitions = Definitions(api)
+        self._since: dict[Key, datetime.datetime] = {}
+        self._refused: dict[Key, Refusal] = {}
+        self._failures: dict[Key, int] = {}
+        self._backoff = Backoff(first=1.0)
+        self._last_seen: OrderedDict[str, Json] = OrderedDict()
+        """By uid: pods that are being deleted, as they were last seen."""
+        self.controller = Controller("tasks", self._reconcile, problems, workers=WORKERS, clock=clock)
+        self.expiry = Controller("task-expiry", self._expire, problems, clock=clock)
+        caches.ecs_tasks.listeners.append(self._note_change)
+
+    @property
+    def controllers(self) -> tuple[Controller[Any], ...]:
+        """All that has to run."""
+        return self.controller, self.expiry
+
+    def begin(self) -> None:
+        """Looks at every task there is."""
+        for task in self._caches.ecs_tasks.views():
+            self.controller.enqueue(_key(task))
+        self.expiry.enqueue(WHOLE)
+
+    def observe_pod(self, event_type: str | None, pod: Mapping[str, Any]) -> None:
+        """Takes notice of an event of a pod, if it is a task's."""
+        metadata = pod["metadata"]
+        key = metadata["namespace"], metadata["name"]
+        task = self._caches.ecs_tasks.find(*key) if ECS_TASK_LABEL in (metadata.get("labels") or {}) else None
+        if task is None or _has_stopped(task):
+            return
+        if event_type == "DELETED" or metadata.get("deletionTimestamp"):
+            self._last_seen[metadata["uid"]] = dict(pod)
+            self._last_seen.move_to_end(metadata["uid"])
+            if len(self._last_seen) > MOST_SEEN:
+                self._last_seen.popitem(last=False)
+        self.controller.enqueue(key)
+
+    def _note_change(self, key: Key, _: Json | None, now: Json | None) -> None:
+        if now is None:
+            self._forget(key)
+            self.controller.forget(key)
+        elif not _has_stopped(now):
+            self.controller.enqueue(key)
+
+    def _forget(self, key: Key) -> None:
+        self._since.pop(key, None)
+        self._refused.pop(key, None)
+        self._failures.pop(key, None)
+
+    async def _reconcile(self, key: Key) -> Result:
+        for _ in range(MOST_STEPS):
+            task = self._caches.ecs_tasks.find(*key)
+            if task is None or task["metadata"].get("deletionTimestamp"):
+                return DONE  # its pod goes with it
+            if _has_stopped(task):
+                self._forget(key)
+                self._last_seen.pop(_get_pod_uid(task), None)
+                return DONE
+            pod = await self._pods.fetch(*key)
+            step = await self._decide(key, task, pod)
+            if isinstance(step, Wait):
+                return self._wait(step)
+            if result := await self._apply(key, task, pod, step):
+                return result
+        return After(self._backoff.first)
+
+    async def _decide(self, key: Key, task: Json, pod: Json | None) -> Step:
+        definition = await self._definitions.fetch(task)
+        now = self._clock.now()
+        facts = PodFacts.read(pod) if pod else self._recall(task)
+        node = self._caches.nodes.find("", facts.node) if facts and facts.node else None
+        refusal = self._refused.get(key)
+        around = Surroundings(
+            since=self._since.setdefault(key, now),
+            patience=self._patience,
+            refusal=refusal.message if refusal else "",
+            is_refused=refusal is not None and refusal.is_final,
+            zone=node.labels.get(TOPOLOGY_ZONE, "") if node else "",
+        )
+        return observe(task, definition, facts, now, around)
+
+    def _recall(self, task: Json) -> PodFacts | None:
+        """How the task's pod was last seen, which is gone; None if nobody saw it end."""
+        seen = self._last_seen.get(_get_pod_uid(task))
+        return PodFacts.read(seen, is_gone=True) if seen else None
+
+    def _wait(self, step: Wait) -> Result:
+        if step.until is None:
+            return After(RECHECK_SECONDS)
+        left = (step.until - self._clock.now()).total_seconds()
+        return After(min(RECHECK_SECONDS, max(0.1, left)))
+
+    async def _apply(
+        self, key: Key, task: Json, pod: Json | None, step: Record | Create | Release | Discard | Stop
+    ) -> Result | None:
+        """Does it; None if the next step may follow at once."""
+        match step:
+            case Record(status):
+                await self._record(task, status)
+            case Create(effective):
+                return await self._create(key, task, effective)
+            case Release() if pod:
+                await self._pods.release(pod)
+            case Stop() if pod:
+                await self._pods.stop(pod)
+            case Discard(is_replaced=is_replaced) if pod:
+                if refusal := await self._pods.discard(pod):
+                    self._problems.report(f"task {key[0]}/{key[1]}", refusal)
+                    raise Incomplete
+                return self._pause(key) if is_replaced else None
+            case Release() | Stop() | Discard():
+                pass  # the pod is gone, which the next step sees
+            case never:
+                assert_never(never)
+        return None
+
+    async def _record(self, task: Json, status: Json) -> None:
+        """Writes the status, unless someone else has changed the task meanwhile."""
+        metadata = task["metadata"]
+        patch = {
+            "metadata": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]},
+            **(build_status_patch(task.get("status"), status) or {}),
+        }
+        path = ECS_TASKS.path(metadata["name"], metadata["namespace"], "status")
+        try:
+            written = await self._api.merge(path, patch)
+        except ApiError as error:
+            WRITES.labels("ecstasks", "failed").inc()
+            if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                # What is in the cache is old: the watch brings what is new.
+                raise Incomplete from None
+            raise
+        WRITES.labels("ecstasks", "ok").inc()
+        if written.get("status") == task.get("status"):
+            self._problems.report(f"status of task {metadata['namespace']}/{metadata['name']}", _NOT_KEPT)
+            raise Incomplete
+        self._caches.ecs_tasks.observe("MODIFIED", written)
+
+    async def _create(self, key: Key, task: Json, effective: Json) -> Result | None:
+        try:
+            pod = build_task_pod(task, effective, {})
+        except ValueError as problem:
+            self._refused[key] = Refusal(str(problem), is_final=True)
+            return None
+        refusal = await self._pods.create(pod)
+        if refusal is None:
+            self._refused.pop(key, None)
+            return None
+        self._refused[key] = refusal
+        return None if refusal.is_final else self._pause(key)
+
+    def _pause(self, key: Key) -> Result:
+        self._failures[key] = self._failures.get(key, 0) + 1
+        return After(self._backoff.after(self._failures[key]))
+
+    async def _expire(self, _: str) -> Result:
+        """Deletes the records of tasks that stopped long ago; their pods and logs go with them."""
+        for task in find_expired(self._caches.ecs_tasks.views(), self._clock.now()):
+            metadata = task["metadata"]
+            path = ECS_TASKS.path(metadata["name"], metadata["namespace"])
+            try:
+                await self._api.delete(path, metadata["uid"], metadata["resourceVersion"])
+            except ApiError as error:
+                if error.status != HTTPStatus.CONFLICT:
+                    raise
+            self.expiry.note_progress()
+        return After(EXPIRY_SECONDS)
+
+
+_NOT_KEPT: Final = "the API server keeps nothing of what is written: is the CRD of ECSTasks of an older release?"
+
+
+def _key(task: Mapping[str, Any]) -> Key:
+    return task["metadata"]["namespace"], task["metadata"]["name"]
+
+
+def _has_stopped(task: Mapping[str, Any]) -> bool:
+    return (task.get("status") or {}).get("lastStatus") == STOPPED
+
+
+def _get_pod_uid(task: Mapping[str, Any]) -> str:
+    return str(((task.get("status") or {}).get("pod") or {}).get("uid") or "")

@@ -1,0 +1,17 @@
+"""The operator's options for ECS."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from monopod.kube.options import MOST, Seconds, SharedOptions
+
+
+class TaskOptions(SharedOptions):
+    """ECS: clusters and tasks."""
+
+    ecs: bool = False
+    """Run ECS: namespaces of ECSClusters, and pods of ECSTasks."""
+
+    ecs_capacity_seconds: Annotated[Seconds, Field(ge=1, le=MOST)] = 600
+    """How long an ECS task waits for a node before it is stopped as one for which capacity is unavailable."""

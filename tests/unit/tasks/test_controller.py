@@ -1,0 +1,135 @@
+"""The controller of tasks, against an API server that fails, two of them at once, and after each of its deaths."""
+
+import datetime
+import random
+from typing import Any
+
+import pytest
+
+from monopod.kube.client.api import ApiError
+from monopod.tasks.rules.lifecycle.states import RUNNING, STOPPED
+from tests.unit.running import running, settle
+from tests.unit.tasks.cluster import ClusterApi, Operator
+from tests.unit.tasks.definitions import a_definition
+from tests.unit.tasks.rules.lifecycle.test_restarts import check, make_world
+from tests.unit.tasks.rules.lifecycle.world import Fate, World
+
+
+async def live(operators: list[Operator], seconds: int) -> None:
+    world = operators[0].api.world
+    for _ in range(seconds):
+        for operator in operators:
+            operator.watch()
+        await settle(100)
+        world.tick()
+        operators[0].api.touch_pod()
+        for operator in operators:
+            operator.clock.step(1)
+        await settle(100)
+
+
+async def run(world: World, seconds: int = 20, **options: Any) -> Operator:
+    operator = Operator(ClusterApi(world), **options)
+    async with running(*operator.runner.controllers):
+        await live([operator], seconds)
+    return operator
+
+
+async def test_a_task_lives_and_ends() -> None:
+    world = World(a_definition(), fates={"app": Fate(runs=4, code=2)})
+    operator = await run(world)
+    assert world.status["lastStatus"] == STOPPED
+    assert [version for version, _, _ in world.path] == [1, 2, 3, 4, 5, 6]
+    assert world.container()["exitCode"] == 2
+    assert operator.api.requests.count("create pods") == 1
+
+
+async def test_a_stop_is_one_change_of_the_pod() -> None:
+    world = World(a_definition())
+    operator = Operator(ClusterApi(world))
+    async with running(*operator.runner.controllers):
+        await live([operator], 6)
+        assert world.status["lastStatus"] == RUNNING
+        world.stop()
+        operator.api.touch_task()
+        await live([operator], 8)
+    assert world.status["lastStatus"] == STOPPED
+    assert operator.api.requests.count("patch") == 2
+
+
+async def test_a_pod_that_is_deleted_leaves_its_exit_code() -> None:
+    world = World(a_definition())
+    operator = Operator(ClusterApi(world))
+    async with running(*operator.runner.controllers):
+        await live([operator], 6)
+        world.delete_pod()
+        await live([operator], 6)
+    assert world.pod is None
+    assert world.container()["exitCode"] == 143
+
+
+async def test_what_is_refused_for_now_is_tried_again() -> None:
+    world = World(a_definition())
+    operator = Operator(api := ClusterApi(world))
+    api.refusals = [ApiError(403, "Forbidden", "exceeded quota") for _ in range(3)]
+    async with running(*operator.runner.controllers):
+        await live([operator], 15)
+    assert world.status["lastStatus"] == RUNNING
+
+
+async def test_what_is_refused_for_good_fails_the_task() -> None:
+    world = World(a_definition())
+    operator = Operator(api := ClusterApi(world))
+    api.refusals = [ApiError(422, "Invalid", "spec.containers[0].image: Required value")]
+    async with running(*operator.runner.controllers):
+        await live([operator], 3)
+    assert world.status["stoppedReason"].endswith("Required value")
+    assert world.status["lastStatus"] == STOPPED
+
+
+async def test_a_task_waits_for_capacity_as_long_as_the_option_says() -> None:
+    world = World(a_definition(), has_capacity=False)
+    await run(world, 12, ecs_capacity_seconds=10)
+    assert world.status["stoppedReason"].startswith("Capacity is unavailable")
+    assert world.pod is None
+
+
+async def test_an_unadmitted_pod_isnt_replaced_in_a_rush() -> None:
+    world = World(a_definition(), is_admitted=False)
+    await run(world, 30)
+    assert world.released == []
+    assert 3 <= world.pods_made <= 8
+
+
+async def test_a_record_goes_an_hour_after_its_task_has_stopped() -> None:
+    world = World(a_definition(), fates={"app": Fate(runs=4)})
+    operator = Operator(ClusterApi(world))
+    async with running(*operator.runner.controllers):
+        await live([operator], 20)
+        for minutes, deleted in ((59, False), (2, True)):
+            world.now += datetime.timedelta(minutes=minutes)
+            operator.clock.step(31)
+            await settle()
+            assert ("delete" in operator.api.requests) is deleted
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_two_operators_on_a_bad_line_run_one_pod(seed: int) -> None:
+    """Each takes itself for the leader; each request may be lost, or its answer; now and then one is born again."""
+    chance = random.Random(seed)
+    world = make_world(seed)
+    api = ClusterApi(world, chance)
+    for life in range(4):
+        operators = [Operator(api), Operator(api)]
+        controllers = [each for operator in operators for each in operator.runner.controllers]
+        async with running(*controllers):
+            await live(operators, 12)
+            if life == 2:
+                world.stop()
+                api.touch_task()
+    api.chance = None
+    operator = Operator(api)
+    async with running(*operator.runner.controllers):
+        await live([operator], 30)
+    check(world)
+    assert world.status["lastStatus"] == STOPPED
