@@ -129,10 +129,14 @@ GROUP_POLICIES_ANNOTATION: Final = f"{GROUP}/security-group-policies"
 """On the same namespaces: their SecurityGroupPolicies, compiled for the admission policies."""
 
 POLICY_LABEL: Final = f"{GROUP}/policy"
-"""On NetworkPolicies of Monopod's: `base`, `pod` or `groups`."""
+"""On NetworkPolicies of Monopod's: `base`, `pod`, `groups` or `tasks`."""
 
 BASE_POLICY: Final = "monopod-base"
 """The default-deny policy: it denies all traffic of a namespace's Fargate pods, in both directions."""
+
+TASKS_POLICY: Final = "monopod-tasks"
+TASKS_POLICY_KIND: Final = "tasks"
+"""The policy that opens the task metadata endpoint to the pods of ECS tasks, in the namespaces of ECS clusters."""
 
 STORED_POD_PLURAL: Final = "storedpods"
 

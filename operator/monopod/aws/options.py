@@ -53,6 +53,9 @@ class EndpointOptions(ProcessOptions):
     api_port: Annotated[int, Field(ge=0, le=65535), Flag("PORT")] = 8443
     """Port of these answers, by TLS. 0 takes a free one and logs it."""
 
+    metadata_port: Annotated[int | None, Field(ge=0, le=65535), Flag("PORT", default="none")] = None
+    """Port on which the containers of ECS tasks are told about their task, in plain HTTP. Without one they aren't."""
+
     tls_certificate: Annotated[FilePath | None, Flag("FILE", default="none")] = None
     """The server's certificate, PEM, with those between it and its authority; read again when it changes. Without one
     the process makes a certificate that nobody has signed, and that is another after each start."""

@@ -18,6 +18,8 @@ from monopod.aws.certificate import FileCertificate, build_own_context
 from monopod.aws.ecs import operations as ecs
 from monopod.aws.eks import operations as eks
 from monopod.aws.logs import operations as logs
+from monopod.aws.metadata.server import MetadataServer
+from monopod.aws.metadata.task_records import TaskRecords
 from monopod.aws.options import SERVER, Account, AwsOptions
 from monopod.aws.sts import operations as sts
 from monopod.aws.wire.call import Service
@@ -71,6 +73,7 @@ class Process:
         keys = AccessKeys(api, options.namespace, SYSTEM_CLOCK)
         endpoint = Endpoint(build_services(impersonate_with(api), account), options.region, keys.find, SYSTEM_CLOCK)
         server = Server(endpoint, options.api_listen, options.api_port)
+        metadata = self._build_metadata_server(api, account)
         tasks: list[asyncio.Task[object]] = [asyncio.create_task(self._stopping.wait(), name="stop")]
         if options.tls_certificate and options.tls_key:
             certificate = FileCertificate(options.tls_certificate, options.tls_key, SYSTEM_CLOCK)
@@ -81,12 +84,16 @@ class Process:
             context = build_own_context((SERVER, *options.server_name), SYSTEM_CLOCK)
         try:
             await server.start(context)
+            if metadata:
+                await metadata.start()
             self._server = server
             logger.info("started", port=server.port, metrics_port=metrics_port, region=account.region)
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._server = None
             await server.stop()
+            if metadata:
+                await metadata.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -94,6 +101,13 @@ class Process:
         for task in failed:
             logger.error("a part failed", part=task.get_name(), exc_info=task.exception())
         return 1 if failed else 0
+
+    def _build_metadata_server(self, api: ApiClient, account: Account) -> MetadataServer | None:
+        port = self._options.metadata_port
+        if port is None:
+            return None
+        records = TaskRecords(api, SYSTEM_CLOCK)
+        return MetadataServer(records, account, SYSTEM_CLOCK, self._options.api_listen, port)
 
     def _get_unreadiness(self) -> str:
         return "" if self._server else "it doesn't listen yet"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from monopod.api.names import BASE_POLICY
+from monopod.api.names import BASE_POLICY, TASKS_POLICY_KIND
 from monopod.gates.controller import GateKeeper, Manifest
 from monopod.isolation.caches import Caches
 from monopod.isolation.default_deny import DefaultDenyPolicies
@@ -262,6 +262,8 @@ class Isolator:
     def _add_for(self, policy: PolicyView) -> WorkKey | None:
         """Enqueues what one of our policies belongs to; None if it belongs to nothing any more."""
         key: WorkKey
+        if policy.kind == TASKS_POLICY_KIND:
+            return None  # that of whoever runs tasks
         pods = self._caches.pods.look_up("uid", policy.owner) if policy.kind == "pod" else []
         if policy.kind == "base":
             key = NamespaceKey(policy.namespace)
@@ -354,7 +356,7 @@ class Isolator:
 
     async def _clear_away(self, namespace: str, name: str) -> None:
         view = self._caches.network_policies.find(namespace, name)
-        if view is None or view.kind in ("", "base", "groups"):
+        if view is None or view.kind in ("", "base", "groups", TASKS_POLICY_KIND):
             return
         if not (view.kind == "pod" and self._caches.pods.count("uid", view.owner)):
             await self._writer.delete(view)

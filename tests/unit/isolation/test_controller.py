@@ -4,10 +4,11 @@ import pytest
 
 from monopod.api.names import (
     ISOLATION_GATE,
+    POLICY_LABEL,
     TASK_LABEL,
 )
 from monopod.gates import controller
-from monopod.isolation.controller import UNTOLD_SECONDS
+from monopod.isolation.controller import STRAY_SECONDS, UNTOLD_SECONDS
 from monopod.isolation.rules.network_policies import build_base_policy
 from monopod.isolation.rules.summary import Isolation
 from monopod.kube.client.api import ApiError, Json, ServerTrouble
@@ -55,6 +56,16 @@ async def test_a_policy_that_someone_else_gave_to_a_pod_is_left_alone(cluster: C
     cluster.put_pod()
     async with cluster.at_work():
         assert cluster.policies() == {"app.web", "theirs"}
+
+
+async def test_the_policy_of_ecs_tasks_is_left_to_whoever_runs_them(cluster: Cluster) -> None:
+    async with cluster.at_work():
+        for kind in ("tasks", "odd"):
+            policy = an_object(kind, namespace="prod", labels={POLICY_LABEL: kind})
+            cluster.put(cluster.caches.network_policies, policy)
+        cluster.clock.step(STRAY_SECONDS)
+        await cluster.comes(lambda: "odd" not in cluster.policies())
+        assert "tasks" in cluster.policies()
 
 
 @pytest.mark.parametrize(

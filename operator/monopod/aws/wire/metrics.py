@@ -20,3 +20,9 @@ REQUEST_SECONDS = Histogram(
     ["service", "operation"],
     registry=REGISTRY,
 )
+METADATA_REQUESTS = Counter(
+    "monopod_aws_metadata_requests",
+    "Requests of ECS tasks for their own metadata, by HTTP status.",
+    ["status"],
+    registry=REGISTRY,
+)

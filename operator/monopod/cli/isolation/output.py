@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from monopod.api.names import BASE_POLICY
+from monopod.api.names import BASE_POLICY, TASKS_POLICY
 from monopod.cli.isolation.findings import GroupState, Identity, PodIsolation
 from monopod.cli.output.terminal import build_grid, print_all
 from monopod.isolation.rules.addresses import Block
@@ -182,6 +182,8 @@ def describe_owner(rule: OpenRule) -> str:
     """Whose rule it is."""
     if not rule.ours:
         return f"NetworkPolicy {rule.policy}, not Monopod's"
+    if rule.policy == TASKS_POLICY:
+        return f"NetworkPolicy {rule.policy}: the metadata of ECS tasks"
     origins = "; ".join(describe_origin(origin) for origin in rule.origins)
     return origins or f"NetworkPolicy {rule.policy}, by no rule that its groups have now"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, assert_never
 
-from monopod.api.names import DEFAULT_GROUP, GROUP_LABEL_PREFIX, POLICY_LABEL
+from monopod.api.names import DEFAULT_GROUP, GROUP_LABEL_PREFIX, POLICY_LABEL, TASKS_POLICY
 from monopod.isolation.rules.addresses import Block, as_cidr, compute_address, compute_region, read_network, subtract
 from monopod.isolation.rules.network_policies import METADATA, Infrastructure
 from monopod.isolation.rules.over_permissive import ExtraAccess, build_utmost, find_beyond
@@ -186,7 +186,7 @@ def _find_way(
         decider = Decider.NOBODY
     elif not owners:
         decider = Decider.SECURITY_GROUPS
-    elif is_default and not any(rule.ours for rule in rules):
+    elif is_default and not any(rule.ours and rule.policy != TASKS_POLICY for rule in rules):
         decider = Decider.NETWORK_POLICIES
     else:
         decider = Decider.BOTH

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from monopod.api.ecs.names import ECS_TASK_LABEL
 from monopod.api.names import GROUP_COUNT_LABEL, PROFILE_LABEL, TASK_LABEL
 from monopod.cli.isolation.command import assess, read_finding
 from monopod.cli.isolation.findings import GroupFinding, GroupState, Identity, PodIsolation
@@ -19,6 +20,7 @@ from monopod.isolation.rules.network_policies import (
     build_rules,
 )
 from monopod.isolation.rules.security_group import SecurityGroup
+from monopod.tasks.rules.metadata import build_metadata_policy
 from tests.unit.cli.running import run
 
 UID = "00000000-0000-0000-0000-000000000001"
@@ -83,6 +85,15 @@ def test_the_text_names_ports_peers_and_whose_rule_it_is(capsys: pytest.CaptureF
         "the metadata service (169.254.169.254, fd00:ec2::254 and 10 more): denied",
         "its own node (192.0.2.1): denied",
     ]
+
+
+def test_what_every_ecs_task_may_reach_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    pod = a_pod()
+    pod["metadata"]["labels"][ECS_TASK_LABEL] = "0a"
+    write(look(BASE, a_policy(), build_metadata_policy("prod", "monopod-system"), pod=pod), "text")
+    printed = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    (line,) = (each for each in printed if each.startswith("TCP 51679"))
+    assert line.endswith("NetworkPolicy monopod-tasks: the metadata of ECS tasks")
 
 
 def test_the_json_has_the_same_for_scripts() -> None:

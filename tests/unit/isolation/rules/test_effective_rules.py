@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from monopod.api.names import GROUP_COUNT_LABEL, PROFILE_LABEL, TASK_LABEL
-from monopod.isolation.rules.effective_rules import EffectiveRules, RuleOfGroup, compute_effective_rules
+from monopod.api.ecs.names import ECS_TASK_LABEL
+from monopod.api.names import DEFAULT_GROUP, GROUP_COUNT_LABEL, GROUP_LABEL_PREFIX, PROFILE_LABEL, TASK_LABEL
+from monopod.isolation.rules.effective_rules import Decider, EffectiveRules, RuleOfGroup, compute_effective_rules
 from monopod.isolation.rules.network_policies import (
     Infrastructure,
     build_base_policy,
@@ -25,6 +26,7 @@ from monopod.isolation.rules.security_group import (
     Rule,
     SecurityGroup,
 )
+from monopod.tasks.rules.metadata import build_metadata_policy
 from tests.unit.isolation.rules.random_groups import an_infrastructure, some_groups
 
 NAMESPACE = "prod"
@@ -198,3 +200,15 @@ def test_whatever_groups_there_are_each_opening_has_an_origin_and_only_what_open
                     idle = RuleOfGroup(group.name, f"{direction}[{number}]") in found.idle
                     assert not (opens and idle), (rule, infrastructure)
     assert seen > 50
+
+
+def test_what_every_ecs_task_may_reach_leaves_the_decision_to_whom_it_is_left() -> None:
+    labels = {
+        PROFILE_LABEL: "ecs",
+        TASK_LABEL: "0123",
+        ECS_TASK_LABEL: "0a",
+        f"{GROUP_LABEL_PREFIX}{DEFAULT_GROUP}": "true",
+    }
+    theirs = foreign(policyTypes=["Egress"])
+    policies = (BASE, build_metadata_policy(NAMESPACE, "monopod-system"), theirs)
+    assert compute_effective_rules(labels, NAMESPACE, policies, (), ()).egress.decider is Decider.NETWORK_POLICIES

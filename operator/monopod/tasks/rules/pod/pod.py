@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from monopod.api.names import GROUPS_ANNOTATION, TOPOLOGY_ZONE
-from monopod.tasks.rules.order import Order, Place, Role, compute_order
+from monopod.tasks.rules.order import Order, Place, Role, compute_order, name_of
 from monopod.tasks.rules.pod.container import build_container
 from monopod.tasks.rules.pod.resources import build_pod_resources
 from monopod.tasks.rules.pod.volumes import build_mounts, build_volumes
@@ -13,6 +13,9 @@ from monopod.tasks.rules.startup import DEFAULT_STOP_TIMEOUT
 from monopod.tasks.rules.view import View
 
 Json = dict[str, Any]
+
+METADATA_URI: Final = "ECS_CONTAINER_METADATA_URI_V4"
+"""The variable that containers find their own metadata by. As on AWS, a task definition can't set it."""
 
 _ARCHITECTURES: Final = {"ARM64": "arm64", "X86_64": "amd64"}
 
@@ -27,6 +30,7 @@ class TaskSettings:
         zones: where it may run; anywhere if there are none.
         file_systems: by the id of an EFS file system, the source of a pod's volume that takes its place here, such as
             `{"nfs": {"server": …, "path": …}}` or `{"persistentVolumeClaim": {"claimName": …}}`.
+        metadata_uri: where its containers ask about it, each by a number of its own; "" if nowhere.
     """
 
     name: str
@@ -36,6 +40,7 @@ class TaskSettings:
     groups: Sequence[str] = ()
     zones: Sequence[str] = ()
     file_systems: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    metadata_uri: str = ""
 
 
 def build_pod(definition: Mapping[str, Any], task: TaskSettings) -> Json:
@@ -51,7 +56,7 @@ def build_pod(definition: Mapping[str, Any], task: TaskSettings) -> Json:
         raise ValueError("the task's containers wait for each other: validate it first")
     ordinary = order.get(Role.ORDINARY)
     optional: Json = {
-        "initContainers": [_build(place, root, is_first=False) for place in order.get(Role.JOB, Role.SIDECAR)],
+        "initContainers": [_build(place, root, task, is_first=False) for place in order.get(Role.JOB, Role.SIDECAR)],
         "volumes": list(build_volumes(root, task.file_systems)),
         "securityContext": _build_security(root),
         "affinity": _build_affinity(root, task.zones),
@@ -61,7 +66,7 @@ def build_pod(definition: Mapping[str, Any], task: TaskSettings) -> Json:
         # ECS restarts no task: whoever runs it decides what becomes of one that has stopped.
         "restartPolicy": "Never",
         "resources": resources,
-        "containers": [_build(place, root, is_first=place is ordinary[0]) for place in ordinary],
+        "containers": [_build(place, root, task, is_first=place is ordinary[0]) for place in ordinary],
         "terminationGracePeriodSeconds": _compute_grace(root),
         # A task of ECS's knows nothing of Kubernetes, and has no token for it.
         "automountServiceAccountToken": False,
@@ -77,8 +82,14 @@ def _build_metadata(task: TaskSettings) -> Json:
     return {"name": task.name, "namespace": task.namespace, **written}
 
 
-def _build(place: Place, root: View, *, is_first: bool) -> Json:
-    return build_container(place, root, build_mounts(place.container, root), is_first=is_first)
+def _build(place: Place, root: View, task: TaskSettings, *, is_first: bool) -> Json:
+    container = build_container(place, root, build_mounts(place.container, root), is_first=is_first)
+    if task.metadata_uri:
+        names = [name_of(each) for each in root.children("containerDefinitions")]
+        uri = {"name": METADATA_URI, "value": f"{task.metadata_uri}/{names.index(name_of(place.container))}"}
+        others = (each for each in container.get("env", ()) if each["name"] != METADATA_URI)
+        container["env"] = [*others, uri]
+    return container
 
 
 def _compute_grace(root: View) -> int:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from monopod.api.ecs.names import ECS_API_VERSION, ECS_TASK_GATE, ECS_TASK_LABEL, FAMILY_LABEL
+from monopod.tasks.rules.metadata import build_metadata_uri
 from monopod.tasks.rules.names import compute_object_name
 from monopod.tasks.rules.pod.pod import TaskSettings, build_pod
 
@@ -12,7 +13,10 @@ Json = dict[str, Any]
 
 
 def build_task_pod(
-    task: Mapping[str, Any], effective: Mapping[str, Any], file_systems: Mapping[str, Mapping[str, Any]]
+    task: Mapping[str, Any],
+    effective: Mapping[str, Any],
+    file_systems: Mapping[str, Mapping[str, Any]],
+    metadata_url: str = "",
 ) -> Json:
     """The pod, behind the gate that it waits at until the task's record names it.
 
@@ -20,6 +24,7 @@ def build_task_pod(
         task: the ECSTask as it is stored.
         effective: its definition with its overrides, in which nothing keeps it from running.
         file_systems: by the id of an EFS file system, the source of a pod's volume.
+        metadata_url: where the task metadata endpoint is; "" if there is none.
 
     Raises:
         UnknownFileSystem: nothing is known of a file system that it mounts.
@@ -35,7 +40,8 @@ def build_task_pod(
         groups=network.get("securityGroups") or (),
         zones=network.get("zones") or (),
     )
-    pod = build_pod(effective, replace(settings, file_systems=file_systems))
+    metadata_uri = build_metadata_uri(metadata_url, metadata) if metadata_url else ""
+    pod = build_pod(effective, replace(settings, file_systems=file_systems, metadata_uri=metadata_uri))
     # Without blockOwnerDeletion, for which the operator would need a right on the task's finalizers.
     owner = {
         "apiVersion": ECS_API_VERSION,

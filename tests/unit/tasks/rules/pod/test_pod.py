@@ -11,7 +11,7 @@ from monopod.pods.rules.size import SIZE_TABLE, compute_pod_size, measure_need
 from monopod.pods.rules.storage import provision_gib
 from monopod.tasks.rules.pod.container import escape
 from monopod.tasks.rules.pod.names import name_in_pod
-from monopod.tasks.rules.pod.pod import TaskSettings, build_pod
+from monopod.tasks.rules.pod.pod import METADATA_URI, TaskSettings, build_pod
 from monopod.tasks.rules.pod.volumes import UnknownFileSystem
 from monopod.tasks.rules.rule import Effect
 from monopod.tasks.rules.validation import validate
@@ -357,3 +357,20 @@ def test_no_two_names_become_one() -> None:
 def test_what_would_not_run_has_no_pod(definition: Any) -> None:
     with pytest.raises(ValueError, match="validate it first"):
         build_pod(definition, TASK)
+
+
+def test_each_container_finds_its_metadata_by_its_place_in_the_definition() -> None:
+    job = {"dependsOn": [{"containerName": "job", "condition": "SUCCESS"}]}
+    environment = [{"name": "A", "value": "1"}, {"name": METADATA_URI, "value": "http://elsewhere"}]
+    app, first = a_container("app", environment=environment, **job), a_container("job", essential=False)
+    spec = build(with_containers(app, first), metadata_uri="http://10.0.0.1/v4/x")["spec"]
+    (container,), (init,) = spec["containers"], spec["initContainers"]
+    assert container["env"] == [
+        {"name": "A", "value": "1"},
+        {"name": METADATA_URI, "value": "http://10.0.0.1/v4/x/0"},
+    ]
+    assert init["env"] == [{"name": METADATA_URI, "value": "http://10.0.0.1/v4/x/1"}]
+
+
+def test_without_a_metadata_endpoint_nothing_is_said_of_one() -> None:
+    assert "env" not in build_one()
