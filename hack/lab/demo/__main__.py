@@ -17,10 +17,12 @@ from pathlib import Path
 
 import click
 
+from lab.aws.endpoint import get_authority, install_endpoint, reach_endpoint
 from lab.cluster.images import BUSYBOX_IMAGE
 from lab.cluster.installation import ROOT, install_chart
 from lab.cluster.lab_cluster import LabCluster
 from lab.cluster.provider import Cluster, find_cluster, provide_cluster
+from lab.demo import ecs
 from lab.demo.pods import Facts, Seen, compute_faults, describe_unready, is_settled, read_facts, see_pods
 from lab.demo.table import print_next_steps, print_table
 from lab.places import state_dir
@@ -55,6 +57,30 @@ def main(context: click.Context, name: str) -> None:
         become_root("lab.demo")
         with _explaining(name), _alone(name):
             show(name)
+
+
+@main.command("ecs")
+@click.option("--name", "own_name", help="As for the demo itself.")
+@click.pass_context
+def show_ecs(context: click.Context, own_name: str | None) -> None:
+    """Show a task of ECS's, from its definition to its end, by the AWS CLI.
+
+    On the same cluster: installs Monopod with its AWS endpoint, and asks that with the unmodified AWS CLI to register a
+    task definition, run a task, show its logs, run a command in it, and stop it.
+    """
+    name: str = own_name or context.find_root().params["name"]
+    become_root("lab.demo")
+    with _explaining(name), _alone(name):
+        cluster = provide_cluster(name)
+        cluster.create()
+        give_back(cluster.kubeconfig_path)
+        install_endpoint(cluster, ecs.USER)
+        with reach_endpoint(cluster, ecs.USER) as environment:
+            logged = ecs.play(environment)
+        kernel = cluster.kubectl("get", "nodes", "-o", "jsonpath={.items[0].status.nodeInfo.kernelVersion}")
+        if "Hello from a kernel" not in logged or kernel in logged:
+            raise click.ClickException(f"the task doesn't see a kernel of its own: it says {logged!r}")
+        ecs.print_next_steps(cluster.kubeconfig_path, get_authority(cluster), None if name == DEFAULT_NAME else name)
 
 
 @main.command()
