@@ -4,6 +4,7 @@ Texts of AWS's are verbatim where somebody has published what RegisterTaskDefini
 doesn't tell has a plain one of ours, and says so by its `words`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -88,3 +89,21 @@ def unavailable(name: str, text: str, advice: str) -> Rule:
 def note(name: str, text: str, advice: str) -> Rule:
     """What runs, and is to be known."""
     return Rule(name, Effect.NOTE, Words.OWN, "", text, advice)
+
+
+def choose_refusal(findings: Iterable[Finding]) -> Finding | None:
+    """What is told where one thing is: the first that AWS has words for, else Fargate's, else Monopod's; no note."""
+    refused = [each for each in findings if each.rule.effect is not Effect.NOTE]
+    return min(refused, key=_rank, default=None)
+
+
+def _rank(finding: Finding) -> tuple[bool, bool]:
+    return finding.rule.effect is not Effect.REFUSED, finding.rule.words is Words.OWN
+
+
+def describe_refusal(finding: Finding) -> str:
+    """AWS's words alone; ours with the field and what to do."""
+    if finding.rule.words is not Words.OWN:
+        return finding.message
+    told = f"{finding.message} {finding.advice}"
+    return f"{finding.path}: {told}" if finding.path else told

@@ -14,7 +14,7 @@ from monopod.aws.rules.arns import build_user_arn
 from monopod.aws.wire.call import AwsError, Params
 from monopod.tasks.rules.names import compute_definition_name, compute_object_name
 from monopod.tasks.rules.registration.defaults import complete
-from monopod.tasks.rules.rule import CLIENT, SDK_CODE, Effect, Finding, Words
+from monopod.tasks.rules.rule import CLIENT, SDK_CODE, Finding, choose_refusal, describe_refusal
 from monopod.tasks.rules.running.tags import read_tags
 from monopod.tasks.rules.validation import validate
 
@@ -42,20 +42,11 @@ def check_definition(params: Params) -> tuple[Json, dict[str, str]]:
 
 
 def find_refusal(findings: Iterable[Finding]) -> AwsError | None:
-    """The error that a definition's findings are: the first that AWS has words for, else Fargate's, else Monopod's."""
-    refused = [each for each in findings if each.rule.effect is not Effect.NOTE]
-    if not refused:
+    """The error that a definition's findings are."""
+    found = choose_refusal(findings)
+    if found is None:
         return None
-    found = min(refused, key=_rank)
-    code = CLIENT if found.rule.code == SDK_CODE else found.rule.code
-    if found.rule.words is not Words.OWN:
-        return AwsError(code, found.message)
-    told = f"{found.message} {found.advice}"
-    return AwsError(code, f"{found.path}: {told}" if found.path else told)
-
-
-def _rank(finding: Finding) -> tuple[bool, bool]:
-    return finding.rule.effect is not Effect.REFUSED, finding.rule.words is Words.OWN
+    return AwsError(CLIENT if found.rule.code == SDK_CODE else found.rule.code, describe_refusal(found))
 
 
 def build_family(family: str) -> Json:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from monopod.tasks.rules.form.parameters import check_form
 from monopod.tasks.rules.form.shapes import OVERRIDES, TASK_DEFINITION, Structure
 from monopod.tasks.rules.registration.overrides import InvalidOverride, apply_overrides
-from monopod.tasks.rules.rule import SDK_CODE, Effect
+from monopod.tasks.rules.rule import SDK_CODE, choose_refusal, describe_refusal
 from monopod.tasks.rules.running.refusal import Refusal
 from monopod.tasks.rules.sizes import read_cpu, read_memory
 from monopod.tasks.rules.validation import validate
@@ -33,9 +33,8 @@ def compute_effective(definition: Mapping[str, Any], overrides: Mapping[str, Any
     _check_form(overrides, OVERRIDES, "overrides")
     _check_overrides(overrides)
     done = merge(definition, overrides)
-    for finding in validate(done):
-        if finding.rule.effect is not Effect.NOTE:
-            raise Refusal(finding.message, finding.rule.code)
+    if found := choose_refusal(validate(done)):
+        raise Refusal(describe_refusal(found), found.rule.code)
     return done
 
 
