@@ -11,3 +11,4 @@ class Caches(Protocol):
 
     ecs_tasks: Kind[dict[str, Any]]
     nodes: Kind[NodeView]
+    network_policies: Kind[Any]

@@ -24,6 +24,7 @@ from monopod.kube.objects.resources import ECS_TASKS
 from monopod.kube.objects.status import build_status_patch
 from monopod.tasks.caches import Caches
 from monopod.tasks.definitions import Definitions
+from monopod.tasks.metadata import MetadataAccess
 from monopod.tasks.options import TaskOptions
 from monopod.tasks.pods import Refusal, TaskPods
 from monopod.tasks.rules.lifecycle.facts import PodFacts
@@ -61,6 +62,7 @@ class TaskRunner:
         self._patience = datetime.timedelta(seconds=options.ecs_capacity_seconds)
         self._pods = TaskPods(api)
         self._definitions = Definitions(api)
+        self._metadata = MetadataAccess(api, caches, options, problems)
         self._since: dict[Key, datetime.datetime] = {}
         self._refused: dict[Key, Refusal] = {}
         self._failures: dict[Key, int] = {}
@@ -199,7 +201,7 @@ class TaskRunner:
 
     async def _create(self, key: Key, task: Json, effective: Json) -> Result | None:
         try:
-            pod = build_task_pod(task, effective, {})
+            pod = build_task_pod(task, effective, {}, await self._metadata.prepare(key[0]))
         except ValueError as problem:
             self._refused[key] = Refusal(str(problem), is_final=True)
             return None

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from monopod.kube.options import MOST, Seconds, SharedOptions
+from monopod.kube.options import MOST, Flag, Seconds, SharedOptions
 
 
 class TaskOptions(SharedOptions):
@@ -15,3 +15,7 @@ class TaskOptions(SharedOptions):
 
     ecs_capacity_seconds: Annotated[Seconds, Field(ge=1, le=MOST)] = 600
     """How long an ECS task waits for a node before it is stopped as one for which capacity is unavailable."""
+
+    ecs_metadata_url: Annotated[str, Field(pattern=r"^(https?://[^/?#]+)?$"), Flag("URL", default="none")] = ""
+    """Where containers of ECS tasks reach the task metadata endpoint, as `http://NAME:PORT`; the name is looked up for
+    each task. Without one they aren't told."""

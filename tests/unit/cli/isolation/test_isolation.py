@@ -20,7 +20,7 @@ from monopod.isolation.rules.network_policies import (
     build_rules,
 )
 from monopod.isolation.rules.security_group import SecurityGroup
-from monopod.tasks.rules.metadata import build_metadata_policy
+from monopod.tasks.rules.pod.metadata import build_metadata_policy
 from tests.unit.cli.running import run
 
 UID = "00000000-0000-0000-0000-000000000001"

@@ -26,7 +26,7 @@ from monopod.isolation.rules.security_group import (
     Rule,
     SecurityGroup,
 )
-from monopod.tasks.rules.metadata import build_metadata_policy
+from monopod.tasks.rules.pod.metadata import build_metadata_policy
 from tests.unit.isolation.rules.random_groups import an_infrastructure, some_groups
 
 NAMESPACE = "prod"

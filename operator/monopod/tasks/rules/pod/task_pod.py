@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from monopod.api.ecs.names import ECS_API_VERSION, ECS_TASK_GATE, ECS_TASK_LABEL, FAMILY_LABEL
-from monopod.tasks.rules.metadata import build_metadata_uri
 from monopod.tasks.rules.names import compute_object_name
+from monopod.tasks.rules.pod.metadata import build_metadata_uri
 from monopod.tasks.rules.pod.pod import TaskSettings, build_pod
 
 Json = dict[str, Any]

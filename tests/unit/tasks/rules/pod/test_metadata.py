@@ -1,5 +1,5 @@
 from monopod.api.names import POLICY_LABEL
-from monopod.tasks.rules.metadata import build_metadata_policy, build_metadata_uri
+from monopod.tasks.rules.pod.metadata import build_metadata_policy, build_metadata_uri
 
 METADATA = {"name": "0a" * 16, "namespace": "ecs-prod", "uid": "5f1c9a52-9c1f-4c0f-8d0e-0d0b0c0a0908"}
 
