@@ -115,7 +115,7 @@ class Kubelets(FakeApi):
             raise not_found()
         if isinstance(log, Exception):
             raise log
-        yield self._send(_select(log, asked))
+        yield self._send(select_lines(log, asked))
 
     async def _send(self, content: bytes) -> AsyncIterator[bytes]:
         self.taken.append(0)
@@ -128,7 +128,8 @@ class Kubelets(FakeApi):
 NAMESPACES = ("ecs-default", "ecs-a", "ecs-b")
 
 
-def _select(log: bytes, asked: Mapping[str, str]) -> bytes:
+def select_lines(log: bytes, asked: Mapping[str, str]) -> bytes:
+    """What a kubelet sends of a log."""
     assert asked["timestamps"] == "true"
     lines = log.splitlines(keepends=True)
     if "tailLines" in asked:
