@@ -21,7 +21,7 @@ Json = dict[str, Any]
 _LOST_RACE: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
 """The pod is gone, is another, or has changed: it is looked at again."""
 
-_HOPELESS: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+_HOPELESS: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class TaskPods:
             if error.reason == "AlreadyExists":
                 return None
             WRITES.labels("pods", "failed").inc()
-            return Refusal(error.message, is_final=error.status in _HOPELESS)
+            return Refusal(error.message, is_final=_is_final(error))
         WRITES.labels("pods", "ok").inc()
         return None
 
@@ -98,3 +98,8 @@ class TaskPods:
         )
         answer = await request_eviction(self._api, candidate)
         return "" if isinstance(answer, Evicted | Gone | Changed) else f"the pod can't be removed: {answer}"
+
+
+def _is_final(error: ApiError) -> bool:
+    """Whether it is the pod itself that is wrong. A quota, a webhook or a policy, which names no field, may change."""
+    return error.status in _HOPELESS or any(cause.field for cause in error.causes)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monopod.kube.client.api import ApiError
+from monopod.kube.client.api import ApiError, Cause
 from monopod.tasks.rules.lifecycle.states import RUNNING, STOPPED
 from tests.unit.running import running, settle
 from tests.unit.tasks.cluster import ClusterApi, Operator
@@ -68,10 +68,18 @@ async def test_a_pod_that_is_deleted_leaves_its_exit_code() -> None:
     assert world.container()["exitCode"] == 143
 
 
-async def test_what_is_refused_for_now_is_tried_again() -> None:
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        ApiError(403, "Forbidden", "exceeded quota"),
+        ApiError(422, "Invalid", "denied by a policy", (Cause("Invalid", "not now"),)),
+    ],
+    ids=lambda refusal: refusal.reason,
+)
+async def test_what_is_refused_for_now_is_tried_again(refusal: ApiError) -> None:
     world = World(a_definition())
     operator = Operator(api := ClusterApi(world))
-    api.refusals = [ApiError(403, "Forbidden", "exceeded quota") for _ in range(3)]
+    api.refusals = [refusal] * 3
     async with running(*operator.runner.controllers):
         await live([operator], 15)
     assert world.status["lastStatus"] == RUNNING
@@ -80,7 +88,8 @@ async def test_what_is_refused_for_now_is_tried_again() -> None:
 async def test_what_is_refused_for_good_fails_the_task() -> None:
     world = World(a_definition())
     operator = Operator(api := ClusterApi(world))
-    api.refusals = [ApiError(422, "Invalid", "spec.containers[0].image: Required value")]
+    cause = Cause("FieldValueRequired", "Required value", "spec.containers[0].image")
+    api.refusals = [ApiError(422, "Invalid", "spec.containers[0].image: Required value", (cause,))]
     async with running(*operator.runner.controllers):
         await live([operator], 3)
     assert world.status["stoppedReason"].endswith("Required value")

@@ -1,0 +1,52 @@
+"""An operator that is killed at any of its writes for a task: the next one brings the same task to the same end."""
+
+import itertools
+import os
+import re
+from typing import Literal
+
+import pytest
+
+from tests.controlplane.operating.conftest import StartOperator
+from tests.controlplane.operating.interceptor import Interceptor
+from tests.controlplane.operating.lab import Lab
+from tests.controlplane.operating.tasks.scene import Tasks
+
+WRITES = ("first status", "creation", "record of the pod", "release", "PENDING")
+MOMENTS: tuple[Literal["before", "after"], ...] = ("before", "after")
+CHOSEN = [("creation", "after"), ("record of the pod", "after"), ("release", "before")]
+"""The instants that a mistake would be worst at."""
+
+ALL = list(itertools.product(WRITES, MOMENTS))
+IS_DEEP = bool(os.environ.get("MONOPOD_DEEP_TASKS"))
+
+
+def is_write(method: str, path: str) -> bool:
+    """A write to a task, or to its pod; `ecs-killed…` is in the paths of nothing else."""
+    return method != "GET" and re.search(r"/namespaces/ecs-killed[^/]*/(ecstasks|pods)", path) is not None
+
+
+@pytest.mark.parametrize(("write", "moment"), ALL if IS_DEEP else CHOSEN)
+def test_it_is_the_same_task(lab: Lab, start: StartOperator, write: str, moment: Literal["before", "after"]) -> None:
+    name = f"killed-{WRITES.index(write)}-{moment}"
+    tasks = Tasks(lab, name)
+    with Interceptor(lab.server, lab.tls, is_write) as between:
+        between.stop_at(WRITES.index(write), moment)
+        first = start("--ecs", "--no-leader-elect", kubeconfig=lab.write_kubeconfig(between.url))
+        task = tasks.run()
+        if write == "PENDING":
+            tasks.schedule(task)
+        assert between.caught.wait(60)
+        first.kill()
+    made = tasks.pod(task)
+    start("--ecs", "--no-leader-elect")
+    if write != "PENDING":
+        tasks.schedule(task)
+    tasks.start_containers(task)
+    assert tasks.await_status(task, "RUNNING")["version"] == 3
+    tasks.end(task, 5)
+    status = tasks.await_status(task, "STOPPED")
+    assert (status["version"], status["containers"][0]["exitCode"]) == (6, 5)
+    pod = tasks.pod(task)
+    assert pod
+    assert made is None or made["metadata"]["uid"] == pod["metadata"]["uid"]
