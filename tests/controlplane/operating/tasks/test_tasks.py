@@ -137,7 +137,7 @@ ADMISSION = ("MutatingAdmissionPolicyBinding", "ValidatingAdmissionPolicyBinding
 
 @pytest.mark.usefixtures("ecs")
 def test_while_admission_is_away_no_task_starts(lab: Lab) -> None:
-    """Everything that makes or wants a sandbox is taken away, and comes back: pods are made meanwhile, and none runs."""
+    """Everything that makes or wants a sandbox is taken away and comes back: pods are made, and none runs."""
     tasks = Tasks(lab, "unguarded")
     tasks.await_cluster()
     bindings: list[Json] = [item for kind in ADMISSION for item in lab.list_all(kind)]
