@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from monopod.tasks.rules.lifecycle.members import Unrunnable, compute_effective
@@ -14,6 +15,10 @@ from monopod.tasks.rules.view import View
 
 Json = dict[str, Any]
 
+MOST_LISTED: Final = 20
+"""Containers in a status. A task that runs has ten at most; one with more can't, and its status says so."""
+
+_LONGEST_NAME: Final = 512
 EXEC_AGENT: Final = "ExecuteCommandAgent"
 _NAMESPACE: Final = uuid.UUID("6f1c6a52-6c0c-5c0e-9b53-0e5f7a3b7c11")
 
@@ -40,10 +45,10 @@ def begin(task: Mapping[str, Any], definition: Mapping[str, Any] | None, now: da
         "createdAt": format_time(created),
         "healthStatus": UNKNOWN,
         **{key: str(amount) for key, amount in size.items() if amount is not None},
-        "ephemeralStorage": {"sizeInGiB": read_storage_gib(root)},
+        "ephemeralStorage": {"sizeInGiB": max(0, read_storage_gib(root))},
         "attachments": [_build_attachment(task)],
-        "containers": [_build_container(each, task) for each in root.children("containerDefinitions")],
-        "logs": list(_list_logs(root, str(metadata.get("name") or ""))),
+        "containers": [_build_container(each, task) for each in root.children("containerDefinitions")[:MOST_LISTED]],
+        "logs": list(islice(_list_logs(root, str(metadata.get("name") or "")), MOST_LISTED)),
     }
 
 
@@ -111,5 +116,8 @@ def _list_logs(root: View, task_id: str) -> Iterator[Json]:
         logging, name = container.child("logConfiguration"), name_of(container)
         options = logging.child("options")
         group, prefix = options.text("awslogs-group"), options.text("awslogs-stream-prefix")
-        if logging.text("logDriver") == "awslogs" and group and prefix:
-            yield {"container": name, "group": group, "stream": f"{prefix}/{name}/{task_id}"}
+        if logging.text("logDriver") != "awslogs" or not group or not prefix:
+            continue
+        stream = f"{prefix}/{name}/{task_id}"
+        if max(len(group), len(stream)) <= _LONGEST_NAME:  # longer ones no service takes
+            yield {"container": name, "group": group, "stream": stream}

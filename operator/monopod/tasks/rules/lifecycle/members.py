@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from monopod.tasks.rules.order import Order, Place, Role, compute_order, name_of
 from monopod.tasks.rules.pod.names import name_in_pod
+from monopod.tasks.rules.rule import CLIENT
 from monopod.tasks.rules.running import effective as running
 from monopod.tasks.rules.running.refusal import INVALID, Refusal
 from monopod.tasks.rules.view import View, show
@@ -85,6 +86,8 @@ def compute_effective(task: Mapping[str, Any], definition: Mapping[str, Any], *,
         raise Unrunnable(f"{INVALID}: the task's overrides haven't the form of RunTask's.")
     if unknown := ", ".join(show(key) for key in overrides if key not in _KNOWN):
         raise Unrunnable(f"{INVALID}: the task's overrides have members that aren't known: {unknown}.")
+    if not _are_wellformed(definition.get("containerDefinitions")):
+        raise Unrunnable(f"{CLIENT}: the task definition hasn't the form of RegisterTaskDefinition's.")
     try:
         return (running.compute_effective if is_judged else running.merge)(definition, overrides)
     except Refusal as refusal:
@@ -95,10 +98,16 @@ def _is_wellformed(overrides: object) -> bool:
     """Whether the overrides have the form that RunTask's model says, as far as they are read as such."""
     if not isinstance(overrides, Mapping):
         return False
-    containers = overrides.get("containerOverrides") or []
-    if not isinstance(containers, list):
-        return False
-    return all(isinstance(each, Mapping) and _are_variables(each.get("environment") or []) for each in containers)
+    return _are_wellformed(overrides.get("containerOverrides") or [])
+
+
+def _are_wellformed(containers: object) -> bool:
+    return isinstance(containers, list) and all(
+        isinstance(each, Mapping)
+        and isinstance(each.get("name"), str)
+        and _are_variables(each.get("environment") or [])
+        for each in containers
+    )
 
 
 def _are_variables(variables: object) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from monopod.api.ecs.task_status import ECSTaskStatus
 from monopod.tasks.rules.lifecycle.observe import Create, Record, Wait
 from monopod.tasks.rules.lifecycle.states import DEPROVISIONING, PENDING, PROVISIONING, RUNNING, STOPPED
 from tests.unit.tasks.made import Maker, make_all
@@ -80,6 +81,8 @@ def check(world: World) -> None:
             assert {key: new.get(key) for key in ("exitCode", "reason") if key in old} == {
                 key: old[key] for key in ("exitCode", "reason") if key in old
             }
+    for each in world.statuses:
+        ECSTaskStatus.model_validate(each)
     last = world.status
     order = ["createdAt", "pullStartedAt", "pullStoppedAt", "startedAt", "executionStoppedAt", "stoppedAt"]
     told = [last[key] for key in order if key in last]
