@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from monopod.tasks.rules.lifecycle.begin import EXEC_AGENT, build_details, compute_id, compute_runtime_id
 from monopod.tasks.rules.lifecycle.causes import has_ended
+from monopod.tasks.rules.lifecycle.facts import OUT_OF_MEMORY as OOM_KILLED
 from monopod.tasks.rules.lifecycle.facts import ContainerFacts
 from monopod.tasks.rules.lifecycle.failures import OUT_OF_MEMORY, UNSEEN
 from monopod.tasks.rules.lifecycle.members import Member
@@ -25,7 +26,6 @@ Json = dict[str, Any]
 
 _ORDER: Final = (PENDING, RUNNING, STOPPED)
 _INTERFACE: Final = ("PRECREATED", "ATTACHING", "ATTACHED", "DETACHING", "DELETED")
-_OUT_OF_MEMORY: Final = "OOMKilled"
 
 
 def update_container(container: Mapping[str, Any], sight: Sight) -> Json:
@@ -36,13 +36,16 @@ def update_container(container: Mapping[str, Any], sight: Sight) -> Json:
         # Without a definition nobody can tell what the containers of its pod are.
         return {**container, "lastStatus": STOPPED} if _must_have_ended(sight) else dict(container)
     facts = sight.facts(member)
+    failure = sight.failures.get(member.name)
     status = max(before, _compute_status(member, facts, sight), key=_ORDER.index)
     return {
         **container,
         "lastStatus": status,
         "healthStatus": _compute_health(member, facts, str(container.get("healthStatus") or UNKNOWN), sight),
         **_describe_run(member, facts, sight),
-        **(_describe_end(container, member, facts, sight) if status == STOPPED else {}),
+        **(_describe_end(container, facts) if status == STOPPED else {}),
+        # The kubelet forgets it when it ends what has never started.
+        **({"reason": failure} if failure and "reason" not in container else {}),
         **({"managedAgents": [_update_agent(container, facts, status)]} if container.get("managedAgents") else {}),
     }
 
@@ -107,7 +110,7 @@ def _describe_run(member: Member, facts: ContainerFacts, sight: Sight) -> Json:
     return told
 
 
-def _describe_end(container: Mapping[str, Any], member: Member, facts: ContainerFacts, sight: Sight) -> Json:
+def _describe_end(container: Mapping[str, Any], facts: ContainerFacts) -> Json:
     """How it ended: its exit code, and a reason where there is more to say. The first that is told stays."""
     told: Json = {}
     # A sidecar that has ended once is restarted: the run that counts is the one before.
@@ -116,12 +119,9 @@ def _describe_end(container: Mapping[str, Any], member: Member, facts: Container
     reason = facts.earlier_reason if again else facts.ended
     if code is not None:
         told["exitCode"] = code
-    failure = sight.failures.get(member.name)
-    if reason == _OUT_OF_MEMORY:
+    if reason == OOM_KILLED:
         told["reason"] = OUT_OF_MEMORY
-    elif failure:
-        told["reason"] = failure
-    elif code is None and (facts.is_lost or facts.has_begun or container.get("lastStatus") == RUNNING):
+    elif code is None and container.get("lastStatus") == RUNNING:
         told["reason"] = UNSEEN
     return {key: value for key, value in told.items() if key not in container}
 

@@ -16,6 +16,8 @@ their exit codes, and keeps the pod and its logs. Deleting the pod would lose bo
 TERMINAL: Final = ("Succeeded", "Failed")
 _NOT_STARTED: Final = ("StartError", "ContainerCannotRun")
 _LOST: Final = "ContainerStatusUnknown"
+_KILLED: Final = 128 + 9
+OUT_OF_MEMORY: Final = "OOMKilled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,9 @@ class ContainerFacts:
 
     @property
     def has_begun(self) -> bool:
-        """Whether its process has ever run."""
-        return self.is_running or self.earlier_exit is not None or (bool(self.ended) and not self.could_not_start)
+        """Whether its process has run, as far as anybody saw."""
+        has_ended = bool(self.ended) and not self.could_not_start and not self.is_lost
+        return self.is_running or self.earlier_exit is not None or has_ended
 
     @classmethod
     def read(cls, status: Mapping[str, Any]) -> Self:
@@ -67,18 +70,18 @@ class ContainerFacts:
         state, last = status.get("state") or {}, (status.get("lastState") or {}).get("terminated") or {}
         waiting, running, ended = (state.get(key) or {} for key in ("waiting", "running", "terminated"))
         reason = str(ended.get("reason") or "Error") if "terminated" in state else ""
-        told = ended.get("exitCode") if reason and reason not in (*_NOT_STARTED, _LOST) else None
+        told = _read_code(ended)
         return cls(
             waiting=str(waiting.get("reason") or "ContainerCreating") if "waiting" in state else "",
             ended=reason,
             message=str(waiting.get("message") or ended.get("message") or ""),
             exit_code=told,
-            earlier_exit=last.get("exitCode") if last.get("reason") not in (*_NOT_STARTED, _LOST) else None,
+            earlier_exit=_read_code(last),
             earlier_reason=str(last.get("reason") or ""),
             is_running="running" in state,
             is_ready=status.get("ready") is True,
             is_started=status.get("started") is True,
-            started_at=read_moment(running.get("startedAt") or ended.get("startedAt")),
+            started_at=read_moment(running.get("startedAt") or (ended.get("startedAt") if told is not None else None)),
             finished_at=read_moment(ended.get("finishedAt")),
             earlier_finished_at=read_moment(last.get("finishedAt")),
             image_id=str(status.get("imageID") or ""),
@@ -170,6 +173,17 @@ class PodFacts:
                 str(each.get("name") or ""): ContainerFacts.read(each) for each in _list_container_statuses(status)
             },
         )
+
+
+def _read_code(ended: Mapping[str, Any]) -> int | None:
+    """A run's exit code; None if there was no such run, or nobody saw it end.
+
+    Where memory runs out, it's the sandbox that is killed, and what the kubelet then has for an exit code is no
+    process's. As on AWS, it's that of the signal.
+    """
+    if not ended or ended.get("reason") in (*_NOT_STARTED, _LOST):
+        return None
+    return _KILLED if ended.get("reason") == OUT_OF_MEMORY else ended.get("exitCode")
 
 
 def _list_container_statuses(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""Whatever `kubectl` writes into a task or its definition: the status can be stored, and nothing ends in a traceback."""
+"""Whatever `kubectl` writes into a task or its definition: its status can be stored, and there is no traceback."""
 
 import json
 from typing import Any

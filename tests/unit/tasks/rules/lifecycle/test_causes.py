@@ -27,6 +27,21 @@ def waiting(reason: str, message: str = "", **container: Any) -> World:
 # Containers that don't start.
 
 
+def test_what_kept_a_container_from_starting_is_told_when_the_kubelet_has_forgotten_it() -> None:
+    world = World(a_definition(), fates={"app": Fate(waits=("ErrImagePull", NOT_FOUND))})
+    for _ in range(3):
+        world.operate()
+        world.tick()
+    assert world.path[-1] == (3, "PENDING", "STOPPED")
+    assert world.pod
+    world.set_state({"terminated": {"reason": "ContainerStatusUnknown", "exitCode": 137, "startedAt": None}})
+    world.pod["status"]["phase"] = "Failed"
+    world.operate()
+    assert world.status["lastStatus"] == "STOPPED"
+    assert world.container()["reason"].startswith("CannotPullContainerError")
+    assert "exitCode" not in world.container()
+
+
 @pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff"])
 def test_an_image_that_isnt_there_fails_the_task_at_once(reason: str) -> None:
     world = waiting(reason, NOT_FOUND)

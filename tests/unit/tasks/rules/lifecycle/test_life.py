@@ -130,7 +130,7 @@ def test_the_end_of_an_essential_container_stops_the_others() -> None:
 
 
 def test_a_container_that_ran_out_of_memory_says_so() -> None:
-    world = World(a_definition(), fates={"app": Fate(runs=2, code=137, reason="OOMKilled")})
+    world = World(a_definition(), fates={"app": Fate(runs=2, code=128, reason="OOMKilled")})
     world.pass_time(10)
     assert world.container()["reason"] == "OutOfMemoryError: Container killed due to memory usage"
     assert world.container()["exitCode"] == 137
