@@ -6,7 +6,7 @@ GENERATED := manifests/crd manifests/policies docs/conformance.md \
   $(addprefix docs/reference/, api.md aws.md aws-operations.md chart.md gvisor-node.md ledger.md operator.md \
     pod-fields.md task-definitions.md) \
   operator/monopod/cli/input/schema/kubernetes.json \
-  $(addprefix charts/monopod/templates/, crds.yaml rbac.yaml ledger-rbac.yaml policies.yaml)
+  $(addprefix charts/monopod/templates/, crds.yaml rbac.yaml ledger-rbac.yaml ecs-rbac.yaml policies.yaml)
 
 .PHONY: help
 help: ## this list

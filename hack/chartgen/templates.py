@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from monopod.admission.operator_policies import DRY_RUNS_ONLY
+from monopod.admission.operator_policies import DRY_RUNS_ONLY, NO_TASKS
 from monopod.admission.policies import build_optional_policies, build_policies
 from monopod.admission.render import render
 from monopod.api.ecs.names import ECS_GROUP
@@ -35,6 +35,7 @@ EXPRESSIONS = {
 CONDITIONS = {
     "foreign-policies": ".Values.isolation.refuseForeignPolicies",
     DRY_RUNS_ONLY: "not .Values.barePods.recreate",
+    NO_TASKS: "not .Values.ecs.enabled",
 }
 """When a policy is installed; all others are in any case."""
 
@@ -73,6 +74,13 @@ def render_ledger_rbac(folder: Path) -> str:
     objects = [labelled(name_for_release(item), LEDGER_LABELS) for item in read_objects(folder)]
     body = "---\n".join(_to_template(item) for item in objects)
     return HEADER % "manifests/ledger/rbac" + "{{- if .Values.ledger.enabled }}\n" + body + "{{- end }}\n"
+
+
+def render_ecs_rbac(folder: Path) -> str:
+    """Returns the template of what the operator may do for tasks of ECS's, and of the roles of those who run them."""
+    objects = [labelled(name_for_release(item)) for item in read_objects(folder)]
+    body = "---\n".join(_to_template(item) for item in objects)
+    return HEADER % "manifests/ecs" + "{{- if .Values.ecs.enabled }}\n" + body + "{{- end }}\n"
 
 
 def render_policies() -> str:

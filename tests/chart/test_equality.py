@@ -8,7 +8,7 @@ import pytest
 from monopod.admission.policies import build_policies
 from monopod.admission.revision import find_changed, find_missing
 from monopod.api.names import REVISION_ANNOTATION
-from tests.chart.rendering import Object, Rendered, render_chart
+from tests.chart.rendering import Object, Rendered, render_chart, render_manifests
 
 ADMISSION = (
     "MutatingAdmissionPolicy",
@@ -97,6 +97,21 @@ def test_where_the_operator_may_create_pods_only_the_policy_that_refuses_it_is_l
     assert set(found) == {(each["kind"], each["metadata"]["name"]) for each in allowed}
     missing = find_missing([each for pair in build_policies().values() for each in pair], found)
     assert {name.partition("/")[2] for name in missing} == {"monopod-operator-dry-runs"}
+
+
+def test_where_there_are_tasks_chart_and_manifests_are_the_same_and_only_the_policy_against_them_is_left_out() -> None:
+    chart, manifests = render_chart({"ecs": {"enabled": True}}), render_manifests("with-ecs")
+    kinds = tuple({item["kind"] for item in chart.objects})
+    assert index(chart, kinds) == index(manifests, kinds)
+    found = {(item["kind"], item["metadata"]["name"]): item for item in chart.of_kind(*ADMISSION)}
+    missing = find_missing([each for pair in build_policies().values() for each in pair], found)
+    assert {name.partition("/")[2] for name in missing} == {"monopod-operator-no-tasks"}
+    assert not find_missing([each for pair in build_policies(runs_tasks=True).values() for each in pair], found)
+
+
+def test_without_tasks_nothing_of_theirs_is_there(default_chart: Rendered) -> None:
+    assert not [item for item in default_chart.of_kind(*RBAC) if "ecs" in item["metadata"]["name"]]
+    assert "--ecs" not in default_chart.container["args"]
 
 
 def test_every_policy_has_a_binding(default_chart: Rendered) -> None:

@@ -6,7 +6,7 @@ RBAC can't tell one field, one purpose or a dry run from another. What the rules
 from collections.abc import Sequence
 from typing import Final
 
-from monopod.admission import restraint
+from monopod.admission import restraint, task_restraint
 from monopod.admission.shapes import Document, build_validating, core_rule, own_rule, to_documents
 from monopod.api.names import PROFILE_PLURAL, SECURITY_GROUP_PLURAL
 from monopod.cel.expressions import Validation, Variable, quote
@@ -16,6 +16,9 @@ Policy = tuple[Document, Document]
 
 DRY_RUNS_ONLY: Final = "operator-dry-runs"
 """The policy that is left out where the operator may create pods."""
+
+NO_TASKS: Final = "operator-no-tasks"
+"""The policy that is left out where there are tasks of ECS's."""
 
 _NETWORK_POLICIES: Final[Document] = {
     "apiGroups": ["networking.k8s.io"],
@@ -49,8 +52,9 @@ def _build_pod_policies(
         "operator-pods": _restrain(
             service_account,
             "monopod-operator-pods",
-            "creates pods as dry runs, or in the place of those that it moved, which Fargate must be able to run; and "
-            "changes nothing of a pod but two of its own scheduling gates and its security groups.",
+            "creates pods as dry runs, for tasks of ECS's, or in the place of those that it moved, which Fargate must "
+            "be able to run; and changes nothing of a pod but its own scheduling gates, its security groups, and the "
+            "deadline of a task's.",
             [core_rule(["CREATE", "UPDATE"], ["pods"])],
             (
                 restraint.ONLY_RECREATED,
@@ -59,14 +63,30 @@ def _build_pod_policies(
                 restraint.ONLY_WITHOUT_POWERS,
                 restraint.ONLY_GATES_LIFTED,
             ),
-            (*pod_variables, *restraint.MAPS, restraint.RECREATING),
+            (*pod_variables, *restraint.MAPS, restraint.RECREATING, task_restraint.IS_TASK),
         ),
         DRY_RUNS_ONLY: _restrain(
             service_account,
             "monopod-operator-dry-runs",
-            "creates pods only as dry runs, because this installation doesn't recreate pods without a controller.",
+            "creates pods only as dry runs, and for tasks of ECS's, because this installation doesn't recreate pods "
+            "without a controller.",
             [core_rule(["CREATE"], ["pods"])],
             (restraint.DRY_RUN,),
+            (task_restraint.IS_TASK,),
+        ),
+        NO_TASKS: _restrain(
+            service_account,
+            "monopod-operator-no-tasks",
+            "creates nothing for tasks of ECS's, because this installation has none.",
+            [core_rule(["CREATE"], ["pods", "namespaces"])],
+            (task_restraint.NO_TASKS,),
+        ),
+        "operator-tasks": _restrain(
+            service_account,
+            "monopod-operator-tasks",
+            "deletes only namespaces of clusters of ECS's, and creates no profile but that of tasks.",
+            [core_rule(["DELETE"], ["namespaces"]), own_rule(["CREATE"], PROFILE_PLURAL)],
+            (task_restraint.ONLY_CLUSTERS_DELETED, task_restraint.ONLY_ECS_PROFILE),
         ),
         "operator-subresources": _restrain(
             service_account,
@@ -83,7 +103,8 @@ def _build_other_policies(service_account: str) -> dict[str, Policy]:
         "operator": _restrain(
             service_account,
             "monopod-operator",
-            "creates namespaces only as dry runs, and changes nothing of one but its own label and annotations.",
+            "creates namespaces only as dry runs, or for clusters of ECS's, and changes nothing of one but its own "
+            "label and annotations.",
             [core_rule(["CREATE"], ["namespaces"]), core_rule(["UPDATE"], SUBRESOURCES)],
             (restraint.ONLY_TRIED, restraint.ONLY_MARKED),
             restraint.MAPS,

@@ -10,7 +10,7 @@ from typing import Final
 
 from monopod.admission import backstop, bindings, marks, restoration
 from monopod.admission.mutation import POD_PATCH
-from monopod.admission.operator_policies import DRY_RUNS_ONLY, build_operator_policies
+from monopod.admission.operator_policies import DRY_RUNS_ONLY, NO_TASKS, build_operator_policies
 from monopod.admission.revision import get_revision
 from monopod.admission.shapes import (
     Document,
@@ -76,17 +76,21 @@ def build_policies(
     system_namespace: str = SYSTEM_NAMESPACE,
     *,
     recreate_bare_pods: bool = False,
+    runs_tasks: bool = False,
 ) -> dict[str, tuple[Document, Document]]:
     """Every policy with its binding, under a short name, each with the revision of its text.
 
     Args:
         service_account: the operator's user name, as in `request.userInfo`.
         system_namespace: where the operator runs and keeps its ConfigMap.
-        recreate_bare_pods: whether it may create pods other than as dry runs.
+        recreate_bare_pods: whether it may create pods again that it moved.
+        runs_tasks: whether it may create what tasks of ECS's need.
     """
     built, revisions = _build(service_account, system_namespace), _compute_revisions()
     if recreate_bare_pods:
         del built[DRY_RUNS_ONLY]
+    if runs_tasks:
+        del built[NO_TASKS]
     for kind_and_name, document in ((_key(each), each) for pair in built.values() for each in pair):
         document["metadata"].setdefault("annotations", {})[REVISION_ANNOTATION] = revisions[kind_and_name]
     return built

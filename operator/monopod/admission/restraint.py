@@ -8,6 +8,8 @@ objects that carry many, and the operator could then not write on these at all.
 
 from collections.abc import Sequence
 
+from monopod.admission.task_restraint import IS_CLUSTERS, WAS_TASK
+from monopod.api.ecs.names import ECS_TASK_GATE
 from monopod.api.names import (
     BASE_POLICY,
     DEFAULT_GROUP,
@@ -69,9 +71,9 @@ ONLY_FINALIZER_CHANGED = Validation(
 )
 
 ONLY_TRIED = Validation(
-    "Only a dry run.",
-    "request.operation != 'CREATE' || request.?dryRun.orValue(false)",
-    "Monopod's operator may create namespaces only with dryRun=All, to try admission.",
+    "A dry run, or the namespace of a cluster of ECS's.",
+    f"request.operation != 'CREATE' || request.?dryRun.orValue(false) ||\n  {IS_CLUSTERS}",
+    "Monopod's operator may create namespaces only with dryRun=All, to try admission, and those of ECSClusters.",
 )
 
 _NAMESPACE_ANNOTATIONS = (SELECTORS_ANNOTATION, ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION)
@@ -102,10 +104,13 @@ RECREATING = Variable(
 )
 
 ONLY_RECREATED = Validation(
-    "A dry run, or a pod that says in whose place it comes.",
-    f"!variables.recreating || {quote(RECREATED_ANNOTATION)} in object.metadata.?annotations.orValue({{}})",
+    "A dry run, a pod that says in whose place it comes, or a task's.",
+    f"""
+    !variables.recreating || {quote(RECREATED_ANNOTATION)} in object.metadata.?annotations.orValue({{}}) ||
+      variables.isTask
+    """,
     "Monopod's operator may create pods only with dryRun=All, to try admission, or with the annotation "
-    f"{RECREATED_ANNOTATION}, in the place of a pod without a controller that it moved.",
+    f"{RECREATED_ANNOTATION}, in the place of a pod without a controller that it moved, or as an ECSTask asks for.",
 )
 
 
@@ -155,13 +160,13 @@ ONLY_WITHOUT_POWERS = Validation(
 
 _CHANGEABLE = (
     *("metadata.?finalizers", "metadata.?ownerReferences"),
-    *("spec.?containers", "spec.?initContainers", "spec.?activeDeadlineSeconds", "spec.?tolerations"),
+    *("spec.?containers", "spec.?initContainers", "spec.?tolerations"),
     *("spec.?terminationGracePeriodSeconds", "spec.?nodeSelector", "spec.?affinity"),
 )
-"""All of a pod that the API server lets anyone change, but for its gates, labels and annotations."""
+"""All of a pod that the API server lets anyone change, but for its gates, labels, annotations and its deadline."""
 
 _POD_LABELS = (GROUP_COUNT_LABEL, TASK_LABEL)
-_LIFTED_GATES = (VOLUMES_GATE, ISOLATION_GATE)
+_LIFTED_GATES = (VOLUMES_GATE, ISOLATION_GATE, ECS_TASK_GATE)
 
 
 def _kept_gates(pod: str) -> str:
@@ -173,14 +178,16 @@ ONLY_GATES_LIFTED = Validation(
     f"""
     request.operation != 'UPDATE' || (
       {quote(PROFILE_LABEL)} in variables.labelsBefore &&
-      {_all_same(_CHANGEABLE)}{_same_but("labels", f"{IS_GROUP} || key in {quote_all(_POD_LABELS)}")} &&
+      {_all_same(_CHANGEABLE)}({WAS_TASK} ||
+        object.spec.?activeDeadlineSeconds == oldObject.spec.?activeDeadlineSeconds) &&
+      {_same_but("labels", f"{IS_GROUP} || key in {quote_all(_POD_LABELS)}")} &&
       {_same_but("annotations", f"key == {quote(POD_GROUPS_ANNOTATION)}")} &&
       {_kept_gates("object")}
         == {_kept_gates("oldObject")})
     """,
     f"Monopod's operator may change nothing of a pod but remove the scheduling gates {' and '.join(_LIFTED_GATES)} and "
     f"say its security groups ({GROUP_LABEL_PREFIX}…, {GROUP_COUNT_LABEL}, {POD_GROUPS_ANNOTATION}) and its task id "
-    f"({TASK_LABEL}), on pods of profiles.",
+    f"({TASK_LABEL}), on pods of profiles, and set the deadline of those of ECSTasks.",
 )
 
 POD_SUBRESOURCES = {
@@ -202,7 +209,10 @@ ONLY_EVICTED = Validation(
 
 DRY_RUN = Validation(
     "The chart's value barePods.recreate leaves this policy out.",
-    f"request.?dryRun.orValue(false) && !({quote(RECREATED_ANNOTATION)} in object.metadata.?annotations.orValue({{}}))",
+    f"""
+    (request.?dryRun.orValue(false) || variables.isTask) &&
+      !({quote(RECREATED_ANNOTATION)} in object.metadata.?annotations.orValue({{}}))
+    """,
     "Monopod's operator may create pods only with dryRun=All on this cluster, to try admission. Set the chart's value "
     "barePods.recreate to let it create pods again that it moved; `kubectl fargate restore` does it with your rights.",
 )

@@ -37,6 +37,7 @@ from monopod.manager.watches import build_sources
 from monopod.profiles.controller import Reconciler
 from monopod.rescheduling.contributor import ProgressContributor
 from monopod.rescheduling.controller import Rescheduler
+from monopod.tasks.clusters import ClusterKeeper
 from monopod.tasks.controller import TaskRunner
 from monopod.usage.controller import UsageReader
 
@@ -155,6 +156,7 @@ class Process:
             api, caches, isolator, options, read_admission, evictor, rescheduler, contributors, recorder, problems
         )
         tasks = TaskRunner(api, caches, options, problems) if options.ecs else None
+        clusters = ClusterKeeper(api, caches, problems) if options.ecs else None
         auditor = Auditor(api, caches, options, problems)
         auditor.audited.subscribe(reconciler.enqueue)
         usage.changed.subscribe(reconciler.enqueue)
@@ -167,6 +169,7 @@ class Process:
             auditor.controller,
             usage.controller,
             *(tasks.controllers if tasks else ()),
+            *((clusters.controller,) if clusters else ()),
         )
         await self._load(api)
         isolator.begin()
@@ -215,7 +218,9 @@ class Process:
 
 
 def _list_policies(options: OperatorOptions) -> list[dict[str, Any]]:
-    policies = build_policies(options.user_name, options.namespace, recreate_bare_pods=options.recreate_bare_pods)
+    policies = build_policies(
+        options.user_name, options.namespace, recreate_bare_pods=options.recreate_bare_pods, runs_tasks=options.ecs
+    )
     return [document for pair in policies.values() for document in pair]
 
 

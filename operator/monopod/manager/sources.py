@@ -15,6 +15,7 @@ from monopod.kube.cache import Kind
 from monopod.kube.client.api import Api, ApiError
 from monopod.kube.objects.resources import (
     CONFIG_MAPS,
+    ECS_CLUSTERS,
     ECS_TASKS,
     ENDPOINT_SLICES,
     GROUP_POLICIES,
@@ -99,6 +100,7 @@ class WatchedCaches:
             read_account,
             indexes={"namespace": lambda account: (account.namespace,)},
         )
+        self.ecs_clusters: Kind[dict[str, Any]] = Kind(ECS_CLUSTERS, read_whole, metadata_only=False)
         self.ecs_tasks: Kind[dict[str, Any]] = Kind(ECS_TASKS, read_whole, metadata_only=False)
         self.has_ecs = has_ecs
         """Whether this installation runs ECS. Without it no one needs its kinds."""
@@ -109,7 +111,7 @@ class WatchedCaches:
     def kinds(self) -> tuple[Kind[Any], ...]:
         """All kinds, the profiles first. Pods come after everything that is decided about them."""
         optional = (self.group_policies, self.accounts) if self.has_group_policies else ()
-        ecs = (self.ecs_tasks,) if self.has_ecs else ()
+        ecs = (self.ecs_clusters, self.ecs_tasks) if self.has_ecs else ()
         return (
             self.profiles,
             self.namespaces,

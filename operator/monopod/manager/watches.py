@@ -50,7 +50,7 @@ def build_sources(
         sources += [tell(caches.group_policies), tell(caches.accounts)]
     pods = look_at_profiles(caches.pods, POD_COUNT_SECONDS, label_selector=PROFILE_LABEL)
     if tasks:
-        sources.append(tell(caches.ecs_tasks))
+        sources += [tell(caches.ecs_clusters), tell(caches.ecs_tasks)]
         pods = _tell_also(pods, tasks.observe_pod)
     return [*sources, pods]
 

@@ -12,3 +12,11 @@ class Caches(Protocol):
     ecs_tasks: Kind[dict[str, Any]]
     nodes: Kind[NodeView]
     network_policies: Kind[Any]
+
+
+class ClusterCaches(Protocol):
+    """Copies of what clusters are made from."""
+
+    ecs_clusters: Kind[dict[str, Any]]
+    namespaces: Kind[Any]
+    profiles: Kind[dict[str, Any]]

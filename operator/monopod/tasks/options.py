@@ -11,7 +11,8 @@ class TaskOptions(SharedOptions):
     """ECS: clusters and tasks."""
 
     ecs: bool = False
-    """Run ECS: namespaces of ECSClusters, and pods of ECSTasks."""
+    """Run ECS: namespaces of ECSClusters, and pods of ECSTasks. The admission policies must let the operator do that:
+    leave out monopod-operator-no-tasks; and so must the ClusterRole monopod-ecs."""
 
     ecs_capacity_seconds: Annotated[Seconds, Field(ge=1, le=MOST)] = 600
     """How long an ECS task waits for a node before it is stopped as one for which capacity is unavailable."""

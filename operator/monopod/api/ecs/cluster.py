@@ -1,6 +1,6 @@
 """The kind ECSCluster: a place for tasks, which is a namespace of its own.
 
-How it comes and goes is decided in `monopod.tasks.rules.clusters`.
+How it comes and goes is decided in `monopod.tasks.rules.lifecycle.cluster`.
 """
 
 from typing import Annotated, Any, Literal

@@ -14,6 +14,9 @@ ECS_TASK_PLURAL: Final = "ecstasks"
 NAMESPACE_PREFIX: Final = "ecs-"
 """A cluster's namespace is this and the cluster object's name."""
 
+ECS_PROFILE: Final = "ecs"
+"""The FargateProfile of all tasks. The operator makes it where it is missing."""
+
 LONGEST_CLUSTER_NAME: Final = 63 - len(NAMESPACE_PREFIX)
 
 CLUSTER_LABEL: Final = f"{ECS_GROUP}/cluster"

@@ -4,18 +4,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
-from monopod.tasks.rules import (
-    containers,
-    environment,
-    linux,
-    logs,
-    network,
-    order,
-    sizes,
-    startup,
-    task,
-    volumes,
-)
+from monopod.tasks.rules import environment, order, sizes, startup, task
+from monopod.tasks.rules.checks import containers, linux, logs, network, volumes
 from monopod.tasks.rules.form import parameters
 from monopod.tasks.rules.rule import Finding, Rule
 from monopod.tasks.rules.view import View

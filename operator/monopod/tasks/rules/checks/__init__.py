@@ -1,0 +1,1 @@
+"""What Fargate and Monopod object to in a task definition, by subject."""
