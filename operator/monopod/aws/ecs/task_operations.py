@@ -1,6 +1,7 @@
 """The operations of ECS on tasks."""
 
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Final
 
 from monopod.aws.access.impersonation import ApiFor
@@ -41,6 +42,8 @@ MOST_DESCRIBED: Final = 100
 LONGEST_REASON: Final = 1024
 MISSING: Final = "MISSING"
 DENIED: Final = "AccessDeniedException"
+_ATTEMPTS: Final = 3
+_UNSETTLED: Final = HTTPStatus.INTERNAL_SERVER_ERROR
 _FILTERS: Final = ("desiredStatus", "family", "launchType", "startedBy")
 
 
@@ -102,16 +105,23 @@ class _Operations:
         named = read_task(self._account, cluster, call.params["task"])
         if len(reason) > LONGEST_REASON:
             raise refuse_parameter(f"reason longer than {LONGEST_REASON}.")
-        tasks = self._tasks(call)
-        task = await tasks.fetch(cluster, named)
-        if task is not None and read_desired_status(task) != STOPPED:
-            patch = build_stop(task, reason, format_time(self._clock.now()))
-            task = await tasks.stop(task, patch) or await tasks.fetch(cluster, named)
+        task = await self._stop(self._tasks(call), cluster, named, reason)
         if task is None:
             await self._check_cluster(call, cluster)
             raise miss_task()
         (told,) = await self._describe(call, cluster, [task], has_tags=True)
         return {"task": told}
+
+    async def _stop(self, tasks: Tasks, cluster: str, named: str, reason: str) -> Json | None:
+        """The task, told to stop by us or by someone else; None if there is none."""
+        for _ in range(_ATTEMPTS):
+            task = await tasks.fetch(cluster, named)
+            if task is None or read_desired_status(task) == STOPPED:
+                return task
+            patch = build_stop(task, reason, format_time(self._clock.now()))
+            if stopped := await tasks.stop(task, patch):
+                return stopped
+        raise AwsError("ServerException", f"The task {named} changes all the time.", status=_UNSETTLED)
 
     def _tasks(self, call: Call) -> Tasks:
         return Tasks(self._apis(call.caller))
