@@ -16,7 +16,7 @@ RUN python3 -m pip install --no-cache-dir --no-compile --no-deps --require-hashe
       --target /packages -r /requirements.lock \
  && rm -rf /packages/bin \
  # Models of services that nobody asks this one for are most of botocore.
- && find /packages/botocore/data -mindepth 1 -maxdepth 1 ! -name ecs ! -name eks ! -name logs ! -name sts -exec rm -r {} +
+ && find /packages/botocore/data -mindepth 1 -maxdepth 1 ! -name ecs ! -name eks ! -name logs ! -name ssm ! -name sts -exec rm -r {} +
 # The root file system is read-only in the cluster, so what the operator imports is compiled here. The hash modes don't
 # depend on times, which a build changes.
 RUN PYTHONPATH=/packages python3 -m compileall -q --invalidation-mode unchecked-hash \

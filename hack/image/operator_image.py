@@ -184,7 +184,7 @@ def _find_python_version(system: Path) -> str:
 
 def _is_added(path: str) -> bool:
     """Picks what the packages' layer adds to the base: the packages, and bytecode, also the standard library's."""
-    if re.match(rf"{PACKAGES_FOLDER}/botocore/data/(?!(ecs|eks|logs|sts)/)", path):
+    if re.match(rf"{PACKAGES_FOLDER}/botocore/data/(?!(ecs|eks|logs|ssm|sts)/)", path):
         return False  # models of services that nobody asks this one for
     if path.startswith(PACKAGES_FOLDER):
         return not re.match(rf"{PACKAGES_FOLDER}/(bin/|.*/(tests?|testing)/)", path)

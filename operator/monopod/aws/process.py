@@ -12,11 +12,14 @@ from pathlib import Path
 
 import structlog
 
-from monopod.aws.access.impersonation import TextApiFor, impersonate_with
+from monopod.aws.access.impersonation import TextApiFor, execute_with, impersonate_with
 from monopod.aws.access.keys import AccessKeys
 from monopod.aws.certificate import FileCertificate, build_own_context
 from monopod.aws.ecs import operations as ecs
 from monopod.aws.eks import operations as eks
+from monopod.aws.exec import operations as execution
+from monopod.aws.exec.channels import Channels
+from monopod.aws.exec.sessions import Sessions
 from monopod.aws.logs import operations as logs
 from monopod.aws.metadata.server import MetadataServer
 from monopod.aws.metadata.task_records import TaskRecords
@@ -28,6 +31,7 @@ from monopod.aws.wire.metrics import REGISTRY
 from monopod.aws.wire.server import Server
 from monopod.kube.client.api import Unconfigured
 from monopod.kube.client.asynchronous import ApiClient, load_configuration
+from monopod.kube.client.exec import ExecClient
 from monopod.kube.clock import SYSTEM_CLOCK
 from monopod.kube.controller import WHOLE
 from monopod.kube.server.health import HealthServer
@@ -71,8 +75,11 @@ class Process:
     async def _serve(self, api: ApiClient, account: Account, metrics_port: int) -> int:
         options = self._options
         keys = AccessKeys(api, options.namespace, SYSTEM_CLOCK)
-        endpoint = Endpoint(build_services(impersonate_with(api), account), options.region, keys.find, SYSTEM_CLOCK)
-        server = Server(endpoint, options.api_listen, options.api_port)
+        apis, commands = impersonate_with(api), ExecClient()
+        sessions = Sessions(apis, execute_with(api, commands), keys.find, SYSTEM_CLOCK)
+        services = build_services(apis, account, sessions)
+        endpoint = Endpoint(services, options.region, keys.find, SYSTEM_CLOCK)
+        server = Server(endpoint, options.api_listen, options.api_port, Channels(sessions, SYSTEM_CLOCK))
         metadata = self._build_metadata_server(api, account)
         tasks: list[asyncio.Task[object]] = [asyncio.create_task(self._stopping.wait(), name="stop")]
         if options.tls_certificate and options.tls_key:
@@ -91,9 +98,11 @@ class Process:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._server = None
+            await sessions.stop()
             await server.stop()
             if metadata:
                 await metadata.stop()
+            await commands.close()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -117,16 +126,18 @@ def _read_authority(file: str | None) -> str:
     return Path(file).read_text() if file else ""
 
 
-def build_services(apis: TextApiFor, account: Account) -> tuple[Service, ...]:
+def build_services(apis: TextApiFor, account: Account, sessions: Sessions) -> tuple[Service, ...]:
     """Everything that is answered.
 
     Args:
         apis: the API server in a caller's name.
         account: what stands in ARNs.
+        sessions: those of ECS Exec.
     """
     return (
-        ecs.build_service(apis, account),
+        ecs.build_service(apis, account, SYSTEM_CLOCK, execution.build_handlers(apis, account, SYSTEM_CLOCK, sessions)),
         eks.build_service(apis, account),
+        execution.build_service(sessions),
         logs.build_service(apis, account),
         sts.build_service(account),
     )

@@ -23,23 +23,28 @@ READ: Final[Mapping[str, frozenset[str]]] = {
 """The parameters of each operation that is built."""
 
 
-def build_service(apis: ApiFor, account: Account, clock: Clock = SYSTEM_CLOCK) -> Service:
+def build_service(
+    apis: ApiFor, account: Account, clock: Clock = SYSTEM_CLOCK, further: Mapping[str, Handler] | None = None
+) -> Service:
     """The service.
 
     Args:
         apis: the API server in a caller's name.
         account: what stands in ARNs.
         clock: tells the time.
+        further: operations that need more than that, guarded already.
     """
     handlers = {
-        name: _guard(READ[name], handler)
+        name: guard(READ[name], handler)
         for module in _MODULES
         for name, handler in module.build_handlers(apis, account, clock).items()
     }
-    return Service("ecs", handlers)
+    return Service("ecs", {**handlers, **(further or {})})
 
 
-def _guard(read: frozenset[str], handler: Handler) -> Handler:
+def guard(read: frozenset[str], handler: Handler) -> Handler:
+    """Has an operation refuse what it doesn't read."""
+
     async def answer(call: Call) -> Params:
         if unread := call.params.keys() - read:
             raise refuse_unread(unread)

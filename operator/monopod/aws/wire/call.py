@@ -42,6 +42,7 @@ class Call:
         caller: who sent it.
         region: the region that it was signed for.
         request_id: what the answer is known by, in the caller's and in our own logs.
+        host: by which name, and port, the caller reaches this endpoint.
     """
 
     service: str
@@ -50,6 +51,7 @@ class Call:
     caller: Caller
     region: str
     request_id: str
+    host: str = ""
 
 
 class AwsError(Exception):

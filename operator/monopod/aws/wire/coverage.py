@@ -20,7 +20,7 @@ TABLE: Final = Path(__file__).with_name("coverage.yaml")
 REFUSALS: Final = ("UnsupportedFeatureException", "InvalidRequestException", "InvalidOperationException")
 """What services call what they don't do, the more exact words first; one that has none doesn't know the operation."""
 
-TITLES: Final = {"ecs": "ECS", "eks": "EKS", "logs": "CloudWatch Logs", "sts": "STS"}
+TITLES: Final = {"ecs": "ECS", "eks": "EKS", "logs": "CloudWatch Logs", "ssm": "Systems Manager", "sts": "STS"}
 
 
 class State(StrEnum):

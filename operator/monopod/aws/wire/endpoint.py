@@ -137,7 +137,8 @@ class Endpoint:
                 params = await asyncio.to_thread(read_params, model, operation, request)
             else:
                 params = read_params(model, operation, request)
-            call = Call(model.name, operation.name, params, key.caller, claim.region, known.request_id)
+            host = request.get_header("host")
+            call = Call(model.name, operation.name, params, key.caller, claim.region, known.request_id, host)
             return write_answer(model, operation, await _run(handler, call), known.request_id)
 
 

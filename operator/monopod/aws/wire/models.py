@@ -16,7 +16,7 @@ from botocore.model import ServiceModel
 Shape = Any
 """A `botocore.model.Shape`; botocore has no annotations."""
 
-SERVICES: Final = ("ecs", "eks", "logs", "sts")
+SERVICES: Final = ("ecs", "eks", "logs", "ssm", "sts")
 """Those whose requests are understood, if only to be refused in the form that their clients can read."""
 
 

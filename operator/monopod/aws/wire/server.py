@@ -6,7 +6,7 @@ import ssl
 from collections import Counter
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp import web
 
@@ -41,6 +41,17 @@ _READ_AHEAD: Final = 16_384
 """Bytes of a body that are taken in before somebody reads it."""
 
 
+class Upgrades(Protocol):
+    """What answers requests that no operation is, such as those for WebSockets."""
+
+    def takes(self, request: web.BaseRequest) -> bool:
+        """Whether it answers this one; by its head."""
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answers one."""
+        ...
+
+
 class Server:
     """Serves an endpoint.
 
@@ -48,10 +59,12 @@ class Server:
         endpoint: what answers.
         host: where to listen.
         port: where to listen; 0 takes a free one.
+        upgrades: what answers instead, where it says so.
     """
 
-    def __init__(self, endpoint: Endpoint, host: str, port: int) -> None:
+    def __init__(self, endpoint: Endpoint, host: str, port: int, upgrades: Upgrades | None = None) -> None:
         self._endpoint = endpoint
+        self._upgrades = upgrades
         self._host = host
         self.port = port
         """The port; after `start` the one that it got."""
@@ -87,6 +100,8 @@ class Server:
             await self._runner.cleanup()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._upgrades and self._upgrades.takes(request):
+            return await self._upgrades.answer(request)
         path, _, query = request.raw_path.partition("?")
         headers = tuple((name.lower(), value) for name, value in request.headers.items())
         head = HttpRequest(request.method, path, query, headers)

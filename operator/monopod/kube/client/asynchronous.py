@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import copy
 import os
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from http import HTTPStatus
 from typing import Final
@@ -103,6 +104,16 @@ class ApiClient:
     async def close(self) -> None:
         """Closes the connections."""
         await self._rest.close()
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """What the API server's certificate is checked by, with the client's own."""
+        return self._rest.ssl_context
+
+    async def build_headers(self) -> list[tuple[str, str]]:
+        """Who asks, and in whose name."""
+        headers = list((await build_authorization(self.configuration)).items())
+        return headers + list(self._impersonation.headers) if self._impersonation else headers
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
         """Reads one object."""
@@ -226,9 +237,8 @@ class ApiClient:
 
     async def _open(self, asked: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         url = self.configuration.host.rstrip("/") + asked.target
-        headers = CIMultiDict({**asked.headers, **await build_authorization(self.configuration)})
-        if self._impersonation:
-            headers.extend(self._impersonation.headers)
+        headers = CIMultiDict(asked.headers)
+        headers.extend(await self.build_headers())
         began = SYSTEM_CLOCK.monotonic()
         answer = await self._rest.request(  # type: ignore[no-untyped-call]  # it has no annotations
             asked.method, url, headers, asked.body, _request_timeout=limits

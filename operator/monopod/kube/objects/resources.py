@@ -95,7 +95,7 @@ NAMESPACES: Final = Resource("Namespace", "", "v1", "namespaces", namespaced=Fal
 NODES: Final = Resource("Node", "", "v1", "nodes", namespaced=False, subresources=("proxy",))
 PERSISTENT_VOLUME_CLAIMS: Final = Resource("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims")
 PERSISTENT_VOLUMES: Final = Resource("PersistentVolume", "", "v1", "persistentvolumes", namespaced=False)
-PODS: Final = Resource("Pod", "", "v1", "pods", subresources=("eviction", "log"))
+PODS: Final = Resource("Pod", "", "v1", "pods", subresources=("eviction", "exec", "log"))
 REPLICATION_CONTROLLERS: Final = Resource("ReplicationController", "", "v1", "replicationcontrollers")
 RESOURCE_QUOTAS: Final = Resource("ResourceQuota", "", "v1", "resourcequotas")
 SECRETS: Final = Resource("Secret", "", "v1", "secrets")
@@ -104,6 +104,9 @@ SERVICE_ACCOUNTS: Final = Resource("ServiceAccount", "", "v1", "serviceaccounts"
 TOKEN_REVIEWS: Final = Resource("TokenReview", "authentication.k8s.io", "v1", "tokenreviews", namespaced=False)
 SUBJECT_ACCESS_REVIEWS: Final = Resource(
     "SubjectAccessReview", "authorization.k8s.io", "v1", "subjectaccessreviews", namespaced=False
+)
+SELF_SUBJECT_ACCESS_REVIEWS: Final = Resource(
+    "SelfSubjectAccessReview", "authorization.k8s.io", "v1", "selfsubjectaccessreviews", namespaced=False
 )
 
 DEPLOYMENTS: Final = Resource("Deployment", "apps", "v1", "deployments")
@@ -163,6 +166,7 @@ BY_KIND: Final[Mapping[str, Resource]] = {
         SERVICE_ACCOUNTS,
         TOKEN_REVIEWS,
         SUBJECT_ACCESS_REVIEWS,
+        SELF_SUBJECT_ACCESS_REVIEWS,
         DEPLOYMENTS,
         REPLICA_SETS,
         STATEFUL_SETS,

@@ -2,10 +2,13 @@
 
 import pytest
 
+from monopod.aws.exec.sessions import Sessions
 from monopod.aws.options import Account
 from monopod.aws.process import build_services
 from monopod.aws.wire.coverage import State, build_refusal, load_coverage, render
 from monopod.aws.wire.models import SERVICES, load_model
+from monopod.kube.clock import SYSTEM_CLOCK
+from tests.unit.aws.exec.serving import Door
 from tests.unit.fake_api import FakeApi
 
 
@@ -33,6 +36,8 @@ def test_the_page_has_every_operation() -> None:
 
 
 def test_what_is_built_is_answered() -> None:
-    services = build_services(lambda caller: FakeApi(), Account("111122223333", "us-east-1", "prod"))
+    door = Door(FakeApi())
+    sessions = Sessions(lambda caller: door.api, door.start, door.find_key, SYSTEM_CLOCK)
+    services = build_services(lambda caller: FakeApi(), Account("111122223333", "us-east-1", "prod"), sessions)
     answered = {(service.name, name) for service in services for name in service.handlers}
     assert answered == {key for key, each in load_coverage().items() if each.state is State.BUILT}

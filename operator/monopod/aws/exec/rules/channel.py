@@ -30,7 +30,7 @@ MOST_IN_FLIGHT: Final = 128
 LARGEST_PAYLOAD: Final = 1024
 """Bytes of output in a message, as AWS's agent has it."""
 
-MOST_AHEAD: Final = 32
+MOST_AHEAD: Final = 16
 """Messages that came before their time."""
 
 FIRST: Final = 1
