@@ -131,13 +131,17 @@ class Session:
 
         self._ended = asyncio.Event()
         self._why = ""
+        self._is_urgent = False
 
-    def end(self, why: str) -> None:
+    def end(self, why: str, *, is_urgent: bool = False) -> None:
         """Ends the session.
 
         Args:
             why: what the client shows; "": that it has ended.
+            is_urgent: whether a client that is away is not waited for.
         """
+        self._is_urgent |= is_urgent
+        self._changed.set()
         if not self._ended.is_set():
             self._why = why
             self._ended.set()
@@ -276,7 +280,7 @@ class Session:
         """Waits for the client to have everything, then tells it that the session is over."""
         with contextlib.suppress(TimeoutError):
             async with timeout(self._clock, DELIVERY_SECONDS):
-                while self._connection is None or not self._channel.is_delivered():
+                while not (self._is_urgent if self._connection is None else self._channel.is_delivered()):
                     await self._wait()
         if self._connection is not None:
             moment = self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")

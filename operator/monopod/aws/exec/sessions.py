@@ -152,7 +152,7 @@ class Sessions:
         self._is_stopping = True
         tasks = [running.task for running in self._running.values() if running.task]
         for running in self._running.values():
-            running.session.end("The endpoint is being stopped.")
+            running.session.end("The endpoint is being stopped.", is_urgent=True)
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=_STOPPING_SECONDS)
             for task in late:

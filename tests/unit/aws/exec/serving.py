@@ -75,6 +75,7 @@ class FakeTerminal:
     sizes: list[tuple[int, int]] = field(default_factory=list)
     shown: asyncio.Queue[bytes | Ended] = field(default_factory=asyncio.Queue)
     takes_input: asyncio.Event = field(default_factory=asyncio.Event)
+    took: asyncio.Event = field(default_factory=asyncio.Event)
     is_closed: bool = False
 
     def __post_init__(self) -> None:
@@ -86,6 +87,7 @@ class FakeTerminal:
     async def write(self, typed: bytes) -> None:
         await self.takes_input.wait()
         self.typed += typed
+        self.took.set()
 
     async def resize(self, columns: int, rows: int) -> None:
         self.sizes.append((columns, rows))
@@ -113,6 +115,7 @@ class Door:
         terminals: theirs.
         keys: by their ids.
         failure: raised instead of a start.
+        began: set when a command was started.
     """
 
     api: FakeApi
@@ -124,6 +127,7 @@ class Door:
         default_factory=lambda: {KEY: AccessKey(ANA, SECRET), OTHER_KEY: AccessKey(BOB, OTHER_SECRET)}
     )
     failure: ApiError | ApiUnreachable | None = None
+    began: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def find_key(self, access_key_id: str) -> AccessKey | None:
         return self.keys.get(access_key_id)
@@ -133,6 +137,7 @@ class Door:
             raise self.failure
         self.started.append((caller, wanted))
         self.terminals.append(await self.make_terminal(wanted))
+        self.began.set()
         return self.terminals[-1]  # type: ignore[no-any-return]  # tests look into them
 
     async def make_terminal(self, wanted: Exec) -> Terminal:
