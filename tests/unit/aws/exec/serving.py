@@ -116,6 +116,7 @@ class Door:
         keys: by their ids.
         failure: raised instead of a start.
         began: set when a command was started.
+        handlers: what answers, by the operation's name.
     """
 
     api: FakeApi
@@ -128,6 +129,7 @@ class Door:
     )
     failure: ApiError | ApiUnreachable | None = None
     began: asyncio.Event = field(default_factory=asyncio.Event)
+    handlers: dict[str, Handler] = field(default_factory=dict)
 
     async def find_key(self, access_key_id: str) -> AccessKey | None:
         return self.keys.get(access_key_id)
@@ -160,6 +162,7 @@ async def serving(
         build_ecs(lambda caller: door.api, ACCOUNT, clock, {**handlers, **dict(further)}),
         operations.build_service(sessions, "ws"),
     )
+    door.handlers = {name: handler for service in services for name, handler in service.handlers.items()}
     endpoint = Endpoint(services, REGION, door.find_key, SYSTEM_CLOCK)
     server = Server(endpoint, "127.0.0.1", 0, Channels(sessions, clock))
     await server.start(None)
