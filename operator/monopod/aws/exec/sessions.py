@@ -182,6 +182,7 @@ class Sessions:
 
     async def _claim(self, caller: Caller, grant: Grant) -> Exec:
         """Has the session begin here and nowhere else; what is to run."""
+        api = self._apis(caller)
         try:
             for _ in range(_ATTEMPTS):
                 task = await self.fetch_task(caller, grant.cluster, grant.task)
@@ -190,7 +191,7 @@ class Sessions:
                 namespace = compute_namespace(grant.cluster)
                 with translating():
                     try:
-                        await self._apis(caller).merge(ECS_TASKS.path(grant.task, namespace), patch)
+                        await api.merge(ECS_TASKS.path(grant.task, namespace), patch)
                     except ApiError as error:
                         if not is_conflict(error):
                             raise

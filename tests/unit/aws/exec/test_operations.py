@@ -198,7 +198,7 @@ async def test_a_claim_that_meets_another_change_of_the_task_is_made_again() -> 
                 raise ApiError(409, "Conflict", "changed")
             return await merge(path, patch)
 
-        api.merge = meet  # type: ignore[method-assign]
+        api.merge = meet  # type: ignore[method-assign]  # of this one only
         async with opening((await execute(door))["session"]):
             await get_terminal(door)
         assert not conflicts
@@ -248,7 +248,7 @@ async def test_who_may_not_change_the_task_is_told_so() -> None:
         async def forbid(path: str, patch: Json) -> Json:
             raise ApiError(403, "Forbidden", "ecstasks is forbidden")
 
-        door.api.merge = forbid  # type: ignore[method-assign]
+        door.api.merge = forbid  # type: ignore[method-assign]  # of this one only
         assert await open_again(door, session) == "ecstasks is forbidden"
 
 
@@ -355,8 +355,8 @@ async def test_a_task_that_does_not_exist_and_a_cluster_that_does_not() -> None:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_what_is_no_websocket_opens_no_channel(method: str) -> None:
     async with a_door() as door, aiohttp.ClientSession() as http:
-        async with http.request(method, f"{door.url}{channels.PATH}s-1") as answer:
-            assert answer.status == 400
+        url = f"{door.url}{channels.PATH}s-1"
+        assert (await http.request(method, url)).status == 400
 
 
 async def test_strangers_that_say_nothing_take_no_more_than_their_places(monkeypatch: pytest.MonkeyPatch) -> None:

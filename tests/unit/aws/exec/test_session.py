@@ -246,7 +246,7 @@ async def test_acknowledgements_that_were_lost_hold_nothing_up() -> None:
         stage.terminal.show(*[b"x" for _ in range(MOST_IN_FLIGHT)])
         await until(lambda: stage.client.shown.count(b"x") == MOST_IN_FLIGHT)
         line.cut()
-        line.client.take = taken  # type: ignore[method-assign]
+        line.client.take = taken  # type: ignore[method-assign]  # of this one only
         stage.connect()
         stage.terminal.show(b"2", Ended(0))
         await stage.until_over()
@@ -345,7 +345,7 @@ async def test_a_client_that_takes_nothing_while_it_types_loses_its_connection()
         async def stick(data: bytes) -> None:
             await stuck.wait()
 
-        stage.lines[0].send_bytes = stick  # type: ignore[method-assign]
+        stage.lines[0].send_bytes = stick  # type: ignore[method-assign]  # of this one only
         for _ in range(2000):
             stage.type(b"")
         assert stage.lines[0].connection.lost.is_set()
