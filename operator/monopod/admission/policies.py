@@ -9,6 +9,7 @@ from functools import cache
 from typing import Final
 
 from monopod.admission import backstop, bindings, marks, restoration
+from monopod.admission.ecs_records import build_ecs_records
 from monopod.admission.mutation import POD_PATCH
 from monopod.admission.operator_policies import DRY_RUNS_ONLY, NO_TASKS, build_operator_policies
 from monopod.admission.revision import get_revision
@@ -120,6 +121,7 @@ def _build(service_account: str, system_namespace: str) -> dict[str, tuple[Docum
         "namespaces": _build_namespaces(service_account),
         "quota": _build_quota(system_namespace),
         **build_operator_policies(service_account, system_namespace, POD_VARIABLES),
+        "ecs-records": build_ecs_records(),
         "security-groups": _build_security_groups(),
         "network-policies": _build_network_policies(service_account),
     }
