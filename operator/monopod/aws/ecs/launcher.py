@@ -18,7 +18,7 @@ from monopod.aws.ecs.clusters import Clusters
 from monopod.aws.ecs.definitions import Definitions
 from monopod.aws.ecs.rules.arns import build_task_arn, read_cluster, read_definition
 from monopod.aws.ecs.rules.clusters import FAILED, is_active, read_status
-from monopod.aws.ecs.rules.refusals import miss_cluster, refuse_client, refuse_inactive, refuse_parameter
+from monopod.aws.ecs.rules.refusals import DENIED, miss_cluster, refuse_client, refuse_inactive, refuse_parameter
 from monopod.aws.ecs.rules.task_record import build_record
 from monopod.aws.ecs.tasks import Exists, NoNamespace, Refused, Tasks
 from monopod.aws.options import Account
@@ -102,7 +102,13 @@ class Launcher:
 
     async def _find_repeated(self, cluster: str, token: str, params: Params) -> Launched | None:
         """What came of the same request before, if all of it is there."""
-        first = await self._tasks.fetch(cluster, self._build_ids(cluster, token, 1)[0])
+        try:
+            first = await self._tasks.fetch(cluster, self._build_ids(cluster, token, 1)[0])
+        except AwsError as error:
+            # Who may run tasks and not see them is told of a repetition by the task's creation.
+            if error.code != DENIED:
+                raise
+            first = None
         if first is None:
             return None
         self._check_repeated(cluster, params, [first])

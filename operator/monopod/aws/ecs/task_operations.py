@@ -1,8 +1,8 @@
 """The operations of ECS on tasks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 
 from monopod.aws.access.impersonation import ApiFor
 from monopod.aws.ecs.clusters import Clusters
@@ -11,7 +11,7 @@ from monopod.aws.ecs.launcher import Launcher
 from monopod.aws.ecs.rules.arns import DefinitionName, build_task_arn, read_cluster, read_task
 from monopod.aws.ecs.rules.clusters import STOPPED
 from monopod.aws.ecs.rules.pages import build_answer, take
-from monopod.aws.ecs.rules.refusals import miss_cluster, miss_task, refuse_parameter
+from monopod.aws.ecs.rules.refusals import DENIED, miss_cluster, miss_task, refuse_parameter
 from monopod.aws.ecs.rules.task_description import describe_task, read_desired_status
 from monopod.aws.ecs.rules.task_filters import check_filters, is_meant
 from monopod.aws.ecs.rules.task_record import build_stop
@@ -24,6 +24,8 @@ from monopod.kube.clock import Clock
 from monopod.kube.concurrency import gather_some
 from monopod.tasks.rules.lifecycle.begin import begin
 from monopod.tasks.rules.running.request import READ as READ_TO_RUN
+
+Result = TypeVar("Result")
 
 READ: Final[Mapping[str, frozenset[str]]] = {
     "RunTask": READ_TO_RUN,
@@ -41,7 +43,6 @@ READ: Final[Mapping[str, frozenset[str]]] = {
 MOST_DESCRIBED: Final = 100
 LONGEST_REASON: Final = 1024
 MISSING: Final = "MISSING"
-DENIED: Final = "AccessDeniedException"
 _ATTEMPTS: Final = 3
 _UNSETTLED: Final = HTTPStatus.INTERNAL_SERVER_ERROR
 _FILTERS: Final = ("desiredStatus", "family", "launchType", "startedBy")
@@ -78,7 +79,7 @@ class _Operations:
         if len(named) > MOST_DESCRIBED:
             raise refuse_parameter(f"tasks can have at most {MOST_DESCRIBED} items.")
         ids = list(dict.fromkeys(read_task(self._account, cluster, each) for each in named))
-        found = await self._tasks(call).fetch_all(cluster, ids)
+        found = await self._ask(call, cluster, self._tasks(call).fetch_all(cluster, ids))
         tasks = [each for each in found if each is not None]
         if len(tasks) < len(ids):
             await self._check_cluster(call, cluster)
@@ -91,7 +92,7 @@ class _Operations:
 
     async def list_tasks(self, call: Call) -> Params:
         params, cluster = call.params, read_cluster(self._account, call.params.get("cluster"))
-        tasks = await self._tasks(call).list_all(cluster)
+        tasks = await self._ask(call, cluster, self._tasks(call).list_all(cluster))
         if not tasks:
             await self._check_cluster(call, cluster)
         check_filters(params)
@@ -105,7 +106,7 @@ class _Operations:
         named = read_task(self._account, cluster, call.params["task"])
         if len(reason) > LONGEST_REASON:
             raise refuse_parameter(f"reason longer than {LONGEST_REASON}.")
-        task = await self._stop(self._tasks(call), cluster, named, reason)
+        task = await self._ask(call, cluster, self._stop(self._tasks(call), cluster, named, reason))
         if task is None:
             await self._check_cluster(call, cluster)
             raise miss_task()
@@ -125,6 +126,15 @@ class _Operations:
 
     def _tasks(self, call: Call) -> Tasks:
         return Tasks(self._apis(call.caller))
+
+    async def _ask(self, call: Call, cluster: str, asked: Awaitable[Result]) -> Result:
+        """What is asked about a cluster's tasks; in one that there isn't nobody has rights, and that says less."""
+        try:
+            return await asked
+        except AwsError as error:
+            if error.code == DENIED:
+                await self._check_cluster(call, cluster)
+            raise
 
     async def _check_cluster(self, call: Call, cluster: str) -> None:
         """Refuses a cluster that there isn't.

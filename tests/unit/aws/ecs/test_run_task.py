@@ -226,3 +226,12 @@ async def test_who_may_not_is_denied(client: EcsClient, api: MemoryApi, verb: st
     api.failures[verb, plural] = FORBIDDEN
     with pytest.raises(Refused, match="AccessDeniedException"):
         await run(client)
+
+
+async def test_who_may_run_tasks_and_not_see_them_runs_them(client: EcsClient, api: MemoryApi) -> None:
+    api.failures["get", "ecstasks"] = FORBIDDEN
+    await run(client, clientToken="t1")
+    with pytest.raises(Refused, match="ClusterNotFoundException"):
+        await run(client, cluster="none", clientToken="t1")
+    with pytest.raises(Refused, match="AccessDeniedException"):
+        await run(client, clientToken="t1")

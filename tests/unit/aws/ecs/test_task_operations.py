@@ -227,3 +227,19 @@ async def test_each_container_has_an_entry_among_the_overrides(client: EcsClient
     task = await run(client, overrides={"containerOverrides": [{"name": "side", "cpu": 10}]})
     entries = task["overrides"]["containerOverrides"]
     assert sorted(entries, key=lambda each: each["name"]) == [{"name": "app"}, {"name": "side", "cpu": 10}]
+
+
+async def test_in_a_cluster_that_there_is_not_nobody_is_denied(client: EcsClient, api: MemoryApi) -> None:
+    """In its namespace nobody has rights, so RBAC would speak first."""
+    for verb in ("get", "list"):
+        api.failures[verb, "ecstasks"] = FORBIDDEN
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("DescribeTasks", {"tasks": [TASK]}),
+        ("ListTasks", {}),
+        ("StopTask", {"task": TASK}),
+    ]
+    for operation, params in asked:
+        with pytest.raises(Refused, match="ClusterNotFoundException"):
+            await client.call(operation, cluster="none", **params)
+        with pytest.raises(Refused, match="AccessDeniedException"):
+            await client.call(operation, cluster=CLUSTER, **params)
