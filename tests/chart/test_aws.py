@@ -6,8 +6,10 @@ import pytest
 
 from chartgen.arguments import read_arguments
 from monopod.__main__ import main
+from monopod.api.ecs.names import CLUSTER_LABEL, ECS_TASK_LABEL, METADATA_LABEL
 from monopod.aws.options import AwsOptions
 from monopod.manager.flags import list_sections, read_options
+from monopod.tasks.rules.pod.metadata import METADATA_PORT
 from tests.chart.rendering import CHART, Refused, Rendered, render_chart
 from tests.chart.test_options import look_up
 
@@ -129,3 +131,58 @@ def test_a_certificate_is_mounted_where_the_arguments_say() -> None:
     (volume,) = [each for each in spec["volumes"] if each["name"] == "tls"]
     assert f"--tls-certificate={mount['mountPath']}/tls.crt" in spec["containers"][0]["args"]
     assert volume["secret"] == {"secretName": "certificate", "defaultMode": 0o440}
+
+
+def test_without_ecs_no_task_is_answered(rendered: Rendered) -> None:
+    assert "metadata" not in [port["name"] for port in rendered.container["ports"]]
+    assert [item["metadata"]["name"] for item in rendered.of_kind("Service")] == ["monopod-aws"]
+
+
+@pytest.fixture(scope="module")
+def with_ecs() -> Rendered:
+    """The endpoint beside ECS, with a Service that people outside reach."""
+    return render_chart(
+        {**WANTED, "aws": {**WANTED["aws"], "service": {"type": "LoadBalancer"}}, "ecs": {"enabled": True}}
+    )
+
+
+def find(chart: Rendered, kind: str, name: str) -> Any:
+    (found,) = (item for item in chart.of_kind(kind) if item["metadata"]["name"] == name)
+    return found
+
+
+def test_tasks_ask_about_themselves_at_a_service_of_their_own(with_ecs: Rendered) -> None:
+    service = find(with_ecs, "Service", "monopod-aws-metadata")["spec"]
+    assert service["type"] == "ClusterIP"
+    assert service["ports"][0]["port"] == METADATA_PORT
+    pod = find(with_ecs, "Deployment", "monopod-aws")["spec"]["template"]
+    assert service["selector"].items() <= pod["metadata"]["labels"].items()
+    assert METADATA_LABEL in pod["metadata"]["labels"]
+    (container,) = pod["spec"]["containers"]
+    assert f"--metadata-port={METADATA_PORT}" in container["args"]
+    (operator,) = find(with_ecs, "Deployment", "monopod")["spec"]["template"]["spec"]["containers"]
+    url = f"http://monopod-aws-metadata.$(POD_NAMESPACE).svc:{METADATA_PORT}"
+    assert f"--ecs-metadata-url={url}" in operator["args"]
+    assert [port["name"] for port in find(with_ecs, "Service", "monopod-aws")["spec"]["ports"]] == ["aws"]
+
+
+def test_only_tasks_reach_it(with_ecs: Rendered) -> None:
+    rules = find(with_ecs, "NetworkPolicy", "monopod-aws")["spec"]["ingress"]
+    (rule,) = (rule for rule in rules if {"port": "metadata", "protocol": "TCP"} in rule["ports"])
+    assert rule["from"] == [
+        {
+            "namespaceSelector": {"matchExpressions": [{"key": CLUSTER_LABEL, "operator": "Exists"}]},
+            "podSelector": {"matchExpressions": [{"key": ECS_TASK_LABEL, "operator": "Exists"}]},
+        }
+    ]
+
+
+def test_by_itself_it_may_get_single_records_of_ecs_and_list_none(with_ecs: Rendered) -> None:
+    rules = find(with_ecs, "ClusterRole", "monopod-aws")["rules"]
+    assert [rule for rule in rules if rule["verbs"] != ["impersonate"]] == [
+        {
+            "apiGroups": ["ecs.monopod.dev"],
+            "resources": ["ecsclusters", "ecstaskdefinitions", "ecstasks"],
+            "verbs": ["get"],
+        }
+    ]

@@ -60,6 +60,7 @@ def test_most_flags_are_values_of_the_chart() -> None:
         "--service-account",
         "--ledger",
         "--ledger-account",
+        "--ecs-metadata-url",
     }
 
 

@@ -37,3 +37,6 @@ Only the operator removes it, so no other pod of the task ever starts."""
 
 MANAGED_TAGS_ANNOTATION: Final = f"{ECS_GROUP}/managed-tags"
 """On a task that was run with enableECSManagedTags: "true". Which tags these are follows from where the task is."""
+
+METADATA_LABEL: Final = f"{ECS_GROUP}/metadata"
+"""On the pods of the AWS endpoint that tasks may ask about themselves. Written by the chart."""

@@ -7,12 +7,11 @@ NetworkPolicy of each cluster's namespace opens its port to the tasks' pods, wha
 from collections.abc import Mapping
 from typing import Any, Final
 
-from monopod.api.ecs.names import ECS_TASK_LABEL
+from monopod.api.ecs.names import ECS_TASK_LABEL, METADATA_LABEL
 from monopod.api.names import POLICY_LABEL, PROFILE_LABEL, TASKS_POLICY, TASKS_POLICY_KIND
 
 Json = dict[str, Any]
 
-ENDPOINT_NAME: Final = "monopod-aws"
 METADATA_PORT: Final = 51679
 """The port of the endpoint's pods; the agent's own, on AWS."""
 
@@ -39,7 +38,7 @@ def build_metadata_policy(namespace: str, system_namespace: str) -> Json:
     exist = [{"key": key, "operator": "Exists"} for key in sorted((ECS_TASK_LABEL, PROFILE_LABEL))]
     endpoint = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": system_namespace}},
-        "podSelector": {"matchLabels": {"app.kubernetes.io/name": ENDPOINT_NAME}},
+        "podSelector": {"matchExpressions": [{"key": METADATA_LABEL, "operator": "Exists"}]},
     }
     return {
         "apiVersion": "networking.k8s.io/v1",

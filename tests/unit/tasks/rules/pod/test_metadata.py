@@ -25,7 +25,7 @@ def test_only_the_endpoints_port_is_opened_and_only_to_tasks() -> None:
                 "to": [
                     {
                         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monopod-system"}},
-                        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "monopod-aws"}},
+                        "podSelector": {"matchExpressions": [{"key": "ecs.monopod.dev/metadata", "operator": "Exists"}]},
                     }
                 ],
                 "ports": [{"port": 51679, "protocol": "TCP"}],
