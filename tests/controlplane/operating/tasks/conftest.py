@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.controlplane.operating.lab import ROOT, Lab
+from tests.controlplane.operating.lab import ROOT, Lab, OperatorProcess
 
 RIGHTS = ROOT / "manifests/ecs"
 NO_TASKS = ROOT / "manifests/policies/operator-no-tasks.yaml"
@@ -18,3 +18,16 @@ def with_ecs(shared_lab: Lab) -> Iterator[None]:
     yield
     shared_lab.kubectl("apply", "--server-side", "-f", str(NO_TASKS))
     shared_lab.kubectl("delete", "-k", str(RIGHTS))
+
+
+@pytest.fixture(scope="module")
+def ecs(shared_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The control plane with one operator for a whole file: what tests do with tasks of their own is no one else's."""
+    shared_lab.delete_profiles()
+    shared_lab.reset_quota()
+    shared_lab.delete("Lease", "monopod", "monopod-system")
+    log = tmp_path_factory.mktemp("tasks") / "operator.log"
+    operator = OperatorProcess(shared_lab.write_kubeconfig(), log, "--ecs")
+    yield shared_lab
+    operator.kill()
+    print(log.read_text())

@@ -5,7 +5,7 @@ import json
 import uuid
 from typing import Any, Final
 
-from monopod.api.ecs.names import ECS_API_VERSION
+from monopod.api.ecs.names import ECS_API_VERSION, NAMESPACE_PREFIX
 from tests.controlplane.operating.lab import Json, Lab, eventually
 from tests.unit.tasks.definitions import a_definition
 
@@ -18,7 +18,7 @@ class Tasks:
     def __init__(self, lab: Lab, name: str, definition: Json | None = None) -> None:
         self.lab = lab
         self.name = name
-        self.namespace = f"ecs-{name}"
+        self.namespace = f"{NAMESPACE_PREFIX}{name}"
         self._create("ECSCluster", name, {})
         document = definition or a_definition(family=name)
         spec = {"family": name, "revision": 1, "definition": document}

@@ -1,4 +1,4 @@
-"""An operator that is killed at any of its writes for a task: the next one brings the same task to the same end."""
+"""Operators of their own: one that is killed at a write for a task, after which the next brings it to the same end."""
 
 import itertools
 import os
@@ -50,3 +50,12 @@ def test_it_is_the_same_task(lab: Lab, start: StartOperator, write: str, moment:
     pod = tasks.pod(task)
     assert pod
     assert made is None or made["metadata"]["uid"] == pod["metadata"]["uid"]
+
+
+def test_without_a_node_a_task_fails_in_awss_words(lab: Lab, start: StartOperator) -> None:
+    start("--ecs", "--ecs-capacity-seconds", "3")
+    tasks = Tasks(lab, "nowhere")
+    task = tasks.run()
+    status = tasks.await_status(task, "STOPPED")
+    assert status["stoppedReason"].startswith("Capacity is unavailable at this time.")
+    assert tasks.pod(task) is None

@@ -4,20 +4,14 @@ import pytest
 
 from monopod.api.ecs.names import ECS_TASK_GATE
 from monopod.api.names import CAPACITY_ANNOTATION, PROFILE_LABEL
-from tests.controlplane.operating.conftest import StartOperator
+from monopod.kube.objects.resources import PODS
 from tests.controlplane.operating.lab import Json, Lab, eventually
 from tests.controlplane.operating.tasks.scene import Tasks, build_states
 from tests.unit.tasks.definitions import a_container, with_container, with_containers
 
 
-@pytest.fixture
-def ecs(start: StartOperator) -> None:
-    start("--ecs")
-
-
-@pytest.mark.usefixtures("ecs")
-def test_a_task_is_a_sandboxed_pod_of_its_size_and_lives_and_ends(lab: Lab) -> None:
-    tasks = Tasks(lab, "life")
+def test_a_task_is_a_sandboxed_pod_of_its_size_and_lives_and_ends(ecs: Lab) -> None:
+    tasks = Tasks(ecs, "life")
     task = tasks.run(network={"securityGroups": ["cluster"]})
     tasks.schedule(task)
     pod = tasks.pod(task)
@@ -38,9 +32,8 @@ def test_a_task_is_a_sandboxed_pod_of_its_size_and_lives_and_ends(lab: Lab) -> N
     assert tasks.pod(task)  # for its logs
 
 
-@pytest.mark.usefixtures("ecs")
-def test_a_stopped_tasks_containers_end_and_their_pod_stays(lab: Lab) -> None:
-    tasks = Tasks(lab, "stopped")
+def test_a_stopped_tasks_containers_end_and_their_pod_stays(ecs: Lab) -> None:
+    tasks = Tasks(ecs, "stopped")
     task = tasks.run()
     tasks.schedule(task)
     tasks.start_containers(task)
@@ -59,9 +52,8 @@ def test_a_stopped_tasks_containers_end_and_their_pod_stays(lab: Lab) -> None:
     assert tasks.pod(task)
 
 
-@pytest.mark.usefixtures("ecs")
-def test_a_task_that_is_stopped_before_it_has_a_node_leaves_no_pod(lab: Lab) -> None:
-    tasks = Tasks(lab, "early")
+def test_a_task_that_is_stopped_before_it_has_a_node_leaves_no_pod(ecs: Lab) -> None:
+    tasks = Tasks(ecs, "early")
     task = tasks.run()
     eventually(lambda: (pod := tasks.pod(task)) and not pod["spec"].get("schedulingGates"))
     tasks.stop(task)
@@ -69,22 +61,20 @@ def test_a_task_that_is_stopped_before_it_has_a_node_leaves_no_pod(lab: Lab) -> 
     assert tasks.pod(task) is None
 
 
-@pytest.mark.usefixtures("ecs")
-def test_a_pod_that_others_delete_leaves_its_exit_code(lab: Lab) -> None:
-    tasks = Tasks(lab, "deleted")
+def test_a_pod_that_others_delete_leaves_its_exit_code(ecs: Lab) -> None:
+    tasks = Tasks(ecs, "deleted")
     task = tasks.run()
     tasks.schedule(task)
     tasks.start_containers(task)
     tasks.await_status(task, "RUNNING")
-    lab.kubectl("delete", "pod", task, "-n", tasks.namespace, "--wait=false")
+    ecs.kubectl("delete", "pod", task, "-n", tasks.namespace, "--wait=false")
     eventually(lambda: tasks.status(task).get("desiredStatus") == "STOPPED")
     tasks.end(task, 137)
-    lab.kubectl("delete", "pod", task, "-n", tasks.namespace, "--force", "--grace-period=0")
+    ecs.kubectl("delete", "pod", task, "-n", tasks.namespace, "--force", "--grace-period=0")
     status = tasks.await_status(task, "STOPPED")
     assert (status["stopCode"], status["containers"][0]["exitCode"]) == ("UserInitiated", 137)
 
 
-@pytest.mark.usefixtures("ecs")
 @pytest.mark.parametrize(
     ("reason", "message", "told"),
     [
@@ -97,8 +87,8 @@ def test_a_pod_that_others_delete_leaves_its_exit_code(lab: Lab) -> None:
     ],
     ids=["image", "secret"],
 )
-def test_a_container_that_cant_start_fails_its_task(lab: Lab, reason: str, message: str, told: str) -> None:
-    tasks = Tasks(lab, f"unstarted-{reason.lower()}")
+def test_a_container_that_cant_start_fails_its_task(ecs: Lab, reason: str, message: str, told: str) -> None:
+    tasks = Tasks(ecs, f"unstarted-{reason.lower()}")
     task = tasks.run()
     tasks.schedule(task)
     tasks.report(task, **build_states("app", {"waiting": {"reason": reason, "message": message}}))
@@ -110,64 +100,49 @@ def test_a_container_that_cant_start_fails_its_task(lab: Lab, reason: str, messa
     tasks.await_status(task, "STOPPED")
 
 
-@pytest.mark.usefixtures("ecs")
-def test_kubectl_sees_tasks_and_those_that_cant_run_say_why(lab: Lab) -> None:
-    tasks = Tasks(lab, "judged", with_container(image="i", memory=4096))
+def test_kubectl_sees_tasks_and_those_that_cant_run_say_why(ecs: Lab) -> None:
+    tasks = Tasks(ecs, "judged", with_container(image="i", memory=4096))
     task = tasks.run()
     status = tasks.await_status(task, "STOPPED")
     assert status["stopCode"] == "TaskFailedToStart"
     assert "The 'memory' setting for container 'app' is greater than for the task." in status["stoppedReason"]
     assert tasks.pod(task) is None
-    shown = lab.kubectl("get", "tasks", "-n", tasks.namespace).stdout
+    shown = ecs.kubectl("get", "tasks", "-n", tasks.namespace).stdout
     assert task in shown
     assert "STOPPED" in shown
-
-
-def test_without_a_node_a_task_fails_in_awss_words(lab: Lab, start: StartOperator) -> None:
-    start("--ecs", "--ecs-capacity-seconds", "3")
-    tasks = Tasks(lab, "nowhere")
-    task = tasks.run()
-    status = tasks.await_status(task, "STOPPED")
-    assert status["stoppedReason"].startswith("Capacity is unavailable at this time.")
-    assert tasks.pod(task) is None
 
 
 ADMISSION = ("MutatingAdmissionPolicyBinding", "ValidatingAdmissionPolicyBinding")
 
 
-@pytest.mark.usefixtures("ecs")
-def test_while_admission_is_away_no_task_starts(lab: Lab) -> None:
+def test_while_admission_is_away_no_task_starts(ecs: Lab) -> None:
     """Everything that makes or wants a sandbox is taken away and comes back: pods are made, and none runs."""
-    tasks = Tasks(lab, "unguarded")
+    tasks = Tasks(ecs, "unguarded")
     tasks.await_cluster()
-    bindings: list[Json] = [item for kind in ADMISSION for item in lab.list_all(kind)]
+    bindings: list[Json] = [{**item, "kind": kind} for kind in ADMISSION for item in ecs.list_all(kind)]
     for item in bindings:
-        lab.delete(item["kind"], item["metadata"]["name"])
+        ecs.delete(item["kind"], item["metadata"]["name"])
     try:
         task = tasks.run()
         seen: set[str] = set()
-
-        def has_seen_several() -> bool:
-            if pod := tasks.pod(task):
-                gates = [gate["name"] for gate in pod["spec"].get("schedulingGates") or ()]
-                assert ECS_TASK_GATE in gates or PROFILE_LABEL in pod["metadata"].get("labels", {})
+        while len(seen) < 2:
+            for event in ecs.watch(f"{PODS.list_path(tasks.namespace)}?watch=true&timeoutSeconds=5"):
+                pod = event["object"]
+                assert PROFILE_LABEL not in pod["metadata"]["labels"]
+                assert pod["spec"]["schedulingGates"] == [{"name": ECS_TASK_GATE}]
                 seen.add(pod["metadata"]["uid"])
-            return len(seen) > 1
-
-        eventually(has_seen_several)
         assert "pod" not in tasks.status(task)
     finally:
         for item in bindings:
-            lab.restore(item)
+            ecs.restore(item)
     tasks.schedule(task)
     assert PROFILE_LABEL in (tasks.pod(task) or {})["metadata"]["labels"]
 
 
-def test_a_job_comes_first_and_its_failure_is_told(lab: Lab, start: StartOperator) -> None:
-    start("--ecs")
+def test_a_job_comes_first_and_its_failure_is_told(ecs: Lab) -> None:
     job = a_container("migrate", essential=False)
     app = a_container(dependsOn=[{"containerName": "migrate", "condition": "SUCCESS"}])
-    tasks = Tasks(lab, "jobs", with_containers(job, app))
+    tasks = Tasks(ecs, "jobs", with_containers(job, app))
     task = tasks.run()
     tasks.schedule(task)
     ended = build_states("migrate", {"terminated": {"exitCode": 2, "reason": "Error"}})["containerStatuses"]
