@@ -18,7 +18,7 @@ CHOSEN = [("creation", "after"), ("record of the pod", "after"), ("release", "be
 """The instants that a mistake would be worst at."""
 
 ALL = list(itertools.product(WRITES, MOMENTS))
-IS_DEEP = bool(os.environ.get("MONOPOD_DEEP_TASKS"))
+IS_DEEP = bool(os.environ.get("MONOPOD_TASK_INSTANTS"))
 
 
 def is_write(method: str, path: str) -> bool:
