@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-RBAC = Path(__file__).parents[1] / "manifests" / "rbac"
+MANIFESTS = Path(__file__).parents[1] / "manifests"
+RBAC = MANIFESTS / "rbac"
 
 
 @dataclass(frozen=True, order=True)
@@ -27,8 +29,17 @@ class Right:
 
 
 def read_rights() -> Sequence[Right]:
-    """All of them, each once, sorted."""
-    roles = [yaml.safe_load((RBAC / f"{name}.yaml").read_text()) for name in ("clusterrole", "role")]
+    """All that it has everywhere, each once, sorted."""
+    return _read([yaml.safe_load((RBAC / f"{name}.yaml").read_text()) for name in ("clusterrole", "role")])
+
+
+def read_task_rights() -> Sequence[Right]:
+    """Those that it has besides where there are tasks of ECS's."""
+    objects = yaml.safe_load_all((MANIFESTS / "ecs/operator.yaml").read_text())
+    return _read([each for each in objects if each["kind"] == "ClusterRole"])
+
+
+def _read(roles: Sequence[dict[str, Any]]) -> Sequence[Right]:
     return sorted(
         {
             Right(_name(group, resource), verb, role["kind"] == "Role")

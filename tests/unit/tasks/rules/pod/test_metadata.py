@@ -25,7 +25,9 @@ def test_only_the_endpoints_port_is_opened_and_only_to_tasks() -> None:
                 "to": [
                     {
                         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monopod-system"}},
-                        "podSelector": {"matchExpressions": [{"key": "ecs.monopod.dev/metadata", "operator": "Exists"}]},
+                        "podSelector": {
+                            "matchExpressions": [{"key": "ecs.monopod.dev/metadata", "operator": "Exists"}]
+                        },
                     }
                 ],
                 "ports": [{"port": 51679, "protocol": "TCP"}],
