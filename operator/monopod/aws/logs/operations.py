@@ -132,7 +132,7 @@ class _Operations:
         token = read_stream_token(params["nextToken"]) if "nextToken" in params else None
         is_forward = token.direction == "f" if token else params.get("startFromHead", False)
         span, most = Span(params.get("startTime"), params.get("endTime")), params.get("limit", MOST_EVENTS)
-        start = Place((span.start or 0) * 1_000_000)
+        start = Place.at(span.start)
         async with self._turns[call.caller.user]:
             try:
                 if is_forward:
@@ -151,7 +151,7 @@ class _Operations:
         question = digest_question(params)
         end = params.get("endTime")
         span = Span(params.get("startTime"), None if end is None else end + 1)
-        start = Position((span.start or 0) * 1_000_000, "", 0)
+        start = Position(Place.at(span.start).ns, "", 0)
         after = max(start, read_position(params["nextToken"], question)) if "nextToken" in params else start
         streams = _choose_streams(await self._list_streams(logs, read_group(params, self._account)), params)
         asked = [each for each in streams if each.may_have(after.ns // 1_000_000, end)]

@@ -35,7 +35,7 @@ async def read_backward(
     tail = most + _MORE_LINES if token is None and span.end is None else None
     while True:
         found, lines, first = Latest(most), 0, -1
-        async with contextlib.aclosing(logs.read(stream, (span.start or 0) * 1_000_000, tail)) as events:
+        async with contextlib.aclosing(logs.read(stream, Place.at(span.start).ns, tail)) as events:
             async for event in events:
                 lines, first = lines + 1, event.place.ns if lines == 0 else first
                 if span.is_before(event) or (token and event.place >= token.place):

@@ -8,7 +8,7 @@ from typing import Final
 
 from monopod.api.ecs.names import NAMESPACE_PREFIX
 from monopod.aws.access.failures import translate_failure
-from monopod.aws.logs.rules.lines import Event, LineReader
+from monopod.aws.logs.rules.lines import LATEST, Event, LineReader
 from monopod.aws.logs.rules.streams import Stream
 from monopod.kube.client.api import ApiError, ApiUnreachable, Json, TextApi
 from monopod.kube.objects.resources import ECS_CLUSTERS, ECS_TASK_DEFINITIONS, ECS_TASKS, PODS
@@ -77,7 +77,7 @@ class TaskLogs:
         """
         query = {"container": stream.container, "timestamps": "true"}
         if since >= _NANOSECONDS:
-            moment = datetime.datetime.fromtimestamp(since // _NANOSECONDS, datetime.UTC)
+            moment = datetime.datetime.fromtimestamp(min(since, LATEST) // _NANOSECONDS, datetime.UTC)
             query["sinceTime"] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
         if last is not None:
             query["tailLines"] = str(last)

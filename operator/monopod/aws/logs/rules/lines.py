@@ -16,6 +16,9 @@ from typing import Final
 LONGEST_MESSAGE: Final = 262_118
 """In bytes: AWS's 256 KiB, less the 26 that it counts for each event."""
 
+LATEST: Final = 10**19
+"""In nanoseconds: the year 2286. Requests may name times that no calendar has."""
+
 _LONGEST_TIME: Final = 48
 _NANOSECONDS: Final = 1_000_000_000
 _DIGITS: Final = 9
@@ -34,6 +37,11 @@ class Place:
 
     ns: int
     ordinal: int = 0
+
+    @classmethod
+    def at(cls, millis: int | None) -> "Place":
+        """The first place of a time as AWS has it, or without one of all."""
+        return cls(min((millis or 0) * 1_000_000, LATEST))
 
     @property
     def next(self) -> "Place":
