@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.aws.endpoint import install_endpoint
 from lab.cluster.installation import NAMESPACE as SYSTEM_NAMESPACE
-from lab.cluster.installation import ROOT, install_chart
+from lab.cluster.installation import ROOT
 from lab.cluster.lab_cluster import LabCluster
 from lab.cluster.provider import provide_cluster
 from lab.shell import CommandFailed
@@ -23,6 +24,7 @@ from tests.e2e.workloads import SANDBOXED, a_profile
 HERE = Path(__file__).parent
 ARTIFACTS = ROOT / "artifacts"
 PROFILE = "suite"
+AWS_USER = "ana"
 LIVES = pytest.StashKey[list[Live]]()
 """The clusters whose state is saved when a test fails."""
 LAST = "manager/test_release.py"
@@ -56,7 +58,7 @@ def live(request: pytest.FixtureRequest) -> Iterator[Live]:
     request.config.stash[LIVES].append(live)
     try:
         # The tests of the network run some pods by runc, whose kernel can do more than gVisor's.
-        install_chart(live.cluster, "sandboxHandlers={runsc,runc}")
+        install_endpoint(live.cluster, AWS_USER, "sandboxHandlers={runsc,runc}")
         live.apply(a_profile(PROFILE, "e2e-*", SANDBOXED))
         live.await_phase(PROFILE)
         yield live

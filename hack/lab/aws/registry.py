@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 
 from image.layers import File, Tree, read_member
-from image.small import build_busybox_image, build_busybox_tree, build_image
+from image.small import build_busybox_tree, build_image
 from lab.cluster.addons import Object, to_list
 from lab.cluster.provider import Cluster
 from lab.places import cache_dir
@@ -29,7 +29,11 @@ def install_registry(cluster: Cluster) -> None:
     """Installs it, with one image, which is then to be had as `BUSYBOX`."""
     cache = cache_dir() / "images"
     with step("starting a registry on the node", 3):
-        tree = build_registry_tree({"busybox": build_busybox_image(cache)})
+        # Another image than the node's own busybox: one that was pulled once is pulled again for each pod that names it
+        # otherwise (KubeletEnsureSecretPulledImages), and by its own name that one is to be had nowhere.
+        config = {"Cmd": ["sh"], "Env": ["PATH=/usr/bin"], "Labels": {"of": "a registry"}}
+        busybox = build_image(cache, "monopod.local/pulled-busybox:1", build_busybox_tree(cache), config)
+        tree = build_registry_tree({"busybox": busybox})
         cluster.load_image_archive(build_image(cache, REFERENCE, tree, {"Env": ["PATH=/usr/bin"]}))
         cluster.kubectl("apply", "--server-side", "-f", "-", stdin=to_list(_build_objects()))
         cluster.kubectl("rollout", "status", "daemonset/registry", "-n", NAMESPACE, "--timeout=60s")

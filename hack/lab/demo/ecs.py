@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from lab.aws.registry import BUSYBOX
 from lab.cluster.installation import ROOT
 from lab.demo.table import make_console
@@ -72,7 +74,8 @@ class Terminal:
         return said
 
     def _show(self, words: tuple[str, ...]) -> None:
-        self._console.print(f"\n[bold]$ aws {' '.join(map(_quote, words))}[/bold]", soft_wrap=True, highlight=False)
+        typed = Text(f"\n$ aws {' '.join(map(_quote, words))}", "bold")
+        self._console.print(typed, soft_wrap=True)
 
     def _print(self, text: str) -> None:
         if text:
