@@ -60,6 +60,15 @@ class Terminal:
             assert self._process.poll() is None or text in self.shown, self.shown[-4000:]
             time.sleep(0.05)
 
+    def interrupt(self, prompt: str) -> None:
+        """Types Ctrl-C and waits for a prompt: the plugin sends that apart from what else is typed, and mixes them up."""
+        before = self.shown.count(prompt)
+        self.type("\x03")
+        deadline = time.monotonic() + SECONDS
+        while self.shown.count(prompt) == before:
+            assert time.monotonic() < deadline, f"nothing was interrupted:\n{self.shown[-4000:]}"
+            time.sleep(0.05)
+
     def until_over(self) -> int:
         """Waits for the command to end; its exit code."""
         code = self._process.wait(SECONDS)

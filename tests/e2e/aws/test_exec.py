@@ -29,10 +29,16 @@ class LiveDoor(Door):
     kubeconfig: Path = Path()
     namespace: str = ""
     client: ExecClient = field(default_factory=ExecClient)
+    apis: list[ApiClient] = field(default_factory=list)
 
     async def make_terminal(self, wanted: Exec) -> Remote:
         api = ApiClient(await load_configuration(str(self.kubeconfig)))
+        self.apis.append(api)
         return await self.client.start(api, replace(wanted, namespace=self.namespace, pod=POD))
+
+    async def close(self) -> None:
+        for each in (self.client, *self.apis):
+            await each.close()
 
 
 @pytest.fixture
@@ -65,7 +71,7 @@ def test_a_shell_in_a_sandbox(live: Live, pod: Any, door: Door, tmp_path: Path) 
         terminal.until("40 90")
         terminal.type("echo sleeps-$((1+1)); sleep 1000; echo not-$((1+1))\r")
         terminal.until("sleeps-2")
-        terminal.type("\x03")
+        terminal.interrupt("# ")
         terminal.type("exit 5\r")
         terminal.until("The command ended with exit code 5.")
         assert terminal.until_over() == 0

@@ -9,8 +9,9 @@ from monopod.aws.ecs.clusters import Clusters
 from monopod.aws.ecs.failures import translating
 from monopod.aws.ecs.operations import guard
 from monopod.aws.ecs.rules.arns import build_cluster_arn, build_container_arn, build_task_arn, read_cluster, read_task
+from monopod.aws.ecs.rules.refusals import miss_cluster
 from monopod.aws.exec.channels import PATH
-from monopod.aws.exec.rules.request import check_interactive, choose_target, read_command
+from monopod.aws.exec.rules.request import check_interactive, choose_target, miss_task, read_command
 from monopod.aws.exec.sessions import Sessions
 from monopod.aws.options import Account
 from monopod.aws.wire.call import AwsError, Call, Handler, Params, Service
@@ -48,13 +49,12 @@ def build_handlers(
         cluster = read_cluster(account, params.get("cluster"))
         task_id = read_task(account, cluster, params["task"])
         api = apis(call.caller)
-        try:
-            task = await sessions.fetch_task(call.caller, cluster, task_id)
-        except AwsError:
-            await Clusters(api, clock).fetch_active(cluster)  # it may be that one which is missing
-            raise
+        task = await sessions.fetch_task(call.caller, cluster, task_id)
+        if task is None:
+            await _check_cluster(Clusters(api, clock), cluster)
+            raise miss_task()
         target = choose_target(task, params.get("container"))
-        await _check_rights(api, compute_namespace(cluster), target.pod)
+        await _check_rights(api, call.caller.user, compute_namespace(cluster), target.pod)
         session, token = await sessions.grant(call.caller, cluster, task_id, target.container, command)
         return {
             "clusterArn": build_cluster_arn(account, cluster),
@@ -97,7 +97,20 @@ def build_service(sessions: Sessions, scheme: str = "wss") -> Service:
     return Service("ssm", {"ResumeSession": resume, "TerminateSession": terminate})
 
 
-async def _check_rights(api: Api, namespace: str, pod: str) -> None:
+async def _check_cluster(clusters: Clusters, name: str) -> None:
+    """Tells if it is the cluster that is missing, as far as the caller may know.
+
+    Raises:
+        AwsError: it is.
+    """
+    try:
+        await clusters.fetch_active(name)
+    except AwsError as error:
+        if error.code == miss_cluster().code:
+            raise
+
+
+async def _check_rights(api: Api, user: str, namespace: str, pod: str) -> None:
     """Refuses what the API server would refuse once the channel is open, when the reason is no longer seen.
 
     Raises:
@@ -106,8 +119,8 @@ async def _check_rights(api: Api, namespace: str, pod: str) -> None:
     answers = await asyncio.gather(*(_ask(api, namespace, pod, verb) for verb in _VERBS))
     for verb, answer in zip(_VERBS, answers, strict=True):
         if not (answer.get("status") or {}).get("allowed"):
-            message = f'cannot {verb} resource "pods/exec" in API group "" in the namespace "{namespace}"'
-            raise AwsError("AccessDeniedException", f"The caller {message}")
+            message = f'User "{user}" cannot {verb} resource "pods/exec" in API group "" in the namespace "{namespace}"'
+            raise AwsError("AccessDeniedException", message)
 
 
 async def _ask(api: Api, namespace: str, pod: str, verb: str) -> Params:

@@ -66,7 +66,7 @@ COST_OF_MESSAGE: Final = 64
 """What each of the messages counts beside its bytes: they may have one."""
 
 PARTING_SECONDS: Final = 2.0
-"""How long a command may take to hear that its client is gone."""
+"""How long either side may take to hear of something that isn't worth waiting for."""
 
 DEFAULT_SIZE: Final = Size(80, 24)
 INTERRUPT: Final = b"\x03\x04"
@@ -119,6 +119,7 @@ class Session:
         self._clock = clock
         self._channel = DataChannel(id)
         self._connection: Connection | None = None
+        self._terminal: Terminal | None = None
         self._away_since = clock.monotonic()
         self._active_at = clock.monotonic()
         self._size: Size | None = None
@@ -208,6 +209,7 @@ class Session:
             terminal = await self._start()
         except (ApiError, ApiUnreachable) as failure:
             return f"Unable to start command: {failure.message if isinstance(failure, ApiError) else failure}"
+        self._terminal = terminal
         typing = asyncio.create_task(self._hand_on(terminal), name="session input")
         try:
             return _tell(await self._show(terminal))
@@ -273,8 +275,16 @@ class Session:
                 self.end("Your session timed out due to inactivity.")
             elif not await self._may_go_on():
                 self.end("The access key of this session is gone.")
-            elif self._connection is not None:
-                await self._connection.ping()
+            else:
+                await self._show_presence()
+
+    async def _show_presence(self) -> None:
+        """Keeps whoever is in between from taking the connections for dead."""
+        for each in (self._connection, self._terminal):
+            if each is not None:
+                with contextlib.suppress(ApiUnreachable, TimeoutError):
+                    async with timeout(self._clock, PARTING_SECONDS):
+                        await each.ping()
 
     async def _deliver(self) -> None:
         """Waits for the client to have everything, then tells it that the session is over."""

@@ -186,6 +186,8 @@ class Sessions:
         try:
             for _ in range(_ATTEMPTS):
                 task = await self.fetch_task(caller, grant.cluster, grant.task)
+                if task is None:
+                    raise miss_task()
                 target = choose_target(task, grant.container)
                 patch = build_claim(task, grant.session, grant.expires, self._clock.now().timestamp())
                 namespace = compute_namespace(grant.cluster)
@@ -205,18 +207,18 @@ class Sessions:
             pass
         raise Refused("Too many sessions of this task begin at once. Try again later.")
 
-    async def fetch_task(self, caller: Caller, cluster: str, task: str) -> Json:
-        """A task, as a caller may see it.
+    async def fetch_task(self, caller: Caller, cluster: str, task: str) -> Json | None:
+        """A task, as a caller may see it; None if it doesn't exist.
 
         Raises:
-            AwsError: it doesn't exist, or the caller may not.
+            AwsError: the caller may not, or the API server can't be asked.
         """
         with translating():
             try:
                 return await self._apis(caller).get(ECS_TASKS.path(task, compute_namespace(cluster)))
             except ApiError as error:
                 if is_missing(error):
-                    raise miss_task() from None
+                    return None
                 raise
 
     def _build(self, caller: Caller, grant: Grant, wanted: Exec) -> Session:

@@ -11,6 +11,7 @@ from monopod.aws.wire.call import AwsError, Caller
 from monopod.kube.client.asynchronous import ApiClient, load_configuration
 from monopod.kube.objects.resources import ECS_CLUSTERS, ECS_TASKS, NODES, PODS
 from tests.clusters import ControlPlane
+from tests.controlplane.aws.granting import grant
 from tests.controlplane.aws.logs.kubelet import Kubelet, running
 from tests.controlplane.operating.lab import eventually
 from tests.controlplane.server import Server
@@ -19,7 +20,6 @@ from tests.unit.aws.logs.kubelet import GROUP, NOON, SECOND, a_line, a_task, str
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
 NODE, NOWHERE = "stand-in-kubelet", "stand-in-kubelet-that-is-away"
 TENANTS = {"a": (1, "ana"), "b": (2, "ben")}
 READ_TASKS = {"apiGroups": ["ecs.monopod.dev"], "resources": ["ecstasks"], "verbs": ["list"]}
@@ -63,22 +63,6 @@ def kubelet(installed: ControlPlane, server: Server) -> Iterator[Kubelet]:
         yield kubelet
         for name in (NODE, NOWHERE):
             server.delete(NODES.path(name))
-
-
-def grant(server: Server, name: str, users: list[str], rules: list[dict[str, list[str]]], namespace: str = "") -> None:
-    kind = "Role" if namespace else "ClusterRole"
-    group = f"{RBAC}/namespaces/{namespace}" if namespace else RBAC
-    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata, "rules": rules}
-    server.create(f"{group}/{kind.lower()}s", role).expect_ok()
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": f"{kind}Binding",
-        "metadata": metadata,
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": each} for each in users],
-    }
-    server.create(f"{group}/{kind.lower()}bindings", binding).expect_ok()
 
 
 def run_task(server: Server, number: int, cluster: str, node: str) -> None:

@@ -17,7 +17,7 @@ from monopod.aws.options import Account
 from monopod.aws.wire.call import AccessKey, Call, Caller, Handler, Params
 from monopod.aws.wire.endpoint import Endpoint
 from monopod.aws.wire.server import Server
-from monopod.kube.client.api import ApiError, ApiUnreachable, Json
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable, Json
 from monopod.kube.client.exec import Ended, Exec
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from tests.unit.aws.wire.serving import ANA, KEY, REGION, SECRET
@@ -77,6 +77,7 @@ class FakeTerminal:
     takes_input: asyncio.Event = field(default_factory=asyncio.Event)
     took: asyncio.Event = field(default_factory=asyncio.Event)
     is_closed: bool = False
+    pings: int = 0
 
     def __post_init__(self) -> None:
         self.takes_input.set()
@@ -93,7 +94,7 @@ class FakeTerminal:
         self.sizes.append((columns, rows))
 
     async def ping(self) -> None:
-        pass
+        self.pings += 1
 
     async def close(self) -> None:
         self.is_closed = True
@@ -131,6 +132,9 @@ class Door:
     began: asyncio.Event = field(default_factory=asyncio.Event)
     handlers: dict[str, Handler] = field(default_factory=dict)
 
+    def ask_as(self, caller: Caller) -> Api:
+        return self.api
+
     async def find_key(self, access_key_id: str) -> AccessKey | None:
         return self.keys.get(access_key_id)
 
@@ -145,6 +149,9 @@ class Door:
     async def make_terminal(self, wanted: Exec) -> Terminal:
         return FakeTerminal()
 
+    async def close(self) -> None:
+        """Closes what terminals needed."""
+
 
 async def describe_tasks(call: Call) -> Params:
     """As much of the operation as the AWS CLI asks for, to know the container's runtime id."""
@@ -156,10 +163,10 @@ async def describe_tasks(call: Call) -> Params:
 async def serving(
     door: Door, clock: Clock = SYSTEM_CLOCK, further: Sequence[tuple[str, Handler]] = ()
 ) -> AsyncIterator[Door]:
-    sessions = Sessions(lambda caller: door.api, door.start, door.find_key, clock)
-    handlers = operations.build_handlers(lambda caller: door.api, ACCOUNT, clock, sessions, "ws")
+    sessions = Sessions(door.ask_as, door.start, door.find_key, clock)
+    handlers = operations.build_handlers(door.ask_as, ACCOUNT, clock, sessions, "ws")
     services = (
-        build_ecs(lambda caller: door.api, ACCOUNT, clock, {**handlers, **dict(further)}),
+        build_ecs(door.ask_as, ACCOUNT, clock, {**handlers, **dict(further)}),
         operations.build_service(sessions, "ws"),
     )
     door.handlers = {name: handler for service in services for name, handler in service.handlers.items()}
@@ -173,3 +180,4 @@ async def serving(
         with contextlib.suppress(Exception):
             await sessions.stop()
         await server.stop()
+        await door.close()

@@ -288,6 +288,7 @@ async def test_a_session_in_which_nothing_happens_ends() -> None:
         await stage.pass_time(IDLE_SECONDS - 60)
         assert not stage.life.done()
         assert stage.lines[0].pings > 10
+        assert stage.terminal.pings > 10
         await stage.pass_time(120)
         await stage.until_over()
         assert stage.client.closed == "Your session timed out due to inactivity."
