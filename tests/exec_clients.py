@@ -61,7 +61,7 @@ class Terminal:
             time.sleep(0.05)
 
     def interrupt(self, prompt: str) -> None:
-        """Types Ctrl-C and waits for a prompt: the plugin sends that apart from what else is typed, and mixes them up."""
+        """Types Ctrl-C and waits for a prompt: what is typed at the same time, the plugin numbers as it does this."""
         before = self.shown.count(prompt)
         self.type("\x03")
         deadline = time.monotonic() + SECONDS

@@ -37,7 +37,8 @@ class LiveDoor(Door):
         return await self.client.start(api, replace(wanted, namespace=self.namespace, pod=POD))
 
     async def close(self) -> None:
-        for each in (self.client, *self.apis):
+        await self.client.close()
+        for each in self.apis:
             await each.close()
 
 
