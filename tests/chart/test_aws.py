@@ -108,6 +108,23 @@ def test_what_is_served_is_what_the_service_names(rendered: Rendered) -> None:
     assert ports == {"aws": OPTIONS["--api-port"].field.default, "metrics": 8080}
 
 
+def test_its_metrics_are_collected_where_the_operators_are(rendered: Rendered) -> None:
+    monitored = {
+        "metrics": {"serviceMonitor": {"enabled": True}},
+        "networkPolicy": {"metricsFrom": [{"podSelector": {}}]},
+    }
+    chart = render_chart({**WANTED, **monitored})
+    (monitor,) = [each for each in chart.of_kind("ServiceMonitor") if each["metadata"]["name"] == "monopod-aws"]
+    selector = monitor["spec"]["selector"]["matchLabels"].items()
+    selected = [each for each in chart.of_kind("Service") if selector <= each["metadata"]["labels"].items()]
+    (port,) = monitor["spec"]["endpoints"]
+    (service,) = [each for each in selected if port["port"] in {named["name"] for named in each["spec"]["ports"]}]
+    assert service["spec"]["selector"].items() <= rendered.pod["metadata"]["labels"].items()
+    assert rendered.one("Service")["spec"]["ports"] == [
+        {"name": "aws", "port": 443, "targetPort": "aws", "protocol": "TCP", "appProtocol": "https"}
+    ]
+
+
 @pytest.mark.parametrize("path", BY_VALUE)
 def test_a_value_has_the_default_of_its_option(path: str) -> None:
     default = OPTIONS[BY_VALUE[path]].field.default

@@ -76,6 +76,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "coredns": Recipe({"github.com/coredns/coredns": "coredns"}, seeded=True),
     "kwok": Recipe({"sigs.k8s.io/kwok": "kwok"}),
+    "karpenter": Recipe({"sigs.k8s.io/karpenter": "karpenter"}, seeded=True),
     "helm": Recipe({"helm.sh/helm/v4": "helm"}),
     "kind": Recipe({"sigs.k8s.io/kind": "kind"}),
     "session-manager-plugin": Recipe(

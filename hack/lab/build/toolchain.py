@@ -147,6 +147,8 @@ TOOLS: dict[str, Tool] = {
             "pod-stages": ("sigs.k8s.io/kwok", "kustomize/stage/pod/fast/pod-*.yaml"),
         },
     ),
+    # Karpenter's core with its own provider of kwok's nodes; its kinds are in the module.
+    "karpenter": Tool("karpenter", {"karpenter": "sigs.k8s.io/karpenter/kwok"}, 280),
     "helm": Tool("helm", {"helm": "helm.sh/helm/v4/cmd/helm"}, 180),
     "kind": Tool("kind", {"kind": "sigs.k8s.io/kind"}, 30),
     # What the AWS CLI starts for `aws ecs execute-command`; AWS itself publishes it as packages only.

@@ -7,6 +7,7 @@ import click
 from monopod import __version__
 from monopod.api.names import SYSTEM_NAMESPACE
 from monopod.cli.access_commands import access_key
+from monopod.cli.capacity_commands import nodepool, nodes
 from monopod.cli.cost_commands import cost, receipt, top
 from monopod.cli.failure import UNWRITABLE, ApiFailure, NoCluster, drop_output, told_as
 from monopod.cli.moving_commands import plan, restore, rollout
@@ -382,6 +383,8 @@ fargate.add_command(top)
 fargate.add_command(receipt)
 fargate.add_command(usage)
 fargate.add_command(access_key)
+fargate.add_command(nodepool)
+fargate.add_command(nodes)
 
 
 @fargate.command()

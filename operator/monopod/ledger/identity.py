@@ -6,10 +6,12 @@
 What the other one does, and what the token is worth, is in `monopod.usage.ledger_identity`.
 """
 
+import asyncio
+import math
 from collections.abc import Mapping
 from typing import Final
 
-from monopod.kube.client.api import Api
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.clock import Clock
 from monopod.kube.objects.resources import SERVICE_ACCOUNTS
 from monopod.usage.ledger_identity import LedgerAccount, build_audience
@@ -17,6 +19,8 @@ from monopod.usage.ledger_identity import LedgerAccount, build_audience
 TOKEN_SECONDS: Final = 3600
 RENEWED_SECONDS: Final = 1200
 """A token is shown for that long, so that it counts for a while yet whoever has been shown it."""
+RETRY_SECONDS: Final = 2.0
+"""Anybody may ask, as often as they like: after a failure they are told of it for so long, without another try."""
 
 
 class Identity:
@@ -35,7 +39,9 @@ class Identity:
         self._account = account
         self._fingerprint = fingerprint
         self._shown: dict[str, str] = {}
-        self._until = 0.0
+        self._failure: ApiError | ApiUnreachable | None = None
+        self._until = -math.inf
+        self._asking = asyncio.Lock()
 
     async def fetch(self) -> Mapping[str, str]:
         """What a peer is shown.
@@ -44,12 +50,22 @@ class Identity:
             ApiError: the API server refused a token.
             ApiUnreachable: it can't be asked for one.
         """
-        if not self._shown or self._clock.monotonic() >= self._until:
-            until = self._clock.monotonic() + RENEWED_SECONDS
-            spec = {"audiences": [build_audience(self._fingerprint)], "expirationSeconds": TOKEN_SECONDS}
-            request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-            path = SERVICE_ACCOUNTS.path(self._account.name, self._account.namespace, "token")
-            answer = await self._api.create(path, request)
-            self._shown = {"fingerprint": self._fingerprint, "token": str(answer["status"]["token"])}
-            self._until = until
+        async with self._asking:
+            if self._clock.monotonic() >= self._until:
+                await self._renew()
+        if self._failure:
+            raise self._failure.with_traceback(None)  # or each raise would add to it
         return self._shown
+
+    async def _renew(self) -> None:
+        begun = self._clock.monotonic()
+        spec = {"audiences": [build_audience(self._fingerprint)], "expirationSeconds": TOKEN_SECONDS}
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        path = SERVICE_ACCOUNTS.path(self._account.name, self._account.namespace, "token")
+        try:
+            answer = await self._api.create(path, request)
+        except (ApiError, ApiUnreachable) as failure:
+            self._failure, self._until = failure, begun + RETRY_SECONDS
+        else:
+            self._failure, self._until = None, begun + RENEWED_SECONDS
+            self._shown = {"fingerprint": self._fingerprint, "token": str(answer["status"]["token"])}

@@ -1,12 +1,13 @@
 """Recorders know each other by the API server's word for a certificate."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from monopod.kube.client.api import ApiUnreachable, Json
 from monopod.kube.objects.resources import SERVICE_ACCOUNTS, TOKEN_REVIEWS
-from monopod.ledger.identity import RENEWED_SECONDS, TOKEN_SECONDS, Identity
+from monopod.ledger.identity import RENEWED_SECONDS, RETRY_SECONDS, TOKEN_SECONDS, Identity
 from monopod.usage.ledger_identity import LedgerAccount, StrangerError, build_audience, verify_identity
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
@@ -52,14 +53,26 @@ async def test_its_token_is_renewed_before_it_ends() -> None:
     assert RENEWED_SECONDS <= TOKEN_SECONDS / 2
 
 
-async def test_without_the_api_server_nothing_is_shown_and_later_it_is() -> None:
-    api = FakeApi({("create", TOKENS): ApiUnreachable("away")})
+async def test_without_the_api_server_nothing_is_shown_and_a_moment_later_it_is_asked_again() -> None:
+    api, clock = FakeApi({("create", TOKENS): ApiUnreachable("away")}), FakeClock()
+    identity = Identity(api, clock, ACCOUNT, FINGERPRINT)
+
+    for seconds, asked in ((0, 1), (RETRY_SECONDS / 2, 1), (RETRY_SECONDS / 2, 2)):
+        clock.step(seconds)
+        with pytest.raises(ApiUnreachable):
+            await identity.fetch()
+        assert len(api.requests) == asked
+    api.answers = an_api().answers
+    clock.step(RETRY_SECONDS)
+    assert (await identity.fetch())["fingerprint"] == FINGERPRINT
+
+
+async def test_many_who_ask_at_once_cause_one_request() -> None:
+    api = an_api()
     identity = Identity(api, FakeClock(), ACCOUNT, FINGERPRINT)
 
-    with pytest.raises(ApiUnreachable):
-        await identity.fetch()
-    api.answers = an_api().answers
-    assert (await identity.fetch())["fingerprint"] == FINGERPRINT
+    await asyncio.gather(*(identity.fetch() for _ in range(20)))
+    assert len(api.requests) == 1
 
 
 STRANGERS: dict[str, Any] = {

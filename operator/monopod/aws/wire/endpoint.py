@@ -11,7 +11,8 @@ import contextlib
 import dataclasses
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import Final
 
@@ -35,6 +36,10 @@ LARGE_BODY: Final = 65_536
 at once, because what is read of a megabyte may be a hundred."""
 
 MOST_LARGE: Final = 2
+"""Of one key, until they are answered: the next one waits, for others of its key alone."""
+
+MOST_LARGE_OF_ALL: Final = 6
+"""What has been read stays in memory until it is answered."""
 
 OK: Final = "ok"
 
@@ -80,7 +85,10 @@ class Endpoint:
         self._region = region
         self._find_key = find_key
         self._clock = clock
-        self._large = asyncio.Semaphore(MOST_LARGE)
+        self._large = 0
+        self._reading = asyncio.Semaphore(MOST_LARGE)
+        self._turns: weakref.WeakValueDictionary[str, asyncio.Semaphore] = weakref.WeakValueDictionary()
+        """By access key, for as long as somebody has or awaits a turn."""
         self._router = Router(load_model(name) for name in SERVICES)
 
     async def answer(self, head: HttpRequest, read_body: ReadBody) -> HttpAnswer:
@@ -103,7 +111,8 @@ class Endpoint:
         seconds = time.perf_counter() - begun
         REQUESTS.labels(known.model.name, known.operation, code).inc()
         REQUEST_SECONDS.labels(known.model.name, known.operation).observe(seconds)
-        logger.info(
+        # Whoever is nobody writes nothing into the log at its usual level.
+        (logger.info if known.caller else logger.debug)(
             "request",
             service=known.model.name,
             operation=known.operation,
@@ -132,14 +141,27 @@ class Endpoint:
         if handler is None:
             raise build_refusal(model, operation)
         is_large = len(request.body) > LARGE_BODY
-        async with self._large if is_large else contextlib.nullcontext():
+        async with self._take_turn(claim.access_key_id) if is_large else contextlib.nullcontext():
             if is_large:
-                params = await asyncio.to_thread(read_params, model, operation, request)
+                async with self._reading:
+                    params = await asyncio.to_thread(read_params, model, operation, request)
             else:
                 params = read_params(model, operation, request)
             host = request.get_header("host")
             call = Call(model.name, operation.name, params, key.caller, claim.region, known.request_id, host)
             return write_answer(model, operation, await _run(handler, call), known.request_id)
+
+    @contextlib.asynccontextmanager
+    async def _take_turn(self, access_key_id: str) -> AsyncIterator[None]:
+        turns = self._turns.setdefault(access_key_id, asyncio.Semaphore(MOST_LARGE))
+        async with turns:
+            if self._large >= MOST_LARGE_OF_ALL:
+                raise AwsError("ThrottlingException", "Rate exceeded", status=HTTPStatus.TOO_MANY_REQUESTS)
+            self._large += 1
+            try:
+                yield
+            finally:
+                self._large -= 1
 
 
 _FAILED: Final = "The request failed because of an error in Monopod; its log has it by the request's id."

@@ -17,6 +17,9 @@ from monopod.aws.wire.message import HttpRequest
 from monopod.aws.wire.models import Model, Operation, Protocol
 
 FORM: Final = "application/x-www-form-urlencoded"
+LARGEST_FORM: Final = 65_536
+"""In bytes. Forms are read on the loop, and no operation that is served by one needs more."""
+
 _TARGET: Final = "x-amz-target"
 
 
@@ -70,6 +73,10 @@ class Router:
         return model.operations.get(name) if is_there else None
 
     def _choose_by_action(self, model: Model, request: HttpRequest) -> Operation:
+        if len(request.body) > LARGEST_FORM:
+            message = f"The form is larger than {LARGEST_FORM:,} bytes."
+            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            raise AwsError("RequestEntityTooLargeException", message, status=status)
         try:
             fields = parse_form(request.body.decode())
         except (MalformedRequest, UnicodeDecodeError) as error:

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from aiohttp import web
 
 from monopod.aws.wire.call import AwsError
+from monopod.aws.wire.connections import Connections
 from monopod.aws.wire.endpoint import Endpoint
 from monopod.aws.wire.message import HttpAnswer, HttpRequest
 
@@ -26,6 +27,7 @@ MOST_OF_A_KEY: Final = 20
 """Of these, with one key: its id is no secret, and whoever knows it takes places until the signature is checked."""
 
 IDLE_SECONDS: Final = 60.0
+HANDSHAKE_SECONDS: Final = 10.0
 LINGERING_SECONDS: Final = 1.0
 """How long the rest of a refused body is thrown away, so that the refusal isn't lost when the connection is closed."""
 
@@ -69,7 +71,9 @@ class Server:
         self.port = port
         """The port; after `start` the one that it got."""
         self._active: Counter[str] = Counter()
+        self._connections: Connections | None = None
         self._runner: web.ServerRunner | None = None
+        self._listening: asyncio.Server | None = None
 
     async def start(self, context: ssl.SSLContext | None) -> None:
         """Listens, by TLS if there is a context.
@@ -78,7 +82,7 @@ class Server:
             OSError: the port is taken.
         """
         # No application: nothing may decode, normalize or redirect a path before its signature is checked.
-        server = web.Server(
+        self._connections = Connections(
             self._answer,
             access_log=None,
             auto_decompress=False,
@@ -89,13 +93,21 @@ class Server:
             max_headers=_MOST_HEADERS,
             read_bufsize=_READ_AHEAD,
         )
-        self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_SECONDS)
+        self._runner = web.ServerRunner(self._connections, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self.port, ssl_context=context).start()
-        self.port = int(self._runner.addresses[0][1])
+        self._listening = await asyncio.get_running_loop().create_server(
+            self._connections,
+            self._host,
+            self.port,
+            ssl=context,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS if context else None,
+        )
+        self.port = int(self._listening.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Closes everything; answers that have begun get a few seconds."""
+        if self._listening is not None:
+            self._listening.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -107,6 +119,8 @@ class Server:
         head = HttpRequest(request.method, path, query, headers)
         connection = _Hold(request.transport)
         async with contextlib.AsyncExitStack() as held:
+            if self._connections:
+                held.enter_context(self._connections.answering(request.protocol))
 
             async def read_body(key: str) -> bytes:
                 held.enter_context(self._take_place(key))

@@ -135,6 +135,9 @@ VALIDATING_BINDINGS: Final = Resource(
 )
 ADMISSION_RESOURCES: Final = (MUTATING_POLICIES, MUTATING_BINDINGS, VALIDATING_POLICIES, VALIDATING_BINDINGS)
 
+NODE_POOLS: Final = Resource("NodePool", "karpenter.sh", "v1", "nodepools", namespaced=False)
+"""Karpenter's, where it is installed; so it isn't in `BY_KIND`."""
+
 PROFILES: Final = Resource("FargateProfile", GROUP, VERSION, PROFILE_PLURAL, namespaced=False, subresources=("status",))
 SECURITY_GROUPS: Final = Resource(
     "SecurityGroup", GROUP, VERSION, SECURITY_GROUP_PLURAL, namespaced=False, subresources=("status",)

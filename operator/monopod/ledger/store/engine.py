@@ -1,6 +1,7 @@
 """How a database is opened: durable, and so that readers and the writer don't disturb each other."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -14,8 +15,12 @@ from monopod.ledger.store.answers import StoreUnavailableError
 BUSY_SECONDS: Final = 20
 """How long to wait for another process's transaction, `usage backup` beside the recorder for instance."""
 
+_PAUSE_SECONDS: Final = 0.02
+
+_WAL: Final = "PRAGMA journal_mode=WAL"
+"""Readers see one state while the writer goes on."""
+
 _SQLITE: Final = (
-    "PRAGMA journal_mode=WAL",  # readers see one state while the writer goes on
     "PRAGMA synchronous=FULL",  # what is committed survives the node's power
     "PRAGMA cache_size=-16000",
     "PRAGMA journal_size_limit=67108864",
@@ -59,8 +64,23 @@ def build_engine(url: str) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
     connection.isolation_level = None  # Python's module would begin late, and commit before changes of tables
+    _turn_on_wal(connection)
     for pragma in _SQLITE:
         connection.execute(pragma)
+
+
+def _turn_on_wal(connection: sqlite3.Connection) -> None:
+    """Waits by itself: of several who make a new database at once, SQLite refuses all but one without any waiting."""
+    give_up_at = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute(_WAL)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

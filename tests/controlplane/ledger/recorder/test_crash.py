@@ -113,8 +113,7 @@ class Crash:
                 copy.rename(data)
                 self.crowd.go_back(existing, began)
                 restored = now_ms()
-            for replica in self.replicas:
-                eventually(partial(_has_window_since, replica, restored))
+            self.await_new_windows(restored)
 
     def restart_database(self) -> None:
         """PostgreSQL crashes, with all connections. What is seen meanwhile waits in the spool."""
@@ -143,10 +142,13 @@ class Crash:
         # The API server replays 75 seconds or more. Before that it has lists of the past, which have steps.
         is_forgotten = seconds > REPLAYABLE_SECONDS
         with self.during(f"both recorders away for {seconds:g} s", is_watched=False, is_forgotten=is_forgotten):
+            began = now_ms()
             for replica in self.replicas:
                 replica.kill()
             _pass(seconds)
             self.start(*self.replicas)
+            if is_forgotten:
+                self.await_new_windows(began)
 
     def kill_both_and_the_past(self) -> None:
         with self.during(f"both and the API server's past, {OUTAGES[2]:g} s", is_watched=False, is_forgotten=True):
@@ -156,9 +158,12 @@ class Crash:
             _pass(OUTAGES[2])
             self.restart_api_server()
             self.start(*self.replicas)
-            # They resume, and are ready, a moment before the API server answers that it doesn't know that past.
-            for replica in self.replicas:
-                eventually(partial(_has_window_since, replica, began))
+            self.await_new_windows(began)
+
+    def await_new_windows(self, began: int) -> None:
+        """They resume, and are ready, a moment before the API server answers that it doesn't know that past."""
+        for replica in self.replicas:
+            eventually(partial(_has_window_since, replica, began))
 
     def start(self, *replicas: LedgerProcess) -> None:
         for replica in replicas:
@@ -290,7 +295,10 @@ def _check_coverage(crash: Crash) -> None:
     for gap in gaps:
         if gap.until - gap.since > LATENCY_MS:
             forgotten = [(each.since, each.until) for each in crash.spans if each.is_forgotten]
-            assert any(since - EARLIER_MS <= gap.since and gap.until <= until for since, until in forgotten)
+            assert any(since - EARLIER_MS <= gap.since and gap.until <= until for since, until in forgotten), (
+                gap,
+                forgotten,
+            )
     for replica in crash.replicas:
         store = Store.open(replica.url, Terms())
         try:

@@ -1,8 +1,12 @@
 """What strangers send without an access key waits with them, not in the endpoint's memory."""
 
 import asyncio
+import contextlib
 import datetime
 
+import pytest
+
+from monopod.aws.wire import connections
 from monopod.aws.wire.call import AccessKey
 from monopod.aws.wire.endpoint import Endpoint
 from monopod.aws.wire.server import Server
@@ -61,6 +65,38 @@ async def test_a_head_has_a_bound() -> None:
             async with asyncio.timeout(10):
                 assert b" 400 " in await reader.readline()
             writer.close()
+    finally:
+        await server.stop()
+
+
+async def test_connections_have_a_bound_and_those_that_ask_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 3)
+    asked, answers = asyncio.Event(), asyncio.Event()
+
+    async def find(_: str) -> AccessKey | None:
+        asked.set()
+        await answers.wait()
+        return None
+
+    server = Server(Endpoint((), REGION, find, SYSTEM_CLOCK), "127.0.0.1", 0)
+    await server.start(None)
+    try:
+        asking, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(build_head())
+        async with asyncio.timeout(10):
+            await asked.wait()
+            idle = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(10)]
+            idle[-1][1].write(b"GET / HTT")  # half a head is none
+            for reader, _ in idle[:8]:
+                with contextlib.suppress(ConnectionError):
+                    assert not await reader.read()
+            answers.set()
+            assert b" 403 " in await asking.readline()
+        assert server._runner
+        assert server._runner.server
+        assert len(server._runner.server.connections) == 3
+        for each in (writer, *(each for _, each in idle)):
+            each.close()
     finally:
         await server.stop()
 

@@ -1,7 +1,9 @@
 """The store in SQLite."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -21,6 +23,22 @@ class TestSqlite(StoreContract):
     @pytest.fixture
     def url(self, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+def test_those_who_make_a_new_database_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    for number in range(20):
+        barrier = Barrier(3)
+
+        def make(url: str, barrier: Barrier) -> str:
+            barrier.wait()
+            store = Store.open(url, Terms())
+            store.close()
+            return store.id
+
+        with ThreadPoolExecutor(3) as pool:
+            url = f"sqlite:///{tmp_path / f'{number}.db'}"
+            made = [pool.submit(make, url, barrier) for _ in range(3)]
+            assert len({each.result() for each in made}) == 1
 
 
 def test_nothing_that_is_asked_often_reads_all_lifetimes(tmp_path: Path) -> None:

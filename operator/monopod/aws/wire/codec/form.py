@@ -90,7 +90,10 @@ def _read_node(shape: Shape, node: Any, path: str) -> Any:
             return [_read_node(shape.member, each, f"{path}[{index}]") for index, each in enumerate(_order(node, path))]
         case "map", dict():
             entries = node if shape.serialization.get("flattened") else _take(node, "entry", path)
-            return dict(_read_entry(shape, each, path) for each in _order(entries, path))
+            pairs = [_read_entry(shape, each, path) for each in _order(entries, path)]
+            if len(found := dict(pairs)) != len(pairs):
+                raise MalformedRequest(f"{path}: a key is there twice.")
+            return found
         case (("structure" | "list" | "map"), _):
             raise MalformedRequest(f"{path}: it is a {shape.type_name}, and was sent as a value.")
         case _, str():

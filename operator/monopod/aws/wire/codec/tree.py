@@ -72,10 +72,10 @@ def read_members(members: Members, content: dict[str, Any], path: str = "") -> P
     """
     found: Params = {}
     for key, value in content.items():
-        if value is None:
-            continue
         if key not in members:
             raise UnknownMember(join(path, check_string(key, path)))
+        if value is None:
+            continue
         name, shape = members[key]
         found[name] = read_value(shape, value, join(path, name))
     return found

@@ -5,11 +5,14 @@ import random
 from typing import Any
 
 import pytest
+from botocore.model import ShapeResolver
 
 from monopod.aws.wire.call import AwsError
 from monopod.aws.wire.codec.codec import read_params, write_error
 from monopod.aws.wire.codec.constraints import describe, list_violations
+from monopod.aws.wire.codec.form import read_form
 from monopod.aws.wire.codec.paths import get_body_members
+from monopod.aws.wire.codec.problems import MalformedRequest
 from monopod.aws.wire.codec.tree import write_members
 from monopod.aws.wire.message import HttpRequest
 from monopod.aws.wire.models import SERVICES, load_model
@@ -75,6 +78,11 @@ CASES: dict[str, tuple[dict[str, Any] | bytes, str, str]] = {
         "InvalidParameterException",
         "'nodeRole' isn't a member of CreateFargateProfile that is known here, and would be lost.",
     ),
+    "unknown, and null": (
+        {**PROFILE, "nodeRole": None},
+        "InvalidParameterException",
+        "'nodeRole' isn't a member of CreateFargateProfile that is known here, and would be lost.",
+    ),
     "unknown, inside": (
         {**PROFILE, "selectors": [{"namespace": "a", "Labels": {}}]},
         "InvalidParameterException",
@@ -108,7 +116,7 @@ def test_what_is_wrong_is_said(case: str) -> None:
 
 
 def test_null_is_as_good_as_absent() -> None:
-    assert _ask_eks({**PROFILE, "tags": None, "whatever": None}) == {**PROFILE, "clusterName": "prod"}
+    assert _ask_eks({**PROFILE, "tags": None}) == {**PROFILE, "clusterName": "prod"}
 
 
 @pytest.mark.parametrize(
@@ -155,6 +163,20 @@ def test_what_is_wrong_in_a_form_is_said(body: str, message: str) -> None:
     with pytest.raises(AwsError) as refused:
         read_params(model, model.operations["AssumeRole"], request)
     assert message in refused.value.message
+
+
+def test_a_key_that_a_form_has_twice_is_refused() -> None:
+    """No operation that is served has a map in a form, so the shape is made up."""
+    shapes = {
+        "Input": {"type": "structure", "members": {"Tags": {"shape": "Map"}}},
+        "Map": {"type": "map", "key": {"shape": "Text"}, "value": {"shape": "Text"}},
+        "Text": {"type": "string"},
+    }
+    shape = ShapeResolver(shapes).get_shape_by_name("Input")
+    fields = {f"Tags.entry.{number}.{part}": "a" for number in (1, 2) for part in ("key", "value")}
+    assert read_form(shape, {**fields, "Tags.entry.2.key": "b"}) == {"Tags": {"a": "a", "b": "a"}}
+    with pytest.raises(MalformedRequest, match="Tags: a key is there twice"):
+        read_form(shape, fields)
 
 
 JUNK: list[Any] = [None, True, 0, -1, 1e300, 2**70, "", "x" * 3000, "\x00", [], [[]], [None], {}, {"a": {"b": None}}]

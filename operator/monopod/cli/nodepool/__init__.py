@@ -1,0 +1,1 @@
+"""`kubectl fargate nodepool`: what makes nodes for a profile's pods."""
