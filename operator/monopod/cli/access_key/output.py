@@ -35,7 +35,9 @@ class Listed:
 
 def write_created(key: StoredKey, form: str, region: str) -> None:
     """Writes a new key, as text, as variables for a shell, or as JSON."""
-    values = {"AWS_ACCESS_KEY_ID": key.id, "AWS_SECRET_ACCESS_KEY": key.secret, "AWS_REGION": region}
+    # The SDKs for Go and JavaScript and version 2 of the CLI read the one; boto3 and version 1 of the CLI the other.
+    regions = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), region)
+    values = {"AWS_ACCESS_KEY_ID": key.id, "AWS_SECRET_ACCESS_KEY": key.secret, **regions}
     match form:
         case "env":
             for name, value in values.items():

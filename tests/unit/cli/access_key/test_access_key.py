@@ -76,6 +76,7 @@ def test_a_key_is_written_for_a_shell_and_for_programs(cluster: FakeCluster) -> 
         "AWS_ACCESS_KEY_ID": [first.id],
         "AWS_SECRET_ACCESS_KEY": [first.secret],
         "AWS_REGION": ["eu-west-1"],
+        "AWS_DEFAULT_REGION": ["eu-west-1"],
     }
     assert told == {"accessKeyId": second.id, "secretAccessKey": second.secret, "user": "ci", "groups": []}
     assert first.id != second.id
