@@ -1,11 +1,12 @@
 """`hack/bench`: what Monopod costs, measured side by side with plain Kubernetes in one run.
 
-Eight questions, each in a module of its own: pods.py (how long until a pod is Ready), admission.py (what admission adds
-to creating a pod), profiles.py (how soon a thousand profiles are enforced), isolation.py (how soon each of thousands of
-pods has its NetworkPolicy), moves.py (how fast running pods are moved into sandboxes), startup.py (how long `kubectl
-fargate` takes to say anything), ledger/usage.py (how soon the ledger says what a month cost), ledger/recorder.py (what
-a recorder costs beside thousands of pods, and how far it lags). Nothing here judges a figure: machines differ, and a
-timed test fails on a busy one. beside.py compares two checkouts.
+Nine questions, each in a module of its own: pods.py (how long until a pod is Ready), admission.py (what admission
+adds to creating a pod), profiles.py (how soon a thousand profiles are enforced), isolation.py (how soon each of
+thousands of pods has its NetworkPolicy), moves.py (how fast running pods are moved into sandboxes), startup.py (how
+long `kubectl fargate` takes to say anything), ledger/usage.py (how soon the ledger says what a month cost),
+ledger/recorder.py (what a recorder costs beside thousands of pods, and how far it lags), tasks.py (how fast ECS tasks
+are told of). Nothing here judges a figure: machines differ, and a timed test fails on a busy one. beside.py compares
+two checkouts.
 """
 
 import json
@@ -25,11 +26,12 @@ from lab.bench.pods import measure_pods
 from lab.bench.profiles import measure_profiles
 from lab.bench.report import Measured, describe_machine, print_report, write_documents
 from lab.bench.startup import measure_startup
+from lab.bench.tasks import measure_tasks
 from lab.cluster.installation import ROOT
 from lab.commands import run_command
 from lab.privilege import become_root
 
-PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup", "usage", "ledger")
+PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup", "usage", "ledger", "tasks")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Counts:
     lifetimes: int
     running: int
     churn: int
+    tasks: int
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -66,6 +69,7 @@ class Counts:
 @click.option(
     "--lifetimes", type=click.IntRange(1), default=10_000_000, show_default=True, help="Pods that lived in the month."
 )
+@click.option("--tasks", type=click.IntRange(1), default=1000, show_default=True, help="ECS tasks to be asked for.")
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here, too.")
 @click.option(
     "--beside",
@@ -118,6 +122,7 @@ def measure(parts: tuple[str, ...], counts: Counts) -> Measured:
         startup=measure_startup(counts.startups) if "startup" in parts else None,
         usage=measure_usage(counts.lifetimes) if "usage" in parts else None,
         ledger=measure_ledger(counts.running, counts.churn, counts.rate) if "ledger" in parts else None,
+        tasks=measure_tasks(counts.tasks) if "tasks" in parts else None,
     )
 
 

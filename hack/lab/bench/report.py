@@ -22,6 +22,7 @@ from lab.bench.moves import MoveFigures
 from lab.bench.pods import PodFigures
 from lab.bench.profiles import ProfileFigures
 from lab.bench.startup import StartupFigures
+from lab.bench.tasks import TaskFigures
 from lab.build.pins import read_pins
 
 SUMMARY = "figures"
@@ -37,6 +38,7 @@ MOVE_HEADINGS = ["moving pods that run outside", ""]
 STARTUP_HEADINGS = ["command", "median", "p99"]
 USAGE_HEADINGS = ["what the ledger does", ""]
 LEDGER_HEADINGS = ["", "a recorder", "a bare watch", "as a ratio"]
+TASK_HEADINGS = ["operation of ECS", "median", "p99", "longest"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Measured:
     startup: StartupFigures | None = None
     usage: UsageFigures | None = None
     ledger: LedgerFigures | None = None
+    tasks: TaskFigures | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Everything, times in seconds."""
@@ -147,6 +150,9 @@ def build_tables(measured: Measured) -> dict[str, tuple[str, list[str], Compiled
     if measured.ledger:
         title = f"Recording {measured.ledger.running:,} running pods, and {measured.ledger.churned:,} that come and go"
         tables["ledger"] = (title, LEDGER_HEADINGS, _build_ledger_rows(measured.ledger))
+    if measured.tasks:
+        title = f"The AWS endpoint beside {measured.tasks.tasks:,} ECS tasks ({measured.tasks.one.count} of each)"
+        tables["tasks"] = (title, TASK_HEADINGS, _build_task_rows(measured.tasks))
     return tables
 
 
@@ -306,6 +312,17 @@ def _build_ledger_rows(one: LedgerFigures) -> CompiledSelectors:
     rows += [[f"from a pod's creation until it is committed, {name}", _seconds(value), "", ""] for name, value in lag]
     rows.append([f"pods created in a second ({one.offered:.0f} offered)", f"{one.reached:.0f}", "", ""])
     return rows
+
+
+def _build_task_rows(one: TaskFigures) -> CompiledSelectors:
+    named = (
+        ("DescribeTasks of one", one.one),
+        ("DescribeTasks of a hundred", one.hundred),
+        ("ListTasks, one page", one.listed),
+        ("RunTask", one.run),
+    )
+    rows = [[name, *map(_milliseconds, (each.median, each.p99, each.longest))] for name, each in named]
+    return [*rows, ["memory of the endpoint at its most", _mebibytes(one.memory), "", ""]]
 
 
 def _divide(above: float, below: float) -> str:

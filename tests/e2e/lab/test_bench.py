@@ -49,3 +49,14 @@ def test_isolation_is_measured_for_both_kinds_of_policies(tmp_path: Path) -> Non
     assert (per_pod["policy_writes"], per_group["policy_writes"]) == (1, 1 / 20)
     assert (per_pod["pod_writes"], per_group["pod_writes"]) == (1, 0)
     assert min(one["cpu"] * one["memory"] for one in (per_pod, per_group)) > 0
+
+
+def test_ecs_tasks_are_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    command = [ROOT / "hack/bench", "tasks", "--tasks", "3", "--json", file]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(file.read_text())["tasks"]
+    assert (figures["tasks"], figures["one"]["count"]) == (3, 100)
+    assert min(figures[name]["median"] for name in ("one", "hundred", "listed", "run")) > 0
+    assert figures["memory"] > 0
