@@ -10,7 +10,8 @@ from monopod.api.ecs.names import CLUSTER_LABEL, ECS_TASK_LABEL, METADATA_LABEL
 from monopod.aws.options import AwsOptions
 from monopod.manager.flags import list_sections, read_options
 from monopod.tasks.rules.pod.metadata import METADATA_PORT
-from tests.chart.rendering import CHART, Refused, Rendered, render_chart
+from tests.chart.rendering import CHART, Refused, Rendered, render_chart, render_manifests
+from tests.chart.test_equality import index
 from tests.chart.test_options import look_up
 
 OPTIONS = {option.flag: option for _, own in list_sections(AwsOptions) for option in own}
@@ -27,6 +28,16 @@ def rendered(default_chart: Rendered) -> Rendered:
 
 def test_nothing_of_it_is_there_unless_it_is_wanted(default_chart: Rendered) -> None:
     assert not [item for item in default_chart.objects if item["metadata"]["name"].endswith("-aws")]
+
+
+def test_the_chart_renders_what_the_manifests_hold(default_chart: Rendered) -> None:
+    """But for whom keys may stand for, of whom the manifests have one to be replaced."""
+    chart = render_chart({"aws": {"enabled": True, "impersonate": {"users": ["nobody"]}}})
+    added = Rendered([item for item in chart.objects if item not in default_chart.objects])
+    manifests = render_manifests("aws")
+    kinds = tuple({item["kind"] for item in manifests.objects})
+    assert index(added, kinds) == index(manifests, kinds)
+    assert {item["kind"] for item in added.objects} == set(kinds)
 
 
 def test_the_pod_meets_the_restricted_pod_security_standard(rendered: Rendered) -> None:
