@@ -98,6 +98,8 @@ def price_books(chart: Rendered) -> Any:
 LEDGER = {"ledger": {"enabled": True}}
 AWS: dict[str, Any] = {"aws": {"enabled": True, "impersonate": {"users": ["ana"]}}}
 INGRESS: dict[str, Any] = {"aws": {**AWS["aws"], "ingress": {"enabled": True, "host": "aws.example.com"}}}
+ECS: dict[str, Any] = {"ecs": {"enabled": True}}
+EFS = "fs-0abc=nfs.example.com:/exports/a"
 MONITORING = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
 MONITORED = {"metrics": {"serviceMonitor": {"enabled": True}}, "networkPolicy": {"metricsFrom": [MONITORING]}}
 CHANGES = [
@@ -108,6 +110,8 @@ CHANGES = [
     Change("replacementTimeoutSeconds", 30, lambda chart: chart.find_argument("replacement-timeout-seconds"), "30"),
     Change("profileQuota", 1_000_000, lambda chart: chart.find_argument("profile-quota"), "1000000"),
     Change("ecs.enabled", True, lambda chart: "--ecs" in chart.container["args"], True),
+    Change("ecs.capacitySeconds", 60, lambda chart: chart.find_argument("ecs-capacity-seconds"), "60", ECS),
+    Change("ecs.fileSystems", [EFS], lambda chart: chart.find_argument("ecs-file-system"), EFS, ECS),
     Change("barePods.recreate", True, lambda chart: "--recreate-bare-pods" in chart.container["args"], True),
     Change("isolation.nodeCIDRs", ["10.0.0.0/16"], lambda chart: chart.find_argument("node-cidr"), "10.0.0.0/16"),
     Change(

@@ -31,7 +31,9 @@ from monopod.tasks.rules.lifecycle.facts import PodFacts
 from monopod.tasks.rules.lifecycle.observe import Create, Discard, Record, Release, Step, Stop, Wait, observe
 from monopod.tasks.rules.lifecycle.sight import Surroundings
 from monopod.tasks.rules.lifecycle.states import STOPPED
+from monopod.tasks.rules.pod.file_systems import read_file_systems
 from monopod.tasks.rules.pod.task_pod import build_task_pod
+from monopod.tasks.rules.pod.volumes import UnknownFileSystem
 from monopod.tasks.rules.retention import find_expired
 
 WORKERS: Final = 4
@@ -60,6 +62,7 @@ class TaskRunner:
         self._clock = clock
         self._problems = problems
         self._patience = datetime.timedelta(seconds=options.ecs_capacity_seconds)
+        self._file_systems = read_file_systems(options.ecs_file_system)
         self._pods = TaskPods(api)
         self._definitions = Definitions(api)
         self._metadata = MetadataAccess(api, caches, options, problems)
@@ -201,7 +204,10 @@ class TaskRunner:
 
     async def _create(self, key: Key, task: Json, effective: Json) -> Result | None:
         try:
-            pod = build_task_pod(task, effective, {}, await self._metadata.prepare(key[0]))
+            pod = build_task_pod(task, effective, self._file_systems, await self._metadata.prepare(key[0]))
+        except UnknownFileSystem as problem:
+            self._refused[key] = Refusal(f"failed to set up EFS volumes: {problem}", is_final=True)
+            return None
         except ValueError as problem:
             self._refused[key] = Refusal(str(problem), is_final=True)
             return None

@@ -5,8 +5,10 @@ import random
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from monopod.kube.client.api import ApiError, Cause
+from monopod.tasks.options import TaskOptions
 from monopod.tasks.rules.lifecycle.states import RUNNING, STOPPED
 from tests.unit.running import running, settle
 from tests.unit.tasks.cluster import ClusterApi, Operator
@@ -94,6 +96,41 @@ async def test_what_is_refused_for_good_fails_the_task() -> None:
         await live([operator], 3)
     assert world.status["stoppedReason"].endswith("Required value")
     assert world.status["lastStatus"] == STOPPED
+
+
+EFS = {"name": "data", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("fs-1=nfs.example.com:/a", {"nfs": {"server": "nfs.example.com", "path": "/a"}}),
+        ("fs-1=claim/shared", {"persistentVolumeClaim": {"claimName": "shared"}}),
+    ],
+)
+async def test_a_file_system_is_what_the_installation_says(given: str, expected: Any) -> None:
+    world = World(a_definition(volumes=[EFS]))
+    await run(world, 6, ecs_file_system=(given,))
+    assert world.pod
+    assert world.pod["spec"]["volumes"] == [{"name": "data", **expected}]
+
+
+async def test_a_file_system_that_nobody_names_fails_the_task() -> None:
+    world = World(a_definition(volumes=[EFS]))
+    await run(world, 6, ecs_file_system=("fs-2=claim/shared",))
+    assert world.pods_made == 0
+    assert world.status["stoppedReason"] == (
+        "ResourceInitializationError: failed to set up EFS volumes: volumes[0].efsVolumeConfiguration.fileSystemId: "
+        "nothing is known of the file system fs-1."
+    )
+
+
+@pytest.mark.parametrize(
+    "given", ["fs-1", "fs-1=", "fs-1=server", "fs-1=claim/", "fs-1=claim/A_b", "a=b:c", "x=y:/z=w"]
+)
+def test_a_source_that_is_none_is_refused(given: str) -> None:
+    with pytest.raises(ValidationError):
+        TaskOptions(ecs_file_system=(given,))
 
 
 async def test_a_task_waits_for_capacity_as_long_as_the_option_says() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from monopod.api.ecs.names import ECS_API_VERSION, ECS_TASK_GATE, ECS_TASK_LABEL, FAMILY_LABEL
 from monopod.tasks.rules.names import compute_object_name
@@ -10,6 +10,9 @@ from monopod.tasks.rules.pod.metadata import build_metadata_uri
 from monopod.tasks.rules.pod.pod import TaskSettings, build_pod
 
 Json = dict[str, Any]
+
+LEFT_ALONE: Final = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+"""A task isn't moved: what saves nodes by moving pods (Karpenter, cluster-autoscaler) waits for its end."""
 
 
 def build_task_pod(
@@ -36,6 +39,7 @@ def build_task_pod(
     settings = TaskSettings(
         name=metadata["name"],
         namespace=metadata["namespace"],
+        annotations=LEFT_ALONE,
         labels={ECS_TASK_LABEL: metadata["name"], FAMILY_LABEL: family},
         groups=network.get("securityGroups") or (),
         zones=network.get("zones") or (),
