@@ -8,6 +8,7 @@ A request that is repeated asks for the same ids, so nothing runs twice, whichev
 first answer was lost.
 """
 
+import dataclasses
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -42,11 +43,13 @@ class Launched:
         cluster: the cluster's name on ECS.
         tasks: those that there are.
         failures: of those that there aren't, as ECS tells of them.
+        definition: the task definition that they run, if it was looked at.
     """
 
     cluster: str
     tasks: list[Json]
     failures: list[Params]
+    definition: Json | None = None
 
 
 class Launcher:
@@ -85,7 +88,8 @@ class Launcher:
         specs = build_tasks(params, definition["spec"], found["spec"], self._account.zones)
         for unknown in await self._tasks.list_unknown_groups(specs[0]["network"]["securityGroups"]):
             raise refuse_group(unknown)
-        return await self._create(cluster, token, params, specs)
+        launched = await self._create(cluster, token, params, specs)
+        return dataclasses.replace(launched, definition=definition)
 
     async def _fetch_cluster(self, name: str) -> Json:
         found = await self._clusters.fetch(name)

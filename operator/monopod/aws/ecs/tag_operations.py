@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from monopod.aws.access.impersonation import ApiFor
 from monopod.aws.ecs.rules.arns import ClusterName, DefinitionName, TaskName, parse_resource
-from monopod.aws.ecs.rules.clusters import STOPPED, is_active, read_last_status
+from monopod.aws.ecs.rules.clusters import STOPPED, is_active, read_last_status, read_name
 from monopod.aws.ecs.rules.definitions import is_named
 from monopod.aws.ecs.rules.refusals import miss_cluster, miss_resource, refuse_parameter
 from monopod.aws.ecs.rules.task_description import read_all_tags
@@ -63,7 +63,7 @@ class _Operations:
     async def _fetch(self, call: Call) -> tuple[Named, Json]:
         named = parse_resource(self._account, call.params["resourceArn"])
         found = await self._tagged(call).fetch(named)
-        if found is None or (isinstance(named, DefinitionName) and not is_named(found, named)):
+        if found is None or not _is_meant(named, found):
             raise _miss(call, named)
         return named, found
 
@@ -73,6 +73,17 @@ class _Operations:
 
     def _tagged(self, call: Call) -> Tagged:
         return Tagged(self._apis(call.caller))
+
+
+def _is_meant(named: Named, found: Json) -> bool:
+    """Whether an object is what was named, and not another one whose object has that name."""
+    match named:
+        case ClusterName(name):
+            return read_name(found) == name
+        case DefinitionName():
+            return is_named(found, named)
+        case TaskName():
+            return True
 
 
 def _get_tags(found: Json) -> dict[str, Any]:

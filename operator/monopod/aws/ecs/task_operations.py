@@ -69,7 +69,9 @@ class _Operations:
 
     async def run(self, call: Call) -> Params:
         launched = await Launcher(self._apis(call.caller), self._account, self._clock).run(call.params)
-        told = await self._describe(call, launched.cluster, launched.tasks, has_tags=True)
+        told = await self._describe(
+            call, launched.cluster, launched.tasks, has_tags=True, definition=launched.definition
+        )
         return {"tasks": told, "failures": launched.failures}
 
     async def describe(self, call: Call) -> Params:
@@ -150,14 +152,23 @@ class _Operations:
         if found is None:
             raise miss_cluster()
 
-    async def _describe(self, call: Call, cluster: str, tasks: Iterable[Json], *, has_tags: bool) -> list[Params]:
-        known = await self._begin(call, tasks)
+    async def _describe(
+        self, call: Call, cluster: str, tasks: Iterable[Json], *, has_tags: bool, definition: Json | None = None
+    ) -> list[Params]:
+        known = await self._begin(call, tasks, definition)
         return [describe_task(each, self._account, cluster, has_tags=has_tags) for each in known]
 
-    async def _begin(self, call: Call, tasks: Iterable[Json]) -> list[Json]:
-        """The tasks, with what the operator will say first of those that it hasn't seen yet."""
+    async def _begin(self, call: Call, tasks: Iterable[Json], definition: Json | None) -> list[Json]:
+        """The tasks, with what the operator will say first of those that it hasn't seen yet.
+
+        Args:
+            call: who asks.
+            tasks: the objects.
+            definition: a task definition that needn't be looked for.
+        """
         tasks = list(tasks)
-        references = {_get_reference(each) for each in tasks if not each.get("status")}
+        known = {_get_name(definition): definition["spec"]["definition"]} if definition else {}
+        references = {_get_reference(each) for each in tasks if not each.get("status")} - known.keys()
         definitions = Definitions(self._apis(call.caller))
 
         async def find(named: DefinitionName) -> tuple[DefinitionName, Json | None]:
@@ -169,12 +180,16 @@ class _Operations:
                 found = None
             return named, found["spec"]["definition"] if found else None
 
-        known = dict(await gather_some([find(each) for each in sorted(references, key=str)]))
+        known |= dict(await gather_some([find(each) for each in sorted(references, key=str)]))
         now = self._clock.now()
         return [
             each if each.get("status") else {**each, "status": begin(each, known[_get_reference(each)], now)}
             for each in tasks
         ]
+
+
+def _get_name(definition: Json) -> DefinitionName:
+    return DefinitionName(definition["spec"]["family"], definition["spec"]["revision"])
 
 
 def _get_reference(task: Json) -> DefinitionName:

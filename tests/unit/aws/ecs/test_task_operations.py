@@ -7,6 +7,7 @@ import pytest
 
 from monopod.kube.client.api import ApiError, Cause
 from monopod.kube.objects.resources import ECS_TASKS
+from monopod.tasks.rules.names import compute_object_name
 from tests.unit.aws.client import Refused
 from tests.unit.aws.ecs.builders import PREFIX, TASK
 from tests.unit.aws.ecs.client import EcsClient
@@ -243,3 +244,11 @@ async def test_in_a_cluster_that_there_is_not_nobody_is_denied(client: EcsClient
             await client.call(operation, cluster="none", **params)
         with pytest.raises(Refused, match="AccessDeniedException"):
             await client.call(operation, cluster=CLUSTER, **params)
+
+
+async def test_a_cluster_is_not_tagged_by_the_name_of_its_object(client: EcsClient) -> None:
+    await client.call("CreateCluster", clusterName="Prod_1")
+    tags = [{"key": "a", "value": "b"}]
+    await client.call("TagResource", resourceArn=f"{PREFIX}:cluster/Prod_1", tags=tags)
+    with pytest.raises(Refused, match="ClusterNotFoundException"):
+        await client.call("TagResource", resourceArn=f"{PREFIX}:cluster/{compute_object_name('Prod_1')}", tags=tags)

@@ -113,7 +113,8 @@ def read_task(account: Account, cluster: str, identifier: str) -> str:
     if ":" in identifier or "/" in identifier:
         named = _split_task(_read_resource(account, identifier, _TASK))
         if named.cluster not in ("", cluster):
-            raise refuse(f"Invalid identifier: Identifier is for cluster {named.cluster}. Your cluster is {cluster}")
+            other = named.cluster[:300]
+            raise refuse(f"Invalid identifier: Identifier is for cluster {other}. Your cluster is {cluster}")
         found = named.id
     if len(found) not in _ID_LENGTHS:
         raise refuse("taskId length should be one of [32,36]")

@@ -16,6 +16,9 @@ from monopod.tasks.rules.validation import validate
 LONGEST_OVERRIDES: Final = 8192
 """Of the containers' overrides, as JSON."""
 
+LONGEST_OTHERS: Final = 8192
+"""Of all other overrides together, where AWS names no limit: each task of a request has them in its object."""
+
 Json = dict[str, Any]
 
 
@@ -66,8 +69,14 @@ def _check_overrides(overrides: Mapping[str, Any]) -> None:
     if overrides.get("inferenceAcceleratorOverrides"):
         raise Refusal("Unsupported field 'inferenceAccelerators'.")
     containers = overrides.get("containerOverrides") or ()
-    if len(json.dumps(containers, separators=(",", ":"), ensure_ascii=False)) > LONGEST_OVERRIDES:
+    if _measure(containers) > LONGEST_OVERRIDES:
         raise Refusal(f"Container Overrides length must be at most {LONGEST_OVERRIDES}")
+    if _measure({key: value for key, value in overrides.items() if key != "containerOverrides"}) > LONGEST_OTHERS:
+        raise Refusal(f"The length of the other overrides must be at most {LONGEST_OTHERS}")
     names = Counter(each["name"] for each in containers if each.get("name") is not None)
     if twice := next((name for name, times in names.items() if times > 1), None):
         raise Refusal(f"There is more than one override for the container {twice}.")
+
+
+def _measure(value: object) -> int:
+    return len(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
