@@ -81,7 +81,6 @@ def test_two_replicas_are_ready_and_one_leads(live: Live) -> None:
         "create pods --subresource=exec",
         "get secrets",
         "list secrets",
-        "delete namespaces",
         "update fargateprofiles.monopod.dev",
         "create deployments.apps",
         "patch validatingadmissionpolicies.admissionregistration.k8s.io",
@@ -94,6 +93,11 @@ def test_the_operator_may_not(live: Live, question: str) -> None:
     # `can-i` exits non-zero on "no", which is the answer that is wanted.
     with pytest.raises(CommandFailed, match=r"exit status 1\nno"):
         live.kubectl("auth", "can-i", *question.split(), "--all-namespaces", "--as", ACCOUNT)
+
+
+def test_the_operator_deletes_no_namespace_but_those_of_ecs_clusters(live: Live, namespace: str) -> None:
+    with pytest.raises(CommandFailed, match="ValidatingAdmissionPolicy"):
+        live.kubectl("delete", "namespace", namespace, "--dry-run=server", "--as", ACCOUNT)
 
 
 def test_the_operator_creates_no_pod_except_in_a_dry_run(live: Live, namespace: str) -> None:

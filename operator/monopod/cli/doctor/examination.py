@@ -44,7 +44,7 @@ def examine(cluster: Cluster, namespace: str) -> Facts:
     """
     policies = _try(lambda: _read_policies(cluster))
     deployments = _read_list(cluster, DEPLOYMENTS.list_path(namespace), labelSelector="app.kubernetes.io/name=monopod")
-    expected = [document for pair in _build_policies(deployments, namespace).values() for document in pair]
+    expected = [document for pair in build_expected(deployments, namespace).values() for document in pair]
     metrics = _try(lambda: cluster.get_text("/metrics"))
     autoscalers = _read_list(cluster, AUTOSCALERS.list_path())
     return Facts(
@@ -69,7 +69,7 @@ def examine(cluster: Cluster, namespace: str) -> Facts:
     )
 
 
-def _build_policies(deployments: Sequence[dict[str, Any]] | Unread, namespace: str) -> Policies:
+def build_expected(deployments: Sequence[dict[str, Any]] | Unread, namespace: str) -> Policies:
     """The policies as they should be: for the ServiceAccount that the operator has, and what it is told that it may."""
     specs = [] if isinstance(deployments, Unread) else [each["spec"]["template"]["spec"] for each in deployments]
     account = next((name for spec in specs if (name := spec.get("serviceAccountName"))), SERVICE_ACCOUNT)
@@ -77,6 +77,7 @@ def _build_policies(deployments: Sequence[dict[str, Any]] | Unread, namespace: s
         f"system:serviceaccount:{namespace}:{account}",
         namespace,
         recreate_bare_pods="--recreate-bare-pods" in list_arguments(deployments),
+        runs_tasks="--ecs" in list_arguments(deployments),
     )
 
 

@@ -364,3 +364,15 @@ def test_kata_deploys_classes_are_named_where_the_class_kata_is_missing() -> Non
 
 def test_the_lease_is_the_operators() -> None:
     assert examination.LEASE == LEASE_NAME
+
+
+@pytest.mark.parametrize(
+    ("argument", "policy"),
+    [("--recreate-bare-pods", "operator-dry-runs"), ("--ecs", "operator-no-tasks")],
+)
+def test_a_policy_that_an_option_leaves_out_is_not_expected(argument: str, policy: str) -> None:
+    def expect(*arguments: str) -> set[str]:
+        spec = {"serviceAccountName": "monopod", "containers": [{"name": "operator", "args": ["run", *arguments]}]}
+        return {*examination.build_expected([{"spec": {"template": {"spec": spec}}}], "monopod-system")}
+
+    assert expect() - expect(argument) == {policy}
