@@ -112,6 +112,15 @@ def test_service_budget_and_policy_select_it_and_the_operators_do_not(
             assert (selector.get("matchLabels", selector).items() <= labels) == is_its
 
 
+def test_clients_of_sessions_stay_at_a_replica_but_where_load_balancers_may_refuse_that(rendered: Rendered) -> None:
+    assert rendered.one("Service")["spec"]["sessionAffinity"] == "ClientIP"
+    chart = render_chart({"aws": {**WANTED["aws"], "service": {"type": "LoadBalancer"}}})
+    (service,) = [
+        each for each in chart.objects if each["kind"] == "Service" and each["metadata"]["name"].endswith("-aws")
+    ]
+    assert "sessionAffinity" not in service["spec"]
+
+
 def test_what_is_served_is_what_the_service_names(rendered: Rendered) -> None:
     ports = {each["name"]: each["containerPort"] for each in rendered.container["ports"]}
     (port,) = rendered.one("Service")["spec"]["ports"]
