@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import AbstractContextManager
 from typing import Final
 
 from aiohttp import WSMsgType, web
@@ -44,8 +45,8 @@ class Channels:
         """Whether a request is for a channel."""
         return request.raw_path.startswith(PATH)
 
-    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answers one, for as long as the client stays."""
+    async def answer(self, request: web.BaseRequest, kept: AbstractContextManager[None]) -> web.StreamResponse:
+        """Answers one, for as long as the client stays; a session's connection isn't closed for others."""
         socket = web.WebSocketResponse(timeout=_CLOSING_SECONDS, max_msg_size=_LARGEST_MESSAGE, compress=False)
         if request.method != "GET" or not socket.can_prepare(request).ok:
             return _refuse(400, "A channel is opened by a WebSocket.")
@@ -61,7 +62,10 @@ class Channels:
         connection = Connection(socket)
         writer = asyncio.create_task(connection.run(), name="channel")
         try:
-            await self._serve(socket, connection, session_id, token)
+            session = await self._open(connection, session_id, token)
+            if session is not None:
+                with kept:
+                    await _listen(socket, session, connection)
         finally:
             connection.finish()
             await writer
@@ -75,27 +79,31 @@ class Channels:
         except (TimeoutError, MalformedMessage):
             return ""
 
-    async def _serve(self, socket: web.WebSocketResponse, connection: Connection, session_id: str, token: str) -> None:
+    async def _open(self, connection: Connection, session_id: str, token: str) -> Session | None:
+        """The session; None if the client has been told why there is none."""
         try:
-            session = await self._sessions.open(session_id, token, connection)
+            return await self._sessions.open(session_id, token, connection)
         except Refused as refused:
             now = self._clock.now()
             closed = DataChannel(session_id).close(str(refused), int(now.timestamp() * 1000), now.isoformat())
             connection.send(closed)
-            return
-        try:
-            await _listen(socket, session)
-        finally:
-            session.detach(connection)
+            return None
 
 
-async def _listen(socket: web.WebSocketResponse, session: Session) -> None:
-    async for message in socket:
-        if message.type is WSMsgType.BINARY:
-            try:
-                session.receive(message.data)
-            except MalformedMessage as malformed:
-                session.end(f"The client sent what can't be read: {malformed}")
+async def _listen(socket: web.WebSocketResponse, session: Session, connection: Connection) -> None:
+    try:
+        async for message in socket:
+            if message.type is WSMsgType.BINARY:
+                _take(session, message.data)
+    finally:
+        session.detach(connection)
+
+
+def _take(session: Session, frame: bytes) -> None:
+    try:
+        session.receive(frame)
+    except MalformedMessage as malformed:
+        session.end(f"The client sent what can't be read: {malformed}")
 
 
 def _refuse(status: int, message: str) -> web.Response:

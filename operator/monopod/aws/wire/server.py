@@ -5,6 +5,7 @@ import contextlib
 import ssl
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import Final, Protocol
 
@@ -49,8 +50,8 @@ class Upgrades(Protocol):
     def takes(self, request: web.BaseRequest) -> bool:
         """Whether it answers this one; by its head."""
 
-    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answers one."""
+    async def answer(self, request: web.BaseRequest, kept: AbstractContextManager[None]) -> web.StreamResponse:
+        """Answers one; while `kept` is entered its connection isn't closed for others."""
         ...
 
 
@@ -113,14 +114,13 @@ class Server:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._upgrades and self._upgrades.takes(request):
-            return await self._upgrades.answer(request)
+            return await self._upgrades.answer(request, self._keep(request))
         path, _, query = request.raw_path.partition("?")
         headers = tuple((name.lower(), value) for name, value in request.headers.items())
         head = HttpRequest(request.method, path, query, headers)
         connection = _Hold(request.transport)
         async with contextlib.AsyncExitStack() as held:
-            if self._connections:
-                held.enter_context(self._connections.answering(request.protocol))
+            held.enter_context(self._keep(request))
 
             async def read_body(key: str) -> bytes:
                 held.enter_context(self._take_place(key))
@@ -134,6 +134,9 @@ class Server:
             connection.hold()
             held.callback(connection.release)
             return _build_response(request, await self._endpoint.answer(head, read_body))
+
+    def _keep(self, request: web.BaseRequest) -> AbstractContextManager[None]:
+        return self._connections.answering(request.protocol) if self._connections else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def _take_place(self, key: str) -> Iterator[None]:

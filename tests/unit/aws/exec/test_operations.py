@@ -10,6 +10,7 @@ import pytest
 from monopod.aws.exec import channels, sessions
 from monopod.aws.exec.rules.claims import ANNOTATION
 from monopod.aws.exec.rules.grant import Grant, build_token
+from monopod.aws.wire import connections
 from monopod.aws.wire.call import AwsError
 from monopod.kube.client.api import ApiError, Json
 from monopod.kube.client.exec import Ended, Exec
@@ -300,6 +301,18 @@ async def test_strangers_that_say_nothing_take_no_more_than_their_places(monkeyp
             assert client.closed == "This is no token."
             await stranger.close()
         assert (await execute(door))["interactive"]
+
+
+async def test_no_session_loses_its_connection_to_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 5)
+    async with a_door() as door, opening((await execute(door))["session"]) as channel:
+        terminal = await get_terminal(door)
+        host, port = door.url.removeprefix("http://").split(":")
+        strangers = [await asyncio.open_connection(host, int(port)) for _ in range(20)]
+        terminal.show(b"still there")
+        await channel.until_shown(b"still there")
+        for _, writer in strangers:
+            writer.close()
 
 
 async def test_what_cannot_be_read_ends_the_session() -> None:
