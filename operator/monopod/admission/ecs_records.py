@@ -13,12 +13,12 @@ from monopod.cel.expressions import Validation, quote
 _SAME_DEFINITION: Final = Validation(
     "Tasks run by it.",
     "request.operation == 'CREATE' || object.spec.?definition == oldObject.spec.?definition",
-    "definition can't be changed; register another revision",
+    "Definition can't be changed; register another revision.",
 )
 _SAME_OVERRIDES: Final = Validation(
     "The task runs by them.",
     "request.operation == 'CREATE' || object.spec.?overrides == oldObject.spec.?overrides",
-    "overrides can't be changed; run another task",
+    "Overrides can't be changed; run another task.",
 )
 
 # By its estimate of what this costs, the API server wouldn't take it as a rule of the kind: names have no bound there.
@@ -29,7 +29,7 @@ _NAMED: Final = Validation(
       object.metadata.name == object.spec.family + '.' + string(object.spec.revision) ||
       !object.spec.family.matches('^[a-z0-9]([-a-z0-9]{{0,57}}[a-z0-9])?$')
     """,
-    "a task definition is named for its family and its revision, as in web.3",
+    "A task definition is named for its family and its revision, as in web.3.",
 )
 
 

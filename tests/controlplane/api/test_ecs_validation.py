@@ -82,7 +82,7 @@ ACCEPTED = {
 
 @pytest.mark.parametrize(("item", "message"), REFUSED.values(), ids=REFUSED)
 def test_it_is_refused(server: Server, item: Object, message: str) -> None:
-    assert message in create(server, item).message
+    assert message.lower() in create(server, item).message.lower()
 
 
 @pytest.mark.parametrize("item", ACCEPTED.values(), ids=ACCEPTED)
@@ -146,7 +146,7 @@ FIXED = [
 @pytest.mark.parametrize(("kind", "spec", "message"), FIXED, ids=[f"{kind} {spec}" for kind, spec, _ in FIXED])
 def test_it_cannot_be_changed(server: Server, stored: dict[str, str], kind: str, spec: Object, message: str) -> None:
     answer = server.patch(f"{stored[kind]}?dryRun=All", {"spec": spec})
-    assert message in answer.message
+    assert message.lower() in answer.message.lower()
 
 
 CHANGEABLE = [

@@ -110,6 +110,15 @@ async def test_a_definition_of_kubectls_is_seen_and_its_number_is_passed_over(
     assert await list_definitions(client) == ["web:1", "web:2"]
 
 
+async def test_an_object_that_says_it_is_another_revision_is_not_taken_for_this_one(
+    client: EcsClient, api: MemoryApi
+) -> None:
+    spec = {"family": "web", "revision": 1, "definition": complete(a_definition()), "active": True}
+    api.put(ECS_TASK_DEFINITIONS.path("api.1"), {"metadata": {"name": "api.1"}, "spec": spec})
+    with pytest.raises(Refused, match="Unable to describe task definition"):
+        await describe(client, "api:1")
+
+
 async def test_a_definition_of_kubectls_that_is_none_says_so(client: EcsClient, api: MemoryApi) -> None:
     spec = {"family": "web", "revision": 1, "definition": {"family": "web", "containerDefinitions": 1, "cpus": 2}}
     api.put(ECS_TASK_DEFINITIONS.path("web.1"), {"metadata": {"name": "web.1"}, "spec": spec})
@@ -140,6 +149,24 @@ async def test_a_number_that_others_get_each_time_is_not_waited_for_for_ever(cli
             Refused, match="ClientException: Too many concurrent attempts to create a new revision of the"
         ):
             await register(client)
+
+
+async def test_a_number_that_was_counted_meanwhile_is_not_counted_again_though_its_revision_is_gone(
+    client: EcsClient, api: MemoryApi
+) -> None:
+    await register(client)
+    looked, others = api.get, EcsClient(api)
+
+    async def look(path: str, query: Any = None) -> Any:
+        found = await looked(path, query)
+        if path == ECS_TASK_FAMILIES.path("web"):
+            api.get = looked  # type: ignore[method-assign] # another registers and deletes it right now
+            await register(others)
+            del api.objects[ECS_TASK_DEFINITIONS.path("web.2")]
+        return found
+
+    api.get = look  # type: ignore[method-assign] # a race
+    assert (await register(client))["revision"] == 3
 
 
 async def test_one_that_is_killed_after_counting_costs_a_number_and_no_more(client: EcsClient, api: MemoryApi) -> None:
