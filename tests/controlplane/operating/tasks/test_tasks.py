@@ -2,7 +2,7 @@
 
 import pytest
 
-from monopod.api.ecs.names import ECS_TASK_GATE
+from monopod.api.ecs.names import ECS_TASK_GATE, ECS_TASK_LABEL
 from monopod.api.names import CAPACITY_ANNOTATION, PROFILE_LABEL
 from monopod.kube.objects.resources import PODS
 from tests.controlplane.operating.lab import Json, Lab, eventually
@@ -115,6 +115,14 @@ def test_kubectl_sees_tasks_and_those_that_cant_run_say_why(ecs: Lab) -> None:
 ADMISSION = ("MutatingAdmissionPolicyBinding", "ValidatingAdmissionPolicyBinding")
 
 
+def is_unguarded(tasks: Tasks) -> bool:
+    """Whether the API server has heard that the policies don't apply any more: a task's pod would have no sandbox."""
+    metadata = {"name": "try", "namespace": tasks.namespace, "labels": {ECS_TASK_LABEL: "try"}}
+    spec = {"containers": [{"name": "app", "image": "app"}]}
+    answer = tasks.lab.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}, dry_run=True)
+    return answer.ok and PROFILE_LABEL not in answer.body["metadata"]["labels"]
+
+
 def test_while_admission_is_away_no_task_starts(ecs: Lab) -> None:
     """Everything that makes or wants a sandbox is taken away and comes back: pods are made, and none runs."""
     tasks = Tasks(ecs, "unguarded")
@@ -123,6 +131,7 @@ def test_while_admission_is_away_no_task_starts(ecs: Lab) -> None:
     for item in bindings:
         ecs.delete(item["kind"], item["metadata"]["name"])
     try:
+        eventually(lambda: is_unguarded(tasks))
         task = tasks.run()
         seen: set[str] = set()
         while len(seen) < 2:

@@ -217,3 +217,35 @@ def test_an_essential_sidecar_that_ended_and_was_restarted_ends_the_task() -> No
     world.operate()
     assert world.why[0] == "EssentialContainerExited"
     assert world.container("proxy")["exitCode"] == 9
+
+
+# What is on record stays.
+
+
+def test_a_kubelet_whose_clock_is_late_changes_no_order() -> None:
+    world = make_running(a_definition())
+    assert world.pod
+    world.pod["status"]["phase"] = "Failed"
+    world.set_state({"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": "2026-05-01T11:00:00Z"}})
+    world.operate()
+    assert world.status["lastStatus"] == "STOPPED"
+    assert world.status["executionStoppedAt"] == world.status["startedAt"]
+    assert world.status["stoppedAt"] >= world.status["executionStoppedAt"]
+
+
+def test_what_a_kubelet_has_forgotten_stays_on_record() -> None:
+    world = make_running(a_definition())
+    assert world.pod
+    world.pod["status"]["containerStatuses"] = []
+    world.operate()
+    assert world.container()["lastStatus"] == "RUNNING"
+    assert world.path[-1] == (3, "RUNNING", "RUNNING")
+
+
+def test_an_exit_code_that_was_told_stays() -> None:
+    world = World(with_containers(a_container(), a_container("side", essential=False)), fates={"side": Fate(2, 7)})
+    world.pass_time(6)
+    world.set_state({"terminated": {"exitCode": 137, "reason": "Error"}}, "side")
+    world.stop()
+    world.pass_time(3)
+    assert world.container("side")["exitCode"] == 7
