@@ -8,6 +8,9 @@ import string
 from importlib import import_module
 from typing import Any, Final
 
+from monopod.aws.wire.coverage import State, load_coverage
+from monopod.aws.wire.models import Model, Operation
+
 # The standard library's own reader of patterns, which has no annotations.
 patterns, signs = import_module("re._parser"), import_module("re._constants")
 
@@ -151,6 +154,14 @@ def _to_class(parts: Any) -> str:
             case _:
                 raise AssertionError(kind)
     return found
+
+
+def list_operations(model: Model) -> list[Operation]:
+    """All of a service's. Of Systems Manager, which has patterns that can't be drawn from here, those that are built."""
+    built = {
+        name for (service, name), each in load_coverage().items() if service == "ssm" and each.state is State.BUILT
+    }
+    return [each for each in model.operations.values() if model.name != "ssm" or each.name in built]
 
 
 def to_python(pattern: str) -> str:

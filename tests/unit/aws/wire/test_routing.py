@@ -9,14 +9,14 @@ from monopod.aws.wire.message import HttpRequest
 from monopod.aws.wire.models import SERVICES, load_model
 from monopod.aws.wire.routing import Router
 from tests.unit.aws.wire.clients import build_request, send
-from tests.unit.aws.wire.draws import Draw
+from tests.unit.aws.wire.draws import Draw, list_operations
 
 ROUTER = Router(map(load_model, SERVICES))
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_botocore_sends_is_found(service: str) -> None:
-    for seed, operation in enumerate(load_model(service).operations.values()):
+    for seed, operation in enumerate(list_operations(load_model(service))):
         request = send(build_request(service, operation.name, Draw(seed, 0.2).draw_members(operation.input)))
         model = ROUTER.choose_model(dataclasses.replace(request, body=b""))
         assert model.name == service, operation.name
