@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.build.toolchain import build_tool
-from tests.unit.aws.exec.serving import TASK_ID, Door, describe_tasks, serving
+from tests.unit.aws.exec.serving import Door, describe_tasks, serving
 from tests.unit.aws.wire.serving import KEY, REGION, SECRET
 
 SECONDS: Final = 90
@@ -89,17 +89,34 @@ class Terminal:
 
 
 @contextmanager
-def execute_command(url: str, folder: Path, command: str, size: tuple[int, int] = (111, 33)) -> Iterator[Terminal]:
-    """Runs the AWS CLI with the plugin against an endpoint.
+def execute_command(
+    environment: Mapping[str, str], task: str, command: str, cluster: str = "prod", size: tuple[int, int] = (111, 33)
+) -> Iterator[Terminal]:
+    """Runs the AWS CLI with the plugin.
+
+    Args:
+        environment: in which it finds the endpoint, the key and the plugin.
+        task: where the command runs.
+        command: what runs there.
+        cluster: the task's.
+        size: of the terminal.
+    """
+    words = ["ecs", "execute-command", "--cluster", cluster, "--task", task, "--interactive", "--command", command]
+    terminal = Terminal(["aws", *words], environment, size)
+    try:
+        yield terminal
+    finally:
+        terminal.kill()
+
+
+def build_environment(url: str, folder: Path) -> dict[str, str]:
+    """The environment of AWS's tools for an endpoint of a test's own.
 
     Args:
         url: the endpoint's.
-        folder: is its home.
-        command: runs in the task.
-        size: of the terminal.
+        folder: is their home.
     """
-    words = ["ecs", "execute-command", "--cluster", "prod", "--task", TASK_ID, "--interactive", "--command", command]
-    environment = {
+    return {
         "PATH": f"{build_tool('session-manager-plugin')}:{Path(sys.executable).parent}:/usr/bin:/bin",
         "HOME": str(folder),
         "AWS_ACCESS_KEY_ID": KEY,
@@ -107,11 +124,6 @@ def execute_command(url: str, folder: Path, command: str, size: tuple[int, int] 
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL": url,
     }
-    terminal = Terminal(["aws", *words], environment, size)
-    try:
-        yield terminal
-    finally:
-        terminal.kill()
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from monopod.aws.exec.rules.request import choose_target, miss_task
 from monopod.aws.exec.session import Session, Terminal
 from monopod.aws.wire.call import AccessKey, AwsError, Caller
 from monopod.aws.wire.endpoint import FindKey
+from monopod.aws.wire.metrics import EXEC_SESSIONS
 from monopod.kube.client.api import ApiError, Json
 from monopod.kube.client.exec import Exec
 from monopod.kube.clock import Clock
@@ -237,9 +238,11 @@ class Sessions:
     async def _run(self, running: _Running, grant: Grant) -> None:
         told = {"session": grant.session, "user": running.caller.user, "cluster": grant.cluster, "task": grant.task}
         logger.info("a session began", container=grant.container, **told)
+        EXEC_SESSIONS.inc()
         try:
             await running.session.run()
         finally:
+            EXEC_SESSIONS.dec()
             del self._running[grant.session]
             self._leave_place(grant.key)
             logger.info("a session ended", **told)

@@ -1,6 +1,6 @@
 """The endpoint's metrics, in a registry of their own; docs/reference/metrics.md lists them."""
 
-from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, PlatformCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, PlatformCollector
 from prometheus_client import ProcessCollector as ProcessMetrics
 
 REGISTRY = CollectorRegistry()
@@ -26,3 +26,4 @@ METADATA_REQUESTS = Counter(
     ["status"],
     registry=REGISTRY,
 )
+EXEC_SESSIONS = Gauge("monopod_aws_exec_sessions", "Sessions of ECS Exec at this replica.", registry=REGISTRY)

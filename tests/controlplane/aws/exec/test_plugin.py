@@ -12,8 +12,8 @@ import pytest
 
 from monopod.aws.exec.session import Terminal as Remote
 from monopod.kube.client.exec import Ended, Exec
-from tests.exec_clients import execute_command, serving_beside, set_size
-from tests.unit.aws.exec.serving import Door, TaskApi, a_task
+from tests.exec_clients import build_environment, execute_command, serving_beside, set_size
+from tests.unit.aws.exec.serving import TASK_ID, Door, TaskApi, a_task
 
 
 class LocalTerminal:
@@ -57,7 +57,7 @@ def door() -> Iterator[Door]:
 
 
 def test_a_shell_is_typed_in_resized_interrupted_and_left(door: Door, tmp_path: Path) -> None:
-    with execute_command(door.url, tmp_path, "sh") as terminal:
+    with execute_command(build_environment(door.url, tmp_path), TASK_ID, "sh") as terminal:
         terminal.until("Starting session with SessionId: ecs-execute-command-")
         terminal.type("stty size\r")
         terminal.until("33 111")
@@ -76,14 +76,14 @@ def test_a_shell_is_typed_in_resized_interrupted_and_left(door: Door, tmp_path: 
 
 
 def test_all_that_a_command_shows_arrives_in_order_and_its_exit_code_is_told(door: Door, tmp_path: Path) -> None:
-    with execute_command(door.url, tmp_path, "sh -c 'seq 1 40000; exit 3'") as terminal:
+    with execute_command(build_environment(door.url, tmp_path), TASK_ID, "sh -c 'seq 1 40000; exit 3'") as terminal:
         assert terminal.until_over() == 0  # the plugin has no other
         assert re.findall(r"^(\d+)$", terminal.shown, re.MULTILINE) == [str(number) for number in range(1, 40_001)]
         assert "The command ended with exit code 3." in terminal.shown
 
 
 def test_a_session_whose_connection_breaks_off_goes_on(door: Door, tmp_path: Path) -> None:
-    with execute_command(door.url, tmp_path, "sh") as terminal:
+    with execute_command(build_environment(door.url, tmp_path), TASK_ID, "sh") as terminal:
         terminal.until("# ") if os.geteuid() == 0 else terminal.until("$ ")
         terminal.type("for i in $(seq 1 40); do echo line-$i; sleep 0.1; done; echo over-$((1+1))\r")
         terminal.until("line-5\n")
@@ -110,7 +110,7 @@ def cut(door: Door) -> None:
 def test_a_refusal_is_told_before_anything_starts(tmp_path: Path) -> None:
     with (
         serving_beside(LocalDoor(TaskApi(a_task(enabled=False)))) as door,
-        execute_command(door.url, tmp_path, "sh") as terminal,
+        execute_command(build_environment(door.url, tmp_path), TASK_ID, "sh") as terminal,
     ):
         assert terminal.until_over() != 0
         assert "InvalidParameterException" in terminal.shown

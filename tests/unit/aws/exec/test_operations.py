@@ -12,6 +12,7 @@ from monopod.aws.exec.rules.claims import ANNOTATION
 from monopod.aws.exec.rules.grant import Grant, build_token
 from monopod.aws.wire import connections
 from monopod.aws.wire.call import AwsError
+from monopod.aws.wire.metrics import REGISTRY
 from monopod.kube.client.api import ApiError, Json
 from monopod.kube.client.exec import Ended, Exec
 from monopod.kube.clock import SYSTEM_CLOCK
@@ -246,6 +247,7 @@ async def test_a_key_has_so_many_sessions_at_once(monkeypatch: pytest.MonkeyPatc
     async with a_door() as door, opening((await execute(door))["session"]) as channel:
         await get_terminal(door)
         assert "too many sessions" in str(await open_again(door, (await execute(door))["session"]))
+        assert REGISTRY.get_sample_value("monopod_aws_exec_sessions") == 1
         door.terminals[0].show(Ended(0))
         assert await channel.until_over() == ""
         door.began.clear()
