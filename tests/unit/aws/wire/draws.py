@@ -157,10 +157,8 @@ def _to_class(parts: Any) -> str:
 
 
 def list_operations(model: Model) -> list[Operation]:
-    """All of a service's. Of Systems Manager, which has patterns that can't be drawn from here, those that are built."""
-    built = {
-        name for (service, name), each in load_coverage().items() if service == "ssm" and each.state is State.BUILT
-    }
+    """All of a service's. Of Systems Manager, whose patterns can't all be drawn from, those that are built."""
+    built = {name for (service, name), it in load_coverage().items() if service == "ssm" and it.state is State.BUILT}
     return [each for each in model.operations.values() if model.name != "ssm" or each.name in built]
 
 
