@@ -23,16 +23,10 @@ from lab.shell import run
 REGION = "us-east-1"
 SECRET = "monopod-aws-certificate"  # noqa: S105 the name of one
 SERVICE = f"service/{RELEASE}-aws"
-RULES: list[Object] = [
-    {"apiGroups": ["ecs.monopod.dev"], "resources": ["*"], "verbs": ["*"]},
-    {"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get", "create"]},
-    {
-        "apiGroups": ["monopod.dev"],
-        "resources": ["fargateprofiles"],
-        "verbs": ["get", "list", "create", "patch", "delete"],
-    },
-]
+GROUP = "rbac.authorization.k8s.io"
+EDITOR = "monopod-profile-editor"
+ROLES = (EDITOR, *(f"{RELEASE}-ecs-{name}" for name in ("user", "reader", "definitions", "clusters")))
+"""What the user may: the chart's own roles for ECS, and this project's example of one for profiles."""
 
 
 def install_endpoint(cluster: Cluster, user: str, *settings: str) -> None:
@@ -40,7 +34,7 @@ def install_endpoint(cluster: Cluster, user: str, *settings: str) -> None:
 
     Args:
         cluster: a cluster with nodes.
-        user: whom access keys may stand for; may do everything with ECS's kinds.
+        user: whom access keys may stand for; has the chart's roles for ECS in the whole cluster.
         settings: more of the chart's values.
     """
     install_registry(cluster)
@@ -51,18 +45,10 @@ def install_endpoint(cluster: Cluster, user: str, *settings: str) -> None:
         "type": "kubernetes.io/tls",
         "data": {name: base64.b64encode(path.read_bytes()).decode() for name, path in data.items()},
     }
-    name = f"aws-{user}"
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
-    objects = [
-        _name("v1", "Namespace", NAMESPACE),
-        secret,
-        {**_name("rbac.authorization.k8s.io/v1", "ClusterRole", name), "rules": RULES},
-        {
-            **_name("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", name),
-            "roleRef": role,
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
-        },
-    ]
+    verbs = ["get", "list", "create", "patch", "delete"]
+    rule = {"apiGroups": ["monopod.dev"], "resources": ["fargateprofiles"], "verbs": verbs}
+    editor = {**_name(f"{GROUP}/v1", "ClusterRole", EDITOR), "rules": [rule]}
+    objects = [_name("v1", "Namespace", NAMESPACE), secret, editor, *(_bind(role, user) for role in ROLES)]
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=to_list(objects))
     values = ("enabled=true", "replicas=1", f"impersonate.users={{{user}}}", f"tls.secretName={SECRET}")
     install_chart(cluster, "ecs.enabled=true", *(f"aws.{value}" for value in values), *settings)
@@ -104,6 +90,14 @@ def get_authority(cluster: Cluster) -> Path:
 
 def _get_authority(cluster: Cluster) -> Authority:
     return Authority.create(cluster.kubeconfig_path.parent / "aws")
+
+
+def _bind(role: str, user: str) -> Object:
+    return {
+        **_name(f"{GROUP}/v1", "ClusterRoleBinding", f"{role}-of-{user}"),
+        "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": GROUP, "kind": "User", "name": user}],
+    }
 
 
 def _name(api_version: str, kind: str, name: str, namespace: str = "") -> Object:
