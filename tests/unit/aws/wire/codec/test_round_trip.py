@@ -1,14 +1,13 @@
 """Of what AWS's own clients send nothing is lost, and what is answered they read again: for every operation."""
 
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
 from monopod.aws.wire.codec.codec import read_params, write_answer
-from monopod.aws.wire.coverage import State, load_coverage
 from monopod.aws.wire.models import SERVICES, Operation, load_model
 from tests.unit.aws.wire.clients import build_request, read, send
-from tests.unit.aws.wire.draws import Draw
+from tests.unit.aws.wire.draws import Draw, list_operations
 
 EACH = 12
 """Requests of each operation: there are 288."""
@@ -18,23 +17,11 @@ STREAMS = {"GetLogObject", "StartLiveTail"}
 """What they answer is no single value; they are never built."""
 
 
-OF_FEW: Final = {"ssm"}
-"""Services of which a few operations only are of use here, and the others have texts that no expression of Python's
-matches."""
-
-
-def choose_operations(service: str) -> list[Operation]:
-    operations = load_model(service).operations.values()
-    return [
-        each for each in operations if service not in OF_FEW or load_coverage()[service, each.name].state is State.BUILT
-    ]
-
-
 @pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_clients_send_is_understood_in_full(service: str, part: int) -> None:
     model = load_model(service)
-    for number, operation in enumerate(choose_operations(service)[part::4]):
+    for number, operation in enumerate(list_operations(model)[part::4]):
         for seed in range(EACH):
             draw = Draw(seed * 1000 + number, FULLNESS[seed % 4], has_empty=service != "sts")
             params = _remove_unsayable(operation, draw.draw_members(operation.input))
@@ -46,7 +33,7 @@ def test_what_clients_send_is_understood_in_full(service: str, part: int) -> Non
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_is_answered_clients_read_in_full(service: str, part: int) -> None:
     model = load_model(service)
-    for number, operation in enumerate(choose_operations(service)[part::4]):
+    for number, operation in enumerate(list_operations(model)[part::4]):
         if operation.name in STREAMS:
             continue
         for seed in range(EACH):
