@@ -1,11 +1,12 @@
 """A client of CloudWatch Logs without a network: what botocore sends, through AWS's protocol to the handlers."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from monopod.aws.logs.operations import build_service
 from monopod.aws.options import Account
-from monopod.aws.wire.call import AwsError, Call, Caller
+from monopod.aws.wire.call import AwsError, Call, Caller, Handler
 from monopod.aws.wire.codec.codec import read_params, write_answer
 from monopod.aws.wire.models import load_model
 from monopod.kube.client.api import TextApi
@@ -18,8 +19,9 @@ CALLER = Caller("AKIAEXAMPLE", "ana")
 
 
 class LogsClient:
-    def __init__(self, api: TextApi) -> None:
-        self._handlers = build_service(lambda caller: api, ACCOUNT).handlers
+    def __init__(self, api: TextApi, caller: Caller = CALLER, handlers: Mapping[str, Handler] | None = None) -> None:
+        self.handlers = handlers or build_service(lambda caller: api, ACCOUNT).handlers
+        self._caller = caller
 
     async def call(self, operation: str, **params: Any) -> dict[str, Any]:
         """What a client reads.
@@ -29,8 +31,8 @@ class LogsClient:
         """
         known = LOGS.operations[operation]
         told = read_params(LOGS, known, send(build_request("logs", operation, params)))
-        call = Call("logs", operation, told, CALLER, ACCOUNT.region, "r")
-        found: dict[str, Any] = json.loads(write_answer(LOGS, known, await self._handlers[operation](call), "r").body)
+        call = Call("logs", operation, told, self._caller, ACCOUNT.region, "r")
+        found: dict[str, Any] = json.loads(write_answer(LOGS, known, await self.handlers[operation](call), "r").body)
         return found
 
     async def get(self, stream: str, **params: Any) -> dict[str, Any]:

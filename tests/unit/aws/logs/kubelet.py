@@ -1,5 +1,6 @@
 """Tasks whose containers have logs, and an API server that reads these as a kubelet does."""
 
+import asyncio
 import datetime
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -70,7 +71,7 @@ def a_definition(group: str, since: int = NOON) -> Json:
 
 
 class Kubelets(FakeApi):
-    """Answers in pieces of `piece` bytes; `taken` says of each read how many bytes were taken of it."""
+    """Answers in pieces of `piece` bytes once the gate is open; `taken` says of each read how many were taken of it."""
 
     def __init__(self, *tasks: Json, definitions: Iterable[Json] = (), piece: int = 1000) -> None:
         super().__init__()
@@ -85,6 +86,8 @@ class Kubelets(FakeApi):
         self.taken: list[int] = []
         self.asked: list[dict[str, str]] = []
         self.piece = piece
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     def write(self, number: int, lines: Iterable[tuple[int, str]], *, container: str = "app") -> None:
         before = self.logs.get((task_id(number), container), b"")
@@ -109,6 +112,7 @@ class Kubelets(FakeApi):
             raise FORBIDDEN
         asked = dict(query or {})
         self.asked.append(asked)
+        await self.gate.wait()
         pods = {PODS.path(task_id(n), namespace, "log"): task_id(n) for n in range(100) for namespace in NAMESPACES}
         log = self.logs.get((pods.get(path, ""), asked["container"]))
         if log is None:

@@ -1,12 +1,17 @@
 """GetLogEvents: both ways through a stream, its tokens, and logs that are large, gone or still being written."""
 
+import asyncio
+
 import pytest
 
+from monopod.aws.logs.operations import MOST_OF_A_USER
 from monopod.aws.logs.rules.window import LARGEST_PAGE
-from monopod.aws.wire.call import AwsError
+from monopod.aws.wire.call import AwsError, Caller
 from monopod.kube.client.api import ApiError, ServerTrouble
 from tests.unit.aws.logs.client import LogsClient, messages, millis, refused
-from tests.unit.aws.logs.kubelet import GROUP, NOON, SECOND, Kubelets, a_task, stream_name, task_id
+from tests.unit.aws.logs.kubelet import GROUP, NOON, SECOND, Kubelets, a_line, a_task, stream_name, task_id
+from tests.unit.running import settle
+from tests.unit.waiting import until
 
 STREAM = stream_name(1)
 
@@ -132,6 +137,27 @@ async def test_without_events_the_tokens_stay(failure: ApiError | None) -> None:
     api.logs[task_id(1), "app"] = b""
     api.write(1, [(NOON, "a")])
     assert messages(await client.get(STREAM, nextToken=answer["nextForwardToken"])) == ["a"]
+
+
+@pytest.mark.parametrize(("stopped", "told"), [(None, ["a"]), (NOON + 5 * SECOND, ["a", "beg"])])
+async def test_a_line_that_has_begun_is_told_once_nothing_more_can_come(stopped: int | None, told: list[str]) -> None:
+    api = Kubelets(a_task(1, stopped=stopped))
+    api.logs[task_id(1), "app"] = a_line(NOON, "a") + a_line(NOON + 1, "beg")[:-1]
+    assert messages(await LogsClient(api).get(STREAM, startFromHead=True)) == told
+
+
+async def test_a_user_has_a_few_answers_at_a_time_and_holds_up_nobody_else() -> None:
+    api = a_log()
+    api.gate.clear()
+    ana = LogsClient(api)
+    ben = LogsClient(api, Caller("AKIAOTHER", "ben"), ana.handlers)
+    asked = [asyncio.create_task(ana.get(STREAM)) for _ in range(MOST_OF_A_USER + 3)]
+    asked.append(asyncio.create_task(ben.get(STREAM)))
+    await until(lambda: len(api.asked) == MOST_OF_A_USER + 1)
+    await settle(50)
+    assert len(api.asked) == MOST_OF_A_USER + 1
+    api.gate.set()
+    assert [len(messages(each)) for each in await asyncio.gather(*asked)] == [10] * len(asked)
 
 
 async def test_a_node_that_cant_be_asked_is_told() -> None:

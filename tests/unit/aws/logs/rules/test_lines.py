@@ -94,3 +94,12 @@ def test_a_log_without_lines_takes_no_memory() -> None:
     for _ in range(200):
         assert list(reader.read(b"x" * 65_536)) == []
     assert len(reader._rest) < 65_536
+
+
+def test_a_line_that_never_ends_is_told_piece_by_piece_and_takes_no_memory() -> None:
+    reader, events = LineReader(), list[Event]()
+    events += reader.read(a_line(NOON, "")[:-1])
+    for _ in range(40):
+        events += reader.read(b"x" * 65_536)
+        assert len(reader._rest) <= LONGEST_MESSAGE
+    assert [each.place for each in events] == [Place(NOON, ordinal) for ordinal in range(10)]
