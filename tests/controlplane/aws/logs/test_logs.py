@@ -21,7 +21,7 @@ from tests.unit.aws.logs.kubelet import GROUP, NOON, SECOND, a_line, a_task, str
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NODE, NOWHERE = "stand-in-kubelet", "stand-in-kubelet-that-is-away"
-TENANTS = {"a": (1, "ana"), "b": (2, "ben")}
+TENANTS = {"logs-a": (1, "ana"), "logs-b": (2, "ben")}
 READ_TASKS = {"apiGroups": ["ecs.monopod.dev"], "resources": ["ecstasks"], "verbs": ["list"]}
 READ_LOGS = {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]}
 
@@ -61,13 +61,18 @@ def kubelet(installed: ControlPlane, server: Server) -> Iterator[Kubelet]:
                 a_line(NOON + index * SECOND // 4, f"{cluster} {index}") for index in range(8)
             )
         yield kubelet
+        for cluster in TENANTS:
+            for resource in (ECS_TASKS, PODS):
+                for each in server.get(resource.list_path(f"ecs-{cluster}")).expect_ok()["items"]:
+                    server.delete(resource.path(each["metadata"]["name"], f"ecs-{cluster}"))
+            server.delete(ECS_CLUSTERS.path(cluster))
         for name in (NODE, NOWHERE):
             server.delete(NODES.path(name))
 
 
-def run_task(server: Server, number: int, cluster: str, node: str) -> None:
+def run_task(server: Server, number: int, cluster: str, node: str, group: str = GROUP) -> None:
     """A task as the operator has it, and its pod as the scheduler has it."""
-    told = a_task(number, cluster=cluster)
+    told = a_task(number, cluster=cluster, group=group)
     name, namespace = told["metadata"]["name"], told["metadata"]["namespace"]
     task = {
         "apiVersion": ECS_API_VERSION,
@@ -121,18 +126,18 @@ async def test_who_may_not_is_denied_in_the_api_servers_words(
 async def test_the_kubelet_is_asked_from_the_second_of_the_first_event_on(api: ApiClient, kubelet: Kubelet) -> None:
     client = sign_in(api, "ana")
     kubelet.asked.clear()
-    assert messages(await client.filter(startTime=millis(1.3))) == ["a 6", "a 7"]
+    assert messages(await client.filter(startTime=millis(1.3))) == ["logs-a 6", "logs-a 7"]
     (asked,) = kubelet.asked
     assert asked["sinceTime"].startswith("2026-")
     assert asked["timestamps"] == "true"
 
 
-async def test_a_large_log_is_not_read_to_its_end(api: ApiClient, kubelet: Kubelet) -> None:
-    kubelet.logs[f"ecs-a/{task_id(1)}/app"] += b"".join(
-        a_line(NOON + (10 + index) * SECOND, "x" * 1000) for index in range(60_000)
-    )
+async def test_a_large_log_is_not_read_to_its_end(api: ApiClient, server: Server, kubelet: Kubelet) -> None:
+    run_task(server, 5, "logs-a", NODE, "/ecs/large")
+    log = (a_line(NOON + index * SECOND, "x" * 1000) for index in range(60_000))
+    kubelet.logs[f"ecs-logs-a/{task_id(5)}/app"] = b"".join(log)
     kubelet.sent = 0
-    answer = await sign_in(api, "ana").filter()
+    answer = await sign_in(api, "ana").filter(logGroupName="/ecs/large")
     assert "nextToken" in answer
     assert len(answer["events"]) > 1000
     # What is on its way is in buffers of three programs.
@@ -142,14 +147,19 @@ async def test_a_large_log_is_not_read_to_its_end(api: ApiClient, kubelet: Kubel
 async def test_a_pod_that_is_gone_or_waits_has_no_events_and_a_node_that_is_away_is_told(
     api: ApiClient, server: Server, kubelet: Kubelet
 ) -> None:
-    client = sign_in(api, "ben")
-    run_task(server, 3, "b", NODE)
-    assert messages(await client.get(stream_name(3))) == []
-    server.delete(PODS.path(task_id(3), "ecs-b")).expect_ok()
-    assert messages(await client.get(stream_name(3))) == []
-    run_task(server, 4, "b", NOWHERE)
-    answer = await client.filter()
-    assert messages(answer) == [f"b {index}" for index in range(8)]
+    client, group = sign_in(api, "ben"), "/ecs/few"
+
+    async def get(number: int) -> list[str]:
+        name = stream_name(number)
+        return messages(await client.call("GetLogEvents", logGroupName=group, logStreamName=name))
+
+    run_task(server, 3, "logs-b", NODE, group)
+    assert await get(3) == []
+    server.delete(PODS.path(task_id(3), "ecs-logs-b")).expect_ok()
+    assert await get(3) == []
+    run_task(server, 4, "logs-b", NOWHERE, group)
+    answer = await client.filter(logGroupName=group)
+    assert messages(answer) == []
     assert answer["searchedLogStreams"] == [{"logStreamName": stream_name(4), "searchedCompletely": False}]
     with pytest.raises(AwsError, match="The log can't be read now"):
-        await client.get(stream_name(4))
+        await get(4)
