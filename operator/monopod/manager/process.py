@@ -18,6 +18,7 @@ import structlog
 from monopod.admission.installed import fetch_admission
 from monopod.admission.policies import build_policies
 from monopod.bare_pods.controller import BareKeeper
+from monopod.capacity.controller import CapacityReader
 from monopod.eviction.evictor import Evictor
 from monopod.isolation.controller import Isolator
 from monopod.kube.client.api import ApiError, ApiUnreachable, Unconfigured
@@ -149,13 +150,15 @@ class Process:
         rescheduler = Rescheduler(api, caches, evictor, bare, options, recorder, problems)
         read_admission = partial(fetch_admission, api, _list_policies(options))
         usage = UsageReader(api, options, problems)
-        contributors = (isolator, ProgressContributor(rescheduler.compute_moves), usage)
+        capacity = CapacityReader(api, caches, options.choose_sandbox, recorder, problems)
+        contributors = (isolator, ProgressContributor(rescheduler.compute_moves), capacity, usage)
         reconciler = Reconciler(
             api, caches, isolator, options, read_admission, evictor, rescheduler, contributors, recorder, problems
         )
         auditor = Auditor(api, caches, options, problems)
         auditor.audited.subscribe(reconciler.enqueue)
         usage.changed.subscribe(reconciler.enqueue)
+        capacity.changed.subscribe(reconciler.enqueue)
         self._controllers = (
             *reconciler.controllers,
             rescheduler.controller,
@@ -163,11 +166,13 @@ class Process:
             evictor.controller,
             *isolator.controllers,
             auditor.controller,
+            capacity.controller,
             usage.controller,
         )
         await self._load(api)
         isolator.begin()
         auditor.begin()
+        capacity.begin()
         usage.begin()
         reconciler.enqueue(0)
         watching = Watching(build_sources(caches, reconciler, self._options.namespace), api.configuration)
