@@ -98,6 +98,7 @@ SUBJECT_ACCESS_REVIEWS: Final = Resource(
     "SubjectAccessReview", "authorization.k8s.io", "v1", "subjectaccessreviews", namespaced=False
 )
 
+DAEMON_SETS: Final = Resource("DaemonSet", "apps", "v1", "daemonsets")
 DEPLOYMENTS: Final = Resource("Deployment", "apps", "v1", "deployments")
 REPLICA_SETS: Final = Resource("ReplicaSet", "apps", "v1", "replicasets")
 STATEFUL_SETS: Final = Resource("StatefulSet", "apps", "v1", "statefulsets")
@@ -150,6 +151,7 @@ BY_KIND: Final[Mapping[str, Resource]] = {
         SERVICE_ACCOUNTS,
         TOKEN_REVIEWS,
         SUBJECT_ACCESS_REVIEWS,
+        DAEMON_SETS,
         DEPLOYMENTS,
         REPLICA_SETS,
         STATEFUL_SETS,

@@ -1,5 +1,6 @@
 """`kubectl fargate nodepool` against a real API server: Karpenter's own schema takes what is printed, as it stands."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -93,3 +94,13 @@ def test_the_class_of_the_clusters_pools_is_taken(cluster: ControlPlane, server:
     second = yaml.safe_load(show(cluster, "np-gvisor"))
     reference = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default"}
     assert second["spec"]["template"]["spec"]["nodeClassRef"] == reference
+
+
+def test_doctor_judges_the_pools_that_there_are(cluster: ControlPlane, server: Server) -> None:
+    pool = yaml.safe_load(show(cluster, "np-kata", "--class", "KWOKNodeClass/default"))
+    del pool["spec"]["template"]["spec"]["startupTaints"]
+    server.create(NODE_POOLS.list_path(), pool).expect_ok()
+    report = json.loads(run("doctor", "-o", "json", "--kubeconfig", str(cluster.kubeconfig_path)).stdout)
+    told = [each["message"] for each in report["findings"] if each["check"] == "Capacity"]
+    early = f"nodes of NodePool {pool['metadata']['name']} have the label katacontainers.io/kata-runtime from birth"
+    assert any(message.startswith(f"Profile np-kata: {early}") for message in told), told
