@@ -11,7 +11,6 @@ RESOURCES: Final[Mapping[str, Resource]] = dict(BY_KIND) | {
     resource.kind: resource
     for resource in (
         Resource("LimitRange", "", "v1", "limitranges"),
-        Resource("DaemonSet", "apps", "v1", "daemonsets"),
         Resource("ClusterRole", _RBAC, "v1", "clusterroles", namespaced=False),
         Resource("ClusterRoleBinding", _RBAC, "v1", "clusterrolebindings", namespaced=False),
         Resource(

@@ -112,6 +112,8 @@ class Server:
         answer = self._pool.request(
             method, self._base + path, body=None if body is None else json.dumps(body), headers=headers
         )
+        if answer.headers.get("Content-Type", "").startswith("text/plain"):  # of a kind that isn't served
+            return Answer(answer.status, {"message": answer.data.decode()})
         return Answer(answer.status, json.loads(answer.data or b"{}"))
 
 

@@ -19,7 +19,7 @@ from monopod.api.names import (
     TASK_LABEL,
 )
 from monopod.api.parts import ATOMIC_LIST, ATOMIC_MAP, Part
-from monopod.api.profile_fields import AnnotationPatterns, GroupNames, MaxUnavailable, Subnets, Tags
+from monopod.api.profile_fields import AnnotationPatterns, GroupNames, MaxUnavailable, NodePoolNames, Subnets, Tags
 from monopod.api.profile_status import FargateProfileStatus
 from monopod.api.rules import Rule, for_kind, unchangeable
 
@@ -104,6 +104,28 @@ Selectors = Annotated[
     # Not as FieldValueDuplicate: for that reason the API server leaves the message out.
     Rule("self.all(one, self.exists_one(other, other == one))", "the same selector is listed twice"),
 ]
+
+
+class Capacity(Part):
+    """What makes nodes for the profile's pods. Monopod makes none: it watches, and says why they don't come."""
+
+    model_config = ConfigDict(
+        json_schema_extra=for_kind(
+            Rule(
+                "!has(self.nodePools) || self.nodePools.size() == 0 || self.provider in ['Auto', 'Karpenter']",
+                "only Karpenter has NodePools: leave nodePools out, or let provider be Karpenter or Auto",
+            )
+        )
+    )
+
+    provider: Literal["Auto", "Karpenter", "ClusterAutoscaler", "None"] = "Auto"
+    """What makes nodes. Auto: Karpenter, if one of its NodePools fits the profile's pods, else nothing.
+    ClusterAutoscaler has to be said, because nothing in the API tells of it. None: the nodes are those that there
+    are."""
+
+    node_pools: Annotated[NodePoolNames, Field(json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
+    """The Karpenter NodePools whose nodes the pods use, by name; at most 20. They are read and never written. Default:
+    all."""
 
 
 class FargateProfileSpec(Part):
@@ -196,6 +218,10 @@ class FargateProfileSpec(Part):
     """What becomes of pods that exist already and that the profile would take if they were created now. Reschedule:
     they are evicted, a few at a time and as their PodDisruptionBudgets allow, so that whatever controls them makes new
     ones, each in its own sandbox. Keep, as on EKS: they are left where they are."""
+
+    capacity: Capacity | None = None
+    """What makes nodes for the profile's pods, so that the condition CapacityAvailable can say why they don't come.
+    Default: provider Auto."""
 
     max_unavailable: MaxUnavailable = "10%"
     """How many pods of one workload may be unavailable while its pods are rescheduled: a number, or a percentage of its

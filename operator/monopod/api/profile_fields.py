@@ -11,6 +11,7 @@ MAX_GROUPS = 5
 MAX_TAGS = 50
 MAX_SUBNETS = 16
 MAX_ANNOTATIONS = 20
+MAX_NODE_POOLS = 20
 
 
 def _listed_once(what: str) -> Rule:
@@ -83,6 +84,23 @@ Tags = Annotated[
         "!self.exists(key, key.matches('^(?i)aws:'))",
         "a tag's key can't start with 'aws:', which is reserved for AWS",
     ),
+]
+
+
+NodePoolNames = Annotated[
+    list[
+        Annotated[
+            str,
+            Field(max_length=63),
+            Rule(
+                "self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+                "the name of a NodePool consists of lower-case letters, digits, '-' and '.', "
+                "and starts and ends with a letter or a digit",
+            ),
+        ]
+    ],
+    Field(max_length=MAX_NODE_POOLS),
+    _listed_once("NodePool"),
 ]
 
 

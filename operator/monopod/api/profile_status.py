@@ -128,6 +128,19 @@ class ProfileUsage(Part):
     """When the ledger was last asked and both were this."""
 
 
+class ProfileCapacity(Part):
+    """The room for the profile's pods; the condition CapacityAvailable says whether it lacks any, and why."""
+
+    provider: Literal["Auto", "Karpenter", "ClusterAutoscaler", "None"]
+    """What makes nodes for the profile's pods: as the spec says, or as it was found."""
+
+    nodes: Annotated[int, Field(ge=0)]
+    """How many nodes take the profile's pods, full or not."""
+
+    pending_pods: Annotated[int, Field(ge=0)]
+    """How many of the profile's pods wait for room on a node."""
+
+
 class FargateProfileStatus(Part):
     """What Monopod observed. Written by the operator only."""
 
@@ -173,6 +186,9 @@ class FargateProfileStatus(Part):
 
     rescheduling: Rescheduling | None = None
     """Present once there were pods to move."""
+
+    capacity: ProfileCapacity | None = None
+    """The room for the profile's pods; absent until it has been looked at, and while the profile is being deleted."""
 
     usage: ProfileUsage | None = None
     """What the profile's pods cost; absent without a ledger, once the ledger hasn't answered for an hour, and while the

@@ -38,6 +38,7 @@ class ConditionType(Documented):
     ISOLATED = "Isolated", "Each pod's network does what its security groups say, and no more."
     ENFORCED = "Enforced", "A dry run of a pod that matches the profile came back from the API server sandboxed."
     RESCHEDULED = "Rescheduled", "No pod that the profile moves runs elsewhere any more."
+    CAPACITY_AVAILABLE = "CapacityAvailable", "No pod of the profile waits for room: there is some, or it will be made."
     DELETING = "Deleting", "The profile is being deleted: it takes no more pods, and its pods are evicted."
 
 
@@ -193,6 +194,32 @@ class Reason(Documented):
     NAME_TAKEN = (
         "NameTaken",
         "Another pod has the name of one that is to be created again; its manifest is kept in a StoredPod.",
+    )
+
+    CAPACITY_AVAILABLE = "CapacityAvailable", "No pod waits for room."
+    CAPACITY_NOT_READ = "CapacityNotRead", "Nodes, NodePools and pods haven't been looked at yet, or can't be."
+    NO_SANDBOX_NODES = "NoSandboxNodes", "No node takes pods of the profile's RuntimeClass, and nothing makes one."
+    NODES_FULL = "NodesFull", "Pods wait for room on the nodes that there are, and nothing makes more."
+    GROWING = "Growing", "Pods wait, and the autoscaler is to make nodes for them."
+    LIMIT_REACHED = "LimitReached", "Pods wait, and the limits of the NodePools allow no more nodes for them."
+    KARPENTER_NOT_SERVED = "KarpenterNotServed", "The profile relies on Karpenter, and the cluster has no NodePools."
+    NODE_POOL_NOT_FOUND = "NodePoolNotFound", "The profile names NodePools that don't exist."
+    NODE_POOL_NOT_READY = "NodePoolNotReady", "The NodePools that would make nodes aren't Ready."
+    NODE_POOL_LABEL_MISSING = (
+        "NodePoolLabelMissing",
+        "No NodePool gives its nodes the labels that the profile's pods select, so Karpenter makes none for them.",
+    )
+    NODE_POOL_TAINT_NOT_TOLERATED = (
+        "NodePoolTaintNotTolerated",
+        "The NodePool's nodes have a taint that the profile's pods don't tolerate.",
+    )
+    STARTUP_TAINT_MISSING = (
+        "StartupTaintMissing",
+        "The NodePool's nodes have the sandbox's label from birth, so pods come before the sandbox is installed.",
+    )
+    STARTUP_TAINT_STUCK = (
+        "StartupTaintStuck",
+        "A node has had its startup taint for more than five minutes, so no pod comes.",
     )
 
     NO_DRY_RUN = "NoDryRun", "No dry run was done, because something that it needs is missing."

@@ -18,6 +18,7 @@ import structlog
 from monopod.admission.installed import fetch_admission
 from monopod.admission.policies import build_policies
 from monopod.bare_pods.controller import BareKeeper
+from monopod.capacity.controller import CapacityReader
 from monopod.eviction.evictor import Evictor
 from monopod.isolation.controller import Isolator
 from monopod.kube.client.api import ApiError, ApiUnreachable, Unconfigured
@@ -151,7 +152,8 @@ class Process:
         rescheduler = Rescheduler(api, caches, evictor, bare, options, recorder, problems)
         read_admission = partial(fetch_admission, api, _list_policies(options))
         usage = UsageReader(api, options, problems)
-        contributors = (isolator, ProgressContributor(rescheduler.compute_moves), usage)
+        capacity = CapacityReader(api, caches, options.choose_sandbox, recorder, problems)
+        contributors = (isolator, ProgressContributor(rescheduler.compute_moves), capacity, usage)
         reconciler = Reconciler(
             api, caches, isolator, options, read_admission, evictor, rescheduler, contributors, recorder, problems
         )
@@ -160,6 +162,7 @@ class Process:
         auditor = Auditor(api, caches, options, problems)
         auditor.audited.subscribe(reconciler.enqueue)
         usage.changed.subscribe(reconciler.enqueue)
+        capacity.changed.subscribe(reconciler.enqueue)
         self._controllers = (
             *reconciler.controllers,
             rescheduler.controller,
@@ -167,6 +170,7 @@ class Process:
             evictor.controller,
             *isolator.controllers,
             auditor.controller,
+            capacity.controller,
             usage.controller,
             *(tasks.controllers if tasks else ()),
             *((clusters.controller,) if clusters else ()),
@@ -174,6 +178,7 @@ class Process:
         await self._load(api)
         isolator.begin()
         auditor.begin()
+        capacity.begin()
         usage.begin()
         if tasks:
             tasks.begin()

@@ -44,7 +44,7 @@ from monopod.profiles.rules.conditions import (
 )
 from monopod.profiles.rules.overlap import Overlap, may_share_pods
 from monopod.profiles.rules.quota import find_beyond_quota, hold_back_beyond_quota
-from monopod.profiles.rules.sandboxes import choose_sandbox, is_sandbox, rank_sandboxes
+from monopod.profiles.rules.sandboxes import is_sandbox, rank_sandboxes
 from monopod.profiles.rules.status import Subject
 from monopod.rescheduling.controller import ReschedulingInput
 from monopod.rescheduling.rules.settings import ReschedulingSettings
@@ -188,9 +188,8 @@ class Gatherer:
 
     def _read(self, name: str, resource: Mapping[str, Any], classes: Mapping[str, str]) -> Profile | Unreadable:
         current = (resource.get("status") or {}).get("runtimeClassName") or ""
-        default = self._options.sandbox or choose_sandbox(classes, self._options.sandbox_handlers, current)
         try:
-            profile = Profile.from_resource(resource, default)
+            profile = Profile.from_resource(resource, self._options.choose_sandbox(classes, current))
         except ValueError as error:
             self._problems.report(f"profile {name}", str(error))
             return Unreadable(str(error))

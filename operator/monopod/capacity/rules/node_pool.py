@@ -22,6 +22,7 @@ POOL_LABEL: Final = f"{DOMAIN}/nodepool"
 CAPACITY_TYPE: Final = f"{DOMAIN}/capacity-type"
 HOSTNAME: Final = "kubernetes.io/hostname"
 INSTANCE_TYPE: Final = "node.kubernetes.io/instance-type"
+REGION: Final = "topology.kubernetes.io/region"
 INSTANCE_SIZE: Final = f"{EC2}/instance-size"
 
 EMPTY_FOR: Final = "5m"
@@ -31,7 +32,7 @@ _WELL_KNOWN: Final = (
     OS,
     CAPACITY_TYPE,
     INSTANCE_TYPE,
-    "topology.kubernetes.io/region",
+    REGION,
 )
 """Labels that every provider gives to nodes: a NodePool asks for them in its requirements."""
 

@@ -12,6 +12,7 @@ import click
 from rich.text import Text
 
 from monopod.cli.autoscalers import check_autoscalers
+from monopod.cli.doctor.capacity import check_capacity
 from monopod.cli.doctor.cgroups import check_cgroups, read_drivers
 from monopod.cli.doctor.cilium import check_cilium
 from monopod.cli.doctor.diagnosis import CLUSTER_CHECKS, Check, Facts, Finding, Level
@@ -55,7 +56,7 @@ def diagnose(kubeconfig: str | None, context: str | None, namespace: str, probe_
 
 def check(facts: Facts) -> list[Finding]:
     """All checks, in order."""
-    more = (check_sandboxes, check_cgroups, check_overhead, check_autoscalers, check_cilium)
+    more = (check_sandboxes, check_capacity, check_cgroups, check_overhead, check_autoscalers, check_cilium)
     return [finding for each in (*CLUSTER_CHECKS, *more) for finding in each(facts)]
 
 

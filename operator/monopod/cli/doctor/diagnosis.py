@@ -39,6 +39,7 @@ class Check(StrEnum):
     PROFILES = "Profiles"
     RUNTIME_CLASS = "RuntimeClass"
     NODES = "Nodes"
+    CAPACITY = "Capacity"
     KATA_SIZING = "KataSizing"
     CGROUP_DRIVER = "CgroupDriver"
     OVERHEAD = "Overhead"
@@ -107,6 +108,8 @@ class Facts:
         autoscalers: the HorizontalPodAutoscalers.
         pods: those of profiles, if there are autoscalers.
         cgroup_drivers: that of the kubelets where gVisor may run pods, by node.
+        node_pools: Karpenter's, absent where it isn't installed.
+        daemon_sets: all of them, where there are NodePools.
         cilium: Cilium's ConfigMaps, of which there is one where it is the network plugin.
     """
 
@@ -129,6 +132,8 @@ class Facts:
     overhead_gates: Gates = Gates()
     autoscalers: Sequence[Json] | Unread = ()
     pods: Sequence[Json] | Unread = ()
+    node_pools: Sequence[Json] | Unread = Unread("", absent=True)
+    daemon_sets: Sequence[Json] | Unread = ()
 
     @property
     def default_sandbox(self) -> str:

@@ -17,9 +17,11 @@ from monopod.kube.objects.resources import (
     ADMISSION_RESOURCES,
     AUTOSCALERS,
     CONFIG_MAPS,
+    DAEMON_SETS,
     DEPLOYMENTS,
     LEASES,
     MUTATING_POLICIES,
+    NODE_POOLS,
     NODES,
     PODS,
     PROFILES,
@@ -47,6 +49,7 @@ def examine(cluster: Cluster, namespace: str) -> Facts:
     expected = [document for pair in build_expected(deployments, namespace).values() for document in pair]
     metrics = _try(lambda: cluster.get_text("/metrics"))
     autoscalers = _read_list(cluster, AUTOSCALERS.list_path())
+    node_pools = _read_list(cluster, NODE_POOLS.list_path())
     return Facts(
         # Everyone who is known may read this; who isn't learns it here.
         version=cluster.get("/version"),
@@ -64,6 +67,8 @@ def examine(cluster: Cluster, namespace: str) -> Facts:
         lease=_try(lambda: cluster.get(LEASES.path(LEASE, namespace))),
         autoscalers=_name_kind(autoscalers),
         pods=_read_list(cluster, PODS.list_path(), labelSelector=PROFILE_LABEL) if autoscalers else (),
+        node_pools=node_pools,
+        daemon_sets=() if isinstance(node_pools, Unread) else _read_list(cluster, DAEMON_SETS.list_path()),
         namespace=namespace,
         now=datetime.now(UTC),
     )

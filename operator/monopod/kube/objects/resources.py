@@ -109,6 +109,7 @@ SELF_SUBJECT_ACCESS_REVIEWS: Final = Resource(
     "SelfSubjectAccessReview", "authorization.k8s.io", "v1", "selfsubjectaccessreviews", namespaced=False
 )
 
+DAEMON_SETS: Final = Resource("DaemonSet", "apps", "v1", "daemonsets")
 DEPLOYMENTS: Final = Resource("Deployment", "apps", "v1", "deployments")
 REPLICA_SETS: Final = Resource("ReplicaSet", "apps", "v1", "replicasets")
 STATEFUL_SETS: Final = Resource("StatefulSet", "apps", "v1", "statefulsets")
@@ -170,6 +171,7 @@ BY_KIND: Final[Mapping[str, Resource]] = {
         TOKEN_REVIEWS,
         SUBJECT_ACCESS_REVIEWS,
         SELF_SUBJECT_ACCESS_REVIEWS,
+        DAEMON_SETS,
         DEPLOYMENTS,
         REPLICA_SETS,
         STATEFUL_SETS,

@@ -19,6 +19,7 @@ class NodeView:
         taints: key, value and effect of those that keep new pods away.
         cpu_millis: what it has for pods, used or not.
         memory_mib: the same.
+        created: metadata.creationTimestamp.
     """
 
     name: str
@@ -28,6 +29,7 @@ class NodeView:
     taints: tuple[tuple[str, str, str], ...] = ()
     cpu_millis: int = 0
     memory_mib: int = 0
+    created: str = ""
 
 
 Endpoints = tuple[tuple[str, int], ...]
@@ -116,6 +118,7 @@ def read_node(item: Mapping[str, Any]) -> NodeView:
         read_taints(spec),
         int(allocatable.get("cpu", 0) * 1000),
         int(allocatable.get("memory", 0) / 2**20),
+        str(metadata.get("creationTimestamp") or ""),
     )
 
 

@@ -104,7 +104,7 @@ def test_what_a_user_may_not_read_is_a_warning(cluster: ControlPlane, tmp_path: 
     unread = {check for check, found in findings.items() if found[0][0] == "Warning"}
     assert unread == {
         *("PodLevelResources", "AdmissionPolicies", "Operator", "Leader", "Profiles", "RuntimeClass"),
-        *("NetworkPlugin", "Autoscalers"),
+        *("NetworkPlugin", "Autoscalers", "Capacity"),
     }
     assert "forbidden" in findings["Profiles"][0][1]
 

@@ -52,10 +52,7 @@ class Fleet:
     def are_settled(self) -> bool:
         """Whether all say so, and that nothing else is amiss or under way."""
         statuses = [profile.get("status") or {} for profile in self._list_profiles()]
-        return all(
-            status.get("phase") == "ACTIVE" and all(each["status"] == "True" for each in status["conditions"])
-            for status in statuses
-        )
+        return all(status.get("phase") == "ACTIVE" and not _find_amiss(status) for status in statuses)
 
     def find_versions(self) -> dict[str, str]:
         """Of all profiles: those that are equal later have not been written meanwhile."""
@@ -72,6 +69,11 @@ class Fleet:
         profile = str(pod["metadata"]["labels"].get(PROFILE_LABEL, ""))
         assert (pod["spec"].get("runtimeClassName") == SANDBOX) == bool(profile)
         return profile
+
+
+def _find_amiss(status: Json) -> set[str]:
+    """The conditions that aren't true, but for that of capacity: here is no node."""
+    return {each["type"] for each in status["conditions"] if each["status"] != "True"} - {"CapacityAvailable"}
 
 
 @pytest.fixture(scope="module")
