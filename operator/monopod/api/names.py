@@ -62,6 +62,9 @@ FARGATE_SPOT: Final = "FARGATE_SPOT"
 SPOT_PRIORITY_CLASS: Final = "monopod-spot"
 """The PriorityClass of every pod on Spot. The chart makes it; its value is SPOT_PRIORITY of `pods.rules.spot`."""
 
+PATCHED_ANNOTATION: Final = f"{GROUP}/patched"
+"""On a RuntimeClass, by whoever patches it: the time from which its nodes have the new version of the sandbox."""
+
 CAPACITY_ANNOTATION: Final = "CapacityProvisioned"
 LOGGING_ANNOTATION: Final = "Logging"
 LOGGING_DISABLED: Final = "LoggingDisabled: LOGGING_CONFIGMAP_NOT_FOUND"
