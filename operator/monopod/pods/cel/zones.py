@@ -142,10 +142,9 @@ BIND = f"""
 
 _WAS_BOUND = f"""need.key == {quote(TOPOLOGY_ZONE)} && need.operator == 'In' &&
           need.?values.orValue([]) == variables.markedSelector[?5].orValue('').split({quote(ZONE_SEPARATOR)})"""
-_WAS_ON_SPOT = f"""variables.markedSelector[?12].orValue('') != '' &&
+_WAS_ON_SPOT = f"""variables.markedSelector[?12].orValue('').startsWith(need.key + {quote(NODE_LABEL_SEPARATOR)}) &&
           need.operator == (variables.markedSelector[?11].orValue('') == {quote(SPOT)} ? 'In' : 'NotIn') &&
-          [need.key, need.?values.orValue([]).join(',')].join({quote(NODE_LABEL_SEPARATOR)})
-            == variables.markedSelector[12]"""
+          need.?values.orValue([]) == [variables.markedSelector[12].substring(need.key.size() + 1)]"""
 _IS_OURS = f"""({_WAS_BOUND} || {_WAS_ON_SPOT} || {IS_ON_FARGATE} &&
           {_NEEDS}.exists(need, {ASKS_FOR_TYPE} && {RULES_OUT}))"""
 
