@@ -21,6 +21,7 @@ from monopod.cli.parameters import (
     file_names,
 )
 from monopod.cli.patching_commands import patch
+from monopod.cli.spot_commands import interrupt
 from monopod.cli.usage_commands import usage
 
 _INTERRUPTED: Final = 130
@@ -387,6 +388,7 @@ fargate.add_command(access_key)
 fargate.add_command(nodepool)
 fargate.add_command(nodes)
 fargate.add_command(patch)
+fargate.add_command(interrupt)
 
 
 @fargate.command()
