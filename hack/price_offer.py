@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Final
 
 from lab.build.pins import HACK
+from monopod.api.names import FARGATE, FARGATE_SPOT
 from monopod.usage.books import parse_book
-from monopod.usage.rules.lifetime import ARM, FARGATE, FARGATE_SPOT, X86
+from monopod.usage.rules.lifetime import ARM, X86
 from monopod.usage.rules.price import PriceList, Rate
 from monopod.usage.rules.price_book import PriceBook
 

@@ -25,6 +25,7 @@ OPERATOR = (
     "PodDisruptionBudget",
     "NetworkPolicy",
     "FlowSchema",
+    "PriorityClass",
 )
 
 

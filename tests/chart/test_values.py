@@ -105,6 +105,7 @@ MONITORED = {"metrics": {"serviceMonitor": {"enabled": True}}, "networkPolicy": 
 CHANGES = [
     Change("sandbox", "gvisor", lambda chart: chart.find_argument("sandbox"), "gvisor"),
     Change("sandboxHandlers", ["kata-qemu"], lambda chart: chart.find_argument("sandbox-handler"), "kata-qemu"),
+    Change("spot.nodeLabel", "kind=spot", lambda chart: chart.find_argument("spot-node-label"), "kind=spot"),
     Change("evictionsPerMinute", 5, lambda chart: chart.find_argument("evictions-per-minute"), "5"),
     Change("deletionTimeoutSeconds", 60, lambda chart: chart.find_argument("deletion-timeout-seconds"), "60"),
     Change("replacementTimeoutSeconds", 30, lambda chart: chart.find_argument("replacement-timeout-seconds"), "30"),

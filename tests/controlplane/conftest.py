@@ -40,6 +40,9 @@ RUNTIME_CLASSES: tuple[dict[str, Any], ...] = (
     },
 )
 
+PRIORITY_CLASSES = "/apis/scheduling.k8s.io/v1/priorityclasses"
+PRIORITY_CLASS = "important"
+
 
 @pytest.fixture(scope="session")
 def seed() -> int:
@@ -58,6 +61,7 @@ def server(installed: ControlPlane) -> Server:
     server = Server(installed.kubeconfig_path)
     for runtime_class in RUNTIME_CLASSES:
         server.create(BY_KIND["RuntimeClass"].list_path(), runtime_class)
+    server.create(PRIORITY_CLASSES, {"metadata": {"name": PRIORITY_CLASS}, "value": 1000})
     server.create(NAMESPACES.list_path(), {"metadata": {"name": "plain"}})
     reach(server, "fargate", [a_profile("web", a_selector("fargate"))])
     _await_refusals(server)

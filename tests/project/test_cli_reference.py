@@ -8,6 +8,7 @@ import pytest
 from monopod.cli.commands import fargate
 from monopod.cli.doctor.diagnosis import Check, Level
 from monopod.cli.explain.explanation import Outcome
+from monopod.cli.interrupt.command import Outcome as Interruption
 from monopod.cli.isolation.findings import GroupState, Identity
 from monopod.cli.plan.forecast import Fate
 from monopod.cli.rollout.state import State
@@ -36,6 +37,7 @@ WORDS = dict.fromkeys(
         *State,
         *Fate,
         *Effect,
+        *Interruption,
         *(fact.__name__ for fact in FACTS),
     ]
 )

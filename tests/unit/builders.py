@@ -123,6 +123,8 @@ def a_profile(
     annotations: tuple[str, ...] = (),
     selinux: SELinuxOptions = "Unsupported",
     opt_out: OptOut = "Allow",
+    spot: bool = False,
+    spot_nodes: str = "",
 ) -> Profile:
     return Profile(
         name,
@@ -135,6 +137,8 @@ def a_profile(
         allowed_annotations=annotations,
         selinux_options=selinux,
         opt_out=opt_out,
+        capacity_provider="FARGATE_SPOT" if spot else "FARGATE",
+        spot_node_label=spot_nodes,
     )
 
 

@@ -52,7 +52,7 @@ def apply_api(cluster: LabCluster, *, recreate_bare_pods: bool = False) -> None:
     """
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=to_list([build_runtime_class()]))
     manifests = ROOT / "manifests"
-    for name in ("namespace", "serviceaccount", "configmap"):
+    for name in ("namespace", "serviceaccount", "configmap", "priorityclass"):
         cluster.kubectl("apply", "--server-side", "-f", str(manifests / f"operator/{name}.yaml"))
     for part in ("crd", "rbac", "policies"):
         cluster.kubectl("apply", "--server-side", "-k", str(manifests / part))

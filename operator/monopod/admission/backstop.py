@@ -29,6 +29,7 @@ from monopod.isolation.rules.membership import MALFORMED, MEMBER
 from monopod.pods.cel.bounds import NOT_TOO_LARGE
 from monopod.pods.cel.exemptions import MIRRORS_STATIC_POD, OPT_OUT_STAYS_REFUSED, OWNED_BY_DAEMON_SET
 from monopod.pods.cel.selection import IS_REACHED
+from monopod.pods.cel.spot import RUNS_ON_ITS_PROVIDER
 from monopod.pods.cel.storage import has_limit
 from monopod.selectors.publication import PODS_REFUSED
 
@@ -132,12 +133,12 @@ HAS_STORAGE = Validation(
 )
 
 HAS_ZONES = Validation(
-    "A pod that can run stays in its profile's zones.",
+    "A pod that can run stays in its profile's zones, and on Spot's nodes or off them.",
     """
-    !variables.taken || variables.unsupported.size() > 0 || variables.zones.size() == 0 ||
+    !variables.taken || variables.unsupported.size() > 0 || variables.places.size() == 0 ||
       (variables.nodeTerms.size() > 0 && variables.termsToBind.size() == 0)
     """,
-    f"{_MATCHES} spec.affinity.nodeAffinity does not require its zones. {_ADVICE}",
+    f"{_MATCHES} spec.affinity.nodeAffinity does not require its zones, or its capacity's nodes. {_ADVICE}",
 )
 
 UNSUPPORTED_PODS_WAIT = Validation(
@@ -181,6 +182,7 @@ BACKSTOP = (
     HAS_SIZE,
     HAS_STORAGE,
     HAS_ZONES,
+    RUNS_ON_ITS_PROVIDER,
     UNSUPPORTED_PODS_WAIT,
     PODS_WITH_CLAIMS_WAIT,
     PODS_WAIT_FOR_ISOLATION,

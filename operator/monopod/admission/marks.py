@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
+    CAPACITY_PROVIDER_LABEL,
     EKS_PROFILE_LABEL,
     GROUP_COUNT_LABEL,
     GROUP_LABEL_PREFIX,
@@ -40,7 +41,7 @@ from monopod.pods.cel.support import (
 SUBRESOURCES = ("pods", "pods/status", "pods/ephemeralcontainers", "pods/resize")
 """Where a pod's marks could change once it exists."""
 
-LABEL_MARKS = (PROFILE_LABEL, EKS_PROFILE_LABEL, GROUP_COUNT_LABEL)
+LABEL_MARKS = (PROFILE_LABEL, EKS_PROFILE_LABEL, GROUP_COUNT_LABEL, CAPACITY_PROVIDER_LABEL)
 ANNOTATION_MARKS = (CAPACITY_ANNOTATION, STORAGE_ANNOTATION, UNSUPPORTED_ANNOTATION, POD_GROUPS_ANNOTATION)
 
 
@@ -78,6 +79,13 @@ CAPACITY_KEPT = Validation(
     _is_unchanged("annotations", CAPACITY_ANNOTATION),
     f"metadata.annotations[{CAPACITY_ANNOTATION}] says the size that was provisioned for this pod and can't change. "
     "Leave it as it is; for another size, create the pod again with other requests.",
+)
+
+PROVIDER_KEPT = Validation(
+    "A pod is paid for as what it was created.",
+    _is_unchanged("labels", CAPACITY_PROVIDER_LABEL),
+    f"metadata.labels[{CAPACITY_PROVIDER_LABEL}] says that this pod runs on Spot, and can't be added, changed or "
+    "removed. Leave it as it is; to change what a workload runs on, change its profile and create the pods again.",
 )
 
 STORAGE_KEPT = Validation(
@@ -257,6 +265,7 @@ def build_marks(service_account: str) -> tuple[Validation, ...]:
     return (
         PROFILE_LABEL_KEPT,
         EKS_LABEL_KEPT,
+        PROVIDER_KEPT,
         CAPACITY_KEPT,
         STORAGE_KEPT,
         REASON_KEPT,

@@ -19,6 +19,7 @@ from monopod.cel.json_patch import drop_annotation, drop_if, put, put_annotation
 from monopod.isolation.cel.groups import JOIN
 from monopod.pods.cel.gates import WAIT_FOR_EVER, WAIT_FOR_OPERATOR
 from monopod.pods.cel.nodes import PLACE
+from monopod.pods.cel.spot import RUN_ON_SPOT
 from monopod.pods.cel.storage import PROVIDE, WITHDRAW
 from monopod.pods.cel.zones import BIND
 
@@ -102,6 +103,7 @@ POD_PATCH = f"""
     )) : (
     {_close(MARKS)} +
     {_close(SANDBOX)} +
+    {_close(RUN_ON_SPOT)} +
     (variables.unsupported.size() == 0 ? (
     {_close(SIZED_POD)}
     ) : (

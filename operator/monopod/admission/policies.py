@@ -42,6 +42,7 @@ from monopod.pods.cel.exemptions import SKIPS
 from monopod.pods.cel.gates import CHECKED_GATES, HAS_CLAIMS
 from monopod.pods.cel.selection import SELECTION
 from monopod.pods.cel.size import SIZE
+from monopod.pods.cel.spot import SPOT_VARIABLES
 from monopod.pods.cel.storage import STORAGE_SIZE
 from monopod.pods.cel.support import SUPPORT
 from monopod.pods.cel.zones import ZONE_VARIABLES
@@ -55,6 +56,7 @@ POD_VARIABLES: Final = (
     *SKIPS,
     *SIZE,
     *STORAGE_SIZE,
+    *SPOT_VARIABLES,
     *ZONE_VARIABLES,
     *SUPPORT,
     HAS_CLAIMS,

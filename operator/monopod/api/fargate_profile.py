@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from monopod.api.capacity_provider import CapacityProviderStrategy
 from monopod.api.names import (
     API_VERSION,
+    CAPACITY_PROVIDER_LABEL,
     EKS_PROFILE_LABEL,
     GROUP_COUNT_LABEL,
     GROUP_LABEL_PREFIX,
@@ -40,7 +42,7 @@ LabelValuePattern = Annotated[
     ),
 ]
 
-_OTHER_MARKS = (PROFILE_LABEL, GROUP_COUNT_LABEL, TASK_LABEL)
+_OTHER_MARKS = (PROFILE_LABEL, GROUP_COUNT_LABEL, TASK_LABEL, CAPACITY_PROVIDER_LABEL)
 
 LabelPatterns = Annotated[
     dict[str, LabelValuePattern],
@@ -208,6 +210,11 @@ class FargateProfileSpec(Part):
     """Whether pods may choose SELinux labels (`seLinuxOptions`), which the node gives to the sandbox. Unsupported: as
     what else Fargate can't run. Allow: where nodes don't enforce SELinux, or a webhook writes the labels, as on
     OpenShift."""
+
+    capacity_provider_strategy: CapacityProviderStrategy = Field(default_factory=list)
+    """What the pods run on, as ECS says it: `[{capacityProvider: FARGATE_SPOT}]` for Spot, where pods may be
+    interrupted, with at most 120 seconds between SIGTERM and SIGKILL. One provider; default: FARGATE, on demand. A
+    change holds for new pods."""
 
     isolation: Literal["PerPod", "PerGroup"] = "PerPod"
     """How pods are isolated. PerPod, as on EKS, where each has a network interface of its own: a NetworkPolicy for each

@@ -52,6 +52,19 @@ EKS_PROFILE_LABEL: Final = "eks.amazonaws.com/fargate-profile"
 PROFILE_LABEL: Final = f"{GROUP}/profile"
 """Monopod's mark on a pod: only admission sets it, and everything of Monopod's selects pods by it."""
 
+CAPACITY_PROVIDER_LABEL: Final = f"{GROUP}/capacity-provider"
+"""On a pod that runs on Spot: `FARGATE_SPOT`. Pods on demand don't have it."""
+
+FARGATE: Final = "FARGATE"
+FARGATE_SPOT: Final = "FARGATE_SPOT"
+"""AWS's names of the two capacity providers."""
+
+SPOT_PRIORITY_CLASS: Final = "monopod-spot"
+"""The PriorityClass of every pod on Spot. The chart makes it; its value is SPOT_PRIORITY of `pods.rules.spot`."""
+
+PATCHED_ANNOTATION: Final = f"{GROUP}/patched"
+"""On a RuntimeClass, by whoever patches it: the time from which its nodes have the new version of the sandbox."""
+
 CAPACITY_ANNOTATION: Final = "CapacityProvisioned"
 LOGGING_ANNOTATION: Final = "Logging"
 LOGGING_DISABLED: Final = "LoggingDisabled: LOGGING_CONFIGMAP_NOT_FOUND"

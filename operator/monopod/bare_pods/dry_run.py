@@ -20,7 +20,7 @@ from monopod.kube.concurrency import gather_some
 from monopod.kube.objects.resources import PODS
 from monopod.kube.objects.text import list_names
 from monopod.pods.rules.dry_run import NotSandboxed, PodDryRun, Sandboxed, judge_pod
-from monopod.pods.rules.node_capacity import explain_unschedulable
+from monopod.pods.rules.node_demand import explain_unschedulable
 from monopod.pods.rules.state import is_ready
 
 VALID_SECONDS = 60.0

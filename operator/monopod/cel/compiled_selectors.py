@@ -13,10 +13,12 @@ PAIR_SEPARATOR: Final = " "
 VALUE_SEPARATOR: Final = "~"
 ZONE_SEPARATOR: Final = ","
 GROUP_SEPARATOR: Final = ","
+NODE_LABEL_SEPARATOR: Final = "="
 ANNOTATION_SEPARATOR: Final = ","
 GROUPS_ALLOWED: Final = "Allow"
 SELINUX_ALLOWED: Final = "Allow"
 OPT_OUT_REFUSED: Final = "Refuse"
+SPOT: Final = "Spot"
 
 FIXED_FIELDS: Final = 5
 """Fields that every compiled selector has, empty or not."""

@@ -20,6 +20,8 @@ from monopod.cli.parameters import (
     cluster_options,
     file_names,
 )
+from monopod.cli.patching_commands import patch
+from monopod.cli.spot_commands import interrupt
 from monopod.cli.usage_commands import usage
 
 _INTERRUPTED: Final = 130
@@ -385,6 +387,8 @@ fargate.add_command(usage)
 fargate.add_command(access_key)
 fargate.add_command(nodepool)
 fargate.add_command(nodes)
+fargate.add_command(patch)
+fargate.add_command(interrupt)
 
 
 @fargate.command()

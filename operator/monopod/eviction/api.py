@@ -13,7 +13,7 @@ from monopod.eviction.rules.order import (
     SeveralBudgets,
     Unanswered,
 )
-from monopod.kube.client.api import Api, ApiError, ApiUnreachable, ServerTrouble
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable, Json, ServerTrouble
 from monopod.kube.objects.resources import PODS
 
 BUDGET_CAUSE = "DisruptionBudget"
@@ -33,22 +33,34 @@ async def request_eviction(api: Api, pod: Candidate) -> Answer:
     Without a version a pod is evicted that is being deleted already: the API server says on it that it is a disruption,
     and no one can tell any more that its owner wished it gone.
     """
+    try:
+        await api.create(PODS.path(pod.name, pod.namespace, "eviction"), build_eviction(pod))
+    except (ApiError, ApiUnreachable) as error:
+        return read_failure(error)
+    return Evicted()
+
+
+def build_eviction(pod: Candidate, grace_seconds: int | None = None) -> Json:
+    """The Eviction that is created; the grace period is the pod's own, unless another is given."""
     preconditions = {"uid": pod.uid, **({"resourceVersion": pod.version} if pod.version else {})}
-    eviction = {
+    grace = {} if grace_seconds is None else {"gracePeriodSeconds": grace_seconds}
+    return {
         "apiVersion": "policy/v1",
         "kind": "Eviction",
         "metadata": {"name": pod.name, "namespace": pod.namespace},
-        "deleteOptions": {"preconditions": preconditions},
+        "deleteOptions": {"preconditions": preconditions, **grace},
     }
-    try:
-        await api.create(PODS.path(pod.name, pod.namespace, "eviction"), eviction)
-    except ServerTrouble as trouble:
-        return _read_trouble(trouble)
-    except ApiUnreachable as error:
-        return Unanswered(str(error))
-    except ApiError as error:
-        return _read_refusal(error)
-    return Evicted()
+
+
+def read_failure(error: ApiError | ApiUnreachable) -> Answer:
+    """What it means that the Eviction API didn't do it."""
+    match error:
+        case ServerTrouble():
+            return _read_trouble(error)
+        case ApiError():
+            return _read_refusal(error)
+        case ApiUnreachable():
+            return Unanswered(str(error))
 
 
 def _read_refusal(error: ApiError) -> Answer:

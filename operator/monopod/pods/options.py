@@ -6,6 +6,8 @@ from pydantic import Field
 
 from monopod.kube.options import Flag, SharedOptions
 
+_NAME = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+NODE_LABEL = f"^(([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?{_NAME}={_NAME})?$"
 RUNTIME_CLASS_NAME = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$"
 
 
@@ -18,3 +20,10 @@ class PodOptions(SharedOptions):
         Flag("RUNTIMECLASS", default="the best that the cluster has: Kata's, else gVisor's"),
     ] = ""
     """The sandbox of profiles that name none: the name of a RuntimeClass, such as kata or gvisor."""
+
+    spot_node_label: Annotated[
+        str,
+        Field(max_length=380, pattern=NODE_LABEL),
+        Flag("KEY=VALUE", default="no nodes are Spot's"),
+    ] = ""
+    """The label of Spot's nodes, such as karpenter.sh/capacity-type=spot: pods on Spot run there, others elsewhere."""

@@ -189,7 +189,8 @@ class Gatherer:
     def _read(self, name: str, resource: Mapping[str, Any], classes: Mapping[str, str]) -> Profile | Unreadable:
         current = (resource.get("status") or {}).get("runtimeClassName") or ""
         try:
-            profile = Profile.from_resource(resource, self._options.choose_sandbox(classes, current))
+            sandbox = self._options.choose_sandbox(classes, current)
+            profile = Profile.from_resource(resource, sandbox, self._options.spot_node_label)
         except ValueError as error:
             self._problems.report(f"profile {name}", str(error))
             return Unreadable(str(error))

@@ -13,9 +13,10 @@ a ConfigMap. CEL can parse neither JSON nor YAML, so the lines are made for `spl
 
 A profile with zones has a sixth field, `…|eu-1a,eu-1b`; one with security groups a seventh, `…||web,db`; one that lets
 pods choose theirs an eighth, `…|||Allow`; one that allows annotations a ninth, `…||||run.oci.*`; one that allows
-SELinux options a tenth, `…|||||Allow`; one that refuses pods that opt out an eleventh, `…||||||Refuse`. Empty fields at
-the end are left out, so that policies and compiled selectors of different releases understand each other while Monopod
-is upgraded.
+SELinux options a tenth, `…|||||Allow`; one that refuses pods that opt out an eleventh, `…||||||Refuse`; one on Spot a
+twelfth, `…|||||||Spot`; and every profile a thirteenth, where Spot's nodes have a label, `…||||||||kind=spot`. Empty
+fields at the end are left out, so that policies and compiled selectors of different releases understand each other
+while Monopod is upgraded.
 
 Lines are sorted by profile name, the order in which profiles win, so that the policy takes the first that matches.
 Names and patterns hold none of the separators; a label pattern that does (the API refuses it) matches no label.
@@ -38,6 +39,7 @@ from monopod.cel.compiled_selectors import (
     PROTECTED_KEY,
     SELINUX_ALLOWED,
     SEPARATOR,
+    SPOT,
     VALUE_SEPARATOR,
     ZONE_SEPARATOR,
 )
@@ -202,6 +204,8 @@ def _compile_selector(profile: Profile, selector: Selector) -> tuple[str, ...]:
         ANNOTATION_SEPARATOR.join(profile.allowed_annotations),
         SELINUX_ALLOWED if profile.selinux_options == SELINUX_ALLOWED else "",
         OPT_OUT_REFUSED if profile.opt_out == OPT_OUT_REFUSED else "",
+        SPOT if profile.is_spot else "",
+        profile.spot_node_label,
     )
     used = max(FIXED_FIELDS, *(place for place, field in enumerate(fields, 1) if field))
     return (SEPARATOR.join(fields[:used]),)

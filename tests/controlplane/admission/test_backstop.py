@@ -11,14 +11,17 @@ import pytest
 
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
+    CAPACITY_PROVIDER_LABEL,
     COMPUTE_TYPE,
     EKS_PROFILE_LABEL,
+    FARGATE_SPOT,
     ISOLATED_ANNOTATION,
     ISOLATION_GATE,
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
     PROFILE_LABEL,
     SELECTORS_ANNOTATION,
+    SPOT_PRIORITY_CLASS,
     STORAGE_ANNOTATION,
     TOPOLOGY_ZONE,
     UNSUPPORTED_ANNOTATION,
@@ -102,6 +105,8 @@ STORAGE = "the annotation monopod.dev/ephemeral-storage do not hold it to what i
 CLAIMS = "it must have the scheduling gate monopod.dev/volumes if it mounts persistent volume claims, and only then"
 GATE = "the scheduling gate monopod.dev/unsupported and the annotation of that name do not say what Fargate can run"
 
+PROVIDER = "but it isn't as the profile's capacityProviderStrategy wants it"
+
 SMALL: dict[str, Any] = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"cpu": "250m", "memory": "1Gi"}}
 
 GROUPS = "its labels sg.monopod.dev/… and monopod.dev/security-groups and its annotation fargate.amazonaws.com/pod-sg"
@@ -150,6 +155,7 @@ REFUSED = {
         GATE,
     ),
     "an impossible pod with another reason": (as_waiting(a_pod().with_spec(hostIPC=True)), GATE),
+    "a mark of Spot": (as_admitted(a_pod()).labelled({CAPACITY_PROVIDER_LABEL: FARGATE_SPOT}), PROVIDER),
     "an impossible pod as if it were possible": (as_admitted(a_pod().with_spec(hostPID=True)), GATE),
 }
 
@@ -200,3 +206,35 @@ def test_a_pod_outside_its_profiles_zones_is_refused(unmutated: Server) -> None:
         answer = unmutated.create_pod("backstop-zones", as_admitted(pod).build())
         assert answer.status == 403
         assert "spec.affinity.nodeAffinity does not require its zones" in answer.message
+
+
+def test_a_pod_that_is_not_on_spot_as_its_profile_says_is_refused(unmutated: Server) -> None:
+    publish(unmutated, "backstop-spot", "web|kata|Pend|||||||||Spot", isolated=True)
+    spot: dict[str, Any] = {"priorityClassName": SPOT_PRIORITY_CLASS}
+
+    def on_spot(mark: str = FARGATE_SPOT, **spec: Any) -> dict[str, Any]:
+        return as_admitted(a_pod()).labelled({CAPACITY_PROVIDER_LABEL: mark}).with_spec(**spec).build()
+
+    poll(lambda: unmutated.create_pod("backstop-spot", on_spot(**spot)), lambda answer: answer.ok)
+    for pod in (
+        as_admitted(a_pod()).with_spec(**spot).build(),
+        on_spot("FARGATE", **spot),
+        on_spot(),
+        on_spot(priorityClassName="system-node-critical"),
+        on_spot(**spot, terminationGracePeriodSeconds=121),
+    ):
+        answer = unmutated.create_pod("backstop-spot", pod)
+        assert answer.status == 403
+        assert PROVIDER in answer.message
+
+
+def test_a_pod_off_its_capacitys_nodes_is_refused(unmutated: Server) -> None:
+    publish(unmutated, "backstop-nodes", "web|kata|Pend||||||||||kind=spot", isolated=True)
+    elsewhere = {"key": "kind", "operator": "NotIn", "values": ["spot"]}
+    there = {**elsewhere, "operator": "In"}
+    inside = as_admitted(a_pod()).requiring_nodes({"matchExpressions": [SSD, elsewhere]}).build()
+    poll(lambda: unmutated.create_pod("backstop-nodes", inside), lambda answer: answer.ok)
+    for term in ({"matchExpressions": [there]}, {"matchExpressions": [SSD]}):
+        answer = unmutated.create_pod("backstop-nodes", as_admitted(a_pod().requiring_nodes(term)).build())
+        assert answer.status == 403
+        assert "does not require its zones, or its capacity's nodes" in answer.message

@@ -7,10 +7,13 @@ from typing import assert_never
 
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
+    CAPACITY_PROVIDER_LABEL,
     EKS_PROFILE_LABEL,
+    FARGATE_SPOT,
     ISOLATION_GATE,
     POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
+    SPOT_PRIORITY_CLASS,
     STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
     UNSUPPORTED_GATE,
@@ -39,13 +42,17 @@ from monopod.pods.rules.exemptions import compute_skip
 from monopod.pods.rules.nodes import DEFAULT_SCHEDULER, choose_node_selector, read_terms
 from monopod.pods.rules.selection import Profile, is_written, reaches_any
 from monopod.pods.rules.size import PodSize
+from monopod.pods.rules.spot import SPOT_PRIORITY, compute_spot_terms
 from monopod.pods.rules.storage import LimitChange, plan_storage
-from monopod.pods.rules.zones import merge_terms
+from monopod.pods.rules.zones import compute_requirements, merge_terms
+from tests.controlplane.conftest import PRIORITY_CLASS
 from tests.controlplane.differential.draws import SCHEDULED_SANDBOX, Manifest, find_creator
 from tests.controlplane.differential.group_draws import Setting
 from tests.controlplane.server import Answer, Server
 
 UNREACHED = "plain"
+
+PRIORITIES = {None: 0, PRIORITY_CLASS: 1000, SPOT_PRIORITY_CLASS: SPOT_PRIORITY}
 
 _STORAGE = "ephemeral-storage"
 
@@ -185,7 +192,7 @@ class Case:
         for kind in ("requests", "limits"):
             found = pod["spec"].get("resources", {}).get(kind, {})
             yield from _differ(kind, _as_amounts(row), {name: parse_quantity(found.get(name)) for name in found})
-        terms = merge_terms(self.pod, decision.profile.zones)
+        terms = merge_terms(self.pod, compute_requirements(decision.profile))
         yield from _differ("node affinity", _tidy(terms), _find_terms(pod))
         plan = plan_storage(self.pod, decision.size.need)
         storage = {_STORAGE: Fraction(plan.gib * 2**30)}
@@ -210,7 +217,9 @@ class Case:
         marks, shown = build_group_marks(self.groups or ())
         own = {key: value for key, value in self._read_metadata("labels").items() if not is_written(key)}
         names = dict.fromkeys((PROFILE_LABEL, EKS_PROFILE_LABEL), decision.profile.name)
-        yield from _differ("labels", {**own, **names, **marks}, pod["metadata"].get("labels"))
+        spot = {CAPACITY_PROVIDER_LABEL: FARGATE_SPOT} if decision.profile.is_spot else {}
+        yield from _differ("labels", {**own, **names, **marks, **spot}, pod["metadata"].get("labels"))
+        yield from self._compare_priority(pod, decision.profile)
         found = pod["metadata"].get("annotations", {}).get(POD_GROUPS_ANNOTATION)
         yield from _differ("groups", shown[POD_GROUPS_ANNOTATION], found)
         yield from _differ("runtimeClassName", decision.runtime_class, pod["spec"].get("runtimeClassName"))
@@ -220,6 +229,17 @@ class Case:
         yield from _differ("scheduler", DEFAULT_SCHEDULER, pod["spec"]["schedulerName"])
         others = [gate for gate in _find_gates(self.pod) if gate not in OUR_GATES]
         yield from _differ("gates", [*others, *gates], _find_gates(pod))
+
+    def _compare_priority(self, pod: Manifest, profile: Profile) -> Iterator[str]:
+        """Whether the pod gives way as it should, and in time."""
+        terms, spec = compute_spot_terms(self.pod), pod["spec"]
+        own = self.pod["spec"].get("priorityClassName")
+        was_spot = own == SPOT_PRIORITY_CLASS and CAPACITY_PROVIDER_LABEL in self._read_metadata("labels")
+        of_class = SPOT_PRIORITY_CLASS if profile.is_spot else None if was_spot else own
+        yield from _differ("priorityClassName", of_class, spec.get("priorityClassName"))
+        yield from _differ("priority", PRIORITIES[of_class], spec["priority"])
+        grace = terms.grace_seconds if profile.is_spot else terms.asked_seconds
+        yield from _differ("grace", grace, spec["terminationGracePeriodSeconds"])
 
 
 def _as_amounts(row: PodSize) -> dict[str, Fraction]:

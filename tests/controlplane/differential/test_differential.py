@@ -19,6 +19,7 @@ from tests.controlplane.differential.comparison import Case
 from tests.controlplane.differential.draws import Draw, Manifest
 from tests.controlplane.differential.group_draws import Setting, draw_setting, dress
 from tests.controlplane.differential.shrinking import shrink
+from tests.controlplane.differential.spot_draws import ask_for_spot, draw_providers
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Server
 
@@ -46,7 +47,7 @@ def test_python_and_cel_decide_alike(server: Server, seed: int, capsys: pytest.C
     with ThreadPoolExecutor(AT_ONCE) as threads:
         for number in range(PROFILE_SETS):
             namespace = draw.choice(NAMESPACES)
-            profiles, setting = draw.profiles(namespace), draw_setting(draw)
+            profiles, setting = draw_providers(draw, draw.profiles(namespace)), draw_setting(draw)
             publish(server, namespace, profiles, setting)
             cases = [draw_case(draw, namespace, profiles, setting) for _ in range(-(-PODS // PROFILE_SETS))]
             found = threads.map(lambda case: case.find_differences(server), cases)
@@ -71,6 +72,7 @@ def test_python_and_cel_decide_alike(server: Server, seed: int, capsys: pytest.C
 def draw_case(draw: Draw, namespace: str, profiles: Sequence[Profile], setting: Setting) -> Case:
     pod = draw.pod(profiles)
     dress(draw, pod)
+    ask_for_spot(draw, pod)
     return Case(namespace, profiles, setting, pod)
 
 
@@ -117,6 +119,8 @@ def _as_plain(profile: Profile) -> Manifest:
         "allowedAnnotations": list(profile.allowed_annotations),
         "seLinuxOptions": profile.selinux_options,
         "optOut": profile.opt_out,
+        "capacityProvider": profile.capacity_provider,
+        "spotNodeLabel": profile.spot_node_label,
         "selectors": [{"namespace": each.namespace, "labels": dict(each.labels)} for each in profile.selectors],
     }
 
@@ -134,4 +138,6 @@ def _from_plain(plain: Manifest) -> Profile:
         allowed_annotations=tuple(plain["allowedAnnotations"]),
         selinux_options=plain["seLinuxOptions"],
         opt_out=plain["optOut"],
+        capacity_provider=plain["capacityProvider"],
+        spot_node_label=plain["spotNodeLabel"],
     )

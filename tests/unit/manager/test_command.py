@@ -106,7 +106,8 @@ def test_every_option_has_the_variable_that_its_name_says(monkeypatch: pytest.Mo
     urls = {"ecs_metadata_url": "http://kata"}
     for option in (option for _, own in list_sections(OperatorOptions) for option in own):
         named = "MONOPOD_RUN_" + option.flag.removeprefix("--").replace("-", "_").upper()
-        value = option.choices[-1] if option.choices else values.get(option.field.annotation, "kata")
+        text = "kata=yes" if option.metavar == "KEY=VALUE" else "kata"
+        value = option.choices[-1] if option.choices else values.get(option.field.annotation, text)
         value = urls.get(option.name, value)
         with monkeypatch.context() as patch:
             patch.setenv(named, value)

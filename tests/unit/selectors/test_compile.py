@@ -47,6 +47,9 @@ def test_security_groups_are_two_fields_more() -> None:
     assert compiled(a_profile("web", selector, annotations=("a/*", "b"))) == [f"{start}||||a/*,b"]
     assert compiled(a_profile("web", selector, selinux="Allow")) == [f"{start}|||||Allow"]
     assert compiled(a_profile("web", selector, opt_out="Refuse")) == [f"{start}||||||Refuse"]
+    assert compiled(a_profile("web", selector, spot=True)) == [f"{start}|||||||Spot"]
+    assert compiled(a_profile("web", selector, spot=True, spot_nodes="a=b")) == [f"{start}|||||||Spot|a=b"]
+    assert compiled(a_profile("web", selector, spot_nodes="a=b")) == [f"{start}||||||||a=b"]
 
 
 def test_zones_do_not_count_as_wildcards() -> None:

@@ -12,7 +12,7 @@ from monopod.capacity.rules.settings import CapacitySettings
 from monopod.kube.objects.fields import Part
 from monopod.kube.objects.timestamps import read_time
 from monopod.kube.objects.views import NodeView
-from monopod.pods.rules.node_capacity import measure_requests
+from monopod.pods.rules.node_demand import measure_requests
 
 _ROOM: Final = ("Insufficient ", "Too many pods")
 """What the scheduler's message holds where a node would do, if it were empty."""

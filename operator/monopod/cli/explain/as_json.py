@@ -20,6 +20,7 @@ from monopod.pods.rules.decision import (
 )
 from monopod.pods.rules.selection import LabelDiffers, Mismatch
 from monopod.pods.rules.size import Need, PodSize, Resources, Size, format_capacity
+from monopod.pods.rules.spot import SpotTerms
 
 Json = dict[str, Any]
 
@@ -80,6 +81,7 @@ def _build_sandbox(decision: Sandboxed | Unsupported, size: Size | None) -> Json
         "selectorIndex": decision.selector_index,
         "pinned": decision.pinned,
         "runtimeClassName": decision.runtime_class or None,
+        "capacityProvider": decision.profile.capacity_provider,
         "capacity": format_capacity(size.row) if size else None,
         "size": _build_size(size.row) if size else None,
     }
@@ -91,10 +93,15 @@ def _build_provision(explanation: Explanation) -> Json:
             storage = {"ephemeralStorageGiB": explanation.storage_gib}
             nodes = {"nodeSelector": dict(explanation.node_selector), "offFargate": explanation.off_fargate}
             needs = {"zones": list(profile.zones), "claims": list(explanation.claims), **nodes}
-            return {**storage, **needs, "securityGroups": _build_groups(explanation.groups)}
+            spot = _build_spot(explanation.spot) if explanation.spot else None
+            return {**storage, **needs, "spot": spot, "securityGroups": _build_groups(explanation.groups)}
         case OutOfBounds() | Unmatched() | Skipped() | OptOutRefused():
             return {}
     assert_never(explanation.decision)
+
+
+def _build_spot(terms: SpotTerms) -> Json:
+    return {"graceSeconds": terms.grace_seconds, "changes": list(terms.describe_changes())}
 
 
 def _build_groups(answer: GroupsAnswer | None) -> Json | None:

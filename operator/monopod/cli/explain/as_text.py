@@ -25,6 +25,7 @@ from monopod.pods.rules.selection import (
     is_wildcard,
 )
 from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, ContainerKind, Need, Resources, format_capacity
+from monopod.pods.rules.spot import SpotTerms
 
 _INDENT: Final = (0, 0, 0, 2)
 _DEFAULT_SANDBOX: Final = "the default sandbox"
@@ -229,6 +230,12 @@ def describe_groups(answer: GroupsAnswer, profile: str) -> Iterator[str]:
         yield f"SecurityGroupPolicies ask for {account}: it would wait until it is."
 
 
+def describe_spot(terms: SpotTerms) -> Iterator[str]:
+    """What it means to run on Spot, and what changes for it."""
+    yield f"It may be interrupted at any time, with {terms.grace_seconds} seconds between SIGTERM and SIGKILL."
+    yield from (f"Its {change}." for change in terms.describe_changes())
+
+
 def describe_needs(explanation: Explanation) -> Iterator[tuple[str, str]]:
     """What else is settled about the pod, or has to be there before it can start, each with a title."""
     if explanation.groups and explanation.winner:
@@ -238,6 +245,8 @@ def describe_needs(explanation: Explanation) -> Iterator[tuple[str, str]]:
             yield "Zones", f"It runs on nodes in {' or '.join(profile.zones)}."
         case _:
             pass
+    if explanation.spot:
+        yield "Spot", "\n  ".join(describe_spot(explanation.spot))
     if explanation.node_selector:
         labels = ", ".join(f"{key}={value}" for key, value in explanation.node_selector.items())
         yield "Nodes", f"It runs only on nodes with the labels {labels}."

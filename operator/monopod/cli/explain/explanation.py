@@ -24,6 +24,7 @@ from monopod.pods.rules.exemptions import compute_skip
 from monopod.pods.rules.nodes import choose_node_selector, rules_out_fargate
 from monopod.pods.rules.selection import Choice, Mismatch, Profile, Selector, choose_profile, find_mismatches
 from monopod.pods.rules.size import MAX_STORAGE_MIB, Need, measure_need
+from monopod.pods.rules.spot import SpotTerms, compute_spot_terms
 from monopod.pods.rules.storage import provision_gib
 
 
@@ -73,6 +74,7 @@ class Explanation:
         node_selector: the labels that its node must have, besides those that its RuntimeClass asks for.
         off_fargate: whether it asks for a node that none of Fargate's is, so that it stays Pending.
         notes: what else whoever applies it should know, as sentences.
+        spot: what Spot makes of it; None if it runs on demand.
     """
 
     source: str
@@ -85,6 +87,7 @@ class Explanation:
     node_selector: Mapping[str, str] = field(default_factory=dict)
     off_fargate: bool = False
     notes: tuple[str, ...] = ()
+    spot: SpotTerms | None = None
 
     @property
     def refusal(self) -> str:
@@ -151,14 +154,15 @@ def build_explanation(
         for profile in sorted(profiles, key=lambda profile: profile.name.encode())
     ]
     verdicts = tuple(ProfileVerdict(profile, _rate(profile, judged, choice), seen) for profile, seen in judged)
-    need, groups, nodes, off_fargate = None, None, dict[str, str](), False
+    need, groups, nodes, off_fargate, spot = None, None, dict[str, str](), False, None
     if isinstance(decision, Sandboxed | Unsupported):
         need, groups = measure_need(pod, decision.runtime_class), answer_groups(pod, decision.profile, surroundings)
         nodes, off_fargate = choose_node_selector(pod), rules_out_fargate(pod)
+        spot = compute_spot_terms(pod) if decision.profile.is_spot else None
     pin = labels.get(EKS_PROFILE_LABEL)
     passes = (skip := compute_skip(pod, username)) is not None and not skip.is_opt_out
     notes = (f"The API server refuses it for now: {refused}",) if refused and not passes else ()
-    return Explanation(source, namespace, decision, need, verdicts, pin, groups, nodes, off_fargate, notes)
+    return Explanation(source, namespace, decision, need, verdicts, pin, groups, nodes, off_fargate, notes, spot)
 
 
 def _rate(

@@ -2,9 +2,9 @@
 
 import datetime
 
+from monopod.api.names import FARGATE
 from monopod.cli.failure import UnreadableInput
 from monopod.usage.books import UnknownBook, load_book
-from monopod.usage.rules.lifetime import FARGATE
 from monopod.usage.rules.price import PriceList
 
 

@@ -147,8 +147,10 @@ class Judge:
         decision, annotated = explanation.decision, self.autoscalers.annotate(explanation)
         if not isinstance(decision, Sandboxed) or explanation.refusal:
             return Verdict(file, annotated, subject.replicas, None)
-        size, rates = decision.size, (self.prices, self.question.architecture)
-        hourly = self.prices.compute_hourly(self.question.architecture, size.row, provision_gib(size.need))
+        size, capacity = decision.size, decision.profile.capacity_provider
+        rates = (self.prices, self.question.architecture, capacity)
+        storage = provision_gib(size.need)
+        hourly = self.prices.compute_hourly(self.question.architecture, size.row, storage, capacity)
         waste, cliff = compute_waste(size, *rates), compute_cliff(size, *rates)
         return Verdict(file, annotated, subject.replicas, hourly, waste, cliff)
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from monopod.cli.explain.as_json import build_explanation
 from monopod.cli.lint.report import LintReport, Verdict
 from monopod.cli.lint.task_output import build_task, describe_tasks
+from monopod.cli.output.basis import describe_basis
 from monopod.cli.output.cliff import build_cliff, compute_percent, describe_cliff
 from monopod.cli.output.terminal import build_grid, print_lines
 from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported
@@ -77,6 +78,7 @@ def write_text(report: LintReport) -> None:
     parts: list[RenderableType] = []
     if report.verdicts:
         notes = [f"Note: {note}" for verdict in report.verdicts for note in verdict.explanation.notes]
+        notes += describe_spot_changes(report)
         parts += [_build_table(report), "", *dict.fromkeys(notes), *describe_cliffs(report), *describe_summary(report)]
     if report.tasks:
         parts += [*([""] if parts else []), *describe_tasks(report.tasks, report.prices)]
@@ -96,6 +98,15 @@ def _build_table(report: LintReport) -> Table:
     for verdict in report.verdicts:
         table.add_row(*_build_row(verdict, report), *([verdict.file] if several else []))
     return table
+
+
+def describe_spot_changes(report: LintReport) -> list[str]:
+    """A line for each workload whose pods are changed because they run on Spot."""
+    return [
+        f"{each.source} in namespace {each.namespace}: on Spot its {change}."
+        for each in (verdict.explanation for verdict in report.verdicts)
+        for change in (each.spot.describe_changes() if each.spot else ())
+    ]
 
 
 def describe_cliffs(report: LintReport) -> list[str]:
@@ -149,10 +160,12 @@ def describe_summary(report: LintReport) -> list[str]:
     stuck = sum(not verdict.would_run for verdict in report.verdicts)
     outside = len(report.verdicts) - inside - stuck
     prices = report.prices
+    priced = (each.explanation.winner for each in report.verdicts if each.hourly is not None)
+    providers = {profile.capacity_provider for profile in priced if profile}
     lines = [
         f"{_count(len(report.verdicts), 'workload')}: {inside} on Fargate, {outside} outside, {stuck} would not run.",
         f"{prices.currency} {sum_hourly(report):.5f} per hour while all of these pods run "
-        f"({prices.book}, {report.architecture}, on demand).",
+        f"({describe_basis(prices, report.architecture, providers)}).",
     ]
     if wasteful := sum(report.is_wasteful(verdict) for verdict in report.verdicts):
         verb = "wastes" if wasteful == 1 else "waste"

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from monopod.api.names import FARGATE
 from monopod.pods.rules.size import PodSize
 from monopod.tasks.rules.rule import Effect, Finding
 from monopod.tasks.rules.sizes import UNITS_PER_VCPU, TaskSize, find_smaller_size, read_size, read_storage_gib
 from monopod.tasks.rules.validation import validate
 from monopod.tasks.rules.view import View, show
 from monopod.usage.rules.cliff import HOURS_PER_MONTH
-from monopod.usage.rules.lifetime import ARM, FARGATE, X86
+from monopod.usage.rules.lifetime import ARM, X86
 from monopod.usage.rules.price import PriceList
 
 RUNS: Final = "Runs"

@@ -74,7 +74,7 @@ def _read(pod: Mapping[str, Any], prices: PriceList, now: datetime) -> Sandboxed
         host,
         "" if host else next(_list_waits(root), NOT_SCHEDULED),
         max(0, int((now - created).total_seconds())),
-        prices.compute_hourly(known.architecture, size, known.storage_gib) if known and size else None,
+        prices.compute_hourly(known.architecture, size, known.storage_gib, known.capacity) if known and size else None,
     )
 
 

@@ -48,6 +48,7 @@ class Step:
         reason: why it is blocked or left; None if it moves.
         message: the same for a person.
         cliff: the smaller size that it misses by a little.
+        provider: the capacity provider that its replacement would run on; "" where the price is missing.
     """
 
     pod: Candidate
@@ -60,6 +61,7 @@ class Step:
     reason: Reason | None = None
     message: str = ""
     cliff: Cliff | None = None
+    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,26 +128,25 @@ def _compute_plans(scan: _Scan) -> Iterator[WorkloadPlan]:
 def _build_move(candidate: Candidate, plan: WorkloadPlan, scan: _Scan, rates: Rates) -> Step:
     manifest, workload = scan.pods[candidate.uid]
     pod_state, context = scan.pod_states[candidate.uid], scan.contents.context
-    size, hourly, cliff = None, None, None
+    size, hourly, cliff, provider = None, None, None, ""
     replacement, creator = build_replacement(manifest, workload), guess_creator(manifest)
     decision = decide(replacement, context.namespace, context.profiles, username=creator, protected=context.protected)
-    if isinstance(decision, Sandboxed | Unsupported):
-        size = decision.size
-    if size:
-        hourly = rates.prices.compute_hourly(rates.architecture, size.row, provision_gib(size.need))
-        cliff = compute_cliff(size, rates.prices, rates.architecture)
+    if isinstance(decision, Sandboxed | Unsupported) and (size := decision.size):
+        provider, storage = decision.profile.capacity_provider, provision_gib(size.need)
+        hourly = rates.prices.compute_hourly(rates.architecture, size.row, storage, provider)
+        cliff = compute_cliff(size, rates.prices, rates.architecture, provider)
     common = (candidate, name_workload(workload), pod_state.mark, plan.profile)
     match refusal := foretell(manifest, pod_state.is_ready, scan.contents.budgets):
         case None:
-            return Step(*common, Fate.MOVES, size, hourly, cliff=cliff)
+            return Step(*common, Fate.MOVES, size, hourly, cliff=cliff, provider=provider)
         case OverBudget(budgets=(name,), message=said):
             message = f"PodDisruptionBudget {name} doesn't allow it now: {said}"
-            return Step(*common, Fate.BLOCKED, size, hourly, Reason.BUDGET_EXHAUSTED, message, cliff)
+            return Step(*common, Fate.BLOCKED, size, hourly, Reason.BUDGET_EXHAUSTED, message, cliff, provider)
         case OverBudget(message=said):
-            return Step(*common, Fate.BLOCKED, size, hourly, Reason.BUDGET_EXHAUSTED, said, cliff)
+            return Step(*common, Fate.BLOCKED, size, hourly, Reason.BUDGET_EXHAUSTED, said, cliff, provider)
         case SeveralBudgets():
             message = "several PodDisruptionBudgets select it, and the Eviction API never evicts such a pod"
-            return Step(*common, Fate.BLOCKED, size, hourly, Reason.SEVERAL_BUDGETS, message, cliff)
+            return Step(*common, Fate.BLOCKED, size, hourly, Reason.SEVERAL_BUDGETS, message, cliff, provider)
         case _:
             assert_never(refusal)
 

@@ -9,6 +9,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from monopod.cli.output.basis import describe_basis
 from monopod.cli.output.cliff import build_cliff, describe_cliff
 from monopod.cli.output.terminal import build_grid, print_lines
 from monopod.cli.plan.forecast import Fate, Plan, Step
@@ -55,6 +56,7 @@ def _build_step(step: Step) -> dict[str, Any]:
         "capacity": format_capacity(row) if row else None,
         "size": {"cpuMillis": row.cpu_millis, "memoryMiB": row.memory_mib} if row else None,
         "hourlyPrice": None if step.hourly is None else _round(step.hourly),
+        "capacityProvider": step.provider or None,
         "cliff": build_cliff(step.cliff),
     }
 
@@ -137,7 +139,7 @@ def describe_summary(plan: Plan) -> Iterator[str]:
     prices = plan.rates.prices
     yield (
         f"{prices.currency} {sum_hourly(plan):.5f} per hour once they have moved "
-        f"({prices.book}, {plan.rates.architecture}, on demand)."
+        f"({describe_basis(prices, plan.rates.architecture, {step.provider for step in moves})})."
     )
 
 

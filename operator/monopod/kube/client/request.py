@@ -117,16 +117,18 @@ def build_patch(path: str, operations: list[Json]) -> Request:
     return Request("PATCH", path, {"fieldManager": FIELD_MANAGER}, operations, _JSON_PATCH)
 
 
-def build_apply(path: str, body: Json) -> Request:
+def build_apply(path: str, body: Json, *, manager: str = FIELD_MANAGER) -> Request:
     """Creates or changes an object by server-side apply, taking over fields that others own."""
-    return Request("PATCH", path, {"fieldManager": FIELD_MANAGER, "force": "true"}, body, _APPLY_PATCH)
+    return Request("PATCH", path, {"fieldManager": manager, "force": "true"}, body, _APPLY_PATCH)
 
 
-def build_delete(path: str, uid: str = "", version: str = "") -> Request:
-    """Deletes an object: with a uid only this one, with a version only as it was."""
+def build_delete(path: str, uid: str = "", version: str = "", *, grace_seconds: int | None = None) -> Request:
+    """Deletes an object: with a uid only this one, with a version only as it was; a pod within this time."""
     wanted = {"uid": uid, "resourceVersion": version}
     preconditions = {key: value for key, value in wanted.items() if value}
-    return Request("DELETE", path, body={"preconditions": preconditions} if preconditions else None)
+    grace = {} if grace_seconds is None else {"gracePeriodSeconds": grace_seconds}
+    body = {**({"preconditions": preconditions} if preconditions else {}), **grace}
+    return Request("DELETE", path, body=body or None)
 
 
 def build_watch(path: str, version: str, query: Mapping[str, str] | None = None) -> Request:

@@ -126,10 +126,14 @@ class SyncClient:
         """Changes an object by a merge patch."""
         return self._ask(request.build_merge(path, patch, manager=MANAGER))
 
-    def delete(self, path: str, uid: str = "") -> None:
+    def apply(self, path: str, body: Json) -> Json:
+        """Creates or changes an object by server-side apply."""
+        return self._ask(request.build_apply(path, body, manager=MANAGER))
+
+    def delete(self, path: str, uid: str = "", *, grace_seconds: int | None = None) -> None:
         """Deletes an object, with a uid if it is still this one; one that is gone already is fine."""
         try:
-            self._send(request.build_delete(path, uid))
+            self._send(request.build_delete(path, uid, grace_seconds=grace_seconds))
         except ApiError as error:
             if error.status != 404:
                 raise

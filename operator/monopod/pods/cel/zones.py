@@ -1,7 +1,7 @@
 """Where a profile's pods may run, in CEL: the same as `monopod.pods.rules.zones`, which says how affinities merge."""
 
 from monopod.api.names import TOPOLOGY_ZONE
-from monopod.cel.compiled_selectors import ZONE_SEPARATOR
+from monopod.cel.compiled_selectors import NODE_LABEL_SEPARATOR, SPOT, ZONE_SEPARATOR
 from monopod.cel.expressions import Variable, quote
 from monopod.cel.json_patch import put, put_map_if_absent
 from monopod.pods.cel.nodes import ASKS_FOR_TYPE, IS_ON_FARGATE, ON_FARGATE, RULES_OUT
@@ -10,9 +10,8 @@ from monopod.pods.rules.nodes import REQUIRED
 _PATH = f"/spec/affinity/nodeAffinity/{REQUIRED}"
 _NEEDS = "term.?matchExpressions.orValue([])"
 _FIELDS = "term.?matchFields.orValue([])"
-_IS_BOUND = (
-    f"need.key == {quote(TOPOLOGY_ZONE)} && need.operator == 'In' && need.?values.orValue([]) == variables.zones"
-)
+_IS_BOUND = "need.key == place.key && need.operator == place.operator && need.?values.orValue([]) == place.values"
+"""Whether a requirement, `need`, of the pod's is one of its profile's, `place`."""
 
 ZONES = Variable(
     "zones",
@@ -51,7 +50,20 @@ EXCLUDES_ZONES = Variable(
 )
 
 # dyn: a CEL map's values are of one type, unless that is left open.
-_REQUIREMENT = f"{{'key': dyn({quote(TOPOLOGY_ZONE)}), 'operator': dyn('In'), 'values': dyn(variables.zones)}}"
+_IN_ZONES = f"{{'key': dyn({quote(TOPOLOGY_ZONE)}), 'operator': dyn('In'), 'values': dyn(variables.zones)}}"
+_ON_SPOT_NODES = """{
+            'key': dyn(label[0]), 'operator': dyn(variables.spot ? 'In' : 'NotIn'), 'values': dyn([label[1]])
+          }"""
+
+PLACES = Variable(
+    "places",
+    "What the profile requires of its pods' nodes: its zones, and to be Spot's or not, where Spot's have a label.",
+    f"""
+    (variables.zones.size() == 0 ? [] : [{_IN_ZONES}]) +
+      (variables.winner[?12].orValue('') == '' ? []
+        : [variables.winner[12].split({quote(NODE_LABEL_SEPARATOR)})].map(label, {_ON_SPOT_NODES}))
+    """,
+)
 
 # A JSON patch takes no parts of the pod as values.
 _WRITE_OUT = """needs.map(need, {
@@ -87,14 +99,14 @@ SETTLED_TERMS = Variable(
 
 BOUND_TERMS = Variable(
     "boundTerms",
-    "The same with the profile's zones required by each that requires anything; or by one, where there is none. "
+    "The same with what the profile requires in each that requires anything; or in one, where there is none. "
     "Written out, because a JSON patch takes no parts of the pod as values.",
     f"""
-    (variables.zones.size() > 0 && variables.settledTerms.size() == 0
-        ? [[dyn([{_REQUIREMENT}]), dyn([])]] : variables.settledTerms)
+    (variables.places.size() > 0 && variables.settledTerms.size() == 0
+        ? [[dyn(variables.places), dyn([])]] : variables.settledTerms)
       .map(term, [
-        variables.zones.size() == 0 || term[0].size() + term[1].size() == 0 || term[0].exists(need, {_IS_BOUND})
-          ? term[0] : dyn(term[0] + [{_REQUIREMENT}]),
+        variables.places.size() == 0 || term[0].size() + term[1].size() == 0
+          ? term[0] : dyn(term[0] + variables.places.filter(place, !term[0].exists(need, {_IS_BOUND}))),
         term[1]
       ].map(needs, {_WRITE_OUT}))
       .map(term, {_TERM})
@@ -103,22 +115,23 @@ BOUND_TERMS = Variable(
 
 TERMS_TO_BIND = Variable(
     "termsToBind",
-    "The alternatives that don't require the profile's zones.",
+    "The alternatives that don't require what the profile does.",
     f"""
     variables.nodeTerms.filter(term,
-      ({_NEEDS}.size() > 0 || {_FIELDS}.size() > 0) && !{_NEEDS}.exists(need, {_IS_BOUND}))
+      ({_NEEDS}.size() > 0 || {_FIELDS}.size() > 0) &&
+      variables.places.exists(place, !{_NEEDS}.exists(need, {_IS_BOUND})))
     """,
 )
 
 ZONE_VARIABLES = (
-    *(ZONES, TERMS, ZONE_REQUIREMENTS, EXCLUDES_ZONES),
+    *(ZONES, PLACES, TERMS, ZONE_REQUIREMENTS, EXCLUDES_ZONES),
     *(ASKS_FOR_TYPE_AT_ALL, SETTLED_TERMS, BOUND_TERMS, TERMS_TO_BIND),
 )
 
 BIND = f"""
-    // The profile's zones, required by each alternative that the pod's node affinity has, or by one of its own; and
-    // what the alternatives say of the compute type, decided.
-    (variables.zones.size() == 0 && !variables.asksForType ? [] :
+    // The profile's zones, and Spot's nodes or others, required by each alternative that the pod's node affinity has,
+    // or by one of its own; and what the alternatives say of the compute type, decided.
+    (variables.places.size() == 0 && !variables.asksForType ? [] :
       variables.boundTerms.size() == 0 ? [JSONPatch{{op: 'remove', path: {quote(_PATH)}}}] : (
     {put_map_if_absent("/spec/affinity", "has(object.spec.affinity)")} +
     {put_map_if_absent("/spec/affinity/nodeAffinity", "object.spec.?affinity.?nodeAffinity.hasValue()")} +
@@ -129,12 +142,15 @@ BIND = f"""
 
 _WAS_BOUND = f"""need.key == {quote(TOPOLOGY_ZONE)} && need.operator == 'In' &&
           need.?values.orValue([]) == variables.markedSelector[?5].orValue('').split({quote(ZONE_SEPARATOR)})"""
-_IS_OURS = f"""({_WAS_BOUND} || {IS_ON_FARGATE} &&
+_WAS_ON_SPOT = f"""variables.markedSelector[?12].orValue('').startsWith(need.key + {quote(NODE_LABEL_SEPARATOR)}) &&
+          need.operator == (variables.markedSelector[?11].orValue('') == {quote(SPOT)} ? 'In' : 'NotIn') &&
+          need.?values.orValue([]) == [variables.markedSelector[12].substring(need.key.size() + 1)]"""
+_IS_OURS = f"""({_WAS_BOUND} || {_WAS_ON_SPOT} || {IS_ON_FARGATE} &&
           {_NEEDS}.exists(need, {ASKS_FOR_TYPE} && {RULES_OUT}))"""
 
 UNBIND = f"""
-    // The zones of the profile that took it, and what keeps an alternative that rules Fargate out from matching. Where
-    // they are all that the affinity says, there was none; else an alternative of nothing more is the author's own.
+    // What the profile that took it required, and what keeps an alternative that rules Fargate out from matching. Where
+    // this is all that the affinity says, there was none; else an alternative of nothing more is the author's own.
     (!variables.nodeTerms.exists(term, {_NEEDS}.exists(need, {_IS_OURS})) ? []
       : variables.nodeTerms.size() == 1 && variables.nodeTerms.all(term,
           {_FIELDS}.size() == 0 && {_NEEDS}.all(need, {_IS_OURS}))

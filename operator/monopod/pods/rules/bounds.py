@@ -28,7 +28,7 @@ from monopod.pods.rules.selection import is_written
 
 MAX_LABELS: Final = 100
 MAX_LABELS_IN_ALL: Final = 2 * MAX_LABELS
-"""With those that admission writes: one for each security group, and four more."""
+"""With those that admission writes: one for each security group, and five more."""
 
 MAX_LABEL_CHARACTERS: Final = 4000
 """As `key=value` and a separator: patterns of profiles are tested against all of them as one text."""
@@ -50,8 +50,9 @@ MAX_NODE_ENTRIES: Final = 100
 """Expressions, fields and values of all terms of a pod's required node affinity, which is compared with the profile's
 zones and written again."""
 
-ADDED_NODE_ENTRIES: Final = 19
-"""What admission adds to each term at most: an expression and 16 zones, and one for the compute type."""
+ADDED_NODE_ENTRIES: Final = 21
+"""What admission adds to each term at most: an expression and 16 zones, one for the compute type, and two entries
+for Spot's nodes."""
 
 MAX_GATES: Final = 30
 MAX_GATES_IN_ALL: Final = MAX_GATES + len(OUR_GATES)

@@ -1,17 +1,24 @@
-"""Which nodes a pod asks for, and whether a node is one of them: what kube-scheduler decides by a node's labels alone.
+"""Which nodes a pod asks for, whether a node is one of them, and whether any node could take it at all.
 
-Source: Kubernetes' documentation of nodeSelector and node affinity. Taints, room and what else the scheduler looks at
-have no place here: the question is whether the pod's own words leave it any node.
+Source: Kubernetes' documentation of nodeSelector and node affinity. The first question goes by labels alone: whether
+the pod's own words leave it any node. The second goes by taints and the size of empty nodes, too. What runs on a node
+already isn't known here, so a pod that passes may still have to wait. One that doesn't pass waits for a node that
+doesn't exist yet, and whatever was evicted for it is gone meanwhile.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from monopod.kube.objects.fields import Part
 from monopod.kube.objects.label_selector import Requirement
+from monopod.kube.objects.views import CORDONED, NodeView
 from monopod.pods.rules.nodes import read_terms
 
+Manifest = Mapping[str, Any]
+
+NO_NODES: Final = "0/0 nodes are available."
 UNSATISFIED: Final = (
     "MatchNodeSelector failed: Fargate profile {} cannot satisfy pod's node selector/affinity requirements"
 )
@@ -95,3 +102,57 @@ def _read(term: Part, key: str) -> tuple[NodeRequirement, ...]:
     return tuple(
         NodeRequirement(need.text("key"), need.text("operator"), need.texts("values")) for need in term.children(key)
     )
+
+
+def explain_unschedulable(pod: Manifest, nodes: Iterable[NodeView]) -> str:
+    """Why none of the nodes could take the pod, in the scheduler's words; "" if one could.
+
+    Args:
+        pod: as admission leaves it, with its sandbox's node selector, tolerations and overhead.
+        nodes: all of the cluster.
+    """
+    demand, tolerations = read_demand(pod), Part(pod).child("spec").children("tolerations")
+    cpu_millis, memory_mib = measure_requests(pod)
+    faults: Counter[str] = Counter()
+    for node in nodes:
+        fault = _find_fault(node, demand, tolerations) or (
+            "Insufficient cpu"
+            if node.cpu_millis < cpu_millis
+            else "Insufficient memory"
+            if node.memory_mib < memory_mib
+            else ""
+        )
+        if not fault:
+            return ""
+        faults[fault] += 1
+    if not faults:
+        return NO_NODES
+    total = faults.total()
+    return f"0/{total} nodes are available: {', '.join(f'{count} {what}' for what, count in sorted(faults.items()))}."
+
+
+def _find_fault(node: NodeView, demand: NodeDemand, tolerations: Iterable[Part]) -> str:
+    if not demand.matches(node.name, node.labels):
+        return "node(s) didn't match Pod's node affinity/selector"
+    kept_out = [taint for taint in node.taints if not any(_tolerates(one, taint) for one in tolerations)]
+    if CORDONED in kept_out:
+        return "node(s) were unschedulable"
+    return f"node(s) had untolerated taint {{{kept_out[0][0]}: {kept_out[0][1]}}}" if kept_out else ""
+
+
+def _tolerates(toleration: Part, taint: tuple[str, str, str]) -> bool:
+    key, value, effect = taint
+    if toleration.text("effect") not in ("", effect) or toleration.text("key") not in ("", key):
+        return False
+    return toleration.text("operator") == "Exists" or (
+        toleration.text("key") == key and toleration.text("value") == value
+    )
+
+
+def measure_requests(pod: Manifest) -> tuple[int, int]:
+    """Millicores and MiB that the scheduler counts for a pod with pod-level resources, its overhead included."""
+    spec = Part(pod).child("spec")
+    requests, overhead = spec.child("resources").quantities("requests"), spec.quantities("overhead")
+    cpu = requests.get("cpu", 0) + overhead.get("cpu", 0)
+    memory = requests.get("memory", 0) + overhead.get("memory", 0)
+    return int(cpu * 1000), int(memory / 2**20)

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
+    CAPACITY_PROVIDER_LABEL,
     EKS_PROFILE_LABEL,
     GROUP_COUNT_LABEL,
     GROUP_LABEL_PREFIX,
@@ -25,6 +26,7 @@ from monopod.api.names import (
     POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
     RECREATED_ANNOTATION,
+    SPOT_PRIORITY_CLASS,
     STORAGE_ANNOTATION,
     TASK_LABEL,
     UNSUPPORTED_ANNOTATION,
@@ -39,7 +41,7 @@ _METADATA: Final = ("name", "namespace", "generateName", "labels", "annotations"
 _FILLED_IN: Final = ("priority", "preemptionPolicy", "overhead", "ephemeralContainers")
 """Of a spec: admission works them out from other fields and refuses any other value, or a pod can't begin with them."""
 
-_MARK_LABELS: Final = frozenset((PROFILE_LABEL, GROUP_COUNT_LABEL, TASK_LABEL))
+_MARK_LABELS: Final = frozenset((PROFILE_LABEL, GROUP_COUNT_LABEL, TASK_LABEL, CAPACITY_PROVIDER_LABEL))
 _MARK_ANNOTATIONS: Final = frozenset(
     (
         *(CAPACITY_ANNOTATION, LOGGING_ANNOTATION, STORAGE_ANNOTATION, UNSUPPORTED_ANNOTATION),
@@ -97,6 +99,8 @@ def compute_original(pod: Mapping[str, Any]) -> Manifest:
             # Admission set the pin, and nothing tells whether the author had, too.
             labels.pop(EKS_PROFILE_LABEL, None)
         spec = _unsize(whole, spec)
+        if spec.get("priorityClassName") == SPOT_PRIORITY_CLASS:
+            del spec["priorityClassName"]
     metadata["labels"] = {key: value for key, value in labels.items() if not _is_our_label(key)}
     annotations = metadata.get("annotations") or {}
     metadata["annotations"] = {key: value for key, value in annotations.items() if not _is_filled_in(key)}

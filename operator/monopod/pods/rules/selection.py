@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
-from monopod.api.names import EKS_PROFILE_LABEL, GROUP_COUNT_LABEL, GROUP_LABEL_PREFIX, PROFILE_LABEL, TASK_LABEL
+from monopod.api.names import (
+    CAPACITY_PROVIDER_LABEL,
+    EKS_PROFILE_LABEL,
+    FARGATE,
+    FARGATE_SPOT,
+    GROUP_COUNT_LABEL,
+    GROUP_LABEL_PREFIX,
+    PROFILE_LABEL,
+    TASK_LABEL,
+)
 from monopod.kube.objects.fields import InvalidProfile, Part
 
 UnsupportedPods = Literal["Pend", "Reject"]
@@ -20,8 +29,9 @@ Isolation = Literal["PerPod", "PerGroup"]
 PodSecurityGroups = Literal["Ignore", "Allow"]
 SELinuxOptions = Literal["Unsupported", "Allow"]
 OptOut = Literal["Allow", "Refuse"]
+CapacityProvider = Literal["FARGATE", "FARGATE_SPOT"]
 
-WRITTEN_LABELS: Final = (PROFILE_LABEL, EKS_PROFILE_LABEL, GROUP_COUNT_LABEL, TASK_LABEL)
+WRITTEN_LABELS: Final = (PROFILE_LABEL, EKS_PROFILE_LABEL, GROUP_COUNT_LABEL, TASK_LABEL, CAPACITY_PROVIDER_LABEL)
 """Labels that admission writes, and one per security group (see `is_written`); no selector sees them. Admission runs
 on its own work again (after webhooks, on copied manifests), and must not undo its decision then: a selector `*: ""`
 would match an empty pin, and no longer the name that replaces it. A pin counts by name only."""
@@ -52,6 +62,8 @@ class Profile:
         allowed_annotations: annotations that no other profile's pods may have: names, or how they begin and a `*`.
         selinux_options: whether a pod may choose its SELinux label.
         opt_out: whether a pod's author may keep it out of the profile.
+        capacity_provider: what its pods run on.
+        spot_node_label: the label of Spot's nodes, `key=value`; "" if no nodes are Spot's.
     """
 
     name: str
@@ -65,9 +77,18 @@ class Profile:
     allowed_annotations: tuple[str, ...] = ()
     selinux_options: SELinuxOptions = "Unsupported"
     opt_out: OptOut = "Allow"
+    capacity_provider: CapacityProvider = "FARGATE"
+    spot_node_label: str = ""
+
+    @property
+    def is_spot(self) -> bool:
+        """Whether its pods run on Spot."""
+        return self.capacity_provider == FARGATE_SPOT
 
     @classmethod
-    def from_resource(cls, resource: Mapping[str, object], default_runtime_class: str) -> "Profile":
+    def from_resource(
+        cls, resource: Mapping[str, object], default_runtime_class: str, spot_node_label: str = ""
+    ) -> "Profile":
         """Reads a FargateProfile as the API server sends it; a profile without a sandbox gets the default one.
 
         Raises:
@@ -93,6 +114,8 @@ class Profile:
             spec.texts("allowedAnnotations"),
             "Allow" if _read_choice(spec, "seLinuxOptions", "Unsupported", "Allow") else "Unsupported",
             "Refuse" if _read_choice(spec, "optOut", "Allow", "Refuse") else "Allow",
+            _read_capacity_provider(spec),
+            spot_node_label,
         )
 
 
@@ -102,6 +125,20 @@ def _read_choice(spec: Part, key: str, default: str, other: str) -> bool:
     if chosen not in (default, other):
         raise spec.fail(key, f"must be {default} or {other}, not {chosen!r}")
     return chosen == other
+
+
+def _read_capacity_provider(spec: Part) -> CapacityProvider:
+    """The one that has a weight; the API server refuses a mixture."""
+    used = set[str]()
+    for item in spec.children("capacityProviderStrategy"):
+        provider = item.text("capacityProvider")
+        if provider not in (FARGATE, FARGATE_SPOT):
+            raise item.fail("capacityProvider", f"must be {FARGATE} or {FARGATE_SPOT}, not {provider!r}")
+        if item.number("weight") > 0 or "weight" not in item.fields:
+            used.add(provider)
+    if len(used) > 1:
+        raise spec.fail("capacityProviderStrategy", "a profile runs all of its pods on one capacity provider")
+    return "FARGATE_SPOT" if FARGATE_SPOT in used else "FARGATE"
 
 
 def _read_selector(part: Part) -> Selector:

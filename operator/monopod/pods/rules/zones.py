@@ -1,34 +1,44 @@
-"""Where a profile's pods may run: the zones that its `subnets` name, merged with the node affinity that a pod has.
+"""Where a profile's pods may run: its zones and the nodes of its capacity, merged with a pod's own node affinity.
 
 Source: EKS API reference, CreateFargateProfile (pods run in the profile's subnets, and so in their zones); Kubernetes'
-node affinity. The terms of a pod's required node affinity are alternatives, so each of them must also require the
-zones; a pod without any gets one. A term without any requirement matches no node in Kubernetes, and stays as it is.
-What terms say of the compute type is decided first (see `nodes`).
+node affinity. The terms of a pod's required node affinity are alternatives, so each of them must also require what the
+profile does; a pod without any gets one. A term without any requirement matches no node in Kubernetes, and stays as it
+is. What terms say of the compute type is decided first (see `nodes`).
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from monopod.api.names import TOPOLOGY_ZONE
 from monopod.kube.objects.fields import Part
 from monopod.pods.rules.nodes import Term, read_terms, selects_nodes, settle_terms
+from monopod.pods.rules.selection import Profile
+from monopod.pods.rules.spot import build_node_requirement
+
+Requirement = dict[str, Any]
 
 
-def merge_terms(pod: Mapping[str, object], zones: Sequence[str]) -> list[Term]:
+def compute_requirements(profile: Profile) -> list[Requirement]:
+    """What the profile requires of its pods' nodes."""
+    zones = [{"key": TOPOLOGY_ZONE, "operator": "In", "values": list(profile.zones)}] if profile.zones else []
+    label = profile.spot_node_label
+    return [*zones, build_node_requirement(label, is_spot=profile.is_spot)] if label else zones
+
+
+def merge_terms(pod: Mapping[str, object], requirements: Sequence[Requirement]) -> list[Term]:
     """The terms of required node affinity that the pod of a profile is to have; none: it requires nothing.
 
     Raises:
         InvalidPod: a field is of the wrong type.
     """
     terms = settle_terms(read_terms(pod))
-    if not zones:
-        return terms
-    requirement = {"key": TOPOLOGY_ZONE, "operator": "In", "values": list(zones)}
-    if not terms:
-        return [{"matchExpressions": [requirement]}]
+    if not terms and requirements:
+        return [{"matchExpressions": list(requirements)}]
     for term in terms:
         expressions = term.get("matchExpressions") or []
-        if selects_nodes(term) and requirement not in expressions:
-            term["matchExpressions"] = [*expressions, requirement]
+        missing = [each for each in requirements if each not in expressions]
+        if selects_nodes(term) and missing:
+            term["matchExpressions"] = [*expressions, *missing]
     return terms
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
+from monopod.api.names import FARGATE
 from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, SIZE_TABLE, PodSize, Resources, Size, fit_size
 from monopod.pods.rules.storage import provision_gib
 from monopod.usage.rules.price import MIB_PER_GIB, PriceList
@@ -47,14 +48,15 @@ class Cliff:
         return self.hourly * HOURS_PER_MONTH
 
 
-def compute_cliff(size: Size, prices: PriceList, architecture: str) -> Cliff | None:
+def compute_cliff(size: Size, prices: PriceList, architecture: str, capacity: str = FARGATE) -> Cliff | None:
     """The cheapest size that a little less would be; None if that saves nothing worthwhile."""
 
     def save(smaller: PodSize) -> Decimal:
-        return prices.compute_hourly(architecture, size.row) - prices.compute_hourly(architecture, smaller)
+        larger = prices.compute_hourly(architecture, size.row, capacity=capacity)
+        return larger - prices.compute_hourly(architecture, smaller, capacity=capacity)
 
     smaller = max(_list_reachable(size), key=save)
-    saving, price = save(smaller), _compute_provisioned(size, prices, architecture)
+    saving, price = save(smaller), _compute_provisioned(size, prices, architecture, capacity)
     if saving <= 0 or saving * 100 < price * WORTHWHILE_PERCENT:
         return None
     at_most = Resources(smaller.cpu_millis, smaller.memory_mib - COMPONENTS_MEMORY_MIB)
@@ -76,19 +78,19 @@ def _subtract(asked: Resources, most: Resources) -> Resources:
     return Resources(max(0, asked.cpu_millis - most.cpu_millis), max(0, asked.memory_mib - most.memory_mib))
 
 
-def compute_waste(size: Size, prices: PriceList, architecture: str) -> Fraction:
+def compute_waste(size: Size, prices: PriceList, architecture: str, capacity: str = FARGATE) -> Fraction:
     """The share of a pod's price that is for more than it asks for: rounding up to a size, and Fargate's 256 MiB.
 
     0 for the smallest size: nothing that the pod could ask for costs less.
     """
-    provisioned = _compute_provisioned(size, prices, architecture)
+    provisioned = _compute_provisioned(size, prices, architecture, capacity)
     if size.row == SIZE_TABLE[0] or not provisioned:
         return Fraction()
     asked = size.need.total
     storage = Decimal(asked.storage_mib) / MIB_PER_GIB
-    requested = prices.compute_hourly(architecture, PodSize(asked.cpu_millis, asked.memory_mib), storage)
+    requested = prices.compute_hourly(architecture, PodSize(asked.cpu_millis, asked.memory_mib), storage, capacity)
     return 1 - Fraction(requested) / Fraction(provisioned)
 
 
-def _compute_provisioned(size: Size, prices: PriceList, architecture: str) -> Decimal:
-    return prices.compute_hourly(architecture, size.row, provision_gib(size.need))
+def _compute_provisioned(size: Size, prices: PriceList, architecture: str, capacity: str) -> Decimal:
+    return prices.compute_hourly(architecture, size.row, provision_gib(size.need), capacity)

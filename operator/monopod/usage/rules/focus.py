@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
+from monopod.api.names import FARGATE_SPOT
 from monopod.pods.rules.size import DEFAULT_STORAGE_GIB, PodSize, format_capacity
 from monopod.usage.rules.bill import HOUR, Bill, Terms, Usage, compute_bill
 from monopod.usage.rules.charge_period import Granularity, compute_month, split_charge_periods
 from monopod.usage.rules.focus_columns import COLUMNS, FocusVersion
-from monopod.usage.rules.lifetime import ARM, FARGATE_SPOT, Lifetime
+from monopod.usage.rules.lifetime import ARM, Lifetime
 from monopod.usage.rules.price import MIB_PER_GIB, MILLIS, PriceList, round_amount
 from monopod.usage.rules.price_book import PriceBook, Span
 

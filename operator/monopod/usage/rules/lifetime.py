@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-FARGATE: Final = "FARGATE"
-FARGATE_SPOT: Final = "FARGATE_SPOT"
 X86: Final = "x86"
 ARM: Final = "arm"
 

@@ -12,9 +12,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
+from monopod.api.names import FARGATE
 from monopod.pods.rules.size import DEFAULT_STORAGE_GIB, PodSize
 from monopod.usage.rules.bill import HOUR, Usage
-from monopod.usage.rules.lifetime import FARGATE, X86
+from monopod.usage.rules.lifetime import X86
 
 MIB_PER_GIB: Final = 1024
 MILLIS: Final = 1000
@@ -78,16 +79,21 @@ class PriceList:
         return next((key for key in wanted if key in self.rates), (FARGATE, X86))
 
     def compute_hourly(
-        self, architecture: str, row: PodSize, storage_gib: int | Decimal = DEFAULT_STORAGE_GIB
+        self,
+        architecture: str,
+        row: PodSize,
+        storage_gib: int | Decimal = DEFAULT_STORAGE_GIB,
+        capacity: str = FARGATE,
     ) -> Decimal:
-        """The price of one pod on demand for one hour, unrounded.
+        """The price of one pod for one hour, unrounded.
 
         Args:
             architecture: `x86` or `arm`.
             row: the pod's size, or other amounts of CPU and memory.
             storage_gib: its ephemeral storage.
+            capacity: what it runs on: on demand, or Spot.
         """
-        rate = self.rates[self.choose_rate(FARGATE, architecture)]
+        rate = self.rates[self.choose_rate(capacity, architecture)]
         storage = max(0, storage_gib - DEFAULT_STORAGE_GIB) * (self.storage_gb_hour or 0)
         cpu = Decimal(row.cpu_millis) / MILLIS * rate.vcpu_hour
         return cpu + Decimal(row.memory_mib) / MIB_PER_GIB * rate.gb_hour + storage

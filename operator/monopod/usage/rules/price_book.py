@@ -23,8 +23,9 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Final
 
+from monopod.api.names import FARGATE, FARGATE_SPOT
 from monopod.kube.objects.fields import InvalidManifest, Part
-from monopod.usage.rules.lifetime import ARM, FARGATE, FARGATE_SPOT, X86
+from monopod.usage.rules.lifetime import ARM, X86
 from monopod.usage.rules.price import PriceList, Rate
 
 MAX_DECIMALS: Final = 8

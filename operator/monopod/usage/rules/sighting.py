@@ -11,14 +11,21 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from monopod.api.ecs.names import FAMILY_LABEL
-from monopod.api.names import CAPACITY_ANNOTATION, PROFILE_LABEL, STORAGE_ANNOTATION
+from monopod.api.names import (
+    CAPACITY_ANNOTATION,
+    CAPACITY_PROVIDER_LABEL,
+    FARGATE,
+    FARGATE_SPOT,
+    PROFILE_LABEL,
+    STORAGE_ANNOTATION,
+)
 from monopod.kube.objects.fields import InvalidManifest, InvalidPod, Part
 from monopod.kube.objects.timestamps import read_time
 from monopod.pods.rules.nodes import read_terms
 from monopod.pods.rules.size import PodSize, compute_pod_size, measure_need
 from monopod.pods.rules.state import has_ended
 from monopod.pods.rules.storage import GIB_AS_WRITTEN, provision_gib
-from monopod.usage.rules.lifetime import ARM, FARGATE, X86, Description, Evidence, Lifetime
+from monopod.usage.rules.lifetime import ARM, X86, Description, Evidence, Lifetime
 
 _ARCHITECTURE_LABEL: Final = "kubernetes.io/arch"
 _HASH_LABEL: Final = "pod-template-hash"
@@ -118,8 +125,7 @@ def _describe(root: Part, metadata: Part, profile: str, created: int) -> tuple[D
         size.cpu_millis,
         size.memory_mib,
         storage_gib,
-        # Admission writes no mark of Spot yet; one that users could write would give them its price.
-        FARGATE,
+        _read_capacity(metadata),
         _read_architecture(root),
         node if _NAME.fullmatch(node) else "",  # whoever makes a pod may name a node that can't be
         _read_labels(metadata),
@@ -152,6 +158,12 @@ def _read_storage(root: Part, metadata: Part) -> int:
     if re.fullmatch(GIB_AS_WRITTEN, written):
         return int(written.removesuffix("Gi"))
     return provision_gib(measure_need(root.fields))
+
+
+def _read_capacity(metadata: Part) -> str:
+    """Admission alone writes the mark of Spot, which has a lower price."""
+    on_spot = metadata.text_map("labels").get(CAPACITY_PROVIDER_LABEL) == FARGATE_SPOT
+    return FARGATE_SPOT if on_spot else FARGATE
 
 
 def _read_architecture(root: Part) -> str:

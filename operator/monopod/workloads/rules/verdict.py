@@ -11,7 +11,7 @@ from typing import Any, Final
 from monopod.api.reasons import Reason
 from monopod.kube.objects.views import NodeView
 from monopod.pods.rules.dry_run import NotSandboxed, PodDryRun, judge_pod
-from monopod.pods.rules.node_capacity import explain_unschedulable
+from monopod.pods.rules.node_demand import explain_unschedulable
 from monopod.pods.rules.state import is_ready
 from monopod.workloads.rules.creation import Census, Quota, fits_once_gone
 

@@ -9,7 +9,7 @@ from monopod.capacity.rules.node_class import NodeClass
 from monopod.capacity.rules.node_pool import NodePool, build_node_pool, compute_name
 from monopod.capacity.rules.node_shape import NodeShape, Unfit, compute_shape
 from monopod.capacity.rules.sandbox import Sandbox
-from monopod.pods.rules.node_capacity import explain_unschedulable
+from monopod.pods.rules.node_demand import explain_unschedulable
 from tests.unit.builders import a_pod
 from tests.unit.capacity.builders import EC2_CLASS, KATA_LABEL, KWOK_CLASS, a_node_of, a_sandbox
 

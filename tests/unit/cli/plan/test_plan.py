@@ -170,6 +170,7 @@ def test_the_json_has_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
         "capacity": "0.25vCPU 0.5GB",
         "size": {"cpuMillis": 250, "memoryMiB": 512},
         "hourlyPrice": SMALLEST,
+        "capacityProvider": "FARGATE",
         "cliff": None,
     }
     assert report["profiles"] == [{"name": "web", "moves": True, "paused": False, "maxUnavailable": "10%"}]

@@ -96,7 +96,7 @@ def test_terms_of_node_affinity_with_the_compute_type_decided(
 def test_a_term_that_only_asked_for_fargate_makes_room_for_the_zones() -> None:
     pod = a_pod().requiring_nodes(term(asking("Exists")), term(SSD)).build()
     zones = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["a"]}
-    assert merge_terms(pod, ["a"]) == [term(zones)]
+    assert merge_terms(pod, [zones]) == [term(zones)]
 
 
 @pytest.mark.parametrize(("pod", "capacity", "left"), PUBLISHED.values(), ids=PUBLISHED)

@@ -5,10 +5,12 @@ from typing import Any
 
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
+    CAPACITY_PROVIDER_LABEL,
     EKS_PROFILE_LABEL,
     ISOLATION_GATE,
     PROFILE_LABEL,
     RECREATED_ANNOTATION,
+    SPOT_PRIORITY_CLASS,
     TASK_LABEL,
     VOLUMES_GATE,
 )
@@ -119,6 +121,18 @@ def test_marks_that_came_with_a_copied_manifest_are_left_out() -> None:
     expected = plain()
     expected["spec"]["schedulingGates"] = [{"name": "example.com/wait"}]
     assert compute_original(recorded(pod, copied)) == expected
+
+
+def test_what_spot_made_of_a_pod_is_left_out_with_a_record_and_without() -> None:
+    spot = {PROFILE_LABEL: "web", CAPACITY_PROVIDER_LABEL: "FARGATE_SPOT"}
+    pod = a_pod().labelled(spot)
+    pod.with_spec(priorityClassName=SPOT_PRIORITY_CLASS, priority=-5, preemptionPolicy="PreemptLowerPriority")
+    assert compute_original(recorded(pod, entry({"f:priorityClassName": {}}))) == plain()
+    lost = recorded(pod)
+    del lost["metadata"]["managedFields"]
+    assert compute_original(lost) == plain()
+    own = recorded(a_pod().with_spec(priorityClassName=SPOT_PRIORITY_CLASS), entry({"f:priorityClassName": {}}))
+    assert compute_original(own)["spec"]["priorityClassName"] == SPOT_PRIORITY_CLASS, "no profile's, so its author's"
 
 
 def test_without_a_record_everything_stays_but_what_is_the_api_servers_beyond_doubt() -> None:

@@ -38,7 +38,7 @@ MERGED: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
 def test_zones_are_merged_with_the_pods_own_affinity(terms: list[dict[str, Any]], merged: list[dict[str, Any]]) -> None:
     pod = a_pod().requiring_nodes(*terms).build()
     before = a_pod().requiring_nodes(*terms).build()
-    assert merge_terms(pod, ZONES) == merged
+    assert merge_terms(pod, [IN_ZONES]) == merged
     assert merge_terms(pod, ()) == terms
     assert pod == before
 

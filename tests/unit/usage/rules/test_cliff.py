@@ -5,10 +5,11 @@ from fractions import Fraction
 
 import pytest
 
+from monopod.api.names import FARGATE
 from monopod.pods.rules.size import SIZE_TABLE, Need, Resources, Size, compute_pod_size
 from monopod.usage.books import load_book
 from monopod.usage.rules.cliff import HOURS_PER_MONTH, compute_cliff, compute_waste
-from monopod.usage.rules.lifetime import ARM, FARGATE, X86
+from monopod.usage.rules.lifetime import ARM, X86
 from monopod.usage.rules.price import PriceList, Rate
 
 GIB = 1024

@@ -8,10 +8,11 @@ from operator import add
 
 import pytest
 
+from monopod.api.names import FARGATE, FARGATE_SPOT
 from monopod.pods.rules.size import PodSize
 from monopod.usage.books import load_book
 from monopod.usage.rules.bill import Usage, compute_bill
-from monopod.usage.rules.lifetime import ARM, FARGATE, FARGATE_SPOT, X86
+from monopod.usage.rules.lifetime import ARM, X86
 from monopod.usage.rules.price import Cost, PriceList, round_amount
 from tests.unit.usage.rules.golden_bills import Golden, read_golden
 

@@ -389,3 +389,16 @@ def _break_one(value: Any, dice: random.Random) -> Any:
     key = dice.choice(list(value)) if isinstance(value, dict) else dice.randrange(len(value))
     value[key] = _break_one(value[key], dice)
     return value
+
+
+@pytest.mark.parametrize(
+    ("mark", "capacity"),
+    [(None, "FARGATE"), ("FARGATE_SPOT", "FARGATE_SPOT"), ("FARGATE", "FARGATE"), ("spot", "FARGATE")],
+)
+def test_only_a_pod_with_the_mark_of_spot_is_on_spot(mark: str | None, capacity: str) -> None:
+    pod = a_pod()
+    if mark:
+        pod["metadata"]["labels"]["monopod.dev/capacity-provider"] = mark
+    found = read_sighting(pod, "a", SEEN)
+    assert isinstance(found, Lifetime)
+    assert found.description.capacity == capacity

@@ -3,7 +3,7 @@
 import pytest
 
 from monopod.kube.objects.views import NodeView, read_taints
-from monopod.pods.rules.node_capacity import explain_unschedulable
+from monopod.pods.rules.node_demand import explain_unschedulable
 from tests.unit.builders import Manifest
 
 LABELS = {"sandbox": "yes"}

@@ -1,0 +1,140 @@
+"""Where the patching of a profile's pods stands, derived from objects alone: pods, dates, windows, refusals.
+
+             ┌─ noticed, the wait isn't over ──► Noticed
+    stale ───┼─ a pod may go, no window is open ► Waiting
+             ├─ a pod may go, a window is open ─► Evicting
+             └─ all that are left were refused, and their time is up ► Overdue
+    none ────────────────────────────────────────► Done
+
+So an operator that was killed at any time goes on where it was. Zones come one after the other, and the next begins
+when nothing more goes out in the one before: a service that spreads over zones never loses pods in two at once. Pods
+whose evictions were refused don't hold up the next zone.
+
+A pod whose eviction was refused has a scheduled termination, as on EKS. It counts from the refusal and not from the
+round's beginning: in a large cluster most pods are asked for the first time long after that.
+"""
+
+import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from monopod.patching.rules.staleness import StalePod
+from monopod.patching.rules.windows import Window, find_next, find_open
+
+OVERDUE_AFTER: Final = datetime.timedelta(days=3)
+"""From the refusal of a pod's eviction to its scheduled termination, which AWS's event names: three days in AWS's
+example."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """No sandbox is stale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """Sandboxes are stale, and their owners have time to replace them themselves.
+
+    Attributes:
+        evictions_from: when a window is open for the first time after the wait.
+    """
+
+    stale: tuple[StalePod, ...]
+    evictions_from: datetime.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Pods may be evicted, and no window is open.
+
+    Attributes:
+        evictions_from: when the next one opens.
+    """
+
+    stale: tuple[StalePod, ...]
+    evictions_from: datetime.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Evicting:
+    """Pods are evicted.
+
+    Attributes:
+        stale: all that are to be replaced, in the order in which they go.
+        zone: where this goes on now; "" are nodes without a zone, and nodes that aren't known.
+        next: those that may go now, the oldest first.
+        closes: when the window closes.
+    """
+
+    stale: tuple[StalePod, ...]
+    zone: str
+    next: tuple[StalePod, ...]
+    closes: datetime.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """All pods that are left were refused, and should have gone since.
+
+    Attributes:
+        since: when the last of them was to be terminated.
+        may_go: whether a window is open.
+    """
+
+    stale: tuple[StalePod, ...]
+    since: datetime.datetime
+    may_go: bool
+
+
+Round = Done | Noticed | Waiting | Evicting | Overdue
+
+
+def compute_round(
+    stale: Iterable[StalePod],
+    zones: Mapping[str, str],
+    windows: Sequence[Window],
+    now: datetime.datetime,
+    refused: Mapping[str, datetime.datetime],
+) -> Round:
+    """Where the patching of these pods stands.
+
+    Args:
+        stale: all that are to be replaced, those that are being terminated among them.
+        zones: of each node by its name.
+        windows: when pods may be evicted; none: at any time.
+        now: the time.
+        refused: by the uid of each pod whose eviction was refused, when that was for the first time.
+    """
+    ordered = tuple(sorted(stale, key=lambda pod: (zones.get(pod.node, ""), pod.started, pod.namespace, pod.name)))
+    if not ordered:
+        return Done()
+    ready = [pod for pod in ordered if pod.eligible_from <= now]
+    if not ready:
+        return Noticed(ordered, find_next(windows, min(pod.eligible_from for pod in ordered)))
+    opening = find_open(windows, now)
+    if all(pod.uid in refused for pod in ordered):
+        last = max(compute_termination(refused[pod.uid], windows) for pod in ordered)
+        if last <= now:
+            return Overdue(ordered, last, opening is not None)
+    if opening is None:
+        return Waiting(ordered, find_next(windows, now))
+    zone = _choose_zone(ready, zones, refused)
+    mine = (pod for pod in ready if zones.get(pod.node, "") == zone and not pod.is_terminating)
+    return Evicting(ordered, zone, tuple(mine), opening.closes)
+
+
+def compute_termination(refused_at: datetime.datetime, windows: Sequence[Window]) -> datetime.datetime:
+    """When a pod whose eviction was refused is to be terminated: a time at which a window is open."""
+    return find_next(windows, refused_at + OVERDUE_AFTER)
+
+
+def _choose_zone(ready: Sequence[StalePod], zones: Mapping[str, str], refused: Collection[str]) -> str:
+    """The zone in which pods are on their way out; else the first with any that weren't refused; else the first."""
+
+    def list_zones(pods: Iterable[StalePod]) -> list[str]:
+        return sorted({zones.get(pod.node, "") for pod in pods})
+
+    leaving = list_zones(pod for pod in ready if pod.is_terminating)
+    untried = list_zones(pod for pod in ready if not pod.is_terminating and pod.uid not in refused)
+    return [*leaving, *untried, *list_zones(ready)][0]

@@ -1,0 +1,150 @@
+"""Which pods run in a sandbox that is older than the last patch, and from when each may be replaced.
+
+Source: EKS user guide, "Set actions for AWS Fargate OS patching events": pods that were launched before a date are
+replaced, and those launched after it are exempt. Here a patch is a new version of the sandbox on the nodes: gVisor's
+runsc, or Kata's hypervisor, guest kernel and image. A sandbox that runs stays on the old one until it is made again,
+and nodes don't tell its version, so a date says it, too: the annotation `monopod.dev/patched` of the RuntimeClass,
+which whoever patches writes when the last node is done.
+
+A sandbox is made again without the pod when its node restarts; the pod's condition tells.
+"""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from monopod.kube.objects.fields import InvalidManifest, Part
+from monopod.kube.objects.timestamps import read_time
+from monopod.pods.rules.state import get_mark, has_ended
+
+MAX_WAIT: Final = datetime.timedelta(days=14)
+DEFAULT_WAIT: Final = datetime.timedelta(days=7)
+"""As ECS has them."""
+
+_READY_TO_START: Final = "PodReadyToStartContainers"
+
+
+class InvalidDate(InvalidManifest):
+    """A date that can't be read."""
+
+
+class Cause(StrEnum):
+    """Why a sandbox is to be replaced."""
+
+    PATCH = "Patch"
+    AGE = "Age"
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A patch of a RuntimeClass's sandbox.
+
+    Attributes:
+        date: sandboxes that were made before it are stale.
+        noticed_at: when the owners of pods could first know, from which the wait counts.
+    """
+
+    date: datetime.datetime
+    noticed_at: datetime.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StalePod:
+    """A pod whose sandbox is to be replaced.
+
+    Attributes:
+        started: when its sandbox was made.
+        node: where it runs.
+        cause: the one by which it may be replaced first.
+        eligible_from: when it may be evicted, as far as the wait is concerned.
+        is_terminating: whether it is on its way out already.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    profile: str
+    node: str
+    started: datetime.datetime
+    cause: Cause
+    eligible_from: datetime.datetime
+    is_terminating: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+def read_date(text: str) -> datetime.datetime:
+    """The date of a patch, as RFC 3339 has it.
+
+    Raises:
+        InvalidDate: it isn't one, or has no time zone, so that it means another moment elsewhere.
+    """
+    try:
+        date = read_time(text)
+    except ValueError:
+        date = None
+    if date is None or date.tzinfo is None:
+        raise InvalidDate(f"must be a time such as 2026-11-20T00:00:00Z, not {text!r}")
+    return date
+
+
+def find_stale(
+    pod: Mapping[str, Any],
+    patch: Patch | None,
+    wait: datetime.timedelta,
+    max_age: datetime.timedelta | None,
+    now: datetime.datetime,
+) -> StalePod | None:
+    """The pod, if its sandbox is to be replaced; None if it isn't a profile's, has ended or isn't stale.
+
+    A pod that waits for a node isn't stale: its sandbox will be made by what the node has then.
+
+    Args:
+        pod: as the API server sends it.
+        patch: the last one of the pod's RuntimeClass, if there was one.
+        wait: from the notice to the first eviction.
+        max_age: how old a sandbox may become in any case. It needs no notice, as it is known from the beginning.
+        now: the time.
+
+    Raises:
+        InvalidManifest: a field holds what the API server would never store.
+    """
+    started = read_sandbox_start(pod)
+    if not get_mark(pod) or has_ended(pod) or started is None:
+        return None
+    causes = []
+    if patch and started < patch.date <= now:
+        causes.append((patch.noticed_at + wait, Cause.PATCH))
+    if max_age is not None and started + max_age <= now:
+        causes.append((started + max_age, Cause.AGE))
+    if not causes:
+        return None
+    eligible_from, cause = min(causes)
+    root = Part(pod)
+    metadata = root.child("metadata")
+    return StalePod(
+        metadata.text("namespace"), metadata.text("name"), metadata.text("uid"), get_mark(pod),
+        root.child("spec").text("nodeName"), started, cause, eligible_from,
+        is_terminating="deletionTimestamp" in metadata.fields,
+    )  # fmt: skip
+
+
+def read_sandbox_start(pod: Mapping[str, Any]) -> datetime.datetime | None:
+    """When the pod's sandbox was made; None as long as it has none.
+
+    The kubelet's acknowledgement comes shortly before, and the condition, where there is one, when the sandbox is
+    ready: the later of the two is the sandbox that runs now.
+
+    Raises:
+        InvalidManifest: a field holds what the API server would never store.
+    """
+    status = Part(pod).child("status")
+    texts = [status.text("startTime")] + [
+        condition.text("lastTransitionTime")
+        for condition in status.children("conditions")
+        if condition.text("type") == _READY_TO_START and condition.text("status") == "True"
+    ]
+    return max((read_date(text) for text in texts if text), default=None)

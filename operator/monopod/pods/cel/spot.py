@@ -1,0 +1,61 @@
+"""What it means for a pod to run on Spot, in CEL: the same as `monopod.pods.rules.spot`.
+
+Priority admission runs before the policies, and once more after them. It refuses a class that doesn't go with the
+priority and the policy of preemption that it wrote the first time, so all three are written, and dropped, together.
+"""
+
+from monopod.api.names import CAPACITY_PROVIDER_LABEL, FARGATE_SPOT, SPOT_PRIORITY_CLASS
+from monopod.cel.compiled_selectors import SPOT
+from monopod.cel.expressions import Validation, Variable, quote
+from monopod.cel.json_patch import drop_if, escape_pointer, put, put_label
+from monopod.pods.rules.spot import DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS, SPOT_PREEMPTION, SPOT_PRIORITY
+
+IS_SPOT = Variable(
+    "spot",
+    "Whether the pod's profile runs its pods on Spot.",
+    f"variables.winner[?11].orValue('') == {quote(SPOT)}",
+)
+
+SPOT_VARIABLES = (IS_SPOT,)
+
+_MARK = quote(CAPACITY_PROVIDER_LABEL)
+_HAS_MARK = f"{_MARK} in variables.labels"
+_HAS_CLASS = f"object.spec.?priorityClassName.orValue('') == {quote(SPOT_PRIORITY_CLASS)}"
+_GRACE = f"object.spec.?terminationGracePeriodSeconds.orValue({DEFAULT_GRACE_SECONDS})"
+
+GIVE_PRIORITY_BACK = f"""
+    {drop_if(f"{_HAS_MARK} && {_HAS_CLASS} && has(object.spec.priority)", "/spec/priority")} +
+    {drop_if(f"{_HAS_MARK} && {_HAS_CLASS} && has(object.spec.preemptionPolicy)", "/spec/preemptionPolicy")} +
+    {drop_if(f"{_HAS_MARK} && {_HAS_CLASS}", "/spec/priorityClassName")}
+"""
+"""Operations on a pod that isn't on Spot and was when admission ran before, or is the copy of one that was."""
+
+RUN_ON_SPOT = f"""
+    // On Spot it gives way: by its priority, and in time. Elsewhere it has no mark of Spot, nor Spot's priority by it.
+    (variables.spot ? (
+    {put_label(CAPACITY_PROVIDER_LABEL, quote(FARGATE_SPOT))} +
+    {put("/spec/priorityClassName", quote(SPOT_PRIORITY_CLASS))} +
+    {put("/spec/priority", str(SPOT_PRIORITY))} +
+    {put("/spec/preemptionPolicy", quote(SPOT_PREEMPTION))} +
+    ({_GRACE} > {MAX_GRACE_SECONDS} ? {put("/spec/terminationGracePeriodSeconds", str(MAX_GRACE_SECONDS))} : [])
+    ) : !({_HAS_MARK}) ? [] : (
+    {GIVE_PRIORITY_BACK.strip()} +
+    [JSONPatch{{op: 'remove', path: {quote(f"/metadata/labels/{escape_pointer(CAPACITY_PROVIDER_LABEL)}")}}}]
+    ))
+"""
+"""Operations on a pod that a profile takes."""
+
+RUNS_ON_ITS_PROVIDER = Validation(
+    "A pod on Spot says so and gives way; any other doesn't say so, and isn't charged as one.",
+    f"""
+    !variables.taken || (variables.spot
+      ? variables.labels[?{_MARK}].orValue('') == {quote(FARGATE_SPOT)} && {_HAS_CLASS} &&
+        {_GRACE} <= {MAX_GRACE_SECONDS}
+      : !({_HAS_MARK}))
+    """,
+    "A Fargate profile matches this pod (`kubectl fargate explain` says which), but it isn't as the profile's "
+    f"capacityProviderStrategy wants it: on Spot the label {CAPACITY_PROVIDER_LABEL} is {FARGATE_SPOT}, "
+    f"spec.priorityClassName is {SPOT_PRIORITY_CLASS} and spec.terminationGracePeriodSeconds at most "
+    f"{MAX_GRACE_SECONDS}; elsewhere there is no such label. Create the pod again without these fields; if that fails "
+    "too, the MutatingAdmissionPolicy monopod-pods or its binding is missing, or a webhook undoes its work.",
+)

@@ -1,0 +1,74 @@
+"""What it means for a pod to run on Spot (FARGATE_SPOT): it costs less, and gives way.
+
+Source: ECS developer guide, Fargate capacity providers: SIGTERM at once, SIGKILL after the stop timeout, 30 seconds by
+default and 120 at most. EKS has no Spot on Fargate; here it is made of what Kubernetes has. Such pods have a priority
+below that of all others, so that the scheduler takes room from them for pods on demand; and a grace period of at most
+120 seconds, so that it has the room in time. Where some nodes are Spot's (the chart's `spot.nodeLabel`) they run on
+those, and pods on demand on the others.
+
+A priority class that the author chose gives way, as it does on EKS, where all pods of Fargate have the same: with one
+of its own a pod would have Spot's price and someone else's place.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from monopod.api.names import SPOT_PRIORITY_CLASS
+from monopod.kube.objects.fields import Part
+
+SPOT_PRIORITY: Final = -5
+"""Below every pod that has no priority class, and above the -10 of pods that only keep room warm: these go first. At
+-10 and below the cluster autoscaler takes a pod for one that needs no node."""
+
+SPOT_PREEMPTION: Final = "PreemptLowerPriority"
+
+MAX_GRACE_SECONDS: Final = 120
+DEFAULT_GRACE_SECONDS: Final = 30
+"""Kubernetes' own default, and ECS's."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpotTerms:
+    """What Spot makes of a pod.
+
+    Attributes:
+        grace_seconds: between SIGTERM and SIGKILL.
+        asked_seconds: what the pod asked for.
+        replaced_class: the author's priority class that gives way; "" if there is none.
+    """
+
+    grace_seconds: int
+    asked_seconds: int
+    replaced_class: str
+
+    def describe_changes(self) -> Iterator[str]:
+        """What becomes different from the manifest, as the end of a sentence about the pod."""
+        if self.asked_seconds > self.grace_seconds:
+            yield f"terminationGracePeriodSeconds of {self.asked_seconds} becomes {self.grace_seconds}"
+        if self.replaced_class:
+            yield f"priorityClassName {self.replaced_class} gives way to {SPOT_PRIORITY_CLASS}"
+
+
+def compute_spot_terms(pod: Mapping[str, object]) -> SpotTerms:
+    """What Spot makes of a pod.
+
+    Raises:
+        InvalidPod: a field is of the wrong type.
+    """
+    spec = Part(pod).child("spec")
+    asked = spec.number("terminationGracePeriodSeconds") if "terminationGracePeriodSeconds" in spec.fields else None
+    seconds = DEFAULT_GRACE_SECONDS if asked is None else asked
+    own = spec.text("priorityClassName")
+    return SpotTerms(min(seconds, MAX_GRACE_SECONDS), seconds, "" if own == SPOT_PRIORITY_CLASS else own)
+
+
+def build_node_requirement(node_label: str, *, is_spot: bool) -> dict[str, Any]:
+    """What a pod requires of its node where Spot's nodes have a label, `key=value`: to be one of them, or to be none.
+
+    Args:
+        node_label: the label.
+        is_spot: whether the pod runs on Spot.
+    """
+    key, _, value = node_label.partition("=")
+    return {"key": key, "operator": "In" if is_spot else "NotIn", "values": [value]}

@@ -1,0 +1,35 @@
+"""What profiles and pods say of Spot: the provider, Spot's nodes, classes of priority and grace periods."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from monopod.api.names import CAPACITY_PROVIDER_LABEL, FARGATE_SPOT, SPOT_PRIORITY_CLASS
+from monopod.pods.rules.nodes import REQUIRED
+from monopod.pods.rules.selection import Profile
+from tests.controlplane.conftest import PRIORITY_CLASS
+from tests.controlplane.differential.draws import Draw, Manifest
+
+
+def draw_providers(draw: Draw, profiles: Sequence[Profile]) -> list[Profile]:
+    """The profiles, some on Spot; and in some clusters Spot's nodes have a label."""
+    label = "kind=spot" if draw.maybe(0.3) else ""
+    return [
+        replace(each, capacity_provider="FARGATE_SPOT" if draw.maybe(0.3) else "FARGATE", spot_node_label=label)
+        for each in profiles
+    ]
+
+
+def ask_for_spot(draw: Draw, pod: Manifest) -> None:
+    """What has to do with Spot in a pod: its grace period, its class, a mark, what it says of Spot's nodes."""
+    spec = pod["spec"]
+    if draw.maybe(0.2):
+        spec["terminationGracePeriodSeconds"] = draw.choice((0, 1, 119, 120, 121, 600))
+    if draw.maybe(0.15):
+        spec["priorityClassName"] = draw.choice((PRIORITY_CLASS, SPOT_PRIORITY_CLASS))
+    if draw.maybe(0.05):
+        pod["metadata"].setdefault("labels", {})[CAPACITY_PROVIDER_LABEL] = draw.choice(("FARGATE", FARGATE_SPOT, ""))
+    terms = spec.get("affinity", {}).get("nodeAffinity", {}).get(REQUIRED, {}).get("nodeSelectorTerms", [])
+    for term in terms:
+        if draw.maybe(0.2):
+            operator = draw.choice(("In", "NotIn"))
+            term.setdefault("matchExpressions", []).append({"key": "kind", "operator": operator, "values": ["spot"]})

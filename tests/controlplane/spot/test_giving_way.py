@@ -1,0 +1,183 @@
+"""Pods on Spot give way, by the real scheduler and controllers; no operator runs.
+
+The node is an object without a kubelet: pods are bound to it and never start, and those that are evicted stay, with
+their grace period, until the test lets them go.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab.cluster.installation import apply_api
+from monopod.kube.objects.resources import (
+    DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
+    JOBS,
+    NODES,
+    PODS,
+    RUNTIME_CLASSES,
+    SERVICE_ACCOUNTS,
+)
+from tests.clusters import ControlPlane, run_control_plane
+from tests.controlplane.conftest import PRIORITY_CLASSES
+from tests.controlplane.operating.lab import SANDBOX, eventually
+from tests.controlplane.reach import reach
+from tests.controlplane.server import Manifest, Server
+from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
+from tests.unit.cli.running import run
+
+STATES = ("not-ready", "unreachable")
+TOLERATIONS = [{"key": f"node.kubernetes.io/{state}", "operator": "Exists"} for state in STATES]
+SIZE = {"cpu": "66", "memory": "256Gi", "pods": "100", "ephemeral-storage": "10Ti"}
+IGNORING = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[ControlPlane]:
+    with run_control_plane("spot", fake_nodes=1) as cluster:
+        apply_api(cluster.lab)
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def server(cluster: ControlPlane) -> Server:
+    server = Server(cluster.kubeconfig_path)
+    node = {"metadata": {"name": "node"}, "status": {"allocatable": SIZE, "capacity": SIZE}}
+    server.create(NODES.list_path(), node).expect_ok()
+    server.create(PRIORITY_CLASSES, {"metadata": {"name": "warm"}, "value": -10}).expect_ok()
+    # That of the profile by which `reach` sees that its work is in effect.
+    server.create(RUNTIME_CLASSES.list_path(), {"metadata": {"name": "kata"}, "handler": "runsc"}).expect_ok()
+    reach(server, "spot", [a_profile("spot", a_selector("spot"), sandbox=SANDBOX, spot=True)])
+    reach(server, "demand", [a_profile("demand", a_selector("demand"), sandbox=SANDBOX)])
+    paths = [SERVICE_ACCOUNTS.path("default", namespace) for namespace in ("spot", "demand", "default")]
+    eventually(lambda: all(server.get(path).ok for path in paths))
+    return server
+
+
+def large(name: str, **labels: str) -> PodBuilder:
+    """A quarter of the node, slow to end."""
+    pod = a_pod(name).labelled(labels).requesting(cpu="15900m")
+    return pod.with_spec(tolerations=TOLERATIONS, terminationGracePeriodSeconds=600)
+
+
+def place(server: Server, namespace: str, pod: PodBuilder) -> None:
+    """Creates a pod, and waits until it has a node."""
+    built = pod.build()
+    server.create_pod(namespace, built, dry_run=False).expect_ok()
+    eventually(lambda: read(server, namespace, built["metadata"]["name"])["spec"].get("nodeName"))
+
+
+def read(server: Server, namespace: str, name: str) -> Manifest:
+    return server.get(PODS.path(name, namespace)).body
+
+
+def find_leaving(server: Server, namespace: str) -> dict[str, Manifest]:
+    pods = server.get(PODS.list_path(namespace)).expect_ok()["items"]
+    return {pod["metadata"]["name"]: pod for pod in pods if "deletionTimestamp" in pod["metadata"]}
+
+
+def let_go(cluster: ControlPlane, namespace: str) -> None:
+    """As the kubelet does when the containers have ended."""
+    for name in find_leaving(Server(cluster.kubeconfig_path), namespace):
+        cluster.kubectl("delete", "pod", name, "-n", namespace, "--force", "--grace-period=0")
+
+
+def find_disruption(pod: Manifest) -> Any:
+    return next((one for one in pod["status"]["conditions"] if one["type"] == "DisruptionTarget"), None)
+
+
+def test_warm_room_goes_first_then_spot_within_budgets_then_spot_beyond_them(
+    cluster: ControlPlane, server: Server
+) -> None:
+    for number in range(3):
+        place(server, "spot", large(f"spot-{number}", app="free" if number == 1 else "kept"))
+    budget = {"minAvailable": 2, "selector": {"matchLabels": {"app": "kept"}}}
+    server.create(DISRUPTION_BUDGETS.list_path("spot"), {"metadata": {"name": "kept"}, "spec": budget}).expect_ok()
+    eventually(lambda: server.get(DISRUPTION_BUDGETS.path("kept", "spot")).body["status"].get("expectedPods") == 2)
+    place(server, "default", large("warm").requesting(cpu="16").with_spec(priorityClassName="warm"))
+
+    def demand(name: str) -> None:
+        server.create_pod("demand", large(name).build(), dry_run=False).expect_ok()
+
+    demand("first")
+    eventually(lambda: find_leaving(server, "default"))
+    assert not find_leaving(server, "spot")
+    let_go(cluster, "default")
+    eventually(lambda: read(server, "demand", "first")["spec"].get("nodeName"))
+
+    demand("second")
+    eventually(lambda: find_leaving(server, "spot"))
+    leaving = find_leaving(server, "spot")
+    assert list(leaving) == ["spot-1"], "the one without a budget"
+    assert leaving["spot-1"]["metadata"]["deletionGracePeriodSeconds"] == 120, "of 600"
+    assert find_disruption(leaving["spot-1"])["reason"] == "PreemptionByScheduler"
+    assert not read(server, "demand", "second")["spec"].get("nodeName"), "it waits until the other has gone"
+    let_go(cluster, "spot")
+    eventually(lambda: read(server, "demand", "second")["spec"].get("nodeName"))
+
+    demand("third")
+    eventually(lambda: find_leaving(server, "spot"))
+    [last] = find_leaving(server, "spot")
+    assert last in ("spot-0", "spot-2"), "beyond the budget, as there is no other way"
+    assert not find_leaving(server, "demand")
+    for namespace in ("demand", "spot"):
+        cluster.kubectl("delete", "pods", "--all", "-n", namespace, "--force", "--grace-period=0")
+
+
+def build_template(app: str, **spec: Any) -> Manifest:
+    template = a_pod().labelled(app=app).with_spec(tolerations=TOLERATIONS, **spec).build()
+    return {"metadata": {"labels": template["metadata"]["labels"]}, "spec": template["spec"]}
+
+
+def interrupt(cluster: ControlPlane, *arguments: str) -> list[Manifest]:
+    result = run("interrupt", *arguments, "-o", "json", "--kubeconfig", str(cluster.kubeconfig_path))
+    assert result.exit_code == 0, result.stdout + result.stderr
+    pods: list[Manifest] = json.loads(result.stdout)["pods"]
+    return pods
+
+
+def is_placed(pod: Manifest) -> bool:
+    return bool(pod["spec"].get("nodeName")) and "deletionTimestamp" not in pod["metadata"]
+
+
+def find_pods(server: Server, app: str) -> dict[str, Manifest]:
+    pods = server.get(f"{PODS.list_path('spot')}?labelSelector=app%3D{app}").expect_ok()["items"]
+    return {pod["metadata"]["name"]: pod for pod in pods if is_placed(pod)}
+
+
+def test_a_job_that_ignores_disruptions_survives_a_drill(cluster: ControlPlane, server: Server) -> None:
+    template = build_template("job", restartPolicy="Never", terminationGracePeriodSeconds=600)
+    spec = {"backoffLimit": 0, "podFailurePolicy": IGNORING, "template": template}
+    server.create(JOBS.list_path("spot"), {"metadata": {"name": "job"}, "spec": spec}).expect_ok()
+    [name] = eventually(lambda: find_pods(server, "job"))
+    [told] = interrupt(cluster, name, "-n", "spot")
+    assert (told["outcome"], told["graceSeconds"]) == ("Interrupted", 120)
+    pod = read(server, "spot", name)
+    assert pod["metadata"]["deletionGracePeriodSeconds"] == 120
+    assert find_disruption(pod)["message"] == "Your Spot Task was interrupted."
+    # As the kubelet says of containers that SIGTERM has ended.
+    server.patch(f"{PODS.path(name, 'spot')}/status", {"status": {"phase": "Failed"}}).expect_ok()
+    eventually(lambda: set(find_pods(server, "job")) - {name})
+    status = server.get(JOBS.path("job", "spot")).expect_ok()["status"]
+    assert not [one for one in status.get("conditions", []) if one["type"] in ("Failed", "FailureTarget")]
+
+
+def test_a_deployment_loses_the_pods_that_a_dry_run_said_and_has_new_ones(
+    cluster: ControlPlane, server: Server
+) -> None:
+    spec = {"replicas": 20, "selector": {"matchLabels": {"app": "web"}}, "template": build_template("web")}
+    server.create(DEPLOYMENTS.list_path("spot"), {"metadata": {"name": "web"}, "spec": spec}).expect_ok()
+    eventually(lambda: len(find_pods(server, "web")) == 20)
+    before = set(find_pods(server, "web"))
+    chosen = ("--profile", "spot", "-n", "spot", "--percent", "25", "--seed", "7")
+    cluster.kubectl("delete", "job", "job", "-n", "spot", "--ignore-not-found", "--wait=false")
+    eventually(lambda: not find_pods(server, "job"))
+    said = [interrupt(cluster, *chosen, "--dry-run") for _ in range(2)]
+    assert said[0] == said[1]
+    names = {pod["pod"] for pod in said[0]}
+    assert (len(names), names <= before) == (5, True)
+    assert {pod["pod"] for pod in interrupt(cluster, *chosen)} == names
+    eventually(lambda: len(set(find_pods(server, "web")) - names) == 20)
+    assert before - set(find_pods(server, "web")) == names

@@ -1,0 +1,91 @@
+"""What Spot makes of a pod, and of its nodes."""
+
+from typing import Any
+
+import pytest
+
+from monopod.api.names import SPOT_PRIORITY_CLASS
+from monopod.pods.rules.selection import Profile
+from monopod.pods.rules.spot import SpotTerms, build_node_requirement, compute_spot_terms
+from monopod.pods.rules.zones import compute_requirements, merge_terms
+from tests.unit.builders import a_pod, a_profile, a_profile_resource, a_selector
+
+TERMS: dict[str, tuple[dict[str, Any], SpotTerms, tuple[str, ...]]] = {
+    "nothing said": ({}, SpotTerms(30, 30, ""), ()),
+    "at once": ({"terminationGracePeriodSeconds": 0}, SpotTerms(0, 0, ""), ()),
+    "the most": ({"terminationGracePeriodSeconds": 120}, SpotTerms(120, 120, ""), ()),
+    "more than the most": (
+        {"terminationGracePeriodSeconds": 600},
+        SpotTerms(120, 600, ""),
+        ("terminationGracePeriodSeconds of 600 becomes 120",),
+    ),
+    "a class of its own": (
+        {"priorityClassName": "high"},
+        SpotTerms(30, 30, "high"),
+        ("priorityClassName high gives way to monopod-spot",),
+    ),
+    "Spot's class": ({"priorityClassName": SPOT_PRIORITY_CLASS}, SpotTerms(30, 30, ""), ()),
+}
+
+
+@pytest.mark.parametrize(("spec", "terms", "changes"), TERMS.values(), ids=TERMS)
+def test_a_pod_on_spot_has_two_minutes_at_most_and_spots_priority(
+    spec: dict[str, Any], terms: SpotTerms, changes: tuple[str, ...]
+) -> None:
+    found = compute_spot_terms(a_pod().with_spec(**spec).build())
+    assert found == terms
+    assert tuple(found.describe_changes()) == changes
+
+
+def on(*items: dict[str, Any]) -> Profile:
+    resource = a_profile_resource("web", {"namespace": "prod"}, capacityProviderStrategy=list(items))
+    return Profile.from_resource(resource, "kata")
+
+
+STRATEGIES: dict[str, tuple[list[dict[str, Any]], bool]] = {
+    "none": ([], False),
+    "on demand": ([{"capacityProvider": "FARGATE", "weight": 1, "base": 0}], False),
+    "Spot": ([{"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 0}], True),
+    "without a weight": ([{"capacityProvider": "FARGATE_SPOT"}], True),
+    "the other with the weight 0": (
+        [{"capacityProvider": "FARGATE", "weight": 0}, {"capacityProvider": "FARGATE_SPOT", "weight": 7}],
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize(("strategy", "is_spot"), STRATEGIES.values(), ids=STRATEGIES)
+def test_the_provider_that_has_a_weight_is_the_profiles(strategy: list[dict[str, Any]], is_spot: bool) -> None:
+    assert on(*strategy).is_spot is is_spot
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        ([{"capacityProvider": "FARGATE_SPOT"}, {"capacityProvider": "FARGATE"}], "runs all of its pods on one"),
+        ([{"capacityProvider": "EC2"}], "capacityProvider: must be FARGATE or FARGATE_SPOT, not 'EC2'"),
+        ([{"capacityProvider": "FARGATE", "weight": "1"}], "weight: must be a whole number, not a string"),
+    ],
+    ids=["a mixture", "another provider", "a weight as text"],
+)
+def test_what_the_api_server_would_refuse_isnt_read(strategy: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        on(*strategy)
+
+
+LABEL = "karpenter.sh/capacity-type=spot"
+ON_SPOT = {"key": "karpenter.sh/capacity-type", "operator": "In", "values": ["spot"]}
+ELSEWHERE = {**ON_SPOT, "operator": "NotIn"}
+
+
+def test_where_nodes_are_spots_pods_on_spot_run_there_and_others_do_not() -> None:
+    assert build_node_requirement(LABEL, is_spot=True) == ON_SPOT
+    selector = a_selector("prod")
+    assert compute_requirements(a_profile("web", selector, spot=True)) == []
+    assert compute_requirements(a_profile("web", selector, spot=True, spot_nodes=LABEL)) == [ON_SPOT]
+    assert compute_requirements(a_profile("web", selector, spot_nodes=LABEL)) == [ELSEWHERE]
+    in_zone, on_spot = compute_requirements(a_profile("web", selector, zones=("a",), spot=True, spot_nodes=LABEL))
+    assert (in_zone["values"], on_spot) == (["a"], ON_SPOT)
+    half = a_pod().requiring_nodes({"matchExpressions": [ON_SPOT]}).build()
+    [merged] = merge_terms(half, [in_zone, on_spot])
+    assert merged["matchExpressions"] == [ON_SPOT, in_zone], "nothing is added twice"
