@@ -108,7 +108,7 @@ class Kind(Generic[View]):
         known = self._entries.pop(key, None)
         if entry is not None:
             self._entries[key] = entry
-        if known and entry and known.view == entry.view and known.uid == entry.uid:
+        if known and entry and known.uid == entry.uid and _is_same(known.view, entry.view):
             return False
         self.revision += 1
         old, new = known.view if known else None, entry.view if entry else None
@@ -136,9 +136,7 @@ class Kind(Generic[View]):
         """Compares with a full list, corrects what the watch has missed, and returns how many objects that was."""
         self._touched = set()
         listed = await self._list(api)
-        differing = {
-            key for key in listed.keys() | self._entries.keys() if _view(listed, key) != _view(self._entries, key)
-        }
+        differing = {key for key in listed.keys() | self._entries.keys() if self._differs(listed, key)}
         if differing - self._touched:
             await asyncio.sleep(grace)
         missed = differing - self._touched
@@ -146,6 +144,10 @@ class Kind(Generic[View]):
             self._put(key, listed.get(key))
         self.failed_audits = self.failed_audits + 1 if missed else 0
         return len(missed)
+
+    def _differs(self, listed: Mapping[Key, _Entry[View]], key: Key) -> bool:
+        known, found = _view(self._entries, key), _view(listed, key)
+        return not _is_same(known, found)
 
     @property
     def is_dead(self) -> bool:
@@ -163,6 +165,13 @@ class Kind(Generic[View]):
             unchanged = known and version and (known.uid, known.version) == (uid, version)
             entries[key] = known if known and unchanged else _Entry(uid, version, self._read(item))
         return entries
+
+
+def _is_same(one: object, other: object) -> bool:
+    try:
+        return one == other
+    except RecursionError:  # it is nested too deeply to tell
+        return False
 
 
 def _view(entries: Mapping[Key, _Entry[View]], key: Key) -> View | None:

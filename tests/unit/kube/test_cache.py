@@ -37,6 +37,22 @@ def test_an_event_that_changes_nothing_that_matters_is_no_change(kind: Kind[str]
     assert not kind.observe("MODIFIED", an_object("kata", version=2, labels={"a": "b"}))
 
 
+class Deep:
+    """What Python doesn't compare, because it is nested too deeply."""
+
+    def __eq__(self, other: object) -> bool:
+        raise RecursionError
+
+    def __hash__(self) -> int:
+        return 0
+
+
+def test_what_is_nested_too_deeply_to_compare_counts_as_changed() -> None:
+    kind = Kind[Deep](RUNTIME_CLASSES, lambda _: Deep())
+    kind.observe("ADDED", an_object("kata"))
+    assert kind.observe("MODIFIED", an_object("kata", version=2))
+
+
 def test_an_older_version_does_not_undo_a_newer_one() -> None:
     kind = WatchedCaches("monopod-system").namespaces
     kind.observe("MODIFIED", an_object("prod", version=10, labels={"monopod.dev/fargate": "true"}))

@@ -22,6 +22,9 @@ from monopod.kube.clock import Clock
 from monopod.kube.logs import ProblemLog
 
 MOST_ACTIVE: Final = 200
+MOST_ACTIVE_OF_ONE: Final = 20
+"""For one address: answers may wait for a record, and nobody is to take all places with that."""
+
 MOST_A_SECOND: Final = 60
 """Requests of one address. The agent takes as many at once, and 40 a second after that."""
 
@@ -53,7 +56,7 @@ class MetadataServer:
         self._host = host
         self.port = port
         """The port; after `start` the one that it got."""
-        self._active = 0
+        self._active: Counter[str] = Counter()
         self._second = 0
         self._asked: Counter[str] = Counter()
         self._problems = ProblemLog(logger)
@@ -87,9 +90,9 @@ class MetadataServer:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         source = read_address(request.remote or "")
-        if self._active >= MOST_ACTIVE or self._is_too_often(source):
+        if self._are_too_many(source) or self._is_too_often(source):
             return _respond(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
-        self._active += 1
+        self._active[source] += 1
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 response = await self._find_answer(request, source)
@@ -98,7 +101,9 @@ class MetadataServer:
             self._problems.report("metadata", str(trouble) or type(trouble).__name__)
             response = _respond(HTTPStatus.INTERNAL_SERVER_ERROR, "the task's record can't be read now")
         finally:
-            self._active -= 1
+            self._active[source] -= 1
+            if not self._active[source]:
+                del self._active[source]
         return response
 
     async def _find_answer(self, request: web.BaseRequest, source: str) -> web.Response:
@@ -107,6 +112,9 @@ class MetadataServer:
         if question is None or records is None or question.index >= len(records.containers):
             return _respond(HTTPStatus.NOT_FOUND, "there is nothing, or not for who asks")
         return _respond(HTTPStatus.OK, build_answer(records, question.part, question.index, self._account))
+
+    def _are_too_many(self, source: str) -> bool:
+        return self._active.total() >= MOST_ACTIVE or self._active[source] >= MOST_ACTIVE_OF_ONE
 
     def _is_too_often(self, source: str) -> bool:
         second = int(self._clock.monotonic())

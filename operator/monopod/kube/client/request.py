@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 from monopod import __version__
 from monopod.api.names import FIELD_MANAGER
 from monopod.kube.client.api import AnswerTooLong, ApiError, ApiUnreachable, Cause, Json, ServerTrouble, WatchEvent
+from monopod.kube.client.nesting import cut_levels
 
 REQUEST_TIMEOUT_SECONDS: Final = 15.0
 PAGE_SIZE: Final = 500
@@ -280,9 +281,18 @@ def compute_pause(request: Request, trouble: ServerTrouble, attempts: int) -> fl
 def _parse(content: bytes) -> Json | None:
     try:
         answer = json.loads(content)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        answer = _parse_deep(content)
+    except ValueError:
         return None
     return answer if isinstance(answer, dict) else None
+
+
+def _parse_deep(content: bytes) -> object:
+    try:
+        return json.loads(cut_levels(content))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _quote(content: bytes, status: int) -> str:

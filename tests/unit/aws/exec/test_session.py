@@ -1,4 +1,6 @@
 import asyncio
+import random
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -7,7 +9,7 @@ import pytest
 
 from monopod.aws.exec.connection import Connection
 from monopod.aws.exec.rules.channel import MOST_IN_FLIGHT
-from monopod.aws.exec.rules.message import MalformedMessage, PayloadType
+from monopod.aws.exec.rules.message import MalformedMessage, Message, PayloadType, build_message
 from monopod.aws.exec.session import (
     DELIVERY_SECONDS,
     HANDSHAKE_SECONDS,
@@ -335,6 +337,42 @@ async def test_what_is_no_message_is_told_apart(payload: bytes, payload_type: in
         await until(shows(stage, b"$"))
         with pytest.raises(MalformedMessage):
             stage.type(payload, payload_type)
+
+
+async def test_whatever_a_client_sends_is_taken_or_told_apart() -> None:
+    draws = random.Random(48)
+    kinds = [
+        "input_stream_data",
+        "acknowledge",
+        "output_stream_data",
+        "channel_closed",
+        "pause_publication",
+        "",
+        "x" * 32,
+    ]
+    payloads = [b"", b"{}", b"null", b"[" * 2000, b'{"cols":1e400,"rows":2}', b"\xff\0", b'{"Errors":{}}', b"x" * 8000]
+    payloads += [b'{"cols":%d,"rows":%d}' % (10**9, 3), b'{"AcknowledgedMessageSequenceNumber":%d}' % 10**18]
+    async with playing() as stage:
+        stage.terminal.show(b"$")
+        await until(shows(stage, b"$"))
+        refused = 0
+        for _ in range(4000):
+            message = Message(
+                draws.choice(kinds),
+                draws.choice([0, 1, 2, 3, stage.client.sequence, draws.randrange(200), 2**63 - 1]),
+                uuid.UUID(int=draws.getrandbits(128)),
+                draws.choice([*range(15), 2**32 - 1]),
+                draws.choice(payloads),
+                draws.getrandbits(64),
+                draws.getrandbits(64),
+            )
+            try:
+                stage.session.receive(build_message(message))
+            except MalformedMessage:
+                refused += 1
+        assert 0 < refused < 4000
+        for line in stage.lines:
+            line.cut()
 
 
 async def test_a_client_that_takes_nothing_while_it_types_loses_its_connection() -> None:

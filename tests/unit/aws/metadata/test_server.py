@@ -1,5 +1,6 @@
 """The metadata server over real connections: what a container is told, and who isn't told anything."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ import aiohttp
 import pytest
 
 from monopod.aws.metadata import task_records
-from monopod.aws.metadata.server import MOST_A_SECOND, MetadataServer
+from monopod.aws.metadata.server import MOST_A_SECOND, MOST_ACTIVE_OF_ONE, MetadataServer
 from monopod.aws.metadata.task_records import TaskRecords
 from monopod.aws.options import Account
 from monopod.kube.client.api import ApiError, Json
@@ -167,6 +168,25 @@ async def test_one_address_cant_ask_too_often() -> None:
         assert found == [200] * MOST_A_SECOND + [429] * 5
         clock.step(1)
         assert await get() == 200
+
+
+async def test_one_address_cant_have_others_wait_by_asking_about_a_task_without_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The task may be one of their own that waits for a node; each question about it is answered in ten seconds."""
+    monkeypatch.setattr(task_records, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(task_records, "ADDRESS_SECONDS", 5.0)
+    async with serving(serve(a_task(""))) as url, aiohttp.ClientSession() as session:
+
+        async def get() -> int:
+            async with session.get(f"{url}{BASE}/0") as answer:
+                return answer.status
+
+        asked = [asyncio.create_task(get()) for _ in range(MOST_ACTIVE_OF_ONE + 5)]
+        done, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        assert {each.result() for each in done} == {429}
+        for each in waiting:
+            each.cancel()
 
 
 async def test_a_record_that_cant_be_read_is_told_without_its_reason() -> None:

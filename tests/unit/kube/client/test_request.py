@@ -22,6 +22,7 @@ from monopod.kube.client.request import (
     check_answer,
     compute_pause,
     read_answer,
+    read_event,
 )
 
 READ = build_read("/x")
@@ -81,6 +82,18 @@ def test_an_answer_that_is_no_object_is_none_whatever_its_status(text: bytes) ->
     assert isinstance(refused(503, text), ServerTrouble)
     assert isinstance(refused(404, text), ApiError)
     assert isinstance(refused(302, text), ApiError)
+
+
+@pytest.mark.parametrize("levels", [201, 5_000, 10_000])
+def test_one_object_that_is_nested_too_deeply_does_not_hide_the_others(levels: int) -> None:
+    """The API server takes 10,000 levels in a field that it doesn't look into."""
+    deep = '{"[\\\\":[' * (levels // 2) + "]}" * (levels // 2)
+    one = '{"metadata":{"name":"a"},"spec":{"before":1,"overrides":DEEP,"after":2}}'.replace("DEEP", deep)
+    text = f'{{"items":[{one},{{"metadata":{{"name":"b"}}}}]}}'
+    first, second = read_answer(READ, 200, text.encode())["items"]
+    assert (first["metadata"], first["spec"]["before"], first["spec"]["after"]) == ({"name": "a"}, 1, 2)
+    assert second == {"metadata": {"name": "b"}}
+    assert read_event(READ, f'{{"type":"ADDED","object":{text}}}'.encode()).object["items"][1] == second
 
 
 @pytest.mark.parametrize(

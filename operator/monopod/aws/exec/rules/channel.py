@@ -2,7 +2,7 @@
 
     out:  send ──► not acknowledged ──acknowledge──► forgotten      MOST_IN_FLIGHT of them; resent after a reconnection
     in:   receive ──► the next in order ──► taken, acknowledged
-                 └── ahead: kept, acknowledged    └── had already: acknowledged again
+                 └── ahead: kept, acknowledged    └── had already, by its id: acknowledged again
 
 A connection keeps the order, and the plugin takes everything once it has begun, so that what it acknowledges it has all
 of. It doesn't acknowledge what it has had already: what is resent to it may therefore never be, and doesn't count as in
@@ -33,6 +33,10 @@ LARGEST_PAYLOAD: Final = 1024
 MOST_AHEAD: Final = 16
 """Messages that came before their time."""
 
+_SAME: Final = 2
+"""How far behind a message may be and still be new: what is typed, Ctrl-C and sizes the plugin sends each by a thread
+of its own, and two that do so at once give their messages one number, and the next number to none."""
+
 FIRST: Final = 1
 ACKNOWLEDGEMENT: Final = 3
 
@@ -52,6 +56,7 @@ class DataChannel:
         self._unacknowledged: deque[Message] = deque()
         self._resent = 0
         self._ahead: dict[int, Message] = {}
+        self._taken: deque[uuid.UUID] = deque(maxlen=8 * _SAME)
 
     def has_room(self) -> bool:
         """Whether more may be sent."""
@@ -94,20 +99,21 @@ class DataChannel:
             now: the present, in milliseconds.
             has_room: whether its payload can be taken.
         """
-        if message.sequence < self._next_in:
+        if message.sequence < self._next_in - _SAME or message.id in self._taken:
             return [], self._acknowledge(message, now)
-        if not has_room:
+        if not has_room or message.sequence > self._next_in + MOST_AHEAD:
             return [], None
+        taken = []
         if message.sequence > self._next_in:
-            if message.sequence > self._next_in + MOST_AHEAD:
-                return [], None
             self._ahead[message.sequence] = message
-            return [], self._acknowledge(message, now)
-        taken = [message]
-        self._next_in += 1
-        while following := self._ahead.pop(self._next_in, None):
-            taken.append(following)
-            self._next_in += 1
+        else:
+            following: Message | None = message
+            while following:
+                taken.append(following)
+                self._taken.append(following.id)
+                is_in_turn = following.sequence == self._next_in
+                self._next_in = max(self._next_in, following.sequence + (1 if is_in_turn else _SAME))
+                following = self._ahead.pop(self._next_in, None)
         return taken, self._acknowledge(message, now)
 
     def close(self, output: str, now: int, moment: str) -> bytes:

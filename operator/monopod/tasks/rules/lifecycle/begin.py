@@ -19,6 +19,10 @@ MOST_LISTED: Final = 20
 """Containers in a status. A task that runs has ten at most; one with more can't, and its status says so."""
 
 _LONGEST_NAME: Final = 512
+_LONGEST_CONTAINER: Final = 255
+_LONGEST_IMAGE: Final = 4096
+"""A task with longer ones can't run, and its status has to have room for them."""
+
 EXEC_AGENT: Final = "ExecuteCommandAgent"
 _NAMESPACE: Final = uuid.UUID("6f1c6a52-6c0c-5c0e-9b53-0e5f7a3b7c11")
 
@@ -100,8 +104,8 @@ def _build_container(container: View, task: Mapping[str, Any]) -> Json:
     agents = [{"name": EXEC_AGENT, "lastStatus": PENDING}]
     return {
         "id": compute_id(task, "container", name_of(container)),
-        "name": name_of(container),
-        "image": container.text("image") or "",
+        "name": name_of(container)[:_LONGEST_CONTAINER],
+        "image": (container.text("image") or "")[:_LONGEST_IMAGE],
         "lastStatus": PENDING,
         "networkInterfaces": [],
         "healthStatus": UNKNOWN,
@@ -119,5 +123,7 @@ def _list_logs(root: View, task_id: str) -> Iterator[Json]:
         if logging.text("logDriver") != "awslogs" or not group or not prefix:
             continue
         stream = f"{prefix}/{name}/{task_id}"
-        if max(len(group), len(stream)) <= _LONGEST_NAME:  # longer ones no service takes
+        if (
+            max(len(group), len(stream)) <= _LONGEST_NAME and len(name) <= _LONGEST_CONTAINER
+        ):  # longer ones no service takes
             yield {"container": name, "group": group, "stream": stream}

@@ -92,6 +92,8 @@ def compute_effective(task: Mapping[str, Any], definition: Mapping[str, Any], *,
         return (running.compute_effective if is_judged else running.merge)(definition, overrides)
     except Refusal as refusal:
         raise Unrunnable(f"{refusal.code}: {refusal}") from None
+    except RecursionError:
+        raise Unrunnable(f"{CLIENT}: the task's overrides or its task definition are nested too deeply.") from None
 
 
 def _is_wellformed(overrides: object) -> bool:

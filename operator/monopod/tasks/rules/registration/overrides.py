@@ -40,7 +40,7 @@ def apply_overrides(definition: Mapping[str, Any], overrides: Mapping[str, Any])
         container = containers[name]
         container |= {key: deepcopy(override[key]) for key in _OF_A_CONTAINER if key in override}
         if override.get("environment"):
-            container["environment"] = _merge(container.get("environment", ()), override["environment"])
+            container["environment"] = _merge(container.get("environment") or (), override["environment"])
     return done
 
 

@@ -94,6 +94,21 @@ def test_what_comes_twice_is_taken_once_and_acknowledged_twice() -> None:
     assert receive(channel, 0) == ([], 0)
 
 
+def test_two_that_the_plugin_gave_one_number_are_taken_both_whichever_number_it_goes_on_with() -> None:
+    for step in (1, 2):
+        channel = DataChannel("s")
+        taken, sent, number = [], [typed(0)], 1
+        for turn in range(20):  # some in turn between
+            same = Message("input_stream_data", number, uuid.UUID(int=1000 + turn), PayloadType.OUTPUT, b"\x03")
+            sent += [typed(number), same, *(typed(number + step + each) for each in range(turn % 3))]
+            number += step + turn % 3
+        for message in (each for each in sent for _ in range(2)):  # each comes twice
+            found, answer = channel.receive(message, NOW, has_room=True)
+            assert answer
+            taken += found
+        assert taken == sent
+
+
 def test_what_there_is_no_room_for_comes_again() -> None:
     channel = DataChannel("s")
     assert receive(channel, 0, has_room=False) == ([], None)

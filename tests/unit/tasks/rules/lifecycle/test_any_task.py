@@ -9,6 +9,7 @@ from monopod.api.ecs.task_status import ECSTaskStatus
 from monopod.tasks.rules.form.shapes import TASK_DEFINITION
 from monopod.tasks.rules.lifecycle.observe import Create, Record, observe
 from monopod.tasks.rules.pod.task_pod import build_task_pod
+from tests.unit.tasks.definitions import a_definition
 from tests.unit.tasks.made import make_all
 from tests.unit.tasks.rules.lifecycle.world import BEGINNING, FILE_SYSTEMS, a_task
 from tests.unit.tasks.rules.test_any_json import Maker
@@ -65,3 +66,30 @@ def test_a_definition_of_too_much_has_a_status() -> None:
     live(a_task(), {"containerDefinitions": containers, "ephemeralStorage": {"sizeInGiB": -5}, "cpu": "9" * 99})
     logging = {"logDriver": "awslogs", "options": {"awslogs-group": "g" * 600, "awslogs-stream-prefix": "p"}}
     live(a_task(), {"containerDefinitions": [{"name": "a", "image": "i", "logConfiguration": logging}]})
+    logging = {"logDriver": "awslogs", "options": {"awslogs-group": "g", "awslogs-stream-prefix": "p"}}
+    live(a_task(), {"containerDefinitions": [{"name": "n" * 300, "image": "i", "logConfiguration": logging}]})
+
+
+def test_a_status_has_room_for_what_it_repeats() -> None:
+    task = a_task()
+    live(task, {"containerDefinitions": [{"name": "n" * 1_000_000, "image": "i" * 1_000_000}]})
+    assert len(json.dumps(task["status"])) < 10_000
+
+
+def test_variables_are_overridden_where_the_definition_says_null() -> None:
+    definition = a_definition()
+    definition["containerDefinitions"][0]["environment"] = None
+    overrides = {"containerOverrides": [{"name": "app", "environment": [{"name": "A", "value": "b"}]}]}
+    live(a_task(overrides=overrides), definition)
+
+
+@pytest.mark.parametrize("levels", [150, 900])
+def test_what_is_nested_deeply_has_a_status(levels: int) -> None:
+    deep: Any = []
+    for _ in range(levels):
+        deep = [deep]
+    definition = a_definition()
+    task = a_task(overrides={"containerOverrides": [{"name": "app", "command": deep}]})
+    live(task, definition)
+    assert task["status"]["lastStatus"] == "STOPPED"
+    live(a_task(), {**definition, "volumes": deep})
