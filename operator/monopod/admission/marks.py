@@ -7,6 +7,7 @@ status, ephemeralcontainers and resize, and a Binding (see `bindings`).
 
 from collections.abc import Sequence
 
+from monopod.api.ecs.names import ECS_TASK_GATE
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     CAPACITY_PROVIDER_LABEL,
@@ -220,6 +221,16 @@ def _isolation_gate_kept(service_account: str) -> Validation:
     )
 
 
+def _record_gate_kept(service_account: str) -> Validation:
+    return _gate_kept(
+        service_account,
+        ECS_TASK_GATE,
+        "Nor must a second pod of a task that was started.",
+        f"The scheduling gate {ECS_TASK_GATE} keeps an ECS task's pod from running until the task's record names it; "
+        "only Monopod removes it. If it stays, check the operator.",
+    )
+
+
 NOT_RESIZED = Validation(
     "The sandbox was sized when the pod was created.",
     "request.?subResource.orValue('') != 'resize'",
@@ -277,6 +288,7 @@ def build_marks(service_account: str) -> tuple[Validation, ...]:
         UNSUPPORTED_GATE_KEPT,
         _volumes_gate_kept(service_account),
         _isolation_gate_kept(service_account),
+        _record_gate_kept(service_account),
         NOT_RESIZED,
         NOT_DEBUGGED_WITH_PRIVILEGES,
     )
