@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from monopod.api.ecs.names import ECS_TASK_GATE
 from monopod.api.names import (
     CAPACITY_ANNOTATION,
     EKS_PROFILE_LABEL,
@@ -248,20 +247,6 @@ def test_the_gate_of_a_pod_with_claims_stays_until_the_operator_lifts_it(server:
     ]
     server.patch(claiming, lift, user=OPERATOR, kind=JSON_PATCH).expect_ok()
     assert "schedulingGates" not in server.get(claiming).body["spec"]
-
-
-@pytest.fixture
-def unrecorded(server: Server) -> Iterator[str]:
-    """The path of a stored pod that waits for the record of its task."""
-    pod = a_pod(f"unrecorded-{next(_numbers)}").with_spec(schedulingGates=[{"name": ECS_TASK_GATE}])
-    yield from _stored(server, "fargate", pod)
-
-
-def test_the_gate_of_a_tasks_pod_stays_until_the_operator_lifts_it(server: Server, unrecorded: str) -> None:
-    answer = server.patch(unrecorded, {"spec": {"schedulingGates": None}})
-    assert answer.status == 403
-    assert f"The scheduling gate {ECS_TASK_GATE} keeps an ECS task's pod from running" in answer.message
-    server.patch(unrecorded, {"spec": {"schedulingGates": None}}, user=OPERATOR).expect_ok()
 
 
 GATES_REMOVED: dict[str, tuple[str, Any, str]] = {
