@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from monopod.api.ecs.names import ECS_TASK_LABEL
+from monopod.api.ecs.names import ECS_TASK_LABEL, NAMESPACE_PREFIX
 from monopod.pods.rules.size import DEFAULT_STORAGE_GIB
 from monopod.usage.rules.lifetime import Description, Evidence, Interval, Lifetime
 
@@ -174,7 +174,9 @@ def is_over(lifetime: Lifetime, terms: Terms) -> bool:
 
 
 def _is_task(lifetime: Lifetime) -> bool:
-    return any(key == ECS_TASK_LABEL for key, _ in lifetime.description.labels)
+    """Whether it is as the operator makes the pods of tasks. The label alone anybody may give to a pod."""
+    about = lifetime.description
+    return about.namespace.startswith(NAMESPACE_PREFIX) and (ECS_TASK_LABEL, about.name) in about.labels
 
 
 def _compute_possible_bill(lifetime: Lifetime, terms: Terms) -> Bill | None:

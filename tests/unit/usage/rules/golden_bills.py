@@ -47,8 +47,8 @@ def a_lifetime(**facts: Any) -> Lifetime:
         "uid",
         Description(
             7,
-            "prod",
-            "web-1",
+            facts.get("namespace", "prod"),
+            facts.get("name", "web-1"),
             "web",
             "Deployment/web",
             cpu,

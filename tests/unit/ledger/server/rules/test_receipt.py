@@ -42,7 +42,8 @@ def test_a_pod_that_only_events_tell_of_says_where_its_size_is_from() -> None:
 
 
 def test_a_task_that_has_stopped_ends_with_its_containers() -> None:
-    lifetime = a_lifetime(pull=0, finished=75_000, alive=100_000, labels={"ecs.monopod.dev/task": "1f"})
+    task = {"namespace": "ecs-prod", "name": "1f", "labels": {"ecs.monopod.dev/task": "1f"}}
+    lifetime = a_lifetime(pull=0, finished=75_000, alive=100_000, **task)
     receipt = build_receipt(lifetime, Terms(), load_book("us-east-1"), NOON + 10**6)
     assert receipt.explanation[1:] == ("It ends when its containers had ended.",)
     assert receipt.bill is not None
