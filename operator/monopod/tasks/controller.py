@@ -116,7 +116,7 @@ class TaskRunner:
     async def _reconcile(self, key: Key) -> Result:
         for _ in range(MOST_STEPS):
             task = self._caches.ecs_tasks.find(*key)
-            if task is None or task["metadata"].get("deletionTimestamp"):
+            if task is None:
                 return DONE  # its pod goes with it
             if _has_stopped(task):
                 self._forget(key)

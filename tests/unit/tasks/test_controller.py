@@ -16,6 +16,8 @@ from tests.unit.tasks.definitions import a_definition
 from tests.unit.tasks.rules.lifecycle.test_restarts import check, make_world
 from tests.unit.tasks.rules.lifecycle.world import Fate, World
 
+DELETED = {"deletionTimestamp": "2026-05-01T12:00:06Z", "finalizers": ["example.com/a"]}
+
 
 async def live(operators: list[Operator], seconds: int) -> None:
     world = operators[0].api.world
@@ -57,6 +59,29 @@ async def test_a_stop_is_one_change_of_the_pod() -> None:
         await live([operator], 8)
     assert world.status["lastStatus"] == STOPPED
     assert operator.api.requests.count("patch") == 2
+
+
+async def test_a_deleted_task_that_a_finalizer_keeps_is_stopped() -> None:
+    """Its pod goes when the record does, which may be never."""
+    world = World(a_definition())
+    operator = Operator(ClusterApi(world))
+    async with running(*operator.runner.controllers):
+        await live([operator], 6)
+        assert world.status["lastStatus"] == RUNNING
+        world.task["metadata"] |= DELETED
+        operator.api.touch_task()
+        await live([operator], 10)
+    assert world.status["lastStatus"] == STOPPED
+    assert world.status["stoppedReason"] == "The task's record was deleted."
+    assert world.container()["exitCode"] == 143
+
+
+async def test_a_task_that_was_deleted_before_it_began_has_no_pod() -> None:
+    world = World(a_definition())
+    world.task["metadata"] |= DELETED
+    operator = await run(world)
+    assert world.status["lastStatus"] == STOPPED
+    assert "create pods" not in operator.api.requests
 
 
 async def test_a_pod_that_is_deleted_leaves_its_exit_code() -> None:

@@ -24,6 +24,7 @@ from monopod.tasks.rules.order import Role
 NO_CAPACITY: Final = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
 EXITED: Final = "Essential container in task exited"
 STOPPED_BY_USER: Final = "Task stopped by user"
+DISCARDED: Final = "The task's record was deleted."
 NOT_PREPARED: Final = "Timeout waiting for network interface provisioning to complete."
 
 SANDBOX_PATIENCE: Final = datetime.timedelta(minutes=5)
@@ -50,10 +51,10 @@ def find_cause(sight: Sight) -> Cause | None:
 
 
 def find_stop_asked(sight: Sight) -> Cause | None:
-    """Someone wants it stopped."""
+    """Someone wants it stopped, or discarded: a finalizer may keep a deleted task, and with it its pod."""
     stop = sight.spec.get("stop")
     if not stop:
-        return None
+        return Cause(BY_USER, DISCARDED) if (sight.task.get("metadata") or {}).get("deletionTimestamp") else None
     code = str(stop.get("code") or BY_USER)
     return Cause(code, str(stop.get("reason") or (STOPPED_BY_USER if code == BY_USER else "")))
 
