@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from monopod.kube.objects.timestamps import read_time
 from monopod.tasks.rules.pod.names import name_in_pod
+from monopod.tasks.rules.view import View
 
 LATE_MILLIS: Final = 60_000
 """Clocks of nodes and of the operator differ, and what a container wrote at its end is written a moment later."""
@@ -68,13 +69,16 @@ def list_streams(tasks: Iterable[Mapping[str, Any]], group: str | None = None) -
 
 
 def list_named_groups(definition: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """The groups that a task definition's containers write to, with the time of its registration."""
+    """The groups that a task definition's containers write to, with the time of its registration.
+
+    `kubectl` may have written anything into it; what is no container names no group.
+    """
     spec = definition["spec"]
     since = _read_millis(spec.get("registeredAt") or definition["metadata"]["creationTimestamp"]) or 0
-    for container in spec["definition"].get("containerDefinitions") or ():
-        configuration = container.get("logConfiguration") or {}
-        group = (configuration.get("options") or {}).get(_GROUP)
-        if configuration.get("logDriver") == "awslogs" and group:
+    for container in View(spec["definition"]).children("containerDefinitions"):
+        configuration = container.child("logConfiguration")
+        group = configuration.child("options").text(_GROUP)
+        if configuration.text("logDriver") == "awslogs" and group:
             yield group, since
 
 
