@@ -103,12 +103,11 @@ def test_every_option_has_the_variable_that_its_name_says(monkeypatch: pytest.Mo
         FilePath | None: __file__,
         tuple[Cidr, ...]: "10.0.0.0/8",
     }
-    urls = {"ecs_metadata_url": "http://kata"}
+    formed = {"ecs_metadata_url": "http://kata", "ecs_file_system": "fs-1=claim/kata"}
     for option in (option for _, own in list_sections(OperatorOptions) for option in own):
         named = "MONOPOD_RUN_" + option.flag.removeprefix("--").replace("-", "_").upper()
-        text = "kata=yes" if option.metavar == "KEY=VALUE" else "kata"
+        text = formed.get(option.name, "kata=yes" if option.metavar == "KEY=VALUE" else "kata")
         value = option.choices[-1] if option.choices else values.get(option.field.annotation, text)
-        value = urls.get(option.name, value)
         with monkeypatch.context() as patch:
             patch.setenv(named, value)
             assert value in str(OperatorOptions().model_dump(by_alias=True)[option.name]).lower(), named
