@@ -9,8 +9,12 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
 
 from lab.aws.registry import install_registry
 from lab.build.toolchain import build_tool
@@ -81,6 +85,19 @@ def reach_endpoint(cluster: Cluster, user: str) -> Iterator[dict[str, str]]:
             }
     finally:
         run([*fargate, "delete", key["accessKeyId"], kubeconfig])
+
+
+def make_client(environment: Mapping[str, str], service: str) -> Any:
+    """boto3's client of a service, by the environment of AWS's tools."""
+    return boto3.client(
+        service,
+        region_name=environment["AWS_REGION"],
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        verify=environment["AWS_CA_BUNDLE"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        config=Config(retries={"total_max_attempts": 3}),
+    )
 
 
 def get_authority(cluster: Cluster) -> Path:

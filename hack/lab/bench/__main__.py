@@ -1,12 +1,12 @@
 """`hack/bench`: what Monopod costs, measured side by side with plain Kubernetes in one run.
 
-Nine questions, each in a module of its own: pods.py (how long until a pod is Ready), admission.py (what admission
+Ten questions, each in a module of its own: pods.py (how long until a pod is Ready), admission.py (what admission
 adds to creating a pod), profiles.py (how soon a thousand profiles are enforced), isolation.py (how soon each of
 thousands of pods has its NetworkPolicy), moves.py (how fast running pods are moved into sandboxes), startup.py (how
 long `kubectl fargate` takes to say anything), ledger/usage.py (how soon the ledger says what a month cost),
 ledger/recorder.py (what a recorder costs beside thousands of pods, and how far it lags), tasks.py (how fast ECS tasks
-are told of). Nothing here judges a figure: machines differ, and a timed test fails on a busy one. beside.py compares
-two checkouts.
+are told of), launches.py (how long one takes to run). Nothing here judges a figure: machines differ, and a timed test
+fails on a busy one. beside.py compares two checkouts.
 """
 
 import json
@@ -19,6 +19,7 @@ import click
 from lab.bench.admission import measure_admission
 from lab.bench.beside import measure_beside, print_compared
 from lab.bench.isolation import measure_isolation
+from lab.bench.launches import measure_launches
 from lab.bench.ledger.recorder import measure_ledger
 from lab.bench.ledger.usage import measure_usage
 from lab.bench.moves import measure_moves
@@ -31,7 +32,7 @@ from lab.cluster.installation import ROOT
 from lab.commands import run_command
 from lab.privilege import become_root
 
-PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup", "usage", "ledger", "tasks")
+PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup", "usage", "ledger", "tasks", "launches")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Counts:
     running: int
     churn: int
     tasks: int
+    launches: int
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,6 +72,9 @@ class Counts:
     "--lifetimes", type=click.IntRange(1), default=10_000_000, show_default=True, help="Pods that lived in the month."
 )
 @click.option("--tasks", type=click.IntRange(1), default=1000, show_default=True, help="ECS tasks to be asked for.")
+@click.option(
+    "--launches", type=click.IntRange(1), default=10, show_default=True, help="ECS tasks to run, and as many pods."
+)
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here, too.")
 @click.option(
     "--beside",
@@ -91,7 +96,7 @@ def main(
     Figures of a busy machine say little: leave it alone meanwhile.
     """
     wanted = parts or PARTS
-    if "pods" in wanted:
+    if {"pods", "launches"} & {*wanted}:
         become_root("lab.bench")
     if beside:
         if write:
@@ -123,6 +128,7 @@ def measure(parts: tuple[str, ...], counts: Counts) -> Measured:
         usage=measure_usage(counts.lifetimes) if "usage" in parts else None,
         ledger=measure_ledger(counts.running, counts.churn, counts.rate) if "ledger" in parts else None,
         tasks=measure_tasks(counts.tasks) if "tasks" in parts else None,
+        launches=measure_launches(counts.launches) if "launches" in parts else None,
     )
 
 

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from lab.bench.admission import AdmissionFigures
 from lab.bench.isolation import IsolationFigures
+from lab.bench.launches import LaunchFigures
 from lab.bench.ledger.recorder import LedgerFigures, ProcessFigures
 from lab.bench.ledger.usage import UsageFigures
 from lab.bench.moves import MoveFigures
@@ -39,6 +40,7 @@ STARTUP_HEADINGS = ["command", "median", "p99"]
 USAGE_HEADINGS = ["what the ledger does", ""]
 LEDGER_HEADINGS = ["", "a recorder", "a bare watch", "as a ratio"]
 TASK_HEADINGS = ["operation of ECS", "median", "p99", "longest"]
+LAUNCH_HEADINGS = ["", "median", "longest", "median, as a ratio"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Measured:
     usage: UsageFigures | None = None
     ledger: LedgerFigures | None = None
     tasks: TaskFigures | None = None
+    launches: LaunchFigures | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Everything, times in seconds."""
@@ -153,6 +156,9 @@ def build_tables(measured: Measured) -> dict[str, tuple[str, list[str], Compiled
     if measured.tasks:
         title = f"The AWS endpoint beside {measured.tasks.tasks:,} ECS tasks ({measured.tasks.one.count} of each)"
         tables["tasks"] = (title, TASK_HEADINGS, _build_task_rows(measured.tasks))
+    if measured.launches:
+        title = f"From RunTask to RUNNING ({measured.launches.task.count} of each)"
+        tables["launches"] = (title, LAUNCH_HEADINGS, _build_launch_rows(measured.launches))
     return tables
 
 
@@ -323,6 +329,18 @@ def _build_task_rows(one: TaskFigures) -> CompiledSelectors:
     )
     rows = [[name, *map(_milliseconds, (each.median, each.p99, each.longest))] for name, each in named]
     return [*rows, ["memory of the endpoint at its most", _mebibytes(one.memory), "", ""]]
+
+
+def _build_launch_rows(one: LaunchFigures) -> CompiledSelectors:
+    named = (
+        ("a pod in a sandbox, until its container has started", one.pod),
+        ("the same, as simple as a task's", one.simple),
+        ("an ECS task, until RUNNING", one.task),
+    )
+    return [
+        [name, _seconds(each.median), _seconds(each.longest), _divide(each.median, one.pod.median)]
+        for name, each in named
+    ]
 
 
 def _divide(above: float, below: float) -> str:

@@ -1,12 +1,12 @@
 """The AWS endpoint of the tier's cluster, as AWS's own tools reach it: by a port-forward, over TLS that they check."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
+from lab.aws.endpoint import make_client as make_aws_client
 from lab.aws.endpoint import reach_endpoint
 from tests.e2e.aws.tasks import GROUP, Ecs
 from tests.e2e.conftest import AWS_USER
@@ -26,18 +26,7 @@ def aws(live: Live) -> Iterator[dict[str, str]]:
 def make_client(aws: dict[str, str]) -> MakeClient:
     """Makes boto3's client of a service."""
 
-    def make(service: str) -> Any:
-        return boto3.client(
-            service,
-            region_name=aws["AWS_REGION"],
-            endpoint_url=aws["AWS_ENDPOINT_URL"],
-            verify=aws["AWS_CA_BUNDLE"],
-            aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
-            config=Config(retries={"total_max_attempts": 3}),
-        )
-
-    return make
+    return partial(make_aws_client, aws)
 
 
 @pytest.fixture(scope="session")

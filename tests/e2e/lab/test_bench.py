@@ -4,8 +4,10 @@ import json
 import subprocess
 from pathlib import Path
 
+from lab.bench.launches import measure_launches_on
 from lab.bench.pods import measure_pods_on
 from lab.cluster.installation import ROOT
+from tests.e2e.conftest import AWS_USER
 from tests.e2e.live import Live
 
 
@@ -13,6 +15,12 @@ def test_the_start_of_pods_is_measured(live: Live) -> None:
     figures = measure_pods_on(live.cluster, 1)
     assert figures.node.count == figures.by_hand.count == figures.monopod.count == 1
     assert min(figures.node.median, figures.by_hand.median, figures.monopod.median) > 0
+
+
+def test_the_start_of_ecs_tasks_is_measured(live: Live) -> None:
+    figures = measure_launches_on(live.cluster, AWS_USER, 1)
+    assert figures.pod.count == figures.simple.count == figures.task.count == 1
+    assert min(figures.pod.median, figures.simple.median, figures.task.median) > 0
 
 
 def test_admission_and_start_up_are_measured(tmp_path: Path) -> None:

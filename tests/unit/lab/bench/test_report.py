@@ -5,6 +5,7 @@ import pytest
 from lab.bench.admission import AdmissionFigures, read_histograms
 from lab.bench.figures import Figures
 from lab.bench.isolation import IsolationFigures, count_writes
+from lab.bench.launches import LaunchFigures
 from lab.bench.ledger.recorder import LedgerFigures, ProcessFigures, compute_lags
 from lab.bench.moves import MoveFigures, count_requests
 from lab.bench.pods import PodFigures
@@ -63,6 +64,7 @@ def everything() -> Measured:
             ProcessFigures(6.0, 0.02, 0.004, 120 * 2**20),
             ProcessFigures(4.0, 0.01, 0.001, 60 * 2**20),
         ),
+        launches=LaunchFigures(pod=some(2.0), simple=some(1.5), task=some(3.0)),
     )
 
 
@@ -101,13 +103,14 @@ def test_a_write_lags_until_a_version_that_is_not_older_was_committed() -> None:
     assert compute_lags(created, seen) == pytest.approx([0.8, 0.1, 1.0, 0.0])
 
 
-PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup", "ledger")
+PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup", "ledger", "launches")
 
 
 def test_the_details_have_a_table_for_each_part_that_was_measured() -> None:
     details = build_details(everything())
     assert tuple(details) == PARTS
     assert all(text.startswith("### ") and "Measured on 2 cores (a processor)" in text for text in details.values())
+    assert "| an ECS task, until RUNNING | 3.00 s | 9.00 s | 1.50 |" in details["launches"]
     assert build_details(Measured(MACHINE)) == {}
 
 
@@ -138,6 +141,7 @@ def test_a_part_that_is_measured_alone_leaves_the_others_as_they_are(tmp_path: P
         "moves",
         "startup",
         "ledger",
+        "launches",
     ]
     assert "old figures" in (tmp_path / "README.md").read_text()
 
