@@ -227,11 +227,14 @@ class TaskRunner:
         for task in find_expired(self._caches.ecs_tasks.views(), self._clock.now()):
             metadata = task["metadata"]
             path = ECS_TASKS.path(metadata["name"], metadata["namespace"])
+            subject = f"record of task {metadata['namespace']}/{metadata['name']}"
             try:
                 await self._api.delete(path, metadata["uid"], metadata["resourceVersion"])
-            except ApiError as error:
+            except ApiError as error:  # the others are to go all the same
                 if error.status != HTTPStatus.CONFLICT:
-                    raise
+                    self._problems.report(subject, str(error))
+            else:
+                self._problems.clear(subject)
             self.expiry.note_progress()
         return After(EXPIRY_SECONDS)
 

@@ -65,6 +65,7 @@ REFUSED = {
     "no definition": (a_revision(definition=None), "spec.definition: Required value"),
     "a task's name that is no id": (a_task("web"), "a task's name is its id: 32 hexadecimal digits in lower case"),
     "another launch type": (a_task(launchType="EC2"), 'Unsupported value: "EC2"'),
+    "two groups in one name": (a_task(network={"securityGroups": ["a,b"]}), "a security group's name has no comma"),
     "another stop code": (a_task(stop={"code": "Because"}), 'Unsupported value: "Because"'),
 }
 

@@ -128,6 +128,8 @@ class ClusterApi:
 
     async def delete(self, path: str, uid: str, version: str = "") -> None:
         self.requests.append("delete")
+        if self.refusals:
+            raise self.refusals.pop()
         assert (path, uid, version) == (TASK, "task-uid", self.world.task["metadata"]["resourceVersion"])
 
     def touch_task(self) -> None:

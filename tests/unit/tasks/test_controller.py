@@ -1,5 +1,6 @@
 """The controller of tasks, against an API server that fails, two of them at once, and after each of its deaths."""
 
+import copy
 import datetime
 import random
 from typing import Any
@@ -182,6 +183,21 @@ async def test_a_record_goes_an_hour_after_its_task_has_stopped() -> None:
             operator.clock.step(31)
             await settle()
             assert ("delete" in operator.api.requests) is deleted
+
+
+async def test_a_record_that_cannot_be_deleted_keeps_no_other() -> None:
+    world = World(a_definition(), fates={"app": Fate(runs=4)})
+    operator = Operator(ClusterApi(world))
+    async with running(*operator.runner.controllers):
+        await live([operator], 20)
+        other = copy.deepcopy(world.task)
+        other["metadata"] |= {"name": "f" * 32, "uid": "another"}
+        operator.caches.ecs_tasks.observe("ADDED", other)
+        operator.api.refusals = [ApiError(403, "Forbidden", "denied by a policy")] * 2
+        world.now += datetime.timedelta(hours=2)
+        operator.clock.step(31)
+        await settle()
+    assert operator.api.requests.count("delete") == 2
 
 
 @pytest.mark.parametrize("seed", range(25))

@@ -29,6 +29,13 @@ StopCode = Literal[
 
 Text = Annotated[str, Field(max_length=255)]
 
+GroupName = Annotated[
+    str,
+    Field(max_length=255),
+    # Commas are between the groups in the pod's annotation.
+    Rule("!self.contains(',')", "a security group's name has no comma; write one group an item"),
+]
+
 
 class TaskDefinitionReference(Part):
     """A revision of a task definition."""
@@ -49,7 +56,7 @@ class TaskNetwork(Part):
     zones: Annotated[list[Text], Field(max_length=16, json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
     """The zones that they stand for; any zone if there are none."""
 
-    security_groups: Annotated[list[Text], Field(max_length=5, json_schema_extra=ATOMIC_LIST)] = Field(
+    security_groups: Annotated[list[GroupName], Field(max_length=5, json_schema_extra=ATOMIC_LIST)] = Field(
         default_factory=list
     )
     """Names of SecurityGroups; the profile's groups if there are none."""
