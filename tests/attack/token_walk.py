@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monopod.api.names import GROUP_LABEL_PREFIX, PROFILE_FINALIZER, PROFILE_LABEL
-from monopod.kube.objects.resources import CONFIG_MAPS
+from monopod.kube.objects.resources import CONFIG_MAPS, NODE_POOLS
 from tests.attack.people import Person
 from tests.attack.token_scene import (
     OUTSIDE,
@@ -317,6 +317,7 @@ WRITES: dict[str, Callable[[Scene], Sequence[Attempt]]] = {
 LISTS = {
     **{".".join(filter(None, (each.plural, each.group))): each.list_path() for each in RESOURCES.values()},
     "configmaps": f"{CONFIGMAPS}?fieldSelector=metadata.name=monopod-namespaces",
+    "nodepools.karpenter.sh": NODE_POOLS.list_path(),
 }
 """Where; a watch shows the same."""
 

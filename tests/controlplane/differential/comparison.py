@@ -52,7 +52,13 @@ from tests.controlplane.server import Answer, Server
 
 UNREACHED = "plain"
 
-PRIORITIES = {None: 0, PRIORITY_CLASS: 1000, SPOT_PRIORITY_CLASS: SPOT_PRIORITY}
+PRIORITIES = {
+    None: 0,
+    PRIORITY_CLASS: 1000,
+    SPOT_PRIORITY_CLASS: SPOT_PRIORITY,
+    "system-cluster-critical": 2_000_000_000,
+    "system-node-critical": 2_000_001_000,
+}
 
 _STORAGE = "ephemeral-storage"
 
