@@ -92,7 +92,7 @@ def test_it_is_accepted_and_nothing_of_it_is_lost(server: Server, item: Object) 
     assert {key: found["spec"][key] for key in item["spec"]} == item["spec"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def stored(server: Server) -> Iterator[dict[str, str]]:
     """An object of each kind, by the kind its path."""
     items = [

@@ -1,7 +1,7 @@
 """`kubectl fargate nodepool` against a real API server: Karpenter's own schema takes what is printed, as it stands."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -62,6 +62,20 @@ def cluster(server: Server, installed: ControlPlane) -> Iterator[ControlPlane]:
     server.delete(f"{CRDS}/{crd['metadata']['name']}").expect_ok()
 
 
+@pytest.fixture
+def store(server: Server) -> Iterator[Callable[[Json], None]]:
+    """Stores a NodePool for this test."""
+    stored: list[str] = []
+
+    def create(pool: Json) -> None:
+        server.create(NODE_POOLS.list_path(), pool).expect_ok()
+        stored.append(pool["metadata"]["name"])
+
+    yield create
+    for name in stored:
+        server.delete(NODE_POOLS.path(name)).expect_ok()
+
+
 def show(cluster: ControlPlane, profile: str, *options: str) -> str:
     result = run("nodepool", profile, *options, "--kubeconfig", str(cluster.kubeconfig_path))
     assert result.exit_code == 0, result.stderr
@@ -88,18 +102,18 @@ def test_what_the_schema_refuses_is_refused_before(cluster: ControlPlane, server
         assert "is restricted" in server.create(NODE_POOLS.list_path(), pool, dry_run=True).message
 
 
-def test_the_class_of_the_clusters_pools_is_taken(cluster: ControlPlane, server: Server) -> None:
+def test_the_class_of_the_clusters_pools_is_taken(cluster: ControlPlane, store: Callable[[Json], None]) -> None:
     first = yaml.safe_load(show(cluster, "np-plain", "--class", "KWOKNodeClass/default"))
-    server.create(NODE_POOLS.list_path(), first).expect_ok()
+    store(first)
     second = yaml.safe_load(show(cluster, "np-gvisor"))
     reference = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default"}
     assert second["spec"]["template"]["spec"]["nodeClassRef"] == reference
 
 
-def test_doctor_judges_the_pools_that_there_are(cluster: ControlPlane, server: Server) -> None:
+def test_doctor_judges_the_pools_that_there_are(cluster: ControlPlane, store: Callable[[Json], None]) -> None:
     pool = yaml.safe_load(show(cluster, "np-kata", "--class", "KWOKNodeClass/default"))
     del pool["spec"]["template"]["spec"]["startupTaints"]
-    server.create(NODE_POOLS.list_path(), pool).expect_ok()
+    store(pool)
     report = json.loads(run("doctor", "-o", "json", "--kubeconfig", str(cluster.kubeconfig_path)).stdout)
     told = [each["message"] for each in report["findings"] if each["check"] == "Capacity"]
     early = f"nodes of NodePool {pool['metadata']['name']} have the label katacontainers.io/kata-runtime from birth"
