@@ -4,20 +4,20 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.controlplane.operating.conftest import run_lab
 from tests.controlplane.operating.lab import ROOT, Lab, OperatorProcess
 
 RIGHTS = ROOT / "manifests/ecs"
 NO_TASKS = ROOT / "manifests/policies/operator-no-tasks.yaml"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def with_ecs(shared_lab: Lab) -> Iterator[None]:
-    """What the chart does with `ecs.enabled`."""
-    shared_lab.kubectl("apply", "--server-side", "-k", str(RIGHTS))
-    shared_lab.kubectl("delete", "-f", str(NO_TASKS))
-    yield
-    shared_lab.kubectl("apply", "--server-side", "-f", str(NO_TASKS))
-    shared_lab.kubectl("delete", "-k", str(RIGHTS))
+@pytest.fixture(scope="session")
+def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A control plane of their own, with what the chart does by `ecs.enabled`: it isn't to be undone for others."""
+    with run_lab("tasks", tmp_path_factory.mktemp("tasks")) as lab:
+        lab.kubectl("apply", "--server-side", "-k", str(RIGHTS))
+        lab.kubectl("delete", "-f", str(NO_TASKS))
+        yield lab
 
 
 @pytest.fixture(scope="module")
