@@ -59,7 +59,7 @@ class TaskPods:
             if error.reason == "AlreadyExists":
                 return None
             WRITES.labels("pods", "failed").inc()
-            return Refusal(error.message, is_final=_is_final(error))
+            return Refusal(error.message, is_final=is_final(error))
         WRITES.labels("pods", "ok").inc()
         return None
 
@@ -100,6 +100,6 @@ class TaskPods:
         return "" if isinstance(answer, Evicted | Gone | Changed) else f"the pod can't be removed: {answer}"
 
 
-def _is_final(error: ApiError) -> bool:
+def is_final(error: ApiError) -> bool:
     """Whether it is the pod itself that is wrong. A quota, a webhook or a policy, which names no field, may change."""
     return error.status in _HOPELESS or any(cause.field for cause in error.causes)

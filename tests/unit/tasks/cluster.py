@@ -2,7 +2,7 @@
 
 import copy
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from monopod.kube.cache import Kind
@@ -47,6 +47,7 @@ class ClusterApi:
         self.version = 1
         self.refusals: list[ApiError] = []
         self.requests: list[str] = []
+        self.refuse_status: Callable[[Json], ApiError | None] = lambda status: None
         world.task["metadata"]["resourceVersion"] = "1"
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
@@ -117,6 +118,8 @@ class ClusterApi:
         self.fail()
         assert path == f"{TASK}/status"
         task = self.world.task
+        if refusal := self.refuse_status(patch["status"]):
+            raise refusal
         if patch["metadata"]["resourceVersion"] != task["metadata"]["resourceVersion"]:
             raise ApiError(409, "Conflict", "the object has been modified")
         status = {**self.world.status, **patch["status"]}
