@@ -1,4 +1,4 @@
-"""What is done to the pods of tasks: created behind their gate, released, stopped, removed before they have a node.
+"""What is done to the pods of tasks: created behind their gate, released, stopped, removed if no record names them.
 
 Each names the pod's uid, so that nothing is done to another pod of the name.
 """
@@ -88,7 +88,7 @@ class TaskPods:
         WRITES.labels("pods", "ok").inc()
 
     async def discard(self, pod: Mapping[str, Any]) -> str:
-        """Removes a pod that has no node, unless it has got one; what refuses it, "" if nothing does.
+        """Removes a pod as it was seen, unless it has changed; what refuses it, "" if nothing does.
 
         By the Eviction API, which deletes a pod that hasn't started at once: the operator has no right to delete pods.
         """

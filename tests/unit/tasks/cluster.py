@@ -85,9 +85,12 @@ class ClusterApi:
             raise ApiError(404, "NotFound", "not found")
         if pod["metadata"]["uid"] != wanted["uid"]:
             raise ApiError(409, "Conflict", "the UID in the precondition doesn't match")
-        if pod["metadata"]["resourceVersion"] != wanted["resourceVersion"] or "nodeName" in pod["spec"]:
+        if pod["metadata"]["resourceVersion"] != wanted["resourceVersion"]:
             raise ApiError(409, "Conflict", "the ResourceVersion in the precondition doesn't match")
-        self.world.pod = None
+        # One that runs goes only if nothing says that it is the task's.
+        assert "nodeName" not in pod["spec"] or "pod" not in self.world.status
+        self.world.delete_pod()
+        self.touch_pod()
         self.fail()
 
     async def patch(self, path: str, operations: list[Json]) -> Json:

@@ -244,6 +244,22 @@ async def test_a_task_waits_for_capacity_as_long_as_the_option_says() -> None:
     assert world.pod is None
 
 
+async def test_a_pod_that_runs_though_nobody_recorded_it_is_evicted() -> None:
+    world = World(a_definition())
+    create = world._create
+
+    def create_and_let_out(pod: dict[str, Any]) -> None:
+        create(pod)
+        pod["spec"] |= {"schedulingGates": [], "nodeName": "node-1"}
+
+    world._create = create_and_let_out  # type: ignore[method-assign]  # somebody is faster than the operator
+    operator = await run(world, 8)
+    assert world.pod is None
+    assert world.pods_made == operator.api.requests.count("create eviction") == 1
+    assert world.status["lastStatus"] == STOPPED
+    assert "someone else let the task's pod out" in world.why[1]
+
+
 async def test_an_unadmitted_pod_isnt_replaced_in_a_rush() -> None:
     world = World(a_definition(), is_admitted=False)
     await run(world, 30)
