@@ -7,7 +7,7 @@ from typing import Any
 
 from monopod.kube.cache import Kind
 from monopod.kube.client.api import ApiError, ApiUnreachable, Json
-from monopod.kube.objects.resources import ECS_TASKS, NETWORK_POLICIES, NODES, PODS
+from monopod.kube.objects.resources import ECS_CLUSTERS, ECS_TASKS, NETWORK_POLICIES, NODES, PODS
 from monopod.kube.objects.views import NodeView, read_node, read_whole
 from monopod.tasks.controller import TaskRunner
 from monopod.tasks.options import TaskOptions
@@ -34,6 +34,7 @@ class WorldClock(FakeClock):
 class Caches:
     def __init__(self) -> None:
         self.ecs_tasks: Kind[dict[str, Any]] = Kind(ECS_TASKS, read_whole, metadata_only=False)
+        self.ecs_clusters: Kind[dict[str, Any]] = Kind(ECS_CLUSTERS, read_whole, metadata_only=False)
         self.nodes: Kind[NodeView] = Kind(NODES, read_node, metadata_only=False)
         self.network_policies: Kind[dict[str, Any]] = Kind(NETWORK_POLICIES, read_whole, metadata_only=False)
 

@@ -97,6 +97,12 @@ def read_namespace(namespace: Mapping[str, Any]) -> Namespace:
     )
 
 
+def is_own(namespace: Namespace, cluster: Mapping[str, Any]) -> bool:
+    """Whether the namespace of a cluster's name is that cluster's."""
+    owner: str = cluster["metadata"]["uid"]
+    return namespace.owner == owner
+
+
 def build_namespace(cluster: Mapping[str, Any]) -> Json:
     """The namespace of a cluster; it goes with the cluster."""
     metadata = cluster["metadata"]
@@ -134,8 +140,8 @@ def decide_step(
         now: the time.
         has_tasks: whether tasks are in it, stopped ones too; asked only of a cluster that isn't active.
     """
-    metadata, spec = cluster["metadata"], cluster.get("spec") or {}
-    is_ours = namespace is not None and namespace.owner == metadata["uid"]
+    spec = cluster.get("spec") or {}
+    is_ours = namespace is not None and is_own(namespace, cluster)
     if spec.get("active", True):
         return _decide_active(cluster, namespace, now, is_ours=is_ours)
     report = _build_report(cluster, INACTIVE, "", now)
