@@ -101,5 +101,5 @@ class TaskPods:
 
 
 def is_final(error: ApiError) -> bool:
-    """Whether it is the pod itself that is wrong. A quota, a webhook or a policy, which names no field, may change."""
+    """Whether the object itself is wrong. A quota, a webhook or a policy, which names no field, may change."""
     return error.status in _HOPELESS or any(cause.field for cause in error.causes)
