@@ -214,12 +214,50 @@ def test_only_tasks_reach_it(with_ecs: Rendered) -> None:
     ]
 
 
-def test_by_itself_it_may_get_single_records_of_ecs_and_list_none(with_ecs: Rendered) -> None:
+RECORDS = {
+    "apiGroups": ["ecs.monopod.dev"],
+    "resources": ["ecsclusters", "ecstaskdefinitions", "ecstasks"],
+    "verbs": ["get"],
+}
+
+
+def test_by_itself_it_may_get_single_records_of_ecs_and_nodes_and_list_none(with_ecs: Rendered) -> None:
     rules = find(with_ecs, "ClusterRole", "monopod-aws")["rules"]
     assert [rule for rule in rules if rule["verbs"] != ["impersonate"]] == [
+        RECORDS,
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]},
+    ]
+
+
+def test_kubelets_are_shown_tokens_of_an_account_that_may_read_figures_and_nothing_else(with_ecs: Rendered) -> None:
+    """And the right to make tokens is one for this account alone."""
+    account = find(with_ecs, "ServiceAccount", "monopod-aws-stats")["metadata"]
+    (container,) = find(with_ecs, "Deployment", "monopod-aws")["spec"]["template"]["spec"]["containers"]
+    assert f"--stats-account={account['name']}" in container["args"]
+    assert "--kubelet-insecure-tls" not in container["args"]
+    rules = find(with_ecs, "Role", "monopod-aws")["rules"]
+    assert [rule for rule in rules if rule["verbs"] == ["create"]] == [
         {
-            "apiGroups": ["ecs.monopod.dev"],
-            "resources": ["ecsclusters", "ecstaskdefinitions", "ecstasks"],
-            "verbs": ["get"],
+            "apiGroups": [""],
+            "resources": ["serviceaccounts/token"],
+            "verbs": ["create"],
+            "resourceNames": [account["name"]],
         }
     ]
+    subject = {"kind": "ServiceAccount", "name": account["name"], "namespace": account["namespace"]}
+    bindings = with_ecs.of_kind("ClusterRoleBinding", "RoleBinding")
+    assert [each["roleRef"]["name"] for each in bindings if subject in each["subjects"]] == ["monopod-aws-stats"]
+    assert find(with_ecs, "ClusterRole", "monopod-aws-stats")["rules"] == [
+        {"apiGroups": [""], "resources": ["nodes/stats"], "verbs": ["get"]}
+    ]
+
+
+def test_without_statistics_there_is_no_right_for_them() -> None:
+    chart = render_chart({**WANTED, "aws": {**WANTED["aws"], "taskStats": False}, "ecs": {"enabled": True}})
+    assert not [item for item in chart.objects if item["metadata"]["name"].endswith("-stats")]
+    assert RECORDS in find(chart, "ClusterRole", "monopod-aws")["rules"]
+    for kind in ("ClusterRole", "Role"):
+        resources = [each for rule in find(chart, kind, "monopod-aws")["rules"] for each in rule["resources"]]
+        assert not set(resources) & {"nodes", "serviceaccounts/token"}
+    (container,) = find(chart, "Deployment", "monopod-aws")["spec"]["template"]["spec"]["containers"]
+    assert not [each for each in container["args"] if each.startswith("--stats-account")]

@@ -97,6 +97,7 @@ def price_books(chart: Rendered) -> Any:
 
 LEDGER = {"ledger": {"enabled": True}}
 AWS: dict[str, Any] = {"aws": {"enabled": True, "impersonate": {"users": ["ana"]}}}
+TASKS: dict[str, Any] = {**AWS, "ecs": {"enabled": True}}
 INGRESS: dict[str, Any] = {"aws": {**AWS["aws"], "ingress": {"enabled": True, "host": "aws.example.com"}}}
 ECS: dict[str, Any] = {"ecs": {"enabled": True}}
 EFS = "fs-0abc=nfs.example.com:/exports/a"
@@ -232,6 +233,8 @@ CHANGES = [
         AWS,
     ),
     Change("aws.subnetZones", ["subnet-1=a"], aws_argument("--subnet-zone=subnet-1=a"), True, AWS),
+    Change("aws.taskStats", False, aws_argument("--stats-account=monopod-aws-stats"), False, TASKS),
+    Change("aws.kubeletInsecureTLS", True, aws_argument("--kubelet-insecure-tls"), True, TASKS),
     Change("aws.impersonate.users", ["ana", "ci"], impersonated("users"), [["ana", "ci"]], AWS),
     Change("aws.impersonate.groups", ["developers"], impersonated("groups"), [["developers"]], AWS),
     Change("aws.tls.secretName", "certificate", aws_argument("--tls-key=/etc/monopod/tls/tls.key"), True, AWS),

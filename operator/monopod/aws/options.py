@@ -56,6 +56,14 @@ class EndpointOptions(ProcessOptions):
     metadata_port: Annotated[int | None, Field(ge=0, le=65535), Flag("PORT", default="none")] = None
     """Port on which the containers of ECS tasks are told about their task, in plain HTTP. Without one they aren't."""
 
+    stats_account: Annotated[str, Flag("NAME", default="none")] = ""
+    """A ServiceAccount of the own namespace that may get `nodes/stats`: with its tokens kubelets are asked how much
+    tasks use. Without one their statistics are null."""
+
+    kubelet_insecure_tls: bool = False
+    """Ask kubelets whose certificate nobody known has signed. Whoever is in between reads the token, and writes the
+    figures."""
+
     tls_certificate: Annotated[FilePath | None, Flag("FILE", default="none")] = None
     """The server's certificate, PEM, with those between it and its authority; read again when it changes. Without one
     the process makes a certificate that nobody has signed, and that is another after each start."""

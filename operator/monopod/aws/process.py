@@ -21,6 +21,7 @@ from monopod.aws.exec import operations as execution
 from monopod.aws.exec.channels import Channels
 from monopod.aws.exec.sessions import Sessions
 from monopod.aws.logs import operations as logs
+from monopod.aws.metadata.kubelets import Kubelets, build_context
 from monopod.aws.metadata.server import MetadataServer
 from monopod.aws.metadata.task_records import TaskRecords
 from monopod.aws.options import SERVER, Account, AwsOptions
@@ -115,8 +116,15 @@ class Process:
         port = self._options.metadata_port
         if port is None:
             return None
-        records = TaskRecords(api, SYSTEM_CLOCK)
-        return MetadataServer(records, account, SYSTEM_CLOCK, self._options.api_listen, port)
+        records, kubelets = TaskRecords(api, SYSTEM_CLOCK), self._build_kubelets(api)
+        return MetadataServer(records, account, SYSTEM_CLOCK, self._options.api_listen, port, kubelets)
+
+    def _build_kubelets(self, api: ApiClient) -> Kubelets | None:
+        options = self._options
+        if not options.stats_account:
+            return None
+        context = build_context(api.configuration.ssl_ca_cert, is_insecure=options.kubelet_insecure_tls)
+        return Kubelets(api, options.namespace, options.stats_account, context, SYSTEM_CLOCK)
 
     def _get_unreadiness(self) -> str:
         return "" if self._server else "it doesn't listen yet"

@@ -10,6 +10,7 @@ class Caches(Protocol):
     """Copies of what the cluster has."""
 
     ecs_tasks: Kind[dict[str, Any]]
+    ecs_clusters: Kind[dict[str, Any]]
     nodes: Kind[NodeView]
     network_policies: Kind[Any]
 

@@ -68,8 +68,8 @@ class ClusterKeeper:
             return DONE
         found = await self._fetch(NAMESPACES.path(get_namespace(cluster)))
         namespace = read_namespace(found) if found else None
-        has_tasks = namespace is not None and await self._has_tasks(cluster)
-        step = decide_step(cluster, namespace, self._clock.now(), has_tasks=has_tasks)
+        left = await self._fetch_left(cluster) if namespace else None
+        step = decide_step(cluster, namespace, self._clock.now(), left=left)
         match step:
             case Report():
                 return await self._report(cluster, step)
@@ -99,15 +99,15 @@ class ClusterKeeper:
                 logger.info("profile of tasks created", name=ECS_PROFILE)
         return DONE
 
-    async def _has_tasks(self, cluster: Mapping[str, Any]) -> bool:
-        """Asked only where it matters: of a cluster that was deleted."""
+    async def _fetch_left(self, cluster: Mapping[str, Any]) -> Json | None:
+        """A task that is left. Asked only where it matters: of a cluster that was deleted."""
         if (cluster.get("spec") or {}).get("active", True):
-            return False
+            return None
         listed = self._api.read_pages(ECS_TASKS.list_path(get_namespace(cluster)), {"limit": "1"}, metadata_only=True)
         async for page in listed:
-            if page["items"]:
-                return True
-        return False
+            for task in page["items"]:
+                return dict(task)
+        return None
 
     async def _create_namespace(self, cluster: Json) -> None:
         try:

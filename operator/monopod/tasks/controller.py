@@ -26,7 +26,8 @@ from monopod.tasks.caches import Caches
 from monopod.tasks.definitions import Definitions
 from monopod.tasks.metadata import MetadataAccess
 from monopod.tasks.options import TaskOptions
-from monopod.tasks.pods import Refusal, TaskPods
+from monopod.tasks.pods import Refusal, TaskPods, is_final
+from monopod.tasks.rules.lifecycle.begin import build_failure
 from monopod.tasks.rules.lifecycle.facts import PodFacts
 from monopod.tasks.rules.lifecycle.observe import Create, Discard, Record, Release, Step, Stop, Wait, observe
 from monopod.tasks.rules.lifecycle.sight import Surroundings
@@ -49,6 +50,10 @@ MOST_SEEN: Final = 1000
 Key = tuple[str, str]
 Json = dict[str, Any]
 logger = structlog.stdlib.get_logger(__name__)
+
+
+class _Hopeless(Incomplete):
+    """A step can't be decided or recorded, and couldn't another time either; the message says why."""
 
 
 class TaskRunner:
@@ -112,6 +117,7 @@ class TaskRunner:
         self._since.pop(key, None)
         self._refused.pop(key, None)
         self._failures.pop(key, None)
+        self._problems.clear(_name(key))
 
     async def _reconcile(self, key: Key) -> Result:
         for _ in range(MOST_STEPS):
@@ -123,15 +129,26 @@ class TaskRunner:
                 self._last_seen.pop(_get_pod_uid(task), None)
                 return DONE
             pod = await self._pods.fetch(*key)
-            step = await self._decide(key, task, pod)
-            if isinstance(step, Wait):
-                return self._wait(step)
-            if result := await self._apply(key, task, pod, step):
+            try:
+                step = await self._decide(key, task, pod)
+                if isinstance(step, Wait):
+                    self._problems.clear(_name(key))
+                    return self._wait(step)
+                result = await self._apply(key, task, pod, step)
+            except _Hopeless as problem:
+                result = await self._give_up(key, task, pod, str(problem))
+            if result:
                 return result
         return After(self._backoff.first)
 
     async def _decide(self, key: Key, task: Json, pod: Json | None) -> Step:
         definition = await self._definitions.fetch(task)
+        try:
+            return self._observe(key, task, definition, pod)
+        except Exception as problem:  # something that users may write, and nobody thought of
+            raise _Hopeless(f"what is to be done can't be decided: {_show(problem)}") from problem
+
+    def _observe(self, key: Key, task: Json, definition: Mapping[str, Any] | None, pod: Json | None) -> Step:
         now = self._clock.now()
         facts = PodFacts.read(pod) if pod else self._recall(task)
         node = self._caches.nodes.find("", facts.node) if facts and facts.node else None
@@ -171,7 +188,7 @@ class TaskRunner:
                 await self._pods.stop(pod)
             case Discard(is_replaced=is_replaced) if pod:
                 if refusal := await self._pods.discard(pod):
-                    self._problems.report(f"task {key[0]}/{key[1]}", refusal)
+                    self._problems.report(_name(key), refusal)
                     raise Incomplete
                 return self._pause(key) if is_replaced else None
             case Release() | Stop() | Discard():
@@ -179,6 +196,19 @@ class TaskRunner:
             case never:
                 assert_never(never)
         return None
+
+    async def _give_up(self, key: Key, task: Json, pod: Json | None, problem: str) -> Result | None:
+        """Fails a task that would hang for ever. One whose pod is on record isn't over: it is tried again."""
+        self._problems.report(_name(key), problem, traceback=True)
+        own = pod if pod and _is_own(task, pod) else None
+        discard = Discard(own["metadata"]["uid"], is_replaced=False) if own else None
+        if _get_pod_uid(task):
+            if own and discard and _is_to_stop(task):
+                await self._apply(key, task, own, Stop(discard.uid) if "nodeName" in own["spec"] else discard)
+            raise Incomplete
+        # First the record, which fails if another operator has recorded the pod meanwhile.
+        await self._record(task, build_failure(task, self._clock.now(), problem))
+        return await self._apply(key, task, own, discard) if own and discard else None
 
     async def _record(self, task: Json, status: Json) -> None:
         """Writes the status, unless someone else has changed the task meanwhile."""
@@ -195,6 +225,8 @@ class TaskRunner:
             if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 # What is in the cache is old: the watch brings what is new.
                 raise Incomplete from None
+            if is_final(error):
+                raise _Hopeless(f"the API server refuses the task's status: {error.message}") from error
             raise
         WRITES.labels("ecstasks", "ok").inc()
         if written.get("status") == task.get("status"):
@@ -210,6 +242,10 @@ class TaskRunner:
             return None
         except ValueError as problem:
             self._refused[key] = Refusal(str(problem), is_final=True)
+            return None
+        except Exception as problem:  # something that users may write, and nobody thought of
+            self._problems.report(_name(key), str(problem), traceback=True)
+            self._refused[key] = Refusal(f"the task's pod can't be built: {_show(problem)}", is_final=True)
             return None
         refusal = await self._pods.create(pod)
         if refusal is None:
@@ -244,6 +280,28 @@ _NOT_KEPT: Final = "the API server keeps nothing of what is written: is the CRD 
 
 def _key(task: Mapping[str, Any]) -> Key:
     return task["metadata"]["namespace"], task["metadata"]["name"]
+
+
+def _name(key: Key) -> str:
+    """What the problem log calls a task."""
+    return f"task {key[0]}/{key[1]}"
+
+
+def _show(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {problem}"
+
+
+def _is_own(task: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
+    """Whether the pod is the task's, and nobody has deleted it."""
+    metadata, recorded = pod["metadata"], _get_pod_uid(task)
+    owners = [each["uid"] for each in metadata.get("ownerReferences") or ()]
+    is_named = recorded in ("", metadata["uid"])
+    return is_named and task["metadata"]["uid"] in owners and "deletionTimestamp" not in metadata
+
+
+def _is_to_stop(task: Mapping[str, Any]) -> bool:
+    desired = (task.get("status") or {}).get("desiredStatus")
+    return desired == STOPPED or bool(task["spec"].get("stop")) or "deletionTimestamp" in task["metadata"]
 
 
 def _has_stopped(task: Mapping[str, Any]) -> bool:

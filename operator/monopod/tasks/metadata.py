@@ -5,13 +5,15 @@ import ipaddress
 import socket
 from urllib.parse import urlsplit
 
+from monopod.api.ecs.names import NAMESPACE_PREFIX
 from monopod.api.names import TASKS_POLICY
 from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
-from monopod.kube.objects.resources import NETWORK_POLICIES
+from monopod.kube.objects.resources import NAMESPACES, NETWORK_POLICIES
 from monopod.tasks.caches import Caches
 from monopod.tasks.options import TaskOptions
+from monopod.tasks.rules.lifecycle.cluster import is_own, read_namespace
 from monopod.tasks.rules.pod.metadata import build_metadata_policy
 
 
@@ -33,12 +35,17 @@ class MetadataAccess:
         return await self._find_url()
 
     async def _open(self, namespace: str) -> None:
-        """Writes the policy where it is missing, and once in this process' life: another release may have made it."""
+        """Writes the policy where it is missing, and once in this process' life: another release may have made it.
+
+        Only in a cluster's own namespace: any other whose name begins so is somebody's, and the operator opens nothing.
+        """
         if namespace in self._written and self._caches.network_policies.find(namespace, TASKS_POLICY):
             return
         subject = f"NetworkPolicy {TASKS_POLICY} of namespace {namespace}"
         policy = build_metadata_policy(namespace, self._system_namespace)
         try:
+            if not await self._is_clusters(namespace):
+                return
             await self._api.apply(NETWORK_POLICIES.path(TASKS_POLICY, namespace), policy)
         except (ApiError, ApiUnreachable) as error:
             WRITES.labels("networkpolicies", "failed").inc()
@@ -47,6 +54,10 @@ class MetadataAccess:
         WRITES.labels("networkpolicies", "ok").inc()
         self._problems.clear(subject)
         self._written.add(namespace)
+
+    async def _is_clusters(self, name: str) -> bool:
+        cluster = self._caches.ecs_clusters.find("", name.removeprefix(NAMESPACE_PREFIX))
+        return cluster is not None and is_own(read_namespace(await self._api.get(NAMESPACES.path(name))), cluster)
 
     async def _find_url(self) -> str:
         """With an address instead of a name, which only pods could look up whose security groups open DNS."""

@@ -1,4 +1,4 @@
-"""What is done to the pods of tasks: created behind their gate, released, stopped, removed before they have a node.
+"""What is done to the pods of tasks: created behind their gate, released, stopped, removed if no record names them.
 
 Each names the pod's uid, so that nothing is done to another pod of the name.
 """
@@ -59,7 +59,7 @@ class TaskPods:
             if error.reason == "AlreadyExists":
                 return None
             WRITES.labels("pods", "failed").inc()
-            return Refusal(error.message, is_final=_is_final(error))
+            return Refusal(error.message, is_final=is_final(error))
         WRITES.labels("pods", "ok").inc()
         return None
 
@@ -88,7 +88,7 @@ class TaskPods:
         WRITES.labels("pods", "ok").inc()
 
     async def discard(self, pod: Mapping[str, Any]) -> str:
-        """Removes a pod that has no node, unless it has got one; what refuses it, "" if nothing does.
+        """Removes a pod as it was seen, unless it has changed; what refuses it, "" if nothing does.
 
         By the Eviction API, which deletes a pod that hasn't started at once: the operator has no right to delete pods.
         """
@@ -100,6 +100,6 @@ class TaskPods:
         return "" if isinstance(answer, Evicted | Gone | Changed) else f"the pod can't be removed: {answer}"
 
 
-def _is_final(error: ApiError) -> bool:
-    """Whether it is the pod itself that is wrong. A quota, a webhook or a policy, which names no field, may change."""
+def is_final(error: ApiError) -> bool:
+    """Whether the object itself is wrong. A quota, a webhook or a policy, which names no field, may change."""
     return error.status in _HOPELESS or any(cause.field for cause in error.causes)

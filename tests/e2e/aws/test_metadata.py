@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from monopod.tasks.rules.pod.pod import METADATA_URI
-from tests.e2e.aws.tasks import GROUP, NETWORK, SLEEP, Ecs, a_container
+from tests.e2e.aws.tasks import GROUP, NETWORK, Ecs, a_container
 from tests.e2e.live import Live
 
 Json = dict[str, Any]
@@ -23,8 +23,16 @@ ask() {
   (printf 'GET /%s HTTP/1.0\r\nHost: %s\r\n\r\n' "${rest#*/}" "$host"; sleep 4) | nc -w 5 "${host%:*}" "${host#*:}"
 }
 """
-READ_OWN = f'{ASK} echo "$(ask ${METADATA_URI} | tail -n 1)"; echo "$(ask ${METADATA_URI}/task | tail -n 1)"; {SLEEP}'
-READ_OTHERS = f'{ASK} ask $OTHERS/task | head -n 1; echo "$(ask ${METADATA_URI}/stats | tail -n 1)"'
+READ_OWN = f"""
+trap 'exit 0' TERM
+{ASK}
+echo "$(ask ${METADATA_URI} | tail -n 1)"; echo "$(ask ${METADATA_URI}/task | tail -n 1)"
+while true; do
+  dd if=/dev/zero of=/dev/null bs=64k count=20000 2> /dev/null
+  echo "$(ask ${METADATA_URI}/stats | tail -n 1)"
+done
+"""
+READ_OTHERS = f"{ASK} ask $OTHERS/task | head -n 1; ask $OTHERS/stats | head -n 1"
 
 
 def run_closed(ecs: Ecs, definition: str, **more: Any) -> str:
@@ -58,7 +66,7 @@ def test_a_task_reads_its_own_whatever_its_groups_say(live: Live, ecs: Ecs, task
         lines = ecs.read_log(task["taskArn"])
         return lines if len(lines) >= 2 else None
 
-    own, whole = (json.loads(line) for line in live.wait_for(look, "the task's metadata", 60))
+    own, whole = (json.loads(line) for line in live.wait_for(look, "the task's metadata", 60)[:2])
     (container,) = task["containers"]
     assert own["ContainerARN"] == container["containerArn"]
     assert (own["Name"], own["Limits"]) == ("app", {"CPU": 10, "Memory": 128})
@@ -69,15 +77,28 @@ def test_a_task_reads_its_own_whatever_its_groups_say(live: Live, ecs: Ecs, task
     assert [each["Name"] for each in whole["Containers"]] == ["app"]
 
 
+def test_a_task_reads_what_it_uses(live: Live, ecs: Ecs, task: Json) -> None:
+    def look() -> list[Json] | None:
+        told = [json.loads(line) for line in ecs.read_log(task["taskArn"])[2:]]
+        return [use for use in told if use and "online_cpus" in use["precpu_stats"]] or None
+
+    use = live.wait_for(look, "two readings of what the task uses", 180)[0]
+    now, before = use["cpu_stats"], use["precpu_stats"]
+    used = now["cpu_usage"]["total_usage"] - before["cpu_usage"]["total_usage"]
+    assert 0 < used < now["system_cpu_usage"] - before["system_cpu_usage"], "a quarter of a vCPU of one"
+    assert 0 < use["memory_stats"]["usage"] < use["memory_stats"]["limit"] == 128 * 1024 * 1024
+    assert use["networks"]["eth0"]["rx_bytes"] > 0
+    assert (use["name"], use["id"]) == ("/app", task["containers"][0]["runtimeId"])
+
+
 def test_another_task_reads_nothing_of_it(ecs: Ecs, task: Json, uri: str) -> None:
     environment = [{"name": "OTHERS", "value": uri}]
     overrides = {"containerOverrides": [{"name": "app", "environment": environment}]}
     definition = ecs.register("curious", a_container(READ_OTHERS))
     other = run_closed(ecs, definition, overrides=overrides)
     ecs.await_state("stopped", other)
-    refusal, stats = ecs.read_log(other)
-    assert "404" in refusal
-    assert stats == "null"
+    answers = ecs.read_log(other)
+    assert ["404" in each for each in answers] == [True, True], answers
 
 
 def test_what_is_no_task_does_not_even_reach_the_port(live: Live, ecs: Ecs, uri: str) -> None:

@@ -2,12 +2,12 @@
 
 import copy
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from monopod.kube.cache import Kind
 from monopod.kube.client.api import ApiError, ApiUnreachable, Json
-from monopod.kube.objects.resources import ECS_TASKS, NETWORK_POLICIES, NODES, PODS
+from monopod.kube.objects.resources import ECS_CLUSTERS, ECS_TASKS, NETWORK_POLICIES, NODES, PODS
 from monopod.kube.objects.views import NodeView, read_node, read_whole
 from monopod.tasks.controller import TaskRunner
 from monopod.tasks.options import TaskOptions
@@ -34,6 +34,7 @@ class WorldClock(FakeClock):
 class Caches:
     def __init__(self) -> None:
         self.ecs_tasks: Kind[dict[str, Any]] = Kind(ECS_TASKS, read_whole, metadata_only=False)
+        self.ecs_clusters: Kind[dict[str, Any]] = Kind(ECS_CLUSTERS, read_whole, metadata_only=False)
         self.nodes: Kind[NodeView] = Kind(NODES, read_node, metadata_only=False)
         self.network_policies: Kind[dict[str, Any]] = Kind(NETWORK_POLICIES, read_whole, metadata_only=False)
 
@@ -47,6 +48,7 @@ class ClusterApi:
         self.version = 1
         self.refusals: list[ApiError] = []
         self.requests: list[str] = []
+        self.refuse_status: Callable[[Json], ApiError | None] = lambda status: None
         world.task["metadata"]["resourceVersion"] = "1"
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
@@ -84,9 +86,12 @@ class ClusterApi:
             raise ApiError(404, "NotFound", "not found")
         if pod["metadata"]["uid"] != wanted["uid"]:
             raise ApiError(409, "Conflict", "the UID in the precondition doesn't match")
-        if pod["metadata"]["resourceVersion"] != wanted["resourceVersion"] or "nodeName" in pod["spec"]:
+        if pod["metadata"]["resourceVersion"] != wanted["resourceVersion"]:
             raise ApiError(409, "Conflict", "the ResourceVersion in the precondition doesn't match")
-        self.world.pod = None
+        # One that runs goes only if nothing says that it is the task's.
+        assert "nodeName" not in pod["spec"] or "pod" not in self.world.status
+        self.world.delete_pod()
+        self.touch_pod()
         self.fail()
 
     async def patch(self, path: str, operations: list[Json]) -> Json:
@@ -117,6 +122,8 @@ class ClusterApi:
         self.fail()
         assert path == f"{TASK}/status"
         task = self.world.task
+        if refusal := self.refuse_status(patch["status"]):
+            raise refusal
         if patch["metadata"]["resourceVersion"] != task["metadata"]["resourceVersion"]:
             raise ApiError(409, "Conflict", "the object has been modified")
         status = {**self.world.status, **patch["status"]}

@@ -95,9 +95,11 @@ async def test_the_namespace_of_a_deleted_cluster_goes_and_then_the_cluster(scen
     cluster = scene.put(active=False, phase="INACTIVE", since=scene.say(datetime.timedelta(hours=2)))
     scene.put_namespace(cluster)
     tasks = ECS_TASKS.list_path("ecs-web")
-    scene.api.lists[tasks] = [{"metadata": {"name": "t"}}]
+    kept = {"name": "t", "deletionTimestamp": "2026-11-29T08:00:00Z", "finalizers": ["example.com/hold"]}
+    scene.api.lists[tasks] = [{"metadata": kept}]
     assert isinstance(await scene.reconcile(), After)
     assert scene.api.sent("delete") == []
+    assert "example.com/hold" in scene.api.sent("merge")[-1][1]["status"]["message"]
     scene.api.lists[tasks] = []
     assert isinstance(await scene.reconcile(), After)
     assert scene.api.sent("delete") == [(NAMESPACE, {"uid": "n1"})]

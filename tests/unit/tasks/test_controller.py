@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from monopod.api.ecs.task_status import ECSTaskStatus
 from monopod.kube.client.api import ApiError, Cause
+from monopod.tasks import controller
 from monopod.tasks.options import TaskOptions
 from monopod.tasks.rules.lifecycle.states import RUNNING, STOPPED
 from tests.unit.running import running, settle
@@ -124,6 +126,82 @@ async def test_what_is_refused_for_good_fails_the_task() -> None:
     assert world.status["lastStatus"] == STOPPED
 
 
+INVALID = ApiError(
+    422, "Invalid", "status.containers: Too long", (Cause("FieldValueTooLong", "Too long", "status.containers"),)
+)
+
+
+@pytest.mark.parametrize("refused", ["containers", "pod"])
+async def test_a_task_whose_status_is_refused_fails_instead_of_hanging(refused: str) -> None:
+    world = World(a_definition())
+    operator = Operator(ClusterApi(world))
+    operator.api.refuse_status = lambda status: INVALID if status.get(refused) else None
+    async with running(*operator.runner.controllers):
+        await live([operator], 3)
+    assert world.why == (
+        "TaskFailedToStart",
+        "ResourceInitializationError: the API server refuses the task's status: status.containers: Too long",
+    )
+    assert world.status["lastStatus"] == STOPPED
+    assert world.pod is None
+    assert world.released == []
+    ECSTaskStatus.model_validate(world.status)
+
+
+async def test_a_status_that_a_policy_refuses_is_tried_again() -> None:
+    world = World(a_definition())
+    operator = Operator(ClusterApi(world))
+    operator.api.refuse_status = lambda status: ApiError(422, "Invalid", "denied by a policy", (Cause("", "no"),))
+    async with running(*operator.runner.controllers):
+        await live([operator], 3)
+        assert world.status == {}
+        operator.api.refuse_status = lambda status: None
+        await live([operator], 10)
+    assert world.status["lastStatus"] == RUNNING
+
+
+async def test_a_running_task_whose_status_is_refused_runs_on_until_it_is_to_stop() -> None:
+    world = World(a_definition())
+    operator = Operator(ClusterApi(world))
+    async with running(*operator.runner.controllers):
+        await live([operator], 6)
+        operator.api.refuse_status = lambda status: INVALID
+        operator.api.touch_task()
+        world.set_state({"waiting": {"reason": "CrashLoopBackOff"}})
+        await live([operator], 3)
+        assert world.pod
+        assert "activeDeadlineSeconds" not in world.pod["spec"]
+        world.stop()
+        operator.api.touch_task()
+        await live([operator], 8)
+        assert world.pod["spec"]["activeDeadlineSeconds"] == 1
+        assert world.status["lastStatus"] == RUNNING
+        operator.api.refuse_status = lambda status: None
+        await live([operator], 10)
+    assert world.why == ("UserInitiated", "Task stopped by user")
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ("observe", "what is to be done can't be decided: KeyError: 'name'"),
+        ("build_task_pod", "the task's pod can't be built: KeyError: 'name'"),
+    ],
+)
+async def test_a_task_that_nobody_thought_of_fails_instead_of_hanging(
+    monkeypatch: pytest.MonkeyPatch, broken: str, reason: str
+) -> None:
+    def fail(*args: Any) -> None:
+        raise KeyError("name")
+
+    monkeypatch.setattr(controller, broken, fail)
+    world = World(a_definition())
+    await run(world, 5)
+    assert world.why == ("TaskFailedToStart", f"ResourceInitializationError: {reason}")
+    assert world.status["lastStatus"] == STOPPED
+    assert world.pods_made == 0
+
+
 EFS = {"name": "data", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}
 
 
@@ -164,6 +242,22 @@ async def test_a_task_waits_for_capacity_as_long_as_the_option_says() -> None:
     await run(world, 12, ecs_capacity_seconds=10)
     assert world.status["stoppedReason"].startswith("Capacity is unavailable")
     assert world.pod is None
+
+
+async def test_a_pod_that_runs_though_nobody_recorded_it_is_evicted() -> None:
+    world = World(a_definition())
+    create = world._create
+
+    def create_and_let_out(pod: dict[str, Any]) -> None:
+        create(pod)
+        pod["spec"] |= {"schedulingGates": [], "nodeName": "node-1"}
+
+    world._create = create_and_let_out  # type: ignore[method-assign]  # somebody is faster than the operator
+    operator = await run(world, 8)
+    assert world.pod is None
+    assert world.pods_made == operator.api.requests.count("create eviction") == 1
+    assert world.status["lastStatus"] == STOPPED
+    assert "someone else let the task's pod out" in world.why[1]
 
 
 async def test_an_unadmitted_pod_isnt_replaced_in_a_rush() -> None:

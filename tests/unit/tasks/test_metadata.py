@@ -1,13 +1,16 @@
+from collections.abc import Mapping
+
 import pytest
 from pydantic import ValidationError
 
 from monopod.api.names import TASKS_POLICY
-from monopod.kube.client.api import ApiError
-from monopod.kube.objects.resources import NETWORK_POLICIES
+from monopod.kube.client.api import ApiError, Json
+from monopod.kube.objects.resources import NAMESPACES, NETWORK_POLICIES
 from monopod.tasks.metadata import MetadataAccess
 from monopod.tasks.options import TaskOptions
+from monopod.tasks.rules.lifecycle.cluster import build_namespace
 from monopod.tasks.rules.pod.metadata import build_metadata_policy
-from tests.unit.fake_api import FakeApi
+from tests.unit.fake_api import Answer, FakeApi
 from tests.unit.running import PROBLEMS
 from tests.unit.tasks.cluster import Caches
 
@@ -15,9 +18,22 @@ PATH = NETWORK_POLICIES.path(TASKS_POLICY, "ecs-prod")
 POLICY = build_metadata_policy("ecs-prod", "monopod-system")
 
 
+CLUSTER = {"metadata": {"name": "prod", "uid": "c1", "resourceVersion": "1"}}
+NAMESPACE = NAMESPACES.path("ecs-prod")
+
+
+class ClusterApi(FakeApi):
+    """With a cluster's namespace."""
+
+    def __init__(self, answers: Mapping[tuple[str, str], Answer] | None = None) -> None:
+        super().__init__({("get", NAMESPACE): build_namespace(CLUSTER), **(answers or {})})
+
+
 def prepare_with(api: FakeApi, url: str, caches: Caches | None = None) -> MetadataAccess:
     options = TaskOptions(ecs_metadata_url=url, namespace="monopod-system")
-    return MetadataAccess(api, caches or Caches(), options, PROBLEMS)
+    caches = caches or Caches()
+    caches.ecs_clusters.observe("ADDED", CLUSTER)
+    return MetadataAccess(api, caches, options, PROBLEMS)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +58,7 @@ async def test_localhost_is_looked_up() -> None:
 
 
 async def test_the_port_is_opened_once_and_again_when_the_policy_is_gone() -> None:
-    api, caches = FakeApi(), Caches()
+    api, caches = ClusterApi(), Caches()
     access = prepare_with(api, "http://10.0.0.1:51679", caches)
     await access.prepare("ecs-prod")
     assert api.sent("apply") == [(PATH, POLICY)]
@@ -54,8 +70,29 @@ async def test_the_port_is_opened_once_and_again_when_the_policy_is_gone() -> No
     assert len(api.sent("apply")) == 2
 
 
+@pytest.mark.parametrize(
+    "namespace",
+    [
+        {"metadata": {"name": "ecs-prod", "uid": "n"}},
+        {"metadata": {"name": "ecs-prod", "uid": "n", "labels": build_namespace(CLUSTER)["metadata"]["labels"]}},
+        build_namespace({"metadata": {"name": "prod", "uid": "an earlier one"}}),
+    ],
+    ids=["somebody's", "labelled", "of an earlier cluster"],
+)
+async def test_nothing_is_opened_in_a_namespace_that_is_no_clusters(namespace: Json) -> None:
+    api = ClusterApi({("get", NAMESPACE): namespace})
+    await prepare_with(api, "http://10.0.0.1:51679").prepare("ecs-prod")
+    assert api.sent("apply") == []
+
+
+async def test_nothing_is_opened_where_there_is_no_such_cluster() -> None:
+    api = FakeApi()
+    await prepare_with(api, "http://10.0.0.1:51679").prepare("ecs-other")
+    assert api.requests == []
+
+
 async def test_a_policy_of_before_is_written_anew() -> None:
-    api, caches = FakeApi(), Caches()
+    api, caches = ClusterApi(), Caches()
     caches.network_policies.observe("ADDED", {**POLICY, "metadata": {**POLICY["metadata"], "resourceVersion": "2"}})
     await prepare_with(api, "http://10.0.0.1:51679", caches).prepare("ecs-prod")
     assert len(api.sent("apply")) == 1
@@ -68,7 +105,7 @@ async def test_without_an_endpoint_nothing_is_opened() -> None:
 
 
 async def test_a_policy_that_is_refused_keeps_no_task_from_running() -> None:
-    api = FakeApi({("apply", PATH): ApiError(403, "Forbidden", "exceeded quota")})
+    api = ClusterApi({("apply", PATH): ApiError(403, "Forbidden", "exceeded quota")})
     access = prepare_with(api, "http://10.0.0.1:51679")
     for _ in range(2):
         assert await access.prepare("ecs-prod") == "http://10.0.0.1:51679"

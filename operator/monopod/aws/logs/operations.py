@@ -7,7 +7,7 @@ difference here, are there.
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from monopod.aws.access.impersonation import TextApiFor
@@ -16,7 +16,13 @@ from monopod.aws.logs.rules.groups import choose_groups, describe_group, describ
 from monopod.aws.logs.rules.lines import Place
 from monopod.aws.logs.rules.pattern import read_pattern
 from monopod.aws.logs.rules.refusals import miss_group, miss_stream, refuse_parameter
-from monopod.aws.logs.rules.streams import Stream, collect_groups, list_named_groups, list_streams
+from monopod.aws.logs.rules.streams import (
+    Stream,
+    collect_groups,
+    list_named_groups,
+    list_streams,
+    read_task_id,
+)
 from monopod.aws.logs.rules.tokens import (
     Key,
     build_token,
@@ -59,7 +65,11 @@ MOST_STREAMS: Final = 1000
 """Streams that are searched for one answer: each is asked of a kubelet."""
 
 MOST_OF_A_USER: Final = 4
-"""Answers with events that are put together for one user at once; each may take ten megabytes of memory."""
+"""Answers that are put together for one user at once; each may list all of the user's tasks, and take ten megabytes of
+memory for events."""
+
+MOST_LOOKED_UP: Final = 10
+"""Tasks that are asked for one by one. More are found sooner among all."""
 
 _LAST_LINES: Final = 20
 """Of which one is an event, if any is."""
@@ -79,7 +89,9 @@ def build_service(apis: TextApiFor, account: Account) -> Service:
         "GetLogEvents": operations.get_events,
         "FilterLogEvents": operations.filter_events,
     }
-    return Service("logs", {name: _refuse_unread(READ[name], handler) for name, handler in handlers.items()})
+    return Service(
+        "logs", {name: _refuse_unread(READ[name], operations.in_turn(handler)) for name, handler in handlers.items()}
+    )
 
 
 def _refuse_unread(read: frozenset[str], handler: Handler) -> Handler:
@@ -99,6 +111,15 @@ class _Operations:
         self._account = account
         self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MOST_OF_A_USER))
 
+    def in_turn(self, handler: Handler) -> Handler:
+        """Bounds how much is done for one user at once, from the first request to the API server on."""
+
+        async def answer(call: Call) -> Params:
+            async with self._turns[call.caller.user]:
+                return await handler(call)
+
+        return answer
+
     async def describe_groups(self, call: Call) -> Params:
         logs = self._logs(call)
         groups = collect_groups(await logs.list_tasks(), await logs.list_definitions())
@@ -111,7 +132,7 @@ class _Operations:
 
     async def describe_streams(self, call: Call) -> Params:
         params, logs = call.params, self._logs(call)
-        streams = await self._list_streams(logs, read_group(params, self._account))
+        streams = await self._find_streams(logs, read_group(params, self._account))
         prefix, by_time = params.get("logStreamNamePrefix", ""), params.get("orderBy") == "LastEventTime"
         if prefix and by_time:
             raise refuse_parameter("Cannot order by LastEventTime with a logStreamNamePrefix.")
@@ -125,22 +146,18 @@ class _Operations:
 
     async def get_events(self, call: Call) -> Params:
         params, logs = call.params, self._logs(call)
-        streams = await self._list_streams(logs, read_group(params, self._account))
-        stream = next((each for each in streams if each.name == params["logStreamName"]), None)
-        if stream is None:
-            raise miss_stream()
+        stream, *_ = await self._find_streams(logs, read_group(params, self._account), {params["logStreamName"]})
         token = read_stream_token(params["nextToken"]) if "nextToken" in params else None
         is_forward = token.direction == "f" if token else params.get("startFromHead", False)
         span, most = Span(params.get("startTime"), params.get("endTime")), params.get("limit", MOST_EVENTS)
         start = Place.at(span.start)
-        async with self._turns[call.caller.user]:
-            try:
-                if is_forward:
-                    events = await read_forward(logs, stream, max(start, token.place if token else start), span, most)
-                else:
-                    events = await read_backward(logs, stream, token, span, most)
-            except Unreadable as trouble:
-                raise fail_to_read(trouble) from trouble
+        try:
+            if is_forward:
+                events = await read_forward(logs, stream, max(start, token.place if token else start), span, most)
+            else:
+                events = await read_backward(logs, stream, token, span, most)
+        except Unreadable as trouble:
+            raise fail_to_read(trouble) from trouble
         return describe_events(events, token, start)
 
     async def filter_events(self, call: Call) -> Params:
@@ -153,26 +170,40 @@ class _Operations:
         span = Span(params.get("startTime"), None if end is None else end + 1)
         start = Position(Place.at(span.start).ns, "", 0)
         after = max(start, read_position(params["nextToken"], question)) if "nextToken" in params else start
-        streams = _choose_streams(await self._list_streams(logs, read_group(params, self._account)), params)
-        asked = [each for each in streams if each.may_have(after.ns // 1_000_000, end)]
+        names, prefix = params.get("logStreamNames"), params.get("logStreamNamePrefix")
+        if names is not None and prefix is not None:
+            raise refuse_parameter("logStreamNames and logStreamNamePrefix can't be provided both.")
+        wanted = None if names is None else set(names)
+        streams = await self._find_streams(logs, read_group(params, self._account), wanted)
+        chosen = [each for each in streams if each.name.startswith(prefix or "")]
+        asked = [each for each in chosen if each.may_have(after.ns // 1_000_000, end)]
         if len(asked) > MOST_STREAMS:
             raise refuse_parameter(
                 f"{len(asked)} log streams may have such events, and {MOST_STREAMS} are searched at most by Monopod: "
                 "give a later startTime, or names of streams."
             )
-        async with self._turns[call.caller.user]:
-            found = Earliest(after, params.get("limit", MOST_EVENTS))
-            failed = await search(logs, asked, found, span, pattern)
+        found = Earliest(after, params.get("limit", MOST_EVENTS))
+        failed = await search(logs, asked, found, span, pattern)
         token = {} if found.next is None else {"nextToken": build_token(question, found.next)}
         return {"events": describe_found(found.events), "searchedLogStreams": failed, **token}
 
     def _logs(self, call: Call) -> TaskLogs:
         return TaskLogs(self._apis(call.caller))
 
-    async def _list_streams(self, logs: TaskLogs, group: str) -> list[Stream]:
-        streams = list(list_streams(await logs.list_tasks(), group))
-        if not streams and not _is_named(group, await logs.list_definitions()):
-            raise miss_group()
+    async def _find_streams(self, logs: TaskLogs, group: str, names: Collection[str] | None = None) -> list[Stream]:
+        """The streams of a group, or those of these names, none of which may be missing."""
+        if names is None:
+            streams = list(list_streams(await logs.list_tasks(), group))
+            if not streams and not _is_named(group, await logs.list_definitions()):
+                raise miss_group()
+            return streams
+        ids = {task_id for name in names if (task_id := read_task_id(name))}
+        tasks = await logs.list_tasks(ids if len(ids) <= MOST_LOOKED_UP else None)
+        streams = [each for each in list_streams(tasks, group) if each.name in names]
+        if len({each.name for each in streams}) < len(names):
+            # Only all tasks tell whether the group is missing, too.
+            await self._find_streams(logs, group)
+            raise miss_stream()
         return streams
 
     async def _describe(self, logs: TaskLogs, stream: Stream) -> Params:
@@ -187,15 +218,6 @@ class _Operations:
             async for event in logs.read(stream, last=_LAST_LINES):
                 last = event.millis
         return describe_stream(stream, first, last, self._account)
-
-
-def _choose_streams(streams: list[Stream], params: Params) -> list[Stream]:
-    names, prefix = params.get("logStreamNames"), params.get("logStreamNamePrefix")
-    if names is not None and prefix is not None:
-        raise refuse_parameter("logStreamNames and logStreamNamePrefix can't be provided both.")
-    if names is not None and not {each.name for each in streams} >= set(names):
-        raise miss_stream()
-    return [each for each in streams if (names is None or each.name in names) and each.name.startswith(prefix or "")]
 
 
 def _is_named(group: str, definitions: Iterable[Json]) -> bool:

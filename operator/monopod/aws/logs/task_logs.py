@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -28,23 +28,31 @@ class TaskLogs:
     def __init__(self, api: TextApi) -> None:
         self._api = api
 
-    async def list_tasks(self) -> list[Json]:
-        """All tasks that the caller may list: those of all clusters, or else of each where that's allowed."""
+    async def list_tasks(self, ids: Collection[str] | None = None) -> list[Json]:
+        """The tasks that the caller may list: those of all clusters, or else of each where that's allowed.
+
+        Args:
+            ids: of the only ones that are wanted.
+        """
+        queries = [{}] if ids is None else [{"fieldSelector": f"metadata.name={each}"} for each in sorted(ids)]
         with _translating():
             try:
-                return [each async for each in self._api.list_pages(ECS_TASKS.list_path())]
+                return await self._list(ECS_TASKS.list_path(), queries)
             except ApiError as error:
                 if error.status != HTTPStatus.FORBIDDEN:
                     raise
-                return await self._list_by_cluster(error)
+                return await self._list_by_cluster(error, queries)
 
-    async def _list_by_cluster(self, forbidden: ApiError) -> list[Json]:
+    async def _list(self, path: str, queries: Sequence[Mapping[str, str]]) -> list[Json]:
+        return [each for query in queries async for each in self._api.list_pages(path, query)]
+
+    async def _list_by_cluster(self, forbidden: ApiError, queries: Sequence[Mapping[str, str]]) -> list[Json]:
         found: list[Json] = []
         is_allowed = False
         async for cluster in self._api.list_pages(ECS_CLUSTERS.list_path(), metadata_only=True):
             path = ECS_TASKS.list_path(f"{NAMESPACE_PREFIX}{cluster['metadata']['name']}")
             try:
-                found += [each async for each in self._api.list_pages(path)]
+                found += await self._list(path, queries)
             except ApiError as error:
                 if error.status != HTTPStatus.FORBIDDEN:
                     raise

@@ -6,14 +6,17 @@ What isn't answered is 404, whatever the reason, so that no one learns which tas
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
 import structlog
 from aiohttp import web
 
-from monopod.aws.metadata.rules.caller import read_address, read_path
+from monopod.aws.metadata.kubelets import Kubelets
+from monopod.aws.metadata.rules.caller import Part, read_address, read_path
 from monopod.aws.metadata.rules.document import build_answer
+from monopod.aws.metadata.rules.summary import Use
 from monopod.aws.metadata.task_records import TaskRecords
 from monopod.aws.options import Account
 from monopod.aws.wire.metrics import METADATA_REQUESTS
@@ -47,13 +50,23 @@ class MetadataServer:
         clock: tells the time.
         host: where to listen.
         port: where to listen; 0 takes a free one.
+        kubelets: finds what tasks use; without them nobody knows it.
     """
 
-    def __init__(self, records: TaskRecords, account: Account, clock: Clock, host: str, port: int) -> None:
+    def __init__(
+        self,
+        records: TaskRecords,
+        account: Account,
+        clock: Clock,
+        host: str,
+        port: int,
+        kubelets: Kubelets | None = None,
+    ) -> None:
         self._records = records
         self._account = account
         self._clock = clock
         self._host = host
+        self._kubelets = kubelets
         self.port = port
         """The port; after `start` the one that it got."""
         self._active: Counter[str] = Counter()
@@ -87,6 +100,8 @@ class MetadataServer:
         """Closes everything."""
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._kubelets:
+            await self._kubelets.close()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         source = read_address(request.remote or "")
@@ -111,7 +126,10 @@ class MetadataServer:
         records = await self._records.find(question, source) if question else None
         if question is None or records is None or question.index >= len(records.containers):
             return _respond(HTTPStatus.NOT_FOUND, "there is nothing, or not for who asks")
-        return _respond(HTTPStatus.OK, build_answer(records, question.part, question.index, self._account))
+        uses: Mapping[str, Use] = {}
+        if self._kubelets and question.part in (Part.STATS, Part.TASK_STATS):
+            uses = await self._kubelets.find(records.node, records.pod)
+        return _respond(HTTPStatus.OK, build_answer(records, question.part, question.index, self._account, uses))
 
     def _are_too_many(self, source: str) -> bool:
         return self._active.total() >= MOST_ACTIVE or self._active[source] >= MOST_ACTIVE_OF_ONE

@@ -85,6 +85,7 @@ class Kubelets(FakeApi):
         self.logs: dict[tuple[str, str], bytes | Exception] = {}
         self.taken: list[int] = []
         self.asked: list[dict[str, str]] = []
+        self.listed: list[tuple[str, dict[str, str]]] = []
         self.piece = piece
         self.gate = asyncio.Event()
         self.gate.set()
@@ -102,9 +103,11 @@ class Kubelets(FakeApi):
         metadata_only: bool = False,
         is_snapshot: bool = False,
     ) -> AsyncIterator[Json]:
+        self.listed.append((path, dict(query or {})))
         if path in self.forbidden:
             raise FORBIDDEN
-        yield {"items": list(self.lists.get(path, ()))}
+        name = (query or {}).get("fieldSelector", "").removeprefix("metadata.name=")
+        yield {"items": [each for each in self.lists.get(path, ()) if name in ("", each["metadata"]["name"])]}
 
     @asynccontextmanager
     async def read_text(self, path: str, query: Mapping[str, str] | None = None) -> AsyncIterator[AsyncIterator[bytes]]:

@@ -77,6 +77,15 @@ async def test_streams_are_chosen_by_name_or_prefix() -> None:
     assert messages(await client.filter(logStreamNamePrefix="other")) == []
 
 
+@pytest.mark.parametrize(("named", "lists"), [(2, 2), (11, 1)])
+async def test_of_all_tasks_those_of_the_named_streams_are_asked_for(named: int, lists: int) -> None:
+    api = a_group(12, 1)
+    answer = await LogsClient(api).filter(logStreamNames=[stream_name(number) for number in range(named)])
+    assert len(messages(answer)) == named
+    assert len(api.listed) == lists
+    assert all(query for _, query in api.listed) is (lists > 1)
+
+
 class Tail:
     """Asks as `aws logs tail --follow` does: page by page, then from the newest event's millisecond on.
 

@@ -8,6 +8,7 @@ from monopod.aws.logs.operations import MOST_OF_A_USER
 from monopod.aws.logs.rules.window import LARGEST_PAGE
 from monopod.aws.wire.call import AwsError, Caller
 from monopod.kube.client.api import ApiError, ServerTrouble
+from monopod.kube.objects.resources import ECS_TASKS
 from tests.unit.aws.logs.client import LogsClient, messages, millis, refused
 from tests.unit.aws.logs.kubelet import GROUP, NOON, SECOND, Kubelets, a_line, a_task, stream_name, task_id
 from tests.unit.running import settle
@@ -155,9 +156,19 @@ async def test_a_user_has_a_few_answers_at_a_time_and_holds_up_nobody_else() -> 
     asked.append(asyncio.create_task(ben.get(STREAM)))
     await until(lambda: len(api.asked) == MOST_OF_A_USER + 1)
     await settle(50)
-    assert len(api.asked) == MOST_OF_A_USER + 1
+    assert len(api.asked) == len(api.listed) == MOST_OF_A_USER + 1
     api.gate.set()
     assert [len(messages(each)) for each in await asyncio.gather(*asked)] == [10] * len(asked)
+
+
+async def test_of_all_tasks_only_that_of_the_stream_is_asked_for() -> None:
+    api = Kubelets(*(a_task(number) for number in range(9)), a_task(10, cluster="a"))
+    await LogsClient(api).get(STREAM)
+    by_id = {"fieldSelector": f"metadata.name={task_id(1)}"}
+    assert api.listed == [(ECS_TASKS.list_path(), by_id)]
+    api.listed, api.forbidden = [], {ECS_TASKS.list_path(), ECS_TASKS.list_path("ecs-a")}
+    await LogsClient(api).get(STREAM)
+    assert [query for path, query in api.listed if path.endswith("/ecstasks")] == [by_id] * 3
 
 
 async def test_a_node_that_cant_be_asked_is_told() -> None:

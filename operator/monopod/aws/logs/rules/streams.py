@@ -1,6 +1,7 @@
 """Which groups and streams there are: those that tasks write to, and the groups that task definitions name."""
 
 import datetime
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +14,7 @@ LATE_MILLIS: Final = 60_000
 """Clocks of nodes and of the operator differ, and what a container wrote at its end is written a moment later."""
 
 _GROUP: Final = "awslogs-group"
+_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,12 @@ class Stream:
         is_too_old = start is not None and self.ended is not None and self.ended + LATE_MILLIS < start
         is_too_new = end is not None and self.created - LATE_MILLIS > end
         return not is_too_old and not is_too_new
+
+
+def read_task_id(stream: str) -> str | None:
+    """The task that a stream of this name is of; None if it's no stream's name."""
+    last = stream.rpartition("/")[2]
+    return last if _ID.fullmatch(last) else None
 
 
 def list_streams(tasks: Iterable[Mapping[str, Any]], group: str | None = None) -> Iterator[Stream]:

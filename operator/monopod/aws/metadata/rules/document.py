@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from monopod.aws.ecs.rules.arns import build_cluster_arn, build_container_arn, build_task_arn
 from monopod.aws.metadata.rules.caller import Part
+from monopod.aws.metadata.rules.stats import UNITS_PER_VCPU, describe_use
+from monopod.aws.metadata.rules.summary import PodKey, Use
 from monopod.aws.options import Account
 from monopod.kube.client.api import Json
+from monopod.tasks.rules.pod.names import name_in_pod
 
-_UNITS_PER_VCPU: Final = 1024
 _LABELS: Final = "com.amazonaws.ecs"
 _KNOWN: Final = {"RUNNING": "RUNNING", "STOPPED": "STOPPED"}
 
@@ -44,6 +47,17 @@ class Records:
         return self.task.get("status") or {}
 
     @property
+    def node(self) -> str:
+        """The node that the task runs on; "" as long as there is none."""
+        return str((self.status.get("pod") or {}).get("node") or "")
+
+    @property
+    def pod(self) -> PodKey:
+        """The task's pod."""
+        uid = str((self.status.get("pod") or {}).get("uid") or "")
+        return PodKey(str(self.task["metadata"].get("namespace") or ""), self.id, uid)
+
+    @property
     def containers(self) -> list[Json]:
         """The containers that the status has, in the definition's order."""
         told = {each.get("name"): each for each in self.status.get("containers") or ()}
@@ -51,10 +65,18 @@ class Records:
         return [told[name] for name in named] or list(told.values())
 
 
-def build_answer(records: Records, part: Part, index: int, account: Account) -> Json | None:
+def build_answer(
+    records: Records, part: Part, index: int, account: Account, uses: Mapping[str, Use] = MappingProxyType({})
+) -> Json | None:
     """The document that a container of the task asks for.
 
-    Of how much containers use nothing is known here, which Docker says by null.
+    Args:
+        records: what there is of the task.
+        part: what is asked for.
+        index: the container that asks.
+        account: what stands in ARNs.
+        uses: what the task's containers use, by their names in the pod. Of others it isn't known, which the agent says
+            by null.
     """
     match part:
         case Part.CONTAINER:
@@ -62,9 +84,20 @@ def build_answer(records: Records, part: Part, index: int, account: Account) -> 
         case Part.TASK:
             return _describe_task(records, account)
         case Part.STATS:
-            return None
+            return _describe_stats(records, records.containers[index], uses)
         case Part.TASK_STATS:
-            return {str(each.get("runtimeId") or each.get("id")): None for each in records.containers}
+            return {_get_docker_id(each): _describe_stats(records, each, uses) for each in records.containers}
+
+
+def _describe_stats(records: Records, container: Mapping[str, Any], uses: Mapping[str, Use]) -> Json | None:
+    name, status = str(container.get("name")), records.status
+    use = uses.get(name_in_pod(name))
+    limit = _read_number(container.get("memory")) or _read_number(status.get("memory"))
+    return describe_use(use, name, _get_docker_id(container), _read_number(status.get("cpu")), limit) if use else None
+
+
+def _get_docker_id(container: Mapping[str, Any]) -> str:
+    return str(container.get("runtimeId") or container.get("id"))
 
 
 def _describe_task(records: Records, account: Account) -> Json:
@@ -127,7 +160,7 @@ def _get_desired(records: Records) -> str:
 
 def _describe_task_limits(status: Mapping[str, Any]) -> Json:
     cpu, memory = _read_number(status.get("cpu")), _read_number(status.get("memory"))
-    return _drop_unknown({"CPU": None if cpu is None else cpu / _UNITS_PER_VCPU, "Memory": memory})
+    return _drop_unknown({"CPU": None if cpu is None else cpu / UNITS_PER_VCPU, "Memory": memory})
 
 
 def _describe_limits(container: Mapping[str, Any]) -> Json:

@@ -7,8 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
+from monopod.tasks.rules.lifecycle.failures import LONGEST_REASON
 from monopod.tasks.rules.lifecycle.members import Unrunnable, compute_effective
-from monopod.tasks.rules.lifecycle.states import PENDING, PROVISIONING, RUNNING, UNKNOWN, format_time, read_moment
+from monopod.tasks.rules.lifecycle.states import (
+    FAILED_TO_START,
+    PENDING,
+    PROVISIONING,
+    RUNNING,
+    STOPPED,
+    UNKNOWN,
+    format_time,
+    read_moment,
+)
 from monopod.tasks.rules.order import name_of
 from monopod.tasks.rules.sizes import read_cpu, read_memory, read_storage_gib
 from monopod.tasks.rules.view import View
@@ -53,6 +63,27 @@ def begin(task: Mapping[str, Any], definition: Mapping[str, Any] | None, now: da
         "attachments": [_build_attachment(task)],
         "containers": [_build_container(each, task) for each in root.children("containerDefinitions")[:MOST_LISTED]],
         "logs": list(islice(_list_logs(root, str(metadata.get("name") or "")), MOST_LISTED)),
+    }
+
+
+def build_failure(task: Mapping[str, Any], now: datetime.datetime, problem: str) -> Json:
+    """The status of a task that never had a pod, and never will: so little that nothing can be wrong with it.
+
+    Args:
+        task: the ECSTask, which may have a status already.
+        now: the time.
+        problem: why it has none.
+    """
+    created = read_moment((task.get("metadata") or {}).get("creationTimestamp")) or now
+    ended = format_time(max(created, now))
+    return {
+        "lastStatus": STOPPED,
+        "desiredStatus": STOPPED,
+        "version": int((task.get("status") or {}).get("version") or 0) + 1,
+        "createdAt": format_time(created),
+        **dict.fromkeys(("stoppingAt", "executionStoppedAt", "stoppedAt"), ended),
+        "stopCode": FAILED_TO_START,
+        "stoppedReason": f"ResourceInitializationError: {problem}"[:LONGEST_REASON],
     }
 
 

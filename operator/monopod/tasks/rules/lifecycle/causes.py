@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from monopod.api.ecs.names import ECS_TASK_GATE
 from monopod.tasks.rules.lifecycle.facts import ContainerFacts
 from monopod.tasks.rules.lifecycle.failures import LONGEST_REASON
 from monopod.tasks.rules.lifecycle.members import Member
@@ -24,6 +25,7 @@ from monopod.tasks.rules.order import Role
 NO_CAPACITY: Final = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
 EXITED: Final = "Essential container in task exited"
 STOPPED_BY_USER: Final = "Task stopped by user"
+LOOSE: Final = f"someone else let the task's pod out of its scheduling gate {ECS_TASK_GATE}; the pod is removed."
 DISCARDED: Final = "The task's record was deleted."
 NOT_PREPARED: Final = "Timeout waiting for network interface provisioning to complete."
 
@@ -65,11 +67,13 @@ def find_unrunnable(sight: Sight) -> Cause | None:
 
 
 def find_pod_refused(sight: Sight) -> Cause | None:
-    """The API server takes no such pod, Fargate can't run it, or another has its name."""
+    """The API server takes no such pod, Fargate can't run it, others let it out, or another has its name."""
     if sight.recorded:
         return None
     if sight.foreign:
         return _initialization("another pod has the task's id for a name.")
+    if sight.is_loose:
+        return _initialization(LOOSE)
     if sight.pod and sight.pod.unsupported:
         return _initialization(sight.pod.unsupported)
     return _initialization(sight.around.refusal) if sight.around.is_refused else None

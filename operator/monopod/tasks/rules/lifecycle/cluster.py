@@ -28,6 +28,9 @@ SETTLING: Final = datetime.timedelta(seconds=60)
 """How long a deleted cluster keeps its namespace at least: a request that saw it active may be about to run a task, and
 is answered by then."""
 
+LONGEST_LIST: Final = 1024
+"""Characters that are told of finalizers: there may be any number of them."""
+
 LOOK: Final = datetime.timedelta(seconds=15)
 """How soon to look again for what no event tells."""
 
@@ -97,6 +100,12 @@ def read_namespace(namespace: Mapping[str, Any]) -> Namespace:
     )
 
 
+def is_own(namespace: Namespace, cluster: Mapping[str, Any]) -> bool:
+    """Whether the namespace of a cluster's name is that cluster's."""
+    owner: str = cluster["metadata"]["uid"]
+    return namespace.owner == owner
+
+
 def build_namespace(cluster: Mapping[str, Any]) -> Json:
     """The namespace of a cluster; it goes with the cluster."""
     metadata = cluster["metadata"]
@@ -124,7 +133,11 @@ def build_profile() -> Json:
 
 
 def decide_step(
-    cluster: Mapping[str, Any], namespace: Namespace | None, now: datetime.datetime, *, has_tasks: bool
+    cluster: Mapping[str, Any],
+    namespace: Namespace | None,
+    now: datetime.datetime,
+    *,
+    left: Mapping[str, Any] | None = None,
 ) -> Step:
     """Decides the next step.
 
@@ -132,16 +145,16 @@ def decide_step(
         cluster: the ECSCluster as it is stored.
         namespace: the namespace of its name; None if there is none.
         now: the time.
-        has_tasks: whether tasks are in it, stopped ones too; asked only of a cluster that isn't active.
+        left: the metadata of the first task in it, be it stopped; asked only of a cluster that isn't active.
     """
-    metadata, spec = cluster["metadata"], cluster.get("spec") or {}
-    is_ours = namespace is not None and namespace.owner == metadata["uid"]
+    spec = cluster.get("spec") or {}
+    is_ours = namespace is not None and is_own(namespace, cluster)
     if spec.get("active", True):
         return _decide_active(cluster, namespace, now, is_ours=is_ours)
-    report = _build_report(cluster, INACTIVE, "", now)
+    report = _build_report(cluster, INACTIVE, _describe_hold(left) if left and is_ours else "", now)
     age = now - (_read_time(report.status["since"]) or now)
     if namespace is not None and is_ours and not namespace.is_going:
-        if has_tasks or age < SETTLING:
+        if left or age < SETTLING:
             return Report(report.status, LOOK)
         return DeleteNamespace(namespace.uid, Report(report.status, LOOK))
     if namespace is not None and is_ours:
@@ -156,7 +169,10 @@ def _decide_active(
         return CreateNamespace(_build_report(cluster, PROVISIONING, "", now))
     name = get_namespace(cluster)
     if namespace.is_going or (namespace.cluster and namespace.owner and not is_ours):
-        message = f"The namespace {name} of an earlier cluster of this name is being deleted; it is made again then."
+        message = (
+            f"The namespace {name} of an earlier cluster of this name is being deleted (its conditions say what it "
+            "waits for); it is made again then."
+        )
         return Report(_build_report(cluster, PROVISIONING, message, now).status, LOOK)
     if not is_ours:
         message = (
@@ -164,6 +180,18 @@ def _decide_active(
         )
         return Report(_build_report(cluster, FAILED, message, now).status, LOOK)
     return _build_report(cluster, ACTIVE, "", now)
+
+
+def _describe_hold(left: Mapping[str, Any]) -> str:
+    """Why a task stays that was deleted; "" if it wasn't. Once all others have gone, the first one is such a task."""
+    metadata = left["metadata"]
+    finalizers = metadata.get("finalizers") or ()
+    if "deletionTimestamp" not in metadata or not finalizers:
+        return ""
+    return (
+        f"The namespace stays as long as the task {metadata['name']}, which was deleted and is kept by its finalizers: "
+        f"{', '.join(finalizers)[:LONGEST_LIST]}. Remove these if nothing else does."
+    )
 
 
 def _build_report(cluster: Mapping[str, Any], phase: str, message: str, now: datetime.datetime) -> Report:

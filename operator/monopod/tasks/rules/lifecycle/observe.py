@@ -56,7 +56,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """The pod, which has no node, is to be removed.
+    """The pod, which has no node or was let out by others, is to be removed.
 
     Attributes:
         is_replaced: whether another is to be created in its place.
@@ -220,7 +220,8 @@ def _end(sight: Sight) -> Step:
         return Wait()
     if pod.deletion is not None:
         return Wait(sight.gone_by)
-    if not pod.node:
+    if not pod.node or sight.is_loose:
+        # One that is loose may be out of its sandbox, too, and then the operator has no right to set its deadline.
         return Discard(pod.uid, is_replaced=False)
     return Wait() if pod.is_stopping else Stop(pod.uid)
 

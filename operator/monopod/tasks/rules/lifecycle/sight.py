@@ -85,6 +85,11 @@ class Sight:
         return self.pod is not None and self.pod.uid == self.recorded
 
     @property
+    def is_loose(self) -> bool:
+        """Whether the pod is without its gate though no record names it: it isn't the operator that let it out."""
+        return self.pod is not None and not self.recorded and not self.pod.is_gated
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing of the task runs any more, or ever will."""
         if self.pod is None:
@@ -143,9 +148,9 @@ def take_in(
 
 
 def _may_be(pod: PodFacts, status: Mapping[str, Any]) -> bool:
-    """Whether the pod may be the task's: the one that the record names, or, before it names any, a gated one."""
+    """Whether the pod may be the task's: the one that the record names, or, before it names any, one that exists."""
     recorded = (status.get("pod") or {}).get("uid")
-    return pod.uid == recorded if recorded else pod.is_gated and not pod.is_gone
+    return pod.uid == recorded if recorded else not pod.is_gone
 
 
 def _read_definition(

@@ -217,11 +217,9 @@ def test_a_pod_that_fargate_cant_run_fails_the_task() -> None:
     assert world.why == ("TaskFailedToStart", "ResourceInitializationError: Pod not supported on Fargate: volumes")
 
 
-@pytest.mark.parametrize("owner", ["another", "task-uid"])
-def test_another_pod_of_the_name_is_left_alone(owner: str) -> None:
-    """Even one that says it is the task's: it has no gate, so the operator hasn't made it."""
+def test_another_pod_of_the_name_is_left_alone() -> None:
     world = World(a_definition())
-    pod = {"metadata": {"uid": "other", "ownerReferences": [{"uid": owner}]}, "spec": {}, "status": {}}
+    pod = {"metadata": {"uid": "other", "ownerReferences": [{"uid": "another"}]}, "spec": {}, "status": {}}
     world.operate(1)
     world.pod = pod
     world.operate()
@@ -231,6 +229,34 @@ def test_another_pod_of_the_name_is_left_alone(owner: str) -> None:
         "ResourceInitializationError: another pod has the task's id for a name.",
     )
     assert world.status["lastStatus"] == "STOPPED"
+
+
+@pytest.mark.parametrize("runs", [False, True])
+@pytest.mark.parametrize("is_admitted", [False, True])
+def test_a_pod_that_others_let_out_is_removed_before_the_task_is_over(runs: bool, is_admitted: bool) -> None:
+    world = World(a_definition(), is_admitted=is_admitted)
+    while not isinstance(step := world.look(), Create):
+        world.apply(step)
+    world.apply(step)
+    pod = world.pod
+    assert pod
+    pod["spec"]["schedulingGates"] = []
+    for _ in range(3 if runs else 0):
+        world.tick()
+    world.operate()
+    if runs:
+        assert "deletionTimestamp" in pod["metadata"]
+        assert (world.status["lastStatus"], world.status["desiredStatus"]) == ("PROVISIONING", "STOPPED")
+        world.tick()
+        world.operate()
+    assert world.pod is None
+    assert world.status["lastStatus"] == "STOPPED"
+    assert world.pods_made == 1
+    assert world.why == (
+        "TaskFailedToStart",
+        "ResourceInitializationError: someone else let the task's pod out of its scheduling gate ecs.monopod.dev/task; "
+        "the pod is removed.",
+    )
 
 
 def test_what_the_api_server_refuses_for_good_fails_the_task() -> None:

@@ -1,6 +1,7 @@
 """A cluster's life, step by step."""
 
 import datetime
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,8 +33,11 @@ def a_cluster(*, active: bool = True, **status: str) -> dict[str, Any]:
 OURS = read_namespace({"metadata": {**build_namespace(a_cluster())["metadata"], "uid": "n1"}})
 
 
-def decide(cluster: dict[str, Any], namespace: Namespace | None, *, has_tasks: bool = False) -> Step:
-    return decide_step(cluster, namespace, NOW, has_tasks=has_tasks)
+TASK = {"metadata": {"name": "0" * 32, "finalizers": ["example.com/hold", "example.com/b"]}}
+
+
+def decide(cluster: dict[str, Any], namespace: Namespace | None, *, left: Any = None) -> Step:
+    return decide_step(cluster, namespace, NOW, left=left)
 
 
 def test_a_new_clusters_namespace_is_made() -> None:
@@ -81,7 +85,7 @@ def test_a_deleted_clusters_namespace_goes_once_nothing_is_left_in_it() -> None:
     assert fresh.status["phase"] == "INACTIVE"
     since = (NOW - SETTLING).strftime("%Y-%m-%dT%H:%M:%SZ")
     settled = a_cluster(active=False, phase="INACTIVE", since=since)
-    assert isinstance(decide(settled, OURS, has_tasks=True), Report)
+    assert isinstance(decide(settled, OURS, left=TASK), Report)
     step = decide(settled, OURS)
     assert isinstance(step, DeleteNamespace)
     assert step.uid == "n1"
@@ -98,7 +102,21 @@ def test_a_deleted_cluster_goes_an_hour_later() -> None:
 
 def test_a_deleted_cluster_with_tasks_stays_with_its_namespace_however_long() -> None:
     long_ago = a_cluster(active=False, phase="INACTIVE", since="2026-01-01T00:00:00Z")
-    assert isinstance(decide(long_ago, OURS, has_tasks=True), Report)
+    assert isinstance(decide(long_ago, OURS, left=TASK), Report)
+
+
+@pytest.mark.parametrize("namespace", [OURS, replace(OURS, is_going=True)], ids=["kept", "going"])
+def test_a_deleted_cluster_says_which_task_is_kept_by_its_finalizers(namespace: Namespace) -> None:
+    long_ago = a_cluster(active=False, phase="INACTIVE", since="2026-01-01T00:00:00Z")
+    step = decide(long_ago, namespace, left=TASK)
+    assert isinstance(step, Report)
+    assert "message" not in step.status
+    step = decide(long_ago, namespace, left={"metadata": {**TASK["metadata"], "deletionTimestamp": BEFORE}})
+    assert isinstance(step, Report)
+    assert step.status["message"] == (
+        f"The namespace stays as long as the task {'0' * 32}, which was deleted and is kept by its finalizers: "
+        "example.com/hold, example.com/b. Remove these if nothing else does."
+    )
 
 
 def test_a_status_that_somebody_broke_begins_again() -> None:

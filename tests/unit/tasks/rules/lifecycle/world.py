@@ -118,8 +118,11 @@ class World:
             case Discard(uid):
                 assert self.pod
                 assert self.pod["metadata"]["uid"] == uid
-                assert "nodeName" not in self.pod["spec"]
-                self.pod = None
+                if "nodeName" in self.pod["spec"]:
+                    assert "pod" not in self.status
+                    self.delete_pod()
+                else:
+                    self.pod = None
             case Stop(uid):
                 assert self.pod
                 assert self.pod["metadata"]["uid"] == uid
