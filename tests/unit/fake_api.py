@@ -58,13 +58,15 @@ class FakeApi:
         metadata_only: bool = False,
         is_snapshot: bool = False,
     ) -> AsyncIterator[Json]:
-        yield {"metadata": {"resourceVersion": "5"}, "items": list(self.lists.get(path, ()))}
+        items = list(self.lists.get(path, ()))
+        # Of objects without spec and status the API server writes an empty list as null.
+        yield {"metadata": {"resourceVersion": "5"}, "items": items or (None if metadata_only else [])}
 
     async def list_pages(
         self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False
     ) -> AsyncIterator[Json]:
         async for page in self.read_pages(path, query, metadata_only=metadata_only):
-            for item in page["items"]:
+            for item in page["items"] or ():
                 yield item
 
     def read_text(

@@ -103,10 +103,9 @@ class ClusterKeeper:
         """A task that is left. Asked only where it matters: of a cluster that was deleted."""
         if (cluster.get("spec") or {}).get("active", True):
             return None
-        listed = self._api.read_pages(ECS_TASKS.list_path(get_namespace(cluster)), {"limit": "1"}, metadata_only=True)
-        async for page in listed:
-            for task in page["items"]:
-                return dict(task)
+        listed = self._api.list_pages(ECS_TASKS.list_path(get_namespace(cluster)), {"limit": "1"}, metadata_only=True)
+        async for task in listed:
+            return task
         return None
 
     async def _create_namespace(self, cluster: Json) -> None:
