@@ -125,7 +125,8 @@ def test_boto3_makes_clusters_and_registers_with_the_charts_roles(lab: Lab, endp
     assert registered["registeredBy"].endswith(":user/otto")
     told = ecs.describe_task_definition(taskDefinition="Web_1", include=["TAGS"])
     assert (told["taskDefinition"], told["tags"]) == (registered, [])
-    assert ecs.list_task_definitions()["taskDefinitionArns"] == [f"{PREFIX}:task-definition/Web_1:1"]
+    listed = ecs.list_task_definitions(familyPrefix="Web_1")["taskDefinitionArns"]
+    assert listed == [f"{PREFIX}:task-definition/Web_1:1"]
     gone = ecs.deregister_task_definition(taskDefinition="Web_1:1")["taskDefinition"]
     assert gone["status"] == "INACTIVE"
     shown = json.loads(endpoint.run_cli(key, "ecs", "describe-clusters", "--clusters", "Boto_3", "none").stdout)
