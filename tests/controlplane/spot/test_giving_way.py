@@ -56,6 +56,22 @@ def server(cluster: ControlPlane) -> Server:
     return server
 
 
+@pytest.fixture(autouse=True)
+def room(cluster: ControlPlane, server: Server) -> Iterator[None]:
+    """Leaves the node empty for the next test."""
+    yield
+
+    def is_empty() -> bool:
+        for namespace in namespaces:
+            cluster.kubectl("delete", "pods", "--all", "-n", namespace, "--force", "--grace-period=0")
+        return not any(server.get(PODS.list_path(namespace)).expect_ok()["items"] for namespace in namespaces)
+
+    namespaces = ("spot", "demand", "default")
+    for namespace in namespaces:
+        cluster.kubectl("delete", "deployments,jobs,poddisruptionbudgets", "--all", "-n", namespace, "--wait=false")
+    eventually(is_empty)
+
+
 def large(name: str, **labels: str) -> PodBuilder:
     """A quarter of the node, slow to end."""
     pod = a_pod(name).labelled(labels).requesting(cpu="15900m")
@@ -122,8 +138,6 @@ def test_warm_room_goes_first_then_spot_within_budgets_then_spot_beyond_them(
     [last] = find_leaving(server, "spot")
     assert last in ("spot-0", "spot-2"), "beyond the budget, as there is no other way"
     assert not find_leaving(server, "demand")
-    for namespace in ("demand", "spot"):
-        cluster.kubectl("delete", "pods", "--all", "-n", namespace, "--force", "--grace-period=0")
 
 
 def build_template(app: str, **spec: Any) -> Manifest:
@@ -172,8 +186,6 @@ def test_a_deployment_loses_the_pods_that_a_dry_run_said_and_has_new_ones(
     eventually(lambda: len(find_pods(server, "web")) == 20)
     before = set(find_pods(server, "web"))
     chosen = ("--profile", "spot", "-n", "spot", "--percent", "25", "--seed", "7")
-    cluster.kubectl("delete", "job", "job", "-n", "spot", "--ignore-not-found", "--wait=false")
-    eventually(lambda: not find_pods(server, "job"))
     said = [interrupt(cluster, *chosen, "--dry-run") for _ in range(2)]
     assert said[0] == said[1]
     names = {pod["pod"] for pod in said[0]}
