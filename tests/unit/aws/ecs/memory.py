@@ -5,11 +5,12 @@ What Kubernetes itself decides (the kinds' rules, defaults, admission) is tested
 
 import copy
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from monopod.kube.client.api import ApiError, Cause, Json, WatchEvent
+from monopod.kube.client.api import ApiError, Cause, Json
 from monopod.kube.objects.resources import ECS_CLUSTERS
+from tests.unit.aws.unasked import UnaskedApi
 
 EXISTS = ApiError(409, "AlreadyExists", "already exists")
 CHANGED = ApiError(409, "Conflict", "the object has been modified")
@@ -18,7 +19,7 @@ ANOTHER = ApiError(422, "Invalid", "invalid", (Cause("FieldValueInvalid", "immut
 CREATED = "2026-11-29T05:00:00Z"
 
 
-class MemoryApi:
+class MemoryApi(UnaskedApi):
     """`failures` are answers by verb and collection's name, before anything else is looked at.
 
     Attributes:
@@ -73,30 +74,6 @@ class MemoryApi:
         for place, each in sorted(self.objects.items()):
             if place.rpartition("/")[0] == path and all(_read(each, field) == value for field, value in wanted):
                 yield {"metadata": copy.deepcopy(each["metadata"])} if metadata_only else copy.deepcopy(each)
-
-    async def replace(self, path: str, body: Json) -> Json:
-        raise NotImplementedError
-
-    async def patch(self, path: str, operations: list[Json]) -> Json:
-        raise NotImplementedError
-
-    async def apply(self, path: str, body: Json) -> Json:
-        raise NotImplementedError
-
-    def read_pages(
-        self,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        *,
-        metadata_only: bool = False,
-        is_snapshot: bool = False,
-    ) -> AsyncIterator[Json]:
-        raise NotImplementedError
-
-    def watch(
-        self, path: str, version: str, query: Mapping[str, str] | None = None
-    ) -> AsyncGenerator[WatchEvent, None]:
-        raise NotImplementedError
 
     def _note(self, verb: str, path: str) -> None:
         self.requests.append((verb, path))

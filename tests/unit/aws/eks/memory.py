@@ -5,19 +5,20 @@ What Kubernetes itself decides (the kind's rules, merge patches of another uid) 
 
 import copy
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from monopod.kube.client.api import ApiError, Json, WatchEvent
+from monopod.kube.client.api import ApiError, Json
 from monopod.kube.objects.resources import PROFILES
 from tests.unit.aws.eks.builders import stored
+from tests.unit.aws.unasked import UnaskedApi
 
 NOT_FOUND = ApiError(404, "NotFound", "not found")
 EXISTS = ApiError(409, "AlreadyExists", "already exists")
 FORBIDDEN = ApiError(403, "Forbidden", "forbidden")
 
 
-class MemoryApi:
+class MemoryApi(UnaskedApi):
     """`failures` are answers by verb, before anything else is looked at."""
 
     def __init__(self, *profiles: Json) -> None:
@@ -62,30 +63,6 @@ class MemoryApi:
         for each in list(self.profiles.values()):
             if not label or (each["metadata"].get("labels") or {}).get(label) == value:
                 yield {"metadata": copy.deepcopy(each["metadata"])} if metadata_only else copy.deepcopy(each)
-
-    async def replace(self, path: str, body: Json) -> Json:
-        raise NotImplementedError
-
-    async def patch(self, path: str, operations: list[Json]) -> Json:
-        raise NotImplementedError
-
-    async def apply(self, path: str, body: Json) -> Json:
-        raise NotImplementedError
-
-    def read_pages(
-        self,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        *,
-        metadata_only: bool = False,
-        is_snapshot: bool = False,
-    ) -> AsyncIterator[Json]:
-        raise NotImplementedError
-
-    def watch(
-        self, path: str, version: str, query: Mapping[str, str] | None = None
-    ) -> AsyncGenerator[WatchEvent, None]:
-        raise NotImplementedError
 
     def _note(self, verb: str) -> None:
         self.verbs.append(verb)
