@@ -1,0 +1,1 @@
+"""Parts of a FargateProfile's spec that belong to one capability each."""
