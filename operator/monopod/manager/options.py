@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from monopod.api.names import SERVICE_ACCOUNT
+from monopod.capacity.options import CapacityOptions
 from monopod.isolation.options import IsolationOptions
 from monopod.kube.options import Flag, ProcessOptions, Seconds, SharedOptions
 from monopod.profiles.options import ProfileOptions
@@ -49,6 +50,13 @@ class ReplicaOptions(SharedOptions):
 
 
 class OperatorOptions(
-    ProfileOptions, IsolationOptions, ReschedulingOptions, UsageOptions, TaskOptions, ReplicaOptions, ProcessOptions
+    ProfileOptions,
+    IsolationOptions,
+    ReschedulingOptions,
+    CapacityOptions,
+    UsageOptions,
+    TaskOptions,
+    ReplicaOptions,
+    ProcessOptions,
 ):
     """All of the operator's options."""
