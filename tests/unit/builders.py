@@ -5,7 +5,15 @@ from copy import deepcopy
 from typing import Any, Self
 
 from monopod.api.names import API_VERSION
-from monopod.pods.rules.selection import OptOut, PodSecurityGroups, Profile, Selector, SELinuxOptions, UnsupportedPods
+from monopod.pods.rules.selection import (
+    OptOut,
+    PodChoice,
+    PodSecurityGroups,
+    Profile,
+    Selector,
+    SELinuxOptions,
+    UnsupportedPods,
+)
 
 Manifest = dict[str, Any]
 
@@ -125,6 +133,7 @@ def a_profile(
     opt_out: OptOut = "Allow",
     spot: bool = False,
     spot_nodes: str = "",
+    pod_choice: PodChoice = "Ignore",
 ) -> Profile:
     return Profile(
         name,
@@ -139,6 +148,7 @@ def a_profile(
         opt_out=opt_out,
         capacity_provider="FARGATE_SPOT" if spot else "FARGATE",
         spot_node_label=spot_nodes,
+        pod_choice=pod_choice,
     )
 
 

@@ -29,7 +29,7 @@ from monopod.isolation.rules.membership import MALFORMED, MEMBER
 from monopod.pods.cel.bounds import NOT_TOO_LARGE
 from monopod.pods.cel.exemptions import MIRRORS_STATIC_POD, OPT_OUT_STAYS_REFUSED, OWNED_BY_DAEMON_SET
 from monopod.pods.cel.selection import IS_REACHED
-from monopod.pods.cel.spot import RUNS_ON_ITS_PROVIDER
+from monopod.pods.cel.spot import KNOWN_PROVIDER, RUNS_ON_ITS_PROVIDER
 from monopod.pods.cel.storage import has_limit
 from monopod.selectors.publication import PODS_REFUSED
 
@@ -173,6 +173,7 @@ BACKSTOP = (
     PROFILES_ARE_KNOWN,
     NOT_TOO_LARGE,
     OPT_OUT_STAYS_REFUSED,
+    KNOWN_PROVIDER,
     ONLY_TAKEN_PODS_ARE_MARKED,
     REJECTED_PODS_STAY_OUT,
     HAS_MARKS,

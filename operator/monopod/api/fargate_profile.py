@@ -23,6 +23,7 @@ from monopod.api.names import (
 from monopod.api.parts import ATOMIC_LIST, ATOMIC_MAP, Part
 from monopod.api.profile_fields import AnnotationPatterns, GroupNames, MaxUnavailable, Subnets, Tags
 from monopod.api.profile_parts.capacity import Capacity
+from monopod.api.profile_parts.spot import Spot
 from monopod.api.profile_status import FargateProfileStatus
 from monopod.api.rules import Rule, for_kind, unchangeable
 
@@ -194,6 +195,9 @@ class FargateProfileSpec(Part):
     """What the pods run on, as ECS says it: `[{capacityProvider: FARGATE_SPOT}]` for Spot, where pods may be
     interrupted, with at most 120 seconds between SIGTERM and SIGKILL. One provider; default: FARGATE, on demand. A
     change holds for new pods."""
+
+    spot: Spot | None = None
+    """How the pods use Spot."""
 
     isolation: Literal["PerPod", "PerGroup"] = "PerPod"
     """How pods are isolated. PerPod, as on EKS, where each has a network interface of its own: a NetworkPolicy for each

@@ -19,6 +19,7 @@ GROUPS_ALLOWED: Final = "Allow"
 SELINUX_ALLOWED: Final = "Allow"
 OPT_OUT_REFUSED: Final = "Refuse"
 SPOT: Final = "Spot"
+PROVIDER_ALLOWED: Final = "Allow"
 
 FIXED_FIELDS: Final = 5
 """Fields that every compiled selector has, empty or not."""

@@ -14,9 +14,9 @@ a ConfigMap. CEL can parse neither JSON nor YAML, so the lines are made for `spl
 A profile with zones has a sixth field, `…|eu-1a,eu-1b`; one with security groups a seventh, `…||web,db`; one that lets
 pods choose theirs an eighth, `…|||Allow`; one that allows annotations a ninth, `…||||run.oci.*`; one that allows
 SELinux options a tenth, `…|||||Allow`; one that refuses pods that opt out an eleventh, `…||||||Refuse`; one on Spot a
-twelfth, `…|||||||Spot`; and every profile a thirteenth, where Spot's nodes have a label, `…||||||||kind=spot`. Empty
-fields at the end are left out, so that policies and compiled selectors of different releases understand each other
-while Monopod is upgraded.
+twelfth, `…|||||||Spot`; and every profile a thirteenth, where Spot's nodes have a label, `…||||||||kind=spot`. One that
+lets pods choose their capacity provider has a fifteenth, `…||||||||||Allow`. Empty fields at the end are left out, so
+that policies and compiled selectors of different releases understand each other while Monopod is upgraded.
 
 Lines are sorted by profile name, the order in which profiles win, so that the policy takes the first that matches.
 Names and patterns hold none of the separators; a label pattern that does (the API refuses it) matches no label.
@@ -37,6 +37,7 @@ from monopod.cel.compiled_selectors import (
     PAIR_SEPARATOR,
     PATTERNS_KEY,
     PROTECTED_KEY,
+    PROVIDER_ALLOWED,
     SELINUX_ALLOWED,
     SEPARATOR,
     SPOT,
@@ -206,6 +207,8 @@ def _compile_selector(profile: Profile, selector: Selector) -> tuple[str, ...]:
         OPT_OUT_REFUSED if profile.opt_out == OPT_OUT_REFUSED else "",
         SPOT if profile.is_spot else "",
         profile.spot_node_label,
+        "",
+        PROVIDER_ALLOWED if profile.pod_choice == PROVIDER_ALLOWED else "",
     )
     used = max(FIXED_FIELDS, *(place for place, field in enumerate(fields, 1) if field))
     return (SEPARATOR.join(fields[:used]),)

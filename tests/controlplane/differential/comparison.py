@@ -32,6 +32,7 @@ from monopod.pods.rules.decision import (
     Decision,
     OptOutRefused,
     OutOfBounds,
+    ProviderRefused,
     Sandboxed,
     Skipped,
     Unmatched,
@@ -122,7 +123,7 @@ class Case:
 
     def _expects_refusal(self) -> bool:
         match self.decision:
-            case OutOfBounds() | OptOutRefused():
+            case OutOfBounds() | OptOutRefused() | ProviderRefused():
                 return True
             case Unmatched() | Skipped():
                 return PROFILE_LABEL in self.pod["metadata"].get("labels", {})
@@ -138,7 +139,7 @@ class Case:
             yield f"refused: {answer.message}"
             return
         match self.decision:
-            case OutOfBounds(text=text) | OptOutRefused(text=text):
+            case OutOfBounds(text=text) | OptOutRefused(text=text) | ProviderRefused(text=text):
                 if text not in answer.message:
                     yield f"not refused with {text!r}: {answer.message!r}"
             case Unmatched() | Skipped():

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from monopod.api.names import CAPACITY_PROVIDER_LABEL, FARGATE_SPOT, SPOT_PRIORITY_CLASS
+from monopod.api.names import CAPACITY_PROVIDER_ANNOTATION, CAPACITY_PROVIDER_LABEL, FARGATE_SPOT, SPOT_PRIORITY_CLASS
 from monopod.pods.rules.nodes import REQUIRED
 from monopod.pods.rules.selection import Profile
 from tests.controlplane.conftest import PRIORITY_CLASS
@@ -14,13 +14,18 @@ def draw_providers(draw: Draw, profiles: Sequence[Profile]) -> list[Profile]:
     """The profiles, some on Spot; and in some clusters Spot's nodes have a label."""
     label = "kind=spot" if draw.maybe(0.3) else ""
     return [
-        replace(each, capacity_provider="FARGATE_SPOT" if draw.maybe(0.3) else "FARGATE", spot_node_label=label)
+        replace(
+            each,
+            capacity_provider="FARGATE_SPOT" if draw.maybe(0.3) else "FARGATE",
+            spot_node_label=label,
+            pod_choice="Allow" if draw.maybe(0.3) else "Ignore",
+        )
         for each in profiles
     ]
 
 
 def ask_for_spot(draw: Draw, pod: Manifest) -> None:
-    """What has to do with Spot in a pod: its grace period, its class, a mark, what it says of Spot's nodes."""
+    """What has to do with Spot in a pod: its grace period, class, mark and choice, what it says of Spot's nodes."""
     spec = pod["spec"]
     if draw.maybe(0.2):
         spec["terminationGracePeriodSeconds"] = draw.choice((0, 1, 119, 120, 121, 600))
@@ -28,6 +33,10 @@ def ask_for_spot(draw: Draw, pod: Manifest) -> None:
         spec["priorityClassName"] = draw.choice((PRIORITY_CLASS, SPOT_PRIORITY_CLASS))
     if draw.maybe(0.05):
         pod["metadata"].setdefault("labels", {})[CAPACITY_PROVIDER_LABEL] = draw.choice(("FARGATE", FARGATE_SPOT, ""))
+    if draw.maybe(0.2):
+        known = draw.choice(("FARGATE", FARGATE_SPOT))
+        chosen = draw.choice(("fargate_spot", "SPOT", "")) if draw.maybe(0.2) else known
+        pod["metadata"].setdefault("annotations", {})[CAPACITY_PROVIDER_ANNOTATION] = chosen
     terms = spec.get("affinity", {}).get("nodeAffinity", {}).get(REQUIRED, {}).get("nodeSelectorTerms", [])
     for term in terms:
         if draw.maybe(0.2):

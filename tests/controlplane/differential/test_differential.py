@@ -30,7 +30,7 @@ NAMESPACES = ("prod-web", "prod", "dev-1", "w")
 
 LEAST_SHARE = {
     **{"Sandboxed": 0.2, "Unsupported": 0.05, "Skipped": 0.02, "Unmatched": 0.02},
-    "OptOutRefused": 0.002,
+    **{"OptOutRefused": 0.002, "ProviderRefused": 0.001},
     **{"Misnamed": 0.002, "waits": 0.02, "SecurityGroupPolicy": 0.005, "Annotation": 0.02},
 }
 """A generator that no longer draws a kind of case would find no difference in it either. What depends on the namespace
@@ -121,6 +121,7 @@ def _as_plain(profile: Profile) -> Manifest:
         "optOut": profile.opt_out,
         "capacityProvider": profile.capacity_provider,
         "spotNodeLabel": profile.spot_node_label,
+        "podChoice": profile.pod_choice,
         "selectors": [{"namespace": each.namespace, "labels": dict(each.labels)} for each in profile.selectors],
     }
 
@@ -140,4 +141,5 @@ def _from_plain(plain: Manifest) -> Profile:
         opt_out=plain["optOut"],
         capacity_provider=plain["capacityProvider"],
         spot_node_label=plain["spotNodeLabel"],
+        pod_choice=plain["podChoice"],
     )

@@ -13,6 +13,7 @@ from monopod.pods.rules.decision import (
     Decision,
     OptOutRefused,
     OutOfBounds,
+    ProviderRefused,
     Sandboxed,
     Skipped,
     Unmatched,
@@ -60,6 +61,8 @@ def _build_decision(decision: Decision) -> Json:
             return {"decision": "Unmatched"}
         case OptOutRefused(profile=profile, text=text):
             return {"decision": "OptOutRefused", "profile": profile.name, "message": text}
+        case ProviderRefused(profile=profile, text=text):
+            return {"decision": "ProviderRefused", "profile": profile.name, "message": text}
         case Skipped(skip=skip, profile=profile, selector_index=index):
             reason = {"reason": skip.value, "message": skip.sentence}
             return {"decision": "Skipped", "profile": profile.name, "selectorIndex": index, **reason}
@@ -95,7 +98,7 @@ def _build_provision(explanation: Explanation) -> Json:
             needs = {"zones": list(profile.zones), "claims": list(explanation.claims), **nodes}
             spot = _build_spot(explanation.spot) if explanation.spot else None
             return {**storage, **needs, "spot": spot, "securityGroups": _build_groups(explanation.groups)}
-        case OutOfBounds() | Unmatched() | Skipped() | OptOutRefused():
+        case OutOfBounds() | Unmatched() | Skipped() | OptOutRefused() | ProviderRefused():
             return {}
     assert_never(explanation.decision)
 

@@ -14,7 +14,15 @@ from monopod.cli.explain.group_sources import GroupsAnswer
 from monopod.cli.explain.live_pod import Admitted
 from monopod.cli.output.terminal import build_grid, print_all
 from monopod.isolation.rules.membership import GroupSource
-from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported
+from monopod.pods.rules.decision import (
+    OptOutRefused,
+    OutOfBounds,
+    ProviderRefused,
+    Sandboxed,
+    Skipped,
+    Unmatched,
+    Unsupported,
+)
 from monopod.pods.rules.node_demand import UNSATISFIED
 from monopod.pods.rules.selection import (
     LabelDiffers,
@@ -69,7 +77,7 @@ def describe_admitted(admitted: Admitted | None) -> str:
 def describe_decision(explanation: Explanation) -> str:
     """What becomes of the pod, as one sentence or two."""
     match explanation.decision:
-        case OutOfBounds(text=text) | OptOutRefused(text=text):
+        case OutOfBounds(text=text) | OptOutRefused(text=text) | ProviderRefused(text=text):
             return f"refused. {text}"
         case Unmatched():
             return "not on Fargate: no profile matches. It runs as an ordinary pod."

@@ -14,6 +14,7 @@ from monopod.pods.rules.decision import (
     Decision,
     OptOutRefused,
     OutOfBounds,
+    ProviderRefused,
     Sandboxed,
     Skipped,
     Unmatched,
@@ -24,7 +25,7 @@ from monopod.pods.rules.exemptions import compute_skip
 from monopod.pods.rules.nodes import choose_node_selector, rules_out_fargate
 from monopod.pods.rules.selection import Choice, Mismatch, Profile, Selector, choose_profile, find_mismatches
 from monopod.pods.rules.size import MAX_STORAGE_MIB, Need, measure_need
-from monopod.pods.rules.spot import SpotTerms, compute_spot_terms
+from monopod.pods.rules.spot import SpotTerms, compute_spot_terms, describe_ignored_choice
 from monopod.pods.rules.storage import provision_gib
 
 
@@ -100,7 +101,7 @@ class Explanation:
         match self.decision:
             case Sandboxed(profile=profile) | Unsupported(profile=profile):
                 return profile
-            case Skipped(profile=profile) | OptOutRefused(profile=profile):
+            case Skipped(profile=profile) | OptOutRefused(profile=profile) | ProviderRefused(profile=profile):
                 return profile
             case OutOfBounds() | Unmatched():
                 return None
@@ -155,13 +156,16 @@ def build_explanation(
     ]
     verdicts = tuple(ProfileVerdict(profile, _rate(profile, judged, choice), seen) for profile, seen in judged)
     need, groups, nodes, off_fargate, spot = None, None, dict[str, str](), False, None
+    ignored = ""
     if isinstance(decision, Sandboxed | Unsupported):
         need, groups = measure_need(pod, decision.runtime_class), answer_groups(pod, decision.profile, surroundings)
         nodes, off_fargate = choose_node_selector(pod), rules_out_fargate(pod)
         spot = compute_spot_terms(pod) if decision.profile.is_spot else None
+        ignored = describe_ignored_choice(pod, decision.profile)
     pin = labels.get(EKS_PROFILE_LABEL)
     passes = (skip := compute_skip(pod, username)) is not None and not skip.is_opt_out
-    notes = (f"The API server refuses it for now: {refused}",) if refused and not passes else ()
+    for_now = f"The API server refuses it for now: {refused}" if refused and not passes else ""
+    notes = tuple(note for note in (for_now, ignored) if note)
     return Explanation(source, namespace, decision, need, verdicts, pin, groups, nodes, off_fargate, notes, spot)
 
 

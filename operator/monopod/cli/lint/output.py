@@ -15,7 +15,15 @@ from monopod.cli.lint.task_output import build_task, describe_tasks
 from monopod.cli.output.basis import describe_basis
 from monopod.cli.output.cliff import build_cliff, compute_percent, describe_cliff
 from monopod.cli.output.terminal import build_grid, print_lines
-from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported
+from monopod.pods.rules.decision import (
+    OptOutRefused,
+    OutOfBounds,
+    ProviderRefused,
+    Sandboxed,
+    Skipped,
+    Unmatched,
+    Unsupported,
+)
 from monopod.pods.rules.node_demand import UNSATISFIED
 from monopod.pods.rules.size import format_capacity
 
@@ -136,7 +144,7 @@ def _build_row(verdict: Verdict, report: LintReport) -> tuple[str | Text, ...]:
 def _describe_fate(verdict: Verdict) -> tuple[str, Text]:
     """The size, and what becomes of the pods."""
     match verdict.explanation.decision:
-        case OutOfBounds(text=text) | OptOutRefused(text=text):
+        case OutOfBounds(text=text) | OptOutRefused(text=text) | ProviderRefused(text=text):
             return "", Text(f"would be refused: {text}", "red")
         case Unmatched():
             return "", Text("outside Fargate: no profile matches")

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from monopod.cli.explain.explanation import Explanation
 from monopod.cli.lint.tasks import TaskVerdict
-from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Unsupported
+from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, ProviderRefused, Sandboxed, Unsupported
 from monopod.usage.rules.cliff import Cliff
 from monopod.usage.rules.price import PriceList
 
@@ -39,7 +39,7 @@ class Verdict:
     @property
     def would_run(self) -> bool:
         """False if Fargate can't run the pods that it has to take, or they are refused."""
-        refused = OutOfBounds | OptOutRefused | Unsupported
+        refused = OutOfBounds | OptOutRefused | ProviderRefused | Unsupported
         waits = self.explanation.off_fargate
         return not (isinstance(self.explanation.decision, refused) or self.explanation.refusal or waits)
 

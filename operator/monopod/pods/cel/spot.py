@@ -4,19 +4,52 @@ Priority admission runs before the policies, and once more after them. It refuse
 priority and the policy of preemption that it wrote the first time, so all three are written, and dropped, together.
 """
 
-from monopod.api.names import CAPACITY_PROVIDER_LABEL, FARGATE_SPOT, SPOT_PRIORITY_CLASS
-from monopod.cel.compiled_selectors import SPOT
-from monopod.cel.expressions import Validation, Variable, quote
+from monopod.api.names import (
+    CAPACITY_PROVIDER_ANNOTATION,
+    CAPACITY_PROVIDER_LABEL,
+    FARGATE,
+    FARGATE_SPOT,
+    SPOT_PRIORITY_CLASS,
+)
+from monopod.cel.compiled_selectors import PROVIDER_ALLOWED, SPOT
+from monopod.cel.expressions import Validation, Variable, quote, quote_all
 from monopod.cel.json_patch import drop_if, escape_pointer, put, put_label
-from monopod.pods.rules.spot import DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS, SPOT_PREEMPTION, SPOT_PRIORITY
+from monopod.pods.rules.spot import (
+    DEFAULT_GRACE_SECONDS,
+    MAX_GRACE_SECONDS,
+    SPOT_PREEMPTION,
+    SPOT_PRIORITY,
+    UNKNOWN_PROVIDER,
+)
+
+CHOSEN = Variable(
+    "chosenProvider",
+    "The capacity provider that the pod asks for, where its profile lets it choose.",
+    f"""
+    variables.winner[?14].orValue('') == {quote(PROVIDER_ALLOWED)}
+      ? variables.annotations[?{quote(CAPACITY_PROVIDER_ANNOTATION)}] : optional.none()
+    """,
+)
 
 IS_SPOT = Variable(
     "spot",
-    "Whether the pod's profile runs its pods on Spot.",
-    f"variables.winner[?11].orValue('') == {quote(SPOT)}",
+    "Whether the pod runs on Spot: by its own choice, or else by its profile's.",
+    f"""
+    variables.chosenProvider.hasValue() ? variables.chosenProvider.value() == {quote(FARGATE_SPOT)}
+      : variables.winner[?11].orValue('') == {quote(SPOT)}
+    """,
 )
 
-SPOT_VARIABLES = (IS_SPOT,)
+SPOT_VARIABLES = (CHOSEN, IS_SPOT)
+
+KNOWN_PROVIDER = Validation(
+    "A pod that may choose what it runs on names something that there is.",
+    f"""
+    !variables.taken || !variables.chosenProvider.hasValue() ||
+      variables.chosenProvider.value() in {quote_all((FARGATE, FARGATE_SPOT))}
+    """,
+    UNKNOWN_PROVIDER,
+)
 
 _MARK = quote(CAPACITY_PROVIDER_LABEL)
 _HAS_MARK = f"{_MARK} in variables.labels"

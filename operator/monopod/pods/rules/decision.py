@@ -4,6 +4,7 @@ a profile reaches the namespace, and the pod is larger than admission looks at �
 no profile matches ─────────────────────► Unmatched
 matched, but the pod is exempt ─────────► Skipped
 matched, exempt by its author's choice, and a profile that matches refuses that ─► OptOutRefused   (refused)
+matched, and asks for no capacity provider that there is ─► ProviderRefused   (refused)
 matched, and Fargate can't run it ──────► Unsupported   (stays Pending, or is refused: the profile says which)
 matched ────────────────────────────────► Sandboxed
 """
@@ -16,6 +17,7 @@ from monopod.pods.rules.bounds import compute_excess
 from monopod.pods.rules.exemptions import Skip, compute_skip, describe_refusal
 from monopod.pods.rules.selection import Profile, choose_profile, find_matches, reaches_any
 from monopod.pods.rules.size import Need, PodSize, Size, compute_pod_size, measure_need
+from monopod.pods.rules.spot import choose_provider, refuse_provider
 from monopod.pods.rules.support import compute_unsupported, format_unsupported
 from monopod.pods.rules.volumes import get_claims
 
@@ -55,10 +57,19 @@ class OptOutRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderRefused:
+    """The pod may choose its capacity provider, and names none that there is: it is refused."""
+
+    profile: Profile
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sandboxed:
     """The pod runs in a sandbox of its own, at this size.
 
     Attributes:
+        profile: the one that wins, with the capacity provider that the pod itself runs on.
         claims: the persistent volume claims that it waits for (see `volumes`), by name; admission doesn't know them.
     """
 
@@ -75,6 +86,7 @@ class Unsupported:
     """The profile matches, and Fargate can't run the pod.
 
     Attributes:
+        profile: as of a pod that runs.
         size: what it would get, or None if no size is large enough.
         messages: the reasons, in AWS's words.
         text: the reasons as one sentence, as it stands on the pod.
@@ -89,7 +101,7 @@ class Unsupported:
     pinned: bool
 
 
-Decision = OutOfBounds | Unmatched | Skipped | OptOutRefused | Sandboxed | Unsupported
+Decision = OutOfBounds | Unmatched | Skipped | OptOutRefused | ProviderRefused | Sandboxed | Unsupported
 
 
 def decide(
@@ -127,6 +139,9 @@ def decide(
             return OptOutRefused(profile, describe_refusal(pod, refusing.name))
     if skip:
         return Skipped(skip, profile, index)
+    if refusal := refuse_provider(pod, profile):
+        return ProviderRefused(profile, refusal)
+    profile = choose_provider(pod, profile)
     need = measure_need(pod, profile.runtime_class)
     row = compute_pod_size(need)
     messages = compute_unsupported(pod, need, profile)

@@ -30,6 +30,7 @@ PodSecurityGroups = Literal["Ignore", "Allow"]
 SELinuxOptions = Literal["Unsupported", "Allow"]
 OptOut = Literal["Allow", "Refuse"]
 CapacityProvider = Literal["FARGATE", "FARGATE_SPOT"]
+PodChoice = Literal["Ignore", "Allow"]
 
 WRITTEN_LABELS: Final = (PROFILE_LABEL, EKS_PROFILE_LABEL, GROUP_COUNT_LABEL, TASK_LABEL, CAPACITY_PROVIDER_LABEL)
 """Labels that admission writes, and one per security group (see `is_written`); no selector sees them. Admission runs
@@ -64,6 +65,7 @@ class Profile:
         opt_out: whether a pod's author may keep it out of the profile.
         capacity_provider: what its pods run on.
         spot_node_label: the label of Spot's nodes, `key=value`; "" if no nodes are Spot's.
+        pod_choice: whether a pod may choose its capacity provider by an annotation.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Profile:
     opt_out: OptOut = "Allow"
     capacity_provider: CapacityProvider = "FARGATE"
     spot_node_label: str = ""
+    pod_choice: PodChoice = "Ignore"
 
     @property
     def is_spot(self) -> bool:
@@ -116,6 +119,7 @@ class Profile:
             "Refuse" if _read_choice(spec, "optOut", "Allow", "Refuse") else "Allow",
             _read_capacity_provider(spec),
             spot_node_label,
+            "Allow" if _read_choice(spec.child("spot"), "podChoice", "Ignore", "Allow") else "Ignore",
         )
 
 

@@ -11,11 +11,12 @@ of its own a pod would have Spot's price and someone else's place.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from monopod.api.names import SPOT_PRIORITY_CLASS
+from monopod.api.names import CAPACITY_PROVIDER_ANNOTATION, FARGATE, FARGATE_SPOT, SPOT_PRIORITY_CLASS
 from monopod.kube.objects.fields import Part
+from monopod.pods.rules.selection import Profile
 
 SPOT_PRIORITY: Final = -5
 """Below every pod that has no priority class, and above the -10 of pods that only keep room warm: these go first. At
@@ -26,6 +27,42 @@ SPOT_PREEMPTION: Final = "PreemptLowerPriority"
 MAX_GRACE_SECONDS: Final = 120
 DEFAULT_GRACE_SECONDS: Final = 30
 """Kubernetes' own default, and ECS's."""
+
+
+UNKNOWN_PROVIDER: Final = (
+    f"metadata.annotations[{CAPACITY_PROVIDER_ANNOTATION}] must be {FARGATE} or {FARGATE_SPOT}: by it a pod of this "
+    "profile chooses its capacity provider. Leave it out for the one that the profile's capacityProviderStrategy says."
+)
+
+
+def refuse_provider(pod: Mapping[str, object], profile: Profile) -> str:
+    """Why a pod that chooses its capacity provider is refused; "" if it isn't."""
+    chosen = _get_choice(pod)
+    unknown = chosen is not None and chosen not in (FARGATE, FARGATE_SPOT)
+    return UNKNOWN_PROVIDER if unknown and profile.pod_choice == "Allow" else ""
+
+
+def choose_provider(pod: Mapping[str, object], profile: Profile) -> Profile:
+    """The profile, with the capacity provider that the pod runs on: what it chose, where it may, or the profile's."""
+    match _get_choice(pod) if profile.pod_choice == "Allow" else None:
+        case "FARGATE" | "FARGATE_SPOT" as chosen:
+            return replace(profile, capacity_provider=chosen)
+        case _:
+            return profile
+
+
+def describe_ignored_choice(pod: Mapping[str, object], profile: Profile) -> str:
+    """That a pod chooses its capacity provider in vain, as a sentence; "" if it doesn't."""
+    if _get_choice(pod) is None or profile.pod_choice == "Allow":
+        return ""
+    return (
+        f"The annotation {CAPACITY_PROVIDER_ANNOTATION} has no effect, as profile {profile.name} doesn't say "
+        "spot.podChoice: Allow."
+    )
+
+
+def _get_choice(pod: Mapping[str, object]) -> str | None:
+    return Part(pod).child("metadata").text_map("annotations").get(CAPACITY_PROVIDER_ANNOTATION)
 
 
 @dataclass(frozen=True, slots=True)

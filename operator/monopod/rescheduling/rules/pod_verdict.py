@@ -12,7 +12,16 @@ from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Candidate
 from monopod.kube.objects.fields import Part
 from monopod.kube.objects.timestamps import read_time
-from monopod.pods.rules.decision import OptOutRefused, OutOfBounds, Sandboxed, Skipped, Unmatched, Unsupported, decide
+from monopod.pods.rules.decision import (
+    OptOutRefused,
+    OutOfBounds,
+    ProviderRefused,
+    Sandboxed,
+    Skipped,
+    Unmatched,
+    Unsupported,
+    decide,
+)
 from monopod.pods.rules.exemptions import guess_creator
 from monopod.pods.rules.selection import Profile
 from monopod.pods.rules.state import get_mark, has_ended, is_ready
@@ -94,7 +103,7 @@ def judge(pod: Manifest, workload: Workload, context: NamespaceContext) -> PodVe
         return NotConcerned()
     replacement = build_replacement(pod, workload)
     match decide(replacement, context.namespace, context.profiles, username=creator, protected=context.protected):
-        case OutOfBounds() | Unmatched() | Skipped() | OptOutRefused():
+        case OutOfBounds() | Unmatched() | Skipped() | OptOutRefused() | ProviderRefused():
             return NotConcerned()  # beyond the bounds, or opting out in vain, its replacement would be refused
         case Sandboxed(profile=profile) | Unsupported(profile=profile) if profile.name == mark:
             return InPlace()

@@ -4,10 +4,17 @@ from typing import Any
 
 import pytest
 
-from monopod.api.names import CAPACITY_PROVIDER_LABEL, COMPUTE_TYPE, FARGATE_SPOT, PROFILE_LABEL, SPOT_PRIORITY_CLASS
+from monopod.api.names import (
+    CAPACITY_PROVIDER_ANNOTATION,
+    CAPACITY_PROVIDER_LABEL,
+    COMPUTE_TYPE,
+    FARGATE_SPOT,
+    PROFILE_LABEL,
+    SPOT_PRIORITY_CLASS,
+)
 from monopod.kube.objects.resources import PODS
 from monopod.pods.rules.nodes import REQUIRED
-from monopod.pods.rules.spot import SPOT_PRIORITY
+from monopod.pods.rules.spot import SPOT_PRIORITY, UNKNOWN_PROVIDER
 from tests.controlplane.conftest import PRIORITY_CLASS, PRIORITY_CLASSES
 from tests.controlplane.reach import poll, reach
 from tests.controlplane.server import Manifest, Server
@@ -30,6 +37,12 @@ def spotted(server: Server) -> Server:
         a_profile("dear", a_selector("spot-nodes", tier="web"), spot_nodes=LABEL, zones=("eu-1a",)),
     ]
     reach(server, "spot-nodes", labelled)
+    choosing = [
+        a_profile("cheap", a_selector("choice", tier="batch"), spot=True, pod_choice="Allow", spot_nodes=LABEL),
+        a_profile("dear", a_selector("choice", tier="web"), pod_choice="Allow", spot_nodes=LABEL),
+        a_profile("strict", a_selector("choice", tier="strict"), spot=True),
+    ]
+    reach(server, "choice", choosing)
     return server
 
 
@@ -154,3 +167,39 @@ def test_a_pod_that_opts_out_after_all_loses_spots_priority_and_nodes(spotted: S
     assert read_priority(pod) == ORDINARY
     assert {PROFILE_LABEL, CAPACITY_PROVIDER_LABEL}.isdisjoint(pod["metadata"]["labels"])
     assert REQUIRED not in pod["spec"].get("affinity", {}).get("nodeAffinity", {})
+
+
+def choosing(tier: str, provider: str) -> PodBuilder:
+    return a_pod().labelled(tier=tier).annotated({CAPACITY_PROVIDER_ANNOTATION: provider})
+
+
+@pytest.mark.parametrize("tier", ["batch", "web"])
+def test_a_pod_chooses_its_capacity_provider_where_its_profile_lets_it(spotted: Server, tier: str) -> None:
+    pod = spotted.create_pod("choice", choosing(tier, FARGATE_SPOT).build()).expect_ok()
+    assert pod["metadata"]["labels"][CAPACITY_PROVIDER_LABEL] == FARGATE_SPOT
+    assert read_priority(pod) == SPOT
+    assert read_requirements(pod) == [[ON_SPOT]]
+    # A copy of it that chooses otherwise is as if it had never been on Spot.
+    once = {"metadata": {"name": "copy", "labels": pod["metadata"]["labels"]}, "spec": pod["spec"]}
+    once["spec"]["affinity"] = {}
+    once["metadata"]["annotations"] = {**pod["metadata"]["annotations"], CAPACITY_PROVIDER_ANNOTATION: "FARGATE"}
+    for each in (once, choosing(tier, "FARGATE").build()):
+        pod = spotted.create_pod("choice", each).expect_ok()
+        assert CAPACITY_PROVIDER_LABEL not in pod["metadata"]["labels"]
+        assert read_priority(pod) == ORDINARY
+        assert read_requirements(pod) == [[ELSEWHERE]]
+
+
+@pytest.mark.parametrize("provider", ["SPOT", "fargate", ""])
+def test_a_capacity_provider_that_there_is_not_is_refused_or_ignored(spotted: Server, provider: str) -> None:
+    answer = spotted.create_pod("choice", choosing("web", provider).build())
+    assert (answer.status, UNKNOWN_PROVIDER in answer.message) == (403, True)
+    pod = spotted.create_pod("choice", choosing("strict", provider).build()).expect_ok()
+    assert read_priority(pod) == SPOT
+
+
+def test_where_pods_have_no_choice_the_profile_decides(spotted: Server) -> None:
+    pod = spotted.create_pod("choice", choosing("strict", "FARGATE").build()).expect_ok()
+    assert pod["metadata"]["labels"][CAPACITY_PROVIDER_LABEL] == FARGATE_SPOT
+    pod = spotted.create_pod("choice", a_pod().labelled(tier="web").build()).expect_ok()
+    assert read_priority(pod) == ORDINARY

@@ -25,7 +25,8 @@ def profiles(tmp_path: Path) -> str:
 def a_workload(kind: str, pod: PodBuilder | None = None, **spec: object) -> dict[str, Any]:
     template = (pod or a_pod().labelled(tier="web")).build()
     labels = template["metadata"].setdefault("labels", {"app": "x"})
-    body: dict[str, Any] = {"template": {"metadata": {"labels": labels}, "spec": {**template["spec"]}}, **spec}
+    metadata = {key: value for key, value in template["metadata"].items() if key != "name"}
+    body: dict[str, Any] = {"template": {"metadata": metadata, "spec": {**template["spec"]}}, **spec}
     version = VERSIONS.get(kind, "apps/v1")
     if version == "batch/v1":
         body["template"]["spec"]["restartPolicy"] = "Never"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from monopod.api.names import CAPACITY_PROVIDER_ANNOTATION
 from tests.unit.builders import a_pod
 from tests.unit.cli.lint.test_lint import SMALLEST, WEB, a_workload, lint
 from tests.unit.cli.running import run, write_yaml
@@ -36,3 +37,22 @@ def test_a_mixture_of_capacity_providers_is_refused_with_the_remedy(tmp_path: Pa
         2,
         True,
     )
+
+
+def test_a_pod_that_chooses_is_priced_by_its_choice_where_it_may(tmp_path: Path) -> None:
+    chosen = {CAPACITY_PROVIDER_ANNOTATION: "FARGATE_SPOT"}
+    workload = a_workload("Deployment", a_pod().labelled(tier="web").annotated(chosen))
+    allowing = write_yaml(tmp_path / "allow.yaml", {**WEB, "spec": {**WEB["spec"], "spot": {"podChoice": "Allow"}}})
+    [found] = lint(tmp_path, allowing, workload)["workloads"]
+    assert (found["capacityProvider"], found["hourlyPrice"]["each"] < SMALLEST / 2) == ("FARGATE_SPOT", True)
+    manifests = write_yaml(tmp_path / "manifests.yaml", workload)
+    assert "has no effect" not in run("lint", "-f", manifests, "--profiles", allowing).stdout
+    ignoring = write_yaml(tmp_path / "ignore.yaml", WEB)
+    [found] = lint(tmp_path, ignoring, workload)["workloads"]
+    assert found["capacityProvider"] == "FARGATE"
+    for command in ("lint", "explain"):
+        told = " ".join(run(command, "-f", manifests, "--profiles", ignoring).stdout.split())
+        assert "The annotation monopod.dev/capacity-provider has no effect" in told
+    wrong = a_workload("Deployment", a_pod().labelled(tier="web").annotated({CAPACITY_PROVIDER_ANNOTATION: "SPOT"}))
+    [found] = lint(tmp_path, allowing, wrong, status=1)["workloads"]
+    assert (found["decision"], "must be FARGATE or FARGATE_SPOT" in found["message"]) == ("ProviderRefused", True)

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from monopod.api.names import SPOT_PRIORITY_CLASS
-from monopod.pods.rules.selection import Profile
-from monopod.pods.rules.spot import SpotTerms, build_node_requirement, compute_spot_terms
+from monopod.api.names import CAPACITY_PROVIDER_ANNOTATION, SPOT_PRIORITY_CLASS
+from monopod.pods.rules.decision import ProviderRefused, Sandboxed, decide
+from monopod.pods.rules.selection import PodChoice, Profile
+from monopod.pods.rules.spot import SpotTerms, build_node_requirement, compute_spot_terms, describe_ignored_choice
 from monopod.pods.rules.zones import compute_requirements, merge_terms
 from tests.unit.builders import a_pod, a_profile, a_profile_resource, a_selector
 
@@ -89,3 +90,44 @@ def test_where_nodes_are_spots_pods_on_spot_run_there_and_others_do_not() -> Non
     half = a_pod().requiring_nodes({"matchExpressions": [ON_SPOT]}).build()
     [merged] = merge_terms(half, [in_zone, on_spot])
     assert merged["matchExpressions"] == [ON_SPOT, in_zone], "nothing is added twice"
+
+
+CHOICES: dict[str, tuple[PodChoice, bool, str, bool]] = {
+    "Spot by choice": ("Allow", False, "FARGATE_SPOT", True),
+    "on demand by choice": ("Allow", True, "FARGATE", False),
+    "Spot, and the choice has no effect": ("Ignore", True, "FARGATE", True),
+    "on demand, and the choice has no effect": ("Ignore", False, "FARGATE_SPOT", False),
+    "an unknown choice that has no effect": ("Ignore", True, "SPOT", True),
+}
+
+
+@pytest.mark.parametrize(("choice", "spot", "asked", "is_spot"), CHOICES.values(), ids=CHOICES)
+def test_a_pod_chooses_its_provider_where_it_may(choice: PodChoice, spot: bool, asked: str, is_spot: bool) -> None:
+    profile = a_profile("web", a_selector("prod"), spot=spot, pod_choice=choice)
+    pod = a_pod().annotated({CAPACITY_PROVIDER_ANNOTATION: asked}).build()
+    decision = decide(pod, "prod", [profile])
+    assert isinstance(decision, Sandboxed)
+    assert decision.profile.is_spot is is_spot
+    assert bool(describe_ignored_choice(pod, profile)) is (choice == "Ignore")
+
+
+@pytest.mark.parametrize("asked", ["SPOT", "fargate", ""])
+def test_a_choice_that_there_is_not_is_refused(asked: str) -> None:
+    profile = a_profile("web", a_selector("prod"), pod_choice="Allow")
+    decision = decide(a_pod().annotated({CAPACITY_PROVIDER_ANNOTATION: asked}).build(), "prod", [profile])
+    assert isinstance(decision, ProviderRefused)
+    assert "must be FARGATE or FARGATE_SPOT" in decision.text
+
+
+def test_without_a_choice_the_profile_decides() -> None:
+    for spot in (True, False):
+        profile = a_profile("web", a_selector("prod"), spot=spot, pod_choice="Allow")
+        decision = decide(a_pod().build(), "prod", [profile])
+        assert isinstance(decision, Sandboxed)
+        assert (decision.profile, describe_ignored_choice(a_pod().build(), profile)) == (profile, "")
+
+
+def test_whether_pods_choose_is_read_from_the_profile() -> None:
+    resource = a_profile_resource("web", {"namespace": "prod"}, spot={"podChoice": "Allow"})
+    assert Profile.from_resource(resource, "kata").pod_choice == "Allow"
+    assert on().pod_choice == "Ignore"
