@@ -124,3 +124,11 @@ OVER_PERMISSIVE_PODS = Gauge(
 UNSUPPORTED_PODS = Gauge(
     "monopod_unsupported_pods", "Pods that stay Pending because Fargate can't run them.", registry=REGISTRY
 )
+NOTICES = Counter(
+    "monopod_notices",
+    "Notices for the webhook, by kind (SpotInterruption, ScheduledTermination, TaskStateChange) and result: sent, "
+    "refused (by the receiver), expired (it failed for a day), dropped (too many waited).",
+    ["kind", "result"],
+    registry=REGISTRY,
+)
+NOTICES_WAITING = Gauge("monopod_notices_waiting", "Notices that wait to be sent to the webhook.", registry=REGISTRY)

@@ -11,6 +11,7 @@ from monopod.api.names import SERVICE_ACCOUNT
 from monopod.capacity.options import CapacityOptions
 from monopod.isolation.options import IsolationOptions
 from monopod.kube.options import Flag, ProcessOptions, Seconds, SharedOptions
+from monopod.notices.options import NoticeOptions
 from monopod.profiles.options import ProfileOptions
 from monopod.rescheduling.options import ReschedulingOptions
 from monopod.tasks.options import TaskOptions
@@ -55,6 +56,7 @@ class OperatorOptions(
     ReschedulingOptions,
     CapacityOptions,
     UsageOptions,
+    NoticeOptions,
     TaskOptions,
     ReplicaOptions,
     ProcessOptions,

@@ -35,6 +35,7 @@ from monopod.manager.auditor import Auditor
 from monopod.manager.options import OperatorOptions
 from monopod.manager.sources import WatchedCaches
 from monopod.manager.watches import build_sources
+from monopod.notices.webhook import Webhook
 from monopod.profiles.controller import Reconciler
 from monopod.rescheduling.contributor import ProgressContributor
 from monopod.rescheduling.controller import Rescheduler
@@ -151,6 +152,7 @@ class Process:
         bare = BareKeeper(api, caches, evictor, options, recorder, problems)
         rescheduler = Rescheduler(api, caches, evictor, bare, options, recorder, problems)
         read_admission = partial(fetch_admission, api, _list_policies(options))
+        webhook = Webhook(options, problems)
         usage = UsageReader(api, options, problems)
         capacity = CapacityReader(api, caches, options.choose_sandbox, recorder, problems)
         contributors = (isolator, ProgressContributor(rescheduler.compute_moves), capacity, usage)
@@ -172,6 +174,7 @@ class Process:
             auditor.controller,
             capacity.controller,
             usage.controller,
+            webhook.controller,
             *(tasks.controllers if tasks else ()),
             *((clusters.controller,) if clusters else ()),
         )

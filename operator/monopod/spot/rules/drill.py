@@ -13,14 +13,9 @@ from typing import Any, Final
 
 from monopod.api.names import CAPACITY_PROVIDER_LABEL, FARGATE, FARGATE_SPOT
 from monopod.kube.objects.fields import Part
+from monopod.notices.rules.notice import INTERRUPTED, INTERRUPTION
 from monopod.pods.rules.spot import compute_spot_terms
 from monopod.pods.rules.state import get_mark, has_ended
-
-INTERRUPTED: Final = "Your Spot Task was interrupted."
-"""AWS's words: the `stoppedReason` of the task."""
-
-INTERRUPTION: Final = "SpotInterruption"
-"""AWS's `stopCode`."""
 
 _DISRUPTION: Final = "DisruptionTarget"
 

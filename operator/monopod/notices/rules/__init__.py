@@ -1,0 +1,1 @@
+"""What a notice says, and the envelopes that it is sent in."""

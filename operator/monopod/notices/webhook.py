@@ -1,0 +1,175 @@
+"""Sends notices to people's own systems, one after the other, at least once.
+
+    send ──► waiting ──► POST ── 2xx ─────────────► sent
+               ▲  │        ├──── refused by name ─► dropped, counted
+               │  │        └──── anything else ───► back-off, then again; after a day dropped, counted
+               │  └── more than MOST_WAITING: the oldest is dropped, counted
+               └───── an operator that has just started: whoever has something to tell says it again
+
+Nothing is stored: who sends derives its notices from objects, and says them again as long as these show them. What was
+sent or waits isn't taken twice, so saying it again costs nothing. No one waits for the receiver.
+"""
+
+import asyncio
+import contextlib
+import datetime
+import json
+import ssl
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import structlog
+
+from monopod.kube.clock import SYSTEM_CLOCK, Clock
+from monopod.kube.controller import DONE, WHOLE, Backoff, Controller, Incomplete, Result
+from monopod.kube.logs import ProblemLog
+from monopod.kube.metrics import NOTICES, NOTICES_WAITING
+from monopod.notices.options import NoticeOptions
+from monopod.notices.rules.answer import Answer, find_target_problem, read_answer
+from monopod.notices.rules.envelopes import build_cloud_event, build_event_bridge_event
+from monopod.notices.rules.notice import Notice, compute_id, name_kind
+
+MOST_WAITING: Final = 1000
+MOST_SENT: Final = 10_000
+REQUEST_SECONDS: Final = 10.0
+LONGEST: Final = datetime.timedelta(days=1)
+"""How long a notice is tried, as EventBridge does."""
+
+_CONTENT_TYPES: Final = {
+    "CloudEvents": "application/cloudevents+json; charset=utf-8",
+    "EventBridge": "application/json; charset=utf-8",
+}
+_SUBJECT: Final = "webhook"
+
+logger = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    notice: Notice
+    since: datetime.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    url: str
+    token: str
+    context: ssl.SSLContext
+
+
+class Webhook:
+    """Sends notices.
+
+    Args:
+        options: where to, and in which form; without a URL nothing is sent.
+        problems: the log of problems.
+        clock: tells the time.
+    """
+
+    def __init__(self, options: NoticeOptions, problems: ProblemLog, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._options = options
+        self._problems = problems
+        self._clock = clock
+        self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
+        self._finished: OrderedDict[str, None] = OrderedDict()
+        """The ids of notices that were sent or dropped."""
+        # New notices don't shorten the pause of a receiver that fails.
+        backoff = Backoff(first=1.0, longest=60.0, is_firm=True)
+        self.controller: Controller[str] = Controller(
+            "notices", self._reconcile, problems, backoff=backoff, clock=clock
+        )
+        NOTICES_WAITING.set_function(lambda: len(self._waiting))
+
+    def send(self, notice: Notice) -> None:
+        """Has a notice sent in its turn, unless it was already, or waits."""
+        if not self._options.webhook_url and not self._options.webhook_secrets:
+            return
+        key = compute_id(notice)
+        if key in self._waiting or key in self._finished:
+            return
+        self._waiting[key] = _Waiting(notice, self._clock.now())
+        if len(self._waiting) > MOST_WAITING:
+            self._finish(next(iter(self._waiting)), "dropped")
+        self.controller.enqueue(WHOLE)
+
+    async def _reconcile(self, _: str) -> Result:
+        if not self._waiting:
+            return DONE
+        target = await asyncio.to_thread(self._read_target)
+        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+        connector = aiohttp.TCPConnector(ssl=target.context)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+            while self._waiting:
+                await self._deliver(session, target, next(iter(self._waiting)))
+                self.controller.note_progress()
+        self._problems.clear(_SUBJECT)
+        return DONE
+
+    async def _deliver(self, session: aiohttp.ClientSession, target: _Target, key: str) -> None:
+        waiting = self._waiting[key]
+        if self._clock.now() - waiting.since > LONGEST:
+            self._finish(key, "expired")
+            return
+        headers = {"Content-Type": _CONTENT_TYPES[self._options.webhook_format], "User-Agent": "monopod"}
+        if target.token:
+            headers["Authorization"] = f"Bearer {target.token}"
+        body = json.dumps(self._build(waiting.notice), separators=(",", ":")).encode()
+        try:
+            async with session.post(target.url, data=body, headers=headers, allow_redirects=False) as response:
+                status = response.status
+        except (aiohttp.InvalidURL, ValueError):
+            raise self._report("the webhook's URL or token can't be sent") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._report(str(error)[:300] or type(error).__name__) from error
+        match read_answer(status):
+            case Answer.TAKEN:
+                self._finish(key, "sent")
+            case Answer.REFUSED:
+                logger.warning("the webhook refuses a notice", status=status, kind=name_kind(waiting.notice), id=key)
+                self._finish(key, "refused")
+            case Answer.TROUBLED:
+                raise self._report(f"the receiver answers {status}")
+
+    def _build(self, notice: Notice) -> dict[str, object]:
+        is_aws = self._options.webhook_format == "EventBridge"
+        return (build_event_bridge_event if is_aws else build_cloud_event)(notice, self._options.notice_origin)
+
+    def _finish(self, key: str, result: str) -> None:
+        """One that was dropped while it was being sent is finished already."""
+        if waiting := self._waiting.pop(key, None):
+            NOTICES.labels(name_kind(waiting.notice), result).inc()
+            self._finished[key] = None
+            if len(self._finished) > MOST_SENT:
+                self._finished.popitem(last=False)
+
+    def _report(self, problem: str) -> Incomplete:
+        self._problems.report(_SUBJECT, problem)
+        return Incomplete()
+
+    def _read_target(self) -> _Target:
+        """The receiver, as the mounted Secret has it now.
+
+        Raises:
+            Incomplete: it can't be used.
+        """
+        folder, url, token = self._options.webhook_secrets, self._options.webhook_url, ""
+        context = ssl.create_default_context()
+        if folder:
+            url, token = _read(folder / "url") or url, _read(folder / "token")
+            if authority := _read(folder / "ca.crt"):
+                try:
+                    context = ssl.create_default_context(cadata=authority)
+                except (ssl.SSLError, ValueError):
+                    raise self._report("ca.crt in the webhook's Secret is no certificate") from None
+        if problem := find_target_problem(url, has_token=bool(token)):
+            raise self._report(problem)
+        return _Target(url, token, context)
+
+
+def _read(path: Path) -> str:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return path.read_text().strip()
+    return ""

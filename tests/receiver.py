@@ -1,0 +1,78 @@
+"""A receiver of notices: a real HTTP server, which the test has answer, refuse, dawdle, go and come back."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from lab.cluster.pki import Authority
+
+HOST = "127.0.0.1"
+
+
+class Receiver:
+    """Remembers what it was sent.
+
+    Attributes:
+        status: what it answers.
+        answering: while it isn't set, requests get no answer.
+        got: the bodies that it answered by 2xx.
+        seen: headers of all requests.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self.status = 200
+        self.got: list[dict[str, Any]] = []
+        self.seen: list[dict[str, str]] = []
+        self.answering = asyncio.Event()
+        self.answering.set()
+        self._context = context
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._context else 'http'}://{HOST}:{self.port}/hook"
+
+    async def start(self) -> None:
+        """Listens, at the port that it had before."""
+        app = web.Application()
+        app.router.add_post("/hook", self._answer)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, HOST, self.port, ssl_context=self._context, reuse_address=True)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Refuses connections from now on."""
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        self.seen.append(dict(request.headers))
+        body = await request.json()
+        await self.answering.wait()
+        if self.status < 300:
+            self.got.append(body)
+        return web.Response(status=self.status, headers={"Location": "http://127.0.0.1:1/elsewhere"})
+
+    async def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+        """Polls until it holds."""
+        end = asyncio.get_running_loop().time() + seconds
+        while not condition():
+            if asyncio.get_running_loop().time() > end:
+                raise AssertionError(f"never: {what}; seen {len(self.seen)}, got {self.got}")
+            await asyncio.sleep(0.005)
+
+
+def build_tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """A server's context, and the certificate of the authority that signed its certificate."""
+    authority = Authority.create(folder / "authority")
+    certificate, key = authority.issue("receiver", "receiver", (), (HOST,))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    return context, authority.ca

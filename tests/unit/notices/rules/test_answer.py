@@ -1,0 +1,37 @@
+"""Where notices may go, and what an answer means."""
+
+import pytest
+
+from monopod.notices.rules.answer import Answer, find_target_problem, read_answer
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (200, Answer.TAKEN), (204, Answer.TAKEN),
+        (400, Answer.REFUSED), (413, Answer.REFUSED), (415, Answer.REFUSED), (422, Answer.REFUSED),
+        (302, Answer.TROUBLED), (401, Answer.TROUBLED), (404, Answer.TROUBLED), (429, Answer.TROUBLED),
+        (503, Answer.TROUBLED),
+    ],
+)  # fmt: skip
+def test_what_a_status_means(status: int, answer: Answer) -> None:
+    assert read_answer(status) is answer
+
+
+@pytest.mark.parametrize(
+    ("url", "has_token", "is_fine"),
+    [
+        ("https://hooks.example.com/a", True, True),
+        ("http://hooks.shop.svc/a", False, True),
+        ("http://hooks.shop.svc/a", True, False),
+        ("file:///etc/passwd", False, False),
+        ("https://", False, False),
+        ("https://[", False, False),
+        ("", False, False),
+    ],
+)
+def test_a_token_goes_by_tls_only_and_nothing_but_http_is_spoken(url: str, has_token: bool, is_fine: bool) -> None:
+    problem = find_target_problem(url, has_token=has_token)
+    assert (problem == "") is is_fine
+    assert "example" not in problem
+    assert "shop" not in problem

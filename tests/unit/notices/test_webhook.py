@@ -1,0 +1,216 @@
+"""Notices reach a real server, once it can be reached, in their order; what can't be told is counted."""
+
+import datetime
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from monopod.kube.metrics import NOTICES
+from monopod.notices import webhook as module
+from monopod.notices.options import NoticeOptions
+from monopod.notices.rules.notice import compute_id
+from monopod.notices.webhook import LONGEST, Webhook
+from tests.receiver import Receiver, build_tls
+from tests.unit.fake_clock import FakeClock
+from tests.unit.notices.builders import a_task, an_interruption
+from tests.unit.running import PROBLEMS, running, settle
+
+
+@pytest_asyncio.fixture(loop_scope="function")
+async def receiver() -> AsyncIterator[Receiver]:
+    found = Receiver()
+    await found.start()
+    yield found
+    await found.stop()
+
+
+def count(kind: str, result: str) -> float:
+    return float(NOTICES.labels(kind, result)._value.get())
+
+
+def list_pods(receiver: Receiver) -> list[str]:
+    return [body["data"]["pod"] for body in receiver.got]
+
+
+async def test_notices_are_sent_in_their_order_and_each_once(receiver: Receiver) -> None:
+    hook, before = Webhook(NoticeOptions(webhook_url=receiver.url), PROBLEMS), count("SpotInterruption", "sent")
+    for name in ("web-1", "web-2", "web-1"):
+        hook.send(an_interruption(name))
+    async with running(hook.controller):
+        await receiver.wait_for(lambda: len(receiver.got) == 2, "both")
+        hook.send(an_interruption("web-1"))
+        hook.send(an_interruption("web-3"))
+        await receiver.wait_for(lambda: len(receiver.got) == 3, "the third")
+
+    assert list_pods(receiver) == ["web-1", "web-2", "web-3"]
+    assert receiver.seen[0]["Content-Type"] == "application/cloudevents+json; charset=utf-8"
+    assert "Authorization" not in receiver.seen[0]
+    assert count("SpotInterruption", "sent") == before + 3
+
+
+async def test_without_a_url_nothing_waits() -> None:
+    hook = Webhook(NoticeOptions(), PROBLEMS)
+    hook.send(an_interruption())
+    assert hook.controller.depth == 0
+
+
+async def test_a_receiver_that_fails_is_asked_again_after_a_pause_that_new_notices_dont_shorten(
+    receiver: Receiver,
+) -> None:
+    clock = FakeClock()
+    hook = Webhook(NoticeOptions(webhook_url=receiver.url), PROBLEMS, clock)
+    receiver.status = 503
+    async with running(hook.controller):
+        hook.send(an_interruption("web-1"))
+        await receiver.wait_for(lambda: len(receiver.seen) == 1, "the first attempt")
+        await receiver.wait_for(lambda: hook.controller.depth == 0, "the pause")
+        hook.send(an_interruption("web-2"))
+        await settle()
+        assert len(receiver.seen) == 1
+        receiver.status = 200
+        clock.step(61)
+        await receiver.wait_for(lambda: len(receiver.got) == 2, "both")
+    assert list_pods(receiver) == ["web-1", "web-2"]
+
+
+async def test_a_receiver_that_restarts_gets_what_it_missed(receiver: Receiver) -> None:
+    clock = FakeClock()
+    hook = Webhook(NoticeOptions(webhook_url=receiver.url), PROBLEMS, clock)
+    await receiver.stop()
+    async with running(hook.controller):
+        hook.send(an_interruption())
+        for _ in range(3):
+            await settle()
+            clock.step(61)
+        await receiver.start()
+
+        def is_there() -> bool:
+            clock.step(61)
+            return bool(receiver.got)
+
+        await receiver.wait_for(is_there, "the notice")
+
+
+async def test_a_receiver_that_gives_no_answer_holds_up_no_one_and_is_sent_it_again(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REQUEST_SECONDS", 0.05)
+    clock = FakeClock()
+    hook = Webhook(NoticeOptions(webhook_url=receiver.url), PROBLEMS, clock)
+    receiver.answering.clear()
+    async with running(hook.controller):
+        hook.send(an_interruption())
+
+        def is_asked_again() -> bool:
+            clock.step(61)
+            return len(receiver.seen) >= 2
+
+        await receiver.wait_for(is_asked_again, "another attempt")
+        receiver.answering.set()
+
+        def is_there() -> bool:
+            clock.step(61)
+            return bool(receiver.got)
+
+        await receiver.wait_for(is_there, "the notice")
+    assert {body["id"] for body in receiver.got} == {compute_id(an_interruption())}
+
+
+async def test_what_the_receiver_refuses_by_name_is_dropped_and_the_next_is_sent(receiver: Receiver) -> None:
+    before = count("SpotInterruption", "refused")
+    hook = Webhook(NoticeOptions(webhook_url=receiver.url), PROBLEMS)
+    receiver.status = 422
+    async with running(hook.controller):
+        hook.send(an_interruption("web-1"))
+        await receiver.wait_for(lambda: count("SpotInterruption", "refused") == before + 1, "the refusal")
+        receiver.status = 200
+        hook.send(an_interruption("web-2"))
+        await receiver.wait_for(lambda: bool(receiver.got), "the next")
+    assert list_pods(receiver) == ["web-2"]
+
+
+async def test_a_redirection_isnt_followed(receiver: Receiver) -> None:
+    hook = Webhook(NoticeOptions(webhook_url=receiver.url), PROBLEMS, FakeClock())
+    receiver.status = 307
+    async with running(hook.controller):
+        hook.send(an_interruption())
+        await receiver.wait_for(lambda: len(receiver.seen) == 1, "the attempt")
+        await settle()
+    assert receiver.got == []
+
+
+async def test_of_too_many_the_oldest_are_dropped_and_counted(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING", 2)
+    before = count("SpotInterruption", "dropped")
+    hook = Webhook(NoticeOptions(webhook_url=receiver.url), PROBLEMS)
+    for name in ("web-1", "web-2", "web-3"):
+        hook.send(an_interruption(name))
+    async with running(hook.controller):
+        await receiver.wait_for(lambda: len(receiver.got) == 2, "both")
+    assert list_pods(receiver) == ["web-2", "web-3"]
+    assert count("SpotInterruption", "dropped") == before + 1
+
+
+async def test_after_a_day_a_notice_is_given_up(receiver: Receiver) -> None:
+    clock, before = FakeClock(), count("SpotInterruption", "expired")
+    hook = Webhook(NoticeOptions(webhook_url=receiver.url), PROBLEMS, clock)
+    hook.send(an_interruption("web-1"))
+    clock.step(LONGEST / datetime.timedelta(seconds=1) + 1)
+    hook.send(an_interruption("web-2"))
+    async with running(hook.controller):
+        await receiver.wait_for(lambda: bool(receiver.got), "the newer one")
+    assert list_pods(receiver) == ["web-2"]
+    assert count("SpotInterruption", "expired") == before + 1
+
+
+async def test_a_receiver_behind_tls_is_checked_by_the_secrets_authority_and_gets_the_token(tmp_path: Path) -> None:
+    context, authority = build_tls(tmp_path)
+    receiver = Receiver(context)
+    await receiver.start()
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    clock = FakeClock()
+    hook = Webhook(NoticeOptions(webhook_url=receiver.url, webhook_secrets=secrets), PROBLEMS, clock)
+    (secrets / "token").write_text("s3cret\n")
+    async with running(hook.controller):
+        hook.send(a_task())
+        await receiver.wait_for(lambda: hook.controller.depth == 0, "an attempt")
+        for _ in range(20):
+            await settle()
+        assert receiver.seen == []  # nobody known has signed its certificate
+        (secrets / "ca.crt").write_text(authority.read_text())
+
+        def is_there() -> bool:
+            clock.step(61)
+            return bool(receiver.got)
+
+        await receiver.wait_for(is_there, "the notice")
+    assert receiver.seen[0]["Authorization"] == "Bearer s3cret"
+    await receiver.stop()
+
+
+async def test_a_token_isnt_sent_in_plain_http(receiver: Receiver, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret")
+    hook = Webhook(NoticeOptions(webhook_url=receiver.url, webhook_secrets=tmp_path), PROBLEMS, FakeClock())
+    async with running(hook.controller):
+        hook.send(an_interruption())
+        for _ in range(20):
+            await settle()
+    assert receiver.seen == []
+
+
+async def test_the_url_may_be_a_secret_itself(receiver: Receiver, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(receiver.url)
+    options = NoticeOptions(webhook_secrets=tmp_path, webhook_format="EventBridge")
+    hook = Webhook(options, PROBLEMS)
+    async with running(hook.controller):
+        hook.send(an_interruption())
+        await receiver.wait_for(lambda: bool(receiver.got), "the notice")
+    assert receiver.got[0]["detail-type"] == "ECS Task State Change"
+    assert receiver.seen[0]["Content-Type"] == "application/json; charset=utf-8"
+    assert json.dumps(receiver.got[0]).isascii()
