@@ -103,14 +103,19 @@ def test_every_option_has_the_variable_that_its_name_says(monkeypatch: pytest.Mo
         FilePath | None: __file__,
         tuple[Cidr, ...]: "10.0.0.0/8",
     }
-    formed = {"ecs_metadata_url": "http://kata", "ecs_file_system": "fs-1=claim/kata"}
+    formed = {
+        "ecs_metadata_url": "http://kata",
+        "ecs_file_system": "fs-1=claim/kata",
+        "webhook_url": "https://kata",
+        "webhook_account": "111122223333",
+    }
     for option in (option for _, own in list_sections(OperatorOptions) for option in own):
         named = "MONOPOD_RUN_" + option.flag.removeprefix("--").replace("-", "_").upper()
         text = formed.get(option.name, "kata=yes" if option.metavar == "KEY=VALUE" else "kata")
         value = option.choices[-1] if option.choices else values.get(option.field.annotation, text)
         with monkeypatch.context() as patch:
             patch.setenv(named, value)
-            assert value in str(OperatorOptions().model_dump(by_alias=True)[option.name]).lower(), named
+            assert value.lower() in str(OperatorOptions().model_dump(by_alias=True)[option.name]).lower(), named
 
 
 def test_the_help_imports_neither_kopf_nor_the_client() -> None:
