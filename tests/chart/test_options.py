@@ -61,6 +61,7 @@ def test_most_flags_are_values_of_the_chart() -> None:
         "--ledger",
         "--ledger-account",
         "--ecs-metadata-url",
+        "--webhook-secrets",
     }
 
 

@@ -33,6 +33,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("nodeSelector", ["a"], "/nodeSelector"),
     ("serviceAccount.create", False, "serviceAccount.name must say which ServiceAccount"),
     ("leaderElection.enabled", False, "replicas must be 1"),
+    ("events.webhook.url", "ftp://hooks.example.com", "/events/webhook/url"),
+    ("events.webhook", {"url": "http://hooks.shop.svc", "secretName": "hook"}, "a token isn't sent in plain HTTP"),
 ]
 
 

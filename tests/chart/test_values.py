@@ -100,6 +100,7 @@ AWS: dict[str, Any] = {"aws": {"enabled": True, "impersonate": {"users": ["ana"]
 TASKS: dict[str, Any] = {**AWS, "ecs": {"enabled": True}}
 INGRESS: dict[str, Any] = {"aws": {**AWS["aws"], "ingress": {"enabled": True, "host": "aws.example.com"}}}
 ECS: dict[str, Any] = {"ecs": {"enabled": True}}
+HOOK = "https://hooks.example.com/monopod"
 EFS = "fs-0abc=nfs.example.com:/exports/a"
 MONITORING = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
 MONITORED = {"metrics": {"serviceMonitor": {"enabled": True}}, "networkPolicy": {"metricsFrom": [MONITORING]}}
@@ -107,6 +108,14 @@ CHANGES = [
     Change("sandbox", "gvisor", lambda chart: chart.find_argument("sandbox"), "gvisor"),
     Change("sandboxHandlers", ["kata-qemu"], lambda chart: chart.find_argument("sandbox-handler"), "kata-qemu"),
     Change("spot.nodeLabel", "kind=spot", lambda chart: chart.find_argument("spot-node-label"), "kind=spot"),
+    Change("events.webhook.url", HOOK, lambda chart: chart.find_argument("webhook-url"), HOOK),
+    Change("events.webhook.format", "EventBridge", lambda chart: chart.find_argument("webhook-format"), "EventBridge"),
+    Change(
+        "events.webhook.secretName",
+        "hook",
+        lambda chart: (chart.find_argument("webhook-secrets"), chart.pod["spec"].get("volumes")),
+        ("/var/run/secrets/monopod.dev/webhook", [{"name": "webhook", "secret": {"secretName": "hook"}}]),
+    ),
     Change("evictionsPerMinute", 5, lambda chart: chart.find_argument("evictions-per-minute"), "5"),
     Change("deletionTimeoutSeconds", 60, lambda chart: chart.find_argument("deletion-timeout-seconds"), "60"),
     Change("replacementTimeoutSeconds", 30, lambda chart: chart.find_argument("replacement-timeout-seconds"), "30"),

@@ -228,6 +228,10 @@ class Reason(Documented):
 class PodReason(Documented):
     """Reasons of the events that the operator writes about pods."""
 
+    SPOT_INTERRUPTION = (
+        "SpotInterruption",
+        "The pod is ended because its capacity is wanted elsewhere, or in a drill: AWS's words, once per pod.",
+    )
     RECREATED = "Recreated", "The pod was created in the place of one without a controller that was moved."
 
     FAILED_SCHEDULING = (

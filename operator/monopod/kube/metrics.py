@@ -132,3 +132,10 @@ NOTICES = Counter(
     registry=REGISTRY,
 )
 NOTICES_WAITING = Gauge("monopod_notices_waiting", "Notices that wait to be sent to the webhook.", registry=REGISTRY)
+SPOT_INTERRUPTIONS = Counter(
+    "monopod_spot_interruptions",
+    "Pods that were interrupted, by cause: Drill, Preemption, SpotNotice, RebalanceRecommendation, "
+    "ScheduledMaintenance, AutoScalingTermination, NodeDisruption or NodeShutdown.",
+    ["cause"],
+    registry=REGISTRY,
+)

@@ -39,6 +39,7 @@ from monopod.notices.webhook import Webhook
 from monopod.profiles.controller import Reconciler
 from monopod.rescheduling.contributor import ProgressContributor
 from monopod.rescheduling.controller import Rescheduler
+from monopod.spot.interruptions import InterruptionReporter
 from monopod.tasks.clusters import ClusterKeeper
 from monopod.tasks.controller import TaskRunner
 from monopod.usage.controller import UsageReader
@@ -159,7 +160,8 @@ class Process:
         reconciler = Reconciler(
             api, caches, isolator, options, read_admission, evictor, rescheduler, contributors, recorder, problems
         )
-        tasks = TaskRunner(api, caches, options, problems) if options.ecs else None
+        interruptions = InterruptionReporter(caches, recorder, webhook.send, problems)
+        tasks = TaskRunner(api, caches, options, problems, webhook.send) if options.ecs else None
         clusters = ClusterKeeper(api, caches, problems) if options.ecs else None
         auditor = Auditor(api, caches, options, problems)
         auditor.audited.subscribe(reconciler.enqueue)
@@ -175,6 +177,7 @@ class Process:
             capacity.controller,
             usage.controller,
             webhook.controller,
+            interruptions.controller,
             *(tasks.controllers if tasks else ()),
             *((clusters.controller,) if clusters else ()),
         )
@@ -186,7 +189,8 @@ class Process:
         if tasks:
             tasks.begin()
         reconciler.enqueue(0)
-        watching = Watching(build_sources(caches, reconciler, tasks, options.namespace), api.configuration)
+        sources = build_sources(caches, reconciler, tasks, interruptions, options.namespace)
+        watching = Watching(sources, api.configuration)
         async with asyncio.TaskGroup() as group:
             for controller in self._controllers:
                 group.create_task(controller.run(), name=controller.name)

@@ -9,13 +9,18 @@ from monopod.kube.cache import Kind
 from monopod.kube.watch import Source
 from monopod.manager.sources import API_SERVER_SLICE, WatchedCaches, select_patterns
 from monopod.profiles.controller import COALESCE_SECONDS, POD_COUNT_SECONDS, Reconciler
+from monopod.spot.interruptions import InterruptionReporter
 from monopod.tasks.controller import TaskRunner
 
 Observe = Callable[[str | None, Mapping[str, Any]], None]
 
 
 def build_sources(
-    caches: WatchedCaches, reconciler: Reconciler, tasks: TaskRunner | None, system_namespace: str
+    caches: WatchedCaches,
+    reconciler: Reconciler,
+    tasks: TaskRunner | None,
+    interruptions: InterruptionReporter,
+    system_namespace: str,
 ) -> list[Source]:
     """Everything that is watched; `tasks` is None where no ECS runs."""
 
@@ -49,6 +54,7 @@ def build_sources(
     if caches.has_group_policies:
         sources += [tell(caches.group_policies), tell(caches.accounts)]
     pods = look_at_profiles(caches.pods, POD_COUNT_SECONDS, label_selector=PROFILE_LABEL)
+    pods = _tell_also(pods, interruptions.observe_pod)
     if tasks:
         sources += [tell(caches.ecs_clusters), tell(caches.ecs_tasks)]
         pods = _tell_also(pods, tasks.observe_pod)

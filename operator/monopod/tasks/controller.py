@@ -7,7 +7,7 @@ a task is known, and how pods were last seen that are gone.
 
 import datetime
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final, assert_never
 
@@ -22,6 +22,7 @@ from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
 from monopod.kube.objects.resources import ECS_TASKS
 from monopod.kube.objects.status import build_status_patch
+from monopod.notices.rules.notice import Notice
 from monopod.tasks.caches import Caches
 from monopod.tasks.definitions import Definitions
 from monopod.tasks.metadata import MetadataAccess
@@ -36,6 +37,7 @@ from monopod.tasks.rules.pod.file_systems import read_file_systems
 from monopod.tasks.rules.pod.task_pod import build_task_pod
 from monopod.tasks.rules.pod.volumes import UnknownFileSystem
 from monopod.tasks.rules.retention import find_expired
+from monopod.tasks.rules.state_change import describe_change, get_cluster, is_changed, is_recent
 
 WORKERS: Final = 4
 MOST_STEPS: Final = 20
@@ -60,12 +62,19 @@ class TaskRunner:
     """Runs the tasks of all clusters, and forgets them an hour after they have stopped."""
 
     def __init__(
-        self, api: Api, caches: Caches, options: TaskOptions, problems: ProblemLog, clock: Clock = SYSTEM_CLOCK
+        self,
+        api: Api,
+        caches: Caches,
+        options: TaskOptions,
+        problems: ProblemLog,
+        send: Callable[[Notice], None],
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
         self._caches = caches
         self._clock = clock
         self._problems = problems
+        self._send = send
         self._patience = datetime.timedelta(seconds=options.ecs_capacity_seconds)
         self._file_systems = read_file_systems(options.ecs_file_system)
         self._pods = TaskPods(api)
@@ -90,6 +99,8 @@ class TaskRunner:
         """Looks at every task there is."""
         for task in self._caches.ecs_tasks.views():
             self.controller.enqueue(_key(task))
+            if is_recent(task, self._clock.now()):
+                self._tell(task)
         self.expiry.enqueue(WHOLE)
 
     def observe_pod(self, event_type: str | None, pod: Mapping[str, Any]) -> None:
@@ -233,6 +244,12 @@ class TaskRunner:
             self._problems.report(f"status of task {metadata['namespace']}/{metadata['name']}", _NOT_KEPT)
             raise Incomplete
         self._caches.ecs_tasks.observe("MODIFIED", written)
+        if is_changed(task.get("status"), written.get("status") or {}):
+            self._tell(written)
+
+    def _tell(self, task: Json) -> None:
+        if change := describe_change(task, self._caches.ecs_clusters.find("", get_cluster(task))):
+            self._send(change)
 
     async def _create(self, key: Key, task: Json, effective: Json) -> Result | None:
         try:

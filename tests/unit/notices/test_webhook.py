@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import structlog
 
+from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import NOTICES
 from monopod.notices import webhook as module
 from monopod.notices.options import NoticeOptions
@@ -214,3 +216,25 @@ async def test_the_url_may_be_a_secret_itself(receiver: Receiver, tmp_path: Path
     assert receiver.got[0]["detail-type"] == "ECS Task State Change"
     assert receiver.seen[0]["Content-Type"] == "application/json; charset=utf-8"
     assert json.dumps(receiver.got[0]).isascii()
+
+
+@pytest.mark.parametrize("status", [503, 422, 0], ids=["fails", "refuses", "is away"])
+async def test_neither_url_nor_token_is_logged(status: int, tmp_path: Path) -> None:
+    context, authority = build_tls(tmp_path)
+    receiver = Receiver(context)
+    await receiver.start()
+    (tmp_path / "url").write_text(f"{receiver.url}?key=hush-hush")
+    (tmp_path / "token").write_text("s3cret")
+    (tmp_path / "ca.crt").write_text(authority.read_text())
+    receiver.status = status
+    if not status:
+        await receiver.stop()
+    with structlog.testing.capture_logs() as logged:
+        problems = ProblemLog(structlog.stdlib.get_logger())
+        hook = Webhook(NoticeOptions(webhook_secrets=tmp_path), problems, FakeClock())
+        async with running(hook.controller):
+            hook.send(an_interruption())
+            await receiver.wait_for(lambda: bool(logged), "a word of it")
+    await receiver.stop()
+    assert "s3cret" not in str(logged)
+    assert "hush" not in str(logged)

@@ -9,6 +9,7 @@ from monopod.kube.cache import Kind
 from monopod.kube.client.api import ApiError, ApiUnreachable, Json
 from monopod.kube.objects.resources import ECS_CLUSTERS, ECS_TASKS, NETWORK_POLICIES, NODES, PODS
 from monopod.kube.objects.views import NodeView, read_node, read_whole
+from monopod.notices.rules.notice import Notice
 from monopod.tasks.controller import TaskRunner
 from monopod.tasks.options import TaskOptions
 from tests.unit.fake_clock import FakeClock
@@ -160,7 +161,9 @@ class Operator:
         self.api = api
         self.clock = WorldClock(api.world)
         self.caches = Caches()
-        self.runner = TaskRunner(api, self.caches, TaskOptions(**options), PROBLEMS, self.clock)  # type: ignore[arg-type]  # it needs no more of it
+        self.sent: list[Notice] = []
+        send = self.sent.append
+        self.runner = TaskRunner(api, self.caches, TaskOptions(**options), PROBLEMS, send, self.clock)  # type: ignore[arg-type]  # it needs no more of it
         self._seen: Json | None = None
         self.watch()
         self.runner.begin()

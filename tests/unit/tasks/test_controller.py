@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from monopod.api.ecs.task_status import ECSTaskStatus
 from monopod.kube.client.api import ApiError, Cause
+from monopod.notices.rules.notice import TaskStateChange, compute_id
 from monopod.tasks import controller
 from monopod.tasks.options import TaskOptions
 from monopod.tasks.rules.lifecycle.states import RUNNING, STOPPED
@@ -49,6 +50,20 @@ async def test_a_task_lives_and_ends() -> None:
     assert [version for version, _, _ in world.path] == [1, 2, 3, 4, 5, 6]
     assert world.container()["exitCode"] == 2
     assert operator.api.requests.count("create pods") == 1
+
+
+async def test_each_change_of_a_tasks_state_is_told_and_a_recent_one_again_by_the_next_operator() -> None:
+    world = World(a_definition(), fates={"app": Fate(runs=4, code=2)})
+    operator = await run(world)
+    told = [notice for notice in operator.sent if isinstance(notice, TaskStateChange)]
+    assert [(each.version, each.members["lastStatus"]) for each in told] == [
+        (version, last) for version, last, _ in world.path
+    ]
+    assert told[-1].members["containers"][0]["exitCode"] == 2
+    assert told[-1].cluster == "prod"
+    following = Operator(operator.api)
+    following.watch()
+    assert [compute_id(notice) for notice in following.sent] == [compute_id(told[-1])]
 
 
 async def test_a_stop_is_one_change_of_the_pod() -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from monopod.api.ecs.names import ECS_TASK_GATE
+from monopod.api.names import FARGATE_SPOT
+from monopod.notices.rules.notice import INTERRUPTED, INTERRUPTION
 from monopod.tasks.rules.lifecycle.facts import ContainerFacts
 from monopod.tasks.rules.lifecycle.failures import LONGEST_REASON
 from monopod.tasks.rules.lifecycle.members import Member
@@ -16,6 +18,7 @@ from monopod.tasks.rules.lifecycle.sight import Sight
 from monopod.tasks.rules.lifecycle.states import (
     BY_INFRASTRUCTURE,
     BY_NOTICE,
+    BY_SPOT,
     BY_USER,
     CONTAINER_EXITED,
     FAILED_TO_START,
@@ -32,6 +35,8 @@ NOT_PREPARED: Final = "Timeout waiting for network interface provisioning to com
 SANDBOX_PATIENCE: Final = datetime.timedelta(minutes=5)
 """How long a node may take to have a sandbox, its volumes and its network ready."""
 
+_DRILL: Final = INTERRUPTION
+_PREEMPTION: Final = "PreemptionByScheduler"
 _BY_NODE: Final = frozenset({"DeletionByTaintManager", "DeletionByPodGC", "TerminationByKubelet"})
 _SHORT_OF: Final = "OutOf"
 _OF_THE_NODE: Final = "The node"
@@ -101,6 +106,8 @@ def find_pod_ended_by_others(sight: Sight) -> Cause | None:
     if pod is None:
         return Cause(BY_USER, "The task's pod was deleted.")
     told = f": {pod.disruption_message}" if pod.disruption_message else "."
+    if pod.disruption == _DRILL or (pod.disruption == _PREEMPTION and _is_on_spot(sight)):
+        return Cause(BY_SPOT, INTERRUPTED)
     if pod.disruption in _BY_NODE or sight.is_lost:
         return Cause(BY_INFRASTRUCTURE, f"The task's node ended its pod{told}")
     if pod.disruption:
@@ -108,6 +115,10 @@ def find_pod_ended_by_others(sight: Sight) -> Cause | None:
     if pod.is_terminal and not pod.reason:
         return None  # it had ended before: how, its containers tell
     return Cause(BY_USER, "The task's pod was deleted.")
+
+
+def _is_on_spot(sight: Sight) -> bool:
+    return sight.spec.get("capacityProviderName") == FARGATE_SPOT
 
 
 def find_pod_ended_by_node(sight: Sight) -> Cause | None:

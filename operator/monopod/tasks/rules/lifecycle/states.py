@@ -17,6 +17,7 @@ FAILED_TO_START: Final = "TaskFailedToStart"
 CONTAINER_EXITED: Final = "EssentialContainerExited"
 BY_USER: Final = "UserInitiated"
 BY_NOTICE: Final = "TerminationNotice"
+BY_SPOT: Final = "SpotInterruption"
 BY_INFRASTRUCTURE: Final = "InfrastructureHealth"
 
 

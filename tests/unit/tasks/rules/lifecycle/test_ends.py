@@ -126,6 +126,23 @@ def test_a_disrupted_pod_says_who_ended_it(reason: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("reason", "provider"), [("SpotInterruption", ""), ("PreemptionByScheduler", "FARGATE_SPOT")], ids=["drill", "spot"]
+)
+def test_an_interrupted_task_says_so_in_awss_words(reason: str, provider: str) -> None:
+    world = make_running(a_definition())
+    world.task["spec"]["capacityProviderName"] = provider
+    assert world.pod
+    condition = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": "preempted"}
+    world.pod["status"]["conditions"].append(condition)
+    world.delete_pod()
+    world.operate()
+    assert (world.status["stopCode"], world.status["stoppedReason"]) == (
+        "SpotInterruption",
+        "Your Spot Task was interrupted.",
+    )
+
+
+@pytest.mark.parametrize(
     ("message", "code"),
     [
         ("The node was low on resource: memory.", "InfrastructureHealth"),

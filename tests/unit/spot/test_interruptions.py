@@ -1,0 +1,91 @@
+"""Each interruption is told once: an event of the pod, a metric, a notice."""
+
+from typing import Any
+
+from monopod.api.ecs.names import ECS_TASK_LABEL
+from monopod.kube.cache import Kind
+from monopod.kube.client.api import ApiUnreachable
+from monopod.kube.metrics import SPOT_INTERRUPTIONS
+from monopod.kube.objects.resources import EVENTS, NODES
+from monopod.kube.objects.views import read_node
+from monopod.notices.rules.notice import Notice, compute_id
+from monopod.spot.interruptions import InterruptionReporter
+from tests.unit.fake_api import FakeApi, conflict
+from tests.unit.fake_clock import FakeClock
+from tests.unit.running import PROBLEMS, a_recorder, running, settle
+from tests.unit.spot.builders import a_going_pod
+
+EVENTS_OF_SHOP = EVENTS.list_path("shop")
+
+
+class Caches:
+    def __init__(self, *taints: str) -> None:
+        self.nodes = Kind(NODES, read_node, metadata_only=False)
+        told = [{"key": key, "effect": "NoSchedule"} for key in taints]
+        node = {"metadata": {"name": "node-1", "uid": "n", "resourceVersion": "1"}, "spec": {"taints": told}}
+        self.nodes.observe("ADDED", node)
+
+
+class Scene:
+    def __init__(self, *taints: str, answers: Any = None) -> None:
+        self.api = FakeApi(answers)
+        self.clock = FakeClock()
+        self.sent: list[Notice] = []
+        recorder = a_recorder(self.api, self.clock)
+        self.reporter = InterruptionReporter(Caches(*taints), recorder, self.sent.append, PROBLEMS, self.clock)
+
+    def list_events(self) -> list[tuple[str, str, str]]:
+        return [(body["type"], body["reason"], body["message"]) for _, body in self.api.sent("create")]
+
+
+def count(cause: str) -> float:
+    return float(SPOT_INTERRUPTIONS.labels(cause)._value.get())
+
+
+async def test_a_pod_that_is_preempted_is_told_of_once_however_often_it_is_seen() -> None:
+    scene, before = Scene(), count("Preemption")
+    async with running(scene.reporter.controller):
+        for event in ("MODIFIED", "MODIFIED", "DELETED"):
+            scene.reporter.observe_pod(event, a_going_pod(reason="PreemptionByScheduler"))
+            await settle()
+    assert scene.list_events() == [("Warning", "SpotInterruption", "Your Spot Task was interrupted.")]
+    assert len(scene.sent) == 1
+    assert count("Preemption") == before + 1
+
+
+async def test_the_taints_of_its_node_tell_of_a_pod_that_is_drained() -> None:
+    scene, other = Scene("karpenter.sh/disrupted"), Scene()
+    for each in (scene, other):
+        each.reporter.observe_pod("MODIFIED", a_going_pod())
+    assert (len(scene.sent), len(other.sent)) == (1, 0)
+
+
+async def test_the_next_operator_finds_a_pod_that_is_still_going_and_says_the_same() -> None:
+    first, second = Scene(), Scene(answers={("create", EVENTS_OF_SHOP): conflict()})
+    for scene in (first, second):
+        async with running(scene.reporter.controller):
+            scene.reporter.observe_pod(None, a_going_pod(reason="PreemptionByScheduler"))
+            await settle()
+    assert compute_id(first.sent[0]) == compute_id(second.sent[0])
+    assert first.api.sent("create")[0][1]["metadata"]["name"] == second.api.sent("create")[0][1]["metadata"]["name"]
+
+
+async def test_an_event_that_couldnt_be_posted_is_posted_later() -> None:
+    scene = Scene(answers={("create", EVENTS_OF_SHOP): ApiUnreachable("away")})
+    async with running(scene.reporter.controller):
+        scene.reporter.observe_pod("MODIFIED", a_going_pod(reason="SpotInterruption"))
+        await settle()
+        scene.api.answers.clear()
+        scene.clock.step(60)
+        await settle()
+    assert len(scene.list_events()) == 2
+    assert len(scene.sent) == 1
+
+
+async def test_of_a_tasks_pod_its_record_tells_the_receiver() -> None:
+    scene = Scene()
+    async with running(scene.reporter.controller):
+        scene.reporter.observe_pod("MODIFIED", a_going_pod(reason="SpotInterruption", labels={ECS_TASK_LABEL: "web-1"}))
+        await settle()
+    assert scene.sent == []
+    assert len(scene.list_events()) == 1
