@@ -119,7 +119,8 @@ Examples:
   kubectl fargate doctor
 
 \b
-  # Does the network enforce NetworkPolicies? Creates a namespace with two pods, and deletes it again.
+  # Does the network enforce NetworkPolicies, and has a sandbox its own kernel? Creates a namespace with pods, and
+  # deletes it again.
   kubectl fargate doctor --probe
 
 Exit status: 0 if there is no problem (warnings don't count); 1 if there is one; 2 if the cluster can't be talked to.
@@ -327,8 +328,10 @@ def convert(filenames: tuple[str, ...]) -> None:
 
 
 @fargate.command(help=_DOCTOR_HELP, short_help="Look for what keeps Monopod from working on a cluster.")
-@click.option("--probe", is_flag=True, help="Also try whether NetworkPolicies are enforced; creates two pods.")
-@click.option("--image", default="busybox", show_default=True, metavar="IMAGE", help="For --probe: sh, httpd and nc.")
+@click.option("--probe", is_flag=True, help="Also try the network and the sandboxes, with pods of its own.")
+@click.option(
+    "--image", default="busybox", show_default=True, metavar="IMAGE", help="For --probe: sh, httpd, nc and uname."
+)
 @click.option(
     "-n",
     "--namespace",

@@ -11,7 +11,7 @@ from monopod.kube.objects.resources import MUTATING_BINDINGS, PODS, PROFILES, RU
 Json = dict[str, Any]
 
 NOT_FOUND = HTTPStatus.NOT_FOUND
-_NAMESPACES_BINDING = MUTATING_BINDINGS.path("monopod-new-namespaces")
+_NAMESPACES_BINDING = MUTATING_BINDINGS.path("monopod-namespaces")
 _NO_PROFILES = "The cluster has no FargateProfiles: Monopod isn't installed."
 
 

@@ -12,6 +12,7 @@ import pytest
 from monopod import __version__
 from monopod.cli import live
 from monopod.kube.client.api import ApiError
+from monopod.kube.objects.resources import MUTATING_BINDINGS
 from tests.unit.builders import a_pod, a_profile_resource
 from tests.unit.cli.running import run, write_yaml
 
@@ -257,7 +258,7 @@ class InstalledElsewhere(live.Cluster):
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         kind = path.rpartition("/")[2]
-        if kind == "monopod-new-namespaces" and self._tells:
+        if path == MUTATING_BINDINGS.path("monopod-namespaces") and self._tells:
             return {"spec": {"paramRef": {"namespace": "fargate"}}}
         if path.endswith("/pods/x"):
             return self._lists["pods"][0]

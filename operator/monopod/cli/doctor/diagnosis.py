@@ -37,6 +37,7 @@ class Check(StrEnum):
     OPERATOR = "Operator"
     LEADER = "Leader"
     PROFILES = "Profiles"
+    NEW_NAMESPACES = "NewNamespaces"
     RUNTIME_CLASS = "RuntimeClass"
     NODES = "Nodes"
     CAPACITY = "Capacity"
@@ -46,6 +47,7 @@ class Check(StrEnum):
     AUTOSCALERS = "Autoscalers"
     NETWORK_PLUGIN = "NetworkPlugin"
     NETWORK_POLICY = "NetworkPolicy"
+    KERNEL = "Kernel"
 
 
 class Level(StrEnum):
@@ -90,6 +92,20 @@ class Gates:
 
 
 @dataclass(frozen=True, slots=True)
+class NewNamespace:
+    """What a dry run made of a namespace that an active profile reaches.
+
+    Attributes:
+        refusal: the API server's words, if it was refused.
+    """
+
+    name: str
+    profile: str
+    is_marked: bool = False
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """A cluster as far as it could be read.
 
@@ -107,6 +123,7 @@ class Facts:
         overhead_gates: the same gate of those who count.
         autoscalers: the HorizontalPodAutoscalers.
         pods: those of profiles, if there are autoscalers.
+        new_namespace: what a dry run of one showed; None where none could be tried.
         cgroup_drivers: that of the kubelets where gVisor may run pods, by node.
         node_pools: Karpenter's, absent where it isn't installed.
         daemon_sets: all of them, where there are NodePools.
@@ -134,6 +151,7 @@ class Facts:
     pods: Sequence[Json] | Unread = ()
     node_pools: Sequence[Json] | Unread = Unread("", absent=True)
     daemon_sets: Sequence[Json] | Unread = ()
+    new_namespace: NewNamespace | Unread | None = None
 
     @property
     def default_sandbox(self) -> str:

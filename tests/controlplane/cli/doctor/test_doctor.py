@@ -1,6 +1,9 @@
 """`kubectl fargate doctor` against a real API server: what it reads is where it looks for it."""
 
 import json
+import re
+import signal
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,15 +12,24 @@ from typing import Any
 import pytest
 import yaml
 
-from monopod.api.names import API_VERSION, PROFILE_PLURAL, SYSTEM_NAMESPACE
+from monopod.api.names import API_VERSION, PATTERNS_CONFIGMAP, PROFILE_PLURAL, SYSTEM_NAMESPACE
+from monopod.cel.compiled_selectors import PATTERNS_KEY
+from monopod.kube.objects.resources import CONFIG_MAPS, MUTATING_BINDINGS
+from monopod.pods.rules.selection import Profile
+from monopod.selectors.compile import compile_namespace_patterns
 from tests.clusters import ControlPlane
+from tests.controlplane.operating.lab import eventually
 from tests.controlplane.server import Server
-from tests.unit.builders import a_profile_resource
+from tests.unit.builders import a_profile, a_profile_resource, a_selector
 from tests.unit.cli.running import run
 
 PROFILES = f"/apis/{API_VERSION}/{PROFILE_PLURAL}"
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases"
 DEPLOYMENTS = f"/apis/apps/v1/namespaces/{SYSTEM_NAMESPACE}/deployments"
+CONFIGMAPS = CONFIG_MAPS.list_path(SYSTEM_NAMESPACE)
+PATTERNS = f"{CONFIGMAPS}/{PATTERNS_CONFIGMAP}"
+BINDING = MUTATING_BINDINGS.path("monopod-namespaces")
+COMING = a_profile("coming", a_selector("coming-*"))
 LABELS = {"app.kubernetes.io/name": "monopod"}
 
 
@@ -94,6 +106,51 @@ def test_an_operator_that_leads_and_a_node_that_serves_are_found(running: Contro
     assert ("Problem", message) in findings["RuntimeClass"]
 
 
+@pytest.fixture
+def coming(server: Server, cluster: ControlPlane) -> Iterator[Server]:
+    """An active profile of namespaces to come, and the ConfigMap from which these are marked, as yet without it."""
+    server.create(PROFILES, a_profile_resource(COMING.name, {"namespace": "coming-*"})).expect_ok()
+    server.patch(f"{PROFILES}/coming/status", {"status": {"phase": "ACTIVE"}}).expect_ok()
+    server.create(CONFIGMAPS, {"metadata": {"name": PATTERNS_CONFIGMAP}})
+    yield server
+    server.delete(f"{PROFILES}/coming").expect_ok()
+    publish(server)
+
+
+def publish(server: Server, *profiles: Profile) -> None:
+    none = {PATTERNS_KEY: ""}
+    server.patch(PATTERNS, {"data": none | compile_namespace_patterns(profiles, ())}).expect_ok()
+
+
+def tells_of_new_namespaces(cluster: ControlPlane, level: str, *words: str) -> bool:
+    """Whether doctor says this once the policies have seen the ConfigMap, and their bindings."""
+    (found,) = examine(cluster.kubeconfig_path, 1)["NewNamespaces"]
+    assert found[0] == level, found
+    assert all(word in found[1] for word in words), found
+    return True
+
+
+def test_a_new_namespace_without_its_mark_is_a_problem(coming: Server, cluster: ControlPlane) -> None:
+    publish(coming)
+    words = ("which profile coming reaches, came back without its mark.",)
+    assert eventually(lambda: tells_of_new_namespaces(cluster, "Problem", *words))
+    publish(coming, COMING)
+    assert eventually(lambda: tells_of_new_namespaces(cluster, "OK", "a dry run of coming-doctor-"))
+
+
+def test_a_policy_that_refuses_new_namespaces_is_a_problem(coming: Server, cluster: ControlPlane) -> None:
+    publish(coming, COMING)
+    binding = coming.get(BINDING).expect_ok()
+    coming.delete(BINDING).expect_ok()
+    words = ("was refused: ", "MutatingAdmissionPolicy monopod-namespaces or its binding is missing")
+    try:
+        assert eventually(lambda: tells_of_new_namespaces(cluster, "Problem", *words))
+    finally:
+        metadata = {"name": binding["metadata"]["name"], "annotations": binding["metadata"]["annotations"]}
+        coming.create(MUTATING_BINDINGS.list_path(), {**binding, "metadata": metadata}).expect_ok()
+    assert eventually(lambda: tells_of_new_namespaces(cluster, "OK"))
+
+
 def test_what_a_user_may_not_read_is_a_warning(cluster: ControlPlane, tmp_path: Path) -> None:
     cluster.kubectl("create", "serviceaccount", "nobody", "-n", "plain")
     try:
@@ -107,6 +164,21 @@ def test_what_a_user_may_not_read_is_a_warning(cluster: ControlPlane, tmp_path: 
         *("NetworkPlugin", "Autoscalers", "Capacity"),
     }
     assert "forbidden" in findings["Profiles"][0][1]
+
+
+def test_an_interrupted_probe_deletes_its_namespace(cluster: ControlPlane) -> None:
+    words = ["kubectl-fargate", "doctor", "--probe", "--kubeconfig", str(cluster.kubeconfig_path)]
+    # There is no node, so it waits for its first pod.
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        told = process.stderr.readline()
+        (name,) = re.findall(r"monopod-doctor-\w+", told)
+        eventually(lambda: "server" in cluster.kubectl("get", "pods", "-n", name, "-o", "name").stdout)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+    left = json.loads(cluster.kubectl("get", "namespaces", "-o", "json").stdout)["items"]
+    going = {each["metadata"]["name"]: "deletionTimestamp" in each["metadata"] for each in left}
+    assert going.get(name, True), "it was deleted"
 
 
 def test_an_unknown_user_ends_with_status_2(cluster: ControlPlane, tmp_path: Path) -> None:

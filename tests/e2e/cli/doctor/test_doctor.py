@@ -37,7 +37,7 @@ def a_filler(namespace: str, millis: int) -> Object:
 
 
 @pytest.mark.usefixtures("full_node")
-def test_doctor_finds_no_problem_and_sees_that_policies_are_enforced_on_a_full_node(live: Live) -> None:
+def test_doctor_finds_no_problem_and_what_only_a_try_tells_on_a_full_node(live: Live) -> None:
     done = subprocess.run(
         ["kubectl-fargate", "doctor", "--probe", "--image", BUSYBOX_IMAGE, "-o", "json"],
         env={**os.environ, "KUBECONFIG": str(live.cluster.kubeconfig_path)},
@@ -51,6 +51,13 @@ def test_doctor_finds_no_problem_and_sees_that_policies_are_enforced_on_a_full_n
     assert "NetworkPolicies are enforced: a pod could reach another until a policy forbade it." in [
         finding["message"] for finding in findings
     ]
+    (kernel,) = [finding["message"] for finding in findings if finding["check"] == "Kernel"]
+    (node, *_) = json.loads(live.kubectl("get", "nodes", "-o", "json"))["items"]
+    release = node["status"]["nodeInfo"]["kernelVersion"]
+    assert kernel.startswith(f"RuntimeClass {live.cluster.sandbox}: `uname -r` says "), kernel
+    assert f"in a pod, and {release} on its node" in kernel
+    assert kernel.endswith("The pod's kernel is its own.")
+    assert f"says {release} in a pod" not in kernel
     assert done.returncode == 0
     (driver,) = [finding for finding in findings if finding["check"] == "CgroupDriver"]
     assert driver["level"] == "OK", "it is read from the kubelet itself"
