@@ -82,6 +82,7 @@ def of_namespaces(_: Scene) -> Sequence[Attempt]:
         yes("put it under profiles of its own making", "PATCH", ns, meta(labels={"monopod.dev/fargate": "true"})),
         yes("take the mark off: new pods run unsandboxed", "PATCH", ns, meta(labels={"monopod.dev/fargate": None})),
         yes("forge the rows", "PATCH", ns, meta(annotations={"monopod.dev/profiles": "web|runc|Pend||"})),
+        yes("say what runs on demand", "PATCH", ns, meta(annotations={"monopod.dev/on-demand": "web/1=x,1"})),
         yes("say that it is isolated", "PATCH", ns, meta(annotations={"monopod.dev/isolated": "true"})),
     )
 

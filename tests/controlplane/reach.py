@@ -12,6 +12,7 @@ from monopod.api.names import (
     ISOLATED_ANNOTATION,
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
+    ON_DEMAND_ANNOTATION,
     PROFILE_LABEL,
     SELECTORS_ANNOTATION,
 )
@@ -36,6 +37,7 @@ def reach(
     *,
     isolated: bool = True,
     group_policies: str = "",
+    on_demand: str = "",
 ) -> None:
     """Gives the namespace these profiles, and returns when pods created in it are admitted by them.
 
@@ -49,6 +51,7 @@ def reach(
         protected: namespaces that no wildcard reaches.
         isolated: whether the operator has closed the namespace, so that no pod has to wait for that.
         group_policies: the namespace's SecurityGroupPolicies, compiled.
+        on_demand: what it says of workloads that Spot lacks room for.
     """
     generation = str(next(_generations))
     sentinel = Profile(f"zz-sentinel-{generation}", (Selector(namespace, ((_SENTINEL_LABEL, generation),)),), "kata")
@@ -59,6 +62,7 @@ def reach(
             SELECTORS_ANNOTATION: compile_selectors(namespace, [*profiles, sentinel], protected),
             ISOLATED_ANNOTATION: "true" if isolated else None,
             GROUP_POLICIES_ANNOTATION: group_policies or None,
+            ON_DEMAND_ANNOTATION: on_demand or None,
         },
     }
     path = NAMESPACES.path(namespace)

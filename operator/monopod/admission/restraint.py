@@ -21,6 +21,7 @@ from monopod.api.names import (
     ISOLATION_GATE,
     KUBE_SYSTEM,
     NAMESPACE_LABEL,
+    ON_DEMAND_ANNOTATION,
     POD_GROUPS_ANNOTATION,
     POLICY_LABEL,
     PROFILE_FINALIZER,
@@ -76,7 +77,7 @@ ONLY_TRIED = Validation(
     "Monopod's operator may create namespaces only with dryRun=All, to try admission, and those of ECSClusters.",
 )
 
-_NAMESPACE_ANNOTATIONS = (SELECTORS_ANNOTATION, ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION)
+_NAMESPACE_ANNOTATIONS = (SELECTORS_ANNOTATION, ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION, ON_DEMAND_ANNOTATION)
 
 ONLY_MARKED = Validation(
     "By an owner that doesn't exist the garbage collector would delete the namespace; by another label Pod Security or "

@@ -55,6 +55,9 @@ PROFILE_LABEL: Final = f"{GROUP}/profile"
 CAPACITY_PROVIDER_LABEL: Final = f"{GROUP}/capacity-provider"
 """On a pod that runs on Spot: `FARGATE_SPOT`. Pods on demand don't have it."""
 
+ON_DEMAND_ANNOTATION: Final = f"{GROUP}/on-demand"
+"""On a namespace that a profile reaches: the workloads that run on demand for a while, because Spot lacks room."""
+
 CAPACITY_PROVIDER_ANNOTATION: Final = CAPACITY_PROVIDER_LABEL
 """On a pod, by its author: the capacity provider that it asks for, if its profile lets it."""
 

@@ -246,6 +246,19 @@ class MoveReason(Documented):
     RESCHEDULED = "Rescheduled", "The pod was evicted so that its replacement runs in a sandbox of its own."
 
 
+class SpotReason(Documented):
+    """Reasons of the events about pods that find no room on Spot."""
+
+    SPOT_FALLBACK = (
+        "SpotFallback",
+        "Spot has had no room for the workload, so its new pods run on demand until the time that the message says.",
+    )
+    SPOT_FALLBACK_REFUSED = (
+        "SpotFallbackRefused",
+        "Spot has no room for the pod, and it isn't deleted so that one on demand could come; the message says why.",
+    )
+
+
 class GroupReason(Documented):
     """Why the condition Ready of a SecurityGroup has its status."""
 

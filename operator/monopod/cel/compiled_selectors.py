@@ -21,6 +21,12 @@ OPT_OUT_REFUSED: Final = "Refuse"
 SPOT: Final = "Spot"
 PROVIDER_ALLOWED: Final = "Allow"
 
+ON_DEMAND_SEPARATOR: Final = " "
+OWNER_SEPARATOR: Final = "/"
+ON_DEMAND_UNTIL: Final = "="
+WAS_ON_DEMAND_UNTIL: Final = "~"
+"""Of the workloads that Spot lacks room for: `PROFILE/UID=UNTIL,NUMBER`, or with `~` for one whose time is over."""
+
 FIXED_FIELDS: Final = 5
 """Fields that every compiled selector has, empty or not."""
 

@@ -25,7 +25,12 @@ BREATH_SECONDS = 10.0
 # While it isn't known whether this replica still leads.
 STILL_SECONDS = 0.5
 
-PURPOSES: Mapping[str, Purpose] = {"deletion": "deletion", "rescheduling": "rescheduling", "bare": "rescheduling"}
+PURPOSES: Mapping[str, Purpose] = {
+    "deletion": "deletion",
+    "rescheduling": "rescheduling",
+    "bare": "rescheduling",
+    "spot": "spot",
+}
 """Who has pods evicted, the first of them first, and what for."""
 
 logger = structlog.stdlib.get_logger(__name__)

@@ -72,10 +72,16 @@ WATCHED = Gauge(
     ["resource"],
     registry=REGISTRY,
 )
+SPOT_FALLBACKS = Counter(
+    "monopod_spot_fallbacks",
+    "How often a workload began to run on demand because Spot had no room for it, by profile.",
+    ["profile"],
+    registry=REGISTRY,
+)
 EVICTIONS = Counter(
     "monopod_evictions",
-    "Evictions that were asked for, by answer, and by purpose (deletion, rescheduling). Those that were granted are "
-    "bound by the limit below.",
+    "Evictions that were asked for, by answer, and by purpose (deletion, rescheduling, spot). Those that were granted "
+    "are bound by the limit below.",
     ["answer", "purpose"],
     registry=REGISTRY,
 )

@@ -39,6 +39,7 @@ from monopod.notices.webhook import Webhook
 from monopod.profiles.controller import Reconciler
 from monopod.rescheduling.contributor import ProgressContributor
 from monopod.rescheduling.controller import Rescheduler
+from monopod.spot.controller import SpotKeeper
 from monopod.spot.interruptions import InterruptionReporter
 from monopod.tasks.clusters import ClusterKeeper
 from monopod.tasks.controller import TaskRunner
@@ -156,6 +157,7 @@ class Process:
         webhook = Webhook(options, problems)
         usage = UsageReader(api, options, problems)
         capacity = CapacityReader(api, caches, options.choose_sandbox, recorder, problems)
+        spot = SpotKeeper(api, caches, evictor, recorder, problems)
         contributors = (isolator, ProgressContributor(rescheduler.compute_moves), capacity, usage)
         reconciler = Reconciler(
             api, caches, isolator, options, read_admission, evictor, rescheduler, contributors, recorder, problems
@@ -178,6 +180,7 @@ class Process:
             usage.controller,
             webhook.controller,
             interruptions.controller,
+            spot.controller,
             *(tasks.controllers if tasks else ()),
             *((clusters.controller,) if clusters else ()),
         )
@@ -186,6 +189,7 @@ class Process:
         auditor.begin()
         capacity.begin()
         usage.begin()
+        spot.begin()
         if tasks:
             tasks.begin()
         reconciler.enqueue(0)

@@ -21,6 +21,7 @@ from monopod.api.names import (
     ISOLATED_ANNOTATION,
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
+    ON_DEMAND_ANNOTATION,
     SELECTORS_ANNOTATION,
 )
 from monopod.pods.rules.selection import Profile
@@ -47,6 +48,7 @@ class NamespaceView:
     isolated: str | None = None
     group_policies: str | None = None
     uid: str = ""
+    on_demand: str = ""
 
     @property
     def is_isolated(self) -> bool:
@@ -195,6 +197,7 @@ def read_namespace(item: Mapping[str, Any]) -> NamespaceView:
         group_policies=annotations.get(GROUP_POLICIES_ANNOTATION),
         terminating="deletionTimestamp" in metadata,
         uid=metadata.get("uid") or "",
+        on_demand=annotations.get(ON_DEMAND_ANNOTATION) or "",
     )
 
 

@@ -1,12 +1,22 @@
 """The caches that Spot's controllers read, of all that the operator watches (`monopod.manager.sources`)."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from monopod.kube.cache import Kind
 from monopod.kube.objects.views import NodeView
+from monopod.pods.view import PodView
+from monopod.selectors.publication import NamespaceView
 
 
 class Caches(Protocol):
-    """Copies of what the cluster has."""
+    """Copies of what the cluster has, for whoever tells of interruptions."""
 
     nodes: Kind[NodeView]
+
+
+class FallbackCaches(Protocol):
+    """The same, for whoever has workloads run on demand."""
+
+    profiles: Kind[dict[str, Any]]
+    namespaces: Kind[NamespaceView]
+    pods: Kind[PodView]

@@ -60,3 +60,48 @@ def test_a_weight_needn_t_be_said(installed: Any) -> None:
     profile = a_profile(capacityProviderStrategy=[{"capacityProvider": "FARGATE_SPOT"}])
     answer = create(installed, profile, "--dry-run=server", "-o", "json")
     assert json.loads(answer.stdout)["spec"]["capacityProviderStrategy"] == [ON_SPOT]
+
+
+AFTER = "spec.spot.fallbackAfter: Invalid value: "
+SPOT_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "a fallback to something else": (
+        {"fallback": "Wait"},
+        'spec.spot.fallback: Unsupported value: "Wait": supported values: "None", "OnDemand"',
+    ),
+    "a time without a fallback": (
+        {"fallbackAfter": "2m"},
+        "spec.spot: Invalid value: fallbackAfter has no effect without fallback: OnDemand",
+    ),
+    "too soon": (
+        {"fallback": "OnDemand", "fallbackAfter": "29s"},
+        f'{AFTER}"29s": must be a duration between 30s and 1h',
+    ),
+    "too late": (
+        {"fallback": "OnDemand", "fallbackAfter": "1h1s"},
+        f'{AFTER}"1h1s": must be a duration between 30s and 1h',
+    ),
+    "no duration": (
+        {"fallback": "OnDemand", "fallbackAfter": "soon"},
+        f'{AFTER}"soon": must be a duration between 30s and 1h',
+    ),
+    "a choice of something else": (
+        {"podChoice": "Spot"},
+        'spec.spot.podChoice: Unsupported value: "Spot": supported values: "Ignore", "Allow"',
+    ),
+}
+
+
+@pytest.mark.parametrize(("spot", "reason"), SPOT_REFUSED.values(), ids=SPOT_REFUSED)
+def test_what_is_said_of_spot_is_refused_for_one_reason(installed: Any, spot: dict[str, Any], reason: str) -> None:
+    answer = create(installed, a_profile(spot=spot), "--dry-run=server")
+    assert answer.returncode != 0
+    first, *more = refusals(answer.stderr)
+    assert first.startswith(reason)
+    assert all("some validation rules were not checked" in other for other in more), more
+
+
+@pytest.mark.parametrize("after", ["30s", "2m", "1m30s", "1h", "60m"])
+def test_a_fallback_is_accepted_with_a_time_within_bounds(installed: Any, after: str) -> None:
+    spot = {"fallback": "OnDemand", "fallbackAfter": after, "podChoice": "Allow"}
+    answer = create(installed, a_profile(spot=spot), "--dry-run=server")
+    assert answer.returncode == 0, answer.stderr

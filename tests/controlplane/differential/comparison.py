@@ -74,18 +74,20 @@ class Case:
         groups: the security groups that Python gives the pod; None if it doesn't name them as it should, or if no
             profile takes it.
         waits: whether Python has it wait for its isolation.
-        traits: what decided on its groups, and whether it waits, so that it can be counted.
+        traits: what decided on its groups, whether it waits, and whether Spot lacks room, so that it can be counted.
     """
 
     def __init__(self, namespace: str, profiles: Sequence[Profile], setting: Setting, pod: Manifest) -> None:
         self.namespace, self.profiles, self.setting, self.pod = namespace, profiles, setting, pod
         self.username = find_creator(pod)
-        self.decision: Decision = decide(pod, namespace, profiles, username=self.username)
+        self.decision: Decision = decide(pod, namespace, profiles, username=self.username, on_demand=setting.on_demand)
         self.groups: tuple[str, ...] | None = None
         self.waits = False
         self.traits: tuple[str, ...] = ()
         if isinstance(self.decision, Sandboxed | Unsupported):
             self._choose_groups(self.decision.profile)
+            if decide(pod, namespace, profiles, username=self.username) != self.decision:
+                self.traits += ("OnDemand",)
 
     def _choose_groups(self, profile: Profile) -> None:
         labels, annotations = self._read_metadata("labels"), self._read_metadata("annotations")

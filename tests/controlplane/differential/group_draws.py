@@ -46,11 +46,13 @@ class Setting:
     Attributes:
         policies: its SecurityGroupPolicies as the API server sends them.
         accounts: the labels of the ServiceAccounts that the operator has seen.
+        on_demand: the workloads that Spot lacks room for.
     """
 
     isolated: bool = True
     policies: list[Manifest] = field(default_factory=list)
     accounts: dict[str, dict[str, str]] = field(default_factory=dict)
+    on_demand: str = ""
 
     def read_policies(self) -> list[GroupPolicy]:
         return [GroupPolicy.from_resource(policy) for policy in self.policies]

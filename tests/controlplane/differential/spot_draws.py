@@ -42,3 +42,23 @@ def ask_for_spot(draw: Draw, pod: Manifest) -> None:
         if draw.maybe(0.2):
             operator = draw.choice(("In", "NotIn"))
             term.setdefault("matchExpressions", []).append({"key": "kind", "operator": operator, "values": ["spot"]})
+
+
+def draw_on_demand(draw: Draw, profiles: Sequence[Profile]) -> str:
+    """In some namespaces, workloads of some profiles that run on demand, or did; owners that pods have, and others."""
+    if draw.maybe(0.5):
+        return ""
+    entries = [
+        f"{each.name}/{owner}{draw.choice(('=', '=', '~'))}2026-01-01T00:00:00Z,1"
+        for each in profiles
+        for owner in ("1", "11")
+        if draw.maybe(0.5)
+    ]
+    return " ".join(entries)
+
+
+def own_as_a_workload(draw: Draw, pod: Manifest) -> None:
+    """Some pods are a ReplicaSet's."""
+    if "ownerReferences" not in pod["metadata"] and draw.maybe(0.3):
+        owner = {"kind": "ReplicaSet", "apiVersion": "apps/v1", "name": "owner", "uid": draw.choice(("1", "11", "2"))}
+        pod["metadata"]["ownerReferences"] = [{**owner, "controller": draw.maybe(0.9)}]

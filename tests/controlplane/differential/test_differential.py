@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import yaml
@@ -19,7 +19,7 @@ from tests.controlplane.differential.comparison import Case
 from tests.controlplane.differential.draws import Draw, Manifest
 from tests.controlplane.differential.group_draws import Setting, draw_setting, dress
 from tests.controlplane.differential.shrinking import shrink
-from tests.controlplane.differential.spot_draws import ask_for_spot, draw_providers
+from tests.controlplane.differential.spot_draws import ask_for_spot, draw_on_demand, draw_providers, own_as_a_workload
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Server
 
@@ -31,6 +31,7 @@ NAMESPACES = ("prod-web", "prod", "dev-1", "w")
 LEAST_SHARE = {
     **{"Sandboxed": 0.2, "Unsupported": 0.05, "Skipped": 0.02, "Unmatched": 0.02},
     **{"OptOutRefused": 0.002, "ProviderRefused": 0.001},
+    "OnDemand": 0.001,
     **{"Misnamed": 0.002, "waits": 0.02, "SecurityGroupPolicy": 0.005, "Annotation": 0.02},
 }
 """A generator that no longer draws a kind of case would find no difference in it either. What depends on the namespace
@@ -48,6 +49,7 @@ def test_python_and_cel_decide_alike(server: Server, seed: int, capsys: pytest.C
         for number in range(PROFILE_SETS):
             namespace = draw.choice(NAMESPACES)
             profiles, setting = draw_providers(draw, draw.profiles(namespace)), draw_setting(draw)
+            setting = replace(setting, on_demand=draw_on_demand(draw, profiles))
             publish(server, namespace, profiles, setting)
             cases = [draw_case(draw, namespace, profiles, setting) for _ in range(-(-PODS // PROFILE_SETS))]
             found = threads.map(lambda case: case.find_differences(server), cases)
@@ -73,12 +75,20 @@ def draw_case(draw: Draw, namespace: str, profiles: Sequence[Profile], setting: 
     pod = draw.pod(profiles)
     dress(draw, pod)
     ask_for_spot(draw, pod)
+    own_as_a_workload(draw, pod)
     return Case(namespace, profiles, setting, pod)
 
 
 def publish(server: Server, namespace: str, profiles: Sequence[Profile], setting: Setting) -> None:
     compiled = compile_group_policies(setting.read_policies(), setting.accounts)
-    reach(server, namespace, profiles, isolated=setting.isolated, group_policies=compiled)
+    reach(
+        server,
+        namespace,
+        profiles,
+        isolated=setting.isolated,
+        group_policies=compiled,
+        on_demand=setting.on_demand,
+    )
 
 
 def _explain(server: Server, case: Case, where: str) -> str:

@@ -9,9 +9,16 @@ from monopod.api.names import (
     CAPACITY_PROVIDER_LABEL,
     FARGATE,
     FARGATE_SPOT,
+    ON_DEMAND_ANNOTATION,
     SPOT_PRIORITY_CLASS,
 )
-from monopod.cel.compiled_selectors import PROVIDER_ALLOWED, SPOT
+from monopod.cel.compiled_selectors import (
+    ON_DEMAND_SEPARATOR,
+    ON_DEMAND_UNTIL,
+    OWNER_SEPARATOR,
+    PROVIDER_ALLOWED,
+    SPOT,
+)
 from monopod.cel.expressions import Validation, Variable, quote, quote_all
 from monopod.cel.json_patch import drop_if, escape_pointer, put, put_label
 from monopod.pods.rules.spot import (
@@ -31,16 +38,29 @@ CHOSEN = Variable(
     """,
 )
 
-IS_SPOT = Variable(
-    "spot",
-    "Whether the pod runs on Spot: by its own choice, or else by its profile's.",
+_ON_DEMAND = f"namespaceObject.metadata.?annotations[?{quote(ON_DEMAND_ANNOTATION)}]"
+
+FALLEN_BACK = Variable(
+    "fallenBack",
+    "Whether the pod's workload runs on demand for a while, because Spot lacks room for it.",
     f"""
-    variables.chosenProvider.hasValue() ? variables.chosenProvider.value() == {quote(FARGATE_SPOT)}
-      : variables.winner[?11].orValue('') == {quote(SPOT)}
+    {_ON_DEMAND}.hasValue() &&
+      object.metadata.?ownerReferences.orValue([]).exists(owner, owner.?controller.orValue(false) &&
+        ({quote(ON_DEMAND_SEPARATOR)} + {_ON_DEMAND}.orValue('')).contains({quote(ON_DEMAND_SEPARATOR)} +
+          variables.winner[0] + {quote(OWNER_SEPARATOR)} + owner.uid + {quote(ON_DEMAND_UNTIL)}))
     """,
 )
 
-SPOT_VARIABLES = (CHOSEN, IS_SPOT)
+IS_SPOT = Variable(
+    "spot",
+    "Whether the pod runs on Spot: by its own choice, or else by its profile's, and unless Spot lacks room for it.",
+    f"""
+    (variables.chosenProvider.hasValue() ? variables.chosenProvider.value() == {quote(FARGATE_SPOT)}
+      : variables.winner[?11].orValue('') == {quote(SPOT)}) && !variables.fallenBack
+    """,
+)
+
+SPOT_VARIABLES = (CHOSEN, FALLEN_BACK, IS_SPOT)
 
 KNOWN_PROVIDER = Validation(
     "A pod that may choose what it runs on names something that there is.",

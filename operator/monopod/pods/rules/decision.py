@@ -111,6 +111,7 @@ def decide(
     *,
     username: str = "",
     protected: Collection[str] = frozenset(),
+    on_demand: str = "",
 ) -> Decision:
     """Decides on a pod that is being created.
 
@@ -120,6 +121,7 @@ def decide(
         profiles: all profiles of the cluster, in any order.
         username: who creates the pod.
         protected: namespaces that only their exact name reaches, never a wildcard.
+        on_demand: what the namespace's annotation says of workloads that Spot lacks room for.
 
     Raises:
         InvalidPod: a field holds what the API server would never store. Stored pods never raise.
@@ -141,7 +143,7 @@ def decide(
         return Skipped(skip, profile, index)
     if refusal := refuse_provider(pod, profile):
         return ProviderRefused(profile, refusal)
-    profile = choose_provider(pod, profile)
+    profile = choose_provider(pod, profile, on_demand)
     need = measure_need(pod, profile.runtime_class)
     row = compute_pod_size(need)
     messages = compute_unsupported(pod, need, profile)

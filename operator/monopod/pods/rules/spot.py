@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from monopod.api.names import CAPACITY_PROVIDER_ANNOTATION, FARGATE, FARGATE_SPOT, SPOT_PRIORITY_CLASS
+from monopod.cel.compiled_selectors import ON_DEMAND_SEPARATOR, ON_DEMAND_UNTIL, OWNER_SEPARATOR
 from monopod.kube.objects.fields import Part
 from monopod.pods.rules.selection import Profile
 
@@ -42,8 +43,33 @@ def refuse_provider(pod: Mapping[str, object], profile: Profile) -> str:
     return UNKNOWN_PROVIDER if unknown and profile.pod_choice == "Allow" else ""
 
 
-def choose_provider(pod: Mapping[str, object], profile: Profile) -> Profile:
-    """The profile, with the capacity provider that the pod runs on: what it chose, where it may, or the profile's."""
+def choose_provider(pod: Mapping[str, object], profile: Profile, on_demand: str = "") -> Profile:
+    """The profile, with the capacity provider that the pod runs on: what it chose, where it may, or the profile's.
+
+    Args:
+        pod: the pod.
+        profile: the one that takes it.
+        on_demand: the namespace's annotation with the workloads that run on demand while Spot lacks room for them.
+    """
+    chosen = _apply_choice(pod, profile)
+    return (
+        replace(chosen, capacity_provider="FARGATE")
+        if chosen.is_spot and _is_on_demand(pod, chosen, on_demand)
+        else chosen
+    )
+
+
+def _is_on_demand(pod: Mapping[str, object], profile: Profile, on_demand: str) -> bool:
+    """Whether the pod's workload runs on demand for a while."""
+    text = ON_DEMAND_SEPARATOR + on_demand
+    return any(
+        f"{ON_DEMAND_SEPARATOR}{profile.name}{OWNER_SEPARATOR}{owner.text('uid')}{ON_DEMAND_UNTIL}" in text
+        for owner in Part(pod).child("metadata").children("ownerReferences")
+        if owner.flag("controller")
+    )
+
+
+def _apply_choice(pod: Mapping[str, object], profile: Profile) -> Profile:
     match _get_choice(pod) if profile.pod_choice == "Allow" else None:
         case "FARGATE" | "FARGATE_SPOT" as chosen:
             return replace(profile, capacity_provider=chosen)

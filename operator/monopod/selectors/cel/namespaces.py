@@ -6,8 +6,9 @@ compiled profiles, from which a policy writes them, so that a namespace and its 
 while the operator is down. An installation brings that ConfigMap empty: no namespace is reached. Without any, neither
 policy applies, so that no one's namespaces suffer from half an installation.
 
-Two more annotations are the operator's: that the namespace is isolated, and its SecurityGroupPolicies. A new namespace
-has neither, so that its first pods wait until the operator has written its default-deny policy.
+Three more annotations are the operator's: that the namespace is isolated, its SecurityGroupPolicies, and the workloads
+that Spot lacks room for. A new namespace has none of them, so that its first pods wait until the operator has written
+its default-deny policy.
 """
 
 from monopod.api.names import (
@@ -15,6 +16,7 @@ from monopod.api.names import (
     ISOLATED_ANNOTATION,
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
+    ON_DEMAND_ANNOTATION,
     SELECTORS_ANNOTATION,
 )
 from monopod.cel.compiled_selectors import LINE_SEPARATOR, PATTERNS_KEY, PROTECTED_KEY, SEPARATOR
@@ -64,7 +66,7 @@ _SELECTORS_PATH = f"/metadata/annotations/{escape_pointer(SELECTORS_ANNOTATION)}
 _HAS_LABEL = f"{quote(NAMESPACE_LABEL)} in object.metadata.?labels.orValue({{}})"
 _HAS_SELECTORS = f"{quote(SELECTORS_ANNOTATION)} in object.metadata.?annotations.orValue({{}})"
 
-LATER_ANNOTATIONS = (ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION)
+LATER_ANNOTATIONS = (ISOLATED_ANNOTATION, GROUP_POLICIES_ANNOTATION, ON_DEMAND_ANNOTATION)
 """What the operator writes on a namespace once it exists."""
 
 
@@ -150,7 +152,7 @@ def build_kept_by_operator(service_account: str) -> tuple[Validation, ...]:
 def _written_later(service_account: str, annotation: str) -> Validation:
     value = f"metadata.?annotations[?{quote(annotation)}]"
     return Validation(
-        "By it new pods run at once instead of waiting for the operator, or get their security groups.",
+        "By it new pods run at once instead of waiting for the operator, get their security groups, or run on demand.",
         f"""
         request.operation == 'CREATE' ? !object.{value}.hasValue()
           : request.userInfo.username == {quote(service_account)} || object.{value} == oldObject.{value}

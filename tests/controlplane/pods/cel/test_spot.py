@@ -9,14 +9,15 @@ from monopod.api.names import (
     CAPACITY_PROVIDER_LABEL,
     COMPUTE_TYPE,
     FARGATE_SPOT,
+    ON_DEMAND_ANNOTATION,
     PROFILE_LABEL,
     SPOT_PRIORITY_CLASS,
 )
-from monopod.kube.objects.resources import PODS
+from monopod.kube.objects.resources import NAMESPACES, PODS
 from monopod.pods.rules.nodes import REQUIRED
 from monopod.pods.rules.spot import SPOT_PRIORITY, UNKNOWN_PROVIDER
 from tests.controlplane.conftest import PRIORITY_CLASS, PRIORITY_CLASSES
-from tests.controlplane.reach import poll, reach
+from tests.controlplane.reach import OPERATOR, poll, reach
 from tests.controlplane.server import Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 
@@ -203,3 +204,48 @@ def test_where_pods_have_no_choice_the_profile_decides(spotted: Server) -> None:
     assert pod["metadata"]["labels"][CAPACITY_PROVIDER_LABEL] == FARGATE_SPOT
     pod = spotted.create_pod("choice", a_pod().labelled(tier="web").build()).expect_ok()
     assert read_priority(pod) == ORDINARY
+
+
+ON_DEMAND = "cheap/1=2026-01-01T00:10:00Z,1 strict/11=2026-01-01T00:10:00Z,1 strict/12~2026-01-01T00:10:00Z,1"
+
+
+def test_a_workload_that_spot_lacks_room_for_runs_on_demand_and_no_other_does(spotted: Server) -> None:
+    profiles = [
+        a_profile("cheap", a_selector("fallback", tier="batch"), pod_choice="Allow", spot=True, spot_nodes=LABEL),
+        a_profile("strict", a_selector("fallback"), spot=True, spot_nodes=LABEL),
+    ]
+    reach(spotted, "fallback", profiles, on_demand=ON_DEMAND)
+
+    def create(uid: str, *, controller: bool = True, **labels: str) -> Manifest:
+        pod = a_pod().labelled(labels).annotated({CAPACITY_PROVIDER_ANNOTATION: FARGATE_SPOT}).build()
+        owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": uid, "controller": controller}
+        pod["metadata"]["ownerReferences"] = [owner]
+        return spotted.create_pod("fallback", pod).expect_ok()
+
+    for pod in (create("1", tier="batch"), create("11")):
+        assert CAPACITY_PROVIDER_LABEL not in pod["metadata"]["labels"]
+        assert (read_priority(pod), read_requirements(pod)) == (ORDINARY, [[ELSEWHERE]])
+    others = (
+        create("11", tier="batch"),
+        create("1"),
+        create("12"),
+        create("2026-01-01T00:10:00Z,1 strict/11"),
+        create("11", controller=False),
+        spotted.create_pod("fallback", a_pod().build()).expect_ok(),
+    )
+    for pod in others:
+        assert (read_priority(pod), read_requirements(pod)) == (SPOT, [[ON_SPOT]])
+
+
+def test_nobody_but_the_operator_says_what_runs_on_demand(spotted: Server) -> None:
+    path = NAMESPACES.path("spot")
+    patch = {"metadata": {"annotations": {ON_DEMAND_ANNOTATION: ON_DEMAND}}}
+    answer = spotted.patch(f"{path}?dryRun=All", patch)
+    assert (answer.status, f"metadata.annotations[{ON_DEMAND_ANNOTATION}] is written by" in answer.message) == (
+        403,
+        True,
+    )
+    assert spotted.patch(f"{path}?dryRun=All", patch, user=OPERATOR).ok
+    new = {"metadata": {"name": "born-on-demand", **patch["metadata"]}}
+    born = spotted.create(NAMESPACES.list_path(), new, dry_run=True).expect_ok()
+    assert ON_DEMAND_ANNOTATION not in born["metadata"].get("annotations", {})
