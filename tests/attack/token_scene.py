@@ -70,7 +70,7 @@ def set_the_scene(lab: Lab) -> Scene:
     for namespace in (REACHED, OUTSIDE):
         lab.create_namespace(namespace)
         lab.patch("Namespace", namespace, {"metadata": {"labels": {"team": "theirs"}}})
-    lab.create_profile(PROFILE, REACHED)
+    lab.create_profile(PROFILE, REACHED, allowedCapabilities=["SYS_ADMIN", "SYS_PTRACE"])
     eventually(lambda: lab.phase(PROFILE) == "ACTIVE", 180)
     own = RESOURCES["NetworkPolicy"].path("monopod-base", REACHED)
     eventually(lambda: lab.get("NetworkPolicy", "monopod-base", REACHED))

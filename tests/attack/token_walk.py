@@ -117,6 +117,7 @@ def of_new_pods(_: Scene) -> Sequence[Attempt]:
         "a node of its choice": pod(nodeName="kwok-0"),
         "a port of the host": container(ports=[{"containerPort": 80, "hostPort": 80}]),
         "privileges": container(securityContext={"privileged": True}),
+        "what only a row allows": container(securityContext={"capabilities": {"add": ["SYS_ADMIN"]}}),
         "a GPU": container(resources={"limits": {"nvidia.com/gpu": "1"}}),
         "a raw device": pod(
             containers=[{"name": "app", "image": "app", "volumeDevices": [{"name": "v", "devicePath": "/dev/x"}]}],
@@ -136,6 +137,7 @@ def of_new_pods(_: Scene) -> Sequence[Attempt]:
         no("one that leaves its profile", "POST", reached, opting_out, real=True),
         no("one in nobody's place", "POST", reached, a_pod(), real=True),
         yes("an ordinary one, with the Secrets of its namespace", "POST", reached, volume(secret={"secretName": "s"})),
+        yes("one that traces", "POST", reached, container(securityContext={"capabilities": {"add": ["SYS_PTRACE"]}})),
         yes("the same, outside its profile", "POST", reached, a_pod(annotations={**RECREATED, **OPTS_OUT})),
         yes("try any other", "POST", outside, a_pod(hostPID=True)),
     )

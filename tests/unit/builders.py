@@ -134,6 +134,7 @@ def a_profile(
     spot: bool = False,
     spot_nodes: str = "",
     pod_choice: PodChoice = "Ignore",
+    capabilities: tuple[str, ...] = (),
 ) -> Profile:
     return Profile(
         name,
@@ -149,6 +150,7 @@ def a_profile(
         capacity_provider="FARGATE_SPOT" if spot else "FARGATE",
         spot_node_label=spot_nodes,
         pod_choice=pod_choice,
+        allowed_capabilities=capabilities,
     )
 
 

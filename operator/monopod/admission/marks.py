@@ -34,7 +34,6 @@ from monopod.pods.cel.support import (
     CONFIGURES_NODE,
     CONFIGURES_SANDBOX,
     IS_ALLOWED,
-    allows_selinux,
     build_allowed_annotations,
     build_security_variables,
 )
@@ -252,7 +251,7 @@ OWN_SELECTOR = Variable(
 MARK_VARIABLES = (
     OWN_SELECTOR,
     build_allowed_annotations("variables.ownSelector"),
-    *build_security_variables("object.spec.?ephemeralContainers.orValue([])", allows_selinux("variables.ownSelector")),
+    *build_security_variables("object.spec.?ephemeralContainers.orValue([])", "variables.ownSelector"),
 )
 
 NOT_DEBUGGED_WITH_PRIVILEGES = Validation(

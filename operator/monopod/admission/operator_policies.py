@@ -60,6 +60,7 @@ def _build_pod_policies(
                 restraint.ONLY_RECREATED,
                 restraint.build_only_reached(system_namespace),
                 restraint.ONLY_SUPPORTED,
+                restraint.ONLY_FEW_CAPABILITIES,
                 restraint.ONLY_WITHOUT_POWERS,
                 restraint.ONLY_GATES_LIFTED,
             ),

@@ -9,7 +9,7 @@ objects that carry many, and the operator could then not write on these at all.
 from collections.abc import Sequence
 
 from monopod.admission.task_restraint import IS_CLUSTERS, WAS_TASK
-from monopod.api.ecs.names import ECS_TASK_GATE
+from monopod.api.ecs.names import ECS_CAPABILITIES, ECS_TASK_GATE
 from monopod.api.names import (
     BASE_POLICY,
     DEFAULT_GROUP,
@@ -36,6 +36,7 @@ from monopod.cel.expressions import Validation, Variable, quote, quote_all
 from monopod.isolation.cel.groups import IS_GROUP
 from monopod.isolation.rules.network_policies import GROUPS_POLICY
 from monopod.pods.cel.selection import IS_REACHED
+from monopod.pods.rules.support import DEFAULT_CAPABILITIES
 
 MAPS = (
     Variable("labelsNow", "The labels after the change.", "object.metadata.?labels.orValue({})"),
@@ -141,6 +142,17 @@ ONLY_SUPPORTED = Validation(
     'Monopod\\'s operator may create no pod that names its node, and none that Fargate can\\'t run. '
       + (variables.unsupported.size() == 0 ? '' : variables.unsupportedText)
     """,
+)
+
+
+ONLY_FEW_CAPABILITIES = Validation(
+    "Whatever the compiled selectors allow: the operator writes those, too, and may write a class that is no sandbox.",
+    f"""
+    !variables.recreating || variables.securityContexts.all(context, context.?capabilities.?add.orValue([])
+      .all(name, name in {quote_all((*DEFAULT_CAPABILITIES, *ECS_CAPABILITIES))}))
+    """,
+    f"Monopod's operator may create no pod that adds a capability other than {', '.join(ECS_CAPABILITIES)} to those "
+    "that every container has, whatever its profile allows.",
 )
 
 

@@ -6,13 +6,14 @@ without it `NO_TASKS` refuses what RBAC can't, because the operator needs the sa
 
 from monopod.api.ecs.names import (
     CLUSTER_LABEL,
+    ECS_CAPABILITIES,
     ECS_GROUP,
     ECS_PROFILE,
     ECS_TASK_GATE,
     ECS_TASK_LABEL,
     NAMESPACE_PREFIX,
 )
-from monopod.cel.expressions import Validation, Variable, quote
+from monopod.cel.expressions import Validation, Variable, quote, quote_all
 
 _POD_SECURITY = "pod-security.kubernetes.io/"
 
@@ -59,13 +60,16 @@ ONLY_CLUSTERS_DELETED = Validation(
 )
 
 ONLY_ECS_PROFILE = Validation(
-    "Any other profile is the administrator's.",
+    "Any other profile is the administrator's, and so is what tasks may do beyond Fargate's.",
     f"""
     request.operation != 'CREATE' || object.metadata.name == {quote(ECS_PROFILE)} &&
       object.spec.selectors.all(selector, selector.namespace.startsWith({quote(NAMESPACE_PREFIX)}) &&
-        {quote(ECS_TASK_LABEL)} in selector.?labels.orValue({{}}))
+        {quote(ECS_TASK_LABEL)} in selector.?labels.orValue({{}})) &&
+      object.spec.?allowedCapabilities.orValue([]).all(name, name in {quote_all(ECS_CAPABILITIES)}) &&
+      object.spec.?allowedAnnotations.orValue([]).size() == 0 && object.spec.?seLinuxOptions.orValue('') != 'Allow'
     """,
-    f"Monopod's operator may create no FargateProfile but {ECS_PROFILE}, for tasks of ECS's, where it is missing.",
+    f"Monopod's operator may create no FargateProfile but {ECS_PROFILE}, for tasks of ECS's, where it is missing, and "
+    f"one that allows nothing but {', '.join(ECS_CAPABILITIES)}.",
 )
 
 NO_TASKS = Validation(

@@ -21,7 +21,7 @@ from monopod.api.names import (
     TASK_LABEL,
 )
 from monopod.api.parts import ATOMIC_LIST, ATOMIC_MAP, Part
-from monopod.api.profile_fields import AnnotationPatterns, GroupNames, MaxUnavailable, Subnets, Tags
+from monopod.api.profile_fields import AnnotationPatterns, Capabilities, GroupNames, MaxUnavailable, Subnets, Tags
 from monopod.api.profile_parts.capacity import Capacity
 from monopod.api.profile_parts.spot import Spot
 from monopod.api.profile_status import FargateProfileStatus
@@ -190,6 +190,11 @@ class FargateProfileSpec(Part):
     """Whether pods may choose SELinux labels (`seLinuxOptions`), which the node gives to the sandbox. Unsupported: as
     what else Fargate can't run. Allow: where nodes don't enforce SELinux, or a webhook writes the labels, as on
     OpenShift."""
+
+    allowed_capabilities: Annotated[Capabilities, Field(json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
+    """Capabilities of Linux that containers may add (`securityContext.capabilities.add`), in upper case and without
+    CAP_: `[SYS_PTRACE]`. They hold in the pod's sandbox, on a kernel of its own. Those that every container has anyway
+    needn't be named, and ALL can't be. Default: none, as on EKS. A change holds for new pods."""
 
     capacity_provider_strategy: CapacityProviderStrategy = Field(default_factory=list)
     """What the pods run on, as ECS says it: `[{capacityProvider: FARGATE_SPOT}]` for Spot, where pods may be

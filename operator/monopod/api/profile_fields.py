@@ -64,6 +64,35 @@ AnnotationPatterns = Annotated[
     _listed_once("annotation"),
 ]
 
+LINUX_CAPABILITIES = (
+    *("AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "CHOWN"),
+    *("DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "IPC_LOCK", "IPC_OWNER", "KILL", "LEASE"),
+    *("LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE", "MKNOD", "NET_ADMIN", "NET_BIND_SERVICE", "NET_BROADCAST"),
+    *("NET_RAW", "PERFMON", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_ADMIN", "SYS_BOOT", "SYS_CHROOT"),
+    *("SYS_MODULE", "SYS_NICE", "SYS_PACCT", "SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE", "SYS_TIME"),
+    *("SYS_TTY_CONFIG", "SYSLOG", "WAKE_ALARM"),
+)
+"""Those of capabilities(7), which container runtimes know by these names."""
+
+Capability = Annotated[
+    str,
+    Field(max_length=32),
+    Rule(
+        f"self == 'ALL' || self in {list(LINUX_CAPABILITIES)}",
+        "must be a capability of Linux, in upper case and without CAP_, such as SYS_PTRACE",
+    ),
+    Rule(
+        "self != 'ALL'",
+        "ALL can't be allowed, because it means others with each kernel and runtime: name those that pods need",
+    ),
+]
+
+Capabilities = Annotated[
+    list[Capability],
+    Field(max_length=len(LINUX_CAPABILITIES)),
+    _listed_once("capability"),
+]
+
 TagValue = Annotated[
     str,
     Field(max_length=256),

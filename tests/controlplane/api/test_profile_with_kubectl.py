@@ -70,6 +70,7 @@ ALLOWED_CHANGES = {
     "unsupportedPods back to its default": {"unsupportedPods": None},
     "security groups": {"securityGroups": ["web"], "podSecurityGroups": "Allow", "isolation": "PerGroup"},
     "what pods may have": {"allowedAnnotations": ["k8s.v1.cni.cncf.io/*"], "seLinuxOptions": "Allow"},
+    "capabilities": {"allowedCapabilities": ["SYS_PTRACE", "NET_ADMIN"]},
     "what becomes of pods that opt out": {"optOut": "Refuse"},
     "what becomes of existing pods": {"existingPods": "Keep", "maxUnavailable": 2, "paused": True},
     "what becomes of pods that nothing replaces": {"barePods": "Recreate", "runningJobs": "Reschedule"},

@@ -33,7 +33,7 @@ SCHEDULED_SANDBOX = "kata-on-metal"
 """Its RuntimeClass has a nodeSelector, which the API server writes before admission looks."""
 
 ALLOWANCES = ("k8s.v1.cni.cncf.io/networks", "k8s.v1.cni.cncf.io/*", "cdi.k8s.io/*", "devices.*", "io.*")
-
+CAPABILITIES = ("NET_ADMIN", "SYS_TIME", "BPF", "CHOWN")
 ZONES = ("z1", "z2", "z3", "z4")
 COMPUTE_TYPES = ("fargate", "ec2", "auto")
 
@@ -63,6 +63,7 @@ class Draw(random.Random):
                 allowed_annotations=tuple(self.sample(ALLOWANCES, self.choice((0, 0, 1, 2)))),
                 selinux_options="Allow" if self.maybe(0.3) else "Unsupported",
                 opt_out="Refuse" if self.maybe(0.2) else "Allow",
+                allowed_capabilities=tuple(self.sample(CAPABILITIES, self.choice((0, 0, 1, 3)))),
             )
             for name in names
         ]
@@ -321,7 +322,7 @@ def _secure(draw: Draw, container: Manifest) -> None:
             {"privileged": True},
             {"privileged": False, "allowPrivilegeEscalation": False},
             {"allowPrivilegeEscalation": True},
-            {"capabilities": {"add": draw.sample(("NET_ADMIN", "CHOWN", "SYS_TIME", "KILL", "ALL", "BPF"), 3)}},
+            {"capabilities": {"add": draw.sample(("NET_ADMIN", "CHOWN", "SYS_TIME", "KILL", "ALL", "BPF", ""), 3)}},
             {"capabilities": {"drop": ["ALL"]}},
             {"seLinuxOptions": {"type": "spc_t"}},
             {"seLinuxOptions": {}},

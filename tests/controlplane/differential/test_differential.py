@@ -132,6 +132,7 @@ def _as_plain(profile: Profile) -> Manifest:
         "capacityProvider": profile.capacity_provider,
         "spotNodeLabel": profile.spot_node_label,
         "podChoice": profile.pod_choice,
+        "allowedCapabilities": list(profile.allowed_capabilities),
         "selectors": [{"namespace": each.namespace, "labels": dict(each.labels)} for each in profile.selectors],
     }
 
@@ -152,4 +153,5 @@ def _from_plain(plain: Manifest) -> Profile:
         capacity_provider=plain["capacityProvider"],
         spot_node_label=plain["spotNodeLabel"],
         pod_choice=plain["podChoice"],
+        allowed_capabilities=tuple(plain["allowedCapabilities"]),
     )

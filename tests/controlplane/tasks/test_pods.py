@@ -9,18 +9,25 @@ import pytest
 from monopod.api.names import CAPACITY_ANNOTATION, PROFILE_LABEL, STORAGE_ANNOTATION, UNSUPPORTED_ANNOTATION
 from monopod.pods.rules.size import SIZE_TABLE
 from monopod.tasks.rules.pod.pod import build_pod
+from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
 from tests.project.repository import ROOT
 from tests.unit.tasks.definitions import a_definition, with_container
-from tests.unit.tasks.made import SETTINGS, make_all
+from tests.unit.tasks.made import PROFILE, SETTINGS, make_all
 
 SAMPLE = json.loads((ROOT / "manifests/samples/tasks/web.json").read_text())
-IN_FARGATE = replace(SETTINGS, namespace="fargate")
+NAMESPACE = "ecs-admitted"
+IN_CLUSTER = replace(SETTINGS, namespace=NAMESPACE)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster(server: Server) -> None:
+    reach(server, NAMESPACE, [PROFILE])
 
 
 def admit(server: Server, definition: Any) -> Manifest:
     """The pod as the API server would store it."""
-    admitted = server.create_pod("fargate", build_pod(definition, IN_FARGATE)).expect_ok()
+    admitted = server.create_pod(NAMESPACE, build_pod(definition, IN_CLUSTER)).expect_ok()
     assert PROFILE_LABEL in admitted["metadata"]["labels"]
     assert UNSUPPORTED_ANNOTATION not in admitted["metadata"]["annotations"]
     return admitted
@@ -60,7 +67,7 @@ def test_the_pods_of_any_tasks_are_taken_and_keep_what_they_say(server: Server) 
     definitions = make_all(range(1000, 1150))
     assert len(definitions) > 30
     for definition in definitions:
-        sent, stored = build_pod(definition, IN_FARGATE), admit(server, definition)
+        sent, stored = build_pod(definition, IN_CLUSTER), admit(server, definition)
         gib = definition.get("ephemeralStorage", {"sizeInGiB": 20})["sizeInGiB"]
         cpu, memory = int(definition["cpu"]) / 1024, int(definition["memory"]) / 1024
         assert get_size(stored) == (f"{cpu:.10g}vCPU {memory:.10g}GB", f"{gib}Gi")

@@ -51,6 +51,8 @@ def test_security_groups_are_two_fields_more() -> None:
     assert compiled(a_profile("web", selector, spot=True)) == [f"{start}|||||||Spot"]
     assert compiled(a_profile("web", selector, spot=True, spot_nodes="a=b")) == [f"{start}|||||||Spot|a=b"]
     assert compiled(a_profile("web", selector, spot_nodes="a=b")) == [f"{start}||||||||a=b"]
+    capable = a_profile("web", selector, capabilities=("SYS_PTRACE", "BPF"))
+    assert compiled(capable) == [f"{start}|||||||||SYS_PTRACE,BPF"]
 
 
 def test_zones_do_not_count_as_wildcards() -> None:

@@ -3,13 +3,18 @@
 import random
 from typing import Any
 
+from monopod.api.ecs.names import ECS_CAPABILITIES
+from monopod.pods.rules.selection import Selector
 from monopod.pods.rules.size import SIZE_TABLE
 from monopod.tasks.rules.pod.pod import TaskSettings
 from monopod.tasks.rules.rule import Effect
 from monopod.tasks.rules.validation import validate
+from tests.unit.builders import a_profile
 from tests.unit.tasks.definitions import ROLE
 
 SETTINGS = TaskSettings("t", "ecs-prod", file_systems={"fs-1": {"nfs": {"server": "a", "path": "/"}}})
+PROFILE = a_profile("ecs", Selector("ecs-*"), capabilities=ECS_CAPABILITIES)
+TRACING = {"capabilities": {"add": ["SYS_PTRACE"], "drop": ["NET_RAW"]}}
 HEALTH = {"command": ["CMD-SHELL", "true $(A)"], "interval": 5}
 
 
@@ -65,7 +70,9 @@ class Maker:
             "restartPolicy": self.maybe({"enabled": True, "ignoredExitCodes": [0, 7]}, 0.3),
             "mountPoints": self.maybe([{"sourceVolume": "v_1", "containerPath": f"/{name}"}]),
             "volumesFrom": self.maybe([{"sourceContainer": earlier[0]}]) if earlier else None,
-            "linuxParameters": self.maybe({"tmpfs": [{"containerPath": "/m", "size": 8}]}, 0.3),
+            "linuxParameters": self.maybe(
+                {"tmpfs": [{"containerPath": "/m", "size": 8}], **(self.maybe(TRACING) or {})}, 0.4
+            ),
             "stopTimeout": self.maybe(self.random.randrange(2, 121), 0.3),
             "dependsOn": [{"containerName": each, "condition": self.random.choice(conditions)} for each in waits],
         }

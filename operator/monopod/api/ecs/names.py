@@ -17,6 +17,9 @@ NAMESPACE_PREFIX: Final = "ecs-"
 ECS_PROFILE: Final = "ecs"
 """The FargateProfile of all tasks. The operator makes it where it is missing."""
 
+ECS_CAPABILITIES: Final = ("SYS_PTRACE",)
+"""What Fargate lets a container of a task add to its capabilities, and the profile of all tasks allows."""
+
 LONGEST_CLUSTER_NAME: Final = 63 - len(NAMESPACE_PREFIX)
 
 CLUSTER_LABEL: Final = f"{ECS_GROUP}/cluster"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from monopod.cel.compiled_selectors import ANNOTATION_SEPARATOR, SELINUX_ALLOWED
+from monopod.cel.compiled_selectors import ANNOTATION_SEPARATOR, CAPABILITY_SEPARATOR, SELINUX_ALLOWED
 from monopod.cel.expressions import Variable, quote, quote_all
 from monopod.pods.rules.size import LARGEST, MAX_STORAGE_GIB, MAX_STORAGE_MIB
 from monopod.pods.rules.support import (
@@ -49,14 +49,12 @@ HAS_HOST_PORT = Variable(
 )
 
 
-def build_security_variables(
-    containers: str, allows_selinux: str = "false", pod_context: str = ""
-) -> tuple[Variable, ...]:
+def build_security_variables(containers: str, selector: str, pod_context: str = "") -> tuple[Variable, ...]:
     """The variables that end in `securityFields`.
 
     Args:
         containers: some list of containers, in CEL.
-        allows_selinux: whether the pod's profile allows SELinux options, in CEL.
+        selector: the compiled selector of the pod's profile, in CEL.
         pod_context: the pod's own security context, in CEL, if it is looked at too.
     """
     contexts = f"(variables.securityContexts + [{pod_context}])" if pod_context else "variables.securityContexts"
@@ -67,14 +65,19 @@ def build_security_variables(
             f"{containers}.map(container, container.?securityContext.orValue({{}}))",
         ),
         Variable(
+            "allowedCapabilities",
+            "Those that the pod's profile allows.",
+            f"{selector}[?13].orValue('').split({quote(CAPABILITY_SEPARATOR)}).filter(name, name != '')",
+        ),
+        Variable(
             "addedCapabilities",
-            "Capabilities beyond those that every container has anyway.",
+            "Capabilities beyond those that every container has anyway and those that the profile allows.",
             f"""
             variables.securityContexts
               .map(context, context.?capabilities.?add.orValue([])).flatten()
               .filter(name, !(name in [
                 {_break_lines([quote(name) for name in DEFAULT_CAPABILITIES], 5, ", ", 16)}
-              ]))
+              ]) && !(name in variables.allowedCapabilities))
               .distinct().sort()
             """,
         ),
@@ -92,7 +95,7 @@ def build_security_variables(
                 ? 'Privileged' : '',
               {contexts}
                 .exists(context, context.?seLinuxOptions.orValue({{}}).exists(key, context.seLinuxOptions[key] != ''))
-                && !({allows_selinux}) ? 'SELinuxOptions' : ''
+                && {selector}[?9].orValue('') != {quote(SELINUX_ALLOWED)} ? 'SELinuxOptions' : ''
             ].filter(field, field != '')
             """,
         ),
@@ -179,11 +182,6 @@ def build_allowed_annotations(selector: str) -> Variable:
     )
 
 
-def allows_selinux(selector: str) -> str:
-    """Whether the profile of the selector, in CEL, allows SELinux options."""
-    return f"{selector}[?9].orValue('') == {quote(SELINUX_ALLOWED)}"
-
-
 CONFIGURING = Variable(
     "otherAnnotations",
     "Annotations by which the pod would configure its sandbox, and so could leave it; and those by which it asks its "
@@ -235,7 +233,7 @@ SUPPORT = (
     HOST_FIELDS,
     HAS_HOST_PORT,
     *build_security_variables(
-        "variables.allContainers", allows_selinux("variables.winner"), "object.spec.?securityContext.orValue({})"
+        "variables.allContainers", "variables.winner", "object.spec.?securityContext.orValue({})"
     ),
     DEVICES,
     OTHER_VOLUMES,

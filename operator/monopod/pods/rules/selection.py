@@ -66,6 +66,7 @@ class Profile:
         capacity_provider: what its pods run on.
         spot_node_label: the label of Spot's nodes, `key=value`; "" if no nodes are Spot's.
         pod_choice: whether a pod may choose its capacity provider by an annotation.
+        allowed_capabilities: what a container may add to the capabilities that every container has.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Profile:
     capacity_provider: CapacityProvider = "FARGATE"
     spot_node_label: str = ""
     pod_choice: PodChoice = "Ignore"
+    allowed_capabilities: tuple[str, ...] = ()
 
     @property
     def is_spot(self) -> bool:
@@ -120,6 +122,7 @@ class Profile:
             _read_capacity_provider(spec),
             spot_node_label,
             "Allow" if _read_choice(spec.child("spot"), "podChoice", "Ignore", "Allow") else "Ignore",
+            spec.texts("allowedCapabilities"),
         )
 
 

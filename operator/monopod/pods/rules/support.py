@@ -81,7 +81,8 @@ DEFAULT_CAPABILITIES: Final = (
     "SETUID",
     "SYS_CHROOT",
 )
-"""What containerd gives every container; adding one of these changes nothing, so it is allowed."""
+"""What containerd gives every container; adding one of these changes nothing, so it is allowed. Others a profile may
+allow, each by its name: `ALL` isn't one."""
 
 _NO_PROFILE: Final = Profile("", (), "")
 _HOST_FLAGS: Final = (("hostNetwork", "HostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC"))
@@ -156,7 +157,7 @@ def _raises_privileges(pod: Part, _: Need, profile: Profile) -> Iterator[str]:
     contexts = [container.child("securityContext") for container in _all_containers(spec)]
     found = []
     added = {name for context in contexts for name in context.child("capabilities").texts("add")}
-    if added := added.difference(DEFAULT_CAPABILITIES):
+    if added := added.difference(DEFAULT_CAPABILITIES, profile.allowed_capabilities):
         found.append("Capabilities added: " + ", ".join(sorted(added)))
     if any(context.flag("allowPrivilegeEscalation") for context in contexts):
         found.append("AllowPrivilegeEscalation")

@@ -12,12 +12,12 @@ HOLD = "example.com/hold"
 """A finalizer that keeps a pod terminating until the test lets it go."""
 
 
-def run_pod(lab: Lab, namespace: str, name: str = "toolbox", *, hold: bool = False) -> str:
+def run_pod(lab: Lab, namespace: str, name: str = "toolbox", *, hold: bool = False, **spec: Any) -> str:
     """A pod that runs; its uid."""
     metadata: Json = {"name": name, "namespace": namespace, "labels": {"app": name}, "annotations": {"mine": "x"}}
     if hold:
         metadata["finalizers"] = [HOLD]
-    lab.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": build_pod_spec()}).expect_ok()
+    lab.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": build_pod_spec(**spec)}).expect_ok()
     eventually(lambda: find_phase(lab, namespace, name) == "Running")
     return find_uid(lab, namespace, name)
 

@@ -53,14 +53,16 @@ def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 def test_a_pod_comes_back_under_its_name_in_the_sandbox(lab: Lab, start: StartOperator) -> None:
     create_namespace(lab, "plain-move")
-    old = run_pod(lab, "plain-move")
+    tracing = {"capabilities": {"add": ["SYS_PTRACE"]}}
+    old = run_pod(lab, "plain-move", containers=[{"name": "app", "image": "app", "securityContext": tracing}])
     start(*QUICK)
-    move(lab, "web", "plain-move")
+    move(lab, "web", "plain-move", allowedCapabilities=["SYS_PTRACE"])
     eventually(lambda: is_moved(lab, "plain-move", "web"))
     pod = find_pod(lab, "plain-move")
     assert pod["metadata"]["annotations"]["mine"] == "x"
     assert pod["metadata"]["annotations"]["monopod.dev/recreated-from"] == old
     assert pod["spec"]["runtimeClassName"] == "gvisor"
+    assert pod["spec"]["containers"][0]["securityContext"] == tracing
     assert {volume["name"].rpartition("-")[0] for volume in pod["spec"]["volumes"]} == {"kube-api-access"}
     assert [event["reason"] for event in lab.events("plain-move", "toolbox")].count("Recreated") == 1
     await_all_moved(lab, "web")

@@ -12,7 +12,7 @@ from monopod.api.names import (
 )
 from monopod.isolation.rules.membership import build_group_marks
 from monopod.kube.objects.resources import PODS
-from monopod.pods.rules.support import REPORTED_ANNOTATIONS
+from monopod.pods.rules.support import REPORTED_ANNOTATIONS, UNSUPPORTED_PREFIX
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
@@ -265,6 +265,26 @@ def test_a_profile_may_allow_annotations_and_selinux_options(server: Server) -> 
         "Pod not supported on Fargate: annotations not supported: io.katacontainers.config_path, "
         "k8s.v1.cni.cncf.io/other, run.oci.handler"
     )
+
+
+def test_a_profile_may_allow_capabilities(server: Server) -> None:
+    """Each profile its own: of two that reach a namespace the one that takes the pod counts."""
+    tracing = a_profile("tracing", a_selector("capable", trace="yes"), capabilities=("BPF", "SYS_PTRACE"))
+    reach(server, "capable", [a_profile("web", a_selector("capable")), tracing])
+
+    def find_added(*names: str, trace: bool = True) -> str | None:
+        pod = a_pod().with_init("i").adding_capabilities(*names).labelled({"trace": "yes"} if trace else {}).build()
+        pod["spec"]["initContainers"][0]["securityContext"] = {"capabilities": {"add": ["BPF"]}}
+        admitted = server.create_pod("capable", pod).expect_ok()
+        reason: str | None = admitted["metadata"]["annotations"].get(UNSUPPORTED_ANNOTATION)
+        assert bool(admitted["spec"].get("schedulingGates")) is bool(reason)
+        return reason and reason.removeprefix(UNSUPPORTED_PREFIX + "invalid SecurityContext fields: ")
+
+    assert find_added("SYS_PTRACE", "CHOWN") is None
+    assert find_added("SYS_PTRACE", "SYS_TIME", "ALL") == "Capabilities added: ALL, SYS_TIME"
+    assert find_added("SYS_PTRACE_") == "Capabilities added: SYS_PTRACE_"
+    assert find_added("") == "Capabilities added: "
+    assert find_added("SYS_PTRACE", trace=False) == "Capabilities added: BPF, SYS_PTRACE"
 
 
 @pytest.mark.eks("2.pending")

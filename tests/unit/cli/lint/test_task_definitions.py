@@ -215,7 +215,7 @@ def test_the_samples_are_judged_as_the_how_to_says() -> None:
     }
     assert (agent["outcome"], counts) == (
         "RefusedByFargate",
-        {"RefusedByFargate": 7, "UnavailableOnMonopod": 2, "Note": 2},
+        {"RefusedByFargate": 7, "UnavailableOnMonopod": 1, "Note": 2},
     )
 
 

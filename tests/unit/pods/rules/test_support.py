@@ -1,6 +1,7 @@
 import pytest
 
 from monopod.api.names import PROFILE_LABEL
+from monopod.api.profile_fields import LINUX_CAPABILITIES
 from monopod.pods.rules.support import (
     DEFAULT_CAPABILITIES,
     REPORTED_ANNOTATIONS,
@@ -200,6 +201,36 @@ def test_a_profile_may_allow_annotations_by_name_or_by_how_they_begin(
 def test_a_profile_may_allow_selinux_options_and_nothing_else_with_them() -> None:
     pod = a_pod().secured(seLinuxOptions={"type": "spc_t"}, privileged=True).build()
     profile = a_profile("web", selinux="Allow")
+    assert compute_unsupported(pod, profile=profile) == ("invalid SecurityContext fields: Privileged",)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "left"),
+    [
+        ((), ["BPF", "SYS_PTRACE"]),
+        (("SYS_PTRACE",), ["BPF"]),
+        (("BPF", "SYS_PTRACE", "NET_ADMIN"), []),
+        (("PTRACE", "SYS_PTRACE_", "sys_ptrace", "CHOWN"), ["BPF", "SYS_PTRACE"]),
+    ],
+    ids=str,
+)
+def test_a_profile_may_allow_capabilities_by_name(allowed: tuple[str, ...], left: list[str]) -> None:
+    pod = a_pod().with_init("i").adding_capabilities("SYS_PTRACE", "CHOWN").build()
+    pod["spec"]["initContainers"][0]["securityContext"] = {"capabilities": {"add": ["BPF"]}}
+    found = compute_unsupported(pod, profile=a_profile("web", capabilities=allowed))
+    words = "invalid SecurityContext fields: Capabilities added: "
+    assert found == ((words + ", ".join(left),) if left else ())
+
+
+@pytest.mark.parametrize("name", ["ALL", "", "CAP_SYS_PTRACE", "sys_ptrace"])
+def test_no_profile_allows_what_is_not_the_name_of_a_capability(name: str) -> None:
+    pod = a_pod().adding_capabilities(name).build()
+    assert compute_unsupported(pod, profile=a_profile("web", capabilities=LINUX_CAPABILITIES))
+
+
+def test_capabilities_come_without_other_privileges() -> None:
+    pod = a_pod().secured(privileged=True, capabilities={"add": ["SYS_ADMIN"]}).build()
+    profile = a_profile("web", capabilities=("SYS_ADMIN",))
     assert compute_unsupported(pod, profile=profile) == ("invalid SecurityContext fields: Privileged",)
 
 

@@ -112,6 +112,15 @@ def test_what_fargate_cannot_run_is_not_moved() -> None:
     assert isinstance(judge(a_live_pod(), workload, a_place()), Impossible)
 
 
+def test_a_pod_with_a_capability_is_moved_where_the_profile_allows_it() -> None:
+    template = {**TEMPLATE, "spec": a_pod().adding_capabilities("SYS_PTRACE").build()["spec"]}
+    allowing = a_profile("web", a_selector("prod", tier="web"), capabilities=("SYS_PTRACE",))
+    workload = a_workload(template=template)
+    assert isinstance(judge(a_live_pod(), workload, a_place()), Impossible)
+    allowed = NamespaceContext("prod", (allowing, OTHER), {"web": TERMS})
+    assert judge(a_live_pod(), workload, allowed) == Elsewhere("web")
+
+
 def test_a_pod_whose_claims_fargate_cannot_mount_is_not_moved() -> None:
     volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
     pod, claims = a_live_pod(volumes=volumes), {"data": {"spec": {"volumeName": "v"}, "status": {"phase": "Bound"}}}

@@ -128,6 +128,7 @@ def test_bounds(definition: Any, rule: str) -> None:
         ),
         pytest.param({"portMappings": [{"containerPortRange": "8000-8010", "hostPort": 0}]}, id="a range of ports"),
         pytest.param({"linuxParameters": {"capabilities": {"add": [], "drop": ["ALL"]}}}, id="no capability at all"),
+        pytest.param({"linuxParameters": {"capabilities": {"add": ["SYS_PTRACE"]}}}, id="the only one to be added"),
         pytest.param(
             {"linuxParameters": {"initProcessEnabled": False, "tmpfs": [{"containerPath": "/scratch", "size": 64}]}},
             id="a tmpfs",

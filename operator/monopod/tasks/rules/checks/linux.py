@@ -7,6 +7,7 @@ January 2026 that Fargate mounts tmpfs; Kubernetes' documentation, safe sysctls.
 from collections.abc import Iterator
 from typing import Final
 
+from monopod.api.ecs.names import ECS_CAPABILITIES
 from monopod.tasks.rules.rule import Finding, note, refused, refused_untold, unavailable
 from monopod.tasks.rules.view import View, show
 
@@ -61,11 +62,6 @@ SYSTEM_CONTROL_INCOMPLETE = refused_untold(
 )
 TMPFS_TOO_SMALL = refused_untold("TmpfsTooSmall", "A tmpfs has at least 1 MiB.", "Raise its size.")
 
-PTRACE = unavailable(
-    "PtraceCapability",
-    "Monopod lets no container have capabilities that the runtime doesn't give by itself.",
-    "Remove SYS_PTRACE: in a sandbox a process may trace its own children without it.",
-)
 ULIMITS = unavailable(
     "Ulimits",
     "No field of a pod says ulimits.",
@@ -139,9 +135,8 @@ def _check_capabilities(capabilities: View) -> Iterator[Finding]:
         for path, name in capabilities.texts(key):
             if name not in _CAPABILITIES:
                 yield CAPABILITY_UNKNOWN.at(path, capability=repr(show(name)))
-            elif key == "add":
-                rule = PTRACE if name == "SYS_PTRACE" else CAPABILITY_NOT_ALLOWED
-                yield rule.at(path, capability=name)
+            elif key == "add" and name not in ECS_CAPABILITIES:
+                yield CAPABILITY_NOT_ALLOWED.at(path, capability=name)
 
 
 def _check_tmpfs(parameters: View) -> Iterator[Finding]:

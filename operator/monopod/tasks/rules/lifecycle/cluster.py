@@ -11,7 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from monopod.api.ecs.names import CLUSTER_LABEL, ECS_API_VERSION, ECS_PROFILE, ECS_TASK_LABEL, NAMESPACE_PREFIX
+from monopod.api.ecs.names import (
+    CLUSTER_LABEL,
+    ECS_API_VERSION,
+    ECS_CAPABILITIES,
+    ECS_PROFILE,
+    ECS_TASK_LABEL,
+    NAMESPACE_PREFIX,
+)
 from monopod.api.names import API_VERSION
 
 Json = dict[str, Any]
@@ -128,7 +135,12 @@ def build_profile() -> Json:
         "apiVersion": API_VERSION,
         "kind": "FargateProfile",
         "metadata": {"name": ECS_PROFILE},
-        "spec": {"selectors": [selector], "podSecurityGroups": "Allow", "existingPods": "Keep"},
+        "spec": {
+            "selectors": [selector],
+            "podSecurityGroups": "Allow",
+            "allowedCapabilities": list(ECS_CAPABILITIES),
+            "existingPods": "Keep",
+        },
     }
 
 

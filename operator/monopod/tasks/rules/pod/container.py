@@ -76,7 +76,8 @@ def _build_ports(container: View) -> Iterator[Json]:
 
 def _build_security(container: View) -> Json:
     user, _, group = (container.text("user") or "").partition(":")
-    dropped = [name for _, name in container.child("linuxParameters").child("capabilities").texts("drop")]
+    asked = container.child("linuxParameters").child("capabilities")
+    capabilities = {key: names for key in ("add", "drop") if (names := [name for _, name in asked.texts(key)])}
     security: Json = {}
     if user:
         security["runAsUser"] = int(user)
@@ -84,8 +85,8 @@ def _build_security(container: View) -> Json:
         security["runAsGroup"] = int(group)
     if container.is_true("readonlyRootFilesystem"):
         security["readOnlyRootFilesystem"] = True
-    if dropped:
-        security["capabilities"] = {"drop": dropped}
+    if capabilities:
+        security["capabilities"] = capabilities
     return security
 
 

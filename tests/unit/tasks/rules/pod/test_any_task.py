@@ -4,16 +4,12 @@ import pytest
 
 from monopod.cli.input.schema.kubernetes import compute_faults
 from monopod.pods.rules.decision import Sandboxed, decide
-from monopod.pods.rules.selection import Selector
 from monopod.pods.rules.storage import provision_gib
 from monopod.tasks.rules.order import Order, Role, compute_order, name_of
 from monopod.tasks.rules.pod.names import name_in_pod
 from monopod.tasks.rules.pod.pod import build_pod
 from monopod.tasks.rules.view import View
-from tests.unit.builders import a_profile
-from tests.unit.tasks.made import SETTINGS, make_all
-
-PROFILES = [a_profile("ecs", Selector("ecs-*"))]
+from tests.unit.tasks.made import PROFILE, SETTINGS, make_all
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -23,7 +19,7 @@ def test_the_pod_of_any_task_is_taken_and_has_its_size(part: int) -> None:
     for definition in definitions:
         pod = build_pod(definition, SETTINGS)
         assert compute_faults(pod) == [], definition
-        decision = decide(pod, "ecs-prod", PROFILES)
+        decision = decide(pod, "ecs-prod", [PROFILE])
         assert isinstance(decision, Sandboxed), (definition, decision)
         row = decision.size.row
         assert (row.cpu_millis * 1024 // 1000, row.memory_mib) == (int(definition["cpu"]), int(definition["memory"]))

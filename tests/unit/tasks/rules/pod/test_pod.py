@@ -6,7 +6,6 @@ import pytest
 
 from monopod.cli.input.schema.kubernetes import compute_faults
 from monopod.pods.rules.decision import Sandboxed, decide
-from monopod.pods.rules.selection import Selector
 from monopod.pods.rules.size import SIZE_TABLE, compute_pod_size, measure_need
 from monopod.pods.rules.storage import provision_gib
 from monopod.tasks.rules.pod.container import escape
@@ -15,8 +14,8 @@ from monopod.tasks.rules.pod.pod import METADATA_URI, TaskSettings, build_pod
 from monopod.tasks.rules.pod.volumes import UnknownFileSystem
 from monopod.tasks.rules.rule import Effect
 from monopod.tasks.rules.validation import validate
-from tests.unit.builders import a_profile
 from tests.unit.tasks.definitions import a_container, a_definition, with_container, with_containers
+from tests.unit.tasks.made import PROFILE
 
 TASK = TaskSettings("0a1b", "ecs-prod")
 HEALTH = {"command": ["CMD-SHELL", "curl -f http://localhost/ || exit 1"]}
@@ -42,7 +41,7 @@ def build(definition: Any, **settings: Any) -> Any:
     assert stuck == []
     pod = build_pod(definition, TaskSettings("0a1b", "ecs-prod", **settings))
     assert compute_faults(pod) == []
-    decision = decide(pod, "ecs-prod", [a_profile("ecs", Selector("ecs-*"))])
+    decision = decide(pod, "ecs-prod", [PROFILE])
     assert isinstance(decision, Sandboxed), decision
     return pod
 
@@ -91,7 +90,7 @@ def test_the_api_server_and_fargate_take_the_pod(layout: str) -> None:
     for row in (SIZE_TABLE[0], SIZE_TABLE[20], SIZE_TABLE[-1]):
         pod = build_pod(size_of(row, layout), TASK)
         assert compute_faults(pod) == []
-        assert isinstance(decide(pod, "ecs-prod", [a_profile("ecs", Selector("ecs-*"))]), Sandboxed)
+        assert isinstance(decide(pod, "ecs-prod", [PROFILE]), Sandboxed)
 
 
 def test_the_smallest_pod_says_what_every_task_needs() -> None:
@@ -131,7 +130,7 @@ def test_a_container_has_what_its_definition_says() -> None:
         interactive=True,
         environment=[{"name": "A", "value": "x"}, {"name": "EMPTY"}],
         portMappings=[{"containerPort": 80}, {"containerPort": 53, "hostPort": 53, "protocol": "udp"}],
-        linuxParameters={"capabilities": {"drop": ["NET_RAW"]}},
+        linuxParameters={"capabilities": {"add": ["SYS_PTRACE"], "drop": ["NET_RAW"]}},
         cpu=128,
         memory=256,
         memoryReservation=64,
@@ -150,7 +149,7 @@ def test_a_container_has_what_its_definition_says() -> None:
             "runAsUser": 1000,
             "runAsGroup": 2000,
             "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["NET_RAW"]},
+            "capabilities": {"add": ["SYS_PTRACE"], "drop": ["NET_RAW"]},
         },
         "tty": True,
         "stdin": True,
