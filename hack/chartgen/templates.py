@@ -22,6 +22,7 @@ NAMESPACE = "release-namespace-stand-in"
 FULLNAME = "release-fullname-stand-in"
 ACCOUNT = "release-account-stand-in"
 USER = "release-user-stand-in"
+PAUSE_IMAGE = "release-pause-image-stand-in"
 LABELS = "release-labels-stand-in"
 LEDGER_LABELS = "release-ledger-labels-stand-in"
 EXPRESSIONS = {
@@ -29,6 +30,7 @@ EXPRESSIONS = {
     FULLNAME: '{{ include "monopod.fullname" . }}',
     ACCOUNT: '{{ include "monopod.serviceAccountName" . }}',
     USER: '{{ include "monopod.userName" . }}',
+    PAUSE_IMAGE: "{{ .Values.pauseImage }}",
     f"{LABELS}: ''": '{{- include "monopod.labels" . | nindent 4 }}',
     f"{LEDGER_LABELS}: ''": '{{- include "monopod.ledgerLabels" . | nindent 4 }}',
 }
@@ -85,7 +87,7 @@ def render_ecs_rbac(folder: Path) -> str:
 
 def render_policies() -> str:
     """Returns the template of the admission policies and their bindings."""
-    pairs = {**build_policies(USER, NAMESPACE), **build_optional_policies(USER)}
+    pairs = {**build_policies(USER, NAMESPACE, pause_image=PAUSE_IMAGE), **build_optional_policies(USER)}
     return HEADER % "operator/monopod/admission" + "".join(
         _if_wanted(CONDITIONS.get(name), "".join(f"---\n{_to_template(labelled(item))}" for item in pair))
         for name, pair in pairs.items()

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from monopod.api.names import API_VERSION, RECREATED_ANNOTATION
+from monopod.capacity.rules.images.daemon_set import build_name
+from monopod.capacity.rules.images.wish import Source
 from tests.attack.people import as_operator
 from tests.controlplane.operating.lab import Json, Lab, eventually
 from tests.resources import RESOURCES
 
 REACHED, OUTSIDE = "token-reached", "token-outside"
+SYSTEM = "monopod-system"
 PROFILE = "token"
 STORED_UID = "33333333-3333-3333-3333-333333333333"
 NEVER = [{"name": "example.com/never"}]
@@ -32,6 +35,10 @@ class Scene:
     own_policy: str
     """Monopod's own in the reached namespace."""
     foreign_event: str
+    own_daemon_set: str
+    """Monopod's own in its namespace, which keeps images for the profile."""
+    foreign_daemon_set: str
+    """Somebody else's there, such as an installer of sandboxes."""
 
 
 def a_pod(name: str = "", *, annotations: Json | None = None, **spec: Any) -> Json:
@@ -52,6 +59,17 @@ def a_policy(name: str, labels: Json | None = None, selector: Json | None = None
     return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
 
 
+def a_daemon_set(name: str) -> Json:
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": "app"}]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": name, "namespace": SYSTEM},
+        "spec": {"selector": {"matchLabels": labels}, "template": template},
+    }
+
+
 def an_event(name: str, component: str, namespace: str) -> Json:
     about = {"apiVersion": "v1", "kind": "Namespace", "name": namespace, "namespace": namespace}
     return {
@@ -70,7 +88,11 @@ def set_the_scene(lab: Lab) -> Scene:
     for namespace in (REACHED, OUTSIDE):
         lab.create_namespace(namespace)
         lab.patch("Namespace", namespace, {"metadata": {"labels": {"team": "theirs"}}})
-    lab.create_profile(PROFILE, REACHED, allowedCapabilities=["SYS_ADMIN", "SYS_PTRACE"])
+    capabilities = ["SYS_ADMIN", "SYS_PTRACE"]
+    lab.create_profile(PROFILE, REACHED, allowedCapabilities=capabilities, warmImages={"images": ["app"]})
+    keeper = RESOURCES["DaemonSet"].path(build_name(PROFILE, Source.SPEC), SYSTEM)
+    eventually(lambda: lab.get("DaemonSet", build_name(PROFILE, Source.SPEC), SYSTEM))
+    lab.create(a_daemon_set("installer")).expect_ok()
     eventually(lambda: lab.phase(PROFILE) == "ACTIVE", 180)
     own = RESOURCES["NetworkPolicy"].path("monopod-base", REACHED)
     eventually(lambda: lab.get("NetworkPolicy", "monopod-base", REACHED))
@@ -93,6 +115,8 @@ def set_the_scene(lab: Lab) -> Scene:
         foreign_policy=RESOURCES["NetworkPolicy"].path("theirs", OUTSIDE),
         own_policy=own,
         foreign_event=RESOURCES["Event"].path("theirs", OUTSIDE),
+        own_daemon_set=keeper,
+        foreign_daemon_set=RESOURCES["DaemonSet"].path("installer", SYSTEM),
         **paths,
     )
 

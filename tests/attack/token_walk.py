@@ -4,17 +4,18 @@ Nearly everything is a dry run, which goes through all of admission: what is all
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from monopod.api.names import GROUP_LABEL_PREFIX, PROFILE_FINALIZER, PROFILE_LABEL
 from monopod.kube.objects.resources import CONFIG_MAPS, NODE_POOLS
-from tests.attack.people import Person
+from tests.attack.token_attempt import Attempt, meta, no, yes
+from tests.attack.token_images import of_daemon_sets, of_new_daemon_sets
 from tests.attack.token_scene import (
     OUTSIDE,
     POWERFUL,
     PROFILE,
     REACHED,
+    SYSTEM,
     Scene,
     a_pod,
     a_policy,
@@ -22,51 +23,15 @@ from tests.attack.token_scene import (
     an_event,
 )
 from tests.controlplane.operating.lab import Json, eventually
-from tests.controlplane.server import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, Answer
+from tests.controlplane.server import APPLY_PATCH, JSON_PATCH
 from tests.resources import RESOURCES
 from tests.rights import Right
 
-SYSTEM = "monopod-system"
 GONE = {"apiVersion": "v1", "kind": "Namespace", "name": "gone", "uid": "11111111-1111-1111-1111-111111111111"}
 RECREATED = {"monopod.dev/recreated-from": "22222222-2222-2222-2222-222222222222"}
 FARGATE = {"matchExpressions": [{"key": PROFILE_LABEL, "operator": "Exists"}]}
 STRATEGIC = "application/strategic-merge-patch+json"
 OURS = {"monopod.dev/policy": "groups"}
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """A request, and whether it gets through; a dry run, unless it is to be real."""
-
-    what: str
-    allowed: bool
-    method: str
-    path: str
-    body: Any = None
-    kind: str = "application/json"
-    real: bool = False
-
-    def make(self, person: Person) -> Answer:
-        path = self.path
-        if self.method != "GET" and not self.real:
-            path += ("&" if "?" in path else "?") + "dryRun=All"
-        return person.send(self.method, path, self.body, self.kind)
-
-
-def no(what: str, method: str, path: str, body: Any = None, kind: str = "", **more: Any) -> Attempt:
-    return Attempt(what, False, method, path, body, kind or _find_kind(method), **more)
-
-
-def yes(what: str, method: str, path: str, body: Any = None, kind: str = "", **more: Any) -> Attempt:
-    return Attempt(what, True, method, path, body, kind or _find_kind(method), **more)
-
-
-def _find_kind(method: str) -> str:
-    return MERGE_PATCH if method == "PATCH" else "application/json"
-
-
-def meta(**fields: Any) -> Json:
-    return {"metadata": fields}
 
 
 def of_namespaces(_: Scene) -> Sequence[Attempt]:
@@ -305,6 +270,12 @@ WRITES: dict[str, Callable[[Scene], Sequence[Attempt]]] = {
         "say that nobody uses it",
         {"status": {"pods": 0}},
     ),
+    "create daemonsets.apps (own)": of_new_daemon_sets,
+    "patch daemonsets.apps (own)": of_daemon_sets,
+    "delete daemonsets.apps (own)": lambda scene: (
+        no("an installer of sandboxes", "DELETE", scene.foreign_daemon_set),
+        yes("let images go from nodes", "DELETE", scene.own_daemon_set),
+    ),
     "create events": of_new_events,
     "patch events": of_events,
     "create configmaps (own)": only(
@@ -320,6 +291,7 @@ WRITES: dict[str, Callable[[Scene], Sequence[Attempt]]] = {
 LISTS = {
     **{".".join(filter(None, (each.plural, each.group))): each.list_path() for each in RESOURCES.values()},
     "configmaps": f"{CONFIGMAPS}?fieldSelector=metadata.name=monopod-namespaces",
+    "daemonsets.apps": RESOURCES["DaemonSet"].list_path(SYSTEM),
     "nodepools.karpenter.sh": NODE_POOLS.list_path(),
 }
 """Where; a watch shows the same."""

@@ -9,6 +9,7 @@ from typing import Final
 from monopod.admission import restraint, task_restraint
 from monopod.admission.shapes import Document, build_validating, core_rule, own_rule, to_documents
 from monopod.api.names import PROFILE_PLURAL, SECURITY_GROUP_PLURAL
+from monopod.capacity.cel import daemon_sets
 from monopod.cel.expressions import Validation, Variable, quote
 from monopod.selectors.cel.namespaces import SUBRESOURCES
 
@@ -28,8 +29,16 @@ _NETWORK_POLICIES: Final[Document] = {
 }
 
 
+_DAEMON_SETS: Final[Document] = {
+    "apiGroups": ["apps"],
+    "apiVersions": ["v1"],
+    "operations": ["CREATE", "UPDATE", "DELETE"],
+    "resources": ["daemonsets"],
+}
+
+
 def build_operator_policies(
-    service_account: str, system_namespace: str, pod_variables: Sequence[Variable]
+    service_account: str, system_namespace: str, pod_variables: Sequence[Variable], pause_image: str
 ) -> dict[str, Policy]:
     """Each policy with its binding, under a short name.
 
@@ -37,10 +46,12 @@ def build_operator_policies(
         service_account: the operator's user name, as in `request.userInfo`.
         system_namespace: where the operator runs.
         pod_variables: the variables of the pods' policies, in whose words pods are judged that it creates.
+        pause_image: the one image that pods of its DaemonSets run.
     """
     return {
         **_build_pod_policies(service_account, system_namespace, pod_variables),
         **_build_other_policies(service_account),
+        "operator-daemon-sets": _build_daemon_sets(service_account, pause_image),
         "stored-pods": _build_stored_pods(service_account, system_namespace),
     }
 
@@ -139,6 +150,21 @@ def _build_other_policies(service_account: str) -> dict[str, Policy]:
             (restraint.ONLY_OWN_EVENTS,),
         ),
     }
+
+
+def _build_daemon_sets(service_account: str, pause_image: str) -> Policy:
+    return _restrain(
+        service_account,
+        "monopod-operator-daemon-sets",
+        "writes and deletes only DaemonSets of its own, whose pods keep images on nodes and do nothing.",
+        [_DAEMON_SETS],
+        (
+            daemon_sets.ONLY_OWN_DAEMON_SETS,
+            daemon_sets.ONLY_POWERLESS_PODS,
+            daemon_sets.build_only_pausing(pause_image),
+        ),
+        daemon_sets.VARIABLES,
+    )
 
 
 def _restrain(

@@ -35,6 +35,7 @@ from monopod.api.names import (
     SERVICE_ACCOUNT,
     SYSTEM_NAMESPACE,
 )
+from monopod.capacity.rules.images.daemon_set import PAUSE_IMAGE
 from monopod.cel.expressions import format_cel
 from monopod.isolation.cel import security_groups
 from monopod.isolation.cel.groups import GROUP_VARIABLES
@@ -80,6 +81,7 @@ def build_policies(
     *,
     recreate_bare_pods: bool = False,
     runs_tasks: bool = False,
+    pause_image: str = PAUSE_IMAGE,
 ) -> dict[str, tuple[Document, Document]]:
     """Every policy with its binding, under a short name, each with the revision of its text.
 
@@ -88,8 +90,9 @@ def build_policies(
         system_namespace: where the operator runs and keeps its ConfigMap.
         recreate_bare_pods: whether it may create pods again that it moved.
         runs_tasks: whether it may create what tasks of ECS's need.
+        pause_image: what pods of its DaemonSets run.
     """
-    built, revisions = _build(service_account, system_namespace), _compute_revisions()
+    built, revisions = _build(service_account, system_namespace, pause_image), _compute_revisions()
     if recreate_bare_pods:
         del built[DRY_RUNS_ONLY]
     if runs_tasks:
@@ -102,7 +105,7 @@ def build_policies(
 @cache
 def _compute_revisions() -> Mapping[tuple[str, str], str]:
     """By kind and name; the same whatever the operator and its namespace are called."""
-    built = _build(DEFAULT_SERVICE_ACCOUNT, SYSTEM_NAMESPACE)
+    built = _build(DEFAULT_SERVICE_ACCOUNT, SYSTEM_NAMESPACE, PAUSE_IMAGE)
     return {_key(each): get_revision(each["spec"]) for pair in built.values() for each in pair}
 
 
@@ -110,7 +113,7 @@ def _key(document: Document) -> tuple[str, str]:
     return document["kind"], document["metadata"]["name"]
 
 
-def _build(service_account: str, system_namespace: str) -> dict[str, tuple[Document, Document]]:
+def _build(service_account: str, system_namespace: str, pause_image: str) -> dict[str, tuple[Document, Document]]:
     return {
         "pods": _build_pods(),
         "marked-pods": _build_marked_pods(),
@@ -122,7 +125,7 @@ def _build(service_account: str, system_namespace: str) -> dict[str, tuple[Docum
         "new-namespaces-check": _build_new_namespaces_check(system_namespace),
         "namespaces": _build_namespaces(service_account),
         "quota": _build_quota(system_namespace),
-        **build_operator_policies(service_account, system_namespace, POD_VARIABLES),
+        **build_operator_policies(service_account, system_namespace, POD_VARIABLES, pause_image),
         "ecs-records": build_ecs_records(),
         "security-groups": _build_security_groups(),
         "network-policies": _build_network_policies(service_account),

@@ -24,6 +24,7 @@ from monopod.api.parts import ATOMIC_LIST, ATOMIC_MAP, Part
 from monopod.api.profile_fields import AnnotationPatterns, Capabilities, GroupNames, MaxUnavailable, Subnets, Tags
 from monopod.api.profile_parts.capacity import Capacity
 from monopod.api.profile_parts.spot import Spot
+from monopod.api.profile_parts.warm_images import WarmImages
 from monopod.api.profile_status import FargateProfileStatus
 from monopod.api.rules import Rule, for_kind, unchangeable
 
@@ -217,6 +218,9 @@ class FargateProfileSpec(Part):
     capacity: Capacity | None = None
     """What makes nodes for the profile's pods, so that the condition CapacityAvailable can say why they don't come.
     Default: provider Auto."""
+
+    warm_images: WarmImages | None = None
+    """Images that nodes have before pods come, so that these start without a pull."""
 
     max_unavailable: MaxUnavailable = "10%"
     """How many pods of one workload may be unavailable while its pods are rescheduled: a number, or a percentage of its

@@ -157,6 +157,15 @@ TASKS_POLICY: Final = "monopod-tasks"
 TASKS_POLICY_KIND: Final = "tasks"
 """The policy that opens the task metadata endpoint to the pods of ECS tasks, in the namespaces of ECS clusters."""
 
+WARM_IMAGES_LABEL: Final = f"{GROUP}/warm-images"
+"""On a DaemonSet whose pods keep images on nodes, and on these: the profile that asks for the images."""
+
+WARM_IMAGES_SOURCE_LABEL: Final = f"{GROUP}/warm-images-source"
+"""On the same: where the images are named, `spec` or `workloads`."""
+
+WARM_IMAGES_NAME: Final = "monopod-warm-images"
+"""The PriorityClass and the ServiceAccount of these pods."""
+
 STORED_POD_PLURAL: Final = "storedpods"
 
 RECREATED_ANNOTATION: Final = f"{GROUP}/recreated-from"

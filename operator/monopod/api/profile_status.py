@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, WithJsonSchema
 
 from monopod.api.parts import ATOMIC_LIST, Condition, Part
+from monopod.api.profile_parts.warm_images import ProfileWarmImages
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 Amount = Annotated[str, Field(max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?$")]
@@ -189,6 +190,10 @@ class FargateProfileStatus(Part):
 
     capacity: ProfileCapacity | None = None
     """The room for the profile's pods; absent until it has been looked at, and while the profile is being deleted."""
+
+    warm_images: ProfileWarmImages | None = None
+    """The images that are on nodes before pods come; absent where the spec names none, until they have been looked at,
+    and while the profile is being deleted."""
 
     usage: ProfileUsage | None = None
     """What the profile's pods cost; absent without a ledger, once the ledger hasn't answered for an hour, and while the

@@ -39,6 +39,10 @@ class ConditionType(Documented):
     ENFORCED = "Enforced", "A dry run of a pod that matches the profile came back from the API server sandboxed."
     RESCHEDULED = "Rescheduled", "No pod that the profile moves runs elsewhere any more."
     CAPACITY_AVAILABLE = "CapacityAvailable", "No pod of the profile waits for room: there is some, or it will be made."
+    IMAGES_WARM = (
+        "ImagesWarm",
+        "The nodes have the images of `warmImages`. Only profiles that ask for warm images have this condition.",
+    )
     DELETING = "Deleting", "The profile is being deleted: it takes no more pods, and its pods are evicted."
 
 
@@ -220,6 +224,19 @@ class Reason(Documented):
     STARTUP_TAINT_STUCK = (
         "StartupTaintStuck",
         "A node has had its startup taint for more than five minutes, so no pod comes.",
+    )
+
+    IMAGES_WARM = "ImagesWarm", "Every node of the sandbox has the images, and keeps them."
+    WARM_IMAGES_NOT_READ = "WarmImagesNotRead", "The nodes' images haven't been looked at yet, or can't be."
+    WARM_IMAGES_NOT_WRITTEN = (
+        "WarmImagesNotWritten",
+        "The API server refuses the DaemonSet that would pull the images and keep them, as the message says.",
+    )
+    IMAGES_PULLING = "ImagesPulling", "Nodes pull the images, or have no room for the pod that keeps them."
+    IMAGE_PULL_FAILED = "ImagePullFailed", "A node can't pull an image; the others are pulled all the same."
+    IMAGE_VOLUMES_UNSUPPORTED = (
+        "ImageVolumesUnsupported",
+        "A node can't mount an image as a volume, so it may remove the image again when its disk is full.",
     )
 
     NO_DRY_RUN = "NoDryRun", "No dry run was done, because something that it needs is missing."

@@ -1,13 +1,11 @@
 """The operator's options for capacity."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import Field
 
+from monopod.capacity.rules.images.daemon_set import PAUSE_IMAGE
 from monopod.kube.options import Flag, SharedOptions
-
-PAUSE_IMAGE: Final = "registry.k8s.io/pause:3.10.2"
-"""Kubernetes' own, of some hundred kilobytes; most nodes have it already."""
 
 
 class CapacityOptions(SharedOptions):

@@ -44,7 +44,7 @@ QUEUE_DEPTH = Gauge(
 WRITES = Counter(
     "monopod_writes",
     "Writes to the API server, by resource (namespaces, configmaps, profiles, status, events, pods, networkpolicies, "
-    "storedpods, ecstasks) and result (ok, failed).",
+    "storedpods, daemonsets, ecstasks) and result (ok, failed).",
     ["resource", "result"],
     registry=REGISTRY,
 )

@@ -19,6 +19,7 @@ from monopod.admission.installed import fetch_admission
 from monopod.admission.policies import build_policies
 from monopod.bare_pods.controller import BareKeeper
 from monopod.capacity.controller import CapacityReader
+from monopod.capacity.images.controller import ImageWarmer
 from monopod.eviction.evictor import Evictor
 from monopod.isolation.controller import Isolator
 from monopod.kube.client.api import ApiError, ApiUnreachable, Unconfigured
@@ -158,7 +159,8 @@ class Process:
         usage = UsageReader(api, options, problems)
         capacity = CapacityReader(api, caches, options.choose_sandbox, recorder, problems)
         spot = SpotKeeper(api, caches, evictor, recorder, problems)
-        contributors = (isolator, ProgressContributor(rescheduler.compute_moves), capacity, usage)
+        images = ImageWarmer(api, caches, options, options.choose_sandbox, problems)
+        contributors = (isolator, ProgressContributor(rescheduler.compute_moves), capacity, images, usage)
         reconciler = Reconciler(
             api, caches, isolator, options, read_admission, evictor, rescheduler, contributors, recorder, problems
         )
@@ -169,6 +171,7 @@ class Process:
         auditor.audited.subscribe(reconciler.enqueue)
         usage.changed.subscribe(reconciler.enqueue)
         capacity.changed.subscribe(reconciler.enqueue)
+        images.changed.subscribe(reconciler.enqueue)
         self._controllers = (
             *reconciler.controllers,
             rescheduler.controller,
@@ -177,6 +180,7 @@ class Process:
             *isolator.controllers,
             auditor.controller,
             capacity.controller,
+            images.controller,
             usage.controller,
             webhook.controller,
             interruptions.controller,
@@ -188,6 +192,7 @@ class Process:
         isolator.begin()
         auditor.begin()
         capacity.begin()
+        images.begin()
         usage.begin()
         spot.begin()
         if tasks:
@@ -235,7 +240,11 @@ class Process:
 
 def _list_policies(options: OperatorOptions) -> list[dict[str, Any]]:
     policies = build_policies(
-        options.user_name, options.namespace, recreate_bare_pods=options.recreate_bare_pods, runs_tasks=options.ecs
+        options.user_name,
+        options.namespace,
+        recreate_bare_pods=options.recreate_bare_pods,
+        runs_tasks=options.ecs,
+        pause_image=options.pause_image,
     )
     return [document for pair in policies.values() for document in pair]
 

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 from monopod.admission.policies import build_policies
 from monopod.admission.revision import find_changed
 from monopod.api.names import PROFILE_LABEL, SERVICE_ACCOUNT
+from monopod.capacity.rules.images.daemon_set import PAUSE_IMAGE
 from monopod.cli.doctor.cilium import CONFIG_MAP as CILIUM_CONFIG
 from monopod.cli.doctor.diagnosis import Facts, Unread, list_arguments
 from monopod.cli.doctor.overhead import GATE, is_on
@@ -78,11 +79,14 @@ def build_expected(deployments: Sequence[dict[str, Any]] | Unread, namespace: st
     """The policies as they should be: for the ServiceAccount that the operator has, and what it is told that it may."""
     specs = [] if isinstance(deployments, Unread) else [each["spec"]["template"]["spec"] for each in deployments]
     account = next((name for spec in specs if (name := spec.get("serviceAccountName"))), SERVICE_ACCOUNT)
+    arguments = list_arguments(deployments)
+    pause_images = (each.partition("=")[2] for each in arguments if each.startswith("--pause-image="))
     return build_policies(
         f"system:serviceaccount:{namespace}:{account}",
         namespace,
-        recreate_bare_pods="--recreate-bare-pods" in list_arguments(deployments),
-        runs_tasks="--ecs" in list_arguments(deployments),
+        recreate_bare_pods="--recreate-bare-pods" in arguments,
+        runs_tasks="--ecs" in arguments,
+        pause_image=next(pause_images, PAUSE_IMAGE),
     )
 
 

@@ -1,0 +1,1 @@
+"""What admission says of what the operator writes for capacity, in CEL."""
