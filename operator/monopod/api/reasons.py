@@ -276,6 +276,15 @@ class SpotReason(Documented):
     )
 
 
+class TaskReason(Documented):
+    """Reasons of the events about ECSTasks."""
+
+    STATUS_REFUSED = (
+        "StatusRefused",
+        "The API server refuses what the operator would record of the task, as the message says; it is tried again.",
+    )
+
+
 class GroupReason(Documented):
     """Why the condition Ready of a SecurityGroup has its status."""
 

@@ -165,7 +165,7 @@ class Process:
             api, caches, isolator, options, read_admission, evictor, rescheduler, contributors, recorder, problems
         )
         interruptions = InterruptionReporter(caches, recorder, webhook.send, problems)
-        tasks = TaskRunner(api, caches, options, problems, webhook.send) if options.ecs else None
+        tasks = TaskRunner(api, caches, options, problems, webhook.send, recorder.record_state) if options.ecs else None
         clusters = ClusterKeeper(api, caches, problems) if options.ecs else None
         auditor = Auditor(api, caches, options, problems)
         auditor.audited.subscribe(reconciler.enqueue)

@@ -13,11 +13,13 @@ from typing import Any, Final, assert_never
 
 import structlog
 
-from monopod.api.ecs.names import ECS_TASK_LABEL
+from monopod.api.ecs.names import ECS_API_VERSION, ECS_TASK_LABEL
 from monopod.api.names import TOPOLOGY_ZONE
+from monopod.api.reasons import EventType, TaskReason
 from monopod.kube.client.api import Api, ApiError
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, WHOLE, After, Backoff, Controller, Incomplete, Result
+from monopod.kube.event_recorder import Recording
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import WRITES
 from monopod.kube.objects.resources import ECS_TASKS
@@ -46,6 +48,10 @@ MOST_STEPS: Final = 20
 RECHECK_SECONDS: Final = 300.0
 """How often a task is looked at that nothing happens to: what a watch has missed comes to light."""
 
+LONGEST_PAUSE: Final = 30.0
+"""Between two attempts at a task that the API server refuses to record. Each is three requests, so of hundreds of such
+tasks the workers are still free for others nearly all the time."""
+
 EXPIRY_SECONDS: Final = 30.0
 MOST_SEEN: Final = 1000
 
@@ -68,6 +74,7 @@ class TaskRunner:
         options: TaskOptions,
         problems: ProblemLog,
         send: Callable[[Notice], None],
+        record_event: Recording,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
@@ -75,6 +82,7 @@ class TaskRunner:
         self._clock = clock
         self._problems = problems
         self._send = send
+        self._record_event = record_event
         self._patience = datetime.timedelta(seconds=options.ecs_capacity_seconds)
         self._file_systems = read_file_systems(options.ecs_file_system)
         self._pods = TaskPods(api)
@@ -83,10 +91,11 @@ class TaskRunner:
         self._since: dict[Key, datetime.datetime] = {}
         self._refused: dict[Key, Refusal] = {}
         self._failures: dict[Key, int] = {}
-        self._backoff = Backoff(first=1.0)
+        self._backoff = Backoff(first=1.0, longest=LONGEST_PAUSE)
         self._last_seen: OrderedDict[str, Json] = OrderedDict()
         """By uid: pods that are being deleted, as they were last seen."""
-        self.controller = Controller("tasks", self._reconcile, problems, workers=WORKERS, clock=clock)
+        backoff = Backoff(longest=LONGEST_PAUSE)
+        self.controller = Controller("tasks", self._reconcile, problems, workers=WORKERS, backoff=backoff, clock=clock)
         self.expiry = Controller("task-expiry", self._expire, problems, clock=clock)
         caches.ecs_tasks.listeners.append(self._note_change)
 
@@ -236,6 +245,8 @@ class TaskRunner:
             if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 # What is in the cache is old: the watch brings what is new.
                 raise Incomplete from None
+            if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                await self._tell_refused(task, error.message)
             if is_final(error):
                 raise _Hopeless(f"the API server refuses the task's status: {error.message}") from error
             raise
@@ -246,6 +257,13 @@ class TaskRunner:
         self._caches.ecs_tasks.observe("MODIFIED", written)
         if is_changed(task.get("status"), written.get("status") or {}):
             self._tell(written)
+
+    async def _tell_refused(self, task: Json, message: str) -> None:
+        """A task whose status stands still is on nobody's mind: its owner looks at its events."""
+        metadata = task["metadata"]
+        about = {"apiVersion": ECS_API_VERSION, "kind": "ECSTask", "name": metadata["name"], "uid": metadata["uid"]}
+        about["namespace"] = metadata["namespace"]
+        await self._record_event(about, EventType.WARNING, TaskReason.STATUS_REFUSED, message)
 
     def _tell(self, task: Json) -> None:
         if change := describe_change(task, self._caches.ecs_clusters.find("", get_cluster(task))):

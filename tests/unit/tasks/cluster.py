@@ -162,11 +162,16 @@ class Operator:
         self.clock = WorldClock(api.world)
         self.caches = Caches()
         self.sent: list[Notice] = []
-        send = self.sent.append
-        self.runner = TaskRunner(api, self.caches, TaskOptions(**options), PROBLEMS, send, self.clock)  # type: ignore[arg-type]  # it needs no more of it
+        self.events: list[tuple[str, str, str]] = []
+        send, given = self.sent.append, TaskOptions(**options)
+        self.runner = TaskRunner(api, self.caches, given, PROBLEMS, send, self._record_event, self.clock)  # type: ignore[arg-type]  # it needs no more of it
         self._seen: Json | None = None
         self.watch()
         self.runner.begin()
+
+    async def _record_event(self, about: Mapping[str, str], _: object, reason: str, message: str) -> bool:
+        self.events.append((about["name"], reason, message))
+        return True
 
     def watch(self) -> None:
         """Brings what has happened."""

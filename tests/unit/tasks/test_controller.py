@@ -12,13 +12,14 @@ from monopod.api.ecs.task_status import ECSTaskStatus
 from monopod.kube.client.api import ApiError, Cause
 from monopod.notices.rules.notice import TaskStateChange, compute_id
 from monopod.tasks import controller
+from monopod.tasks.controller import LONGEST_PAUSE
 from monopod.tasks.options import TaskOptions
 from monopod.tasks.rules.lifecycle.states import RUNNING, STOPPED
 from tests.unit.running import running, settle
 from tests.unit.tasks.cluster import ClusterApi, Operator
 from tests.unit.tasks.definitions import a_definition
 from tests.unit.tasks.rules.lifecycle.test_restarts import check, make_world
-from tests.unit.tasks.rules.lifecycle.world import Fate, World
+from tests.unit.tasks.rules.lifecycle.world import TASK_ID, Fate, World
 
 DELETED = {"deletionTimestamp": "2026-05-01T12:00:06Z", "finalizers": ["example.com/a"]}
 
@@ -161,6 +162,24 @@ async def test_a_task_whose_status_is_refused_fails_instead_of_hanging(refused: 
     assert world.pod is None
     assert world.released == []
     ECSTaskStatus.model_validate(world.status)
+
+
+async def test_a_running_task_whose_status_is_refused_says_so_and_asks_less_and_less_often() -> None:
+    world = World(a_definition())
+    operator = Operator(ClusterApi(world))
+    async with running(*operator.runner.controllers):
+        await live([operator], 6)
+        operator.api.refuse_status = lambda status: INVALID
+        operator.api.requests.clear()
+        world.stop()
+        operator.api.touch_task()
+        operator.watch()
+        for _ in range(60):
+            await settle(10)
+            operator.clock.step(5)
+        asked = operator.api.requests.count("record")
+        assert 10 <= asked <= 300 / LONGEST_PAUSE + 10
+    assert set(operator.events) == {(TASK_ID, "StatusRefused", INVALID.message)}
 
 
 async def test_a_status_that_a_policy_refuses_is_tried_again() -> None:

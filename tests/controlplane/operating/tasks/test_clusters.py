@@ -227,7 +227,15 @@ def test_the_operators_token_deletes_no_namespace_and_makes_no_profile_of_somebo
     path = "/apis/monopod.dev/v1beta1/fargateprofiles"
     wide: Json = {"selectors": [{"namespace": "*"}]}
     tasks: Json = {"selectors": [{"namespace": "ecs-*", "labels": {"ecs.monopod.dev/task": "*"}}]}
-    for name, spec, status in (("ecs", wide, 403), ("other", tasks, 403), ("ecs", tasks, 409)):
+    tried: tuple[tuple[str, Json, int], ...] = (
+        ("ecs", wide, 403),
+        ("other", tasks, 403),
+        ("ecs", {**tasks, "allowedCapabilities": ["SYS_PTRACE", "SYS_ADMIN"]}, 403),
+        ("ecs", {**tasks, "allowedAnnotations": ["run.oci.*"]}, 403),
+        ("ecs", {**tasks, "seLinuxOptions": "Allow"}, 403),
+        ("ecs", {**tasks, "allowedCapabilities": ["SYS_PTRACE"]}, 409),
+    )
+    for name, spec, status in tried:
         body = {"apiVersion": "monopod.dev/v1beta1", "kind": "FargateProfile", "metadata": {"name": name}, "spec": spec}
         assert lab.as_operator("POST", path, body) == status, name
     for kind, spec in (("ecsclusters", {"active": False}), ("ecstaskdefinitions", {"active": False})):

@@ -11,7 +11,8 @@ from tests.unit.tasks.definitions import a_container, with_container, with_conta
 
 
 def test_a_task_is_a_sandboxed_pod_of_its_size_and_lives_and_ends(ecs: Lab) -> None:
-    tasks = Tasks(ecs, "life")
+    tracing = {"capabilities": {"add": ["SYS_PTRACE"]}}
+    tasks = Tasks(ecs, "life", with_container(linuxParameters=tracing))
     task = tasks.run(network={"securityGroups": ["cluster"]})
     tasks.schedule(task)
     pod = tasks.pod(task)
@@ -19,6 +20,7 @@ def test_a_task_is_a_sandboxed_pod_of_its_size_and_lives_and_ends(ecs: Lab) -> N
     assert pod["metadata"]["labels"][PROFILE_LABEL] == "ecs"
     assert pod["metadata"]["annotations"][CAPACITY_ANNOTATION] == "0.25vCPU 0.5GB"
     assert pod["spec"]["runtimeClassName"]
+    assert pod["spec"]["containers"][0]["securityContext"] == tracing
     assert tasks.status(task)["pod"]["uid"] == pod["metadata"]["uid"]
     assert tasks.await_status(task, "PENDING")["version"] == 2
     tasks.start_containers(task)
