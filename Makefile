@@ -41,12 +41,14 @@ test-deep: ## the tests of many pods, churn, attacks in loops, a ledger that is 
 	MONOPOD_REQUEST_COST_REPEATS=$${MONOPOD_REQUEST_COST_REPEATS:-40} \
 	MONOPOD_LEDGER_PODS=$${MONOPOD_LEDGER_PODS:-2000} \
 	MONOPOD_TASK_INSTANTS=$${MONOPOD_TASK_INSTANTS:-all} \
+	MONOPOD_SCALED_PODS=$${MONOPOD_SCALED_PODS:-3500} \
 	  $(RUN) pytest --timeout 7200 tests/controlplane/differential/test_differential.py tests/controlplane/admission/test_request_cost.py \
 	  tests/controlplane/admission/test_marks_while_profiles_change.py \
 	  tests/controlplane/operating/rescheduling/test_shapes.py \
 	  tests/controlplane/operating/rescheduling/test_scale.py tests/attack/profiles/test_churn.py \
 	  tests/attack/isolation/test_network_policies.py tests/attack/pods/test_pod_security.py \
-	  tests/controlplane/ledger/recorder/test_crash.py tests/controlplane/operating/tasks/test_killed.py
+	  tests/controlplane/ledger/recorder/test_crash.py tests/controlplane/operating/tasks/test_killed.py \
+	  tests/controlplane/operating/capacity/karpenter/test_scaling.py
 	MONOPOD_FOCUS_VALIDATOR=$$(./hack/focus-validator) $(RUN) pytest tests/unit/usage/rules/test_focus_1_2.py tests/unit/usage/rules/test_focus.py
 	MONOPOD_NETWORK_POLICIES=all ./hack/test e2e -- -k test_all_tests_of_network_policies
 

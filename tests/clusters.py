@@ -54,9 +54,16 @@ class ControlPlane:
 
 
 @contextmanager
-def run_control_plane(purpose: str, *, fake_nodes: int = 0) -> Iterator[ControlPlane]:
-    """A control plane for as long as the context, and no longer than this process."""
-    lab = LabCluster(f"test-{purpose}-{os.getpid()}-{next(_numbers)}", control_plane_only=True, kwok=fake_nodes)
+def run_control_plane(purpose: str, *, fake_nodes: int = 0, autoscale: bool = False) -> Iterator[ControlPlane]:
+    """A control plane for as long as the context, and no longer than this process.
+
+    Args:
+        purpose: A word of its name.
+        fake_nodes: How many nodes of kwok's it has; with one, pods run.
+        autoscale: Whether Karpenter makes such nodes for pods that find none.
+    """
+    name = f"test-{purpose}-{os.getpid()}-{next(_numbers)}"
+    lab = LabCluster(name, control_plane_only=True, kwok=fake_nodes, autoscale=autoscale)
     lab.create(tied_to_caller=True)
     try:
         yield ControlPlane(lab)

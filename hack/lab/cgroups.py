@@ -22,10 +22,10 @@ def make_cgroups(cluster: str, node: str) -> str:
     return name
 
 
-def remove_cgroups(cluster: str) -> None:
-    """Removes what is left of a cluster's cgroups once its processes are gone."""
+def remove_cgroups(cluster: str, node: str = "") -> None:
+    """Removes what is left of a cluster's cgroups, or of one node's, once its processes are gone."""
     for hierarchy in _hierarchies():
-        root = hierarchy / cgroup_root(cluster).lstrip("/")
+        root = hierarchy / cgroup_root(cluster).lstrip("/") / node
         deadline = time.monotonic() + 5
         while root.exists() and time.monotonic() < deadline:
             for folder, _, _ in os.walk(root, topdown=False):  # which minds no folder that goes away meanwhile

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.autoscale.plan import find_grown
 from lab.aws.endpoint import install_endpoint
 from lab.cluster.installation import NAMESPACE as SYSTEM_NAMESPACE
 from lab.cluster.installation import ROOT
@@ -97,7 +98,7 @@ def _save_state(live: Live, folder: Path) -> None:
         except CommandFailed as error:
             (folder / name).write_text(str(error))
     if isinstance(live.cluster, LabCluster):
-        for machine in live.cluster.machines():
+        for machine in [*live.cluster.machines(), *find_grown(live.cluster.folder)]:
             for log in machine.log("any").parent.glob("*.log"):
                 with contextlib.suppress(OSError):
                     (folder / f"{machine.folder.name}-{log.name}").write_bytes(log.read_bytes())

@@ -35,6 +35,7 @@ RUN_COMMANDS = {command.bare for block in COMMAND_BLOCKS if block.setting for co
 NOT_RUN: dict[str, str] = {
     "./hack/demo": "tests/e2e runs it",
     "./hack/demo ecs": "tests/e2e plays what it plays",
+    "./hack/demo scale": "tests/e2e runs it",
     "kubectl get runtimeclasses": "shows what a cluster of the reader's has",
     "kubectl apply --server-side -k manifests/default": "instead of helm install; tests/chart compares the two",
     "docker build -t registry.example.com/monopod:0.1.0 .": "needs Docker",

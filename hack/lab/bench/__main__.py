@@ -1,12 +1,13 @@
 """`hack/bench`: what Monopod costs, measured side by side with plain Kubernetes in one run.
 
-Ten questions, each in a module of its own: pods.py (how long until a pod is Ready), admission.py (what admission
+Eleven questions, each in a module of its own: pods.py (how long until a pod is Ready), admission.py (what admission
 adds to creating a pod), profiles.py (how soon a thousand profiles are enforced), isolation.py (how soon each of
 thousands of pods has its NetworkPolicy), moves.py (how fast running pods are moved into sandboxes), startup.py (how
 long `kubectl fargate` takes to say anything), ledger/usage.py (how soon the ledger says what a month cost),
 ledger/recorder.py (what a recorder costs beside thousands of pods, and how far it lags), tasks.py (how fast ECS tasks
-are told of), launches.py (how long one takes to run). Nothing here judges a figure: machines differ, and a timed test
-fails on a busy one. beside.py compares two checkouts.
+are told of), launches.py (how long one takes to run), scale/measure.py (how long thousands of pods take from nothing,
+nodes included). Nothing here judges a figure: machines differ, and a timed test fails on a busy one. beside.py compares
+two checkouts.
 """
 
 import json
@@ -26,13 +27,26 @@ from lab.bench.moves import measure_moves
 from lab.bench.pods import measure_pods
 from lab.bench.profiles import measure_profiles
 from lab.bench.report import Measured, describe_machine, print_report, write_documents
+from lab.bench.scale.measure import measure_scale
 from lab.bench.startup import measure_startup
 from lab.bench.tasks import measure_tasks
 from lab.cluster.installation import ROOT
 from lab.commands import run_command
 from lab.privilege import become_root
 
-PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup", "usage", "ledger", "tasks", "launches")
+PARTS = (
+    "pods",
+    "admission",
+    "profiles",
+    "isolation",
+    "moves",
+    "startup",
+    "usage",
+    "ledger",
+    "tasks",
+    "launches",
+    "scale",
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,7 @@ class Counts:
     churn: int
     tasks: int
     launches: int
+    scaled: int
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,6 +90,7 @@ class Counts:
 @click.option(
     "--launches", type=click.IntRange(1), default=10, show_default=True, help="ECS tasks to run, and as many pods."
 )
+@click.option("--scaled", type=click.IntRange(2), default=3500, show_default=True, help="Pods to run from nothing.")
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here, too.")
 @click.option(
     "--beside",
@@ -129,6 +145,7 @@ def measure(parts: tuple[str, ...], counts: Counts) -> Measured:
         ledger=measure_ledger(counts.running, counts.churn, counts.rate) if "ledger" in parts else None,
         tasks=measure_tasks(counts.tasks) if "tasks" in parts else None,
         launches=measure_launches(counts.launches) if "launches" in parts else None,
+        scale=measure_scale(counts.scaled) if "scale" in parts else None,
     )
 
 

@@ -22,6 +22,8 @@ from lab.bench.ledger.usage import UsageFigures
 from lab.bench.moves import MoveFigures
 from lab.bench.pods import PodFigures
 from lab.bench.profiles import ProfileFigures
+from lab.bench.scale.measure import ScaleFigures
+from lab.bench.scale.table import build_scale_table
 from lab.bench.startup import StartupFigures
 from lab.bench.tasks import TaskFigures
 from lab.build.pins import read_pins
@@ -82,6 +84,7 @@ class Measured:
     ledger: LedgerFigures | None = None
     tasks: TaskFigures | None = None
     launches: LaunchFigures | None = None
+    scale: ScaleFigures | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Everything, times in seconds."""
@@ -159,6 +162,8 @@ def build_tables(measured: Measured) -> dict[str, tuple[str, list[str], Compiled
     if measured.launches:
         title = f"From RunTask to RUNNING ({measured.launches.task.count} of each)"
         tables["launches"] = (title, LAUNCH_HEADINGS, _build_launch_rows(measured.launches))
+    if measured.scale:
+        tables["scale"] = build_scale_table(measured.scale)
     return tables
 
 

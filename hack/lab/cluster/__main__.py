@@ -27,6 +27,7 @@ def main() -> None:
       export KUBECONFIG=$(hack/cluster up)       a cluster of one node
       hack/cluster up --control-plane            only etcd and kube-apiserver, in seconds, without root
       hack/cluster up --with-monopod             with Monopod installed
+      hack/cluster up --autoscale                with Karpenter, which adds nodes for pods that find none
       hack/cluster down
     """  # noqa: D301 click reads the backspace as "don't rewrap"
 
@@ -36,15 +37,16 @@ def main() -> None:
 @click.option("--control-plane", is_flag=True, help="Only etcd and kube-apiserver: no nodes, no root needed.")
 @click.option("--nodes", type=click.IntRange(1, 9), default=1, show_default=True, help="Number of real nodes.")
 @click.option("--kwok", type=click.IntRange(0, 5000), default=0, help="Number of fake nodes, for scale.")
+@click.option("--autoscale", is_flag=True, help="Karpenter adds nodes: real ones, fake ones beside a control plane.")
 @click.option("--with-monopod", is_flag=True, help="Install Monopod too.")
-def up(name: str, control_plane: bool, nodes: int, kwok: int, with_monopod: bool) -> None:
+def up(name: str, control_plane: bool, nodes: int, kwok: int, autoscale: bool, with_monopod: bool) -> None:
     """Bring a cluster up and print its kubeconfig's path.
 
     A cluster that is up already is left as it is. Progress goes to stderr; the path is the last line on stdout.
     """
     if not control_plane:
         become_root("lab.cluster")
-    cluster = _provide(name, control_plane, nodes, kwok)
+    cluster = _provide(name, control_plane, nodes, kwok, autoscale)
     cluster.create()
     if with_monopod:
         if isinstance(cluster, LabCluster) and control_plane:
@@ -91,10 +93,10 @@ def logs(name: str, component: str, node: int) -> None:
     cluster = _find(name)
     if not isinstance(cluster, LabCluster):
         raise click.ClickException(f"{name} is kind's: use `kind export logs` or `kubectl logs`")
-    machines = cluster.machines()
-    if node > len(machines):
-        raise click.ClickException(f"{name} has {len(machines)} node(s); --node {node} is none of them")
-    path = machines[node - 1].log(component)
+    machine = cluster.find_machine(node)
+    if machine is None:
+        raise click.ClickException(f"{name} has no node {node}")
+    path = machine.log(component)
     if not path.exists():
         known = ", ".join(sorted(log.stem for log in path.parent.glob("*.log")))
         raise click.ClickException(f"{name} has no component {component}; it has {known}")
@@ -116,12 +118,15 @@ def load(name: str, archive: Path) -> None:
     cluster.load_image_archive(archive.resolve())
 
 
-def _provide(name: str, control_plane: bool, nodes: int, kwok: int) -> Cluster | LabCluster:
+def _provide(name: str, control_plane: bool, nodes: int, kwok: int, autoscale: bool) -> Cluster | LabCluster:
     if control_plane:
-        return LabCluster(name, control_plane_only=True, kwok=kwok)
-    if kwok and find_engine():
-        raise click.ClickException("fake nodes come with --control-plane, or with the cluster that needs no Docker")
-    return provide_cluster(name, nodes=nodes, kwok=kwok)
+        return LabCluster(name, control_plane_only=True, kwok=kwok, autoscale=autoscale)
+    if (kwok or autoscale) and find_engine():
+        raise click.ClickException(
+            "fake nodes, and those that Karpenter adds, come with --control-plane, or with the cluster that needs no "
+            "Docker (MONOPOD_ENGINE=none)"
+        )
+    return provide_cluster(name, nodes=nodes, kwok=kwok, autoscale=autoscale)
 
 
 def _find(name: str) -> Cluster | LabCluster:

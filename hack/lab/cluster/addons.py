@@ -9,6 +9,7 @@ from lab.cluster.node import CLUSTER_DNS, SANDBOX_HANDLER
 
 Object = dict[str, Any]
 SANDBOX_CLASS = "gvisor"
+SANDBOX_LABEL = "monopod.dev/gvisor"
 COREDNS_IMAGE = "monopod.local/coredns:1"
 
 COREFILE = """.:53 {
@@ -26,14 +27,20 @@ COREFILE = """.:53 {
 """
 
 
-def build_runtime_class() -> Object:
-    """GVisor as a RuntimeClass; the overhead is what its sentry and gofer were seen to need."""
+def build_runtime_class(*, labelled: bool = False) -> Object:
+    """GVisor as a RuntimeClass; the overhead is what its sentry and gofer were seen to need.
+
+    Args:
+        labelled: Whether it selects nodes by the label that gvisor-node gives to those that have gVisor.
+    """
+    scheduling = {"scheduling": {"nodeSelector": {SANDBOX_LABEL: "true"}}} if labelled else {}
     return {
         "apiVersion": "node.k8s.io/v1",
         "kind": "RuntimeClass",
         "metadata": {"name": SANDBOX_CLASS},
         "handler": SANDBOX_HANDLER,
         "overhead": {"podFixed": {"cpu": "50m", "memory": "128Mi"}},
+        **scheduling,
     }
 
 
@@ -56,7 +63,6 @@ def build_node_objects() -> list[Object]:
         },
         _binding("calico-node", "calico-node", "User", "calico-node"),
         _binding("kube-apiserver-kubelet-client", "system:kubelet-api-admin", "User", KUBELET_CLIENT),
-        build_runtime_class(),
     ]
 
 

@@ -7,7 +7,7 @@ from image.engine import provide_operator_image
 from image.layers import read_reference
 from lab.build.pins import HACK
 from lab.build.toolchain import build_tools
-from lab.cluster.addons import build_runtime_class, to_list
+from lab.cluster.addons import to_list
 from lab.cluster.lab_cluster import LabCluster
 from lab.cluster.provider import Cluster, find_engine
 from lab.places import cache_dir
@@ -50,7 +50,7 @@ def apply_api(cluster: LabCluster, *, recreate_bare_pods: bool = False) -> None:
         cluster: A cluster, with or without nodes.
         recreate_bare_pods: As the chart's value barePods.recreate.
     """
-    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=to_list([build_runtime_class()]))
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=to_list([cluster.runtime_class]))
     manifests = ROOT / "manifests"
     for name in ("namespace", "serviceaccount", "configmap", "priorityclass"):
         cluster.kubectl("apply", "--server-side", "-f", str(manifests / f"operator/{name}.yaml"))

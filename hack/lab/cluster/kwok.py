@@ -7,6 +7,7 @@ from lab.cluster.pki import Authority
 from lab.services import Services
 
 TAINT = {"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}
+LABEL = "kwok"
 
 STAGES = (
     "node-stages/node-initialize.yaml",
@@ -18,8 +19,18 @@ STAGES = (
 """What becomes of a node and a pod; kwok ends at once if it isn't told."""
 
 
-def start_kwok(services: Services, authority: Authority, server: str, program: Path) -> None:
-    """Starts kwok for the nodes that carry its annotation."""
+def start_kwok(services: Services, authority: Authority, server: str, program: Path, *, own_only: bool) -> None:
+    """Starts kwok.
+
+    Args:
+        services: The machine that it runs on.
+        authority: Issues its certificate.
+        server: The API server's URL.
+        program: The built program.
+        own_only: Whether it keeps only the nodes of build_nodes; else also those that Karpenter makes, which carry
+            kwok's annotation even where they are real.
+    """
+    nodes = f"label-selector={LABEL}=true" if own_only else "annotation-selector=kwok.x-k8s.io/node=fake"
     path = services.folder / "kubeconfigs/kwok.yaml"
     kubeconfig = authority.write_kubeconfig(path, server, "kwok", ["system:masters"])
     services.start(
@@ -27,7 +38,7 @@ def start_kwok(services: Services, authority: Authority, server: str, program: P
         [
             program,
             f"--kubeconfig={kubeconfig}",
-            "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
+            f"--manage-nodes-with-{nodes}",
             "--cidr=10.245.0.1/24",
             "--node-lease-duration-seconds=40",
             *(f"--config={program.parent / stage}" for stage in STAGES),
@@ -46,7 +57,7 @@ def build_nodes(count: int) -> list[Object]:
                 "name": f"kwok-{i}",
                 "annotations": {"kwok.x-k8s.io/node": "fake", "node.alpha.kubernetes.io/ttl": "0"},
                 "labels": {
-                    "kwok": "true",
+                    LABEL: "true",
                     "type": "kwok",
                     "kubernetes.io/hostname": f"kwok-{i}",
                     "kubernetes.io/os": "linux",

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import cgroups
+from lab.autoscale import karpenter
+from lab.autoscale.plan import AT_ONCE, Plan, find_grown, find_images
 from lab.build import apt
 from lab.build.toolchain import build_tools
 from lab.cluster import addons, kwok
@@ -34,6 +36,9 @@ CONTROL_PLANE_TOOLS = ("etcd", "kubernetes")
 NODE_TOOLS = ("containerd", "gvisor", "cni", "calico", "coredns")
 NODE_PORTS = (6443, 2379, 2380, 10257, 10259)
 NODE_READY_SECONDS = 120
+KINDS_SECONDS = 30
+AUTOSCALED = "autoscaled"
+"""A file that tells later runs how the cluster was made."""
 
 
 @dataclass
@@ -45,12 +50,14 @@ class LabCluster:
         control_plane_only: etcd and kube-apiserver on loopback, without nodes; needs no root.
         nodes: Number of real nodes otherwise.
         kwok: Number of fake nodes beside them.
+        autoscale: Whether Karpenter makes nodes for pods that find none: fake ones on a control plane, else real ones.
     """
 
     name: str
     control_plane_only: bool = False
     nodes: int = 1
     kwok: int = 0
+    autoscale: bool = False
     _lifeline: int | None = field(default=None, repr=False)
 
     sandbox = addons.SANDBOX_CLASS
@@ -64,6 +71,11 @@ class LabCluster:
     def kubeconfig_path(self) -> Path:
         """The administrator's kubeconfig."""
         return self.folder / "kubeconfig"
+
+    @property
+    def runtime_class(self) -> addons.Object:
+        """Its sandbox's RuntimeClass; where nodes come by themselves it selects those that have the sandbox."""
+        return addons.build_runtime_class(labelled=self.autoscale)
 
     @property
     def kubectl_path(self) -> Path:
@@ -125,10 +137,27 @@ class LabCluster:
         return run_kubectl(self.kubectl_path, self.kubeconfig_path, *args, stdin=stdin)
 
     def load_image_archive(self, archive: Path) -> None:
-        """Gives every node an image from an archive."""
+        """Gives every node an image from an archive, also those that come by themselves from now on."""
         for machine in self.machines():
             if machine.isolated:
                 import_image(machine, archive)
+        if self.autoscale:
+            self._keep_images([archive])
+
+    def _keep_images(self, archives: Sequence[Path]) -> None:
+        folder = find_images(self.folder)
+        folder.mkdir(exist_ok=True)
+        for archive in archives:
+            # Renamed: a machine that is just being started reads all that end so.
+            fresh = folder / f"{archive.name}.new"
+            shutil.copyfile(archive, fresh)
+            fresh.rename(folder / archive.name)
+
+    def find_machine(self, number: int) -> Services | None:
+        """The machine of a node; the first is 1, and those that came by themselves follow."""
+        machines = {machine.folder.name: machine for machine in [*self.machines(), *find_grown(self.folder)]}
+        first = machines.get("control-plane") if number == 1 else None
+        return machines.get(f"node-{number}") or first
 
     def enter_node(self, *argv: str | Path) -> list[str | Path]:
         """The command that runs `argv` as root on the first node: in its network, with its files."""
@@ -146,7 +175,12 @@ class LabCluster:
 
     def _tools(self) -> Sequence[str]:
         tools = CONTROL_PLANE_TOOLS if self.control_plane_only else (*CONTROL_PLANE_TOOLS, *NODE_TOOLS)
-        return (*tools, "kwok") if self.kwok else tools
+        more = (("kwok", self._has_fake_nodes), ("karpenter", self.autoscale))
+        return (*tools, *(tool for tool, wanted in more if wanted))
+
+    @property
+    def _has_fake_nodes(self) -> bool:
+        return bool(self.kwok) or (self.autoscale and self.control_plane_only)
 
     def _make_lifeline(self) -> int:
         reader, self._lifeline = os.pipe()
@@ -155,18 +189,42 @@ class LabCluster:
 
     def _start(self, programs: dict[str, Path], lifeline: int | None) -> None:
         authority = Authority.create(self.folder / "pki")
+        if self.autoscale:
+            (self.folder / AUTOSCALED).touch()
         if self.control_plane_only:
             machine = Services(self.folder / "machines/control-plane", isolated=False)
             machine.launch("control-plane", lifeline)
             ports, address = find_free_ports(), "127.0.0.1"
-            plane = ControlPlane(machine, authority, address, ports, programs, runs_pods=bool(self.kwok))
+            plane = ControlPlane(machine, authority, address, ports, programs, runs_pods=self._has_fake_nodes)
             plane.start(self.kubeconfig_path)
         else:
             plane = self._start_nodes(authority, programs, lifeline)
+        if self._has_fake_nodes:
+            own_only = not self.control_plane_only
+            kwok.start_kwok(plane.services, authority, plane.url, programs["kwok"], own_only=own_only)
         if self.kwok:
-            kwok.start_kwok(plane.services, authority, plane.url, programs["kwok"])
             self._apply(kwok.build_nodes(self.kwok))
+        if self.autoscale and self.control_plane_only:
+            self._start_autoscaling(plane, programs, None)
         (self.folder / "ready").touch()
+
+    def _start_autoscaling(self, plane: ControlPlane, programs: dict[str, Path], plan: Plan | None) -> None:
+        """Starts Karpenter, and by a plan what makes its nodes real."""
+        files = [word for path in karpenter.find_kinds() for word in ("-f", str(path))]
+        self.kubectl("apply", "--server-side", *files)
+        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", *karpenter.KINDS)
+        # Karpenter looks once for its kinds, and discovery follows their establishment after a moment.
+        plane.services.wait_until(
+            self._serves_karpenter, "Karpenter's kinds", plane.services.log("kube-apiserver"), KINDS_SECONDS
+        )
+        real = plan is not None
+        self._apply(karpenter.build_objects(real=real))
+        karpenter.start_karpenter(plane.services, plane.authority, plane.url, programs["karpenter"], real=real)
+        if plan is not None:
+            karpenter.start_machines(plan, plane.services)
+
+    def _serves_karpenter(self) -> bool:
+        return set(karpenter.KINDS) <= set(self.kubectl("api-resources", "--output=name").split())
 
     def _start_nodes(self, authority: Authority, programs: dict[str, Path], lifeline: int | None) -> ControlPlane:
         machines = [Services(self.folder / f"machines/node-{i + 1}", isolated=True) for i in range(self.nodes)]
@@ -174,23 +232,27 @@ class LabCluster:
             for index, machine in enumerate(machines):
                 machine.launch(f"{self.name}-node-{index + 1}", lifeline)
             subnet = find_free_subnet()
-            connect_nodes(self.name, subnet, machines)
+            connect_nodes(self.name, subnet, machines, spare=AT_ONCE if self.autoscale else 0)
         plane = ControlPlane(machines[0], authority, subnet.node(0), NODE_PORTS, programs, runs_pods=True)
         nodes = [
-            Node(self.name, index, subnet.node(index), plane.url, machine, authority, programs)
-            for index, machine in enumerate(machines)
+            Node(self.name, f"{self.name}-{host.folder.name}", i, subnet.node(i), plane.url, host, authority, programs)
+            for i, host in enumerate(machines)
         ]
         archives = build_node_images(programs["coredns"])
         with ThreadPoolExecutor() as pool:
             runtimes = [pool.submit(self._start_runtime, node, archives) for node in nodes]
             plane.start(self.kubeconfig_path)
-            self._apply(addons.build_node_objects())
+            self._apply([*addons.build_node_objects(), self.runtime_class])
             self._apply_calico(programs["crd"])
             for runtime in runtimes:
                 runtime.result()
             list(pool.map(Node.start, nodes))
         self._apply(addons.build_dns_objects())
         self._await_nodes(machines[0])
+        if self.autoscale:
+            self._keep_images(archives)
+            plan = Plan(self.folder, plane.url, subnet, self.nodes, programs)
+            self._start_autoscaling(plane, programs, plan)
         return plane
 
     @staticmethod
@@ -208,7 +270,7 @@ class LabCluster:
     def _await_nodes(self, machine: Services) -> None:
         def ready() -> bool:
             jsonpath = '{.items[*].status.conditions[?(@.type=="Ready")].status}'
-            statuses = self.kubectl("get", "nodes", "-l", "!kwok", "-o", f"jsonpath={jsonpath}").split()
+            statuses = self.kubectl("get", "nodes", "-l", f"!{kwok.LABEL}", "-o", f"jsonpath={jsonpath}").split()
             dns = self.kubectl(
                 "get", "deploy", "coredns", "-n", "kube-system", "-o", "jsonpath={.status.readyReplicas}"
             )
@@ -223,7 +285,14 @@ class LabCluster:
 def find_clusters() -> list[LabCluster]:
     """The clusters that have a folder, running or dead."""
     folders = [f for f in sorted(state_dir().glob("*")) if (f / "machines").is_dir()]
-    return [LabCluster(f.name, control_plane_only=(f / "machines/control-plane").exists()) for f in folders]
+    return [
+        LabCluster(
+            folder.name,
+            control_plane_only=(folder / "machines/control-plane").exists(),
+            autoscale=(folder / AUTOSCALED).exists(),
+        )
+        for folder in folders
+    ]
 
 
 def sweep() -> None:

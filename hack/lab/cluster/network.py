@@ -58,23 +58,54 @@ def find_free_subnet() -> Subnet:
     raise RuntimeError(f"no free network left in {CLUSTERS}; take clusters down with hack/cluster down")
 
 
-def connect_nodes(cluster: str, subnet: Subnet, nodes: Sequence[Services]) -> None:
-    """Wires this machine and the nodes to the bridge and routes between the nodes' pods."""
-    first = nodes[0]
-    _inside(first, "ip link add br0 type bridge", f"ip addr add {subnet.node(0)}/24 dev br0", "ip link set br0 up")
+def connect_nodes(cluster: str, subnet: Subnet, nodes: Sequence[Services], spare: int = 0) -> None:
+    """Wires this machine and the nodes to the bridge and routes between the nodes' pods.
+
+    Args:
+        cluster: The cluster's name.
+        subnet: Its nodes' addresses.
+        nodes: The nodes.
+        spare: How many more may be connected later.
+    """
+    first = nodes[0].init_pid()
+    # With an address of its own: otherwise it has that of one of its ports, and another when nodes come and go, which
+    # those who have asked for it before don't hear of.
+    _inside(first, f"ip link add br0 address {_get_card(subnet, 0)} type bridge")
+    _inside(first, f"ip addr add {subnet.node(0)}/24 dev br0", "ip link set br0 up")
     host_end = host_interface(cluster)
     disconnect(cluster)
-    run(["ip", "link", "add", host_end, "type", "veth", "peer", "name", "host", "netns", str(first.init_pid())])
+    run(["ip", "link", "add", host_end, "type", "veth", "peer", "name", "host", "netns", str(first)])
     _inside(first, "ip link set host master br0 up")
     run(["ip", "addr", "add", f"{subnet.host}/24", "dev", host_end])
     run(["ip", "link", "set", host_end, "up"])
+    total = len(nodes) + spare
+    _route(subnet, 0, first, total)
     for index, node in enumerate(nodes[1:], start=1):
-        end = f"node-{index + 1}"
-        _inside(first, f"ip link add {end} type veth peer name eth0 netns /proc/{node.init_pid()}/ns/net")
-        _inside(first, f"ip link set {end} master br0 up")
-        _inside(node, f"ip addr add {subnet.node(index)}/24 dev eth0", "ip link set eth0 up")
-    for index, node in enumerate(nodes):
-        _route(subnet, index, node, len(nodes))
+        connect_node(subnet, first, index, node.init_pid(), total)
+
+
+def connect_node(subnet: Subnet, first: int, index: int, node: int, total: int) -> None:
+    """Wires a node to the bridge, in place of one that had its number before.
+
+    Args:
+        subnet: The nodes' addresses.
+        first: A process of the first node.
+        index: The node's number.
+        node: A process of it.
+        total: How many nodes there may be.
+    """
+    end = f"node-{index + 1}"
+    disconnect_node(first, index)
+    card = _get_card(subnet, index)
+    _inside(first, f"ip link add {end} type veth peer name eth0 address {card} netns /proc/{node}/ns/net")
+    _inside(first, f"ip link set {end} master br0 up")
+    _inside(node, f"ip addr add {subnet.node(index)}/24 dev eth0", "ip link set eth0 up")
+    _route(subnet, index, node, total)
+
+
+def disconnect_node(first: int, index: int) -> None:
+    """Takes a node from the bridge, whose namespace may linger."""
+    run([*_enter(first), "ip", "link", "delete", f"node-{index + 1}"], check=False)
 
 
 def disconnect(cluster: str) -> None:
@@ -91,7 +122,7 @@ def host_interface(cluster: str) -> str:
     return "mp" + hashlib.sha256(cluster.encode()).hexdigest()[:10]  # an interface's name has at most 15 characters
 
 
-def _route(subnet: Subnet, index: int, node: Services, nodes: int) -> None:
+def _route(subnet: Subnet, index: int, node: int, nodes: int) -> None:
     device = "br0" if index == 0 else "eth0"
     _inside(
         node,
@@ -106,8 +137,16 @@ def _route(subnet: Subnet, index: int, node: Services, nodes: int) -> None:
     )
 
 
-def _inside(node: Services, *commands: str) -> None:
-    pid = str(node.init_pid())
+def _get_card(subnet: Subnet, index: int) -> str:
+    """The hardware address of a node: the same for each that has its number, as others remember it."""
+    return f"02:00:{ipaddress.IPv4Address(subnet.node(index)).packed.hex(':')}"
+
+
+def _inside(process: int, *commands: str) -> None:
     for command in commands:
-        # Only the network namespace: /proc/PID paths in a command mean this machine's processes.
-        run(["nsenter", "--target", pid, "--net", "--", *command.split()])
+        run([*_enter(process), *command.split()])
+
+
+def _enter(process: int) -> list[str]:
+    # Only the network namespace: /proc/PID paths in a command mean this machine's processes.
+    return ["nsenter", "--target", str(process), "--net", "--"]

@@ -3,8 +3,10 @@
 import json
 import shutil
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lab.build.toolchain import has_sys_resource
 from lab.cgroups import make_cgroups
@@ -28,26 +30,25 @@ class Node:
 
     Attributes:
         cluster: The cluster's name.
-        index: The node's number; the first is 0.
+        name: The node's name in the cluster.
+        index: The node's number, from which its pods' addresses follow; the first is 0.
         address: Its address.
         server: The API server's URL.
         services: The machine that it runs on.
         authority: Issues its certificates.
         programs: Built programs by name.
+        registration: More fields of the kubelet's configuration: with what it registers its Node.
     """
 
     cluster: str
+    name: str
     index: int
     address: str
     server: str
     services: Services
     authority: Authority
     programs: dict[str, Path]
-
-    @property
-    def name(self) -> str:
-        """The node's name in the cluster."""
-        return f"{self.cluster}-node-{self.index + 1}"
+    registration: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def _folder(self) -> Path:
@@ -97,8 +98,11 @@ class Node:
         return True
 
     def _kubeconfig(self, name: str, user: str, *groups: str) -> Path:
-        path = self._folder / "kubeconfigs" / f"{name}-{self.index + 1}.yaml"
-        return self.authority.write_kubeconfig(path, self.server, user, groups)
+        return self.authority.write_kubeconfig(self._find_kubeconfig(name), self.server, user, groups)
+
+    def _find_kubeconfig(self, name: str) -> Path:
+        # By the node's name: numbers are used again, and certificates are found again by their files' names.
+        return self._folder / "kubeconfigs" / f"{name}-{self.name}.yaml"
 
     def _containerd_config(self) -> str:
         runsc = self._folder / "runsc.toml"
@@ -196,7 +200,7 @@ state = "/run/containerd"
                 "dataDir": str(self._folder / "cni/addresses"),
             },
             "policy": {"type": "k8s"},
-            "kubernetes": {"kubeconfig": str(self._folder / f"kubeconfigs/calico-{self.index + 1}.yaml")},
+            "kubernetes": {"kubeconfig": str(self._find_kubeconfig("calico"))},
         }
         portmap = {"type": "portmap", "snat": True, "capabilities": {"portMappings": True}}
         conf = {"cniVersion": "1.0.0", "name": "monopod-lab", "plugins": [calico, portmap]}
@@ -206,7 +210,7 @@ state = "/run/containerd"
         fresh.rename(fresh.with_name("05-calico.conflist"))
 
     def _start_kubelet(self) -> None:
-        cert, key = self.authority.issue(f"kubelet-{self.index + 1}", self.name, hosts=[self.name, self.address])
+        cert, key = self.authority.issue(f"kubelet-{self.name}", self.name, hosts=[self.name, self.address])
         resolv = self._folder / "resolv.conf"
         resolv.write_text("# The cluster has no way out, so there is nobody to ask.\n")
         config = {
@@ -238,6 +242,7 @@ state = "/run/containerd"
             "imageGCHighThresholdPercent": 100,
             "imageMaximumGCAge": "0s",
             "registerWithTaints": [],
+            **self.registration,
         }
         path = self._folder / "kubelet.yaml"
         path.write_text(json.dumps(config, indent=1))

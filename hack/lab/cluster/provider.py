@@ -89,12 +89,12 @@ def polices_first_packets() -> bool:
     return not find_engine() or bool(find_network_manifest())
 
 
-def provide_cluster(name: str, *, nodes: int = 1, kwok: int = 0) -> Cluster:
-    """A cluster with real nodes; it isn't created yet."""
+def provide_cluster(name: str, *, nodes: int = 1, kwok: int = 0, autoscale: bool = False) -> Cluster:
+    """A cluster with real nodes; it isn't created yet. kind's has no fake nodes, and none that come by themselves."""
     engine = find_engine()
     if engine:
         return KindProvider(name, engine, nodes=nodes)
-    return LabCluster(name, nodes=nodes, kwok=kwok)
+    return LabCluster(name, nodes=nodes, kwok=kwok, autoscale=autoscale)
 
 
 def find_all_clusters() -> list[LabCluster | KindProvider]:

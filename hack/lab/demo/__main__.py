@@ -22,7 +22,7 @@ from lab.cluster.images import BUSYBOX_IMAGE
 from lab.cluster.installation import ROOT, install_chart
 from lab.cluster.lab_cluster import LabCluster
 from lab.cluster.provider import Cluster, find_cluster, provide_cluster
-from lab.demo import ecs
+from lab.demo import ecs, scale
 from lab.demo.pods import Facts, Seen, compute_faults, describe_unready, is_settled, read_facts, see_pods
 from lab.demo.table import print_next_steps, print_table
 from lab.places import state_dir
@@ -32,6 +32,7 @@ from lab.services import NotReady
 from lab.shell import CommandFailed
 
 DEFAULT_NAME = "monopod-demo"
+SCALE_NAME = "monopod-demo-scale"
 SAMPLES = ROOT / "manifests/samples"
 SAMPLE_IMAGE = "busybox"
 NAMESPACE = "demo"
@@ -81,6 +82,30 @@ def show_ecs(context: click.Context, own_name: str | None) -> None:
         if "Hello from a kernel" not in logged or kernel in logged:
             raise click.ClickException(f"the task doesn't see a kernel of its own: it says {logged!r}")
         ecs.print_next_steps(cluster.kubeconfig_path, get_authority(cluster), None if name == DEFAULT_NAME else name)
+
+
+@main.command("scale")
+@click.option("--name", "own_name", help=f"The cluster's name.  [default: {SCALE_NAME}]")
+@click.pass_context
+def show_scale(context: click.Context, own_name: str | None) -> None:
+    """Show a node that comes with a profile's pods, and goes with them.
+
+    On a cluster of its own, which has no node for sandboxes: applies the NodePool that `kubectl fargate nodepool`
+    prints, and a Deployment. Karpenter asks for a machine, which this lab makes: a kubelet with gVisor. Then the
+    Deployment is scaled to 0, and the machine is gone.
+    """
+    given: str = own_name or context.find_root().params["name"]
+    name = SCALE_NAME if given == DEFAULT_NAME else given
+    become_root("lab.demo")
+    with _explaining(name), _alone(name):
+        cluster = LabCluster(name, autoscale=True)
+        cluster.create()
+        give_back(cluster.kubeconfig_path)
+        install_chart(cluster)
+        apply_profile(cluster)
+        _require_promises(scale.play(cluster))
+    say(f"The cluster stays up: export KUBECONFIG={cluster.kubeconfig_path}")
+    say(f"./hack/demo down --name {name} removes it.")
 
 
 @main.command()

@@ -15,9 +15,9 @@ StartOperator = Callable[..., OperatorProcess]
 
 
 @contextmanager
-def run_lab(purpose: str, folder: Path, *, fake_nodes: int = 0) -> Iterator[Lab]:
+def run_lab(purpose: str, folder: Path, *, fake_nodes: int = 0, autoscale: bool = False) -> Iterator[Lab]:
     """A control plane with all of Monopod but the operator; beside fake nodes pods run and workloads are seen to."""
-    with run_control_plane(purpose, fake_nodes=fake_nodes) as cluster:
+    with run_control_plane(purpose, fake_nodes=fake_nodes, autoscale=autoscale) as cluster:
         apply_api(cluster.lab, recreate_bare_pods=True)
         lab = Lab(cluster, folder)
         # The policies take a moment to be in effect. This request is refused either way, by them or because it exists.

@@ -68,3 +68,16 @@ def test_ecs_tasks_are_asked_for(tmp_path: Path) -> None:
     assert (figures["tasks"], figures["one"]["count"]) == (3, 100)
     assert min(figures[name]["median"] for name in ("one", "hundred", "listed", "run")) > 0
     assert figures["memory"] > 0
+
+
+def test_pods_from_nothing_are_measured_with_monopod_and_without(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    command = [ROOT / "hack/bench", "scale", "--scaled", "20", "--json", file]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(file.read_text())["scale"]
+    assert figures["pods"] == 20
+    for ramp in (figures["plain"], figures["monopod"]):
+        assert 0 < ramp["half"] <= ramp["all"]
+    assert figures["plain"]["nodes"] == figures["monopod"]["nodes"] > 0, "pods are as large on both"
+    assert figures["cpu"] > 0

@@ -1,6 +1,5 @@
 """The local cluster itself: its command, several clusters at once, and that nothing outlives the run that made it."""
 
-import json
 import os
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from lab.cluster.network import host_interface
 from lab.cluster.provider import find_engine
 from lab.places import cache_dir, state_dir
 from tests.e2e.conftest import LIVES
+from tests.e2e.lab.machines import find_interfaces, find_processes
 from tests.e2e.live import Live
 from tests.e2e.workloads import a_pod, a_profile
 
@@ -120,22 +120,3 @@ def test_a_cluster_of_two_nodes_is_gone_with_the_process_that_made_it(live: Live
     assert not (state_dir() / cluster.name).exists()
     assert not [*CGROUPS.glob(f"*{cgroup_root(cluster.name)}"), *CGROUPS.glob(cgroup_root(cluster.name).lstrip("/"))]
     assert host_interface(cluster.name) not in find_interfaces()
-
-
-def find_processes(cluster: str) -> list[str]:
-    """Command lines of processes that name the cluster's folder, as all of a node's do."""
-    marker = f"/{cluster}/machines/".encode()
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes()
-        except OSError:
-            continue  # it ended meanwhile
-        if marker in words:
-            found.append(words.replace(b"\0", b" ").decode(errors="replace"))
-    return found
-
-
-def find_interfaces() -> set[str]:
-    said = subprocess.run(["ip", "-json", "link"], capture_output=True, text=True, timeout=10, check=True).stdout
-    return {link["ifname"] for link in json.loads(said)}

@@ -11,6 +11,7 @@ from lab.bench.moves import MoveFigures, count_requests
 from lab.bench.pods import PodFigures
 from lab.bench.profiles import ProfileFigures
 from lab.bench.report import Machine, Measured, build_details, build_summary, mark, write_documents
+from lab.bench.scale.measure import Ramp, ScaleFigures
 from lab.bench.startup import StartupFigures
 
 MACHINE = Machine("2026-11-01", 2, "a processor", "6.1", "1.36.3", "0.0.0-20260905035102-160fafc42237", 0.5)
@@ -65,6 +66,7 @@ def everything() -> Measured:
             ProcessFigures(4.0, 0.01, 0.001, 60 * 2**20),
         ),
         launches=LaunchFigures(pod=some(2.0), simple=some(1.5), task=some(3.0)),
+        scale=ScaleFigures(3500, plain=Ramp(90.0, 160.0, 5), monopod=Ramp(99.0, 200.0, 5), cpu=0.01),
     )
 
 
@@ -103,7 +105,7 @@ def test_a_write_lags_until_a_version_that_is_not_older_was_committed() -> None:
     assert compute_lags(created, seen) == pytest.approx([0.8, 0.1, 1.0, 0.0])
 
 
-PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup", "ledger", "launches")
+PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup", "ledger", "launches", "scale")
 
 
 def test_the_details_have_a_table_for_each_part_that_was_measured() -> None:
@@ -111,6 +113,7 @@ def test_the_details_have_a_table_for_each_part_that_was_measured() -> None:
     assert tuple(details) == PARTS
     assert all(text.startswith("### ") and "Measured on 2 cores (a processor)" in text for text in details.values())
     assert "| an ECS task, until RUNNING | 3.00 s | 9.00 s | 1.50 |" in details["launches"]
+    assert "| until all are Running | 160 s | 200 s | 1.25 |" in details["scale"]
     assert build_details(Measured(MACHINE)) == {}
 
 
@@ -142,6 +145,7 @@ def test_a_part_that_is_measured_alone_leaves_the_others_as_they_are(tmp_path: P
         "startup",
         "ledger",
         "launches",
+        "scale",
     ]
     assert "old figures" in (tmp_path / "README.md").read_text()
 

@@ -1,0 +1,1 @@
+"""Nodes that come and go by themselves: Karpenter, and real machines for what it asks for."""

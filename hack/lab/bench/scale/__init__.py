@@ -1,0 +1,1 @@
+"""How long thousands of pods take from nothing to Running, where no node takes them yet."""

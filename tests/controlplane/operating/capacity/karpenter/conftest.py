@@ -1,0 +1,36 @@
+"""A control plane to which Karpenter adds nodes, which are kwok's, with one operator for all tests of this folder."""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from tests.controlplane.operating.capacity.karpenter.scene import Scene
+from tests.controlplane.operating.conftest import run_lab
+from tests.controlplane.operating.lab import Lab, OperatorProcess
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def growing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The control plane. It has no node before a NodePool and pods ask for one; tests name what is theirs."""
+    folder = tmp_path_factory.mktemp("karpenter")
+    with run_lab("karpenter", folder, autoscale=True) as lab:
+        log = folder / "operator.log"
+        operator = OperatorProcess(lab.write_kubeconfig(), log)
+        try:
+            yield lab
+        finally:
+            operator.kill()
+            print(log.read_text())
+            print((lab.kubeconfig_path.parent / "machines/control-plane/logs/karpenter.log").read_text())
+
+
+@pytest.fixture
+def scene(growing: Lab) -> Iterator[Scene]:
+    """A namespace and an active profile of the test's own, for which no node can be made yet."""
+    scene = Scene(growing, f"grow-{next(_numbers)}")
+    scene.set()
+    yield scene
+    scene.clear()

@@ -1,0 +1,140 @@
+"""Nodes come and go with a profile's pods, by the real Karpenter and scheduler; the NodePool is the printed one.
+
+The nodes are kwok's. What Karpenter says and does is held against what the profile says of it.
+"""
+
+import os
+
+from monopod.capacity.rules.node_class import GROUPS
+from monopod.kube.objects.quantity import parse_quantity
+from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, SIZE_TABLE
+from tests.controlplane.operating.capacity.karpenter.scene import AT_ONCE, OVERHEAD, Scene
+from tests.controlplane.operating.lab import Json, eventually
+
+SIZES = (*SIZE_TABLE[::4], SIZE_TABLE[-1])
+"""Twenty of all, the smallest and the largest among them."""
+
+PODS = int(os.environ.get("MONOPOD_SCALED_PODS") or 3)
+DEADLINE_SECONDS = 180.0 + PODS / 2
+SMALL = (1000, 1024)
+
+
+def build_deployment(scene: Scene, replicas: int) -> Json:
+    labels = {"app": "web"}
+    resources = {"requests": {"cpu": "250m", "memory": "256Mi"}}
+    pod = {"containers": [{"name": "app", "image": "app", "resources": resources}]}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": scene.name},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template},
+    }
+
+
+def refer_to(pool: Json, node_class: str) -> Json:
+    """The NodePool with another node class."""
+    reference = {"group": GROUPS["KWOKNodeClass"], "kind": "KWOKNodeClass", "name": node_class}
+    return change(pool, nodeClassRef=reference)
+
+
+def change(pool: Json, **fields: object) -> Json:
+    """The NodePool with other fields of its nodes."""
+    template = pool["spec"]["template"]
+    changed = {**template, "spec": {**template["spec"], **fields}}
+    return {**pool, "spec": {**pool["spec"], "template": changed}}
+
+
+def test_a_profiles_pods_get_nodes_and_take_them_along_when_they_go(scene: Scene) -> None:
+    pool = scene.print_pool("--max-vcpus", "10000")
+    scene.apply({**pool, "spec": {**pool["spec"], **AT_ONCE}})
+    scene.says("CapacityAvailable", provider="Karpenter", nodes=0, pendingPods=0)
+
+    scene.apply(build_deployment(scene, PODS))
+    eventually(lambda: scene.all_run(PODS), DEADLINE_SECONDS)
+    scene.says("CapacityAvailable", nodes=len(scene.find("nodes")), pendingPods=0)
+
+    scene.apply(build_deployment(scene, 0))
+    eventually(lambda: not scene.find("nodeclaims") and not scene.find("nodes"), DEADLINE_SECONDS)
+    scene.says("CapacityAvailable", nodes=0)
+
+
+def test_a_pool_without_the_sandboxs_label_makes_no_node_and_the_printed_one_makes_what_each_size_needs(
+    scene: Scene,
+) -> None:
+    pool = scene.print_pool("--max-vcpus", "1000")
+    unlabelled = {key: value for key, value in pool["spec"]["template"].items() if key != "metadata"}
+    scene.apply({**pool, "spec": {**pool["spec"], "template": unlabelled}})
+    scene.create_pods(*((size.cpu_millis, size.memory_mib - COMPONENTS_MEMORY_MIB) for size in SIZES))
+    scene.says("NodePoolLabelMissing", nodes=0)
+    for number in range(len(SIZES)):
+        scene.karpenter_says(f"pod-{number}", 'label "box" does not have known values')
+    assert not scene.find("nodeclaims")
+
+    # All pods wait by now, so that Karpenter looks at all of them at once.
+    scene.apply(pool)
+    eventually(lambda: scene.all_run(len(SIZES)))
+    requests = [claim["spec"]["resources"]["requests"] for claim in scene.find("nodeclaims")]
+    for resource, sizes in (
+        ("cpu", [f"{size.cpu_millis}m" for size in SIZES]),
+        ("memory", [f"{size.memory_mib}Mi" for size in SIZES]),
+    ):
+        claimed = sum(parse_quantity(each[resource]) for each in requests)
+        overhead = len(SIZES) * parse_quantity(OVERHEAD[resource])
+        assert claimed == sum(map(parse_quantity, sizes)) + overhead, f"{resource} of {len(requests)} NodeClaims"
+
+
+def test_a_pool_at_its_limit_makes_no_more_nodes(scene: Scene) -> None:
+    scene.apply(scene.print_pool("--max-vcpus", "2"))
+    scene.create_pods(SMALL)
+    eventually(lambda: scene.all_run(1))
+    scene.create_pods(SMALL, SMALL)
+    scene.karpenter_says("pod-1", "exceed limits")
+    scene.says("LimitReached", pendingPods=1)
+    assert len(scene.find("nodeclaims")) == 1
+
+
+def test_a_taint_that_the_sandbox_does_not_tolerate_makes_no_node_and_without_it_one_comes(scene: Scene) -> None:
+    pool = scene.print_pool()
+    scene.apply(change(pool, taints=[{"key": "box", "effect": "NoSchedule"}]))
+    scene.create_pods(SMALL)
+    scene.says("NodePoolTaintNotTolerated", pendingPods=1)
+    scene.karpenter_says("pod-0", "did not tolerate")
+    assert not scene.find("nodeclaims")
+
+    scene.apply(pool)
+    eventually(lambda: scene.all_run(1))
+
+
+def test_a_pool_whose_class_is_missing_is_not_ready(scene: Scene) -> None:
+    scene.apply(refer_to(scene.print_pool(), "missing"))
+    scene.create_pods(SMALL)
+    scene.says("NodePoolNotReady", pendingPods=1)
+    assert not scene.find("nodeclaims")
+
+
+def test_pods_come_before_the_sandbox_unless_the_startup_taint_of_the_printed_pool_holds_them(scene: Scene) -> None:
+    scene.select({"monopod.dev/gvisor": "true"})
+    pool = scene.print_pool()
+    early = change(pool, startupTaints=[])
+    scene.apply({**early, "spec": {**early["spec"], **AT_ONCE}})
+    scene.says("StartupTaintMissing")
+    scene.create_pods(SMALL)
+    eventually(lambda: scene.all_run(1))  # though nothing has installed a sandbox there
+    scene.lab.kubectl("delete", "pods", "--all", "-n", scene.name)
+    eventually(lambda: not scene.find("nodeclaims"))
+
+    scene.apply(pool)
+    scene.create_pods(SMALL)
+    [node] = eventually(lambda: [node for node in scene.find("nodes") if is_registered(node)])
+    scene.says("Growing", nodes=0, pendingPods=1)
+    assert not scene.all_run(1)
+    scene.lab.kubectl("taint", "node", node["metadata"]["name"], "monopod.dev/gvisor-")
+    eventually(lambda: scene.all_run(1))
+    scene.says("CapacityAvailable", nodes=1, pendingPods=0)
+
+
+def is_registered(node: Json) -> bool:
+    """Whether Karpenter has given the node its labels and taints, and kwok has made it ready."""
+    taints = [taint["key"] for taint in node["spec"].get("taints", [])]
+    return "karpenter.sh/registered" in node["metadata"]["labels"] and taints == ["monopod.dev/gvisor"]
