@@ -97,6 +97,10 @@ class Scene:
         pods = [pod for pod in self.find_pods() if pod["status"]["phase"] == "Running"]
         return len(pods) == count and all(pod["spec"]["nodeName"] in nodes for pod in pods)
 
+    def runs(self, name: str) -> bool:
+        """Whether a pod runs; another may be on a node that Karpenter replaces, as its NodePool was changed."""
+        return any(pod["metadata"]["name"] == name and pod["status"]["phase"] == "Running" for pod in self.find_pods())
+
     def find(self, kind: str) -> list[Json]:
         """The nodes or NodeClaims that Karpenter has made of the NodePool."""
         found = self.lab.kubectl("get", kind, "-l", f"karpenter.sh/nodepool={self.pool}", "-o", "json").stdout
