@@ -71,10 +71,11 @@ def show_ecs(context: click.Context, own_name: str | None) -> None:
     """
     name: str = own_name or context.find_root().params["name"]
     become_root("lab.demo")
-    with _explaining(name), _alone(name):
+    with _explaining(name, " ecs", ecs.NAMESPACE), _alone(name):
         cluster = provide_cluster(name)
         cluster.create()
         give_back(cluster.kubeconfig_path)
+        remove_workloads(cluster)
         install_endpoint(cluster, ecs.USER)
         with reach_endpoint(cluster, ecs.USER) as environment:
             logged = ecs.play(environment)
@@ -179,6 +180,12 @@ def await_pods(cluster: Cluster) -> Facts:
     return facts
 
 
+def remove_workloads(cluster: Cluster) -> None:
+    """Removes what the demo itself left running: a machine of two cores has no room for a task next to it."""
+    with _overlay() as overlay, step("making room: removing the sample workloads, if they are there"):
+        cluster.kubectl("delete", "--ignore-not-found", "--now", "-k", str(overlay))
+
+
 @contextlib.contextmanager
 def _alone(name: str) -> Iterator[None]:
     """Keeps a second run of the same demo out: the two would undo each other's work."""
@@ -221,24 +228,26 @@ def _find_example(seen: tuple[Seen, ...]) -> str:
 
 
 @contextlib.contextmanager
-def _explaining(name: str) -> Iterator[None]:
-    """Turns what goes wrong into a message that says where to look and how to go on."""
+def _explaining(name: str, part: str = "", namespace: str = NAMESPACE) -> Iterator[None]:
+    """Turns what goes wrong into a message that says where to look, and how to go on with this part of the demo."""
     try:
         yield
     except (CommandFailed, NotReady, OSError) as error:
         cluster = find_cluster(name)
-        raise click.ClickException("\n".join([f"{error}", "", *_describe_ways_on(name, cluster)])) from error
+        raise click.ClickException(
+            "\n".join([f"{error}", "", *_describe_ways_on(name, cluster, part, namespace)])
+        ) from error
 
 
-def _describe_ways_on(name: str, cluster: Cluster | None) -> list[str]:
+def _describe_ways_on(name: str, cluster: Cluster | None, part: str, namespace: str) -> list[str]:
     option = "" if name == DEFAULT_NAME else f" --name {name}"
-    lines = [f"Go on:    ./hack/demo{option} (it reuses what is up), or ./hack/demo down{option}"]
+    lines = [f"Go on:    ./hack/demo{part}{option} (it reuses what is up), or ./hack/demo down{option}"]
     if cluster is None:
         return lines
     operator = "./hack/run kubectl logs -n monopod-system -l app.kubernetes.io/name=monopod"
     return [
         f"Logs:     {_find_logs(name, cluster)}",
-        f"Objects:  export KUBECONFIG={cluster.kubeconfig_path}; ./hack/run kubectl get events -n {NAMESPACE}",
+        f"Objects:  export KUBECONFIG={cluster.kubeconfig_path}; ./hack/run kubectl get events -n {namespace}",
         f"Operator: {operator}",
         *lines,
     ]

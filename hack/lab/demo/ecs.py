@@ -24,6 +24,7 @@ from lab.shell import CommandFailed, run
 
 USER = "demo"
 CLUSTER = "demo"
+NAMESPACE = f"ecs-{CLUSTER}"
 FAMILY = "hello"
 DEFINITION = ROOT / "manifests/samples/ecs/hello.json"
 NETWORK = "awsvpcConfiguration={subnets=[subnet-demo]}"

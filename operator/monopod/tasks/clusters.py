@@ -24,6 +24,7 @@ from monopod.tasks.rules.lifecycle.cluster import (
     Report,
     build_namespace,
     build_profile,
+    decide_deletion,
     decide_step,
     get_namespace,
     read_namespace,
@@ -64,8 +65,11 @@ class ClusterKeeper:
         if name == PROFILE_KEY:
             return await self._ensure_profile()
         cluster = await self._fetch(ECS_CLUSTERS.path(name))
-        if cluster is None or "deletionTimestamp" in cluster["metadata"]:
+        if cluster is None:
             return DONE
+        if "deletionTimestamp" in cluster["metadata"]:
+            report = decide_deletion(cluster)
+            return await self._report(cluster, report) if report else DONE
         found = await self._fetch(NAMESPACES.path(get_namespace(cluster)))
         namespace = read_namespace(found) if found else None
         left = await self._fetch_left(cluster) if namespace else None

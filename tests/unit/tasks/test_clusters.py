@@ -91,6 +91,21 @@ async def test_a_cluster_that_is_being_deleted_or_gone_is_left_alone(scene: Scen
     assert {method for method, _, _ in scene.api.requests} == {"get"}
 
 
+async def test_a_cluster_that_finalizers_keep_says_so_and_is_left_alone_otherwise(scene: Scene) -> None:
+    metadata = scene.put(phase="ACTIVE")["metadata"]
+    metadata |= {"deletionTimestamp": "2026-11-29T08:00:00Z", "finalizers": ["foregroundDeletion"]}
+    assert await scene.reconcile() == DONE
+    metadata["finalizers"].append("example.com/hold")
+    assert await scene.reconcile() == DONE
+    ((_, written),) = scene.api.sent("merge")
+    assert written["status"]["message"] == (
+        "The cluster was deleted, with its namespace and all that is in it, and stays as long as its finalizers: "
+        "example.com/hold. Remove these if nothing else does."
+    )
+    assert written["status"].get("phase", "ACTIVE") == "ACTIVE"
+    assert {method for method, _, _ in scene.api.requests} == {"get", "merge"}
+
+
 async def test_the_namespace_of_a_deleted_cluster_goes_and_then_the_cluster(scene: Scene) -> None:
     cluster = scene.put(active=False, phase="INACTIVE", since=scene.say(datetime.timedelta(hours=2)))
     scene.put_namespace(cluster)

@@ -259,7 +259,7 @@ async def test_a_file_system_that_nobody_names_fails_the_task() -> None:
     assert world.pods_made == 0
     assert world.status["stoppedReason"] == (
         "ResourceInitializationError: failed to set up EFS volumes: volumes[0].efsVolumeConfiguration.fileSystemId: "
-        "nothing is known of the file system fs-1."
+        "nothing is known of the file system fs-1: the chart's ecs.fileSystems doesn't name it."
     )
 
 

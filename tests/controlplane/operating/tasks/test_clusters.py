@@ -100,6 +100,18 @@ def test_a_deleted_clusters_namespace_goes_and_then_the_cluster_unless_it_is_mad
     eventually(lambda: lab.get("ECSCluster", "brief") is None)
 
 
+def test_a_cluster_that_finalizers_keep_from_being_deleted_says_so(lab: Lab) -> None:
+    create_cluster(lab, "held")
+    eventually(lambda: get_phase(lab, "held") == "ACTIVE")
+    lab.patch("ECSCluster", "held", {"metadata": {"finalizers": ["example.com/hold"]}})
+    lab.delete("ECSCluster", "held")
+    eventually(
+        lambda: "stays as long as its finalizers: example.com/hold." in get_status(lab, "held").get("message", "")
+    )
+    lab.patch("ECSCluster", "held", {"metadata": {"finalizers": None}})
+    eventually(lambda: lab.get("ECSCluster", "held") is None)
+
+
 @pytest.fixture
 def endpoint(lab: Lab, tmp_path: Path) -> Iterator[Endpoint]:
     endpoint = Endpoint(lab, tmp_path)

@@ -38,6 +38,9 @@ is answered by then."""
 LONGEST_LIST: Final = 1024
 """Characters that are told of finalizers: there may be any number of them."""
 
+_OF_KUBERNETES: Final = ("foregroundDeletion", "orphan")
+"""Finalizers that the garbage collector removes once it has done what they stand for."""
+
 LOOK: Final = datetime.timedelta(seconds=15)
 """How soon to look again for what no event tells."""
 
@@ -192,6 +195,21 @@ def _decide_active(
         )
         return Report(_build_report(cluster, FAILED, message, now).status, LOOK)
     return _build_report(cluster, ACTIVE, "", now)
+
+
+def decide_deletion(cluster: Mapping[str, Any]) -> Report | None:
+    """What is said of a cluster that Kubernetes deletes, and that somebody's finalizers keep; None if none does.
+
+    Its phase stays as it was: nothing else is done for it any more.
+    """
+    finalizers = [each for each in cluster["metadata"].get("finalizers") or () if each not in _OF_KUBERNETES]
+    if not finalizers:
+        return None
+    message = (
+        "The cluster was deleted, with its namespace and all that is in it, and stays as long as its finalizers: "
+        f"{', '.join(finalizers)[:LONGEST_LIST]}. Remove these if nothing else does."
+    )
+    return Report({**(cluster.get("status") or {}), "message": message})
 
 
 def _describe_hold(left: Mapping[str, Any]) -> str:

@@ -19,7 +19,9 @@ class UnknownFileSystem(ValueError):
     """
 
     def __init__(self, path: str, identifier: str) -> None:
-        super().__init__(f"{path}: nothing is known of the file system {identifier}.")
+        super().__init__(
+            f"{path}: nothing is known of the file system {identifier}: the chart's ecs.fileSystems doesn't name it."
+        )
         self.path, self.id = path, identifier
 
 
