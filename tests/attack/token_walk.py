@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from monopod.api.names import GROUP_LABEL_PREFIX, PROFILE_FINALIZER, PROFILE_LABEL
-from monopod.kube.objects.resources import CONFIG_MAPS, NODE_POOLS
+from monopod.kube.objects.resources import CAPACITY_BUFFERS, CONFIG_MAPS, NODE_POOLS
 from tests.attack.token_attempt import Attempt, meta, no, yes
 from tests.attack.token_images import of_daemon_sets, of_new_daemon_sets
 from tests.attack.token_scene import (
@@ -240,6 +240,70 @@ def of_new_leases(_: Scene) -> Sequence[Attempt]:
     return (yes("make others", "POST", LEASES, lease),)
 
 
+def a_deployment(name: str, labels: Json | None = None, account: str = "", **pod: Any) -> Json:
+    """Balloons, or what only looks like them."""
+    wish = Wish(PROFILE, 1, 1, Chunk(SIZE_TABLE[0], Sandbox("gvisor", "runsc", {}, ())), grows=False)
+    built = build_balloons(wish, "pause", SYSTEM, GONE["uid"])
+    spec = built["spec"]["template"]["spec"]
+    spec |= pod | ({"serviceAccountName": account} if account else {})
+    return {**built, "metadata": {"name": name, "labels": WARM if labels is None else labels}}
+
+
+WARM = {WARM_LABEL: PROFILE}
+DEPLOYMENTS_HERE = DEPLOYMENTS.list_path(SYSTEM)
+TEMPLATES_HERE = POD_TEMPLATES.list_path(SYSTEM)
+
+
+def of_new_deployments(_: Scene) -> Sequence[Attempt]:
+    evil = {
+        "with the operator's own token": a_deployment("x", account="monopod"),
+        "with any token": a_deployment("x", automountServiceAccountToken=True),
+        "with a Secret": a_deployment("x", volumes=[{"name": "s", "secret": {"secretName": "s"}}]),
+        "on the host": a_deployment("x", hostPID=True),
+        "in someone's way": a_deployment("x", priorityClassName="system-node-critical"),
+        "on a node of its choice": a_deployment("x", nodeName="kwok-0"),
+        "that isn't for warm room": a_deployment("x", labels={}),
+    }
+    return (
+        *(no(f"pods {what}", "POST", DEPLOYMENTS_HERE, body) for what, body in evil.items()),
+        no("elsewhere", "POST", DEPLOYMENTS.list_path(OUTSIDE), a_deployment("x")),
+        yes("pods that take room and can do nothing", "POST", DEPLOYMENTS_HERE, a_deployment("x")),
+    )
+
+
+def of_deployments(scene: Scene) -> Sequence[Attempt]:
+    path = _create_foreign(scene, a_deployment("theirs", labels={}))
+    return (
+        no("change what is the chart's", "PATCH", path, {"spec": {"replicas": 0}}),
+        no("take it over", "PATCH", path, meta(labels=WARM)),
+        no("delete it", "DELETE", path),
+    )
+
+
+def of_templates(scene: Scene) -> Sequence[Attempt]:
+    template = {"metadata": {"name": "theirs"}, "template": a_deployment("x")["spec"]["template"]}
+    path = _create_foreign(scene, {"apiVersion": "v1", "kind": "PodTemplate", **template})
+    evil = a_deployment("x", account="monopod")["spec"]["template"]
+    return (
+        no("take somebody's over", "PATCH", path, meta(labels=WARM)),
+        no("delete somebody's", "DELETE", path),
+        no("one with a token", "POST", TEMPLATES_HERE, {**meta(name="x", labels=WARM), "template": evil}),
+        yes("the shape of warm room", "POST", TEMPLATES_HERE, {**template, **meta(name="x", labels=WARM)}),
+    )
+
+
+def _create_foreign(scene: Scene, resource: Json) -> str:
+    resource["metadata"]["namespace"] = SYSTEM
+    answer = scene.lab.create(resource)
+    assert answer.ok or answer.status == 409, answer.message
+    return RESOURCES[resource["kind"]].path("theirs", SYSTEM)
+
+
+def of_buffers(_: Scene) -> Sequence[Attempt]:
+    """Nothing serves them here: tests/controlplane/operating/capacity tries it where something does."""
+    return ()
+
+
 WRITES: dict[str, Callable[[Scene], Sequence[Attempt]]] = {
     "patch namespaces": of_namespaces,
     "create namespaces": of_new_namespaces,
@@ -276,6 +340,15 @@ WRITES: dict[str, Callable[[Scene], Sequence[Attempt]]] = {
         no("an installer of sandboxes", "DELETE", scene.foreign_daemon_set),
         yes("let images go from nodes", "DELETE", scene.own_daemon_set),
     ),
+    "create deployments.apps (own)": of_new_deployments,
+    "patch deployments.apps (own)": of_deployments,
+    "delete deployments.apps (own)": of_deployments,
+    "create podtemplates (own)": of_templates,
+    "patch podtemplates (own)": of_templates,
+    "delete podtemplates (own)": of_templates,
+    "create capacitybuffers.autoscaling.x-k8s.io (own)": of_buffers,
+    "patch capacitybuffers.autoscaling.x-k8s.io (own)": of_buffers,
+    "delete capacitybuffers.autoscaling.x-k8s.io (own)": of_buffers,
     "create events": of_new_events,
     "patch events": of_events,
     "create configmaps (own)": only(
@@ -293,6 +366,9 @@ LISTS = {
     "configmaps": f"{CONFIGMAPS}?fieldSelector=metadata.name=monopod-namespaces",
     "daemonsets.apps": RESOURCES["DaemonSet"].list_path(SYSTEM),
     "nodepools.karpenter.sh": NODE_POOLS.list_path(),
+    "deployments.apps": DEPLOYMENTS_HERE,
+    "podtemplates": TEMPLATES_HERE,
+    "capacitybuffers.autoscaling.x-k8s.io": CAPACITY_BUFFERS.list_path(SYSTEM),
 }
 """Where; a watch shows the same."""
 
@@ -303,6 +379,7 @@ GETS = {
     "replicasets.apps": RESOURCES["ReplicaSet"].path("x", OUTSIDE),
     "statefulsets.apps": RESOURCES["StatefulSet"].path("x", OUTSIDE),
     "replicationcontrollers": RESOURCES["ReplicationController"].path("x", OUTSIDE),
+    "priorityclasses.scheduling.k8s.io": RESOURCES["PriorityClass"].path(BALLOON_PRIORITY_CLASS),
     "jobs.batch": RESOURCES["Job"].path("x", OUTSIDE),
     "configmaps (own)": f"{CONFIGMAPS}/monopod-quota",
     "leases.coordination.k8s.io (own)": f"{LEASES}/monopod",

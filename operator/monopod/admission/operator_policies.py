@@ -10,6 +10,7 @@ from monopod.admission import restraint, task_restraint
 from monopod.admission.shapes import Document, build_validating, core_rule, own_rule, to_documents
 from monopod.api.names import PROFILE_PLURAL, SECURITY_GROUP_PLURAL
 from monopod.capacity.cel import daemon_sets
+from monopod.capacity.cel import restraint as capacity_restraint
 from monopod.cel.expressions import Validation, Variable, quote
 from monopod.selectors.cel.namespaces import SUBRESOURCES
 
@@ -27,6 +28,18 @@ _NETWORK_POLICIES: Final[Document] = {
     "operations": ["CREATE", "UPDATE", "DELETE"],
     "resources": ["networkpolicies"],
 }
+
+_WRITES: Final = ["CREATE", "UPDATE", "DELETE"]
+_WARM: Final[list[Document]] = [
+    {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": _WRITES, "resources": ["deployments"]},
+    core_rule(_WRITES, ["podtemplates"]),
+    {
+        "apiGroups": ["autoscaling.x-k8s.io"],
+        "apiVersions": ["*"],
+        "operations": _WRITES,
+        "resources": ["capacitybuffers"],
+    },
+]
 
 
 _DAEMON_SETS: Final[Document] = {
@@ -141,6 +154,14 @@ def _build_other_policies(service_account: str) -> dict[str, Policy]:
             "writes and deletes only NetworkPolicies of its own, which select pods of Fargate profiles.",
             [_NETWORK_POLICIES],
             (restraint.ONLY_OWN_POLICIES, restraint.ONLY_FARGATE_PODS),
+        ),
+        "operator-warm": _restrain(
+            service_account,
+            "monopod-operator-warm",
+            "writes and deletes only what keeps room warm, whose pods can do nothing.",
+            _WARM,
+            (capacity_restraint.ONLY_WARM, capacity_restraint.ONLY_BALLOONS),
+            (capacity_restraint.POD,),
         ),
         "operator-events": _restrain(
             service_account,

@@ -65,6 +65,13 @@ FARGATE: Final = "FARGATE"
 FARGATE_SPOT: Final = "FARGATE_SPOT"
 """AWS's names of the two capacity providers."""
 
+BALLOON_PRIORITY_CLASS: Final = "monopod-balloon"
+"""The PriorityClass of every pod that only keeps room warm, and the owner of all that Monopod writes for warm capacity:
+what is left behind goes with it. The chart makes it."""
+
+WARM_LABEL: Final = f"{GROUP}/warm"
+"""On what keeps room warm, in Monopod's own namespace: the profile that it is for."""
+
 SPOT_PRIORITY_CLASS: Final = "monopod-spot"
 """The PriorityClass of every pod on Spot. The chart makes it; its value is SPOT_PRIORITY of `pods.rules.spot`."""
 

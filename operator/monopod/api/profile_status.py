@@ -129,6 +129,16 @@ class ProfileUsage(Part):
     """When the ledger was last asked and both were this."""
 
 
+class WarmCapacity(Part):
+    """The room that is kept warm for the profile's next pods."""
+
+    wanted: Annotated[int, Field(ge=0)]
+    """For how many pods there should be room, by the spec."""
+
+    ready: Annotated[int, Field(ge=0)]
+    """For how many there is, on nodes that are Ready and on which the sandbox is installed."""
+
+
 class ProfileCapacity(Part):
     """The room for the profile's pods; the condition CapacityAvailable says whether it lacks any, and why."""
 
@@ -140,6 +150,9 @@ class ProfileCapacity(Part):
 
     pending_pods: Annotated[int, Field(ge=0)]
     """How many of the profile's pods wait for room on a node."""
+
+    warm: WarmCapacity | None = None
+    """The room that is kept warm; absent where the spec asks for none."""
 
 
 class FargateProfileStatus(Part):

@@ -225,6 +225,12 @@ class Reason(Documented):
         "StartupTaintStuck",
         "A node has had its startup taint for more than five minutes, so no pod comes.",
     )
+    WARM_SHORT = "WarmShort", "No pod waits for room, but less of it is kept warm than the profile asks for."
+    BUFFER_NOT_IMPLEMENTED = (
+        "BufferNotImplemented",
+        "No pod waits for room. The cluster has CapacityBuffers and nothing implements them, so balloon pods keep the "
+        "room warm.",
+    )
 
     IMAGES_WARM = "ImagesWarm", "Every node of the sandbox has the images, and keeps them."
     WARM_IMAGES_NOT_READ = "WarmImagesNotRead", "The nodes' images haven't been looked at yet, or can't be."

@@ -10,7 +10,7 @@ of pods is their metadata. Pods are listed only while some wait, or after one ha
 
 import datetime
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,11 +19,14 @@ from monopod.api.reasons import EventType, PodReason
 from monopod.capacity.caches import Caches
 from monopod.capacity.rules.node_shape import STARTUP_TAINTS
 from monopod.capacity.rules.pool import Pool
-from monopod.capacity.rules.report import NOT_READ, contribute_capacity, describe_cause
+from monopod.capacity.rules.report import NOT_READ, contribute_capacity, describe_cause, keep_warm
 from monopod.capacity.rules.sandbox import Sandbox
-from monopod.capacity.rules.settings import CapacitySettings
+from monopod.capacity.rules.settings import CapacitySettings, Provider
 from monopod.capacity.rules.situation import Nodes, Situation, WaitingPod, find_nodes, read_waiting
 from monopod.capacity.rules.verdict import Judgement, judge_capacity
+from monopod.capacity.rules.warm.state import WarmState
+from monopod.capacity.rules.warm.wish import Asking, build_asking, read_asking
+from monopod.capacity.warm.states import WarmStates
 from monopod.kube.client.api import Api, ApiError
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
@@ -51,6 +54,7 @@ class _Report:
     judgement: Judgement
     nodes: int
     pods: int
+    warm: WarmState | None
     waiting: tuple[WaitingPod, ...] = field(compare=False)
 
 
@@ -78,6 +82,8 @@ class CapacityReader:
         choose_sandbox: the RuntimeClass of a profile that names none, by the handlers of all and the one that it has.
         recorder: posts events.
         problems: the log of problems.
+        states: what is known of warm capacity.
+        spot_label: the label of Spot's nodes, `key=value`; "" if no nodes are Spot's.
         clock: tells the time.
     """
 
@@ -88,6 +94,8 @@ class CapacityReader:
         choose_sandbox: Callable[[Mapping[str, str], str], str],
         recorder: EventRecorder,
         problems: ProblemLog,
+        states: WarmStates,
+        spot_label: str = "",
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = api
@@ -95,6 +103,8 @@ class CapacityReader:
         self._choose_sandbox = choose_sandbox
         self._recorder = recorder
         self._problems = problems
+        self._states = states
+        self._spot_label = spot_label
         self._clock = clock
         self._facts: _Facts | None = None
         self._reports: dict[str, _Report] = {}
@@ -165,9 +175,16 @@ class CapacityReader:
         return by_profile
 
     def _judge(self, profiles: Iterable[Manifest], facts: _Facts) -> dict[str, _Report]:
+        reports = dict[str, _Report]()
+        for situation in self._situate(profiles, facts):
+            lacking, name = situation.waiting_for_room, situation.profile
+            warm = self._states.get(name)
+            reports[name] = _Report(judge_capacity(situation), situation.nodes.usable, len(lacking), warm, lacking)
+        return reports
+
+    def _situate(self, profiles: Iterable[Manifest], facts: _Facts) -> Iterator[Situation]:
         views, found = self._caches.nodes.views(), dict[tuple[str, tuple[str, ...]], Nodes]()
         handlers = {name: sandbox.handler for name, sandbox in facts.sandboxes.items()}
-        now, reports = self._clock.now(), dict[str, _Report]()
         for profile in profiles:
             name, spec = profile["metadata"]["name"], profile.get("spec") or {}
             current = str((profile.get("status") or {}).get("runtimeClassName") or "")
@@ -180,10 +197,21 @@ class CapacityReader:
             if (named, zones) not in found:  # most profiles have the same sandbox, and there may be a thousand nodes
                 found[named, zones] = find_nodes(views, sandbox, zones, tuple(STARTUP_TAINTS)) if sandbox else Nodes()
             waiting = facts.waiting.get(name, ())
-            situation = Situation(name, settings, zones, sandbox, found[named, zones], facts.pools, waiting, now)
-            lacking = situation.waiting_for_room
-            reports[name] = _Report(judge_capacity(situation), found[named, zones].usable, len(lacking), lacking)
-        return reports
+            nodes = found[named, zones]
+            yield Situation(name, settings, zones, sandbox, nodes, facts.pools, waiting, self._clock.now())
+
+    def list_asking(self) -> list[Asking] | None:
+        """The profiles that ask for warm capacity; None as long as nothing is known of their sandboxes."""
+        if self._facts is None:
+            return None
+        resources = {name: each for each in self._caches.profiles.views() if (name := read_asking(each))}
+        asking = list[Asking]()
+        for situation in self._situate(resources.values(), self._facts):
+            if situation.sandbox:
+                grows = judge_capacity(situation).provider in (Provider.KARPENTER, Provider.CLUSTER_AUTOSCALER)
+                resource = resources[situation.profile]
+                asking.append(build_asking(resource, situation.sandbox, self._spot_label, grows=grows))
+        return asking
 
     async def _record(self, reports: Mapping[str, _Report]) -> None:
         """Events of pods that have waited for room for a minute.
@@ -209,9 +237,11 @@ class CapacityReader:
         return {name: self._contribute(name, status) for name, status in statuses.items()}
 
     def _contribute(self, name: str, status: Manifest) -> Contribution:
-        if report := self._reports.get(name):
-            return contribute_capacity(report.judgement, name, report.nodes, report.pods)
         kept = status.get("capacity")
+        if report := self._reports.get(name):
+            told = contribute_capacity(report.judgement, name, report.nodes, report.pods, report.warm)
+            warm = None if self._states.is_known else (kept or {}).get("warm")
+            return keep_warm(told, warm) if warm else told
         return Contribution((NOT_READ,), {"capacity": kept} if kept else {})
 
 

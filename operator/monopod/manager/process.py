@@ -20,6 +20,8 @@ from monopod.admission.policies import build_policies
 from monopod.bare_pods.controller import BareKeeper
 from monopod.capacity.controller import CapacityReader
 from monopod.capacity.images.controller import ImageWarmer
+from monopod.capacity.warm.controller import WarmKeeper
+from monopod.capacity.warm.states import WarmStates
 from monopod.eviction.evictor import Evictor
 from monopod.isolation.controller import Isolator
 from monopod.kube.client.api import ApiError, ApiUnreachable, Unconfigured
@@ -157,7 +159,11 @@ class Process:
         read_admission = partial(fetch_admission, api, _list_policies(options))
         webhook = Webhook(options, problems)
         usage = UsageReader(api, options, problems)
-        capacity = CapacityReader(api, caches, options.choose_sandbox, recorder, problems)
+        states = WarmStates()
+        capacity = CapacityReader(
+            api, caches, options.choose_sandbox, recorder, problems, states, options.spot_node_label
+        )
+        warm = WarmKeeper(api, caches, options, capacity.list_asking, states, problems)
         spot = SpotKeeper(api, caches, evictor, recorder, problems)
         images = ImageWarmer(api, caches, options, options.choose_sandbox, problems)
         contributors = (isolator, ProgressContributor(rescheduler.compute_moves), capacity, images, usage)
@@ -181,6 +187,7 @@ class Process:
             auditor.controller,
             capacity.controller,
             images.controller,
+            warm.controller,
             usage.controller,
             webhook.controller,
             interruptions.controller,
@@ -193,6 +200,7 @@ class Process:
         auditor.begin()
         capacity.begin()
         images.begin()
+        warm.begin()
         usage.begin()
         spot.begin()
         if tasks:

@@ -8,6 +8,7 @@ import pytest
 from monopod.api.names import PROFILE_LABEL
 from monopod.capacity.controller import POLL_SECONDS, CapacityReader
 from monopod.capacity.rules.report import UNAVAILABLE
+from monopod.capacity.warm.states import WarmStates
 from monopod.kube.client.api import ApiError
 from monopod.manager.sources import WatchedCaches
 from tests.unit.builders import a_pod, a_profile_resource
@@ -49,7 +50,9 @@ class Scene:
         self.add_profile(profile)
         self.caches.nodes.observe("ADDED", an_object("box-1", labels={"box": "yes"}))
         recorder = a_recorder(self.api, self.clock)
-        self.reader = CapacityReader(self.api, self.caches, self.choose, recorder, PROBLEMS, self.clock)
+        self.reader = CapacityReader(
+            self.api, self.caches, self.choose, recorder, PROBLEMS, WarmStates(), clock=self.clock
+        )
         self.reader.changed.subscribe(self.hear)
         self.reader.begin()
 

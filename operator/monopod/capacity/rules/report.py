@@ -3,6 +3,8 @@
 The condition is a warning: a profile whose pods find no node is Ready all the same, because they are sandboxed.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from monopod.api.reasons import ConditionType, Reason
@@ -25,6 +27,8 @@ from monopod.capacity.rules.verdict import (
     StartupTaintStuck,
     Verdict,
 )
+from monopod.capacity.rules.warm.report import describe_warm
+from monopod.capacity.rules.warm.state import WarmState
 from monopod.kube.objects.conditions import Contribution, Finding, Severity
 from monopod.kube.objects.text import list_names, to_line
 
@@ -44,7 +48,9 @@ NOT_READ: Final = Finding(
 """What is said as long as nothing is known: what the status said before."""
 
 
-def contribute_capacity(judgement: Judgement, profile: str, nodes: int, pods: int) -> Contribution:
+def contribute_capacity(
+    judgement: Judgement, profile: str, nodes: int, pods: int, warm: WarmState | None = None
+) -> Contribution:
     """The condition CapacityAvailable, and status.capacity.
 
     Args:
@@ -52,12 +58,24 @@ def contribute_capacity(judgement: Judgement, profile: str, nodes: int, pods: in
         profile: its name.
         nodes: how many take its pods.
         pods: how many of its pods wait for room.
+        warm: the room that is kept for its next pods; None if it asks for none. What that lacks matters least.
     """
-    holds, reason, message = _describe(judgement.verdict, profile)
+    lacking = describe_warm(warm, judgement.provider) if warm and isinstance(judgement.verdict, Available) else None
+    holds, reason, message = lacking or _describe(judgement.verdict, profile)
     kind = ConditionType.CAPACITY_AVAILABLE
     finding = Finding(kind, holds, reason, message, severity=Severity.REMARK)
     fields: dict[str, Any] = {"provider": str(judgement.provider), "nodes": nodes, "pendingPods": pods}
+    if warm:
+        fields["warm"] = {"wanted": warm.wanted, "ready": warm.ready}
     return Contribution((finding,), {"capacity": fields})
+
+
+def keep_warm(contribution: Contribution, kept: Mapping[str, Any]) -> Contribution:
+    """The same where warm capacity hasn't been looked at yet: `kept` is what the status says of it."""
+    [finding] = contribution.findings
+    keeps = finding.reason == Reason.CAPACITY_AVAILABLE
+    fields = {**contribution.fields["capacity"], "warm": dict(kept)}
+    return Contribution((replace(finding, keeps=keeps),), {"capacity": fields})
 
 
 def describe_cause(verdict: Verdict, profile: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Final
 
 from monopod.kube.objects.fields import Part
@@ -48,12 +49,19 @@ class Toleration:
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A RuntimeClass."""
+    """A RuntimeClass.
+
+    Attributes:
+        cpu_millis: the overhead of each of its pods.
+        memory_mib: the same.
+    """
 
     name: str
     handler: str
     node_selector: Mapping[str, str]
     tolerations: tuple[Toleration, ...]
+    cpu_millis: int = 0
+    memory_mib: int = 0
 
     @property
     def is_kata(self) -> bool:
@@ -65,11 +73,14 @@ class Sandbox:
         """Reads a RuntimeClass as the API server sends it."""
         root = Part(resource)
         scheduling = root.child("scheduling")
+        overhead = root.child("overhead").quantities("podFixed")
         return cls(
             root.child("metadata").text("name"),
             root.text("handler"),
             scheduling.text_map("nodeSelector"),
             tuple(_read_toleration(part) for part in scheduling.children("tolerations")),
+            ceil(overhead.get("cpu", 0) * 1000),
+            ceil(overhead.get("memory", 0) / 2**20),
         )
 
 

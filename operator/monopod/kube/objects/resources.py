@@ -95,6 +95,7 @@ NAMESPACES: Final = Resource("Namespace", "", "v1", "namespaces", namespaced=Fal
 NODES: Final = Resource("Node", "", "v1", "nodes", namespaced=False, subresources=("proxy",))
 PERSISTENT_VOLUME_CLAIMS: Final = Resource("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims")
 PERSISTENT_VOLUMES: Final = Resource("PersistentVolume", "", "v1", "persistentvolumes", namespaced=False)
+POD_TEMPLATES: Final = Resource("PodTemplate", "", "v1", "podtemplates")
 PODS: Final = Resource("Pod", "", "v1", "pods", subresources=("eviction", "exec", "log"))
 REPLICATION_CONTROLLERS: Final = Resource("ReplicationController", "", "v1", "replicationcontrollers")
 RESOURCE_QUOTAS: Final = Resource("ResourceQuota", "", "v1", "resourcequotas")
@@ -120,6 +121,7 @@ ENDPOINT_SLICES: Final = Resource("EndpointSlice", "discovery.k8s.io", "v1", "en
 NETWORK_POLICIES: Final = Resource("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies")
 RUNTIME_CLASSES: Final = Resource("RuntimeClass", "node.k8s.io", "v1", "runtimeclasses", namespaced=False)
 DISRUPTION_BUDGETS: Final = Resource("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets")
+PRIORITY_CLASSES: Final = Resource("PriorityClass", "scheduling.k8s.io", "v1", "priorityclasses", namespaced=False)
 
 _ADMISSION: Final = "admissionregistration.k8s.io"
 MUTATING_POLICIES: Final = Resource(
@@ -138,6 +140,8 @@ ADMISSION_RESOURCES: Final = (MUTATING_POLICIES, MUTATING_BINDINGS, VALIDATING_P
 
 NODE_POOLS: Final = Resource("NodePool", "karpenter.sh", "v1", "nodepools", namespaced=False)
 """Karpenter's, where it is installed; so it isn't in `BY_KIND`."""
+CAPACITY_BUFFERS: Final = Resource("CapacityBuffer", "autoscaling.x-k8s.io", "v1beta1", "capacitybuffers")
+"""SIG Autoscaling's, where an autoscaler brought it; likewise."""
 
 PROFILES: Final = Resource("FargateProfile", GROUP, VERSION, PROFILE_PLURAL, namespaced=False, subresources=("status",))
 SECURITY_GROUPS: Final = Resource(
@@ -163,6 +167,7 @@ BY_KIND: Final[Mapping[str, Resource]] = {
         NODES,
         PERSISTENT_VOLUME_CLAIMS,
         PERSISTENT_VOLUMES,
+        POD_TEMPLATES,
         PODS,
         REPLICATION_CONTROLLERS,
         RESOURCE_QUOTAS,
@@ -182,6 +187,7 @@ BY_KIND: Final[Mapping[str, Resource]] = {
         NETWORK_POLICIES,
         RUNTIME_CLASSES,
         DISRUPTION_BUDGETS,
+        PRIORITY_CLASSES,
         *ADMISSION_RESOURCES,
         PROFILES,
         SECURITY_GROUPS,

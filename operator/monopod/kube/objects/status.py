@@ -11,7 +11,17 @@ def build_status_patch(current: Mapping[str, Any] | None, wanted: Mapping[str, A
     """The merge patch for the status subresource; None if nothing differs. Fields that no one wants are removed."""
     if current is not None and dict(current) == dict(wanted):
         return None
-    return {"status": {**dict.fromkeys(sorted(set(current or {}) - set(wanted))), **wanted}}
+    return {"status": _with_removals(current or {}, wanted)}
+
+
+def _with_removals(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What is wanted, with null for what isn't any more, however deep: a merge patch leaves alone what it doesn't name."""
+    patch: dict[str, Any] = dict.fromkeys(sorted(set(current) - set(wanted)))
+    for key, value in wanted.items():
+        before = current.get(key)
+        nested = isinstance(value, Mapping) and isinstance(before, Mapping)
+        patch[key] = _with_removals(before, value) if nested else value  # type: ignore[arg-type]  # `nested` says so
+    return patch
 
 
 def build_issue(code: str, message: str, resources: Sequence[str]) -> dict[str, Any]:

@@ -354,6 +354,8 @@ def test_a_status_is_written_only_if_it_differs_and_drops_what_nobody_wants() ->
     assert build_status_patch({"phase": "ACTIVE"}, {"phase": "ACTIVE"}) is None
     assert build_status_patch(None, {"phase": "ACTIVE"}) == {"status": {"phase": "ACTIVE"}}
     assert build_status_patch({"old": 1}, {"phase": "ACTIVE"}) == {"status": {"old": None, "phase": "ACTIVE"}}
+    nested = build_status_patch({"capacity": {"nodes": 1, "warm": {"ready": 1}}}, {"capacity": {"nodes": 1}})
+    assert nested == {"status": {"capacity": {"nodes": 1, "warm": None}}}
 
 
 FOUND = replace(GOOD, detected=True, classes=("kata", "runc"), sandboxes=("kata",))

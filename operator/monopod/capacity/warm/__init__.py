@@ -1,0 +1,1 @@
+"""Warm capacity: what keeps room for a profile's next pods, read and written."""
