@@ -7,6 +7,8 @@ from tests.attack.people import Person
 from tests.controlplane.operating.lab import Json
 from tests.controlplane.server import MERGE_PATCH, Answer
 
+GONE = {"apiVersion": "v1", "kind": "Namespace", "name": "gone", "uid": "11111111-1111-1111-1111-111111111111"}
+
 
 @dataclass(frozen=True)
 class Attempt:

@@ -6,9 +6,9 @@ Nearly everything is a dry run, which goes through all of admission: what is all
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from monopod.api.names import GROUP_LABEL_PREFIX, PROFILE_FINALIZER, PROFILE_LABEL
+from monopod.api.names import BALLOON_PRIORITY_CLASS, GROUP_LABEL_PREFIX, PROFILE_FINALIZER, PROFILE_LABEL
 from monopod.kube.objects.resources import CAPACITY_BUFFERS, CONFIG_MAPS, NODE_POOLS
-from tests.attack.token_attempt import Attempt, meta, no, yes
+from tests.attack.token_attempt import GONE, Attempt, meta, no, yes
 from tests.attack.token_images import of_daemon_sets, of_new_daemon_sets
 from tests.attack.token_scene import (
     OUTSIDE,
@@ -22,12 +22,19 @@ from tests.attack.token_scene import (
     a_stored_pod,
     an_event,
 )
+from tests.attack.token_warm import (
+    DEPLOYMENTS_HERE,
+    TEMPLATES_HERE,
+    of_buffers,
+    of_deployments,
+    of_new_deployments,
+    of_templates,
+)
 from tests.controlplane.operating.lab import Json, eventually
 from tests.controlplane.server import APPLY_PATCH, JSON_PATCH
 from tests.resources import RESOURCES
 from tests.rights import Right
 
-GONE = {"apiVersion": "v1", "kind": "Namespace", "name": "gone", "uid": "11111111-1111-1111-1111-111111111111"}
 RECREATED = {"monopod.dev/recreated-from": "22222222-2222-2222-2222-222222222222"}
 FARGATE = {"matchExpressions": [{"key": PROFILE_LABEL, "operator": "Exists"}]}
 STRATEGIC = "application/strategic-merge-patch+json"
@@ -238,70 +245,6 @@ ROWS = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "monopod-n
 def of_new_leases(_: Scene) -> Sequence[Attempt]:
     lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "another"}}
     return (yes("make others", "POST", LEASES, lease),)
-
-
-def a_deployment(name: str, labels: Json | None = None, account: str = "", **pod: Any) -> Json:
-    """Balloons, or what only looks like them."""
-    wish = Wish(PROFILE, 1, 1, Chunk(SIZE_TABLE[0], Sandbox("gvisor", "runsc", {}, ())), grows=False)
-    built = build_balloons(wish, "pause", SYSTEM, GONE["uid"])
-    spec = built["spec"]["template"]["spec"]
-    spec |= pod | ({"serviceAccountName": account} if account else {})
-    return {**built, "metadata": {"name": name, "labels": WARM if labels is None else labels}}
-
-
-WARM = {WARM_LABEL: PROFILE}
-DEPLOYMENTS_HERE = DEPLOYMENTS.list_path(SYSTEM)
-TEMPLATES_HERE = POD_TEMPLATES.list_path(SYSTEM)
-
-
-def of_new_deployments(_: Scene) -> Sequence[Attempt]:
-    evil = {
-        "with the operator's own token": a_deployment("x", account="monopod"),
-        "with any token": a_deployment("x", automountServiceAccountToken=True),
-        "with a Secret": a_deployment("x", volumes=[{"name": "s", "secret": {"secretName": "s"}}]),
-        "on the host": a_deployment("x", hostPID=True),
-        "in someone's way": a_deployment("x", priorityClassName="system-node-critical"),
-        "on a node of its choice": a_deployment("x", nodeName="kwok-0"),
-        "that isn't for warm room": a_deployment("x", labels={}),
-    }
-    return (
-        *(no(f"pods {what}", "POST", DEPLOYMENTS_HERE, body) for what, body in evil.items()),
-        no("elsewhere", "POST", DEPLOYMENTS.list_path(OUTSIDE), a_deployment("x")),
-        yes("pods that take room and can do nothing", "POST", DEPLOYMENTS_HERE, a_deployment("x")),
-    )
-
-
-def of_deployments(scene: Scene) -> Sequence[Attempt]:
-    path = _create_foreign(scene, a_deployment("theirs", labels={}))
-    return (
-        no("change what is the chart's", "PATCH", path, {"spec": {"replicas": 0}}),
-        no("take it over", "PATCH", path, meta(labels=WARM)),
-        no("delete it", "DELETE", path),
-    )
-
-
-def of_templates(scene: Scene) -> Sequence[Attempt]:
-    template = {"metadata": {"name": "theirs"}, "template": a_deployment("x")["spec"]["template"]}
-    path = _create_foreign(scene, {"apiVersion": "v1", "kind": "PodTemplate", **template})
-    evil = a_deployment("x", account="monopod")["spec"]["template"]
-    return (
-        no("take somebody's over", "PATCH", path, meta(labels=WARM)),
-        no("delete somebody's", "DELETE", path),
-        no("one with a token", "POST", TEMPLATES_HERE, {**meta(name="x", labels=WARM), "template": evil}),
-        yes("the shape of warm room", "POST", TEMPLATES_HERE, {**template, **meta(name="x", labels=WARM)}),
-    )
-
-
-def _create_foreign(scene: Scene, resource: Json) -> str:
-    resource["metadata"]["namespace"] = SYSTEM
-    answer = scene.lab.create(resource)
-    assert answer.ok or answer.status == 409, answer.message
-    return RESOURCES[resource["kind"]].path("theirs", SYSTEM)
-
-
-def of_buffers(_: Scene) -> Sequence[Attempt]:
-    """Nothing serves them here: tests/controlplane/operating/capacity tries it where something does."""
-    return ()
 
 
 WRITES: dict[str, Callable[[Scene], Sequence[Attempt]]] = {

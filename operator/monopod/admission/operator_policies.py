@@ -9,8 +9,7 @@ from typing import Final
 from monopod.admission import restraint, task_restraint
 from monopod.admission.shapes import Document, build_validating, core_rule, own_rule, to_documents
 from monopod.api.names import PROFILE_PLURAL, SECURITY_GROUP_PLURAL
-from monopod.capacity.cel import daemon_sets
-from monopod.capacity.cel import restraint as capacity_restraint
+from monopod.capacity.cel import daemon_sets, warm
 from monopod.cel.expressions import Validation, Variable, quote
 from monopod.selectors.cel.namespaces import SUBRESOURCES
 
@@ -59,12 +58,13 @@ def build_operator_policies(
         service_account: the operator's user name, as in `request.userInfo`.
         system_namespace: where the operator runs.
         pod_variables: the variables of the pods' policies, in whose words pods are judged that it creates.
-        pause_image: the one image that pods of its DaemonSets run.
+        pause_image: the one image that pods of its DaemonSets and Deployments run.
     """
     return {
         **_build_pod_policies(service_account, system_namespace, pod_variables),
         **_build_other_policies(service_account),
         "operator-daemon-sets": _build_daemon_sets(service_account, pause_image),
+        "operator-warm": _build_warm(service_account, pause_image),
         "stored-pods": _build_stored_pods(service_account, system_namespace),
     }
 
@@ -155,14 +155,6 @@ def _build_other_policies(service_account: str) -> dict[str, Policy]:
             [_NETWORK_POLICIES],
             (restraint.ONLY_OWN_POLICIES, restraint.ONLY_FARGATE_PODS),
         ),
-        "operator-warm": _restrain(
-            service_account,
-            "monopod-operator-warm",
-            "writes and deletes only what keeps room warm, whose pods can do nothing.",
-            _WARM,
-            (capacity_restraint.ONLY_WARM, capacity_restraint.ONLY_BALLOONS),
-            (capacity_restraint.POD,),
-        ),
         "operator-events": _restrain(
             service_account,
             "monopod-operator-events",
@@ -171,6 +163,17 @@ def _build_other_policies(service_account: str) -> dict[str, Policy]:
             (restraint.ONLY_OWN_EVENTS,),
         ),
     }
+
+
+def _build_warm(service_account: str, pause_image: str) -> Policy:
+    return _restrain(
+        service_account,
+        "monopod-operator-warm",
+        "writes and deletes only what keeps room warm, whose pods can do nothing.",
+        _WARM,
+        (warm.ONLY_WARM, warm.build_only_balloons(pause_image)),
+        (warm.POD,),
+    )
 
 
 def _build_daemon_sets(service_account: str, pause_image: str) -> Policy:

@@ -6,9 +6,9 @@ The table of docs/concepts/operator.md says the same; tests/project holds the tw
 import pytest
 
 from tests.attack.people import OPERATOR_USER, Person, as_operator
-from tests.attack.token_attempt import Attempt
+from tests.attack.token_attempt import GONE, Attempt
 from tests.attack.token_scene import NEVER, OUTSIDE, PROFILE, REACHED, Scene, a_policy, set_the_scene
-from tests.attack.token_walk import FARGATE, GONE, STRATEGIC, find_attempts
+from tests.attack.token_walk import FARGATE, STRATEGIC, find_attempts
 from tests.controlplane.operating.lab import Json, Lab, OperatorProcess
 from tests.controlplane.server import Answer, Server
 from tests.resources import RESOURCES

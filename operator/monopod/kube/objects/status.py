@@ -15,7 +15,7 @@ def build_status_patch(current: Mapping[str, Any] | None, wanted: Mapping[str, A
 
 
 def _with_removals(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """What is wanted, with null for what isn't any more, however deep: a merge patch leaves alone what it doesn't name."""
+    """What is wanted, with null for what isn't any more, at any depth, where a merge patch would let it be."""
     patch: dict[str, Any] = dict.fromkeys(sorted(set(current) - set(wanted)))
     for key, value in wanted.items():
         before = current.get(key)
