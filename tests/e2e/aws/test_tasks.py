@@ -91,6 +91,43 @@ def test_containers_wait_for_each_other_and_an_essential_one_ends_the_task(ecs: 
     assert ended["stopCode"] == "EssentialContainerExited"
 
 
+LOOK = """
+until pid=$(pidof sleep); do true; done
+grep CapEff /proc/self/status
+start=$(head -n 1 /proc/$pid/maps | cut -d- -f1)
+dd if=/proc/$pid/mem bs=4096 count=1 skip=$((0x$start / 4096)) | head -c 4 | grep ELF
+"""
+"""Reads the memory of another container's process, of another user: where its program begins."""
+
+SYS_PTRACE = 1 << 19
+
+
+def test_a_container_with_sys_ptrace_looks_into_others_of_its_task_and_one_without_does_not(
+    live: Live, ecs: Ecs
+) -> None:
+    adding = {"capabilities": {"add": ["SYS_PTRACE"]}}
+    definition = ecs.register(
+        "tracing",
+        a_container("", "target", command=["sleep", "600"], user="65534"),
+        a_container(LOOK, "tracer", essential=False, linuxParameters=adding),
+        a_container(LOOK, "other", essential=False),
+        pidMode="task",
+    )
+    task = ecs.run(definition)
+
+    def find_exits() -> dict[str, int]:
+        return {each["name"]: each["exitCode"] for each in ecs.describe(task)["containers"] if "exitCode" in each}
+
+    exits = live.wait_for(lambda: found if len(found := find_exits()) == 2 else None, "two containers ended", 120)
+    logs = {name: ecs.read_log(task, name) for name in exits}
+    ecs.client.stop_task(cluster=ecs.cluster, task=task)
+    assert (exits["tracer"], exits["other"] != 0) == (0, True), logs
+    effective = {name: int(log[0].split()[1], 16) for name, log in logs.items()}
+    assert effective["tracer"] == effective["other"] | SYS_PTRACE
+    assert not effective["other"] & SYS_PTRACE
+    assert any("Permission denied" in line for line in logs["other"]), logs
+
+
 @pytest.fixture(scope="module")
 def failed(ecs: Ecs) -> dict[str, Json]:
     """Tasks that fail, all at once."""

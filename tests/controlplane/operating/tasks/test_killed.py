@@ -9,8 +9,9 @@ import pytest
 
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.interceptor import Interceptor
-from tests.controlplane.operating.lab import Lab
+from tests.controlplane.operating.lab import Lab, eventually
 from tests.controlplane.operating.tasks.scene import Tasks
+from tests.unit.tasks.definitions import with_container
 
 WRITES = ("first status", "creation", "record of the pod", "release", "PENDING")
 MOMENTS: tuple[Literal["before", "after"], ...] = ("before", "after")
@@ -59,3 +60,22 @@ def test_without_a_node_a_task_fails_in_awss_words(lab: Lab, start: StartOperato
     status = tasks.await_status(task, "STOPPED")
     assert status["stoppedReason"].startswith("Capacity is unavailable at this time.")
     assert tasks.pod(task) is None
+
+
+def test_where_the_profile_does_not_allow_it_a_task_with_a_capability_says_so(lab: Lab, start: StartOperator) -> None:
+    start("--ecs", "--ecs-capacity-seconds", "3")
+    adding = {"capabilities": {"add": ["SYS_PTRACE"]}}
+    tasks = Tasks(lab, "untraced", with_container(linuxParameters=adding))
+    eventually(lambda: "|SYS_PTRACE" in str(lab.namespace_marks(tasks.namespace)[1]))
+    lab.patch("FargateProfile", "ecs", {"spec": {"allowedCapabilities": []}})
+    try:
+        eventually(lambda: "|SYS_PTRACE" not in str(lab.namespace_marks(tasks.namespace)[1]))
+        status = tasks.await_status(tasks.run(), "STOPPED")
+    finally:
+        lab.patch("FargateProfile", "ecs", {"spec": {"allowedCapabilities": ["SYS_PTRACE"]}})
+    assert status["stopCode"] == "TaskFailedToStart"
+    assert status["stoppedReason"].startswith("ResourceInitializationError: ")
+    assert (
+        "Pod not supported on Fargate: invalid SecurityContext fields: Capabilities added: SYS_PTRACE"
+        in (status["stoppedReason"])
+    )
