@@ -2,15 +2,17 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
 from lab.cluster.pki import Authority
 
 HOST = "127.0.0.1"
+Result = TypeVar("Result")
 
 
 class Receiver:
@@ -76,3 +78,35 @@ def build_tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
     return context, authority.ca
+
+
+class ReceiverThread:
+    """The same for tests that don't run in a loop."""
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.receiver = self._run(self._make(context))
+
+    def start(self) -> None:
+        """Listens, at the port that it had before."""
+        self._run(self.receiver.start())
+
+    def stop(self) -> None:
+        """Refuses connections from now on."""
+        self._run(self.receiver.stop())
+
+    def close(self) -> None:
+        """Ends it for good."""
+        self.stop()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    @staticmethod
+    async def _make(context: ssl.SSLContext | None) -> Receiver:
+        return Receiver(context)

@@ -1,0 +1,135 @@
+"""An interrupted pod is told of once: by an event, a metric, and a notice to a receiver that speaks TLS."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.controlplane.operating.conftest import StartOperator
+from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
+from tests.receiver import ReceiverThread, build_tls
+
+NAMES = itertools.count()
+NODE = "interrupted-node"
+WORDS = "Your Spot Task was interrupted."
+SPOT = [{"capacityProvider": "FARGATE_SPOT"}]
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    folder = tmp_path / "webhook"
+    folder.mkdir()
+    (folder / "token").write_text("s3cret")
+    return folder
+
+
+@pytest.fixture
+def receiver(tmp_path: Path, secrets: Path) -> Iterator[ReceiverThread]:
+    context, authority = build_tls(tmp_path / "tls")
+    (secrets / "ca.crt").write_text(authority.read_text())
+    running = ReceiverThread(context)
+    running.start()
+    (secrets / "url").write_text(running.receiver.url)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def namespace(lab: Lab) -> Iterator[str]:
+    """Of an active profile on Spot, and a node without a kubelet: pods that are deleted stay."""
+    name = f"interrupted-{next(NAMES)}"
+    lab.create_namespace(name)
+    lab.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}).expect_ok()
+    yield name
+    lab.kubectl("delete", "pods", "--all", "-n", name, "--force", "--grace-period=0")
+    lab.delete("Node", NODE)
+
+
+def run_pod(lab: Lab, namespace: str, name: str, **spec: object) -> None:
+    if not lab.get("FargateProfile", namespace):
+        lab.create_profile(namespace, namespace, **{"capacityProviderStrategy": SPOT, **spec})
+        lab.becomes_active(namespace)
+    lab.create_pod(namespace, name)
+    lab.bind_pod(namespace, name, NODE)
+
+
+def end_pod(lab: Lab, namespace: str, name: str, reason: str) -> None:
+    """As kube-scheduler and the Eviction API do it: the condition first, then the deletion."""
+    condition = {
+        "type": "DisruptionTarget", "status": "True", "reason": reason, "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    told = json.dumps({"status": {"conditions": [condition]}})
+    lab.kubectl("patch", "pod", name, "-n", namespace, "--subresource=status", "-p", told)
+    lab.kubectl("delete", "pod", name, "-n", namespace, "--wait=false")
+
+
+def find_events(lab: Lab, namespace: str, name: str) -> list[Json]:
+    return [event for event in lab.events(namespace, name) if event["reason"] == "SpotInterruption"]
+
+
+def count(operator: OperatorProcess, cause: str) -> float:
+    return operator.metric(f'monopod_spot_interruptions_total{{cause="{cause}"}}')
+
+
+def list_notices(receiver: ReceiverThread, pod: str) -> list[Json]:
+    return [body for body in receiver.receiver.got if body["data"]["pod"] == pod]
+
+
+def test_a_preempted_pod_is_told_of_once_and_by_the_next_operator_with_the_same_id(
+    lab: Lab, namespace: str, start: StartOperator, receiver: ReceiverThread, secrets: Path
+) -> None:
+    operator = start("--no-leader-elect", "--webhook-secrets", str(secrets), "--webhook-cluster", "lab")
+    run_pod(lab, namespace, "web-1")
+    end_pod(lab, namespace, "web-1", "PreemptionByScheduler")
+    [event] = eventually(lambda: find_events(lab, namespace, "web-1"))
+    assert (event["type"], event["message"]) == ("Warning", WORDS)
+    [notice] = eventually(lambda: list_notices(receiver, "web-1"))
+    assert receiver.receiver.seen[0]["Authorization"] == "Bearer s3cret"
+    assert (notice["data"]["cause"], notice["source"]) == ("Preemption", "//monopod.dev/clusters/lab")
+    lab.kubectl("annotate", "pod", "web-1", "-n", namespace, "seen=again")
+    operator.passes_happen()
+    assert count(operator, "Preemption") == 1
+
+    operator.kill()
+    following = start("--no-leader-elect", "--webhook-secrets", str(secrets), "--webhook-cluster", "lab")
+    found = eventually(lambda: [one for one in [list_notices(receiver, "web-1")] if len(one) == 2])[0]
+    assert found[0] == found[1]
+    following.passes_happen()
+    assert [event["count"] for event in find_events(lab, namespace, "web-1")] == [1]
+
+
+def test_a_drained_pod_is_told_of_by_its_nodes_taint_and_one_that_is_scaled_away_isnt(
+    lab: Lab, namespace: str, start: StartOperator, receiver: ReceiverThread, secrets: Path
+) -> None:
+    operator = start("--no-leader-elect", "--webhook-secrets", str(secrets))
+    for name in ("web-1", "web-2"):
+        run_pod(lab, namespace, name)
+    lab.kubectl("taint", "node", NODE, "karpenter.sh/disrupted:NoSchedule")
+    lab.kubectl("delete", "pod", "web-2", "-n", namespace, "--wait=false")
+    end_pod(lab, namespace, "web-1", "EvictionByEvictionAPI")
+    eventually(lambda: find_events(lab, namespace, "web-1"))
+    [notice] = eventually(lambda: list_notices(receiver, "web-1"))
+    assert notice["data"]["cause"] == "NodeDisruption"
+    assert count(operator, "NodeDisruption") == 1
+    assert not find_events(lab, namespace, "web-2")
+    assert not list_notices(receiver, "web-2")
+
+
+def test_a_receiver_that_is_away_gets_the_notice_when_it_is_back_and_the_operator_works_meanwhile(
+    lab: Lab, namespace: str, start: StartOperator, receiver: ReceiverThread, secrets: Path
+) -> None:
+    operator = start("--no-leader-elect", "--webhook-secrets", str(secrets), "--webhook-format", "EventBridge")
+    receiver.stop()
+    run_pod(lab, namespace, "web-1", capacityProviderStrategy=[])
+    end_pod(lab, namespace, "web-1", "SpotInterruption")
+    eventually(lambda: find_events(lab, namespace, "web-1"))
+    eventually(lambda: operator.metric("monopod_notices_waiting") == 1)
+    operator.passes_happen()
+    receiver.start()
+    [event] = eventually(lambda: receiver.receiver.got)
+    assert event["detail"]["podName"] == "web-1"
+    assert event["detail"]["capacityProviderName"] == "FARGATE"
+    assert event["detail"]["stoppedReason"] == WORDS
+    eventually(lambda: operator.metric("monopod_notices_waiting") == 0)
