@@ -28,8 +28,10 @@ PROFILE = "suite"
 AWS_USER = "ana"
 LIVES = pytest.StashKey[list[Live]]()
 """The clusters whose state is saved when a test fails."""
-LAST = "manager/test_release.py"
-"""Uninstalls Monopod from the tier's cluster, so nothing may come after it."""
+FIRST, LATE, LAST = "spot/test_sigterm.py", "spot/test_sigkill.py", "manager/test_release.py"
+"""What the first begins ends two minutes later, which the late one sees. The last uninstalls Monopod from the tier's
+cluster, so nothing may come after it."""
+ORDER = {HERE / FIRST: -1, HERE / LATE: 1, HERE / LAST: 2}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)  # after pytest-randomly
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path == HERE / LAST)
+    items.sort(key=lambda item: ORDER.get(item.path, 0))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,24 @@
+"""An interrupted pod gets SIGTERM at once, and its event says why. This test is the first of the tier."""
+
+from tests.e2e.live import Live
+from tests.e2e.spot.conftest import Interrupted
+
+
+def test_an_interrupted_pod_gets_sigterm_at_once_and_says_why(live: Live, interrupted: Interrupted) -> None:
+    [told] = live.wait_for(lambda: interrupted.list_times("sigterm"), "SIGTERM", 10)
+    assert told - interrupted.at < 5
+    pod = live.get("pod", interrupted.name, interrupted.namespace)
+    assert pod["metadata"]["deletionGracePeriodSeconds"] == 120, "of the 600 that it asked for"
+    about = f"involvedObject.name={interrupted.name},reason=SpotInterruption"
+    look = (
+        "get",
+        "events",
+        "-n",
+        interrupted.namespace,
+        "--field-selector",
+        about,
+        "-o",
+        "jsonpath={.items[*].message}",
+    )
+    message = live.wait_for(lambda: live.kubectl(*look), "the event")
+    assert message == "Your Spot Task was interrupted."
