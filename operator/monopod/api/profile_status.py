@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, WithJsonSchema
 
 from monopod.api.parts import ATOMIC_LIST, Condition, Part
+from monopod.api.profile_parts.spot import SpotDrill
 from monopod.api.profile_parts.warm_images import ProfileWarmImages
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
@@ -207,6 +208,9 @@ class FargateProfileStatus(Part):
     warm_images: ProfileWarmImages | None = None
     """The images that are on nodes before pods come; absent where the spec names none, until they have been looked at,
     and while the profile is being deleted."""
+
+    spot_drill: SpotDrill | None = None
+    """The last interruption of the drill that the spec asks for; absent while it asks for none, or none was."""
 
     usage: ProfileUsage | None = None
     """What the profile's pods cost; absent without a ledger, once the ledger hasn't answered for an hour, and while the

@@ -30,6 +30,7 @@ PURPOSES: Mapping[str, Purpose] = {
     "rescheduling": "rescheduling",
     "bare": "rescheduling",
     "spot": "spot",
+    "drill": "drill",
 }
 """Who has pods evicted, the first of them first, and what for."""
 

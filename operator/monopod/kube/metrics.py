@@ -80,8 +80,8 @@ SPOT_FALLBACKS = Counter(
 )
 EVICTIONS = Counter(
     "monopod_evictions",
-    "Evictions that were asked for, by answer, and by purpose (deletion, rescheduling, spot). Those that were granted "
-    "are bound by the limit below.",
+    "Evictions that were asked for, by answer, and by purpose (deletion, rescheduling, spot, drill). Those that were "
+    "granted are bound by the limit below.",
     ["answer", "purpose"],
     registry=REGISTRY,
 )

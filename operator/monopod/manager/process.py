@@ -43,6 +43,7 @@ from monopod.profiles.controller import Reconciler
 from monopod.rescheduling.contributor import ProgressContributor
 from monopod.rescheduling.controller import Rescheduler
 from monopod.spot.controller import SpotKeeper
+from monopod.spot.drills import DrillRunner
 from monopod.spot.interruptions import InterruptionReporter
 from monopod.tasks.clusters import ClusterKeeper
 from monopod.tasks.controller import TaskRunner
@@ -166,7 +167,8 @@ class Process:
         warm = WarmKeeper(api, caches, options, capacity.list_asking, states, problems)
         spot = SpotKeeper(api, caches, evictor, recorder, problems)
         images = ImageWarmer(api, caches, options, options.choose_sandbox, problems)
-        contributors = (isolator, ProgressContributor(rescheduler.compute_moves), capacity, images, usage)
+        drills = DrillRunner(api, caches, evictor, problems)
+        contributors = (isolator, ProgressContributor(rescheduler.compute_moves), capacity, images, usage, drills)
         reconciler = Reconciler(
             api, caches, isolator, options, read_admission, evictor, rescheduler, contributors, recorder, problems
         )
@@ -178,6 +180,7 @@ class Process:
         usage.changed.subscribe(reconciler.enqueue)
         capacity.changed.subscribe(reconciler.enqueue)
         images.changed.subscribe(reconciler.enqueue)
+        drills.changed.subscribe(reconciler.enqueue)
         self._controllers = (
             *reconciler.controllers,
             rescheduler.controller,
@@ -192,6 +195,7 @@ class Process:
             webhook.controller,
             interruptions.controller,
             spot.controller,
+            drills.controller,
             *(tasks.controllers if tasks else ()),
             *((clusters.controller,) if clusters else ()),
         )
@@ -203,6 +207,7 @@ class Process:
         warm.begin()
         usage.begin()
         spot.begin()
+        drills.begin()
         if tasks:
             tasks.begin()
         reconciler.enqueue(0)

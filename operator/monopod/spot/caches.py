@@ -11,6 +11,7 @@ from monopod.selectors.publication import NamespaceView
 class Caches(Protocol):
     """Copies of what the cluster has, for whoever tells of interruptions."""
 
+    profiles: Kind[dict[str, Any]]
     nodes: Kind[NodeView]
 
 
@@ -19,4 +20,11 @@ class FallbackCaches(Protocol):
 
     profiles: Kind[dict[str, Any]]
     namespaces: Kind[NamespaceView]
+    pods: Kind[PodView]
+
+
+class DrillCaches(Protocol):
+    """The same, for whoever runs drills."""
+
+    profiles: Kind[dict[str, Any]]
     pods: Kind[PodView]

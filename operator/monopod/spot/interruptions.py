@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from monopod.api.ecs.names import ECS_TASK_LABEL
+from monopod.api.names import PROFILE_LABEL
 from monopod.api.reasons import EventType, PodReason
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, After, Controller, Result
@@ -20,6 +21,7 @@ from monopod.kube.metrics import SPOT_INTERRUPTIONS
 from monopod.notices.rules.notice import INTERRUPTED, Notice, SpotInterruption
 from monopod.spot.caches import Caches
 from monopod.spot.rules.interruption import find_interruption
+from monopod.spot.rules.schedule import LastDrill
 
 MOST_FOUND: Final = 10_000
 EVENT_RETRY_SECONDS: Final = 5.0
@@ -54,7 +56,10 @@ class InterruptionReporter:
     def observe_pod(self, event_type: str | None, pod: Mapping[str, Any]) -> None:
         """Takes notice of an event of a pod of a profile."""
         uid = pod["metadata"]["uid"]
-        if uid in self._found or not (found := find_interruption(pod, self._list_taints(pod))):
+        if uid in self._found:
+            return
+        found = find_interruption(pod, self._list_taints(pod), is_chosen=self._is_chosen(pod))
+        if found is None:
             return
         self._found[uid] = found
         if len(self._found) > MOST_FOUND:
@@ -67,6 +72,12 @@ class InterruptionReporter:
     def _list_taints(self, pod: Mapping[str, Any]) -> tuple[str, ...]:
         node = self._caches.nodes.find("", (pod.get("spec") or {}).get("nodeName") or "")
         return tuple(key for key, _, _ in node.taints) if node else ()
+
+    def _is_chosen(self, pod: Mapping[str, Any]) -> bool:
+        metadata = pod["metadata"]
+        profile = self._caches.profiles.find("", (metadata.get("labels") or {}).get(PROFILE_LABEL) or "")
+        last = LastDrill.read((profile or {}).get("status") or {})
+        return last is not None and last.uid == metadata["uid"]
 
     async def _reconcile(self, uid: str) -> Result:
         found = self._found.get(uid)

@@ -3,11 +3,10 @@
 from typing import Any
 
 from monopod.api.ecs.names import ECS_TASK_LABEL
-from monopod.kube.cache import Kind
 from monopod.kube.client.api import ApiUnreachable
 from monopod.kube.metrics import SPOT_INTERRUPTIONS
-from monopod.kube.objects.resources import EVENTS, NODES
-from monopod.kube.objects.views import read_node
+from monopod.kube.objects.resources import EVENTS
+from monopod.manager.sources import WatchedCaches
 from monopod.notices.rules.notice import Notice, compute_id
 from monopod.spot.interruptions import InterruptionReporter
 from tests.unit.fake_api import FakeApi, conflict
@@ -18,12 +17,13 @@ from tests.unit.spot.builders import a_going_pod
 EVENTS_OF_SHOP = EVENTS.list_path("shop")
 
 
-class Caches:
-    def __init__(self, *taints: str) -> None:
-        self.nodes = Kind(NODES, read_node, metadata_only=False)
-        told = [{"key": key, "effect": "NoSchedule"} for key in taints]
-        node = {"metadata": {"name": "node-1", "uid": "n", "resourceVersion": "1"}, "spec": {"taints": told}}
-        self.nodes.observe("ADDED", node)
+def make_caches(*taints: str) -> WatchedCaches:
+    """With a node that has these taints."""
+    caches = WatchedCaches("monopod-system")
+    told = [{"key": key, "effect": "NoSchedule"} for key in taints]
+    node = {"metadata": {"name": "node-1", "uid": "n", "resourceVersion": "1"}, "spec": {"taints": told}}
+    caches.nodes.observe("ADDED", node)
+    return caches
 
 
 class Scene:
@@ -32,7 +32,8 @@ class Scene:
         self.clock = FakeClock()
         self.sent: list[Notice] = []
         recorder = a_recorder(self.api, self.clock)
-        self.reporter = InterruptionReporter(Caches(*taints), recorder, self.sent.append, PROBLEMS, self.clock)
+        self.caches = make_caches(*taints)
+        self.reporter = InterruptionReporter(self.caches, recorder, self.sent.append, PROBLEMS, self.clock)
 
     def list_events(self) -> list[tuple[str, str, str]]:
         return [(body["type"], body["reason"], body["message"]) for _, body in self.api.sent("create")]
@@ -89,3 +90,14 @@ async def test_of_a_tasks_pod_its_record_tells_the_receiver() -> None:
         await settle()
     assert scene.sent == []
     assert len(scene.list_events()) == 1
+
+
+async def test_a_pod_that_its_profiles_drill_has_chosen_is_told_of_as_a_drill() -> None:
+    scene, before = Scene(), count("Drill")
+    last = {"interruptedAt": "2026-03-01T12:00:00.000Z", "namespace": "shop", "pod": "web-1", "podUid": "uid-web-1"}
+    profile = {"metadata": {"name": "web", "uid": "p", "resourceVersion": "1"}, "status": {"spotDrill": last}}
+    scene.caches.profiles.observe("ADDED", profile)
+    scene.reporter.observe_pod("MODIFIED", a_going_pod("web-1"))
+    scene.reporter.observe_pod("MODIFIED", a_going_pod("web-2"))
+    assert count("Drill") == before + 1
+    assert len(scene.sent) == 1

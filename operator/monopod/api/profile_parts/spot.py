@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from monopod.api.parts import Part
 from monopod.api.rules import Rule, for_kind
@@ -16,6 +16,8 @@ FallbackAfter = Annotated[
         "must be a duration between 30s and 1h, such as 2m or 1m30s",
     ),
 ]
+
+MOST_PER_HOUR = 60
 
 
 class Spot(Part):
@@ -41,3 +43,26 @@ class Spot(Part):
 
     fallback_after: FallbackAfter | None = None
     """How long a pod waits for room on Spot before that, from 30s to 1h. Default: 2m."""
+
+    interruptions_per_hour: Annotated[int, Field(ge=0, le=MOST_PER_HOUR)] = 0
+    """How many of the profile's pods on Spot are interrupted in an hour, by the operator, one at a time: a drill that
+    goes on, for clusters in which workloads are tried. They are evicted, so PodDisruptionBudgets hold. 0: none; at most
+    60."""
+
+
+class SpotDrill(Part):
+    """The last interruption of the drill that the profile asks for by `spot.interruptionsPerHour`. It is written before
+    the pod is evicted, so that an operator that has just started interrupts no second one.
+    """
+
+    interrupted_at: Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+    """When the pod was chosen."""
+
+    namespace: Annotated[str, Field(max_length=63)]
+    """The pod's namespace."""
+
+    pod: Annotated[str, Field(max_length=253)]
+    """Its name."""
+
+    pod_uid: Annotated[str, Field(max_length=64)]
+    """Its uid."""

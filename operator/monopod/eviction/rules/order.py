@@ -29,7 +29,7 @@ PATIENT_PAUSE_SECONDS = 60.0
 LONGEST_WISH_SECONDS = 300.0
 
 
-Purpose = Literal["deletion", "rescheduling", "spot"]
+Purpose = Literal["deletion", "rescheduling", "spot", "drill"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,11 @@ def choose_targets(targets: Iterable[Target], percent: int, seed: str) -> tuple[
     return tuple(sorted(drawn[: max(1, len(drawn) * percent // 100)], key=str))
 
 
+def choose_one(targets: Iterable[Target], seed: str) -> Target | None:
+    """The first of the targets by the same draw; None if there are none."""
+    return min(targets, key=lambda target: (_draw(target, seed), str(target)), default=None)
+
+
 def _draw(target: Target, seed: str) -> bytes:
     # Each pod's number is its own: pods that come or go change nothing about which of the others come first.
     return hashlib.sha256(f"{seed}/{target}".encode()).digest()

@@ -41,10 +41,11 @@ class Cause:
     source: str = ""
 
 
+DRILL: Final = "Drill"
 _HANDLER: Final = "aws-node-termination-handler"
 
 CAUSES: Final = (
-    Cause("Drill", condition=INTERRUPTION, source="`kubectl fargate interrupt`, and drills that a profile asks for"),
+    Cause(DRILL, condition=INTERRUPTION, source="`kubectl fargate interrupt`"),
     Cause("Preemption", condition="PreemptionByScheduler", source="kube-scheduler: a pod on demand takes the room"),
     Cause("SpotNotice", taint=f"{_HANDLER}/spot-itn", source="AWS Node Termination Handler"),
     Cause("SpotNotice", taint="cloud.google.com/impending-node-termination", source="GKE"),
@@ -58,12 +59,15 @@ CAUSES: Final = (
 """The first that holds is told. A node that shuts down gracefully needs no taint: its kubelet says so on the pod."""
 
 
-def find_interruption(pod: Mapping[str, Any], taints: Iterable[str]) -> SpotInterruption | None:
+def find_interruption(
+    pod: Mapping[str, Any], taints: Iterable[str], *, is_chosen: bool = False
+) -> SpotInterruption | None:
     """The interruption of a pod of a profile; None if it isn't being interrupted.
 
     Args:
         pod: as the API server has it.
         taints: the keys of its node's taints.
+        is_chosen: whether the drill that its profile asks for has chosen it.
     """
     metadata, status = pod["metadata"], pod.get("status") or {}
     labels = metadata.get("labels") or {}
@@ -73,8 +77,9 @@ def find_interruption(pod: Mapping[str, Any], taints: Iterable[str]) -> SpotInte
     provider = FARGATE_SPOT if labels.get(CAPACITY_PROVIDER_LABEL) == FARGATE_SPOT else FARGATE
     is_shut_down = condition.get("reason") == _BY_KUBELET and status.get("reason") == _SHUT_DOWN
     cause = "NodeShutdown" if is_shut_down else _find_cause(str(condition.get("reason")), frozenset(taints))
+    cause = DRILL if is_chosen else cause
     # Pods on demand may be drained, too. Only a drill ends them in Spot's words.
-    if not cause or (provider == FARGATE and cause != "Drill"):
+    if not cause or (provider == FARGATE and cause != DRILL):
         return None
     times = _read_deletion(metadata) or (_read_shutdown(pod, condition) if is_shut_down else None)
     if times is None:

@@ -4,11 +4,12 @@ import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.controlplane.operating.conftest import StartOperator
-from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
+from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, build_profile, eventually
 from tests.receiver import ReceiverThread, build_tls
 
 NAMES = itertools.count()
@@ -47,7 +48,7 @@ def namespace(lab: Lab) -> Iterator[str]:
     lab.delete("Node", NODE)
 
 
-def run_pod(lab: Lab, namespace: str, name: str, **spec: object) -> None:
+def run_pod(lab: Lab, namespace: str, name: str, **spec: Any) -> None:
     if not lab.get("FargateProfile", namespace):
         lab.create_profile(namespace, namespace, **{"capacityProviderStrategy": SPOT, **spec})
         lab.becomes_active(namespace)
@@ -133,3 +134,41 @@ def test_a_receiver_that_is_away_gets_the_notice_when_it_is_back_and_the_operato
     assert event["detail"]["capacityProviderName"] == "FARGATE"
     assert event["detail"]["stoppedReason"] == WORDS
     eventually(lambda: operator.metric("monopod_notices_waiting") == 0)
+
+
+def test_a_drill_evicts_one_pod_in_its_time_and_the_next_operator_no_second_one(
+    lab: Lab, namespace: str, start: StartOperator
+) -> None:
+    operator = start("--no-leader-elect")
+    for name in ("web-1", "web-2", "web-3"):
+        run_pod(lab, namespace, name)
+    lab.patch("FargateProfile", namespace, {"spec": {"spot": {"interruptionsPerHour": 1}}})
+    told = eventually(lambda: read_drill(lab, namespace))
+    eventually(lambda: find_events(lab, namespace, told["pod"]))
+    [gone] = find_going(lab, namespace)
+    assert (gone["metadata"]["name"], gone["metadata"]["uid"]) == (told["pod"], told["podUid"])
+    assert gone["metadata"]["deletionGracePeriodSeconds"] == 30
+    assert count(operator, "Drill") == 1
+
+    operator.kill()
+    following = start("--no-leader-elect")
+    following.passes_happen()
+    assert lab.status(namespace)["spotDrill"] == told
+    assert len(find_going(lab, namespace)) == 1
+    lab.patch("FargateProfile", namespace, {"spec": {"spot": None}})
+    eventually(lambda: "spotDrill" not in lab.status(namespace))
+
+
+def test_more_interruptions_than_one_a_minute_are_refused(lab: Lab) -> None:
+    answer = lab.create(build_profile("stormy", selectors=[{"namespace": "x"}], spot={"interruptionsPerHour": 61}))
+    assert answer.status == 422
+    assert "spec.spot.interruptionsPerHour" in answer.message
+
+
+def read_drill(lab: Lab, profile: str) -> Json:
+    told: Json = lab.status(profile).get("spotDrill") or {}
+    return told
+
+
+def find_going(lab: Lab, namespace: str) -> list[Json]:
+    return [pod for pod in lab.list_all("Pod", namespace) if "deletionTimestamp" in pod["metadata"]]
