@@ -8,6 +8,7 @@ from monopod.capacity.rules.images.daemon_set import build_name
 from monopod.capacity.rules.images.wish import Source
 from tests.attack.people import as_operator
 from tests.controlplane.operating.lab import Json, Lab, eventually
+from tests.controlplane.operating.moving import TOLERATION
 from tests.resources import RESOURCES
 
 REACHED, OUTSIDE = "token-reached", "token-outside"
@@ -101,6 +102,7 @@ def set_the_scene(lab: Lab) -> Scene:
         "unsupported": (REACHED, {"hostPID": True, "hostNetwork": True}),
         "bare": (OUTSIDE, {"schedulingGates": NEVER}),
     }
+    _create_controlled_pod(lab)
     paths = {name: _create_pod(lab, namespace, name, spec) for name, (namespace, spec) in pods.items()}
     lab.create({**a_policy("theirs"), "metadata": {"name": "theirs", "namespace": OUTSIDE}}).expect_ok()
     lab.create(an_event("theirs", "kubelet", OUTSIDE)).expect_ok()
@@ -119,6 +121,18 @@ def set_the_scene(lab: Lab) -> Scene:
         foreign_daemon_set=RESOURCES["DaemonSet"].path("installer", SYSTEM),
         **paths,
     )
+
+
+def _create_controlled_pod(lab: Lab) -> None:
+    """`held`, which a controller would replace."""
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "owner", "namespace": REACHED}}
+    uid = lab.create(owner).expect_ok()["metadata"]["uid"]
+    pod = a_pod("held", terminationGracePeriodSeconds=30, tolerations=[TOLERATION])
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid, "controller": True}
+    pod["metadata"] |= {"namespace": REACHED, "ownerReferences": [reference]}
+    lab.create(pod).expect_ok()
+    # One that is nowhere may be ended at once.
+    eventually(lambda: (lab.get("Pod", "held", REACHED) or {})["spec"].get("nodeName"))
 
 
 def _create_pod(lab: Lab, namespace: str, name: str, spec: Json) -> str:

@@ -155,6 +155,21 @@ def of_evictions(scene: Scene) -> Sequence[Attempt]:
     )
 
 
+def of_ends(scene: Scene) -> Sequence[Attempt]:
+    def end(path: str, name: str, namespace: str, **options: Any) -> tuple[str, str, Json]:
+        uid = (scene.lab.get("Pod", name, namespace) or {})["metadata"]["uid"]
+        return "DELETE", path, {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}, **options}
+
+    held = RESOURCES["Pod"].path("held", REACHED)
+    return (
+        no("a pod outside", *end(scene.bare, "bare", OUTSIDE)),
+        no("one that nothing would replace", *end(scene.supported, "supported", REACHED)),
+        no("whichever has the name", "DELETE", held, {"apiVersion": "v1", "kind": "DeleteOptions"}),
+        no("at once", *end(held, "held", REACHED, gracePeriodSeconds=0)),
+        yes("end a pod of a profile that is replaced, whatever its budgets say", *end(held, "held", REACHED)),
+    )
+
+
 def of_profiles(_: Scene) -> Sequence[Attempt]:
     path = RESOURCES["FargateProfile"].path(PROFILE)
     return (
@@ -252,6 +267,7 @@ WRITES: dict[str, Callable[[Scene], Sequence[Attempt]]] = {
     "create namespaces": of_new_namespaces,
     "create pods": of_new_pods,
     "patch pods": of_pods,
+    "delete pods": of_ends,
     "create pods/eviction": of_evictions,
     "patch fargateprofiles.monopod.dev": of_profiles,
     "patch fargateprofiles.monopod.dev/status": of_profile_statuses,

@@ -113,6 +113,13 @@ def _build_pod_policies(
             [core_rule(["DELETE"], ["namespaces"]), own_rule(["CREATE"], PROFILE_PLURAL)],
             (task_restraint.ONLY_CLUSTERS_DELETED, task_restraint.ONLY_ECS_PROFILE),
         ),
+        "operator-terminations": _restrain(
+            service_account,
+            "monopod-operator-terminations",
+            "deletes only pods of Fargate profiles that something else replaces.",
+            [core_rule(["DELETE"], ["pods"])],
+            (restraint.ONLY_TERMINATED,),
+        ),
         "operator-subresources": _restrain(
             service_account,
             "monopod-operator-subresources",

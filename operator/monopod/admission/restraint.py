@@ -9,7 +9,7 @@ objects that carry many, and the operator could then not write on these at all.
 from collections.abc import Sequence
 
 from monopod.admission.task_restraint import IS_CLUSTERS, WAS_TASK
-from monopod.api.ecs.names import ECS_CAPABILITIES, ECS_TASK_GATE
+from monopod.api.ecs.names import ECS_CAPABILITIES, ECS_TASK_GATE, ECS_TASK_LABEL
 from monopod.api.names import (
     BASE_POLICY,
     DEFAULT_GROUP,
@@ -218,6 +218,23 @@ ONLY_EVICTED = Validation(
       !object.?deleteOptions.?gracePeriodSeconds.hasValue() && !object.?deleteOptions.?propagationPolicy.hasValue()
     """,
     "Of a pod's subresources Monopod's operator may only use eviction, naming the pod's uid and no grace period.",
+)
+
+# The API server has filled in the pod's own by the time that a policy is asked.
+_OWN_GRACE = "oldObject.spec.?terminationGracePeriodSeconds.orValue(30)"
+
+ONLY_TERMINATED = Validation(
+    "Of pods of profiles alone, with their own grace periods, and only the one that was observed. Tasks of ECS's have "
+    "nothing that would replace them.",
+    f"""
+    {quote(PROFILE_LABEL)} in oldObject.metadata.?labels.orValue({{}}) &&
+      !({quote(ECS_TASK_LABEL)} in oldObject.metadata.?labels.orValue({{}})) &&
+      oldObject.metadata.?ownerReferences.orValue([]).exists(owner, owner.?controller.orValue(false)) &&
+      request.options.?preconditions.?uid.hasValue() &&
+      request.options.?gracePeriodSeconds.orValue({_OWN_GRACE}) >= {_OWN_GRACE}
+    """,
+    "Monopod's operator may delete only pods of Fargate profiles that a controller replaces, whose eviction is overdue "
+    "(patching.overdue: Delete), naming the pod's uid and with no shorter grace period than its own.",
 )
 
 DRY_RUN = Validation(

@@ -23,6 +23,7 @@ from monopod.api.names import (
 from monopod.api.parts import ATOMIC_LIST, ATOMIC_MAP, Part
 from monopod.api.profile_fields import AnnotationPatterns, Capabilities, GroupNames, MaxUnavailable, Subnets, Tags
 from monopod.api.profile_parts.capacity import Capacity
+from monopod.api.profile_parts.patching import Patching
 from monopod.api.profile_parts.spot import Spot
 from monopod.api.profile_parts.warm_images import WarmImages
 from monopod.api.profile_status import FargateProfileStatus
@@ -223,7 +224,7 @@ class FargateProfileSpec(Part):
     """Images that nodes have before pods come, so that these start without a pull."""
 
     max_unavailable: MaxUnavailable = "10%"
-    """How many pods of one workload may be unavailable while its pods are rescheduled: a number, or a percentage of its
+    """How many pods of one workload may be unavailable while its pods are moved: a number, or a percentage of its
     replicas (rounded down, but at least 1)."""
 
     bare_pods: Literal["Leave", "Recreate"] = "Leave"
@@ -240,6 +241,11 @@ class FargateProfileSpec(Part):
     paused: bool = False
     """Whether rescheduling pauses: nothing more is evicted, and what has begun is finished. The deletion of the profile
     continues."""
+
+    patching: Patching | None = None
+    """When pods are replaced because their sandboxes are out of date. Default: from seven days after the notice of a
+    patch on, at any time, as their PodDisruptionBudgets allow. `maxUnavailable`, `barePods`, `runningJobs` and `paused`
+    hold for this, too."""
 
     tags: Annotated[Tags, Field(json_schema_extra=ATOMIC_MAP)] = Field(default_factory=dict)
     """Tags of the profile itself; at most 50. As on EKS they are not passed on to pods."""

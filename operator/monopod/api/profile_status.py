@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, WithJsonSchema
 
 from monopod.api.parts import ATOMIC_LIST, Condition, Part
+from monopod.api.profile_parts.patching import ProfilePatching
 from monopod.api.profile_parts.spot import SpotDrill
 from monopod.api.profile_parts.warm_images import ProfileWarmImages
 
@@ -201,6 +202,9 @@ class FargateProfileStatus(Part):
 
     rescheduling: Rescheduling | None = None
     """Present once there were pods to move."""
+
+    patching: ProfilePatching | None = None
+    """Present once there were sandboxes to replace."""
 
     capacity: ProfileCapacity | None = None
     """The room for the profile's pods; absent until it has been looked at, and while the profile is being deleted."""

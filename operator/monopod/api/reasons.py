@@ -38,6 +38,7 @@ class ConditionType(Documented):
     ISOLATED = "Isolated", "Each pod's network does what its security groups say, and no more."
     ENFORCED = "Enforced", "A dry run of a pod that matches the profile came back from the API server sandboxed."
     RESCHEDULED = "Rescheduled", "No pod that the profile moves runs elsewhere any more."
+    PATCHED = "Patched", "No sandbox of the profile is older than the last patch, or than `maxPodAge`."
     CAPACITY_AVAILABLE = "CapacityAvailable", "No pod of the profile waits for room: there is some, or it will be made."
     IMAGES_WARM = (
         "ImagesWarm",
@@ -187,6 +188,28 @@ class Reason(Documented):
     RESCHEDULING_FINISHED = "ReschedulingFinished", "All pods have been moved, but for those that the profile leaves."
     WORKLOAD_STOPPED = "WorkloadStopped", "No more pods of a workload are evicted, as ReplacementNotSandboxed says."
 
+    SANDBOXES_CURRENT = "SandboxesCurrent", "No sandbox is out of date, but for those that the profile leaves alone."
+    PATCH_NOTICED = (
+        "PatchNoticed",
+        "Sandboxes are older than the last patch; their pods are evicted from the time on that the message says.",
+    )
+    PATCH_WAITING = "PatchWaiting", "Pods with such sandboxes may be evicted, and no window is open."
+    PATCH_EVICTING = "PatchEvicting", "Pods with such sandboxes are evicted, zone after zone, and replaced."
+    PATCH_OVERDUE = (
+        "PatchOverdue",
+        "All such pods that are left couldn't be evicted, and the times at which they were to go are past.",
+    )
+    PATCH_FINISHED = "PatchFinished", "All pods from before the patch are gone, but for those that the profile leaves."
+    PATCH_WINDOW_INVALID = (
+        "PatchWindowInvalid",
+        "A window of the profile can't be used, as the message says, so nothing is evicted for a patch.",
+    )
+    PATCH_DATE_INVALID = (
+        "PatchDateInvalid",
+        "The annotation monopod.dev/patched of the profile's RuntimeClass is no time such as 2026-11-20T00:00:00Z.",
+    )
+    ECS_TASKS_LEFT = "ECSTasksLeft", "These pods are tasks of ECS's, which aren't evicted: nothing would replace them."
+
     BARE_POD_NOT_RECREATABLE = (
         "BarePodNotRecreatable",
         "A pod without a controller would not come back in the sandbox, or no node could take it, so it isn't touched.",
@@ -267,6 +290,11 @@ class MoveReason(Documented):
     """Reasons of the events about pods that are moved."""
 
     RESCHEDULED = "Rescheduled", "The pod was evicted so that its replacement runs in a sandbox of its own."
+    PATCHED = "Patched", "The pod was evicted so that its replacement runs in a sandbox that is up to date."
+    SCHEDULED_TERMINATION = (
+        "ScheduledTermination",
+        "The pod's sandbox is out of date and its eviction was refused; the message says why, and when it is to go.",
+    )
 
 
 class SpotReason(Documented):

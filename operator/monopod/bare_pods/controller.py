@@ -78,8 +78,11 @@ class BareKeeper:
         recorder: EventRecorder,
         problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
+        sources: Collection[str] = ("rescheduling",),
     ) -> None:
         self._api = api
+        self._sources = sources
+        self._given: dict[str, tuple[tuple[BarePod, ...], frozenset[str]]] = {}
         self._evictor = evictor
         self._recorder = recorder
         self._problems = problems
@@ -99,17 +102,23 @@ class BareKeeper:
         )
         self.controller.enqueue(WHOLE)
 
-    def update(self, now: Sequence[BarePod], waiting: Collection[str]) -> None:
-        """Says what is to be moved, all of it again each time; before that is said, no pod is touched.
+    def update(self, now: Sequence[BarePod], waiting: Collection[str], source: str = "rescheduling") -> None:
+        """Says what is to be moved, all of it again each time; before all sources have said so, no pod is touched.
 
         Args:
             now: the pods that are to be moved now, the most urgent first.
             waiting: the uids of all that are to be moved at some time.
+            source: who says so.
         """
-        wanted = tuple(now)
+        self._given[source] = (tuple(now), frozenset(waiting))
+        if any(each not in self._given for each in self._sources):
+            return
+        merged = {pod.uid: pod for each in self._sources for pod in self._given[each][0]}
+        wanted = tuple(merged.values())
         if self._required is None or [pod.uid for pod in wanted] != [pod.uid for pod in self._required]:
             self.controller.enqueue(WHOLE)
-        self._required, self._waiting = wanted, frozenset(waiting)
+        self._required = wanted
+        self._waiting = frozenset(uid for each in self._sources for uid in self._given[each][1])
 
     def report(self, profile: str) -> BareReport:
         """What there is to say of a profile's pods."""

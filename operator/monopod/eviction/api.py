@@ -1,6 +1,7 @@
 """Asks the Eviction API to evict one pod, and reads its answer."""
 
 import re
+from typing import assert_never
 
 from monopod.eviction.rules.order import (
     Answer,
@@ -25,6 +26,21 @@ BUDGET_CAUSE = "DisruptionBudget"
 BUDGET_NAME = re.compile(r"The disruption budget (\S+) ")
 SEVERAL_BUDGETS = "more than one PodDisruptionBudget"
 FAILED_PRECONDITION = re.compile(r"\b(UID|ResourceVersion) in (?:the )?precondition")
+
+
+async def terminate(api: Api, pod: Candidate) -> Answer:
+    """Asks once more for the eviction of a pod that is overdue, and deletes it if that is refused, too."""
+    answer = await request_eviction(api, pod)
+    match answer:
+        case OverBudget() | SeveralBudgets() | Refused():
+            try:
+                await api.delete(PODS.path(pod.name, pod.namespace), pod.uid, pod.version)
+            except (ApiError, ApiUnreachable) as error:
+                return read_failure(error)
+            return Evicted()
+        case Evicted() | Gone() | Changed() | Unanswered():
+            return answer
+    assert_never(answer)
 
 
 async def request_eviction(api: Api, pod: Candidate) -> Answer:
@@ -74,7 +90,7 @@ def _read_trouble(trouble: ServerTrouble) -> Answer:
     said = [cause.message for cause in trouble.causes if cause.reason == BUDGET_CAUSE]
     if trouble.status == 429 and said:
         budgets = tuple(match[1] for message in said if (match := BUDGET_NAME.search(message)))
-        return OverBudget(budgets, "; ".join(said), trouble.retry_after)
+        return OverBudget(budgets, "; ".join(said), trouble.retry_after, trouble.message)
     if SEVERAL_BUDGETS in trouble.message:
-        return SeveralBudgets()
+        return SeveralBudgets(trouble.message)
     return Unanswered(str(trouble), trouble.retry_after)

@@ -10,9 +10,19 @@ from typing import assert_never
 
 import structlog
 
-from monopod.eviction.api import request_eviction
+from monopod.eviction.api import request_eviction, terminate
 from monopod.eviction.options import EvictionOptions
-from monopod.eviction.rules.order import LABELS, Candidate, Evict, Evicted, EvictionQueue, Obstacle, Purpose, Wait
+from monopod.eviction.rules.order import (
+    LABELS,
+    Candidate,
+    Evict,
+    Evicted,
+    EvictionQueue,
+    Obstacle,
+    Purpose,
+    Refusal,
+    Wait,
+)
 from monopod.kube.client.api import Api
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, WHOLE, After, Backoff, Controller, Result
@@ -31,6 +41,7 @@ PURPOSES: Mapping[str, Purpose] = {
     "bare": "rescheduling",
     "spot": "spot",
     "drill": "drill",
+    "patching": "patching",
 }
 """Who has pods evicted, the first of them first, and what for."""
 
@@ -80,6 +91,10 @@ class Evictor:
         """What keeps these pods from being evicted; budgets only if they have refused for some pauses."""
         return self._queue.compute_obstacles(pods, lasting)
 
+    def find_refused(self, pods: Iterable[Candidate], lasting: float = 0.0) -> dict[str, Refusal]:
+        """The last refusal of each of these pods that has one, by uid; budgets only if they have refused for long."""
+        return self._queue.find_refused(pods, lasting)
+
     async def _reconcile(self, _: str) -> Result:
         now = self._clock.monotonic()
         match step := self._queue.decide(now):
@@ -95,7 +110,8 @@ class Evictor:
                 assert_never(step)
 
     async def _evict(self, pod: Candidate) -> None:
-        answer = await request_eviction(self._api, pod)
+        request = terminate if pod.overdue else request_eviction
+        answer = await request(self._api, pod)
         self._queue.record_answer(pod, answer, self._clock.monotonic())
         EVICTIONS.labels(LABELS[type(answer)], pod.purpose).inc()
         if isinstance(answer, Evicted):

@@ -80,8 +80,8 @@ SPOT_FALLBACKS = Counter(
 )
 EVICTIONS = Counter(
     "monopod_evictions",
-    "Evictions that were asked for, by answer, and by purpose (deletion, rescheduling, spot, drill). Those that were "
-    "granted are bound by the limit below.",
+    "Evictions that were asked for, by answer, and by purpose (deletion, rescheduling, spot, drill, patching). Those "
+    "that were granted are bound by the limit below.",
     ["answer", "purpose"],
     registry=REGISTRY,
 )
@@ -94,6 +94,18 @@ RESCHEDULED_PODS = Gauge(
     "monopod_rescheduling_pods",
     "Pods that ran elsewhere when a profile began to move them, by profile and state (moved, waiting, blocked, left).",
     ["profile", "state"],
+    registry=REGISTRY,
+)
+PATCHING_PODS = Gauge(
+    "monopod_patching_pods",
+    "Pods in sandboxes that were out of date when a profile began to replace them, by profile and state (replaced, "
+    "stale, blocked, left). Those that are blocked are among the stale ones.",
+    ["profile", "state"],
+    registry=REGISTRY,
+)
+SCHEDULED_TERMINATIONS = Counter(
+    "monopod_scheduled_terminations",
+    "Pods of which was said that they can't be evicted, and when they are to be terminated.",
     registry=REGISTRY,
 )
 RESCHEDULING_SCANS = Counter(

@@ -39,6 +39,7 @@ from monopod.manager.options import OperatorOptions
 from monopod.manager.sources import WatchedCaches
 from monopod.manager.watches import build_sources
 from monopod.notices.webhook import Webhook
+from monopod.patching.controller import Patcher
 from monopod.profiles.controller import Reconciler
 from monopod.rescheduling.contributor import ProgressContributor
 from monopod.rescheduling.controller import Rescheduler
@@ -155,10 +156,11 @@ class Process:
         recorder = EventRecorder(api, problems)
         isolator = Isolator(api, caches, options, recorder, problems)
         evictor = Evictor(api, options, problems, is_leading)
-        bare = BareKeeper(api, caches, evictor, options, recorder, problems)
+        bare = BareKeeper(api, caches, evictor, options, recorder, problems, sources=("rescheduling", "patching"))
         rescheduler = Rescheduler(api, caches, evictor, bare, options, recorder, problems)
         read_admission = partial(fetch_admission, api, _list_policies(options))
         webhook = Webhook(options, problems)
+        patcher = Patcher(api, caches, evictor, bare, recorder, webhook.send, problems)
         usage = UsageReader(api, options, problems)
         states = WarmStates()
         capacity = CapacityReader(
@@ -168,9 +170,20 @@ class Process:
         spot = SpotKeeper(api, caches, evictor, recorder, problems)
         images = ImageWarmer(api, caches, options, options.choose_sandbox, problems)
         drills = DrillRunner(api, caches, evictor, problems)
-        contributors = (isolator, ProgressContributor(rescheduler.compute_moves), capacity, images, usage, drills)
+        moves = ProgressContributor(rescheduler.compute_moves)
+        contributors = (isolator, moves, patcher, capacity, images, usage, drills)
         reconciler = Reconciler(
-            api, caches, isolator, options, read_admission, evictor, rescheduler, contributors, recorder, problems
+            api,
+            caches,
+            isolator,
+            options,
+            read_admission,
+            evictor,
+            rescheduler,
+            patcher,
+            contributors,
+            recorder,
+            problems,
         )
         interruptions = InterruptionReporter(caches, recorder, webhook.send, problems)
         tasks = TaskRunner(api, caches, options, problems, webhook.send, recorder.record_state) if options.ecs else None
@@ -184,6 +197,7 @@ class Process:
         self._controllers = (
             *reconciler.controllers,
             rescheduler.controller,
+            patcher.controller,
             bare.controller,
             evictor.controller,
             *isolator.controllers,

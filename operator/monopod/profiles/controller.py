@@ -22,6 +22,7 @@ from monopod.kube.controller import DONE, WHOLE, Controller, Incomplete, Result
 from monopod.kube.event_recorder import EventRecorder
 from monopod.kube.logs import ProblemLog
 from monopod.kube.refusals import Refusals
+from monopod.patching.controller import Patcher
 from monopod.profiles.caches import Caches
 from monopod.profiles.contributor import Contributor
 from monopod.profiles.dry_runs import Plan, ProfileDryRuns
@@ -74,6 +75,7 @@ class Reconciler:
         read_admission: Callable[[], Awaitable[Admission]],
         evictor: Evictor,
         rescheduler: Rescheduler,
+        patcher: Patcher,
         contributors: Sequence[Contributor],
         recorder: EventRecorder,
         problems: ProblemLog,
@@ -87,7 +89,7 @@ class Reconciler:
             "profiles", self._reconcile, problems, rest=lambda took: min(took, LONGEST_REST_SECONDS), clock=clock
         )
         isolator.places_changed.subscribe(self.enqueue)
-        for counted in (isolator.sums_changed, evictor.answered, rescheduler.changed):
+        for counted in (isolator.sums_changed, evictor.answered, rescheduler.changed, patcher.changed):
             counted.subscribe(self._enqueue_count)
         self._publisher = Publisher(
             api,
@@ -110,6 +112,7 @@ class Reconciler:
         )
         self._overlaps = Overlaps(options.protected, self.enqueue, problems, clock)
         self._rescheduler = rescheduler
+        self._patcher = patcher
         self._contributors = contributors
         self._gatherer = Gatherer(
             caches,
@@ -141,7 +144,8 @@ class Reconciler:
         # Before any compiled selector is published, or a profile could be gone while its pods run on.
         guarded = await self._deletions.ensure_finalizers(self._caches.profiles.views())
         snapshot = self._gatherer.snapshot()
-        self._rescheduler.limit(profile.name for profile in snapshot.living)
+        for mover in (self._rescheduler, self._patcher):
+            mover.limit(profile.name for profile in snapshot.living)
         counted = await self._quota_publisher.publish(snapshot.resources)
         publication = await self._publisher.publish(snapshot.allocation.compiled)
         if self._isolator.base.is_settling:
@@ -176,6 +180,7 @@ class Reconciler:
         )
         recorded = frozenset(name for name, well in zip(statuses, written, strict=True) if well)
         self._rescheduler.update(self._gatherer.build_rescheduling_input(snapshot, statuses, publication))
+        self._patcher.update(self._gatherer.build_patching_input(snapshot, statuses, publication))
         self._deletions.update(replace(deletion, recorded=recorded), now)
         if not await self._reporter.report_unsupported(snapshot.pods):
             self.enqueue(UNTOLD_SECONDS)

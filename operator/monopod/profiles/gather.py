@@ -4,7 +4,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from monopod.api.earlier_status import complete_status
 from monopod.api.names import PROFILE_FINALIZER
@@ -14,6 +14,8 @@ from monopod.deletion.rules.stages import Request, find_blocker
 from monopod.kube.clock import format_now
 from monopod.kube.logs import ProblemLog
 from monopod.kube.objects.conditions import Contribution, Finding
+from monopod.patching.rules.input import PatchingInput
+from monopod.patching.rules.settings import PatchingSettings
 from monopod.pods.rules.dry_run import (
     DryRun,
     NamespaceDryRun,
@@ -52,6 +54,8 @@ from monopod.selectors.capacity import Allocation, Registration
 from monopod.selectors.compile import pick_selectors_of
 from monopod.selectors.conditions import Published, contribute_publication, hold_back_for_capacity
 from monopod.selectors.publication import Publication, compute_reached
+
+Settings = TypeVar("Settings")
 
 # Several, because one may refuse every pod for reasons of its own (a full quota). The fewer, the clearer the message.
 NAMESPACES_TRIED = 3
@@ -291,7 +295,27 @@ class Gatherer:
         self, snapshot: Snapshot, statuses: Mapping[str, Mapping[str, Any]], publication: Publication
     ) -> ReschedulingInput:
         """What moving pods depends on; a profile is enforced if the last dry run was sandboxed."""
-        settings = {}
+        settings = self._read_settings("rescheduling", ReschedulingSettings.from_resource, snapshot, statuses)
+        deleting = frozenset(request.name for request in snapshot.requests)
+        reached, unwritten = snapshot.reached, publication.unwritten
+        return ReschedulingInput(snapshot.living, settings, deleting, reached, publication.get_selectors, unwritten)
+
+    def build_patching_input(
+        self, snapshot: Snapshot, statuses: Mapping[str, Mapping[str, Any]], publication: Publication
+    ) -> PatchingInput:
+        """The same for replacing sandboxes."""
+        settings = self._read_settings("patching", PatchingSettings.from_resource, snapshot, statuses)
+        return PatchingInput(settings, publication.get_selectors, publication.unwritten)
+
+    def _read_settings(
+        self,
+        purpose: str,
+        read: Callable[..., Settings],
+        snapshot: Snapshot,
+        statuses: Mapping[str, Mapping[str, Any]],
+    ) -> dict[str, Settings]:
+        """The settings of profiles that are enforced."""
+        settings: dict[str, Settings] = {}
         for profile in snapshot.living:
             # With the status as it has been written: what isn't on record hasn't begun.
             resource = self._caches.profiles.find("", profile.name)
@@ -299,16 +323,12 @@ class Gatherer:
                 continue
             recorded = {**resource, "status": complete_status(resource.get("status"))}
             try:
-                settings[profile.name] = ReschedulingSettings.from_resource(
-                    recorded, recreation=self._options.recreate_bare_pods
-                )
+                settings[profile.name] = read(recorded, recreation=self._options.recreate_bare_pods)
             except ValueError as error:
-                self._problems.report(f"rescheduling of profile {profile.name}", str(error))
+                self._problems.report(f"{purpose} of profile {profile.name}", str(error))
             else:
-                self._problems.clear(f"rescheduling of profile {profile.name}")
-        deleting = frozenset(request.name for request in snapshot.requests)
-        reached, unwritten = snapshot.reached, publication.unwritten
-        return ReschedulingInput(snapshot.living, settings, deleting, reached, publication.get_selectors, unwritten)
+                self._problems.clear(f"{purpose} of profile {profile.name}")
+        return settings
 
     def _plan_dry_runs(self, profile: Profile, published: Published, publication: Publication) -> tuple[DryRun, ...]:
         """Pods in reached namespaces; without any, a namespace that would be reached."""

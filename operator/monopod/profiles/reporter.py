@@ -45,6 +45,7 @@ class Reporter:
             await self._record_phase(resource, status)
             await self._record_unwritten(resource, status)
             await self._record_moves(resource, status)
+            await self._record_patch(resource, status)
         except (ApiError, ApiUnreachable) as error:
             self._problems.report(subject, str(error))
             return False
@@ -93,6 +94,22 @@ class Reporter:
         if after and open_before and not open_after:
             message = f"pods: {after['progress']} moved, {after['left']} left"
             await self._post(resource, EventType.NORMAL, Reason.RESCHEDULING_FINISHED, message)
+
+    async def _record_patch(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+        """Events when a patch is noticed, and when no pod from before it is left."""
+        before = (resource.get("status") or {}).get("patching") or {}
+        after = status.get("patching") or {}
+        if after.get("noticedAt") and after["noticedAt"] != before.get("noticedAt"):
+            since = f"{after['stale']} pods run in sandboxes from before the patch of {after['patched']}"
+            when = (
+                f"they are evicted from {after['evictionsFrom']} on" if "evictionsFrom" in after else "they are evicted"
+            )
+            await self._post(
+                resource, EventType.NORMAL, Reason.PATCH_NOTICED, f"{since}; {when}, unless they go before"
+            )
+        if after.get("finishedAt") and after["finishedAt"] != before.get("finishedAt"):
+            message = f"pods: {after['progress']} replaced, {after['left']} left"
+            await self._post(resource, EventType.NORMAL, Reason.PATCH_FINISHED, message)
 
     async def _post(self, resource: Mapping[str, Any], event_type: EventType, reason: Reason, message: str) -> None:
         metadata = resource["metadata"]

@@ -42,13 +42,13 @@ ANSWERS = [
     ),
     pytest.param(ApiError(409, "Conflict", "no"), Refused("no (409 Conflict)"), id="another conflict"),
     pytest.param(ApiError(403, "Forbidden", "no"), Refused("no (403 Forbidden)"), id="refused"),
-    pytest.param(ServerTrouble(429, "", "no", (CAUSE,)), OverBudget(("web",), SAID), id="over budget"),
+    pytest.param(ServerTrouble(429, "", "no", (CAUSE,)), OverBudget(("web",), SAID, words="no"), id="over budget"),
     pytest.param(
         ServerTrouble(429, "", "no", (PROCESSING,), 10.0),
-        OverBudget(("web",), PROCESSING[1], 10.0),
+        OverBudget(("web",), PROCESSING[1], 10.0, "no"),
         id="budget not worked out yet",
     ),
-    pytest.param(ServerTrouble(500, "", SEVERAL), SeveralBudgets(), id="several budgets"),
+    pytest.param(ServerTrouble(500, "", SEVERAL), SeveralBudgets(SEVERAL), id="several budgets"),
     pytest.param(ServerTrouble(429, "", "slow down", (), 1.0), Unanswered("slow down (429)", 1.0), id="overloaded"),
     pytest.param(ApiUnreachable("away"), Unanswered("away"), id="away"),
 ]

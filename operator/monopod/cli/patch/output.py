@@ -1,6 +1,5 @@
 """What `patch plan` writes: a table in the order in which pods go, with a summary, or JSON. Its fields only grow."""
 
-import datetime
 from collections.abc import Iterator
 from typing import Any, Final, assert_never
 
@@ -10,6 +9,7 @@ from rich.text import Text
 from monopod.cli.output.rows import write_json
 from monopod.cli.output.terminal import build_grid, print_lines
 from monopod.cli.patch.forecast import PatchPlan, Replacement
+from monopod.kube.objects.timestamps import format_time
 from monopod.patching.rules.rounds import Done, Evicting, Noticed, Overdue, Waiting
 
 _HEAD: Final = ("zone", "pod", "profile", "sandbox since", "because of", "may go from", "")
@@ -54,11 +54,6 @@ def _build_pod(each: Replacement) -> dict[str, Any]:
         "terminating": each.pod.is_terminating,
         "refusal": each.refusal or None,
     }
-
-
-def format_time(moment: datetime.datetime) -> str:
-    """A moment as Kubernetes writes it."""
-    return moment.astimezone(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _format_beginning(plan: PatchPlan) -> str | None:

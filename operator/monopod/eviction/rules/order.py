@@ -1,9 +1,9 @@
 """Which pod to evict next, and what an answer of the Eviction API means for the pods that still wait.
 
 Whether a budget allows an eviction is the API server's to say. Here is decided whom to ask about and when: the oldest
-pod first, those of a deletion before all others; after a refusal no pod of the same workload for a while, longer after
-each further one, because a budget selects a whole workload; and evictions that were granted keep a distance from each
-other, over the whole cluster.
+pod first, those of a deletion before all others, and those of a patch after them; after a refusal no pod of the same
+workload for a while, longer after each further one, because a budget selects a whole workload; and evictions that were
+granted keep a distance from each other, over the whole cluster.
 
     waiting ──granted──► evicted, until it is gone
        └── refused ──► paused with its workload ──► waiting
@@ -14,9 +14,9 @@ so that the bound on evictions per minute holds across restarts too. Time comes 
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, assert_never
+from typing import Final, Literal, assert_never, get_args
 
 from monopod.api.reasons import Reason
 from monopod.kube.objects.text import list_names
@@ -29,7 +29,9 @@ PATIENT_PAUSE_SECONDS = 60.0
 LONGEST_WISH_SECONDS = 300.0
 
 
-Purpose = Literal["deletion", "rescheduling", "spot", "drill"]
+Purpose = Literal["deletion", "rescheduling", "spot", "drill", "patching"]
+_PURPOSES: Final[Sequence[Purpose]] = get_args(Purpose)
+"""In the order in which they come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Candidate:
             own uid if it has none.
         patient: whether its refusals are answered with longer pauses.
         purpose: what it is evicted for; what a deletion asks for comes first.
+        overdue: whether it is deleted if its eviction is refused once more.
         version: the resourceVersion that is to be evicted and no other, "" if any.
         known_until: when what is known of the pod is too old to evict it; it is left alone from then on.
     """
@@ -54,6 +57,7 @@ class Candidate:
     patient: bool = False
     purpose: Purpose = "deletion"
     version: str = ""
+    overdue: bool = False
     known_until: float = field(default=math.inf, compare=False)
 
     def __str__(self) -> str:
@@ -77,16 +81,25 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class OverBudget:
-    """A PodDisruptionBudget doesn't allow it now. `retry_after` is the server's wish in seconds, 0 if it has none."""
+    """A PodDisruptionBudget doesn't allow it now.
+
+    Attributes:
+        message: what it needs and has.
+        retry_after: the server's wish in seconds, 0 if it has none.
+        words: the API server's sentence.
+    """
 
     budgets: tuple[str, ...]
     message: str
     retry_after: float = 0.0
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SeveralBudgets:
     """More than one PodDisruptionBudget selects the pod; the Eviction API never evicts such a pod."""
+
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,16 +240,26 @@ class EvictionQueue:
 
         Budgets count only if they have refused long enough for a pause of that many seconds.
         """
-        refusals = {
+        refusals = self._find_lasting(lasting)
+        return compute_obstacles((pod for pod in pods if pod.uid not in self._evicted), refusals)
+
+    def find_refused(self, pods: Iterable[Candidate], lasting: float = 0.0) -> dict[str, Refusal]:
+        """The last refusal of each of these pods that has one, by uid; budgets as in `compute_obstacles`."""
+        refusals = self._find_lasting(lasting)
+        return {
+            pod.uid: refusals[pod.workload] for pod in pods if pod.workload in refusals and pod.uid not in self._evicted
+        }
+
+    def _find_lasting(self, lasting: float) -> dict[str, Refusal]:
+        return {
             workload: pause.refusal
             for workload, pause in self._pauses.items()
             if pause.length >= lasting or not isinstance(pause.refusal, OverBudget)
         }
-        return compute_obstacles((pod for pod in pods if pod.uid not in self._evicted), refusals)
 
 
-def _age(pod: Candidate) -> tuple[bool, str, str, str]:
-    return pod.purpose != "deletion", pod.created, pod.namespace, pod.name
+def _age(pod: Candidate) -> tuple[int, str, str, str]:
+    return _PURPOSES.index(pod.purpose), pod.created, pod.namespace, pod.name
 
 
 def compute_obstacles(pods: Iterable[Candidate], refusals: Mapping[str, Refusal]) -> tuple[Obstacle, ...]:

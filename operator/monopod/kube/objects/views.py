@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from monopod.api.names import PATCHED_ANNOTATION
 from monopod.kube.objects.fields import Part
 
 
@@ -20,6 +21,7 @@ class NodeView:
         cpu_millis: what it has for pods, used or not.
         memory_mib: the same.
         created: metadata.creationTimestamp.
+        planned_maintenance: whether a condition says that it is about to be taken away, or is being emptied.
     """
 
     name: str
@@ -30,6 +32,7 @@ class NodeView:
     cpu_millis: int = 0
     memory_mib: int = 0
     created: str = ""
+    planned_maintenance: bool = False
 
 
 Endpoints = tuple[tuple[str, int], ...]
@@ -42,6 +45,9 @@ TUNNEL_ANNOTATIONS: Final = tuple(
     for kind in ("IPIPTunnel", "VXLANTunnel", "WireguardInterface")
 )
 """Where Calico tells an address of the node that isn't in its status: pods reach all that listens on the node at it."""
+
+MAINTENANCE: Final = ("MaintenancePlanned", "MaintenanceInProgress", "DrainInProgress")
+"""Conditions of nodes, from Kubernetes 1.37, that administrators write."""
 
 CORDONED: Final = ("node.kubernetes.io/unschedulable", "", "NoSchedule")
 
@@ -75,19 +81,25 @@ def read_uid(item: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeClassView:
-    """A RuntimeClass; its uid tells it from a later one of the same name, its nodeSelector which nodes it is for."""
+    """A RuntimeClass; its uid tells it from a later one of the same name, its nodeSelector which nodes it is for.
+
+    Attributes:
+        patched: since when its nodes have the newest version of the sandbox, as its annotation says; "" without.
+    """
 
     name: str
     uid: str
     handler: str
     node_selector: frozenset[tuple[str, str]] = frozenset()
+    patched: str = ""
 
 
 def read_runtime_class(item: Mapping[str, Any]) -> RuntimeClassView:
     """What its pods run in, and where."""
     nodes = (item.get("scheduling") or {}).get("nodeSelector") or {}
     name, handler = str(item["metadata"]["name"]), str(item.get("handler") or "")
-    return RuntimeClassView(name, read_uid(item), handler, frozenset(nodes.items()))
+    patched = str((item["metadata"].get("annotations") or {}).get(PATCHED_ANNOTATION) or "")
+    return RuntimeClassView(name, read_uid(item), handler, frozenset(nodes.items()), patched)
 
 
 def read_account(item: Mapping[str, Any]) -> AccountView:
@@ -119,6 +131,9 @@ def read_node(item: Mapping[str, Any]) -> NodeView:
         int(allocatable.get("cpu", 0) * 1000),
         int(allocatable.get("memory", 0) / 2**20),
         str(metadata.get("creationTimestamp") or ""),
+        any(
+            each.get("type") in MAINTENANCE and each.get("status") == "True" for each in status.get("conditions") or ()
+        ),
     )
 
 

@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from monopod.patching.rules.staleness import StalePod
+from monopod.patching.rules.staleness import Cause, StalePod
 from monopod.patching.rules.windows import Window, find_next, find_open
 
 OVERDUE_AFTER: Final = datetime.timedelta(days=3)
@@ -64,13 +64,13 @@ class Evicting:
         stale: all that are to be replaced, in the order in which they go.
         zone: where this goes on now; "" are nodes without a zone, and nodes that aren't known.
         next: those that may go now, the oldest first.
-        closes: when the window closes.
+        closes: when the window closes; None, if none is open and only nodes that are about to go are emptied.
     """
 
     stale: tuple[StalePod, ...]
     zone: str
     next: tuple[StalePod, ...]
-    closes: datetime.datetime
+    closes: datetime.datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ class Overdue:
     may_go: bool
 
 
+DONE: Final = Done()
 Round = Done | Noticed | Waiting | Evicting | Overdue
 
 
@@ -95,7 +96,8 @@ def compute_round(
     zones: Mapping[str, str],
     windows: Sequence[Window],
     now: datetime.datetime,
-    refused: Mapping[str, datetime.datetime],
+    terminations: Mapping[str, datetime.datetime],
+    refused: Collection[str] = (),
 ) -> Round:
     """Where the patching of these pods stands.
 
@@ -104,7 +106,8 @@ def compute_round(
         zones: of each node by its name.
         windows: when pods may be evicted; none: at any time.
         now: the time.
-        refused: by the uid of each pod whose eviction was refused, when that was for the first time.
+        terminations: by the uid of each pod whose eviction was refused, when it is to be terminated.
+        refused: the uids of others that were refused, and have no such time yet.
     """
     ordered = tuple(sorted(stale, key=lambda pod: (zones.get(pod.node, ""), pod.started, pod.namespace, pod.name)))
     if not ordered:
@@ -113,15 +116,18 @@ def compute_round(
     if not ready:
         return Noticed(ordered, find_next(windows, min(pod.eligible_from for pod in ordered)))
     opening = find_open(windows, now)
-    if all(pod.uid in refused for pod in ordered):
-        last = max(compute_termination(refused[pod.uid], windows) for pod in ordered)
+    if all(pod.uid in terminations for pod in ordered):
+        last = max(terminations[pod.uid] for pod in ordered)
         if last <= now:
             return Overdue(ordered, last, opening is not None)
     if opening is None:
-        return Waiting(ordered, find_next(windows, now))
-    zone = _choose_zone(ready, zones, refused)
+        # A node that is about to go doesn't wait for a window.
+        ready = [pod for pod in ready if pod.cause is Cause.MAINTENANCE]
+        if not ready:
+            return Waiting(ordered, find_next(windows, now))
+    zone = _choose_zone(ready, zones, {*terminations, *refused})
     mine = (pod for pod in ready if zones.get(pod.node, "") == zone and not pod.is_terminating)
-    return Evicting(ordered, zone, tuple(mine), opening.closes)
+    return Evicting(ordered, zone, tuple(mine), opening.closes if opening else None)
 
 
 def compute_termination(refused_at: datetime.datetime, windows: Sequence[Window]) -> datetime.datetime:

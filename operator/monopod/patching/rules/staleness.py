@@ -10,7 +10,7 @@ A sandbox is made again without the pod when its node restarts; the pod's condit
 """
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -35,6 +35,7 @@ class Cause(StrEnum):
 
     PATCH = "Patch"
     AGE = "Age"
+    MAINTENANCE = "Maintenance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ def find_stale(
     wait: datetime.timedelta,
     max_age: datetime.timedelta | None,
     now: datetime.datetime,
+    leaving: Collection[str] = (),
 ) -> StalePod | None:
     """The pod, if its sandbox is to be replaced; None if it isn't a profile's, has ended or isn't stale.
 
@@ -108,6 +110,7 @@ def find_stale(
         wait: from the notice to the first eviction.
         max_age: how old a sandbox may become in any case. It needs no notice, as it is known from the beginning.
         now: the time.
+        leaving: nodes that are about to be taken away, whose pods go at once.
 
     Raises:
         InvalidManifest: a field holds what the API server would never store.
@@ -120,15 +123,17 @@ def find_stale(
         causes.append((patch.noticed_at + wait, Cause.PATCH))
     if max_age is not None and started + max_age <= now:
         causes.append((started + max_age, Cause.AGE))
+    root = Part(pod)
+    node = root.child("spec").text("nodeName")
+    if node in leaving:
+        causes.append((started, Cause.MAINTENANCE))
     if not causes:
         return None
     eligible_from, cause = min(causes)
-    root = Part(pod)
     metadata = root.child("metadata")
     return StalePod(
-        metadata.text("namespace"), metadata.text("name"), metadata.text("uid"), get_mark(pod),
-        root.child("spec").text("nodeName"), started, cause, eligible_from,
-        is_terminating="deletionTimestamp" in metadata.fields,
+        metadata.text("namespace"), metadata.text("name"), metadata.text("uid"), get_mark(pod), node, started,
+        cause, eligible_from, is_terminating="deletionTimestamp" in metadata.fields,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from monopod.kube.objects.fields import InvalidProfile, Part
 from monopod.kube.objects.timestamps import read_time
+from monopod.workloads.rules.unavailable import compute_budget, read_max_unavailable
 
 Manifest = Mapping[str, Any]
 
@@ -54,7 +55,7 @@ class ReschedulingSettings:
         return cls(
             root.child("metadata").text("name"),
             _read_choice(spec, "existingPods", "Reschedule", "Keep") == "Reschedule",
-            _read_max_unavailable(spec),
+            read_max_unavailable(spec),
             recreate and recreation,
             _read_choice(spec, "runningJobs", "Leave", "Reschedule") == "Reschedule",
             spec.flag("paused"),
@@ -66,9 +67,7 @@ class ReschedulingSettings:
 
     def compute_budget(self, desired: int) -> int:
         """How many of a number of pods may be unavailable at a time."""
-        if isinstance(self.max_unavailable, int):
-            return self.max_unavailable
-        return max(1, desired * int(self.max_unavailable.removesuffix("%")) // 100)
+        return compute_budget(self.max_unavailable, desired)
 
 
 def _read_choice(spec: Part, key: str, *known: str) -> str:
@@ -77,12 +76,3 @@ def _read_choice(spec: Part, key: str, *known: str) -> str:
     if chosen not in known:
         raise spec.fail(key, f"must be {' or '.join(known)}, not {chosen!r}")
     return chosen
-
-
-def _read_max_unavailable(spec: Part) -> int | str:
-    value = spec.fields.get("maxUnavailable", "10%")
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
-        return value
-    if isinstance(value, str) and value.endswith("%") and value[:-1].isdecimal() and 1 <= int(value[:-1]) <= 100:
-        return value
-    raise spec.fail("maxUnavailable", "must be a number of pods, at least 1, or a percentage from '1%' to '100%'")

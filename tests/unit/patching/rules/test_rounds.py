@@ -54,8 +54,8 @@ def test_a_round_goes_from_notice_to_wait_to_evictions_to_overdue() -> None:
     assert (found.zone, found.next, found.closes) == ("a", tuple(pods), saturday + 4 * HOUR)
     after = compute_round(pods, ZONES, windows, saturday + 4 * HOUR, {})
     assert after == Waiting(tuple(pods), datetime.datetime(2026, 4, 4, 0, tzinfo=datetime.UTC)), "in summer time"
-    refused = {"web-1": saturday + HOUR}
     termination = compute_termination(saturday + HOUR, windows)
+    refused = {"web-1": termination}
     assert termination == datetime.datetime(2026, 4, 4, 0, tzinfo=datetime.UTC), "three days later none is open"
     assert isinstance(compute_round(pods, ZONES, windows, termination - HOUR, refused), Waiting)
     assert compute_round(pods, ZONES, windows, termination, refused) == Overdue(tuple(pods), termination, may_go=True)
@@ -100,7 +100,7 @@ def test_pods_that_were_refused_hold_up_no_other_zone_and_are_asked_for_again() 
     pods = [a_pod("a-1"), a_pod("a-2"), a_pod("b-1", "node-b")]
 
     def go_on(*refused: str, among: list[StalePod] = pods) -> list[str]:
-        return names(compute_round(among, ZONES, [], START, dict.fromkeys(refused, START)))
+        return names(compute_round(among, ZONES, [], START, dict.fromkeys(refused, START + OVERDUE_AFTER)))
 
     assert go_on("a-1") == ["a-1", "a-2"], "not all of them were"
     assert go_on("a-1", "a-2") == ["b-1"]
@@ -122,8 +122,8 @@ def test_only_pods_whose_wait_is_over_go() -> None:
 
 def test_a_round_isnt_overdue_while_a_pod_has_time_left() -> None:
     pods, late = [a_pod("a-1"), a_pod("a-2")], START + OVERDUE_AFTER
-    assert names(compute_round(pods, ZONES, [], late, {"a-1": START})) == ["a-1", "a-2"], "one wasn't asked for"
-    refused = {"a-1": START, "a-2": START + HOUR}
+    assert names(compute_round(pods, ZONES, [], late, {"a-1": late})) == ["a-1", "a-2"], "one wasn't asked for"
+    refused = {"a-1": late, "a-2": late + HOUR}
     assert names(compute_round(pods, ZONES, [], late, refused)) == ["a-1", "a-2"]
     assert compute_round(pods, ZONES, [], late + HOUR, refused) == Overdue(tuple(pods), late + HOUR, may_go=True)
 

@@ -1,0 +1,387 @@
+"""Replaces sandboxes that are out of date: looks at pods, has those evicted whose turn it is, and remembers refusals.
+
+    a RuntimeClass is patched, a pod grows too old, a node is about to go
+        └──► Noticed ──the wait is over──► Waiting ◄──window──► Evicting ──none is left──► Done
+                                                                  └── all were refused, their time is past ──► Overdue
+
+What is decided rests on objects: the RuntimeClass's date, the pods, and the profile's status, where it says when the
+patch was noticed and which pods were refused. What isn't on record there hasn't begun: before the notice is, nothing is
+evicted, and before a termination is, it isn't announced. So a new leader goes on where the old one was.
+"""
+
+import asyncio
+import datetime
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from monopod.bare_pods.controller import BareKeeper
+from monopod.bare_pods.rules.steps import BarePod
+from monopod.eviction.evictor import Evictor
+from monopod.eviction.rules.order import Candidate, Obstacle, OverBudget, Refusal, Refused, SeveralBudgets
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable
+from monopod.kube.clock import SYSTEM_CLOCK, Clock
+from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
+from monopod.kube.event_recorder import EventRecorder
+from monopod.kube.logs import ProblemLog
+from monopod.kube.objects.conditions import Contribution
+from monopod.kube.signals import Signal
+from monopod.notices.rules.notice import Notice
+from monopod.patching.announcer import Announcer
+from monopod.patching.caches import Caches
+from monopod.patching.gather import PatchingGatherer
+from monopod.patching.replacements import PatchDryRuns
+from monopod.patching.rules.input import PatchingInput
+from monopod.patching.rules.report import Facts, contribute_patching, is_noticed, list_due
+from monopod.patching.rules.rounds import DONE, Done, Evicting, Noticed, Overdue, Round, Waiting, compute_round
+from monopod.patching.rules.settings import Memory, PatchingSettings
+from monopod.patching.rules.sight import SeenPod, Sight
+from monopod.patching.rules.staleness import Cause, InvalidDate, StalePod, read_date
+from monopod.patching.rules.turns import (
+    NO_TURNS,
+    Evidence,
+    Turns,
+    compute_turns,
+    describe_late,
+    find_short,
+    is_proven,
+    select_settled,
+)
+
+INTERVAL_SECONDS: Final = 3.0
+LONGEST_INTERVAL_SECONDS: Final = 10.0
+RESYNC_SECONDS: Final = 60.0
+# Looking takes at most a fifth of the time.
+REST_PER_LOOK: Final = 4.0
+# What was seen longer ago evicts nothing.
+KNOWN_SECONDS: Final = 20.0
+# Budgets refuse for a moment whenever a replacement has become Ready: they block once they did so a few times.
+LASTING_PAUSE_SECONDS: Final = 8.0
+# After that long, what lacks Ready pods, or is refused meanwhile, holds up no others.
+PATIENCE_SECONDS: Final = 600.0
+RETRY_SECONDS: Final = 10.0
+
+
+@dataclass(slots=True)
+class _State:
+    """A profile whose sandboxes may be out of date.
+
+    Attributes:
+        turns: whose turn it is, as decided by the last look.
+    """
+
+    settings: PatchingSettings
+    patched: datetime.datetime | None = None
+    date_fault: str = ""
+    due: float = 0.0
+    interval: float = INTERVAL_SECONDS
+    sight: Sight | None = None
+    round: Round = DONE
+    turns: Turns = NO_TURNS
+    facts: Facts | None = None
+
+
+class Patcher:
+    """Looks at the pods of profiles, again and again.
+
+    Attributes:
+        changed: what is to be said of a profile is another than before.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        caches: Caches,
+        evictor: Evictor,
+        bare: BareKeeper,
+        recorder: EventRecorder,
+        send: Callable[[Notice], None],
+        problems: ProblemLog,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._caches = caches
+        self._evictor = evictor
+        self._bare = bare
+        self._problems = problems
+        self._clock = clock
+        self.changed = Signal()
+        self._gatherer = PatchingGatherer(api, caches, clock)
+        self._dry_runs = PatchDryRuns(api, caches, clock)
+        self._announcer = Announcer(recorder, send)
+        self._given: PatchingInput | None = None
+        self._states: dict[str, _State] = {}
+        self._told: dict[str, Facts | None] = {}
+        self._since: dict[str, float] = {}
+        """Since when pods have been refused, and workloads have lacked Ready pods, by uid."""
+        self._expected: dict[str, int] = {}
+        self._handed: dict[str, str] = {}
+        self._has_looked = False
+        backoff = Backoff(first=2.0, longest=30.0, is_firm=True)
+        self.controller = Controller("patching", self._reconcile, problems, backoff=backoff, clock=clock)
+        evictor.listen(self._note_eviction)
+
+    def limit(self, living: Iterable[str]) -> None:
+        """Before anything of a profile is taken back: from now on no pod is evicted for any but these."""
+        names = set(living)
+        if any(profile not in names for profile in self._handed.values()):
+            self._states = {name: state for name, state in self._states.items() if name in names}
+            self._hand_over()
+
+    def update(self, given: PatchingInput) -> None:
+        """What has changed is looked at now."""
+        before, self._given, self._states = self._states, given, {}
+        changed = False
+        for name, settings in given.settings.items():
+            patched, fault = self._read_date(settings.runtime_class)
+            state = before.get(name)
+            if state and (state.settings, state.patched, state.date_fault) == (settings, patched, fault):
+                self._states[name] = state
+                continue
+            changed = True
+            # What was decided on the same terms goes on until the next look, which is now.
+            is_same = state and (state.patched, _forget(state.settings)) == (patched, _forget(settings))
+            turns, current = (state.turns, state.round) if state and is_same else (NO_TURNS, DONE)
+            sight, facts = (state.sight, state.facts) if state else (None, None)
+            self._states[name] = _State(settings, patched, fault, 0.0, INTERVAL_SECONDS, sight, current, turns, facts)
+        self._announcer.retain(given.settings)
+        if changed or before.keys() != self._states.keys():
+            self._hand_over()
+            self.controller.enqueue(WHOLE)
+
+    def _read_date(self, runtime_class: str) -> tuple[datetime.datetime | None, str]:
+        view = self._caches.runtime_classes.find("", runtime_class)
+        if view is None or not view.patched:
+            return None, ""
+        try:
+            return read_date(view.patched).replace(microsecond=0), ""
+        except InvalidDate as problem:
+            return None, f"RuntimeClass/{runtime_class}: the annotation monopod.dev/patched {problem}"
+
+    async def _reconcile(self, _: str) -> Result:
+        began = self._clock.monotonic()
+        failures: list[Exception] = []
+        for state in sorted(self._states.values(), key=lambda state: state.due):
+            if state.due > began:
+                break
+            try:
+                await self._look(state)
+            except (ApiError, ApiUnreachable) as error:
+                failures.append(error)
+                state.due = self._clock.monotonic() + RETRY_SECONDS
+                if len(failures) > 1:
+                    break  # it is the API server's trouble, and no profile's
+            self.controller.note_progress()
+            await asyncio.sleep(0)
+        self._has_looked = self._given is not None
+        self._hand_over()
+        self._tell()
+        if await self._announcer.announce([state.settings for state in self._states.values()]):
+            self._refresh_announced()
+            self._tell()
+        if len(failures) > 1:
+            raise failures[0]
+        self._report_failure(failures)
+        due = min((state.due for state in self._states.values()), default=None)
+        return After(RESYNC_SECONDS if due is None else max(due - self._clock.monotonic(), 0.05))
+
+    def _report_failure(self, failures: list[Exception]) -> None:
+        if failures:
+            self._problems.report("patching of a profile", str(failures[0]))
+        else:
+            self._problems.clear("patching of a profile")
+
+    async def _look(self, state: _State) -> None:
+        """Looks at a profile's pods, and decides."""
+        settings, began = state.settings, self._clock.monotonic()
+        sight = await self._gatherer.gather(settings, state.patched)
+        self._remember_expected(sight)
+        answers = self._evictor.find_refused([pod.candidate for pod in sight.pods], LASTING_PAUSE_SECONDS)
+        words = {uid: _describe(refusal) for uid, refusal in answers.items()}
+        evidence = Evidence(self._expected, self._bare.report(settings.profile).missing)
+        refused = select_settled(words, sight, evidence, self._find_long_refused(sight, words))
+        obstacles = (*self._find_late(sight, settings, evidence), *self._dry_runs.list_obstacles(sight))
+        current = self._compute_round(settings, sight, refused, obstacles)
+        tried = {*settings.memory.terminations, *words}
+        turns = self._decide_turns(state, current, sight, replace(evidence, refused=tried))
+        await self._dry_runs.update((pod.workload for pod in turns.now if not _is_bare(pod, sight)), sight, settings)
+        before, state.sight, state.round, state.turns = (state.round, state.turns), sight, current, turns
+        facts = self._build_facts(state, sight, refused, obstacles)
+        is_same = (current, turns) == before and facts == state.facts
+        state.facts = facts
+        self._hand_over()
+        state.interval = min(state.interval * 1.5, LONGEST_INTERVAL_SECONDS) if is_same else INTERVAL_SECONDS
+        took = self._clock.monotonic() - began
+        state.due = self._clock.monotonic() + max(self._compute_pause(state), REST_PER_LOOK * took)
+
+    def _remember_expected(self, sight: Sight) -> None:
+        for uid, pods in sight.group().items():
+            if sight.workloads[uid].desired is None and not sight.workloads[uid].is_bare:
+                self._expected[uid] = max(self._expected.get(uid, 0), sum(not pod.is_terminating for pod in pods))
+
+    def _find_late(self, sight: Sight, settings: PatchingSettings, evidence: Evidence) -> tuple[Obstacle, ...]:
+        """What keeps pods of workloads that have lacked Ready pods for too long."""
+        short = find_short(sight, settings, evidence)
+        late = self._note({f"short {uid}" for uid in sight.workloads}, {f"short {uid}" for uid in short})
+        return describe_late(short, {uid for uid in short if f"short {uid}" in late}, sight)
+
+    def _find_long_refused(self, sight: Sight, words: Mapping[str, str]) -> set[str]:
+        """The uids of workloads with pods that have been refused for long."""
+        late = self._note({f"refused {pod.uid}" for pod in sight.pods}, {f"refused {uid}" for uid in words})
+        return {pod.workload for pod in sight.pods if f"refused {pod.uid}" in late}
+
+    def _note(self, every: set[str], those: set[str]) -> set[str]:
+        """Remembers since when something is so of some; the keys of those of which it has been for long."""
+        now = self._clock.monotonic()
+        for key in every - those:
+            self._since.pop(key, None)
+        since = {key: self._since.setdefault(key, now) for key in those & every}
+        return {key for key, began in since.items() if now - began >= PATIENCE_SECONDS}
+
+    def _compute_round(
+        self, settings: PatchingSettings, sight: Sight, refused: Mapping[str, str], obstacles: Iterable[Obstacle]
+    ) -> Round:
+        kept = {pod for each in obstacles for pod in each.pods}
+        passed = {*refused, *(pod.uid for pod in sight.pods if str(pod) in kept)}
+        terminations = {uid: each.at for uid, each in settings.memory.terminations.items()}
+        zones = self._gatherer.compute_zones()
+        return compute_round(sight.stale, zones, settings.windows, self._clock.now(), terminations, passed)
+
+    def _decide_turns(self, state: _State, current: Round, sight: Sight, evidence: Evidence) -> Turns:
+        settings = state.settings
+        match current:
+            case Evicting(next=pods):
+                going: tuple[StalePod, ...] = pods
+            case Overdue(may_go=True):
+                going = tuple(pod for pod in current.stale if not pod.is_terminating)
+            case Done() | Noticed() | Waiting() | Overdue():
+                going = ()
+        if settings.paused or settings.fault:
+            going = ()
+        if not is_noticed(settings.memory, state.patched):
+            going = tuple(pod for pod in going if pod.cause is not Cause.PATCH)
+        has_patch = any(pod.cause is Cause.PATCH for pod in going)
+        turns = compute_turns(going, sight, settings, evidence, is_proven=is_proven(sight, has_patch=has_patch))
+        # A termination whose time has come waits for nobody's turn. A bare pod would be lost by it.
+        wanted = {pod.uid for pod in going} & list_due(settings, current, self._clock.now())
+        due = [pod for pod in sight.pods if pod.uid in wanted and not _is_bare(pod, sight)]
+        others = (pod for pod in turns.now if pod not in due)
+        return replace(turns, now=(*(_mark_overdue(pod) for pod in due), *others))
+
+    def _build_facts(
+        self, state: _State, sight: Sight, refused: Mapping[str, str], obstacles: tuple[Obstacle, ...]
+    ) -> Facts:
+        names = {str(pod) for pod in state.round.stale} if not isinstance(state.round, Done) else set()
+        bare = [each for each in self._bare.report(state.settings.profile).obstacles if names.intersection(each.pods)]
+        return Facts(
+            state.settings,
+            state.round,
+            state.patched,
+            state.date_fault,
+            refused,
+            (*obstacles, *bare),
+            sight.left,
+            state.turns.waiting_for,
+            self._announcer.get_announced(state.settings.profile),
+        )
+
+    def _compute_pause(self, state: _State) -> float:
+        """Seconds until the profile is worth another look."""
+        longest = LONGEST_INTERVAL_SECONDS if state.settings.moves_on_maintenance else RESYNC_SECONDS
+        match state.round:
+            case Evicting() | Overdue(may_go=True):
+                is_idle = state.settings.paused or bool(state.settings.fault)
+                return longest if is_idle else state.interval
+            case Noticed(evictions_from=moment) | Waiting(evictions_from=moment):
+                left = (moment - self._clock.now()).total_seconds()
+                return max(min(longest, left), 0.5)
+            case Done() | Overdue():
+                return longest
+
+    def _hand_over(self) -> None:
+        """Tells who evicts pods which may go now."""
+        candidates: list[Candidate] = []
+        bare: list[BarePod] = []
+        waiting: set[str] = set()
+        self._handed = {}
+        for name, state in self._states.items():
+            if state.sight is None or state.settings.paused or state.settings.fault:
+                continue
+            for pod in state.turns.now:
+                is_good = _is_bare(pod, state.sight) or pod.candidate.overdue or self._dry_runs.allows(pod.workload)
+                if not is_good or not self._is_published(pod.candidate.namespace):
+                    continue
+                self._handed[pod.uid] = name
+                if _is_bare(pod, state.sight):
+                    bare.append(BarePod(name, state.settings.runtime_class, state.sight.manifests[pod.uid]))
+                else:
+                    candidates.append(replace(pod.candidate, known_until=state.sight.at + KNOWN_SECONDS))
+            if isinstance(state.round, Evicting | Overdue):
+                bare_pods = (pod for pod in state.sight.pods if _is_bare(pod, state.sight))
+                waiting |= {pod.uid for pod in bare_pods if pod.stale and not pod.left}
+        self._evictor.update("patching", candidates)
+        if self._has_looked:
+            self._bare.update(bare, waiting, "patching")
+
+    def _is_published(self, namespace: str) -> bool:
+        """Whether a replacement there would run by what the profiles say now."""
+        view, given = self._caches.namespaces.find("", namespace), self._given
+        if view is None or view.terminating or given is None or namespace in given.unwritten:
+            return False
+        return view.compiled == given.get_selectors(namespace)
+
+    def _refresh_announced(self) -> None:
+        for name, state in self._states.items():
+            if state.facts:
+                state.facts = replace(state.facts, announced=self._announcer.get_announced(name))
+
+    def _tell(self) -> None:
+        """Enqueues the profiles if their statuses would differ."""
+        told = {name: state.facts for name, state in self._states.items()}
+        if told != self._told:
+            self._told = told
+            self.changed.fire()
+
+    def _note_eviction(self, pod: Candidate) -> None:
+        if profile := self._handed.get(pod.uid):
+            self._announcer.note_eviction(pod, profile)
+            if state := self._states.get(profile):
+                state.due = min(state.due, self._clock.monotonic() + INTERVAL_SECONDS)
+            self.controller.enqueue_after(WHOLE, INTERVAL_SECONDS)
+
+    def contribute(self, statuses: Mapping[str, Mapping[str, Any]], now: str) -> dict[str, Contribution]:
+        """What to say of each profile; `statuses` are those that they have, `now` is an RFC 3339 time."""
+        return {
+            name: contribute_patching(self._find_facts(name, status), status, now) for name, status in statuses.items()
+        }
+
+    def _find_facts(self, name: str, status: Mapping[str, Any]) -> Facts | None:
+        """What is known of a profile; of one that is new, without any pod, that nothing is out of date."""
+        state = self._states.get(name)
+        if state and state.facts:
+            return state.facts
+        is_new = "patching" not in status and not self._caches.pods.look_up("profile", name)
+        return Facts(PatchingSettings(name)) if is_new else None
+
+
+def _is_bare(pod: SeenPod, sight: Sight) -> bool:
+    return sight.workloads[pod.workload].is_bare
+
+
+def _mark_overdue(pod: SeenPod) -> SeenPod:
+    return replace(pod, candidate=replace(pod.candidate, overdue=True))
+
+
+def _forget(settings: PatchingSettings) -> PatchingSettings:
+    """The terms alone."""
+    return replace(settings, memory=Memory())
+
+
+def _describe(refusal: Refusal) -> str:
+    """The API server's words."""
+    match refusal:
+        case OverBudget(words=words, message=message):
+            return " ".join(part for part in (words, message) if part)
+        case SeveralBudgets(words=words):
+            return words or "more than one PodDisruptionBudget selects the pod"
+        case Refused(message):
+            return message

@@ -1,0 +1,128 @@
+"""Reads which pods of a profile run in sandboxes that are out of date, and what controls its pods.
+
+metadata in the cache: none is old enough ──► nothing to do, nothing is asked
+                       some may be        ──► the pods are listed, and what controls them is read
+"""
+
+import datetime
+from collections.abc import Collection
+
+from monopod.api.names import PROFILE_LABEL, TOPOLOGY_ZONE
+from monopod.kube.client.api import Api
+from monopod.kube.clock import Clock
+from monopod.kube.concurrency import gather_some
+from monopod.kube.objects.fields import Part
+from monopod.kube.objects.resources import PODS
+from monopod.kube.objects.timestamps import read_time
+from monopod.patching.caches import Caches
+from monopod.patching.rules.maintenance import find_leaving
+from monopod.patching.rules.settings import PatchingSettings
+from monopod.patching.rules.sight import Manifest, SeenPod, Sight, see_pod
+from monopod.patching.rules.staleness import Patch, StalePod, find_stale, read_sandbox_start
+from monopod.pods.rules.state import has_ended
+from monopod.pods.view import PodView
+from monopod.workloads.fetch import fetch_workload
+from monopod.workloads.rules.replacement import Owner, Workload, build_bare_workload, get_owner
+
+# What controls pods may be so old: a Deployment that is scaled is seen then.
+OWNER_SECONDS = 15.0
+
+
+class PatchingGatherer:
+    """Remembers owners for some seconds."""
+
+    def __init__(self, api: Api, caches: Caches, clock: Clock) -> None:
+        self._api = api
+        self._caches = caches
+        self._clock = clock
+        self._owners: dict[str, tuple[float, Workload | None]] = {}
+
+    def compute_zones(self) -> dict[str, str]:
+        """The zone of each node by its name."""
+        return {node.name: node.labels.get(TOPOLOGY_ZONE, "") for node in self._caches.nodes.views()}
+
+    async def gather(self, settings: PatchingSettings, patched: datetime.datetime | None) -> Sight:
+        """The pods of a profile.
+
+        Args:
+            settings: the profile's.
+            patched: the date of the last patch of its RuntimeClass.
+
+        Raises:
+            ApiError: pods or their owners can't be read.
+            ApiUnreachable: no answer.
+        """
+        at, now = self._clock.monotonic(), self._clock.now()
+        leaving = find_leaving(self._caches.nodes.views()) if settings.moves_on_maintenance else frozenset()
+        known = self._caches.pods.look_up("profile", settings.profile)
+        if not any(_may_be_stale(pod, settings, patched, leaving, now) for pod in known):
+            return Sight(at=at)
+        noticed = settings.memory.noticed_at if settings.memory.patched == patched else None
+        patch = Patch(patched, noticed or now) if patched else None
+        self._owners = {uid: each for uid, each in self._owners.items() if at - each[0] < OWNER_SECONDS}
+        pods: list[tuple[Manifest, StalePod | None]] = []
+        query = {"labelSelector": f"{PROFILE_LABEL}={settings.profile}"}
+        async for pod in self._api.list_pages(PODS.list_path(), query):
+            if not has_ended(pod) and Part(pod).child("spec").text("runtimeClassName") == settings.runtime_class:
+                pods.append((_trim(pod), find_stale(pod, patch, settings.wait, settings.max_age, now, leaving)))
+        return await self._see_all(pods, settings, patched, at)
+
+    async def _see_all(
+        self,
+        pods: list[tuple[Manifest, StalePod | None]],
+        settings: PatchingSettings,
+        patched: datetime.datetime | None,
+        at: float,
+    ) -> Sight:
+        owners = {owner.uid: (pod["metadata"]["namespace"], owner) for pod, _ in pods if (owner := get_owner(pod))}
+        found = await gather_some(self._fetch_workload(*each) for each in owners.values())
+        by_owner = dict(zip(owners, found, strict=True))
+        seen: list[SeenPod] = []
+        workloads: dict[str, Workload] = {}
+        manifests: dict[str, Manifest] = {}
+        represented: set[str] = set()
+        for pod, stale in pods:
+            owner = get_owner(pod)
+            workload = by_owner[owner.uid] if owner else build_bare_workload(pod["metadata"]["namespace"])
+            if workload is None:
+                continue  # it is being deleted, and its pods with it
+            workloads[workload.uid] = workload
+            started = read_sandbox_start(pod)
+            is_fresh = started is None or patched is None or started >= patched
+            each = see_pod(pod, workload, stale, settings, is_fresh=is_fresh)
+            seen.append(each)
+            if stale and not each.left and (workload.is_bare or workload.uid not in represented):
+                represented.add(workload.uid)
+                manifests[each.uid] = pod
+        return Sight(tuple(seen), workloads, at, manifests)
+
+    async def _fetch_workload(self, namespace: str, owner: Owner) -> Workload | None:
+        now = self._clock.monotonic()
+        known = self._owners.get(owner.uid)
+        if known:
+            return known[1]
+        workload = await fetch_workload(self._api, namespace, owner)
+        self._owners[owner.uid] = (now, workload)
+        return workload
+
+
+def _may_be_stale(
+    pod: PodView,
+    settings: PatchingSettings,
+    patched: datetime.datetime | None,
+    leaving: Collection[str],
+    now: datetime.datetime,
+) -> bool:
+    """Whether its sandbox may be out of date, by the pod's metadata: a sandbox is never older than its pod."""
+    created = read_time(pod.created)
+    if leaving or created is None:
+        return True
+    is_older = patched is not None and created < patched <= now
+    return is_older or (settings.max_age is not None and created + settings.max_age <= now)
+
+
+def _trim(pod: Manifest) -> Manifest:
+    """The pod without the record of who wrote which field, if something controls it; else that is needed."""
+    if get_owner(pod) is None:
+        return pod
+    return {**pod, "metadata": {key: value for key, value in pod["metadata"].items() if key != "managedFields"}}

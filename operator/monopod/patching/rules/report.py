@@ -1,0 +1,247 @@
+"""What a profile's status says of its patching: the field `patching`, and the condition Patched.
+
+    nothing stale ──pods older than a patch──► a round begins, noticed now ──none left──► its end, finished now
+
+The numbers need no memory but the status itself, as those of rescheduling: pods = max(pods before, replaced before +
+those that are left). So do the terminations: a pod that was refused is on the list until it is gone, with the time that
+was announced, whatever windows are changed meanwhile.
+"""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, assert_never
+
+from monopod.api.profile_parts.patching import MAX_TERMINATIONS
+from monopod.api.reasons import ConditionType, Reason
+from monopod.eviction.rules.order import Obstacle
+from monopod.kube.objects.conditions import Contribution, Finding, Severity
+from monopod.kube.objects.fields import Part
+from monopod.kube.objects.timestamps import format_time
+from monopod.patching.rules.rounds import DONE, Done, Evicting, Noticed, Overdue, Round, Waiting, compute_termination
+from monopod.patching.rules.settings import Memory, PatchingSettings, Termination
+from monopod.patching.rules.staleness import Cause, StalePod
+
+EXAMPLES: Final = 5
+BLOCKERS: Final = 10
+MESSAGE_LIMIT: Final = 512
+
+_LEFT: Final[Mapping[Reason, str]] = {
+    Reason.ECS_TASKS_LEFT: "these pods are tasks of ECS's; stop them (`aws ecs stop-task`), and run others",
+    Reason.BARE_PODS_LEFT: "nothing would replace these pods; recreate them, or set barePods: Recreate",
+    Reason.RECREATION_OFF: (
+        "this installation doesn't create pods again: set the chart's value barePods.recreate, or recreate them"
+    ),
+    Reason.RUNNING_JOBS_LEFT: "these pods do work that ends; to have it start again, set runningJobs: Reschedule",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was found out about a profile.
+
+    Attributes:
+        settings: on which terms its sandboxes are replaced.
+        round: where that stands.
+        patched: the date of the last patch of its RuntimeClass, None if there was none.
+        date_fault: why that date can't be read, "" if it can.
+        refused: by the uids of pods that the API server doesn't let go, why.
+        obstacles: what keeps others.
+        left: pods (NAMESPACE/NAME) that stay, by the reason.
+        waiting_for: what the next pod waits for, "" if there is nothing to name.
+        announced: the uids of pods whose events have been posted.
+    """
+
+    settings: PatchingSettings
+    round: Round = DONE
+    patched: datetime.datetime | None = None
+    date_fault: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    obstacles: tuple[Obstacle, ...] = ()
+    left: Mapping[Reason, tuple[str, ...]] = field(default_factory=dict)
+    waiting_for: str = ""
+    announced: frozenset[str] = frozenset()
+
+    @property
+    def stale(self) -> tuple[StalePod, ...]:
+        """The pods whose sandboxes are to be replaced, in their order."""
+        return () if isinstance(self.round, Done) else self.round.stale
+
+    @property
+    def is_patch(self) -> bool:
+        """Whether some are from before a patch, of which their owners have to be told."""
+        return any(pod.cause is Cause.PATCH for pod in self.stale)
+
+
+def contribute_patching(facts: Facts | None, status: Mapping[str, Any], now: str) -> Contribution:
+    """What a profile's status says.
+
+    Args:
+        facts: None: the pods haven't been looked at, or the profile isn't active.
+        status: the one that the profile has.
+        now: an RFC 3339 time.
+    """
+    before = status.get("patching")
+    if facts is None:
+        unknown = Finding(
+            ConditionType.PATCHED, None, Reason.PODS_NOT_LISTED, "the pods haven't been looked at yet",
+            severity=Severity.REMARK, keeps=True,
+        )  # fmt: skip
+        return Contribution((unknown,), {"patching": before} if before else {})
+    patching = decide_patching(facts, before or {}, now)
+    return Contribution((judge_patching(facts, patching or {}),), {"patching": patching} if patching else {})
+
+
+def decide_patching(facts: Facts, before: Mapping[str, Any], now: str) -> dict[str, Any] | None:
+    """What status.patching should be; None before there was anything to replace."""
+    stale, left = facts.stale, sum(map(len, facts.left.values()))
+    if not before and not stale and not left:
+        return None
+    recorded = _read(before.get("patched"))
+    is_new = facts.is_patch and recorded != facts.patched
+    patched = facts.patched if is_new else recorded
+    begins = is_new or not before or before["phase"] == "Done"
+    pods = len(stale) if begins and stale else max(before.get("pods", 0), before.get("replaced", 0) + len(stale))
+    noticed = now if is_new else before.get("noticedAt")
+    finished = None if is_new else before.get("finishedAt") or (now if patched and not facts.is_patch else None)
+    terminations = _plan_terminations(facts, before, now)
+    names = {pod.uid: str(pod) for pod in stale}
+    blocked = {names[uid] for uid in facts.refused if uid in names}
+    blocked |= {pod for each in facts.obstacles for pod in each.pods} & set(names.values())
+    told = {
+        "phase": type(facts.round).__name__,
+        "patched": format_time(patched) if patched else None,
+        "noticedAt": noticed,
+        "evictionsFrom": _find_beginning(facts.round),
+        "finishedAt": finished,
+        "progress": f"{pods - len(stale)}/{pods}",
+        "pods": pods,
+        "replaced": pods - len(stale),
+        "stale": len(stale),
+        "blocked": len(blocked),
+        "left": left,
+        "zone": facts.round.zone if isinstance(facts.round, Evicting) and facts.round.zone else None,
+        "blockers": _list_blockers(facts, names),
+        "terminations": [_write_termination(each) for each in terminations],
+    }
+    return {key: value for key, value in told.items() if value is not None}
+
+
+def _read(text: str | None) -> datetime.datetime | None:
+    return datetime.datetime.fromisoformat(text) if text else None
+
+
+def _find_beginning(current: Round) -> str | None:
+    match current:
+        case Noticed(evictions_from=moment) | Waiting(evictions_from=moment):
+            return format_time(moment)
+        case Evicting() | Overdue() | Done():
+            return None
+        case never:
+            assert_never(never)
+
+
+def _plan_terminations(facts: Facts, before: Mapping[str, Any], now: str) -> list[Termination]:
+    """The pods that were refused and are still there, those that are on record first, and no more than have room."""
+    moment, present = datetime.datetime.fromisoformat(now), {pod.uid for pod in facts.stale}
+    # By the status as it is, and not as it was when the pods were listed: a time that was written isn't moved.
+    known = Memory.from_status(Part({"patching": before})).terminations
+    found = [
+        replace(each, announced=each.announced or each.uid in facts.announced)
+        for each in known.values()
+        if each.uid in present
+    ]
+    for pod in facts.stale:
+        if pod.uid in facts.refused and pod.uid not in known and len(found) < MAX_TERMINATIONS:
+            at, words = compute_termination(moment, facts.settings.windows), facts.refused[pod.uid][:MESSAGE_LIMIT]
+            found.append(Termination(pod.namespace, pod.name, pod.uid, moment, at, words))
+    return found
+
+
+def _write_termination(each: Termination) -> dict[str, Any]:
+    return {
+        "namespace": each.namespace,
+        "name": each.name,
+        "uid": each.uid,
+        "refusedAt": format_time(each.refused_at),
+        "scheduledTerminationTime": format_time(each.at),
+        "evictErrorMessage": each.message,
+        **({"announced": True} if each.announced else {}),
+    }
+
+
+def _list_blockers(facts: Facts, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    by_words: dict[str, list[str]] = {}
+    for uid, words in facts.refused.items():
+        if uid in names:
+            by_words.setdefault(words, []).append(names[uid])
+    listed = [(str(Reason.EVICTION_REFUSED), words, sorted(pods)) for words, pods in by_words.items()]
+    listed += [(str(each.reason), each.message, list(each.pods)) for each in facts.obstacles]
+    listed.sort(key=lambda each: (-len(each[2]), each))
+    listed += [(str(reason), _LEFT[reason], list(pods)) for reason, pods in facts.left.items()]
+    return [
+        {"reason": reason, "message": message, "pods": len(pods), "examples": pods[:EXAMPLES]}
+        for reason, message, pods in listed[:BLOCKERS]
+    ]
+
+
+def judge_patching(facts: Facts, told: Mapping[str, Any]) -> Finding:
+    """The condition Patched."""
+    if facts.settings.fault:
+        why = f"{facts.settings.fault}; nothing is evicted until it is changed"
+        return _build(False, Reason.PATCH_WINDOW_INVALID, why)
+    if facts.date_fault:
+        return _build(False, Reason.PATCH_DATE_INVALID, facts.date_fault)
+    numbers = ", ".join(f"{told[key]} {key}" for key in ("stale", "blocked", "left") if told.get(key))
+    message = f"pods: {told.get('progress', '0/0')} replaced" + (f", {numbers}" if numbers else "")
+    if isinstance(facts.round, Done):
+        nothing = "no sandbox of the profile is out of date"
+        return _build(True, Reason.SANDBOXES_CURRENT, message if told else nothing)
+    if facts.settings.paused:
+        return _build(False, Reason.PAUSED, f"{message}; the profile is paused")
+    match facts.round:
+        case Noticed(evictions_from=moment):
+            return _build(False, Reason.PATCH_NOTICED, f"{message}; evictions begin at {format_time(moment)}")
+        case Waiting(evictions_from=moment):
+            return _build(False, Reason.PATCH_WAITING, f"{message}; the next window opens at {format_time(moment)}")
+        case Evicting():
+            first = next((each["message"] for each in told.get("blockers", ()) if each["reason"] not in _LEFT), "")
+            why = facts.waiting_for or first
+            return _build(False, Reason.PATCH_EVICTING, f"{message}: {why}" if why else message)
+        case Overdue(since=moment):
+            return _build(False, Reason.PATCH_OVERDUE, f"{message}; the last was to go at {format_time(moment)}")
+        case never:
+            assert_never(never)
+
+
+def _build(holds: bool, reason: Reason, message: str) -> Finding:
+    return Finding(ConditionType.PATCHED, holds, reason, message, severity=Severity.REMARK)
+
+
+def list_due(settings: PatchingSettings, current: Round, now: datetime.datetime) -> frozenset[str]:
+    """The uids of pods that are deleted if their evictions are refused once more: their time has come, and was told."""
+    match current:
+        case Evicting() | Overdue(may_go=True) if settings.deletes_overdue:
+            known = settings.memory.terminations.values()
+            return frozenset(each.uid for each in known if each.announced and each.at <= now)
+        case _:
+            return frozenset()
+
+
+def compute_announcement(each: Termination, settings: PatchingSettings) -> str:
+    """The text of the one event about a pod that can't be evicted, with the values that AWS's has."""
+    fate = "it is deleted then" if settings.deletes_overdue else "it stays then (patching.overdue: Keep)"
+    return (
+        f"EKS Fargate Pod Scheduled Termination: fargateProfileName {settings.profile}, evictErrorMessage "
+        f"{each.message!r}, scheduledTerminationTime {format_scheduled(each.at)}. If it still can't be evicted, {fate}"
+    )
+
+
+def format_scheduled(moment: datetime.datetime) -> str:
+    """A scheduledTerminationTime as AWS's event has it."""
+    return f"{format_time(moment)}[UTC]"
+
+
+def is_noticed(memory: Memory, patched: datetime.datetime | None) -> bool:
+    """Whether the notice of this patch is on record."""
+    return patched is not None and memory.patched == patched and memory.noticed_at is not None
