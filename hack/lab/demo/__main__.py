@@ -98,7 +98,7 @@ def show_scale(context: click.Context, own_name: str | None) -> None:
     given: str = own_name or context.find_root().params["name"]
     name = SCALE_NAME if given == DEFAULT_NAME else given
     become_root("lab.demo")
-    with _explaining(name), _alone(name):
+    with _explaining(name, " scale"), _alone(name):
         cluster = LabCluster(name, autoscale=True)
         cluster.create()
         give_back(cluster.kubeconfig_path)

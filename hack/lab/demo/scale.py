@@ -5,6 +5,7 @@ printed NodePool ─► Deployment ─► NodeClaim ─► machine: its Node ─
 """
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -90,8 +91,7 @@ def _describe_node(scan: Scan) -> str | None:
 
 def _describe_sandbox(scan: Scan) -> str | None:
     for node in scan.nodes:
-        taints = [taint["key"] for taint in node["spec"].get("taints", [])]
-        if _find_condition(node, "Ready").get("status") == "True" and SANDBOX_LABEL not in taints:
+        if _find_condition(node, "Ready").get("status") == "True" and not node["spec"].get("taints"):
             return "the node is Ready; its startup taint is gone, as gVisor is installed"
     return None
 
@@ -128,16 +128,15 @@ class Show:
         """Prints a line as it is."""
         self._console.print(text, style=style, soft_wrap=True, highlight=False, markup=False)
 
-    def kubectl(self, *words: str, stdin: str | None = None, quiet: bool = False) -> str:
-        """Runs kubectl, shows it, and returns what it prints; its plugin `fargate`, too."""
-        self.say(f"\n$ kubectl {' '.join(words)}", "bold")
+    def kubectl(self, *words: str, stdin: str | None = None, note: str = "") -> str:
+        """Runs kubectl, or its plugin `fargate`, shows that with a note behind it, and returns what it prints."""
+        self.say(f"\n$ kubectl {shlex.join(words)}{note and f'   # {note}'}", "bold")
         if words[0] == "fargate":
-            command: list[str | Path] = [HACK / "run", "kubectl", "--kubeconfig", self._cluster.kubeconfig_path, *words]
+            command: list[str | Path] = [HACK / "run", "kubectl", *words, "--kubeconfig", self._cluster.kubeconfig_path]
             said = run(command).stdout
         else:
             said = self._cluster.kubectl(*words, stdin=stdin)
-        if not quiet and said.strip():
-            self.say(said.strip())
+        self.say(said.strip() or "No resources found")
         return said
 
     def follow(self, stages: tuple[Stage, ...]) -> Iterator[tuple[str, float]]:
@@ -180,12 +179,12 @@ def play(cluster: LabCluster) -> tuple[Seen, ...]:
     _begin(cluster, show)
     show.kubectl("get", "nodes", "-l", f"{SANDBOX_LABEL}=true")
     pool = show.kubectl("fargate", "nodepool", PROFILE, "--class", NODE_CLASS_WORD)
-    show.kubectl("apply", "-f", "-", stdin=pool)
+    show.kubectl("apply", "-f", "-", stdin=pool, note="the NodePool")
     name = yaml.safe_load(pool)["metadata"]["name"]
     disruption = {"spec": {"disruption": {"consolidateAfter": EMPTY_FOR}}}
     show.kubectl("patch", "nodepool", name, "--type=merge", "-p", json.dumps(disruption))
 
-    show.kubectl("apply", "-f", "-", stdin=build_deployment(), quiet=True)
+    show.kubectl("apply", "-f", "-", stdin=build_deployment(), note=f"a Deployment of {REPLICAS} pods")
     up = dict(show.follow(UP))
     facts = read_facts(cluster.kubectl, NAMESPACE)
     if not is_settled(facts):
@@ -219,7 +218,7 @@ def _begin(cluster: LabCluster, show: Show) -> None:
 
 
 def _print_stages(seconds: Mapping[str, float], up: int) -> None:
-    table = Table(box=box.SIMPLE_HEAD, title="From no node to pods, and back", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title="From no node, and back", title_justify="left")
     for heading in ("Stage", "after"):
         table.add_column(heading, justify="right" if heading == "after" else "left")
     for number, (stage, taken) in enumerate(seconds.items()):
