@@ -10,8 +10,10 @@ from monopod.api.names import (
     UNSUPPORTED_GATE,
     VOLUMES_GATE,
 )
+from monopod.api.profile_fields import LINUX_CAPABILITIES
 from monopod.isolation.rules.membership import build_group_marks
 from monopod.kube.objects.resources import PODS
+from monopod.pods.rules.bounds import MAX_ENTRIES
 from monopod.pods.rules.support import REPORTED_ANNOTATIONS, UNSUPPORTED_PREFIX
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Manifest, Server
@@ -285,6 +287,18 @@ def test_a_profile_may_allow_capabilities(server: Server) -> None:
     assert find_added("SYS_PTRACE_") == "Capabilities added: SYS_PTRACE_"
     assert find_added("") == "Capabilities added: "
     assert find_added("SYS_PTRACE", trace=False) == "Capabilities added: BPF, SYS_PTRACE"
+
+
+def test_the_longest_list_and_the_largest_pod_are_within_the_budget(server: Server) -> None:
+    everything = a_profile("web", a_selector("capable-of-all"), capabilities=LINUX_CAPABILITIES)
+    reach(server, "capable-of-all", [everything])
+    allowed = a_pod().adding_capabilities(*LINUX_CAPABILITIES)
+    assert UNSUPPORTED_ANNOTATION not in server.create_pod("capable-of-all", allowed.build()).expect_ok()[
+        "metadata"
+    ].get("annotations", {})
+    added = [f"C{number:03}" for number in range(MAX_ENTRIES)]
+    admitted = server.create_pod("capable-of-all", a_pod().adding_capabilities(*added).build()).expect_ok()
+    assert admitted["metadata"]["annotations"][UNSUPPORTED_ANNOTATION].endswith(f": {', '.join(added)}")
 
 
 @pytest.mark.eks("2.pending")

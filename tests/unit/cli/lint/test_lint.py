@@ -102,6 +102,15 @@ def test_what_fargate_cannot_run_ends_with_status_1(tmp_path: Path, profiles: st
     assert report["summary"] == summary
 
 
+def test_a_capability_is_fine_where_the_profile_of_the_file_allows_it(tmp_path: Path, profiles: str) -> None:
+    workload = a_workload("Deployment", a_pod().labelled(tier="web").adding_capabilities("IPC_LOCK"))
+    (verdict,) = lint(tmp_path, profiles, workload, status=1)["workloads"]
+    assert verdict["unsupported"] == ["invalid SecurityContext fields: Capabilities added: IPC_LOCK"]
+    allowing = {**WEB, "spec": {**WEB["spec"], "allowedCapabilities": ["IPC_LOCK"]}}
+    (verdict,) = lint(tmp_path, write_yaml(tmp_path / "allowing.yaml", allowing), workload)["workloads"]
+    assert verdict["decision"] == "Sandboxed"
+
+
 def test_volumes_of_claim_templates_are_supported_and_replace_those_of_the_template(
     tmp_path: Path, profiles: str
 ) -> None:
