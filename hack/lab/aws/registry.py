@@ -20,6 +20,8 @@ PORT = 5005
 HOST = f"127.0.0.1:{PORT}"
 TAG = "1.0"
 BUSYBOX = f"{HOST}/busybox:{TAG}"
+WARMED = f"{HOST}/warmed:{TAG}"
+"""The same under a name that nothing pulls but what is to be on nodes before pods come."""
 REFERENCE = "monopod.local/registry:1"
 NAMESPACE = "registry"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -33,7 +35,13 @@ def install_registry(cluster: Cluster) -> None:
         # otherwise (KubeletEnsureSecretPulledImages), and by its own name that one is to be had nowhere.
         config = {"Cmd": ["sh"], "Env": ["PATH=/usr/bin"], "Labels": {"of": "a registry"}}
         busybox = build_image(cache, "monopod.local/pulled-busybox:1", build_busybox_tree(cache), config)
-        tree = build_registry_tree({"busybox": busybox})
+        warmed = build_image(
+            cache,
+            "monopod.local/warmed-busybox:1",
+            build_busybox_tree(cache),
+            config | {"Labels": {"of": "a warm node"}},
+        )
+        tree = build_registry_tree({"busybox": busybox, "warmed": warmed})
         cluster.load_image_archive(build_image(cache, REFERENCE, tree, {"Env": ["PATH=/usr/bin"]}))
         cluster.kubectl("apply", "--server-side", "-f", "-", stdin=to_list(_build_objects()))
         cluster.kubectl("rollout", "status", "daemonset/registry", "-n", NAMESPACE, "--timeout=60s")

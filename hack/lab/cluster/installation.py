@@ -9,6 +9,7 @@ from lab.build.pins import HACK
 from lab.build.toolchain import build_tools
 from lab.cluster.addons import to_list
 from lab.cluster.lab_cluster import LabCluster
+from lab.cluster.node import PAUSE_IMAGE
 from lab.cluster.provider import Cluster, find_engine
 from lab.places import cache_dir
 from lab.progress import step
@@ -35,7 +36,9 @@ def install_chart(cluster: Cluster, *settings: str) -> None:
     with step("loading the operator's image", 5):
         cluster.load_image_archive(archive)
     image = (f"image.repository={repository}", f"image.tag={tag}")
-    values = [*image, "barePods.recreate=true", *settings]
+    # A node of the lab's own can pull nothing, and has this one.
+    pause = (f"pauseImage={PAUSE_IMAGE}",) if isinstance(cluster, LabCluster) else ()
+    values = [*image, *pause, "barePods.recreate=true", *settings]
     flags = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "120s"]
     with step("installing Monopod's chart", 10):
         sets = [word for value in values for word in ("--set", value)]

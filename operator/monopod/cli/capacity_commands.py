@@ -1,5 +1,7 @@
 """The commands about capacity: what makes nodes for pods, and where pods run. The work is imported when they run."""
 
+import re
+
 import click
 
 from monopod.cli.parameters import OBJECT_NAME, SANDBOX, cluster_options
@@ -24,6 +26,10 @@ Examples:
 \b
   # Tags, annotations and flags for cluster-autoscaler, so that it begins without a node
   kubectl fargate nodepool web --for cluster-autoscaler
+
+\b
+  # Nodes on demand for a profile on Spot, whose pods may fall back
+  kubectl fargate nodepool batch --capacity-provider FARGATE
 
 Exit status: 0 if it was printed; 1 if the cluster couldn't answer, has no such profile or RuntimeClass, or no node
 could ever take the profile's pods; 2 if the command was used wrongly, or more has to be named.
@@ -65,6 +71,14 @@ Exit status: 0 if the question was answered; 1 if the cluster couldn't answer; 2
     "--max-vcpus", type=click.IntRange(1, 1_000_000), default=100, show_default=True, metavar="NUMBER",
     help="vCPUs of all nodes of the NodePool together.",
 )  # fmt: skip
+@click.option(
+    "provider", "--capacity-provider", type=click.Choice(["FARGATE", "FARGATE_SPOT"]),
+    help="For pods on demand or on Spot; default: the profile's capacityProviderStrategy.",
+)  # fmt: skip
+@click.option(
+    "spot_label", "--spot-node-label", metavar="KEY=VALUE",
+    help="The label of Spot's nodes; default: the chart's spot.nodeLabel, as the operator has it.",
+)  # fmt: skip
 @SANDBOX
 @cluster_options
 def nodepool(
@@ -73,6 +87,8 @@ def nodepool(
     autoscaler: str,
     architectures: tuple[str, ...],
     max_vcpus: int,
+    provider: str | None,
+    spot_label: str | None,
     sandbox: str | None,
     context: str | None,
     kubeconfig: str | None,
@@ -84,7 +100,9 @@ def nodepool(
 
     if node_class is not None and autoscaler != "karpenter":
         raise click.UsageError("--class goes with Karpenter only.")
-    question = work.Question(profile, sandbox, node_class, architectures, max_vcpus)
+    if spot_label and not re.fullmatch(r"[^=\s]+=[^=\s]+", spot_label):
+        raise click.UsageError("--spot-node-label is KEY=VALUE, such as karpenter.sh/capacity-type=spot.")
+    question = work.Question(profile, sandbox, node_class, architectures, max_vcpus, provider, spot_label)
     compute = work.compute_node_pool if autoscaler == "karpenter" else work.compute_node_group
     printed = compute(Cluster.connect(kubeconfig, context), question)
     write(printed.document, printed.notes)

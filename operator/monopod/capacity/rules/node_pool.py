@@ -67,7 +67,7 @@ def build_node_pool(
         max_vcpus: how many vCPUs all nodes of the pool may have together.
     """
     labels, known = _split(shape.labels, node_class)
-    name = labels.pop(POOL_LABEL, "") or compute_name(profile)
+    name = labels.pop(POOL_LABEL, "") or compute_name(profile, is_spot=shape.is_spot)
     if refused := [key for key in labels if _is_refused(key)]:
         return Unfit(
             f"RuntimeClass {sandbox.name} selects nodes by {list_names(sorted(refused))}, which no NodePool may name."
@@ -93,9 +93,9 @@ def build_node_pool(
     return NodePool(manifest, tuple(_compute_notes(profile, sandbox, shape, node_class, max_vcpus)))
 
 
-def compute_name(profile: str) -> str:
+def compute_name(profile: str, *, is_spot: bool = False) -> str:
     """The name of the NodePool that is made for a profile; it becomes the value of a label of its nodes."""
-    name = f"fargate-{profile}"
+    name = f"{'spot' if is_spot else 'fargate'}-{profile}"
     if len(name) <= _LONGEST_NAME:
         return name
     digest = hashlib.sha256(profile.encode()).hexdigest()[:_HASH_DIGITS]
@@ -123,7 +123,8 @@ def _needs_metal(sandbox: Sandbox, shape: NodeShape, node_class: NodeClass) -> b
 
 
 def _build_requirements(shape: NodeShape, known: Mapping[str, str], metal: bool) -> list[dict[str, Any]]:
-    wanted = {ARCH: shape.architectures, OS: ("linux",), CAPACITY_TYPE: ("on-demand",)}
+    capacity_type = "spot" if shape.is_spot else "on-demand"
+    wanted = {ARCH: shape.architectures, OS: ("linux",), CAPACITY_TYPE: (capacity_type,)}
     wanted |= {TOPOLOGY_ZONE: shape.zones} if shape.zones else {}
     wanted |= {key: (value,) for key, value in known.items()}
     wanted |= {INSTANCE_SIZE: _METAL} if metal else {}

@@ -40,6 +40,7 @@ class NodeShape:
         taints: those that the sandbox's pods tolerate, so that they have the nodes for themselves.
         startup_taints: those that keep pods off until the sandbox is installed.
         defeated: startup taints that the sandbox's pods tolerate, which makes them useless.
+        is_spot: whether it is to be Spot capacity; the label of Spot's nodes, if they have one, is among `labels` then.
     """
 
     labels: Mapping[str, str]
@@ -48,6 +49,7 @@ class NodeShape:
     taints: tuple[Taint, ...]
     startup_taints: tuple[Taint, ...]
     defeated: tuple[Taint, ...] = ()
+    is_spot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +59,36 @@ class Unfit:
     reason: str
 
 
-def compute_shape(sandbox: Sandbox, zones: Sequence[str], architectures: Sequence[str]) -> NodeShape | Unfit:
+@dataclass(frozen=True, slots=True)
+class SpotUse:
+    """Whether pods run on Spot, and by what they know its nodes, as admission writes it (`monopod.pods.rules.spot`).
+
+    Attributes:
+        node_label: the label of Spot's nodes, `key=value`: pods on Spot require it, others require nodes without it; ""
+            if no nodes are Spot's.
+    """
+
+    is_spot: bool = False
+    node_label: str = ""
+
+
+ON_DEMAND: Final = SpotUse()
+
+
+def compute_shape(
+    sandbox: Sandbox, zones: Sequence[str], architectures: Sequence[str], spot: SpotUse = ON_DEMAND
+) -> NodeShape | Unfit:
     """What a node must be for the pods of a profile.
 
     Args:
         sandbox: the profile's RuntimeClass.
         zones: those of the profile's subnets; none: any.
         architectures: those that are wanted, where the RuntimeClass doesn't say; as in the label kubernetes.io/arch.
+        spot: whether the pods run on Spot.
     """
     labels = dict(sandbox.node_selector)
+    if problem := _add_spot_label(labels, sandbox, spot):
+        return Unfit(problem)
     if (zone := labels.pop(TOPOLOGY_ZONE, "")) and zones and zone not in zones:
         return Unfit(
             f"RuntimeClass {sandbox.name} selects nodes of zone {zone}, and the profile's subnets are "
@@ -78,6 +101,27 @@ def compute_shape(sandbox: Sandbox, zones: Sequence[str], architectures: Sequenc
         (architecture,) if architecture else tuple(architectures),
         tuple(_compute_taints(sandbox.tolerations)),
         *_compute_startup_taints(sandbox),
+        spot.is_spot,
+    )
+
+
+def _add_spot_label(labels: dict[str, str], sandbox: Sandbox, spot: SpotUse) -> str:
+    """Adds the label of Spot's nodes where pods require it; why no node can have what is required, "" if one can."""
+    if not spot.node_label:
+        return ""
+    key, _, value = spot.node_label.partition("=")
+    selected = labels.get(key)
+    if spot.is_spot:
+        labels[key] = value
+        wrong = selected not in (None, value)
+    else:
+        wrong = selected == value
+    if not wrong:
+        return ""
+    return (
+        f"RuntimeClass {sandbox.name} selects nodes with {key}={selected}, and pods "
+        f"{'on Spot' if spot.is_spot else 'on demand'} run only on nodes {'with' if spot.is_spot else 'without'} "
+        f"{spot.node_label} (the chart's spot.nodeLabel): no node can take them."
     )
 
 

@@ -9,11 +9,12 @@ import yaml
 
 from lab.build.toolchain import find_module
 from monopod.kube.objects.resources import NODE_POOLS, PROFILES, RUNTIME_CLASSES
+from monopod.pods.rules.spot import build_node_requirement
 from tests.clusters import ControlPlane
 from tests.controlplane.reach import poll
 from tests.controlplane.server import Server
 from tests.unit.builders import a_profile_resource
-from tests.unit.capacity.builders import KATA_LABEL, a_sandbox
+from tests.unit.capacity.builders import KATA_LABEL, a_node_of, a_sandbox
 from tests.unit.cli.running import run
 
 Json = dict[str, Any]
@@ -41,8 +42,11 @@ SANDBOXES: dict[str, Json] = {
         },
     ),
     "np-gvisor": a_sandbox("runsc", {"monopod.dev/gvisor": "true", "topology.kubernetes.io/zone": "b"}),
+    "np-spot": a_sandbox("runsc", {"monopod.dev/gvisor": "true"}),
 }
 """RuntimeClasses, each of a profile of the same name."""
+STRATEGIES = {"np-spot": {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}]}}
+SPOT_LABELS = ("karpenter.sh/capacity-type=spot", "kind=spot", "eks.amazonaws.com/capacityType=SPOT", "")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +57,8 @@ def cluster(server: Server, installed: ControlPlane) -> Iterator[ControlPlane]:
     poll(lambda: server.get(NODE_POOLS.list_path()), lambda answer: answer.ok)
     for name, sandbox in SANDBOXES.items():
         server.create(RUNTIME_CLASSES.list_path(), {**sandbox, "metadata": {"name": name}}).expect_ok()
-        profile = a_profile_resource(name, {"namespace": name}, runtimeClassName=name, subnets=["a", "b"])
+        spec = {"runtimeClassName": name, "subnets": ["a", "b"], **STRATEGIES.get(name, {})}
+        profile = a_profile_resource(name, {"namespace": name}, **spec)
         server.create(PROFILES.list_path(), profile).expect_ok()
     yield installed
     for name in SANDBOXES:
@@ -92,6 +97,22 @@ def test_karpenters_schema_takes_it(cluster: ControlPlane, profile: str, node_cl
     budgets = stored["spec"]["disruption"].pop("budgets")
     assert budgets == [{"nodes": "10%"}]
     assert stored["spec"] == printed["spec"]
+
+
+@pytest.mark.parametrize("label", SPOT_LABELS)
+@pytest.mark.parametrize("profile", ["np-spot", "np-plain"])
+def test_a_pod_may_run_on_the_nodes_that_its_profiles_pool_makes(
+    cluster: ControlPlane, server: Server, profile: str, label: str
+) -> None:
+    """The pool's nodes are what admission has pods require, on Spot and on demand."""
+    pool = yaml.safe_load(show(cluster, profile, "--class", "KWOKNodeClass/default", "--spot-node-label", label))
+    server.create(NODE_POOLS.list_path(), pool, dry_run=True).expect_ok()
+    spot = profile == "np-spot"
+    node = a_node_of(pool).labels
+    assert node["karpenter.sh/capacity-type"] == ("spot" if spot else "on-demand")
+    if label:
+        need = build_node_requirement(label, is_spot=spot)
+        assert (node.get(need["key"]) in need["values"]) == spot
 
 
 def test_what_the_schema_refuses_is_refused_before(cluster: ControlPlane, server: Server) -> None:

@@ -15,6 +15,7 @@ from tests.unit.cli.running import run
 Json = dict[str, Any]
 
 POOLS = "/apis/karpenter.sh/v1/nodepools"
+DEPLOYMENTS = "/apis/apps/v1/deployments"
 PROFILE = "/apis/monopod.dev/v1beta1/fargateprofiles/web"
 RUNTIME_CLASS = "/apis/node.k8s.io/v1/runtimeclasses/kata-qemu"
 KATA = a_sandbox("kata-qemu", KATA_LABEL)
@@ -47,7 +48,7 @@ def objects(monkeypatch: pytest.MonkeyPatch) -> Json:
     """A cluster with the profile web, its RuntimeClass and a NodePool."""
     profile = a_profile_resource("web", {"namespace": "prod"})
     found: Json = {PROFILE: {**profile, "status": {"runtimeClassName": "kata-qemu"}}, RUNTIME_CLASS: KATA}
-    found[POOLS] = [a_pool()]
+    found[POOLS], found[DEPLOYMENTS] = [a_pool()], []
     monkeypatch.setattr(live.Cluster, "connect", lambda *_: FakeCluster(found))
     return found
 
@@ -155,3 +156,107 @@ def test_zones_that_contradict_are_told_for_both_autoscalers(objects: Json) -> N
 def test_wrong_usage_is_told(objects: Json, arguments: tuple[str, ...], told: str) -> None:
     result = run("nodepool", "web", *arguments)
     assert (result.exit_code, told in result.stderr) == (2, True), result.stderr
+
+
+def put_on_spot(objects: Json, **spec: Any) -> None:
+    strategy = [{"capacityProvider": "FARGATE_SPOT"}]
+    objects[PROFILE]["spec"] = {**objects[PROFILE]["spec"], "capacityProviderStrategy": strategy, **spec}
+
+
+def label_spot_nodes(objects: Json, label: str) -> None:
+    container = {"name": "operator", "args": ["run", f"--spot-node-label={label}"]}
+    objects[DEPLOYMENTS] = [{"spec": {"template": {"spec": {"containers": [container]}}}}]
+
+
+def read_pool(*options: str) -> tuple[Json, Json, str]:
+    """The capacity type that is required, the labels, and all that is printed."""
+    result = run("nodepool", "web", *options)
+    assert result.exit_code == 0, result.stderr
+    template = yaml.safe_load(result.stdout)["spec"]["template"]
+    required = {each["key"]: each["values"] for each in template["spec"]["requirements"]}
+    return required, template["metadata"]["labels"], " ".join(result.stdout.replace("#", "").split())
+
+
+def test_a_profile_on_demand_gets_nodes_on_demand_without_the_label_of_spots(objects: Json) -> None:
+    label_spot_nodes(objects, "kind=spot")
+    required, labels, text = read_pool()
+    assert required["karpenter.sh/capacity-type"] == ["on-demand"]
+    assert "kind" not in labels
+    assert "pods of this profile avoid nodes with kind=spot" in text
+
+
+def test_a_profile_on_spot_gets_spot_capacity_with_the_label_of_spots_nodes(objects: Json) -> None:
+    put_on_spot(objects)
+    label_spot_nodes(objects, "kind=spot")
+    required, labels, text = read_pool()
+    assert required["karpenter.sh/capacity-type"] == ["spot"]
+    assert labels["kind"] == "spot"
+    assert "name: spot-web" in text
+    assert "have the label kind=spot" in text
+
+
+def test_karpenters_own_label_of_spot_is_a_requirement_and_no_label(objects: Json) -> None:
+    put_on_spot(objects)
+    label_spot_nodes(objects, "karpenter.sh/capacity-type=spot")
+    required, labels, _ = read_pool()
+    assert required["karpenter.sh/capacity-type"] == ["spot"]
+    assert labels == KATA_LABEL
+
+
+def test_without_a_label_of_spots_nodes_it_says_what_follows(objects: Json) -> None:
+    put_on_spot(objects)
+    required, _, text = read_pool()
+    assert required["karpenter.sh/capacity-type"] == ["spot"]
+    assert "the chart's spot.nodeLabel is empty. Set it, to karpenter.sh/capacity-type=spot for instance" in text
+
+
+def test_options_say_provider_and_label(objects: Json) -> None:
+    required, labels, _ = read_pool("--capacity-provider", "FARGATE_SPOT", "--spot-node-label", "kind=spot")
+    assert (required["karpenter.sh/capacity-type"], labels["kind"]) == (["spot"], "spot")
+    result = run("nodepool", "web", "--spot-node-label", "spot")
+    assert result.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("spot", "words"),
+    [
+        pytest.param({"podChoice": "Allow"}, "pods of this profile choose their capacity provider", id="pods choose"),
+        pytest.param({"fallback": "OnDemand"}, "on demand for a while, where Spot has no room", id="pods fall back"),
+    ],
+)
+def test_pods_that_may_run_on_both_need_a_pool_for_each(objects: Json, spot: Json, words: str) -> None:
+    put_on_spot(objects, spot=spot)
+    _, _, text = read_pool()
+    assert words in text.replace("Pods of", "pods of")
+    assert "`kubectl fargate nodepool web --capacity-provider FARGATE`" in text
+
+
+def test_a_deployment_that_may_not_be_read_has_the_label_named(objects: Json) -> None:
+    del objects[DEPLOYMENTS]
+    result = run("nodepool", "web")
+    assert result.exit_code == 2
+    assert "--spot-node-label" in result.stderr
+    assert run("nodepool", "web", "--spot-node-label", "").exit_code == 0
+
+
+def test_a_sandbox_whose_nodes_are_spots_takes_no_pods_on_demand(objects: Json) -> None:
+    label_spot_nodes(objects, "kind=spot")
+    objects[RUNTIME_CLASS] = a_sandbox("kata-qemu", {"kind": "spot"})
+    result = run("nodepool", "web")
+    assert result.exit_code == 1
+    assert "pods on demand run only on nodes without kind=spot" in result.stderr
+    put_on_spot(objects)
+    assert run("nodepool", "web").exit_code == 0
+
+
+def test_node_groups_of_spot_register_its_label(objects: Json) -> None:
+    put_on_spot(objects)
+    label_spot_nodes(objects, "kind=spot")
+    result = run("nodepool", "web", "--for", "cluster-autoscaler")
+    group = yaml.safe_load(result.stdout)
+    assert group["autoScalingGroup"]["tags"]["k8s.io/cluster-autoscaler/node-template/label/kind"] == "spot"
+    assert "kind=spot" in group["kubelet"]["--node-labels"]
+    label_spot_nodes(objects, "")
+    assert "the label that they have on your cloud" in " ".join(
+        run("nodepool", "web", "--for", "cluster-autoscaler").stdout.replace("#", "").split()
+    )
