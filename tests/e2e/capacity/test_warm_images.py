@@ -24,7 +24,7 @@ def warmed(live: Live) -> Iterator[Object]:
     live.apply(profile)
 
     def look() -> Object | None:
-        found: Object = live.get("fargateprofile", PROFILE)["status"]
+        found: Object = live.get("fargateprofile", PROFILE).get("status", {})
         images = {each["image"]: each for each in found.get("warmImages", {}).get("images", ())}
         return found if images and images[WARMED]["nodes"] and images[MISSING].get("message") else None
 
