@@ -23,12 +23,14 @@ class Receiver:
         answering: while it isn't set, requests get no answer.
         got: the bodies that it answered by 2xx.
         seen: headers of all requests.
+        strays: how many requests came where the answers redirect to.
     """
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.status = 200
         self.got: list[dict[str, Any]] = []
         self.seen: list[dict[str, str]] = []
+        self.strays = 0
         self.answering = asyncio.Event()
         self.answering.set()
         self._context = context
@@ -43,6 +45,7 @@ class Receiver:
         """Listens, at the port that it had before."""
         app = web.Application()
         app.router.add_post("/hook", self._answer)
+        app.router.add_route("*", "/elsewhere", self._note_stray)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, HOST, self.port, ssl_context=self._context, reuse_address=True)
@@ -60,7 +63,11 @@ class Receiver:
         await self.answering.wait()
         if self.status < 300:
             self.got.append(body)
-        return web.Response(status=self.status, headers={"Location": "http://127.0.0.1:1/elsewhere"})
+        return web.Response(status=self.status, headers={"Location": "/elsewhere"})
+
+    async def _note_stray(self, request: web.Request) -> web.Response:
+        self.strays += 1
+        return web.Response()
 
     async def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
         """Polls until it holds."""

@@ -30,9 +30,16 @@ class Scene:
         self.drills = DrillRunner(self.api, self.caches, self.evictor, PROBLEMS, self.clock)
         self.drills.begin()
 
-    def add_pod(self, name: str) -> None:
+    def add_pod(self, name: str, **more: str) -> None:
         labels = {PROFILE_LABEL: "web", CAPACITY_PROVIDER_LABEL: FARGATE_SPOT}
-        metadata = {"namespace": "shop", "name": name, "uid": f"uid-{name}", "resourceVersion": "1", "labels": labels}
+        metadata = {
+            "namespace": "shop",
+            "name": name,
+            "uid": f"uid-{name}",
+            "resourceVersion": "1",
+            "labels": labels,
+            **more,
+        }
         pod = {"metadata": metadata, "spec": {"nodeName": "node-1"}, "status": {"phase": "Running"}}
         self.api.lists.setdefault(ALL_PODS, []).append(pod)
         self.caches.pods.observe("ADDED", pod)
@@ -92,6 +99,18 @@ async def test_an_operator_that_was_killed_after_the_eviction_is_followed_by_one
     following.caches.pods.observe("DELETED", {"metadata": {"namespace": "shop", "name": gone, "uid": f"uid-{gone}"}})
     async with running(following.drills.controller, following.evictor.controller):
         await following.pass_time(30)
+    assert following.list_evictions() == []
+
+
+async def test_a_pod_that_is_on_its_way_out_isnt_evicted_again() -> None:
+    killed = Scene()
+    async with running(killed.drills.controller):
+        await killed.pass_time(1)
+        killed.record()
+    following = Scene(killed.clock, killed.status)
+    following.add_pod(killed.status["spotDrill"]["pod"], deletionTimestamp="2026-01-01T01:00:00Z")
+    async with running(following.drills.controller, following.evictor.controller):
+        await following.pass_time(5)
     assert following.list_evictions() == []
 
 
