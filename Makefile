@@ -80,7 +80,7 @@ verify: generate ## regenerate and fail if that changed anything
 	    exit 1; }
 
 .PHONY: bench
-bench: ## measure pod start, admission, many profiles, isolation, moves and the ledger (an hour)
+bench: ## measure pod start, admission, many profiles, isolation, moves, the ledger and pods from nothing (an hour and a quarter)
 	./hack/bench
 
 .PHONY: lock

@@ -108,8 +108,8 @@ def main(
 ) -> None:
     """Measure what Monopod costs, side by side with plain Kubernetes: all PARTS, or those named.
 
-    Takes about an hour on two cores, most of it for --burst and --lifetimes, and makes and removes its clusters itself.
-    Figures of a busy machine say little: leave it alone meanwhile.
+    Takes about an hour and a quarter on two cores, most of it for --burst and --lifetimes, and makes and removes its
+    clusters itself. Figures of a busy machine say little: leave it alone meanwhile.
     """
     wanted = parts or PARTS
     if {"pods", "launches"} & {*wanted}:
