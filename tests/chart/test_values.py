@@ -108,6 +108,13 @@ CHANGES = [
     Change("sandbox", "gvisor", lambda chart: chart.find_argument("sandbox"), "gvisor"),
     Change("sandboxHandlers", ["kata-qemu"], lambda chart: chart.find_argument("sandbox-handler"), "kata-qemu"),
     Change("spot.nodeLabel", "kind=spot", lambda chart: chart.find_argument("spot-node-label"), "kind=spot"),
+    Change(
+        "spot.reclaim",
+        "None",
+        lambda chart: chart.find_argument("spot-reclaim"),
+        "None",
+        {"spot": {"nodeLabel": "kind=spot"}},
+    ),
     Change("events.webhook.url", HOOK, lambda chart: chart.find_argument("webhook-url"), HOOK),
     Change("events.webhook.format", "EventBridge", lambda chart: chart.find_argument("webhook-format"), "EventBridge"),
     Change(

@@ -12,6 +12,7 @@ from monopod.pods.rules.selection import (
     Profile,
     Selector,
     SELinuxOptions,
+    SpotReclaim,
     UnsupportedPods,
 )
 
@@ -134,6 +135,7 @@ def a_profile(
     spot: bool = False,
     spot_nodes: str = "",
     pod_choice: PodChoice = "Ignore",
+    spot_reclaim: SpotReclaim = "Preemption",
     capabilities: tuple[str, ...] = (),
 ) -> Profile:
     return Profile(
@@ -150,6 +152,7 @@ def a_profile(
         capacity_provider="FARGATE_SPOT" if spot else "FARGATE",
         spot_node_label=spot_nodes,
         pod_choice=pod_choice,
+        spot_reclaim=spot_reclaim,
         allowed_capabilities=capabilities,
     )
 

@@ -73,7 +73,13 @@ WARM_LABEL: Final = f"{GROUP}/warm"
 """On what keeps room warm, in Monopod's own namespace: the profile that it is for."""
 
 SPOT_PRIORITY_CLASS: Final = "monopod-spot"
-"""The PriorityClass of every pod on Spot. The chart makes it; its value is SPOT_PRIORITY of `pods.rules.spot`."""
+"""The PriorityClass of pods on Spot. The chart makes it; its value is SPOT_PRIORITY of `pods.rules.spot`."""
+
+SPOT_KEPT_CLASS: Final = "monopod-spot-kept"
+"""The same where pods on Spot don't give way to others (the chart's `spot.reclaim: None`). A class of its own, because
+the value of a PriorityClass can't change."""
+
+SPOT_CLASSES: Final = (SPOT_PRIORITY_CLASS, SPOT_KEPT_CLASS)
 
 PATCHED_ANNOTATION: Final = f"{GROUP}/patched"
 """On a RuntimeClass, by whoever patches it: the time from which its nodes have the new version of the sandbox."""

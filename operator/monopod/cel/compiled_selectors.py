@@ -21,6 +21,7 @@ SELINUX_ALLOWED: Final = "Allow"
 OPT_OUT_REFUSED: Final = "Refuse"
 SPOT: Final = "Spot"
 PROVIDER_ALLOWED: Final = "Allow"
+SPOT_KEPT: Final = "Keep"
 
 ON_DEMAND_SEPARATOR: Final = " "
 OWNER_SEPARATOR: Final = "/"

@@ -1,6 +1,6 @@
 """The operator's options for pods."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -27,3 +27,8 @@ class PodOptions(SharedOptions):
         Flag("KEY=VALUE", default="no nodes are Spot's"),
     ] = ""
     """The label of Spot's nodes, such as karpenter.sh/capacity-type=spot: pods on Spot run there, others elsewhere."""
+
+    spot_reclaim: Literal["Preemption", "None"] = "Preemption"
+    """How pods on Spot give way. Preemption: the scheduler takes their room for pods of higher priority, as all others
+    have. None: their priority is that of others. Only where Spot's nodes have a label: on nodes of others pods on Spot
+    always give way."""

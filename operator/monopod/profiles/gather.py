@@ -194,7 +194,9 @@ class Gatherer:
         current = (resource.get("status") or {}).get("runtimeClassName") or ""
         try:
             sandbox = self._options.choose_sandbox(classes, current)
-            profile = Profile.from_resource(resource, sandbox, self._options.spot_node_label)
+            profile = Profile.from_resource(
+                resource, sandbox, self._options.spot_node_label, self._options.spot_reclaim
+            )
         except ValueError as error:
             self._problems.report(f"profile {name}", str(error))
             return Unreadable(str(error))

@@ -15,9 +15,10 @@ A profile with zones has a sixth field, `…|eu-1a,eu-1b`; one with security gro
 pods choose theirs an eighth, `…|||Allow`; one that allows annotations a ninth, `…||||run.oci.*`; one that allows
 SELinux options a tenth, `…|||||Allow`; one that refuses pods that opt out an eleventh, `…||||||Refuse`; one on Spot a
 twelfth, `…|||||||Spot`; and every profile a thirteenth, where Spot's nodes have a label, `…||||||||kind=spot`. One that
-allows capabilities has a fourteenth, `…|||||||||SYS_PTRACE`, and one that lets pods choose their capacity provider a
-fifteenth, `…||||||||||Allow`. Empty fields at the end are left out, so that policies and compiled selectors of
-different releases understand each other while Monopod is upgraded.
+allows capabilities has a fourteenth, `…|||||||||SYS_PTRACE`, one that lets pods choose their capacity provider a
+fifteenth, `…||||||||||Allow`, and one that may have pods on Spot a sixteenth, where these don't give way,
+`…|||||||||||Keep`. Empty fields at the end are left out, so that policies and compiled selectors of different releases
+understand each other while Monopod is upgraded.
 
 Lines are sorted by profile name, the order in which profiles win, so that the policy takes the first that matches.
 Names and patterns hold none of the separators; a label pattern that does (the API refuses it) matches no label.
@@ -43,6 +44,7 @@ from monopod.cel.compiled_selectors import (
     SELINUX_ALLOWED,
     SEPARATOR,
     SPOT,
+    SPOT_KEPT,
     VALUE_SEPARATOR,
     ZONE_SEPARATOR,
 )
@@ -211,6 +213,7 @@ def _compile_selector(profile: Profile, selector: Selector) -> tuple[str, ...]:
         profile.spot_node_label,
         CAPABILITY_SEPARATOR.join(profile.allowed_capabilities),
         PROVIDER_ALLOWED if profile.pod_choice == PROVIDER_ALLOWED else "",
+        SPOT_KEPT if profile.spot_reclaim == "None" and profile.may_use_spot else "",
     )
     used = max(FIXED_FIELDS, *(place for place, field in enumerate(fields, 1) if field))
     return (SEPARATOR.join(fields[:used]),)

@@ -13,6 +13,8 @@ from monopod.api.names import (
     ISOLATION_GATE,
     POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
+    SPOT_CLASSES,
+    SPOT_KEPT_CLASS,
     SPOT_PRIORITY_CLASS,
     STORAGE_ANNOTATION,
     UNSUPPORTED_ANNOTATION,
@@ -43,7 +45,7 @@ from monopod.pods.rules.exemptions import compute_skip
 from monopod.pods.rules.nodes import DEFAULT_SCHEDULER, choose_node_selector, read_terms
 from monopod.pods.rules.selection import Profile, is_written, reaches_any
 from monopod.pods.rules.size import PodSize
-from monopod.pods.rules.spot import SPOT_PRIORITY, compute_spot_terms
+from monopod.pods.rules.spot import SPOT_KEPT_PRIORITY, SPOT_PRIORITY, compute_spot_terms
 from monopod.pods.rules.storage import LimitChange, plan_storage
 from monopod.pods.rules.zones import compute_requirements, merge_terms
 from tests.controlplane.conftest import PRIORITY_CLASS
@@ -57,6 +59,7 @@ PRIORITIES = {
     None: 0,
     PRIORITY_CLASS: 1000,
     SPOT_PRIORITY_CLASS: SPOT_PRIORITY,
+    SPOT_KEPT_CLASS: SPOT_KEPT_PRIORITY,
     "system-cluster-critical": 2_000_000_000,
     "system-node-critical": 2_000_001_000,
 }
@@ -243,8 +246,8 @@ class Case:
         """Whether the pod gives way as it should, and in time."""
         terms, spec = compute_spot_terms(self.pod), pod["spec"]
         own = self.pod["spec"].get("priorityClassName")
-        was_spot = own == SPOT_PRIORITY_CLASS and CAPACITY_PROVIDER_LABEL in self._read_metadata("labels")
-        of_class = SPOT_PRIORITY_CLASS if profile.is_spot else None if was_spot else own
+        was_spot = own in SPOT_CLASSES and CAPACITY_PROVIDER_LABEL in self._read_metadata("labels")
+        of_class = profile.spot_class if profile.is_spot else None if was_spot else own
         yield from _differ("priorityClassName", of_class, spec.get("priorityClassName"))
         yield from _differ("priority", PRIORITIES[of_class], spec["priority"])
         grace = terms.grace_seconds if profile.is_spot else terms.asked_seconds

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from monopod.api.names import CAPACITY_PROVIDER_ANNOTATION, CAPACITY_PROVIDER_LABEL, FARGATE_SPOT, SPOT_PRIORITY_CLASS
+from monopod.api.names import CAPACITY_PROVIDER_ANNOTATION, CAPACITY_PROVIDER_LABEL, FARGATE_SPOT, SPOT_CLASSES
 from monopod.pods.rules.nodes import REQUIRED
-from monopod.pods.rules.selection import Profile
+from monopod.pods.rules.selection import Profile, SpotReclaim
 from tests.controlplane.conftest import PRIORITY_CLASS
 from tests.controlplane.differential.draws import Draw, Manifest
 
@@ -13,11 +13,13 @@ from tests.controlplane.differential.draws import Draw, Manifest
 def draw_providers(draw: Draw, profiles: Sequence[Profile]) -> list[Profile]:
     """The profiles, some on Spot; and in some clusters Spot's nodes have a label."""
     label = "kind=spot" if draw.maybe(0.3) else ""
+    reclaim: SpotReclaim = "None" if label and draw.maybe(0.5) else "Preemption"
     return [
         replace(
             each,
             capacity_provider="FARGATE_SPOT" if draw.maybe(0.3) else "FARGATE",
             spot_node_label=label,
+            spot_reclaim=reclaim,
             pod_choice="Allow" if draw.maybe(0.3) else "Ignore",
         )
         for each in profiles
@@ -30,7 +32,7 @@ def ask_for_spot(draw: Draw, pod: Manifest) -> None:
     if draw.maybe(0.2):
         spec["terminationGracePeriodSeconds"] = draw.choice((0, 1, 119, 120, 121, 600))
     if draw.maybe(0.15):
-        spec["priorityClassName"] = draw.choice((PRIORITY_CLASS, SPOT_PRIORITY_CLASS))
+        spec["priorityClassName"] = draw.choice((PRIORITY_CLASS, *SPOT_CLASSES))
     if draw.maybe(0.05):
         pod["metadata"].setdefault("labels", {})[CAPACITY_PROVIDER_LABEL] = draw.choice(("FARGATE", FARGATE_SPOT, ""))
     if draw.maybe(0.2):

@@ -132,6 +132,7 @@ def _as_plain(profile: Profile) -> Manifest:
         "capacityProvider": profile.capacity_provider,
         "spotNodeLabel": profile.spot_node_label,
         "podChoice": profile.pod_choice,
+        "spotReclaim": profile.spot_reclaim,
         "allowedCapabilities": list(profile.allowed_capabilities),
         "selectors": [{"namespace": each.namespace, "labels": dict(each.labels)} for each in profile.selectors],
     }
@@ -153,5 +154,6 @@ def _from_plain(plain: Manifest) -> Profile:
         capacity_provider=plain["capacityProvider"],
         spot_node_label=plain["spotNodeLabel"],
         pod_choice=plain["podChoice"],
+        spot_reclaim=plain["spotReclaim"],
         allowed_capabilities=tuple(plain["allowedCapabilities"]),
     )

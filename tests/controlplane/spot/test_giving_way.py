@@ -28,6 +28,8 @@ from tests.controlplane.server import Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 from tests.unit.cli.running import run
 
+NAMESPACES = ("spot", "kept", "demand", "default")
+LABEL = "kind=spot"
 STATES = ("not-ready", "unreachable")
 TOLERATIONS = [{"key": f"node.kubernetes.io/{state}", "operator": "Exists"} for state in STATES]
 SIZE = {"cpu": "66", "memory": "256Gi", "pods": "100", "ephemeral-storage": "10Ti"}
@@ -50,8 +52,10 @@ def server(cluster: ControlPlane) -> Server:
     # That of the profile by which `reach` sees that its work is in effect.
     server.create(RUNTIME_CLASSES.list_path(), {"metadata": {"name": "kata"}, "handler": "runsc"}).expect_ok()
     reach(server, "spot", [a_profile("spot", a_selector("spot"), sandbox=SANDBOX, spot=True)])
+    kept = a_profile("kept", a_selector("kept"), sandbox=SANDBOX, spot=True, spot_nodes=LABEL, spot_reclaim="None")
+    reach(server, "kept", [kept])
     reach(server, "demand", [a_profile("demand", a_selector("demand"), sandbox=SANDBOX)])
-    paths = [SERVICE_ACCOUNTS.path("default", namespace) for namespace in ("spot", "demand", "default")]
+    paths = [SERVICE_ACCOUNTS.path("default", namespace) for namespace in NAMESPACES]
     eventually(lambda: all(server.get(path).ok for path in paths))
     return server
 
@@ -62,12 +66,11 @@ def room(cluster: ControlPlane, server: Server) -> Iterator[None]:
     yield
 
     def is_empty() -> bool:
-        for namespace in namespaces:
+        for namespace in NAMESPACES:
             cluster.kubectl("delete", "pods", "--all", "-n", namespace, "--force", "--grace-period=0")
-        return not any(server.get(PODS.list_path(namespace)).expect_ok()["items"] for namespace in namespaces)
+        return not any(server.get(PODS.list_path(namespace)).expect_ok()["items"] for namespace in NAMESPACES)
 
-    namespaces = ("spot", "demand", "default")
-    for namespace in namespaces:
+    for namespace in NAMESPACES:
         cluster.kubectl("delete", "deployments,jobs,poddisruptionbudgets", "--all", "-n", namespace, "--wait=false")
     eventually(is_empty)
 
@@ -138,6 +141,27 @@ def test_warm_room_goes_first_then_spot_within_budgets_then_spot_beyond_them(
     [last] = find_leaving(server, "spot")
     assert last in ("spot-0", "spot-2"), "beyond the budget, as there is no other way"
     assert not find_leaving(server, "demand")
+
+
+def test_where_spot_does_not_give_way_nobody_of_ordinary_priority_takes_its_room(
+    cluster: ControlPlane, server: Server
+) -> None:
+    path = NODES.path("node")
+    server.patch(path, {"metadata": {"labels": {"kind": "spot"}}}).expect_ok()
+    try:
+        for number in range(4):
+            place(server, "kept", large(f"kept-{number}"))
+        server.create_pod("default", large("ordinary").requesting(cpu="16").build(), dry_run=False).expect_ok()
+
+        def find_told() -> str:
+            conditions = read(server, "default", "ordinary").get("status", {}).get("conditions", [])
+            return next((one.get("message", "") for one in conditions if one["type"] == "PodScheduled"), "")
+
+        assert "No preemption victims found for incoming pod" in eventually(find_told)
+        assert not find_leaving(server, "kept")
+        assert not read(server, "default", "ordinary")["status"].get("nominatedNodeName")
+    finally:
+        server.patch(path, {"metadata": {"labels": {"kind": None}}}).expect_ok()
 
 
 def build_template(app: str, **spec: Any) -> Manifest:

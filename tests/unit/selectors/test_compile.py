@@ -46,6 +46,9 @@ def test_security_groups_are_two_fields_more() -> None:
     assert compiled(everything) == [f"{start}|a|web|Allow"]
     assert compiled(a_profile("web", selector, annotations=("a/*", "b"))) == [f"{start}||||a/*,b"]
     assert compiled(a_profile("web", selector, selinux="Allow")) == [f"{start}|||||Allow"]
+    kept = a_profile("web", selector, spot=True, spot_nodes="a=b", spot_reclaim="None")
+    assert compiled(kept) == [f"{start}|||||||Spot|a=b|||Keep"]
+    assert compiled(a_profile("web", selector, spot_nodes="a=b", spot_reclaim="None")) == [f"{start}||||||||a=b"]
     assert compiled(a_profile("web", selector, pod_choice="Allow")) == [f"{start}||||||||||Allow"]
     assert compiled(a_profile("web", selector, opt_out="Refuse")) == [f"{start}||||||Refuse"]
     assert compiled(a_profile("web", selector, spot=True)) == [f"{start}|||||||Spot"]

@@ -24,6 +24,7 @@ from monopod.cli.doctor.new_namespaces import check_new_namespaces, try_new_name
 from monopod.cli.doctor.overhead import check_overhead, read_gates
 from monopod.cli.doctor.probe import Probe
 from monopod.cli.doctor.sandboxes import check_sandboxes
+from monopod.cli.doctor.spot import check_spot
 from monopod.cli.live import Cluster
 from monopod.cli.output.terminal import build_grid, print_lines
 
@@ -60,7 +61,7 @@ def diagnose(kubeconfig: str | None, context: str | None, namespace: str, probe_
 
 def check(facts: Facts) -> list[Finding]:
     """All checks, in order."""
-    sandboxes = (check_sandboxes, check_capacity, check_cgroups, check_overhead)
+    sandboxes = (check_sandboxes, check_capacity, check_spot, check_cgroups, check_overhead)
     more = (check_new_namespaces, *sandboxes, check_autoscalers, check_cilium)
     return [finding for each in (*CLUSTER_CHECKS, *more) for finding in each(facts)]
 

@@ -41,6 +41,7 @@ class Check(StrEnum):
     RUNTIME_CLASS = "RuntimeClass"
     NODES = "Nodes"
     CAPACITY = "Capacity"
+    SPOT = "Spot"
     KATA_SIZING = "KataSizing"
     CGROUP_DRIVER = "CgroupDriver"
     OVERHEAD = "Overhead"

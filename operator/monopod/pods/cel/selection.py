@@ -64,7 +64,8 @@ SELECTORS = Variable(
     "The compiled selectors of the profiles that reach this namespace: "
     "[profile, RuntimeClass, Pend or Reject, exact label pairs, label patterns as regular expressions, and if any: "
     "zones, security groups, Allow where pods may choose theirs, allowed annotations, Allow for SELinux options, "
-    "Refuse for opting out, Spot, the label of Spot's nodes, nothing, Allow where pods may choose their provider].",
+    "Refuse for opting out, Spot, the label of Spot's nodes, allowed capabilities, Allow where pods may choose their "
+    "provider, Keep where pods on Spot don't give way].",
     f"""
     namespaceObject.metadata.?annotations[?{quote(SELECTORS_ANNOTATION)}].orValue('')
       .split({quote(LINE_SEPARATOR)})

@@ -10,6 +10,8 @@ from monopod.api.names import (
     FARGATE,
     FARGATE_SPOT,
     ON_DEMAND_ANNOTATION,
+    SPOT_CLASSES,
+    SPOT_KEPT_CLASS,
     SPOT_PRIORITY_CLASS,
 )
 from monopod.cel.compiled_selectors import (
@@ -18,12 +20,14 @@ from monopod.cel.compiled_selectors import (
     OWNER_SEPARATOR,
     PROVIDER_ALLOWED,
     SPOT,
+    SPOT_KEPT,
 )
 from monopod.cel.expressions import Validation, Variable, quote, quote_all
 from monopod.cel.json_patch import drop_if, escape_pointer, put, put_label
 from monopod.pods.rules.spot import (
     DEFAULT_GRACE_SECONDS,
     MAX_GRACE_SECONDS,
+    SPOT_KEPT_PRIORITY,
     SPOT_PREEMPTION,
     SPOT_PRIORITY,
     UNKNOWN_PROVIDER,
@@ -60,7 +64,13 @@ IS_SPOT = Variable(
     """,
 )
 
-SPOT_VARIABLES = (CHOSEN, FALLEN_BACK, IS_SPOT)
+IS_KEPT = Variable(
+    "spotKept",
+    "Whether pods on Spot have a place that they don't give way from, on nodes of their own.",
+    f"variables.winner[?15].orValue('') == {quote(SPOT_KEPT)}",
+)
+
+SPOT_VARIABLES = (CHOSEN, FALLEN_BACK, IS_SPOT, IS_KEPT)
 
 KNOWN_PROVIDER = Validation(
     "A pod that may choose what it runs on names something that there is.",
@@ -73,7 +83,10 @@ KNOWN_PROVIDER = Validation(
 
 _MARK = quote(CAPACITY_PROVIDER_LABEL)
 _HAS_MARK = f"{_MARK} in variables.labels"
-_HAS_CLASS = f"object.spec.?priorityClassName.orValue('') == {quote(SPOT_PRIORITY_CLASS)}"
+_CLASS = "object.spec.?priorityClassName.orValue('')"
+_HAS_CLASS = f"{_CLASS} in {quote_all(SPOT_CLASSES)}"
+_OWN_CLASS = f"(variables.spotKept ? {quote(SPOT_KEPT_CLASS)} : {quote(SPOT_PRIORITY_CLASS)})"
+_OWN_PRIORITY = f"(variables.spotKept ? {SPOT_KEPT_PRIORITY} : {SPOT_PRIORITY})"
 _GRACE = f"object.spec.?terminationGracePeriodSeconds.orValue({DEFAULT_GRACE_SECONDS})"
 
 GIVE_PRIORITY_BACK = f"""
@@ -87,8 +100,8 @@ RUN_ON_SPOT = f"""
     // On Spot it gives way: by its priority, and in time. Elsewhere it has no mark of Spot, nor Spot's priority by it.
     (variables.spot ? (
     {put_label(CAPACITY_PROVIDER_LABEL, quote(FARGATE_SPOT))} +
-    {put("/spec/priorityClassName", quote(SPOT_PRIORITY_CLASS))} +
-    {put("/spec/priority", str(SPOT_PRIORITY))} +
+    {put("/spec/priorityClassName", _OWN_CLASS)} +
+    {put("/spec/priority", _OWN_PRIORITY)} +
     {put("/spec/preemptionPolicy", quote(SPOT_PREEMPTION))} +
     ({_GRACE} > {MAX_GRACE_SECONDS} ? {put("/spec/terminationGracePeriodSeconds", str(MAX_GRACE_SECONDS))} : [])
     ) : !({_HAS_MARK}) ? [] : (
@@ -102,13 +115,14 @@ RUNS_ON_ITS_PROVIDER = Validation(
     "A pod on Spot says so and gives way; any other doesn't say so, and isn't charged as one.",
     f"""
     !variables.taken || (variables.spot
-      ? variables.labels[?{_MARK}].orValue('') == {quote(FARGATE_SPOT)} && {_HAS_CLASS} &&
+      ? variables.labels[?{_MARK}].orValue('') == {quote(FARGATE_SPOT)} && {_CLASS} == {_OWN_CLASS} &&
         {_GRACE} <= {MAX_GRACE_SECONDS}
       : !({_HAS_MARK}))
     """,
     "A Fargate profile matches this pod (`kubectl fargate explain` says which), but it isn't as the profile's "
     f"capacityProviderStrategy wants it: on Spot the label {CAPACITY_PROVIDER_LABEL} is {FARGATE_SPOT}, "
-    f"spec.priorityClassName is {SPOT_PRIORITY_CLASS} and spec.terminationGracePeriodSeconds at most "
-    f"{MAX_GRACE_SECONDS}; elsewhere there is no such label. Create the pod again without these fields; if that fails "
-    "too, the MutatingAdmissionPolicy monopod-pods or its binding is missing, or a webhook undoes its work.",
+    f"spec.priorityClassName is {SPOT_PRIORITY_CLASS} (or {SPOT_KEPT_CLASS}, by the chart's spot.reclaim) and "
+    f"spec.terminationGracePeriodSeconds at most {MAX_GRACE_SECONDS}; elsewhere there is no such label. Create the pod "
+    "again without these fields; if that fails too, the MutatingAdmissionPolicy monopod-pods or its binding is "
+    "missing, or a webhook undoes its work.",
 )

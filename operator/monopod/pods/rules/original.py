@@ -26,7 +26,7 @@ from monopod.api.names import (
     POD_GROUPS_ANNOTATION,
     PROFILE_LABEL,
     RECREATED_ANNOTATION,
-    SPOT_PRIORITY_CLASS,
+    SPOT_CLASSES,
     STORAGE_ANNOTATION,
     TASK_LABEL,
     UNSUPPORTED_ANNOTATION,
@@ -99,7 +99,7 @@ def compute_original(pod: Mapping[str, Any]) -> Manifest:
             # Admission set the pin, and nothing tells whether the author had, too.
             labels.pop(EKS_PROFILE_LABEL, None)
         spec = _unsize(whole, spec)
-        if spec.get("priorityClassName") == SPOT_PRIORITY_CLASS:
+        if spec.get("priorityClassName") in SPOT_CLASSES:
             del spec["priorityClassName"]
     metadata["labels"] = {key: value for key, value in labels.items() if not _is_our_label(key)}
     annotations = metadata.get("annotations") or {}

@@ -20,6 +20,8 @@ from monopod.api.names import (
     GROUP_COUNT_LABEL,
     GROUP_LABEL_PREFIX,
     PROFILE_LABEL,
+    SPOT_KEPT_CLASS,
+    SPOT_PRIORITY_CLASS,
     TASK_LABEL,
 )
 from monopod.kube.objects.fields import InvalidProfile, Part
@@ -31,6 +33,7 @@ SELinuxOptions = Literal["Unsupported", "Allow"]
 OptOut = Literal["Allow", "Refuse"]
 CapacityProvider = Literal["FARGATE", "FARGATE_SPOT"]
 PodChoice = Literal["Ignore", "Allow"]
+SpotReclaim = Literal["Preemption", "None"]
 
 WRITTEN_LABELS: Final = (PROFILE_LABEL, EKS_PROFILE_LABEL, GROUP_COUNT_LABEL, TASK_LABEL, CAPACITY_PROVIDER_LABEL)
 """Labels that admission writes, and one per security group (see `is_written`); no selector sees them. Admission runs
@@ -67,6 +70,7 @@ class Profile:
         spot_node_label: the label of Spot's nodes, `key=value`; "" if no nodes are Spot's.
         pod_choice: whether a pod may choose its capacity provider by an annotation.
         allowed_capabilities: what a container may add to the capabilities that every container has.
+        spot_reclaim: how pods on Spot give way to others in this cluster.
     """
 
     name: str
@@ -84,6 +88,17 @@ class Profile:
     spot_node_label: str = ""
     pod_choice: PodChoice = "Ignore"
     allowed_capabilities: tuple[str, ...] = ()
+    spot_reclaim: SpotReclaim = "Preemption"
+
+    @property
+    def may_use_spot(self) -> bool:
+        """Whether it may have pods on Spot."""
+        return self.is_spot or self.pod_choice == "Allow"
+
+    @property
+    def spot_class(self) -> str:
+        """The PriorityClass of its pods on Spot."""
+        return SPOT_KEPT_CLASS if self.spot_reclaim == "None" else SPOT_PRIORITY_CLASS
 
     @property
     def is_spot(self) -> bool:
@@ -92,7 +107,11 @@ class Profile:
 
     @classmethod
     def from_resource(
-        cls, resource: Mapping[str, object], default_runtime_class: str, spot_node_label: str = ""
+        cls,
+        resource: Mapping[str, object],
+        default_runtime_class: str,
+        spot_node_label: str = "",
+        spot_reclaim: SpotReclaim = "Preemption",
     ) -> "Profile":
         """Reads a FargateProfile as the API server sends it; a profile without a sandbox gets the default one.
 
@@ -123,6 +142,8 @@ class Profile:
             spot_node_label,
             "Allow" if _read_choice(spec.child("spot"), "podChoice", "Ignore", "Allow") else "Ignore",
             spec.texts("allowedCapabilities"),
+            # On nodes that they share with others pods on Spot would have Spot's price for an ordinary place.
+            spot_reclaim if spot_node_label else "Preemption",
         )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from monopod.api.names import CAPACITY_PROVIDER_ANNOTATION, FARGATE, FARGATE_SPOT, SPOT_PRIORITY_CLASS
+from monopod.api.names import CAPACITY_PROVIDER_ANNOTATION, FARGATE, FARGATE_SPOT, SPOT_CLASSES
 from monopod.cel.compiled_selectors import ON_DEMAND_SEPARATOR, ON_DEMAND_UNTIL, OWNER_SEPARATOR
 from monopod.kube.objects.fields import Part
 from monopod.pods.rules.selection import Profile
@@ -22,6 +22,9 @@ from monopod.pods.rules.selection import Profile
 SPOT_PRIORITY: Final = -5
 """Below every pod that has no priority class, and above the -10 of pods that only keep room warm: these go first. At
 -10 and below the cluster autoscaler takes a pod for one that needs no node."""
+
+SPOT_KEPT_PRIORITY: Final = 0
+"""Where pods on Spot have nodes of their own and don't give way to others: that of pods without a priority class."""
 
 SPOT_PREEMPTION: Final = "PreemptLowerPriority"
 
@@ -110,7 +113,7 @@ class SpotTerms:
         if self.asked_seconds > self.grace_seconds:
             yield f"terminationGracePeriodSeconds of {self.asked_seconds} becomes {self.grace_seconds}"
         if self.replaced_class:
-            yield f"priorityClassName {self.replaced_class} gives way to {SPOT_PRIORITY_CLASS}"
+            yield f"priorityClassName {self.replaced_class} gives way to that of Spot"
 
 
 def compute_spot_terms(pod: Mapping[str, object]) -> SpotTerms:
@@ -123,7 +126,7 @@ def compute_spot_terms(pod: Mapping[str, object]) -> SpotTerms:
     asked = spec.number("terminationGracePeriodSeconds") if "terminationGracePeriodSeconds" in spec.fields else None
     seconds = DEFAULT_GRACE_SECONDS if asked is None else asked
     own = spec.text("priorityClassName")
-    return SpotTerms(min(seconds, MAX_GRACE_SECONDS), seconds, "" if own == SPOT_PRIORITY_CLASS else own)
+    return SpotTerms(min(seconds, MAX_GRACE_SECONDS), seconds, "" if own in SPOT_CLASSES else own)
 
 
 def build_node_requirement(node_label: str, *, is_spot: bool) -> dict[str, Any]:

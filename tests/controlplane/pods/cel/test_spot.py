@@ -11,6 +11,7 @@ from monopod.api.names import (
     FARGATE_SPOT,
     ON_DEMAND_ANNOTATION,
     PROFILE_LABEL,
+    SPOT_KEPT_CLASS,
     SPOT_PRIORITY_CLASS,
 )
 from monopod.kube.objects.resources import NAMESPACES, PODS
@@ -249,3 +250,20 @@ def test_nobody_but_the_operator_says_what_runs_on_demand(spotted: Server) -> No
     new = {"metadata": {"name": "born-on-demand", **patch["metadata"]}}
     born = spotted.create(NAMESPACES.list_path(), new, dry_run=True).expect_ok()
     assert ON_DEMAND_ANNOTATION not in born["metadata"].get("annotations", {})
+
+
+def test_where_spot_does_not_give_way_its_pods_have_the_priority_of_others(spotted: Server) -> None:
+    kept = a_profile("kept", a_selector("kept"), spot=True, spot_nodes=LABEL, spot_reclaim="None", pod_choice="Allow")
+    reach(spotted, "kept", [kept])
+    once = spotted.create_pod("kept", a_pod().with_spec(priorityClassName=PRIORITY_CLASS).build()).expect_ok()
+    assert read_priority(once) == (SPOT_KEPT_CLASS, 0, "PreemptLowerPriority")
+    assert once["metadata"]["labels"][CAPACITY_PROVIDER_LABEL] == FARGATE_SPOT
+    # A copy of it elsewhere, and one of a pod that gives way: both are as their own profile says.
+    for namespace, wanted in (("spot", SPOT), ("fargate", ORDINARY)):
+        copy = {"metadata": {"name": "copy", "labels": once["metadata"]["labels"]}, "spec": {**once["spec"]}}
+        copy["metadata"]["annotations"] = once["metadata"]["annotations"]
+        assert read_priority(spotted.create_pod(namespace, copy).expect_ok()) == wanted
+    giving = spotted.create_pod("spot", a_pod().build()).expect_ok()
+    copy = {"metadata": {"name": "copy", "labels": giving["metadata"]["labels"]}, "spec": giving["spec"]}
+    copy["metadata"]["annotations"] = giving["metadata"]["annotations"]
+    assert read_priority(spotted.create_pod("kept", copy).expect_ok())[:2] == (SPOT_KEPT_CLASS, 0)

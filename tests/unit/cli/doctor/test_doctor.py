@@ -39,6 +39,7 @@ def test_a_healthy_cluster_has_nothing_but_good_findings() -> None:
     assert {finding.level for finding in findings} == {Level.OK}
     silent = {
         Check.CAPACITY,
+        Check.SPOT,
         Check.NETWORK_POLICY,
         Check.NETWORK_PLUGIN,
         Check.OVERHEAD,

@@ -20,7 +20,7 @@ def test_a_profile_on_spot_has_spots_price_and_says_what_changes(tmp_path: Path)
     manifests = write_yaml(tmp_path / "manifests.yaml", workload)
     text = " ".join(run("lint", "-f", manifests, "--profiles", path).stdout.split())
     assert "Deployment/x in namespace prod: on Spot its terminationGracePeriodSeconds of 600 becomes 120." in text
-    assert "on Spot its priorityClassName high gives way to monopod-spot." in text
+    assert "on Spot its priorityClassName high gives way to that of Spot." in text
     assert "(us-east-1, x86, Spot)" in text
     elsewhere = " ".join(run("lint", "-f", manifests, "--profiles", path, "--region", "eu-west-1").stdout.split())
     assert "Spot; eu-west-1 has no price for Spot, so that on demand is taken" in elsewhere

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from monopod.api.names import CAPACITY_PROVIDER_ANNOTATION, SPOT_PRIORITY_CLASS
+from monopod.api.names import CAPACITY_PROVIDER_ANNOTATION, SPOT_KEPT_CLASS, SPOT_PRIORITY_CLASS
 from monopod.pods.rules.decision import ProviderRefused, Sandboxed, decide
 from monopod.pods.rules.selection import PodChoice, Profile
 from monopod.pods.rules.spot import SpotTerms, build_node_requirement, compute_spot_terms, describe_ignored_choice
@@ -23,8 +23,9 @@ TERMS: dict[str, tuple[dict[str, Any], SpotTerms, tuple[str, ...]]] = {
     "a class of its own": (
         {"priorityClassName": "high"},
         SpotTerms(30, 30, "high"),
-        ("priorityClassName high gives way to monopod-spot",),
+        ("priorityClassName high gives way to that of Spot",),
     ),
+    "Spot's class where it is kept": ({"priorityClassName": SPOT_KEPT_CLASS}, SpotTerms(30, 30, ""), ()),
     "Spot's class": ({"priorityClassName": SPOT_PRIORITY_CLASS}, SpotTerms(30, 30, ""), ()),
 }
 
@@ -131,3 +132,15 @@ def test_whether_pods_choose_is_read_from_the_profile() -> None:
     resource = a_profile_resource("web", {"namespace": "prod"}, spot={"podChoice": "Allow"})
     assert Profile.from_resource(resource, "kata").pod_choice == "Allow"
     assert on().pod_choice == "Ignore"
+
+
+def test_the_class_of_pods_on_spot_is_the_installations_to_say() -> None:
+    resource = a_profile_resource("web", {"namespace": "prod"})
+    kept = Profile.from_resource(resource, "kata", LABEL, "None")
+    assert (kept.spot_class, kept.may_use_spot) == (SPOT_KEPT_CLASS, False)
+    assert Profile.from_resource(resource, "kata", LABEL).spot_class == SPOT_PRIORITY_CLASS
+
+
+def test_spot_gives_way_unless_it_has_nodes_of_its_own() -> None:
+    resource = a_profile_resource("web", {"namespace": "prod"})
+    assert Profile.from_resource(resource, "kata", "", "None").spot_class == SPOT_PRIORITY_CLASS
