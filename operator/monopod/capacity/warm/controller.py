@@ -41,6 +41,8 @@ IDLE_SECONDS: Final = 60.0
 """While no profile asks for anything and there is nothing. One that begins to ask is seen at once."""
 PODS_SECONDS: Final = 30.0
 """How often pods are listed: all that run of some profiles, or of the cluster."""
+SHORT_SECONDS: Final = 10.0
+"""The same while nodes are to come."""
 
 Manifest = Mapping[str, Any]
 
@@ -125,7 +127,8 @@ class WarmKeeper:
             self._room = {}
             return
         now = self._clock.monotonic()
-        if now - self._room_at < PODS_SECONDS and self._room.keys() == {wish.profile for wish in wishes}:
+        rest = SHORT_SECONDS if any(self._room.get(wish.profile, 0) < wish.allowed for wish in wishes) else PODS_SECONDS
+        if now - self._room_at < rest and self._room.keys() == {wish.profile for wish in wishes}:
             return
         self._short = {wish.profile for wish in wishes if self._room.get(wish.profile, wish.allowed) < wish.allowed}
         self._room = count_room(wishes, self._caches.nodes.views(), await fetch_uses(self._api))

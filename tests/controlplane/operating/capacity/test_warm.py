@@ -39,7 +39,7 @@ from monopod.capacity.rules.warm import state
 from monopod.capacity.warm import controller
 state.ANSWER_WITHIN = datetime.timedelta(seconds=3)
 state.SETTLING = datetime.timedelta(seconds=2)
-controller.PODS_SECONDS = controller.POLL_SECONDS = reader.POLL_SECONDS = 1.0
+controller.PODS_SECONDS = controller.SHORT_SECONDS = controller.POLL_SECONDS = reader.POLL_SECONDS = 1.0
 """
 
 
