@@ -83,9 +83,11 @@ def test_a_policy_is_the_same_text_under_another_release_but_for_the_names(defau
 
 
 def test_the_operator_of_any_release_finds_its_policies_as_they_were_installed() -> None:
-    chart = render_chart({"serviceAccount": {"name": "account"}}, release="other", namespace="other-system")
+    values = {"serviceAccount": {"name": "account"}, "pauseImage": "mirror.example.com/pause:1"}
+    chart = render_chart(values, release="other", namespace="other-system")
     account = f"system:serviceaccount:other-system:{chart.find_argument('service-account')}"
-    expected = [each for pair in build_policies(account, "other-system").values() for each in pair]
+    policies = build_policies(account, "other-system", pause_image=str(chart.find_argument("pause-image")))
+    expected = [each for pair in policies.values() for each in pair]
     found = {(item["kind"], item["metadata"]["name"]): item for item in chart.of_kind(*ADMISSION)}
     assert (find_missing(expected, found), find_changed(expected, found)) == ((), ())
     assert all(item["metadata"]["annotations"][REVISION_ANNOTATION] for item in found.values())

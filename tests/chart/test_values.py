@@ -115,6 +115,8 @@ CHANGES = [
         "None",
         {"spot": {"nodeLabel": "kind=spot"}},
     ),
+    Change("pauseImage", "mirror/pause:1", lambda chart: chart.find_argument("pause-image"), "mirror/pause:1"),
+    Change("warm.bound", 7, lambda chart: chart.find_argument("warm-bound"), "7"),
     Change("events.webhook.url", HOOK, lambda chart: chart.find_argument("webhook-url"), HOOK),
     Change("events.webhook.format", "EventBridge", lambda chart: chart.find_argument("webhook-format"), "EventBridge"),
     Change(
