@@ -56,6 +56,7 @@ class KernelTrial:
         """Tries; raises as `Trial` says."""
         fields = {"runtimeClassName": self.runtime_class, "restartPolicy": "Never"}
         room.create_pod(build_pod(self.pod, room.image, _ASK, **fields))
+        room.wait_for_node(self.pod)
         pod: Json = room.wait(START_SECONDS, self.pod, lambda: _read_ended(room, self.pod))
         if pod["status"]["phase"] != "Succeeded":
             raise NoResult(f"Its {describe_pod(pod)}.")

@@ -23,6 +23,7 @@ Json = dict[str, Any]
 
 START_SECONDS: Final = 120.0
 ACCOUNT_SECONDS: Final = 30.0
+ROOM_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 1.0
 
 
@@ -44,6 +45,10 @@ class Clock(Protocol):
 
 class NoResult(Exception):
     """A trial couldn't find out; the message says why."""
+
+
+class NoRoom(NoResult):
+    """The cluster had no room for a trial's pod, which is no fault of what is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,17 @@ class Room:
     def read_log(self, name: str, **query: str) -> str:
         """What a pod has written."""
         return self.api.get_text(PODS.path(name, self.namespace, "log"), query)
+
+    def wait_for_node(self, pod: str) -> None:
+        """Waits until a pod has a node.
+
+        Raises:
+            NoRoom: it has none in that time; the message says why.
+        """
+        try:
+            self.wait(ROOM_SECONDS, pod, lambda: self.read_pod(pod).get("spec", {}).get("nodeName"))
+        except NoResult as problem:
+            raise NoRoom(str(problem)) from None
 
     def wait(self, seconds: float, pod: str, ask: Callable[[], Any]) -> Any:
         """What `ask` answers, once that is anything.
@@ -158,6 +174,9 @@ class Probe:
             return trial.run(self.room)
         except (ApiError, ApiUnreachable) as failure:
             return self._describe_no_result(trial, describe(failure))
+        except NoRoom as problem:
+            action = "Make room on a node that can take it, and try again."
+            return Finding(trial.check, Level.WARNING, f"{trial.question} can't be told. {problem}", action)
         except NoResult as problem:
             return self._describe_no_result(trial, str(problem))
 

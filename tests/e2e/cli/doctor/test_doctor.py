@@ -10,12 +10,19 @@ import pytest
 from lab.cluster.images import BUSYBOX_IMAGE
 from tests.e2e.live import Live, Object
 
+SANDBOX_MILLIS = 100
+"""Thousandths of a CPU, at least the overhead of the lab's RuntimeClass."""
+
 
 @pytest.fixture
 def full_node(live: Live) -> Iterator[None]:
-    """The cluster with less than 8 milli-CPUs free on a node of two: each of these pods takes half of what is left."""
+    """The cluster with less than 8 milli-CPUs free on a node of two: each of these pods takes half of what is left.
+
+    A sandbox has an overhead, which a last filler gives way to; the others don't take its place.
+    """
     namespace = live.make_namespace("full")
-    live.apply(*(a_filler(namespace, millis) for millis in (1024, 512, 256, 128, 64, 32, 16, 8)))
+    live.apply(a_priority_class("doctor-yields", -1000), a_priority_class("doctor-stays", 0))
+    live.apply(a_filler(namespace, SANDBOX_MILLIS, "doctor-yields"))
 
     def look() -> bool:
         return all(
@@ -23,15 +30,23 @@ def full_node(live: Live) -> Iterator[None]:
             for pod in live.find("pods", namespace)
         )
 
+    live.wait_for(look, "room for the sandbox kept")
+    live.apply(*(a_filler(namespace, millis, "doctor-stays") for millis in (1024, 512, 256, 128, 64, 32, 16, 8)))
     live.wait_for(look, "each filler scheduled, or told that it doesn't fit")
     yield
     live.remove_namespace(namespace)
+    live.kubectl("delete", "priorityclass", "doctor-yields", "doctor-stays")
 
 
-def a_filler(namespace: str, millis: int) -> Object:
+def a_priority_class(name: str, value: int) -> Object:
+    metadata = {"metadata": {"name": name}, "value": value, "preemptionPolicy": "Never"}
+    return {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", **metadata}
+
+
+def a_filler(namespace: str, millis: int, priority: str) -> Object:
     container: Object = {"name": "filler", "image": BUSYBOX_IMAGE, "command": ["sleep", "3600"]}
     container |= {"imagePullPolicy": "IfNotPresent", "resources": {"requests": {"cpu": f"{millis}m"}}}
-    spec = {"terminationGracePeriodSeconds": 0, "containers": [container]}
+    spec = {"terminationGracePeriodSeconds": 0, "containers": [container], "priorityClassName": priority}
     metadata = {"name": f"filler-{millis}", "namespace": namespace}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 

@@ -43,6 +43,7 @@ class FakeCluster:
     kernel: str = "4.19.0-gvisor"
     node: tuple[str, str] = (NODE, BOOT)
     ends: str = "Succeeded"
+    node_at: float = 0.0
     created: dict[str, float] = field(default_factory=dict)
     bodies: dict[str, Any] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
@@ -66,7 +67,8 @@ class FakeCluster:
         if path.startswith("/api/v1/nodes/"):
             info = {"kernelVersion": self.node[0], "bootID": self.node[1]}
             return {"metadata": {"name": name}, "status": {"nodeInfo": info}}
-        if self.clock.now < self.created[name] + self.starts_within:
+        spec = {"nodeName": "node-1"} if self.clock.now >= self.node_at else {}
+        if not spec or self.clock.now < self.created[name] + self.starts_within:
             waiting = {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}
             status: dict[str, Any] = {"phase": "Pending", "containerStatuses": [{"state": waiting}]}
         else:
@@ -74,7 +76,7 @@ class FakeCluster:
             status = {"phase": "Running", "podIP": self.address, "containerStatuses": [{"state": running}]}
             if self.bodies[name]["spec"].get("restartPolicy") == "Never":
                 status = {"phase": self.ends, "containerStatuses": [{"state": {"terminated": {"exitCode": 0}}}]}
-        return {"metadata": {"name": name}, "spec": {"nodeName": "node-1"}, "status": status}
+        return {"metadata": {"name": name}, "spec": spec, "status": status}
 
     def get_text(self, path: str, query: Mapping[str, str]) -> str:
         if path == f"{NAMESPACE}/pods/kernel/log":
@@ -241,6 +243,13 @@ def test_a_sandbox_is_one_by_its_kernel(kernel: str, level: Level, conclusion: s
 def test_a_kernel_that_is_not_known_is_a_problem(cluster: FakeCluster, why: str) -> None:
     message = f"Whether pods of RuntimeClass gvisor have a kernel of their own can't be told. {why}"
     assert probe(cluster, GVISOR) == [(Level.PROBLEM, message)]
+
+
+def test_a_pod_that_finds_no_room_is_no_problem_of_the_sandbox() -> None:
+    cluster = FakeCluster(FakeClock(), enforcing, node_at=999)
+    ((level, message),) = probe(cluster, GVISOR)
+    assert (level, cluster.deleted) == (Level.WARNING, [NAMESPACE])
+    assert message.endswith("After 30 s pod kernel is Pending (ErrImagePull: no such image).")
 
 
 def test_what_a_pod_writes_stays_on_its_line() -> None:
