@@ -84,6 +84,9 @@ SPOT_CLASSES: Final = (SPOT_PRIORITY_CLASS, SPOT_KEPT_CLASS)
 PATCHED_ANNOTATION: Final = f"{GROUP}/patched"
 """On a RuntimeClass, by whoever patches it: the time from which its nodes have the new version of the sandbox."""
 
+PATCH_REASON_ANNOTATION: Final = f"{GROUP}/patch-reason"
+"""Next to it, for people: why."""
+
 CAPACITY_ANNOTATION: Final = "CapacityProvisioned"
 LOGGING_ANNOTATION: Final = "Logging"
 LOGGING_DISABLED: Final = "LoggingDisabled: LOGGING_CONFIGMAP_NOT_FOUND"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from monopod.eviction.api import request_eviction
+from monopod.eviction.api import request_eviction, terminate
 from monopod.eviction.evictor import Evictor
 from monopod.eviction.options import EvictionOptions
 from monopod.eviction.rules.order import (
@@ -146,3 +146,35 @@ async def test_the_mover_tells_what_blocks() -> None:
         (obstacle,) = evictor.compute_obstacles([POD])
         assert (obstacle.pods, obstacle.budgets) == (("prod/a",), ("prod/web",))
         assert answered
+
+
+async def test_a_pod_that_is_overdue_is_deleted_if_its_eviction_is_refused_once_more() -> None:
+    overdue, delete = replace(POD, overdue=True), PATH.removesuffix("/eviction")
+    for refusal in (ServerTrouble(429, "", "no", (CAUSE,)), ServerTrouble(500, "", SEVERAL), ApiError(403, "", "no")):
+        api = FakeApi({("create", PATH): refusal})
+        assert await terminate(api, overdue) == Evicted()
+        assert api.sent("delete") == [(delete, {"uid": "uid-a"})]
+    answers: list[Any] = [{}, not_found(), ApiUnreachable("away")]
+    for answer in answers:
+        api = FakeApi({("create", PATH): answer})
+        await terminate(api, overdue)
+        assert api.sent("delete") == [], "it went, or nobody knows"
+    api = FakeApi(
+        {("create", PATH): ServerTrouble(429, "", "no", (CAUSE,)), ("delete", delete): ApiError(403, "", "a")}
+    )
+    assert isinstance(await terminate(api, overdue), Refused)
+
+
+async def test_only_overdue_pods_are_deleted_within_the_same_bound() -> None:
+    refused = ServerTrouble(429, "", "no", (CAUSE,))
+    api, clock = FakeApi({("create", PATH): refused, ("create", PATH.replace("/a/", "/b/")): refused}), FakeClock()
+    evictor = Evictor(api, TWENTY, PROBLEMS, clock=clock)
+    other = replace(POD, name="b", uid="uid-b", workload="other", overdue=True)
+    async with running(evictor.controller):
+        evictor.update("patching", [POD, other])
+        for seconds in (3, 0.1):
+            clock.step(seconds)
+            await settle()
+        assert [path for path, _ in api.sent("delete")] == [PATH.replace("/a/eviction", "/b")]
+        assert evictor.find_refused([POD, other])["uid-a"] == OverBudget(("web",), SAID, words="no")
+        assert "uid-b" not in evictor.find_refused([other])

@@ -90,7 +90,6 @@ def describe(plan: PatchPlan) -> Iterator[str]:
     yield f"With a notice now, evictions would begin at {beginning}, zone after zone, the oldest pods first."
     if blocked := sum(bool(each.refusal) for each in plan.replacements):
         yield f"{_count(blocked, 'pod')} couldn't be evicted now."
-    yield "Nothing evicts them yet: replace them yourself, for instance by `kubectl rollout restart`."
 
 
 def _count(number: int, noun: str) -> str:

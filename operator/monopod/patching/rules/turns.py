@@ -89,6 +89,8 @@ def compute_turns(
     wanted: defaultdict[str, list[SeenPod]] = defaultdict(list)
     order: dict[str, int] = {}
     for each in ready_to_go:
+        if each.is_terminating:
+            continue
         wanted[pods[each.uid].workload].append(pods[each.uid])
         order[each.uid] = len(order)
     now: list[SeenPod] = []

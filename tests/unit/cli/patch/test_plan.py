@@ -104,13 +104,12 @@ def test_age_counts_without_a_patch(cluster: FakeCluster) -> None:
     assert report["summary"]["stale"] == 4
 
 
-def test_the_text_says_when_evictions_would_begin_and_that_nothing_evicts(cluster: FakeCluster) -> None:
+def test_the_text_says_when_evictions_would_begin(cluster: FakeCluster) -> None:
     result = run("patch", "plan", "gvisor", "--window", "0 2 * * SAT", "--time-zone", "Europe/Berlin")
     text = " ".join(result.stdout.split())
     assert "RuntimeClass gvisor, patched at 2026-03-05T00:00:00Z: 3 of 4 sandboxes are to be replaced." in text
     assert "With a notice now, evictions would begin at " in text
     assert ":00:00Z, zone after zone, the oldest pods first. 1 pod couldn't be evicted now." in text
-    assert "Nothing evicts them yet" in text
     cluster.pods = []
     assert "none of 0 sandboxes is to be replaced." in run("patch", "plan", "gvisor").stdout
 

@@ -160,3 +160,11 @@ def test_obstacles_name_the_pods_the_budget_and_the_reason() -> None:
     )
     assert "PodDisruptionBudget prod/web doesn't allow the eviction of prod/a, prod/b now" in first.message
     assert (second.reason, second.pods) == (Reason.SEVERAL_BUDGETS, ("prod/c",))
+
+
+def test_pods_of_a_patch_come_last() -> None:
+    patched = replace(a_pod("patched", "2026-01-01"), purpose="patching")
+    moved = replace(a_pod("moved", "2026-01-02"), purpose="rescheduling")
+    queue = EvictionQueue(1.0, 0.0)
+    queue.update([patched, moved])
+    assert queue.decide(0.0) == Evict(moved)
