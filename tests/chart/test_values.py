@@ -162,7 +162,12 @@ CHANGES = [
         {"serviceAccount": {"name": "theirs"}},
     ),
     Change("serviceAccount.name", "theirs", pod_spec("serviceAccountName"), "theirs"),
-    Change("serviceAccount.annotations", {"a": "b"}, metadata_of("ServiceAccount", "annotations"), {"a": "b"}),
+    Change(
+        "serviceAccount.annotations",
+        {"a": "b"},
+        lambda chart: [each["metadata"].get("annotations") for each in chart.of_kind("ServiceAccount")],
+        [{"a": "b"}, None],
+    ),
     Change("crds.install", False, names_of("CustomResourceDefinition"), []),
     Change(
         "crds.securityGroupPolicy",
