@@ -31,11 +31,16 @@ PREFIX = "e2e-scale-"
 
 @dataclass(frozen=True)
 class Demo:
-    """A demo that has ended, and its cluster, which is without nodes for sandboxes again."""
+    """A demo that has ended, and its cluster, which is without nodes for sandboxes again.
+
+    Attributes:
+        left: The nodes that the cluster had at the demo's end, and the machines of those that come by themselves.
+    """
 
     cluster: LabCluster
     live: Live
     done: subprocess.CompletedProcess[str]
+    left: tuple[int, int]
 
 
 @pytest.fixture(scope="module")
@@ -48,22 +53,23 @@ def demo(request: pytest.FixtureRequest) -> Iterator[Demo]:
     live = Live(cluster)
     request.config.stash[LIVES].append(live)
     try:
-        yield Demo(cluster, live, run_demo("scale", "--name", cluster.name))
+        done = run_demo("scale", "--name", cluster.name)
+        assert done.returncode == 0, done.stdout + done.stderr
+        left = (len(live.find("nodes", "default")), len(find_grown(cluster.folder)))
+        yield Demo(cluster, live, done, left)
     finally:
         cluster.delete()
 
 
 def test_the_demo_shows_a_node_that_comes_with_the_pods_and_goes_with_them(demo: Demo) -> None:
     done = demo.done
-    assert done.returncode == 0, done.stdout + done.stderr
     assert "kind: NodePool" in done.stdout
     for stage in (*UP, *DOWN):
         assert re.search(rf"^ +\d+\.\d s  {stage.title}: ", done.stdout, re.MULTILINE), stage.title
     rows = re.findall(rf"^ *{DEPLOYMENT}-\S+ +demo .*gvisor +(\S+) +(\S+)", done.stdout, re.MULTILINE)
     assert len(rows) == REPLICAS
     assert all(kernel != node_kernel for node_kernel, kernel in rows), rows
-    assert not find_grown(demo.cluster.folder)
-    assert len(demo.live.find("nodes", "default")) == 1
+    assert demo.left == (1, 0)
 
 
 def test_a_nodes_own_kubelet_registers_it_as_karpenter_wants_it_and_it_ends_with_its_cluster(
