@@ -33,6 +33,7 @@ test-unit test-controlplane test-e2e test-chart test-project: test-%:
 test-deep: ## the tests of many pods, churn, attacks in loops, a ledger that is killed, Kubernetes' own tests of NetworkPolicies (an hour and a half)
 	MONOPOD_DIFFERENTIAL_PODS=$${MONOPOD_DIFFERENTIAL_PODS:-12000} \
 	MONOPOD_RESCHEDULED_PODS=$${MONOPOD_RESCHEDULED_PODS:-1000} \
+	MONOPOD_PATCHED_PODS=$${MONOPOD_PATCHED_PODS:-1000} \
 	MONOPOD_OBSERVED_WORKLOADS=$${MONOPOD_OBSERVED_WORKLOADS:-50} \
 	MONOPOD_CHURNED_NAMESPACES=$${MONOPOD_CHURNED_NAMESPACES:-200} \
 	MONOPOD_FORGERIES=$${MONOPOD_FORGERIES:-10000} \
@@ -45,7 +46,8 @@ test-deep: ## the tests of many pods, churn, attacks in loops, a ledger that is 
 	  $(RUN) pytest --timeout 7200 tests/controlplane/differential/test_differential.py tests/controlplane/admission/test_request_cost.py \
 	  tests/controlplane/admission/test_marks_while_profiles_change.py \
 	  tests/controlplane/operating/rescheduling/test_shapes.py \
-	  tests/controlplane/operating/rescheduling/test_scale.py tests/attack/profiles/test_churn.py \
+	  tests/controlplane/operating/rescheduling/test_scale.py tests/controlplane/operating/patching/test_scale.py \
+	  tests/attack/profiles/test_churn.py \
 	  tests/attack/isolation/test_network_policies.py tests/attack/pods/test_pod_security.py \
 	  tests/controlplane/ledger/recorder/test_crash.py tests/controlplane/operating/tasks/test_killed.py \
 	  tests/controlplane/operating/capacity/karpenter/test_scaling.py
