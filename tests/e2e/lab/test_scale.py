@@ -20,7 +20,7 @@ from lab.demo.scale import DEPLOYMENT, DOWN, NAMESPACE, REPLICAS, UP
 from tests.e2e.conftest import LIVES
 from tests.e2e.lab.machines import find_interfaces, find_processes
 from tests.e2e.lab.test_demo import run_demo
-from tests.e2e.live import Live
+from tests.e2e.live import READY_SECONDS, Live
 
 Json = dict[str, Any]
 
@@ -66,7 +66,7 @@ def test_the_demo_shows_a_node_that_comes_with_the_pods_and_goes_with_them(demo:
     assert "kind: NodePool" in done.stdout
     for stage in (*UP, *DOWN):
         assert re.search(rf"^ +\d+\.\d s  {stage.title}: ", done.stdout, re.MULTILINE), stage.title
-    rows = re.findall(rf"^ *{DEPLOYMENT}-\S+ +demo .*gvisor +(\S+) +(\S+)", done.stdout, re.MULTILINE)
+    rows = re.findall(rf"^ *{DEPLOYMENT}-\S+ +demo .* gvisor +(\S+) +(\S+)", done.stdout, re.MULTILINE)
     assert len(rows) == REPLICAS
     assert all(kernel != node_kernel for node_kernel, kernel in rows), rows
     assert demo.left == (1, 0)
@@ -77,7 +77,9 @@ def test_a_nodes_own_kubelet_registers_it_as_karpenter_wants_it_and_it_ends_with
 ) -> None:
     cluster, live = demo.cluster, demo.live
     cluster.kubectl("scale", "deployment", DEPLOYMENT, "-n", NAMESPACE, "--replicas=1")
-    live.wait_for(lambda: find_condition(find_only(cluster, "nodeclaims"), "Initialized") == "True", "a node")
+    live.wait_for(
+        lambda: find_condition(find_only(cluster, "nodeclaims"), "Initialized") == "True", "a node", READY_SECONDS
+    )
     claim, node = find_only(cluster, "nodeclaims"), find_only(cluster, "nodes")
     assert node["metadata"]["name"] == claim["metadata"]["name"] == claim["status"]["nodeName"]
     assert node["spec"]["providerID"] == claim["status"]["providerID"]
