@@ -6,6 +6,8 @@ import uuid
 from dataclasses import replace
 
 import pytest
+from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent
+from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
 from monopod.notices.rules.envelopes import build_cloud_event, build_event_bridge_event
 from monopod.notices.rules.notice import Notice, SpotInterruption, compute_id
@@ -75,3 +77,17 @@ def test_a_tasks_containers_have_their_arns() -> None:
     assert detail["containers"][0]["containerArn"].endswith(f":container/default/{'0' * 32}/c1")
     assert detail["taskDefinitionArn"].endswith(":task-definition/web:7")
     assert detail["version"] == 3
+
+
+@pytest.mark.parametrize("notice", ALL, ids=lambda notice: type(notice).__name__)
+def test_other_peoples_readers_understand_both_envelopes(notice: Notice) -> None:
+    event = build_cloud_event(notice, ORIGIN)
+    message = HTTPMessage({"content-type": "application/cloudevents+json"}, json.dumps(event).encode())
+    read = from_http_event(message)
+    assert [read.get_id(), read.get_type(), read.get_subject()] == [event["id"], event["type"], event["subject"]]
+    assert read.get_data() == event["data"]
+
+    aws = build_event_bridge_event(notice, ORIGIN)
+    handled = EventBridgeEvent(aws)
+    assert [handled.get_id, handled.detail_type, handled.source] == [aws["id"], aws["detail-type"], aws["source"]]
+    assert [handled.detail, handled.resources] == [aws["detail"], aws["resources"]]
