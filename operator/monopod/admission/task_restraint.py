@@ -66,10 +66,12 @@ ONLY_ECS_PROFILE = Validation(
       object.spec.selectors.all(selector, selector.namespace.startsWith({quote(NAMESPACE_PREFIX)}) &&
         {quote(ECS_TASK_LABEL)} in selector.?labels.orValue({{}})) &&
       object.spec.?allowedCapabilities.orValue([]).all(name, name in {quote_all(ECS_CAPABILITIES)}) &&
-      object.spec.?allowedAnnotations.orValue([]).size() == 0 && object.spec.?seLinuxOptions.orValue('') != 'Allow'
+      object.spec.?allowedAnnotations.orValue([]).size() == 0 && object.spec.?seLinuxOptions.orValue('') != 'Allow' &&
+      object.spec.?spot.?fallback.orValue('None') == 'None' &&
+      object.spec.?spot.?interruptionsPerHour.orValue(0) == 0
     """,
     f"Monopod's operator may create no FargateProfile but {ECS_PROFILE}, for tasks of ECS's, where it is missing, and "
-    f"one that allows nothing but {', '.join(ECS_CAPABILITIES)}.",
+    f"one that allows nothing but {', '.join(ECS_CAPABILITIES)} and the choice of Spot.",
 )
 
 NO_TASKS = Validation(

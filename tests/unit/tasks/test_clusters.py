@@ -140,6 +140,7 @@ async def test_the_profile_of_tasks_is_made_where_it_is_missing(scene: Scene) ->
     assert await scene.reconcile(PROFILE_KEY) == DONE
     ((path, profile),) = scene.api.sent("create")
     assert (path, profile["metadata"]["name"]) == (PROFILES.list_path(), "ecs")
+    assert profile["spec"]["spot"] == {"podChoice": "Allow"}
     assert await scene.reconcile(PROFILE_KEY) == DONE
     assert len(scene.api.sent("create")) == 1
 

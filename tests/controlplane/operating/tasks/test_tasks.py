@@ -3,7 +3,7 @@
 import pytest
 
 from monopod.api.ecs.names import ECS_TASK_GATE, ECS_TASK_LABEL
-from monopod.api.names import CAPACITY_ANNOTATION, PROFILE_LABEL
+from monopod.api.names import CAPACITY_ANNOTATION, CAPACITY_PROVIDER_LABEL, PROFILE_LABEL
 from monopod.kube.objects.resources import PODS
 from tests.controlplane.operating.lab import Json, Lab, eventually
 from tests.controlplane.operating.tasks.scene import Tasks, build_states
@@ -52,6 +52,26 @@ def test_a_stopped_tasks_containers_end_and_their_pod_stays(ecs: Lab) -> None:
     status = tasks.await_status(task, "STOPPED")
     assert (status["containers"][0]["exitCode"], status["stoppedReason"]) == (143, "enough")
     assert tasks.pod(task)
+
+
+def test_a_task_on_spot_is_a_pod_on_spot_and_is_interrupted_as_one(ecs: Lab) -> None:
+    tasks = Tasks(ecs, "spot")
+    task = tasks.run(capacityProviderName="FARGATE_SPOT")
+    tasks.schedule(task)
+    pod = tasks.pod(task)
+    assert pod
+    assert pod["metadata"]["labels"][CAPACITY_PROVIDER_LABEL] == "FARGATE_SPOT"
+    assert (pod["spec"]["priorityClassName"], pod["spec"]["priority"]) == ("monopod-spot", -5)
+    tasks.start_containers(task)
+    tasks.await_status(task, "RUNNING")
+    condition = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}
+    tasks.report(task, conditions=[condition])
+    ecs.kubectl("delete", "pod", task, "-n", tasks.namespace, "--wait=false")
+    eventually(lambda: tasks.status(task).get("desiredStatus") == "STOPPED")
+    tasks.end(task, 143)
+    ecs.kubectl("delete", "pod", task, "-n", tasks.namespace, "--force", "--grace-period=0")
+    status = tasks.await_status(task, "STOPPED")
+    assert (status["stopCode"], status["stoppedReason"]) == ("SpotInterruption", "Your Spot Task was interrupted.")
 
 
 def test_a_task_that_is_stopped_before_it_has_a_node_leaves_no_pod(ecs: Lab) -> None:

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from monopod.api.ecs.names import ECS_TASK_GATE
-from monopod.api.names import FARGATE_SPOT
+from monopod.api.ecs.names import ECS_PROFILE, ECS_TASK_GATE
 from monopod.notices.rules.notice import INTERRUPTED, INTERRUPTION
 from monopod.tasks.rules.lifecycle.facts import ContainerFacts
 from monopod.tasks.rules.lifecycle.failures import LONGEST_REASON
@@ -30,6 +29,9 @@ EXITED: Final = "Essential container in task exited"
 STOPPED_BY_USER: Final = "Task stopped by user"
 LOOSE: Final = f"someone else let the task's pod out of its scheduling gate {ECS_TASK_GATE}; the pod is removed."
 DISCARDED: Final = "The task's record was deleted."
+OTHER_PROVIDER: Final = (
+    f"the task's pod isn't on {{}}: the FargateProfile that takes it ({ECS_PROFILE}) must say spot.podChoice: Allow."
+)
 NOT_PREPARED: Final = "Timeout waiting for network interface provisioning to complete."
 
 SANDBOX_PATIENCE: Final = datetime.timedelta(minutes=5)
@@ -91,6 +93,8 @@ def find_no_capacity(sight: Sight) -> Cause | None:
     pod = sight.pod
     if pod is None:
         return _initialization(sight.around.refusal) if sight.around.refusal and not sight.recorded else None
+    if not sight.recorded and sight.is_of_its_size and not sight.has_its_provider:
+        return _initialization(OTHER_PROVIDER.format(sight.spec["capacityProviderName"]))
     if not sight.recorded and not sight.is_acceptable:
         return _initialization("no Fargate profile gives the task's pod a sandbox of the task's size.")
     if pod.other_gates:
@@ -106,7 +110,7 @@ def find_pod_ended_by_others(sight: Sight) -> Cause | None:
     if pod is None:
         return Cause(BY_USER, "The task's pod was deleted.")
     told = f": {pod.disruption_message}" if pod.disruption_message else "."
-    if pod.disruption == _DRILL or (pod.disruption == _PREEMPTION and _is_on_spot(sight)):
+    if pod.disruption == _DRILL or (pod.disruption == _PREEMPTION and pod.is_on_spot):
         return Cause(BY_SPOT, INTERRUPTED)
     if pod.disruption in _BY_NODE or sight.is_lost:
         return Cause(BY_INFRASTRUCTURE, f"The task's node ended its pod{told}")
@@ -115,10 +119,6 @@ def find_pod_ended_by_others(sight: Sight) -> Cause | None:
     if pod.is_terminal and not pod.reason:
         return None  # it had ended before: how, its containers tell
     return Cause(BY_USER, "The task's pod was deleted.")
-
-
-def _is_on_spot(sight: Sight) -> bool:
-    return sight.spec.get("capacityProviderName") == FARGATE_SPOT
 
 
 def find_pod_ended_by_node(sight: Sight) -> Cause | None:

@@ -143,6 +143,7 @@ def build_profile() -> Json:
             "podSecurityGroups": "Allow",
             "allowedCapabilities": list(ECS_CAPABILITIES),
             "existingPods": "Keep",
+            "spot": {"podChoice": "Allow"},
         },
     }
 

@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from monopod.api.ecs.names import ECS_TASK_GATE
-from monopod.api.names import CAPACITY_ANNOTATION, PROFILE_LABEL, UNSUPPORTED_ANNOTATION
+from monopod.api.names import (
+    CAPACITY_ANNOTATION,
+    CAPACITY_PROVIDER_LABEL,
+    FARGATE_SPOT,
+    PROFILE_LABEL,
+    UNSUPPORTED_ANNOTATION,
+)
 from monopod.tasks.rules.lifecycle.states import read_moment
 
 STOP_SECONDS: Final = 1
@@ -101,6 +107,7 @@ class PodFacts:
         other_gates: what else it waits for before it is scheduled.
         capacity: the size that it was given; "" if admission gave it none.
         is_sandboxed: whether admission marked it and gave it a sandbox.
+        is_on_spot: whether admission put it on Spot.
         unsupported: why Fargate couldn't run it; "" if it could.
         unschedulable: what the scheduler says; "" if nothing.
         disruption: why others end it, by its condition DisruptionTarget.
@@ -115,6 +122,7 @@ class PodFacts:
     other_gates: tuple[str, ...] = ()
     capacity: str = ""
     is_sandboxed: bool = False
+    is_on_spot: bool = False
     unsupported: str = ""
     node: str = ""
     address: str = ""
@@ -154,6 +162,7 @@ class PodFacts:
             other_gates=tuple(gate for gate in gates if gate != ECS_TASK_GATE),
             capacity=str(annotations.get(CAPACITY_ANNOTATION) or ""),
             is_sandboxed=bool(labels.get(PROFILE_LABEL)) and bool(spec.get("runtimeClassName")),
+            is_on_spot=labels.get(CAPACITY_PROVIDER_LABEL) == FARGATE_SPOT,
             unsupported=str(annotations.get(UNSUPPORTED_ANNOTATION) or ""),
             node=str(spec.get("nodeName") or ""),
             address=str(status.get("podIP") or ""),

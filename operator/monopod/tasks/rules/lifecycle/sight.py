@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from monopod.api.ecs.names import NAMESPACE_PREFIX
+from monopod.api.names import FARGATE_SPOT
 from monopod.pods.rules.size import format_capacity
 from monopod.tasks.rules.lifecycle.facts import NOTHING, ContainerFacts, PodFacts
 from monopod.tasks.rules.lifecycle.failures import find_failures
@@ -108,7 +109,18 @@ class Sight:
         return self.pod.deletion + LOST_AFTER if self.pod and self.pod.deletion else None
 
     @property
+    def has_its_provider(self) -> bool:
+        """Whether the pod runs on the capacity provider that the task names; one without a name runs on any."""
+        provider = self.spec.get("capacityProviderName")
+        return not provider or bool(self.pod and self.pod.is_on_spot == (provider == FARGATE_SPOT))
+
+    @property
     def is_acceptable(self) -> bool:
+        """Whether the pod is what was asked for: in its sandbox, of the task's size, on the task's provider."""
+        return self.is_of_its_size and self.has_its_provider
+
+    @property
+    def is_of_its_size(self) -> bool:
         """Whether the pod is in its sandbox, of the task's size."""
         size = read_size(View(self.effective or {}))
         row = size.row if size else None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from monopod.api.ecs.names import ECS_API_VERSION, ECS_TASK_GATE, ECS_TASK_LABEL, FAMILY_LABEL
+from monopod.api.names import CAPACITY_PROVIDER_ANNOTATION
 from monopod.tasks.rules.names import compute_object_name
 from monopod.tasks.rules.pod.metadata import build_metadata_uri
 from monopod.tasks.rules.pod.pod import TaskSettings, build_pod
@@ -35,11 +36,13 @@ def build_task_pod(
     """
     metadata, spec = task["metadata"], task["spec"]
     network = spec.get("network") or {}
+    provider = spec.get("capacityProviderName")
+    chosen = {CAPACITY_PROVIDER_ANNOTATION: provider} if provider else {}
     family = compute_object_name(spec["taskDefinition"]["family"])
     settings = TaskSettings(
         name=metadata["name"],
         namespace=metadata["namespace"],
-        annotations=LEFT_ALONE,
+        annotations={**LEFT_ALONE, **chosen},
         labels={ECS_TASK_LABEL: metadata["name"], FAMILY_LABEL: family},
         groups=network.get("securityGroups") or (),
         zones=network.get("zones") or (),

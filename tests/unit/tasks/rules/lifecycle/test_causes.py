@@ -5,11 +5,16 @@ from typing import Any
 
 import pytest
 
-from monopod.api.names import CAPACITY_ANNOTATION, UNSUPPORTED_ANNOTATION
+from monopod.api.names import (
+    CAPACITY_ANNOTATION,
+    CAPACITY_PROVIDER_ANNOTATION,
+    CAPACITY_PROVIDER_LABEL,
+    UNSUPPORTED_ANNOTATION,
+)
 from monopod.tasks.rules.lifecycle.observe import Create, Discard, Wait
 from monopod.tasks.rules.lifecycle.sight import Surroundings
 from tests.unit.tasks.definitions import a_container, a_definition, with_container, with_containers
-from tests.unit.tasks.rules.lifecycle.world import BEGINNING, Fate, World
+from tests.unit.tasks.rules.lifecycle.world import BEGINNING, Fate, World, a_task
 
 MINUTE = datetime.timedelta(minutes=1)
 NOT_FOUND = (
@@ -193,6 +198,38 @@ def test_a_pod_of_another_size_never_starts() -> None:
     while world.pod is None:
         world.operate(1)
     world.pod["metadata"]["annotations"][CAPACITY_ANNOTATION] = "0.5vCPU 1GB"
+    assert world.look() == Discard("pod-1", is_replaced=True)
+
+
+@pytest.mark.parametrize("provider", ["", "FARGATE", "FARGATE_SPOT"])
+def test_a_task_runs_on_the_provider_that_it_names(provider: str) -> None:
+    world = World(a_definition(), a_task(capacityProviderName=provider))
+    world.pass_time(5)
+    assert world.status["lastStatus"] == "RUNNING"
+    assert world.pod
+    assert world.pod["metadata"]["annotations"].get(CAPACITY_PROVIDER_ANNOTATION, "") == provider
+    assert (CAPACITY_PROVIDER_LABEL in world.pod["metadata"]["labels"]) == (provider == "FARGATE_SPOT")
+
+
+def test_a_task_whose_pod_may_not_be_on_spot_fails_in_the_end_and_never_starts() -> None:
+    world = World(a_definition(), a_task(capacityProviderName="FARGATE_SPOT"), lets_choose=False)
+    world.pass_time(3)
+    world.now += 10 * MINUTE
+    while world.status["lastStatus"] != "STOPPED":
+        world.operate(1)
+    assert world.why == (
+        "TaskFailedToStart",
+        "ResourceInitializationError: the task's pod isn't on FARGATE_SPOT: the FargateProfile that takes it (ecs) "
+        "must say spot.podChoice: Allow.",
+    )
+    assert world.released == []
+
+
+def test_a_task_on_demand_never_starts_on_spot() -> None:
+    world = World(a_definition(), a_task(capacityProviderName="FARGATE"))
+    while world.pod is None:
+        world.operate(1)
+    world.pod["metadata"]["labels"][CAPACITY_PROVIDER_LABEL] = "FARGATE_SPOT"
     assert world.look() == Discard("pod-1", is_replaced=True)
 
 

@@ -129,8 +129,7 @@ def test_a_disrupted_pod_says_who_ended_it(reason: str, code: str) -> None:
     ("reason", "provider"), [("SpotInterruption", ""), ("PreemptionByScheduler", "FARGATE_SPOT")], ids=["drill", "spot"]
 )
 def test_an_interrupted_task_says_so_in_awss_words(reason: str, provider: str) -> None:
-    world = make_running(a_definition())
-    world.task["spec"]["capacityProviderName"] = provider
+    world = make_running(a_definition(), a_task(capacityProviderName=provider))
     assert world.pod
     condition = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": "preempted"}
     world.pod["status"]["conditions"].append(condition)

@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monopod.api.ecs.names import ECS_TASK_GATE
-from monopod.api.names import CAPACITY_ANNOTATION, PROFILE_LABEL
+from monopod.api.names import (
+    CAPACITY_ANNOTATION,
+    CAPACITY_PROVIDER_ANNOTATION,
+    CAPACITY_PROVIDER_LABEL,
+    FARGATE_SPOT,
+    PROFILE_LABEL,
+)
 from monopod.tasks.rules.lifecycle.facts import PodFacts
 from monopod.tasks.rules.lifecycle.members import compute_effective, compute_members
 from monopod.tasks.rules.lifecycle.observe import Create, Discard, Record, Release, Step, Stop, Wait, observe
@@ -63,6 +69,7 @@ class World:
     fates: dict[str, Fate] = field(default_factory=dict)
     has_capacity: bool = True
     is_admitted: bool = True
+    lets_choose: bool = True
     around: Surroundings = CALM
     now: datetime.datetime = BEGINNING
     pod: Json | None = None
@@ -138,7 +145,9 @@ class World:
         if self.is_admitted:
             size = read_size(View(self.effective))
             pod["metadata"]["labels"][PROFILE_LABEL] = "ecs"
-            pod["metadata"]["annotations"] = {CAPACITY_ANNOTATION: str(size and size.row)}
+            if self.lets_choose and pod["metadata"]["annotations"].get(CAPACITY_PROVIDER_ANNOTATION) == FARGATE_SPOT:
+                pod["metadata"]["labels"][CAPACITY_PROVIDER_LABEL] = FARGATE_SPOT
+            pod["metadata"]["annotations"] |= {CAPACITY_ANNOTATION: str(size and size.row)}
             pod["spec"]["runtimeClassName"] = "gvisor"
 
     # The cluster.
@@ -255,8 +264,8 @@ class World:
         return self.status["stopCode"], self.status["stoppedReason"]
 
 
-def make_running(definition: Json) -> World:
-    world = World(definition)
+def make_running(definition: Json, task: Json | None = None) -> World:
+    world = World(definition, task or a_task())
     world.pass_time(5)
     assert world.status["lastStatus"] == "RUNNING"
     return world
