@@ -4,11 +4,20 @@ from collections.abc import Iterator
 
 import pytest
 
+from monopod.api.ecs.names import CLUSTER_LABEL, ECS_API_VERSION
+from monopod.kube.objects.resources import NAMESPACES
 from tests.controlplane.operating.conftest import run_lab
-from tests.controlplane.operating.lab import ROOT, Lab, OperatorProcess
+from tests.controlplane.operating.lab import ROOT, Json, Lab, OperatorProcess, eventually
 
 RIGHTS = ROOT / "manifests/ecs"
 NO_TASKS = ROOT / "manifests/policies/operator-no-tasks.yaml"
+
+
+def build_namespace(cluster: str) -> Json:
+    """One that the operator may create."""
+    owner = {"apiVersion": ECS_API_VERSION, "kind": "ECSCluster", "name": cluster, "uid": "1" * 36}
+    metadata = {"name": f"ecs-{cluster}", "labels": {CLUSTER_LABEL: cluster}, "ownerReferences": [owner]}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +26,8 @@ def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with run_lab("tasks", tmp_path_factory.mktemp("tasks")) as lab:
         lab.kubectl("apply", "--server-side", "-k", str(RIGHTS))
         lab.kubectl("delete", "-f", str(NO_TASKS))
+        # The API server hears of that in a moment, and then lets the operator do what it does for tasks.
+        eventually(lambda: lab.as_operator("POST", NAMESPACES.list_path(), build_namespace("heard")) in (201, 409))
         yield lab
 
 

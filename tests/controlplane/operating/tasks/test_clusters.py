@@ -245,8 +245,11 @@ def test_the_operators_token_deletes_no_namespace_and_makes_no_profile_of_somebo
         ("ecs", {**tasks, "allowedCapabilities": ["SYS_PTRACE", "SYS_ADMIN"]}, 403),
         ("ecs", {**tasks, "allowedAnnotations": ["run.oci.*"]}, 403),
         ("ecs", {**tasks, "seLinuxOptions": "Allow"}, 403),
-        ("ecs", {**tasks, "allowedCapabilities": ["SYS_PTRACE"]}, 409),
+        ("ecs", {**tasks, "spot": {"interruptionsPerHour": 1}}, 403),
+        ("ecs", {**tasks, "spot": {"fallback": "OnDemand"}}, 403),
+        ("ecs", {**tasks, "allowedCapabilities": ["SYS_PTRACE"], "spot": {"podChoice": "Allow"}}, 409),
     )
+    eventually(lambda: lab.get("FargateProfile", "ecs"))
     for name, spec, status in tried:
         body = {"apiVersion": "monopod.dev/v1beta1", "kind": "FargateProfile", "metadata": {"name": name}, "spec": spec}
         assert lab.as_operator("POST", path, body) == status, name
