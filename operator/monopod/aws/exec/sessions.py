@@ -9,7 +9,6 @@ replica doesn't know it: it can neither resume nor end it.
 """
 
 import asyncio
-import hmac
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -22,7 +21,7 @@ from monopod.aws.access.impersonation import ApiFor
 from monopod.aws.ecs.failures import is_conflict, is_missing, translating
 from monopod.aws.exec.connection import Connection
 from monopod.aws.exec.rules.claims import AlreadyClaimed, TooManyClaims, build_claim
-from monopod.aws.exec.rules.grant import SECONDS, Grant, UnknownToken, build_token, read_key, read_token
+from monopod.aws.exec.rules.grant import SECONDS, Grant, UnknownToken, build_token, is_equal, read_key, read_token
 from monopod.aws.exec.rules.request import choose_target, miss_task
 from monopod.aws.exec.session import Session, Terminal
 from monopod.aws.wire.call import AccessKey, AwsError, Caller
@@ -167,7 +166,7 @@ class Sessions:
     def _check_resumption(self, running: _Running, token: str) -> None:
         expected, running.resumption = running.resumption, ""
         is_in_time = self._clock.monotonic() < running.resumable_until
-        if not expected or not is_in_time or not hmac.compare_digest(expected.encode(), token.encode()):
+        if not expected or not is_in_time or not is_equal(token, expected):
             raise Refused("The session has begun already.")
 
     async def _check(self, id: str, token: str) -> tuple[AccessKey, Grant]:  # noqa: A002 as in AWS's API
