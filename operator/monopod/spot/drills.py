@@ -66,15 +66,15 @@ class DrillRunner:
 
     async def _reconcile(self, _: str) -> Result:
         now = self._clock.now()
-        wanted, seconds = list[Candidate](), LONGEST_SECONDS
+        wanted, choices, seconds = list[Candidate](), list[tuple[str, Choose]](), LONGEST_SECONDS
         for profile in self._caches.profiles.views():
             name = profile["metadata"]["name"]
             match step := decide(profile, now):
                 case Off():
                     self._chosen.pop(name, None)
                     continue
-                case Choose(seed):
-                    await self._choose(name, seed)
+                case Choose() as choice:
+                    choices.append((name, choice))
                 case Interrupt(last):
                     self._chosen.pop(name, None)
                     left = (step.until - now).total_seconds()
@@ -82,16 +82,21 @@ class DrillRunner:
                 case _:
                     assert_never(step)
             seconds = min(seconds, max(1.0, (step.until - now).total_seconds()))
+        # At once, whatever becomes of the choices: of a profile that no longer asks nothing is evicted from now on.
         self._evictor.update("drill", wanted)
+        for name, choice in choices:
+            await self._choose(name, choice)
         return After(seconds)
 
-    async def _choose(self, profile: str, seed: str) -> None:
+    async def _choose(self, profile: str, choice: Choose) -> None:
         """Chooses a pod that runs on Spot, if there is one, and has the profile's status say so."""
-        if profile in self._chosen:
+        chosen = self._chosen.pop(profile, None)
+        if chosen and chosen.at >= choice.due:
+            self._chosen[profile] = chosen
             return  # its status hasn't been written yet
         query = {"labelSelector": f"{PROFILE_LABEL}={profile},{CAPACITY_PROVIDER_LABEL}={FARGATE_SPOT}"}
         targets = [target async for pod in self._api.list_pages(PODS.list_path(), query) if (target := _read(pod))]
-        if target := choose_one(targets, seed):
+        if target := choose_one(targets, choice.seed):
             self._chosen[profile] = LastDrill(self._clock.now(), target.namespace, target.name, target.uid)
             self.changed.fire()
 

@@ -1,10 +1,12 @@
 """The drill that a profile asks for: on record first, then evicted; never two pods in one slot."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from monopod.api.names import CAPACITY_PROVIDER_LABEL, FARGATE_SPOT, PROFILE_LABEL
 from monopod.eviction.evictor import Evictor
 from monopod.eviction.options import EvictionOptions
+from monopod.kube.client.api import ApiError
 from monopod.kube.objects.resources import PODS
 from monopod.manager.sources import WatchedCaches
 from monopod.spot.drills import DrillRunner
@@ -53,6 +55,16 @@ class Scene:
             "status": status,
         }
         self.caches.profiles.observe("MODIFIED", profile)
+
+    def fail_lists(self) -> None:
+        problems = [ApiError(500, "InternalError", "no")]
+
+        async def fail(*_: Any, **__: Any) -> AsyncIterator[Any]:
+            if problems:
+                raise problems[0]
+            yield {}
+
+        self.api.list_pages = fail  # type: ignore[method-assign]
 
     def record(self) -> None:
         """As the reconciler does."""
@@ -123,3 +135,35 @@ async def test_a_profile_that_asks_for_none_any_more_forgets_the_last() -> None:
         "MODIFIED", {"metadata": {"name": "web", "uid": "p", "resourceVersion": "99"}, "status": scene.status}
     )
     assert scene.drills.contribute({"web": scene.status}, "2026-01-01T00:00:00Z")["web"].fields == {}
+
+
+async def test_a_choice_that_comes_on_record_after_its_slot_makes_room_for_the_next() -> None:
+    scene = Scene()
+    async with running(scene.drills.controller, scene.evictor.controller):
+        await scene.pass_time(1)
+        late = scene.drills.contribute({"web": scene.status}, "2026-01-01T00:00:00Z")["web"].fields
+        scene.clock.step(2 * 3600)  # no status can be written meanwhile
+        await settle(30)
+        scene.write_status({"phase": "ACTIVE", **late})
+        await scene.pass_time(2)
+        assert scene.list_evictions() == []
+        scene.record()
+        assert scene.status["spotDrill"]["interruptedAt"] > late["spotDrill"]["interruptedAt"]
+        await scene.pass_time(5)
+    assert scene.list_evictions() == [scene.status["spotDrill"]["pod"]]
+
+
+async def test_a_profile_whose_pods_cant_be_listed_keeps_no_other_from_being_stopped() -> None:
+    scene = Scene()
+    async with running(scene.drills.controller):
+        await scene.pass_time(1)
+        scene.record()
+        await scene.pass_time(1)
+        wanted = {"metadata": {"name": "a-first", "uid": "a", "resourceVersion": "50"}, "status": {"phase": "ACTIVE"}}
+        scene.fail_lists()
+        scene.caches.profiles.observe("ADDED", {**wanted, "spec": {"spot": {"interruptionsPerHour": 60}}})
+        scene.write_status({**scene.status, "phase": "DELETING"})
+        await scene.pass_time(1)
+    async with running(scene.evictor.controller):
+        await scene.pass_time(5)
+    assert scene.list_evictions() == []

@@ -50,10 +50,12 @@ class Choose:
 
     Attributes:
         seed: what it is drawn by.
+        due: the slot's moment: what was chosen before it was for another.
         until: when the next slot's moment comes.
     """
 
     seed: str
+    due: datetime.datetime
     until: datetime.datetime
 
 
@@ -87,7 +89,7 @@ def decide(profile: Mapping[str, Any], now: datetime.datetime) -> Step:
         slot -= 1
     due, until = (_compute_due(uid, number, length) for number in (slot, slot + 1))
     last = LastDrill.read(profile.get("status") or {})
-    return Interrupt(last, until) if last and last.at >= due else Choose(f"{uid}/{slot}", until)
+    return Interrupt(last, until) if last and last.at >= due else Choose(f"{uid}/{slot}", due, until)
 
 
 def _compute_due(uid: str, slot: int, length: float) -> datetime.datetime:
