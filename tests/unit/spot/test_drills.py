@@ -15,6 +15,7 @@ from tests.unit.fake_clock import FakeClock
 from tests.unit.running import PROBLEMS, running, settle
 
 ALL_PODS = PODS.list_path()
+ENFORCED = {"phase": "ACTIVE", "dryRun": {"result": "Sandboxed"}}
 
 
 class Scene:
@@ -23,7 +24,7 @@ class Scene:
     def __init__(self, clock: FakeClock | None = None, status: dict[str, Any] | None = None) -> None:
         self.api, self.clock = FakeApi(), clock or FakeClock()
         self.caches = WatchedCaches("monopod-system")
-        self.status: dict[str, Any] = status or {"phase": "ACTIVE"}
+        self.status: dict[str, Any] = status or ENFORCED
         self.version = 0
         for name in ("web-1", "web-2", "web-3"):
             self.add_pod(name)
@@ -69,7 +70,7 @@ class Scene:
     def record(self) -> None:
         """As the reconciler does."""
         told = self.drills.contribute({"web": self.status}, "2026-01-01T00:00:00Z")["web"].fields
-        self.write_status({"phase": "ACTIVE", **told})
+        self.write_status({**ENFORCED, **told})
 
     async def pass_time(self, seconds: int) -> None:
         for _ in range(seconds):
@@ -144,7 +145,7 @@ async def test_a_choice_that_comes_on_record_after_its_slot_makes_room_for_the_n
         late = scene.drills.contribute({"web": scene.status}, "2026-01-01T00:00:00Z")["web"].fields
         scene.clock.step(2 * 3600)  # no status can be written meanwhile
         await settle(30)
-        scene.write_status({"phase": "ACTIVE", **late})
+        scene.write_status({**ENFORCED, **late})
         await scene.pass_time(2)
         assert scene.list_evictions() == []
         scene.record()
@@ -159,7 +160,7 @@ async def test_a_profile_whose_pods_cant_be_listed_keeps_no_other_from_being_sto
         await scene.pass_time(1)
         scene.record()
         await scene.pass_time(1)
-        wanted = {"metadata": {"name": "a-first", "uid": "a", "resourceVersion": "50"}, "status": {"phase": "ACTIVE"}}
+        wanted = {"metadata": {"name": "a-first", "uid": "a", "resourceVersion": "50"}, "status": ENFORCED}
         scene.fail_lists()
         scene.caches.profiles.observe("ADDED", {**wanted, "spec": {"spot": {"interruptionsPerHour": 60}}})
         scene.write_status({**scene.status, "phase": "DELETING"})
@@ -167,3 +168,19 @@ async def test_a_profile_whose_pods_cant_be_listed_keeps_no_other_from_being_sto
     async with running(scene.evictor.controller):
         await scene.pass_time(5)
     assert scene.list_evictions() == []
+
+
+async def test_a_drill_that_is_interrupted_by_refused_dry_runs_takes_no_second_pod_in_its_slot() -> None:
+    scene = Scene()
+    async with running(scene.drills.controller, scene.evictor.controller):
+        await scene.pass_time(1)
+        scene.record()
+        await scene.pass_time(3)
+        told = scene.status["spotDrill"]
+        fields = scene.drills.contribute({"web": scene.status}, "2026-01-01T00:00:00Z")["web"].fields
+        scene.write_status({"phase": "ACTIVE", "dryRun": {"result": "Refused"}, **fields})
+        await scene.pass_time(3)
+        scene.record()
+        await scene.pass_time(3)
+    assert scene.status["spotDrill"] == told
+    assert set(scene.list_evictions()) == {told["pod"]}

@@ -41,7 +41,7 @@ class LastDrill:
 
 @dataclass(frozen=True, slots=True)
 class Off:
-    """The profile asks for no drill."""
+    """The profile asks for no drill, or isn't enforced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +71,21 @@ Step = Off | Choose | Interrupt
 
 
 def get_rate(profile: Mapping[str, Any]) -> int:
-    """How many pods an hour the profile asks for; one that isn't active, or is being deleted, asks for none."""
-    is_active = (profile.get("status") or {}).get("phase") == "ACTIVE"
-    if not is_active or "deletionTimestamp" in profile["metadata"]:
-        return 0
+    """How many pods an hour the profile asks for."""
     return int(((profile.get("spec") or {}).get("spot") or {}).get("interruptionsPerHour") or 0)
+
+
+def _is_enforced(profile: Mapping[str, Any]) -> bool:
+    """Whether a replacement is sandboxed, as for all that moves pods: by the last dry run, of a profile that stays."""
+    status = profile.get("status") or {}
+    is_sandboxed = (status.get("dryRun") or {}).get("result") == "Sandboxed"
+    return is_sandboxed and status.get("phase") == "ACTIVE" and "deletionTimestamp" not in profile["metadata"]
 
 
 def decide(profile: Mapping[str, Any], now: datetime.datetime) -> Step:
     """What the drill of a profile does now."""
     rate, uid = get_rate(profile), str(profile["metadata"]["uid"])
-    if not rate:
+    if not rate or not _is_enforced(profile):
         return Off()
     length = HOUR / rate
     slot = int(now.timestamp() // length)
