@@ -104,7 +104,9 @@ class SpotKeeper:
         """The Jobs of these pods that bear an eviction."""
         now, found = self._clock.now(), set[str]()
         due = (pod for pod in pods if is_due(pod, settings[pod.profile].after, now))
-        jobs = {(pod.namespace, pod.owner) for pod in due if pod.owner and pod.owner.kind == JOB}
+        jobs = {
+            (pod.namespace, pod.owner) for pod in due if pod.owner and pod.owner.kind == JOB and pod.owner.has_template
+        }
         for namespace, owner in jobs:
             try:
                 job = await self._api.get(JOBS.path(owner.name, namespace))

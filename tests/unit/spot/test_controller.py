@@ -184,6 +184,17 @@ async def test_pods_of_a_job_go_if_it_does_not_count_that(scene: Scene, uid: str
         assert bool(scene.queue.asked) is goes
 
 
+async def test_an_owner_that_cannot_be_is_not_asked_for_and_holds_up_no_one_else(scene: Scene) -> None:
+    """A pod's author writes its owners. As a path this one's name is a subresource, which RBAC forbids to read."""
+    scene.api.answers["get", f"{JOB}%2Fstatus"] = ApiError(403, "Forbidden", "jobs/status is forbidden")
+    async with running(scene.keeper.controller):
+        scene.add_waiting("bad-1", kind="Job")
+        scene.api.lists[PODS][0]["metadata"]["ownerReferences"][0]["name"] = "web/status"
+        scene.add_waiting("web-1", owner=OWNER.replace("1", "9"))
+        await scene.pass_time(200)
+        assert [each.partition(" ")[0] for each in scene.queue.asked] == ["prod/web-1"]
+
+
 async def test_nothing_is_listed_while_no_profile_falls_back() -> None:
     scene = Scene(fallback="None")
     async with running(scene.keeper.controller):
