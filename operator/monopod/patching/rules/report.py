@@ -88,6 +88,9 @@ def contribute_patching(facts: Facts | None, status: Mapping[str, Any], now: str
             severity=Severity.REMARK, keeps=True,
         )  # fmt: skip
         return Contribution((unknown,), {"patching": before} if before else {})
+    if facts.date_fault and before:
+        # A slip in the date ends no round, and no termination is forgotten by it.
+        return Contribution((judge_patching(facts, before),), {"patching": before})
     patching = decide_patching(facts, before or {}, now)
     return Contribution((judge_patching(facts, patching or {}),), {"patching": patching} if patching else {})
 

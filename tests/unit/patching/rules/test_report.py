@@ -141,6 +141,13 @@ def test_what_is_not_known_leaves_what_is_said() -> None:
     assert (told.findings[0].holds, told.findings[0].keeps) == (None, True)
 
 
+def test_a_date_that_cant_be_read_ends_no_round_and_forgets_no_termination() -> None:
+    before = decide(facts(evicting(2), refused={"p0": "no"}))
+    told = contribute_patching(facts(Done(), patched=None, date_fault="no"), {"patching": before}, NOW)
+    assert told.fields == {"patching": before}
+    assert told.findings[0].reason == Reason.PATCH_DATE_INVALID
+
+
 def test_an_obstacle_blocks_the_pods_that_it_names() -> None:
     obstacle = Obstacle(Reason.REPLACEMENTS_NOT_READY, "two are missing", ("prod/p0", "prod/other"))
     told = decide(facts(evicting(2), obstacles=(obstacle,)))
