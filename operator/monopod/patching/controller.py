@@ -314,13 +314,21 @@ class Patcher:
                 if _is_bare(pod, state.sight):
                     bare.append(BarePod(name, state.settings.runtime_class, state.sight.manifests[pod.uid]))
                 else:
-                    candidates.append(replace(pod.candidate, known_until=state.sight.at + KNOWN_SECONDS))
+                    candidates.append(replace(pod.candidate, known_until=self._compute_end(state, pod, state.sight.at)))
             if isinstance(state.round, Evicting | Overdue):
                 bare_pods = (pod for pod in state.sight.pods if _is_bare(pod, state.sight))
                 waiting |= {pod.uid for pod in bare_pods if pod.stale and not pod.left}
         self._evictor.update("patching", candidates)
         if self._has_looked:
             self._bare.update(bare, waiting, "patching")
+
+    def _compute_end(self, state: _State, pod: SeenPod, at: float) -> float:
+        """Until when the pod may be evicted on what was seen at a time: not once the window has closed."""
+        closes = state.round.closes if isinstance(state.round, Evicting) else None
+        if closes is None or (pod.stale and pod.stale.cause is Cause.MAINTENANCE):
+            return at + KNOWN_SECONDS
+        left = (closes - self._clock.now()).total_seconds()
+        return min(at + KNOWN_SECONDS, self._clock.monotonic() + left)
 
     def _is_published(self, namespace: str) -> bool:
         """Whether a replacement there would run by what the profiles say now."""

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from monopod.api.names import PROFILE_LABEL, SELECTORS_ANNOTATION
 from monopod.bare_pods.controller import BareKeeper
 from monopod.eviction.evictor import Evictor
@@ -16,6 +18,7 @@ from monopod.manager.sources import WatchedCaches
 from monopod.patching.controller import Patcher
 from monopod.patching.rules.input import PatchingInput
 from monopod.patching.rules.settings import Memory, PatchingSettings
+from monopod.patching.rules.windows import Window, parse_schedule
 from tests.unit.fake_api import FakeApi, an_object
 from tests.unit.fake_clock import FakeClock
 from tests.unit.running import PROBLEMS, a_recorder, running, settle
@@ -103,3 +106,16 @@ async def test_no_pod_goes_before_the_notice_is_on_record_nor_where_nothing_is_e
         assert await scene.go_on() == ["a"]
         scene.patcher.limit([])
         assert scene.evictor.wanted == (), "before anything of the profile is taken back"
+
+
+async def test_no_pod_goes_once_the_window_has_closed() -> None:
+    scene = Scene("a")
+    now = scene.clock.now()
+    window = Window(parse_schedule("2 0 * * *"), datetime.timedelta(minutes=14, seconds=55), datetime.UTC)
+    closes = scene.clock.monotonic() + 15
+    memory = Memory(datetime.datetime.fromisoformat(PATCHED), now)
+    async with running(scene.patcher.controller):
+        scene.give(replace(TERMS, windows=(window,), memory=memory))
+        assert await scene.go_on() == ["a"]
+    [pod] = scene.evictor.wanted
+    assert pod.known_until == pytest.approx(closes)
