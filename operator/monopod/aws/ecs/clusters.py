@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from monopod.aws.ecs.failures import is_another, is_conflict, is_missing, translating
+from monopod.aws.access.failures import fetch_existing, is_another, is_conflict, is_missing
+from monopod.aws.ecs.failures import translating
 from monopod.aws.ecs.rules.clusters import PROVISIONING, is_active, is_as_asked, read_name, read_status
 from monopod.aws.ecs.rules.refusals import miss_cluster, refuse_repetition
 from monopod.aws.wire.call import AwsError
@@ -30,13 +31,8 @@ class Clusters:
     async def fetch(self, name: str) -> Json | None:
         """A cluster, active or not; None if there is none of this name."""
         with translating():
-            try:
-                cluster = await self._api.get(_build_path(name))
-            except ApiError as error:
-                if is_missing(error):
-                    return None
-                raise
-        return cluster if read_name(cluster) == name else None
+            cluster = await fetch_existing(self._api, _build_path(name))
+        return cluster if cluster and read_name(cluster) == name else None
 
     async def fetch_active(self, name: str) -> Json:
         """A cluster in which tasks may be run, or will be in a moment.

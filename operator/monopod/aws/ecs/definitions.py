@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-from monopod.aws.ecs.failures import is_another, is_conflict, is_missing, translating
+from monopod.aws.access.failures import fetch_existing, is_another, is_conflict, is_missing
+from monopod.aws.ecs.failures import translating
 from monopod.aws.ecs.rules.arns import DefinitionName
 from monopod.aws.ecs.rules.definitions import build_definition, build_family, is_named, read_revision
 from monopod.aws.ecs.rules.refusals import miss_definition, refuse_concurrency
@@ -54,14 +55,10 @@ class Definitions:
         revision = named.revision
         if revision is None:
             revision = max((number for _, number in await self.list_revisions(named.family)), default=0)
+        path = ECS_TASK_DEFINITIONS.path(compute_definition_name(named.family, revision))
         with translating():
-            try:
-                found = await self._api.get(ECS_TASK_DEFINITIONS.path(compute_definition_name(named.family, revision)))
-            except ApiError as error:
-                if is_missing(error):
-                    return None
-                raise
-        return found if is_named(found, named) else None
+            found = await fetch_existing(self._api, path)
+        return found if found and is_named(found, named) else None
 
     async def fetch(self, named: DefinitionName) -> Json:
         """The same.
@@ -107,12 +104,7 @@ class Definitions:
         """The next number of a family, which is nobody else's; None if someone else counted meanwhile."""
         path = ECS_TASK_FAMILIES.path(compute_object_name(family))
         with translating():
-            try:
-                counter = await self._api.get(path)
-            except ApiError as error:
-                if not is_missing(error):
-                    raise
-                counter = None
+            counter = await fetch_existing(self._api, path)
             try:
                 if counter is None:
                     await self._api.create(ECS_TASK_FAMILIES.list_path(), build_family(family))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from monopod.aws.ecs.failures import is_another, is_conflict, is_missing, translating
+from monopod.aws.access.failures import fetch_existing, is_another, is_conflict, is_missing
+from monopod.aws.ecs.failures import translating
 from monopod.aws.ecs.rules.refusals import refuse_inactive
 from monopod.kube.client.api import Api, ApiError, Json
 from monopod.kube.concurrency import gather_some
@@ -47,7 +48,7 @@ class Tasks:
         if not _TASK_ID.fullmatch(task):
             return None
         with translating():
-            return await self._find(ECS_TASKS.path(task, compute_namespace(cluster)))
+            return await fetch_existing(self._api, ECS_TASKS.path(task, compute_namespace(cluster)))
 
     async def fetch_all(self, cluster: str, tasks: Iterable[str]) -> list[Json | None]:
         """Several tasks, in their order."""
@@ -103,7 +104,7 @@ class Tasks:
             if not _GROUP_NAME.fullmatch(group):
                 return True
             try:
-                return await self._find(SECURITY_GROUPS.path(group)) is None
+                return await fetch_existing(self._api, SECURITY_GROUPS.path(group)) is None
             except ApiError as error:
                 if error.status == HTTPStatus.FORBIDDEN:
                     return False
@@ -111,12 +112,4 @@ class Tasks:
 
         with translating():
             unknown = await gather_some([is_unknown(each) for each in groups])
-        return [group for group, is_missing_one in zip(groups, unknown, strict=True) if is_missing_one]
-
-    async def _find(self, path: str) -> Json | None:
-        try:
-            return await self._api.get(path)
-        except ApiError as error:
-            if is_missing(error):
-                return None
-            raise
+        return [group for group, is_one in zip(groups, unknown, strict=True) if is_one]

@@ -17,8 +17,9 @@ from typing import Final
 
 import structlog
 
+from monopod.aws.access.failures import fetch_existing, is_conflict
 from monopod.aws.access.impersonation import ApiFor
-from monopod.aws.ecs.failures import is_conflict, is_missing, translating
+from monopod.aws.ecs.failures import translating
 from monopod.aws.exec.connection import Connection
 from monopod.aws.exec.rules.claims import AlreadyClaimed, TooManyClaims, build_claim
 from monopod.aws.exec.rules.grant import SECONDS, Grant, UnknownToken, build_token, is_equal, read_key, read_token
@@ -214,12 +215,7 @@ class Sessions:
             AwsError: the caller may not, or the API server can't be asked.
         """
         with translating():
-            try:
-                return await self._apis(caller).get(ECS_TASKS.path(task, compute_namespace(cluster)))
-            except ApiError as error:
-                if is_missing(error):
-                    return None
-                raise
+            return await fetch_existing(self._apis(caller), ECS_TASKS.path(task, compute_namespace(cluster)))
 
     def _build(self, caller: Caller, grant: Grant, wanted: Exec) -> Session:
         async def start() -> Terminal:
