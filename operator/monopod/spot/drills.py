@@ -23,6 +23,7 @@ from monopod.kube.objects.resources import PODS
 from monopod.kube.signals import Signal
 from monopod.spot.caches import DrillCaches
 from monopod.spot.rules.drill import Target, choose_one, read_target
+from monopod.spot.rules.enforcement import is_reached
 from monopod.spot.rules.schedule import Choose, Interrupt, LastDrill, Off, decide, get_rate
 
 LONGEST_SECONDS: Final = 60.0
@@ -103,6 +104,8 @@ class DrillRunner:
     def _find_candidate(self, last: LastDrill, until: float) -> list[Candidate]:
         pod = self._caches.pods.find(last.namespace, last.pod)
         if pod is None or pod.uid != last.uid or pod.terminating:
+            return []
+        if not is_reached(self._caches.namespaces.find("", pod.namespace), pod.profile):
             return []
         workload = pod.controller or pod.uid
         return [Candidate(pod.namespace, pod.name, pod.uid, pod.created, workload, known_until=until)]

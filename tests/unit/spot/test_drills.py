@@ -3,14 +3,15 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from monopod.api.names import CAPACITY_PROVIDER_LABEL, FARGATE_SPOT, PROFILE_LABEL
+from monopod.api.names import CAPACITY_PROVIDER_LABEL, FARGATE_SPOT, PROFILE_LABEL, SELECTORS_ANNOTATION
+from monopod.cel.compiled_selectors import SEPARATOR
 from monopod.eviction.evictor import Evictor
 from monopod.eviction.options import EvictionOptions
 from monopod.kube.client.api import ApiError
 from monopod.kube.objects.resources import PODS
 from monopod.manager.sources import WatchedCaches
 from monopod.spot.drills import DrillRunner
-from tests.unit.fake_api import FakeApi
+from tests.unit.fake_api import FakeApi, an_object
 from tests.unit.fake_clock import FakeClock
 from tests.unit.running import PROBLEMS, running, settle
 
@@ -26,6 +27,7 @@ class Scene:
         self.caches = WatchedCaches("monopod-system")
         self.status: dict[str, Any] = status or ENFORCED
         self.version = 0
+        self.write_namespace(f"web{SEPARATOR}rest")
         for name in ("web-1", "web-2", "web-3"):
             self.add_pod(name)
         self.write_status(self.status)
@@ -46,6 +48,12 @@ class Scene:
         pod = {"metadata": metadata, "spec": {"nodeName": "node-1"}, "status": {"phase": "Running"}}
         self.api.lists.setdefault(ALL_PODS, []).append(pod)
         self.caches.pods.observe("ADDED", pod)
+
+    def write_namespace(self, compiled: str) -> None:
+        self.version += 1
+        namespace = an_object("shop", annotations={SELECTORS_ANNOTATION: compiled} if compiled else {})
+        namespace["metadata"]["resourceVersion"] = str(self.version)
+        self.caches.namespaces.observe("MODIFIED", namespace)
 
     def write_status(self, status: dict[str, Any]) -> None:
         self.version += 1
@@ -184,3 +192,13 @@ async def test_a_drill_that_is_interrupted_by_refused_dry_runs_takes_no_second_p
         await scene.pass_time(3)
     assert scene.status["spotDrill"] == told
     assert set(scene.list_evictions()) == {told["pod"]}
+
+
+async def test_a_pod_stays_whose_namespace_the_profile_no_longer_reaches() -> None:
+    scene = Scene()
+    async with running(scene.drills.controller, scene.evictor.controller):
+        await scene.pass_time(1)
+        scene.write_namespace("")
+        scene.record()
+        await scene.pass_time(5)
+    assert scene.list_evictions() == []

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from monopod.spot.rules.enforcement import is_enforced
+
 HOUR: Final = 3600.0
 
 
@@ -75,17 +77,10 @@ def get_rate(profile: Mapping[str, Any]) -> int:
     return int(((profile.get("spec") or {}).get("spot") or {}).get("interruptionsPerHour") or 0)
 
 
-def _is_enforced(profile: Mapping[str, Any]) -> bool:
-    """Whether a replacement is sandboxed, as for all that moves pods: by the last dry run, of a profile that stays."""
-    status = profile.get("status") or {}
-    is_sandboxed = (status.get("dryRun") or {}).get("result") == "Sandboxed"
-    return is_sandboxed and status.get("phase") == "ACTIVE" and "deletionTimestamp" not in profile["metadata"]
-
-
 def decide(profile: Mapping[str, Any], now: datetime.datetime) -> Step:
     """What the drill of a profile does now."""
     rate, uid = get_rate(profile), str(profile["metadata"]["uid"])
-    if not rate or not _is_enforced(profile):
+    if not rate or not is_enforced(profile):
         return Off()
     length = HOUR / rate
     slot = int(now.timestamp() // length)
