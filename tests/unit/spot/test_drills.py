@@ -73,7 +73,7 @@ class Scene:
                 raise problems[0]
             yield {}
 
-        self.api.list_pages = fail  # type: ignore[method-assign]
+        self.api.list_pages = fail  # type: ignore[method-assign]  # from now on
 
     def record(self) -> None:
         """As the reconciler does."""
