@@ -29,7 +29,7 @@ def translate_failure(failure: ApiError | ApiUnreachable) -> AwsError:
 
 @contextlib.contextmanager
 def translating() -> Iterator[None]:
-    """Has `AwsError` raised for what the API server refuses, and where it can't be asked."""
+    """Raises `AwsError` for what the API server refuses, and where it can't be asked."""
     try:
         yield
     except (ApiError, ApiUnreachable) as failure:

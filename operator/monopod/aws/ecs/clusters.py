@@ -57,13 +57,13 @@ class Clusters:
             return [each async for each in self._api.list_pages(path)]
 
     async def create(self, cluster: Json) -> Json:
-        """Creates a cluster; of one that is there already nothing is changed.
+        """Creates a cluster; one that exists already isn't changed.
 
         Args:
             cluster: the object.
 
         Raises:
-            AwsError: one that is there is another one than is asked for.
+            AwsError: one exists that differs from what is asked for.
         """
         for _ in range(_ATTEMPTS):
             with translating():
@@ -90,7 +90,7 @@ class Clusters:
             await sleep(self._clock, _LOOK_SECONDS)
             try:
                 found = await self.fetch(read_name(cluster))
-            except AwsError:  # it was created, whoever may not see it
+            except AwsError:  # it was created, though the caller may not see it
                 break
             if found is None:
                 break
@@ -108,7 +108,7 @@ class Clusters:
         return changed
 
     async def _activate(self, cluster: Json, spec: Mapping[str, Any]) -> Json | None:
-        """Has a cluster that was deleted begin again; None if it was changed meanwhile."""
+        """Makes a deleted cluster active again; None if it was changed meanwhile."""
         fresh = {"capacityProviders": None, "defaultCapacityProviderStrategy": None, **spec}
         # Of the old one's tags none stays: a merge patch removes what it names with null.
         old = dict.fromkeys((cluster["spec"].get("tags") or {}), None)

@@ -1,6 +1,6 @@
 """ECS' task definitions, as one caller may see and change them, in requests to the API server.
 
-    family's counter: n ─► n + 1, if nobody else changed it ─► task definition family.n+1
+    family's counter: n ─► n + 1, if no one else changed it ─► task definition family.n+1
                      ▲                 │ someone did              │ there is one already, of kubectl's
                      └─────────────────┴───────────◄──────────────┘
 
@@ -80,7 +80,7 @@ class Definitions:
         return [each for each in found if each is not None and family in ("", each[0])]
 
     async def deregister(self, definition: Json, now: datetime.datetime) -> Json:
-        """Has no new task run by a task definition; one that is deregistered already stays as it is.
+        """Deregisters a task definition, so that no new task runs by it; one that was deregistered stays as it is.
 
         Raises:
             AwsError: it is gone, or another by now.
@@ -101,7 +101,7 @@ class Definitions:
                 raise
 
     async def _count(self, family: str) -> int | None:
-        """The next number of a family, which is nobody else's; None if someone else counted meanwhile."""
+        """The next number of a family, which no one else gets; None if someone else counted meanwhile."""
         path = ECS_TASK_FAMILIES.path(compute_object_name(family))
         with translating():
             counter = await fetch_existing(self._api, path)

@@ -14,7 +14,7 @@ _INVALID: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 @contextlib.contextmanager
 def translating() -> Iterator[None]:
-    """Has `AwsError` raised for what the API server refuses, and where it can't be asked."""
+    """Raises `AwsError` for what the API server refuses, and where it can't be asked."""
     try:
         yield
     except ApiError as error:

@@ -24,17 +24,17 @@ _QUOTA: Final = "exceeded quota: "
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A task that there is no room for: a quota is used up."""
+    """A task beyond a quota that is used up."""
 
     message: str
 
 
 class Exists(Exception):
-    """There is a task of this id already."""
+    """A task of this id exists already."""
 
 
 class NoNamespace(Exception):
-    """The cluster's namespace isn't there yet."""
+    """The cluster's namespace doesn't exist yet."""
 
 
 class Tasks:
@@ -95,9 +95,9 @@ class Tasks:
                 raise
 
     async def list_unknown_groups(self, groups: Sequence[str]) -> list[str]:
-        """Which security groups there aren't, as far as the caller may see.
+        """Which security groups don't exist, as far as the caller may see.
 
-        Who may run tasks needn't be allowed to see groups. A task in a group that there isn't reaches nothing.
+        Whoever may run tasks needn't be allowed to see groups. A task in a group that doesn't exist reaches nothing.
         """
 
         async def is_unknown(group: str) -> bool:

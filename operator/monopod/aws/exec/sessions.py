@@ -182,7 +182,7 @@ class Sessions:
             raise Refused(error.message) from None
 
     async def _claim(self, caller: Caller, grant: Grant) -> Exec:
-        """Has the session begin here and nowhere else; what is to run."""
+        """Claims the session for this replica; what is to run."""
         api = self._apis(caller)
         try:
             for _ in range(_ATTEMPTS):
@@ -224,7 +224,7 @@ class Sessions:
         async def may_go_on() -> bool:
             try:
                 key = await self._find_key(grant.key)
-            except AwsError:  # nobody can say: the next look tells
+            except AwsError:  # not known now: the next look tells
                 return True
             return key is not None and key.caller == caller
 

@@ -222,5 +222,5 @@ def _get_name_key(stream: Stream) -> Key:
 
 
 def _get_time_key(stream: Stream) -> Key:
-    """Those that run come after those that are over: nobody asks all of them for their last event."""
+    """Running ones come after those that are over, so that not all of them are asked for their last event."""
     return (int(not stream.is_over), stream.created if stream.ended is None else stream.ended, stream.name)

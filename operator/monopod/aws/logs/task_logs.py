@@ -77,7 +77,7 @@ class TaskLogs:
         Args:
             stream: the stream.
             since: not those that are older, in nanoseconds; some of the same second come nevertheless.
-            last: only so many lines from the end.
+            last: only this many lines, from the end.
 
         Raises:
             Unreadable: the node of the pod can't be asked.

@@ -48,7 +48,7 @@ class Grant:
 
 
 class UnknownToken(Exception):
-    """A token that nobody was given, that was altered, or that is too old."""
+    """A token that was never given, that was altered, or that is too old."""
 
 
 def build_token(grant: Grant, secret: str) -> str:

@@ -33,7 +33,7 @@ def update_container(container: Mapping[str, Any], sight: Sight) -> Json:
     member = next((each for each in sight.members if each.name == container.get("name")), None)
     before = str(container.get("lastStatus") or PENDING)
     if member is None or sight.pod is None:
-        # Without a definition nobody can tell what the containers of its pod are.
+        # Without a definition it isn't known what the containers of its pod are.
         return {**container, "lastStatus": STOPPED} if _must_have_ended(sight) else dict(container)
     facts = sight.facts(member)
     failure = sight.failures.get(member.name)

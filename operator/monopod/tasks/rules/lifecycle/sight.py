@@ -33,7 +33,7 @@ class Surroundings:
     """What a step has to know besides the task, its definition and its pod.
 
     Attributes:
-        since: since when this operator has known the task: what it waited for before, nobody could have given it.
+        since: since when this operator has known the task; the time before doesn't count as waiting.
         patience: how long a task waits for a node, or for its pod to be taken.
         refusal: why the API server doesn't take the pod; "" if it does, or hasn't been asked.
         is_refused: whether it wouldn't take it another time either.
