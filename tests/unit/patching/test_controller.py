@@ -119,3 +119,18 @@ async def test_no_pod_goes_once_the_window_has_closed() -> None:
         assert await scene.go_on() == ["a"]
     [pod] = scene.evictor.wanted
     assert pod.known_until == pytest.approx(closes)
+
+
+async def test_a_pod_that_has_waited_since_before_the_patch_holds_up_no_other() -> None:
+    scene = Scene("a", "waits")
+    *_, waiting = scene.api.lists["/api/v1/pods"]
+    waiting["metadata"]["ownerReferences"][0]["uid"] = "another"
+    waiting["status"] = {"phase": "Pending"}
+    memory = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now())
+    async with running(scene.patcher.controller):
+        scene.give(replace(TERMS, memory=memory))
+        assert await scene.go_on() == ["a"]
+        scene.evictor.update("patching", ())
+        waiting["metadata"]["creationTimestamp"] = NOW  # it may be the first one's replacement
+        scene.clock.step(60)
+        assert await scene.go_on() == []
