@@ -33,7 +33,7 @@ from monopod.tasks.pods import Refusal, TaskPods, is_final
 from monopod.tasks.rules.lifecycle.begin import build_failure
 from monopod.tasks.rules.lifecycle.facts import PodFacts
 from monopod.tasks.rules.lifecycle.observe import Create, Discard, Record, Release, Step, Stop, Wait, observe
-from monopod.tasks.rules.lifecycle.sight import Surroundings
+from monopod.tasks.rules.lifecycle.snapshot import Surroundings
 from monopod.tasks.rules.lifecycle.states import STOPPED
 from monopod.tasks.rules.pod.file_systems import read_file_systems
 from monopod.tasks.rules.pod.task_pod import build_task_pod

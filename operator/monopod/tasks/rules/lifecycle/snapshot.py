@@ -1,4 +1,4 @@
-"""Everything that a step of a task's life goes by, read once."""
+"""Everything that a step of a task's life depends on, read once."""
 
 import datetime
 from collections.abc import Mapping, Sequence
@@ -48,8 +48,8 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """The task and all about it.
+class Snapshot:
+    """The task and everything that a step of its life depends on.
 
     Attributes:
         pod: the task's pod, existing or gone; None if there is none, or it is another's.
@@ -141,14 +141,14 @@ class Sight:
         return [(member, self.facts(member)) for member in self.members]
 
 
-def take_in(
+def build_snapshot(
     task: Mapping[str, Any],
     definition: Mapping[str, Any] | None,
     pod: PodFacts | None,
     now: datetime.datetime,
     around: Surroundings,
-) -> Sight:
-    """Reads everything."""
+) -> Snapshot:
+    """Reads what a step depends on."""
     status: Json = dict(task.get("status") or {})
     effective, problem = _read_definition(task, definition, is_begun=bool((status.get("pod") or {}).get("uid")))
     members = compute_members(effective) if effective else ()
@@ -156,7 +156,7 @@ def take_in(
     began = read_moment(status.get("pullStartedAt"))
     failures = find_failures(members, own.containers, began, now) if own else {}
     foreign = pod is not None and own is None and not pod.is_gone
-    return Sight(task, status, effective, problem, members, own, foreign, now, around, failures)
+    return Snapshot(task, status, effective, problem, members, own, foreign, now, around, failures)
 
 
 def _may_be(pod: PodFacts, status: Mapping[str, Any]) -> bool:
