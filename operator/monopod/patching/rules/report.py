@@ -20,7 +20,7 @@ from monopod.kube.objects.fields import Part
 from monopod.kube.objects.timestamps import format_time
 from monopod.patching.rules.rounds import DONE, Done, Evicting, Noticed, Overdue, Round, Waiting, compute_termination
 from monopod.patching.rules.settings import Memory, PatchingSettings, Termination
-from monopod.patching.rules.staleness import Cause, StalePod
+from monopod.patching.rules.staleness import StalePod
 
 EXAMPLES: Final = 5
 BLOCKERS: Final = 10
@@ -70,7 +70,7 @@ class Facts:
     @property
     def is_patch(self) -> bool:
         """Whether some are from before a patch, of which their owners have to be told."""
-        return any(pod.cause is Cause.PATCH for pod in self.stale)
+        return any(pod.precedes_patch for pod in self.stale)
 
 
 def contribute_patching(facts: Facts | None, status: Mapping[str, Any], now: str) -> Contribution:

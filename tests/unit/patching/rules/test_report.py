@@ -29,9 +29,12 @@ NOW = "2026-03-21T00:00:00Z"
 SETTINGS = PatchingSettings("web", "gvisor")
 
 
-def pods(count: int, cause: Cause = Cause.PATCH) -> tuple[StalePod, ...]:
-    numbered = (f"p{number}" for number in range(count))
-    return tuple(StalePod("prod", name, name, "web", "n", DATE - DAY, cause, DATE + DAY) for name in numbered)
+def pods(count: int, cause: Cause = Cause.PATCH, *, precede: bool | None = None) -> tuple[StalePod, ...]:
+    precede = cause is Cause.PATCH if precede is None else precede
+    return tuple(
+        StalePod("prod", f"p{number}", f"p{number}", "web", "n", DATE - DAY, cause, DATE + DAY, precedes_patch=precede)
+        for number in range(count)
+    )
 
 
 def facts(current: Round, **more: Any) -> Facts:
@@ -75,6 +78,17 @@ def test_pods_that_only_grow_old_need_no_notice() -> None:
     told = decide(facts(evicting(2, Cause.AGE), patched=None))
     assert not {"patched", "noticedAt", "finishedAt"} & told.keys()
     assert "finishedAt" not in decide(facts(Done(), patched=None), told)
+
+
+def test_a_patch_is_noticed_and_not_finished_as_long_as_pods_from_before_it_are_there_whatever_they_go_for() -> None:
+    old = pods(2, Cause.AGE, precede=True)
+    told = decide(facts(Evicting(old, "a", old, None)))
+    assert (told["patched"], told["noticedAt"]) == ("2026-03-20T00:00:00Z", NOW)
+    later = decide(facts(Evicting(old[1:], "a", old[1:], None)), told, "2026-03-22T00:00:00Z")
+    assert "finishedAt" not in later
+    younger = pods(1, Cause.AGE)
+    end = decide(facts(Evicting(younger, "a", younger, None)), later, "2026-03-23T00:00:00Z")
+    assert (end["finishedAt"], end["phase"]) == ("2026-03-23T00:00:00Z", "Evicting")
 
 
 def test_a_refused_pod_has_a_time_that_no_change_of_windows_moves() -> None:
