@@ -6,7 +6,7 @@ import pytest
 
 from monopod.kube.client.api import ApiError
 from monopod.workloads.fetch import count_desired, fetch_workload
-from monopod.workloads.rules.replacement import Owner
+from monopod.workloads.rules.replacement import Owner, get_owner
 from tests.unit.fake_api import FakeApi
 
 
@@ -38,3 +38,13 @@ async def test_neither_is_a_deployment_asked_for_that_cannot_be() -> None:
     assert workload is not None
     assert (workload.kind, workload.desired) == ("ReplicaSet", 2)
     assert [path for path, _ in api.sent("get")] == [path]
+
+
+async def test_what_is_said_of_an_owner_is_short_however_long_its_name_is() -> None:
+    """The statuses of profiles have it in messages, and can't be written if these are too long."""
+    reference = {"apiVersion": "x/v1", "kind": "K" * 100_000, "name": "n" * 100_000, "uid": "uid-1", "controller": True}
+    owner = get_owner({"metadata": {"ownerReferences": [reference]}})
+    assert owner is not None
+    assert not owner.is_readable
+    workload = await fetch_workload(FakeApi(), "prod", owner)
+    assert len(str(workload)) < 400

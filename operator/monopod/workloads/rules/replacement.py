@@ -33,6 +33,10 @@ BARE = ""
 _NAME: Final = re.compile("[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 """What objects of these kinds are called."""
 
+_LONGEST_KIND: Final = 63
+_LONGEST_NAME: Final = 253
+"""Of a pod's owner the API server takes any text, of any length; statuses and events name it, and have bounds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -106,7 +110,9 @@ def get_owner(resource: Manifest) -> Owner | None:
     """The controller of a pod or of another object; None if there is none."""
     for owner in Part(resource).child("metadata").children("ownerReferences"):
         if owner.flag("controller"):
-            return Owner(owner.text("apiVersion"), owner.text("kind"), owner.text("name"), owner.text("uid"))
+            # What is cut off here is still longer than any that exists.
+            kind, name = owner.text("kind")[: _LONGEST_KIND + 1], owner.text("name")[: _LONGEST_NAME + 1]
+            return Owner(owner.text("apiVersion"), kind, name, owner.text("uid"))
     return None
 
 
