@@ -144,7 +144,8 @@ class Patcher:
             sight, facts = (state.sight, state.facts) if state else (None, None)
             self._states[name] = _State(settings, patched, fault, 0.0, INTERVAL_SECONDS, sight, current, turns, facts)
         self._announcer.retain(given.settings)
-        if changed or before.keys() != self._states.keys():
+        # Without a look, though it be at nothing, no one knows which stored pods aren't wanted any more.
+        if changed or before.keys() != self._states.keys() or not self._has_looked:
             self._hand_over()
             self.controller.enqueue(WHOLE)
 

@@ -1,7 +1,7 @@
 """What is handed to the evictor, and what has to be on record before."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 
 from monopod.api.names import PROFILE_LABEL, SELECTORS_ANNOTATION
 from monopod.bare_pods.controller import BareKeeper
+from monopod.bare_pods.rules.steps import BarePod
 from monopod.eviction.evictor import Evictor
 from monopod.eviction.options import EvictionOptions
 from monopod.eviction.rules.order import Candidate
@@ -35,6 +36,14 @@ class RememberingEvictor(Evictor):
     def update(self, source: str, pods: Iterable[Candidate]) -> None:
         if source == "patching":
             self.wanted = tuple(pods)
+
+
+class RememberingKeeper(BareKeeper):
+    told: tuple[str, ...] = ()
+
+    def update(self, now: Sequence[BarePod], waiting: Collection[str], source: str = "rescheduling") -> None:
+        self.told = (*self.told, source)
+        super().update(now, waiting, source)
 
 
 def a_pod(name: str) -> dict[str, Any]:
@@ -70,9 +79,9 @@ class Scene:
         self.caches.namespaces.observe("ADDED", an_object("prod", annotations={SELECTORS_ANNOTATION: "rows"}))
         options, recorder = OperatorOptions(sandbox="gvisor"), a_recorder(self.api, self.clock)
         self.evictor = RememberingEvictor(self.api, EvictionOptions(), PROBLEMS, clock=self.clock)
-        bare = BareKeeper(self.api, self.caches, self.evictor, options, recorder, PROBLEMS, self.clock)
+        self.bare = RememberingKeeper(self.api, self.caches, self.evictor, options, recorder, PROBLEMS, self.clock)
         self.patcher = Patcher(
-            self.api, self.caches, self.evictor, bare, recorder, lambda _: None, PROBLEMS, self.clock
+            self.api, self.caches, self.evictor, self.bare, recorder, lambda _: None, PROBLEMS, self.clock
         )
 
     def give(self, settings: PatchingSettings, **more: Any) -> None:
@@ -134,3 +143,12 @@ async def test_a_pod_that_has_waited_since_before_the_patch_holds_up_no_other() 
         waiting["metadata"]["creationTimestamp"] = NOW  # it may be the first one's replacement
         scene.clock.step(60)
         assert await scene.go_on() == []
+
+
+async def test_where_no_profile_is_enforced_it_is_said_once_that_no_stored_pod_is_wanted() -> None:
+    scene = Scene()
+    async with running(scene.patcher.controller):
+        for _ in range(3):
+            scene.patcher.update(PatchingInput())
+            await scene.go_on()
+    assert scene.bare.told == ("patching",)
