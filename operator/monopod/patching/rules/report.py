@@ -154,9 +154,12 @@ def _plan_terminations(facts: Facts, before: Mapping[str, Any], now: str) -> lis
         for each in known.values()
         if each.uid in present
     ]
-    for pod in facts.stale:
-        if pod.uid in facts.refused and pod.uid not in known and len(found) < MAX_TERMINATIONS:
-            at, words = compute_termination(moment, facts.settings.windows), facts.refused[pod.uid][:MESSAGE_LIMIT]
+    refused = [pod for pod in facts.stale if pod.uid in facts.refused and pod.uid not in known]
+    if new := refused[: max(0, MAX_TERMINATIONS - len(found))]:
+        # Once for all: a schedule of many times takes a while to search, and hundreds may be refused at once.
+        at = compute_termination(moment, facts.settings.windows)
+        for pod in new:
+            words = facts.refused[pod.uid][:MESSAGE_LIMIT]
             found.append(Termination(pod.namespace, pod.name, pod.uid, moment, at, words))
     return found
 

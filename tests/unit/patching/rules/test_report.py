@@ -11,6 +11,7 @@ from monopod.api.profile_parts.patching import MAX_TERMINATIONS
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Obstacle
 from monopod.kube.objects.timestamps import format_time
+from monopod.patching.rules import report
 from monopod.patching.rules.report import (
     Facts,
     compute_announcement,
@@ -120,6 +121,20 @@ def test_no_more_terminations_are_listed_than_there_is_room_for() -> None:
     assert len(told["terminations"][0]["evictErrorMessage"]) == 512
     fewer = facts(Evicting(pods(many)[5:], "a", (), None), refused=refused)
     assert len(decide(fewer, told)["terminations"]) == MAX_TERMINATIONS, "the places of those that are gone are taken"
+
+
+def test_the_windows_are_searched_once_however_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = list[datetime.datetime]()
+
+    def search(moment: datetime.datetime, _: object) -> datetime.datetime:
+        searched.append(moment)
+        return moment
+
+    monkeypatch.setattr(report, "compute_termination", search)
+    told = decide(facts(evicting(50), refused=dict.fromkeys((f"p{number}" for number in range(50)), "no")))
+    assert (len(told["terminations"]), len(searched)) == (50, 1)
+    decide(facts(evicting(50)), told)
+    assert len(searched) == 1
 
 
 def test_pods_that_stay_are_counted_with_the_reason() -> None:
