@@ -123,8 +123,8 @@ class Patcher:
     def limit(self, living: Iterable[str]) -> None:
         """Before anything of a profile is taken back: from now on no pod is evicted for any but these."""
         names = set(living)
+        self._states = {name: state for name, state in self._states.items() if name in names}
         if any(profile not in names for profile in self._handed.values()):
-            self._states = {name: state for name, state in self._states.items() if name in names}
             self._hand_over()
 
     def update(self, given: PatchingInput) -> None:

@@ -117,6 +117,17 @@ async def test_no_pod_goes_before_the_notice_is_on_record_nor_where_nothing_is_e
         assert scene.evictor.wanted == (), "before anything of the profile is taken back"
 
 
+async def test_a_look_that_ends_while_the_profile_is_taken_back_lets_no_pod_go() -> None:
+    scene = Scene("a", "b")
+    noticed = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now())
+    async with running(scene.patcher.controller):
+        scene.give(replace(TERMS, memory=noticed))
+        scene.patcher.limit([])  # nothing has been handed over yet
+        assert await scene.go_on() == []
+        scene.give(replace(TERMS, memory=noticed))
+        assert await scene.go_on() == ["a"]
+
+
 async def test_no_pod_goes_once_the_window_has_closed() -> None:
     scene = Scene("a")
     now = scene.clock.now()
