@@ -23,7 +23,7 @@ from monopod.kube.objects.resources import PODS
 from monopod.kube.signals import Signal
 from monopod.spot.caches import DrillCaches
 from monopod.spot.rules.drill import Target, choose_one, read_target
-from monopod.spot.rules.enforcement import is_reached
+from monopod.spot.rules.enforcement import is_enforced, is_reached
 from monopod.spot.rules.schedule import Choose, Interrupt, LastDrill, Off, decide, get_rate
 
 LONGEST_SECONDS: Final = 60.0
@@ -62,10 +62,23 @@ class DrillRunner:
         self.controller.enqueue(WHOLE)
 
     def _note_profile(self, _: object, before: Manifest | None, after: Manifest | None) -> None:
-        if any(profile and _asks(profile) for profile in (before, after)):
-            self.controller.enqueue(WHOLE)
+        if not any(profile and _asks(profile) for profile in (before, after)):
+            return
+        if not (after and _asks(after) and is_enforced(after)):
+            self._hand_over()  # before anything of the profile is taken back, whatever is being listed meanwhile
+        self.controller.enqueue(WHOLE)
 
     async def _reconcile(self, _: str) -> Result:
+        choices, seconds = self._hand_over()
+        for name, choice in choices:
+            await self._choose(name, choice)
+        return After(seconds)
+
+    def _hand_over(self) -> tuple[list[tuple[str, Choose]], float]:
+        """Has the pods that are on record evicted, and no others; what is to be chosen, and seconds until more is due.
+
+        At once, whatever becomes of the choices: of a profile that no longer asks nothing is evicted from now on.
+        """
         now = self._clock.now()
         wanted, choices, seconds = list[Candidate](), list[tuple[str, Choose]](), LONGEST_SECONDS
         for profile in self._caches.profiles.views():
@@ -83,11 +96,8 @@ class DrillRunner:
                 case _:
                     assert_never(step)
             seconds = min(seconds, max(1.0, (step.until - now).total_seconds()))
-        # At once, whatever becomes of the choices: of a profile that no longer asks nothing is evicted from now on.
         self._evictor.update("drill", wanted)
-        for name, choice in choices:
-            await self._choose(name, choice)
-        return After(seconds)
+        return choices, seconds
 
     async def _choose(self, profile: str, choice: Choose) -> None:
         """Chooses a pod that runs on Spot, if there is one, and has the profile's status say so."""

@@ -202,3 +202,15 @@ async def test_a_pod_stays_whose_namespace_the_profile_no_longer_reaches() -> No
         scene.record()
         await scene.pass_time(5)
     assert scene.list_evictions() == []
+
+
+async def test_from_before_its_profile_is_taken_back_no_pod_goes_though_pods_are_being_listed_meanwhile() -> None:
+    scene = Scene()
+    async with running(scene.drills.controller):
+        await scene.pass_time(1)
+        scene.record()
+        await scene.pass_time(1)
+    scene.write_status({**scene.status, "phase": "DELETING"})  # nothing reconciles: it is busy with a list
+    async with running(scene.evictor.controller):
+        await scene.pass_time(5)
+    assert scene.list_evictions() == []
