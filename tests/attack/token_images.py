@@ -30,6 +30,7 @@ def of_daemon_sets(scene: Scene) -> Sequence[Attempt]:
         "a library to load": put(f"{CONTAINER}/env", [{"name": "LD_PRELOAD", "value": "/image/lib.so"}]),
         "an image in place of the program": put(f"{CONTAINER}/volumeMounts/0/mountPath", "/pause"),
         "a file of an image's": put(f"{CONTAINER}/volumeMounts/0/subPath", "sh"),
+        "the user root": put(f"{CONTAINER}/securityContext/runAsNonRoot", False),
         "privileges": put(f"{CONTAINER}/securityContext", {"privileged": True}),
         "many cores": put(f"{CONTAINER}/resources/requests/cpu", "64"),
         "a port of the host": put(f"{CONTAINER}/ports", [{"containerPort": 80, "hostPort": 80}]),

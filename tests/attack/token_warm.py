@@ -29,12 +29,20 @@ def a_deployment(name: str, labels: Json | None = None, account: str = "", **pod
     return {**built, "metadata": {"name": name, "labels": WARM if labels is None else labels}}
 
 
+def a_probed_deployment() -> Json:
+    built = a_deployment("x")
+    [container] = built["spec"]["template"]["spec"]["containers"]
+    container["livenessProbe"] = {"tcpSocket": {"host": "192.0.2.1", "port": 1}}
+    return built
+
+
 def of_new_deployments(_: Scene) -> Sequence[Attempt]:
     evil = {
         "with the operator's own token": a_deployment("x", account="monopod"),
         "with any token": a_deployment("x", automountServiceAccountToken=True),
         "with a Secret": a_deployment("x", volumes=[{"name": "s", "secret": {"secretName": "s"}}]),
         "that run something": a_deployment("x", containers=[{"name": "app", "image": "evil"}]),
+        "that have the kubelet call somebody": a_probed_deployment(),
         "on the host": a_deployment("x", hostPID=True),
         "in someone's way": a_deployment("x", priorityClassName="system-node-critical"),
         "on a node of its choice": a_deployment("x", nodeName="kwok-0"),

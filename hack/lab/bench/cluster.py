@@ -27,7 +27,12 @@ def run_operated(purpose: str, *flags: str, fake_nodes: int = 0) -> Iterator[Lab
 
 def find_operator(cluster: LabCluster) -> int:
     """The operator's process."""
-    return int((cluster.machines()[0].folder / "pids/monopod").read_text())
+    return find_process(cluster, "monopod")
+
+
+def find_process(cluster: LabCluster, service: str) -> int:
+    """The process of a service of a control plane, such as kube-apiserver."""
+    return int((cluster.machines()[0].folder / "pids" / service).read_text())
 
 
 def wait_until(holds: Callable[[], bool], what: str, patience: float, interval: float = 0.5) -> None:

@@ -1,4 +1,4 @@
-"""The certificate that the endpoint shows: files that somebody renews, or one of its own.
+"""The certificate that the endpoint shows: files that someone renews, or one of its own.
 
 reconcile: read the files ── as before ──► After(…)
                           └─ others ──► take them for the connections to come ──► After(…)
@@ -61,5 +61,5 @@ class FileCertificate:
 
 
 def build_own_context(names: Sequence[str], clock: Clock) -> ssl.SSLContext:
-    """What a listener needs that shows a certificate which nobody has signed."""
+    """What a listener needs to show a certificate that no authority has signed."""
     return ServerCertificate(clock.now(), names).build_context()

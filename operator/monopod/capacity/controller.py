@@ -5,7 +5,8 @@
         └── a pod has waited for a minute: event FailedScheduling, once, in AWS's words with the cause
 
 Lists instead of watches: NodePools are a kind that a cluster may get or lose at any time, and what the operator keeps
-of pods is their metadata. Pods are listed only while some wait, or after one has changed. Nothing is remembered.
+of pods is their metadata. Pods are listed only while some wait, or after one has changed, and less often where that
+takes long, as of thousands it does. Nothing is remembered.
 """
 
 import datetime
@@ -39,6 +40,9 @@ from monopod.kube.signals import Signal
 from monopod.pods.rules.state import get_mark
 
 POLL_SECONDS: Final = 5.0
+LONGEST_POLL_SECONDS: Final = 30.0
+REST_PER_LOOK: Final = 4.0
+"""Looking takes at most a fifth of the time, unless it takes very long."""
 PENDING_PODS: Final = {"labelSelector": PROFILE_LABEL, "fieldSelector": "spec.nodeName=,status.phase=Pending"}
 SETTLING: Final = datetime.timedelta(seconds=5)
 """A pod that has waited no longer than this waits for nothing that is worth a word."""
@@ -122,13 +126,15 @@ class CapacityReader:
         self.controller.enqueue(WHOLE)
 
     async def _reconcile(self, _: str) -> Result:
+        began = self._clock.monotonic()
         self._facts = _Facts(await self._fetch_sandboxes(), await self._fetch_pools(), await self._fetch_waiting())
         reports = self._judge(self._caches.profiles.views(), self._facts)
+        pause = REST_PER_LOOK * (self._clock.monotonic() - began)
         if reports != self._reports:
             self._reports = reports
             self.changed.fire()
         await self._record(reports)
-        return After(POLL_SECONDS)
+        return After(min(max(POLL_SECONDS, pause), LONGEST_POLL_SECONDS))
 
     async def _fetch_sandboxes(self) -> dict[str, Sandbox]:
         listed = [each async for each in self._api.list_pages(RUNTIME_CLASSES.list_path())]

@@ -7,7 +7,9 @@
     no gate of any kind          ──► a node that is what the pod asks for? (see `node_demands`)
 
 A list every few seconds instead of watches of whole pods, claims and volumes: the API server answers it from its
-cache, and it holds nothing but pods that no node has yet. Nothing is remembered but how long pods have waited.
+cache, and it holds nothing but pods that no node has yet. Thousands may wait for nodes that are on their way: they are
+listed again only after something has changed, or for those that a gate holds. Nothing is remembered but how long pods
+have waited.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -30,6 +32,9 @@ from monopod.kube.metrics import WRITES
 from monopod.kube.objects.resources import PODS
 
 POLL_SECONDS = 2.0
+LONGEST_POLL_SECONDS = 10.0
+# Listing takes at most a fifth of the time, unless it takes very long.
+REST_PER_LIST = 4.0
 PENDING_PODS = {"labelSelector": PROFILE_LABEL, "fieldSelector": "spec.nodeName=,status.phase=Pending"}
 # A pod that waits for its isolation no longer than this has nothing to tell.
 PATIENCE_SECONDS = 5.0
@@ -68,30 +73,36 @@ class GateKeeper:
         self._claims = Claims(api, recorder)
         self._node_demands = NodeDemands(caches, recorder, clock)
         self._waiting_since: dict[str, float] = {}
-        self._pending, self._seen = True, -1
+        self._waits = True
+        self._seen: tuple[int, ...] = ()
+        self._pause = POLL_SECONDS
         # Not longer each time: it may be one pod that can't be released, and the others don't wait for it.
         backoff = Backoff(first=POLL_SECONDS, longest=POLL_SECONDS)
         self.controller = Controller("gates", self._reconcile, problems, backoff=backoff, clock=clock)
         self.controller.enqueue(WHOLE)
 
     async def _reconcile(self, _: str) -> Result:
-        """Lists the pods, unless none was pending the last time and none has come or changed since."""
-        revision = self._caches.pods.revision
-        if self._pending or revision != self._seen:
-            self._pending = True
-            self._pending = await self._release_pods()
-            self._seen = revision
+        """Lists the pods, unless none waited for anything here the last time, and nothing has changed since."""
+        caches = self._caches
+        # What a pod asks of nodes can't change once it has no gate, and no gate can be added.
+        revisions = caches.pods.revision, caches.nodes.revision, caches.runtime_classes.revision
+        if self._waits or revisions != self._seen:
+            self._waits = True
+            self._waits = await self._release_pods()
+            self._seen = revisions
+            return After(self._pause)
         return After(POLL_SECONDS)
 
     async def _release_pods(self) -> bool:
-        """Releases those that nothing holds any more; whether there are pods that no node has yet."""
-        gated, unsatisfied, is_any = [], [], False
+        """Releases those that nothing holds any more; whether some wait for a gate, or for a node that is right."""
+        gated, unsatisfied, began = [], [], self._clock.monotonic()
         async for pod in self._api.list_pages(PODS.list_path(), PENDING_PODS):
-            is_any = True
             if pod["spec"].get(GATES):
                 gated.append(pod)
             elif self._node_demands.is_unsatisfied(pod):
                 unsatisfied.append(pod["metadata"])
+        took = self._clock.monotonic() - began
+        self._pause = min(max(POLL_SECONDS, REST_PER_LIST * took), LONGEST_POLL_SECONDS)
         failure = await self._release_isolated([pod for pod in gated if get_gate(pod, ISOLATION_GATE) is not None])
         released = await self._claims.fetch_ready([pod for pod in gated if get_gate(pod, VOLUMES_GATE) is not None])
         lifted = await attempt_some(self._lift_gate(pod, VOLUMES_GATE) for pod in released)
@@ -99,7 +110,7 @@ class GateKeeper:
         await self._node_demands.report(unsatisfied)
         if failure:
             raise failure
-        return is_any
+        return bool(gated or unsatisfied)
 
     async def _release_isolated(self, waiting: Sequence[Manifest]) -> BaseException | None:
         """What went wrong with one of them, if anything did."""

@@ -123,8 +123,8 @@ class Patcher:
     def limit(self, living: Iterable[str]) -> None:
         """Before anything of a profile is taken back: from now on no pod is evicted for any but these."""
         names = set(living)
+        self._states = {name: state for name, state in self._states.items() if name in names}
         if any(profile not in names for profile in self._handed.values()):
-            self._states = {name: state for name, state in self._states.items() if name in names}
             self._hand_over()
 
     def update(self, given: PatchingInput) -> None:
@@ -144,7 +144,8 @@ class Patcher:
             sight, facts = (state.sight, state.facts) if state else (None, None)
             self._states[name] = _State(settings, patched, fault, 0.0, INTERVAL_SECONDS, sight, current, turns, facts)
         self._announcer.retain(given.settings)
-        if changed or before.keys() != self._states.keys():
+        # Without a look, though it be at nothing, no one knows which stored pods aren't wanted any more.
+        if changed or before.keys() != self._states.keys() or not self._has_looked:
             self._hand_over()
             self.controller.enqueue(WHOLE)
 
@@ -314,13 +315,21 @@ class Patcher:
                 if _is_bare(pod, state.sight):
                     bare.append(BarePod(name, state.settings.runtime_class, state.sight.manifests[pod.uid]))
                 else:
-                    candidates.append(replace(pod.candidate, known_until=state.sight.at + KNOWN_SECONDS))
+                    candidates.append(replace(pod.candidate, known_until=self._compute_end(state, pod, state.sight.at)))
             if isinstance(state.round, Evicting | Overdue):
                 bare_pods = (pod for pod in state.sight.pods if _is_bare(pod, state.sight))
                 waiting |= {pod.uid for pod in bare_pods if pod.stale and not pod.left}
         self._evictor.update("patching", candidates)
         if self._has_looked:
             self._bare.update(bare, waiting, "patching")
+
+    def _compute_end(self, state: _State, pod: SeenPod, at: float) -> float:
+        """Until when the pod may be evicted on what was seen at a time: not once the window has closed."""
+        closes = state.round.closes if isinstance(state.round, Evicting) else None
+        if closes is None or (pod.stale and pod.stale.cause is Cause.MAINTENANCE):
+            return at + KNOWN_SECONDS
+        left = (closes - self._clock.now()).total_seconds()
+        return min(at + KNOWN_SECONDS, self._clock.monotonic() + left)
 
     def _is_published(self, namespace: str) -> bool:
         """Whether a replacement there would run by what the profiles say now."""

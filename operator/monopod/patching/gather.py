@@ -87,9 +87,7 @@ class PatchingGatherer:
             if workload is None:
                 continue  # it is being deleted, and its pods with it
             workloads[workload.uid] = workload
-            started = read_sandbox_start(pod)
-            is_fresh = started is None or patched is None or started >= patched
-            each = see_pod(pod, workload, stale, settings, is_fresh=is_fresh)
+            each = see_pod(pod, workload, stale, settings, is_fresh=_is_fresh(pod, patched))
             seen.append(each)
             if stale and not each.left and (workload.is_bare or workload.uid not in represented):
                 represented.add(workload.uid)
@@ -104,6 +102,15 @@ class PatchingGatherer:
         workload = await fetch_workload(self._api, namespace, owner)
         self._owners[owner.uid] = (now, workload)
         return workload
+
+
+def _is_fresh(pod: Manifest, patched: datetime.datetime | None) -> bool:
+    """Whether its sandbox was made after the patch, or will be, in the place of one from before.
+
+    A pod that has waited for its sandbox since before the patch replaces none, and may wait forever.
+    """
+    made = read_sandbox_start(pod) or read_time(Part(pod).child("metadata").text("creationTimestamp"))
+    return patched is None or made is None or made >= patched
 
 
 def _may_be_stale(

@@ -27,4 +27,5 @@ class DrillCaches(Protocol):
     """The same, for whoever runs drills."""
 
     profiles: Kind[dict[str, Any]]
+    namespaces: Kind[NamespaceView]
     pods: Kind[PodView]

@@ -7,6 +7,7 @@
 
 Nothing is remembered but in that annotation. Whoever is killed between the two writes leaves a workload that is on
 demand, and pods that wait; the next operator evicts them. While no profile falls back, nothing is listed or written.
+While a new pod wouldn't be sandboxed, no pod goes.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from monopod.kube.metrics import SPOT_FALLBACKS, WRITES
 from monopod.kube.objects.resources import JOBS, NAMESPACES, PODS
 from monopod.selectors.publication import NamespaceView
 from monopod.spot.caches import FallbackCaches
+from monopod.spot.rules.enforcement import is_enforced, is_reached
 from monopod.spot.rules.fallback import JOB, Begins, Fallback, Goes, Stays, Verdict, Waits, decide_fallback, is_due
 from monopod.spot.rules.jobs import ignores_disruptions
 from monopod.spot.rules.settings import FallbackSettings, read_fallbacks
@@ -96,7 +98,8 @@ class SpotKeeper:
             listed = [pod async for pod in self._api.list_pages(PODS.list_path(), SPOT_PODS)]
             self._waiting = tuple(waiting for pod in listed if (waiting := read_waiting(pod)))
             self._pending, self._seen = bool(listed), revision
-        return tuple(pod for pod in self._waiting if pod.profile in settings)
+        enforced = {each["metadata"]["name"] for each in self._caches.profiles.views() if is_enforced(each)}
+        return tuple(pod for pod in self._waiting if pod.profile in settings and pod.profile in enforced)
 
     async def _fetch_patient_jobs(
         self, pods: Iterable[WaitingPod], settings: Mapping[str, FallbackSettings]
@@ -104,7 +107,9 @@ class SpotKeeper:
         """The Jobs of these pods that bear an eviction."""
         now, found = self._clock.now(), set[str]()
         due = (pod for pod in pods if is_due(pod, settings[pod.profile].after, now))
-        jobs = {(pod.namespace, pod.owner) for pod in due if pod.owner and pod.owner.kind == JOB}
+        jobs = {
+            (pod.namespace, pod.owner) for pod in due if pod.owner and pod.owner.kind == JOB and pod.owner.has_template
+        }
         for namespace, owner in jobs:
             try:
                 job = await self._api.get(JOBS.path(owner.name, namespace))
@@ -124,7 +129,9 @@ class SpotKeeper:
             by_namespace.setdefault(pod.namespace, []).append(pod)
         now, decided = self._clock.now(), []
         for view in self._caches.namespaces.views():
-            pods = by_namespace.get(view.name, [])
+            waiting_here = by_namespace.get(view.name, [])
+            reaching = {name for name in {pod.profile for pod in waiting_here} if is_reached(view, name)}
+            pods = [pod for pod in waiting_here if pod.profile in reaching]
             if (pods or view.on_demand) and not view.terminating:
                 decided.append((view, decide_fallback(pods, read_spells(view.on_demand), settings, jobs, now)))
         return decided

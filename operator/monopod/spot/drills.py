@@ -23,6 +23,7 @@ from monopod.kube.objects.resources import PODS
 from monopod.kube.signals import Signal
 from monopod.spot.caches import DrillCaches
 from monopod.spot.rules.drill import Target, choose_one, read_target
+from monopod.spot.rules.enforcement import is_enforced, is_reached
 from monopod.spot.rules.schedule import Choose, Interrupt, LastDrill, Off, decide, get_rate
 
 LONGEST_SECONDS: Final = 60.0
@@ -61,20 +62,33 @@ class DrillRunner:
         self.controller.enqueue(WHOLE)
 
     def _note_profile(self, _: object, before: Manifest | None, after: Manifest | None) -> None:
-        if any(profile and _asks(profile) for profile in (before, after)):
-            self.controller.enqueue(WHOLE)
+        if not any(profile and _asks(profile) for profile in (before, after)):
+            return
+        if not (after and _asks(after) and is_enforced(after)):
+            self._hand_over()  # before anything of the profile is taken back, whatever is being listed meanwhile
+        self.controller.enqueue(WHOLE)
 
     async def _reconcile(self, _: str) -> Result:
+        choices, seconds = self._hand_over()
+        for name, choice in choices:
+            await self._choose(name, choice)
+        return After(seconds)
+
+    def _hand_over(self) -> tuple[list[tuple[str, Choose]], float]:
+        """Has the pods that are on record evicted, and no others; what is to be chosen, and seconds until more is due.
+
+        At once, whatever becomes of the choices: of a profile that no longer asks nothing is evicted from now on.
+        """
         now = self._clock.now()
-        wanted, seconds = list[Candidate](), LONGEST_SECONDS
+        wanted, choices, seconds = list[Candidate](), list[tuple[str, Choose]](), LONGEST_SECONDS
         for profile in self._caches.profiles.views():
             name = profile["metadata"]["name"]
             match step := decide(profile, now):
                 case Off():
                     self._chosen.pop(name, None)
                     continue
-                case Choose(seed):
-                    await self._choose(name, seed)
+                case Choose() as choice:
+                    choices.append((name, choice))
                 case Interrupt(last):
                     self._chosen.pop(name, None)
                     left = (step.until - now).total_seconds()
@@ -83,21 +97,25 @@ class DrillRunner:
                     assert_never(step)
             seconds = min(seconds, max(1.0, (step.until - now).total_seconds()))
         self._evictor.update("drill", wanted)
-        return After(seconds)
+        return choices, seconds
 
-    async def _choose(self, profile: str, seed: str) -> None:
+    async def _choose(self, profile: str, choice: Choose) -> None:
         """Chooses a pod that runs on Spot, if there is one, and has the profile's status say so."""
-        if profile in self._chosen:
+        chosen = self._chosen.pop(profile, None)
+        if chosen and chosen.at >= choice.due:
+            self._chosen[profile] = chosen
             return  # its status hasn't been written yet
         query = {"labelSelector": f"{PROFILE_LABEL}={profile},{CAPACITY_PROVIDER_LABEL}={FARGATE_SPOT}"}
         targets = [target async for pod in self._api.list_pages(PODS.list_path(), query) if (target := _read(pod))]
-        if target := choose_one(targets, seed):
+        if target := choose_one(targets, choice.seed):
             self._chosen[profile] = LastDrill(self._clock.now(), target.namespace, target.name, target.uid)
             self.changed.fire()
 
     def _find_candidate(self, last: LastDrill, until: float) -> list[Candidate]:
         pod = self._caches.pods.find(last.namespace, last.pod)
         if pod is None or pod.uid != last.uid or pod.terminating:
+            return []
+        if not is_reached(self._caches.namespaces.find("", pod.namespace), pod.profile):
             return []
         workload = pod.controller or pod.uid
         return [Candidate(pod.namespace, pod.name, pod.uid, pod.created, workload, known_until=until)]

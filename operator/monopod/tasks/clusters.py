@@ -97,7 +97,7 @@ class ClusterKeeper:
             try:
                 self._caches.profiles.observe("ADDED", await self._api.create(PROFILES.list_path(), build_profile()))
             except ApiError as error:
-                if error.status != _CONFLICT:  # somebody else was faster, and it is theirs: the watch is about to tell
+                if error.status != _CONFLICT:  # someone else was faster, and it is theirs: the watch is about to tell
                     raise
             else:
                 logger.info("profile of tasks created", name=ECS_PROFILE)

@@ -1,6 +1,6 @@
 """Runs tasks: has each ECSTask go through its life, one step after the other, as `rules.lifecycle` decides.
 
-The task and its pod are read anew before each step. A status is written only over the version that was decided about,
+The task and its pod are read again before each step. A status is written only over the version that was decided about,
 so of two operators one fails and looks again. Nothing is remembered but what the API server refused lately, since when
 a task is known, and how pods were last seen that are gone.
 """
@@ -33,7 +33,7 @@ from monopod.tasks.pods import Refusal, TaskPods, is_final
 from monopod.tasks.rules.lifecycle.begin import build_failure
 from monopod.tasks.rules.lifecycle.facts import PodFacts
 from monopod.tasks.rules.lifecycle.observe import Create, Discard, Record, Release, Step, Stop, Wait, observe
-from monopod.tasks.rules.lifecycle.sight import Surroundings
+from monopod.tasks.rules.lifecycle.snapshot import Surroundings
 from monopod.tasks.rules.lifecycle.states import STOPPED
 from monopod.tasks.rules.pod.file_systems import read_file_systems
 from monopod.tasks.rules.pod.task_pod import build_task_pod
@@ -165,7 +165,7 @@ class TaskRunner:
         definition = await self._definitions.fetch(task)
         try:
             return self._observe(key, task, definition, pod)
-        except Exception as problem:  # something that users may write, and nobody thought of
+        except Exception as problem:  # something that users may write, and no one thought of
             raise _Hopeless(f"what is to be done can't be decided: {_show(problem)}") from problem
 
     def _observe(self, key: Key, task: Json, definition: Mapping[str, Any] | None, pod: Json | None) -> Step:
@@ -183,7 +183,7 @@ class TaskRunner:
         return observe(task, definition, facts, now, around)
 
     def _recall(self, task: Json) -> PodFacts | None:
-        """How the task's pod was last seen, which is gone; None if nobody saw it end."""
+        """How the task's pod, which is gone, was last seen; None if no one saw it end."""
         seen = self._last_seen.get(_get_pod_uid(task))
         return PodFacts.read(seen, is_gone=True) if seen else None
 
@@ -196,7 +196,7 @@ class TaskRunner:
     async def _apply(
         self, key: Key, task: Json, pod: Json | None, step: Record | Create | Release | Discard | Stop
     ) -> Result | None:
-        """Does it; None if the next step may follow at once."""
+        """Carries a step out; None if the next may follow at once."""
         match step:
             case Record(status):
                 await self._record(task, status)
@@ -218,7 +218,7 @@ class TaskRunner:
         return None
 
     async def _give_up(self, key: Key, task: Json, pod: Json | None, problem: str) -> Result | None:
-        """Fails a task that would hang for ever. One whose pod is on record isn't over: it is tried again."""
+        """Fails a task that would hang for ever. One whose pod is on record isn't over, and is tried again."""
         self._problems.report(_name(key), problem, traceback=True)
         own = pod if pod and _is_own(task, pod) else None
         discard = Discard(own["metadata"]["uid"], is_replaced=False) if own else None
@@ -259,7 +259,7 @@ class TaskRunner:
             self._tell(written)
 
     async def _tell_refused(self, task: Json, message: str) -> None:
-        """A task whose status stands still is on nobody's mind: its owner looks at its events."""
+        """Records an event, at which the owner of a task looks whose status stands still."""
         metadata = task["metadata"]
         about = {"apiVersion": ECS_API_VERSION, "kind": "ECSTask", "name": metadata["name"], "uid": metadata["uid"]}
         about["namespace"] = metadata["namespace"]
@@ -278,7 +278,7 @@ class TaskRunner:
         except ValueError as problem:
             self._refused[key] = Refusal(str(problem), is_final=True)
             return None
-        except Exception as problem:  # something that users may write, and nobody thought of
+        except Exception as problem:  # something that users may write, and no one thought of
             self._problems.report(_name(key), str(problem), traceback=True)
             self._refused[key] = Refusal(f"the task's pod can't be built: {_show(problem)}", is_final=True)
             return None
@@ -327,7 +327,7 @@ def _show(problem: Exception) -> str:
 
 
 def _is_own(task: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
-    """Whether the pod is the task's, and nobody has deleted it."""
+    """Whether the pod is the task's, and no one has deleted it."""
     metadata, recorded = pod["metadata"], _get_pod_uid(task)
     owners = [each["uid"] for each in metadata.get("ownerReferences") or ()]
     is_named = recorded in ("", metadata["uid"])

@@ -1,4 +1,4 @@
-"""Has tasks reach the task metadata endpoint: looks up its address, and opens its port in a cluster's namespace."""
+"""Lets tasks reach the task metadata endpoint: looks up its address, and opens its port in a cluster's namespace."""
 
 import asyncio
 import ipaddress
@@ -37,7 +37,7 @@ class MetadataAccess:
     async def _open(self, namespace: str) -> None:
         """Writes the policy where it is missing, and once in this process' life: another release may have made it.
 
-        Only in a cluster's own namespace: any other whose name begins so is somebody's, and the operator opens nothing.
+        Only in a cluster's own namespace: another of such a name is someone else's, and nothing is opened there.
         """
         if namespace in self._written and self._caches.network_policies.find(namespace, TASKS_POLICY):
             return

@@ -78,6 +78,8 @@ async def fetch_makers(api: Api, namespace: str) -> list[tuple[str, dict[str, An
 
 
 async def _fetch(api: Api, namespace: str, owner: Owner) -> dict[str, Any] | None:
+    if not owner.is_readable:
+        return None
     try:
         found = await api.get(BY_KIND[owner.kind].path(owner.name, namespace))
     except ApiError as error:

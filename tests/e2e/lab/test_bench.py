@@ -79,5 +79,7 @@ def test_pods_from_nothing_are_measured_with_monopod_and_without(tmp_path: Path)
     assert figures["pods"] == 20
     for ramp in (figures["plain"], figures["monopod"]):
         assert 0 < ramp["half"] <= ramp["all"]
-    assert figures["plain"]["nodes"] == figures["monopod"]["nodes"] > 0, "pods are as large on both"
+        # How many depends on how many pods there are when Karpenter looks, too, and so on how busy the machine is.
+        assert ramp["nodes"] > 0
+        assert ramp["server"] > 0
     assert figures["cpu"] > 0

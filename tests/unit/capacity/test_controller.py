@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from monopod.api.names import PROFILE_LABEL
-from monopod.capacity.controller import POLL_SECONDS, CapacityReader
+from monopod.capacity.controller import LONGEST_POLL_SECONDS, POLL_SECONDS, REST_PER_LOOK, CapacityReader
 from monopod.capacity.rules.report import UNAVAILABLE
 from monopod.capacity.warm.states import WarmStates
 from monopod.kube.client.api import ApiError
@@ -24,10 +24,15 @@ EVENTS = "/api/v1/namespaces/prod/events"
 
 
 class Api(FakeApi):
-    """Counts lists; one with an answer `list` is refused."""
+    """Counts lists, each of which takes so many seconds; one with an answer `list` is refused."""
+
+    clock: FakeClock | None = None
+    seconds = 0.0
 
     async def list_pages(self, path: str, query: Any = None, *, metadata_only: bool = False) -> Any:
         self.requests.append(("list", path, {}))
+        if self.clock:
+            self.clock.step(self.seconds)
         if failure := self.answers.get(("list", path)):
             assert isinstance(failure, Exception)
             raise failure
@@ -151,6 +156,19 @@ async def test_pods_are_listed_only_while_some_are_pending_or_after_a_change(sce
         scene.api.lists[PODS] = []
         await scene.pass_time(5 * POLL_SECONDS)
         assert scene.count_lists(PODS) == first + 4
+
+
+async def test_where_looking_takes_long_it_is_done_less_often(scene: Scene) -> None:
+    scene.add_waiting("web-1")
+    async with running(scene.reader.controller):
+        before = scene.count_lists(PODS)
+        scene.api.clock, scene.api.seconds = scene.clock, 1.0  # three lists: a look takes three seconds
+        await scene.pass_time(100)
+        looks = scene.count_lists(PODS) - before
+        assert looks == pytest.approx(100 / (REST_PER_LOOK * 3), abs=2)
+        scene.api.seconds = 20.0
+        await scene.pass_time(10 * LONGEST_POLL_SECONDS)
+        assert scene.count_lists(PODS) - before - looks >= 8
 
 
 async def test_a_pod_that_has_waited_a_minute_gets_one_event_with_the_cause(scene: Scene) -> None:

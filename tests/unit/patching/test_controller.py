@@ -1,12 +1,15 @@
 """What is handed to the evictor, and what has to be on record before."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from monopod.api.names import PROFILE_LABEL, SELECTORS_ANNOTATION
 from monopod.bare_pods.controller import BareKeeper
+from monopod.bare_pods.rules.steps import BarePod
 from monopod.eviction.evictor import Evictor
 from monopod.eviction.options import EvictionOptions
 from monopod.eviction.rules.order import Candidate
@@ -16,6 +19,7 @@ from monopod.manager.sources import WatchedCaches
 from monopod.patching.controller import Patcher
 from monopod.patching.rules.input import PatchingInput
 from monopod.patching.rules.settings import Memory, PatchingSettings
+from monopod.patching.rules.windows import Window, parse_schedule
 from tests.unit.fake_api import FakeApi, an_object
 from tests.unit.fake_clock import FakeClock
 from tests.unit.running import PROBLEMS, a_recorder, running, settle
@@ -32,6 +36,14 @@ class RememberingEvictor(Evictor):
     def update(self, source: str, pods: Iterable[Candidate]) -> None:
         if source == "patching":
             self.wanted = tuple(pods)
+
+
+class RememberingKeeper(BareKeeper):
+    told: tuple[str, ...] = ()
+
+    def update(self, now: Sequence[BarePod], waiting: Collection[str], source: str = "rescheduling") -> None:
+        self.told = (*self.told, source)
+        super().update(now, waiting, source)
 
 
 def a_pod(name: str) -> dict[str, Any]:
@@ -67,9 +79,9 @@ class Scene:
         self.caches.namespaces.observe("ADDED", an_object("prod", annotations={SELECTORS_ANNOTATION: "rows"}))
         options, recorder = OperatorOptions(sandbox="gvisor"), a_recorder(self.api, self.clock)
         self.evictor = RememberingEvictor(self.api, EvictionOptions(), PROBLEMS, clock=self.clock)
-        bare = BareKeeper(self.api, self.caches, self.evictor, options, recorder, PROBLEMS, self.clock)
+        self.bare = RememberingKeeper(self.api, self.caches, self.evictor, options, recorder, PROBLEMS, self.clock)
         self.patcher = Patcher(
-            self.api, self.caches, self.evictor, bare, recorder, lambda _: None, PROBLEMS, self.clock
+            self.api, self.caches, self.evictor, self.bare, recorder, lambda _: None, PROBLEMS, self.clock
         )
 
     def give(self, settings: PatchingSettings, **more: Any) -> None:
@@ -103,3 +115,51 @@ async def test_no_pod_goes_before_the_notice_is_on_record_nor_where_nothing_is_e
         assert await scene.go_on() == ["a"]
         scene.patcher.limit([])
         assert scene.evictor.wanted == (), "before anything of the profile is taken back"
+
+
+async def test_a_look_that_ends_while_the_profile_is_taken_back_lets_no_pod_go() -> None:
+    scene = Scene("a", "b")
+    noticed = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now())
+    async with running(scene.patcher.controller):
+        scene.give(replace(TERMS, memory=noticed))
+        scene.patcher.limit([])  # nothing has been handed over yet
+        assert await scene.go_on() == []
+        scene.give(replace(TERMS, memory=noticed))
+        assert await scene.go_on() == ["a"]
+
+
+async def test_no_pod_goes_once_the_window_has_closed() -> None:
+    scene = Scene("a")
+    now = scene.clock.now()
+    window = Window(parse_schedule("2 0 * * *"), datetime.timedelta(minutes=14, seconds=55), datetime.UTC)
+    closes = scene.clock.monotonic() + 15
+    memory = Memory(datetime.datetime.fromisoformat(PATCHED), now)
+    async with running(scene.patcher.controller):
+        scene.give(replace(TERMS, windows=(window,), memory=memory))
+        assert await scene.go_on() == ["a"]
+    [pod] = scene.evictor.wanted
+    assert pod.known_until == pytest.approx(closes)
+
+
+async def test_a_pod_that_has_waited_since_before_the_patch_holds_up_no_other() -> None:
+    scene = Scene("a", "waits")
+    *_, waiting = scene.api.lists["/api/v1/pods"]
+    waiting["metadata"]["ownerReferences"][0]["uid"] = "another"
+    waiting["status"] = {"phase": "Pending"}
+    memory = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now())
+    async with running(scene.patcher.controller):
+        scene.give(replace(TERMS, memory=memory))
+        assert await scene.go_on() == ["a"]
+        scene.evictor.update("patching", ())
+        waiting["metadata"]["creationTimestamp"] = NOW  # it may be the first one's replacement
+        scene.clock.step(60)
+        assert await scene.go_on() == []
+
+
+async def test_where_no_profile_is_enforced_it_is_said_once_that_no_stored_pod_is_wanted() -> None:
+    scene = Scene()
+    async with running(scene.patcher.controller):
+        for _ in range(3):
+            scene.patcher.update(PatchingInput())
+            await scene.go_on()
+    assert scene.bare.told == ("patching",)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from monopod.api.names import NAMESPACE_LABEL, ON_DEMAND_ANNOTATION
+from monopod.api.names import NAMESPACE_LABEL, ON_DEMAND_ANNOTATION, SELECTORS_ANNOTATION
+from monopod.cel.compiled_selectors import SEPARATOR
 from monopod.eviction.evictor import Evictor
 from monopod.eviction.options import EvictionOptions
 from monopod.eviction.rules.order import Candidate
@@ -48,13 +49,21 @@ class Scene:
         self.api, self.clock = Api(), FakeClock()
         self.caches = WatchedCaches("monopod-system")
         self.queue = Queue(self.api)
-        self.version = 1
+        self.version, self.compiled = 1, f"web{SEPARATOR}rest"
         profile = a_profile_resource("web", {"namespace": "prod"}, spot=spot or {"fallback": "OnDemand"})
-        profile["metadata"] |= {"uid": "web", "resourceVersion": "1"}
-        self.caches.profiles.observe("ADDED", profile)
+        profile["metadata"] |= {"uid": "web"}
+        self.profile = profile
+        self.write_result("Sandboxed")
         self.caches.namespaces.observe("ADDED", self.build_namespace())
         self.api.answers["merge", PROD] = self.write
         self.start()
+
+    def write_result(self, result: str) -> None:
+        """What the profile's last dry run said."""
+        self.version += 1
+        self.profile["metadata"]["resourceVersion"] = str(self.version)
+        status = {"phase": "ACTIVE", "dryRun": {"result": result}}
+        self.caches.profiles.observe("MODIFIED", {**self.profile, "status": status})
 
     def start(self) -> None:
         """Another operator, which knows nothing but what the cluster has."""
@@ -65,6 +74,7 @@ class Scene:
     def build_namespace(self, annotation: str | None = None) -> Json:
         self.version += 1
         annotations = {ON_DEMAND_ANNOTATION: annotation} if annotation else {}
+        annotations |= {SELECTORS_ANNOTATION: self.compiled} if self.compiled else {}
         built = an_object("prod", labels={NAMESPACE_LABEL: "true"}, annotations=annotations)
         built["metadata"]["resourceVersion"] = str(self.version)
         return built
@@ -112,6 +122,21 @@ async def test_the_workload_is_on_demand_before_any_pod_of_it_goes(scene: Scene)
         assert scene.events() == [("ReplicaSet", "SpotFallback")]
         await scene.pass_time(30)
         assert scene.events() == [("ReplicaSet", "SpotFallback")]
+
+
+async def test_no_pod_goes_while_a_new_one_would_not_be_sandboxed(scene: Scene) -> None:
+    async with running(scene.keeper.controller):
+        scene.add_waiting()
+        scene.write_result("Refused")
+        await scene.pass_time(150)
+        assert (scene.annotation(), scene.queue.asked) == ("", [])
+        scene.write_result("Sandboxed")
+        await scene.pass_time(10)
+        assert scene.queue.asked == ["prod/web-1 uid-web-1 7"]
+        spell, scene.compiled = scene.annotation(), ""
+        scene.caches.namespaces.observe("MODIFIED", scene.build_namespace(spell))
+        await scene.pass_time(5)
+        assert (scene.annotation(), scene.queue.asked) == (spell, []), "no profile reaches the namespace any more"
 
 
 async def test_an_operator_that_starts_goes_on_where_the_one_before_was_killed(scene: Scene) -> None:
@@ -182,6 +207,17 @@ async def test_pods_of_a_job_go_if_it_does_not_count_that(scene: Scene, uid: str
         scene.add_waiting(kind="Job")
         await scene.pass_time(130)
         assert bool(scene.queue.asked) is goes
+
+
+async def test_an_owner_that_cannot_be_is_not_asked_for_and_holds_up_no_one_else(scene: Scene) -> None:
+    """A pod's author writes its owners. As a path this one's name is a subresource, which RBAC forbids to read."""
+    scene.api.answers["get", f"{JOB}%2Fstatus"] = ApiError(403, "Forbidden", "jobs/status is forbidden")
+    async with running(scene.keeper.controller):
+        scene.add_waiting("bad-1", kind="Job")
+        scene.api.lists[PODS][0]["metadata"]["ownerReferences"][0]["name"] = "web/status"
+        scene.add_waiting("web-1", owner=OWNER.replace("1", "9"))
+        await scene.pass_time(200)
+        assert [each.partition(" ")[0] for each in scene.queue.asked] == ["prod/web-1"]
 
 
 async def test_nothing_is_listed_while_no_profile_falls_back() -> None:

@@ -1,18 +1,22 @@
 """The drill that a profile asks for: on record first, then evicted; never two pods in one slot."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
-from monopod.api.names import CAPACITY_PROVIDER_LABEL, FARGATE_SPOT, PROFILE_LABEL
+from monopod.api.names import CAPACITY_PROVIDER_LABEL, FARGATE_SPOT, PROFILE_LABEL, SELECTORS_ANNOTATION
+from monopod.cel.compiled_selectors import SEPARATOR
 from monopod.eviction.evictor import Evictor
 from monopod.eviction.options import EvictionOptions
+from monopod.kube.client.api import ApiError
 from monopod.kube.objects.resources import PODS
 from monopod.manager.sources import WatchedCaches
 from monopod.spot.drills import DrillRunner
-from tests.unit.fake_api import FakeApi
+from tests.unit.fake_api import FakeApi, an_object
 from tests.unit.fake_clock import FakeClock
 from tests.unit.running import PROBLEMS, running, settle
 
 ALL_PODS = PODS.list_path()
+ENFORCED = {"phase": "ACTIVE", "dryRun": {"result": "Sandboxed"}}
 
 
 class Scene:
@@ -21,8 +25,9 @@ class Scene:
     def __init__(self, clock: FakeClock | None = None, status: dict[str, Any] | None = None) -> None:
         self.api, self.clock = FakeApi(), clock or FakeClock()
         self.caches = WatchedCaches("monopod-system")
-        self.status: dict[str, Any] = status or {"phase": "ACTIVE"}
+        self.status: dict[str, Any] = status or ENFORCED
         self.version = 0
+        self.write_namespace(f"web{SEPARATOR}rest")
         for name in ("web-1", "web-2", "web-3"):
             self.add_pod(name)
         self.write_status(self.status)
@@ -44,6 +49,12 @@ class Scene:
         self.api.lists.setdefault(ALL_PODS, []).append(pod)
         self.caches.pods.observe("ADDED", pod)
 
+    def write_namespace(self, compiled: str) -> None:
+        self.version += 1
+        namespace = an_object("shop", annotations={SELECTORS_ANNOTATION: compiled} if compiled else {})
+        namespace["metadata"]["resourceVersion"] = str(self.version)
+        self.caches.namespaces.observe("MODIFIED", namespace)
+
     def write_status(self, status: dict[str, Any]) -> None:
         self.version += 1
         self.status = status
@@ -54,10 +65,20 @@ class Scene:
         }
         self.caches.profiles.observe("MODIFIED", profile)
 
+    def fail_lists(self) -> None:
+        problems = [ApiError(500, "InternalError", "no")]
+
+        async def fail(*_: Any, **__: Any) -> AsyncIterator[Any]:
+            if problems:
+                raise problems[0]
+            yield {}
+
+        self.api.list_pages = fail  # type: ignore[method-assign]  # from now on
+
     def record(self) -> None:
         """As the reconciler does."""
         told = self.drills.contribute({"web": self.status}, "2026-01-01T00:00:00Z")["web"].fields
-        self.write_status({"phase": "ACTIVE", **told})
+        self.write_status({**ENFORCED, **told})
 
     async def pass_time(self, seconds: int) -> None:
         for _ in range(seconds):
@@ -123,3 +144,73 @@ async def test_a_profile_that_asks_for_none_any_more_forgets_the_last() -> None:
         "MODIFIED", {"metadata": {"name": "web", "uid": "p", "resourceVersion": "99"}, "status": scene.status}
     )
     assert scene.drills.contribute({"web": scene.status}, "2026-01-01T00:00:00Z")["web"].fields == {}
+
+
+async def test_a_choice_that_comes_on_record_after_its_slot_makes_room_for_the_next() -> None:
+    scene = Scene()
+    async with running(scene.drills.controller, scene.evictor.controller):
+        await scene.pass_time(1)
+        late = scene.drills.contribute({"web": scene.status}, "2026-01-01T00:00:00Z")["web"].fields
+        scene.clock.step(2 * 3600)  # no status can be written meanwhile
+        await settle(30)
+        scene.write_status({**ENFORCED, **late})
+        await scene.pass_time(2)
+        assert scene.list_evictions() == []
+        scene.record()
+        assert scene.status["spotDrill"]["interruptedAt"] > late["spotDrill"]["interruptedAt"]
+        await scene.pass_time(5)
+    assert scene.list_evictions() == [scene.status["spotDrill"]["pod"]]
+
+
+async def test_a_profile_whose_pods_cant_be_listed_keeps_no_other_from_being_stopped() -> None:
+    scene = Scene()
+    async with running(scene.drills.controller):
+        await scene.pass_time(1)
+        scene.record()
+        await scene.pass_time(1)
+        wanted = {"metadata": {"name": "a-first", "uid": "a", "resourceVersion": "50"}, "status": ENFORCED}
+        scene.fail_lists()
+        scene.caches.profiles.observe("ADDED", {**wanted, "spec": {"spot": {"interruptionsPerHour": 60}}})
+        scene.write_status({**scene.status, "phase": "DELETING"})
+        await scene.pass_time(1)
+    async with running(scene.evictor.controller):
+        await scene.pass_time(5)
+    assert scene.list_evictions() == []
+
+
+async def test_a_drill_that_is_interrupted_by_refused_dry_runs_takes_no_second_pod_in_its_slot() -> None:
+    scene = Scene()
+    async with running(scene.drills.controller, scene.evictor.controller):
+        await scene.pass_time(1)
+        scene.record()
+        await scene.pass_time(3)
+        told = scene.status["spotDrill"]
+        fields = scene.drills.contribute({"web": scene.status}, "2026-01-01T00:00:00Z")["web"].fields
+        scene.write_status({"phase": "ACTIVE", "dryRun": {"result": "Refused"}, **fields})
+        await scene.pass_time(3)
+        scene.record()
+        await scene.pass_time(3)
+    assert scene.status["spotDrill"] == told
+    assert set(scene.list_evictions()) == {told["pod"]}
+
+
+async def test_a_pod_stays_whose_namespace_the_profile_no_longer_reaches() -> None:
+    scene = Scene()
+    async with running(scene.drills.controller, scene.evictor.controller):
+        await scene.pass_time(1)
+        scene.write_namespace("")
+        scene.record()
+        await scene.pass_time(5)
+    assert scene.list_evictions() == []
+
+
+async def test_from_before_its_profile_is_taken_back_no_pod_goes_though_pods_are_being_listed_meanwhile() -> None:
+    scene = Scene()
+    async with running(scene.drills.controller):
+        await scene.pass_time(1)
+        scene.record()
+        await scene.pass_time(1)
+    scene.write_status({**scene.status, "phase": "DELETING"})  # nothing reconciles: it is busy with a list
+    async with running(scene.evictor.controller):
+        await scene.pass_time(5)
+    assert scene.list_evictions() == []

@@ -15,7 +15,7 @@ from typing import Any
 
 from lab.autoscale.karpenter import NODE_CLASS_WORD
 from lab.bench.client import Client
-from lab.bench.cluster import LEASE_SECONDS, find_operator, wait_until
+from lab.bench.cluster import LEASE_SECONDS, find_operator, find_process, wait_until
 from lab.bench.isolation import read_cpu_seconds
 from lab.cluster.addons import SANDBOX_CLASS, to_list
 from lab.cluster.installation import run_beside
@@ -48,11 +48,14 @@ class Ramp:
         half: Seconds from its creation until half of its pods are Ready.
         all: The same for all of them.
         nodes: How many nodes Karpenter has made.
+        server: The API server's CPU time until all were Ready, in seconds for each pod. Other work on the machine makes
+            pods wait, but hardly makes this longer.
     """
 
     half: float
     all: float
     nodes: int
+    server: float
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def measure_scale(count: int) -> ScaleFigures:
     with _run("plain") as cluster:
         client = Client(cluster.kubeconfig_path)
         _prepare(cluster, client)
-        plain = _scale(client, build_deployment(count, by_hand=True), "without Monopod")
+        plain = _scale(cluster, client, build_deployment(count, by_hand=True), "without Monopod")
     with _run("monopod") as cluster:
         run_beside(cluster, "--lease-seconds", str(LEASE_SECONDS))
         client = Client(cluster.kubeconfig_path)
@@ -85,7 +88,7 @@ def measure_scale(count: int) -> ScaleFigures:
         _create_profile(client)
         operator = find_operator(cluster)
         before = read_cpu_seconds(operator)
-        monopod = _scale(client, build_deployment(count, by_hand=False), "with Monopod")
+        monopod = _scale(cluster, client, build_deployment(count, by_hand=False), "with Monopod")
         cpu = (read_cpu_seconds(operator) - before) / count
     return ScaleFigures(count, plain, monopod, cpu)
 
@@ -159,8 +162,9 @@ def build_deployment(replicas: int, *, by_hand: bool) -> Object:
     }
 
 
-def _scale(client: Client, deployment: Object, title: str) -> Ramp:
-    count = deployment["spec"]["replicas"]
+def _scale(cluster: LabCluster, client: Client, deployment: Object, title: str) -> Ramp:
+    count, server = deployment["spec"]["replicas"], find_process(cluster, "kube-apiserver")
+    before = read_cpu_seconds(server)
     with step(f"from nothing to {count} pods {title}", count / 15):
         began = time.monotonic()
         client.post(DEPLOYMENTS.list_path(NAME), deployment)
@@ -168,7 +172,8 @@ def _scale(client: Client, deployment: Object, title: str) -> Ramp:
         half = time.monotonic() - began
         wait_until(lambda: _count_ready(client) == count, "the last pod", PATIENCE_SECONDS, LOOK_SECONDS)
         taken = time.monotonic() - began
-    return Ramp(half, taken, len(json.loads(client.get_text(NODES.list_path()))["items"]))
+    used = read_cpu_seconds(server) - before
+    return Ramp(half, taken, len(json.loads(client.get_text(NODES.list_path()))["items"]), used / count)
 
 
 def _count_ready(client: Client) -> int:

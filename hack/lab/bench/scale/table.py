@@ -14,5 +14,8 @@ def build_scale_table(one: ScaleFigures) -> Tabled:
     )
     rows = [[name, f"{plain:.0f} s", f"{with_it:.0f} s", f"{with_it / plain:.2f}"] for name, plain, with_it in compared]
     rows.append(["nodes that Karpenter made", str(one.plain.nodes), str(one.monopod.nodes), ""])
+    servers = [one.plain.server, one.monopod.server]
+    cells = [f"{seconds * 1000:.1f} ms" for seconds in servers]
+    rows.append(["the API server's CPU time, for each pod", *cells, f"{servers[1] / servers[0]:.2f}"])
     rows.append(["the operator's CPU time, for each pod", "", f"{one.cpu * 1000:.1f} ms", ""])
     return f"{one.pods:,} pods from nothing", HEADINGS, rows

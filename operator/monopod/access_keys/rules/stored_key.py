@@ -13,7 +13,7 @@ from typing import Any, Final
 
 SECRET_TYPE: Final = "monopod.dev/access-key"  # noqa: S105 the name of a type
 PREFIX: Final = "MPOD"
-"""What ids begin with that Monopod makes: nobody shall take one for AWS's own, which begin with AKIA."""
+"""What the ids that Monopod makes begin with: no one must take one for AWS's own, which begin with AKIA."""
 
 RESERVED: Final = "system:"
 MOST_GROUPS: Final = 100
@@ -68,7 +68,7 @@ class StoredKey:
         """The key itself.
 
         Raises:
-            InvalidKey: it can be nobody's.
+            InvalidKey: it can't be anyone's.
         """
         if not _ID.fullmatch(self.id):
             raise InvalidKey("accessKeyId must be 16 to 128 upper-case letters and digits.")

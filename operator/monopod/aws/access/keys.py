@@ -57,7 +57,7 @@ class AccessKeys:
         arrived = self._clock.monotonic()
         if access_key_id not in self._keys or arrived - self._read_at >= FRESH_SECONDS:
             async with self._reading:
-                if self._begun_at < arrived:  # nobody has read them since
+                if self._begun_at < arrived:  # no one has read them since
                     await self._read()
             if self._failure:
                 message = "The access keys can't be read now."
@@ -94,7 +94,7 @@ class AccessKeys:
             else:
                 found.setdefault(key.id, []).append(key)
         for access_key_id in [each for each, keys in found.items() if len(keys) > 1]:
-            # Which of them was meant, nobody can say; one of them may be of a user with more rights.
+            # Which of them was meant can't be known; one of them may be of a user with more rights.
             troubles[f"access key {access_key_id}"] = "Several Secrets have it, so it is nobody's."
             del found[access_key_id]
         self._report(troubles)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from monopod.aws.ecs.failures import is_another, is_conflict, is_missing, translating
+from monopod.aws.access.failures import fetch_existing, is_another, is_conflict, is_missing
+from monopod.aws.ecs.failures import translating
 from monopod.aws.ecs.rules.clusters import PROVISIONING, is_active, is_as_asked, read_name, read_status
 from monopod.aws.ecs.rules.refusals import miss_cluster, refuse_repetition
 from monopod.aws.wire.call import AwsError
@@ -30,13 +31,8 @@ class Clusters:
     async def fetch(self, name: str) -> Json | None:
         """A cluster, active or not; None if there is none of this name."""
         with translating():
-            try:
-                cluster = await self._api.get(_build_path(name))
-            except ApiError as error:
-                if is_missing(error):
-                    return None
-                raise
-        return cluster if read_name(cluster) == name else None
+            cluster = await fetch_existing(self._api, _build_path(name))
+        return cluster if cluster and read_name(cluster) == name else None
 
     async def fetch_active(self, name: str) -> Json:
         """A cluster in which tasks may be run, or will be in a moment.
@@ -61,13 +57,13 @@ class Clusters:
             return [each async for each in self._api.list_pages(path)]
 
     async def create(self, cluster: Json) -> Json:
-        """Creates a cluster; of one that is there already nothing is changed.
+        """Creates a cluster; one that exists already isn't changed.
 
         Args:
             cluster: the object.
 
         Raises:
-            AwsError: one that is there is another one than is asked for.
+            AwsError: one exists that differs from what is asked for.
         """
         for _ in range(_ATTEMPTS):
             with translating():
@@ -94,7 +90,7 @@ class Clusters:
             await sleep(self._clock, _LOOK_SECONDS)
             try:
                 found = await self.fetch(read_name(cluster))
-            except AwsError:  # it was created, whoever may not see it
+            except AwsError:  # it was created, though the caller may not see it
                 break
             if found is None:
                 break
@@ -112,7 +108,7 @@ class Clusters:
         return changed
 
     async def _activate(self, cluster: Json, spec: Mapping[str, Any]) -> Json | None:
-        """Has a cluster that was deleted begin again; None if it was changed meanwhile."""
+        """Makes a deleted cluster active again; None if it was changed meanwhile."""
         fresh = {"capacityProviders": None, "defaultCapacityProviderStrategy": None, **spec}
         # Of the old one's tags none stays: a merge patch removes what it names with null.
         old = dict.fromkeys((cluster["spec"].get("tags") or {}), None)

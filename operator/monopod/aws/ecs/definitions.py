@@ -1,6 +1,6 @@
 """ECS' task definitions, as one caller may see and change them, in requests to the API server.
 
-    family's counter: n ─► n + 1, if nobody else changed it ─► task definition family.n+1
+    family's counter: n ─► n + 1, if no one else changed it ─► task definition family.n+1
                      ▲                 │ someone did              │ there is one already, of kubectl's
                      └─────────────────┴───────────◄──────────────┘
 
@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-from monopod.aws.ecs.failures import is_another, is_conflict, is_missing, translating
+from monopod.aws.access.failures import fetch_existing, is_another, is_conflict, is_missing
+from monopod.aws.ecs.failures import translating
 from monopod.aws.ecs.rules.arns import DefinitionName
 from monopod.aws.ecs.rules.definitions import build_definition, build_family, is_named, read_revision
 from monopod.aws.ecs.rules.refusals import miss_definition, refuse_concurrency
@@ -54,14 +55,10 @@ class Definitions:
         revision = named.revision
         if revision is None:
             revision = max((number for _, number in await self.list_revisions(named.family)), default=0)
+        path = ECS_TASK_DEFINITIONS.path(compute_definition_name(named.family, revision))
         with translating():
-            try:
-                found = await self._api.get(ECS_TASK_DEFINITIONS.path(compute_definition_name(named.family, revision)))
-            except ApiError as error:
-                if is_missing(error):
-                    return None
-                raise
-        return found if is_named(found, named) else None
+            found = await fetch_existing(self._api, path)
+        return found if found and is_named(found, named) else None
 
     async def fetch(self, named: DefinitionName) -> Json:
         """The same.
@@ -83,7 +80,7 @@ class Definitions:
         return [each for each in found if each is not None and family in ("", each[0])]
 
     async def deregister(self, definition: Json, now: datetime.datetime) -> Json:
-        """Has no new task run by a task definition; one that is deregistered already stays as it is.
+        """Deregisters a task definition, so that no new task runs by it; one that was deregistered stays as it is.
 
         Raises:
             AwsError: it is gone, or another by now.
@@ -104,15 +101,10 @@ class Definitions:
                 raise
 
     async def _count(self, family: str) -> int | None:
-        """The next number of a family, which is nobody else's; None if someone else counted meanwhile."""
+        """The next number of a family, which no one else gets; None if someone else counted meanwhile."""
         path = ECS_TASK_FAMILIES.path(compute_object_name(family))
         with translating():
-            try:
-                counter = await self._api.get(path)
-            except ApiError as error:
-                if not is_missing(error):
-                    raise
-                counter = None
+            counter = await fetch_existing(self._api, path)
             try:
                 if counter is None:
                     await self._api.create(ECS_TASK_FAMILIES.list_path(), build_family(family))

@@ -14,7 +14,7 @@ _INVALID: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 @contextlib.contextmanager
 def translating() -> Iterator[None]:
-    """Has `AwsError` raised for what the API server refuses, and where it can't be asked."""
+    """Raises `AwsError` for what the API server refuses, and where it can't be asked."""
     try:
         yield
     except ApiError as error:
@@ -24,18 +24,3 @@ def translating() -> Iterator[None]:
         raise translate_failure(error) from error
     except ApiUnreachable as failure:
         raise translate_failure(failure) from failure
-
-
-def is_missing(failure: ApiError) -> bool:
-    """Whether the object isn't there; that the kind isn't served is another thing."""
-    return failure.status == HTTPStatus.NOT_FOUND and not failure.is_unserved
-
-
-def is_another(failure: ApiError) -> bool:
-    """Whether a patch would have changed another object of the name, whose uid differs, or another version of it."""
-    return is_conflict(failure) or any(cause.field == "metadata.uid" for cause in failure.causes)
-
-
-def is_conflict(failure: ApiError) -> bool:
-    """Whether the object is there already, or was changed meanwhile."""
-    return failure.status == HTTPStatus.CONFLICT

@@ -41,8 +41,8 @@ class Launched:
 
     Attributes:
         cluster: the cluster's name on ECS.
-        tasks: those that there are.
-        failures: of those that there aren't, as ECS tells of them.
+        tasks: those that exist.
+        failures: of those that don't, as ECS tells of them.
         definition: the task definition that they run, if it was looked at.
     """
 

@@ -11,7 +11,7 @@ from monopod.aws.access.impersonation import ApiFor
 from monopod.aws.ecs import cluster_operations, definition_operations, tag_operations, task_operations
 from monopod.aws.ecs.rules.refusals import refuse_unread
 from monopod.aws.options import Account
-from monopod.aws.wire.call import AwsError, Call, Handler, Params, Service
+from monopod.aws.wire.call import AwsError, Call, Handler, Params, Service, guard_parameters
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.tasks.rules.running.refusal import Refusal
 
@@ -43,14 +43,12 @@ def build_service(
 
 
 def guard(read: frozenset[str], handler: Handler) -> Handler:
-    """Has an operation refuse what it doesn't read."""
+    """The handler, which refuses parameters that it doesn't read, and raises `AwsError` alone."""
 
     async def answer(call: Call) -> Params:
-        if unread := call.params.keys() - read:
-            raise refuse_unread(unread)
         try:
             return await handler(call)
         except Refusal as refusal:
             raise AwsError(refusal.code, refusal.message) from None
 
-    return answer
+    return guard_parameters(read, answer, refuse_unread)

@@ -5,7 +5,8 @@ A change says nothing of the other tags, so that no two changes undo each other.
 
 from collections.abc import Mapping
 
-from monopod.aws.ecs.failures import is_another, is_missing, translating
+from monopod.aws.access.failures import fetch_existing, is_another, is_missing
+from monopod.aws.ecs.failures import translating
 from monopod.aws.ecs.rules.arns import ClusterName, DefinitionName, TaskName
 from monopod.kube.client.api import Api, ApiError, Json
 from monopod.kube.objects.resources import ECS_CLUSTERS, ECS_TASK_DEFINITIONS, ECS_TASKS
@@ -23,12 +24,7 @@ class Tagged:
     async def fetch(self, named: Named) -> Json | None:
         """The object; None if there is none."""
         with translating():
-            try:
-                return await self._api.get(_build_path(named))
-            except ApiError as error:
-                if is_missing(error):
-                    return None
-                raise
+            return await fetch_existing(self._api, _build_path(named))
 
     async def change(self, named: Named, found: Json, tags: Mapping[str, str | None]) -> bool:
         """Adds tags, or removes those that are None; False if the object is gone, or another by now."""

@@ -130,7 +130,7 @@ class _Operations:
         return Tasks(self._apis(call.caller))
 
     async def _ask(self, call: Call, cluster: str, asked: Awaitable[Result]) -> Result:
-        """What is asked about a cluster's tasks; in one that there isn't nobody has rights, and that says less."""
+        """The answer about a cluster's tasks. Of a denial, a cluster that doesn't exist is the better reason."""
         try:
             return await asked
         except AwsError as error:
@@ -139,9 +139,9 @@ class _Operations:
             raise
 
     async def _check_cluster(self, call: Call, cluster: str) -> None:
-        """Refuses a cluster that there isn't.
+        """Refuses a cluster that doesn't exist.
 
-        Who may see tasks in one namespace needn't be allowed to see clusters; then there is none to be missed.
+        Whoever may see tasks in one namespace needn't be allowed to see clusters; then nothing is refused.
         """
         try:
             found = await Clusters(self._apis(call.caller), self._clock).fetch(cluster)
@@ -159,12 +159,12 @@ class _Operations:
         return [describe_task(each, self._account, cluster, has_tags=has_tags) for each in known]
 
     async def _begin(self, call: Call, tasks: Iterable[Json], definition: Json | None) -> list[Json]:
-        """The tasks, with what the operator will say first of those that it hasn't seen yet.
+        """The tasks; those that the operator hasn't seen yet have the status that it will write first.
 
         Args:
             call: who asks.
             tasks: the objects.
-            definition: a task definition that needn't be looked for.
+            definition: a task definition that is known already.
         """
         tasks = list(tasks)
         known = {_get_name(definition): definition["spec"]["definition"]} if definition else {}

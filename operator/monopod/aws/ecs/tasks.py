@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from monopod.aws.ecs.failures import is_another, is_conflict, is_missing, translating
+from monopod.aws.access.failures import fetch_existing, is_another, is_conflict, is_missing
+from monopod.aws.ecs.failures import translating
 from monopod.aws.ecs.rules.refusals import refuse_inactive
 from monopod.kube.client.api import Api, ApiError, Json
 from monopod.kube.concurrency import gather_some
@@ -23,17 +24,17 @@ _QUOTA: Final = "exceeded quota: "
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A task that there is no room for: a quota is used up."""
+    """A task beyond a quota that is used up."""
 
     message: str
 
 
 class Exists(Exception):
-    """There is a task of this id already."""
+    """A task of this id exists already."""
 
 
 class NoNamespace(Exception):
-    """The cluster's namespace isn't there yet."""
+    """The cluster's namespace doesn't exist yet."""
 
 
 class Tasks:
@@ -47,7 +48,7 @@ class Tasks:
         if not _TASK_ID.fullmatch(task):
             return None
         with translating():
-            return await self._find(ECS_TASKS.path(task, compute_namespace(cluster)))
+            return await fetch_existing(self._api, ECS_TASKS.path(task, compute_namespace(cluster)))
 
     async def fetch_all(self, cluster: str, tasks: Iterable[str]) -> list[Json | None]:
         """Several tasks, in their order."""
@@ -94,16 +95,16 @@ class Tasks:
                 raise
 
     async def list_unknown_groups(self, groups: Sequence[str]) -> list[str]:
-        """Which security groups there aren't, as far as the caller may see.
+        """Which security groups don't exist, as far as the caller may see.
 
-        Who may run tasks needn't be allowed to see groups. A task in a group that there isn't reaches nothing.
+        Whoever may run tasks needn't be allowed to see groups. A task in a group that doesn't exist reaches nothing.
         """
 
         async def is_unknown(group: str) -> bool:
             if not _GROUP_NAME.fullmatch(group):
                 return True
             try:
-                return await self._find(SECURITY_GROUPS.path(group)) is None
+                return await fetch_existing(self._api, SECURITY_GROUPS.path(group)) is None
             except ApiError as error:
                 if error.status == HTTPStatus.FORBIDDEN:
                     return False
@@ -111,12 +112,4 @@ class Tasks:
 
         with translating():
             unknown = await gather_some([is_unknown(each) for each in groups])
-        return [group for group, is_missing_one in zip(groups, unknown, strict=True) if is_missing_one]
-
-    async def _find(self, path: str) -> Json | None:
-        try:
-            return await self._api.get(path)
-        except ApiError as error:
-            if is_missing(error):
-                return None
-            raise
+        return [group for group, is_one in zip(groups, unknown, strict=True) if is_one]

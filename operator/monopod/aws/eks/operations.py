@@ -24,7 +24,7 @@ from monopod.aws.eks.rules.request import build_profile
 from monopod.aws.eks.rules.tags import build_tagging, build_untagging, read_tags
 from monopod.aws.options import Account
 from monopod.aws.rules.paging import take_page
-from monopod.aws.wire.call import Call, Handler, Params, Service
+from monopod.aws.wire.call import Call, Handler, Params, Service, guard_parameters
 from monopod.kube.client.api import Json
 
 READ: Final[Mapping[str, frozenset[str]]] = {
@@ -70,16 +70,9 @@ def build_service(apis: ApiFor, account: Account) -> Service:
         "DescribeCluster": operations.describe_cluster,
         "ListClusters": operations.list_clusters,
     }
-    return Service("eks", {name: _refuse_unread(READ[name], handler) for name, handler in handlers.items()})
-
-
-def _refuse_unread(read: frozenset[str], handler: Handler) -> Handler:
-    async def answer(call: Call) -> Params:
-        if unread := call.params.keys() - read:
-            raise refuse_unread(unread)
-        return await handler(call)
-
-    return answer
+    return Service(
+        "eks", {name: guard_parameters(READ[name], handler, refuse_unread) for name, handler in handlers.items()}
+    )
 
 
 class _Operations:

@@ -64,7 +64,7 @@ def build_handlers(
             "interactive": True,
             "session": {
                 "sessionId": session,
-                "streamUrl": f"{scheme}://{call.host}{PATH}{session}?role=publish_subscribe",
+                "streamUrl": _build_url(scheme, call, session),
                 "tokenValue": token,
             },
         }
@@ -85,8 +85,7 @@ def build_service(sessions: Sessions, scheme: str = "wss") -> Service:
         token = sessions.resume(call.caller, session)
         if not token:  # by an answer without a token the plugin knows that the session is over, and ends
             return {"SessionId": session}
-        url = f"{scheme}://{call.host}{PATH}{session}?role=publish_subscribe"
-        return {"SessionId": session, "TokenValue": token, "StreamUrl": url}
+        return {"SessionId": session, "TokenValue": token, "StreamUrl": _build_url(scheme, call, session)}
 
     async def terminate(call: Call) -> Params:
         session = call.params["SessionId"]
@@ -97,8 +96,12 @@ def build_service(sessions: Sessions, scheme: str = "wss") -> Service:
     return Service("ssm", {"ResumeSession": resume, "TerminateSession": terminate})
 
 
+def _build_url(scheme: str, call: Call, session: str) -> str:
+    return f"{scheme}://{call.host}{PATH}{session}?role=publish_subscribe"
+
+
 async def _check_cluster(clusters: Clusters, name: str) -> None:
-    """Tells if it is the cluster that is missing, as far as the caller may know.
+    """Refuses a cluster that doesn't exist, as far as the caller may know.
 
     Raises:
         AwsError: it is.

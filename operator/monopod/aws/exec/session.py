@@ -63,14 +63,14 @@ LARGEST_INPUT: Final = 65_536
 """Bytes that were typed and that the command hasn't taken."""
 
 COST_OF_MESSAGE: Final = 64
-"""What each of the messages counts beside its bytes: they may have one."""
+"""What each message counts in addition to its bytes, as it may have only one."""
 
 PARTING_SECONDS: Final = 2.0
 """How long either side may take to hear of something that isn't worth waiting for."""
 
 DEFAULT_SIZE: Final = Size(80, 24)
 INTERRUPT: Final = b"\x03\x04"
-"""What a terminal sends for Ctrl-C and Ctrl-D: a command whose client is gone has nobody else to end it."""
+"""What a terminal sends for Ctrl-C and Ctrl-D: no one else ends a command whose client is gone."""
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -214,7 +214,7 @@ class Session:
         try:
             return _tell(await self._show(terminal))
         except asyncio.CancelledError:
-            # Ended by somebody else: the command doesn't know yet.
+            # Ended by someone else: the command doesn't know yet.
             with contextlib.suppress(ApiUnreachable, TimeoutError):
                 async with timeout(self._clock, PARTING_SECONDS):
                     await terminal.write(INTERRUPT)

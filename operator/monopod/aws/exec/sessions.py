@@ -9,7 +9,6 @@ replica doesn't know it: it can neither resume nor end it.
 """
 
 import asyncio
-import hmac
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -18,11 +17,12 @@ from typing import Final
 
 import structlog
 
+from monopod.aws.access.failures import fetch_existing, is_conflict
 from monopod.aws.access.impersonation import ApiFor
-from monopod.aws.ecs.failures import is_conflict, is_missing, translating
+from monopod.aws.ecs.failures import translating
 from monopod.aws.exec.connection import Connection
 from monopod.aws.exec.rules.claims import AlreadyClaimed, TooManyClaims, build_claim
-from monopod.aws.exec.rules.grant import SECONDS, Grant, UnknownToken, build_token, read_key, read_token
+from monopod.aws.exec.rules.grant import SECONDS, Grant, UnknownToken, build_token, is_equal, read_key, read_token
 from monopod.aws.exec.rules.request import choose_target, miss_task
 from monopod.aws.exec.session import Session, Terminal
 from monopod.aws.wire.call import AccessKey, AwsError, Caller
@@ -167,7 +167,7 @@ class Sessions:
     def _check_resumption(self, running: _Running, token: str) -> None:
         expected, running.resumption = running.resumption, ""
         is_in_time = self._clock.monotonic() < running.resumable_until
-        if not expected or not is_in_time or not hmac.compare_digest(expected.encode(), token.encode()):
+        if not expected or not is_in_time or not is_equal(token, expected):
             raise Refused("The session has begun already.")
 
     async def _check(self, id: str, token: str) -> tuple[AccessKey, Grant]:  # noqa: A002 as in AWS's API
@@ -182,7 +182,7 @@ class Sessions:
             raise Refused(error.message) from None
 
     async def _claim(self, caller: Caller, grant: Grant) -> Exec:
-        """Has the session begin here and nowhere else; what is to run."""
+        """Claims the session for this replica; what is to run."""
         api = self._apis(caller)
         try:
             for _ in range(_ATTEMPTS):
@@ -215,12 +215,7 @@ class Sessions:
             AwsError: the caller may not, or the API server can't be asked.
         """
         with translating():
-            try:
-                return await self._apis(caller).get(ECS_TASKS.path(task, compute_namespace(cluster)))
-            except ApiError as error:
-                if is_missing(error):
-                    return None
-                raise
+            return await fetch_existing(self._apis(caller), ECS_TASKS.path(task, compute_namespace(cluster)))
 
     def _build(self, caller: Caller, grant: Grant, wanted: Exec) -> Session:
         async def start() -> Terminal:
@@ -229,7 +224,7 @@ class Sessions:
         async def may_go_on() -> bool:
             try:
                 key = await self._find_key(grant.key)
-            except AwsError:  # nobody can say: the next look tells
+            except AwsError:  # not known now: the next look tells
                 return True
             return key is not None and key.caller == caller
 

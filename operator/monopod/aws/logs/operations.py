@@ -15,7 +15,7 @@ from monopod.aws.logs.rules.events import describe_events, describe_found
 from monopod.aws.logs.rules.groups import choose_groups, describe_group, describe_stream, read_group
 from monopod.aws.logs.rules.lines import Place
 from monopod.aws.logs.rules.pattern import read_pattern
-from monopod.aws.logs.rules.refusals import miss_group, miss_stream, refuse_parameter
+from monopod.aws.logs.rules.refusals import miss_group, miss_stream, refuse_parameter, refuse_unread
 from monopod.aws.logs.rules.streams import (
     Stream,
     collect_groups,
@@ -35,7 +35,7 @@ from monopod.aws.logs.rules.window import MOST_EVENTS, Earliest, Position, Span
 from monopod.aws.logs.search import fail_to_read, read_backward, read_forward, search
 from monopod.aws.logs.task_logs import TaskLogs, Unreadable
 from monopod.aws.options import Account
-from monopod.aws.wire.call import AwsError, Call, Handler, Params, Service
+from monopod.aws.wire.call import AwsError, Call, Handler, Params, Service, guard_parameters
 from monopod.kube.client.api import Json
 from monopod.kube.concurrency import gather_some
 
@@ -89,18 +89,11 @@ def build_service(apis: TextApiFor, account: Account) -> Service:
         "GetLogEvents": operations.get_events,
         "FilterLogEvents": operations.filter_events,
     }
-    return Service(
-        "logs", {name: _refuse_unread(READ[name], operations.in_turn(handler)) for name, handler in handlers.items()}
-    )
-
-
-def _refuse_unread(read: frozenset[str], handler: Handler) -> Handler:
-    async def answer(call: Call) -> Params:
-        if unread := sorted(call.params.keys() - read):
-            raise refuse_parameter(f"The following parameters are not supported by Monopod: {', '.join(unread)}")
-        return await handler(call)
-
-    return answer
+    guarded = {
+        name: guard_parameters(READ[name], operations.in_turn(handler), refuse_unread)
+        for name, handler in handlers.items()
+    }
+    return Service("logs", guarded)
 
 
 class _Operations:
@@ -229,5 +222,5 @@ def _get_name_key(stream: Stream) -> Key:
 
 
 def _get_time_key(stream: Stream) -> Key:
-    """Those that run come after those that are over: nobody asks all of them for their last event."""
+    """Running ones come after those that are over, so that not all of them are asked for their last event."""
     return (int(not stream.is_over), stream.created if stream.ended is None else stream.ended, stream.name)

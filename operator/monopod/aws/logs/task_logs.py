@@ -1,13 +1,12 @@
 """Tasks and the logs of their containers, as one caller may see them: requests to the API server, and nothing kept."""
 
-import contextlib
 import datetime
-from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
 from monopod.api.ecs.names import NAMESPACE_PREFIX
-from monopod.aws.access.failures import translate_failure
+from monopod.aws.access.failures import translate_failure, translating
 from monopod.aws.logs.rules.lines import LATEST, Event, LineReader
 from monopod.aws.logs.rules.streams import Stream
 from monopod.kube.client.api import ApiError, ApiUnreachable, Json, TextApi
@@ -35,7 +34,7 @@ class TaskLogs:
             ids: of the only ones that are wanted.
         """
         queries = [{}] if ids is None else [{"fieldSelector": f"metadata.name={each}"} for each in sorted(ids)]
-        with _translating():
+        with translating():
             try:
                 return await self._list(ECS_TASKS.list_path(), queries)
             except ApiError as error:
@@ -64,7 +63,7 @@ class TaskLogs:
 
     async def list_definitions(self) -> list[Json]:
         """All task definitions; none if the caller may not list them."""
-        with _translating():
+        with translating():
             try:
                 return [each async for each in self._api.list_pages(ECS_TASK_DEFINITIONS.list_path())]
             except ApiError as error:
@@ -78,7 +77,7 @@ class TaskLogs:
         Args:
             stream: the stream.
             since: not those that are older, in nanoseconds; some of the same second come nevertheless.
-            last: only so many lines from the end.
+            last: only this many lines, from the end.
 
         Raises:
             Unreadable: the node of the pod can't be asked.
@@ -104,11 +103,3 @@ class TaskLogs:
                 raise translate_failure(error) from error
         except ApiUnreachable as trouble:
             raise Unreadable(str(trouble)) from trouble
-
-
-@contextlib.contextmanager
-def _translating() -> Iterator[None]:
-    try:
-        yield
-    except (ApiError, ApiUnreachable) as failure:
-        raise translate_failure(failure) from failure

@@ -96,7 +96,7 @@ class Kubelets:
         self._session: aiohttp.ClientSession | None = None
 
     async def find(self, node: str, pod: PodKey) -> Mapping[str, Use]:
-        """What the containers of a pod use, by their names in it; of those that nobody knows nothing.
+        """What the containers of a pod use, by their names in it; unknown ones are left out.
 
         Args:
             node: where it runs; "" if it doesn't yet.

@@ -26,7 +26,7 @@ from monopod.kube.logs import ProblemLog
 
 MOST_ACTIVE: Final = 200
 MOST_ACTIVE_OF_ONE: Final = 20
-"""For one address: answers may wait for a record, and nobody is to take all places with that."""
+"""For one address: answers may wait for a record, and no one is to take all places with that."""
 
 MOST_A_SECOND: Final = 60
 """Requests of one address. The agent takes as many at once, and 40 a second after that."""
@@ -50,7 +50,7 @@ class MetadataServer:
         clock: tells the time.
         host: where to listen.
         port: where to listen; 0 takes a free one.
-        kubelets: finds what tasks use; without them nobody knows it.
+        kubelets: finds what tasks use; without them it isn't told.
     """
 
     def __init__(

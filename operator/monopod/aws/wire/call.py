@@ -1,6 +1,6 @@
 """One call of one operation, as the wire hands it to whoever answers it, and what may be answered."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,6 +78,23 @@ Handler = Callable[[Call], Awaitable[Params]]
 Raises:
     AwsError: it is refused.
 """
+
+
+def guard_parameters(read: frozenset[str], handler: Handler, refuse: Callable[[Iterable[str]], AwsError]) -> Handler:
+    """The handler, but a call with parameters that it doesn't read is refused.
+
+    Args:
+        read: the parameters that it reads.
+        handler: the handler.
+        refuse: builds the service's refusal, by the parameters' names.
+    """
+
+    async def answer(call: Call) -> Params:
+        if unread := call.params.keys() - read:
+            raise refuse(unread)
+        return await handler(call)
+
+    return answer
 
 
 @dataclass(frozen=True, slots=True)

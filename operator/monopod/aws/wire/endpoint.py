@@ -3,7 +3,7 @@
     head ─► service ─► signature's claim ─► key ─► body ─► signature ─► operation ─► members ─► handler ─► answer
              │ whoever fails says so in the form that the service's clients read: AwsError, and a request id
 
-What is unknown about the sender is settled by the head alone: nobody's body is read before there is a key.
+What is unknown about the sender is settled by the head alone: no body is read before there is a key.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ FindKey = Callable[[str], Awaitable[AccessKey | None]]
 """The access key of an id.
 
 Raises:
-    AwsError: nobody could say.
+    AwsError: that can't be found out now.
 """
 
 ReadBody = Callable[[str], Awaitable[bytes]]
@@ -88,7 +88,7 @@ class Endpoint:
         self._large = 0
         self._reading = asyncio.Semaphore(MOST_LARGE)
         self._turns: weakref.WeakValueDictionary[str, asyncio.Semaphore] = weakref.WeakValueDictionary()
-        """By access key, for as long as somebody has or awaits a turn."""
+        """By access key, for as long as someone has or awaits a turn."""
         self._router = Router(load_model(name) for name in SERVICES)
 
     async def answer(self, head: HttpRequest, read_body: ReadBody) -> HttpAnswer:
@@ -111,7 +111,7 @@ class Endpoint:
         seconds = time.perf_counter() - begun
         REQUESTS.labels(known.model.name, known.operation, code).inc()
         REQUEST_SECONDS.labels(known.model.name, known.operation).observe(seconds)
-        # Whoever is nobody writes nothing into the log at its usual level.
+        # Strangers write nothing into the log at its usual level.
         (logger.info if known.caller else logger.debug)(
             "request",
             service=known.model.name,

@@ -41,7 +41,7 @@ _LONGEST_HEADER: Final = 8192
 
 _MOST_HEADERS: Final = 64
 _READ_AHEAD: Final = 16_384
-"""Bytes of a body that are taken in before somebody reads it."""
+"""Bytes of a body that are accepted before anything reads it."""
 
 
 class Upgrades(Protocol):
@@ -152,7 +152,7 @@ class Server:
 
 
 class _Hold:
-    """Keeps what a connection sends out of memory for as long as nobody is to read it."""
+    """Keeps what a connection sends out of memory for as long as nothing is to read it."""
 
     def __init__(self, transport: asyncio.Transport | None) -> None:
         self._transport = transport

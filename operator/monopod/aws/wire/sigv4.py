@@ -1,4 +1,4 @@
-"""Signature version 4, verified: who sent a request, and that nobody altered it since.
+"""Signature version 4, verified: who sent a request, and that no one altered it since.
 
     head ──read_claim──► Claim: who says to have signed, when, for what ──the key is found, the body is read──► check
 

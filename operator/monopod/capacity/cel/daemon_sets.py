@@ -71,6 +71,7 @@ def build_only_pausing(pause_image: str) -> Validation:
             !has(mount.subPath) && !has(mount.subPathExpr)) &&
           container.?securityContext.?allowPrivilegeEscalation.orValue(true) == false &&
           !container.?securityContext.?privileged.orValue(false) &&
+          container.?securityContext.?runAsNonRoot.orValue(true) &&
           container.?securityContext.?capabilities.?drop.orValue([]) == ['ALL'] &&
           container.?securityContext.?capabilities.?add.orValue([]).size() == 0 &&
           string(container.?resources.?requests[?'cpu'].orValue('')) == {quote(REQUESTS["cpu"])} &&

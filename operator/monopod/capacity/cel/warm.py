@@ -38,7 +38,8 @@ def build_only_balloons(pause_image: str) -> Validation:
         pause_image: the one image that they may run.
     """
     return Validation(
-        "Without a token, the host, volumes or a program of its own, a pod can do nothing but take room.",
+        "Without a token, the host, volumes or a program of its own, a pod can do nothing but take room. A probe has "
+        "the kubelet call whoever it names, from the node.",
         f"""
         request.operation == 'DELETE' || request.resource.resource == 'capacitybuffers' || (
           variables.pod.?priorityClassName.orValue('') == {quote(BALLOON_PRIORITY_CLASS)} &&
@@ -57,6 +58,8 @@ def build_only_balloons(pause_image: str) -> Validation:
             container.?command.orValue([]).size() == 0 && container.?args.orValue([]).size() == 0 &&
             container.?env.orValue([]).size() == 0 && container.?envFrom.orValue([]).size() == 0 &&
             container.?ports.orValue([]).size() == 0 && !container.?lifecycle.hasValue() &&
+            !container.?livenessProbe.hasValue() && !container.?readinessProbe.hasValue() &&
+            !container.?startupProbe.hasValue() &&
             container.?securityContext.?allowPrivilegeEscalation.orValue(true) == false &&
             !container.?securityContext.?privileged.orValue(false) &&
             container.?securityContext.?runAsNonRoot.orValue(true) &&

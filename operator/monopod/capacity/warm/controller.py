@@ -27,9 +27,10 @@ from monopod.capacity.rules.warm.state import (
     is_unanswered,
     judge_balloons,
 )
-from monopod.capacity.rules.warm.wish import Asking, Running, Wish, compute_wishes
+from monopod.capacity.rules.warm.wish import Asking, Running, Wish, compute_wishes, read_asking
 from monopod.capacity.warm.gather import Found, fetch_running, fetch_uses, fetch_warm
 from monopod.capacity.warm.states import WarmStates
+from monopod.kube.cache import Key
 from monopod.kube.client.api import Api, ApiError
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
@@ -83,7 +84,7 @@ class WarmKeeper:
         self._room: dict[str, int] = {}
         self._room_at = -PODS_SECONDS
         self._short: set[str] = set()
-        caches.profiles.listeners.append(lambda *_: self.controller.enqueue(WHOLE))
+        caches.profiles.listeners.append(self._notice_profile)
         backoff = Backoff(first=POLL_SECONDS, longest=POLL_SECONDS)
         self.controller: Controller[str] = Controller(
             "warm-capacity", self._reconcile, problems, backoff=backoff, rest=lambda _: 1.0, clock=clock
@@ -92,6 +93,11 @@ class WarmKeeper:
     def begin(self) -> None:
         """Has room kept from now on."""
         self.controller.enqueue(WHOLE)
+
+    def _notice_profile(self, _: Key, old: Manifest | None, new: Manifest | None) -> None:
+        """While pods come and go, statuses are written all the time, mostly of profiles that ask for nothing."""
+        if any(profile and read_asking(profile) for profile in (old, new)):
+            self.controller.enqueue(WHOLE)
 
     async def _reconcile(self, _: str) -> Result:
         asking = self._list_asking()

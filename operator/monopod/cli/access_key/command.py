@@ -19,7 +19,7 @@ _SECRET_BYTES: Final = 30
 
 
 def build_key(user: str, groups: Sequence[str]) -> StoredKey:
-    """A new key, which nobody else has.
+    """A new key, which no one else has.
 
     Raises:
         click.UsageError: no key may stand for this user, or one of these groups.

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 from typing import Final
 
@@ -46,15 +47,20 @@ def parse_quantity(value: object) -> Fraction:
     if not match or not text:
         raise InvalidQuantity(f"must be a quantity such as 250m or 1Gi, not {value!r}")
     sign, whole, decimals, exponent, suffix = match.groups(default="")
+    amount = _compute_amount(whole, decimals, exponent, suffix)
+    return -amount if sign == "-" else amount
+
+
+@lru_cache(maxsize=1 << 10)
+def _compute_amount(whole: str, decimals: str, exponent: str, suffix: str) -> Fraction:
+    """What the parts of a quantity without its sign amount to; pods by the thousand have the same few."""
     if max(len(whole), len(decimals)) > _FAR:
         raise InvalidQuantity(f"must be a quantity of at most {_FAR} digits")
     digits = Fraction(int(whole + decimals or "0"), 10 ** len(decimals))
     if suffix in _BINARY:
-        amount = min(_round_up_to_nano(digits * 2 ** _BINARY[suffix]), Fraction(_LARGEST_BINARY))
-    else:
-        power = int(exponent[1:]) if exponent else _DECIMAL[suffix]
-        amount = _round_up_to_nano(digits * Fraction(10) ** max(-_FAR, min(_FAR, power)))
-    return -amount if sign == "-" else amount
+        return min(_round_up_to_nano(digits * 2 ** _BINARY[suffix]), Fraction(_LARGEST_BINARY))
+    power = int(exponent[1:]) if exponent else _DECIMAL[suffix]
+    return _round_up_to_nano(digits * Fraction(10) ** max(-_FAR, min(_FAR, power)))
 
 
 def _write_number(value: str | int | float) -> str:

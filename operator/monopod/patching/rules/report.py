@@ -20,7 +20,7 @@ from monopod.kube.objects.fields import Part
 from monopod.kube.objects.timestamps import format_time
 from monopod.patching.rules.rounds import DONE, Done, Evicting, Noticed, Overdue, Round, Waiting, compute_termination
 from monopod.patching.rules.settings import Memory, PatchingSettings, Termination
-from monopod.patching.rules.staleness import Cause, StalePod
+from monopod.patching.rules.staleness import StalePod
 
 EXAMPLES: Final = 5
 BLOCKERS: Final = 10
@@ -70,7 +70,7 @@ class Facts:
     @property
     def is_patch(self) -> bool:
         """Whether some are from before a patch, of which their owners have to be told."""
-        return any(pod.cause is Cause.PATCH for pod in self.stale)
+        return any(pod.precedes_patch for pod in self.stale)
 
 
 def contribute_patching(facts: Facts | None, status: Mapping[str, Any], now: str) -> Contribution:
@@ -88,6 +88,9 @@ def contribute_patching(facts: Facts | None, status: Mapping[str, Any], now: str
             severity=Severity.REMARK, keeps=True,
         )  # fmt: skip
         return Contribution((unknown,), {"patching": before} if before else {})
+    if facts.date_fault and before:
+        # A slip in the date ends no round, and no termination is forgotten by it.
+        return Contribution((judge_patching(facts, before),), {"patching": before})
     patching = decide_patching(facts, before or {}, now)
     return Contribution((judge_patching(facts, patching or {}),), {"patching": patching} if patching else {})
 
@@ -151,9 +154,12 @@ def _plan_terminations(facts: Facts, before: Mapping[str, Any], now: str) -> lis
         for each in known.values()
         if each.uid in present
     ]
-    for pod in facts.stale:
-        if pod.uid in facts.refused and pod.uid not in known and len(found) < MAX_TERMINATIONS:
-            at, words = compute_termination(moment, facts.settings.windows), facts.refused[pod.uid][:MESSAGE_LIMIT]
+    refused = [pod for pod in facts.stale if pod.uid in facts.refused and pod.uid not in known]
+    if new := refused[: max(0, MAX_TERMINATIONS - len(found))]:
+        # Once for all: a schedule of many times takes a while to search, and hundreds may be refused at once.
+        at = compute_termination(moment, facts.settings.windows)
+        for pod in new:
+            words = facts.refused[pod.uid][:MESSAGE_LIMIT]
             found.append(Termination(pod.namespace, pod.name, pod.uid, moment, at, words))
     return found
 

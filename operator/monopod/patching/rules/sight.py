@@ -25,7 +25,7 @@ class SeenPod:
         workload: the uid of what controls it, of the Deployment where there is one; see `build_bare_workload` for pods
             without any.
         is_ready: whether it is Ready and stays.
-        is_fresh: whether its sandbox, if it has one yet, was made after the patch.
+        is_fresh: whether its sandbox was made after the patch; of a pod that has none yet, whether it was created then.
         stale: why its sandbox is to be replaced; None if it isn't.
         left: why it stays although its sandbox is out of date; None if it doesn't.
     """

@@ -61,6 +61,7 @@ class StalePod:
         cause: the one by which it may be replaced first.
         eligible_from: when it may be evicted, as far as the wait is concerned.
         is_terminating: whether it is on its way out already.
+        precedes_patch: whether it is from before the patch, whatever the cause.
     """
 
     namespace: str
@@ -72,6 +73,7 @@ class StalePod:
     cause: Cause
     eligible_from: datetime.datetime
     is_terminating: bool = False
+    precedes_patch: bool = False
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -118,8 +120,8 @@ def find_stale(
     started = read_sandbox_start(pod)
     if not get_mark(pod) or has_ended(pod) or started is None:
         return None
-    causes = []
-    if patch and started < patch.date <= now:
+    causes, precedes = [], patch is not None and started < patch.date <= now
+    if patch and precedes:
         causes.append((patch.noticed_at + wait, Cause.PATCH))
     if max_age is not None and started + max_age <= now:
         causes.append((started + max_age, Cause.AGE))
@@ -133,7 +135,7 @@ def find_stale(
     metadata = root.child("metadata")
     return StalePod(
         metadata.text("namespace"), metadata.text("name"), metadata.text("uid"), get_mark(pod), node, started,
-        cause, eligible_from, is_terminating="deletionTimestamp" in metadata.fields,
+        cause, eligible_from, is_terminating="deletionTimestamp" in metadata.fields, precedes_patch=precedes,
     )  # fmt: skip
 
 

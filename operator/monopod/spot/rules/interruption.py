@@ -24,6 +24,9 @@ _SHUT_DOWN: Final = "Terminated"
 it evicts for want of memory have the same condition and another reason."""
 
 
+_LONGEST_GRACE: Final = 366 * 24 * 3600
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why pods are interrupted.
@@ -103,8 +106,7 @@ def _find_cause(reason: str, taints: frozenset[str]) -> str:
 def _read_deletion(metadata: Mapping[str, Any]) -> tuple[datetime.datetime, datetime.datetime] | None:
     """When SIGTERM came, and when SIGKILL comes at the latest."""
     ends = _read_time(metadata.get("deletionTimestamp"))
-    grace = datetime.timedelta(seconds=int(metadata.get("deletionGracePeriodSeconds") or 0))
-    return (ends - grace, ends) if ends else None
+    return (ends - _read_grace(metadata.get("deletionGracePeriodSeconds")), ends) if ends else None
 
 
 def _read_shutdown(
@@ -113,7 +115,13 @@ def _read_shutdown(
     """The same of a pod that its node ends, and nobody deletes."""
     began = _read_time(condition.get("lastTransitionTime"))
     grace = (pod.get("spec") or {}).get("terminationGracePeriodSeconds")
-    return (began, began + datetime.timedelta(seconds=int(grace or 0))) if began else None
+    return (began, began + _read_grace(grace)) if began else None
+
+
+def _read_grace(seconds: object) -> datetime.timedelta:
+    """A grace period: whoever deletes a pod may say one of any length, beyond what times can tell."""
+    known = min(seconds, _LONGEST_GRACE) if isinstance(seconds, int) else 0
+    return datetime.timedelta(seconds=known)
 
 
 def _read_time(text: object) -> datetime.datetime | None:

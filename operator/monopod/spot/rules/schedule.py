@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from monopod.spot.rules.enforcement import is_enforced
+
 HOUR: Final = 3600.0
 
 
@@ -41,7 +43,7 @@ class LastDrill:
 
 @dataclass(frozen=True, slots=True)
 class Off:
-    """The profile asks for no drill."""
+    """The profile asks for no drill, or isn't enforced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,12 @@ class Choose:
 
     Attributes:
         seed: what it is drawn by.
+        due: the slot's moment: what was chosen before it was for another.
         until: when the next slot's moment comes.
     """
 
     seed: str
+    due: datetime.datetime
     until: datetime.datetime
 
 
@@ -69,17 +73,14 @@ Step = Off | Choose | Interrupt
 
 
 def get_rate(profile: Mapping[str, Any]) -> int:
-    """How many pods an hour the profile asks for; one that isn't active, or is being deleted, asks for none."""
-    is_active = (profile.get("status") or {}).get("phase") == "ACTIVE"
-    if not is_active or "deletionTimestamp" in profile["metadata"]:
-        return 0
+    """How many pods an hour the profile asks for."""
     return int(((profile.get("spec") or {}).get("spot") or {}).get("interruptionsPerHour") or 0)
 
 
 def decide(profile: Mapping[str, Any], now: datetime.datetime) -> Step:
     """What the drill of a profile does now."""
     rate, uid = get_rate(profile), str(profile["metadata"]["uid"])
-    if not rate:
+    if not rate or not is_enforced(profile):
         return Off()
     length = HOUR / rate
     slot = int(now.timestamp() // length)
@@ -87,7 +88,7 @@ def decide(profile: Mapping[str, Any], now: datetime.datetime) -> Step:
         slot -= 1
     due, until = (_compute_due(uid, number, length) for number in (slot, slot + 1))
     last = LastDrill.read(profile.get("status") or {})
-    return Interrupt(last, until) if last and last.at >= due else Choose(f"{uid}/{slot}", until)
+    return Interrupt(last, until) if last and last.at >= due else Choose(f"{uid}/{slot}", due, until)
 
 
 def _compute_due(uid: str, slot: int, length: float) -> datetime.datetime:

@@ -28,6 +28,8 @@ each pod on Spot reads them all."""
 
 _LAST_NUMBER: Final = 7
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
+_EARLIEST_YEAR, _LATEST_YEAR = 2000, 9000
+"""With others, a spell's beginning or end may be beyond what times can tell."""
 
 Key = tuple[str, str]
 """A profile, and the uid of the controller of its pods."""
@@ -96,9 +98,11 @@ def _read_spell(word: str) -> Spell | None:
         if found and profile and owner and number.isdecimal():
             try:
                 ends = datetime.datetime.strptime(until, _TIME).replace(tzinfo=datetime.UTC)
+                count = max(1, min(int(number), _LAST_NUMBER))
             except ValueError:
                 return None
-            return Spell(profile, owner, ends, max(1, min(int(number), _LAST_NUMBER)), mark == WAS_ON_DEMAND_UNTIL)
+            is_known = _EARLIEST_YEAR <= ends.year <= _LATEST_YEAR
+            return Spell(profile, owner, ends, count, mark == WAS_ON_DEMAND_UNTIL) if is_known else None
     return None
 
 

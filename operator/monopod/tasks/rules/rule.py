@@ -1,6 +1,6 @@
 """What can be said against a task definition: each rule once, as data, so that documents and answers say the same.
 
-Texts of AWS's are verbatim where somebody has published what RegisterTaskDefinition answered; a rule whose text AWS
+Texts of AWS's are verbatim where someone has published what RegisterTaskDefinition answered; a rule whose text AWS
 doesn't tell has a plain one of ours, and says so by its `words`.
 """
 

@@ -6,9 +6,10 @@ StatefulSet keeps at an older revision, so the pod's own manifest stands for it,
 since it was created. A pod without a controller isn't replaced by anybody.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from monopod.kube.objects.fields import Part
 from monopod.pods.rules.original import compute_original
@@ -29,6 +30,13 @@ STATEFUL_SET = "StatefulSet"
 REVISION_LABEL = "controller-revision-hash"
 BARE = ""
 
+_NAME: Final = re.compile("[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
+"""What objects of these kinds are called."""
+
+_LONGEST_KIND: Final = 63
+_LONGEST_NAME: Final = 253
+"""Of a pod's owner the API server takes any text, of any length; statuses and events name it, and have bounds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -40,15 +48,23 @@ class Owner:
     uid: str
 
     @property
+    def is_readable(self) -> bool:
+        """Whether an object can have this name. Whoever creates a pod writes it, and the API server takes anything.
+
+        `web/scale` would be read as a subresource, which is forbidden.
+        """
+        return _NAME.fullmatch(self.name) is not None
+
+    @property
     def has_template(self) -> bool:
         """Whether it is of a kind whose template is known."""
         prefix = TEMPLATED.get(self.kind)
-        return prefix is not None and self.api_version.startswith(prefix)
+        return prefix is not None and self.api_version.startswith(prefix) and self.is_readable
 
     @property
     def is_deployment(self) -> bool:
         """Whether it makes ReplicaSets and not pods."""
-        return self.kind == DEPLOYMENT and self.api_version.startswith("apps/")
+        return self.kind == DEPLOYMENT and self.api_version.startswith("apps/") and self.is_readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +110,9 @@ def get_owner(resource: Manifest) -> Owner | None:
     """The controller of a pod or of another object; None if there is none."""
     for owner in Part(resource).child("metadata").children("ownerReferences"):
         if owner.flag("controller"):
-            return Owner(owner.text("apiVersion"), owner.text("kind"), owner.text("name"), owner.text("uid"))
+            # What is cut off here is still longer than any that exists.
+            kind, name = owner.text("kind")[: _LONGEST_KIND + 1], owner.text("name")[: _LONGEST_NAME + 1]
+            return Owner(owner.text("apiVersion"), kind, name, owner.text("uid"))
     return None
 
 

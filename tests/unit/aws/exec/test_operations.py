@@ -140,6 +140,18 @@ async def test_a_token_that_nobody_gave_opens_nothing(token: str) -> None:
         assert door.started == []
 
 
+async def test_half_a_surrogate_in_a_token_is_refused_as_any_other_text() -> None:
+    async with a_door() as door:
+        session = (await execute(door))["session"]
+        broken = session["tokenValue"][:-1] + "\ud800"
+        assert await open_again(door, session, broken) == "The token's signature is wrong."
+        async with opening(session) as channel:
+            await get_terminal(door)
+            assert await open_again(door, session, broken) == "The session has begun already."
+            door.terminals[-1].show(Ended(0))
+            assert await channel.until_over() == ""
+
+
 async def test_a_token_opens_no_other_session() -> None:
     async with a_door() as door:
         one, other = [(await execute(door))["session"] for _ in range(2)]

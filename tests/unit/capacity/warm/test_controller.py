@@ -15,6 +15,7 @@ from monopod.kube.objects.resources import CAPACITY_BUFFERS, DEPLOYMENTS, POD_TE
 from monopod.manager.options import OperatorOptions
 from monopod.manager.sources import WatchedCaches
 from monopod.pods.rules.size import SIZE_TABLE
+from tests.unit.builders import a_profile_resource
 from tests.unit.capacity.rules.warm.wishes import KATA, an_asking
 from tests.unit.fake_api import FakeApi, not_found
 from tests.unit.fake_clock import FakeClock
@@ -59,16 +60,24 @@ class Scene:
         self.api.answers["get", CLASS] = {"metadata": {"uid": "class"}}
         self.api.answers["list", LIST["CapacityBuffer"]] = ApiError(404, "", "404 page not found")
         self.asking: list[Asking] | None = [an_asking(replicas=2, size=SIZE_TABLE[0])]
-        options = OperatorOptions(namespace=SYSTEM)
-        self.keeper = WarmKeeper(
-            self.api, WatchedCaches(SYSTEM), options, lambda: self.asking, self.states, PROBLEMS, self.clock
-        )
+        options, self.caches = OperatorOptions(namespace=SYSTEM), WatchedCaches(SYSTEM)
+        self.keeper = WarmKeeper(self.api, self.caches, options, lambda: self.asking, self.states, PROBLEMS, self.clock)
         self.keeper.begin()
 
     async def pass_time(self, seconds: float = POLL_SECONDS) -> None:
         for _ in range(int(seconds // POLL_SECONDS)):
             self.clock.step(POLL_SECONDS)
             await settle(60)
+
+    async def put_profile(self, version: int, **spec: Any) -> int:
+        """Has a profile changed; how often that makes it look at what there is."""
+        before = len(self.api.sent("get"))
+        resource = a_profile_resource("web", {"namespace": "prod"}, **spec)
+        resource["metadata"] |= {"uid": "web", "resourceVersion": str(version)}
+        self.caches.profiles.observe("MODIFIED", {**resource, "status": {"pods": version}})
+        self.clock.step(2.0)
+        await settle(60)
+        return len(self.api.sent("get")) - before
 
     def has(self, kind: str) -> list[str]:
         return [each["metadata"]["name"] for each in self.api.lists.get(LIST[kind], ())]
@@ -96,6 +105,15 @@ async def test_what_someone_changes_is_put_right(scene: Scene) -> None:
         scene.api.lists[LIST["Deployment"]][0]["spec"]["replicas"] = 50
         await scene.pass_time()
         assert scene.api.lists[LIST["Deployment"]][0]["spec"]["replicas"] == 2
+
+
+async def test_only_profiles_that_ask_or_did_so_have_it_look_at_once(scene: Scene) -> None:
+    scene.asking = []
+    async with running(scene.keeper.controller):
+        await scene.pass_time()
+        assert [await scene.put_profile(version) for version in (1, 2, 3)] == [0, 0, 0]
+        assert await scene.put_profile(4, capacity={"warm": {"replicas": 2}}) == 1
+        assert [await scene.put_profile(version) for version in (5, 6)] == [1, 0]
 
 
 async def test_nothing_is_touched_before_the_profiles_are_known(scene: Scene) -> None:

@@ -66,7 +66,7 @@ def everything() -> Measured:
             ProcessFigures(4.0, 0.01, 0.001, 60 * 2**20),
         ),
         launches=LaunchFigures(pod=some(2.0), simple=some(1.5), task=some(3.0)),
-        scale=ScaleFigures(3500, plain=Ramp(90.0, 160.0, 5), monopod=Ramp(99.0, 200.0, 5), cpu=0.01),
+        scale=ScaleFigures(3500, Ramp(90.0, 160.0, 5, 0.02), Ramp(99.0, 200.0, 5, 0.05), cpu=0.01),
     )
 
 
@@ -114,6 +114,7 @@ def test_the_details_have_a_table_for_each_part_that_was_measured() -> None:
     assert all(text.startswith("### ") and "Measured on 2 cores (a processor)" in text for text in details.values())
     assert "| an ECS task, until RUNNING | 3.00 s | 9.00 s | 1.50 |" in details["launches"]
     assert "| until all are Running | 160 s | 200 s | 1.25 |" in details["scale"]
+    assert "| the API server's CPU time, for each pod | 20.0 ms | 50.0 ms | 2.50 |" in details["scale"]
     assert build_details(Measured(MACHINE)) == {}
 
 

@@ -11,6 +11,7 @@ from monopod.api.profile_parts.patching import MAX_TERMINATIONS
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Obstacle
 from monopod.kube.objects.timestamps import format_time
+from monopod.patching.rules import report
 from monopod.patching.rules.report import (
     Facts,
     compute_announcement,
@@ -29,9 +30,12 @@ NOW = "2026-03-21T00:00:00Z"
 SETTINGS = PatchingSettings("web", "gvisor")
 
 
-def pods(count: int, cause: Cause = Cause.PATCH) -> tuple[StalePod, ...]:
-    numbered = (f"p{number}" for number in range(count))
-    return tuple(StalePod("prod", name, name, "web", "n", DATE - DAY, cause, DATE + DAY) for name in numbered)
+def pods(count: int, cause: Cause = Cause.PATCH, *, precede: bool | None = None) -> tuple[StalePod, ...]:
+    precede = cause is Cause.PATCH if precede is None else precede
+    return tuple(
+        StalePod("prod", f"p{number}", f"p{number}", "web", "n", DATE - DAY, cause, DATE + DAY, precedes_patch=precede)
+        for number in range(count)
+    )
 
 
 def facts(current: Round, **more: Any) -> Facts:
@@ -77,6 +81,17 @@ def test_pods_that_only_grow_old_need_no_notice() -> None:
     assert "finishedAt" not in decide(facts(Done(), patched=None), told)
 
 
+def test_a_patch_is_noticed_and_not_finished_as_long_as_pods_from_before_it_are_there_whatever_they_go_for() -> None:
+    old = pods(2, Cause.AGE, precede=True)
+    told = decide(facts(Evicting(old, "a", old, None)))
+    assert (told["patched"], told["noticedAt"]) == ("2026-03-20T00:00:00Z", NOW)
+    later = decide(facts(Evicting(old[1:], "a", old[1:], None)), told, "2026-03-22T00:00:00Z")
+    assert "finishedAt" not in later
+    younger = pods(1, Cause.AGE)
+    end = decide(facts(Evicting(younger, "a", younger, None)), later, "2026-03-23T00:00:00Z")
+    assert (end["finishedAt"], end["phase"]) == ("2026-03-23T00:00:00Z", "Evicting")
+
+
 def test_a_refused_pod_has_a_time_that_no_change_of_windows_moves() -> None:
     told = decide(facts(evicting(2), refused={"p0": "no"}))
     (each,) = told["terminations"]
@@ -106,6 +121,20 @@ def test_no_more_terminations_are_listed_than_there_is_room_for() -> None:
     assert len(told["terminations"][0]["evictErrorMessage"]) == 512
     fewer = facts(Evicting(pods(many)[5:], "a", (), None), refused=refused)
     assert len(decide(fewer, told)["terminations"]) == MAX_TERMINATIONS, "the places of those that are gone are taken"
+
+
+def test_the_windows_are_searched_once_however_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = list[datetime.datetime]()
+
+    def search(moment: datetime.datetime, _: object) -> datetime.datetime:
+        searched.append(moment)
+        return moment
+
+    monkeypatch.setattr(report, "compute_termination", search)
+    told = decide(facts(evicting(50), refused=dict.fromkeys((f"p{number}" for number in range(50)), "no")))
+    assert (len(told["terminations"]), len(searched)) == (50, 1)
+    decide(facts(evicting(50)), told)
+    assert len(searched) == 1
 
 
 def test_pods_that_stay_are_counted_with_the_reason() -> None:
@@ -139,6 +168,13 @@ def test_what_is_not_known_leaves_what_is_said() -> None:
     told = contribute_patching(None, {"patching": before}, NOW)
     assert told.fields == {"patching": before}
     assert (told.findings[0].holds, told.findings[0].keeps) == (None, True)
+
+
+def test_a_date_that_cant_be_read_ends_no_round_and_forgets_no_termination() -> None:
+    before = decide(facts(evicting(2), refused={"p0": "no"}))
+    told = contribute_patching(facts(Done(), patched=None, date_fault="no"), {"patching": before}, NOW)
+    assert told.fields == {"patching": before}
+    assert told.findings[0].reason == Reason.PATCH_DATE_INVALID
 
 
 def test_an_obstacle_blocks_the_pods_that_it_names() -> None:

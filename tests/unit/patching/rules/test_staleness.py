@@ -77,7 +77,7 @@ def test_without_a_patch_only_age_counts_and_needs_no_notice() -> None:
 def test_of_patch_and_age_the_one_counts_by_which_it_may_go_first() -> None:
     first = find_stale(a_pod(), PATCH, 14 * DAY, 8 * DAY, NOW)
     assert first is not None
-    assert (first.cause, first.eligible_from) == (Cause.AGE, NOW - DAY)
+    assert (first.cause, first.eligible_from, first.precedes_patch) == (Cause.AGE, NOW - DAY, True)
     first = find_stale(a_pod(), PATCH, datetime.timedelta(), 8 * DAY, NOW)
     assert first is not None
     assert (first.cause, first.eligible_from) == (Cause.PATCH, DATE + DAY)

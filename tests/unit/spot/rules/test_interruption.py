@@ -50,3 +50,16 @@ def test_a_drill_interrupts_pods_on_demand_too() -> None:
     found = find_interruption(a_going_pod(reason="SpotInterruption", provider=""), [])
     assert found
     assert (found.cause, found.provider) == ("Drill", "FARGATE")
+
+
+@pytest.mark.parametrize("reason", ["PreemptionByScheduler", "TerminationByKubelet"])
+def test_a_grace_period_of_any_length_is_no_fault(reason: str) -> None:
+    pod = a_going_pod(reason=reason)
+    pod["spec"]["terminationGracePeriodSeconds"] = 10**18
+    pod["metadata"]["deletionGracePeriodSeconds"] = 10**18
+    if reason == "TerminationByKubelet":
+        del pod["metadata"]["deletionTimestamp"]
+        pod["status"] |= {"phase": "Failed", "reason": "Terminated"}
+    found = find_interruption(pod, [])
+    assert found
+    assert found.ends - found.began == datetime.timedelta(days=366)

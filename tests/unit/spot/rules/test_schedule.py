@@ -12,12 +12,14 @@ NOON = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
 SECOND = datetime.timedelta(seconds=1)
 
 
-def a_profile(rate: int, last: LastDrill | None = None, *, uid: str = "p", phase: str = "ACTIVE") -> dict[str, Any]:
+def a_profile(
+    rate: int, last: LastDrill | None = None, *, uid: str = "p", phase: str = "ACTIVE", dry_run: str = "Sandboxed"
+) -> dict[str, Any]:
     told = {"spotDrill": last.write()} if last else {}
     return {
         "metadata": {"name": "batch", "uid": uid},
         "spec": {"spot": {"interruptionsPerHour": rate}},
-        "status": {"phase": phase, **told},
+        "status": {"phase": phase, "dryRun": {"result": dry_run}, **told},
     }
 
 
@@ -73,8 +75,13 @@ def test_a_pod_on_record_stays_the_one_until_the_next_moment() -> None:
 
 @pytest.mark.parametrize(
     "profile",
-    [a_profile(0), a_profile(5, phase="DELETING"), a_profile(5, phase="CREATE_FAILED")],
-    ids=["no rate", "being deleted", "not active"],
+    [
+        a_profile(0),
+        a_profile(5, phase="DELETING"),
+        a_profile(5, phase="CREATE_FAILED"),
+        a_profile(5, dry_run="Refused"),
+    ],
+    ids=["no rate", "being deleted", "not active", "replacements refused"],
 )
 def test_no_drill_runs(profile: dict[str, Any]) -> None:
     assert decide(profile, NOON) == Off()

@@ -47,10 +47,16 @@ def test_what_is_written_is_read_again() -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["web", "web=2026-03-01T12:00:00Z,1", f"web/{OWNER}=soon,1", f"web/{OWNER}=2026-03-01T12:00:00Z", "=", "/=,1"],
+    [
+        *("web", "web=2026-03-01T12:00:00Z,1", f"web/{OWNER}=soon,1", f"web/{OWNER}=2026-03-01T12:00:00Z", "=", "/=,1"),
+        f"web/{OWNER}=2026-03-01T12:00:00Z,{'9' * 5000}",
+        f"web/{OWNER}=9999-12-31T23:59:59Z,1",
+        f"web/{OWNER}=0001-01-01T00:00:00Z,1",
+    ],
 )
 def test_what_is_not_understood_is_left_out(word: str) -> None:
     assert read_spells(f"{word} web/{OWNER}=2026-03-01T12:10:00Z,1").keys() == {KEY}
+    assert read_spells(word) == {}
 
 
 def test_a_number_beyond_the_last_is_the_last() -> None:

@@ -125,7 +125,7 @@ def parse_resource(account: Account, arn: str) -> ClusterName | DefinitionName |
     """What the ARN of something that has tags names.
 
     Raises:
-        AwsError: it is none, or of what there isn't.
+        AwsError: it isn't an ARN, or names a type without tags.
     """
     kind, rest = _split(account, arn)
     if kind == _CLUSTER and _NAME.fullmatch(rest):

@@ -31,7 +31,7 @@ _STATISTICS: Final = ("EC2", "Fargate", "External")
 
 @dataclass(frozen=True, slots=True)
 class TaskCounts:
-    """How many tasks of a cluster are how far."""
+    """How many tasks of a cluster are in each state."""
 
     running: int = 0
     pending: int = 0
@@ -84,7 +84,7 @@ def build_cluster(name: str, params: Params, account: Account) -> Json:
 
 
 def build_capacity(params: Params, account: Account) -> Json:
-    """Capacity providers and strategy of a request, as far as it says any.
+    """Capacity providers and strategy of a request, as far as it names any.
 
     Raises:
         AwsError: they are none of Fargate's, or don't fit together.
@@ -135,7 +135,7 @@ def _check_settings(settings: Iterable[Mapping[str, str]]) -> None:
 
 
 def is_as_asked(cluster: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
-    """Whether a cluster that is there already is what a request for one asks for, as far as it says anything."""
+    """Whether an existing cluster is what a request for one asks for, as far as the request says anything."""
     spec = cluster.get("spec") or {}
     return all(_weigh(key, spec.get(key)) == _weigh(key, value) for key, value in asked["spec"].items())
 

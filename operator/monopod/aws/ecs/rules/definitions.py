@@ -94,7 +94,7 @@ def build_definition(
 
 
 def read_revision(metadata: Mapping[str, Any]) -> tuple[str, int] | None:
-    """Family and revision of a task definition, by its metadata alone; None of an object that nobody could ask for."""
+    """Family and revision of a task definition, by its metadata alone; None if no request could name the object."""
     stem, _, number = metadata["name"].rpartition(".")
     if not number.isdecimal():
         return None

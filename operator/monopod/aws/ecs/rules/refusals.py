@@ -31,19 +31,19 @@ def refuse_unread(members: Iterable[str]) -> AwsError:
 
 
 def refuse_page_size(most: int) -> AwsError:
-    """A page of a size that there isn't."""
+    """A page size out of range."""
     return refuse_parameter(f"maxResults must be between 1 and {most}.")
 
 
 def refuse_repetition() -> AwsError:
-    """A cluster that is there already, and isn't what is asked for."""
+    """A cluster that exists already, and differs from what is asked for."""
     return refuse_parameter(
         "Arguments on this idempotent request are inconsistent with arguments used in previous request(s)."
     )
 
 
 def miss_cluster() -> AwsError:
-    """A cluster that isn't there, or not any more."""
+    """A cluster that doesn't exist, or no longer."""
     return AwsError("ClusterNotFoundException", "Cluster not found.")
 
 
@@ -53,12 +53,12 @@ def refuse_inactive() -> AwsError:
 
 
 def miss_task() -> AwsError:
-    """A task that isn't there, or not any more."""
+    """A task that doesn't exist, or no longer."""
     return refuse_parameter("The referenced task was not found.")
 
 
 def miss_resource(operation: str, arn: str) -> AwsError:
-    """Something with tags that isn't there; not every operation has a code of its own for that."""
+    """Something with tags that doesn't exist; not every operation has a code of its own for that."""
     known = load_model("ecs").operations[operation]
     code = known.choose_code(("ResourceNotFoundException",), "InvalidParameterException")
     return AwsError(code, f"The specified resource wasn't found: {arn}")
@@ -70,7 +70,7 @@ def refuse_cluster_deletion() -> AwsError:
 
 
 def refuse_provider(name: str) -> AwsError:
-    """A capacity provider that there isn't."""
+    """A capacity provider that doesn't exist."""
     return refuse_parameter(
         f"The specified capacity provider '{name[:100]}' was not found. Specify FARGATE or FARGATE_SPOT and try again."
     )
@@ -90,7 +90,7 @@ def refuse_removal() -> AwsError:
 
 
 def miss_definition() -> AwsError:
-    """A task definition that isn't there."""
+    """A task definition that doesn't exist."""
     return refuse_client("Unable to describe task definition.")
 
 
@@ -110,7 +110,7 @@ def refuse_length(length: int, most: int) -> AwsError:
 
 
 def refuse_concurrency() -> AwsError:
-    """A revision that others got each time; clients ask again by themselves."""
+    """A revision number that others took each time; clients ask again by themselves."""
     return refuse_client("Too many concurrent attempts to create a new revision of the specified family.")
 
 

@@ -23,7 +23,7 @@ def find_zones(subnets: Sequence[str], zones: Mapping[str, str]) -> tuple[str, .
         zones: the zone of each subnet of which the administrator says one.
 
     Raises:
-        AwsError: there is no such subnet, or the list has zones beside what may be in any.
+        AwsError: there is no such subnet, or the list has zones next to IDs that may be in any.
     """
     found = [_find_zone(each, zones) for each in subnets]
     named = tuple(dict.fromkeys(zone for zone in found if zone))

@@ -34,7 +34,7 @@ class Target:
         container_in_pod: its name in the pod.
         id: the container's own, for its ARN.
         pod: the pod's name.
-        pod_uid: the pod's uid, "" while nobody knows it.
+        pod_uid: the pod's uid, "" while it isn't known.
     """
 
     container: str

@@ -64,7 +64,7 @@ def choose_groups(groups: Iterable[str], params: Params, account: Account) -> li
 
 
 def describe_group(group: str, since: int, account: Account) -> Params:
-    """A group as DescribeLogGroups tells it. How much is in it, nobody has counted."""
+    """A group as DescribeLogGroups tells it. How much is in it isn't counted."""
     arn = build_group_arn(account, group)
     return {
         "logGroupName": group,

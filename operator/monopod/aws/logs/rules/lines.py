@@ -82,7 +82,7 @@ class LineReader:
         yield from self._cut()
 
     def finish(self) -> Iterator[Event]:
-        """What there is of a line that nobody will end."""
+        """What there is of a line that will never end."""
         yield from self._read_line(bytes(self._rest))
 
     def _read_line(self, line: bytes) -> Iterator[Event]:

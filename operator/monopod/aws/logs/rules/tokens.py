@@ -99,7 +99,7 @@ def take_page(keys: Sequence[Key], params: Mapping[str, Any], *, descending: boo
         after = _read_key(params["nextToken"], question)
         try:
             begin = sum(key >= after if descending else key <= after for key in keys)
-        except TypeError:  # somebody has made it up
+        except TypeError:  # it was made up
             raise refuse_token() from None
     end = begin + params.get("limit", MOST_LISTED)
     return slice(begin, end), build_token(question, keys[end - 1]) if end < len(keys) else None

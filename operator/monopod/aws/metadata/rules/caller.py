@@ -1,4 +1,4 @@
-"""Whether who asks is the task that is asked about.
+"""Whether the one who asks is the task that is asked about.
 
     /v4/NAMESPACE/TASK/UID/INDEX[/task | /stats | /task/stats]
 

@@ -1,4 +1,4 @@
-"""What a task is told about itself, in the words of the ECS agent. What nobody knows here is left out."""
+"""What a task is told about itself, in the words of the ECS agent. What isn't known here is left out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -195,6 +195,6 @@ def _flatten(status: int) -> int:
 def _build_error(model: Model, error: AwsError, status: int, content_type: str) -> HttpAnswer:
     shape = model.errors.get(error.code)
     fields = tree.write_members(shape, error.fields) if shape and error.fields else {}
-    # Of the members of an error that isn't in the model, nobody could say how they are written: they have none.
+    # An error that isn't in the model has no members: how they are written wouldn't be known.
     body = tree.dump({"__type": error.code, "message": error.message, **fields})
     return HttpAnswer(status, content_type, body, {"x-amzn-ErrorType": error.code})

@@ -4,12 +4,17 @@ Whoever may create pods names images of the second kind. They are kept apart fro
 with credentials that the administrator chose for them.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from monopod.kube.objects.fields import InvalidProfile, Part
+
+_IMAGE: Final = re.compile("[A-Za-z0-9][-A-Za-z0-9._/:@]{0,511}")
+"""As the API server holds the listed ones to it (`ImageReference`). Of pods it takes any text as an image, as long as
+the whole pod may be: some of these would make the profile's status, which names them, too large to be written."""
 
 
 class Source(StrEnum):
@@ -70,6 +75,7 @@ def count_images(pods: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     for pod in pods:
         spec = Part(pod).child("spec")
         containers = (*spec.children("initContainers"), *spec.children("containers"))
-        for image in {container.text("image") for container in containers} - {""}:
-            counts[image] = counts.get(image, 0) + 1
+        for image in {container.text("image") for container in containers}:
+            if _IMAGE.fullmatch(image):
+                counts[image] = counts.get(image, 0) + 1
     return counts

@@ -5,6 +5,7 @@ A CapacityBuffer's own condition isn't asked: Karpenter's says that it is provis
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import ceil
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from monopod.api.names import TOPOLOGY_ZONE
 from monopod.capacity.rules.node_shape import STARTUP_TAINTS
 from monopod.capacity.rules.sandbox import Taint
 from monopod.capacity.rules.warm.wish import Chunk, Wish
-from monopod.kube.objects.fields import Part
+from monopod.kube.objects.fields import InvalidManifest, Part
 from monopod.kube.objects.views import NodeView
 from monopod.pods.rules.size import ContainerKind, combine, get_kind
 
@@ -49,27 +50,33 @@ class Use:
 
 
 def measure_use(pod: Mapping[str, Any]) -> Use | None:
-    """What the scheduler counts of a pod; None if it has no node or has ended."""
+    """What the scheduler counts of a pod; None if it has no node or has ended, or asks for more than can be read.
+
+    Anyone's pod counts, and one that names its node itself may ask for anything: no node runs it then.
+    """
     root = Part(pod)
     spec = root.child("spec")
     node = spec.text("nodeName")
     if not node or root.child("status").text("phase") in ENDED:
         return None
-    return Use(node, ceil(_measure(spec, "cpu") * 1000), ceil(_measure(spec, "memory") / 2**20))
+    try:
+        return Use(node, ceil(_measure(spec, "cpu") * 1000), ceil(_measure(spec, "memory") / 2**20))
+    except InvalidManifest:
+        return None
 
 
-def _measure(spec: Part, resource: str) -> float:
+def _measure(spec: Part, resource: str) -> Fraction:
     overhead = spec.quantities("overhead").get(resource, 0)
     whole = spec.child("resources").quantities("requests").get(resource)
     if whole is not None:
-        return float(whole + overhead)
+        return whole + overhead
     parts = [(ContainerKind.ORDINARY, each) for each in spec.children("containers")]
     parts += [(get_kind(each), each) for each in spec.children("initContainers")]
     unit = 1000 if resource == "cpu" else 1
     needs = [
         (kind, ceil(each.child("resources").quantities("requests").get(resource, 0) * unit)) for kind, each in parts
     ]
-    return combine(needs).total / unit + float(overhead)
+    return Fraction(combine(needs).total, unit) + overhead
 
 
 def count_room(wishes: Sequence[Wish], nodes: Sequence[NodeView], uses: Iterable[Use]) -> dict[str, int]:

@@ -249,8 +249,8 @@ def find_definition(document: object) -> Mapping[str, Any] | None:
     """The task definition in a document, without what only DescribeTaskDefinition says; None if it is something else.
 
     A Kubernetes object says its `kind`, which no task definition does. Known is what has `containerDefinitions`, or a
-    `family` and no field that RegisterTaskDefinition doesn't take; bare, or under `taskDefinition` with its tags beside
-    it.
+    `family` and no field that RegisterTaskDefinition doesn't take; bare, or under `taskDefinition` next to its
+    tags.
     """
     if not isinstance(document, Mapping) or "kind" in document or "apiVersion" in document:
         return None

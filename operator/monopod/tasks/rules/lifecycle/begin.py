@@ -1,4 +1,4 @@
-"""The first status of a task: what RunTask answers with, and what the operator writes if nobody has."""
+"""The first status of a task: what RunTask answers with, and what the operator writes if no one has."""
 
 import datetime
 import hashlib
@@ -31,7 +31,7 @@ MOST_LISTED: Final = 20
 _LONGEST_NAME: Final = 512
 _LONGEST_CONTAINER: Final = 255
 _LONGEST_IMAGE: Final = 4096
-"""A task with longer ones can't run, and its status has to have room for them."""
+"""A task with longer ones can't run; its status must hold these."""
 
 EXEC_AGENT: Final = "ExecuteCommandAgent"
 _NAMESPACE: Final = uuid.UUID("6f1c6a52-6c0c-5c0e-9b53-0e5f7a3b7c11")

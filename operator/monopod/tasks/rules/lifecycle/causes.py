@@ -13,7 +13,7 @@ from monopod.notices.rules.notice import INTERRUPTED, INTERRUPTION
 from monopod.tasks.rules.lifecycle.facts import ContainerFacts
 from monopod.tasks.rules.lifecycle.failures import LONGEST_REASON
 from monopod.tasks.rules.lifecycle.members import Member
-from monopod.tasks.rules.lifecycle.sight import Sight
+from monopod.tasks.rules.lifecycle.snapshot import Snapshot
 from monopod.tasks.rules.lifecycle.states import (
     BY_INFRASTRUCTURE,
     BY_NOTICE,
@@ -53,66 +53,66 @@ class Cause:
     reason: str
 
 
-def find_cause(sight: Sight) -> Cause | None:
+def find_cause(snapshot: Snapshot) -> Cause | None:
     """The first of the causes that there is."""
-    found = next((cause for rule in RULES if (cause := rule(sight))), None)
+    found = next((cause for rule in RULES if (cause := rule(snapshot))), None)
     return found and Cause(found.code, found.reason[:LONGEST_REASON])
 
 
-def find_stop_asked(sight: Sight) -> Cause | None:
+def find_stop_asked(snapshot: Snapshot) -> Cause | None:
     """Someone wants it stopped, or discarded: a finalizer may keep a deleted task, and with it its pod."""
-    stop = sight.spec.get("stop")
+    stop = snapshot.spec.get("stop")
     if not stop:
-        return Cause(BY_USER, DISCARDED) if (sight.task.get("metadata") or {}).get("deletionTimestamp") else None
+        return Cause(BY_USER, DISCARDED) if (snapshot.task.get("metadata") or {}).get("deletionTimestamp") else None
     code = str(stop.get("code") or BY_USER)
     return Cause(code, str(stop.get("reason") or (STOPPED_BY_USER if code == BY_USER else "")))
 
 
-def find_unrunnable(sight: Sight) -> Cause | None:
+def find_unrunnable(snapshot: Snapshot) -> Cause | None:
     """Its definition can't be run."""
-    return Cause(FAILED_TO_START, sight.problem) if sight.problem and not sight.recorded else None
+    return Cause(FAILED_TO_START, snapshot.problem) if snapshot.problem and not snapshot.recorded else None
 
 
-def find_pod_refused(sight: Sight) -> Cause | None:
+def find_pod_refused(snapshot: Snapshot) -> Cause | None:
     """The API server takes no such pod, Fargate can't run it, others let it out, or another has its name."""
-    if sight.recorded:
+    if snapshot.recorded:
         return None
-    if sight.foreign:
+    if snapshot.foreign:
         return _initialization("another pod has the task's id for a name.")
-    if sight.is_loose:
+    if snapshot.is_loose:
         return _initialization(LOOSE)
-    if sight.pod and sight.pod.unsupported:
-        return _initialization(sight.pod.unsupported)
-    return _initialization(sight.around.refusal) if sight.around.is_refused else None
+    if snapshot.pod and snapshot.pod.unsupported:
+        return _initialization(snapshot.pod.unsupported)
+    return _initialization(snapshot.around.refusal) if snapshot.around.is_refused else None
 
 
-def find_no_capacity(sight: Sight) -> Cause | None:
+def find_no_capacity(snapshot: Snapshot) -> Cause | None:
     """Nothing took the pod in the time that the task waits."""
-    if sight.now < sight.patience_ends or (sight.pod and (sight.pod.node or sight.pod.is_gone)):
+    if snapshot.now < snapshot.patience_ends or (snapshot.pod and (snapshot.pod.node or snapshot.pod.is_gone)):
         return None
-    pod = sight.pod
+    pod = snapshot.pod
     if pod is None:
-        return _initialization(sight.around.refusal) if sight.around.refusal and not sight.recorded else None
-    if not sight.recorded and sight.is_of_its_size and not sight.has_its_provider:
-        return _initialization(OTHER_PROVIDER.format(sight.spec["capacityProviderName"]))
-    if not sight.recorded and not sight.is_acceptable:
+        return _initialization(snapshot.around.refusal) if snapshot.around.refusal and not snapshot.recorded else None
+    if not snapshot.recorded and snapshot.is_of_its_size and not snapshot.has_its_provider:
+        return _initialization(OTHER_PROVIDER.format(snapshot.spec["capacityProviderName"]))
+    if not snapshot.recorded and not snapshot.is_acceptable:
         return _initialization("no Fargate profile gives the task's pod a sandbox of the task's size.")
     if pod.other_gates:
         return _initialization(f"the pod waits behind {', '.join(pod.other_gates)}; its events say what for.")
     return Cause(FAILED_TO_START, f"{NO_CAPACITY} ({pod.unschedulable})" if pod.unschedulable else NO_CAPACITY)
 
 
-def find_pod_ended_by_others(sight: Sight) -> Cause | None:
+def find_pod_ended_by_others(snapshot: Snapshot) -> Cause | None:
     """Someone deletes the pod, or has."""
-    pod = sight.pod
-    if not sight.recorded or (pod is not None and not pod.is_gone and pod.deletion is None):
+    pod = snapshot.pod
+    if not snapshot.recorded or (pod is not None and not pod.is_gone and pod.deletion is None):
         return None
     if pod is None:
         return Cause(BY_USER, "The task's pod was deleted.")
     told = f": {pod.disruption_message}" if pod.disruption_message else "."
     if pod.disruption == _DRILL or (pod.disruption == _PREEMPTION and pod.is_on_spot):
         return Cause(BY_SPOT, INTERRUPTED)
-    if pod.disruption in _BY_NODE or sight.is_lost:
+    if pod.disruption in _BY_NODE or snapshot.is_lost:
         return Cause(BY_INFRASTRUCTURE, f"The task's node ended its pod{told}")
     if pod.disruption:
         return Cause(BY_NOTICE, f"The task's pod was evicted{told}")
@@ -121,9 +121,9 @@ def find_pod_ended_by_others(sight: Sight) -> Cause | None:
     return Cause(BY_USER, "The task's pod was deleted.")
 
 
-def find_pod_ended_by_node(sight: Sight) -> Cause | None:
+def find_pod_ended_by_node(snapshot: Snapshot) -> Cause | None:
     """The node refused the pod, or ended it for a reason of its own."""
-    pod = sight.pod
+    pod = snapshot.pod
     if pod is None or not pod.is_terminal or not pod.reason or pod.is_stopping:
         return None
     told = f"{pod.reason}: {pod.message}".removesuffix(": ")
@@ -135,40 +135,40 @@ def find_pod_ended_by_node(sight: Sight) -> Cause | None:
     return Cause(BY_INFRASTRUCTURE, f"The task's node ended its pod: {told}")
 
 
-def find_container_failed(sight: Sight) -> Cause | None:
+def find_container_failed(snapshot: Snapshot) -> Cause | None:
     """A container won't start, and the task can't do without."""
-    for member, facts in sight.list_members():
-        failure = sight.failures.get(member.name)
+    for member, facts in snapshot.list_members():
+        failure = snapshot.failures.get(member.name)
         if failure and (member.is_essential or not facts.could_not_start):
             return Cause(FAILED_TO_START, failure)
     return None
 
 
-def find_essential_exit(sight: Sight) -> Cause | None:
+def find_essential_exit(snapshot: Snapshot) -> Cause | None:
     """An essential container has ended."""
-    if any(has_ended(member, facts) for member, facts in sight.list_members() if member.is_essential):
+    if any(has_ended(member, facts) for member, facts in snapshot.list_members() if member.is_essential):
         return Cause(CONTAINER_EXITED, EXITED)
     return None
 
 
-def find_not_prepared(sight: Sight) -> Cause | None:
+def find_not_prepared(snapshot: Snapshot) -> Cause | None:
     """The node doesn't get the sandbox, its volumes or its network ready."""
-    due = compute_preparation_due(sight)
-    if due is None or sight.now < due:
+    due = compute_preparation_due(snapshot)
+    if due is None or snapshot.now < due:
         return None
     return Cause(FAILED_TO_START, f"{NOT_PREPARED} The events of the pod say what its node waits for.")
 
 
-def find_ended(sight: Sight) -> Cause | None:
+def find_ended(snapshot: Snapshot) -> Cause | None:
     """All has ended, and no one said why."""
-    if sight.pod is None or not sight.pod.is_terminal:
+    if snapshot.pod is None or not snapshot.pod.is_terminal:
         return None
     return Cause(CONTAINER_EXITED, EXITED)
 
 
-def compute_preparation_due(sight: Sight) -> datetime.datetime | None:
+def compute_preparation_due(snapshot: Snapshot) -> datetime.datetime | None:
     """By when the node should have it ready; None if it has, or hasn't begun."""
-    pod = sight.pod
+    pod = snapshot.pod
     if pod is None or not pod.node or pod.unprepared_since is None or pod.is_terminal:
         return None
     if any(facts.has_begun for facts in pod.containers.values()):
@@ -190,7 +190,7 @@ def _initialization(problem: str) -> Cause:
     return Cause(FAILED_TO_START, f"ResourceInitializationError: {problem}")
 
 
-RULES: Final[tuple[Callable[[Sight], Cause | None], ...]] = (
+RULES: Final[tuple[Callable[[Snapshot], Cause | None], ...]] = (
     find_stop_asked,
     find_unrunnable,
     find_pod_refused,

@@ -64,7 +64,7 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The status is to be as it says; then to look again after so long, or when something changes."""
+    """The status is to be as given; then the cluster is reconciled again after this time, or when something changes."""
 
     status: Json
     again: datetime.timedelta | None = None
@@ -199,7 +199,7 @@ def _decide_active(
 
 
 def decide_deletion(cluster: Mapping[str, Any]) -> Report | None:
-    """What is said of a cluster that Kubernetes deletes, and that somebody's finalizers keep; None if none does.
+    """What is said of a cluster that Kubernetes deletes and finalizers keep; None if none does.
 
     Its phase stays as it was: nothing else is done for it any more.
     """

@@ -10,7 +10,7 @@ from monopod.tasks.rules.lifecycle.facts import OUT_OF_MEMORY as OOM_KILLED
 from monopod.tasks.rules.lifecycle.facts import ContainerFacts
 from monopod.tasks.rules.lifecycle.failures import OUT_OF_MEMORY, UNSEEN
 from monopod.tasks.rules.lifecycle.members import Member
-from monopod.tasks.rules.lifecycle.sight import Sight
+from monopod.tasks.rules.lifecycle.snapshot import Snapshot
 from monopod.tasks.rules.lifecycle.states import (
     DEPROVISIONING,
     HEALTHY,
@@ -28,21 +28,21 @@ _ORDER: Final = (PENDING, RUNNING, STOPPED)
 _INTERFACE: Final = ("PRECREATED", "ATTACHING", "ATTACHED", "DETACHING", "DELETED")
 
 
-def update_container(container: Mapping[str, Any], sight: Sight) -> Json:
+def update_container(container: Mapping[str, Any], snapshot: Snapshot) -> Json:
     """A container's part of the status as of now. Its status only goes forward, and what it once said stays."""
-    member = next((each for each in sight.members if each.name == container.get("name")), None)
+    member = next((each for each in snapshot.members if each.name == container.get("name")), None)
     before = str(container.get("lastStatus") or PENDING)
-    if member is None or sight.pod is None:
-        # Without a definition nobody can tell what the containers of its pod are.
-        return {**container, "lastStatus": STOPPED} if _must_have_ended(sight) else dict(container)
-    facts = sight.facts(member)
-    failure = sight.failures.get(member.name)
-    status = max(before, _compute_status(member, facts, sight), key=_ORDER.index)
+    if member is None or snapshot.pod is None:
+        # Without a definition it isn't known what the containers of its pod are.
+        return {**container, "lastStatus": STOPPED} if _must_have_ended(snapshot) else dict(container)
+    facts = snapshot.facts(member)
+    failure = snapshot.failures.get(member.name)
+    status = max(before, _compute_status(member, facts, snapshot), key=_ORDER.index)
     return {
         **container,
         "lastStatus": status,
-        "healthStatus": _compute_health(member, facts, str(container.get("healthStatus") or UNKNOWN), sight),
-        **_describe_run(member, facts, sight),
+        "healthStatus": _compute_health(member, facts, str(container.get("healthStatus") or UNKNOWN), snapshot),
+        **_describe_run(member, facts, snapshot),
         **(_describe_end(container, facts) if status == STOPPED else {}),
         # The kubelet forgets it when it ends what has never started.
         **({"reason": failure} if failure and "reason" not in container else {}),
@@ -50,9 +50,9 @@ def update_container(container: Mapping[str, Any], sight: Sight) -> Json:
     }
 
 
-def compute_health(containers: list[Json], sight: Sight) -> str:
+def compute_health(containers: list[Json], snapshot: Snapshot) -> str:
     """The task's health: what its essential containers with a check say together."""
-    essential = {member.name for member in sight.members if member.is_essential and member.is_checked}
+    essential = {member.name for member in snapshot.members if member.is_essential and member.is_checked}
     found = {each.get("healthStatus") for each in containers if each.get("name") in essential}
     return UNHEALTHY if UNHEALTHY in found else HEALTHY if found == {HEALTHY} else UNKNOWN
 
@@ -64,49 +64,49 @@ def compute_health_due(member: Member, facts: ContainerFacts) -> datetime.dateti
     return facts.started_at + member.health_patience
 
 
-def update_attachment(attachment: Mapping[str, Any], sight: Sight, last_status: str) -> Json:
+def update_attachment(attachment: Mapping[str, Any], snapshot: Snapshot, last_status: str) -> Json:
     """The network interface as of now: it comes with the pod's node and its address, and goes with the task."""
-    pod, before = sight.pod, str(attachment.get("status") or _INTERFACE[0])
+    pod, before = snapshot.pod, str(attachment.get("status") or _INTERFACE[0])
     reached = 2 if pod and pod.address else 1 if pod and pod.node else 0
     reached = {DEPROVISIONING: 3, STOPPED: 4}.get(last_status, reached)
     status = max(before, _INTERFACE[reached], key=_INTERFACE.index)
-    told = build_details(sight.task, pod.address, _get_namespace(sight)) if pod and pod.address else ()
+    told = build_details(snapshot.task, pod.address, _get_namespace(snapshot)) if pod and pod.address else ()
     return {**attachment, "status": status, **({"details": list(told)} if told else {})}
 
 
-def _get_namespace(sight: Sight) -> str:
-    return str((sight.task.get("metadata") or {}).get("namespace") or "")
+def _get_namespace(snapshot: Snapshot) -> str:
+    return str((snapshot.task.get("metadata") or {}).get("namespace") or "")
 
 
-def _must_have_ended(sight: Sight) -> bool:
-    return sight.is_over and (bool(sight.recorded) or sight.status.get("desiredStatus") == STOPPED)
+def _must_have_ended(snapshot: Snapshot) -> bool:
+    return snapshot.is_over and (bool(snapshot.recorded) or snapshot.status.get("desiredStatus") == STOPPED)
 
 
-def _compute_status(member: Member, facts: ContainerFacts, sight: Sight) -> str:
-    if _must_have_ended(sight) or has_ended(member, facts):
+def _compute_status(member: Member, facts: ContainerFacts, snapshot: Snapshot) -> str:
+    if _must_have_ended(snapshot) or has_ended(member, facts):
         return STOPPED
     return RUNNING if facts.has_begun else PENDING
 
 
-def _compute_health(member: Member, facts: ContainerFacts, before: str, sight: Sight) -> str:
+def _compute_health(member: Member, facts: ContainerFacts, before: str, snapshot: Snapshot) -> str:
     """A check that fails says nothing while the container may still be starting."""
-    if not member.is_checked or not facts.is_running or sight.status.get("desiredStatus") == STOPPED:
+    if not member.is_checked or not facts.is_running or snapshot.status.get("desiredStatus") == STOPPED:
         return before
     if facts.is_ready:
         return HEALTHY
     due = compute_health_due(member, facts)
-    return UNHEALTHY if before != UNKNOWN or (due and sight.now >= due) else UNKNOWN
+    return UNHEALTHY if before != UNKNOWN or (due and snapshot.now >= due) else UNKNOWN
 
 
-def _describe_run(member: Member, facts: ContainerFacts, sight: Sight) -> Json:
+def _describe_run(member: Member, facts: ContainerFacts, snapshot: Snapshot) -> Json:
     told: Json = {}
     if facts.has_begun:
-        told["runtimeId"] = compute_runtime_id(sight.task, member.name)
+        told["runtimeId"] = compute_runtime_id(snapshot.task, member.name)
     if "@" in facts.image_id:
         told["imageDigest"] = facts.image_id.rpartition("@")[2]
-    if sight.pod and (address := sight.pod.address):
+    if snapshot.pod and (address := snapshot.pod.address):
         key = "ipv6Address" if ":" in address else "privateIpv4Address"
-        told["networkInterfaces"] = [{"attachmentId": compute_id(sight.task, "attachment"), key: address}]
+        told["networkInterfaces"] = [{"attachmentId": compute_id(snapshot.task, "attachment"), key: address}]
     return told
 
 

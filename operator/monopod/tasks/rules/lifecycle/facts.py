@@ -34,7 +34,7 @@ class ContainerFacts:
         waiting: why it waits; "" if it doesn't.
         ended: why it ended; "" if it hasn't.
         message: what the kubelet says of either.
-        exit_code: of its end; None if it hasn't ended, never started, or nobody saw it.
+        exit_code: of its end; None if it hasn't ended, never started, or no one saw it.
         earlier_exit: the exit code of a run before this one.
         earlier_reason: why that one ended.
         is_ready: whether its check succeeds.
@@ -66,7 +66,7 @@ class ContainerFacts:
 
     @property
     def has_begun(self) -> bool:
-        """Whether its process has run, as far as anybody saw."""
+        """Whether its process has run, as far as anyone saw."""
         has_ended = bool(self.ended) and not self.could_not_start and not self.is_lost
         return self.is_running or self.earlier_exit is not None or has_ended
 
@@ -185,7 +185,7 @@ class PodFacts:
 
 
 def _read_code(ended: Mapping[str, Any]) -> int | None:
-    """A run's exit code; None if there was no such run, or nobody saw it end.
+    """A run's exit code; None if there was no such run, or no one saw it end.
 
     Where memory runs out, it's the sandbox that is killed, and what the kubelet then has for an exit code is no
     process's. As on AWS, it's that of the signal.

@@ -15,7 +15,7 @@ from monopod.tasks.rules.lifecycle.containers import (
 )
 from monopod.tasks.rules.lifecycle.facts import PodFacts
 from monopod.tasks.rules.lifecycle.failures import START_PATIENCE, compute_start_due, is_retried
-from monopod.tasks.rules.lifecycle.sight import Sight, Surroundings, take_in
+from monopod.tasks.rules.lifecycle.snapshot import Snapshot, Surroundings, build_snapshot
 from monopod.tasks.rules.lifecycle.states import (
     DEPROVISIONING,
     PENDING,
@@ -106,134 +106,134 @@ def observe(
         return Record(begin(task, definition, now))
     if before["lastStatus"] == STOPPED:
         return Wait()
-    sight = take_in(task, definition, pod, now, around)
-    status = {**before, **_advance(sight), **_accept(sight)}
-    status |= _update(sight, status["lastStatus"])
-    return Record(status) if status != before else _act(sight)
+    snapshot = build_snapshot(task, definition, pod, now, around)
+    status = {**before, **_advance(snapshot), **_accept(snapshot)}
+    status |= _update(snapshot, status["lastStatus"])
+    return Record(status) if status != before else _act(snapshot)
 
 
-def _accept(sight: Sight) -> Json:
+def _accept(snapshot: Snapshot) -> Json:
     """The record comes to name the pod, and its node."""
-    pod = sight.pod
+    pod = snapshot.pod
     if pod is None or pod.is_gone:
         return {}
-    if not sight.recorded:
-        ours = sight.is_acceptable and not find_cause(sight) and sight.status.get("desiredStatus") == RUNNING
+    if not snapshot.recorded:
+        ours = snapshot.is_acceptable and not find_cause(snapshot) and snapshot.status.get("desiredStatus") == RUNNING
         return {"pod": {"uid": pod.uid}} if ours else {}
-    return {"pod": {**sight.status["pod"], **({"node": pod.node} if pod.node else {})}}
+    return {"pod": {**snapshot.status["pod"], **({"node": pod.node} if pod.node else {})}}
 
 
-def _advance(sight: Sight) -> Json:
+def _advance(snapshot: Snapshot) -> Json:
     """One arrow of the task's life, or none: its status, what goes with it, and the version."""
-    found = _find_transition(sight)
-    return {**found, "version": int(sight.status.get("version") or 0) + 1} if found else {}
+    found = _find_transition(snapshot)
+    return {**found, "version": int(snapshot.status.get("version") or 0) + 1} if found else {}
 
 
-def _find_transition(sight: Sight) -> Json:
-    status, pod = sight.status, sight.pod
+def _find_transition(snapshot: Snapshot) -> Json:
+    status, pod = snapshot.status, snapshot.pod
     last, is_stopping = status["lastStatus"], status.get("desiredStatus") == STOPPED
     if is_stopping and last == DEPROVISIONING:
-        return {"lastStatus": STOPPED, "stoppedAt": _not_before(sight, sight.now, "executionStoppedAt")}
+        return {"lastStatus": STOPPED, "stoppedAt": _not_before(snapshot, snapshot.now, "executionStoppedAt")}
     if is_stopping:
-        return _leave(sight) if sight.is_over else {}
-    if last == PROVISIONING and sight.is_recorded and pod and pod.node:
+        return _leave(snapshot) if snapshot.is_over else {}
+    if last == PROVISIONING and snapshot.is_recorded and pod and pod.node:
         return {"lastStatus": PENDING}
-    if last == PENDING and _have_all_begun(sight):
-        return {"lastStatus": RUNNING, "startedAt": _not_before(sight, _compute_start(sight), "createdAt")}
-    if cause := find_cause(sight):
-        stopping = _not_before(sight, sight.now, "createdAt")
+    if last == PENDING and _have_all_begun(snapshot):
+        return {"lastStatus": RUNNING, "startedAt": _not_before(snapshot, _compute_start(snapshot), "createdAt")}
+    if cause := find_cause(snapshot):
+        stopping = _not_before(snapshot, snapshot.now, "createdAt")
         told = {"stoppedReason": cause.reason} if cause.reason else {}
         return {"desiredStatus": STOPPED, "stopCode": cause.code, "stoppingAt": stopping, **told}
     return {}
 
 
-def _leave(sight: Sight) -> Json:
-    ended = max(_list_ends(sight), default=sight.now)
-    return {"lastStatus": DEPROVISIONING, "executionStoppedAt": _not_before(sight, ended, "startedAt", "createdAt")}
+def _leave(snapshot: Snapshot) -> Json:
+    ended = max(_list_ends(snapshot), default=snapshot.now)
+    return {"lastStatus": DEPROVISIONING, "executionStoppedAt": _not_before(snapshot, ended, "startedAt", "createdAt")}
 
 
-def _list_ends(sight: Sight) -> Iterator[datetime.datetime]:
-    for _, facts in sight.list_members():
+def _list_ends(snapshot: Snapshot) -> Iterator[datetime.datetime]:
+    for _, facts in snapshot.list_members():
         yield from (each for each in (facts.finished_at, facts.earlier_finished_at) if each)
 
 
-def _have_all_begun(sight: Sight) -> bool:
+def _have_all_begun(snapshot: Snapshot) -> bool:
     """Whether each container has started. One that the task can do without may have failed to."""
-    found = sight.list_members()
+    found = snapshot.list_members()
     return bool(found) and all(
         facts.has_begun or (not member.is_essential and facts.could_not_start) for member, facts in found
     )
 
 
-def _compute_start(sight: Sight) -> datetime.datetime:
+def _compute_start(snapshot: Snapshot) -> datetime.datetime:
     """When the last container started."""
-    return max((facts.started_at for _, facts in sight.list_members() if facts.started_at), default=sight.now)
+    return max((facts.started_at for _, facts in snapshot.list_members() if facts.started_at), default=snapshot.now)
 
 
-def _update(sight: Sight, last: str) -> Json:
+def _update(snapshot: Snapshot, last: str) -> Json:
     """All that changes without a version."""
-    status, pod = sight.status, sight.pod
-    containers = [update_container(each, sight) for each in status.get("containers") or ()]
+    status, pod = snapshot.status, snapshot.pod
+    containers = [update_container(each, snapshot) for each in status.get("containers") or ()]
     told: Json = {
         "containers": containers,
-        **({"healthStatus": compute_health(containers, sight)} if sight.members else {}),
-        "attachments": [update_attachment(each, sight, last) for each in status.get("attachments") or ()],
+        **({"healthStatus": compute_health(containers, snapshot)} if snapshot.members else {}),
+        "attachments": [update_attachment(each, snapshot, last) for each in status.get("attachments") or ()],
     }
-    if pod is None or not sight.is_recorded:
+    if pod is None or not snapshot.is_recorded:
         return told
-    if sight.around.zone and "availabilityZone" not in status:
-        told["availabilityZone"] = sight.around.zone
+    if snapshot.around.zone and "availabilityZone" not in status:
+        told["availabilityZone"] = snapshot.around.zone
     if pod.node and "pullStartedAt" not in status:
-        told["pullStartedAt"] = _not_before(sight, pod.scheduled_at or sight.now, "createdAt")
+        told["pullStartedAt"] = _not_before(snapshot, pod.scheduled_at or snapshot.now, "createdAt")
     if pod.address and "connectivity" not in status:
-        connected = _not_before(sight, pod.addressed_at or sight.now, "createdAt")
+        connected = _not_before(snapshot, pod.addressed_at or snapshot.now, "createdAt")
         told |= {"connectivity": "CONNECTED", "connectivityAt": connected}
-    if _have_all_begun(sight) and "pullStoppedAt" not in status:
-        told["pullStoppedAt"] = _not_before(sight, _compute_start(sight), "pullStartedAt", "createdAt")
+    if _have_all_begun(snapshot) and "pullStoppedAt" not in status:
+        told["pullStoppedAt"] = _not_before(snapshot, _compute_start(snapshot), "pullStartedAt", "createdAt")
     return told
 
 
-def _not_before(sight: Sight, moment: datetime.datetime, *keys: str) -> str:
+def _not_before(snapshot: Snapshot, moment: datetime.datetime, *keys: str) -> str:
     """The time, but none before others in the status: the kubelet tells whole seconds, and has a clock of its own."""
-    earlier = (read_moment(sight.status.get(key)) for key in keys)
+    earlier = (read_moment(snapshot.status.get(key)) for key in keys)
     return format_time(max((moment, *(each for each in earlier if each))))
 
 
-def _act(sight: Sight) -> Step:
-    pod, is_stopping = sight.pod, sight.status.get("desiredStatus") == STOPPED
+def _act(snapshot: Snapshot) -> Step:
+    pod, is_stopping = snapshot.pod, snapshot.status.get("desiredStatus") == STOPPED
     if is_stopping:
-        return _end(sight)
+        return _end(snapshot)
     if pod is None:
-        may_create = sight.effective is not None and not sight.recorded and not sight.foreign
-        return Create(sight.effective or {}) if may_create else Wait(sight.patience_ends)
-    if not sight.recorded:
+        may_create = snapshot.effective is not None and not snapshot.recorded and not snapshot.foreign
+        return Create(snapshot.effective or {}) if may_create else Wait(snapshot.patience_ends)
+    if not snapshot.recorded:
         # Admission was away or has changed its mind: this pod never started, so another one may.
         return Discard(pod.uid, is_replaced=True)
     if pod.is_gated:
         return Release(pod.uid)
-    return Wait(_find_next(_list_dues(sight), sight.now))
+    return Wait(_find_next(_list_dues(snapshot), snapshot.now))
 
 
-def _end(sight: Sight) -> Step:
-    pod = sight.pod
+def _end(snapshot: Snapshot) -> Step:
+    pod = snapshot.pod
     if pod is None or pod.is_gone or pod.is_terminal:
         return Wait()
     if pod.deletion is not None:
-        return Wait(sight.gone_by)
-    if not pod.node or sight.is_loose:
+        return Wait(snapshot.gone_by)
+    if not pod.node or snapshot.is_loose:
         # One that is loose may be out of its sandbox, too, and then the operator has no right to set its deadline.
         return Discard(pod.uid, is_replaced=False)
     return Wait() if pod.is_stopping else Stop(pod.uid)
 
 
-def _list_dues(sight: Sight) -> Iterator[datetime.datetime | None]:
+def _list_dues(snapshot: Snapshot) -> Iterator[datetime.datetime | None]:
     """When something happens by the time alone."""
-    yield sight.gone_by
-    yield compute_preparation_due(sight)
-    if sight.pod and not sight.pod.node:
-        yield sight.patience_ends
-    began = read_moment(sight.status.get("pullStartedAt"))
-    for member, facts in sight.list_members():
+    yield snapshot.gone_by
+    yield compute_preparation_due(snapshot)
+    if snapshot.pod and not snapshot.pod.node:
+        yield snapshot.patience_ends
+    began = read_moment(snapshot.status.get("pullStartedAt"))
+    for member, facts in snapshot.list_members():
         yield compute_start_due(member, facts)
         yield compute_health_due(member, facts)
         if began and is_retried(facts):

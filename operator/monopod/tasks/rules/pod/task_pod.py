@@ -49,14 +49,12 @@ def build_task_pod(
     )
     metadata_uri = build_metadata_uri(metadata_url, metadata) if metadata_url else ""
     pod = build_pod(effective, replace(settings, file_systems=file_systems, metadata_uri=metadata_uri))
-    # Without blockOwnerDeletion, for which the operator would need a right on the task's finalizers.
-    owner = {
-        "apiVersion": ECS_API_VERSION,
-        "kind": "ECSTask",
-        "name": metadata["name"],
-        "uid": metadata["uid"],
-        "controller": True,
-    }
-    pod["metadata"]["ownerReferences"] = [owner]
+    pod["metadata"]["ownerReferences"] = [_build_owner(metadata)]
     pod["spec"]["schedulingGates"] = [{"name": ECS_TASK_GATE}]
     return pod
+
+
+def _build_owner(metadata: Mapping[str, Any]) -> Json:
+    """Without blockOwnerDeletion, for which the operator would need a right on the task's finalizers."""
+    named = {"apiVersion": ECS_API_VERSION, "kind": "ECSTask", "name": metadata["name"], "uid": metadata["uid"]}
+    return {**named, "controller": True}

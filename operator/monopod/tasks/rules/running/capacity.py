@@ -17,7 +17,7 @@ Item = Mapping[str, Any]
 
 
 def choose_capacity(params: Mapping[str, Any], cluster: Mapping[str, Any], count: int) -> list[str]:
-    """The capacity provider of each of so many tasks; "" for the launch type FARGATE.
+    """The capacity provider of each task; "" for the launch type FARGATE.
 
     Args:
         params: of RunTask.
@@ -77,7 +77,7 @@ def _has_weight(strategy: Sequence[Item]) -> bool:
 
 
 def share_out(strategy: Sequence[Item], count: int) -> list[str]:
-    """The provider of each of so many tasks, by a strategy in which at least one has a weight."""
+    """The provider of each task, by a strategy in which at least one has a weight."""
     found = [each["capacityProvider"] for each in strategy for _ in range(min(each.get("base") or 0, count))][:count]
     weights = {each["capacityProvider"]: each["weight"] for each in strategy if each.get("weight")}
     shared = dict.fromkeys(weights, 0)

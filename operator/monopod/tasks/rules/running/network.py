@@ -67,7 +67,7 @@ def _find_zone(subnet: str, zones: Mapping[str, str]) -> str:
 
 
 def refuse_subnet(subnet: str) -> Refusal:
-    """A subnet that there isn't."""
+    """A subnet that doesn't exist."""
     return Refusal(
         f"Error retrieving subnet information for [{subnet}]: The subnet ID '{subnet}' does not exist "
         "(ErrorCode: InvalidSubnetID.NotFound)"
@@ -75,7 +75,7 @@ def refuse_subnet(subnet: str) -> Refusal:
 
 
 def refuse_group(group: str) -> Refusal:
-    """A security group that there isn't."""
+    """A security group that doesn't exist."""
     return Refusal(
         f"Error retrieving security group information for [{group}]: The security group '{group}' does not exist "
         "(ErrorCode: InvalidGroup.NotFound)"

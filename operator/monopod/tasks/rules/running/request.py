@@ -1,6 +1,6 @@
 """RunTask: what a request asks for, as the specs of ECSTasks.
 
-AWS's texts are verbatim where somebody has published what RunTask answered; the table of refused requests in
+AWS's texts are verbatim where someone has published what RunTask answered; the table of refused requests in
 tests/unit/aws/ecs names each one's source.
 """
 

@@ -91,6 +91,11 @@ class Scene:
     def find_pods(self) -> list[Json]:
         return list(self.lab.list_all("Pod", self.name, f"?labelSelector={PROFILE_LABEL}={self.name}"))
 
+    def has_ready(self, deployment: str, count: int) -> bool:
+        """Whether so many of its pods are Ready, by its status: thousands of pods aren't listed again and again."""
+        status = (self.lab.get("Deployment", deployment, self.name) or {}).get("status") or {}
+        return int(status.get("readyReplicas", 0)) == count
+
     def all_run(self, count: int) -> bool:
         """Whether so many pods run, each on a node of the NodePool."""
         nodes = {node["metadata"]["name"] for node in self.find("nodes")}

@@ -52,7 +52,8 @@ def test_a_profiles_pods_get_nodes_and_take_them_along_when_they_go(scene: Scene
     scene.says("CapacityAvailable", provider="Karpenter", nodes=0, pendingPods=0)
 
     scene.apply(build_deployment(scene, PODS))
-    eventually(lambda: scene.all_run(PODS), DEADLINE_SECONDS)
+    eventually(lambda: scene.has_ready("web", PODS), DEADLINE_SECONDS)
+    eventually(lambda: scene.all_run(PODS))
     scene.says("CapacityAvailable", nodes=len(scene.find("nodes")), pendingPods=0)
 
     scene.apply(build_deployment(scene, 0))

@@ -47,3 +47,9 @@ def test_an_image_counts_once_for_a_pod_and_in_init_containers_too() -> None:
     first = {"spec": {"containers": [{"image": "a"}, {"image": "a"}], "initContainers": [{"image": "b"}]}}
     second = {"spec": {"containers": [{"image": "a"}, {"name": "none"}]}}
     assert count_images([first, second]) == {"a": 2, "b": 1}
+
+
+@pytest.mark.parametrize("image", ["r" * 513, "not an image", "shop\n", "", "-x"])
+def test_what_a_pod_names_and_can_be_no_image_is_left_out(image: str) -> None:
+    longest = "r" * 512
+    assert count_images([{"spec": {"containers": [{"image": image}, {"image": longest}]}}]) == {longest: 1}

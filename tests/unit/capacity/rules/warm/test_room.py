@@ -57,3 +57,19 @@ def test_a_pod_without_a_node_or_at_its_end_takes_nothing() -> None:
     assert measure_use(pod) is None
     pod["spec"]["nodeName"] = "box-1"
     assert measure_use({**pod, "status": {"phase": "Succeeded"}}) is None
+
+
+@pytest.mark.parametrize("level", ["containers", "pod"])
+def test_a_pod_may_ask_for_more_than_there_is_of_anything(level: str) -> None:
+    """The API server takes any number, and the scheduler isn't asked about a pod that names its node."""
+
+    def ask(amount: str) -> Use | None:
+        asked = {"requests": {"cpu": amount, "memory": amount}}
+        spec: dict[str, Any] = {"containers": [{"name": "app", "resources": asked}]}
+        spec = spec if level == "containers" else {"containers": [{"name": "app"}], "resources": asked}
+        return measure_use({"spec": {**spec, "nodeName": "box-1"}})
+
+    huge = ask("1e400")
+    assert huge is not None
+    assert count_room([a_wish()], [a_node()], [huge]) == {"web": 0}
+    assert ask("1" + "0" * 2000) is None

@@ -12,7 +12,7 @@ from monopod.api.names import (
     UNSUPPORTED_ANNOTATION,
 )
 from monopod.tasks.rules.lifecycle.observe import Create, Discard, Wait
-from monopod.tasks.rules.lifecycle.sight import Surroundings
+from monopod.tasks.rules.lifecycle.snapshot import Surroundings
 from tests.unit.tasks.definitions import a_container, a_definition, with_container, with_containers
 from tests.unit.tasks.rules.lifecycle.world import BEGINNING, Fate, World, a_task
 

@@ -16,7 +16,7 @@ from monopod.api.names import (
 from monopod.tasks.rules.lifecycle.facts import PodFacts
 from monopod.tasks.rules.lifecycle.members import compute_effective, compute_members
 from monopod.tasks.rules.lifecycle.observe import Create, Discard, Record, Release, Step, Stop, Wait, observe
-from monopod.tasks.rules.lifecycle.sight import Surroundings
+from monopod.tasks.rules.lifecycle.snapshot import Surroundings
 from monopod.tasks.rules.order import Role
 from monopod.tasks.rules.pod.task_pod import build_task_pod
 from monopod.tasks.rules.registration.defaults import complete

@@ -1,4 +1,4 @@
-"""Everything that a step of a task's life goes by, read once."""
+"""Everything that a step of a task's life depends on, read once."""
 
 import datetime
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class Surroundings:
     """What a step has to know besides the task, its definition and its pod.
 
     Attributes:
-        since: since when this operator has known the task: what it waited for before, nobody could have given it.
+        since: since when this operator has known the task; the time before doesn't count as waiting.
         patience: how long a task waits for a node, or for its pod to be taken.
         refusal: why the API server doesn't take the pod; "" if it does, or hasn't been asked.
         is_refused: whether it wouldn't take it another time either.
@@ -48,8 +48,8 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """The task and all about it.
+class Snapshot:
+    """The task and everything that a step of its life depends on.
 
     Attributes:
         pod: the task's pod, existing or gone; None if there is none, or it is another's.
@@ -141,14 +141,14 @@ class Sight:
         return [(member, self.facts(member)) for member in self.members]
 
 
-def take_in(
+def build_snapshot(
     task: Mapping[str, Any],
     definition: Mapping[str, Any] | None,
     pod: PodFacts | None,
     now: datetime.datetime,
     around: Surroundings,
-) -> Sight:
-    """Reads everything."""
+) -> Snapshot:
+    """Reads what a step depends on."""
     status: Json = dict(task.get("status") or {})
     effective, problem = _read_definition(task, definition, is_begun=bool((status.get("pod") or {}).get("uid")))
     members = compute_members(effective) if effective else ()
@@ -156,7 +156,7 @@ def take_in(
     began = read_moment(status.get("pullStartedAt"))
     failures = find_failures(members, own.containers, began, now) if own else {}
     foreign = pod is not None and own is None and not pod.is_gone
-    return Sight(task, status, effective, problem, members, own, foreign, now, around, failures)
+    return Snapshot(task, status, effective, problem, members, own, foreign, now, around, failures)
 
 
 def _may_be(pod: PodFacts, status: Mapping[str, Any]) -> bool:
