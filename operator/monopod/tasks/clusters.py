@@ -49,15 +49,15 @@ class ClusterKeeper:
         self._statuses = StatusWriter(api, caches.ecs_clusters, "ECSCluster", problems)
         self.controller = Controller("ecs-clusters", self._reconcile, problems, workers=4, clock=clock)
         caches.ecs_clusters.listeners.append(lambda key, old, new: self.controller.enqueue(key[1]))
-        caches.namespaces.listeners.append(lambda key, old, new: self._see_namespace(key[1]))
-        caches.profiles.listeners.append(lambda key, old, new: self._see_profile(key[1]))
+        caches.namespaces.listeners.append(lambda key, old, new: self._observe_namespace(key[1]))
+        caches.profiles.listeners.append(lambda key, old, new: self._observe_profile(key[1]))
         self.controller.enqueue(PROFILE_KEY)
 
-    def _see_namespace(self, name: str) -> None:
+    def _observe_namespace(self, name: str) -> None:
         if name.startswith(NAMESPACE_PREFIX):
             self.controller.enqueue(name.removeprefix(NAMESPACE_PREFIX))
 
-    def _see_profile(self, name: str) -> None:
+    def _observe_profile(self, name: str) -> None:
         if name == ECS_PROFILE:
             self.controller.enqueue(PROFILE_KEY)
 
