@@ -76,7 +76,7 @@ def test_two_replicas_are_ready_and_one_leads(live: Live) -> None:
     "question",
     [
         "update pods",
-        "delete pods",
+        "deletecollection pods",
         "create pods --subresource=binding",
         "create pods --subresource=exec",
         "get secrets",

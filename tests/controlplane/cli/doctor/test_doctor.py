@@ -14,7 +14,7 @@ import yaml
 
 from monopod.api.names import API_VERSION, PATTERNS_CONFIGMAP, PROFILE_PLURAL, SYSTEM_NAMESPACE
 from monopod.cel.compiled_selectors import PATTERNS_KEY
-from monopod.kube.objects.resources import CONFIG_MAPS, MUTATING_BINDINGS
+from monopod.kube.objects.resources import CONFIG_MAPS
 from monopod.pods.rules.selection import Profile
 from monopod.selectors.compile import compile_namespace_patterns
 from tests.clusters import ControlPlane
@@ -28,7 +28,6 @@ LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases"
 DEPLOYMENTS = f"/apis/apps/v1/namespaces/{SYSTEM_NAMESPACE}/deployments"
 CONFIGMAPS = CONFIG_MAPS.list_path(SYSTEM_NAMESPACE)
 PATTERNS = f"{CONFIGMAPS}/{PATTERNS_CONFIGMAP}"
-BINDING = MUTATING_BINDINGS.path("monopod-namespaces")
 COMING = a_profile("coming", a_selector("coming-*"))
 LABELS = {"app.kubernetes.io/name": "monopod"}
 
@@ -123,7 +122,7 @@ def publish(server: Server, *profiles: Profile) -> None:
 
 
 def tells_of_new_namespaces(cluster: ControlPlane, level: str, *words: str) -> bool:
-    """Whether doctor says this once the policies have seen the ConfigMap, and their bindings."""
+    """Whether doctor says this once the policies have seen the ConfigMap."""
     (found,) = examine(cluster.kubeconfig_path, 1)["NewNamespaces"]
     assert found[0] == level, found
     assert all(word in found[1] for word in words), found
@@ -136,19 +135,6 @@ def test_a_new_namespace_without_its_mark_is_a_problem(coming: Server, cluster: 
     assert eventually(lambda: tells_of_new_namespaces(cluster, "Problem", *words))
     publish(coming, COMING)
     assert eventually(lambda: tells_of_new_namespaces(cluster, "OK", "a dry run of coming-doctor-"))
-
-
-def test_a_policy_that_refuses_new_namespaces_is_a_problem(coming: Server, cluster: ControlPlane) -> None:
-    publish(coming, COMING)
-    binding = coming.get(BINDING).expect_ok()
-    coming.delete(BINDING).expect_ok()
-    words = ("was refused: ", "MutatingAdmissionPolicy monopod-namespaces or its binding is missing")
-    try:
-        assert eventually(lambda: tells_of_new_namespaces(cluster, "Problem", *words))
-    finally:
-        metadata = {"name": binding["metadata"]["name"], "annotations": binding["metadata"]["annotations"]}
-        coming.create(MUTATING_BINDINGS.list_path(), {**binding, "metadata": metadata}).expect_ok()
-    assert eventually(lambda: tells_of_new_namespaces(cluster, "OK"))
 
 
 def test_what_a_user_may_not_read_is_a_warning(cluster: ControlPlane, tmp_path: Path) -> None:
