@@ -16,6 +16,10 @@ from monopod.kube.client.asynchronous import build_authorization
 from monopod.kube.objects.resources import Resource
 
 
+class KindGone(Exception):
+    """The API server doesn't serve a kind any more that is watched."""
+
+
 class EndlessBackoff:
     """Seconds between attempts: growing to half a minute, and never at an end. kopf would exit where they end."""
 
@@ -130,9 +134,15 @@ class Watching:
         """Watches until cancelled. kopf takes over the signals as it starts; `install_signals` takes them back.
 
         Raises:
-            Exception: whatever ended a stream that should not end.
+            KindGone: a stream that was opened again found no such kind.
+            Exception: whatever else ended a stream that should not end.
         """
         ignored = asyncio.all_tasks()
         tasks = await kopf.spawn_tasks(registry=self._registry, settings=self._settings, clusterwide=True)
         install_signals()
-        await kopf.run_tasks(tasks, ignored=ignored)
+        try:
+            await kopf.run_tasks(tasks, ignored=ignored)
+        except Exception as error:
+            if getattr(error, "status", None) == 404:  # kopf's own class is none of its public ones
+                raise KindGone(str(error)) from error
+            raise

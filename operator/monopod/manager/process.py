@@ -2,7 +2,7 @@
 
     start ──► standby ──Lease acquired──► load lists ──► lead (watch, reconcile, audit, renew) ──► stop, release, exit 0
                  └── SIGTERM: exit 0          ▲             ├── Lease lost, or a watch broke for good: exit 1
-                                              └─────────────┴── SecurityGroupPolicy came or went: the Lease is kept
+                                              └─────────────┴── a kind came or went: the Lease is kept
 
 A leader that failed exits rather than mends itself: the kubelet restarts it, the standby leads meanwhile, and
 starting from nothing is the one path that is always tested.
@@ -33,7 +33,7 @@ from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import LEADER
 from monopod.kube.retry import retry
 from monopod.kube.server.health import HealthServer
-from monopod.kube.watch import Watching
+from monopod.kube.watch import KindGone, Watching
 from monopod.manager.auditor import Auditor
 from monopod.manager.options import OperatorOptions
 from monopod.manager.sources import WatchedCaches
@@ -140,7 +140,11 @@ class Process:
             done, _ = await asyncio.wait([work, notice, *own], return_when=asyncio.FIRST_COMPLETED)
             # Nothing may be written any more once the Lease is released: wait for the work to end first.
             await _end(work, notice)
-            starting_over = done == {notice} and notice.exception() is None
+            if done == {work} and _has_kind_gone(work.exception()):
+                logger.info("starting over: a kind that is watched isn't served any more")
+                starting_over = True
+            else:
+                starting_over = done == {notice} and notice.exception() is None
         await _end(*own)
         LEADER.set(0)
         failures = [error for task in done if not task.cancelled() and (error := task.exception())]
@@ -274,6 +278,11 @@ def _list_policies(options: OperatorOptions) -> list[dict[str, Any]]:
         pause_image=options.pause_image,
     )
     return [document for pair in policies.values() for document in pair]
+
+
+def _has_kind_gone(failure: BaseException | None) -> bool:
+    """A watch can break before it is noticed that its kind went, which may even be back by then."""
+    return isinstance(failure, BaseExceptionGroup) and failure.subgroup(KindGone) is not None
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:

@@ -12,7 +12,7 @@ from tests.resources import RESOURCES
 IDENTITY = "system:serviceaccount:monopod-system:monopod"
 
 REFUSED = [
-    ("delete", "pods", "default"),
+    ("deletecollection", "pods", "default"),
     ("update", "pods", "default"),
     ("patch", "pods/status", "default"),
     ("create", "pods/exec", "default"),

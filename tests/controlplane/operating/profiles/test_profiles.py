@@ -31,6 +31,7 @@ def test_a_profile_becomes_active_once_a_trial_pod_comes_back_sandboxed(lab: Lab
         "Isolated": ("True", "PodsIsolated"),
         "Enforced": ("True", "DryRunSandboxed"),
         "Rescheduled": ("True", "AllMoved"),
+        "Patched": ("True", "SandboxesCurrent"),
         "CapacityAvailable": ("False", "NoSandboxNodes"),
     }
     assert all(one["observedGeneration"] == 1 for one in status["conditions"])
