@@ -4,19 +4,16 @@ A termination is announced once it is on record in the profile's status; that it
 that is killed in between posts the same event again, which is none: its name follows from its words.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
 from monopod.api.reasons import EventType, MoveReason
+from monopod.eviction.events import EvictionEvents
 from monopod.eviction.rules.order import Candidate
 from monopod.kube.event_recorder import EventRecorder, refer_to_pod
 from monopod.kube.metrics import SCHEDULED_TERMINATIONS
 from monopod.notices.rules.notice import Notice, NoticedPod, ScheduledTermination
 from monopod.patching.rules.report import compute_announcement
 from monopod.patching.rules.settings import PatchingSettings, Termination
-
-# Evictions whose events can't be posted for now; of more than these nothing is said.
-MOST_UNTOLD = 1000
 
 
 class Announcer:
@@ -26,7 +23,7 @@ class Announcer:
         self._recorder = recorder
         self._send = send
         self._announced: dict[str, set[str]] = {}
-        self._evicted: deque[tuple[Candidate, str]] = deque()
+        self._evictions = EvictionEvents(recorder, MoveReason.PATCHED, _describe_eviction)
 
     def get_announced(self, profile: str) -> frozenset[str]:
         """The uids of the profile's pods whose terminations have been announced."""
@@ -34,8 +31,7 @@ class Announcer:
 
     def note_eviction(self, pod: Candidate, profile: str) -> None:
         """A pod of the profile was evicted."""
-        if len(self._evicted) < MOST_UNTOLD:
-            self._evicted.append((pod, profile))
+        self._evictions.note_eviction(pod, profile)
 
     def retain(self, profiles: Mapping[str, PatchingSettings]) -> None:
         """Forgets profiles and pods that are gone."""
@@ -65,19 +61,12 @@ class Announcer:
                     told.add(each.uid)
                     posted = True
                     SCHEDULED_TERMINATIONS.inc()
-        await self._tell_evictions()
+        await self._evictions.record()
         return posted
 
-    async def _tell_evictions(self) -> None:
-        """What can't be said yet waits for the next time, and keeps nothing else waiting."""
-        for _ in range(len(self._evicted)):
-            pod, profile = self._evicted[0]
-            about = refer_to_pod(pod.namespace, pod.name, pod.uid)
-            message = f"evicted so that its replacement runs in a sandbox of profile {profile} that is up to date"
-            is_recorded = await self._recorder.record_state(about, EventType.NORMAL, MoveReason.PATCHED, message)
-            self._evicted.popleft()
-            if not is_recorded:
-                self._evicted.append((pod, profile))
+
+def _describe_eviction(profile: str) -> str:
+    return f"evicted so that its replacement runs in a sandbox of profile {profile} that is up to date"
 
 
 def _build_notice(profile: str, each: Termination) -> ScheduledTermination:

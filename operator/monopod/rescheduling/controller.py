@@ -8,20 +8,20 @@ What is decided rests on objects (see `monopod.rescheduling.rules.plans`), so a 
 was. Only the number of pods that workloads of unknown kinds had is remembered.
 """
 
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from monopod.api.reasons import EventType, MoveReason, Reason
+from monopod.api.reasons import MoveReason, Reason
 from monopod.bare_pods.controller import BareKeeper
 from monopod.bare_pods.rules.report import BareReport
 from monopod.bare_pods.rules.steps import BarePod
+from monopod.eviction.events import EvictionEvents
 from monopod.eviction.evictor import Evictor
 from monopod.eviction.rules.order import Candidate, Obstacle
 from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
-from monopod.kube.event_recorder import EventRecorder, refer_to_pod
+from monopod.kube.event_recorder import EventRecorder
 from monopod.kube.logs import ProblemLog
 from monopod.kube.metrics import RESCHEDULING_SCANS
 from monopod.kube.signals import Signal
@@ -52,8 +52,6 @@ FAILURES_OF_THEIR_OWN = 1
 FAILURES_BORNE = 3
 # Budgets refuse for a moment whenever a replacement has become Ready: they block once they did so a few times.
 LASTING_PAUSE_SECONDS = 8.0
-# Evictions whose events can't be posted for now; of more than these nothing is said.
-MOST_UNTOLD = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,6 @@ class Rescheduler:
         self._evictor = evictor
         self._protected = options.protected
         self._resync_seconds = options.resync_seconds
-        self._recorder = recorder
         self._clock = clock
         self.changed = Signal()
         self._scanner = Scanner(api, caches, clock)
@@ -131,7 +128,7 @@ class Rescheduler:
         self._given = ReschedulingInput()
         self._states: dict[str, _NamespaceState] = {}
         self._told: dict[str, Moves] = {}
-        self._evicted: deque[tuple[Candidate, str]] = deque()
+        self._evictions = EvictionEvents(recorder, MoveReason.RESCHEDULED, _describe_eviction)
         self._evicted_at: dict[str, float] = {}
         self._handed: dict[str, str] = {}
         self._started = False
@@ -218,7 +215,7 @@ class Rescheduler:
     async def _reconcile(self, _: str) -> Result:
         await self._scan_due()
         self._tell()
-        await self._record_events()
+        await self._evictions.record()
         return After(max(self._compute_delay(), 0.05))
 
     def _compute_delay(self) -> float:
@@ -358,17 +355,9 @@ class Rescheduler:
         if pod.namespace in self._states:
             self._evicted_at[pod.namespace] = self._clock.monotonic()
         if profile := self._handed.get(pod.uid):
-            if len(self._evicted) < MOST_UNTOLD:
-                self._evicted.append((pod, profile))
+            self._evictions.note_eviction(pod, profile)
             self.controller.enqueue(WHOLE)
 
-    async def _record_events(self) -> None:
-        """What can't be said yet waits for the next time, and keeps nothing else waiting."""
-        for _ in range(len(self._evicted)):
-            pod, profile = self._evicted[0]
-            about = refer_to_pod(pod.namespace, pod.name, pod.uid)
-            message = f"evicted so that its replacement runs by profile {profile}, in a sandbox of its own"
-            is_recorded = await self._recorder.record_state(about, EventType.NORMAL, MoveReason.RESCHEDULED, message)
-            self._evicted.popleft()
-            if not is_recorded:
-                self._evicted.append((pod, profile))
+
+def _describe_eviction(profile: str) -> str:
+    return f"evicted so that its replacement runs by profile {profile}, in a sandbox of its own"
