@@ -278,25 +278,36 @@ def _poll(look: Callable[[], bool], what: str) -> None:
 
 
 @contextmanager
+def apply_with_runc(live: Live, *profiles: Object) -> Iterator[None]:
+    """Those profiles and runc's RuntimeClass, until their pods are gone: `doctor` warns of a sandbox that is none."""
+    names = [profile["metadata"]["name"] for profile in profiles]
+    live.apply(RUNC_CLASS, *profiles)
+    for name in names:
+        live.await_phase(name)
+    yield
+    live.kubectl("delete", "fargateprofile", *names, "--timeout=120s")
+    live.kubectl("delete", "runtimeclass", RUNC_CLASS["metadata"]["name"])
+
+
+@contextmanager
 def build_network(live: Live) -> Iterator[Network]:
     """All of it, for as long as the context lasts."""
     groups = {name: a_group(name, **spec) for name, spec in GROUPS.items()}
-    live.apply(RUNC_CLASS, *groups.values(), *PROFILES)
+    live.apply(*groups.values())
     groups[DEFAULT_GROUP] = live.get("securitygroup", DEFAULT_GROUP)
     namespaces = {colour: live.make_namespace(f"e2e-net-{colour}") for colour in ("blue", "green")}
     for colour, name in namespaces.items():
         live.kubectl("label", "namespace", name, f"colour={colour}")
     pods = [pod for colour, name in namespaces.items() for pod in _build_pods(colour, name)]
     live.apply(*(_build_group_policy(pod) for pod in pods if pod["metadata"]["name"] in GROUPS_OF))
-    for profile in PROFILES:
-        live.await_phase(profile["metadata"]["name"])
-    live.apply(*pods)
     node = live.find("nodes", "default")[0]
     addresses = [one["address"] for one in node["status"]["addresses"] if one["type"] == "InternalIP"]
     infrastructure = Infrastructure(nodes=tuple(f"{address}/32" for address in addresses))
     with ExitStack() as stack:
+        stack.enter_context(apply_with_runc(live, *PROFILES))
         for name in namespaces.values():
             stack.callback(live.remove_namespace, name)
+        live.apply(*pods)
         running = [pod for colour in PODS for pod in live.await_ready(namespaces[colour], len(PODS[colour]))]
         agents = attach(live, *running)
         for agent in agents.values():

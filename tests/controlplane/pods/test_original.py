@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monopod.api.names import COMPUTE_TYPE, PROFILE_LABEL
+from monopod.api.names import CAPACITY_ANNOTATION, COMPUTE_TYPE, PROFILE_LABEL, STORAGE_ANNOTATION
 from monopod.pods.rules.original import compute_original
 from monopod.pods.rules.support import REPORTED_ANNOTATIONS
 from tests.controlplane.differential.draws import Draw
@@ -134,9 +134,13 @@ def _comparable(pod: Manifest) -> Manifest:
     metadata, spec = dict(pod["metadata"]), dict(pod["spec"])
     for key in ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"):
         metadata.pop(key, None)
-    # What network plugins write isn't the author's, and doesn't come along.
-    reported = metadata.get("annotations", {})
-    if kept := {key: value for key, value in reported.items() if key not in REPORTED_ANNOTATIONS}:
+    # What network plugins write isn't the author's, and doesn't come along; nor does what admission alone writes, where
+    # an author wrote it on a pod of no profile.
+    written = metadata.get("annotations", {})
+    others = {*REPORTED_ANNOTATIONS}
+    if PROFILE_LABEL not in metadata.get("labels", {}):
+        others |= {CAPACITY_ANNOTATION, STORAGE_ANNOTATION}
+    if kept := {key: value for key, value in written.items() if key not in others}:
         metadata["annotations"] = kept
     else:
         metadata.pop("annotations", None)

@@ -5,13 +5,14 @@ closed, so these are above all tests that deny. One of them replaces a pod's lab
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.live import Live
 from tests.e2e.netpol import SUITE_SECONDS, load_image, run_suite
-from tests.e2e.network import RUNC_CLASS
+from tests.e2e.network import RUNC_CLASS, apply_with_runc
 from tests.e2e.workloads import a_profile
 
 FARGATE = "fargate-"
@@ -31,12 +32,12 @@ FEW = (
 
 
 @pytest.fixture(scope="module")
-def suite(live: Live) -> Live:
+def suite(live: Live) -> Iterator[Live]:
     """The cluster, with a profile that takes all pods of namespaces that begin with `fargate-`; runc runs them."""
-    live.apply(RUNC_CLASS, a_profile("policies", f"{FARGATE}*", {}, runtimeClassName=RUNC_CLASS["metadata"]["name"]))
-    live.await_phase("policies")
+    profile = a_profile("policies", f"{FARGATE}*", {}, runtimeClassName=RUNC_CLASS["metadata"]["name"])
     load_image(live)
-    return live
+    with apply_with_runc(live, profile):
+        yield live
 
 
 @pytest.mark.timeout(1200)
