@@ -25,17 +25,19 @@ from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
 from monopod.kube.event_recorder import EventRecorder
 from monopod.kube.logs import ProblemLog
 from monopod.kube.objects.conditions import Contribution
+from monopod.kube.objects.fields import InvalidManifest
 from monopod.kube.signals import Signal
 from monopod.notices.rules.notice import Notice
 from monopod.patching.announcer import Announcer
 from monopod.patching.caches import Caches
 from monopod.patching.gather import PatchingGatherer
+from monopod.patching.history import History
 from monopod.patching.replacements import PatchDryRuns
 from monopod.patching.rules.input import PatchingInput
 from monopod.patching.rules.report import Facts, contribute_patching, is_noticed, list_due
 from monopod.patching.rules.rounds import DONE, Done, Evicting, Noticed, Overdue, Round, Waiting, compute_round
+from monopod.patching.rules.scan import PodState, ProfileScan
 from monopod.patching.rules.settings import Memory, PatchingSettings
-from monopod.patching.rules.sight import SeenPod, Sight
 from monopod.patching.rules.staleness import Cause, InvalidDate, StalePod, read_date
 from monopod.patching.rules.turns import (
     NO_TURNS,
@@ -43,8 +45,10 @@ from monopod.patching.rules.turns import (
     Turns,
     compute_turns,
     describe_late,
+    describe_overtaken,
     find_short,
     is_proven,
+    list_under_way,
     select_settled,
 )
 
@@ -57,8 +61,6 @@ REST_PER_LOOK: Final = 4.0
 KNOWN_SECONDS: Final = 20.0
 # Budgets refuse for a moment whenever a replacement has become Ready: they block once they did so a few times.
 LASTING_PAUSE_SECONDS: Final = 8.0
-# After that long, what lacks Ready pods, or is refused meanwhile, holds up no others.
-PATIENCE_SECONDS: Final = 600.0
 RETRY_SECONDS: Final = 10.0
 
 
@@ -75,7 +77,7 @@ class _State:
     date_fault: str = ""
     due: float = 0.0
     interval: float = INTERVAL_SECONDS
-    sight: Sight | None = None
+    scan: ProfileScan | None = None
     round: Round = DONE
     turns: Turns = NO_TURNS
     facts: Facts | None = None
@@ -86,6 +88,7 @@ class Patcher:
 
     Attributes:
         changed: what is to be said of a profile is another than before.
+        history: what is remembered from one look to the next.
     """
 
     def __init__(
@@ -111,9 +114,7 @@ class Patcher:
         self._given: PatchingInput | None = None
         self._states: dict[str, _State] = {}
         self._told: dict[str, Facts | None] = {}
-        self._since: dict[str, float] = {}
-        """Since when pods have been refused, and workloads have lacked Ready pods, by uid."""
-        self._expected: dict[str, int] = {}
+        self.history = History(clock)
         self._handed: dict[str, str] = {}
         self._has_looked = False
         backoff = Backoff(first=2.0, longest=30.0, is_firm=True)
@@ -141,8 +142,8 @@ class Patcher:
             # What was decided on the same terms goes on until the next look, which is now.
             is_same = state and (state.patched, _forget(state.settings)) == (patched, _forget(settings))
             turns, current = (state.turns, state.round) if state and is_same else (NO_TURNS, DONE)
-            sight, facts = (state.sight, state.facts) if state else (None, None)
-            self._states[name] = _State(settings, patched, fault, 0.0, INTERVAL_SECONDS, sight, current, turns, facts)
+            scan, facts = (state.scan, state.facts) if state else (None, None)
+            self._states[name] = _State(settings, patched, fault, 0.0, INTERVAL_SECONDS, scan, current, turns, facts)
         self._announcer.retain(given.settings)
         # Without a look, though it be at nothing, no one knows which stored pods aren't wanted any more.
         if changed or before.keys() != self._states.keys() or not self._has_looked:
@@ -166,7 +167,7 @@ class Patcher:
                 break
             try:
                 await self._look(state)
-            except (ApiError, ApiUnreachable) as error:
+            except (ApiError, ApiUnreachable, InvalidManifest) as error:
                 failures.append(error)
                 state.due = self._clock.monotonic() + RETRY_SECONDS
                 if len(failures) > 1:
@@ -174,6 +175,7 @@ class Patcher:
             self.controller.note_progress()
             await asyncio.sleep(0)
         self._has_looked = self._given is not None
+        self.history.retain({name: state.scan for name, state in self._states.items()})
         self._hand_over()
         self._tell()
         if await self._announcer.announce([state.settings for state in self._states.values()]):
@@ -194,19 +196,21 @@ class Patcher:
     async def _look(self, state: _State) -> None:
         """Looks at a profile's pods, and decides."""
         settings, began = state.settings, self._clock.monotonic()
-        sight = await self._gatherer.gather(settings, state.patched)
-        self._remember_expected(sight)
-        answers = self._evictor.find_refused([pod.candidate for pod in sight.pods], LASTING_PAUSE_SECONDS)
+        scan = await self._gatherer.gather(settings, state.patched)
+        self.history.observe(scan)
+        answers = self._evictor.find_refused([pod.candidate for pod in scan.pods], LASTING_PAUSE_SECONDS)
         words = {uid: _describe(refusal) for uid, refusal in answers.items()}
-        evidence = Evidence(self._expected, self._bare.report(settings.profile).missing)
-        refused = select_settled(words, sight, evidence, self._find_long_refused(sight, words))
-        obstacles = (*self._find_late(sight, settings, evidence), *self._dry_runs.list_obstacles(sight))
-        current = self._compute_round(settings, sight, refused, obstacles)
+        evidence = Evidence(self.history.expected, self._bare.report(settings.profile).missing)
+        refused = select_settled(words, scan, evidence, self._find_long_refused(scan, words))
+        is_overtaken = self._is_overtaken(settings.profile, scan)
+        late = (*self._find_late(scan, settings, evidence), *(describe_overtaken(scan) if is_overtaken else ()))
+        obstacles = (*late, *self._dry_runs.list_obstacles(scan))
+        current = self._compute_round(settings, scan, refused, obstacles)
         tried = {*settings.memory.terminations, *words}
-        turns = self._decide_turns(state, current, sight, replace(evidence, refused=tried))
-        await self._dry_runs.update((pod.workload for pod in turns.now if not _is_bare(pod, sight)), sight, settings)
-        before, state.sight, state.round, state.turns = (state.round, state.turns), sight, current, turns
-        facts = self._build_facts(state, sight, refused, obstacles)
+        turns = self._decide_turns(state, current, scan, replace(evidence, refused=tried, is_overtaken=is_overtaken))
+        await self._dry_runs.update((pod.workload for pod in turns.now if not _is_bare(pod, scan)), scan, settings)
+        before, state.scan, state.round, state.turns = (state.round, state.turns), scan, current, turns
+        facts = self._build_facts(state, scan, refused, obstacles)
         is_same = (current, turns) == before and facts == state.facts
         state.facts = facts
         self._hand_over()
@@ -214,40 +218,31 @@ class Patcher:
         took = self._clock.monotonic() - began
         state.due = self._clock.monotonic() + max(self._compute_pause(state), REST_PER_LOOK * took)
 
-    def _remember_expected(self, sight: Sight) -> None:
-        for uid, pods in sight.group().items():
-            if sight.workloads[uid].desired is None and not sight.workloads[uid].is_bare:
-                self._expected[uid] = max(self._expected.get(uid, 0), sum(not pod.is_terminating for pod in pods))
-
-    def _find_late(self, sight: Sight, settings: PatchingSettings, evidence: Evidence) -> tuple[Obstacle, ...]:
+    def _find_late(self, scan: ProfileScan, settings: PatchingSettings, evidence: Evidence) -> tuple[Obstacle, ...]:
         """What keeps pods of workloads that have lacked Ready pods for too long."""
-        short = find_short(sight, settings, evidence)
-        late = self._note({f"short {uid}" for uid in sight.workloads}, {f"short {uid}" for uid in short})
-        return describe_late(short, {uid for uid in short if f"short {uid}" in late}, sight)
+        short = find_short(scan, settings, evidence)
+        return describe_late(short, self.history.select_lasting("short", scan.workloads, short), scan)
 
-    def _find_long_refused(self, sight: Sight, words: Mapping[str, str]) -> set[str]:
+    def _find_long_refused(self, scan: ProfileScan, words: Mapping[str, str]) -> set[str]:
         """The uids of workloads with pods that have been refused for long."""
-        late = self._note({f"refused {pod.uid}" for pod in sight.pods}, {f"refused {uid}" for uid in words})
-        return {pod.workload for pod in sight.pods if f"refused {pod.uid}" in late}
+        late = self.history.select_lasting("refused", (pod.uid for pod in scan.pods), words)
+        return {pod.workload for pod in scan.pods if pod.uid in late}
 
-    def _note(self, every: set[str], those: set[str]) -> set[str]:
-        """Remembers since when something is so of some; the keys of those of which it has been for long."""
-        now = self._clock.monotonic()
-        for key in every - those:
-            self._since.pop(key, None)
-        since = {key: self._since.setdefault(key, now) for key in those & every}
-        return {key for key, began in since.items() if now - began >= PATIENCE_SECONDS}
+    def _is_overtaken(self, profile: str, scan: ProfileScan) -> bool:
+        """Whether the first pod of others doesn't wait any more for pods that don't come up."""
+        is_doubtful = not is_proven(scan, has_patch=any(pod.cause is Cause.PATCH for pod in scan.stale))
+        return self.history.is_overtaken(profile, is_doubtful=is_doubtful, is_under_way=bool(list_under_way(scan)))
 
     def _compute_round(
-        self, settings: PatchingSettings, sight: Sight, refused: Mapping[str, str], obstacles: Iterable[Obstacle]
+        self, settings: PatchingSettings, scan: ProfileScan, refused: Mapping[str, str], obstacles: Iterable[Obstacle]
     ) -> Round:
         kept = {pod for each in obstacles for pod in each.pods}
-        passed = {*refused, *(pod.uid for pod in sight.pods if str(pod) in kept)}
+        passed = {*refused, *(pod.uid for pod in scan.pods if str(pod) in kept)}
         terminations = {uid: each.at for uid, each in settings.memory.terminations.items()}
         zones = self._gatherer.compute_zones()
-        return compute_round(sight.stale, zones, settings.windows, self._clock.now(), terminations, passed)
+        return compute_round(scan.stale, zones, settings.windows, self._clock.now(), terminations, passed)
 
-    def _decide_turns(self, state: _State, current: Round, sight: Sight, evidence: Evidence) -> Turns:
+    def _decide_turns(self, state: _State, current: Round, scan: ProfileScan, evidence: Evidence) -> Turns:
         settings = state.settings
         match current:
             case Evicting(next=pods):
@@ -261,15 +256,15 @@ class Patcher:
         if not is_noticed(settings.memory, state.patched):
             going = tuple(pod for pod in going if pod.cause is not Cause.PATCH)
         has_patch = any(pod.cause is Cause.PATCH for pod in going)
-        turns = compute_turns(going, sight, settings, evidence, is_proven=is_proven(sight, has_patch=has_patch))
+        turns = compute_turns(going, scan, settings, evidence, is_proven=is_proven(scan, has_patch=has_patch))
         # A termination whose time has come waits for nobody's turn. A bare pod would be lost by it.
         wanted = {pod.uid for pod in going} & list_due(settings, current, self._clock.now())
-        due = [pod for pod in sight.pods if pod.uid in wanted and not _is_bare(pod, sight)]
+        due = [pod for pod in scan.pods if pod.uid in wanted and not _is_bare(pod, scan)]
         others = (pod for pod in turns.now if pod not in due)
         return replace(turns, now=(*(_mark_overdue(pod) for pod in due), *others))
 
     def _build_facts(
-        self, state: _State, sight: Sight, refused: Mapping[str, str], obstacles: tuple[Obstacle, ...]
+        self, state: _State, scan: ProfileScan, refused: Mapping[str, str], obstacles: tuple[Obstacle, ...]
     ) -> Facts:
         names = {str(pod) for pod in state.round.stale} if not isinstance(state.round, Done) else set()
         bare = [each for each in self._bare.report(state.settings.profile).obstacles if names.intersection(each.pods)]
@@ -280,7 +275,7 @@ class Patcher:
             state.date_fault,
             refused,
             (*obstacles, *bare),
-            sight.left,
+            scan.left,
             state.turns.waiting_for,
             self._announcer.get_announced(state.settings.profile),
         )
@@ -305,25 +300,25 @@ class Patcher:
         waiting: set[str] = set()
         self._handed = {}
         for name, state in self._states.items():
-            if state.sight is None or state.settings.paused or state.settings.fault:
+            if state.scan is None or state.settings.paused or state.settings.fault:
                 continue
             for pod in state.turns.now:
-                is_good = _is_bare(pod, state.sight) or pod.candidate.overdue or self._dry_runs.allows(pod.workload)
+                is_good = _is_bare(pod, state.scan) or pod.candidate.overdue or self._dry_runs.allows(pod.workload)
                 if not is_good or not self._is_published(pod.candidate.namespace):
                     continue
                 self._handed[pod.uid] = name
-                if _is_bare(pod, state.sight):
-                    bare.append(BarePod(name, state.settings.runtime_class, state.sight.manifests[pod.uid]))
+                if _is_bare(pod, state.scan):
+                    bare.append(BarePod(name, state.settings.runtime_class, state.scan.manifests[pod.uid]))
                 else:
-                    candidates.append(replace(pod.candidate, known_until=self._compute_end(state, pod, state.sight.at)))
+                    candidates.append(replace(pod.candidate, known_until=self._compute_end(state, pod, state.scan.at)))
             if isinstance(state.round, Evicting | Overdue):
-                bare_pods = (pod for pod in state.sight.pods if _is_bare(pod, state.sight))
+                bare_pods = (pod for pod in state.scan.pods if _is_bare(pod, state.scan))
                 waiting |= {pod.uid for pod in bare_pods if pod.stale and not pod.left}
         self._evictor.update("patching", candidates)
         if self._has_looked:
             self._bare.update(bare, waiting, "patching")
 
-    def _compute_end(self, state: _State, pod: SeenPod, at: float) -> float:
+    def _compute_end(self, state: _State, pod: PodState, at: float) -> float:
         """Until when the pod may be evicted on what was seen at a time: not once the window has closed."""
         closes = state.round.closes if isinstance(state.round, Evicting) else None
         if closes is None or (pod.stale and pod.stale.cause is Cause.MAINTENANCE):
@@ -353,6 +348,7 @@ class Patcher:
     def _note_eviction(self, pod: Candidate) -> None:
         if profile := self._handed.get(pod.uid):
             self._announcer.note_eviction(pod, profile)
+            self.history.note_eviction(profile)
             if state := self._states.get(profile):
                 state.due = min(state.due, self._clock.monotonic() + INTERVAL_SECONDS)
             self.controller.enqueue_after(WHOLE, INTERVAL_SECONDS)
@@ -372,11 +368,11 @@ class Patcher:
         return Facts(PatchingSettings(name)) if is_new else None
 
 
-def _is_bare(pod: SeenPod, sight: Sight) -> bool:
-    return sight.workloads[pod.workload].is_bare
+def _is_bare(pod: PodState, scan: ProfileScan) -> bool:
+    return scan.workloads[pod.workload].is_bare
 
 
-def _mark_overdue(pod: SeenPod) -> SeenPod:
+def _mark_overdue(pod: PodState) -> PodState:
     return replace(pod, candidate=replace(pod.candidate, overdue=True))
 
 

@@ -16,8 +16,8 @@ from monopod.kube.objects.resources import PODS
 from monopod.kube.objects.timestamps import read_time
 from monopod.patching.caches import Caches
 from monopod.patching.rules.maintenance import find_leaving
+from monopod.patching.rules.scan import Manifest, PodState, ProfileScan, observe_pod
 from monopod.patching.rules.settings import PatchingSettings
-from monopod.patching.rules.sight import Manifest, SeenPod, Sight, see_pod
 from monopod.patching.rules.staleness import Patch, StalePod, find_stale, read_sandbox_start
 from monopod.pods.rules.state import has_ended
 from monopod.pods.view import PodView
@@ -41,7 +41,7 @@ class PatchingGatherer:
         """The zone of each node by its name."""
         return {node.name: node.labels.get(TOPOLOGY_ZONE, "") for node in self._caches.nodes.views()}
 
-    async def gather(self, settings: PatchingSettings, patched: datetime.datetime | None) -> Sight:
+    async def gather(self, settings: PatchingSettings, patched: datetime.datetime | None) -> ProfileScan:
         """The pods of a profile.
 
         Args:
@@ -56,7 +56,7 @@ class PatchingGatherer:
         leaving = find_leaving(self._caches.nodes.views()) if settings.moves_on_maintenance else frozenset()
         known = self._caches.pods.look_up("profile", settings.profile)
         if not any(_may_be_stale(pod, settings, patched, leaving, now) for pod in known):
-            return Sight(at=at)
+            return ProfileScan(at=at)
         noticed = settings.memory.noticed_at if settings.memory.patched == patched else None
         patch = Patch(patched, noticed or now) if patched else None
         self._owners = {uid: each for uid, each in self._owners.items() if at - each[0] < OWNER_SECONDS}
@@ -65,19 +65,19 @@ class PatchingGatherer:
         async for pod in self._api.list_pages(PODS.list_path(), query):
             if not has_ended(pod) and Part(pod).child("spec").text("runtimeClassName") == settings.runtime_class:
                 pods.append((_trim(pod), find_stale(pod, patch, settings.wait, settings.max_age, now, leaving)))
-        return await self._see_all(pods, settings, patched, at)
+        return await self._observe_all(pods, settings, patched, at)
 
-    async def _see_all(
+    async def _observe_all(
         self,
         pods: list[tuple[Manifest, StalePod | None]],
         settings: PatchingSettings,
         patched: datetime.datetime | None,
         at: float,
-    ) -> Sight:
+    ) -> ProfileScan:
         owners = {owner.uid: (pod["metadata"]["namespace"], owner) for pod, _ in pods if (owner := get_owner(pod))}
         found = await gather_some(self._fetch_workload(*each) for each in owners.values())
         by_owner = dict(zip(owners, found, strict=True))
-        seen: list[SeenPod] = []
+        seen: list[PodState] = []
         workloads: dict[str, Workload] = {}
         manifests: dict[str, Manifest] = {}
         represented: set[str] = set()
@@ -87,12 +87,12 @@ class PatchingGatherer:
             if workload is None:
                 continue  # it is being deleted, and its pods with it
             workloads[workload.uid] = workload
-            each = see_pod(pod, workload, stale, settings, is_fresh=_is_fresh(pod, patched))
+            each = observe_pod(pod, workload, stale, settings, is_fresh=_is_fresh(pod, patched))
             seen.append(each)
             if stale and not each.left and (workload.is_bare or workload.uid not in represented):
                 represented.add(workload.uid)
                 manifests[each.uid] = pod
-        return Sight(tuple(seen), workloads, at, manifests)
+        return ProfileScan(tuple(seen), workloads, at, manifests)
 
     async def _fetch_workload(self, namespace: str, owner: Owner) -> Workload | None:
         now = self._clock.monotonic()

@@ -8,15 +8,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Obstacle
-from monopod.kube.client.api import Api
+from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.clock import Clock
 from monopod.kube.concurrency import gather_some
 from monopod.kube.controller import Backoff
+from monopod.kube.objects.fields import InvalidManifest
 from monopod.kube.objects.text import list_names
 from monopod.patching.caches import Caches
+from monopod.patching.rules.scan import ProfileScan
 from monopod.patching.rules.settings import PatchingSettings
-from monopod.patching.rules.sight import Sight
 from monopod.workloads.replacements import list_quotas, try_replacement
 from monopod.workloads.rules.creation import build_attempt
 from monopod.workloads.rules.replacement import Workload
@@ -51,19 +53,17 @@ class PatchDryRuns:
         self._clock = clock
         self._verdicts: dict[str, _Verdict] = {}
 
-    async def update(self, wanted: Iterable[str], sight: Sight, settings: PatchingSettings) -> None:
+    async def update(self, wanted: Iterable[str], scan: ProfileScan, settings: PatchingSettings) -> None:
         """Tries a pod of each of these workloads, and of those that had a fault, if no verdict holds any more.
 
-        Raises:
-            ApiError: what is in a namespace can't be listed.
-            ApiUnreachable: no answer.
+        What can't be tried is a fault of that workload alone: a webhook of one namespace, say, may never answer.
         """
         now = self._clock.monotonic()
-        pods = {pod.workload: pod for pod in sight.pods if pod.uid in sight.manifests}
+        pods = {pod.workload: pod for pod in scan.pods if pod.uid in scan.manifests}
         faulty = (uid for uid in pods if self._find_fault(uid))
         due = [uid for uid in dict.fromkeys((*wanted, *faulty)) if uid in pods and not self._holds(uid, now)]
         tries = (
-            self._try(sight.workloads[uid], dict(sight.manifests[pods[uid].uid]), settings) for uid in due[:MOST_TRIED]
+            self._try(scan.workloads[uid], dict(scan.manifests[pods[uid].uid]), settings) for uid in due[:MOST_TRIED]
         )
         await gather_some(tries)
         self._verdicts = {uid: each for uid, each in self._verdicts.items() if now - each.until < VALID_SECONDS}
@@ -74,23 +74,28 @@ class PatchDryRuns:
 
     async def _try(self, workload: Workload, pod: Manifest, settings: PatchingSettings) -> None:
         before = self._verdicts.get(workload.uid)
-        quotas = await list_quotas(self._api, workload.namespace)
-        fault, answer = await try_replacement(self._api, workload.namespace, build_attempt(pod, workload), pod, quotas)
-        created = None
-        if answer and not fault:
-            fault = judge_sandbox(answer, workload.namespace, settings.profile, settings.runtime_class)
-            created = {"spec": answer["spec"]}
+        valid, created = BOUNDED_SECONDS, None
+        try:
+            quotas = await list_quotas(self._api, workload.namespace)
+            attempt = build_attempt(pod, workload)
+            fault, answer = await try_replacement(self._api, workload.namespace, attempt, pod, quotas)
+            if answer and not fault:
+                fault = judge_sandbox(answer, workload.namespace, settings.profile, settings.runtime_class)
+                created = {"spec": answer["spec"]}
+            valid = BOUNDED_SECONDS if quotas else VALID_SECONDS
+        except (ApiError, ApiUnreachable, InvalidManifest) as error:
+            fault = Fault(Reason.REPLACEMENT_REFUSED, f"it can't be tried: {error}")
         failures = (before.failures if before else 0) + 1 if fault else 0
-        holds = REFUSED.after(failures) if fault else BOUNDED_SECONDS if quotas else VALID_SECONDS
-        self._verdicts[workload.uid] = _Verdict(self._clock.monotonic() + holds, pod, fault, created, failures)
+        until = self._clock.monotonic() + (REFUSED.after(failures) if fault else valid)
+        self._verdicts[workload.uid] = _Verdict(until, pod, fault, created, failures)
 
-    def list_obstacles(self, sight: Sight) -> tuple[Obstacle, ...]:
+    def list_obstacles(self, scan: ProfileScan) -> tuple[Obstacle, ...]:
         """What is wrong with the replacements of pods that are to be replaced. What nodes there are may change."""
         found = []
-        for uid, pods in sight.group().items():
+        for uid, pods in scan.group().items():
             names = tuple(str(pod) for pod in pods if pod.stale and not pod.left and not pod.is_terminating)
             if names and (fault := self._find_fault(uid)):
-                text = f"{list_names(names)} of {sight.workloads[uid]} stays, because {fault}"
+                text = f"{list_names(names)} of {scan.workloads[uid]} stays, because {fault}"
                 found.append(Obstacle(fault.reason, text, names))
         return tuple(found)
 

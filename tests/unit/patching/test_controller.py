@@ -13,6 +13,7 @@ from monopod.bare_pods.rules.steps import BarePod
 from monopod.eviction.evictor import Evictor
 from monopod.eviction.options import EvictionOptions
 from monopod.eviction.rules.order import Candidate
+from monopod.kube.client.api import ApiError, ApiUnreachable
 from monopod.kube.objects.fields import Part
 from monopod.manager.options import OperatorOptions
 from monopod.manager.sources import WatchedCaches
@@ -37,6 +38,10 @@ class RememberingEvictor(Evictor):
         if source == "patching":
             self.wanted = tuple(pods)
 
+    def tell(self, pod: Candidate) -> None:
+        for listener in self._listeners:
+            listener(pod)
+
 
 class RememberingKeeper(BareKeeper):
     told: tuple[str, ...] = ()
@@ -57,9 +62,25 @@ def a_pod(name: str) -> dict[str, Any]:
     return {**pod, "spec": {"runtimeClassName": "gvisor", "nodeName": "n", "containers": containers}, "status": status}
 
 
+def an_owned_pod(name: str, namespace: str = "prod") -> dict[str, Any]:
+    """A pod of a workload of its own."""
+    pod = a_pod(name)
+    pod["metadata"]["namespace"] = namespace
+    pod["metadata"]["ownerReferences"][0]["uid"] = f"owner of {name}"
+    return pod
+
+
+def evict(scene: "Scene", pod: dict[str, Any]) -> None:
+    """Evicts the pod; its replacement doesn't become Ready."""
+    (candidate,) = (each for each in scene.evictor.wanted if each.uid == pod["metadata"]["uid"])
+    scene.evictor.tell(candidate)
+    pod["metadata"] |= {"uid": f"new {pod['metadata']['name']}", "creationTimestamp": "2026-01-01T00:30:00Z"}
+    pod["status"] = {"startTime": NOW, "conditions": [{"type": "Ready", "status": "False"}]}
+
+
 def sandbox(body: dict[str, Any]) -> dict[str, Any]:
     """The answer to a dry run, as admission leaves it."""
-    metadata = {**body["metadata"], "namespace": "prod", "labels": {PROFILE_LABEL: "web"}}
+    metadata = {"namespace": "prod", **body["metadata"], "labels": {PROFILE_LABEL: "web"}}
     return {**body, "metadata": metadata, "spec": {**body["spec"], "runtimeClassName": "gvisor"}}
 
 
@@ -154,6 +175,74 @@ async def test_a_pod_that_has_waited_since_before_the_patch_holds_up_no_other() 
         waiting["metadata"]["creationTimestamp"] = NOW  # it may be the first one's replacement
         scene.clock.step(60)
         assert await scene.go_on() == []
+
+
+async def test_a_pod_that_never_becomes_ready_holds_up_those_of_others_for_ten_minutes_and_longer_each_time() -> None:
+    scene = Scene("a", "b", "crashing")
+    pods = scene.api.lists["/api/v1/pods"]
+    for pod in pods:
+        pod["metadata"]["ownerReferences"][0]["uid"] = f"owner of {pod['metadata']['name']}"
+    pods[2]["metadata"]["creationTimestamp"] = pods[2]["status"]["startTime"] = NOW
+    pods[2]["status"]["conditions"][0]["status"] = "False"
+    memory = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now())
+
+    async def wait(minutes: int) -> list[str]:
+        for _ in range(minutes):
+            scene.clock.step(54)
+            found = await scene.go_on()
+        return found
+
+    async with running(scene.patcher.controller):
+        scene.give(replace(TERMS, memory=memory))
+        assert await wait(9) == []
+        assert await wait(2) == ["a"]
+        evict(scene, pods[0])
+        assert await wait(9) == []
+        assert await wait(2) == ["b"]
+        evict(scene, pods[1])
+        pods.append(an_owned_pod("c"))
+        assert await wait(19) == [], "a patch that no pod comes up with takes one after the other, ever more slowly"
+        assert await wait(2) == ["c"]
+        pods[0]["status"]["conditions"][0]["status"] = "True"
+        pods += [an_owned_pod(name) for name in "de"]
+        assert await wait(2) == ["c", "d", "e"]
+
+
+async def test_nothing_is_remembered_of_pods_and_profiles_that_are_gone() -> None:
+    scene = Scene("a", "b")
+    pods = scene.api.lists["/api/v1/pods"]
+    pods[1]["status"]["conditions"][0]["status"] = "False"
+    pods[1]["metadata"]["creationTimestamp"] = NOW
+    memory = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now())
+    async with running(scene.patcher.controller):
+        scene.give(replace(TERMS, memory=memory, max_unavailable=1))
+        await scene.go_on()
+        assert len(scene.patcher.history) > 0
+        pods[:] = [an_owned_pod("other")]
+        scene.clock.step(60)
+        await scene.go_on()
+        assert [*scene.patcher.history.expected] == ["owner of other"]
+        scene.patcher.update(PatchingInput())
+        await scene.go_on()
+        assert len(scene.patcher.history) == 0
+
+
+@pytest.mark.parametrize("trouble", [ApiUnreachable("timed out"), ApiError(500, "InternalError", "boom")], ids=str)
+async def test_a_namespace_whose_dry_runs_get_no_answer_holds_up_its_own_pods_alone(trouble: Exception) -> None:
+    scene = Scene("a", "z")
+    pods = scene.api.lists["/api/v1/pods"]
+    pods[1] = an_owned_pod("z", namespace="away")
+    scene.caches.namespaces.observe("ADDED", an_object("away", annotations={SELECTORS_ANNOTATION: "rows"}))
+    fresh = an_owned_pod("fresh")
+    fresh["metadata"]["creationTimestamp"] = fresh["status"]["startTime"] = NOW
+    pods.append(fresh)
+    scene.api.answers["try", "/api/v1/namespaces/away/pods"] = trouble
+    memory = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now())
+    async with running(scene.patcher.controller):
+        scene.give(replace(TERMS, memory=memory))
+        assert await scene.go_on() == ["a"]
+        (blocker,) = scene.contribute({})["blockers"]
+    assert (blocker["reason"], blocker["examples"]) == ("ReplacementRefused", ["away/z"])
 
 
 async def test_where_no_profile_is_enforced_it_is_said_once_that_no_stored_pod_is_wanted() -> None:

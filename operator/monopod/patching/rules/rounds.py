@@ -8,7 +8,8 @@
 
 So an operator that was killed at any time goes on where it was. Zones come one after the other, and the next begins
 when nothing more goes out in the one before: a service that spreads over zones never loses pods in two at once. Pods
-whose evictions were refused don't hold up the next zone.
+whose evictions were refused don't hold up the next zone, nor do those that are still there long after their grace
+period: a finalizer, or a node that is away, may keep them for ever.
 
 A pod whose eviction was refused has a scheduled termination, as on EKS. It counts from the refusal and not from the
 round's beginning: in a large cluster most pods are asked for the first time long after that.
@@ -25,6 +26,9 @@ from monopod.patching.rules.windows import Window, find_next, find_open
 OVERDUE_AFTER: Final = datetime.timedelta(days=3)
 """From the refusal of a pod's eviction to its scheduled termination, which AWS's event names: three days in AWS's
 example."""
+
+STUCK_AFTER: Final = datetime.timedelta(minutes=10)
+"""From the end of a pod's grace period; the kubelet needs seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +120,9 @@ def compute_round(
     if not ready:
         return Noticed(ordered, find_next(windows, min(pod.eligible_from for pod in ordered)))
     opening = find_open(windows, now)
-    if all(pod.uid in terminations for pod in ordered):
-        last = max(terminations[pod.uid] for pod in ordered)
+    awaited = [pod for pod in ordered if not _is_stuck(pod, now)]
+    if awaited and all(pod.uid in terminations for pod in awaited):
+        last = max(terminations[pod.uid] for pod in awaited)
         if last <= now:
             return Overdue(ordered, last, opening is not None)
     if opening is None:
@@ -125,7 +130,8 @@ def compute_round(
         ready = [pod for pod in ready if pod.cause is Cause.MAINTENANCE]
         if not ready:
             return Waiting(ordered, find_next(windows, now))
-    zone = _choose_zone(ready, zones, {*terminations, *refused})
+    leaving = [pod for pod in ready if pod.is_terminating and not _is_stuck(pod, now)]
+    zone = _choose_zone(ready, leaving, zones, {*terminations, *refused})
     mine = (pod for pod in ready if zones.get(pod.node, "") == zone and not pod.is_terminating)
     return Evicting(ordered, zone, tuple(mine), opening.closes if opening else None)
 
@@ -135,12 +141,17 @@ def compute_termination(refused_at: datetime.datetime, windows: Sequence[Window]
     return find_next(windows, refused_at + OVERDUE_AFTER)
 
 
-def _choose_zone(ready: Sequence[StalePod], zones: Mapping[str, str], refused: Collection[str]) -> str:
+def _is_stuck(pod: StalePod, now: datetime.datetime) -> bool:
+    return pod.ends is not None and pod.ends + STUCK_AFTER <= now
+
+
+def _choose_zone(
+    ready: Iterable[StalePod], leaving: Iterable[StalePod], zones: Mapping[str, str], refused: Collection[str]
+) -> str:
     """The zone in which pods are on their way out; else the first with any that weren't refused; else the first."""
-
-    def list_zones(pods: Iterable[StalePod]) -> list[str]:
-        return sorted({zones.get(pod.node, "") for pod in pods})
-
-    leaving = list_zones(pod for pod in ready if pod.is_terminating)
-    untried = list_zones(pod for pod in ready if not pod.is_terminating and pod.uid not in refused)
-    return [*leaving, *untried, *list_zones(ready)][0]
+    staying = [pod for pod in ready if not pod.is_terminating]
+    untried = (pod for pod in staying if pod.uid not in refused)
+    for pods in (leaving, untried, staying, ready):
+        if found := sorted({zones.get(pod.node, "") for pod in pods}):
+            return found[0]
+    return ""

@@ -10,7 +10,7 @@ from monopod.kube.objects.fields import InvalidManifest, InvalidProfile, Part
 from monopod.kube.objects.timestamps import read_time
 from monopod.patching.rules.staleness import DEFAULT_WAIT
 from monopod.patching.rules.windows import Window, build_window, parse_duration
-from monopod.workloads.rules.unavailable import read_max_unavailable
+from monopod.workloads.rules.settings import MovingSettings, read_choice
 
 Manifest = Mapping[str, Any]
 
@@ -113,7 +113,7 @@ class PatchingSettings:
         patching = spec.child("patching")
         windows, fault = _read_windows(patching)
         wait, age = patching.text("wait"), patching.text("maxPodAge")
-        recreate = spec.text("barePods") == "Recreate"
+        moving = MovingSettings.from_spec(spec, recreation=recreation)
         return cls(
             profile=root.child("metadata").text("name"),
             runtime_class=status.text("runtimeClassName") or spec.text("runtimeClassName"),
@@ -121,13 +121,13 @@ class PatchingSettings:
             windows=windows,
             fault=fault,
             max_age=parse_duration(age) if age else None,
-            moves_on_maintenance=patching.text("onNodeMaintenance") == "Move",
-            deletes_overdue=patching.text("overdue") == "Delete",
-            max_unavailable=read_max_unavailable(spec),
-            recreates_bare_pods=recreate and recreation,
-            lacks_recreation=recreate and not recreation,
-            moves_running_jobs=spec.text("runningJobs") == "Reschedule",
-            paused=spec.flag("paused"),
+            moves_on_maintenance=read_choice(patching, "onNodeMaintenance", "Ignore", "Move") == "Move",
+            deletes_overdue=read_choice(patching, "overdue", "Keep", "Delete") == "Delete",
+            max_unavailable=moving.max_unavailable,
+            recreates_bare_pods=moving.recreates_bare_pods,
+            lacks_recreation=moving.lacks_recreation,
+            moves_running_jobs=moving.moves_running_jobs,
+            paused=moving.paused,
             memory=Memory.from_status(status),
         )
 

@@ -61,6 +61,7 @@ class StalePod:
         cause: the one by which it may be replaced first.
         eligible_from: when it may be evicted, as far as the wait is concerned.
         is_terminating: whether it is on its way out already.
+        ends: when its grace period is over, if it is.
         precedes_patch: whether it is from before the patch, whatever the cause.
     """
 
@@ -74,6 +75,7 @@ class StalePod:
     eligible_from: datetime.datetime
     is_terminating: bool = False
     precedes_patch: bool = False
+    ends: datetime.datetime | None = None
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -133,9 +135,10 @@ def find_stale(
         return None
     eligible_from, cause = min(causes)
     metadata = root.child("metadata")
+    ends = read_time(metadata.text("deletionTimestamp"))
     return StalePod(
         metadata.text("namespace"), metadata.text("name"), metadata.text("uid"), get_mark(pod), node, started,
-        cause, eligible_from, is_terminating="deletionTimestamp" in metadata.fields, precedes_patch=precedes,
+        cause, eligible_from, is_terminating=ends is not None, precedes_patch=precedes, ends=ends,
     )  # fmt: skip
 
 

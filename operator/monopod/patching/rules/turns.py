@@ -3,8 +3,10 @@
     no pod is Ready yet in a sandbox from after the patch ──► one pod of one workload, and no other until it is replaced
     one is                                                 ──► of each workload as many as `maxUnavailable` leaves
 
-So a patch that no pod comes up with takes one pod and no more. Pods that aren't Ready serve no one: they don't count,
-and needn't wait. What budgets say the API server alone knows.
+So a patch that no pod comes up with takes one pod, and no workload's second. A pod that never becomes Ready may have
+other reasons, and belong to someone else: after a while it holds up its own workload alone, and one pod of another is
+next, of another namespace if there is one. Pods that aren't Ready serve no one: they don't count, and needn't wait.
+What budgets say the API server alone knows.
 """
 
 from collections import defaultdict
@@ -15,10 +17,10 @@ from typing import Final
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Obstacle
 from monopod.kube.objects.text import list_names
+from monopod.patching.rules.scan import PodState, ProfileScan, compute_desired, count_ready
 from monopod.patching.rules.settings import PatchingSettings
-from monopod.patching.rules.sight import SeenPod, Sight, compute_desired, count_ready
 from monopod.patching.rules.staleness import StalePod
-from monopod.workloads.rules.unavailable import compute_budget
+from monopod.workloads.rules.settings import compute_budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,13 @@ class Evidence:
         expected: how many pods workloads of unknown kinds had, by uid.
         missing: bare pods (NAMESPACE/NAME) that don't exist for the moment, unless they are seen.
         refused: the uids of pods that were refused, which let others go first.
+        is_overtaken: whether pods that don't come up hold up their own workloads alone.
     """
 
     expected: Mapping[str, int]
     missing: Collection[str] = ()
     refused: Collection[str] = ()
+    is_overtaken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +49,27 @@ class Turns:
         waiting_for: what the others wait for, "" if there is nothing to name.
     """
 
-    now: tuple[SeenPod, ...] = ()
+    now: tuple[PodState, ...] = ()
     waiting_for: str = ""
 
 
 NO_TURNS: Final = Turns()
 
 
-def find_short(sight: Sight, settings: PatchingSettings, evidence: Evidence) -> dict[str, str]:
+def find_short(scan: ProfileScan, settings: PatchingSettings, evidence: Evidence) -> dict[str, str]:
     """The workloads that lack too many Ready pods to lose one of those that are to be replaced: uid and what lacks."""
     found: dict[str, str] = {}
-    for uid, pods in sight.group().items():
+    for uid, pods in scan.group().items():
         if any(pod.stale and not pod.left and pod.is_ready for pod in pods):
-            allowance, why = _compute_allowance(uid, pods, sight, settings, evidence)
+            allowance, why = _compute_allowance(uid, pods, scan, settings, evidence)
             if not allowance:
                 found[uid] = why
     return found
 
 
-def describe_late(short: Mapping[str, str], late: Collection[str], sight: Sight) -> tuple[Obstacle, ...]:
+def describe_late(short: Mapping[str, str], late: Collection[str], scan: ProfileScan) -> tuple[Obstacle, ...]:
     """What keeps pods of workloads that have been so for too long."""
-    groups = sight.group()
+    groups = scan.group()
     return tuple(
         _describe_late(why, [pod for pod in groups[uid] if pod.stale and not pod.left])
         for uid, why in short.items()
@@ -74,43 +78,50 @@ def describe_late(short: Mapping[str, str], late: Collection[str], sight: Sight)
 
 
 def compute_turns(
-    ready_to_go: Iterable[StalePod], sight: Sight, settings: PatchingSettings, evidence: Evidence, *, is_proven: bool
+    ready_to_go: Iterable[StalePod],
+    scan: ProfileScan,
+    settings: PatchingSettings,
+    evidence: Evidence,
+    *,
+    is_proven: bool,
 ) -> Turns:
     """Whose turn it is.
 
     Args:
         ready_to_go: those that the round lets go, in their order.
-        sight: all pods of the profile.
+        scan: all pods of the profile.
         settings: the profile's.
         evidence: what is remembered.
         is_proven: whether pods have come up since the patch.
     """
-    pods, groups = {pod.uid: pod for pod in sight.pods}, sight.group()
-    wanted: defaultdict[str, list[SeenPod]] = defaultdict(list)
+    pods, groups = {pod.uid: pod for pod in scan.pods}, scan.group()
+    wanted: defaultdict[str, list[PodState]] = defaultdict(list)
     order: dict[str, int] = {}
     for each in ready_to_go:
         if each.is_terminating:
             continue
         wanted[pods[each.uid].workload].append(pods[each.uid])
         order[each.uid] = len(order)
-    now: list[SeenPod] = []
+    now: list[PodState] = []
     waiting_for = ""
     for uid, ours in wanted.items():
-        allowance, why = _compute_allowance(uid, groups[uid], sight, settings, evidence)
+        allowance, why = _compute_allowance(uid, groups[uid], scan, settings, evidence)
         serving = [pod for pod in ours if pod.is_ready]
         untried_first = sorted(serving, key=lambda pod: pod.uid in evidence.refused)
         now += [pod for pod in ours if not pod.is_ready] + untried_first[:allowance]
         if serving and not allowance:
             waiting_for = waiting_for or why
     now.sort(key=lambda pod: order[pod.uid])
-    return Turns(tuple(now), waiting_for) if is_proven else _choose_canary(now, groups, sight)
+    if is_proven:
+        return Turns(tuple(now), waiting_for)
+    return _choose_canary(now, groups, scan, is_overtaken=evidence.is_overtaken)
 
 
 def _compute_allowance(
-    uid: str, pods: Sequence[SeenPod], sight: Sight, settings: PatchingSettings, evidence: Evidence
+    uid: str, pods: Sequence[PodState], scan: ProfileScan, settings: PatchingSettings, evidence: Evidence
 ) -> tuple[int, str]:
     """How many of a workload's Ready pods may go, and what is missing if none may."""
-    workload, ready = sight.workloads[uid], count_ready(pods)
+    workload, ready = scan.workloads[uid], count_ready(pods)
     desired = compute_desired(workload, pods, evidence.expected.get(uid, 0))
     if workload.is_bare:
         gone = {each for each in evidence.missing if each.startswith(f"{workload.namespace}/")}
@@ -120,44 +131,69 @@ def _compute_allowance(
     return allowance, f"{unavailable} of {desired} pods of {workload} aren't Ready"
 
 
-def _describe_late(why: str, pods: Sequence[SeenPod]) -> Obstacle:
+def _describe_late(why: str, pods: Sequence[PodState]) -> Obstacle:
     names = tuple(str(pod) for pod in pods if pod.is_ready)
     return Obstacle(Reason.REPLACEMENTS_NOT_READY, f"{list_names(names)} stays for now, because {why}", names)
 
 
-def _choose_canary(now: Sequence[SeenPod], groups: Mapping[str, Sequence[SeenPod]], sight: Sight) -> Turns:
+def _choose_canary(
+    now: Sequence[PodState], groups: Mapping[str, Sequence[PodState]], scan: ProfileScan, *, is_overtaken: bool
+) -> Turns:
     """The first pod of all, unless one is on its way already."""
     if not now:
         return Turns()
-    if coming := [uid for uid, pods in groups.items() if any(_is_under_way(pod) for pod in pods)]:
-        names = list_names(sorted(str(sight.workloads[uid]) for uid in coming))
+    coming = list_under_way(scan)
+    others = [pod for pod in now if pod.workload not in coming]
+    if coming and not (is_overtaken and others):
+        names = list_names(sorted(str(scan.workloads[uid]) for uid in coming))
         return Turns((), f"{names} goes first, until a pod is Ready in the new sandbox")
-    # One whose workload is whole misses it least, and its replacement proves most.
-    whole = [pod for pod in now if all(one.is_ready for one in groups[pod.workload])]
-    return Turns(tuple((whole or list(now))[:1]))
+    namespaces = {scan.workloads[uid].namespace for uid in coming}
+
+    def rate(pod: PodState) -> tuple[bool, bool]:
+        # One whose workload is whole misses it least, and its replacement proves most.
+        return pod.candidate.namespace in namespaces, not all(one.is_ready for one in groups[pod.workload])
+
+    return Turns((min(others, key=rate),))
 
 
-def _is_under_way(pod: SeenPod) -> bool:
+def _is_under_way(pod: PodState) -> bool:
     return pod.is_terminating or (pod.is_fresh and not pod.is_ready)
 
 
-def is_proven(sight: Sight, *, has_patch: bool) -> bool:
+def list_under_way(scan: ProfileScan) -> list[str]:
+    """The uids of workloads with a pod that is on its way out, or up in a new sandbox."""
+    return [uid for uid, pods in scan.group().items() if any(_is_under_way(pod) for pod in pods)]
+
+
+def describe_overtaken(scan: ProfileScan) -> tuple[Obstacle, ...]:
+    """What keeps pods of workloads whose new pods don't come up, so that others go first, of other zones too."""
+    groups, found = scan.group(), []
+    for uid in list_under_way(scan):
+        names = tuple(str(pod) for pod in groups[uid] if pod.stale and not pod.left and not pod.is_terminating)
+        if names:
+            why = f"a pod of {scan.workloads[uid]} isn't Ready in the new sandbox, and no other is"
+            text = f"{list_names(names)} stays for now, because {why}"
+            found.append(Obstacle(Reason.REPLACEMENTS_NOT_READY, text, names))
+    return tuple(found)
+
+
+def is_proven(scan: ProfileScan, *, has_patch: bool) -> bool:
     """Whether a pod is Ready in a sandbox from after the patch, or there was none to doubt."""
-    return not has_patch or any(pod.is_fresh and pod.is_ready for pod in sight.pods)
+    return not has_patch or any(pod.is_fresh and pod.is_ready for pod in scan.pods)
 
 
 def select_settled(
-    refused: Mapping[str, str], sight: Sight, evidence: Evidence, long_refused: Collection[str]
+    refused: Mapping[str, str], scan: ProfileScan, evidence: Evidence, long_refused: Collection[str]
 ) -> dict[str, str]:
     """Of the pods that were refused, with the words, those that wait for nothing that is on its way.
 
     A budget refuses each time that a replacement has become Ready only a moment ago, or is about to. That is no reason
     to give up: where all pods of a workload are there, or it has refused for long, it is.
     """
-    pods, groups, found = {pod.uid: pod for pod in sight.pods}, sight.group(), dict[str, str]()
+    pods, groups, found = {pod.uid: pod for pod in scan.pods}, scan.group(), dict[str, str]()
     for uid, words in refused.items():
         if pod := pods.get(uid):
-            ours, workload = groups[pod.workload], sight.workloads[pod.workload]
+            ours, workload = groups[pod.workload], scan.workloads[pod.workload]
             whole = count_ready(ours) >= compute_desired(workload, ours, evidence.expected.get(pod.workload, 0))
             if whole or pod.workload in long_refused:
                 found[uid] = words

@@ -11,7 +11,7 @@ A window stays open for its duration, however the clocks change meanwhile: four 
 
 import datetime
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -170,7 +170,11 @@ def find_open(windows: Sequence[Window], now: datetime.datetime) -> Opening | No
     """
     if not windows:
         return Opening(now, datetime.datetime.max.replace(tzinfo=datetime.UTC))
-    found = (each for window in windows for each in _list_recent(window, now) if each.opens <= now < each.closes)
+    found = (
+        Opening(last, last + window.duration)
+        for window in windows
+        if (last := _find_last_start(window, now)) and now < last + window.duration
+    )
     return max(found, key=lambda opening: opening.closes, default=None)
 
 
@@ -181,12 +185,33 @@ def find_next(windows: Sequence[Window], moment: datetime.datetime) -> datetime.
     return min(_find_start(window, moment) for window in windows)
 
 
-def _list_recent(window: Window, now: datetime.datetime) -> Iterator[Opening]:
-    """Openings that began within the window's duration, and some others."""
-    today = now.astimezone(window.zone).date()
+def _find_last_start(window: Window, now: datetime.datetime) -> datetime.datetime | None:
+    """When it opened last, if it may still be open: of its openings that is the one that lasts longest."""
+    local = now.astimezone(window.zone)
     first = (now - window.duration).astimezone(window.zone).date() - _DAY
-    for day in _list_days(window.schedule, first, (today - first).days + 1):
-        yield from (Opening(start, start + window.duration) for start in _list_starts(window, day))
+    found: datetime.datetime | None = None
+    for age in range((local.date() - first).days + 1):
+        day = local.date() - age * _DAY
+        # A change of the clocks may swap the order of two days, but of no more.
+        if found and day < found.astimezone(window.zone).date() - _DAY:
+            break
+        if window.schedule.includes(day):
+            starts = [start for start in _list_latest_starts(window, day, local) if start <= now]
+            found = max((*starts, found) if found else starts, default=None)
+    return found
+
+
+def _list_latest_starts(window: Window, day: datetime.date, local: datetime.datetime) -> Iterable[datetime.datetime]:
+    """The last start of the day, as far as it has gone; where the clocks change about then, all of the day's."""
+    noon = datetime.datetime.combine(day, datetime.time(12), window.zone)
+    if (noon - _DAY).utcoffset() != (noon + _DAY).utcoffset():
+        return _list_starts(window, day)
+    hours, minutes = window.schedule.hours, window.schedule.minutes
+    if day < local.date():
+        return [_get_start(window, day, hours[-1], minutes[-1])]
+    earlier = [(hour, minutes[-1]) for hour in hours if hour < local.hour][-1:]
+    same = [(local.hour, minute) for minute in minutes if minute <= local.minute and local.hour in hours][-1:]
+    return [_get_start(window, day, *each) for each in earlier + same]
 
 
 def _find_start(window: Window, moment: datetime.datetime) -> datetime.datetime:
@@ -206,6 +231,11 @@ def _list_starts(window: Window, day: datetime.date) -> Iterator[datetime.dateti
     """The moments of the day at which it opens, in UTC; around a change of the clocks not in order."""
     for hour in window.schedule.hours:
         for minute in window.schedule.minutes:
-            local = datetime.datetime.combine(day, datetime.time(hour, minute), window.zone)
-            # fold is 0: of a time that is shown twice the first, and a skipped one with the offset from before.
-            yield local.astimezone(datetime.UTC)
+            yield _get_start(window, day, hour, minute)
+
+
+def _get_start(window: Window, day: datetime.date, hour: int, minute: int) -> datetime.datetime:
+    """The moment of a time on its clocks."""
+    local = datetime.datetime.combine(day, datetime.time(hour, minute), window.zone)
+    # fold is 0: of a time that is shown twice the first, and a skipped one with the offset from before.
+    return local.astimezone(datetime.UTC)

@@ -7,7 +7,7 @@ from typing import Any
 
 from monopod.kube.objects.fields import InvalidProfile, Part
 from monopod.kube.objects.timestamps import read_time
-from monopod.workloads.rules.unavailable import compute_budget, read_max_unavailable
+from monopod.workloads.rules.settings import MovingSettings, compute_budget, read_choice
 
 Manifest = Mapping[str, Any]
 
@@ -51,28 +51,20 @@ class ReschedulingSettings:
         spec, status = root.child("spec"), root.child("status")
         told = status.child("rescheduling")
         started, enforced = read_time(told.text("startedAt")), read_time(status.text("enforcedSince"))
-        recreate = _read_choice(spec, "barePods", "Leave", "Recreate") == "Recreate"
+        moving = MovingSettings.from_spec(spec, recreation=recreation)
         return cls(
             root.child("metadata").text("name"),
-            _read_choice(spec, "existingPods", "Reschedule", "Keep") == "Reschedule",
-            read_max_unavailable(spec),
-            recreate and recreation,
-            _read_choice(spec, "runningJobs", "Leave", "Reschedule") == "Reschedule",
-            spec.flag("paused"),
+            read_choice(spec, "existingPods", "Reschedule", "Keep") == "Reschedule",
+            moving.max_unavailable,
+            moving.recreates_bare_pods,
+            moving.moves_running_jobs,
+            moving.paused,
             started,
             max(started, enforced) if started and enforced else None,
-            recreate and not recreation,
+            moving.lacks_recreation,
             told.number("waiting") + told.number("blocked") > 0,
         )
 
     def compute_budget(self, desired: int) -> int:
         """How many of a number of pods may be unavailable at a time."""
         return compute_budget(self.max_unavailable, desired)
-
-
-def _read_choice(spec: Part, key: str, *known: str) -> str:
-    """A field's value, the first of those known if it is absent."""
-    chosen = spec.text(key) or known[0]
-    if chosen not in known:
-        raise spec.fail(key, f"must be {' or '.join(known)}, not {chosen!r}")
-    return chosen

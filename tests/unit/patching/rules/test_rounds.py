@@ -8,6 +8,7 @@ import pytest
 
 from monopod.patching.rules.rounds import (
     OVERDUE_AFTER,
+    STUCK_AFTER,
     Done,
     Evicting,
     Noticed,
@@ -94,6 +95,20 @@ def test_the_next_zone_waits_until_the_last_pod_of_the_one_before_has_gone() -> 
     assert (found.zone, names(found)) == ("a", [])
     leaving = replace(a_pod("b-0", "node-b"), is_terminating=True)
     assert names(compute_round([leaving, a_pod("a-1")], ZONES, [], START, {})) == [], "whichever zone it is"
+
+
+def test_a_pod_that_stays_long_after_its_grace_period_holds_up_no_zone_and_no_end_of_the_others() -> None:
+    stuck = replace(a_pod("a-1"), is_terminating=True, ends=START)
+    pods = [stuck, a_pod("a-2"), a_pod("b-1", "node-b")]
+    soon, later = START + STUCK_AFTER - HOUR / 60, START + STUCK_AFTER
+    assert names(compute_round([stuck, pods[2]], ZONES, [], soon, {})) == []
+    assert names(compute_round([stuck, pods[2]], ZONES, [], later, {})) == ["b-1"]
+    assert names(compute_round(pods, ZONES, [], later, {})) == ["a-2"], "the others of its zone come first"
+    assert names(compute_round([stuck, pods[2]], ZONES, [], later, {"b-1": later + DAY})) == ["b-1"]
+    assert compute_round(pods[:2], ZONES, [], later, {"a-2": later}) == Overdue(tuple(pods[:2]), later, may_go=True)
+    alone = compute_round([stuck], ZONES, [], later, {})
+    assert isinstance(alone, Evicting), "it isn't gone"
+    assert alone.next == ()
 
 
 def test_pods_that_were_refused_hold_up_no_other_zone_and_are_asked_for_again() -> None:

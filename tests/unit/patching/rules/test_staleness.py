@@ -87,6 +87,7 @@ def test_a_pod_on_its_way_out_is_known() -> None:
     leaving = find_stale(a_pod(deletionTimestamp="2026-03-09T00:00:00Z"), PATCH, DAY, None, NOW)
     assert leaving is not None
     assert leaving.is_terminating
+    assert leaving.ends == read_date("2026-03-09T00:00:00Z")
 
 
 def test_a_sandbox_that_isnt_ready_any_more_counts_by_the_pods_start() -> None:

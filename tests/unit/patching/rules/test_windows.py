@@ -200,3 +200,53 @@ def test_the_next_opening_is_what_looking_at_every_minute_finds() -> None:
         while not find_open([window], expected):
             expected += minute
         assert find_next([window], start) == expected, (schedule, window.zone, start)
+
+
+def look_through(window: Window, now: datetime.datetime) -> Opening | None:
+    """The opening that is going on and lasts longest, by all of them."""
+    minute_by_minute = (
+        datetime.datetime.combine(day, datetime.time(hour, minute), window.zone).astimezone(datetime.UTC)
+        for age in range(window.duration.days + 3)
+        if window.schedule.includes(day := now.astimezone(window.zone).date() - age * DAY)
+        for hour in window.schedule.hours
+        for minute in window.schedule.minutes
+    )
+    starts = [start for start in minute_by_minute if start <= now < start + window.duration]
+    return Opening(max(starts), max(starts) + window.duration) if starts else None
+
+
+CHANGES = {
+    "Europe/Berlin": ("2026-03-29T01:00", "2026-10-25T01:00"),
+    "America/New_York": ("2026-03-08T07:00", "2026-11-01T06:00"),
+    "Australia/Lord_Howe": ("2026-04-04T15:00", "2026-10-03T15:30"),  # by half an hour
+    "Asia/Beirut": ("2026-03-28T22:00", "2026-10-24T21:00"),  # at midnight
+    "America/Havana": ("2026-03-08T05:00", "2026-11-01T05:00"),
+    "America/St_Johns": ("2006-04-02T03:31", "2006-10-29T02:31"),  # at one minute past midnight
+    "Africa/Casablanca": ("2026-02-15T02:00", "2026-03-22T02:00"),  # for a month
+    "Pacific/Apia": ("2011-12-30T10:00",),  # by a whole day
+    "UTC": ("2026-06-10T00:00",),
+}
+
+
+@pytest.mark.parametrize("zone", CHANGES)
+def test_what_is_open_is_what_looking_through_all_openings_finds(zone: str) -> None:
+    draw = random.Random(zone)
+    for _ in range(60):
+        minutes, hours = draw.choice(("0", "15", "*/20", "5,59")), draw.choice(("*", "0", "2", "0-3", "22,23", "*/5"))
+        days = draw.choice(("* * *", "* * *", "* * SUN", "* * MON-FRI", "29-31 * 5", "*/3 * *"))
+        duration = draw.choice((HOUR, 4 * HOUR, 26 * HOUR, 7 * DAY, datetime.timedelta(minutes=15)))
+        window = a_window(f"{minutes} {hours} {days}", duration, ZoneInfo(zone))
+        for _ in range(8):
+            spread = draw.choice((2, 2, 24, 96)) * 3600
+            now = utc(draw.choice(CHANGES[zone])) + datetime.timedelta(seconds=draw.randint(-spread, spread))
+            assert find_open([window], now) == look_through(window, now), (window, now)
+
+
+def test_windows_that_open_each_minute_for_a_week_are_no_work() -> None:
+    """Within this tier's two seconds; a look through all openings of ten such windows takes one by itself."""
+    windows = [a_window("* * * * *", 7 * DAY, ZoneInfo(zone)) for zone in (*CHANGES, "Asia/Tokyo")]
+    now = utc("2026-06-10T12:00:30")
+    for number in range(100):
+        moment = now + number * HOUR
+        opening = find_open(windows, moment)
+        assert opening == Opening(moment.replace(second=0), moment.replace(second=0) + 7 * DAY)

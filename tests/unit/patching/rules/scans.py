@@ -4,7 +4,7 @@ import datetime
 
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Candidate
-from monopod.patching.rules.sight import SeenPod, Sight
+from monopod.patching.rules.scan import PodState, ProfileScan
 from monopod.patching.rules.staleness import Cause, StalePod
 from monopod.workloads.rules.replacement import Workload
 
@@ -21,13 +21,13 @@ def seen(
     terminating: bool = False,
     left: Reason | None = None,
     cause: Cause = Cause.PATCH,
-) -> SeenPod:
+) -> PodState:
     found = StalePod("prod", name, name, "web", "node-a", START - DAY, cause, START, terminating) if stale else None
     candidate = Candidate("prod", name, name, workload=workload, patient=True, purpose="patching")
-    return SeenPod(candidate, workload, ready and not terminating, terminating, not stale, found, left)
+    return PodState(candidate, workload, ready and not terminating, terminating, not stale, found, left)
 
 
-def sight(*pods: SeenPod, **desired: int | None) -> Sight:
+def scan(*pods: PodState, **desired: int | None) -> ProfileScan:
     """The pods, with as many wanted of each workload as there are unless it is said."""
     names = {pod.workload for pod in pods}
     counts = {name: sum(pod.workload == name and not pod.is_terminating for pod in pods) for name in names}
@@ -35,4 +35,4 @@ def sight(*pods: SeenPod, **desired: int | None) -> Sight:
     workloads = {
         name: Workload("prod", kinds[name], name, name, desired.get(name, counts[name])) for name in sorted(names)
     }
-    return Sight(pods, workloads)
+    return ProfileScan(pods, workloads)

@@ -18,7 +18,7 @@ Manifest = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class SeenPod:
+class PodState:
     """A pod of the profile that hasn't ended.
 
     Attributes:
@@ -48,7 +48,7 @@ class SeenPod:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ProfileScan:
     """The pods of a profile as they were listed.
 
     Attributes:
@@ -58,7 +58,7 @@ class Sight:
         manifests: of each workload one pod that is to be replaced, and all such pods that nothing controls, by uid.
     """
 
-    pods: tuple[SeenPod, ...] = ()
+    pods: tuple[PodState, ...] = ()
     workloads: Mapping[str, Workload] = field(default_factory=dict)
     at: float = field(default=0.0, compare=False)
     manifests: Mapping[str, Manifest] = field(default_factory=dict, compare=False, repr=False)
@@ -77,17 +77,17 @@ class Sight:
                 found[pod.left].append(str(pod))
         return {reason: tuple(sorted(names)) for reason, names in sorted(found.items())}
 
-    def group(self) -> dict[str, list[SeenPod]]:
+    def group(self) -> dict[str, list[PodState]]:
         """The pods by the uid of their workload."""
-        groups: defaultdict[str, list[SeenPod]] = defaultdict(list)
+        groups: defaultdict[str, list[PodState]] = defaultdict(list)
         for pod in self.pods:
             groups[pod.workload].append(pod)
         return groups
 
 
-def see_pod(
+def observe_pod(
     pod: Manifest, workload: Workload, stale: StalePod | None, settings: PatchingSettings, *, is_fresh: bool
-) -> SeenPod:
+) -> PodState:
     """Reduces a pod that hasn't ended."""
     metadata = Part(pod).child("metadata")
     uid, terminating = metadata.text("uid"), "deletionTimestamp" in metadata.fields
@@ -101,7 +101,7 @@ def see_pod(
         purpose="patching",
     )
     left = _find_exemption(pod, metadata, workload, settings) if stale else None
-    return SeenPod(candidate, workload.uid, is_ready(pod) and not terminating, terminating, is_fresh, stale, left)
+    return PodState(candidate, workload.uid, is_ready(pod) and not terminating, terminating, is_fresh, stale, left)
 
 
 def _find_exemption(pod: Manifest, metadata: Part, workload: Workload, settings: PatchingSettings) -> Reason | None:
@@ -115,12 +115,12 @@ def _find_exemption(pod: Manifest, metadata: Part, workload: Workload, settings:
     return Reason.RECREATION_OFF if settings.lacks_recreation else Reason.BARE_PODS_LEFT
 
 
-def count_ready(pods: Iterable[SeenPod]) -> int:
+def count_ready(pods: Iterable[PodState]) -> int:
     """How many of them serve."""
     return sum(pod.is_ready for pod in pods)
 
 
-def compute_desired(workload: Workload, pods: Sequence[SeenPod], expected: int) -> int:
+def compute_desired(workload: Workload, pods: Sequence[PodState], expected: int) -> int:
     """How many pods there should be; of a workload that doesn't tell, as many as there were."""
     present = sum(not pod.is_terminating for pod in pods)
     return max(expected, present) if workload.desired is None else workload.desired
