@@ -228,7 +228,7 @@ ONLY_TERMINATED = Validation(
     "nothing that would replace them.",
     f"""
     {quote(PROFILE_LABEL)} in oldObject.metadata.?labels.orValue({{}}) &&
-      !({quote(ECS_TASK_LABEL)} in oldObject.metadata.?labels.orValue({{}})) &&
+      oldObject.metadata.?labels[?{quote(ECS_TASK_LABEL)}].orValue('') != oldObject.metadata.name &&
       oldObject.metadata.?ownerReferences.orValue([]).exists(owner, owner.?controller.orValue(false)) &&
       request.options.?preconditions.?uid.hasValue() &&
       request.options.?gracePeriodSeconds.orValue({_OWN_GRACE}) >= {_OWN_GRACE}

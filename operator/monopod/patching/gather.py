@@ -6,6 +6,7 @@ metadata in the cache: none is old enough ──► nothing to do, nothing is as
 
 import datetime
 from collections.abc import Collection
+from dataclasses import replace
 
 from monopod.api.names import PROFILE_LABEL, TOPOLOGY_ZONE
 from monopod.kube.client.api import Api
@@ -35,7 +36,7 @@ class PatchingGatherer:
         self._api = api
         self._caches = caches
         self._clock = clock
-        self._owners: dict[str, tuple[float, Workload | None]] = {}
+        self._owners: dict[tuple[str, str], tuple[float, Workload | None]] = {}
 
     def compute_zones(self) -> dict[str, str]:
         """The zone of each node by its name."""
@@ -59,7 +60,7 @@ class PatchingGatherer:
             return ProfileScan(at=at)
         noticed = settings.memory.noticed_at if settings.memory.patched == patched else None
         patch = Patch(patched, noticed or now) if patched else None
-        self._owners = {uid: each for uid, each in self._owners.items() if at - each[0] < OWNER_SECONDS}
+        self._owners = {key: each for key, each in self._owners.items() if at - each[0] < OWNER_SECONDS}
         pods: list[tuple[Manifest, StalePod | None]] = []
         query = {"labelSelector": f"{PROFILE_LABEL}={settings.profile}"}
         async for pod in self._api.list_pages(PODS.list_path(), query):
@@ -74,16 +75,17 @@ class PatchingGatherer:
         patched: datetime.datetime | None,
         at: float,
     ) -> ProfileScan:
-        owners = {owner.uid: (pod["metadata"]["namespace"], owner) for pod, _ in pods if (owner := get_owner(pod))}
-        found = await gather_some(self._fetch_workload(*each) for each in owners.values())
+        named = ((pod["metadata"]["namespace"], owner) for pod, _ in pods if (owner := get_owner(pod)))
+        owners = {(namespace, owner.uid): owner for namespace, owner in named}
+        found = await gather_some(self._fetch_workload(namespace, owner) for (namespace, _), owner in owners.items())
         by_owner = dict(zip(owners, found, strict=True))
         seen: list[PodState] = []
         workloads: dict[str, Workload] = {}
         manifests: dict[str, Manifest] = {}
         represented: set[str] = set()
         for pod, stale in pods:
-            owner = get_owner(pod)
-            workload = by_owner[owner.uid] if owner else build_bare_workload(pod["metadata"]["namespace"])
+            owner, namespace = get_owner(pod), pod["metadata"]["namespace"]
+            workload = by_owner[namespace, owner.uid] if owner else build_bare_workload(namespace)
             if workload is None:
                 continue  # it is being deleted, and its pods with it
             workloads[workload.uid] = workload
@@ -96,11 +98,14 @@ class PatchingGatherer:
 
     async def _fetch_workload(self, namespace: str, owner: Owner) -> Workload | None:
         now = self._clock.monotonic()
-        known = self._owners.get(owner.uid)
+        known = self._owners.get((namespace, owner.uid))
         if known:
             return known[1]
         workload = await fetch_workload(self._api, namespace, owner)
-        self._owners[owner.uid] = (now, workload)
+        if workload:
+            # Whoever creates a pod may name the owner of others' pods: that makes it none of theirs.
+            workload = replace(workload, uid=f"{namespace}/{workload.uid}")
+        self._owners[namespace, owner.uid] = (now, workload)
         return workload
 
 

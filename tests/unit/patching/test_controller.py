@@ -1,121 +1,19 @@
 """What is handed to the evictor, and what has to be on record before."""
 
 import datetime
-from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from monopod.api.names import PROFILE_LABEL, SELECTORS_ANNOTATION
-from monopod.bare_pods.controller import BareKeeper
-from monopod.bare_pods.rules.steps import BarePod
-from monopod.eviction.evictor import Evictor
-from monopod.eviction.options import EvictionOptions
-from monopod.eviction.rules.order import Candidate
+from monopod.api.names import SELECTORS_ANNOTATION
 from monopod.kube.client.api import ApiError, ApiUnreachable
 from monopod.kube.objects.fields import Part
-from monopod.manager.options import OperatorOptions
-from monopod.manager.sources import WatchedCaches
-from monopod.patching.controller import Patcher
 from monopod.patching.rules.input import PatchingInput
-from monopod.patching.rules.settings import Memory, PatchingSettings
+from monopod.patching.rules.settings import Memory
 from monopod.patching.rules.windows import Window, parse_schedule
-from tests.unit.fake_api import FakeApi, an_object
-from tests.unit.fake_clock import FakeClock
-from tests.unit.running import PROBLEMS, a_recorder, running, settle
-
-NOW = "2026-01-01T00:16:40Z"
-"""When the fake clock begins."""
-PATCHED = "2026-01-01T00:10:00Z"
-TERMS = PatchingSettings("web", "gvisor", wait=datetime.timedelta(0))
-
-
-class RememberingEvictor(Evictor):
-    wanted: tuple[Candidate, ...] = ()
-
-    def update(self, source: str, pods: Iterable[Candidate]) -> None:
-        if source == "patching":
-            self.wanted = tuple(pods)
-
-    def tell(self, pod: Candidate) -> None:
-        for listener in self._listeners:
-            listener(pod)
-
-
-class RememberingKeeper(BareKeeper):
-    told: tuple[str, ...] = ()
-
-    def update(self, now: Sequence[BarePod], waiting: Collection[str], source: str = "rescheduling") -> None:
-        self.told = (*self.told, source)
-        super().update(now, waiting, source)
-
-
-def a_pod(name: str) -> dict[str, Any]:
-    owner = {"apiVersion": "example.com/v1", "kind": "Thing", "name": "owner", "uid": "owner", "controller": True}
-    pod: dict[str, Any] = an_object(
-        name, namespace="prod", labels={PROFILE_LABEL: "web"}, creationTimestamp="2026-01-01T00:00:00Z",
-        ownerReferences=[owner],
-    )  # fmt: skip
-    status = {"startTime": "2026-01-01T00:00:00Z", "conditions": [{"type": "Ready", "status": "True"}]}
-    containers = [{"name": "app", "image": "app"}]
-    return {**pod, "spec": {"runtimeClassName": "gvisor", "nodeName": "n", "containers": containers}, "status": status}
-
-
-def an_owned_pod(name: str, namespace: str = "prod") -> dict[str, Any]:
-    """A pod of a workload of its own."""
-    pod = a_pod(name)
-    pod["metadata"]["namespace"] = namespace
-    pod["metadata"]["ownerReferences"][0]["uid"] = f"owner of {name}"
-    return pod
-
-
-def evict(scene: "Scene", pod: dict[str, Any]) -> None:
-    """Evicts the pod; its replacement doesn't become Ready."""
-    (candidate,) = (each for each in scene.evictor.wanted if each.uid == pod["metadata"]["uid"])
-    scene.evictor.tell(candidate)
-    pod["metadata"] |= {"uid": f"new {pod['metadata']['name']}", "creationTimestamp": "2026-01-01T00:30:00Z"}
-    pod["status"] = {"startTime": NOW, "conditions": [{"type": "Ready", "status": "False"}]}
-
-
-def sandbox(body: dict[str, Any]) -> dict[str, Any]:
-    """The answer to a dry run, as admission leaves it."""
-    metadata = {"namespace": "prod", **body["metadata"], "labels": {PROFILE_LABEL: "web"}}
-    return {**body, "metadata": metadata, "spec": {**body["spec"], "runtimeClassName": "gvisor"}}
-
-
-class Scene:
-    def __init__(self, *pods: str) -> None:
-        self.api, self.clock, self.caches = FakeApi(), FakeClock(), WatchedCaches("monopod-system")
-        self.api.lists["/api/v1/pods"] = [a_pod(name) for name in pods]
-        self.api.answers["try", "/api/v1/namespaces/prod/pods"] = sandbox
-        node = {"allocatable": {"cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "110"}}
-        self.caches.nodes.observe("ADDED", {**an_object("n"), "status": node})
-        for pod in self.api.lists["/api/v1/pods"]:
-            self.caches.pods.observe("ADDED", pod)
-        annotations = {"monopod.dev/patched": PATCHED}
-        self.caches.runtime_classes.observe(
-            "ADDED", {**an_object("gvisor", annotations=annotations), "handler": "runsc"}
-        )
-        self.caches.namespaces.observe("ADDED", an_object("prod", annotations={SELECTORS_ANNOTATION: "rows"}))
-        options, recorder = OperatorOptions(sandbox="gvisor"), a_recorder(self.api, self.clock)
-        self.evictor = RememberingEvictor(self.api, EvictionOptions(), PROBLEMS, clock=self.clock)
-        self.bare = RememberingKeeper(self.api, self.caches, self.evictor, options, recorder, PROBLEMS, self.clock)
-        self.patcher = Patcher(
-            self.api, self.caches, self.evictor, self.bare, recorder, lambda _: None, PROBLEMS, self.clock
-        )
-
-    def give(self, settings: PatchingSettings, **more: Any) -> None:
-        self.patcher.update(PatchingInput({"web": settings}, lambda _: "rows", **more))
-
-    def contribute(self, status: dict[str, Any]) -> dict[str, Any]:
-        return dict(self.patcher.contribute({"web": status}, NOW)["web"].fields.get("patching") or {})
-
-    async def go_on(self) -> list[str]:
-        for seconds in (0.1, 3.0, 3.0):
-            self.clock.step(seconds)
-            await settle()
-        return sorted(pod.name for pod in self.evictor.wanted)
+from tests.unit.fake_api import an_object
+from tests.unit.patching.scene import NOW, PATCHED, TERMS, Scene, a_pod, an_owned_pod, evict, sandbox
+from tests.unit.running import running
 
 
 async def test_no_pod_goes_before_the_notice_is_on_record_nor_where_nothing_is_enforced() -> None:
@@ -221,7 +119,7 @@ async def test_nothing_is_remembered_of_pods_and_profiles_that_are_gone() -> Non
         pods[:] = [an_owned_pod("other")]
         scene.clock.step(60)
         await scene.go_on()
-        assert [*scene.patcher.history.expected] == ["owner of other"]
+        assert [*scene.patcher.history.expected] == ["prod/owner of other"]
         scene.patcher.update(PatchingInput())
         await scene.go_on()
         assert len(scene.patcher.history) == 0
@@ -243,6 +141,26 @@ async def test_a_namespace_whose_dry_runs_get_no_answer_holds_up_its_own_pods_al
         assert await scene.go_on() == ["a"]
         (blocker,) = scene.contribute({})["blockers"]
     assert (blocker["reason"], blocker["examples"]) == ("ReplacementRefused", ["away/z"])
+
+
+async def test_pods_that_name_the_owner_of_pods_in_another_namespace_are_none_of_its() -> None:
+    scene = Scene("a")
+    lacking, fresh, *forged = [a_pod("b"), *(an_owned_pod(f"f-{number}") for number in range(31))]
+    lacking["status"]["conditions"][0]["status"] = "False"
+    for pod in (fresh, lacking):
+        pod["metadata"]["creationTimestamp"] = pod["status"]["startTime"] = NOW
+    for pod in forged:
+        pod["metadata"]["namespace"] = "evil"
+        pod["metadata"]["ownerReferences"][0]["uid"] = "owner"
+    scene.api.lists["/api/v1/pods"] += [lacking, fresh, *forged]
+    scene.caches.namespaces.observe("ADDED", an_object("evil", annotations={SELECTORS_ANNOTATION: "rows"}))
+    scene.api.answers["try", "/api/v1/namespaces/evil/pods"] = sandbox
+    memory = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now())
+    async with running(scene.patcher.controller):
+        scene.give(replace(TERMS, memory=memory, max_unavailable="10%"))
+        found = await scene.go_on()
+        assert "a" not in found, "its workload lacks one already"
+        assert len(found) == 3, "of theirs a tenth"
 
 
 async def test_where_no_profile_is_enforced_it_is_said_once_that_no_stored_pod_is_wanted() -> None:

@@ -100,6 +100,7 @@ def decide_patching(facts: Facts, before: Mapping[str, Any], now: str) -> dict[s
     stale, left = facts.stale, sum(map(len, facts.left.values()))
     if not before and not stale and not left:
         return None
+    before = _take_back(before, facts, now)
     recorded = _read(before.get("patched"))
     is_new = facts.is_patch and recorded != facts.patched
     patched = facts.patched if is_new else recorded
@@ -128,6 +129,17 @@ def decide_patching(facts: Facts, before: Mapping[str, Any], now: str) -> dict[s
         "terminations": [_write_termination(each) for each in terminations],
     }
     return {key: value for key, value in told.items() if value is not None}
+
+
+def _take_back(before: Mapping[str, Any], facts: Facts, now: str) -> Mapping[str, Any]:
+    """Without a patch that isn't finished and whose date is no more: what it hasn't replaced stays as it is."""
+    recorded = _read(before.get("patched"))
+    if recorded is None or before.get("finishedAt") or facts.is_patch:
+        return before
+    if facts.patched and recorded <= facts.patched <= datetime.datetime.fromisoformat(now):
+        return before  # nothing is older than this one either
+    rest = {key: value for key, value in before.items() if key not in ("patched", "noticedAt")}
+    return {**rest, "pods": before.get("replaced", 0)}
 
 
 def _read(text: str | None) -> datetime.datetime | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from monopod.api.ecs.names import ECS_TASK_LABEL
+from monopod.api.ecs.names import ECS_TASK_LABEL, NAMESPACE_PREFIX
 from monopod.api.reasons import Reason
 from monopod.eviction.rules.order import Candidate
 from monopod.kube.objects.fields import Part
@@ -106,13 +106,19 @@ def observe_pod(
 
 def _find_exemption(pod: Manifest, metadata: Part, workload: Workload, settings: PatchingSettings) -> Reason | None:
     """Why a pod whose sandbox is out of date stays."""
-    if ECS_TASK_LABEL in metadata.text_map("labels"):
+    if _is_task(metadata):
         return Reason.ECS_TASKS_LEFT
     if not settings.moves_running_jobs and workload.ends_by_itself(pod):
         return Reason.RUNNING_JOBS_LEFT
     if not workload.is_bare or settings.recreates_bare_pods:
         return None
     return Reason.RECREATION_OFF if settings.lacks_recreation else Reason.BARE_PODS_LEFT
+
+
+def _is_task(metadata: Part) -> bool:
+    """Whether it is as the operator makes the pods of tasks. The label alone anybody may give to a pod."""
+    task = metadata.text_map("labels").get(ECS_TASK_LABEL)
+    return metadata.text("namespace").startswith(NAMESPACE_PREFIX) and task == metadata.text("name")
 
 
 def count_ready(pods: Iterable[PodState]) -> int:

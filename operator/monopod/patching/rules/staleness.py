@@ -146,15 +146,17 @@ def read_sandbox_start(pod: Mapping[str, Any]) -> datetime.datetime | None:
     """When the pod's sandbox was made; None as long as it has none.
 
     The kubelet's acknowledgement comes shortly before, and the condition, where there is one, when the sandbox is
-    ready: the later of the two is the sandbox that runs now.
+    ready: the later of the two is the sandbox that runs now. Both are by the node's clock. If that is slow, the time of
+    the pod's creation, which is the API server's, is later: no sandbox is older than its pod.
 
     Raises:
         InvalidManifest: a field holds what the API server would never store.
     """
-    status = Part(pod).child("status")
-    texts = [status.text("startTime")] + [
+    status, created = Part(pod).child("status"), Part(pod).child("metadata").text("creationTimestamp")
+    told = [status.text("startTime")] + [
         condition.text("lastTransitionTime")
         for condition in status.children("conditions")
         if condition.text("type") == _READY_TO_START and condition.text("status") == "True"
     ]
-    return max((read_date(text) for text in texts if text), default=None)
+    dates = [read_date(text) for text in told if text]
+    return max([*dates, read_date(created)] if created else dates) if dates else None

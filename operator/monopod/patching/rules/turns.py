@@ -187,14 +187,18 @@ def select_settled(
 ) -> dict[str, str]:
     """Of the pods that were refused, with the words, those that wait for nothing that is on its way.
 
-    A budget refuses each time that a replacement has become Ready only a moment ago, or is about to. That is no reason
-    to give up: where all pods of a workload are there, or it has refused for long, it is.
+    A budget refuses each time that a replacement has become Ready only a moment ago, or is about to, and it may select
+    pods of several workloads. That is no reason to give up: where all pods of the namespace's workloads are there, or
+    the pod's own has refused for long, it is.
     """
-    pods, groups, found = {pod.uid: pod for pod in scan.pods}, scan.group(), dict[str, str]()
+    pods, found = {pod.uid: pod for pod in scan.pods}, dict[str, str]()
+    lacking = set()
+    for uid, ours in scan.group().items():
+        workload = scan.workloads[uid]
+        if count_ready(ours) < compute_desired(workload, ours, evidence.expected.get(uid, 0)):
+            lacking.add(workload.namespace)
     for uid, words in refused.items():
-        if pod := pods.get(uid):
-            ours, workload = groups[pod.workload], scan.workloads[pod.workload]
-            whole = count_ready(ours) >= compute_desired(workload, ours, evidence.expected.get(pod.workload, 0))
-            if whole or pod.workload in long_refused:
-                found[uid] = words
+        pod = pods.get(uid)
+        if pod and (pod.candidate.namespace not in lacking or pod.workload in long_refused):
+            found[uid] = words
     return found

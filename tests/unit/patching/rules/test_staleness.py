@@ -90,6 +90,12 @@ def test_a_pod_on_its_way_out_is_known() -> None:
     assert leaving.ends == read_date("2026-03-09T00:00:00Z")
 
 
+def test_a_pod_that_was_created_after_the_patch_is_exempt_though_the_clock_of_its_node_is_slow() -> None:
+    pod = a_pod("2026-03-04T23:00:00Z", creationTimestamp="2026-03-05T00:00:01Z")
+    assert find_stale(pod, PATCH, 7 * DAY, None, NOW) is None
+    assert read_sandbox_start(a_pod(None, creationTimestamp="2026-03-05T00:00:01Z")) is None
+
+
 def test_a_sandbox_that_isnt_ready_any_more_counts_by_the_pods_start() -> None:
     pod = a_pod(ready="2026-03-06T00:00:00Z")
     pod["status"]["conditions"][0]["status"] = "False"

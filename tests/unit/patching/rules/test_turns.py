@@ -116,3 +116,7 @@ def test_a_refusal_counts_where_nothing_is_on_its_way_or_after_long() -> None:
     lacking = scan(*four(b=seen("b", ready=False)))
     assert select_settled(words, lacking, NOTHING, ()) == {}
     assert select_settled(words, lacking, NOTHING, {"web"}) == {"a": "no"}
+    both = scan(*four(), seen("x", "db", ready=False))
+    assert select_settled(words, both, NOTHING, ()) == {}, "a budget may select the pods of both"
+    away = replace(both, workloads={**both.workloads, "db": replace(both.workloads["db"], namespace="other")})
+    assert select_settled(words, away, NOTHING, ()) == {"a": "no"}
