@@ -7,6 +7,7 @@ from monopod.api.names import API_VERSION, RECREATED_ANNOTATION
 from monopod.capacity.rules.images.daemon_set import build_name
 from monopod.capacity.rules.images.wish import Source
 from tests.attack.people import as_operator
+from tests.controlplane.operating.capacity.buffers import serve_buffers
 from tests.controlplane.operating.lab import Json, Lab, eventually
 from tests.controlplane.operating.moving import TOLERATION
 from tests.resources import RESOURCES
@@ -86,6 +87,7 @@ def an_event(name: str, component: str, namespace: str) -> Json:
 
 def set_the_scene(lab: Lab) -> Scene:
     """Makes everything; the operator has to run."""
+    serve_buffers(lab)
     for namespace in (REACHED, OUTSIDE):
         lab.create_namespace(namespace)
         lab.patch("Namespace", namespace, {"metadata": {"labels": {"team": "theirs"}}})

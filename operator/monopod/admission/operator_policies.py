@@ -64,7 +64,7 @@ def build_operator_policies(
         **_build_pod_policies(service_account, system_namespace, pod_variables),
         **_build_other_policies(service_account),
         "operator-daemon-sets": _build_daemon_sets(service_account, pause_image),
-        "operator-warm": _build_warm(service_account, pause_image),
+        "operator-warm": _build_warm(service_account, system_namespace, pause_image),
         "stored-pods": _build_stored_pods(service_account, system_namespace),
     }
 
@@ -172,14 +172,21 @@ def _build_other_policies(service_account: str) -> dict[str, Policy]:
     }
 
 
-def _build_warm(service_account: str, pause_image: str) -> Policy:
+def _build_warm(service_account: str, system_namespace: str, pause_image: str) -> Policy:
     return _restrain(
         service_account,
         "monopod-operator-warm",
-        "writes and deletes only what keeps room warm, whose pods can do nothing.",
+        "writes and deletes only what keeps room warm, no more than a profile may ask for, whose pods can do nothing.",
         _WARM,
-        (warm.ONLY_WARM, warm.build_only_balloons(pause_image)),
-        (warm.POD,),
+        (
+            warm.ONLY_WARM,
+            warm.build_only_named(system_namespace),
+            warm.ONLY_SO_MUCH,
+            warm.ONLY_OWN_LABELS,
+            warm.ONLY_BALLOONS,
+            warm.build_only_pausing(pause_image),
+        ),
+        warm.VARIABLES,
     )
 
 

@@ -9,18 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
-from lab.build.toolchain import find_module
 from lab.cluster.kwok import TAINT
 from monopod.api.names import BALLOON_PRIORITY_CLASS, SYSTEM_NAMESPACE, WARM_LABEL
 from monopod.kube.objects.resources import CAPACITY_BUFFERS
+from tests.controlplane.operating.capacity.buffers import serve_buffers
 from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.lab import Json, Lab, eventually
 from tests.controlplane.server import MERGE_PATCH
 
 LARGE, SMALL = "16vCPU 120GB", "0.25vCPU 0.5GB"
-CRD = "pkg/apis/crds/autoscaling.x-k8s.io_capacitybuffers.yaml"
 CLASS: Json = {
     "apiVersion": "node.k8s.io/v1",
     "kind": "RuntimeClass",
@@ -184,11 +182,9 @@ def test_without_its_priority_class_there_is_no_warm_capacity_and_with_it_all_go
 @pytest.fixture
 def buffers(lab: Lab) -> Iterator[None]:
     """The kind CapacityBuffer, which nothing implements."""
-    crd = yaml.safe_load((find_module("karpenter", "sigs.k8s.io/karpenter") / CRD).read_text())
-    lab.create(crd).expect_ok()
-    eventually(lambda: not lab.kubectl("get", "capacitybuffers", "-A", check=False).returncode)
+    definition = serve_buffers(lab)
     yield
-    lab.delete("CustomResourceDefinition", crd["metadata"]["name"])
+    lab.delete("CustomResourceDefinition", definition)
 
 
 def answer(lab: Lab) -> None:

@@ -30,15 +30,18 @@ LOST_SECONDS: Final = 30
 
 USER: Final = 65532
 
+OBJECTS_PREFIX: Final = "warm-"
+"""What the names of all that is written begin with."""
+
 
 def name_objects(profile: str) -> str:
     """What all that is written for a profile is called."""
-    return f"warm-{profile}"
+    return f"{OBJECTS_PREFIX}{profile}"
 
 
 def build_balloons(wish: Wish, image: str, namespace: str, owner_uid: str) -> Manifest:
     """The Deployment of a profile's balloons. A change replaces all of them at once: nothing is lost meanwhile."""
-    labels = _label(wish.profile)
+    labels = label_balloons(wish.profile)
     spec = {
         "replicas": wish.allowed,
         "revisionHistoryLimit": 0,
@@ -58,7 +61,7 @@ def build_template(wish: Wish, image: str, namespace: str, owner_uid: str) -> Ma
     spec["resources"] = {"requests": amounts, "limits": amounts}
     if chunk.sandbox.cpu_millis or chunk.sandbox.memory_mib:
         spec["overhead"] = _write_amounts(chunk.sandbox.cpu_millis, chunk.sandbox.memory_mib)
-    template = {"metadata": _annotate(_label(wish.profile), chunk), "spec": spec}
+    template = {"metadata": _annotate(label_balloons(wish.profile), chunk), "spec": spec}
     return _build(POD_TEMPLATES.api_version, POD_TEMPLATES.kind, wish, namespace, owner_uid) | {"template": template}
 
 
@@ -97,7 +100,8 @@ def _build(api_version: str, kind: str, wish: Wish, namespace: str, owner_uid: s
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
 
 
-def _label(profile: str) -> dict[str, str]:
+def label_balloons(profile: str) -> dict[str, str]:
+    """The labels of a profile's balloons."""
     # Not the operator's own labels: its Service, its budget and its NetworkPolicy select by these.
     return {"app.kubernetes.io/name": "monopod-warm", WARM_LABEL: profile}
 
