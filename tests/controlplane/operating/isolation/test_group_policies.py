@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from monopod.api.names import GROUP_POLICY_API_VERSION, GROUP_POLICY_GROUP, GROUP_POLICY_PLURAL
+from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
 
 CRD = f"{GROUP_POLICY_PLURAL}.{GROUP_POLICY_GROUP}"
@@ -68,6 +69,25 @@ def test_the_kind_comes_and_goes_while_the_operator_runs(lab: Lab, operator: Ope
     lab.create_pod(namespace, "after", labels={"app": "shop"})
     eventually(lambda: read_groups(lab, namespace, "after") == "shop")
 
+    assert operator.process.poll() is None
+    assert lab.lease_holder() == leader
+    assert operator.metric("monopod_leader") == 1
+    assert operator.terminate() == 0
+
+
+def test_a_watch_that_finds_its_kind_gone_has_the_leader_start_over(
+    lab: Lab, start: StartOperator, namespace: str
+) -> None:
+    """As where the watch breaks before the leader has looked which kinds there are: here it doesn't look again."""
+    operator = start(patch="from monopod.manager import process; process.KINDS_SECONDS = 3600.0")
+    lab.becomes_active("web")
+    lab.create_pod(namespace, "before", labels={"app": "shop"})
+    create_policy(lab, namespace)
+    eventually(lambda: read_groups(lab, namespace, "before") == "shop")
+    leader = lab.lease_holder()
+
+    remove(lab)
+    eventually(lambda: read_groups(lab, namespace, "before") == "cluster")
     assert operator.process.poll() is None
     assert lab.lease_holder() == leader
     assert operator.metric("monopod_leader") == 1
