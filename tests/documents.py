@@ -10,8 +10,8 @@ printed). A comment before it says where it runs, and a test runs it there:
     <!-- runs in: a stored pod -->    with an API server, Monopod, and a pod that couldn't be created again (the same)
     <!-- runs in: its own cluster --> with no more than the first, as it makes a cluster itself (tests/controlplane)
 
-What a `console` block shows below a command is compared with what is printed, except for spaces and ages; a line `…`
-in it stands for any lines. Where it shows nothing, nothing is compared. A command that is shown to fail ("Error …",
+What a `console` block shows below a command is compared with what is printed, except for spaces, ages and times; a line
+`…` in it stands for any lines. Where it shows nothing, nothing is compared. A command that is shown to fail ("Error …",
 "The … is invalid: …") must fail.
 """
 
@@ -36,6 +36,7 @@ _FENCE = re.compile(r"^(?P<indent>\s*)```(?P<language>\w*)\s*$")
 _SETTING = re.compile(r"^\s*<!-- runs in: (?P<setting>[^>]*?) -->\s*$")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<inline>[^)\s]+)\)|^\s*\[[^\]]+\]:\s*(?P<reference>\S+)\s*$", re.MULTILINE)
 _ASSIGNMENT = re.compile(r"""(export )?\w+=([^\s"']*|"[^"]*"|'[^']*')""")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _AGE = re.compile(r"\s\d+[smhd](\d+[smh])?$")
 
 
@@ -172,4 +173,4 @@ def is_as_shown(shown: tuple[str, ...], printed: str) -> bool:
 
 
 def _normalize(line: str) -> str:
-    return " ".join(_AGE.sub(" AGE", line).split())
+    return " ".join(_TIME.sub("TIME", _AGE.sub(" AGE", line)).split())
