@@ -94,20 +94,8 @@ def play(environment: Mapping[str, str]) -> str:
     """
     terminal = Terminal(environment)
     terminal.run("ecs", "create-cluster", "--cluster-name", CLUSTER, "--query", "cluster.status", "--output", "text")
-    with tempfile.TemporaryDirectory(prefix="monopod-demo-") as folder:
-        definition = f"file://{_write_definition(Path(folder))}"
-        words = ("--cli-input-json", definition, "--query", "taskDefinition.taskDefinitionArn", "--output", "text")
-        arn = terminal.run("ecs", "register-task-definition", *words)
-    task = terminal.run(
-        *("ecs", "run-task", "--cluster", CLUSTER, "--task-definition", arn.rpartition("/")[2]),
-        *("--launch-type", "FARGATE", "--enable-execute-command", "--network-configuration", NETWORK),
-        *("--query", "tasks[0].taskArn", "--output", "text"),
-    ).rpartition("/")[2]
-    about = ("--cluster", CLUSTER, "--tasks", task)
-    terminal.run("ecs", "wait", "tasks-running", *about, seconds=WAIT_SECONDS)
-    address = "containers[0].networkInterfaces[0].privateIpv4Address"
-    look = f"tasks[0].{{status: lastStatus, cpu: cpu, memory: memory, address: {address}}}"
-    terminal.run("ecs", "describe-tasks", *about, "--query", look, "--output", "table")
+    task = _run_task(terminal, _register(terminal))
+    _show_task(terminal, task)
     logged = terminal.run(
         *("logs", "get-log-events", "--log-group-name", "/ecs/hello", "--log-stream-name", f"demo/hello/{task}"),
         *("--query", "events[].message", "--output", "text"),
@@ -116,11 +104,47 @@ def play(environment: Mapping[str, str]) -> str:
         *("ecs", "execute-command", "--cluster", CLUSTER, "--task", task, "--container", "hello", "--interactive"),
         *("--command", "dmesg"),
     )
-    terminal.run("ecs", "stop-task", "--cluster", CLUSTER, "--task", task, "--query", "task.desiredStatus")
-    terminal.run("ecs", "wait", "tasks-stopped", *about, seconds=WAIT_SECONDS)
-    end = "tasks[0].{status: lastStatus, code: stopCode, why: stoppedReason, exit: containers[0].exitCode}"
-    terminal.run("ecs", "describe-tasks", *about, "--query", end, "--output", "table")
+    _stop_task(terminal, task)
     return logged
+
+
+def _register(terminal: Terminal) -> str:
+    """Registers the sample; its family and revision."""
+    with tempfile.TemporaryDirectory(prefix="monopod-demo-") as folder:
+        definition = f"file://{_write_definition(Path(folder))}"
+        words = ("--cli-input-json", definition, "--query", "taskDefinition.taskDefinitionArn", "--output", "text")
+        return terminal.run("ecs", "register-task-definition", *words).rpartition("/")[2]
+
+
+def _run_task(terminal: Terminal, definition: str) -> str:
+    """Runs a task, and waits until it runs; its id."""
+    arn = terminal.run(
+        *("ecs", "run-task", "--cluster", CLUSTER, "--task-definition", definition),
+        *("--launch-type", "FARGATE", "--enable-execute-command", "--network-configuration", NETWORK),
+        *("--query", "tasks[0].taskArn", "--output", "text"),
+    )
+    task = arn.rpartition("/")[2]
+    terminal.run("ecs", "wait", "tasks-running", "--cluster", CLUSTER, "--tasks", task, seconds=WAIT_SECONDS)
+    return task
+
+
+def _show_task(terminal: Terminal, task: str) -> None:
+    address = "containers[0].networkInterfaces[0].privateIpv4Address"
+    look = f"tasks[0].{{status: lastStatus, cpu: cpu, memory: memory, address: {address}}}"
+    _describe(terminal, task, look)
+
+
+def _stop_task(terminal: Terminal, task: str) -> None:
+    """Stops it, waits until it has, and shows how it ended."""
+    terminal.run("ecs", "stop-task", "--cluster", CLUSTER, "--task", task, "--query", "task.desiredStatus")
+    terminal.run("ecs", "wait", "tasks-stopped", "--cluster", CLUSTER, "--tasks", task, seconds=WAIT_SECONDS)
+    end = "tasks[0].{status: lastStatus, code: stopCode, why: stoppedReason, exit: containers[0].exitCode}"
+    _describe(terminal, task, end)
+
+
+def _describe(terminal: Terminal, task: str, query: str) -> None:
+    about = ("--cluster", CLUSTER, "--tasks", task)
+    terminal.run("ecs", "describe-tasks", *about, "--query", query, "--output", "table")
 
 
 def print_next_steps(kubeconfig: Path, authority: Path, name: str | None) -> None:

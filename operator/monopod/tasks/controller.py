@@ -32,9 +32,9 @@ from monopod.tasks.options import TaskOptions
 from monopod.tasks.pods import Refusal, TaskPods, is_final
 from monopod.tasks.rules.lifecycle.begin import build_failure
 from monopod.tasks.rules.lifecycle.facts import PodFacts
-from monopod.tasks.rules.lifecycle.observe import Create, Discard, Record, Release, Step, Stop, Wait, observe
 from monopod.tasks.rules.lifecycle.snapshot import Surroundings
 from monopod.tasks.rules.lifecycle.states import STOPPED
+from monopod.tasks.rules.lifecycle.steps import Create, Discard, Record, Release, Step, Stop, Wait, decide_step
 from monopod.tasks.rules.pod.file_systems import read_file_systems
 from monopod.tasks.rules.pod.task_pod import build_task_pod
 from monopod.tasks.rules.pod.volumes import UnknownFileSystem
@@ -164,11 +164,11 @@ class TaskRunner:
     async def _decide(self, key: Key, task: Json, pod: Json | None) -> Step:
         definition = await self._definitions.fetch(task)
         try:
-            return self._observe(key, task, definition, pod)
+            return self._decide_step(key, task, definition, pod)
         except Exception as problem:  # something that users may write, and no one thought of
             raise _Hopeless(f"what is to be done can't be decided: {_show(problem)}") from problem
 
-    def _observe(self, key: Key, task: Json, definition: Mapping[str, Any] | None, pod: Json | None) -> Step:
+    def _decide_step(self, key: Key, task: Json, definition: Mapping[str, Any] | None, pod: Json | None) -> Step:
         now = self._clock.now()
         facts = PodFacts.read(pod) if pod else self._recall(task)
         node = self._caches.nodes.find("", facts.node) if facts and facts.node else None
@@ -180,7 +180,7 @@ class TaskRunner:
             is_refused=refusal is not None and refusal.is_final,
             zone=node.labels.get(TOPOLOGY_ZONE, "") if node else "",
         )
-        return observe(task, definition, facts, now, around)
+        return decide_step(task, definition, facts, now, around)
 
     def _recall(self, task: Json) -> PodFacts | None:
         """How the task's pod, which is gone, was last seen; None if no one saw it end."""

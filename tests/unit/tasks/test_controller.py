@@ -218,7 +218,7 @@ async def test_a_running_task_whose_status_is_refused_runs_on_until_it_is_to_sto
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
-        ("observe", "what is to be done can't be decided: KeyError: 'name'"),
+        ("decide_step", "what is to be done can't be decided: KeyError: 'name'"),
         ("build_task_pod", "the task's pod can't be built: KeyError: 'name'"),
     ],
 )

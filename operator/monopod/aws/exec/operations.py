@@ -56,17 +56,14 @@ def build_handlers(
         target = choose_target(task, params.get("container"))
         await _check_rights(api, call.caller.user, compute_namespace(cluster), target.pod)
         session, token = await sessions.grant(call.caller, cluster, task_id, target.container, command)
+        url = _build_url(scheme, call, session)
         return {
             "clusterArn": build_cluster_arn(account, cluster),
             "taskArn": build_task_arn(account, cluster, task_id),
             "containerArn": build_container_arn(account, cluster, task_id, target.id),
             "containerName": target.container,
             "interactive": True,
-            "session": {
-                "sessionId": session,
-                "streamUrl": _build_url(scheme, call, session),
-                "tokenValue": token,
-            },
+            "session": {"sessionId": session, "streamUrl": url, "tokenValue": token},
         }
 
     return {"ExecuteCommand": guard(READ["ExecuteCommand"], execute)}

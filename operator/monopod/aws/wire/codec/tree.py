@@ -88,16 +88,13 @@ def read_value(shape: Shape, value: Any, path: str) -> Any:
         MalformedRequest: it is of another type, or something in it is.
         UnknownMember: a structure in it has a member of another name.
     """
-    kind = shape.type_name
     if value is None:
         raise MalformedRequest(f"{path}: null can't be in a list or a map.")
-    match kind, value:
+    if shape.type_name == "structure" and shape.is_document_type:
+        return _read_document(value, path)
+    match shape.type_name, value:
         case "structure", dict():
-            if shape.is_document_type:
-                return _read_document(value, path)
             return read_members(get_members(shape), value, path)
-        case "structure", _ if shape.is_document_type:
-            return _read_document(value, path)
         case "list", list():
             return [read_value(shape.member, each, f"{path}[{index}]") for index, each in enumerate(value)]
         case "map", dict():
@@ -105,9 +102,17 @@ def read_value(shape: Shape, value: Any, path: str) -> Any:
                 check_string(key, path): read_value(shape.value, each, f"{path}[{key[:100]!r}]")
                 for key, each in value.items()
             }
+        case _:
+            return _read_scalar(shape, value, path)
+
+
+def _read_scalar(shape: Shape, value: Any, path: str) -> Any:
+    """A value that has no others in it."""
+    kind = shape.type_name
+    match kind, value:
         case "boolean", bool():
             return value
-        case _, bool():
+        case _, bool():  # to Python it is an integer
             pass
         case (("string" | "character"), str()):
             return check_string(value, path)

@@ -7,7 +7,7 @@ import pytest
 
 from monopod.api.ecs.task_status import ECSTaskStatus
 from monopod.tasks.rules.form.shapes import TASK_DEFINITION
-from monopod.tasks.rules.lifecycle.observe import Create, Record, observe
+from monopod.tasks.rules.lifecycle.steps import Create, Record, decide_step
 from monopod.tasks.rules.pod.task_pod import build_task_pod
 from tests.unit.tasks.definitions import a_definition
 from tests.unit.tasks.made import make_all
@@ -22,7 +22,7 @@ def as_stored(anything: Any) -> Any:
 
 def live(task: dict[str, Any], definition: Any) -> None:
     for _ in range(6):
-        step = observe(task, definition, None, BEGINNING)
+        step = decide_step(task, definition, None, BEGINNING)
         if not isinstance(step, Record):
             break
         ECSTaskStatus.model_validate(step.status)

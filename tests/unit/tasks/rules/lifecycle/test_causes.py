@@ -11,8 +11,8 @@ from monopod.api.names import (
     CAPACITY_PROVIDER_LABEL,
     UNSUPPORTED_ANNOTATION,
 )
-from monopod.tasks.rules.lifecycle.observe import Create, Discard, Wait
 from monopod.tasks.rules.lifecycle.snapshot import Surroundings
+from monopod.tasks.rules.lifecycle.steps import Create, Discard, Wait
 from tests.unit.tasks.definitions import a_container, a_definition, with_container, with_containers
 from tests.unit.tasks.rules.lifecycle.world import BEGINNING, Fate, World, a_task
 

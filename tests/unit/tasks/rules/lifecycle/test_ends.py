@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from monopod.tasks.rules.lifecycle.facts import PodFacts
-from monopod.tasks.rules.lifecycle.observe import Create, Record, Wait, observe
+from monopod.tasks.rules.lifecycle.steps import Create, Record, Wait, decide_step
 from tests.unit.tasks.definitions import a_container, a_definition, with_container, with_containers
 from tests.unit.tasks.rules.lifecycle.world import BEGINNING, Fate, World, a_task, make_running
 
@@ -29,7 +29,7 @@ def waiting(reason: str, message: str = "", **container: Any) -> World:
 def test_a_task_without_a_definition_fails() -> None:
     task = a_task()
     for _ in range(4):
-        step = observe(task, None, None, BEGINNING)
+        step = decide_step(task, None, None, BEGINNING)
         assert isinstance(step, Record)
         task["status"] = step.status
     assert task["status"]["lastStatus"] == "STOPPED"
@@ -52,7 +52,7 @@ def test_a_task_without_a_definition_fails() -> None:
 def test_overrides_that_kubectl_wrote_wrongly_fail_the_task(overrides: Any) -> None:
     task = a_task(overrides=overrides)
     for _ in range(9):
-        step = observe(task, a_definition(), None, BEGINNING)
+        step = decide_step(task, a_definition(), None, BEGINNING)
         if not isinstance(step, Record):
             break
         task["status"] = step.status
@@ -67,7 +67,7 @@ def test_a_definition_that_is_deleted_leaves_running_tasks_alone() -> None:
     world = make_running(a_definition())
     assert world.pod
     pod = PodFacts.read(world.pod)
-    assert observe(world.task, None, pod, world.now) == Wait()
+    assert decide_step(world.task, None, pod, world.now) == Wait()
 
 
 # A pod that others end.

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from monopod.api.ecs.task_status import ECSTaskStatus
-from monopod.tasks.rules.lifecycle.observe import Create, Record, Wait
 from monopod.tasks.rules.lifecycle.states import DEPROVISIONING, PENDING, PROVISIONING, RUNNING, STOPPED
+from monopod.tasks.rules.lifecycle.steps import Create, Record, Wait
 from tests.unit.tasks.made import Maker, make_all
 from tests.unit.tasks.rules.lifecycle.world import Fate, World, a_task
 

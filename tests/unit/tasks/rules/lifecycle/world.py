@@ -15,8 +15,8 @@ from monopod.api.names import (
 )
 from monopod.tasks.rules.lifecycle.facts import PodFacts
 from monopod.tasks.rules.lifecycle.members import compute_effective, compute_members
-from monopod.tasks.rules.lifecycle.observe import Create, Discard, Record, Release, Step, Stop, Wait, observe
 from monopod.tasks.rules.lifecycle.snapshot import Surroundings
+from monopod.tasks.rules.lifecycle.steps import Create, Discard, Record, Release, Step, Stop, Wait, decide_step
 from monopod.tasks.rules.order import Role
 from monopod.tasks.rules.pod.task_pod import build_task_pod
 from monopod.tasks.rules.registration.defaults import complete
@@ -94,7 +94,7 @@ class World:
         pod = PodFacts.read(self.pod) if self.pod else None
         if pod is None and self.last_seen:
             pod = PodFacts.read(self.last_seen, is_gone=True)
-        return observe(self.task, self.definition, pod, self.now, self.around)
+        return decide_step(self.task, self.definition, pod, self.now, self.around)
 
     def operate(self, most: int = 50) -> Step:
         """Does what is to be done until there is nothing; the last step. With `most` it is killed after so many."""

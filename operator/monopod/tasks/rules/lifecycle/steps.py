@@ -1,4 +1,4 @@
-"""The next step of a task's life."""
+"""What the next step of a task's life is."""
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
@@ -85,7 +85,7 @@ Step = Record | Create | Release | Discard | Stop | Wait
 _ALONE: Final = Surroundings()
 
 
-def observe(
+def decide_step(
     task: Mapping[str, Any],
     definition: Mapping[str, Any] | None,
     pod: PodFacts | None,
