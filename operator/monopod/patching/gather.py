@@ -54,7 +54,7 @@ class PatchingGatherer:
             ApiUnreachable: no answer.
         """
         at, now = self._clock.monotonic(), self._clock.now()
-        leaving = find_leaving(self._caches.nodes.views()) if settings.moves_on_maintenance else frozenset()
+        leaving = find_leaving(self._caches.nodes.views()) if settings.moves_on_maintenance else {}
         known = self._caches.pods.look_up("profile", settings.profile)
         if not any(_may_be_stale(pod, settings, patched, leaving, now) for pod in known):
             return ProfileScan(at=at)

@@ -21,7 +21,8 @@ class NodeView:
         cpu_millis: what it has for pods, used or not.
         memory_mib: the same.
         created: metadata.creationTimestamp.
-        planned_maintenance: whether a condition says that it is about to be taken away, or is being emptied.
+        maintenance_since: since when a condition has said that it is about to be taken away, or is being emptied; "" if
+            none does, or it doesn't say since when.
     """
 
     name: str
@@ -32,7 +33,7 @@ class NodeView:
     cpu_millis: int = 0
     memory_mib: int = 0
     created: str = ""
-    planned_maintenance: bool = False
+    maintenance_since: str = ""
 
 
 Endpoints = tuple[tuple[str, int], ...]
@@ -131,10 +132,14 @@ def read_node(item: Mapping[str, Any]) -> NodeView:
         int(allocatable.get("cpu", 0) * 1000),
         int(allocatable.get("memory", 0) / 2**20),
         str(metadata.get("creationTimestamp") or ""),
-        any(
-            each.get("type") in MAINTENANCE and each.get("status") == "True" for each in status.get("conditions") or ()
-        ),
+        min(filter(None, map(_read_maintenance, status.get("conditions") or ())), default=""),
     )
+
+
+def _read_maintenance(condition: Mapping[str, Any]) -> str:
+    """Since when it has said so, "" if it doesn't."""
+    is_planned = condition.get("type") in MAINTENANCE and condition.get("status") == "True"
+    return str(condition.get("lastTransitionTime") or "") if is_planned else ""
 
 
 def read_endpoints(item: Mapping[str, Any]) -> Endpoints:

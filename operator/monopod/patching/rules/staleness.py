@@ -10,13 +10,15 @@ A sandbox is made again without the pod when its node restarts; the pod's condit
 """
 
 import datetime
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from monopod.kube.objects.fields import InvalidManifest, Part
 from monopod.kube.objects.timestamps import read_time
+from monopod.kube.objects.views import NodeView
+from monopod.patching.rules.maintenance import leaves
 from monopod.pods.rules.state import get_mark, has_ended
 
 MAX_WAIT: Final = datetime.timedelta(days=14)
@@ -102,7 +104,7 @@ def find_stale(
     wait: datetime.timedelta,
     max_age: datetime.timedelta | None,
     now: datetime.datetime,
-    leaving: Collection[str] = (),
+    leaving: Mapping[str, NodeView] | None = None,
 ) -> StalePod | None:
     """The pod, if its sandbox is to be replaced; None if it isn't a profile's, has ended or isn't stale.
 
@@ -114,7 +116,7 @@ def find_stale(
         wait: from the notice to the first eviction.
         max_age: how old a sandbox may become in any case. It needs no notice, as it is known from the beginning.
         now: the time.
-        leaving: nodes that are about to be taken away, whose pods go at once.
+        leaving: by name nodes that are about to be taken away, whose pods go at once.
 
     Raises:
         InvalidManifest: a field holds what the API server would never store.
@@ -129,7 +131,7 @@ def find_stale(
         causes.append((started + max_age, Cause.AGE))
     root = Part(pod)
     node = root.child("spec").text("nodeName")
-    if node in leaving:
+    if leaving and node in leaving and leaves(pod, started, leaving[node]):
         causes.append((started, Cause.MAINTENANCE))
     if not causes:
         return None

@@ -134,10 +134,16 @@ def explain_unschedulable(pod: Manifest, nodes: Iterable[NodeView]) -> str:
 def _find_fault(node: NodeView, demand: NodeDemand, tolerations: Iterable[Part]) -> str:
     if not demand.matches(node.name, node.labels):
         return "node(s) didn't match Pod's node affinity/selector"
-    kept_out = [taint for taint in node.taints if not any(_tolerates(one, taint) for one in tolerations)]
+    kept_out = list_untolerated(node, tolerations)
     if CORDONED in kept_out:
         return "node(s) were unschedulable"
     return f"node(s) had untolerated taint {{{kept_out[0][0]}: {kept_out[0][1]}}}" if kept_out else ""
+
+
+def list_untolerated(node: NodeView, tolerations: Iterable[Part]) -> list[tuple[str, str, str]]:
+    """The node's taints that keep a pod with these tolerations away."""
+    known = tuple(tolerations)
+    return [taint for taint in node.taints if not any(_tolerates(one, taint) for one in known)]
 
 
 def _tolerates(toleration: Part, taint: tuple[str, str, str]) -> bool:

@@ -33,6 +33,7 @@ from tests.controlplane.operating.patching.patched import (
 )
 
 NOW: Json = {"wait": "0m"}
+LEAP: Json = {"schedule": "0 0 29 2 *", "duration": "15m"}
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +115,16 @@ def test_a_pod_that_no_budget_lets_go_has_one_event_and_is_overdue_then_and_is_d
     over_budget = 'monopod_evictions_total{answer="over_budget",purpose="patching"}'
     eventually(lambda: operator.metric(over_budget) >= 1)
     assert uids(lab, "stuck") == before
+    overdue = patching(lab, "stuck")
+    operator.kill()
+    operator = start(*QUICK, patch=shift_clock(days=3, minutes=6))
+    eventually(lambda: operator.metric(over_budget) >= 1)
+    assert uids(lab, "stuck") == before, "nor by another operator, that finds it overdue"
     (again,) = events(lab, "stuck", name, "ScheduledTermination")
     assert (again["count"], again["metadata"]["uid"]) == (1, event["metadata"]["uid"])
-    assert patching(lab, "stuck")["terminations"] == [told]
+    assert patching(lab, "stuck") == overdue
+    assert overdue["terminations"] == [told]
+    assert [each["count"] for each in events(lab, "default", "stuck", "PatchOverdue")] in ([], [1])
     lab.patch("FargateProfile", "stuck", {"spec": {"patching": {"overdue": "Delete"}}})
     eventually(functools.partial(are_replaced, lab, "stuck", before))
     eventually(lambda: phase(lab, "stuck") == "Done")
@@ -124,16 +132,22 @@ def test_a_pod_that_no_budget_lets_go_has_one_event_and_is_overdue_then_and_is_d
 
 
 def test_nothing_goes_outside_of_a_window_and_windows_may_change_meanwhile(lab: Lab, start: StartOperator) -> None:
-    start(*QUICK)
-    leap = {"schedule": "0 0 29 2 *", "duration": "15m"}
-    run_sandboxed(lab, "windowed", 2, patching={**NOW, "windows": [leap]})
+    operator = start(*QUICK)
+    run_sandboxed(lab, "windowed", 2, patching={**NOW, "windows": [LEAP]})
     before = uids(lab, "windowed")
     date_patch(lab)
     eventually(lambda: patched(lab, "windowed") == "PatchWaiting")
-    assert "-02-29T00:00:00Z" in patching(lab, "windowed")["evictionsFrom"]
+    told = patching(lab, "windowed")
+    assert "-02-29T00:00:00Z" in told["evictionsFrom"]
+    (noticed,) = eventually(lambda: events(lab, "default", "windowed", "PatchNoticed"))
+    operator.kill()
+    operator = start(*QUICK)
+    eventually(lambda: operator.metric('monopod_patching_pods{profile="windowed",state="stale"}') == 2)
+    assert uids(lab, "windowed") == before
+    assert patching(lab, "windowed") == told, "one that was killed while it waited goes on waiting"
     # What CEL doesn't see: the API server accepts it, and the operator says so.
     never = {"schedule": "0 0 30 2 *", "duration": "15m", "timeZone": "Europe/Berlin"}
-    lab.patch("FargateProfile", "windowed", {"spec": {"patching": {"windows": [leap, never]}}})
+    lab.patch("FargateProfile", "windowed", {"spec": {"patching": {"windows": [LEAP, never]}}})
     eventually(lambda: patched(lab, "windowed") == "PatchWindowInvalid")
     assert "spec.patching.windows[1]" in lab.condition("windowed", "Patched")["message"]
     assert lab.condition("windowed", "Ready")["status"] == "True"
@@ -143,6 +157,8 @@ def test_nothing_goes_outside_of_a_window_and_windows_may_change_meanwhile(lab: 
     assert uids(lab, "windowed") == before
     lab.patch("FargateProfile", "windowed", {"spec": {"paused": False}})
     eventually(functools.partial(are_replaced, lab, "windowed", before))
+    (again,) = events(lab, "default", "windowed", "PatchNoticed")
+    assert (again["count"], again["metadata"]["uid"]) == (1, noticed["metadata"]["uid"])
 
 
 def test_a_patch_is_about_the_pods_of_its_own_runtime_class_and_a_bad_date_is_said(
@@ -184,9 +200,8 @@ def test_pods_that_nothing_would_replace_stay_unless_they_can_be_created_again(l
 
 def test_pods_leave_a_node_that_is_about_to_go_only_if_the_profile_says_so(lab: Lab, start: StartOperator) -> None:
     start(*QUICK)
-    window = {"schedule": "0 0 29 2 *", "duration": "15m"}
     run_sandboxed(lab, "staying", 2)
-    run_sandboxed(lab, "leaving", 2, patching={"onNodeMaintenance": "Move", "windows": [window]})
+    run_sandboxed(lab, "leaving", 2, patching={"onNodeMaintenance": "Move", "windows": [LEAP]})
     kept, before = uids(lab, "staying"), nodes_of(lab, "leaving")
     there = {uid for uid, node in before.items() if node == "kwok-1"}
     assert there
@@ -200,7 +215,9 @@ def test_pods_leave_a_node_that_is_about_to_go_only_if_the_profile_says_so(lab: 
         lab.kubectl("uncordon", "kwok-1")
 
 
-def test_a_patch_whose_first_pod_does_not_come_up_takes_no_other(lab: Lab, start: StartOperator) -> None:
+def test_a_patch_whose_first_pod_does_not_come_up_takes_no_other_and_its_terms_may_change_meanwhile(
+    lab: Lab, start: StartOperator
+) -> None:
     start(*QUICK)
     run_sandboxed(lab, "broken", 4, patching=NOW, maxUnavailable="50%")
     before = uids(lab, "broken")
@@ -209,6 +226,17 @@ def test_a_patch_whose_first_pod_does_not_come_up_takes_no_other(lab: Lab, start
         date_patch(lab)
         eventually(lambda: "goes first" in lab.condition("broken", "Patched")["message"])
         assert len(before & uids(lab, "broken")) == 3
+        told = patching(lab, "broken")
+        for terms, reason in ({"wait": "14d"}, "PatchNoticed"), ({**NOW, "windows": [LEAP]}, "PatchWaiting"):
+            lab.patch("FargateProfile", "broken", {"spec": {"patching": terms}})
+            eventually(lambda: patched(lab, "broken") == reason)  # noqa: B023 called at once
+            now = patching(lab, "broken")
+            assert [now[key] for key in ("noticedAt", "progress")] == [told["noticedAt"], "1/4"]
+            assert now["evictionsFrom"] > told["noticedAt"]
+        lab.patch("FargateProfile", "broken", {"spec": {"patching": {**NOW, "windows": None}}})
+        eventually(lambda: "goes first" in lab.condition("broken", "Patched")["message"])
+        assert len(before & uids(lab, "broken")) == 3
     finally:
         lab.kubectl("delete", "pods", "-n", "default", "-l", "full=yes", "--force", "--grace-period=0")
     eventually(functools.partial(are_replaced, lab, "broken", before))
+    assert len(events(lab, "default", "broken", "PatchNoticed")) == 1
