@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 Params = dict[str, Any]
 """Members by the names in the service's model; timestamps are datetimes, blobs bytes. Absent members are left out."""
@@ -54,6 +54,9 @@ class Call:
     host: str = ""
 
 
+LONGEST_MESSAGE: Final = 4096
+
+
 class AwsError(Exception):
     """An error as AWS tells it. The HTTP status follows from the service's model, where the model has the code.
 
@@ -65,9 +68,10 @@ class AwsError(Exception):
     """
 
     def __init__(self, code: str, message: str, fields: Mapping[str, Any] | None = None, *, status: int = 400) -> None:
-        super().__init__(f"{code}: {message}")
+        # Messages repeat what was sent, which may be a megabyte.
+        self.message = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
+        super().__init__(f"{code}: {self.message}")
         self.code = code
-        self.message = message
         self.fields: Params = dict(fields or {})
         self.status = status
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.model import ShapeResolver
 
-from monopod.aws.wire.call import AwsError
+from monopod.aws.wire.call import LONGEST_MESSAGE, AwsError
 from monopod.aws.wire.codec.codec import read_params, write_error
 from monopod.aws.wire.codec.constraints import describe, list_violations
 from monopod.aws.wire.codec.form import read_form
@@ -270,6 +270,14 @@ def test_an_error_has_its_services_code_and_status(service: str, code: str, stat
     assert answer.status == status
     error = read(service, "ListTagsForResource" if service != "sts" else "GetCallerIdentity", answer)["Error"]
     assert (error["Code"], error["Message"]) == (told, "<No> & é.")
+
+
+def test_a_message_that_repeats_what_was_sent_is_bounded() -> None:
+    error = AwsError("InvalidParameterException", f"No subnet {'é' * 100_000}.")
+    answer = write_error(load_model("ecs"), error, "the-request")
+    told = read("ecs", "RunTask", answer)["Error"]["Message"]
+    assert told.startswith("No subnet é")
+    assert (len(told), told[-1]) == (LONGEST_MESSAGE + 1, "…")
 
 
 def test_an_errors_further_members_are_sent() -> None:
