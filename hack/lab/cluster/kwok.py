@@ -1,5 +1,6 @@
 """Fake nodes for scale: kwok keeps them Ready and makes the pods that are scheduled to them look as if they ran."""
 
+import json
 from pathlib import Path
 
 from lab.cluster.addons import Object
@@ -18,6 +19,16 @@ STAGES = (
 )
 """What becomes of a node and a pod; kwok ends at once if it isn't told."""
 
+OPTIONS = {
+    "podPlayStageParallelism": 16,
+    "nodePlayStageParallelism": 4,
+    "nodeLeaseParallelism": 4,
+    "podsOnNodeSyncParallelism": 1,
+    "enablePodsOnNodeSyncListPager": True,
+}
+"""Those that no flag sets. It writes 16 pods at a time instead of 4: on real nodes each kubelet writes its own. The
+others are kwok's defaults, which it doesn't add to a configuration by itself."""
+
 
 def start_kwok(services: Services, authority: Authority, server: str, program: Path, *, own_only: bool) -> None:
     """Starts kwok.
@@ -33,6 +44,8 @@ def start_kwok(services: Services, authority: Authority, server: str, program: P
     nodes = f"label-selector={LABEL}=true" if own_only else "annotation-selector=kwok.x-k8s.io/node=fake"
     path = services.folder / "kubeconfigs/kwok.yaml"
     kubeconfig = authority.write_kubeconfig(path, server, "kwok", ["system:masters"])
+    configuration = services.folder / "kwok.json"
+    configuration.write_text(json.dumps(build_configuration()))
     services.start(
         "kwok",
         [
@@ -41,9 +54,19 @@ def start_kwok(services: Services, authority: Authority, server: str, program: P
             f"--manage-nodes-with-{nodes}",
             "--cidr=10.245.0.1/24",
             "--node-lease-duration-seconds=40",
+            f"--config={configuration}",
             *(f"--config={program.parent / stage}" for stage in STAGES),
         ],
     )
+
+
+def build_configuration() -> Object:
+    """What of kwok's options has no flag."""
+    return {
+        "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
+        "kind": "KwokConfiguration",
+        "options": OPTIONS,
+    }
 
 
 def build_nodes(count: int) -> list[Object]:
