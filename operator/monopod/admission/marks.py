@@ -41,6 +41,14 @@ from monopod.pods.cel.support import (
 SUBRESOURCES = ("pods", "pods/status", "pods/ephemeralcontainers", "pods/resize")
 """Where a pod's marks could change once it exists."""
 
+MAY_CHANGE_MARKS = """
+// Kubelets and the scheduler write a pod's status many times in its life. By that resource no one can change its spec,
+// so what leaves labels and annotations as they are needs no further look.
+request.?subResource.orValue('') != 'status' ||
+  object.metadata.?labels != oldObject.metadata.?labels ||
+  object.metadata.?annotations != oldObject.metadata.?annotations
+"""
+
 LABEL_MARKS = (PROFILE_LABEL, EKS_PROFILE_LABEL, GROUP_COUNT_LABEL, CAPACITY_PROVIDER_LABEL)
 ANNOTATION_MARKS = (CAPACITY_ANNOTATION, STORAGE_ANNOTATION, UNSUPPORTED_ANNOTATION, POD_GROUPS_ANNOTATION)
 
@@ -259,8 +267,10 @@ NOT_DEBUGGED_WITH_PRIVILEGES = Validation(
     "request.?subResource.orValue('') != 'ephemeralcontainers' || variables.securityFields.size() == 0",
     "Fargate does not run ephemeral containers with these privileges.",
     """
-    'Pod not supported on Fargate: invalid SecurityContext fields: ' + variables.securityFields.join(', ')
-      + ' in spec.ephemeralContainers. Leave them out; kubectl debug does so with --profile=baseline.'
+    // Evaluated even where nothing is refused.
+    request.?subResource.orValue('') != 'ephemeralcontainers' ? '' :
+      'Pod not supported on Fargate: invalid SecurityContext fields: ' + variables.securityFields.join(', ')
+        + ' in spec.ephemeralContainers. Leave them out; kubectl debug does so with --profile=baseline.'
     """,
 )
 

@@ -207,6 +207,7 @@ def _build_marks(service_account: str) -> tuple[Document, Document]:
                 "objectSelector": MARKED_PODS,
                 "resourceRules": [core_rule(["UPDATE"], marks.SUBRESOURCES)],
             },
+            "matchConditions": [{"name": "may-change-marks", "expression": format_cel(marks.MAY_CHANGE_MARKS)}],
             "variables": to_documents(marks.MARK_VARIABLES),
             "validations": to_documents(marks.build_marks(service_account)),
         },

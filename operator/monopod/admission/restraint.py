@@ -139,8 +139,10 @@ ONLY_SUPPORTED = Validation(
     "!variables.recreating || (variables.unsupported.size() == 0 && object.spec.?nodeName.orValue('') == '')",
     "Monopod's operator may create no pod that Fargate can't run, and none that names its node.",
     """
-    'Monopod\\'s operator may create no pod that names its node, and none that Fargate can\\'t run. '
-      + (variables.unsupported.size() == 0 ? '' : variables.unsupportedText)
+    // Evaluated even where nothing is refused, and the operator labels each pod.
+    !variables.recreating ? '' :
+      'Monopod\\'s operator may create no pod that names its node, and none that Fargate can\\'t run. '
+        + (variables.unsupported.size() == 0 ? '' : variables.unsupportedText)
     """,
 )
 

@@ -32,7 +32,8 @@ class Validation:
         why: for the reader of the YAML.
         cel: the condition.
         message: a fixed sentence, or
-        message_cel: an expression that gives one. With both, `message` is said where the expression fails.
+        message_cel: an expression that gives one. With both, `message` is said where the expression fails or is empty.
+            The API server evaluates it with every request, whether or not the condition holds.
     """
 
     why: str
