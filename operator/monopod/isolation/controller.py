@@ -9,7 +9,6 @@ all pods, because its default-deny policy is what denies their traffic.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, assert_never
 
 from monopod.api.names import BASE_POLICY, TASKS_POLICY_KIND
@@ -19,6 +18,7 @@ from monopod.isolation.default_deny import DefaultDenyPolicies
 from monopod.isolation.drift import DriftReporter
 from monopod.isolation.group_resolver import Names, SecurityGroupResolver
 from monopod.isolation.group_status import GroupReporter
+from monopod.isolation.keys import InfrastructureKey, NamespaceKey, PodKey, SetsKey, StrayKey, WorkKey
 from monopod.isolation.options import IsolationOptions
 from monopod.isolation.over_permissive_policies import OverPermissivePolicies
 from monopod.isolation.owners_policies import OwnersPolicies
@@ -44,7 +44,9 @@ from monopod.selectors.publication import NamespaceView
 
 WORKERS = 16
 # Nodes come in numbers; each set of rules is worked out once for all that come within this time.
-INFRASTRUCTURE_SECONDS = 1.0
+COME_SECONDS = 1.0
+# They go in numbers, too, one after the other, and no pod waits for that. An address has a new owner later than this.
+GONE_SECONDS = 30.0
 # A set whose last pod is gone often gets the next one soon.
 SETS_SECONDS = 1.0
 # As long as pods wait for policies of their own, the one that they share is checked again after this time.
@@ -55,59 +57,6 @@ OWNERS_SECONDS = 1.0
 STRAY_SECONDS = 30.0
 # After how long an event about a pod that couldn't be posted is tried again.
 UNTOLD_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class NamespaceKey:
-    """A namespace, for its default-deny policy."""
-
-    namespace: str
-
-    def __str__(self) -> str:
-        return f"namespace {self.namespace}"
-
-
-@dataclass(frozen=True, slots=True)
-class SetsKey:
-    """A namespace, for the policies that its pods share."""
-
-    namespace: str
-
-    def __str__(self) -> str:
-        return f"shared policies of namespace {self.namespace}"
-
-
-@dataclass(frozen=True, slots=True)
-class PodKey:
-    """A pod, for its labels and its policy."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"pod {self.namespace}/{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class StrayKey:
-    """A policy that says it is ours and belongs to nothing."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"NetworkPolicy {self.namespace}/{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class InfrastructureKey:
-    """The addresses of nodes and API servers, for the rules that follow from them."""
-
-    def __str__(self) -> str:
-        return "infrastructure"
-
-
-WorkKey = NamespaceKey | SetsKey | PodKey | StrayKey | InfrastructureKey
 
 
 class Isolator:
@@ -206,8 +155,8 @@ class Isolator:
         caches.network_policies.listeners.append(self._see_policy)
         caches.profiles.listeners.append(self._see_profile)
         caches.groups.listeners.append(self._see_group)
-        caches.nodes.listeners.append(lambda *_: self._refresh_later())
-        caches.endpoints.listeners.append(lambda *_: self._refresh_later())
+        caches.nodes.listeners.append(lambda _, __, new: self._refresh_later(COME_SECONDS if new else GONE_SECONDS))
+        caches.endpoints.listeners.append(lambda *_: self._refresh_later(COME_SECONDS))
         caches.group_policies.listeners.append(lambda key, _, __: self._see_membership(key[0]))
         caches.accounts.listeners.append(lambda key, _, __: self._see_membership(key[0]))
 
@@ -295,23 +244,28 @@ class Isolator:
         self._add_pods(self._caches.pods.look_up("namespace", namespace))
         self.places_changed.fire()
 
-    def _add_pods(self, pods: Iterable[PodView]) -> None:
+    def _add_pods(self, pods: Iterable[PodView], *, background: bool = False) -> None:
         for pod in pods:
-            self._queue.enqueue(PodKey(pod.namespace, pod.name))
+            self._queue.enqueue(PodKey(pod.namespace, pod.name), background=background)
 
     def _add_sets(self, changed: Iterable[Names]) -> None:
         for names in changed:
             self._add_with_sets(self._caches.pods.look_up("groups", names))
 
-    def _add_with_sets(self, pods: Sequence[PodView]) -> None:
+    def _follow_infrastructure(self) -> None:
+        """Other pods have policies already, so these yield to new ones; the newest may be on the nodes that came."""
+        pods = [pod for names in self.rules.refresh() for pod in self._caches.pods.look_up("groups", names)]
+        self._add_with_sets(sorted(pods, key=lambda pod: pod.created, reverse=True), background=True)
+
+    def _add_with_sets(self, pods: Sequence[PodView], *, background: bool = False) -> None:
         """The pods first, so that each has its own policy before one that it shared is deleted."""
-        self._add_pods(pods)
+        self._add_pods(pods, background=background)
         for namespace in {pod.namespace for pod in pods}:
             if self._caches.network_policies.count("place", (namespace, "groups")):
                 self._queue.enqueue(SetsKey(namespace))
 
-    def _refresh_later(self) -> None:
-        self._queue.enqueue_after(InfrastructureKey(), INFRASTRUCTURE_SECONDS)
+    def _refresh_later(self, seconds: float) -> None:
+        self._queue.enqueue_after(InfrastructureKey(), seconds)
 
     async def _reconcile(self, key: WorkKey) -> Result:
         result: Result = DONE
@@ -327,7 +281,7 @@ class Isolator:
             case StrayKey(namespace, name):
                 await self._clear_away(namespace, name)
             case InfrastructureKey():
-                self._add_sets(self.rules.refresh())
+                self._follow_infrastructure()
             case _:
                 assert_never(key)
         await self._drift.report(key)

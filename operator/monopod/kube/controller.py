@@ -74,36 +74,41 @@ class Backoff:
 class _Waiting(Generic[Key]):
     """The keys that wait, each once: the urgent ones first, but of four that are taken one isn't urgent.
 
-    A tenant may cause urgent work without end, for which the pods of the others mustn't wait for ever.
+    A tenant may cause urgent work without end, for which the pods of the others mustn't wait for ever. Of those that
+    aren't urgent, the ones in the background are every other, so that neither waits for all of the others.
     """
 
     def __init__(self) -> None:
         self._urgent: OrderedDict[Key, None] = OrderedDict()
         self._others: OrderedDict[Key, None] = OrderedDict()
-        self._taken = 0
+        self._background: OrderedDict[Key, None] = OrderedDict()
+        self._lanes = (self._urgent, self._others, self._background)
+        self._taken = self._not_urgent = 0
 
     def __len__(self) -> int:
-        return len(self._urgent) + len(self._others)
+        return sum(map(len, self._lanes))
 
     def __contains__(self, key: object) -> bool:
-        return key in self._urgent or key in self._others
+        return any(key in lane for lane in self._lanes)
 
-    def add(self, key: Key, *, urgent: bool) -> None:
-        if urgent:
-            self._others.pop(key, None)
-            self._urgent[key] = None
-        elif key not in self._urgent:
-            self._others[key] = None
+    def add(self, key: Key, *, urgent: bool, background: bool) -> None:
+        lane = 0 if urgent else 2 if background else 1
+        if not any(key in better for better in self._lanes[: lane + 1]):
+            self.discard(key)
+            self._lanes[lane][key] = None
 
     def discard(self, key: Key) -> None:
-        self._urgent.pop(key, None)
-        self._others.pop(key, None)
+        for lane in self._lanes:
+            lane.pop(key, None)
 
     def take(self) -> Key:
         """The next; there must be one."""
         self._taken += 1
-        first, second = (self._urgent, self._others) if self._taken % 4 else (self._others, self._urgent)
-        return (first or second).popitem(last=False)[0]
+        if self._urgent and (self._taken % 4 or not (self._others or self._background)):
+            return self._urgent.popitem(last=False)[0]
+        self._not_urgent += 1
+        lanes = (self._others, self._background) if self._not_urgent % 2 else (self._background, self._others)
+        return (lanes[0] or lanes[1]).popitem(last=False)[0]
 
 
 class Controller(Generic[Key]):
@@ -166,8 +171,15 @@ class Controller(Generic[Key]):
         """A reconcile of many things has done one of them: it may take long and yet not hang."""
         self._moved_at = self._clock.monotonic()
 
-    def enqueue(self, key: Key, *, urgent: bool = False) -> None:
-        """Has the key reconciled, before those that aren't urgent if it is."""
+    def enqueue(self, key: Key, *, urgent: bool = False, background: bool = False) -> None:
+        """Has the key reconciled, before those that aren't urgent if it is.
+
+        Args:
+            key: what to reconcile.
+            urgent: whether it goes first.
+            background: whether it is one of many that only bring up to date what is there, and leaves every other turn
+                to the keys that aren't.
+        """
         if key in self._working:
             self._again.add(key)
             return
@@ -177,7 +189,7 @@ class Controller(Generic[Key]):
         self._rested.pop(key, None)
         if delayed := self._delayed.pop(key, None):
             delayed[1].cancel()
-        self._waiting.add(key, urgent=urgent)
+        self._waiting.add(key, urgent=urgent, background=background)
         self._filled.set()
 
     def enqueue_after(self, key: Key, seconds: float) -> None:

@@ -35,6 +35,7 @@ class Server(FakeApi):
         super().__init__()
         self.version = 10
         self.labels: dict[str, dict[str, str]] = {}
+        self.created: dict[str, str] = {}
 
     def stamp(self, item: Json) -> Json:
         self.version += 1
@@ -49,7 +50,8 @@ class Server(FakeApi):
             name = path.rpartition("/")[2]
             labels = {**self.labels.get(name, {}), **patch["metadata"]["labels"]}
             self.labels[name] = {key: value for key, value in labels.items() if value}
-            return self.stamp(an_object(name, namespace="prod", **patch["metadata"] | {"labels": self.labels[name]}))
+            metadata: Json = {"creationTimestamp": self.created.get(name, ""), "labels": self.labels[name]}
+            return self.stamp(an_object(name, namespace="prod", **patch["metadata"] | metadata))
         return await super().merge(path, patch)
 
     async def apply(self, path: str, body: Json) -> Json:
@@ -79,16 +81,27 @@ class Cluster:
         spec = spec or {"ingress": [{"from": [{"cidr": "10.0.0.0/8"}]}]}
         self.put(self.caches.groups, {"apiVersion": API_VERSION, "spec": spec, **an_object(name)})
 
-    def put_pod(self, name: str = "app", group: str = "web", *, identified: bool = False) -> None:
+    def put_node(self, name: str, address: str) -> None:
+        status = {"addresses": [{"type": "InternalIP", "address": address}]}
+        self.put(self.caches.nodes, {**an_object(name), "spec": {}, "status": status})
+
+    def put_pod(
+        self, name: str = "app", group: str = "web", *, identified: bool = False, created: str = "2026-11-01T00:00:00Z"
+    ) -> None:
         labels = {PROFILE_LABEL: "web", GROUP_COUNT_LABEL: "1", f"{GROUP_LABEL_PREFIX}{group}": "true"}
         if identified:
             labels[TASK_LABEL] = name
-        self.api.labels[name] = labels
-        pod = an_object(name, namespace="prod", labels=labels, annotations={POD_GROUPS_ANNOTATION: group})
+        self.api.labels[name], self.api.created[name] = labels, created
+        metadata: Json = {"labels": labels, "annotations": {POD_GROUPS_ANNOTATION: group}, "creationTimestamp": created}
+        pod = an_object(name, namespace="prod", **metadata)
         self.put(self.caches.pods, pod)
 
     def delete(self, kind: Kind[Any], name: str, namespace: str = "prod") -> None:
         kind.observe("DELETED", self.api.stamp(an_object(name, namespace=namespace)))
+
+    def applied(self) -> list[str]:
+        """The policies that were written, in order."""
+        return [path.rpartition("/")[2] for path, _ in self.api.sent("apply") if path.startswith(POLICIES)]
 
     def policies(self) -> set[str]:
         return {view.name for view in self.caches.network_policies.views()}

@@ -8,7 +8,7 @@ from monopod.api.names import (
     TASK_LABEL,
 )
 from monopod.gates import controller
-from monopod.isolation.controller import STRAY_SECONDS, UNTOLD_SECONDS
+from monopod.isolation.controller import COME_SECONDS, GONE_SECONDS, STRAY_SECONDS, UNTOLD_SECONDS, WORKERS
 from monopod.isolation.rules.network_policies import build_base_policy
 from monopod.isolation.rules.summary import Isolation
 from monopod.kube.client.api import ApiError, Json, ServerTrouble
@@ -308,3 +308,61 @@ async def test_a_running_pod_keeps_its_groups_while_its_service_account_is_made_
         cluster.api.answers["merge", POD] = not_found()
         cluster.put(cluster.caches.accounts, {**account, "metadata": {**account["metadata"], "labels": {}}})
         await cluster.comes(lambda: bool(cluster.api.sent("merge")))
+
+
+def _put_many_pods(cluster: Cluster) -> list[str]:
+    """Pods that nodes may reach, the last of them the newest; their policies' names."""
+    cluster.put_profile()
+    cluster.put_group("web", ingress=[{"from": [{"entity": "Nodes"}]}])
+    names = [f"pod-{number:02}" for number in range(3 * WORKERS)]
+    for number, name in enumerate(names):
+        cluster.put_pod(name, created=f"2026-11-01T00:00:{number:02}Z")
+    return [f"{name}.web" for name in names]
+
+
+async def _settle_with(cluster: Cluster, names: list[str]) -> None:
+    await cluster.comes(lambda: cluster.policies() == {*names})
+    cluster.clock.step(COME_SECONDS)
+    await settle(1000)
+    cluster.api.requests.clear()
+
+
+async def test_nodes_that_come_change_the_policies_of_the_newest_pods_first(cluster: Cluster) -> None:
+    names = _put_many_pods(cluster)
+    async with cluster.at_work():
+        await _settle_with(cluster, names)
+        cluster.put_node("first", "10.0.0.1")
+        cluster.put_node("second", "10.0.0.2")
+        cluster.clock.step(COME_SECONDS)
+        await cluster.comes(lambda: len(cluster.applied()) == len(names))
+        assert cluster.applied() == names[::-1]
+
+
+async def test_a_pod_that_comes_with_nodes_does_not_wait_for_the_policies_of_all_others(cluster: Cluster) -> None:
+    names = _put_many_pods(cluster)
+    async with cluster.at_work():
+        await _settle_with(cluster, names)
+        cluster.put_node("first", "10.0.0.1")
+        cluster.clock.step(COME_SECONDS)
+        await cluster.comes(lambda: bool(cluster.applied()))
+        cluster.put_pod("new", created="2026-11-02T00:00:00Z")
+        await cluster.comes(lambda: len(cluster.applied()) == len(names) + 1)
+        assert "new.web" in cluster.applied()[: 2 * WORKERS]
+
+
+async def test_nodes_that_go_one_after_the_other_change_policies_once(cluster: Cluster) -> None:
+    names = _put_many_pods(cluster)
+    for number in range(3):
+        cluster.put_node(f"node-{number}", f"10.0.0.{number + 1}")
+    async with cluster.at_work():
+        await _settle_with(cluster, names)
+        for number in range(3):
+            cluster.delete(cluster.caches.nodes, f"node-{number}", namespace="")
+            cluster.clock.step(GONE_SECONDS / 4)
+            await settle()
+        assert cluster.applied() == []
+        cluster.clock.step(GONE_SECONDS / 4)
+        await cluster.comes(lambda: len(cluster.applied()) == len(names))
+        cluster.clock.step(2 * GONE_SECONDS)
+        await settle()
+        assert len(cluster.applied()) == len(names)

@@ -106,43 +106,6 @@ async def test_a_burst_in_which_nothing_has_to_be_waited_for_does_not_hold_up_th
         await until(lambda: len(done) == 1000)
 
 
-async def test_what_is_urgent_goes_before_a_burst_that_waits() -> None:
-    done: list[str] = []
-
-    async def work(key: str) -> None:
-        done.append(key)
-        await asyncio.sleep(0)
-
-    async with a_controller(work, workers=1) as controller:
-        for number in range(20):
-            controller.enqueue(f"pod {number}")
-        controller.enqueue("namespace", urgent=True)
-        controller.enqueue("pod 19", urgent=True)  # known already: it goes before the others, and isn't done twice
-        await until(lambda: len(done) == 21)
-        await settle()
-    assert done[:2] == ["namespace", "pod 19"]
-    assert len(done) == 21
-
-
-async def test_urgent_work_without_end_keeps_no_other_waiting_for_ever() -> None:
-    done: list[str] = []
-
-    async def work(key: str) -> None:
-        done.append(key)
-        for number in range(20):  # as the pods of a namespace whose owner changes its policies again and again
-            controller.enqueue(f"urgent-{number}", urgent=True)
-        await asyncio.sleep(0)
-
-    async with a_controller(work, workers=1) as controller:
-        controller.enqueue("urgent-0", urgent=True)
-        for key in "abc":
-            controller.enqueue(key)
-        await settle(60)
-        assert controller.depth <= 20, "each waits once"
-    assert {"a", "b", "c"} <= set(done[:16])
-    assert done.count("a") == 1
-
-
 @pytest.mark.parametrize(
     "trouble",
     [lambda: ApiError(500, "InternalError", "away"), lambda: RuntimeError("a bug"), Incomplete],
