@@ -19,10 +19,10 @@ from monopod.eviction.rules.order import (
     Evicted,
     EvictionQueue,
     Obstacle,
-    Purpose,
     Refusal,
     Wait,
 )
+from monopod.eviction.rules.turns import Purpose
 from monopod.kube.client.api import Api
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import DONE, WHOLE, After, Backoff, Controller, Result
@@ -43,7 +43,7 @@ PURPOSES: Mapping[str, Purpose] = {
     "drill": "drill",
     "patching": "patching",
 }
-"""Who has pods evicted, the first of them first, and what for."""
+"""Who has pods evicted, and what for: a pod that several name is evicted for the first of them."""
 
 logger = structlog.stdlib.get_logger(__name__)
 

@@ -1,13 +1,14 @@
 """Sends notices to people's own systems, one after the other, at least once.
 
     send ──► waiting ──► POST ── 2xx ─────────────► sent
-               ▲  │        ├──── refused by name ─► dropped, counted
-               │  │        └──── anything else ───► back-off, then again; after a day dropped, counted
-               │  └── more than MOST_WAITING: the oldest is dropped, counted
-               └───── an operator that has just started: whoever has something to tell says it again
+               ▲  │        ├──── refused by name ─► given up, counted and logged
+               │  │        └──── anything else ───► back-off, then again; after a day given up, counted and logged
+               │  └── more than MOST_WAITING: the oldest is dropped, counted and logged
+               └───── who has something to tell says it again: after a restart, and of what was dropped
 
 Nothing is stored: who sends derives its notices from objects, and says them again as long as these show them. What was
-sent or waits isn't taken twice, so saying it again costs nothing. No one waits for the receiver.
+sent, was given up or waits isn't taken twice, so saying it again costs nothing; what was dropped is taken again once
+there is room. No one waits for the receiver.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ from monopod.notices.rules.envelopes import build_cloud_event, build_event_bridg
 from monopod.notices.rules.notice import Notice, compute_id, name_kind
 
 MOST_WAITING: Final = 1000
-MOST_SENT: Final = 10_000
+MOST_KNOWN: Final = 10_000
 REQUEST_SECONDS: Final = 10.0
 LONGEST: Final = datetime.timedelta(days=1)
 """How long a notice is tried, as EventBridge does."""
@@ -43,6 +44,7 @@ _CONTENT_TYPES: Final = {
     "EventBridge": "application/json; charset=utf-8",
 }
 _SUBJECT: Final = "webhook"
+_QUEUE: Final = "notices for the webhook"
 
 logger = structlog.stdlib.get_logger(__name__)
 
@@ -67,15 +69,25 @@ class Webhook:
         options: where to, and in which form; without a URL nothing is sent.
         problems: the log of problems.
         clock: tells the time.
+        request_seconds: how long an answer is waited for.
     """
 
-    def __init__(self, options: NoticeOptions, problems: ProblemLog, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        options: NoticeOptions,
+        problems: ProblemLog,
+        clock: Clock = SYSTEM_CLOCK,
+        request_seconds: float = REQUEST_SECONDS,
+    ) -> None:
         self._options = options
         self._problems = problems
         self._clock = clock
+        self._timeout = aiohttp.ClientTimeout(total=request_seconds)
         self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
         self._finished: OrderedDict[str, None] = OrderedDict()
-        """The ids of notices that were sent or dropped."""
+        """The ids of notices that were sent or given up."""
+        self._dropped: OrderedDict[str, None] = OrderedDict()
+        """The ids of those that there was no room for."""
         # New notices don't shorten the pause of a receiver that fails.
         backoff = Backoff(first=1.0, longest=60.0, is_firm=True)
         self.controller: Controller[str] = Controller(
@@ -84,33 +96,36 @@ class Webhook:
         NOTICES_WAITING.set_function(lambda: len(self._waiting))
 
     def send(self, notice: Notice) -> None:
-        """Has a notice sent in its turn, unless it was already, or waits."""
+        """Has a notice sent in its turn, unless it was already, waits, or was dropped and there is no room yet."""
         if not self._options.webhook_url and not self._options.webhook_secrets:
             return
         key = compute_id(notice)
-        if key in self._waiting or key in self._finished:
+        is_full = len(self._waiting) >= MOST_WAITING
+        if key in self._waiting or key in self._finished or (is_full and key in self._dropped):
             return
+        self._dropped.pop(key, None)
+        if is_full:
+            self._drop(next(iter(self._waiting)))
         self._waiting[key] = _Waiting(notice, self._clock.now())
-        if len(self._waiting) > MOST_WAITING:
-            self._finish(next(iter(self._waiting)), "dropped")
         self.controller.enqueue(WHOLE)
 
     async def _reconcile(self, _: str) -> Result:
         if not self._waiting:
             return DONE
         target = await asyncio.to_thread(self._read_target)
-        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
         connector = aiohttp.TCPConnector(ssl=target.context)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+        async with aiohttp.ClientSession(connector=connector, timeout=self._timeout) as session:
             while self._waiting:
                 await self._deliver(session, target, next(iter(self._waiting)))
                 self.controller.note_progress()
         self._problems.clear(_SUBJECT)
+        self._problems.clear(_QUEUE)
         return DONE
 
     async def _deliver(self, session: aiohttp.ClientSession, target: _Target, key: str) -> None:
         waiting = self._waiting[key]
         if self._clock.now() - waiting.since > LONGEST:
+            logger.warning("a notice is given up after a day", kind=name_kind(waiting.notice), id=key)
             self._finish(key, "expired")
             return
         headers = {"Content-Type": _CONTENT_TYPES[self._options.webhook_format], "User-Agent": "monopod"}
@@ -138,12 +153,16 @@ class Webhook:
         return (build_event_bridge_event if is_aws else build_cloud_event)(notice, self._options.notice_origin)
 
     def _finish(self, key: str, result: str) -> None:
-        """One that was dropped while it was being sent is finished already."""
+        """One that was dropped while it was being sent is one that was sent all the same."""
         if waiting := self._waiting.pop(key, None):
             NOTICES.labels(name_kind(waiting.notice), result).inc()
-            self._finished[key] = None
-            if len(self._finished) > MOST_SENT:
-                self._finished.popitem(last=False)
+        _remember(self._finished, key)
+        self._dropped.pop(key, None)
+
+    def _drop(self, key: str) -> None:
+        NOTICES.labels(name_kind(self._waiting.pop(key).notice), "dropped").inc()
+        _remember(self._dropped, key)
+        self._problems.report(_QUEUE, f"more than {MOST_WAITING} wait: the oldest are dropped, and counted")
 
     def _report(self, problem: str) -> Incomplete:
         self._problems.report(_SUBJECT, problem)
@@ -167,6 +186,12 @@ class Webhook:
         if problem := find_target_problem(url, has_token=bool(token)):
             raise self._report(problem)
         return _Target(url, token, context)
+
+
+def _remember(ids: OrderedDict[str, None], key: str) -> None:
+    ids[key] = None
+    if len(ids) > MOST_KNOWN:
+        ids.popitem(last=False)
 
 
 def _read(path: Path) -> str:

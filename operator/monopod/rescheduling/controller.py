@@ -142,11 +142,14 @@ class Rescheduler:
     def limit(self, living: Iterable[str]) -> None:
         """Before anything of a profile is taken back: from now on no pod moves for any but these."""
         names = set(living)
-        if any(profile not in names for profile in self._handed.values()):
-            self._given = replace(
-                self._given, settings={name: each for name, each in self._given.settings.items() if name in names}
-            )
-            self._hand_over()
+        gone = self._given.settings.keys() - names
+        if not gone:
+            return
+        # Also where nothing is handed over yet: a scan that is under way ends later.
+        self._precaution.forget(gone)
+        settings = {name: each for name, each in self._given.settings.items() if name in names}
+        self._given = replace(self._given, settings=settings)
+        self._hand_over()
 
     def update(self, given: ReschedulingInput) -> None:
         """What has changed is scanned now."""

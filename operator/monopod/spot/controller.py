@@ -7,13 +7,13 @@
 
 Nothing is remembered but in that annotation. Whoever is killed between the two writes leaves a workload that is on
 demand, and pods that wait; the next operator evicts them. While no profile falls back, nothing is listed or written.
-While a new pod wouldn't be sandboxed, no pod goes.
+While a new pod wouldn't be sandboxed, no pod goes: what was decided is taken back as soon as that is known.
 """
 
 import asyncio
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 from monopod.api.names import CAPACITY_PROVIDER_LABEL, FARGATE_SPOT, ON_DEMAND_ANNOTATION
 from monopod.api.reasons import EventType, SpotReason
@@ -41,6 +41,8 @@ SPOT_PODS: Final = {
     "fieldSelector": "spec.nodeName=,status.phase=Pending",
 }
 PURPOSE: Final = "spot"
+KNOWN_SECONDS: Final = 15.0
+"""What was seen longer ago evicts nothing."""
 
 
 class SpotKeeper:
@@ -72,6 +74,10 @@ class SpotKeeper:
         self._clock = clock
         self._waiting: tuple[WaitingPod, ...] = ()
         self._pending, self._seen = True, -1
+        self._going: tuple[tuple[WaitingPod, float], ...] = ()
+        """The pods that are to be evicted, each with when what is known of it is too old."""
+        caches.profiles.listeners.append(lambda *_: self._hand_over())
+        caches.namespaces.listeners.append(lambda *_: self._hand_over())
         backoff = Backoff(first=POLL_SECONDS, longest=POLL_SECONDS)
         self.controller: Controller[str] = Controller("spot", self._reconcile, problems, backoff=backoff, clock=clock)
 
@@ -81,6 +87,7 @@ class SpotKeeper:
 
     async def _reconcile(self, _: str) -> Result:
         settings = read_fallbacks(self._caches.profiles.views())
+        until = self._clock.monotonic() + KNOWN_SECONDS
         waiting = await self._fetch_waiting(settings) if settings else ()
         jobs = await self._fetch_patient_jobs(waiting, settings)
         goes = list[Goes]()
@@ -88,8 +95,23 @@ class SpotKeeper:
             if await self._write(view, fallback):
                 goes += [verdict for verdict in fallback.verdicts if isinstance(verdict, Goes)]
                 await self._record(fallback.verdicts, settings)
-        self._evictor.update(PURPOSE, [_as_candidate(verdict.pod) for verdict in goes])
+        before, self._going = self._going, tuple((verdict.pod, until) for verdict in goes)
+        self._hand_over(had_any=bool(before))
         return After(POLL_SECONDS)
+
+    def _hand_over(self, *, had_any: bool = False) -> None:
+        """Has those evicted whose new pods would be sandboxed now, whatever has become of their profiles meanwhile."""
+        if not self._going and not had_any:
+            return
+        profiles = self._caches.profiles.views()
+        living = read_fallbacks(profiles).keys() & _list_enforced(profiles)
+        found = self._caches.namespaces.find
+        self._going = tuple(
+            (pod, until)
+            for pod, until in self._going
+            if pod.profile in living and is_reached(found("", pod.namespace), pod.profile)
+        )
+        self._evictor.update(PURPOSE, [_as_candidate(pod, until) for pod, until in self._going])
 
     async def _fetch_waiting(self, settings: Mapping[str, FallbackSettings]) -> tuple[WaitingPod, ...]:
         """The pods that wait for room; listed only if some were pending the last time, or one has changed since."""
@@ -98,7 +120,7 @@ class SpotKeeper:
             listed = [pod async for pod in self._api.list_pages(PODS.list_path(), SPOT_PODS)]
             self._waiting = tuple(waiting for pod in listed if (waiting := read_waiting(pod)))
             self._pending, self._seen = bool(listed), revision
-        enforced = {each["metadata"]["name"] for each in self._caches.profiles.views() if is_enforced(each)}
+        enforced = _list_enforced(self._caches.profiles.views())
         return tuple(pod for pod in self._waiting if pod.profile in settings and pod.profile in enforced)
 
     async def _fetch_patient_jobs(
@@ -185,11 +207,15 @@ class SpotKeeper:
             await asyncio.sleep(0)
 
 
-def _as_candidate(pod: WaitingPod) -> Candidate:
+def _list_enforced(profiles: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {each["metadata"]["name"] for each in profiles if is_enforced(each)}
+
+
+def _as_candidate(pod: WaitingPod, until: float) -> Candidate:
     """Of the version that was looked at: one that has found a node since is another."""
     created = pod.created.strftime("%Y-%m-%dT%H:%M:%SZ")
     workload = pod.owner.uid if pod.owner else pod.uid
-    return Candidate(pod.namespace, pod.name, pod.uid, created, workload, version=pod.version)
+    return Candidate(pod.namespace, pod.name, pod.uid, created, workload, version=pod.version, known_until=until)
 
 
 def _refer_to_owner(pod: WaitingPod) -> Reference:

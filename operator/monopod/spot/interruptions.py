@@ -1,6 +1,6 @@
 """Tells of interruptions: an event of the pod, a metric, and a notice, each once.
 
-    event of a pod ──► interrupted, and not told yet ──► metric, notice ──► event, again until it is posted
+    event of a pod ──► interrupted ──► notice ──► not told yet ──► metric, event, again until it is posted
 
 Found on the pods themselves as they go, for as long as they are there: an operator that has just started finds those
 that are still going. Their notices and events have the ids of before.
@@ -33,7 +33,7 @@ class InterruptionReporter:
     Args:
         caches: what the operator has seen.
         recorder: posts events.
-        send: sends a notice to the webhook.
+        send: sends a notice to the webhook, once, however often it is said.
         problems: the log of problems.
         clock: tells the time.
     """
@@ -56,18 +56,21 @@ class InterruptionReporter:
     def observe_pod(self, event_type: str | None, pod: Mapping[str, Any]) -> None:
         """Takes notice of an event of a pod of a profile."""
         uid = pod["metadata"]["uid"]
-        if uid in self._found:
-            return
+        found = self._found.get(uid) or self._find(uid, pod)
+        if found and ECS_TASK_LABEL not in (pod["metadata"].get("labels") or {}):
+            # That a task stops, its record tells. Each time, as there may have been no room for the notice before.
+            self._send(found)
+
+    def _find(self, uid: str, pod: Mapping[str, Any]) -> SpotInterruption | None:
         found = find_interruption(pod, self._list_taints(pod), is_chosen=self._is_chosen(pod))
         if found is None:
-            return
+            return None
         self._found[uid] = found
         if len(self._found) > MOST_FOUND:
             self._found.popitem(last=False)
         SPOT_INTERRUPTIONS.labels(found.cause).inc()
-        if ECS_TASK_LABEL not in (pod["metadata"].get("labels") or {}):
-            self._send(found)  # that a task stops, its record tells
         self.controller.enqueue(uid)
+        return found
 
     def _list_taints(self, pod: Mapping[str, Any]) -> tuple[str, ...]:
         node = self._caches.nodes.find("", (pod.get("spec") or {}).get("nodeName") or "")

@@ -110,12 +110,9 @@ async def test_a_receiver_that_restarts_gets_what_it_missed(receiver: Receiver) 
         await receiver.wait_for(is_there, "the notice")
 
 
-async def test_a_receiver_that_gives_no_answer_holds_up_no_one_and_is_sent_it_again(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "REQUEST_SECONDS", 0.05)
+async def test_a_receiver_that_gives_no_answer_holds_up_no_one_and_is_sent_it_again(receiver: Receiver) -> None:
     clock = FakeClock()
-    hook = Webhook(NoticeOptions(webhook_url=receiver.url), PROBLEMS, clock)
+    hook = Webhook(NoticeOptions(webhook_url=receiver.url), PROBLEMS, clock, request_seconds=0.05)
     receiver.answering.clear()
     async with running(hook.controller):
         hook.send(an_interruption())
@@ -171,6 +168,44 @@ async def test_of_too_many_the_oldest_are_dropped_and_counted(
         await receiver.wait_for(lambda: len(receiver.got) == 2, "both")
     assert list_pods(receiver) == ["web-2", "web-3"]
     assert count("SpotInterruption", "dropped") == before + 1
+
+
+async def test_one_that_was_dropped_is_no_finished_one_and_is_sent_once_there_is_room(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING", 2)
+    before = count("SpotInterruption", "dropped"), count("SpotInterruption", "sent")
+    with structlog.testing.capture_logs() as logged:
+        hook = Webhook(NoticeOptions(webhook_url=receiver.url), ProblemLog(structlog.stdlib.get_logger()))
+        for name in ("web-1", "web-2", "web-3", "web-1", "web-1"):
+            hook.send(an_interruption(name))
+        assert [line["trouble"] for line in logged] == ["more than 2 wait: the oldest are dropped, and counted"]
+        async with running(hook.controller):
+            await receiver.wait_for(lambda: hook.controller.depth == 0 and len(receiver.got) == 2, "both")
+            assert count("SpotInterruption", "dropped") == before[0] + 1, "not each time that it is said again"
+            hook.send(an_interruption("web-1"))
+            await receiver.wait_for(lambda: count("SpotInterruption", "sent") == before[1] + 3, "the dropped one")
+            hook.send(an_interruption("web-1"))
+            await settle()
+    assert list_pods(receiver) == ["web-2", "web-3", "web-1"]
+    assert [line["subject"] for line in logged if line["event"] == "recovered"] == ["notices for the webhook"]
+
+
+async def test_one_that_is_dropped_while_it_is_being_sent_is_sent_once(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING", 1)
+    hook = Webhook(NoticeOptions(webhook_url=receiver.url), PROBLEMS)
+    receiver.answering.clear()
+    async with running(hook.controller):
+        hook.send(an_interruption("web-1"))
+        await receiver.wait_for(lambda: len(receiver.seen) == 1, "a request")
+        hook.send(an_interruption("web-2"))
+        receiver.answering.set()
+        await receiver.wait_for(lambda: len(receiver.got) == 2, "both")
+        hook.send(an_interruption("web-1"))
+        await settle()
+    assert list_pods(receiver) == ["web-1", "web-2"]
 
 
 async def test_after_a_day_a_notice_is_given_up(receiver: Receiver) -> None:

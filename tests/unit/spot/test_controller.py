@@ -139,6 +139,45 @@ async def test_no_pod_goes_while_a_new_one_would_not_be_sandboxed(scene: Scene) 
         assert (scene.annotation(), scene.queue.asked) == (spell, []), "no profile reaches the namespace any more"
 
 
+async def test_a_pod_that_is_to_go_stays_as_soon_as_its_profile_is_being_deleted(scene: Scene) -> None:
+    async with running(scene.keeper.controller):
+        scene.add_waiting()
+        await scene.pass_time(125)
+        assert scene.queue.asked == ["prod/web-1 uid-web-1 7"]
+        scene.profile["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
+        scene.write_result("Sandboxed")
+        assert scene.queue.asked == [], "before anything of the profile is taken back"
+
+
+async def test_a_pod_that_is_to_go_stays_as_soon_as_no_profile_reaches_its_namespace(scene: Scene) -> None:
+    async with running(scene.keeper.controller):
+        scene.add_waiting()
+        await scene.pass_time(125)
+        assert scene.queue.asked == ["prod/web-1 uid-web-1 7"]
+        spell, scene.compiled = scene.annotation(), ""
+        scene.caches.namespaces.observe("MODIFIED", scene.build_namespace(spell))
+        assert scene.queue.asked == []
+
+
+async def test_a_look_that_ends_after_the_profile_was_deleted_lets_no_pod_go(scene: Scene) -> None:
+    async with running(scene.keeper.controller):
+        scene.add_waiting()
+        await scene.pass_time(120)
+
+    def delete_profile(event: Json) -> Json:
+        scene.profile["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
+        scene.write_result("Sandboxed")
+        return event
+
+    scene.start()
+    scene.api.answers["create", "/api/v1/namespaces/prod/events"] = delete_profile
+    scene.clock.step(5)
+    async with running(scene.keeper.controller):
+        await settle(60)
+    assert len(scene.events()) == 2, "the look came as far as the event of a pod that goes"
+    assert scene.queue.asked == []
+
+
 async def test_an_operator_that_starts_goes_on_where_the_one_before_was_killed(scene: Scene) -> None:
     async with running(scene.keeper.controller):
         scene.add_waiting()

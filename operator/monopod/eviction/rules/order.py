@@ -1,12 +1,13 @@
 """Which pod to evict next, and what an answer of the Eviction API means for the pods that still wait.
 
-Whether a budget allows an eviction is the API server's to say. Here is decided whom to ask about and when: the oldest
-pod first, those of a deletion before all others, and those of a patch after them; after a refusal no pod of the same
-workload for a while, longer after each further one, because a budget selects a whole workload; and evictions that were
-granted keep a distance from each other, over the whole cluster.
+Whether a budget allows an eviction is the API server's to say. Here is decided whom to ask about and when: each purpose
+in its turn (`turns`), so that none is starved, and of its pods the oldest first; after a budget's refusal no pod of the
+same workload for a while, longer after each further one, because a budget selects a whole workload; after any other
+refusal not that pod; and evictions that were granted keep a distance from each other, over the whole cluster.
 
     waiting ──granted──► evicted, until it is gone
-       └── refused ──► paused with its workload ──► waiting
+       ├── refused by a budget ──► paused with its workload ──► waiting
+       └── refused otherwise ────► paused, its workload only for a moment ──► waiting
 
 Nothing of this is stored. An operator that was killed asks again and hears the same; it begins with a full distance,
 so that the bound on evictions per minute holds across restarts too. Time comes in as seconds of any steady clock.
@@ -14,11 +15,12 @@ so that the bound on evictions per minute holds across restarts too. Time comes 
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, assert_never, get_args
+from typing import assert_never
 
 from monopod.api.reasons import Reason
+from monopod.eviction.rules.turns import PURPOSES, Purpose, Turns
 from monopod.kube.objects.text import list_names
 
 FIRST_PAUSE_SECONDS = 2.0
@@ -27,11 +29,6 @@ LONGEST_PAUSE_SECONDS = 15.0
 PATIENT_PAUSE_SECONDS = 60.0
 # The API server wishes for seconds. What a proxy wishes for, which is being mended say, may be hours.
 LONGEST_WISH_SECONDS = 300.0
-
-
-Purpose = Literal["deletion", "rescheduling", "spot", "drill", "patching"]
-_PURPOSES: Final[Sequence[Purpose]] = get_args(Purpose)
-"""In the order in which they come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class Candidate:
         workload: what it has in common with the pods that the same budgets select: the uid of its controller, or its
             own uid if it has none.
         patient: whether its refusals are answered with longer pauses.
-        purpose: what it is evicted for; what a deletion asks for comes first.
+        purpose: what it is evicted for.
         overdue: whether it is deleted if its eviction is refused once more.
         version: the resourceVersion that is to be evicted and no other, "" if any.
         known_until: when what is known of the pod is too old to evict it; it is left alone from then on.
@@ -170,6 +167,12 @@ class EvictionQueue:
     _tries: dict[str, int] = field(default_factory=dict)
     _evicted: set[str] = field(default_factory=set)
     _pauses: dict[str, _Pause] = field(default_factory=dict)
+    """By workload, of those that budgets have refused."""
+    _refused: dict[str, _Pause] = field(default_factory=dict)
+    """By uid, of pods that were refused for another reason."""
+    _rests: dict[str, float] = field(default_factory=dict)
+    """Until when a workload with such a pod rests: all of its pods may be refused, one after the other."""
+    _turns: Turns = field(default_factory=Turns)
     _unanswered: int = 0
 
     def update(self, pods: Iterable[Candidate]) -> bool:
@@ -182,6 +185,8 @@ class EvictionQueue:
         self._tries = {uid: count for uid, count in self._tries.items() if uid in uids}
         self._evicted &= uids
         self._pauses = {workload: pause for workload, pause in self._pauses.items() if workload in workloads}
+        self._refused = {uid: pause for uid, pause in self._refused.items() if uid in uids}
+        self._rests = {workload: until for workload, until in self._rests.items() if workload in workloads}
         return True
 
     def decide(self, now: float) -> Step:
@@ -191,14 +196,16 @@ class EvictionQueue:
             return Wait(None)
         if now < self.free_at:
             return Wait(self.free_at)
+        ready = [pod for pod in waiting if self._paused_until(pod) <= now]
+        if not ready:
+            return Wait(min(map(self._paused_until, waiting)))
+        purpose = self._turns.choose({pod.purpose for pod in ready})
         # One of each workload: the one that was asked for least, so that one that is never granted stops no other.
         first: dict[str, Candidate] = {}
-        for pod in sorted(waiting, key=lambda pod: (self._tries.get(pod.uid, 0), *_age(pod))):
-            first.setdefault(pod.workload, pod)
-        ready = [pod for workload, pod in first.items() if self._paused_until(workload) <= now]
-        if ready:
-            return Evict(min(ready, key=_age))
-        return Wait(min(self._paused_until(workload) for workload in first))
+        for pod in sorted(ready, key=lambda pod: (self._tries.get(pod.uid, 0), *_age(pod))):
+            if pod.purpose == purpose:
+                first.setdefault(pod.workload, pod)
+        return Evict(min(first.values(), key=_age))
 
     def record_answer(self, pod: Candidate, answer: Answer, now: float) -> None:
         """Remembers what the API server answered."""
@@ -209,7 +216,9 @@ class EvictionQueue:
             case Evicted():
                 self.free_at = now + self.distance
                 self._evicted.add(pod.uid)
+                self._turns.note(pod.purpose)
                 self._pauses.pop(pod.workload, None)
+                self._rests.pop(pod.workload, None)
             case Gone():
                 self._evicted.add(pod.uid)
             case Changed():
@@ -219,54 +228,59 @@ class EvictionQueue:
                 self._unanswered += 1
                 growing = min(FIRST_PAUSE_SECONDS * 2 ** (self._unanswered - 1), LONGEST_PAUSE_SECONDS)
                 self.free_at = now + max(self.distance, min(wish, LONGEST_WISH_SECONDS), growing)
-            case OverBudget() | SeveralBudgets() | Refused():
-                self._pause(pod, answer, now)
+            case OverBudget() | SeveralBudgets():
+                self._refused.pop(pod.uid, None)
+                wish = answer.retry_after if isinstance(answer, OverBudget) else 0.0
+                self._pauses[pod.workload] = _lengthen(self._pauses.get(pod.workload), pod, answer, now, wish)
+            case Refused():
+                self._refused[pod.uid] = _lengthen(self._refused.get(pod.uid), pod, answer, now)
+                self._rests[pod.workload] = now + FIRST_PAUSE_SECONDS
             case never:
                 assert_never(never)
 
-    def _pause(self, pod: Candidate, refusal: Refusal, now: float) -> None:
-        before = self._pauses.get(pod.workload)
-        longest = PATIENT_PAUSE_SECONDS if pod.patient else LONGEST_PAUSE_SECONDS
-        length = min(before.length * 2, longest) if before else FIRST_PAUSE_SECONDS
-        wish = refusal.retry_after if isinstance(refusal, OverBudget) else 0.0
-        self._pauses[pod.workload] = _Pause(now + max(length, min(wish, LONGEST_WISH_SECONDS)), length, refusal)
-
-    def _paused_until(self, workload: str) -> float:
-        pause = self._pauses.get(workload)
-        return pause.until if pause else 0.0
+    def _paused_until(self, pod: Candidate) -> float:
+        pauses = (self._pauses.get(pod.workload), self._refused.get(pod.uid))
+        return max(self._rests.get(pod.workload, 0.0), *(pause.until if pause else 0.0 for pause in pauses))
 
     def compute_obstacles(self, pods: Iterable[Candidate], lasting: float = 0.0) -> tuple[Obstacle, ...]:
         """What keeps these pods from being evicted, the last answers taken together by what they say.
 
         Budgets count only if they have refused long enough for a pause of that many seconds.
         """
-        refusals = self._find_lasting(lasting)
-        return compute_obstacles((pod for pod in pods if pod.uid not in self._evicted), refusals)
+        return compute_obstacles(pods := tuple(pods), self.find_refused(pods, lasting))
 
     def find_refused(self, pods: Iterable[Candidate], lasting: float = 0.0) -> dict[str, Refusal]:
-        """The last refusal of each of these pods that has one, by uid; budgets as in `compute_obstacles`."""
-        refusals = self._find_lasting(lasting)
-        return {
-            pod.uid: refusals[pod.workload] for pod in pods if pod.workload in refusals and pod.uid not in self._evicted
-        }
+        """The last refusal of each of these pods that has one, by uid; budgets as in `compute_obstacles`.
 
-    def _find_lasting(self, lasting: float) -> dict[str, Refusal]:
-        return {
-            workload: pause.refusal
-            for workload, pause in self._pauses.items()
-            if pause.length >= lasting or not isinstance(pause.refusal, OverBudget)
-        }
+        A budget's refusal is about all pods of the workload, any other about the very pod.
+        """
+        waiting = (pod for pod in pods if pod.uid not in self._evicted)
+        return {pod.uid: refusal for pod in waiting if (refusal := self._find_refusal(pod, lasting))}
+
+    def _find_refusal(self, pod: Candidate, lasting: float) -> Refusal | None:
+        if own := self._refused.get(pod.uid):
+            return own.refusal
+        pause = self._pauses.get(pod.workload)
+        is_passing = pause and pause.length < lasting and isinstance(pause.refusal, OverBudget)
+        return pause.refusal if pause and not is_passing else None
+
+
+def _lengthen(before: _Pause | None, pod: Candidate, refusal: Refusal, now: float, wish: float = 0.0) -> _Pause:
+    """The pause after a refusal: twice as long as the one before."""
+    longest = PATIENT_PAUSE_SECONDS if pod.patient else LONGEST_PAUSE_SECONDS
+    length = min(before.length * 2, longest) if before else FIRST_PAUSE_SECONDS
+    return _Pause(now + max(length, min(wish, LONGEST_WISH_SECONDS)), length, refusal)
 
 
 def _age(pod: Candidate) -> tuple[int, str, str, str]:
-    return _PURPOSES.index(pod.purpose), pod.created, pod.namespace, pod.name
+    return PURPOSES.index(pod.purpose), pod.created, pod.namespace, pod.name
 
 
 def compute_obstacles(pods: Iterable[Candidate], refusals: Mapping[str, Refusal]) -> tuple[Obstacle, ...]:
-    """The obstacles of pods whose workloads were refused, by namespace and budget."""
+    """The obstacles of pods that were refused (`refusals` by uid), by namespace and budget."""
     groups: defaultdict[tuple[str, Refusal], list[str]] = defaultdict(list)
     for pod in sorted(pods, key=_age):
-        if refusal := refusals.get(pod.workload):
+        if refusal := refusals.get(pod.uid):
             groups[pod.namespace, refusal].append(str(pod))
     return tuple(
         _describe(namespace, refusal, tuple(names))

@@ -89,14 +89,39 @@ def test_an_evicted_pod_is_not_asked_for_again_while_it_ends() -> None:
     assert run(queue, [Evicted()] * 2) == [(0, "a")]
 
 
-@pytest.mark.parametrize("answer", [NO, SeveralBudgets(), Refused("no")], ids=lambda one: type(one).__name__)
-def test_after_a_refusal_its_workload_pauses_longer_each_time_and_others_go_on(answer: Answer) -> None:
+@pytest.mark.parametrize("answer", [NO, SeveralBudgets()], ids=lambda one: type(one).__name__)
+def test_after_a_budgets_refusal_its_workload_pauses_longer_each_time_and_others_go_on(answer: Answer) -> None:
     queue = a_queue(a_pod("a", "1", "web"), a_pod("b", "2", "web"), a_pod("c", "3"))
     assert run(queue, [answer, Evicted(), answer, answer]) == [(0, "a"), (0, "c"), (2, "b"), (6, "a")]
 
 
-def test_pauses_have_an_end() -> None:
-    times = [when for when, _ in run(a_queue(a_pod("a")), [NO] * 20)]
+def test_a_pod_that_is_refused_for_another_reason_is_refused_alone_and_the_rest_go_on() -> None:
+    pods = [a_pod("stuck", "1", "web"), a_pod("b", "2", "web"), a_pod("c", "3", "web")]
+    queue, no = a_queue(*pods), Refused("a webhook says no")
+    assert run(queue, [no, Evicted()]) == [(0, "stuck"), (2, "b")]
+    assert queue.find_refused(pods) == {"stuck": no}
+    assert [each.pods for each in queue.compute_obstacles(pods)] == [("prod/stuck",)]
+    assert run(queue, [Evicted(), no, no, no], now=2) == [(3, "c"), (4, "stuck"), (8, "stuck"), (16, "stuck")]
+
+
+def test_a_workload_of_which_all_pods_are_refused_is_asked_for_one_at_a_time() -> None:
+    queue = a_queue(*(a_pod(f"p{number:02}", workload="web") for number in range(30)))
+    asked = run(queue, [Refused("no")] * 30)
+    assert [when for when, _ in asked] == [2 * number for number in range(30)]
+    assert len(queue.compute_obstacles([a_pod("p00", workload="web")])) == 1
+
+
+def test_a_budgets_answer_replaces_what_the_pod_was_refused_for_before() -> None:
+    pods = [a_pod("a", "1", "web"), a_pod("b", "2", "web")]
+    queue = a_queue(*pods)
+    queue.record_answer(pods[0], Refused("no"), 0.0)
+    queue.record_answer(pods[0], NO, 2.0)
+    assert queue.find_refused(pods) == {"a": NO, "b": NO}
+
+
+@pytest.mark.parametrize("answer", [NO, Refused("no")], ids=lambda one: type(one).__name__)
+def test_pauses_have_an_end(answer: Answer) -> None:
+    times = [when for when, _ in run(a_queue(a_pod("a")), [answer] * 20)]
     assert times[-1] - times[-2] == LONGEST_PAUSE_SECONDS
 
 
@@ -160,11 +185,3 @@ def test_obstacles_name_the_pods_the_budget_and_the_reason() -> None:
     )
     assert "PodDisruptionBudget prod/web doesn't allow the eviction of prod/a, prod/b now" in first.message
     assert (second.reason, second.pods) == (Reason.SEVERAL_BUDGETS, ("prod/c",))
-
-
-def test_pods_of_a_patch_come_last() -> None:
-    patched = replace(a_pod("patched", "2026-01-01"), purpose="patching")
-    moved = replace(a_pod("moved", "2026-01-02"), purpose="rescheduling")
-    queue = EvictionQueue(1.0, 0.0)
-    queue.update([patched, moved])
-    assert queue.decide(0.0) == Evict(moved)
