@@ -1,4 +1,4 @@
-"""A registry on each node, for what insists on pulling its images: ECS's tasks do.
+"""A registry on each node, for what insists on pulling its images: ECS's tasks do, and who measures what a pull takes.
 
 It is busybox's web server with the files that a registry's clients ask for, in the node's own network, where
 containerd speaks plain HTTP. What a manifest is, it tells by the end of its path, which is the tag.
@@ -7,9 +7,12 @@ containerd speaks plain HTTP. What a manifest is, it tells by the end of its pat
 import hashlib
 import json
 import tarfile
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from image.layers import File, Tree, read_member
+from image.layers import File, Tree, read_member, write_archive, write_layer
 from image.small import build_busybox_tree, build_image
 from lab.cluster.addons import Object, to_list
 from lab.cluster.provider import Cluster
@@ -22,32 +25,51 @@ TAG = "1.0"
 BUSYBOX = f"{HOST}/busybox:{TAG}"
 WARMED = f"{HOST}/warmed:{TAG}"
 """The same under a name that nothing pulls but what is to be on nodes before pods come."""
-REFERENCE = "monopod.local/registry:1"
 NAMESPACE = "registry"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
+@dataclass(frozen=True)
+class Registry:
+    """One on each node; several are of different names and ports."""
+
+    name: str
+    port: int
+
+    @property
+    def host(self) -> str:
+        """What the names of its images begin with."""
+        return f"127.0.0.1:{self.port}"
+
+
+DEFAULT = Registry("registry", PORT)
+
+
 def install_registry(cluster: Cluster) -> None:
-    """Installs it, with one image, which is then to be had as `BUSYBOX`."""
+    """Installs the default one, with two images, which are then to be had as `BUSYBOX` and `WARMED`."""
     cache = cache_dir() / "images"
-    with step("starting a registry on the node", 3):
-        # Another image than the node's own busybox: one that was pulled once is pulled again for each pod that names it
-        # otherwise (KubeletEnsureSecretPulledImages), and by its own name that one is to be had nowhere.
-        config = {"Cmd": ["sh"], "Env": ["PATH=/usr/bin"], "Labels": {"of": "a registry"}}
-        busybox = build_image(cache, "monopod.local/pulled-busybox:1", build_busybox_tree(cache), config)
-        warmed = build_image(
-            cache,
-            "monopod.local/warmed-busybox:1",
-            build_busybox_tree(cache),
-            config | {"Labels": {"of": "a warm node"}},
-        )
-        tree = build_registry_tree({"busybox": busybox, "warmed": warmed})
-        cluster.load_image_archive(build_image(cache, REFERENCE, tree, {"Env": ["PATH=/usr/bin"]}))
-        cluster.kubectl("apply", "--server-side", "-f", "-", stdin=to_list(_build_objects()))
-        cluster.kubectl("rollout", "status", "daemonset/registry", "-n", NAMESPACE, "--timeout=60s")
+    # Another image than the node's own busybox: one that was pulled once is pulled again for each pod that names it
+    # otherwise (KubeletEnsureSecretPulledImages), and by its own name that one is to be had nowhere.
+    config = {"Cmd": ["sh"], "Env": ["PATH=/usr/bin"], "Labels": {"of": "a registry"}}
+    busybox = build_image(cache, "monopod.local/pulled-busybox:1", build_busybox_tree(cache), config)
+    warmed = build_image(
+        cache, "monopod.local/warmed-busybox:1", build_busybox_tree(cache), config | {"Labels": {"of": "a warm node"}}
+    )
+    install_registry_of(cluster, DEFAULT, {"busybox": busybox, "warmed": warmed})
 
 
-def build_registry_tree(archives: dict[str, Path]) -> Tree:
+def install_registry_of(cluster: Cluster, registry: Registry, archives: Mapping[str, Path]) -> None:
+    """Installs one with these images, as `docker save` writes them, by repository; all have the tag `TAG`."""
+    with step("starting a registry on the node", 3), tempfile.TemporaryDirectory() as folder:
+        layer, archive = Path(folder, "layer.tar"), Path(folder, "registry.tar")
+        write_layer(build_registry_tree(archives), layer)
+        write_archive(archive, _name_image(registry), [layer], {"Env": ["PATH=/usr/bin"]})
+        cluster.load_image_archive(archive)
+        cluster.kubectl("apply", "--server-side", "-f", "-", stdin=to_list(_build_objects(registry)))
+        cluster.kubectl("rollout", "status", f"daemonset/{registry.name}", "-n", NAMESPACE, "--timeout=60s")
+
+
+def build_registry_tree(archives: Mapping[str, Path]) -> Tree:
     """The web server and what it serves.
 
     Args:
@@ -84,13 +106,17 @@ def _describe(content: bytes, media_type: str) -> Object:
     return {"mediaType": media_type, "digest": _digest(content), "size": len(content)}
 
 
-def _build_objects() -> list[Object]:
-    labels = {"app": "registry"}
+def _name_image(registry: Registry) -> str:
+    return f"monopod.local/{registry.name}:1"
+
+
+def _build_objects(registry: Registry) -> list[Object]:
+    labels = {"app": registry.name}
     container = {
         "name": "registry",
-        "image": REFERENCE,
+        "image": _name_image(registry),
         "imagePullPolicy": "Never",
-        "command": ["httpd", "-f", "-p", HOST, "-h", "/www", "-c", "/etc/httpd.conf"],
+        "command": ["httpd", "-f", "-p", registry.host, "-h", "/www", "-c", "/etc/httpd.conf"],
     }
     spec = {"hostNetwork": True, "tolerations": [{"operator": "Exists"}], "containers": [container]}
     return [
@@ -98,7 +124,7 @@ def _build_objects() -> list[Object]:
         {
             "apiVersion": "apps/v1",
             "kind": "DaemonSet",
-            "metadata": {"name": "registry", "namespace": NAMESPACE},
+            "metadata": {"name": registry.name, "namespace": NAMESPACE},
             "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": spec}},
         },
     ]

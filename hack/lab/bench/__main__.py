@@ -1,13 +1,13 @@
 """`hack/bench`: what Monopod costs, measured side by side with plain Kubernetes in one run.
 
-Eleven questions, each in a module of its own: pods.py (how long until a pod is Ready), admission.py (what admission
+Twelve questions, each in a module of its own: pods.py (how long until a pod is Ready), admission.py (what admission
 adds to creating a pod), profiles.py (how soon a thousand profiles are enforced), isolation.py (how soon each of
 thousands of pods has its NetworkPolicy), moves.py (how fast running pods are moved into sandboxes), startup.py (how
 long `kubectl fargate` takes to say anything), ledger/usage.py (how soon the ledger says what a month cost),
 ledger/recorder.py (what a recorder costs beside thousands of pods, and how far it lags), tasks.py (how fast ECS tasks
-are told of), launches.py (how long one takes to run), scale/measure.py (how long thousands of pods take from nothing,
-nodes included). Nothing here judges a figure: machines differ, and a timed test fails on a busy one. beside.py compares
-two checkouts.
+are told of), launches.py (how long one takes to run), starts/measure.py (what warm room and images save of a pod's
+start), scale/measure.py (how long thousands of pods take from nothing, nodes included). Nothing here judges a figure:
+machines differ, and a timed test fails on a busy one. beside.py compares two checkouts.
 """
 
 import json
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from lab.bench.admission import measure_admission
 from lab.bench.beside import measure_beside, print_compared
@@ -28,6 +29,7 @@ from lab.bench.pods import measure_pods
 from lab.bench.profiles import measure_profiles
 from lab.bench.report import Measured, describe_machine, print_report, write_documents
 from lab.bench.scale.measure import measure_scale
+from lab.bench.starts.measure import measure_starts
 from lab.bench.startup import measure_startup
 from lab.bench.tasks import measure_tasks
 from lab.cluster.installation import ROOT
@@ -45,6 +47,7 @@ PARTS = (
     "ledger",
     "tasks",
     "launches",
+    "starts",
     "scale",
 )
 
@@ -64,6 +67,7 @@ class Counts:
     churn: int
     tasks: int
     launches: int
+    starts: int
     scaled: int
 
 
@@ -90,6 +94,9 @@ class Counts:
 @click.option(
     "--launches", type=click.IntRange(1), default=10, show_default=True, help="ECS tasks to run, and as many pods."
 )
+@click.option(
+    "--starts", type=click.IntRange(1), default=20, show_default=True, help="Pods to start by warm room and images."
+)
 @click.option("--scaled", type=click.IntRange(2), default=3500, show_default=True, help="Pods to run from nothing.")
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here, too.")
 @click.option(
@@ -112,12 +119,19 @@ def main(
     clusters itself. Figures of a busy machine say little: leave it alone meanwhile.
     """
     wanted = parts or PARTS
-    if {"pods", "launches"} & {*wanted}:
+    if {"pods", "launches", "starts"} & {*wanted}:
         become_root("lab.bench")
     if beside:
         if write:
             raise click.UsageError("--write is for the figures of this checkout alone, without --beside.")
-        options = [word for name, count in counts.items() for word in (f"--{name}", str(count))]
+        # Only those that were given: an earlier checkout lacks the options of parts that came later.
+        given = click.get_current_context().get_parameter_source
+        options = [
+            word
+            for name, count in counts.items()
+            if given(name) is not ParameterSource.DEFAULT
+            for word in (f"--{name}", str(count))
+        ]
         compared = measure_beside(beside.resolve(), ROOT, [*wanted, *options], turns)
         print_compared(compared, beside)
         if file:
@@ -145,6 +159,7 @@ def measure(parts: tuple[str, ...], counts: Counts) -> Measured:
         ledger=measure_ledger(counts.running, counts.churn, counts.rate) if "ledger" in parts else None,
         tasks=measure_tasks(counts.tasks) if "tasks" in parts else None,
         launches=measure_launches(counts.launches) if "launches" in parts else None,
+        starts=measure_starts(counts.starts) if "starts" in parts else None,
         scale=measure_scale(counts.scaled) if "scale" in parts else None,
     )
 

@@ -24,6 +24,8 @@ from lab.bench.pods import PodFigures
 from lab.bench.profiles import ProfileFigures
 from lab.bench.scale.measure import ScaleFigures
 from lab.bench.scale.table import build_scale_table
+from lab.bench.starts.measure import StartFigures
+from lab.bench.starts.table import build_start_table
 from lab.bench.startup import StartupFigures
 from lab.bench.tasks import TaskFigures
 from lab.build.pins import read_pins
@@ -84,6 +86,7 @@ class Measured:
     ledger: LedgerFigures | None = None
     tasks: TaskFigures | None = None
     launches: LaunchFigures | None = None
+    starts: StartFigures | None = None
     scale: ScaleFigures | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -149,10 +152,9 @@ def build_tables(measured: Measured) -> dict[str, tuple[str, list[str], Compiled
         title = f"Starting the CLI ({measured.startup.help.count} of each)"
         tables["startup"] = (title, STARTUP_HEADINGS, _build_startup_rows(measured.startup))
     if measured.usage:
-        title = (
-            f"The ledger with {measured.usage.lifetimes:,} ended pods of a month and {measured.usage.open:,} running"
-        )
-        tables["usage"] = (title, USAGE_HEADINGS, _build_usage_rows(measured.usage))
+        month = measured.usage
+        title = f"The ledger with {month.lifetimes:,} ended pods of a month and {month.open:,} running"
+        tables["usage"] = (title, USAGE_HEADINGS, _build_usage_rows(month))
     if measured.ledger:
         title = f"Recording {measured.ledger.running:,} running pods, and {measured.ledger.churned:,} that come and go"
         tables["ledger"] = (title, LEDGER_HEADINGS, _build_ledger_rows(measured.ledger))
@@ -162,6 +164,8 @@ def build_tables(measured: Measured) -> dict[str, tuple[str, list[str], Compiled
     if measured.launches:
         title = f"From RunTask to RUNNING ({measured.launches.task.count} of each)"
         tables["launches"] = (title, LAUNCH_HEADINGS, _build_launch_rows(measured.launches))
+    if measured.starts:
+        tables["starts"] = build_start_table(measured.starts)
     if measured.scale:
         tables["scale"] = build_scale_table(measured.scale)
     return tables

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lab.bench.launches import measure_launches_on
 from lab.bench.pods import measure_pods_on
+from lab.bench.starts.measure import measure_starts_on
 from lab.cluster.installation import ROOT
 from tests.e2e.conftest import AWS_USER
 from tests.e2e.live import Live
@@ -21,6 +22,13 @@ def test_the_start_of_ecs_tasks_is_measured(live: Live) -> None:
     figures = measure_launches_on(live.cluster, AWS_USER, 1)
     assert figures.pod.count == figures.simple.count == figures.task.count == 1
     assert min(figures.pod.median, figures.simple.median, figures.task.median) > 0
+
+
+def test_the_start_of_pods_is_measured_by_the_room_and_the_image_that_were_there_before(live: Live) -> None:
+    figures = measure_starts_on(live.cluster, 2, mebibytes=1)
+    for spread in (figures.neither, figures.image, figures.balloon, figures.both):
+        assert spread.ready.count == 2
+        assert 0 < spread.bound.median < spread.ready.median
 
 
 def test_admission_and_start_up_are_measured(tmp_path: Path) -> None:

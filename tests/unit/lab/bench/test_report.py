@@ -12,6 +12,7 @@ from lab.bench.pods import PodFigures
 from lab.bench.profiles import ProfileFigures
 from lab.bench.report import Machine, Measured, build_details, build_summary, mark, write_documents
 from lab.bench.scale.measure import Ramp, ScaleFigures
+from lab.bench.starts.measure import Spread, StartFigures
 from lab.bench.startup import StartupFigures
 
 MACHINE = Machine("2026-11-01", 2, "a processor", "6.1", "1.36.3", "0.0.0-20260905035102-160fafc42237", 0.5)
@@ -40,6 +41,10 @@ def some(median: float) -> Figures:
     return Figures(20, median, median * 2, median * 3)
 
 
+def spread(bound: float, ready: float) -> Spread:
+    return Spread(some(bound), some(ready), (ready - 0.25, ready + 0.25))
+
+
 def everything() -> Measured:
     admission = (
         AdmissionFigures("no policies", None, False, some(0.004), 0.003, 0.0),
@@ -66,6 +71,9 @@ def everything() -> Measured:
             ProcessFigures(4.0, 0.01, 0.001, 60 * 2**20),
         ),
         launches=LaunchFigures(pod=some(2.0), simple=some(1.5), task=some(3.0)),
+        starts=StartFigures(
+            32, neither=spread(0.1, 2.0), image=spread(0.1, 1.0), balloon=spread(0.5, 2.5), both=spread(0.5, 1.5)
+        ),
         scale=ScaleFigures(3500, Ramp(90.0, 160.0, 5, 0.02), Ramp(99.0, 200.0, 5, 0.05), cpu=0.01),
     )
 
@@ -105,7 +113,7 @@ def test_a_write_lags_until_a_version_that_is_not_older_was_committed() -> None:
     assert compute_lags(created, seen) == pytest.approx([0.8, 0.1, 1.0, 0.0])
 
 
-PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup", "ledger", "launches", "scale")
+PARTS = ("pods", "admission", "profiles", "isolation", "moves", "startup", "ledger", "launches", "starts", "scale")
 
 
 def test_the_details_have_a_table_for_each_part_that_was_measured() -> None:
@@ -113,6 +121,7 @@ def test_the_details_have_a_table_for_each_part_that_was_measured() -> None:
     assert tuple(details) == PARTS
     assert all(text.startswith("### ") and "Measured on 2 cores (a processor)" in text for text in details.values())
     assert "| an ECS task, until RUNNING | 3.00 s | 9.00 s | 1.50 |" in details["launches"]
+    assert "| a balloon's, on the node | 0.50 s | 1.50 s | 1.25–1.75 s | 4.50 s | 0.75 |" in details["starts"]
     assert "| until all are Running | 160 s | 200 s | 1.25 |" in details["scale"]
     assert "| the API server's CPU time, for each pod | 20.0 ms | 50.0 ms | 2.50 |" in details["scale"]
     assert build_details(Measured(MACHINE)) == {}
@@ -146,6 +155,7 @@ def test_a_part_that_is_measured_alone_leaves_the_others_as_they_are(tmp_path: P
         "startup",
         "ledger",
         "launches",
+        "starts",
         "scale",
     ]
     assert "old figures" in (tmp_path / "README.md").read_text()
