@@ -245,11 +245,9 @@ class Patcher:
     def _decide_turns(self, state: _State, current: Round, scan: ProfileScan, evidence: Evidence) -> Turns:
         settings = state.settings
         match current:
-            case Evicting(next=pods):
+            case Evicting(next=pods) | Overdue(next=pods):
                 going: tuple[StalePod, ...] = pods
-            case Overdue(may_go=True):
-                going = tuple(pod for pod in current.stale if not pod.is_terminating)
-            case Done() | Noticed() | Waiting() | Overdue():
+            case Done() | Noticed() | Waiting():
                 going = ()
         if settings.paused or settings.fault:
             going = ()
@@ -351,7 +349,17 @@ class Patcher:
             self.history.note_eviction(profile)
             if state := self._states.get(profile):
                 state.due = min(state.due, self._clock.monotonic() + INTERVAL_SECONDS)
+                self._keep_to_zone(state, pod.uid)
             self.controller.enqueue_after(WHOLE, INTERVAL_SECONDS)
+
+    def _keep_to_zone(self, state: _State, uid: str) -> None:
+        """Now that a pod goes, those of other zones don't, until the next look: refused ones are tried in all."""
+        zones = self._gatherer.compute_zones()
+        by_uid = {pod.uid: zones.get(pod.stale.node, "") for pod in state.turns.now if pod.stale}
+        now = tuple(pod for pod in state.turns.now if by_uid.get(pod.uid) == by_uid.get(uid))
+        if now != state.turns.now:
+            state.turns = replace(state.turns, now=now)
+            self._hand_over()
 
     def contribute(self, statuses: Mapping[str, Mapping[str, Any]], now: str) -> dict[str, Contribution]:
         """What to say of each profile; `statuses` are those that they have, `now` is an RFC 3339 time."""

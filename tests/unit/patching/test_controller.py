@@ -9,7 +9,7 @@ from monopod.api.names import SELECTORS_ANNOTATION
 from monopod.kube.client.api import ApiError, ApiUnreachable
 from monopod.kube.objects.fields import Part
 from monopod.patching.rules.input import PatchingInput
-from monopod.patching.rules.settings import Memory
+from monopod.patching.rules.settings import Memory, Termination
 from monopod.patching.rules.windows import Window, parse_schedule
 from tests.unit.fake_api import an_object
 from tests.unit.patching.scene import NOW, PATCHED, TERMS, Scene, a_pod, an_owned_pod, evict, sandbox
@@ -104,6 +104,27 @@ async def test_a_pod_that_never_becomes_ready_holds_up_those_of_others_for_ten_m
         pods[0]["status"]["conditions"][0]["status"] = "True"
         pods += [an_owned_pod(name) for name in "de"]
         assert await wait(2) == ["c", "d", "e"]
+
+
+async def test_of_refused_pods_in_several_zones_none_goes_with_one_of_another_zone() -> None:
+    scene = Scene("a", "b", "c")
+    pods = scene.api.lists["/api/v1/pods"]
+    pods[1]["spec"]["nodeName"] = "n-2"
+    for name, zone in ("n", "one"), ("n-2", "two"):
+        node = {"allocatable": {"cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "110"}}
+        labels = {"topology.kubernetes.io/zone": zone}
+        scene.caches.nodes.observe("MODIFIED", {**an_object(name, version=2, labels=labels), "status": node})
+    fresh = an_owned_pod("fresh")
+    fresh["metadata"]["creationTimestamp"] = fresh["status"]["startTime"] = NOW
+    pods.append(fresh)
+    past = scene.clock.now() - datetime.timedelta(seconds=1)
+    terminations = {name: Termination("prod", name, name, past, past, "no", announced=True) for name in "abc"}
+    memory = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now(), terminations)
+    async with running(scene.patcher.controller):
+        scene.give(replace(TERMS, memory=memory, max_unavailable=3))
+        assert await scene.go_on() == ["a", "b", "c"]
+        scene.evictor.tell(next(pod for pod in scene.evictor.wanted if pod.name == "a"))
+        assert sorted(pod.name for pod in scene.evictor.wanted) == ["a", "c"], "at once, and not with the next look"
 
 
 async def test_nothing_is_remembered_of_pods_and_profiles_that_are_gone() -> None:

@@ -9,7 +9,8 @@
 So an operator that was killed at any time goes on where it was. Zones come one after the other, and the next begins
 when nothing more goes out in the one before: a service that spreads over zones never loses pods in two at once. Pods
 whose evictions were refused don't hold up the next zone, nor do those that are still there long after their grace
-period: a finalizer, or a node that is away, may keep them for ever.
+period: a finalizer, or a node that is away, may keep them for ever. Once no others are left, the refused ones of all
+zones are tried again, until one of them goes: then it is its zone's turn.
 
 A pod whose eviction was refused has a scheduled termination, as on EKS. It counts from the refusal and not from the
 round's beginning: in a large cluster most pods are asked for the first time long after that.
@@ -17,7 +18,7 @@ round's beginning: in a large cluster most pods are asked for the first time lon
 
 import datetime
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from monopod.patching.rules.staleness import Cause, StalePod
@@ -84,11 +85,13 @@ class Overdue:
     Attributes:
         since: when the last of them was to be terminated.
         may_go: whether a window is open.
+        next: those that may be tried now.
     """
 
     stale: tuple[StalePod, ...]
     since: datetime.datetime
     may_go: bool
+    next: tuple[StalePod, ...] = field(default=(), compare=False)
 
 
 DONE: Final = Done()
@@ -124,16 +127,15 @@ def compute_round(
     if awaited and all(pod.uid in terminations for pod in awaited):
         last = max(terminations[pod.uid] for pod in awaited)
         if last <= now:
-            return Overdue(ordered, last, opening is not None)
+            _, mine = _choose_next(ready, zones, now, terminations)
+            return Overdue(ordered, last, opening is not None, mine if opening else ())
     if opening is None:
         # A node that is about to go doesn't wait for a window.
         ready = [pod for pod in ready if pod.cause is Cause.MAINTENANCE]
         if not ready:
             return Waiting(ordered, find_next(windows, now))
-    leaving = [pod for pod in ready if pod.is_terminating and not _is_stuck(pod, now)]
-    zone = _choose_zone(ready, leaving, zones, {*terminations, *refused})
-    mine = (pod for pod in ready if zones.get(pod.node, "") == zone and not pod.is_terminating)
-    return Evicting(ordered, zone, tuple(mine), opening.closes if opening else None)
+    zone, mine = _choose_next(ready, zones, now, {*terminations, *refused})
+    return Evicting(ordered, zone, mine, opening.closes if opening else None)
 
 
 def compute_termination(refused_at: datetime.datetime, windows: Sequence[Window]) -> datetime.datetime:
@@ -145,13 +147,19 @@ def _is_stuck(pod: StalePod, now: datetime.datetime) -> bool:
     return pod.ends is not None and pod.ends + STUCK_AFTER <= now
 
 
-def _choose_zone(
-    ready: Iterable[StalePod], leaving: Iterable[StalePod], zones: Mapping[str, str], refused: Collection[str]
-) -> str:
-    """The zone in which pods are on their way out; else the first with any that weren't refused; else the first."""
-    staying = [pod for pod in ready if not pod.is_terminating]
-    untried = (pod for pod in staying if pod.uid not in refused)
-    for pods in (leaving, untried, staying, ready):
-        if found := sorted({zones.get(pod.node, "") for pod in pods}):
-            return found[0]
-    return ""
+def _choose_next(
+    ready: Sequence[StalePod], zones: Mapping[str, str], now: datetime.datetime, refused: Collection[str]
+) -> tuple[str, tuple[StalePod, ...]]:
+    """A zone, and the pods that go next.
+
+    They are those of the zone in which pods are on their way out; else of the first with any that weren't refused; else
+    the refused ones of all zones.
+    """
+    leaving = [pod for pod in ready if pod.is_terminating and not _is_stuck(pod, now)]
+    staying = tuple(pod for pod in ready if not pod.is_terminating)
+    untried = [pod for pod in staying if pod.uid not in refused]
+    for pods in (leaving, untried):
+        if pods:
+            zone = min(zones.get(pod.node, "") for pod in pods)
+            return zone, tuple(pod for pod in staying if zones.get(pod.node, "") == zone)
+    return min(zones.get(pod.node, "") for pod in staying or ready), staying

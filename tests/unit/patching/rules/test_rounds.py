@@ -119,7 +119,7 @@ def test_pods_that_were_refused_hold_up_no_other_zone_and_are_asked_for_again() 
 
     assert go_on("a-1") == ["a-1", "a-2"], "not all of them were"
     assert go_on("a-1", "a-2") == ["b-1"]
-    assert go_on("a-1", "a-2", "b-1") == ["a-1", "a-2"]
+    assert go_on("a-1", "a-2", "b-1") == ["a-1", "a-2", "b-1"], "the budget of one zone's may let them go before others"
     assert go_on("a-1", "a-2", among=pods[:2]) == ["a-1", "a-2"]
 
 
@@ -139,6 +139,13 @@ def test_a_round_isnt_overdue_while_a_pod_has_time_left() -> None:
     pods, late = [a_pod("a-1"), a_pod("a-2")], START + OVERDUE_AFTER
     assert names(compute_round(pods, ZONES, [], late, {"a-1": late})) == ["a-1", "a-2"], "one wasn't asked for"
     refused = {"a-1": late, "a-2": late + HOUR}
+    overdue = compute_round([*pods, a_pod("b-1", "node-b")], ZONES, [], late + HOUR, {**refused, "b-1": late})
+    assert isinstance(overdue, Overdue)
+    assert [pod.name for pod in overdue.next] == ["a-1", "a-2", "b-1"]
+    going = [replace(pods[0], is_terminating=True), pods[1], a_pod("b-1", "node-b")]
+    overdue = compute_round(going, ZONES, [], late + HOUR, {**refused, "b-1": late})
+    assert isinstance(overdue, Overdue)
+    assert [pod.name for pod in overdue.next] == ["a-2"], "zones come one after the other then, too"
     assert names(compute_round(pods, ZONES, [], late, refused)) == ["a-1", "a-2"]
     assert compute_round(pods, ZONES, [], late + HOUR, refused) == Overdue(tuple(pods), late + HOUR, may_go=True)
 
