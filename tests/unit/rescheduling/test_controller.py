@@ -222,17 +222,6 @@ async def test_nothing_moves_for_a_profile_that_is_about_to_be_withdrawn() -> No
     assert setting.rescheduler.compute_moves("web") == NotListed()
 
 
-async def test_a_scan_that_ends_while_the_profile_is_taken_back_moves_nothing() -> None:
-    setting = Setting(an_old_pod("a"))
-    setting.update()
-    setting.rescheduler.limit(["other"])  # nothing has been handed over yet
-    await setting.run()
-    assert setting.wanted == []
-    setting.update()
-    await setting.run()
-    assert setting.wanted == ["a"]
-
-
 async def test_nothing_is_looked_at_where_the_rows_are_not_the_profiles_yet() -> None:
     setting = Setting(an_old_pod("a"), compiled="older")
     setting.update()
