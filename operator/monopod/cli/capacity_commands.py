@@ -123,4 +123,4 @@ def nodes(namespace: str | None, region: str, output: str, context: str | None, 
     from monopod.cli.nodes.output import write
 
     prices = read_prices(region, "x86")
-    write(fetch_sandboxed_pods(Cluster.connect(kubeconfig, context), namespace, prices), prices, output)
+    write(fetch_sandboxed_pods(Cluster.connect(kubeconfig, context), namespace, prices), prices, output, namespace)

@@ -28,11 +28,13 @@ class SandboxedPod:
     Attributes:
         size: None if it can't be read.
         storage_gib: its ephemeral storage.
+        architecture: `x86` or `arm`; "" if it can't be read.
+        capacity_provider: `FARGATE` or `FARGATE_SPOT`; "" if it can't be read.
         sandbox: the RuntimeClass.
         host: the node that it runs on; "" as long as there is none.
         waiting: why there is none, as the condition PodScheduled says: Unschedulable, SchedulingGated.
         age_seconds: since its creation.
-        hourly: what it costs in an hour; None if its size or architecture has no price.
+        hourly: what it costs in an hour once it has a node; None if its size can't be read.
     """
 
     namespace: str
@@ -41,6 +43,7 @@ class SandboxedPod:
     size: PodSize | None
     storage_gib: int
     architecture: str
+    capacity_provider: str
     sandbox: str
     host: str
     waiting: str
@@ -70,6 +73,7 @@ def _read(pod: Mapping[str, Any], prices: PriceList, now: datetime) -> Sandboxed
         size,
         known.storage_gib if known else 0,
         known.architecture if known else "",
+        known.capacity if known else "",
         spec.text("runtimeClassName"),
         host,
         "" if host else next(_list_waits(root), NOT_SCHEDULED),

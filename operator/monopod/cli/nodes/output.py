@@ -6,24 +6,26 @@ from typing import Any
 
 from rich.table import Table
 
+from monopod.api.names import FARGATE_SPOT
 from monopod.cli.nodes.listing import SandboxedPod
 from monopod.cli.output.amounts import round_money
 from monopod.cli.output.rows import write_csv, write_json
 from monopod.cli.output.terminal import print_lines
 from monopod.pods.rules.size import DEFAULT_STORAGE_GIB, format_capacity
+from monopod.usage.rules.lifetime import ARM
 from monopod.usage.rules.price import PriceList
 
 Json = dict[str, Any]
 
 _COLUMNS = (
     "namespace", "pod", "profile", "capacity", "cpuMillis", "memoryMib", "storageGib", "architecture",
-    "runtimeClassName", "node", "waiting", "ageSeconds", "hourly", "currency",
+    "capacityProvider", "runtimeClassName", "node", "waiting", "ageSeconds", "hourly", "currency",
 )  # fmt: skip
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
-def write(pods: Sequence[SandboxedPod], prices: PriceList, output: str) -> None:
-    """Writes the pods to stdout, as `table`, `json` or `csv`."""
+def write(pods: Sequence[SandboxedPod], prices: PriceList, output: str, namespace: str | None = None) -> None:
+    """Writes the pods, of one namespace or of all, to stdout, as `table`, `json` or `csv`."""
     rows = [_build_row(pod, prices) for pod in pods]
     match output:
         case "json":
@@ -32,7 +34,7 @@ def write(pods: Sequence[SandboxedPod], prices: PriceList, output: str) -> None:
         case "csv":
             write_csv(rows, _COLUMNS)
         case _:
-            print_lines(*_build_lines(pods, prices))
+            print_lines(*_build_lines(pods, prices, namespace))
 
 
 def _build_row(pod: SandboxedPod, prices: PriceList) -> Json:
@@ -45,6 +47,7 @@ def _build_row(pod: SandboxedPod, prices: PriceList) -> Json:
         "memoryMib": pod.size.memory_mib if pod.size else None,
         "storageGib": pod.storage_gib if pod.size else None,
         "architecture": pod.architecture or None,
+        "capacityProvider": pod.capacity_provider or None,
         "runtimeClassName": pod.sandbox or None,
         "node": pod.host or None,
         "waiting": pod.waiting or None,
@@ -54,9 +57,9 @@ def _build_row(pod: SandboxedPod, prices: PriceList) -> Json:
     }
 
 
-def _build_lines(pods: Sequence[SandboxedPod], prices: PriceList) -> Iterator[Any]:
+def _build_lines(pods: Sequence[SandboxedPod], prices: PriceList, namespace: str | None) -> Iterator[Any]:
     if not pods:
-        yield "No pod runs by a profile here."
+        yield f"No FargateProfile has a pod in {f'namespace {namespace}' if namespace else 'any namespace'}."
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("NAMESPACE", "POD", "SIZE", "SANDBOX", "NODE"):
@@ -71,11 +74,22 @@ def _build_lines(pods: Sequence[SandboxedPod], prices: PriceList) -> Iterator[An
         )  # fmt: skip
     yield table
     yield ""
-    hosts = len({pod.host for pod in pods if pod.host})
-    yield (
-        f"{_count(len(pods), 'pod')} on {_count(hosts, 'node')}: {round_money(str(_sum(pods)))} {prices.currency} an "
-        f"hour at the prices of {prices.book} since {prices.effective}."
-    )
+    yield from _sum_up(pods, prices)
+
+
+def _sum_up(pods: Sequence[SandboxedPod], prices: PriceList) -> Iterator[str]:
+    placed = [pod for pod in pods if pod.host]
+    if placed:
+        yield (
+            f"{_count(len(placed), 'pod')} on {_count(len({pod.host for pod in placed}), 'node')}: "
+            f"{round_money(str(_sum(pods)))} {prices.currency} an hour at the prices of {prices.book} since "
+            f"{prices.effective}."
+        )
+    if waiting := len(pods) - len(placed):
+        yield (
+            f"{_count(waiting, 'pod')} without a node, which cost{'s' if waiting == 1 else ''} nothing yet; "
+            "`kubectl describe pod` says what is missing."
+        )
 
 
 def _count(number: int, what: str) -> str:
@@ -83,14 +97,20 @@ def _count(number: int, what: str) -> str:
 
 
 def _sum(pods: Sequence[SandboxedPod]) -> Decimal:
-    return sum((pod.hourly for pod in pods if pod.hourly is not None), Decimal())
+    """What pods cost in an hour. One without a node isn't charged."""
+    return sum((pod.hourly for pod in pods if pod.host and pod.hourly is not None), Decimal())
 
 
 def _describe_size(pod: SandboxedPod) -> str:
+    """The size, and what else its price depends on."""
     if pod.size is None:
         return "(unreadable)"
-    size = format_capacity(pod.size)
-    return size if pod.storage_gib <= DEFAULT_STORAGE_GIB else f"{size} {pod.storage_gib}GB disk"
+    words = [format_capacity(pod.size)]
+    if pod.storage_gib > DEFAULT_STORAGE_GIB:
+        words.append(f"{pod.storage_gib}GB disk")
+    words += ["ARM"] if pod.architecture == ARM else []
+    words += ["Spot"] if pod.capacity_provider == FARGATE_SPOT else []
+    return ", ".join(words)
 
 
 def describe_age(seconds: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from monopod.api.names import CAPACITY_ANNOTATION, PROFILE_LABEL
+from monopod.api.names import CAPACITY_ANNOTATION, CAPACITY_PROVIDER_LABEL, PROFILE_LABEL, STORAGE_ANNOTATION
 from monopod.cli import live
 from monopod.cli.input.prices import read_prices
 from monopod.cli.nodes.listing import NOT_SCHEDULED, list_sandboxed_pods
@@ -120,13 +120,36 @@ def test_the_table_has_a_line_for_each(cluster: FakeCluster) -> None:
     assert lines[1].endswith("0.0494")
     assert "(Unschedulable)" in lines[2]
     assert "(unreadable)" in lines[3]
-    assert lines[-1].startswith("3 pods on 1 node: 0.0617 USD an hour at the prices of us-east-1 since ")
+    assert lines[-2].startswith("2 pods on 1 node: 0.0494 USD an hour at the prices of us-east-1 since ")
+    assert lines[-1].startswith("1 pod without a node, which costs nothing yet; ")
     assert cluster.asked == [("/api/v1/pods", {"labelSelector": PROFILE_LABEL})]
+
+
+def test_what_else_a_price_depends_on_is_told_with_the_size(cluster: FakeCluster) -> None:
+    pod = a_sandboxed_pod(nodeSelector={"kubernetes.io/arch": "arm64"})
+    pod["metadata"]["labels"][CAPACITY_PROVIDER_LABEL] = "FARGATE_SPOT"
+    pod["metadata"]["annotations"][STORAGE_ANNOTATION] = "60Gi"
+    cluster.pods = [pod]
+    assert "  1vCPU 2GB, 60GB disk, ARM, Spot  " in run("nodes").stdout
+    (row,) = json.loads(run("nodes", "-o", "json").stdout)["pods"]
+    assert (row["storageGib"], row["architecture"], row["capacityProvider"]) == (60, "arm", "FARGATE_SPOT")
+
+
+def test_pods_that_all_wait_cost_nothing_yet(cluster: FakeCluster) -> None:
+    cluster.pods = [waiting(a_sandboxed_pod(name, node=""), "Unschedulable") for name in ("a", "b")]
+    lines = run("nodes").stdout.splitlines()
+    assert lines[-1].startswith("2 pods without a node, which cost nothing yet; ")
+    assert json.loads(run("nodes", "-o", "json").stdout)["hourly"] == "0"
+
+
+def test_without_pods_it_says_where_there_are_none(cluster: FakeCluster) -> None:
+    cluster.pods = []
+    assert run("nodes").stdout == "No FargateProfile has a pod in any namespace.\n"
 
 
 def test_one_namespace_is_asked_for_alone(cluster: FakeCluster) -> None:
     cluster.pods = []
-    assert run("nodes", "-n", "prod").stdout == "No pod runs by a profile here.\n"
+    assert run("nodes", "-n", "prod").stdout == "No FargateProfile has a pod in namespace prod.\n"
     assert cluster.asked[0][0] == "/api/v1/namespaces/prod/pods"
 
 
@@ -137,7 +160,7 @@ def test_json_has_every_field_also_where_nothing_is_known(cluster: FakeCluster) 
     assert (second["node"], second["waiting"]) == (None, "Unschedulable")
     assert (third["capacity"], third["hourly"], third["runtimeClassName"]) == (None, None, "kata")
     assert answer["book"]["name"] == "us-east-1"
-    assert float(answer["hourly"]) == pytest.approx(0.0617125)
+    assert float(answer["hourly"]) == pytest.approx(0.04937)
 
 
 def test_csv_has_a_head_and_a_row_for_each(cluster: FakeCluster) -> None:
