@@ -28,10 +28,15 @@ PROFILE = "suite"
 AWS_USER = "ana"
 LIVES = pytest.StashKey[list[Live]]()
 """The clusters whose state is saved when a test fails."""
-FIRST, LATE, LAST = "spot/test_sigterm.py", "spot/test_sigkill.py", "manager/test_release.py"
-"""What the first begins ends two minutes later, which the late one sees. The last uninstalls Monopod from the tier's
+CAPACITY_SECONDS = 120
+FILE_SYSTEM = "fs-0e2e"
+ECS = (f"ecs.capacitySeconds={CAPACITY_SECONDS}", f"ecs.fileSystems={{{FILE_SYSTEM}=127.0.0.1:/exports}}")
+"""The chart's values for ECS: how long tasks wait for a node, and a file system that `stand_in_for_nfs` mounts."""
+FIRST, LAST = "spot/test_sigterm.py", "manager/test_release.py"
+LATE = ("spot/test_sigkill.py", "aws/test_capacity.py")
+"""What others begin ends two minutes later, which the late ones see. The last uninstalls Monopod from the tier's
 cluster, so nothing may come after it."""
-ORDER = {HERE / FIRST: -1, HERE / LATE: 1, HERE / LAST: 2}
+ORDER = {HERE / FIRST: -1, **{HERE / late: 1 for late in LATE}, HERE / LAST: 2}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -61,7 +66,7 @@ def live(request: pytest.FixtureRequest) -> Iterator[Live]:
     request.config.stash[LIVES].append(live)
     try:
         # The tests of the network run some pods by runc, whose kernel can do more than gVisor's.
-        install_endpoint(live.cluster, AWS_USER, "sandboxHandlers={runsc,runc}")
+        install_endpoint(live.cluster, AWS_USER, "sandboxHandlers={runsc,runc}", *ECS)
         live.apply(a_profile(PROFILE, "e2e-*", SANDBOXED))
         live.await_phase(PROFILE)
         yield live

@@ -8,7 +8,7 @@ import pytest
 
 from lab.aws.endpoint import make_client as make_aws_client
 from lab.aws.endpoint import reach_endpoint
-from tests.e2e.aws.tasks import GROUP, Ecs
+from tests.e2e.aws.tasks import GROUP, LARGE, SLEEP, Ecs, a_container
 from tests.e2e.conftest import AWS_USER
 from tests.e2e.live import Live
 
@@ -40,3 +40,9 @@ def ecs(live: Live, make_client: MakeClient) -> Iterator[Ecs]:
         yield ecs
     finally:
         ecs.clean_up()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unplaced(ecs: Ecs) -> str:
+    """A task that no node has room for, from the first of these tests on: it waits for two minutes."""
+    return ecs.run(ecs.register("unplaced", a_container(SLEEP), **LARGE))

@@ -14,6 +14,9 @@ NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 GROUP = "ecs-e2e"
 """A security group that there is."""
 
+LARGE = {"cpu": "16384", "memory": "122880"}
+"""More than a node has."""
+
 QUICK = {"Delay": 1, "MaxAttempts": 240}
 ROLE = "arn:aws:iam::000000000000:role/ecsTaskExecutionRole"
 SLEEP = "trap 'echo bye; exit 7' TERM; while true; do sleep 1; done"

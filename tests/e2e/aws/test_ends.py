@@ -1,6 +1,6 @@
 """How tasks of ECS's end on a real node when neither they nor StopTask end them, and when one end is another's."""
 
-from tests.e2e.aws.tasks import SLEEP, Ecs, a_container
+from tests.e2e.aws.tasks import LARGE, SLEEP, Ecs, a_container
 from tests.e2e.live import Live
 
 
@@ -38,7 +38,7 @@ def test_who_waits_for_health_starts_then_and_an_essential_sidecar_ends_the_task
 
 
 def test_a_task_that_no_node_has_room_for_waits_and_can_be_stopped(live: Live, ecs: Ecs) -> None:
-    task = ecs.run(ecs.register("large", a_container(SLEEP), cpu="16384", memory="122880"))
+    task = ecs.run(ecs.register("large", a_container(SLEEP), **LARGE))
     pod, namespace = get_place(ecs, task)
 
     def is_unschedulable() -> bool:
