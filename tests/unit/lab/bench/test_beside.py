@@ -1,7 +1,9 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from lab.bench.__main__ import main
 from lab.bench.beside import Compared, compare, measure_beside, print_compared
 from lab.shell import CommandFailed
 
@@ -64,3 +66,14 @@ def test_checkouts_measure_in_turns_and_who_is_first_changes(checkout: Path) -> 
 def test_a_checkout_that_cannot_measure_ends_the_comparison(checkout: Path) -> None:
     with pytest.raises(CommandFailed, match=r"hack/bench pods .*: exit status 1"):
         measure_beside(checkout.parent / "there", checkout, ["pods"], 1)
+
+
+def test_a_checkout_is_told_only_what_was_named_because_an_earlier_one_has_fewer_options(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.bench.__main__.ROOT", checkout)
+    command = ["moves", "--moves", "20", "--turns", "1", "--beside", str(checkout.parent / "there")]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    turns = (checkout.parent / "turns").read_text().splitlines()
+    assert [turn.split()[1:-1] for turn in turns] == [["moves", "--moves", "20", "--json"]] * 2
