@@ -9,12 +9,15 @@ import pytest
 import yaml
 
 from lab.build.toolchain import find_module
+from monopod.api.names import SYSTEM_NAMESPACE
 from monopod.capacity.rules.report import UNAVAILABLE
 from monopod.kube.objects.resources import NODE_POOLS
+from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
 from tests.unit.cli.running import run
 
 CRD = "pkg/apis/crds/karpenter.sh_nodepools.yaml"
+LOOKS = 'monopod_controller_reconciles_total{controller="capacity",result="ok"}'
 NAMES = itertools.count()
 BOX = {"box": "yes"}
 CLASS: Json = {
@@ -101,6 +104,31 @@ def test_a_profile_says_whether_its_pods_have_nodes_and_pods_why_not(lab: Lab, p
     says(lab, profile, "Growing", provider="ClusterAutoscaler", pendingPods=1)
     lab.kubectl("delete", "pod", "web-1", "-n", profile, "--force", "--grace-period=0")
     says(lab, profile, "CapacityAvailable", pendingPods=0)
+
+
+def test_a_pod_that_waits_has_one_event_however_often_the_operator_starts(
+    lab: Lab, profile: str, operator: OperatorProcess, start: StartOperator
+) -> None:
+    lab.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "box-1", "labels": BOX}}).expect_ok()
+    lab.kubectl("taint", "node", "box-1", "node.kubernetes.io/not-ready-")
+    says(lab, profile, "CapacityAvailable", nodes=1)
+    lab.create_pod(profile, "web-1")
+    find_no_node(lab, profile, "web-1")
+    full = "The nodes of the sandbox are full, and nothing makes more."
+    eventually(lambda: has_event(lab, profile, "web-1", full))
+    before = lab.events(profile, "web-1")
+    assert [(event["type"], event["reason"], event["count"]) for event in before] == [
+        ("Warning", "FailedScheduling", 1)
+    ]
+
+    replicas = [operator]
+    for _ in range(2):
+        replicas[-1].kill()
+        lab.delete("Lease", "monopod", SYSTEM_NAMESPACE)
+        replicas.append(start())
+        eventually(lambda: replicas[-1].metric(LOOKS) >= 2)
+        assert lab.events(profile, "web-1") == before
+    says(lab, profile, "NodesFull", nodes=1, pendingPods=1)
 
 
 @pytest.mark.usefixtures("karpenter")

@@ -83,6 +83,8 @@ def test_a_missing_runtime_class_fails_the_profile_until_it_exists(lab: Lab, ope
     (issue,) = lab.status("without")["health"]["issues"]
     assert (issue["code"], issue["resourceIds"]) == ("RuntimeClassNotFound", ["RuntimeClass/absent"])
     assert "install the sandbox absent" in issue["message"]
+    capacity = lab.condition("without", "CapacityAvailable")
+    assert (capacity["status"], capacity["reason"]) == ("Unknown", "RuntimeClassNotFound")
     events = eventually(lambda: lab.events("default", "without"))
     assert {event["reason"] for event in events} == {"CreateFailed"}
     try:

@@ -5,11 +5,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.controlplane.operating.capacity.karpenter.scene import Scene
+from tests.controlplane.operating.capacity.karpenter.scene import MINUTES_AHEAD, Scene
 from tests.controlplane.operating.conftest import run_lab
 from tests.controlplane.operating.lab import Lab, OperatorProcess
 
 _numbers = itertools.count()
+
+CLOCK = """
+import datetime, pathlib
+from monopod.kube.clock import SystemClock
+now, ahead = SystemClock.now, pathlib.Path({path!r})
+SystemClock.now = lambda clock: now(clock) + datetime.timedelta(minutes=float(ahead.read_text()))
+"""
+"""The operator's clock is as far ahead as a file says."""
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +26,9 @@ def growing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder = tmp_path_factory.mktemp("karpenter")
     with run_lab("karpenter", folder, autoscale=True) as lab:
         log = folder / "operator.log"
-        operator = OperatorProcess(lab.write_kubeconfig(), log)
+        ahead = folder / MINUTES_AHEAD
+        ahead.write_text("0")
+        operator = OperatorProcess(lab.write_kubeconfig(), log, patch=CLOCK.format(path=str(ahead)))
         try:
             yield lab
         finally:

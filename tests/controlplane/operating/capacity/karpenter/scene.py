@@ -1,7 +1,8 @@
 """A profile whose sandbox selects nodes of its own, and what Karpenter does for its pods."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import yaml
@@ -13,6 +14,8 @@ from tests.unit.cli.running import run
 
 LABEL = "box"
 OVERHEAD = {"cpu": "250m", "memory": "320Mi"}
+MINUTES_AHEAD = "minutes-ahead"
+"""The file, in the control plane's folder, that says how far the operator's clock is ahead."""
 AT_ONCE = {"disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "1s"}}
 """Of a NodePool that takes empty nodes back without waiting for the next pods."""
 
@@ -121,6 +124,25 @@ class Scene:
             return True
 
         eventually(check)
+
+    def tell_capacity(self) -> str:
+        """What the profile says of its capacity, in words."""
+        return str(self.lab.condition(self.name, "CapacityAvailable")["message"])
+
+    @contextmanager
+    def later(self, minutes: int) -> Iterator[None]:
+        """Has it be so much later for the operator."""
+        ahead = self.lab.folder / MINUTES_AHEAD
+        ahead.write_text(str(minutes))
+        try:
+            yield
+        finally:
+            ahead.write_text("0")
+
+    def rely_on(self, provider: str) -> None:
+        """Has the profile rely on this for its nodes; a NodePool is named no more."""
+        change = {"spec": {"capacity": {"provider": provider, "nodePools": None}}}
+        self.lab.patch("FargateProfile", self.name, change)
 
     def karpenter_says(self, pod: str, words: str) -> None:
         """Waits until Karpenter tells of a pod why it makes no node."""

@@ -93,7 +93,24 @@ def test_a_pool_at_its_limit_makes_no_more_nodes(scene: Scene) -> None:
     scene.create_pods(SMALL, SMALL)
     scene.karpenter_says("pod-1", "exceed limits")
     scene.says("LimitReached", pendingPods=1)
+    assert f"the limits of NodePool {scene.pool} allow no more nodes" in scene.tell_capacity()
     assert len(scene.find("nodeclaims")) == 1
+
+    scene.rely_on("None")
+    scene.says("NodesFull", provider="None", nodes=1, pendingPods=1)
+
+
+def test_without_a_node_that_takes_them_pods_wait_until_the_profile_may_rely_on_karpenter(scene: Scene) -> None:
+    scene.says("NodePoolNotFound", nodes=0)
+    scene.rely_on("None")
+    scene.create_pods(SMALL)
+    scene.says("NoSandboxNodes", provider="None", nodes=0, pendingPods=1)
+    assert f"no node takes pods of RuntimeClass {scene.name}, and nothing makes one" in scene.tell_capacity()
+
+    scene.rely_on("Auto")
+    scene.apply(scene.print_pool())
+    eventually(lambda: scene.all_run(1))
+    scene.says("CapacityAvailable", provider="Karpenter", nodes=1, pendingPods=0)
 
 
 def test_a_taint_that_the_sandbox_does_not_tolerate_makes_no_node_and_without_it_one_comes(scene: Scene) -> None:
@@ -133,6 +150,25 @@ def test_the_startup_taint_of_the_printed_pool_holds_pods_until_the_sandbox_is_t
     scene.says("StartupTaintMissing")
     scene.create_pods(SMALL, LARGE)  # the second finds no room on the first node
     eventually(lambda: scene.runs("pod-1"))  # though nothing has installed a sandbox on the other
+
+
+def test_a_node_that_keeps_its_startup_taint_for_five_minutes_is_named(scene: Scene) -> None:
+    scene.select({"monopod.dev/gvisor": "true"})
+    scene.apply(scene.print_pool())
+    scene.create_pods(SMALL)
+    [node] = eventually(lambda: [node for node in scene.find("nodes") if is_registered(node)])
+    scene.says("Growing", nodes=0, pendingPods=1)
+
+    with scene.later(minutes=6):
+        scene.says("StartupTaintStuck", nodes=0, pendingPods=1)
+        stuck = scene.tell_capacity()
+    name = node["metadata"]["name"]
+    assert f"node {name} has kept its startup taint monopod.dev/gvisor:NoSchedule" in stuck
+    assert "gvisor-node's value node.startupTaint" in stuck
+
+    scene.lab.kubectl("taint", "node", name, "monopod.dev/gvisor-")
+    eventually(lambda: scene.all_run(1))
+    scene.says("CapacityAvailable", nodes=1, pendingPods=0)
 
 
 def is_registered(node: Json) -> bool:
