@@ -104,6 +104,10 @@ class ReceiverThread:
         """Refuses connections from now on."""
         self._run(self.receiver.stop())
 
+    def release(self) -> None:
+        """Has requests that wait, and those that come, answered."""
+        self._loop.call_soon_threadsafe(self.receiver.answering.set)
+
     def close(self) -> None:
         """Ends it for good."""
         self.stop()

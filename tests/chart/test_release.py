@@ -15,8 +15,12 @@ import yaml
 
 from monopod.api.crd import KINDS
 from monopod.api.names import POLICY_LABEL, PROFILE_FINALIZER, PROFILE_LABEL
+from monopod.kube.objects.resources import NODES, PODS, RUNTIME_CLASSES
 from tests.chart.rendering import CHART, NAMESPACE, RELEASE, ROOT, Refused, run_tool
 from tests.clusters import ControlPlane
+from tests.controlplane.reach import reach
+from tests.controlplane.server import Server
+from tests.unit.builders import a_pod, a_profile, a_selector
 
 DEADLINE_SECONDS = 120
 GUIDE = ROOT / "docs" / "how-to" / "install.md"
@@ -296,3 +300,52 @@ def test_a_second_installation_in_the_cluster_is_refused(helm: Helm) -> None:
     helm.install()
     with pytest.raises(Refused, match="invalid ownership metadata"):
         helm.run("install", "second", CHART, "--create-namespace", namespace="second")
+
+
+def test_an_upgrade_changes_whether_spot_gives_way_there_and_back_under_pods_that_run_on_it(helm: Helm) -> None:
+    """The value of a PriorityClass can't change, so none does."""
+    helm.install()
+    helm.wait_for_policies()
+    server = Server(helm.cluster.kubeconfig_path)
+    server.create(NODES.list_path(), {"metadata": {"name": "reclaimed"}}).expect_ok()
+    server.create(RUNTIME_CLASSES.list_path(), {"metadata": {"name": "kata"}, "handler": "kata"})
+    classes = read_spot_classes(helm)
+    selector, label = a_selector("reclaimed"), "kind=spot"
+    gives_way = a_profile("reclaimed", selector, spot=True)
+    reach(server, "reclaimed", [gives_way])  # as the operator does with the chart's values
+    assert run_pod(server, "first") == ("monopod-spot", -5)
+
+    helm.upgrade("--set", f"spot.nodeLabel={label}", "--set", "spot.reclaim=None")
+    assert "--spot-reclaim=None" in str(helm.get("deployment", "monopod", "--namespace", NAMESPACE)["spec"])
+    assert read_spot_classes(helm) == classes
+    reach(server, "reclaimed", [a_profile("reclaimed", selector, spot=True, spot_nodes=label, spot_reclaim="None")])
+    assert run_pod(server, "second") == ("monopod-spot-kept", 0)
+    assert read_place(server, "first") == ("monopod-spot", -5), "a pod that runs stays what it is"
+
+    helm.upgrade("--set", "spot.reclaim=Preemption")
+    assert read_spot_classes(helm) == classes
+    reach(server, "reclaimed", [gives_way])
+    assert run_pod(server, "third") == ("monopod-spot", -5)
+    assert read_place(server, "second") == ("monopod-spot-kept", 0)
+    for name in ("first", "second", "third"):
+        labels = {"metadata": {"labels": {"seen": "yes"}}}
+        pod = server.patch(PODS.path(name, "reclaimed"), labels).expect_ok()
+        assert "deletionTimestamp" not in pod["metadata"]
+
+
+def read_spot_classes(helm: Helm) -> dict[str, tuple[str, int]]:
+    found = helm.get("priorityclasses", "monopod-spot", "monopod-spot-kept")["items"]
+    return {item["metadata"]["name"]: (item["metadata"]["uid"], item["value"]) for item in found}
+
+
+def run_pod(server: Server, name: str) -> tuple[str, int]:
+    """A pod that has a node, and what the scheduler goes by."""
+    server.create_pod("reclaimed", a_pod(name).build(), dry_run=False).expect_ok()
+    target = {"metadata": {"name": name}, "target": {"kind": "Node", "name": "reclaimed"}}
+    server.create(f"{PODS.path(name, 'reclaimed')}/binding", target).expect_ok()
+    return read_place(server, name)
+
+
+def read_place(server: Server, name: str) -> tuple[str, int]:
+    spec = server.get(PODS.path(name, "reclaimed")).expect_ok()["spec"]
+    return spec["priorityClassName"], spec["priority"]

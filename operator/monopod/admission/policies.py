@@ -23,6 +23,8 @@ from monopod.admission.shapes import (
     to_documents,
 )
 from monopod.api.names import (
+    CAPACITY_PROVIDER_LABEL,
+    FARGATE_SPOT,
     NAMESPACE_LABEL,
     NAMESPACE_LABEL_VALUE,
     PATTERNS_CONFIGMAP,
@@ -43,7 +45,7 @@ from monopod.pods.cel.exemptions import SKIPS
 from monopod.pods.cel.gates import CHECKED_GATES, HAS_CLAIMS
 from monopod.pods.cel.selection import SELECTION
 from monopod.pods.cel.size import SIZE
-from monopod.pods.cel.spot import SPOT_VARIABLES
+from monopod.pods.cel.spot import ENDS_IN_TIME, EVICTED_IN_TIME, SPOT_VARIABLES
 from monopod.pods.cel.storage import STORAGE_SIZE
 from monopod.pods.cel.support import SUPPORT
 from monopod.pods.cel.zones import ZONE_VARIABLES
@@ -64,6 +66,7 @@ POD_VARIABLES: Final = (
     *GROUP_VARIABLES,
 )
 REACHED_NAMESPACES: Final[Document] = {"matchLabels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE}}
+PODS_ON_SPOT: Final[Document] = {"matchLabels": {CAPACITY_PROVIDER_LABEL: FARGATE_SPOT}}
 MARKED_PODS: Final[Document] = {"matchExpressions": [{"key": PROFILE_LABEL, "operator": "Exists"}]}
 UNMARKED_PODS: Final[Document] = {"matchExpressions": [{"key": PROFILE_LABEL, "operator": "DoesNotExist"}]}
 NETWORK_POLICY_RULE: Final[Document] = {
@@ -121,6 +124,8 @@ def _build(service_account: str, system_namespace: str, pause_image: str) -> dic
         "marks": _build_marks(service_account),
         "kept-marks": _build_kept_marks(service_account),
         "bindings": _build_bindings(),
+        "spot-deletions": _build_spot_deletions(),
+        "spot-evictions": _build_spot_evictions(),
         "new-namespaces": _build_new_namespaces(system_namespace),
         "new-namespaces-check": _build_new_namespaces_check(system_namespace),
         "namespaces": _build_namespaces(service_account),
@@ -286,6 +291,31 @@ def _build_namespaces(service_account: str) -> tuple[Document, Document]:
                 "resourceRules": [core_rule(["CREATE"], ["namespaces"]), core_rule(["UPDATE"], namespaces.SUBRESOURCES)]
             },
             "validations": to_documents(namespaces.build_kept_by_operator(service_account)),
+        },
+    )
+
+
+def _build_spot_deletions() -> tuple[Document, Document]:
+    return build_validating(
+        "monopod-spot-deletions",
+        "Refuses that a pod on Spot is deleted with a longer grace period than Spot's: it would keep its room.",
+        {
+            "matchConstraints": {"objectSelector": PODS_ON_SPOT, "resourceRules": [core_rule(["DELETE"], ["pods"])]},
+            "validations": to_documents([ENDS_IN_TIME]),
+        },
+    )
+
+
+def _build_spot_evictions() -> tuple[Document, Document]:
+    return build_validating(
+        "monopod-spot-evictions",
+        "Refuses that pods are evicted with a longer grace period than Spot's where a profile may run them on it.",
+        {
+            "matchConstraints": {
+                "namespaceSelector": REACHED_NAMESPACES,
+                "resourceRules": [core_rule(["CREATE"], ["pods/eviction"])],
+            },
+            "validations": to_documents([EVICTED_IN_TIME]),
         },
     )
 

@@ -19,6 +19,7 @@ from monopod.api.names import CAPACITY_PROVIDER_LABEL, FARGATE_SPOT, ON_DEMAND_A
 from monopod.api.reasons import EventType, SpotReason
 from monopod.eviction.evictor import Evictor
 from monopod.eviction.rules.order import Candidate
+from monopod.kube.cache import Key
 from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
@@ -77,7 +78,7 @@ class SpotKeeper:
         self._going: tuple[tuple[WaitingPod, float], ...] = ()
         """The pods that are to be evicted, each with when what is known of it is too old."""
         caches.profiles.listeners.append(lambda *_: self._hand_over())
-        caches.namespaces.listeners.append(lambda *_: self._hand_over())
+        caches.namespaces.listeners.append(self._note_namespace)
         backoff = Backoff(first=POLL_SECONDS, longest=POLL_SECONDS)
         self.controller: Controller[str] = Controller("spot", self._reconcile, problems, backoff=backoff, clock=clock)
 
@@ -98,6 +99,10 @@ class SpotKeeper:
         before, self._going = self._going, tuple((verdict.pod, until) for verdict in goes)
         self._hand_over(had_any=bool(before))
         return After(POLL_SECONDS)
+
+    def _note_namespace(self, key: Key, *_: object) -> None:
+        if any(pod.namespace == key[1] for pod, _ in self._going):
+            self._hand_over()
 
     def _hand_over(self, *, had_any: bool = False) -> None:
         """Has those evicted whose new pods would be sandboxed now, whatever has become of their profiles meanwhile."""

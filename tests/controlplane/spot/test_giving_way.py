@@ -24,7 +24,7 @@ from tests.clusters import ControlPlane, run_control_plane
 from tests.controlplane.conftest import PRIORITY_CLASSES
 from tests.controlplane.operating.lab import SANDBOX, eventually
 from tests.controlplane.reach import reach
-from tests.controlplane.server import Manifest, Server
+from tests.controlplane.server import Answer, Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 from tests.unit.cli.running import run
 
@@ -164,14 +164,46 @@ def test_where_spot_does_not_give_way_nobody_of_ordinary_priority_takes_its_room
         server.patch(path, {"metadata": {"labels": {"kind": None}}}).expect_ok()
 
 
+def evict(server: Server, namespace: str, name: str, seconds: int) -> Answer:
+    body = {"metadata": {"name": name}, "deleteOptions": {"gracePeriodSeconds": seconds, "dryRun": ["All"]}}
+    return server.create(PODS.path(name, namespace, "eviction"), body)
+
+
+def test_nobody_deletes_or_evicts_a_pod_on_spot_with_a_longer_grace_period(
+    cluster: ControlPlane, server: Server
+) -> None:
+    """The scheduler takes no further notice of a pod that is on its way out, for however long."""
+    place(server, "spot", large("spot"))
+    place(server, "demand", large("demand"))
+
+    def delete(namespace: str, *what: str, seconds: int) -> str:
+        flags = ("-n", namespace, f"--grace-period={seconds}", "--wait=false")
+        return cluster.kubectl("delete", *what, *flags, check=False).stderr
+
+    said = "A pod on Spot ends within 120 seconds, so gracePeriodSeconds may be 120 at most"
+    assert said in delete("spot", "pod", "spot", seconds=31_536_000)
+    assert said in delete("spot", "pods", "-l", "!never", seconds=121)
+    assert (
+        "deleteOptions.gracePeriodSeconds of an eviction may be 120 at most"
+        in evict(server, "spot", "spot", 121).message
+    )
+    assert not find_leaving(server, "spot")
+    assert evict(server, "spot", "spot", 120).ok
+    assert evict(server, "demand", "demand", 600).ok
+    delete("demand", "pod", "demand", seconds=700)
+    assert find_leaving(server, "demand")["demand"]["metadata"]["deletionGracePeriodSeconds"] == 700
+    delete("spot", "pod", "spot", seconds=120)
+    assert find_leaving(server, "spot")["spot"]["metadata"]["deletionGracePeriodSeconds"] == 120
+
+
 def build_template(app: str, **spec: Any) -> Manifest:
     template = a_pod().labelled(app=app).with_spec(tolerations=TOLERATIONS, **spec).build()
     return {"metadata": {"labels": template["metadata"]["labels"]}, "spec": template["spec"]}
 
 
-def interrupt(cluster: ControlPlane, *arguments: str) -> list[Manifest]:
+def interrupt(cluster: ControlPlane, *arguments: str, status: int = 0) -> list[Manifest]:
     result = run("interrupt", *arguments, "-o", "json", "--kubeconfig", str(cluster.kubeconfig_path))
-    assert result.exit_code == 0, result.stdout + result.stderr
+    assert result.exit_code == status, result.stdout + result.stderr
     pods: list[Manifest] = json.loads(result.stdout)["pods"]
     return pods
 
@@ -214,6 +246,14 @@ def test_a_deployment_loses_the_pods_that_a_dry_run_said_and_has_new_ones(
     assert said[0] == said[1]
     names = {pod["pod"] for pod in said[0]}
     assert (len(names), names <= before) == (5, True)
-    assert {pod["pod"] for pod in interrupt(cluster, *chosen)} == names
+    budget = {"minAvailable": "100%", "selector": {"matchLabels": {"app": "web"}}}
+    server.create(DISRUPTION_BUDGETS.list_path("spot"), {"metadata": {"name": "all"}, "spec": budget}).expect_ok()
+    eventually(lambda: server.get(DISRUPTION_BUDGETS.path("all", "spot")).body["status"].get("expectedPods") == 20)
+    for name in names:  # no budget keeps a pod that has never run
+        server.patch(f"{PODS.path(name, 'spot')}/status", {"status": {"phase": "Running"}}).expect_ok()
+    blocked = interrupt(cluster, *chosen, "--respect-budgets", status=1)
+    assert {(pod["pod"], pod["outcome"]) for pod in blocked} == {(name, "Blocked") for name in names}
+    assert not find_leaving(server, "spot")
+    assert {pod["pod"] for pod in interrupt(cluster, *chosen)} == names, "beyond the budget, as Spot goes"
     eventually(lambda: len(set(find_pods(server, "web")) - names) == 20)
     assert before - set(find_pods(server, "web")) == names

@@ -10,6 +10,7 @@ from monopod.api.names import (
     FARGATE,
     FARGATE_SPOT,
     ON_DEMAND_ANNOTATION,
+    SELECTORS_ANNOTATION,
     SPOT_CLASSES,
     SPOT_KEPT_CLASS,
     SPOT_PRIORITY_CLASS,
@@ -19,6 +20,7 @@ from monopod.cel.compiled_selectors import (
     ON_DEMAND_UNTIL,
     OWNER_SEPARATOR,
     PROVIDER_ALLOWED,
+    SEPARATOR,
     SPOT,
     SPOT_KEPT,
 )
@@ -125,4 +127,31 @@ RUNS_ON_ITS_PROVIDER = Validation(
     f"spec.terminationGracePeriodSeconds at most {MAX_GRACE_SECONDS}; elsewhere there is no such label. Create the pod "
     "again without these fields; if that fails too, the MutatingAdmissionPolicy monopod-pods or its binding is "
     "missing, or a webhook undoes its work.",
+)
+
+# Whoever deletes a pod may give it a grace period of any length, and the scheduler takes no further notice of one that
+# is on its way out already: for so long it would keep its room, at Spot's price, and no pod on demand could have it.
+# The pod's own is at most Spot's; what only bears the label, where no profile is, must be deletable with its own.
+_ASKED = "request.options.?gracePeriodSeconds.orValue(0)"
+_OWN = f"oldObject.spec.?terminationGracePeriodSeconds.orValue({DEFAULT_GRACE_SECONDS})"
+
+ENDS_IN_TIME = Validation(
+    "A pod on Spot gives way in time, whoever deletes it.",
+    f"{_ASKED} <= {MAX_GRACE_SECONDS} || {_ASKED} <= {_OWN}",
+    f"A pod on Spot ends within {MAX_GRACE_SECONDS} seconds, so gracePeriodSeconds may be {MAX_GRACE_SECONDS} at most. "
+    "Delete it with less, or without any.",
+)
+
+# An eviction names the pod and doesn't show it, so the profiles that reach its namespace decide.
+_COMPILED = f"namespaceObject.metadata.?annotations[?{quote(SELECTORS_ANNOTATION)}].orValue('')"
+
+EVICTED_IN_TIME = Validation(
+    "Nor by an eviction, where pods may be on Spot.",
+    f"""
+    object.?deleteOptions.?gracePeriodSeconds.orValue(0) <= {MAX_GRACE_SECONDS} ||
+      !({_COMPILED}.contains({quote(SEPARATOR + SPOT)}) || {_COMPILED}.contains({quote(SEPARATOR + PROVIDER_ALLOWED)}))
+    """,
+    "A Fargate profile may run pods of this namespace on Spot, which end within "
+    f"{MAX_GRACE_SECONDS} seconds, so deleteOptions.gracePeriodSeconds of an eviction may be {MAX_GRACE_SECONDS} at "
+    "most. Evict it with less, or without any.",
 )

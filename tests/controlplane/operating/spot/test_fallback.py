@@ -1,6 +1,7 @@
 """Workloads that find no room on Spot run on demand for a while: real scheduler and controllers, fake nodes."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +24,14 @@ from tests.controlplane.operating.moving import (
 SPOT_NODE, OTHER_NODE = "kwok-0", "kwok-1"
 ON_SPOT_NODES = "--spot-node-label=kind=spot"
 PROFILE = "thrifty"
+
+
+BEARS_IT: Json = {
+    "completions": 2,
+    "backoffLimit": 0,
+    "podReplacementPolicy": "Failed",
+    "podFailurePolicy": {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]},
+}
 
 
 def later(seconds: int) -> str:
@@ -50,7 +59,7 @@ def namespace(lab: Lab, request: pytest.FixtureRequest) -> Iterator[str]:
     create_namespace(lab, name)
     fill_nodes(lab, SPOT_NODE)
     yield name
-    lab.kubectl("delete", "deployments,pods", "--all", "-n", name, "--force", "--grace-period=0")
+    lab.kubectl("delete", "deployments,statefulsets,jobs,pods", "--all", "-n", name, "--force", "--grace-period=0")
     free(lab)
 
 
@@ -70,12 +79,31 @@ def on_demand(lab: Lab, namespace: str) -> str:
     return str(metadata.get("annotations", {}).get(ON_DEMAND_ANNOTATION, ""))
 
 
+def read_spell(lab: Lab, namespace: str, owner: str) -> tuple[str, str]:
+    """Whether the workload is on demand ("=") or was ("~"), and how often in a row."""
+    spell = find_spell(lab, namespace, owner)
+    return spell[:1], spell.rpartition(",")[2]
+
+
+def read_end(lab: Lab, namespace: str, owner: str) -> datetime:
+    return datetime.fromisoformat(find_spell(lab, namespace, owner)[1:].rpartition(",")[0])
+
+
+def find_spell(lab: Lab, namespace: str, owner: str) -> str:
+    start = f"{PROFILE}/{owner}"
+    return next((each.removeprefix(start) for each in on_demand(lab, namespace).split() if each.startswith(start)), "")
+
+
 def find_replica_set(lab: Lab, namespace: str) -> Json:
     return dict(lab.list_all("ReplicaSet", namespace)[0]["metadata"])
 
 
 def runs_on(pods: list[Json]) -> set[tuple[Any, Any]]:
     return {(pod["spec"].get("nodeName"), pod["metadata"]["labels"].get(CAPACITY_PROVIDER_LABEL)) for pod in pods}
+
+
+def await_ready(lab: Lab, namespace: str, name: str, count: int) -> None:
+    eventually(lambda: len(ready_pods(lab, namespace, name)) == count)
 
 
 def reasons(lab: Lab, namespace: str, about: str) -> set[str]:
@@ -117,6 +145,41 @@ def test_a_workload_is_on_demand_for_a_while_and_on_spot_again_whoever_is_killed
     eventually(lambda: len(ready_pods(lab, namespace, "web")) == 5)
     found = [(each["spec"]["nodeName"]) for each in ready_pods(lab, namespace, "web")]
     assert sorted(found) == [SPOT_NODE] * 2 + [OTHER_NODE] * 3, "those that run stay what they are"
+
+
+def test_a_stateful_set_and_a_job_that_bears_it_fall_back_and_twice_as_long_the_next_time(
+    lab: Lab, start: StartOperator, namespace: str
+) -> None:
+    first = start(*QUICK, ON_SPOT_NODES, patch=later(60))
+    create_profile(lab, namespace)
+    once: Json = {"restartPolicy": "Never"}
+    run_workload(lab, "StatefulSet", namespace, 2, name="store", await_ready=False)
+    run_workload(lab, "Job", namespace, 2, name="batch", await_ready=False, spec=BEARS_IT, **once)
+    run_workload(lab, "Job", namespace, 1, name="strict", await_ready=False, spec={"backoffLimit": 0}, **once)
+    strict = eventually(lambda: uids(lab, namespace, "strict"))
+    for name, count in (("store", 2), ("batch", 2)):
+        await_ready(lab, namespace, name, count)
+        assert runs_on(pods_of(lab, namespace, name)) == {(OTHER_NODE, None)}
+    assert {pod["metadata"]["name"] for pod in pods_of(lab, namespace, "store")} == {"store-0", "store-1"}
+    job = lab.get("Job", "batch", namespace) or {}
+    assert not job["status"].get("failed"), "an eviction is no failure of it"
+    for name in ("store", "batch"):
+        assert "SpotFallback" in reasons(lab, namespace, name)
+    [kept] = pods_of(lab, namespace, "strict")
+    assert {kept["metadata"]["uid"]} == strict, "its Job would count the deletion as a failure"
+    assert runs_on([kept]) == {(None, "FARGATE_SPOT")}
+    eventually(lambda: "SpotFallbackRefused" in reasons(lab, namespace, kept["metadata"]["name"]))
+    owner = (lab.get("StatefulSet", "store", namespace) or {})["metadata"]["uid"]
+    assert read_spell(lab, namespace, owner) == ("=", "1")
+    first.kill()
+
+    start(*QUICK, ON_SPOT_NODES, patch=later(60 + 12 * 60))
+    eventually(lambda: read_spell(lab, namespace, owner) == ("~", "1"))
+    lab.kubectl("scale", "statefulset/store", "--replicas=3", "-n", namespace)
+    eventually(lambda: read_spell(lab, namespace, owner) == ("=", "2"))
+    eventually(lambda: len(ready_pods(lab, namespace, "store")) == 3)
+    assert runs_on(pods_of(lab, namespace, "store")) == {(OTHER_NODE, None)}
+    assert timedelta(minutes=31) < read_end(lab, namespace, owner) - datetime.now(UTC) < timedelta(minutes=35)
 
 
 def test_pods_that_run_or_wait_for_something_else_are_left_alone(

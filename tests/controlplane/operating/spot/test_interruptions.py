@@ -14,6 +14,7 @@ from tests.receiver import ReceiverThread, build_tls
 
 NAMES = itertools.count()
 NODE = "interrupted-node"
+EVICTED = "EvictionByEvictionAPI"
 WORDS = "Your Spot Task was interrupted."
 SPOT = [{"capacityProvider": "FARGATE_SPOT"}]
 
@@ -45,29 +46,38 @@ def namespace(lab: Lab) -> Iterator[str]:
     lab.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}).expect_ok()
     yield name
     lab.kubectl("delete", "pods", "--all", "-n", name, "--force", "--grace-period=0")
-    lab.delete("Node", NODE)
+    for node in lab.list_all("Node"):
+        if node["metadata"]["name"].startswith(NODE):
+            lab.delete("Node", node["metadata"]["name"])
 
 
-def run_pod(lab: Lab, namespace: str, name: str, **spec: Any) -> None:
+def run_pod(lab: Lab, namespace: str, name: str, node: str = NODE, **spec: Any) -> None:
     if not lab.get("FargateProfile", namespace):
         lab.create_profile(namespace, namespace, **{"capacityProviderStrategy": SPOT, **spec})
         lab.becomes_active(namespace)
     lab.create_pod(namespace, name)
-    lab.bind_pod(namespace, name, NODE)
+    lab.bind_pod(namespace, name, node)
+
+
+def build_disruption(reason: str) -> Json:
+    return {
+        "type": "DisruptionTarget", "status": "True", "reason": reason, "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
 
 
 def end_pod(lab: Lab, namespace: str, name: str, reason: str) -> None:
     """As kube-scheduler and the Eviction API do it: the condition first, then the deletion."""
-    condition = {
-        "type": "DisruptionTarget", "status": "True", "reason": reason, "lastTransitionTime": "2026-01-01T00:00:00Z",
-    }  # fmt: skip
-    told = json.dumps({"status": {"conditions": [condition]}})
+    told = json.dumps({"status": {"conditions": [build_disruption(reason)]}})
     lab.kubectl("patch", "pod", name, "-n", namespace, "--subresource=status", "-p", told)
     lab.kubectl("delete", "pod", name, "-n", namespace, "--wait=false")
 
 
 def find_events(lab: Lab, namespace: str, name: str) -> list[Json]:
     return [event for event in lab.events(namespace, name) if event["reason"] == "SpotInterruption"]
+
+
+def await_event(lab: Lab, namespace: str, name: str) -> None:
+    eventually(lambda: find_events(lab, namespace, name))
 
 
 def count(operator: OperatorProcess, cause: str) -> float:
@@ -116,6 +126,112 @@ def test_a_drained_pod_is_told_of_by_its_nodes_taint_and_one_that_is_scaled_away
     assert count(operator, "NodeDisruption") == 1
     assert not find_events(lab, namespace, "web-2")
     assert not list_notices(receiver, "web-2")
+
+
+CAUSED = [
+    # Who writes it · effect of the taint, as they have it · reason of the condition · cause
+    pytest.param("aws-node-termination-handler/spot-itn", "NoSchedule", EVICTED, "SpotNotice", id="nth-spot"),
+    pytest.param(
+        "aws-node-termination-handler/rebalance-recommendation", "NoSchedule", EVICTED, "RebalanceRecommendation",
+        id="nth-rebalance",
+    ),
+    pytest.param(
+        "aws-node-termination-handler/scheduled-maintenance", "NoSchedule", EVICTED, "ScheduledMaintenance",
+        id="nth-maintenance",
+    ),
+    pytest.param(
+        "aws-node-termination-handler/asg-lifecycle-termination", "NoSchedule", EVICTED, "AutoScalingTermination",
+        id="nth-asg",
+    ),
+    pytest.param("cloud.google.com/impending-node-termination", "NoSchedule", EVICTED, "SpotNotice", id="gke"),
+    pytest.param("karpenter.sh/disrupted", "NoSchedule", EVICTED, "NodeDisruption", id="karpenter"),
+    pytest.param(
+        "node.cloudprovider.kubernetes.io/shutdown", "NoSchedule", "DeletionByTaintManager", "NodeShutdown",
+        id="cloud controller manager",
+    ),
+    pytest.param(
+        "node.kubernetes.io/out-of-service", "NoExecute", "DeletionByPodGC", "NodeShutdown", id="administrator",
+    ),
+    pytest.param("", "", "PreemptionByScheduler", "Preemption", id="scheduler"),
+    pytest.param("", "", "SpotInterruption", "Drill", id="drill"),
+    pytest.param("kubernetes.azure.com/scalesetpriority", "NoSchedule", EVICTED, "", id="aks from birth"),
+    pytest.param("ToBeDeletedByClusterAutoscaler", "NoSchedule", EVICTED, "", id="cluster autoscaler"),
+    pytest.param("", "", EVICTED, "", id="eviction"),
+]  # fmt: skip
+
+
+def test_each_cause_in_the_table_is_known_by_what_its_writer_leaves_on_a_real_node(
+    lab: Lab, namespace: str, start: StartOperator
+) -> None:
+    operator = start("--no-leader-elect")
+    known = {cause for *_, cause in (each.values for each in CAUSED) if cause}
+    before = {str(cause): count(operator, str(cause)) for cause in known}
+    for number, (taint, effect, reason, _) in enumerate(each.values for each in CAUSED):
+        node = f"{NODE}-{number}"
+        spec = {"taints": [{"key": taint, "effect": effect, "value": "x"}] if taint else []}
+        lab.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}, "spec": spec}).expect_ok()
+        run_pod(lab, namespace, f"web-{number}", node)
+        end_pod(lab, namespace, f"web-{number}", str(reason))
+    shut_down = len(CAUSED)
+    run_pod(lab, namespace, f"web-{shut_down}")
+    condition = build_disruption("TerminationByKubelet")
+    told = {"status": {"phase": "Failed", "reason": "Terminated", "conditions": [condition]}}
+    lab.kubectl(
+        "patch", "pod", f"web-{shut_down}", "-n", namespace, "--subresource=status", "-p", json.dumps(told)
+    )  # as the kubelet does of a node that shuts down gracefully
+
+    causes = [str(each.values[-1]) for each in CAUSED] + ["NodeShutdown"]
+    for number, cause in enumerate(causes):
+        if cause:
+            await_event(lab, namespace, f"web-{number}")
+    operator.passes_happen()
+    assert {cause: count(operator, cause) - before[cause] for cause in before} == {
+        cause: causes.count(cause) for cause in before
+    }
+    for number, cause in enumerate(causes):
+        assert bool(find_events(lab, namespace, f"web-{number}")) is bool(cause)
+
+
+def test_an_operator_that_is_killed_before_it_could_send_has_the_next_one_send(
+    lab: Lab, namespace: str, start: StartOperator, receiver: ReceiverThread, secrets: Path
+) -> None:
+    receiver.stop()
+    operator = start("--no-leader-elect", "--webhook-secrets", str(secrets))
+    run_pod(lab, namespace, "web-1")
+    end_pod(lab, namespace, "web-1", "PreemptionByScheduler")
+    eventually(lambda: find_events(lab, namespace, "web-1"))
+    eventually(lambda: operator.metric("monopod_notices_waiting") == 1)
+    operator.kill()
+    assert not receiver.receiver.got
+
+    receiver.start()
+    following = start("--no-leader-elect", "--webhook-secrets", str(secrets))
+    [notice] = eventually(lambda: list_notices(receiver, "web-1"))
+    assert notice["data"]["cause"] == "Preemption"
+    eventually(lambda: following.metric('monopod_notices_total{kind="SpotInterruption",result="sent"}') == 1)
+    assert [event["count"] for event in find_events(lab, namespace, "web-1")] == [1], "the first has told of it so"
+
+
+def test_a_receiver_that_gives_no_answer_fails_or_redirects_holds_up_nothing_else(
+    lab: Lab, namespace: str, start: StartOperator, receiver: ReceiverThread, secrets: Path
+) -> None:
+    operator = start("--no-leader-elect", "--webhook-secrets", str(secrets))
+    run_pod(lab, namespace, "web-1")
+    run_pod(lab, namespace, "web-2")
+    receiver.receiver.answering.clear()
+    end_pod(lab, namespace, "web-1", "PreemptionByScheduler")
+    eventually(lambda: receiver.receiver.seen)
+    end_pod(lab, namespace, "web-2", "PreemptionByScheduler")
+    eventually(lambda: find_events(lab, namespace, "web-2"))
+    operator.passes_happen()
+    receiver.receiver.status = 500
+    receiver.release()
+    eventually(lambda: len(receiver.receiver.seen) >= 2)
+    receiver.receiver.status = 307
+    eventually(lambda: len(receiver.receiver.seen) >= 3)
+    assert (receiver.receiver.got, receiver.receiver.strays) == ([], 0)
+    receiver.receiver.status = 200
+    eventually(lambda: [len(list_notices(receiver, name)) for name in ("web-1", "web-2")] == [1, 1])
 
 
 def test_a_receiver_that_is_away_gets_the_notice_when_it_is_back_and_the_operator_works_meanwhile(
