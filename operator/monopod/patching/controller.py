@@ -130,8 +130,7 @@ class Patcher:
 
     def update(self, given: PatchingInput) -> None:
         """What has changed is looked at now."""
-        before, self._given, self._states = self._states, given, {}
-        changed = False
+        before, changed, self._given, self._states = self._states, False, given, {}
         for name, settings in given.settings.items():
             patched, fault = self._read_date(settings.runtime_class)
             state = before.get(name)
@@ -264,7 +263,7 @@ class Patcher:
     def _build_facts(
         self, state: _State, scan: ProfileScan, refused: Mapping[str, str], obstacles: tuple[Obstacle, ...]
     ) -> Facts:
-        names = {str(pod) for pod in state.round.stale} if not isinstance(state.round, Done) else set()
+        names = set() if isinstance(state.round, Done) else {str(pod) for pod in state.round.stale}
         bare = [each for each in self._bare.report(state.settings.profile).obstacles if names.intersection(each.pods)]
         return Facts(
             state.settings,
@@ -276,6 +275,7 @@ class Patcher:
             scan.left,
             state.turns.waiting_for,
             self._announcer.get_announced(state.settings.profile),
+            scan.elsewhere,
         )
 
     def _compute_pause(self, state: _State) -> float:

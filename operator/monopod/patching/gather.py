@@ -62,11 +62,16 @@ class PatchingGatherer:
         patch = Patch(patched, noticed or now) if patched else None
         self._owners = {key: each for key, each in self._owners.items() if at - each[0] < OWNER_SECONDS}
         pods: list[tuple[Manifest, StalePod | None]] = []
+        elsewhere = 0
         query = {"labelSelector": f"{PROFILE_LABEL}={settings.profile}"}
         async for pod in self._api.list_pages(PODS.list_path(), query):
-            if not has_ended(pod) and Part(pod).child("spec").text("runtimeClassName") == settings.runtime_class:
+            if has_ended(pod):
+                continue
+            if Part(pod).child("spec").text("runtimeClassName") != settings.runtime_class:
+                elsewhere += 1
+            else:
                 pods.append((_trim(pod), find_stale(pod, patch, settings.wait, settings.max_age, now, leaving)))
-        return await self._observe_all(pods, settings, patched, at)
+        return replace(await self._observe_all(pods, settings, patched, at), elsewhere=elsewhere)
 
     async def _observe_all(
         self,

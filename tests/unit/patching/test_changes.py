@@ -4,6 +4,7 @@ import datetime
 
 import pytest
 
+from tests.unit.fake_api import an_object
 from tests.unit.patching.scene import NOW, PATCHED, Profile, Scene
 from tests.unit.running import running
 
@@ -125,3 +126,21 @@ async def test_another_date_in_the_middle_of_a_round_begins_the_next() -> None:
         profile.change(wait="7d")
         assert await profile.go_on() == []
         assert profile.told.items() >= {"phase": "Noticed", "patched": date, "stale": 2, "progress": "0/2"}.items()
+
+
+@pytest.mark.parametrize("date", [PATCHED, NOW], ids=["patched at once", "patched later"])
+async def test_a_round_that_a_profile_leaves_for_another_runtime_class_isnt_said_to_be_finished(date: str) -> None:
+    scene = Scene("a", "b")
+    profile = Profile(scene, wait="0m")
+    kata = an_object("kata", annotations={"monopod.dev/patched": date})
+    scene.caches.runtime_classes.observe("ADDED", {**kata, "handler": "kata"})
+    async with running(scene.patcher.controller):
+        profile.give()
+        await profile.go_on()
+        await profile.replace("a")
+        profile.status["runtimeClassName"] = "kata"
+        profile.give()
+        assert profile.list_going() == []
+        assert await profile.go_on() == []
+        assert profile.told.items() >= {"phase": "Done", "progress": "1/1"}.items()
+        assert not {"patched", "finishedAt"} & profile.told.keys()

@@ -50,6 +50,7 @@ class Facts:
         left: pods (NAMESPACE/NAME) that stay, by the reason.
         waiting_for: what the next pod waits for, "" if there is nothing to name.
         announced: the uids of pods whose events have been posted.
+        elsewhere: how many pods run in the RuntimeClass that the profile had before.
     """
 
     settings: PatchingSettings
@@ -61,6 +62,7 @@ class Facts:
     left: Mapping[Reason, tuple[str, ...]] = field(default_factory=dict)
     waiting_for: str = ""
     announced: frozenset[str] = frozenset()
+    elsewhere: int = 0
 
     @property
     def stale(self) -> tuple[StalePod, ...]:
@@ -132,11 +134,11 @@ def decide_patching(facts: Facts, before: Mapping[str, Any], now: str) -> dict[s
 
 
 def _take_back(before: Mapping[str, Any], facts: Facts, now: str) -> Mapping[str, Any]:
-    """Without a patch that isn't finished and whose date is no more: what it hasn't replaced stays as it is."""
+    """Without a patch that isn't finished and whose date or RuntimeClass is no more: what it left stays as it is."""
     recorded = _read(before.get("patched"))
     if recorded is None or before.get("finishedAt") or facts.is_patch:
         return before
-    if facts.patched and recorded <= facts.patched <= datetime.datetime.fromisoformat(now):
+    if not facts.elsewhere and facts.patched and recorded <= facts.patched <= datetime.datetime.fromisoformat(now):
         return before  # nothing is older than this one either
     rest = {key: value for key, value in before.items() if key not in ("patched", "noticedAt")}
     return {**rest, "pods": before.get("replaced", 0)}

@@ -55,6 +55,7 @@ class ProfileScan:
         pods: in any order.
         workloads: by uid; those that are going are missing, and their pods with them.
         at: when that was, on the monotonic clock.
+        elsewhere: how many pods of the profile run in another RuntimeClass, which it had before.
         manifests: of each workload one pod that is to be replaced, and all such pods that nothing controls, by uid.
     """
 
@@ -62,6 +63,7 @@ class ProfileScan:
     workloads: Mapping[str, Workload] = field(default_factory=dict)
     at: float = field(default=0.0, compare=False)
     manifests: Mapping[str, Manifest] = field(default_factory=dict, compare=False, repr=False)
+    elsewhere: int = 0
 
     @property
     def stale(self) -> tuple[StalePod, ...]:
