@@ -101,6 +101,13 @@ class Services:
         pid = self.folder / "pids" / name
         self.wait_until(lambda: not pid.exists(), f"the end of {name}", self.log(name), 20)
 
+    def restart(self, name: str) -> None:
+        """Ends a service and starts it again, as it was."""
+        path = self.folder / "services" / f"{name}.json"
+        spec = json.loads(path.read_text())
+        self.stop(name)
+        self.start(name, spec["argv"], spec["env"])
+
     def log(self, name: str) -> Path:
         """The log file of a service."""
         return self.folder / "logs" / f"{name}.log"

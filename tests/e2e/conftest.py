@@ -36,7 +36,14 @@ FIRST, LAST = "spot/test_sigterm.py", "manager/test_release.py"
 LATE = ("spot/test_sigkill.py", "aws/test_capacity.py")
 """What others begin ends two minutes later, which the late ones see. The last uninstalls Monopod from the tier's
 cluster, so nothing may come after it."""
-ORDER = {HERE / FIRST: -1, **{HERE / late: 1 for late in LATE}, HERE / LAST: 2}
+RESTARTING = "capacity/test_image_collection.py"
+"""It restarts the kubelet, which would give a pod that is ending its whole grace again."""
+ORDER = {
+    HERE / FIRST: -1,
+    **{HERE / late: 1 for late in LATE},
+    HERE / RESTARTING: 2,
+    HERE / LAST: 3,
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:

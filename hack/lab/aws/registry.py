@@ -25,6 +25,8 @@ TAG = "1.0"
 BUSYBOX = f"{HOST}/busybox:{TAG}"
 WARMED = f"{HOST}/warmed:{TAG}"
 """The same under a name that nothing pulls but what is to be on nodes before pods come."""
+KEPT = f"{HOST}/kept:{TAG}"
+"""The same once more, for what collects images."""
 NAMESPACE = "registry"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
@@ -46,16 +48,19 @@ DEFAULT = Registry("registry", PORT)
 
 
 def install_registry(cluster: Cluster) -> None:
-    """Installs the default one, with two images, which are then to be had as `BUSYBOX` and `WARMED`."""
+    """Installs the default one, with images that are then to be had as `BUSYBOX`, `WARMED` and `KEPT`."""
     cache = cache_dir() / "images"
     # Another image than the node's own busybox: one that was pulled once is pulled again for each pod that names it
     # otherwise (KubeletEnsureSecretPulledImages), and by its own name that one is to be had nowhere.
     config = {"Cmd": ["sh"], "Env": ["PATH=/usr/bin"], "Labels": {"of": "a registry"}}
     busybox = build_image(cache, "monopod.local/pulled-busybox:1", build_busybox_tree(cache), config)
-    warmed = build_image(
-        cache, "monopod.local/warmed-busybox:1", build_busybox_tree(cache), config | {"Labels": {"of": "a warm node"}}
-    )
-    install_registry_of(cluster, DEFAULT, {"busybox": busybox, "warmed": warmed})
+    more = {
+        name: build_image(
+            cache, f"monopod.local/{name}-busybox:1", build_busybox_tree(cache), config | {"Labels": {"of": of}}
+        )
+        for name, of in (("warmed", "a warm node"), ("kept", "a node that collects images"))
+    }
+    install_registry_of(cluster, DEFAULT, {"busybox": busybox, **more})
 
 
 def install_registry_of(cluster: Cluster, registry: Registry, archives: Mapping[str, Path]) -> None:
