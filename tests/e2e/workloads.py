@@ -36,17 +36,18 @@ def a_pod(name: str, namespace: str, labels: dict[str, str], script: str = SLEEP
 
 def a_server(name: str, namespace: str, labels: dict[str, str]) -> Object:
     pod = a_pod(name, namespace, labels, SERVE)
-    _probe(pod["spec"])
+    probe(pod["spec"])
     return pod
 
 
-def _probe(spec: Object) -> None:
+def probe(spec: Object) -> None:
+    """Has a server's pods be Ready when they answer."""
     spec["containers"][0]["readinessProbe"] = {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1}
 
 
 def serve_to_the_last(spec: Object) -> None:
     """Has a server's pods serve until all have heard that they are going, as whoever wants no failed requests must."""
-    _probe(spec)
+    probe(spec)
     spec["containers"][0]["lifecycle"] = {"preStop": {"sleep": {"seconds": 5}}}
     spec["terminationGracePeriodSeconds"] = 15
 
@@ -76,7 +77,7 @@ def a_deployment(
 def a_stateful_set(name: str, namespace: str, labels: dict[str, str], replicas: int) -> Object:
     """Pods that serve; each waits for the one before it to be Ready."""
     spec = _pod_spec(SERVE)
-    _probe(spec)
+    probe(spec)
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",

@@ -1,4 +1,4 @@
-"""What the service that makes machines has to know of its cluster, in a file."""
+"""What whoever adds machines to a cluster has to know of it, in a file."""
 
 import ipaddress
 import json
@@ -61,7 +61,7 @@ class Plan:
 
     def write(self) -> Path:
         """Writes the file and returns its path."""
-        path = self.folder / _FILE
+        path = find_plan(self.folder)
         told = {
             "server": self.server,
             "subnet": str(self.subnet.network),
@@ -78,6 +78,11 @@ class Plan:
         programs = {name: Path(program) for name, program in told["programs"].items()}
         subnet = Subnet(ipaddress.IPv4Network(told["subnet"]))
         return cls(path.parent, told["server"], subnet, told["nodes"], programs)
+
+
+def find_plan(folder: Path) -> Path:
+    """The file of a cluster's plan."""
+    return folder / _FILE
 
 
 def find_images(folder: Path) -> Path:

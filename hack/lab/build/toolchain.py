@@ -79,6 +79,9 @@ def _packages(prefix: str, *names: str) -> dict[str, str]:
     return {name.rsplit("/", 1)[-1]: f"{prefix}/{name}" for name in names}
 
 
+_GVISOR = "gvisor.dev/gvisor"
+_PREPARE_GVISOR = None if has_sys_resource() else _ignore_oom_score_errors
+PATCHED_RELEASE = "4.19.1-gvisor-patched"
 _FELIX = "github.com/projectcalico/calico/felix"
 TOOLS: dict[str, Tool] = {
     "etcd": Tool("etcd", {"etcd": "go.etcd.io/etcd/server/v3"}, 65),
@@ -118,9 +121,20 @@ TOOLS: dict[str, Tool] = {
     ),
     "gvisor": Tool(
         "gvisor",
-        {"runsc": "gvisor.dev/gvisor/runsc", "containerd-shim-runsc-v1": "gvisor.dev/gvisor/shim"},
+        {"runsc": f"{_GVISOR}/runsc", "containerd-shim-runsc-v1": f"{_GVISOR}/shim"},
         200,
-        prepare=None if has_sys_resource() else _ignore_oom_score_errors,
+        prepare=_PREPARE_GVISOR,
+    ),
+    # The same source, as a patch would make another gVisor of it: its guests see another release, and so does whoever
+    # asks for its version. Only linked again, where the other is built.
+    "gvisor-patched": Tool(
+        "gvisor",
+        {"runsc-patched": f"{_GVISOR}/runsc"},
+        20,
+        f"-X {_GVISOR}/pkg/sentry/kernel/version.release={PATCHED_RELEASE} "
+        f"-X {_GVISOR}/runsc/version.version={PATCHED_RELEASE}",
+        prepare=_PREPARE_GVISOR,
+        module="gvisor",
     ),
     "cni": Tool(
         "cni_plugins",

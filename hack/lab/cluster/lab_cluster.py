@@ -10,20 +10,22 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from lab import cgroups
 from lab.autoscale import karpenter
-from lab.autoscale.plan import AT_ONCE, Plan, find_grown, find_images
+from lab.autoscale.plan import AT_ONCE, Plan, find_grown, find_images, find_plan
 from lab.build import apt
 from lab.build.toolchain import build_tools
 from lab.cluster import addons, kwok
 from lab.cluster.controlplane import ControlPlane, find_free_ports
 from lab.cluster.images import build_node_images
-from lab.cluster.network import connect_nodes, disconnect, find_free_subnet
+from lab.cluster.network import connect_node, connect_nodes, disconnect, disconnect_node, find_free_subnet
 from lab.cluster.node import Node, ctr, import_image
 from lab.cluster.pki import Authority
 from lab.cluster.port_forward import forward_port
@@ -37,6 +39,7 @@ NODE_TOOLS = ("containerd", "gvisor", "cni", "calico", "coredns")
 NODE_PORTS = (6443, 2379, 2380, 10257, 10259)
 NODE_READY_SECONDS = 120
 KINDS_SECONDS = 30
+NO_REGISTRATION: Mapping[str, Any] = MappingProxyType({})
 AUTOSCALED = "autoscaled"
 """A file that tells later runs how the cluster was made."""
 
@@ -144,6 +147,45 @@ class LabCluster:
         if self.autoscale:
             self._keep_images([archive])
 
+    def add_node(self, *taints: addons.Object) -> str:
+        """Starts one more node, which has the images of every node and no others, and returns its name.
+
+        Args:
+            taints: What keeps pods away that aren't meant for it.
+
+        Raises:
+            NotReady: If it doesn't come up.
+        """
+        machines, plan = self.machines(), Plan.read(find_plan(self.folder))
+        index, machine = len(machines), Services(self.folder / f"machines/node-{len(machines) + 1}", isolated=True)
+        node = _build_node(plan, index, machine, {"registerWithTaints": list(taints)})
+        try:
+            with self._share_lifeline() as lifeline:
+                machine.launch(node.name, lifeline)
+            connect_node(plan.subnet, machines[0].init_pid(), index, machine.init_pid(), self.nodes + AT_ONCE)
+            self._start_runtime(node, build_node_images(plan.programs["coredns"]))
+            node.start()
+            machine.wait_until(lambda: self._is_ready(node.name), node.name, machine.log("kubelet"), NODE_READY_SECONDS)
+        except BaseException:
+            self.remove_node()
+            raise
+        return node.name
+
+    def remove_node(self) -> None:
+        """Takes the node away that was added last. Pods that are still there die with it."""
+        machines = self.machines()
+        index, machine = len(machines) - 1, machines[-1]
+        name = f"{self.name}-{machine.folder.name}"
+        machine.kill()
+        disconnect_node(machines[0].init_pid(), index)
+        cgroups.remove_cgroups(self.name, name)
+        _remove_tree(machine.folder)
+        self.kubectl("delete", "node", name, "--ignore-not-found")
+
+    def _is_ready(self, node: str) -> bool:
+        named, status = f"metadata.name={node}", '{.items[*].status.conditions[?(@.type=="Ready")].status}'
+        return self.kubectl("get", "nodes", "--field-selector", named, "-o", f"jsonpath={status}") == "True"
+
     def _keep_images(self, archives: Sequence[Path]) -> None:
         folder = find_images(self.folder)
         folder.mkdir(exist_ok=True)
@@ -186,6 +228,18 @@ class LabCluster:
         reader, self._lifeline = os.pipe()
         os.set_inheritable(self._lifeline, False)
         return reader
+
+    @contextlib.contextmanager
+    def _share_lifeline(self) -> Iterator[int | None]:
+        """The reading end that the machines have got, once more."""
+        if self._lifeline is None:
+            yield None
+            return
+        reader = os.open(f"/proc/self/fd/{self._lifeline}", os.O_RDONLY)
+        try:
+            yield reader
+        finally:
+            os.close(reader)
 
     def _start(self, programs: dict[str, Path], lifeline: int | None) -> None:
         authority = Authority.create(self.folder / "pki")
@@ -232,12 +286,11 @@ class LabCluster:
             for index, machine in enumerate(machines):
                 machine.launch(f"{self.name}-node-{index + 1}", lifeline)
             subnet = find_free_subnet()
-            connect_nodes(self.name, subnet, machines, spare=AT_ONCE if self.autoscale else 0)
+            connect_nodes(self.name, subnet, machines, spare=AT_ONCE)
         plane = ControlPlane(machines[0], authority, subnet.node(0), NODE_PORTS, programs, runs_pods=True)
-        nodes = [
-            Node(self.name, f"{self.name}-{host.folder.name}", i, subnet.node(i), plane.url, host, authority, programs)
-            for i, host in enumerate(machines)
-        ]
+        plan = Plan(self.folder, plane.url, subnet, self.nodes, programs)
+        plan.write()
+        nodes = [_build_node(plan, i, host) for i, host in enumerate(machines)]
         archives = build_node_images(programs["coredns"])
         with ThreadPoolExecutor() as pool:
             runtimes = [pool.submit(self._start_runtime, node, archives) for node in nodes]
@@ -251,7 +304,6 @@ class LabCluster:
         self._await_nodes(machines[0])
         if self.autoscale:
             self._keep_images(archives)
-            plan = Plan(self.folder, plane.url, subnet, self.nodes, programs)
             self._start_autoscaling(plane, programs, plan)
         return plane
 
@@ -301,6 +353,11 @@ def sweep() -> None:
         recent = time.time() - (cluster.folder / "machines").stat().st_mtime < NODE_READY_SECONDS
         if not recent and not any(machine.alive() for machine in cluster.machines()):
             cluster.delete()
+
+
+def _build_node(plan: Plan, index: int, host: Services, registration: Mapping[str, Any] = NO_REGISTRATION) -> Node:
+    name, address = f"{plan.cluster}-{host.folder.name}", plan.subnet.node(index)
+    return Node(plan.cluster, name, index, address, plan.server, host, plan.authority, plan.programs, registration)
 
 
 @contextlib.contextmanager
