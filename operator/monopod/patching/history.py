@@ -61,12 +61,14 @@ class History:
             is_under_way: whether some pod may become so.
         """
         key, now = ("first", profile), self._clock.monotonic()
-        if not is_doubtful:
+        if is_doubtful:
+            self._first_pods.setdefault(profile, 0)  # before any pod is under way: the first one counts, too
+        else:
             self._first_pods.pop(profile, None)
         if not (is_doubtful and is_under_way):
             self._since.pop(key, None)
             return False
-        tried = self._first_pods.setdefault(profile, 0)
+        tried = self._first_pods[profile]
         return now - self._since.setdefault(key, now) >= FIRST_PODS.after(max(1, tried))
 
     def note_eviction(self, profile: str) -> None:

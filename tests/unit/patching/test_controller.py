@@ -106,6 +106,25 @@ async def test_a_pod_that_never_becomes_ready_holds_up_those_of_others_for_ten_m
         assert await wait(2) == ["c", "d", "e"]
 
 
+async def test_the_first_pod_that_goes_counts_as_one_that_was_tried() -> None:
+    scene = Scene("a", "b", "c", "d")
+    pods = scene.api.lists["/api/v1/pods"]
+    for pod in pods:
+        pod["metadata"]["ownerReferences"][0]["uid"] = f"owner of {pod['metadata']['name']}"
+    memory = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now())
+    async with running(scene.patcher.controller):
+        scene.give(replace(TERMS, memory=memory))
+        for pod, minutes in zip(pods, (0, 10, 20, 40), strict=True):
+            for _ in range(minutes - 1):
+                scene.clock.step(54)
+                assert await scene.go_on() == [], f"before {minutes} minutes are over"
+            for _ in range(2):
+                scene.clock.step(54)
+                going = await scene.go_on()
+            assert going == [pod["metadata"]["name"]]
+            evict(scene, pod)
+
+
 async def test_of_refused_pods_in_several_zones_none_goes_with_one_of_another_zone() -> None:
     scene = Scene("a", "b", "c")
     pods = scene.api.lists["/api/v1/pods"]
