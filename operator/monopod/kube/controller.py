@@ -74,8 +74,8 @@ class Backoff:
 class _Waiting(Generic[Key]):
     """The keys that wait, each once: the urgent ones first, but of four that are taken one isn't urgent.
 
-    A tenant may cause urgent work without end, for which the pods of the others mustn't wait for ever. Of those that
-    aren't urgent, the ones in the background are every other, so that neither waits for all of the others.
+    A tenant may cause urgent work without end, for which the pods of the others mustn't wait for ever. Of the keys that
+    aren't urgent, every other one is taken from the background, so that neither kind waits for all of the other.
     """
 
     def __init__(self) -> None:
@@ -177,8 +177,8 @@ class Controller(Generic[Key]):
         Args:
             key: what to reconcile.
             urgent: whether it goes first.
-            background: whether it is one of many that only bring up to date what is there, and leaves every other turn
-                to the keys that aren't.
+            background: whether it is one of many that only bring up to date what exists; these take every other of the
+                turns that aren't urgent, and leave the rest to new objects.
         """
         if key in self._working:
             self._again.add(key)

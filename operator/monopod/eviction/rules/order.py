@@ -167,11 +167,11 @@ class EvictionQueue:
     _tries: dict[str, int] = field(default_factory=dict)
     _evicted: set[str] = field(default_factory=set)
     _pauses: dict[str, _Pause] = field(default_factory=dict)
-    """By workload, of those that budgets have refused."""
+    """Of workloads that budgets have refused, by their uids."""
     _refused: dict[str, _Pause] = field(default_factory=dict)
-    """By uid, of pods that were refused for another reason."""
+    """Of pods that were refused for another reason, by their uids."""
     _rests: dict[str, float] = field(default_factory=dict)
-    """Until when a workload with such a pod rests: all of its pods may be refused, one after the other."""
+    """Until when a workload with such a pod rests, by its uid: the next of its pods may be refused just so."""
     _turns: Turns = field(default_factory=Turns)
     _unanswered: int = 0
 

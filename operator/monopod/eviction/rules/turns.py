@@ -12,34 +12,36 @@ from typing import Final, Literal, get_args
 Purpose = Literal["deletion", "rescheduling", "spot", "drill", "patching"]
 
 PURPOSES: Final[Sequence[Purpose]] = get_args(Purpose)
-"""The first of them goes first where all have had as much."""
+"""In the order in which they go where several have had equally much of their shares."""
 
 SHARES: Final[Mapping[Purpose, int]] = {"rescheduling": 2, "spot": 2, "drill": 1, "patching": 2}
-"""How evictions are divided among those of the other purposes that have pods to evict."""
+"""The weights by which evictions are divided among the purposes, other than deletion, that have pods to evict."""
 
 
 @dataclass
 class Turns:
-    """Whose turn it is: whoever has had least of its share, counted from where those that evict now are.
+    """Whose turn it is, by weighted fair queueing.
 
-    A purpose that had nothing to evict for a while has no claim to what others had meanwhile.
+    Each eviction moves the virtual time of its purpose on by 1 / its share, and the purpose whose time is earliest is
+    next. One that had nothing to evict for a while starts again at the present virtual time: it has no claim to what
+    others had meanwhile.
     """
 
-    _had: dict[Purpose, float] = field(default_factory=dict)
-    _now: float = 0.0
+    _times: dict[Purpose, float] = field(default_factory=dict)
+    _present: float = 0.0
 
     def choose(self, ready: Collection[Purpose]) -> Purpose:
         """The next of these."""
         if "deletion" in ready:
             return "deletion"
-        return min(ready, key=lambda purpose: (self._count(purpose), PURPOSES.index(purpose)))
+        return min(ready, key=lambda purpose: (self._get_time(purpose), PURPOSES.index(purpose)))
 
     def note(self, purpose: Purpose) -> None:
         """A pod was evicted for it."""
         if purpose not in SHARES:
             return
-        self._now = self._count(purpose)
-        self._had[purpose] = self._now + 1 / SHARES[purpose]
+        self._present = self._get_time(purpose)
+        self._times[purpose] = self._present + 1 / SHARES[purpose]
 
-    def _count(self, purpose: Purpose) -> float:
-        return max(self._had.get(purpose, 0.0), self._now)
+    def _get_time(self, purpose: Purpose) -> float:
+        return max(self._times.get(purpose, 0.0), self._present)
