@@ -1,6 +1,6 @@
 """What is remembered of a profile's pods from one look to the next: since when they wait, and what has been tried.
 
-It is forgotten with the process. The next one waits again from the beginning, which is late and never early.
+It is lost with the process. The next one waits again from the beginning, so pods go later, never sooner.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -10,16 +10,17 @@ from monopod.kube.clock import Clock
 from monopod.kube.controller import Backoff
 from monopod.patching.rules.scan import ProfileScan
 
-# After that long, what lacks Ready pods, or is refused meanwhile, holds up no others.
+# After this time a workload that lacks Ready pods, or whose pods are refused, holds up no others.
 PATIENCE_SECONDS: Final = 600.0
-# As long as no pod has come up since a patch, one more may try it after each of these pauses.
+# As long as no pod has become Ready since a patch, one more may be evicted after each of these pauses.
 FIRST_PODS: Final = Backoff(first=PATIENCE_SECONDS, longest=3600.0)
 
 Key = tuple[str, str]
+"""What is so, and the uid of the pod or workload, or the name of the profile, of which it is so."""
 
 
 class History:
-    """Holds nothing of pods, workloads and profiles that are gone; see `retain`.
+    """Keeps nothing about pods, workloads and profiles that are gone; see `retain`.
 
     Attributes:
         expected: how many pods workloads of unknown kinds had, by uid.
@@ -35,30 +36,36 @@ class History:
         return len(self.expected) + len(self._since) + len(self._first_pods)
 
     def observe(self, scan: ProfileScan) -> None:
-        """Remembers how many pods there were."""
+        """Remembers how many pods each workload of an unknown kind had at most."""
         for uid, pods in scan.group().items():
             if scan.workloads[uid].desired is None and not scan.workloads[uid].is_bare:
                 there = sum(not pod.is_terminating for pod in pods)
                 self.expected[uid] = max(self.expected.get(uid, 0), there)
 
-    def select_lasting(self, what: str, of: Iterable[str], those: Collection[str]) -> set[str]:
-        """Of those of which something is so now, by uid, the ones of which it has been for long."""
+    def select_lasting(self, what: str, every: Iterable[str], current: Collection[str]) -> set[str]:
+        """The uids of which something has been so for longer than `PATIENCE_SECONDS`.
+
+        Args:
+            what: what is so, in a word.
+            every: all uids that were looked at.
+            current: those of which it is so now.
+        """
         now = self._clock.monotonic()
         found = set()
-        for uid in of:
-            if uid not in those:
+        for uid in every:
+            if uid not in current:
                 self._since.pop((what, uid), None)
             elif now - self._since.setdefault((what, uid), now) >= PATIENCE_SECONDS:
                 found.add(uid)
         return found
 
     def is_overtaken(self, profile: str, *, is_doubtful: bool, is_under_way: bool) -> bool:
-        """Whether pods that don't come up have held up the first pod of others for long enough.
+        """Whether pods that don't become Ready have held up those of other workloads for long enough.
 
         Args:
-            profile: theirs.
+            profile: the name of their profile.
             is_doubtful: whether no pod is Ready in a sandbox from after the patch.
-            is_under_way: whether some pod may become so.
+            is_under_way: whether some pod may still become Ready in one.
         """
         key, now = ("first", profile), self._clock.monotonic()
         if is_doubtful:
@@ -78,7 +85,7 @@ class History:
             self._first_pods[profile] += 1
 
     def retain(self, scans: Mapping[str, ProfileScan | None]) -> None:
-        """Forgets what is in none of these, which are by the profiles' names."""
+        """Forgets what is in none of these scans, which are by the names of profiles."""
         known = {*scans}
         for scan in scans.values():
             if scan:

@@ -1,7 +1,7 @@
 """Which nodes are about to be taken away, by what they tell: a cordon, taints, conditions; and which pods leave them.
 
 A pod whose replacement might come to the same node stays, or it would be evicted again and again: one that tolerates
-all that keeps others away; and where nothing does, one that came after the node had told.
+all of the node's taints, unless its sandbox is from before the node's condition. So a condition moves each pod once.
 
 Sources: Karpenter's and AWS's node termination handler's own taints; KEP-5683 for the conditions, which administrators
 write.
@@ -29,7 +29,7 @@ TAINTS: Final = frozenset(
 
 
 def find_leaving(nodes: Iterable[NodeView]) -> dict[str, NodeView]:
-    """By their names nodes whose pods had better go before the node does."""
+    """The nodes whose pods had better go before the node does, by name."""
     return {node.name: node for node in nodes if node.maintenance_since or _is_tainted(node)}
 
 

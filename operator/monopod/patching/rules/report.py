@@ -134,7 +134,7 @@ def decide_patching(facts: Facts, before: Mapping[str, Any], now: str) -> dict[s
 
 
 def _take_back(before: Mapping[str, Any], facts: Facts, now: str) -> Mapping[str, Any]:
-    """Without a patch that isn't finished and whose date or RuntimeClass is no more: what it left stays as it is."""
+    """Drops an unfinished patch whose date was taken back or whose RuntimeClass was changed: its other pods stay."""
     recorded = _read(before.get("patched"))
     if recorded is None or before.get("finishedAt") or facts.is_patch:
         return before

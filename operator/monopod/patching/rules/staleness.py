@@ -116,7 +116,7 @@ def find_stale(
         wait: from the notice to the first eviction.
         max_age: how old a sandbox may become in any case. It needs no notice, as it is known from the beginning.
         now: the time.
-        leaving: by name nodes that are about to be taken away, whose pods go at once.
+        leaving: the nodes that are about to be taken away, by name; their pods go at once.
 
     Raises:
         InvalidManifest: a field holds what the API server would never store.

@@ -3,10 +3,10 @@
     no pod is Ready yet in a sandbox from after the patch ──► one pod of one workload, and no other until it is replaced
     one is                                                 ──► of each workload as many as `maxUnavailable` leaves
 
-So a patch that no pod comes up with takes one pod, and no workload's second. A pod that never becomes Ready may have
-other reasons, and belong to someone else: after a while it holds up its own workload alone, and one pod of another is
-next, of another namespace if there is one. Pods that aren't Ready serve no one: they don't count, and needn't wait.
-What budgets say the API server alone knows.
+So a patch with which no pod becomes Ready takes few pods, and no two of one workload. A pod that never becomes Ready
+may have other reasons, and belong to someone else: after a while (`history`) it holds up its own workload alone, and
+one pod of another workload is next, of another namespace if there is one. Pods that aren't Ready serve no one: they
+don't count, and needn't wait. What budgets allow, only the API server knows.
 """
 
 from collections import defaultdict
@@ -166,7 +166,7 @@ def list_under_way(scan: ProfileScan) -> list[str]:
 
 
 def describe_overtaken(scan: ProfileScan) -> tuple[Obstacle, ...]:
-    """What keeps pods of workloads whose new pods don't come up, so that others go first, of other zones too."""
+    """What keeps pods of workloads whose new pods don't become Ready; pods of others go first, of other zones too."""
     groups, found = scan.group(), []
     for uid in list_under_way(scan):
         names = tuple(str(pod) for pod in groups[uid] if pod.stale and not pod.left and not pod.is_terminating)
