@@ -4,7 +4,7 @@
                ▲  │        ├──── refused by name ─► given up, counted and logged
                │  │        └──── anything else ───► back-off, then again; after a day given up, counted and logged
                │  └── more than MOST_WAITING: the oldest is dropped, counted and logged
-               └───── who has something to tell says it again: after a restart, and of what was dropped
+               └───── whoever has something to tell says it again: after a restart, and when it was dropped
 
 Nothing is stored: who sends derives its notices from objects, and says them again as long as these show them. What was
 sent, was given up or waits isn't taken twice, so saying it again costs nothing; what was dropped is taken again once
@@ -96,7 +96,7 @@ class Webhook:
         NOTICES_WAITING.set_function(lambda: len(self._waiting))
 
     def send(self, notice: Notice) -> None:
-        """Has a notice sent in its turn, unless it was already, waits, or was dropped and there is no room yet."""
+        """Has a notice sent in its turn, unless it was sent, waits already, or was dropped and there is no room yet."""
         if not self._options.webhook_url and not self._options.webhook_secrets:
             return
         key = compute_id(notice)
@@ -153,7 +153,7 @@ class Webhook:
         return (build_event_bridge_event if is_aws else build_cloud_event)(notice, self._options.notice_origin)
 
     def _finish(self, key: str, result: str) -> None:
-        """One that was dropped while it was being sent is one that was sent all the same."""
+        """Also of one that was dropped while it was being sent: it was counted as dropped, and isn't sent again."""
         if waiting := self._waiting.pop(key, None):
             NOTICES.labels(name_kind(waiting.notice), result).inc()
         _remember(self._finished, key)

@@ -7,7 +7,8 @@
 
 Nothing is remembered but in that annotation. Whoever is killed between the two writes leaves a workload that is on
 demand, and pods that wait; the next operator evicts them. While no profile falls back, nothing is listed or written.
-While a new pod wouldn't be sandboxed, no pod goes: what was decided is taken back as soon as that is known.
+While a new pod wouldn't be sandboxed, no pod goes: evictions that were decided on are withdrawn as soon as that is
+known.
 """
 
 import asyncio
@@ -43,7 +44,7 @@ SPOT_PODS: Final = {
 }
 PURPOSE: Final = "spot"
 KNOWN_SECONDS: Final = 15.0
-"""What was seen longer ago evicts nothing."""
+"""How long a pod that was seen waiting may be evicted on that; it may have found room since."""
 
 
 class SpotKeeper:
@@ -76,7 +77,7 @@ class SpotKeeper:
         self._waiting: tuple[WaitingPod, ...] = ()
         self._pending, self._seen = True, -1
         self._going: tuple[tuple[WaitingPod, float], ...] = ()
-        """The pods that are to be evicted, each with when what is known of it is too old."""
+        """The pods that are to be evicted, each with the time (monotonic) from which what is known of it is too old."""
         caches.profiles.listeners.append(lambda *_: self._hand_over())
         caches.namespaces.listeners.append(self._note_namespace)
         backoff = Backoff(first=POLL_SECONDS, longest=POLL_SECONDS)
@@ -105,7 +106,11 @@ class SpotKeeper:
             self._hand_over()
 
     def _hand_over(self, *, had_any: bool = False) -> None:
-        """Has those evicted whose new pods would be sandboxed now, whatever has become of their profiles meanwhile."""
+        """Has the pods evicted whose replacements would still be sandboxed: their profiles may have changed meanwhile.
+
+        Args:
+            had_any: whether the evictor has pods from before, which it must hear are no longer wanted.
+        """
         if not self._going and not had_any:
             return
         profiles = self._caches.profiles.views()

@@ -33,7 +33,7 @@ class InterruptionReporter:
     Args:
         caches: what the operator has seen.
         recorder: posts events.
-        send: sends a notice to the webhook, once, however often it is said.
+        send: sends a notice to the webhook; called again with the same notice, it sends it no second time.
         problems: the log of problems.
         clock: tells the time.
     """
