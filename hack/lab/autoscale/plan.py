@@ -1,4 +1,4 @@
-"""What whoever adds machines to a cluster has to know of it, in a file."""
+"""A file with what has to be known of a cluster to add machines to it."""
 
 import ipaddress
 import json

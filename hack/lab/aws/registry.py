@@ -1,4 +1,4 @@
-"""A registry on each node, for what insists on pulling its images: ECS's tasks do, and who measures what a pull takes.
+"""A registry on each node, for what has to pull its images: ECS's tasks, tests of warm images, and `hack/bench starts`.
 
 It is busybox's web server with the files that a registry's clients ask for, in the node's own network, where
 containerd speaks plain HTTP. What a manifest is, it tells by the end of its path, which is the tag.

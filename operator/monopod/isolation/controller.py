@@ -45,7 +45,8 @@ from monopod.selectors.publication import NamespaceView
 WORKERS = 16
 # Nodes come in numbers; each set of rules is worked out once for all that come within this time.
 COME_SECONDS = 1.0
-# They go in numbers, too, one after the other, and no pod waits for that. An address has a new owner later than this.
+# They go in numbers, too, one after the other, and no pod waits for that. Whoever gets a node's address within this time
+# counts as the node meanwhile (docs/security.md).
 GONE_SECONDS = 30.0
 # A set whose last pod is gone often gets the next one soon.
 SETS_SECONDS = 1.0
@@ -253,7 +254,11 @@ class Isolator:
             self._add_with_sets(self._caches.pods.look_up("groups", names))
 
     def _follow_infrastructure(self) -> None:
-        """Other pods have policies already, so these yield to new ones; the newest may be on the nodes that came."""
+        """Writes the policies again that name nodes or API servers.
+
+        They are in the background, because their pods have policies already and new pods have none. The newest pods
+        come first, because these may run on the nodes that came.
+        """
         pods = [pod for names in self.rules.refresh() for pod in self._caches.pods.look_up("groups", names)]
         self._add_with_sets(sorted(pods, key=lambda pod: pod.created, reverse=True), background=True)
 

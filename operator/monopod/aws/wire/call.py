@@ -55,6 +55,7 @@ class Call:
 
 
 LONGEST_MESSAGE: Final = 4096
+"""Of an error, in characters."""
 
 
 class AwsError(Exception):

@@ -21,8 +21,8 @@ class NodeView:
         cpu_millis: what it has for pods, used or not.
         memory_mib: the same.
         created: metadata.creationTimestamp.
-        maintenance_since: since when a condition has said that it is about to be taken away, or is being emptied; "" if
-            none does, or it doesn't say since when.
+        maintenance_since: since when a condition has said that it is about to be taken away or drained, as an RFC 3339
+            time; "" if none says so, or it has no lastTransitionTime.
     """
 
     name: str
@@ -137,7 +137,7 @@ def read_node(item: Mapping[str, Any]) -> NodeView:
 
 
 def _read_maintenance(condition: Mapping[str, Any]) -> str:
-    """Since when it has said so, "" if it doesn't."""
+    """The condition's lastTransitionTime if it announces maintenance, else ""."""
     is_planned = condition.get("type") in MAINTENANCE and condition.get("status") == "True"
     return str(condition.get("lastTransitionTime") or "") if is_planned else ""
 
