@@ -11,7 +11,7 @@ evicted, and before a termination is, it isn't announced. So a new leader goes o
 
 import asyncio
 import datetime
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -47,6 +47,7 @@ from monopod.patching.rules.turns import (
     describe_late,
     describe_overtaken,
     find_short,
+    follow_evictions,
     is_proven,
     list_under_way,
     select_settled,
@@ -195,6 +196,7 @@ class Patcher:
     async def _look(self, state: _State) -> None:
         """Looks at a profile's pods, and decides."""
         settings, began = state.settings, self._clock.monotonic()
+        self.history.begin_look(settings.profile)
         scan = await self._gatherer.gather(settings, state.patched)
         self.history.observe(scan)
         answers = self._evictor.find_refused([pod.candidate for pod in scan.pods], LASTING_PAUSE_SECONDS)
@@ -208,6 +210,7 @@ class Patcher:
         tried = {*settings.memory.terminations, *words}
         turns = self._decide_turns(state, current, scan, replace(evidence, refused=tried, is_overtaken=is_overtaken))
         await self._dry_runs.update((pod.workload for pod in turns.now if not _is_bare(pod, scan)), scan, settings)
+        turns = self._follow_evictions(turns, scan, self.history.get_evicted(settings.profile))
         before, state.scan, state.round, state.turns = (state.round, state.turns), scan, current, turns
         facts = self._build_facts(state, scan, refused, obstacles)
         is_same = (current, turns) == before and facts == state.facts
@@ -346,20 +349,16 @@ class Patcher:
     def _note_eviction(self, pod: Candidate) -> None:
         if profile := self._handed.get(pod.uid):
             self._announcer.note_eviction(pod, profile)
-            self.history.note_eviction(profile)
+            self.history.note_eviction(profile, pod.uid)
             if state := self._states.get(profile):
                 state.due = min(state.due, self._clock.monotonic() + INTERVAL_SECONDS)
-                self._keep_to_zone(state, pod.uid)
+                before, state.turns = state.turns, self._follow_evictions(state.turns, state.scan, {pod.uid})
+                if state.turns != before:
+                    self._hand_over()
             self.controller.enqueue_after(WHOLE, INTERVAL_SECONDS)
 
-    def _keep_to_zone(self, state: _State, uid: str) -> None:
-        """Now that a pod goes, those of other zones don't, until the next look: refused ones are tried in all."""
-        zones = self._gatherer.compute_zones()
-        by_uid = {pod.uid: zones.get(pod.stale.node, "") for pod in state.turns.now if pod.stale}
-        now = tuple(pod for pod in state.turns.now if by_uid.get(pod.uid) == by_uid.get(uid))
-        if now != state.turns.now:
-            state.turns = replace(state.turns, now=now)
-            self._hand_over()
+    def _follow_evictions(self, turns: Turns, scan: ProfileScan | None, evicted: Collection[str]) -> Turns:
+        return follow_evictions(turns, scan, evicted, self._gatherer.compute_zones()) if scan and evicted else turns
 
     def contribute(self, statuses: Mapping[str, Mapping[str, Any]], now: str) -> dict[str, Contribution]:
         """What to say of each profile; `statuses` are those that they have, `now` is an RFC 3339 time."""

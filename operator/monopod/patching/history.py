@@ -31,9 +31,18 @@ class History:
         self.expected: dict[str, int] = {}
         self._since: dict[Key, float] = {}
         self._first_pods: dict[str, int] = {}
+        self._evicted: dict[str, set[str]] = {}
 
     def __len__(self) -> int:
-        return len(self.expected) + len(self._since) + len(self._first_pods)
+        return len(self.expected) + len(self._since) + len(self._first_pods) + len(self._evicted)
+
+    def begin_look(self, profile: str) -> None:
+        """Pods of the profile are about to be listed."""
+        self._evicted[profile] = set()
+
+    def get_evicted(self, profile: str) -> Collection[str]:
+        """The uids of pods that were evicted since then, which the list may show as if they weren't."""
+        return self._evicted.get(profile, ())
 
     def observe(self, scan: ProfileScan) -> None:
         """Remembers how many pods each workload of an unknown kind had at most."""
@@ -78,8 +87,10 @@ class History:
         tried = self._first_pods[profile]
         return now - self._since.setdefault(key, now) >= FIRST_PODS.after(max(1, tried))
 
-    def note_eviction(self, profile: str) -> None:
+    def note_eviction(self, profile: str, uid: str) -> None:
         """A pod of the profile was evicted. While it isn't known whether another comes up, that was a first one."""
+        if profile in self._evicted:
+            self._evicted[profile].add(uid)
         self._since.pop(("first", profile), None)
         if profile in self._first_pods:
             self._first_pods[profile] += 1
@@ -93,3 +104,4 @@ class History:
         self.expected = {uid: count for uid, count in self.expected.items() if uid in known}
         self._since = {key: since for key, since in self._since.items() if key[1] in known}
         self._first_pods = {name: count for name, count in self._first_pods.items() if name in known}
+        self._evicted = {name: uids for name, uids in self._evicted.items() if name in known}

@@ -2,18 +2,20 @@
 
 import datetime
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from monopod.api.names import SELECTORS_ANNOTATION
 from monopod.kube.client.api import ApiError, ApiUnreachable
 from monopod.kube.objects.fields import Part
+from monopod.patching.replacements import VALID_SECONDS
 from monopod.patching.rules.input import PatchingInput
-from monopod.patching.rules.settings import Memory, Termination
+from monopod.patching.rules.settings import Memory, PatchingSettings, Termination
 from monopod.patching.rules.windows import Window, parse_schedule
 from tests.unit.fake_api import an_object
 from tests.unit.patching.scene import NOW, PATCHED, TERMS, Scene, a_pod, an_owned_pod, evict, sandbox
-from tests.unit.running import running
+from tests.unit.running import running, settle
 
 
 async def test_no_pod_goes_before_the_notice_is_on_record_nor_where_nothing_is_enforced() -> None:
@@ -125,7 +127,8 @@ async def test_the_first_pod_that_goes_counts_as_one_that_was_tried() -> None:
             evict(scene, pod)
 
 
-async def test_of_refused_pods_in_several_zones_none_goes_with_one_of_another_zone() -> None:
+def _refuse_in_two_zones() -> tuple[Scene, PatchingSettings]:
+    """Pods a and c in one zone and b in the other, all refused and overdue."""
     scene = Scene("a", "b", "c")
     pods = scene.api.lists["/api/v1/pods"]
     pods[1]["spec"]["nodeName"] = "n-2"
@@ -139,11 +142,32 @@ async def test_of_refused_pods_in_several_zones_none_goes_with_one_of_another_zo
     past = scene.clock.now() - datetime.timedelta(seconds=1)
     terminations = {name: Termination("prod", name, name, past, past, "no", announced=True) for name in "abc"}
     memory = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now(), terminations)
+    return scene, replace(TERMS, memory=memory, max_unavailable=3)
+
+
+async def test_of_refused_pods_in_several_zones_none_goes_with_one_of_another_zone() -> None:
+    scene, settings = _refuse_in_two_zones()
     async with running(scene.patcher.controller):
-        scene.give(replace(TERMS, memory=memory, max_unavailable=3))
+        scene.give(settings)
         assert await scene.go_on() == ["a", "b", "c"]
         scene.evictor.tell(next(pod for pod in scene.evictor.wanted if pod.name == "a"))
         assert sorted(pod.name for pod in scene.evictor.wanted) == ["a", "c"], "at once, and not with the next look"
+
+
+async def test_a_look_during_which_a_refused_pod_goes_lets_none_of_another_zone_go() -> None:
+    scene, settings = _refuse_in_two_zones()
+
+    def try_later(body: dict[str, Any]) -> dict[str, Any]:
+        scene.evictor.tell(next(pod for pod in scene.evictor.wanted if pod.name == "a"))
+        return sandbox(body)
+
+    async with running(scene.patcher.controller):
+        scene.give(settings)
+        assert await scene.go_on() == ["a", "b", "c"]
+        scene.api.answers["try", "/api/v1/namespaces/prod/pods"] = try_later
+        scene.clock.step(VALID_SECONDS + 1)
+        await settle()
+        assert sorted(pod.name for pod in scene.evictor.wanted) == ["a", "c"], "the list showed it as if it stayed"
 
 
 async def test_nothing_is_remembered_of_pods_and_profiles_that_are_gone() -> None:

@@ -11,7 +11,7 @@ don't count, and needn't wait. What budgets allow, only the API server knows.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from monopod.api.reasons import Reason
@@ -115,6 +115,27 @@ def compute_turns(
     if is_proven:
         return Turns(tuple(now), waiting_for)
     return _choose_canary(now, groups, scan, is_overtaken=evidence.is_overtaken)
+
+
+def follow_evictions(turns: Turns, scan: ProfileScan, evicted: Collection[str], zones: Mapping[str, str]) -> Turns:
+    """Whose turn it still is until the next look, now that pods have been evicted which the scan shows as they were.
+
+    None of another zone goes with them: refused ones are tried in all. And if it wasn't their turn, others were chosen
+    in their stead, and would be too many.
+
+    Args:
+        turns: as decided by the scan.
+        scan: all pods of the profile.
+        evicted: the uids of pods.
+        zones: of each node by its name.
+    """
+    gone = {pod.uid: pod.stale for pod in scan.pods if pod.uid in evicted and not pod.is_terminating}
+    if not gone:
+        return turns
+    if not gone.keys() <= {pod.uid for pod in turns.now}:
+        return replace(turns, now=())
+    left = {zones.get(stale.node, "") for stale in gone.values() if stale}
+    return replace(turns, now=tuple(pod for pod in turns.now if pod.stale and zones.get(pod.stale.node, "") in left))
 
 
 def _compute_allowance(

@@ -10,6 +10,7 @@ from monopod.patching.rules.turns import (
     describe_late,
     describe_overtaken,
     find_short,
+    follow_evictions,
     is_proven,
     select_settled,
 )
@@ -98,6 +99,15 @@ def test_what_proves_a_patch_is_a_ready_pod_from_after_it() -> None:
     assert not is_proven(scan(*four(), seen("n", stale=False, ready=False)), has_patch=True)
     assert is_proven(scan(*four(), seen("n", stale=False)), has_patch=True)
     assert is_proven(scan(*four()), has_patch=False)
+
+
+def test_what_was_decided_without_an_eviction_lets_no_pod_go_in_place_of_the_evicted_one() -> None:
+    found = scan(*four(d=seen("d", terminating=True)), web=4)
+    turns = compute_turns(found.stale, found, SETTINGS, Evidence({}, refused={"a", "c"}), is_proven=True)
+    assert [pod.uid for pod in turns.now] == ["b"]
+    assert follow_evictions(turns, found, {"b"}, {}) == turns
+    assert follow_evictions(turns, found, {"d", "unknown"}, {}) == turns, "the scan shows that"
+    assert follow_evictions(turns, found, {"a"}, {}).now == (), "with b as well three of the workload would be gone"
 
 
 def test_a_workload_that_lacks_pods_for_too_long_is_named() -> None:
