@@ -32,10 +32,8 @@ from monopod.capacity.rules.warm.state import WarmState
 from monopod.kube.objects.conditions import Contribution, Finding, Severity
 from monopod.kube.objects.text import list_names, to_line
 
-UNAVAILABLE: Final = (
-    "Capacity is unavailable at this time. Please try again at a later time or in a different availability zone."
-)
-"""AWS's words where Fargate has no room; ECS and EKS try again by themselves, as Kubernetes does."""
+UNAVAILABLE: Final = "Capacity is unavailable at this time. Please try again later or in a different availability zone."
+"""AWS's words where Fargate has no room, as RunTask has them; ECS and EKS try again by themselves, as here."""
 
 NOT_READ: Final = Finding(
     ConditionType.CAPACITY_AVAILABLE,

@@ -3,12 +3,13 @@
 import pytest
 
 from monopod.api.reasons import ConditionType
-from monopod.capacity.rules.report import UNAVAILABLE, contribute_capacity, describe_cause
+from monopod.capacity.rules.report import contribute_capacity, describe_cause
 from monopod.capacity.rules.settings import Provider
 from monopod.capacity.rules.verdict import Growing, Judgement, LimitReached, NoRuntimeClass, Verdict
 from monopod.kube.objects.conditions import Severity
 from tests.unit.capacity.rules.test_verdict import TABLE
 
+UNAVAILABLE = "Capacity is unavailable at this time. Please try again later or in a different availability zone."
 VERDICTS: list[Verdict] = list(dict.fromkeys([verdict for _, verdict in TABLE.values()] + [NoRuntimeClass()]))
 TO_DO = {
     "NoSandboxNodes": "kubectl fargate nodepool web",
