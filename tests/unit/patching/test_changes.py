@@ -144,3 +144,22 @@ async def test_a_round_that_a_profile_leaves_for_another_runtime_class_isnt_said
         assert await profile.go_on() == []
         assert profile.told.items() >= {"phase": "Done", "progress": "1/1"}.items()
         assert not {"patched", "finishedAt"} & profile.told.keys()
+
+
+async def test_sandboxes_that_are_too_old_go_without_a_patch_a_notice_and_a_wait() -> None:
+    scene = Scene("a", "b")
+    scene.date_patch(None)
+    profile = Profile(scene, wait="14d", maxPodAge="1h")
+    async with running(scene.patcher.controller):
+        profile.give()
+        await profile.step(30 * 60)
+        assert await profile.go_on() == []
+        assert profile.told == {}, "none is older than an hour"
+        await profile.step(15 * 60)
+        assert await profile.go_on() == ["a"]
+        assert profile.told.items() >= {"phase": "Evicting", "stale": 2, "progress": "0/2"}.items()
+        assert not {"patched", "noticedAt"} & profile.told.keys()
+        await profile.replace("a")
+        assert await profile.go_on() == ["b"]
+        await profile.replace("b")
+        assert profile.told.items() >= {"phase": "Done", "progress": "2/2"}.items()
