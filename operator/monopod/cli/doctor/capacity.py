@@ -1,12 +1,15 @@
 """What `doctor` says of Karpenter: whether it makes nodes for the pods of profiles, and nodes on which they can start.
 
 It judges NodePools by the operator's own rules (`monopod.capacity.rules`), for each profile, and looks besides at what
-the operator doesn't read: whether kata-deploy removes the startup taint (its variable STARTUP_TAINTS,
-kata-containers#13284), and whether machines have KVM. Where there is no Karpenter there is nothing to say.
+the operator doesn't read: whether the sandbox's installer removes the startup taint (kata-deploy's variable
+STARTUP_TAINTS, kata-containers#13284; gvisor-node's settings), and whether machines have KVM. Where there is no
+Karpenter there is nothing to say.
 """
 
+import contextlib
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from monopod.capacity.rules.node_class import EC2
@@ -19,13 +22,15 @@ from monopod.capacity.rules.settings import CapacitySettings, Provider
 from monopod.capacity.rules.situation import Situation, find_nodes
 from monopod.capacity.rules.verdict import Available, NoRuntimeClass, NoSandboxNodes, judge_capacity
 from monopod.cli.doctor.diagnosis import Check, Facts, Finding, Level, Unread, read_profiles, unread
-from monopod.kube.objects.fields import InvalidManifest
+from monopod.kube.objects.fields import InvalidManifest, Part
 from monopod.kube.objects.views import read_node
 from monopod.pods.rules.selection import Profile
 
 KATA_LABEL: Final = "katacontainers.io/kata-runtime"
 KATA_DEPLOY: Final = "kata-deploy"
 STARTUP_VARIABLE: Final = "STARTUP_TAINTS"
+GVISOR_LABEL: Final = "monopod.dev/gvisor"
+SETTINGS_VARIABLE: Final = "GVISOR_NODE"
 _INSTANCE: Final = f"{EC2}/instance-"
 _METAL: Final = re.compile(r"metal(-[0-9]+xl)?|[a-z0-9-]+\.metal(-[0-9]+xl)?")
 
@@ -102,31 +107,50 @@ def _check_pool(pool: Pool, sandbox: Sandbox, facts: Facts) -> Iterator[Finding]
 
 
 def _find_kept_taint(pool: Pool, sandbox: Sandbox, facts: Facts) -> Iterator[Finding]:
-    """A startup taint that kata-deploy isn't told to remove. gvisor-node names its own by default."""
-    has_taint = any(taint.key == KATA_LABEL for taint in pool.startup_taints)
-    if not has_taint or KATA_LABEL not in sandbox.node_selector or isinstance(facts.daemon_sets, Unread):
+    """Startup taints that the installer of the sandbox isn't told to remove."""
+    if isinstance(facts.daemon_sets, Unread):
         return
-    installers = [each for each in facts.daemon_sets if _is_kata_deploy(each)]
-    if installers and not any(KATA_LABEL in _list_startup_taints(each) for each in installers):
-        message = (
-            f"NodePool {pool.name} gives nodes the startup taint {KATA_LABEL}, and kata-deploy isn't told to remove "
-            "it: they never take a pod."
-        )
-        action = f"helm upgrade … --set 'startupTaints={{{KATA_LABEL}}}' of kata-deploy."
-        yield Finding(Check.CAPACITY, Level.PROBLEM, message, action)
+    given = {taint.key for taint in pool.startup_taints} & sandbox.node_selector.keys()
+    for key, installer, read, remedy in _INSTALLERS:
+        told = [found for each in facts.daemon_sets if (found := read(each)) is not None]
+        if key in given and told and not any(key in found for found in told):
+            message = (
+                f"NodePool {pool.name} gives nodes the startup taint {key}, and {installer} isn't told to remove it: "
+                "they never take a pod."
+            )
+            yield Finding(Check.CAPACITY, Level.PROBLEM, message, f"helm upgrade … --set {remedy} of {installer}.")
 
 
-def _is_kata_deploy(daemon_set: Json) -> bool:
-    containers = daemon_set["spec"]["template"]["spec"].get("containers") or ()
-    return any(KATA_DEPLOY in str(each.get("image")) for each in containers)
-
-
-def _list_startup_taints(daemon_set: Json) -> set[str]:
-    """The keys of taints that it removes: each is told as KEY or KEY:EFFECT."""
-    containers = daemon_set["spec"]["template"]["spec"].get("containers") or ()
-    variables = [variable for each in containers for variable in each.get("env") or ()]
-    told = [str(each.get("value") or "") for each in variables if each.get("name") == STARTUP_VARIABLE]
+def _read_kata_deploy(daemon_set: Json) -> set[str] | None:
+    """The keys of taints that it removes, each told as KEY or KEY:EFFECT; None if it isn't kata-deploy."""
+    if not any(KATA_DEPLOY in str(each.get("image")) for each in _list_containers(daemon_set)):
+        return None
+    told = _list_values(daemon_set, STARTUP_VARIABLE)
     return {word.partition(":")[0] for text in told for word in re.split(r"[\s,]+", text)}
+
+
+def _read_gvisor_node(daemon_set: Json) -> set[str] | None:
+    """The key of the taint that it removes, of its settings as JSON; None if it isn't gvisor-node."""
+    for text in _list_values(daemon_set, SETTINGS_VARIABLE):
+        with contextlib.suppress(ValueError):  # of JSON and of its fields: what can't be read isn't judged
+            return {Part({"settings": json.loads(text)}).child("settings").child("node").text("startupTaint")}
+    return None
+
+
+def _list_values(daemon_set: Json, variable: str) -> list[str]:
+    named = [each for container in _list_containers(daemon_set) for each in container.get("env") or ()]
+    return [str(each.get("value") or "") for each in named if each.get("name") == variable]
+
+
+def _list_containers(daemon_set: Json) -> Sequence[Json]:
+    return daemon_set["spec"]["template"]["spec"].get("containers") or ()
+
+
+_INSTALLERS: Final[tuple[tuple[str, str, Callable[[Json], set[str] | None], str], ...]] = (
+    (KATA_LABEL, KATA_DEPLOY, _read_kata_deploy, f"'startupTaints={{{KATA_LABEL}}}'"),
+    (GVISOR_LABEL, "gvisor-node", _read_gvisor_node, f"node.startupTaint={GVISOR_LABEL}"),
+)
+"""The label and taint that each installer of sandboxes has, its name, what reads its taints, and the chart's value."""
 
 
 def _find_machines_without_kvm(pool: Pool, sandbox: Sandbox) -> Iterator[Finding]:

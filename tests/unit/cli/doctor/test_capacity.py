@@ -25,6 +25,11 @@ def a_kata_deploy(*startup_taints: str, image: str = "quay.io/kata-containers/ka
     return {"metadata": {"name": "x"}, "spec": {"template": {"spec": {"containers": [{"image": image, "env": env}]}}}}
 
 
+def a_gvisor_node(settings: str) -> Json:
+    containers = [{"image": "gvisor-node", "env": [{"name": "GVISOR_NODE", "value": settings}]}]
+    return {"metadata": {"name": "x"}, "spec": {"template": {"spec": {"containers": containers}}}}
+
+
 def a_kata_cluster(pool: Json, *daemon_sets: Json) -> Facts:
     """A cluster whose profile runs in Kata, with a NodePool and no node."""
     return a_cluster(
@@ -129,6 +134,36 @@ def test_a_startup_taint_that_kata_deploy_does_not_know_is_a_problem(daemon_sets
         "remove it: they never take a pod."
     )
     assert found == [(Level.PROBLEM, problem) if kept else (Level.OK, f"{FITS} kata-qemu.")]
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        ('{"node": {"label": "monopod.dev/gvisor", "startupTaint": "monopod.dev/gvisor"}}', False),
+        ('{"node": {"label": "monopod.dev/gvisor", "startupTaint": "example.com/starting"}}', True),
+        ('{"node": "box-1"}', False),
+        ("", False),
+    ],
+    ids=["its own", "another", "something else", "unreadable"],
+)
+def test_a_startup_taint_that_gvisor_node_does_not_remove_is_a_problem(settings: str, kept: bool) -> None:
+    label = {"monopod.dev/gvisor": "true"}
+    facts = a_cluster(
+        runtime_classes=[a_sandbox("gvisor", label)],
+        node_pools=[a_pool(labels=label, startup=[{"key": "monopod.dev/gvisor", "effect": "NoSchedule"}])],
+        daemon_sets=[a_gvisor_node(settings)],
+        nodes=[],
+    )
+    (found,) = find(facts)
+    if not kept:
+        assert (found.level, found.message) == (Level.OK, f"{FITS} gvisor.")
+        return
+    assert (found.level, found.message, found.action) == (
+        Level.PROBLEM,
+        "NodePool boxes gives nodes the startup taint monopod.dev/gvisor, and gvisor-node isn't told to remove it: "
+        "they never take a pod.",
+        "helm upgrade … --set node.startupTaint=monopod.dev/gvisor of gvisor-node.",
+    )
 
 
 @pytest.mark.parametrize(
