@@ -78,6 +78,19 @@ def test_size_and_price_are_those_of_the_template() -> None:
     assert float(step.hourly or 0) > SMALLEST
 
 
+def test_a_pod_that_would_run_on_spot_is_foretold_at_spots_price(capsys: pytest.CaptureFixture[str]) -> None:
+    place = NamespaceContext(
+        "prod", (a_profile("web", a_selector("prod"), spot=True),), {"web": ReschedulingSettings("web")}
+    )
+    steps = build_steps([Contents(place, [(a_live_pod("a"), a_workload())], ())], RATES)
+    plan = Plan((ReschedulingSettings("web"),), steps, RATES)
+    (told,) = build_report(plan)["pods"]
+    assert told["capacityProvider"] == "FARGATE_SPOT"
+    assert 0 < told["hourlyPrice"] < SMALLEST / 2
+    write_text(plan)
+    assert capsys.readouterr().out.rstrip().endswith("(us-east-1, x86, Spot).")
+
+
 def test_a_pod_without_a_controller_is_left_unless_the_profile_recreates_it() -> None:
     pod = (a_live_pod("a"), BARE)
     (left,), (moved,) = foretell(pod), foretell(pod, recreates_bare_pods=True)
