@@ -29,6 +29,8 @@ LONGEST_PAUSE_SECONDS = 15.0
 PATIENT_PAUSE_SECONDS = 60.0
 # The API server wishes for seconds. What a proxy wishes for, which is being mended say, may be hours.
 LONGEST_WISH_SECONDS = 300.0
+# After no answer for a pod those of other namespaces go first for so long.
+SILENT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,8 @@ class EvictionQueue:
     """Of pods that were refused for another reason, by their uids."""
     _rests: dict[str, float] = field(default_factory=dict)
     """Until when a workload with such a pod rests, by its uid: the next of its pods may be refused just so."""
+    _silent: dict[str, float] = field(default_factory=dict)
+    """By namespace, until when those of others go before its pods: one of them got no answer."""
     _turns: Turns = field(default_factory=Turns)
     _unanswered: int = 0
 
@@ -187,6 +191,8 @@ class EvictionQueue:
         self._pauses = {workload: pause for workload, pause in self._pauses.items() if workload in workloads}
         self._refused = {uid: pause for uid, pause in self._refused.items() if uid in uids}
         self._rests = {workload: until for workload, until in self._rests.items() if workload in workloads}
+        namespaces = {pod.namespace for pod in wanted}
+        self._silent = {namespace: until for namespace, until in self._silent.items() if namespace in namespaces}
         return True
 
     def decide(self, now: float) -> Step:
@@ -199,6 +205,8 @@ class EvictionQueue:
         ready = [pod for pod in waiting if self._paused_until(pod) <= now]
         if not ready:
             return Wait(min(map(self._paused_until, waiting)))
+        # Whatever has no answer for the pods of one namespace, such as a webhook, stops no others.
+        ready = [pod for pod in ready if self._silent.get(pod.namespace, 0.0) <= now] or ready
         purpose = self._turns.choose({pod.purpose for pod in ready})
         # One of each workload: the one that was asked for least, so that one that is never granted stops no other.
         first: dict[str, Candidate] = {}
@@ -228,6 +236,7 @@ class EvictionQueue:
                 self._unanswered += 1
                 growing = min(FIRST_PAUSE_SECONDS * 2 ** (self._unanswered - 1), LONGEST_PAUSE_SECONDS)
                 self.free_at = now + max(self.distance, min(wish, LONGEST_WISH_SECONDS), growing)
+                self._silent[pod.namespace] = self.free_at + SILENT_SECONDS
             case OverBudget() | SeveralBudgets():
                 self._refused.pop(pod.uid, None)
                 wish = answer.retry_after if isinstance(answer, OverBudget) else 0.0

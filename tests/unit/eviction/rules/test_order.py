@@ -156,6 +156,14 @@ def test_a_server_that_does_not_answer_is_left_alone_for_a_while_by_all() -> Non
     assert [when for when, _ in asked] == [0, 2, 6, 66]
 
 
+def test_a_namespace_in_which_nothing_answers_holds_up_no_other() -> None:
+    pods = [a_pod(name, f"2026-01-0{number}") for number, name in enumerate("abc", start=1)]
+    broken = [replace(pod, namespace="broken") for pod in pods[:2]]
+    queue = a_queue(*broken, pods[2], replace(pods[2], name="d", uid="d", workload="d", purpose="patching"))
+    asked = run(queue, [Unanswered("no answer of a webhook"), Evicted(), Evicted(), Evicted(), Evicted()])
+    assert asked == [(0, "a"), (2, "c"), (3, "d"), (4, "a"), (5, "b")]
+
+
 def test_what_is_gone_counts_as_no_eviction() -> None:
     assert run(a_queue(a_pod("a"), a_pod("b"), distance=9), [Gone(), Evicted()]) == [(0, "a"), (0, "b")]
 
