@@ -45,8 +45,8 @@ from monopod.selectors.publication import NamespaceView
 WORKERS = 16
 # Nodes come in numbers; each set of rules is worked out once for all that come within this time.
 COME_SECONDS = 1.0
-# They go in numbers, too, one after the other, and no pod waits for that. Whoever gets a node's address within this time
-# counts as the node meanwhile (docs/security.md).
+# They go in numbers, too, one after the other, and no pod waits for that. Whoever gets a node's address within this
+# time counts as the node meanwhile (docs/security.md).
 GONE_SECONDS = 30.0
 # A set whose last pod is gone often gets the next one soon.
 SETS_SECONDS = 1.0
