@@ -298,7 +298,7 @@ def _build_namespaces(service_account: str) -> tuple[Document, Document]:
 def _build_spot_deletions() -> tuple[Document, Document]:
     return build_validating(
         "monopod-spot-deletions",
-        "Refuses that a pod on Spot is deleted with a longer grace period than Spot's: it would keep its room.",
+        "Keeps pods on Spot from being deleted with a longer grace period than Spot's: they would keep their room.",
         {
             "matchConstraints": {"objectSelector": PODS_ON_SPOT, "resourceRules": [core_rule(["DELETE"], ["pods"])]},
             "validations": to_documents([ENDS_IN_TIME]),
@@ -309,7 +309,7 @@ def _build_spot_deletions() -> tuple[Document, Document]:
 def _build_spot_evictions() -> tuple[Document, Document]:
     return build_validating(
         "monopod-spot-evictions",
-        "Refuses that pods are evicted with a longer grace period than Spot's where a profile may run them on it.",
+        "Keeps pods from being evicted with a longer grace period than Spot's where a profile may run them on it.",
         {
             "matchConstraints": {
                 "namespaceSelector": REACHED_NAMESPACES,

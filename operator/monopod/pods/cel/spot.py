@@ -146,7 +146,8 @@ ENDS_IN_TIME = Validation(
 _COMPILED = f"namespaceObject.metadata.?annotations[?{quote(SELECTORS_ANNOTATION)}].orValue('')"
 
 EVICTED_IN_TIME = Validation(
-    "Nor by an eviction, where pods may be on Spot.",
+    "A pod on Spot gives way in time, whoever evicts it. An eviction doesn't show the pod, so the profiles of its "
+    "namespace decide.",
     f"""
     object.?deleteOptions.?gracePeriodSeconds.orValue(0) <= {MAX_GRACE_SECONDS} ||
       !({_COMPILED}.contains({quote(SEPARATOR + SPOT)}) || {_COMPILED}.contains({quote(SEPARATOR + PROVIDER_ALLOWED)}))
