@@ -125,8 +125,8 @@ TOOLS: dict[str, Tool] = {
         200,
         prepare=_PREPARE_GVISOR,
     ),
-    # The same source, as a patch would make another gVisor of it: its guests see another release, and so does whoever
-    # asks for its version. Only linked again, where the other is built.
+    # Stands for a patched gVisor: the same source with another release, which its guests and `runsc --version` show.
+    # Where the other is built, this one is only linked again.
     "gvisor-patched": Tool(
         "gvisor",
         {"runsc-patched": f"{_GVISOR}/runsc"},
