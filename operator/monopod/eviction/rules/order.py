@@ -220,6 +220,8 @@ class EvictionQueue:
         self._tries[pod.uid] = self._tries.get(pod.uid, 0) + 1
         if not isinstance(answer, Unanswered):
             self._unanswered = 0
+        if isinstance(answer, OverBudget | SeveralBudgets | Refused):
+            self._turns.note_refusal(pod.purpose)
         match answer:
             case Evicted():
                 self.free_at = now + self.distance

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from monopod.eviction.rules.order import Candidate, Evict, Evicted, EvictionQueue
-from monopod.eviction.rules.turns import PURPOSES, SHARES, Purpose, Turns
+from monopod.eviction.rules.order import Candidate, Evict, Evicted, EvictionQueue, OverBudget
+from monopod.eviction.rules.turns import PURPOSES, SHARES, TRIES, Purpose, Turns
 
 
 def take(turns: Turns, ready: set[Purpose], count: int) -> list[Purpose]:
@@ -42,6 +42,34 @@ def test_what_others_had_while_a_purpose_had_nothing_to_evict_isnt_made_up_for()
     turns = Turns()
     take(turns, {"spot"}, 1000)
     assert Counter(take(turns, {"spot", "patching"}, 100)) == {"spot": 50, "patching": 50}
+
+
+def test_budgets_that_refuse_more_pods_than_can_be_tried_keep_no_other_purpose_waiting() -> None:
+    queue, at, asked = EvictionQueue(1.0, 0.0), 0.0, list[Purpose]()
+    refused = [Candidate("prod", f"{each}", f"{each}", "", f"{each}", purpose="rescheduling") for each in range(2000)]
+    patched = [Candidate("prod", name, name, "", name, purpose="patching") for name in "ab"]
+    queue.update([*refused, *patched])
+    for _ in range(100):
+        step = queue.decide(at)
+        while not isinstance(step, Evict):
+            at += 1.0
+            step = queue.decide(at)
+        asked.append(step.pod.purpose)
+        is_refused = step.pod.purpose == "rescheduling"
+        queue.record_answer(step.pod, OverBudget(("web",), "no") if is_refused else Evicted(), at)
+        at += 0.02
+    assert asked[: TRIES + 1] == [*["rescheduling"] * TRIES, "patching"]
+    assert Counter(asked)["patching"] == 2
+
+
+def test_purposes_that_are_refused_alike_are_tried_in_turn() -> None:
+    turns, tried = Turns(), list[Purpose]()
+    for _ in range(6 * TRIES):
+        tried.append(turns.choose({"spot", "patching", "rescheduling"}))
+        turns.note_refusal(tried[-1])
+    assert tried[::TRIES] == ["rescheduling", "spot", "patching"] * 2
+    turns.note("patching")
+    assert turns.choose({"spot", "patching", "rescheduling"}) == "rescheduling", "no share is lost by refusals"
 
 
 @pytest.mark.parametrize("flood", ["spot", "drill"])
