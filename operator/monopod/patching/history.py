@@ -1,6 +1,7 @@
 """What is remembered of a profile's pods from one look to the next: since when they wait, and what has been tried.
 
-It is lost with the process. The next one waits again from the beginning, so pods go later, never sooner.
+It is lost with the process. The next one waits again from the beginning, so pods go later; only the pauses between
+first pods are short again.
 """
 
 from collections.abc import Collection, Iterable, Mapping
