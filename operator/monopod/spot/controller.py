@@ -44,7 +44,7 @@ SPOT_PODS: Final = {
 }
 PURPOSE: Final = "spot"
 KNOWN_SECONDS: Final = 15.0
-"""How long a pod that was seen waiting may be evicted on that; it may have found room since."""
+"""How long after a look its pods may be evicted. The next one begins sooner, unless something is wrong."""
 
 
 class SpotKeeper:
@@ -89,7 +89,6 @@ class SpotKeeper:
 
     async def _reconcile(self, _: str) -> Result:
         settings = read_fallbacks(self._caches.profiles.views())
-        until = self._clock.monotonic() + KNOWN_SECONDS
         waiting = await self._fetch_waiting(settings) if settings else ()
         jobs = await self._fetch_patient_jobs(waiting, settings)
         goes = list[Goes]()
@@ -97,6 +96,9 @@ class SpotKeeper:
             if await self._write(view, fallback):
                 goes += [verdict for verdict in fallback.verdicts if isinstance(verdict, Goes)]
                 await self._record(fallback.verdicts, settings)
+        # From now on, however long that took: a candidate's version says that the pod is as it was looked at, and what
+        # its profile and its namespace say is followed.
+        until = self._clock.monotonic() + KNOWN_SECONDS
         before, self._going = self._going, tuple((verdict.pod, until) for verdict in goes)
         self._hand_over(had_any=bool(before))
         return After(POLL_SECONDS)
@@ -149,6 +151,8 @@ class SpotKeeper:
                 if error.status != HTTPStatus.NOT_FOUND:
                     raise
                 continue
+            finally:
+                self.controller.note_progress()
             if job["metadata"].get("uid") == owner.uid and ignores_disruptions(job):
                 found.add(owner.uid)
         return frozenset(found)

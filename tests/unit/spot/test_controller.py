@@ -13,7 +13,7 @@ from monopod.eviction.options import EvictionOptions
 from monopod.eviction.rules.order import Candidate
 from monopod.kube.client.api import ApiError, Json
 from monopod.manager.sources import WatchedCaches
-from monopod.spot.controller import POLL_SECONDS, SpotKeeper
+from monopod.spot.controller import KNOWN_SECONDS, POLL_SECONDS, SpotKeeper
 from tests.unit.builders import a_profile_resource
 from tests.unit.fake_api import FakeApi, an_object
 from tests.unit.fake_clock import FakeClock
@@ -38,9 +38,12 @@ class Queue(Evictor):
     def __init__(self, api: Api) -> None:
         super().__init__(api, EvictionOptions(), PROBLEMS)
         self.asked: list[str] = []
+        self.known_until = 0.0
 
     def update(self, source: str, pods: Iterable[Candidate]) -> None:
         assert source == "spot"
+        pods = tuple(pods)
+        self.known_until = max((pod.known_until for pod in pods), default=0.0)
         self.asked = [f"{pod} {pod.uid} {pod.version}" for pod in pods]
 
 
@@ -246,6 +249,19 @@ async def test_pods_of_a_job_go_if_it_does_not_count_that(scene: Scene, uid: str
         scene.add_waiting(kind="Job")
         await scene.pass_time(130)
         assert bool(scene.queue.asked) is goes
+
+
+async def test_pods_go_however_long_it_takes_to_read_their_jobs(scene: Scene) -> None:
+    def read_slowly(_: Json) -> Json:
+        scene.clock.step(2 * KNOWN_SECONDS)
+        return {"metadata": {"uid": OWNER}, "spec": {"podFailurePolicy": PATIENT}}
+
+    scene.api.answers["get", JOB] = read_slowly
+    async with running(scene.keeper.controller):
+        scene.add_waiting(kind="Job")
+        await scene.pass_time(130)
+        assert scene.queue.asked
+        assert scene.queue.known_until > scene.clock.monotonic()
 
 
 async def test_an_owner_that_cannot_be_is_not_asked_for_and_holds_up_no_one_else(scene: Scene) -> None:
