@@ -69,7 +69,7 @@ class Receiver:
         self.strays += 1
         return web.Response()
 
-    async def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+    async def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
         """Polls until it holds."""
         end = asyncio.get_running_loop().time() + seconds
         while not condition():
