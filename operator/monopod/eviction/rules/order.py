@@ -29,7 +29,7 @@ LONGEST_PAUSE_SECONDS = 15.0
 PATIENT_PAUSE_SECONDS = 60.0
 # The API server wishes for seconds. What a proxy wishes for, which is being mended say, may be hours.
 LONGEST_WISH_SECONDS = 300.0
-# After no answer for a pod those of other namespaces go first for so long.
+# After no answer twice in a row for pods of a namespace those of others go first for so long.
 SILENT_SECONDS = 60.0
 
 
@@ -175,7 +175,7 @@ class EvictionQueue:
     _rests: dict[str, float] = field(default_factory=dict)
     """Until when a workload with such a pod rests, by its uid: the next of its pods may be refused just so."""
     _silent: dict[str, float] = field(default_factory=dict)
-    """By namespace, until when those of others go before its pods: one of them got no answer."""
+    """By namespace whose last request got no answer, until when pods of others go first: 0 after the first time."""
     _turns: Turns = field(default_factory=Turns)
     _unanswered: int = 0
 
@@ -220,6 +220,7 @@ class EvictionQueue:
         self._tries[pod.uid] = self._tries.get(pod.uid, 0) + 1
         if not isinstance(answer, Unanswered):
             self._unanswered = 0
+            self._silent.pop(pod.namespace, None)
         if isinstance(answer, OverBudget | SeveralBudgets | Refused):
             self._turns.note_refusal(pod.purpose)
         match answer:
@@ -238,7 +239,8 @@ class EvictionQueue:
                 self._unanswered += 1
                 growing = min(FIRST_PAUSE_SECONDS * 2 ** (self._unanswered - 1), LONGEST_PAUSE_SECONDS)
                 self.free_at = now + max(self.distance, min(wish, LONGEST_WISH_SECONDS), growing)
-                self._silent[pod.namespace] = self.free_at + SILENT_SECONDS
+                is_lasting = pod.namespace in self._silent
+                self._silent[pod.namespace] = self.free_at + SILENT_SECONDS if is_lasting else 0.0
             case OverBudget() | SeveralBudgets():
                 self._refused.pop(pod.uid, None)
                 wish = answer.retry_after if isinstance(answer, OverBudget) else 0.0

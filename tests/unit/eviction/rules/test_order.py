@@ -160,8 +160,15 @@ def test_a_namespace_in_which_nothing_answers_holds_up_no_other() -> None:
     pods = [a_pod(name, f"2026-01-0{number}") for number, name in enumerate("abc", start=1)]
     broken = [replace(pod, namespace="broken") for pod in pods[:2]]
     queue = a_queue(*broken, pods[2], replace(pods[2], name="d", uid="d", workload="d", purpose="patching"))
-    asked = run(queue, [Unanswered("no answer of a webhook"), Evicted(), Evicted(), Evicted(), Evicted()])
-    assert asked == [(0, "a"), (2, "c"), (3, "d"), (4, "a"), (5, "b")]
+    lost = Unanswered("no answer of a webhook")
+    asked = run(queue, [lost, lost, Evicted(), Evicted(), lost, Evicted(), Evicted()])
+    assert asked == [(0, "a"), (2, "a"), (6, "c"), (7, "d"), (8, "a"), (10, "a"), (11, "b")]
+
+
+def test_a_deletion_still_comes_first_after_a_single_request_without_an_answer() -> None:
+    moved = replace(a_pod("moved"), namespace="other", purpose="rescheduling")
+    queue = a_queue(a_pod("deleted"), moved)
+    assert [name for _, name in run(queue, [Unanswered("away"), Evicted(), Evicted()])] == ["deleted"] * 2 + ["moved"]
 
 
 def test_what_is_gone_counts_as_no_eviction() -> None:
