@@ -1,6 +1,6 @@
 """`hack/demo scale`: a cluster without a node for sandboxes; one comes with the pods and goes with them.
 
-printed NodePool ─► Deployment ─► NodeClaim ─► machine: its Node ─► sandbox ─► pods, each in its own kernel
+printed NodePool ─► Deployment ─► NodeClaim ─► machine: its Node ─► Ready ─► sandbox ─► pods, each in its own kernel
                                                                 no node ◄─ scaled to 0 ◄─┘
 """
 
@@ -89,15 +89,17 @@ def _describe_node(scan: Scan) -> str | None:
     return next((f"registered by the kubelet of {node['metadata']['name']}" for node in scan.nodes), None)
 
 
+def _describe_node_ready(scan: Scan) -> str | None:
+    return next(("its kubelet and its network are up" for node in scan.nodes if _is_ready(node)), None)
+
+
 def _describe_sandbox(scan: Scan) -> str | None:
-    for node in scan.nodes:
-        if _find_condition(node, "Ready").get("status") == "True" and not node["spec"].get("taints"):
-            return "the node is Ready; its startup taint is gone, as gVisor is installed"
-    return None
+    clean = any(_is_ready(node) and not node["spec"].get("taints") for node in scan.nodes)
+    return "the node's startup taint is gone, as gVisor is installed" if clean else None
 
 
 def _describe_ready(scan: Scan) -> str | None:
-    ready = [pod for pod in scan.pods if _find_condition(pod, "Ready").get("status") == "True"]
+    ready = [pod for pod in scan.pods if _is_ready(pod)]
     return f"{len(ready)} pods run, each in a sandbox" if len(ready) == REPLICAS else None
 
 
@@ -105,6 +107,7 @@ UP = (
     Stage("Pods", _describe_unplaced),
     Stage("NodeClaim", _describe_claim),
     Stage("Node", _describe_node),
+    Stage("Node Ready", _describe_node_ready),
     Stage("Sandbox", _describe_sandbox),
     Stage("Ready", _describe_ready),
 )
@@ -234,6 +237,10 @@ def _count(scan: Scan) -> str:
 
 def _is_leaving(item: Object) -> bool:
     return "deletionTimestamp" in item["metadata"]
+
+
+def _is_ready(item: Object) -> bool:
+    return _find_condition(item, "Ready").get("status") == "True"
 
 
 def _find_condition(item: Object, kind: str) -> Object:
