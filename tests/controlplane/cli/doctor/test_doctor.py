@@ -14,7 +14,7 @@ import yaml
 
 from monopod.api.names import API_VERSION, PATTERNS_CONFIGMAP, PROFILE_PLURAL, SYSTEM_NAMESPACE
 from monopod.cel.compiled_selectors import PATTERNS_KEY
-from monopod.kube.objects.resources import CONFIG_MAPS
+from monopod.kube.objects.resources import CONFIG_MAPS, NAMESPACES
 from monopod.pods.rules.selection import Profile
 from monopod.selectors.compile import compile_namespace_patterns
 from tests.clusters import ControlPlane
@@ -27,6 +27,7 @@ PROFILES = f"/apis/{API_VERSION}/{PROFILE_PLURAL}"
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM_NAMESPACE}/leases"
 DEPLOYMENTS = f"/apis/apps/v1/namespaces/{SYSTEM_NAMESPACE}/deployments"
 CONFIGMAPS = CONFIG_MAPS.list_path(SYSTEM_NAMESPACE)
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
 PATTERNS = f"{CONFIGMAPS}/{PATTERNS_CONFIGMAP}"
 COMING = a_profile("coming", a_selector("coming-*"))
 LABELS = {"app.kubernetes.io/name": "monopod"}
@@ -150,6 +151,51 @@ def test_what_a_user_may_not_read_is_a_warning(cluster: ControlPlane, tmp_path: 
         *("NetworkPlugin", "Autoscalers", "Capacity"),
     }
     assert "forbidden" in findings["Profiles"][0][1]
+
+
+@pytest.fixture
+def reader(server: Server, cluster: ControlPlane, tmp_path: Path) -> Iterator[Path]:
+    """The kubeconfig of someone who may only read, and create namespaces, as a dry run of one wants."""
+    rules = [
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]},
+        {"nonResourceURLs": ["*"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["create"]},
+    ]
+    account = {"kind": "ServiceAccount", "name": "reader", "namespace": "plain"}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "reader"}
+    cluster.kubectl("create", "serviceaccount", "reader", "-n", "plain")
+    server.create(f"{RBAC}/clusterroles", {"metadata": {"name": "reader"}, "rules": rules}).expect_ok()
+    binding = {"metadata": {"name": "reader"}, "subjects": [account], "roleRef": role}
+    server.create(f"{RBAC}/clusterrolebindings", binding).expect_ok()
+    yield write_kubeconfig(
+        cluster, tmp_path, cluster.kubectl("create", "token", "reader", "-n", "plain").stdout.strip()
+    )
+    cluster.kubectl("delete", "clusterrolebinding/reader", "clusterrole/reader")
+    cluster.kubectl("delete", "serviceaccount", "reader", "-n", "plain")
+
+
+def name_namespaces(server: Server) -> dict[str, str]:
+    """Each with its version."""
+    found = server.get(NAMESPACES.list_path()).expect_ok()["items"]
+    return {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in found}
+
+
+def test_who_may_write_nothing_but_a_namespace_learns_all_and_nothing_is_written(
+    coming: Server, running: ControlPlane, reader: Path
+) -> None:
+    publish(coming, COMING)
+    eventually(lambda: tells_of_new_namespaces(running, "OK", "a dry run of coming-doctor-"))
+    before = name_namespaces(coming)
+    findings = examine(reader, 1)
+    assert name_namespaces(coming) == before
+    assert not [found for found in findings.values() if any("forbidden" in message for _, message in found)]
+    everything = examine(running.kubeconfig_path, 1)
+    assert levels(findings) == levels(everything)
+    assert levels(findings)["NewNamespaces"] == ["OK"]
+
+
+def levels(findings: dict[str, list[tuple[str, str]]]) -> dict[str, list[str]]:
+    return {check: [level for level, _ in found] for check, found in findings.items()}
 
 
 def test_an_interrupted_probe_deletes_its_namespace(cluster: ControlPlane) -> None:
