@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from lab.build.toolchain import find_module
-from monopod.api.names import API_VERSION, KUBE_SYSTEM, PROFILE_PLURAL
+from monopod.api.names import API_VERSION, KUBE_SYSTEM, PROFILE_PLURAL, SYSTEM_NAMESPACE
 from monopod.kube.objects.resources import BY_KIND, NODE_POOLS, PODS
 from tests.clusters import ControlPlane
 from tests.controlplane.operating.lab import eventually
@@ -24,6 +24,7 @@ CRD = "pkg/apis/crds/karpenter.sh_nodepools.yaml"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 CLASSES = BY_KIND["RuntimeClass"].list_path()
 DAEMON_SETS = BY_KIND["DaemonSet"].list_path("plain")
+OPERATORS = BY_KIND["Deployment"].list_path(SYSTEM_NAMESPACE)
 POOLS = NODE_POOLS.list_path()
 PROFILES = f"/apis/{API_VERSION}/{PROFILE_PLURAL}"
 
@@ -172,6 +173,38 @@ def test_instances_without_kvm_are_told_until_metal_is_required(scene: Scene) ->
 
     scene.put_pool()
     assert scene.tell("Capacity") == [FITS]
+
+
+@pytest.fixture
+def operator(server: Server, scene: Scene) -> Iterator[str]:
+    """The path of the operator's Deployment, as the chart has it."""
+    server.create(OPERATORS, build_operator("--spot-reclaim=Preemption")).expect_ok()
+    yield f"{OPERATORS}/monopod"
+    server.delete(f"{OPERATORS}/monopod").expect_ok()
+
+
+def build_operator(*arguments: str) -> Json:
+    labels = {"app.kubernetes.io/name": "monopod"}
+    container = {"name": "operator", "image": "operator", "args": ["run", *arguments]}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    spec = {"selector": {"matchLabels": labels}, "template": template}
+    return {"metadata": {"name": "monopod", "labels": labels}, "spec": spec}
+
+
+def test_spot_that_gives_way_where_karpenter_makes_nodes_is_told_until_it_does_not(scene: Scene, operator: str) -> None:
+    strategy = {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}]}
+    scene.server.patch(f"{PROFILES}/{NAME}", {"spec": strategy}).expect_ok()
+    assert not scene.tell("Spot"), "nothing makes nodes"
+
+    scene.put_pool()
+    ((level, message, action),) = scene.tell("Spot")
+    assert level == "Warning"
+    assert message.startswith(f"Karpenter makes nodes, and pods on Spot (profile {NAME}) give way to others before it")
+    assert str(action).startswith("helm upgrade … --set spot.reclaim=None, and --set spot.nodeLabel=KEY=VALUE")
+
+    told = build_operator("--spot-reclaim=None", "--spot-node-label=kind=spot")
+    scene.server.patch(operator, {"spec": told["spec"]}).expect_ok()
+    assert not scene.tell("Spot")
 
 
 def test_a_missing_overhead_is_told_until_the_runtime_class_has_it(scene: Scene) -> None:
