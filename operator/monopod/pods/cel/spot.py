@@ -16,6 +16,7 @@ from monopod.api.names import (
     SPOT_PRIORITY_CLASS,
 )
 from monopod.cel.compiled_selectors import (
+    LINE_SEPARATOR,
     ON_DEMAND_SEPARATOR,
     ON_DEMAND_UNTIL,
     OWNER_SEPARATOR,
@@ -142,17 +143,20 @@ ENDS_IN_TIME = Validation(
     "Delete it with less, or without any.",
 )
 
-# An eviction names the pod and doesn't show it, so the profiles that reach its namespace decide.
+# An eviction names the pod and doesn't show it, so the profiles that reach its namespace decide. cluster-autoscaler and
+# `kubectl drain` may give a pod on demand all the time it wants: who may change nodes is no tenant.
 _COMPILED = f"namespaceObject.metadata.?annotations[?{quote(SELECTORS_ANNOTATION)}].orValue('')"
 
 EVICTED_IN_TIME = Validation(
-    "A pod on Spot gives way in time, whoever evicts it. An eviction doesn't show the pod, so the profiles of its "
-    "namespace decide.",
+    "A pod on Spot gives way in time, whoever evicts it but who drains nodes. An eviction doesn't show the pod, so the "
+    "profiles of its namespace decide.",
     f"""
     object.?deleteOptions.?gracePeriodSeconds.orValue(0) <= {MAX_GRACE_SECONDS} ||
-      !({_COMPILED}.contains({quote(SEPARATOR + SPOT)}) || {_COMPILED}.contains({quote(SEPARATOR + PROVIDER_ALLOWED)}))
+      authorizer.group('').resource('nodes').check('update').allowed() ||
+      !{_COMPILED}.split({quote(LINE_SEPARATOR)}).map(line, line.split({quote(SEPARATOR)})).exists(selector,
+        selector[?11].orValue('') == {quote(SPOT)} || selector[?14].orValue('') == {quote(PROVIDER_ALLOWED)})
     """,
     "A Fargate profile may run pods of this namespace on Spot, which end within "
     f"{MAX_GRACE_SECONDS} seconds, so deleteOptions.gracePeriodSeconds of an eviction may be {MAX_GRACE_SECONDS} at "
-    "most. Evict it with less, or without any.",
+    "most. Evict it with less, or without any, or as a user who may update nodes.",
 )
