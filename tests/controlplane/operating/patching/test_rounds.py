@@ -2,13 +2,15 @@
 
 import functools
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import groupby
 
 import pytest
 
+from monopod.kube.event_recorder import EVENT_SOURCE
 from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.instants import Instants
-from tests.controlplane.operating.lab import Json, Lab, eventually
+from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
 from tests.controlplane.operating.moving import (
     QUICK,
     TOLERATION,
@@ -31,6 +33,7 @@ from tests.controlplane.operating.patching.patched import (
     set_zones,
     shift_clock,
 )
+from tests.receiver import ReceiverThread
 
 NOW: Json = {"wait": "0m"}
 LEAP: Json = {"schedule": "0 0 29 2 *", "duration": "15m"}
@@ -47,6 +50,19 @@ def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def lab(lab: Lab) -> Iterator[Lab]:
     yield lab
     annotate(lab, None)
+
+
+@pytest.fixture
+def receiver() -> Iterator[ReceiverThread]:
+    running = ReceiverThread()
+    running.start()
+    yield running
+    running.close()
+
+
+def notices(receiver: ReceiverThread, namespace: str) -> list[Json]:
+    """About its pods, as often as they came: each operator sends what is on record."""
+    return [body for body in receiver.receiver.got if body["detail"].get("podNamespace") == namespace]
 
 
 def events(lab: Lab, namespace: str, pod: str, reason: str) -> list[Json]:
@@ -90,13 +106,40 @@ def test_a_round_waits_and_goes_on_zone_after_zone_whenever_the_operator_is_kill
     assert patched(lab, "zonal") == "SandboxesCurrent"
     assert eventually(lambda: {event["reason"] for event in lab.events("default", "zonal")} >= {"PatchFinished"})
     assert {pod["spec"]["runtimeClassName"] for pod in pods_of(lab, "zonal")} == {"gvisor"}
+    assert_nothing_is_done_again(lab, start, operator, "zonal", later)
+
+
+def assert_nothing_is_done_again(
+    lab: Lab, start: StartOperator, operator: OperatorProcess, profile: str, patch: str
+) -> None:
+    """By the operator that follows one that is killed when all is done."""
+
+    def see() -> Json:
+        told = [*lab.list_all("Event", profile), *lab.events("default", profile)]
+        ours = [each for each in told if each["source"].get("component") == EVENT_SOURCE]
+        return {
+            "events": {each["metadata"]["uid"]: each["count"] for each in ours},
+            "patching": patching(lab, profile),
+            "condition": lab.condition(profile, "Patched"),
+            "pods": uids(lab, profile),
+        }
+
+    operator.kill()
+    before = see()
+    following = start(*QUICK, patch=patch)
+    eventually(lambda: following.metric('monopod_controller_reconciles_total{controller="patching",result="ok"}'))
+    following.passes_happen(1)
+    assert see() == before
+    assert "monopod_evictions_total{" not in following.fetch("/metrics")[1]
 
 
 @pytest.mark.eks("6.one-event", "6.one-more-try")
 def test_a_pod_that_no_budget_lets_go_has_one_event_and_is_overdue_then_and_is_deleted_only_if_the_profile_says_so(
-    lab: Lab, start: StartOperator
+    lab: Lab, start: StartOperator, receiver: ReceiverThread
 ) -> None:
-    operator = start(*QUICK)
+    envelope = "--webhook-format", "EventBridge", "--webhook-cluster", "lab"
+    flags = *QUICK, *envelope, "--webhook-url", receiver.receiver.url
+    operator = start(*flags)
     run_sandboxed(lab, "stuck", 1, patching=NOW)
     protect(lab, "stuck", "100%")
     (pod,) = pods_of(lab, "stuck")
@@ -109,15 +152,17 @@ def test_a_pod_that_no_budget_lets_go_has_one_event_and_is_overdue_then_and_is_d
     for part in ("fargateProfileName stuck", told["evictErrorMessage"], f"scheduledTerminationTime {at}[UTC]"):
         assert part in event["message"]
     assert patching(lab, "stuck").items() >= {"phase": "Evicting", "stale": 1, "blocked": 1}.items()
+    (notice,) = eventually(lambda: notices(receiver, "stuck"))
+    assert_told_as_on_eks(notice, pod, told)
     operator.kill()
-    operator = start(*QUICK, patch=shift_clock(days=3, minutes=5))
+    operator = start(*flags, patch=shift_clock(days=3, minutes=5))
     eventually(lambda: patched(lab, "stuck") == "PatchOverdue")
     over_budget = 'monopod_evictions_total{answer="over_budget",purpose="patching"}'
     eventually(lambda: operator.metric(over_budget) >= 1)
     assert uids(lab, "stuck") == before
     overdue = patching(lab, "stuck")
     operator.kill()
-    operator = start(*QUICK, patch=shift_clock(days=3, minutes=6))
+    operator = start(*flags, patch=shift_clock(days=3, minutes=6))
     eventually(lambda: operator.metric(over_budget) >= 1)
     assert uids(lab, "stuck") == before, "nor by another operator, that finds it overdue"
     (again,) = events(lab, "stuck", name, "ScheduledTermination")
@@ -129,6 +174,25 @@ def test_a_pod_that_no_budget_lets_go_has_one_event_and_is_overdue_then_and_is_d
     eventually(functools.partial(are_replaced, lab, "stuck", before))
     eventually(lambda: phase(lab, "stuck") == "Done")
     assert len(events(lab, "stuck", name, "ScheduledTermination")) == 1
+    assert {each["id"] for each in notices(receiver, "stuck")} == {notice["id"]}
+    assert len(notices(receiver, "stuck")) <= 3, "each of the operators says it once"
+
+
+def assert_told_as_on_eks(notice: Json, pod: Json, told: Json) -> None:
+    """The notice has each of the fields that AWS's has."""
+    name, detail = pod["metadata"]["name"], dict(notice["detail"])
+    assert (notice["detail-type"], notice["source"]) == ("EKS Fargate Pod Scheduled Termination", "aws.eks")
+    assert notice["resources"] == [f"stuck/{name}"]
+    assert datetime.fromisoformat(detail.pop("scheduledTerminationTime").removesuffix("[UTC]")) == (
+        datetime.fromisoformat(told["scheduledTerminationTime"])
+    )
+    assert detail == {
+        "clusterName": "lab",
+        "fargateProfileName": "stuck",
+        "podName": name,
+        "podNamespace": "stuck",
+        "evictErrorMessage": told["evictErrorMessage"],
+    }
 
 
 def test_nothing_goes_outside_of_a_window_and_windows_may_change_meanwhile(lab: Lab, start: StartOperator) -> None:
