@@ -39,6 +39,7 @@ from monopod.manager.options import OperatorOptions
 from monopod.manager.sources import WatchedCaches
 from monopod.manager.watches import build_sources
 from monopod.notices.webhook import Webhook
+from monopod.patching.announcer import Announcer
 from monopod.patching.controller import Patcher
 from monopod.profiles.controller import Reconciler
 from monopod.rescheduling.contributor import ProgressContributor
@@ -164,7 +165,8 @@ class Process:
         rescheduler = Rescheduler(api, caches, evictor, bare, options, recorder, problems)
         read_admission = partial(fetch_admission, api, _list_policies(options))
         webhook = Webhook(options, problems)
-        patcher = Patcher(api, caches, evictor, bare, recorder, webhook.send, problems)
+        announcer = Announcer(recorder, webhook.send, options.webhook_cluster)
+        patcher = Patcher(api, caches, evictor, bare, announcer, problems)
         usage = UsageReader(api, options, problems)
         states = WarmStates()
         capacity = CapacityReader(

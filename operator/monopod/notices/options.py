@@ -30,7 +30,7 @@ class NoticeOptions(Options):
     """The region in EventBridge's form."""
 
     webhook_cluster: Annotated[str, Field(pattern="^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$"), Flag("NAME")] = "monopod"
-    """What notices call the cluster."""
+    """What notices, and the events of scheduled terminations, call the cluster."""
 
     @property
     def notice_origin(self) -> Origin:

@@ -17,11 +17,18 @@ from monopod.patching.rules.settings import PatchingSettings, Termination
 
 
 class Announcer:
-    """Remembers what it told, until it is on record."""
+    """Remembers what it told, until it is on record.
 
-    def __init__(self, recorder: EventRecorder, send: Callable[[Notice], None]) -> None:
+    Args:
+        recorder: posts events.
+        send: sends a notice to the webhook; called again with the same notice, it sends it no second time.
+        cluster: what notices call the cluster.
+    """
+
+    def __init__(self, recorder: EventRecorder, send: Callable[[Notice], None], cluster: str) -> None:
         self._recorder = recorder
         self._send = send
+        self._cluster = cluster
         self._announced: dict[str, set[str]] = {}
         self._evictions = EvictionEvents(recorder, MoveReason.PATCHED, _describe_eviction)
 
@@ -56,7 +63,8 @@ class Announcer:
                 if each.announced or each.uid in told:
                     continue
                 about = refer_to_pod(each.namespace, each.name, each.uid)
-                text, reason = compute_announcement(each, settings), MoveReason.SCHEDULED_TERMINATION
+                text = compute_announcement(each, settings, self._cluster)
+                reason = MoveReason.SCHEDULED_TERMINATION
                 if await self._recorder.record_state(about, EventType.WARNING, reason, text):
                     told.add(each.uid)
                     posted = True

@@ -11,7 +11,7 @@ evicted, and before a termination is, it isn't announced. So a new leader goes o
 
 import asyncio
 import datetime
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -22,12 +22,10 @@ from monopod.eviction.rules.order import Candidate, Obstacle, OverBudget, Refusa
 from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
-from monopod.kube.event_recorder import EventRecorder
 from monopod.kube.logs import ProblemLog
 from monopod.kube.objects.conditions import Contribution
 from monopod.kube.objects.fields import InvalidManifest
 from monopod.kube.signals import Signal
-from monopod.notices.rules.notice import Notice
 from monopod.patching.announcer import Announcer
 from monopod.patching.caches import Caches
 from monopod.patching.gather import PatchingGatherer
@@ -98,8 +96,7 @@ class Patcher:
         caches: Caches,
         evictor: Evictor,
         bare: BareKeeper,
-        recorder: EventRecorder,
-        send: Callable[[Notice], None],
+        announcer: Announcer,
         problems: ProblemLog,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -111,7 +108,7 @@ class Patcher:
         self.changed = Signal()
         self._gatherer = PatchingGatherer(api, caches, clock)
         self._dry_runs = PatchDryRuns(api, caches, clock)
-        self._announcer = Announcer(recorder, send)
+        self._announcer = announcer
         self._given: PatchingInput | None = None
         self._states: dict[str, _State] = {}
         self._told: dict[str, Facts | None] = {}

@@ -13,6 +13,7 @@ from monopod.eviction.rules.order import Candidate
 from monopod.kube.objects.timestamps import format_time
 from monopod.manager.options import OperatorOptions
 from monopod.manager.sources import WatchedCaches
+from monopod.patching.announcer import Announcer
 from monopod.patching.controller import Patcher
 from monopod.patching.rules.input import PatchingInput
 from monopod.patching.rules.settings import PatchingSettings
@@ -93,9 +94,8 @@ class Scene:
         options, recorder = OperatorOptions(sandbox="gvisor"), a_recorder(self.api, self.clock)
         self.evictor = RememberingEvictor(self.api, EvictionOptions(), PROBLEMS, clock=self.clock)
         self.bare = RememberingKeeper(self.api, self.caches, self.evictor, options, recorder, PROBLEMS, self.clock)
-        self.patcher = Patcher(
-            self.api, self.caches, self.evictor, self.bare, recorder, lambda _: None, PROBLEMS, self.clock
-        )
+        announcer = Announcer(recorder, lambda _: None, "lab")
+        self.patcher = Patcher(self.api, self.caches, self.evictor, self.bare, announcer, PROBLEMS, self.clock)
 
     def give(self, settings: PatchingSettings, **more: Any) -> None:
         self.patcher.update(PatchingInput({"web": settings}, lambda _: "rows", **more))

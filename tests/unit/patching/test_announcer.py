@@ -27,13 +27,13 @@ def count_announced() -> float:
 
 async def test_there_is_one_event_with_awss_values_and_a_notice_with_each_look() -> None:
     api, sent, before = FakeApi(), list[Notice](), count_announced()
-    announcer = Announcer(a_recorder(api), sent.append)
+    announcer = Announcer(a_recorder(api), sent.append, "lab")
     assert await announcer.announce([remembering(STUCK)])
     assert announcer.get_announced("web") == {"uid-1"}
     assert not await announcer.announce([remembering(STUCK)])
     ((_, event),) = api.sent("create")
     assert (event["reason"], event["involvedObject"]["uid"]) == ("ScheduledTermination", "uid-1")
-    for value in ("fargateProfileName web", repr(WORDS), "scheduledTerminationTime 2026-03-04T12:00:00Z[UTC]"):
+    for value in ("clusterName lab", "podName web-1", "podNamespace shop", repr(WORDS)):
         assert value in event["message"]
     assert sent == [NOTICE, NOTICE], "the webhook sends it once, and again after what it dropped"
     assert count_announced() == before + 1
@@ -41,6 +41,7 @@ async def test_there_is_one_event_with_awss_values_and_a_notice_with_each_look()
 
 async def test_an_operator_that_starts_later_posts_no_event_and_tells_the_webhook() -> None:
     api, sent = FakeApi(), list[Notice]()
-    assert not await Announcer(a_recorder(api), sent.append).announce([remembering(replace(STUCK, announced=True))])
+    announcer = Announcer(a_recorder(api), sent.append, "lab")
+    assert not await announcer.announce([remembering(replace(STUCK, announced=True))])
     assert sent == [NOTICE]
     assert api.sent("create") == []

@@ -12,6 +12,7 @@ from monopod.kube.event_recorder import REFUSED_SECONDS
 from monopod.kube.objects.conditions import Contribution
 from monopod.manager.options import OperatorOptions
 from monopod.manager.sources import WatchedCaches
+from monopod.patching.announcer import Announcer
 from monopod.patching.controller import Patcher
 from monopod.profiles.controller import DECIDED_AT_ONCE, UNTOLD_SECONDS, Reconciler
 from monopod.profiles.rules.conditions import Admission, PoliciesInstalled
@@ -44,7 +45,7 @@ def a_reconciler(api: FakeApi, clock: FakeClock, caches: WatchedCaches, *contrib
         read_admission,
         evictor,
         rescheduler,
-        Patcher(api, caches, evictor, bare, recorder, lambda _: None, PROBLEMS, clock),
+        Patcher(api, caches, evictor, bare, Announcer(recorder, lambda _: None, "lab"), PROBLEMS, clock),
         contributors,
         recorder,
         PROBLEMS,

@@ -248,12 +248,13 @@ def list_due(settings: PatchingSettings, current: Round, now: datetime.datetime)
             return frozenset()
 
 
-def compute_announcement(each: Termination, settings: PatchingSettings) -> str:
-    """The text of the one event about a pod that can't be evicted, with the values that AWS's has."""
+def compute_announcement(each: Termination, settings: PatchingSettings, cluster: str) -> str:
+    """The text of the one event about a pod that can't be evicted, with all that AWS's has; the longest comes last."""
     fate = "it is deleted then" if settings.deletes_overdue else "it stays then (patching.overdue: Keep)"
     return (
-        f"EKS Fargate Pod Scheduled Termination: fargateProfileName {settings.profile}, evictErrorMessage "
-        f"{each.message!r}, scheduledTerminationTime {format_scheduled(each.at)}. If it still can't be evicted, {fate}"
+        f"EKS Fargate Pod Scheduled Termination: clusterName {cluster}, fargateProfileName {settings.profile}, "
+        f"podName {each.name}, podNamespace {each.namespace}, scheduledTerminationTime {format_scheduled(each.at)}, "
+        f"evictErrorMessage {each.message!r}. If it still can't be evicted, {fate}"
     )
 
 

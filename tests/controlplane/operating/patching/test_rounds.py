@@ -149,7 +149,9 @@ def test_a_pod_that_no_budget_lets_go_has_one_event_and_is_overdue_then_and_is_d
     (told,) = eventually(lambda: [one for one in patching(lab, "stuck")["terminations"] if one.get("announced")])
     at = told["scheduledTerminationTime"]
     assert "Cannot evict pod as it would violate the pod's disruption budget." in told["evictErrorMessage"]
-    for part in ("fargateProfileName stuck", told["evictErrorMessage"], f"scheduledTerminationTime {at}[UTC]"):
+    for part in ("clusterName lab", "fargateProfileName stuck", f"podName {name}", "podNamespace stuck"):
+        assert part in event["message"]
+    for part in (told["evictErrorMessage"], f"scheduledTerminationTime {at}[UTC]"):
         assert part in event["message"]
     assert patching(lab, "stuck").items() >= {"phase": "Evicting", "stale": 1, "blocked": 1}.items()
     (notice,) = eventually(lambda: notices(receiver, "stuck"))

@@ -201,8 +201,8 @@ def test_only_pods_whose_announced_time_is_past_are_deleted_in_a_window_and_if_t
 
 def test_the_announcement_has_the_values_of_awss_event_and_says_what_comes() -> None:
     each = Termination("prod", "a", "a", DATE, DATE + 3 * DAY, "Cannot evict pod")
-    text = compute_announcement(each, SETTINGS)
-    assert f"scheduledTerminationTime {format_time(each.at)}[UTC]" in text
-    assert "fargateProfileName web, evictErrorMessage 'Cannot evict pod'" in text
+    text = compute_announcement(each, SETTINGS, "lab")
+    assert "clusterName lab, fargateProfileName web, podName a, podNamespace prod" in text
+    assert f"scheduledTerminationTime {format_time(each.at)}[UTC], evictErrorMessage 'Cannot evict pod'" in text
     assert "it stays then" in text
-    assert "it is deleted then" in compute_announcement(each, replace(SETTINGS, deletes_overdue=True))
+    assert "it is deleted then" in compute_announcement(each, replace(SETTINGS, deletes_overdue=True), "lab")
