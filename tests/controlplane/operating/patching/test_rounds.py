@@ -7,7 +7,7 @@ from itertools import groupby
 
 import pytest
 
-from monopod.kube.event_recorder import EVENT_SOURCE
+from monopod.api.names import EVENT_SOURCE
 from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.instants import Instants
 from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
