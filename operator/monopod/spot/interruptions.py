@@ -62,7 +62,9 @@ class InterruptionReporter:
             self._send(found)
 
     def _find(self, uid: str, pod: Mapping[str, Any]) -> SpotInterruption | None:
-        found = find_interruption(pod, self._list_taints(pod), is_chosen=self._is_chosen(pod))
+        node = self._caches.nodes.find("", (pod.get("spec") or {}).get("nodeName") or "")
+        taints, conditions = ([key for key, _, _ in node.taints], node.interruptions) if node else ((), ())
+        found = find_interruption(pod, taints, conditions, is_chosen=self._is_chosen(pod))
         if found is None:
             return None
         self._found[uid] = found
@@ -71,10 +73,6 @@ class InterruptionReporter:
         SPOT_INTERRUPTIONS.labels(found.cause).inc()
         self.controller.enqueue(uid)
         return found
-
-    def _list_taints(self, pod: Mapping[str, Any]) -> tuple[str, ...]:
-        node = self._caches.nodes.find("", (pod.get("spec") or {}).get("nodeName") or "")
-        return tuple(key for key, _, _ in node.taints) if node else ()
 
     def _is_chosen(self, pod: Mapping[str, Any]) -> bool:
         metadata = pod["metadata"]

@@ -1,6 +1,9 @@
 """Each interruption is told once: an event of the pod, a metric, a notice."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import pytest
 
 from monopod.api.ecs.names import ECS_TASK_LABEL
 from monopod.kube.client.api import ApiUnreachable
@@ -17,22 +20,22 @@ from tests.unit.spot.builders import a_going_pod
 EVENTS_OF_SHOP = EVENTS.list_path("shop")
 
 
-def make_caches(*taints: str) -> WatchedCaches:
-    """With a node that has these taints."""
+def make_caches(*taints: str, conditions: Sequence[Mapping[str, str]] = ()) -> WatchedCaches:
+    """With a node that has these taints and conditions."""
     caches = WatchedCaches("monopod-system")
     told = [{"key": key, "effect": "NoSchedule"} for key in taints]
     node = {"metadata": {"name": "node-1", "uid": "n", "resourceVersion": "1"}, "spec": {"taints": told}}
-    caches.nodes.observe("ADDED", node)
+    caches.nodes.observe("ADDED", {**node, "status": {"conditions": list(conditions)}})
     return caches
 
 
 class Scene:
-    def __init__(self, *taints: str, answers: Any = None) -> None:
+    def __init__(self, *taints: str, conditions: Sequence[Mapping[str, str]] = (), answers: Any = None) -> None:
         self.api = FakeApi(answers)
         self.clock = FakeClock()
         self.sent: list[Notice] = []
         recorder = a_recorder(self.api, self.clock)
-        self.caches = make_caches(*taints)
+        self.caches = make_caches(*taints, conditions=conditions)
         self.reporter = InterruptionReporter(self.caches, recorder, self.sent.append, PROBLEMS, self.clock)
 
     def list_events(self) -> list[tuple[str, str, str]]:
@@ -60,6 +63,37 @@ async def test_the_taints_of_its_node_tell_of_a_pod_that_is_drained() -> None:
     for each in (scene, other):
         each.reporter.observe_pod("MODIFIED", a_going_pod())
     assert (len(scene.sent), len(other.sent)) == (1, 0)
+
+
+PREEMPTION = {
+    "type": "PreemptionScheduled",
+    "status": "True",
+    "reason": "SpotEvictionIncoming",
+    "message": "Preempt Scheduled: Sat, 01 Aug 2026 12:00:30 GMT.",
+}
+TERMINATING = {"type": "Terminating", "status": "True", "reason": "TerminationRequested"}
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_told"),
+    [
+        pytest.param(PREEMPTION, True, id="AKS"),
+        pytest.param({**PREEMPTION, "message": "Preempt Started: now"}, True, id="AKS, under way"),
+        pytest.param({**PREEMPTION, "message": "SpotRebalanceRecommendation Advisory:"}, False, id="AKS's advice"),
+        pytest.param({**PREEMPTION, "status": "False"}, False, id="AKS, none"),
+        pytest.param({**PREEMPTION, "type": "VMEventScheduled"}, False, id="AKS, of any event"),
+        pytest.param(TERMINATING, True, id="OpenShift"),
+        pytest.param({**TERMINATING, "status": "False"}, False, id="OpenShift, taken back"),
+        pytest.param({**TERMINATING, "reason": "Other"}, False, id="someone else's of that type"),
+        pytest.param({"type": "Other", "status": "True", "reason": ""}, False, id="of another type"),
+    ],
+)
+async def test_the_conditions_of_its_node_tell_of_a_pod_that_is_drained(
+    condition: Mapping[str, str], is_told: bool
+) -> None:
+    scene, before = Scene(conditions=[{"type": "Ready", "status": "True"}, condition]), count("SpotNotice")
+    scene.reporter.observe_pod("MODIFIED", a_going_pod())
+    assert (len(scene.sent), count("SpotNotice") - before) == (is_told, is_told)
 
 
 async def test_the_next_operator_finds_a_pod_that_is_still_going_and_says_the_same() -> None:

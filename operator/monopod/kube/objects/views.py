@@ -23,6 +23,7 @@ class NodeView:
         created: metadata.creationTimestamp.
         maintenance_since: since when a condition has said that it is about to be taken away or drained, as an RFC 3339
             time; "" if none says so, or it has no lastTransitionTime.
+        interruptions: the types of its conditions by which it tells that its cloud takes it back.
     """
 
     name: str
@@ -34,6 +35,7 @@ class NodeView:
     memory_mib: int = 0
     created: str = ""
     maintenance_since: str = ""
+    interruptions: tuple[str, ...] = ()
 
 
 Endpoints = tuple[tuple[str, int], ...]
@@ -49,6 +51,13 @@ TUNNEL_ANNOTATIONS: Final = tuple(
 
 MAINTENANCE: Final = ("MaintenancePlanned", "MaintenanceInProgress", "DrainInProgress")
 """Conditions of nodes, from Kubernetes 1.37, that administrators write."""
+
+INTERRUPTIONS: Final = {
+    "PreemptionScheduled": ("SpotEvictionIncoming", "Preempt "),
+    "Terminating": ("TerminationRequested", ""),
+}
+"""Conditions of nodes by which termination handlers tell that the cloud takes a node back: their reasons, and how their
+messages begin. AKS writes the first, with the same reason, of mere recommendations too; OpenShift the second."""
 
 CORDONED: Final = ("node.kubernetes.io/unschedulable", "", "NoSchedule")
 
@@ -133,6 +142,7 @@ def read_node(item: Mapping[str, Any]) -> NodeView:
         int(allocatable.get("memory", 0) / 2**20),
         str(metadata.get("creationTimestamp") or ""),
         min(filter(None, map(_read_maintenance, status.get("conditions") or ())), default=""),
+        tuple(sorted(one["type"] for one in status.get("conditions") or () if _is_interruption(one))),
     )
 
 
@@ -140,6 +150,14 @@ def _read_maintenance(condition: Mapping[str, Any]) -> str:
     """The condition's lastTransitionTime if it announces maintenance, else ""."""
     is_planned = condition.get("type") in MAINTENANCE and condition.get("status") == "True"
     return str(condition.get("lastTransitionTime") or "") if is_planned else ""
+
+
+def _is_interruption(condition: Mapping[str, Any]) -> bool:
+    """Whether it tells that the cloud takes the node back."""
+    if condition.get("status") != "True" or condition.get("type") not in INTERRUPTIONS:
+        return False
+    reason, words = INTERRUPTIONS[condition["type"]]
+    return condition.get("reason") == reason and str(condition.get("message") or "").startswith(words)
 
 
 def read_endpoints(item: Mapping[str, Any]) -> Endpoints:

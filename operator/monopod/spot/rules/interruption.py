@@ -1,12 +1,12 @@
-"""Which pods are being interrupted, and by what: told by a pod's own condition, and by its node's taints.
+"""Which pods are being interrupted, and by what: told by a pod's condition, and by its node's taints and conditions.
 
     on its way out ──► DisruptionTarget? ── no: someone deleted it, or it was scaled away
-                            └── yes ──► its reason is a cause? ── no ──► a taint of its node's is? ── no: an eviction
+                            └── yes ──► its reason is a cause? ── no ──► is one of its node's signs? ── no: an eviction
                                             └── yes ──► interrupted           └── yes ──► interrupted
 
-Each cause is what one system writes, so that no interruption is guessed; CAUSES names it and its source. Clouds that
-write nothing (AKS taints Spot's nodes from their birth, and its condition VMEventScheduled is of reboots, too) are
-told of by Karpenter or by what drains their nodes.
+Each cause is what one system writes, so that no interruption is guessed; CAUSES names it and its source. What says more
+than that a node goes is none: AKS has VMEventScheduled of reboots and freezes, too, and taints Spot's nodes from their
+birth. Karpenter's conditions are its NodeClaims', Cluster API's its Machines'; of nodes they write taints or nothing.
 """
 
 import datetime
@@ -33,14 +33,16 @@ class Cause:
 
     Attributes:
         name: as metrics and notices have it.
-        condition: the reason of the pod's condition DisruptionTarget; "" if it is told by a taint.
-        taint: the key of the node's taint; "" if it is told by the condition.
+        condition: the reason of the pod's condition DisruptionTarget; "" if it is told by the node.
+        taint: the key of the node's taint; "" if it is told by a condition.
+        node_condition: the type of the node's condition, as NodeView reads it; "" if it is told otherwise.
         source: who writes that.
     """
 
     name: str
     condition: str = ""
     taint: str = ""
+    node_condition: str = ""
     source: str = ""
 
 
@@ -52,10 +54,13 @@ CAUSES: Final = (
     Cause("Preemption", condition="PreemptionByScheduler", source="kube-scheduler: a pod on demand takes the room"),
     Cause("SpotNotice", taint=f"{_HANDLER}/spot-itn", source="AWS Node Termination Handler"),
     Cause("SpotNotice", taint="cloud.google.com/impending-node-termination", source="GKE"),
+    Cause("SpotNotice", node_condition="PreemptionScheduled", source="AKS's node problem detector"),
+    Cause("SpotNotice", node_condition="Terminating", source="OpenShift's termination handlers, on AWS, Azure and GCP"),
     Cause("RebalanceRecommendation", taint=f"{_HANDLER}/rebalance-recommendation", source="the same handler"),
     Cause("ScheduledMaintenance", taint=f"{_HANDLER}/scheduled-maintenance", source="the same handler"),
     Cause("AutoScalingTermination", taint=f"{_HANDLER}/asg-lifecycle-termination", source="the same handler"),
     Cause("NodeDisruption", taint="karpenter.sh/disrupted", source="Karpenter, of interruptions and consolidation"),
+    Cause("NodeDisruption", taint="remediator.kubernetes.azure.com/unschedulable", source="AKS, when it drains a node"),
     Cause("NodeShutdown", taint="node.cloudprovider.kubernetes.io/shutdown", source="the cloud's controller manager"),
     Cause("NodeShutdown", taint="node.kubernetes.io/out-of-service", source="administrators and their tools"),
 )
@@ -63,13 +68,14 @@ CAUSES: Final = (
 
 
 def find_interruption(
-    pod: Mapping[str, Any], taints: Iterable[str], *, is_chosen: bool = False
+    pod: Mapping[str, Any], taints: Iterable[str], conditions: Iterable[str] = (), *, is_chosen: bool = False
 ) -> SpotInterruption | None:
     """The interruption of a pod of a profile; None if it isn't being interrupted.
 
     Args:
         pod: as the API server has it.
         taints: the keys of its node's taints.
+        conditions: the types of its node's conditions that tell of interruptions.
         is_chosen: whether the drill that its profile asks for has chosen it.
     """
     metadata, status = pod["metadata"], pod.get("status") or {}
@@ -79,7 +85,8 @@ def find_interruption(
         return None
     provider = FARGATE_SPOT if labels.get(CAPACITY_PROVIDER_LABEL) == FARGATE_SPOT else FARGATE
     is_shut_down = condition.get("reason") == _BY_KUBELET and status.get("reason") == _SHUT_DOWN
-    cause = "NodeShutdown" if is_shut_down else _find_cause(str(condition.get("reason")), frozenset(taints))
+    found = _find_cause(str(condition.get("reason")), frozenset(taints), frozenset(conditions))
+    cause = "NodeShutdown" if is_shut_down else found
     cause = DRILL if is_chosen else cause
     # Pods on demand may be drained, too. Only a drill ends them in Spot's words.
     if not cause or (provider == FARGATE and cause != DRILL):
@@ -96,9 +103,10 @@ def _find_disruption(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return next((each for each in found if each.get("status") == "True"), None)
 
 
-def _find_cause(reason: str, taints: frozenset[str]) -> str:
+def _find_cause(reason: str, taints: frozenset[str], conditions: frozenset[str]) -> str:
     for cause in CAUSES:
-        if (cause.condition == reason) if cause.condition else (cause.taint in taints):
+        of_node = cause.taint in taints or cause.node_condition in conditions
+        if (cause.condition == reason) if cause.condition else of_node:
             return cause.name
     return ""
 

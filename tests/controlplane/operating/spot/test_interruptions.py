@@ -128,8 +128,16 @@ def test_a_drained_pod_is_told_of_by_its_nodes_taint_and_one_that_is_scaled_away
     assert not list_notices(receiver, "web-2")
 
 
+PREEMPTION = {
+    "type": "PreemptionScheduled", "status": "True", "reason": "SpotEvictionIncoming",
+    "message": "Preempt Scheduled: Sat, 01 Aug 2026 12:00:30 GMT. EventId: a",
+}  # fmt: skip
+TERMINATING = {
+    "type": "Terminating", "status": "True", "reason": "TerminationRequested",
+    "message": "The cloud provider has marked this instance for termination",
+}  # fmt: skip
 CAUSED = [
-    # Who writes it · effect of the taint, as they have it · reason of the condition · cause
+    # Taint or condition of the node, as its writer has it · effect of the taint · reason of the pod's condition · cause
     pytest.param("aws-node-termination-handler/spot-itn", "NoSchedule", EVICTED, "SpotNotice", id="nth-spot"),
     pytest.param(
         "aws-node-termination-handler/rebalance-recommendation", "NoSchedule", EVICTED, "RebalanceRecommendation",
@@ -144,6 +152,11 @@ CAUSED = [
         id="nth-asg",
     ),
     pytest.param("cloud.google.com/impending-node-termination", "NoSchedule", EVICTED, "SpotNotice", id="gke"),
+    pytest.param(PREEMPTION, "", EVICTED, "SpotNotice", id="aks"),
+    pytest.param(TERMINATING, "", EVICTED, "SpotNotice", id="openshift"),
+    pytest.param(
+        "remediator.kubernetes.azure.com/unschedulable", "NoSchedule", EVICTED, "NodeDisruption", id="aks drains",
+    ),
     pytest.param("karpenter.sh/disrupted", "NoSchedule", EVICTED, "NodeDisruption", id="karpenter"),
     pytest.param(
         "node.cloudprovider.kubernetes.io/shutdown", "NoSchedule", "DeletionByTaintManager", "NodeShutdown",
@@ -155,9 +168,20 @@ CAUSED = [
     pytest.param("", "", "PreemptionByScheduler", "Preemption", id="scheduler"),
     pytest.param("", "", "SpotInterruption", "Drill", id="drill"),
     pytest.param("kubernetes.azure.com/scalesetpriority", "NoSchedule", EVICTED, "", id="aks from birth"),
+    pytest.param(
+        PREEMPTION | {"message": "SpotRebalanceRecommendation Advisory:"}, "", EVICTED, "", id="aks advises",
+    ),
+    pytest.param(PREEMPTION | {"type": "VMEventScheduled"}, "", EVICTED, "", id="aks, any event"),
     pytest.param("ToBeDeletedByClusterAutoscaler", "NoSchedule", EVICTED, "", id="cluster autoscaler"),
     pytest.param("", "", EVICTED, "", id="eviction"),
 ]  # fmt: skip
+
+
+def build_node(name: str, sign: object, effect: str) -> Json:
+    """With the taint of that key, or with that condition, as a kubelet may register it with one."""
+    spec = {"taints": [{"key": sign, "effect": effect, "value": "x"}]} if effect else {}
+    status = {"conditions": [sign]} if isinstance(sign, dict) else {}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": spec, "status": status}
 
 
 def test_each_cause_in_the_table_is_known_by_what_its_writer_leaves_on_a_real_node(
@@ -166,10 +190,9 @@ def test_each_cause_in_the_table_is_known_by_what_its_writer_leaves_on_a_real_no
     operator = start("--no-leader-elect")
     known = {cause for *_, cause in (each.values for each in CAUSED) if cause}
     before = {str(cause): count(operator, str(cause)) for cause in known}
-    for number, (taint, effect, reason, _) in enumerate(each.values for each in CAUSED):
+    for number, (sign, effect, reason, _) in enumerate(each.values for each in CAUSED):
         node = f"{NODE}-{number}"
-        spec = {"taints": [{"key": taint, "effect": effect, "value": "x"}] if taint else []}
-        lab.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}, "spec": spec}).expect_ok()
+        lab.create(build_node(node, sign, str(effect))).expect_ok()
         run_pod(lab, namespace, f"web-{number}", node)
         end_pod(lab, namespace, f"web-{number}", str(reason))
     shut_down = len(CAUSED)

@@ -9,10 +9,10 @@ from monopod.spot.rules.interruption import CAUSES, Cause, find_interruption
 from tests.unit.spot.builders import a_going_pod
 
 
-@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.condition or cause.taint)
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.condition or cause.taint or cause.node_condition)
 def test_each_cause_is_found_by_its_sign(cause: Cause) -> None:
     pod = a_going_pod(reason=cause.condition or "EvictionByEvictionAPI")
-    found = find_interruption(pod, [cause.taint] if cause.taint else [])
+    found = find_interruption(pod, filter(None, [cause.taint]), filter(None, [cause.node_condition]))
     assert found
     assert (found.cause, found.provider, found.pod.name) == (cause.name, "FARGATE_SPOT", "web-1")
     assert found.ends - found.began == datetime.timedelta(seconds=120)
@@ -44,6 +44,11 @@ def test_a_node_that_shuts_down_ends_its_pods_though_no_one_deletes_them() -> No
 )
 def test_whatever_else_ends_a_pod_is_no_interruption(change: dict[str, Any], taints: list[str]) -> None:
     assert find_interruption(a_going_pod(**change), taints) is None
+
+
+def test_the_condition_of_its_node_tells_of_no_pod_that_was_scaled_away_or_is_on_demand() -> None:
+    for pod in (a_going_pod(reason=""), a_going_pod(provider="")):
+        assert find_interruption(pod, [], ["Terminating"]) is None
 
 
 def test_a_drill_interrupts_pods_on_demand_too() -> None:
