@@ -11,6 +11,11 @@ from typing import Any
 import pytest
 
 from lab.cluster.installation import apply_api
+from monopod.api.names import BALLOON_PRIORITY_CLASS, SYSTEM_NAMESPACE
+from monopod.capacity.rules.images.daemon_set import PAUSE_IMAGE
+from monopod.capacity.rules.sandbox import Sandbox
+from monopod.capacity.rules.warm.objects import build_balloons
+from monopod.capacity.rules.warm.wish import Chunk, Wish
 from monopod.kube.objects.resources import (
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
@@ -20,15 +25,16 @@ from monopod.kube.objects.resources import (
     RUNTIME_CLASSES,
     SERVICE_ACCOUNTS,
 )
+from monopod.pods.rules.size import PodSize
 from tests.clusters import ControlPlane, run_control_plane
 from tests.controlplane.conftest import PRIORITY_CLASSES
 from tests.controlplane.operating.lab import SANDBOX, eventually
-from tests.controlplane.reach import reach
+from tests.controlplane.reach import OPERATOR, reach
 from tests.controlplane.server import Answer, Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 from tests.unit.cli.running import run
 
-NAMESPACES = ("spot", "kept", "demand", "default")
+NAMESPACES = ("spot", "kept", "demand", "default", SYSTEM_NAMESPACE)
 LABEL = "kind=spot"
 STATES = ("not-ready", "unreachable")
 TOLERATIONS = [{"key": f"node.kubernetes.io/{state}", "operator": "Exists"} for state in STATES]
@@ -48,7 +54,6 @@ def server(cluster: ControlPlane) -> Server:
     server = Server(cluster.kubeconfig_path)
     node = {"metadata": {"name": "node"}, "status": {"allocatable": SIZE, "capacity": SIZE}}
     server.create(NODES.list_path(), node).expect_ok()
-    server.create(PRIORITY_CLASSES, {"metadata": {"name": "warm"}, "value": -10}).expect_ok()
     # That of the profile by which `reach` sees that its work is in effect.
     server.create(RUNTIME_CLASSES.list_path(), {"metadata": {"name": "kata"}, "handler": "runsc"}).expect_ok()
     reach(server, "spot", [a_profile("spot", a_selector("spot"), sandbox=SANDBOX, spot=True)])
@@ -103,6 +108,26 @@ def let_go(cluster: ControlPlane, namespace: str) -> None:
         cluster.kubectl("delete", "pod", name, "-n", namespace, "--force", "--grace-period=0")
 
 
+def keep_room(cluster: ControlPlane, server: Server) -> None:
+    """Has a balloon of a quarter of the node, as the operator makes it, and waits until it has a node."""
+    sandbox = Sandbox.from_resource({**cluster.lab.runtime_class, "scheduling": {"tolerations": TOLERATIONS}})
+    wish = Wish("spot", 1, 1, Chunk(PodSize(16_000, 32_768), sandbox), grows=False)
+    owner = server.get(f"{PRIORITY_CLASSES}/{BALLOON_PRIORITY_CLASS}").expect_ok()["metadata"]["uid"]
+    balloons = build_balloons(wish, PAUSE_IMAGE, SYSTEM_NAMESPACE, owner)
+    server.create(DEPLOYMENTS.list_path(SYSTEM_NAMESPACE), balloons, user=OPERATOR).expect_ok()
+    eventually(lambda: [one for one in find_balloons(server) if one["spec"].get("nodeName")])
+
+
+def find_balloons(server: Server) -> list[Manifest]:
+    return list(server.get(PODS.list_path(SYSTEM_NAMESPACE)).expect_ok()["items"])
+
+
+def find_preempted(server: Server, namespace: str) -> list[str]:
+    """The pods whose place the scheduler gave to others; one without a grace period is gone at once."""
+    path = f"/api/v1/namespaces/{namespace}/events?fieldSelector=reason%3DPreempted"
+    return [event["involvedObject"]["name"] for event in server.get(path).expect_ok()["items"]]
+
+
 def find_disruption(pod: Manifest) -> Any:
     return next((one for one in pod["status"]["conditions"] if one["type"] == "DisruptionTarget"), None)
 
@@ -115,16 +140,17 @@ def test_warm_room_goes_first_then_spot_within_budgets_then_spot_beyond_them(
     budget = {"minAvailable": 2, "selector": {"matchLabels": {"app": "kept"}}}
     server.create(DISRUPTION_BUDGETS.list_path("spot"), {"metadata": {"name": "kept"}, "spec": budget}).expect_ok()
     eventually(lambda: server.get(DISRUPTION_BUDGETS.path("kept", "spot")).body["status"].get("expectedPods") == 2)
-    place(server, "default", large("warm").requesting(cpu="16").with_spec(priorityClassName="warm"))
+    keep_room(cluster, server)
 
     def demand(name: str) -> None:
         server.create_pod("demand", large(name).build(), dry_run=False).expect_ok()
 
     demand("first")
-    eventually(lambda: find_leaving(server, "default"))
-    assert not find_leaving(server, "spot")
-    let_go(cluster, "default")
     eventually(lambda: read(server, "demand", "first")["spec"].get("nodeName"))
+    assert all(name.startswith("warm-spot-") for name in eventually(lambda: find_preempted(server, SYSTEM_NAMESPACE)))
+    assert not find_preempted(server, "spot")
+    assert not find_leaving(server, "spot")
+    assert not [one for one in find_balloons(server) if one["spec"].get("nodeName")], "the next one waits"
 
     demand("second")
     eventually(lambda: find_leaving(server, "spot"))
