@@ -13,6 +13,8 @@ from tests.controlplane.operating.lab import Json, Lab, eventually
 from tests.unit.cli.running import run
 
 LABEL = "box"
+SLOT = "slot"
+"""A label by which each pod may ask for a node of its own."""
 OVERHEAD = {"cpu": "250m", "memory": "320Mi"}
 MINUTES_AHEAD = "minutes-ahead"
 """The file, in the control plane's folder, that says how far the operator's clock is ahead."""
@@ -79,15 +81,25 @@ class Scene:
     def apply(self, item: Json) -> None:
         self.lab.kubectl("apply", "-f", "-", input=json.dumps(item))
 
-    def create_pods(self, *sizes: tuple[int, int]) -> None:
-        """Creates pods at once, of so many millicores and MiB, which are named by their number."""
+    def create_pods(self, *sizes: tuple[int, int], apart: bool = False) -> None:
+        """Creates pods at once, of so many millicores and MiB, which are named by their number.
+
+        Args:
+            sizes: What each requests.
+            apart: Whether each selects nodes whose slot is its name.
+        """
         containers = [
             {"name": "app", "image": "app", "resources": {"requests": {"cpu": f"{cpu}m", "memory": f"{memory}Mi"}}}
             for cpu, memory in sizes
         ]
         pods = [
-            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"pod-{i}", "namespace": self.name}, "spec": spec}
-            for i, spec in enumerate({"containers": [container]} for container in containers)
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": f"pod-{i}", "namespace": self.name},
+                "spec": {"containers": [container], "nodeSelector": {SLOT: f"pod-{i}"} if apart else {}},
+            }
+            for i, container in enumerate(containers)
         ]
         self.apply({"apiVersion": "v1", "kind": "List", "items": pods})
 

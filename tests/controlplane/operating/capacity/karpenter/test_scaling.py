@@ -4,11 +4,14 @@ The nodes are kwok's. What Karpenter says and does is held against what the prof
 """
 
 import os
+from collections.abc import Iterator, Mapping
+
+import pytest
 
 from monopod.capacity.rules.node_class import GROUPS
 from monopod.kube.objects.quantity import parse_quantity
 from monopod.pods.rules.size import COMPONENTS_MEMORY_MIB, SIZE_TABLE
-from tests.controlplane.operating.capacity.karpenter.scene import AT_ONCE, OVERHEAD, Scene
+from tests.controlplane.operating.capacity.karpenter.scene import AT_ONCE, LABEL, OVERHEAD, SLOT, Scene
 from tests.controlplane.operating.lab import Json, eventually
 
 SIZES = (*SIZE_TABLE[::4], SIZE_TABLE[-1])
@@ -18,6 +21,8 @@ PODS = int(os.environ.get("MONOPOD_SCALED_PODS") or 3)
 DEADLINE_SECONDS = 180.0 + PODS / 2
 SMALL = (1000, 1024)
 LARGE = (4000, 8192)
+DAEMON = {"cpu": "100m", "memory": "64Mi"}
+"""What a pod of a DaemonSet asks on each node."""
 
 
 def build_deployment(scene: Scene, replicas: int) -> Json:
@@ -46,6 +51,26 @@ def change(pool: Json, **fields: object) -> Json:
     return {**pool, "spec": {**pool["spec"], "template": changed}}
 
 
+def add_slots(pool: Json) -> Json:
+    """The NodePool with nodes of whichever slot a pod selects."""
+    slots = {"key": SLOT, "operator": "Exists"}
+    return change(pool, requirements=[*pool["spec"]["template"]["spec"]["requirements"], slots])
+
+
+def read_slot(claim: Json) -> str:
+    [slot] = [need["values"] for need in claim["spec"]["requirements"] if need["key"] == SLOT]
+    return " ".join(slot)
+
+
+def read_requests(claim: Json) -> Json:
+    requests = claim["spec"]["resources"]["requests"]
+    return {resource: parse_quantity(requests[resource]) for resource in OVERHEAD}
+
+
+def add_up(*requests: Mapping[str, str]) -> Json:
+    return {resource: sum(parse_quantity(each[resource]) for each in requests) for resource in OVERHEAD}
+
+
 def test_a_profiles_pods_get_nodes_and_take_them_along_when_they_go(scene: Scene) -> None:
     pool = scene.print_pool("--max-vcpus", "10000")
     scene.apply({**pool, "spec": {**pool["spec"], **AT_ONCE}})
@@ -61,29 +86,42 @@ def test_a_profiles_pods_get_nodes_and_take_them_along_when_they_go(scene: Scene
     scene.says("CapacityAvailable", nodes=0)
 
 
+@pytest.fixture
+def daemon(scene: Scene) -> Iterator[None]:
+    """A DaemonSet whose pods are on every node of the scene's."""
+    labels = {"app": f"daemon-{scene.name}"}
+    container = {"name": "app", "image": "app", "resources": {"requests": DAEMON}}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [container], "nodeSelector": {LABEL: scene.name}},
+    }
+    spec = {"selector": {"matchLabels": labels}, "template": template}
+    metadata = {"name": labels["app"], "namespace": "default"}
+    scene.apply({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": spec})
+    yield
+    scene.lab.kubectl("delete", "daemonset", labels["app"], "-n", "default", "--wait=false")
+
+
+@pytest.mark.usefixtures("daemon")
 def test_a_pool_without_the_sandboxs_label_makes_no_node_and_the_printed_one_makes_what_each_size_needs(
     scene: Scene,
 ) -> None:
-    pool = scene.print_pool("--max-vcpus", "1000")
+    pool = add_slots(scene.print_pool("--max-vcpus", "1000"))
     unlabelled = {key: value for key, value in pool["spec"]["template"].items() if key != "metadata"}
     scene.apply({**pool, "spec": {**pool["spec"], "template": unlabelled}})
-    scene.create_pods(*((size.cpu_millis, size.memory_mib - COMPONENTS_MEMORY_MIB) for size in SIZES))
+    scene.create_pods(*((size.cpu_millis, size.memory_mib - COMPONENTS_MEMORY_MIB) for size in SIZES), apart=True)
     scene.says("NodePoolLabelMissing", nodes=0)
     for number in range(len(SIZES)):
         scene.karpenter_says(f"pod-{number}", 'label "box" does not have known values')
     assert not scene.find("nodeclaims")
 
-    # All pods wait by now, so that Karpenter looks at all of them at once.
     scene.apply(pool)
-    eventually(lambda: scene.all_run(len(SIZES)))
-    requests = [claim["spec"]["resources"]["requests"] for claim in scene.find("nodeclaims")]
-    for resource, sizes in (
-        ("cpu", [f"{size.cpu_millis}m" for size in SIZES]),
-        ("memory", [f"{size.memory_mib}Mi" for size in SIZES]),
-    ):
-        claimed = sum(parse_quantity(each[resource]) for each in requests)
-        overhead = len(SIZES) * parse_quantity(OVERHEAD[resource])
-        assert claimed == sum(map(parse_quantity, sizes)) + overhead, f"{resource} of {len(requests)} NodeClaims"
+    eventually(lambda: scene.all_run(len(SIZES)), DEADLINE_SECONDS)
+    claimed = {read_slot(claim): read_requests(claim) for claim in scene.find("nodeclaims")}
+    assert claimed == {
+        f"pod-{number}": add_up({"cpu": f"{size.cpu_millis}m", "memory": f"{size.memory_mib}Mi"}, OVERHEAD, DAEMON)
+        for number, size in enumerate(SIZES)
+    }
 
 
 def test_a_pool_at_its_limit_makes_no_more_nodes(scene: Scene) -> None:
