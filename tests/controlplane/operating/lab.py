@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
+from urllib3.exceptions import TimeoutError as HTTPTimeout
 
 from monopod.api.names import (
     API_VERSION,
@@ -42,14 +43,14 @@ Found = TypeVar("Found")
 
 
 def eventually(check: Callable[[], Found], deadline: float = DEADLINE_SECONDS) -> Found:
-    """What `check` returns, once it returns something true and no assertion of it fails."""
+    """What `check` returns, once it returns something true and no assertion of it fails, nor a request times out."""
     until = time.monotonic() + deadline
     while True:
-        failure: AssertionError | None = None
+        failure: AssertionError | HTTPTimeout | None = None
         try:
             if found := check():
                 return found
-        except AssertionError as error:
+        except (AssertionError, HTTPTimeout) as error:
             failure = error
         if time.monotonic() > until:
             raise failure or AssertionError(f"not within {deadline:g} s: {describe_check(check)}")

@@ -1,0 +1,92 @@
+"""The audit of budgets misses no change where a stream breaks off, and vouches for nothing that it hasn't seen."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+from urllib3.exceptions import TimeoutError as HTTPTimeout
+
+from tests.controlplane.operating.instants import MOST_BREAKS, Instants
+from tests.controlplane.operating.lab import Json, Lab, eventually
+
+EVICTED = "EvictionByEvictionAPI"
+
+
+def a_change(version: int, pod: str, second: int | None = None) -> Json:
+    """A pod that is Ready, or was evicted at that second."""
+    ready, time = (
+        {"type": "Ready", "status": "True"},
+        f"2026-03-01T12:{(second or 0) // 60:02}:{(second or 0) % 60:02}Z",
+    )
+    disruption = {"type": "DisruptionTarget", "status": "True", "reason": EVICTED, "lastTransitionTime": time}
+    metadata = {"name": pod, "uid": pod, "resourceVersion": str(version), "labels": {"app": "web"}}
+    conditions = [ready] if second is None else [disruption]
+    return {"type": "MODIFIED", "object": {"metadata": metadata, "status": {"conditions": conditions}}}
+
+
+class Broken:
+    """An API server whose streams tell of these changes, and break off after each by this error."""
+
+    def __init__(self, *changes: Json, error: Exception) -> None:
+        self.changes, self.error, self.asked = changes, error, list[int]()
+
+    def list_all(self, kind: str, namespace: str, query: str) -> list[Json]:
+        return []
+
+    def watch(self, path: str) -> Iterator[Json]:
+        version = int(path.rpartition("=")[2])
+        self.asked.append(version)
+        for change in self.changes:
+            if int(change["object"]["metadata"]["resourceVersion"]) > version:
+                yield change
+                raise self.error
+
+
+def follow(api: Any) -> Instants:
+    with Instants(cast(Lab, api), "shop") as instants:
+        eventually(lambda: instants.changes == len(api.changes), 5)
+    return instants
+
+
+def test_a_stream_that_times_out_is_taken_up_where_it_was() -> None:
+    api = Broken(a_change(3, "a"), a_change(5, "b"), a_change(9, "a", 0), error=TimeoutError())
+    instants = follow(api)
+    assert (api.asked[:4], instants.breaks) == ([0, 3, 5, 9], 3)
+    assert [each.ready for each in instants.all] == [1, 2, 1]
+
+
+def test_a_change_that_the_api_server_has_forgotten_fails_the_test() -> None:
+    gone = {"type": "ERROR", "object": {"metadata": {"resourceVersion": "1"}, "code": 410}}
+    with pytest.raises(AssertionError, match="broke off"), Instants(cast(Lab, Broken(gone, error=TimeoutError())), ""):
+        pass
+
+
+def test_so_does_an_api_server_that_breaks_off_again_and_again() -> None:
+    class Away(Broken):
+        def watch(self, path: str) -> Iterator[Json]:
+            self.asked.append(0)
+            raise self.error
+
+    api = Away(error=ConnectionResetError())
+    with pytest.raises(AssertionError, match="broke off"), Instants(cast(Lab, api), ""):
+        pass
+    assert len(api.asked) == MOST_BREAKS
+
+
+def test_a_poll_that_times_out_is_tried_again() -> None:
+    left = [HTTPTimeout("one"), HTTPTimeout("another")]
+
+    def look() -> bool:
+        if left:
+            raise left.pop()
+        return True
+
+    assert eventually(look, 5)
+    left += [HTTPTimeout("the last")] * 100
+    with pytest.raises(HTTPTimeout, match="the last"):
+        eventually(look, 0)
+
+
+def test_the_rate_of_evictions_is_that_from_the_first_to_the_last() -> None:
+    evicted = [a_change(number + 1, f"p{number}", 2 * number) for number in range(16)]
+    assert follow(Broken(*evicted, error=TimeoutError())).count_evictions_per_minute() == 30
