@@ -30,7 +30,7 @@ from tests.clusters import ControlPlane, run_control_plane
 from tests.controlplane.conftest import PRIORITY_CLASSES
 from tests.controlplane.operating.lab import SANDBOX, eventually
 from tests.controlplane.reach import OPERATOR, reach
-from tests.controlplane.server import Answer, Manifest, Server
+from tests.controlplane.server import Manifest, Server
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
 from tests.unit.cli.running import run
 
@@ -190,14 +190,7 @@ def test_where_spot_does_not_give_way_nobody_of_ordinary_priority_takes_its_room
         server.patch(path, {"metadata": {"labels": {"kind": None}}}).expect_ok()
 
 
-def evict(server: Server, namespace: str, name: str, seconds: int) -> Answer:
-    body = {"metadata": {"name": name}, "deleteOptions": {"gracePeriodSeconds": seconds, "dryRun": ["All"]}}
-    return server.create(PODS.path(name, namespace, "eviction"), body)
-
-
-def test_nobody_deletes_or_evicts_a_pod_on_spot_with_a_longer_grace_period(
-    cluster: ControlPlane, server: Server
-) -> None:
+def test_nobody_deletes_a_pod_on_spot_with_a_longer_grace_period(cluster: ControlPlane, server: Server) -> None:
     """The scheduler takes no further notice of a pod that is on its way out, for however long."""
     place(server, "spot", large("spot"))
     place(server, "demand", large("demand"))
@@ -209,13 +202,7 @@ def test_nobody_deletes_or_evicts_a_pod_on_spot_with_a_longer_grace_period(
     said = "A pod on Spot ends within 120 seconds, so gracePeriodSeconds may be 120 at most"
     assert said in delete("spot", "pod", "spot", seconds=31_536_000)
     assert said in delete("spot", "pods", "-l", "!never", seconds=121)
-    assert (
-        "deleteOptions.gracePeriodSeconds of an eviction may be 120 at most"
-        in evict(server, "spot", "spot", 121).message
-    )
     assert not find_leaving(server, "spot")
-    assert evict(server, "spot", "spot", 120).ok
-    assert evict(server, "demand", "demand", 600).ok
     delete("demand", "pod", "demand", seconds=700)
     assert find_leaving(server, "demand")["demand"]["metadata"]["deletionGracePeriodSeconds"] == 700
     delete("spot", "pod", "spot", seconds=120)

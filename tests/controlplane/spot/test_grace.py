@@ -1,4 +1,4 @@
-"""How long whoever ends a pod on Spot may let it take: two minutes, unless it is they who drain nodes."""
+"""How long whoever evicts a pod on Spot may let it take: two minutes, unless it is they who drain nodes."""
 
 from collections.abc import Iterator
 
@@ -34,9 +34,6 @@ def graced(server: Server) -> Iterator[Server]:
     for namespace in NAMESPACES:
         server.create(f"{RBAC}/namespaces/{namespace}/rolebindings", bind(TENANT, EDIT)).expect_ok()
         server.create_pod(namespace, a_pod("web").build(), dry_run=False).expect_ok()
-        # A pod without a node goes at once, whatever is asked for.
-        binding = {"metadata": {"name": "web"}, "target": {"name": "node"}}
-        server.create(f"{PODS.path('web', namespace)}/binding", binding).expect_ok()
     yield server
     for namespace in NAMESPACES:
         server.delete(PODS.path("web", namespace))
@@ -61,19 +58,6 @@ def evict(server: Server, user: str, namespace: str, seconds: int | None) -> Ans
     }
     path = f"{PODS.path('web', namespace)}/eviction"
     return server.send_as(user, "POST", path, eviction, "application/json", ("system:authenticated",))
-
-
-def delete(server: Server, namespace: str, seconds: int) -> Answer:
-    options = {"gracePeriodSeconds": seconds, "dryRun": ["All"]}
-    path = PODS.path("web", namespace)
-    return server.send_as(TENANT, "DELETE", path, options, "application/json", ("system:authenticated",))
-
-
-def test_a_pod_on_spot_is_deleted_with_two_minutes_at_most(graced: Server) -> None:
-    assert delete(graced, ON_SPOT, 120).ok
-    refused = delete(graced, ON_SPOT, 121)
-    assert "so gracePeriodSeconds may be 120 at most" in refused.message
-    assert delete(graced, ON_DEMAND, 3600).ok
 
 
 @pytest.mark.parametrize("namespace", [ON_SPOT, CHOOSING])
