@@ -1,4 +1,4 @@
-"""What the benchmarks of the operator share: a control plane with the operator beside it, and waiting."""
+"""What benchmarks share: a cluster with nodes, a control plane with the operator beside it, and waiting."""
 
 import os
 import time
@@ -7,10 +7,22 @@ from contextlib import contextmanager
 
 from lab.cluster.installation import run_beside
 from lab.cluster.lab_cluster import LabCluster
+from lab.cluster.provider import Cluster, provide_cluster
 from lab.services import NotReady
 
 LEASE_SECONDS = 60
 """On a busy machine an operator would lose a shorter Lease, and a new process is none whose CPU time is compared."""
+
+
+@contextmanager
+def run_cluster(purpose: str) -> Iterator[Cluster]:
+    """A cluster whose nodes run pods, as this machine can have it."""
+    cluster = provide_cluster(f"bench-{purpose}-{os.getpid()}")
+    cluster.create(tied_to_caller=True)
+    try:
+        yield cluster
+    finally:
+        cluster.delete()
 
 
 @contextmanager

@@ -8,7 +8,6 @@ after what another leaves behind.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from typing import Any
 from lab.aws.endpoint import install_endpoint, make_client, reach_endpoint
 from lab.aws.registry import BUSYBOX
 from lab.bench.client import Client
-from lab.bench.cluster import wait_until
+from lab.bench.cluster import run_cluster, wait_until
 from lab.bench.figures import Figures, sum_up
-from lab.cluster.provider import Cluster, provide_cluster
+from lab.cluster.provider import Cluster
 from lab.progress import step
 from monopod.api.names import API_VERSION, CAPACITY_ANNOTATION, ISOLATED_ANNOTATION
 from monopod.kube.objects.resources import NAMESPACES, PODS, PROFILES
@@ -69,13 +68,9 @@ class LaunchFigures:
 
 def measure_launches(count: int) -> LaunchFigures:
     """Starts `count` of each on a cluster made for it."""
-    cluster = provide_cluster(f"bench-launches-{os.getpid()}")
-    cluster.create(tied_to_caller=True)
-    try:
+    with run_cluster("launches") as cluster:
         install_endpoint(cluster, USER)
         return measure_launches_on(cluster, USER, count)
-    finally:
-        cluster.delete()
 
 
 def measure_launches_on(cluster: Cluster, user: str, count: int) -> LaunchFigures:

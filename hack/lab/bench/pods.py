@@ -4,17 +4,17 @@ The three take turns on the same node, one pod at a time, in an order that rotat
 comes, so that none pays for another's end. The middle one tells what of the difference is the sandbox's own.
 """
 
-import os
 import time
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
 
 from lab.bench.client import Client
+from lab.bench.cluster import run_cluster
 from lab.bench.figures import Figures, sum_up
 from lab.cluster.images import BUSYBOX_IMAGE
 from lab.cluster.installation import install_chart
-from lab.cluster.provider import Cluster, provide_cluster
+from lab.cluster.provider import Cluster
 from lab.progress import say, step
 from monopod.api.names import API_VERSION, CAPACITY_ANNOTATION
 from monopod.kube.objects.resources import PODS, PROFILES
@@ -46,13 +46,9 @@ class PodFigures:
 
 def measure_pods(count: int) -> PodFigures:
     """Starts `count` pods of each sort on a cluster made for it."""
-    cluster = provide_cluster(f"bench-{os.getpid()}")
-    cluster.create(tied_to_caller=True)
-    try:
+    with run_cluster("pods") as cluster:
         install_chart(cluster)
         return measure_pods_on(cluster, count)
-    finally:
-        cluster.delete()
 
 
 def measure_pods_on(cluster: Cluster, count: int) -> PodFigures:

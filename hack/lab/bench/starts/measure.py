@@ -7,19 +7,18 @@ happened: the pod was admitted as one of the balloon's size, its image was pulle
 """
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lab.bench.client import Client
-from lab.bench.cluster import wait_until
+from lab.bench.cluster import run_cluster, wait_until
 from lab.bench.figures import Figures, find_quantile, sum_up
 from lab.bench.starts.images import COLD, WARM, forget_image, install_images
 from lab.bench.starts.room import Room, is_ready
 from lab.cluster.installation import install_chart
-from lab.cluster.provider import Cluster, provide_cluster
+from lab.cluster.provider import Cluster
 from lab.progress import say, step
 from monopod.api.names import API_VERSION, CAPACITY_ANNOTATION
 from monopod.kube.objects.resources import EVENTS, NAMESPACES, PODS, PROFILES
@@ -102,13 +101,9 @@ class StartFigures:
 
 def measure_starts(count: int) -> StartFigures:
     """Starts `count` pods of each sort on a cluster made for it."""
-    cluster = provide_cluster(f"bench-{NAME}-{os.getpid()}")
-    cluster.create(tied_to_caller=True)
-    try:
+    with run_cluster(NAME) as cluster:
         install_chart(cluster)
         return measure_starts_on(cluster, count, MEBIBYTES)
-    finally:
-        cluster.delete()
 
 
 def measure_starts_on(cluster: Cluster, count: int, mebibytes: int) -> StartFigures:
