@@ -302,8 +302,11 @@ def test_a_second_installation_in_the_cluster_is_refused(helm: Helm) -> None:
         helm.run("install", "second", CHART, "--create-namespace", namespace="second")
 
 
-def test_an_upgrade_changes_whether_spot_gives_way_there_and_back_under_pods_that_run_on_it(helm: Helm) -> None:
+def test_an_upgrade_changes_whether_spot_gives_way_there_and_back_under_pods_that_run_on_it(
+    fresh_cluster: ControlPlane,
+) -> None:
     """The value of a PriorityClass can't change, so none does."""
+    helm = Helm(fresh_cluster)
     helm.install()
     helm.wait_for_policies()
     server = Server(helm.cluster.kubeconfig_path)
