@@ -154,6 +154,6 @@ def plan(
     from monopod.cli.patch.output import write
 
     question = work.Question(runtime_class, date, wait, max_pod_age, schedules, duration, time_zone)
-    settings = work.read_settings(question)
     now = datetime.datetime.now(datetime.UTC)
+    settings = work.read_settings(question, now)
     write(work.plan_patch(Cluster.connect(kubeconfig, context), question, settings, now), output)

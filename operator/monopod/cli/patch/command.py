@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from monopod.api.names import PATCHED_ANNOTATION, PROFILE_LABEL
 from monopod.cli.failure import Missing, UnreadableInput
-from monopod.cli.live import Cluster
+from monopod.cli.live import Cluster, Json
 from monopod.cli.patch.forecast import PatchPlan, Terms, build_plan
 from monopod.eviction.rules.budgets import Budget
 from monopod.kube.client.api import ApiError
@@ -39,8 +39,8 @@ class _Settings:
     windows: tuple[Window, ...]
 
 
-def read_settings(question: Question) -> _Settings:
-    """Reads the options, before anybody is asked.
+def read_settings(question: Question, now: datetime.datetime) -> _Settings:
+    """Reads the options, before anybody is asked; `now` is the time, after which nothing was patched.
 
     Raises:
         UnreadableInput: one of them can't be read.
@@ -54,6 +54,8 @@ def read_settings(question: Question) -> _Settings:
     option = "--date"
     try:
         date = read_date(question.date) if question.date is not None else None
+        if date and date > now:
+            raise InvalidDate("lies in the future: no sandbox is older yet; give the time at which the nodes were done")
         option = "--wait"
         wait = parse_duration(question.wait)
         if wait > MAX_WAIT:
@@ -78,7 +80,8 @@ def plan_patch(cluster: Cluster, question: Question, settings: _Settings, now: d
         ApiError: the API server refuses.
         ApiUnreachable: it can't be reached.
     """
-    date = settings.date or _fetch_date(cluster, question.runtime_class)
+    runtime_class = _fetch_runtime_class(cluster, question.runtime_class)
+    date = settings.date or _read_annotation(runtime_class)
     if date is None and settings.max_age is None:
         raise UnreadableInput(
             f"RuntimeClass {question.runtime_class} doesn't say when it was patched: give --date or --max-pod-age, or "
@@ -92,15 +95,20 @@ def plan_patch(cluster: Cluster, question: Question, settings: _Settings, now: d
     return build_plan(terms, pods, nodes, budgets)
 
 
-def _fetch_date(cluster: Cluster, name: str) -> datetime.datetime | None:
+def _fetch_runtime_class(cluster: Cluster, name: str) -> Json:
     try:
-        found = cluster.get(RUNTIME_CLASSES.path(name))
+        return cluster.get(RUNTIME_CLASSES.path(name))
     except ApiError as error:
         if error.status != _NOT_FOUND:
             raise
         raise Missing(f"There is no RuntimeClass {name}.") from None
-    text = (found["metadata"].get("annotations") or {}).get(PATCHED_ANNOTATION)
+
+
+def _read_annotation(runtime_class: Json) -> datetime.datetime | None:
+    metadata = runtime_class["metadata"]
+    text = (metadata.get("annotations") or {}).get(PATCHED_ANNOTATION)
     try:
         return None if text is None else read_date(text)
     except InvalidDate as problem:
-        raise UnreadableInput(f"RuntimeClass {name}: metadata.annotations[{PATCHED_ANNOTATION}]: {problem}.") from None
+        place = f"RuntimeClass {metadata['name']}: metadata.annotations[{PATCHED_ANNOTATION}]"
+        raise UnreadableInput(f"{place}: {problem}.") from None

@@ -1,17 +1,25 @@
 """`kubectl fargate patch status`: where the patching of profiles stands, as their statuses say."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Table
 from rich.text import Text
 
-from monopod.api.reasons import ConditionType
+from monopod.api.reasons import ConditionType, Reason
 from monopod.cli.live import Cluster
 from monopod.cli.output.rows import write_json
 from monopod.cli.output.terminal import build_grid, print_lines
 
 Json = Mapping[str, Any]
+
+_STANDING_STILL: Final = (
+    Reason.PATCH_WINDOW_INVALID,
+    Reason.PATCH_DATE_INVALID,
+    Reason.PAUSED,
+    Reason.PODS_NOT_LISTED,
+)
+"""Reasons of the condition for which nothing goes on, and which no column shows."""
 
 
 def fetch_statuses(cluster: Cluster, names: Sequence[str]) -> list[Json]:
@@ -66,8 +74,10 @@ def _build_table(reports: Sequence[Json]) -> Table:
 
 
 def _describe(reports: Sequence[Json]) -> Iterator[str]:
-    """Why pods stay, and which are to be terminated when."""
+    """Why nothing goes on, why pods stay, and which are to be terminated when."""
     for each in reports:
+        if each["reason"] in _STANDING_STILL:
+            yield f"{each['profile']}: {each['reason']}: {each['message']}"
         for blocker in each["blockers"]:
             yield f"{each['profile']}: {blocker['pods']} × {blocker['reason']}: {blocker['message']}"
         for one in each["terminations"]:

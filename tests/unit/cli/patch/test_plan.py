@@ -117,6 +117,7 @@ def test_the_text_says_when_evictions_would_begin(cluster: FakeCluster) -> None:
 WRONG = {
     "no date anywhere": ((), "RuntimeClass gvisor doesn't say when it was patched: give --date or --max-pod-age"),
     "no time": (("--date", "tomorrow"), "--date: must be a time such as 2026-11-20T00:00:00Z, not 'tomorrow'."),
+    "a time to come": (("--date", "2999-01-01T00:00:00Z"), "--date: lies in the future: no sandbox is older yet"),
     "no duration": (("--wait", "7"), "--wait: must be a duration such as 7d, 36h or 1h30m, not '7'."),
     "too long a wait": (("--wait", "15d"), "--wait: is at most 14 days."),
     "no age": (("--max-pod-age", "old"), "--max-pod-age: must be a duration such as"),
@@ -142,6 +143,7 @@ def test_a_bad_annotation_is_told_with_its_place(cluster: FakeCluster) -> None:
     assert (result.exit_code, "metadata.annotations[monopod.dev/patched]: must be a time" in result.stderr) == (2, True)
 
 
-def test_another_class_ends_with_status_1(cluster: FakeCluster) -> None:
-    result = run("patch", "plan", "runsc")
+@pytest.mark.parametrize("arguments", [(), ("--date", DATE)], ids=["", "with a date"])
+def test_another_class_ends_with_status_1(cluster: FakeCluster, arguments: tuple[str, ...]) -> None:
+    result = run("patch", "plan", "runsc", *arguments)
     assert (result.exit_code, "There is no RuntimeClass runsc." in result.stderr) == (1, True)

@@ -107,3 +107,13 @@ def test_the_status_names_phases_reasons_and_terminations(cluster: FakeCluster) 
         assert part in found.stdout
     told = json.loads(run("patch", "status", "web", "-o", "json").stdout)["profiles"]
     assert [(each["profile"], each["phase"], each["blocked"]) for each in told] == [("web", "Overdue", 1)]
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_told"),
+    [("PatchWindowInvalid", True), ("PatchDateInvalid", True), ("Paused", True), ("PatchEvicting", False)],
+)
+def test_the_status_says_why_nothing_goes_on(cluster: FakeCluster, reason: str, is_told: bool) -> None:
+    condition = {"type": "Patched", "status": "False", "reason": reason, "message": "spec.patching.windows[0]: no"}
+    cluster.profiles = [a_profile("web", conditions=[condition])]
+    assert (f"web: {reason}: spec.patching.windows[0]: no" in run("patch", "status").stdout) is is_told
