@@ -116,8 +116,7 @@ def read_task(account: Account, cluster: str, identifier: str) -> str:
             other = named.cluster[:300]
             raise refuse(f"Invalid identifier: Identifier is for cluster {other}. Your cluster is {cluster}")
         found = named.id
-    if len(found) not in _ID_LENGTHS:
-        raise refuse("taskId length should be one of [32,36]")
+    _check_length(found)
     return found
 
 
@@ -138,10 +137,16 @@ def parse_resource(account: Account, arn: str) -> ClusterName | DefinitionName |
         task = _split_task(rest)
         if not task.cluster:
             raise refuse("Long arn format must be used for tagging operations")
+        _check_length(task.id)
         return task
     if kind in (_CLUSTER, _DEFINITION):
         raise refuse(f"Invalid identifier: {arn[:300]}")
     raise refuse(f"Unsupported resource type: {kind[:300]}")
+
+
+def _check_length(task: str) -> None:
+    if len(task) not in _ID_LENGTHS:
+        raise refuse("taskId length should be one of [32,36]")
 
 
 def _split_task(rest: str) -> TaskName:

@@ -115,6 +115,8 @@ def test_what_names_no_task_is_refused(identifier: str, message: str) -> None:
     [
         ("", "Invalid identifier: Unexpected number of separators"),
         (f"{PREFIX}:task/{TASK}", "Long arn format must be used for tagging operations"),
+        (f"{PREFIX}:task/prod/", "taskId length should be one of [32,36]"),
+        (f"{PREFIX}:task/prod/..", "taskId length should be one of [32,36]"),
         (f"{PREFIX}:task-definition/web", f"Invalid identifier: {PREFIX}:task-definition/web"),
         (f"{PREFIX}:task-definition/web:latest", "Invalid revision number. Number: latest"),
         (f"{PREFIX}:cluster/a/b", f"Invalid identifier: {PREFIX}:cluster/a/b"),
