@@ -8,7 +8,7 @@ from monopod.aws.ecs.definitions import Definitions
 from monopod.aws.ecs.rules.arns import build_definition_arn, read_definition
 from monopod.aws.ecs.rules.definitions import ACTIVE, INACTIVE, check_definition, describe_definition
 from monopod.aws.ecs.rules.pages import build_answer, take
-from monopod.aws.ecs.rules.refusals import miss_revision, refuse_family
+from monopod.aws.ecs.rules.refusals import miss_deregistered, miss_revision, refuse_family
 from monopod.aws.options import Account
 from monopod.aws.wire.call import Call, Handler, Params
 from monopod.kube.client.api import Json
@@ -92,7 +92,9 @@ class _Operations:
         if named.revision is None:
             raise miss_revision()
         definitions = self._definitions(call)
-        found = await definitions.fetch(named)
+        found = await definitions.find(named)
+        if found is None:
+            raise miss_deregistered()
         return self._answer(await definitions.deregister(found, self._clock.now()))
 
     def _definitions(self, call: Call) -> Definitions:

@@ -16,7 +16,7 @@ from monopod.aws.access.failures import fetch_existing, is_another, is_conflict,
 from monopod.aws.ecs.failures import translating
 from monopod.aws.ecs.rules.arns import DefinitionName
 from monopod.aws.ecs.rules.definitions import build_definition, build_family, is_named, read_revision
-from monopod.aws.ecs.rules.refusals import miss_definition, refuse_concurrency
+from monopod.aws.ecs.rules.refusals import miss_definition, miss_deregistered, refuse_concurrency
 from monopod.aws.ecs.rules.times import format_time
 from monopod.kube.client.api import Api, ApiError, Json
 from monopod.kube.objects.resources import ECS_TASK_DEFINITIONS, ECS_TASK_FAMILIES
@@ -97,7 +97,7 @@ class Definitions:
                 return await self._api.merge(ECS_TASK_DEFINITIONS.path(metadata["name"]), patch)
             except ApiError as error:
                 if is_another(error) or is_missing(error):
-                    raise miss_definition() from error
+                    raise miss_deregistered() from error
                 raise
 
     async def _count(self, family: str) -> int | None:

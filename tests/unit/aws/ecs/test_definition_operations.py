@@ -263,7 +263,8 @@ async def test_what_fargate_refuses_is_refused_in_its_words(client: EcsClient, a
         (
             "DeregisterTaskDefinition",
             {"taskDefinition": "web:9"},
-            "ClientException: Unable to describe task definition.",
+            # So cloud-custodian and grucloud know it, which clean up.
+            "ClientException: The specified task definition does not exist.",
         ),
         (
             "ListTaskDefinitions",

@@ -94,6 +94,11 @@ def miss_definition() -> AwsError:
     return refuse_client("Unable to describe task definition.")
 
 
+def miss_deregistered() -> AwsError:
+    """The same, of one that is to be deregistered: tools that clean up know it by this sentence."""
+    return refuse_client("The specified task definition does not exist.")
+
+
 def miss_revision() -> AwsError:
     """A task definition without a revision, where one is needed."""
     return refuse_client("Revision is missing.")
