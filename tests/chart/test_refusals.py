@@ -13,7 +13,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("metrics.serviceMonitor.every", "30s", "additional properties 'every' not allowed"),
     ("resources.request", {"cpu": "1"}, "additional properties 'request' not allowed"),
     ("sandbox", "Kata_QEMU", "/sandbox"),
-    ("spot.reclaim", "None", "/spot/nodeLabel"),
+    ("spot.reclaim", "None", "spot.nodeLabel must name the label of Spot's nodes"),
     ("spot.reclaim", "Never", "/spot/reclaim"),
     ("replicas", "two", "/replicas"),
     ("replicas", -1, "/replicas"),
