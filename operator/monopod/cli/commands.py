@@ -111,8 +111,8 @@ Exit status: 0 if profiles were written; 2 if there is none to convert, or one t
 _DOCTOR_HELP = """Look for what keeps Monopod from working on a cluster.
 
 Looks at the Kubernetes version and features, Monopod's admission policies, its operator and profiles, the
-RuntimeClasses in use, the nodes that serve them, and what is known to go wrong with Kata's sizes. Says what to do about
-each finding. Only reads, unless --probe is given.
+RuntimeClasses in use, the nodes that serve them, Karpenter, Spot, autoscalers of pods, the network plugin, and what is
+known to go wrong with the sizes of sandboxes. Says what to do about each finding. Only reads, unless --probe is given.
 
 \b
 Examples:

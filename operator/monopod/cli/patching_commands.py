@@ -130,7 +130,9 @@ def status(profiles: tuple[str, ...], output: str, context: str | None, kubeconf
     "schedules", "--window", multiple=True, metavar="SCHEDULE",
     help='When pods may be evicted, as cron has it: "0 2 * * SAT"; default: at any time. May be given more than once.',
 )  # fmt: skip
-@click.option("--duration", default="4h", show_default=True, metavar="DURATION", help="How long a window is open.")
+@click.option(
+    "--duration", default="4h", show_default=True, metavar="DURATION", help="How long a window is open; 15m–7d."
+)
 @click.option("--time-zone", default="UTC", show_default=True, metavar="NAME", help="Whose clocks the schedules mean.")
 @OUTPUT
 @cluster_options

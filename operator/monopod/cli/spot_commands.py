@@ -32,10 +32,12 @@ answer; 2 if the command was used wrongly.
 @click.argument("pods", nargs=-1, type=OBJECT_NAME, metavar="[POD]...")
 @click.option(
     "-n", "--namespace", type=OBJECT_NAME, metavar="NAME",
-    help="Namespace of the pods; with --profile only pods there, default: all.",
+    help="Namespace of the pods, default: the kubeconfig's; with --profile only pods there, default: all.",
 )  # fmt: skip
 @click.option("--profile", type=OBJECT_NAME, metavar="NAME", help="Choose among this profile's running pods.")
-@click.option("--percent", type=click.IntRange(1, 100), metavar="NUMBER", help="How many of them; at least one pod.")
+@click.option(
+    "--percent", type=click.IntRange(1, 100), metavar="NUMBER", help="How many of them, rounded down; at least one."
+)
 @click.option("--seed", metavar="TEXT", help="The same seed chooses the same pods; default: another one each time.")
 @click.option("--respect-budgets", is_flag=True, help="Evict, so that PodDisruptionBudgets are asked.")
 @click.option("--dry-run", is_flag=True, help="Only say which pods it would be.")
