@@ -3,9 +3,12 @@
 import contextlib
 from collections.abc import Iterator
 from http import HTTPStatus
+from typing import Final
 
 from monopod.aws.wire.call import AwsError
 from monopod.kube.client.api import Api, ApiError, ApiUnreachable, Json, ServerTrouble
+
+DENIED: Final = "AccessDeniedException"
 
 
 def translate_failure(failure: ApiError | ApiUnreachable) -> AwsError:
@@ -16,7 +19,7 @@ def translate_failure(failure: ApiError | ApiUnreachable) -> AwsError:
     """
     match failure:
         case ApiError(status=HTTPStatus.FORBIDDEN):
-            return AwsError("AccessDeniedException", failure.message, status=HTTPStatus.FORBIDDEN)
+            return AwsError(DENIED, failure.message, status=HTTPStatus.FORBIDDEN)
         case ServerTrouble(status=HTTPStatus.TOO_MANY_REQUESTS):
             return AwsError("ThrottlingException", "Rate exceeded", status=HTTPStatus.TOO_MANY_REQUESTS)
         case ApiError(status=HTTPStatus.UNAUTHORIZED) | ApiUnreachable():

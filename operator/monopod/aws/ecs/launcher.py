@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from monopod.aws.access.failures import DENIED
 from monopod.aws.ecs.clusters import Clusters
 from monopod.aws.ecs.definitions import Definitions
 from monopod.aws.ecs.rules.arns import build_task_arn, read_cluster, read_definition
 from monopod.aws.ecs.rules.clusters import FAILED, is_active, read_status
-from monopod.aws.ecs.rules.refusals import DENIED, miss_cluster, refuse_client, refuse_inactive, refuse_parameter
+from monopod.aws.ecs.rules.refusals import miss_cluster, refuse_client, refuse_inactive, refuse_parameter
 from monopod.aws.ecs.rules.task_record import build_record
 from monopod.aws.ecs.tasks import Exists, NoNamespace, Refused, Tasks
 from monopod.aws.options import Account

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Final, TypeVar
 
+from monopod.aws.access.failures import DENIED
 from monopod.aws.access.impersonation import ApiFor
 from monopod.aws.ecs.clusters import Clusters
 from monopod.aws.ecs.definitions import Definitions
@@ -11,7 +12,7 @@ from monopod.aws.ecs.launcher import Launcher
 from monopod.aws.ecs.rules.arns import DefinitionName, build_task_arn, read_cluster, read_task
 from monopod.aws.ecs.rules.clusters import STOPPED
 from monopod.aws.ecs.rules.pages import build_answer, take
-from monopod.aws.ecs.rules.refusals import DENIED, miss_cluster, miss_task, refuse_parameter
+from monopod.aws.ecs.rules.refusals import miss_cluster, miss_task, refuse_parameter
 from monopod.aws.ecs.rules.task_description import describe_task, read_desired_status
 from monopod.aws.ecs.rules.task_filters import check_filters, is_meant
 from monopod.aws.ecs.rules.task_record import build_stop

@@ -176,7 +176,7 @@ class _Operations:
                 "give a later startTime, or names of streams."
             )
         found = Earliest(after, params.get("limit", MOST_EVENTS))
-        failed = await search(logs, asked, found, span, pattern)
+        failed = await search(logs, asked, found, span, pattern, are_all=len(asked) == len(chosen))
         token = {} if found.next is None else {"nextToken": build_token(question, found.next)}
         return {"events": describe_found(found.events), "searchedLogStreams": failed, **token}
 

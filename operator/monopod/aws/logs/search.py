@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, Final
 
+from monopod.aws.access.failures import DENIED
 from monopod.aws.logs.rules.lines import Event, Place
 from monopod.aws.logs.rules.pattern import Pattern
 from monopod.aws.logs.rules.streams import Stream
@@ -59,22 +60,42 @@ async def _collect(logs: TaskLogs, stream: Stream, found: Earliest, span: Span, 
 
 
 async def search(
-    logs: TaskLogs, streams: Iterable[Stream], found: Earliest, span: Span, pattern: Pattern
+    logs: TaskLogs, streams: Iterable[Stream], found: Earliest, span: Span, pattern: Pattern, *, are_all: bool
 ) -> list[dict[str, Any]]:
-    """Takes in the events of all streams; those that couldn't be read are returned, unless it's all of them."""
-    troubles: dict[str, Unreadable] = {}
+    """Takes in the events of all streams; those that couldn't be read, or may not be, are returned.
+
+    Whoever may list the tasks of all clusters, and read the logs of one, isn't denied these because of the others.
+
+    Args:
+        logs: reads them.
+        streams: the streams.
+        found: takes the events.
+        span: their time.
+        pattern: what they must have.
+        are_all: whether none was left out because it has nothing of that time.
+
+    Raises:
+        AwsError: none of them could be read, or may be.
+    """
+    troubles: dict[str, AwsError] = {}
 
     async def collect(stream: Stream) -> bool:
         try:
             await _collect(logs, stream, found, span, pattern)
         except Unreadable as trouble:
-            troubles[stream.name] = trouble
-            return False
-        return True
+            troubles[stream.name] = fail_to_read(trouble)
+        except AwsError as error:
+            if error.code != DENIED:
+                raise
+            troubles[stream.name] = error
+        return stream.name not in troubles
 
     read = await gather_some(collect(each) for each in streams)
     if troubles and not any(read):
-        raise fail_to_read(next(iter(troubles.values())))
+        away = [each for each in troubles.values() if each.code != DENIED]
+        # Of those that were left out some may be readable, and have nothing of that time.
+        if away or are_all:
+            raise next(iter(away or troubles.values()))
     return [{"logStreamName": name, "searchedCompletely": False} for name in sorted(troubles)]
 
 

@@ -9,7 +9,7 @@ import pytest
 from monopod.aws.logs import operations
 from monopod.aws.wire.call import AwsError
 from monopod.kube.client.api import ServerTrouble
-from monopod.kube.objects.resources import ECS_CLUSTERS, ECS_TASKS
+from monopod.kube.objects.resources import ECS_CLUSTERS, ECS_TASKS, PODS
 from tests.unit.aws.logs.client import LogsClient, messages, millis, refused
 from tests.unit.aws.logs.kubelet import GROUP, NOON, SECOND, Kubelets, a_definition, a_task, stream_name, task_id
 
@@ -168,6 +168,25 @@ async def test_who_may_list_one_clusters_tasks_only_sees_these() -> None:
     assert messages(await LogsClient(api).filter()) == ["task 1"]
     told = await refused(LogsClient(api), "GetLogEvents", logGroupName=GROUP, logStreamName=stream_name(2))
     assert told[0] == "ResourceNotFoundException"
+
+
+async def test_who_may_read_one_clusters_logs_only_reads_these_in_a_group_that_others_write_to() -> None:
+    api = Kubelets(a_task(1, cluster="a", stopped=NOON + SECOND), a_task(2, cluster="b"))
+    for number in (1, 2):
+        api.write(number, [(NOON, f"task {number}")])
+    api.forbidden = {PODS.path(task_id(2), "ecs-b", "log")}
+    client = LogsClient(api)
+    answer = await client.filter()
+    denied = [{"logStreamName": stream_name(2), "searchedCompletely": False}]
+    assert (messages(answer), answer["searchedLogStreams"]) == (["task 1"], denied)
+    # Whoever follows asks those that have ended no longer, and goes on all the same.
+    answer = await client.filter(startTime=millis(3600))
+    assert (messages(answer), answer["searchedLogStreams"]) == ([], denied)
+    for params in ({"logStreamNames": [stream_name(2)]}, {"logStreamNames": [stream_name(2)], "startTime": millis()}):
+        told = await refused(client, "FilterLogEvents", logGroupName=GROUP, **params)
+        assert told[0] == "AccessDeniedException"
+    api.forbidden.add(PODS.path(task_id(1), "ecs-a", "log"))
+    assert (await refused(client, "FilterLogEvents", logGroupName=GROUP))[0] == "AccessDeniedException"
 
 
 @pytest.mark.parametrize("also", [ECS_TASKS.list_path("ecs-a"), ECS_CLUSTERS.list_path()])

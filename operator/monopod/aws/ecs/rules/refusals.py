@@ -9,7 +9,6 @@ from typing import Final
 from monopod.aws.wire.call import AwsError
 from monopod.aws.wire.models import load_model
 
-DENIED: Final = "AccessDeniedException"
 REMOVAL_REFUSED: Final = "The specified capacity provider is in use and cannot be removed."
 
 
