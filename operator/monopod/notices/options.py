@@ -13,8 +13,8 @@ class NoticeOptions(Options):
     """Notices."""
 
     webhook_url: Annotated[str, Field(pattern=r"^(https?://.+)?$"), Flag("URL", default="none")] = ""
-    """Where notices of interruptions and scheduled terminations are sent. Without one, and without one among the
-    secrets, none are."""
+    """Where notices of interruptions, of scheduled terminations and of changes of ECS tasks are sent. Without one, and
+    without one among the secrets, none are."""
 
     webhook_format: Literal["CloudEvents", "EventBridge"] = "CloudEvents"
     """Their form: CloudEvents 1.0 as JSON, or what EventBridge delivers."""
