@@ -155,7 +155,10 @@ def _describe_karpenter(
             message = f"{_name_pools(names)} of spec.capacity.nodePools not found: create what is missing ({prints})"
             return False, Reason.NODE_POOL_NOT_FOUND, message
         case NodePoolNotReady(pool, trouble):
-            message = f"NodePool {pool} isn't Ready, so Karpenter makes no nodes of it: {to_line(trouble).rstrip('.')}"
+            message = (
+                f"NodePool {pool} isn't Ready, so Karpenter makes no nodes of it: mend what Karpenter names, usually "
+                f"its node class: {to_line(trouble).rstrip('.')}"
+            )
             return False, Reason.NODE_POOL_NOT_READY, message
         case NodePoolLabelMissing("", _):
             message = f"Karpenter has no NodePool, so it makes no nodes: {prints}"

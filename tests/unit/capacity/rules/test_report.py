@@ -18,7 +18,7 @@ TO_DO = {
     "LimitReached": "raise them",
     "KarpenterNotServed": "install it, or change spec.capacity",
     "NodePoolNotFound": "create what is missing",
-    "NodePoolNotReady": "NodeClass not found",
+    "NodePoolNotReady": "mend what Karpenter names, usually its node class: NodeClass not found",
     "NodePoolLabelMissing": "kubectl fargate nodepool web",
     "NodePoolTaintNotTolerated": "scheduling.tolerations",
     "StartupTaintMissing": "to its startupTaints, and name it in kata-deploy's value startupTaints",
