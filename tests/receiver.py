@@ -20,6 +20,8 @@ class Receiver:
 
     Attributes:
         status: what it answers.
+        status_of: what it answers to notices of certain ids instead.
+        retry_after: the header of this name, if it isn't empty.
         answering: while it isn't set, requests get no answer.
         got: the bodies that it answered by 2xx.
         seen: headers of all requests.
@@ -28,6 +30,8 @@ class Receiver:
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.status = 200
+        self.status_of: dict[str, int] = {}
+        self.retry_after = ""
         self.got: list[dict[str, Any]] = []
         self.seen: list[dict[str, str]] = []
         self.strays = 0
@@ -61,9 +65,11 @@ class Receiver:
         self.seen.append(dict(request.headers))
         body = await request.json()
         await self.answering.wait()
-        if self.status < 300:
+        status = self.status_of.get(body["id"], self.status)
+        if status < 300:
             self.got.append(body)
-        return web.Response(status=self.status, headers={"Location": "/elsewhere"})
+        wish = {"Retry-After": self.retry_after} if self.retry_after else {}
+        return web.Response(status=status, headers={"Location": "/elsewhere", **wish})
 
     async def _note_stray(self, request: web.Request) -> web.Response:
         self.strays += 1

@@ -1,12 +1,18 @@
 """Where a notice may be sent, and what a receiver's answer means for it."""
 
+import datetime
+import email.utils
 from enum import Enum
 from typing import Final
 from urllib.parse import urlsplit
 
-_NO_USE: Final = frozenset({400, 413, 415, 422})
-"""The receiver has read the notice, and won't take it. Whatever else it refuses may be its own state, or a token that
-is about to be renewed: EventBridge, too, sends again after 401, 429 and failures of the server."""
+_NO_USE: Final = frozenset({400, 410, 413, 415, 422})
+"""The receiver has read the notice, and won't take it; by 410, a receiver of CloudEvents says that it wants none.
+Whatever else it refuses may be its own state, or a token that is about to be renewed: EventBridge, too, sends again
+after 401, 429 and failures of the server."""
+
+LONGEST_WISH: Final = 3600.0
+"""A receiver that asks for a longer pause than an hour is asked again all the same: it may have been mended."""
 
 
 class Answer(Enum):
@@ -22,6 +28,18 @@ def read_answer(status: int) -> Answer:
     if 200 <= status < 300:
         return Answer.TAKEN
     return Answer.REFUSED if status in _NO_USE else Answer.TROUBLED
+
+
+def read_retry_after(value: str, now: datetime.datetime) -> float:
+    """How many seconds a receiver wishes to be left alone, by its header `Retry-After`; 0 if it doesn't say."""
+    if value.isascii() and value.isdecimal():
+        return float(min(int(value[:9]), LONGEST_WISH))
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return 0.0
+    zoned = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+    return min(max(0.0, (zoned - now).total_seconds()), LONGEST_WISH)
 
 
 def find_target_problem(url: str, *, has_token: bool) -> str:

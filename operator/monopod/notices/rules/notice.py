@@ -107,6 +107,11 @@ def compute_id(notice: Notice) -> str:
     return str(uuid.uuid5(_IDS, what))
 
 
+def compute_subject(notice: Notice) -> str:
+    """What it is about: the uid of the pod, or of the task's record. Notices about the same are sent in their order."""
+    return notice.uid if isinstance(notice, TaskStateChange) else notice.pod.uid
+
+
 def name_kind(notice: Notice) -> str:
     """What metrics call its kind."""
     return type(notice).__name__
