@@ -7,6 +7,10 @@
 
 A key says where to look, never what to do, so that enqueuing it twice is the same as once. No two workers ever have
 the same key. What fails is tried again after a back-off, and is logged when it begins, changes and ends.
+
+A key keeps the lane that it was enqueued in (urgent, ordinary, in the background) until it is reconciled, whatever it
+waits for meanwhile: its turn, a rest, a back-off. `After` leaves it in the background if it was there. What was urgent
+has been done then, and the next time is ordinary: many such keys would keep those waiting that are urgent now.
 """
 
 import asyncio
@@ -14,6 +18,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Generic, TypeVar, assert_never
 
 import structlog
@@ -71,6 +76,23 @@ class Backoff:
         return min(self.first * 2.0 ** min(failures - 1, 20), self.longest)
 
 
+class _Lane(IntEnum):
+    """Which keys go first; the smaller is the better."""
+
+    URGENT = 0
+    ORDINARY = 1
+    BACKGROUND = 2
+
+
+@dataclass(slots=True)
+class _Delayed:
+    """A key that waits for its time."""
+
+    due: float
+    timer: Timer
+    lane: _Lane
+
+
 class _Waiting(Generic[Key]):
     """The keys that wait, each once: the urgent ones first, but of four that are taken one isn't urgent.
 
@@ -79,36 +101,38 @@ class _Waiting(Generic[Key]):
     """
 
     def __init__(self) -> None:
-        self._urgent: OrderedDict[Key, None] = OrderedDict()
-        self._others: OrderedDict[Key, None] = OrderedDict()
-        self._background: OrderedDict[Key, None] = OrderedDict()
-        self._lanes = (self._urgent, self._others, self._background)
+        self._lanes: dict[_Lane, OrderedDict[Key, None]] = {lane: OrderedDict() for lane in _Lane}
         self._taken = self._not_urgent = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self._lanes))
+        return sum(map(len, self._lanes.values()))
 
     def __contains__(self, key: object) -> bool:
-        return any(key in lane for lane in self._lanes)
+        return any(key in keys for keys in self._lanes.values())
 
-    def add(self, key: Key, *, urgent: bool, background: bool) -> None:
-        lane = 0 if urgent else 2 if background else 1
-        if not any(key in better for better in self._lanes[: lane + 1]):
+    def add(self, key: Key, lane: _Lane) -> None:
+        if not any(key in keys for better, keys in self._lanes.items() if better <= lane):
             self.discard(key)
             self._lanes[lane][key] = None
 
     def discard(self, key: Key) -> None:
-        for lane in self._lanes:
-            lane.pop(key, None)
+        for keys in self._lanes.values():
+            keys.pop(key, None)
 
-    def take(self) -> Key:
-        """The next; there must be one."""
+    def take(self) -> tuple[Key, _Lane]:
+        """The next, and its lane; there must be one."""
+        lane = self._choose_lane()
+        return self._lanes[lane].popitem(last=False)[0], lane
+
+    def _choose_lane(self) -> _Lane:
         self._taken += 1
-        if self._urgent and (self._taken % 4 or not (self._others or self._background)):
-            return self._urgent.popitem(last=False)[0]
+        ordinary, background = self._lanes[_Lane.ORDINARY], self._lanes[_Lane.BACKGROUND]
+        if self._lanes[_Lane.URGENT] and (self._taken % 4 or not (ordinary or background)):
+            return _Lane.URGENT
         self._not_urgent += 1
-        lanes = (self._others, self._background) if self._not_urgent % 2 else (self._background, self._others)
-        return (lanes[0] or lanes[1]).popitem(last=False)[0]
+        if ordinary and background:
+            return _Lane.ORDINARY if self._not_urgent % 2 else _Lane.BACKGROUND
+        return _Lane.ORDINARY if ordinary else _Lane.BACKGROUND
 
 
 class Controller(Generic[Key]):
@@ -147,9 +171,9 @@ class Controller(Generic[Key]):
         self._waiting = _Waiting[Key]()
         self._working: dict[Key, float] = {}
         self._moved_at = -math.inf
-        self._again: set[Key] = set()
+        self._again: dict[Key, _Lane] = {}
         self._failures: dict[Key, int] = {}
-        self._delayed: dict[Key, tuple[float, Timer]] = {}
+        self._delayed: dict[Key, _Delayed] = {}
         self._rested: dict[Key, float] = {}
         self._filled = asyncio.Event()
         self.completed = 0
@@ -180,38 +204,47 @@ class Controller(Generic[Key]):
             background: whether it is one of many that only bring up to date what exists; these take every other of the
                 turns that aren't urgent, and leave the rest to new objects.
         """
+        self._add(key, _Lane.URGENT if urgent else _Lane.BACKGROUND if background else _Lane.ORDINARY)
+
+    def _add(self, key: Key, lane: _Lane) -> None:
         if key in self._working:
-            self._again.add(key)
+            self._again[key] = min(lane, self._again.get(key, lane))
             return
         if (left := self._rested.get(key, 0.0) - self._clock.monotonic()) > 0:
-            self.enqueue_after(key, left)
+            self._delay(key, left, lane)
             return
         self._rested.pop(key, None)
         if delayed := self._delayed.pop(key, None):
-            delayed[1].cancel()
-        self._waiting.add(key, urgent=urgent, background=background)
+            delayed.timer.cancel()
+            if key in self._failures:
+                lane = min(lane, delayed.lane)
+        self._waiting.add(key, lane)
         self._filled.set()
 
     def enqueue_after(self, key: Key, seconds: float) -> None:
         """Has the key reconciled after some seconds, or sooner if it is enqueued meanwhile."""
+        self._delay(key, seconds, _Lane.ORDINARY)
+
+    def _delay(self, key: Key, seconds: float, lane: _Lane) -> None:
         due = self._clock.monotonic() + seconds
-        delayed = self._delayed.get(key)
-        if key in self._waiting or (delayed and delayed[0] <= due):
+        if key in self._waiting:
             return
-        if delayed:
-            delayed[1].cancel()
-        self._delayed[key] = (due, self._clock.call_later(seconds, lambda: self._come_due(key)))
+        if delayed := self._delayed.get(key):
+            lane = delayed.lane = min(lane, delayed.lane)
+            if delayed.due <= due:
+                return
+            delayed.timer.cancel()
+        self._delayed[key] = _Delayed(due, self._clock.call_later(seconds, lambda: self._come_due(key)), lane)
 
     def _come_due(self, key: Key) -> None:
-        del self._delayed[key]
-        self.enqueue(key)
+        self._add(key, self._delayed.pop(key).lane)
 
     def forget(self, key: Key) -> None:
         """Reconciles the key no more, unless it is enqueued again."""
         if delayed := self._delayed.pop(key, None):
-            delayed[1].cancel()
+            delayed.timer.cancel()
         self._waiting.discard(key)
-        self._again.discard(key)
+        self._again.pop(key, None)
         self._failures.pop(key, None)
         self._rested.pop(key, None)
 
@@ -228,8 +261,8 @@ class Controller(Generic[Key]):
                     group.create_task(self._run_worker(), name=f"{self.name} {number}")
             raise RuntimeError(f"the workers of controller {self.name} have ended")
         finally:
-            for _, timer in self._delayed.values():
-                timer.cancel()
+            for delayed in self._delayed.values():
+                delayed.timer.cancel()
             self._delayed.clear()
 
     async def _run_worker(self) -> None:
@@ -237,11 +270,11 @@ class Controller(Generic[Key]):
             while not self._waiting:
                 self._filled.clear()
                 await self._filled.wait()
-            await self._work_on(self._waiting.take())
+            await self._work_on(*self._waiting.take())
             # Of thousands of keys for which nothing has to be written none waits for anything: the Lease must go on.
             await asyncio.sleep(0)
 
-    async def _work_on(self, key: Key) -> None:
+    async def _work_on(self, key: Key, lane: _Lane) -> None:
         self._working[key] = began = self._clock.monotonic()
         try:
             result = await self._attempt(key)
@@ -252,12 +285,12 @@ class Controller(Generic[Key]):
         self._seconds.observe(took)
         if self._rest and (rest := self._rest(took)) > 0:
             self._rested[key] = max(self._rested.get(key, 0.0), self._clock.monotonic() + rest)
-        if key in self._again:
-            self._again.discard(key)
-            self.enqueue(key)
+        has_failed = key in self._failures
+        if (again := self._again.pop(key, None)) is not None:
+            self._add(key, min(again, lane) if has_failed else again)
         match result:
             case After(seconds):
-                self.enqueue_after(key, seconds)
+                self._delay(key, seconds, lane if has_failed else max(lane, _Lane.ORDINARY))
             case Done():
                 pass
             case _:
