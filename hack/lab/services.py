@@ -14,6 +14,9 @@ from pathlib import Path
 from lab.build.pins import HACK
 from lab.shell import run
 
+PROCESS_SECONDS = 90
+"""On a busy machine even a process takes long to start or to end."""
+
 _LAUNCHED: list[subprocess.Popen[bytes]] = []
 """Supervisors that outlive what started them: Python warns of a running process that nothing refers to."""
 
@@ -65,7 +68,7 @@ class Services:
             )
         _LAUNCHED.append(process)
         (self.folder / "launcher.pid").write_text(str(process.pid))
-        self.wait_until(self.alive, "the supervisor", self.folder / "supervisor.log", 20)
+        self.wait_until(self.alive, "the supervisor", self.folder / "supervisor.log", PROCESS_SECONDS)
 
     def alive(self) -> bool:
         """Tells whether the supervisor runs: it holds a lock for as long as it lives."""
@@ -85,7 +88,8 @@ class Services:
         launcher = int((self.folder / "launcher.pid").read_text())
         with contextlib.suppress(ProcessLookupError):
             os.killpg(launcher, 9)  # unshare --kill-child takes process 1 of the namespace with it
-        self.wait_until(lambda: not self.alive(), "the end of the supervisor", self.folder / "supervisor.log", 20)
+        log = self.folder / "supervisor.log"
+        self.wait_until(lambda: not self.alive(), "the end of the supervisor", log, PROCESS_SECONDS)
 
     def start(self, name: str, argv: Sequence[str | Path], env: Mapping[str, str] | None = None) -> None:
         """Runs a service from now on, restarted whenever it ends."""
@@ -99,7 +103,7 @@ class Services:
         """Stops a service."""
         (self.folder / "services" / f"{name}.json").unlink(missing_ok=True)
         pid = self.folder / "pids" / name
-        self.wait_until(lambda: not pid.exists(), f"the end of {name}", self.log(name), 20)
+        self.wait_until(lambda: not pid.exists(), f"the end of {name}", self.log(name), PROCESS_SECONDS)
 
     def restart(self, name: str) -> None:
         """Ends a service and starts it again, as it was."""

@@ -28,6 +28,7 @@ from pathlib import Path
 RESTART_DELAY = 1.0  # seconds
 POLL = 0.05  # seconds
 STOP_TIMEOUT = 10.0  # seconds
+LOCK_TIMEOUT = 2.0  # seconds
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -50,7 +51,20 @@ class Supervisor:
         for name in ("services", "logs", "pids"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         self.lock = (folder / "lock").open("w")
-        fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._take_lock()
+
+    def _take_lock(self) -> None:
+        # Who asks whether this process lives holds the lock for a moment.
+        deadline = time.monotonic() + LOCK_TIMEOUT
+        while True:
+            try:
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.001)
+            else:
+                return
 
     def run(self) -> None:
         """Supervises until told to stop or until the lifeline ends."""

@@ -71,7 +71,7 @@ def install_registry_of(cluster: Cluster, registry: Registry, archives: Mapping[
         write_archive(archive, _name_image(registry), [layer], {"Env": ["PATH=/usr/bin"]})
         cluster.load_image_archive(archive)
         cluster.kubectl("apply", "--server-side", "-f", "-", stdin=to_list(_build_objects(registry)))
-        cluster.kubectl("rollout", "status", f"daemonset/{registry.name}", "-n", NAMESPACE, "--timeout=60s")
+        cluster.kubectl("rollout", "status", f"daemonset/{registry.name}", "-n", NAMESPACE, "--timeout=150s")
 
 
 def build_registry_tree(archives: Mapping[str, Path]) -> Tree:

@@ -36,7 +36,7 @@ PROFILES = (1, 10, 100, 300)
 """How many profiles reach the namespace, in the series that have any."""
 BLOCK = 20
 WARM_UP = 30
-SETTLING_SECONDS = 30.0
+SETTLING_SECONDS = 150.0
 OPERATOR = f"system:serviceaccount:{SYSTEM_NAMESPACE}:{SERVICE_ACCOUNT}"
 PLUGINS = ("MutatingAdmissionPolicy", "ValidatingAdmissionPolicy")
 ADMISSION = "apiserver_admission_controller_admission_duration_seconds"

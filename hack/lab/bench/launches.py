@@ -44,11 +44,11 @@ DEFINITION = {
 }
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 POLL_SECONDS = 0.1
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 240.0
 SIMPLE = {"automountServiceAccountToken": False, "enableServiceLinks": False, "restartPolicy": "Never"}
 """What a task's pod has of a pod's fields, and one by `kubectl run` hasn't."""
 
-STOPPED = {"Delay": 1, "MaxAttempts": 120}
+STOPPED = {"Delay": 1, "MaxAttempts": 240}
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _prepare(cluster: Cluster, client: Client) -> None:
     spec = {"selectors": [{"namespace": NAME}]}
     profile = {"apiVersion": API_VERSION, "kind": "FargateProfile", "metadata": {"name": NAME}, "spec": spec}
     client.post(PROFILES.list_path(), profile)
-    cluster.kubectl("wait", "--for=jsonpath={.status.phase}=ACTIVE", "--timeout=60s", f"fargateprofile/{NAME}")
+    cluster.kubectl("wait", "--for=jsonpath={.status.phase}=ACTIVE", "--timeout=150s", f"fargateprofile/{NAME}")
     wait_until(lambda: _is_isolated(client), f"namespace {NAME}", PATIENCE_SECONDS)
 
 

@@ -26,7 +26,7 @@ NODE, BY_HAND, MONOPOD = "node", "by-hand", "monopod"
 SORTS = (NODE, BY_HAND, MONOPOD)
 COLLECTION = PODS.list_path(NAMESPACE)
 WARM_UP = 2
-PROFILE_TIMEOUT = "--timeout=60s"
+PROFILE_TIMEOUT = "--timeout=150s"
 
 
 @dataclass(frozen=True)

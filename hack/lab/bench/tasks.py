@@ -42,7 +42,7 @@ AT_ONCE = 100
 """What DescribeTasks takes at most."""
 
 ASKS = 100
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 DEFINITION = {
     "family": "web",
     "networkMode": "awsvpc",

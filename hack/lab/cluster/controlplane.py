@@ -5,6 +5,7 @@ TLS everywhere, RBAC and node authorization on, as kubeadm sets a cluster up.
 
 import random
 import socket
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from lab.shell import CommandFailed, run
 SERVICE_CIDR = "10.96.0.0/16"
 API_SERVICE = "10.96.0.1"
 POD_CIDR = "10.244.0.0/16"
-READY_SECONDS = 60
+READY_SECONDS = 240
 KUBELET_CLIENT = "kube-apiserver-kubelet-client"
 """The API server's user name at the kubelets; addons.py binds it to system:kubelet-api-admin."""
 
@@ -66,7 +67,7 @@ class ControlPlane:
 
     def _is_ready(self, kubeconfig: Path) -> bool:
         try:
-            run([self.programs["kubectl"], "--kubeconfig", kubeconfig, "get", "--raw", "/readyz"], timeout=5)
+            run([self.programs["kubectl"], "--kubeconfig", kubeconfig, "get", "--raw", "/readyz"], timeout=30)
         except CommandFailed:
             return False
         return True
@@ -156,17 +157,22 @@ class ControlPlane:
         return self.authority.write_kubeconfig(path, self.url, f"system:{component}")
 
 
-def find_free_ports() -> tuple[int, int, int, int, int]:
-    """Finds five free ports on loopback, below the range that outgoing connections use."""
+def find_free_ports(taken: Container[int] = ()) -> tuple[int, int, int, int, int]:
+    """Finds five free ports on loopback, below the range that outgoing connections use.
+
+    Args:
+        taken: Those of clusters that may not listen yet.
+    """
     found: list[int] = []
     while len(found) < 5:
         port = random.randrange(20000, 32000)  # noqa: S311 - no secret: any free port will do
+        if port in taken or port in found:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        if port not in found:
-            found.append(port)
+        found.append(port)
     api, etcd, peer, manager, scheduler = found
     return api, etcd, peer, manager, scheduler

@@ -18,7 +18,7 @@ from lab.shell import run
 ROOT = HACK.parent
 NAMESPACE = "monopod-system"
 RELEASE = "monopod"
-DISCOVERY_SECONDS = 30
+DISCOVERY_SECONDS = 120
 
 
 def install_chart(cluster: Cluster, *settings: str) -> None:
@@ -39,11 +39,11 @@ def install_chart(cluster: Cluster, *settings: str) -> None:
     # A node of the lab's own can pull nothing, and has this one.
     pause = (f"pauseImage={PAUSE_IMAGE}",) if isinstance(cluster, LabCluster) else ()
     values = [*image, *pause, "barePods.recreate=true", *settings]
-    flags = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "120s"]
+    flags = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "270s"]
     with step("installing Monopod's chart", 10):
         sets = [word for value in values for word in ("--set", value)]
         helm: list[str | Path] = [build_tools("helm")["helm"], "--kubeconfig", cluster.kubeconfig_path]
-        run([*helm, "upgrade", "--install", RELEASE, ROOT / "charts/monopod", *flags, *sets], timeout=180)
+        run([*helm, "upgrade", "--install", RELEASE, ROOT / "charts/monopod", *flags, *sets], timeout=300)
 
 
 def apply_api(cluster: LabCluster, *, recreate_bare_pods: bool = False) -> None:
@@ -61,7 +61,7 @@ def apply_api(cluster: LabCluster, *, recreate_bare_pods: bool = False) -> None:
         cluster.kubectl("apply", "--server-side", "-k", str(manifests / part))
     if recreate_bare_pods:
         cluster.kubectl("delete", "-f", str(manifests / "policies/operator-dry-runs.yaml"))
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=120s", "crd", "--all")
     _await_discovery(cluster)
 
 

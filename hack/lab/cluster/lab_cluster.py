@@ -37,11 +37,13 @@ from lab.shell import run_kubectl
 CONTROL_PLANE_TOOLS = ("etcd", "kubernetes")
 NODE_TOOLS = ("containerd", "gvisor", "cni", "calico", "coredns")
 NODE_PORTS = (6443, 2379, 2380, 10257, 10259)
-NODE_READY_SECONDS = 120
-KINDS_SECONDS = 30
+NODE_READY_SECONDS = 300
+KINDS_SECONDS = 120
 NO_REGISTRATION: Mapping[str, Any] = MappingProxyType({})
 AUTOSCALED = "autoscaled"
 """A file that tells later runs how the cluster was made."""
+PORTS = "ports"
+"""One that tells others the ports of a control plane."""
 
 
 @dataclass
@@ -248,8 +250,8 @@ class LabCluster:
         if self.control_plane_only:
             machine = Services(self.folder / "machines/control-plane", isolated=False)
             machine.launch("control-plane", lifeline)
-            ports, address = find_free_ports(), "127.0.0.1"
-            plane = ControlPlane(machine, authority, address, ports, programs, runs_pods=self._has_fake_nodes)
+            ports = self._choose_ports()
+            plane = ControlPlane(machine, authority, "127.0.0.1", ports, programs, runs_pods=self._has_fake_nodes)
             plane.start(self.kubeconfig_path)
         else:
             plane = self._start_nodes(authority, programs, lifeline)
@@ -262,11 +264,22 @@ class LabCluster:
             self._start_autoscaling(plane, programs, None)
         (self.folder / "ready").touch()
 
+    def _choose_ports(self) -> tuple[int, int, int, int, int]:
+        """Free ports that no other cluster has chosen: one that is just being started doesn't listen yet."""
+        with _one_at_a_time():
+            taken: set[int] = set()
+            for path in state_dir().glob(f"*/{PORTS}"):
+                with contextlib.suppress(FileNotFoundError):  # it was deleted meanwhile
+                    taken.update(map(int, path.read_text().split()))
+            ports = find_free_ports(taken)
+            (self.folder / PORTS).write_text(" ".join(map(str, ports)))
+        return ports
+
     def _start_autoscaling(self, plane: ControlPlane, programs: dict[str, Path], plan: Plan | None) -> None:
         """Starts Karpenter, and by a plan what makes its nodes real."""
         files = [word for path in karpenter.find_kinds() for word in ("-f", str(path))]
         self.kubectl("apply", "--server-side", *files)
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", *karpenter.KINDS)
+        self.kubectl("wait", "--for=condition=Established", "--timeout=120s", "crd", *karpenter.KINDS)
         # Karpenter looks once for its kinds, and discovery follows their establishment after a moment.
         plane.services.wait_until(
             self._serves_karpenter, "Karpenter's kinds", plane.services.log("kube-apiserver"), KINDS_SECONDS
@@ -316,7 +329,7 @@ class LabCluster:
     def _apply_calico(self, kinds: Path) -> None:
         for path in addons.read_calico_kinds(kinds):
             self.kubectl("apply", "--server-side", "-f", str(path))
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+        self.kubectl("wait", "--for=condition=Established", "--timeout=120s", "crd", "--all")
         self._apply(addons.build_calico_objects())
 
     def _await_nodes(self, machine: Services) -> None:
@@ -350,7 +363,10 @@ def find_clusters() -> list[LabCluster]:
 def sweep() -> None:
     """Removes what dead clusters left, as a run that was killed leaves its folder and cgroups."""
     for cluster in find_clusters():
-        recent = time.time() - (cluster.folder / "machines").stat().st_mtime < NODE_READY_SECONDS
+        try:
+            recent = time.time() - (cluster.folder / "machines").stat().st_mtime < NODE_READY_SECONDS
+        except FileNotFoundError:  # another process has just removed it
+            continue
         if not recent and not any(machine.alive() for machine in cluster.machines()):
             cluster.delete()
 
@@ -363,9 +379,12 @@ def _build_node(plan: Plan, index: int, host: Services, registration: Mapping[st
 @contextlib.contextmanager
 def _one_at_a_time() -> Iterator[None]:
     state_dir().mkdir(parents=True, exist_ok=True)
-    with (state_dir() / "network.lock").open("w") as lock:
+    lock = os.open(state_dir(), os.O_RDONLY)  # which others may open, too, whoever made it
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 def _remove_tree(folder: Path) -> None:

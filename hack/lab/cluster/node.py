@@ -21,6 +21,7 @@ CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 SANDBOX_HANDLER = "runsc"
 RUNSC_CONFIG = '[runsc_config]\n  platform = "systrap"\n'
 PAUSE_IMAGE = "monopod.local/pause:1"
+READY_SECONDS = 180
 FELIX_READINESS = "http://127.0.0.1:9099/readiness"
 
 
@@ -61,7 +62,10 @@ class Node:
         config.write_text(self._containerd_config())
         self._start("containerd", [self._folder / "bin/containerd", "--config", config])
         self.services.wait_until(
-            lambda: self._answers(ctr(self.services, "version")), "containerd", self.services.log("containerd"), 30
+            lambda: self._answers(ctr(self.services, "version")),
+            "containerd",
+            self.services.log("containerd"),
+            READY_SECONDS,
         )
 
     def start(self) -> None:
@@ -176,7 +180,7 @@ state = "/run/containerd"
             lambda: self._answers(self.services.enter(sys.executable, "-S", "-c", probe)),
             "calico-felix",
             self.services.log("calico-felix"),
-            60,
+            READY_SECONDS,
         )
 
     def _write_cni_config(self) -> None:

@@ -37,8 +37,8 @@ SAMPLES = ROOT / "manifests/samples"
 SAMPLE_IMAGE = "busybox"
 NAMESPACE = "demo"
 PROFILE = "demo"
-PROFILE_SECONDS = 60
-PODS_SECONDS = 120
+PROFILE_SECONDS = 150
+PODS_SECONDS = 240
 INTERRUPTED = 130
 
 NAME = click.option("--name", default=DEFAULT_NAME, show_default=True, help="The demo cluster's name.")
@@ -165,7 +165,7 @@ def apply_workloads(cluster: Cluster) -> None:
     with _overlay() as overlay, step("applying an ordinary Deployment, Job and Pod"):
         # A Job and a Pod can't be changed in place, and one that is there already wouldn't show how it starts.
         cluster.kubectl("delete", "--ignore-not-found", "--now", "-k", str(overlay))
-        cluster.kubectl("wait", "--for=delete", "pod", "--all", "-n", NAMESPACE, "--timeout=60s")
+        cluster.kubectl("wait", "--for=delete", "pod", "--all", "-n", NAMESPACE, "--timeout=150s")
         cluster.kubectl("apply", "--server-side", "-k", str(overlay))
 
 

@@ -28,7 +28,7 @@ NAMESPACE = f"ecs-{CLUSTER}"
 FAMILY = "hello"
 DEFINITION = ROOT / "manifests/samples/ecs/hello.json"
 NETWORK = "awsvpcConfiguration={subnets=[subnet-demo]}"
-COMMAND_SECONDS = 60
+COMMAND_SECONDS = 150
 WAIT_SECONDS = 300
 
 Say = Callable[[str], None]

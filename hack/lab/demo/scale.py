@@ -38,7 +38,7 @@ DEPLOYMENT = "web"
 MANIFEST = ROOT / "manifests/samples/workloads/deployment.yaml"
 REPLICAS = 2
 POLL_SECONDS = 0.1
-STAGE_SECONDS = 120
+STAGE_SECONDS = 300
 EMPTY_FOR = "1s"
 """In place of the five minutes that the printed NodePool keeps an empty node for the next pods."""
 

@@ -19,7 +19,7 @@ from lab.shell import run
 REGISTRY = Registry("starts-registry", 5006)
 WARM = f"{REGISTRY.host}/warm:{TAG}"
 COLD = f"{REGISTRY.host}/cold:{TAG}"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 CONFIG = {"Cmd": ["sh"], "Env": ["PATH=/usr/bin"]}
 
 

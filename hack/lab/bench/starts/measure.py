@@ -30,7 +30,7 @@ BESIDE = f"{NAME}-beside"
 """The namespace of what isn't the profile's."""
 CAPACITY = "0.25vCPU 0.5GB"
 MEBIBYTES = 32
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 240.0
 LOOK_SECONDS = 0.1
 
 
@@ -141,7 +141,7 @@ def _prepare(cluster: Cluster, client: Client, mebibytes: int) -> None:
     }
     profile = {"apiVersion": API_VERSION, "kind": "FargateProfile", "metadata": {"name": NAME}, "spec": spec}
     client.post(PROFILES.list_path(), profile)
-    cluster.kubectl("wait", "--for=jsonpath={.status.phase}=ACTIVE", "--timeout=60s", f"fargateprofile/{NAME}")
+    cluster.kubectl("wait", "--for=jsonpath={.status.phase}=ACTIVE", "--timeout=150s", f"fargateprofile/{NAME}")
     wait_until(lambda: _is_warm(client), f"image {WARM} on the node", PATIENCE_SECONDS)
 
 

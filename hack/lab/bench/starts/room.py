@@ -23,7 +23,7 @@ Object = dict[str, Any]
 FILLER = "filler"
 LEFT_MILLIS = 100
 """What is left of a full node: too little for any pod in a sandbox."""
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 240.0
 LOOK_SECONDS = 0.2
 
 
