@@ -61,7 +61,7 @@ class Server:
             else:
                 tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
             tls.load_cert_chain(_as_file(user, "client-certificate", folder), _as_file(user, "client-key", folder))
-        self._pool = urllib3.PoolManager(maxsize=16, ssl_context=tls, retries=False, timeout=30.0)
+        self._pool = urllib3.PoolManager(maxsize=16, ssl_context=tls, retries=False, timeout=60.0)
 
     def get(self, path: str) -> Answer:
         return self._send("GET", path)

@@ -1,8 +1,10 @@
 """Roles for tests of the AWS endpoint, in which users have the rights that they need and no more."""
 
+from tests.controlplane.operating.lab import eventually
 from tests.controlplane.server import Server
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
+REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 
 def grant(server: Server, name: str, users: list[str], rules: list[dict[str, list[str]]], namespace: str = "") -> None:
@@ -20,3 +22,14 @@ def grant(server: Server, name: str, users: list[str], rules: list[dict[str, lis
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": each} for each in users],
     }
     server.create(f"{group}/{kind.lower()}bindings", binding).expect_ok()
+    for user in users:
+        for rule in rules:
+            await_right(server, user, rule, namespace)
+
+
+def await_right(server: Server, user: str, rule: dict[str, list[str]], namespace: str = "") -> None:
+    """Waits until the API server has heard of a role: it allows its user what the rule says first."""
+    resource, _, subresource = rule["resources"][0].partition("/")
+    asked = {"verb": rule["verbs"][0], "group": rule["apiGroups"][0], "resource": resource, "namespace": namespace}
+    review = {"spec": {"user": user, "resourceAttributes": {**asked, "subresource": subresource}}}
+    eventually(lambda: server.create(REVIEWS, review).expect_ok()["status"]["allowed"])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from monopod.kube.objects.resources import PODS
+from tests.controlplane.aws.granting import await_right
 from tests.controlplane.reach import reach
 from tests.controlplane.server import Answer, Manifest, Server
 from tests.unit.builders import a_pod, a_profile, a_selector
@@ -34,6 +35,8 @@ def graced(server: Server) -> Iterator[Server]:
     for namespace in NAMESPACES:
         server.create(f"{RBAC}/namespaces/{namespace}/rolebindings", bind(TENANT, EDIT)).expect_ok()
         server.create_pod(namespace, a_pod("web").build(), dry_run=False).expect_ok()
+        await_right(server, TENANT, DRAINING[1], namespace)
+    await_right(server, AUTOSCALER, DRAINING[1])
     yield server
     for namespace in NAMESPACES:
         server.delete(PODS.path("web", namespace))

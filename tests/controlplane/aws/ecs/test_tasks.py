@@ -10,6 +10,7 @@ from monopod.kube.client.asynchronous import ApiClient, load_configuration
 from monopod.kube.objects.resources import ECS_TASKS, RESOURCE_QUOTAS, SECURITY_GROUPS
 from tests.clusters import ControlPlane
 from tests.controlplane.aws.ecs.clusters import delete_all, make_cluster, set_status
+from tests.controlplane.operating.lab import eventually
 from tests.controlplane.server import Server
 from tests.unit.aws.client import Refused
 from tests.unit.aws.ecs.client import EcsClient
@@ -217,15 +218,26 @@ async def test_another_task_of_the_id_gets_no_tags_and_is_stopped_as_itself(
     assert [each["spec"]["stop"]["code"] for each in list_tasks(server)] == ["UserInitiated"]
 
 
+def has_room(server: Server) -> bool:
+    """Whether a quota lets another task be."""
+    spec = {"taskDefinition": {"family": "web", "revision": 1}}
+    body = {"apiVersion": ECS_TASKS.api_version, "kind": "ECSTask", "metadata": {"name": "f" * 32}, "spec": spec}
+    answer = server.create(ECS_TASKS.list_path(NAMESPACE), body, dry_run=True)
+    assert answer.ok or "exceeded quota: tasks" in answer.message, answer.message
+    return answer.ok
+
+
 async def test_tasks_beyond_a_quota_are_failures(client: EcsClient, server: Server) -> None:
-    amounts = {"count/ecstasks.ecs.monopod.dev": "1"}
-    quota = {"metadata": {"name": "tasks"}, "spec": {"hard": amounts}}
+    none, one = ({"count/ecstasks.ecs.monopod.dev": amount} for amount in "01")
+    quota = {"metadata": {"name": "tasks"}, "spec": {"hard": none}}
     server.create(RESOURCE_QUOTAS.list_path(NAMESPACE), quota).expect_ok()
     path = RESOURCE_QUOTAS.path("tasks", NAMESPACE)
     try:
-        # No controller counts here.
-        used = {"count/ecstasks.ecs.monopod.dev": "0"}
-        server.patch(f"{path}/status", {"status": {"hard": amounts, "used": used}}).expect_ok()
+        # No controller counts here, and admission hears of a quota in a moment: first of one without room.
+        for amounts in (none, one):
+            server.patch(path, {"spec": {"hard": amounts}}).expect_ok()
+            server.patch(f"{path}/status", {"status": {"hard": amounts, "used": none}}).expect_ok()
+            eventually(lambda: has_room(server) == (amounts is one))  # noqa: B023 called at once
         answer = await client.call_with("RunTask", a_request(count=3))
         assert (len(answer["tasks"]), len(answer["failures"])) == (1, 2)
         assert "exceeded quota: tasks" in answer["failures"][0]["detail"]

@@ -65,6 +65,7 @@ def cluster(server: Server, installed: ControlPlane) -> Iterator[ControlPlane]:
         server.delete(PROFILES.path(name)).expect_ok()
         server.delete(RUNTIME_CLASSES.path(name)).expect_ok()
     server.delete(f"{CRDS}/{crd['metadata']['name']}").expect_ok()
+    poll(lambda: server.get(NODE_POOLS.list_path()), lambda answer: answer.status == 404)  # others serve it, too
 
 
 @pytest.fixture

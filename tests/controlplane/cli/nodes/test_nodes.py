@@ -69,10 +69,10 @@ def ask(cluster: ControlPlane, *words: str) -> str:
 def test_each_pod_has_a_line_with_size_sandbox_host_age_and_price(cluster: ControlPlane) -> None:
     lines = ask(cluster, "-n", NAMESPACE).splitlines()
     told = [" ".join(line.split()) for line in lines if line.startswith(NAMESPACE)]
-    on_spot, waits, web = (line.rpartition("s ") for line in told)  # the age, in seconds, is in the middle
-    assert on_spot[0].startswith(f"{NAMESPACE} batch 1vCPU 2GB, Spot kata host-b ")
-    assert waits[0].startswith(f"{NAMESPACE} waits 0.25vCPU 0.5GB kata (Unschedulable) ")
-    assert web[0].startswith(f"{NAMESPACE} web 0.25vCPU 0.5GB kata host-a ")
+    on_spot, waits, web = (line.rsplit(" ", 2) for line in told)  # the age is in the middle
+    assert on_spot[0] == f"{NAMESPACE} batch 1vCPU 2GB, Spot kata host-b"
+    assert waits[0] == f"{NAMESPACE} waits 0.25vCPU 0.5GB kata (Unschedulable)"
+    assert web[0] == f"{NAMESPACE} web 0.25vCPU 0.5GB kata host-a"
     assert (web[2], waits[2]) == ("0.0123", "0.0123")
     assert float(on_spot[2]) < 0.0494, "Spot's price"
     assert lines[-2].startswith("2 pods on 2 nodes: ")

@@ -11,6 +11,7 @@ import yaml
 from monopod.api.names import API_VERSION, NAMESPACE_LABEL, NAMESPACE_LABEL_VALUE, PROFILE_PLURAL
 from monopod.selectors.publication import describe_refused_pods
 from tests.clusters import ControlPlane
+from tests.controlplane.operating.lab import eventually
 from tests.controlplane.reach import OPERATOR
 from tests.controlplane.server import Server
 from tests.unit.builders import a_pod, a_profile_resource
@@ -114,6 +115,11 @@ REFUSALS: dict[str, tuple[Json, list[str], str]] = {
 }
 
 
+def may_come(server: Server) -> bool:
+    """Whether a pod as large as a replacement would be created."""
+    return server.create_pod(NAMESPACE, a_pod("another").requesting(memory="1Gi").build()).ok
+
+
 @pytest.mark.parametrize(("hard", "blocked", "words"), REFUSALS.values(), ids=REFUSALS)
 def test_what_could_not_be_created_again_is_told_beforehand(
     server: Server, cluster: ControlPlane, profile_file: str, hard: Json, blocked: list[str], words: str
@@ -125,10 +131,13 @@ def test_what_could_not_be_created_again_is_told_beforehand(
         status = {"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}}
         server.patch(f"{CORE}/resourcequotas/full/status", status).expect_ok()
     try:
+        # Admission hears of it in a moment, and of its end.
+        eventually(lambda: may_come(server) == (len(blocked) == 1))
         report = plan(cluster, "-f", profile_file, "--sandbox", "kata")
     finally:
         server.patch(f"/api/v1/namespaces/{NAMESPACE}", {"metadata": {"labels": dict.fromkeys(labels)}}).expect_ok()
         server.delete(f"{CORE}/resourcequotas/full")
+        eventually(lambda: may_come(server))
     found = {each["pod"]: each["message"] for each in report["pods"] if each["reason"] == "ReplacementRefused"}
     assert sorted(found) == blocked
     assert all(words in message for message in found.values())
