@@ -217,10 +217,10 @@ async def test_an_urgent_key_that_failed_stays_urgent_if_it_is_enqueued_for_the_
     async with running(made.controller):
         made.controller.enqueue("x", **URGENT)
         if is_meanwhile:
-            made.meanwhile = [lambda: made.add_others(ORDINARY), enqueue]
+            made.meanwhile = [lambda: made.add_others(BACKGROUND), enqueue]
         await settle()
         if not is_meanwhile:
-            made.add_others(ORDINARY)
+            made.add_others(BACKGROUND)
             enqueue()
         assert await made.find_place() in (0, 1)
 
