@@ -94,15 +94,17 @@ class Gates:
 
 @dataclass(frozen=True, slots=True)
 class NewNamespace:
-    """What a dry run made of a namespace that an active profile reaches.
+    """What a dry run made of a namespace.
 
     Attributes:
+        profile: an active one that reaches it; "" if none does, and it wore a forged mark.
+        is_right: whether it came back with that profile's selectors and the mark, or without the forged one.
         refusal: the API server's words, if it was refused.
     """
 
     name: str
     profile: str
-    is_marked: bool = False
+    is_right: bool = False
     refusal: str = ""
 
 
@@ -242,6 +244,14 @@ def check_pod_level_resources(facts: Facts) -> Iterator[Finding]:
             yield Finding(Check.POD_LEVEL_RESOURCES, Level.PROBLEM, message, action)
 
 
+def list_missing_policies(facts: Facts) -> list[str]:
+    """Those of Monopod's admission policies and bindings that aren't there, as KIND/NAME; none if that isn't known."""
+    if isinstance(facts.policies, Unread):
+        return []
+    found = {(policy["kind"], policy["metadata"]["name"]) for policy in facts.policies}
+    return [f"{kind}/{name}" for kind, name in facts.expected if (kind, name) not in found]
+
+
 def check_policies(facts: Facts) -> Iterator[Finding]:
     """Whether Monopod's admission policies are there, and refuse what they must."""
     check = Check.ADMISSION_POLICIES
@@ -249,7 +259,7 @@ def check_policies(facts: Facts) -> Iterator[Finding]:
         yield unread(check, "The admission policies", facts.policies)
         return
     found = {(policy["kind"], policy["metadata"]["name"]): policy for policy in facts.policies}
-    missing = [f"{kind}/{name}" for kind, name in facts.expected if (kind, name) not in found]
+    missing = list_missing_policies(facts)
     again = "Install Monopod's chart again: helm upgrade --install."
     if missing:
         message = f"{list_names(missing)} not found: pods may pass unsandboxed."

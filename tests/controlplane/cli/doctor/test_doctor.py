@@ -117,6 +117,12 @@ def coming(server: Server, cluster: ControlPlane) -> Iterator[Server]:
     publish(server)
 
 
+def test_a_forged_mark_is_tried_where_profiles_name_no_new_namespace(server: Server, cluster: ControlPlane) -> None:
+    server.create(CONFIGMAPS, {"metadata": {"name": PATTERNS_CONFIGMAP}})
+    publish(server)
+    assert eventually(lambda: tells_of_new_namespaces(cluster, "OK", "lost the mark that it must not have"))
+
+
 def publish(server: Server, *profiles: Profile) -> None:
     none = {PATTERNS_KEY: ""}
     server.patch(PATTERNS, {"data": none | compile_namespace_patterns(profiles, ())}).expect_ok()
@@ -132,7 +138,7 @@ def tells_of_new_namespaces(cluster: ControlPlane, level: str, *words: str) -> b
 
 def test_a_new_namespace_without_its_mark_is_a_problem(coming: Server, cluster: ControlPlane) -> None:
     publish(coming)
-    words = ("which profile coming reaches, came back without its mark.",)
+    words = ("which profile coming reaches, came back without the profile's mark and selectors.",)
     assert eventually(lambda: tells_of_new_namespaces(cluster, "Problem", *words))
     publish(coming, COMING)
     assert eventually(lambda: tells_of_new_namespaces(cluster, "OK", "a dry run of coming-doctor-"))
@@ -148,7 +154,7 @@ def test_what_a_user_may_not_read_is_a_warning(cluster: ControlPlane, tmp_path: 
     unread = {check for check, found in findings.items() if found[0][0] == "Warning"}
     assert unread == {
         *("PodLevelResources", "AdmissionPolicies", "Operator", "Leader", "Profiles", "RuntimeClass"),
-        *("NetworkPlugin", "Autoscalers", "Capacity"),
+        *("NetworkPlugin", "Autoscalers", "Capacity", "NewNamespaces"),
     }
     assert "forbidden" in findings["Profiles"][0][1]
 
