@@ -146,6 +146,6 @@ def build_services(apis: TextApiFor, account: Account, sessions: Sessions) -> tu
         ecs.build_service(apis, account, SYSTEM_CLOCK, execution.build_handlers(apis, account, SYSTEM_CLOCK, sessions)),
         eks.build_service(apis, account),
         execution.build_service(sessions),
-        logs.build_service(apis, account),
+        logs.build_service(apis, account, SYSTEM_CLOCK),
         sts.build_service(account),
     )

@@ -37,6 +37,7 @@ from monopod.aws.logs.task_logs import TaskLogs, Unreadable
 from monopod.aws.options import Account
 from monopod.aws.wire.call import AwsError, Call, Handler, Params, Service, guard_parameters
 from monopod.kube.client.api import Json
+from monopod.kube.clock import Clock
 from monopod.kube.concurrency import gather_some
 
 READ: Final[Mapping[str, frozenset[str]]] = {
@@ -71,18 +72,23 @@ memory for events."""
 MOST_LOOKED_UP: Final = 10
 """Tasks that are asked for one by one. More are found sooner among all."""
 
+SETTLING_MILLIS: Final = 1000
+"""A search leaves out what is newer as long as a container runs. Logs are read one after another: without this, a line
+might be told before an older one of another container, and whoever follows goes on from the newest told."""
+
 _LAST_LINES: Final = 20
 """Of which one is an event, if any is."""
 
 
-def build_service(apis: TextApiFor, account: Account) -> Service:
+def build_service(apis: TextApiFor, account: Account, clock: Clock) -> Service:
     """The service.
 
     Args:
         apis: the API server in a caller's name.
         account: what stands in ARNs.
+        clock: tells the time.
     """
-    operations = _Operations(apis, account)
+    operations = _Operations(apis, account, clock)
     handlers: dict[str, Handler] = {
         "DescribeLogGroups": operations.describe_groups,
         "DescribeLogStreams": operations.describe_streams,
@@ -99,9 +105,10 @@ def build_service(apis: TextApiFor, account: Account) -> Service:
 class _Operations:
     """The handlers. What they raise is `AwsError`."""
 
-    def __init__(self, apis: TextApiFor, account: Account) -> None:
+    def __init__(self, apis: TextApiFor, account: Account, clock: Clock) -> None:
         self._apis = apis
         self._account = account
+        self._clock = clock
         self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MOST_OF_A_USER))
 
     def in_turn(self, handler: Handler) -> Handler:
@@ -155,6 +162,7 @@ class _Operations:
 
     async def filter_events(self, call: Call) -> Params:
         params, logs = call.params, self._logs(call)
+        settled = int(self._clock.now().timestamp() * 1000) - SETTLING_MILLIS
         pattern = read_pattern(params.get("filterPattern", ""))
         if not params.get("startFromHead", True):
             raise refuse_parameter("startFromHead=false isn't supported by Monopod: events come oldest first.")
@@ -175,6 +183,8 @@ class _Operations:
                 f"{len(asked)} log streams may have such events, and {MOST_STREAMS} are searched at most by Monopod: "
                 "give a later startTime, or names of streams."
             )
+        if not all(each.is_over for each in asked):
+            span = span.until(settled)
         found = Earliest(after, params.get("limit", MOST_EVENTS))
         failed = await search(logs, asked, found, span, pattern, are_all=len(asked) == len(chosen))
         token = {} if found.next is None else {"nextToken": build_token(question, found.next)}

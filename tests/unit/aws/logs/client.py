@@ -10,17 +10,34 @@ from monopod.aws.wire.call import AwsError, Call, Caller, Handler
 from monopod.aws.wire.codec.codec import read_params, write_answer
 from monopod.aws.wire.models import load_model
 from monopod.kube.client.api import TextApi
-from tests.unit.aws.logs.kubelet import GROUP, NOON
+from tests.unit.aws.logs.kubelet import GROUP, NOON, SECOND
 from tests.unit.aws.wire.clients import build_request, send
+from tests.unit.fake_clock import FakeClock
 
 ACCOUNT = Account("111122223333", "eu-central-1", "c1")
 LOGS = load_model("logs")
 CALLER = Caller("AKIAEXAMPLE", "ana")
+LONG_AFTER = 86_400
+"""In seconds, after all that tests write."""
+
+
+def a_clock(seconds: float) -> FakeClock:
+    """A clock, so many seconds after noon."""
+    clock = FakeClock()
+    clock.step(NOON // SECOND + seconds - clock.now().timestamp())
+    return clock
 
 
 class LogsClient:
-    def __init__(self, api: TextApi, caller: Caller = CALLER, handlers: Mapping[str, Handler] | None = None) -> None:
-        self.handlers = handlers or build_service(lambda caller: api, ACCOUNT).handlers
+    def __init__(
+        self,
+        api: TextApi,
+        caller: Caller = CALLER,
+        handlers: Mapping[str, Handler] | None = None,
+        clock: FakeClock | None = None,
+    ) -> None:
+        clock = clock or a_clock(LONG_AFTER)
+        self.handlers = handlers or build_service(lambda caller: api, ACCOUNT, clock).handlers
         self._caller = caller
 
     async def call(self, operation: str, **params: Any) -> dict[str, Any]:

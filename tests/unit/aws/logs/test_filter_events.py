@@ -10,7 +10,7 @@ from monopod.aws.logs import operations
 from monopod.aws.wire.call import AwsError
 from monopod.kube.client.api import ServerTrouble
 from monopod.kube.objects.resources import ECS_CLUSTERS, ECS_TASKS, PODS
-from tests.unit.aws.logs.client import LogsClient, messages, millis, refused
+from tests.unit.aws.logs.client import LogsClient, a_clock, messages, millis, refused
 from tests.unit.aws.logs.kubelet import GROUP, NOON, SECOND, Kubelets, a_definition, a_task, stream_name, task_id
 
 
@@ -131,6 +131,26 @@ async def test_whoever_follows_a_group_sees_every_line_once() -> None:
         seen += await tail.poll()
     assert len(written) > 60
     assert sorted(seen) == sorted(written)
+
+
+async def test_whoever_follows_misses_no_line_of_a_log_that_was_read_before_a_newer_line_of_another() -> None:
+    api, clock = Kubelets(a_task(0), a_task(1)), a_clock(10)
+    tail = Tail(LogsClient(api, clock=clock), millis())
+    api.write(0, [(NOON + 9 * SECOND - 1, "settled")])
+    api.write(1, [(NOON + 10 * SECOND + 1, "written after the other log was read")])
+    assert await tail.poll() == ["settled"]
+    api.write(0, [(NOON + 10 * SECOND, "older")])
+    clock.step(2)
+    assert await tail.poll() == ["older", "written after the other log was read"]
+
+
+async def test_all_is_told_at_once_where_none_of_those_that_are_asked_writes_any_more() -> None:
+    api = Kubelets(a_task(0, stopped=NOON + SECOND), a_task(1))
+    api.write(0, [(NOON + SECOND - 1, "last")])
+    client = LogsClient(api, clock=a_clock(1))
+    assert messages(await client.filter(logStreamNames=[stream_name(0)])) == ["last"]
+    assert messages(await client.filter()) == []
+    assert messages(await client.filter(logStreamNames=[stream_name(0)], endTime=millis(-1))) == []
 
 
 async def test_whoever_follows_asks_no_pod_that_ended_long_ago() -> None:

@@ -42,6 +42,10 @@ class Span:
         """Whether it begins after the event."""
         return self.start is not None and event.millis < self.start
 
+    def until(self, end: int) -> "Span":
+        """What of it is before a millisecond."""
+        return Span(self.start, end if self.end is None else min(end, self.end))
+
 
 class Found(NamedTuple):
     """An event of a group, and the stream that it is of."""
