@@ -2,6 +2,8 @@
 
 import asyncio
 import copy
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -9,14 +11,35 @@ import pytest
 from monopod.kube.client.api import ApiError, ApiUnreachable, Json
 from monopod.kube.lease import LeadershipLost, Lease, Timing
 from tests.unit.fake_api import FakeApi, an_object, conflict
+from tests.unit.fake_clock import FakeClock
+from tests.unit.running import settle
 
 COLLECTION = "/apis/coordination.k8s.io/v1/namespaces/monopod-system/leases"
 PATH = f"{COLLECTION}/monopod"
-QUICK = Timing(duration=0.2, renew_within=0.1, retry_every=0.01)
+TIMING = Timing.from_duration(10)
 
 
-def a_lease(api: FakeApi, identity: str = "me") -> Lease:
-    return Lease(api, "monopod-system", identity, QUICK)
+def a_lease(api: FakeApi, clock: FakeClock | None = None) -> Lease:
+    return Lease(api, "monopod-system", "me", TIMING, clock=clock or FakeClock())
+
+
+@asynccontextmanager
+async def working(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """Work that is cancelled in the end, if it isn't done."""
+    task = asyncio.create_task(work)
+    yield task
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def pass_time(clock: FakeClock, task: asyncio.Task[None], seconds: float = 60) -> float:
+    """Lets time pass until the task is done, so much at most; how much it was."""
+    began = clock.monotonic()
+    while True:
+        await settle(10)
+        if task.done() or clock.monotonic() - began >= seconds:
+            return clock.monotonic() - began
+        clock.step(0.5)
 
 
 def held_by(identity: str, version: int = 1, duration: float = 1) -> Json:
@@ -52,37 +75,38 @@ async def test_a_released_lease_is_taken_at_once_and_the_transition_counted() ->
 
 
 async def test_another_holders_lease_is_left_alone_while_it_is_renewed() -> None:
-    versions = iter(range(1, 10**6))
-    api = api_with()
-    api.answers["get", PATH] = lambda _: held_by("other", next(versions), duration=0.05)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3):
-            await a_lease(api).acquire()
+    versions, clock, api = iter(range(1, 10**6)), FakeClock(), api_with()
+    api.answers["get", PATH] = lambda _: held_by("other", next(versions), duration=5)
+    async with working(a_lease(api, clock).acquire()) as acquiring:
+        await pass_time(clock, acquiring)
+        assert not acquiring.done()
     assert api.sent("replace") == []
 
 
 async def test_another_holders_lease_is_taken_once_it_has_run_out_by_our_own_clock() -> None:
-    api = api_with(held_by("other", duration=0.1))
-    began = asyncio.get_running_loop().time()
-    await a_lease(api).acquire()
-    assert asyncio.get_running_loop().time() - began > 0.1
+    clock = FakeClock()
+    async with working(a_lease(api_with(held_by("other", duration=20)), clock).acquire()) as acquiring:
+        assert 20 < await pass_time(clock, acquiring) < 23
+        await acquiring
 
 
 async def test_losing_the_race_for_a_lease_is_not_an_error() -> None:
-    api = api_with(held_by(""))
+    clock, api = FakeClock(), api_with(held_by(""))
     api.answers["replace", PATH] = conflict()
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
-            await a_lease(api).acquire()
+    async with working(a_lease(api, clock).acquire()) as acquiring:
+        await pass_time(clock, acquiring)
+        assert not acquiring.done()
     assert api.sent("replace"), "it took part in the race"
 
 
 async def test_an_api_server_that_is_away_is_waited_for() -> None:
-    api = api_with(ApiUnreachable("away"))
-    waiting = asyncio.create_task(a_lease(api).acquire())
-    await asyncio.sleep(0.03)
-    api.answers["get", PATH] = held_by("")
-    await waiting
+    clock, api = FakeClock(), api_with(ApiUnreachable("away"))
+    async with working(a_lease(api, clock).acquire()) as acquiring:
+        await pass_time(clock, acquiring)
+        assert not acquiring.done()
+        api.answers["get", PATH] = held_by("")
+        await pass_time(clock, acquiring)
+        await acquiring
 
 
 async def test_missing_rights_end_the_wait() -> None:
@@ -91,37 +115,41 @@ async def test_missing_rights_end_the_wait() -> None:
 
 
 async def test_a_leader_whose_renewals_fail_gives_up_before_the_lease_runs_out() -> None:
-    began = asyncio.get_running_loop().time()
-    with pytest.raises(LeadershipLost):
-        await a_lease(api_with(ApiUnreachable("away"))).hold()
-    assert QUICK.renew_within <= asyncio.get_running_loop().time() - began < QUICK.duration
+    clock = FakeClock()
+    async with working(a_lease(api_with(ApiUnreachable("away")), clock).hold()) as holding:
+        assert TIMING.renew_within <= await pass_time(clock, holding) < TIMING.duration
+        with pytest.raises(LeadershipLost):
+            await holding
 
 
 async def test_a_renewal_that_hangs_does_not_outlast_the_lease() -> None:
-    api = api_with()
+    clock, api = FakeClock(), api_with()
 
     async def hang(*_: Any) -> Json:
         await asyncio.Event().wait()
         return {}
 
     api.get = hang  # type: ignore[method-assign,assignment]  # a request that is never answered
-    began = asyncio.get_running_loop().time()
-    with pytest.raises(LeadershipLost):
-        await a_lease(api).hold()
-    assert asyncio.get_running_loop().time() - began < QUICK.duration
+    async with working(a_lease(api, clock).hold()) as holding:
+        assert await pass_time(clock, holding) < TIMING.duration
+        with pytest.raises(LeadershipLost):
+            await holding
 
 
 async def test_a_leader_stops_when_another_leads() -> None:
-    with pytest.raises(LeadershipLost, match="other holds the Lease"):
-        await a_lease(api_with(held_by("other", duration=60))).hold()
+    clock = FakeClock()
+    async with working(a_lease(api_with(held_by("other", duration=60)), clock).hold()) as holding:
+        await pass_time(clock, holding)
+        with pytest.raises(LeadershipLost, match="other holds the Lease"):
+            await holding
 
 
 async def test_a_leader_that_renews_goes_on() -> None:
-    api = api_with(held_by("me"))
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3):
-            await a_lease(api).hold()
-    assert len(api.sent("replace")) > 5
+    clock, api = FakeClock(), api_with(held_by("me"))
+    async with working(a_lease(api, clock).hold()) as holding:
+        await pass_time(clock, holding)
+        assert not holding.done()
+    assert len(api.sent("replace")) > 60 / TIMING.renew_within
 
 
 async def test_a_release_lets_the_next_one_in_at_once() -> None:
