@@ -115,7 +115,7 @@ async def test_a_receiver_that_restarts_gets_what_it_missed(receiver: Receiver) 
 
 async def test_a_receiver_that_gives_no_answer_holds_up_no_one_and_is_sent_it_again(receiver: Receiver) -> None:
     clock = FakeClock()
-    hook = Webhook(NoticeOptions(webhook_url=receiver.url), PROBLEMS, clock, request_seconds=0.05)
+    hook = Webhook(NoticeOptions(webhook_url=receiver.url), PROBLEMS, clock, request_seconds=0.5)
     receiver.answering.clear()
     async with running(hook.controller):
         hook.send(an_interruption())

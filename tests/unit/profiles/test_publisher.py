@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import time
 from typing import Any
 
 import pytest
@@ -383,18 +384,17 @@ async def test_thousands_of_namespaces_do_not_hold_up_the_loop() -> None:
     for number in range(3000):
         setting.caches.namespaces.observe("ADDED", an_object(f"ns-{number}"))
     profiles = [a_profile(f"p-{number}", a_selector(f"prod-{number}-*")) for number in range(20)]
-    loop, longest = asyncio.get_running_loop(), 0.0
+    longest = 0.0
 
     async def watch() -> None:
         nonlocal longest
         while True:
-            before = loop.time()
+            before = time.thread_time()  # of its own: how long others had the machine doesn't matter
             await asyncio.sleep(0)
-            longest = max(longest, loop.time() - before)
+            longest = max(longest, time.thread_time() - before)
 
-    watching = asyncio.create_task(watch())
-    began = loop.time()
+    watching, began = asyncio.create_task(watch()), time.thread_time()
     await setting.publish(*profiles)
-    took = loop.time() - began
+    took = time.thread_time() - began
     watching.cancel()
     assert longest < took / 2

@@ -15,7 +15,7 @@ from monopod.aws.wire.call import AwsError
 from monopod.aws.wire.metrics import REGISTRY
 from monopod.kube.client.api import ApiError, Json
 from monopod.kube.client.exec import Ended, Exec
-from monopod.kube.clock import SYSTEM_CLOCK
+from monopod.kube.clock import SYSTEM_CLOCK, timeout
 from tests.unit.aws.exec.asking import call, execute, get_terminal, open_again, opening, refused
 from tests.unit.aws.exec.client import Client
 from tests.unit.aws.exec.serving import (
@@ -31,6 +31,7 @@ from tests.unit.aws.exec.serving import (
     serving,
 )
 from tests.unit.aws.wire.serving import ANA, KEY, SECRET, ask
+from tests.unit.fake_clock import FakeClock
 
 CLUSTER_PATH = "/apis/ecs.monopod.dev/v1beta1/ecsclusters/prod"
 
@@ -302,13 +303,15 @@ async def test_what_is_no_websocket_opens_no_channel(method: str) -> None:
 
 async def test_strangers_that_say_nothing_take_no_more_than_their_places(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channels, "MOST_OPENING", 3)
-    monkeypatch.setattr(channels, "OPENING_SECONDS", 0.5)
+    clock = FakeClock()
+    monkeypatch.setattr(channels, "timeout", lambda _, seconds: timeout(clock, seconds))
     async with a_door() as door, aiohttp.ClientSession() as http:
         url = f"{door.url}{channels.PATH}s-1"
         strangers = [await http.ws_connect(url) for _ in range(3)]
         with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
             await http.ws_connect(url)
         assert refusal.value.status == 503
+        clock.step(channels.OPENING_SECONDS)
         for stranger in strangers:  # they are closed in the end
             client = Client()
             client.take(await stranger.receive_bytes(timeout=10))
