@@ -49,7 +49,9 @@ def is_open_by_groups(flow: Flow, groups: Sequence[SecurityGroup], infrastructur
     for group in groups:
         for rule in group.ingress if flow.direction == "ingress" else group.egress:
             for peer in rule.peers:
-                if _rule_has_port(rule, flow) and _is_peer(peer, flow, infrastructure):
+                # Names are those that pods give their ports; an API server's has none.
+                nameless = peer == EntityPeer("APIServer") and isinstance(rule.port, str)
+                if not nameless and _rule_has_port(rule, flow) and _is_peer(peer, flow, infrastructure):
                     return True
     return False
 
