@@ -92,7 +92,7 @@ class Helm:
         script = [line for line in typed if line.startswith(beginnings)]
         assert len(script) >= len(beginnings)
         environment = {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig_path)}
-        subprocess.run(["bash", "-euc", "\n".join(script)], env=environment, check=True, timeout=60)
+        subprocess.run(["bash", "-euc", "\n".join(script)], env=environment, check=True, timeout=DEADLINE_SECONDS)
 
     def apply(self, *objects: dict[str, Any]) -> None:
         """Applies the objects as soon as the API server takes them: a new kind or policy needs a moment."""
@@ -126,12 +126,15 @@ class Helm:
 @pytest.fixture
 def helm(release_cluster: ControlPlane) -> Iterator[Helm]:
     """Helm and a cluster on which Monopod isn't installed, neither before nor after."""
-    yield Helm(release_cluster)
+    helm = Helm(release_cluster)
+    yield helm
     with contextlib.suppress(Refused):
-        Helm(release_cluster).uninstall()
+        helm.uninstall()
     # kubectl's own waiting has been seen not to come to an end.
     release_cluster.kubectl("delete", "crd", *CRDS, "--ignore-not-found", "--wait=false")
-    poll(lambda: not Helm(release_cluster).list_kinds(), "the kinds are gone")
+    poll(lambda: not helm.list_kinds(), "the kinds are gone")
+    # Policies are in effect for a moment after they were deleted, and would write on the next test's namespaces.
+    poll(lambda: LABEL in helm.create_labelled_namespace(), "the policies are no longer in effect")
 
 
 CRDS = tuple(f"{kind.plural}.{kind.group}" for kind in KINDS)
@@ -229,8 +232,13 @@ def test_profiles_that_an_uninstallation_without_keep_leaves_behind_can_be_let_g
     assert "kubectl delete fargateprofiles --all" in notes
     helm.apply({**PROFILE, "metadata": {"name": "left-behind", "finalizers": [PROFILE_FINALIZER]}})
     helm.uninstall()
-    left = helm.get("fargateprofile", "left-behind")["metadata"]
-    assert (left["finalizers"], "deletionTimestamp" in left) == ([PROFILE_FINALIZER], True)
+
+    def find_left() -> Any:
+        assert helm.list_kinds(), "the kind stays as long as the profile does"
+        return helm.get("fargateprofile", "left-behind")["metadata"]
+
+    poll(lambda: "deletionTimestamp" in find_left(), "the profile is to go with its kind")
+    assert find_left()["finalizers"] == [PROFILE_FINALIZER]
     helm.run_documented("kubectl get fargateprofiles --output name")
     poll(lambda: not helm.list_kinds(), "the kinds are gone")
 
