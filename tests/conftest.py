@@ -6,6 +6,8 @@ import pytest
 
 from lab.cluster.installation import NAMESPACE, apply_api
 from tests.clusters import ControlPlane, run_control_plane
+from tests.controlplane.reach import await_policies
+from tests.controlplane.server import Server
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +20,8 @@ def control_plane() -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="session")
 def installed() -> Iterator[ControlPlane]:
-    """An API server with Monopod's kinds, rights and policies, and no operator."""
+    """An API server with Monopod's kinds, rights and policies, which are in effect, and no operator."""
     with run_control_plane("installed") as cluster:
         apply_api(cluster.lab)
+        await_policies(Server(cluster.kubeconfig_path))
         yield cluster

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from monopod.api.names import COMPUTE_TYPE, NAMESPACE_LABEL, PROFILE_LABEL
-from monopod.kube.objects.resources import BY_KIND, NAMESPACES, PODS
-from monopod.pods.rules.bounds import MAX_LABELS
+from monopod.api.names import COMPUTE_TYPE
+from monopod.kube.objects.resources import BY_KIND
 from tests.clusters import ControlPlane
-from tests.controlplane.reach import OPERATOR, poll, reach
+from tests.controlplane.reach import create_namespace, reach
 from tests.controlplane.server import Server
-from tests.unit.builders import a_pod, a_profile, a_selector
+from tests.unit.builders import a_profile, a_selector
 
 KATA_OVERHEAD = {"cpu": "250m", "memory": "130Mi"}
 OTHER_OVERHEAD = {"cpu": "10m", "memory": "10Mi"}
@@ -54,7 +53,7 @@ def seed() -> int:
 
 @pytest.fixture(scope="session")
 def server(installed: ControlPlane) -> Server:
-    """The API server once every policy is in effect, with RuntimeClasses, the namespaces `fargate` and `plain`.
+    """The API server with RuntimeClasses, the namespaces `fargate` and `plain`.
 
     `fargate` belongs as a whole to the profile `web` (class kata), `plain` to none.
     """
@@ -62,26 +61,6 @@ def server(installed: ControlPlane) -> Server:
     for runtime_class in RUNTIME_CLASSES:
         server.create(BY_KIND["RuntimeClass"].list_path(), runtime_class)
     server.create(PRIORITY_CLASSES, {"metadata": {"name": PRIORITY_CLASS}, "value": 1000})
-    server.create(NAMESPACES.list_path(), {"metadata": {"name": "plain"}})
+    create_namespace(server, "plain")
     reach(server, "fargate", [a_profile("web", a_selector("fargate"))])
-    _await_refusals(server)
     return server
-
-
-def _await_refusals(server: Server) -> None:
-    """Waits for the validating policies: each has one request that it alone refuses."""
-    marked = a_pod("forged").labelled({PROFILE_LABEL: "web"})
-    large = a_pod("large").labelled({f"label-{index}": "" for index in range(MAX_LABELS + 1)})
-    unlabel = {"metadata": {"labels": {NAMESPACE_LABEL: None}}}
-    binding = {"metadata": {"name": "nobody", "labels": {PROFILE_LABEL: "web"}}, "target": {"name": "node"}}
-    relabel = {"metadata": {"labels": {"by": "operator"}}}
-    server.create_pod("plain", a_pod("by-the-operator").build(), dry_run=False)
-    for attempt in (
-        lambda: server.create_pod("plain", marked.build()),
-        lambda: server.create_pod("fargate", large.build()),
-        lambda: server.patch("/api/v1/namespaces/fargate?dryRun=All", unlabel),
-        lambda: server.create(f"{PODS.path('nobody', 'plain')}/binding", binding, dry_run=True),
-        lambda: server.create(NAMESPACES.list_path(), {"metadata": {"name": "by-the-operator"}}, user=OPERATOR),
-        lambda: server.patch("/api/v1/namespaces/plain/pods/by-the-operator?dryRun=All", relabel, user=OPERATOR),
-    ):
-        poll(attempt, lambda answer: "ValidatingAdmissionPolicy" in answer.message)

@@ -16,7 +16,14 @@ from monopod.api.names import (
     PROFILE_LABEL,
     SELECTORS_ANNOTATION,
 )
-from monopod.kube.objects.resources import NAMESPACES
+from monopod.kube.objects.resources import (
+    CONFIG_MAPS,
+    MUTATING_BINDINGS,
+    MUTATING_POLICIES,
+    NAMESPACES,
+    VALIDATING_BINDINGS,
+    VALIDATING_POLICIES,
+)
 from monopod.pods.rules.selection import Profile, Selector
 from monopod.selectors.compile import compile_selectors
 from tests.controlplane.server import Answer, Server
@@ -55,7 +62,7 @@ def reach(
     """
     generation = str(next(_generations))
     sentinel = Profile(f"zz-sentinel-{generation}", (Selector(namespace, ((_SENTINEL_LABEL, generation),)),), "kata")
-    server.create(NAMESPACES.list_path(), {"metadata": {"name": namespace}})
+    create_namespace(server, namespace)
     marks = {
         "labels": {NAMESPACE_LABEL: NAMESPACE_LABEL_VALUE},
         "annotations": {
@@ -74,8 +81,47 @@ def reach(
     )
 
 
+def create_namespace(server: Server, name: str) -> None:
+    """Makes sure that it is there. A policy that has just come may not have read its ConfigMap, and refuses all."""
+    manifest = {"metadata": {"name": name}}
+    poll(lambda: server.create(NAMESPACES.list_path(), manifest), lambda answer: answer.ok or answer.status == 409)
+
+
+def await_policies(server: Server) -> None:
+    """Returns when all policies are in effect that are there now.
+
+    The API server compiles them a moment after they were written, with those that came before, and on a busy machine
+    that takes seconds. So one more of each sort goes along, and only a request that both see is refused.
+    """
+    label = {"policies-in-effect": "asked"}
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
+    constraints = {"objectSelector": {"matchLabels": label}, "resourceRules": [rule]}
+    expression = "[JSONPatch{op: 'add', path: '/data', value: {'mutated': 'yes'}}]"
+    mutation = {"patchType": "JSONPatch", "jsonPatch": {"expression": expression}}
+    mutating = {"failurePolicy": "Fail", "reinvocationPolicy": "Never", "mutations": [mutation]}
+    validating = {"validations": [{"expression": "!has(object.data)", "message": "all are in effect"}]}
+    name, paths = "policies-in-effect", []
+    for policies, bindings, spec, actions in (
+        (MUTATING_POLICIES, MUTATING_BINDINGS, mutating, {}),
+        (VALIDATING_POLICIES, VALIDATING_BINDINGS, validating, {"validationActions": ["Deny"]}),
+    ):
+        for resource, body in (
+            (policies, {**spec, "matchConstraints": constraints}),
+            (bindings, {"policyName": name, **actions}),
+        ):
+            server.create(resource.list_path(), {"metadata": {"name": name}, "spec": body}).expect_ok()
+            paths.append(resource.path(name))
+    asking = {"metadata": {"name": name, "labels": label}}
+    poll(
+        lambda: server.create(CONFIG_MAPS.list_path("default"), asking, dry_run=True),
+        lambda answer: "all are in effect" in answer.message,
+    )
+    for path in reversed(paths):
+        server.delete(path).expect_ok()
+
+
 def poll(attempt: Callable[[], Answer], done: Callable[[Answer], Any]) -> Answer:
-    """Repeats a request until its answer will do; fails the test after half a minute."""
+    """Repeats a request until its answer will do; fails the test after a minute and a half."""
     deadline = time.monotonic() + _EFFECT_SECONDS
     while not done(answer := attempt()):
         assert time.monotonic() < deadline, f"not in {_EFFECT_SECONDS} s: {answer.message or answer.body}"

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from lab.cluster.installation import apply_api
-from monopod.kube.objects.resources import NAMESPACES
 from tests.clusters import run_control_plane
-from tests.controlplane.operating.lab import Lab, OperatorProcess, eventually
+from tests.controlplane.operating.lab import Lab, OperatorProcess
+from tests.controlplane.reach import await_policies
+from tests.controlplane.server import Server
 
 StartOperator = Callable[..., OperatorProcess]
 
@@ -20,9 +21,7 @@ def run_lab(purpose: str, folder: Path, *, fake_nodes: int = 0, autoscale: bool 
     with run_control_plane(purpose, fake_nodes=fake_nodes, autoscale=autoscale) as cluster:
         apply_api(cluster.lab, recreate_bare_pods=True)
         lab = Lab(cluster, folder)
-        # The policies take a moment to be in effect. This request is refused either way, by them or because it exists.
-        default = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
-        eventually(lambda: lab.as_operator("POST", NAMESPACES.list_path(), default) == 403)
+        await_policies(Server(cluster.kubeconfig_path))
         yield lab
 
 
