@@ -30,7 +30,7 @@ BARE_CONTROL_PLANE = "bare control plane"
 OWN_CLUSTER = "its own cluster"
 STORED_POD = "a stored pod"
 SETTINGS = (OFFLINE, CONTROL_PLANE, FAKE_NODES, BARE_CONTROL_PLANE, STORED_POD, OWN_CLUSTER)
-COMMAND_SECONDS = 120
+COMMAND_SECONDS = 240
 
 _FENCE = re.compile(r"^(?P<indent>\s*)```(?P<language>\w*)\s*$")
 _SETTING = re.compile(r"^\s*<!-- runs in: (?P<setting>[^>]*?) -->\s*$")

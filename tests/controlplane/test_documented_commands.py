@@ -12,7 +12,9 @@ import pytest
 from lab.cluster.installation import apply_api
 from lab.cluster.kwok import TAINT
 from tests.clusters import ControlPlane, run_control_plane
-from tests.controlplane.operating.lab import Lab, OperatorProcess
+from tests.controlplane.operating.lab import Lab, OperatorProcess, eventually
+from tests.controlplane.reach import await_policies
+from tests.controlplane.server import Server
 from tests.documents import BARE_CONTROL_PLANE, CONTROL_PLANE, FAKE_NODES, OWN_CLUSTER, Block, read_blocks, run_block
 from tests.project.repository import list_files
 
@@ -45,14 +47,17 @@ def with_fake_nodes(tmp_path: Path) -> Iterator[ControlPlane]:
 
 @contextmanager
 def run_operator(cluster: ControlPlane, folder: Path) -> Iterator[None]:
-    """Installs Monopod and the sandbox, and runs the operator for as long as the context."""
+    """Installs Monopod and the sandbox, and runs the operator, which leads, for as long as the context."""
     apply_api(cluster.lab)
+    await_policies(Server(cluster.kubeconfig_path))
     cluster.kubectl("create", "-f", "-", input=json.dumps(KATA))
-    kubeconfig = Lab(cluster, folder).write_kubeconfig()
-    operator = OperatorProcess(kubeconfig, folder / "operator.log", "--sandbox", KATA["metadata"]["name"])
+    lab = Lab(cluster, folder)
+    log = folder / "operator.log"
+    operator = OperatorProcess(lab.write_kubeconfig(), log, "--sandbox", KATA["metadata"]["name"])
+    eventually(lab.lease_holder)  # what readers wait for are profiles, not the operator's start
     yield
     operator.kill()
-    print((folder / "operator.log").read_text())
+    print(log.read_text())
 
 
 @pytest.fixture
