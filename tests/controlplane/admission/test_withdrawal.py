@@ -121,8 +121,8 @@ def strip(pod: Manifest) -> Manifest:
 
 
 def test_a_pod_that_opts_out_with_forged_marks_loses_them(server: Server) -> None:
-    reach(server, "opting", [a_profile("web", a_selector("opting"), sandbox="kata")])
+    reach(server, "opting-forged", [a_profile("web", a_selector("opting-forged"), sandbox="kata")])
     forged = a_pod().labelled({PROFILE_LABEL: "web", "sg.monopod.dev/admin": "true"}).annotated({COMPUTE_TYPE: "ec2"})
-    pod = server.create_pod("opting", forged.build()).expect_ok()
+    pod = server.create_pod("opting-forged", forged.build()).expect_ok()
     assert pod["metadata"].get("labels", {}) == {}
     assert "runtimeClassName" not in pod["spec"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from monopod.api.names import STORAGE_ANNOTATION
-from tests.controlplane.reach import reach
+from tests.controlplane.reach import poll, reach
 from tests.controlplane.server import Manifest, Server
 from tests.resources import RESOURCES
 from tests.unit.builders import PodBuilder, a_pod, a_profile, a_selector
@@ -92,6 +92,9 @@ def test_a_limit_range_of_the_namespace_does_not_undo_it(server: Server) -> None
     bounds = {"default": {"ephemeral-storage": "15Gi"}, "defaultRequest": {"ephemeral-storage": "1Gi"}}
     ranged = {"metadata": {"name": "ranged"}, "spec": {"limits": [{"type": "Container", **bounds}]}}
     server.create(RESOURCES["LimitRange"].list_path("ranged"), ranged).expect_ok()
-    pod = admit(server, a_pod().labelled(app="web").with_container("b"), "ranged")
-    request = {"ephemeral-storage": "1Gi"}
+    manifest, request = a_pod().labelled(app="web").with_container("b").build(), {"ephemeral-storage": "1Gi"}
+    pod = poll(  # until the API server knows the range
+        lambda: server.create_pod("ranged", manifest),
+        lambda answer: answer.ok and resources(answer.body)[1].get("requests") == request,
+    ).body
     assert resources(pod) == [{"requests": request, "limits": {"ephemeral-storage": "20Gi"}}, {"requests": request}]
