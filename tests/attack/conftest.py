@@ -38,7 +38,8 @@ def operator_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def operator(lab: Lab, operator_log: Path) -> Iterator[OperatorProcess]:
     """The operator of the session."""
-    process = OperatorProcess(lab.write_kubeconfig(), operator_log)
+    # With a Lease that a busy machine keeps, also while a test holds the process: if it ended, so would all tests.
+    process = OperatorProcess(lab.write_kubeconfig(), operator_log, "--lease-seconds", "120")
     yield process
     process.kill()
 
@@ -58,8 +59,8 @@ def fargate(lab: Lab, operator: OperatorProcess) -> Iterator[str]:
 @pytest.fixture
 def namespace(lab: Lab) -> str:
     """A namespace that no other test uses; no profile reaches it yet."""
-    name = f"attacked-{next(_numbers)}"
-    lab.create_namespace(name)
+    name = f"attacked-{next(_numbers):03}"  # none of which begins like another: profiles have wildcards
+    create_namespace(lab, name)
     return name
 
 

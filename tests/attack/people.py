@@ -5,9 +5,11 @@ from typing import Any
 
 from monopod.admission.policies import DEFAULT_SERVICE_ACCOUNT
 from tests.controlplane.operating.lab import Json, Lab
+from tests.controlplane.reach import poll
 from tests.controlplane.server import MERGE_PATCH, Answer, Server
 
 OPERATOR_USER = DEFAULT_SERVICE_ACCOUNT
+REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def bind_role(lab: Lab, user: str, cluster_role: str, namespace: str) -> Person:
     """A user with a ClusterRole's rights in one namespace."""
     binding = f"{user}-{cluster_role}"
     lab.kubectl("create", "rolebinding", binding, f"--clusterrole={cluster_role}", f"--user={user}", "-n", namespace)
-    return Person(user, Server(lab.kubeconfig_path))
+    return await_right(Person(user, Server(lab.kubeconfig_path)), "create", "pods", namespace=namespace)
 
 
 def grant(lab: Lab, user: str, verbs: str, resources: str) -> Person:
@@ -55,7 +57,16 @@ def grant(lab: Lab, user: str, verbs: str, resources: str) -> Person:
     role = f"{user}-grant"
     lab.kubectl("create", "clusterrole", role, f"--verb={verbs}", f"--resource={resources}")
     lab.kubectl("create", "clusterrolebinding", role, f"--clusterrole={role}", f"--user={user}")
-    return Person(user, Server(lab.kubeconfig_path))
+    resource, _, group = resources.partition(".")
+    return await_right(Person(user, Server(lab.kubeconfig_path)), verbs.split(",")[0], resource, group=group)
+
+
+def await_right(person: Person, verb: str, resource: str, **more: str) -> Person:
+    """Returns when the API server knows that they may do this: it hears of a binding a moment after it is written."""
+    attributes = {"verb": verb, "resource": resource, **more}
+    asked = {"spec": {"user": person.name, "resourceAttributes": attributes}}
+    poll(lambda: person.server.create(REVIEWS, asked), lambda answer: answer.expect_ok()["status"]["allowed"])
+    return person
 
 
 def as_kubelet(lab: Lab, node: str) -> Person:

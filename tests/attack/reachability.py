@@ -6,6 +6,7 @@ them, and judges after each as Kubernetes' documentation says. Of what Monopod d
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -94,11 +95,12 @@ class Instants:
         query = f"?watch=true&allowWatchBookmarks=true&timeoutSeconds={STREAM_SECONDS}"
         try:
             while not self._stopping.is_set():
-                for event in self._lab.watch(f"{path}{query}&resourceVersion={version}"):
-                    assert event["type"] != "ERROR", event
-                    version = event["object"]["metadata"]["resourceVersion"]
-                    if event["type"] != "BOOKMARK":
-                        self._changes.append((int(version), kind, event["type"], event["object"]))
+                with suppress(TimeoutError):  # on a busy machine; the next stream goes on where this one ended
+                    for event in self._lab.watch(f"{path}{query}&resourceVersion={version}"):
+                        assert event["type"] != "ERROR", event
+                        version = event["object"]["metadata"]["resourceVersion"]
+                        if event["type"] != "BOOKMARK":
+                            self._changes.append((int(version), kind, event["type"], event["object"]))
         except Exception as failure:
             self._failures.append(failure)
 

@@ -142,8 +142,8 @@ def test_what_is_taken_back_no_new_pod_has_and_no_old_one_gets(
     profiles("cap-changed", namespace, allowedCapabilities=["SYS_PTRACE", "BPF"])
     owner = bind_role(lab, "cap-keeper", "cluster-admin", namespace)
     pod = a_pod("old").adding_capabilities("SYS_PTRACE").build()
-    eventually(lambda: lab.namespace_marks(namespace)[1] is not None)
-    eventually(lambda: find_added(owner.try_pod(namespace, pod).expect_ok()) == "")
+    eventually(lambda: PROFILE_LABEL in owner.try_pod(namespace, pod).expect_ok()["metadata"].get("labels", {}))
+    assert find_added(owner.try_pod(namespace, pod).expect_ok()) == ""
     owner.create(PODS.list_path(namespace), pod).expect_ok()
     lab.patch("FargateProfile", "cap-changed", {"spec": {"allowedCapabilities": ["BPF"]}})
     new = a_pod("new").adding_capabilities("SYS_PTRACE").build()

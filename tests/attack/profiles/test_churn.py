@@ -64,7 +64,7 @@ def live(lab: Lab, number: int) -> Counter[str]:
     """A namespace's life: pods from its first moment, deletion, and the same name again."""
     chance, name, seen = random.Random(number), f"churn-{number % 3}-{number}", Counter[str]()
     for life in range(2):
-        eventually(lambda: lab.get("Namespace", name) is None, 120)
+        eventually(lambda: lab.get("Namespace", name) is None)
         create_namespace(lab, name)
         for pod in range(PODS):
             metadata = {"name": f"pod-{life}-{pod}", "namespace": name, "labels": {"app": chance.choice("xy")}}

@@ -41,11 +41,12 @@ def test_the_trouble_of_a_namespace_stops_no_move_elsewhere(
     before = uids(lab, namespace)
     trouble(lab, nina, oscar, namespace)
     profile = profiles(f"moves-{namespace}", namespace, other)
-    eventually(lambda: marks(lab, other) == {profile}, 120)
+    eventually(lambda: marks(lab, other) == {profile})
     eventually(lambda: rescheduled(lab, profile) == "Blocked")
-    assert f"nothing is moved in namespace {namespace}" in lab.condition(profile, "Rescheduled")["message"]
-    assert lab.condition(profile, "Ready")["status"] == "True"
-    assert lab.condition(profile, "Published")["reason"] == "PublishFailed"
+    held = f"nothing is moved in namespace {namespace}"
+    eventually(lambda: held in lab.condition(profile, "Rescheduled")["message"])
+    eventually(lambda: lab.condition(profile, "Ready").get("status") == "True")
+    eventually(lambda: lab.condition(profile, "Published").get("reason") == "PublishFailed")
     assert uids(lab, namespace) == before
     late = profiles(f"late-{namespace}", f"{namespace}-late")
     lab.becomes_active(late)
@@ -66,7 +67,8 @@ def test_a_deletion_that_a_tenant_holds_keeps_no_profile_waiting_that_has_nothin
     overlapping = profiles(f"overlaps-{namespace}", f"{namespace}*")
     other = profiles(f"apart-{namespace}", f"apart-{namespace}")
     lab.becomes_active(other)
-    assert lab.reason(overlapping) == "WaitsForDeletion", "its pods would be evicted into a profile that is new"
+    # Else its pods would be evicted into a profile that is new.
+    eventually(lambda: lab.reason(overlapping) == "WaitsForDeletion")
     assert lab.phase(held) == "DELETING"
 
     lab.delete("PodDisruptionBudget", "keep", namespace)
