@@ -1,4 +1,7 @@
-"""The task definitions that tasks run by. A revision never changes, so what was read once is kept for a while."""
+"""The task definitions that tasks run by, each of which a task reads once.
+
+No other task has it from there: `kubectl` may delete a revision and create another of its name, which RunTask goes by.
+"""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -17,14 +20,15 @@ class Definitions:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._kept: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        """By the task's uid."""
 
     async def fetch(self, task: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """AWS's document of a task's definition; None if there is none."""
-        reference = task["spec"]["taskDefinition"]
+        uid, reference = task["metadata"]["uid"], task["spec"]["taskDefinition"]
+        if uid in self._kept:
+            self._kept.move_to_end(uid)
+            return self._kept[uid]
         name = compute_definition_name(reference["family"], reference["revision"])
-        if name in self._kept:
-            self._kept.move_to_end(name)
-            return self._kept[name]
         try:
             found = await self._api.get(ECS_TASK_DEFINITIONS.path(name))
         except ApiError as error:
@@ -32,7 +36,7 @@ class Definitions:
                 raise
             return None
         definition: Mapping[str, Any] = found["spec"]["definition"]
-        self._kept[name] = definition
+        self._kept[uid] = definition
         if len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
         return definition

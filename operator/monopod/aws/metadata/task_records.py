@@ -38,7 +38,7 @@ class TaskRecords:
         self._api = api
         self._clock = clock
         self._tasks: OrderedDict[str, tuple[float, Json | None]] = OrderedDict()
-        self._fixed: OrderedDict[str, Json] = OrderedDict()
+        self._fixed: OrderedDict[tuple[str, str], Json] = OrderedDict()
 
     async def find(self, question: Question, source: str) -> Records | None:
         """The task that is asked about, if it is the one that asks; else None, whatever the reason.
@@ -56,7 +56,8 @@ class TaskRecords:
             return None
         spec = task.get("spec") or {}
         revision = spec.get("taskDefinition") or {}
-        definition = await self._fetch_definition(str(revision.get("family")), int(revision.get("revision") or 0))
+        name = compute_definition_name(str(revision.get("family")), int(revision.get("revision") or 0))
+        definition = await self._fetch_definition(name, question.uid)
         return Records(task, definition, await self._fetch_cluster_name(question.namespace))
 
     async def _fetch_named(self, question: Question) -> Json | None:
@@ -81,9 +82,9 @@ class TaskRecords:
                 self._tasks.popitem(last=False)
         return task
 
-    async def _fetch_definition(self, family: str, revision: int) -> Json:
-        path = ECS_TASK_DEFINITIONS.path(compute_definition_name(family, revision))
-        spec = (await self._fetch_fixed(path)).get("spec") or {}
+    async def _fetch_definition(self, name: str, task_uid: str) -> Json:
+        """What the task runs by: a later task's may be another one of this name."""
+        spec = (await self._fetch_fixed(ECS_TASK_DEFINITIONS.path(name), task_uid)).get("spec") or {}
         definition: Json = spec.get("definition") or {}
         return definition
 
@@ -92,13 +93,14 @@ class TaskRecords:
         spec = (await self._fetch_fixed(ECS_CLUSTERS.path(name))).get("spec") or {}
         return str(spec.get("name") or name)
 
-    async def _fetch_fixed(self, path: str) -> Json:
-        """What of it is used here never changes."""
-        if found := self._fixed.get(path):
+    async def _fetch_fixed(self, path: str, task_uid: str = "") -> Json:
+        """What of it is used here never changes, or doesn't for one task."""
+        key = (path, task_uid)
+        if found := self._fixed.get(key):
             return found
         found = await self._fetch(path) or {}
         if found:
-            self._fixed[path] = found
+            self._fixed[key] = found
             if len(self._fixed) > MOST_KEPT:
                 self._fixed.popitem(last=False)
         return found

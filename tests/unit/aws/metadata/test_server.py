@@ -15,7 +15,8 @@ from monopod.aws.metadata.task_records import TaskRecords
 from monopod.aws.options import Account
 from monopod.kube.client.api import ApiError, Json
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
-from tests.unit.aws.metadata.tasks import BASE, ID, NAMESPACE, PATH, UID, a_task, serve
+from monopod.kube.objects.resources import ECS_TASK_DEFINITIONS
+from tests.unit.aws.metadata.tasks import BASE, DEFINITION_NAME, ID, NAMESPACE, PATH, UID, a_task, serve
 from tests.unit.fake_api import FakeApi
 from tests.unit.fake_clock import FakeClock
 
@@ -154,6 +155,18 @@ async def test_a_task_is_read_once_a_second_and_what_is_fixed_once() -> None:
             clock.step(1)
     paths = [path for path, _ in api.sent("get")]
     assert (paths.count(PATH), len(paths)) == (3, 5)
+
+
+async def test_a_later_task_is_told_of_a_definition_that_was_made_anew() -> None:
+    api, clock = serve(None), FakeClock()
+    async with serving(api, clock) as url, aiohttp.ClientSession() as session:
+        for uid, tier in ((UID, "old"), (OTHER_UID, "new")):
+            definition = {"containerDefinitions": [{"name": "app", "dockerLabels": {"tier": tier}}]}
+            api.answers["get", PATH] = a_task(uid=uid)
+            api.answers["get", ECS_TASK_DEFINITIONS.path(f"{DEFINITION_NAME}.3")] = {"spec": {"definition": definition}}
+            async with session.get(f"{url}{BASE.replace(UID, uid)}/0") as answer:
+                assert (await answer.json())["Labels"]["tier"] == tier
+            clock.step(1)
 
 
 async def test_one_address_cant_ask_too_often() -> None:
