@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from monopod.aws.wire.call import AwsError
 from monopod.aws.wire.message import HttpRequest
+from monopod.aws.wire.models import SERVICES
 
 WINDOW: Final = datetime.timedelta(minutes=5)
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
@@ -39,6 +40,12 @@ MISMATCH: Final = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
     "and signing method. Consult the service documentation for details."
 )
+
+UNSERVED: Final = (
+    f"{{}} isn't served by Monopod, but {', '.join(SERVICES)}: "
+    "point these alone at it, by AWS_ENDPOINT_URL_ECS and so on."
+)
+"""`AWS_ENDPOINT_URL` sends everything here that a program asks of AWS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +159,8 @@ def _check_time(timestamp: str, now: datetime.datetime) -> None:
 
 def _check_scope(match: re.Match[str], timestamp: str, service: str, region: str) -> None:
     code = "InvalidSignatureException"
+    if match["service"] not in SERVICES:
+        raise AwsError("UnknownOperationException", UNSERVED.format(match["service"]), status=HTTPStatus.NOT_FOUND)
     if match["terminator"] != TERMINATOR:
         raise _refuse(code, f"Credential should be scoped with a valid terminator: '{TERMINATOR}'.")
     if match["date"] != timestamp[:8]:

@@ -142,6 +142,11 @@ def test_an_expired_signature_is_refused_and_one_of_the_future(minutes: float) -
     [
         ({"scope_service": "sts"}, "Credential should be scoped to correct service: 'eks'."),
         (
+            {"scope_service": "secretsmanager"},
+            "secretsmanager isn't served by Monopod, but ecs, eks, logs, ssm, sts: point these alone at it, by "
+            "AWS_ENDPOINT_URL_ECS and so on.",
+        ),
+        (
             {"region": "eu-west-1"},
             "Credential should be scoped to a valid region, not 'eu-west-1': here it is 'us-east-1'.",
         ),
