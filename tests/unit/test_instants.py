@@ -6,8 +6,9 @@ from typing import Any, cast
 import pytest
 from urllib3.exceptions import TimeoutError as HTTPTimeout
 
-from tests.controlplane.operating.instants import MOST_BREAKS, Instants
+from tests.controlplane.operating.instants import Instants
 from tests.controlplane.operating.lab import Json, Lab, eventually
+from tests.controlplane.operating.observer import MOST_BREAKS, Observer
 
 EVICTED = "EvictionByEvictionAPI"
 
@@ -30,7 +31,7 @@ class Broken:
     def __init__(self, *changes: Json, error: Exception) -> None:
         self.changes, self.error, self.asked = changes, error, list[int]()
 
-    def list_all(self, kind: str, namespace: str, query: str) -> list[Json]:
+    def list_all(self, kind: str, namespace: str, query: str = "") -> list[Json]:
         return []
 
     def watch(self, path: str) -> Iterator[Json]:
@@ -71,6 +72,27 @@ def test_so_does_an_api_server_that_breaks_off_again_and_again() -> None:
     with pytest.raises(AssertionError, match="broke off"), Instants(cast(Lab, api), ""):
         pass
     assert len(api.asked) == MOST_BREAKS
+
+
+def test_an_observer_takes_up_a_stream_too_and_sees_what_went_after_the_last() -> None:
+    api = Broken(a_change(3, "a"), a_change(5, "b"), error=TimeoutError())
+    with Observer(cast(Lab, api), "shop") as observer:
+        eventually(lambda: observer.uids == {"a", "b"}, 60)
+        assert observer.ended == set()
+    assert observer.ended == {"a", "b"}, "they are listed no more"
+
+
+def test_an_observer_that_has_missed_something_fails_the_test() -> None:
+    gone = {"type": "ERROR", "object": {"metadata": {"resourceVersion": "1"}, "code": 410}}
+    with pytest.raises(AssertionError, match="broke off"), Observer(cast(Lab, Broken(gone, error=TimeoutError())), ""):
+        pass
+
+
+def test_what_a_poll_looks_up_may_not_be_there_yet() -> None:
+    looks = [dict[str, int](), {"pods": 1}]
+    assert eventually(lambda: looks.pop(0)["pods"] == 1, 60)
+    with pytest.raises(KeyError, match="pods"):
+        eventually(lambda: dict[str, int]()["pods"], 0)
 
 
 def test_a_poll_that_times_out_is_tried_again() -> None:

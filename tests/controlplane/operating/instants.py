@@ -11,7 +11,6 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from http.client import IncompleteRead
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
@@ -19,10 +18,7 @@ from urllib.parse import quote
 from monopod.api.names import PROFILE_LABEL
 from monopod.kube.objects.resources import PODS
 from tests.controlplane.operating.lab import Json, Lab
-from tests.controlplane.operating.observer import STREAM_SECONDS
-
-BROKEN_OFF = TimeoutError, ConnectionError, IncompleteRead
-MOST_BREAKS = 20
+from tests.controlplane.operating.observer import BROKEN_OFF, MOST_BREAKS, STREAM_SECONDS
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from urllib3.exceptions import TimeoutError as HTTPTimeout
+from urllib3.exceptions import HTTPError
 
 from monopod.api.names import (
     API_VERSION,
@@ -43,14 +43,18 @@ Found = TypeVar("Found")
 
 
 def eventually(check: Callable[[], Found], deadline: float = DEADLINE_SECONDS) -> Found:
-    """What `check` returns, once it returns something true and no assertion of it fails, nor a request times out."""
+    """What `check` returns, once it returns something true.
+
+    Until then an assertion of it may fail, a request may time out or break off, and what it looks up may not be there
+    yet, as a status that nobody has written.
+    """
     until = time.monotonic() + deadline
     while True:
-        failure: AssertionError | HTTPTimeout | None = None
+        failure: AssertionError | HTTPError | LookupError | None = None
         try:
             if found := check():
                 return found
-        except (AssertionError, HTTPTimeout) as error:
+        except (AssertionError, HTTPError, LookupError) as error:
             failure = error
         if time.monotonic() > until:
             raise failure or AssertionError(f"not within {deadline:g} s: {describe_check(check)}")
@@ -96,7 +100,7 @@ class Lab:
             self.server + path, json.dumps(body).encode(), headers, method=method
         )
         try:
-            with urllib.request.urlopen(request, context=self.tls, timeout=30) as response:  # noqa: S310 the same
+            with urllib.request.urlopen(request, context=self.tls, timeout=60) as response:  # noqa: S310 the same
                 return int(response.status)
         except urllib.error.HTTPError as error:
             return error.code
@@ -280,7 +284,10 @@ def build_profile(name: str, **spec: Any) -> Json:
 
 
 class OperatorProcess:
-    """One replica: `python -m monopod run` with the real identity; `patch` is done first, to move its clock."""
+    """One replica: `python -m monopod run` with the real identity; `patch` is done first, to move its clock.
+
+    On a busy machine a Lease of ten seconds may not be renewed in time, and its holder exits: it has a minute.
+    """
 
     def __init__(self, kubeconfig: Path, log: Path, *flags: str, patch: str = "") -> None:
         self.port = find_free_port()
@@ -289,7 +296,7 @@ class OperatorProcess:
             *(sys.executable, *(("-c", code) if patch else ("-m", "monopod"))),
             *("run", "--kubeconfig", str(kubeconfig), "--sandbox", SANDBOX),
             *("--listen", "127.0.0.1", "--metrics-port", str(self.port), "--resync-seconds", "1"),
-            *("--recreate-bare-pods", *flags),
+            *("--recreate-bare-pods", "--lease-seconds", "60", *flags),
         ]
         env = {**os.environ, "PYTHONPATH": str(ROOT / "operator")}
         with log.open("ab") as stream:
@@ -303,12 +310,12 @@ class OperatorProcess:
     def terminate(self) -> int:
         """As the kubelet does; the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
     def fetch(self, path: str) -> tuple[int, str]:
         """Status and text of one of the HTTP endpoints; status 0 if nothing answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -345,7 +352,15 @@ class OperatorProcess:
         eventually(lambda: self.metric(sample) >= before + count)
 
 
+_given: set[int] = set()
+
+
 def find_free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """One that nobody listens on, and that this process hasn't been given before."""
+    while True:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = int(listener.getsockname()[1])
+        if port not in _given:
+            _given.add(port)
+            return port

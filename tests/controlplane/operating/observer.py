@@ -1,13 +1,18 @@
 """Watches the pods of a namespace beside the operator, and remembers how few were ready at any instant."""
 
 import threading
+from http.client import IncompleteRead
 from types import TracebackType
 from typing import Self
+from urllib.error import URLError
 
 from tests.controlplane.operating.lab import Json, Lab
 
 # A stream can't be closed under the thread that reads it, so each is short and the next goes on where it ended.
 STREAM_SECONDS = 2
+# How one breaks off on a busy machine; the next is taken up at the change that it told of last.
+BROKEN_OFF = TimeoutError, ConnectionError, IncompleteRead, URLError
+MOST_BREAKS = 20
 
 
 class Observer:
@@ -20,12 +25,14 @@ class Observer:
     """
 
     def __init__(self, lab: Lab, namespace: str) -> None:
-        self._lab = lab
+        self._lab, self._namespace = lab, namespace
         self._path = f"/api/v1/namespaces/{namespace}/pods?watch=true&timeoutSeconds={STREAM_SECONDS}"
         self._ready: set[str] = set()
         self._version = "0"
+        self._names: set[str] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._failure: Exception | None = None
         self.ended: set[str] = set()
         self.uids: set[str] = set()
         for pod in lab.list_all("Pod", namespace):
@@ -39,21 +46,42 @@ class Observer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Ends the watch once it has told what was before this moment."""
         self._stopping.set()
         self._thread.join()
+        if error is None:
+            self._end()
+
+    def _end(self) -> None:
+        """Sees what was between the last stream and this moment; raises what broke the watch, if anything did."""
+        if self._failure:
+            raise AssertionError("the watch broke off") from self._failure
+        pods = self._lab.list_all("Pod", self._namespace)
+        for pod in pods:
+            self._take_in("MODIFIED", pod)
+        self.ended |= self._names - {pod["metadata"]["name"] for pod in pods}
 
     def _follow(self) -> None:
-        while not self._stopping.is_set():
-            for event in self._lab.watch(f"{self._path}&resourceVersion={self._version}"):
-                self._take_in(event["type"], event["object"])
-                self.fewest = min(self.fewest, len(self._ready))
+        breaks = 0
+        try:
+            while not self._stopping.is_set():
+                try:
+                    self._follow_once()
+                except BROKEN_OFF:
+                    breaks += 1
+                    if breaks == MOST_BREAKS:
+                        raise
+        except Exception as failure:
+            self._failure = failure
+
+    def _follow_once(self) -> None:
+        for event in self._lab.watch(f"{self._path}&resourceVersion={self._version}"):
+            assert event["type"] in ("ADDED", "MODIFIED", "DELETED"), event
+            self._take_in(event["type"], event["object"])
+            self.fewest = min(self.fewest, len(self._ready))
 
     def _take_in(self, event: str, pod: Json) -> None:
         name = pod["metadata"]["name"]
+        self._names.add(name)
         self.uids.add(pod["metadata"]["uid"])
         self._version = max(self._version, pod["metadata"]["resourceVersion"], key=int)
         ending = event == "DELETED" or "deletionTimestamp" in pod["metadata"]

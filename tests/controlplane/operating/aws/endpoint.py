@@ -53,7 +53,7 @@ class Endpoint:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=60)
 
     def create_key(self, user: str, *groups: str) -> StoredKey:
         """A key that stands for a user."""

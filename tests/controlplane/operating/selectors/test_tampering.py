@@ -66,7 +66,7 @@ def test_fields_that_another_manager_applies_and_goes_on_owning_are_put_right(
     assert lab.as_operator("PATCH", path, policy, APPLY_PATCH) == 200
     eventually(lambda: read_spec(lab, namespace) == before)
     assert [event["reason"] for event in eventually(lambda: lab.events("default", namespace))] == ["PolicyRestored"]
-    assert operator.metric('monopod_isolation_policies_total{action="restored"}') == 1
+    eventually(lambda: operator.metric('monopod_isolation_policies_total{action="restored"}') == 1)
 
 
 def test_a_policy_that_is_changed_again_and_again_is_put_right_each_time(

@@ -36,9 +36,8 @@ def ecs(shared_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
     """The control plane with one operator for a whole file: what tests do with tasks of their own is no one else's."""
     shared_lab.delete_profiles()
     shared_lab.reset_quota()
-    shared_lab.delete("Lease", "monopod", "monopod-system")
     log = tmp_path_factory.mktemp("tasks") / "operator.log"
-    operator = OperatorProcess(shared_lab.write_kubeconfig(), log, "--ecs")
+    operator = OperatorProcess(shared_lab.write_kubeconfig(), log, "--ecs", "--no-leader-elect")
     yield shared_lab
     operator.kill()
     print(log.read_text())

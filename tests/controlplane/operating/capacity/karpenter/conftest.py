@@ -28,7 +28,8 @@ def growing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         log = folder / "operator.log"
         ahead = folder / MINUTES_AHEAD
         ahead.write_text("0")
-        operator = OperatorProcess(lab.write_kubeconfig(), log, patch=CLOCK.format(path=str(ahead)))
+        patch = CLOCK.format(path=str(ahead))
+        operator = OperatorProcess(lab.write_kubeconfig(), log, "--no-leader-elect", patch=patch)
         try:
             yield lab
         finally:

@@ -137,6 +137,10 @@ class Scene:
 
         eventually(check)
 
+    def counts_nodes(self) -> None:
+        """Waits until the profile counts as many nodes as there are; Karpenter may take one back that is empty."""
+        eventually(lambda: (self.lab.status(self.name).get("capacity") or {}).get("nodes") == len(self.find("nodes")))
+
     def tell_capacity(self) -> str:
         """What the profile says of its capacity, in words."""
         return str(self.lab.condition(self.name, "CapacityAvailable")["message"])
@@ -144,12 +148,18 @@ class Scene:
     @contextmanager
     def later(self, minutes: int) -> Iterator[None]:
         """Has it be so much later for the operator."""
-        ahead = self.lab.folder / MINUTES_AHEAD
-        ahead.write_text(str(minutes))
+        self._set_ahead(minutes)
         try:
             yield
         finally:
-            ahead.write_text("0")
+            self._set_ahead(0)
+
+    def _set_ahead(self, minutes: int) -> None:
+        """At once: the operator may read the file at any moment."""
+        ahead = self.lab.folder / MINUTES_AHEAD
+        written = ahead.with_suffix(".new")
+        written.write_text(str(minutes))
+        written.replace(ahead)
 
     def rely_on(self, provider: str) -> None:
         """Has the profile rely on this for its nodes; a NodePool is named no more."""
