@@ -63,7 +63,7 @@ def run_workload(
     metadata = {"name": name, "namespace": namespace}
     lab.create({"apiVersion": KINDS[kind], "kind": kind, "metadata": metadata, "spec": whole}).expect_ok()
     if await_ready:
-        eventually(lambda: len(ready_pods(lab, namespace, name)) >= replicas, 120)
+        eventually(lambda: len(ready_pods(lab, namespace, name)) >= replicas)
 
 
 def fill_nodes(lab: Lab, *nodes: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from lab.cluster.kwok import TAINT
 from monopod.api.names import PROFILE_LABEL
 from tests.controlplane.operating.conftest import StartOperator, run_lab
-from tests.controlplane.operating.lab import Json, Lab, eventually
+from tests.controlplane.operating.lab import DEADLINE_SECONDS, Json, Lab, eventually
 from tests.controlplane.operating.observer import Observer
 
 # So quick that what budgets don't hold back would be a storm.
@@ -27,7 +27,7 @@ def create_namespace(lab: Lab, name: str) -> None:
     eventually(lambda: lab.get("ServiceAccount", "default", name))
 
 
-def deploy(lab: Lab, namespace: str, replicas: int, name: str = "web", deadline: float = 60) -> None:
+def deploy(lab: Lab, namespace: str, replicas: int, name: str = "web", deadline: float = DEADLINE_SECONDS) -> None:
     """A Deployment, ready."""
     labels = {"app": name}
     spec = {
@@ -67,6 +67,18 @@ def protect(lab: Lab, namespace: str, minimum: int | str, name: str = "keep") ->
     eventually(lambda: (lab.get("PodDisruptionBudget", name, namespace) or {})["status"].get("expectedPods"))
 
 
+def has_left(status: Json, total: int) -> bool:
+    """Whether a profile says, while it is deleted, how many of so many pods are left."""
+    messages = [one["message"] for one in status["conditions"] if one["type"] == "Deleting"]
+    return status["phase"] == "DELETING" and any(f"/{total} left" in message for message in messages)
+
+
+def find_issue(lab: Lab, profile: str, code: str) -> Json:
+    """The profile's one issue, if it has this code."""
+    found = lab.status(profile)["health"]["issues"]
+    return dict(found[0]) if [one["code"] for one in found] == [code] else {}
+
+
 def await_ended(observer: Observer, count: int) -> None:
     eventually(lambda: len(observer.ended) >= count)
 
@@ -87,14 +99,13 @@ def test_pods_of_a_deleted_profile_are_replaced_outside_within_their_budget(lab:
     assert marks(lab, "gentle") == {"web"}
     with Observer(lab, "gentle") as observer:
         lab.delete("FargateProfile", "web")
-        eventually(lambda: "/4 left" in lab.condition("web", "Deleting").get("message", ""))
-        assert lab.phase("web") == "DELETING"
+        eventually(lambda: has_left(lab.status("web"), 4))
         eventually(lambda: lab.is_gone("web"))
     assert observer.fewest == 3
     assert len(observer.ended) == 4
     eventually(lambda: count_ready(lab, "gentle") == 4)
     assert marks(lab, "gentle") == {None}
-    assert operator.metric('monopod_evictions_total{answer="evicted",purpose="deletion"}') == 4
+    eventually(lambda: operator.metric('monopod_evictions_total{answer="evicted",purpose="deletion"}') == 4)
     assert {event["reason"] for event in lab.events("default", "web")} >= {"Deleting"}
 
 
@@ -126,10 +137,9 @@ def test_a_budget_that_allows_nothing_fails_the_deletion_by_name_until_it_is_gon
     names = {f"Pod/blocked/{pod['metadata']['name']}" for pod in lab.list_all("Pod", "blocked")}
     lab.delete("FargateProfile", "web")
     eventually(lambda: lab.phase("web") == "DELETE_FAILED")
-    (issue,) = eventually(lambda: lab.status("web")["health"]["issues"])
-    assert issue["code"] == "BudgetExhausted"
-    assert set(issue["resourceIds"]) == {"PodDisruptionBudget/blocked/keep", *names}
-    assert "PodDisruptionBudget blocked/keep" in issue["message"]
+    held = {"PodDisruptionBudget/blocked/keep", *names}
+    eventually(lambda: set(find_issue(lab, "web", "BudgetExhausted")["resourceIds"]) == held)
+    assert "PodDisruptionBudget blocked/keep" in find_issue(lab, "web", "BudgetExhausted")["message"]
     assert eventually(lambda: "DeleteFailed" in {event["reason"] for event in lab.events("default", "web")})
     lab.delete("PodDisruptionBudget", "keep", "blocked")
     eventually(lambda: lab.is_gone("web"))
@@ -145,8 +155,7 @@ def test_a_pod_that_several_budgets_select_is_named(lab: Lab, start: StartOperat
     protect(lab, "several", 0, "two")
     lab.delete("FargateProfile", "web")
     eventually(lambda: lab.phase("web") == "DELETE_FAILED")
-    (issue,) = lab.status("web")["health"]["issues"]
-    assert issue["code"] == "SeveralBudgets"
+    eventually(lambda: find_issue(lab, "web", "SeveralBudgets"))
     lab.delete("PodDisruptionBudget", "two", "several")
     eventually(lambda: lab.is_gone("web"))
 
@@ -156,6 +165,12 @@ RESTRICTED = "pod-security.kubernetes.io/enforce"
 
 def forbid(lab: Lab, namespace: str) -> None:
     lab.patch("Namespace", namespace, {"metadata": {"labels": {RESTRICTED: "restricted"}}})
+    pod = {
+        "metadata": {"name": "forbidden", "namespace": namespace},
+        "spec": {"containers": [{"name": "a", "image": "a"}]},
+    }
+    # The API server learns of the label a moment later.
+    eventually(lambda: not lab.create({"apiVersion": "v1", "kind": "Pod", **pod}, dry_run=True).ok)
 
 
 def allow(lab: Lab, namespace: str) -> None:
@@ -196,9 +211,8 @@ def test_nothing_of_a_deleted_profile_is_evicted_that_could_not_come_back(
         with Observer(lab, namespace) as observer:
             lab.delete("FargateProfile", "web")
             eventually(lambda: lab.phase("web") == "DELETE_FAILED")
-            (issue,) = eventually(lambda: lab.status("web")["health"]["issues"])
-        assert (issue["code"], len(issue["resourceIds"])) == (reason, 2)
-        assert words in issue["message"]
+            eventually(lambda: len(find_issue(lab, "web", reason)["resourceIds"]) == 2)
+            assert words in find_issue(lab, "web", reason)["message"]
         assert (observer.fewest, observer.ended) == (2, set())
     finally:
         end(lab, namespace)
@@ -249,7 +263,7 @@ def test_deletions_queue_and_what_is_created_meanwhile_waits(lab: Lab, start: St
     eventually(lambda: lab.reason("third") == "WaitsForDeletion")
     assert lab.phase("third") == "CREATING"
     assert "profile first" in lab.condition("third", "Published")["message"]
-    assert lab.namespace_marks("queued") == lab.namespace_marks("queued-too") == (None, None)
+    eventually(lambda: lab.namespace_marks("queued") == lab.namespace_marks("queued-too") == (None, None))
     assert marks(lab, "queued-too") == {"second"}
     lab.delete("PodDisruptionBudget", "keep", "queued")
     eventually(lambda: lab.is_gone("first") and lab.is_gone("second"))
@@ -268,13 +282,13 @@ def test_a_failed_deletion_gives_way_to_the_next(lab: Lab, start: StartOperator)
     deploy(lab, "failed-not", 1)
     protect(lab, "failed", "100%")
     lab.delete("FargateProfile", "first")
-    eventually(lambda: lab.reason("first") == "Deleting")
+    eventually(lambda: lab.phase("first") in ("DELETING", "DELETE_FAILED"))
     lab.delete("FargateProfile", "second")
     eventually(lambda: lab.is_gone("second"))
     eventually(lambda: lab.phase("first") == "DELETE_FAILED")
 
 
-SLOW_TO_FAIL = (*QUICK, "--deletion-timeout-seconds", "25")
+SLOW_TO_FAIL = (*QUICK, "--deletion-timeout-seconds", "60")
 
 
 def test_a_deletion_of_which_no_pod_goes_lets_the_next_begin(lab: Lab, start: StartOperator) -> None:
@@ -313,7 +327,8 @@ def test_an_operator_that_is_killed_again_and_again_comes_to_the_same_end(lab: L
             await_ended(observer, evicted)
             operator.kill()
             operator = start(*flags)
-            assert lab.is_gone("web") or lab.status("web")["deletion"]["startedAt"] == begun["startedAt"]
+            status = lab.status("web")
+            assert not status or status["deletion"]["startedAt"] == begun["startedAt"]
         eventually(lambda: lab.is_gone("web"))
     assert observer.fewest == 4
     assert len(observer.ended) == 5
@@ -324,9 +339,10 @@ def test_an_operator_that_is_killed_again_and_again_comes_to_the_same_end(lab: L
 MANY = 120
 FEWEST = 117
 KILLS = 5
+MANY_SECONDS = 400.0
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_many_pods_move_within_their_budget_whenever_the_operator_is_killed(
     lab: Lab, start: StartOperator, seed: int
 ) -> None:
@@ -334,16 +350,16 @@ def test_many_pods_move_within_their_budget_whenever_the_operator_is_killed(
     create_namespace(lab, "many")
     lab.create_profile("web", "many")
     lab.becomes_active("web")
-    deploy(lab, "many", MANY, deadline=240)
+    deploy(lab, "many", MANY, deadline=MANY_SECONDS)
     protect(lab, "many", FEWEST)
     moments = sorted(random.Random(seed).sample(range(1, MANY), KILLS))
     with Observer(lab, "many") as observer:
         lab.delete("FargateProfile", "web")
         for evicted in moments:
-            eventually(lambda: len(observer.ended) >= evicted, deadline=240)  # noqa: B023 called at once
+            eventually(lambda: len(observer.ended) >= evicted, deadline=MANY_SECONDS)  # noqa: B023 called at once
             operator.kill()
             operator = start(*QUICK)
-        eventually(lambda: lab.is_gone("web"), deadline=240)
+        eventually(lambda: lab.is_gone("web"), deadline=MANY_SECONDS)
         assert lab.list_all("Pod", "many", f"?labelSelector={PROFILE_LABEL}") == []
     # How close it comes depends on how fast replacements are Ready; below is a violation.
     assert FEWEST <= observer.fewest < MANY
