@@ -28,7 +28,7 @@ def test_an_operator_killed_before_it_noted_what_it_said_says_it_once(lab: Lab, 
         lab.becomes_active("said-once")
         lab.create_pod("said-once", "host", hostNetwork=True)
         eventually(lambda: lab.events("said-once", "host") and lab.status("said-once")["pods"] == 1)
-        first.passes_happen(2)
+        first.becomes_quiet()
         asked.stop_at(len(asked.seen), "before")
         lab.delete("FargateProfile", "said-once")
         assert asked.caught.wait(DEADLINE_SECONDS)

@@ -35,12 +35,15 @@ def test_statuses_of_the_version_before_are_understood_and_nothing_begins_again(
     second = start(*limited)
     eventually(lambda: lab.phase("c") == "CREATE_FAILED")
     eventually(lambda: lab.condition("b", "Rescheduled")["reason"] == "AllMoved")
+    second.becomes_quiet()
     second.kill()
     for name in ("a", "b", "c"):
         write_as_before(lab, name)
     before = {name: lab.status(name) for name in ("a", "b", "c")}
     events = len(lab.events("default", "b"))
-    start(*limited).passes_happen(3)
+    third = start(*limited)
+    third.passes_happen(3)
+    third.becomes_quiet()
     for name in ("a", "b"):
         status = lab.status(name)
         assert (status["phase"], status["published"], status["enforcedSince"]) == ("ACTIVE", True, BEFORE)

@@ -146,10 +146,12 @@ def test_a_new_namespace_has_its_rows_from_its_first_moment(fleet: Fleet) -> Non
 
 
 def test_a_profile_that_there_is_no_room_for_is_refused_alone(fleet: Fleet) -> None:
+    fleet.operator.becomes_quiet(PATIENCE_SECONDS)
     lab, before = fleet.lab, (fleet.lab.namespace_marks(CROWD), fleet.find_versions())
     selectors = [{"namespace": CROWD, "labels": {**LARGE, "app": f"app-{n}"}} for n in range(5)]
     lab.create(build_profile("too-large", selectors=selectors)).expect_ok()
-    eventually(lambda: (lab.phase("too-large"), lab.reason("too-large")) == ("CREATE_FAILED", "SelectorsTooLarge"))
+    refused = "CREATE_FAILED", "SelectorsTooLarge"
+    eventually(lambda: (lab.phase("too-large"), lab.reason("too-large")) == refused, PATIENCE_SECONDS)
     after = fleet.find_versions()
     del after["too-large"]
     assert (lab.namespace_marks(CROWD), after) == before

@@ -60,7 +60,7 @@ def test_a_profile_that_never_wins_says_because_of_whom(lab: Lab) -> None:
     eventually(lambda: distinction(lab, "narrow")[0] == "NeverWins")
     assert "profile all comes first by name" in distinction(lab, "narrow")[1]
     assert lab.phase("narrow") == "ACTIVE"
-    assert distinction(lab, "all")[0] == "NoOverlap"
+    eventually(lambda: distinction(lab, "all")[0] == "NoOverlap")
     lab.delete_profile("all")
     eventually(lambda: distinction(lab, "narrow")[0] == "NoOverlap")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from monopod.api.names import COMPUTE_TYPE, TASK_LABEL
+from monopod.api.names import COMPUTE_TYPE, ISOLATED_ANNOTATION, TASK_LABEL
 from monopod.pods.rules.nodes import REQUIRED
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.lab import Json, Lab, OperatorProcess, eventually
@@ -16,6 +16,14 @@ def read_pod(lab: Lab, namespace: str, name: str) -> Json:
     return lab.get("Pod", name, namespace) or {}
 
 
+def await_isolated(lab: Lab, namespace: str) -> None:
+    """Waits until the profile `web` is enforced, and no pod gets a gate that would be taken away again."""
+    lab.becomes_active("web")
+    eventually(
+        lambda: (lab.get("Namespace", namespace) or {})["metadata"]["annotations"][ISOLATED_ANNOTATION] == "true"
+    )
+
+
 def test_a_profile_counts_its_pods(lab: Lab, operator: OperatorProcess) -> None:
     lab.create_namespace("counted")
     lab.create_profile("web", "counted")
@@ -25,7 +33,7 @@ def test_a_profile_counts_its_pods(lab: Lab, operator: OperatorProcess) -> None:
     eventually(lambda: lab.status("web")["pods"] == 3)
     lab.delete("Pod", "a", "counted")
     eventually(lambda: lab.status("web")["pods"] == 2)
-    assert operator.metric('monopod_profile_pods{profile="web"}') == 2
+    eventually(lambda: operator.metric('monopod_profile_pods{profile="web"}') == 2)
 
 
 @pytest.mark.eks("2.event")
@@ -39,7 +47,7 @@ def test_a_pod_that_fargate_cannot_run_gets_one_event_that_says_why(lab: Lab, st
     (event,) = events
     assert (event["type"], event["reason"], event["message"]) == ("Warning", "FailedScheduling", TEXT)
     assert event["involvedObject"]["uid"] == read_pod(lab, "unsupported", "host")["metadata"]["uid"]
-    assert first.metric("monopod_unsupported_pods") == 1
+    eventually(lambda: first.metric("monopod_unsupported_pods") == 1)
     first.kill()
     start("--no-leader-elect").passes_happen(2)
     assert lab.events("unsupported", "host") == events
@@ -77,7 +85,7 @@ def test_a_pod_that_asks_for_a_node_which_there_is_not_gets_one_event_that_says_
 def test_nothing_is_written_on_pods_that_share_a_policy(lab: Lab, operator: OperatorProcess) -> None:
     lab.create_namespace("unwritten")
     lab.create_profile("web", "unwritten", isolation="PerGroup")
-    lab.becomes_active("web")
+    await_isolated(lab, "unwritten")
     lab.create_pod("unwritten", "app")
     lab.create_pod("unwritten", "host", hostNetwork=True)
     before = [read_pod(lab, "unwritten", name) for name in ("app", "host")]
@@ -90,7 +98,7 @@ def test_nothing_is_written_on_pods_that_share_a_policy(lab: Lab, operator: Oper
 def test_only_its_identity_is_written_on_a_pod_with_a_policy_of_its_own(lab: Lab, operator: OperatorProcess) -> None:
     lab.create_namespace("identified")
     lab.create_profile("web", "identified")
-    lab.becomes_active("web")
+    await_isolated(lab, "identified")
     lab.create_pod("identified", "app")
     eventually(lambda: lab.policies("identified"))
     written = read_pod(lab, "identified", "app")

@@ -13,14 +13,16 @@ WATCHES_ALONE = ("--resync-seconds", "600")
 PATTERNS = ("ConfigMap", "monopod-namespaces", "monopod-system")
 
 
+def find_conditions(lab: Lab, profile: str) -> dict[str, tuple[str, str]]:
+    return {one["type"]: (one["status"], one["reason"]) for one in lab.status(profile)["conditions"]}
+
+
 @pytest.mark.eks("1.creating", "1.wildcards-in-namespaces")
 def test_a_profile_becomes_active_once_a_trial_pod_comes_back_sandboxed(lab: Lab, operator: OperatorProcess) -> None:
     lab.create_namespace("active")
     lab.create_profile("web", "active", "act*", labels={"t?er": "we*"})
     lab.becomes_active("web")
-    eventually(lambda: lab.condition("web", "Rescheduled")["reason"] == "AllMoved")
-    status = lab.status("web")
-    assert {one["type"]: (one["status"], one["reason"]) for one in status["conditions"]} == {
+    conditions = {
         "Ready": ("True", "Active"),
         "Valid": ("True", "SpecValid"),
         "RuntimeClassFound": ("True", "RuntimeClassFound"),
@@ -34,6 +36,8 @@ def test_a_profile_becomes_active_once_a_trial_pod_comes_back_sandboxed(lab: Lab
         "Patched": ("True", "SandboxesCurrent"),
         "CapacityAvailable": ("False", "NoSandboxNodes"),
     }
+    eventually(lambda: find_conditions(lab, "web") == conditions)
+    status = lab.status("web")
     assert all(one["observedGeneration"] == 1 for one in status["conditions"])
     assert (status["observedGeneration"], status["pods"], status["health"]) == (1, 0, {"issues": []})
     assert status["selectors"] == "active{t?er=we*}, act*{t?er=we*}"
@@ -83,8 +87,7 @@ def test_a_missing_runtime_class_fails_the_profile_until_it_exists(lab: Lab, ope
     (issue,) = lab.status("without")["health"]["issues"]
     assert (issue["code"], issue["resourceIds"]) == ("RuntimeClassNotFound", ["RuntimeClass/absent"])
     assert "install the sandbox absent" in issue["message"]
-    capacity = lab.condition("without", "CapacityAvailable")
-    assert (capacity["status"], capacity["reason"]) == ("Unknown", "RuntimeClassNotFound")
+    eventually(lambda: find_conditions(lab, "without")["CapacityAvailable"] == ("Unknown", "RuntimeClassNotFound"))
     events = eventually(lambda: lab.events("default", "without"))
     assert {event["reason"] for event in events} == {"CreateFailed"}
     try:
@@ -130,10 +133,10 @@ def test_a_sandbox_that_nobody_names_is_found_and_then_kept(lab: Lab, start: Sta
         lab.becomes_active("finder")
         assert lab.status("finder")["runtimeClassName"] == SANDBOX
         lab.create(kata).expect_ok()
+        eventually(lambda: "though there is own, too" in lab.condition("finder", "RuntimeClassFound")["message"])
         lab.create_profile("later", "finding-later")
         lab.becomes_active("later")
         assert lab.status("later")["runtimeClassName"] == "own"
-        eventually(lambda: "though there is own, too" in lab.condition("finder", "RuntimeClassFound")["message"])
         assert lab.namespace_marks("finding")[1] == f"finder|{SANDBOX}|Pend||"
         lab.delete("RuntimeClass", SANDBOX)
         eventually(lambda: lab.status("finder")["runtimeClassName"] == "own")
@@ -249,7 +252,7 @@ def test_an_object_that_makes_no_sense_is_reported_and_stops_no_other(lab: Lab, 
         lab.becomes_active("sensible")
         eventually(lambda: lab.phase("senseless") == "CREATE_FAILED")
         assert lab.condition("senseless", "Valid")["reason"] == "SpecInvalid"
-        assert operator.metric('monopod_profile_issues{code="SpecInvalid",profile="senseless"}') == 1
+        eventually(lambda: operator.metric('monopod_profile_issues{code="SpecInvalid",profile="senseless"}') == 1)
     finally:
         lab.delete_profile("senseless")
         lab.restore(crd)
