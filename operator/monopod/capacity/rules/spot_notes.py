@@ -12,7 +12,7 @@ def describe_spot(profile: str, spot: SpotUse, both: str, example: str) -> Itera
         profile: its name.
         spot: what the pool is for.
         both: why some of the profile's pods run on the other kind of capacity; "" if none do.
-        example: a label by which the autoscaler's Spot nodes are known.
+        example: a label by which the autoscaler's Spot nodes are known, or a hint at it.
     """
     if spot.is_spot and spot.node_label:
         yield (
@@ -22,7 +22,7 @@ def describe_spot(profile: str, spot: SpotUse, both: str, example: str) -> Itera
     elif spot.is_spot:
         yield (
             "They are Spot capacity, and no label says so to pods: the chart's spot.nodeLabel is empty. Set it, to "
-            f"{example} for instance, or pods on demand of other profiles come to these nodes, and those of this one "
+            f"{example}, or pods on demand of other profiles come to these nodes, and those of this one "
             "to others."
         )
     elif spot.node_label:

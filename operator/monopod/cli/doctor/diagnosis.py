@@ -339,8 +339,13 @@ def check_profiles(facts: Facts) -> Iterator[Finding]:
     faults += _find_shadows(facts)
     yield from faults
     if not faults:
-        count = len(facts.profiles)
-        message = f"All {count} profiles are ACTIVE." if count else "There is no profile yet, so no pod is sandboxed."
+        match len(facts.profiles):
+            case 0:
+                message = "There is no profile yet, so no pod is sandboxed."
+            case 1:
+                message = "The one profile is ACTIVE."
+            case count:
+                message = f"All {count} profiles are ACTIVE."
         yield Finding(Check.PROFILES, Level.OK, message)
 
 

@@ -24,7 +24,7 @@ from monopod.spot.rules.settings import read_fallbacks
 ARCHITECTURES: Final = {"x86": "amd64", "arm": "arm64"}
 """The words of prices, as Kubernetes has them."""
 
-SPOT_EXAMPLE: Final = "karpenter.sh/capacity-type=spot"
+SPOT_EXAMPLE: Final = "karpenter.sh/capacity-type=spot for instance"
 _NAME_ONE: Final = "Name it with --class, such as --class EC2NodeClass/default."
 
 

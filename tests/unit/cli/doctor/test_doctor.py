@@ -52,6 +52,12 @@ def test_a_healthy_cluster_has_nothing_but_good_findings() -> None:
     assert compute_exit_status(findings) == 0
 
 
+def test_active_profiles_are_counted() -> None:
+    one, two = a_live_profile("a"), a_live_profile("b")
+    told = [findings_of(replace(a_cluster(), profiles=profiles), Check.PROFILES) for profiles in ((one,), (one, two))]
+    assert told == [[(Level.OK, "The one profile is ACTIVE.")], [(Level.OK, "All 2 profiles are ACTIVE.")]]
+
+
 def test_every_bad_finding_says_what_to_do() -> None:
     findings = [finding for _, facts, _ in BAD for finding in check(facts)]
     assert [finding for finding in findings if finding.level is not Level.OK and not finding.action] == []

@@ -257,6 +257,6 @@ def test_node_groups_of_spot_register_its_label(objects: Json) -> None:
     assert group["autoScalingGroup"]["tags"]["k8s.io/cluster-autoscaler/node-template/label/kind"] == "spot"
     assert "kind=spot" in group["kubelet"]["--node-labels"]
     label_spot_nodes(objects, "")
-    assert "the label that they have on your cloud" in " ".join(
+    assert "Set it, to the label that they have on your cloud, or pods on demand" in " ".join(
         run("nodepool", "web", "--for", "cluster-autoscaler").stdout.replace("#", "").split()
     )
