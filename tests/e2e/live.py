@@ -3,7 +3,7 @@
 import itertools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,6 +16,8 @@ Object = dict[str, Any]
 Found = TypeVar("Found")
 OPERATOR = "app.kubernetes.io/name=monopod"
 READY_SECONDS = 180
+WAIT_SECONDS = 120
+"""For what takes moments, but on a busy machine."""
 POLL_SECONDS = 0.2
 
 
@@ -51,6 +53,8 @@ class Live:
         """A namespace of a fresh name. The suite's profile reaches those that begin with `e2e-`."""
         name = f"{prefix}-{next(self._numbers)}"
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        # Which all pods need; who makes it may be busy for longer than admission waits for it.
+        self.wait_for(lambda: self.find("serviceaccounts", name), f"the service account of {name}")
         return name
 
     def remove_namespace(self, name: str) -> None:
@@ -76,14 +80,14 @@ class Live:
 
         self.wait_for(look, f"namespace {namespace} isolated")
 
-    def await_phase(self, profile: str, phase: str = "ACTIVE", seconds: float = 60) -> Object:
+    def await_phase(self, profile: str, phase: str = "ACTIVE", seconds: float = WAIT_SECONDS) -> Object:
         def look() -> Object | None:
             found = self.get("fargateprofile", profile)
             return found if found.get("status", {}).get("phase") == phase else None
 
         return self.wait_for(look, f"profile {profile} {phase}", seconds)
 
-    def wait_for(self, look: Callable[[], Found | None], what: str, seconds: float = 30) -> Found:
+    def wait_for(self, look: Callable[[], Found | None], what: str, seconds: float = WAIT_SECONDS) -> Found:
         deadline = time.monotonic() + seconds
         while True:
             found = look()
@@ -95,10 +99,40 @@ class Live:
     def scale_operator(self, replicas: int) -> None:
         self.kubectl("scale", "deployment/monopod", f"--replicas={replicas}", "-n", SYSTEM_NAMESPACE)
         if replicas:
-            self.kubectl("rollout", "status", "deployment/monopod", "-n", SYSTEM_NAMESPACE, "--timeout=120s")
+            self.kubectl("rollout", "status", "deployment/monopod", "-n", SYSTEM_NAMESPACE, "--timeout=150s")
+            self.await_leader()
             return
-        wait = ["--for=delete", "pod", "-l", OPERATOR, "-n", SYSTEM_NAMESPACE, "--timeout=60s"]
+        wait = ["--for=delete", "pod", "-l", OPERATOR, "-n", SYSTEM_NAMESPACE, "--timeout=120s"]
         self.kubectl("wait", *wait)
+
+    def await_leader(self, other_than: str = "") -> str:
+        """The name of the operator's pod that leads, once one does that is there and isn't on its way out."""
+
+        def look() -> str | None:
+            pods = self.find("pods", SYSTEM_NAMESPACE, OPERATOR)
+            there = {pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]}
+            # A holder's identity begins with its pod's name.
+            holder: str = self.get("lease", "monopod", SYSTEM_NAMESPACE)["spec"].get("holderIdentity") or ""
+            name = holder.partition("_")[0]
+            return name if name in there - {other_than} else None
+
+        return self.wait_for(look, "a leader")
+
+    def await_calm(self) -> None:
+        """Waits until no pod is on its way out: the room that one has is free only afterwards.
+
+        The test of SIGKILL has one that takes two minutes.
+        """
+        self.wait_for(lambda: not find_leaving(self.list_pods()), "no pod on its way out", 300)
+
+    def list_pods(self) -> list[Object]:
+        """Those of all namespaces."""
+        found: list[Object] = json.loads(self.kubectl("get", "pods", "-A", "-o", "json"))["items"]
+        return found
+
+
+def find_leaving(pods: Iterable[Object]) -> list[str]:
+    return [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"]]
 
 
 def is_ready(pod: Object) -> bool:

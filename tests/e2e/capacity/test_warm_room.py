@@ -1,5 +1,6 @@
 """Room on a real node before the first pod comes: balloons run there, and a sandboxed pod takes a balloon's place."""
 
+import os
 import time
 from collections.abc import Iterator
 
@@ -11,9 +12,10 @@ from tests.e2e.live import Live, Object
 from tests.e2e.workloads import SANDBOXED, a_pod, a_profile
 
 PROFILE = "warm-room"
-BALLOONS = 16
-"""As large as a node of four cores, so that they leave no room of a pod's size on it."""
-SECONDS = 120
+BALLOONS = min(100, 4 * max(4, os.cpu_count() or 1))
+"""As large as a node of four cores, or of as many as this machine has, so that they leave no room of a pod's size on
+it."""
+SECONDS = 180
 
 
 def find_balloons(live: Live) -> list[Object]:
@@ -29,6 +31,7 @@ def count_room(live: Live) -> Object:
 @pytest.fixture
 def full(live: Live) -> Iterator[list[Object]]:
     """The balloons that run, while others find no room."""
+    live.await_calm()
     profile = a_profile(PROFILE, "room-*", SANDBOXED)
     profile["spec"]["capacity"] = {"warm": {"replicas": BALLOONS, "size": "0.25vCPU 0.5GB"}}
     live.apply(profile)
@@ -41,7 +44,7 @@ def full(live: Live) -> Iterator[list[Object]]:
         return run if run and len(run) == len(placed) == room.get("ready") and len(pods) == BALLOONS else None
 
     yield live.wait_for(look, "balloons that run and are counted", SECONDS)
-    live.kubectl("delete", "fargateprofile", PROFILE, "--ignore-not-found", "--wait=true", "--timeout=60s")
+    live.kubectl("delete", "fargateprofile", PROFILE, "--ignore-not-found", "--wait=true", "--timeout=150s")
 
 
 def test_a_pod_takes_a_balloons_place_on_a_full_node(live: Live, full: list[Object]) -> None:
@@ -56,5 +59,5 @@ def test_a_pod_takes_a_balloons_place_on_a_full_node(live: Live, full: list[Obje
     left = {pod["metadata"]["uid"] for pod in find_balloons(live)}
     assert {pod["metadata"]["uid"] for pod in full} - left, "a balloon gave way"
     live.remove_namespace(namespace)
-    live.kubectl("delete", "fargateprofile", PROFILE, "--wait=true", "--timeout=60s")
+    live.kubectl("delete", "fargateprofile", PROFILE, "--wait=true", "--timeout=150s")
     live.wait_for(lambda: not find_balloons(live), "the end of all balloons", SECONDS)

@@ -95,6 +95,7 @@ def a_pod(name: str, namespace: str) -> Object:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
+@pytest.mark.timeout(1500)
 def test_the_runtime_comes_to_a_node_runs_a_pod_and_goes_again(stage: Stage) -> None:
     live = stage.live
     stage.restart_containerd(once_there=True)

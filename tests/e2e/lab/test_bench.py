@@ -11,6 +11,8 @@ from lab.cluster.installation import ROOT
 from tests.e2e.conftest import AWS_USER
 from tests.e2e.live import Live
 
+SECONDS = 550
+
 
 def test_the_start_of_pods_is_measured(live: Live) -> None:
     figures = measure_pods_on(live.cluster, 1)
@@ -25,6 +27,7 @@ def test_the_start_of_ecs_tasks_is_measured(live: Live) -> None:
 
 
 def test_the_start_of_pods_is_measured_by_the_room_and_the_image_that_were_there_before(live: Live) -> None:
+    live.await_calm()
     figures = measure_starts_on(live.cluster, 1, mebibytes=1)
     for spread in (figures.neither, figures.image, figures.balloon, figures.both):
         assert spread.ready.count == 1
@@ -34,7 +37,7 @@ def test_the_start_of_pods_is_measured_by_the_room_and_the_image_that_were_there
 def test_admission_and_start_up_are_measured(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     command = [ROOT / "hack/bench", "admission", "startup", "--creates", "3", "--startups", "1", "--json", file]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(file.read_text())
     series = {(one["policies"], one["profiles"]): one for one in figures["admission"]}
@@ -47,18 +50,18 @@ def test_admission_and_start_up_are_measured(tmp_path: Path) -> None:
 def test_a_recorder_is_measured_beside_a_bare_watch(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     command = [ROOT / "hack/bench", "ledger", "--running", "30", "--churn", "20", "--rate", "10", "--json", file]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(file.read_text())["ledger"]
     assert (figures["running"], figures["churned"], figures["lag"]["count"]) == (30, 20, 20)
-    assert 0 < figures["lag"]["median"] < 60
+    assert 0 <= figures["lag"]["median"] < 60
     assert min(figures[name]["memory"] * figures[name]["started"] for name in ("recorder", "watch")) > 0
 
 
 def test_isolation_is_measured_for_both_kinds_of_policies(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     command = [ROOT / "hack/bench", "isolation", "--burst", "20", "--rate", "20", "--json", file]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     per_pod, per_group = json.loads(file.read_text())["isolation"]
     assert (per_pod["mode"], per_group["mode"]) == ("PerPod", "PerGroup")
@@ -70,7 +73,7 @@ def test_isolation_is_measured_for_both_kinds_of_policies(tmp_path: Path) -> Non
 def test_ecs_tasks_are_asked_for(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     command = [ROOT / "hack/bench", "tasks", "--tasks", "3", "--json", file]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(file.read_text())["tasks"]
     assert (figures["tasks"], figures["one"]["count"]) == (3, 100)
@@ -81,7 +84,7 @@ def test_ecs_tasks_are_asked_for(tmp_path: Path) -> None:
 def test_pods_from_nothing_are_measured_with_monopod_and_without(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     command = [ROOT / "hack/bench", "scale", "--scaled", "20", "--json", file]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(file.read_text())["scale"]
     assert figures["pods"] == 20

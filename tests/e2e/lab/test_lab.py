@@ -74,7 +74,6 @@ def test_a_cluster_that_is_up_is_left_as_it_is(plane: Live) -> None:
 def test_a_pod_becomes_running_on_a_fake_node(plane: Live) -> None:
     namespace = plane.make_namespace("kwok")
     tolerations = [{"key": TAINT["key"], "operator": "Exists"}]
-    plane.wait_for(lambda: plane.find("serviceaccounts", namespace), "the namespace's service account")
     plane.apply(a_pod("fake", namespace, {}, tolerations=tolerations))
     plane.await_ready(namespace)
 

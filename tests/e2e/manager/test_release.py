@@ -14,7 +14,7 @@ from tests.e2e.live import Live, Object
 from tests.e2e.workloads import SANDBOXED, a_pod
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_pods_live_through_an_upgrade_and_a_removal_of_monopod(live: Live) -> None:
     """One story, because each step needs the one before: upgrade, then uninstall."""
     namespace = live.make_namespace()

@@ -25,7 +25,7 @@ def filled(live: Live) -> Iterator[tuple[str, Object]]:
     node, *others = live.find("nodes", "default")
     for other in others:
         live.kubectl("cordon", other["metadata"]["name"])
-    live.wait_for(lambda: not find_leaving(live), "no pod on its way out", 120)
+    live.await_calm()
     free = count_free(live, node)
     assert free > 2 * SMALLEST_MILLIS, f"{free}m are free on the node"
     overhead = {"cpu": f"{free // 2 - SMALLEST_MILLIS}m"}
@@ -36,7 +36,7 @@ def filled(live: Live) -> Iterator[tuple[str, Object]]:
     live.await_phase("full")
     yield namespace, node
     live.remove_namespace(namespace)
-    live.kubectl("delete", "fargateprofile", "full", "--wait=false")
+    live.kubectl("delete", "fargateprofile", "full", "--timeout=150s")
     live.kubectl("delete", "runtimeclass", HEAVY)
     for other in others:
         live.kubectl("uncordon", other["metadata"]["name"])
@@ -66,7 +66,7 @@ def test_pods_fill_a_node_to_the_last_milli_cpu(live: Live, filled: tuple[str, O
 
 def count_free(live: Live, node: Object) -> int:
     """The node's CPU that no pod has requested, in thousandths, as the scheduler counts it."""
-    pods = [pod for pod in list_pods(live) if pod["status"]["phase"] not in ("Succeeded", "Failed")]
+    pods = [pod for pod in live.list_pods() if pod["status"]["phase"] not in ("Succeeded", "Failed")]
     bound = [pod for pod in pods if pod["spec"].get("nodeName") == node["metadata"]["name"]]
     return read_millis(node["status"]["allocatable"]["cpu"]) - sum(count_requested(pod["spec"]) for pod in bound)
 
@@ -83,15 +83,6 @@ def read_cpu(resources: Object | None) -> int:
 
 def read_millis(quantity: str) -> int:
     return int(parse_quantity(quantity) * 1000)
-
-
-def list_pods(live: Live) -> list[Object]:
-    namespaces = [each["metadata"]["name"] for each in live.find("namespaces", "default")]
-    return [pod for namespace in namespaces for pod in live.find("pods", namespace)]
-
-
-def find_leaving(live: Live) -> list[Object]:
-    return [pod for pod in list_pods(live) if "deletionTimestamp" in pod["metadata"]]
 
 
 def await_start(live: Live, name: str, namespace: str) -> None:

@@ -20,6 +20,7 @@ def full_node(live: Live) -> Iterator[None]:
 
     A sandbox has an overhead, which a last filler gives way to; the others don't take its place.
     """
+    live.await_leader()
     namespace = live.make_namespace("full")
     live.apply(a_priority_class("doctor-yields", -1000), a_priority_class("doctor-stays", 0))
     live.apply(a_filler(namespace, SANDBOX_MILLIS, "doctor-yields"))
