@@ -27,8 +27,10 @@ def stand_in_for_nfs(cluster: Cluster) -> None:
     if isinstance(cluster, LabCluster):
         for machine in cluster.machines():
             path = Path(machine.folder, "bin/mount")
-            path.write_text(STAND_IN)
-            path.chmod(0o755)
+            fresh = path.with_name("mount-new")
+            fresh.write_text(STAND_IN)
+            fresh.chmod(0o755)
+            fresh.rename(path)  # at once: the kubelet may be about to run it
     elif isinstance(cluster, KindProvider):
         write = "cat >/usr/local/sbin/mount && chmod +x /usr/local/sbin/mount"
         for node in cluster.kubectl("get", "nodes", "-o", "name").split():

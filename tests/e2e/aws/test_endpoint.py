@@ -26,7 +26,7 @@ def eks(make_client: MakeClient) -> Any:
 def test_a_profile_that_aws_client_makes_gives_pods_a_sandbox(live: Live, eks: Any) -> None:
     namespace = live.make_namespace("aws")
     names = {"clusterName": "monopod", "fargateProfileName": PROFILE}
-    quick = {"Delay": 1, "MaxAttempts": 180}
+    quick = {"Delay": 1, "MaxAttempts": 240}
     eks.create_fargate_profile(**names, podExecutionRoleArn=ROLE, selectors=[{"namespace": namespace}])
     try:
         eks.get_waiter("fargate_profile_active").wait(**names, WaiterConfig=quick)

@@ -46,7 +46,7 @@ def test_a_task_that_no_node_has_room_for_waits_and_can_be_stopped(live: Live, e
         conditions = [each for item in found for each in item["status"].get("conditions", ())]
         return any(each.get("reason") == "Unschedulable" for each in conditions)
 
-    live.wait_for(is_unschedulable, "a pod without a node", 120)
+    live.wait_for(is_unschedulable, "a pod without a node")
     assert ecs.describe(task)["lastStatus"] == "PROVISIONING"
     ecs.client.stop_task(cluster=ecs.cluster, task=task)
     (ended,) = ecs.await_state("stopped", task)

@@ -73,10 +73,10 @@ def test_a_command_ends_with_its_session(
         terminal.until("# ")
         terminal.type("echo here-$((1+1)); sleep 4321\r")
         terminal.until("here-2")
-        assert "sleep 4321" in list_processes(live, ecs, task)
+        live.wait_for(lambda: "sleep 4321" in list_processes(live, ecs, task), "the command")
         make_client("ssm").terminate_session(SessionId=find_session(terminal))
         assert terminal.until_over() == 0
-    live.wait_for(lambda: "sleep 4321" not in list_processes(live, ecs, task) or None, "the end of the command", 60)
+    live.wait_for(lambda: "sleep 4321" not in list_processes(live, ecs, task), "the end of the command")
 
 
 def test_a_task_that_was_not_run_for_it_is_refused(aws: Environment, ecs: Ecs) -> None:

@@ -80,10 +80,14 @@ def test_a_task_that_is_stopped_ends_by_sigterm_and_its_log_stays(live: Live, ec
 
 
 def test_containers_wait_for_each_other_and_an_essential_one_ends_the_task(ecs: Ecs) -> None:
+    after_both = [
+        {"containerName": "first", "condition": "SUCCESS"},
+        {"containerName": "beside", "condition": "START"},  # or it might not have begun when it is stopped
+    ]
     definition = ecs.register(
         "order",
         a_container("exit 0", "first", essential=False),
-        a_container("sleep 2; exit 5", "app", dependsOn=[{"containerName": "first", "condition": "SUCCESS"}]),
+        a_container("sleep 2; exit 5", "app", dependsOn=after_both),
         a_container(SLEEP, "beside"),
     )
     (ended,) = ecs.await_state("stopped", ecs.run(definition))
@@ -118,7 +122,7 @@ def test_a_container_with_sys_ptrace_looks_into_others_of_its_task_and_one_witho
     def find_exits() -> dict[str, int]:
         return {each["name"]: each["exitCode"] for each in ecs.describe(task)["containers"] if "exitCode" in each}
 
-    exits = live.wait_for(lambda: found if len(found := find_exits()) == 2 else None, "two containers ended", 120)
+    exits = live.wait_for(lambda: found if len(found := find_exits()) == 2 else None, "two containers ended", 240)
     logs = {name: ecs.read_log(task, name) for name in exits}
     ecs.client.stop_task(cluster=ecs.cluster, task=task)
     assert exits["tracer"] == 0, logs
