@@ -25,6 +25,9 @@ QUIET_SECONDS = 1.5
 PATIENCE_SECONDS = 0.5
 """Attempts that are repeated all the time are given up after this."""
 
+PATIENT_SECONDS = 60.0
+"""What is to be answered is given up after this."""
+
 WATCH_SECONDS = 0.1
 SWEEP_SECONDS = 0.2
 RESEND_SECONDS = 0.3
@@ -191,7 +194,7 @@ class Agent:
 
     async def hold(self, key: str, address: str, port: int) -> str:
         """Opens a connection and keeps it; the name at the other end."""
-        self.held[key] = await asyncio.wait_for(asyncio.open_connection(address, port), 5)
+        self.held[key] = await asyncio.wait_for(asyncio.open_connection(address, port), PATIENT_SECONDS)
         return (await self.held[key][0].readline()).decode().strip()
 
     async def say(self, key: str, text: str) -> str:
@@ -199,7 +202,7 @@ class Agent:
         reader, writer = self.held[key]
         writer.write(text.encode() + b"\n")
         with contextlib.suppress(TimeoutError):
-            return (await asyncio.wait_for(reader.readline(), 5)).decode().strip()
+            return (await asyncio.wait_for(reader.readline(), PATIENT_SECONDS)).decode().strip()
         return ""
 
     async def _answer(self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

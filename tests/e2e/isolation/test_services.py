@@ -28,7 +28,9 @@ def client(live: Live) -> Iterator[Object]:
 def test_a_sandboxed_pod_finds_a_service_by_its_name(live: Live, client: Object) -> None:
     namespace = client["metadata"]["namespace"]
     address = live.get("service", "web", namespace)["spec"]["clusterIP"]
-    assert live.run_in(client, LOOK_UP.format(name=f"web.{namespace}.svc.cluster.local")) == address
+    look_up = LOOK_UP.format(name=f"web.{namespace}.svc.cluster.local")
+    # The DNS server may not know a Service yet that has just been made.
+    live.wait_for(lambda: live.run_in(client, look_up) == address, "the Service's address")
 
 
 def test_a_sandboxed_pod_reaches_another_through_its_service(live: Live, client: Object) -> None:
