@@ -103,7 +103,7 @@ def test_a_base_policy_that_someone_edits_is_put_right_and_reported(
     eventually(is_put_right)
     events = eventually(lambda: lab.events("default", namespace))
     assert [(event["type"], event["reason"]) for event in events] == [("Warning", "PolicyRestored")]
-    assert operator.metric('monopod_isolation_policies_total{action="restored"}') == 1
+    eventually(lambda: operator.metric('monopod_isolation_policies_total{action="restored"}') == 1)
 
 
 def test_a_base_policy_that_someone_deletes_is_back_at_once(
@@ -113,7 +113,7 @@ def test_a_base_policy_that_someone_deletes_is_back_at_once(
     lab.damage_policy(namespace, BASE_POLICY, None)
     eventually(lambda: read_base(lab, namespace))
     eventually(lambda: lab.events("default", namespace))
-    assert operator.metric('monopod_isolation_policies_total{action="restored"}') == 1
+    eventually(lambda: operator.metric('monopod_isolation_policies_total{action="restored"}') == 1)
 
 
 def test_a_base_policy_that_was_deleted_while_the_operator_was_away_comes_back(

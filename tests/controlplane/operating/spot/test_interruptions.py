@@ -101,7 +101,7 @@ def test_a_preempted_pod_is_told_of_once_and_by_the_next_operator_with_the_same_
     assert (notice["data"]["cause"], notice["source"]) == ("Preemption", "//monopod.dev/clusters/lab")
     lab.kubectl("annotate", "pod", "web-1", "-n", namespace, "seen=again")
     operator.passes_happen()
-    assert count(operator, "Preemption") == 1
+    eventually(lambda: count(operator, "Preemption") == 1)
 
     operator.kill()
     following = start("--no-leader-elect", "--webhook-secrets", str(secrets), "--webhook-cluster", "lab")
@@ -123,7 +123,7 @@ def test_a_drained_pod_is_told_of_by_its_nodes_taint_and_one_that_is_scaled_away
     eventually(lambda: find_events(lab, namespace, "web-1"))
     [notice] = eventually(lambda: list_notices(receiver, "web-1"))
     assert notice["data"]["cause"] == "NodeDisruption"
-    assert count(operator, "NodeDisruption") == 1
+    eventually(lambda: count(operator, "NodeDisruption") == 1)
     assert not find_events(lab, namespace, "web-2")
     assert not list_notices(receiver, "web-2")
 
@@ -287,7 +287,7 @@ def test_a_drill_evicts_one_pod_in_its_time_and_the_next_operator_no_second_one(
     [gone] = find_going(lab, namespace)
     assert (gone["metadata"]["name"], gone["metadata"]["uid"]) == (told["pod"], told["podUid"])
     assert gone["metadata"]["deletionGracePeriodSeconds"] == 30
-    assert count(operator, "Drill") == 1
+    eventually(lambda: count(operator, "Drill") == 1)
 
     operator.kill()
     following = start("--no-leader-elect")
