@@ -12,7 +12,7 @@ from lab.shell import CommandFailed, run
 from tests.e2e.live import Live
 
 KIND_CONFIG = Path("/var/lib/kubelet/config.yaml")
-READY_SECONDS = 60
+READY_SECONDS = 180
 
 
 @contextmanager

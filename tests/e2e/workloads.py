@@ -42,14 +42,18 @@ def a_server(name: str, namespace: str, labels: dict[str, str]) -> Object:
 
 def probe(spec: Object) -> None:
     """Has a server's pods be Ready when they answer."""
-    spec["containers"][0]["readinessProbe"] = {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1}
+    spec["containers"][0]["readinessProbe"] = {
+        "httpGet": {"path": "/", "port": PORT},
+        "periodSeconds": 1,
+        "timeoutSeconds": 5,
+    }
 
 
 def serve_to_the_last(spec: Object) -> None:
     """Has a server's pods serve until all have heard that they are going, as whoever wants no failed requests must."""
     probe(spec)
-    spec["containers"][0]["lifecycle"] = {"preStop": {"sleep": {"seconds": 5}}}
-    spec["terminationGracePeriodSeconds"] = 15
+    spec["containers"][0]["lifecycle"] = {"preStop": {"sleep": {"seconds": 8}}}
+    spec["terminationGracePeriodSeconds"] = 20
 
 
 def a_service(name: str, namespace: str) -> Object:

@@ -16,7 +16,7 @@ PROFILE = "kept-images"
 UNUSED = "monopod.local/unused-busybox:1"
 AT_ONCE = {"imageMinimumGCAge": "1ns", "imageMaximumGCAge": "2ns"}
 """Thus a kubelet collects as soon as it starts; it looks again after five minutes only."""
-SECONDS = 60
+SECONDS = 180
 
 
 def list_images(live: Live) -> set[str]:
@@ -38,7 +38,7 @@ def unused(live: Live, pinned: None) -> Iterator[None]:
     """An image that nothing uses."""
     load_unused(live)
     yield
-    live.kubectl("delete", "fargateprofile", PROFILE, "--ignore-not-found", "--wait=true", "--timeout=60s")
+    live.kubectl("delete", "fargateprofile", PROFILE, "--ignore-not-found", "--wait=true", "--timeout=150s")
 
 
 def load_unused(live: Live) -> None:

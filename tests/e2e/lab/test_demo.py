@@ -14,7 +14,10 @@ from lab.cluster.installation import ROOT
 from lab.cluster.provider import find_all_clusters, find_cluster
 from lab.demo.pods import Seen, compute_faults
 
+pytestmark = pytest.mark.timeout(1200)
+
 PREFIX = "e2e-demo-"
+DEMO_SECONDS = 550
 DEMO = ROOT / "hack/demo"
 PODS = {"web": ("Deployment", 2), "report": ("Job", 1), "shell": ("Pod", 1)}
 
@@ -39,7 +42,7 @@ class Demo:
 
 def run_demo(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(DEMO), *args], capture_output=True, text=True, timeout=400, check=False, stdin=subprocess.DEVNULL
+        [str(DEMO), *args], capture_output=True, text=True, timeout=DEMO_SECONDS, check=False, stdin=subprocess.DEVNULL
     )
 
 

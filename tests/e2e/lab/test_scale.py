@@ -24,7 +24,10 @@ from tests.e2e.live import READY_SECONDS, Live
 
 Json = dict[str, Any]
 
-pytestmark = pytest.mark.skipif(bool(find_engine()), reason="kind's clusters have no nodes that come by themselves")
+pytestmark = [
+    pytest.mark.skipif(bool(find_engine()), reason="kind's clusters have no nodes that come by themselves"),
+    pytest.mark.timeout(1200),
+]
 
 PREFIX = "e2e-scale-"
 

@@ -52,7 +52,7 @@ def ledger(live: Live) -> Iterator[None]:
     try:
         live.wait_for(
             lambda: [is_ready(each) for each in live.find("pods", SYSTEM_NAMESPACE, LEDGER)] == [True, True],
-            "two ready recorders", 180,
+            "two ready recorders", READY_SECONDS,
         )  # fmt: skip
         yield
     finally:
@@ -94,7 +94,7 @@ def await_receipt(live: Live, kubeconfig: Path, pod: str, namespace: str, is_awa
         (receipt,) = json.loads(result.stdout)["receipts"] if result.exit_code == 0 else (None,)
         return receipt if receipt and is_awaited(receipt) else None
 
-    return live.wait_for(look, f"the receipt of {pod}", 60)
+    return live.wait_for(look, f"the receipt of {pod}", READY_SECONDS)
 
 
 def await_life(live: Live, pod: str, namespace: str, is_awaited: Callable[[Lifetime], bool]) -> Lifetime:
@@ -125,7 +125,7 @@ def test_a_pod_is_on_the_bill_of_who_may_view_its_namespace(live: Live, tenant: 
         # Until the namespace's first pod is counted, nothing in it is this user's to see.
         return [] if "in any namespace that pods were counted in" in result.output else read_rows(result)
 
-    (running,) = live.wait_for(look, "the pod in top", 60)
+    (running,) = live.wait_for(look, "the pod in top")
     assert (running["namespace"], running["pod"], running["profile"]) == (namespace, "brief", PROFILE)
 
     live.kubectl("delete", "pod", "brief", "-n", namespace, "--now")
@@ -160,9 +160,7 @@ def test_waiting_for_a_volume_is_free_and_waiting_for_an_image_is_not(live: Live
     assert mounting.acknowledged is not None
     assert pulling.start is not None
     assert mounting.acknowledged < mountable <= pulling.start
-    (running,) = live.wait_for(
-        lambda: read_rows(ask(tenant, "top", "-n", namespace, "-o", "csv")), "the pod in top", 60
-    )
+    (running,) = live.wait_for(lambda: read_rows(ask(tenant, "top", "-n", namespace, "-o", "csv")), "the pod in top")
     assert to_ms(running["since"]) == pulling.start
 
     # The registry is gone, and the kubelet tries ever more rarely.
@@ -182,8 +180,12 @@ def test_waiting_for_a_volume_is_free_and_waiting_for_an_image_is_not(live: Live
 def test_the_administrators_certificate_sees_the_cluster(live: Live, tenant: Path, namespace: str) -> None:
     admin = live.cluster.kubeconfig_path
 
-    answer = json.loads(run("usage", "explain", "-o", "json", "--kubeconfig", str(admin)).stdout)
-    assert {window["recorder"] for window in answer["watched"]} == {"monopod-ledger-0", "monopod-ledger-1"}
+    def find_recorders() -> set[str]:
+        answer = json.loads(ask(admin, "usage", "explain", "-o", "json").stdout)
+        return {window["recorder"] for window in answer["watched"]}
+
+    # Each tells the other of its own a moment after both are ready.
+    live.wait_for(lambda: find_recorders() == {"monopod-ledger-0", "monopod-ledger-1"}, "both recorders")
     assert ask(admin, "usage", "verify").exit_code == 0
     assert ask(tenant, "usage", "verify").exit_code == 1
 
@@ -199,7 +201,7 @@ def _answers(live: Live, port: int, *, by_tls: bool) -> bool:
     kubeconfig = f"--kubeconfig={live.cluster.kubeconfig_path}"
     with (
         forward_port(SYSTEM_NAMESPACE, "monopod-ledger-0", port, [kubeconfig]) as forward,
-        socket.create_connection(("127.0.0.1", forward.port), timeout=20) as connection,
+        socket.create_connection(("127.0.0.1", forward.port), timeout=60) as connection,
     ):
         try:
             if by_tls:

@@ -32,7 +32,10 @@ from tests.e2e.patching.zones import (
 from tests.e2e.workloads import SERVE, a_budget, a_deployment, a_profile, probe
 from tests.unit.cli.running import run
 
-pytestmark = pytest.mark.skipif(bool(find_engine()), reason="kind's cluster has one node, and its gVisor is kind's")
+pytestmark = [
+    pytest.mark.skipif(bool(find_engine()), reason="kind's cluster has one node, and its gVisor is kind's"),
+    pytest.mark.timeout(1200),
+]
 
 CLASS = "gvisor-in-zones"
 """A RuntimeClass of its own: a date on the cluster's would be about the pods of all other tests, too."""
@@ -192,19 +195,18 @@ def test_a_pod_that_its_budget_holds_has_one_event_and_stays_in_its_old_sandbox_
     live.wait_for(
         lambda: [each for each in read_patching(live, STUCK).get("terminations", ()) if each.get("announced")],
         "a scheduled termination on record",
-        60,
     )
     (event,) = find_terminations(live)
     (told,) = read_patching(live, STUCK)["terminations"]
     assert (event["involvedObject"]["uid"], told["uid"]) == (uid, uid)
     assert f"scheduledTerminationTime {told['scheduledTerminationTime']}[UTC]" in event["message"]
-    live.wait_for(lambda: put_back_termination(live), "a termination that is overdue", 60)
+    live.wait_for(lambda: put_back_termination(live), "a termination that is overdue")
     (still,) = live.await_ready(STUCK)
     assert still["metadata"]["uid"] == uid
     assert read_release(live, still) == patched.releases[uid] == "4.19.0-gvisor"
     patch = '{"spec": {"patching": {"overdue": "Delete"}}}'
     live.kubectl("patch", "fargateprofile", STUCK, "--type=merge", "-p", patch)
-    live.wait_for(lambda: read_patching(live, STUCK)["phase"] == "Done", "the end of the round", 90)
+    live.wait_for(lambda: read_patching(live, STUCK)["phase"] == "Done", "the end of the round", READY_SECONDS)
     (after,) = live.await_ready(STUCK)
     assert after["metadata"]["uid"] != uid
     assert read_release(live, after) == PATCHED_RELEASE

@@ -32,8 +32,14 @@ def label_nodes(live: Live, zone: str) -> None:
 @pytest.mark.eks("1.subnets")
 def test_a_pod_waits_for_a_node_in_its_profiles_zone_and_runs_there(live: Live, zoned: str) -> None:
     live.apply(a_pod("app", zoned, ZONED))
-    event = live.wait_for(lambda: find_scheduling_event(live, "app", zoned), "the scheduler's event")
-    assert "didn't match Pod's node affinity/selector" in event["message"]
+
+    def find_messages() -> list[str]:
+        return [event["message"] for event in live.find("events", zoned) if event["reason"] == "FailedScheduling"]
+
+    live.wait_for(
+        lambda: any("didn't match Pod's node affinity/selector" in each for each in find_messages()),
+        "the scheduler's event",
+    )
     label_nodes(live, "zone-b")
     (pod,) = live.await_ready(zoned)
     assert live.get("node", pod["spec"]["nodeName"])["metadata"]["labels"][TOPOLOGY_ZONE] == "zone-b"

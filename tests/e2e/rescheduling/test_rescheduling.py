@@ -19,10 +19,10 @@ from tests.e2e.workloads import (
 )
 
 MOVES = {"moves": "yes"}
-MOVED_SECONDS = 180
+MOVED_SECONDS = 300
 # One line for each request. busybox's own wget dies, as it is linked statically.
 ASK = r"""
-ask() {{ printf 'GET / HTTP/1.0\r\n\r\n' | timeout 5 nc {address} 80; }}
+ask() {{ printf 'GET / HTTP/1.0\r\n\r\n' | timeout 20 nc {address} 80; }}
 while true; do
   if ask | grep -q hello; then echo answered; else echo failed; fi
   sleep 0.05

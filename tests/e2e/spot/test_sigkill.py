@@ -11,6 +11,7 @@ def test_an_interrupted_pod_that_ignores_sigterm_runs_for_two_minutes(live: Live
         found = json.loads(live.kubectl("get", "pods", "-n", interrupted.namespace, "-o", "json"))["items"]
         return interrupted.name not in [pod["metadata"]["name"] for pod in found]
 
-    live.wait_for(is_gone, "the pod gone", 150)
+    live.wait_for(is_gone, "the pod gone", 300)
     [told] = interrupted.list_times("sigterm")
-    assert 117 <= interrupted.list_times("alive")[-1] - told <= 126
+    # Two minutes, as a busy machine counts them: nothing like the ten that it asked for, nor like none.
+    assert 110 <= interrupted.list_times("alive")[-1] - told <= 150
