@@ -4,7 +4,6 @@ Each node has 64 CPUs and 256 GiB, which is room for two of the largest pods, so
 """
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,25 +74,26 @@ def ask(lab: Lab, name: str = "warm", provider: str = "Auto", **warm: object) ->
     )
 
 
-def has(lab: Lab, wanted: int, ready: int, reason: str = "CapacityAvailable", name: str = "warm") -> str:
-    """The condition's message, once the profile says so much."""
+def has(
+    lab: Lab, wanted: int, ready: int, reason: str = "CapacityAvailable", name: str = "warm", words: str = ""
+) -> str:
+    """The condition's message, once the profile says so much, and in these words."""
 
     def check() -> bool:
         said, condition = lab.status(name).get("capacity") or {}, lab.condition(name, "CapacityAvailable")
         assert (condition.get("reason"), said.get("warm")) == (reason, {"wanted": wanted, "ready": ready}), condition
+        assert words in condition["message"], condition
         return True
 
-    eventually(check, 60)
+    eventually(check)
     return str(lab.condition(name, "CapacityAvailable")["message"])
 
 
-def place(lab: Lab, name: str, cpu: str = "16", memory: str = "100Gi") -> float:
-    """Creates a pod of the profile, and waits until it has a node; the seconds that takes."""
+def place(lab: Lab, name: str, cpu: str = "16", memory: str = "100Gi") -> None:
+    """Creates a pod of the profile, and waits until it has a node."""
     requests = {"requests": {"cpu": cpu, "memory": memory}}
-    began = time.monotonic()
     lab.create_pod("warm", name, containers=[{"name": "app", "image": "app", "resources": requests}])
     eventually(lambda: (lab.get("Pod", name, "warm") or {})["spec"].get("nodeName"))
-    return time.monotonic() - began
 
 
 def test_room_is_kept_taken_by_a_pod_at_once_and_kept_again(lab: Lab, start: StartOperator) -> None:
@@ -109,12 +109,10 @@ def test_room_is_kept_taken_by_a_pod_at_once_and_kept_again(lab: Lab, start: Sta
 
     place(lab, "first")
     assert len(balloons(lab)) == 3, "there was room beside them"
-    seconds = place(lab, "second")
-    print(f"a pod took a balloon's place in {seconds:.2f} s")
-    assert len(balloons(lab)) < 3
-    assert seconds < 10
-    message = has(lab, 3, 2, "WarmShort")
-    assert "Insufficient memory" in message
+    place(lab, "second")
+    assert len(balloons(lab)) < 3, "it took a balloon's place, and nothing else has made room for it"
+    # What the scheduler says of the next balloon may come after that there is none.
+    message = has(lab, 3, 2, "WarmShort", words="Insufficient memory")
     assert "spec.capacity.warm" in message
     assert lab.condition("warm", "Ready")["status"] == "True"
 
@@ -141,7 +139,7 @@ def test_what_is_asked_for_may_change(lab: Lab, start: StartOperator) -> None:
     ask(lab, "zoned", percent=50)  # comes after the other, by name
     has(lab, 1, 1, name="zoned")
     lab.patch("FargateProfile", "warm", {"spec": {"capacity": {"warm": {"replicas": 6}}}})
-    assert "for 4 pods of all profiles at most" in has(lab, 6, 4, "WarmShort")
+    has(lab, 6, 4, "WarmShort", words="for 4 pods of all profiles at most")
     has(lab, 1, 0, "WarmShort", "zoned")
 
     for name in ("warm", "zoned"):
@@ -156,7 +154,7 @@ def test_a_refusal_is_told_and_room_comes_once_it_may(lab: Lab, start: StartOper
     lab.create({"apiVersion": "v1", "kind": "ResourceQuota", **quota}).expect_ok()
     eventually(lambda: (lab.get("ResourceQuota", "none", SYSTEM_NAMESPACE) or {}).get("status", {}).get("hard"))
     ask(lab, replicas=1)
-    assert "exceeded quota: none" in has(lab, 1, 0, "WarmShort")
+    has(lab, 1, 0, "WarmShort", words="exceeded quota: none")
     lab.delete("ResourceQuota", "none", SYSTEM_NAMESPACE)
     lab.kubectl("rollout", "restart", "deployment/warm-warm", "-n", SYSTEM_NAMESPACE)
     has(lab, 1, 1)
@@ -178,7 +176,7 @@ def test_without_its_priority_class_there_is_no_warm_capacity_and_with_it_all_go
         eventually(lambda: lab.get("Deployment", "warm-warm", SYSTEM_NAMESPACE) is None)
         lab.delete("Lease", "monopod", SYSTEM_NAMESPACE)
         start(patch=SOON)
-        assert BALLOON_PRIORITY_CLASS in has(lab, 1, 0, "WarmShort")
+        has(lab, 1, 0, "WarmShort", words=BALLOON_PRIORITY_CLASS)
     finally:  # the other tests need it
         lab.kubectl("apply", "--server-side", "-f", path)
     has(lab, 1, 1)
@@ -222,7 +220,7 @@ def foreign_buffer() -> Json:
 def test_balloons_stand_in_for_buffers_until_something_implements_them(lab: Lab, start: StartOperator) -> None:
     operator = start(patch=SOON)
     ask(lab, provider="ClusterAutoscaler", replicas=2, size=LARGE)
-    assert "CapacityBuffer" in has(lab, 2, 2, "BufferNotImplemented")
+    has(lab, 2, 2, "BufferNotImplemented", words="CapacityBuffer")
     assert lab.condition("warm", "CapacityAvailable")["status"] == "True"
     [template] = lab.list_all("PodTemplate", SYSTEM_NAMESPACE)
     spec = template["template"]["spec"]
@@ -235,7 +233,7 @@ def test_balloons_stand_in_for_buffers_until_something_implements_them(lab: Lab,
     has(lab, 2, 2)
     for number in range(3):  # of the four that fit
         place(lab, f"web-{number}")
-    assert "NodePools" in has(lab, 2, 1, "WarmShort"), "whatever the buffer's own condition says"
+    has(lab, 2, 1, "WarmShort", words="NodePools")  # whatever the buffer's own condition says
 
     path = CAPACITY_BUFFERS.path("warm-warm", SYSTEM_NAMESPACE)
     assert lab.as_operator("DELETE", f"{path}?dryRun=All", {}) == 200

@@ -41,6 +41,7 @@ def profile(lab: Lab, operator: OperatorProcess) -> Iterator[Lab]:
     lab.delete_profiles()
     for name in (NAMED, FOUND):  # what the garbage collector would do after the operator
         lab.delete("DaemonSet", name, SYSTEM_NAMESPACE)
+    eventually(lambda: not keepers(lab))  # or the next test takes them for its own
 
 
 def says(lab: Lab, reason: str, images: Mapping[str, int]) -> None:

@@ -123,6 +123,14 @@ def endpoint(lab: Lab, tmp_path: Path) -> Iterator[Endpoint]:
 ROLES = ("monopod-ecs-clusters", "monopod-ecs-definitions", "monopod-ecs-reader")
 
 
+RIGHTS = (("create", "ecsclusters"), ("create", "ecstaskdefinitions"), ("list", "ecsclusters"))
+
+
+def may(lab: Lab, user: str, verb: str, resource: str) -> bool:
+    asked = ("auth", "can-i", verb, f"{resource}.ecs.monopod.dev", f"--as={user}")
+    return lab.kubectl(*asked, check=False).stdout.strip() == "yes"
+
+
 def test_boto3_makes_clusters_and_registers_with_the_charts_roles(lab: Lab, endpoint: Endpoint) -> None:
     key = endpoint.create_key("otto")
     ecs = endpoint.build_client(key, "ecs")
@@ -130,7 +138,8 @@ def test_boto3_makes_clusters_and_registers_with_the_charts_roles(lab: Lab, endp
         ecs.create_cluster(clusterName="Boto_3")
     for role in ROLES:
         lab.kubectl("create", "clusterrolebinding", f"otto-{role}", f"--clusterrole={role}", "--user=otto")
-    cluster = eventually(lambda: ecs.create_cluster(clusterName="Boto_3")["cluster"])
+    eventually(lambda: all(may(lab, "otto", *right) for right in RIGHTS))  # the API server hears of it in a moment
+    cluster = ecs.create_cluster(clusterName="Boto_3")["cluster"]
     assert (cluster["status"], cluster["clusterArn"]) == ("ACTIVE", f"{PREFIX}:cluster/Boto_3")
     assert ecs.create_cluster(clusterName="Boto_3")["cluster"] == cluster
     registered = ecs.register_task_definition(**a_definition(family="Web_1"))["taskDefinition"]

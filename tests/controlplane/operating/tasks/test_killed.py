@@ -9,7 +9,7 @@ import pytest
 
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.interceptor import Interceptor
-from tests.controlplane.operating.lab import Lab, eventually
+from tests.controlplane.operating.lab import DEADLINE_SECONDS, Lab, eventually
 from tests.controlplane.operating.tasks.scene import Tasks
 from tests.unit.tasks.definitions import with_container
 
@@ -37,7 +37,7 @@ def test_it_is_the_same_task(lab: Lab, start: StartOperator, write: str, moment:
         task = tasks.run()
         if write == "PENDING":
             tasks.schedule(task)
-        assert between.caught.wait(60)
+        assert between.caught.wait(DEADLINE_SECONDS)
         first.kill()
     made = tasks.pod(task)
     start("--ecs", "--no-leader-elect")
@@ -59,7 +59,7 @@ def test_without_a_node_a_task_fails_in_awss_words(lab: Lab, start: StartOperato
     task = tasks.run()
     status = tasks.await_status(task, "STOPPED")
     assert status["stoppedReason"].startswith("Capacity is unavailable at this time.")
-    assert tasks.pod(task) is None
+    eventually(lambda: tasks.pod(task) is None)
 
 
 def test_where_the_profile_does_not_allow_it_a_task_with_a_capability_says_so(lab: Lab, start: StartOperator) -> None:

@@ -24,9 +24,10 @@ def test_a_task_from_before_a_patch_is_left_as_it_is_and_the_profile_says_so(ecs
     eventually(lambda: stamp() > pod["metadata"]["creationTimestamp"])
     ecs.patch("RuntimeClass", SANDBOX, {"metadata": {"annotations": {PATCHED_ANNOTATION: stamp()}}})
     try:
-        eventually(lambda: (ecs.status("ecs").get("patching") or {}).get("left", 0) >= 1)
+        eventually(lambda: ecs.status("ecs")["patching"]["left"] >= 1)
+        done = {"phase": "Done", "stale": 0, "replaced": 0}
+        eventually(lambda: ecs.status("ecs")["patching"].items() >= done.items())
         told = ecs.status("ecs")["patching"]
-        assert told.items() >= {"phase": "Done", "stale": 0, "replaced": 0}.items()
         (blocker,) = told["blockers"]
         assert blocker["reason"] == Reason.ECS_TASKS_LEFT
         assert "aws ecs stop-task" in blocker["message"]

@@ -41,7 +41,7 @@ def test_a_stopped_tasks_containers_end_and_their_pod_stays(ecs: Lab) -> None:
     tasks.start_containers(task)
     tasks.await_status(task, "RUNNING")
     tasks.stop(task)
-    eventually(lambda: tasks.is_told_to_stop(task))
+    eventually(lambda: tasks.is_told_to_stop(task) and tasks.status(task).get("desiredStatus") == "STOPPED")
     status = tasks.status(task)
     assert (status["lastStatus"], status["desiredStatus"], status["stopCode"]) == (
         "RUNNING",
@@ -80,7 +80,7 @@ def test_a_task_that_is_stopped_before_it_has_a_node_leaves_no_pod(ecs: Lab) -> 
     eventually(lambda: (pod := tasks.pod(task)) and not pod["spec"].get("schedulingGates"))
     tasks.stop(task)
     tasks.await_status(task, "STOPPED")
-    assert tasks.pod(task) is None
+    eventually(lambda: tasks.pod(task) is None)
 
 
 def test_a_pod_that_others_delete_leaves_its_exit_code(ecs: Lab) -> None:
@@ -114,7 +114,7 @@ def test_a_container_that_cant_start_fails_its_task(ecs: Lab, reason: str, messa
     task = tasks.run()
     tasks.schedule(task)
     tasks.report(task, **build_states("app", {"waiting": {"reason": reason, "message": message}}))
-    eventually(lambda: tasks.is_told_to_stop(task))
+    eventually(lambda: tasks.is_told_to_stop(task) and "stopCode" in tasks.status(task))
     status = tasks.status(task)
     assert status["stopCode"] == "TaskFailedToStart"
     assert status["stoppedReason"].startswith(told)
