@@ -206,7 +206,7 @@ class Reason(Documented):
     )
     PATCH_DATE_INVALID = (
         "PatchDateInvalid",
-        "The annotation monopod.dev/patched of the profile's RuntimeClass is no time such as 2026-11-20T00:00:00Z.",
+        "The annotation monopod.dev/patched of the RuntimeClass of some pods is no time such as 2026-11-20T00:00:00Z.",
     )
     ECS_TASKS_LEFT = "ECSTasksLeft", "These pods are tasks of ECS's, which aren't evicted: nothing would replace them."
 

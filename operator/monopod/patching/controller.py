@@ -10,7 +10,6 @@ evicted, and before a termination is, it isn't announced. So a new leader goes o
 """
 
 import asyncio
-import datetime
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -31,12 +30,13 @@ from monopod.patching.caches import Caches
 from monopod.patching.gather import PatchingGatherer
 from monopod.patching.history import History
 from monopod.patching.replacements import PatchDryRuns
+from monopod.patching.rules.dates import PatchDates
 from monopod.patching.rules.input import PatchingInput
-from monopod.patching.rules.report import Facts, contribute_patching, is_noticed, list_due
+from monopod.patching.rules.report import Facts, contribute_patching, list_due
 from monopod.patching.rules.rounds import DONE, Done, Evicting, Noticed, Overdue, Round, Waiting, compute_round
 from monopod.patching.rules.scan import PodState, ProfileScan
 from monopod.patching.rules.settings import Memory, PatchingSettings
-from monopod.patching.rules.staleness import Cause, InvalidDate, StalePod, read_date
+from monopod.patching.rules.staleness import Cause, StalePod
 from monopod.patching.rules.turns import (
     NO_TURNS,
     Evidence,
@@ -72,8 +72,7 @@ class _State:
     """
 
     settings: PatchingSettings
-    patched: datetime.datetime | None = None
-    date_fault: str = ""
+    dates: PatchDates
     due: float = 0.0
     interval: float = INTERVAL_SECONDS
     scan: ProfileScan | None = None
@@ -129,32 +128,23 @@ class Patcher:
     def update(self, given: PatchingInput) -> None:
         """What has changed is looked at now."""
         before, changed, self._given, self._states = self._states, False, given, {}
+        dates = PatchDates.from_views(self._caches.runtime_classes.views())
         for name, settings in given.settings.items():
-            patched, fault = self._read_date(settings.runtime_class)
             state = before.get(name)
-            if state and (state.settings, state.patched, state.date_fault) == (settings, patched, fault):
+            if state and (state.settings, state.dates) == (settings, dates):
                 self._states[name] = state
                 continue
             changed = True
             # What was decided on the same terms goes on until the next look, which is now.
-            is_same = state and (state.patched, _forget(state.settings)) == (patched, _forget(settings))
+            is_same = state and (state.dates, _forget(state.settings)) == (dates, _forget(settings))
             turns, current = (state.turns, state.round) if state and is_same else (NO_TURNS, DONE)
             scan, facts = (state.scan, state.facts) if state else (None, None)
-            self._states[name] = _State(settings, patched, fault, 0.0, INTERVAL_SECONDS, scan, current, turns, facts)
+            self._states[name] = _State(settings, dates, 0.0, INTERVAL_SECONDS, scan, current, turns, facts)
         self._announcer.retain(given.settings)
         # Without a look, though it be at nothing, no one knows which stored pods aren't wanted any more.
         if changed or before.keys() != self._states.keys() or not self._has_looked:
             self._hand_over()
             self.controller.enqueue(WHOLE)
-
-    def _read_date(self, runtime_class: str) -> tuple[datetime.datetime | None, str]:
-        view = self._caches.runtime_classes.find("", runtime_class)
-        if view is None or not view.patched:
-            return None, ""
-        try:
-            return read_date(view.patched).replace(microsecond=0), ""
-        except InvalidDate as problem:
-            return None, f"RuntimeClass/{runtime_class}: the annotation monopod.dev/patched {problem}"
 
     async def _reconcile(self, _: str) -> Result:
         began = self._clock.monotonic()
@@ -173,6 +163,7 @@ class Patcher:
             await asyncio.sleep(0)
         self._has_looked = self._given is not None
         self.history.retain({name: state.scan for name, state in self._states.items()})
+        self._gatherer.retain(self._states)
         self._hand_over()
         self._tell()
         if await self._announcer.announce([state.settings for state in self._states.values()]):
@@ -194,7 +185,7 @@ class Patcher:
         """Looks at a profile's pods, and decides."""
         settings, began = state.settings, self._clock.monotonic()
         self.history.begin_look(settings.profile)
-        scan = await self._gatherer.gather(settings, state.patched)
+        scan = await self._gatherer.gather(settings, state.dates)
         self.history.observe(scan)
         answers = self._evictor.find_refused([pod.candidate for pod in scan.pods], LASTING_PAUSE_SECONDS)
         words = {uid: _describe(refusal) for uid, refusal in answers.items()}
@@ -250,8 +241,7 @@ class Patcher:
                 going = ()
         if settings.paused or settings.fault:
             going = ()
-        if not is_noticed(settings.memory, state.patched):
-            going = tuple(pod for pod in going if pod.cause is not Cause.PATCH)
+        going = tuple(pod for pod in going if not pod.is_unnoticed)
         has_patch = any(pod.cause is Cause.PATCH for pod in going)
         turns = compute_turns(going, scan, settings, evidence, is_proven=is_proven(scan, has_patch=has_patch))
         # A termination whose time has come waits for nobody's turn. A bare pod would be lost by it.
@@ -268,14 +258,13 @@ class Patcher:
         return Facts(
             state.settings,
             state.round,
-            state.patched,
-            state.date_fault,
+            state.dates.known,
+            state.dates.find_fault((state.settings.runtime_class, *sorted(scan.classes))),
             refused,
             (*obstacles, *bare),
             scan.left,
             state.turns.waiting_for,
             self._announcer.get_announced(state.settings.profile),
-            scan.elsewhere,
         )
 
     def _compute_pause(self, state: _State) -> float:

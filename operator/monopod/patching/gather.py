@@ -2,6 +2,9 @@
 
 metadata in the cache: none is old enough ──► nothing to do, nothing is asked
                        some may be        ──► the pods are listed, and what controls them is read
+
+A pod is out of date by its own RuntimeClass, which the profile may have had before. Metadata doesn't tell the class; it
+never changes, so it is remembered of pods that have been listed.
 """
 
 import datetime
@@ -16,10 +19,11 @@ from monopod.kube.objects.fields import Part
 from monopod.kube.objects.resources import PODS
 from monopod.kube.objects.timestamps import read_time
 from monopod.patching.caches import Caches
+from monopod.patching.rules.dates import PatchDates
 from monopod.patching.rules.maintenance import find_leaving
 from monopod.patching.rules.scan import Manifest, PodState, ProfileScan, observe_pod
 from monopod.patching.rules.settings import PatchingSettings
-from monopod.patching.rules.staleness import Patch, StalePod, find_stale, read_sandbox_start
+from monopod.patching.rules.staleness import StalePod, find_stale, read_sandbox_start
 from monopod.pods.rules.state import has_ended
 from monopod.pods.view import PodView
 from monopod.workloads.fetch import fetch_workload
@@ -30,24 +34,29 @@ OWNER_SECONDS = 15.0
 
 
 class PatchingGatherer:
-    """Remembers owners for some seconds."""
+    """Remembers owners for some seconds, and the RuntimeClasses of pods for as long as these are listed."""
 
     def __init__(self, api: Api, caches: Caches, clock: Clock) -> None:
         self._api = api
         self._caches = caches
         self._clock = clock
         self._owners: dict[tuple[str, str], tuple[float, Workload | None]] = {}
+        self._classes: dict[str, dict[str, str]] = {}
+
+    def retain(self, profiles: Collection[str]) -> None:
+        """Forgets the pods of all others."""
+        self._classes = {name: classes for name, classes in self._classes.items() if name in profiles}
 
     def compute_zones(self) -> dict[str, str]:
         """The zone of each node by its name."""
         return {node.name: node.labels.get(TOPOLOGY_ZONE, "") for node in self._caches.nodes.views()}
 
-    async def gather(self, settings: PatchingSettings, patched: datetime.datetime | None) -> ProfileScan:
+    async def gather(self, settings: PatchingSettings, dates: PatchDates) -> ProfileScan:
         """The pods of a profile.
 
         Args:
             settings: the profile's.
-            patched: the date of the last patch of its RuntimeClass.
+            dates: when RuntimeClasses were patched.
 
         Raises:
             ApiError: pods or their owners can't be read.
@@ -56,28 +65,28 @@ class PatchingGatherer:
         at, now = self._clock.monotonic(), self._clock.now()
         leaving = find_leaving(self._caches.nodes.views()) if settings.moves_on_maintenance else {}
         known = self._caches.pods.look_up("profile", settings.profile)
-        if not any(_may_be_stale(pod, settings, patched, leaving, now) for pod in known):
+        before = self._classes.get(settings.profile, {})
+        if not known or not (
+            leaving or any(_may_be_stale(pod, settings, dates, before.get(pod.uid), now) for pod in known)
+        ):
             return ProfileScan(at=at)
-        noticed = settings.memory.noticed_at if settings.memory.patched == patched else None
-        patch = Patch(patched, noticed or now) if patched else None
         self._owners = {key: each for key, each in self._owners.items() if at - each[0] < OWNER_SECONDS}
         pods: list[tuple[Manifest, StalePod | None]] = []
-        elsewhere = 0
+        classes: dict[str, str] = {}
         query = {"labelSelector": f"{PROFILE_LABEL}={settings.profile}"}
         async for pod in self._api.list_pages(PODS.list_path(), query):
-            if has_ended(pod):
-                continue
-            if Part(pod).child("spec").text("runtimeClassName") != settings.runtime_class:
-                elsewhere += 1
-            else:
+            runtime_class = classes[pod["metadata"]["uid"]] = _read_class(pod)
+            if not has_ended(pod):
+                patch = dates.find_patch(runtime_class, settings.memory)
                 pods.append((_trim(pod), find_stale(pod, patch, settings.wait, settings.max_age, now, leaving)))
-        return replace(await self._observe_all(pods, settings, patched, at), elsewhere=elsewhere)
+        self._classes[settings.profile] = classes
+        return await self._observe_all(pods, settings, dates, at)
 
     async def _observe_all(
         self,
         pods: list[tuple[Manifest, StalePod | None]],
         settings: PatchingSettings,
-        patched: datetime.datetime | None,
+        dates: PatchDates,
         at: float,
     ) -> ProfileScan:
         named = ((pod["metadata"]["namespace"], owner) for pod, _ in pods if (owner := get_owner(pod)))
@@ -94,12 +103,13 @@ class PatchingGatherer:
             if workload is None:
                 continue  # it is being deleted, and its pods with it
             workloads[workload.uid] = workload
-            each = observe_pod(pod, workload, stale, settings, is_fresh=_is_fresh(pod, patched))
+            each = observe_pod(pod, workload, stale, settings, is_fresh=_is_fresh(pod, settings, dates))
             seen.append(each)
             if stale and not each.left and (workload.is_bare or workload.uid not in represented):
                 represented.add(workload.uid)
                 manifests[each.uid] = pod
-        return ProfileScan(tuple(seen), workloads, at, manifests)
+        classes = frozenset(_read_class(pod) for pod, _ in pods)
+        return ProfileScan(tuple(seen), workloads, at, manifests, classes)
 
     async def _fetch_workload(self, namespace: str, owner: Owner) -> Workload | None:
         now = self._clock.monotonic()
@@ -114,28 +124,30 @@ class PatchingGatherer:
         return workload
 
 
-def _is_fresh(pod: Manifest, patched: datetime.datetime | None) -> bool:
-    """Whether its sandbox was made after the patch, or will be, in the place of one from before.
+def _read_class(pod: Manifest) -> str:
+    return Part(pod).child("spec").text("runtimeClassName")
+
+
+def _is_fresh(pod: Manifest, settings: PatchingSettings, dates: PatchDates) -> bool:
+    """Whether its sandbox is as a replacement's: made after the patch, or will be, in the place of one from before.
 
     A pod that has waited for its sandbox since before the patch replaces none, and may wait forever.
     """
+    if _read_class(pod) != settings.runtime_class:
+        return False
+    patched = dates.known.get(settings.runtime_class)
     made = read_sandbox_start(pod) or read_time(Part(pod).child("metadata").text("creationTimestamp"))
     return patched is None or made is None or made >= patched
 
 
 def _may_be_stale(
-    pod: PodView,
-    settings: PatchingSettings,
-    patched: datetime.datetime | None,
-    leaving: Collection[str],
-    now: datetime.datetime,
+    pod: PodView, settings: PatchingSettings, dates: PatchDates, runtime_class: str | None, now: datetime.datetime
 ) -> bool:
     """Whether its sandbox may be out of date, by the pod's metadata: a sandbox is never older than its pod."""
     created = read_time(pod.created)
-    if leaving or created is None:
+    if created is None or (settings.max_age is not None and created + settings.max_age <= now):
         return True
-    is_older = patched is not None and created < patched <= now
-    return is_older or (settings.max_age is not None and created + settings.max_age <= now)
+    return dates.may_precede(created, runtime_class, now)
 
 
 def _trim(pod: Manifest) -> Manifest:

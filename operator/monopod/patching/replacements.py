@@ -35,10 +35,11 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What came of the last dry run; `until` is when it is tried again."""
+    """What came of the last dry run for this RuntimeClass; `until` is when it is tried again."""
 
     until: float
     pod: Manifest
+    runtime_class: str
     fault: Fault | None = None
     created: Manifest | None = None
     failures: int = 0
@@ -60,6 +61,9 @@ class PatchDryRuns:
         """
         now = self._clock.monotonic()
         pods = {pod.workload: pod for pod in scan.pods if pod.uid in scan.manifests}
+        for uid in pods:
+            if uid in self._verdicts and self._verdicts[uid].runtime_class != settings.runtime_class:
+                del self._verdicts[uid]  # the profile has another now
         faulty = (uid for uid in pods if self._find_fault(uid))
         due = [uid for uid in dict.fromkeys((*wanted, *faulty)) if uid in pods and not self._holds(uid, now)]
         tries = (
@@ -87,7 +91,7 @@ class PatchDryRuns:
             fault = Fault(Reason.REPLACEMENT_REFUSED, f"it can't be tried: {error}")
         failures = (before.failures if before else 0) + 1 if fault else 0
         until = self._clock.monotonic() + (REFUSED.after(failures) if fault else valid)
-        self._verdicts[workload.uid] = _Verdict(until, pod, fault, created, failures)
+        self._verdicts[workload.uid] = _Verdict(until, pod, settings.runtime_class, fault, created, failures)
 
     def list_obstacles(self, scan: ProfileScan) -> tuple[Obstacle, ...]:
         """What is wrong with the replacements of pods that are to be replaced. What nodes there are may change."""

@@ -16,7 +16,8 @@ from monopod.manager.sources import WatchedCaches
 from monopod.patching.announcer import Announcer
 from monopod.patching.controller import Patcher
 from monopod.patching.rules.input import PatchingInput
-from monopod.patching.rules.settings import PatchingSettings
+from monopod.patching.rules.settings import Memory, PatchingSettings
+from monopod.patching.rules.staleness import Patch
 from tests.unit.fake_api import FakeApi, an_object
 from tests.unit.fake_clock import FakeClock
 from tests.unit.running import PROBLEMS, a_recorder, settle
@@ -25,6 +26,11 @@ NOW = "2026-01-01T00:16:40Z"
 """When the fake clock begins."""
 PATCHED = "2026-01-01T00:10:00Z"
 TERMS = PatchingSettings("web", "gvisor", wait=datetime.timedelta(0))
+
+
+def a_notice(at: datetime.datetime) -> Memory:
+    """The patch was noticed then."""
+    return Memory({"gvisor": Patch("gvisor", datetime.datetime.fromisoformat(PATCHED), at)})
 
 
 class RememberingEvictor(Evictor):
@@ -74,10 +80,10 @@ def evict(scene: "Scene", pod: dict[str, Any]) -> None:
     pod["status"] = {"startTime": NOW, "conditions": [{"type": "Ready", "status": "False"}]}
 
 
-def sandbox(body: dict[str, Any]) -> dict[str, Any]:
+def sandbox(body: dict[str, Any], runtime_class: str = "gvisor") -> dict[str, Any]:
     """The answer to a dry run, as admission leaves it."""
     metadata = {"namespace": "prod", **body["metadata"], "labels": {PROFILE_LABEL: "web"}}
-    return {**body, "metadata": metadata, "spec": {**body["spec"], "runtimeClassName": "gvisor"}}
+    return {**body, "metadata": metadata, "spec": {**body["spec"], "runtimeClassName": runtime_class}}
 
 
 class Scene:
@@ -108,6 +114,10 @@ class Scene:
         annotations = {"monopod.dev/patched": date} if date else {}
         found = an_object("gvisor", uid=f"gvisor of {date}", annotations=annotations)
         self.caches.runtime_classes.observe("MODIFIED", {**found, "handler": "runsc"})
+
+    def run_in(self, runtime_class: str) -> None:
+        """Admission gives new pods this sandbox from now on."""
+        self.api.answers["try", "/api/v1/namespaces/prod/pods"] = lambda body: sandbox(body, runtime_class)
 
     async def go_on(self) -> list[str]:
         for seconds in (0.1, 3.0, 3.0):
@@ -154,11 +164,12 @@ class Profile:
         now = self.scene.clock.monotonic()
         return sorted(pod.name for pod in self.scene.evictor.wanted if now < pod.known_until)
 
-    async def replace(self, name: str) -> None:
+    async def replace(self, name: str, runtime_class: str = "gvisor") -> None:
         """Evicts the pod; its replacement is Ready."""
         (pod,) = (each for each in self.scene.api.lists["/api/v1/pods"] if each["metadata"]["name"] == name)
         evict(self.scene, pod)
         now = format_time(self.scene.clock.now())
         pod["metadata"]["creationTimestamp"] = pod["status"]["startTime"] = now
         pod["status"]["conditions"][0]["status"] = "True"
+        pod["spec"]["runtimeClassName"] = runtime_class
         await self.go_on()

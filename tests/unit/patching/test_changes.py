@@ -1,9 +1,12 @@
 """A round whose terms change while it goes on: clocks, the wait, windows, the date, the RuntimeClass."""
 
 import datetime
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from monopod.kube.client.api import Json
 from tests.unit.fake_api import an_object
 from tests.unit.patching.scene import NOW, PATCHED, Profile, Scene
 from tests.unit.running import running
@@ -128,22 +131,110 @@ async def test_another_date_in_the_middle_of_a_round_begins_the_next() -> None:
         assert profile.told.items() >= {"phase": "Noticed", "patched": date, "stale": 2, "progress": "0/2"}.items()
 
 
-@pytest.mark.parametrize("date", [PATCHED, NOW], ids=["patched at once", "patched later"])
-async def test_a_round_that_a_profile_leaves_for_another_runtime_class_isnt_said_to_be_finished(date: str) -> None:
-    scene = Scene("a", "b")
+@pytest.mark.parametrize("date", [None, PATCHED, NOW], ids=["never patched", "patched at once", "patched later"])
+async def test_a_round_goes_on_where_the_profile_leaves_its_runtime_class_for_another(date: str | None) -> None:
+    scene = Scene("a", "b", "c")
     profile = Profile(scene, wait="0m")
-    kata = an_object("kata", annotations={"monopod.dev/patched": date})
-    scene.caches.runtime_classes.observe("ADDED", {**kata, "handler": "kata"})
+    date_class(scene, "kata", date)
     async with running(scene.patcher.controller):
         profile.give()
         await profile.go_on()
         await profile.replace("a")
+        assert await profile.go_on() == ["b"]
         profile.status["runtimeClassName"] = "kata"
         profile.give()
-        assert profile.list_going() == []
+        assert profile.list_going() == [], "before anything is looked at"
+        assert await profile.go_on() == [], "the replacement would be in the old sandbox"
+        (blocker,) = profile.told["blockers"]
+        assert blocker["reason"] == "ReplacementNotSandboxed"
+        scene.run_in("kata")
+        await profile.step(60)
+        assert await profile.go_on() == ["b"]
+        await profile.replace("b", "kata")
+        assert profile.told.items() >= {"phase": "Evicting", "progress": "2/3", "noticedAt": NOW}.items()
+        assert await profile.go_on() == ["c"]
+        await profile.replace("c", "kata")
+        assert profile.told.items() >= {"phase": "Done", "progress": "3/3", "patched": PATCHED}.items()
+        assert profile.told["finishedAt"]
+
+
+async def test_pods_in_a_former_runtime_class_are_out_of_date_by_its_date_with_a_notice_of_its_own() -> None:
+    scene = Scene("a", "b")
+    scene.date_patch(None)
+    date_class(scene, "kata", PATCHED)
+    scene.run_in("kata")
+    profile = Profile(scene, wait="1d")
+    profile.status["runtimeClassName"] = "kata"
+    *_, young = scene.api.lists["/api/v1/pods"]
+    young["spec"]["runtimeClassName"] = "kata"
+    async with running(scene.patcher.controller):
+        profile.give()
         assert await profile.go_on() == []
+        assert profile.told.items() >= {"phase": "Noticed", "patched": PATCHED, "stale": 1}.items(), "b, and not a"
+        scene.clock.step(86400)
+        assert await profile.go_on() == ["b"]
+        await profile.replace("b", "kata")
         assert profile.told.items() >= {"phase": "Done", "progress": "1/1"}.items()
-        assert not {"patched", "finishedAt"} & profile.told.keys()
+        await profile.step(60)
+        scene.date_patch(PATCHED)
+        profile.give()
+        assert await profile.go_on() == [], "of the same date, and yet another patch"
+        assert profile.told.items() >= {"phase": "Noticed", "patched": PATCHED, "progress": "0/1"}.items()
+        assert profile.told["noticedAt"] > NOW
+        assert {each["runtimeClassName"]: each["noticedAt"] for each in profile.told["notices"]} == {
+            "gvisor": profile.told["noticedAt"], "kata": NOW,
+        }  # fmt: skip
+        scene.clock.step(86400)
+        assert await profile.go_on() == ["a"]
+        await profile.replace("a", "kata")
+        assert profile.told.items() >= {"phase": "Done", "progress": "1/1"}.items()
+
+
+async def test_a_former_runtime_class_whose_date_cant_be_read_is_said_and_ends_no_round() -> None:
+    scene = Scene("a")
+    profile = Profile(scene, wait="1d")
+    profile.status["runtimeClassName"] = "kata"
+    async with running(scene.patcher.controller):
+        profile.give()
+        await profile.go_on()
+        before = profile.told
+        assert before.items() >= {"phase": "Noticed", "stale": 1}.items()
+        scene.date_patch("yesterday")
+        profile.give()
+        await profile.go_on()
+        assert profile.told == before
+        told = scene.patcher.contribute({"web": profile.status}, NOW)["web"]
+        assert (told.findings[0].reason, "RuntimeClass/gvisor" in told.findings[0].message) == (
+            "PatchDateInvalid",
+            True,
+        )
+
+
+async def test_pods_whose_runtime_class_is_known_arent_listed_for_the_patch_of_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene("a")
+    scene.date_patch(None)
+    profile, listed = Profile(scene, wait="0m"), list[int]()
+    date_class(scene, "kata", PATCHED)
+    whole = scene.api.read_pages
+
+    def count(path: str, *more: Any, **options: Any) -> AsyncIterator[Json]:
+        listed.append(path == "/api/v1/pods")
+        return whole(path, *more, **options)
+
+    monkeypatch.setattr(scene.api, "read_pages", count)
+    async with running(scene.patcher.controller):
+        profile.give()
+        for _ in range(5):
+            await profile.step(60)
+    assert sum(listed) == 1, "to see which class it runs in"
+
+
+def date_class(scene: Scene, name: str, date: str | None) -> None:
+    annotations = {"monopod.dev/patched": date} if date else {}
+    found = an_object(name, annotations=annotations)
+    scene.caches.runtime_classes.observe("ADDED", {**found, "handler": name})
 
 
 async def test_sandboxes_that_are_too_old_go_without_a_patch_a_notice_and_a_wait() -> None:

@@ -14,7 +14,7 @@ from monopod.patching.rules.input import PatchingInput
 from monopod.patching.rules.settings import Memory, PatchingSettings, Termination
 from monopod.patching.rules.windows import Window, parse_schedule
 from tests.unit.fake_api import an_object
-from tests.unit.patching.scene import NOW, PATCHED, TERMS, Scene, a_pod, an_owned_pod, evict, sandbox
+from tests.unit.patching.scene import NOW, TERMS, Scene, a_notice, a_pod, an_owned_pod, evict, sandbox
 from tests.unit.running import running, settle
 
 
@@ -40,7 +40,7 @@ async def test_no_pod_goes_before_the_notice_is_on_record_nor_where_nothing_is_e
 
 async def test_a_look_that_ends_while_the_profile_is_taken_back_lets_no_pod_go() -> None:
     scene = Scene("a", "b")
-    noticed = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now())
+    noticed = a_notice(scene.clock.now())
     async with running(scene.patcher.controller):
         scene.give(replace(TERMS, memory=noticed))
         scene.patcher.limit([])  # nothing has been handed over yet
@@ -54,7 +54,7 @@ async def test_no_pod_goes_once_the_window_has_closed() -> None:
     now = scene.clock.now()
     window = Window(parse_schedule("2 0 * * *"), datetime.timedelta(minutes=14, seconds=55), datetime.UTC)
     closes = scene.clock.monotonic() + 15
-    memory = Memory(datetime.datetime.fromisoformat(PATCHED), now)
+    memory = a_notice(now)
     async with running(scene.patcher.controller):
         scene.give(replace(TERMS, windows=(window,), memory=memory))
         assert await scene.go_on() == ["a"]
@@ -67,7 +67,7 @@ async def test_a_pod_that_has_waited_since_before_the_patch_holds_up_no_other() 
     *_, waiting = scene.api.lists["/api/v1/pods"]
     waiting["metadata"]["ownerReferences"][0]["uid"] = "another"
     waiting["status"] = {"phase": "Pending"}
-    memory = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now())
+    memory = a_notice(scene.clock.now())
     async with running(scene.patcher.controller):
         scene.give(replace(TERMS, memory=memory))
         assert await scene.go_on() == ["a"]
@@ -84,7 +84,7 @@ async def test_a_pod_that_never_becomes_ready_holds_up_those_of_others_for_ten_m
         pod["metadata"]["ownerReferences"][0]["uid"] = f"owner of {pod['metadata']['name']}"
     pods[2]["metadata"]["creationTimestamp"] = pods[2]["status"]["startTime"] = NOW
     pods[2]["status"]["conditions"][0]["status"] = "False"
-    memory = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now())
+    memory = a_notice(scene.clock.now())
 
     async def wait(minutes: int) -> list[str]:
         for _ in range(minutes):
@@ -113,7 +113,7 @@ async def test_the_first_pod_that_goes_counts_as_one_that_was_tried() -> None:
     pods = scene.api.lists["/api/v1/pods"]
     for pod in pods:
         pod["metadata"]["ownerReferences"][0]["uid"] = f"owner of {pod['metadata']['name']}"
-    memory = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now())
+    memory = a_notice(scene.clock.now())
     async with running(scene.patcher.controller):
         scene.give(replace(TERMS, memory=memory))
         for pod, minutes in zip(pods, (0, 10, 20, 40), strict=True):
@@ -141,7 +141,7 @@ def _refuse_in_two_zones() -> tuple[Scene, PatchingSettings]:
     pods.append(fresh)
     past = scene.clock.now() - datetime.timedelta(seconds=1)
     terminations = {name: Termination("prod", name, name, past, past, "no", announced=True) for name in "abc"}
-    memory = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now(), terminations)
+    memory = Memory(a_notice(scene.clock.now()).notices, terminations)
     return scene, replace(TERMS, memory=memory, max_unavailable=3)
 
 
@@ -175,7 +175,7 @@ async def test_nothing_is_remembered_of_pods_and_profiles_that_are_gone() -> Non
     pods = scene.api.lists["/api/v1/pods"]
     pods[1]["status"]["conditions"][0]["status"] = "False"
     pods[1]["metadata"]["creationTimestamp"] = NOW
-    memory = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now())
+    memory = a_notice(scene.clock.now())
     async with running(scene.patcher.controller):
         scene.give(replace(TERMS, memory=memory, max_unavailable=1))
         await scene.go_on()
@@ -199,7 +199,7 @@ async def test_a_namespace_whose_dry_runs_get_no_answer_holds_up_its_own_pods_al
     fresh["metadata"]["creationTimestamp"] = fresh["status"]["startTime"] = NOW
     pods.append(fresh)
     scene.api.answers["try", "/api/v1/namespaces/away/pods"] = trouble
-    memory = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now())
+    memory = a_notice(scene.clock.now())
     async with running(scene.patcher.controller):
         scene.give(replace(TERMS, memory=memory))
         assert await scene.go_on() == ["a"]
@@ -219,7 +219,7 @@ async def test_pods_that_name_the_owner_of_pods_in_another_namespace_are_none_of
     scene.api.lists["/api/v1/pods"] += [lacking, fresh, *forged]
     scene.caches.namespaces.observe("ADDED", an_object("evil", annotations={SELECTORS_ANNOTATION: "rows"}))
     scene.api.answers["try", "/api/v1/namespaces/evil/pods"] = sandbox
-    memory = Memory(datetime.datetime.fromisoformat(PATCHED), scene.clock.now())
+    memory = a_notice(scene.clock.now())
     async with running(scene.patcher.controller):
         scene.give(replace(TERMS, memory=memory, max_unavailable="10%"))
         found = await scene.go_on()

@@ -148,6 +148,19 @@ class PatchBlocker(Part):
     """Some of them, as NAMESPACE/NAME."""
 
 
+class PatchNotice(Part):
+    """A patch that the operator noticed: a date, and pods that are older."""
+
+    runtime_class_name: str
+    """The RuntimeClass that was patched, in which pods of the profile ran."""
+
+    patched: Time
+    """Its date."""
+
+    noticed_at: Time
+    """When it was noticed; the wait of these pods counts from here."""
+
+
 class ProfilePatching(Part):
     """Where the replacement of out-of-date sandboxes stands. pods = replaced + stale."""
 
@@ -156,16 +169,19 @@ class ProfilePatching(Part):
     Evicting: they are. Overdue: all that are left were refused, and should have gone since. Done: none is left."""
 
     patched: Time | None = None
-    """The date of the patch that this round is about; absent if there was none."""
+    """The date of the patch that was noticed last; absent if there was none."""
 
     noticed_at: Time | None = None
-    """When the operator noticed that patch, and that pods are older; the wait counts from here."""
+    """When the operator noticed that patch, and that pods are older; the round began then."""
 
     evictions_from: Time | None = None
     """When the next pod may be evicted; absent while pods are."""
 
     finished_at: Time | None = None
-    """When no pod from before that patch was left for the first time."""
+    """When no pod from before a patch was left for the first time."""
+
+    notices: Annotated[list[PatchNotice], Field(json_schema_extra=ATOMIC_LIST)] = Field(default_factory=list)
+    """The patches of each RuntimeClass that pods of the profile ran in: the profile's, and those that it had before."""
 
     progress: str
     """`replaced/pods`, for tables."""

@@ -87,7 +87,7 @@ def plan_patch(cluster: Cluster, question: Question, settings: _Settings, now: d
             f"RuntimeClass {question.runtime_class} doesn't say when it was patched: give --date or --max-pod-age, or "
             f"annotate it with {PATCHED_ANNOTATION}."
         )
-    patch = Patch(date, now) if date else None
+    patch = Patch(question.runtime_class, date, now) if date else None
     terms = Terms(question.runtime_class, patch, settings.wait, settings.max_age, settings.windows, now)
     pods = cluster.list_items(PODS.list_path(), {"labelSelector": PROFILE_LABEL})
     nodes = cluster.list_items(NODES.list_path())

@@ -83,9 +83,9 @@ def _list_profiles(
             settings = PatchingSettings.from_resource(profile)
         except InvalidManifest as problem:
             raise UnreadableInput(f"FargateProfile {profile['metadata']['name']}: {problem}.") from None
-        if settings.runtime_class == name:
-            own = [pod for pod in mine if pod["metadata"]["labels"].get(PROFILE_LABEL) == settings.profile]
-            stale = [pod for pod in own if find_stale(pod, Patch(date, now), settings.wait, None, now)]
+        own = [pod for pod in mine if pod["metadata"]["labels"].get(PROFILE_LABEL) == settings.profile]
+        if own or settings.runtime_class == name:
+            stale = [pod for pod in own if find_stale(pod, Patch(name, date, now), settings.wait, None, now)]
             begins = find_next(settings.windows, now + settings.wait) if stale else None
             yield ProfilePatch(settings.profile, len(stale), len(own), begins)
 

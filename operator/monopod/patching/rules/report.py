@@ -20,7 +20,7 @@ from monopod.kube.objects.fields import Part
 from monopod.kube.objects.timestamps import format_time
 from monopod.patching.rules.rounds import DONE, Done, Evicting, Noticed, Overdue, Round, Waiting, compute_termination
 from monopod.patching.rules.settings import Memory, PatchingSettings, Termination
-from monopod.patching.rules.staleness import StalePod
+from monopod.patching.rules.staleness import Patch, StalePod
 
 EXAMPLES: Final = 5
 BLOCKERS: Final = 10
@@ -43,26 +43,24 @@ class Facts:
     Attributes:
         settings: on which terms its sandboxes are replaced.
         round: where that stands.
-        patched: the date of the last patch of its RuntimeClass, None if there was none.
-        date_fault: why that date can't be read, "" if it can.
+        dates: of the last patch of each RuntimeClass that was patched.
+        date_fault: why one of its pods' RuntimeClass can't be read, "" if all can.
         refused: by the uids of pods that the API server doesn't let go, why.
         obstacles: what keeps others.
         left: pods (NAMESPACE/NAME) that stay, by the reason.
         waiting_for: what the next pod waits for, "" if there is nothing to name.
         announced: the uids of pods whose events have been posted.
-        elsewhere: how many pods run in the RuntimeClass that the profile had before.
     """
 
     settings: PatchingSettings
     round: Round = DONE
-    patched: datetime.datetime | None = None
+    dates: Mapping[str, datetime.datetime] = field(default_factory=dict)
     date_fault: str = ""
     refused: Mapping[str, str] = field(default_factory=dict)
     obstacles: tuple[Obstacle, ...] = ()
     left: Mapping[Reason, tuple[str, ...]] = field(default_factory=dict)
     waiting_for: str = ""
     announced: frozenset[str] = frozenset()
-    elsewhere: int = 0
 
     @property
     def stale(self) -> tuple[StalePod, ...]:
@@ -72,7 +70,7 @@ class Facts:
     @property
     def is_patch(self) -> bool:
         """Whether some are from before a patch, of which their owners have to be told."""
-        return any(pod.precedes_patch for pod in self.stale)
+        return any(pod.precedes for pod in self.stale)
 
 
 def contribute_patching(facts: Facts | None, status: Mapping[str, Any], now: str) -> Contribution:
@@ -103,9 +101,10 @@ def decide_patching(facts: Facts, before: Mapping[str, Any], now: str) -> dict[s
     if not before and not stale and not left:
         return None
     before = _take_back(before, facts, now)
-    recorded = _read(before.get("patched"))
-    is_new = facts.is_patch and recorded != facts.patched
-    patched = facts.patched if is_new else recorded
+    known = _read_notices(before)
+    new = _find_unnoticed(facts, known, now)
+    is_new = bool(new)
+    patched = max(each.date for each in new.values()) if new else _read(before.get("patched"))
     begins = is_new or not before or before["phase"] == "Done"
     pods = len(stale) if begins and stale else max(before.get("pods", 0), before.get("replaced", 0) + len(stale))
     noticed = now if is_new else before.get("noticedAt")
@@ -120,6 +119,7 @@ def decide_patching(facts: Facts, before: Mapping[str, Any], now: str) -> dict[s
         "noticedAt": noticed,
         "evictionsFrom": _find_beginning(facts.round),
         "finishedAt": finished,
+        "notices": _write_notices(known, new, facts),
         "progress": f"{pods - len(stale)}/{pods}",
         "pods": pods,
         "replaced": pods - len(stale),
@@ -134,14 +134,40 @@ def decide_patching(facts: Facts, before: Mapping[str, Any], now: str) -> dict[s
 
 
 def _take_back(before: Mapping[str, Any], facts: Facts, now: str) -> Mapping[str, Any]:
-    """Drops an unfinished patch whose date was taken back or whose RuntimeClass was changed: its other pods stay."""
-    recorded = _read(before.get("patched"))
-    if recorded is None or before.get("finishedAt") or facts.is_patch:
+    """Drops an unfinished patch whose date was taken back: its other pods stay."""
+    if "patched" not in before or before.get("finishedAt") or facts.is_patch:
         return before
-    if not facts.elsewhere and facts.patched and recorded <= facts.patched <= datetime.datetime.fromisoformat(now):
-        return before  # nothing is older than this one either
-    rest = {key: value for key, value in before.items() if key not in ("patched", "noticedAt")}
+    moment = datetime.datetime.fromisoformat(now)
+    dates = {name: date for name, date in facts.dates.items() if date <= moment}
+    if all(name in dates and each.date <= dates[name] for name, each in _read_notices(before).items()):
+        return before  # nothing is older than these either
+    rest = {key: value for key, value in before.items() if key not in ("patched", "noticedAt", "notices")}
     return {**rest, "pods": before.get("replaced", 0)}
+
+
+def _read_notices(before: Mapping[str, Any]) -> Mapping[str, Patch]:
+    return Memory.from_status(Part({"patching": before})).notices
+
+
+def _find_unnoticed(facts: Facts, known: Mapping[str, Patch], now: str) -> dict[str, Patch]:
+    """The patches that pods are older than and that aren't on record, as they are noticed now, by the RuntimeClass."""
+    moment = datetime.datetime.fromisoformat(now)
+    patches = {pod.precedes.runtime_class: pod.precedes for pod in facts.stale if pod.precedes}
+    return {
+        name: replace(each, noticed_at=moment)
+        for name, each in patches.items()
+        if name not in known or known[name].date != each.date
+    }
+
+
+def _write_notices(known: Mapping[str, Patch], new: Mapping[str, Patch], facts: Facts) -> list[dict[str, Any]]:
+    """The new ones, and of the others those whose date still stands."""
+    kept = {name: each for name, each in known.items() if facts.dates.get(name) == each.date}
+    return [
+        {"runtimeClassName": name, "patched": format_time(each.date), "noticedAt": format_time(each.noticed_at)}
+        for name, each in sorted({**kept, **new}.items())
+        if each.noticed_at
+    ]
 
 
 def _read(text: str | None) -> datetime.datetime | None:
@@ -261,8 +287,3 @@ def compute_announcement(each: Termination, settings: PatchingSettings, cluster:
 def format_scheduled(moment: datetime.datetime) -> str:
     """A scheduledTerminationTime as AWS's event has it."""
     return f"{format_time(moment)}[UTC]"
-
-
-def is_noticed(memory: Memory, patched: datetime.datetime | None) -> bool:
-    """Whether the notice of this patch is on record."""
-    return patched is not None and memory.patched == patched and memory.noticed_at is not None

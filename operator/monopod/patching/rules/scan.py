@@ -25,7 +25,8 @@ class PodState:
         workload: the uid of what controls it, of the Deployment where there is one; see `build_bare_workload` for pods
             without any.
         is_ready: whether it is Ready and stays.
-        is_fresh: whether its sandbox was made after the patch; of a pod that has none yet, whether it was created then.
+        is_fresh: whether its sandbox is the profile's and was made after the patch; of a pod that has none yet, whether
+            it was created then.
         stale: why its sandbox is to be replaced; None if it isn't.
         left: why it stays although its sandbox is out of date; None if it doesn't.
     """
@@ -55,7 +56,7 @@ class ProfileScan:
         pods: in any order.
         workloads: by uid; those that are going are missing, and their pods with them.
         at: when that was, on the monotonic clock.
-        elsewhere: how many pods of the profile run in another RuntimeClass, which it had before.
+        classes: the RuntimeClasses that the pods run in: the profile's, and others that it had before.
         manifests: of each workload one pod that is to be replaced, and all such pods that nothing controls, by uid.
     """
 
@@ -63,7 +64,7 @@ class ProfileScan:
     workloads: Mapping[str, Workload] = field(default_factory=dict)
     at: float = field(default=0.0, compare=False)
     manifests: Mapping[str, Manifest] = field(default_factory=dict, compare=False, repr=False)
-    elsewhere: int = 0
+    classes: frozenset[str] = frozenset()
 
     @property
     def stale(self) -> tuple[StalePod, ...]:

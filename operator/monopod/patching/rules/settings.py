@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from monopod.kube.objects.fields import InvalidManifest, InvalidProfile, Part
 from monopod.kube.objects.timestamps import read_time
-from monopod.patching.rules.staleness import DEFAULT_WAIT
+from monopod.patching.rules.staleness import DEFAULT_WAIT, Patch
 from monopod.patching.rules.windows import Window, build_window, parse_duration
 from monopod.workloads.rules.settings import MovingSettings, read_choice
 
@@ -39,13 +39,11 @@ class Memory:
     """What status.patching remembers; what isn't on record hasn't begun.
 
     Attributes:
-        patched: the patch that was noticed.
-        noticed_at: when that was.
+        notices: the patches that were noticed, by the RuntimeClass.
         terminations: by the pods' uids.
     """
 
-    patched: datetime.datetime | None = None
-    noticed_at: datetime.datetime | None = None
+    notices: Mapping[str, Patch] = field(default_factory=dict)
     terminations: Mapping[str, Termination] = field(default_factory=dict)
 
     @classmethod
@@ -56,9 +54,14 @@ class Memory:
             InvalidManifest: a field holds what the API server would never store.
         """
         told = status.child("patching")
+        notices = {each.runtime_class: each for each in map(_read_notice, told.children("notices")) if each}
         found = map(_read_termination, told.children("terminations"))
-        terminations = {each.uid: each for each in found if each}
-        return cls(read_time(told.text("patched")), read_time(told.text("noticedAt")), terminations)
+        return cls(notices, {each.uid: each for each in found if each})
+
+
+def _read_notice(part: Part) -> Patch | None:
+    patched, noticed_at = read_time(part.text("patched")), read_time(part.text("noticedAt"))
+    return Patch(part.text("runtimeClassName"), patched, noticed_at) if patched and noticed_at else None
 
 
 def _read_termination(part: Part) -> Termination | None:
@@ -76,7 +79,7 @@ class PatchingSettings:
     """How a profile's sandboxes are replaced.
 
     Attributes:
-        runtime_class: the sandbox of its pods.
+        runtime_class: the sandbox of its new pods.
         fault: why a window can't be used, "" if all can; nothing is evicted then.
         max_unavailable: of a workload, a number of pods or a percentage (`10%`).
         lacks_recreation: whether it asks for bare pods to be created again, and the installation doesn't do that.

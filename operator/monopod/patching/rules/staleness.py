@@ -45,12 +45,13 @@ class Patch:
     """A patch of a RuntimeClass's sandbox.
 
     Attributes:
-        date: sandboxes that were made before it are stale.
-        noticed_at: when the owners of pods could first know, from which the wait counts.
+        date: sandboxes of the class that were made before it are stale.
+        noticed_at: when the owners of pods could first know, from which the wait counts; None: it isn't on record.
     """
 
+    runtime_class: str
     date: datetime.datetime
-    noticed_at: datetime.datetime
+    noticed_at: datetime.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class StalePod:
         eligible_from: when it may be evicted, as far as the wait is concerned.
         is_terminating: whether it is on its way out already.
         ends: when its grace period is over, if it is.
-        precedes_patch: whether it is from before the patch, whatever the cause.
+        precedes: the patch that it is from before, whatever the cause; None if there is none.
     """
 
     namespace: str
@@ -76,11 +77,16 @@ class StalePod:
     cause: Cause
     eligible_from: datetime.datetime
     is_terminating: bool = False
-    precedes_patch: bool = False
+    precedes: Patch | None = None
     ends: datetime.datetime | None = None
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def is_unnoticed(self) -> bool:
+        """Whether it may be replaced first by a patch whose notice isn't on record."""
+        return self.cause is Cause.PATCH and self.precedes is not None and self.precedes.noticed_at is None
 
 
 def read_date(text: str) -> datetime.datetime:
@@ -124,9 +130,9 @@ def find_stale(
     started = read_sandbox_start(pod)
     if not get_mark(pod) or has_ended(pod) or started is None:
         return None
-    causes, precedes = [], patch is not None and started < patch.date <= now
-    if patch and precedes:
-        causes.append((patch.noticed_at + wait, Cause.PATCH))
+    causes, precedes = [], patch if patch and started < patch.date <= now else None
+    if precedes:
+        causes.append(((precedes.noticed_at or now) + wait, Cause.PATCH))
     if max_age is not None and started + max_age <= now:
         causes.append((started + max_age, Cause.AGE))
     root = Part(pod)
@@ -140,7 +146,7 @@ def find_stale(
     ends = read_time(metadata.text("deletionTimestamp"))
     return StalePod(
         metadata.text("namespace"), metadata.text("name"), metadata.text("uid"), get_mark(pod), node, started,
-        cause, eligible_from, is_terminating=ends is not None, precedes_patch=precedes, ends=ends,
+        cause, eligible_from, is_terminating=ends is not None, precedes=precedes, ends=ends,
     )  # fmt: skip
 
 

@@ -227,10 +227,10 @@ def test_nothing_goes_outside_of_a_window_and_windows_may_change_meanwhile(lab: 
     assert (again["count"], again["metadata"]["uid"]) == (1, noticed["metadata"]["uid"])
 
 
-def test_a_patch_is_about_the_pods_of_its_own_runtime_class_and_a_bad_date_is_said(
+def test_a_patch_is_about_the_pods_of_its_own_runtime_class_though_their_profile_has_another_and_a_bad_date_is_said(
     lab: Lab, start: StartOperator
 ) -> None:
-    start(*QUICK)
+    operator = start(*QUICK)
     other: Json = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "gvisor-2"}}
     lab.create({**other, "handler": "runsc"}).expect_ok()
     run_sandboxed(lab, "first", 1, patching=NOW)
@@ -243,7 +243,15 @@ def test_a_patch_is_about_the_pods_of_its_own_runtime_class_and_a_bad_date_is_sa
     assert uids(lab, "second") == kept
     date_patch(lab, "gvisor-2")
     eventually(functools.partial(are_replaced, lab, "second", kept))
-    lab.delete_profile("second")
+    operator.kill()
+    start(*QUICK, "--sandbox", "gvisor-2")
+    eventually(lambda: lab.status("first")["runtimeClassName"] == "gvisor-2")
+    before = uids(lab, "first")
+    date_patch(lab)
+    eventually(functools.partial(are_replaced, lab, "first", before))
+    assert {pod["spec"]["runtimeClassName"] for pod in pods_of(lab, "first")} == {"gvisor-2"}
+    for profile in "first", "second":
+        lab.delete_profile(profile)
     lab.delete("RuntimeClass", "gvisor-2")
 
 

@@ -73,6 +73,13 @@ def test_the_date_and_the_reason_are_written_and_it_says_what_comes_of_it(
     assert profile["evictionsFrom"]
 
 
+def test_profiles_that_had_the_class_before_are_told_for_the_pods_that_still_run_in_it(cluster: FakeCluster) -> None:
+    cluster.profiles = [a_profile("web", "kata"), a_profile("other", "kata")]
+    found = run("patch", "gvisor", "--reason", "x", "--dry-run", "--date", "2026-03-05T00:00:00Z", "-o", "json")
+    told = json.loads(found.stdout)["profiles"]
+    assert [(each["profile"], each["stale"], each["pods"]) for each in told] == [("web", 1, 2)]
+
+
 def test_a_dry_run_writes_nothing(cluster: FakeCluster) -> None:
     found = run("patch", "gvisor", "--reason", "x", "--dry-run")
     assert (found.exit_code, cluster.written) == (0, [])

@@ -21,7 +21,7 @@ from monopod.patching.rules.report import (
 )
 from monopod.patching.rules.rounds import Done, Evicting, Noticed, Overdue, Round, Waiting
 from monopod.patching.rules.settings import Memory, PatchingSettings, Termination
-from monopod.patching.rules.staleness import Cause, StalePod
+from monopod.patching.rules.staleness import Cause, Patch, StalePod
 from monopod.patching.rules.windows import build_window
 
 DAY = datetime.timedelta(days=1)
@@ -30,16 +30,19 @@ NOW = "2026-03-21T00:00:00Z"
 SETTINGS = PatchingSettings("web", "gvisor")
 
 
-def pods(count: int, cause: Cause = Cause.PATCH, *, precede: bool | None = None) -> tuple[StalePod, ...]:
+def pods(
+    count: int, cause: Cause = Cause.PATCH, *, precede: bool | None = None, date: datetime.datetime = DATE
+) -> tuple[StalePod, ...]:
     precede = cause is Cause.PATCH if precede is None else precede
+    patch = Patch("gvisor", date) if precede else None
     return tuple(
-        StalePod("prod", f"p{number}", f"p{number}", "web", "n", DATE - DAY, cause, DATE + DAY, precedes_patch=precede)
+        StalePod("prod", f"p{number}", f"p{number}", "web", "n", DATE - DAY, cause, DATE + DAY, precedes=patch)
         for number in range(count)
     )
 
 
 def facts(current: Round, **more: Any) -> Facts:
-    return Facts(**{"settings": SETTINGS, "round": current, "patched": DATE, **more})
+    return Facts(**{"settings": SETTINGS, "round": current, "dates": {"gvisor": DATE}, **more})
 
 
 def evicting(count: int, cause: Cause = Cause.PATCH) -> Evicting:
@@ -70,15 +73,31 @@ def test_a_round_counts_from_its_notice_to_its_end() -> None:
 
 def test_a_new_date_is_a_new_round_with_a_new_notice() -> None:
     end = decide(facts(Done()), decide(facts(evicting(3))), NOW)
-    later = decide(facts(evicting(2), patched=DATE + DAY), end, "2026-03-25T00:00:00Z")
+    again = pods(2, date=DATE + DAY)
+    found = facts(Evicting(again, "a", again, None), dates={"gvisor": DATE + DAY})
+    later = decide(found, end, "2026-03-25T00:00:00Z")
     assert later.items() >= {"noticedAt": "2026-03-25T00:00:00Z", "progress": "0/2"}.items()
     assert "finishedAt" not in later
 
 
+def test_each_runtime_class_has_a_notice_of_its_own_as_long_as_its_date_stands() -> None:
+    kata = replace(pods(1)[0], uid="k", precedes=Patch("kata", DATE - DAY))
+    both = (*pods(1), kata)
+    dates = {"gvisor": DATE, "kata": DATE - DAY}
+    first = decide(facts(evicting(1), dates=dates))
+    found = decide(facts(Evicting(both, "a", both, None), dates=dates), first, "2026-03-25T00:00:00Z")
+    assert found.items() >= {"patched": "2026-03-19T00:00:00Z", "noticedAt": "2026-03-25T00:00:00Z"}.items()
+    notices = {each["runtimeClassName"]: each["noticedAt"] for each in found["notices"]}
+    assert notices == {"gvisor": NOW, "kata": "2026-03-25T00:00:00Z"}, "an older date, and yet noticed later"
+    later = decide(facts(evicting(1), dates={"gvisor": DATE}), found, "2026-03-26T00:00:00Z")
+    assert [each["runtimeClassName"] for each in later["notices"]] == ["gvisor"]
+    assert "finishedAt" not in later
+
+
 def test_pods_that_only_grow_old_need_no_notice() -> None:
-    told = decide(facts(evicting(2, Cause.AGE), patched=None))
+    told = decide(facts(evicting(2, Cause.AGE), dates={}))
     assert not {"patched", "noticedAt", "finishedAt"} & told.keys()
-    assert "finishedAt" not in decide(facts(Done(), patched=None), told)
+    assert "finishedAt" not in decide(facts(Done(), dates={}), told)
 
 
 def test_a_patch_is_noticed_and_not_finished_as_long_as_pods_from_before_it_are_there_whatever_they_go_for() -> None:
@@ -172,7 +191,7 @@ def test_what_is_not_known_leaves_what_is_said() -> None:
 
 def test_a_date_that_cant_be_read_ends_no_round_and_forgets_no_termination() -> None:
     before = decide(facts(evicting(2), refused={"p0": "no"}))
-    told = contribute_patching(facts(Done(), patched=None, date_fault="no"), {"patching": before}, NOW)
+    told = contribute_patching(facts(Done(), dates={}, date_fault="no"), {"patching": before}, NOW)
     assert told.fields == {"patching": before}
     assert told.findings[0].reason == Reason.PATCH_DATE_INVALID
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from monopod.patching.rules.settings import Memory, PatchingSettings
+from monopod.patching.rules.staleness import Patch
 
 DAY = datetime.timedelta(days=1)
 
@@ -55,10 +56,13 @@ def test_the_status_is_its_memory_and_one_of_the_version_before_has_none() -> No
         "namespace": "prod", "name": "a", "uid": "a", "refusedAt": "2026-01-01T00:00:00Z",
         "scheduledTerminationTime": "2026-01-04T00:00:00Z", "evictErrorMessage": "no", "announced": True,
     }  # fmt: skip
-    told = {"patched": "2026-01-01T00:00:00Z", "noticedAt": "2026-01-02T00:00:00Z", "terminations": [termination]}
+    notice = {
+        "runtimeClassName": "kata", "patched": "2026-01-01T00:00:00Z", "noticedAt": "2026-01-02T00:00:00Z",
+    }  # fmt: skip
+    told = {"notices": [notice], "terminations": [termination]}
     memory = read(status={"patching": told}).memory
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    assert (memory.patched, memory.noticed_at) == (start, start + DAY)
+    assert memory.notices == {"kata": Patch("kata", start, start + DAY)}
     each = memory.terminations["a"]
     assert (each.refused_at, each.at, each.message, each.announced) == (start, start + 3 * DAY, "no", True)
     assert read(status={"phase": "ACTIVE"}).memory == Memory()

@@ -13,7 +13,7 @@ Json = dict[str, Any]
 NOW = read_date("2026-03-10T00:00:00Z")
 DATE = read_date("2026-03-05T00:00:00Z")
 DAY = datetime.timedelta(days=1)
-PATCH = Patch(DATE, DATE + DAY)
+PATCH = Patch("gvisor", DATE, DATE + DAY)
 
 
 def a_pod(start: str | None = "2026-03-01T00:00:00Z", ready: str | None = None, **metadata: Any) -> Json:
@@ -61,7 +61,7 @@ def test_a_sandbox_from_before_the_patch_is_stale(pod: Json, stale: bool) -> Non
 
 
 def test_a_patch_of_tomorrow_makes_nothing_stale_yet() -> None:
-    tomorrow = Patch(NOW + DAY, NOW)
+    tomorrow = Patch("gvisor", NOW + DAY, NOW)
     assert find_stale(a_pod(), tomorrow, DAY, None, NOW) is None
     assert find_stale(a_pod(), tomorrow, DAY, None, NOW + DAY) is not None
 
@@ -77,7 +77,7 @@ def test_without_a_patch_only_age_counts_and_needs_no_notice() -> None:
 def test_of_patch_and_age_the_one_counts_by_which_it_may_go_first() -> None:
     first = find_stale(a_pod(), PATCH, 14 * DAY, 8 * DAY, NOW)
     assert first is not None
-    assert (first.cause, first.eligible_from, first.precedes_patch) == (Cause.AGE, NOW - DAY, True)
+    assert (first.cause, first.eligible_from, first.precedes) == (Cause.AGE, NOW - DAY, PATCH)
     first = find_stale(a_pod(), PATCH, datetime.timedelta(), 8 * DAY, NOW)
     assert first is not None
     assert (first.cause, first.eligible_from) == (Cause.PATCH, DATE + DAY)
