@@ -58,6 +58,8 @@ RESYNC_SECONDS: Final = 60.0
 REST_PER_LOOK: Final = 4.0
 # What was seen longer ago evicts nothing.
 KNOWN_SECONDS: Final = 20.0
+# Where dry runs took so long, as they do where a webhook is slow, pods are looked at again before any goes.
+OLD_SECONDS: Final = KNOWN_SECONDS / 4
 # Budgets refuse for a moment whenever a replacement has become Ready: they block once they did so a few times.
 LASTING_PAUSE_SECONDS: Final = 8.0
 RETRY_SECONDS: Final = 10.0
@@ -182,8 +184,27 @@ class Patcher:
             self._problems.clear("patching of a profile")
 
     async def _look(self, state: _State) -> None:
-        """Looks at a profile's pods, and decides."""
-        settings, began = state.settings, self._clock.monotonic()
+        """Looks at a profile's pods, decides, and tries what is to go."""
+        before, began = (state.round, state.turns, state.facts), self._clock.monotonic()
+        await self._decide(state)
+        scan, tried_at = state.scan or ProfileScan(), self._clock.monotonic()
+        wanted = (pod.workload for pod in state.turns.now if not _is_bare(pod, scan))
+        await self._dry_runs.update(wanted, scan, state.settings)
+        tried_for = self._clock.monotonic() - tried_at
+        if tried_for > OLD_SECONDS:
+            await self._decide(state)
+        else:
+            evicted = self.history.get_evicted(state.settings.profile)
+            state.turns = self._follow_evictions(state.turns, state.scan, evicted)
+        self._hand_over()
+        is_same = (state.round, state.turns, state.facts) == before
+        state.interval = min(state.interval * 1.5, LONGEST_INTERVAL_SECONDS) if is_same else INTERVAL_SECONDS
+        now = self._clock.monotonic()
+        state.due = now + max(self._compute_pause(state), REST_PER_LOOK * (now - began - tried_for))
+
+    async def _decide(self, state: _State) -> None:
+        """What is so now, and whose turn it is."""
+        settings = state.settings
         self.history.begin_look(settings.profile)
         scan = await self._gatherer.gather(settings, state.dates)
         self.history.observe(scan)
@@ -197,16 +218,9 @@ class Patcher:
         current = self._compute_round(settings, scan, refused, obstacles)
         tried = {*settings.memory.terminations, *words}
         turns = self._decide_turns(state, current, scan, replace(evidence, refused=tried, is_overtaken=is_overtaken))
-        await self._dry_runs.update((pod.workload for pod in turns.now if not _is_bare(pod, scan)), scan, settings)
         turns = self._follow_evictions(turns, scan, self.history.get_evicted(settings.profile))
-        before, state.scan, state.round, state.turns = (state.round, state.turns), scan, current, turns
-        facts = self._build_facts(state, scan, refused, obstacles)
-        is_same = (current, turns) == before and facts == state.facts
-        state.facts = facts
-        self._hand_over()
-        state.interval = min(state.interval * 1.5, LONGEST_INTERVAL_SECONDS) if is_same else INTERVAL_SECONDS
-        took = self._clock.monotonic() - began
-        state.due = self._clock.monotonic() + max(self._compute_pause(state), REST_PER_LOOK * took)
+        state.scan, state.round, state.turns = scan, current, turns
+        state.facts = self._build_facts(state, scan, refused, obstacles)
 
     def _find_late(self, scan: ProfileScan, settings: PatchingSettings, evidence: Evidence) -> tuple[Obstacle, ...]:
         """What keeps pods of workloads that have lacked Ready pods for too long."""

@@ -80,14 +80,13 @@ class PatchingGatherer:
                 patch = dates.find_patch(runtime_class, settings.memory)
                 pods.append((_trim(pod), find_stale(pod, patch, settings.wait, settings.max_age, now, leaving)))
         self._classes[settings.profile] = classes
-        return await self._observe_all(pods, settings, dates, at)
+        return await self._observe_all(pods, settings, dates)
 
     async def _observe_all(
         self,
         pods: list[tuple[Manifest, StalePod | None]],
         settings: PatchingSettings,
         dates: PatchDates,
-        at: float,
     ) -> ProfileScan:
         named = ((pod["metadata"]["namespace"], owner) for pod, _ in pods if (owner := get_owner(pod)))
         owners = {(namespace, owner.uid): owner for namespace, owner in named}
@@ -109,7 +108,8 @@ class PatchingGatherer:
                 represented.add(workload.uid)
                 manifests[each.uid] = pod
         classes = frozenset(_read_class(pod) for pod, _ in pods)
-        return ProfileScan(tuple(seen), workloads, at, manifests, classes)
+        # Not when it began: where reading takes longer than that is good for, no pod would ever go.
+        return ProfileScan(tuple(seen), workloads, self._clock.monotonic(), manifests, classes)
 
     async def _fetch_workload(self, namespace: str, owner: Owner) -> Workload | None:
         now = self._clock.monotonic()

@@ -119,6 +119,10 @@ class Scene:
         """Admission gives new pods this sandbox from now on."""
         self.api.answers["try", "/api/v1/namespaces/prod/pods"] = lambda body: sandbox(body, runtime_class)
 
+    def list_going(self) -> list[str]:
+        now = self.clock.monotonic()
+        return sorted(pod.name for pod in self.evictor.wanted if now < pod.known_until)
+
     async def go_on(self) -> list[str]:
         for seconds in (0.1, 3.0, 3.0):
             self.clock.step(seconds)
@@ -161,8 +165,7 @@ class Profile:
         return self.list_going()
 
     def list_going(self) -> list[str]:
-        now = self.scene.clock.monotonic()
-        return sorted(pod.name for pod in self.scene.evictor.wanted if now < pod.known_until)
+        return self.scene.list_going()
 
     async def replace(self, name: str, runtime_class: str = "gvisor") -> None:
         """Evicts the pod; its replacement is Ready."""

@@ -1,15 +1,17 @@
 """What is handed to the evictor, and what has to be on record before."""
 
 import datetime
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from monopod.api.names import SELECTORS_ANNOTATION
-from monopod.kube.client.api import ApiError, ApiUnreachable
+from monopod.kube.client.api import ApiError, ApiUnreachable, Json
 from monopod.kube.objects.fields import Part
-from monopod.patching.replacements import VALID_SECONDS
+from monopod.patching.controller import KNOWN_SECONDS
+from monopod.patching.replacements import BOUNDED_SECONDS, VALID_SECONDS
 from monopod.patching.rules.input import PatchingInput
 from monopod.patching.rules.settings import Memory, PatchingSettings, Termination
 from monopod.patching.rules.windows import Window, parse_schedule
@@ -205,6 +207,45 @@ async def test_a_namespace_whose_dry_runs_get_no_answer_holds_up_its_own_pods_al
         assert await scene.go_on() == ["a"]
         (blocker,) = scene.contribute({})["blockers"]
     assert (blocker["reason"], blocker["examples"]) == ("ReplacementRefused", ["away/z"])
+
+
+async def test_pods_go_though_every_dry_run_takes_longer_than_what_was_seen_is_good_for() -> None:
+    scene = Scene("a")
+
+    def answer_slowly(body: dict[str, Any]) -> dict[str, Any]:
+        scene.clock.step(KNOWN_SECONDS + 5)
+        return sandbox(body)
+
+    scene.api.answers["try", "/api/v1/namespaces/prod/pods"] = answer_slowly
+    # With a quota each look tries again.
+    scene.api.lists["/api/v1/namespaces/prod/resourcequotas"] = [{**an_object("q"), "spec": {"hard": {"pods": "9"}}}]
+    memory = a_notice(scene.clock.now())
+    async with running(scene.patcher.controller):
+        scene.give(replace(TERMS, memory=memory))
+        for _ in range(3):
+            scene.api.requests.clear()
+            scene.clock.step(BOUNDED_SECONDS + 1)
+            await settle()
+            assert scene.list_going() == ["a"]
+            assert len(scene.api.sent("try")) == 1, "what is known is used before anything is tried again"
+
+
+async def test_pods_go_though_the_list_of_them_takes_longer_than_what_was_seen_is_good_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene("a")
+    whole = scene.api.read_pages
+
+    async def read_slowly(path: str, *more: Any, **options: Any) -> AsyncIterator[Json]:
+        async for page in whole(path, *more, **options):
+            yield page
+        scene.clock.step((KNOWN_SECONDS + 5) * (path == "/api/v1/pods"))
+
+    monkeypatch.setattr(scene.api, "read_pages", read_slowly)
+    async with running(scene.patcher.controller):
+        scene.give(replace(TERMS, memory=a_notice(scene.clock.now())))
+        await settle()
+        assert scene.list_going() == ["a"]
 
 
 async def test_pods_that_name_the_owner_of_pods_in_another_namespace_are_none_of_its() -> None:

@@ -55,7 +55,7 @@ class ProfileScan:
     Attributes:
         pods: in any order.
         workloads: by uid; those that are going are missing, and their pods with them.
-        at: when that was, on the monotonic clock.
+        at: when all of that had been read, on the monotonic clock.
         classes: the RuntimeClasses that the pods run in: the profile's, and others that it had before.
         manifests: of each workload one pod that is to be replaced, and all such pods that nothing controls, by uid.
     """
