@@ -20,6 +20,7 @@ from monopod.eviction.rules.order import (
     EvictionQueue,
     Obstacle,
     Refusal,
+    Unanswered,
     Wait,
 )
 from monopod.eviction.rules.turns import Purpose
@@ -66,6 +67,7 @@ class Evictor:
         self._queue = EvictionQueue(distance, free_at=clock.monotonic() + distance)
         self._wanted: dict[str, tuple[Candidate, ...]] = dict.fromkeys(PURPOSES, ())
         self._listeners: list[Callable[[Candidate], None]] = []
+        self._doubters: list[Callable[[Candidate], None]] = []
         self.answered = Signal()
         """The API server has answered a request."""
         self.controller = Controller(
@@ -86,6 +88,10 @@ class Evictor:
     def listen(self, listener: Callable[[Candidate], None]) -> None:
         """Has `listener` told of every pod that is evicted."""
         self._listeners.append(listener)
+
+    def listen_for_doubt(self, listener: Callable[[Candidate], None]) -> None:
+        """Has `listener` told of every pod that may have been evicted: no answer came."""
+        self._doubters.append(listener)
 
     def compute_obstacles(self, pods: Iterable[Candidate], lasting: float = 0.0) -> tuple[Obstacle, ...]:
         """What keeps these pods from being evicted; budgets only if they have refused for some pauses."""
@@ -114,8 +120,8 @@ class Evictor:
         answer = await request(self._api, pod)
         self._queue.record_answer(pod, answer, self._clock.monotonic())
         EVICTIONS.labels(LABELS[type(answer)], pod.purpose).inc()
-        if isinstance(answer, Evicted):
-            for listener in self._listeners:
+        if isinstance(answer, Evicted | Unanswered):
+            for listener in self._listeners if isinstance(answer, Evicted) else self._doubters:
                 listener(pod)
         log = logger.info if isinstance(answer, Evicted) else logger.debug
         log("eviction", pod=str(pod), answer=str(answer))

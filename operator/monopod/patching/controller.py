@@ -17,7 +17,7 @@ from typing import Any, Final
 from monopod.bare_pods.controller import BareKeeper
 from monopod.bare_pods.rules.steps import BarePod
 from monopod.eviction.evictor import Evictor
-from monopod.eviction.rules.order import Candidate, Obstacle, OverBudget, Refusal, Refused, SeveralBudgets
+from monopod.eviction.rules.order import Candidate, Obstacle
 from monopod.kube.client.api import Api, ApiError, ApiUnreachable
 from monopod.kube.clock import SYSTEM_CLOCK, Clock
 from monopod.kube.controller import WHOLE, After, Backoff, Controller, Result
@@ -32,7 +32,7 @@ from monopod.patching.history import History
 from monopod.patching.replacements import PatchDryRuns
 from monopod.patching.rules.dates import PatchDates
 from monopod.patching.rules.input import PatchingInput
-from monopod.patching.rules.report import Facts, contribute_patching, list_due
+from monopod.patching.rules.report import Facts, contribute_patching, describe_refusal, list_due
 from monopod.patching.rules.rounds import DONE, Done, Evicting, Noticed, Overdue, Round, Waiting, compute_round
 from monopod.patching.rules.scan import PodState, ProfileScan
 from monopod.patching.rules.settings import Memory, PatchingSettings
@@ -119,6 +119,7 @@ class Patcher:
         backoff = Backoff(first=2.0, longest=30.0, is_firm=True)
         self.controller = Controller("patching", self._reconcile, problems, backoff=backoff, clock=clock)
         evictor.listen(self._note_eviction)
+        evictor.listen_for_doubt(self._note_doubt)
 
     def limit(self, living: Iterable[str]) -> None:
         """Before anything of a profile is taken back: from now on no pod is evicted for any but these."""
@@ -209,7 +210,7 @@ class Patcher:
         scan = await self._gatherer.gather(settings, state.dates)
         self.history.observe(scan)
         answers = self._evictor.find_refused([pod.candidate for pod in scan.pods], LASTING_PAUSE_SECONDS)
-        words = {uid: _describe(refusal) for uid, refusal in answers.items()}
+        words = {uid: describe_refusal(refusal) for uid, refusal in answers.items()}
         evidence = Evidence(self.history.expected, self._bare.report(settings.profile).missing)
         refused = select_settled(words, scan, evidence, self._find_long_refused(scan, words))
         is_overtaken = self._is_overtaken(settings.profile, scan)
@@ -352,10 +353,19 @@ class Patcher:
             self.history.note_eviction(profile, pod.uid)
             if state := self._states.get(profile):
                 state.due = min(state.due, self._clock.monotonic() + INTERVAL_SECONDS)
-                before, state.turns = state.turns, self._follow_evictions(state.turns, state.scan, {pod.uid})
-                if state.turns != before:
-                    self._hand_over()
+            self._restrict_to_zone(pod, profile)
             self.controller.enqueue_after(WHOLE, INTERVAL_SECONDS)
+
+    def _note_doubt(self, pod: Candidate) -> None:
+        if profile := self._handed.get(pod.uid):
+            self.history.note_doubt(profile, pod.uid)
+            self._restrict_to_zone(pod, profile)
+
+    def _restrict_to_zone(self, pod: Candidate, profile: str) -> None:
+        if state := self._states.get(profile):
+            before, state.turns = state.turns, self._follow_evictions(state.turns, state.scan, {pod.uid})
+            if state.turns != before:
+                self._hand_over()
 
     def _follow_evictions(self, turns: Turns, scan: ProfileScan | None, evicted: Collection[str]) -> Turns:
         return follow_evictions(turns, scan, evicted, self._gatherer.compute_zones()) if scan and evicted else turns
@@ -386,14 +396,3 @@ def _mark_overdue(pod: PodState) -> PodState:
 def _forget(settings: PatchingSettings) -> PatchingSettings:
     """The terms alone."""
     return replace(settings, memory=Memory())
-
-
-def _describe(refusal: Refusal) -> str:
-    """The API server's words."""
-    match refusal:
-        case OverBudget(words=words, message=message):
-            return " ".join(part for part in (words, message) if part)
-        case SeveralBudgets(words=words):
-            return words or "more than one PodDisruptionBudget selects the pod"
-        case Refused(message):
-            return message

@@ -13,6 +13,8 @@ from monopod.patching.rules.scan import ProfileScan
 
 # After this time a workload that lacks Ready pods, or whose pods are refused, holds up no others.
 PATIENCE_SECONDS: Final = 600.0
+# So long after a request without an answer the API server may still grant it: it gives up on its own after a minute.
+DOUBT_SECONDS: Final = 75.0
 # As long as no pod has become Ready since a patch, one more may be evicted after each of these pauses.
 FIRST_PODS: Final = Backoff(first=PATIENCE_SECONDS, longest=3600.0)
 
@@ -33,17 +35,21 @@ class History:
         self._since: dict[Key, float] = {}
         self._first_pods: dict[str, int] = {}
         self._evicted: dict[str, set[str]] = {}
+        self._doubts: dict[Key, float] = {}
 
     def __len__(self) -> int:
-        return len(self.expected) + len(self._since) + len(self._first_pods) + len(self._evicted)
+        counts = len(self.expected), len(self._since), len(self._first_pods), len(self._evicted), len(self._doubts)
+        return sum(counts)
 
     def begin_look(self, profile: str) -> None:
         """Pods of the profile are about to be listed."""
         self._evicted[profile] = set()
 
     def get_evicted(self, profile: str) -> Collection[str]:
-        """The uids of pods that were evicted since then, which the list may show as if they weren't."""
-        return self._evicted.get(profile, ())
+        """The uids of pods that were evicted since then, or may be, which the list may show as if they weren't."""
+        now = self._clock.monotonic()
+        doubtful = {uid for (name, uid), until in self._doubts.items() if name == profile and now < until}
+        return doubtful | self._evicted.get(profile, set())
 
     def observe(self, scan: ProfileScan) -> None:
         """Remembers how many pods each workload of an unknown kind had at most."""
@@ -96,6 +102,10 @@ class History:
         if profile in self._first_pods:
             self._first_pods[profile] += 1
 
+    def note_doubt(self, profile: str, uid: str) -> None:
+        """A pod of the profile may have been evicted, or be yet: no answer came."""
+        self._doubts[profile, uid] = self._clock.monotonic() + DOUBT_SECONDS
+
     def retain(self, scans: Mapping[str, ProfileScan | None]) -> None:
         """Forgets what is in none of these scans, which are by the names of profiles."""
         known = {*scans}
@@ -104,5 +114,6 @@ class History:
                 known.update(scan.workloads, (pod.uid for pod in scan.pods))
         self.expected = {uid: count for uid, count in self.expected.items() if uid in known}
         self._since = {key: since for key, since in self._since.items() if key[1] in known}
+        self._doubts = {key: until for key, until in self._doubts.items() if key[1] in known}
         self._first_pods = {name: count for name, count in self._first_pods.items() if name in known}
         self._evicted = {name: uids for name, uids in self._evicted.items() if name in known}

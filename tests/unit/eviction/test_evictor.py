@@ -108,6 +108,23 @@ async def test_the_mover_evicts_what_is_wanted_and_nothing_more() -> None:
         assert [path for path, _ in api.sent("create")] == [PATH]
 
 
+async def test_who_wants_to_know_is_told_of_pods_that_were_evicted_and_of_those_that_may_have_been() -> None:
+    api, clock = FakeApi({("create", PATH): ApiUnreachable("away")}), FakeClock()
+    evicted, doubtful = list[Candidate](), list[Candidate]()
+    evictor = Evictor(api, TWENTY, PROBLEMS, clock=clock)
+    evictor.listen(evicted.append)
+    evictor.listen_for_doubt(doubtful.append)
+    evictor.update("patching", [POD])
+    async with running(evictor.controller):
+        clock.step(3)
+        await settle()
+        assert (evicted, [pod.uid for pod in doubtful]) == ([], ["uid-a"])
+        api.answers["create", PATH] = {}
+        clock.step(10)
+        await settle()
+    assert ([pod.uid for pod in evicted], len(doubtful)) == (["uid-a"], 1)
+
+
 async def test_evictions_keep_their_distance() -> None:
     api, clock = FakeApi(), FakeClock()
     evictor = Evictor(api, TWENTY, PROBLEMS, clock=clock)

@@ -44,6 +44,10 @@ class RememberingEvictor(Evictor):
         for listener in self._listeners:
             listener(pod)
 
+    def doubt(self, pod: Candidate) -> None:
+        for listener in self._doubters:
+            listener(pod)
+
 
 class RememberingKeeper(BareKeeper):
     told: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from monopod.api.names import SELECTORS_ANNOTATION
 from monopod.kube.client.api import ApiError, ApiUnreachable, Json
 from monopod.kube.objects.fields import Part
 from monopod.patching.controller import KNOWN_SECONDS
+from monopod.patching.history import DOUBT_SECONDS
 from monopod.patching.replacements import BOUNDED_SECONDS, VALID_SECONDS
 from monopod.patching.rules.input import PatchingInput
 from monopod.patching.rules.settings import Memory, PatchingSettings, Termination
@@ -154,6 +155,22 @@ async def test_of_refused_pods_in_several_zones_none_goes_with_one_of_another_zo
         assert await scene.go_on() == ["a", "b", "c"]
         scene.evictor.tell(next(pod for pod in scene.evictor.wanted if pod.name == "a"))
         assert sorted(pod.name for pod in scene.evictor.wanted) == ["a", "c"], "at once, and not with the next look"
+
+
+async def test_until_it_is_known_whether_a_pod_was_evicted_none_of_another_zone_goes() -> None:
+    scene, settings = _refuse_in_two_zones()
+    async with running(scene.patcher.controller):
+        scene.give(settings)
+        assert await scene.go_on() == ["a", "b", "c"]
+        scene.evictor.doubt(next(pod for pod in scene.evictor.wanted if pod.name == "a"))
+        assert sorted(pod.name for pod in scene.evictor.wanted) == ["a", "c"], "at once, and not with the next look"
+        scene.clock.step(DOUBT_SECONDS - 10)
+        assert await scene.go_on() == ["a", "c"], "the API server may still grant it"
+        scene.clock.step(10)
+        assert await scene.go_on() == ["a", "b", "c"]
+        scene.patcher.update(PatchingInput())
+        await scene.go_on()
+        assert len(scene.patcher.history) == 0
 
 
 async def test_a_look_during_which_a_refused_pod_goes_lets_none_of_another_zone_go() -> None:

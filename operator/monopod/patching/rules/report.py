@@ -14,7 +14,7 @@ from typing import Any, Final, assert_never
 
 from monopod.api.profile_parts.patching import MAX_TERMINATIONS
 from monopod.api.reasons import ConditionType, Reason
-from monopod.eviction.rules.order import Obstacle
+from monopod.eviction.rules.order import Obstacle, OverBudget, Refusal, Refused, SeveralBudgets
 from monopod.kube.objects.conditions import Contribution, Finding, Severity
 from monopod.kube.objects.fields import Part
 from monopod.kube.objects.timestamps import format_time
@@ -202,6 +202,19 @@ def _plan_terminations(facts: Facts, before: Mapping[str, Any], now: str) -> lis
             words = facts.refused[pod.uid][:MESSAGE_LIMIT]
             found.append(Termination(pod.namespace, pod.name, pod.uid, moment, at, words))
     return found
+
+
+def describe_refusal(refusal: Refusal) -> str:
+    """The API server's words."""
+    match refusal:
+        case OverBudget(words=words, message=message):
+            return " ".join(part for part in (words, message) if part)
+        case SeveralBudgets(words=words):
+            return words or "more than one PodDisruptionBudget selects the pod"
+        case Refused(message):
+            return message
+        case never:
+            assert_never(never)
 
 
 def _write_termination(each: Termination) -> dict[str, Any]:

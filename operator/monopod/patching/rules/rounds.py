@@ -127,14 +127,14 @@ def compute_round(
     if awaited and all(pod.uid in terminations for pod in awaited):
         last = max(terminations[pod.uid] for pod in awaited)
         if last <= now:
-            _, mine = _choose_next(ready, zones, now, terminations)
+            _, mine = _choose_next(ready, ordered, zones, now, terminations)
             return Overdue(ordered, last, opening is not None, mine if opening else ())
     if opening is None:
         # A node that is about to go doesn't wait for a window.
         ready = [pod for pod in ready if pod.cause is Cause.MAINTENANCE]
         if not ready:
             return Waiting(ordered, find_next(windows, now))
-    zone, mine = _choose_next(ready, zones, now, {*terminations, *refused})
+    zone, mine = _choose_next(ready, ordered, zones, now, {*terminations, *refused})
     return Evicting(ordered, zone, mine, opening.closes if opening else None)
 
 
@@ -148,14 +148,18 @@ def _is_stuck(pod: StalePod, now: datetime.datetime) -> bool:
 
 
 def _choose_next(
-    ready: Sequence[StalePod], zones: Mapping[str, str], now: datetime.datetime, refused: Collection[str]
+    ready: Sequence[StalePod],
+    ordered: Sequence[StalePod],
+    zones: Mapping[str, str],
+    now: datetime.datetime,
+    refused: Collection[str],
 ) -> tuple[str, tuple[StalePod, ...]]:
-    """A zone, and the pods that go next.
+    """A zone, and those of the pods that may go that go next.
 
-    They are those of the zone in which pods are on their way out; else of the first with any that weren't refused; else
-    the refused ones of all zones.
+    They are those of the zone in which pods are on their way out, whyever; else of the first with any that weren't
+    refused; else the refused ones of all zones.
     """
-    leaving = [pod for pod in ready if pod.is_terminating and not _is_stuck(pod, now)]
+    leaving = [pod for pod in ordered if pod.is_terminating and not _is_stuck(pod, now)]
     staying = tuple(pod for pod in ready if not pod.is_terminating)
     untried = [pod for pod in staying if pod.uid not in refused]
     for pods in (leaving, untried):

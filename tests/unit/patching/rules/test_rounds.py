@@ -97,6 +97,18 @@ def test_the_next_zone_waits_until_the_last_pod_of_the_one_before_has_gone() -> 
     assert names(compute_round([leaving, a_pod("a-1")], ZONES, [], START, {})) == [], "whichever zone it is"
 
 
+def test_zones_dont_overlap_outside_of_windows_either_nor_for_a_pod_that_goes_before_it_has_to() -> None:
+    moved = replace(a_pod("a-1"), cause=Cause.MAINTENANCE)
+    evicted = replace(a_pod("b-1", "node-b"), is_terminating=True)
+    restarted = replace(evicted, eligible_from=START + DAY)
+    for leaving in evicted, restarted:
+        found = compute_round([moved, leaving], ZONES, [SATURDAYS], START, {})
+        assert isinstance(found, Evicting)
+        assert (found.zone, found.next, found.closes) == ("b", (), None), "no window is open"
+        assert names(compute_round([moved, leaving], ZONES, [], START, {})) == []
+    assert names(compute_round([moved, a_pod("b-1", "node-b")], ZONES, [SATURDAYS], START, {})) == ["a-1"]
+
+
 def test_a_pod_that_stays_long_after_its_grace_period_holds_up_no_zone_and_no_end_of_the_others() -> None:
     stuck = replace(a_pod("a-1"), is_terminating=True, ends=START)
     pods = [stuck, a_pod("a-2"), a_pod("b-1", "node-b")]
