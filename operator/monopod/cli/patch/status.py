@@ -43,7 +43,7 @@ def _build_report(profile: Json) -> Json:
     return {
         "profile": profile["metadata"]["name"],
         "runtimeClassName": status.get("runtimeClassName"),
-        "phase": told.get("phase") or ("Done" if condition.get("status") == "True" else None),
+        "phase": told.get("phase"),
         "reason": condition.get("reason"),
         "message": condition.get("message"),
         **{key: told.get(key) for key in ("patched", "noticedAt", "evictionsFrom", "finishedAt", "zone")},
@@ -67,9 +67,13 @@ def _build_table(reports: Sequence[Json]) -> Table:
     table = build_grid(7)
     table.add_row("profile", "phase", "replaced", "blocked", "left", "patched", "evictions from", style="dim")
     for each in reports:
+        if each["phase"] is None:
+            # Nothing was ever to be replaced, or no one knows.
+            table.add_row(each["profile"], "-" if each["reason"] == Reason.SANDBOXES_CURRENT else "unknown", *"-----")
+            continue
         counts = f"{each['replaced']}/{each['pods']}", str(each["blocked"]), str(each["left"])
-        phase = Text(each["phase"] or "unknown", "red" if each["phase"] == "Overdue" else "")
-        table.add_row(each["profile"], phase, *counts, each["patched"] or "", each["evictionsFrom"] or "")
+        phase = Text(each["phase"], "red" if each["phase"] == "Overdue" else "")
+        table.add_row(each["profile"], phase, *counts, each["patched"] or "-", each["evictionsFrom"] or "-")
     return table
 
 

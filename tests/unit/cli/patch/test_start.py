@@ -124,3 +124,12 @@ def test_the_status_says_why_nothing_goes_on(cluster: FakeCluster, reason: str, 
     condition = {"type": "Patched", "status": "False", "reason": reason, "message": "spec.patching.windows[0]: no"}
     cluster.profiles = [a_profile("web", conditions=[condition])]
     assert (f"web: {reason}: spec.patching.windows[0]: no" in run("patch", "status").stdout) is is_told
+
+
+def test_of_a_profile_that_was_never_patched_the_status_has_nothing_to_tell(cluster: FakeCluster) -> None:
+    current, unknown = ({"type": "Patched", "reason": why} for why in ("SandboxesCurrent", "PodsNotListed"))
+    cluster.profiles = [a_profile("new", conditions=[current]), a_profile("other", conditions=[unknown])]
+    rows = [line.split() for line in run("patch", "status").stdout.splitlines()]
+    assert rows[1:3] == [["new", *"------"], ["other", "unknown", *"-----"]]
+    told = json.loads(run("patch", "status", "-o", "json").stdout)["profiles"]
+    assert [each["phase"] for each in told] == [None, None]
