@@ -137,7 +137,7 @@ def _is_fresh(pod: Manifest, settings: PatchingSettings, dates: PatchDates) -> b
         return False
     patched = dates.known.get(settings.runtime_class)
     made = read_sandbox_start(pod) or read_time(Part(pod).child("metadata").text("creationTimestamp"))
-    return patched is None or made is None or made >= patched
+    return patched is None or made is None or made > patched
 
 
 def _may_be_stale(

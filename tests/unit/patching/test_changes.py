@@ -8,7 +8,7 @@ import pytest
 
 from monopod.kube.client.api import Json
 from tests.unit.fake_api import an_object
-from tests.unit.patching.scene import NOW, PATCHED, Profile, Scene
+from tests.unit.patching.scene import NOW, PATCHED, Profile, Scene, evict
 from tests.unit.running import running
 
 LEAP = {"schedule": "0 0 29 2 *", "duration": "15m"}
@@ -115,6 +115,22 @@ async def test_a_patch_whose_date_is_taken_back_isnt_said_to_be_finished_and_has
         assert await profile.go_on() == []
         assert profile.told.items() >= {"phase": "Noticed", "patched": PATCHED, "progress": "0/1"}.items()
         assert profile.told["noticedAt"] > NOW
+
+
+async def test_a_replacement_from_the_second_of_the_date_is_replaced_once_more_and_none_after_it() -> None:
+    scene = Scene("a")
+    scene.date_patch(NOW)
+    profile = Profile(scene, wait="0m")
+    async with running(scene.patcher.controller):
+        profile.give()
+        assert await profile.go_on() == ["a"]
+        (pod,) = scene.api.lists["/api/v1/pods"]
+        evict(scene, pod)
+        pod["metadata"]["creationTimestamp"] = pod["status"]["startTime"] = NOW
+        pod["status"]["conditions"][0]["status"] = "True"
+        assert await profile.go_on() == ["a"], "it can't be told to be newer"
+        await profile.replace("a")
+        assert profile.told.items() >= {"phase": "Done", "stale": 0}.items()
 
 
 async def test_another_date_in_the_middle_of_a_round_begins_the_next() -> None:

@@ -48,4 +48,4 @@ class PatchDates:
         """Whether a pod may be from before a patch of its class; None: that may be any class."""
         names = {*self.known, *self.faults} if runtime_class is None else {runtime_class}
         dates = (date for name, date in self.known.items() if name in names)
-        return not names.isdisjoint(self.faults) or any(created < date <= now for date in dates)
+        return not names.isdisjoint(self.faults) or any(created <= date <= now for date in dates)

@@ -7,6 +7,9 @@ and nodes don't tell its version, so a date says it, too: the annotation `monopo
 which whoever patches writes when the last node is done.
 
 A sandbox is made again without the pod when its node restarts; the pod's condition tells.
+
+Times have whole seconds. A sandbox from the date's own second counts as older, because it may be. A replacement that
+comes up within that second is replaced once more, and no other after it: by then the second is over.
 """
 
 import datetime
@@ -45,7 +48,7 @@ class Patch:
     """A patch of a RuntimeClass's sandbox.
 
     Attributes:
-        date: sandboxes of the class that were made before it are stale.
+        date: sandboxes of the class that were made before it, or in the same second, are stale.
         noticed_at: when the owners of pods could first know, from which the wait counts; None: it isn't on record.
     """
 
@@ -130,7 +133,7 @@ def find_stale(
     started = read_sandbox_start(pod)
     if not get_mark(pod) or has_ended(pod) or started is None:
         return None
-    causes, precedes = [], patch if patch and started < patch.date <= now else None
+    causes, precedes = [], patch if patch and started <= patch.date <= now else None
     if precedes:
         causes.append(((precedes.noticed_at or now) + wait, Cause.PATCH))
     if max_age is not None and started + max_age <= now:

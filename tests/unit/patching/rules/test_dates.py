@@ -35,6 +35,7 @@ def test_a_pod_may_be_from_before_the_patch_of_its_own_class_or_of_any_if_that_i
     assert known.may_precede(old, "new", now)
     assert known.may_precede(old, None, now)
     assert not known.may_precede(old, "never", now)
+    assert known.may_precede(DATE, "new", now), "in the same second"
     assert not known.may_precede(young, None, now)
     assert not known.may_precede(old, "new", DATE - DAY / 2), "it is of tomorrow"
     assert DATES.may_precede(young, "odd", now), "no one knows"

@@ -37,7 +37,8 @@ def with_status(pod: Json, **status: Any) -> Json:
 
 STALE: dict[str, tuple[Json, bool]] = {
     "before the date": (a_pod("2026-03-04T23:59:59Z"), True),
-    "at the date": (a_pod("2026-03-05T00:00:00Z"), False),
+    "in the same second": (a_pod("2026-03-05T00:00:00Z"), True),
+    "a second later": (a_pod("2026-03-05T00:00:01Z"), False),
     "after the date": (a_pod("2026-03-06T00:00:00Z"), False),
     "before it, in another notation": (a_pod("2026-03-05T01:00:00+02:00"), True),
     "before it, and its sandbox was made again after its node had restarted": (
