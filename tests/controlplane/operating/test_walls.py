@@ -24,7 +24,7 @@ from monopod.api.names import BASE_POLICY, ISOLATED_ANNOTATION, PROFILE_FINALIZE
 from monopod.kube.objects.resources import NAMESPACES, NETWORK_POLICIES, PROFILES
 from tests.controlplane.operating.conftest import StartOperator
 from tests.controlplane.operating.interceptor import Interceptor, Write
-from tests.controlplane.operating.lab import Json, Lab, eventually
+from tests.controlplane.operating.lab import DEADLINE_SECONDS, Json, Lab, eventually
 from tests.controlplane.operating.relay import Relay
 
 DISTANCE_SECONDS = 0.5
@@ -179,7 +179,7 @@ def test_the_beginning_is_on_record_before_the_first_eviction(
                 lab.patch("FargateProfile", "web", {"spec": {"existingPods": "Reschedule"}})
             eventually(lambda: relay.refused >= 3)
             assert find_evictions(asked) == []
-        eventually(lambda: len(find_evictions(asked, namespace)) == 2)
+        eventually(lambda: len(find_evictions(asked, namespace)) >= 2)
         operator.kill()
     assert answered_before(
         asked.find(f"PATCH {PROFILES.path('web', subresource='status')}", has_begun(what)), find_evictions(asked)
@@ -276,8 +276,8 @@ def test_nothing_is_written_once_the_lease_is_released(lab: Lab, start: StartOpe
         eventually(lambda: len(asked.find(f"PATCH {policies}/pod-.*")) >= 16)
         asked.stop_at(len(asked.seen), "after")
         operator.process.send_signal(signal.SIGTERM)
-        assert asked.caught.wait(30)
-    assert operator.process.wait(timeout=30) == 0
+        assert asked.caught.wait(DEADLINE_SECONDS)
+    assert operator.process.wait(timeout=60) == 0
     release, *again = asked.find("PUT .*/leases/monopod", lambda body: not body["spec"]["holderIdentity"])
     after = asked.writes[asked.writes.index(release) + 1 :]
     assert [write.request for write in after if write not in again] == []
