@@ -46,7 +46,7 @@ def find_stored(lab: Lab, namespace: str, name: str = "toolbox") -> str:
 
 
 def await_phase(lab: Lab, namespace: str, phase: str) -> None:
-    eventually(lambda: find_stored(lab, namespace) == phase, 120)
+    eventually(lambda: find_stored(lab, namespace) == phase)
 
 
 def is_leaving(lab: Lab, namespace: str, name: str = "toolbox") -> bool:

@@ -22,7 +22,7 @@ from tests.controlplane.operating.bare_pods.scene import (
 )
 from tests.controlplane.operating.conftest import StartOperator, run_lab
 from tests.controlplane.operating.interceptor import Interceptor, Moment
-from tests.controlplane.operating.lab import ROOT, Lab, eventually
+from tests.controlplane.operating.lab import DEADLINE_SECONDS, ROOT, Lab, eventually
 from tests.controlplane.operating.moving import (
     QUICK,
     await_all_moved,
@@ -64,7 +64,7 @@ def test_a_pod_comes_back_under_its_name_in_the_sandbox(lab: Lab, start: StartOp
     assert pod["spec"]["runtimeClassName"] == "gvisor"
     assert pod["spec"]["containers"][0]["securityContext"] == tracing
     assert {volume["name"].rpartition("-")[0] for volume in pod["spec"]["volumes"]} == {"kube-api-access"}
-    assert [event["reason"] for event in lab.events("plain-move", "toolbox")].count("Recreated") == 1
+    eventually(lambda: [event["reason"] for event in lab.events("plain-move", "toolbox")].count("Recreated") == 1)
     await_all_moved(lab, "web")
     assert progress(lab, "web")["moved"] == 1
 
@@ -100,7 +100,7 @@ def test_an_operator_killed_at_any_step_loses_no_pod_and_makes_no_double(
         interceptor.stop_at(number, moment)
         first = start(*QUICK, kubeconfig=lab.write_kubeconfig(interceptor.url))
         move(lab, "web", namespace)
-        assert interceptor.caught.wait(60), interceptor.seen
+        assert interceptor.caught.wait(DEADLINE_SECONDS), interceptor.seen
         first.kill()
         assert all(re.fullmatch(*pair) for pair in zip(STEPS, interceptor.seen, strict=False)), interceptor.seen
     with Observer(lab, namespace) as observer:
@@ -140,8 +140,8 @@ def test_a_manifest_that_admission_refuses_is_kept_and_reported_and_restored(
     stored = lab.get("StoredPod", "toolbox", "refused-later") or {}
     assert "forbidden here" in stored["status"]["message"]
     assert "forbidden here" in blockers(lab, "web")["RecreationRefused"]["message"]
-    assert "RecreationRefused" in {event["reason"] for event in lab.events("refused-later", "toolbox")}
-    assert operator.metric('monopod_stored_pods{phase="Refused"}') == 1
+    eventually(lambda: "RecreationRefused" in {event["reason"] for event in lab.events("refused-later", "toolbox")})
+    eventually(lambda: operator.metric('monopod_stored_pods{phase="Refused"}') == 1)
     assert "Refused" in restore(lab, "-n", "refused-later").stdout
 
     refused = restore(lab, "toolbox", "-n", "refused-later")
@@ -186,7 +186,7 @@ def test_a_manifest_is_tried_again_when_the_reason_has_gone(lab: Lab, start: Sta
     move(lab, "web", "allowed-later")
     eventually(lambda: find_stored(lab, "allowed-later") == "Refused")
     lab.kubectl("delete", "validatingadmissionpolicybinding", "forbid-allowed-later")
-    eventually(lambda: is_moved(lab, "allowed-later", "web"), 120)
+    eventually(lambda: is_moved(lab, "allowed-later", "web"))
 
 
 @pytest.fixture
