@@ -107,7 +107,7 @@ class LedgerProcess:
     def fetch(self, path: str) -> str:
         """What one of the HTTP endpoints says; "" if nothing answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as response:
                 return str(response.read().decode())
         except urllib.error.HTTPError as error:
             return str(error.read().decode())

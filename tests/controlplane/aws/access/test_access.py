@@ -169,7 +169,7 @@ def test_a_deleted_key_opens_nothing_soon(world: World) -> None:
             return bool(error.response["Error"]["Code"] == "UnrecognizedClientException")
         return False
 
-    eventually(is_refused, 30)
+    eventually(is_refused, 60)
 
 
 def test_another_secret_opens_nothing(world: World) -> None:

@@ -213,7 +213,7 @@ def test_an_interrupted_probe_deletes_its_namespace(cluster: ControlPlane) -> No
         (name,) = re.findall(r"monopod-doctor-\w+", told)
         eventually(lambda: "server" in cluster.kubectl("get", "pods", "-n", name, "-o", "name").stdout)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
+        assert process.wait(timeout=90) == 130
     left = json.loads(cluster.kubectl("get", "namespaces", "-o", "json").stdout)["items"]
     going = {each["metadata"]["name"]: "deletionTimestamp" in each["metadata"] for each in left}
     assert going.get(name, True), "it was deleted"

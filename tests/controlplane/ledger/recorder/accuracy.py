@@ -10,7 +10,10 @@ from tests.controlplane.ledger.recorder.crowd import Truth
 QUIET = "both recorders there"
 
 LATENCY_MS = 2000
-"""Between a deletion's request and its event, on a machine that has more to do."""
+"""Between two writes of a recorder, on a machine that has more to do."""
+
+EVENT_MS = 10_000
+"""Between a deletion's request and its event, on such a machine: far less than until the next list."""
 
 COMMIT_MS = 2000
 """What was seen a moment before a kill isn't committed yet."""

@@ -18,7 +18,7 @@ from tests.controlplane.reach import poll, reach
 from tests.controlplane.server import Server
 from tests.unit.builders import a_pod, a_profile, a_selector
 
-LATENCY_MS = 2000
+LATENCY_MS = 10_000
 """On a busy machine the latency of a watch, and of the request that deletes."""
 
 SPACE = "ledger-pods"
@@ -90,7 +90,7 @@ class Scene:
                 assert lifetimes[uid].is_open == (truth.deleted is None), lifetimes[uid]
             return lifetimes, windows
 
-        return eventually(look, 60)
+        return eventually(look)
 
     def check(self, lifetime: Lifetime, *, is_exact: bool) -> None:
         truth = self.truth[lifetime.uid]
@@ -173,7 +173,9 @@ def test_what_happened_while_both_were_away_is_replayed_and_is_no_gap(scene: Sce
         assert len(own) == 1, "a replay is no gap"
     replica = scene.replicas[0]
     assert replica.metric("monopod_ledger_missed_pods_total") == 0
-    assert (replica.metric("monopod_ledger_lag_seconds") or 99) < 60
+    lag = replica.metric("monopod_ledger_lag_seconds")
+    assert lag is not None
+    assert lag < 60
     eventually(lambda: replica.metric("monopod_ledger_coverage_ratio") == 1)
 
 

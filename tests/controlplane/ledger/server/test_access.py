@@ -191,7 +191,7 @@ def test_a_client_certificate_is_a_user_and_their_groups(world: World, ask: Ask)
     finance = world.write_certificate("accountant", "finance")
 
     # The authorities are read once the servers run; until then nobody is asked for a certificate.
-    eventually(lambda: ask(finance, "cost").exit_code == 0, 30)
+    eventually(lambda: ask(finance, "cost").exit_code == 0)
     assert as_csv(ask, finance) == ["shop", "data"]
     assert as_csv(ask, world.cluster.kubeconfig_path) == ["shop", "data"]
 
@@ -199,7 +199,7 @@ def test_a_client_certificate_is_a_user_and_their_groups(world: World, ask: Ask)
 def test_a_certificate_without_the_right_shows_nothing(world: World, ask: Ask) -> None:
     stranger = world.write_certificate("stranger")
 
-    eventually(lambda: "can't get usages" in ask(stranger, "cost").stderr, 30)
+    eventually(lambda: "can't get usages" in ask(stranger, "cost").stderr)
     assert ask(stranger, "cost", "-n", "shop").exit_code == 1
 
 
@@ -209,7 +209,7 @@ def test_a_certificate_of_another_authority_does_not_get_in(world: World, ask: A
     certificate, key = other.issue("client", "accountant", ("finance", "system:masters"))
     context = build_context()
     context.load_cert_chain(certificate, key)
-    eventually(lambda: ask(world.write_certificate("accountant", "finance"), "cost").exit_code == 0, 30)
+    eventually(lambda: ask(world.write_certificate("accountant", "finance"), "cost").exit_code == 0)
 
     with pytest.raises((OSError, http.client.HTTPException)):
         fetch_status(world.servers.api_port, "/v1/cost", context=context)
@@ -226,7 +226,7 @@ def test_a_credential_plugin_is_asked(world: World, ask: Ask, kind: str, seen: l
     command = {"apiVersion": version, "command": str(plugin), "interactiveMode": "Never", "args": []}
     plugged = world.write_kubeconfig(f"plugged-{kind}", {"exec": command})
 
-    eventually(lambda: ask(plugged, "cost").exit_code == 0, 30)
+    eventually(lambda: ask(plugged, "cost").exit_code == 0)
     assert as_csv(ask, plugged) == seen
 
 
