@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pytest
 
@@ -187,6 +188,10 @@ def kill_again_and_again(start: StartOperator, instants: Instants, moments: Sequ
     return operator
 
 
+def tells(lab: Lab, profile: str, reason: str, counts: Mapping[str, int]) -> bool:
+    return rescheduled(lab, profile) == reason and progress(lab, profile).items() >= counts.items()
+
+
 def await_end(lab: Lab, workloads: Sequence[Workload], find_violations: Callable[[], Sequence[Instant]]) -> None:
     """Waits until each profile says what is true of its workloads, or a workload lacks more than it may."""
     for profile in PROFILES:
@@ -194,11 +199,11 @@ def await_end(lab: Lab, workloads: Sequence[Workload], find_violations: Callable
         blocked = sum(each.replicas for each in own if each.fate and not each.is_left)
         left = sum(each.replicas for each in own if each.is_left)
         reason = "Blocked" if blocked else "AllMoved"
-        eventually(lambda: find_violations() or rescheduled(lab, profile) == reason, DEADLINE)  # noqa: B023 called at once
+        counts = {"waiting": 0, "blocked": blocked, "left": left}
+        is_told = partial(tells, lab, profile, reason, counts)
+        eventually(lambda: find_violations() or is_told(), DEADLINE)  # noqa: B023 called at once
         assert find_violations() == []
         told = progress(lab, profile)
-        counts = told["waiting"], told["blocked"], told["left"]
-        assert counts == (0, blocked, left), profile
         fates = {f"{each.namespace}/{each.name}": each.fate for each in own if each.fate}
         for blocker in told["blockers"]:
             for pod in blocker["examples"]:
