@@ -2,11 +2,11 @@
 
 Whatever the API server tells of pods, NetworkPolicies and namespaces is put in its order, by resourceVersion; then
 every instant is looked at: a namespace that counts as isolated, or in which a pod of a profile runs, must have the base
-policy, wholly Monopod's. A watch that breaks off fails the test: what wasn't seen can't be vouched for.
+policy, wholly Monopod's. A watch that breaks off is taken up where it was; if that can't be done, the test fails, since
+what wasn't seen can't be vouched for.
 """
 
 import threading
-from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -14,7 +14,7 @@ from typing import Self
 from monopod.api.names import BASE_POLICY, ISOLATED_ANNOTATION, POLICY_LABEL, PROFILE_LABEL
 from monopod.kube.objects.resources import NAMESPACES, NETWORK_POLICIES, PODS
 from tests.controlplane.operating.lab import Json, Lab
-from tests.controlplane.operating.observer import STREAM_SECONDS
+from tests.controlplane.operating.observer import STREAM_SECONDS, follow_until
 from tests.controlplane.server import Server
 
 KINDS = {
@@ -91,15 +91,17 @@ class Closure:
             self._check()
 
     def _follow(self, kind: str, path: str, version: int) -> None:
+        def follow_once() -> None:
+            nonlocal version
+            query = f"watch=true&timeoutSeconds={STREAM_SECONDS}&resourceVersion={version}"
+            for event in self._lab.watch(f"{path}?{query}"):
+                assert event["type"] in ("ADDED", "MODIFIED", "DELETED"), event
+                change = Change(kind, event["object"], event["type"] == "DELETED")
+                version = max(version, change.version)
+                self._changes.append(change)
+
         try:
-            while not self._stopping.is_set():
-                query = f"watch=true&timeoutSeconds={STREAM_SECONDS}&resourceVersion={version}"
-                with suppress(TimeoutError):  # on a busy machine; the next stream goes on where this one ended
-                    for event in self._lab.watch(f"{path}?{query}"):
-                        assert event["type"] in ("ADDED", "MODIFIED", "DELETED"), event
-                        change = Change(kind, event["object"], event["type"] == "DELETED")
-                        version = max(version, change.version)
-                        self._changes.append(change)
+            follow_until(self._stopping, follow_once)
         except Exception as failure:
             self._failure = failure
 

@@ -6,12 +6,11 @@ them, and judges after each as Kubernetes' documentation says. Of what Monopod d
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from tests.controlplane.operating.lab import Json, Lab
-from tests.controlplane.operating.observer import STREAM_SECONDS
+from tests.controlplane.operating.observer import STREAM_SECONDS, follow_until
 from tests.controlplane.server import Server
 from tests.resources import RESOURCES
 from tests.unit.isolation.rules.verdicts import HOME, Flow, RemotePod, is_open_by_policy, selector_fits
@@ -93,14 +92,17 @@ class Instants:
     def _follow(self, kind: str) -> None:
         version, path = str(self._start), RESOURCES[kind].list_path(self._namespace)
         query = f"?watch=true&allowWatchBookmarks=true&timeoutSeconds={STREAM_SECONDS}"
+
+        def follow_once() -> None:
+            nonlocal version
+            for event in self._lab.watch(f"{path}{query}&resourceVersion={version}"):
+                assert event["type"] != "ERROR", event
+                version = event["object"]["metadata"]["resourceVersion"]
+                if event["type"] != "BOOKMARK":
+                    self._changes.append((int(version), kind, event["type"], event["object"]))
+
         try:
-            while not self._stopping.is_set():
-                with suppress(TimeoutError):  # on a busy machine; the next stream goes on where this one ended
-                    for event in self._lab.watch(f"{path}{query}&resourceVersion={version}"):
-                        assert event["type"] != "ERROR", event
-                        version = event["object"]["metadata"]["resourceVersion"]
-                        if event["type"] != "BOOKMARK":
-                            self._changes.append((int(version), kind, event["type"], event["object"]))
+            follow_until(self._stopping, follow_once)
         except Exception as failure:
             self._failures.append(failure)
 

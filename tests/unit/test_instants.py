@@ -1,16 +1,19 @@
 """The audit of budgets misses no change where a stream breaks off, and vouches for nothing that it hasn't seen."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any, cast
+from urllib.error import URLError
 
 import pytest
 from urllib3.exceptions import TimeoutError as HTTPTimeout
 
 from tests.controlplane.operating.instants import Instants
 from tests.controlplane.operating.lab import Json, Lab, eventually
-from tests.controlplane.operating.observer import MOST_BREAKS, Observer
+from tests.controlplane.operating.observer import MOST_BREAKS, Observer, follow_until
 
 EVICTED = "EvictionByEvictionAPI"
+GONE = {"type": "ERROR", "object": {"metadata": {"resourceVersion": "1"}, "code": 410}}
 
 
 def a_change(version: int, pod: str, second: int | None = None) -> Json:
@@ -57,9 +60,9 @@ def test_a_stream_that_times_out_is_taken_up_where_it_was() -> None:
 
 
 def test_a_change_that_the_api_server_has_forgotten_fails_the_test() -> None:
-    gone = {"type": "ERROR", "object": {"metadata": {"resourceVersion": "1"}, "code": 410}}
-    with pytest.raises(AssertionError, match="broke off"), Instants(cast(Lab, Broken(gone, error=TimeoutError())), ""):
-        pass
+    api = Broken(GONE, error=TimeoutError())
+    with pytest.raises(AssertionError, match="broke off"), Instants(cast(Lab, api), ""):
+        eventually(lambda: api.asked, 60)
 
 
 def test_so_does_an_api_server_that_breaks_off_again_and_again() -> None:
@@ -70,8 +73,22 @@ def test_so_does_an_api_server_that_breaks_off_again_and_again() -> None:
 
     api = Away(error=ConnectionResetError())
     with pytest.raises(AssertionError, match="broke off"), Instants(cast(Lab, api), ""):
-        pass
+        eventually(lambda: api.asked, 60)
     assert len(api.asked) == MOST_BREAKS
+
+
+def test_a_stream_that_breaks_off_at_the_end_is_taken_up_too_and_only_breaks_in_a_row_are_too_many() -> None:
+    stopping, streams = threading.Event(), list[int]()
+
+    def follow_once() -> None:
+        streams.append(len(streams))
+        if len(streams) > 3 * MOST_BREAKS:
+            stopping.set()
+        if len(streams) % 2:
+            raise URLError(TimeoutError())
+
+    follow_until(stopping, follow_once)
+    assert len(streams) == 3 * MOST_BREAKS + 2, "the last that was begun in time broke off"
 
 
 def test_an_observer_takes_up_a_stream_too_and_sees_what_went_after_the_last() -> None:
@@ -83,9 +100,9 @@ def test_an_observer_takes_up_a_stream_too_and_sees_what_went_after_the_last() -
 
 
 def test_an_observer_that_has_missed_something_fails_the_test() -> None:
-    gone = {"type": "ERROR", "object": {"metadata": {"resourceVersion": "1"}, "code": 410}}
-    with pytest.raises(AssertionError, match="broke off"), Observer(cast(Lab, Broken(gone, error=TimeoutError())), ""):
-        pass
+    api = Broken(GONE, error=TimeoutError())
+    with pytest.raises(AssertionError, match="broke off"), Observer(cast(Lab, api), ""):
+        eventually(lambda: api.asked, 60)
 
 
 def test_what_a_poll_looks_up_may_not_be_there_yet() -> None:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from monopod.api.names import PROFILE_LABEL
 from monopod.kube.objects.resources import PODS
 from tests.controlplane.operating.lab import Json, Lab
-from tests.controlplane.operating.observer import BROKEN_OFF, MOST_BREAKS, STREAM_SECONDS
+from tests.controlplane.operating.observer import STREAM_SECONDS, follow_until
 
 
 @dataclass(frozen=True)
@@ -107,21 +107,13 @@ class Instants:
         return 60 * (len(seconds) - 1) / max(1, max(seconds) - min(seconds))
 
     def _follow(self) -> None:
-        in_a_row = 0
         try:
-            # What was before the end is told once a stream has gone on until then.
-            while in_a_row or not self._stopping.is_set():
-                try:
-                    self._follow_once()
-                except BROKEN_OFF:
-                    self.breaks += 1
-                    in_a_row += 1
-                    if in_a_row == MOST_BREAKS:
-                        raise
-                else:
-                    in_a_row = 0
+            follow_until(self._stopping, self._follow_once, self._note_break)
         except Exception as failure:
             self._failure = failure
+
+    def _note_break(self) -> None:
+        self.breaks += 1
 
     def _follow_once(self) -> None:
         for event in self._lab.watch(f"{self._path}&resourceVersion={self._version}"):

@@ -1,6 +1,7 @@
 """Watches the pods of a namespace beside the operator, and remembers how few were ready at any instant."""
 
 import threading
+from collections.abc import Callable
 from http.client import IncompleteRead
 from types import TracebackType
 from typing import Self
@@ -10,9 +11,30 @@ from tests.controlplane.operating.lab import Json, Lab
 
 # A stream can't be closed under the thread that reads it, so each is short and the next goes on where it ended.
 STREAM_SECONDS = 2
-# How one breaks off on a busy machine; the next is taken up at the change that it told of last.
+# How one breaks off on a busy machine.
 BROKEN_OFF = TimeoutError, ConnectionError, IncompleteRead, URLError
 MOST_BREAKS = 20
+
+
+def follow_until(
+    stopping: threading.Event, follow_once: Callable[[], None], note_break: Callable[[], None] = lambda: None
+) -> None:
+    """Follows one stream after the other, each from the change that the one before told of last.
+
+    What was before the end is told once a stream has gone on until then. If they break off again and again, so does
+    this.
+    """
+    in_a_row = 0
+    while in_a_row or not stopping.is_set():
+        try:
+            follow_once()
+        except BROKEN_OFF:
+            note_break()
+            in_a_row += 1
+            if in_a_row == MOST_BREAKS:
+                raise
+        else:
+            in_a_row = 0
 
 
 class Observer:
@@ -61,15 +83,8 @@ class Observer:
         self.ended |= self._names - {pod["metadata"]["name"] for pod in pods}
 
     def _follow(self) -> None:
-        breaks = 0
         try:
-            while not self._stopping.is_set():
-                try:
-                    self._follow_once()
-                except BROKEN_OFF:
-                    breaks += 1
-                    if breaks == MOST_BREAKS:
-                        raise
+            follow_until(self._stopping, self._follow_once)
         except Exception as failure:
             self._failure = failure
 
