@@ -92,7 +92,7 @@ def test_where_pods_share_a_policy_any_number_of_them_is_one_write_and_so_is_a_c
     create_pods(lab, burst, 200)
     eventually(lambda: lab.status("burst").get("pods") == 200)
     eventually(lambda: is_idle(operator))
-    assert list(lab.policies(burst)) == ["monopod-groups.web"]
+    eventually(lambda: list(lab.policies(burst)) == ["monopod-groups.web"])
     lab.patch("SecurityGroup", "web", {"spec": {"ingress": [{"from": [{"cidr": "10.2.0.0/16"}]}]}})
     eventually(lambda: operator.metric(WRITTEN) >= before + 2)
     operator.passes_happen(3)
