@@ -31,6 +31,8 @@ from tests.controlplane.operating.moving import (
     progress,
 )
 from tests.controlplane.operating.observer import Observer
+from tests.controlplane.reach import await_policies
+from tests.controlplane.server import Server
 from tests.documents import STORED_POD, read_blocks, run_block
 from tests.unit.cli.running import write_yaml
 
@@ -196,6 +198,7 @@ def only_dry_runs(lab: Lab) -> Iterator[None]:
     lab.kubectl("apply", "--server-side", "-f", path)
     yield
     lab.kubectl("delete", "-f", path)
+    await_policies(Server(lab.kubeconfig_path))  # without this one, which would refuse what later tests create again
 
 
 @pytest.mark.usefixtures("only_dry_runs")
