@@ -46,6 +46,13 @@ SystemClock.now = lambda clock: now(clock) + datetime.timedelta(seconds={seconds
 """
 
 
+LONG_SETTLING = """
+from monopod.spot.rules import fallback
+fallback.SETTLED = datetime.timedelta(minutes=5)
+"""
+"""After `later`: so long after a workload is on demand its first pod goes, which gives a test time for a look."""
+
+
 @pytest.fixture(scope="module")
 def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Two nodes, one of which is Spot's, and full."""
@@ -115,7 +122,7 @@ def reasons(lab: Lab, namespace: str, about: str) -> set[str]:
 def test_a_workload_is_on_demand_for_a_while_and_on_spot_again_whoever_is_killed(
     lab: Lab, start: StartOperator, namespace: str
 ) -> None:
-    slow = start(*QUICK, "--evictions-per-minute", "1", ON_SPOT_NODES, patch=later(60))
+    slow = start(*QUICK, "--evictions-per-minute", "1", ON_SPOT_NODES, patch=later(60) + LONG_SETTLING)
     create_profile(lab, namespace)
     run_workload(lab, "Deployment", namespace, 3, await_ready=False)
     protect(lab, namespace, "100%")
