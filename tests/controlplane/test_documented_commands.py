@@ -54,10 +54,12 @@ def run_operator(cluster: ControlPlane, folder: Path) -> Iterator[None]:
     lab = Lab(cluster, folder)
     log = folder / "operator.log"
     operator = OperatorProcess(lab.write_kubeconfig(), log, "--sandbox", KATA["metadata"]["name"])
-    eventually(lab.lease_holder)  # what readers wait for are profiles, not the operator's start
-    yield
-    operator.kill()
-    print(log.read_text())
+    try:
+        eventually(lab.lease_holder)  # what readers wait for are profiles, not the operator's start
+        yield
+    finally:
+        operator.kill()
+        print(log.read_text())
 
 
 @pytest.fixture
