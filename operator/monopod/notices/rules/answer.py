@@ -36,7 +36,7 @@ def read_retry_after(value: str, now: datetime.datetime) -> float:
         return float(min(int(value[:9]), LONGEST_WISH))
     try:
         moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of numbers that are too large for any date
         return 0.0
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
     return min(max(0.0, (zoned - now).total_seconds()), LONGEST_WISH)
