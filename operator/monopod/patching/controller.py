@@ -44,6 +44,7 @@ from monopod.patching.rules.turns import (
     compute_turns,
     describe_late,
     describe_overtaken,
+    describe_unanswered,
     find_short,
     follow_evictions,
     is_proven,
@@ -211,13 +212,14 @@ class Patcher:
         self.history.observe(scan)
         answers = self._evictor.find_refused([pod.candidate for pod in scan.pods], LASTING_PAUSE_SECONDS)
         words = {uid: describe_refusal(refusal) for uid, refusal in answers.items()}
-        evidence = Evidence(self.history.expected, self._bare.report(settings.profile).missing)
+        tried = {*settings.memory.terminations, *words}
+        unanswered = self.history.list_unanswered(scan, settings.profile, tried)
+        evidence = Evidence(self.history.expected, self._bare.report(settings.profile).missing, unanswered=unanswered)
         refused = select_settled(words, scan, evidence, self._find_long_refused(scan, words))
         is_overtaken = self._is_overtaken(settings.profile, scan)
         late = (*self._find_late(scan, settings, evidence), *(describe_overtaken(scan) if is_overtaken else ()))
-        obstacles = (*late, *self._dry_runs.list_obstacles(scan))
+        obstacles = (*late, *describe_unanswered(unanswered, scan), *self._dry_runs.list_obstacles(scan))
         current = self._compute_round(settings, scan, refused, obstacles)
-        tried = {*settings.memory.terminations, *words}
         turns = self._decide_turns(state, current, scan, replace(evidence, refused=tried, is_overtaken=is_overtaken))
         turns = self._follow_evictions(turns, scan, self.history.get_evicted(settings.profile))
         state.scan, state.round, state.turns = scan, current, turns
@@ -256,7 +258,7 @@ class Patcher:
                 going = ()
         if settings.paused or settings.fault:
             going = ()
-        going = tuple(pod for pod in going if not pod.is_unnoticed)
+        going = tuple(pod for pod in going if not pod.is_unnoticed and pod.uid not in evidence.unanswered)
         has_patch = any(pod.cause is Cause.PATCH for pod in going)
         turns = compute_turns(going, scan, settings, evidence, is_proven=is_proven(scan, has_patch=has_patch))
         # A termination whose time has come waits for nobody's turn. A bare pod would be lost by it.
@@ -350,7 +352,7 @@ class Patcher:
     def _note_eviction(self, pod: Candidate) -> None:
         if profile := self._handed.get(pod.uid):
             self._announcer.note_eviction(pod, profile)
-            self.history.note_eviction(profile, pod.uid)
+            self.history.note_eviction(profile, pod)
             if state := self._states.get(profile):
                 state.due = min(state.due, self._clock.monotonic() + INTERVAL_SECONDS)
             self._restrict_to_zone(pod, profile)
@@ -358,7 +360,7 @@ class Patcher:
 
     def _note_doubt(self, pod: Candidate) -> None:
         if profile := self._handed.get(pod.uid):
-            self.history.note_doubt(profile, pod.uid)
+            self.history.note_doubt(profile, pod)
             self._restrict_to_zone(pod, profile)
 
     def _restrict_to_zone(self, pod: Candidate, profile: str) -> None:

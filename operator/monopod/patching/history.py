@@ -7,11 +7,13 @@ first pods are short again.
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
+from monopod.eviction.rules.order import Candidate
 from monopod.kube.clock import Clock
 from monopod.kube.controller import Backoff
 from monopod.patching.rules.scan import ProfileScan
 
-# After this time a workload that lacks Ready pods, or whose pods are refused, holds up no others.
+# After this time a workload that lacks Ready pods, or whose pods are refused, holds up no others; nor does a namespace
+# in which evictions have no answer.
 PATIENCE_SECONDS: Final = 600.0
 # So long after a request without an answer the API server may still grant it: it gives up on its own after a minute.
 DOUBT_SECONDS: Final = 75.0
@@ -19,7 +21,7 @@ DOUBT_SECONDS: Final = 75.0
 FIRST_PODS: Final = Backoff(first=PATIENCE_SECONDS, longest=3600.0)
 
 Key = tuple[str, str]
-"""What is so, and the uid of the pod or workload, or the name of the profile, of which it is so."""
+"""What is so, or the profile, and the uid of the pod or workload, or the name of what else, of which it is so."""
 
 
 class History:
@@ -36,10 +38,13 @@ class History:
         self._first_pods: dict[str, int] = {}
         self._evicted: dict[str, set[str]] = {}
         self._doubts: dict[Key, float] = {}
+        """Until when pods may be evicted whose evictions had no answer."""
+        self._silent: dict[Key, tuple[float, float]] = {}
+        """Of namespaces whose pods' evictions have no answer, since when that is so, and when one hadn't last."""
 
     def __len__(self) -> int:
-        counts = len(self.expected), len(self._since), len(self._first_pods), len(self._evicted), len(self._doubts)
-        return sum(counts)
+        kept = self.expected, self._since, self._first_pods, self._evicted, self._doubts, self._silent
+        return sum(map(len, kept))
 
     def begin_look(self, profile: str) -> None:
         """Pods of the profile are about to be listed."""
@@ -47,9 +52,29 @@ class History:
 
     def get_evicted(self, profile: str) -> Collection[str]:
         """The uids of pods that were evicted since then, or may be, which the list may show as if they weren't."""
-        now = self._clock.monotonic()
-        doubtful = {uid for (name, uid), until in self._doubts.items() if name == profile and now < until}
-        return doubtful | self._evicted.get(profile, set())
+        return self._list_doubtful(profile, 0.0) | self._evicted.get(profile, set())
+
+    def _list_doubtful(self, profile: str, seconds_after: float) -> set[str]:
+        now = self._clock.monotonic() - seconds_after
+        return {uid for (name, uid), until in self._doubts.items() if name == profile and now < until}
+
+    def list_unanswered(self, scan: ProfileScan, profile: str, refused: Collection[str]) -> set[str]:
+        """The uids of pods in namespaces whose pods' evictions have had no answer for too long, as of a webhook.
+
+        They are left alone for as long, and then tried as any others; of those that were refused, which hold up no
+        others anyway, only the ones that have had no answer since.
+        """
+        silent = {
+            namespace
+            for (name, namespace), (since, last) in self._silent.items()
+            if name == profile and last - since >= PATIENCE_SECONDS and not self._is_past(last)
+        }
+        wanted = self._list_doubtful(profile, PATIENCE_SECONDS)
+        pods = (pod for pod in scan.pods if pod.candidate.namespace in silent)
+        return {pod.uid for pod in pods if pod.uid in wanted or pod.uid not in refused}
+
+    def _is_past(self, last: float) -> bool:
+        return self._clock.monotonic() - last >= DOUBT_SECONDS + PATIENCE_SECONDS
 
     def observe(self, scan: ProfileScan) -> None:
         """Remembers how many pods each workload of an unknown kind had at most."""
@@ -94,17 +119,21 @@ class History:
         tried = self._first_pods[profile]
         return now - self._since.setdefault(key, now) >= FIRST_PODS.after(max(1, tried))
 
-    def note_eviction(self, profile: str, uid: str) -> None:
+    def note_eviction(self, profile: str, pod: Candidate) -> None:
         """A pod of the profile was evicted. While it isn't known whether another comes up, that was a first one."""
         if profile in self._evicted:
-            self._evicted[profile].add(uid)
+            self._evicted[profile].add(pod.uid)
+        self._silent.pop((profile, pod.namespace), None)
         self._since.pop(("first", profile), None)
         if profile in self._first_pods:
             self._first_pods[profile] += 1
 
-    def note_doubt(self, profile: str, uid: str) -> None:
+    def note_doubt(self, profile: str, pod: Candidate) -> None:
         """A pod of the profile may have been evicted, or be yet: no answer came."""
-        self._doubts[profile, uid] = self._clock.monotonic() + DOUBT_SECONDS
+        now = self._clock.monotonic()
+        self._doubts[profile, pod.uid] = now + DOUBT_SECONDS
+        since, last = self._silent.get((profile, pod.namespace), (now, now))
+        self._silent[profile, pod.namespace] = (now if self._is_past(last) else since, now)
 
     def retain(self, scans: Mapping[str, ProfileScan | None]) -> None:
         """Forgets what is in none of these scans, which are by the names of profiles."""
@@ -115,5 +144,8 @@ class History:
         self.expected = {uid: count for uid, count in self.expected.items() if uid in known}
         self._since = {key: since for key, since in self._since.items() if key[1] in known}
         self._doubts = {key: until for key, until in self._doubts.items() if key[1] in known}
+        self._silent = {
+            key: times for key, times in self._silent.items() if key[0] in known and not self._is_past(times[1])
+        }
         self._first_pods = {name: count for name, count in self._first_pods.items() if name in known}
         self._evicted = {name: uids for name, uids in self._evicted.items() if name in known}

@@ -11,7 +11,7 @@ from monopod.api.names import SELECTORS_ANNOTATION
 from monopod.kube.client.api import ApiError, ApiUnreachable, Json
 from monopod.kube.objects.fields import Part
 from monopod.patching.controller import KNOWN_SECONDS
-from monopod.patching.history import DOUBT_SECONDS
+from monopod.patching.history import DOUBT_SECONDS, PATIENCE_SECONDS
 from monopod.patching.replacements import BOUNDED_SECONDS, VALID_SECONDS
 from monopod.patching.rules.input import PatchingInput
 from monopod.patching.rules.settings import Memory, PatchingSettings, Termination
@@ -171,6 +171,57 @@ async def test_until_it_is_known_whether_a_pod_was_evicted_none_of_another_zone_
         scene.patcher.update(PatchingInput())
         await scene.go_on()
         assert len(scene.patcher.history) == 0
+
+
+@pytest.mark.parametrize("refused", ["", "b", "abc"])
+async def test_a_namespace_whose_evictions_never_have_an_answer_holds_up_others_for_ten_minutes(refused: str) -> None:
+    scene, settings = _refuse_in_two_zones()
+    pods = scene.api.lists["/api/v1/pods"]
+    for number, pod in enumerate(pods[:3]):  # a and c are workloads of their own
+        pods[number] = {**an_owned_pod(pod["metadata"]["name"]), "spec": pod["spec"]}
+    pods[1]["metadata"]["namespace"] = "shop"
+    scene.caches.namespaces.observe("ADDED", an_object("shop", annotations={SELECTORS_ANNOTATION: "rows"}))
+    scene.api.answers["try", "/api/v1/namespaces/shop/pods"] = sandbox
+    terminations = {uid: each for uid, each in settings.memory.terminations.items() if uid in refused}
+    settings = replace(settings, memory=replace(settings.memory, terminations=terminations))
+
+    def ask(name: str) -> None:
+        scene.evictor.doubt(next(pod for pod in scene.evictor.wanted if pod.name == name))
+
+    async with running(scene.patcher.controller):
+        scene.give(settings)
+        await scene.go_on()
+        for _ in range(5):
+            for name in "ac":
+                ask(name)
+                scene.clock.step(54)
+                assert await scene.go_on() == ["a", "c"]
+        ask("a")
+        assert await scene.go_on() == [], "the API server may still grant it"
+        scene.clock.step(DOUBT_SECONDS)
+        assert await scene.go_on() == ["b"], "in another zone"
+        told = scene.contribute({})
+        assert told["blocked"] == 2
+        why = "prod/a, prod/c stays for now, because namespace prod has had no answer to evictions for ten minutes: "
+        blocker = {"reason": "EvictionRefused", "message": f"{why}of a webhook, perhaps", "pods": 2}
+        assert {**blocker, "examples": ["prod/a", "prod/c"]} in told["blockers"]
+        scene.clock.step(PATIENCE_SECONDS)
+        assert {"a", "c"} <= {*await scene.go_on()}, "it may have been mended"
+        ask("a")
+        assert await scene.go_on() == ["a", "c"], "for another ten minutes"
+
+
+async def test_a_namespace_that_answers_some_evictions_isnt_left_alone() -> None:
+    scene, settings = _refuse_in_two_zones()
+    async with running(scene.patcher.controller):
+        scene.give(replace(settings, memory=a_notice(scene.clock.now())))
+        await scene.go_on()
+        for minute in range(20):
+            scene.evictor.doubt(next(pod for pod in scene.evictor.wanted if pod.name == "a"))
+            if minute == 8:
+                evict(scene, next(pod for pod in scene.api.lists["/api/v1/pods"] if pod["metadata"]["name"] == "c"))
+            scene.clock.step(54)
+            assert ("a" in await scene.go_on()) is (minute < 19)
 
 
 async def test_a_look_during_which_a_refused_pod_goes_lets_none_of_another_zone_go() -> None:

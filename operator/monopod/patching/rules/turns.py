@@ -32,12 +32,14 @@ class Evidence:
         missing: bare pods (NAMESPACE/NAME) that don't exist for the moment, unless they are seen.
         refused: the uids of pods that were refused, which let others go first.
         is_overtaken: whether pods that don't come up hold up their own workloads alone.
+        unanswered: the uids of pods that aren't tried for a while, as evictions in their namespace have no answer.
     """
 
     expected: Mapping[str, int]
     missing: Collection[str] = ()
     refused: Collection[str] = ()
     is_overtaken: bool = False
+    unanswered: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,23 @@ def describe_overtaken(scan: ProfileScan) -> tuple[Obstacle, ...]:
             text = f"{list_names(names)} stays for now, because {why}"
             found.append(Obstacle(Reason.REPLACEMENTS_NOT_READY, text, names))
     return tuple(found)
+
+
+def describe_unanswered(unanswered: Collection[str], scan: ProfileScan) -> tuple[Obstacle, ...]:
+    """What keeps pods in namespaces where evictions have had no answer for long; others go, of other zones too."""
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for pod in scan.pods:
+        if pod.uid in unanswered and pod.stale and not pod.left and not pod.is_terminating:
+            names[pod.candidate.namespace].append(str(pod))
+    why = "has had no answer to evictions for ten minutes: of a webhook, perhaps"
+    return tuple(
+        Obstacle(
+            Reason.EVICTION_REFUSED,
+            f"{list_names(sorted(pods))} stays for now, because namespace {namespace} {why}",
+            tuple(sorted(pods)),
+        )
+        for namespace, pods in sorted(names.items())
+    )
 
 
 def is_proven(scan: ProfileScan, *, has_patch: bool) -> bool:
