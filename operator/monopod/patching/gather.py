@@ -3,8 +3,8 @@
 metadata in the cache: none is old enough ──► nothing to do, nothing is asked
                        some may be        ──► the pods are listed, and what controls them is read
 
-A pod is out of date by its own RuntimeClass, which the profile may have had before. Metadata doesn't tell the class; it
-never changes, so it is remembered of pods that have been listed.
+A pod is out of date by its own RuntimeClass, which the profile may have had before. Metadata doesn't tell the class, or
+that a pod has ended; neither changes, so both are remembered of pods that have been listed.
 """
 
 import datetime
@@ -34,7 +34,7 @@ OWNER_SECONDS = 15.0
 
 
 class PatchingGatherer:
-    """Remembers owners for some seconds, and the RuntimeClasses of pods for as long as these are listed."""
+    """Remembers owners for some seconds, and pods' RuntimeClasses and ends for as long as these pods are listed."""
 
     def __init__(self, api: Api, caches: Caches, clock: Clock) -> None:
         self._api = api
@@ -42,10 +42,12 @@ class PatchingGatherer:
         self._clock = clock
         self._owners: dict[tuple[str, str], tuple[float, Workload | None]] = {}
         self._classes: dict[str, dict[str, str]] = {}
+        self._ended: dict[str, frozenset[str]] = {}
 
     def retain(self, profiles: Collection[str]) -> None:
         """Forgets the pods of all others."""
         self._classes = {name: classes for name, classes in self._classes.items() if name in profiles}
+        self._ended = {name: uids for name, uids in self._ended.items() if name in profiles}
 
     def compute_zones(self) -> dict[str, str]:
         """The zone of each node by its name."""
@@ -64,7 +66,8 @@ class PatchingGatherer:
         """
         at, now = self._clock.monotonic(), self._clock.now()
         leaving = find_leaving(self._caches.nodes.views()) if settings.moves_on_maintenance else {}
-        known = self._caches.pods.look_up("profile", settings.profile)
+        ended = self._ended.get(settings.profile, frozenset())
+        known = [pod for pod in self._caches.pods.look_up("profile", settings.profile) if pod.uid not in ended]
         before = self._classes.get(settings.profile, {})
         if not known or not (
             leaving or any(_may_be_stale(pod, settings, dates, before.get(pod.uid), now) for pod in known)
@@ -73,13 +76,16 @@ class PatchingGatherer:
         self._owners = {key: each for key, each in self._owners.items() if at - each[0] < OWNER_SECONDS}
         pods: list[tuple[Manifest, StalePod | None]] = []
         classes: dict[str, str] = {}
+        over: set[str] = set()
         query = {"labelSelector": f"{PROFILE_LABEL}={settings.profile}"}
         async for pod in self._api.list_pages(PODS.list_path(), query):
             runtime_class = classes[pod["metadata"]["uid"]] = _read_class(pod)
-            if not has_ended(pod):
+            if has_ended(pod):
+                over.add(pod["metadata"]["uid"])
+            else:
                 patch = dates.find_patch(runtime_class, settings.memory)
                 pods.append((_trim(pod), find_stale(pod, patch, settings.wait, settings.max_age, now, leaving)))
-        self._classes[settings.profile] = classes
+        self._classes[settings.profile], self._ended[settings.profile] = classes, frozenset(over)
         return await self._observe_all(pods, settings, dates)
 
     async def _observe_all(

@@ -226,13 +226,15 @@ async def test_a_former_runtime_class_whose_date_cant_be_read_is_said_and_ends_n
         )
 
 
-async def test_pods_whose_runtime_class_is_known_arent_listed_for_the_patch_of_another(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.mark.parametrize("cause", ["the patch of another class", "their own, though they have ended"])
+async def test_pods_that_no_patch_is_about_are_listed_once(cause: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene("a")
-    scene.date_patch(None)
+    if cause == "the patch of another class":
+        scene.date_patch(None)
+        date_class(scene, "kata", PATCHED)
+    else:
+        scene.api.lists["/api/v1/pods"][0]["status"]["phase"] = "Succeeded"
     profile, listed = Profile(scene, wait="0m"), list[int]()
-    date_class(scene, "kata", PATCHED)
     whole = scene.api.read_pages
 
     def count(path: str, *more: Any, **options: Any) -> AsyncIterator[Json]:
@@ -244,7 +246,7 @@ async def test_pods_whose_runtime_class_is_known_arent_listed_for_the_patch_of_a
         profile.give()
         for _ in range(5):
             await profile.step(60)
-    assert sum(listed) == 1, "to see which class it runs in"
+    assert sum(listed) == 1, "to see which class they run in, and whether they do"
 
 
 def date_class(scene: Scene, name: str, date: str | None) -> None:
