@@ -43,8 +43,8 @@ class History:
         """Of namespaces whose pods' evictions have no answer, since when that is so, and when one hadn't last."""
 
     def __len__(self) -> int:
-        kept = self.expected, self._since, self._first_pods, self._evicted, self._doubts, self._silent
-        return sum(map(len, kept))
+        counts = len(self.expected), len(self._since), len(self._first_pods), len(self._evicted)
+        return sum(counts) + len(self._doubts) + len(self._silent)
 
     def begin_look(self, profile: str) -> None:
         """Pods of the profile are about to be listed."""
