@@ -333,7 +333,12 @@ class Recorder:
     async def _probe(self) -> Probe:
         """Learns where the API server is."""
         position, revisions = self._position, self._revisions
-        probe = await fetch_probe(self._api, self._clock, self._namespace)
+        try:
+            probe = await fetch_probe(self._api, self._clock, self._namespace)
+        except ApiUnreachable:
+            # It may come back with etcd restored, and by now beyond where it was: no version tells then.
+            revisions.forget_probes()
+            raise
         if revisions is not self._revisions:
             return probe  # a list came in between
         if probe.version < position:

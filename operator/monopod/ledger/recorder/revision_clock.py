@@ -49,6 +49,10 @@ class RevisionClock:
         """Learns from a read; reads must come in the order in which they were answered."""
         self._probes.append(probe)
 
+    def forget_probes(self) -> None:
+        """Whatever was read may be of another past than what is still to come: bounds are wider without it."""
+        self._probes.clear()
+
     def begin_replay(self, version: int) -> None:
         """The stream was interrupted: events up to this version arrive later than they happened."""
         self._replayed = max(self._replayed, version)

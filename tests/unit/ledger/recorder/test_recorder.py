@@ -188,6 +188,27 @@ async def test_a_restored_etcd_is_noticed_although_streams_say_nothing(scene: Sc
         scene.check("comes back")
 
 
+async def test_versions_from_before_an_outage_say_nothing_of_a_restored_etcd(scene: Scene) -> None:
+    """Which is beyond where it was before anyone asks."""
+    scene.cluster.create_pod("x")
+    async with scene.recording() as recorder:
+        await scene.wait(11)  # no bookmark comes until the next probe
+        snapshot = scene.cluster.take_snapshot()
+        for _ in range(20):
+            scene.cluster.write_something_else()
+        await scene.wait(4)
+        scene.cluster.is_away = True
+        scene.cluster.restore_snapshot(snapshot)
+        await scene.wait(10)
+        scene.cluster.delete_pod("x")
+        for _ in range(30):
+            scene.cluster.write_something_else()
+        scene.cluster.is_away = False
+        await scene.wait(20)
+        assert recorder.missed == 0
+        scene.check("x")
+
+
 async def test_what_the_stream_missed_an_audit_finds(scene: Scene) -> None:
     scene.cluster.create_pod("x")
     async with scene.recording() as recorder:
