@@ -1,9 +1,6 @@
 """A notice that the receiver fails at holds up no other; a receiver that fails at all of them isn't asked by each."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
 from monopod.kube.metrics import NOTICES, NOTICES_WAITING
 from monopod.notices.options import NoticeOptions
@@ -13,14 +10,6 @@ from tests.receiver import Receiver
 from tests.unit.fake_clock import FakeClock
 from tests.unit.notices.builders import a_task, an_interruption
 from tests.unit.running import PROBLEMS, running
-
-
-@pytest_asyncio.fixture(loop_scope="function")
-async def receiver() -> AsyncIterator[Receiver]:
-    found = Receiver()
-    await found.start()
-    yield found
-    await found.stop()
 
 
 class Passing:

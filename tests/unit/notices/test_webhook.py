@@ -6,11 +6,9 @@ What becomes of those that the receiver fails at is in `test_failures.py`.
 import asyncio
 import datetime
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 import structlog
 
 from monopod.kube.logs import ProblemLog
@@ -23,14 +21,6 @@ from tests.receiver import Receiver, build_tls
 from tests.unit.fake_clock import FakeClock
 from tests.unit.notices.builders import a_task, an_interruption
 from tests.unit.running import PROBLEMS, running, settle
-
-
-@pytest_asyncio.fixture(loop_scope="function")
-async def receiver() -> AsyncIterator[Receiver]:
-    found = Receiver()
-    await found.start()
-    yield found
-    await found.stop()
 
 
 def count(kind: str, result: str) -> float:
